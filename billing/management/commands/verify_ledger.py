@@ -1,0 +1,16 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from billing.use_cases.verify_ledger import verify_ledger
+
+
+class Command(BaseCommand):
+    help = "Adds up the whole ledger anew; names the first row that is wrong and exits 1, or says that all is sound."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        verdict = verify_ledger()
+        if not verdict.sound:
+            owner = f" of {verdict.user_id}" if verdict.user_id else ""
+            raise CommandError(f"{verdict.row}{owner}: {verdict.wrong}")
+        self.stdout.write(f"sound: {verdict.entries} entries of {verdict.accounts} accounts add up")

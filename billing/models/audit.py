@@ -1,0 +1,39 @@
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from .keys import Uuid7
+
+
+class AuditEntry(models.Model):
+    """Who changed what, when, from where and why (invariant I8); append-only, as the ledger is.
+
+    Money has its own record, the ledger entry; this one is for codes, orders, settings and roles.
+    """
+
+    id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
+    action = models.CharField(max_length=60)
+    object_type = models.CharField(max_length=60)
+    object_id = models.CharField(max_length=100)
+    changes = models.JSONField(default=dict)
+    reason = models.TextField(blank=True, default="", db_default="")
+    actor_id = models.CharField(max_length=255)
+    actor_role = models.CharField(max_length=20)
+    actor_email = models.CharField(max_length=254, blank=True, default="", db_default="")
+    channel = models.CharField(max_length=10)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        constraints = [
+            models.CheckConstraint(condition=~Q(actor_id=""), name="billing_auditentry_actor_given"),
+            models.CheckConstraint(condition=~Q(action=""), name="billing_auditentry_action_given"),
+        ]
+        indexes = [
+            models.Index(fields=["object_type", "object_id", "-created_at"], name="billing_audit_of_object"),
+            models.Index(fields=["-created_at"], name="billing_audit_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.object_type} {self.object_id}"

@@ -1,0 +1,75 @@
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from .account import Account
+from .keys import Uuid7
+
+
+class LedgerEntry(models.Model):
+    """One change of a balance, for ever: the database refuses UPDATE, DELETE and TRUNCATE of this table.
+
+    `version` counts the account's entries from 1 without a gap and `balance_after_minor` is the balance that
+    the entry left; both are set by the trigger that moves the account, whatever was given.
+    """
+
+    class Kind(models.TextChoices):
+        GRANT = "grant"
+        SPEND = "spend"
+        REVERSAL = "reversal"
+        ADJUSTMENT = "adjustment"
+
+    id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entries", db_index=False)
+    version = models.BigIntegerField(db_default=0, editable=False)
+    kind = models.CharField(max_length=10, choices=Kind)
+    amount_minor = models.BigIntegerField()
+    balance_after_minor = models.BigIntegerField(db_default=0, editable=False)
+    reason = models.CharField(max_length=100)
+    note = models.TextField(blank=True, default="", db_default="")
+    order_id = models.UUIDField(null=True, blank=True)
+    redemption_id = models.UUIDField(null=True, blank=True)
+    reverses = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True)
+    actor_id = models.CharField(max_length=255)
+    actor_role = models.CharField(max_length=20)
+    channel = models.CharField(max_length=10)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "ledger entries"
+        constraints = [
+            models.UniqueConstraint(fields=["account", "version"], name="billing_ledgerentry_version_once"),
+            models.UniqueConstraint(
+                fields=["order_id"], condition=Q(kind="spend"), name="billing_ledgerentry_one_spend_per_order"
+            ),
+            models.UniqueConstraint(
+                fields=["redemption_id"],
+                condition=Q(kind="grant"),
+                name="billing_ledgerentry_one_grant_per_redemption",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="grant", amount_minor__gt=0)
+                | Q(kind="spend", amount_minor__lt=0)
+                | (Q(kind__in=["reversal", "adjustment"]) & ~Q(amount_minor=0)),
+                name="billing_ledgerentry_sign_fits_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="reversal", reverses__isnull=False)
+                | (~Q(kind="reversal") & Q(reverses__isnull=True)),
+                name="billing_ledgerentry_reversal_names_entry",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="spend") | Q(order_id__isnull=False),
+                name="billing_ledgerentry_spend_names_order",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind__in=["reversal", "adjustment"]) | ~Q(note=""),
+                name="billing_ledgerentry_correction_says_why",
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="billing_ledgerentry_reason_given"),
+            models.CheckConstraint(condition=~Q(actor_id=""), name="billing_ledgerentry_actor_given"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.amount_minor} ({self.reason})"

@@ -1,0 +1,88 @@
+-- The ledger keeps itself. Installed by migration billing/0002; no statement outside this file writes
+-- balance_minor, held_minor, version or balance_after_minor.
+--
+--   INSERT INTO billing_ledgerentry  moves the account and stamps version and balance_after_minor
+--   INSERT INTO billing_hold         raises held_minor; closing the hold lowers it
+--   everything else                  is refused: UPDATE, DELETE, TRUNCATE of entries, direct writes to an account
+--
+-- Locks: the UPDATE of the account takes its row FOR NO KEY UPDATE, so entries of one account are made one
+-- after the other and version has no gap. balance_minor >= held_minor is the account's CHECK constraint.
+
+CREATE OR REPLACE FUNCTION billing_post_entry() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  original record;
+BEGIN
+  IF NEW.reverses_id IS NOT NULL THEN
+    SELECT account_id, amount_minor, kind INTO original FROM billing_ledgerentry WHERE id = NEW.reverses_id;
+    IF original.account_id IS DISTINCT FROM NEW.account_id
+       OR original.amount_minor IS DISTINCT FROM -NEW.amount_minor
+       OR original.kind = 'reversal' THEN
+      RAISE check_violation USING CONSTRAINT = 'billing_ledgerentry_reversal_mirrors_entry',
+        MESSAGE = 'a reversal undoes exactly one entry of its own account, which is no reversal itself';
+    END IF;
+  END IF;
+  UPDATE billing_account
+     SET balance_minor = balance_minor + NEW.amount_minor, version = version + 1
+   WHERE customer_id = NEW.account_id
+  RETURNING version, balance_minor INTO NEW.version, NEW.balance_after_minor;
+  IF NOT FOUND THEN
+    RAISE foreign_key_violation USING CONSTRAINT = 'billing_ledgerentry_account_exists',
+      MESSAGE = 'a ledger entry needs an account';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE OR REPLACE TRIGGER billing_ledgerentry_post BEFORE INSERT ON billing_ledgerentry
+  FOR EACH ROW EXECUTE FUNCTION billing_post_entry();
+
+-- Refuses the statement; the trigger that calls it says which and why.
+CREATE OR REPLACE FUNCTION billing_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE restrict_violation USING CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME,
+    MESSAGE = format('%s of %s is refused: %s', TG_OP, TG_TABLE_NAME, TG_ARGV[0]);
+END $$;
+
+CREATE OR REPLACE TRIGGER billing_ledgerentry_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON billing_ledgerentry
+  FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('the ledger is append-only, corrections are reversals');
+CREATE OR REPLACE TRIGGER billing_auditentry_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON billing_auditentry
+  FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('the audit trail is append-only');
+CREATE OR REPLACE TRIGGER billing_account_never_deleted BEFORE DELETE OR TRUNCATE ON billing_account
+  FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('an account stays');
+CREATE OR REPLACE TRIGGER billing_hold_never_deleted BEFORE DELETE OR TRUNCATE ON billing_hold
+  FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('a hold is closed, never deleted');
+
+-- An account starts empty, and its figures move only from inside the triggers of this file (depth > 0).
+CREATE OR REPLACE TRIGGER billing_account_starts_empty BEFORE INSERT ON billing_account FOR EACH ROW
+  WHEN (NEW.balance_minor <> 0 OR NEW.held_minor <> 0 OR NEW.version <> 0)
+  EXECUTE FUNCTION billing_refuse('an account starts empty');
+CREATE OR REPLACE TRIGGER billing_account_moved_by_entries BEFORE UPDATE ON billing_account FOR EACH ROW
+  WHEN (pg_trigger_depth() = 0 AND (NEW IS DISTINCT FROM OLD))
+  EXECUTE FUNCTION billing_refuse('balance and held credit follow from ledger entries and holds');
+
+CREATE OR REPLACE FUNCTION billing_apply_hold() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    IF NEW.status <> 'active' THEN
+      RAISE check_violation USING CONSTRAINT = 'billing_hold_starts_active', MESSAGE = 'a hold starts active';
+    END IF;
+    UPDATE billing_account SET held_minor = held_minor + NEW.amount_minor WHERE customer_id = NEW.account_id;
+    RETURN NEW;
+  END IF;
+  IF OLD.status <> 'active' OR NEW.status = 'active'
+     OR (NEW.id, NEW.account_id, NEW.order_id, NEW.amount_minor)
+        IS DISTINCT FROM (OLD.id, OLD.account_id, OLD.order_id, OLD.amount_minor) THEN
+    RAISE check_violation USING CONSTRAINT = 'billing_hold_closes_once',
+      MESSAGE = 'a hold changes once: from active to captured or released';
+  END IF;
+  UPDATE billing_account SET held_minor = held_minor - OLD.amount_minor WHERE customer_id = OLD.account_id;
+  RETURN NEW;
+END $$;
+
+CREATE OR REPLACE TRIGGER billing_hold_apply BEFORE INSERT OR UPDATE ON billing_hold
+  FOR EACH ROW EXECUTE FUNCTION billing_apply_hold();
+
+-- Who acts, as functions of this service are told it (see actor.py).
+DO $$ BEGIN
+  CREATE TYPE billing_actor AS (user_id text, role text, channel text, address inet);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;

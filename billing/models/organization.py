@@ -1,0 +1,66 @@
+import re
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from .customer import Customer
+from .keys import Uuid7
+
+SLUG_PATTERN = r"^[a-z][a-z0-9-]{2,30}$"
+# Python's $ also matches before a newline at the end; PostgreSQL's does not.
+SLUG_MATCH = re.compile(r"\A[a-z][a-z0-9-]{2,30}\Z")
+
+
+class Organization(models.Model):
+    """A tenant: pending until its first order is complete, then provisioned by the worker."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        PROVISIONING = "provisioning"
+        ACTIVE = "active"
+        SUSPENDED = "suspended"
+        DELETED = "deleted"
+
+    TRANSITIONS = {
+        Status.PENDING: {Status.PROVISIONING, Status.DELETED},
+        Status.PROVISIONING: {Status.ACTIVE, Status.DELETED},
+        Status.ACTIVE: {Status.SUSPENDED, Status.DELETED},
+        Status.SUSPENDED: {Status.ACTIVE, Status.DELETED},
+        Status.DELETED: set(),
+    }
+
+    id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="organizations", db_index=False)
+    slug = models.CharField(max_length=31)
+    name = models.CharField(max_length=200)
+    plan_id = models.UUIDField(null=True, blank=True)
+    apps = models.JSONField(default=list, blank=True)
+    addons = models.JSONField(default=list, blank=True)
+    status = models.CharField(max_length=12, choices=Status, default=Status.PENDING, db_default=Status.PENDING)
+    created_at = models.DateTimeField(db_default=Now())
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            # A deleted organization's address may be used again.
+            models.UniqueConstraint(
+                fields=["slug"], condition=~Q(status="deleted"), name="billing_organization_slug_once"
+            ),
+            models.CheckConstraint(condition=Q(slug__regex=SLUG_PATTERN), name="billing_organization_slug_form"),
+            models.CheckConstraint(
+                condition=Q(status__in=["pending", "provisioning", "active", "suspended", "deleted"]),
+                name="billing_organization_status_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="deleted", deleted_at__isnull=False)
+                | (~Q(status="deleted") & Q(deleted_at__isnull=True)),
+                name="billing_organization_deleted_at_fits",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["customer", "-created_at"], name="billing_organization_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug

@@ -1,0 +1,23 @@
+from django.db import models
+from django.db.models import Q
+
+
+class RateLimitWindow(models.Model):
+    """How many requests of one kind a client has made since the first one of the running window.
+
+    `key` is a keyed hash: addresses are counted, not kept. The table is unlogged (its migration makes it
+    so): it costs no WAL, and starts empty after a crash, which for a rate limit is right.
+    """
+
+    key = models.CharField(max_length=64, primary_key=True)
+    hits = models.IntegerField()
+    ends_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(hits__gt=0), name="billing_ratelimitwindow_hits_positive"),
+        ]
+        indexes = [models.Index(fields=["ends_at"], name="billing_ratelimitwindow_ended")]
+
+    def __str__(self) -> str:
+        return f"{self.hits} until {self.ends_at:%H:%M:%S}"

@@ -1,0 +1,29 @@
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import transaction
+
+from billing.errors import SlugTaken, refused_by
+from billing.models import Organization
+from billing.use_cases.ensure_customer import ensure_customer
+
+
+def create_organization(
+    *,
+    user_id: str,
+    email: str,
+    slug: str,
+    name: str,
+    plan_id: UUID | None = None,
+    apps: Sequence[str] = (),
+    addons: Sequence[str] = (),
+) -> Organization:
+    """A pending organization of the caller: it reserves the address and becomes real with its first order.
+
+    Raises: SlugTaken. Transaction: owns.
+    """
+    with refused_by({"billing_organization_slug_once": SlugTaken}), transaction.atomic():
+        customer = ensure_customer(user_id=user_id, email=email)
+        return Organization.objects.create(
+            customer=customer, slug=slug, name=name, plan_id=plan_id, apps=list(apps), addons=list(addons)
+        )

@@ -1,0 +1,24 @@
+from django.conf import settings
+from django.db import transaction
+
+from billing.models import Account, Customer
+
+
+def ensure_customer(*, user_id: str, email: str = "") -> Customer:
+    """The customer of a platform user, with an account; made on the user's first act.
+
+    Transaction: joins. Idempotency: two first acts at once make one customer; the second waits for the first.
+    """
+    found = Customer.objects.filter(user_id=user_id, account__isnull=False).first()
+    if found is not None:
+        if email and found.email != email:
+            found.email = email
+            found.save(update_fields=["email"])
+        return found
+    with transaction.atomic():
+        Customer.objects.bulk_create([Customer(user_id=user_id, email=email)], ignore_conflicts=True)
+        customer = Customer.objects.get(user_id=user_id)
+        Account.objects.bulk_create(
+            [Account(customer=customer, currency=settings.SOVEREIGN_CURRENCY)], ignore_conflicts=True
+        )
+    return customer

@@ -1,0 +1,69 @@
+"""Credit set aside for an order whose payment is open: hold, then capture as a spend, or release."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from billing.actor import Actor
+from billing.errors import HoldNotActive, InsufficientCredit, InvalidAmount, OrderHasHold, refused_by
+from billing.locks import lock_account
+from billing.models import Hold, LedgerEntry
+from billing.use_cases.post_entry import spend
+
+
+def hold(*, customer_id: int, amount_minor: int, order_id: UUID) -> Hold:
+    """Sets credit aside for an order; at most one hold an order.
+
+    Args: amount_minor: positive, smallest unit, at most what is available.
+    Raises: InvalidAmount, InsufficientCredit, OrderHasHold, CustomerNotFound. Locks: Account.
+    Transaction: joins.
+    """
+    if amount_minor <= 0:
+        raise InvalidAmount("the amount must be positive")
+    refusals = {
+        "billing_account_balance_covers_held": InsufficientCredit,
+        "billing_hold_once_per_order": OrderHasHold,
+    }
+    with refused_by(refusals), transaction.atomic():
+        lock_account(customer_id=customer_id)
+        return Hold.objects.create(account_id=customer_id, order_id=order_id, amount_minor=amount_minor)
+
+
+def capture(*, order_id: UUID, by: Actor) -> LedgerEntry:
+    """Turns an order's hold into its spend, for exactly what was held.
+
+    Raises: HoldNotActive where the order has no active hold. Locks: Account. Transaction: joins.
+    """
+    with transaction.atomic():
+        active = _locked_active_hold(order_id)
+        if active is None:
+            raise HoldNotActive
+        _close(active, status=Hold.Status.CAPTURED)
+        return spend(customer_id=active.account_id, amount_minor=active.amount_minor, order_id=order_id, by=by)
+
+
+def release(*, order_id: UUID) -> Hold | None:
+    """Gives an order's held credit back to what is available; None where nothing is held.
+
+    Locks: Account. Transaction: joins. Idempotency: a second call changes nothing.
+    """
+    with transaction.atomic():
+        active = _locked_active_hold(order_id)
+        if active is not None:
+            _close(active, status=Hold.Status.RELEASED)
+        return active
+
+
+def _locked_active_hold(order_id: UUID) -> Hold | None:
+    found = Hold.objects.filter(order_id=order_id, status=Hold.Status.ACTIVE).first()
+    if found is None:
+        return None
+    lock_account(customer_id=found.account_id)
+    # Read again under the lock: a capture and a release of one hold may meet here.
+    return Hold.objects.filter(id=found.id, status=Hold.Status.ACTIVE).first()
+
+
+def _close(active: Hold, *, status: Hold.Status) -> None:
+    active.status, active.closed_at = status, timezone.now()
+    active.save(update_fields=["status", "closed_at"])

@@ -1,0 +1,151 @@
+"""Grant, spend, reverse, adjust: the four ways in which a balance changes, each one ledger entry.
+
+The entry's trigger moves the account (see models/ledger.sql); here are the rules of who may write what.
+"""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from billing.actor import Actor
+from billing.errors import (
+    CustomerNotFound,
+    EntryAlreadyReversed,
+    EntryNotFound,
+    InsufficientCredit,
+    InvalidAmount,
+    OrderAlreadySpent,
+    ReasonRequired,
+    refused_by,
+)
+from billing.locks import lock_account
+from billing.models import LedgerEntry
+from billing.money import AmountError, within_limit
+
+_REFUSALS = {
+    "billing_account_balance_covers_held": InsufficientCredit,
+    "billing_ledgerentry_one_spend_per_order": OrderAlreadySpent,
+    "billing_ledgerentry_account_exists": CustomerNotFound,
+    "billing_ledgerentry_reverses_id_key": EntryAlreadyReversed,
+}
+
+
+def grant(
+    *,
+    customer_id: int,
+    amount_minor: int,
+    reason: str,
+    by: Actor,
+    order_id: UUID | None = None,
+    redemption_id: UUID | None = None,
+) -> LedgerEntry:
+    """Adds credit to the customer's balance.
+
+    Args: amount_minor: positive, smallest unit. Raises: InvalidAmount, CustomerNotFound.
+    Locks: Account. Transaction: joins.
+    """
+    _positive(amount_minor)
+    return _post(
+        LedgerEntry(
+            account_id=customer_id,
+            kind=LedgerEntry.Kind.GRANT,
+            amount_minor=amount_minor,
+            reason=reason,
+            order_id=order_id,
+            redemption_id=redemption_id,
+        ),
+        by=by,
+    )
+
+
+def spend(*, customer_id: int, amount_minor: int, order_id: UUID, by: Actor) -> LedgerEntry:
+    """Pays for an order from what is available; once for an order.
+
+    Args: amount_minor: positive, smallest unit; stored negative.
+    Raises: InvalidAmount, InsufficientCredit, OrderAlreadySpent. Locks: Account. Transaction: joins.
+    """
+    _positive(amount_minor)
+    return _post(
+        LedgerEntry(
+            account_id=customer_id,
+            kind=LedgerEntry.Kind.SPEND,
+            amount_minor=-amount_minor,
+            reason="order-payment",
+            order_id=order_id,
+        ),
+        by=by,
+    )
+
+
+def reverse(*, entry_id: UUID, why: str, by: Actor) -> LedgerEntry:
+    """Undoes one entry by its opposite; the entry itself stays. Once for an entry, and never of a reversal.
+
+    Raises: ReasonRequired, EntryNotFound, EntryAlreadyReversed, InsufficientCredit where a grant that is undone
+    was spent. Locks: Account. Transaction: joins.
+    """
+    if not why.strip():
+        raise ReasonRequired
+    with transaction.atomic():
+        entry = LedgerEntry.objects.filter(id=entry_id).exclude(kind=LedgerEntry.Kind.REVERSAL).first()
+        if entry is None:
+            raise EntryNotFound
+        lock_account(customer_id=entry.account_id)
+        return _post(
+            LedgerEntry(
+                account_id=entry.account_id,
+                kind=LedgerEntry.Kind.REVERSAL,
+                amount_minor=-entry.amount_minor,
+                reason=f"reversal:{entry.reason}"[:100],
+                note=why,
+                order_id=entry.order_id,
+                redemption_id=entry.redemption_id,
+                reverses=entry,
+            ),
+            by=by,
+        )
+
+
+def adjust(*, customer_id: int, amount_minor: int, why: str, by: Actor) -> LedgerEntry:
+    """Staff's correction of a balance, up or down, with a reason.
+
+    Args: amount_minor: not zero, smallest unit, negative to take credit away.
+    Raises: InvalidAmount, ReasonRequired, InsufficientCredit, CustomerNotFound. Locks: Account.
+    Transaction: joins.
+    """
+    if amount_minor == 0:
+        raise InvalidAmount("an adjustment of zero changes nothing")
+    if not why.strip():
+        raise ReasonRequired
+    _within_limit(amount_minor)
+    return _post(
+        LedgerEntry(
+            account_id=customer_id,
+            kind=LedgerEntry.Kind.ADJUSTMENT,
+            amount_minor=amount_minor,
+            reason="adjustment",
+            note=why,
+        ),
+        by=by,
+    )
+
+
+def _post(entry: LedgerEntry, *, by: Actor) -> LedgerEntry:
+    entry.actor_id, entry.actor_role = by.user_id, by.role
+    entry.channel, entry.address = by.channel, by.address
+    # The savepoint keeps the caller's transaction usable where the database refuses the entry.
+    with refused_by(_REFUSALS), transaction.atomic():
+        entry.save(force_insert=True)
+    return entry
+
+
+def _positive(amount_minor: int) -> None:
+    if amount_minor <= 0:
+        raise InvalidAmount("the amount must be positive")
+    _within_limit(amount_minor)
+
+
+def _within_limit(amount_minor: int) -> None:
+    try:
+        within_limit(amount_minor)
+    except AmountError as error:
+        raise InvalidAmount(str(error)) from error

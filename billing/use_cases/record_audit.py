@@ -1,0 +1,32 @@
+from collections.abc import Mapping
+from typing import Any
+
+from billing.actor import Actor
+from billing.models import AuditEntry
+
+
+def record_audit(
+    *,
+    action: str,
+    object_type: str,
+    object_id: str,
+    by: Actor,
+    changes: Mapping[str, Any] | None = None,
+    reason: str = "",
+) -> AuditEntry:
+    """Writes down who changed what, when, from where and why, in the transaction of the change.
+
+    Args: changes: field → [before, after], JSON values. Transaction: joins.
+    """
+    return AuditEntry.objects.create(
+        action=action,
+        object_type=object_type,
+        object_id=object_id,
+        changes=dict(changes or {}),
+        reason=reason,
+        actor_id=by.user_id,
+        actor_role=by.role,
+        actor_email=by.email,
+        channel=by.channel,
+        address=by.address,
+    )

@@ -1,0 +1,39 @@
+-- The first thing in the ledger that is not as it must be; no row where all of it adds up.
+-- Everything is computed anew from the entries' amounts, and compared with what was stored beside them.
+WITH entry AS (
+  SELECT e.*, row_number() OVER sequence AS place, sum(amount_minor) OVER sequence AS running
+    FROM billing_ledgerentry AS e
+  WINDOW sequence AS (PARTITION BY account_id ORDER BY version)
+), account AS (
+  SELECT a.*,
+         coalesce((SELECT sum(amount_minor) FROM billing_ledgerentry WHERE account_id = a.customer_id), 0) AS sum_minor,
+         (SELECT count(*) FROM billing_ledgerentry WHERE account_id = a.customer_id) AS entries,
+         coalesce((SELECT sum(amount_minor) FROM billing_hold
+                    WHERE account_id = a.customer_id AND status = 'active'), 0) AS active_holds
+    FROM billing_account AS a
+), fault AS (
+  SELECT 1 AS stage, account_id, version, 'ledger entry ' || id AS row,
+         CASE WHEN version <> place THEN format('version %s where %s was due', version, place)
+              WHEN balance_after_minor <> running THEN format('balance after %s, the sum is %s', balance_after_minor, running)
+              ELSE format('the balance went below zero: %s', running) END AS wrong
+    FROM entry WHERE version <> place OR balance_after_minor <> running OR running < 0
+  UNION ALL
+  SELECT 2, r.account_id, r.version, 'ledger entry ' || r.id, 'a reversal that does not mirror its entry'
+    FROM billing_ledgerentry AS r JOIN billing_ledgerentry AS o ON o.id = r.reverses_id
+   WHERE r.amount_minor <> -o.amount_minor OR r.account_id <> o.account_id OR o.kind = 'reversal'
+  UNION ALL
+  SELECT 3, h.account_id, 0, 'hold ' || h.id, 'captured, but its order has no spend of the amount'
+    FROM billing_hold AS h
+   WHERE h.status = 'captured' AND NOT EXISTS (
+         SELECT FROM billing_ledgerentry AS e WHERE e.kind = 'spend' AND e.order_id = h.order_id
+                 AND e.account_id = h.account_id AND e.amount_minor = -h.amount_minor)
+  UNION ALL
+  SELECT 4, customer_id, version, 'account ' || customer_id,
+         CASE WHEN balance_minor <> sum_minor THEN format('balance %s, its entries sum to %s', balance_minor, sum_minor)
+              WHEN version <> entries THEN format('version %s, it has %s entries', version, entries)
+              ELSE format('held %s, its active holds sum to %s', held_minor, active_holds) END
+    FROM account WHERE balance_minor <> sum_minor OR version <> entries OR held_minor <> active_holds
+)
+SELECT fault.row, fault.wrong, c.user_id
+  FROM fault LEFT JOIN billing_customer AS c ON c.id = fault.account_id
+ ORDER BY stage, account_id, version LIMIT 1
