@@ -1,0 +1,93 @@
+import re
+from datetime import datetime
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from billing.models.keys import Uuid7
+
+CODE_PATTERN = r"^[A-Z0-9_-]{3,64}$"
+CODE_MATCH = re.compile(r"[A-Z0-9_-]{3,64}")
+HOT_COUNTERS = 16
+
+
+class PromoCode(models.Model):
+    """A code that grants credit. People say voucher.
+
+    A redemption never updates this row: its places are counted in rows of their own (`PromoCounter`), so that
+    a hot code's redemptions do not queue for it. It is never deleted, only retired, and may be brought back.
+    """
+
+    id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
+    code = models.CharField(max_length=64, unique=True)
+    credit_minor = models.BigIntegerField(help_text="Credit that one redemption grants, smallest unit.")
+    currency = models.CharField(max_length=3)
+    description = models.CharField(max_length=500, blank=True, default="", db_default="")
+    active = models.BooleanField(default=True, db_default=True)
+    max_redemptions = models.BigIntegerField(default=0, db_default=0, help_text="0 = unlimited.")
+    hot = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text=f"Expect a rush: the cap is counted in {HOT_COUNTERS} rows instead of one.",
+    )
+    starts_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+    issued_by = models.CharField(max_length=255)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(code__regex=CODE_PATTERN), name="promos_promocode_code_form"),
+            models.CheckConstraint(condition=Q(credit_minor__gt=0), name="promos_promocode_credit_positive"),
+            models.CheckConstraint(condition=Q(max_redemptions__gte=0), name="promos_promocode_cap_not_negative"),
+            models.CheckConstraint(
+                condition=Q(starts_at__isnull=True) | Q(expires_at__isnull=True) | Q(starts_at__lt=F("expires_at")),
+                name="promos_promocode_window_forward",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["-created_at"],
+                condition=Q(retired_at__isnull=True),
+                name="promos_promocode_live_newest",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+    @property
+    def capped(self) -> bool:
+        return self.max_redemptions > 0
+
+    def started(self, *, now: datetime) -> bool:
+        return self.starts_at is None or self.starts_at <= now
+
+    def expired(self, *, now: datetime) -> bool:
+        """Validity is half-open: a code is good from `starts_at` up to, not including, `expires_at`."""
+        return self.expires_at is not None and self.expires_at <= now
+
+
+class PromoCounter(models.Model):
+    """Some of a capped code's places: one row for an ordinary code, several for a hot one.
+
+    `quota` is this row's part of the cap; the sum of `used` is the number of live redemptions. An uncapped
+    code has no counter at all: nothing to wait for. Nothing references this table.
+    """
+
+    promo_code = models.ForeignKey(PromoCode, on_delete=models.PROTECT, related_name="counters")
+    quota = models.BigIntegerField()
+    used = models.BigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(used__gte=0, used__lte=F("quota")), name="promos_promocounter_used_within_quota"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.used} of {self.quota}"

@@ -1,0 +1,75 @@
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from billing.models import Customer
+from billing.models.keys import Uuid7
+
+from .promo_code import PromoCode
+
+LIVE_STATUSES = ("reserved", "confirmed")
+
+
+class Redemption(models.Model):
+    """One customer's use of a promo code.
+
+    Reserved while a payment session is being opened, confirmed when its credit is granted, released when it is
+    given back. The foreign key to the code is kept by a trigger without a row lock (see promos.sql): with a
+    real one every redemption of a hot code would write its lock into the same row.
+    """
+
+    class Status(models.TextChoices):
+        RESERVED = "reserved"
+        CONFIRMED = "confirmed"
+        RELEASED = "released"
+
+    TRANSITIONS = {
+        Status.RESERVED: {Status.CONFIRMED, Status.RELEASED},
+        Status.CONFIRMED: {Status.RELEASED},
+        Status.RELEASED: set(),
+    }
+
+    id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
+    promo_code = models.ForeignKey(
+        PromoCode, on_delete=models.PROTECT, related_name="redemptions", db_constraint=False, db_index=False
+    )
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="redemptions")
+    order_id = models.UUIDField(null=True, blank=True)
+    credit_minor = models.BigIntegerField()
+    status = models.CharField(max_length=10, choices=Status)
+    reserved_at = models.DateTimeField(db_default=Now())
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    released_at = models.DateTimeField(null=True, blank=True)
+    release_reason = models.CharField(max_length=200, blank=True, default="", db_default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["promo_code", "customer"],
+                condition=Q(status__in=LIVE_STATUSES),
+                name="promos_redemption_once_per_customer",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["reserved", "confirmed", "released"]),
+                name="promos_redemption_status_known",
+            ),
+            models.CheckConstraint(condition=Q(credit_minor__gt=0), name="promos_redemption_credit_positive"),
+            models.CheckConstraint(
+                condition=Q(status="reserved", confirmed_at__isnull=True)
+                | Q(status="confirmed", confirmed_at__isnull=False)
+                | Q(status="released"),
+                name="promos_redemption_confirmed_at_fits",
+            ),
+            models.CheckConstraint(
+                condition=(Q(status="released", released_at__isnull=False) & ~Q(release_reason=""))
+                | (~Q(status="released") & Q(released_at__isnull=True, release_reason="")),
+                name="promos_redemption_release_says_why",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["order_id"], name="promos_redemption_of_order"),
+            models.Index(fields=["promo_code", "-reserved_at"], name="promos_redemption_of_code"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} redemption {self.id}"

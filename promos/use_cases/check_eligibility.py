@@ -1,0 +1,46 @@
+"""May this code be redeemed? A courtesy to the user, before any lock: the database decides again under it."""
+
+from datetime import datetime
+
+from promos.errors import (
+    PromoAlreadyRedeemed,
+    PromoExhausted,
+    PromoExpired,
+    PromoInactive,
+    PromoNotFound,
+    PromoNotStarted,
+    PromoProblem,
+)
+from promos.models import PromoCode
+from promos.queries import find_code
+
+
+def problem_of(code: PromoCode | None, *, now: datetime, places_free: bool, redeemed: bool) -> PromoProblem | None:
+    """The first thing that stands against redeeming the code, or None. Pure."""
+    if code is None or code.retired_at is not None:
+        return PromoNotFound()
+    against: tuple[tuple[bool, type[PromoProblem]], ...] = (
+        (redeemed, PromoAlreadyRedeemed),
+        (not code.active, PromoInactive),
+        (not code.started(now=now), PromoNotStarted),
+        (code.expired(now=now), PromoExpired),
+        (not places_free, PromoExhausted),
+    )
+    return next((problem() for stands, problem in against if stands), None)
+
+
+def find_redeemable(*, code: str, customer_id: int, now: datetime) -> PromoCode:
+    """The code, where nothing that can be seen without a lock stands against this customer redeeming it.
+
+    Raises: a PromoProblem, each state its own. One query.
+    """
+    found = find_code(code, customer_id=customer_id)
+    problem = problem_of(
+        found,
+        now=now,
+        places_free=getattr(found, "places_free", False),
+        redeemed=getattr(found, "redeemed_by_customer", False),
+    )
+    if found is None or problem is not None:
+        raise problem or PromoNotFound()
+    return found

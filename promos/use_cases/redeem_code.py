@@ -1,0 +1,140 @@
+"""A redemption's life: redeemed at once, or reserved for a payment, then confirmed or released."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from billing.actor import Actor
+from billing.errors import InsufficientCredit, refused_by
+from billing.locks import lock_account
+from billing.models import LedgerEntry
+from billing.use_cases.ensure_customer import ensure_customer
+from billing.use_cases.post_entry import grant, reverse
+from promos.errors import (
+    CreditSpent,
+    PromoAlreadyRedeemed,
+    PromoChanged,
+    PromoExhausted,
+    RedemptionNotReserved,
+)
+from promos.locks import claim_place, lock_redemption, return_place, share_code
+from promos.models import PromoCode, Redemption
+from promos.use_cases.check_eligibility import find_redeemable
+
+# Constraint names of the database → the refusal that each stands for.
+REFUSALS = {
+    "promos_promocode_redeemable": PromoChanged,
+    "promos_promocode_exhausted": PromoExhausted,
+    "promos_redemption_once_per_customer": PromoAlreadyRedeemed,
+}
+
+
+def redeem(*, code: str, user_id: str, by: Actor, email: str = "", now: datetime | None = None) -> Redemption:
+    """Redeems the code outside an order: the redemption and its credit, together or not at all.
+
+    Raises: a PromoProblem, each state its own; PromoChanged where an admin changed the code meanwhile.
+    Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, one statement.
+    """
+    moment = now or timezone.now()
+    customer = ensure_customer(user_id=user_id, email=email)
+    promo_code = find_redeemable(code=code, customer_id=customer.id, now=moment)
+    with refused_by(REFUSALS), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT promos_redeem(%s, %s, ROW(%s, %s, %s, %s)::billing_actor, %s)",
+            [promo_code.id, customer.id, by.user_id, by.role, by.channel, by.address, moment],
+        )
+    return Redemption.objects.get(promo_code=promo_code, customer=customer, status=Redemption.Status.CONFIRMED)
+
+
+def reserve(*, promo_code: PromoCode, customer_id: int, order_id: UUID, now: datetime | None = None) -> Redemption:
+    """Takes a place for an order whose payment is yet to come; no credit is granted.
+
+    Call it last in the transaction: the code's counter stays locked until the commit.
+
+    Raises: PromoChanged, PromoExhausted, PromoAlreadyRedeemed. Locks: Account, the code's advisory lock
+    (shared), one counter. Transaction: joins.
+    """
+    moment = now or timezone.now()
+    with transaction.atomic():
+        lock_account(customer_id=customer_id)
+        share_code(promo_code_id=promo_code.id)
+        promo_code.refresh_from_db()
+        if (
+            promo_code.retired_at is not None
+            or not promo_code.active
+            or not promo_code.started(now=moment)
+            or promo_code.expired(now=moment)
+        ):
+            raise PromoChanged
+        with refused_by(REFUSALS):
+            redemption = Redemption.objects.create(
+                promo_code=promo_code,
+                customer_id=customer_id,
+                order_id=order_id,
+                credit_minor=promo_code.credit_minor,
+                status=Redemption.Status.RESERVED,
+                reserved_at=moment,
+            )
+        if promo_code.capped and not claim_place(promo_code_id=promo_code.id):
+            raise PromoExhausted
+        return redemption
+
+
+def confirm(*, redemption: Redemption, by: Actor, now: datetime | None = None) -> Redemption:
+    """Grants a reserved redemption's credit: from here on it is the customer's, whatever becomes of the order.
+
+    Raises: RedemptionNotReserved where it was released. Locks: Account, Redemption. Transaction: joins.
+    Idempotency: a second confirm changes nothing.
+    """
+    with transaction.atomic():
+        lock_account(customer_id=redemption.customer_id)
+        current = lock_redemption(redemption_id=redemption.id)
+        if current.status == Redemption.Status.CONFIRMED:
+            return current
+        if current.status != Redemption.Status.RESERVED:
+            raise RedemptionNotReserved
+        current.status, current.confirmed_at = Redemption.Status.CONFIRMED, now or timezone.now()
+        current.save(update_fields=["status", "confirmed_at"])
+        grant(
+            customer_id=current.customer_id,
+            amount_minor=current.credit_minor,
+            reason=f"promo:{current.promo_code.code}",
+            order_id=current.order_id,
+            redemption_id=current.id,
+            by=by,
+        )
+        return current
+
+
+def release(
+    *, redemption: Redemption | None, reason: str, by: Actor, now: datetime | None = None
+) -> Redemption | None:
+    """Undoes count, redemption and credit together, or nothing at all.
+
+    The credit is taken back by a reversal of its grant; an order's spend is never touched. For None, and for a
+    redemption that was released already, nothing changes.
+
+    Raises: CreditSpent where the customer no longer has the credit, or holds it for an open payment.
+    Locks: Account, Redemption, the code's advisory lock (shared), one counter last. Transaction: joins.
+    """
+    if redemption is None:
+        return None
+    with transaction.atomic():
+        lock_account(customer_id=redemption.customer_id)
+        current = lock_redemption(redemption_id=redemption.id)
+        if current.status == Redemption.Status.RELEASED:
+            return current
+        if current.status == Redemption.Status.CONFIRMED:
+            granted = LedgerEntry.objects.get(redemption_id=current.id, kind=LedgerEntry.Kind.GRANT)
+            try:
+                reverse(entry_id=granted.id, why=reason, by=by)
+            except InsufficientCredit as error:
+                raise CreditSpent from error
+        current.status, current.released_at = Redemption.Status.RELEASED, now or timezone.now()
+        current.release_reason = reason[:200]
+        current.save(update_fields=["status", "released_at", "release_reason"])
+        share_code(promo_code_id=current.promo_code_id)
+        return_place(promo_code_id=current.promo_code_id)
+        return current
