@@ -1,0 +1,50 @@
+"""Refusals of the catalog, the checkout and what follows from an order."""
+
+from billing.errors import DomainError
+
+
+class UnknownPlan(DomainError):
+    code = "unknown_plan"
+    message = "unknown plan"
+
+
+class UnknownApp(DomainError):
+    code = "unknown_app"
+    message = "unknown app"
+
+
+class UnknownAddOn(DomainError):
+    code = "unknown_addon"
+    message = "unknown add-on"
+
+
+class PaymentProcessorNotConfigured(DomainError):
+    code = "payment_processor_not_configured"
+    status = 503
+    message = "payment processor is not configured, and the credit does not cover this order"
+
+
+class AlreadySubscribed(DomainError):
+    code = "already_subscribed"
+    status = 409
+    message = "the organization is subscribed to this plan with these add-ons already"
+
+
+class IdempotencyMismatch(DomainError):
+    code = "idempotency_key_reused"
+    status = 422
+    message = "the idempotency key was used for another request"
+
+
+class RequestInProgress(DomainError):
+    code = "request_in_progress"
+    status = 409
+    message = "a request with this idempotency key is still being processed"
+
+
+class OrderStale(DomainError):
+    """What the checkout saw changed before it had its locks: it looks again."""
+
+    code = "order_stale"
+    status = 409
+    message = "the organization or the promo code changed meanwhile: try again"

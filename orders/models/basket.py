@@ -1,0 +1,60 @@
+"""What an order buys, priced: pure, frozen, and the only place where a total is added up."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from billing.models import Subscription
+
+from .order import OrderLine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A plan or add-on at its price of now: a month's, smallest unit."""
+
+    kind: OrderLine.Kind
+    item_id: UUID
+    slug: str
+    name: str
+    price_minor: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind.value,
+            "item_id": str(self.item_id),
+            "slug": self.slug,
+            "name": self.name,
+            "price_minor": self.price_minor,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basket:
+    """A plan with its add-ons, each once, and the apps that run on it (apps cost nothing).
+
+    `apps` and `addons` are the references as the client wrote them, ids or slugs: they are told back so.
+    """
+
+    plan: Line
+    addon_lines: tuple[Line, ...]
+    apps: tuple[str, ...]
+    addons: tuple[str, ...]
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        return (self.plan, *self.addon_lines)
+
+    @property
+    def total_minor(self) -> int:
+        """A month of everything, before credit."""
+        return sum(line.price_minor for line in self.lines)
+
+    @property
+    def addon_ids(self) -> list[str]:
+        """Sorted, so that two baskets compare."""
+        return sorted(str(line.item_id) for line in self.addon_lines)
+
+    def is_what(self, subscription: Subscription) -> bool:
+        """Whether the subscription is to this plan and these add-ons already."""
+        return subscription.plan_id == self.plan.item_id and subscription.addon_ids == self.addon_ids

@@ -1,0 +1,113 @@
+"""What can be ordered. Ids are stable: a seeded item's id follows from its kind and slug."""
+
+from uuid import UUID, uuid4, uuid5
+
+from django.db import models
+from django.db.models import Q
+
+_NAMESPACE = UUID("7f6d3a52-54c4-5d0c-9a5e-0c4f9f3d4f0e")
+
+
+def catalog_id(kind: str, slug: str) -> UUID:
+    """The id of a seeded catalog item: the same in every deployment, so that clients may keep it."""
+    return uuid5(_NAMESPACE, f"{kind}:{slug}")
+
+
+class CatalogItem(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    slug = models.SlugField(max_length=50, unique=True)
+    name = models.CharField(max_length=100)
+    active = models.BooleanField(default=True, help_text="Offered now. Orders keep what they bought.")
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Plan(CatalogItem):
+    description = models.TextField(blank=True, default="")
+    cpu = models.CharField(max_length=50)
+    memory = models.CharField(max_length=50)
+    storage = models.CharField(max_length=50)
+    price_minor = models.BigIntegerField(help_text="A month's price, smallest unit.")
+    popular = models.BooleanField(default=False)
+    sort_order = models.IntegerField(default=0)
+    features = models.JSONField(default=list, blank=True)
+    stripe_price_id = models.CharField(max_length=255, blank=True, default="")
+
+    class Meta:
+        ordering = ["sort_order", "slug"]
+        constraints = [
+            models.CheckConstraint(condition=Q(price_minor__gte=0), name="orders_plan_price_not_negative"),
+        ]
+
+
+class AddOn(CatalogItem):
+    description = models.TextField(blank=True, default="")
+    price_minor = models.BigIntegerField(help_text="A month's price, smallest unit.")
+    included = models.BooleanField(default=False)
+    category = models.CharField(max_length=50)
+
+    class Meta:
+        ordering = ["category", "slug"]
+        verbose_name = "add-on"
+        constraints = [
+            models.CheckConstraint(condition=Q(price_minor__gte=0), name="orders_addon_price_not_negative"),
+            models.CheckConstraint(
+                condition=Q(included=False) | Q(price_minor=0), name="orders_addon_included_is_free"
+            ),
+        ]
+
+
+class App(CatalogItem):
+    tagline = models.CharField(max_length=200, blank=True, default="")
+    description = models.TextField(blank=True, default="")
+    category = models.CharField(max_length=50)
+    icon = models.CharField(max_length=100, blank=True, default="")
+    icon_bg = models.CharField(max_length=20, blank=True, default="")
+    free = models.BooleanField(default=True)
+    featured = models.BooleanField(default=False)
+    popular = models.BooleanField(default=False)
+    features = models.JSONField(default=list, blank=True)
+    website = models.URLField(blank=True, default="")
+    license = models.CharField(max_length=100, blank=True, default="")
+    dependencies = models.JSONField(default=list, blank=True)
+    system = models.BooleanField(default=False)
+    kind = models.CharField(max_length=20, default="app")
+    shareable = models.BooleanField(default=False)
+    deployable = models.BooleanField(default=True)
+    minimum_size = models.CharField(max_length=10, blank=True, default="")
+    recommended_size = models.CharField(max_length=10, blank=True, default="")
+    ram_mb = models.PositiveIntegerField(default=0)
+    cpu_milli = models.PositiveIntegerField(default=0)
+    disk_gb = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["category", "slug"]
+
+
+class Industry(CatalogItem):
+    emoji = models.CharField(max_length=16, blank=True, default="")
+    description = models.TextField(blank=True, default="")
+    display_order = models.IntegerField(default=0)
+    suggested_apps = models.JSONField(default=list, blank=True)
+    bundle = models.CharField(max_length=50, blank=True, default="")
+
+    class Meta:
+        ordering = ["display_order", "slug"]
+        verbose_name_plural = "industries"
+
+
+class Bundle(CatalogItem):
+    tagline = models.CharField(max_length=200, blank=True, default="")
+    apps = models.JSONField(default=list, blank=True)
+    discount_percent = models.PositiveSmallIntegerField(default=0)
+    recommended_size = models.CharField(max_length=10, blank=True, default="")
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [
+            models.CheckConstraint(condition=Q(discount_percent__lte=100), name="orders_bundle_discount_at_most_all"),
+        ]

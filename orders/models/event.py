@@ -1,0 +1,61 @@
+import json
+from decimal import Decimal
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from billing.models.keys import Uuid7
+
+
+class ExactDecoder(json.JSONDecoder):
+    """Reads numbers with decimals as Decimal: amounts are told as they were stored."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "parse_float": Decimal})
+
+
+class OutboxEvent(models.Model):
+    """Something that other systems are told, recorded in the transaction of the change it tells of."""
+
+    id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
+    type = models.CharField(max_length=50)
+    topic = models.CharField(max_length=100)
+    source = models.CharField(max_length=50)
+    tenant_id = models.UUIDField(null=True, blank=True)
+    order_id = models.UUIDField(null=True, blank=True)
+    data = models.JSONField(default=dict, decoder=ExactDecoder)
+    metadata = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now())
+    delivered_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            # Told once, surely (invariant I6).
+            models.UniqueConstraint(
+                fields=["order_id"], condition=Q(type="order.placed"), name="orders_event_order_placed_once"
+            ),
+            models.UniqueConstraint(
+                fields=["tenant_id", "type"],
+                condition=Q(type__in=["tenant.created", "tenant.deleted"]),
+                name="orders_event_tenant_told_once",
+            ),
+            models.CheckConstraint(
+                condition=~Q(type="order.placed") | Q(order_id__isnull=False, tenant_id__isnull=False),
+                name="orders_event_order_placed_names_order",
+            ),
+            models.CheckConstraint(
+                condition=~Q(type__in=["tenant.created", "tenant.deleted"]) | Q(tenant_id__isnull=False),
+                name="orders_event_tenant_named",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="orders_event_newest"),
+            models.Index(
+                fields=["created_at"], condition=Q(delivered_at__isnull=True), name="orders_event_undelivered"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.id}"

@@ -1,0 +1,30 @@
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from billing.models import Customer
+
+
+class IdempotencyKey(models.Model):
+    """A customer's successful checkout under a key: the same request again gets the same answer."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="idempotency_keys", db_index=False)
+    key = models.CharField(max_length=255)
+    request_hash = models.CharField(max_length=64)
+    order_id = models.UUIDField()
+    balance_after_minor = models.BigIntegerField()
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "key"], name="orders_idempotencykey_once"),
+            models.CheckConstraint(condition=~Q(key=""), name="orders_idempotencykey_key_given"),
+            models.CheckConstraint(
+                condition=Q(created_at__lt=F("expires_at")), name="orders_idempotencykey_expires_later"
+            ),
+        ]
+        indexes = [models.Index(fields=["expires_at"], name="orders_idempotency_expiry")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,111 @@
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from billing.models import Customer, Organization
+from billing.models.keys import Uuid7
+
+
+class Order(models.Model):
+    """One purchase of a plan with add-ons for an organization, with the prices of its day.
+
+    Catalog items and the promo code are snapshots, not references: nothing that changes later changes an
+    order, and no order locks a row that all orders share.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        COMPLETED = "completed"
+        FAILED = "failed"
+        EXPIRED = "expired"
+        CANCELLED = "cancelled"
+        REFUNDED = "refunded"
+
+    TRANSITIONS = {
+        Status.PENDING: {Status.COMPLETED, Status.FAILED, Status.EXPIRED, Status.CANCELLED},
+        Status.COMPLETED: {Status.REFUNDED},
+        Status.FAILED: set(),
+        Status.EXPIRED: set(),
+        Status.CANCELLED: set(),
+        Status.REFUNDED: set(),
+    }
+
+    id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="orders", db_index=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="orders")
+    plan_id = models.UUIDField()
+    apps = models.JSONField(default=list)
+    addons = models.JSONField(default=list)
+    total_minor = models.BigIntegerField(help_text="Before credit, smallest unit.")
+    credit_applied_minor = models.BigIntegerField(default=0, db_default=0)
+    currency = models.CharField(max_length=3)
+    status = models.CharField(max_length=10, choices=Status)
+    promo_code_id = models.UUIDField(null=True, blank=True)
+    promo_code = models.CharField(max_length=64, blank=True, default="", db_default="")
+    placed_by = models.CharField(max_length=255)
+    placed_by_role = models.CharField(max_length=20)
+    channel = models.CharField(max_length=10)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=["pending", "completed", "failed", "expired", "cancelled", "refunded"]),
+                name="orders_order_status_known",
+            ),
+            models.CheckConstraint(condition=Q(total_minor__gte=0), name="orders_order_total_not_negative"),
+            models.CheckConstraint(
+                condition=Q(credit_applied_minor__gte=0, credit_applied_minor__lte=F("total_minor")),
+                name="orders_order_credit_within_total",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["completed", "refunded"], completed_at__isnull=False)
+                | (~Q(status__in=["completed", "refunded"]) & Q(completed_at__isnull=True)),
+                name="orders_order_completed_at_fits",
+            ),
+            models.CheckConstraint(
+                condition=Q(promo_code_id__isnull=True, promo_code="")
+                | (Q(promo_code_id__isnull=False) & ~Q(promo_code="")),
+                name="orders_order_promo_whole",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="orders_order_newest"),
+            models.Index(fields=["customer", "-created_at"], name="orders_order_of_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} order {self.id}"
+
+    @property
+    def amount_due_minor(self) -> int:
+        """What credit does not cover."""
+        return self.total_minor - self.credit_applied_minor
+
+
+class OrderLine(models.Model):
+    """A plan or add-on as it was priced on the day of the order."""
+
+    class Kind(models.TextChoices):
+        PLAN = "plan"
+        ADDON = "addon"
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines", db_index=False)
+    position = models.PositiveSmallIntegerField()
+    kind = models.CharField(max_length=5, choices=Kind)
+    item_id = models.UUIDField()
+    slug = models.CharField(max_length=50)
+    name = models.CharField(max_length=100)
+    price_minor = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["order", "position"], name="orders_orderline_position_once"),
+            models.CheckConstraint(condition=Q(kind__in=["plan", "addon"]), name="orders_orderline_kind_known"),
+            models.CheckConstraint(condition=Q(price_minor__gte=0), name="orders_orderline_price_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,52 @@
+from uuid import UUID
+
+from django.db import transaction
+
+from billing.models import Organization
+from orders.models import Order, OutboxEvent
+
+TENANT_TOPIC = "sme.tenant.events"
+SOURCE = "qasima"
+
+
+def provision_organization(*, order_id: UUID) -> Organization:
+    """Makes the organization of a completed order live, and records `tenant.created`; the worker's job.
+
+    Locks: Organization. Transaction: owns. Idempotency: once active, nothing changes and nothing is told again,
+    however often the job runs.
+    """
+    with transaction.atomic():
+        order = Order.objects.get(id=order_id)
+        # Races with a second run of the job, and with the deletion of the organization.
+        organization = (
+            Organization.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("customer")
+            .get(id=order.organization_id)
+        )
+        if organization.status != Organization.Status.PROVISIONING:
+            return organization
+        organization.status = Organization.Status.ACTIVE
+        organization.save(update_fields=["status"])
+        record_tenant_event("tenant.created", organization)
+        return organization
+
+
+def record_tenant_event(type_: str, organization: Organization) -> OutboxEvent:
+    """Records what other systems are told of an organization, in the transaction of the change."""
+    return OutboxEvent.objects.create(
+        type=type_,
+        topic=TENANT_TOPIC,
+        source=SOURCE,
+        tenant_id=organization.id,
+        data={
+            "id": str(organization.id),
+            "slug": organization.slug,
+            "subdomain": organization.slug,
+            "name": organization.name,
+            "customer_id": organization.customer.user_id,
+            "plan_id": str(organization.plan_id) if organization.plan_id else None,
+            "apps": organization.apps,
+            "addons": organization.addons,
+            "status": organization.status,
+        },
+    )
