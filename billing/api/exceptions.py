@@ -1,0 +1,147 @@
+"""The one place where a failure becomes an answer: `{"error", "code"}`, with `fields` for invalid input.
+
+Refusals of the domain say themselves what they are. What the framework refuses gets the same shape. A
+database that is busy or away is a 503 with `Retry-After`: nothing was changed, the same request may succeed.
+All else is our mistake: it is reported exactly as Django reports an unhandled exception (the log has the
+traceback), and the client is told no more than that.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.signals import got_request_exception
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from psycopg import Error as PostgresError
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from billing.errors import DomainError
+
+logger = structlog.get_logger(__name__)
+
+BUSY_RETRY_SECONDS = 1
+UNAVAILABLE_RETRY_SECONDS = 5
+
+# lock_not_available, query_canceled (statement_timeout), deadlock_detected, serialization_failure.
+_BUSY_STATES = frozenset({"55P03", "57014", "40P01", "40001"})
+
+_SENTENCES = {
+    "not_authenticated": "sign in, or send a bearer token",
+    "permission_denied": "you may not do this",
+    "not_found": "there is nothing at this address",
+    "throttled": "too many requests: try again later",
+}
+
+
+def handle_exception(exc: Exception, context: dict[str, Any]) -> Response:
+    """DRF's exception handler for every view under the API root."""
+    if isinstance(exc, DomainError):
+        return _answer(exc.status, exc.code, exc.text, fields=exc.fields, retry_after=exc.retry_after)
+    if isinstance(exc, Http404):
+        exc = exceptions.NotFound()
+    elif isinstance(exc, DjangoPermissionDenied):
+        exc = exceptions.PermissionDenied()
+    elif isinstance(exc, DjangoValidationError):
+        exc = exceptions.ValidationError(detail=_django_detail(exc))
+    if isinstance(exc, exceptions.ValidationError):
+        return _invalid(exc)
+    if isinstance(exc, exceptions.APIException):
+        return _refused(exc)
+    if isinstance(exc, (OperationalError, InterfaceError)):
+        return _database_failed(exc)
+    # Inside DRF's own `except` block: whoever listens finds the exception in sys.exc_info().
+    request = context["request"]
+    got_request_exception.send(sender=type(context.get("view")), request=getattr(request, "_request", request))
+    return _answer(500, "internal_error", "something failed on our side; it has been noted")
+
+
+def _refused(exc: exceptions.APIException) -> Response:
+    code = exc.get_codes()
+    code = code if isinstance(code, str) else exc.default_code
+    sentence = _SENTENCES.get(code, "") if _says_nothing_of_its_own(exc) else str(exc.detail)
+    if isinstance(exc, exceptions.UnsupportedMediaType) and _says_nothing_of_its_own(exc):
+        sentence = "the body must be JSON: send Content-Type: application/json"
+    wait = getattr(exc, "wait", None)
+    response = _answer(
+        exc.status_code, code, sentence or str(exc.detail), retry_after=None if wait is None else int(wait)
+    )
+    if getattr(exc, "auth_header", None):
+        response.headers["WWW-Authenticate"] = exc.auth_header  # type: ignore[attr-defined]
+    return response
+
+
+def _says_nothing_of_its_own(exc: exceptions.APIException) -> bool:
+    """Whether the exception carries only the framework's own sentence."""
+    framework = type(exc).__module__ == exceptions.__name__
+    own = str(exc.detail)
+    return framework and (
+        own == str(exc.default_detail)
+        or isinstance(exc, exceptions.Throttled)
+        or (isinstance(exc, exceptions.UnsupportedMediaType) and own.startswith("Unsupported media type"))
+    )
+
+
+def _invalid(exc: exceptions.ValidationError) -> Response:
+    fields: dict[str, list[str]] = {}
+    for path, sentence in _leaves(exc.detail, ()):
+        fields.setdefault(path, []).append(sentence)
+    whole = fields.pop("", [])
+    if whole:
+        sentence = whole[0]
+    else:
+        name, sentences = next(iter(fields.items()), ("body", ["is not valid"]))
+        sentence = f"{name}: {sentences[0]}"
+    return _answer(400, "invalid_request", sentence, fields=fields)
+
+
+def _leaves(detail: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Every sentence with the input it is about, nested ones dotted: `apps.0`; of the whole, an empty
+    path."""
+    if isinstance(detail, dict):
+        for name, below in detail.items():
+            yield from _leaves(below, path if name == "non_field_errors" else (*path, str(name)))
+    elif isinstance(detail, list):
+        for index, below in enumerate(detail):
+            yield from _leaves(below, (*path, str(index)) if isinstance(below, (dict, list)) and below else path)
+    else:
+        yield ".".join(path), str(detail)
+
+
+def _django_detail(exc: DjangoValidationError) -> dict[str, Any] | list[Any]:
+    if hasattr(exc, "error_dict"):
+        return {"non_field_errors" if name == "__all__" else name: list(v) for name, v in exc.message_dict.items()}
+    return list(exc.messages)
+
+
+def _database_failed(exc: OperationalError | InterfaceError) -> Response:
+    cause = exc.__cause__
+    state = cause.sqlstate if isinstance(cause, PostgresError) else None
+    if state in _BUSY_STATES:
+        logger.warning("database_busy", sqlstate=state)
+        return _answer(503, "busy", "the service is busy: try again", retry_after=BUSY_RETRY_SECONDS)
+    logger.error("database_unavailable", sqlstate=state, error=type(cause or exc).__name__)
+    return _answer(
+        503,
+        "database_unavailable",
+        "the service is not available for the moment: try again",
+        retry_after=UNAVAILABLE_RETRY_SECONDS,
+    )
+
+
+def _answer(
+    status: int,
+    code: str,
+    sentence: str,
+    *,
+    fields: dict[str, list[str]] | None = None,
+    retry_after: int | None = None,
+) -> Response:
+    body: dict[str, Any] = {"error": sentence, "code": code}
+    if fields is not None:
+        body["fields"] = fields
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return Response(body, status=status, headers=headers)

@@ -1,0 +1,203 @@
+"""Pieces of serializers: JSON types taken at their word, and money in the contract's forms.
+
+DRF's own fields are lenient: the text "yes" is a true boolean, the number 5 a text. A client that sends the
+wrong type has a mistake that somebody wants to know of.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.conf import settings
+from drf_spectacular.drainage import set_override
+from rest_framework import serializers
+
+from billing.errors import InvalidAmount
+from billing.money import MAX_MINOR, exponent, to_major, to_minor, within_limit
+
+# The one currency whose figures existing clients know by names of their own.
+MIRRORED_CURRENCY = "OMR"
+
+
+class TextField(serializers.CharField):
+    """A JSON text."""
+
+    default_error_messages = {"invalid": "must be a text"}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class FlagField(serializers.BooleanField):
+    """A JSON true or false."""
+
+    default_error_messages = {"invalid": "must be true or false"}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A JSON number without a fraction; 5.0 is one."""
+
+    default_error_messages = {
+        "invalid": "must be a whole number",
+        "min_value": "must be at least {min_value}",
+        "max_value": "may be at most {max_value}",
+    }
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, (int, Decimal)) or data != int(data):
+            self.fail("invalid")
+        return int(data)
+
+
+class MinorAmountField(serializers.Field[Any, Any, Any, Any]):
+    """An amount as an integer of the currency's smallest unit."""
+
+    default_error_messages = {"invalid": "must be a whole number", "minimum": "must be at least {minimum}"}
+
+    def __init__(self, *, minimum: int = 0, **options: Any) -> None:
+        super().__init__(**options)
+        self.minimum = minimum
+        set_override(self, "field", {"type": "integer", "minimum": minimum, "maximum": MAX_MINOR})
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, (int, Decimal)) or data != int(data):
+            self.fail("invalid")
+        return self.checked(int(data))
+
+    def to_representation(self, value: int) -> Any:
+        return value
+
+    def checked(self, minor: int) -> int:
+        """The amount, if it is within its limits."""
+        if minor < self.minimum:
+            self.fail("minimum", minimum=self.minimum)
+        try:
+            return within_limit(minor)
+        except InvalidAmount as error:
+            raise serializers.ValidationError(error.text) from error
+
+
+class MajorAmountField(MinorAmountField):
+    """An amount as a number in the currency itself, in smallest units inside."""
+
+    default_error_messages = {"invalid": "must be a number", "minimum": "must be more than zero"}
+
+    def __init__(self, *, minimum: int = 0, **options: Any) -> None:
+        super().__init__(minimum=minimum, **options)
+        decimals = exponent(settings.SOVEREIGN_CURRENCY)
+        schema = {
+            "type": "number",
+            "minimum": minimum / 10**decimals,
+            "maximum": MAX_MINOR // 10**decimals,
+            "multipleOf": 1 / 10**decimals,
+        }
+        set_override(self, "field", schema)
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, (int, Decimal)):
+            self.fail("invalid")
+        try:
+            return self.checked(to_minor(data, currency=settings.SOVEREIGN_CURRENCY))
+        except InvalidAmount as error:
+            raise serializers.ValidationError(error.text) from error
+
+    def to_representation(self, value: int) -> Decimal | int:
+        return to_major(value, currency=settings.SOVEREIGN_CURRENCY)
+
+
+class CurrencyField(serializers.ReadOnlyField):
+    """The deployment's currency."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        set_override(self, "field", {"type": "string", "pattern": "^[A-Z]{3}$"})
+
+    def get_attribute(self, instance: Any) -> str:
+        return settings.SOVEREIGN_CURRENCY
+
+
+class RequestSerializer(serializers.Serializer[Any]):
+    """A request's body: a JSON object. Members nobody knows are ignored, as clients have come to expect."""
+
+    default_error_messages = {"invalid": "the body must be a JSON object"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoneyInput:
+    """An amount that a request gives in one of its forms: `<name>_minor`, or while the currency is OMR also
+    `<name>_omr` or `<name>_baisa`.
+
+    Args: minimum: in smallest units; 1 where zero means nothing.
+    """
+
+    name: str
+    minimum: int = 0
+    required: bool = True
+
+    def forms(self) -> dict[str, type[MinorAmountField]]:
+        minor: dict[str, type[MinorAmountField]] = {f"{self.name}_minor": MinorAmountField}
+        if settings.SOVEREIGN_CURRENCY != MIRRORED_CURRENCY:
+            return minor
+        return {f"{self.name}_omr": MajorAmountField, **minor, f"{self.name}_baisa": MinorAmountField}
+
+
+class MoneyRequestSerializer(RequestSerializer):
+    """A body with amounts; each is `<name>_minor` in `validated_data`, whatever form it came in."""
+
+    money: ClassVar[tuple[MoneyInput, ...]] = ()
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        for amount in self.money:
+            for form, field in amount.forms().items():
+                fields[form] = field(minimum=amount.minimum, required=False)
+        return fields
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        for amount in self.money:
+            given = [form for form in amount.forms() if form in attrs]
+            if len(given) > 1:
+                raise serializers.ValidationError(
+                    {form: [f"give only one of {', '.join(amount.forms())}"] for form in given}
+                )
+            if given:
+                attrs[f"{amount.name}_minor"] = attrs.pop(given[0])
+            elif amount.required:
+                missing = next(iter(amount.forms()))
+                raise serializers.ValidationError({missing: [f"give one of {', '.join(amount.forms())}"]})
+        return attrs
+
+
+class MoneyResponseSerializer(serializers.Serializer[Any]):
+    """An answer with amounts, each read from `<name>_minor` and given in the contract's forms."""
+
+    money: ClassVar[tuple[str, ...]] = ()
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        mirrored = settings.SOVEREIGN_CURRENCY == MIRRORED_CURRENCY
+        for name in self.money:
+            fields[f"{name}_minor"] = MinorAmountField(minimum=-MAX_MINOR, read_only=True)
+            if mirrored:
+                source = f"{name}_minor"
+                fields[f"{name}_omr"] = MajorAmountField(minimum=-MAX_MINOR, read_only=True, source=source)
+                fields[f"{name}_baisa"] = MinorAmountField(minimum=-MAX_MINOR, read_only=True, source=source)
+        if self.money:
+            fields["currency"] = CurrencyField()
+        return fields
+
+
+def money_in_forms(name: str, minor: int) -> Mapping[str, int | Decimal]:
+    """An amount in the contract's forms, for answers that no serializer makes."""
+    if settings.SOVEREIGN_CURRENCY != MIRRORED_CURRENCY:
+        return {f"{name}_minor": minor}
+    major = to_major(minor, currency=MIRRORED_CURRENCY)
+    return {f"{name}_omr": major, f"{name}_minor": minor, f"{name}_baisa": minor}

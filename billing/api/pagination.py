@@ -1,0 +1,115 @@
+"""Lists: plain arrays, newest first, and where the next page is in the `Link` header.
+
+A cursor names the last row given, not a number of rows: what is added or removed meanwhile neither repeats
+nor hides a row, and the last page costs what the first did. To clients it is opaque.
+"""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from django.conf import settings
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db.models import Model, Q, QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.errors import DomainError
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 100
+_MAX_CURSOR_LENGTH = 200
+
+Row = TypeVar("Row", bound=Model)
+
+
+class InvalidLimit(DomainError):
+    code = "invalid_limit"
+    message = "limit is not valid"
+
+
+class InvalidCursor(DomainError):
+    code = "invalid_cursor"
+    message = "cursor is not one that this list gave"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[Row]):
+    """Some rows of a list, and the cursor of the next page if there is one."""
+
+    rows: list[Row]
+    next_cursor: str | None
+    limit: int
+
+
+def read_page(
+    queryset: QuerySet[Row],
+    *,
+    request: Request,
+    by: str = "created_at",
+    default_limit: int = DEFAULT_LIMIT,
+    max_limit: int = MAX_LIMIT,
+) -> Page[Row]:
+    """The page that the request asks for, by one query.
+
+    Args: by: a timestamp of the rows, newest first; the primary key decides between equals.
+    Raises: InvalidLimit; InvalidCursor.
+    """
+    limit = _read_limit(request, default=default_limit, maximum=max_limit)
+    if "cursor" in request.query_params:
+        at, key = _read_cursor(request.query_params["cursor"], queryset.model)
+        # The first condition is implied by the second; it is what an index on the timestamp can use.
+        queryset = queryset.filter(Q(**{f"{by}__lte": at}) & (Q(**{f"{by}__lt": at}) | Q(**{by: at}, pk__lt=key)))
+    rows = list(queryset.order_by(f"-{by}", "-pk")[: limit + 1])
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return Page(rows=rows, next_cursor=_cursor(rows[-1], by) if more else None, limit=limit)
+
+
+def page_response(page: Page[Any], data: list[Any], *, request: Request) -> Response:
+    """The rows as a plain array, with the next page's address in the `Link` header.
+
+    The address is absolute. With an empty API_PREFIX a gateway has taken a prefix away that we do not know:
+    then it is relative to the request's own (RFC 8288 allows it).
+    """
+    response = Response(data)
+    if page.next_cursor:
+        query = request.query_params.copy()
+        query["cursor"] = page.next_cursor
+        query["limit"] = str(page.limit)
+        link = f"?{query.urlencode()}"
+        if settings.API_PREFIX:
+            link = request.build_absolute_uri(request.path + link)
+        response.headers["Link"] = f'<{link}>; rel="next"'
+    return response
+
+
+def _read_limit(request: Request, *, default: int, maximum: int) -> int:
+    text = request.query_params.get("limit")
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(maximum)) and 1 <= int(text) <= maximum):
+        sentence = f"limit must be a whole number from 1 to {maximum}"
+        raise InvalidLimit(sentence, fields={"limit": [sentence]})
+    return int(text)
+
+
+def _cursor(row: Model, by: str) -> str:
+    text = json.dumps([getattr(row, by).isoformat(), str(row.pk)], separators=(",", ":"))
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_cursor(text: str, model: type[Model]) -> tuple[datetime, Any]:
+    try:
+        if len(text) > _MAX_CURSOR_LENGTH:
+            raise ValueError("too long")
+        at_text, key_text = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        at = datetime.fromisoformat(at_text)
+        key = model._meta.pk.to_python(key_text)
+    except (ValueError, TypeError, OverflowError, RecursionError, DjangoValidationError) as error:
+        raise InvalidCursor() from error
+    if at.tzinfo is None or not isinstance(key_text, str):
+        raise InvalidCursor()
+    return at, key

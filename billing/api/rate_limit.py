@@ -1,0 +1,70 @@
+"""Rate limits counted in PostgreSQL, so that every process counts the same.
+
+A window begins with a client's first request and ends one period later; one statement counts. Who has to
+wait is told how long. Windows that ended are removed a few at a time, by requests that open a new one.
+"""
+
+from math import ceil
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.utils.crypto import salted_hmac
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from .client_address import client_network
+
+_PERIOD_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_REMOVED_AT_ONCE = 20
+
+_COUNT = """ INSERT INTO billing_ratelimitwindow AS known (key, hits, ends_at) VALUES (%(key)s, 1,
+statement_timestamp() + make_interval(secs => %(seconds)s)) ON CONFLICT (key) DO UPDATE SET hits = CASE WHEN
+known.ends_at <= statement_timestamp() THEN 1 ELSE LEAST(known.hits + 1, %(ceiling)s) END, ends_at = CASE
+WHEN known.ends_at <= statement_timestamp() THEN excluded.ends_at ELSE known.ends_at END RETURNING hits,
+EXTRACT(EPOCH FROM ends_at - statement_timestamp())
+"""
+
+_REMOVE_ENDED = """
+DELETE FROM billing_ratelimitwindow WHERE key IN (
+    SELECT key FROM billing_ratelimitwindow WHERE ends_at <= statement_timestamp()
+    ORDER BY ends_at LIMIT %(some)s FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+class RateLimit(BaseThrottle):
+    """A limit by client address; subclasses name their scope and the setting that holds the rate."""
+
+    scope: str
+    setting: str
+
+    _wait: int | None = None
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        limit, seconds = _read_rate(getattr(settings, self.setting))
+        key = salted_hmac(f"rate limit {self.scope}", client_network(request), algorithm="sha256").hexdigest()
+        with connection.cursor() as cursor:
+            # One more than the limit says all there is to say; counting on could overflow.
+            cursor.execute(_COUNT, {"key": key, "seconds": seconds, "ceiling": limit + 1})
+            hits, remaining = cursor.fetchone()
+            if hits == 1:
+                cursor.execute(_REMOVE_ENDED, {"some": _REMOVED_AT_ONCE})
+        self._wait = max(1, ceil(remaining))
+        return bool(hits <= limit)
+
+    def wait(self) -> int | None:
+        return self._wait
+
+
+class PreviewRateLimit(RateLimit):
+    """The public voucher preview: codes must not be found by trying."""
+
+    scope = "preview"
+    setting = "PREVIEW_RATE_LIMIT"
+
+
+def _read_rate(text: str) -> tuple[int, int]:
+    """`60/min` is 60 requests in 60 seconds; the settings have checked the form."""
+    limit, _, period = text.partition("/")
+    return int(limit), _PERIOD_SECONDS[period]

@@ -1,0 +1,150 @@
+"""Bearer tokens: HS256 with the platform's secret, RS256 with the identity provider's published keys.
+
+The token's header only chooses among what is configured, each algorithm with a key of its own kind, so that
+neither `alg: none` nor an RSA public key used as an HMAC secret gets anywhere. PyJWT verifies; nothing here
+does.
+"""
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import jwt
+import structlog
+from django.conf import settings
+from jwt.api_jwk import PyJWK, PyJWKSet
+from jwt.exceptions import ExpiredSignatureError, PyJWKClientConnectionError, PyJWTError
+from rest_framework.exceptions import AuthenticationFailed
+
+from billing.actor import CUSTOMER, STAFF_ROLES
+from billing.errors import DomainError
+
+logger = structlog.get_logger(__name__)
+
+# Clocks differ a little.
+LEEWAY_SECONDS = 10
+KEYS_TIMEOUT_SECONDS = 3
+KEYS_FRESH_SECONDS = 300
+# While the provider cannot be reached, its last keys serve for so long.
+KEYS_STALE_SECONDS = 3600
+# A fetch that failed is not repeated sooner: requests must not queue up behind a provider that is away.
+KEYS_RETRY_SECONDS = 5
+# An unknown key id makes us ask again, but not oftener than this: key ids are anybody's to invent.
+KEYS_REFRESH_SECONDS = 30
+
+_USER_ID_LENGTH = 255
+_EMAIL_LENGTH = 254
+
+
+class InvalidToken(AuthenticationFailed):
+    default_detail = "the bearer token is not valid"
+    default_code = "invalid_token"
+
+
+class IdentityProviderUnavailable(DomainError):
+    code = "identity_provider_unavailable"
+    status = 503
+    message = "the identity provider cannot be reached: try again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What a valid token says of its bearer."""
+
+    user_id: str
+    email: str
+    role: str
+
+
+class IdentityProviderKeys(jwt.PyJWKClient):
+    """A JWKS that is fetched when needed, survives a provider's outage, and never piles requests up behind
+    it."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            url,
+            timeout=KEYS_TIMEOUT_SECONDS,
+            lifespan=KEYS_FRESH_SECONDS,
+            cooldown_duration=KEYS_REFRESH_SECONDS,
+            headers={"Accept": "application/json"},
+        )
+        self._last: tuple[float, PyJWKSet] | None = None
+        self._not_before = 0.0
+
+    def get_jwk_set(self, refresh: bool = False) -> PyJWKSet:
+        try:
+            keys = super().get_jwk_set(refresh)
+        except PyJWKClientConnectionError:
+            # A refresh looks for a key that the old set does not have.
+            if not refresh and self._last and time.monotonic() - self._last[0] < KEYS_STALE_SECONDS:
+                return self._last[1]
+            raise
+        if self._last is None or self._last[1] is not keys:
+            self._last = (time.monotonic(), keys)
+        return keys
+
+    def fetch_data(self) -> Any:
+        if time.monotonic() < self._not_before:
+            raise PyJWKClientConnectionError("the last attempt failed just now")
+        try:
+            return super().fetch_data()
+        except (PyJWTError, ValueError, OSError) as error:
+            # Also an answer that is no key set: a proxy's error page, say.
+            self._not_before = time.monotonic() + KEYS_RETRY_SECONDS
+            logger.error("identity_provider_unavailable", error=type(error).__name__)
+            raise PyJWKClientConnectionError(str(error)) from error
+
+
+def verify_token(token: str) -> Claims:
+    """What the token says, if it is valid.
+
+    Raises: InvalidToken; IdentityProviderUnavailable.
+    """
+    try:
+        algorithm, key = _key_for(jwt.get_unverified_header(token))
+        claims = jwt.decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            leeway=LEEWAY_SECONDS,
+            issuer=settings.JWT_ISSUER or None,
+            audience=settings.JWT_AUDIENCE or None,
+            options={"require": ["exp", "sub"], "verify_aud": bool(settings.JWT_AUDIENCE)},
+        )
+    except PyJWKClientConnectionError as error:
+        raise IdentityProviderUnavailable(retry_after=KEYS_RETRY_SECONDS) from error
+    except ExpiredSignatureError as error:
+        raise InvalidToken("the bearer token has expired") from error
+    except (PyJWTError, ValueError, OverflowError, RecursionError) as error:
+        raise InvalidToken() from error
+    return _read_claims(claims)
+
+
+def _key_for(header: dict[str, Any]) -> tuple[str, str | PyJWK]:
+    algorithm = header.get("alg")
+    if algorithm == "HS256" and settings.JWT_SECRET:
+        return algorithm, settings.JWT_SECRET
+    if algorithm == "RS256" and settings.JWT_JWKS_URL:
+        key = _identity_provider_keys(settings.JWT_JWKS_URL).get_signing_key(str(header.get("kid")))
+        if key.key_type != "RSA":
+            raise InvalidToken()
+        return algorithm, key
+    raise InvalidToken()
+
+
+@lru_cache(maxsize=1)
+def _identity_provider_keys(url: str) -> IdentityProviderKeys:
+    return IdentityProviderKeys(url)
+
+
+def _read_claims(claims: dict[str, Any]) -> Claims:
+    user_id, email, role = claims["sub"], claims.get("email"), claims.get("role")
+    # Printable also means: without NUL and lone surrogates, which PostgreSQL cannot store.
+    if not isinstance(user_id, str) or not user_id.strip() or not user_id.isprintable():
+        raise InvalidToken()
+    if len(user_id) > _USER_ID_LENGTH:
+        raise InvalidToken()
+    if not isinstance(email, str) or not email.isprintable() or len(email) > _EMAIL_LENGTH:
+        email = ""
+    return Claims(user_id=user_id, email=email, role=role if role in STAFF_ROLES else CUSTOMER)

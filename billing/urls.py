@@ -1,0 +1,12 @@
+from django.urls import path
+
+from .api import credit, revenue
+
+urlpatterns = [
+    path("billing/balance", credit.BalanceView.as_view()),
+    path("billing/subscription", credit.SubscriptionView.as_view()),
+    path("billing/subscription/<uuid:tenant_id>", credit.SubscriptionView.as_view()),
+    path("billing/invoices", credit.InvoicesView.as_view()),
+    path("billing/invoices/<uuid:tenant_id>", credit.InvoicesView.as_view()),
+    path("billing/admin/revenue", revenue.RevenueView.as_view()),
+]

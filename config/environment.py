@@ -1,0 +1,83 @@
+"""The process's environment, read once and strictly: what is missing or malformed is told all at once.
+
+A value that cannot be understood is never replaced by a default: `DEBUG=flase` must stop the start, not turn
+into "off". Messages name variables and never repeat a value, which may be a secret.
+"""
+
+import re
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from django.core.exceptions import ImproperlyConfigured
+
+Network = IPv4Network | IPv6Network
+
+_FLAGS = {"0": False, "1": True, "false": False, "true": True}
+
+
+class Environment:
+    """Reads variables and collects what is wrong with them until `refuse_problems`."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self._problems: list[str] = []
+
+    def given(self, name: str) -> bool:
+        """Whether the variable is there, also when it is empty."""
+        return name in self._variables
+
+    def text(self, name: str, default: str = "", *, pattern: str = "") -> str:
+        """The trimmed value; an empty variable counts as absent."""
+        value = self._variables.get(name, "").strip() or default
+        if value and pattern and not re.fullmatch(pattern, value):
+            self._problem(f"{name} is malformed")
+        return value
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """0 or 1 (false and true are understood)."""
+        value = self.text(name).lower()
+        if value and value not in _FLAGS:
+            self._problem(f"{name} must be 0 or 1")
+        return _FLAGS.get(value, default)
+
+    def number(self, name: str, default: int, *, minimum: int = 0) -> int:
+        """A whole number of at least `minimum`."""
+        value = self.text(name, str(default))
+        if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < minimum:
+            self._problem(f"{name} must be a whole number of at least {minimum}")
+            return default
+        return int(value)
+
+    def items(self, name: str) -> list[str]:
+        """A comma-separated list, blanks dropped."""
+        return [item.strip() for item in self.text(name).split(",") if item.strip()]
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        """Comma-separated networks or single addresses: `10.0.0.0/8, ::1`."""
+        try:
+            return tuple(ip_network(item, strict=False) for item in self.items(name))
+        except ValueError:
+            self._problem(f"{name} must be comma-separated networks such as 10.0.0.0/8")
+            return ()
+
+    def require(self, condition: object, missing: str) -> None:
+        """Notes `missing` as absent unless the condition holds."""
+        if not condition:
+            self._problem(f"{missing} is missing")
+
+    def refuse(self, condition: object, problem: str) -> None:
+        """Notes the problem where the condition holds."""
+        if condition:
+            self._problem(problem)
+
+    def refuse_problems(self) -> None:
+        """Stops the start, naming everything that is wrong.
+
+        Raises: ImproperlyConfigured.
+        """
+        if self._problems:
+            raise ImproperlyConfigured("The environment is not complete: " + "; ".join(self._problems) + ".")
+
+    def _problem(self, problem: str) -> None:
+        if problem not in self._problems:
+            self._problems.append(problem)

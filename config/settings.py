@@ -1,0 +1,244 @@
+"""Every setting of the service: typed, from the environment alone, without a default for any secret.
+
+Production is what runs with neither DEBUG=1 nor DEMO=1 (the latter is set only by `make demo`). It refuses to
+start while something it needs is missing or malformed, and names all of it at once.
+"""
+
+import logging
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from config.database import connection_from_url, database
+from config.embedded_postgres import connection_settings
+from config.environment import Environment, Network
+from config.logs import configure_structlog, logging_config
+
+BASE_DIR: Path = Path(__file__).resolve().parent.parent
+VERSION: str = "0.1.0"
+
+_environment = Environment(os.environ)
+
+# --- The mode ---------------------------------------------------------------------------------------------
+DEBUG: bool = _environment.flag("DEBUG")
+DEMO: bool = _environment.flag("DEMO")
+PRODUCTION: bool = not DEBUG and not DEMO
+
+# --- Who we are -------------------------------------------------------------------------------------------
+SOVEREIGN_NAME: str = _environment.text("SOVEREIGN_NAME", "Sovereign")
+SOVEREIGN_CURRENCY: str = _environment.text("SOVEREIGN_CURRENCY", "OMR", pattern="[A-Z]{3}")
+SOVEREIGN_DOMAIN: str = _environment.text("SOVEREIGN_DOMAIN", "sovereign.example", pattern="[A-Za-z0-9.-]+")
+
+# --- Secrets and identity ---------------------------------------------------------------------------------
+SECRET_KEY: str = _environment.text("SECRET_KEY")
+JWT_SECRET: str = _environment.text("JWT_SECRET")
+JWT_JWKS_URL: str = _environment.text("JWT_JWKS_URL")
+JWT_ISSUER: str = _environment.text("JWT_ISSUER")
+JWT_AUDIENCE: str = _environment.text("JWT_AUDIENCE")
+_environment.refuse(
+    JWT_JWKS_URL and urlsplit(JWT_JWKS_URL).scheme not in ("http", "https"),
+    "JWT_JWKS_URL must be an http(s) URL",
+)
+
+# --- Hosts, proxies, transport ----------------------------------------------------------------------------
+ALLOWED_HOSTS: list[str] = _environment.items("ALLOWED_HOSTS")
+TRUSTED_PROXIES: tuple[Network, ...] = _environment.networks("TRUSTED_PROXIES")
+# A page served as https://host behind a gateway that is no trusted proxy reaches us as http: its own origin
+# must still pass the CSRF check.
+CSRF_TRUSTED_ORIGINS: list[str] = _environment.items("CSRF_TRUSTED_ORIGINS") or [
+    f"https://*{host}" if host.startswith(".") else f"https://{host}" for host in ALLOWED_HOSTS if host != "*"
+]
+SECURE_SSL_REDIRECT: bool = _environment.flag("SECURE_SSL_REDIRECT")
+SECURE_HSTS_SECONDS: int = _environment.number("SECURE_HSTS_SECONDS", 31_536_000 if PRODUCTION else 0)
+SESSION_COOKIE_SECURE: bool = PRODUCTION
+CSRF_COOKIE_SECURE: bool = PRODUCTION
+SESSION_COOKIE_AGE: int = 12 * 60 * 60
+X_FRAME_OPTIONS: str = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF: bool = True
+SECURE_REFERRER_POLICY: str = "same-origin"
+
+# --- Database ---------------------------------------------------------------------------------------------
+DATABASE_URL: str = _environment.text("DATABASE_URL")
+_connection: dict[str, Any] = {}
+if DATABASE_URL:
+    try:
+        _connection = connection_from_url(DATABASE_URL)
+    except ValueError as _error:
+        _environment.refuse(True, str(_error))
+elif not PRODUCTION:
+    _connection = dict(connection_settings())
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": database(
+        _connection,
+        pool_size=_environment.number("DATABASE_POOL_SIZE", 16, minimum=1),
+        statement_timeout_seconds=_environment.number("DATABASE_STATEMENT_TIMEOUT", 30),
+        behind_pooler=_environment.flag("DATABASE_POOLER"),
+    )
+}
+DEFAULT_AUTO_FIELD: str = "django.db.models.BigAutoField"
+
+# --- The API ----------------------------------------------------------------------------------------------
+# Without a leading slash, with a trailing one, or empty: a gateway may strip /api before it forwards.
+_prefix = os.environ.get("API_PREFIX", "api/").strip().strip("/")
+API_PREFIX: str = f"{_prefix}/" if _prefix else ""
+_environment.refuse(
+    not re.fullmatch(r"([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?", _prefix),
+    "API_PREFIX must be a path such as api/, or empty",
+)
+_environment.refuse(_prefix in ("admin", "static", "healthz", "readyz"), "API_PREFIX is a path of the service's own")
+# Requests of one client address to the public voucher preview.
+PREVIEW_RATE_LIMIT: str = _environment.text("PREVIEW_RATE_LIMIT", "60/min", pattern=r"[1-9][0-9]{0,5}/(s|min|h|d)")
+
+# --- What production may not start without ----------------------------------------------------------------
+if PRODUCTION:
+    _environment.require(SECRET_KEY, "SECRET_KEY")
+    _environment.require(DATABASE_URL, "DATABASE_URL")
+    _environment.require(ALLOWED_HOSTS, "ALLOWED_HOSTS")
+    _environment.require(JWT_SECRET or JWT_JWKS_URL, "JWT_SECRET or JWT_JWKS_URL")
+LOG_LEVEL: str = _environment.text("LOG_LEVEL", "INFO", pattern="DEBUG|INFO|WARNING|ERROR")
+DEMO_PASSWORD: str = _environment.text("DEMO_PASSWORD")
+_environment.refuse(DEMO_PASSWORD and PRODUCTION, "DEMO_PASSWORD is not for production")
+# Who `seed_demo` creates, all with DEMO_PASSWORD: user name and role.
+DEMO_LOGINS: dict[str, str] = (
+    {"superadmin": "superadmin", "vouchers": "sovereign-admin", "auditor": "auditor"} if DEMO else {}
+)
+_environment.refuse_problems()
+if not SECRET_KEY:
+    # Not production: sessions end with the process.
+    SECRET_KEY = secrets.token_urlsafe(50)
+if not PRODUCTION and not ALLOWED_HOSTS:
+    ALLOWED_HOSTS = ["localhost", ".localhost", "127.0.0.1", "[::1]"]
+
+# --- The application --------------------------------------------------------------------------------------
+ROOT_URLCONF: str = "config.urls"
+WSGI_APPLICATION: str = "config.wsgi.application"
+AUTH_USER_MODEL: str = "billing.User"
+LOGIN_URL: str = "admin:login"
+
+INSTALLED_APPS: list[str] = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "procrastinate.contrib.django",
+    "billing",
+    "promos",
+    "orders",
+]
+
+# The first four see every request before Django looks at its host, so their order matters: probes are
+# answered first, then the client's address is established, which the log line and everything after it use.
+MIDDLEWARE: list[str] = [
+    "config.middleware.HealthMiddleware",
+    "config.middleware.ProxyMiddleware",
+    "config.middleware.RequestLogMiddleware",
+    "config.middleware.ApiMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+LANGUAGE_CODE: str = "en"
+USE_I18N: bool = True
+USE_TZ: bool = True
+TIME_ZONE: str = "UTC"
+
+# Assets are few and come from the installed packages: WhiteNoise reads them there, no collecting step is
+# needed.
+STATIC_URL: str = "/static/"
+WHITENOISE_USE_FINDERS: bool = True
+
+SILENCED_SYSTEM_CHECKS: list[str] = [
+    "security.W005",  # HSTS for all subdomains, and preload: the operator's domain has other names than ours
+    "security.W021",
+    *([] if SECURE_SSL_REDIRECT else ["security.W008"]),  # a gateway ends TLS unless SECURE_SSL_REDIRECT says so
+]
+
+# --- REST framework, OpenAPI ------------------------------------------------------------------------------
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "billing.api.authentication.BearerAuthentication",
+        "billing.api.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["billing.api.permissions.Authenticated"],
+    "DEFAULT_PARSER_CLASSES": ["billing.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["billing.api.renderers.ExactJSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "billing.api.renderers.AlwaysJSON",
+    "DEFAULT_SCHEMA_CLASS": "billing.api.schema.ApiSchema",
+    "EXCEPTION_HANDLER": "billing.api.exceptions.handle_exception",
+    "COERCE_DECIMAL_TO_STRING": False,
+    "URL_FORMAT_OVERRIDE": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "TEST_REQUEST_RENDERER_CLASSES": ["billing.api.renderers.ExactJSONRenderer"],
+}
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": f"{SOVEREIGN_NAME}: vouchers, credit and checkout",
+    "DESCRIPTION": "Vouchers, credit, checkout, catalog and organizations of one Sovereign. Errors are"
+    ' `{"error": "<a sentence>", "code": "<stable_code>"}`, with `fields` where single inputs are at fault.',
+    "VERSION": VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SCHEMA_PATH_PREFIX": f"/{API_PREFIX}",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_NO_READ_ONLY_REQUIRED": False,
+    "GET_LIB_DOC_EXCLUDES": "billing.api.schema.undescribed_bases",
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"persistAuthorization": False, "tryItOutEnabled": False},
+}
+
+# --- The console's skin -----------------------------------------------------------------------------------
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": SOVEREIGN_NAME,
+    "SITE_HEADER": SOVEREIGN_NAME,
+    "SITE_URL": "/",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+}
+
+# --- Logging ----------------------------------------------------------------------------------------------
+configure_structlog()
+LOGGING: dict[str, Any] = logging_config(as_json=PRODUCTION, level=LOG_LEVEL)
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL: int = logging.DEBUG
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL: int = logging.INFO

@@ -1,0 +1,115 @@
+import hashlib
+import json
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.api.authentication import actor_of, principal_of
+from billing.api.fields import RequestSerializer, TextField
+from billing.errors import DomainError
+from billing.money import to_major
+from orders.api.references import ReferencesField
+from orders.queries import find_organization
+from orders.use_cases.place_order import Request as OrderRequest
+from orders.use_cases.place_order import place_order
+from promos.queries import normal_code
+
+MAX_KEY_LENGTH = 255
+
+
+class InvalidIdempotencyKey(DomainError):
+    code = "invalid_idempotency_key"
+    message = f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters"
+
+
+class CheckoutSerializer(RequestSerializer):
+    tenant_id = serializers.UUIDField(help_text="The id of one of your organizations.")
+    plan_id = TextField(max_length=64, help_text="Id or slug.")
+    apps = ReferencesField(required=False)
+    addons = ReferencesField(required=False)
+    promo_code = TextField(
+        required=False, allow_blank=True, allow_null=True, max_length=200, help_text="A voucher, any case."
+    )
+
+
+class CheckoutAnswerSerializer(serializers.Serializer[Any]):
+    order_id = serializers.UUIDField()
+    paid_by_credit = serializers.BooleanField()
+    credit_balance = serializers.DecimalField(
+        max_digits=20, decimal_places=3, help_text="The balance after this answer, in the currency."
+    )
+    credit_balance_minor = serializers.IntegerField(help_text="The same, in the smallest unit.")
+
+
+class CheckoutView(APIView):
+    @extend_schema(
+        request=CheckoutSerializer,
+        responses=CheckoutAnswerSerializer,
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key",
+                OpenApiTypes.STR,
+                OpenApiParameter.HEADER,
+                description="For 24 hours the same request under the same key gets the same answer, never a"
+                " second order.",
+            )
+        ],
+        tags=["checkout"],
+        summary="Order a plan for an organization; credit pays first",
+    )
+    def post(self, request: Request) -> Response:
+        key = _idempotency_key(request)
+        form = CheckoutSerializer(data=request.data)
+        if not form.is_valid():
+            _refuse_foreign_tenant(request, form)
+            raise serializers.ValidationError(form.errors)
+        body = form.validated_data
+        asked = {
+            "tenant_id": str(body["tenant_id"]),
+            "plan": body["plan_id"],
+            "apps": body.get("apps") or [],
+            "addons": body.get("addons") or [],
+            "promo_code": normal_code(body.get("promo_code") or ""),
+        }
+        placed = place_order(
+            request=OrderRequest(
+                tenant_id=body["tenant_id"],
+                plan=asked["plan"],
+                apps=tuple(asked["apps"]),
+                addons=tuple(asked["addons"]),
+                promo_code=asked["promo_code"],
+                idempotency_key=key,
+                fingerprint=hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest(),
+            ),
+            by=actor_of(request),
+        )
+        return Response(
+            {
+                "order_id": str(placed.order_id),
+                "paid_by_credit": True,
+                "credit_balance": to_major(placed.balance_minor, currency=settings.SOVEREIGN_CURRENCY),
+                "credit_balance_minor": placed.balance_minor,
+            }
+        )
+
+
+def _idempotency_key(request: Request) -> str:
+    key: str = request.headers.get("Idempotency-Key", "").strip()
+    if len(key) > MAX_KEY_LENGTH or not (key.isascii() and key.isprintable()):
+        raise InvalidIdempotencyKey
+    return key
+
+
+def _refuse_foreign_tenant(request: Request, form: CheckoutSerializer) -> None:
+    """An organization that is not the caller's is a 404 before anything else in the body is looked at."""
+    if "tenant_id" in form.errors or not isinstance(form.initial_data, dict):
+        return
+    tenant_id = UUID(str(form.initial_data["tenant_id"]))
+    find_organization(organization_id=tenant_id, user_id=principal_of(request).user_id)

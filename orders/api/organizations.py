@@ -1,0 +1,105 @@
+from uuid import UUID
+
+from django.core.validators import RegexValidator
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.api.authentication import actor_of, principal_of
+from billing.api.fields import RequestSerializer, TextField
+from billing.api.pagination import page_response, read_page
+from billing.errors import OrganizationNotFound
+from billing.models import Organization
+from billing.models.organization import SLUG_MATCH
+from billing.queries import organizations_of, slug_is_free
+from billing.use_cases.create_organization import create_organization
+from orders.api.references import ReferencesField
+from orders.queries import check_references
+from orders.use_cases.delete_organization import delete_organization
+
+
+class OrganizationSerializer(serializers.ModelSerializer[Organization]):
+    class Meta:
+        model = Organization
+        fields = ["id", "slug", "name", "plan_id", "apps", "addons", "status", "created_at"]
+
+
+class NewOrganizationSerializer(RequestSerializer):
+    slug = TextField(
+        trim_whitespace=False,
+        validators=[RegexValidator(SLUG_MATCH, "3 to 31 of a-z, 0-9 and '-', beginning with a letter")],
+        help_text="The organization's address.",
+    )
+    name = TextField(max_length=200)
+    plan_id = TextField(max_length=64, required=False, allow_null=True, help_text="Id or slug.")
+    apps = ReferencesField(required=False)
+    addons = ReferencesField(required=False)
+
+
+class SlugView(APIView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        responses=inline_serializer("SlugAvailability", {"available": serializers.BooleanField()}),
+        tags=["organizations"],
+        summary="Whether an address is free",
+        description="False as well for what cannot be an address.",
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        return Response({"available": bool(SLUG_MATCH.search(slug)) and slug_is_free(slug)})
+
+
+class OrganizationsView(APIView):
+    @extend_schema(responses=OrganizationSerializer(many=True), tags=["organizations"], summary="Your organizations")
+    def get(self, request: Request) -> Response:
+        page = read_page(organizations_of(user_id=principal_of(request).user_id), request=request)
+        return page_response(page, list(OrganizationSerializer(page.rows, many=True).data), request=request)
+
+    @extend_schema(
+        request=NewOrganizationSerializer,
+        responses={201: OrganizationSerializer},
+        tags=["organizations"],
+        summary="Make an organization, pending until its first order",
+    )
+    def post(self, request: Request) -> Response:
+        form = NewOrganizationSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        body = form.validated_data
+        principal = principal_of(request)
+        apps, addons = body.get("apps") or [], body.get("addons") or []
+        organization = create_organization(
+            user_id=principal.user_id,
+            email=principal.email,
+            slug=body["slug"],
+            name=body["name"],
+            plan_id=check_references(plan=body.get("plan_id"), apps=apps, addons=addons),
+            apps=apps,
+            addons=addons,
+        )
+        return Response(OrganizationSerializer(organization).data, status=201)
+
+
+class OrganizationView(APIView):
+    @extend_schema(responses=OrganizationSerializer, tags=["organizations"], summary="One organization of yours")
+    def get(self, request: Request, organization_id: UUID) -> Response:
+        found = Organization.objects.filter(
+            id=organization_id, customer__user_id=principal_of(request).user_id
+        ).first()
+        if found is None:
+            raise OrganizationNotFound
+        return Response(OrganizationSerializer(found).data)
+
+    @extend_schema(
+        responses=inline_serializer("OrganizationDeleted", {"ok": serializers.BooleanField()}),
+        tags=["organizations"],
+        summary="End an organization: its owner, or a superadmin",
+        description="Cancels its subscription and voids unpaid invoices; paid ones and the ledger stay. A second"
+        " call changes nothing.",
+    )
+    def delete(self, request: Request, organization_id: UUID) -> Response:
+        delete_organization(organization_id=organization_id, by=actor_of(request))
+        return Response({"ok": True})

@@ -1,0 +1,20 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from billing.api.fields import TextField
+
+MAX_REFERENCES = 100
+
+
+class ReferencesField(serializers.ListField):
+    """A list of catalog references, ids or slugs; absent or null is empty."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            child=TextField(max_length=64),
+            max_length=MAX_REFERENCES,
+            allow_null=True,
+            help_text="Ids or slugs.",
+            **options,
+        )

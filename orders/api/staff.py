@@ -1,0 +1,85 @@
+"""What staff read: orders, and the events that other systems are told."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.actor import AUDITOR
+from billing.api.fields import MoneyResponseSerializer
+from billing.api.pagination import page_response, read_page
+from billing.api.permissions import roles
+from orders.models import Order, OutboxEvent
+from orders.queries import orders_for_staff
+
+
+class OrderSerializer(MoneyResponseSerializer):
+    money = ("amount",)
+
+    id = serializers.UUIDField()
+    customer_id = serializers.CharField(source="customer.user_id")
+    tenant_id = serializers.UUIDField(source="organization_id")
+    plan_id = serializers.UUIDField()
+    apps = serializers.ListField(child=serializers.CharField())
+    addons = serializers.ListField(child=serializers.CharField())
+    status = serializers.ChoiceField(choices=Order.Status.choices)
+    credit_applied_minor = serializers.IntegerField()
+    amount_due_minor = serializers.IntegerField(help_text="What credit does not cover.")
+    promo_code = serializers.CharField(required=False, help_text="Absent where none was used.")
+    promo_deleted = serializers.BooleanField(help_text="The code was retired since.")
+    created_at = serializers.DateTimeField()
+
+    def to_representation(self, instance: Order) -> dict[str, Any]:
+        data: dict[str, Any] = super().to_representation(instance)
+        if not data["promo_code"]:
+            del data["promo_code"]
+        return data
+
+
+class EventSerializer(serializers.ModelSerializer[OutboxEvent]):
+    timestamp = serializers.DateTimeField(source="created_at")
+
+    class Meta:
+        model = OutboxEvent
+        fields = [
+            "id",
+            "type",
+            "topic",
+            "source",
+            "timestamp",
+            "tenant_id",
+            "data",
+            "metadata",
+            "delivered_at",
+        ]
+
+
+class OrdersView(APIView):
+    permission_classes = (roles(AUDITOR),)
+
+    @extend_schema(responses=OrderSerializer(many=True), tags=["administration"], summary="Orders, newest first")
+    def get(self, request: Request) -> Response:
+        page = read_page(orders_for_staff(), request=request)
+        for order in page.rows:
+            order.amount_minor = order.total_minor  # type: ignore[attr-defined]
+        return page_response(page, list(OrderSerializer(page.rows, many=True).data), request=request)
+
+
+class EventsView(APIView):
+    permission_classes = (roles(AUDITOR),)
+
+    @extend_schema(
+        responses=EventSerializer(many=True),
+        parameters=[OpenApiParameter("type", str, description="Only events of this type.")],
+        tags=["administration"],
+        summary="Outgoing events, newest first",
+    )
+    def get(self, request: Request) -> Response:
+        events = OutboxEvent.objects.all()
+        if wanted := request.query_params.get("type"):
+            events = events.filter(type=wanted)
+        page = read_page(events, request=request)
+        return page_response(page, list(EventSerializer(page.rows, many=True).data), request=request)

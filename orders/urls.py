@@ -1,0 +1,17 @@
+from django.urls import path
+
+from .api import catalog, checkout, organizations, staff
+
+urlpatterns = [
+    path("billing/checkout", checkout.CheckoutView.as_view()),
+    path("billing/admin/orders", staff.OrdersView.as_view()),
+    path("billing/admin/events", staff.EventsView.as_view()),
+    path("catalog/plans", catalog.PlansView.as_view()),
+    path("catalog/apps", catalog.AppsView.as_view()),
+    path("catalog/addons", catalog.AddOnsView.as_view()),
+    path("catalog/industries", catalog.IndustriesView.as_view()),
+    path("catalog/bundles", catalog.BundlesView.as_view()),
+    path("tenant/check-slug/<str:slug>", organizations.SlugView.as_view()),
+    path("tenant/orgs", organizations.OrganizationsView.as_view()),
+    path("tenant/orgs/<uuid:organization_id>", organizations.OrganizationView.as_view()),
+]

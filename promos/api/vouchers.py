@@ -1,0 +1,203 @@
+"""Vouchers, as the front ends call promo codes: issue, list, revoke, and the public preview."""
+
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.actor import AUDITOR, SOVEREIGN_ADMIN
+from billing.api.authentication import actor_of
+from billing.api.fields import (
+    FlagField,
+    MoneyInput,
+    MoneyRequestSerializer,
+    MoneyResponseSerializer,
+    RequestSerializer,
+    TextField,
+    WholeNumberField,
+    money_in_forms,
+)
+from billing.api.pagination import page_response, read_page
+from billing.api.permissions import roles
+from billing.api.rate_limit import PreviewRateLimit
+from billing.errors import DomainError
+from promos.models import PromoCode
+from promos.queries import find_code, live_codes
+from promos.use_cases.change_code import retire_code
+from promos.use_cases.check_eligibility import problem_of
+from promos.use_cases.issue_code import MAX_CAP, Terms, issue_code
+
+MAX_LISTED = 1000
+MAX_TYPED = 200
+
+
+class VoucherNotFound(DomainError):
+    """Unknown and retired: nobody outside can tell them apart."""
+
+    code = "promo_not_found"
+    status = 404
+    message = "no voucher with this code"
+
+
+class VoucherSerializer(MoneyResponseSerializer):
+    money = ("credit",)
+
+    code = serializers.CharField()
+    description = serializers.CharField()
+    active = serializers.BooleanField()
+    max_redemptions = serializers.IntegerField(help_text="0 = unlimited.")
+    times_redeemed = serializers.IntegerField()
+    hot = serializers.BooleanField(help_text="Counted in several rows, for a rush.")
+    starts_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class IssueSerializer(MoneyRequestSerializer):
+    money = (MoneyInput(name="credit", minimum=1),)
+
+    code = TextField(max_length=MAX_TYPED, help_text="3-64 of A-Z 0-9 - _; any case, stored upper-case.")
+    description = TextField(required=False, allow_blank=True, allow_null=True, max_length=500)
+    active = FlagField(required=False, default=True)
+    max_redemptions = WholeNumberField(
+        required=False, default=0, min_value=0, max_value=MAX_CAP, help_text="0 = unlimited."
+    )
+    hot = FlagField(required=False, default=False, help_text="Expect a rush: count in several rows.")
+    starts_at = serializers.DateTimeField(required=False, allow_null=True)
+    expires_at = serializers.DateTimeField(required=False, allow_null=True)
+    reason = TextField(required=False, allow_blank=True, max_length=500, help_text="For the audit trail.")
+
+
+class CodeSerializer(RequestSerializer):
+    code = TextField(max_length=MAX_TYPED)
+
+
+class PreviewSerializer(MoneyResponseSerializer):
+    money = ("credit",)
+
+    code = serializers.CharField()
+    description = serializers.CharField()
+    active = serializers.BooleanField()
+    accepting_redemptions = serializers.BooleanField()
+
+
+_REVOKED = inline_serializer("VoucherRevoked", {"ok": serializers.BooleanField()})
+
+
+class VouchersView(APIView):
+    """The list, and at its older address also the issue."""
+
+    permission_classes = (roles(SOVEREIGN_ADMIN, read=(AUDITOR,)),)
+
+    @extend_schema(
+        responses=VoucherSerializer(many=True),
+        parameters=[
+            OpenApiParameter("limit", int, description=f"1 to {MAX_LISTED}."),
+            OpenApiParameter("cursor", str, description="From the Link header of the page before."),
+        ],
+        tags=["vouchers"],
+        summary="Live codes, newest first",
+    )
+    def get(self, request: Request) -> Response:
+        page = read_page(live_codes(), request=request, default_limit=MAX_LISTED, max_limit=MAX_LISTED)
+        return page_response(page, list(VoucherSerializer(page.rows, many=True).data), request=request)
+
+
+class IssueView(APIView):
+    permission_classes = (roles(SOVEREIGN_ADMIN),)
+
+    @extend_schema(
+        request=IssueSerializer,
+        responses=VoucherSerializer,
+        tags=["vouchers"],
+        summary="Create a code, or give an existing one these terms",
+        description="What is not given takes its default. A retired code is brought back. The cap may not be"
+        " lower than what is already used: 409.",
+    )
+    def post(self, request: Request) -> Response:
+        return _issue(request)
+
+
+class PromosView(VouchersView):
+    """The older name of list and issue."""
+
+    @extend_schema(
+        request=IssueSerializer, responses=VoucherSerializer, tags=["vouchers"], summary="Issue, older name"
+    )
+    def post(self, request: Request) -> Response:
+        return _issue(request)
+
+
+class RevokeView(APIView):
+    permission_classes = (roles(SOVEREIGN_ADMIN),)
+
+    @extend_schema(responses=_REVOKED, tags=["vouchers"], summary="Retire a code")
+    def delete(self, request: Request, code: str) -> Response:
+        retire_code(code=code, by=actor_of(request))
+        return Response({"ok": True})
+
+
+class PreviewView(APIView):
+    """What a code would grant; consumes nothing, and tells neither cap nor count."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = (PreviewRateLimit,)
+
+    @extend_schema(
+        request=CodeSerializer,
+        responses={
+            200: PreviewSerializer,
+            410: OpenApiResponse(PreviewSerializer, "The code exists but takes no redemptions now."),
+        },
+        tags=["vouchers"],
+        summary="Look at a code",
+    )
+    def post(self, request: Request) -> Response:
+        form = CodeSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        found = find_code(form.validated_data["code"])
+        if found is None or found.retired_at is not None:
+            raise VoucherNotFound
+        problem = problem_of(
+            found, now=timezone.now(), places_free=getattr(found, "places_free", False), redeemed=False
+        )
+        return Response(_preview(found, accepting=problem is None), status=410 if problem else 200)
+
+
+def _issue(request: Request) -> Response:
+    form = IssueSerializer(data=request.data)
+    form.is_valid(raise_exception=True)
+    body: dict[str, Any] = form.validated_data
+    code = issue_code(
+        code=body["code"],
+        terms=Terms(
+            credit_minor=body["credit_minor"],
+            description=body.get("description") or "",
+            active=body["active"],
+            max_redemptions=body["max_redemptions"],
+            hot=body["hot"],
+            starts_at=body.get("starts_at"),
+            expires_at=body.get("expires_at"),
+        ),
+        by=actor_of(request),
+        reason=body.get("reason", ""),
+    )
+    return Response(VoucherSerializer(code).data)
+
+
+def _preview(code: PromoCode, *, accepting: bool) -> dict[str, Any]:
+    return {
+        "code": code.code,
+        **money_in_forms("credit", code.credit_minor),
+        "currency": settings.SOVEREIGN_CURRENCY,
+        "description": code.description,
+        "active": code.active,
+        "accepting_redemptions": accepting,
+    }
