@@ -42,6 +42,10 @@ migrate: runtime
 token: runtime
 	@$(VENV) -m config.demo token
 
+format: dev
+	@$(VENV) -m ruff format --quiet .
+	@$(VENV) -m ruff check --quiet --fix .
+
 check: dev
 	@$(VENV) -m ruff format --check --quiet .
 	@$(VENV) -m ruff check --quiet .
@@ -50,7 +54,7 @@ check: dev
 	@find billing config orders promos templates -path '*templates/*.html' -exec .venv/bin/djade --check --target-version 5.2 {} +
 	@$(PRODUCTION_SETTINGS) $(MANAGE) check --deploy --fail-level WARNING
 	@$(TEST_SETTINGS) $(MANAGE) makemigrations --check --dry-run
-	@$(TEST_SETTINGS) $(MANAGE) lintmigrations --project-root-path . --quiet ok ignore
+	@$(TEST_SETTINGS) $(MANAGE) lintmigrations --settings tests.lint_settings --include-apps billing promos orders --quiet ok ignore
 	@$(VENV) .ci/audit
 
 test: check

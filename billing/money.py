@@ -43,11 +43,16 @@ def to_minor(amount: Decimal | int | str, *, currency: str) -> int:
     # The magnitude is looked at before any arithmetic: 1E+999999 must be refused, not computed.
     if value and value.adjusted() + exponent(currency) > len(str(MAX_MINOR)):
         raise AmountError(f"an amount may not exceed {MAX_MINOR} of the currency's smallest unit")
-    sign, digits, power = value.normalize().as_tuple()
+    # Digits, not Decimal's arithmetic: that rounds what has more than 28 of them.
+    sign, digits, power = value.as_tuple()
     shift = int(power) + exponent(currency)
+    number = int("".join(map(str, digits)))
     if shift < 0:
-        raise AmountError(f"{currency} has at most {exponent(currency)} decimals")
-    minor = int("".join(map(str, digits)) or "0") * 10**shift
+        number, lost = divmod(number, 10 ** min(-shift, len(digits)))
+        if lost:
+            raise AmountError(f"{currency} has at most {exponent(currency)} decimals")
+        shift = 0
+    minor = number * 10 ** (shift if number else 0)
     return within_limit(-minor if sign else minor)
 
 

@@ -2,6 +2,8 @@
 
 A value that cannot be understood is never replaced by a default: `DEBUG=flase` must stop the start, not turn
 into "off". Messages name variables and never repeat a value, which may be a secret.
+
+Any variable may be given by a file instead: `SECRET_KEY_FILE=/run/secrets/key` (django-environ).
 """
 
 import re
@@ -9,6 +11,8 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from django.core.exceptions import ImproperlyConfigured
+from environ import Env
+from environ.fileaware_mapping import FileAwareMapping
 
 Network = IPv4Network | IPv6Network
 
@@ -19,7 +23,9 @@ class Environment:
     """Reads variables and collects what is wrong with them until `refuse_problems`."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        self._variables = variables
+        # Not Env itself: it takes a value that begins with a dollar sign for another variable's name, and a
+        # secret may begin so.
+        self._variables: Mapping[str, str] = FileAwareMapping(dict(variables))
         self._problems: list[str] = []
 
     def given(self, name: str) -> bool:
@@ -28,10 +34,17 @@ class Environment:
 
     def text(self, name: str, default: str = "", *, pattern: str = "") -> str:
         """The trimmed value; an empty variable counts as absent."""
-        value = self._variables.get(name, "").strip() or default
+        value = self._read(name).strip() or default
         if value and pattern and not re.fullmatch(pattern, value):
             self._problem(f"{name} is malformed")
         return value
+
+    def _read(self, name: str) -> str:
+        try:
+            return self._variables.get(name, "")
+        except (OSError, UnicodeDecodeError):
+            self._problem(f"{name}_FILE cannot be read")
+            return ""
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         """0 or 1 (false and true are understood)."""
@@ -50,7 +63,8 @@ class Environment:
 
     def items(self, name: str) -> list[str]:
         """A comma-separated list, blanks dropped."""
-        return [item.strip() for item in self.text(name).split(",") if item.strip()]
+        listed: list[str] = Env.parse_value(self.text(name), list)
+        return [item.strip() for item in listed if item.strip()]
 
     def networks(self, name: str) -> tuple[Network, ...]:
         """Comma-separated networks or single addresses: `10.0.0.0/8, ::1`."""

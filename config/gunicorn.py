@@ -4,9 +4,13 @@ Which proxy is believed is decided by the application (`TRUSTED_PROXIES`), so gu
 """
 
 import os
+import sys
+from importlib import import_module
 from typing import Any
 
-from config.embedded_postgres import ensure_development_server
+from django.core.exceptions import ImproperlyConfigured
+
+from config.embedded_postgres import EmbeddedPostgresError, ensure_development_server
 
 DEFAULT_THREADS = 8
 MOST_WORKERS = 8
@@ -30,5 +34,12 @@ loglevel = "warning"
 
 
 def on_starting(server: Any) -> None:
-    """Bring up the embedded PostgreSQL where the settings use it; in production this does nothing."""
-    ensure_development_server()
+    """Read the settings before any worker does, so that a faulty one ends the server with one plain message.
+
+    Outside production this also brings up the embedded PostgreSQL, where the settings use it.
+    """
+    try:
+        ensure_development_server()
+        import_module(os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings"))
+    except (EmbeddedPostgresError, ImproperlyConfigured) as error:
+        sys.exit(str(error))

@@ -99,12 +99,10 @@ if PRODUCTION:
     _environment.require(ALLOWED_HOSTS, "ALLOWED_HOSTS")
     _environment.require(JWT_SECRET or JWT_JWKS_URL, "JWT_SECRET or JWT_JWKS_URL")
 LOG_LEVEL: str = _environment.text("LOG_LEVEL", "INFO", pattern="DEBUG|INFO|WARNING|ERROR")
-DEMO_PASSWORD: str = _environment.text("DEMO_PASSWORD")
+DEMO_PASSWORD: str = _environment.text("DEMO_PASSWORD", "demo" if DEMO else "")
 _environment.refuse(DEMO_PASSWORD and PRODUCTION, "DEMO_PASSWORD is not for production")
-# Who `seed_demo` creates, all with DEMO_PASSWORD: user name and role.
-DEMO_LOGINS: dict[str, str] = (
-    {"superadmin": "superadmin", "vouchers": "sovereign-admin", "auditor": "auditor"} if DEMO else {}
-)
+# Whom `seed_demo` creates with that password: user name and role, shown on the demo's landing page.
+DEMO_LOGINS: dict[str, str] = {"admin": "superadmin", "noor": "sovereign-admin", "salim": "auditor"}
 _environment.refuse_problems()
 if not SECRET_KEY:
     # Not production: sessions end with the process.
@@ -117,6 +115,7 @@ ROOT_URLCONF: str = "config.urls"
 WSGI_APPLICATION: str = "config.wsgi.application"
 AUTH_USER_MODEL: str = "billing.User"
 LOGIN_URL: str = "admin:login"
+LOGIN_REDIRECT_URL: str = "admin:index"
 
 INSTALLED_APPS: list[str] = [
     "unfold",
@@ -232,9 +231,14 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": SOVEREIGN_NAME,
     "SITE_HEADER": SOVEREIGN_NAME,
+    "SITE_SUBHEADER": "Vouchers, credit, orders",
+    "SITE_SYMBOL": "confirmation_number",
     "SITE_URL": "/",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "STYLES": ["billing.admin.appearance.stylesheet"],
+    "SIDEBAR": {"navigation": "orders.admin.navigation.menu"},
+    "DASHBOARD_CALLBACK": "orders.admin.home.first_page",
 }
 
 # --- Logging ----------------------------------------------------------------------------------------------

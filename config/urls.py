@@ -3,9 +3,6 @@
 Health is answered before anything is looked up here (`config.health`).
 """
 
-from importlib import import_module
-from importlib.util import find_spec
-
 from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
@@ -19,23 +16,15 @@ _API_ROOT = settings.API_PREFIX
 _schema = SpectacularAPIView.as_view(content_negotiation_class=DefaultContentNegotiation)
 # Where a gateway took a prefix away, only an address relative to the page's own is right.
 _docs = SpectacularSwaggerView.as_view(
-    url_name="schema",
-    url=None if _API_ROOT else "schema",
-    content_negotiation_class=DefaultContentNegotiation,
+    url=None if _API_ROOT else "schema", content_negotiation_class=DefaultContentNegotiation
 )
-
-
-def _endpoints(app: str) -> list[URLPattern | URLResolver]:
-    if find_spec(f"{app}.urls") is None:
-        return []
-    patterns: list[URLPattern | URLResolver] = import_module(f"{app}.urls").urlpatterns
-    return patterns
-
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", landing, name="landing"),
     path("admin/", admin.site.urls),
     path(f"{_API_ROOT}schema", _schema, name="schema"),
     path(f"{_API_ROOT}docs", _docs, name="docs"),
-    path(_API_ROOT, include([*_endpoints("billing"), *_endpoints("promos"), *_endpoints("orders")])),
+    path(_API_ROOT, include("billing.urls")),
+    path(_API_ROOT, include("promos.urls")),
+    path(_API_ROOT, include("orders.urls")),
 ]

@@ -13,8 +13,7 @@ from django.conf import settings
 from drf_spectacular.drainage import set_override
 from rest_framework import serializers
 
-from billing.errors import InvalidAmount
-from billing.money import MAX_MINOR, exponent, to_major, to_minor, within_limit
+from billing.money import MAX_MINOR, AmountError, exponent, to_major, to_minor, within_limit
 
 # The one currency whose figures existing clients know by names of their own.
 MIRRORED_CURRENCY = "OMR"
@@ -81,8 +80,8 @@ class MinorAmountField(serializers.Field[Any, Any, Any, Any]):
             self.fail("minimum", minimum=self.minimum)
         try:
             return within_limit(minor)
-        except InvalidAmount as error:
-            raise serializers.ValidationError(error.text) from error
+        except AmountError as error:
+            raise serializers.ValidationError(str(error)) from error
 
 
 class MajorAmountField(MinorAmountField):
@@ -106,8 +105,8 @@ class MajorAmountField(MinorAmountField):
             self.fail("invalid")
         try:
             return self.checked(to_minor(data, currency=settings.SOVEREIGN_CURRENCY))
-        except InvalidAmount as error:
-            raise serializers.ValidationError(error.text) from error
+        except AmountError as error:
+            raise serializers.ValidationError(str(error)) from error
 
     def to_representation(self, value: int) -> Decimal | int:
         return to_major(value, currency=settings.SOVEREIGN_CURRENCY)

@@ -18,11 +18,19 @@ from .client_address import client_network
 _PERIOD_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _REMOVED_AT_ONCE = 20
 
-_COUNT = """ INSERT INTO billing_ratelimitwindow AS known (key, hits, ends_at) VALUES (%(key)s, 1,
-statement_timestamp() + make_interval(secs => %(seconds)s)) ON CONFLICT (key) DO UPDATE SET hits = CASE WHEN
-known.ends_at <= statement_timestamp() THEN 1 ELSE LEAST(known.hits + 1, %(ceiling)s) END, ends_at = CASE
-WHEN known.ends_at <= statement_timestamp() THEN excluded.ends_at ELSE known.ends_at END RETURNING hits,
-EXTRACT(EPOCH FROM ends_at - statement_timestamp())
+_COUNT = """
+INSERT INTO billing_ratelimitwindow AS known (key, hits, ends_at)
+VALUES (%(key)s, 1, statement_timestamp() + make_interval(secs => %(seconds)s))
+ON CONFLICT (key) DO UPDATE SET
+    hits = CASE
+        WHEN known.ends_at <= statement_timestamp() THEN 1
+        ELSE LEAST(known.hits + 1, %(ceiling)s)
+    END,
+    ends_at = CASE
+        WHEN known.ends_at <= statement_timestamp() THEN excluded.ends_at
+        ELSE known.ends_at
+    END
+RETURNING hits, EXTRACT(EPOCH FROM ends_at - statement_timestamp())
 """
 
 _REMOVE_ENDED = """

@@ -79,14 +79,14 @@ def installed() -> list[Binaries]:
 
 def recognise(directory: Path, *, is_bundled: bool) -> list[Binaries]:
     """Return the installation in a directory, if it is a working one that is new enough."""
-    if not all(os.access(directory / name, os.X_OK) for name in PROGRAMS):
-        return []
     try:
+        for name in PROGRAMS:
+            (directory / name).stat()
         answer = subprocess.run(  # noqa: S603
             [directory / "postgres", "--version"], capture_output=True, text=True, timeout=30, check=True
         ).stdout
     except (OSError, subprocess.SubprocessError):
-        return []  # made for another kind of machine
+        return []  # not all there, not for us to run, or made for another kind of machine
     version = re.search(r"\) (\d+)", answer)
     if version is None or int(version[1]) < OLDEST_MAJOR:
         return []

@@ -137,7 +137,7 @@ class PromosView(VouchersView):
 class RevokeView(APIView):
     permission_classes = (roles(SOVEREIGN_ADMIN),)
 
-    @extend_schema(responses=_REVOKED, tags=["vouchers"], summary="Retire a code")
+    @extend_schema(responses={200: _REVOKED}, tags=["vouchers"], summary="Retire a code")
     def delete(self, request: Request, code: str) -> Response:
         retire_code(code=code, by=actor_of(request))
         return Response({"ok": True})

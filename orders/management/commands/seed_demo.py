@@ -14,7 +14,7 @@ class Command(BaseCommand):
         if settings.PRODUCTION:
             raise CommandError("demo logins are not for production")
         with transaction.atomic():
-            logins = seed_demo(password=settings.DEMO_PASSWORD or "demo")
+            logins = seed_demo(staff=settings.DEMO_LOGINS, password=settings.DEMO_PASSWORD or "demo")
         for login in logins:
             self.stdout.write(f"  {login.role:<16} {login.username} / {login.password}")
         self.stdout.write(f"  a voucher        {VOUCHER}")

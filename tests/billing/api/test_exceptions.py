@@ -1,0 +1,158 @@
+import json
+import logging
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+from django.test import Client
+
+from tests.billing.api.conftest import bearer
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.billing.api.probe")]
+
+
+def fail(api: Client, how: str, body: Any = None) -> Any:
+    return api.post(f"/api/fail/{how}", json.dumps(body or {}), content_type="application/json")
+
+
+def test_a_refusal_says_what_it_is(api: Client) -> None:
+    answer = fail(api, "refused")
+    assert answer.status_code == 409
+    assert answer.json() == {
+        "error": "the probe was refused",
+        "code": "probe_refused",
+        "fields": {"name": ["is taken"]},
+    }
+
+
+def test_a_refusal_for_now_says_when_to_come_again(api: Client) -> None:
+    answer = fail(api, "busy")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "7")
+    assert answer.json() == {"error": "the service is busy: try again", "code": "busy"}
+
+
+def test_what_is_missing_or_forbidden_says_no_more_than_that(api: Client) -> None:
+    answer = fail(api, "missing")
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "there is nothing at this address", "code": "not_found"}
+    answer = fail(api, "forbidden")
+    assert answer.status_code == 403
+    assert answer.json() == {"error": "you may not do this", "code": "permission_denied"}
+
+
+def test_each_invalid_input_is_named(api: Client) -> None:
+    answer = fail(api, "invalid", {"apps": ["a", None, []]})
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "error": "name: This field is required.",
+        "code": "invalid_request",
+        "fields": {
+            "name": ["This field is required."],
+            "apps.1": ["This field may not be null."],
+            "apps.2": ["Not a valid string."],
+        },
+    }
+
+
+@pytest.mark.parametrize("body", [[], "text", 5, True])
+def test_a_body_that_is_no_object_is_refused(api: Client, body: Any) -> None:
+    answer = api.post("/api/fail/invalid", json.dumps(body), content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "invalid_request"
+
+
+def test_what_is_wrong_with_the_whole_is_the_sentence(api: Client) -> None:
+    answer = fail(api, "whole")
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "error": "starts_at must lie before expires_at",
+        "code": "invalid_request",
+        "fields": {},
+    }
+
+
+def test_a_models_own_refusal_is_a_400(api: Client) -> None:
+    answer = fail(api, "model")
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "error": "the whole is wrong",
+        "code": "invalid_request",
+        "fields": {"slug": ["is taken"]},
+    }
+
+
+def test_a_mistake_of_ours_is_noted_and_not_told(api: Client, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        answer = fail(api, "mistake")
+    assert answer.status_code == 500
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json() == {
+        "error": "something failed on our side; it has been noted",
+        "code": "internal_error",
+    }
+    (record,) = [each for each in caplog.records if each.name.startswith("django_structlog")]
+    assert record.exc_info is not None or "RuntimeError" in record.getMessage()
+
+
+def test_a_mistake_of_ours_reaches_tests_as_what_it_is(client: Client) -> None:
+    with pytest.raises(RuntimeError, match="nobody outside"):
+        fail(client, "mistake")
+
+
+def test_a_wrong_statement_is_a_mistake_of_ours(api: Client) -> None:
+    answer = fail(api, "wrong_statement")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lock_that_is_not_given_in_time_is_busy(api: Client) -> None:
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("SELECT pg_advisory_xact_lock(4711)")
+        answer = fail(api, "lock_wait")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        assert answer.json() == {"error": "the service is busy: try again", "code": "busy"}
+    assert fail(api, "lock_wait").status_code == 200
+
+
+def test_a_statement_that_takes_too_long_is_busy(api: Client) -> None:
+    answer = fail(api, "slow_statement")
+    assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+
+
+def test_a_database_that_is_away_is_a_503(api: Client) -> None:
+    answer = fail(api, "no_server")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.json() == {
+        "error": "the service is not available for the moment: try again",
+        "code": "database_unavailable",
+    }
+
+
+def test_a_wrong_method_names_the_right_ones(api: Client) -> None:
+    answer = api.put("/api/echo", "{}", content_type="application/json")
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "POST, OPTIONS"
+    assert answer.json() == {"error": 'Method "PUT" not allowed.', "code": "method_not_allowed"}
+
+
+def test_errors_come_in_their_order(api: Client) -> None:
+    """401, 403, then 413 or 415, then 400."""
+    large, wrong = b" " * (256 * 1024 + 1), b"{"
+
+    def post(body: bytes, content_type: str, role: str | None) -> int:
+        headers = bearer(role=role) if role else {}
+        answer = api.post("/api/vouchers", body, content_type=content_type, headers=headers)
+        return int(answer.status_code)
+
+    assert post(large, "text/plain", None) == 401
+    assert post(large, "application/json", "customer") == 403
+    assert post(large, "application/json", "superadmin") == 413
+    assert post(wrong, "text/plain", "superadmin") == 415
+    assert post(wrong, "application/json", "superadmin") == 400
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/xml", "nonsense", ""])
+def test_the_answer_is_json_whatever_is_asked_for(api: Client, accept: str) -> None:
+    answer = api.post("/api/echo", "{}", content_type="application/json", headers={"Accept": accept})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")

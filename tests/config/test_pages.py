@@ -1,0 +1,66 @@
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+
+def test_the_landing_page_names_the_sovereign_and_the_ways_in(
+    client: Client, settings: Any, django_assert_num_queries: Any
+) -> None:
+    settings.SOVEREIGN_NAME = "Majan <Telecom>"
+    answer = client.get("/")
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert "<h1>Majan &lt;Telecom&gt;</h1>" in page
+    for address in ("/admin/", "/api/docs", "/readyz"):
+        assert f'href="{address}"' in page
+    assert "This is a demo" not in page
+    assert client.post("/").status_code == 405
+
+
+def test_the_landing_page_of_the_demo_shows_its_logins(client: Client, settings: Any) -> None:
+    settings.DEMO, settings.DEMO_PASSWORD = True, "a password <3"
+    page = client.get("/").content.decode()
+    assert "This is a demo" in page
+    assert "a password &lt;3" in page
+    for name, role in settings.DEMO_LOGINS.items():
+        assert f"<code>{name}</code>" in page and f"<td>{role}</td>" in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("/api/docs", "text/html; charset=utf-8"),
+        ("/api/schema", "application/vnd.oai.openapi; charset=utf-8"),
+        ("/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui.css", 'text/css; charset="utf-8"'),
+        ("/static/unfold/css/styles.css", 'text/css; charset="utf-8"'),
+    ],
+)
+def test_the_description_and_its_page_need_no_identity(client: Client, path: str, content_type: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, content_type)
+    answer.close()
+
+
+def test_the_description_is_valid_and_without_warnings(tmp_path: Any) -> None:
+    call_command("spectacular", "--fail-on-warn", "--validate", "--file", str(tmp_path / "schema.yaml"))
+
+
+def test_the_description_names_identities_and_the_shape_of_errors(client: Client) -> None:
+    schema = client.get("/api/schema", headers={"Accept": "application/json"}).json()
+    schemes = schema["components"]["securitySchemes"]
+    assert {name: scheme["type"] for name, scheme in schemes.items()} == {"bearer": "http", "session": "apiKey"}
+    error = schema["components"]["schemas"]["Error"]
+    assert (sorted(error["properties"]), error["required"]) == (["code", "error", "fields"], ["code", "error"])
+    operations = {
+        f"{method} {path}": operation
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
+    }
+    for operation in operations.values():
+        body = operation["responses"]["default"]["content"]["application/json"]["schema"]
+        assert body == {"$ref": "#/components/schemas/Error"}
+    assert operations["get /api/billing/balance"]["security"] == [{"bearer": []}, {"session": []}]
+    assert "security" not in operations["post /api/billing/vouchers/redeem-preview"]

@@ -1,0 +1,28 @@
+"""What every test has: a database of its own process."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import TransactionTestCase
+from pytest_django import DjangoDbBlocker
+
+from tests.database import own_database, restore_pristine
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest, django_test_environment: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """Clone this process's database from the migrated template, and drop it when all tests are done."""
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
+    rebuild = bool(request.config.getoption("create_db"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", restore_pristine)
+        with django_db_blocker.unblock():
+            database = own_database(worker, rebuild=rebuild)
+            database.__enter__()
+        try:
+            yield
+        finally:
+            with django_db_blocker.unblock():
+                database.__exit__(None, None, None)

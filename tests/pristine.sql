@@ -1,0 +1,53 @@
+-- Run once in a freshly migrated template: keeps a copy of the rows that migrations made, and the function that
+-- brings every table back to them. Copies are plain tables of the schema "pristine", named "<schema>.<table>".
+
+CREATE SCHEMA pristine;
+
+-- Every table that tests may write to.
+CREATE VIEW pristine.subject AS
+SELECT c.oid,
+       format('%I.%I', n.nspname, c.relname) AS name,
+       format('pristine.%I', n.nspname || '.' || c.relname) AS copy,
+       (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+         WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '') AS columns
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pristine');
+
+DO $$
+DECLARE
+  subject record;
+  is_filled boolean;
+BEGIN
+  FOR subject IN SELECT * FROM pristine.subject LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', subject.name) INTO is_filled;
+    IF is_filled THEN
+      EXECUTE format('CREATE TABLE %s AS TABLE %s', subject.copy, subject.name);
+    END IF;
+  END LOOP;
+END $$;
+
+-- Triggers and foreign keys are off inside. Whoever still holds a row is waited for, but not for long: a test that
+-- leaves a transaction open in a thread has to hear of it.
+CREATE FUNCTION pristine.restore() RETURNS void LANGUAGE plpgsql
+SET session_replication_role = replica SET lock_timeout = '10s' AS $$
+DECLARE
+  subject record;
+  is_changed boolean;
+BEGIN
+  FOR subject IN SELECT *, to_regclass(copy) IS NOT NULL AS is_kept FROM pristine.subject LOOP
+    IF subject.is_kept THEN
+      EXECUTE format('SELECT EXISTS ((SELECT t::text FROM %1$s t EXCEPT ALL SELECT c::text FROM %2$s c)'
+                     ' UNION ALL (SELECT c::text FROM %2$s c EXCEPT ALL SELECT t::text FROM %1$s t))',
+                     subject.name, subject.copy) INTO is_changed;
+    ELSE
+      EXECUTE format('SELECT EXISTS (SELECT FROM %s)', subject.name) INTO is_changed;
+    END IF;
+    CONTINUE WHEN NOT is_changed;
+    EXECUTE format('DELETE FROM %s', subject.name);
+    IF subject.is_kept THEN
+      EXECUTE format('INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM %3$s',
+                     subject.name, subject.columns, subject.copy);
+    END IF;
+  END LOOP;
+END $$;

@@ -1,0 +1,37 @@
+"""The settings tests run with: those of development, with known keys and without what only costs time."""
+
+import os
+
+os.environ |= {
+    "DEBUG": "1",
+    "DEMO": "0",
+    "SECRET_KEY": "only-tests-sign-sessions-with-this-0123456789-abcdefghijklmnop",
+    "JWT_SECRET": "only-tests-sign-tokens-with-this-0123456789",
+    "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+    "LOG_LEVEL": "WARNING",
+    # Concurrency tests run up to 64 threads, each with a connection of its own.
+    "DATABASE_POOL_SIZE": "80",
+}
+for _name in (
+    "API_PREFIX",
+    "CSRF_TRUSTED_ORIGINS",
+    "DATABASE_POOLER",
+    "DATABASE_STATEMENT_TIMEOUT",
+    "DEMO_PASSWORD",
+    "JWT_AUDIENCE",
+    "JWT_ISSUER",
+    "JWT_JWKS_URL",
+    "PREVIEW_RATE_LIMIT",
+    "SECURE_HSTS_SECONDS",
+    "SECURE_SSL_REDIRECT",
+    "SOVEREIGN_CURRENCY",
+    "SOVEREIGN_DOMAIN",
+    "SOVEREIGN_NAME",
+    "TRUSTED_PROXIES",
+):
+    os.environ.pop(_name, None)
+
+from config.settings import *  # noqa: E402, F403 - after the environment is as tests need it
+
+DEBUG = False
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
