@@ -81,6 +81,12 @@ class EntryNotFound(DomainError):
     message = "no such ledger entry"
 
 
+class EntryOfRedemption(DomainError):
+    code = "entry_of_redemption"
+    status = 409
+    message = "this credit came from a redemption: release the redemption instead"
+
+
 class EntryAlreadyReversed(DomainError):
     code = "entry_already_reversed"
     status = 409

@@ -12,6 +12,7 @@ from billing.errors import (
     CustomerNotFound,
     EntryAlreadyReversed,
     EntryNotFound,
+    EntryOfRedemption,
     InsufficientCredit,
     InvalidAmount,
     OrderAlreadySpent,
@@ -80,15 +81,32 @@ def spend(*, customer_id: int, amount_minor: int, order_id: UUID, by: Actor) -> 
 def reverse(*, entry_id: UUID, why: str, by: Actor) -> LedgerEntry:
     """Undoes one entry by its opposite; the entry itself stays. Once for an entry, and never of a reversal.
 
-    Raises: ReasonRequired, EntryNotFound, EntryAlreadyReversed, InsufficientCredit where a grant that is undone
-    was spent. Locks: Account. Transaction: joins.
+    The credit of a redemption is undone by releasing the redemption, together with its place.
+
+    Raises: ReasonRequired, EntryNotFound, EntryOfRedemption, EntryAlreadyReversed, InsufficientCredit where a grant
+    that is undone was spent. Locks: Account. Transaction: joins.
     """
+    entry = LedgerEntry.objects.filter(id=entry_id).exclude(kind=LedgerEntry.Kind.REVERSAL).first()
+    if entry is not None and entry.redemption_id is not None:
+        raise EntryOfRedemption
+    return _reverse(entry, why=why, by=by)
+
+
+def reverse_grant(*, redemption_id: UUID, why: str, by: Actor) -> LedgerEntry:
+    """Undoes the grant of a redemption; the caller releases the redemption in the same transaction.
+
+    Raises and locks as `reverse` does. Transaction: joins.
+    """
+    granted = LedgerEntry.objects.filter(redemption_id=redemption_id, kind=LedgerEntry.Kind.GRANT).first()
+    return _reverse(granted, why=why, by=by)
+
+
+def _reverse(entry: LedgerEntry | None, *, why: str, by: Actor) -> LedgerEntry:
     if not why.strip():
         raise ReasonRequired
+    if entry is None:
+        raise EntryNotFound
     with transaction.atomic():
-        entry = LedgerEntry.objects.filter(id=entry_id).exclude(kind=LedgerEntry.Kind.REVERSAL).first()
-        if entry is None:
-            raise EntryNotFound
         lock_account(customer_id=entry.account_id)
         return _post(
             LedgerEntry(

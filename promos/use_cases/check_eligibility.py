@@ -29,8 +29,10 @@ def problem_of(code: PromoCode | None, *, now: datetime, places_free: bool, rede
     return next((problem() for stands, problem in against if stands), None)
 
 
-def find_redeemable(*, code: str, customer_id: int, now: datetime) -> PromoCode:
+def find_redeemable(*, code: str, customer_id: int | None, now: datetime) -> PromoCode:
     """The code, where nothing that can be seen without a lock stands against this customer redeeming it.
+
+    Args: customer_id: None for somebody who never acted.
 
     Raises: a PromoProblem, each state its own. One query.
     """

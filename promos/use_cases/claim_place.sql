@@ -51,18 +51,30 @@ BEGIN
 END $$;
 
 -- Gives one place back. Any counter with a place in use will do: the cap is their sum. Never below zero.
+--
+-- One counter at a time, each looked for by a statement of its own, as promos_claim_place does: while one statement
+-- waits for a counter, the places in use may move to another that stood at zero in its snapshot.
 CREATE OR REPLACE FUNCTION promos_return_place(promo uuid) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  candidate bigint;
 BEGIN
   IF NOT EXISTS (SELECT FROM promos_promocounter WHERE promo_code_id = promo) THEN
     RETURN;  -- an uncapped code counts nothing
   END IF;
-  UPDATE promos_promocounter SET used = used - 1
-   WHERE id = (SELECT id FROM promos_promocounter WHERE promo_code_id = promo AND used > 0
-                ORDER BY id LIMIT 1 FOR NO KEY UPDATE);
-  IF NOT FOUND THEN
-    RAISE check_violation USING CONSTRAINT = 'promos_promocounter_used_within_quota',
-      MESSAGE = 'no place is in use';
-  END IF;
+  LOOP
+    SELECT id INTO candidate FROM promos_promocounter
+     WHERE promo_code_id = promo AND used > 0 ORDER BY id LIMIT 1;
+    IF NOT FOUND THEN
+      RAISE check_violation USING CONSTRAINT = 'promos_promocounter_used_within_quota',
+        MESSAGE = 'no place is in use';
+    END IF;
+    BEGIN
+      UPDATE promos_promocounter SET used = used - 1 WHERE id = candidate AND used > 0;
+      IF FOUND THEN RETURN; END IF;
+      RAISE SQLSTATE 'QA000';
+    EXCEPTION WHEN SQLSTATE 'QA000' THEN NULL;
+    END;
+  END LOOP;
 END $$;
 
 -- Shares the places of the code out anew: cap 0 = no cap, no counters. False, and nothing changed, where more

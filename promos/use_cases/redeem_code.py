@@ -7,11 +7,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.errors import InsufficientCredit, refused_by
+from billing.errors import InsufficientCredit, ReasonRequired, refused_by
 from billing.locks import lock_account
-from billing.models import LedgerEntry
+from billing.models import Customer
 from billing.use_cases.ensure_customer import ensure_customer
-from billing.use_cases.post_entry import grant, reverse
+from billing.use_cases.post_entry import grant, reverse_grant
 from promos.errors import (
     CreditSpent,
     PromoAlreadyRedeemed,
@@ -38,8 +38,9 @@ def redeem(*, code: str, user_id: str, by: Actor, email: str = "", now: datetime
     Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, one statement.
     """
     moment = now or timezone.now()
+    known = Customer.objects.filter(user_id=user_id).values_list("id", flat=True).first()
+    promo_code = find_redeemable(code=code, customer_id=known, now=moment)
     customer = ensure_customer(user_id=user_id, email=email)
-    promo_code = find_redeemable(code=code, customer_id=customer.id, now=moment)
     with refused_by(REFUSALS), connection.cursor() as cursor:
         cursor.execute(
             "SELECT promos_redeem(%s, %s, ROW(%s, %s, %s, %s)::billing_actor, %s)",
@@ -116,20 +117,21 @@ def release(
     The credit is taken back by a reversal of its grant; an order's spend is never touched. For None, and for a
     redemption that was released already, nothing changes.
 
-    Raises: CreditSpent where the customer no longer has the credit, or holds it for an open payment.
+    Raises: ReasonRequired; CreditSpent where the customer no longer has the credit, or holds it for an open payment.
     Locks: Account, Redemption, the code's advisory lock (shared), one counter last. Transaction: joins.
     """
     if redemption is None:
         return None
+    if not reason.strip():
+        raise ReasonRequired
     with transaction.atomic():
         lock_account(customer_id=redemption.customer_id)
         current = lock_redemption(redemption_id=redemption.id)
         if current.status == Redemption.Status.RELEASED:
             return current
         if current.status == Redemption.Status.CONFIRMED:
-            granted = LedgerEntry.objects.get(redemption_id=current.id, kind=LedgerEntry.Kind.GRANT)
             try:
-                reverse(entry_id=granted.id, why=reason, by=by)
+                reverse_grant(redemption_id=current.id, why=reason, by=by)
             except InsufficientCredit as error:
                 raise CreditSpent from error
         current.status, current.released_at = Redemption.Status.RELEASED, now or timezone.now()

@@ -1,0 +1,45 @@
+from django.contrib.auth.models import Group
+from django.db import transaction
+
+from billing.actor import CUSTOMER, STAFF_ROLES, SUPERADMIN, Actor
+from billing.models import User
+from billing.use_cases.record_audit import record_audit
+
+
+def role_of(user: User) -> str:
+    """The strongest role of a user of the pages, by their groups; a superuser is a superadmin."""
+    if user.is_superuser:
+        return SUPERADMIN
+    groups = {group.name for group in user.groups.all()}
+    return next((role for role in STAFF_ROLES if role in groups), CUSTOMER)
+
+
+def assign_role(*, user: User, role: str, by: Actor, reason: str) -> User:
+    """Gives a user of the pages exactly this role; with `customer` the user is no staff any more.
+
+    Raises: ValueError for what is no role of staff and not `customer`. Locks: User. Transaction: joins.
+    Idempotency: the same role again changes nothing and is not audited again.
+    """
+    if role not in (*STAFF_ROLES, CUSTOMER):
+        raise ValueError(f"{role} is no role that can be given")
+    with transaction.atomic():
+        # Races with another superadmin who changes the same user; read again under the lock.
+        locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        before = role_of(locked)
+        if before == role:
+            return locked
+        locked.groups.remove(*Group.objects.filter(name__in=STAFF_ROLES))
+        if role in STAFF_ROLES:
+            locked.groups.add(Group.objects.get(name=role))
+        locked.is_staff = role in STAFF_ROLES
+        locked.is_superuser = locked.is_superuser and role == SUPERADMIN
+        locked.save(update_fields=["is_staff", "is_superuser"])
+        record_audit(
+            action="user.role_changed",
+            object_type="user",
+            object_id=str(locked.pk),
+            by=by,
+            changes={"role": [before, role]},
+            reason=reason,
+        )
+        return locked

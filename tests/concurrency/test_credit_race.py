@@ -1,0 +1,185 @@
+"""Credit is never spent twice: balance >= held >= 0 at any concurrency (invariant I4)."""
+
+from collections.abc import Callable
+from functools import partial
+from uuid import UUID, uuid4
+
+import pytest
+
+from billing.errors import EntryAlreadyReversed, HoldNotActive, InsufficientCredit, OrderHasHold
+from billing.models import Account, Customer, Hold, LedgerEntry, Organization, Subscription
+from billing.use_cases.hold_credit import capture, hold, release
+from billing.use_cases.post_entry import grant, reverse
+from billing.use_cases.verify_ledger import verify_ledger
+from orders.errors import PaymentProcessorNotConfigured
+from orders.models import Order, OutboxEvent, Plan
+from orders.use_cases.place_order import Placed, Request, place_order
+from tests.concurrency.altering import (
+    GATE,
+    PASS_GATE,
+    constraint_dropped,
+    definition_of,
+    function_replaced,
+    with_text_replaced,
+)
+from tests.concurrency.racing import Crew, race
+from tests.concurrency.watching import other_connection, wait_for_waiters
+from tests.factories import CustomerFactory, OrganizationFactory, PlanFactory, acting, actor, give_credit
+
+PRICE_MINOR = 10_000
+ROUNDS = 10
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LOCK_ACCOUNT = "PERFORM FROM billing_account WHERE customer_id = customer FOR NO KEY UPDATE;"
+CHECK_WITHOUT_LOCK = f"""
+  IF (SELECT balance_minor FROM billing_account WHERE customer_id = customer) < total THEN
+    RAISE check_violation USING CONSTRAINT = 'billing_account_balance_covers_held', MESSAGE = 'not enough';
+  END IF;
+  {PASS_GATE}
+"""
+
+
+def check_out(organization: Organization, plan: Plan) -> Placed:
+    return place_order(request=Request(tenant_id=organization.id, plan=plan.slug), by=acting(organization.customer))
+
+
+def account_of(customer: Customer) -> tuple[int, int]:
+    """Balance and held credit."""
+    account = Account.objects.get(customer=customer)
+    return account.balance_minor, account.held_minor
+
+
+def customer_with(amount_minor: int) -> Customer:
+    customer = CustomerFactory.create()
+    give_credit(customer, amount_minor)
+    return customer
+
+
+def test_sixty_four_checkouts_with_credit_for_one_make_one_order() -> None:
+    plan = PlanFactory.create(price_minor=PRICE_MINOR)
+    customer = customer_with(PRICE_MINOR)
+    organizations = OrganizationFactory.create_batch(64, customer=customer)
+
+    outcome = race([partial(check_out, organization, plan) for organization in organizations])
+
+    assert [placed.balance_minor for placed in outcome.values] == [0]
+    assert outcome.refusals == {PaymentProcessorNotConfigured: 63}
+    assert account_of(customer) == (0, 0)
+    spends = LedgerEntry.objects.filter(kind="spend")
+    assert [(spend.amount_minor, spend.balance_after_minor, spend.version) for spend in spends] == [
+        (-PRICE_MINOR, 0, 2)
+    ]
+    order = Order.objects.get()
+    assert (order.id, order.status) == (outcome.values[0].order_id, Order.Status.COMPLETED)
+    assert Subscription.objects.get().order_id == order.id
+    assert OutboxEvent.objects.get().order_id == order.id
+    assert Organization.objects.get(status="provisioning").id == order.organization_id
+    assert verify_ledger().sound
+
+
+def test_control_a_balance_checked_before_the_lock_is_overspent() -> None:
+    unlocked = with_text_replaced(definition_of("orders_place_order"), LOCK_ACCOUNT, CHECK_WITHOUT_LOCK)
+    with (
+        constraint_dropped("billing_account", "billing_account_balance_covers_held"),
+        function_replaced("orders_place_order", unlocked),
+        other_connection() as gatekeeper,
+        Crew(16) as crew,
+    ):
+        plan = PlanFactory.create(price_minor=PRICE_MINOR)
+        customer = customer_with(PRICE_MINOR)
+        organizations = OrganizationFactory.create_batch(16, customer=customer)
+        gatekeeper.execute("SELECT pg_advisory_lock(%s)", [GATE])
+        under_way = crew.start([partial(check_out, organization, plan) for organization in organizations])
+        wait_for_waiters(16)
+        gatekeeper.execute("SELECT pg_advisory_unlock(%s)", [GATE])
+
+        assert len(under_way.finish().values) == 16
+        assert account_of(customer) == (-15 * PRICE_MINOR, 0)
+        assert not verify_ledger().sound
+
+
+def test_checkouts_and_holds_of_one_customer_share_what_is_there() -> None:
+    plan = PlanFactory.create(price_minor=PRICE_MINOR)
+    with Crew(12) as crew:
+        for _ in range(ROUNDS):
+            customer = customer_with(3 * PRICE_MINOR)
+            calls: list[Callable[[], object]] = [
+                partial(hold, customer_id=customer.pk, amount_minor=PRICE_MINOR, order_id=uuid4()) for _ in range(6)
+            ]
+            organizations = OrganizationFactory.create_batch(6, customer=customer)
+            calls += [partial(check_out, organization, plan) for organization in organizations]
+
+            outcome = crew.race(calls)
+
+            held = [value for value in outcome.values if isinstance(value, Hold)]
+            placed = [value for value in outcome.values if isinstance(value, Placed)]
+            assert len(held) + len(placed) == 3
+            assert outcome.refusals[InsufficientCredit] == 6 - len(held)
+            assert outcome.refusals[PaymentProcessorNotConfigured] == 6 - len(placed)
+            assert account_of(customer) == (len(held) * PRICE_MINOR, len(held) * PRICE_MINOR)
+    assert verify_ledger().sound
+
+
+def test_one_order_is_held_for_once() -> None:
+    with Crew(8) as crew:
+        for _ in range(ROUNDS):
+            customer = customer_with(8 * PRICE_MINOR)
+            call = partial(hold, customer_id=customer.pk, amount_minor=PRICE_MINOR, order_id=uuid4())
+
+            outcome = crew.race([call] * 8)
+
+            assert (len(outcome.values), outcome.refusals) == (1, {OrderHasHold: 7})
+            assert account_of(customer) == (8 * PRICE_MINOR, PRICE_MINOR)
+    assert verify_ledger().sound
+
+
+def test_a_hold_is_captured_or_released_never_both() -> None:
+    with Crew(8) as crew:
+        for round_ in range(2 * ROUNDS):
+            customer = customer_with(PRICE_MINOR)
+            order_id = uuid4()
+            hold(customer_id=customer.pk, amount_minor=PRICE_MINOR, order_id=order_id)
+            captures: list[Callable[[], object]] = [partial(capture, order_id=order_id, by=actor())] * 4
+            releases: list[Callable[[], object]] = [partial(release, order_id=order_id)] * 4
+
+            outcome = crew.race(captures + releases if round_ % 2 else releases + captures)
+
+            captured = [value for value in outcome.values if isinstance(value, LedgerEntry)]
+            released = [value for value in outcome.values if isinstance(value, Hold)]
+            assert len(captured) + len(released) == 1
+            assert outcome.refusals == ({HoldNotActive: 3} if captured else {HoldNotActive: 4})
+            assert account_of(customer) == ((0, 0) if captured else (PRICE_MINOR, 0))
+            assert spends_of(order_id) == ([-PRICE_MINOR] if captured else [])
+            assert Hold.objects.get(order_id=order_id).status == ("captured" if captured else "released")
+    assert verify_ledger().sound
+
+
+def test_an_entry_is_reversed_once() -> None:
+    with Crew(8) as crew:
+        for _ in range(ROUNDS):
+            customer = customer_with(PRICE_MINOR)
+            entry = grant(customer_id=customer.pk, amount_minor=500, reason="gift", by=actor())
+            call = partial(reverse, entry_id=entry.id, why="given by mistake", by=actor())
+
+            outcome = crew.race([call] * 8)
+
+            assert (len(outcome.values), outcome.refusals) == (1, {EntryAlreadyReversed: 7})
+            assert account_of(customer) == (PRICE_MINOR, 0)
+    assert verify_ledger().sound
+
+
+def test_entries_of_one_account_have_versions_without_a_gap() -> None:
+    customer = CustomerFactory.create()
+    call = partial(grant, customer_id=customer.pk, amount_minor=7, reason="gift", by=actor())
+    with Crew(12) as crew:
+        for _ in range(5):
+            crew.race([call] * 12)
+    entries = LedgerEntry.objects.order_by("version").values_list("version", "balance_after_minor")
+    assert list(entries) == [(number, 7 * number) for number in range(1, 61)]
+    assert account_of(customer) == (7 * 60, 0)
+
+
+def spends_of(order_id: UUID) -> list[int]:
+    spends = LedgerEntry.objects.filter(order_id=order_id, kind="spend")
+    return [spend.amount_minor for spend in spends]

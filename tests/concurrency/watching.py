@@ -1,0 +1,54 @@
+"""What other connections are doing, waited for by looking: never by sleeping and hoping."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+from tests.database import parameters
+
+DEADLINE_SECONDS = 20
+_LOOK_SECONDS = 0.005
+
+Other = psycopg.Connection[tuple[Any, ...]]
+
+_WAITING = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND wait_event_type = 'Lock' AND backend_type = 'client backend'
+"""
+
+
+@contextmanager
+def other_connection() -> Iterator[Other]:
+    """A connection beside Django's, in a transaction that is rolled back in the end unless it was committed."""
+    other: Other = psycopg.connect(**parameters(str(connection.settings_dict["NAME"])))
+    try:
+        yield other
+    finally:
+        other.close()
+
+
+def wait_until(happened: Callable[[], object], what: str, *, seconds: float = DEADLINE_SECONDS) -> None:
+    """Looks until it has happened. Raises: AssertionError after the deadline, saying what did not happen."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
+        time.sleep(_LOOK_SECONDS)
+
+
+def waiting_for_locks() -> int:
+    """How many connections to this database wait for a lock now."""
+    with connection.cursor() as cursor:
+        # Inside a transaction PostgreSQL would show what it showed the first time.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(_WAITING)
+        return int(cursor.fetchone()[0])
+
+
+def wait_for_waiters(number: int, *, seconds: float = DEADLINE_SECONDS) -> None:
+    """Looks until so many connections to this database wait for a lock."""
+    what = f"waiting of {number} connections for a lock"
+    wait_until(lambda: waiting_for_locks() == number, what, seconds=seconds)

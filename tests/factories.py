@@ -1,0 +1,142 @@
+"""Valid objects for tests, and who acts on them.
+
+What a use case makes in the service, it makes here too: a customer has an account, a promo code its counters.
+History (redemptions, entries, orders) is made by the tests themselves, through use cases.
+"""
+
+# The declarations of factory-boy carry no types.
+# mypy: allow-untyped-calls
+
+from typing import Any, cast
+
+from factory.declarations import LazyAttribute, LazyFunction, Sequence, SubFactory
+from factory.django import DjangoModelFactory
+
+from billing.actor import CUSTOMER, SUPERADMIN, Actor
+from billing.models import Customer, Organization, User
+from billing.use_cases.create_organization import create_organization
+from billing.use_cases.ensure_customer import ensure_customer
+from billing.use_cases.post_entry import adjust
+from orders.models import AddOn, App, Bundle, Industry, Plan
+from promos.models import PromoCode
+from promos.use_cases.issue_code import Terms, issue_code
+
+ADDRESS = "192.0.2.7"
+
+
+def actor(role: str = SUPERADMIN, *, user_id: str = "", channel: str = "api") -> Actor:
+    """Somebody with this role; the user id is the role's name where none is given."""
+    identity = user_id or role
+    return Actor(user_id=identity, role=role, channel=channel, email=f"{identity}@example.org", address=ADDRESS)
+
+
+def acting(customer: Customer) -> Actor:
+    """The customer, acting for himself."""
+    return actor(CUSTOMER, user_id=customer.user_id)
+
+
+def give_credit(customer: Customer, amount_minor: int) -> None:
+    """Credit that is on the balance for no promo code's sake."""
+    adjust(customer_id=customer.pk, amount_minor=amount_minor, why="credit for a test", by=actor())
+
+
+class UserFactory(DjangoModelFactory[User]):
+    class Meta:
+        model = User
+
+    username = Sequence(lambda n: f"person-{n}@example.org")
+    email = LazyAttribute(lambda made: made.username)
+    sub = Sequence(lambda n: f"sub-{n}")
+
+
+class CustomerFactory(DjangoModelFactory[Customer]):
+    """A customer with an empty account."""
+
+    class Meta:
+        model = Customer
+
+    user_id = Sequence(lambda n: f"customer-{n}")
+    email = LazyAttribute(lambda made: f"{made.user_id}@example.org")
+
+    @classmethod
+    def _create(cls, model_class: type[Customer], *args: Any, **kwargs: Any) -> Customer:
+        return ensure_customer(**kwargs)
+
+
+class OrganizationFactory(DjangoModelFactory[Organization]):
+    """A pending organization of a customer."""
+
+    class Meta:
+        model = Organization
+
+    customer = SubFactory(CustomerFactory)
+    slug = Sequence(lambda n: f"tenant-{n}")
+    name = LazyAttribute(lambda made: made.slug.title())
+
+    @classmethod
+    def _create(cls, model_class: type[Organization], *args: Any, **kwargs: Any) -> Organization:
+        customer = cast(Customer, kwargs.pop("customer"))
+        return create_organization(user_id=customer.user_id, email=customer.email, **kwargs)
+
+
+class PromoCodeFactory(DjangoModelFactory[PromoCode]):
+    """A live, uncapped code of 10.000 OMR, issued by a superadmin; any of `Terms` may be given."""
+
+    class Meta:
+        model = PromoCode
+
+    code = Sequence(lambda n: f"CODE-{n}")
+    credit_minor = 10_000
+    by = LazyFunction(actor)
+
+    @classmethod
+    def _create(cls, model_class: type[PromoCode], *args: Any, **kwargs: Any) -> PromoCode:
+        code, by = kwargs.pop("code"), kwargs.pop("by")
+        return issue_code(code=code, terms=Terms(**kwargs), by=by)
+
+
+class PlanFactory(DjangoModelFactory[Plan]):
+    class Meta:
+        model = Plan
+
+    slug = Sequence(lambda n: f"plan-{n}")
+    name = LazyAttribute(lambda made: made.slug.upper())
+    cpu = "2 vCPU"
+    memory = "4 GB"
+    storage = "25 GB"
+    price_minor = 9_000
+
+
+class AddOnFactory(DjangoModelFactory[AddOn]):
+    class Meta:
+        model = AddOn
+
+    slug = Sequence(lambda n: f"addon-{n}")
+    name = LazyAttribute(lambda made: made.slug.title())
+    price_minor = 3_000
+    category = "reliability"
+
+
+class AppFactory(DjangoModelFactory[App]):
+    class Meta:
+        model = App
+
+    slug = Sequence(lambda n: f"app-{n}")
+    name = LazyAttribute(lambda made: made.slug.title())
+    category = "cms"
+
+
+class IndustryFactory(DjangoModelFactory[Industry]):
+    class Meta:
+        model = Industry
+
+    slug = Sequence(lambda n: f"industry-{n}")
+    name = LazyAttribute(lambda made: made.slug.title())
+
+
+class BundleFactory(DjangoModelFactory[Bundle]):
+    class Meta:
+        model = Bundle
+
+    slug = Sequence(lambda n: f"bundle-{n}")
+    name = LazyAttribute(lambda made: made.slug.title())

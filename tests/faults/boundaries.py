@@ -1,0 +1,110 @@
+"""Every place between two statements of a PL/pgSQL function, and the function with a failure put there.
+
+A boundary is at the start of each block and after each statement, but not after one that leaves the function or
+block (RETURN, RAISE, a LOOP that only RETURN ends): nothing comes after it, and the failure before it is the one
+at the boundary before.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+SQLSTATE = "XX000"
+
+_FUNCTION = re.compile(
+    r"^CREATE OR REPLACE FUNCTION (?P<name>\w+)\s*\((?:(?!\nCREATE ).)*?LANGUAGE plpgsql AS \$\$"
+    r"(?P<body>.*?)\$\$;",
+    re.DOTALL | re.MULTILINE,
+)
+# Comments, texts and words are read as a whole, so that a semicolon or keyword inside one is none.
+_TOKEN = re.compile(r"--[^\n]*|'(?:[^']|'')*'|\w+|\S")
+_BLOCK_STARTS = {"begin", "then", "else", "loop"}
+_LEAVING = {"return", "raise"}
+_NAMED_BY_WORDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """A place in a function; `position` counts the characters of its definition."""
+
+    function: str
+    number: int
+    place: str
+    position: int
+
+    @property
+    def failure(self) -> str:
+        """The message of a failure at this place."""
+        return f"injected at {self}"
+
+    def __str__(self) -> str:
+        return f"{self.function}-{self.number:02}-{self.place}"
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function as its .sql file defines it; `statements` is how many it has, blocks not counted."""
+
+    name: str
+    definition: str
+    statements: int
+    boundaries: tuple[Boundary, ...]
+
+    def failing_at(self, boundary: Boundary) -> str:
+        """The function's definition with a failure at the boundary."""
+        failure = f"RAISE EXCEPTION SQLSTATE '{SQLSTATE}' USING MESSAGE = '{boundary.failure}';"
+        return self._with({boundary: failure})
+
+    def telling(self) -> str:
+        """The function's definition with a notice at every boundary, which names it."""
+        return self._with({each: f"RAISE NOTICE '{each}';" for each in self.boundaries})
+
+    def _with(self, statements: dict[Boundary, str]) -> str:
+        text = self.definition
+        for boundary in sorted(statements, key=lambda each: each.position, reverse=True):
+            text = f"{text[: boundary.position]} {statements[boundary]}{text[boundary.position :]}"
+        return text
+
+
+def functions_of(path: Path) -> Iterator[Function]:
+    """The PL/pgSQL functions of a .sql file."""
+    for match in _FUNCTION.finditer(path.read_text(encoding="utf-8")):
+        yield _function(match["name"], match[0], body_at=match.start("body") - match.start())
+
+
+def _function(name: str, definition: str, *, body_at: int) -> Function:
+    boundaries: list[Boundary] = []
+    statements = 0
+    for place, position, is_statement, leaves in _places(definition, body_at):
+        statements += is_statement
+        if not leaves:
+            boundaries.append(Boundary(name, len(boundaries) + 1, place, position))
+    return Function(name, definition, statements, tuple(boundaries))
+
+
+def _places(definition: str, body_at: int) -> Iterator[tuple[str, int, bool, bool]]:
+    """What ends at each place, where, whether it is a statement, and whether nothing can come after it."""
+    words: list[str] = []
+    open_cases = 0  # their THEN, ELSE and END are no block's
+    declared = False
+    for token in _TOKEN.finditer(definition, body_at, definition.rindex("$$")):
+        word = token[0].lower()
+        declared = declared or word == "begin"
+        if word.startswith("--") or not declared:
+            continue
+        if word == ";":
+            leaves = words[0] in _LEAVING or words[:2] == ["end", "loop"]
+            yield _named("after", words), token.end(), words[0] != "end", leaves
+            words = []
+        elif word in _BLOCK_STARTS and words != ["end"] and not open_cases:
+            yield _named("in", [*words, word]), token.end(), False, False
+            words = []
+        else:
+            open_cases += (word == "case") - (word == "end" and open_cases > 0)
+            words.append(word)
+
+
+def _named(where: str, words: list[str]) -> str:
+    named = [word for word in words if re.fullmatch(r"\w+", word)][:_NAMED_BY_WORDS]
+    return "-".join([where, *named])

@@ -1,0 +1,59 @@
+"""A checkout in a process of its own, which can be told to stand still before or after any of its statements."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import django
+from django.apps import apps
+
+if not apps.ready:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    django.setup()
+
+from django.db import connection
+
+from billing.actor import Actor
+from orders.use_cases.place_order import Request, place_order
+
+BEFORE, AFTER = "before", "after"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the process tells: the server process of its connection, and the statement it stands at."""
+
+    backend: int
+    statement: str
+
+
+def check_out(
+    database: Mapping[str, str], request: Request, by: Actor, stop: tuple[int, str] | None, parent: Connection
+) -> None:
+    """Places the order. Tells the parent its backend first, and again where it stops; then waits to be killed.
+
+    Args: stop: the number of a statement, from 1, and whether to stop before or after it; None to go through.
+    """
+    connection.settings_dict.update(database)
+    connection.ensure_connection()
+    backend = connection.connection.info.backend_pid
+    parent.send(Told(backend=backend, statement=""))
+    done = 0
+
+    def stand_still_at(place: tuple[int, str], statement: str) -> None:
+        if place == stop:
+            parent.send(Told(backend=backend, statement=statement))
+            parent.recv()
+
+    def watch(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        nonlocal done
+        done += 1
+        stand_still_at((done, BEFORE), sql)
+        result = execute(sql, params, many, context)
+        stand_still_at((done, AFTER), sql)
+        return result
+
+    with connection.execute_wrapper(watch):
+        parent.send(place_order(request=request, by=by))

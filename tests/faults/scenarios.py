@@ -1,0 +1,332 @@
+"""Ways through the functions of a checkout, each made of fresh objects: some end well, some are refused.
+
+A scenario's `act` is made in a thread. Where rows are `held`, another transaction has them locked, waits until
+`act` stands before them, does `meanwhile` and commits; or rolls back where there is nothing to do.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from itertools import count
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError
+from django.db.models import F
+from django.utils import timezone
+
+from billing.errors import OrganizationNotFound
+from billing.models import Customer, LedgerEntry, Organization
+from billing.use_cases.hold_credit import capture, hold
+from billing.use_cases.post_entry import grant
+from orders.errors import IdempotencyMismatch, PaymentProcessorNotConfigured
+from orders.models import AddOn, IdempotencyKey, Plan
+from orders.use_cases.place_order import Placed, Request, place_order
+from promos.errors import CapBelowUsed, CreditSpent, PromoExhausted, PromoInactive
+from promos.models import PromoCode, Redemption
+from promos.use_cases.issue_code import Terms, issue_code
+from promos.use_cases.redeem_code import redeem, release, reserve
+from tests.factories import (
+    AddOnFactory,
+    CustomerFactory,
+    OrganizationFactory,
+    PlanFactory,
+    PromoCodeFactory,
+    acting,
+    actor,
+    give_credit,
+)
+
+CREDIT_MINOR = 50_000
+HELD_ACCOUNT = "SELECT FROM billing_account WHERE customer_id = %s FOR NO KEY UPDATE"
+HELD_COUNTERS = "SELECT FROM promos_promocounter WHERE promo_code_id = %s FOR NO KEY UPDATE"
+
+# What acting ends in: the type of what is returned or raised.
+End = type[object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    act: Callable[[], object]
+    ends: End
+    held: tuple[str, int | UUID] | None = None
+    meanwhile: Callable[[], object] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    """A customer with an organization that is subscribed already, a basket and a code to buy it with."""
+
+    organization: Organization
+    plan: Plan
+    addon: AddOn
+    promo_code: PromoCode | None = None
+
+    @property
+    def customer(self) -> Customer:
+        return self.organization.customer
+
+    def buy(self, *, key: str = "key", body: str = "body") -> Callable[[], Placed]:
+        request = Request(
+            tenant_id=self.organization.id,
+            plan=self.plan.slug,
+            addons=(self.addon.slug,),
+            promo_code=self.promo_code.code if self.promo_code else "",
+            idempotency_key=key,
+            fingerprint=body if key else "",
+        )
+        return partial(place_order, request=request, by=acting(self.customer))
+
+    @property
+    def held_account(self) -> tuple[str, int | UUID]:
+        return HELD_ACCOUNT, self.customer.pk
+
+    @property
+    def held_counters(self) -> tuple[str, int | UUID]:
+        assert self.promo_code is not None
+        return HELD_COUNTERS, self.promo_code.id
+
+
+_numbers = count()
+
+
+def shop(*, cap: int | None = 20, hot: bool = False, price_minor: int = 16_000) -> Shop:
+    """Opens a shop whose checkout would replace a subscription; `cap` None for no code, 0 for no cap."""
+    organization = OrganizationFactory.create()
+    first = PlanFactory.create(price_minor=9_000)
+    give_credit(organization.customer, first.price_minor)
+    place_order(request=Request(tenant_id=organization.id, plan=first.slug), by=acting(organization.customer))
+    return Shop(
+        organization=organization,
+        plan=PlanFactory.create(price_minor=price_minor),
+        addon=AddOnFactory.create(price_minor=3_000),
+        promo_code=None
+        if cap is None
+        else PromoCodeFactory.create(credit_minor=CREDIT_MINOR, max_redemptions=cap, hot=hot),
+    )
+
+
+def ordinary_code() -> Scenario:
+    return Scenario(act=shop().buy(), ends=Placed)
+
+
+def hot_code() -> Scenario:
+    return Scenario(act=shop(hot=True).buy(), ends=Placed)
+
+
+def uncapped_code_without_key() -> Scenario:
+    return Scenario(act=shop(cap=0).buy(key=""), ends=Placed)
+
+
+def not_covered() -> Scenario:
+    return Scenario(act=shop(price_minor=CREDIT_MINOR).buy(), ends=PaymentProcessorNotConfigured)
+
+
+def hot_code_waited_for() -> Scenario:
+    shopping = shop(cap=2, hot=True)
+    return Scenario(act=shopping.buy(), ends=Placed, held=shopping.held_counters)
+
+
+def _fill(promo_code: PromoCode | None) -> None:
+    assert promo_code is not None
+    promo_code.counters.update(used=F("quota"))
+
+
+def hot_code_exhausted_meanwhile() -> Scenario:
+    shopping = shop(cap=2, hot=True)
+    return Scenario(
+        act=shopping.buy(),
+        ends=PromoExhausted,
+        held=shopping.held_counters,
+        meanwhile=partial(_fill, shopping.promo_code),
+    )
+
+
+def ordinary_code_exhausted_meanwhile() -> Scenario:
+    shopping = shop(cap=2)
+    return Scenario(
+        act=shopping.buy(),
+        ends=PromoExhausted,
+        held=shopping.held_counters,
+        meanwhile=partial(_fill, shopping.promo_code),
+    )
+
+
+def _twin_was_faster(shopping: Shop) -> None:
+    now = timezone.now()
+    IdempotencyKey.objects.create(
+        customer=shopping.customer,
+        key="key",
+        request_hash="body",
+        order_id=uuid4(),
+        balance_after_minor=0,
+        created_at=now,
+        expires_at=now + timedelta(hours=24),
+    )
+
+
+def key_used_meanwhile() -> Scenario:
+    shopping = shop()
+    return Scenario(
+        act=shopping.buy(),
+        ends=Placed,
+        held=shopping.held_account,
+        meanwhile=partial(_twin_was_faster, shopping),
+    )
+
+
+def key_used_for_another_body_meanwhile() -> Scenario:
+    shopping = shop()
+    return Scenario(
+        act=shopping.buy(body="another"),
+        ends=IdempotencyMismatch,
+        held=shopping.held_account,
+        meanwhile=partial(_twin_was_faster, shopping),
+    )
+
+
+def _delete(organization: Organization) -> None:
+    Organization.objects.filter(id=organization.id).update(
+        status=Organization.Status.DELETED, deleted_at=timezone.now()
+    )
+
+
+def organization_deleted_meanwhile() -> Scenario:
+    shopping = shop()
+    return Scenario(
+        act=shopping.buy(),
+        ends=OrganizationNotFound,
+        held=shopping.held_account,
+        meanwhile=partial(_delete, shopping.organization),
+    )
+
+
+def _pause(promo_code: PromoCode | None) -> None:
+    assert promo_code is not None
+    PromoCode.objects.filter(id=promo_code.id).update(active=False)
+
+
+def code_paused_meanwhile() -> Scenario:
+    shopping = shop()
+    return Scenario(
+        act=shopping.buy(),
+        ends=PromoInactive,
+        held=shopping.held_account,
+        meanwhile=partial(_pause, shopping.promo_code),
+    )
+
+
+def redeemed_outside_an_order() -> Scenario:
+    customer, promo_code = CustomerFactory.create(), PromoCodeFactory.create(max_redemptions=2)
+    act = partial(redeem, code=promo_code.code, user_id=customer.user_id, by=acting(customer))
+    return Scenario(act=act, ends=Redemption)
+
+
+def reserved_for_an_order() -> Scenario:
+    customer, promo_code = CustomerFactory.create(), PromoCodeFactory.create(max_redemptions=2)
+    act = partial(reserve, promo_code=promo_code, customer_id=customer.pk, order_id=uuid4())
+    return Scenario(act=act, ends=Redemption)
+
+
+def _redeemed(**terms: object) -> Redemption:
+    customer, promo_code = CustomerFactory.create(), PromoCodeFactory.create(**terms)
+    return redeem(code=promo_code.code, user_id=customer.user_id, by=acting(customer))
+
+
+def released() -> Scenario:
+    redemption = _redeemed(max_redemptions=2)
+    return Scenario(act=partial(release, redemption=redemption, reason="test", by=actor()), ends=Redemption)
+
+
+def released_of_a_hot_code() -> Scenario:
+    redemption = _redeemed(max_redemptions=20, hot=True)
+    return Scenario(act=partial(release, redemption=redemption, reason="test", by=actor()), ends=Redemption)
+
+
+def released_after_it_was_spent() -> Scenario:
+    shopping = shop()
+    placed = shopping.buy()()
+    redemption = Redemption.objects.get(order_id=placed.order_id)
+    return Scenario(act=partial(release, redemption=redemption, reason="test", by=actor()), ends=CreditSpent)
+
+
+def _issue(code: str, cap: int) -> Callable[[], PromoCode]:
+    terms = Terms(credit_minor=CREDIT_MINOR, max_redemptions=cap, hot=True)
+    return partial(issue_code, code=code, terms=terms, by=actor())
+
+
+def cap_changed() -> Scenario:
+    return Scenario(act=_issue(_redeemed(max_redemptions=3).promo_code.code, 30), ends=PromoCode)
+
+
+def cap_below_use() -> Scenario:
+    redemption = _redeemed(max_redemptions=3)
+    other = CustomerFactory.create()
+    redeem(code=redemption.promo_code.code, user_id=other.user_id, by=acting(other))
+    return Scenario(act=_issue(redemption.promo_code.code, 1), ends=CapBelowUsed)
+
+
+def code_issued() -> Scenario:
+    return Scenario(act=_issue(f"FRESH-{next(_numbers)}", 5), ends=PromoCode)
+
+
+def held_and_captured() -> Scenario:
+    customer, order_id = CustomerFactory.create(), uuid4()
+    give_credit(customer, CREDIT_MINOR)
+    hold(customer_id=customer.pk, amount_minor=CREDIT_MINOR, order_id=order_id)
+    return Scenario(act=partial(capture, order_id=order_id, by=actor()), ends=LedgerEntry)
+
+
+def _post_raw(*, account_id: int, reverses: LedgerEntry | None) -> Callable[[], object]:
+    entry = LedgerEntry(
+        account_id=account_id,
+        kind="reversal" if reverses else "grant",
+        amount_minor=1,
+        reason="test",
+        note="test",
+        reverses=reverses,
+        actor_id="test",
+        actor_role="system",
+        channel="command",
+    )
+    return partial(entry.save, force_insert=True)
+
+
+def reversal_of_another_amount() -> Scenario:
+    customer = CustomerFactory.create()
+    entry = grant(customer_id=customer.pk, amount_minor=CREDIT_MINOR, reason="test", by=actor())
+    return Scenario(act=_post_raw(account_id=customer.pk, reverses=entry), ends=IntegrityError)
+
+
+def entry_without_an_account() -> Scenario:
+    return Scenario(act=_post_raw(account_id=-1, reverses=None), ends=IntegrityError)
+
+
+# Between them these pass every boundary of the functions that a checkout is made of.
+THROUGH_A_CHECKOUT: tuple[Callable[[], Scenario], ...] = (
+    ordinary_code,
+    hot_code,
+    uncapped_code_without_key,
+    not_covered,
+    hot_code_waited_for,
+    hot_code_exhausted_meanwhile,
+    ordinary_code_exhausted_meanwhile,
+    key_used_meanwhile,
+    key_used_for_another_body_meanwhile,
+    organization_deleted_meanwhile,
+    code_paused_meanwhile,
+    redeemed_outside_an_order,
+    reserved_for_an_order,
+    released,
+    reversal_of_another_amount,
+    entry_without_an_account,
+)
+BESIDE_A_CHECKOUT: tuple[Callable[[], Scenario], ...] = (
+    released,
+    released_of_a_hot_code,
+    released_after_it_was_spent,
+    cap_changed,
+    cap_below_use,
+    code_issued,
+    held_and_captured,
+)

@@ -1,0 +1,245 @@
+"""kill -9 at every step of a checkout: nothing of it is there or all of it, and the same request again is whole."""
+
+import multiprocessing
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+import pytest
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+
+from billing.models import Account, Invoice, LedgerEntry, Subscription
+from billing.models.subscription import ENDED_STATUSES
+from billing.use_cases.verify_ledger import verify_ledger
+from orders.models import IdempotencyKey, Order, OutboxEvent
+from orders.use_cases.place_order import Placed, Request, place_order
+from promos.models import PromoCode, Redemption
+from promos.use_cases.verify_redemptions import verify_redemptions
+from tests.concurrency.counting import times_redeemed
+from tests.concurrency.racing import Crew
+from tests.concurrency.watching import other_connection, wait_for_waiters, wait_until
+from tests.factories import acting
+from tests.faults.checkout_process import AFTER, BEFORE, Told, check_out
+from tests.faults.scenarios import CREDIT_MINOR, Shop, shop
+from tests.snapshot import snapshot
+
+pytestmark = pytest.mark.django_db(transaction=True)
+either_code = pytest.mark.parametrize("hot", [False, True], ids=["ordinary", "hot"])
+
+PATIENCE_SECONDS = 30
+TOTAL_MINOR = 16_000 + 3_000
+
+# What each statement of a checkout with a key and a voucher is about, in their order.
+STATEMENTS = (
+    "orders_idempotencykey",
+    "billing_organization",
+    "orders_plan",
+    "promos_promocode",
+    "billing_subscription",
+    "orders_place_order",
+)
+STEPS = [(number, when) for number in range(1, len(STATEMENTS) + 1) for when in (BEFORE, AFTER)]
+
+# Rows and locks that the transaction comes to one after the other; whoever has one keeps it waiting there.
+STANDS_AT = {
+    "the account": "SELECT FROM billing_account WHERE customer_id = {customer} FOR NO KEY UPDATE",
+    "the organization": "SELECT FROM billing_organization WHERE id = '{organization}' FOR NO KEY UPDATE",
+    "the subscription": "SELECT FROM billing_subscription WHERE organization_id = '{organization}' FOR UPDATE",
+    "the code": "SELECT pg_advisory_xact_lock(promos_lock_key('{promo_code}'))",
+    "the counters": "SELECT FROM promos_promocounter WHERE promo_code_id = '{promo_code}' FOR NO KEY UPDATE",
+}
+
+# Children of a process that has loaded Django and nothing else: no connection and no thread is inherited.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.faults.checkout_process"])
+
+
+def request_of(shopping: Shop) -> Request:
+    assert shopping.promo_code is not None
+    return Request(
+        tenant_id=shopping.organization.id,
+        plan=shopping.plan.slug,
+        addons=(shopping.addon.slug,),
+        promo_code=shopping.promo_code.code,
+        idempotency_key="key",
+        fingerprint="body",
+    )
+
+
+@contextmanager
+def checkout_process(shopping: Shop, stop: tuple[int, str] | None) -> Iterator[tuple[BaseProcess, Connection, int]]:
+    """A checkout under way in another process: the process, what it tells, and its server process."""
+    here, there = PROCESSES.Pipe()
+    names = ("NAME", "USER", "HOST", "PORT", "PASSWORD")
+    database = {name: connection.settings_dict[name] for name in names}
+    process = PROCESSES.Process(
+        target=check_out, args=(database, request_of(shopping), acting(shopping.customer), stop, there)
+    )
+    process.start()
+    there.close()
+    try:
+        yield process, here, told(here).backend
+    finally:
+        process.kill()
+        process.join(PATIENCE_SECONDS)
+        here.close()
+
+
+def told(here: Connection) -> Told:
+    assert here.poll(PATIENCE_SECONDS), "the process says nothing"
+    message = here.recv()
+    assert isinstance(message, Told), message
+    return message
+
+
+def kill(process: BaseProcess) -> None:
+    process.kill()
+    process.join(PATIENCE_SECONDS)
+    assert process.exitcode == -signal.SIGKILL
+
+
+def wait_until_gone(backend: int) -> None:
+    """Until the server has noticed: what the process began is then undone or done."""
+
+    def gone() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s)", [backend])
+            return bool(cursor.fetchone()[0])
+
+    wait_until(gone, "the end of the server process")
+
+
+def assert_whole(shopping: Shop, placed: Placed) -> None:
+    """The order is there once, with everything that belongs to it, and nothing else is."""
+    assert isinstance(shopping.promo_code, PromoCode)
+    customer = shopping.customer
+    order = Order.objects.get(customer=customer, promo_code_id=shopping.promo_code.id)
+    assert (order.id, order.status, order.total_minor) == (placed.order_id, "completed", TOTAL_MINOR)
+    assert placed.balance_minor == Account.objects.get(customer=customer).balance_minor
+    assert placed.balance_minor == CREDIT_MINOR - TOTAL_MINOR
+    redemption = Redemption.objects.get(promo_code=shopping.promo_code)
+    assert (redemption.order_id, redemption.status) == (order.id, "confirmed")
+    assert times_redeemed(shopping.promo_code) == 1
+    entries = LedgerEntry.objects.filter(order_id=order.id).order_by("version")
+    assert [entry.amount_minor for entry in entries] == [CREDIT_MINOR, -TOTAL_MINOR]
+    live = Subscription.objects.exclude(status__in=ENDED_STATUSES).get(customer=customer)
+    assert live.order_id == order.id
+    assert Invoice.objects.filter(order_id=order.id).count() == 1
+    assert OutboxEvent.objects.filter(order_id=order.id, type="order.placed").count() == 1
+    assert IdempotencyKey.objects.get(customer=customer).order_id == order.id
+    assert order.lines.count() == 2
+    assert Order.objects.count() == OutboxEvent.objects.count() == 2  # with the one that it replaces
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_jobs")
+        assert cursor.fetchone()[0] == 2
+    assert verify_ledger().sound
+    assert verify_redemptions() is None
+
+
+def assert_the_same_again_is_whole(shopping: Shop, *, replayed: bool) -> None:
+    placed = place_order(request=request_of(shopping), by=acting(shopping.customer))
+    assert placed.replayed is replayed
+    assert_whole(shopping, placed)
+    after = snapshot()
+    again = place_order(request=request_of(shopping), by=acting(shopping.customer))
+    assert (again.order_id, again.balance_minor, again.replayed) == (
+        placed.order_id,
+        placed.balance_minor,
+        True,
+    )
+    assert snapshot() == after
+
+
+def test_these_are_all_the_statements_of_a_checkout() -> None:
+    shopping = shop()
+    with CaptureQueriesContext(connection) as captured:
+        place_order(request=request_of(shopping), by=acting(shopping.customer))
+    assert len(captured.captured_queries) == len(STATEMENTS)
+    for query, about in zip(captured.captured_queries, STATEMENTS, strict=True):
+        assert about in query["sql"]
+
+
+@either_code
+@pytest.mark.parametrize(("number", "when"), STEPS, ids=[f"{when}-{STATEMENTS[n - 1]}" for n, when in STEPS])
+def test_killed_at_a_step(number: int, when: str, hot: bool) -> None:
+    shopping = shop(hot=hot)
+    before = snapshot()
+    with checkout_process(shopping, (number, when)) as (process, here, backend):
+        assert STATEMENTS[number - 1] in told(here).statement
+        kill(process)
+        wait_until_gone(backend)
+
+    committed = (number, when) == STEPS[-1]
+    if not committed:
+        assert snapshot() == before
+    assert_the_same_again_is_whole(shopping, replayed=committed)
+
+
+@either_code
+@pytest.mark.parametrize("place", STANDS_AT)
+def test_killed_while_its_transaction_waits(place: str, hot: bool) -> None:
+    shopping = shop(hot=hot)
+    before = snapshot()
+    with other_connection() as other:
+        other.execute(lock_of(shopping, place))
+        with checkout_process(shopping, None) as (process, _, backend):
+            wait_for_waiters(1)
+            kill(process)
+            assert snapshot() == before
+            other.rollback()
+            wait_until_gone(backend)
+
+    # The server does not look whether its client still lives: it may have gone through to the commit.
+    committed = Order.objects.count() == 2
+    if not committed:
+        assert snapshot() == before
+    assert_the_same_again_is_whole(shopping, replayed=committed)
+
+
+@either_code
+@pytest.mark.parametrize("place", STANDS_AT)
+def test_its_connection_is_cut_while_its_transaction_waits(place: str, hot: bool) -> None:
+    shopping = shop(hot=hot)
+    before = snapshot()
+
+    def buy() -> str:
+        try:
+            place_order(request=request_of(shopping), by=acting(shopping.customer))
+        except OperationalError as error:
+            return type(error.__cause__).__name__
+        return "placed"
+
+    with Crew(1) as crew, other_connection() as other:
+        other.execute(lock_of(shopping, place))
+        under_way = crew.start([buy])
+        wait_for_waiters(1)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            [(backend, was_cut)] = cursor.fetchall()
+        assert was_cut
+        assert under_way.finish().values == ["AdminShutdown"]
+        wait_until_gone(backend)
+        assert snapshot() == before
+        other.rollback()
+
+    assert snapshot() == before
+    assert_the_same_again_is_whole(shopping, replayed=False)
+
+
+def lock_of(shopping: Shop, place: str) -> bytes:
+    assert shopping.promo_code is not None
+    return (
+        STANDS_AT[place]
+        .format(
+            customer=shopping.customer.pk,
+            organization=shopping.organization.id,
+            promo_code=shopping.promo_code.id,
+        )
+        .encode()
+    )

@@ -1,0 +1,243 @@
+"""Order → organization by a real worker that is killed half-way and run again: live, and told of once.
+
+A worker that dies says no goodbye. Its job stays `doing` until its heartbeat is old, and is then put back by
+`retry_stalled_jobs`, every minute. The tests set the clock back in the database instead of waiting for it.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from billing.models import Organization
+from orders.models import OutboxEvent
+from orders.tasks import retry_stalled_jobs
+from orders.use_cases.place_order import Request, place_order
+from tests.concurrency.watching import Other, other_connection, wait_for_waiters, wait_until
+from tests.database import database_environment
+from tests.factories import OrganizationFactory, PlanFactory, acting, give_credit
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PROJECT = Path(__file__).resolve().parents[2]
+START_SECONDS = 40
+STOP_SECONDS = 15
+
+
+@contextmanager
+def worker(log: Path, *, lock_timeout_ms: int = 60_000) -> Iterator[subprocess.Popen[bytes]]:
+    """The worker as production runs it, on this test's database; killed in the end at the latest.
+
+    It waits longer for locks than in production, so that it is still waiting when a slow test comes to kill it.
+    """
+    url = f"{database_environment()['DATABASE_URL']}&options=-c%20lock_timeout%3D{lock_timeout_ms}"
+    environment = os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "procrastinate", "worker"],
+            cwd=PROJECT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(STOP_SECONDS)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    assert process.wait(STOP_SECONDS) == -signal.SIGKILL
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """As an operator does: it finishes what it has begun."""
+    process.terminate()
+    assert process.wait(STOP_SECONDS) == 0
+
+
+def bought_organization() -> Organization:
+    plan = PlanFactory.create()
+    organization = OrganizationFactory.create()
+    give_credit(organization.customer, plan.price_minor)
+    place_order(request=Request(tenant_id=organization.id, plan=plan.slug), by=acting(organization.customer))
+    organization.refresh_from_db()
+    assert organization.status == Organization.Status.PROVISIONING
+    return organization
+
+
+def hold_organization(other: Other, organization: Organization) -> None:
+    other.execute("SELECT FROM billing_organization WHERE id = %s FOR UPDATE", [organization.id])
+
+
+def backends_waiting() -> list[int]:
+    return _column("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+
+
+def wait_until_gone(backends: list[int]) -> None:
+    wait_until(
+        lambda: not set(backends) & set(_column("SELECT pid FROM pg_stat_activity")),
+        "the end of the server processes",
+    )
+
+
+def let_a_minute_pass() -> None:
+    """Heartbeats grow old, and the job that is due each minute is due again."""
+    _execute("UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - interval '1 minute'")
+    _execute("DELETE FROM procrastinate_periodic_defers")
+
+
+def job_of(organization: Organization) -> ProcrastinateJob:
+    found: ProcrastinateJob = ProcrastinateJob.objects.get(lock=f"organization:{organization.id}")
+    return found
+
+
+def told_of(organization_id: UUID) -> list[str]:
+    events = OutboxEvent.objects.filter(tenant_id=organization_id).order_by("type")
+    return list(events.values_list("type", flat=True))
+
+
+def wait_until_done(organization: Organization, log: Path) -> None:
+    try:
+        wait_until(lambda: job_of(organization).status == "succeeded", "the job", seconds=START_SECONDS)
+    except AssertionError as error:
+        error.add_note(log.read_text())
+        raise
+
+
+def assert_live_and_told_of_once(organization: Organization) -> None:
+    organization.refresh_from_db()
+    assert organization.status == Organization.Status.ACTIVE
+    assert told_of(organization.id) == ["order.placed", "tenant.created"]
+
+
+def test_a_worker_takes_an_order_to_a_live_organization(tmp_path: Path) -> None:
+    organization = bought_organization()
+    with worker(tmp_path / "log") as process:
+        wait_until_done(organization, tmp_path / "log")
+        stop(process)
+    assert_live_and_told_of_once(organization)
+    assert job_of(organization).attempts == 1
+
+
+def test_a_job_that_finds_the_organization_locked_is_tried_again(tmp_path: Path) -> None:
+    organization = bought_organization()
+    with other_connection() as other:
+        hold_organization(other, organization)
+        with worker(tmp_path / "log", lock_timeout_ms=100) as process:
+            wait_until(lambda: job_of(organization).attempts >= 1, "an attempt", seconds=START_SECONDS)
+            other.rollback()
+            wait_until_done(organization, tmp_path / "log")
+            stop(process)
+    assert_live_and_told_of_once(organization)
+    assert job_of(organization).attempts >= 2
+
+
+def test_killed_inside_the_job_and_run_again(tmp_path: Path) -> None:
+    organization = bought_organization()
+    with other_connection() as other:
+        hold_organization(other, organization)
+        with worker(tmp_path / "first") as process:
+            wait_for_waiters(1, seconds=START_SECONDS)
+            waiting = backends_waiting()
+            kill(process)
+        other.rollback()
+        wait_until_gone(waiting)
+
+    organization.refresh_from_db()
+    assert organization.status == Organization.Status.PROVISIONING
+    assert told_of(organization.id) == ["order.placed"]
+    assert job_of(organization).status == "doing"
+    let_a_minute_pass()
+    with worker(tmp_path / "second") as process:
+        wait_until_done(organization, tmp_path / "second")
+        stop(process)
+    assert_live_and_told_of_once(organization)
+
+
+def test_killed_when_the_organization_is_live_but_the_job_is_not_done(tmp_path: Path) -> None:
+    organization = bought_organization()
+    with other_connection() as other, other_connection() as third:
+        hold_organization(other, organization)
+        with worker(tmp_path / "first") as process:
+            wait_for_waiters(1, seconds=START_SECONDS)
+            third.execute("SELECT FROM procrastinate_jobs FOR UPDATE")
+            other.rollback()
+            wait_until(lambda: "tenant.created" in told_of(organization.id), "the job's commit")
+            wait_for_waiters(1)
+            waiting = backends_waiting()
+            kill(process)
+        third.rollback()
+        wait_until_gone(waiting)
+
+    let_a_minute_pass()
+    with worker(tmp_path / "second") as process:
+        wait_until_done(organization, tmp_path / "second")
+        stop(process)
+    assert_live_and_told_of_once(organization)
+
+
+def test_a_worker_that_lives_takes_over_from_one_that_died(tmp_path: Path) -> None:
+    organization = bought_organization()
+    with other_connection() as other:
+        hold_organization(other, organization)
+        with worker(tmp_path / "first") as first:
+            wait_for_waiters(1, seconds=START_SECONDS)
+            waiting = backends_waiting()
+            with worker(tmp_path / "second") as second:
+                wait_until(lambda: len(_column("SELECT id FROM procrastinate_workers")) == 2, "two workers")
+                kill(first)
+                other.rollback()
+                wait_until_gone(waiting)
+                _execute(
+                    "UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - interval '1 minute'"
+                    " WHERE id = (SELECT worker_id FROM procrastinate_jobs WHERE status = 'doing'"
+                    " AND task_name = 'provision_organization')"
+                )
+                retry_stalled_jobs.configure(queueing_lock="now").defer(timestamp=0)
+                wait_until_done(organization, tmp_path / "second")
+                stop(second)
+    assert_live_and_told_of_once(organization)
+
+
+def test_the_job_of_a_worker_that_lives_is_left_to_it(tmp_path: Path) -> None:
+    organization = bought_organization()
+    with other_connection() as other:
+        hold_organization(other, organization)
+        with worker(tmp_path / "first") as first:
+            wait_for_waiters(1, seconds=START_SECONDS)
+            with worker(tmp_path / "second") as second:
+                stalled = retry_stalled_jobs.configure(queueing_lock="now").defer(timestamp=0)
+                wait_until(
+                    lambda: ProcrastinateJob.objects.get(id=stalled).status == "succeeded",
+                    "a look for stalled jobs",
+                    seconds=START_SECONDS,
+                )
+                assert job_of(organization).status == "doing"
+                stop(second)
+            other.rollback()
+            wait_until_done(organization, tmp_path / "first")
+            stop(first)
+    assert_live_and_told_of_once(organization)
+
+
+def _column(query: str) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return [int(value) for (value,) in cursor.fetchall()]
+
+
+def _execute(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)

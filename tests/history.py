@@ -1,0 +1,119 @@
+"""A short life of a Sovereign, one of everything, made through use cases: what constraint tests attack.
+
+Ada bought plan `m` with a backup, by the voucher WELCOME and under the key `first`; her organization lives. Bob
+holds credit in all three states, reserved LATER, deleted one organization and has another. Carol took the only
+place of FULL, and Dave gave WELCOME back.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from django.db import connection
+from pytest_django import DjangoDbBlocker
+
+from billing.use_cases.hold_credit import capture, hold, release
+from billing.use_cases.post_entry import adjust, reverse
+from orders.use_cases.delete_organization import delete_organization
+from orders.use_cases.place_order import Request, place_order
+from orders.use_cases.provision_organization import provision_organization
+from promos.use_cases import redeem_code
+from promos.use_cases.change_code import pause_code, retire_code
+
+from .factories import (
+    AddOnFactory,
+    AppFactory,
+    BundleFactory,
+    CustomerFactory,
+    IndustryFactory,
+    OrganizationFactory,
+    PlanFactory,
+    PromoCodeFactory,
+    UserFactory,
+    acting,
+    actor,
+    give_credit,
+)
+
+HELD, FREED, CAPTURED, RESERVED = (UUID(int=number) for number in range(1, 5))
+
+
+@contextmanager
+def committed_history(blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Keeps the history in the database for the tests of one module, each of which rolls back what it does."""
+    with blocker.unblock():
+        make_history()
+    yield
+    with blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("SELECT pristine.restore()")
+
+
+def make_history() -> None:
+    """Makes it, in this database."""
+    _make_catalog()
+    _make_codes()
+    _ada_buys()
+    _bob_holds_credit()
+    _others_redeem()
+    UserFactory.create(username="first@example.org", sub="first")
+    UserFactory.create(username="second@example.org", sub="second")
+
+
+def _make_catalog() -> None:
+    PlanFactory.create(slug="m", price_minor=9_000)
+    PlanFactory.create(slug="l", price_minor=16_000)
+    AddOnFactory.create(slug="backup", price_minor=3_000)
+    AddOnFactory.create(slug="waf", price_minor=0, included=True)
+    for made in (AppFactory, IndustryFactory, BundleFactory):
+        made.create(slug="one")
+        made.create(slug="two")
+
+
+def _make_codes() -> None:
+    PromoCodeFactory.create(code="WELCOME", credit_minor=50_000, max_redemptions=5)
+    PromoCodeFactory.create(code="HOT", max_redemptions=20, hot=True)
+    PromoCodeFactory.create(code="OPEN")
+    PromoCodeFactory.create(code="FULL", max_redemptions=1)
+    PromoCodeFactory.create(code="PAUSED")
+    pause_code(code="PAUSED", by=actor())
+    PromoCodeFactory.create(code="RETIRED")
+    retire_code(code="RETIRED", by=actor())
+
+
+def _ada_buys() -> None:
+    ada = CustomerFactory.create(user_id="ada")
+    acme = OrganizationFactory.create(customer=ada, slug="acme")
+    request = Request(
+        tenant_id=acme.id,
+        plan="m",
+        addons=("backup",),
+        promo_code="WELCOME",
+        idempotency_key="first",
+        fingerprint="hash",
+    )
+    placed = place_order(request=request, by=acting(ada))
+    provision_organization(order_id=placed.order_id)
+
+
+def _bob_holds_credit() -> None:
+    bob = CustomerFactory.create(user_id="bob")
+    give_credit(bob, 20_000)
+    mistake = adjust(customer_id=bob.pk, amount_minor=7_000, why="meant for Ada", by=actor())
+    reverse(entry_id=mistake.id, why="wrong customer", by=actor())
+    for order_id in (HELD, FREED, CAPTURED):
+        hold(customer_id=bob.pk, amount_minor=5_000, order_id=order_id)
+    release(order_id=FREED)
+    capture(order_id=CAPTURED, by=acting(bob))
+    code = PromoCodeFactory.create(code="LATER")
+    redeem_code.reserve(promo_code=code, customer_id=bob.pk, order_id=RESERVED)
+    gone = OrganizationFactory.create(customer=bob, slug="gone")
+    delete_organization(organization_id=gone.id, by=acting(bob))
+    OrganizationFactory.create(customer=bob, slug="bobs")
+
+
+def _others_redeem() -> None:
+    carol = CustomerFactory.create(user_id="carol")
+    redeem_code.redeem(code="FULL", user_id="carol", by=acting(carol))
+    dave = CustomerFactory.create(user_id="dave")
+    given_back = redeem_code.redeem(code="WELCOME", user_id="dave", by=acting(dave))
+    redeem_code.release(redemption=given_back, reason="by mistake", by=actor())

@@ -1,0 +1,59 @@
+"""The whole database as text, so that a refusal can be shown to have changed nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+
+Snapshot = dict[str, list[str]]
+
+_TABLES = """
+SELECT format('%I.%I', n.nspname, c.relname)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pristine')
+ ORDER BY 1
+"""
+
+
+def snapshot() -> Snapshot:
+    """Every row of every table, as text: table → its rows in order; tables without rows are absent."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TABLES)
+        tables = [str(name) for (name,) in cursor.fetchall()]
+        cursor.execute(" UNION ALL ".join(f"SELECT '{name}', t::text FROM {name} t" for name in tables))
+        rows = cursor.fetchall()
+    found: Snapshot = {}
+    for table, row in sorted(rows):
+        found.setdefault(table, []).append(row)
+    return found
+
+
+@contextmanager
+def nothing_changes() -> Iterator[None]:
+    """Asserts that what runs inside leaves every row of every table as it was."""
+    before = snapshot()
+    yield
+    changes = _differences(before, snapshot())
+    assert not changes, "\n".join(changes)
+
+
+@contextmanager
+def only_changes(*tables: str) -> Iterator[None]:
+    """Asserts that rows change in exactly these tables, and in each of them."""
+    before = snapshot()
+    yield
+    after = snapshot()
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    expected = {f"public.{table}" for table in tables}
+    assert changed == expected, f"changed {sorted(changed)}, not {sorted(expected)}"
+
+
+def _differences(before: Snapshot, after: Snapshot) -> list[str]:
+    return [
+        f"{sign} {table} {row}"
+        for sign, one, other in (("-", before, after), ("+", after, before))
+        for table, rows in one.items()
+        for row in rows
+        if row not in other.get(table, [])
+    ]
