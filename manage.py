@@ -4,6 +4,9 @@
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+
 from config.embedded_postgres import EmbeddedPostgresError, ensure_development_server
 
 
@@ -14,9 +17,10 @@ def main() -> None:
         ensure_development_server()
     except EmbeddedPostgresError as error:
         sys.exit(str(error))
-    from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the server is up
-
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -56,17 +56,20 @@ def marks() -> "list[str]":
         return []
 
 
-def install(which: str) -> None:
-    """Install a set of requirements, into a new environment unless there is a complete one."""
+def install(which: str, lock: int) -> None:
+    """Install a set of requirements, into a new environment unless there is a complete one.
+
+    What it runs inherits the lock, so that a pip which outlives a killed make is waited for.
+    """
     is_whole = bool(marks())
     print(f"Installing the {which} packages into .venv ...", flush=True)
     if is_whole:
         os.remove(MARK)
     else:
-        run([sys.executable, "-m", "venv", "--clear", VENV])
+        run([sys.executable, "-m", "venv", "--clear", VENV], lock)
     requirements = os.path.join(CHECKOUT, REQUIREMENTS[which][-1])
     quietly = ["-q", "--disable-pip-version-check", "--no-input"]
-    run([PYTHON, "-m", "pip", "install", *quietly, "-r", requirements])
+    run([PYTHON, "-m", "pip", "install", *quietly, "-r", requirements], lock)
     installed = [digest("runtime")] + ([digest("dev")] if which == "dev" else [])
     draft = MARK + ".draft"
     with open(draft, "w") as file:
@@ -76,10 +79,10 @@ def install(which: str) -> None:
     os.rename(draft, MARK)
 
 
-def run(command: "list[str]") -> None:
+def run(command: "list[str]", lock: int) -> None:
     """Run a command, and stop with its exit status where it fails."""
     environment = dict(os.environ, PIP_ROOT_USER_ACTION="ignore")
-    status = subprocess.call(command, stdin=subprocess.DEVNULL, env=environment)  # noqa: S603
+    status = subprocess.call(command, stdin=subprocess.DEVNULL, env=environment, pass_fds=(lock,))  # noqa: S603
     if status:
         sys.exit(f"{' '.join(command)} failed; .venv is incomplete, and the next try builds it anew.")
 
@@ -87,11 +90,11 @@ def run(command: "list[str]") -> None:
 def main() -> None:
     """Install what the argument names, unless it is."""
     which = sys.argv[1]
-    checkout = os.open(CHECKOUT, os.O_RDONLY)
-    fcntl.flock(checkout, fcntl.LOCK_EX)
+    lock = os.open(CHECKOUT, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
     if digest(which) not in marks():
         check_python()
-        install(which)
+        install(which, lock)
 
 
 if __name__ == "__main__":
