@@ -25,7 +25,7 @@ class Environment:
     def __init__(self, variables: Mapping[str, str]) -> None:
         # Not Env itself: it takes a value that begins with a dollar sign for another variable's name, and a
         # secret may begin so.
-        self._variables: Mapping[str, str] = FileAwareMapping(dict(variables))
+        self._variables: Mapping[str, str] = FileAwareMapping(dict(variables))  # type: ignore[no-untyped-call]
         self._problems: list[str] = []
 
     def given(self, name: str) -> bool:
@@ -63,7 +63,7 @@ class Environment:
 
     def items(self, name: str) -> list[str]:
         """A comma-separated list, blanks dropped."""
-        listed: list[str] = Env.parse_value(self.text(name), list)
+        listed: list[str] = Env.parse_value(self.text(name), list)  # type: ignore[no-untyped-call]
         return [item.strip() for item in listed if item.strip()]
 
     def networks(self, name: str) -> tuple[Network, ...]:

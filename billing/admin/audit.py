@@ -1,0 +1,178 @@
+"""The audit trail: who changed what, when, from where and why. Money has its own record, the ledger."""
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from billing.actor import CUSTOMER, STAFF_ROLES, SYSTEM
+from billing.models import AuditEntry
+from billing.money import display
+
+from .base import ReadOnlyAdmin
+from .display import NOTHING, Column, Fact, Panel, Text, clipped, code, link, list_url, moment, two_lines
+from .filters import one_of
+
+CHANNELS = ("admin", "api", "command", "worker")
+_SHOWN = 20
+# Whose pages can be found by what an entry calls its object → where, by which parameter.
+_PAGES = {
+    "promo_code": ("promos_promocode", {"state": "all"}, "q"),
+    "organization": ("billing_organization", {}, "q"),
+    "user": ("billing_user", {"kind": "all"}, "id"),
+}
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    """Append-only in the database; here it is read."""
+
+    list_display = ("when", "what", "whose", "who", "whence", "why")
+    list_filter = (one_of("actor_role", (*STAFF_ROLES, CUSTOMER, SYSTEM)), one_of("channel", CHANNELS))
+    narrow_by = {"object_type": "kind", "object_id": "object", "actor_id": "user id"}
+    search_fields = ("object_id",)
+    search_help_text = "Code or id of the object, e-mail or user id"
+
+    def found_by(self, term: str) -> Q:
+        found = Q(object_id__in={term, term.upper()}) | Q(actor_id=term) | Q(actor_email__iexact=term)
+        try:
+            return found | Q(pk=UUID(term))
+        except ValueError:
+            return found
+
+    @admin.display(description="Time (UTC)")
+    def when(self, entry: AuditEntry) -> Text:
+        return moment(entry.created_at)
+
+    @admin.display(description="What")
+    def what(self, entry: AuditEntry) -> Text:
+        return _sentence(entry.action)
+
+    @admin.display(description="Of what")
+    def whose(self, entry: AuditEntry) -> Text:
+        return code(entry.object_id)
+
+    @admin.display(description="Who")
+    def who(self, entry: AuditEntry) -> Text:
+        return two_lines(entry.actor_email or entry.actor_id, entry.actor_role)
+
+    @admin.display(description="From")
+    def whence(self, entry: AuditEntry) -> Text:
+        return two_lines(entry.channel, entry.address or "")
+
+    @admin.display(description="Why")
+    def why(self, entry: AuditEntry) -> Text:
+        return clipped(entry.reason)
+
+    def title_of(self, record: Any) -> str:
+        return f"{_sentence(record.action)}: {record.object_id}"
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("What", _sentence(record.action))
+        yield Fact("Of what", _object_link(record))
+        yield Fact("Time (UTC)", moment(record.created_at))
+        yield Fact("Who", record.actor_email or NOTHING)
+        yield Fact("User id", code(record.actor_id))
+        yield Fact("Role", record.actor_role)
+        yield Fact("From", _whence(record))
+        yield Fact("Why", record.reason or NOTHING)
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        yield Panel(
+            title="Changes",
+            columns=[Column("Field"), Column("Before"), Column("After")],
+            rows=list(_told_changes(record.changes)),
+            empty="No field was changed.",
+        )
+
+
+def history_panel(*, object_type: str, object_id: str) -> Panel:
+    """The newest changes of one object; one query."""
+    entries = AuditEntry.objects.filter(object_type=object_type, object_id=object_id)
+    return Panel(
+        title="History",
+        columns=[
+            Column("Time (UTC)"),
+            Column("What"),
+            Column("Changes"),
+            Column("Why"),
+            Column("Who"),
+            Column("From"),
+        ],
+        rows=[
+            (
+                moment(entry.created_at),
+                _sentence(entry.action),
+                _changes(entry.changes),
+                entry.reason or NOTHING,
+                f"{entry.actor_email or entry.actor_id} ({entry.actor_role})",
+                _whence(entry),
+            )
+            for entry in entries.order_by("-created_at")[:_SHOWN]
+        ],
+        empty="Nothing was changed yet.",
+    )
+
+
+def _sentence(action: str) -> str:
+    """`promo_code.retired` as people say it."""
+    return action.replace("promo_code", "voucher").replace(".", " ").replace("_", " ")
+
+
+def _whence(entry: AuditEntry) -> str:
+    return f"{entry.channel}, {entry.address}" if entry.address else entry.channel
+
+
+def _object_link(entry: AuditEntry) -> Text:
+    page = _PAGES.get(entry.object_type)
+    if page is None:
+        return code(entry.object_id)
+    model, fixed, parameter = page
+    return link(entry.object_id, list_url(model, **fixed, **{parameter: entry.object_id}))
+
+
+def _changes(changes: dict[str, Any]) -> SafeString:
+    """Changes in a cell; what something began with is told without an empty before."""
+    lines = (
+        (name, f"{before} → {after}" if before != NOTHING else after)
+        for name, before, after in _told_changes(changes)
+        if (before, after) != (NOTHING, NOTHING)
+    )
+    return format_html_join("", '<span class="change"><b>{}</b> {}</span>', lines)
+
+
+def _told_changes(changes: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for name, change in changes.items():
+        before, after = change if isinstance(change, list) and len(change) == 2 else (None, change)  # noqa: PLR2004
+        told = _NAMES.get(name) or name.removesuffix("_minor").replace("_", " ")
+        yield told, _told(name, before), _told(name, after)
+
+
+_NAMES = {"hot": "expect a rush", "max_redemptions": "cap", "starts_at": "valid from", "expires_at": "valid until"}
+
+
+def _told(name: str, value: Any) -> str:
+    if value is None or value in ("", []):
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name.endswith("_minor") and isinstance(value, int):
+        return display(value, currency=settings.SOVEREIGN_CURRENCY)
+    if isinstance(value, str):
+        return _told_time(value) if name.endswith("_at") else value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _told_time(value: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except ValueError:
+        return value

@@ -1,0 +1,210 @@
+"""Customers with their credit; a superadmin adjusts it, with a reason, after seeing what it becomes."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from billing.locks import lock_account
+from billing.models import Account, Customer, Hold, LedgerEntry
+from billing.money import display
+from billing.use_cases.post_entry import adjust
+
+from .acting import actor_of
+from .base import ReadOnlyAdmin, View, form_page
+from .display import Column, Fact, Panel, Text, Tool, amount, badge, change_url, code, list_url, moment
+from .forms import AmountField, reason_field, refusals_on
+from .ledger import CORRECT, ENTRY_COLUMNS, entry_rows, order_link
+
+_SHOWN = 20
+
+
+class AdjustForm(forms.Form):
+    """How much, and why; `seen` is the account's version that it was entered against."""
+
+    amount = AmountField(help_text="For example 5.250 to add, -5.250 to take away.")
+    reason = reason_field()
+    seen = forms.IntegerField(widget=forms.HiddenInput(), min_value=0, max_value=2**62)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["amount"].label = f"Amount ({settings.SOVEREIGN_CURRENCY})"
+
+    def clean_amount(self) -> int:
+        minor: int = self.cleaned_data["amount"]
+        if minor == 0:
+            raise forms.ValidationError("An adjustment of zero changes nothing.")
+        return minor
+
+
+@admin.register(Customer)
+class CustomerAdmin(ReadOnlyAdmin):
+    """One row for each user id that ever acted."""
+
+    list_display = ("who", "user", "credit_amount", "held_amount", "available_amount", "since")
+    narrow_by = {"user_id": "user id"}
+    search_fields = ("email",)
+    search_help_text = "E-mail or user id"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Customer, Customer]:
+        return Customer.objects.annotate(
+            balance_minor=F("account__balance_minor"),
+            held_minor=F("account__held_minor"),
+            available_minor=F("account__balance_minor") - F("account__held_minor"),
+        )
+
+    def found_by(self, term: str) -> Q:
+        return Q(email__icontains=term) | Q(user_id=term)
+
+    @admin.display(description="Customer")
+    def who(self, customer: Customer) -> Text:
+        return str(customer)
+
+    @admin.display(description="User id")
+    def user(self, customer: Customer) -> Text:
+        return code(customer.user_id)
+
+    @admin.display(description="Credit")
+    def credit_amount(self, customer: Any) -> Text:
+        return amount(customer.balance_minor)
+
+    @admin.display(description="Held")
+    def held_amount(self, customer: Any) -> Text:
+        return amount(customer.held_minor)
+
+    @admin.display(description="Available")
+    def available_amount(self, customer: Any) -> Text:
+        return amount(customer.available_minor)
+
+    @admin.display(description="Since (UTC)")
+    def since(self, customer: Customer) -> Text:
+        return moment(customer.created_at)
+
+    def title_of(self, record: Any) -> str:
+        return str(record)
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("Credit", amount(record.balance_minor))
+        yield Fact("Held for open payments", amount(record.held_minor))
+        yield Fact("Available", amount(record.available_minor))
+        yield Fact("E-mail", record.email or code(""))
+        yield Fact("User id", code(record.user_id))
+        yield Fact("Since (UTC)", moment(record.created_at))
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        mine = {"account__customer__user_id": record.user_id}
+        entries = LedgerEntry.objects.filter(account_id=record.pk).order_by("-version")[:_SHOWN]
+        yield Panel(
+            title="Ledger",
+            columns=ENTRY_COLUMNS,
+            rows=entry_rows(entries),
+            empty="No credit was ever granted.",
+            more_title="All entries",
+            more_url=list_url("billing_ledgerentry", **mine),
+        )
+        holds = Hold.objects.filter(account_id=record.pk, status=Hold.Status.ACTIVE).order_by("-pk")[:_SHOWN]
+        yield Panel(
+            title="Held now",
+            columns=[Column("Since (UTC)"), Column("Order"), Column("State"), Column("Amount", right=True)],
+            rows=[
+                (
+                    moment(hold.created_at),
+                    order_link(hold.order_id),
+                    badge("active", "info"),
+                    amount(hold.amount_minor),
+                )
+                for hold in holds
+            ],
+            empty="Nothing is held for an open payment.",
+            more_title="All holds",
+            more_url=list_url("billing_hold", **mine),
+        )
+
+    def links(self, record: Any) -> Iterable[Tool]:
+        for title, model in _RELATED.items():
+            yield Tool(title, list_url(model, customer__user_id=record.user_id))
+
+    def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
+        if request.user.has_perm(CORRECT):
+            yield Tool("Adjust credit", reverse("admin:billing_customer_adjust", args=[record.pk]), "primary")
+
+    def own_views(self) -> Sequence[tuple[str, str, View]]:
+        return [("<int:customer_id>/adjust/", "adjust", self.adjust_view)]
+
+    def adjust_view(self, request: HttpRequest, customer_id: int) -> HttpResponse:
+        """Asks for amount and reason, shows what the balance becomes, and adjusts it when that is confirmed."""
+        if not request.user.has_perm(CORRECT):
+            raise PermissionDenied
+        account = Account.objects.select_related("customer").filter(pk=customer_id).first()
+        if account is None:
+            raise Http404
+        posted = request.method == "POST"
+        form = AdjustForm(request.POST) if posted else AdjustForm(initial={"seen": account.version})
+        if posted and form.is_valid():
+            change = form.cleaned_data["amount"]
+            if account.available_minor + change < 0:
+                form.add_error("amount", "The available credit does not cover this amount.")
+            elif "confirmed" in request.POST and _adjust(request, account, form):
+                told = display(change, currency=account.currency)
+                messages.success(request, f"The credit of {account.customer} is adjusted by {told}.")
+                return HttpResponseRedirect(change_url(self.model_label, account.pk))
+        return self._ask(request, account, form)
+
+    def _ask(self, request: HttpRequest, account: Account, form: AdjustForm) -> HttpResponse:
+        page = change_url(self.model_label, account.pk)
+        checked = form.is_bound and form.is_valid()
+        facts = [
+            Fact("Credit now", amount(account.balance_minor)),
+            Fact("Held for open payments", amount(account.held_minor)),
+        ]
+        if checked:
+            change = form.cleaned_data["amount"]
+            facts += [
+                Fact("Adjustment", amount(change, signed=True)),
+                Fact("Credit then", amount(account.balance_minor + change)),
+                Fact("Reason", form.cleaned_data["reason"]),
+            ]
+        return form_page(
+            self,
+            request,
+            title="Confirm the adjustment" if checked else "Adjust credit",
+            form=form,
+            submit="Adjust the credit" if checked else "Continue",
+            back=page,
+            parent=(str(account.customer), page),
+            facts=facts,
+            warning="The entry stays in the ledger for good, with your name." if checked else "",
+            hidden=[("confirmed", "yes")] if checked else [],
+            confirming=checked,
+        )
+
+
+def _adjust(request: HttpRequest, account: Account, form: AdjustForm) -> bool:
+    with refusals_on(form, fields={"insufficient_credit": "amount"}), transaction.atomic():
+        # Races with a second click on the button, and with orders: what was confirmed is what was seen.
+        if lock_account(customer_id=account.pk).version != form.cleaned_data["seen"]:
+            form.add_error(None, "The credit changed since you looked. Open the customer again.")
+        else:
+            adjust(
+                customer_id=account.pk,
+                amount_minor=form.cleaned_data["amount"],
+                why=form.cleaned_data["reason"],
+                by=actor_of(request),
+            )
+    return form.is_valid()
+
+
+_RELATED = {
+    "Orders": "orders_order",
+    "Redemptions": "promos_redemption",
+    "Organizations": "billing_organization",
+    "Subscriptions": "billing_subscription",
+    "Invoices": "billing_invoice",
+}

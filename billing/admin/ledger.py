@@ -1,0 +1,288 @@
+"""The ledger and the holds: read by who may, corrected by a superadmin through a reversal with its reason."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+
+from billing.models import Customer, Hold, LedgerEntry
+from billing.use_cases.post_entry import reverse as reverse_entry
+
+from .acting import actor_of
+from .base import ReadOnlyAdmin, View, find_or_404, form_page
+from .display import (
+    NOTHING,
+    Column,
+    Fact,
+    Panel,
+    Text,
+    Tool,
+    amount,
+    badge,
+    change_url,
+    clipped,
+    code,
+    link,
+    moment,
+    short_id,
+    two_lines,
+)
+from .filters import DayRangeFilter
+from .forms import ReasonForm, refusals_on
+
+CORRECT = "billing.add_ledgerentry"
+_SHOWN = 20
+
+
+def customers_like(term: str) -> QuerySet[Customer, Customer]:
+    """The customers that a search in a list of theirs means: by e-mail or user id, whole."""
+    return Customer.objects.filter(Q(user_id=term) | Q(email__iexact=term))
+
+
+def customer_link(customer: Customer) -> Text:
+    """The customer, leading to their page."""
+    return link(customer, change_url("billing_customer", customer.pk))
+
+
+def order_link(order_id: UUID | None) -> Text:
+    """The order, leading to its page."""
+    return link(short_id(order_id), change_url("orders_order", order_id)) if order_id else NOTHING
+
+
+def entry_rows(entries: Iterable[LedgerEntry]) -> list[tuple[Text, ...]]:
+    """Ledger entries as rows of a panel (see `ENTRY_COLUMNS`)."""
+    return [
+        (
+            link(moment(entry.created_at), change_url("billing_ledgerentry", entry.pk)),
+            badge(entry.kind),
+            entry.reason,
+            amount(entry.amount_minor, signed=True),
+            amount(entry.balance_after_minor),
+        )
+        for entry in entries
+    ]
+
+
+ENTRY_COLUMNS = (
+    Column("Time (UTC)"),
+    Column("Kind"),
+    Column("Reason"),
+    Column("Amount", right=True),
+    Column("Balance after", right=True),
+)
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(ReadOnlyAdmin):
+    """Append-only. A reversal is an entry of its own, made by the use case."""
+
+    nouns = "ledger"
+    noun = "ledger entry"
+    list_display = ("when", "customer_named", "kinds", "entry_amount", "balance_amount", "cause", "who")
+    list_filter = ("kind", ("created_at", DayRangeFilter))
+    list_filter_submit = True
+    list_select_related = ("account__customer",)
+    narrow_by = {
+        "account__customer__user_id": "customer",
+        "order_id": "order",
+        "redemption_id": "redemption",
+    }
+    search_fields = ("id",)
+    search_help_text = "Customer's e-mail or user id; entry, order or redemption id"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerEntry, LedgerEntry]:
+        undone = Exists(LedgerEntry.objects.filter(reverses=OuterRef("pk")))
+        entries = LedgerEntry.objects.select_related("account__customer").annotate(is_reversed=undone)
+        return entries
+
+    def found_by(self, term: str) -> Q:
+        try:
+            key = UUID(term)
+        except ValueError:
+            return Q(account__customer__in=customers_like(term))
+        # Each by an index of its own.
+        spends = Q(order_id=key, kind=LedgerEntry.Kind.SPEND)
+        grants = Q(redemption_id=key, kind=LedgerEntry.Kind.GRANT)
+        return Q(pk=key) | spends | grants | Q(account__customer__in=customers_like(term))
+
+    @admin.display(description="Time (UTC)")
+    def when(self, entry: LedgerEntry) -> Text:
+        return moment(entry.created_at)
+
+    @admin.display(description="Customer")
+    def customer_named(self, entry: LedgerEntry) -> Text:
+        return customer_link(entry.account.customer)
+
+    @admin.display(description="Kind")
+    def kinds(self, entry: Any) -> Text:
+        undone = badge("reversed", "warn") if entry.is_reversed else ""
+        return format_html("{} {}", badge(entry.kind), undone)
+
+    @admin.display(description="Amount")
+    def entry_amount(self, entry: LedgerEntry) -> Text:
+        return amount(entry.amount_minor, signed=True)
+
+    @admin.display(description="Balance after")
+    def balance_amount(self, entry: LedgerEntry) -> Text:
+        return amount(entry.balance_after_minor)
+
+    @admin.display(description="Reason")
+    def cause(self, entry: LedgerEntry) -> Text:
+        below = clipped(entry.note) if entry.note else order_link(entry.order_id) if entry.order_id else ""
+        return two_lines(entry.reason, below)
+
+    @admin.display(description="By")
+    def who(self, entry: LedgerEntry) -> Text:
+        return two_lines(entry.actor_role, entry.channel)
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("Customer", self.customer_named(record))
+        yield Fact("Kind", self.kinds(record))
+        yield Fact("Amount", amount(record.amount_minor, signed=True))
+        yield Fact("Balance after", amount(record.balance_after_minor))
+        yield Fact("Reason", record.reason)
+        if record.note:
+            yield Fact("Note", record.note)
+        yield Fact("Time (UTC)", moment(record.created_at))
+        yield Fact("Number in the account", f"{record.version:,}")
+        yield Fact("Order", order_link(record.order_id))
+        if record.redemption_id:
+            url = change_url("promos_redemption", record.redemption_id)
+            yield Fact("Redemption", link(short_id(record.redemption_id), url))
+        if record.reverses_id:
+            url = change_url("billing_ledgerentry", record.reverses_id)
+            yield Fact("Reverses", link(short_id(record.reverses_id), url))
+        yield Fact("By", f"{record.actor_role}, {record.channel}")
+        yield Fact("User id", code(record.actor_id))
+        yield Fact("Address", record.address or NOTHING)
+        yield Fact("Entry id", code(record.pk))
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        if record.is_reversed:
+            yield Panel(
+                title="Reversed by",
+                columns=ENTRY_COLUMNS,
+                rows=entry_rows(LedgerEntry.objects.filter(reverses=record)),
+                empty="",
+            )
+
+    def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
+        if request.user.has_perm(CORRECT) and not _refusal(record):
+            url = reverse("admin:billing_ledgerentry_reverse", args=[record.pk])
+            yield Tool("Reverse", url, "danger")
+
+    def own_views(self) -> Sequence[tuple[str, str, View]]:
+        return [("<uuid:entry_id>/reverse/", "reverse", self.reverse_view)]
+
+    def reverse_view(self, request: HttpRequest, entry_id: UUID) -> HttpResponse:
+        """Asks why, and undoes the entry by its opposite."""
+        if not request.user.has_perm(CORRECT):
+            raise PermissionDenied
+        entry = find_or_404(self, request, str(entry_id))
+        form = ReasonForm(request.POST if request.method == "POST" else None)
+        refusal = _refusal(entry)
+        if refusal and form.is_bound:
+            form.add_error(None, refusal)
+        if form.is_valid():
+            with refusals_on(form):
+                made = reverse_entry(entry_id=entry.pk, why=form.cleaned_data["reason"], by=actor_of(request))
+                messages.success(request, "The entry is reversed: this is the entry that undoes it.")
+                return HttpResponseRedirect(change_url(self.model_label, made.pk))
+        undone = amount(-entry.amount_minor, signed=True)
+        return form_page(
+            self,
+            request,
+            title="Reverse",
+            form=form,
+            submit="Reverse this entry",
+            back=change_url(self.model_label, entry.pk),
+            parent=(self.title_of(entry), change_url(self.model_label, entry.pk)),
+            facts=[
+                Fact("Customer", self.customer_named(entry)),
+                Fact("Entry", entry.reason),
+                Fact("Its amount", amount(entry.amount_minor, signed=True)),
+                Fact("Balance now", amount(entry.account.balance_minor)),
+                Fact("The reversal", undone),
+                Fact("Balance then", amount(entry.account.balance_minor - entry.amount_minor)),
+            ],
+            warning=refusal or _WARNINGS.get(entry.kind, "The entry stays; an opposite entry is added."),
+            danger=True,
+        )
+
+
+_WARNINGS = {
+    LedgerEntry.Kind.SPEND: "The entry stays; an opposite entry gives the credit back."
+    " The order that it paid for stays as it is.",
+}
+
+
+def _refusal(entry: Any) -> str:
+    """Why the entry cannot be reversed here; empty where it can. The use case looks again under its lock."""
+    if entry.kind == LedgerEntry.Kind.REVERSAL:
+        return "A reversal is not reversed: adjust the customer's credit instead."
+    if entry.is_reversed:
+        return "The entry was reversed already."
+    if entry.redemption_id:
+        return "This credit comes from a redemption: release the redemption, which takes it back with its place."
+    return ""
+
+
+@admin.register(Hold)
+class HoldAdmin(ReadOnlyAdmin):
+    """Credit set aside for open payments."""
+
+    list_display = ("when", "customer_named", "held_amount", "state", "order", "closed")
+    list_filter = ("status",)
+    list_select_related = ("account__customer",)
+    narrow_by = {"account__customer__user_id": "customer", "order_id": "order"}
+    search_fields = ("id",)
+    search_help_text = "Customer's e-mail or user id; hold or order id"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Hold, Hold]:
+        return Hold.objects.select_related("account__customer")
+
+    def found_by(self, term: str) -> Q:
+        try:
+            key = UUID(term)
+        except ValueError:
+            return Q(account__customer__in=customers_like(term))
+        return Q(pk=key) | Q(order_id=key) | Q(account__customer__in=customers_like(term))
+
+    @admin.display(description="Time (UTC)")
+    def when(self, hold: Hold) -> Text:
+        return moment(hold.created_at)
+
+    @admin.display(description="Customer")
+    def customer_named(self, hold: Hold) -> Text:
+        return customer_link(hold.account.customer)
+
+    @admin.display(description="Amount")
+    def held_amount(self, hold: Hold) -> Text:
+        return amount(hold.amount_minor)
+
+    @admin.display(description="State")
+    def state(self, hold: Hold) -> Text:
+        return badge(hold.status, "info" if hold.status == Hold.Status.ACTIVE else "plain")
+
+    @admin.display(description="Order")
+    def order(self, hold: Hold) -> Text:
+        return order_link(hold.order_id)
+
+    @admin.display(description="Closed (UTC)")
+    def closed(self, hold: Hold) -> Text:
+        return moment(hold.closed_at)
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("Customer", self.customer_named(record))
+        yield Fact("Amount", amount(record.amount_minor))
+        yield Fact("State", self.state(record))
+        yield Fact("Order", order_link(record.order_id))
+        yield Fact("Set aside (UTC)", moment(record.created_at))
+        yield Fact("Closed (UTC)", moment(record.closed_at))
+        yield Fact("Hold id", code(record.pk))

@@ -1,0 +1,173 @@
+"""Staff: who may sign in to the console, and in which role. A role is given by a use case, and audited."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.forms import AdminPasswordChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from billing.actor import CUSTOMER, STAFF_ROLES
+from billing.models import User
+from billing.use_cases.assign_role import assign_role, role_of
+
+from .acting import actor_of, staff_of
+from .base import Change, ConsoleAdmin
+from .display import Text, Tool, badge, change_url, list_url, moment
+from .forms import reason_field
+
+_NO_ROLE = "No staff"
+_ROLES = [("", "Choose a role"), *((role, role) for role in reversed(STAFF_ROLES)), (CUSTOMER, _NO_ROLE)]
+
+
+def _role_field() -> forms.ChoiceField:
+    return forms.ChoiceField(
+        choices=_ROLES,
+        help_text="superadmin: everything. sovereign-admin: vouchers. auditor: reads all, changes nothing.",
+        widget=UnfoldAdminSelectWidget(choices=_ROLES),
+    )
+
+
+class NewStaffForm(UserCreationForm):
+    """A new user of the pages, with a role."""
+
+    role = _role_field()
+    reason = reason_field()
+
+    class Meta:
+        model = User
+        fields = ("username", "email")
+
+
+class StaffForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A user of the pages; nobody takes their own role or access away."""
+
+    acting: User
+    role = _role_field()
+    reason = reason_field()
+
+    class Meta:
+        model = User
+        fields = ("username", "email", "first_name", "last_name", "is_active")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.initial["role"] = role_of(self.instance)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if self.instance.pk == self.acting.pk:
+            if data.get("role") != self.initial["role"]:
+                self.add_error("role", ValidationError("Your own role is changed by another superadmin."))
+            if not data.get("is_active"):
+                self.add_error("is_active", ValidationError("You cannot shut yourself out."))
+        return data
+
+
+class KindFilter(admin.SimpleListFilter):
+    """Staff, unless all users of the pages are asked for."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("all", "All users of the pages")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset if self.value() == "all" else queryset.filter(is_staff=True)
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        return [{**first, "display": "Staff"}, *others]
+
+
+admin.site.unregister(Group)  # the groups are the roles: made by migration, given to users, never edited
+
+
+@admin.register(User)
+class StaffAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
+    """A user is deactivated, never deleted: records name them."""
+
+    noun, nouns, add_title = "member of staff", "staff", "Add a member of staff"
+    form = StaffForm
+    add_form = NewStaffForm
+    change_password_form = AdminPasswordChangeForm
+    fieldsets = (
+        (None, {"fields": ("username", "email", "first_name", "last_name", "role", "is_active", "reason")}),
+        ("Known to the platform as", {"fields": ("sub", "seen", "joined")}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("username", "email", "role", "usable_password", "password1", "password2", "reason")}),
+    )
+    readonly_fields = ("sub", "seen", "joined")
+    list_display = ("username", "email", "role", "access", "seen")
+    list_filter = (KindFilter, "is_active")
+    narrow_by = {"id": "user"}
+    search_fields = ("username", "email", "first_name", "last_name", "sub")
+    search_help_text = "Name, e-mail or user id"
+    ordering = ("username",)
+    filter_horizontal = ()
+    actions = None
+    audit_name = "user"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User, User]:
+        return User.objects.prefetch_related("groups")
+
+    def get_form(
+        self, request: HttpRequest, obj: User | None = None, change: bool = False, **options: Any
+    ) -> type[Any]:
+        form: type[Any] = super().get_form(request, obj, change=change, **options)
+        return type(form.__name__, (form,), {"acting": staff_of(request)})
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        data = form.cleaned_data
+        assign_role(user=obj, role=data["role"], by=actor_of(request), reason=data["reason"])
+
+    def construct_change_message(  # type: ignore[override]
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Change:
+        if isinstance(form, AdminPasswordChangeForm):
+            return Change(fields={"password": [None, "set anew"]}, reason="")
+        change: Change = super().construct_change_message(request, form, formsets, add)
+        # A role has its audit entry already, from the use case that gave it.
+        return change._replace(fields={name: value for name, value in change.fields.items() if name != "role"})
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        # The password and the audit entry that tells of it, together.
+        with transaction.atomic():
+            response: HttpResponse = super().user_change_password(request, id, form_url)
+        if isinstance(response, TemplateResponse) and response.context_data:
+            page = change_url(self.model_label, id)
+            crumbs = [("Staff", list_url(self.model_label)), ("Member of staff", page), ("Set a password", "")]
+            response.context_data["crumbs"] = crumbs
+        return response
+
+    def form_links(self, request: HttpRequest, object_id: str) -> list[Tool]:
+        password = Tool("Set a password", reverse("admin:auth_user_password_change", args=[object_id]))
+        return [password, *super().form_links(request, object_id)]
+
+    @admin.display(description="Role")
+    def role(self, user: User) -> Text:
+        found = role_of(user)
+        return badge(_NO_ROLE, "plain") if found == CUSTOMER else badge(found, "info")
+
+    @admin.display(description="Access")
+    def access(self, user: User) -> Text:
+        return badge("active", "good") if user.is_active else badge("shut out", "bad")
+
+    @admin.display(description="Last signed in (UTC)", ordering="last_login")
+    def seen(self, user: User) -> Text:
+        return moment(user.last_login)
+
+    @admin.display(description="Since (UTC)")
+    def joined(self, user: User) -> Text:
+        return moment(user.date_joined)

@@ -1,0 +1,173 @@
+"""The catalog: what can be ordered. Orders keep the prices of their day, whatever is changed here."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from billing.admin.base import ConsoleAdmin
+from billing.admin.display import Text, amount, badge, code
+from billing.admin.forms import AmountField, reason_field
+from orders.models import AddOn, App, Bundle, Industry, Plan
+
+_MOST_PERCENT = 100
+
+
+class LinesField(forms.CharField):
+    """A list of texts, one a line."""
+
+    def __init__(self, *, encoder: Any = None, decoder: Any = None, **options: Any) -> None:
+        widget = UnfoldAdminTextareaWidget(attrs={"rows": 4})
+        # Django would send the old list along to compare with, because its default is made anew each time.
+        super().__init__(**options | {"widget": widget, "max_length": 10_000, "show_hidden_initial": False})
+        self.help_text = "One a line."
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return value
+        return [line.strip() for line in str(super().to_python(value)).splitlines() if line.strip()]
+
+    def run_validators(self, value: Any) -> None:
+        super().run_validators("\n".join(value))
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(map(str, value)) if isinstance(value, list) else value
+
+
+class CatalogForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What every item asks for besides its own fields."""
+
+    reason = reason_field()
+
+    class Meta:
+        labels = {"slug": "Reference", "cpu": "CPU", "cpu_milli": "CPU (thousandths)", "ram_mb": "Memory (MB)"}
+
+
+class PricedForm(CatalogForm):
+    """An item with a monthly price."""
+
+    price_minor = AmountField(label="Price a month", help_text="In the deployment's currency.")
+
+    def clean_price_minor(self) -> int:
+        price: int = self.cleaned_data["price_minor"]
+        if price < 0:
+            raise forms.ValidationError("A price is not negative.")
+        return price
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("included") and data.get("price_minor"):
+            self.add_error("price_minor", "What is included costs nothing: the price must be 0.")
+        return data
+
+
+class BundleForm(CatalogForm):
+    """A bundle; its discount is at most everything."""
+
+    def clean_discount_percent(self) -> int:
+        percent: int = self.cleaned_data["discount_percent"]
+        if percent > _MOST_PERCENT:
+            raise forms.ValidationError(f"At most {_MOST_PERCENT} percent.")
+        return percent
+
+
+class CatalogAdmin(ConsoleAdmin):
+    """An item is taken out of the offer by its switch `active`; orders and organizations still name it."""
+
+    form = CatalogForm
+    formfield_overrides = {
+        models.JSONField: {"form_class": LinesField},
+        models.URLField: {"assume_scheme": "https"},
+    }
+    search_fields = ("slug", "name")
+    search_help_text = "Reference or name"
+    list_filter = ("active",)
+    actions = None
+    own_fields: tuple[str, ...] = ()
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [(None, {"fields": ("name", "slug", "active", *self.own_fields, "reason")})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        # Clients keep references: an item's stays what it was.
+        return ("slug",) if obj else ()
+
+    @admin.display(description="Reference", ordering="slug")
+    def reference(self, item: Any) -> Text:
+        return code(item.slug)
+
+    @admin.display(description="Offered", ordering="active")
+    def offered(self, item: Any) -> Text:
+        return badge("offered", "good") if item.active else badge("not offered")
+
+    @admin.display(description="Price a month", ordering="price_minor")
+    def price_amount(self, item: Any) -> Text:
+        return amount(item.price_minor)
+
+
+@admin.register(Plan)
+class PlanAdmin(CatalogAdmin):
+    form = PricedForm
+    list_display = ("name", "reference", "price_amount", "cpu", "memory", "storage", "popular", "offered")
+    own_fields = (
+        "price_minor",
+        "description",
+        "cpu",
+        "memory",
+        "storage",
+        "popular",
+        "sort_order",
+        "features",
+        "stripe_price_id",
+    )
+
+
+@admin.register(AddOn)
+class AddOnAdmin(CatalogAdmin):
+    form = PricedForm
+    list_display = ("name", "reference", "price_amount", "category", "included", "offered")
+    own_fields = ("price_minor", "included", "category", "description")
+
+
+@admin.register(App)
+class AppAdmin(CatalogAdmin):
+    list_display = ("name", "reference", "category", "free", "featured", "popular", "deployable", "offered")
+    own_fields = (
+        "tagline",
+        "description",
+        "category",
+        "icon",
+        "icon_bg",
+        "free",
+        "featured",
+        "popular",
+        "features",
+        "website",
+        "license",
+        "dependencies",
+        "system",
+        "kind",
+        "shareable",
+        "deployable",
+        "minimum_size",
+        "recommended_size",
+        "ram_mb",
+        "cpu_milli",
+        "disk_gb",
+    )
+
+
+@admin.register(Industry)
+class IndustryAdmin(CatalogAdmin):
+    list_display = ("name", "reference", "emoji", "bundle", "display_order", "offered")
+    own_fields = ("emoji", "description", "display_order", "suggested_apps", "bundle")
+
+
+@admin.register(Bundle)
+class BundleAdmin(CatalogAdmin):
+    form = BundleForm
+    list_display = ("name", "reference", "discount_percent", "recommended_size", "offered")
+    own_fields = ("tagline", "apps", "discount_percent", "recommended_size")

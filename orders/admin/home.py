@@ -1,0 +1,168 @@
+"""The console's first page: the figures that staff look at first, each leading to what it counts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Count, Q, Sum
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from billing.admin.display import Column, Panel, Text, Tool, amount, list_url
+from billing.models import Account
+from billing.money import display
+from orders.models import Order
+from promos.admin.redemptions import code_link
+from promos.admin.states import State, state_badge, state_of, use_of, with_state
+from promos.models import PromoCode, Redemption
+from promos.queries import codes_with_use
+
+from .jobs import UNFINISHED
+from .orders import orders_panel
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A number with its name, a word on it, and where it leads."""
+
+    title: str
+    value: Text
+    note: str
+    url: str
+    alarming: bool = False
+
+
+def first_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """The site's context with the figures and tables that this member of staff may see; one query each."""
+    now = timezone.now()
+    tools = []
+    if request.user.has_perm("promos.add_promocode"):
+        tools.append(Tool("Issue a voucher", reverse("admin:promos_promocode_add"), "primary"))
+    return {
+        **context,
+        "title": "Overview",
+        "crumbs": [("Overview", "")],
+        "tools": tools,
+        "figures": list(_figures(request, now)),
+        "panels": list(_panels(request, now)),
+    }
+
+
+def _figures(request: HttpRequest, now: datetime) -> Iterator[Figure]:
+    may = request.user.has_perm
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if may("promos.view_promocode"):
+        yield _live_codes(now)
+    if may("promos.view_redemption"):
+        yield _redemptions(midnight)
+    if may("orders.view_order"):
+        yield _orders(midnight)
+    if may("billing.view_customer"):
+        yield from _credit()
+    if may("procrastinate.view_procrastinatejob"):
+        yield from _jobs()
+
+
+def _panels(request: HttpRequest, now: datetime) -> Iterator[Panel]:
+    if request.user.has_perm("promos.view_promocode"):
+        newest = with_state(codes_with_use().filter(retired_at__isnull=True), now=now)
+        yield Panel(
+            title="Newest vouchers",
+            columns=[Column("Code"), Column("State"), Column("Used"), Column("Credit", right=True)],
+            rows=[
+                (code_link(each), state_badge(state_of(each)), use_of(each), amount(each.credit_minor))
+                for each in newest.order_by("-created_at", "-id")[:_SHOWN]
+            ],
+            empty="No voucher was issued yet.",
+            more_title="All vouchers",
+            more_url=list_url("promos_promocode"),
+        )
+    if request.user.has_perm("orders.view_order"):
+        yield orders_panel()
+
+
+def _live_codes(now: datetime) -> Figure:
+    states = with_state(PromoCode.objects.filter(retired_at__isnull=True), now=now)
+    found = states.aggregate(live=Count("pk", filter=Q(state=State.LIVE)), all=Count("pk"))
+    return Figure(
+        title="Live vouchers",
+        value=f"{found['live']:,}",
+        note=f"of {found['all']:,} that are not retired",
+        url=list_url("promos_promocode", state=State.LIVE.value),
+    )
+
+
+def _redemptions(midnight: datetime) -> Figure:
+    # Keys carry their time, so the key's index finds today's without one of its own.
+    today = Redemption.objects.filter(pk__gte=_first_key(midnight), reserved_at__gte=midnight)
+    found = today.aggregate(number=Count("pk"), credit=Coalesce(Sum("credit_minor"), 0))
+    return Figure(
+        title="Redemptions today",
+        value=f"{found['number']:,}",
+        note=_granted(found["credit"]),
+        url=list_url("promos_redemption", reserved_at_from=f"{midnight:%Y-%m-%d}"),
+    )
+
+
+def _orders(midnight: datetime) -> Figure:
+    today = Order.objects.filter(created_at__gte=midnight)
+    found = today.aggregate(number=Count("pk"), done=Count("pk", filter=Q(status=Order.Status.COMPLETED)))
+    return Figure(
+        title="Orders today",
+        value=f"{found['number']:,}",
+        note=f"{found['done']:,} completed",
+        url=list_url("orders_order", created_at_from=f"{midnight:%Y-%m-%d}"),
+    )
+
+
+def _credit() -> Iterator[Figure]:
+    zero = Coalesce(Sum("balance_minor"), 0), Coalesce(Sum("held_minor"), 0)
+    found = Account.objects.aggregate(outstanding=zero[0], held=zero[1], customers=Count("pk"))
+    yield Figure(
+        title="Credit outstanding",
+        value=amount(int(found["outstanding"])),
+        note=f"of {found['customers']:,} customers",
+        url=list_url("billing_customer"),
+    )
+    yield Figure(
+        title="Held",
+        value=amount(int(found["held"])),
+        note="for payments that are open",
+        url=list_url("billing_hold", status__exact="active"),
+    )
+
+
+def _jobs() -> Iterator[Figure]:
+    counted = ProcrastinateJob.objects.filter(status__in=[*UNFINISHED, "failed"]).aggregate(
+        unfinished=Count("pk", filter=Q(status__in=UNFINISHED)), failed=Count("pk", filter=Q(status="failed"))
+    )
+    yield Figure(
+        title="Unfinished jobs",
+        value=f"{counted['unfinished']:,}",
+        note="waiting or running",
+        url=list_url("procrastinate_procrastinatejob", state="unfinished"),
+    )
+    yield Figure(
+        title="Failed jobs",
+        value=f"{counted['failed']:,}",
+        note="given up after all attempts",
+        url=list_url("procrastinate_procrastinatejob", state="failed"),
+        alarming=counted["failed"] > 0,
+    )
+
+
+def _granted(minor: int) -> str:
+    return f"{display(int(minor), currency=settings.SOVEREIGN_CURRENCY)} granted"
+
+
+def _first_key(at: datetime) -> UUID:
+    """The lowest UUID of version 7 that can have been made at that moment."""
+    return UUID(int=int(at.timestamp() * 1000) << 80)

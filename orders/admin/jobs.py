@@ -1,0 +1,112 @@
+"""The worker's jobs: what is unfinished, and what failed and why."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
+
+from billing.admin.base import ReadOnlyAdmin
+from billing.admin.display import Column, Fact, Panel, Text, clipped, code, moment, pretty, state_badge
+from billing.admin.ledger import order_link
+
+_SHOWN = 50
+UNFINISHED = ("todo", "doing")
+
+# Its own page can retry and cancel without a reason; here jobs are read. It is registered by then: its app
+# stands before ours.
+admin.site.unregister(ProcrastinateJob)
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """A job's status; the database knows no other word, and fails on one."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("unfinished", "Unfinished"), *((name, name) for name in ProcrastinateJob.STATUSES)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "unfinished":
+            return queryset.filter(status__in=UNFINISHED)
+        return queryset.filter(status=self.value()) if self.value() in ProcrastinateJob.STATUSES else queryset
+
+
+def _order_of(job: ProcrastinateJob) -> UUID | None:
+    try:
+        return UUID(str(job.args.get("order_id")))
+    except ValueError:
+        return None
+
+
+@admin.register(ProcrastinateJob)
+class JobAdmin(ReadOnlyAdmin):
+    """Enqueued in the transaction that needs it."""
+
+    noun, nouns = "job", "jobs"
+    list_display = ("number", "task", "state", "attempt", "about", "due")
+    list_filter = (StatusFilter,)
+    search_fields = ("id",)
+    search_help_text = "Number, or name of the task"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ProcrastinateJob, ProcrastinateJob]:
+        return ProcrastinateJob.objects.all()
+
+    def found_by(self, term: str) -> Q:
+        if term.isdecimal():
+            return Q(pk=int(term[:19]))
+        return Q(task_name=term)
+
+    @admin.display(description="Number")
+    def number(self, job: ProcrastinateJob) -> Text:
+        return str(job.pk)
+
+    @admin.display(description="Task")
+    def task(self, job: ProcrastinateJob) -> Text:
+        return job.task_name.replace("_", " ")
+
+    @admin.display(description="State")
+    def state(self, job: ProcrastinateJob) -> Text:
+        return state_badge(job.status)
+
+    @admin.display(description="Attempts")
+    def attempt(self, job: ProcrastinateJob) -> Text:
+        return str(job.attempts)
+
+    @admin.display(description="With")
+    def about(self, job: ProcrastinateJob) -> Text:
+        order = _order_of(job)
+        return format_html("order {}", order_link(order)) if order else clipped(str(job.args or ""))
+
+    @admin.display(description="Not before (UTC)")
+    def due(self, job: ProcrastinateJob) -> Text:
+        return moment(job.scheduled_at)
+
+    def title_of(self, record: Any) -> str:
+        return f"Job {record.pk}"
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("Task", self.task(record))
+        yield Fact("State", self.state(record))
+        yield Fact("Attempts", str(record.attempts))
+        yield Fact("Not before (UTC)", moment(record.scheduled_at))
+        if order := _order_of(record):
+            yield Fact("Order", order_link(order))
+        yield Fact("Queue", record.queue_name)
+        yield Fact("Lock", code(record.lock))
+        yield Fact("Number", str(record.pk))
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        yield Panel(title="With", columns=[Column("Arguments")], rows=[(pretty(record.args),)], empty="")
+        events = ProcrastinateEvent.objects.filter(job_id=record.pk).order_by("-pk")[:_SHOWN]
+        yield Panel(
+            title="What happened",
+            columns=[Column("Time (UTC)"), Column("What")],
+            rows=[(moment(event.at), event.type.replace("_", " ")) for event in events],
+            empty="Nothing yet.",
+        )

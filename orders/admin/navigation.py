@@ -1,0 +1,68 @@
+"""The console's menu, by task; it shows what this member of staff may read."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+# Title, icon, model as addresses name it.
+_GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
+    (
+        "Vouchers",
+        (
+            ("Vouchers", "confirmation_number", "promos_promocode"),
+            ("Redemptions", "redeem", "promos_redemption"),
+        ),
+    ),
+    (
+        "Money",
+        (
+            ("Customers & credit", "account_balance_wallet", "billing_customer"),
+            ("Ledger", "receipt_long", "billing_ledgerentry"),
+            ("Holds", "lock_clock", "billing_hold"),
+        ),
+    ),
+    (
+        "Sales",
+        (
+            ("Orders", "shopping_cart", "orders_order"),
+            ("Organizations", "domain", "billing_organization"),
+            ("Subscriptions", "autorenew", "billing_subscription"),
+            ("Invoices", "description", "billing_invoice"),
+        ),
+    ),
+    (
+        "Catalog",
+        (
+            ("Plans", "layers", "orders_plan"),
+            ("Add-ons", "extension", "orders_addon"),
+            ("Apps", "apps", "orders_app"),
+            ("Industries", "factory", "orders_industry"),
+            ("Bundles", "inventory_2", "orders_bundle"),
+        ),
+    ),
+    (
+        "Oversight",
+        (
+            ("Events", "campaign", "orders_outboxevent"),
+            ("Jobs", "engineering", "procrastinate_procrastinatejob"),
+            ("Audit", "policy", "billing_auditentry"),
+            ("Staff", "badge", "billing_user"),
+        ),
+    ),
+)
+
+
+def menu(request: HttpRequest) -> list[dict[str, Any]]:
+    """The groups and entries of the menu, in the form that the skin takes."""
+    home = {"title": "Overview", "icon": "home", "link": reverse("admin:index")}
+    groups = [{"items": [home]}]
+    for title, entries in _GROUPS:
+        items = [
+            {"title": name, "icon": icon, "link": reverse(f"admin:{model}_changelist")}
+            for name, icon, model in entries
+            if request.user.has_perm("{}.view_{}".format(*model.split("_")))
+        ]
+        if items:
+            groups.append({"title": title, "items": items})  # type: ignore[dict-item]
+    return groups

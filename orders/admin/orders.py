@@ -1,0 +1,221 @@
+"""Orders with their lines, and the way from an order to its redemption, its ledger entries and its customer."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from billing.admin.base import ReadOnlyAdmin
+from billing.admin.display import (
+    NOTHING,
+    Column,
+    Fact,
+    Panel,
+    Text,
+    amount,
+    badge,
+    change_url,
+    code,
+    link,
+    list_url,
+    moment,
+    short_id,
+    state_badge,
+)
+from billing.admin.filters import DayRangeFilter
+from billing.admin.ledger import ENTRY_COLUMNS, customer_link, customers_like, entry_rows
+from billing.admin.records import organization_link
+from billing.models import LedgerEntry, Subscription
+from orders.models import Order, OrderLine, OutboxEvent
+from orders.queries import orders_for_staff
+from promos.models import Redemption
+
+_NEWEST = 5
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnlyAdmin):
+    """What was bought, at the prices of its day."""
+
+    list_display = (
+        "when",
+        "identity",
+        "customer_named",
+        "organization_named",
+        "state",
+        "voucher",
+        "total_amount",
+        "credit_amount",
+        "due_amount",
+    )
+    list_filter = ("status", ("created_at", DayRangeFilter))
+    list_filter_submit = True
+    list_select_related = ("customer", "organization")
+    narrow_by = {
+        "customer__user_id": "customer",
+        "organization__slug": "organization",
+        "promo_code": "voucher",
+    }
+    search_fields = ("id",)
+    search_help_text = "Order id; organization's address; customer's e-mail or user id; voucher's code"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order, Order]:
+        return orders_for_staff().select_related("customer", "organization")
+
+    def found_by(self, term: str) -> Q:
+        found = Q(organization__slug=term.lower()) | Q(customer__in=customers_like(term)) | Q(promo_code=term.upper())
+        try:
+            return found | Q(pk=UUID(term))
+        except ValueError:
+            return found
+
+    @admin.display(description="Time (UTC)")
+    def when(self, order: Order) -> Text:
+        return moment(order.created_at)
+
+    @admin.display(description="Order")
+    def identity(self, order: Order) -> Text:
+        return short_id(order.pk)
+
+    @admin.display(description="Customer")
+    def customer_named(self, order: Order) -> Text:
+        return customer_link(order.customer)
+
+    @admin.display(description="Organization")
+    def organization_named(self, order: Order) -> Text:
+        return organization_link(order.organization)
+
+    @admin.display(description="State")
+    def state(self, order: Order) -> Text:
+        return state_badge(order.status)
+
+    @admin.display(description="Voucher")
+    def voucher(self, order: Any) -> Text:
+        """The code as it was on that day; struck through where it was retired since."""
+        if not order.promo_code_id:
+            return NOTHING
+        text = code(order.promo_code)
+        if order.promo_deleted:
+            text = format_html('<span class="struck">{}</span> {}', text, badge("retired", "bad"))
+        return link(text, change_url("promos_promocode", order.promo_code_id))
+
+    @admin.display(description="Total")
+    def total_amount(self, order: Order) -> Text:
+        return amount(order.total_minor)
+
+    @admin.display(description="Credit")
+    def credit_amount(self, order: Order) -> Text:
+        return amount(order.credit_applied_minor)
+
+    @admin.display(description="Due")
+    def due_amount(self, order: Order) -> Text:
+        return amount(order.amount_due_minor)
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("State", self.state(record))
+        yield Fact("Customer", self.customer_named(record))
+        yield Fact("Organization", self.organization_named(record))
+        yield Fact("Voucher", self.voucher(record))
+        yield Fact("Total", amount(record.total_minor))
+        yield Fact("Paid from credit", amount(record.credit_applied_minor))
+        yield Fact("Due", amount(record.amount_due_minor))
+        yield Fact("Placed (UTC)", moment(record.created_at))
+        yield Fact("Completed (UTC)", moment(record.completed_at))
+        yield Fact("Apps", ", ".join(map(str, record.apps)) or NOTHING)
+        yield Fact("Placed by", f"{record.placed_by_role}, {record.channel}")
+        yield Fact("Address", record.address or NOTHING)
+        yield Fact("Order id", code(record.pk))
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        lines = OrderLine.objects.filter(order=record).order_by("position")
+        yield Panel(
+            title="Lines",
+            columns=[Column("Item"), Column("Kind"), Column("Reference"), Column("A month", right=True)],
+            rows=[(line.name, line.get_kind_display(), code(line.slug), amount(line.price_minor)) for line in lines],
+            empty="It has no line.",
+        )
+        yield _redemptions(record)
+        entries = LedgerEntry.objects.filter(account_id=record.customer_id, order_id=record.pk)
+        yield Panel(
+            title="Ledger",
+            columns=ENTRY_COLUMNS,
+            rows=entry_rows(entries.order_by("version")),
+            empty="It moved no credit.",
+        )
+        yield _consequences(record)
+
+
+def orders_panel() -> Panel:
+    """The newest orders; one query."""
+    return Panel(
+        title="Newest orders",
+        columns=[
+            Column("Time (UTC)"),
+            Column("Customer"),
+            Column("Organization"),
+            Column("State"),
+            Column("Total", right=True),
+        ],
+        rows=[
+            (
+                link(moment(each.created_at), change_url("orders_order", each.pk)),
+                customer_link(each.customer),
+                organization_link(each.organization),
+                state_badge(each.status),
+                amount(each.total_minor),
+            )
+            for each in Order.objects.select_related("customer", "organization").order_by("-created_at", "-id")[
+                :_NEWEST
+            ]
+        ],
+        empty="Nothing was ordered yet.",
+        more_title="All orders",
+        more_url=list_url("orders_order"),
+    )
+
+
+def _redemptions(order: Order) -> Panel:
+    return Panel(
+        title="Redemption",
+        columns=[Column("Time (UTC)"), Column("State"), Column("Voucher"), Column("Credit", right=True)],
+        rows=[
+            (
+                link(moment(each.reserved_at), change_url("promos_redemption", each.pk)),
+                state_badge(each.status),
+                code(order.promo_code),
+                amount(each.credit_minor),
+            )
+            for each in Redemption.objects.filter(order_id=order.pk).order_by("pk")
+        ],
+        empty="No voucher was redeemed with it.",
+    )
+
+
+def _consequences(order: Order) -> Panel:
+    subscriptions = Subscription.objects.filter(order_id=order.pk)
+    events = OutboxEvent.objects.filter(order_id=order.pk, type="order.placed")
+    rows = [
+        (
+            link("subscription", change_url("billing_subscription", each.pk)),
+            state_badge(each.status),
+            moment(each.created_at),
+        )
+        for each in subscriptions
+    ] + [
+        (
+            link(each.type, change_url("orders_outboxevent", each.pk)),
+            state_badge("delivered" if each.delivered_at else "pending"),
+            moment(each.created_at),
+        )
+        for each in events
+    ]
+    return Panel(
+        title="What followed",
+        columns=[Column("What"), Column("State"), Column("Time (UTC)")],
+        rows=rows,
+        empty="Nothing yet.",
+    )

@@ -1,0 +1,137 @@
+"""The form of a voucher's terms, for issuing and for changing one."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.dateparse import parse_datetime
+from unfold.widgets import (
+    UnfoldAdminBigIntegerFieldWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from billing.admin.forms import AmountField, MomentField, reason_field
+from promos.models import PromoCode
+from promos.models.promo_code import CODE_MATCH, HOT_COUNTERS
+from promos.queries import normal_code
+from promos.use_cases.issue_code import MAX_CAP, Terms
+
+# A refusal that names no field → the field that it is about.
+FIELDS = {"cap_below_used": "max_redemptions"}
+
+
+class TermsForm(forms.Form):
+    """What a voucher grants, to how many and when."""
+
+    credit = AmountField()
+    max_redemptions = forms.IntegerField(
+        label="Cap",
+        min_value=0,
+        max_value=MAX_CAP,
+        initial=0,
+        help_text="How many customers may redeem it; 0 = unlimited.",
+        widget=UnfoldAdminBigIntegerFieldWidget(),
+    )
+    hot = forms.BooleanField(
+        label="Expect a rush",
+        required=False,
+        help_text=f"Counts the cap in {HOT_COUNTERS} places, so that many customers can redeem at one moment.",
+        widget=UnfoldBooleanSwitchWidget(),
+    )
+    description = forms.CharField(
+        max_length=500,
+        required=False,
+        help_text="Shown to customers who look the voucher up.",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "wide": True}),
+    )
+    starts_at = MomentField(label="Valid from (UTC)", help_text="Empty: at once.")
+    expires_at = MomentField(label="Valid until (UTC)", help_text="Not valid any more at this moment. Empty: no end.")
+    active = forms.BooleanField(
+        required=False,
+        initial=True,
+        help_text="Off: issued, but paused.",
+        widget=UnfoldBooleanSwitchWidget(),
+    )
+    reason = reason_field()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["credit"].label = f"Credit ({settings.SOVEREIGN_CURRENCY})"
+        self.fields["credit"].help_text = "What one redemption grants."
+
+    def clean_credit(self) -> int:
+        credit: int = self.cleaned_data["credit"]
+        if credit <= 0:
+            raise forms.ValidationError("The credit must be more than zero.")
+        return credit
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        starts_at, expires_at = data.get("starts_at"), data.get("expires_at")
+        if starts_at and expires_at and starts_at >= expires_at:
+            self.add_error("expires_at", "The end must be later than the start.")
+        return data
+
+    def terms(self) -> Terms:
+        """What was entered, valid by itself."""
+        data = self.cleaned_data
+        return Terms(
+            credit_minor=data["credit"],
+            description=data["description"],
+            active=data["active"],
+            max_redemptions=data["max_redemptions"],
+            hot=data["hot"],
+            starts_at=data["starts_at"],
+            expires_at=data["expires_at"],
+        )
+
+
+class IssueForm(TermsForm):
+    """A new voucher, or a retired one that is brought back."""
+
+    code = forms.CharField(
+        max_length=100,
+        help_text="3 to 64 letters, digits, '-' and '_'; stored in capitals.",
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
+    )
+    field_order = ("code", "credit")
+
+    def clean_code(self) -> str:
+        text = normal_code(self.cleaned_data["code"])
+        if not CODE_MATCH.fullmatch(text):
+            raise forms.ValidationError("3 to 64 of the letters A-Z, digits, '-' and '_'.")
+        if PromoCode.objects.filter(code=text, retired_at__isnull=True).exists():
+            # A courtesy: it keeps a slip of the pen from changing a voucher that is in use.
+            raise forms.ValidationError(f"{text} is issued already. Find it in the list to change it.")
+        return text
+
+
+class ChangeForm(TermsForm):
+    """New terms for an existing voucher; `seen` is the state of it that they were entered against."""
+
+    seen = forms.CharField(widget=forms.HiddenInput(), max_length=40)
+
+    def clean_seen(self) -> Any:
+        try:
+            found = parse_datetime(self.cleaned_data["seen"])
+        except ValueError:
+            found = None
+        if found is None or found.tzinfo is None:
+            raise forms.ValidationError("The form is damaged: open the page again.")
+        return found
+
+
+def terms_of(code: PromoCode) -> dict[str, Any]:
+    """The form's initial values: the code's terms now."""
+    return {
+        "credit": code.credit_minor,
+        "max_redemptions": code.max_redemptions,
+        "description": code.description,
+        "starts_at": code.starts_at,
+        "expires_at": code.expires_at,
+        "active": code.active,
+        "hot": code.hot,
+        "seen": code.updated_at.isoformat(),
+    }

@@ -1,0 +1,365 @@
+"""Vouchers: issued, changed, paused, resumed, retired, brought back. Always by a use case, never deleted."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin import helpers
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import CharField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, NullIf
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from billing.admin.acting import actor_of
+from billing.admin.audit import history_panel
+from billing.admin.base import RecordAdmin, View, find_or_404, form_page, record_page
+from billing.admin.display import (
+    NOTHING,
+    Fact,
+    Panel,
+    Text,
+    Tool,
+    amount,
+    change_url,
+    clipped,
+    day,
+    list_url,
+    moment,
+    two_lines,
+)
+from billing.admin.forms import ReasonForm, busy_is_refused, refusals_on
+from billing.errors import DomainError
+from billing.models import User
+from promos.errors import PromoChanged
+from promos.models import PromoCode
+from promos.queries import codes_with_use
+from promos.use_cases.change_code import pause_code, resume_code, retire_code
+from promos.use_cases.edit_code import edit_code
+from promos.use_cases.issue_code import issue_code
+
+from .code_forms import FIELDS, ChangeForm, IssueForm, terms_of
+from .redemptions import redemptions_panel
+from .states import SHOWN_IN_ORDER, State, state_badge, state_of, use_of, with_state
+
+_MOST_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """A change of state: what it is called, what follows from it, and the use case."""
+
+    name: str
+    done: str
+    warning: str
+    act: Callable[..., PromoCode]
+    danger: bool = False
+
+
+VERBS = {
+    "pause": Verb(
+        name="Pause",
+        done="paused",
+        warning="Customers are told that it is not active, until it is resumed.",
+        act=pause_code,
+    ),
+    "resume": Verb(
+        name="Resume",
+        done="resumed",
+        warning="Customers can redeem it again, unless something else stands against it.",
+        act=resume_code,
+    ),
+    "retire": Verb(
+        name="Retire",
+        done="retired",
+        warning="Customers are told that there is no such voucher, and lists leave it out. Credit that was granted"
+        " stays with the customers. Giving it terms anew brings it back.",
+        act=retire_code,
+        danger=True,
+    ),
+}
+
+
+class StateFilter(admin.SimpleListFilter):
+    """One state; without a choice all that are not retired."""
+
+    title = "state"
+    parameter_name = "state"
+    everything = "all"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [*((state.value, str(state.label)) for state in SHOWN_IN_ORDER), (self.everything, "All")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() in State.values:
+            return queryset.filter(state=self.value())
+        return queryset if self.value() == self.everything else queryset.filter(retired_at__isnull=True)
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        return [{**first, "display": "All but retired"}, *others]
+
+
+@admin.register(PromoCode)
+class PromoCodeAdmin(RecordAdmin):
+    """Who may is said by the group's permissions, and is the same for every voucher."""
+
+    noun, nouns, add_title = "voucher", "vouchers", "Issue a voucher"
+    audit_name = "promo_code"
+    list_display = ("named", "state", "credit_amount", "use", "validity", "about", "issued")
+    list_filter = (StateFilter,)
+    list_before_template = "admin/voucher_states.html"
+    search_fields = ("code",)
+    search_help_text = "Code or description"
+    ordering = ("-created_at", "-id")
+    actions = ("pause", "resume", "retire")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PromoCode, PromoCode]:
+        email = Subquery(User.objects.filter(sub=OuterRef("issued_by")).values("email")[:1])
+        issuer = Coalesce(NullIf(email, Value("")), "issued_by", output_field=CharField())
+        return with_state(codes_with_use().annotate(issuer_name=issuer), now=timezone.now())
+
+    def found_by(self, term: str) -> Q:
+        return Q(code__icontains=term) | Q(description__icontains=term)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        chosen = request.GET.get("state", "")
+        choices = [("", "All but retired"), *((state.value, str(state.label)) for state in SHOWN_IN_ORDER)]
+        tabs = [
+            (title, list_url(self.model_label, **({"state": value} if value else {})), value == chosen)
+            for value, title in choices
+        ]
+        return super().changelist_view(request, {"state_tabs": tabs, **(extra_context or {})})
+
+    # --- The list -----------------------------------------------------------------------------------------------
+
+    @admin.display(description="Code", ordering="code")
+    def named(self, promo_code: Any) -> Text:
+        struck = " struck" if promo_code.retired_at else ""
+        return format_html('<span class="mono{}">{}</span>', struck, promo_code.code)
+
+    @admin.display(description="State")
+    def state(self, promo_code: Any) -> Text:
+        return state_badge(state_of(promo_code))
+
+    @admin.display(description="Credit", ordering="credit_minor")
+    def credit_amount(self, promo_code: Any) -> Text:
+        return amount(promo_code.credit_minor)
+
+    @admin.display(description="Used")
+    def use(self, promo_code: Any) -> Text:
+        return format_html('<span class="moment">{}</span>', use_of(promo_code))
+
+    @admin.display(description="Valid (UTC)")
+    def validity(self, promo_code: Any) -> Text:
+        starts, ends = promo_code.starts_at, promo_code.expires_at
+        if not starts and not ends:
+            return "always"
+        start = f"from {starts:%Y-%m-%d %H:%M}" if starts else ""
+        end = f"until {ends:%Y-%m-%d %H:%M}" if ends else ""
+        return format_html('<span class="lines"><span>{}</span><span>{}</span></span>', start, end)
+
+    @admin.display(description="Description")
+    def about(self, promo_code: Any) -> Text:
+        return clipped(promo_code.description)
+
+    @admin.display(description="Issued (UTC)", ordering="created_at")
+    def issued(self, promo_code: Any) -> Text:
+        return two_lines(day(promo_code.created_at), promo_code.issuer_name)
+
+    # --- One voucher --------------------------------------------------------------------------------------------
+
+    def title_of(self, record: Any) -> str:
+        return str(record.code)
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("State", self.state(record))
+        yield Fact("Used", use_of(record))
+        yield Fact("Credit", amount(record.credit_minor))
+        yield Fact("Valid (UTC)", self.validity(record))
+        yield Fact("Description", record.description or NOTHING)
+        yield Fact("Expect a rush", "yes" if record.hot else "no")
+        yield Fact("Issued by", record.issuer_name)
+        yield Fact("Issued (UTC)", moment(record.created_at))
+        yield Fact("Last changed (UTC)", moment(record.updated_at))
+        if record.retired_at:
+            yield Fact("Retired (UTC)", moment(record.retired_at))
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        yield history_panel(object_type=self.audit_name, object_id=record.code)
+        if request.user.has_perm("promos.view_redemption"):
+            yield redemptions_panel(record)
+
+    def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
+        if record.retired_at or not self.has_change_permission(request):
+            return
+        yield self._tool("pause" if record.active else "resume", record)
+        yield self._tool("retire", record)
+
+    def _tool(self, verb: str, promo_code: PromoCode) -> Tool:
+        url = reverse(f"admin:{self.model_label}_{verb}")
+        return Tool(VERBS[verb].name, f"{url}?id={promo_code.pk}", "danger" if VERBS[verb].danger else "plain")
+
+    # --- Issue and change ---------------------------------------------------------------------------------------
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = IssueForm(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            text = form.cleaned_data["code"]
+            was_retired = PromoCode.objects.filter(code=text).exists()
+            with refusals_on(form, fields=FIELDS):
+                made = issue_code(
+                    code=text,
+                    terms=form.terms(),
+                    by=actor_of(request),
+                    reason=form.cleaned_data["reason"],
+                )
+                said = "was retired, and is back with these terms" if was_retired else "is issued"
+                messages.success(request, f"{made.code} {said}.")
+                return HttpResponseRedirect(change_url(self.model_label, made.pk))
+        return form_page(
+            self, request, title=self.add_title, form=form, submit="Issue", back=list_url(self.model_label)
+        )
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if not self.has_change_permission(request):
+            return super().change_view(request, object_id, form_url, extra_context)
+        promo_code = find_or_404(self, request, unquote(object_id))
+        posted = request.method == "POST"
+        form = ChangeForm(request.POST) if posted else ChangeForm(initial=terms_of(promo_code))
+        if posted and form.is_valid() and self._change(request, promo_code, form):
+            return HttpResponseRedirect(request.path)
+        retired = promo_code.retired_at is not None
+        return record_page(
+            self,
+            request,
+            find_or_404(self, request, unquote(object_id)) if posted else promo_code,
+            form=form,
+            form_title="Bring it back with these terms" if retired else "Change the terms",
+            submit="Bring back" if retired else "Save",
+        )
+
+    def _change(self, request: HttpRequest, promo_code: PromoCode, form: ChangeForm) -> bool:
+        seen_at, was_retired = form.cleaned_data["seen"], promo_code.retired_at is not None
+        with refusals_on(form, fields=FIELDS):
+            try:
+                changed = edit_code(
+                    code=promo_code,
+                    seen_at=seen_at,
+                    terms=form.terms(),
+                    by=actor_of(request),
+                    reason=form.cleaned_data["reason"],
+                )
+            except PromoChanged:
+                form.add_error(None, "Somebody changed this voucher meanwhile. Open it again to see it as it is.")
+                return False
+            if changed.updated_at == seen_at:
+                messages.info(request, f"{changed.code} has these terms already; nothing was changed.")
+            else:
+                messages.success(request, f"{changed.code} is {'back' if was_retired else 'changed'}.")
+        return form.is_valid()
+
+    # --- Pause, resume, retire ----------------------------------------------------------------------------------
+
+    def own_views(self) -> Sequence[tuple[str, str, View]]:
+        return [(f"{verb}/", verb, self._view_of(verb)) for verb in VERBS]
+
+    def _view_of(self, verb: str) -> View:
+        def view(request: HttpRequest) -> HttpResponse:
+            if not self.has_change_permission(request):
+                raise PermissionDenied
+            sent = request.POST if request.method == "POST" else request.GET
+            codes = self._chosen(request, sent.getlist("id"))
+            if not codes:
+                raise Http404
+            form = ReasonForm(request.POST if request.method == "POST" else None)
+            if form.is_valid():
+                self._run(request, VERBS[verb], codes, reason=form.cleaned_data["reason"])
+                alone = len(codes) == 1
+                where = change_url(self.model_label, codes[0].pk) if alone else list_url(self.model_label)
+                return HttpResponseRedirect(where)
+            return self._ask(request, verb, codes, form)
+
+        return view
+
+    def _ask(self, request: HttpRequest, verb: str, codes: Sequence[Any], form: forms.Form) -> HttpResponse:
+        what = codes[0].code if len(codes) == 1 else f"{len(codes)} vouchers"
+        back = change_url(self.model_label, codes[0].pk) if len(codes) == 1 else list_url(self.model_label)
+        return form_page(
+            self,
+            request,
+            title=f"{VERBS[verb].name} {what}",
+            form=form,
+            submit=f"{VERBS[verb].name} {what}",
+            back=back,
+            action=reverse(f"admin:{self.model_label}_{verb}"),
+            facts=[Fact(each.code, format_html("{} {}", self.state(each), use_of(each))) for each in codes],
+            warning=VERBS[verb].warning,
+            danger=VERBS[verb].danger,
+            hidden=[("id", str(each.pk)) for each in codes],
+        )
+
+    def _run(self, request: HttpRequest, verb: Verb, codes: Sequence[Any], *, reason: str) -> None:
+        by = actor_of(request)
+        done: list[str] = []
+        unchanged: list[str] = []
+        for promo_code in codes:
+            try:
+                with busy_is_refused():
+                    changed = verb.act(code=promo_code.code, by=by, reason=reason)
+            except DomainError as error:
+                messages.error(request, f"{promo_code.code} was not {verb.done}: {error.text}.")
+            else:
+                (unchanged if changed.updated_at == promo_code.updated_at else done).append(promo_code.code)
+        if done:
+            messages.success(request, f"{verb.done.capitalize()}: {', '.join(done)}.")
+        if unchanged:
+            messages.info(request, f"Nothing to change, {verb.done} already: {', '.join(unchanged)}.")
+
+    def _chosen(self, request: HttpRequest, ids: Sequence[str]) -> list[Any]:
+        """The vouchers of these ids, whatever the list's filter says of them by now. Raises: Http404."""
+        try:
+            keys = {UUID(identity) for identity in ids}
+        except ValueError:
+            raise Http404 from None
+        if len(keys) > _MOST_AT_ONCE:
+            raise Http404
+        return list(self.get_queryset(request).filter(pk__in=keys).order_by("code"))
+
+    def _from_list(self, request: HttpRequest, queryset: QuerySet[Any], verb: str) -> HttpResponse | None:
+        if request.POST.get("select_across", "0") == "0":
+            codes = self._chosen(request, request.POST.getlist(helpers.ACTION_CHECKBOX_NAME))
+        else:
+            codes = list(queryset.order_by("code")[: _MOST_AT_ONCE + 1])
+        if len(codes) > _MOST_AT_ONCE:
+            messages.error(request, f"Choose at most {_MOST_AT_ONCE} vouchers at once; nothing was changed.")
+            return None
+        return self._ask(request, verb, codes, ReasonForm())
+
+    @admin.action(description="Pause", permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        return self._from_list(request, queryset, "pause")
+
+    @admin.action(description="Resume", permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        return self._from_list(request, queryset, "resume")
+
+    @admin.action(description="Retire", permissions=["change"])
+    def retire(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        return self._from_list(request, queryset, "retire")

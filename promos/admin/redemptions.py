@@ -1,0 +1,200 @@
+"""Redemptions: who used which voucher. A superadmin releases one, with a reason."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+
+from billing.admin.acting import actor_of
+from billing.admin.base import ReadOnlyAdmin, View, find_or_404, form_page
+from billing.admin.display import (
+    NOTHING,
+    Column,
+    Fact,
+    Panel,
+    Text,
+    Tool,
+    amount,
+    badge,
+    change_url,
+    code,
+    link,
+    list_url,
+    moment,
+    state_badge,
+)
+from billing.admin.filters import DayRangeFilter
+from billing.admin.forms import reason_field, refusals_on
+from billing.admin.ledger import CORRECT, ENTRY_COLUMNS, customer_link, customers_like, entry_rows, order_link
+from billing.models import LedgerEntry
+from promos.models import PromoCode, Redemption
+from promos.queries import normal_code
+from promos.use_cases.redeem_code import release
+
+_SHOWN = 20
+# As long as a redemption's own record of it.
+_REASON_LENGTH = 200
+
+
+class ReleaseForm(forms.Form):
+    """Why a redemption is undone."""
+
+    reason = reason_field(length=_REASON_LENGTH)
+
+
+def code_link(promo_code: PromoCode) -> Text:
+    """The voucher, leading to its page; struck through once it is retired."""
+    text = code(promo_code.code)
+    if promo_code.retired_at:
+        text = format_html('<span class="struck">{}</span> {}', text, badge("retired", "bad"))
+    return link(text, change_url("promos_promocode", promo_code.pk))
+
+
+def redemptions_panel(promo_code: PromoCode) -> Panel:
+    """The newest redemptions of a voucher; one query."""
+    redemptions = Redemption.objects.filter(promo_code=promo_code).select_related("customer")
+    return Panel(
+        title="Redemptions",
+        columns=[
+            Column("Time (UTC)"),
+            Column("Customer"),
+            Column("State"),
+            Column("Order"),
+            Column("Credit", right=True),
+        ],
+        rows=[
+            (
+                link(moment(each.reserved_at), change_url("promos_redemption", each.pk)),
+                customer_link(each.customer),
+                state_badge(each.status),
+                order_link(each.order_id),
+                amount(each.credit_minor),
+            )
+            for each in redemptions.order_by("-reserved_at")[:_SHOWN]
+        ],
+        empty="Nobody has redeemed it yet.",
+        more_title="All redemptions",
+        more_url=list_url("promos_redemption", promo_code__code=promo_code.code),
+    )
+
+
+@admin.register(Redemption)
+class RedemptionAdmin(ReadOnlyAdmin):
+    """One customer's use of a voucher."""
+
+    list_display = ("when", "voucher", "customer_named", "state", "granted_amount", "order", "released")
+    list_filter = ("status", ("reserved_at", DayRangeFilter))
+    list_filter_submit = True
+    list_select_related = ("promo_code", "customer")
+    narrow_by = {"promo_code__code": "voucher", "customer__user_id": "customer", "order_id": "order"}
+    search_fields = ("id",)
+    search_help_text = "Voucher's code; customer's e-mail or user id; redemption or order id"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Redemption, Redemption]:
+        return Redemption.objects.select_related("promo_code", "customer")
+
+    def found_by(self, term: str) -> Q:
+        codes = PromoCode.objects.filter(code=normal_code(term))
+        found = Q(promo_code__in=codes) | Q(customer__in=customers_like(term))
+        try:
+            key = UUID(term)
+        except ValueError:
+            return found
+        return found | Q(pk=key) | Q(order_id=key)
+
+    @admin.display(description="Time (UTC)")
+    def when(self, redemption: Redemption) -> Text:
+        return moment(redemption.reserved_at)
+
+    @admin.display(description="Voucher")
+    def voucher(self, redemption: Redemption) -> Text:
+        return code_link(redemption.promo_code)
+
+    @admin.display(description="Customer")
+    def customer_named(self, redemption: Redemption) -> Text:
+        return customer_link(redemption.customer)
+
+    @admin.display(description="State")
+    def state(self, redemption: Redemption) -> Text:
+        return state_badge(redemption.status)
+
+    @admin.display(description="Credit")
+    def granted_amount(self, redemption: Redemption) -> Text:
+        return amount(redemption.credit_minor)
+
+    @admin.display(description="Order")
+    def order(self, redemption: Redemption) -> Text:
+        return order_link(redemption.order_id)
+
+    @admin.display(description="Released because")
+    def released(self, redemption: Redemption) -> Text:
+        return redemption.release_reason or NOTHING
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("State", self.state(record))
+        yield Fact("Voucher", self.voucher(record))
+        yield Fact("Customer", self.customer_named(record))
+        yield Fact("Credit", amount(record.credit_minor))
+        yield Fact("Order", order_link(record.order_id))
+        yield Fact("Reserved (UTC)", moment(record.reserved_at))
+        yield Fact("Confirmed (UTC)", moment(record.confirmed_at))
+        if record.released_at:
+            yield Fact("Released (UTC)", moment(record.released_at))
+            yield Fact("Released because", record.release_reason)
+        yield Fact("Redemption id", code(record.pk))
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        entries = LedgerEntry.objects.filter(account_id=record.customer_id, redemption_id=record.pk)
+        yield Panel(
+            title="Ledger",
+            columns=ENTRY_COLUMNS,
+            rows=entry_rows(entries.order_by("version")),
+            empty="No credit was granted yet.",
+        )
+
+    def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
+        if request.user.has_perm(CORRECT) and record.status == Redemption.Status.CONFIRMED:
+            url = reverse("admin:promos_redemption_release", args=[record.pk])
+            yield Tool("Release", url, "danger")
+
+    def own_views(self) -> Sequence[tuple[str, str, View]]:
+        return [("<uuid:redemption_id>/release/", "release", self.release_view)]
+
+    def release_view(self, request: HttpRequest, redemption_id: UUID) -> HttpResponse:
+        """Asks why, and undoes place, redemption and credit together."""
+        if not request.user.has_perm(CORRECT):
+            raise PermissionDenied
+        redemption = find_or_404(self, request, str(redemption_id))
+        form = ReleaseForm(request.POST if request.method == "POST" else None)
+        page = change_url(self.model_label, redemption.pk)
+        if form.is_bound and redemption.status != Redemption.Status.CONFIRMED:
+            form.add_error(None, "Only a confirmed redemption is released here; this one is not any more.")
+        if form.is_valid():
+            with refusals_on(form):
+                release(redemption=redemption, reason=form.cleaned_data["reason"], by=actor_of(request))
+                messages.success(request, "The redemption is released: its place is free and its credit taken back.")
+                return HttpResponseRedirect(page)
+        return form_page(
+            self,
+            request,
+            title="Release",
+            form=form,
+            submit="Release this redemption",
+            back=page,
+            parent=(self.title_of(redemption), page),
+            facts=[
+                Fact("Voucher", self.voucher(redemption)),
+                Fact("Customer", self.customer_named(redemption)),
+                Fact("Credit", amount(redemption.credit_minor)),
+            ],
+            warning="The place becomes free, the customer may redeem the voucher again, and the credit is taken back"
+            " by a reversal. It is refused where the credit was spent.",
+            danger=True,
+        )

@@ -1,0 +1,64 @@
+"""The state of a promo code as staff see it: the first thing that stands against redeeming it."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, TextChoices, Value, When
+from django.utils.safestring import SafeString
+
+from billing.admin.display import badge
+from promos.models import PromoCode, PromoCounter
+
+
+class State(TextChoices):
+    """In the order in which `promos.use_cases.check_eligibility.problem_of` looks."""
+
+    RETIRED = "retired", "Retired"
+    PAUSED = "paused", "Paused"
+    NOT_STARTED = "not-started", "Not started"
+    EXPIRED = "expired", "Expired"
+    EXHAUSTED = "exhausted", "Exhausted"
+    LIVE = "live", "Live"
+
+
+SHOWN_IN_ORDER = (
+    State.LIVE,
+    State.PAUSED,
+    State.NOT_STARTED,
+    State.EXPIRED,
+    State.EXHAUSTED,
+    State.RETIRED,
+)
+_KINDS = {State.LIVE: "good", State.NOT_STARTED: "info", State.PAUSED: "warn", State.RETIRED: "bad"}
+
+
+def with_state(codes: QuerySet[PromoCode, PromoCode], *, now: datetime) -> QuerySet[PromoCode, PromoCode]:
+    """The codes with `state`."""
+    place_free = Exists(PromoCounter.objects.filter(promo_code=OuterRef("pk"), used__lt=F("quota")))
+    return codes.annotate(
+        state=Case(
+            When(retired_at__isnull=False, then=Value(State.RETIRED.value)),
+            When(active=False, then=Value(State.PAUSED.value)),
+            When(starts_at__gt=now, then=Value(State.NOT_STARTED.value)),
+            When(expires_at__lte=now, then=Value(State.EXPIRED.value)),
+            When(Q(max_redemptions__gt=0) & ~place_free, then=Value(State.EXHAUSTED.value)),
+            default=Value(State.LIVE.value),
+            output_field=CharField(),
+        )
+    )
+
+
+def state_of(code: Any) -> State:
+    """The state of a code that `with_state` read."""
+    return State(code.state)
+
+
+def state_badge(state: State) -> SafeString:
+    """The state, coloured by whether the code can be redeemed."""
+    return badge(str(state.label), _KINDS.get(state, "plain"))
+
+
+def use_of(code: Any) -> str:
+    """How much of a code with `times_redeemed` is used: `3 of 50`, or `3, no cap`."""
+    used, cap = code.times_redeemed, code.max_redemptions
+    return f"{used:,} of {cap:,}" if cap else f"{used:,}, no cap"

@@ -1,0 +1,239 @@
+"""A superadmin corrects credit in the console: adjusts a balance, reverses an entry, always saying why."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from billing.actor import SUPERADMIN
+from billing.models import Account, Customer, LedgerEntry, User
+from billing.use_cases.hold_credit import hold
+from billing.use_cases.post_entry import spend
+from billing.use_cases.verify_ledger import verify_ledger
+from promos.use_cases.redeem_code import redeem
+from promos.use_cases.verify_redemptions import verify_redemptions
+from tests.console import ADDRESS, client_of, errors, member, told
+from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor, give_credit
+from tests.snapshot import nothing_changes, only_changes
+
+pytestmark = pytest.mark.django_db
+
+WHY = "double booking of 3 March"
+NO_ORDER = UUID(int=1)
+
+
+@pytest.fixture
+def sara(db: None) -> User:
+    return member(SUPERADMIN)
+
+
+@pytest.fixture
+def client(sara: User) -> Client:
+    return client_of(sara)
+
+
+@pytest.fixture
+def ada(db: None) -> Customer:
+    """With 50.000 OMR, of which 20.000 are held."""
+    customer = CustomerFactory.create(user_id="ada")
+    give_credit(customer, 50_000)
+    hold(customer_id=customer.pk, amount_minor=20_000, order_id=NO_ORDER)
+    return customer
+
+
+def adjusting(customer: Customer) -> str:
+    return reverse("admin:billing_customer_adjust", args=[customer.pk])
+
+
+def reversing(entry: LedgerEntry) -> str:
+    return reverse("admin:billing_ledgerentry_reverse", args=[entry.pk])
+
+
+def account_of(customer: Customer) -> Account:
+    return Account.objects.get(pk=customer.pk)
+
+
+def confirmed(**sent: str) -> dict[str, str]:
+    return {"reason": WHY, "seen": "1", "confirmed": "yes", **sent}
+
+
+def newest(customer: Customer) -> dict[str, Any]:
+    fields = ("kind", "amount_minor", "balance_after_minor", "note", "actor_id", "actor_role", "channel", "address")
+    return dict(LedgerEntry.objects.filter(account_id=customer.pk).values(*fields).latest("version"))
+
+
+def by(user: User, kind: str, amount_minor: int, balance_minor: int) -> dict[str, Any]:
+    """The ledger entry that this superadmin's correction must leave."""
+    return {
+        "kind": kind,
+        "amount_minor": amount_minor,
+        "balance_after_minor": balance_minor,
+        "note": WHY,
+        "actor_id": user.sub,
+        "actor_role": SUPERADMIN,
+        "channel": "admin",
+        "address": ADDRESS,
+    }
+
+
+# --- Adjust -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("amount", "minor"), [("5.250", 5_250), ("+1", 1_000), ("-30", -30_000)])
+def test_adjusts_after_showing_what_it_becomes(
+    client: Client, sara: User, ada: Customer, amount: str, minor: int
+) -> None:
+    page = client.get(adjusting(ada))
+    seen = page.context["form"].initial["seen"]
+    with nothing_changes():
+        asked = client.post(adjusting(ada), {"amount": amount, "reason": WHY, "seen": seen})
+    facts = {fact.title: fact.value for fact in asked.context["facts"]}
+    then = f"{(50_000 + minor) / 1000:.3f} OMR"
+    assert then in facts["Credit then"]
+    assert 'name="confirmed"' in asked.content.decode()
+    with only_changes("billing_ledgerentry", "billing_account"):
+        done = client.post(adjusting(ada), confirmed(amount=amount, seen=seen))
+    assert done.headers["Location"] == reverse("admin:billing_customer_change", args=[ada.pk])
+    assert newest(ada) == by(sara, "adjustment", minor, 50_000 + minor)
+    assert verify_ledger().sound
+
+
+def test_a_second_click_adjusts_nothing_more(client: Client, ada: Customer) -> None:
+    client.post(adjusting(ada), confirmed(amount="5"))
+    with nothing_changes():
+        again = client.post(adjusting(ada), confirmed(amount="5"))
+    assert errors(again) == {"__all__": ["The credit changed since you looked. Open the customer again."]}
+    assert account_of(ada).balance_minor == 55_000
+
+
+BAD_ADJUSTMENTS = [
+    ("amount", "", "This field is required."),
+    ("amount", "0", "An adjustment of zero changes nothing."),
+    ("amount", "-0.000", "An adjustment of zero changes nothing."),
+    ("amount", "1.2345", "OMR has at most 3 decimals"),
+    ("amount", "NaN", "Write the amount in figures, with a point for decimals: 5.25"),
+    ("amount", "--5", "Write the amount in figures, with a point for decimals: 5.25"),
+    ("amount", "\N{ARABIC-INDIC DIGIT FIVE}", "Write the amount in figures, with a point for decimals: 5.25"),
+    ("amount", "5\0", "Write the amount in figures, with a point for decimals: 5.25"),
+    ("amount", "9" * 20, "An amount may not exceed 1000000000000 of the currency's smallest unit"),
+    ("amount", "-30.001", "The available credit does not cover this amount."),
+    ("reason", " ", "This field is required."),
+    ("reason", "a\0b", "Null characters are not allowed."),
+    ("seen", "", "This field is required."),
+    ("seen", "x", "Enter a whole number."),
+    ("seen", "9" * 5000, "Enter a whole number."),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "sentence"), BAD_ADJUSTMENTS)
+def test_a_bad_adjustment_changes_nothing(
+    client: Client, ada: Customer, field: str, value: str, sentence: str
+) -> None:
+    with nothing_changes():
+        answer = client.post(adjusting(ada), confirmed(amount="5") | {field: value})
+    assert errors(answer) == {field: [sentence]}
+
+
+def test_credit_that_was_held_meanwhile_is_not_taken(
+    client: Client, ada: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The page looks before the lock; the database, which looks under it, refuses all the same.
+    monkeypatch.setattr(Account, "available_minor", 10**9)
+    with nothing_changes():
+        answer = client.post(adjusting(ada), confirmed(amount="-30.001"))
+    assert errors(answer) == {"amount": ["The available credit does not cover this amount."]}
+
+
+@pytest.mark.parametrize("number", [0, 10**8, 10**30])
+def test_a_customer_who_is_not_there_is_not_found(client: Client, number: int) -> None:
+    for name in ("adjust", "change"):
+        address = reverse(f"admin:billing_customer_{name}", args=[number])
+        assert client.get(address).status_code == HTTPStatus.NOT_FOUND
+
+
+# --- Reverse ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def granted(ada: Customer) -> LedgerEntry:
+    return LedgerEntry.objects.get(account_id=ada.pk)
+
+
+def test_reverses_an_entry(client: Client, sara: User, ada: Customer) -> None:
+    spent = spend(customer_id=ada.pk, amount_minor=9_000, order_id=NO_ORDER, by=acting(ada))
+    asked = client.get(reversing(spent)).content.decode()
+    assert "The order that it paid for stays as it is." in asked
+    with only_changes("billing_ledgerentry", "billing_account"):
+        answer = client.post(reversing(spent), {"reason": WHY})
+    made = LedgerEntry.objects.get(reverses=spent)
+    assert answer.headers["Location"] == reverse("admin:billing_ledgerentry_change", args=[made.pk])
+    assert newest(ada) == by(sara, "reversal", 9_000, 50_000)
+    page = client.get(reverse("admin:billing_ledgerentry_change", args=[spent.pk])).content.decode()
+    assert "Reversed by" in page
+    assert "/reverse/" not in page
+
+
+def test_an_entry_is_reversed_once(client: Client, ada: Customer) -> None:
+    spent = spend(customer_id=ada.pk, amount_minor=9_000, order_id=NO_ORDER, by=acting(ada))
+    client.post(reversing(spent), {"reason": WHY})
+    with nothing_changes():
+        answer = client.post(reversing(spent), {"reason": WHY})
+    assert errors(answer) == {"__all__": ["The entry was reversed already."]}
+
+
+def test_a_reversal_is_not_reversed(client: Client, ada: Customer) -> None:
+    spent = spend(customer_id=ada.pk, amount_minor=9_000, order_id=NO_ORDER, by=acting(ada))
+    client.post(reversing(spent), {"reason": WHY})
+    undone = LedgerEntry.objects.get(reverses=spent)
+    with nothing_changes():
+        answer = client.post(reversing(undone), {"reason": WHY})
+    sentence = "A reversal is not reversed: adjust the customer's credit instead."
+    assert errors(answer) == {"__all__": [sentence]}
+
+
+def test_a_reversal_that_credit_does_not_cover_is_refused(client: Client, granted: LedgerEntry) -> None:
+    with nothing_changes():
+        answer = client.post(reversing(granted), {"reason": WHY})
+    assert errors(answer) == {"__all__": ["The available credit does not cover this amount."]}
+
+
+def test_a_redemptions_credit_is_not_reversed_without_the_redemption(client: Client) -> None:
+    code = PromoCodeFactory.create(max_redemptions=1)
+    redeem(code=code.code, user_id="bob", by=actor())
+    entry = LedgerEntry.objects.get(account__customer__user_id="bob")
+    page = client.get(reverse("admin:billing_ledgerentry_change", args=[entry.pk]))
+    assert "/reverse/" not in page.content.decode()
+    with nothing_changes():
+        answer = client.post(reversing(entry), {"reason": WHY})
+    sentence = "This credit comes from a redemption: release the redemption, which takes it back with its place."
+    assert errors(answer) == {"__all__": [sentence]}
+    assert verify_redemptions() is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        ("", "This field is required."),
+        (" ", "This field is required."),
+        ("a\0b", "Null characters are not allowed."),
+        ("x" * 501, "Ensure this value has at most 500 characters (it has 501)."),
+    ],
+)
+def test_a_reversal_says_why(client: Client, granted: LedgerEntry, reason: str, sentence: str) -> None:
+    with nothing_changes():
+        answer = client.post(reversing(granted), {"reason": reason})
+    assert errors(answer) == {"reason": [sentence]}
+
+
+def test_an_entry_that_is_not_there_is_not_found(client: Client) -> None:
+    for name in ("change", "reverse"):
+        address = reverse(f"admin:billing_ledgerentry_{name}", args=[NO_ORDER])
+        assert client.get(address).status_code == HTTPStatus.NOT_FOUND
+
+
+def test_a_superadmins_message_names_the_customer(client: Client, ada: Customer) -> None:
+    answer = client.post(adjusting(ada), confirmed(amount="5"))
+    assert told(answer) == [f"The credit of {ada} is adjusted by 5.000 OMR."]

@@ -1,0 +1,158 @@
+"""Which role may what in the console: every model, every way to change it, exactly."""
+
+import importlib
+from http import HTTPStatus
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+
+from billing.actor import AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN
+from tests.console import NO_ROLE, SUPERUSER, client_of, member, one_of_each
+from tests.snapshot import nothing_changes
+
+pytestmark = pytest.mark.django_db
+
+# v: sees list and page; a: adds; c: changes. Nothing is ever deleted.
+RECORDS = (
+    "billing_auditentry",
+    "billing_customer",
+    "billing_hold",
+    "billing_invoice",
+    "billing_ledgerentry",
+    "billing_organization",
+    "billing_subscription",
+    "orders_order",
+    "orders_outboxevent",
+    "procrastinate_procrastinatejob",
+    "promos_redemption",
+)
+CATALOG = ("orders_plan", "orders_addon", "orders_app", "orders_industry", "orders_bundle")
+EVERYTHING = {
+    **dict.fromkeys(RECORDS, "v"),
+    **dict.fromkeys(CATALOG, "vac"),
+    "promos_promocode": "vac",
+    "billing_user": "vac",
+}
+MATRIX = {
+    SUPERUSER: EVERYTHING,
+    SUPERADMIN: EVERYTHING,
+    SOVEREIGN_ADMIN: {"promos_promocode": "vac"},
+    AUDITOR: {**dict.fromkeys(RECORDS, "v"), "promos_promocode": "v"},
+    NO_ROLE: {},
+}
+# Changes that are no form of Django's: the page → who may.
+CORRECTIONS = (
+    ("admin:billing_customer_adjust", "billing_customer"),
+    ("admin:billing_ledgerentry_reverse", "billing_ledgerentry"),
+    ("admin:promos_redemption_release", "promos_redemption"),
+)
+
+
+def answers(client: Client, name: str, key: object) -> str:
+    """What the console lets this client do with a model, in the letters of the matrix; `d` for deletion."""
+    change = reverse(f"admin:{name}_change", args=[key])
+    asked = {
+        "v": client.get(reverse(f"admin:{name}_changelist")).status_code,
+        "a": client.get(reverse(f"admin:{name}_add")).status_code,
+        "c": client.post(change, {}).status_code,
+        "d": client.get(reverse(f"admin:{name}_delete", args=[key])).status_code,
+    }
+    assert set(asked.values()) <= {HTTPStatus.OK, HTTPStatus.FORBIDDEN}
+    assert client.get(change).status_code == asked["v"]
+    assert client.post(reverse(f"admin:{name}_add"), {}).status_code == asked["a"]
+    deleted = client.post(reverse(f"admin:{name}_delete", args=[key]), {"post": "yes"})
+    assert deleted.status_code == HTTPStatus.FORBIDDEN
+    return "".join(letter for letter, status in asked.items() if status == HTTPStatus.OK)
+
+
+@pytest.mark.parametrize("role", MATRIX)
+def test_a_role_may_exactly_this(role: str) -> None:
+    keys = one_of_each()
+    client = client_of(member(role))
+    with nothing_changes():
+        found = {name: may for name, key in keys.items() if (may := answers(client, name, key))}
+    assert found == MATRIX[role]
+
+
+def test_the_matrix_names_every_model_of_the_console() -> None:
+    registered = {f"{model._meta.app_label}_{model._meta.model_name}" for model in admin.site._registry}
+    assert registered == EVERYTHING.keys()
+
+
+@pytest.mark.parametrize("role", MATRIX)
+def test_only_a_superadmin_corrects_money(role: str) -> None:
+    keys = one_of_each()
+    client = client_of(member(role))
+    may = HTTPStatus.OK if role in (SUPERUSER, SUPERADMIN) else HTTPStatus.FORBIDDEN
+    with nothing_changes():
+        for page, name in CORRECTIONS:
+            address = reverse(page, args=[keys[name]])
+            assert client.get(address).status_code == may
+            assert client.post(address, {}).status_code == may
+
+
+@pytest.mark.parametrize("role", MATRIX)
+@pytest.mark.parametrize("verb", ["pause", "resume", "retire"])
+def test_who_changes_a_voucher_changes_its_state(role: str, verb: str) -> None:
+    key = str(one_of_each()["promos_promocode"])
+    client = client_of(member(role))
+    allowed = "c" in MATRIX[role].get("promos_promocode", "")
+    may = HTTPStatus.OK if allowed else HTTPStatus.FORBIDDEN
+    address = reverse(f"admin:promos_promocode_{verb}")
+    with nothing_changes():
+        assert client.get(address, {"id": key}).status_code == may
+        assert client.post(address, {"id": key}).status_code == may
+
+
+@pytest.mark.parametrize("role", [AUDITOR, SUPERADMIN, SUPERUSER])
+def test_a_record_has_no_action_to_run(role: str) -> None:
+    keys = one_of_each()
+    client = client_of(member(role))
+    with nothing_changes():
+        for name in RECORDS:
+            address = reverse(f"admin:{name}_changelist")
+            assert b"<select" not in client.get(address).content
+            sent = {"action": "delete_selected", "_selected_action": [str(keys[name])], "post": "yes"}
+            assert client.post(address, sent).status_code == HTTPStatus.FORBIDDEN
+
+
+@pytest.mark.parametrize("name", ["promos_promocode", "orders_plan", "billing_user"])
+def test_not_even_a_superuser_deletes_from_a_list(name: str) -> None:
+    key = one_of_each()[name]
+    client = client_of(member(SUPERUSER))
+    address = reverse(f"admin:{name}_changelist")
+    assert b"delete_selected" not in client.get(address).content
+    with nothing_changes():
+        client.post(address, {"action": "delete_selected", "_selected_action": [str(key)], "post": "yes"})
+
+
+def test_a_customer_is_asked_to_sign_in_as_staff() -> None:
+    client = client_of(member(CUSTOMER))
+    for address in (reverse("admin:index"), reverse("admin:promos_promocode_changelist")):
+        answer = client.get(address)
+        assert answer.status_code == HTTPStatus.FOUND
+        assert answer.headers["Location"].startswith(reverse("admin:login"))
+
+
+@pytest.mark.parametrize("role", MATRIX)
+def test_the_menu_holds_what_the_role_may_see(role: str) -> None:
+    keys = one_of_each()
+    page = client_of(member(role)).get(reverse("admin:index")).content.decode()
+    menu = page[page.index('id="nav-sidebar-apps"') : page.index('id="main"')]
+    listed = {name for name in keys if f'href="{reverse(f"admin:{name}_changelist")}"' in menu}
+    assert listed == {name for name, may in MATRIX[role].items() if "v" in may}
+
+
+def test_the_groups_are_made_by_migration_and_can_be_taken_back() -> None:
+    migration = importlib.import_module("billing.migrations.0003_staff_groups")
+    made = {group.name: group.permissions.count() for group in Group.objects.all()}
+    assert made == {SUPERADMIN: 11 + 2 + 1 + 15 + 3 + 1, SOVEREIGN_ADMIN: 3, AUDITOR: 12}
+    migration.drop_groups(apps, None)
+    assert not Group.objects.exists()
+    migration.make_groups(apps, None)
+    migration.make_groups(apps, None)
+    assert {group.name: group.permissions.count() for group in Group.objects.all()} == made

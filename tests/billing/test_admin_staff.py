@@ -1,0 +1,206 @@
+"""A superadmin gives roles in the console: once each, audited, and nobody shuts themselves out."""
+
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+
+from billing.actor import AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN
+from billing.models import AuditEntry, User
+from billing.use_cases.assign_role import assign_role, role_of
+from tests.console import ADDRESS, NO_ROLE, SUPERUSER, audited, client_of, errors, in_console, member, newest_audit
+from tests.factories import UserFactory, actor
+from tests.snapshot import nothing_changes, only_changes
+
+pytestmark = pytest.mark.django_db
+
+ADD = "/admin/billing/user/add/"
+WHY = "joins the voucher team"
+PASSWORD = "nine-brass-lanterns"
+
+
+@pytest.fixture
+def sara(db: None) -> User:
+    return member(SUPERADMIN)
+
+
+@pytest.fixture
+def client(sara: User) -> Client:
+    return client_of(sara)
+
+
+def page_of(user: User) -> str:
+    return reverse("admin:billing_user_change", args=[user.pk])
+
+
+def form_of(user: User, **changed: str) -> dict[str, str]:
+    kept = {"username": user.username, "email": user.email, "is_active": "on", "role": role_of(user), "reason": WHY}
+    return {name: value for name, value in (kept | changed).items() if value}
+
+
+def stored(user: User) -> User:
+    return User.objects.get(pk=user.pk)
+
+
+def new_member(**changed: str) -> dict[str, str]:
+    given = {"username": "omar", "email": "omar@example.org", "role": SOVEREIGN_ADMIN, "usable_password": "true"}
+    return given | {"password1": PASSWORD, "password2": PASSWORD, "reason": WHY} | changed
+
+
+def test_adds_a_member_who_can_sign_in(client: Client, sara: User) -> None:
+    with only_changes("billing_user", "billing_user_groups", "billing_auditentry"):
+        client.post(ADD, new_member())
+    omar = User.objects.get(username="omar")
+    assert (role_of(omar), omar.is_staff, omar.is_superuser) == (SOVEREIGN_ADMIN, True, False)
+    given = AuditEntry.objects.get(action="user.role_changed")
+    assert (given.object_id, given.reason) == (str(omar.pk), WHY)
+    assert given.changes == {"role": [CUSTOMER, SOVEREIGN_ADMIN], "is_staff": [False, True]}
+    created = AuditEntry.objects.get(action="user.created")
+    assert created.changes == {"username": [None, "omar"], "email": [None, "omar@example.org"]}
+    assert {entry.actor_id for entry in (given, created)} == {sara.sub}
+    assert Client().login(username="omar", password=PASSWORD)
+
+
+BAD_MEMBERS: list[tuple[dict[str, str], list[str]]] = [
+    ({"username": ""}, ["username"]),
+    ({"username": "a b"}, ["username"]),
+    ({"username": "a\0b"}, ["username"]),
+    ({"username": SUPERADMIN}, ["username"]),
+    ({"username": "x" * 151}, ["username"]),
+    ({"email": "nobody"}, ["email"]),
+    ({"email": "a\0b@example.org"}, ["email"]),
+    ({"role": ""}, ["role"]),
+    ({"role": "emperor"}, ["role"]),
+    ({"role": "\0"}, ["role"]),
+    ({"password2": "other"}, ["password2"]),
+    ({"password1": "short", "password2": "short"}, ["password2"]),
+    ({"reason": ""}, ["reason"]),
+    ({"reason": "a\0b"}, ["reason"]),
+]
+
+
+@pytest.mark.parametrize(("given", "fields"), BAD_MEMBERS)
+def test_a_bad_member_is_not_added(client: Client, given: dict[str, str], fields: list[str]) -> None:
+    with nothing_changes():
+        answer = client.post(ADD, new_member(**given))
+    assert list(errors(answer)) == fields
+
+
+@pytest.mark.parametrize("role", [SUPERADMIN, AUDITOR, CUSTOMER])
+def test_changes_a_role(client: Client, sara: User, role: str) -> None:
+    omar = member(SOVEREIGN_ADMIN)
+    answer = client.post(page_of(omar), form_of(omar, role=role))
+    assert answer.status_code == HTTPStatus.FOUND
+    assert (role_of(stored(omar)), stored(omar).is_staff) == (role, role != CUSTOMER)
+    assert newest_audit() == audited(sara, "user.role_changed", omar.pk, why=WHY)
+    changes = {"role": [SOVEREIGN_ADMIN, role], "is_staff": [True, role != CUSTOMER]}
+    assert AuditEntry.objects.get().changes == changes
+
+
+def test_a_superuser_can_be_made_less(client: Client) -> None:
+    root = member(SUPERUSER)
+    client.post(page_of(root), form_of(root, role=AUDITOR))
+    assert (role_of(stored(root)), stored(root).is_superuser) == (AUDITOR, False)
+
+
+def test_a_superuser_who_stays_superadmin_is_not_touched(client: Client) -> None:
+    root = member(SUPERUSER)
+    with nothing_changes():
+        client.post(page_of(root), form_of(root))
+    assert stored(root).is_superuser
+
+
+def test_shuts_a_member_out(client: Client, sara: User) -> None:
+    omar = member(SOVEREIGN_ADMIN)
+    theirs = client_of(omar)
+    client.post(page_of(omar), form_of(omar, is_active=""))
+    assert newest_audit() == audited(sara, "user.changed", omar.pk, why=WHY)
+    assert AuditEntry.objects.get().changes == {"is_active": [True, False]}
+    assert theirs.get(reverse("admin:index")).status_code == HTTPStatus.FOUND
+
+
+def test_nobody_takes_their_own_role_or_access_away(client: Client, sara: User) -> None:
+    with nothing_changes():
+        answer = client.post(page_of(sara), form_of(sara, role=AUDITOR, is_active=""))
+    assert errors(answer) == {
+        "role": ["Your own role is changed by another superadmin."],
+        "is_active": ["You cannot shut yourself out."],
+    }
+
+
+def test_a_taken_name_is_told_on_its_field(client: Client) -> None:
+    omar, aisha = member(SOVEREIGN_ADMIN), member(AUDITOR)
+    with nothing_changes():
+        answer = client.post(page_of(omar), form_of(omar, username=aisha.username))
+    assert list(errors(answer)) == ["username"]
+
+
+def test_a_name_that_was_taken_meanwhile_is_no_failure(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    omar, aisha = member(SOVEREIGN_ADMIN), member(AUDITOR)
+    monkeypatch.setattr(User, "validate_unique", lambda *_, **__: None)
+    monkeypatch.setattr(User, "validate_constraints", lambda *_, **__: None)
+    with nothing_changes():
+        answer = client.post(page_of(omar), form_of(omar, username=aisha.username))
+    assert answer.headers["Location"] == page_of(omar)
+
+
+def test_a_password_set_anew_is_audited_without_it(client: Client, sara: User) -> None:
+    omar = member(SOVEREIGN_ADMIN)
+    address = reverse("admin:auth_user_password_change", args=[omar.pk])
+    assert "Set a password" in client.get(address).content.decode()
+    sent: dict[str, Any] = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
+    with only_changes("billing_user", "billing_auditentry", "django_session"):
+        client.post(address, {**sent, "set-password": "1"})
+    assert stored(omar).check_password(PASSWORD)
+    assert newest_audit() == audited(sara, "user.changed", omar.pk, why="")
+    assert AuditEntry.objects.get().changes == {"password": [None, "set anew"]}
+
+
+@pytest.mark.parametrize("key", ["0", "x", "9" * 30])
+def test_a_user_who_is_not_there_is_no_failure(client: Client, key: str) -> None:
+    for name in ("billing_user_change", "auth_user_password_change"):
+        status = client.get(reverse(f"admin:{name}", args=[key])).status_code
+        assert status in (HTTPStatus.FOUND, HTTPStatus.NOT_FOUND)
+
+
+def test_the_list_shows_staff_and_on_demand_everybody(client: Client, sara: User) -> None:
+    customer = UserFactory.create()
+    address = reverse("admin:billing_user_changelist")
+    assert set(client.get(address).context["cl"].result_list) == {sara}
+    assert set(client.get(address, {"kind": "all"}).context["cl"].result_list) == {sara, customer}
+
+
+def test_the_history_of_a_user_is_in_the_audit_trail(client: Client) -> None:
+    omar = member(SOVEREIGN_ADMIN)
+    client.post(page_of(omar), form_of(omar, role=AUDITOR))
+    found = client.get(reverse("admin:billing_user_history", args=[omar.pk]), follow=True)
+    assert [entry.action for entry in found.context["cl"].result_list] == ["user.role_changed"]
+    assert ADDRESS in found.content.decode()
+
+
+def test_a_role_given_again_changes_nothing(sara: User) -> None:
+    omar = member(SOVEREIGN_ADMIN)
+    with nothing_changes():
+        assign_role(user=omar, role=SOVEREIGN_ADMIN, by=in_console(sara), reason=WHY)
+
+
+def test_a_role_that_does_not_exist_cannot_be_given() -> None:
+    omar = member(SOVEREIGN_ADMIN)
+    with nothing_changes(), pytest.raises(ValueError, match="emperor"):
+        assign_role(user=omar, role="emperor", by=actor(), reason=WHY)
+
+
+def test_staff_without_a_role_can_be_made_no_staff(client: Client) -> None:
+    nobody = member(NO_ROLE)
+    client.post(page_of(nobody), form_of(nobody))
+    assert not stored(nobody).is_staff
+
+
+def test_a_role_takes_the_place_of_all_others() -> None:
+    both = member(SOVEREIGN_ADMIN)
+    both.groups.add(Group.objects.get(name=AUDITOR))
+    assign_role(user=both, role=SOVEREIGN_ADMIN, by=actor(), reason=WHY)
+    assert {group.name for group in both.groups.all()} == {SOVEREIGN_ADMIN}

@@ -1,0 +1,328 @@
+"""Every rule of billing's tables is attacked with raw SQL; what a rule is, tests/rules.py says."""
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_django import DjangoDbBlocker
+
+from tests.factories import CustomerFactory
+from tests.history import CAPTURED, FREED, HELD, committed_history
+from tests.rules import (
+    ORDER,
+    TRIGGERS_OFF,
+    Attack,
+    Attacks,
+    assert_accepted,
+    assert_refused,
+    customer,
+    each,
+    inserting,
+    organization,
+    rules_of,
+    triggers_without_rule,
+)
+
+pytestmark = pytest.mark.django_db
+
+ADA, BOB, CAROL = customer("ada"), customer("bob"), customer("carol")
+SPEND = f"(SELECT id FROM billing_ledgerentry WHERE kind = 'spend' AND order_id = {ORDER})"
+GRANT = f"(SELECT id FROM billing_ledgerentry WHERE kind = 'grant' AND order_id = {ORDER})"
+REVERSAL = "(SELECT id FROM billing_ledgerentry WHERE kind = 'reversal' AND amount_minor = -7000)"
+REVERSED = "(SELECT id FROM billing_ledgerentry WHERE kind = 'adjustment' AND amount_minor = 7000)"
+
+_ENTRY = {"reason": "'test'", "actor_id": "'ada'", "actor_role": "'customer'", "channel": "'api'"}
+VALID = {
+    "billing_customer": {"user_id": "'eve'"},
+    "billing_ledgerentry": {"account_id": BOB, "kind": "'grant'", "amount_minor": "100", **_ENTRY},
+    "billing_hold": {"account_id": BOB, "order_id": "gen_random_uuid()", "amount_minor": "100"},
+    "billing_organization": {
+        "customer_id": ADA,
+        "slug": "'free'",
+        "name": "'Free'",
+        "apps": "'[]'",
+        "addons": "'[]'",
+    },
+    "billing_subscription": {
+        "customer_id": BOB,
+        "organization_id": organization("bobs"),
+        "order_id": "gen_random_uuid()",
+        "plan_id": "gen_random_uuid()",
+        "addon_ids": "'[]'",
+        "amount_minor": "0",
+        "currency": "'OMR'",
+        "status": "'active'",
+        "paid_by": "'credit'",
+        "current_period_start": "now()",
+        "current_period_end": "now() + interval '1 month'",
+    },
+    "billing_invoice": {
+        "customer_id": ADA,
+        "organization_id": organization("acme"),
+        "subscription_id": "(SELECT id FROM billing_subscription)",
+        "order_id": "gen_random_uuid()",
+        "amount_minor": "0",
+        "currency": "'OMR'",
+        "status": "'open'",
+        "period_start": "now()",
+        "period_end": "now() + interval '1 month'",
+    },
+    "billing_auditentry": {
+        "action": "'test'",
+        "object_type": "'order'",
+        "object_id": "'1'",
+        "changes": "'{}'",
+        "actor_id": "'ada'",
+        "actor_role": "'customer'",
+        "channel": "'api'",
+    },
+    "billing_ratelimitwindow": {"key": "'k'", "hits": "1", "ends_at": "now()"},
+}
+
+
+def entry(**wrong: str) -> str:
+    return inserting("billing_ledgerentry", VALID["billing_ledgerentry"], **wrong)
+
+
+def hold(**wrong: str) -> str:
+    return inserting("billing_hold", VALID["billing_hold"], **wrong)
+
+
+def organization_row(**wrong: str) -> str:
+    return inserting("billing_organization", VALID["billing_organization"], **wrong)
+
+
+def subscription(**wrong: str) -> str:
+    return inserting("billing_subscription", VALID["billing_subscription"], **wrong)
+
+
+def invoice(**wrong: str) -> str:
+    return inserting("billing_invoice", VALID["billing_invoice"], **wrong)
+
+
+def audit(**wrong: str) -> str:
+    return inserting("billing_auditentry", VALID["billing_auditentry"], **wrong)
+
+
+def new_account(figure: str, value: int) -> str:
+    return (
+        "WITH eve AS (INSERT INTO billing_customer (user_id) VALUES ('eve') RETURNING id)"
+        f" INSERT INTO billing_account (customer_id, currency, {figure}) SELECT id, 'OMR', {value} FROM eve"
+    )
+
+
+def closing(order_id: object, changes: str) -> str:
+    return f"UPDATE billing_hold SET {changes} WHERE order_id = '{order_id}'"
+
+
+def append_only(table: str, column: str) -> list[str]:
+    return [
+        f"UPDATE {table} SET {column} = 'changed'",
+        f"UPDATE {table} SET {column} = {column} WHERE false",
+        f"DELETE FROM {table}",
+        f"TRUNCATE {table} CASCADE",
+    ]
+
+
+PEOPLE: Attacks = {
+    "billing_user_sub_given": ["UPDATE billing_user SET sub = '' WHERE sub = 'first'"],
+    "billing_user_sub_key": ["UPDATE billing_user SET sub = 'second' WHERE sub = 'first'"],
+    "billing_user_username_key": [
+        "UPDATE billing_user SET username = 'second@example.org' WHERE sub = 'first'",
+    ],
+    "billing_customer_user_id_given": ["UPDATE billing_customer SET user_id = '' WHERE user_id = 'ada'"],
+    "billing_customer_user_id_key": [
+        "UPDATE billing_customer SET user_id = 'bob' WHERE user_id = 'ada'",
+        "INSERT INTO billing_customer (user_id) VALUES ('ada')",
+    ],
+    "billing_auditentry_append_only": append_only("billing_auditentry", "reason"),
+    "billing_auditentry_actor_given": [audit(actor_id="''")],
+    "billing_auditentry_action_given": [audit(action="''")],
+    "billing_ratelimitwindow_hits_positive": [
+        inserting("billing_ratelimitwindow", VALID["billing_ratelimitwindow"], hits=hits) for hits in ("0", "-1")
+    ],
+}
+
+# Bob has 15.000 on his account, 5.000 of it held; Ada has 38.000.
+ACCOUNTS: Attacks = {
+    "billing_account_balance_covers_held": [
+        entry(kind="'adjustment'", amount_minor="-10001", note="'below what is held'"),
+        entry(kind="'spend'", amount_minor="-10001", order_id="gen_random_uuid()"),
+        entry(kind="'adjustment'", amount_minor="-15001", note="'below zero'"),
+        entry(account_id=CAROL, kind="'adjustment'", amount_minor="-10001", note="'below zero'"),
+        hold(amount_minor="10001"),
+        Attack(f"UPDATE billing_account SET balance_minor = -1 WHERE customer_id = {ADA}", [TRIGGERS_OFF]),
+    ],
+    "billing_account_held_not_negative": [
+        Attack(f"UPDATE billing_account SET held_minor = -1 WHERE customer_id = {ADA}", [TRIGGERS_OFF]),
+    ],
+    "billing_account_version_not_negative": [
+        Attack(f"UPDATE billing_account SET version = -1 WHERE customer_id = {ADA}", [TRIGGERS_OFF]),
+    ],
+    "billing_account_starts_empty": [
+        new_account("balance_minor", 5),
+        new_account("held_minor", -5),
+        new_account("version", 1),
+    ],
+    "billing_account_moved_by_entries": [
+        f"UPDATE billing_account SET {figure} = {figure} + 1 WHERE customer_id = {ADA}"
+        for figure in ("balance_minor", "held_minor", "version", "customer_id")
+    ]
+    + ["UPDATE billing_account SET currency = 'USD'"],
+    "billing_account_never_deleted": [
+        "DELETE FROM billing_account",
+        f"DELETE FROM billing_account WHERE customer_id = {BOB}",
+        "TRUNCATE billing_account CASCADE",
+    ],
+}
+
+LEDGER: Attacks = {
+    "billing_ledgerentry_append_only": [
+        *append_only("billing_ledgerentry", "note"),
+        f"UPDATE billing_ledgerentry SET amount_minor = 1 WHERE id = {GRANT}",
+        f"UPDATE billing_ledgerentry SET balance_after_minor = 0, version = 9 WHERE id = {GRANT}",
+    ],
+    "billing_ledgerentry_version_once": [
+        Attack(entry(version="1", balance_after_minor="100"), [TRIGGERS_OFF]),
+    ],
+    "billing_ledgerentry_account_exists": [entry(account_id="-1")],
+    "billing_ledgerentry_sign_fits_kind": [
+        entry(kind="'grant'", amount_minor="-1"),
+        entry(kind="'grant'", amount_minor="0"),
+        entry(kind="'spend'", amount_minor="1", order_id="gen_random_uuid()"),
+        entry(kind="'spend'", amount_minor="0", order_id="gen_random_uuid()"),
+        entry(kind="'adjustment'", amount_minor="0", note="'nothing'"),
+        entry(kind="'gift'"),
+        entry(kind="''"),
+    ],
+    "billing_ledgerentry_reversal_names_entry": [
+        entry(kind="'reversal'", note="'of nothing'"),
+        entry(kind="'adjustment'", amount_minor="12000", account_id=ADA, note="'x'", reverses_id=SPEND),
+        entry(kind="'grant'", amount_minor="12000", account_id=ADA, reverses_id=SPEND),
+    ],
+    "billing_ledgerentry_reversal_mirrors_entry": [
+        entry(kind="'reversal'", account_id=ADA, amount_minor="11999", note="'less'", reverses_id=SPEND),
+        entry(kind="'reversal'", account_id=ADA, amount_minor="12001", note="'more'", reverses_id=SPEND),
+        entry(kind="'reversal'", account_id=ADA, amount_minor="-12000", note="'again'", reverses_id=SPEND),
+        entry(kind="'reversal'", amount_minor="12000", note="'to another'", reverses_id=SPEND),
+        entry(kind="'reversal'", amount_minor="7000", note="'of a reversal'", reverses_id=REVERSAL),
+        entry(kind="'reversal'", note="'of nothing'", reverses_id="gen_random_uuid()"),
+    ],
+    "billing_ledgerentry_reverses_id_key": [
+        entry(kind="'reversal'", amount_minor="-7000", note="'twice'", reverses_id=REVERSED),
+    ],
+    "billing_ledgerentry_one_spend_per_order": [
+        entry(account_id=ADA, kind="'spend'", amount_minor="-1", order_id=ORDER),
+        entry(kind="'spend'", amount_minor="-1", order_id=ORDER),
+    ],
+    "billing_ledgerentry_one_grant_per_redemption": [
+        entry(account_id=ADA, redemption_id=f"(SELECT redemption_id FROM billing_ledgerentry WHERE id = {GRANT})"),
+    ],
+    "billing_ledgerentry_spend_names_order": [entry(kind="'spend'", amount_minor="-1")],
+    "billing_ledgerentry_correction_says_why": [
+        entry(kind="'adjustment'"),
+        entry(kind="'reversal'", account_id=ADA, amount_minor="12000", reverses_id=SPEND),
+    ],
+    "billing_ledgerentry_reason_given": [entry(reason="''")],
+    "billing_ledgerentry_actor_given": [entry(actor_id="''")],
+}
+
+HOLDS: Attacks = {
+    "billing_hold_amount_positive": [hold(amount_minor="0"), hold(amount_minor="-1")],
+    "billing_hold_starts_active": [
+        hold(status="'captured'", closed_at="now()"),
+        hold(status="'released'", closed_at="now()"),
+    ],
+    "billing_hold_closes_once": [
+        closing(FREED, "status = 'active', closed_at = NULL"),
+        closing(FREED, "status = 'captured'"),
+        closing(CAPTURED, "status = 'released'"),
+        closing(CAPTURED, "closed_at = now()"),
+        closing(HELD, "amount_minor = 1"),
+        closing(HELD, "amount_minor = 1, status = 'released', closed_at = now()"),
+        closing(HELD, f"account_id = {ADA}, status = 'captured', closed_at = now()"),
+        closing(HELD, "order_id = gen_random_uuid(), status = 'captured', closed_at = now()"),
+    ],
+    "billing_hold_status_known": [closing(HELD, "status = 'lost', closed_at = now()")],
+    "billing_hold_closed_when_not_active": [
+        closing(HELD, "status = 'released'"),
+        closing(HELD, "status = 'captured'"),
+        hold(closed_at="now()"),
+    ],
+    "billing_hold_once_per_order": [hold(order_id=f"'{HELD}'"), hold(order_id=f"'{CAPTURED}'")],
+    "billing_hold_never_deleted": [
+        "DELETE FROM billing_hold",
+        "DELETE FROM billing_hold WHERE false",
+        "TRUNCATE billing_hold",
+    ],
+}
+
+TENANTS: Attacks = {
+    "billing_organization_slug_once": [organization_row(slug="'acme'")],
+    "billing_organization_slug_form": [
+        organization_row(slug=slug)
+        for slug in ("'ab'", "'Acme'", "'1abc'", "'-abc'", "'a_b_c'", "'a b c'", "''", "E'abc\\n'", "'caf\u00e9'")
+    ],
+    "billing_organization_status_known": [organization_row(status="'lost'"), organization_row(status="''")],
+    "billing_organization_deleted_at_fits": [
+        "UPDATE billing_organization SET status = 'deleted' WHERE slug = 'acme'",
+        "UPDATE billing_organization SET deleted_at = now() WHERE slug = 'acme'",
+        "UPDATE billing_organization SET status = 'active' WHERE slug = 'gone'",
+    ],
+    "billing_subscription_order_id_key": [subscription(order_id=ORDER)],
+    "billing_subscription_one_live_per_organization": [
+        subscription(organization_id=organization("acme"), status=status)
+        for status in ("'active'", "'incomplete'", "'past_due'", "'trialing'", "'unpaid'", "'paused'")
+    ],
+    "billing_subscription_status_known": [subscription(status="'lost'"), subscription(status="'cancelled'")],
+    "billing_subscription_paid_by_known": [subscription(paid_by="'cash'"), subscription(paid_by="''")],
+    "billing_subscription_period_forward": [
+        subscription(current_period_end="now()"),
+        subscription(current_period_end="now() - interval '1 second'"),
+    ],
+    "billing_subscription_amount_not_negative": [subscription(amount_minor="-1")],
+    "billing_subscription_canceled_at_given": [subscription(status="'canceled'")],
+    "billing_invoice_order_id_key": [invoice(order_id=ORDER)],
+    "billing_invoice_status_known": [invoice(status="'lost'"), invoice(status="''")],
+    "billing_invoice_amount_not_negative": [invoice(amount_minor="-1")],
+    "billing_invoice_period_forward": [
+        invoice(period_end="now()"),
+        invoice(period_end="now() - interval '1 second'"),
+    ],
+}
+
+ATTACKS: Attacks = {**PEOPLE, **ACCOUNTS, **LEDGER, **HOLDS, **TENANTS}
+
+# Not ours: the unique pairs of the two tables that Django makes of a user's groups and permissions.
+DJANGOS_OWN = {
+    "billing_user_groups_user_id_group_id_af6b9d11_uniq",
+    "billing_user_user_permis_user_id_permission_id_78bf0dc2_uniq",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def history(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    with committed_history(django_db_blocker):
+        yield
+
+
+@pytest.mark.parametrize(("rule", "attack"), each(ATTACKS))
+def test_database_refuses(rule: str, attack: Attack) -> None:
+    assert_refused(rule, attack)
+
+
+@pytest.mark.parametrize("table", VALID)
+def test_row_that_attacks_start_from_is_accepted(table: str) -> None:
+    assert_accepted(inserting(table, VALID[table]))
+
+
+def test_every_rule_of_the_database_is_attacked() -> None:
+    assert rules_of("billing") - DJANGOS_OWN == set(ATTACKS)
+    assert triggers_without_rule("billing") == set()
+
+
+def test_customer_with_an_account_cannot_be_deleted() -> None:
+    CustomerFactory.create(user_id="erin")
+    assert_refused(
+        "billing_account_customer_id_b6f1aa6f_fk_billing_customer_id",
+        Attack("DELETE FROM billing_customer WHERE user_id = 'erin'"),
+    )

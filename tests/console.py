@@ -1,0 +1,128 @@
+"""Staff in the console, and something of everything that they may look at."""
+
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.contrib.messages import get_messages
+from django.test import Client
+from django.utils.html import escape
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from billing.actor import CUSTOMER, Actor
+from billing.models import AuditEntry, Customer, Hold, Invoice, LedgerEntry, Organization, Subscription, User
+from billing.use_cases.assign_role import role_of
+from billing.use_cases.hold_credit import hold
+from orders.models import AddOn, App, Bundle, Industry, Order, OutboxEvent, Plan
+from orders.use_cases.place_order import Request, place_order
+from promos.models import PromoCode, Redemption
+from tests.factories import (
+    AddOnFactory,
+    AppFactory,
+    BundleFactory,
+    IndustryFactory,
+    OrganizationFactory,
+    PlanFactory,
+    PromoCodeFactory,
+    UserFactory,
+    acting,
+)
+
+ADDRESS = "203.0.113.9"
+AUDITED = ("action", "object_id", "reason", "actor_id", "actor_email", "actor_role", "channel", "address")
+SUPERUSER = "superuser"
+NO_ROLE = "no role"
+
+
+def member(role: str) -> User:
+    """A user of the pages in this role; `superuser` and `no role` are staff without a group."""
+    user = UserFactory.create(
+        username=role.replace(" ", "-"),
+        email=f"{role.replace(' ', '-')}@example.org",
+        is_staff=role != CUSTOMER,
+        is_superuser=role == SUPERUSER,
+    )
+    if role not in (SUPERUSER, NO_ROLE, CUSTOMER):
+        user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+def client_of(user: User) -> Client:
+    """A browser at `ADDRESS` in which the user is signed in."""
+    client = Client(REMOTE_ADDR=ADDRESS)
+    client.force_login(user)
+    return client
+
+
+def in_console(user: User) -> Actor:
+    """The actor that the user is for use cases, acting in the console from `ADDRESS`."""
+    return Actor(user_id=user.sub, email=user.email, role=role_of(user), channel="admin", address=ADDRESS)
+
+
+def place_orders(number: int, *, code: str = "") -> list[Order]:
+    """Completed orders of as many customers, of 9.000 OMR each, each with a voucher that leaves credit."""
+    plan = Plan.objects.first() or PlanFactory.create(price_minor=9_000)
+    promo_code = code or PromoCodeFactory.create(credit_minor=10_000).code
+    placed = []
+    for _ in range(number):
+        organization = OrganizationFactory.create()
+        request = Request(tenant_id=organization.pk, plan=plan.slug, promo_code=promo_code)
+        order = place_order(request=request, by=acting(organization.customer))
+        hold(customer_id=organization.customer.pk, amount_minor=500, order_id=organization.pk)
+        placed.append(Order.objects.get(pk=order.order_id))
+    return placed
+
+
+def one_of_each() -> dict[str, object]:
+    """A record of every model of the console: the model as addresses name it → its key."""
+    for factory in (AddOnFactory, AppFactory, BundleFactory, IndustryFactory):
+        factory.create()
+    place_orders(1)
+    models = (
+        AddOn,
+        App,
+        AuditEntry,
+        Bundle,
+        Customer,
+        Hold,
+        Industry,
+        Invoice,
+        LedgerEntry,
+        Order,
+        Organization,
+        OutboxEvent,
+        Plan,
+        ProcrastinateJob,
+        PromoCode,
+        Redemption,
+        Subscription,
+    )
+    found = {f"{model._meta.app_label}_{model._meta.model_name}": model.objects.first() for model in models}
+    return {name: record.pk for name, record in found.items() if record} | {"billing_user": UserFactory.create().pk}
+
+
+def told(answer: Any) -> list[str]:
+    """The messages that a redirect brings to the next page."""
+    return [str(message) for message in get_messages(answer.wsgi_request)]
+
+
+def errors(answer: Any) -> dict[str, list[str]]:
+    """The errors of the form that a page shows, by field; each is really to be read on it."""
+    assert answer.status_code == HTTPStatus.OK
+    form = answer.context["adminform"].form if "adminform" in answer.context else answer.context["form"]
+    found = {name: list(sentences) for name, sentences in form.errors.items()}
+    page = answer.content.decode()
+    assert all(escape(sentence) in page for sentences in found.values() for sentence in sentences)
+    return found
+
+
+def newest_audit() -> dict[str, Any]:
+    """Who did what, why and from where, by the newest audit entry."""
+    return dict(AuditEntry.objects.values(*AUDITED).latest("pk"))
+
+
+def audited(user: User, action: str, object_id: object, *, why: str) -> dict[str, Any]:
+    """The audit entry that this user's action in the console must leave."""
+    by = in_console(user)
+    values = (action, str(object_id), why, by.user_id, by.email, by.role, "admin", ADDRESS)
+    return dict(zip(AUDITED, values, strict=True))

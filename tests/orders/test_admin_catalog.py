@@ -1,0 +1,171 @@
+"""A superadmin keeps the catalog in the console; each change is audited, and nothing is deleted."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from billing.actor import SUPERADMIN
+from billing.models import AuditEntry, User
+from orders.models import AddOn, App, Bundle, Industry, Plan
+from orders.models.catalog import CatalogItem
+from tests.console import audited, client_of, errors, member, newest_audit
+from tests.factories import AddOnFactory, AppFactory, BundleFactory, IndustryFactory, PlanFactory
+from tests.snapshot import nothing_changes, only_changes
+
+pytestmark = pytest.mark.django_db
+
+WHY = "prices of 2027"
+PLAN = {
+    "name": "Medium",
+    "slug": "m",
+    "active": "on",
+    "price_minor": "9.500",
+    "cpu": "2 vCPU",
+    "memory": "4 GB",
+    "storage": "25 GB",
+    "sort_order": "1",
+    "features": "Backups\n\n  Support \n",
+    "reason": WHY,
+}
+
+
+@pytest.fixture
+def sara(db: None) -> User:
+    return member(SUPERADMIN)
+
+
+@pytest.fixture
+def client(sara: User) -> Client:
+    return client_of(sara)
+
+
+def adding(name: str) -> str:
+    return reverse(f"admin:orders_{name}_add")
+
+
+def page_of(item: CatalogItem) -> str:
+    return reverse(f"admin:orders_{item._meta.model_name}_change", args=[item.pk])
+
+
+def form_on(client: Client, item: CatalogItem, **changed: str) -> dict[str, Any]:
+    """What the item's form sends when only this is changed in it."""
+    form = client.get(page_of(item)).context["adminform"].form
+    kept = {name: form[name].value() for name in form.fields}
+    sent = {name: value for name, value in kept.items() if value is not None and value is not False}
+    return sent | {"reason": WHY} | changed
+
+
+def test_adds_a_plan(client: Client, sara: User) -> None:
+    with only_changes("orders_plan", "billing_auditentry"):
+        client.post(adding("plan"), PLAN)
+    plan = Plan.objects.get()
+    assert (plan.name, plan.slug, plan.price_minor, plan.features) == ("Medium", "m", 9_500, ["Backups", "Support"])
+    assert newest_audit() == audited(sara, "plan.created", plan.pk, why=WHY)
+
+
+def test_a_price_is_changed_and_audited(client: Client, sara: User) -> None:
+    plan = PlanFactory.create(price_minor=9_000, features=["Backups"])
+    client.post(page_of(plan), form_on(client, plan, price_minor="9.5"))
+    plan.refresh_from_db()
+    assert (plan.price_minor, plan.features) == (9_500, ["Backups"])
+    assert newest_audit() == audited(sara, "plan.changed", plan.pk, why=WHY)
+    assert AuditEntry.objects.get().changes == {"price_minor": [9_000, 9_500]}
+
+
+def test_a_reference_stays_what_it_was(client: Client) -> None:
+    plan = PlanFactory.create(slug="m")
+    with nothing_changes():
+        client.post(page_of(plan), form_on(client, plan, slug="other"))
+
+
+@pytest.mark.parametrize("factory", [PlanFactory, AddOnFactory, AppFactory, IndustryFactory, BundleFactory])
+def test_the_same_again_changes_nothing(client: Client, factory: Any) -> None:
+    item = factory.create()
+    with nothing_changes():
+        assert client.post(page_of(item), form_on(client, item)).status_code == 302
+
+
+@pytest.mark.parametrize("factory", [PlanFactory, AddOnFactory, AppFactory, IndustryFactory, BundleFactory])
+def test_an_item_is_taken_out_of_the_offer(client: Client, factory: Any) -> None:
+    item = factory.create()
+    sent = form_on(client, item)
+    del sent["active"]
+    client.post(page_of(item), sent)
+    item.refresh_from_db()
+    assert not item.active
+    assert AuditEntry.objects.get().changes == {"active": [True, False]}
+
+
+def test_what_is_included_costs_nothing(client: Client) -> None:
+    item = AddOnFactory.create(price_minor=3_000)
+    with nothing_changes():
+        answer = client.post(page_of(item), form_on(client, item, included="on"))
+    assert errors(answer) == {"price_minor": ["What is included costs nothing: the price must be 0."]}
+
+
+BAD_PLANS = [
+    ("name", ""),
+    ("name", "x" * 101),
+    ("name", "a\0b"),
+    ("slug", ""),
+    ("slug", "not a slug"),
+    ("slug", "taken"),
+    ("price_minor", ""),
+    ("price_minor", "-1"),
+    ("price_minor", "1.2345"),
+    ("price_minor", "NaN"),
+    ("price_minor", "9" * 30),
+    ("cpu", "x" * 51),
+    ("sort_order", "9" * 30),
+    ("sort_order", "1.5"),
+    ("features", "a\0b"),
+    ("features", "x" * 10_001),
+    ("stripe_price_id", "x" * 256),
+    ("reason", " "),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), BAD_PLANS)
+def test_a_bad_plan_is_not_added(client: Client, field: str, value: str) -> None:
+    PlanFactory.create(slug="taken")
+    with nothing_changes():
+        answer = client.post(adding("plan"), PLAN | {field: value})
+    assert list(errors(answer)) == [field]
+
+
+@pytest.mark.parametrize(
+    ("factory", "field", "value"),
+    [
+        (BundleFactory, "discount_percent", "101"),
+        (BundleFactory, "discount_percent", "-1"),
+        (BundleFactory, "apps", "a\0b"),
+        (AppFactory, "website", "javascript:alert(1)"),
+        (AppFactory, "website", "x\0"),
+        (AppFactory, "ram_mb", "9" * 20),
+        (IndustryFactory, "emoji", "x" * 17),
+        (IndustryFactory, "display_order", "nonsense"),
+        (AddOnFactory, "category", "x" * 51),
+    ],
+)
+def test_a_bad_item_is_not_changed(client: Client, factory: Any, field: str, value: str) -> None:
+    item = factory.create()
+    with nothing_changes():
+        answer = client.post(page_of(item), form_on(client, item, **{field: value}))
+    assert list(errors(answer)) == [field]
+
+
+def test_items_are_never_deleted_by_anybody(client: Client) -> None:
+    items: list[CatalogItem] = [
+        PlanFactory.create(),
+        AddOnFactory.create(),
+        AppFactory.create(),
+        IndustryFactory.create(),
+        BundleFactory.create(),
+    ]
+    with nothing_changes():
+        for item in items:
+            address = reverse(f"admin:orders_{item._meta.model_name}_delete", args=[item.pk])
+            assert client.post(address, {"post": "yes"}).status_code == 403
+    assert [model.objects.count() for model in (Plan, AddOn, App, Industry, Bundle)] == [1] * 5

@@ -1,0 +1,250 @@
+"""Every list of the console: its number of queries, its pages, its searches, and what it makes of nonsense."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from billing.actor import SUPERADMIN
+from billing.models import Customer, LedgerEntry
+from orders.models import Order
+from orders.use_cases.place_order import Request, place_order
+from tests.console import client_of, member, one_of_each, place_orders
+from tests.factories import (
+    AddOnFactory,
+    AppFactory,
+    BundleFactory,
+    CustomerFactory,
+    IndustryFactory,
+    OrganizationFactory,
+    PlanFactory,
+    PromoCodeFactory,
+    UserFactory,
+    acting,
+)
+from tests.snapshot import nothing_changes
+
+pytestmark = pytest.mark.django_db
+
+# Before a list's own: the session, the user, and what the user and the user's groups may.
+SHARED = 4
+# A list that turns its pages by key reads its rows, and nothing else.
+BY_KEY = SHARED + 1
+# One that is numbered counts its rows first.
+NUMBERED = SHARED + 2
+QUERIES = {
+    "billing_auditentry": BY_KEY,
+    "billing_customer": BY_KEY,
+    "billing_hold": BY_KEY,
+    "billing_invoice": BY_KEY,
+    "billing_ledgerentry": BY_KEY,
+    "billing_organization": BY_KEY,
+    "billing_subscription": BY_KEY,
+    "billing_user": NUMBERED + 1,  # the groups of all of them
+    "orders_addon": NUMBERED,
+    "orders_app": NUMBERED,
+    "orders_bundle": NUMBERED,
+    "orders_industry": NUMBERED,
+    "orders_order": BY_KEY,
+    "orders_outboxevent": BY_KEY,
+    "orders_plan": NUMBERED,
+    "procrastinate_procrastinatejob": BY_KEY,
+    "promos_promocode": NUMBERED,
+    "promos_redemption": BY_KEY,
+}
+KEYED = [name for name, number in QUERIES.items() if number == BY_KEY]
+# A record's page: the record, and one query for each of its tables.
+PAGE_QUERIES = {
+    "billing_auditentry": SHARED + 1,
+    "billing_customer": SHARED + 3,  # entries, holds
+    "billing_hold": SHARED + 1,
+    "billing_invoice": SHARED + 1,
+    "billing_ledgerentry": SHARED + 1,
+    "billing_organization": SHARED + 3,  # subscriptions, invoices
+    "billing_subscription": SHARED + 1,
+    "orders_order": SHARED + 6,  # lines, redemption, entries, subscription, event
+    "orders_outboxevent": SHARED + 1,
+    "procrastinate_procrastinatejob": SHARED + 2,  # what happened to it
+    "promos_promocode": SHARED + 3,  # history, redemptions
+    "promos_redemption": SHARED + 2,  # entries
+}
+
+
+@pytest.fixture
+def client(db: None) -> Client:
+    return client_of(member(SUPERADMIN))
+
+
+def list_of(name: str) -> str:
+    return reverse(f"admin:{name}_changelist")
+
+
+def shown(client: Client, name: str, number: int) -> int:
+    """How many queries the list costs, where it shows at least so many rows."""
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        answer = client.get(list_of(name), {"state": "all"} if name == "promos_promocode" else {})
+    assert answer.status_code == HTTPStatus.OK
+    assert len(answer.context["cl"].result_list) >= number, name
+    return len(queries)
+
+
+def test_a_list_costs_the_same_for_one_row_and_for_fifty(client: Client) -> None:
+    one_of_each()
+    assert {name: shown(client, name, 1) for name in QUERIES} == QUERIES
+    place_orders(49)
+    for factory in (AddOnFactory, AppFactory, BundleFactory, IndustryFactory, PlanFactory, PromoCodeFactory):
+        factory.create_batch(49)
+    UserFactory.create_batch(49, is_staff=True)
+    assert {name: shown(client, name, 50) for name in QUERIES} == QUERIES
+
+
+def test_a_record_costs_a_query_for_each_of_its_tables(client: Client) -> None:
+    keys = one_of_each()
+    found = {}
+    for name in PAGE_QUERIES:
+        with CaptureQueriesContext(connection) as queries:
+            answer = client.get(reverse(f"admin:{name}_change", args=[keys[name]]))
+        assert answer.status_code == HTTPStatus.OK
+        found[name] = len(queries)
+    assert found == PAGE_QUERIES
+
+
+@pytest.mark.parametrize("name", KEYED)
+def test_a_list_of_records_counts_nothing(client: Client, name: str) -> None:
+    one_of_each()
+    with CaptureQueriesContext(connection) as queries:
+        client.get(list_of(name))
+    assert not [query["sql"] for query in queries if "COUNT(" in query["sql"].upper()]
+
+
+def test_pages_follow_the_key_without_gap_or_repetition(client: Client) -> None:
+    CustomerFactory.create_batch(120)
+    address, seen = list_of("billing_customer"), []
+    pages = 0
+    while address:
+        cl = client.get(address).context["cl"]
+        seen += [customer.pk for customer in cl.result_list]
+        address = list_of("billing_customer") + cl.older if cl.older else ""
+        pages += 1
+    assert (pages, seen) == (3, list(Customer.objects.order_by("-pk").values_list("pk", flat=True)))
+
+
+def test_a_page_keeps_filter_and_search(client: Client) -> None:
+    place_orders(51)
+    cl = client.get(list_of("billing_ledgerentry"), {"kind__exact": "spend"}).context["cl"]
+    following = client.get(list_of("billing_ledgerentry") + cl.older).context["cl"]
+    assert [len(cl.result_list), len(following.result_list)] == [50, 1]
+    assert following.result_list[0] == LedgerEntry.objects.filter(kind="spend").earliest("pk")
+
+
+NONSENSE: list[dict[str, str]] = [
+    {"p": "x"},
+    {"p": "9" * 30},
+    {"o": "99.-1.x"},
+    {"_to_field": "password"},
+    {"q": "%_'\""},
+    {"q": "9" * 5000},
+    {"q": "a\0b"},
+    {"status__exact": "nonsense"},
+    {"password": "x"},
+]
+NONSENSE_OF = {
+    "billing_ledgerentry": [
+        {"kind__exact": "nonsense"},
+        {"order_id": "nonsense"},
+        {"account__customer__user_id": "\N{ARABIC-INDIC DIGIT FIVE}"},
+        {"account__customer__pk": "9" * 30},
+    ],
+    "orders_outboxevent": [{"tenant_id": "nonsense"}, {"delivery": "nonsense"}],
+    "billing_user": [{"id": "nonsense"}, {"id": "9" * 30}, {"kind": "nonsense"}, {"is_active__exact": "nonsense"}],
+    "orders_plan": [{"p": "0"}, {"p": "-1"}, {"all": ""}, {"active__exact": "nonsense"}, {"_facets": "1"}],
+    "promos_promocode": [{"p": "2"}, {"state": "nonsense"}, {"e": "1"}],
+    "procrastinate_procrastinatejob": [{"state": "nonsense"}, {"status": "nonsense"}],
+}
+UNDERSTOOD = (HTTPStatus.OK, HTTPStatus.FOUND, HTTPStatus.BAD_REQUEST)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_nonsense_in_the_address_is_no_failure(client: Client, name: str) -> None:
+    one_of_each()
+    with nothing_changes():
+        for sent in NONSENSE + NONSENSE_OF.get(name, []):
+            assert client.get(list_of(name), sent).status_code in UNDERSTOOD, sent
+
+
+DAYS = {
+    ("2026-11-01", "2026-11-01"): 1,
+    ("", "2026-11-01"): 1,
+    ("2026-11-02", ""): 0,
+    ("2026-10-31", "2026-10-31"): 0,
+    ("yesterday", "2026-02-30"): 1,
+    ("0001-01-01", "9999-12-31"): 1,
+}
+
+
+@pytest.mark.parametrize("days", DAYS)
+def test_a_filter_by_days_includes_both(client: Client, days: tuple[str, str]) -> None:
+    organization = OrganizationFactory.create()
+    request = Request(tenant_id=organization.pk, plan=PlanFactory.create(price_minor=0).slug)
+    now = datetime(2026, 11, 1, 23, 59, 59, tzinfo=UTC)
+    place_order(request=request, by=acting(organization.customer), now=now)
+    sent = {"created_at_from": days[0], "created_at_to": days[1]}
+    answer = client.get(list_of("orders_order"), sent)
+    assert len(answer.context["cl"].result_list) == DAYS[days]
+    understood = "Write a day as 2026-12-31." not in answer.content.decode()
+    assert understood == (DAYS[days] == 0 or "2026-11-01" in days)
+
+
+@pytest.mark.parametrize("name", PAGE_QUERIES)
+@pytest.mark.parametrize("key", ["x", "9" * 30, "00000000-0000-0000-0000-000000000000", "a_00b"])
+def test_a_record_that_is_not_there_is_not_found(client: Client, name: str, key: str) -> None:
+    assert client.get(reverse(f"admin:{name}_change", args=[key])).status_code in (
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.BAD_REQUEST,
+    )
+
+
+def test_records_are_found_by_what_people_have_at_hand(client: Client) -> None:
+    order, other = place_orders(2)
+    customer = order.customer
+    entry = LedgerEntry.objects.get(order_id=order.pk, kind="spend")
+    terms = {
+        "billing_customer": [customer.user_id, customer.email, customer.email[:10]],
+        "billing_hold": [customer.user_id, str(order.organization_id)],
+        "billing_invoice": [customer.email, str(order.pk), order.organization.slug],
+        "billing_ledgerentry": [customer.email.upper(), customer.user_id, str(order.pk), str(entry.pk)],
+        "billing_organization": [customer.user_id, order.organization.slug, str(order.organization_id)],
+        "billing_subscription": [customer.user_id, str(order.pk), order.organization.slug],
+        "orders_order": [customer.user_id, customer.email, str(order.pk), order.organization.slug],
+        "orders_outboxevent": [str(order.pk), str(order.organization_id)],
+        "promos_redemption": [customer.user_id, str(order.pk)],
+    }
+    for name, wanted in terms.items():
+        for term in wanted:
+            found = list(client.get(list_of(name), {"q": term}).context["cl"].result_list)
+            assert found, (name, term)
+            assert not [each for each in found if str(other.customer.pk) in str(vars(each).get("customer_id"))]
+    assert (
+        len(client.get(list_of("promos_redemption"), {"q": order.promo_code.lower()}).context["cl"].result_list) == 2
+    )
+
+
+def test_a_list_says_to_what_it_is_narrowed(client: Client) -> None:
+    order, _ = place_orders(2)
+    mine = {"customer__user_id": order.customer.user_id}
+    answer = client.get(list_of("orders_order"), mine)
+    assert list(answer.context["cl"].result_list) == [Order.objects.get(pk=order.pk)]
+    assert f'customer <code class="mono">{order.customer.user_id}</code>' in answer.content.decode()
+
+
+def test_the_menus_search_finds_pages_and_takes_nonsense(client: Client) -> None:
+    address = reverse("admin:search")
+    assert "ledger" in client.get(address, {"s": "ledger"}).content.decode()
+    for page in ("0", "2", "x", "-1"):
+        assert client.get(address, {"s": "ledger", "page": page}).status_code == HTTPStatus.NOT_FOUND

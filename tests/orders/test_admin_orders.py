@@ -1,0 +1,177 @@
+"""Orders, events, jobs and the first page of the console, as an auditor reads them."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
+from billing.models import LedgerEntry, Subscription
+from billing.use_cases.hold_credit import hold
+from orders.models import Order, OutboxEvent
+from orders.use_cases.place_order import Request, place_order
+from promos.models import Redemption
+from promos.use_cases.change_code import pause_code, retire_code
+from tests.console import NO_ROLE, client_of, member, place_orders
+from tests.factories import (
+    AddOnFactory,
+    OrganizationFactory,
+    PlanFactory,
+    PromoCodeFactory,
+    acting,
+    actor,
+    give_credit,
+)
+
+pytestmark = pytest.mark.django_db
+
+ORDERS = "/admin/orders/order/"
+RETIRED = '<span class="struck"><code class="mono">WELCOME</code></span> <span class="badge badge-bad">retired</span>'
+
+
+@pytest.fixture
+def client(db: None) -> Client:
+    return client_of(member(AUDITOR))
+
+
+def page_of(name: str, key: object) -> str:
+    return reverse(f"admin:{name}_change", args=[key])
+
+
+@pytest.fixture
+def order(db: None) -> Order:
+    """A plan of 9.000 and an add-on of 3.000 OMR, paid from a voucher of 50.000."""
+    organization = OrganizationFactory.create(slug="acme")
+    PromoCodeFactory.create(code="WELCOME", credit_minor=50_000)
+    PlanFactory.create(slug="m", name="Medium", price_minor=9_000)
+    AddOnFactory.create(slug="backup", name="Daily backup", price_minor=3_000)
+    request = Request(tenant_id=organization.pk, plan="m", addons=("backup",), promo_code="WELCOME")
+    return Order.objects.get(pk=place_order(request=request, by=acting(organization.customer)).order_id)
+
+
+def test_the_list_shows_who_bought_what_for_how_much(client: Client, order: Order) -> None:
+    page = client.get(ORDERS).content.decode()
+    for text in (str(order.customer), "acme", "WELCOME", "12.000 OMR", "0.000 OMR", "completed"):
+        assert text in page
+
+
+def test_list_and_page_show_that_the_code_was_retired_since(client: Client, order: Order) -> None:
+    addresses = (ORDERS, page_of("orders_order", order.pk))
+    assert not any("retired" in client.get(address).content.decode() for address in addresses)
+    retire_code(code="WELCOME", by=actor())
+    assert all(RETIRED in client.get(address).content.decode() for address in addresses)
+
+
+def test_the_page_leads_from_the_order_to_all_that_followed(client: Client, order: Order) -> None:
+    page = client.get(page_of("orders_order", order.pk)).content.decode()
+    followed: dict[str, list[Any]] = {
+        "billing_customer": [order.customer.pk],
+        "billing_organization": [order.organization_id],
+        "billing_ledgerentry": [entry.pk for entry in LedgerEntry.objects.filter(order_id=order.pk)],
+        "promos_redemption": [Redemption.objects.get(order_id=order.pk).pk],
+        "promos_promocode": [order.promo_code_id],
+        "billing_subscription": [Subscription.objects.get(order_id=order.pk).pk],
+        "orders_outboxevent": [OutboxEvent.objects.get(order_id=order.pk).pk],
+    }
+    assert len(followed["billing_ledgerentry"]) == 2
+    for name, keys in followed.items():
+        for key in keys:
+            assert f'href="{page_of(name, key)}"' in page
+            assert client.get(page_of(name, key)).status_code == 200
+    for text in ("Medium", "Daily backup", "9.000 OMR", "3.000 OMR", "+50.000 OMR", "-12.000 OMR"):
+        assert text in page
+
+
+def test_an_event_is_shown_with_amounts_as_they_were_told(client: Client, order: Order) -> None:
+    event = OutboxEvent.objects.get(order_id=order.pk)
+    page = client.get(page_of("orders_outboxevent", event.pk)).content.decode()
+    assert "&quot;amount_minor&quot;: 12000" in page
+    assert "pending" in page
+    pending = client.get("/admin/orders/outboxevent/", {"delivery": "pending"}).context["cl"]
+    delivered = client.get("/admin/orders/outboxevent/", {"delivery": "delivered"}).context["cl"]
+    assert (list(pending.result_list), list(delivered.result_list)) == ([event], [])
+
+
+def test_a_job_that_failed_is_found_with_its_order(client: Client, order: Order) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'failed' RETURNING id")
+        (number,) = cursor.fetchone()
+    found = client.get("/admin/procrastinate/procrastinatejob/", {"state": "failed"})
+    assert [job.pk for job in found.context["cl"].result_list] == [number]
+    page = client.get(page_of("procrastinate_procrastinatejob", number)).content.decode()
+    assert f'href="{page_of("orders_order", order.pk)}"' in page
+    assert "deferred" in page
+
+
+# --- The first page ---------------------------------------------------------------------------------------------
+
+
+def figures(client: Client) -> dict[str, tuple[str, str]]:
+    """The first page's figures without their markup: title → value and note."""
+    answer = client.get(reverse("admin:index"))
+    shown = answer.context["figures"]
+    return {
+        each.title: (str(each.value).split(">")[-2 if "<" in str(each.value) else 0].split("<")[0], each.note)
+        for each in shown
+    }
+
+
+def test_the_first_page_adds_up(client: Client, order: Order) -> None:
+    PromoCodeFactory.create(code="PAUSED")
+    pause_code(code="PAUSED", by=actor())
+    PromoCodeFactory.create(code="GONE")
+    retire_code(code="GONE", by=actor())
+    other = OrganizationFactory.create().customer
+    give_credit(other, 1_500)
+    hold(customer_id=other.pk, amount_minor=500, order_id=order.organization_id)
+    Order.objects.filter(pk=order.pk).update(created_at=timezone.now())
+    assert figures(client) == {
+        "Live vouchers": ("1", "of 2 that are not retired"),
+        "Redemptions today": ("1", "50.000 OMR granted"),
+        "Orders today": ("1", "1 completed"),
+        "Credit outstanding": ("39.500 OMR", "of 2 customers"),
+        "Held": ("0.500 OMR", "for payments that are open"),
+        "Unfinished jobs": ("1", "waiting or running"),
+        "Failed jobs": ("0", "given up after all attempts"),
+    }
+
+
+def test_yesterdays_orders_and_redemptions_are_not_todays(client: Client) -> None:
+    organization = OrganizationFactory.create()
+    code = PromoCodeFactory.create(credit_minor=9_000)
+    request = Request(tenant_id=organization.pk, plan=PlanFactory.create().slug, promo_code=code.code)
+    place_order(request=request, by=acting(organization.customer), now=timezone.now() - timedelta(days=1))
+    found = figures(client)
+    assert (found["Orders today"][0], found["Redemptions today"][0]) == ("0", "0")
+
+
+def test_an_empty_sovereign_has_a_first_page(client: Client) -> None:
+    assert {value for value, _ in figures(client).values()} == {"0", "0.000 OMR"}
+
+
+@pytest.mark.parametrize(("role", "queries"), [(SUPERADMIN, 11), (AUDITOR, 11), (SOVEREIGN_ADMIN, 6), (NO_ROLE, 4)])
+def test_the_first_page_costs_the_same_for_one_order_and_for_many(role: str, queries: int) -> None:
+    client = client_of(member(role))
+    for number in (1, 20):
+        place_orders(number)
+        with CaptureQueriesContext(connection) as counted:
+            client.get(reverse("admin:index"))
+        assert len(counted) == queries
+
+
+@pytest.mark.parametrize(
+    ("role", "titles"),
+    [(SOVEREIGN_ADMIN, {"Live vouchers"}), (NO_ROLE, set())],
+)
+def test_a_figure_is_shown_to_who_may_see_what_it_counts(role: str, titles: set[str]) -> None:
+    assert figures(client_of(member(role))).keys() == titles
+
+
+def test_staff_without_a_role_is_told_so() -> None:
+    page = client_of(member(NO_ROLE)).get(reverse("admin:index")).content.decode()
+    assert "You have no role yet." in page

@@ -1,0 +1,248 @@
+"""Every rule of orders' tables and functions is attacked with raw SQL; what a rule is, tests/rules.py says."""
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_django import DjangoDbBlocker
+
+from tests.history import committed_history
+from tests.rules import (
+    ORDER,
+    Attack,
+    Attacks,
+    assert_accepted,
+    assert_refused,
+    code,
+    customer,
+    each,
+    inserting,
+    organization,
+    rules_of,
+    triggers_without_rule,
+)
+
+pytestmark = pytest.mark.django_db
+
+ADA, BOB = customer("ada"), customer("bob")
+ACME = organization("acme")
+
+VALID = {
+    "orders_order": {
+        "customer_id": ADA,
+        "organization_id": ACME,
+        "plan_id": "gen_random_uuid()",
+        "apps": "'[]'",
+        "addons": "'[]'",
+        "total_minor": "9000",
+        "currency": "'OMR'",
+        "status": "'pending'",
+        "placed_by": "'ada'",
+        "placed_by_role": "'customer'",
+        "channel": "'api'",
+    },
+    "orders_orderline": {
+        "order_id": ORDER,
+        "position": "3",
+        "kind": "'addon'",
+        "item_id": "gen_random_uuid()",
+        "slug": "'waf'",
+        "name": "'WAF'",
+        "price_minor": "0",
+    },
+    "orders_outboxevent": {
+        "type": "'order.placed'",
+        "topic": "'sme.order.events'",
+        "source": "'qasima'",
+        "tenant_id": ACME,
+        "order_id": "gen_random_uuid()",
+        "data": "'{}'",
+        "metadata": "'{}'",
+    },
+    "orders_idempotencykey": {
+        "customer_id": ADA,
+        "key": "'second'",
+        "request_hash": "'hash'",
+        "order_id": ORDER,
+        "balance_after_minor": "0",
+        "expires_at": "now() + interval '1 day'",
+    },
+}
+
+
+def order(**wrong: str) -> str:
+    return inserting("orders_order", VALID["orders_order"], **wrong)
+
+
+def line(**wrong: str) -> str:
+    return inserting("orders_orderline", VALID["orders_orderline"], **wrong)
+
+
+def event(**wrong: str) -> str:
+    return inserting("orders_outboxevent", VALID["orders_outboxevent"], **wrong)
+
+
+def key(**wrong: str) -> str:
+    return inserting("orders_idempotencykey", VALID["orders_idempotencykey"], **wrong)
+
+
+def slug_taken(table: str, first: str, second: str) -> list[str]:
+    return [f"UPDATE {table} SET slug = '{first}' WHERE slug = '{second}'"]
+
+
+def placing(
+    *,
+    owner: str = ADA,
+    tenant: str = ACME,
+    replaces: str = "(SELECT id FROM billing_subscription)",
+    total: int = 9_000,
+    promo: str = "NULL, NULL",
+    idempotency: str = "NULL, NULL",
+) -> str:
+    return (
+        f"SELECT orders_place_order({owner}, {tenant}, {replaces}, gen_random_uuid(), '[]', '[]', '[]', '[]',"
+        f" {total}, 'OMR', {promo}, {idempotency}, '{{}}',"
+        " ROW('ada', 'customer', 'api', NULL)::billing_actor, now())"
+    )
+
+
+CATALOG: Attacks = {
+    "orders_plan_slug_key": slug_taken("orders_plan", "m", "l"),
+    "orders_addon_slug_key": slug_taken("orders_addon", "backup", "waf"),
+    "orders_app_slug_key": slug_taken("orders_app", "one", "two"),
+    "orders_industry_slug_key": slug_taken("orders_industry", "one", "two"),
+    "orders_bundle_slug_key": slug_taken("orders_bundle", "one", "two"),
+    "orders_plan_price_not_negative": ["UPDATE orders_plan SET price_minor = -1"],
+    "orders_addon_price_not_negative": ["UPDATE orders_addon SET price_minor = -1 WHERE slug = 'backup'"],
+    "orders_addon_included_is_free": [
+        "UPDATE orders_addon SET included = true WHERE slug = 'backup'",
+        "UPDATE orders_addon SET price_minor = 1 WHERE slug = 'waf'",
+    ],
+    "orders_app_ram_mb_check": ["UPDATE orders_app SET ram_mb = -1"],
+    "orders_app_cpu_milli_check": ["UPDATE orders_app SET cpu_milli = -1"],
+    "orders_app_disk_gb_check": ["UPDATE orders_app SET disk_gb = -1"],
+    "orders_bundle_discount_percent_check": ["UPDATE orders_bundle SET discount_percent = -1"],
+    "orders_bundle_discount_at_most_all": ["UPDATE orders_bundle SET discount_percent = 101"],
+}
+
+ORDERS: Attacks = {
+    "orders_order_status_known": [order(status="'lost'"), order(status="''"), order(status="'complete'")],
+    # No credit fits a negative total, and that rule is looked at first.
+    "orders_order_total_not_negative": [
+        Attack(
+            order(total_minor="-1"),
+            ["ALTER TABLE orders_order DROP CONSTRAINT orders_order_credit_within_total"],
+        ),
+    ],
+    "orders_order_credit_within_total": [
+        order(credit_applied_minor="9001"),
+        order(credit_applied_minor="-1"),
+        order(total_minor="-1"),
+        "UPDATE orders_order SET total_minor = total_minor - 1",
+    ],
+    "orders_order_completed_at_fits": [
+        order(status="'completed'"),
+        order(status="'refunded'"),
+        *(
+            order(status=f"'{status}'", completed_at="now()")
+            for status in ("pending", "failed", "expired", "cancelled")
+        ),
+        "UPDATE orders_order SET completed_at = NULL",
+        "UPDATE orders_order SET status = 'pending'",
+    ],
+    "orders_order_promo_whole": [
+        order(promo_code="'WELCOME'"),
+        order(promo_code_id="gen_random_uuid()"),
+        "UPDATE orders_order SET promo_code = ''",
+    ],
+    "orders_orderline_position_once": [line(position="1")],
+    "orders_orderline_position_check": [line(position="-1")],
+    "orders_orderline_kind_known": [line(kind="'app'"), line(kind="''")],
+    "orders_orderline_price_not_negative": [line(price_minor="-1")],
+}
+
+EVENTS_AND_KEYS: Attacks = {
+    "orders_event_order_placed_once": [event(order_id=ORDER)],
+    "orders_event_tenant_told_once": [
+        event(type="'tenant.created'"),
+        event(type="'tenant.deleted'", tenant_id=organization("gone")),
+    ],
+    "orders_event_order_placed_names_order": [event(order_id="NULL"), event(tenant_id="NULL")],
+    "orders_event_tenant_named": [
+        event(type="'tenant.created'", tenant_id="NULL"),
+        event(type="'tenant.deleted'", tenant_id="NULL"),
+    ],
+    "orders_idempotencykey_once": [key(key="'first'")],
+    "orders_idempotencykey_key_given": [key(key="''")],
+    "orders_idempotencykey_expires_later": [
+        key(expires_at="now()"),
+        key(expires_at="now() - interval '1 second'"),
+    ],
+}
+
+PLACING: Attacks = {
+    "orders_place_order_stale": [
+        placing(tenant=organization("bobs"), replaces="NULL"),
+        placing(tenant="gen_random_uuid()", replaces="NULL"),
+        placing(owner=BOB, tenant=organization("gone"), replaces="NULL"),
+    ],
+    "orders_idempotencykey_same_request": [placing(idempotency="'first', 'another hash'")],
+}
+
+ATTACKS: Attacks = {**CATALOG, **ORDERS, **EVENTS_AND_KEYS, **PLACING}
+
+# Rules of other apps that the function of a checkout must keep too. Ada's 38.000 and Bob's free 10.000 are all.
+KEPT_BY_A_CHECKOUT: Attacks = {
+    "billing_account_balance_covers_held": [
+        placing(total=38_001),
+        placing(owner=BOB, tenant=organization("bobs"), replaces="NULL", total=10_001),
+    ],
+    "billing_subscription_one_live_per_organization": [placing(replaces="NULL")],
+    "promos_redemption_once_per_customer": [
+        placing(promo=f"{code('WELCOME')}, 'WELCOME'"),
+    ],
+    "promos_promocode_redeemable": [
+        placing(promo=f"{code('PAUSED')}, 'PAUSED'"),
+    ],
+    "promos_promocode_exhausted": [
+        placing(promo=f"{code('FULL')}, 'FULL'"),
+    ],
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def history(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    with committed_history(django_db_blocker):
+        yield
+
+
+@pytest.mark.parametrize(("rule", "attack"), each(ATTACKS))
+def test_database_refuses(rule: str, attack: Attack) -> None:
+    assert_refused(rule, attack)
+
+
+@pytest.mark.parametrize(("rule", "attack"), each(KEPT_BY_A_CHECKOUT))
+def test_checkout_cannot_break(rule: str, attack: Attack) -> None:
+    assert_refused(rule, attack)
+
+
+@pytest.mark.parametrize("table", VALID)
+def test_row_that_attacks_start_from_is_accepted(table: str) -> None:
+    assert_accepted(inserting(table, VALID[table]))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        placing(total=38_000),
+        placing(total=0),
+        placing(owner=BOB, tenant=organization("bobs"), replaces="NULL", total=10_000),
+        placing(idempotency="'first', 'hash'"),
+    ],
+)
+def test_what_is_allowed_passes(statement: str) -> None:
+    assert_accepted(statement)
+
+
+def test_every_rule_of_the_database_is_attacked() -> None:
+    assert rules_of("orders") == set(ATTACKS)
+    assert triggers_without_rule("orders") == set()

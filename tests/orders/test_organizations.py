@@ -1,0 +1,157 @@
+"""A completed order's organization is made live once, and deleted once."""
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+
+from billing.errors import OrganizationNotFound
+from billing.models import AuditEntry, Customer, Invoice, LedgerEntry, Organization, Subscription
+from orders import tasks
+from orders.models import Order, OutboxEvent
+from orders.use_cases.delete_organization import delete_organization
+from orders.use_cases.provision_organization import provision_organization
+from tests.factories import ADDRESS, OrganizationFactory, acting, actor, give_credit
+from tests.snapshot import nothing_changes, only_changes
+
+from .conftest import Buy
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def credit(ada: Customer) -> None:
+    give_credit(ada, 50_000)
+
+
+def told() -> list[tuple[str, object]]:
+    return list(OutboxEvent.objects.order_by("created_at", "id").values_list("type", "tenant_id"))
+
+
+def test_order_makes_its_organization_live_and_tells_of_it(buy: Buy, acme: Organization) -> None:
+    placed = buy("m", apps=("wordpress",), addons=("backup",))
+    with only_changes("billing_organization", "orders_outboxevent"):
+        provision_organization(order_id=placed.order_id)
+    acme.refresh_from_db()
+    assert acme.status == "active"
+    event = OutboxEvent.objects.get(type="tenant.created")
+    assert (event.topic, event.source, event.tenant_id) == ("sme.tenant.events", "qasima", acme.id)
+    assert event.data == {
+        "id": str(acme.id),
+        "slug": "acme",
+        "subdomain": "acme",
+        "name": "Acme",
+        "customer_id": "ada",
+        "plan_id": str(acme.plan_id),
+        "apps": ["wordpress"],
+        "addons": ["backup"],
+        "status": "active",
+    }
+
+
+def test_second_run_of_the_worker_tells_nothing_again(buy: Buy, acme: Organization) -> None:
+    placed = buy("m")
+    provision_organization(order_id=placed.order_id)
+    with nothing_changes():
+        assert provision_organization(order_id=placed.order_id).status == "active"
+        tasks.provision_organization(str(placed.order_id))
+    assert told() == [("order.placed", acme.id), ("tenant.created", acme.id)]
+
+
+def test_order_of_a_live_organization_tells_only_of_the_order(buy: Buy, acme: Organization) -> None:
+    for plan in ("m", "l"):
+        provision_organization(order_id=buy(plan).order_id)
+    assert told() == [
+        ("order.placed", acme.id),
+        ("tenant.created", acme.id),
+        ("order.placed", acme.id),
+    ]
+
+
+def test_deleted_organization_is_not_made_live_again(buy: Buy, ada: Customer, acme: Organization) -> None:
+    placed = buy("m")
+    delete_organization(organization_id=acme.id, by=acting(ada))
+    with nothing_changes():
+        assert provision_organization(order_id=placed.order_id).status == "deleted"
+
+
+def test_unknown_order_is_an_error_and_changes_nothing() -> None:
+    with nothing_changes(), pytest.raises(Order.DoesNotExist):
+        provision_organization(order_id=uuid4())
+
+
+def test_owner_deletes_an_organization_once(buy: Buy, ada: Customer, acme: Organization) -> None:
+    provision_organization(order_id=buy("m").order_id)
+    with only_changes("billing_organization", "billing_subscription", "orders_outboxevent", "billing_auditentry"):
+        deleted = delete_organization(organization_id=acme.id, by=acting(ada), reason="closing down")
+    assert (deleted.status, deleted.deleted_at is not None) == ("deleted", True)
+    subscription = Subscription.objects.get()
+    assert (subscription.status, subscription.canceled_at) == ("canceled", deleted.deleted_at)
+    event = OutboxEvent.objects.get(type="tenant.deleted")
+    assert (event.topic, event.tenant_id, event.data["status"]) == ("sme.tenant.events", acme.id, "deleted")
+    audit = AuditEntry.objects.get(action="organization.deleted")
+    assert (audit.object_id, audit.changes) == (str(acme.id), {"status": ["active", "deleted"]})
+    assert (audit.actor_id, audit.reason, audit.address) == ("ada", "closing down", ADDRESS)
+    with nothing_changes():
+        assert delete_organization(organization_id=acme.id, by=acting(ada)).status == "deleted"
+
+
+def test_deletion_voids_unpaid_invoices_and_leaves_the_paid_and_the_ledger(
+    buy: Buy, ada: Customer, acme: Organization
+) -> None:
+    buy("m")
+    paid = Invoice.objects.get()
+    others = {
+        Invoice.objects.create(
+            customer=ada,
+            organization=acme,
+            subscription=paid.subscription,
+            amount_minor=1,
+            currency="OMR",
+            status=status,
+            period_start=paid.period_start,
+            period_end=paid.period_end,
+        ).pk: expected
+        for status, expected in {
+            "draft": "void",
+            "open": "void",
+            "void": "void",
+            "uncollectible": "uncollectible",
+        }.items()
+    }
+    ledger = list(LedgerEntry.objects.order_by("id").values())
+    delete_organization(organization_id=acme.id, by=acting(ada))
+    assert dict(Invoice.objects.values_list("pk", "status")) == {paid.pk: "paid", **others}
+    assert list(LedgerEntry.objects.order_by("id").values()) == ledger
+
+
+def test_deletion_leaves_other_organizations_alone(buy: Buy, ada: Customer, acme: Organization) -> None:
+    kept = OrganizationFactory.create()
+    give_credit(kept.customer, 50_000)
+    buy("m")
+    buy("m", tenant=kept)
+    delete_organization(organization_id=acme.id, by=acting(ada))
+    assert Subscription.objects.get(organization=kept).status == "active"
+    kept.refresh_from_db()
+    assert kept.status == "provisioning"
+
+
+def test_superadmin_deletes_any_organization_and_is_named(acme: Organization) -> None:
+    delete_organization(organization_id=acme.id, by=actor(user_id="root"), reason="fraud")
+    audit = AuditEntry.objects.get(action="organization.deleted")
+    assert (audit.actor_id, audit.actor_role, audit.reason) == ("root", "superadmin", "fraud")
+
+
+@pytest.mark.parametrize("role", ["customer", "auditor", "sovereign-admin"])
+def test_organization_is_not_found_by_whose_it_is_not(acme: Organization, role: str) -> None:
+    for organization_id in (acme.id, UUID(int=1)):
+        with nothing_changes(), pytest.raises(OrganizationNotFound):
+            delete_organization(organization_id=organization_id, by=actor(role, user_id="eve"))
+
+
+def test_ended_subscriptions_keep_the_time_of_their_end(buy: Buy, ada: Customer, acme: Organization) -> None:
+    then = datetime(2026, 11, 1, tzinfo=UTC)
+    buy("m")
+    Subscription.objects.update(status="canceled", canceled_at=then)
+    delete_organization(organization_id=acme.id, by=acting(ada))
+    assert Subscription.objects.get().canceled_at == then

@@ -1,0 +1,228 @@
+"""Vouchers in the console: paused, resumed, retired, one or many, and listed by their state."""
+
+from datetime import timedelta
+from http import HTTPStatus
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
+from billing.models import User
+from promos.models import PromoCode
+from promos.use_cases.change_code import pause_code, retire_code
+from promos.use_cases.redeem_code import redeem
+from tests.console import audited, client_of, errors, member, newest_audit, told
+from tests.factories import PromoCodeFactory, actor
+from tests.snapshot import nothing_changes, only_changes
+
+pytestmark = pytest.mark.django_db
+
+ADD = "/admin/promos/promocode/add/"
+LIST = "/admin/promos/promocode/"
+WHY = "approved by marketing"
+TERMS = {"credit": "50.000", "max_redemptions": "50", "description": "Welcome", "active": "on", "reason": WHY}
+
+
+@pytest.fixture
+def omar(db: None) -> User:
+    return member(SOVEREIGN_ADMIN)
+
+
+@pytest.fixture
+def client(omar: User) -> Client:
+    return client_of(omar)
+
+
+def page_of(code: PromoCode) -> str:
+    return reverse("admin:promos_promocode_change", args=[code.pk])
+
+
+def changed_terms(code: PromoCode, /, **terms: str) -> dict[str, str]:
+    return {**TERMS, "seen": PromoCode.objects.get(pk=code.pk).updated_at.isoformat(), **terms}
+
+
+# --- Pause, resume, retire --------------------------------------------------------------------------------------
+
+STATES = {"pause": (False, False), "resume": (True, False), "retire": (True, True)}
+
+
+@pytest.mark.parametrize(("verb", "done"), [("pause", "paused"), ("resume", "resumed"), ("retire", "retired")])
+def test_changes_the_state_after_asking_why(client: Client, omar: User, verb: str, done: str) -> None:
+    code = PromoCodeFactory.create(code="WELCOME50")
+    if verb == "resume":
+        pause_code(code="WELCOME50", by=actor())
+    address = reverse(f"admin:promos_promocode_{verb}")
+    with nothing_changes():
+        assert f"{verb.title()} WELCOME50" in client.get(address, {"id": str(code.pk)}).content.decode()
+        assert errors(client.post(address, {"id": code.pk})) == {"reason": ["This field is required."]}
+    with only_changes("promos_promocode", "billing_auditentry"):
+        answer = client.post(address, {"id": code.pk, "reason": WHY})
+    assert (answer.headers["Location"], told(answer)) == (page_of(code), [f"{done.title()}: WELCOME50."])
+    code.refresh_from_db()
+    assert (code.active, code.retired_at is not None) == STATES[verb]
+    assert newest_audit() == audited(omar, f"promo_code.{done}", "WELCOME50", why=WHY)
+
+
+def test_an_action_confirms_and_reports_each_code(client: Client) -> None:
+    codes = [PromoCodeFactory.create(code=text) for text in ("ONE", "TWO", "SIX")]
+    keys = [str(code.pk) for code in codes]
+    with nothing_changes():
+        asked = client.post(LIST, {"action": "pause", "index": "0", "_selected_action": keys})
+    page = asked.content.decode()
+    assert "Pause 3 vouchers" in page
+    assert all(f'name="id" value="{key}"' in page for key in keys)
+    retire_code(code="ONE", by=actor())
+    pause_code(code="TWO", by=actor())
+    answer = client.post(reverse("admin:promos_promocode_pause"), {"id": keys, "reason": WHY})
+    assert answer.headers["Location"] == LIST
+    assert told(answer) == [
+        "ONE was not paused: no live code of this name.",
+        "Paused: SIX.",
+        "Nothing to change, paused already: TWO.",
+    ]
+    assert not PromoCode.objects.filter(active=True, retired_at__isnull=True).exists()
+
+
+def test_an_action_takes_what_was_chosen_although_it_left_the_list(client: Client) -> None:
+    code = PromoCodeFactory.create(code="ONE")
+    retire_code(code="ONE", by=actor())
+    asked = client.post(LIST, {"action": "retire", "index": "0", "_selected_action": [str(code.pk)]})
+    assert "Retire ONE" in asked.content.decode()
+
+
+def test_an_action_on_all_takes_what_the_filter_shows(client: Client) -> None:
+    PromoCodeFactory.create(code="ONE")
+    PromoCodeFactory.create(code="TWO")
+    pause_code(code="TWO", by=actor())
+    sent = {"action": "retire", "index": "0", "select_across": "1", "_selected_action": ["x"]}
+    with nothing_changes():
+        assert "What was selected is not in this list." in told(client.post(LIST, {**sent, "select_across": "0"}))
+    chosen = PromoCode.objects.get(code="ONE")
+    asked = client.post(f"{LIST}?state=live", {**sent, "_selected_action": [str(chosen.pk)]})
+    page = asked.content.decode()
+    assert "Retire ONE" in page
+    assert "TWO" not in page
+
+
+def test_too_many_at_once_are_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promos.admin.codes._MOST_AT_ONCE", 1)
+    keys = [str(PromoCodeFactory.create().pk) for _ in range(2)]
+    sent = {"action": "retire", "index": "0", "select_across": "1", "_selected_action": keys[:1]}
+    with nothing_changes():
+        answer = client.post(LIST, sent)
+        assert told(answer) == ["Choose at most 1 vouchers at once; nothing was changed."]
+        address = reverse("admin:promos_promocode_retire")
+        assert client.post(address, {"id": keys, "reason": WHY}).status_code == HTTPStatus.NOT_FOUND
+
+
+@pytest.mark.parametrize("ids", [[], [""], ["x"], ["00000000-0000-0000-0000-000000000000"], ["\0"], ["9" * 5000]])
+@pytest.mark.parametrize("verb", ["pause", "resume", "retire"])
+def test_a_state_of_nothing_is_not_found(client: Client, verb: str, ids: list[str]) -> None:
+    address = reverse(f"admin:promos_promocode_{verb}")
+    with nothing_changes():
+        assert client.post(address, {"id": ids, "reason": WHY}).status_code == HTTPStatus.NOT_FOUND
+
+
+@pytest.mark.parametrize("action", ["", "delete_selected", "x", "\0", "pause\0"])
+def test_an_unknown_action_does_nothing(client: Client, action: str) -> None:
+    code = PromoCodeFactory.create()
+    with nothing_changes():
+        answer = client.post(LIST, {"action": action, "index": "x", "_selected_action": [str(code.pk)]})
+    assert answer.status_code in (HTTPStatus.OK, HTTPStatus.FOUND)
+
+
+def test_a_code_that_is_busy_is_told_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = PromoCodeFactory.create(code="HOT")
+
+    def waits(**_: object) -> None:
+        # What PostgreSQL says when lock_timeout ends a wait, raised by it.
+        with connection.cursor() as cursor:
+            cursor.execute("DO $$ BEGIN RAISE lock_not_available; END $$")
+
+    monkeypatch.setattr("promos.use_cases.change_code.own_code", waits)
+    monkeypatch.setattr("promos.use_cases.edit_code.own_code", waits)
+    with nothing_changes():
+        retired = client.post(reverse("admin:promos_promocode_retire"), {"id": code.pk, "reason": WHY})
+        changed = client.post(page_of(code), changed_terms(code))
+    assert told(retired) == ["HOT was not retired: the service is busy: try again."]
+    assert errors(changed) == {"__all__": ["The service is busy: try again."]}
+
+
+# --- The list ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def every_state(db: None) -> None:
+    now = timezone.now()
+    PromoCodeFactory.create(code="LIVE", max_redemptions=50)
+    PromoCodeFactory.create(code="OPEN")
+    PromoCodeFactory.create(code="PAUSED", active=False)
+    PromoCodeFactory.create(code="EARLY", starts_at=now + timedelta(days=1))
+    PromoCodeFactory.create(code="LATE", expires_at=now - timedelta(days=1))
+    PromoCodeFactory.create(code="FULL", max_redemptions=1)
+    PromoCodeFactory.create(code="RETIRED")
+    retire_code(code="RETIRED", by=actor())
+    for code in ("LIVE", "OPEN", "FULL"):
+        redeem(code=code, user_id="ada", by=actor())
+
+
+LISTED = {
+    "": {"LIVE", "OPEN", "PAUSED", "EARLY", "LATE", "FULL"},
+    "live": {"LIVE", "OPEN"},
+    "paused": {"PAUSED"},
+    "not-started": {"EARLY"},
+    "expired": {"LATE"},
+    "exhausted": {"FULL"},
+    "retired": {"RETIRED"},
+    "all": {"LIVE", "OPEN", "PAUSED", "EARLY", "LATE", "FULL", "RETIRED"},
+    "nonsense": {"LIVE", "OPEN", "PAUSED", "EARLY", "LATE", "FULL"},
+}
+
+
+@pytest.mark.usefixtures("every_state")
+@pytest.mark.parametrize("state", LISTED)
+def test_the_list_filters_by_state(client: Client, state: str) -> None:
+    answer = client.get(LIST, {"state": state} if state else {})
+    assert {code.code for code in answer.context["cl"].result_list} == LISTED[state]
+
+
+@pytest.mark.usefixtures("every_state")
+def test_the_list_tells_state_and_use(client: Client) -> None:
+    answer = client.get(LIST, {"state": "all"})
+    admin = answer.context["cl"].model_admin
+    rows = {code.code: (str(code.state), admin.use(code)) for code in answer.context["cl"].result_list}
+    used = {code: text.split(">")[1].split("<")[0] for code, (_, text) in rows.items()}
+    assert used == {
+        "LIVE": "1 of 50",
+        "OPEN": "1, no cap",
+        "PAUSED": "0, no cap",
+        "EARLY": "0, no cap",
+        "LATE": "0, no cap",
+        "FULL": "1 of 1",
+        "RETIRED": "0, no cap",
+    }
+    states = {code: state for code, (state, _) in rows.items()}
+    assert {code for code, state in states.items() if state == "live"} == {"LIVE", "OPEN"}
+    assert '<span class="mono struck">RETIRED</span>' in answer.content.decode()
+
+
+@pytest.mark.usefixtures("every_state")
+@pytest.mark.parametrize(("term", "found"), [("live", {"LIVE"}), ("LAT", {"LATE"}), ("\0", None), ("%", set())])
+def test_the_list_is_searched(client: Client, term: str, found: set[str] | None) -> None:
+    answer = client.get(LIST, {"q": term})
+    if found is None:
+        assert answer.status_code == HTTPStatus.BAD_REQUEST
+    else:
+        assert {code.code for code in answer.context["cl"].result_list} == found
+
+
+@pytest.mark.parametrize("role", [SOVEREIGN_ADMIN, SUPERADMIN, AUDITOR])
+def test_only_who_may_change_is_offered_to(role: str) -> None:
+    code = PromoCodeFactory.create()
+    client = client_of(member(role))
+    text = client.get(LIST).content.decode() + client.get(page_of(code)).content.decode()
+    offers = ("Issue a voucher", "/promocode/pause/", "/promocode/retire/", 'name="_selected_action"', "Save")
+    assert {offer in text for offer in offers} == {role != AUDITOR}

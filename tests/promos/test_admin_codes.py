@@ -1,0 +1,219 @@
+"""A sovereign admin's vouchers in the console: issued, changed, paused, resumed, retired, brought back."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from billing.actor import AUDITOR, SOVEREIGN_ADMIN
+from billing.models import User
+from promos.models import PromoCode
+from promos.queries import codes_with_use
+from promos.use_cases.change_code import retire_code
+from promos.use_cases.redeem_code import redeem
+from tests.console import ADDRESS, audited, client_of, errors, member, newest_audit, told
+from tests.factories import PromoCodeFactory, actor
+from tests.snapshot import nothing_changes, only_changes
+
+pytestmark = pytest.mark.django_db
+
+ADD = "/admin/promos/promocode/add/"
+LIST = "/admin/promos/promocode/"
+WHY = "approved by marketing"
+TERMS = {"credit": "50.000", "max_redemptions": "50", "description": "Welcome", "active": "on", "reason": WHY}
+
+
+@pytest.fixture
+def omar(db: None) -> User:
+    return member(SOVEREIGN_ADMIN)
+
+
+@pytest.fixture
+def client(omar: User) -> Client:
+    return client_of(omar)
+
+
+def page_of(code: PromoCode) -> str:
+    return reverse("admin:promos_promocode_change", args=[code.pk])
+
+
+def changed_terms(code: PromoCode, /, **terms: str) -> dict[str, str]:
+    return {**TERMS, "seen": PromoCode.objects.get(pk=code.pk).updated_at.isoformat(), **terms}
+
+
+# --- Issue ------------------------------------------------------------------------------------------------------
+
+
+def test_issues_a_code(client: Client, omar: User) -> None:
+    with only_changes("promos_promocode", "promos_promocounter", "billing_auditentry"):
+        answer = client.post(ADD, {**TERMS, "code": " welcome50 ", "starts_at": "2027-01-01T00:00", "hot": "on"})
+    made = codes_with_use().get()
+    assert answer.headers["Location"] == page_of(made)
+    assert told(answer) == ["WELCOME50 is issued."]
+    assert (made.code, made.credit_minor, made.currency, made.max_redemptions) == ("WELCOME50", 50_000, "OMR", 50)
+    assert (made.description, made.active, made.hot, made.issued_by) == ("Welcome", True, True, omar.sub)
+    assert (made.starts_at, made.expires_at) == (datetime(2027, 1, 1, tzinfo=UTC), None)
+    assert made.counters.count() == 16
+    assert newest_audit() == audited(omar, "promo_code.issued", "WELCOME50", why=WHY)
+
+
+def test_issues_a_paused_code_without_a_cap(client: Client) -> None:
+    client.post(ADD, {"code": "OPEN", "credit": "0.001", "max_redemptions": "0", "reason": WHY})
+    made = PromoCode.objects.get()
+    assert (made.credit_minor, made.max_redemptions, made.active, made.hot) == (1, 0, False, False)
+
+
+BAD_INPUT = [
+    ("code", "", "This field is required."),
+    ("code", "ab", "3 to 64 of the letters A-Z, digits, '-' and '_'."),
+    ("code", "WEL COME", "3 to 64 of the letters A-Z, digits, '-' and '_'."),
+    ("code", "X" * 65, "3 to 64 of the letters A-Z, digits, '-' and '_'."),
+    ("code", "NUL\0CODE", "Null characters are not allowed."),
+    ("credit", "", "This field is required."),
+    ("credit", "0", "The credit must be more than zero."),
+    ("credit", "-1", "The credit must be more than zero."),
+    ("credit", "1.2345", "OMR has at most 3 decimals"),
+    ("credit", "NaN", "Write the amount in figures, with a point for decimals: 5.25"),
+    ("credit", "Infinity", "Write the amount in figures, with a point for decimals: 5.25"),
+    ("credit", "1e6", "Write the amount in figures, with a point for decimals: 5.25"),
+    ("credit", "1,000", "Write the amount in figures, with a point for decimals: 5.25"),
+    ("credit", "5\0", "Write the amount in figures, with a point for decimals: 5.25"),
+    ("credit", "1000000000.001", "An amount may not exceed 1000000000000 of the currency's smallest unit"),
+    ("credit", "9" * 5000, "Write the amount in figures, with a point for decimals: 5.25"),
+    ("max_redemptions", "", "This field is required."),
+    ("max_redemptions", "-1", "Ensure this value is greater than or equal to 0."),
+    ("max_redemptions", "1.5", "Enter a whole number."),
+    ("max_redemptions", "9" * 5000, "Enter a whole number."),
+    ("max_redemptions", "9" * 20, "Ensure this value is less than or equal to 1000000000000."),
+    ("description", "x" * 501, "Ensure this value has at most 500 characters (it has 501)."),
+    ("description", "a\0b", "Null characters are not allowed."),
+    ("starts_at", "yesterday", "Write the time as 2026-12-31 23:59, in UTC."),
+    ("starts_at", "2026-02-30T10:00", "Write the time as 2026-12-31 23:59, in UTC."),
+    ("starts_at", "2026-01-01T00:00+14:00", "Write the time as 2026-12-31 23:59, in UTC."),
+    ("starts_at", "0001-01-01T00:00", "The year must be from 2000 to 2099."),
+    ("expires_at", "9999-12-31T23:59", "The year must be from 2000 to 2099."),
+    ("expires_at", "2026-01-01T00:00\0", "Write the time as 2026-12-31 23:59, in UTC."),
+    ("reason", "", "This field is required."),
+    ("reason", "   ", "This field is required."),
+    ("reason", "x" * 501, "Ensure this value has at most 500 characters (it has 501)."),
+    ("reason", "a\0b", "Null characters are not allowed."),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "sentence"), BAD_INPUT)
+def test_bad_input_is_told_on_its_field_and_issues_nothing(
+    client: Client, field: str, value: str, sentence: str
+) -> None:
+    with nothing_changes():
+        answer = client.post(ADD, {**TERMS, "code": "WELCOME50", field: value})
+    assert errors(answer) == {field: [sentence]}
+
+
+def test_an_end_before_the_start_is_refused(client: Client) -> None:
+    dates = {"starts_at": "2027-01-02 00:00", "expires_at": "2027-01-02 00:00"}
+    with nothing_changes():
+        answer = client.post(ADD, {**TERMS, "code": "WELCOME50", **dates})
+    assert errors(answer) == {"expires_at": ["The end must be later than the start."]}
+
+
+def test_an_issued_code_is_not_overwritten_by_a_slip(client: Client) -> None:
+    PromoCodeFactory.create(code="WELCOME50")
+    with nothing_changes():
+        answer = client.post(ADD, {**TERMS, "code": "Welcome50"})
+    assert errors(answer) == {"code": ["WELCOME50 is issued already. Find it in the list to change it."]}
+
+
+def test_issuing_a_retired_code_brings_it_back(client: Client, omar: User) -> None:
+    code = PromoCodeFactory.create(code="OLD")
+    retire_code(code="OLD", by=actor())
+    answer = client.post(ADD, {**TERMS, "code": "OLD"})
+    assert told(answer) == ["OLD was retired, and is back with these terms."]
+    code.refresh_from_db()
+    assert (code.retired_at, code.credit_minor, code.max_redemptions) == (None, 50_000, 50)
+    assert newest_audit() == audited(omar, "promo_code.changed", "OLD", why=WHY)
+
+
+# --- Change -----------------------------------------------------------------------------------------------------
+
+
+def test_changes_the_terms_but_not_the_code(client: Client, omar: User) -> None:
+    code = PromoCodeFactory.create(code="WELCOME50", credit_minor=10_000)
+    page = client.get(page_of(code)).content.decode()
+    assert 'value="10.000"' in page
+    assert 'name="code"' not in page
+    answer = client.post(page_of(code), changed_terms(code, code="OTHER", credit="12.5"))
+    assert (answer.headers["Location"], told(answer)) == (page_of(code), ["WELCOME50 is changed."])
+    code.refresh_from_db()
+    assert (code.code, code.credit_minor, code.max_redemptions) == ("WELCOME50", 12_500, 50)
+    assert newest_audit() == audited(omar, "promo_code.changed", "WELCOME50", why=WHY)
+
+
+def test_the_same_terms_again_change_nothing(client: Client) -> None:
+    terms: dict[str, Any] = {"credit_minor": 50_000, "max_redemptions": 50, "description": "Welcome"}
+    code = PromoCodeFactory.create(**terms)
+    with nothing_changes():
+        answer = client.post(page_of(code), changed_terms(code))
+    assert told(answer) == [f"{code.code} has these terms already; nothing was changed."]
+
+
+def test_a_cap_below_what_is_used_is_told_on_its_field(client: Client) -> None:
+    code = PromoCodeFactory.create(max_redemptions=5)
+    for user_id in ("ada", "bob"):
+        redeem(code=code.code, user_id=user_id, by=actor())
+    with nothing_changes():
+        answer = client.post(page_of(code), changed_terms(code, max_redemptions="1"))
+    assert errors(answer) == {"max_redemptions": ["The cap may not be lower than the redemptions already made."]}
+
+
+def test_terms_entered_before_the_code_was_retired_do_not_bring_it_back(client: Client) -> None:
+    code = PromoCodeFactory.create()
+    terms = changed_terms(code)
+    retire_code(code=code.code, by=actor())
+    with nothing_changes():
+        answer = client.post(page_of(code), terms)
+    sentence = "Somebody changed this voucher meanwhile. Open it again to see it as it is."
+    assert errors(answer) == {"__all__": [sentence]}
+
+
+@pytest.mark.parametrize("seen", ["", "x", "2026-11-23T04:00:00", "2026-13-01T00:00:00+00:00", "\0", "9" * 41])
+def test_a_damaged_form_is_refused(client: Client, seen: str) -> None:
+    code = PromoCodeFactory.create()
+    with nothing_changes():
+        answer = client.post(page_of(code), {**TERMS, "seen": seen})
+    assert list(errors(answer)) == ["seen"]
+
+
+def test_bad_input_changes_nothing(client: Client) -> None:
+    code = PromoCodeFactory.create()
+    bad = {field: (value, sentence) for field, value, sentence in BAD_INPUT if field != "code"}
+    with nothing_changes():
+        answer = client.post(
+            page_of(code), changed_terms(code, **{field: value for field, (value, _) in bad.items()})
+        )
+    assert errors(answer) == {field: [sentence] for field, (_, sentence) in bad.items()}
+
+
+def test_a_retired_code_is_marked_and_brought_back_from_its_page(client: Client) -> None:
+    code = PromoCodeFactory.create(code="OLD", credit_minor=50_000)
+    retire_code(code="OLD", by=actor())
+    page = client.get(page_of(code)).content.decode()
+    assert "Bring it back with these terms" in page
+    assert "/promocode/retire/" not in page
+    answer = client.post(page_of(code), changed_terms(code))
+    assert told(answer) == ["OLD is back."]
+    assert not PromoCode.objects.filter(retired_at__isnull=False).exists()
+
+
+def test_an_auditor_reads_a_code_and_its_history(client: Client) -> None:
+    client.post(ADD, {**TERMS, "code": "WELCOME50"})
+    code = PromoCode.objects.get()
+    auditor = client_of(member(AUDITOR))
+    page = auditor.get(page_of(code)).content.decode()
+    for text in ("0 of 50", "50.000 OMR", "sovereign-admin@example.org", ADDRESS, WHY):
+        assert text in page
+    assert "<form" not in page.replace('<form id="logout-form"', "")
+    with nothing_changes():
+        assert auditor.post(page_of(code), changed_terms(code)).status_code == HTTPStatus.FORBIDDEN

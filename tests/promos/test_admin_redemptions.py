@@ -1,0 +1,119 @@
+"""Redemptions in the console: read by an auditor, released by a superadmin with a reason."""
+
+from http import HTTPStatus
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from billing.actor import AUDITOR, SUPERADMIN
+from billing.models import LedgerEntry, User
+from billing.queries import balance_of
+from billing.use_cases.post_entry import spend
+from billing.use_cases.verify_ledger import verify_ledger
+from promos.models import Redemption
+from promos.use_cases.change_code import retire_code
+from promos.use_cases.redeem_code import redeem, release, reserve
+from promos.use_cases.verify_redemptions import verify_redemptions
+from tests.console import ADDRESS, client_of, errors, member, place_orders, told
+from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
+from tests.snapshot import nothing_changes, only_changes
+
+pytestmark = pytest.mark.django_db
+
+WHY = "redeemed by mistake"
+
+
+@pytest.fixture
+def sara(db: None) -> User:
+    return member(SUPERADMIN)
+
+
+@pytest.fixture
+def client(sara: User) -> Client:
+    return client_of(sara)
+
+
+@pytest.fixture
+def redemption(db: None) -> Redemption:
+    """Ada's, of a voucher of 10.000 OMR with one place."""
+    CustomerFactory.create(user_id="ada")
+    return redeem(code=PromoCodeFactory.create(max_redemptions=1).code, user_id="ada", by=actor())
+
+
+def releasing(redemption: Redemption) -> str:
+    return reverse("admin:promos_redemption_release", args=[redemption.pk])
+
+
+def page_of(redemption: Redemption) -> str:
+    return reverse("admin:promos_redemption_change", args=[redemption.pk])
+
+
+def test_releases_place_redemption_and_credit_together(client: Client, sara: User, redemption: Redemption) -> None:
+    assert WHY not in client.get(releasing(redemption)).content.decode()
+    tables = ("promos_redemption", "promos_promocounter", "billing_ledgerentry", "billing_account")
+    with only_changes(*tables):
+        answer = client.post(releasing(redemption), {"reason": WHY})
+    assert answer.headers["Location"] == page_of(redemption)
+    assert told(answer) == ["The redemption is released: its place is free and its credit taken back."]
+    redemption.refresh_from_db()
+    assert (redemption.status, redemption.release_reason) == ("released", WHY)
+    assert balance_of(user_id="ada").credit_minor == 0
+    assert redemption.promo_code.counters.get().used == 0
+    entry = LedgerEntry.objects.latest("version")
+    assert (entry.actor_id, entry.actor_role, entry.channel, entry.address) == (
+        sara.sub,
+        SUPERADMIN,
+        "admin",
+        ADDRESS,
+    )
+    assert (verify_ledger().sound, verify_redemptions()) == (True, None)
+
+
+def test_credit_that_was_spent_is_not_taken_back(client: Client, redemption: Redemption) -> None:
+    ada = redemption.customer
+    spend(customer_id=ada.pk, amount_minor=1, order_id=redemption.pk, by=acting(ada))
+    with nothing_changes():
+        answer = client.post(releasing(redemption), {"reason": WHY})
+    assert errors(answer) == {"__all__": ["The credit of this redemption was spent already."]}
+
+
+def test_what_is_not_confirmed_is_not_released_here(client: Client, redemption: Redemption) -> None:
+    release(redemption=redemption, reason="x", by=actor())
+    bob = CustomerFactory.create()
+    reserved = reserve(promo_code=redemption.promo_code, customer_id=bob.pk, order_id=redemption.pk)
+    for other in (redemption, reserved):
+        assert "/release/" not in client.get(page_of(other)).content.decode()
+        with nothing_changes():
+            answer = client.post(releasing(other), {"reason": WHY})
+        sentence = "Only a confirmed redemption is released here; this one is not any more."
+        assert errors(answer) == {"__all__": [sentence]}
+
+
+@pytest.mark.parametrize("reason", ["", " ", "a\0b", "x" * 201])
+def test_a_release_says_why(client: Client, redemption: Redemption, reason: str) -> None:
+    with nothing_changes():
+        answer = client.post(releasing(redemption), {"reason": reason})
+    assert list(errors(answer)) == ["reason"]
+
+
+def test_a_redemption_that_is_not_there_is_not_found(client: Client) -> None:
+    address = reverse("admin:promos_redemption_release", args=["00000000-0000-0000-0000-000000000000"])
+    assert client.post(address, {"reason": WHY}).status_code == HTTPStatus.NOT_FOUND
+
+
+def test_an_auditor_reads_from_redemption_to_order_customer_and_ledger() -> None:
+    order = place_orders(1)[0]
+    retire_code(code=order.promo_code, by=actor())
+    redemption = Redemption.objects.get(order_id=order.pk)
+    entry = LedgerEntry.objects.get(redemption_id=redemption.pk)
+    page = client_of(member(AUDITOR)).get(page_of(redemption)).content.decode()
+    for name, key in (
+        ("orders_order", order.pk),
+        ("billing_customer", order.customer.pk),
+        ("billing_ledgerentry", entry.pk),
+        ("promos_promocode", redemption.promo_code_id),
+    ):
+        assert f'href="{reverse(f"admin:{name}_change", args=[key])}"' in page
+    assert '<span class="badge badge-bad">retired</span>' in page
+    assert "/release/" not in page

@@ -1,0 +1,220 @@
+"""Every rule of promos' tables and functions is attacked with raw SQL; what a rule is, tests/rules.py says."""
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_django import DjangoDbBlocker
+
+from tests.history import RESERVED, committed_history
+from tests.rules import (
+    Attack,
+    Attacks,
+    assert_accepted,
+    assert_refused,
+    code,
+    customer,
+    each,
+    inserting,
+    rules_of,
+    triggers_without_rule,
+)
+
+pytestmark = pytest.mark.django_db
+
+ADA, BOB, CAROL, DAVE = (customer(name) for name in ("ada", "bob", "carol", "dave"))
+WELCOME, OPEN, FULL = code("WELCOME"), code("OPEN"), code("FULL")
+
+VALID = {
+    "promos_promocode": {
+        "code": "'NEW_1-X'",
+        "credit_minor": "100",
+        "currency": "'OMR'",
+        "issued_by": "'root'",
+    },
+    "promos_promocounter": {"promo_code_id": WELCOME, "quota": "5", "used": "0"},
+    "promos_redemption": {
+        "promo_code_id": OPEN,
+        "customer_id": ADA,
+        "credit_minor": "100",
+        "status": "'reserved'",
+    },
+}
+_CONFIRMED = {**VALID["promos_redemption"], "status": "'confirmed'", "confirmed_at": "now()"}
+
+
+def promo_code(**wrong: str) -> str:
+    return inserting("promos_promocode", VALID["promos_promocode"], **wrong)
+
+
+def counter(**wrong: str) -> str:
+    return inserting("promos_promocounter", VALID["promos_promocounter"], **wrong)
+
+
+def redemption(**wrong: str) -> str:
+    return inserting("promos_redemption", VALID["promos_redemption"], **wrong)
+
+
+def confirmed(**wrong: str) -> str:
+    return inserting("promos_redemption", _CONFIRMED, **wrong)
+
+
+def changing(owner: str, changes: str) -> str:
+    return f"UPDATE promos_redemption SET {changes} WHERE customer_id = {owner}"
+
+
+def redeeming(promo: str, owner: str = DAVE, as_of: str = "now()") -> str:
+    actor = "ROW('dave', 'customer', 'api', NULL)::billing_actor"
+    return f"SELECT promos_redeem({promo}, {owner}, {actor}, {as_of})"
+
+
+def with_terms(changes: str) -> list[str]:
+    return [f"UPDATE promos_promocode SET {changes} WHERE code = 'OPEN'"]
+
+
+RELEASE = "status = 'released', released_at = now(), release_reason = 'x'"
+
+CODES: Attacks = {
+    "promos_promocode_code_key": [promo_code(code="'WELCOME'"), promo_code(code="'RETIRED'")],
+    "promos_promocode_code_form": [
+        promo_code(code=text)
+        for text in (
+            "'AB'",
+            "''",
+            "'welcome'",
+            "'NEW CODE'",
+            "' NEW'",
+            "E'NEW\\n'",
+            "'N\u00c9W'",
+            "'A.B.C'",
+            "'AB\u0416'",
+        )
+    ],
+    "promos_promocode_credit_positive": [promo_code(credit_minor="0"), promo_code(credit_minor="-1")],
+    "promos_promocode_cap_not_negative": [promo_code(max_redemptions="-1")],
+    "promos_promocode_window_forward": [
+        promo_code(starts_at="now()", expires_at="now()"),
+        promo_code(starts_at="now()", expires_at="now() - interval '1 second'"),
+    ],
+    "promos_promocode_never_deleted": [
+        "DELETE FROM promos_promocode",
+        "DELETE FROM promos_promocode WHERE code = 'RETIRED'",
+        "TRUNCATE promos_promocode CASCADE",
+    ],
+    "promos_promocode_identity_fixed": [
+        "UPDATE promos_promocode SET code = 'OTHER' WHERE code = 'OPEN'",
+        "UPDATE promos_promocode SET id = gen_random_uuid() WHERE code = 'OPEN'",
+        "UPDATE promos_promocode SET currency = 'USD' WHERE code = 'OPEN'",
+    ],
+    "promos_promocode_redeemable": [
+        redeeming(code("PAUSED")),
+        redeeming(code("RETIRED")),
+        redeeming("gen_random_uuid()"),
+        Attack(redeeming(OPEN), with_terms("starts_at = now() + interval '1 second'")),
+        Attack(redeeming(OPEN), with_terms("expires_at = now()")),
+    ],
+    "promos_promocode_exhausted": [redeeming(FULL)],
+    "promos_promocounter_used_within_quota": [
+        f"UPDATE promos_promocounter SET used = used + 1 WHERE promo_code_id = {FULL}",
+        f"UPDATE promos_promocounter SET quota = 0 WHERE promo_code_id = {FULL}",
+        f"UPDATE promos_promocounter SET used = -1 WHERE promo_code_id = {WELCOME}",
+        counter(used="-1"),
+        counter(used="6"),
+        counter(quota="-1"),
+        f"SELECT promos_return_place({code('HOT')})",
+        Attack(f"SELECT promos_return_place({FULL})", [f"SELECT promos_return_place({FULL})"]),
+    ],
+}
+
+# Ada confirmed WELCOME, Bob reserved LATER, Carol confirmed FULL, Dave released WELCOME.
+REDEMPTIONS: Attacks = {
+    "promos_redemption_once_per_customer": [
+        redemption(promo_code_id=WELCOME),
+        confirmed(promo_code_id=WELCOME),
+        confirmed(promo_code_id=code("LATER"), customer_id=BOB),
+        redeeming(WELCOME, ADA),
+        redeeming(code("LATER"), BOB),
+    ],
+    # A status nobody knows has no confirmed_at that fits either, and that rule is looked at first.
+    "promos_redemption_status_known": [
+        Attack(
+            redemption(status=status),
+            ["ALTER TABLE promos_redemption DROP CONSTRAINT promos_redemption_confirmed_at_fits"],
+        )
+        for status in ("'lost'", "''", "'RESERVED'")
+    ],
+    "promos_redemption_confirmed_at_fits": [
+        redemption(confirmed_at="now()"),
+        confirmed(confirmed_at="NULL"),
+        changing(BOB, "status = 'confirmed'"),
+        redemption(status="'lost'"),
+    ],
+    "promos_redemption_credit_positive": [redemption(credit_minor="0"), redemption(credit_minor="-1")],
+    "promos_redemption_release_says_why": [
+        changing(CAROL, "status = 'released', released_at = now()"),
+        changing(CAROL, "status = 'released', release_reason = 'x'"),
+        redemption(release_reason="'x'"),
+        redemption(released_at="now()"),
+    ],
+    "promos_redemption_never_deleted": [
+        "DELETE FROM promos_redemption",
+        "DELETE FROM promos_redemption WHERE status = 'released'",
+        "TRUNCATE promos_redemption",
+    ],
+    "promos_redemption_promo_code_exists": [redemption(promo_code_id="gen_random_uuid()")],
+    "promos_redemption_starts_live": [
+        redemption(status="'released'", released_at="now()", release_reason="'x'"),
+    ],
+    "promos_redemption_transition_known": [
+        changing(DAVE, "status = 'confirmed', released_at = NULL, release_reason = ''"),
+        changing(DAVE, "status = 'reserved', confirmed_at = NULL, released_at = NULL, release_reason = ''"),
+        changing(DAVE, "release_reason = 'another'"),
+        changing(CAROL, "status = 'reserved', confirmed_at = NULL"),
+        changing(CAROL, "confirmed_at = now()"),
+        changing(BOB, "reserved_at = now()"),
+        changing(CAROL, "status = 'lost'"),
+        changing(CAROL, f"{RELEASE}, credit_minor = 1"),
+        changing(CAROL, f"{RELEASE}, customer_id = {BOB}"),
+        changing(CAROL, f"{RELEASE}, promo_code_id = {OPEN}"),
+        changing(CAROL, f"{RELEASE}, order_id = '{RESERVED}'"),
+        changing(CAROL, f"{RELEASE}, id = gen_random_uuid()"),
+    ],
+}
+
+ATTACKS: Attacks = {**CODES, **REDEMPTIONS}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def history(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    with committed_history(django_db_blocker):
+        yield
+
+
+@pytest.mark.parametrize(("rule", "attack"), each(ATTACKS))
+def test_database_refuses(rule: str, attack: Attack) -> None:
+    assert_refused(rule, attack)
+
+
+@pytest.mark.parametrize("table", VALID)
+def test_row_that_attacks_start_from_is_accepted(table: str) -> None:
+    assert_accepted(inserting(table, VALID[table]))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        confirmed(),
+        changing(BOB, "status = 'confirmed', confirmed_at = now()"),
+        changing(BOB, RELEASE),
+        changing(CAROL, RELEASE),
+        redeeming(OPEN),
+        redeeming(WELCOME),
+        f"UPDATE promos_promocounter SET used = quota WHERE promo_code_id = {WELCOME}",
+    ],
+)
+def test_what_is_allowed_passes(statement: str) -> None:
+    assert_accepted(statement)
+
+
+def test_every_rule_of_the_database_is_attacked() -> None:
+    assert rules_of("promos") == set(ATTACKS)
+    assert triggers_without_rule("promos") == set()
