@@ -14,8 +14,9 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.request import Request
 
-from billing.actor import CUSTOMER, STAFF_ROLES, SUPERADMIN, Actor
+from billing.actor import Actor
 from billing.models import User
+from billing.use_cases.assign_role import role_of
 
 from .client_address import client_address
 from .tokens import InvalidToken, verify_token
@@ -92,14 +93,6 @@ def actor_of(request: Request) -> Actor:
         address=client_address(request),
         channel="api",
     )
-
-
-def role_of(user: User) -> str:
-    """The strongest role of a user of the pages, by their groups."""
-    if user.is_superuser:
-        return SUPERADMIN
-    groups = set(user.groups.values_list("name", flat=True))
-    return next((role for role in STAFF_ROLES if role in groups), CUSTOMER)
 
 
 def _enforce_csrf(request: HttpRequest) -> None:

@@ -25,13 +25,14 @@ def assign_role(*, user: User, role: str, by: Actor, reason: str) -> User:
     with transaction.atomic():
         # Races with another superadmin who changes the same user; read again under the lock.
         locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-        before = role_of(locked)
-        if before == role:
+        before, is_staff = role_of(locked), role in STAFF_ROLES
+        others = locked.groups.filter(name__in=STAFF_ROLES).exclude(name=role)
+        if before == role and locked.is_staff == is_staff and not others.exists():
             return locked
         locked.groups.remove(*Group.objects.filter(name__in=STAFF_ROLES))
-        if role in STAFF_ROLES:
+        if is_staff:
             locked.groups.add(Group.objects.get(name=role))
-        locked.is_staff = role in STAFF_ROLES
+        was_staff, locked.is_staff = locked.is_staff, is_staff
         locked.is_superuser = locked.is_superuser and role == SUPERADMIN
         locked.save(update_fields=["is_staff", "is_superuser"])
         record_audit(
@@ -39,7 +40,7 @@ def assign_role(*, user: User, role: str, by: Actor, reason: str) -> User:
             object_type="user",
             object_id=str(locked.pk),
             by=by,
-            changes={"role": [before, role]},
+            changes={"role": [before, role], "is_staff": [was_staff, is_staff]},
             reason=reason,
         )
         return locked

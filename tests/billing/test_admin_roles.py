@@ -96,16 +96,16 @@ def test_only_a_superadmin_corrects_money(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", MATRIX)
-@pytest.mark.parametrize("verb", ["pause", "resume", "retire"])
-def test_who_changes_a_voucher_changes_its_state(role: str, verb: str) -> None:
+def test_who_changes_a_voucher_changes_its_state(role: str) -> None:
     key = str(one_of_each()["promos_promocode"])
     client = client_of(member(role))
     allowed = "c" in MATRIX[role].get("promos_promocode", "")
     may = HTTPStatus.OK if allowed else HTTPStatus.FORBIDDEN
-    address = reverse(f"admin:promos_promocode_{verb}")
     with nothing_changes():
-        assert client.get(address, {"id": key}).status_code == may
-        assert client.post(address, {"id": key}).status_code == may
+        for verb in ("pause", "resume", "retire"):
+            address = reverse(f"admin:promos_promocode_{verb}")
+            assert client.get(address, {"id": key}).status_code == may
+            assert client.post(address, {"id": key}).status_code == may
 
 
 @pytest.mark.parametrize("role", [AUDITOR, SUPERADMIN, SUPERUSER])

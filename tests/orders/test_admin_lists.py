@@ -201,13 +201,11 @@ def test_a_filter_by_days_includes_both(client: Client, days: tuple[str, str]) -
     assert understood == (DAYS[days] == 0 or "2026-11-01" in days)
 
 
-@pytest.mark.parametrize("name", PAGE_QUERIES)
 @pytest.mark.parametrize("key", ["x", "9" * 30, "00000000-0000-0000-0000-000000000000", "a_00b"])
-def test_a_record_that_is_not_there_is_not_found(client: Client, name: str, key: str) -> None:
-    assert client.get(reverse(f"admin:{name}_change", args=[key])).status_code in (
-        HTTPStatus.NOT_FOUND,
-        HTTPStatus.BAD_REQUEST,
-    )
+def test_a_record_that_is_not_there_is_not_found(client: Client, key: str) -> None:
+    missing = (HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST)
+    for name in PAGE_QUERIES:
+        assert client.get(reverse(f"admin:{name}_change", args=[key])).status_code in missing
 
 
 def test_records_are_found_by_what_people_have_at_hand(client: Client) -> None:

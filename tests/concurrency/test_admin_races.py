@@ -1,0 +1,108 @@
+"""Staff who click twice, or at the same moment: what was confirmed happens once, and to what was seen."""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from billing.actor import SOVEREIGN_ADMIN, SUPERADMIN
+from billing.models import Account, Customer, LedgerEntry
+from billing.use_cases.verify_ledger import verify_ledger
+from promos.models import PromoCode
+from promos.use_cases.change_code import retire_code
+from promos.use_cases.issue_code import issue_code
+from tests.concurrency.racing import PATIENCE_SECONDS, Crew
+from tests.console import client_of, member
+from tests.factories import CustomerFactory, PromoCodeFactory, actor, give_credit
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CLICKS = 6
+ROUNDS = 8
+
+
+def adjust(client: Client, customer: Customer, version: int) -> int:
+    """Confirms an adjustment of 5.000 OMR that was shown for this version of the account."""
+    sent = {"amount": "5", "reason": "a test", "seen": str(version), "confirmed": "yes"}
+    return client.post(reverse("admin:billing_customer_adjust", args=[customer.pk]), sent).status_code
+
+
+def clients(role: str, number: int) -> list[Client]:
+    user = member(role)
+    return [client_of(user) for _ in range(number)]
+
+
+def test_an_adjustment_confirmed_many_times_happens_once() -> None:
+    customer = CustomerFactory.create()
+    give_credit(customer, 50_000)
+    browsers = clients(SUPERADMIN, CLICKS)
+    with Crew(CLICKS) as crew:
+        for version in range(1, ROUNDS + 1):
+            answers = crew.race([partial(adjust, browser, customer, version) for browser in browsers])
+            assert Counter(answers.values) == {HTTPStatus.FOUND: 1, HTTPStatus.OK: CLICKS - 1}
+    assert Account.objects.get().balance_minor == 50_000 + ROUNDS * 5_000
+    assert verify_ledger().sound
+
+
+def test_without_the_lock_a_second_click_adjusts_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    customer = CustomerFactory.create()
+    give_credit(customer, 50_000)
+    together = Barrier(2, timeout=PATIENCE_SECONDS)
+
+    def look(*, customer_id: int) -> Account:
+        account = Account.objects.get(pk=customer_id)
+        together.wait()
+        return account
+
+    monkeypatch.setattr("billing.admin.customers.lock_account", look)
+    with Crew(2) as crew:
+        crew.race([partial(adjust, browser, customer, 1) for browser in clients(SUPERADMIN, 2)])
+    assert LedgerEntry.objects.filter(amount_minor=5_000).count() == 2
+
+
+def edit(client: Client, code: PromoCode) -> int:
+    """Sends the form of the voucher as it was before anybody retired it."""
+    sent = {
+        "credit": "7",
+        "max_redemptions": "0",
+        "active": "on",
+        "reason": "a test",
+        "seen": code.updated_at.isoformat(),
+    }
+    return client.post(reverse("admin:promos_promocode_change", args=[code.pk]), sent).status_code
+
+
+def test_a_voucher_that_is_retired_while_it_is_changed_stays_retired() -> None:
+    (browser,) = clients(SOVEREIGN_ADMIN, 1)
+    with Crew(2) as crew:
+        for _ in range(ROUNDS):
+            code = PromoCodeFactory.create()
+            calls: list[Callable[[], Any]] = [
+                partial(edit, browser, code),
+                partial(retire_code, code=code.code, by=actor()),
+            ]
+            assert crew.race(calls).refusals == {}
+            code.refresh_from_db()
+            assert code.retired_at is not None
+
+
+def test_without_the_lock_a_change_brings_a_retired_voucher_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = PromoCodeFactory.create()
+
+    def write_later(**given: Any) -> PromoCode:
+        # Between the look and the change another admin retires the code.
+        with Crew(1) as crew:
+            crew.race([partial(retire_code, code=code.code, by=actor())])
+        return issue_code(**given)
+
+    monkeypatch.setattr("promos.use_cases.edit_code.own_code", lambda **_: None)
+    monkeypatch.setattr("promos.use_cases.edit_code.issue_code", write_later)
+    assert edit(clients(SOVEREIGN_ADMIN, 1)[0], code) == HTTPStatus.FOUND
+    code.refresh_from_db()
+    assert code.retired_at is None
