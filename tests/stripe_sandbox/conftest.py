@@ -1,0 +1,52 @@
+"""One sandbox process for all tests of the sandbox, empty before each; a webhook receiver beside it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import stripe
+
+from tests.stripe_sandbox.process import SandboxProcess
+from tests.stripe_sandbox.receiver import Receiver
+
+
+@pytest.fixture(scope="session")
+def running_receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def running_sandbox(tmp_path_factory: pytest.TempPathFactory, running_receiver: Receiver) -> Iterator[SandboxProcess]:
+    state: Path = tmp_path_factory.mktemp("stripe") / "state.sqlite"
+    with SandboxProcess(state=state, webhook_url=running_receiver.url) as process:
+        yield process
+
+
+@pytest.fixture
+def quiet_receiver(running_receiver: Receiver) -> Receiver:
+    """The receiver, while nothing is delivered to it unasked."""
+    running_receiver.clear()
+    return running_receiver
+
+
+@pytest.fixture
+def sandbox(running_sandbox: SandboxProcess, quiet_receiver: Receiver) -> Iterator[SandboxProcess]:
+    """An empty sandbox that delivers only when it is told to flush, and that did not fail meanwhile."""
+    running_sandbox.reset()
+    running_sandbox.control("POST", "webhooks", {"automatic": False})
+    quiet_receiver.clear()
+    yield running_sandbox
+    assert running_sandbox.complaints() == ""
+
+
+@pytest.fixture
+def receiver(sandbox: SandboxProcess, quiet_receiver: Receiver) -> Receiver:
+    """Where the sandbox's webhooks go."""
+    return quiet_receiver
+
+
+@pytest.fixture
+def client(sandbox: SandboxProcess) -> stripe.StripeClient:
+    """The official library, pointed at the sandbox."""
+    return sandbox.client()
