@@ -13,5 +13,5 @@ urlpatterns = [
     path("catalog/bundles", catalog.BundlesView.as_view()),
     path("tenant/check-slug/<str:slug>", organizations.SlugView.as_view()),
     path("tenant/orgs", organizations.OrganizationsView.as_view()),
-    path("tenant/orgs/<uuid:organization_id>", organizations.OrganizationView.as_view()),
+    path("tenant/orgs/<str:organization_id>", organizations.OrganizationView.as_view()),
 ]

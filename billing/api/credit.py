@@ -1,7 +1,6 @@
 """What a customer sees of credit, subscription and invoices."""
 
 from typing import Any
-from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -9,12 +8,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from billing.errors import OrganizationNotFound, SubscriptionNotFound
 from billing.models import Invoice, Subscription
 from billing.queries import balance_of, invoices_of, subscription_of
 
 from .authentication import principal_of
 from .fields import MoneyResponseSerializer
-from .pagination import page_response, read_page
+from .identifiers import path_id
+from .pagination import page_parameters, page_response, read_page
+from .schema import refusals
 
 
 class EntrySerializer(MoneyResponseSerializer):
@@ -47,6 +49,8 @@ class BalanceView(APIView):
 
 
 class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
+    addon_ids = serializers.ListField(child=serializers.UUIDField(), read_only=True, help_text="Sorted.")
+
     class Meta:
         model = Subscription
         fields = [
@@ -63,16 +67,18 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
             "canceled_at",
             "created_at",
         ]
+        read_only_fields = fields
 
 
 class SubscriptionView(APIView):
     @extend_schema(
-        responses=SubscriptionSerializer,
+        responses={200: SubscriptionSerializer, **refusals({404: "There is none."})},
         tags=["credit"],
         summary="An organization's subscription, or your newest",
     )
-    def get(self, request: Request, tenant_id: UUID | None = None) -> Response:
-        found = subscription_of(user_id=principal_of(request).user_id, organization_id=tenant_id)
+    def get(self, request: Request, tenant_id: str | None = None) -> Response:
+        organization_id = None if tenant_id is None else path_id(tenant_id, otherwise=SubscriptionNotFound)
+        found = subscription_of(user_id=principal_of(request).user_id, organization_id=organization_id)
         return Response(SubscriptionSerializer(found).data)
 
 
@@ -88,8 +94,14 @@ class InvoiceSerializer(MoneyResponseSerializer):
 
 
 class InvoicesView(APIView):
-    @extend_schema(responses=InvoiceSerializer(many=True), tags=["credit"], summary="Your invoices, newest first")
-    def get(self, request: Request, tenant_id: UUID | None = None) -> Response:
-        invoices = invoices_of(user_id=principal_of(request).user_id, organization_id=tenant_id)
+    @extend_schema(
+        responses=InvoiceSerializer(many=True),
+        parameters=page_parameters(),
+        tags=["credit"],
+        summary="Your invoices, newest first",
+    )
+    def get(self, request: Request, tenant_id: str | None = None) -> Response:
+        organization_id = None if tenant_id is None else path_id(tenant_id, otherwise=OrganizationNotFound)
+        invoices = invoices_of(user_id=principal_of(request).user_id, organization_id=organization_id)
         page = read_page(invoices, request=request)
         return page_response(page, list(InvoiceSerializer(page.rows, many=True).data), request=request)

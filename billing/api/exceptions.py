@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import structlog
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.signals import got_request_exception
@@ -51,6 +52,9 @@ def handle_exception(exc: Exception, context: dict[str, Any]) -> Response:
         return _invalid(exc)
     if isinstance(exc, exceptions.APIException):
         return _refused(exc)
+    if isinstance(exc, (SuspiciousOperation, BadRequest)):
+        # Among them a query of more than a thousand parameters.
+        return _answer(400, "bad_request", "the request is malformed")
     if isinstance(exc, (OperationalError, InterfaceError)):
         return _database_failed(exc)
     # Inside DRF's own `except` block: whoever listens finds the exception in sys.exc_info().

@@ -64,7 +64,8 @@ class MinorAmountField(serializers.Field[Any, Any, Any, Any]):
     def __init__(self, *, minimum: int = 0, **options: Any) -> None:
         super().__init__(**options)
         self.minimum = minimum
-        set_override(self, "field", {"type": "integer", "minimum": minimum, "maximum": MAX_MINOR})
+        limits = {} if self.read_only else {"minimum": minimum, "maximum": MAX_MINOR}
+        set_override(self, "field", {"type": "integer", **limits})
 
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or not isinstance(data, (int, Decimal)) or data != int(data):
@@ -92,13 +93,8 @@ class MajorAmountField(MinorAmountField):
     def __init__(self, *, minimum: int = 0, **options: Any) -> None:
         super().__init__(minimum=minimum, **options)
         decimals = exponent(settings.SOVEREIGN_CURRENCY)
-        schema = {
-            "type": "number",
-            "minimum": minimum / 10**decimals,
-            "maximum": MAX_MINOR // 10**decimals,
-            "multipleOf": 1 / 10**decimals,
-        }
-        set_override(self, "field", schema)
+        limits = {} if self.read_only else {"minimum": minimum / 10**decimals, "maximum": MAX_MINOR // 10**decimals}
+        set_override(self, "field", {"type": "number", "multipleOf": 1 / 10**decimals, **limits})
 
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or not isinstance(data, (int, Decimal)):
@@ -184,11 +180,11 @@ class MoneyResponseSerializer(serializers.Serializer[Any]):
         fields = super().get_fields()
         mirrored = settings.SOVEREIGN_CURRENCY == MIRRORED_CURRENCY
         for name in self.money:
-            fields[f"{name}_minor"] = MinorAmountField(minimum=-MAX_MINOR, read_only=True)
+            fields[f"{name}_minor"] = MinorAmountField(read_only=True)
             if mirrored:
                 source = f"{name}_minor"
-                fields[f"{name}_omr"] = MajorAmountField(minimum=-MAX_MINOR, read_only=True, source=source)
-                fields[f"{name}_baisa"] = MinorAmountField(minimum=-MAX_MINOR, read_only=True, source=source)
+                fields[f"{name}_omr"] = MajorAmountField(read_only=True, source=source)
+                fields[f"{name}_baisa"] = MinorAmountField(read_only=True, source=source)
         if self.money:
             fields["currency"] = CurrencyField()
         return fields

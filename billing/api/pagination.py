@@ -6,6 +6,7 @@ nor hides a row, and the last page costs what the first did. To clients it is op
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -13,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from django.conf import settings
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import Model, Q, QuerySet
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -33,6 +35,26 @@ class InvalidLimit(DomainError):
 class InvalidCursor(DomainError):
     code = "invalid_cursor"
     message = "cursor is not one that this list gave"
+
+
+def page_parameters(
+    *, default_limit: int | None = DEFAULT_LIMIT, max_limit: int = MAX_LIMIT
+) -> list[OpenApiParameter]:
+    """What a list takes and gives, for its description; without a default limit it is given whole."""
+    limit: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": max_limit}
+    if default_limit:
+        limit["default"] = default_limit
+    return [
+        OpenApiParameter("limit", limit, description="Rows of a page."),
+        OpenApiParameter("cursor", str, description="From the Link header of the page before."),
+        OpenApiParameter(
+            "Link",
+            str,
+            OpenApiParameter.HEADER,
+            description='Where the next page is: `<…>; rel="next"`; absent on the last.',
+            response=[200],
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +90,27 @@ def read_page(
     return Page(rows=rows, next_cursor=_cursor(rows[-1], by) if more else None, limit=limit)
 
 
+def slice_page(rows: Sequence[Row], *, request: Request, by: str) -> Page[Row]:
+    """The page that the request asks for, of a list that is short and in an order of its own: all of it where
+    no limit is given.
+
+    Args: by: what names a row, once in the list.
+    Raises: InvalidLimit; InvalidCursor, also where the row that the cursor names is gone.
+    """
+    limit = _read_limit(request, default=max(len(rows), 1), maximum=MAX_LIMIT)
+    names = [str(getattr(row, by)) for row in rows]
+    start = 0
+    if "cursor" in request.query_params:
+        try:
+            start = names.index(_decoded(request.query_params["cursor"])) + 1
+        except (ValueError, RecursionError) as error:
+            raise InvalidCursor() from error
+    end = start + limit
+    return Page(
+        rows=list(rows[start:end]), next_cursor=_encoded(names[end - 1]) if end < len(rows) else None, limit=limit
+    )
+
+
 def page_response(page: Page[Any], data: list[Any], *, request: Request) -> Response:
     """The rows as a plain array, with the next page's address in the `Link` header.
 
@@ -97,15 +140,24 @@ def _read_limit(request: Request, *, default: int, maximum: int) -> int:
 
 
 def _cursor(row: Model, by: str) -> str:
-    text = json.dumps([getattr(row, by).isoformat(), str(row.pk)], separators=(",", ":"))
+    return _encoded([getattr(row, by).isoformat(), str(row.pk)])
+
+
+def _encoded(value: Any) -> str:
+    text = json.dumps(value, separators=(",", ":"))
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decoded(text: str) -> Any:
+    """Raises: ValueError, RecursionError."""
+    if len(text) > _MAX_CURSOR_LENGTH:
+        raise ValueError("too long")
+    return json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
 
 
 def _read_cursor(text: str, model: type[Model]) -> tuple[datetime, Any]:
     try:
-        if len(text) > _MAX_CURSOR_LENGTH:
-            raise ValueError("too long")
-        at_text, key_text = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        at_text, key_text = _decoded(text)
         at = datetime.fromisoformat(at_text)
         key = model._meta.pk.to_python(key_text)
     except (ValueError, TypeError, OverflowError, RecursionError, DjangoValidationError) as error:

@@ -9,22 +9,28 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.actor import AUDITOR
-from billing.money import to_major
 from billing.queries import revenue
 
+from .fields import MIRRORED_CURRENCY, CurrencyField, MajorAmountField, MinorAmountField
 from .permissions import roles
 
 
 class RevenueSerializer(serializers.Serializer[Any]):
-    total_mrr = serializers.DecimalField(
-        max_digits=20, decimal_places=3, help_text="Monthly recurring revenue, in the currency."
+    total_mrr = MajorAmountField(
+        source="mrr_minor", read_only=True, help_text="Monthly recurring revenue, in the currency."
     )
-    total_mrr_minor = serializers.IntegerField()
-    total_mrr_baisa = serializers.IntegerField(required=False)
-    currency = serializers.CharField()
+    total_mrr_minor = MinorAmountField(source="mrr_minor", read_only=True)
+    total_mrr_baisa = MinorAmountField(source="mrr_minor", read_only=True)
+    currency = CurrencyField()
     total_customers = serializers.IntegerField()
     new_this_month = serializers.IntegerField(help_text="Since the first of this month, UTC.")
     active_subscriptions = serializers.IntegerField()
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        if settings.SOVEREIGN_CURRENCY != MIRRORED_CURRENCY:
+            del fields["total_mrr_baisa"]
+        return fields
 
 
 class RevenueView(APIView):
@@ -32,17 +38,4 @@ class RevenueView(APIView):
 
     @extend_schema(responses=RevenueSerializer, tags=["administration"], summary="Recurring revenue")
     def get(self, request: Request) -> Response:
-        figures = revenue(now=timezone.now())
-        currency = settings.SOVEREIGN_CURRENCY
-        mirrored = {"total_mrr_baisa": figures.mrr_minor} if currency == "OMR" else {}
-        return Response(
-            {
-                "total_mrr": to_major(figures.mrr_minor, currency=currency),
-                "total_mrr_minor": figures.mrr_minor,
-                **mirrored,
-                "currency": currency,
-                "total_customers": figures.total_customers,
-                "new_this_month": figures.new_this_month,
-                "active_subscriptions": figures.active_subscriptions,
-            }
-        )
+        return Response(RevenueSerializer(revenue(now=timezone.now())).data)

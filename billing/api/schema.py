@@ -3,9 +3,10 @@
 import re
 from typing import Any, Literal
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import get_lib_doc_excludes
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 
@@ -35,8 +36,21 @@ class Error(serializers.Serializer[Any]):
         return fields
 
 
+def refusals(described: dict[int, str]) -> dict[int, OpenApiResponse]:
+    """What an operation refuses in a way of its own, by status: a sentence on when."""
+    return {status: OpenApiResponse(Error, sentence) for status, sentence in described.items()}
+
+
 class ApiSchema(AutoSchema):
-    """Adds to every operation the shape of its errors."""
+    """Adds to every operation the shape of its errors, and to ids in paths what they are."""
+
+    def _resolve_path_parameters(self, variables: list[str]) -> list[dict[str, Any]]:
+        # Paths take any text for an id (see `identifiers`): what is no id is not found.
+        parameters: list[dict[str, Any]] = super()._resolve_path_parameters(variables)  # type: ignore[no-untyped-call]
+        for parameter in parameters:
+            if parameter["name"].endswith("_id"):
+                parameter["schema"] = {"type": "string", "format": "uuid"}
+        return parameters
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> Any:
         bodies = super()._get_response_bodies(direction)
@@ -55,6 +69,22 @@ class ApiSchema(AutoSchema):
         if any(isinstance(permission, AllowAny) for permission in self.view.get_permissions()):
             return []
         return super().get_auth()
+
+
+class MoneyRequestDescription(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """Of the forms of an amount exactly one is given."""
+
+    target_class = "billing.api.fields.MoneyRequestSerializer"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Literal["request", "response"]) -> dict[str, Any]:
+        schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # type: ignore[no-untyped-call]
+        choices = [
+            {"oneOf": [{"required": [form]} for form in amount.forms()]}
+            for amount in self.target.money
+            if amount.required
+        ]
+        return {**schema, "allOf": choices} if choices else schema
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

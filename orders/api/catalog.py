@@ -10,23 +10,33 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.money import to_major
+from billing.api.fields import MIRRORED_CURRENCY, CurrencyField, MajorAmountField, MinorAmountField
+from billing.api.pagination import page_parameters, page_response, slice_page
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.models.catalog import CatalogItem
 
 
 class _PricedSerializer(serializers.ModelSerializer[Any]):
-    price_omr = serializers.SerializerMethodField(help_text="The price in the deployment's currency.")
-    currency = serializers.SerializerMethodField(help_text="ISO 4217.")
+    """An item with a price; in OMR as well, while that is the currency."""
 
-    def get_price_omr(self, item: Plan | AddOn) -> float:
-        return to_major(item.price_minor, currency=settings.SOVEREIGN_CURRENCY)  # type: ignore[return-value]
+    price_omr = MajorAmountField(source="price_minor", read_only=True)
+    price_minor = MinorAmountField(read_only=True)
+    currency = CurrencyField()
 
-    def get_currency(self, item: Plan | AddOn) -> str:
-        return settings.SOVEREIGN_CURRENCY
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        if settings.SOVEREIGN_CURRENCY != MIRRORED_CURRENCY:
+            del fields["price_omr"]
+        return fields
+
+
+def _texts() -> serializers.ListField:
+    return serializers.ListField(child=serializers.CharField(), read_only=True)
 
 
 class PlanSerializer(_PricedSerializer):
+    features = _texts()
+
     class Meta:
         model = Plan
         fields = [
@@ -45,6 +55,7 @@ class PlanSerializer(_PricedSerializer):
             "features",
             "stripe_price_id",
         ]
+        read_only_fields = fields
 
 
 class AddOnSerializer(_PricedSerializer):
@@ -61,9 +72,14 @@ class AddOnSerializer(_PricedSerializer):
             "included",
             "category",
         ]
+        read_only_fields = fields
 
 
 class AppSerializer(serializers.ModelSerializer[App]):
+    features = _texts()
+    dependencies = _texts()
+    website = serializers.CharField(read_only=True, help_text="Empty where there is none.")
+
     class Meta:
         model = App
         fields = [
@@ -89,20 +105,26 @@ class AppSerializer(serializers.ModelSerializer[App]):
             "minimum_size",
             "recommended_size",
         ]
+        read_only_fields = fields
 
 
 class IndustrySerializer(serializers.ModelSerializer[Industry]):
+    suggested_apps = _texts()
+
     class Meta:
         model = Industry
         fields = ["id", "slug", "name", "emoji", "description", "suggested_apps", "bundle"]
+        read_only_fields = fields
 
 
 class BundleSerializer(serializers.ModelSerializer[Bundle]):
-    discount = serializers.IntegerField(source="discount_percent", help_text="Per cent.")
+    apps = _texts()
+    discount = serializers.IntegerField(source="discount_percent", read_only=True, help_text="Per cent.")
 
     class Meta:
         model = Bundle
         fields = ["id", "slug", "name", "tagline", "apps", "discount", "recommended_size"]
+        read_only_fields = fields
 
 
 class _CatalogView(APIView):
@@ -112,35 +134,42 @@ class _CatalogView(APIView):
     serializer_class: type[serializers.ModelSerializer[Any]]
 
     def get(self, request: Request) -> Response:
-        items = self.model._default_manager.filter(active=True)
-        return Response(self.serializer_class(items, many=True).data)
+        items = list(self.model._default_manager.filter(active=True))
+        page = slice_page(items, request=request, by="slug")
+        return page_response(page, list(self.serializer_class(page.rows, many=True).data), request=request)
 
 
-@extend_schema(responses=PlanSerializer(many=True), tags=["catalog"], summary="Plans")
+def _described(item: type[serializers.ModelSerializer[Any]], what: str) -> Any:
+    return extend_schema(
+        responses=item(many=True), parameters=page_parameters(default_limit=None), tags=["catalog"], summary=what
+    )
+
+
+@_described(PlanSerializer, "Plans")
 class PlansView(_CatalogView):
     model = Plan
     serializer_class = PlanSerializer
 
 
-@extend_schema(responses=AddOnSerializer(many=True), tags=["catalog"], summary="Add-ons")
+@_described(AddOnSerializer, "Add-ons")
 class AddOnsView(_CatalogView):
     model = AddOn
     serializer_class = AddOnSerializer
 
 
-@extend_schema(responses=AppSerializer(many=True), tags=["catalog"], summary="Apps")
+@_described(AppSerializer, "Apps")
 class AppsView(_CatalogView):
     model = App
     serializer_class = AppSerializer
 
 
-@extend_schema(responses=IndustrySerializer(many=True), tags=["catalog"], summary="Industries")
+@_described(IndustrySerializer, "Industries")
 class IndustriesView(_CatalogView):
     model = Industry
     serializer_class = IndustrySerializer
 
 
-@extend_schema(responses=BundleSerializer(many=True), tags=["catalog"], summary="Bundles of apps")
+@_described(BundleSerializer, "Bundles of apps")
 class BundlesView(_CatalogView):
     model = Bundle
     serializer_class = BundleSerializer

@@ -1,7 +1,6 @@
 import hashlib
 import json
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
@@ -12,7 +11,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.api.authentication import actor_of, principal_of
-from billing.api.fields import RequestSerializer, TextField
+from billing.api.fields import MajorAmountField, MinorAmountField, RequestSerializer, TextField
+from billing.api.identifiers import IdField, read_id
+from billing.api.schema import refusals
 from billing.errors import DomainError
 from billing.money import to_major
 from orders.api.references import ReferencesField
@@ -30,7 +31,7 @@ class InvalidIdempotencyKey(DomainError):
 
 
 class CheckoutSerializer(RequestSerializer):
-    tenant_id = serializers.UUIDField(help_text="The id of one of your organizations.")
+    tenant_id = IdField(help_text="The id of one of your organizations.")
     plan_id = TextField(max_length=64, help_text="Id or slug.")
     apps = ReferencesField(required=False)
     addons = ReferencesField(required=False)
@@ -42,16 +43,25 @@ class CheckoutSerializer(RequestSerializer):
 class CheckoutAnswerSerializer(serializers.Serializer[Any]):
     order_id = serializers.UUIDField()
     paid_by_credit = serializers.BooleanField()
-    credit_balance = serializers.DecimalField(
-        max_digits=20, decimal_places=3, help_text="The balance after this answer, in the currency."
-    )
-    credit_balance_minor = serializers.IntegerField(help_text="The same, in the smallest unit.")
+    credit_balance = MajorAmountField(read_only=True, help_text="The balance after this answer, in the currency.")
+    credit_balance_minor = MinorAmountField(read_only=True, help_text="The same, in the smallest unit.")
 
 
 class CheckoutView(APIView):
     @extend_schema(
         request=CheckoutSerializer,
-        responses=CheckoutAnswerSerializer,
+        responses={
+            200: CheckoutAnswerSerializer,
+            **refusals(
+                {
+                    400: "The body, the catalog or the code does not allow it.",
+                    404: "The organization is not yours.",
+                    409: "Subscribed to this already, or a twin under the same key is still in flight.",
+                    422: "The key was used for another request.",
+                    503: "The credit does not cover it and no payment processor is configured; or busy.",
+                }
+            ),
+        },
         parameters=[
             OpenApiParameter(
                 "Idempotency-Key",
@@ -59,17 +69,24 @@ class CheckoutView(APIView):
                 OpenApiParameter.HEADER,
                 description="For 24 hours the same request under the same key gets the same answer, never a"
                 " second order.",
-            )
+            ),
+            OpenApiParameter(
+                "Retry-After",
+                int,
+                OpenApiParameter.HEADER,
+                description="Seconds, where the same request may succeed later.",
+                response=[409, 503],
+            ),
         ],
         tags=["checkout"],
         summary="Order a plan for an organization; credit pays first",
     )
     def post(self, request: Request) -> Response:
-        key = _idempotency_key(request)
         form = CheckoutSerializer(data=request.data)
-        if not form.is_valid():
+        key: str = request.headers.get("Idempotency-Key", "").strip()
+        if not form.is_valid() or not _may_be_key(key):
             _refuse_foreign_tenant(request, form)
-            raise serializers.ValidationError(form.errors)
+            raise serializers.ValidationError(form.errors) if form.errors else InvalidIdempotencyKey
         body = form.validated_data
         asked = {
             "tenant_id": str(body["tenant_id"]),
@@ -100,16 +117,14 @@ class CheckoutView(APIView):
         )
 
 
-def _idempotency_key(request: Request) -> str:
-    key: str = request.headers.get("Idempotency-Key", "").strip()
-    if len(key) > MAX_KEY_LENGTH or not (key.isascii() and key.isprintable()):
-        raise InvalidIdempotencyKey
-    return key
+def _may_be_key(key: str) -> bool:
+    return len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()
 
 
 def _refuse_foreign_tenant(request: Request, form: CheckoutSerializer) -> None:
-    """An organization that is not the caller's is a 404 before anything else in the body is looked at."""
+    """An organization that is not the caller's is a 404 before anything else that is wrong is named."""
     if "tenant_id" in form.errors or not isinstance(form.initial_data, dict):
         return
-    tenant_id = UUID(str(form.initial_data["tenant_id"]))
-    find_organization(organization_id=tenant_id, user_id=principal_of(request).user_id)
+    tenant_id = read_id(form.initial_data["tenant_id"].strip())
+    if tenant_id is not None:
+        find_organization(organization_id=tenant_id, user_id=principal_of(request).user_id)

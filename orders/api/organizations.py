@@ -1,5 +1,3 @@
-from uuid import UUID
-
 from django.core.validators import RegexValidator
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
@@ -10,7 +8,9 @@ from rest_framework.views import APIView
 
 from billing.api.authentication import actor_of, principal_of
 from billing.api.fields import RequestSerializer, TextField
-from billing.api.pagination import page_response, read_page
+from billing.api.identifiers import path_id
+from billing.api.pagination import page_parameters, page_response, read_page
+from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound
 from billing.models import Organization
 from billing.models.organization import SLUG_MATCH
@@ -22,9 +22,13 @@ from orders.use_cases.delete_organization import delete_organization
 
 
 class OrganizationSerializer(serializers.ModelSerializer[Organization]):
+    apps = serializers.ListField(child=serializers.CharField(), read_only=True)
+    addons = serializers.ListField(child=serializers.CharField(), read_only=True)
+
     class Meta:
         model = Organization
         fields = ["id", "slug", "name", "plan_id", "apps", "addons", "status", "created_at"]
+        read_only_fields = fields
 
 
 class NewOrganizationSerializer(RequestSerializer):
@@ -37,6 +41,9 @@ class NewOrganizationSerializer(RequestSerializer):
     plan_id = TextField(max_length=64, required=False, allow_null=True, help_text="Id or slug.")
     apps = ReferencesField(required=False)
     addons = ReferencesField(required=False)
+
+
+_NOT_FOUND = refusals({404: "There is none, or it is another customer's."})
 
 
 class SlugView(APIView):
@@ -54,14 +61,19 @@ class SlugView(APIView):
 
 
 class OrganizationsView(APIView):
-    @extend_schema(responses=OrganizationSerializer(many=True), tags=["organizations"], summary="Your organizations")
+    @extend_schema(
+        responses=OrganizationSerializer(many=True),
+        parameters=page_parameters(),
+        tags=["organizations"],
+        summary="Your organizations, newest first",
+    )
     def get(self, request: Request) -> Response:
         page = read_page(organizations_of(user_id=principal_of(request).user_id), request=request)
         return page_response(page, list(OrganizationSerializer(page.rows, many=True).data), request=request)
 
     @extend_schema(
         request=NewOrganizationSerializer,
-        responses={201: OrganizationSerializer},
+        responses={201: OrganizationSerializer, **refusals({409: "The slug is taken."})},
         tags=["organizations"],
         summary="Make an organization, pending until its first order",
     )
@@ -84,22 +96,29 @@ class OrganizationsView(APIView):
 
 
 class OrganizationView(APIView):
-    @extend_schema(responses=OrganizationSerializer, tags=["organizations"], summary="One organization of yours")
-    def get(self, request: Request, organization_id: UUID) -> Response:
-        found = Organization.objects.filter(
-            id=organization_id, customer__user_id=principal_of(request).user_id
-        ).first()
+    @extend_schema(
+        responses={200: OrganizationSerializer, **_NOT_FOUND},
+        tags=["organizations"],
+        summary="One organization of yours",
+    )
+    def get(self, request: Request, organization_id: str) -> Response:
+        identity = path_id(organization_id, otherwise=OrganizationNotFound)
+        found = Organization.objects.filter(id=identity, customer__user_id=principal_of(request).user_id).first()
         if found is None:
             raise OrganizationNotFound
         return Response(OrganizationSerializer(found).data)
 
     @extend_schema(
-        responses=inline_serializer("OrganizationDeleted", {"ok": serializers.BooleanField()}),
+        responses={
+            200: inline_serializer("OrganizationDeleted", {"ok": serializers.BooleanField()}),
+            **_NOT_FOUND,
+        },
         tags=["organizations"],
         summary="End an organization: its owner, or a superadmin",
         description="Cancels its subscription and voids unpaid invoices; paid ones and the ledger stay. A second"
         " call changes nothing.",
     )
-    def delete(self, request: Request, organization_id: UUID) -> Response:
-        delete_organization(organization_id=organization_id, by=actor_of(request))
+    def delete(self, request: Request, organization_id: str) -> Response:
+        identity = path_id(organization_id, otherwise=OrganizationNotFound)
+        delete_organization(organization_id=identity, by=actor_of(request))
         return Response({"ok": True})

@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from billing.actor import AUDITOR
 from billing.api.fields import MoneyResponseSerializer
-from billing.api.pagination import page_response, read_page
+from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.permissions import roles
 from orders.models import Order, OutboxEvent
 from orders.queries import orders_for_staff
@@ -40,7 +40,9 @@ class OrderSerializer(MoneyResponseSerializer):
 
 
 class EventSerializer(serializers.ModelSerializer[OutboxEvent]):
-    timestamp = serializers.DateTimeField(source="created_at")
+    timestamp = serializers.DateTimeField(source="created_at", read_only=True)
+    # `data` is DRF's own attribute of a serializer, so that field is added by name.
+    metadata = serializers.DictField(read_only=True)
 
     class Meta:
         model = OutboxEvent
@@ -55,12 +57,21 @@ class EventSerializer(serializers.ModelSerializer[OutboxEvent]):
             "metadata",
             "delivered_at",
         ]
+        read_only_fields = fields
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), "data": serializers.DictField(read_only=True, help_text="What happened.")}
 
 
 class OrdersView(APIView):
     permission_classes = (roles(AUDITOR),)
 
-    @extend_schema(responses=OrderSerializer(many=True), tags=["administration"], summary="Orders, newest first")
+    @extend_schema(
+        responses=OrderSerializer(many=True),
+        parameters=page_parameters(),
+        tags=["administration"],
+        summary="Orders, newest first",
+    )
     def get(self, request: Request) -> Response:
         page = read_page(orders_for_staff(), request=request)
         for order in page.rows:
@@ -73,7 +84,7 @@ class EventsView(APIView):
 
     @extend_schema(
         responses=EventSerializer(many=True),
-        parameters=[OpenApiParameter("type", str, description="Only events of this type.")],
+        parameters=[OpenApiParameter("type", str, description="Only events of this type."), *page_parameters()],
         tags=["administration"],
         summary="Outgoing events, newest first",
     )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.validators import RegexValidator
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
@@ -23,9 +24,10 @@ from billing.api.fields import (
     WholeNumberField,
     money_in_forms,
 )
-from billing.api.pagination import page_response, read_page
+from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.permissions import roles
 from billing.api.rate_limit import PreviewRateLimit
+from billing.api.schema import refusals
 from billing.errors import DomainError
 from promos.models import PromoCode
 from promos.queries import find_code, live_codes
@@ -62,7 +64,11 @@ class VoucherSerializer(MoneyResponseSerializer):
 class IssueSerializer(MoneyRequestSerializer):
     money = (MoneyInput(name="credit", minimum=1),)
 
-    code = TextField(max_length=MAX_TYPED, help_text="3-64 of A-Z 0-9 - _; any case, stored upper-case.")
+    code = TextField(
+        max_length=MAX_TYPED,
+        validators=[RegexValidator(r"\A[A-Za-z0-9_-]{3,64}\Z", "3 to 64 of the letters A-Z, digits, '-' and '_'")],
+        help_text="Any case, stored upper-case.",
+    )
     description = TextField(required=False, allow_blank=True, allow_null=True, max_length=500)
     active = FlagField(required=False, default=True)
     max_redemptions = WholeNumberField(
@@ -87,7 +93,11 @@ class PreviewSerializer(MoneyResponseSerializer):
     accepting_redemptions = serializers.BooleanField()
 
 
-_REVOKED = inline_serializer("VoucherRevoked", {"ok": serializers.BooleanField()})
+_ISSUED = {200: VoucherSerializer, **refusals({409: "The cap may not be lower than what is already used."})}
+_REVOKED = {
+    200: inline_serializer("VoucherRevoked", {"ok": serializers.BooleanField()}),
+    **refusals({404: "There is no live code of this name."}),
+}
 
 
 class VouchersView(APIView):
@@ -97,10 +107,7 @@ class VouchersView(APIView):
 
     @extend_schema(
         responses=VoucherSerializer(many=True),
-        parameters=[
-            OpenApiParameter("limit", int, description=f"1 to {MAX_LISTED}."),
-            OpenApiParameter("cursor", str, description="From the Link header of the page before."),
-        ],
+        parameters=page_parameters(default_limit=MAX_LISTED, max_limit=MAX_LISTED),
         tags=["vouchers"],
         summary="Live codes, newest first",
     )
@@ -114,11 +121,10 @@ class IssueView(APIView):
 
     @extend_schema(
         request=IssueSerializer,
-        responses=VoucherSerializer,
+        responses=_ISSUED,
         tags=["vouchers"],
         summary="Create a code, or give an existing one these terms",
-        description="What is not given takes its default. A retired code is brought back. The cap may not be"
-        " lower than what is already used: 409.",
+        description="What is not given takes its default. A retired code is brought back.",
     )
     def post(self, request: Request) -> Response:
         return _issue(request)
@@ -127,9 +133,7 @@ class IssueView(APIView):
 class PromosView(VouchersView):
     """The older name of list and issue."""
 
-    @extend_schema(
-        request=IssueSerializer, responses=VoucherSerializer, tags=["vouchers"], summary="Issue, older name"
-    )
+    @extend_schema(request=IssueSerializer, responses=_ISSUED, tags=["vouchers"], summary="Issue, older name")
     def post(self, request: Request) -> Response:
         return _issue(request)
 
@@ -137,7 +141,7 @@ class PromosView(VouchersView):
 class RevokeView(APIView):
     permission_classes = (roles(SOVEREIGN_ADMIN),)
 
-    @extend_schema(responses={200: _REVOKED}, tags=["vouchers"], summary="Retire a code")
+    @extend_schema(responses=_REVOKED, tags=["vouchers"], summary="Retire a code")
     def delete(self, request: Request, code: str) -> Response:
         retire_code(code=code, by=actor_of(request))
         return Response({"ok": True})
@@ -155,7 +159,18 @@ class PreviewView(APIView):
         responses={
             200: PreviewSerializer,
             410: OpenApiResponse(PreviewSerializer, "The code exists but takes no redemptions now."),
+            **refusals({404: "Unknown or retired.", 429: "Too many looks from this address."}),
         },
+        parameters=[
+            OpenApiParameter(
+                "Retry-After",
+                int,
+                OpenApiParameter.HEADER,
+                required=True,
+                description="Seconds until the next look.",
+                response=[429],
+            )
+        ],
         tags=["vouchers"],
         summary="Look at a code",
     )

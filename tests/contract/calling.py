@@ -1,0 +1,95 @@
+"""How clients of the API call it: over HTTP, by a bearer token, a session or nothing, with exact JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from tests.billing.api.conftest import bearer
+from tests.factories import UserFactory
+
+ROOT = "/api/"
+JSON = "application/json"
+CSRF_TOKEN = "a" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; numbers with decimals are Decimal, so that 5, 5.0 and 5.25 are told apart."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def code(self) -> str:
+        return str(self.body["code"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Somebody who calls the API; without a role, nobody that it knows."""
+
+    user_id: str = ""
+    role: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    client: Client = field(default_factory=lambda: Client(raise_request_exception=False, enforce_csrf_checks=True))
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """Sends the body as JSON; bytes and text are sent as they are, None is no body."""
+        raw = body if isinstance(body, (bytes, str)) else b"" if body is None else json.dumps(body)
+        return self.send(method, path, raw, content_type=JSON if raw else "", **headers)
+
+    def send(self, method: str, path: str, raw: bytes | str, *, content_type: str, **headers: str) -> Answer:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = self.client.generic(
+            method,
+            path if path.startswith("/") else ROOT + path,
+            raw,
+            content_type=content_type,
+            headers={**self.headers, **named},
+        )
+        content = answer.content
+        is_json = answer.headers.get("Content-Type", "").split(";")[0] == JSON
+        return Answer(
+            status=answer.status_code,
+            body=json.loads(content, parse_float=Decimal) if is_json and content else None,
+            headers=dict(answer.headers),
+            content=content,
+        )
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.call("GET", path, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self.call("POST", path, body, **headers)
+
+    def delete(self, path: str, **headers: str) -> Answer:
+        return self.call("DELETE", path, **headers)
+
+
+def by_token(role: str, user_id: str = "") -> Caller:
+    """A caller with a bearer token of this role."""
+    identity = user_id or role
+    claims = bearer(sub=identity, email=f"{identity}@example.org", role=role)
+    return Caller(user_id=identity, role=role, headers=claims)
+
+
+def by_session(role: str, user_id: str = "", *, csrf: bool = True) -> Caller:
+    """A user of the pages with this role, signed in; sends the CSRF token where asked to."""
+    user = UserFactory.create(sub=user_id or f"{role}-of-the-pages")
+    if role != "customer":
+        user.groups.add(Group.objects.get_or_create(name=role)[0])
+    caller = Caller(user_id=user.sub, role=role, headers={"X-CSRFToken": CSRF_TOKEN} if csrf else {})
+    caller.client.force_login(user)
+    caller.client.cookies["csrftoken"] = CSRF_TOKEN
+    return caller
+
+
+def nobody() -> Caller:
+    return Caller()

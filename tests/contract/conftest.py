@@ -1,0 +1,103 @@
+"""A shop with a catalog, the staff of a Sovereign, and Ada and Bob, who are customers of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.factories import (
+    AddOnFactory,
+    AppFactory,
+    BundleFactory,
+    CustomerFactory,
+    IndustryFactory,
+    OrganizationFactory,
+    PlanFactory,
+)
+
+from .calling import Answer, Caller, by_token, nobody
+
+Checkout = Callable[..., Answer]
+
+PRICES = {"flexi": 0, "s": 5_000, "odd": 5_250, "m": 9_000, "l": 16_000, "xl": 35_000}
+# xl and these: 50 OMR.
+FIFTY: dict[str, Any] = {"plan_id": "xl", "addons": ["disaster-recovery", "backup"]}
+
+
+def open_shop() -> None:
+    for order, (slug, price_minor) in enumerate(PRICES.items()):
+        PlanFactory.create(slug=slug, price_minor=price_minor, sort_order=order, features=["fast"])
+    AddOnFactory.create(slug="backup", price_minor=3_000)
+    AddOnFactory.create(slug="disaster-recovery", price_minor=12_000)
+    AddOnFactory.create(slug="waf", price_minor=0, included=True)
+    AppFactory.create(slug="wordpress", dependencies=["mariadb"], features=["pages"])
+    AppFactory.create(slug="mariadb", kind="database", system=True)
+    IndustryFactory.create(slug="restaurant", suggested_apps=["wordpress"], bundle="starter")
+    BundleFactory.create(slug="starter", apps=["wordpress"], discount_percent=10, recommended_size="s")
+
+
+def tenant_of(caller: Caller, slug: str) -> str:
+    """The id of a new organization of the caller."""
+    owner = CustomerFactory.create(user_id=caller.user_id)
+    return str(OrganizationFactory.create(customer=owner, slug=slug, name=slug.title()).id)
+
+
+@pytest.fixture
+def shop(transactional_db: None) -> None:
+    open_shop()
+
+
+@pytest.fixture
+def root() -> Caller:
+    return by_token("superadmin")
+
+
+@pytest.fixture
+def noor() -> Caller:
+    """Issues vouchers."""
+    return by_token("sovereign-admin", "noor")
+
+
+@pytest.fixture
+def salim() -> Caller:
+    """Audits."""
+    return by_token("auditor", "salim")
+
+
+@pytest.fixture
+def anybody() -> Caller:
+    """Has no identity."""
+    return nobody()
+
+
+@pytest.fixture
+def ada(shop: None) -> Caller:
+    return by_token("customer", "ada")
+
+
+@pytest.fixture
+def bob(shop: None) -> Caller:
+    return by_token("customer", "bob")
+
+
+@pytest.fixture
+def acme(ada: Caller) -> str:
+    """Ada's organization."""
+    return tenant_of(ada, "acme")
+
+
+@pytest.fixture
+def bobs(bob: Caller) -> str:
+    """Bob's organization."""
+    return tenant_of(bob, "bobs")
+
+
+@pytest.fixture
+def checkout(ada: Caller, acme: str) -> Checkout:
+    """Ada orders plan m for acme; anything of the body may be given otherwise, and the key."""
+
+    def checkout(key: str = "", **body: Any) -> Answer:
+        headers = {"Idempotency_Key": key} if key else {}
+        return ada.post("billing/checkout", {"tenant_id": acme, "plan_id": "m", **body}, **headers)
+
+    return checkout

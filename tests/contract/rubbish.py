@@ -1,0 +1,214 @@
+"""What clients should not send: whole bodies, single fields, parts of paths. None of it may be accepted anywhere."""
+
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .calling import JSON
+
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data; boundary=x"
+_PART = b'--x\r\nContent-Disposition: form-data; name="code"\r\n\r\nGIFT\r\n--x--\r\n'
+
+# By name: the body, its content type.
+BODIES: dict[str, tuple[bytes, str]] = {
+    "nothing": (b"", JSON),
+    "nothing at all": (b"", ""),
+    "white space": (b" \n\t ", JSON),
+    "no JSON": (b"code=GIFT", JSON),
+    "broken off": (b'{"code": "GI', JSON),
+    "trailing comma": (b'{"code": "GIFT",}', JSON),
+    "a comment": (b'{"code": "GIFT"} // really', JSON),
+    "single quotes": (b"{'code': 'GIFT'}", JSON),
+    "two documents": (b'{"code": "GIFT"}{"code": "GIFT"}', JSON),
+    "null": (b"null", JSON),
+    "true": (b"true", JSON),
+    "a number": (b"5", JSON),
+    "a text": (b'"GIFT"', JSON),
+    "an array": (b'[{"code": "GIFT"}]', JSON),
+    "a thousand": (json.dumps([{"code": "GIFT"}] * 1000).encode(), JSON),
+    "an empty array": (b"[]", JSON),
+    "an empty object": (b"{}", JSON),
+    "no member that is known": (b'{"__proto__": {"admin": true}, "constructor": 1}', JSON),
+    "a name twice": (b'{"code": "GIFT", "code": "GIFT"}', JSON),
+    "NaN": (b'{"code": "GIFT", "credit_omr": NaN}', JSON),
+    "Infinity": (b'{"code": "GIFT", "credit_omr": -Infinity}', JSON),
+    "a number beyond reason": (b'{"code": "GIFT", "credit_omr": 1e1000000}', JSON),
+    "a very long number": (b'{"code": "GIFT", "credit_omr": ' + b"9" * 100_000 + b"}", JSON),
+    "NUL in a text": (b'{"code": "GI\\u0000FT"}', JSON),
+    "NUL in a name": (b'{"co\\u0000de": "GIFT"}', JSON),
+    "a raw NUL": (b'{"code": "GI\0FT"}', JSON),
+    "half a character": (b'{"code": "GIFT", "description": "\\ud83d"}', JSON),
+    "the other half": (b'{"code": "GIFT", "x": ["\\ude00"]}', JSON),
+    "no UTF-8": (b'{"code": "\xff\xfe"}', JSON),
+    "a surrogate in UTF-8": (b'{"code": "\xed\xa0\x80"}', JSON),
+    "a byte order mark": (b'\xef\xbb\xbf{"code": "GIFT"}', JSON),
+    "UTF-16": ('{"code": "GIFT"}'.encode("utf-16"), JSON),
+    "deep arrays": (b"[" * 100_000 + b"]" * 100_000, JSON),
+    "deep objects": (b'{"code":' * 5_000 + b"1" + b"}" * 5_000, JSON),
+    "a form": (b"code=GIFT&credit_omr=5", FORM),
+    "a form with parts": (_PART, MULTIPART),
+    "a form that lies of its kind": (_PART, JSON),
+    "JSON that lies of its kind": (b'{"code": "GIFT"}', FORM),
+    "a text file": (b'{"code": "GIFT"}', "text/plain"),
+    "XML": (b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>', "text/xml"),
+    "a patch": (b'{"code": "GIFT"}', "application/merge-patch+json"),
+    "another encoding": ('{"code": "GIFT"}'.encode("latin-1"), "application/json; charset=iso-8859-1"),
+    "no kind": (b'{"code": "GIFT"}', "nonsense"),
+    "no encoding": (b'{"code": "GIFT"}', "application/json; charset=\xff"),
+    "compressed": (gzip.compress(b'{"code": "GIFT"}'), JSON),
+    "much too large": (b'{"code": "' + b"x" * 1_000_000 + b'"}', JSON),
+}
+
+NESTED: Any = {"a": [{"b": [{"c": [{}]}]}]}
+# Of the wrong type wherever a text, a flag or a number is meant.
+NEITHER: tuple[Any, ...] = ([], {}, ["x"], {"x": "y"}, NESTED, [[[[]]]], ["x"] * 1000)
+STRANGE = (
+    "\U0001f600" * 3,
+    "\u202eevil",
+    "\u200f\u200e",
+    "<script>alert(1)</script>",
+    "' OR '1'='1' --",
+    "a/b",
+    "../..",
+)
+NO_TEXT = (5, -5, 5.5, True, False, *NEITHER)
+NO_REFERENCE = ("nope", "x" * 65, "x" * 100_000, "00000000-0000-0000-0000-000000000000", *STRANGE)
+NO_REFERENCES = (
+    5,
+    True,
+    "wordpress",
+    "",
+    {},
+    {"0": "wordpress"},
+    NESTED,
+    [5],
+    [None],
+    [True],
+    [[]],
+    [{}],
+    [["wordpress"]],
+    [""],
+    ["  "],
+    ["nope"],
+    ["x"] * 101,
+    ["wordpress"] * 1000,
+    *([each] for each in NO_REFERENCE),
+)
+NO_CODE = (None, "", "  ", "AB", "x" * 65, "x" * 100_000, "A B", "CL\u00c9", *STRANGE, *NO_TEXT)
+NO_FLAG = (None, 0, 1, 0.0, "true", "false", "", "on", *NEITHER)
+NO_MOMENT = (
+    5,
+    0,
+    -1,
+    5.5,
+    True,
+    "",
+    "yesterday",
+    "2024-13-01T00:00:00Z",
+    "2024-02-30T00:00:00Z",
+    "2024-01-01T25:61:00Z",
+    "2024-01-01T00:00:00+25:00",
+    "0000-00-00T00:00:00Z",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+    "99999-01-01T00:00:00Z",
+    "-2024-01-01T00:00:00Z",
+    "x" * 100_000,
+    *STRANGE,
+    *NEITHER,
+)
+NO_ID = (
+    None,
+    "",
+    " ",
+    "nonsense",
+    "1" * 36,
+    "0" * 32,
+    "{01890000-0000-7000-8000-000000000000}",
+    "urn:uuid:01890000-0000-7000-8000-000000000000",
+    "01890000-0000-7000-8000-00000000000\u0660",
+    "x" * 100_000,
+    2**127,
+    2**128,
+    *STRANGE,
+    *NO_TEXT,
+)
+NO_SLUG = (
+    None,
+    "",
+    "ab",
+    "a" * 32,
+    "a" * 100_000,
+    "Abc",
+    "1bc",
+    "a_c",
+    "abc\n",
+    "a.c",
+    "\u0430bc",
+    *STRANGE,
+    *NO_TEXT,
+)
+
+_ISSUE: dict[str, Sequence[Any]] = {
+    "code": NO_CODE,
+    "credit_omr": (None, 0, -1, 0.0001, 1e13, "5", "NaN", True, *NEITHER),
+    "description": ("x" * 501, "x" * 100_000, *NO_TEXT),
+    "active": NO_FLAG,
+    "max_redemptions": (None, -1, 1.5, 10**12 + 1, 10**40, -(10**40), "3", "", True, *NEITHER),
+    "hot": NO_FLAG,
+    "starts_at": NO_MOMENT,
+    "expires_at": NO_MOMENT,
+    "reason": (None, "x" * 501, *NO_TEXT),
+}
+# By the endpoint's path, for each field of its body.
+FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
+    "billing/vouchers/issue": _ISSUE,
+    "billing/admin/promos": _ISSUE,
+    "billing/vouchers/redeem-preview": {"code": (*NO_CODE, "NEVER")},
+    "billing/checkout": {
+        "tenant_id": NO_ID,
+        "plan_id": (None, "", "  ", *NO_REFERENCE, *NO_TEXT),
+        "apps": NO_REFERENCES,
+        "addons": NO_REFERENCES,
+        "promo_code": ("NEVER", "AB", "x" * 201, "x" * 100_000, *STRANGE, *NO_TEXT),
+    },
+    "tenant/orgs": {
+        "slug": NO_SLUG,
+        "name": (None, "", "   ", "x" * 201, "x" * 100_000, *NO_TEXT),
+        "plan_id": ("", "  ", *NO_REFERENCE, *NO_TEXT),
+        "apps": NO_REFERENCES,
+        "addons": NO_REFERENCES,
+    },
+}
+
+# In place of an id or a code in a path, percent-encoded where it has to be.
+IN_PATHS = (
+    "nonsense",
+    "5",
+    "-1",
+    "null",
+    "%20",
+    "%00",
+    "a%00b",
+    "%2500",
+    "%0d%0aSet-Cookie:%20a=b",
+    "a%2Fb",
+    "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+    "..%5c..%5c",
+    "%ED%A0%80",
+    "%ff%fe",
+    "%F0%9F%98%80",
+    "%E2%80%AEevil",
+    "%3Cscript%3Ealert(1)%3C%2Fscript%3E",
+    "'%20OR%20'1'='1'%20--",
+    "1%3BDROP%20TABLE%20orders_order",
+    "{7*7}",
+    "%25s%25n%25x",
+    "a" * 5_000,
+    "%F0%9F%98%80" * 500,
+    "00000000-0000-0000-0000-000000000000",
+    "%7B01890000-0000-7000-8000-000000000000%7D",
+    "01890000-0000-7000-8000-000000000000.json",
+)

@@ -1,0 +1,287 @@
+"""What an answer must look like: exactly these fields, each of its JSON type.
+
+A shape is a dict of fields, each a shape of its own or a predicate. `CONTRACT + EXTENSION` is written as one dict
+where the fields beyond the contract stand under `extra`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from .calling import Answer
+
+Shape = Any
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+_ERROR_CODE = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def omr(value: Any) -> bool:
+    """An amount in OMR: at most three decimals, and a whole one is an integer."""
+    if isinstance(value, Decimal):
+        return value != value.to_integral_value() and -value.normalize().as_tuple().exponent <= 3  # type: ignore[operator]
+    return whole(value)
+
+
+def identity(value: Any) -> bool:
+    """A UUID as a text, written the one way."""
+    return isinstance(value, str) and str(UUID(value)) == value
+
+
+def moment(value: Any) -> bool:
+    """RFC 3339 in UTC."""
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        return False
+    return datetime.fromisoformat(value).tzinfo is not None
+
+
+def texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def null(value: Any) -> bool:
+    return value is None
+
+
+def one_of(*values: Any) -> Callable[[Any], bool]:
+    return lambda value: any(value == each and type(value) is type(each) for each in values)
+
+
+def either(*shapes: Shape) -> Callable[[Any], bool]:
+    return lambda value: any(shape(value) for shape in shapes)
+
+
+@dataclass(frozen=True, slots=True)
+class Maybe:
+    """A field that may be absent."""
+
+    shape: Shape
+
+
+def money(name: str) -> dict[str, Shape]:
+    return {f"{name}_omr": omr, f"{name}_minor": whole, f"{name}_baisa": whole, "currency": one_of("OMR")}
+
+
+def assert_shape(value: Any, shape: Shape, at: str = "answer") -> None:
+    """Asserts that the value has exactly this shape; a list of one shape is an array of such."""
+    if isinstance(shape, Maybe):
+        shape = shape.shape
+    if isinstance(shape, list):
+        assert isinstance(value, list), f"{at} is no array: {value!r}"
+        for number, item in enumerate(value):
+            assert_shape(item, shape[0], f"{at}[{number}]")
+    elif isinstance(shape, Mapping):
+        assert isinstance(value, dict), f"{at} is no object: {value!r}"
+        optional = {name for name, part in shape.items() if isinstance(part, Maybe)}
+        assert shape.keys() - optional <= value.keys() <= shape.keys(), f"{at} has {sorted(value)}"
+        for name, part in value.items():
+            assert_shape(part, shape[name], f"{at}.{name}")
+    else:
+        assert shape(value), f"{at} is {value!r}, not {shape.__name__}"
+
+
+def assert_refused(answer: Answer, status: int, code: str, starts: str = "") -> None:
+    """Asserts that this is a refusal in the contract's one shape: of this status and code, with this sentence."""
+    assert answer.status == status, f"{answer.status}, not {status}: {answer.content!r}"
+    assert_error(answer)
+    assert answer.code == code, answer.body
+    assert answer.body["error"].startswith(starts), answer.body
+
+
+def assert_error(answer: Answer) -> None:
+    """Asserts the shape of every error under the API root."""
+    assert answer.headers["Content-Type"] == "application/json"
+    assert isinstance(answer.body, dict), answer.content
+    assert {"error", "code"} <= answer.body.keys() <= {"error", "code", "fields"}, answer.body
+    assert isinstance(answer.body["error"], str) and answer.body["error"].strip()
+    assert _ERROR_CODE.fullmatch(answer.body["code"]), answer.body
+    for name, sentences in answer.body.get("fields", {}).items():
+        assert isinstance(name, str)
+        assert texts(sentences) and sentences, answer.body
+    assert b"Traceback" not in answer.content and b"<html" not in answer.content.lower()
+
+
+VOUCHER = {
+    "code": text,
+    "credit_omr": omr,
+    "credit_minor": whole,
+    "currency": one_of("OMR"),
+    "description": text,
+    "active": flag,
+    "max_redemptions": whole,
+    "times_redeemed": whole,
+    "created_at": moment,
+    # beyond the contract's record
+    "credit_baisa": whole,
+    "hot": flag,
+    "starts_at": either(null, moment),
+    "expires_at": either(null, moment),
+}
+PREVIEW = {
+    "code": text,
+    "credit_omr": omr,
+    "credit_minor": whole,
+    "credit_baisa": whole,
+    "currency": one_of("OMR"),
+    "description": text,
+    "active": flag,
+    "accepting_redemptions": flag,
+}
+CHECKOUT = {
+    "order_id": identity,
+    "paid_by_credit": one_of(True),
+    "credit_balance": omr,
+    "credit_balance_minor": whole,
+}
+ENTRY = {
+    "id": identity,
+    **money("amount"),
+    "reason": text,
+    "order_id": Maybe(identity),
+    "created_at": moment,
+}
+BALANCE = {**money("credit"), "held_minor": whole, "available_minor": whole, "entries": [ENTRY]}
+SUBSCRIPTION = {
+    "id": identity,
+    "plan_id": identity,
+    "status": text,
+    "current_period_start": moment,
+    "current_period_end": moment,
+    # beyond the contract
+    "organization_id": identity,
+    "addon_ids": texts,
+    "paid_by": one_of("credit", "stripe"),
+    "amount_minor": whole,
+    "currency": one_of("OMR"),
+    "canceled_at": either(null, moment),
+    "created_at": moment,
+}
+INVOICE = {
+    "id": identity,
+    **money("amount"),
+    "status": text,
+    "period_start": moment,
+    "period_end": moment,
+    "pdf_url": text,
+    "created_at": moment,
+}
+ORGANIZATION = {
+    "id": identity,
+    "slug": text,
+    "name": text,
+    "plan_id": either(null, identity),
+    "apps": texts,
+    "addons": texts,
+    "status": one_of("pending", "provisioning", "active", "suspended", "deleted"),
+    "created_at": moment,
+}
+REVENUE = {
+    "total_mrr": omr,
+    "total_mrr_minor": whole,
+    "total_mrr_baisa": whole,
+    "currency": one_of("OMR"),
+    "total_customers": whole,
+    "new_this_month": whole,
+    "active_subscriptions": whole,
+}
+EVENT = {
+    "id": identity,
+    "type": text,
+    "topic": text,
+    "source": text,
+    "timestamp": moment,
+    "tenant_id": identity,
+    "data": mapping,
+    "metadata": mapping,
+    "delivered_at": either(null, moment),
+}
+ORDER_PLACED = {
+    "id": identity,
+    "customer_id": text,
+    "tenant_id": identity,
+    "plan_id": identity,
+    "apps": texts,
+    "addons": texts,
+    **money("amount"),
+    "status": one_of("completed"),
+    "subdomain": text,
+}
+ORDER = {
+    "id": identity,
+    "customer_id": text,
+    "tenant_id": identity,
+    "plan_id": identity,
+    "apps": texts,
+    "addons": texts,
+    **money("amount"),
+    "status": one_of("pending", "completed", "failed", "expired", "cancelled", "refunded"),
+    "credit_applied_minor": whole,
+    "amount_due_minor": whole,
+    "promo_code": Maybe(text),
+    "promo_deleted": flag,
+    "created_at": moment,
+}
+PLAN = {
+    **dict.fromkeys(("slug", "name", "description", "cpu", "memory", "storage", "stripe_price_id"), text),
+    "id": identity,
+    "price_omr": omr,
+    "popular": flag,
+    "sort_order": whole,
+    "features": texts,
+    # beyond the contract
+    "price_minor": whole,
+    "currency": one_of("OMR"),
+}
+APP = {
+    **dict.fromkeys(("slug", "name", "tagline", "description", "category", "icon", "icon_bg"), text),
+    **dict.fromkeys(("website", "license", "kind"), text),
+    **dict.fromkeys(("free", "featured", "popular", "system", "shareable", "deployable"), flag),
+    "id": identity,
+    "features": texts,
+    "dependencies": texts,
+    # beyond the contract
+    "minimum_size": text,
+    "recommended_size": text,
+}
+ADDON = {
+    **dict.fromkeys(("slug", "name", "description", "category"), text),
+    "id": identity,
+    "price_omr": omr,
+    "included": flag,
+    # beyond the contract
+    "price_minor": whole,
+    "currency": one_of("OMR"),
+}
+INDUSTRY = {
+    **dict.fromkeys(("slug", "name", "emoji", "description"), text),
+    "id": identity,
+    "suggested_apps": texts,
+    # beyond the contract
+    "bundle": text,
+}
+BUNDLE = {
+    **dict.fromkeys(("slug", "name", "tagline", "recommended_size"), text),
+    "id": identity,
+    "apps": texts,
+    "discount": whole,
+}

@@ -1,0 +1,176 @@
+"""Bad input to every endpoint: a clear error, nothing changed, never a failure of ours."""
+
+from typing import Any
+
+import pytest
+
+from tests.factories import PromoCodeFactory
+from tests.snapshot import nothing_changes
+
+from .calling import JSON, Answer, Caller, by_token
+from .conftest import tenant_of
+from .endpoints import ENDPOINTS, WITH_BODY, Endpoint
+from .rubbish import BODIES, FIELDS, IN_PATHS
+from .shapes import assert_error
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def caller(shop: None, settings: Any) -> Caller:
+    """A superadmin with an organization, in whose way nothing stands but the input."""
+    settings.PREVIEW_RATE_LIMIT = "100000/min"
+    return by_token("superadmin")
+
+
+@pytest.fixture
+def facts(caller: Caller) -> dict[str, str]:
+    PromoCodeFactory.create(code="GIFT", max_redemptions=5)
+    return {"tenant": tenant_of(caller, "mine"), "code": "GIFT", "slug": "new"}
+
+
+def assert_clear(answer: Answer, what: object) -> None:
+    assert 400 <= answer.status < 500, f"{what!r:.300}: {answer.status} {answer.content[:300]!r}"
+    assert_error(answer)
+
+
+@pytest.mark.parametrize("endpoint", WITH_BODY, ids=str)
+def test_a_body_that_is_none(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
+    with nothing_changes():
+        for name, (body, content_type) in BODIES.items():
+            answer = caller.send(endpoint.method, endpoint.path, body, content_type=content_type)
+            assert_clear(answer, name)
+            assert answer.status in (400, 413, 415), name
+
+
+@pytest.mark.parametrize("endpoint", WITH_BODY, ids=str)
+def test_a_body_whose_length_is_a_lie(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
+    with nothing_changes():
+        for length, status in (("abc", 400), ("-5", 400), ("", 400), ("999999999", 413), ("5", 400)):
+            answer = caller.client.generic(
+                endpoint.method,
+                f"/api/{endpoint.path}",
+                b'{"code": "GIFT"}',
+                content_type=JSON,
+                headers=dict(caller.headers),
+                CONTENT_LENGTH=length,
+            )
+            assert answer.status_code == status, length
+
+
+EACH_FIELD = [(endpoint, field) for endpoint in WITH_BODY for field in FIELDS[endpoint.path]]
+
+
+@pytest.mark.parametrize(("endpoint", "field"), EACH_FIELD, ids=str)
+def test_a_field_that_is_wrong(caller: Caller, facts: dict[str, str], endpoint: Endpoint, field: str) -> None:
+    body = endpoint.body_with(**facts) or {}
+    assert field in body
+    with nothing_changes():
+        for value in FIELDS[endpoint.path][field]:
+            answer = caller.call(endpoint.method, endpoint.path, {**body, field: value})
+            assert_clear(answer, value)
+            assert "fields" not in answer.body or any(name.startswith(field) for name in answer.body["fields"]), value
+    assert caller.call(endpoint.method, endpoint.path, body).status == endpoint.status
+
+
+@pytest.mark.parametrize("endpoint", WITH_BODY, ids=str)
+def test_every_field_is_wrong_at_once(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
+    fields = FIELDS[endpoint.path]
+    wrong: tuple[Any, ...] = (5, True, "\U0001f600" * 9, [["x"]], {"x": {}}, "x" * 10_000)
+    with nothing_changes():
+        for value in wrong:
+            answer = caller.call(
+                endpoint.method, endpoint.path, {**dict.fromkeys(fields, value), "credit_minor": value}
+            )
+            assert_clear(answer, value)
+
+
+def test_every_field_is_in_the_table() -> None:
+    for endpoint in WITH_BODY:
+        assert endpoint.body and set(endpoint.body) == set(FIELDS[endpoint.path])
+
+
+NAMING = [each for each in ENDPOINTS if "{" in each.path]
+
+
+@pytest.mark.parametrize("endpoint", NAMING, ids=str)
+def test_a_path_that_names_nothing(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
+    with nothing_changes():
+        for name in IN_PATHS:
+            answer = caller.call(endpoint.method, endpoint.path.format(tenant=name, code=name, slug=name))
+            assert "Set-Cookie" not in answer.headers
+            if endpoint.path.startswith("tenant/check-slug") and answer.status == 200:
+                # Nothing is refused there: what is no address is not available, which `nonsense` is.
+                assert answer.body == {"available": name in ("nonsense", "null")}
+            elif endpoint.path.startswith("billing/invoices") and answer.status == 200:
+                assert answer.body == []
+                assert name.startswith("00000000")
+            else:
+                assert_clear(answer, name)
+                assert answer.status == 404, name
+
+
+QUERIES = (
+    "limit[]=1",
+    "cursor[$ne]=1",
+    "type=%00",
+    "type=%ff",
+    "type=%ED%A0%80",
+    "type='%20OR%20'1'='1",
+    "type[]=x&type=y",
+    "&&&=&",
+    "%",
+    "%zz=%zz",
+    "format=xml",
+    "format=api",
+    "lang=%F0%9F%98%80",
+    "lang=../../etc/passwd",
+    "lang=" + "x" * 5_000,
+    "version=nonsense",
+    "_method=DELETE",
+    "x=" + "y" * 50_000,
+    "&" * 2_000,
+    "p=1&" * 2_000,
+)
+
+
+@pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if each.method == "GET"], ids=str)
+def test_a_query_that_means_nothing(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
+    with nothing_changes():
+        usual = caller.get(endpoint.path_with(**facts))
+        for query in QUERIES:
+            answer = caller.get(f"{endpoint.path_with(**facts)}?{query}")
+            if answer.status != usual.status:
+                assert_clear(answer, query)
+
+
+HEADERS: tuple[dict[str, str], ...] = (
+    {"Accept": "image/png"},
+    {"Accept": "text/html, */*;q=nonsense"},
+    {"Accept": ";;;,,,"},
+    {"Accept": "x" * 5_000},
+    {"Accept_Language": "\xf0\x9f\x98\x80, xx-yy-zz;q=9"},
+    {"X_HTTP_Method_Override": "DELETE"},
+    {"X_Forwarded_For": "nonsense, <script>"},
+    {"X_Forwarded_Host": "evil.example"},
+    {"Cookie": "sessionid=nonsense; csrftoken=%00"},
+    {"Cookie": "=;=;;;\xf0\x9f\x98\x80"},
+    {"If_Modified_Since": "nonsense"},
+    {"Range": "bytes=9-1"},
+    {"Content_Encoding": "gzip"},
+    {"Referer": "javascript:alert(1)"},
+    {"Expect": "nonsense"},
+)
+
+
+@pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if each.method == "GET"], ids=str)
+def test_headers_that_mean_nothing(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
+    path = endpoint.path_with(**facts)
+    usual = caller.get(path).status
+    with nothing_changes():
+        for headers in HEADERS:
+            answer = caller.get(path, **headers)
+            if answer.status != usual:
+                # Only the description is given in several kinds.
+                assert (endpoint.path, answer.status) in (("schema", 406), ("docs", 406)), headers
+                assert_error(answer)

@@ -1,0 +1,106 @@
+"""The public catalog, as the front ends read it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from orders.models import AddOn, Plan
+from orders.use_cases.seed_catalog import seed_catalog
+from tests.factories import AppFactory
+
+from .calling import Answer, Caller, by_token
+from .conftest import open_shop
+from .shapes import ADDON, APP, BUNDLE, INDUSTRY, PLAN, assert_shape
+
+pytestmark = pytest.mark.django_db
+
+SHAPES = {"plans": PLAN, "apps": APP, "addons": ADDON, "industries": INDUSTRY, "bundles": BUNDLE}
+
+
+@pytest.fixture(params=["a small catalog", "the starting catalog"])
+def catalog(request: pytest.FixtureRequest, db: None) -> Iterator[None]:
+    (open_shop if request.param == "a small catalog" else seed_catalog)()
+    yield
+
+
+def read(caller: Caller, kind: str) -> Answer:
+    answer = caller.get(f"catalog/{kind}")
+    assert answer.status == 200
+    return answer
+
+
+@pytest.mark.usefixtures("catalog")
+@pytest.mark.parametrize("kind", SHAPES)
+def test_each_part_is_a_public_array_of_one_query(anybody: Caller, kind: str) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        answer = read(anybody, kind)
+    assert len(queries) == 1
+    assert answer.body
+    assert_shape(answer.body, [SHAPES[kind]])
+    assert read(by_token("auditor"), kind).content == answer.content
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_without_a_catalog_each_part_is_an_empty_array(anybody: Caller, kind: str) -> None:
+    assert read(anybody, kind).content == b"[]"
+
+
+def test_a_plan_is_told_with_its_exact_price(anybody: Caller) -> None:
+    open_shop()
+    answer = read(anybody, "plans")
+    assert [(each["slug"], each["price_minor"]) for each in answer.body] == [
+        ("flexi", 0),
+        ("s", 5_000),
+        ("odd", 5_250),
+        ("m", 9_000),
+        ("l", 16_000),
+        ("xl", 35_000),
+    ]
+    assert [str(each["price_omr"]) for each in answer.body] == ["0", "5", "5.25", "9", "16", "35"]
+    assert b'"price_omr":5.25,' in answer.content and b'"price_omr":9,' in answer.content
+    [plan] = [each for each in answer.body if each["slug"] == "s"]
+    assert plan == {
+        "id": str(Plan.objects.get(slug="s").id),
+        "slug": "s",
+        "name": "S",
+        "description": "",
+        "cpu": "2 vCPU",
+        "memory": "4 GB",
+        "storage": "25 GB",
+        "price_omr": 5,
+        "price_minor": 5_000,
+        "currency": "OMR",
+        "popular": False,
+        "sort_order": 1,
+        "features": ["fast"],
+        "stripe_price_id": "",
+    }
+
+
+def test_what_is_no_longer_offered_is_absent(anybody: Caller) -> None:
+    open_shop()
+    AddOn.objects.filter(slug="backup").update(active=False)
+    assert {each["slug"] for each in read(anybody, "addons").body} == {"disaster-recovery", "waf"}
+
+
+def test_the_whole_catalog_comes_at_once_unless_less_is_asked_for(anybody: Caller) -> None:
+    for number in range(120):
+        AppFactory.create(slug=f"app-{number:03}")
+    answer = read(anybody, "apps")
+    assert len(answer.body) == 120
+    assert "Link" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"), [("plans", 5), ("addons", 9), ("apps", 30), ("industries", 10), ("bundles", 3)]
+)
+def test_the_starting_catalog_is_all_there_with_ids_that_stay(anybody: Caller, kind: str, number: int) -> None:
+    seed_catalog()
+    first: Any = read(anybody, kind).body
+    assert len(first) == number
+    assert len({each["id"] for each in first}) == number
+    seed_catalog()
+    assert read(anybody, kind).body == first

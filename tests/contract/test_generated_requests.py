@@ -1,0 +1,122 @@
+"""Requests that schemathesis makes of the OpenAPI description: what comes back is as described, never a failure.
+
+A few for each operation, always the same: half of them fit the description and are pointed at what is there, half
+of them do not fit it.
+"""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.wsgi import get_wsgi_application
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.generation.modes import GenerationMode
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from billing.models import Customer
+from tests.factories import PromoCodeFactory, give_credit
+
+from .calling import Caller, by_token
+from .conftest import tenant_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EXAMPLES = 5
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    response_headers_conformance,
+]
+BOUNDED = settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+# Checkout without credit is refused with 503, which is no failure of ours.
+REFUSED_WITH_503 = "POST /api/billing/checkout"
+# Takes any text, and answers that it is not available.
+TAKES_ANYTHING = "GET /api/tenant/check-slug/{slug}"
+
+
+# Refused to customers, whatever they ask: test_roles.
+STAFF_ONLY = ("/admin/", "/vouchers/issue", "/vouchers/list", "/vouchers/revoke")
+
+Operation = APIOperation[Any, Any, Any, Any]
+Facts = dict[str, Any]
+
+
+def there(caller: Caller) -> Facts:
+    """What parameters and members of these names may be: something that exists."""
+    tenant = tenant_of(caller, "mine")
+    give_credit(Customer.objects.get(user_id=caller.user_id), 1_000_000)
+    caller.post("billing/checkout", {"tenant_id": tenant, "plan_id": "flexi"})
+    items = {"plan_id": "s", "apps": ["wordpress"], "addons": ["backup"]}
+    return {"tenant_id": tenant, "organization_id": tenant, "code": "GIFT", "promo_code": "GIFT", **items}
+
+
+def point(case: Case[Any], facts: Facts) -> None:
+    """Puts what exists in the place of what was invented; a cursor cannot be invented, so there is none."""
+    case.query.pop("cursor", None)
+    for place in (case.path_parameters, case.body):
+        if isinstance(place, dict):
+            place.update({name: fact for name, fact in facts.items() if name in place})
+
+
+def kinds_of(operation: Operation) -> list[GenerationMode]:
+    """What can be sent to it: what fits, and what does not fit where anything can be wrong."""
+    takes_input = operation.query or operation.path_parameters or operation.body
+    wrong = [GenerationMode.NEGATIVE] if takes_input and operation.label != TAKES_ANYTHING else []
+    return [GenerationMode.POSITIVE, *wrong]
+
+
+def requested(operation: Operation, mode: GenerationMode, caller: Caller, facts: Facts) -> Counter[int]:
+    """Sends the requests of one kind to one operation, checks each answer, and counts them by status."""
+    statuses: Counter[int] = Counter()
+
+    @BOUNDED
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def run(case: Case[Any]) -> None:
+        if mode is GenerationMode.POSITIVE:
+            point(case, facts)
+        headers = dict(caller.headers)
+        answer = case.call(headers=headers)
+        refused = operation.label == REFUSED_WITH_503 and answer.status_code == 503
+        case.validate_response(answer, checks=CHECKS[1:] if refused else CHECKS, headers=headers)
+        statuses[answer.status_code] += 1
+
+    run()
+    return statuses
+
+
+@pytest.mark.parametrize("role", ["superadmin", "customer"])
+def test_every_answer_is_as_described(shop: None, settings: Any, role: str) -> None:
+    settings.PREVIEW_RATE_LIMIT = "100000/min"
+    caller = by_token(role)
+    facts = there(caller)
+    schema = schemathesis.openapi.from_wsgi("/api/schema", get_wsgi_application())
+    operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
+    assert len(operations) == schema.statistic.operations.total
+    # What removes comes last.
+    for operation in sorted(operations, key=lambda each: each.method.upper() == "DELETE"):
+        if role == "customer" and any(each in operation.path for each in STAFF_ONLY):
+            continue
+        PromoCodeFactory.create(code="GIFT")
+        for mode in kinds_of(operation):
+            statuses = requested(operation, mode, caller, facts)
+            if mode is GenerationMode.POSITIVE:
+                assert statuses.keys() & {200, 201, 410}, f"{operation.label} never succeeds: {statuses}"

@@ -1,0 +1,206 @@
+"""Lists: plain arrays that are walked page by page, each page at the same cost, to the end and no further."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoDbBlocker
+
+from billing.models import Customer, Organization
+from orders.use_cases.place_order import Request, place_order
+from orders.use_cases.seed_catalog import seed_catalog
+from tests.factories import OrganizationFactory, PlanFactory, PromoCodeFactory, acting, give_credit
+
+from .calling import Answer, Caller, by_token
+from .endpoints import LISTS
+from .shapes import assert_refused
+
+pytestmark = pytest.mark.django_db
+
+MANY = 53
+CUSTOMER = "walker"
+PATHS = [str(each.path) for each in LISTS]
+GROWING = [path for path in PATHS if not path.startswith("catalog/")]
+VOUCHERS = ("billing/vouchers/list", "billing/admin/promos")
+_LINK = re.compile(r'<(http://testserver(/api/[^>]+))>; rel="next"')
+
+
+@pytest.fixture(scope="module", autouse=True)
+def history(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Many rows of every list, all of one customer's doing, for all tests of this module."""
+    with django_db_blocker.unblock():
+        seed_catalog()
+        make_history()
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("SELECT pristine.restore()")
+
+
+def make_history() -> None:
+    PlanFactory.create(slug="odd", price_minor=1)
+    PlanFactory.create(slug="even", price_minor=2)
+    first = OrganizationFactory.create(customer__user_id=CUSTOMER)
+    give_credit(first.customer, 1_000_000)
+    for number in range(MANY):
+        PromoCodeFactory.create(code=f"CODE-{number}", max_redemptions=number % 3)
+        request = Request(tenant_id=first.id, plan=("odd", "even")[number % 2])
+        place_order(request=request, by=acting(first.customer))
+        if number:
+            OrganizationFactory.create(customer=first.customer)
+    # Rows of one moment are told apart by their ids alone.
+    moment = Organization.objects.order_by("created_at")[10].created_at
+    Organization.objects.filter(created_at__gt=moment).update(created_at=moment)
+
+
+@pytest.fixture
+def reader() -> Caller:
+    """The customer whose rows they are, and a superadmin too."""
+    return by_token("superadmin", CUSTOMER)
+
+
+def path_of(path: str) -> str:
+    return path.format(tenant=Organization.objects.order_by("created_at", "id").first().id)  # type: ignore[union-attr]
+
+
+def following(answer: Answer) -> str | None:
+    """The address of the next page, below the server's root."""
+    link = answer.headers.get("Link")
+    if link is None:
+        return None
+    found = _LINK.fullmatch(link)
+    assert found, link
+    return found[2]
+
+
+def walk(caller: Caller, path: str) -> tuple[list[Any], list[int]]:
+    """All rows, and the lengths of the pages they came on."""
+    rows: list[Any] = []
+    lengths: list[int] = []
+    following_path: str | None = path
+    while following_path:
+        answer = caller.get(following_path)
+        assert answer.status == 200, answer.content
+        rows += answer.body
+        lengths.append(len(answer.body))
+        assert len(lengths) < 100
+        following_path = following(answer)
+    return rows, lengths
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("limit", [2, 9])
+def test_pages_give_every_row_once_and_end(reader: Caller, path: str, limit: int) -> None:
+    whole, _ = walk(reader, path_of(path) + "?limit=100")
+    rows, lengths = walk(reader, f"{path_of(path)}?limit={limit}")
+    assert rows == whole
+    assert set(lengths[:-1]) <= {limit}
+    assert 1 <= lengths[-1] <= limit
+    name = "code" if path in VOUCHERS else "id"
+    assert len({row[name] for row in rows}) == len(rows)
+    assert len(rows) == MANY if path in GROWING else len(rows) >= 3
+
+
+@pytest.mark.parametrize("path", GROWING)
+def test_rows_come_newest_first(reader: Caller, path: str) -> None:
+    rows, _ = walk(reader, path_of(path) + "?limit=10")
+    moments = [row["timestamp" if path.endswith("events") else "created_at"] for row in rows]
+    assert moments == sorted(moments, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "usual"),
+    [(path, MANY if path in VOUCHERS or path.startswith("catalog/") else 50) for path in PATHS],
+)
+def test_without_a_limit_a_page_has_its_usual_length(reader: Caller, path: str, usual: int) -> None:
+    answer = reader.get(path_of(path))
+    if path.startswith("catalog/"):
+        assert following(answer) is None
+    else:
+        assert (len(answer.body), following(answer) is None) == (usual, usual == MANY)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_page_costs_one_query_whatever_its_length(reader: Caller, path: str) -> None:
+    path = path_of(path)
+    second = following(reader.get(f"{path}?limit=1"))
+    for asked in (f"{path}?limit=1", f"{path}?limit=50", second):
+        assert asked
+        with CaptureQueriesContext(connection) as queries:
+            assert reader.get(asked).status == 200
+        assert len(queries) == 1
+
+
+WRONG_LIMITS = ["0", "-1", "101", "1001", "ten", "1.5", "", "%20", "1e1", "\u0661", "9" * 99, "1;2", "null"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_another_limit_is_refused(reader: Caller, path: str) -> None:
+    for limit in WRONG_LIMITS:
+        if limit == "101" and path in VOUCHERS:
+            continue
+        answer = reader.get(f"{path_of(path)}?limit={limit}")
+        assert_refused(answer, 400, "invalid_limit", "limit must be a whole number from 1 to 100")
+        assert list(answer.body["fields"]) == ["limit"]
+
+
+def test_vouchers_are_listed_up_to_a_thousand(reader: Caller) -> None:
+    for path in VOUCHERS:
+        for limit in (101, 1000):
+            assert len(reader.get(f"{path}?limit={limit}").body) == MANY
+
+
+WRONG_CURSORS = [
+    "",
+    "x",
+    "%20",
+    "AAAA",
+    "bnVsbA",
+    "WzEsMl0",
+    "W10",
+    "e30",
+    "\U0001f600",
+    "a" * 300,
+    "'%20OR%201=1",
+    "%ff",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_an_invented_cursor_is_refused(reader: Caller, path: str) -> None:
+    for cursor in WRONG_CURSORS:
+        answer = reader.get(f"{path_of(path)}?cursor={cursor}")
+        assert_refused(answer, 400, "invalid_cursor", "cursor is not one that this list gave")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_cursor_of_another_list_is_refused_or_finds_a_place(reader: Caller, path: str) -> None:
+    for other in ("tenant/orgs", "billing/admin/events", "catalog/plans", "catalog/apps"):
+        link = following(reader.get(f"{path_of(other)}?limit=1"))
+        assert link
+        answer = reader.get(f"{path_of(path)}?{urlsplit(link).query}")
+        assert answer.status == 200 or answer.code == "invalid_cursor"
+
+
+def test_a_link_keeps_what_was_asked_for_besides(reader: Caller) -> None:
+    rows, lengths = walk(reader, "billing/admin/events?type=order.placed&limit=20")
+    assert lengths == [20, 20, 13]
+    assert {row["type"] for row in rows} == {"order.placed"}
+    assert "type=order.placed" in str(following(reader.get("billing/admin/events?type=order.placed&limit=20")))
+
+
+def test_what_is_added_meanwhile_repeats_nothing(reader: Caller) -> None:
+    first = reader.get("tenant/orgs?limit=5")
+    OrganizationFactory.create(customer=Customer.objects.get(user_id=CUSTOMER))
+    second = reader.get(following(first) or "")
+    assert not {row["id"] for row in first.body} & {row["id"] for row in second.body}
+
+
+def test_pages_are_of_the_caller_alone() -> None:
+    other = by_token("customer", "somebody-else")
+    link = following(by_token("customer", CUSTOMER).get("tenant/orgs?limit=1"))
+    assert link
+    assert other.get(link).content == b"[]"

@@ -1,0 +1,168 @@
+"""A customer's organizations, and whether an address is free."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from billing.models import Customer, Organization
+from orders.models import OutboxEvent, Plan
+from orders.use_cases.provision_organization import provision_organization
+from tests.snapshot import nothing_changes, only_changes
+
+from .calling import Answer, Caller
+from .conftest import Checkout
+from .shapes import ORGANIZATION, assert_refused, assert_shape
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PATH = "tenant/orgs"
+
+
+def make(caller: Caller, slug: str = "acme", **more: Any) -> Answer:
+    return caller.post(PATH, {"slug": slug, "name": "Acme LLC", **more})
+
+
+def test_an_organization_is_made_pending(ada: Caller) -> None:
+    plan = Plan.objects.get(slug="m")
+    with only_changes("billing_customer", "billing_account", "billing_organization"):
+        answer = make(ada, plan_id="m", apps=["wordpress"], addons=["backup"])
+    assert answer.status == 201
+    assert_shape(answer.body, ORGANIZATION)
+    assert answer.body.pop("id") == str(Organization.objects.get().id)
+    assert answer.body.pop("created_at")
+    assert answer.body == {
+        "slug": "acme",
+        "name": "Acme LLC",
+        "plan_id": str(plan.id),
+        "apps": ["wordpress"],
+        "addons": ["backup"],
+        "status": "pending",
+    }
+    customer = Customer.objects.get()
+    assert (customer.user_id, customer.email) == ("ada", "ada@example.org")
+
+
+@pytest.mark.parametrize("nothing", [{}, {"plan_id": None, "apps": None, "addons": None}, {"apps": [], "addons": []}])
+def test_plan_apps_and_addons_may_come_later(ada: Caller, nothing: Any) -> None:
+    answer = make(ada, **nothing)
+    assert answer.status == 201
+    assert (answer.body["plan_id"], answer.body["apps"], answer.body["addons"]) == (None, [], [])
+
+
+@pytest.mark.parametrize("slug", ["abc", "a" * 31, "a-1", "abc-", "a--"])
+def test_a_slug_is_3_to_31_letters_digits_and_dashes(ada: Caller, slug: str) -> None:
+    assert ada.get(f"tenant/check-slug/{slug}").body == {"available": True}
+    assert make(ada, slug).status == 201
+    assert ada.get(f"tenant/check-slug/{slug}").body == {"available": False}
+
+
+@pytest.mark.parametrize(
+    "slug",
+    [
+        "",
+        "ab",
+        "a" * 32,
+        "1ab",
+        "-ab",
+        "Abc",
+        "a_b",
+        "a b c",
+        "abc ",
+        " abc",
+        "abc\n",
+        "\u00e9clair",
+        "a.b.c",
+        "abc\u200f",
+    ],
+)
+def test_another_slug_is_refused(ada: Caller, slug: str) -> None:
+    with nothing_changes():
+        answer = make(ada, slug)
+    assert_refused(answer, 400, "invalid_request", "slug: ")
+    assert list(answer.body["fields"]) == ["slug"]
+
+
+@pytest.mark.parametrize(
+    "slug", ["ab", "Abc", "abc%0A", "%20abc", "a" * 300, "%F0%9F%98%80", "'%20OR%20''='", "admin.php", "%C3%28%ff"]
+)
+def test_what_cannot_be_a_slug_is_not_available(anybody: Caller, slug: str) -> None:
+    answer = anybody.get(f"tenant/check-slug/{slug}")
+    assert (answer.status, answer.body) == (200, {"available": False})
+
+
+def test_a_taken_slug_is_refused_to_everybody(ada: Caller, bob: Caller) -> None:
+    make(ada)
+    with nothing_changes():
+        for caller in (ada, bob):
+            assert_refused(make(caller), 409, "slug_taken", "slug is already taken")
+
+
+def test_a_deleted_organizations_slug_is_free_again(ada: Caller, bob: Caller, acme: str, anybody: Caller) -> None:
+    ada.delete(f"{PATH}/{acme}")
+    assert anybody.get("tenant/check-slug/acme").body == {"available": True}
+    assert make(bob).status == 201
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"plan_id": "nope"}, "unknown_plan"),
+        ({"apps": ["nope"]}, "unknown_app"),
+        ({"addons": ["m"]}, "unknown_addon"),
+    ],
+)
+def test_what_the_catalog_does_not_have_is_refused(ada: Caller, acme: str, body: Any, code: str) -> None:
+    with nothing_changes():
+        assert_refused(make(ada, "other", **body), 400, code, "unknown ")
+        assert_refused(make(ada, "acme", **body), 400, code, "unknown ")
+
+
+def test_customers_see_their_own_newest_first(ada: Caller, bob: Caller, root: Caller, acme: str) -> None:
+    second = make(ada, "second").body
+    answer = ada.get(PATH)
+    assert answer.status == 200
+    assert_shape(answer.body, [ORGANIZATION])
+    assert [each["id"] for each in answer.body] == [second["id"], acme]
+    assert ada.get(f"{PATH}/{second['id']}").body == second
+    assert ada.get(f"{PATH}/{acme}").body == answer.body[1]
+    for other in (bob, root):
+        assert other.get(PATH).content == b"[]"
+        assert_refused(other.get(f"{PATH}/{acme}"), 404, "tenant_not_found")
+
+
+def test_an_organization_becomes_what_was_ordered_for_it(checkout: Checkout, ada: Caller, acme: str) -> None:
+    order_id = checkout(plan_id="flexi", apps=["wordpress"], addons=["waf"]).body["order_id"]
+    body = ada.get(f"{PATH}/{acme}").body
+    told = (body["plan_id"], body["apps"], body["addons"], body["status"])
+    assert told == (str(Plan.objects.get(slug="flexi").id), ["wordpress"], ["waf"], "provisioning")
+    provision_organization(order_id=order_id)
+    assert ada.get(f"{PATH}/{acme}").body["status"] == "active"
+
+
+def test_its_owner_deletes_it_once(checkout: Checkout, ada: Caller, acme: str) -> None:
+    checkout(plan_id="flexi")
+    answer = ada.delete(f"{PATH}/{acme}")
+    assert (answer.status, answer.body) == (200, {"ok": True})
+    assert ada.get(PATH).body == []
+    assert OutboxEvent.objects.filter(type="tenant.deleted").count() == 1
+    with nothing_changes():
+        again = ada.delete(f"{PATH}/{acme}")
+    assert (again.status, again.body) == (200, {"ok": True})
+
+
+def test_a_superadmin_deletes_any_and_other_staff_none(
+    bob: Caller, root: Caller, noor: Caller, salim: Caller, acme: str
+) -> None:
+    with nothing_changes():
+        for caller in (bob, noor, salim):
+            assert_refused(caller.delete(f"{PATH}/{acme}"), 404, "tenant_not_found")
+            assert_refused(caller.delete(f"{PATH}/{uuid4()}"), 404, "tenant_not_found")
+    assert root.delete(f"{PATH}/{acme}").status == 200
+
+
+def test_what_text_says_comes_back_as_it_was(ada: Caller) -> None:
+    said = "<script>alert(1)</script> \U0001f3e2 \u0634\u0631\u0643\u0629 \u200f'; DROP TABLE x; -- \\ \" {{7*7}}"
+    made = make(ada, name=said).body
+    assert made["name"] == said
+    assert ada.get(f"{PATH}/{made['id']}").body["name"] == said

@@ -1,0 +1,172 @@
+"""The public look at a code: consumes nothing, and tells unknown and retired codes apart to nobody."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from promos.use_cases.change_code import pause_code, retire_code
+from tests.factories import PromoCodeFactory, actor
+from tests.snapshot import nothing_changes
+
+from .calling import Answer, Caller, by_session, by_token
+from .conftest import Checkout
+from .shapes import PREVIEW, assert_refused, assert_shape
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PATH = "billing/vouchers/redeem-preview"
+NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
+
+
+def preview(caller: Caller, code: str = "GIFT", **headers: str) -> Answer:
+    return caller.post(PATH, {"code": code}, **headers)
+
+
+def seen(**terms: Any) -> Mapping[str, Any]:
+    """All that a preview of GIFT tells."""
+    return {
+        "code": "GIFT",
+        "credit_omr": 10,
+        "credit_minor": 10_000,
+        "credit_baisa": 10_000,
+        "currency": "OMR",
+        "description": "A gift",
+        "active": True,
+        "accepting_redemptions": True,
+        **terms,
+    }
+
+
+def test_a_live_code_is_shown_to_anybody(anybody: Caller) -> None:
+    PromoCodeFactory.create(code="GIFT", description="A gift", max_redemptions=7)
+    with nothing_changes():
+        answer = preview(anybody)
+    assert (answer.status, answer.body) == (200, seen())
+    assert_shape(answer.body, PREVIEW)
+
+
+@pytest.mark.parametrize("role", ["superadmin", "sovereign-admin", "auditor", "customer"])
+def test_it_says_the_same_to_everybody(anybody: Caller, role: str) -> None:
+    PromoCodeFactory.create(code="GIFT", description="A gift")
+    expected = preview(anybody).content
+    assert preview(by_token(role)).content == expected
+    assert preview(by_session(role, csrf=False)).content == expected
+    assert preview(anybody, Authorization="Bearer nonsense").content == expected
+
+
+REFUSING: dict[str, dict[str, Any]] = {
+    "paused": {"active": False},
+    "not yet started": {"starts_at": NOW + DAY},
+    "expired": {"starts_at": NOW - 2 * DAY, "expires_at": NOW - DAY},
+    "paused and expired": {"active": False, "expires_at": NOW - DAY},
+}
+
+
+@pytest.mark.parametrize("state", REFUSING)
+@pytest.mark.parametrize("cap", [0, 3])
+def test_a_code_that_takes_no_redemptions_is_gone_with_the_same_body(anybody: Caller, state: str, cap: int) -> None:
+    PromoCodeFactory.create(code="GIFT", description="A gift", max_redemptions=cap, **REFUSING[state])
+    answer = preview(anybody)
+    assert (answer.status, answer.body) == (
+        410,
+        seen(active=REFUSING[state].get("active", True), accepting_redemptions=False),
+    )
+
+
+@pytest.mark.parametrize("hot", [False, True])
+def test_an_exhausted_code_is_gone_from_its_last_redemption_on(
+    anybody: Caller, checkout: Checkout, hot: bool
+) -> None:
+    PromoCodeFactory.create(code="GIFT", description="A gift", max_redemptions=1, hot=hot)
+    assert preview(anybody).status == 200
+    assert checkout(promo_code="GIFT").status == 200
+    answer = preview(anybody)
+    assert (answer.status, answer.body) == (410, seen(accepting_redemptions=False))
+
+
+def test_neither_cap_nor_count_is_told(anybody: Caller, checkout: Checkout) -> None:
+    PromoCodeFactory.create(code="GIFT", description="A gift", max_redemptions=4711)
+    PromoCodeFactory.create(code="OTHER", description="A gift")
+    checkout(promo_code="GIFT")
+    capped, uncapped = preview(anybody), preview(anybody, "OTHER")
+    assert capped.body.keys() == uncapped.body.keys() == PREVIEW.keys()
+    assert b"4711" not in capped.content and b"4710" not in capped.content
+    assert capped.headers.keys() == uncapped.headers.keys()
+
+
+def test_a_code_that_is_resumed_is_shown_as_live_again(anybody: Caller, noor: Caller) -> None:
+    PromoCodeFactory.create(code="GIFT", description="A gift")
+    pause_code(code="GIFT", by=actor())
+    assert preview(anybody).status == 410
+    noor.post("billing/vouchers/issue", {"code": "GIFT", "credit_omr": 10, "description": "A gift"})
+    assert (preview(anybody).status, preview(anybody).body) == (200, seen())
+
+
+def statements(caller: Caller, code: str) -> tuple[Answer, list[str]]:
+    """The answer, and what was asked of the database with the code itself taken out."""
+    with CaptureQueriesContext(connection) as queries:
+        answer = preview(caller, code)
+    texts = [re.sub(r"[0-9a-f]{64}|[0-9]+|NEVER-WAS|RETIRED-X", "?", str(query["sql"])) for query in queries]
+    return answer, texts
+
+
+def test_unknown_and_retired_are_the_same_to_everybody(anybody: Caller) -> None:
+    PromoCodeFactory.create(code="RETIRED-X", description="A gift", max_redemptions=3)
+    retire_code(code="RETIRED-X", by=actor())
+    preview(anybody, "WARM-UP")
+    unknown, asked_for_unknown = statements(anybody, "NEVER-WAS")
+    retired, asked_for_retired = statements(anybody, "RETIRED-X")
+    assert_refused(unknown, 404, "promo_not_found", "no voucher with this code")
+    assert (retired.status, retired.content) == (unknown.status, unknown.content)
+    assert retired.headers == unknown.headers
+    assert asked_for_retired == asked_for_unknown
+    assert len(asked_for_unknown) == 2
+
+
+@pytest.mark.parametrize(
+    "code", ["A B", "a/b", "\U0001f381\U0001f381\U0001f381", "<script>", "' OR '1'='1", "AB", "x" * 200]
+)
+def test_what_cannot_be_a_code_is_just_unknown(anybody: Caller, code: str) -> None:
+    PromoCodeFactory.create(code="GIFT")
+    unknown = preview(anybody, "NEVER-WAS")
+    answer = preview(anybody, code)
+    assert (answer.status, answer.content, answer.headers) == (404, unknown.content, unknown.headers)
+
+
+@pytest.mark.parametrize(
+    "body", ['{"code":""}', '{"code":"  "}', '{"code":null}', "{}", "[]", "", '{"code":["GIFT"]}']
+)
+def test_no_code_is_a_bad_request(anybody: Caller, body: str) -> None:
+    assert_refused(anybody.send("POST", PATH, body, content_type="application/json"), 400, "invalid_request")
+
+
+def test_past_the_limit_everybody_waits_whatever_they_ask(anybody: Caller, settings: Any) -> None:
+    settings.PREVIEW_RATE_LIMIT = "3/min"
+    PromoCodeFactory.create(code="GIFT")
+    assert [preview(anybody, code).status for code in ("GIFT", "NEVER-WAS", "GIFT")] == [200, 404, 200]
+    for code in ("GIFT", "NEVER-WAS", ""):
+        answer = preview(anybody, code)
+        assert_refused(answer, 429, "throttled", "too many requests")
+        assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert preview(by_token("superadmin"), "GIFT").status == 429
+
+
+def test_another_address_has_a_limit_of_its_own(anybody: Caller, settings: Any) -> None:
+    settings.PREVIEW_RATE_LIMIT = "1/min"
+    PromoCodeFactory.create(code="GIFT")
+    assert [preview(anybody).status, preview(anybody).status] == [200, 429]
+    anybody.client.defaults["REMOTE_ADDR"] = "192.0.2.99"
+    assert preview(anybody).status == 200
+
+
+def test_forwarded_addresses_are_not_believed(anybody: Caller, settings: Any) -> None:
+    settings.PREVIEW_RATE_LIMIT = "1/min"
+    PromoCodeFactory.create(code="GIFT")
+    told = [preview(anybody, X_Forwarded_For=f"198.51.100.{number}").status for number in range(3)]
+    assert told == [200, 429, 429]

@@ -1,0 +1,136 @@
+"""The OpenAPI description and its page: complete, valid, and without a word that is not so."""
+
+import json
+import re
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.validation import validate_schema
+
+from .calling import Caller
+from .endpoints import ENDPOINTS, LISTS, PUBLIC, WITH_BODY, Endpoint
+from .rubbish import FIELDS
+
+pytestmark = pytest.mark.django_db
+
+DESCRIBED = [each for each in ENDPOINTS if each.path not in ("schema", "docs")]
+_PLACES = {"{tenant}": "{tenant_id}", "orgs/{tenant_id}": "orgs/{organization_id}"}
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    GENERATOR_STATS.reset()
+    schema: dict[str, Any] = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
+    assert not GENERATOR_STATS  # it was made without a warning
+    return schema
+
+
+def operation_of(described: dict[str, Any], endpoint: Endpoint) -> dict[str, Any]:
+    path = endpoint.path
+    for ours, theirs in _PLACES.items():
+        path = path.replace(ours, theirs)
+    operation: dict[str, Any] = described["paths"][f"/api/{path}"][endpoint.method.lower()]
+    return operation
+
+
+def test_it_is_valid_openapi(described: dict[str, Any]) -> None:
+    validate_schema(described)  # type: ignore[no-untyped-call]
+    assert described["openapi"].startswith("3.")
+
+
+def test_it_describes_every_endpoint_that_is_tested_here_and_no_other(described: dict[str, Any]) -> None:
+    theirs = sum(len(operations) for operations in described["paths"].values())
+    assert theirs == len(DESCRIBED)
+    identifiers = {operation_of(described, endpoint)["operationId"] for endpoint in DESCRIBED}
+    assert len(identifiers) == len(DESCRIBED)
+
+
+@pytest.mark.parametrize("endpoint", DESCRIBED, ids=str)
+def test_each_operation_says_what_it_answers_and_who_may(described: dict[str, Any], endpoint: Endpoint) -> None:
+    operation = operation_of(described, endpoint)
+    assert operation["summary"]
+    success = [status for status in operation["responses"] if status.startswith("2")]
+    assert success == [str(endpoint.status)]
+    assert operation["responses"]["default"]["content"]["application/json"]["schema"]["$ref"].endswith("/Error")
+    expected: Any = None if endpoint.may == PUBLIC else [{"bearer": []}, {"session": []}]
+    assert operation.get("security") == expected
+    if endpoint.body is not None:
+        assert list(operation["requestBody"]["content"]) == ["application/json"]
+        assert operation["requestBody"]["required"] is True
+
+
+@pytest.mark.parametrize("endpoint", LISTS, ids=str)
+def test_each_list_says_how_it_is_walked(described: dict[str, Any], endpoint: Endpoint) -> None:
+    operation = operation_of(described, endpoint)
+    parameters = {each["name"]: each["schema"] for each in operation["parameters"] if each["in"] == "query"}
+    most = 1000 if endpoint.path in ("billing/vouchers/list", "billing/admin/promos") else 100
+    assert parameters["limit"]["minimum"] == 1
+    assert parameters["limit"]["maximum"] == most
+    assert parameters["cursor"] == {"type": "string"}
+    answer = operation["responses"]["200"]
+    assert answer["content"]["application/json"]["schema"]["type"] == "array"
+    assert "next page" in answer["headers"]["Link"]["description"]
+
+
+@pytest.mark.parametrize("endpoint", WITH_BODY, ids=str)
+def test_a_body_that_is_accepted_is_described_and_others_are_not(
+    described: dict[str, Any], endpoint: Endpoint
+) -> None:
+    content = operation_of(described, endpoint)["requestBody"]["content"]["application/json"]["schema"]
+    validator = jsonschema_rs.validator_for(
+        {**content, "components": described["components"]}, base_uri="urn:described", validate_formats=True
+    )
+    facts = {"tenant": "01890000-0000-7000-8000-000000000000", "code": "GIFT", "slug": "new"}
+    body = endpoint.body_with(**facts) or {}
+    assert validator.is_valid(body)
+    assert not validator.is_valid({**body, "credit_minor": 5}) or "credit_omr" not in body
+    for field in FIELDS[endpoint.path]:
+        assert not validator.is_valid({**body, field: 5.5}) or field.startswith("credit")
+        assert not validator.is_valid({**body, field: {"x": "y"}})
+
+
+def test_the_preview_says_that_it_may_have_to_wait(described: dict[str, Any]) -> None:
+    responses = described["paths"]["/api/billing/vouchers/redeem-preview"]["post"]["responses"]
+    assert set(responses) == {"200", "404", "410", "429", "default"}
+    assert responses["429"]["headers"]["Retry-After"]["schema"] == {"type": "integer"}
+    assert responses["410"]["content"] == responses["200"]["content"]
+
+
+def test_the_checkout_says_how_it_refuses(described: dict[str, Any]) -> None:
+    operation = described["paths"]["/api/billing/checkout"]["post"]
+    assert set(operation["responses"]) == {"200", "400", "404", "409", "422", "503", "default"}
+    assert "Idempotency-Key" in [each["name"] for each in operation["parameters"]]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_it_is_given_in_yaml_and_in_json(anybody: Caller, described: dict[str, Any], method: str) -> None:
+    usual = anybody.call(method, "schema")
+    assert (usual.status, usual.headers["Content-Type"]) == (200, "application/vnd.oai.openapi; charset=utf-8")
+    wanted = anybody.call(method, "schema", Accept="application/json")
+    assert (wanted.status, wanted.headers["Content-Type"]) == (200, "application/json")
+    if method == "GET":
+        assert wanted.body.keys() == described.keys()
+        assert wanted.body["paths"].keys() == described["paths"].keys()
+
+
+def test_it_tells_nothing_of_the_inside(described: dict[str, Any]) -> None:
+    text = json.dumps(described)
+    for inside in ("times_redeemed_", "request_hash", "held_minor_", "SECRET", "Traceback", "psycopg", "lead:"):
+        assert inside not in text
+
+
+def test_its_page_needs_nothing_from_elsewhere(anybody: Caller) -> None:
+    answer = anybody.get("docs")
+    page = answer.content.decode()
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert '"/api/schema"' in page or "/api/schema" in page
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert sources
+    for source in sources:
+        assert source.startswith("/static/"), source
+        asset = anybody.client.get(source)
+        assert asset.status_code == 200
+        asset.close()

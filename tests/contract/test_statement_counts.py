@@ -1,0 +1,101 @@
+"""What each request costs in SQL statements, exactly, from request to answer, BEGIN and COMMIT included."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from billing.models import Customer
+from tests.factories import PromoCodeFactory, give_credit
+
+from .calling import Answer, Caller, by_session
+from .conftest import Checkout
+from .endpoints import ENDPOINTS
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# The contract of issue 2; the exact numbers are below.
+ALLOWED = 12
+CHECKOUT_WITH_ALL = 6
+
+
+def counted(answer_of: object, *args: object, **given: object) -> tuple[Answer, list[str]]:
+    with CaptureQueriesContext(connection) as queries:
+        answer: Answer = answer_of(*args, **given)  # type: ignore[operator]
+    return answer, [str(query["sql"]) for query in queries]
+
+
+@pytest.mark.parametrize("hot", [False, True])
+def test_a_credit_only_checkout_with_voucher_and_key(checkout: Checkout, hot: bool) -> None:
+    PromoCodeFactory.create(code="GIFT", credit_minor=50_000, max_redemptions=50, hot=hot)
+    order = {"promo_code": "GIFT", "apps": ["wordpress"], "addons": ["backup", "waf"]}
+    answer, statements = counted(checkout, "a-key", **order)
+    assert answer.status == 200
+    assert len(statements) == CHECKOUT_WITH_ALL <= ALLOWED
+    answer, statements = counted(checkout, "a-key", **order)
+    assert (answer.status, len(statements)) == (200, 1)
+
+
+def test_checkouts_of_less(checkout: Checkout, ada: Caller, acme: str) -> None:
+    give_credit(Customer.objects.get(), 50_000)
+    answer, statements = counted(checkout)
+    assert (answer.status, len(statements)) == (200, 4)
+    answer, statements = counted(checkout)
+    assert (answer.code, len(statements)) == ("already_subscribed", 3)
+    answer, statements = counted(checkout, plan_id="nope")
+    assert (answer.code, len(statements)) == ("unknown_plan", 2)
+    answer, statements = counted(checkout, tenant_id=None)
+    assert (answer.status, len(statements)) == (400, 0)
+
+
+def test_a_refused_checkout_with_voucher_and_key(checkout: Checkout, acme: str) -> None:
+    PromoCodeFactory.create(code="GIFT", max_redemptions=1)
+    answer, statements = counted(checkout, "a-key", plan_id="xl", promo_code="GIFT")
+    assert answer.status == 503
+    # One more than a success: after a refusal it is asked whether a twin was faster.
+    assert len(statements) == CHECKOUT_WITH_ALL + 1 <= ALLOWED
+    assert not [each for each in statements if each.startswith(("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT"))]
+
+
+# Reads, and what is refused for want of an identity or role, by token.
+COSTS = {
+    "GET billing/balance": 1,
+    "GET billing/subscription": 1,
+    "GET billing/subscription/{tenant}": 1,
+    "GET billing/admin/revenue": 2,
+    "GET tenant/orgs/{tenant}": 1,
+    "GET tenant/check-slug/{slug}": 1,
+    "GET schema": 0,
+    "GET docs": 0,
+}
+
+
+@pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if each.method == "GET"], ids=str)
+def test_reads(endpoint: object, root: Caller, acme: str) -> None:
+    path = endpoint.path_with(tenant=acme, slug="acme")  # type: ignore[attr-defined]
+    _, statements = counted(root.get, path)
+    assert len(statements) == COSTS.get(str(endpoint), 1)
+
+
+def test_who_may_not_costs_nothing(anybody: Caller, ada: Caller) -> None:
+    for endpoint in ENDPOINTS:
+        path = endpoint.path_with(tenant="x", slug="x", code="X")
+        if "nobody" not in endpoint.may:
+            _, statements = counted(anybody.call, endpoint.method, path)
+            assert statements == []
+        if "customer" not in endpoint.may:
+            _, statements = counted(ada.call, endpoint.method, path)
+            assert statements == []
+
+
+def test_a_session_costs_its_own_row_its_user_and_the_users_groups(shop: None) -> None:
+    caller = by_session("customer")
+    _, statements = counted(caller.get, "billing/balance")
+    assert len(statements) == 4
+
+
+def test_previews(anybody: Caller) -> None:
+    PromoCodeFactory.create(code="GIFT")
+    first, statements = counted(anybody.post, "billing/vouchers/redeem-preview", {"code": "GIFT"})
+    assert (first.status, len(statements)) == (200, 3)
+    second, statements = counted(anybody.post, "billing/vouchers/redeem-preview", {"code": "GIFT"})
+    assert (second.status, len(statements)) == (200, 2)

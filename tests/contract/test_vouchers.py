@@ -1,0 +1,200 @@
+"""Issue, list, revoke: what staff do with vouchers, under both names of the endpoints."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from promos.models import PromoCode
+from tests.factories import PromoCodeFactory
+from tests.snapshot import nothing_changes, only_changes
+
+from .calling import Answer, Caller
+from .conftest import Checkout
+from .shapes import VOUCHER, assert_refused, assert_shape
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ISSUE = ["billing/vouchers/issue", "billing/admin/promos"]
+LIST = ["billing/vouchers/list", "billing/admin/promos"]
+REVOKE = ["billing/vouchers/revoke/", "billing/admin/promos/"]
+WELCOME = {"code": "WELCOME50", "credit_omr": 50}
+
+
+def issue(caller: Caller, **terms: Any) -> Answer:
+    return caller.post(ISSUE[0], {**WELCOME, **terms})
+
+
+@pytest.mark.parametrize("path", ISSUE)
+def test_issue_answers_with_the_record(noor: Caller, path: str) -> None:
+    terms = {"description": "Welcome", "max_redemptions": 5, "active": True}
+    before = datetime.now(UTC)
+    with only_changes("promos_promocode", "promos_promocounter", "billing_auditentry"):
+        answer = noor.post(path, {**WELCOME, **terms})
+    assert answer.status == 200
+    assert_shape(answer.body, VOUCHER)
+    created = datetime.fromisoformat(answer.body.pop("created_at"))
+    assert before - timedelta(seconds=5) < created <= datetime.now(UTC)
+    assert answer.body == {
+        "code": "WELCOME50",
+        "credit_omr": 50,
+        "credit_minor": 50_000,
+        "credit_baisa": 50_000,
+        "currency": "OMR",
+        "description": "Welcome",
+        "active": True,
+        "max_redemptions": 5,
+        "times_redeemed": 0,
+        "hot": False,
+        "starts_at": None,
+        "expires_at": None,
+    }
+    assert b'"credit_omr":50,' in answer.content
+
+
+def test_issue_needs_no_more_than_code_and_credit(noor: Caller) -> None:
+    answer = issue(noor)
+    assert answer.status == 200
+    told = {name: answer.body[name] for name in ("description", "active", "max_redemptions", "times_redeemed")}
+    assert told == {"description": "", "active": True, "max_redemptions": 0, "times_redeemed": 0}
+
+
+@pytest.mark.parametrize("written", ["WELCOME50", "welcome50", "  Welcome50\t", "\nwelCOME50 "])
+def test_codes_are_trimmed_and_upper_case_wherever_they_are_written(noor: Caller, written: str) -> None:
+    assert issue(noor, code=written).body["code"] == "WELCOME50"
+    assert issue(noor, code="WELCOME50", credit_omr=51).body["credit_minor"] == 51_000
+    assert PromoCode.objects.count() == 1
+    assert noor.post("billing/vouchers/redeem-preview", {"code": written}).body["code"] == "WELCOME50"
+    assert noor.delete(f"{REVOKE[0]}%20{written.strip()}").status == 200
+
+
+@pytest.mark.parametrize("code", ["ABC", "A" * 64, "A-B_C", "-_-", "123"])
+def test_a_code_is_3_to_64_letters_digits_dashes_and_underscores(noor: Caller, code: str) -> None:
+    assert issue(noor, code=code).body["code"] == code
+
+
+NO_CODES = [
+    *("AB", "A" * 65, "A" * 201, "A B", "ABC\u00e9", "A/B", "ABC\n\nD", "\u202eABC", "\U0001f381" * 3, "", " "),
+    # Upper-cased these would be letters of A-Z.
+    *("\u017fAVE10", "P\u0131LOT", "\ufb03X"),
+    *(None, 5, True, ["ABC"]),
+]
+
+
+@pytest.mark.parametrize("code", NO_CODES)
+def test_another_code_is_refused(noor: Caller, code: Any) -> None:
+    with nothing_changes():
+        answer = issue(noor, code=code)
+    assert_refused(answer, 400, "invalid_request", "code: ")
+    assert list(answer.body["fields"]) == ["code"]
+
+
+def test_issuing_again_updates_the_terms_and_keeps_the_use(noor: Caller, checkout: Checkout) -> None:
+    issue(noor, max_redemptions=5)
+    assert checkout(promo_code="WELCOME50").status == 200
+    answer = issue(noor, credit_omr=10, max_redemptions=1, description="Less")
+    assert answer.status == 200
+    changed = {
+        name: answer.body[name] for name in ("credit_minor", "max_redemptions", "times_redeemed", "description")
+    }
+    assert changed == {"credit_minor": 10_000, "max_redemptions": 1, "times_redeemed": 1, "description": "Less"}
+
+
+def test_the_same_terms_again_change_nothing(noor: Caller) -> None:
+    first = issue(noor, max_redemptions=5)
+    with nothing_changes():
+        assert issue(noor, max_redemptions=5).content == first.content
+
+
+def test_the_cap_is_not_lowered_under_what_is_used(noor: Caller, bob: Caller, bobs: str, checkout: Checkout) -> None:
+    issue(noor, max_redemptions=3)
+    checkout(promo_code="WELCOME50")
+    bob.post("billing/checkout", {"tenant_id": bobs, "plan_id": "s", "promo_code": "WELCOME50"})
+    with nothing_changes():
+        answer = issue(noor, max_redemptions=1)
+    assert_refused(answer, 409, "cap_below_used", "the cap may not be lower")
+    assert issue(noor, max_redemptions=2).body["times_redeemed"] == 2
+
+
+def test_a_window_is_told_in_utc_whatever_zone_it_was_given_in(noor: Caller) -> None:
+    answer = issue(noor, starts_at="2030-01-01T04:00:00+04:00", expires_at="2030-02-01T00:00:00Z")
+    assert (answer.body["starts_at"], answer.body["expires_at"]) == ("2030-01-01T00:00:00Z", "2030-02-01T00:00:00Z")
+    assert_shape(answer.body, VOUCHER)
+    assert issue(noor).body["starts_at"] is None
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"starts_at": "2030-02-01T00:00:00Z", "expires_at": "2030-01-01T00:00:00Z"},
+        {"starts_at": "2030-02-01T00:00:00Z", "expires_at": "2030-02-01T00:00:00Z"},
+    ],
+)
+def test_a_window_that_ends_before_it_begins_is_refused(noor: Caller, window: dict[str, str]) -> None:
+    with nothing_changes():
+        answer = issue(noor, **window)
+    assert_refused(answer, 400, "invalid_promo")
+    assert list(answer.body["fields"]) == ["expires_at"]
+
+
+@pytest.mark.parametrize("path", LIST)
+def test_the_list_is_an_array_of_live_codes_newest_first(root: Caller, salim: Caller, path: str) -> None:
+    for code in ("FIRST", "SECOND", "GONE", "PAUSED"):
+        PromoCodeFactory.create(code=code, active=code != "PAUSED")
+    root.delete(f"{REVOKE[0]}GONE")
+    answer = salim.get(path)
+    assert answer.status == 200
+    assert_shape(answer.body, [VOUCHER])
+    assert [each["code"] for each in answer.body] == ["PAUSED", "SECOND", "FIRST"]
+    assert [each["active"] for each in answer.body] == [False, True, True]
+
+
+@pytest.mark.parametrize("path", LIST)
+def test_an_empty_list_is_an_empty_array(noor: Caller, path: str) -> None:
+    assert noor.get(path).content == b"[]"
+
+
+def test_the_list_tells_the_use(noor: Caller, checkout: Checkout) -> None:
+    issue(noor, max_redemptions=3)
+    checkout(promo_code="welcome50")
+    [voucher] = noor.get(LIST[0]).body
+    assert (voucher["times_redeemed"], voucher["max_redemptions"]) == (1, 3)
+
+
+@pytest.mark.parametrize("path", REVOKE)
+def test_revoke_retires_the_code_once(noor: Caller, path: str) -> None:
+    issue(noor)
+    answer = noor.delete(f"{path}welcome50")
+    assert (answer.status, answer.body) == (200, {"ok": True})
+    assert PromoCode.objects.get().retired_at is not None
+    assert noor.get(LIST[0]).body == []
+    with nothing_changes():
+        assert_refused(noor.delete(f"{path}WELCOME50"), 404, "promo_not_found")
+
+
+@pytest.mark.parametrize("path", REVOKE)
+@pytest.mark.parametrize(
+    "code", ["UNKNOWN", "%20", "a%2Fb", "%F0%9F%98%80", "x" * 300, "'%20OR%201=1--", "..%2F..%2F"]
+)
+def test_revoking_no_live_code_is_not_found(noor: Caller, path: str, code: str) -> None:
+    issue(noor)
+    with nothing_changes():
+        answer = noor.delete(f"{path}{code}")
+    assert answer.code in ("promo_not_found", "not_found")
+    assert_refused(answer, 404, answer.code)
+
+
+def test_issuing_a_retired_code_brings_it_back_with_its_count(noor: Caller, checkout: Checkout) -> None:
+    issue(noor, max_redemptions=3)
+    checkout(promo_code="WELCOME50")
+    noor.delete(f"{REVOKE[0]}WELCOME50")
+    answer = issue(noor, max_redemptions=3)
+    assert (answer.status, answer.body["times_redeemed"]) == (200, 1)
+    assert [each["code"] for each in noor.get(LIST[0]).body] == ["WELCOME50"]
+    assert_refused(checkout(plan_id="l", promo_code="WELCOME50"), 400, "promo_already_redeemed")
+
+
+def test_what_text_says_comes_back_as_it_was(noor: Caller) -> None:
+    said = "<b>50%</b> \U0001f381 \u0639\u0631\u0636 \u200f'; DROP TABLE promos_promocode; -- {{7*7}} \\ \" e\u0301"
+    assert issue(noor, description=said).body["description"] == said
+    assert noor.get(LIST[0]).body[0]["description"] == said
