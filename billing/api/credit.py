@@ -48,26 +48,19 @@ class BalanceView(APIView):
         return Response(BalanceSerializer(balance_of(user_id=principal_of(request).user_id)).data)
 
 
-class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
-    addon_ids = serializers.ListField(child=serializers.UUIDField(), read_only=True, help_text="Sorted.")
+class SubscriptionSerializer(MoneyResponseSerializer):
+    money = ("amount",)
 
-    class Meta:
-        model = Subscription
-        fields = [
-            "id",
-            "organization_id",
-            "plan_id",
-            "addon_ids",
-            "status",
-            "paid_by",
-            "amount_minor",
-            "currency",
-            "current_period_start",
-            "current_period_end",
-            "canceled_at",
-            "created_at",
-        ]
-        read_only_fields = fields
+    id = serializers.UUIDField()
+    tenant_id = serializers.UUIDField(source="organization_id")
+    plan_id = serializers.UUIDField()
+    addon_ids = serializers.ListField(child=serializers.UUIDField(), help_text="Sorted.")
+    status = serializers.ChoiceField(choices=Subscription.Status.choices)
+    paid_by = serializers.ChoiceField(choices=Subscription.PaidBy.choices)
+    current_period_start = serializers.DateTimeField()
+    current_period_end = serializers.DateTimeField()
+    canceled_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
 
 
 class SubscriptionView(APIView):

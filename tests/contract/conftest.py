@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from orders.models import AddOn, App, Bundle, Industry, Plan
 from tests.factories import (
     AddOnFactory,
     AppFactory,
@@ -25,15 +26,26 @@ FIFTY: dict[str, Any] = {"plan_id": "xl", "addons": ["disaster-recovery", "backu
 
 
 def open_shop() -> None:
-    for order, (slug, price_minor) in enumerate(PRICES.items()):
-        PlanFactory.create(slug=slug, price_minor=price_minor, sort_order=order, features=["fast"])
-    AddOnFactory.create(slug="backup", price_minor=3_000)
-    AddOnFactory.create(slug="disaster-recovery", price_minor=12_000)
-    AddOnFactory.create(slug="waf", price_minor=0, included=True)
-    AppFactory.create(slug="wordpress", dependencies=["mariadb"], features=["pages"])
-    AppFactory.create(slug="mariadb", kind="database", system=True)
-    IndustryFactory.create(slug="restaurant", suggested_apps=["wordpress"], bundle="starter")
-    BundleFactory.create(slug="starter", apps=["wordpress"], discount_percent=10, recommended_size="s")
+    plans = [
+        PlanFactory.build(slug=slug, price_minor=price_minor, sort_order=order, features=["fast"])
+        for order, (slug, price_minor) in enumerate(PRICES.items())
+    ]
+    addons = [
+        AddOnFactory.build(slug="backup", price_minor=3_000),
+        AddOnFactory.build(slug="disaster-recovery", price_minor=12_000),
+        AddOnFactory.build(slug="waf", price_minor=0, included=True),
+    ]
+    apps = [
+        AppFactory.build(slug="wordpress", dependencies=["mariadb"], features=["pages"]),
+        AppFactory.build(slug="mariadb", kind="database", system=True),
+    ]
+    industry = IndustryFactory.build(slug="restaurant", suggested_apps=["wordpress"], bundle="starter")
+    bundle = BundleFactory.build(slug="starter", apps=["wordpress"], discount_percent=10, recommended_size="s")
+    Plan.objects.bulk_create(plans)
+    AddOn.objects.bulk_create(addons)
+    App.objects.bulk_create(apps)
+    Industry.objects.bulk_create([industry])
+    Bundle.objects.bulk_create([bundle])
 
 
 def tenant_of(caller: Caller, slug: str) -> str:

@@ -134,11 +134,15 @@ QUERIES = (
 )
 
 
-@pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if each.method == "GET"], ids=str)
+READS = [each for each in ENDPOINTS if each.method == "GET"]
+QUERIED = [each for each in READS if each.is_list or each.path in ("schema", "docs", "billing/balance")]
+
+
+@pytest.mark.parametrize("endpoint", QUERIED, ids=str)
 def test_a_query_that_means_nothing(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
     with nothing_changes():
         usual = caller.get(endpoint.path_with(**facts))
-        for query in QUERIES:
+        for query in QUERIES if endpoint.path != "schema" else QUERIES[-9:]:
             answer = caller.get(f"{endpoint.path_with(**facts)}?{query}")
             if answer.status != usual.status:
                 assert_clear(answer, query)
@@ -163,12 +167,15 @@ HEADERS: tuple[dict[str, str], ...] = (
 )
 
 
-@pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if each.method == "GET"], ids=str)
+ONE_OF_EACH = ("billing/balance", "billing/admin/orders", "catalog/plans", "tenant/orgs/{tenant}", "schema", "docs")
+
+
+@pytest.mark.parametrize("endpoint", [each for each in READS if each.path in ONE_OF_EACH], ids=str)
 def test_headers_that_mean_nothing(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
     path = endpoint.path_with(**facts)
     usual = caller.get(path).status
     with nothing_changes():
-        for headers in HEADERS:
+        for headers in HEADERS if endpoint.path != "schema" else HEADERS[:5]:
             answer = caller.get(path, **headers)
             if answer.status != usual:
                 # Only the description is given in several kinds.

@@ -99,7 +99,7 @@ def test_a_subscription_is_told_by_organization_and_as_the_newest(checkout: Chec
     for answer in (of_acme, of_second, newest):
         assert answer.status == 200
         assert_shape(answer.body, SUBSCRIPTION)
-    assert (of_acme.body["organization_id"], of_second.body["organization_id"]) == (acme, second)
+    assert (of_acme.body["tenant_id"], of_second.body["tenant_id"]) == (acme, second)
     assert newest.content == of_second.content
     assert (of_acme.body["status"], of_acme.body["paid_by"], of_acme.body["canceled_at"]) == (
         "active",

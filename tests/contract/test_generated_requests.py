@@ -18,6 +18,7 @@ from schemathesis.generation.modes import GenerationMode
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
+    negative_data_rejection,
     response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
@@ -31,13 +32,14 @@ from .conftest import tenant_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-EXAMPLES = 5
+EXAMPLES = 4
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
     response_schema_conformance,
     response_headers_conformance,
+    negative_data_rejection,
 ]
 BOUNDED = settings(
     max_examples=EXAMPLES,

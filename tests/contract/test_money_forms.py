@@ -58,15 +58,16 @@ def test_every_form_of_an_amount_is_the_same_amount(noor: Caller, amounts: str, 
 FORMS = ("credit_omr", "credit_minor", "credit_baisa")
 
 
+NO_AMOUNTS = ["0", "-1", "-0.001", "0.0001", "null", '"5"', '"5.0"', "true", "[]", "[5]", "{}", '"NaN"', '""', "1e13"]
+
+
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(
-    "value", ["0", "-1", "-0.001", "0.0001", "null", '"5"', '"5.0"', "true", "[]", "[5]", "{}", '"NaN"', '""', "1e13"]
-)
-def test_what_is_no_positive_amount_is_refused(noor: Caller, form: str, value: str) -> None:
+def test_what_is_no_positive_amount_is_refused(noor: Caller, form: str) -> None:
     with nothing_changes():
-        answer = issue(noor, f'"{form}":{value}')
-    assert_refused(answer, 400, "invalid_request", f"{form}: ")
-    assert list(answer.body["fields"]) == [form]
+        for value in NO_AMOUNTS:
+            answer = issue(noor, f'"{form}":{value}')
+            assert_refused(answer, 400, "invalid_request", f"{form}: ")
+            assert list(answer.body["fields"]) == [form]
 
 
 @pytest.mark.parametrize(
@@ -91,12 +92,10 @@ def test_too_much_and_too_fine_are_refused(noor: Caller, amounts: str) -> None:
         assert_refused(issue(noor, amounts), 400, "invalid_request")
 
 
-@pytest.mark.parametrize(
-    "number", ["NaN", "Infinity", "-Infinity", "1e400", "-1e-400", "9" * 51, "01", "+5", ".5", "5.", "0x5"]
-)
-def test_what_is_no_number_of_json_is_refused(noor: Caller, number: str) -> None:
+def test_what_is_no_number_of_json_is_refused(noor: Caller) -> None:
     with nothing_changes():
-        assert_refused(issue(noor, f'"credit_omr":{number}'), 400, "malformed_json")
+        for number in ("NaN", "Infinity", "-Infinity", "1e400", "-1e-400", "9" * 51, "01", "+5", ".5", "5.", "0x5"):
+            assert_refused(issue(noor, f'"credit_omr":{number}'), 400, "malformed_json")
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,15 @@ def test_an_address_that_is_not_there_is_not_found_by_anybody(anybody: Caller, r
             assert_refused(caller.call(method, f"/api/{path}"), 404, "not_found")
 
 
+def test_what_is_read_may_be_asked_for_by_its_headers_alone(root: Caller) -> None:
+    for endpoint in ENDPOINTS:
+        if endpoint.method == "GET":
+            path = endpoint.path_with(tenant=str(uuid4()), slug="new")
+            whole, headers = root.get(path), root.call("HEAD", path)
+            assert (headers.status, headers.content) == (whole.status, b"")
+            assert headers.headers["Content-Type"] == whole.headers["Content-Type"]
+
+
 ADDRESSES = sorted({each.path for each in ENDPOINTS})
 
 

@@ -57,38 +57,42 @@ def test_a_slug_is_3_to_31_letters_digits_and_dashes(ada: Caller, slug: str) -> 
     assert ada.get(f"tenant/check-slug/{slug}").body == {"available": False}
 
 
-@pytest.mark.parametrize(
-    "slug",
-    [
-        "",
-        "ab",
-        "a" * 32,
-        "1ab",
-        "-ab",
-        "Abc",
-        "a_b",
-        "a b c",
-        "abc ",
-        " abc",
-        "abc\n",
-        "\u00e9clair",
-        "a.b.c",
-        "abc\u200f",
-    ],
-)
-def test_another_slug_is_refused(ada: Caller, slug: str) -> None:
+def test_another_slug_is_refused(ada: Caller) -> None:
+    short_or_long = ("", "ab", "a" * 32)
     with nothing_changes():
-        answer = make(ada, slug)
-    assert_refused(answer, 400, "invalid_request", "slug: ")
-    assert list(answer.body["fields"]) == ["slug"]
+        for slug in (
+            *short_or_long,
+            "1ab",
+            "-ab",
+            "Abc",
+            "a_b",
+            "a b c",
+            "abc ",
+            " abc",
+            "abc\n",
+            "\u00e9tat",
+            "a.b",
+            "abc\u200f",
+        ):
+            answer = make(ada, slug)
+            assert_refused(answer, 400, "invalid_request", "slug: ")
+            assert list(answer.body["fields"]) == ["slug"]
 
 
-@pytest.mark.parametrize(
-    "slug", ["ab", "Abc", "abc%0A", "%20abc", "a" * 300, "%F0%9F%98%80", "'%20OR%20''='", "admin.php", "%C3%28%ff"]
-)
-def test_what_cannot_be_a_slug_is_not_available(anybody: Caller, slug: str) -> None:
-    answer = anybody.get(f"tenant/check-slug/{slug}")
-    assert (answer.status, answer.body) == (200, {"available": False})
+def test_what_cannot_be_a_slug_is_not_available(anybody: Caller) -> None:
+    for slug in (
+        "ab",
+        "Abc",
+        "abc%0A",
+        "%20abc",
+        "a" * 300,
+        "%F0%9F%98%80",
+        "'%20OR%20''='",
+        "admin.php",
+        "%C3%28%ff",
+    ):
+        answer = anybody.get(f"tenant/check-slug/{slug}")
+        assert (answer.status, answer.body) == (200, {"available": False})
 
 
 def test_a_taken_slug_is_refused_to_everybody(ada: Caller, bob: Caller) -> None:
@@ -129,6 +133,14 @@ def test_customers_see_their_own_newest_first(ada: Caller, bob: Caller, root: Ca
     for other in (bob, root):
         assert other.get(PATH).content == b"[]"
         assert_refused(other.get(f"{PATH}/{acme}"), 404, "tenant_not_found")
+
+
+def test_an_id_may_be_written_in_capitals(checkout: Checkout, ada: Caller, acme: str) -> None:
+    for path in (PATH, "billing/subscription", "billing/invoices"):
+        checkout(plan_id="flexi", tenant_id=acme.upper())
+        assert ada.get(f"{path}/{acme.upper()}").content == ada.get(f"{path}/{acme}").content
+        assert ada.get(f"{path}/{acme.upper()}").status == 200
+    assert ada.delete(f"{PATH}/{acme.upper()}").status == 200
 
 
 def test_an_organization_becomes_what_was_ordered_for_it(checkout: Checkout, ada: Caller, acme: str) -> None:

@@ -69,11 +69,11 @@ COSTS = {
 }
 
 
-@pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if each.method == "GET"], ids=str)
-def test_reads(endpoint: object, root: Caller, acme: str) -> None:
-    path = endpoint.path_with(tenant=acme, slug="acme")  # type: ignore[attr-defined]
-    _, statements = counted(root.get, path)
-    assert len(statements) == COSTS.get(str(endpoint), 1)
+def test_reads(root: Caller, acme: str) -> None:
+    for endpoint in ENDPOINTS:
+        if endpoint.method == "GET":
+            _, statements = counted(root.get, endpoint.path_with(tenant=acme, slug="acme"))
+            assert len(statements) == COSTS.get(str(endpoint), 1), str(endpoint)
 
 
 def test_who_may_not_costs_nothing(anybody: Caller, ada: Caller) -> None:

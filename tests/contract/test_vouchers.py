@@ -81,12 +81,12 @@ NO_CODES = [
 ]
 
 
-@pytest.mark.parametrize("code", NO_CODES)
-def test_another_code_is_refused(noor: Caller, code: Any) -> None:
+def test_another_code_is_refused(noor: Caller) -> None:
     with nothing_changes():
-        answer = issue(noor, code=code)
-    assert_refused(answer, 400, "invalid_request", "code: ")
-    assert list(answer.body["fields"]) == ["code"]
+        for code in NO_CODES:
+            answer = issue(noor, code=code)
+            assert_refused(answer, 400, "invalid_request", "code: ")
+            assert list(answer.body["fields"]) == ["code"]
 
 
 def test_issuing_again_updates_the_terms_and_keeps_the_use(noor: Caller, checkout: Checkout) -> None:
@@ -173,15 +173,13 @@ def test_revoke_retires_the_code_once(noor: Caller, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", REVOKE)
-@pytest.mark.parametrize(
-    "code", ["UNKNOWN", "%20", "a%2Fb", "%F0%9F%98%80", "x" * 300, "'%20OR%201=1--", "..%2F..%2F"]
-)
-def test_revoking_no_live_code_is_not_found(noor: Caller, path: str, code: str) -> None:
+def test_revoking_no_live_code_is_not_found(noor: Caller, path: str) -> None:
     issue(noor)
     with nothing_changes():
-        answer = noor.delete(f"{path}{code}")
-    assert answer.code in ("promo_not_found", "not_found")
-    assert_refused(answer, 404, answer.code)
+        for code in ("UNKNOWN", "%20", "%F0%9F%98%80", "x" * 300, "'%20OR%201=1--"):
+            assert_refused(noor.delete(f"{path}{code}"), 404, "promo_not_found", "no live code")
+        for code in ("a%2Fb", "..%2F..%2F"):
+            assert_refused(noor.delete(f"{path}{code}"), 404, "not_found")
 
 
 def test_issuing_a_retired_code_brings_it_back_with_its_count(noor: Caller, checkout: Checkout) -> None:

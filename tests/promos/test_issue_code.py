@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -12,7 +13,7 @@ from promos.models import PromoCode, PromoCounter
 from promos.queries import live_codes
 from promos.use_cases.change_code import pause_code, retire_code
 from promos.use_cases.issue_code import MAX_CAP, Terms, issue_code
-from promos.use_cases.redeem_code import redeem
+from promos.use_cases.redeem_code import redeem, reserve
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.factories import ADDRESS, CustomerFactory, PromoCodeFactory, acting, actor
 from tests.snapshot import nothing_changes, only_changes
@@ -168,6 +169,21 @@ def test_cap_is_put_on_an_uncapped_code_with_redemptions() -> None:
     assert use(issue(max_redemptions=4)) == 3
     assert counters() == [(3, 4)]
     redeemed(1)
+    with pytest.raises(PromoExhausted):
+        redeemed(1)
+    assert verify_redemptions() is None
+
+
+def test_reserved_places_count_as_used_when_the_cap_changes() -> None:
+    code = issue(max_redemptions=2)
+    reserve(promo_code=code, customer_id=CustomerFactory.create().pk, order_id=UUID(int=1))
+    redeemed(1)
+    with nothing_changes(), pytest.raises(CapBelowUsed):
+        issue(max_redemptions=1)
+    assert use(issue(max_redemptions=3)) == 2
+    assert counters() == [(2, 3)]
+    assert use(issue(max_redemptions=0)) == 2
+    assert use(issue(max_redemptions=2, hot=True)) == 2
     with pytest.raises(PromoExhausted):
         redeemed(1)
     assert verify_redemptions() is None

@@ -84,6 +84,13 @@ def test_customer_reserves_once(ada: Customer, code: PromoCode) -> None:
         redeem(code="LATER", user_id="ada", by=acting(ada))
 
 
+def test_reservation_is_told_before_the_codes_own_state(ada: Customer, code: PromoCode) -> None:
+    reserved(code, ada)
+    pause_code(code="LATER", by=actor())
+    with nothing_changes(), pytest.raises(PromoAlreadyRedeemed):
+        redeem(code="LATER", user_id="ada", by=acting(ada))
+
+
 def test_reservations_take_places_up_to_the_cap(ada: Customer) -> None:
     code = PromoCodeFactory.create(code="LATER", max_redemptions=1)
     reserved(code, CustomerFactory.create())

@@ -213,6 +213,8 @@ class Model:
         entry = self.entries[user][number]
         if entry.kind == "reversal":
             return refused("EntryNotFound")
+        if entry.redemption is not None:
+            return refused("EntryOfRedemption")
         standing = set()
         if entry.is_reversed:
             standing.add("EntryAlreadyReversed")
