@@ -111,6 +111,19 @@ class SubscriptionNotFound(DomainError):
     message = "no subscription"
 
 
+class InvalidProcessorKey(DomainError):
+    code = "invalid_processor_key"
+    message = "the key is not one of Stripe's"
+
+
+class ProcessorSettingsUnreadable(DomainError):
+    """SECRET_KEY is another than the one that encrypted the stored keys."""
+
+    code = "processor_settings_unreadable"
+    status = 503
+    message = "the stored Stripe keys cannot be decrypted"
+
+
 class Busy(DomainError):
     code = "busy"
     status = 503

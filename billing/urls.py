@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .api import credit, revenue
+from .api import credit, processor_settings, revenue
 
 urlpatterns = [
     path("billing/balance", credit.BalanceView.as_view()),
@@ -9,4 +9,5 @@ urlpatterns = [
     path("billing/invoices", credit.InvoicesView.as_view()),
     path("billing/invoices/<str:tenant_id>", credit.InvoicesView.as_view()),
     path("billing/admin/revenue", revenue.RevenueView.as_view()),
+    path("billing/admin/settings", processor_settings.ProcessorSettingsView.as_view()),
 ]

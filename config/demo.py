@@ -1,6 +1,7 @@
 """`make demo`: a whole Sovereign on this machine, for as long as this process is in the foreground.
 
-It brings up the embedded PostgreSQL, migrates, seeds, and runs the web server and the worker as children.
+It brings up the embedded PostgreSQL, migrates, seeds, and runs the web server, the worker and a Stripe sandbox
+as children.
 Ctrl-C or SIGTERM stops them all. A child that dies is started again, and one that keeps dying ends the demo
 with status 1. A supervisor that is killed takes its children along (Linux), and PostgreSQL stops when its
 last user is gone.
@@ -9,6 +10,7 @@ Standard library only: it starts before anything is known to work.
 """
 
 import ctypes
+import hashlib
 import http.client
 import json
 import os
@@ -40,6 +42,8 @@ RESTART_WINDOW_SECONDS = 60
 PR_SET_PDEATHSIG = 1
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NOT_PASSED_ON = ("DATABASE_URL", "DEBUG")
+SANDBOX_PORT_ABOVE = 1000
+SANDBOX_STATE = CHECKOUT / ".data" / "stripe-sandbox.sqlite"
 MANAGE = [sys.executable, str(CHECKOUT / "manage.py")]
 
 
@@ -122,18 +126,26 @@ def chosen_port() -> int:
     """Return the port to serve on.
 
     Raises:
-        DemoError: PORT is no port, or another program has it.
+        DemoError: PORT is no port, or another program has it or the sandbox's.
     """
     text = os.environ.get("PORT") or DEFAULT_PORT
-    if not text.isdecimal() or not 0 < int(text) <= HIGHEST_PORT:
-        raise DemoError(f"PORT must be a number from 1 to {HIGHEST_PORT}, not '{text}'.")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((ADDRESS, int(text)))
-        except OSError as error:
-            raise DemoError(f"Port {text} cannot be used ({error.strerror}). Choose another with PORT=.") from error
+    if not text.isdecimal() or not 0 < int(text) <= HIGHEST_PORT - SANDBOX_PORT_ABOVE:
+        raise DemoError(f"PORT must be a number from 1 to {HIGHEST_PORT - SANDBOX_PORT_ABOVE}, not '{text}'.")
+    for port in (int(text), sandbox_port(int(text))):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((ADDRESS, port))
+            except OSError as error:
+                raise DemoError(
+                    f"Port {port} cannot be used ({error.strerror}). Choose another with PORT=."
+                ) from error
     return int(text)
+
+
+def sandbox_port(port: int) -> int:
+    """Return the Stripe sandbox's port, a fixed distance from the web server's."""
+    return port + SANDBOX_PORT_ABOVE
 
 
 def demo_keys() -> dict[str, str]:
@@ -170,7 +182,33 @@ def demo_environment(port: str) -> dict[str, str]:
         "WEB_CONCURRENCY": "2",
         "PYTHONUNBUFFERED": "1",
     }
-    return environment | chosen | demo_keys()
+    return environment | chosen | demo_keys() | stripe_environment(int(port))
+
+
+def stripe_environment(port: int) -> dict[str, str]:
+    """Return how Stripe is reached: the sandbox, unless the caller's environment brings test-mode keys of its own."""
+    root = f"http://{ADDRESS}:{port}/"
+    pages = {
+        "CHECKOUT_SUCCESS_URL": f"{root}checkout/success?session={{CHECKOUT_SESSION_ID}}",
+        "CHECKOUT_CANCEL_URL": f"{root}checkout/cancel",
+    }
+    if not uses_sandbox():
+        return pages
+    # Below it the sandbox refuses, as Stripe refuses less than about half a US dollar.
+    sandbox = {"STRIPE_API_BASE": f"http://{ADDRESS}:{sandbox_port(port)}", "STRIPE_MINIMUM_CHARGE_MINOR": "200"}
+    return pages | sandbox | demo_stripe_keys()
+
+
+def uses_sandbox() -> bool:
+    """Tell whether card payments go to the sandbox: the caller's environment brings no keys of its own."""
+    return not os.environ.get("STRIPE_SECRET_KEY")
+
+
+def demo_stripe_keys() -> dict[str, str]:
+    """Return the sandbox's keys; they follow from the demo's own secret, so they are kept as long."""
+    seed = demo_keys()["JWT_SECRET"].encode()
+    made = {name: hashlib.sha256(seed + name.encode()).hexdigest()[:32] for name in ("secret", "webhook")}
+    return {"STRIPE_SECRET_KEY": f"sk_test_{made['secret']}", "STRIPE_WEBHOOK_SECRET": f"whsec_{made['webhook']}"}
 
 
 def run_command(arguments: list[str], environment: dict[str, str]) -> str:
@@ -199,6 +237,18 @@ def run_command(arguments: list[str], environment: dict[str, str]) -> str:
     if process.returncode != 0:
         raise DemoError(f"{said.rstrip()}\nmanage.py {arguments[0]} failed.")
     return said.rstrip()
+
+
+def sandbox_command(port: int, environment: dict[str, str]) -> list[str]:
+    """Return the command of the Stripe sandbox, which signs its events for our own webhook."""
+    path = f"{environment.get('API_PREFIX', 'api/').strip('/')}/billing/webhook".lstrip("/")
+    options = {
+        "--port": str(sandbox_port(port)),
+        "--state": str(SANDBOX_STATE),
+        "--webhook-url": f"http://{ADDRESS}:{port}/{path}",
+        "--webhook-secret": environment["STRIPE_WEBHOOK_SECRET"],
+    }
+    return [sys.executable, "-m", "config.stripe_sandbox", *(each for pair in options.items() for each in pair)]
 
 
 def is_ready(port: int) -> bool:
@@ -259,6 +309,8 @@ def run_demo() -> NoReturn:
         run_command(["seed_catalog"], environment)
         logins = run_command(["seed_demo"], environment)
         lease = lease_descriptor()
+        if uses_sandbox():
+            children.append(Child("Stripe sandbox", sandbox_command(port, environment), environment, lease))
         server = [sys.executable, "-m", "gunicorn", "--config", "python:config.gunicorn"]
         children.append(Child("web server", server, environment, lease))
         children.append(Child("worker", [*MANAGE, "procrastinate", "worker"], environment, lease))
@@ -283,6 +335,8 @@ def say_ready(port: int, logins: str) -> None:
     say(f"\nQasima is ready at {root} (this machine only)")
     say(f"  console   {root}admin/")
     say(f"  API       {root}{f'{prefix}/' if prefix else ''}docs")
+    if uses_sandbox():
+        say(f"  payments  http://{ADDRESS}:{sandbox_port(port)}/ (a Stripe sandbox: no real card is charged)")
     say(logins)
     say("A bearer token of a customer: make token SUB=ada EMAIL=ada@example.org")
     say("Ctrl-C stops everything; the data stays in .data for the next start.\n")

@@ -17,3 +17,15 @@ def landing(request: HttpRequest) -> HttpResponse:
         "demo_password": settings.DEMO_PASSWORD,
     }
     return render(request, "landing.html", context)
+
+
+@require_safe
+def checkout_success(request: HttpRequest) -> HttpResponse:
+    """Where Stripe sends a customer who paid, unless CHECKOUT_SUCCESS_URL names a page of the platform's own."""
+    return render(request, "checkout_success.html", {"sovereign": settings.SOVEREIGN_NAME})
+
+
+@require_safe
+def checkout_cancel(request: HttpRequest) -> HttpResponse:
+    """Where Stripe sends a customer who left without paying."""
+    return render(request, "checkout_cancel.html", {"sovereign": settings.SOVEREIGN_NAME})

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import secrets
+from email.utils import formataddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from config.database import connection_from_url, database
 from config.embedded_postgres import connection_settings
 from config.environment import Environment, Network
 from config.logs import configure_structlog, logging_config
+from config.mail import mail_settings
 
 BASE_DIR: Path = Path(__file__).resolve().parent.parent
 VERSION: str = "0.1.0"
@@ -34,6 +36,8 @@ SOVEREIGN_DOMAIN: str = _environment.text("SOVEREIGN_DOMAIN", "sovereign.example
 
 # --- Secrets and identity ---------------------------------------------------------------------------------
 SECRET_KEY: str = _environment.text("SECRET_KEY")
+# Predecessors of SECRET_KEY: sessions they signed and keys they encrypted stay good.
+SECRET_KEY_FALLBACKS: list[str] = _environment.items("SECRET_KEY_FALLBACKS")
 JWT_SECRET: str = _environment.text("JWT_SECRET")
 JWT_JWKS_URL: str = _environment.text("JWT_JWKS_URL")
 JWT_ISSUER: str = _environment.text("JWT_ISSUER")
@@ -92,6 +96,57 @@ _environment.refuse(_prefix in ("admin", "static", "healthz", "readyz"), "API_PR
 # Requests of one client address to the public voucher preview.
 PREVIEW_RATE_LIMIT: str = _environment.text("PREVIEW_RATE_LIMIT", "60/min", pattern=r"[1-9][0-9]{0,5}/(s|min|h|d)")
 
+# --- Card payments ----------------------------------------------------------------------------------------
+STRIPE_API_BASE: str = _environment.text(
+    "STRIPE_API_BASE", "https://api.stripe.com", pattern=r"https?://[^\s?#@]+"
+).rstrip("/")
+# In production a key never crosses a network in the clear; a stand-in on the same machine crosses none.
+_environment.refuse(
+    PRODUCTION
+    and not STRIPE_API_BASE.startswith("https://")
+    and urlsplit(STRIPE_API_BASE).hostname not in ("localhost", "127.0.0.1", "::1"),
+    "STRIPE_API_BASE must be https:// in production",
+)
+# Initial values; billing/admin/settings replaces them at run time. The names are not STRIPE_..._KEY, under which
+# dj-stripe would take them and go on using them after they were changed. A secret in the public key's place
+# would be published: keys that were mixed up are refused.
+INITIAL_STRIPE_SECRET_KEY: str = _environment.text("STRIPE_SECRET_KEY", pattern=r"(?!pk_|whsec_)[!-~]{1,255}")
+INITIAL_STRIPE_WEBHOOK_SECRET: str = _environment.text("STRIPE_WEBHOOK_SECRET", pattern=r"(?![psr]k_)[!-~]{1,255}")
+INITIAL_STRIPE_PUBLIC_KEY: str = _environment.text("STRIPE_PUBLIC_KEY", pattern=r"(?![sr]k_|whsec_)[!-~]{1,255}")
+# The least that Stripe charges, in the smallest unit; it depends on the account: docs.stripe.com/currencies.
+STRIPE_MINIMUM_CHARGE_MINOR: int = _environment.number("STRIPE_MINIMUM_CHARGE_MINOR", 0)
+# Where Stripe sends the customer back; Stripe fills in {CHECKOUT_SESSION_ID}.
+CHECKOUT_SUCCESS_URL: str = _environment.text(
+    "CHECKOUT_SUCCESS_URL", f"https://{SOVEREIGN_DOMAIN}/checkout/success", pattern=r"https?://\S+"
+)
+CHECKOUT_CANCEL_URL: str = _environment.text(
+    "CHECKOUT_CANCEL_URL", f"https://{SOVEREIGN_DOMAIN}/checkout/cancel", pattern=r"https?://\S+"
+)
+
+# --- Renewals and mail --------------------------------------------------------------------------------------
+# How long a subscription that credit no longer covers stays past due before it ends.
+RENEWAL_GRACE_DAYS: int = _environment.number("RENEWAL_GRACE_DAYS", 7)
+# smtp://user:password@host:587, smtp+tls:// or smtp+ssl://. Without it mail goes to the console; in production
+# to nobody, and each one that is not sent is logged.
+EMAIL_URL: str = _environment.text("EMAIL_URL")
+_mail: dict[str, Any] = mail_settings("" if PRODUCTION else "consolemail://")
+if EMAIL_URL:
+    try:
+        _mail = mail_settings(EMAIL_URL)
+    except ValueError as _error:
+        _environment.refuse(True, str(_error))
+EMAIL_BACKEND: str = _mail["EMAIL_BACKEND"]
+EMAIL_HOST: str = _mail["EMAIL_HOST"]
+EMAIL_PORT: int = _mail["EMAIL_PORT"]
+EMAIL_HOST_USER: str = _mail["EMAIL_HOST_USER"]
+EMAIL_HOST_PASSWORD: str = _mail["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS: bool = _mail["EMAIL_USE_TLS"]
+EMAIL_USE_SSL: bool = _mail["EMAIL_USE_SSL"]
+EMAIL_TIMEOUT: int = 10
+DEFAULT_FROM_EMAIL: str = _environment.text(
+    "EMAIL_FROM", formataddr((SOVEREIGN_NAME, f"no-reply@{SOVEREIGN_DOMAIN}"))
+)
+
 # --- What production may not start without ----------------------------------------------------------------
 if PRODUCTION:
     _environment.require(SECRET_KEY, "SECRET_KEY")
@@ -121,7 +176,7 @@ INSTALLED_APPS: list[str] = [
     "unfold",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
-    "django.contrib.admin",
+    "config.console.ConsoleConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -131,6 +186,7 @@ INSTALLED_APPS: list[str] = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "procrastinate.contrib.django",
+    "config.stripe_mirror.apps.StripeMirrorConfig",
     "billing",
     "promos",
     "orders",
@@ -226,6 +282,13 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"persistAuthorization": False, "tryItOutEnabled": False},
 }
+
+# --- dj-stripe, which mirrors Stripe's objects ------------------------------------------------------------
+DJSTRIPE_FOREIGN_KEY_TO_FIELD: str = "id"
+DJSTRIPE_SUBSCRIBER_MODEL: str = "billing.Customer"
+# Whose a customer of Stripe's is we note ourselves: metadata is edited by whoever has Stripe's dashboard.
+DJSTRIPE_SUBSCRIBER_CUSTOMER_KEY: None = None
+MIGRATION_MODULES: dict[str, str] = {"djstripe": "config.stripe_mirror.migrations"}
 
 # --- The console's skin -----------------------------------------------------------------------------------
 UNFOLD: dict[str, Any] = {

@@ -9,7 +9,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.negotiation import DefaultContentNegotiation
 
-from config.pages import landing
+from config.pages import checkout_cancel, checkout_success, landing
 
 _API_ROOT = settings.API_PREFIX
 
@@ -22,6 +22,8 @@ _docs = SpectacularSwaggerView.as_view(
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", landing, name="landing"),
     path("admin/", admin.site.urls),
+    path("checkout/success", checkout_success, name="checkout-success"),
+    path("checkout/cancel", checkout_cancel, name="checkout-cancel"),
     path(f"{_API_ROOT}schema", _schema, name="schema"),
     path(f"{_API_ROOT}docs", _docs, name="docs"),
     path(_API_ROOT, include("billing.urls")),

@@ -48,3 +48,35 @@ class OrderStale(DomainError):
     code = "order_stale"
     status = 409
     message = "the organization or the promo code changed meanwhile: try again"
+
+
+class PaymentOpen(DomainError):
+    """The organization has an open payment: the checkout resolves it, then looks again."""
+
+    code = "payment_in_progress"
+    status = 409
+    message = "an open payment of this organization must be resolved first"
+
+
+class PaymentInProgress(DomainError):
+    code = "payment_in_progress"
+    status = 409
+    message = "a payment of this organization is being processed"
+
+
+class PaymentProcessorError(DomainError):
+    code = "payment_processor_error"
+    status = 502
+    message = "the payment processor could not open a payment; nothing was charged and no voucher was used"
+
+
+class AmountNotChargeable(DomainError):
+    code = "amount_not_chargeable"
+    status = 409
+    message = "the remainder cannot be charged to a card: a price has more decimals than the processor takes"
+
+
+class OrderNotRefundable(DomainError):
+    code = "order_not_refundable"
+    status = 409
+    message = "this order cannot be refunded by this amount"

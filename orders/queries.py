@@ -131,6 +131,15 @@ def live_subscription(*, organization_id: UUID) -> Subscription | None:
     return Subscription.objects.filter(organization_id=organization_id).exclude(status__in=ENDED_STATUSES).first()
 
 
+def find_open_order(*, organization_id: UUID) -> Order | None:
+    """The organization's order that waits for a payment, with it; there is at most one. One query."""
+    return (
+        Order.objects.select_related("payment", "customer")
+        .filter(organization_id=organization_id, status=Order.Status.PENDING)
+        .first()
+    )
+
+
 def find_answer(*, user_id: str, key: str, now: datetime) -> IdempotencyKey | None:
     """The stored answer under the customer's key, unless it has expired. One query."""
     return IdempotencyKey.objects.filter(customer__user_id=user_id, key=key, expires_at__gt=now).first()

@@ -2,10 +2,23 @@
 
 from uuid import UUID
 
+from django.conf import settings
+from django.utils import timezone
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
+from billing.actor import system_actor
+from billing.use_cases.processor_settings import processor_keys
+from orders import gateway
+from orders.jobs import enqueue_once
+from orders.models import Payment, StripeEvent
+from orders.use_cases import request_refund, settle_event, sweep_payments
+from orders.use_cases.find_due_subscriptions import find_due_subscriptions
+from orders.use_cases.mirror_event import mirror_event
 from orders.use_cases.provision_organization import provision_organization as provision
+from orders.use_cases.queue_mail import Mail
+from orders.use_cases.renew_subscription import renew_subscription
+from orders.use_cases.send_mail import send_mail as send
 
 # Waits 2, 4, 8 … seconds between attempts, about nine hours in all; then the job is `failed` and shown to staff.
 _PERSISTENT = RetryStrategy(max_attempts=14, exponential_wait=2)
@@ -23,3 +36,67 @@ async def retry_stalled_jobs(context: JobContext, timestamp: int) -> None:
     """Puts the jobs of a worker that died back into the queue: one that was killed says no goodbye."""
     for job in await context.app.job_manager.get_stalled_jobs(seconds_since_heartbeat=30):
         await context.app.job_manager.retry_job(job)
+
+
+@app.task(name="settle_stripe_event", queue="default", retry=_PERSISTENT)
+def settle_stripe_event(event_id: str) -> None:
+    """Settles an event of the inbox from its stored payload."""
+    settle_event.settle_event(event_id=event_id)
+
+
+@app.task(name="mirror_stripe_event", queue="default", retry=_PERSISTENT)
+def mirror_stripe_event(event_id: str) -> None:
+    """Mirrors what a settled event tells of into dj-stripe's tables; nothing that counts is read from there."""
+    event = StripeEvent.objects.get(id=event_id)
+    secret_key = processor_keys().secret_key
+    if secret_key and event.mirrored_at is None:
+        mirror_event(event.payload, secret_key=secret_key, api_base=settings.STRIPE_API_BASE)
+        StripeEvent.objects.filter(id=event_id).update(mirrored_at=timezone.now())
+
+
+@app.task(name="send_refund", queue="default", retry=_PERSISTENT)
+def send_refund(refund_id: str) -> None:
+    """Asks Stripe for an intended refund."""
+    request_refund.send_refund(refund_id=UUID(refund_id), by=system_actor(channel="worker"))
+
+
+@app.task(name="cancel_stripe_subscription", queue="default", retry=_PERSISTENT)
+def cancel_stripe_subscription(subscription_id: str) -> None:
+    """Ends at Stripe what has ended here."""
+    gateway.cancel_subscription(subscription_id)
+
+
+@app.task(name="link_payment_intent", queue="default", retry=_PERSISTENT)
+def link_payment_intent(order_id: str) -> None:
+    """Asks Stripe which payment settled an order's invoice, so that refunds and disputes find the order."""
+    payment = Payment.objects.get(order_id=UUID(order_id))
+    if not payment.payment_intent_id:
+        intent = gateway.payment_intent_of(invoice_id=payment.stripe_invoice_id)
+        Payment.objects.filter(pk=payment.pk, payment_intent_id="").update(payment_intent_id=intent)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="sweep_payments", queue="default", queueing_lock="sweep_payments")
+def sweep(timestamp: int) -> None:
+    """Finishes what a crash or a silent Stripe left open."""
+    sweep_payments.sweep_payments()
+
+
+@app.task(name="send_mail", queue="default", retry=_PERSISTENT, pass_context=True)
+def send_mail(context: JobContext, mail: str, subject_id: str, event_id: str) -> None:
+    """Writes to a customer; the job's own id tells a mail program that a second delivery is the same letter."""
+    send(mail=Mail(mail), subject_id=UUID(subject_id), event_id=event_id, reference=f"job-{context.job.id}")
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="renew_due_subscriptions", queue="default", queueing_lock="renew_due_subscriptions")
+def renew_due_subscriptions(timestamp: int) -> None:
+    """One job for each subscription whose month is over, so that one that fails holds up no other."""
+    for due in find_due_subscriptions():
+        enqueue_once("renew_subscription", key=f"subscription:{due}", subscription_id=str(due))
+
+
+@app.task(name="renew_subscription", queue="default")
+def renew(subscription_id: str) -> None:
+    """Renews what is due; what fails is tried again by the next run."""
+    renew_subscription(subscription_id=UUID(subscription_id), by=system_actor(channel="worker", user_id="renewals"))

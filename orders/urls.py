@@ -1,9 +1,12 @@
 from django.urls import path
 
-from .api import catalog, checkout, organizations, staff
+from .api import catalog, checkout, organizations, portal, staff
+from .webhooks import StripeWebhookView
 
 urlpatterns = [
     path("billing/checkout", checkout.CheckoutView.as_view()),
+    path("billing/webhook", StripeWebhookView.as_view()),
+    path("billing/portal/<str:tenant_id>", portal.PortalView.as_view()),
     path("billing/admin/orders", staff.OrdersView.as_view()),
     path("billing/admin/events", staff.EventsView.as_view()),
     path("catalog/plans", catalog.PlansView.as_view()),

@@ -25,6 +25,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
 from django.db.backends.postgresql.base import DatabaseWrapper
+from django.db.migrations.loader import MigrationLoader
 from django.test import TransactionTestCase
 from psycopg.sql import SQL, Identifier, Literal
 
@@ -190,6 +191,10 @@ def template_digest(server_version: str) -> str:
         own = Path(app.path).is_relative_to(PROJECT) and ".venv" not in Path(app.path).parts
         for pattern in HASHED_PATTERNS if own else HASHED_PATTERNS[:1]:
             files.update(Path(app.path).glob(pattern))
+        # Where the project keeps another app's migrations, they stand elsewhere than the app.
+        kept = MigrationLoader.migrations_module(app.label)[0]
+        if kept and (folder := PROJECT.joinpath(*kept.split("."))).is_dir():
+            files.update(folder.glob("*.py"))
     for path in sorted(files):
         digest.update(f"\n{path.name}\n".encode())
         digest.update(path.read_bytes())

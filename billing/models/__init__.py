@@ -4,6 +4,7 @@ from .customer import Customer, User
 from .invoice import Invoice
 from .ledger import LedgerEntry
 from .organization import Organization
+from .processor_settings import ProcessorSettings
 from .rate_limit import RateLimitWindow
 from .subscription import Subscription
 
@@ -15,6 +16,7 @@ __all__ = [
     "Invoice",
     "LedgerEntry",
     "Organization",
+    "ProcessorSettings",
     "RateLimitWindow",
     "Subscription",
     "User",

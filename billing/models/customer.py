@@ -29,11 +29,17 @@ class Customer(models.Model):
 
     user_id = models.CharField(max_length=255, unique=True)
     email = models.CharField(max_length=254, blank=True, default="", db_default="")
+    stripe_customer_id = models.CharField(max_length=255, blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=~models.Q(user_id=""), name="billing_customer_user_id_given"),
+            models.UniqueConstraint(
+                fields=["stripe_customer_id"],
+                condition=~models.Q(stripe_customer_id=""),
+                name="billing_customer_stripe_customer_once",
+            ),
         ]
         indexes = [models.Index(fields=["-created_at"], name="billing_customer_newest")]
 

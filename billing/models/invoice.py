@@ -28,6 +28,7 @@ class Invoice(models.Model):
     status = models.CharField(max_length=13, choices=Status)
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
+    stripe_invoice_id = models.CharField(max_length=255, blank=True, default="", db_default="")
     pdf_url = models.URLField(blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now())
 
@@ -36,6 +37,17 @@ class Invoice(models.Model):
             models.CheckConstraint(
                 condition=Q(status__in=["draft", "open", "paid", "void", "uncollectible"]),
                 name="billing_invoice_status_known",
+            ),
+            models.UniqueConstraint(
+                fields=["stripe_invoice_id"],
+                condition=~Q(stripe_invoice_id=""),
+                name="billing_invoice_stripe_once",
+            ),
+            # However often, late or in parallel a month is renewed: it is billed once. Stripe counts its own.
+            models.UniqueConstraint(
+                fields=["subscription", "period_start"],
+                condition=Q(stripe_invoice_id=""),
+                name="billing_invoice_period_once",
             ),
             models.CheckConstraint(condition=Q(amount_minor__gte=0), name="billing_invoice_amount_not_negative"),
             models.CheckConstraint(

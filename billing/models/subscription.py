@@ -43,6 +43,11 @@ class Subscription(models.Model):
     paid_by = models.CharField(max_length=6, choices=PaidBy)
     current_period_start = models.DateTimeField()
     current_period_end = models.DateTimeField()
+    past_due_since = models.DateTimeField(
+        null=True, blank=True, help_text="When credit first did not cover a month that is due: the grace begins."
+    )
+    stripe_subscription_id = models.CharField(max_length=255, blank=True, default="", db_default="")
+    stripe_told_at = models.DateTimeField(null=True, blank=True, help_text="Time of the newest event heeded.")
     canceled_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
@@ -68,6 +73,11 @@ class Subscription(models.Model):
                 ),
                 name="billing_subscription_status_known",
             ),
+            models.UniqueConstraint(
+                fields=["stripe_subscription_id"],
+                condition=~Q(stripe_subscription_id=""),
+                name="billing_subscription_stripe_once",
+            ),
             models.CheckConstraint(
                 condition=Q(paid_by__in=["credit", "stripe"]), name="billing_subscription_paid_by_known"
             ),
@@ -80,8 +90,22 @@ class Subscription(models.Model):
                 condition=~Q(status="canceled") | Q(canceled_at__isnull=False),
                 name="billing_subscription_canceled_at_given",
             ),
+            # Stripe counts the days of grace of what it charges itself.
+            models.CheckConstraint(
+                condition=~Q(status="past_due", paid_by="credit") | Q(past_due_since__isnull=False),
+                name="billing_subscription_past_due_since_given",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="active") | Q(past_due_since__isnull=True),
+                name="billing_subscription_active_is_not_past_due",
+            ),
         ]
         indexes = [
+            models.Index(
+                fields=["current_period_end"],
+                condition=Q(paid_by="credit", status__in=["active", "past_due"]),
+                name="billing_subscription_due",
+            ),
             models.Index(fields=["customer", "-created_at"], name="billing_subscription_newest"),
             models.Index(fields=["organization", "-created_at"], name="billing_subscription_of_org"),
         ]

@@ -1,5 +1,5 @@
 """The console's pages of this app; importing them registers them."""
 
-from . import catalog, events, jobs, orders
+from . import catalog, events, jobs, mirrored, orders, payments
 
-__all__ = ["catalog", "events", "jobs", "orders"]
+__all__ = ["catalog", "events", "jobs", "mirrored", "orders", "payments"]

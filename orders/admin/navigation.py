@@ -32,6 +32,16 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         ),
     ),
     (
+        "Card payments",
+        (
+            ("Payments", "credit_card", "orders_payment"),
+            ("Refunds", "undo", "orders_refund"),
+            ("Breaks", "report", "orders_break"),
+            ("Stripe events", "inbox", "orders_stripeevent"),
+            ("Stripe keys", "key", "billing_processorsettings"),
+        ),
+    ),
+    (
         "Catalog",
         (
             ("Plans", "layers", "orders_plan"),
@@ -39,6 +49,20 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Apps", "apps", "orders_app"),
             ("Industries", "factory", "orders_industry"),
             ("Bundles", "inventory_2", "orders_bundle"),
+        ),
+    ),
+    (
+        "Stripe",
+        (
+            ("Customers", "person", "djstripe_customer"),
+            ("Sessions", "shopping_cart_checkout", "djstripe_session"),
+            ("Subscriptions", "autorenew", "djstripe_subscription"),
+            ("Invoices", "description", "djstripe_invoice"),
+            ("Payments", "payments", "djstripe_paymentintent"),
+            ("Charges", "credit_card", "djstripe_charge"),
+            ("Refunds", "undo", "djstripe_refund"),
+            ("Disputes", "gavel", "djstripe_dispute"),
+            ("Events", "webhook", "djstripe_event"),
         ),
     ),
     (

@@ -1,21 +1,26 @@
 """Orders with their lines, and the way from an order to its redemption, its ledger entries and its customer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.html import format_html
 
-from billing.admin.base import ReadOnlyAdmin
+from billing.admin.acting import actor_of
+from billing.admin.base import ReadOnlyAdmin, View, find_or_404, form_page
 from billing.admin.display import (
     NOTHING,
     Column,
     Fact,
     Panel,
     Text,
+    Tool,
     amount,
     badge,
     change_url,
@@ -27,11 +32,14 @@ from billing.admin.display import (
     state_badge,
 )
 from billing.admin.filters import DayRangeFilter
+from billing.admin.forms import AmountField, reason_field, refusals_on
 from billing.admin.ledger import ENTRY_COLUMNS, customer_link, customers_like, entry_rows
 from billing.admin.records import organization_link
 from billing.models import LedgerEntry, Subscription
-from orders.models import Order, OrderLine, OutboxEvent
+from orders.admin.payments import refunds_panel
+from orders.models import Order, OrderLine, OutboxEvent, Payment
 from orders.queries import orders_for_staff
+from orders.use_cases.request_refund import refund_order
 from promos.models import Redemption
 
 _NEWEST = 5
@@ -146,7 +154,90 @@ class OrderAdmin(ReadOnlyAdmin):
             rows=entry_rows(entries.order_by("version")),
             empty="It moved no credit.",
         )
+        payment = Payment.objects.filter(order=record).first()
+        if payment is not None:
+            yield _payment_panel(payment)
+            yield refunds_panel(payment)
         yield _consequences(record)
+
+    def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
+        if record.status == Order.Status.COMPLETED and request.user.has_perm("orders.add_refund"):
+            yield Tool("Refund", reverse("admin:orders_order_refund", args=[record.pk]), "danger")
+
+    def own_views(self) -> Sequence[tuple[str, str, View]]:
+        return [("<uuid:order_id>/refund/", "refund", self.refund_view)]
+
+    def refund_view(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
+        """Asks how much and why, and gives it back: to the card first, with its whole part also the credit."""
+        if not request.user.has_perm("orders.add_refund"):
+            raise PermissionDenied
+        order = find_or_404(self, request, str(order_id))
+        payment = Payment.objects.filter(order=order, status=Payment.Status.PAID).first()
+        left = payment.amount_minor - payment.refunded_minor if payment else 0
+        form = RefundForm(request.POST if request.method == "POST" else None, left_minor=left)
+        here = change_url(self.model_label, order.pk)
+        if form.is_valid():
+            with refusals_on(form):
+                refund_order(
+                    order_id=order.pk,
+                    card_minor=form.cleaned_data.get("card"),
+                    why=form.cleaned_data["reason"],
+                    by=actor_of(request),
+                )
+                messages.success(request, "The refund is under way." if left else "The credit was given back.")
+                return HttpResponseRedirect(here)
+        return form_page(
+            self,
+            request,
+            title="Refund",
+            form=form,
+            submit="Refund",
+            back=here,
+            parent=(self.title_of(order), here),
+            facts=[
+                Fact("Total", amount(order.total_minor)),
+                Fact("Paid from credit", amount(order.credit_applied_minor)),
+                Fact("Left on the card", amount(left)),
+            ],
+            warning="The card gets its money back first. With the whole of it the credit goes back too, the order is"
+            " refunded and its subscription ends.",
+            danger=True,
+        )
+
+
+class RefundForm(forms.Form):
+    """How much goes back to the card; empty means all that is left."""
+
+    card = AmountField(required=False, label="Back to the card", help_text="Empty: everything that is left.")
+    reason = reason_field(length=200)
+
+    def __init__(self, *args: Any, left_minor: int, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.left_minor = left_minor
+        if not left_minor:
+            del self.fields["card"]
+
+    def clean_card(self) -> int | None:
+        card_minor: int | None = self.cleaned_data["card"]
+        if card_minor is not None and not 0 < card_minor <= self.left_minor:
+            raise forms.ValidationError("More than zero, and at most what is left on the card.")
+        return card_minor
+
+
+def _payment_panel(payment: Payment) -> Panel:
+    return Panel(
+        title="Card payment",
+        columns=[Column("Asked (UTC)"), Column("State"), Column("Session"), Column("Charged", right=True)],
+        rows=[
+            (
+                link(moment(payment.requested_at), change_url("orders_payment", payment.pk)),
+                state_badge(payment.status),
+                code(payment.session_id),
+                amount(payment.amount_minor),
+            )
+        ],
+        empty="",
+    )
 
 
 def orders_panel() -> Panel:

@@ -17,8 +17,8 @@ from billing.api.schema import refusals
 from billing.errors import DomainError
 from billing.money import to_major
 from orders.api.references import ReferencesField
+from orders.models.basket import Request as OrderRequest
 from orders.queries import find_organization
-from orders.use_cases.place_order import Request as OrderRequest
 from orders.use_cases.place_order import place_order
 from promos.queries import normal_code
 
@@ -42,7 +42,8 @@ class CheckoutSerializer(RequestSerializer):
 
 class CheckoutAnswerSerializer(serializers.Serializer[Any]):
     order_id = serializers.UUIDField()
-    paid_by_credit = serializers.BooleanField()
+    paid_by_credit = serializers.BooleanField(required=False, help_text="True where credit covered the total.")
+    session_url = serializers.URLField(required=False, help_text="Where the customer pays the rest.")
     credit_balance = MajorAmountField(read_only=True, help_text="The balance after this answer, in the currency.")
     credit_balance_minor = MinorAmountField(read_only=True, help_text="The same, in the smallest unit.")
 
@@ -56,8 +57,9 @@ class CheckoutView(APIView):
                 {
                     400: "The body, the catalog or the code does not allow it.",
                     404: "The organization is not yours.",
-                    409: "Subscribed to this already, or a twin under the same key is still in flight.",
+                    409: "Subscribed already, a payment is in progress, or a twin under the same key is in flight.",
                     422: "The key was used for another request.",
+                    502: "The payment processor could not open a payment; nothing was used.",
                     503: "The credit does not cover it and no payment processor is configured; or busy.",
                 }
             ),
@@ -75,7 +77,7 @@ class CheckoutView(APIView):
                 int,
                 OpenApiParameter.HEADER,
                 description="Seconds, where the same request may succeed later.",
-                response=[409, 503],
+                response=[409, 502, 503],
             ),
         ],
         tags=["checkout"],
@@ -107,10 +109,11 @@ class CheckoutView(APIView):
             ),
             by=actor_of(request),
         )
+        paid = {"session_url": placed.session_url} if placed.session_url else {"paid_by_credit": True}
         return Response(
             {
                 "order_id": str(placed.order_id),
-                "paid_by_credit": True,
+                **paid,
                 "credit_balance": to_major(placed.balance_minor, currency=settings.SOVEREIGN_CURRENCY),
                 "credit_balance_minor": placed.balance_minor,
             }

@@ -2,15 +2,20 @@ from .catalog import AddOn, App, Bundle, Industry, Plan
 from .event import OutboxEvent
 from .idempotency import IdempotencyKey
 from .order import Order, OrderLine
+from .payment import Break, Payment, Refund, StripeEvent
 
 __all__ = [
     "AddOn",
     "App",
+    "Break",
     "Bundle",
     "IdempotencyKey",
     "Industry",
     "Order",
     "OrderLine",
     "OutboxEvent",
+    "Payment",
     "Plan",
+    "Refund",
+    "StripeEvent",
 ]

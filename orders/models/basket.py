@@ -58,3 +58,16 @@ class Basket:
     def is_what(self, subscription: Subscription) -> bool:
         """Whether the subscription is to this plan and these add-ons already."""
         return subscription.plan_id == self.plan.item_id and subscription.addon_ids == self.addon_ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a customer asks for. References are catalog ids or slugs; `fingerprint` is the body's hash."""
+
+    tenant_id: UUID
+    plan: str
+    apps: tuple[str, ...] = ()
+    addons: tuple[str, ...] = ()
+    promo_code: str = ""
+    idempotency_key: str = ""
+    fingerprint: str = ""

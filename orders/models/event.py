@@ -2,11 +2,15 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import simplejson
 from django.db import models
 from django.db.models import Q
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Now
 
 from billing.models.keys import Uuid7
+
+SUBSCRIPTION_EVENTS = ("subscription.renewed", "subscription.past_due", "subscription.canceled")
 
 
 class ExactDecoder(json.JSONDecoder):
@@ -14,6 +18,13 @@ class ExactDecoder(json.JSONDecoder):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{**options, "parse_float": Decimal})
+
+
+class ExactEncoder(json.JSONEncoder):
+    """Writes Decimal as the number it is."""
+
+    def encode(self, o: Any) -> str:
+        return str(simplejson.dumps(o, use_decimal=True))
 
 
 class OutboxEvent(models.Model):
@@ -25,7 +36,7 @@ class OutboxEvent(models.Model):
     source = models.CharField(max_length=50)
     tenant_id = models.UUIDField(null=True, blank=True)
     order_id = models.UUIDField(null=True, blank=True)
-    data = models.JSONField(default=dict, decoder=ExactDecoder)
+    data = models.JSONField(default=dict, encoder=ExactEncoder, decoder=ExactDecoder)
     metadata = models.JSONField(default=dict)
     created_at = models.DateTimeField(db_default=Now())
     delivered_at = models.DateTimeField(null=True, blank=True)
@@ -48,6 +59,13 @@ class OutboxEvent(models.Model):
             models.CheckConstraint(
                 condition=~Q(type__in=["tenant.created", "tenant.deleted"]) | Q(tenant_id__isnull=False),
                 name="orders_event_tenant_named",
+            ),
+            models.UniqueConstraint(
+                "type",
+                KeyTextTransform("subscription_id", "data"),
+                KeyTextTransform("period_start", "data"),
+                condition=Q(type__in=SUBSCRIPTION_EVENTS),
+                name="orders_event_subscription_told_once",
             ),
         ]
         indexes = [

@@ -6,13 +6,17 @@ from billing.models import Customer
 
 
 class IdempotencyKey(models.Model):
-    """A customer's successful checkout under a key: the same request again gets the same answer."""
+    """A customer's checkout under a key: the same request again gets the same answer.
+
+    `balance_after_minor` is null while Stripe is being asked: then there is no answer yet.
+    """
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="idempotency_keys", db_index=False)
     key = models.CharField(max_length=255)
     request_hash = models.CharField(max_length=64)
     order_id = models.UUIDField()
-    balance_after_minor = models.BigIntegerField()
+    balance_after_minor = models.BigIntegerField(null=True)
+    session_url = models.TextField(blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()
 

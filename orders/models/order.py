@@ -2,12 +2,15 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from billing.models import Customer, Organization
+from billing.models import Customer, Organization, Subscription
 from billing.models.keys import Uuid7
+
+# A renewal's order that has not come to nothing.
+LIVE_STATUSES = ("pending", "completed", "refunded")
 
 
 class Order(models.Model):
-    """One purchase of a plan with add-ons for an organization, with the prices of its day.
+    """One purchase of a plan with add-ons for an organization, with the prices of its day, or one month's renewal.
 
     Catalog items and the promo code are snapshots, not references: nothing that changes later changes an
     order, and no order locks a row that all orders share.
@@ -21,11 +24,16 @@ class Order(models.Model):
         CANCELLED = "cancelled"
         REFUNDED = "refunded"
 
+    class Kind(models.TextChoices):
+        PURCHASE = "purchase"
+        RENEWAL = "renewal"
+
     TRANSITIONS = {
         Status.PENDING: {Status.COMPLETED, Status.FAILED, Status.EXPIRED, Status.CANCELLED},
         Status.COMPLETED: {Status.REFUNDED},
-        Status.FAILED: set(),
-        Status.EXPIRED: set(),
+        # A payment that arrives after the release, and whose credit is still there (DESIGN, T3).
+        Status.FAILED: {Status.COMPLETED},
+        Status.EXPIRED: {Status.COMPLETED},
         Status.CANCELLED: set(),
         Status.REFUNDED: set(),
     }
@@ -40,6 +48,11 @@ class Order(models.Model):
     credit_applied_minor = models.BigIntegerField(default=0, db_default=0)
     currency = models.CharField(max_length=3)
     status = models.CharField(max_length=10, choices=Status)
+    kind = models.CharField(max_length=8, choices=Kind, default=Kind.PURCHASE, db_default=Kind.PURCHASE)
+    renews = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, related_name="renewals", null=True, blank=True, db_index=False
+    )
+    period_start = models.DateTimeField(null=True, blank=True, help_text="Of the month that a renewal pays for.")
     promo_code_id = models.UUIDField(null=True, blank=True)
     promo_code = models.CharField(max_length=64, blank=True, default="", db_default="")
     placed_by = models.CharField(max_length=255)
@@ -55,6 +68,11 @@ class Order(models.Model):
                 condition=Q(status__in=["pending", "completed", "failed", "expired", "cancelled", "refunded"]),
                 name="orders_order_status_known",
             ),
+            models.UniqueConstraint(
+                fields=["organization"],
+                condition=Q(status="pending"),
+                name="orders_order_one_open_per_organization",
+            ),
             models.CheckConstraint(condition=Q(total_minor__gte=0), name="orders_order_total_not_negative"),
             models.CheckConstraint(
                 condition=Q(credit_applied_minor__gte=0, credit_applied_minor__lte=F("total_minor")),
@@ -69,6 +87,17 @@ class Order(models.Model):
                 condition=Q(promo_code_id__isnull=True, promo_code="")
                 | (Q(promo_code_id__isnull=False) & ~Q(promo_code="")),
                 name="orders_order_promo_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="purchase", renews__isnull=True, period_start__isnull=True)
+                | Q(kind="renewal", renews__isnull=False, period_start__isnull=False),
+                name="orders_order_renewal_names_period",
+            ),
+            # A month is renewed once; an order that came to nothing makes room for the next try.
+            models.UniqueConstraint(
+                fields=["renews", "period_start"],
+                condition=Q(status__in=LIVE_STATUSES),
+                name="orders_order_one_renewal_a_period",
             ),
         ]
         indexes = [

@@ -8,6 +8,7 @@ from billing.errors import OrganizationNotFound
 from billing.models import Invoice, Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.use_cases.record_audit import record_audit
+from orders.use_cases.end_subscriptions import end_subscriptions
 from orders.use_cases.provision_organization import record_tenant_event
 
 
@@ -35,8 +36,8 @@ def delete_organization(*, organization_id: UUID, by: Actor, reason: str = "") -
         before = organization.status
         organization.status, organization.deleted_at = Organization.Status.DELETED, moment
         organization.save(update_fields=["status", "deleted_at"])
-        Subscription.objects.filter(organization=organization).exclude(status__in=ENDED_STATUSES).update(
-            status=Subscription.Status.CANCELED, canceled_at=moment
+        end_subscriptions(
+            Subscription.objects.filter(organization=organization).exclude(status__in=ENDED_STATUSES), now=moment
         )
         Invoice.objects.filter(
             organization=organization, status__in=[Invoice.Status.DRAFT, Invoice.Status.OPEN]

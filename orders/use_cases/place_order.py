@@ -6,10 +6,10 @@
 3. What changed between 1 and 2 is looked at again, so that the answer names the state that really stands.
 
 Where credit does not cover the total the statement is refused as a whole: a voucher cannot be spent by an order
-that is not made.
+that is not made. With a card processor configured the rest is then asked of it: see open_payment.py.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -22,27 +22,42 @@ from psycopg.types.json import Jsonb
 
 from billing.actor import Actor
 from billing.errors import Busy, DomainError, InsufficientCredit, refused_by
+from billing.models import Subscription
 from orders.errors import (
     AlreadySubscribed,
     IdempotencyMismatch,
     OrderStale,
+    PaymentOpen,
     PaymentProcessorNotConfigured,
     RequestInProgress,
 )
+from orders.gateway import is_configured
 from orders.models import Order
-from orders.models.basket import Basket
-from orders.queries import find_answer, find_organization, live_subscription, load_basket
+from orders.models.basket import Basket, Request
+from orders.queries import (
+    find_answer,
+    find_open_order,
+    find_organization,
+    live_subscription,
+    load_basket,
+)
 from orders.use_cases.describe_order import order_placed_data
-from promos.errors import PromoChanged
+from orders.use_cases.open_payment import Opened, open_payment
+from orders.use_cases.resolve_payment import resolve_open_payment, resume_request
+from promos.errors import PromoAlreadyRedeemed, PromoChanged
 from promos.models import PromoCode
 from promos.use_cases.check_eligibility import find_redeemable
 from promos.use_cases.redeem_code import REFUSALS as PROMO_REFUSALS
+
+__all__ = ["Placed", "Request", "place_order"]
 
 _REFUSALS: dict[str, type[DomainError]] = {
     **PROMO_REFUSALS,
     "orders_place_order_stale": OrderStale,
     "billing_subscription_one_live_per_organization": OrderStale,
     "orders_idempotencykey_same_request": IdempotencyMismatch,
+    "orders_idempotencykey_answered": OrderStale,
+    "orders_order_one_open_per_organization": PaymentOpen,
     "billing_account_balance_covers_held": InsufficientCredit,
 }
 
@@ -53,50 +68,65 @@ _LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What a customer asks for. References are catalog ids or slugs; `fingerprint` is the body's hash."""
-
-    tenant_id: UUID
-    plan: str
-    apps: tuple[str, ...] = ()
-    addons: tuple[str, ...] = ()
-    promo_code: str = ""
-    idempotency_key: str = ""
-    fingerprint: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """A completed order; `balance_minor` is the customer's balance after it."""
+    """A completed order, or one that waits for a payment at `session_url`; the customer's balance after it."""
 
     order_id: UUID
     balance_minor: int
     replayed: bool
+    session_url: str = ""
 
 
 def place_order(*, request: Request, by: Actor, now: datetime | None = None) -> Placed:
     """Buys the basket for one of the caller's organizations, credit first.
 
     Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, a PromoProblem, AlreadySubscribed,
-    PaymentProcessorNotConfigured where credit does not cover the total, IdempotencyMismatch, RequestInProgress,
-    Busy. Whatever is raised, nothing has changed.
+    PaymentProcessorNotConfigured where credit does not cover the total, PaymentProcessorError, PaymentInProgress,
+    IdempotencyMismatch, RequestInProgress, Busy. Whatever is raised, voucher and credit are as they were.
     Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, one statement.
     Idempotency: under a key, the same request has one order and one answer for 24 hours; a refusal is not
     stored. A twin that is still in flight is waited for.
     """
     moment = now or timezone.now()
+    asked = request
     for _ in range(_LOOKS):
         try:
-            return _replay(request, by=by, now=moment) or _attempt(request, by=by, now=moment)
+            return _replay(asked, by=by, now=moment) or _attempt(asked, by=by, now=moment)
         except (OrderStale, PromoChanged):
             continue
-        except DomainError:
+        except PaymentOpen:
+            resolved = resolve_open_payment(request=asked, by=by, now=moment)
+            if isinstance(resolved, Opened):
+                return _placed(resolved, replayed=False)
+            asked = _without_spent_code(request, resolved)
+        except DomainError as refusal:
             # A twin may have done what now stands in the way: then its answer is the answer.
-            replay = _replay(request, by=by, now=moment)
-            if replay is None:
+            replay = _replay(asked, by=by, now=moment)
+            if replay is not None:
+                return replay
+            if not isinstance(refusal, PromoAlreadyRedeemed):
                 raise
-            return replay
+            # The open payment may have redeemed this very code: then it is that payment that is asked about.
+            open_order = find_open_order(organization_id=request.tenant_id)
+            if open_order is None or open_order.promo_code != asked.promo_code:
+                raise
+            asked = replace(request, promo_code="")
     raise Busy(retry_after=1)
+
+
+def _without_spent_code(request: Request, closed: Order | None) -> Request:
+    """A code that the closed payment redeemed is on the balance already."""
+    spent = closed is not None and closed.status == Order.Status.EXPIRED and closed.promo_code == request.promo_code
+    return replace(request, promo_code="") if spent else request
+
+
+def _placed(opened: Opened, *, replayed: bool) -> Placed:
+    return Placed(
+        order_id=opened.order_id,
+        balance_minor=opened.balance_minor,
+        session_url=opened.session_url,
+        replayed=replayed,
+    )
 
 
 def _replay(request: Request, *, by: Actor, now: datetime) -> Placed | None:
@@ -107,7 +137,14 @@ def _replay(request: Request, *, by: Actor, now: datetime) -> Placed | None:
         return None
     if stored.request_hash != request.fingerprint:
         raise IdempotencyMismatch
-    return Placed(order_id=stored.order_id, balance_minor=stored.balance_after_minor, replayed=True)
+    if stored.balance_after_minor is None:
+        return _placed(resume_request(order_id=stored.order_id, by=by, now=now), replayed=True)
+    return Placed(
+        order_id=stored.order_id,
+        balance_minor=stored.balance_after_minor,
+        session_url=stored.session_url,
+        replayed=True,
+    )
 
 
 def _attempt(request: Request, *, by: Actor, now: datetime) -> Placed:
@@ -125,13 +162,24 @@ def _attempt(request: Request, *, by: Actor, now: datetime) -> Placed:
             basket=basket,
             customer_id=organization.customer_id,
             subdomain=organization.slug,
-            replaces=subscribed.id if subscribed else None,
+            replaces=subscribed,
             promo_code=promo_code,
             by=by,
             now=now,
         )
     except InsufficientCredit as error:
-        raise PaymentProcessorNotConfigured from error
+        if not is_configured():
+            raise PaymentProcessorNotConfigured from error
+    opened = open_payment(
+        organization=organization,
+        basket=basket,
+        promo_code=promo_code,
+        idempotency_key=request.idempotency_key,
+        fingerprint=request.fingerprint,
+        by=by,
+        now=now,
+    )
+    return _placed(opened, replayed=False)
 
 
 def _write(
@@ -140,7 +188,7 @@ def _write(
     basket: Basket,
     customer_id: int,
     subdomain: str,
-    replaces: UUID | None,
+    replaces: Subscription | None,
     promo_code: PromoCode | None,
     by: Actor,
     now: datetime,
@@ -155,7 +203,7 @@ def _write(
     params = {
         "customer": customer_id,
         "organization": request.tenant_id,
-        "replaces": replaces,
+        "replaces": replaces.id if replaces else None,
         "plan": basket.plan.item_id,
         "apps": Jsonb(basket.apps),
         "addons": Jsonb(basket.addons),

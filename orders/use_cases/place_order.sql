@@ -8,6 +8,8 @@
 -- Refuses by constraint name, and a refusal leaves nothing behind:
 --   orders_place_order_stale                what the caller saw has changed: look again
 --   orders_idempotencykey_same_request      the key was used for another request
+--   orders_idempotencykey_answered          a request under the key is still being answered
+--   orders_order_one_open_per_organization  an open payment of the organization must be resolved first
 --   billing_account_balance_covers_held     the credit does not cover the total
 --   promos_promocode_redeemable, promos_redemption_once_per_customer, promos_promocode_exhausted
 CREATE OR REPLACE FUNCTION orders_place_order(
@@ -20,18 +22,23 @@ CREATE OR REPLACE FUNCTION orders_place_order(
 DECLARE
   counters bigint := 0;
   subscription uuid;
+  ended_at_stripe text;
   earlier record;
 BEGIN
   replayed := false;
   -- Races with every other checkout, grant and spend of this customer; a twin with the same key waits here too.
   PERFORM FROM billing_account WHERE customer_id = customer FOR NO KEY UPDATE;
   IF key IS NOT NULL THEN
-    SELECT request_hash, order_id, balance_after_minor INTO earlier FROM orders_idempotencykey k
+    SELECT request_hash, order_id, balance_after_minor, session_url INTO earlier FROM orders_idempotencykey k
      WHERE k.customer_id = customer AND k.key = orders_place_order.key AND k.expires_at > as_of;
     IF FOUND THEN
       IF earlier.request_hash <> hash THEN
         RAISE check_violation USING CONSTRAINT = 'orders_idempotencykey_same_request',
           MESSAGE = 'the key was used for another request';
+      END IF;
+      IF earlier.balance_after_minor IS NULL OR earlier.session_url <> '' THEN
+        RAISE check_violation USING CONSTRAINT = 'orders_idempotencykey_answered',
+          MESSAGE = 'a request under this key is being answered elsewhere';
       END IF;
       placed_order := earlier.order_id;
       balance := earlier.balance_after_minor;
@@ -40,9 +47,13 @@ BEGIN
     END IF;
   END IF;
 
+  IF EXISTS (SELECT FROM orders_order o WHERE o.organization_id = organization AND o.status = 'pending') THEN
+    RAISE check_violation USING CONSTRAINT = 'orders_order_one_open_per_organization',
+      MESSAGE = 'an open payment must be resolved first';
+  END IF;
   UPDATE billing_organization o
      SET plan_id = plan, apps = orders_place_order.apps, addons = orders_place_order.addons,
-         status = CASE o.status WHEN 'pending' THEN 'provisioning' ELSE o.status END
+         status = CASE o.status WHEN 'pending' THEN 'provisioning' WHEN 'suspended' THEN 'active' ELSE o.status END
    WHERE o.id = organization AND o.customer_id = customer AND o.status <> 'deleted';
   IF NOT FOUND THEN
     RAISE check_violation USING CONSTRAINT = 'orders_place_order_stale', MESSAGE = 'the organization changed';
@@ -61,7 +72,15 @@ BEGIN
 
   IF replaces IS NOT NULL THEN
     UPDATE billing_subscription SET status = 'canceled', canceled_at = as_of
-     WHERE id = replaces AND organization_id = organization AND status NOT IN ('canceled', 'incomplete_expired');
+     WHERE id = replaces AND organization_id = organization AND status NOT IN ('canceled', 'incomplete_expired')
+    RETURNING stripe_subscription_id INTO ended_at_stripe;
+    UPDATE billing_invoice SET status = 'void'  -- a month of the old one that credit did not cover
+     WHERE subscription_id = replaces AND stripe_invoice_id = '' AND status IN ('draft', 'open');
+    IF ended_at_stripe <> '' THEN
+      PERFORM procrastinate_defer_jobs_v1(ARRAY[ROW(
+        'default', 'cancel_stripe_subscription', 0, NULL, NULL,
+        jsonb_build_object('subscription_id', ended_at_stripe), NULL)::procrastinate_job_to_defer_v1]);
+    END IF;
   END IF;
   INSERT INTO billing_subscription (customer_id, organization_id, order_id, plan_id, addon_ids, amount_minor, currency,
                                     status, paid_by, current_period_start, current_period_end)
@@ -78,7 +97,10 @@ BEGIN
           event_data || jsonb_build_object('id', placed_order), '{}', as_of);
   PERFORM procrastinate_defer_jobs_v1(ARRAY[ROW(
     'default', 'provision_organization', 0, 'organization:' || organization, NULL,
-    jsonb_build_object('order_id', placed_order), NULL)::procrastinate_job_to_defer_v1]);
+    jsonb_build_object('order_id', placed_order), NULL)::procrastinate_job_to_defer_v1, ROW(
+    'default', 'send_mail', 0, NULL, NULL,
+    jsonb_build_object('mail', 'payment_received', 'subject_id', placed_order, 'event_id', ''),
+    NULL)::procrastinate_job_to_defer_v1]);
 
   IF promo IS NOT NULL THEN
     counters := promos_open_redemption(promo, customer, placed_order, by_actor, as_of);
@@ -96,7 +118,7 @@ BEGIN
     VALUES (customer, key, hash, placed_order, balance, as_of, as_of + interval '24 hours')
     ON CONFLICT ON CONSTRAINT orders_idempotencykey_once DO UPDATE  -- only an expired one can be here
        SET request_hash = excluded.request_hash, order_id = excluded.order_id, created_at = excluded.created_at,
-           balance_after_minor = excluded.balance_after_minor, expires_at = excluded.expires_at;
+           balance_after_minor = excluded.balance_after_minor, session_url = '', expires_at = excluded.expires_at;
   END IF;
   -- Last, so that a hot code's row is locked for this statement and the commit only.
   PERFORM promos_claim_or_refuse(promo, counters);

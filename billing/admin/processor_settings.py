@@ -1,0 +1,131 @@
+"""The card processor's keys: what is set, and a form that sets others. No key is ever shown."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
+
+from billing.errors import ProcessorSettingsUnreadable
+from billing.models import ProcessorSettings
+from billing.use_cases.processor_settings import MAX_LENGTH, change_processor_keys, last4, processor_keys
+
+from .acting import actor_of
+from .base import ConsoleAdmin, form_page
+from .display import NOTHING, Fact, Text, badge, list_url, moment
+from .forms import reason_field, refusals_on
+
+_TITLES = {
+    "stripe_secret_key": "Secret key",
+    "stripe_webhook_secret": "Webhook secret",
+    "stripe_public_key": "Public key",
+}
+_UNCHANGED = "Empty leaves it as it is."
+
+
+def _key_field(title: str, *, secret: bool) -> forms.CharField:
+    widget = UnfoldAdminPasswordWidget if secret else UnfoldAdminTextInputWidget
+    return forms.CharField(
+        label=title,
+        required=False,
+        max_length=MAX_LENGTH,
+        help_text=_UNCHANGED,
+        widget=widget(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
+def _clear_field(title: str) -> forms.BooleanField:
+    return forms.BooleanField(label=f"Clear the {title.lower()}", required=False, widget=UnfoldBooleanWidget())
+
+
+class KeysForm(forms.Form):
+    """New keys; an empty input changes nothing, so clearing has a box of its own."""
+
+    stripe_secret_key = _key_field(_TITLES["stripe_secret_key"], secret=True)
+    stripe_webhook_secret = _key_field(_TITLES["stripe_webhook_secret"], secret=True)
+    stripe_public_key = _key_field(_TITLES["stripe_public_key"], secret=False)
+    clear_stripe_secret_key = _clear_field(_TITLES["stripe_secret_key"])
+    clear_stripe_webhook_secret = _clear_field(_TITLES["stripe_webhook_secret"])
+    clear_stripe_public_key = _clear_field(_TITLES["stripe_public_key"])
+    reason = reason_field()
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        for name, title in _TITLES.items():
+            if data.get(name) and data.get(f"clear_{name}"):
+                self.add_error(name, f"Give a new {title.lower()} or clear it, not both.")
+        if not self.errors and not self.changed():
+            self.add_error(None, "Nothing is to be changed.")
+        return data
+
+    def changed(self) -> dict[str, str]:
+        """The keys to set, and those to clear as empty texts."""
+        data = self.cleaned_data
+        return {name: data[name] for name in _TITLES if data.get(name) or data.get(f"clear_{name}")}
+
+
+@admin.register(ProcessorSettings)
+class ProcessorSettingsAdmin(ConsoleAdmin):
+    """One page: there is one row, or none."""
+
+    noun, nouns = "card payments", "card payments"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    @method_decorator(sensitive_post_parameters())
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        form = KeysForm(request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            with refusals_on(form):
+                change_processor_keys(by=actor_of(request), reason=form.cleaned_data["reason"], **form.changed())
+            if not form.errors:
+                messages.success(request, "The keys are set. They count from now on, in every process.")
+                return HttpResponseRedirect(list_url(self.model_label))
+        return form_page(
+            self,
+            request,
+            title="Keys of Stripe",
+            form=form,
+            submit="Set the keys",
+            back=reverse("admin:index"),
+            facts=_facts(),
+            warning="What is set here counts at once, for every customer. The environment's keys count no more.",
+        )
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The row has no form of its own: its columns are ciphers."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        return HttpResponseRedirect(list_url(self.model_label))
+
+
+def _facts() -> Iterable[Fact]:
+    try:
+        keys = processor_keys()
+    except ProcessorSettingsUnreadable as error:
+        yield Fact("State", badge("unreadable", "bad"))
+        yield Fact("Why", error.text)
+        return
+    yield Fact("Secret key", _ending(keys.secret_key))
+    yield Fact("Webhook secret", _ending(keys.webhook_secret))
+    yield Fact("Public key", keys.public_key or NOTHING)
+    yield Fact("Changed (UTC)", moment(keys.updated_at))
+
+
+def _ending(secret: str) -> Text:
+    return f"set, ends in {last4(secret)}" if secret else badge("not set", "warn")

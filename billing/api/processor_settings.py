@@ -1,0 +1,72 @@
+"""The card processor's keys, for a superadmin. A secret goes in and never comes out."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.use_cases.processor_settings import (
+    MAX_LENGTH,
+    ProcessorKeys,
+    change_processor_keys,
+    last4,
+    processor_keys,
+)
+
+from .authentication import actor_of
+from .fields import RequestSerializer, TextField
+from .permissions import roles
+
+
+class ProcessorSettingsSerializer(serializers.Serializer[Any]):
+    stripe_secret_key_configured = serializers.BooleanField()
+    stripe_webhook_secret_configured = serializers.BooleanField()
+    stripe_secret_key_last4 = serializers.CharField(allow_blank=True)
+    stripe_webhook_secret_last4 = serializers.CharField(allow_blank=True)
+    stripe_public_key = serializers.CharField(allow_blank=True)
+    updated_at = serializers.DateTimeField(
+        allow_null=True, help_text="Null while only the environment's values count."
+    )
+
+
+class ProcessorSettingsRequest(RequestSerializer):
+    """Absent is unchanged; empty is cleared, also where the environment gave an initial value."""
+
+    stripe_secret_key = TextField(required=False, allow_blank=True, max_length=MAX_LENGTH)
+    stripe_webhook_secret = TextField(required=False, allow_blank=True, max_length=MAX_LENGTH)
+    stripe_public_key = TextField(required=False, allow_blank=True, max_length=MAX_LENGTH)
+
+
+class ProcessorSettingsView(APIView):
+    permission_classes = (roles(),)
+
+    @extend_schema(
+        responses=ProcessorSettingsSerializer, tags=["administration"], summary="Which Stripe keys are set"
+    )
+    def get(self, request: Request) -> Response:
+        return Response(_described(processor_keys()))
+
+    @extend_schema(
+        request=ProcessorSettingsRequest,
+        responses=ProcessorSettingsSerializer,
+        tags=["administration"],
+        summary="Set Stripe keys, effective at once",
+    )
+    def put(self, request: Request) -> Response:
+        asked = ProcessorSettingsRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return Response(_described(change_processor_keys(by=actor_of(request), **asked.validated_data)))
+
+
+def _described(keys: ProcessorKeys) -> dict[str, Any]:
+    return {
+        "stripe_secret_key_configured": bool(keys.secret_key),
+        "stripe_webhook_secret_configured": bool(keys.webhook_secret),
+        "stripe_secret_key_last4": last4(keys.secret_key),
+        "stripe_webhook_secret_last4": last4(keys.webhook_secret),
+        "stripe_public_key": keys.public_key,
+        "updated_at": keys.updated_at,
+    }

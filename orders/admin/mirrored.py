@@ -1,0 +1,357 @@
+"""What Stripe has, as dj-stripe mirrors it: read here, changed nowhere but at Stripe.
+
+A mirrored object is a document; a page shows what staff ask for, and the document as it is below. Amounts are
+read from the document: dj-stripe's own columns and texts divide by a hundred, which is wrong for OMR.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.utils import quote
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from djstripe import models as mirrored
+
+from billing.admin.base import ReadOnlyAdmin
+from billing.admin.display import (
+    NOTHING,
+    Column,
+    Fact,
+    Panel,
+    Text,
+    Tool,
+    change_url,
+    code,
+    link,
+    moment,
+    pretty,
+    state_badge,
+)
+from billing.admin.filters import one_of
+from billing.admin.ledger import customer_link, order_link
+from billing.money import display
+
+# A stand-in has no dashboard.
+STRIPE = "https://api.stripe.com"
+# Where a document names another object: the member, and the model that mirrors it.
+_REFERENCES = {
+    "charge": mirrored.Charge,
+    "customer": mirrored.Customer,
+    "invoice": mirrored.Invoice,
+    "latest_charge": mirrored.Charge,
+    "latest_invoice": mirrored.Invoice,
+    "payment_intent": mirrored.PaymentIntent,
+    "subscription": mirrored.Subscription,
+}
+# The models by what a document calls itself.
+_KINDS = {
+    "charge": mirrored.Charge,
+    "checkout.session": mirrored.Session,
+    "customer": mirrored.Customer,
+    "dispute": mirrored.Dispute,
+    "invoice": mirrored.Invoice,
+    "payment_intent": mirrored.PaymentIntent,
+    "refund": mirrored.Refund,
+    "subscription": mirrored.Subscription,
+}
+# What lets whoever knows it act for the customer.
+_UNSHOWN = frozenset({"client_secret"})
+
+
+def stripe_amount(document: Mapping[str, Any], member: str) -> Text:
+    """An amount of the document, in the currency that the document says."""
+    minor, currency = document.get(member), document.get("currency")
+    if not isinstance(minor, int) or not isinstance(currency, str):
+        return NOTHING
+    return format_html('<span class="amount">{}</span>', display(minor, currency=currency.upper()))
+
+
+def stripe_time(value: Any) -> Text:
+    """A time of Stripe's, in seconds since 1970."""
+    return moment(datetime.fromtimestamp(value, UTC)) if isinstance(value, int) else NOTHING
+
+
+def stripe_link(value: Any, model: Any) -> Text:
+    """Another object of Stripe's, leading to its page."""
+    identity = value.get("id") if isinstance(value, dict) else value
+    if not identity:
+        return NOTHING
+    return link(code(identity), change_url(f"djstripe_{model._meta.model_name}", quote(identity)))
+
+
+def shown(value: Any) -> Any:
+    """A document without what nobody needs to read."""
+    if isinstance(value, dict):
+        return {name: shown(each) for name, each in value.items() if name not in _UNSHOWN}
+    return [shown(each) for each in value] if isinstance(value, list) else value
+
+
+def _order_of(document: Mapping[str, Any]) -> Text:
+    """The order that a session was opened for, by what we gave it to keep."""
+    try:
+        return order_link(UUID(str((document.get("metadata") or {}).get("order_id"))))
+    except ValueError:
+        return NOTHING
+
+
+def by_state(*states: str) -> type[SimpleListFilter]:
+    """A filter by the document's state."""
+    found = one_of("stripe_data__status", states)
+    found.title, found.parameter_name = "state", "state"
+    return found
+
+
+class MirroredAdmin(ReadOnlyAdmin):
+    """One kind of object. Its page is found by dj-stripe's key and by Stripe's id."""
+
+    list_display: Any = ("stripe_id", "created_at_stripe", "state", "money", "customer_named", "mirrored")
+    search_fields = ("id",)
+    search_help_text = "Stripe's id"
+    # The members of the document that hold its state and its amount.
+    state_member: ClassVar[str] = "status"
+    amount_member: ClassVar[str] = "amount"
+    # What else its page tells: title → member.
+    texts: ClassVar[Mapping[str, str]] = {}
+    amounts: ClassVar[Mapping[str, str]] = {}
+    times: ClassVar[Mapping[str, str]] = {}
+    addresses: ClassVar[Mapping[str, str]] = {}
+    # From the row to our own customer; empty where the document names none.
+    to_subscriber: ClassVar[str] = "customer__subscriber"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = self.model.objects.all()
+        return rows.select_related(self.to_subscriber) if self.to_subscriber else rows
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """By either key: other documents know only Stripe's id."""
+        if object_id.isdecimal():
+            return super().get_object(request, object_id[:19], from_field)
+        return self.get_queryset(request).filter(id=object_id).first()
+
+    def found_by(self, term: str) -> Q:
+        return Q(id=term)
+
+    def title_of(self, record: Any) -> str:
+        return str(record.id)
+
+    def subscriber_of(self, record: Any) -> Any:
+        """Our own customer; None where it is nobody's."""
+        for name in filter(None, self.to_subscriber.split("__")):
+            record = getattr(record, name, None)
+        return record if self.to_subscriber else None
+
+    @admin.display(description="Id at Stripe")
+    def stripe_id(self, record: Any) -> Text:
+        return code(record.id)
+
+    @admin.display(description="Created (UTC)")
+    def created_at_stripe(self, record: Any) -> Text:
+        return moment(record.created)
+
+    @admin.display(description="State")
+    def state(self, record: Any) -> Text:
+        found = record.stripe_data.get(self.state_member)
+        return state_badge(str(found)) if found else NOTHING
+
+    @admin.display(description="Amount")
+    def money(self, record: Any) -> Text:
+        return stripe_amount(record.stripe_data, self.amount_member)
+
+    @admin.display(description="Customer")
+    def customer_named(self, record: Any) -> Text:
+        found = self.subscriber_of(record)
+        return customer_link(found) if found else NOTHING
+
+    @admin.display(description="Mirrored (UTC)")
+    def mirrored(self, record: Any) -> Text:
+        return moment(record.djstripe_updated)
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        document = record.stripe_data
+        yield Fact("State", self.state(record))
+        yield Fact("Amount", self.money(record))
+        if self.to_subscriber:
+            yield Fact("Customer", self.customer_named(record))
+        for title, member in self.amounts.items():
+            yield Fact(title, stripe_amount(document, member))
+        for title, member in self.texts.items():
+            yield Fact(title, str(document.get(member) or NOTHING))
+        for title, member in self.times.items():
+            yield Fact(title, stripe_time(document.get(member)))
+        for member, model in _REFERENCES.items():
+            if document.get(member):
+                yield Fact(f"{member.replace('_', ' ').capitalize()} at Stripe", stripe_link(document[member], model))
+        for title, member in self.addresses.items():
+            url = str(document.get(member) or "")
+            yield Fact(title, link("Open", url) if url.startswith(("https://", "http://")) else NOTHING)
+        yield Fact("Created (UTC)", self.created_at_stripe(record))
+        yield Fact("Mirrored (UTC)", self.mirrored(record))
+        yield Fact("Mode", "live" if record.livemode else "test")
+
+    def links(self, record: Any) -> Iterable[Tool]:
+        url = record.get_stripe_dashboard_url() if settings.STRIPE_API_BASE == STRIPE else ""
+        return [Tool("Open at Stripe", url)] if url else []
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        document = pretty(shown(record.stripe_data))
+        yield Panel(title="As Stripe has it", columns=[Column("Document")], rows=[(document,)], empty="")
+
+
+@admin.register(mirrored.Customer)
+class MirroredCustomerAdmin(MirroredAdmin):
+    """Made at the first payment by card; the money they hold here is elsewhere."""
+
+    noun, nouns = "Stripe customer", "Stripe customers"
+    list_display = ("stripe_id", "created_at_stripe", "address", "customer_named", "mirrored")
+    search_help_text = "Stripe's id, or e-mail"
+    texts = {"E-mail at Stripe": "email", "Name": "name"}
+    to_subscriber = "subscriber"
+
+    def found_by(self, term: str) -> Q:
+        return Q(id=term) | Q(email=term)
+
+    @admin.display(description="E-mail at Stripe")
+    def address(self, record: Any) -> Text:
+        return record.email or NOTHING
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        return (fact for fact in super().facts(request, record) if fact.title not in ("State", "Amount"))
+
+
+@admin.register(mirrored.Session)
+class MirroredSessionAdmin(MirroredAdmin):
+    """A page of Stripe's on which an order is paid."""
+
+    noun, nouns = "Stripe checkout session", "Stripe checkout sessions"
+    amount_member = "amount_total"
+    amounts = {"Before the discount": "amount_subtotal"}
+    texts = {"Payment": "payment_status", "Mode of payment": "mode"}
+    times = {"Ends (UTC)": "expires_at"}
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("Order", _order_of(record.stripe_data))
+        yield from super().facts(request, record)
+
+
+@admin.register(mirrored.Subscription)
+class MirroredSubscriptionAdmin(MirroredAdmin):
+    """A subscription that Stripe charges by the month."""
+
+    noun, nouns = "Stripe subscription", "Stripe subscriptions"
+    list_display = ("stripe_id", "created_at_stripe", "state", "customer_named", "mirrored")
+    list_filter = (by_state("active", "past_due", "canceled", "unpaid", "incomplete"),)
+    times = {"Cancelled (UTC)": "canceled_at", "Ends (UTC)": "cancel_at"}
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        items = (record.stripe_data.get("items") or {}).get("data") or []
+        for item in items:
+            yield Fact("A month", stripe_amount(item.get("price") or {}, "unit_amount"))
+            yield Fact("Paid until (UTC)", stripe_time(item.get("current_period_end")))
+        yield from (fact for fact in super().facts(request, record) if fact.title != "Amount")
+
+
+@admin.register(mirrored.Invoice)
+class MirroredInvoiceAdmin(MirroredAdmin):
+    """What Stripe billed."""
+
+    noun, nouns = "Stripe invoice", "Stripe invoices"
+    list_filter = (by_state("draft", "open", "paid", "uncollectible", "void"),)
+    amount_member = "total"
+    amounts = {"Due": "amount_due", "Paid": "amount_paid", "Before discounts": "subtotal"}
+    texts = {"Number": "number", "Why": "billing_reason"}
+    addresses = {"Page": "hosted_invoice_url", "PDF": "invoice_pdf"}
+
+
+@admin.register(mirrored.PaymentIntent)
+class MirroredPaymentIntentAdmin(MirroredAdmin):
+    """A payment, from the first attempt to the money."""
+
+    noun, nouns = "Stripe payment", "Stripe payments"
+    amounts = {"Received": "amount_received"}
+    times = {"Cancelled (UTC)": "canceled_at"}
+
+
+@admin.register(mirrored.Charge)
+class MirroredChargeAdmin(MirroredAdmin):
+    """Money taken from a card."""
+
+    noun, nouns = "Stripe charge", "Stripe charges"
+    list_display = (*MirroredAdmin.list_display[:4], "refunded", *MirroredAdmin.list_display[4:])
+    list_filter = (by_state("succeeded", "pending", "failed"),)
+    amounts = {"Given back": "amount_refunded"}
+    texts = {"Failure": "failure_message"}
+    addresses = {"Receipt": "receipt_url"}
+
+    @admin.display(description="Given back")
+    def refunded(self, record: Any) -> Text:
+        return stripe_amount(record.stripe_data, "amount_refunded")
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield from super().facts(request, record)
+        card = (record.stripe_data.get("payment_method_details") or {}).get("card") or {}
+        if card:
+            yield Fact("Card", f"{card.get('brand')} …{card.get('last4')}")
+        if record.stripe_data.get("disputed"):
+            yield Fact("Dispute", state_badge("disputed"))
+
+
+@admin.register(mirrored.Refund)
+class MirroredRefundAdmin(MirroredAdmin):
+    """Money given back to a card."""
+
+    noun, nouns = "Stripe refund", "Stripe refunds"
+    list_display = ("stripe_id", "created_at_stripe", "state", "money", "of_charge", "mirrored")
+    texts = {"Why": "reason", "Failure": "failure_reason"}
+    to_subscriber = ""
+
+    @admin.display(description="Charge")
+    def of_charge(self, record: Any) -> Text:
+        return stripe_link(record.stripe_data.get("charge"), mirrored.Charge)
+
+
+@admin.register(mirrored.Dispute)
+class MirroredDisputeAdmin(MirroredRefundAdmin):
+    """A charge that the customer's bank wants back."""
+
+    noun, nouns = "Stripe dispute", "Stripe disputes"
+    texts = {"Why": "reason"}
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield from super().facts(request, record)
+        details = record.stripe_data.get("evidence_details") or {}
+        yield Fact("Answer by (UTC)", stripe_time(details.get("due_by")))
+
+
+@admin.register(mirrored.Event)
+class MirroredEventAdmin(MirroredAdmin):
+    """What Stripe told, as it came."""
+
+    noun, nouns = "Stripe event", "Stripe events"
+    list_display = ("stripe_id", "created_at_stripe", "kind", "about", "mirrored")
+    search_help_text = "Stripe's id, or the event's type"
+    to_subscriber = ""
+
+    def found_by(self, term: str) -> Q:
+        return Q(id=term) | Q(type=term)
+
+    @admin.display(description="Event")
+    def kind(self, record: Any) -> Text:
+        return str(record.type)
+
+    @admin.display(description="About")
+    def about(self, record: Any) -> Text:
+        told = (record.data or {}).get("object") or {}
+        model = _KINDS.get(str(told.get("object")))
+        return stripe_link(told, model) if model else code(told.get("id"))
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("Event", self.kind(record))
+        yield Fact("About", self.about(record))
+        yield Fact("API version", str(record.api_version or NOTHING))
+        yield from (fact for fact in super().facts(request, record) if fact.title not in ("State", "Amount"))

@@ -1,0 +1,49 @@
+from django.conf import settings
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.api.authentication import principal_of
+from billing.api.identifiers import path_id
+from billing.errors import DomainError, OrganizationNotFound
+from orders import gateway
+from orders.errors import PaymentProcessorNotConfigured
+from orders.queries import find_organization
+
+
+class ProcessorCustomerNotFound(DomainError):
+    code = "processor_customer_not_found"
+    status = 404
+    message = "this customer has never paid by card"
+
+
+class PortalFailed(DomainError):
+    code = "payment_processor_error"
+    status = 502
+    message = "the payment processor could not open its portal"
+
+
+class PortalView(APIView):
+    @extend_schema(
+        request=None,
+        responses=inline_serializer("Portal", {"portal_url": serializers.URLField()}),
+        tags=["credit"],
+        summary="Stripe's billing portal, for cards and receipts",
+    )
+    def post(self, request: Request, tenant_id: str) -> Response:
+        organization = find_organization(
+            organization_id=path_id(tenant_id, otherwise=OrganizationNotFound), user_id=principal_of(request).user_id
+        )
+        if not gateway.is_configured():
+            raise PaymentProcessorNotConfigured("payment processor is not configured")
+        if not organization.customer.stripe_customer_id:
+            raise ProcessorCustomerNotFound
+        try:
+            url = gateway.create_portal_session(
+                customer_id=organization.customer.stripe_customer_id, return_url=settings.CHECKOUT_SUCCESS_URL
+            )
+        except (gateway.Refused, gateway.Unanswered, gateway.NotConfigured) as error:
+            raise PortalFailed from error
+        return Response({"portal_url": url})

@@ -1,0 +1,31 @@
+"""Row locks of orders; the first in the order that billing.locks states."""
+
+from uuid import UUID
+
+from billing.models import Subscription
+
+from .models import Order
+
+
+def lock_order(*, order_id: UUID) -> Order:
+    """The order with payment, organization and customer, its own row locked and read afresh.
+
+    Raises: Order.DoesNotExist.
+    """
+    # Races with the answer of Stripe, webhooks, the sweeper and a second checkout, all for this order.
+    Order.objects.select_for_update(no_key=True).only("id").get(id=order_id)
+    # In a statement of its own: one that has waited reads the locked row afresh, and what it joins as it was before.
+    return Order.objects.select_related("payment", "organization", "customer").get(id=order_id)
+
+
+def lock_subscription(*, subscription_id: UUID) -> Subscription:
+    """The subscription with its customer and organization, its own row locked and read afresh.
+
+    After Order, Account and Organization in the order of locks, as in place_order.sql and complete_order.
+    """
+    # Races with a second run of the renewal, a payment for it, a new checkout and the organization's end.
+    return (
+        Subscription.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("customer", "organization")
+        .get(id=subscription_id)
+    )

@@ -1,0 +1,27 @@
+"""What Stripe can charge: pure arithmetic of integers, the one place where a payment is rounded."""
+
+# Currencies with three decimals of which Stripe takes only amounts that end in 0.
+# https://docs.stripe.com/currencies#three-decimal
+_THREE_DECIMALS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
+
+
+def charge_step(currency: str) -> int:
+    """Amounts that Stripe charges are multiples of this many of the currency's smallest unit."""
+    return 10 if currency in _THREE_DECIMALS else 1
+
+
+def split_total(
+    *, total_minor: int, credit_minor: int, currency: str, minimum_minor: int = 0
+) -> tuple[int, int] | None:
+    """How a total is paid: (credit applied, amount charged); None where the remainder cannot be charged.
+
+    As much credit as there is, rounded down so that the rest is chargeable: a multiple of the currency's step, and
+    at least what the processor charges at all. What is not applied stays in the balance. The two always add up to the
+    total: nothing is lost or invented (invariant I7).
+
+    Args: minimum_minor: the least that the processor charges, smallest unit.
+    """
+    due = total_minor - min(credit_minor, total_minor)
+    wanted = max(due, minimum_minor) if due else 0
+    charged = -(-wanted // charge_step(currency)) * charge_step(currency)
+    return (total_minor - charged, charged) if charged <= total_minor else None

@@ -1,0 +1,34 @@
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from billing.actor import Actor
+from billing.errors import ReasonRequired
+from billing.use_cases.record_audit import record_audit
+from orders.models import Break
+
+
+def close_break(*, break_id: UUID, why: str, by: Actor) -> Break:
+    """A member of staff has dealt with a break; should it still be there, reconciliation opens it anew.
+
+    Raises: ReasonRequired, Break.DoesNotExist. Locks: Break. Transaction: owns. Idempotency: one that is closed stays
+    as it is.
+    """
+    if not why.strip():
+        raise ReasonRequired
+    with transaction.atomic():
+        # Races with a second member of staff.
+        found = Break.objects.select_for_update(no_key=True).get(id=break_id)
+        if found.closed_at is None:
+            found.closed_at, found.closed_by = timezone.now(), by.user_id
+            found.save(update_fields=["closed_at", "closed_by"])
+            record_audit(
+                action="break.closed",
+                object_type="break",
+                object_id=str(found.id),
+                by=by,
+                changes={"kind": [found.kind, found.kind]},
+                reason=why,
+            )
+        return found

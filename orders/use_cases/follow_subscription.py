@@ -1,0 +1,224 @@
+"""Stripe-paid subscriptions follow Stripe's events: renewals, failed payments, changes, the end.
+
+Events come late and in any order: one that is older than what was heeded last changes no state, and a period never
+goes back.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from billing.models import Invoice, Subscription
+from orders.locks import lock_order
+from orders.models import Break, Order, StripeEvent
+from orders.use_cases.queue_mail import Mail, queue_mail
+from orders.use_cases.record_break import record_break
+from orders.use_cases.record_subscription_event import record_subscription_event
+
+Object = Mapping[str, Any]
+
+# The outcome of an event of an order that is not complete yet; its completion has it settled again.
+BEFORE_COMPLETION = "before_completion"
+
+
+def invoice_paid(invoice: Object, event: StripeEvent) -> str:
+    """A month was paid: the invoice is stored, the subscription active for its period."""
+    subscription = _locked(_subscription_id(invoice), _details(invoice).get("metadata"))
+    if subscription is None:
+        return _not_ours_yet(invoice, _details(invoice).get("metadata"))
+    if str(invoice.get("currency", "")).upper() != subscription.currency:
+        return _other_currency(invoice, subscription)
+    if invoice.get("billing_reason") == "subscription_create":
+        # The order's completion made this one; here it gets Stripe's name and document.
+        Invoice.objects.filter(order_id=subscription.order_id).update(
+            stripe_invoice_id=invoice["id"], pdf_url=invoice.get("invoice_pdf") or ""
+        )
+        return "first_invoice"
+    start, end = _period(invoice)
+    is_known = Invoice.objects.filter(stripe_invoice_id=invoice["id"], status=Invoice.Status.PAID).exists()
+    stored = _store(invoice, subscription, status=Invoice.Status.PAID, period=(start, end))
+    fields = []
+    if end > subscription.current_period_end:
+        subscription.current_period_start, subscription.current_period_end = start, end
+        fields += ["current_period_start", "current_period_end"]
+    if _is_newer(event, subscription) and subscription.status == Subscription.Status.PAST_DUE:
+        subscription.status, subscription.stripe_told_at = Subscription.Status.ACTIVE, event.occurred_at
+        fields += ["status", "stripe_told_at"]
+    if fields:
+        subscription.save(update_fields=fields)
+    record_subscription_event("subscription.renewed", subscription, period=(start, end))
+    if not is_known:
+        queue_mail(Mail.RENEWED, stored.id)
+    return "renewed"
+
+
+def invoice_failed(invoice: Object, event: StripeEvent) -> str:
+    """A month could not be charged: the invoice stays open, the subscription is past due."""
+    subscription = _locked(_subscription_id(invoice), _details(invoice).get("metadata"))
+    if subscription is None:
+        return _not_ours_yet(invoice, _details(invoice).get("metadata"))
+    if str(invoice.get("currency", "")).upper() != subscription.currency:
+        return _other_currency(invoice, subscription)
+    if Invoice.objects.filter(stripe_invoice_id=invoice["id"], status=Invoice.Status.PAID).exists():
+        return "older"
+    stored = _store(invoice, subscription, status=Invoice.Status.OPEN, period=_period(invoice))
+    changes = _is_newer(event, subscription) and subscription.status == Subscription.Status.ACTIVE
+    if changes:
+        subscription.status, subscription.stripe_told_at = Subscription.Status.PAST_DUE, event.occurred_at
+        subscription.save(update_fields=["status", "stripe_told_at"])
+    # The subscription's own event may have come first: what has a link for the customer is this one.
+    if subscription.status == Subscription.Status.PAST_DUE and record_subscription_event(
+        "subscription.past_due", subscription, period=_period(invoice)
+    ):
+        queue_mail(Mail.PAST_DUE, stored.id, event_id=event.id)
+    return "past_due" if changes else "unchanged"
+
+
+def subscription_changed(told: Object, event: StripeEvent) -> str:
+    """The subscription is as Stripe says, unless something newer was heeded; an ended one stays ended."""
+    subscription = _locked(str(told["id"]), told.get("metadata"))
+    if subscription is None:
+        return _not_ours_yet(told, told.get("metadata"))
+    if not _is_newer(event, subscription):
+        return "older"
+    status = str(told.get("status", ""))
+    if event.type == "customer.subscription.deleted":
+        status = Subscription.Status.CANCELED.value
+    return follow(subscription, told, status=status, told_at=event.occurred_at)
+
+
+def follow(subscription: Subscription, told: Object, *, status: str, told_at: datetime) -> str:
+    """Makes ours what Stripe's is: its status and period; what has ended stays ended, a period never goes back.
+
+    The caller holds the subscription's lock. Transaction: joins.
+    """
+    if subscription.status == Subscription.Status.CANCELED:
+        return "older"
+    if status not in Subscription.Status.values:
+        return "ignored"
+    subscription.status, subscription.stripe_told_at = Subscription.Status(status), told_at
+    if subscription.status == Subscription.Status.CANCELED:
+        subscription.canceled_at = timezone.now()
+    period = _subscription_period(told)
+    if period is not None and period[1] > subscription.current_period_end:
+        subscription.current_period_start, subscription.current_period_end = period
+    subscription.save()
+    if subscription.status == Subscription.Status.CANCELED:
+        period = (subscription.current_period_start, subscription.current_period_end)
+        record_subscription_event("subscription.canceled", subscription, period=period)
+        queue_mail(Mail.CANCELED, subscription.id)
+    return status
+
+
+def _locked(stripe_id: str, metadata: Object | None) -> Subscription | None:
+    """The subscription with its own row locked; None where there is none, which its order's lock then keeps so.
+
+    Locks: Order where there is none yet, Subscription. Transaction: joins.
+    """
+    if not stripe_id:
+        return None
+    found = _select(stripe_id)
+    order_id = _order_id(metadata) if found is None else None
+    if order_id is None or not Order.objects.filter(id=order_id).exists():
+        return found
+    # Races with the order's completion, which looks for what came before it.
+    lock_order(order_id=order_id)
+    return _select(stripe_id)
+
+
+def _select(stripe_id: str) -> Subscription | None:
+    # Races with another event of the same subscription, and with its end here.
+    return (
+        Subscription.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("customer", "organization")
+        .filter(stripe_subscription_id=stripe_id)
+        .first()
+    )
+
+
+def _order_id(metadata: Object | None) -> UUID | None:
+    try:
+        return UUID(str((metadata or {}).get("order_id")))
+    except ValueError:
+        return None
+
+
+def _is_newer(event: StripeEvent, subscription: Subscription) -> bool:
+    return subscription.stripe_told_at is None or event.occurred_at >= subscription.stripe_told_at
+
+
+def _details(invoice: Object) -> Object:
+    """What an invoice says of its subscription; API versions before 2025-03-31 said it on the invoice itself."""
+    parent = invoice.get("parent") or {}
+    return parent.get("subscription_details") or invoice.get("subscription_details") or {}
+
+
+def _subscription_id(invoice: Object) -> str:
+    reference = _details(invoice).get("subscription") or invoice.get("subscription")
+    if isinstance(reference, Mapping):
+        reference = reference.get("id")
+    return str(reference or "")
+
+
+def _period(invoice: Object) -> tuple[datetime, datetime]:
+    lines = (invoice.get("lines") or {}).get("data") or []
+    period = (lines[0].get("period") if lines else None) or {
+        "start": invoice.get("period_start"),
+        "end": invoice.get("period_end"),
+    }
+    return _moment(period["start"]), _moment(period["end"])
+
+
+def _subscription_period(told: Object) -> tuple[datetime, datetime] | None:
+    items = (told.get("items") or {}).get("data") or []
+    holder = items[0] if items and items[0].get("current_period_end") else told
+    if not holder.get("current_period_start") or not holder.get("current_period_end"):
+        return None
+    return _moment(holder["current_period_start"]), _moment(holder["current_period_end"])
+
+
+def _moment(seconds: Any) -> datetime:
+    return datetime.fromtimestamp(int(seconds), tz=UTC)
+
+
+def _store(
+    invoice: Object, subscription: Subscription, *, status: Invoice.Status, period: tuple[datetime, datetime]
+) -> Invoice:
+    amount = invoice.get("amount_paid") if status == Invoice.Status.PAID else invoice.get("amount_due")
+    stored, _ = Invoice.objects.update_or_create(
+        stripe_invoice_id=invoice["id"],
+        defaults={
+            "customer_id": subscription.customer_id,
+            "organization_id": subscription.organization_id,
+            "subscription": subscription,
+            "amount_minor": int(amount or 0),
+            "currency": subscription.currency,
+            "status": status,
+            "period_start": period[0],
+            "period_end": period[1],
+            "pdf_url": invoice.get("invoice_pdf") or "",
+        },
+    )
+    return stored
+
+
+def _other_currency(invoice: Object, subscription: Subscription) -> str:
+    record_break(
+        kind=Break.Kind.OTHER_CURRENCY,
+        object_id=str(invoice["id"]),
+        order_id=subscription.order_id,
+        details={"currency": invoice.get("currency")},
+    )
+    return Break.Kind.OTHER_CURRENCY.value
+
+
+def _not_ours_yet(thing: Object, metadata: Object | None) -> str:
+    """Of an order whose session we have not heard of yet: its completion will write what this tells."""
+    order_id = _order_id(metadata)
+    if order_id is not None and Order.objects.filter(id=order_id).exists():
+        return BEFORE_COMPLETION
+    record_break(kind=Break.Kind.UNKNOWN_OBJECT, object_id=str(thing["id"]), details={"object": thing.get("object")})
+    return Break.Kind.UNKNOWN_OBJECT.value

@@ -1,0 +1,77 @@
+import json
+from typing import Any
+
+import stripe
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.api.parsers import MAX_BODY_BYTES, PayloadTooLarge
+from billing.errors import DomainError
+from billing.use_cases.processor_settings import processor_keys
+from orders.use_cases.settle_event import receive_event
+
+TOLERANCE_SECONDS = 300
+
+
+class WebhookNotConfigured(DomainError):
+    code = "webhook_not_configured"
+    status = 503
+    message = "no webhook secret is configured"
+
+
+class InvalidWebhook(DomainError):
+    code = "invalid_webhook"
+    message = "the event is not signed by the payment processor, is too old, or is malformed"
+
+
+class StripeWebhookView(APIView):
+    """Verifies, stores, answers. Settling is the worker's; nothing is called before the answer."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        request={"application/json": OpenApiTypes.OBJECT},
+        responses=inline_serializer(
+            "WebhookReceived",
+            {"received": serializers.BooleanField(), "duplicate": serializers.BooleanField()},
+        ),
+        tags=["stripe"],
+        summary="Stripe's events, signed over the raw body",
+    )
+    def post(self, request: Request) -> Response:
+        secret = processor_keys().webhook_secret
+        if not secret:
+            raise WebhookNotConfigured
+        created = receive_event(_verified(request, secret))
+        return Response({"received": True, "duplicate": not created})
+
+
+def _verified(request: Request, secret: str) -> dict[str, Any]:
+    # The signature is over the body's bytes, whatever they are declared to be.
+    body = request._request.read(MAX_BODY_BYTES + 1)
+    if len(body) > MAX_BODY_BYTES:
+        raise PayloadTooLarge()
+    try:
+        text = body.decode()
+        stripe.WebhookSignature.verify_header(
+            text, request.headers.get("Stripe-Signature", ""), secret, TOLERANCE_SECONDS
+        )
+        payload: dict[str, Any] = json.loads(text)
+        well_formed = (
+            isinstance(payload, dict)
+            and payload.get("object") == "event"
+            and isinstance(payload.get("id"), str)
+            and isinstance(payload.get("type"), str)
+            and isinstance(payload["data"]["object"], dict)
+        )
+    except (stripe.SignatureVerificationError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InvalidWebhook from error
+    if not well_formed or "\\u0000" in text:
+        raise InvalidWebhook
+    return payload

@@ -1,0 +1,101 @@
+"""The console's page of Stripe's keys."""
+
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
+from billing.models import AuditEntry
+from billing.use_cases.processor_settings import change_processor_keys, processor_keys
+from tests.console import ADDRESS, client_of, member
+from tests.factories import actor
+from tests.snapshot import nothing_changes
+
+SECRET = "sk_test_51Hello0000000001234"
+WEBHOOK = "whsec_hello0000000005678"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def url() -> str:
+    return reverse("admin:billing_processorsettings_changelist")
+
+
+@pytest.fixture
+def client() -> Client:
+    return client_of(member(SUPERADMIN))
+
+
+def page(client: Client, url: str) -> str:
+    answer = client.get(url)
+    assert answer.status_code == HTTPStatus.OK
+    return answer.content.decode()
+
+
+def test_a_superadmin_sets_keys_with_a_reason_and_sees_only_their_ends(client: Client, url: str) -> None:
+    form = {"stripe_secret_key": SECRET, "stripe_webhook_secret": WEBHOOK, "reason": "opening"}
+    answer = client.post(url, form, follow=True)
+    shown = answer.content.decode()
+    assert "set, ends in 1234" in shown
+    assert "set, ends in 5678" in shown
+    assert SECRET not in shown
+    assert WEBHOOK not in shown
+    assert (processor_keys().secret_key, processor_keys().webhook_secret) == (SECRET, WEBHOOK)
+    entry = AuditEntry.objects.get(action="processor_settings.changed")
+    assert (entry.reason, entry.channel, entry.address, entry.actor_role) == ("opening", "admin", ADDRESS, SUPERADMIN)
+
+
+def test_an_empty_input_changes_nothing_and_a_box_clears(client: Client, url: str) -> None:
+    change_processor_keys(by=actor(), stripe_secret_key=SECRET, stripe_webhook_secret=WEBHOOK)
+    client.post(url, {"stripe_secret_key": "", "clear_stripe_webhook_secret": "on", "reason": "leaving"})
+    assert (processor_keys().secret_key, processor_keys().webhook_secret) == (SECRET, "")
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        ({"stripe_secret_key": "pk_test_public", "reason": "x"}, "Must begin with sk_test_"),
+        ({"stripe_secret_key": SECRET}, "This field is required"),
+        ({"stripe_secret_key": SECRET, "clear_stripe_secret_key": "on", "reason": "x"}, "not both"),
+        ({"reason": "x"}, "Nothing is to be changed"),
+    ],
+)
+def test_bad_input_is_told_and_changes_nothing(client: Client, url: str, form: dict[str, str], told: str) -> None:
+    with nothing_changes():
+        answer = client.post(url, form)
+    assert told in answer.content.decode()
+    assert SECRET not in answer.content.decode()
+
+
+@pytest.mark.parametrize("role", [AUDITOR, SOVEREIGN_ADMIN])
+def test_nobody_else_sees_or_changes_it(url: str, role: str) -> None:
+    client = client_of(member(role))
+    with nothing_changes():
+        assert client.get(url).status_code == HTTPStatus.FORBIDDEN
+        answer = client.post(url, {"stripe_secret_key": SECRET, "reason": "x"})
+    assert answer.status_code == HTTPStatus.FORBIDDEN
+
+
+def test_the_row_has_no_page_that_shows_its_columns(client: Client, url: str) -> None:
+    change_processor_keys(by=actor(), stripe_secret_key=SECRET)
+    change = reverse("admin:billing_processorsettings_change", args=[1])
+    assert client.get(change).headers["Location"] == url
+    assert client.get(reverse("admin:billing_processorsettings_add")).status_code in (302, 403)
+    assert (
+        client.post(reverse("admin:billing_processorsettings_delete", args=[1])).status_code == HTTPStatus.FORBIDDEN
+    )
+
+
+def test_keys_that_cannot_be_read_are_told_and_can_be_set_anew(client: Client, url: str, settings: Any) -> None:
+    change_processor_keys(by=actor(), stripe_secret_key=SECRET)
+    session_key, settings.SECRET_KEY = settings.SECRET_KEY, "another one"
+    # Sessions are signed with the same key.
+    client.force_login(member("superuser"))
+    assert "unreadable" in page(client, url)
+    client.post(url, {"stripe_secret_key": SECRET, "reason": "the key changed"})
+    assert processor_keys().secret_key == SECRET
+    settings.SECRET_KEY = session_key
