@@ -1,0 +1,1 @@
+"""dj-stripe as this service runs it: its application, and the migrations of its tables."""
