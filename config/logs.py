@@ -59,6 +59,8 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
             # One line a request is enough: the request middleware writes it, failures with their traceback.
             "django.request": {"handlers": [], "level": "CRITICAL", "propagate": True},
             "django.server": {"handlers": [], "level": "WARNING", "propagate": False},
+            # Below that it writes what Stripe is asked and answers: addresses, and whatever an error quotes.
+            "stripe": {"handlers": [], "level": "WARNING", "propagate": True},
             "psycopg.pool": {"handlers": [], "level": "WARNING", "propagate": True},
             # Both tell at every start of every process what is in the code.
             "procrastinate.blueprints": {"handlers": [], "level": "WARNING", "propagate": True},
