@@ -32,7 +32,7 @@ from .conftest import tenant_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-EXAMPLES = 4
+EXAMPLES = 3
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

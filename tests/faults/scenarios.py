@@ -16,11 +16,16 @@ from django.db.models import F
 from django.utils import timezone
 
 from billing.errors import OrganizationNotFound
-from billing.models import Customer, LedgerEntry, Organization
+from billing.models import Customer, LedgerEntry, Organization, Subscription
 from billing.use_cases.hold_credit import capture, hold
 from billing.use_cases.post_entry import grant
-from orders.errors import IdempotencyMismatch, PaymentProcessorNotConfigured
-from orders.models import AddOn, IdempotencyKey, Plan
+from orders.errors import (
+    IdempotencyMismatch,
+    PaymentInProgress,
+    PaymentProcessorNotConfigured,
+    RequestInProgress,
+)
+from orders.models import AddOn, IdempotencyKey, Order, OrderLine, Payment, Plan
 from orders.use_cases.place_order import Placed, Request, place_order
 from promos.errors import CapBelowUsed, CreditSpent, PromoExhausted, PromoInactive
 from promos.models import PromoCode, Redemption
@@ -185,6 +190,69 @@ def key_used_for_another_body_meanwhile() -> Scenario:
     )
 
 
+def _payment_was_opened(shopping: Shop, *, key: str = "") -> None:
+    now = timezone.now()
+    order = Order.objects.create(
+        customer=shopping.customer,
+        organization=shopping.organization,
+        plan_id=shopping.plan.id,
+        total_minor=1_000,
+        currency="OMR",
+        status=Order.Status.PENDING,
+        placed_by="test",
+        placed_by_role="customer",
+        channel="api",
+    )
+    OrderLine.objects.create(
+        order=order, position=1, kind="plan", item_id=shopping.plan.id, slug="s", name="S", price_minor=1_000
+    )
+    Payment.objects.create(
+        order=order,
+        amount_minor=1_000,
+        currency="OMR",
+        leased_until=now + timedelta(minutes=2),
+        expires_at=now + timedelta(hours=2),
+    )
+    if key:
+        IdempotencyKey.objects.create(
+            customer=shopping.customer,
+            key=key,
+            request_hash="body",
+            order_id=order.id,
+            balance_after_minor=None,
+            created_at=now,
+            expires_at=now + timedelta(hours=24),
+        )
+
+
+def payment_opened_meanwhile() -> Scenario:
+    shopping = shop()
+    return Scenario(
+        act=shopping.buy(),
+        ends=PaymentInProgress,
+        held=shopping.held_account,
+        meanwhile=partial(_payment_was_opened, shopping),
+    )
+
+
+def key_in_flight_meanwhile() -> Scenario:
+    shopping = shop()
+    return Scenario(
+        act=shopping.buy(),
+        ends=RequestInProgress,
+        held=shopping.held_account,
+        meanwhile=partial(_payment_was_opened, shopping, key="key"),
+    )
+
+
+def replaces_a_subscription_of_stripe() -> Scenario:
+    shopping = shop()
+    Subscription.objects.filter(organization=shopping.organization).update(
+        paid_by=Subscription.PaidBy.STRIPE, stripe_subscription_id=f"sub_{next(_numbers)}"
+    )
+    return Scenario(act=shopping.buy(), ends=Placed)
+
+
 def _delete(organization: Organization) -> None:
     Organization.objects.filter(id=organization.id).update(
         status=Organization.Status.DELETED, deleted_at=timezone.now()
@@ -313,6 +381,9 @@ THROUGH_A_CHECKOUT: tuple[Callable[[], Scenario], ...] = (
     ordinary_code_exhausted_meanwhile,
     key_used_meanwhile,
     key_used_for_another_body_meanwhile,
+    key_in_flight_meanwhile,
+    payment_opened_meanwhile,
+    replaces_a_subscription_of_stripe,
     organization_deleted_meanwhile,
     code_paused_meanwhile,
     redeemed_outside_an_order,

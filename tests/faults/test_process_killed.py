@@ -133,8 +133,8 @@ def assert_whole(shopping: Shop, placed: Placed) -> None:
     assert order.lines.count() == 2
     assert Order.objects.count() == OutboxEvent.objects.count() == 2  # with the one that it replaces
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM procrastinate_jobs")
-        assert cursor.fetchone()[0] == 2
+        cursor.execute("SELECT task_name, count(*) FROM procrastinate_jobs GROUP BY task_name")
+        assert dict(cursor.fetchall()) == {"provision_organization": 2, "send_mail": 2}
     assert verify_ledger().sound
     assert verify_redemptions() is None
 

@@ -66,7 +66,7 @@ PAGE_QUERIES = {
     "billing_ledgerentry": SHARED + 1,
     "billing_organization": SHARED + 3,  # subscriptions, invoices
     "billing_subscription": SHARED + 1,
-    "orders_order": SHARED + 6,  # lines, redemption, entries, subscription, event
+    "orders_order": SHARED + 7,  # lines, redemption, entries, payment, subscription, event
     "orders_outboxevent": SHARED + 1,
     "procrastinate_procrastinatejob": SHARED + 2,  # what happened to it
     "promos_promocode": SHARED + 3,  # history, redemptions

@@ -1,6 +1,6 @@
 """A completed order's organization is made live once, and deleted once."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -109,15 +109,12 @@ def test_deletion_voids_unpaid_invoices_and_leaves_the_paid_and_the_ledger(
             amount_minor=1,
             currency="OMR",
             status=status,
-            period_start=paid.period_start,
-            period_end=paid.period_end,
+            period_start=paid.period_start + timedelta(days=31 * month),
+            period_end=paid.period_end + timedelta(days=31 * month),
         ).pk: expected
-        for status, expected in {
-            "draft": "void",
-            "open": "void",
-            "void": "void",
-            "uncollectible": "uncollectible",
-        }.items()
+        for month, (status, expected) in enumerate(
+            {"draft": "void", "open": "void", "void": "void", "uncollectible": "uncollectible"}.items(), start=1
+        )
     }
     ledger = list(LedgerEntry.objects.order_by("id").values())
     delete_organization(organization_id=acme.id, by=acting(ada))

@@ -132,9 +132,10 @@ def test_completed_order_is_told_once_and_its_organization_waits_for_the_worker(
     acme.refresh_from_db()
     assert (acme.status, acme.plan_id) == ("provisioning", plan.id)
     assert (acme.apps, acme.addons) == (["wordpress"], ["backup"])
-    job = ProcrastinateJob.objects.get()
+    job, receipt = ProcrastinateJob.objects.order_by("task_name")
     assert (job.task_name, job.queue_name, job.status) == ("provision_organization", "default", "todo")
     assert job.args == {"order_id": str(placed.order_id)}
+    assert (receipt.task_name, receipt.status) == ("send_mail", "todo")
 
 
 def test_amounts_with_baisa_are_told_exactly(buy: Buy, ada: Customer) -> None:

@@ -1,0 +1,150 @@
+"""Card payments in the console: who reads, who refunds, who closes a break; and that each page is there."""
+
+from datetime import timedelta
+from http import HTTPStatus
+from uuid import UUID
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN, system_actor
+from billing.models import AuditEntry, Customer, Organization
+from billing.queries import balance_of
+from orders.models import Break, Order, Payment, Refund, StripeEvent
+from orders.use_cases.record_break import record_break
+from orders.use_cases.request_refund import request_refund
+from tests.console import client_of, member
+from tests.factories import give_credit
+from tests.orders.conftest import Buy
+from tests.snapshot import nothing_changes
+
+pytestmark = pytest.mark.django_db
+
+READERS = (SUPERADMIN, AUDITOR)
+
+
+@pytest.fixture
+def paid(ada: Customer, acme: Organization) -> Payment:
+    """An order that a card paid for in part: 9.000 by card, nothing from credit."""
+    now = timezone.now()
+    order = Order.objects.create(
+        customer=ada,
+        organization=acme,
+        plan_id=UUID(int=1),
+        total_minor=9_000,
+        currency="OMR",
+        status=Order.Status.COMPLETED,
+        placed_by="ada",
+        placed_by_role="customer",
+        channel="api",
+        completed_at=now,
+    )
+    return Payment.objects.create(
+        order=order,
+        status=Payment.Status.PAID,
+        amount_minor=9_000,
+        currency="OMR",
+        leased_until=now,
+        expires_at=now + timedelta(hours=2),
+        session_id="cs_test_1",
+        payment_intent_id="pi_1",
+        paid_at=now,
+    )
+
+
+def pages(payment: Payment) -> list[str]:
+    refund = request_refund(
+        order=payment.order, card_minor=1_000, reason="asked for", by=system_actor(channel="command")
+    )
+    event = StripeEvent.objects.create(
+        id="evt_1", type="invoice.paid", payload={"id": "evt_1"}, occurred_at=timezone.now()
+    )
+    found = record_break(kind=Break.Kind.DISPUTE, object_id="dp_1", order_id=payment.order_id)
+    keys = {"payment": payment.pk, "refund": refund.pk, "stripeevent": event.pk, "break": found.pk}
+    return [
+        *(reverse(f"admin:orders_{name}_changelist") for name in keys),
+        *(reverse(f"admin:orders_{name}_change", args=[key]) for name, key in keys.items()),
+    ]
+
+
+@pytest.mark.parametrize("role", [SUPERADMIN, AUDITOR, SOVEREIGN_ADMIN])
+def test_auditors_and_superadmins_read_card_payments(paid: Payment, role: str) -> None:
+    addresses = pages(paid)
+    client = client_of(member(role))
+    expected = HTTPStatus.OK if role in READERS else HTTPStatus.FORBIDDEN
+    with nothing_changes():
+        assert {address: client.get(address).status_code for address in addresses} == dict.fromkeys(
+            addresses, expected
+        )
+
+
+@pytest.mark.parametrize("role", [SUPERADMIN, AUDITOR, SOVEREIGN_ADMIN])
+def test_nobody_writes_a_payment_by_hand(paid: Payment, role: str) -> None:
+    client = client_of(member(role))
+    with nothing_changes():
+        for verb, args in (("add", []), ("change", [paid.pk]), ("delete", [paid.pk])):
+            address = reverse(f"admin:orders_payment_{verb}", args=args)
+            assert client.post(address, {"post": "yes"}).status_code == HTTPStatus.FORBIDDEN
+
+
+def test_a_superadmin_closes_a_break_with_a_reason(client: Client) -> None:
+    found = record_break(kind=Break.Kind.DISPUTE, object_id="dp_1")
+    address = reverse("admin:orders_break_close", args=[found.pk])
+    staff = member(SUPERADMIN)
+    assert client_of(member(AUDITOR)).post(address, {"reason": "no"}).status_code == HTTPStatus.FORBIDDEN
+    assert client_of(staff).post(address, {"reason": "  "}).status_code == HTTPStatus.OK
+    assert Break.objects.get().closed_at is None
+    client_of(staff).post(address, {"reason": "answered at Stripe"})
+    closed = Break.objects.get()
+    assert closed.closed_at is not None
+    assert closed.closed_by == staff.sub
+    audit = AuditEntry.objects.get(action="break.closed")
+    assert (audit.actor_id, audit.reason) == (staff.sub, "answered at Stripe")
+
+
+def test_a_superadmin_refunds_a_part_to_the_card(paid: Payment) -> None:
+    address = reverse("admin:orders_order_refund", args=[paid.order_id])
+    staff = client_of(member(SUPERADMIN))
+    staff.post(address, {"card": "1.250", "reason": "too slow"})
+    refund = Refund.objects.get()
+    assert (refund.amount_minor, refund.status, refund.reason) == (1_250, "requested", "too slow")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"card": "9.001", "reason": "too much"},
+        {"card": "0", "reason": "nothing"},
+        {"card": "-1", "reason": "negative"},
+        {"card": "1.2345", "reason": "too exact"},
+        {"card": "NaN", "reason": "no number"},
+        {"card": "1", "reason": ""},
+    ],
+)
+def test_a_refund_that_cannot_be_is_told_and_changes_nothing(paid: Payment, sent: dict[str, str]) -> None:
+    address = reverse("admin:orders_order_refund", args=[paid.order_id])
+    staff = client_of(member(SUPERADMIN))
+    with nothing_changes():
+        assert staff.post(address, sent).status_code == HTTPStatus.OK
+
+
+def test_an_order_that_credit_paid_gives_the_credit_back(buy: Buy, ada: Customer) -> None:
+    give_credit(ada, 50_000)
+    placed = buy("m")
+    before = placed.balance_minor
+    staff = client_of(member(SUPERADMIN))
+    staff.post(reverse("admin:orders_order_refund", args=[placed.order_id]), {"reason": "not delivered"})
+    order = Order.objects.get(id=placed.order_id)
+    assert order.status == Order.Status.REFUNDED
+    assert balance_of(user_id="ada").credit_minor == before + order.total_minor
+
+
+@pytest.mark.parametrize("role", [AUDITOR, SOVEREIGN_ADMIN])
+def test_only_a_superadmin_refunds(paid: Payment, role: str) -> None:
+    address = reverse("admin:orders_order_refund", args=[paid.order_id])
+    client = client_of(member(role))
+    with nothing_changes():
+        assert client.get(address).status_code == HTTPStatus.FORBIDDEN
+        assert client.post(address, {"reason": "mine"}).status_code == HTTPStatus.FORBIDDEN

@@ -1,0 +1,1 @@
+"""Card payments on a real database and over HTTP against the Stripe sandbox, a process of its own."""

@@ -1,0 +1,203 @@
+"""Card payments in a process of its own, which stands still at a step and waits there to be killed.
+
+A step is before or after a commit, or before or after a call to Stripe; they are counted in the order they come.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from multiprocessing.connection import Connection
+from typing import Any
+from uuid import UUID
+
+import django
+from django.apps import apps
+
+if not apps.ready:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    django.setup()
+
+import stripe
+from django.conf import settings
+from django.db import connection
+from django.db.backends.postgresql.base import DatabaseWrapper
+
+from billing.actor import Actor, system_actor
+from orders.models.basket import Request
+from orders.use_cases import open_payment
+from orders.use_cases.place_order import place_order
+from orders.use_cases.request_refund import refund_order, send_refund
+from orders.use_cases.settle_event import receive_event, settle_event
+from orders.use_cases.sweep_payments import sweep_payments
+
+_WRITES = ("INSERT", "UPDATE", "DELETE")
+
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What another process must know to stand in for this one."""
+
+    database: Mapping[str, str]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """The server process of its connection, and the step it stands at."""
+
+    backend: int
+    step: str
+
+
+def run(setting: Setting, act: Callable[[], object], stop: int | None, control: str, parent: Connection) -> None:
+    """Does it. Tells the parent every step, and stands still at the one with the number `stop`, from 1.
+
+    Args: control: a commit that is put in the wrong place, a name of `CONTROLS`; empty for none.
+    """
+    connection.settings_dict.update(setting.database)
+    for name, value in setting.values.items():
+        setattr(settings, name, value)
+    connection.ensure_connection()
+    backend = connection.connection.info.backend_pid
+    steps = 0
+
+    def pass_by(step: str) -> None:
+        nonlocal steps
+        steps += 1
+        parent.send(Told(backend=backend, step=step))
+        if steps == stop:
+            parent.recv()
+
+    _watch_commits(pass_by)
+    _watch_calls(pass_by)
+    if control:
+        CONTROLS[control]()
+    try:
+        with connection.execute_wrapper(_watching_single_statements(pass_by)):
+            act()
+    finally:
+        parent.send(None)
+
+
+def _watch_commits(pass_by: Step) -> None:
+    wrapper: Any = DatabaseWrapper
+    truly = wrapper._commit
+
+    def commit(self: DatabaseWrapper) -> None:
+        pass_by("before a commit")
+        truly(self)
+        pass_by("after a commit")
+
+    wrapper._commit = commit
+
+
+def _watching_single_statements(pass_by: Step) -> Callable[..., Any]:
+    """A statement that writes outside of a transaction is its own commit."""
+
+    def watch(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if connection.in_atomic_block or not sql.startswith(_WRITES):
+            return execute(sql, params, many, context)
+        table = sql.split('"')[1]
+        pass_by(f"before writing {table}")
+        result = execute(sql, params, many, context)
+        pass_by(f"after writing {table}")
+        return result
+
+    return watch
+
+
+def _watch_calls(pass_by: Step) -> None:
+    truly = stripe.RequestsClient.request
+
+    def request(self: stripe.RequestsClient, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        call = f"{method.upper()} {_path(url)}"
+        pass_by(f"before {call}")
+        answer = truly(self, method, url, *args, **kwargs)
+        pass_by(f"after {call}")
+        return answer
+
+    stripe.RequestsClient.request = request  # type: ignore[method-assign]
+
+
+def _path(url: str) -> str:
+    """The path without ids and query."""
+    parts = url.partition("/v1/")[2].partition("?")[0].split("/")
+    return "/".join("*" if any(letter.isdigit() for letter in part) else part for part in parts)
+
+
+# --- What is done -----------------------------------------------------------------------------------------
+def check_out(request: Request, by: Actor) -> None:
+    """A customer's checkout."""
+    place_order(request=request, by=by)
+
+
+def receive_and_settle(payload: Mapping[str, Any]) -> None:
+    """A webhook, and the job that settles it."""
+    receive_event(payload)
+    settle_event(event_id=payload["id"])
+
+
+def give_back(order_id: UUID, by: Actor) -> None:
+    """Staff refund everything, and the job sends it."""
+    refund = refund_order(order_id=order_id, card_minor=None, why="asked for", by=by)
+    assert refund is not None
+    send_refund(refund_id=refund.id, by=by)
+
+
+def sweep(now: datetime) -> None:
+    """A round of the sweeper."""
+    sweep_payments(now=now)
+
+
+# --- Controls: a commit where none may be -----------------------------------------------------------------
+# Its names are taken and put back without its types knowing.
+_OPEN_PAYMENT: Any = open_payment
+
+
+def _commit_here() -> None:
+    wrapped: Any = connection
+    wrapped._commit()
+    connection.connection.execute("BEGIN")
+
+
+def _grant_before_the_session() -> None:
+    """The voucher's credit is granted in T1, before anybody knows whether Stripe gives a session."""
+    truly = _OPEN_PAYMENT.reserve
+
+    def reserve(**told: Any) -> Any:
+        return _OPEN_PAYMENT.confirm(redemption=truly(**told), by=system_actor(channel="worker"))
+
+    _OPEN_PAYMENT.reserve = reserve
+
+
+def _grant_before_the_order() -> None:
+    """T2 commits the grant before the payment's state."""
+    truly = _OPEN_PAYMENT.confirm
+
+    def confirm(**told: Any) -> Any:
+        done = truly(**told)
+        _commit_here()
+        return done
+
+    _OPEN_PAYMENT.confirm = confirm
+
+
+def _failure_before_the_voucher() -> None:
+    """T2 of a refused session commits the order's failure before the voucher is given back."""
+    truly = _OPEN_PAYMENT.release_redemption
+
+    def release(**told: Any) -> Any:
+        _commit_here()
+        return truly(**told)
+
+    _OPEN_PAYMENT.release_redemption = release
+
+
+CONTROLS: dict[str, Callable[[], None]] = {
+    "grant before the session": _grant_before_the_session,
+    "grant before the order": _grant_before_the_order,
+    "failure before the voucher": _failure_before_the_voucher,
+}

@@ -1,0 +1,225 @@
+"""Every rule that card payments and renewals brought to the tables is attacked with raw SQL.
+
+The rules of before are attacked in the apps' own tests; the two together must be all that the database has.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_django import DjangoDbBlocker
+
+from tests.billing import test_constraints as of_billing
+from tests.history import committed_history
+from tests.orders import test_constraints as of_orders
+from tests.rules import ORDER, Attack, Attacks, assert_accepted, assert_refused, customer, each, inserting, rules_of
+
+pytestmark = pytest.mark.django_db
+
+SUBSCRIPTION = "(SELECT id FROM billing_subscription)"
+
+VALID = {
+    "orders_payment": {
+        "order_id": ORDER,
+        "status": "'requested'",
+        "amount_minor": "6660",
+        "currency": "'OMR'",
+        "leased_until": "now()",
+        "expires_at": "now()",
+    },
+    "orders_break": {"kind": "'dispute'", "object_id": "'dp_1'", "details": "'{}'"},
+    "orders_stripeevent": {"id": "'evt_1'", "type": "'invoice.paid'", "payload": "'{}'", "occurred_at": "now()"},
+}
+
+
+def payment(**wrong: str) -> str:
+    return inserting("orders_payment", VALID["orders_payment"], **wrong)
+
+
+def refund(**wrong: str) -> str:
+    valid = {
+        "payment_id": ORDER,
+        "amount_minor": "100",
+        "reason": "'asked for'",
+        "status": "'requested'",
+        "requested_by": "'staff'",
+    }
+    return inserting("orders_refund", valid, **wrong)
+
+
+def renewal(**wrong: str) -> str:
+    valid = {**of_orders.VALID["orders_order"], "status": "'pending'", "kind": "'renewal'"}
+    return inserting("orders_order", {**valid, "renews_id": SUBSCRIPTION, "period_start": "'2030-01-01'"}, **wrong)
+
+
+def told(**wrong: str) -> str:
+    data = """'{"subscription_id": "s", "period_start": "2030-01-01"}'"""
+    valid = {**of_orders.VALID["orders_outboxevent"], "type": "'subscription.renewed'", "data": data}
+    return inserting("orders_outboxevent", valid, **wrong)
+
+
+def settings(**wrong: str) -> str:
+    return inserting("billing_processorsettings", {"id": "1"}, **wrong)
+
+
+def after(*prepare: str, attack: str) -> Attack:
+    return Attack(attack, prepare)
+
+
+ORDERS: Attacks = {
+    "orders_payment_status_known": [payment(status="'lost'"), payment(status="''")],
+    "orders_payment_amount_positive": [payment(amount_minor="0"), payment(amount_minor="0", currency="'USD'")],
+    "orders_payment_amount_chargeable": [
+        *(payment(amount_minor=str(amount)) for amount in (1, 6_655, 6_661, 6_669)),
+        *(payment(amount_minor="6665", currency=f"'{each}'") for each in ("BHD", "JOD", "KWD", "TND")),
+        after(payment(), attack="UPDATE orders_payment SET amount_minor = amount_minor + 1"),
+    ],
+    "orders_payment_refund_within_amount": [
+        payment(refunded_minor="6661"),
+        payment(refunded_minor="-1"),
+        after(payment(refunded_minor="100"), attack="UPDATE orders_payment SET amount_minor = 90"),
+    ],
+    "orders_payment_session_once": [
+        after(
+            payment(session_id="'cs_1'"),
+            renewal(),
+            attack=payment(session_id="'cs_1'", order_id="(SELECT id FROM orders_order WHERE kind = 'renewal')"),
+        ),
+    ],
+    "orders_payment_open_has_session": [payment(status="'open'"), payment(status="'processing'")],
+    "orders_payment_paid_at_fits": [
+        payment(status="'paid'", session_id="'cs_1'"),
+        *(
+            payment(status=f"'{status}'", session_id="'cs_1'", paid_at="now()")
+            for status in ("requested", "open", "processing", "expired", "failed")
+        ),
+    ],
+    "orders_refund_amount_positive": [
+        after(payment(), attack=refund(amount_minor="0")),
+        after(payment(), attack=refund(amount_minor="-1")),
+    ],
+    "orders_refund_status_known": [after(payment(), attack=refund(status="'lost'"))],
+    "orders_refund_one_under_way": [
+        after(payment(), refund(), attack=refund()),
+        after(payment(), refund(), refund(status="'done'"), attack="UPDATE orders_refund SET status = 'requested'"),
+    ],
+    "orders_break_told_once": [
+        after(
+            inserting("orders_break", VALID["orders_break"]), attack=inserting("orders_break", VALID["orders_break"])
+        ),
+        after(
+            inserting("orders_break", VALID["orders_break"]),
+            inserting("orders_break", VALID["orders_break"], closed_at="now()"),
+            attack="UPDATE orders_break SET closed_at = NULL",
+        ),
+    ],
+    "orders_order_one_open_per_organization": [
+        after(of_orders.order(status="'pending'"), attack=of_orders.order(status="'pending'")),
+        after(renewal(), attack=of_orders.order(status="'pending'")),
+    ],
+    "orders_order_renewal_names_period": [
+        renewal(renews_id="NULL"),
+        renewal(period_start="NULL"),
+        renewal(kind="'purchase'"),
+        renewal(kind="'other'"),
+        of_orders.order(kind="'renewal'"),
+    ],
+    "orders_order_one_renewal_a_period": [
+        after(
+            renewal(status="'completed'", completed_at="now()"),
+            attack=renewal(status=f"'{status}'", completed_at=completed_at),
+        )
+        for status, completed_at in (("pending", "NULL"), ("completed", "now()"), ("refunded", "now()"))
+    ],
+    "orders_event_subscription_told_once": [
+        after(told(type=f"'subscription.{what}'"), attack=told(type=f"'subscription.{what}'"))
+        for what in ("renewed", "past_due", "canceled")
+    ],
+}
+
+BILLING: Attacks = {
+    "billing_customer_stripe_customer_once": [
+        after(
+            "UPDATE billing_customer SET stripe_customer_id = 'cus_1' WHERE user_id = 'ada'",
+            attack="UPDATE billing_customer SET stripe_customer_id = 'cus_1' WHERE user_id = 'bob'",
+        )
+    ],
+    "billing_subscription_stripe_once": [
+        after(
+            "UPDATE billing_subscription SET stripe_subscription_id = 'sub_1'",
+            attack=inserting(
+                "billing_subscription",
+                of_billing.VALID["billing_subscription"],
+                stripe_subscription_id="'sub_1'",
+            ),
+        )
+    ],
+    "billing_subscription_past_due_since_given": [
+        "UPDATE billing_subscription SET status = 'past_due'",
+        inserting("billing_subscription", of_billing.VALID["billing_subscription"], status="'past_due'"),
+    ],
+    "billing_subscription_active_is_not_past_due": ["UPDATE billing_subscription SET past_due_since = now()"],
+    "billing_invoice_stripe_once": [
+        after(
+            "UPDATE billing_invoice SET stripe_invoice_id = 'in_1'",
+            attack=inserting("billing_invoice", of_billing.VALID["billing_invoice"], stripe_invoice_id="'in_1'"),
+        )
+    ],
+    "billing_invoice_period_once": [
+        inserting(
+            "billing_invoice",
+            of_billing.VALID["billing_invoice"],
+            subscription_id=SUBSCRIPTION,
+            period_start="(SELECT period_start FROM billing_invoice)",
+            period_end="(SELECT period_end FROM billing_invoice)",
+        )
+    ],
+    "billing_processorsettings_one_row": [settings(id="2"), settings(id="0")],
+    "billing_processorsettings_secret_key_encrypted": [
+        settings(encrypted_secret_key="'sk_test_1'"),
+        after(settings(), attack="UPDATE billing_processorsettings SET encrypted_secret_key = 'sk_live_1'"),
+    ],
+    "billing_processorsettings_webhook_secret_encrypted": [
+        settings(encrypted_webhook_secret="'whsec_1'"),
+        after(settings(), attack="UPDATE billing_processorsettings SET encrypted_webhook_secret = 'whsec_1'"),
+    ],
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def history(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    with committed_history(django_db_blocker):
+        yield
+
+
+@pytest.mark.parametrize(("rule", "attack"), each({**ORDERS, **BILLING}))
+def test_database_refuses(rule: str, attack: Attack) -> None:
+    assert_refused(rule, attack)
+
+
+@pytest.mark.parametrize("table", VALID)
+def test_row_that_attacks_start_from_is_accepted(table: str) -> None:
+    assert_accepted(inserting(table, VALID[table]))
+
+
+@pytest.mark.parametrize("statement", [renewal(), told(), settings(), of_orders.order(status="'pending'")], ids=str)
+def test_statement_that_attacks_vary_is_accepted(statement: str) -> None:
+    assert_accepted(statement)
+
+
+@pytest.mark.parametrize("status", ["failed", "expired", "cancelled"])
+def test_month_whose_renewal_came_to_nothing_may_be_renewed_again(status: str) -> None:
+    assert customer("ada") in renewal()
+    assert_accepted(renewal(status=f"'{status}'"))
+
+
+# What orders_place_order itself says, which no statement of a client can reach without it.
+BY_FUNCTION = {"orders_idempotencykey_answered"}
+
+
+def test_every_new_rule_of_orders_is_attacked() -> None:
+    assert rules_of("orders") - set(of_orders.ATTACKS) - BY_FUNCTION == set(ORDERS) - set(of_orders.ATTACKS)
+
+
+def test_every_new_rule_of_billing_is_attacked() -> None:
+    known = set(of_billing.ATTACKS) | of_billing.DJANGOS_OWN
+    assert rules_of("billing") - known == set(BILLING) - set(of_billing.ATTACKS)

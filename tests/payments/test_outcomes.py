@@ -1,0 +1,421 @@
+"""How a payment ends: each way, on our books and at Stripe."""
+
+import random
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+import pytest
+from django.utils import timezone
+
+from billing.models import LedgerEntry, Organization, Subscription
+from billing.use_cases.post_entry import adjust
+from orders import gateway
+from orders.errors import OrderNotRefundable, PaymentInProgress
+from orders.models import Break, Order, OutboxEvent, Payment, Refund, StripeEvent
+from orders.use_cases.delete_organization import delete_organization
+from orders.use_cases.place_order import place_order
+from orders.use_cases.request_refund import refund_order, send_refund
+from orders.use_cases.settle_event import settle_event
+from orders.use_cases.settle_payment import settle_unpaid
+from tests.concurrency.counting import times_redeemed
+from tests.concurrency.racing import race
+from tests.factories import PlanFactory, acting, actor, give_credit
+from tests.payments.books import books_agree
+from tests.payments.shopping import (
+    APPLIED_MINOR,
+    CHARGED_MINOR,
+    CREDIT_MINOR,
+    VOUCHER_MINOR,
+    Shop,
+    deliver,
+    event_of,
+    open_shop,
+    post_event,
+    session_of,
+    status_of,
+    undelivered,
+)
+from tests.payments.stripe_process import Stripe
+from tests.payments.working import sweep, work, work_until_quiet
+from tests.snapshot import nothing_changes
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ALL_MINOR = CREDIT_MINOR + VOUCHER_MINOR
+LEFT_MINOR = ALL_MINOR - APPLIED_MINOR
+
+
+def credit_of(shop: Shop) -> tuple[int, int]:
+    """Balance, and what is held of it."""
+    return shop.account.balance_minor, shop.account.held_minor
+
+
+def paid(stripe: Stripe) -> tuple[Shop, UUID]:
+    shop = open_shop()
+    order_id = shop.check_out().order_id
+    stripe.pay(session_of(order_id))
+    work_until_quiet(stripe)
+    return shop, order_id
+
+
+def breaks() -> list[str]:
+    return list(Break.objects.filter(closed_at=None).order_by("opened_at").values_list("kind", flat=True))
+
+
+def refunded(stripe: Stripe) -> int:
+    return sum(int(charge["amount_refunded"]) for charge in stripe.charges())
+
+
+# --- Paid, or not ------------------------------------------------------------------------------------------
+def test_paid(stripe: Stripe) -> None:
+    shop = open_shop()
+    placed = shop.check_out()
+    assert placed.session_url.startswith(stripe.url)
+    assert placed.balance_minor == ALL_MINOR
+    assert credit_of(shop) == (ALL_MINOR, APPLIED_MINOR)
+    work_until_quiet(stripe)
+    books_agree(stripe)
+
+    stripe.pay(session_of(placed.order_id))
+    work_until_quiet(stripe)
+
+    assert status_of(placed.order_id) == Order.Status.COMPLETED
+    assert credit_of(shop) == (LEFT_MINOR, 0)
+    assert [charge["amount"] for charge in stripe.charges()] == [CHARGED_MINOR]
+    assert breaks() == []
+    invoice = Subscription.objects.get().invoices.get()
+    assert invoice.stripe_invoice_id == stripe.sessions()[0]["invoice"]
+    assert invoice.pdf_url.startswith("http")
+    books_agree(stripe)
+
+
+def test_a_bank_debit_that_succeeds_days_later(stripe: Stripe) -> None:
+    shop = open_shop()
+    order_id = shop.check_out().order_id
+    stripe.do(f"sessions/{session_of(order_id)}/pay_async")
+    deliver(stripe)
+    work()
+    assert (status_of(order_id), Payment.objects.get().status) == (Order.Status.PENDING, Payment.Status.PROCESSING)
+    assert credit_of(shop) == (ALL_MINOR, APPLIED_MINOR)
+    with pytest.raises(PaymentInProgress):
+        shop.wanting(key="another").check_out()
+    sweep(now=timezone.now() + timedelta(days=3))
+    assert credit_of(shop) == (ALL_MINOR, APPLIED_MINOR)
+
+    stripe.do(f"sessions/{session_of(order_id)}/settle_async")
+    work_until_quiet(stripe)
+
+    assert status_of(order_id) == Order.Status.COMPLETED
+    assert credit_of(shop) == (LEFT_MINOR, 0)
+    books_agree(stripe)
+
+
+@pytest.mark.parametrize("in_order", [True, False], ids=["in-order", "failure-first"])
+def test_a_bank_debit_that_fails(stripe: Stripe, in_order: bool) -> None:
+    shop = open_shop()
+    order_id = shop.check_out().order_id
+    stripe.do(f"sessions/{session_of(order_id)}/pay_async")
+    if in_order:
+        work_until_quiet(stripe)
+    stripe.do(f"sessions/{session_of(order_id)}/fail_async")
+    if not in_order:
+        deliver(stripe, "checkout.session.async_payment_failed")
+        work()
+    work_until_quiet(stripe)
+
+    assert status_of(order_id) == Order.Status.FAILED
+    assert credit_of(shop) == (ALL_MINOR, 0)
+    assert [each["status"] for each in stripe.subscriptions()] == ["canceled"]
+    books_agree(stripe)
+    assert shop.wanting(key="again", promo_code=None).check_out().session_url
+
+
+def test_expired(stripe: Stripe) -> None:
+    shop = open_shop()
+    order_id = shop.check_out().order_id
+    stripe.do(f"sessions/{session_of(order_id)}/expire")
+    work_until_quiet(stripe)
+
+    assert status_of(order_id) == Order.Status.EXPIRED
+    assert credit_of(shop) == (ALL_MINOR, 0)
+    assert shop.promo_code is not None
+    assert times_redeemed(shop.promo_code) == 1
+    books_agree(stripe)
+
+
+def test_abandoned_and_its_event_never_came(stripe: Stripe) -> None:
+    shop = open_shop()
+    order_id = shop.check_out().order_id
+    stripe.do(f"sessions/{session_of(order_id)}/leave")
+    sweep(now=Payment.objects.get().expires_at)
+    assert status_of(order_id) == Order.Status.PENDING  # our clock is no proof
+    stripe.do("clock", seconds=7_300, everything=True)
+
+    sweep(now=Payment.objects.get().expires_at)
+
+    assert status_of(order_id) == Order.Status.EXPIRED
+    assert credit_of(shop) == (ALL_MINOR, 0)
+    work_until_quiet(stripe)
+    books_agree(stripe)
+
+
+def test_a_refused_card_may_be_followed_by_another(stripe: Stripe) -> None:
+    shop = open_shop()
+    order_id = shop.check_out().order_id
+    stripe.do(f"sessions/{session_of(order_id)}/refuse")
+    work_until_quiet(stripe)
+    assert status_of(order_id) == Order.Status.PENDING
+    books_agree(stripe)
+
+    stripe.pay(session_of(order_id))
+    work_until_quiet(stripe)
+
+    assert status_of(order_id) == Order.Status.COMPLETED
+    assert credit_of(shop) == (LEFT_MINOR, 0)
+    books_agree(stripe)
+
+
+# --- Refunds and disputes ----------------------------------------------------------------------------------
+def test_a_refund_gives_the_card_its_part_first_and_with_all_of_it_the_credit(stripe: Stripe) -> None:
+    shop, order_id = paid(stripe)
+    refund_order(order_id=order_id, card_minor=1_000, why="a part", by=actor())
+    with pytest.raises(OrderNotRefundable):
+        refund_order(order_id=order_id, card_minor=1_000, why="one at a time", by=actor())
+    work_until_quiet(stripe)
+    assert (status_of(order_id), refunded(stripe)) == (Order.Status.COMPLETED, 1_000)
+    assert credit_of(shop) == (LEFT_MINOR, 0)
+    books_agree(stripe)
+    with pytest.raises(OrderNotRefundable):
+        refund_order(order_id=order_id, card_minor=CHARGED_MINOR, why="more than is left", by=actor())
+
+    refund_order(order_id=order_id, card_minor=None, why="the rest", by=actor())
+    work_until_quiet(stripe)
+
+    assert (status_of(order_id), refunded(stripe)) == (Order.Status.REFUNDED, CHARGED_MINOR)
+    assert credit_of(shop) == (ALL_MINOR, 0)
+    reversal = LedgerEntry.objects.get(order_id=order_id, kind=LedgerEntry.Kind.REVERSAL)
+    assert reversal.amount_minor == APPLIED_MINOR
+    assert [each["status"] for each in stripe.subscriptions()] == ["canceled"]
+    books_agree(stripe)
+
+
+@pytest.mark.parametrize("amount", [1_000, CHARGED_MINOR // 2], ids=["part", "half"])
+def test_a_refund_whose_event_is_faster_than_its_answer_counts_once(stripe: Stripe, amount: int) -> None:
+    shop, order_id = paid(stripe)
+    refund = refund_order(order_id=order_id, card_minor=amount, why="a part", by=actor())
+    assert refund is not None
+    intent = Payment.objects.get().payment_intent_id
+    gateway.refund_payment(refund_id=refund.id, payment_intent_id=intent, amount_minor=amount)
+    deliver(stripe, "charge.refunded")
+    settle_event(event_id=event_of(stripe, "charge.refunded")["id"])
+
+    send_refund(refund_id=refund.id, by=actor())
+
+    assert Payment.objects.get().refunded_minor == refunded(stripe) == amount
+    assert status_of(order_id) == Order.Status.COMPLETED
+    work_until_quiet(stripe)
+    assert credit_of(shop) == (LEFT_MINOR, 0)
+    books_agree(stripe)
+
+
+@pytest.mark.parametrize("amount", [1_000, CHARGED_MINOR], ids=["part", "full"])
+def test_a_refund_from_stripes_dashboard(stripe: Stripe, amount: int) -> None:
+    shop, order_id = paid(stripe)
+    stripe.do(f"payments/{session_of(order_id)}/refund", amount=amount)
+    work_until_quiet(stripe)
+
+    is_full = amount == CHARGED_MINOR
+    assert status_of(order_id) == (Order.Status.REFUNDED if is_full else Order.Status.COMPLETED)
+    assert credit_of(shop) == (ALL_MINOR if is_full else LEFT_MINOR, 0)
+    assert Refund.objects.count() == 0
+    books_agree(stripe)
+
+
+def test_a_dispute_is_shown_to_staff(stripe: Stripe) -> None:
+    _, order_id = paid(stripe)
+    stripe.do(f"payments/{session_of(order_id)}/dispute")
+    work_until_quiet(stripe)
+
+    found = Break.objects.get(kind=Break.Kind.DISPUTE)
+    assert (found.order_id, found.details["amount"]) == (order_id, CHARGED_MINOR)
+    assert status_of(order_id) == Order.Status.COMPLETED
+    books_agree(stripe)
+
+
+# --- Money that comes after the release -------------------------------------------------------------------
+def release_then_pay(shop: Shop, stripe: Stripe) -> UUID:
+    """The credit was given back here while the session could still be paid at Stripe."""
+    order_id = shop.check_out().order_id
+    settle_unpaid(order_id=order_id, failed=False)
+    assert credit_of(shop) == (ALL_MINOR, 0)
+    stripe.pay(session_of(order_id))
+    return order_id
+
+
+def test_late_and_the_credit_is_still_there(stripe: Stripe) -> None:
+    shop = open_shop()
+    order_id = release_then_pay(shop, stripe)
+    work_until_quiet(stripe)
+
+    assert status_of(order_id) == Order.Status.COMPLETED
+    assert credit_of(shop) == (LEFT_MINOR, 0)
+    assert breaks() == []
+    books_agree(stripe)
+
+
+def credit_is_gone(shop: Shop) -> None:
+    adjust(customer_id=shop.customer.pk, amount_minor=-100, why="a correction", by=actor())
+
+
+def organization_has_moved_on(shop: Shop) -> None:
+    small = PlanFactory.create(price_minor=5)
+    request = shop.wanting(plan=small, promo_code=None, key="small").request
+    place_order(request=type(request)(tenant_id=request.tenant_id, plan=small.slug), by=acting(shop.customer))
+    give_credit(shop.customer, 5_000)
+
+
+def organization_is_deleted(shop: Shop) -> None:
+    delete_organization(organization_id=shop.organization.id, by=acting(shop.customer))
+
+
+@pytest.mark.parametrize("meanwhile", [credit_is_gone, organization_has_moved_on, organization_is_deleted])
+def test_late_and_too_late(stripe: Stripe, meanwhile: object) -> None:
+    shop = open_shop()
+    order_id = release_then_pay(shop, stripe)
+    assert callable(meanwhile)
+    meanwhile(shop)
+    before = credit_of(shop)
+    work_until_quiet(stripe)
+
+    assert status_of(order_id) == Order.Status.EXPIRED
+    assert credit_of(shop) == before
+    assert refunded(stripe) == CHARGED_MINOR
+    assert [each["status"] for each in stripe.subscriptions()] == ["canceled"]
+    assert breaks() == [Break.Kind.PAID_AFTER_RELEASE]
+    books_agree(stripe)
+
+
+# --- Baskets and tabs --------------------------------------------------------------------------------------
+def test_a_second_tab_resumes_the_open_session_without_asking_stripe(stripe: Stripe) -> None:
+    shop = open_shop()
+    first = shop.check_out()
+    asked = len(stripe.requests())
+    for other in (shop, shop.wanting(key="second tab"), shop.wanting(key="")):
+        again = other.check_out()
+        assert (again.order_id, again.session_url) == (first.order_id, first.session_url)
+        assert again.balance_minor == ALL_MINOR
+    assert len(stripe.requests()) == asked
+    assert Order.objects.count() == 1
+    books_agree(stripe)
+
+
+def test_another_basket_replaces_the_session_after_it_is_closed(stripe: Stripe) -> None:
+    shop = open_shop()
+    first = shop.check_out()
+    second = shop.wanting(plan=PlanFactory.create(price_minor=20_000), key="second").check_out()
+
+    assert (status_of(first.order_id), status_of(second.order_id)) == (Order.Status.EXPIRED, Order.Status.PENDING)
+    assert [session["status"] for session in stripe.sessions()] == ["expired", "open"]
+    asked = [each["path"].rpartition("/")[2] for each in stripe.requests(method="POST", path="*sessions*")]
+    assert asked == ["sessions", "expire", "sessions"]
+    work_until_quiet(stripe)
+    books_agree(stripe)
+
+
+def test_another_basket_waits_for_a_session_that_was_just_paid(stripe: Stripe) -> None:
+    shop = open_shop()
+    first = shop.check_out()
+    stripe.pay(session_of(first.order_id))
+    other = shop.wanting(plan=PlanFactory.create(price_minor=20_000), promo_code=None, key="second")
+    with pytest.raises(PaymentInProgress):
+        other.check_out()
+    assert status_of(first.order_id) == Order.Status.COMPLETED
+    work_until_quiet(stripe)
+    books_agree(stripe)
+
+
+# --- Events: often, at once, in any order ------------------------------------------------------------------
+def test_fifty_deliveries_of_one_event_at_once_settle_it_once(stripe: Stripe) -> None:
+    shop = open_shop()
+    order_id = shop.check_out().order_id
+    stripe.pay(session_of(order_id))
+    event = event_of(stripe, "checkout.session.completed")
+
+    answers = race([partial(post_event, event)] * 50).values
+    assert [answer.status_code for answer in answers] == [200] * 50
+    assert [answer.json()["duplicate"] for answer in answers].count(False) == 1
+    settled = race([partial(settle_event, event_id=event["id"])] * 50).values
+    assert settled == ["completed"] * 50
+
+    assert StripeEvent.objects.count() == 1
+    assert LedgerEntry.objects.filter(order_id=order_id, kind=LedgerEntry.Kind.SPEND).count() == 1
+    assert OutboxEvent.objects.filter(type="order.placed").count() == 1
+    assert Subscription.objects.count() == 1
+    work_until_quiet(stripe)
+    books_agree(stripe)
+
+
+def test_fifty_events_about_one_session_at_once_settle_it_once(stripe: Stripe) -> None:
+    order_id = open_shop().check_out().order_id
+    stripe.pay(session_of(order_id))
+    event = event_of(stripe, "checkout.session.completed")
+    copies = [{**event, "id": f"{event['id']}{number}"} for number in range(50)]
+    for copy in copies:
+        assert post_event(copy).status_code == 200
+
+    settled = race([partial(settle_event, event_id=str(copy["id"])) for copy in copies]).values
+
+    assert sorted(settled) == ["completed", *["unchanged"] * 49]
+    work_until_quiet(stripe)
+    books_agree(stripe)
+
+
+LIVES = {
+    "paid": ("pay",),
+    "refused then paid": ("refuse", "pay"),
+    "expired": ("expire",),
+    "debit succeeded": ("pay_async", "settle_async"),
+    "debit failed": ("pay_async", "fail_async"),
+}
+
+
+@pytest.mark.parametrize("seed", ["in order", "reversed", 1, 2])
+@pytest.mark.parametrize("refund", [0, 1_000, CHARGED_MINOR], ids=["", "part", "full"])
+@pytest.mark.parametrize("life", LIVES)
+def test_every_event_twice_and_in_any_order(stripe: Stripe, life: str, refund: int, seed: object) -> None:
+    shop = open_shop()
+    order_id = shop.check_out().order_id
+    session_id = session_of(order_id)
+    for action in LIVES[life]:
+        stripe.do(f"sessions/{session_id}/{action}")
+    is_paid = LIVES[life][-1] in ("pay", "settle_async")
+    if refund and is_paid:
+        stripe.do(f"payments/{session_id}/refund", amount=refund)
+    events = undelivered(stripe)
+    if seed == "reversed":
+        events.reverse()
+    elif isinstance(seed, int):
+        random.Random(seed).shuffle(events)
+
+    for event in events:
+        for _ in range(2):
+            assert post_event(event).status_code == 200
+            work()
+    work_until_quiet(stripe)
+
+    books_agree(stripe)
+    if is_paid:
+        expected = Order.Status.REFUNDED if refund == CHARGED_MINOR else Order.Status.COMPLETED
+    else:
+        expected = Order.Status.FAILED if life == "debit failed" else Order.Status.EXPIRED
+    assert status_of(order_id) == expected
+    kept = is_paid and refund != CHARGED_MINOR
+    assert credit_of(shop) == (LEFT_MINOR if kept else ALL_MINOR, 0)
+    assert Payment.objects.get().refunded_minor == (refund if is_paid else 0)
+    assert breaks() == []
+    with nothing_changes():
+        for event in events:
+            assert post_event(event).json()["duplicate"]
+    if kept:
+        assert Organization.objects.get().status == Organization.Status.ACTIVE
