@@ -11,8 +11,9 @@ from .models.redemption import LIVE_STATUSES
 
 
 def normal_code(text: str) -> str:
-    """The code as it is stored: trimmed, upper-case."""
-    return text.strip().upper()
+    """The code as it is stored: trimmed, upper-case. No letter beyond ASCII becomes one of its letters."""
+    text = text.strip()
+    return text.upper() if text.isascii() else text
 
 
 def codes_with_use() -> QuerySet[PromoCode, PromoCode]:

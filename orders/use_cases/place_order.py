@@ -136,6 +136,9 @@ def _replay(request: Request, *, by: Actor, now: datetime) -> Placed | None:
     if stored is None:
         return None
     if stored.request_hash != request.fingerprint:
+        # What is not there, or is not theirs, comes before the key that was used for something else.
+        find_organization(organization_id=request.tenant_id, user_id=by.user_id)
+        load_basket(plan=request.plan, apps=request.apps, addons=request.addons)
         raise IdempotencyMismatch
     if stored.balance_after_minor is None:
         return _placed(resume_request(order_id=stored.order_id, by=by, now=now), replayed=True)

@@ -1,4 +1,4 @@
-"""Every endpoint of the contract that exists without a card processor, and who may use it."""
+"""Every endpoint of the contract, who may use it, and what it answers while no card processor is configured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,8 @@ READS_ORDERS = frozenset({AUDITOR, SUPERADMIN})
 class Endpoint:
     """A method at a path; `{tenant}`, `{code}` and `{slug}` stand for what each test has made.
 
-    `body` is valid and succeeds with `status`, where its texts are filled in the same way.
+    `body` is valid, its texts are filled in the same way, and `status` is the answer. Of a body where nothing is
+    required an empty one is valid too.
     """
 
     method: str
@@ -27,6 +28,7 @@ class Endpoint:
     body: Mapping[str, Any] | None = None
     status: int = 200
     is_list: bool = False
+    requires_nothing: bool = False
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -60,6 +62,8 @@ CHECKOUT = {
 }
 ORGANIZATION = {"slug": "{slug}", "name": "New", "plan_id": "m", "apps": ["wordpress"], "addons": ["backup"]}
 
+KEYS = {"stripe_secret_key": "sk_test_x", "stripe_webhook_secret": "whsec_x", "stripe_public_key": "pk_test_x"}
+
 ENDPOINTS = [
     Endpoint(method="POST", path="billing/vouchers/issue", may=ISSUES, body=ISSUE),
     Endpoint(method="POST", path="billing/admin/promos", may=ISSUES, body=ISSUE),
@@ -89,6 +93,13 @@ ENDPOINTS = [
     Endpoint(method="DELETE", path="tenant/orgs/{tenant}", may=IDENTIFIED),
     Endpoint(method="GET", path="schema", may=PUBLIC),
     Endpoint(method="GET", path="docs", may=PUBLIC),
+    Endpoint(method="POST", path="billing/portal/{tenant}", may=IDENTIFIED, status=503),
+    Endpoint(method="POST", path="billing/webhook", may=PUBLIC, status=503),
+    Endpoint(method="GET", path="billing/admin/settings", may=frozenset({SUPERADMIN})),
+    # Last: from here on there is a card processor.
+    Endpoint(
+        method="PUT", path="billing/admin/settings", may=frozenset({SUPERADMIN}), body=KEYS, requires_nothing=True
+    ),
 ]
 WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.body is not None]
 LISTS = [endpoint for endpoint in ENDPOINTS if endpoint.is_list]

@@ -61,6 +61,9 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "much too large": (b'{"code": "' + b"x" * 1_000_000 + b'"}', JSON),
 }
 
+# What is no rubbish to an endpoint that requires nothing.
+EMPTY_OBJECTS = ("nothing", "nothing at all", "an empty object", "no member that is known")
+
 NESTED: Any = {"a": [{"b": [{"c": [{}]}]}]}
 # Of the wrong type wherever a text, a flag or a number is meant.
 NEITHER: tuple[Any, ...] = ([], {}, ["x"], {"x": "y"}, NESTED, [[[[]]]], ["x"] * 1000)
@@ -151,6 +154,20 @@ NO_SLUG = (
     *NO_TEXT,
 )
 
+NO_KEY = (
+    None,
+    "nonsense",
+    "sk_test_",
+    "whsec_",
+    "pk_test_",
+    "sk_test_a b",
+    "sk_test_\u00fc",
+    "sk_test_" + "x" * 250,
+    "x" * 100_000,
+    *STRANGE,
+    *NO_TEXT,
+)
+
 _ISSUE: dict[str, Sequence[Any]] = {
     "code": NO_CODE,
     "credit_omr": (None, 0, -1, 0.0001, 1e13, "5", "NaN", True, *NEITHER),
@@ -174,6 +191,9 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
         "addons": NO_REFERENCES,
         "promo_code": ("NEVER", "AB", "x" * 201, "x" * 100_000, *STRANGE, *NO_TEXT),
     },
+    "billing/admin/settings": dict.fromkeys(
+        ("stripe_secret_key", "stripe_webhook_secret", "stripe_public_key"), NO_KEY
+    ),
     "tenant/orgs": {
         "slug": NO_SLUG,
         "name": (None, "", "   ", "x" * 201, "x" * 100_000, *NO_TEXT),

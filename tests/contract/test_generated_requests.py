@@ -49,8 +49,9 @@ BOUNDED = settings(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-# Checkout without credit is refused with 503, which is no failure of ours.
-REFUSED_WITH_503 = "POST /api/billing/checkout"
+# Refused with 503 for want of a card processor, which is no failure of ours.
+MAY_NEED_CARDS = "POST /api/billing/checkout"
+NEED_CARDS = ("POST /api/billing/portal/{tenant_id}", "POST /api/billing/webhook")
 # Takes any text, and answers that it is not available.
 TAKES_ANYTHING = "GET /api/tenant/check-slug/{slug}"
 
@@ -97,7 +98,7 @@ def requested(operation: Operation, mode: GenerationMode, caller: Caller, facts:
             point(case, facts)
         headers = dict(caller.headers)
         answer = case.call(headers=headers)
-        refused = operation.label == REFUSED_WITH_503 and answer.status_code == 503
+        refused = operation.label in (MAY_NEED_CARDS, *NEED_CARDS) and answer.status_code == 503
         case.validate_response(answer, checks=CHECKS[1:] if refused else CHECKS, headers=headers)
         statuses[answer.status_code] += 1
 
@@ -120,5 +121,5 @@ def test_every_answer_is_as_described(shop: None, settings: Any, role: str) -> N
         PromoCodeFactory.create(code="GIFT")
         for mode in kinds_of(operation):
             statuses = requested(operation, mode, caller, facts)
-            if mode is GenerationMode.POSITIVE:
+            if mode is GenerationMode.POSITIVE and operation.label not in NEED_CARDS:
                 assert statuses.keys() & {200, 201, 410}, f"{operation.label} never succeeds: {statuses}"

@@ -64,7 +64,8 @@ def test_the_role_comes_before_the_body(ada: Caller, salim: Caller, endpoint: En
 def test_the_body_is_refused_as_what_it_is(root: Caller, endpoint: Endpoint) -> None:
     with nothing_changes():
         for bad, (_, _, status, code) in BAD_BODIES.items():
-            assert_refused(send(root, endpoint, bad), status, code)
+            if not (endpoint.requires_nothing and bad == "invalid"):
+                assert_refused(send(root, endpoint, bad), status, code)
 
 
 def test_a_body_of_just_256_kib_is_read(anybody: Caller) -> None:

@@ -64,7 +64,7 @@ def test_revenue_counts_active_subscriptions_and_this_months_customers(
 def test_a_subscription_that_is_past_due_is_no_active_one(checkout: Checkout, salim: Caller, acme: str) -> None:
     give_credit(Customer.objects.get(), 9_000)
     checkout()
-    Subscription.objects.update(status="past_due")
+    Subscription.objects.update(status="past_due", past_due_since=datetime.now(UTC))
     body = salim.get("billing/admin/revenue").body
     assert (body["total_mrr_minor"], body["active_subscriptions"]) == (0, 0)
 

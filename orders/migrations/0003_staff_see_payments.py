@@ -36,8 +36,8 @@ def forbid(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("orders", "0006_break_kinds"),
-        ("billing", "0007_staff_see_stripe"),
+        ("orders", "0002_orders_are_placed"),
+        ("billing", "0004_staff_see_stripe"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
     ]
