@@ -59,7 +59,11 @@ check: dev
 
 test: check
 	@.ci/install-chromium
-	@$(VENV) -m pytest -n 2 --cov --cov-report=term
+	@$(VENV) -m pytest -n 2 --cov --cov-report=term $(SLOW:%=--ignore=%)
+
+# The matrix of every failure of Stripe at every step, and kill -9 at each: minutes of their own. CI runs them too.
+test-payments: dev
+	@$(VENV) -m pytest -n 2 $(SLOW)
 
 runtime dev:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON): install Python 3.11 or newer." >&2; exit 1; }

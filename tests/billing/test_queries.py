@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from billing.errors import SubscriptionNotFound
 from billing.models import Customer, Organization, Subscription
@@ -110,7 +111,7 @@ def test_revenue_counts_every_active_subscription_and_the_customers_of_this_mont
     buy(other, "m")
     buy(gone, "m")
     delete_organization(organization_id=gone.id, by=acting(ada))
-    Subscription.objects.filter(organization=other).update(status="past_due")
+    Subscription.objects.filter(organization=other).update(status="past_due", past_due_since=timezone.now())
     CustomerFactory.create(user_id="bob")
     month = datetime(2026, 11, 1, tzinfo=UTC)
     Customer.objects.filter(user_id="ada").update(created_at=month)

@@ -1,6 +1,7 @@
 """A customer with credit and a voucher that cover a part of what they want, and what happens until it is paid."""
 
 import json
+import threading
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -33,6 +34,20 @@ APPLIED_MINOR = 12_340
 CHARGED_MINOR = TOTAL_MINOR - APPLIED_MINOR
 
 WEBHOOK = "/api/billing/webhook"
+# What CONTRACT has Stripe send.
+ENDPOINT_TYPES = (
+    "checkout.session.completed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.async_payment_failed",
+    "checkout.session.expired",
+    "invoice.paid",
+    "invoice.payment_failed",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+    "charge.refunded",
+    "charge.dispute.created",
+)
+_clients = threading.local()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +116,15 @@ def post_event(event: Object, *, secret: str = WEBHOOK_SECRET, client: Client | 
     payload = payload_of(event, how)
     signature = signature_of(payload, secret, how)
     headers = {} if signature is None else {"Stripe-Signature": signature}
-    return (client or Client()).post(WEBHOOK, payload, content_type="application/json", headers=headers)
+    return (client or _own_client()).post(WEBHOOK, payload, content_type="application/json", headers=headers)
+
+
+def _own_client() -> Client:
+    """One for each thread: making one costs more than all that it is made for."""
+    if not hasattr(_clients, "client"):
+        _clients.client = Client()
+    made: Client = _clients.client
+    return made
 
 
 def undelivered(stripe: Stripe) -> list[Object]:
@@ -111,8 +134,8 @@ def undelivered(stripe: Stripe) -> list[Object]:
 
 
 def deliver(stripe: Stripe, *types: str) -> list[str]:
-    """Delivers what was not delivered yet, of these types or all; their ids."""
-    events = [each for each in undelivered(stripe) if not types or each["type"] in types]
+    """Delivers what was not delivered yet, of these types or of all that the endpoint asks for; their ids."""
+    events = [each for each in undelivered(stripe) if each["type"] in (types or ENDPOINT_TYPES)]
     for event in events:
         answer = post_event(event)
         assert answer.status_code == 200, answer.content

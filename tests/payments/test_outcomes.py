@@ -1,25 +1,22 @@
 """How a payment ends: each way, on our books and at Stripe."""
 
-import random
 from datetime import timedelta
-from functools import partial
 from uuid import UUID
 
 import pytest
 from django.utils import timezone
 
-from billing.models import LedgerEntry, Organization, Subscription
+from billing.models import LedgerEntry, Subscription
 from billing.use_cases.post_entry import adjust
 from orders import gateway
 from orders.errors import OrderNotRefundable, PaymentInProgress
-from orders.models import Break, Order, OutboxEvent, Payment, Refund, StripeEvent
+from orders.models import Break, Order, Payment, Refund
 from orders.use_cases.delete_organization import delete_organization
 from orders.use_cases.place_order import place_order
 from orders.use_cases.request_refund import refund_order, send_refund
 from orders.use_cases.settle_event import settle_event
 from orders.use_cases.settle_payment import settle_unpaid
 from tests.concurrency.counting import times_redeemed
-from tests.concurrency.racing import race
 from tests.factories import PlanFactory, acting, actor, give_credit
 from tests.payments.books import books_agree
 from tests.payments.shopping import (
@@ -31,14 +28,11 @@ from tests.payments.shopping import (
     deliver,
     event_of,
     open_shop,
-    post_event,
     session_of,
     status_of,
-    undelivered,
 )
 from tests.payments.stripe_process import Stripe
 from tests.payments.working import sweep, work, work_until_quiet
-from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -333,89 +327,3 @@ def test_another_basket_waits_for_a_session_that_was_just_paid(stripe: Stripe) -
     assert status_of(first.order_id) == Order.Status.COMPLETED
     work_until_quiet(stripe)
     books_agree(stripe)
-
-
-# --- Events: often, at once, in any order ------------------------------------------------------------------
-def test_fifty_deliveries_of_one_event_at_once_settle_it_once(stripe: Stripe) -> None:
-    shop = open_shop()
-    order_id = shop.check_out().order_id
-    stripe.pay(session_of(order_id))
-    event = event_of(stripe, "checkout.session.completed")
-
-    answers = race([partial(post_event, event)] * 50).values
-    assert [answer.status_code for answer in answers] == [200] * 50
-    assert [answer.json()["duplicate"] for answer in answers].count(False) == 1
-    settled = race([partial(settle_event, event_id=event["id"])] * 50).values
-    assert settled == ["completed"] * 50
-
-    assert StripeEvent.objects.count() == 1
-    assert LedgerEntry.objects.filter(order_id=order_id, kind=LedgerEntry.Kind.SPEND).count() == 1
-    assert OutboxEvent.objects.filter(type="order.placed").count() == 1
-    assert Subscription.objects.count() == 1
-    work_until_quiet(stripe)
-    books_agree(stripe)
-
-
-def test_fifty_events_about_one_session_at_once_settle_it_once(stripe: Stripe) -> None:
-    order_id = open_shop().check_out().order_id
-    stripe.pay(session_of(order_id))
-    event = event_of(stripe, "checkout.session.completed")
-    copies = [{**event, "id": f"{event['id']}{number}"} for number in range(50)]
-    for copy in copies:
-        assert post_event(copy).status_code == 200
-
-    settled = race([partial(settle_event, event_id=str(copy["id"])) for copy in copies]).values
-
-    assert sorted(settled) == ["completed", *["unchanged"] * 49]
-    work_until_quiet(stripe)
-    books_agree(stripe)
-
-
-LIVES = {
-    "paid": ("pay",),
-    "refused then paid": ("refuse", "pay"),
-    "expired": ("expire",),
-    "debit succeeded": ("pay_async", "settle_async"),
-    "debit failed": ("pay_async", "fail_async"),
-}
-
-
-@pytest.mark.parametrize("seed", ["in order", "reversed", 1, 2])
-@pytest.mark.parametrize("refund", [0, 1_000, CHARGED_MINOR], ids=["", "part", "full"])
-@pytest.mark.parametrize("life", LIVES)
-def test_every_event_twice_and_in_any_order(stripe: Stripe, life: str, refund: int, seed: object) -> None:
-    shop = open_shop()
-    order_id = shop.check_out().order_id
-    session_id = session_of(order_id)
-    for action in LIVES[life]:
-        stripe.do(f"sessions/{session_id}/{action}")
-    is_paid = LIVES[life][-1] in ("pay", "settle_async")
-    if refund and is_paid:
-        stripe.do(f"payments/{session_id}/refund", amount=refund)
-    events = undelivered(stripe)
-    if seed == "reversed":
-        events.reverse()
-    elif isinstance(seed, int):
-        random.Random(seed).shuffle(events)
-
-    for event in events:
-        for _ in range(2):
-            assert post_event(event).status_code == 200
-            work()
-    work_until_quiet(stripe)
-
-    books_agree(stripe)
-    if is_paid:
-        expected = Order.Status.REFUNDED if refund == CHARGED_MINOR else Order.Status.COMPLETED
-    else:
-        expected = Order.Status.FAILED if life == "debit failed" else Order.Status.EXPIRED
-    assert status_of(order_id) == expected
-    kept = is_paid and refund != CHARGED_MINOR
-    assert credit_of(shop) == (LEFT_MINOR if kept else ALL_MINOR, 0)
-    assert Payment.objects.get().refunded_minor == (refund if is_paid else 0)
-    assert breaks() == []
-    with nothing_changes():
-        for event in events:
-            assert post_event(event).json()["duplicate"]
-    if kept:
-        assert Organization.objects.get().status == Organization.Status.ACTIVE
