@@ -46,13 +46,11 @@ def to_minor(amount: Decimal | int | str, *, currency: str) -> int:
     # Digits, not Decimal's arithmetic: that rounds what has more than 28 of them.
     sign, digits, power = value.as_tuple()
     shift = int(power) + exponent(currency)
-    number = int("".join(map(str, digits)))
-    if shift < 0:
-        number, lost = divmod(number, 10 ** min(-shift, len(digits)))
-        if lost:
-            raise AmountError(f"{currency} has at most {exponent(currency)} decimals")
-        shift = 0
-    minor = number * 10 ** (shift if number else 0)
+    kept = max(len(digits) + min(shift, 0), 0)
+    if any(digits[kept:]):
+        raise AmountError(f"{currency} has at most {exponent(currency)} decimals")
+    number = int("".join(map(str, digits[:kept])) or "0")
+    minor = number * 10 ** (max(shift, 0) if number else 0)
     return within_limit(-minor if sign else minor)
 
 

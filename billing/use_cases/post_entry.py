@@ -66,16 +66,20 @@ def spend(*, customer_id: int, amount_minor: int, order_id: UUID, by: Actor) -> 
     Raises: InvalidAmount, InsufficientCredit, OrderAlreadySpent. Locks: Account. Transaction: joins.
     """
     _positive(amount_minor)
-    return _post(
-        LedgerEntry(
-            account_id=customer_id,
-            kind=LedgerEntry.Kind.SPEND,
-            amount_minor=-amount_minor,
-            reason="order-payment",
-            order_id=order_id,
-        ),
-        by=by,
+    entry = LedgerEntry(
+        account_id=customer_id,
+        kind=LedgerEntry.Kind.SPEND,
+        amount_minor=-amount_minor,
+        reason="order-payment",
+        order_id=order_id,
     )
+    try:
+        return _post(entry, by=by)
+    except InsufficientCredit as error:
+        # The account is asked before the entry's own rules: a second spend finds the credit gone.
+        if LedgerEntry.objects.filter(order_id=order_id, kind=LedgerEntry.Kind.SPEND).exists():
+            raise OrderAlreadySpent from error
+        raise
 
 
 def reverse(*, entry_id: UUID, why: str, by: Actor) -> LedgerEntry:
@@ -108,6 +112,8 @@ def _reverse(entry: LedgerEntry | None, *, why: str, by: Actor) -> LedgerEntry:
         raise EntryNotFound
     with transaction.atomic():
         lock_account(customer_id=entry.account_id)
+        if LedgerEntry.objects.filter(reverses=entry).exists():
+            raise EntryAlreadyReversed
         return _post(
             LedgerEntry(
                 account_id=entry.account_id,

@@ -18,6 +18,10 @@ WITH entry AS (
               ELSE format('the balance went below zero: %s', running) END AS wrong
     FROM entry WHERE version <> place OR balance_after_minor <> running OR running < 0
   UNION ALL
+  SELECT 0, e.account_id, e.version, 'ledger entry ' || e.id, 'its account is missing'
+    FROM billing_ledgerentry AS e
+   WHERE NOT EXISTS (SELECT FROM billing_account AS a WHERE a.customer_id = e.account_id)
+  UNION ALL
   SELECT 2, r.account_id, r.version, 'ledger entry ' || r.id, 'a reversal that does not mirror its entry'
     FROM billing_ledgerentry AS r JOIN billing_ledgerentry AS o ON o.id = r.reverses_id
    WHERE r.amount_minor <> -o.amount_minor OR r.account_id <> o.account_id OR o.kind = 'reversal'
