@@ -10,7 +10,7 @@ MANAGE = $(VENV) manage.py
 # What the checks that need settings and a database run with.
 TEST_SETTINGS = DJANGO_SETTINGS_MODULE=tests.settings DEBUG=1 DATABASE_URL= QASIMA_POSTGRES_CLUSTER=test
 # Minutes of their own; CI runs them as well.
-SLOW = tests/payments/test_fault_matrix.py tests/payments/test_payment_killed.py
+SLOW = tests/payments tests/stripe_sandbox
 # A production that exists nowhere, to see whether Django finds fault with it.
 PRODUCTION_SETTINGS = DJANGO_SETTINGS_MODULE=config.settings DEBUG=0 DEMO=0 ALLOWED_HOSTS=sovereign.example \
 	DATABASE_URL=postgresql://nobody@localhost/none SECRET_KEY=$$(head -c 48 /dev/urandom | base64 | tr -d '\n') \
@@ -22,7 +22,7 @@ PRODUCTION_SETTINGS = DJANGO_SETTINGS_MODULE=config.settings DEBUG=0 DEMO=0 ALLO
 help:
 	@echo "make demo      a whole Sovereign on this machine, with its own PostgreSQL, at http://127.0.0.1:$(PORT)/"
 	@echo "make test      every check and every test but the slow ones"
-	@echo "make test-payments   the slow ones: every failure of Stripe at every step, kill -9 at each"
+	@echo "make test-payments   the slow ones: card payments through every failure of Stripe, and the sandbox"
 	@echo "make check     the checks alone; make format puts the files in order first"
 	@echo "make token SUB=ada EMAIL=ada@example.org ROLE=customer    a bearer token for the demo"
 	@echo "make serve, worker, migrate, seed    the production parts, configured by the environment"
