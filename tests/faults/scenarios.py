@@ -157,14 +157,15 @@ def ordinary_code_exhausted_meanwhile() -> Scenario:
     )
 
 
-def _twin_was_faster(shopping: Shop) -> None:
+def _twin_was_faster(shopping: Shop, *, order_id: UUID | None = None) -> None:
+    """Of another order, which is complete; or of one whose payment is still being asked for."""
     now = timezone.now()
     IdempotencyKey.objects.create(
         customer=shopping.customer,
         key="key",
         request_hash="body",
-        order_id=uuid4(),
-        balance_after_minor=0,
+        order_id=order_id or uuid4(),
+        balance_after_minor=None if order_id else 0,
         created_at=now,
         expires_at=now + timedelta(hours=24),
     )
@@ -190,7 +191,7 @@ def key_used_for_another_body_meanwhile() -> Scenario:
     )
 
 
-def _payment_was_opened(shopping: Shop, *, key: str = "") -> None:
+def _payment_was_opened(shopping: Shop, *, by_twin: bool = False) -> None:
     now = timezone.now()
     order = Order.objects.create(
         customer=shopping.customer,
@@ -213,16 +214,8 @@ def _payment_was_opened(shopping: Shop, *, key: str = "") -> None:
         leased_until=now + timedelta(minutes=2),
         expires_at=now + timedelta(hours=2),
     )
-    if key:
-        IdempotencyKey.objects.create(
-            customer=shopping.customer,
-            key=key,
-            request_hash="body",
-            order_id=order.id,
-            balance_after_minor=None,
-            created_at=now,
-            expires_at=now + timedelta(hours=24),
-        )
+    if by_twin:
+        _twin_was_faster(shopping, order_id=order.id)
 
 
 def payment_opened_meanwhile() -> Scenario:
@@ -241,7 +234,7 @@ def key_in_flight_meanwhile() -> Scenario:
         act=shopping.buy(),
         ends=RequestInProgress,
         held=shopping.held_account,
-        meanwhile=partial(_payment_was_opened, shopping, key="key"),
+        meanwhile=partial(_payment_was_opened, shopping, by_twin=True),
     )
 
 
