@@ -37,12 +37,17 @@ def find_redeemable(*, code: str, customer_id: int | None, now: datetime) -> Pro
     Raises: a PromoProblem, each state its own. One query.
     """
     found = find_code(code, customer_id=customer_id)
-    problem = problem_of(
+    return redeemable(
         found,
         now=now,
         places_free=getattr(found, "places_free", False),
         redeemed=getattr(found, "redeemed_by_customer", False),
     )
-    if found is None or problem is not None:
+
+
+def redeemable(code: PromoCode | None, *, now: datetime, places_free: bool, redeemed: bool) -> PromoCode:
+    """The code, where nothing stands against redeeming it. Raises: a PromoProblem, each state its own. Pure."""
+    problem = problem_of(code, now=now, places_free=places_free, redeemed=redeemed)
+    if code is None or problem is not None:
         raise problem or PromoNotFound()
-    return found
+    return code

@@ -13,6 +13,8 @@ $$ SELECT hashtextextended('promos_promocode:' || promo, 0) $$;
 -- Takes one place, or says false where every place is really taken. The last statement before COMMIT: the
 -- contended row stays locked from here on.
 --
+-- `counters` says 1 where the caller knows that there is one; the way for several is right for any number.
+--
 -- One row: the UPDATE waits for a holder that may still roll back, then looks again (EvalPlanQual).
 -- Several: 1. any row with room that nobody holds; 2. none: wait for the rows with room, one at a time in random
 -- order. A row that was locked and then found full stays locked until the transaction ends, so two such claims
@@ -22,9 +24,6 @@ LANGUAGE plpgsql AS $$
 DECLARE
   candidate bigint;
 BEGIN
-  IF counters IS NULL THEN
-    SELECT count(*) INTO counters FROM promos_promocounter WHERE promo_code_id = promo;
-  END IF;
   IF counters = 1 THEN
     UPDATE promos_promocounter SET used = used + 1 WHERE promo_code_id = promo AND used < quota;
     RETURN FOUND;

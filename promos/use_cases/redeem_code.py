@@ -1,5 +1,6 @@
 """A redemption's life: redeemed at once, or reserved for a payment, then confirmed or released."""
 
+from contextlib import nullcontext
 from datetime import datetime
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.errors import InsufficientCredit, ReasonRequired, refused_by
+from billing.errors import CustomerNotFound, InsufficientCredit, ReasonRequired, refused_by
 from billing.locks import lock_account
 from billing.models import Customer
 from billing.use_cases.ensure_customer import ensure_customer
@@ -17,10 +18,12 @@ from promos.errors import (
     PromoAlreadyRedeemed,
     PromoChanged,
     PromoExhausted,
+    PromoProblem,
     RedemptionNotReserved,
 )
 from promos.locks import claim_place, lock_redemption, return_place, share_code
 from promos.models import PromoCode, Redemption
+from promos.queries import normal_code
 from promos.use_cases.check_eligibility import find_redeemable
 
 # Constraint names of the database → the refusal that each stands for.
@@ -29,24 +32,53 @@ REFUSALS = {
     "promos_promocode_exhausted": PromoExhausted,
     "promos_redemption_once_per_customer": PromoAlreadyRedeemed,
 }
+_REDEEM_REFUSALS = {**REFUSALS, "promos_redeem_customer_known": CustomerNotFound}
 
 
 def redeem(*, code: str, user_id: str, by: Actor, email: str = "", now: datetime | None = None) -> Redemption:
     """Redeems the code outside an order: the redemption and its credit, together or not at all.
 
+    It is tried at once; only where it is refused is it looked why, so that what succeeds is one round trip.
+
     Raises: a PromoProblem, each state its own; PromoChanged where an admin changed the code meanwhile.
-    Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, one statement.
+    Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, one statement; inside
+    another's it is a savepoint.
     """
     moment = now or timezone.now()
+    text = normal_code(code)
+    try:
+        return _redeem(text, user_id=user_id, email=email, by=by, now=moment)
+    except (PromoProblem, PromoChanged, CustomerNotFound):
+        # Said again below, by the state that stands; only the customer's first act comes through.
+        pass
     known = Customer.objects.filter(user_id=user_id).values_list("id", flat=True).first()
-    promo_code = find_redeemable(code=code, customer_id=known, now=moment)
-    customer = ensure_customer(user_id=user_id, email=email)
-    with refused_by(REFUSALS), connection.cursor() as cursor:
+    find_redeemable(code=text, customer_id=known, now=moment)
+    ensure_customer(user_id=user_id, email=email)
+    return _redeem(text, user_id=user_id, email=email, by=by, now=moment)
+
+
+def _redeem(code: str, *, user_id: str, email: str, by: Actor, now: datetime) -> Redemption:
+    joined = transaction.atomic() if connection.in_atomic_block else nullcontext()
+    with refused_by(_REDEEM_REFUSALS), joined, connection.cursor() as cursor:
         cursor.execute(
-            "SELECT promos_redeem(%s, %s, ROW(%s, %s, %s, %s)::billing_actor, %s)",
-            [promo_code.id, customer.id, by.user_id, by.role, by.channel, by.address, moment],
+            "SELECT redemption, promo, customer, granted"
+            " FROM promos_redeem_code(%s, %s, %s, ROW(%s, %s, %s, %s)::billing_actor, %s)",
+            [code, user_id, email, by.user_id, by.role, by.channel, by.address, now],
         )
-    return Redemption.objects.get(promo_code=promo_code, customer=customer, status=Redemption.Status.CONFIRMED)
+        redemption_id, promo_code_id, customer_id, credit_minor = cursor.fetchone()
+    made = Redemption(
+        id=redemption_id,
+        promo_code_id=promo_code_id,
+        customer_id=customer_id,
+        credit_minor=credit_minor,
+        status=Redemption.Status.CONFIRMED,
+        reserved_at=now,
+        confirmed_at=now,
+        release_reason="",
+    )
+    # As the database holds it: what is saved of it later is an update.
+    made._state.adding, made._state.db = False, connection.alias
+    return made
 
 
 def reserve(*, promo_code: PromoCode, customer_id: int, order_id: UUID, now: datetime | None = None) -> Redemption:

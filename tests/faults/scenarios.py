@@ -27,7 +27,7 @@ from orders.errors import (
 )
 from orders.models import AddOn, IdempotencyKey, Order, OrderLine, Payment, Plan
 from orders.use_cases.place_order import Placed, Request, place_order
-from promos.errors import CapBelowUsed, CreditSpent, PromoExhausted, PromoInactive
+from promos.errors import CapBelowUsed, CreditSpent, PromoExhausted, PromoInactive, PromoNotFound
 from promos.models import PromoCode, Redemption
 from promos.use_cases.issue_code import Terms, issue_code
 from promos.use_cases.redeem_code import redeem, release, reserve
@@ -283,6 +283,34 @@ def redeemed_outside_an_order() -> Scenario:
     return Scenario(act=act, ends=Redemption)
 
 
+def redeemed_by_a_newcomer() -> Scenario:
+    user_id = f"newcomer-{next(_numbers)}"
+    act = partial(redeem, code=PromoCodeFactory.create().code, user_id=user_id, by=actor(user_id=user_id))
+    return Scenario(act=act, ends=Redemption)
+
+
+def redeemed_with_another_address() -> Scenario:
+    customer, promo_code = CustomerFactory.create(), PromoCodeFactory.create()
+    act = partial(
+        redeem, code=promo_code.code, user_id=customer.user_id, email="new@example.org", by=acting(customer)
+    )
+    return Scenario(act=act, ends=Redemption)
+
+
+def redeemed_a_code_that_there_is_not() -> Scenario:
+    customer = CustomerFactory.create()
+    return Scenario(
+        act=partial(redeem, code="NO-SUCH-CODE", user_id=customer.user_id, by=acting(customer)), ends=PromoNotFound
+    )
+
+
+def redeemed_a_code_that_is_used_up() -> Scenario:
+    code, customer = _redeemed(max_redemptions=1).promo_code.code, CustomerFactory.create()
+    return Scenario(
+        act=partial(redeem, code=code, user_id=customer.user_id, by=acting(customer)), ends=PromoExhausted
+    )
+
+
 def reserved_for_an_order() -> Scenario:
     customer, promo_code = CustomerFactory.create(), PromoCodeFactory.create(max_redemptions=2)
     act = partial(reserve, promo_code=promo_code, customer_id=customer.pk, order_id=uuid4())
@@ -380,6 +408,11 @@ THROUGH_A_CHECKOUT: tuple[Callable[[], Scenario], ...] = (
     organization_deleted_meanwhile,
     code_paused_meanwhile,
     redeemed_outside_an_order,
+    redeemed_with_another_address,
+    redeemed_a_code_that_there_is_not,
+    redeemed_a_code_that_is_used_up,
+    # Late: a newcomer whose redemption fails has become a customer all the same.
+    redeemed_by_a_newcomer,
     reserved_for_an_order,
     released,
     reversal_of_another_amount,

@@ -41,6 +41,7 @@ OF_A_CHECKOUT = (
     "promos_claim_or_refuse",
     "promos_claim_place",
     "promos_redeem",
+    "promos_redeem_code",
     "billing_post_entry",
 )
 BOUNDARIES = [boundary for name in OF_A_CHECKOUT for boundary in FUNCTIONS[name].boundaries]

@@ -67,6 +67,11 @@ def redeeming(promo: str, owner: str = DAVE, as_of: str = "now()") -> str:
     return f"SELECT promos_redeem({promo}, {owner}, {actor}, {as_of})"
 
 
+def redeeming_code(text: str, user: str = "dave") -> str:
+    actor = "ROW('dave', 'customer', 'api', NULL)::billing_actor"
+    return f"SELECT promos_redeem_code('{text}', '{user}', '', {actor}, now())"
+
+
 def with_terms(changes: str) -> list[str]:
     return [f"UPDATE promos_promocode SET {changes} WHERE code = 'OPEN'"]
 
@@ -109,10 +114,13 @@ CODES: Attacks = {
         redeeming(code("PAUSED")),
         redeeming(code("RETIRED")),
         redeeming("gen_random_uuid()"),
+        redeeming_code("PAUSED"),
+        redeeming_code("NOSUCH"),
         Attack(redeeming(OPEN), with_terms("starts_at = now() + interval '1 second'")),
         Attack(redeeming(OPEN), with_terms("expires_at = now()")),
     ],
-    "promos_promocode_exhausted": [redeeming(FULL)],
+    "promos_promocode_exhausted": [redeeming(FULL), redeeming_code("FULL")],
+    "promos_redeem_customer_known": [redeeming_code("OPEN", "nobody")],
     "promos_promocounter_used_within_quota": [
         f"UPDATE promos_promocounter SET used = used + 1 WHERE promo_code_id = {FULL}",
         f"UPDATE promos_promocounter SET quota = 0 WHERE promo_code_id = {FULL}",
@@ -208,6 +216,8 @@ def test_row_that_attacks_start_from_is_accepted(table: str) -> None:
         changing(CAROL, RELEASE),
         redeeming(OPEN),
         redeeming(WELCOME),
+        redeeming_code("OPEN"),
+        redeeming_code("WELCOME"),
         f"UPDATE promos_promocounter SET used = quota WHERE promo_code_id = {WELCOME}",
     ],
 )
