@@ -1,20 +1,22 @@
-"""What a checkout reads, and what staff read of orders. Each function is one query."""
+"""What the catalog offers, and what staff and payments read of orders. Each function is one query.
 
-from collections.abc import Sequence
+What a checkout decides by is read by one statement of its own: use_cases/look_at_checkout.py.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import BigIntegerField, CharField, Exists, F, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Cast
+from django.db import connection
+from django.db.models import Exists, OuterRef, QuerySet
 
 from billing.errors import DomainError, OrganizationNotFound
-from billing.models import Organization, Subscription
-from billing.models.subscription import ENDED_STATUSES
+from billing.models import Organization
 from promos.models import PromoCode
 
 from .errors import UnknownAddOn, UnknownApp, UnknownPlan
-from .models import AddOn, App, IdempotencyKey, Order, OrderLine, Plan
+from .models import Order, OrderLine
 from .models.basket import Basket, Line
 
 _PLAN, _ADDON, _APP = "plan", "addon", "app"
@@ -25,10 +27,45 @@ _UNKNOWN: dict[str, tuple[type[DomainError], str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Item:
-    """A catalog item that is offered; an app's price is 0."""
+# What the catalog offers of these references, as rows of kind, id, slug, name and price; an app's price is 0. It
+# stands also inside the one statement of a checkout (use_cases/look_at_checkout.py).
+OFFERED = """
+SELECT 'plan' AS kind, id, slug, name, price_minor FROM orders_plan
+ WHERE active AND (id = ANY(%(plan_ids)s::uuid[]) OR slug = ANY(%(plan_slugs)s::text[]))
+UNION ALL
+SELECT 'addon', id, slug, name, price_minor FROM orders_addon
+ WHERE active AND (id = ANY(%(addon_ids)s::uuid[]) OR slug = ANY(%(addon_slugs)s::text[]))
+UNION ALL
+SELECT 'app', id, slug, name, 0 FROM orders_app
+ WHERE active AND (id = ANY(%(app_ids)s::uuid[]) OR slug = ANY(%(app_slugs)s::text[]))
+"""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """Catalog items as a client names them: by id or slug."""
+
+    plans: tuple[str, ...]
+    apps: tuple[str, ...]
+    addons: tuple[str, ...]
+
+    def by_kind(self) -> dict[str, tuple[str, ...]]:
+        return {_PLAN: self.plans, _APP: self.apps, _ADDON: self.addons}
+
+    def parameters(self) -> dict[str, list[str] | list[UUID]]:
+        """Those of `OFFERED`."""
+        found: dict[str, list[str] | list[UUID]] = {}
+        for kind, references in self.by_kind().items():
+            identities = {reference: _uuid(reference) for reference in references}
+            found[f"{kind}_ids"] = [identity for identity in identities.values() if identity is not None]
+            found[f"{kind}_slugs"] = [reference for reference, identity in identities.items() if identity is None]
+        return found
+
+
+class Offer(NamedTuple):
+    """A row of `OFFERED`."""
+
+    kind: str
     id: UUID
     slug: str
     name: str
@@ -40,9 +77,19 @@ def load_basket(*, plan: str, apps: Sequence[str], addons: Sequence[str]) -> Bas
 
     Raises: UnknownPlan, UnknownApp, UnknownAddOn, naming the references. One query.
     """
-    items = _find_items({_PLAN: [plan], _APP: apps, _ADDON: addons})
+    wanted = References(plans=(plan,), apps=tuple(apps), addons=tuple(addons))
+    return price_basket(wanted, _offers(wanted))
+
+
+def price_basket(wanted: References, offers: Iterable[Offer]) -> Basket:
+    """The basket of a plan and what goes with it, at the prices that are offered. Pure.
+
+    Raises: UnknownPlan, UnknownApp, UnknownAddOn, naming the references.
+    """
+    items = _match(wanted, offers)
+    [plan] = items[_PLAN].values()
     return Basket(
-        plan=_line(OrderLine.Kind.PLAN, items[_PLAN][plan]),
+        plan=_line(OrderLine.Kind.PLAN, plan),
         addon_lines=tuple(_line(OrderLine.Kind.ADDON, item) for item in items[_ADDON].values()),
         apps=tuple(items[_APP]),
         addons=tuple(items[_ADDON]),
@@ -56,24 +103,24 @@ def check_references(*, plan: str | None, apps: Sequence[str], addons: Sequence[
     """
     if not (plan or apps or addons):
         return None
-    items = _find_items({_PLAN: [plan] if plan else [], _APP: apps, _ADDON: addons})
+    wanted = References(plans=(plan,) if plan else (), apps=tuple(apps), addons=tuple(addons))
+    items = _match(wanted, _offers(wanted))
     return items[_PLAN][plan].id if plan else None
 
 
-def _find_items(wanted: dict[str, Sequence[str]]) -> dict[str, dict[str, _Item]]:
+def _offers(wanted: References) -> list[Offer]:
+    with connection.cursor() as cursor:
+        cursor.execute(OFFERED, wanted.parameters())
+        return [Offer(*row) for row in cursor.fetchall()]
+
+
+def _match(wanted: References, offers: Iterable[Offer]) -> dict[str, dict[str, Offer]]:
     """By kind, the items that are wanted, each once, under the reference that named it first."""
-    plans, apps, addons = Plan.objects.all(), App.objects.all(), AddOn.objects.all()
-    rows = (
-        _offered(plans, _PLAN, wanted[_PLAN])
-        .union(_offered(addons, _ADDON, wanted[_ADDON]), all=True)
-        .union(_offered(apps, _APP, wanted[_APP]), all=True)
-    )
-    offered: dict[tuple[str, str], _Item] = {}
-    for kind, item_id, slug, name, price_minor in rows:
-        item = _Item(id=item_id, slug=slug, name=name, price_minor=price_minor)
-        offered[kind, str(item_id)] = offered[kind, slug] = item
-    found: dict[str, dict[str, _Item]] = {}
-    for kind, references in wanted.items():
+    offered: dict[tuple[str, str], Offer] = {}
+    for offer in offers:
+        offered[offer.kind, str(offer.id)] = offered[offer.kind, offer.slug] = offer
+    found: dict[str, dict[str, Offer]] = {}
+    for kind, references in wanted.by_kind().items():
         missing = [reference for reference in references if (kind, _normal(reference)) not in offered]
         if missing:
             error, field = _UNKNOWN[kind]
@@ -85,20 +132,8 @@ def _find_items(wanted: dict[str, Sequence[str]]) -> dict[str, dict[str, _Item]]
     return found
 
 
-def _line(kind: OrderLine.Kind, item: _Item) -> Line:
+def _line(kind: OrderLine.Kind, item: Offer) -> Line:
     return Line(kind=kind, item_id=item.id, slug=item.slug, name=item.name, price_minor=item.price_minor)
-
-
-def _offered(
-    items: QuerySet[Plan] | QuerySet[AddOn] | QuerySet[App], kind: str, references: Sequence[str]
-) -> QuerySet[Plan, tuple[str, UUID, str, str, int]]:
-    ids = [identity for identity in map(_uuid, references) if identity is not None]
-    slugs = [reference for reference in references if _uuid(reference) is None]
-    price = Value(0, output_field=BigIntegerField()) if kind == _APP else F("price_minor")
-    rows = items.order_by().filter(Q(id__in=ids) | Q(slug__in=slugs), active=True)
-    return rows.values_list(  # type: ignore[return-value]
-        Cast(Value(kind), CharField()), "id", "slug", "name", Cast(price, BigIntegerField())
-    )
 
 
 def _uuid(reference: str) -> UUID | None:
@@ -126,11 +161,6 @@ def find_organization(*, organization_id: UUID, user_id: str) -> Organization:
     return found
 
 
-def live_subscription(*, organization_id: UUID) -> Subscription | None:
-    """The organization's subscription that has not ended; there is at most one. One query."""
-    return Subscription.objects.filter(organization_id=organization_id).exclude(status__in=ENDED_STATUSES).first()
-
-
 def find_open_order(*, organization_id: UUID) -> Order | None:
     """The organization's order that waits for a payment, with it; there is at most one. One query."""
     return (
@@ -138,11 +168,6 @@ def find_open_order(*, organization_id: UUID) -> Order | None:
         .filter(organization_id=organization_id, status=Order.Status.PENDING)
         .first()
     )
-
-
-def find_answer(*, user_id: str, key: str, now: datetime) -> IdempotencyKey | None:
-    """The stored answer under the customer's key, unless it has expired. One query."""
-    return IdempotencyKey.objects.filter(customer__user_id=user_id, key=key, expires_at__gt=now).first()
 
 
 def orders_for_staff() -> QuerySet[Order, Order]:

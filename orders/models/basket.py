@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from billing.models import Subscription
-
 from .order import OrderLine
 
 
@@ -55,9 +53,18 @@ class Basket:
         """Sorted, so that two baskets compare."""
         return sorted(str(line.item_id) for line in self.addon_lines)
 
-    def is_what(self, subscription: Subscription) -> bool:
+    def is_what(self, subscribed: "Subscribed") -> bool:
         """Whether the subscription is to this plan and these add-ons already."""
-        return subscription.plan_id == self.plan.item_id and subscription.addon_ids == self.addon_ids
+        return subscribed.plan_id == self.plan.item_id and subscribed.addon_ids == self.addon_ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribed:
+    """What an organization is subscribed to; `addon_ids` sorted."""
+
+    id: UUID
+    plan_id: UUID
+    addon_ids: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """A checkout. Decided here, written by one statement: see place_order.sql for the transaction.
 
-1. Price the basket and check all that needs no lock. Nothing is written.
+1. One statement reads all that needs no lock (look_at_checkout.py); the basket is priced and checked. Nothing is
+   written.
 2. One statement writes order, redemption, ledger entries, subscription, invoice, event and job, claims the
    code's place last and commits; or the database refuses it by a constraint's name and nothing was.
 3. What changed between 1 and 2 is looked at again, so that the answer names the state that really stands.
@@ -22,7 +23,6 @@ from psycopg.types.json import Jsonb
 
 from billing.actor import Actor
 from billing.errors import Busy, DomainError, InsufficientCredit, refused_by
-from billing.models import Subscription
 from orders.errors import (
     AlreadySubscribed,
     IdempotencyMismatch,
@@ -34,19 +34,13 @@ from orders.errors import (
 from orders.gateway import is_configured
 from orders.models import Order
 from orders.models.basket import Basket, Request
-from orders.queries import (
-    find_answer,
-    find_open_order,
-    find_organization,
-    live_subscription,
-    load_basket,
-)
+from orders.queries import find_open_order, find_organization
 from orders.use_cases.describe_order import order_placed_data
+from orders.use_cases.look_at_checkout import Look, look_at_checkout
 from orders.use_cases.open_payment import Opened, open_payment
 from orders.use_cases.resolve_payment import resolve_open_payment, resume_request
 from promos.errors import PromoAlreadyRedeemed, PromoChanged
 from promos.models import PromoCode
-from promos.use_cases.check_eligibility import find_redeemable
 from promos.use_cases.redeem_code import REFUSALS as PROMO_REFUSALS
 
 __all__ = ["Placed", "Request", "place_order"]
@@ -90,8 +84,9 @@ def place_order(*, request: Request, by: Actor, now: datetime | None = None) -> 
     moment = now or timezone.now()
     asked = request
     for _ in range(_LOOKS):
+        look = look_at_checkout(request=asked, user_id=by.user_id, now=moment)
         try:
-            return _replay(asked, by=by, now=moment) or _attempt(asked, by=by, now=moment)
+            return _replay(look, by=by) or _attempt(look, by=by)
         except (OrderStale, PromoChanged):
             continue
         except PaymentOpen:
@@ -101,7 +96,7 @@ def place_order(*, request: Request, by: Actor, now: datetime | None = None) -> 
             asked = _without_spent_code(request, resolved)
         except DomainError as refusal:
             # A twin may have done what now stands in the way: then its answer is the answer.
-            replay = _replay(asked, by=by, now=moment)
+            replay = _replay_of_twin(asked, by=by, now=moment)
             if replay is not None:
                 return replay
             if not isinstance(refusal, PromoAlreadyRedeemed):
@@ -129,19 +124,23 @@ def _placed(opened: Opened, *, replayed: bool) -> Placed:
     )
 
 
-def _replay(request: Request, *, by: Actor, now: datetime) -> Placed | None:
+def _replay_of_twin(request: Request, *, by: Actor, now: datetime) -> Placed | None:
     if not request.idempotency_key:
         return None
-    stored = find_answer(user_id=by.user_id, key=request.idempotency_key, now=now)
+    return _replay(look_at_checkout(request=request, user_id=by.user_id, now=now), by=by)
+
+
+def _replay(look: Look, *, by: Actor) -> Placed | None:
+    stored = look.answer
     if stored is None:
         return None
-    if stored.request_hash != request.fingerprint:
+    if stored.request_hash != look.request.fingerprint:
         # What is not there, or is not theirs, comes before the key that was used for something else.
-        find_organization(organization_id=request.tenant_id, user_id=by.user_id)
-        load_basket(plan=request.plan, apps=request.apps, addons=request.addons)
+        look.customer_id()
+        look.basket()
         raise IdempotencyMismatch
     if stored.balance_after_minor is None:
-        return _placed(resume_request(order_id=stored.order_id, by=by, now=now), replayed=True)
+        return _placed(resume_request(order_id=stored.order_id, by=by, now=look.now), replayed=True)
     return Placed(
         order_id=stored.order_id,
         balance_minor=stored.balance_after_minor,
@@ -150,63 +149,41 @@ def _replay(request: Request, *, by: Actor, now: datetime) -> Placed | None:
     )
 
 
-def _attempt(request: Request, *, by: Actor, now: datetime) -> Placed:
-    organization = find_organization(organization_id=request.tenant_id, user_id=by.user_id)
-    basket = load_basket(plan=request.plan, apps=request.apps, addons=request.addons)
-    promo_code = None
-    if request.promo_code:
-        promo_code = find_redeemable(code=request.promo_code, customer_id=organization.customer_id, now=now)
-    subscribed = live_subscription(organization_id=organization.id)
-    if subscribed is not None and basket.is_what(subscribed):
+def _attempt(look: Look, *, by: Actor) -> Placed:
+    request = look.request
+    customer_id, basket, promo_code = look.customer_id(), look.basket(), look.promo_code()
+    if look.subscribed is not None and basket.is_what(look.subscribed):
         raise AlreadySubscribed
     try:
-        return _write(
-            request,
-            basket=basket,
-            customer_id=organization.customer_id,
-            subdomain=organization.slug,
-            replaces=subscribed,
-            promo_code=promo_code,
-            by=by,
-            now=now,
-        )
+        return _write(look, basket=basket, customer_id=customer_id, promo_code=promo_code, by=by)
     except InsufficientCredit as error:
         if not is_configured():
             raise PaymentProcessorNotConfigured from error
     opened = open_payment(
-        organization=organization,
+        organization=find_organization(organization_id=request.tenant_id, user_id=by.user_id),
         basket=basket,
         promo_code=promo_code,
         idempotency_key=request.idempotency_key,
         fingerprint=request.fingerprint,
         by=by,
-        now=now,
+        now=look.now,
     )
     return _placed(opened, replayed=False)
 
 
-def _write(
-    request: Request,
-    *,
-    basket: Basket,
-    customer_id: int,
-    subdomain: str,
-    replaces: Subscription | None,
-    promo_code: PromoCode | None,
-    by: Actor,
-    now: datetime,
-) -> Placed:
+def _write(look: Look, *, basket: Basket, customer_id: int, promo_code: PromoCode | None, by: Actor) -> Placed:
+    request = look.request
     event = order_placed_data(
         basket=basket,
         user_id=by.user_id,
         tenant_id=request.tenant_id,
-        subdomain=subdomain,
+        subdomain=look.subdomain,
         status=Order.Status.COMPLETED,
     )
     params = {
         "customer": customer_id,
         "organization": request.tenant_id,
-        "replaces": replaces.id if replaces else None,
+        "replaces": look.subscribed.id if look.subscribed else None,
         "plan": basket.plan.item_id,
         "apps": Jsonb(basket.apps),
         "addons": Jsonb(basket.addons),
@@ -223,7 +200,7 @@ def _write(
         "role": by.role,
         "channel": by.channel,
         "address": by.address,
-        "now": now,
+        "now": look.now,
     }
     try:
         with refused_by(_REFUSALS), connection.cursor() as cursor:

@@ -1,5 +1,5 @@
 -- T1 of a checkout that credit covers: everything in one statement, so in one transaction and one round trip.
--- Installed by migration orders/0002, called by place_order.py, which decided all there is to decide: prices,
+-- Installed by migration orders/0004, called by place_order.py, which decided all there is to decide: prices,
 -- eligibility, what to say. Here is only what must be true under the locks, and the writes.
 --
 -- Locks, in the service's order: the account, the code's advisory lock (shared), the code's counter as the very
@@ -103,7 +103,8 @@ BEGIN
     NULL)::procrastinate_job_to_defer_v1]);
 
   IF promo IS NOT NULL THEN
-    counters := promos_open_redemption(promo, customer, placed_order, by_actor, as_of);
+    SELECT opened.counters INTO counters
+      FROM promos_open_redemption(promo, customer, placed_order, by_actor, as_of) AS opened;
   END IF;
   IF total > 0 THEN
     INSERT INTO billing_ledgerentry (account_id, kind, amount_minor, reason, order_id,
