@@ -1,11 +1,18 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from django.db.models import Case, Count, F, Value, When
 from django.db.models.functions import Coalesce, TruncMonth
+from psycopg_pool import ConnectionPool
 
 from billing.models import Account, Customer
+from config.database import PooledConnection
+from tests.concurrency.watching import wait_until
+from tests.database import parameters
 
 pytestmark = pytest.mark.django_db
 
@@ -56,3 +63,42 @@ def test_parameters_bound_by_the_server_suit_what_the_orm_makes_of_them(repetiti
     assert Customer.objects.update(email=case) == 1
     assert list(Account.objects.annotate(free=F("balance_minor") - 5 - F("held_minor")).filter(free__gt=1)) == []
     assert [each.email for each in Customer.objects.iterator(chunk_size=1)] == ["yes"]
+
+
+@contextmanager
+def pooled() -> Iterator[PooledConnection]:
+    with PooledConnection.connect(**parameters(connection.settings_dict["NAME"]), autocommit=True) as made:
+        yield made
+
+
+def statements_of(made: PooledConnection) -> str:
+    """The last statement that the server was sent, as it tells itself."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", [made.info.backend_pid])
+        return str(cursor.fetchone()[0])
+
+
+def test_a_connection_that_lives_is_made_sure_of_without_asking() -> None:
+    with pooled() as made:
+        made.execute("SELECT 'before'")
+        ConnectionPool.check_connection(made)
+        assert statements_of(made) == "SELECT 'before'"
+
+
+def test_a_connection_whose_server_process_has_ended_is_found_out() -> None:
+    with pooled() as made:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [made.info.backend_pid])
+        wait_until(made._has_something_to_read, "the server's farewell")
+        with pytest.raises(psycopg.OperationalError):
+            ConnectionPool.check_connection(made)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_was_told_something_is_asked_and_lives() -> None:
+    with pooled() as made:
+        made.execute("LISTEN hearsay")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify('hearsay', 'x')")
+        ConnectionPool.check_connection(made)
+        assert made.execute("SELECT 1").fetchone() == (1,)

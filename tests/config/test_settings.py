@@ -168,7 +168,13 @@ def test_the_database_is_what_the_url_says_with_every_wait_bounded() -> None:
     assert options["options"] == (
         "-c TimeZone=UTC -c lock_timeout=5000 -c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000"
     )
-    assert options["pool"] == {"min_size": 2, "max_size": 16, "timeout": 5, "reconnect_timeout": 2}
+    assert options["pool"] == {
+        "connection_class": "<class 'config.database.PooledConnection'>",
+        "min_size": 2,
+        "max_size": 16,
+        "timeout": 5,
+        "reconnect_timeout": 2,
+    }
     assert (database["ATOMIC_REQUESTS"], database["CONN_HEALTH_CHECKS"]) == (False, True)
 
 
