@@ -4,10 +4,6 @@ from .api import credit, processor_settings, revenue
 
 urlpatterns = [
     path("billing/balance", credit.BalanceView.as_view()),
-    path("billing/subscription", credit.SubscriptionView.as_view()),
-    path("billing/subscription/<str:tenant_id>", credit.SubscriptionView.as_view()),
-    path("billing/invoices", credit.InvoicesView.as_view()),
-    path("billing/invoices/<str:tenant_id>", credit.InvoicesView.as_view()),
     path("billing/admin/revenue", revenue.RevenueView.as_view()),
     path("billing/admin/settings", processor_settings.ProcessorSettingsView.as_view()),
 ]

@@ -5,18 +5,22 @@ What a checkout decides by is read by one statement of its own: use_cases/look_a
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 
 from billing.errors import DomainError, OrganizationNotFound
-from billing.models import Organization
+from billing.models import Organization, Subscription
+from billing.models.subscription import ENDED_STATUSES
 from promos.models import PromoCode
 
 from .errors import UnknownAddOn, UnknownApp, UnknownPlan
-from .models import Order, OrderLine
+from .models import Order, OrderLine, Payment
 from .models.basket import Basket, Line
 
 _PLAN, _ADDON, _APP = "plan", "addon", "app"
@@ -175,3 +179,24 @@ def orders_for_staff() -> QuerySet[Order, Order]:
     return Order.objects.select_related("customer").annotate(
         promo_deleted=Exists(PromoCode.objects.filter(id=OuterRef("promo_code_id"), retired_at__isnull=False))
     )
+
+
+def open_payments(*, now: datetime | None = None) -> QuerySet[Payment, Payment]:
+    """The payments that can be made now, with their orders: Stripe's page is open, and its time is not over."""
+    open_still = Payment.objects.filter(status=Payment.Status.OPEN, expires_at__gt=now or timezone.now())
+    return open_still.select_related("order")
+
+
+def open_payment_of(*, organization_id: UUID) -> Payment | None:
+    """The payment that the organization's month or order waits for; there is at most one. One query."""
+    waiting = open_payments().filter(order__organization_id=organization_id, order__status=Order.Status.PENDING)
+    return waiting.first()
+
+
+def end_of_grace(subscription: Subscription) -> datetime | None:
+    """Unless the month that is due is paid by then, the subscription ends; None where none is due."""
+    since = subscription.past_due_since
+    # Only credit's is known: Stripe counts the days of what it charges itself.
+    if since is None or subscription.status in ENDED_STATUSES:
+        return None
+    return since + timedelta(days=settings.RENEWAL_GRACE_DAYS)

@@ -1,11 +1,15 @@
 from django.urls import path
 
-from .api import catalog, checkout, organizations, portal, staff
+from .api import catalog, checkout, organizations, portal, staff, subscriptions
 from .webhooks import StripeWebhookView
 
 urlpatterns = [
     path("billing/checkout", checkout.CheckoutView.as_view()),
     path("billing/webhook", StripeWebhookView.as_view()),
+    path("billing/subscription", subscriptions.SubscriptionView.as_view()),
+    path("billing/subscription/<str:tenant_id>", subscriptions.SubscriptionView.as_view()),
+    path("billing/invoices", subscriptions.InvoicesView.as_view()),
+    path("billing/invoices/<str:tenant_id>", subscriptions.InvoicesView.as_view()),
     path("billing/portal/<str:tenant_id>", portal.PortalView.as_view()),
     path("billing/admin/orders", staff.OrdersView.as_view()),
     path("billing/admin/events", staff.EventsView.as_view()),

@@ -43,12 +43,13 @@ class Tool(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """A table below a record: rows of ready cells, and the way to all of them."""
+    """A table below a record: rows of ready cells, and the way to all of them; or facts of their own."""
 
     title: str
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[Text]]
-    empty: str
+    columns: Sequence[Column] = ()
+    rows: Sequence[Sequence[Text]] = ()
+    empty: str = ""
+    facts: Sequence[Fact] = ()
     more_title: str = ""
     more_url: str = ""
     notes: Sequence[str] = field(default_factory=tuple)
@@ -117,6 +118,18 @@ _KINDS = {
 def link(text: object, url: str) -> SafeString:
     """A reference to another page of the console."""
     return format_html('<a class="ref" href="{}">{}</a>', url, text)
+
+
+def outward_link(text: object, url: str) -> Text:
+    """A page elsewhere, in a tab of its own; nothing where the address is none of the web."""
+    if not url.startswith(("https://", "http://")):
+        return NOTHING
+    return format_html('<a class="ref" href="{}" target="_blank" rel="noopener noreferrer">{}</a>', url, text)
+
+
+def copyable(text: str) -> SafeString:
+    """A long text on one line, all of which one click selects."""
+    return format_html('<span class="copyable" title="A click selects all of it">{}</span>', text)
 
 
 def code(text: object) -> Text:

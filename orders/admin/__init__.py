@@ -1,5 +1,5 @@
 """The console's pages of this app; importing them registers them."""
 
-from . import catalog, events, jobs, mirrored, orders, payments
+from . import catalog, events, jobs, mirrored, orders, payments, subscriptions
 
-__all__ = ["catalog", "events", "jobs", "mirrored", "orders", "payments"]
+__all__ = ["catalog", "events", "jobs", "mirrored", "orders", "payments", "subscriptions"]

@@ -30,6 +30,7 @@ from billing.admin.display import (
     code,
     link,
     moment,
+    outward_link,
     pretty,
     state_badge,
 )
@@ -189,7 +190,7 @@ class MirroredAdmin(ReadOnlyAdmin):
                 yield Fact(f"{member.replace('_', ' ').capitalize()} at Stripe", stripe_link(document[member], model))
         for title, member in self.addresses.items():
             url = str(document.get(member) or "")
-            yield Fact(title, link("Open", url) if url.startswith(("https://", "http://")) else NOTHING)
+            yield Fact(title, outward_link("Open", url))
         yield Fact("Created (UTC)", self.created_at_stripe(record))
         yield Fact("Mirrored (UTC)", self.mirrored(record))
         yield Fact("Mode", "live" if record.livemode else "test")

@@ -36,9 +36,9 @@ from billing.admin.forms import AmountField, reason_field, refusals_on
 from billing.admin.ledger import ENTRY_COLUMNS, customer_link, customers_like, entry_rows
 from billing.admin.records import organization_link
 from billing.models import LedgerEntry, Subscription
-from orders.admin.payments import refunds_panel
+from orders.admin.payments import refunds_panel, waiting_panel
 from orders.models import Order, OrderLine, OutboxEvent, Payment
-from orders.queries import orders_for_staff
+from orders.queries import open_payments, orders_for_staff
 from orders.use_cases.request_refund import refund_order
 from promos.models import Redemption
 
@@ -119,7 +119,7 @@ class OrderAdmin(ReadOnlyAdmin):
     def credit_amount(self, order: Order) -> Text:
         return amount(order.credit_applied_minor)
 
-    @admin.display(description="Due")
+    @admin.display(description="By card")
     def due_amount(self, order: Order) -> Text:
         return amount(order.amount_due_minor)
 
@@ -129,16 +129,23 @@ class OrderAdmin(ReadOnlyAdmin):
         yield Fact("Organization", self.organization_named(record))
         yield Fact("Voucher", self.voucher(record))
         yield Fact("Total", amount(record.total_minor))
-        yield Fact("Paid from credit", amount(record.credit_applied_minor))
-        yield Fact("Due", amount(record.amount_due_minor))
+        from_credit, by_card = _PARTS.get(record.status, _NOT_TAKEN)
+        yield Fact(from_credit, amount(record.credit_applied_minor))
+        yield Fact(by_card, amount(record.amount_due_minor))
         yield Fact("Placed (UTC)", moment(record.created_at))
         yield Fact("Completed (UTC)", moment(record.completed_at))
+        if record.renews_id:
+            yield Fact("Renews", link("subscription", change_url("billing_subscription", record.renews_id)))
+            yield Fact("Month from (UTC)", moment(record.period_start))
         yield Fact("Apps", ", ".join(map(str, record.apps)) or NOTHING)
         yield Fact("Placed by", f"{record.placed_by_role}, {record.channel}")
         yield Fact("Address", record.address or NOTHING)
         yield Fact("Order id", code(record.pk))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        if record.status == Order.Status.PENDING:
+            for waiting in open_payments().filter(order=record):
+                yield waiting_panel(request, waiting, names_order=False)
         lines = OrderLine.objects.filter(order=record).order_by("position")
         yield Panel(
             title="Lines",
@@ -157,7 +164,8 @@ class OrderAdmin(ReadOnlyAdmin):
         payment = Payment.objects.filter(order=record).first()
         if payment is not None:
             yield _payment_panel(payment)
-            yield refunds_panel(payment)
+            if payment.paid_at:
+                yield refunds_panel(payment)
         yield _consequences(record)
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
@@ -203,6 +211,15 @@ class OrderAdmin(ReadOnlyAdmin):
             " refunded and its subscription ends.",
             danger=True,
         )
+
+
+# What the parts of an order's total are called, by its state.
+_PARTS = {
+    Order.Status.PENDING: ("From credit, held", "Due by card"),
+    Order.Status.COMPLETED: ("Paid from credit", "Paid by card"),
+    Order.Status.REFUNDED: ("Paid from credit", "Paid by card"),
+}
+_NOT_TAKEN = ("From credit, not taken", "By card, not taken")
 
 
 class RefundForm(forms.Form):

@@ -23,15 +23,18 @@ from billing.admin.display import (
     badge,
     change_url,
     code,
+    copyable,
     link,
     moment,
+    outward_link,
     pretty,
     short_id,
     state_badge,
 )
 from billing.admin.forms import ReasonForm, refusals_on
 from billing.admin.ledger import customer_link, order_link
-from orders.models import Break, Payment, Refund, StripeEvent
+from orders.models import Break, Order, Payment, Refund, StripeEvent
+from orders.queries import open_payments
 from orders.use_cases.close_break import close_break
 
 _BREAKS = {
@@ -104,7 +107,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         yield Fact("State", self.state(record))
         yield Fact("Order", self.order_named(record))
         yield Fact("Customer", self.customer_named(record))
-        yield Fact("Charged", self.charged(record))
+        yield Fact("Charged" if record.paid_at else "To be charged", self.charged(record))
         yield Fact("Given back", self.refunded(record))
         yield Fact("Asked (UTC)", self.when(record))
         yield Fact("Session ends (UTC)", moment(record.expires_at))
@@ -117,7 +120,47 @@ class PaymentAdmin(ReadOnlyAdmin):
         yield Fact("Invoice", code(record.stripe_invoice_id))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
-        yield refunds_panel(record)
+        for waiting in open_payments().filter(pk=record.pk):
+            yield waiting_panel(request, waiting)
+        if record.paid_at:
+            yield refunds_panel(record)
+
+
+def sees_links(request: HttpRequest) -> bool:
+    """Whether links to pay are shown: to who may move an order's money, not to who only reads.
+
+    Whoever has such a link acts for the customer: sees what they buy, and leaves the card that later months charge.
+    """
+    return request.user.has_perm("orders.add_refund")
+
+
+def waiting_panel(request: HttpRequest, payment: Payment, *, names_order: bool = True) -> Panel:
+    """What an open payment waits for, until when, and where it is made."""
+    order = payment.order
+    facts = [
+        Fact("Due by card", amount(payment.amount_minor)),
+        Fact("Credit held for it", amount(order.credit_applied_minor)),
+        Fact("For", _cause(order)),
+        Fact("Session ends (UTC)", moment(payment.expires_at)),
+    ]
+    if names_order:
+        facts.append(Fact("Order", order_link(order.pk)))
+    if not sees_links(request):
+        return Panel(title=_WAITING, facts=facts, notes=["A superadmin sees the link to pay."])
+    open_page = outward_link("Open the payment page", payment.session_url)
+    facts += [Fact("Payment page", open_page), Fact("Link for the customer", copyable(payment.session_url))]
+    return Panel(
+        title=_WAITING, facts=facts, notes=["The link is the customer's: whoever has it can pay this order."]
+    )
+
+
+_WAITING = "Waiting for payment"
+
+
+def _cause(order: Order) -> str:
+    if order.kind == Order.Kind.RENEWAL:
+        return f"the month from {order.period_start:%Y-%m-%d}"
+    return "a new order"
 
 
 def refunds_panel(payment: Payment) -> Panel:

@@ -36,6 +36,7 @@ from orders.errors import PaymentProcessorError
 from orders.locks import lock_subscription
 from orders.models import Order, OrderLine, Payment
 from orders.models.charge import split_total
+from orders.queries import end_of_grace
 from orders.use_cases.complete_renewal import RENEWABLE, complete_renewal, due_period, open_invoice
 from orders.use_cases.end_subscriptions import end_subscriptions
 from orders.use_cases.open_payment import LEASE, ask_processor
@@ -153,8 +154,8 @@ def _is_due(subscription: Subscription, *, now: datetime) -> bool:
 
 
 def _grace_is_over(subscription: Subscription, *, now: datetime) -> bool:
-    since = subscription.past_due_since
-    return since is not None and since + timedelta(days=settings.RENEWAL_GRACE_DAYS) <= now
+    end = end_of_grace(subscription)
+    return end is not None and end <= now
 
 
 def _may_be_paid(subscription: Subscription) -> bool:

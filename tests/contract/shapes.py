@@ -72,6 +72,13 @@ def either(*shapes: Shape) -> Callable[[Any], bool]:
 
 
 @dataclass(frozen=True, slots=True)
+class Nullable:
+    """A field that may be null."""
+
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
 class Maybe:
     """A field that may be absent."""
 
@@ -85,6 +92,10 @@ def money(name: str) -> dict[str, Shape]:
 def assert_shape(value: Any, shape: Shape, at: str = "answer") -> None:
     """Asserts that the value has exactly this shape; a list of one shape is an array of such."""
     if isinstance(shape, Maybe):
+        shape = shape.shape
+    if isinstance(shape, Nullable):
+        if value is None:
+            return
         shape = shape.shape
     if isinstance(shape, list):
         assert isinstance(value, list), f"{at} is no array: {value!r}"
@@ -161,6 +172,13 @@ ENTRY = {
     "created_at": moment,
 }
 BALANCE = {**money("credit"), "held_minor": whole, "available_minor": whole, "entries": [ENTRY]}
+OPEN_PAYMENT = {
+    "order_id": identity,
+    "payment_url": text,
+    **money("amount"),
+    "credit_held_minor": whole,
+    "expires_at": moment,
+}
 SUBSCRIPTION = {
     "id": identity,
     "plan_id": identity,
@@ -172,6 +190,9 @@ SUBSCRIPTION = {
     "addon_ids": texts,
     "paid_by": one_of("credit", "stripe"),
     **money("amount"),
+    "past_due_since": either(null, moment),
+    "grace_ends_at": either(null, moment),
+    "open_payment": Nullable(OPEN_PAYMENT),
     "canceled_at": either(null, moment),
     "created_at": moment,
 }
@@ -183,6 +204,8 @@ INVOICE = {
     "period_end": moment,
     "pdf_url": text,
     "created_at": moment,
+    # beyond the contract
+    "open_payment": Nullable(OPEN_PAYMENT),
 }
 ORGANIZATION = {
     "id": identity,

@@ -58,6 +58,7 @@ def test_a_refused_checkout_with_voucher_and_key(checkout: Checkout, acme: str) 
 # Reads, and what is refused for want of an identity or role, by token.
 COSTS = {
     "GET billing/balance": 1,
+    # With one the payment that it waits for is a second query.
     "GET billing/subscription": 1,
     "GET billing/subscription/{tenant}": 1,
     "GET billing/admin/revenue": 2,

@@ -1,0 +1,227 @@
+"""Subscriptions and invoices, and what a month that is not paid waits for."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from billing.admin.base import ReadOnlyAdmin
+from billing.admin.display import (
+    Column,
+    Fact,
+    Panel,
+    Text,
+    Tool,
+    amount,
+    change_url,
+    code,
+    link,
+    list_url,
+    moment,
+    outward_link,
+    short_id,
+    state_badge,
+)
+from billing.admin.ledger import customer_link, customers_like, order_link
+from billing.admin.records import organization_link
+from billing.models import Invoice, Subscription
+from orders.admin.payments import waiting_panel
+from orders.queries import end_of_grace, open_payment_of, open_payments
+
+_SHOWN = 20
+
+
+def _key(term: str) -> UUID | None:
+    try:
+        return UUID(term)
+    except ValueError:
+        return None
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ReadOnlyAdmin):
+    """What organizations are subscribed to."""
+
+    list_display = (
+        "when",
+        "organization_named",
+        "customer_named",
+        "state",
+        "monthly_amount",
+        "paid",
+        "until",
+        "order",
+    )
+    list_filter = ("status", "paid_by")
+    list_select_related = ("customer", "organization")
+    narrow_by = {"customer__user_id": "customer", "organization__slug": "organization"}
+    search_fields = ("id",)
+    search_help_text = "Organization's address; customer's e-mail or user id; subscription or order id"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription, Subscription]:
+        return Subscription.objects.select_related("customer", "organization")
+
+    def found_by(self, term: str) -> Q:
+        found = Q(organization__slug=term.lower()) | Q(customer__in=customers_like(term))
+        key = _key(term)
+        return found | Q(pk=key) | Q(order_id=key) if key else found
+
+    @admin.display(description="Since (UTC)")
+    def when(self, subscription: Subscription) -> Text:
+        return moment(subscription.created_at)
+
+    @admin.display(description="Organization")
+    def organization_named(self, subscription: Subscription) -> Text:
+        return organization_link(subscription.organization)
+
+    @admin.display(description="Customer")
+    def customer_named(self, subscription: Subscription) -> Text:
+        return customer_link(subscription.customer)
+
+    @admin.display(description="State")
+    def state(self, subscription: Subscription) -> Text:
+        return state_badge(subscription.status)
+
+    @admin.display(description="A month")
+    def monthly_amount(self, subscription: Subscription) -> Text:
+        return amount(subscription.amount_minor)
+
+    @admin.display(description="Paid by")
+    def paid(self, subscription: Subscription) -> Text:
+        return subscription.paid_by
+
+    @admin.display(description="Paid until (UTC)")
+    def until(self, subscription: Subscription) -> Text:
+        return moment(subscription.current_period_end)
+
+    @admin.display(description="Order")
+    def order(self, subscription: Subscription) -> Text:
+        return order_link(subscription.order_id)
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("State", self.state(record))
+        yield Fact("Organization", self.organization_named(record))
+        yield Fact("Customer", self.customer_named(record))
+        yield Fact("A month", amount(record.amount_minor))
+        yield Fact("Paid by", record.paid_by)
+        yield Fact("Period from (UTC)", moment(record.current_period_start))
+        yield Fact("Period until (UTC)", moment(record.current_period_end))
+        if record.past_due_since:
+            yield Fact("Past due since (UTC)", moment(record.past_due_since))
+        if ends := end_of_grace(record):
+            yield Fact("Ends unless paid by (UTC)", moment(ends))
+        if record.canceled_at:
+            yield Fact("Cancelled (UTC)", moment(record.canceled_at))
+        yield Fact("Order", order_link(record.order_id))
+        yield Fact("Plan id", code(record.plan_id))
+        if record.stripe_subscription_id:
+            at_stripe = change_url("djstripe_subscription", record.stripe_subscription_id)
+            yield Fact("At Stripe", link(code(record.stripe_subscription_id), at_stripe))
+        yield Fact("Subscription id", code(record.pk))
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        waiting = open_payment_of(organization_id=record.organization_id)
+        if waiting is not None:
+            yield waiting_panel(request, waiting)
+        elif record.status == Subscription.Status.PAST_DUE:
+            yield _unpaid_panel(record)
+        invoices = Invoice.objects.filter(subscription=record).order_by("-period_start", "-pk")[:_SHOWN]
+        yield Panel(
+            title="Invoices",
+            columns=[Column("Month (UTC)"), Column("State"), Column("Order"), Column("Amount", right=True)],
+            rows=[
+                (
+                    link(_period(each), change_url("billing_invoice", each.pk)),
+                    state_badge(each.status),
+                    order_link(each.order_id),
+                    amount(each.amount_minor),
+                )
+                for each in invoices
+            ],
+            empty="Nothing was billed.",
+        )
+
+    def links(self, record: Any) -> Iterable[Tool]:
+        yield Tool("Orders", list_url("orders_order", organization__slug=record.organization.slug))
+
+
+def _unpaid_panel(subscription: Subscription) -> Panel:
+    """A month that is due while no payment is open."""
+    if subscription.paid_by == Subscription.PaidBy.STRIPE:
+        told = "Stripe charges the card again by itself, and has written to the customer."
+    else:
+        told = "No payment page is open now. Credit that covers the month renews it; else a card is asked for again."
+    return Panel(title="Not paid", facts=[Fact("Due", amount(subscription.amount_minor))], notes=[told])
+
+
+def _period(invoice: Invoice) -> str:
+    return f"{invoice.period_start:%Y-%m-%d} to {invoice.period_end:%Y-%m-%d}"
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(ReadOnlyAdmin):
+    """What was billed."""
+
+    list_display = ("when", "organization_named", "customer_named", "state", "billed_amount", "period", "order")
+    list_filter = ("status",)
+    list_select_related = ("customer", "organization")
+    narrow_by = {"customer__user_id": "customer", "organization__slug": "organization"}
+    search_fields = ("id",)
+    search_help_text = "Organization's address; customer's e-mail or user id; invoice or order id"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice, Invoice]:
+        return Invoice.objects.select_related("customer", "organization")
+
+    def found_by(self, term: str) -> Q:
+        found = Q(organization__slug=term.lower()) | Q(customer__in=customers_like(term))
+        key = _key(term)
+        return found | Q(pk=key) | Q(order_id=key) if key else found
+
+    @admin.display(description="Time (UTC)")
+    def when(self, invoice: Invoice) -> Text:
+        return moment(invoice.created_at)
+
+    @admin.display(description="Organization")
+    def organization_named(self, invoice: Invoice) -> Text:
+        return organization_link(invoice.organization)
+
+    @admin.display(description="Customer")
+    def customer_named(self, invoice: Invoice) -> Text:
+        return customer_link(invoice.customer)
+
+    @admin.display(description="State")
+    def state(self, invoice: Invoice) -> Text:
+        return state_badge(invoice.status)
+
+    @admin.display(description="Amount")
+    def billed_amount(self, invoice: Invoice) -> Text:
+        return amount(invoice.amount_minor)
+
+    @admin.display(description="Period (UTC)")
+    def period(self, invoice: Invoice) -> Text:
+        return _period(invoice)
+
+    @admin.display(description="Order")
+    def order(self, invoice: Invoice) -> Text:
+        return order_link(invoice.order_id)
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("State", self.state(record))
+        yield Fact("Amount", amount(record.amount_minor))
+        yield Fact("Organization", self.organization_named(record))
+        yield Fact("Customer", self.customer_named(record))
+        yield Fact("Period (UTC)", self.period(record))
+        yield Fact("Time (UTC)", moment(record.created_at))
+        yield Fact("Order", order_link(record.order_id))
+        url = change_url("billing_subscription", record.subscription_id)
+        yield Fact("Subscription", link(short_id(record.subscription_id), url))
+        yield Fact("PDF", outward_link("Open", record.pdf_url))
+        yield Fact("Invoice id", code(record.pk))
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        if record.status == Invoice.Status.OPEN and record.order_id:
+            for waiting in open_payments().filter(order=record.order_id):
+                yield waiting_panel(request, waiting)

@@ -1,0 +1,102 @@
+"""What a customer sees of subscription and invoices, and of the payment that either waits for.
+
+The link of an open payment goes out by mail as well; here the platform's own pages find it for their customer.
+"""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.api.authentication import principal_of
+from billing.api.fields import MoneyResponseSerializer
+from billing.api.identifiers import path_id
+from billing.api.pagination import page_parameters, page_response, read_page
+from billing.api.schema import refusals
+from billing.errors import OrganizationNotFound, SubscriptionNotFound
+from billing.models import Invoice, Subscription
+from billing.queries import invoices_of, subscription_of
+from orders.queries import end_of_grace, open_payment_of, open_payments
+
+
+class OpenPaymentSerializer(MoneyResponseSerializer):
+    money = ("amount",)
+
+    order_id = serializers.UUIDField()
+    payment_url = serializers.CharField(source="session_url", help_text="The page of Stripe's to pay it on.")
+    credit_held_minor = serializers.IntegerField(
+        source="order.credit_applied_minor", help_text="What credit pays of the order; held until then."
+    )
+    expires_at = serializers.DateTimeField(help_text="Until then the page takes the payment.")
+
+
+class SubscriptionSerializer(MoneyResponseSerializer):
+    money = ("amount",)
+
+    id = serializers.UUIDField()
+    tenant_id = serializers.UUIDField(source="organization_id")
+    plan_id = serializers.UUIDField()
+    addon_ids = serializers.ListField(child=serializers.UUIDField(), help_text="Sorted.")
+    status = serializers.ChoiceField(choices=Subscription.Status.choices)
+    paid_by = serializers.ChoiceField(choices=Subscription.PaidBy.choices)
+    current_period_start = serializers.DateTimeField()
+    current_period_end = serializers.DateTimeField()
+    past_due_since = serializers.DateTimeField(
+        allow_null=True, help_text="When credit first did not cover a month that is due."
+    )
+    grace_ends_at = serializers.DateTimeField(
+        allow_null=True, help_text="Unless the month is paid by then the subscription ends; null where none is due."
+    )
+    open_payment = OpenPaymentSerializer(
+        allow_null=True, help_text="Of the organization's month or order that waits for it; null where none does."
+    )
+    canceled_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class SubscriptionView(APIView):
+    @extend_schema(
+        responses={200: SubscriptionSerializer, **refusals({404: "There is none."})},
+        tags=["credit"],
+        summary="An organization's subscription, or your newest",
+    )
+    def get(self, request: Request, tenant_id: str | None = None) -> Response:
+        organization_id = None if tenant_id is None else path_id(tenant_id, otherwise=SubscriptionNotFound)
+        found: Any = subscription_of(user_id=principal_of(request).user_id, organization_id=organization_id)
+        found.grace_ends_at = end_of_grace(found)
+        found.open_payment = open_payment_of(organization_id=found.organization_id)
+        return Response(SubscriptionSerializer(found).data)
+
+
+class InvoiceSerializer(MoneyResponseSerializer):
+    money = ("amount",)
+
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=Invoice.Status.choices)
+    period_start = serializers.DateTimeField()
+    period_end = serializers.DateTimeField()
+    pdf_url = serializers.CharField()
+    open_payment = OpenPaymentSerializer(allow_null=True, help_text="What pays it; null where it waits for none.")
+    created_at = serializers.DateTimeField()
+
+
+class InvoicesView(APIView):
+    @extend_schema(
+        responses=InvoiceSerializer(many=True),
+        parameters=page_parameters(),
+        tags=["credit"],
+        summary="Your invoices, newest first",
+    )
+    def get(self, request: Request, tenant_id: str | None = None) -> Response:
+        organization_id = None if tenant_id is None else path_id(tenant_id, otherwise=OrganizationNotFound)
+        invoices = invoices_of(user_id=principal_of(request).user_id, organization_id=organization_id)
+        page = read_page(invoices, request=request)
+        unpaid = [each.order_id for each in page.rows if each.status == Invoice.Status.OPEN and each.order_id]
+        waiting = {each.order_id: each for each in open_payments().filter(order__in=unpaid)} if unpaid else {}
+        rows: list[Any] = list(page.rows)
+        for each in rows:
+            each.open_payment = waiting.get(each.order_id)
+        return page_response(page, list(InvoiceSerializer(rows, many=True).data), request=request)
