@@ -15,9 +15,10 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.admin.display import Column, Panel, Text, Tool, amount, list_url
-from billing.models import Account
+from billing.models import Account, Subscription
 from billing.money import display
-from orders.models import Order
+from orders.models import Break, Order, Payment
+from orders.queries import open_payments
 from promos.admin.redemptions import code_link
 from promos.admin.states import State, state_badge, state_of, use_of, with_state
 from promos.models import PromoCode, Redemption
@@ -67,6 +68,12 @@ def _figures(request: HttpRequest, now: datetime) -> Iterator[Figure]:
         yield _orders(midnight)
     if may("billing.view_customer"):
         yield from _credit()
+    if may("orders.view_payment"):
+        yield _payments()
+    if may("billing.view_subscription"):
+        yield _past_due()
+    if may("orders.view_break"):
+        yield _breaks()
     if may("procrastinate.view_procrastinatejob"):
         yield from _jobs()
 
@@ -137,6 +144,37 @@ def _credit() -> Iterator[Figure]:
         value=amount(int(found["held"])),
         note="for payments that are open",
         url=list_url("billing_hold", status__exact="active"),
+    )
+
+
+def _payments() -> Figure:
+    found = open_payments().aggregate(number=Count("pk"), due=Coalesce(Sum("amount_minor"), 0))
+    return Figure(
+        title="Waiting for payment",
+        value=f"{found['number']:,}",
+        note=f"{display(int(found['due']), currency=settings.SOVEREIGN_CURRENCY)} due by card",
+        url=list_url("orders_payment", status__exact=Payment.Status.OPEN.value),
+    )
+
+
+def _past_due() -> Figure:
+    unpaid = Subscription.objects.filter(status=Subscription.Status.PAST_DUE)
+    return Figure(
+        title="Past due",
+        value=f"{unpaid.count():,}",
+        note="subscriptions whose month is not paid",
+        url=list_url("billing_subscription", status__exact=Subscription.Status.PAST_DUE.value),
+    )
+
+
+def _breaks() -> Figure:
+    number = Break.objects.filter(closed_at__isnull=True).count()
+    return Figure(
+        title="Breaks",
+        value=f"{number:,}",
+        note="between Stripe and us, to be looked at",
+        url=list_url("orders_break"),
+        alarming=number > 0,
     )
 
 

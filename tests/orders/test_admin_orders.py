@@ -138,6 +138,9 @@ def test_the_first_page_adds_up(client: Client, order: Order) -> None:
         "Orders today": ("1", "1 completed"),
         "Credit outstanding": ("39.500 OMR", "of 2 customers"),
         "Held": ("0.500 OMR", "for payments that are open"),
+        "Waiting for payment": ("0", "0.000 OMR due by card"),
+        "Past due": ("0", "subscriptions whose month is not paid"),
+        "Breaks": ("0", "between Stripe and us, to be looked at"),
         "Unfinished jobs": ("2", "waiting or running"),  # its organization, and its receipt
         "Failed jobs": ("0", "given up after all attempts"),
     }
@@ -156,7 +159,7 @@ def test_an_empty_sovereign_has_a_first_page(client: Client) -> None:
     assert {value for value, _ in figures(client).values()} == {"0", "0.000 OMR"}
 
 
-@pytest.mark.parametrize(("role", "queries"), [(SUPERADMIN, 11), (AUDITOR, 11), (SOVEREIGN_ADMIN, 6), (NO_ROLE, 4)])
+@pytest.mark.parametrize(("role", "queries"), [(SUPERADMIN, 14), (AUDITOR, 14), (SOVEREIGN_ADMIN, 6), (NO_ROLE, 4)])
 def test_the_first_page_costs_the_same_for_one_order_and_for_many(role: str, queries: int) -> None:
     client = client_of(member(role))
     for number in (1, 20):

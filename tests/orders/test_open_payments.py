@@ -93,6 +93,15 @@ def test_the_subscription_says_since_when_it_is_past_due_and_when_it_ends(past_d
     assert "Ends unless paid by (UTC)" in page and f"{GRACE_END:%Y-%m-%d %H:%M:%S}" in page
 
 
+def test_the_first_page_counts_what_waits_and_leads_there(past_due: Subscription) -> None:
+    client = client_of(member(AUDITOR))
+    figures = {each.title: each for each in client.get(reverse("admin:index")).context["figures"]}
+    waiting, unpaid = figures["Waiting for payment"], figures["Past due"]
+    assert (waiting.value, waiting.note, unpaid.value) == ("1", "6.660 OMR due by card", "1")
+    for figure in (waiting, unpaid):
+        assert len(client.get(figure.url).context["cl"].result_list) == 1
+
+
 def test_staff_find_the_link_of_a_new_order(pending: Order) -> None:
     client = client_of(member(SUPERADMIN))
     for address in staff_pages(pending):
