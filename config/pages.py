@@ -14,6 +14,8 @@ def landing(request: HttpRequest) -> HttpResponse:
         "currency": settings.SOVEREIGN_CURRENCY,
         "demo": settings.DEMO,
         "demo_logins": settings.DEMO_LOGINS,
+        # Where the demo talks to Stripe itself there is no sandbox to look at.
+        "sandbox": settings.STRIPE_API_BASE if settings.STRIPE_API_BASE.startswith("http://") else "",
         "demo_password": settings.DEMO_PASSWORD,
     }
     return render(request, "landing.html", context)

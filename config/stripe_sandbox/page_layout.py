@@ -36,6 +36,7 @@ form.inline button { white-space: nowrap; }
 .notice { border-left: 4px solid #c33; background: #fdf0f0; padding: .6rem .9rem; border-radius: 4px; }
 .exact { white-space: nowrap; }
 .choices { margin-top: 1.25rem; }
+.row { display: flex; flex-wrap: wrap; gap: .5rem; }
 .scroll { overflow-x: auto; }
 code { font-size: .85rem; overflow-wrap: anywhere; }
 a { color: var(--go); }
@@ -47,7 +48,7 @@ def page(title: str, body: str, *, wide: bool = False) -> str:
     """A whole document; `body` is HTML already."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f"<title>{escape(title)} · Stripe sandbox</title><style>{STYLE}</style></head>"
         f'<body><div class="banner" role="note">{BANNER}</div>'
         f"<main{' class=wide' if wide else ''}>{body}</main></body></html>"

@@ -19,13 +19,35 @@ def test_the_landing_page_names_the_sovereign_and_the_ways_in(
     assert client.post("/").status_code == 405
 
 
+@pytest.mark.parametrize(
+    ("path", "texts"),
+    [
+        ("/checkout/success", ("Thank you", "A receipt comes by e-mail", "pays nothing twice")),
+        ("/checkout/cancel", ("Nothing was charged", "order the same again", "stays yours")),
+    ],
+)
+def test_who_comes_back_from_stripe_is_told_what_happens_next(
+    client: Client, settings: Any, path: str, texts: tuple[str, ...]
+) -> None:
+    settings.SOVEREIGN_NAME = "Majan <Telecom>"
+    answer = client.get(path, {"session": "<script>"})
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert "Majan &lt;Telecom&gt;" in page and "<script>" not in page
+    assert all(text in page for text in ("What happens next", *texts))
+    assert client.post(path).status_code == 405
+
+
 def test_the_landing_page_of_the_demo_shows_its_logins(client: Client, settings: Any) -> None:
     settings.DEMO, settings.DEMO_PASSWORD = True, "a password <3"
     page = client.get("/").content.decode()
     assert "This is a demo" in page
+    assert "Stripe sandbox" not in page
     assert "a password &lt;3" in page
     for name, role in settings.DEMO_LOGINS.items():
         assert f"<code>{name}</code>" in page and f"<td>{role}</td>" in page
+    settings.STRIPE_API_BASE = "http://127.0.0.1:9000"
+    assert '<a href="http://127.0.0.1:9000">Stripe sandbox</a>' in client.get("/").content.decode()
 
 
 @pytest.mark.django_db
