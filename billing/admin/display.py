@@ -108,7 +108,9 @@ def state_badge(state: str) -> SafeString:
 
 
 _KINDS = {
-    **dict.fromkeys(("active", "completed", "confirmed", "paid", "succeeded", "delivered"), "good"),
+    **dict.fromkeys(
+        ("active", "completed", "confirmed", "paid", "succeeded", "delivered", "done", "complete"), "good"
+    ),
     **dict.fromkeys(("pending", "provisioning", "reserved", "open", "doing", "trialing", "draft", "todo"), "info"),
     **dict.fromkeys(("past_due", "suspended", "unpaid", "incomplete", "paused", "refunded"), "warn"),
     **dict.fromkeys(("failed", "aborted", "uncollectible"), "bad"),
@@ -140,6 +142,12 @@ def code(text: object) -> Text:
 def short_id(identity: object) -> SafeString:
     """The telling end of an id (the front of a version 7 one is its time); the whole one as its title."""
     return format_html('<code class="mono" title="{}">…{}</code>', identity, str(identity)[-8:])
+
+
+def short_stripe_id(identity: str) -> SafeString:
+    """An id of Stripe's, which may be long: its kind and its telling end; the whole one as its title."""
+    kind, _, rest = identity.rpartition("_")
+    return format_html('<code class="mono" title="{}">{}…{}</code>', identity, f"{kind}_" if kind else "", rest[-8:])
 
 
 def change_url(model: str, pk: object) -> str:

@@ -48,10 +48,10 @@ class KeysForm(forms.Form):
     """New keys; an empty input changes nothing, so clearing has a box of its own."""
 
     stripe_secret_key = _key_field(_TITLES["stripe_secret_key"], secret=True)
-    stripe_webhook_secret = _key_field(_TITLES["stripe_webhook_secret"], secret=True)
-    stripe_public_key = _key_field(_TITLES["stripe_public_key"], secret=False)
     clear_stripe_secret_key = _clear_field(_TITLES["stripe_secret_key"])
+    stripe_webhook_secret = _key_field(_TITLES["stripe_webhook_secret"], secret=True)
     clear_stripe_webhook_secret = _clear_field(_TITLES["stripe_webhook_secret"])
+    stripe_public_key = _key_field(_TITLES["stripe_public_key"], secret=False)
     clear_stripe_public_key = _clear_field(_TITLES["stripe_public_key"])
     reason = reason_field()
 
@@ -124,7 +124,8 @@ def _facts() -> Iterable[Fact]:
     yield Fact("Secret key", _ending(keys.secret_key))
     yield Fact("Webhook secret", _ending(keys.webhook_secret))
     yield Fact("Public key", keys.public_key or NOTHING)
-    yield Fact("Changed (UTC)", moment(keys.updated_at))
+    changed = moment(keys.updated_at) if keys.updated_at else "not yet: the environment's keys count"
+    yield Fact("Changed (UTC)", changed)
 
 
 def _ending(secret: str) -> Text:

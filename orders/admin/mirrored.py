@@ -32,6 +32,7 @@ from billing.admin.display import (
     moment,
     outward_link,
     pretty,
+    short_stripe_id,
     state_badge,
 )
 from billing.admin.filters import one_of
@@ -83,7 +84,7 @@ def stripe_link(value: Any, model: Any) -> Text:
     identity = value.get("id") if isinstance(value, dict) else value
     if not identity:
         return NOTHING
-    return link(code(identity), change_url(f"djstripe_{model._meta.model_name}", quote(identity)))
+    return link(short_stripe_id(identity), change_url(f"djstripe_{model._meta.model_name}", quote(identity)))
 
 
 def shown(value: Any) -> Any:
@@ -149,7 +150,7 @@ class MirroredAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Id at Stripe")
     def stripe_id(self, record: Any) -> Text:
-        return code(record.id)
+        return short_stripe_id(record.id)
 
     @admin.display(description="Created (UTC)")
     def created_at_stripe(self, record: Any) -> Text:
@@ -194,6 +195,7 @@ class MirroredAdmin(ReadOnlyAdmin):
         yield Fact("Created (UTC)", self.created_at_stripe(record))
         yield Fact("Mirrored (UTC)", self.mirrored(record))
         yield Fact("Mode", "live" if record.livemode else "test")
+        yield Fact("Id at Stripe", code(record.id))
 
     def links(self, record: Any) -> Iterable[Tool]:
         url = record.get_stripe_dashboard_url() if settings.STRIPE_API_BASE == STRIPE else ""

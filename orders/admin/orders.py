@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -29,6 +30,7 @@ from billing.admin.display import (
     list_url,
     moment,
     short_id,
+    short_stripe_id,
     state_badge,
 )
 from billing.admin.filters import DayRangeFilter
@@ -150,7 +152,10 @@ class OrderAdmin(ReadOnlyAdmin):
         yield Panel(
             title="Lines",
             columns=[Column("Item"), Column("Kind"), Column("Reference"), Column("A month", right=True)],
-            rows=[(line.name, line.get_kind_display(), code(line.slug), amount(line.price_minor)) for line in lines],
+            rows=[
+                (line.name, _KINDS[OrderLine.Kind(line.kind)], code(line.slug), amount(line.price_minor))
+                for line in lines
+            ],
             empty="It has no line.",
         )
         yield _redemptions(record)
@@ -203,6 +208,8 @@ class OrderAdmin(ReadOnlyAdmin):
             back=here,
             parent=(self.title_of(order), here),
             facts=[
+                Fact("Customer", self.customer_named(order)),
+                Fact("Organization", self.organization_named(order)),
                 Fact("Total", amount(order.total_minor)),
                 Fact("Paid from credit", amount(order.credit_applied_minor)),
                 Fact("Left on the card", amount(left)),
@@ -225,12 +232,13 @@ _NOT_TAKEN = ("From credit, not taken", "By card, not taken")
 class RefundForm(forms.Form):
     """How much goes back to the card; empty means all that is left."""
 
-    card = AmountField(required=False, label="Back to the card", help_text="Empty: everything that is left.")
+    card = AmountField(required=False, help_text="Empty: everything that is left.")
     reason = reason_field(length=200)
 
     def __init__(self, *args: Any, left_minor: int, **options: Any) -> None:
         super().__init__(*args, **options)
         self.left_minor = left_minor
+        self.fields["card"].label = f"Back to the card ({settings.SOVEREIGN_CURRENCY})"
         if not left_minor:
             del self.fields["card"]
 
@@ -241,15 +249,18 @@ class RefundForm(forms.Form):
         return card_minor
 
 
+_KINDS = {OrderLine.Kind.PLAN: "Plan", OrderLine.Kind.ADDON: "Add-on"}
+
+
 def _payment_panel(payment: Payment) -> Panel:
     return Panel(
         title="Card payment",
-        columns=[Column("Asked (UTC)"), Column("State"), Column("Session"), Column("Charged", right=True)],
+        columns=[Column("Asked (UTC)"), Column("State"), Column("Session"), Column("Amount", right=True)],
         rows=[
             (
                 link(moment(payment.requested_at), change_url("orders_payment", payment.pk)),
                 state_badge(payment.status),
-                code(payment.session_id),
+                short_stripe_id(payment.session_id) if payment.session_id else NOTHING,
                 amount(payment.amount_minor),
             )
         ],

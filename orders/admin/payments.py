@@ -1,24 +1,20 @@
-"""Card payments: what was asked of Stripe, what it told, what was given back, and what does not add up."""
+"""Card payments: what was asked of Stripe, what it told, and what was given back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest
 
-from billing.admin.acting import actor_of
-from billing.admin.base import ReadOnlyAdmin, View, find_or_404, form_page
+from billing.admin.base import ReadOnlyAdmin
 from billing.admin.display import (
     NOTHING,
     Column,
     Fact,
     Panel,
     Text,
-    Tool,
     amount,
     badge,
     change_url,
@@ -28,29 +24,11 @@ from billing.admin.display import (
     moment,
     outward_link,
     pretty,
-    short_id,
     state_badge,
 )
-from billing.admin.forms import ReasonForm, refusals_on
 from billing.admin.ledger import customer_link, order_link
-from orders.models import Break, Order, Payment, Refund, StripeEvent
+from orders.models import Order, Payment, Refund, StripeEvent
 from orders.queries import open_payments
-from orders.use_cases.close_break import close_break
-
-_BREAKS = {
-    Break.Kind.OTHER_CURRENCY: "Stripe told an amount in another currency; it was not booked.",
-    Break.Kind.AMOUNT_DIFFERS: "Stripe was paid another amount than it was asked for; the order was not completed.",
-    Break.Kind.UNKNOWN_OBJECT: "Stripe told of something that none of our orders asked for.",
-    Break.Kind.PAID_AFTER_RELEASE: "The money came after the order had ended and its credit was gone: it goes back.",
-    Break.Kind.PAID_TWICE: "A second session was paid for an order that is paid. Refund one at Stripe.",
-    Break.Kind.DISPUTE: "The card's owner disputes the charge. Answer it at Stripe.",
-    Break.Kind.REFUND_FAILED: "Stripe refused a refund. Refund it at Stripe, or pay the customer another way.",
-    Break.Kind.REFUND_DIFFERS: "Stripe gave back another amount than we have booked.",
-    Break.Kind.CREDIT_NOT_SPENT: "A completed order's credit is not in the ledger.",
-    Break.Kind.SESSION_STATE_DIFFERS: "A payment is not what Stripe says: reconcile_stripe --repair settles it.",
-    Break.Kind.SUBSCRIPTION_STATE_DIFFERS: "A subscription is not what Stripe says: reconcile_stripe settles it.",
-    Break.Kind.STRAY_SESSION: "Stripe has a session that nobody waits for. reconcile_stripe --repair closes it.",
-}
 
 
 @admin.register(Payment)
@@ -91,7 +69,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     def state(self, payment: Payment) -> Text:
         return state_badge(payment.status)
 
-    @admin.display(description="Charged")
+    @admin.display(description="Amount")
     def charged(self, payment: Payment) -> Text:
         return amount(payment.amount_minor)
 
@@ -114,10 +92,13 @@ class PaymentAdmin(ReadOnlyAdmin):
         yield Fact("Paid (UTC)", self.paid(record))
         yield Fact("Closed (UTC)", moment(record.closed_at))
         yield Fact("Still to be closed at Stripe", "yes" if record.stray else "no")
-        yield Fact("Session", code(record.session_id))
-        yield Fact("Payment", code(record.payment_intent_id))
-        yield Fact("Subscription", code(record.stripe_subscription_id))
-        yield Fact("Invoice", code(record.stripe_invoice_id))
+        yield Fact("Session at Stripe", code(record.session_id))
+        if record.payment_intent_id:
+            yield Fact("Payment at Stripe", code(record.payment_intent_id))
+        if record.stripe_subscription_id:
+            yield Fact("Subscription at Stripe", code(record.stripe_subscription_id))
+        if record.stripe_invoice_id:
+            yield Fact("Invoice at Stripe", code(record.stripe_invoice_id))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         for waiting in open_payments().filter(pk=record.pk):
@@ -288,107 +269,4 @@ class StripeEventAdmin(ReadOnlyAdmin):
             columns=[Column("Part"), Column("Value")],
             rows=[("payload", pretty(record.payload))],
             empty="",
-        )
-
-
-class OpenFilter(admin.SimpleListFilter):
-    """Open breaks, unless all are asked for."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("closed", "Closed"), ("all", "All")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() == "all":
-            return queryset
-        return queryset.filter(closed_at__isnull=self.value() != "closed")
-
-    def choices(self, changelist: Any) -> Any:
-        first, *others = super().choices(changelist)
-        return [{**first, "display": "Open"}, *others]
-
-
-@admin.register(Break)
-class BreakAdmin(ReadOnlyAdmin):
-    """What a person must look at; closed with a reason, and opened anew where it is still there."""
-
-    noun, nouns = "break", "breaks"
-    list_display = ("when", "kind_named", "object_named", "order_named", "state")
-    list_filter = (OpenFilter, "kind")
-    search_fields = ("object_id",)
-    search_help_text = "Stripe's id, or an order's"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Break, Break]:
-        return Break.objects.all()
-
-    def found_by(self, term: str) -> Q:
-        try:
-            return Q(object_id=term) | Q(order_id=UUID(term))
-        except ValueError:
-            return Q(object_id=term)
-
-    @admin.display(description="Found (UTC)")
-    def when(self, found: Break) -> Text:
-        return moment(found.opened_at)
-
-    @admin.display(description="Break")
-    def kind_named(self, found: Break) -> Text:
-        return found.get_kind_display()
-
-    @admin.display(description="Object")
-    def object_named(self, found: Break) -> Text:
-        return code(found.object_id)
-
-    @admin.display(description="Order")
-    def order_named(self, found: Break) -> Text:
-        return order_link(found.order_id)
-
-    @admin.display(description="State")
-    def state(self, found: Break) -> Text:
-        return badge("closed") if found.closed_at else badge("open", "bad")
-
-    def title_of(self, record: Any) -> str:
-        return f"{record.get_kind_display()} …{record.object_id[-8:]}"
-
-    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
-        yield Fact("State", self.state(record))
-        yield Fact("What it means", _BREAKS[Break.Kind(record.kind)])
-        yield Fact("Object", code(record.object_id))
-        yield Fact("Order", self.order_named(record))
-        yield Fact("Details", pretty(record.details))
-        yield Fact("Found (UTC)", self.when(record))
-        yield Fact("Closed (UTC)", moment(record.closed_at))
-        yield Fact("Closed by", code(record.closed_by))
-
-    def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
-        if record.closed_at is None and request.user.has_perm("orders.change_break"):
-            yield Tool("Close", reverse("admin:orders_break_close", args=[record.pk]))
-
-    def own_views(self) -> Sequence[tuple[str, str, View]]:
-        return [("<uuid:break_id>/close/", "close", self.close_view)]
-
-    def close_view(self, request: HttpRequest, break_id: UUID) -> HttpResponse:
-        """Asks what was done about it, and closes it."""
-        if not request.user.has_perm("orders.change_break"):
-            raise PermissionDenied
-        found = find_or_404(self, request, str(break_id))
-        form = ReasonForm(request.POST if request.method == "POST" else None)
-        here = change_url(self.model_label, found.pk)
-        if form.is_valid():
-            with refusals_on(form):
-                close_break(break_id=found.pk, why=form.cleaned_data["reason"], by=actor_of(request))
-                messages.success(request, "The break is closed.")
-                return HttpResponseRedirect(here)
-        return form_page(
-            self,
-            request,
-            title="Close",
-            form=form,
-            submit="Close this break",
-            back=here,
-            parent=(self.title_of(found), here),
-            facts=[Fact("Break", found.get_kind_display()), Fact("Object", short_id(found.object_id))],
-            warning="Close it when it was dealt with. If it is still there, reconciliation opens it again.",
         )

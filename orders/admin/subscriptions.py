@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from billing.admin.base import ReadOnlyAdmin
 from billing.admin.display import (
+    NOTHING,
     Column,
     Fact,
     Panel,
@@ -23,12 +24,14 @@ from billing.admin.display import (
     moment,
     outward_link,
     short_id,
+    short_stripe_id,
     state_badge,
 )
 from billing.admin.ledger import customer_link, customers_like, order_link
 from billing.admin.records import organization_link
 from billing.models import Invoice, Subscription
 from orders.admin.payments import waiting_panel
+from orders.models import OrderLine
 from orders.queries import end_of_grace, open_payment_of, open_payments
 
 _SHOWN = 20
@@ -105,6 +108,8 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         yield Fact("State", self.state(record))
         yield Fact("Organization", self.organization_named(record))
         yield Fact("Customer", self.customer_named(record))
+        lines = OrderLine.objects.filter(order=record.order_id).order_by("position")
+        yield Fact("To what", ", ".join(lines.values_list("name", flat=True)) or NOTHING)
         yield Fact("A month", amount(record.amount_minor))
         yield Fact("Paid by", record.paid_by)
         yield Fact("Period from (UTC)", moment(record.current_period_start))
@@ -116,10 +121,9 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         if record.canceled_at:
             yield Fact("Cancelled (UTC)", moment(record.canceled_at))
         yield Fact("Order", order_link(record.order_id))
-        yield Fact("Plan id", code(record.plan_id))
         if record.stripe_subscription_id:
             at_stripe = change_url("djstripe_subscription", record.stripe_subscription_id)
-            yield Fact("At Stripe", link(code(record.stripe_subscription_id), at_stripe))
+            yield Fact("At Stripe", link(short_stripe_id(record.stripe_subscription_id), at_stripe))
         yield Fact("Subscription id", code(record.pk))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:

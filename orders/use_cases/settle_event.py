@@ -110,7 +110,11 @@ def _dispute_created(dispute: Object, event: StripeEvent) -> str:
         kind=Break.Kind.DISPUTE,
         object_id=str(dispute["id"]),
         order_id=_order_of_charge(dispute),
-        details={"amount": dispute.get("amount"), "reason": dispute.get("reason")},
+        details={
+            "amount": dispute.get("amount"),
+            "currency": dispute.get("currency"),
+            "reason": dispute.get("reason"),
+        },
     )
     return "dispute"
 

@@ -65,7 +65,11 @@ def settle_paid(*, order_id: UUID, session: Mapping[str, Any], by: Actor) -> str
                 kind=difference,
                 object_id=str(session["id"]),
                 order_id=order.id,
-                details={"asked": payment.amount_minor, "told": session.get("amount_total")},
+                details={
+                    "asked": payment.amount_minor,
+                    "told": session.get("amount_total"),
+                    "currency": session.get("currency"),
+                },
             )
             return difference.value
         if payment.status == Payment.Status.REQUESTED:

@@ -65,7 +65,7 @@ PAGE_QUERIES = {
     "billing_invoice": SHARED + 1,
     "billing_ledgerentry": SHARED + 1,
     "billing_organization": SHARED + 3,  # subscriptions, invoices
-    "billing_subscription": SHARED + 3,  # the payment that it waits for, invoices
+    "billing_subscription": SHARED + 4,  # lines, the payment that it waits for, invoices
     "orders_order": SHARED + 7,  # lines, redemption, entries, payment, subscription, event
     "orders_outboxevent": SHARED + 1,
     "procrastinate_procrastinatejob": SHARED + 2,  # what happened to it

@@ -104,6 +104,29 @@ def test_a_superadmin_closes_a_break_with_a_reason(client: Client) -> None:
     assert (audit.actor_id, audit.reason) == (staff.sub, "answered at Stripe")
 
 
+@pytest.mark.parametrize(
+    ("kind", "details", "texts"),
+    [
+        ("amount_differs", {"asked": 9_000, "told": 8_990, "currency": "omr"}, ["9.000 OMR", "8.990 OMR"]),
+        ("other_currency", {"asked": 9_000, "told": 2_599, "currency": "usd"}, ["9.000 OMR", "25.99 USD", "usd"]),
+        ("dispute", {"amount": 6_660, "currency": "omr", "reason": "not_received"}, ["6.660 OMR", "not received"]),
+        ("refund_differs", {"stripe": 5_000, "ours": 4_000}, ["5.000 OMR", "4.000 OMR"]),
+        ("session_state_differs", {"stripe": "complete paid", "ours": "open"}, ["complete paid", "open"]),
+    ],
+)
+def test_a_break_tells_amounts_with_their_currency(
+    client: Client, kind: str, details: dict[str, object], texts: list[str]
+) -> None:
+    found = record_break(kind=Break.Kind(kind), object_id="cs_test_a1b2c3d4e5f6g7h8", details=details)
+    reader = client_of(member(AUDITOR))
+    page = reader.get(reverse("admin:orders_break_change", args=[found.pk])).content.decode()
+    for text in texts:
+        assert f">{text}<" in page.replace("\n", "").replace("  ", ""), text
+    listed = reader.get(reverse("admin:orders_break_changelist")).content.decode()
+    assert 'title="cs_test_a1b2c3d4e5f6g7h8">cs_test_…e5f6g7h8<' in listed
+    assert kind.replace("_", " ").capitalize() in listed
+
+
 def test_a_superadmin_refunds_a_part_to_the_card(paid: Payment) -> None:
     address = reverse("admin:orders_order_refund", args=[paid.order_id])
     staff = client_of(member(SUPERADMIN))
