@@ -296,6 +296,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": SOVEREIGN_NAME,
     "SITE_SUBHEADER": "Vouchers, credit, orders",
     "SITE_SYMBOL": "confirmation_number",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "billing.admin.appearance.icon"}],
     "SITE_URL": "/",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
