@@ -10,7 +10,7 @@ MANAGE = $(VENV) manage.py
 # What the checks that need settings and a database run with.
 TEST_SETTINGS = DJANGO_SETTINGS_MODULE=tests.settings DEBUG=1 DATABASE_URL= QASIMA_POSTGRES_CLUSTER=test
 # Minutes of their own; CI runs them as well.
-SLOW = tests/payments tests/stripe_sandbox
+SLOW = tests/payments tests/stripe_sandbox tests/browser/test_payment.py
 # A production that exists nowhere, to see whether Django finds fault with it.
 PRODUCTION_SETTINGS = DJANGO_SETTINGS_MODULE=config.settings DEBUG=0 DEMO=0 ALLOWED_HOSTS=sovereign.example \
 	DATABASE_URL=postgresql://nobody@localhost/none SECRET_KEY=$$(head -c 48 /dev/urandom | base64 | tr -d '\n') \
@@ -66,6 +66,7 @@ test: check
 
 # The matrix of every failure of Stripe at every step, and kill -9 at each: minutes of their own. CI runs them too.
 test-payments: dev
+	@.ci/install-chromium
 	@$(VENV) -m pytest -n 2 $(SLOW)
 
 runtime dev:

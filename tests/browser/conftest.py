@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
+
+from billing.models import User
+from tests.console import member
+
+from .looking import PASSWORD, SignIn
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -35,17 +40,40 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=[1280, 390], ids=["desktop", "phone"])
 def page(request: pytest.FixtureRequest, browser: Browser, live_server: LiveServer) -> Iterator[Page]:
-    """An empty page at the server's address; a script that fails on it fails the test."""
+    """An empty page at the server's address; what a script or the browser itself complains of fails the test."""
     width: int = request.param
     context = browser.new_context(base_url=live_server.url, viewport={"width": width, "height": 900})
     page = context.new_page()
     page.set_default_timeout(15_000)
-    failed: list[Error] = []
+    failed: list[str] = []
 
     def note(error: Error) -> None:
-        failed.append(error)
+        failed.append(str(error))
+
+    def note_complaint(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            failed.append(f"{message.text} ({page.url})")
 
     page.on("pageerror", note)
+    page.on("console", note_complaint)
     yield page
     context.close()
     assert failed == []
+
+
+@pytest.fixture
+def sign_in(page: Page) -> SignIn:
+    """Signs a new member of staff of this role in, by the console's own form."""
+
+    def as_member(role: str) -> User:
+        user = member(role)
+        user.set_password(PASSWORD)
+        user.save()
+        page.goto("/admin/")
+        page.get_by_label("Username").fill(user.username)
+        page.locator("#id_password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+        return user
+
+    return as_member

@@ -1,46 +1,20 @@
 """The console in a browser, on a desk and on a phone: a sovereign admin's voucher, an auditor's ledger."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
-from billing.models import AuditEntry, Customer, LedgerEntry, User
+from billing.models import AuditEntry, Customer, LedgerEntry
 from billing.queries import balance_of
 from promos.models import PromoCode
-from tests.console import member, place_orders
+from tests.console import place_orders
 from tests.factories import CustomerFactory, PromoCodeFactory, give_credit
 
+from .looking import SignIn, assert_sound
+
 pytestmark = pytest.mark.django_db(transaction=True)
-
-PASSWORD = "nine-brass-lanterns"
-SignIn = Callable[[str], User]
-
-
-@pytest.fixture
-def sign_in(page: Page) -> SignIn:
-    """Signs a new member of staff of this role in, by the console's own form."""
-
-    def as_member(role: str) -> User:
-        user = member(role)
-        user.set_password(PASSWORD)
-        user.save()
-        page.goto("/admin/")
-        page.get_by_label("Username").fill(user.username)
-        page.locator("#id_password").fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
-        expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-        return user
-
-    return as_member
-
-
-def fits(page: Page) -> bool:
-    """Whether the page is no wider than the window."""
-    wide: bool = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
-    return not wide
 
 
 def test_a_sovereign_admin_issues_pauses_and_retires_a_voucher(page: Page, sign_in: SignIn) -> None:
@@ -61,7 +35,7 @@ def test_a_sovereign_admin_issues_pauses_and_retires_a_voucher(page: Page, sign_
     facts = page.locator(".facts")
     for text in ("Live", "0 of 50", "50.000 OMR", "until 2099-12-31 23:59"):
         expect(facts.get_by_text(text, exact=True)).to_be_visible()
-    assert fits(page)
+    assert_sound(page)
 
     page.get_by_role("link", name="Pause").click()
     page.get_by_label("Reason").fill("Looking into misuse")
@@ -120,7 +94,7 @@ def test_an_auditor_reads_the_ledger_and_has_no_buttons(page: Page, sign_in: Sig
         for name in ("Reverse", "Adjust credit", "Pause", "Retire", "Issue a voucher", "Save", "Delete", "Run"):
             expect(page.get_by_role("button", name=name)).to_have_count(0)
             expect(page.get_by_role("link", name=name)).to_have_count(0)
-        assert fits(page)
+        assert_sound(page)
     page.goto("/admin/billing/ledgerentry/")
     expect(page.locator(".result-list tbody")).to_have_count(2)
 
@@ -139,7 +113,7 @@ def test_a_superadmin_adjusts_credit_after_seeing_what_it_becomes(page: Page, si
     page.get_by_role("button", name="Adjust the credit").click()
     expect(page.get_by_text("The credit of ada@example.org is adjusted by -1.250 OMR.")).to_be_visible()
     assert balance_of(user_id="ada").credit_minor == 48_750
-    assert fits(page)
+    assert_sound(page)
 
 
 def test_the_menu_leads_everywhere(page: Page, sign_in: SignIn) -> None:
@@ -152,4 +126,4 @@ def test_the_menu_leads_everywhere(page: Page, sign_in: SignIn) -> None:
         answer = page.goto(address)
         assert answer is not None
         assert answer.ok
-        assert fits(page)
+        assert_sound(page)

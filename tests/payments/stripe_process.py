@@ -84,6 +84,11 @@ class Stripe:
         told: list[Object] = self._call("GET", f"/_sandbox/requests?{query}")
         return [each for each in told if each["stripe_version"]]
 
+    def attempts(self) -> list[Object]:
+        """Every delivery of an event that was tried, oldest first."""
+        told: list[Object] = self._call("GET", "/_sandbox/attempts")
+        return told
+
     def _call(self, method: str, path: str, *, body: Object | None = None, key: str = "") -> Any:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         data = None if body is None else json.dumps(body).encode()

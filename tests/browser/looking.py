@@ -1,0 +1,28 @@
+"""What tests of pages do and look at in a browser."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, Page
+
+from billing.models import User
+
+PASSWORD = "nine-brass-lanterns"
+SignIn = Callable[[str], User]
+
+
+def assert_sound(page: Page) -> None:
+    """Asserts that the page is no wider than the window and has a title, and its own server's forms a token."""
+    assert page.title().strip()
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    if "/admin/" in page.url:
+        assert page.locator("form[method=post]:not(:has([name=csrfmiddlewaretoken]))").count() == 0
+
+
+def fact(page: Page, title: str) -> Locator:
+    """What a page of the console says under that title."""
+    return page.locator(".facts > div", has=page.get_by_text(title, exact=True)).locator("dd").first
+
+
+def panel(page: Page, title: str) -> Locator:
+    """A table or facts of the console under that heading."""
+    return page.locator(".panel", has=page.get_by_role("heading", name=title, exact=True))
