@@ -47,9 +47,9 @@ def member(role: str) -> User:
     return user
 
 
-def client_of(user: User) -> Client:
+def client_of(user: User, *, enforce_csrf_checks: bool = False) -> Client:
     """A browser at `ADDRESS` in which the user is signed in."""
-    client = Client(REMOTE_ADDR=ADDRESS)
+    client = Client(enforce_csrf_checks, REMOTE_ADDR=ADDRESS)
     client.force_login(user)
     return client
 

@@ -17,6 +17,8 @@ from billing.money import display
 NOTHING = "\N{EN DASH}"
 
 Text = str | SafeString
+# How much of an id's end tells it from others.
+_TELLING = 8
 
 
 class Column(NamedTuple):
@@ -97,6 +99,11 @@ def two_lines(first: object, second: object) -> SafeString:
     return format_html('<span class="lines"><span>{}</span><small>{}</small></span>', first, second)
 
 
+def unbroken(text: str) -> SafeString:
+    """A text that stays on one line."""
+    return format_html('<span class="nowrap">{}</span>', text)
+
+
 def badge(text: str, kind: str = "plain") -> SafeString:
     """A state; `kind` is plain, good, warn, bad or info."""
     return format_html('<span class="badge badge-{}">{}</span>', kind, text)
@@ -141,13 +148,17 @@ def code(text: object) -> Text:
 
 def short_id(identity: object) -> SafeString:
     """The telling end of an id (the front of a version 7 one is its time); the whole one as its title."""
-    return format_html('<code class="mono" title="{}">…{}</code>', identity, str(identity)[-8:])
+    return format_html('<code class="mono" title="{}">…{}</code>', identity, str(identity)[-_TELLING:])
 
 
 def short_stripe_id(identity: str) -> SafeString:
     """An id of Stripe's, which may be long: its kind and its telling end; the whole one as its title."""
     kind, _, rest = identity.rpartition("_")
-    return format_html('<code class="mono" title="{}">{}…{}</code>', identity, f"{kind}_" if kind else "", rest[-8:])
+    if len(rest) <= _TELLING:
+        return format_html('<code class="mono">{}</code>', identity)
+    return format_html(
+        '<code class="mono" title="{}">{}…{}</code>', identity, f"{kind}_" if kind else "", rest[-_TELLING:]
+    )
 
 
 def change_url(model: str, pk: object) -> str:

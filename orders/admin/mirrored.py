@@ -38,6 +38,7 @@ from billing.admin.display import (
 from billing.admin.filters import one_of
 from billing.admin.ledger import customer_link, order_link
 from billing.money import display
+from orders.admin.documents import is_shown, shown
 
 # A stand-in has no dashboard.
 STRIPE = "https://api.stripe.com"
@@ -62,8 +63,6 @@ _KINDS = {
     "refund": mirrored.Refund,
     "subscription": mirrored.Subscription,
 }
-# What lets whoever knows it act for the customer.
-_UNSHOWN = frozenset({"client_secret"})
 
 
 def stripe_amount(document: Mapping[str, Any], member: str) -> Text:
@@ -85,13 +84,6 @@ def stripe_link(value: Any, model: Any) -> Text:
     if not identity:
         return NOTHING
     return link(short_stripe_id(identity), change_url(f"djstripe_{model._meta.model_name}", quote(identity)))
-
-
-def shown(value: Any) -> Any:
-    """A document without what nobody needs to read."""
-    if isinstance(value, dict):
-        return {name: shown(each) for name, each in value.items() if name not in _UNSHOWN}
-    return [shown(each) for each in value] if isinstance(value, list) else value
 
 
 def _order_of(document: Mapping[str, Any]) -> Text:
@@ -190,8 +182,8 @@ class MirroredAdmin(ReadOnlyAdmin):
             if document.get(member):
                 yield Fact(f"{member.replace('_', ' ').capitalize()} at Stripe", stripe_link(document[member], model))
         for title, member in self.addresses.items():
-            url = str(document.get(member) or "")
-            yield Fact(title, outward_link("Open", url))
+            if is_shown(request, member):
+                yield Fact(title, outward_link("Open", str(document.get(member) or "")))
         yield Fact("Created (UTC)", self.created_at_stripe(record))
         yield Fact("Mirrored (UTC)", self.mirrored(record))
         yield Fact("Mode", "live" if record.livemode else "test")
@@ -202,7 +194,7 @@ class MirroredAdmin(ReadOnlyAdmin):
         return [Tool("Open at Stripe", url)] if url else []
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
-        document = pretty(shown(record.stripe_data))
+        document = pretty(shown(request, record.stripe_data))
         yield Panel(title="As Stripe has it", columns=[Column("Document")], rows=[(document,)], empty="")
 
 
@@ -351,7 +343,9 @@ class MirroredEventAdmin(MirroredAdmin):
     def about(self, record: Any) -> Text:
         told = (record.data or {}).get("object") or {}
         model = _KINDS.get(str(told.get("object")))
-        return stripe_link(told, model) if model else code(told.get("id"))
+        if model:
+            return stripe_link(told, model)
+        return short_stripe_id(told["id"]) if told.get("id") else NOTHING
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("Event", self.kind(record))

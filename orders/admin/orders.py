@@ -32,6 +32,8 @@ from billing.admin.display import (
     short_id,
     short_stripe_id,
     state_badge,
+    two_lines,
+    unbroken,
 )
 from billing.admin.filters import DayRangeFilter
 from billing.admin.forms import AmountField, reason_field, refusals_on
@@ -54,8 +56,7 @@ class OrderAdmin(ReadOnlyAdmin):
     list_display = (
         "when",
         "identity",
-        "customer_named",
-        "organization_named",
+        "whose",
         "state",
         "voucher",
         "total_amount",
@@ -98,6 +99,10 @@ class OrderAdmin(ReadOnlyAdmin):
     @admin.display(description="Organization")
     def organization_named(self, order: Order) -> Text:
         return organization_link(order.organization)
+
+    @admin.display(description="Customer")
+    def whose(self, order: Order) -> Text:
+        return two_lines(self.customer_named(order), self.organization_named(order))
 
     @admin.display(description="State")
     def state(self, order: Order) -> Text:
@@ -153,7 +158,7 @@ class OrderAdmin(ReadOnlyAdmin):
             title="Lines",
             columns=[Column("Item"), Column("Kind"), Column("Reference"), Column("A month", right=True)],
             rows=[
-                (line.name, _KINDS[OrderLine.Kind(line.kind)], code(line.slug), amount(line.price_minor))
+                (line.name, unbroken(_KINDS[OrderLine.Kind(line.kind)]), code(line.slug), amount(line.price_minor))
                 for line in lines
             ],
             empty="It has no line.",

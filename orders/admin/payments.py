@@ -27,6 +27,7 @@ from billing.admin.display import (
     state_badge,
 )
 from billing.admin.ledger import customer_link, order_link
+from orders.admin.documents import sees_links, shown
 from orders.models import Order, Payment, Refund, StripeEvent
 from orders.queries import open_payments
 
@@ -105,14 +106,6 @@ class PaymentAdmin(ReadOnlyAdmin):
             yield waiting_panel(request, waiting)
         if record.paid_at:
             yield refunds_panel(record)
-
-
-def sees_links(request: HttpRequest) -> bool:
-    """Whether links to pay are shown: to who may move an order's money, not to who only reads.
-
-    Whoever has such a link acts for the customer: sees what they buy, and leaves the card that later months charge.
-    """
-    return request.user.has_perm("orders.add_refund")
 
 
 def waiting_panel(request: HttpRequest, payment: Payment, *, names_order: bool = True) -> Panel:
@@ -267,6 +260,6 @@ class StripeEventAdmin(ReadOnlyAdmin):
         yield Panel(
             title="Content",
             columns=[Column("Part"), Column("Value")],
-            rows=[("payload", pretty(record.payload))],
+            rows=[("payload", pretty(shown(request, record.payload)))],
             empty="",
         )

@@ -26,6 +26,8 @@ from billing.admin.display import (
     short_id,
     short_stripe_id,
     state_badge,
+    two_lines,
+    unbroken,
 )
 from billing.admin.ledger import customer_link, customers_like, order_link
 from billing.admin.records import organization_link
@@ -50,8 +52,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
 
     list_display = (
         "when",
-        "organization_named",
-        "customer_named",
+        "whose",
         "state",
         "monthly_amount",
         "paid",
@@ -84,6 +85,10 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     def customer_named(self, subscription: Subscription) -> Text:
         return customer_link(subscription.customer)
 
+    @admin.display(description="Customer")
+    def whose(self, subscription: Subscription) -> Text:
+        return two_lines(self.customer_named(subscription), self.organization_named(subscription))
+
     @admin.display(description="State")
     def state(self, subscription: Subscription) -> Text:
         return state_badge(subscription.status)
@@ -109,7 +114,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         yield Fact("Organization", self.organization_named(record))
         yield Fact("Customer", self.customer_named(record))
         lines = OrderLine.objects.filter(order=record.order_id).order_by("position")
-        yield Fact("To what", ", ".join(lines.values_list("name", flat=True)) or NOTHING)
+        yield Fact("Plan and add-ons", ", ".join(lines.values_list("name", flat=True)) or NOTHING)
         yield Fact("A month", amount(record.amount_minor))
         yield Fact("Paid by", record.paid_by)
         yield Fact("Period from (UTC)", moment(record.current_period_start))
@@ -161,8 +166,8 @@ def _unpaid_panel(subscription: Subscription) -> Panel:
     return Panel(title="Not paid", facts=[Fact("Due", amount(subscription.amount_minor))], notes=[told])
 
 
-def _period(invoice: Invoice) -> str:
-    return f"{invoice.period_start:%Y-%m-%d} to {invoice.period_end:%Y-%m-%d}"
+def _period(invoice: Invoice) -> Text:
+    return unbroken(f"{invoice.period_start:%Y-%m-%d} to {invoice.period_end:%Y-%m-%d}")
 
 
 @admin.register(Invoice)

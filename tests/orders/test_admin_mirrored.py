@@ -9,10 +9,12 @@ from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from djstripe import models as mirrored
 
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import Customer
+from orders.models import StripeEvent
 from orders.use_cases.mirror_event import mirror_event
 from tests.console import client_of, member
 from tests.factories import CustomerFactory
@@ -138,6 +140,24 @@ def test_pages_lead_to_one_another_and_to_our_customer() -> None:
         reverse("admin:billing_customer_change", args=[ada.pk]),
     ):
         assert f'href="{url}"' in page
+
+
+def test_a_page_that_takes_money_is_shown_to_who_may_move_it_and_not_to_auditors() -> None:
+    invoice = mirrored.Invoice.objects.get(id="in_A")
+    invoice.stripe_data |= {"status": "open", "hosted_invoice_url": "https://pay.example/i/1"}
+    invoice.save()
+    told = StripeEvent.objects.create(
+        id="evt_A",
+        type="invoice.payment_failed",
+        payload={"data": {"object": {"hosted_invoice_url": "https://pay.example/i/1", "client_secret": "pi_secret"}}},
+        occurred_at=timezone.now(),
+    )
+    for role, found in ((SUPERADMIN, True), (AUDITOR, False)):
+        client = client_of(member(role))
+        for address in (page_of("invoice"), reverse("admin:orders_stripeevent_change", args=[told.pk])):
+            page = client.get(address).content.decode()
+            assert ("https://pay.example/i/1" in page) is found
+            assert "pi_secret" not in page
 
 
 def test_what_lets_others_pay_in_a_customers_name_is_not_shown() -> None:

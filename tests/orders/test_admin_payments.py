@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN, system_actor
-from billing.models import AuditEntry, Customer, Organization
+from billing.models import AuditEntry, Customer, LedgerEntry, Organization
 from billing.queries import balance_of
 from orders.models import Break, Order, Payment, Refund, StripeEvent
 from orders.use_cases.record_break import record_break
@@ -162,6 +162,24 @@ def test_an_order_that_credit_paid_gives_the_credit_back(buy: Buy, ada: Customer
     order = Order.objects.get(id=placed.order_id)
     assert order.status == Order.Status.REFUNDED
     assert balance_of(user_id="ada").credit_minor == before + order.total_minor
+
+
+def test_what_moves_money_is_asked_on_a_page_and_done_by_its_form_alone(paid: Payment, ada: Customer) -> None:
+    give_credit(ada, 5_000)
+    entry = LedgerEntry.objects.latest("pk")
+    found = record_break(kind=Break.Kind.DISPUTE, object_id="dp_1")
+    staff = client_of(member(SUPERADMIN), enforce_csrf_checks=True)
+    for name, key in (
+        ("orders_order_refund", paid.order_id),
+        ("orders_break_close", found.pk),
+        ("billing_customer_adjust", ada.pk),
+        ("billing_ledgerentry_reverse", entry.pk),
+    ):
+        address = reverse(f"admin:{name}", args=[key])
+        with nothing_changes():
+            page = staff.get(address, {"reason": "by a link", "confirmed": "yes"}).content.decode()
+            assert '<form method="post"' in page and "csrfmiddlewaretoken" in page
+            assert staff.post(address, {"reason": "forged"}).status_code == HTTPStatus.FORBIDDEN
 
 
 @pytest.mark.parametrize("role", [AUDITOR, SOVEREIGN_ADMIN])
