@@ -10,6 +10,7 @@ decision.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -35,6 +36,10 @@ class Refused(Exception):
     """Stripe answered that it will not; nothing was made."""
 
 
+class CustomerUnknown(Refused):
+    """Stripe knows no customer by the id that was asked with: deleted there, or of another account."""
+
+
 class Unanswered(Exception):
     """Nobody knows whether Stripe did it."""
 
@@ -43,13 +48,24 @@ class NotConfigured(Exception):
     """There is no secret key."""
 
 
+class Debit(StrEnum):
+    """What became of a payment by a method that takes days."""
+
+    PROCESSING = "processing"
+    PAID = "paid"
+    FAILED = "failed"
+
+
+_DEBITS = {"succeeded": Debit.PAID, "requires_payment_method": Debit.FAILED, "canceled": Debit.FAILED}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRequest:
     """A Checkout Session to ask for: the lines' full prices by the month, credit off the first month only; or, where
     it is not recurring, the lines' prices once.
 
     Amounts in the currency's smallest unit. The same order always asks with the same values: Stripe refuses a key
-    that comes back with others.
+    that comes back with others. One whose customer was replaced asks under a key of its own.
     """
 
     order_id: UUID
@@ -78,21 +94,23 @@ def is_configured() -> bool:
     return bool(processor_keys().secret_key)
 
 
-def create_customer(*, user_id: str, email: str, order_id: UUID) -> str:
+def create_customer(*, user_id: str, email: str, order_id: UUID, instead_of: str = "") -> str:
     """Stripe's id of a customer of ours, made for an order, under its key.
 
     A key of the customer's own would keep every one of their orders waiting a day for an answer of 500, which Stripe
-    gives again. Raises: Refused, Unanswered, NotConfigured.
+    gives again. Args: instead_of: an id that Stripe does not know any more; the order's first key may lead to it.
+    Raises: Refused, Unanswered, NotConfigured.
     """
     params: dict[str, Any] = {"metadata": {"user_id": user_id}}
     if email:
         params["email"] = email
-    made = _ask(lambda client: client.v1.customers.create(params, _key(f"customer-{order_id}")))  # type: ignore[arg-type]
+    key = f"customer-{order_id}-{instead_of}" if instead_of else f"customer-{order_id}"
+    made = _ask(lambda client: client.v1.customers.create(params, _key(key)))  # type: ignore[arg-type]
     return made.id
 
 
 def create_session(asked: SessionRequest) -> Session:
-    """Opens the order's session, or finds it again. Raises: Refused, Unanswered, NotConfigured."""
+    """Opens the order's session, or finds it again. Raises: Refused, CustomerUnknown, Unanswered, NotConfigured."""
     params = _session_params(asked)
     if asked.credit_minor:
         coupon = _ask(
@@ -109,8 +127,10 @@ def create_session(asked: SessionRequest) -> Session:
             )
         )
         params["discounts"] = [{"coupon": coupon.id}]
+    # A key stands for what it was first used with, a refusal too: another customer needs another.
+    key = f"session-{asked.order_id}-{asked.customer_id}"
     made = _ask(
-        lambda client: client.v1.checkout.sessions.create(params, _key(f"session-{asked.order_id}"))  # type: ignore[arg-type]
+        lambda client: client.v1.checkout.sessions.create(params, _key(key))  # type: ignore[arg-type]
     )
     return session_from(made.to_dict())
 
@@ -171,10 +191,28 @@ def payment_intent_of(*, invoice_id: str) -> str:
     """The payment that settled an invoice; empty where there is none. Raises: Refused, Unanswered, NotConfigured."""
     found = _ask(lambda client: client.v1.invoice_payments.list({"invoice": invoice_id, "status": "paid"}))
     for each in found.data:
-        intent = each.payment.payment_intent
-        if intent:
-            return intent if isinstance(intent, str) else intent.id
+        if each.payment.payment_intent:
+            return reference_id(each.payment.payment_intent)
     return ""
+
+
+def debit_of(session: Session) -> Debit:
+    """How a payment that takes days has gone so far: the session stays complete and unpaid after a failed one.
+
+    Raises: Refused, Unanswered, NotConfigured.
+    """
+    intent_id = reference_id(session.raw.get("payment_intent"))
+    if not intent_id:
+        invoice_id = reference_id(session.raw.get("invoice"))
+        found = _ask(lambda client: client.v1.invoice_payments.list({"invoice": invoice_id})).data
+        if any(each.status == "paid" for each in found):
+            return Debit.PAID
+        intents = [reference_id(each.payment.payment_intent) for each in found if each.payment.payment_intent]
+        if not intents:
+            return Debit.PROCESSING
+        intent_id = intents[0]
+    status = _ask(lambda client: client.v1.payment_intents.retrieve(intent_id)).status
+    return _DEBITS.get(status, Debit.PROCESSING)
 
 
 def cancel_subscription(subscription_id: str) -> None:
@@ -215,7 +253,7 @@ def retrieve_subscription(subscription_id: str) -> Mapping[str, Any]:
 
 
 def create_portal_session(*, customer_id: str, return_url: str) -> str:
-    """The address of a billing-portal session. Raises: Refused, Unanswered, NotConfigured."""
+    """The address of a billing-portal session. Raises: Refused, CustomerUnknown, Unanswered, NotConfigured."""
     made = _ask(
         lambda client: client.v1.billing_portal.sessions.create({"customer": customer_id, "return_url": return_url})
     )
@@ -260,6 +298,13 @@ def session_from(told: Mapping[str, Any]) -> Session:
     )
 
 
+def reference_id(reference: Any) -> str:
+    """Stripe's references are ids, or the objects themselves where they were expanded."""
+    if isinstance(reference, Mapping | stripe.StripeObject):
+        reference = reference["id"]
+    return str(reference or "")
+
+
 def _key(name: str) -> Any:
     return {"idempotency_key": name}
 
@@ -284,5 +329,7 @@ def _failure(error: stripe.StripeError) -> Refused | Unanswered:
     """Stripe's error, without its text: it may quote a key or a card."""
     what = f"{type(error).__name__} {error.http_status or ''} {error.code or ''}".strip()
     status = error.http_status or 0
-    definite = status in _CONSIDERED and not isinstance(error, stripe.IdempotencyError)
-    return Refused(what) if definite else Unanswered(what)
+    if status not in _CONSIDERED or isinstance(error, stripe.IdempotencyError):
+        return Unanswered(what)
+    is_customer = error.code == "resource_missing" and getattr(error, "param", None) == "customer"
+    return CustomerUnknown(what) if is_customer else Refused(what)

@@ -44,6 +44,9 @@ class PortalView(APIView):
             url = gateway.create_portal_session(
                 customer_id=organization.customer.stripe_customer_id, return_url=settings.CHECKOUT_SUCCESS_URL
             )
+        except gateway.CustomerUnknown as error:
+            # Deleted at Stripe, or of another account: the next checkout makes a new one.
+            raise ProcessorCustomerNotFound from error
         except (gateway.Refused, gateway.Unanswered, gateway.NotConfigured) as error:
             raise PortalFailed from error
         return Response({"portal_url": url})

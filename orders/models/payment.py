@@ -40,6 +40,13 @@ class Payment(models.Model):
     requested_at = models.DateTimeField(db_default=Now())
     leased_until = models.DateTimeField(help_text="Until then a process may still be asking Stripe.")
     expires_at = models.DateTimeField(help_text="The session's end, as Stripe is asked for it.")
+    stripe_customer_id = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Stripe's customer that the session is asked for, noted first: every try asks for the same.",
+    )
     session_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where known
     session_url = models.TextField(blank=True, default="", db_default="")
     stray = models.BooleanField(

@@ -24,7 +24,7 @@ from billing.errors import refused_by
 from billing.locks import lock_account
 from billing.models import Account, Invoice, Organization
 from billing.use_cases.hold_credit import hold, release
-from billing.use_cases.link_processor_customer import link_processor_customer
+from billing.use_cases.link_processor_customer import link_processor_customer, replace_processor_customer
 from orders import gateway
 from orders.errors import AmountNotChargeable, OrderStale, PaymentOpen, PaymentProcessorError
 from orders.locks import lock_order
@@ -86,7 +86,7 @@ def ask_processor(*, order_id: UUID, by: Actor) -> Opened:
     """
     order = Order.objects.select_related("payment", "customer").get(id=order_id)
     try:
-        session = gateway.create_session(_asked(order))
+        session = _create_session(order, by=by)
     except (gateway.Refused, gateway.NotConfigured) as error:
         undo_checkout(order_id=order_id, by=by, why=f"processor refused: {error}")
         raise PaymentProcessorError from error
@@ -104,12 +104,12 @@ def find_session(order: Order, *, now: datetime) -> gateway.Session | None:
     forgotten after a day or stand for an answer of 500, the customer's sessions are looked through.
     Raises: gateway.Unanswered, gateway.NotConfigured.
     """
-    customer_id = order.customer.stripe_customer_id
+    customer_id = order.payment.stripe_customer_id or order.customer.stripe_customer_id
     if not customer_id:
         # It is noted before a session is asked for.
         return None
     try:
-        return gateway.create_session(_asked(order))
+        return gateway.create_session(_asked(order, customer_id=customer_id))
     except (gateway.Refused, gateway.Unanswered) as error:
         since = order.payment.requested_at - _CLOCKS_DIFFER
         try:
@@ -122,14 +122,50 @@ def find_session(order: Order, *, now: datetime) -> gateway.Session | None:
         return found
 
 
-def _asked(order: Order) -> gateway.SessionRequest:
-    customer_id = order.customer.stripe_customer_id
-    if not customer_id:
-        made = gateway.create_customer(user_id=order.customer.user_id, email=order.customer.email, order_id=order.id)
-        link_processor_customer(customer_id=order.customer_id, processor_id=made)
-        # Another order's may have been noted first: a session asks with the same one however often it is asked for.
-        order.customer.refresh_from_db()
-        customer_id = order.customer.stripe_customer_id
+def _create_session(order: Order, *, by: Actor) -> gateway.Session:
+    """Asks for the session, once more for a new customer where Stripe does not know ours any more."""
+    customer_id = _noted_customer(order)
+    try:
+        return gateway.create_session(_asked(order, customer_id=customer_id))
+    except gateway.CustomerUnknown:
+        customer_id = _replaced_customer(order, unknown=customer_id, by=by)
+        return gateway.create_session(_asked(order, customer_id=customer_id))
+
+
+def _noted_customer(order: Order) -> str:
+    """Stripe's customer that the order's session is asked for: noted before, so that every try asks for the same."""
+    if not order.payment.stripe_customer_id:
+        if not order.customer.stripe_customer_id:
+            made = gateway.create_customer(
+                user_id=order.customer.user_id, email=order.customer.email, order_id=order.id
+            )
+            link_processor_customer(customer_id=order.customer_id, processor_id=made)
+        _note_customer(order, instead_of="")
+    return order.payment.stripe_customer_id
+
+
+def _replaced_customer(order: Order, *, unknown: str, by: Actor) -> str:
+    """A customer made anew for one that was deleted at Stripe, or is of the account before this one."""
+    order.customer.refresh_from_db()
+    if order.customer.stripe_customer_id == unknown:
+        made = gateway.create_customer(
+            user_id=order.customer.user_id, email=order.customer.email, order_id=order.id, instead_of=unknown
+        )
+        replace_processor_customer(customer_id=order.customer_id, unknown=unknown, processor_id=made, by=by)
+    _note_customer(order, instead_of=unknown)
+    return order.payment.stripe_customer_id
+
+
+def _note_customer(order: Order, *, instead_of: str) -> None:
+    # Another order's, or another try's, may have been noted first.
+    order.customer.refresh_from_db()
+    Payment.objects.filter(pk=order.pk, stripe_customer_id=instead_of).update(
+        stripe_customer_id=order.customer.stripe_customer_id
+    )
+    order.payment.refresh_from_db(fields=["stripe_customer_id"])
+
+
+def _asked(order: Order, *, customer_id: str) -> gateway.SessionRequest:
     lines = tuple(
         Line(
             kind=OrderLine.Kind(line.kind),

@@ -78,6 +78,10 @@ class Stripe:
         """The customer pays by card."""
         self.do(f"sessions/{session_id}/pay")
 
+    def delete(self, path: str) -> None:
+        """Staff delete or cancel an object in Stripe's dashboard, by its path, such as `subscriptions/sub_1`."""
+        self._call("DELETE", f"/v1/{path}", key=SECRET_KEY)
+
     def requests(self, *, after: int = 0, method: str = "*", path: str = "*") -> list[Object]:
         """What the API was asked, oldest first; the tests' own reading is left out."""
         query = urlencode({"after": after, "method": method, "path": path})

@@ -56,7 +56,13 @@ def both(*events: str) -> list[str]:
 
 
 T1 = T2 = "a commit"
-ASKING = ["POST customers", "writing billing_customer", "POST coupons", "POST checkout/sessions"]
+ASKING = [
+    "POST customers",
+    "writing billing_customer",
+    "writing orders_payment",
+    "POST coupons",
+    "POST checkout/sessions",
+]
 JOURNEYS: dict[str, list[str]] = {
     "checkout": both(T1, *ASKING, T2),
     "refused checkout": both(T1, *ASKING, T2),
