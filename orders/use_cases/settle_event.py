@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from billing.actor import Actor, system_actor
 from billing.models import Customer
+from orders.gateway import reference_id
 from orders.jobs import enqueue
 from orders.locks import lock_order
 from orders.models import Break, Order, Payment, StripeEvent
@@ -23,7 +24,7 @@ from orders.use_cases.follow_subscription import (
 )
 from orders.use_cases.record_break import record_break
 from orders.use_cases.request_refund import book_refunded
-from orders.use_cases.settle_payment import reference_id, settle_paid, settle_processing, settle_unpaid
+from orders.use_cases.settle_payment import settle_debit_failed, settle_paid, settle_processing, settle_unpaid
 
 Object = Mapping[str, Any]
 
@@ -76,13 +77,7 @@ def _session_async_paid(session: Object, event: StripeEvent) -> str:
 
 def _session_async_failed(session: Object, event: StripeEvent) -> str:
     order_id = _order_of_session(session)
-    if order_id is None:
-        return _unknown(session)
-    done = settle_unpaid(order_id=order_id, failed=True)
-    if done == Order.Status.FAILED and session.get("subscription"):
-        # Stripe began it with the first try, and would try to charge it again.
-        enqueue("cancel_stripe_subscription", subscription_id=reference_id(session["subscription"]))
-    return done
+    return settle_debit_failed(order_id=order_id, session=session) if order_id else _unknown(session)
 
 
 def _session_expired(session: Object, event: StripeEvent) -> str:

@@ -19,7 +19,8 @@ from billing.models import Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.use_cases.hold_credit import capture, release
 from billing.use_cases.post_entry import spend
-from orders.gateway import Session, session_from
+from orders import gateway
+from orders.gateway import Debit, Session, reference_id, session_from
 from orders.jobs import enqueue
 from orders.locks import lock_order
 from orders.models import Break, Order, Payment, StripeEvent
@@ -43,6 +44,29 @@ def settle_session(*, order_id: UUID, session: Session, by: Actor) -> str:
     if session.status == "expired":
         return settle_unpaid(order_id=order_id, failed=False)
     return "unchanged"
+
+
+def settle_overdue(*, order_id: UUID, session: Session, by: Actor) -> str:
+    """Settles an order whose events should have come by now; a debit's payment is asked for as well.
+
+    Raises: gateway.Refused, gateway.Unanswered, gateway.NotConfigured, with nothing changed that is not so.
+    """
+    done = settle_session(order_id=order_id, session=session, by=by)
+    if session.status != "complete" or session.payment_status != "unpaid":
+        return done
+    debit = gateway.debit_of(session)
+    if debit == Debit.PAID:
+        return settle_paid(order_id=order_id, session=session.raw, by=by)
+    return settle_debit_failed(order_id=order_id, session=session.raw) if debit == Debit.FAILED else done
+
+
+def settle_debit_failed(*, order_id: UUID, session: Mapping[str, Any]) -> str:
+    """A payment that takes days has failed: as if the session had ended, and Stripe charges nothing any more."""
+    done = settle_unpaid(order_id=order_id, failed=True)
+    if done == Order.Status.FAILED and session.get("subscription"):
+        # Stripe began it with the first try, and would try to charge it again.
+        enqueue("cancel_stripe_subscription", subscription_id=reference_id(session["subscription"]))
+    return done
 
 
 def settle_paid(*, order_id: UUID, session: Mapping[str, Any], by: Actor) -> str:
@@ -226,10 +250,3 @@ def _mark_paid(payment: Payment, session: Mapping[str, Any]) -> None:
     if not payment.payment_intent_id and payment.stripe_invoice_id:
         # A subscription's session does not name the payment; refunds and disputes will.
         enqueue("link_payment_intent", order_id=str(payment.order_id))
-
-
-def reference_id(reference: Any) -> str:
-    """Stripe's references are ids, or the objects themselves where they were expanded."""
-    if isinstance(reference, Mapping):
-        reference = reference.get("id")
-    return str(reference or "")

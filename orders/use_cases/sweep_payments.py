@@ -17,11 +17,12 @@ from orders.models import Order, Payment, Refund, StripeEvent
 from orders.use_cases.open_payment import find_session, undo_checkout
 from orders.use_cases.request_refund import send_refund
 from orders.use_cases.settle_event import BEFORE_LINK, settle_event
-from orders.use_cases.settle_payment import settle_session
+from orders.use_cases.settle_payment import settle_overdue, settle_session
 
 AT_ONCE = 100
 # An event's own job settles it; the sweeper looks after those whose job was lost.
 EVENT_PATIENCE = timedelta(minutes=2)
+DEBIT_PAUSE = timedelta(hours=1)
 LINK_PATIENCE = timedelta(days=7)
 
 
@@ -48,10 +49,14 @@ def sweep_payments(*, now: datetime | None = None) -> Swept:
         _undo(order_id, swept, by=by)
     for order_id in _ids(Payment.objects.filter(stray=True)):
         _close_stray(order_id, swept, by=by, now=moment)
-    overdue = Payment.objects.filter(
-        status__in=[Payment.Status.OPEN, Payment.Status.PROCESSING], expires_at__lte=moment
+    for order_id in _ids(Payment.objects.filter(status=Payment.Status.OPEN, expires_at__lte=moment)):
+        _look_at(order_id, swept, by=by)
+    debits = Payment.objects.filter(
+        status=Payment.Status.PROCESSING, expires_at__lte=moment, leased_until__lte=moment
     )
-    for order_id in _ids(overdue):
+    for order_id in _ids(debits):
+        # A bank takes days: one is asked about now and then, and holds up nobody else's round.
+        Payment.objects.filter(order_id=order_id).update(leased_until=moment + DEBIT_PAUSE)
         _look_at(order_id, swept, by=by)
     for event_id in (
         StripeEvent.objects.filter(settled_at=None, received_at__lte=moment - EVENT_PATIENCE)
@@ -117,8 +122,8 @@ def _look_at(order_id: UUID, swept: Swept, *, by: Actor) -> None:
     payment = Payment.objects.get(order_id=order_id)
     try:
         session = gateway.retrieve_session(payment.session_id or "")
+        settle_overdue(order_id=order_id, session=session, by=by)
     except (gateway.Unanswered, gateway.NotConfigured, gateway.Refused):
         swept.left.append(str(order_id))
         return
-    settle_session(order_id=order_id, session=session, by=by)
     swept.settled.append(str(order_id))

@@ -16,6 +16,7 @@ from orders.use_cases.place_order import place_order
 from orders.use_cases.request_refund import refund_order, send_refund
 from orders.use_cases.settle_event import settle_event
 from orders.use_cases.settle_payment import settle_unpaid
+from orders.use_cases.sweep_payments import DEBIT_PAUSE
 from tests.concurrency.counting import times_redeemed
 from tests.factories import PlanFactory, acting, actor, give_credit
 from tests.payments.books import books_agree
@@ -123,6 +124,48 @@ def test_a_bank_debit_that_fails(stripe: Stripe, in_order: bool) -> None:
     assert [each["status"] for each in stripe.subscriptions()] == ["canceled"]
     books_agree(stripe)
     assert shop.wanting(key="again", promo_code=None).check_out().session_url
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["processing", "never heard of"])
+@pytest.mark.parametrize("action", ["settle_async", "fail_async"])
+def test_a_bank_debit_that_ends_without_its_events(stripe: Stripe, action: str, told: bool) -> None:
+    shop = open_shop()
+    order_id = shop.check_out().order_id
+    stripe.do(f"sessions/{session_of(order_id)}/pay_async")
+    if told:
+        deliver(stripe)
+        work()
+    end = Payment.objects.get().expires_at
+    sweep(now=end)
+    assert Payment.objects.get().status == Payment.Status.PROCESSING
+    stripe.do(f"sessions/{session_of(order_id)}/{action}")
+
+    sweep(now=end + timedelta(minutes=1))  # asked a minute ago
+    assert status_of(order_id) == Order.Status.PENDING
+    sweep(now=end + DEBIT_PAUSE)
+
+    failed = action == "fail_async"
+    assert status_of(order_id) == (Order.Status.FAILED if failed else Order.Status.COMPLETED)
+    assert credit_of(shop) == (ALL_MINOR if failed else LEFT_MINOR, 0)
+    work()
+    assert [each["status"] for each in stripe.subscriptions()] == ["canceled" if failed else "active"]
+    books_agree(stripe)
+    work_until_quiet(stripe)
+    books_agree(stripe)
+    assert breaks() == []
+
+
+def test_a_bank_debit_of_which_stripe_says_nothing_waits(stripe: Stripe) -> None:
+    shop = open_shop()
+    order_id = shop.check_out().order_id
+    stripe.do(f"sessions/{session_of(order_id)}/pay_async")
+    work_until_quiet(stripe)
+    stripe.fault(path="/v1/payment_intents/*", effect="drop", count=None)
+
+    swept = sweep(now=Payment.objects.get().expires_at)
+
+    assert swept.left == [str(order_id)]
+    assert (status_of(order_id), Payment.objects.get().status) == (Order.Status.PENDING, Payment.Status.PROCESSING)
 
 
 def test_expired(stripe: Stripe) -> None:
