@@ -195,3 +195,12 @@ def test_clock_does_not_go_back(sandbox: SandboxProcess) -> None:
         sandbox.control("POST", "clock", {"seconds": -1})
     told = sandbox.control("GET", "clock")
     assert told["api"] == told["billing"]
+
+
+def test_payments_of_invoices_are_listed_by_the_time_they_were_made(
+    sandbox: SandboxProcess, client: stripe.StripeClient
+) -> None:
+    subscribe(sandbox, client)
+    [paid] = client.v1.invoice_payments.list({"status": "paid"}).data
+    assert [each.id for each in client.v1.invoice_payments.list({"created": {"gte": paid.created}}).data] == [paid.id]
+    assert client.v1.invoice_payments.list({"created": {"gt": paid.created}}).data == []

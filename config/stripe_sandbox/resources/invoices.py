@@ -278,7 +278,7 @@ def retrieve_payment(world: World, identifier: str) -> Object:
 @endpoint(
     "GET",
     "/v1/invoice_payments",
-    accept(InvoicePaymentListParams, "ending_before invoice limit payment starting_after status"),
+    accept(InvoicePaymentListParams, "created ending_before invoice limit payment starting_after status"),
 )
 def list_payments(world: World) -> Object:
     """The links, by invoice or by payment intent."""
