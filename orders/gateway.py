@@ -7,7 +7,7 @@ key, a limit or a lock: an earlier try of the same request may have gone through
 decision.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -24,6 +24,7 @@ from .models.basket import Line
 CONNECT_SECONDS = 3.05
 ANSWER_SECONDS = 12
 RETRIES = 1
+PAGE = 100
 # Stripe looked at what was asked; other 4xx are about who asks, how often, or beside what.
 _CONSIDERED = frozenset({400, 402, 404})
 # How long one call may keep a process busy at the most, all tries included; leases are longer than this.
@@ -238,13 +239,57 @@ def refunded_of(*, payment_intent_id: str) -> int:
     return sum(charge.amount_refunded for charge in charges.data)
 
 
-def sessions_since(moment: datetime) -> list[Session]:
-    """Every Checkout Session that was made since. Raises: Refused, Unanswered, NotConfigured."""
-    created = {"created": {"gte": int(moment.timestamp())}, "limit": 100}
-    made = _ask(
-        lambda client: list(client.v1.checkout.sessions.list(created).auto_paging_iter())  # type: ignore[arg-type]
-    )
-    return [session_from(each.to_dict()) for each in made]
+class Listed(StrEnum):
+    """What Stripe lists."""
+
+    SESSIONS = "sessions"
+    CHARGES = "charges"
+    REFUNDS = "refunds"
+    INVOICES = "invoices"
+    INVOICE_PAYMENTS = "invoice_payments"
+    SUBSCRIPTIONS = "subscriptions"
+    EVENTS = "events"
+
+
+_LISTS: Mapping[Listed, Callable[[stripe.StripeClient], Any]] = {
+    Listed.SESSIONS: lambda client: client.v1.checkout.sessions,
+    Listed.CHARGES: lambda client: client.v1.charges,
+    Listed.REFUNDS: lambda client: client.v1.refunds,
+    Listed.INVOICES: lambda client: client.v1.invoices,
+    Listed.INVOICE_PAYMENTS: lambda client: client.v1.invoice_payments,
+    Listed.SUBSCRIPTIONS: lambda client: client.v1.subscriptions,
+    Listed.EVENTS: lambda client: client.v1.events,
+}
+
+
+def pages(of: Listed, *, since: datetime | None = None, **asked: Any) -> Iterator[list[Mapping[str, Any]]]:
+    """What Stripe has of a kind, newest first, one page in memory at a time.
+
+    Args: since: of what was made from then on. Raises: Refused, Unanswered, NotConfigured, at any page.
+    """
+    wanted = {**asked, "limit": PAGE}
+    if since is not None:
+        wanted["created"] = {"gte": int(since.timestamp())}
+    while True:
+        page = _list(of, wanted)
+        yield [each.to_dict() for each in page.data]
+        if not page.has_more:
+            return
+        wanted["starting_after"] = page.data[-1].id
+
+
+def _list(of: Listed, wanted: Mapping[str, Any]) -> Any:
+    return _ask(lambda client: _LISTS[of](client).list(dict(wanted)))
+
+
+def invoice_of(*, payment_intent_id: str) -> Mapping[str, Any] | None:
+    """The invoice that a payment is for; None where it is for none. Raises: Refused, Unanswered, NotConfigured."""
+    payment = {"type": "payment_intent", "payment_intent": payment_intent_id}
+    found = _list(Listed.INVOICE_PAYMENTS, {"payment": payment}).data
+    if not found:
+        return None
+    invoice_id = reference_id(found[0].invoice)
+    return _ask(lambda client: client.v1.invoices.retrieve(invoice_id)).to_dict()
 
 
 def retrieve_subscription(subscription_id: str) -> Mapping[str, Any]:

@@ -28,11 +28,30 @@ _BREAKS = {
     Break.Kind.PAID_TWICE: "A second session was paid for an order that is paid. Refund one at Stripe.",
     Break.Kind.DISPUTE: "The card's owner disputes the charge. Answer it at Stripe.",
     Break.Kind.REFUND_FAILED: "Stripe refused a refund. Refund it at Stripe, or pay the customer another way.",
-    Break.Kind.REFUND_DIFFERS: "Stripe gave back another amount than we have booked.",
+    Break.Kind.REFUND_DIFFERS: "Stripe gave back another amount than is booked. More: --repair books it. Less: the"
+    " bank may have returned it; pay the customer another way.",
+    Break.Kind.REFUND_NOT_SENT: "A refund was asked for here and Stripe has not made it: is the worker running?"
+    " reconcile_stripe --repair asks for it.",
+    Break.Kind.RENEWAL_REFUNDED: "Stripe gave back a later month, which our books do not carry. End the subscription"
+    " if that was meant.",
     Break.Kind.CREDIT_NOT_SPENT: "A completed order's credit is not in the ledger.",
-    Break.Kind.SESSION_STATE_DIFFERS: "A payment is not what Stripe says: reconcile_stripe --repair settles it.",
-    Break.Kind.SUBSCRIPTION_STATE_DIFFERS: "A subscription is not what Stripe says: reconcile_stripe settles it.",
-    Break.Kind.STRAY_SESSION: "Stripe has a session that nobody waits for. reconcile_stripe --repair closes it.",
+    Break.Kind.CREDIT_NOT_RETURNED: "An order that is not in effect has spent credit and not given it back.",
+    Break.Kind.HOLD_LEFT: "Credit is held for an order that waits for no payment. reconcile_stripe --repair gives it"
+    " back, unless the order is complete.",
+    Break.Kind.SESSION_STATE_DIFFERS: "A payment is not what Stripe says: reconcile_stripe --repair settles it. If"
+    " Stripe does not know it, the keys may be another account's.",
+    Break.Kind.SUBSCRIPTION_STATE_DIFFERS: "A subscription is not what Stripe says: reconcile_stripe --repair settles"
+    " it. If Stripe does not know it, the keys may be another account's.",
+    Break.Kind.STRAY_SESSION: "Stripe has a session that nobody waits for. reconcile_stripe --repair closes it,"
+    " unless its order is not known here.",
+    Break.Kind.STRAY_SUBSCRIPTION: "Stripe goes on charging for what has ended or never began here. reconcile_stripe"
+    " --repair cancels it at Stripe, unless its order is not known here.",
+    Break.Kind.PAYMENT_NOT_LINKED: "It is not noted which of Stripe's payments settled the order's invoice, so that"
+    " refunds would not find the order: reconcile_stripe --repair notes it.",
+    Break.Kind.UNKNOWN_CHARGE: "A customer of ours was charged for none of our orders. Refund it at Stripe, or close"
+    " this if it was meant.",
+    Break.Kind.INVOICE_MISSING: "A month was paid at Stripe and is not in the books: reconcile_stripe --repair books"
+    " it.",
 }
 
 

@@ -181,6 +181,14 @@ class Break(models.Model):
         SESSION_STATE_DIFFERS = "session_state_differs"
         SUBSCRIPTION_STATE_DIFFERS = "subscription_state_differs"
         STRAY_SESSION = "stray_session"
+        STRAY_SUBSCRIPTION = "stray_subscription"
+        PAYMENT_NOT_LINKED = "payment_not_linked"
+        UNKNOWN_CHARGE = "unknown_charge"
+        INVOICE_MISSING = "invoice_missing"
+        RENEWAL_REFUNDED = "renewal_refunded"
+        REFUND_NOT_SENT = "refund_not_sent"
+        CREDIT_NOT_RETURNED = "credit_not_returned"
+        HOLD_LEFT = "hold_left"
 
     id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
     kind = models.CharField(max_length=40, choices=Kind)

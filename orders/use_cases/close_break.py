@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.db import transaction
@@ -7,6 +8,13 @@ from billing.actor import Actor
 from billing.errors import ReasonRequired
 from billing.use_cases.record_audit import record_audit
 from orders.models import Break
+
+
+def close_resolved(*, kinds: Iterable[Break.Kind], object_ids: Iterable[str], why: str, by: Actor) -> None:
+    """Closes what a reconciliation finds in order by now. Transaction: owns, one a break."""
+    gone = Break.objects.filter(kind__in=list(kinds), object_id__in=list(object_ids), closed_at=None)
+    for break_id in gone.values_list("id", flat=True):
+        close_break(break_id=break_id, why=why, by=by)
 
 
 def close_break(*, break_id: UUID, why: str, by: Actor) -> Break:

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from billing.models import Invoice, Subscription
+from orders.gateway import reference_id
 from orders.locks import lock_order
 from orders.models import Break, Order, StripeEvent
 from orders.use_cases.queue_mail import Mail, queue_mail
@@ -26,9 +27,17 @@ BEFORE_COMPLETION = "before_completion"
 
 def invoice_paid(invoice: Object, event: StripeEvent) -> str:
     """A month was paid: the invoice is stored, the subscription active for its period."""
-    subscription = _locked(_subscription_id(invoice), _details(invoice).get("metadata"))
+    return book_paid_invoice(invoice, told_at=event.occurred_at)
+
+
+def book_paid_invoice(invoice: Object, *, told_at: datetime) -> str:
+    """A month was paid by then, whoever told of it.
+
+    Locks: Order where the subscription is not known yet, Subscription. Transaction: joins.
+    """
+    subscription = _locked(subscription_id_of(invoice), details_of(invoice).get("metadata"))
     if subscription is None:
-        return _not_ours_yet(invoice, _details(invoice).get("metadata"))
+        return _not_ours_yet(invoice, details_of(invoice).get("metadata"))
     if str(invoice.get("currency", "")).upper() != subscription.currency:
         return _other_currency(invoice, subscription)
     if invoice.get("billing_reason") == "subscription_create":
@@ -44,8 +53,8 @@ def invoice_paid(invoice: Object, event: StripeEvent) -> str:
     if end > subscription.current_period_end:
         subscription.current_period_start, subscription.current_period_end = start, end
         fields += ["current_period_start", "current_period_end"]
-    if _is_newer(event, subscription) and subscription.status == Subscription.Status.PAST_DUE:
-        subscription.status, subscription.stripe_told_at = Subscription.Status.ACTIVE, event.occurred_at
+    if _is_newer(told_at, subscription) and subscription.status == Subscription.Status.PAST_DUE:
+        subscription.status, subscription.stripe_told_at = Subscription.Status.ACTIVE, told_at
         fields += ["status", "stripe_told_at"]
     if fields:
         subscription.save(update_fields=fields)
@@ -57,15 +66,15 @@ def invoice_paid(invoice: Object, event: StripeEvent) -> str:
 
 def invoice_failed(invoice: Object, event: StripeEvent) -> str:
     """A month could not be charged: the invoice stays open, the subscription is past due."""
-    subscription = _locked(_subscription_id(invoice), _details(invoice).get("metadata"))
+    subscription = _locked(subscription_id_of(invoice), details_of(invoice).get("metadata"))
     if subscription is None:
-        return _not_ours_yet(invoice, _details(invoice).get("metadata"))
+        return _not_ours_yet(invoice, details_of(invoice).get("metadata"))
     if str(invoice.get("currency", "")).upper() != subscription.currency:
         return _other_currency(invoice, subscription)
     if Invoice.objects.filter(stripe_invoice_id=invoice["id"], status=Invoice.Status.PAID).exists():
         return "older"
     stored = _store(invoice, subscription, status=Invoice.Status.OPEN, period=_period(invoice))
-    changes = _is_newer(event, subscription) and subscription.status == Subscription.Status.ACTIVE
+    changes = _is_newer(event.occurred_at, subscription) and subscription.status == Subscription.Status.ACTIVE
     if changes:
         subscription.status, subscription.stripe_told_at = Subscription.Status.PAST_DUE, event.occurred_at
         subscription.save(update_fields=["status", "stripe_told_at"])
@@ -82,7 +91,7 @@ def subscription_changed(told: Object, event: StripeEvent) -> str:
     subscription = _locked(str(told["id"]), told.get("metadata"))
     if subscription is None:
         return _not_ours_yet(told, told.get("metadata"))
-    if not _is_newer(event, subscription):
+    if not _is_newer(event.occurred_at, subscription):
         return "older"
     status = str(told.get("status", ""))
     if event.type == "customer.subscription.deleted":
@@ -121,7 +130,7 @@ def _locked(stripe_id: str, metadata: Object | None) -> Subscription | None:
     if not stripe_id:
         return None
     found = _select(stripe_id)
-    order_id = _order_id(metadata) if found is None else None
+    order_id = order_id_in(metadata) if found is None else None
     if order_id is None or not Order.objects.filter(id=order_id).exists():
         return found
     # Races with the order's completion, which looks for what came before it.
@@ -139,28 +148,27 @@ def _select(stripe_id: str) -> Subscription | None:
     )
 
 
-def _order_id(metadata: Object | None) -> UUID | None:
+def order_id_in(metadata: Object | None) -> UUID | None:
+    """The order that an object of Stripe's carries; None where it carries none."""
     try:
         return UUID(str((metadata or {}).get("order_id")))
     except ValueError:
         return None
 
 
-def _is_newer(event: StripeEvent, subscription: Subscription) -> bool:
-    return subscription.stripe_told_at is None or event.occurred_at >= subscription.stripe_told_at
+def _is_newer(told_at: datetime, subscription: Subscription) -> bool:
+    return subscription.stripe_told_at is None or told_at >= subscription.stripe_told_at
 
 
-def _details(invoice: Object) -> Object:
+def details_of(invoice: Object) -> Object:
     """What an invoice says of its subscription; API versions before 2025-03-31 said it on the invoice itself."""
     parent = invoice.get("parent") or {}
     return parent.get("subscription_details") or invoice.get("subscription_details") or {}
 
 
-def _subscription_id(invoice: Object) -> str:
-    reference = _details(invoice).get("subscription") or invoice.get("subscription")
-    if isinstance(reference, Mapping):
-        reference = reference.get("id")
-    return str(reference or "")
+def subscription_id_of(invoice: Object) -> str:
+    """Stripe's id of the subscription that an invoice is for; empty where it is for none."""
+    return reference_id(details_of(invoice).get("subscription") or invoice.get("subscription"))
 
 
 def _period(invoice: Object) -> tuple[datetime, datetime]:
@@ -217,7 +225,7 @@ def _other_currency(invoice: Object, subscription: Subscription) -> str:
 
 def _not_ours_yet(thing: Object, metadata: Object | None) -> str:
     """Of an order whose session we have not heard of yet: its completion will write what this tells."""
-    order_id = _order_id(metadata)
+    order_id = order_id_in(metadata)
     if order_id is not None and Order.objects.filter(id=order_id).exists():
         return BEFORE_COMPLETION
     record_break(kind=Break.Kind.UNKNOWN_OBJECT, object_id=str(thing["id"]), details={"object": thing.get("object")})

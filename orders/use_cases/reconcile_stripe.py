@@ -1,167 +1,100 @@
 """Compares what Stripe holds with orders and ledger, and names every break by its kind.
 
 Stripe is read first, outside any transaction; a repair then decides again under the order's lock. Safe to repair is
-what Stripe's own word settles: a session that ended, a refund that was made, a subscription that changed, a session
-that nobody waits for. The rest is for people, in the console.
+what Stripe's own word settles: a session that ended, a refund that was made, a month that was paid, a subscription
+that changed; and what goes on there for nothing here: a session that nobody waits for, a subscription that ended. The
+rest is for people, in the console. What was found before and is in order by now, or was repaired, is closed there.
+
+The parts run in this order, since a session that is settled late may complete the order of a subscription.
 """
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from time import monotonic
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.models import LedgerEntry, Subscription
-from billing.models.subscription import ENDED_STATUSES
 from orders import gateway
-from orders.locks import lock_order
-from orders.models import Break, Order, Payment
-from orders.use_cases.follow_subscription import follow
+from orders.use_cases.close_break import close_resolved
+from orders.use_cases.look_at_stripe import Finding, Look, OutOfTime, Part
+from orders.use_cases.reconcile_charges import reconcile_charges
+from orders.use_cases.reconcile_invoices import reconcile_invoices
+from orders.use_cases.reconcile_ledger import reconcile_ledger
+from orders.use_cases.reconcile_refunds import reconcile_refunds
+from orders.use_cases.reconcile_sessions import reconcile_sessions
+from orders.use_cases.reconcile_subscriptions import reconcile_subscriptions
 from orders.use_cases.record_break import record_break
-from orders.use_cases.request_refund import book_refunded
-from orders.use_cases.settle_payment import settle_session
 
-Kind = Break.Kind
+logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One break: what Stripe's object is, what ours is, and whether it was repaired."""
-
-    kind: Break.Kind
-    object_id: str
-    order_id: UUID | None = None
-    details: dict[str, Any] = field(default_factory=dict)
-    repaired: bool = False
+LEDGER = "ledger"
+PARTS: dict[str, Part] = {
+    LEDGER: reconcile_ledger,
+    "sessions": reconcile_sessions,
+    "invoices": reconcile_invoices,
+    "charges": reconcile_charges,
+    "refunds": reconcile_refunds,
+    "subscriptions": reconcile_subscriptions,
+}
 
 
-def reconcile_stripe(*, since: timedelta, repair: bool, by: Actor) -> list[Finding]:
-    """Every break of the last `since`; those not repaired are put before staff.
+@dataclass(slots=True, kw_only=True)
+class Reconciled:
+    """What was found; `unread` tells by part why something could not be compared."""
 
-    Raises: gateway.Unanswered, gateway.NotConfigured, gateway.Refused: then nothing is known.
-    Transaction: owns, one a repair. Idempotency: a second run finds what is still broken, told once.
+    findings: list[Finding] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def open(self) -> list[Finding]:
+        """Those that were not repaired."""
+        return [each for each in self.findings if not each.repaired]
+
+
+def reconcile_stripe(
+    *,
+    since: timedelta,
+    repair: bool,
+    by: Actor,
+    within: timedelta,
+    parts: Sequence[str] = tuple(PARTS),
+    now: datetime | None = None,
+) -> Reconciled:
+    """Every break of the last `since`; those not repaired are put before staff, as they are found.
+
+    Args: within: how long it may take. Returns: also where Stripe does not answer: what could not be compared is
+    named, and the other parts are.
+    Transaction: owns, one a repair and one a break. Idempotency: a second run finds what is still broken, told once.
     """
-    start = timezone.now() - since
-    findings = [
-        *_sessions(start, repair=repair, by=by),
-        *_refunds(start, repair=repair, by=by),
-        *_subscriptions(repair=repair),
-        *_ledger(start),
-    ]
-    for found in findings:
-        if not found.repaired:
-            record_break(kind=found.kind, object_id=found.object_id, order_id=found.order_id, details=found.details)
-    return findings
-
-
-def _sessions(start: datetime, *, repair: bool, by: Actor) -> Iterator[Finding]:
-    ours = {
-        str(payment.session_id): payment
-        for payment in Payment.objects.filter(requested_at__gte=start, session_id__isnull=False)
-    }
-    told = {session.id: session for session in gateway.sessions_since(start)}
-    for session_id, session in told.items():
-        payment = ours.get(session_id)
-        if payment is None:
-            if session.status == "expired":
-                continue
-            if repair and session.status == "open":
-                session = gateway.expire_session(session_id)  # noqa: PLW2901 - what it is now
-            yield Finding(
-                kind=Kind.STRAY_SESSION,
-                object_id=session_id,
-                details={"status": session.status},
-                repaired=session.status == "expired",
-            )
-        elif not _agree(payment, session):
-            done = settle_session(order_id=payment.order_id, session=session, by=by) if repair else ""
-            yield Finding(
-                kind=Kind.SESSION_STATE_DIFFERS,
-                object_id=session_id,
-                order_id=payment.order_id,
-                details={"stripe": f"{session.status} {session.payment_status}", "ours": payment.status},
-                repaired=bool(done) and done not in (Kind.AMOUNT_DIFFERS, Kind.OTHER_CURRENCY, "unchanged"),
-            )
-    for session_id in ours.keys() - told.keys():
-        payment = ours[session_id]
-        if payment.status in (Payment.Status.OPEN, Payment.Status.PROCESSING, Payment.Status.PAID):
-            yield Finding(
-                kind=Kind.SESSION_STATE_DIFFERS,
-                object_id=str(session_id),
-                order_id=payment.order_id,
-                details={"stripe": "unknown", "ours": payment.status},
-            )
-
-
-def _agree(payment: Payment, session: gateway.Session) -> bool:
-    expected = {
-        Payment.Status.OPEN: {("open", "unpaid")},
-        Payment.Status.PROCESSING: {("complete", "unpaid")},
-        Payment.Status.PAID: {("complete", "paid"), ("complete", "no_payment_required")},
-        Payment.Status.EXPIRED: {("expired", "unpaid")},
-        Payment.Status.FAILED: {("expired", "unpaid"), ("complete", "unpaid")},
-    }
-    return (session.status, session.payment_status) in expected.get(Payment.Status(payment.status), set())
-
-
-def _refunds(start: datetime, *, repair: bool, by: Actor) -> Iterator[Finding]:
-    paid = Payment.objects.filter(status=Payment.Status.PAID, paid_at__gte=start).exclude(payment_intent_id="")
-    for payment in paid:
-        told = gateway.refunded_of(payment_intent_id=payment.payment_intent_id)
-        if told == payment.refunded_minor:
+    moment = now or timezone.now()
+    deadline = monotonic() + within.total_seconds()
+    done, repaired = Reconciled(), set[UUID]()
+    for name in parts:
+        if name != LEDGER and not gateway.is_configured():
+            done.unread[name] = "no Stripe key is configured"
             continue
-        repaired = repair and told > payment.refunded_minor
-        if repaired:
-            with transaction.atomic():
-                book_refunded(
-                    order=lock_order(order_id=payment.order_id),
-                    refunded_minor=told,
-                    why="found by reconciliation",
-                    by=by,
-                )
-        yield Finding(
-            kind=Kind.REFUND_DIFFERS,
-            object_id=payment.payment_intent_id,
-            order_id=payment.order_id,
-            details={"stripe": told, "ours": payment.refunded_minor},
-            repaired=repaired,
-        )
-
-
-def _subscriptions(*, repair: bool) -> Iterator[Finding]:
-    live = Subscription.objects.exclude(stripe_subscription_id="").exclude(status__in=ENDED_STATUSES)
-    for subscription in live:
+        look = Look(start=moment - since, now=moment, repair=repair, by=by, deadline=deadline, repaired=repaired)
         try:
-            told = gateway.retrieve_subscription(subscription.stripe_subscription_id)
-        except gateway.Refused:
-            told = {"status": "unknown"}
-        if told["status"] == subscription.status:
-            continue
-        repaired = repair and told["status"] != "unknown"
-        if repaired:
-            with transaction.atomic():
-                # Races with an event of the same subscription.
-                current = Subscription.objects.select_for_update(no_key=True).get(id=subscription.id)
-                follow(current, told, status=str(told["status"]), told_at=timezone.now())
-        yield Finding(
-            kind=Kind.SUBSCRIPTION_STATE_DIFFERS,
-            object_id=subscription.stripe_subscription_id,
-            order_id=subscription.order_id,
-            details={"stripe": told["status"], "ours": subscription.status},
-            repaired=repaired,
-        )
+            for found in PARTS[name](look):
+                _note(found, by=by)
+                done.findings.append(found)
+                if found.repaired and found.order_id:
+                    repaired.add(found.order_id)
+        except OutOfTime:
+            done.unread[name] = "the time was over"
+        except (gateway.Refused, gateway.Unanswered, gateway.NotConfigured) as error:
+            done.unread[name] = f"Stripe did not answer: {error}"
+        if look.failed and name not in done.unread:
+            done.unread[name] = f"could not be compared: {', '.join(look.failed)}"
+    return done
 
 
-def _ledger(start: datetime) -> Iterator[Finding]:
-    """A completed order whose credit is not in the ledger as its spend; never repaired by a program."""
-    spend = LedgerEntry.objects.filter(
-        order_id=OuterRef("id"), kind=LedgerEntry.Kind.SPEND, amount_minor=-1 * OuterRef("credit_applied_minor")
-    )
-    completed = Order.objects.filter(created_at__gte=start, status=Order.Status.COMPLETED, credit_applied_minor__gt=0)
-    for order_id in completed.exclude(Exists(spend)).values_list("id", flat=True):
-        yield Finding(kind=Kind.CREDIT_NOT_SPENT, object_id=str(order_id), order_id=order_id)
+def _note(found: Finding, *, by: Actor) -> None:
+    if found.repaired:
+        close_resolved(kinds=[found.kind], object_ids=[found.object_id], why="repaired by a reconciliation", by=by)
+    else:
+        record_break(kind=found.kind, object_id=found.object_id, order_id=found.order_id, details=found.details)

@@ -83,7 +83,7 @@ def settle_paid(*, order_id: UUID, session: Mapping[str, Any], by: Actor) -> str
         payment = order.payment
         if payment.status == Payment.Status.PAID:
             return _paid_again(order, session)
-        difference = _difference(payment, session)
+        difference = difference_of(payment, session)
         if difference is not None:
             record_break(
                 kind=difference,
@@ -232,7 +232,8 @@ def _paid_again(order: Order, session: Mapping[str, Any]) -> str:
     return "paid_twice"
 
 
-def _difference(payment: Payment, session: Mapping[str, Any]) -> Break.Kind | None:
+def difference_of(payment: Payment, session: Mapping[str, Any]) -> Break.Kind | None:
+    """In what a session is not what was asked for; None where it is."""
     if str(session.get("currency", "")).upper() != payment.currency:
         return Break.Kind.OTHER_CURRENCY
     if session.get("amount_total") != payment.amount_minor:

@@ -7,6 +7,8 @@ import pytest
 import stripe as stripe_library
 
 from orders import gateway
+from orders.use_cases import look_at_stripe
+from tests.payments.reconciling import LATER
 from tests.payments.stripe_process import SECRET_KEY, WEBHOOK_SECRET, Stripe, stripe_process
 
 # What a test waits for an answer that does not come; the sandbox answers within a tenth of it.
@@ -31,3 +33,9 @@ def stripe(sandbox: Stripe, settings: Any, monkeypatch: pytest.MonkeyPatch) -> I
     sandbox.reset()
     yield sandbox
     sandbox.heal()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happened just now counts as having happened before."""
+    monkeypatch.setattr(look_at_stripe, "PATIENCE", -LATER)

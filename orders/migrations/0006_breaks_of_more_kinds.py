@@ -1,0 +1,39 @@
+"""What a reconciliation finds has names of its own; the database stores any."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("orders", "0005_payment_names_its_customer")]
+
+    operations = [
+        migrations.AlterField(
+            model_name="break",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("other_currency", "Other Currency"),
+                    ("amount_differs", "Amount Differs"),
+                    ("unknown_object", "Unknown Object"),
+                    ("paid_after_release", "Paid After Release"),
+                    ("paid_twice", "Paid Twice"),
+                    ("dispute", "Dispute"),
+                    ("refund_failed", "Refund Failed"),
+                    ("refund_differs", "Refund Differs"),
+                    ("credit_not_spent", "Credit Not Spent"),
+                    ("session_state_differs", "Session State Differs"),
+                    ("subscription_state_differs", "Subscription State Differs"),
+                    ("stray_session", "Stray Session"),
+                    ("stray_subscription", "Stray Subscription"),
+                    ("payment_not_linked", "Payment Not Linked"),
+                    ("unknown_charge", "Unknown Charge"),
+                    ("invoice_missing", "Invoice Missing"),
+                    ("renewal_refunded", "Renewal Refunded"),
+                    ("refund_not_sent", "Refund Not Sent"),
+                    ("credit_not_returned", "Credit Not Returned"),
+                    ("hold_left", "Hold Left"),
+                ],
+                max_length=40,
+            ),
+        ),
+    ]

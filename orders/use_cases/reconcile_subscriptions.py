@@ -1,0 +1,175 @@
+"""Subscriptions: whatever Stripe goes on charging must be in effect here, in the state that Stripe says."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from billing.models import Subscription
+from billing.models.subscription import ENDED_STATUSES
+from orders import gateway
+from orders.gateway import Listed, reference_id
+from orders.models import Break, Order, Payment
+from orders.use_cases.follow_subscription import follow
+from orders.use_cases.look_at_stripe import (
+    Finding,
+    Look,
+    Object,
+    carried_order,
+    is_dealt_with,
+    known_customers,
+)
+
+Kind = Break.Kind
+_KINDS = (Kind.SUBSCRIPTION_STATE_DIFFERS, Kind.STRAY_SUBSCRIPTION)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What we have about a page of subscriptions."""
+
+    subscriptions: dict[str, Subscription]
+    orders: dict[UUID, Order]
+    customers: frozenset[str]
+
+
+def reconcile_subscriptions(look: Look) -> Iterator[Finding]:
+    """Every subscription that Stripe charges for, however old, then every one of ours that was not among them."""
+    seen: set[str] = set()
+    for page in look.pages(Listed.SUBSCRIPTIONS):
+        known = _known(page)
+        seen |= known.subscriptions.keys()
+        alive = [told for told in page if told["status"] not in ENDED_STATUSES]
+        yield from look.each(alive, partial(_alive, look, known))
+    ours = Subscription.objects.exclude(stripe_subscription_id="").exclude(status__in=ENDED_STATUSES)
+    unseen = (each for each in ours.iterator(chunk_size=gateway.PAGE) if each.stripe_subscription_id not in seen)
+    yield from look.each(unseen, partial(_ask_for, look))
+
+
+def _known(page: list[Object]) -> _Known:
+    ids = [told["id"] for told in page]
+    subscriptions = Subscription.objects.filter(stripe_subscription_id__in=ids)
+    carried = [order_id for told in page if (order_id := carried_order(told))]
+    paid = Payment.objects.filter(stripe_subscription_id__in=ids).values("order_id")
+    orders = Order.objects.select_related("payment").filter(Q(id__in=carried) | Q(id__in=paid))
+    return _Known(
+        subscriptions={each.stripe_subscription_id: each for each in subscriptions},
+        orders={each.id: each for each in orders},
+        customers=known_customers(page),
+    )
+
+
+def _alive(look: Look, known: _Known, told: Object) -> Iterator[Finding]:
+    subscription = known.subscriptions.get(told["id"])
+    order_id = carried_order(told)
+    if subscription is not None:
+        yield from _followed(look, subscription, told)
+        return
+    named = (each for each in known.orders.values() if told["id"] == _payment(each).stripe_subscription_id)
+    order = next(named, None) or (known.orders.get(order_id) if order_id else None)
+    if order is not None:
+        yield from _of_order(look, order, told)
+    elif order_id is not None:
+        # Another deployment's, or from before a restored backup: whose service would end is for people to say.
+        is_ours = reference_id(told.get("customer")) in known.customers
+        details = {"status": told["status"], "order": str(order_id), "our customer": is_ours}
+        if not is_dealt_with(Kind.STRAY_SUBSCRIPTION, told["id"], details):
+            yield Finding(kind=Kind.STRAY_SUBSCRIPTION, object_id=told["id"], details=details)
+
+
+def _payment(order: Order) -> Payment:
+    return getattr(order, "payment", None) or Payment()
+
+
+def _followed(look: Look, subscription: Subscription, told: Object) -> Iterator[Finding]:
+    if told["status"] == subscription.status:
+        look.agrees(told["id"], kinds=_KINDS)
+        return
+    if look.is_moving(told["id"], subscription.order_id):
+        return
+    if subscription.status not in ENDED_STATUSES:
+        yield _differs(look, subscription, told)
+    elif subscription.canceled_at is None or subscription.canceled_at <= look.settled_before:
+        yield _stray(look, told, subscription.order_id, ours=subscription.status)
+
+
+def _of_order(look: Look, order: Order, told: Object) -> Iterator[Finding]:
+    """One that no subscription of ours names: its order is not complete, or is subscribed to another."""
+    if look.is_moving(told["id"], order.id) or order.status == Order.Status.PENDING:
+        return
+    ended_at = _payment(order).closed_at or _payment(order).paid_at
+    if ended_at is not None and ended_at > look.settled_before:
+        # The job that cancels it is under way.
+        return
+    ours = Subscription.objects.filter(order_id=order.id).first()
+    if ours is None and _is_to_be_settled(order, told):
+        # Paid, and not known here: the session's matter, which may complete the order.
+        return
+    if ours is not None and not ours.stripe_subscription_id:
+        yield Finding(
+            kind=Kind.STRAY_SUBSCRIPTION,
+            object_id=told["id"],
+            order_id=order.id,
+            details={"stripe": told["status"], "ours": f"{ours.paid_by} {ours.status}"},
+        )
+        return
+    yield _stray(look, told, order.id, ours=f"order {order.status}")
+
+
+def _is_to_be_settled(order: Order, told: Object) -> bool:
+    if _payment(order).status == Payment.Status.PAID:
+        return False
+    found = gateway.pages(Listed.SESSIONS, subscription=told["id"])
+    return any(session["payment_status"] != "unpaid" for page in found for session in page)
+
+
+def _stray(look: Look, told: Object, order_id: UUID, *, ours: str) -> Finding:
+    return Finding(
+        kind=Kind.STRAY_SUBSCRIPTION,
+        object_id=told["id"],
+        order_id=order_id,
+        details={"stripe": told["status"], "ours": ours},
+        repaired=look.repairs(lambda: _ended(told["id"])),
+    )
+
+
+def _ended(subscription_id: str) -> bool:
+    gateway.cancel_subscription(subscription_id)
+    return True
+
+
+def _ask_for(look: Look, subscription: Subscription) -> Iterator[Finding]:
+    look.reads()
+    try:
+        told = gateway.retrieve_subscription(subscription.stripe_subscription_id)
+    except gateway.Refused:
+        told = {"id": subscription.stripe_subscription_id, "status": "unknown"}
+    subscription.refresh_from_db()
+    yield from _followed(look, subscription, told)
+
+
+def _differs(look: Look, subscription: Subscription, told: Object) -> Finding:
+    return Finding(
+        kind=Kind.SUBSCRIPTION_STATE_DIFFERS,
+        object_id=told["id"],
+        order_id=subscription.order_id,
+        details={"stripe": told["status"], "ours": subscription.status},
+        repaired=look.repairs(lambda: _follows(look, subscription, told)),
+    )
+
+
+def _follows(look: Look, subscription: Subscription, told: Object) -> bool:
+    """False for a state that has no name here."""
+    status = str(told["status"])
+    with transaction.atomic():
+        # Races with an event of the same subscription.
+        current = (
+            Subscription.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("customer", "organization")
+            .get(id=subscription.id)
+        )
+        follow(current, told, status=status, told_at=look.now)
+    return current.status == status

@@ -1,0 +1,94 @@
+"""A reconciliation as an operator has it: named, shown, repaired, and gone."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils import timezone
+
+from billing.actor import AUDITOR, system_actor
+from orders.models import Break
+from orders.use_cases.look_at_stripe import Finding
+from orders.use_cases.reconcile_stripe import PARTS, Reconciled, reconcile_stripe
+from tests.console import client_of, member
+from tests.payments.books import books_agree
+from tests.payments.stripe_process import Stripe
+from tests.payments.working import work
+from tests.snapshot import nothing_changes, only_changes
+
+Told = tuple[str, str, UUID | None]
+
+# What just happened at Stripe is by then no longer on its way.
+LATER = timedelta(hours=1)
+MONTH = timedelta(days=30)
+
+
+def reconcile(
+    *,
+    repair: bool = False,
+    now: datetime | None = None,
+    since: timedelta = MONTH,
+    parts: tuple[str, ...] = tuple(PARTS),
+    within: timedelta = timedelta(minutes=5),
+    unread: Sequence[str] = (),
+) -> Reconciled:
+    """A run of an hour from now, which has read everything but the parts named as unread."""
+    done = reconcile_stripe(
+        since=since,
+        within=within,
+        repair=repair,
+        by=system_actor(channel="command", user_id="reconcile_stripe"),
+        now=now or timezone.now() + LATER,
+        parts=parts,
+    )
+    assert list(done.unread) == list(unread)
+    return done
+
+
+def told(findings: list[Finding]) -> list[Told]:
+    return [(each.kind.value, each.object_id, each.order_id) for each in findings]
+
+
+def open_breaks() -> list[Told]:
+    found = Break.objects.filter(closed_at=None).order_by("opened_at", "id")
+    return [(each.kind, each.object_id, each.order_id) for each in found]
+
+
+def shown_to_staff() -> str:
+    """The console's list of open breaks, as an auditor has it."""
+    answer = client_of(member(AUDITOR)).get(reverse("admin:orders_break_changelist"))
+    return answer.content.decode()
+
+
+def assert_named(*expected: Told, now: datetime | None = None) -> None:
+    """A dry run names exactly these, changes nothing else, and tells staff once."""
+    with only_changes("orders_break"):
+        assert told(reconcile(now=now).findings) == list(expected)
+    assert open_breaks() == list(expected)
+    with nothing_changes():
+        assert told(reconcile(now=now).open) == list(expected)
+    page = shown_to_staff()
+    for kind, object_id, _ in expected:
+        assert Break.Kind(kind).label in page
+        assert object_id in page
+
+
+def assert_repaired(stripe: Stripe, *expected: Told, now: datetime | None = None) -> None:
+    """`--repair` repairs exactly these; then nothing is found, the breaks are closed, and the books agree."""
+    done = reconcile(repair=True, now=now)
+    assert told(done.findings) == list(expected)
+    assert done.open == []
+    assert open_breaks() == []
+    while work():
+        pass
+    books_agree(stripe)
+    with nothing_changes():
+        assert reconcile(repair=True, now=now).findings == []
+
+
+def assert_left_open(*expected: Told, now: datetime | None = None) -> None:
+    """`--repair` leaves these to people, and tells of them once more to nobody."""
+    with nothing_changes():
+        assert told(reconcile(repair=True, now=now).open) == list(expected)
+    assert open_breaks() == list(expected)

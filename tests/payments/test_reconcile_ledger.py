@@ -1,0 +1,105 @@
+"""Reconciliation of orders with the ledger: what only a hand in the database, or a fault of ours, could leave."""
+
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from billing.models import Hold
+from billing.use_cases.hold_credit import hold
+from orders.models import Break, Order
+from orders.use_cases.settle_payment import settle_unpaid
+from tests.payments.books import books_agree
+from tests.payments.reconciling import (
+    assert_left_open,
+    assert_named,
+    assert_repaired,
+    open_breaks,
+    reconcile,
+    told,
+)
+from tests.payments.shopping import APPLIED_MINOR, Shop, open_shop, session_of
+from tests.payments.stripe_process import Stripe
+from tests.payments.working import work_until_quiet
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Kind = Break.Kind
+
+
+def set_status(order_id: UUID, status: str) -> None:
+    completed_at = timezone.now() if status in (Order.Status.COMPLETED, Order.Status.REFUNDED) else None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE orders_order SET status = %s, completed_at = %s WHERE id = %s", [status, completed_at, order_id]
+        )
+
+
+def expired(stripe: Stripe) -> tuple[Shop, UUID]:
+    shop = open_shop()
+    order_id = shop.check_out().order_id
+    stripe.do(f"sessions/{session_of(order_id)}/expire")
+    work_until_quiet(stripe)
+    return shop, order_id
+
+
+def test_a_complete_order_whose_credit_was_not_spent(stripe: Stripe) -> None:
+    _, order_id = expired(stripe)
+    set_status(order_id, Order.Status.COMPLETED)
+    expected = (Kind.CREDIT_NOT_SPENT.value, str(order_id), order_id)
+
+    assert_named(expected)
+    assert_left_open(expected)
+    set_status(order_id, Order.Status.EXPIRED)
+    assert (reconcile().findings, open_breaks()) == ([], [])
+
+
+def test_credit_that_was_spent_for_an_order_that_is_not_in_effect(stripe: Stripe) -> None:
+    order_id = open_shop().check_out().order_id
+    stripe.pay(session_of(order_id))
+    work_until_quiet(stripe)
+    set_status(order_id, Order.Status.CANCELLED)
+    expected = (Kind.CREDIT_NOT_RETURNED.value, str(order_id), order_id)
+    done = reconcile(parts=("ledger",))
+    assert told(done.findings) == [expected]
+    assert told(reconcile(parts=("ledger",), repair=True).open) == [expected]
+    assert open_breaks() == [expected]
+
+
+@pytest.mark.parametrize("status", [Order.Status.EXPIRED, Order.Status.FAILED])
+def test_credit_that_is_held_for_an_order_that_ended_is_given_back(stripe: Stripe, status: str) -> None:
+    shop, order_id = expired(stripe)
+    set_status(order_id, status)
+    hold(customer_id=shop.customer.pk, amount_minor=APPLIED_MINOR, order_id=order_id)
+    expected = (Kind.HOLD_LEFT.value, str(order_id), order_id)
+
+    assert_named(expected)
+    assert_repaired(stripe, expected)
+    assert shop.account.held_minor == 0
+
+
+def test_credit_that_is_held_for_a_complete_order_is_left_to_people(stripe: Stripe) -> None:
+    shop = open_shop()
+    order_id = shop.check_out().order_id
+    set_status(order_id, Order.Status.COMPLETED)
+    expected = [
+        (Kind.CREDIT_NOT_SPENT.value, str(order_id), order_id),
+        (Kind.HOLD_LEFT.value, str(order_id), order_id),
+    ]
+    done = reconcile(parts=("ledger",), repair=True)
+    assert (told(done.open), open_breaks()) == (expected, expected)
+    assert Hold.objects.filter(order_id=order_id, status=Hold.Status.ACTIVE).exists()
+
+
+def test_credit_of_payments_that_are_open_lost_or_made_is_in_order(stripe: Stripe) -> None:
+    open_shop().check_out()
+    settled = open_shop()
+    stripe.pay(session_of(settled.check_out().order_id))
+    expired(stripe)
+    lost = open_shop().check_out().order_id
+    stripe.do(f"sessions/{session_of(lost)}/expire")
+    settle_unpaid(order_id=lost, failed=False)
+    work_until_quiet(stripe)
+    assert reconcile(parts=("ledger",)).findings == []
+    books_agree(stripe)

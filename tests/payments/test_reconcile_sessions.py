@@ -1,0 +1,275 @@
+"""Reconciliation of Checkout Sessions and payments, after webhooks that never came and answers that were lost."""
+
+from uuid import UUID
+
+import pytest
+import stripe as stripe_library
+from django.utils import timezone
+
+from billing.models import Subscription
+from orders import gateway
+from orders.errors import PaymentProcessorError
+from orders.models import Break, Order, Payment
+from orders.use_cases.settle_payment import settle_unpaid
+from tests.payments.books import books_agree
+from tests.payments.reconciling import (
+    Told,
+    assert_left_open,
+    assert_named,
+    assert_repaired,
+    open_breaks,
+    reconcile,
+    told,
+)
+from tests.payments.shopping import CHARGED_MINOR, TOTAL_MINOR, Shop, open_shop, post_event, session_of, status_of
+from tests.payments.stripe_process import SECRET_KEY, Object, Stripe
+from tests.payments.working import sweep, work, work_until_quiet
+from tests.snapshot import nothing_changes
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Kind = Break.Kind
+
+
+def differs(order_id: UUID) -> Told:
+    return Kind.SESSION_STATE_DIFFERS.value, session_of(order_id), order_id
+
+
+def ask(stripe: Stripe, **more: object) -> Object:
+    """A one-off session that somebody asks Stripe for, of 19.000 OMR unless said otherwise."""
+    client = stripe_library.StripeClient(SECRET_KEY, base_addresses={"api": stripe.url})
+    amount = more.pop("amount", TOTAL_MINOR)
+    line = {
+        "quantity": 1,
+        "price_data": {"currency": "omr", "unit_amount": amount, "product_data": {"name": "Something"}},
+    }
+    asked = {"mode": "payment", "line_items": [line], "success_url": "https://shop.example/", **more}
+    return client.v1.checkout.sessions.create(asked).to_dict()  # type: ignore[arg-type]
+
+
+def marked(order_id: object) -> dict[str, object]:
+    return {"client_reference_id": str(order_id), "metadata": {"order_id": str(order_id)}}
+
+
+# --- Events that never came ---------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("actions", "expected"),
+    [
+        (["pay"], Order.Status.COMPLETED),
+        (["expire"], Order.Status.EXPIRED),
+        (["pay_async", "settle_async"], Order.Status.COMPLETED),
+        (["pay_async", "fail_async"], Order.Status.FAILED),
+    ],
+    ids=lambda each: "-".join(each) if isinstance(each, list) else "",
+)
+def test_a_session_that_ended_unheard_is_settled(stripe: Stripe, actions: list[str], expected: str) -> None:
+    order_id = open_shop().check_out().order_id
+    for action in actions:
+        stripe.do(f"sessions/{session_of(order_id)}/{action}")
+
+    assert_named(differs(order_id))
+    assert status_of(order_id) == Order.Status.PENDING
+    assert_repaired(stripe, differs(order_id))
+    assert status_of(order_id) == expected
+
+
+@pytest.mark.parametrize("action", ["settle_async", "fail_async"])
+def test_a_debit_that_ended_unheard_is_settled(stripe: Stripe, action: str) -> None:
+    order_id = open_shop().check_out().order_id
+    stripe.do(f"sessions/{session_of(order_id)}/pay_async")
+    work_until_quiet(stripe)
+    with nothing_changes():
+        assert reconcile(repair=True).findings == []
+    stripe.do(f"sessions/{session_of(order_id)}/{action}")
+
+    assert_named(differs(order_id))
+    assert_repaired(stripe, differs(order_id))
+
+
+def test_what_is_in_order_is_no_break(stripe: Stripe) -> None:
+    shop = open_shop(cap=3)
+    shop.check_out()
+    other = open_shop()
+    stripe.pay(session_of(other.check_out().order_id))
+    stripe.do(f"sessions/{session_of(open_shop().check_out().order_id)}/expire")
+    work_until_quiet(stripe)
+    with nothing_changes():
+        assert reconcile(repair=True).findings == []
+
+
+def test_what_is_on_its_way_is_left_alone(stripe: Stripe) -> None:
+    """Paid, expired, and refunded just now: Stripe's webhooks may still be coming."""
+    done = open_shop()
+    paid_id = done.check_out().order_id
+    stripe.pay(session_of(paid_id))
+    work_until_quiet(stripe)
+    stripe.do(f"payments/{session_of(paid_id)}/refund", amount=1_000)
+    for action in ("pay", "expire", "pay_async"):
+        stripe.do(f"sessions/{session_of(open_shop().check_out().order_id)}/{action}")
+    with nothing_changes():
+        assert reconcile(repair=True, now=timezone.now()).findings == []
+    work_until_quiet(stripe)
+    with nothing_changes():
+        assert reconcile(repair=True).findings == []
+
+
+def test_a_break_that_settles_by_itself_is_closed_by_the_next_run(stripe: Stripe) -> None:
+    order_id = open_shop().check_out().order_id
+    stripe.pay(session_of(order_id))
+    assert_named(differs(order_id))
+    work_until_quiet(stripe)
+
+    assert reconcile().findings == []
+
+    assert open_breaks() == []
+    assert Break.objects.get().closed_by == "reconcile_stripe"
+
+
+# --- Sessions that nobody waits for -------------------------------------------------------------------------
+def lost_answer(stripe: Stripe) -> Shop:
+    """Stripe made the session and the answer was lost; the sweeper has not come by."""
+    shop = open_shop()
+    stripe.fault(path="/v1/checkout/sessions", method="POST", effect="drop", when="after", count=None)
+    with pytest.raises(PaymentProcessorError):
+        shop.check_out()
+    stripe.heal()
+    return shop
+
+
+@pytest.mark.parametrize("state", ["undone", "died"])
+def test_a_session_whose_answer_was_lost_is_closed(stripe: Stripe, state: str) -> None:
+    lost_answer(stripe)
+    order = Order.objects.get()
+    if state == "died":
+        # As a process leaves it that was killed while it waited for Stripe.
+        Order.objects.filter(id=order.id).update(status=Order.Status.PENDING)
+        Payment.objects.update(status=Payment.Status.REQUESTED, stray=False, closed_at=None)
+    [session] = stripe.sessions()
+    with nothing_changes():
+        assert reconcile(repair=True, now=timezone.now()).findings == []
+    expected = (Kind.STRAY_SESSION.value, session["id"], order.id)
+
+    assert_named(expected)
+    done = reconcile(repair=True)
+
+    assert (told(done.findings), done.open, open_breaks()) == ([expected], [], [])
+    assert status_of(order.id) == Order.Status.FAILED
+    sweep()
+    books_agree(stripe)
+    assert reconcile().findings == []
+
+
+def test_a_session_that_outlived_its_order_is_closed(stripe: Stripe) -> None:
+    order_id = open_shop().check_out().order_id
+    settle_unpaid(order_id=order_id, failed=False)
+    expected = (Kind.STRAY_SESSION.value, session_of(order_id), order_id)
+
+    assert_named(expected)
+    assert_repaired(stripe, expected)
+    assert [each["status"] for each in stripe.sessions()] == ["expired"]
+
+
+def test_a_session_of_an_order_that_is_not_here_is_closed_for_our_customers_only(stripe: Stripe) -> None:
+    customer = open_shop()
+    customer.check_out()
+    nowhere = UUID(int=7)
+    ours = ask(stripe, customer=stripe.sessions()[0]["customer"], **marked(nowhere))
+    others = ask(stripe, **marked(UUID(int=8)))
+    ask(stripe)  # Carries no order: another business of the same account.
+    expected = [(Kind.STRAY_SESSION.value, each["id"], None) for each in (others, ours)]
+
+    assert_named(*expected)
+    done = reconcile(repair=True)
+
+    assert told(done.findings) == expected
+    assert told(done.open) == expected[:1]
+    assert {each["id"]: each["status"] for each in stripe.sessions()}[ours["id"]] == "expired"
+    assert_left_open(expected[0])
+
+
+# --- Paid twice, and otherwise ------------------------------------------------------------------------------
+def test_an_order_that_was_paid_twice(stripe: Stripe) -> None:
+    order_id = open_shop(credit_minor=0, voucher_minor=0).check_out().order_id
+    first = session_of(order_id)
+    client = stripe_library.StripeClient(SECRET_KEY, base_addresses={"api": stripe.url})
+    second = ask(stripe, customer=client.v1.customers.create({}).id, **marked(order_id))
+    stripe.pay(first)
+    stripe.pay(second["id"])
+    [told_of] = [each for each in stripe.events() if each["data"]["object"]["id"] == first][-1:]
+    post_event(told_of)
+    while work():
+        pass
+    expected = (Kind.PAID_TWICE.value, second["id"], order_id)
+
+    assert_named(expected)
+    assert_left_open(expected)
+
+    stripe.do(f"payments/{second['id']}/refund")
+
+    assert reconcile().findings == []
+    assert open_breaks() == []
+
+
+def test_another_amount_than_was_asked_for_is_never_booked(stripe: Stripe) -> None:
+    shop = lost_answer(stripe)
+    order = Order.objects.get()
+    sweep()
+    session = ask(stripe, amount=CHARGED_MINOR + 10, **marked(order.id))
+    stripe.pay(session["id"])
+    expected = (Kind.AMOUNT_DIFFERS.value, session["id"], order.id)
+
+    assert_named(expected)
+    assert_left_open(expected)
+    assert status_of(order.id) == Order.Status.FAILED
+    assert shop.account.held_minor == 0
+
+
+def test_a_session_paid_after_the_order_was_given_up_is_settled(stripe: Stripe) -> None:
+    lost_answer(stripe)
+    [session] = stripe.sessions()
+    Payment.objects.update(stray=False)
+    stripe.pay(session["id"])
+    order = Order.objects.get()
+    expected = (Kind.SESSION_STATE_DIFFERS.value, session["id"], order.id)
+
+    assert_named(expected)
+    done = reconcile(repair=True)
+
+    assert (told(done.findings), done.open) == ([expected], [])
+    work_until_quiet(stripe)
+    assert reconcile().findings == []
+
+
+# --- Another account, and objects that cannot be compared ----------------------------------------------------
+def test_what_stripe_does_not_know_is_left_to_people(stripe: Stripe) -> None:
+    order_id = open_shop().check_out().order_id
+    stripe.pay(session_of(order_id))
+    work_until_quiet(stripe)
+    subscription = Subscription.objects.get()
+    stripe.reset()
+    expected = [
+        differs(order_id),
+        (Kind.SUBSCRIPTION_STATE_DIFFERS.value, subscription.stripe_subscription_id, order_id),
+    ]
+
+    assert_named(*expected)
+    assert_left_open(*expected)
+
+
+def test_one_session_that_cannot_be_compared_holds_up_no_other(
+    stripe: Stripe, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway, "PAGE", 1)
+    orders = [open_shop().check_out().order_id for _ in range(3)]
+    for order_id in orders:
+        stripe.do(f"sessions/{session_of(order_id)}/pay_async")
+    work_until_quiet(stripe)
+    for order_id in orders:
+        stripe.do(f"sessions/{session_of(order_id)}/fail_async")
+    stripe.fault(path="/v1/invoice_payments", effect="answer", status=404, skip=2)
+
+    done = reconcile(unread=["sessions"])
+
+    assert sorted(told(done.findings)) == sorted([differs(orders[0]), differs(orders[2])])
+    assert session_of(orders[1]) in done.unread["sessions"]
+    assert f"could not compare {session_of(orders[1])}" in caplog.text
