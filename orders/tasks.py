@@ -1,5 +1,7 @@
 """The worker's jobs. Each is a use case with a name; jobs are enqueued in the transaction that needs them."""
 
+import logging
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -12,7 +14,7 @@ from billing.use_cases.processor_settings import processor_keys
 from orders import gateway
 from orders.jobs import enqueue_once
 from orders.models import Payment, StripeEvent
-from orders.use_cases import request_refund, settle_event, sweep_payments
+from orders.use_cases import reconcile_stripe, request_refund, settle_event, sweep_payments
 from orders.use_cases.find_due_subscriptions import find_due_subscriptions
 from orders.use_cases.mirror_event import mirror_event
 from orders.use_cases.provision_organization import provision_organization as provision
@@ -20,6 +22,9 @@ from orders.use_cases.queue_mail import Mail
 from orders.use_cases.renew_subscription import renew_subscription
 from orders.use_cases.send_mail import send_mail as send
 
+logger = logging.getLogger(__name__)
+
+_DAILY_LOOK, _DAILY_TIME = timedelta(days=3), timedelta(minutes=1)
 # Waits 2, 4, 8 … seconds between attempts, about nine hours in all; then the job is `failed` and shown to staff.
 _PERSISTENT = RetryStrategy(max_attempts=14, exponential_wait=2)
 
@@ -100,3 +105,31 @@ def renew_due_subscriptions(timestamp: int) -> None:
 def renew(subscription_id: str) -> None:
     """Renews what is due; what fails is tried again by the next run."""
     renew_subscription(subscription_id=UUID(subscription_id), by=system_actor(channel="worker", user_id="renewals"))
+
+
+@app.periodic(cron="23 3 * * *")
+@app.task(name="reconcile_with_stripe", queue="default", queueing_lock="reconcile_with_stripe")
+def reconcile_with_stripe(timestamp: int) -> None:
+    """Compares with Stripe and repairs nothing, so that staff see what does not add up; one job a part.
+
+    A job for each, so that what customers wait for runs in between.
+    """
+    if processor_keys().secret_key:
+        for part in reconcile_stripe.PARTS:
+            enqueue_once("reconcile_part", key=f"reconcile:{part}", part=part)
+
+
+@app.task(name="reconcile_part", queue="default")
+def reconcile_part(part: str) -> None:
+    """One part of the daily comparison, of the last days, for a minute at the most."""
+    done = reconcile_stripe.reconcile_stripe(
+        since=_DAILY_LOOK,
+        within=_DAILY_TIME,
+        repair=False,
+        by=system_actor(channel="worker", user_id="reconciliation"),
+        parts=[part],
+    )
+    for name, why in done.unread.items():
+        logger.warning("%s not compared with Stripe: %s", name, why)
+    if done.open:
+        logger.warning("%s breaks of %s are open", len(done.open), part)
