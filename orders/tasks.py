@@ -114,9 +114,8 @@ def reconcile_with_stripe(timestamp: int) -> None:
 
     A job for each, so that what customers wait for runs in between.
     """
-    if processor_keys().secret_key:
-        for part in reconcile_stripe.PARTS:
-            enqueue_once("reconcile_part", key=f"reconcile:{part}", part=part)
+    for part in reconcile_stripe.PARTS if processor_keys().secret_key else [reconcile_stripe.LEDGER]:
+        enqueue_once("reconcile_part", key=f"reconcile:{part}", part=part)
 
 
 @app.task(name="reconcile_part", queue="default")

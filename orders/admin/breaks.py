@@ -44,6 +44,8 @@ _BREAKS = {
     " it. If Stripe does not know it, the keys may be another account's.",
     Break.Kind.STRAY_SESSION: "Stripe has a session that nobody waits for. reconcile_stripe --repair closes it,"
     " unless its order is not known here.",
+    Break.Kind.OTHER_ACCOUNT: "Stripe knows nothing of ours: the keys are another account's. What was sold in the"
+    " other one goes on there.",
     Break.Kind.STRAY_SUBSCRIPTION: "Stripe goes on charging for what has ended or never began here. reconcile_stripe"
     " --repair cancels it at Stripe, unless its order is not known here.",
     Break.Kind.PAYMENT_NOT_LINKED: "It is not noted which of Stripe's payments settled the order's invoice, so that"

@@ -24,6 +24,7 @@ class Migration(migrations.Migration):
                     ("session_state_differs", "Session State Differs"),
                     ("subscription_state_differs", "Subscription State Differs"),
                     ("stray_session", "Stray Session"),
+                    ("other_account", "Other Account"),
                     ("stray_subscription", "Stray Subscription"),
                     ("payment_not_linked", "Payment Not Linked"),
                     ("unknown_charge", "Unknown Charge"),

@@ -181,6 +181,7 @@ class Break(models.Model):
         SESSION_STATE_DIFFERS = "session_state_differs"
         SUBSCRIPTION_STATE_DIFFERS = "subscription_state_differs"
         STRAY_SESSION = "stray_session"
+        OTHER_ACCOUNT = "other_account"
         STRAY_SUBSCRIPTION = "stray_subscription"
         PAYMENT_NOT_LINKED = "payment_not_linked"
         UNKNOWN_CHARGE = "unknown_charge"

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -44,6 +45,10 @@ _TELLING = [
     "refund.failed",
     "refund.updated",
 ]
+
+# So many of ours that Stripe does not know, and none that it does, are no accident.
+MANY = 10
+ACCOUNT, UNKNOWN = "account", "unknown"
 
 Object = Mapping[str, Any]
 Part = Callable[["Look"], Iterator["Finding"]]
@@ -93,6 +98,27 @@ class Look:
             self.reads()
             yield page
             self.check_time()
+
+    def unseen(
+        self, things: Iterable[Any], ask: Callable[[Any], Iterator[Finding]], *, sees_ours: bool
+    ) -> Iterator[Finding]:
+        """What is found of ours that no page had, by asking for each.
+
+        Where Stripe knows nothing of ours at all, the keys are another account's: that is told, once, and not for
+        each.
+        """
+        found = self.each(things, ask)
+        first = [] if sees_ours else list(islice(found, MANY))
+        if len(first) == MANY and all(each.details["stripe"] == UNKNOWN for each in first):
+            yield Finding(
+                kind=Break.Kind.OTHER_ACCOUNT,
+                object_id=ACCOUNT,
+                details={"unknown": [each.object_id for each in first], "and": "probably all others"},
+            )
+            return
+        self.agrees(ACCOUNT, kinds=[Break.Kind.OTHER_ACCOUNT])
+        yield from first
+        yield from found
 
     def reads(self) -> None:
         """Something is read of Stripe: what moved must be asked for after it."""

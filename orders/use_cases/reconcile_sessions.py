@@ -13,6 +13,7 @@ from orders import gateway
 from orders.gateway import Debit, Listed, Session, reference_id, session_from
 from orders.models import Break, Payment
 from orders.use_cases.look_at_stripe import (
+    UNKNOWN,
     Finding,
     Look,
     Object,
@@ -50,7 +51,8 @@ def reconcile_sessions(look: Look) -> Iterator[Finding]:
         yield from look.each(page, partial(_compare, look, known))
     ours = Payment.objects.filter(Q(requested_at__gte=look.start) | Q(status__in=_WAITING), session_id__isnull=False)
     unseen = ours.filter(status__in=[*_WAITING, Payment.Status.PAID]).iterator(chunk_size=gateway.PAGE)
-    yield from look.each((each for each in unseen if each.pk not in seen), partial(_ask_for, look))
+    others = (each for each in unseen if each.pk not in seen)
+    yield from look.unseen(others, partial(_ask_for, look), sees_ours=bool(seen))
 
 
 def _known(page: list[Object]) -> _Known:
@@ -81,7 +83,7 @@ def _ask_for(look: Look, payment: Payment) -> Iterator[Finding]:
     try:
         session = gateway.retrieve_session(str(payment.session_id))
     except gateway.Refused:
-        yield _differs(payment, "unknown", repaired=False)
+        yield _differs(payment, UNKNOWN, repaired=False)
     else:
         yield from _own(look, payment, session)
 

@@ -15,6 +15,7 @@ from orders.gateway import Listed, reference_id
 from orders.models import Break, Order, Payment
 from orders.use_cases.follow_subscription import follow
 from orders.use_cases.look_at_stripe import (
+    UNKNOWN,
     Finding,
     Look,
     Object,
@@ -46,7 +47,7 @@ def reconcile_subscriptions(look: Look) -> Iterator[Finding]:
         yield from look.each(alive, partial(_alive, look, known))
     ours = Subscription.objects.exclude(stripe_subscription_id="").exclude(status__in=ENDED_STATUSES)
     unseen = (each for each in ours.iterator(chunk_size=gateway.PAGE) if each.stripe_subscription_id not in seen)
-    yield from look.each(unseen, partial(_ask_for, look))
+    yield from look.unseen(unseen, partial(_ask_for, look), sees_ours=bool(seen))
 
 
 def _known(page: list[Object]) -> _Known:
@@ -137,6 +138,10 @@ def _stray(look: Look, told: Object, order_id: UUID, *, ours: str) -> Finding:
 
 
 def _ended(subscription_id: str) -> bool:
+    """False where it has come into effect since it was looked at: a late payment may complete its order."""
+    ours = Subscription.objects.filter(stripe_subscription_id=subscription_id)
+    if ours.exclude(status__in=ENDED_STATUSES).exists():
+        return False
     gateway.cancel_subscription(subscription_id)
     return True
 
@@ -146,7 +151,7 @@ def _ask_for(look: Look, subscription: Subscription) -> Iterator[Finding]:
     try:
         told = gateway.retrieve_subscription(subscription.stripe_subscription_id)
     except gateway.Refused:
-        told = {"id": subscription.stripe_subscription_id, "status": "unknown"}
+        told = {"id": subscription.stripe_subscription_id, "status": UNKNOWN}
     subscription.refresh_from_db()
     yield from _followed(look, subscription, told)
 

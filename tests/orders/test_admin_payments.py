@@ -127,6 +127,14 @@ def test_a_break_tells_amounts_with_their_currency(
     assert kind.replace("_", " ").capitalize() in listed
 
 
+@pytest.mark.parametrize("kind", Break.Kind)
+def test_every_kind_of_break_says_what_it_means(kind: Break.Kind) -> None:
+    found = record_break(kind=kind, object_id="some_1", details={"stripe": 1})
+    page = client_of(member(AUDITOR)).get(reverse("admin:orders_break_change", args=[found.pk])).content.decode()
+    assert "What it means" in page
+    assert kind.replace("_", " ").capitalize() in page
+
+
 def test_a_superadmin_refunds_a_part_to_the_card(paid: Payment) -> None:
     address = reverse("admin:orders_order_refund", args=[paid.order_id])
     staff = client_of(member(SUPERADMIN))

@@ -10,12 +10,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from billing.use_cases.processor_settings import change_processor_keys
 from orders import gateway
 from orders.models import Order
 from orders.use_cases.reconcile_stripe import PARTS
+from tests.factories import actor
 from tests.payments.reconciling import reconcile
 from tests.payments.shopping import open_shop, session_of, status_of
-from tests.payments.stripe_process import Stripe
+from tests.payments.stripe_process import SECRET_KEY, Stripe
 from tests.payments.working import work_until_quiet
 from tests.snapshot import nothing_changes
 
@@ -69,6 +71,14 @@ def test_without_a_key_only_the_ledger_is_compared(settings: Any) -> None:
     assert (code, out) == (2, "")
     assert "not compared: sessions: no Stripe key is configured" in err
     assert "ledger" not in err
+
+
+def test_keys_that_cannot_be_read_are_told(settings: Any) -> None:
+    change_processor_keys(by=actor(), stripe_secret_key=SECRET_KEY)
+    settings.SECRET_KEY = "another one, and the old one is lost" * 2
+    code, _, err = command()
+    assert code == 2
+    assert "cannot be decrypted" in err
 
 
 @pytest.mark.parametrize("failure", [{"effect": "drop"}, {"effect": "answer", "status": 503}])

@@ -10,6 +10,7 @@ from billing.models import Subscription
 from orders import gateway
 from orders.errors import PaymentProcessorError
 from orders.models import Break, Order, Payment
+from orders.use_cases import look_at_stripe
 from orders.use_cases.settle_payment import settle_unpaid
 from tests.payments.books import books_agree
 from tests.payments.reconciling import (
@@ -19,6 +20,7 @@ from tests.payments.reconciling import (
     assert_repaired,
     open_breaks,
     reconcile,
+    shown_to_staff,
     told,
 )
 from tests.payments.shopping import CHARGED_MINOR, TOTAL_MINOR, Shop, open_shop, post_event, session_of, status_of
@@ -254,6 +256,26 @@ def test_what_stripe_does_not_know_is_left_to_people(stripe: Stripe) -> None:
 
     assert_named(*expected)
     assert_left_open(*expected)
+
+
+def test_the_keys_of_another_account_are_told_once_and_not_for_each_order(
+    stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look_at_stripe, "MANY", 2)
+    for _ in range(3):
+        stripe.pay(session_of(open_shop().check_out().order_id))
+    work_until_quiet(stripe)
+    stripe.reset()
+    expected = (Kind.OTHER_ACCOUNT.value, "account", None)
+
+    assert told(reconcile(repair=True).open) == [expected, expected]
+    assert open_breaks() == [expected]
+    with nothing_changes():
+        assert told(reconcile(repair=True).open) == [expected, expected]
+    assert Kind.OTHER_ACCOUNT.label in shown_to_staff()
+
+    open_shop().check_out()
+    assert Kind.OTHER_ACCOUNT not in {each.kind for each in reconcile(parts=("sessions",)).findings}
 
 
 def test_one_session_that_cannot_be_compared_holds_up_no_other(

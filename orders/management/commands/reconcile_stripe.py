@@ -4,6 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from billing.actor import system_actor
+from billing.errors import ProcessorSettingsUnreadable
 from orders.use_cases.reconcile_stripe import reconcile_stripe
 
 BROKEN, UNREAD = 1, 2
@@ -29,12 +30,15 @@ class Command(BaseCommand):
         parser.add_argument("--repair", action="store_true", help="repair what Stripe's own word settles")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        done = reconcile_stripe(
-            since=timedelta(days=options["days"]),
-            within=timedelta(minutes=options["minutes"]),
-            repair=options["repair"],
-            by=system_actor(channel="command", user_id="reconcile_stripe"),
-        )
+        try:
+            done = reconcile_stripe(
+                since=timedelta(days=options["days"]),
+                within=timedelta(minutes=options["minutes"]),
+                repair=options["repair"],
+                by=system_actor(channel="command", user_id="reconcile_stripe"),
+            )
+        except ProcessorSettingsUnreadable as error:
+            raise CommandError(str(error), returncode=UNREAD) from error
         for found in done.findings:
             state = "repaired" if found.repaired else "open"
             order = f" order {found.order_id}" if found.order_id else ""
