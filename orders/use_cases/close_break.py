@@ -18,7 +18,7 @@ def close_resolved(*, kinds: Iterable[Break.Kind], object_ids: Iterable[str], wh
 
 
 def close_break(*, break_id: UUID, why: str, by: Actor) -> Break:
-    """A member of staff has dealt with a break; should it still be there, reconciliation opens it anew.
+    """A member of staff has dealt with a break; one that is still there and can be repaired is opened anew.
 
     Raises: ReasonRequired, Break.DoesNotExist. Locks: Break. Transaction: owns. Idempotency: one that is closed stays
     as it is.

@@ -60,13 +60,22 @@ class OutOfTime(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One break: what Stripe's object is, what ours is, and whether it was repaired."""
+    """One break: what Stripe's object is, what ours is, and whether it was repaired.
+
+    One that is `for_people` alone stays closed once they have dealt with it, while its details are the same.
+    """
 
     kind: Break.Kind
     object_id: str
     order_id: UUID | None = None
     details: dict[str, Any] = field(default_factory=dict)
     repaired: bool = False
+    for_people: bool = False
+
+    def is_dealt_with(self) -> bool:
+        """Whether staff have closed the same before, and nothing else can be done about it."""
+        closed = Break.objects.filter(kind=self.kind, object_id=self.object_id, closed_at__isnull=False)
+        return self.for_people and closed.filter(details__in=[{}, self.details]).exists()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -177,12 +186,6 @@ class Look:
             self._told = frozenset(Break.objects.filter(closed_at=None).values_list("object_id", flat=True))
         if not self._told.isdisjoint(object_ids):
             close_resolved(kinds=kinds, object_ids=object_ids, why="in order at a later reconciliation", by=self.by)
-
-
-def is_dealt_with(kind: Break.Kind, object_id: str, details: Mapping[str, Any]) -> bool:
-    """Whether staff closed the same before: for what has happened and stays so, whatever is done about it."""
-    closed = Break.objects.filter(kind=kind, object_id=object_id, closed_at__isnull=False)
-    return closed.filter(details__in=[{}, dict(details)]).exists()
 
 
 def known_customers(page: Iterable[Object]) -> frozenset[str]:

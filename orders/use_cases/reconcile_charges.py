@@ -22,7 +22,6 @@ from orders.use_cases.look_at_stripe import (
     Look,
     Object,
     carried_order,
-    is_dealt_with,
     known_customers,
 )
 from orders.use_cases.request_refund import book_refunded
@@ -116,7 +115,9 @@ def _of_payment(look: Look, payment: Payment, told: Object) -> Iterator[Finding]
     difference = _difference(told, amount_minor=payment.amount_minor, currency=payment.currency)
     if difference is not None:
         details = {"stripe": _money(told), "ours": f"{payment.amount_minor} {payment.currency}"}
-        yield Finding(kind=difference, object_id=told["id"], order_id=payment.order_id, details=details)
+        yield Finding(
+            kind=difference, object_id=told["id"], order_id=payment.order_id, details=details, for_people=True
+        )
         return
     intent = reference_id(told["payment_intent"])
     look.agrees(told["id"], *([intent] if payment.payment_intent_id == intent else []), kinds=_KINDS)
@@ -136,6 +137,7 @@ def refunded(look: Look, payment: Payment, *, intent: str, told_minor: int) -> I
         order_id=payment.order_id,
         details={"stripe": told_minor, "ours": payment.refunded_minor},
         repaired=look.repairs(lambda: _booked(look, payment, told_minor)),
+        for_people=told_minor < payment.refunded_minor,
     )
 
 
@@ -153,12 +155,14 @@ def _of_month(look: Look, month: Invoice, told: Object) -> Iterator[Finding]:
     difference = _difference(told, amount_minor=month.amount_minor, currency=month.currency)
     if difference is not None:
         details = {"stripe": _money(told), "ours": f"{month.amount_minor} {month.currency}"}
-        yield Finding(kind=difference, object_id=told["id"], order_id=order_id, details=details)
+        yield Finding(kind=difference, object_id=told["id"], order_id=order_id, details=details, for_people=True)
         return
     look.agrees(told["id"], kinds=_KINDS)
     details = {"refunded": told["amount_refunded"], "invoice": month.stripe_invoice_id}
-    if told["amount_refunded"] and not is_dealt_with(Kind.RENEWAL_REFUNDED, told["id"], details):
-        yield Finding(kind=Kind.RENEWAL_REFUNDED, object_id=told["id"], order_id=order_id, details=details)
+    if told["amount_refunded"]:
+        yield Finding(
+            kind=Kind.RENEWAL_REFUNDED, object_id=told["id"], order_id=order_id, details=details, for_people=True
+        )
 
 
 def _of_nothing(look: Look, told: Object, intent: str) -> Iterator[Finding]:
@@ -168,8 +172,7 @@ def _of_nothing(look: Look, told: Object, intent: str) -> Iterator[Finding]:
     if look.is_moving(told["id"], intent) or (intent and _is_of_ours(gateway.invoice_of(payment_intent_id=intent))):
         return
     details = {"stripe": _money(told), "order": str(carried_order(told) or "")}
-    if not is_dealt_with(Kind.UNKNOWN_CHARGE, told["id"], details):
-        yield Finding(kind=Kind.UNKNOWN_CHARGE, object_id=told["id"], details=details)
+    yield Finding(kind=Kind.UNKNOWN_CHARGE, object_id=told["id"], details=details, for_people=True)
 
 
 def _is_of_ours(invoice: Object | None) -> bool:

@@ -52,7 +52,14 @@ def _compare(
     if look.is_moving(told["id"]):
         return
     repaired = kind == Kind.INVOICE_MISSING and look.repairs(lambda: _booked(look, told))
-    yield Finding(kind=kind, object_id=told["id"], order_id=subscription.order_id, details=details, repaired=repaired)
+    yield Finding(
+        kind=kind,
+        object_id=told["id"],
+        order_id=subscription.order_id,
+        details=details,
+        repaired=repaired,
+        for_people=kind != Kind.INVOICE_MISSING,
+    )
 
 
 def _booked(look: Look, told: Object) -> bool:

@@ -47,6 +47,7 @@ def _not_spent(look: Look) -> Iterator[Finding]:
             object_id=str(order.id),
             order_id=order.id,
             details={"credit": order.credit_applied_minor},
+            for_people=True,
         )
 
 
@@ -58,6 +59,7 @@ def _not_returned(look: Look) -> Iterator[Finding]:
             object_id=str(order.id),
             order_id=order.id,
             details={"order": order.status},
+            for_people=True,
         )
 
 

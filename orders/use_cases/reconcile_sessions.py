@@ -18,7 +18,6 @@ from orders.use_cases.look_at_stripe import (
     Look,
     Object,
     carried_order,
-    is_dealt_with,
     known_customers,
 )
 from orders.use_cases.open_payment import undo_checkout
@@ -147,16 +146,16 @@ def _twice(look: Look, payment: Payment, session: Session) -> Iterator[Finding]:
         look.agrees(session.id, kinds=_KINDS)
         return
     details = {"paid": amount_minor, "payment": intent, "first": payment.session_id}
-    if not is_dealt_with(Kind.PAID_TWICE, session.id, details):
-        yield Finding(kind=Kind.PAID_TWICE, object_id=session.id, order_id=payment.order_id, details=details)
+    yield Finding(
+        kind=Kind.PAID_TWICE, object_id=session.id, order_id=payment.order_id, details=details, for_people=True
+    )
 
 
 def _of_no_order(look: Look, session: Session, *, is_ours: bool) -> Iterator[Finding]:
     """It says that it is an order's which is not here: another deployment's, or from before a restored backup."""
-    repaired = is_ours and session.status == "open" and look.repairs(lambda: _expired(session))
-    found = _stray(session, None, repaired=repaired)
-    if not is_dealt_with(found.kind, found.object_id, found.details):
-        yield found
+    may_close = is_ours and session.status == "open"
+    repaired = may_close and look.repairs(lambda: _expired(session))
+    yield _stray(session, None, repaired=repaired, for_people=not may_close)
 
 
 def _expired(session: Session) -> bool:
@@ -207,18 +206,25 @@ def _differs(payment: Payment, stripe: str, *, repaired: bool, object_id: str = 
     )
 
 
-def _stray(session: Session, order_id: UUID | None, *, repaired: bool) -> Finding:
+def _stray(session: Session, order_id: UUID | None, *, repaired: bool, for_people: bool = False) -> Finding:
     details: dict[str, Any] = {"status": session.status, "payment_status": session.payment_status}
     return Finding(
-        kind=Kind.STRAY_SESSION, object_id=session.id, order_id=order_id, details=details, repaired=repaired
+        kind=Kind.STRAY_SESSION,
+        object_id=session.id,
+        order_id=order_id,
+        details=details,
+        repaired=repaired,
+        for_people=for_people,
     )
 
 
 def _amount(payment: Payment, session: Session, difference: Kind) -> Finding:
-    told = {name: session.raw.get(name) for name in ("amount_total", "currency")}
+    # As its event would tell of it.
+    details = {"asked": payment.amount_minor, "told": session.raw.get("amount_total")}
     return Finding(
         kind=difference,
         object_id=session.id,
         order_id=payment.order_id,
-        details={"stripe": told, "ours": {"amount_total": payment.amount_minor, "currency": payment.currency}},
+        details=details,
+        for_people=True,
     )

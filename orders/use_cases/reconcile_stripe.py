@@ -80,6 +80,8 @@ def reconcile_stripe(
         look = Look(start=moment - since, now=moment, repair=repair, by=by, deadline=deadline, repaired=repaired)
         try:
             for found in PARTS[name](look):
+                if found.is_dealt_with():
+                    continue
                 _note(found, by=by)
                 done.findings.append(found)
                 if found.repaired and found.order_id:

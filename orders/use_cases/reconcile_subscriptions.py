@@ -20,7 +20,6 @@ from orders.use_cases.look_at_stripe import (
     Look,
     Object,
     carried_order,
-    is_dealt_with,
     known_customers,
 )
 
@@ -77,8 +76,7 @@ def _alive(look: Look, known: _Known, told: Object) -> Iterator[Finding]:
         # Another deployment's, or from before a restored backup: whose service would end is for people to say.
         is_ours = reference_id(told.get("customer")) in known.customers
         details = {"status": told["status"], "order": str(order_id), "our customer": is_ours}
-        if not is_dealt_with(Kind.STRAY_SUBSCRIPTION, told["id"], details):
-            yield Finding(kind=Kind.STRAY_SUBSCRIPTION, object_id=told["id"], details=details)
+        yield Finding(kind=Kind.STRAY_SUBSCRIPTION, object_id=told["id"], details=details, for_people=True)
 
 
 def _payment(order: Order) -> Payment:

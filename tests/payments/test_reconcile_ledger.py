@@ -9,7 +9,9 @@ from django.utils import timezone
 from billing.models import Hold
 from billing.use_cases.hold_credit import hold
 from orders.models import Break, Order
+from orders.use_cases.close_break import close_break
 from orders.use_cases.settle_payment import settle_unpaid
+from tests.factories import actor
 from tests.payments.books import books_agree
 from tests.payments.reconciling import (
     assert_left_open,
@@ -22,6 +24,7 @@ from tests.payments.reconciling import (
 from tests.payments.shopping import APPLIED_MINOR, Shop, open_shop, session_of
 from tests.payments.stripe_process import Stripe
 from tests.payments.working import work_until_quiet
+from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,6 +54,9 @@ def test_a_complete_order_whose_credit_was_not_spent(stripe: Stripe) -> None:
 
     assert_named(expected)
     assert_left_open(expected)
+    close_break(break_id=Break.objects.get().id, why="adjusted", by=actor())
+    with nothing_changes():
+        assert reconcile(repair=True).findings == []
     set_status(order_id, Order.Status.EXPIRED)
     assert (reconcile().findings, open_breaks()) == ([], [])
 

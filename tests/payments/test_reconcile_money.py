@@ -64,6 +64,8 @@ def test_a_refund_that_came_back_is_left_to_people(stripe: Stripe) -> None:
     assert_named(expected)
     assert_left_open(expected)
     assert Payment.objects.get().refunded_minor == 1_000
+    close_break(break_id=Break.objects.get().id, why="paid in cash", by=actor())
+    assert reconcile(repair=True).findings == []
 
 
 def test_a_refund_that_stripe_was_never_asked_for_is_asked_for(stripe: Stripe) -> None:

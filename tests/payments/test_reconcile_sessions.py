@@ -11,7 +11,9 @@ from orders import gateway
 from orders.errors import PaymentProcessorError
 from orders.models import Break, Order, Payment
 from orders.use_cases import look_at_stripe
+from orders.use_cases.close_break import close_break
 from orders.use_cases.settle_payment import settle_unpaid
+from tests.factories import actor
 from tests.payments.books import books_agree
 from tests.payments.reconciling import (
     Told,
@@ -224,6 +226,16 @@ def test_another_amount_than_was_asked_for_is_never_booked(stripe: Stripe) -> No
     assert_left_open(expected)
     assert status_of(order.id) == Order.Status.FAILED
     assert shop.account.held_minor == 0
+    close_break(break_id=Break.objects.get().id, why="refunded at Stripe", by=actor())
+    assert reconcile(repair=True).findings == []
+
+
+def test_what_can_be_repaired_is_opened_anew_after_it_was_closed(stripe: Stripe) -> None:
+    order_id = open_shop().check_out().order_id
+    stripe.pay(session_of(order_id))
+    reconcile()
+    close_break(break_id=Break.objects.get().id, why="looked at", by=actor())
+    assert_named(differs(order_id))
 
 
 def test_a_session_paid_after_the_order_was_given_up_is_settled(stripe: Stripe) -> None:
