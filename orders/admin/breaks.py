@@ -157,7 +157,7 @@ class BreakAdmin(ReadOnlyAdmin):
             back=here,
             parent=(self.title_of(found), here),
             facts=[Fact("Break", _name(found)), Fact("Object", code(found.object_id))],
-            warning="Close it when it was dealt with. If it is still there, reconciliation opens it again.",
+            warning="Close it when it was dealt with. If it is still there and can be repaired, it is opened again.",
         )
 
 
