@@ -17,12 +17,13 @@ PRODUCTION_SETTINGS = DJANGO_SETTINGS_MODULE=config.settings DEBUG=0 DEMO=0 ALLO
 	JWT_SECRET=$$(head -c 48 /dev/urandom | base64 | tr -d '\n')
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-payments check format serve worker seed migrate token runtime dev
+.PHONY: help demo test test-payments bench check format serve worker seed migrate token runtime dev
 
 help:
 	@echo "make demo      a whole Sovereign on this machine, with its own PostgreSQL, at http://127.0.0.1:$(PORT)/"
 	@echo "make test      every check and every test but the slow ones"
 	@echo "make test-payments   the slow ones: card payments through every failure of Stripe, and the sandbox"
+	@echo "make bench     measures, as ratios; WHAT='redemption checkout' some of it"
 	@echo "make check     the checks alone; make format puts the files in order first"
 	@echo "make token SUB=ada EMAIL=ada@example.org ROLE=customer    a bearer token for the demo"
 	@echo "make serve, worker, migrate, seed    the production parts, configured by the environment"
@@ -68,6 +69,10 @@ test: check
 test-payments: dev
 	@.ci/install-chromium
 	@$(VENV) -m pytest -n 2 $(SLOW)
+
+# Ratios to floors and peers of the same run; the figures also as JSON in build/bench.
+bench: dev
+	@$(VENV) -m tests.bench $(WHAT)
 
 runtime dev:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON): install Python 3.11 or newer." >&2; exit 1; }

@@ -1,0 +1,53 @@
+"""`python -m tests.bench [WHAT ...]`: measures, prints the tables, and keeps the figures as JSON."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.bench.cluster import set_up
+from tests.bench.table import Table, machine, write_json
+
+RESULTS = Path(__file__).resolve().parents[2] / "build" / "bench"
+
+
+def _redemption(options: argparse.Namespace) -> list[Table]:
+    from tests.bench import redemption  # noqa: PLC0415 - after set_up, as all of these
+
+    return [redemption.measure(turns=options.turns, seconds=options.seconds)]
+
+
+def _checkout(options: argparse.Namespace) -> list[Table]:
+    from tests.bench import checkout  # noqa: PLC0415
+
+    return [checkout.measure(turns=options.turns, seconds=options.seconds)]
+
+
+WHAT: dict[str, Callable[[argparse.Namespace], list[Table]]] = {"redemption": _redemption, "checkout": _checkout}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs what is asked for; 1 where a ratio is not what is asked of it."""
+    parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
+    parser.add_argument("what", nargs="*", help=f"of {', '.join(WHAT)}; all without one")
+    parser.add_argument("--turns", type=int, default=5, help="how often each is measured, in turn")
+    parser.add_argument("--seconds", type=float, default=3, help="how long each turn")
+    parser.add_argument("--json", type=Path, default=RESULTS, help="folder for the figures")
+    options = parser.parse_args(arguments)
+    unknown = set(options.what) - WHAT.keys()
+    if unknown:
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    set_up()
+    print(machine(), flush=True)
+    tables: list[Table] = []
+    for name in options.what or WHAT:
+        made = WHAT[name](options)
+        tables += made
+        write_json(options.json / f"{name}.json", made)
+    missed = [row.name for table in tables for row in table.rows if row.met is False]
+    print(f"\nmissed: {', '.join(missed)}" if missed else "\nevery ratio that is asked for is reached")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
