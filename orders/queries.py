@@ -35,13 +35,13 @@ _UNKNOWN: dict[str, tuple[type[DomainError], str]] = {
 # stands also inside the one statement of a checkout (use_cases/look_at_checkout.py).
 OFFERED = """
 SELECT 'plan' AS kind, id, slug, name, price_minor FROM orders_plan
- WHERE active AND (id = ANY(%(plan_ids)s::uuid[]) OR slug = ANY(%(plan_slugs)s::text[]))
+ WHERE active AND (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
 UNION ALL
 SELECT 'addon', id, slug, name, price_minor FROM orders_addon
- WHERE active AND (id = ANY(%(addon_ids)s::uuid[]) OR slug = ANY(%(addon_slugs)s::text[]))
+ WHERE active AND (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
 UNION ALL
 SELECT 'app', id, slug, name, 0 FROM orders_app
- WHERE active AND (id = ANY(%(app_ids)s::uuid[]) OR slug = ANY(%(app_slugs)s::text[]))
+ WHERE active AND (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
 """
 
 
@@ -57,13 +57,16 @@ class References:
         return {_PLAN: self.plans, _APP: self.apps, _ADDON: self.addons}
 
     def parameters(self) -> dict[str, list[str] | list[UUID]]:
-        """Those of `OFFERED`."""
-        found: dict[str, list[str] | list[UUID]] = {}
-        for kind, references in self.by_kind().items():
-            identities = {reference: _uuid(reference) for reference in references}
-            found[f"{kind}_ids"] = [identity for identity in identities.values() if identity is not None]
-            found[f"{kind}_slugs"] = [reference for reference, identity in identities.items() if identity is None]
-        return found
+        """Those of `OFFERED`: of all kinds at once, since a row says its kind."""
+        ids: list[UUID] = []
+        slugs: list[str] = []
+        for reference in (*self.plans, *self.apps, *self.addons):
+            identity = _uuid(reference)
+            if identity is None:
+                slugs.append(reference)
+            else:
+                ids.append(identity)
+        return {"item_ids": ids, "slugs": slugs}
 
 
 class Offer(NamedTuple):
@@ -140,7 +143,13 @@ def _line(kind: OrderLine.Kind, item: Offer) -> Line:
     return Line(kind=kind, item_id=item.id, slug=item.slug, name=item.name, price_minor=item.price_minor)
 
 
+_SHORTEST_UUID = 32
+
+
 def _uuid(reference: str) -> UUID | None:
+    if len(reference) < _SHORTEST_UUID:
+        # Most references are slugs, and what UUID raises for one costs more than all else about it.
+        return None
     try:
         return UUID(reference)
     except ValueError:

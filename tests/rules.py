@@ -32,7 +32,7 @@ SELECT t.tgname, p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
  WHERE NOT tgisinternal AND p.proname <> 'billing_refuse' AND tgrelid::regclass::text LIKE %(tables)s
 """
 _FUNCTIONS = "SELECT prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname LIKE %(tables)s"
-_RAISED = re.compile(r"CONSTRAINT = '(\w+)'")
+_RAISED = re.compile(r"(?:CONSTRAINT =|THEN) '((?:billing|promos|orders)_\w+)'")
 
 
 @dataclass(frozen=True, slots=True)

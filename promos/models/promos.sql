@@ -1,4 +1,4 @@
--- What the tables of this app keep by themselves. Installed by migration promos/0002.
+-- What the tables of this app keep by themselves. Installed by migration promos/0004.
 
 -- A code is retired, never deleted, and its text never changes: redemptions point to it without a foreign key.
 CREATE OR REPLACE TRIGGER promos_promocode_never_deleted BEFORE DELETE OR TRUNCATE ON promos_promocode
@@ -10,8 +10,18 @@ CREATE OR REPLACE TRIGGER promos_redemption_never_deleted BEFORE DELETE OR TRUNC
   FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('a redemption is released, never deleted');
 
 -- The foreign key of a redemption to its code, without the lock that a real one takes on the code's row for
--- every redemption. Sound because a code's row can neither be deleted nor change its id (above).
+-- every redemption. Sound because a code's row can neither be deleted nor change its id (above). And what a row must
+-- be: why here, billing/models/rules.sql says.
 CREATE OR REPLACE FUNCTION promos_check_redemption() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  broken text := CASE
+    WHEN NEW.status NOT IN ('reserved', 'confirmed', 'released') THEN 'promos_redemption_status_known'
+    WHEN NEW.credit_minor <= 0 THEN 'promos_redemption_credit_positive'
+    WHEN NEW.status = 'reserved' AND NEW.confirmed_at IS NOT NULL
+      OR NEW.status = 'confirmed' AND NEW.confirmed_at IS NULL THEN 'promos_redemption_confirmed_at_fits'
+    WHEN (NEW.status = 'released') <> (NEW.released_at IS NOT NULL)
+      OR (NEW.status = 'released') <> (NEW.release_reason <> '') THEN 'promos_redemption_release_says_why'
+  END;
 BEGIN
   IF TG_OP = 'INSERT' THEN
     IF NOT EXISTS (SELECT FROM promos_promocode WHERE id = NEW.promo_code_id) THEN
@@ -29,6 +39,7 @@ BEGIN
     RAISE check_violation USING CONSTRAINT = 'promos_redemption_transition_known',
       MESSAGE = format('a redemption cannot go from %s to %s or change what it is', OLD.status, NEW.status);
   END IF;
+  IF broken IS NOT NULL THEN PERFORM billing_break_rule(broken); END IF;
   RETURN NEW;
 END $$;
 
