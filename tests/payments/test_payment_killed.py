@@ -3,27 +3,20 @@
 Nothing is burned, lost, charged twice or held for ever, and the customer's retry under the same key succeeds.
 """
 
-import multiprocessing
-import signal
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import pytest
-from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
-from orders.models import Order, Payment
+from orders.models import Order
 from orders.use_cases import open_payment
 from tests.concurrency.counting import times_redeemed
-from tests.concurrency.watching import wait_until
 from tests.factories import acting, actor
 from tests.payments import failures, payment_process
 from tests.payments.books import books_agree, disagreements
 from tests.payments.failures import LASTING, switch
-from tests.payments.payment_process import Setting, Told
+from tests.payments.killing import Act, both, every_step, namer, restart, run_until
 from tests.payments.shopping import (
     CHARGED_MINOR,
     CREDIT_MINOR,
@@ -40,20 +33,7 @@ from tests.payments.working import work_until_quiet
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PATIENCE_SECONDS = 60
 LEFT_MINOR = CREDIT_MINOR + VOUCHER_MINOR - (TOTAL_MINOR - CHARGED_MINOR)
-
-# Children of a process that has loaded Django and nothing else: no connection and no thread is inherited.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.payments.payment_process"])
-
-Act = Callable[[], object]
-
-
-def both(*events: str) -> list[str]:
-    """Before and after each."""
-    return [f"{when} {event}" for event in events for when in ("before", "after")]
-
 
 T1 = T2 = "a commit"
 ASKING = [
@@ -76,57 +56,7 @@ JOURNEYS: dict[str, list[str]] = {
         "writing orders_payment",
     ),
 }
-CASES = [(journey, number) for journey, steps in JOURNEYS.items() for number in range(1, len(steps) + 1)]
-
-
-def named(case: tuple[str, int]) -> str:
-    journey, number = case
-    return f"{journey} {number} {JOURNEYS[journey][number - 1]}"
-
-
-def setting() -> Setting:
-    names = ("NAME", "USER", "HOST", "PORT", "PASSWORD")
-    keys = ("STRIPE_API_BASE", "INITIAL_STRIPE_SECRET_KEY", "INITIAL_STRIPE_WEBHOOK_SECRET")
-    return Setting(
-        database={name: connection.settings_dict[name] for name in names},
-        values={name: getattr(settings, name) for name in keys},
-    )
-
-
-def run_until(act: Act, stop: int | None, *, control: str = "") -> list[str]:
-    """Does it in another process, kills that at the step, and returns the steps it came to."""
-    here, there = PROCESSES.Pipe()
-    process = PROCESSES.Process(target=payment_process.run, args=(setting(), act, stop, control, there))
-    process.start()
-    there.close()
-    steps: list[str] = []
-    backend = 0
-    try:
-        while stop is None or len(steps) < stop:
-            assert here.poll(PATIENCE_SECONDS), f"the process says nothing after {steps}"
-            told: Any = here.recv()
-            if not isinstance(told, Told):
-                break
-            backend = told.backend
-            steps.append(told.step)
-        if stop is None or len(steps) < stop:
-            process.join(PATIENCE_SECONDS)
-        else:
-            process.kill()
-            process.join(PATIENCE_SECONDS)
-            assert process.exitcode == -signal.SIGKILL
-    finally:
-        process.kill()
-        process.join(PATIENCE_SECONDS)
-        here.close()
-    wait_until(partial(_is_gone, backend), "the end of the server process")
-    return steps
-
-
-def _is_gone(backend: int) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s)", [backend])
-        return bool(cursor.fetchone()[0])
+CASES = every_step(JOURNEYS)
 
 
 def prepare(journey: str, shop: Shop, stripe: Stripe, patch: pytest.MonkeyPatch) -> Act:
@@ -161,13 +91,6 @@ def _dies(**_: object) -> None:
     raise _Died
 
 
-def restart(stripe: Stripe) -> None:
-    """What the process might still have been doing is nobody's any more."""
-    stripe.heal()
-    Payment.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
-    work_until_quiet(stripe)
-
-
 @pytest.mark.parametrize("journey", JOURNEYS)
 def test_these_are_all_the_steps(stripe: Stripe, journey: str, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = open_shop()
@@ -178,7 +101,7 @@ def test_these_are_all_the_cases() -> None:
     assert len(CASES) == 12 + 12 + 4 + 12 + 10
 
 
-@pytest.mark.parametrize("case", CASES, ids=named)
+@pytest.mark.parametrize("case", CASES, ids=namer(JOURNEYS))
 def test_killed(stripe: Stripe, case: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     journey, number = case
     shop = open_shop()
