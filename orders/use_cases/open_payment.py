@@ -337,7 +337,7 @@ def record_session(*, order_id: UUID, session: gateway.Session, by: Actor) -> Op
             )
             if order.kind == Order.Kind.RENEWAL:
                 # Nobody waits for this answer: the link goes by mail.
-                queue_mail(Mail.PAST_DUE, Invoice.objects.values_list("id", flat=True).get(order_id=order.id))
+                _tell_past_due(order)
         elif payment.session_id != session.id:
             Payment.objects.filter(order=order).update(stray=True)
             payment.stray = True
@@ -366,8 +366,15 @@ def undo_checkout(*, order_id: UUID, by: Actor, why: str) -> Order:
         payment.status, payment.closed_at, payment.stray = Payment.Status.FAILED, moment, True
         payment.save(update_fields=["status", "closed_at", "stray"])
         IdempotencyKey.objects.filter(customer_id=order.customer_id, order_id=order.id).delete()
+        if order.renews is not None and order.renews.past_due_since == order.created_at:
+            # The month's first request: no link can be sent, and without one the customer is told once.
+            _tell_past_due(order)
         release_redemption(redemption=_reserved(order), reason=why, by=by, now=moment)
         return order
+
+
+def _tell_past_due(order: Order) -> None:
+    queue_mail(Mail.PAST_DUE, Invoice.objects.values_list("id", flat=True).get(order_id=order.id))
 
 
 def _reserved(order: Order) -> Redemption | None:

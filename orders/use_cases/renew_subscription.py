@@ -17,6 +17,7 @@ An organization whose subscription ends so is suspended, since nothing pays for 
 it active again.
 """
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -136,12 +137,8 @@ def _renew_month(subscription_id: UUID, *, by: Actor, now: datetime) -> Outcome:
             if newly:
                 queue_mail(Mail.PAST_DUE, open_invoice(subscription, period=due_period(subscription)).id)
             return Outcome.PAST_DUE
-    try:
+    with suppress(PaymentProcessorError):
         ask_processor(order_id=order.id, by=by)
-    except PaymentProcessorError:
-        # No link can be sent: the customer is told at least once that credit helps as well.
-        if newly:
-            queue_mail(Mail.PAST_DUE, open_invoice(subscription, period=due_period(subscription)).id)
     return Outcome.PAST_DUE
 
 

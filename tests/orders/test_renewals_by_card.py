@@ -1,6 +1,7 @@
 """A month that credit does not cover: the rest is asked of Stripe, and nothing is done while it may be paid."""
 
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 from django.conf import settings as current
@@ -9,6 +10,7 @@ from django.core import mail
 from billing.models import Customer, Hold, Invoice, LedgerEntry, Organization, Subscription
 from orders.errors import PaymentInProgress
 from orders.models import Break, Order, Payment, Plan, Refund
+from orders.use_cases import renew_subscription as renewing
 from orders.use_cases.delete_organization import delete_organization
 from orders.use_cases.find_due_subscriptions import find_due_subscriptions
 from orders.use_cases.queue_mail import Mail
@@ -331,6 +333,22 @@ def test_a_session_whose_answer_was_lost_is_closed_before_anything_ends(
     stripe.loses = False
     sweep_payments(now=GRACE_END)
     assert renew(GRACE_END) == [Outcome.CANCELED]
+
+
+def test_the_customer_is_told_although_the_process_that_asked_died(
+    stripe: StripeStub, ada: Customer, buy: Buy
+) -> None:
+    give_credit(ada, 9_000)
+    buy("m", now=START)
+    with patch.object(renewing, "ask_processor", side_effect=SystemExit), pytest.raises(SystemExit):
+        renew(DUE)
+    assert later_mails() == []
+    for _ in range(2):
+        sweep_payments(now=DUE + timedelta(hours=1))
+        assert ([each.status for each in renewals()], later_mails()) == (["failed"], ["past_due"])
+    stripe.fails = BROKEN
+    assert renew(DUE + timedelta(hours=2)) == [Outcome.PAST_DUE]
+    assert later_mails() == ["past_due"]
 
 
 def test_a_remainder_that_no_card_can_pay_waits_for_credit(stripe: StripeStub, ada: Customer, buy: Buy) -> None:
