@@ -12,11 +12,11 @@ from billing.use_cases.verify_ledger import verify_ledger
 from orders.models import IdempotencyKey, Order, OutboxEvent, Payment, Refund, StripeEvent
 from promos.models import Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
+from tests.payments.renewal_books import IN_EFFECT, renewals_disagree
 from tests.payments.stripe_process import Object, Stripe
 
 Faults = list[str]
 
-_IN_EFFECT = (Order.Status.COMPLETED, Order.Status.REFUNDED)
 _STRIPE_ENDED = ("canceled", "incomplete_expired")
 
 
@@ -42,7 +42,7 @@ def disagreements(stripe: Stripe) -> Faults:
     known = {str(order.id) for order in orders}
     faults += [f"I5: Stripe has a session of no order: {each}" for each in sessions.keys() - known]
     faults += [f"I5: Stripe has money of no order: {each}" for each in money.keys() - known]
-    return [*faults, *_subscriptions(subscriptions)]
+    return [*faults, *_subscriptions(subscriptions), *renewals_disagree()]
 
 
 def _ledger() -> Faults:
@@ -82,7 +82,8 @@ def _holds() -> Faults:
 
 def _events() -> Faults:
     told = list(OutboxEvent.objects.filter(type="order.placed").values_list("order_id", flat=True))
-    in_effect = set(Order.objects.filter(status__in=_IN_EFFECT).values_list("id", flat=True))
+    purchases = Order.objects.filter(kind=Order.Kind.PURCHASE, status__in=IN_EFFECT)
+    in_effect = set(purchases.values_list("id", flat=True))
     faults = [] if len(told) == len(set(told)) else ["I6: an order was told of twice"]
     return faults if set(told) == in_effect else [*faults, f"I6: told of {told}, in effect are {in_effect}"]
 
@@ -104,7 +105,7 @@ def _nothing_is_left() -> Faults:
 
 
 def _order(order: Order) -> Faults:
-    """An order in effect has its credit spent once and is subscribed; any other has neither."""
+    """An order in effect has its credit spent once and, if it is no renewal, is subscribed; others have neither."""
     net = LedgerEntry.objects.filter(order_id=order.id).exclude(kind=LedgerEntry.Kind.GRANT)
     spent_minor = -(net.exclude(redemption_id__isnull=False).aggregate(sum=Sum("amount_minor"))["sum"] or 0)
     expected = order.credit_applied_minor if order.status == Order.Status.COMPLETED else 0
@@ -112,7 +113,7 @@ def _order(order: Order) -> Faults:
     if spent_minor != expected:
         faults.append(f"I5: a {order.status} order spent {spent_minor}, not {expected}")
     subscribed = Subscription.objects.filter(order_id=order.id).count()
-    if subscribed != (order.status in _IN_EFFECT):
+    if subscribed != (order.kind == Order.Kind.PURCHASE and order.status in IN_EFFECT):
         faults.append(f"I3: a {order.status} order has {subscribed} subscriptions")
     if order.status == Order.Status.PENDING:
         held = Hold.objects.filter(order_id=order.id, status=Hold.Status.ACTIVE).count()

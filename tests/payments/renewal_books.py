@@ -1,0 +1,148 @@
+"""What must agree at rest about subscriptions by the month: periods, invoices, events and letters (I5, I6)."""
+
+from collections import Counter
+from datetime import datetime
+from uuid import UUID
+
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from billing.models import Invoice, Organization, Subscription
+from billing.models.subscription import ENDED_STATUSES
+from orders.models import Order, OutboxEvent
+from orders.models.period import next_period
+
+Faults = list[str]
+Period = tuple[datetime, datetime]
+# Kind and month of an event, kind and subject of a letter: how often.
+Told = Counter[tuple[str, str]]
+
+IN_EFFECT = (Order.Status.COMPLETED, Order.Status.REFUNDED)
+
+
+def renewals_disagree() -> Faults:
+    """Every disagreement about a subscription that credit pays, and about who is suspended."""
+    letters = letters_queued()
+    faults = []
+    for subscription in Subscription.objects.filter(paid_by=Subscription.PaidBy.CREDIT):
+        told = told_of(subscription)
+        periods, found = _periods(subscription)
+        faults += found
+        faults += _invoices(subscription, periods)
+        faults += _events(subscription, periods, told)
+        faults += _letters(subscription, told, letters)
+    for organization in Organization.objects.all():
+        faults += _suspended(organization)
+    return faults
+
+
+def letters_queued() -> Told:
+    """Every letter that was ever queued, sent or not."""
+    jobs = ProcrastinateJob.objects.filter(task_name="send_mail").values_list("args", flat=True)
+    return Counter((args["mail"], args["subject_id"]) for args in jobs)
+
+
+def told_of(subscription: Subscription) -> Told:
+    """Every event of the subscription, by kind and the month it is about."""
+    events = OutboxEvent.objects.filter(type__startswith="subscription.", data__subscription_id=str(subscription.id))
+    return Counter((event.type.removeprefix("subscription."), _month_of(event)) for event in events)
+
+
+def _month_of(event: OutboxEvent) -> str:
+    return datetime.fromisoformat(event.data["period_start"]).isoformat()
+
+
+def _periods(subscription: Subscription) -> tuple[dict[Period, UUID], Faults]:
+    """The paid months with the order of each: as many as orders in effect, one after the other, the last one ours."""
+    first = Order.objects.get(id=subscription.order_id)
+    assert first.completed_at is not None
+    renewals = list(
+        Order.objects.filter(renews=subscription, status__in=IN_EFFECT).order_by("period_start").select_related(None)
+    )
+    month = next_period(anchor=first.completed_at, end=first.completed_at)
+    paid = {month: first.id}
+    faults = []
+    for order in renewals:
+        month = next_period(anchor=first.completed_at, end=month[1])
+        paid[month] = order.id
+        if order.period_start != month[0]:
+            faults.append(f"I5: order {order.id} renews {order.period_start}, due was {month[0]}")
+    ours = (subscription.current_period_start, subscription.current_period_end)
+    if ours != month:
+        faults.append(f"I5: {len(paid)} months are paid, until {month[1]}; the subscription runs until {ours[1]}")
+    return paid, faults
+
+
+def _invoices(subscription: Subscription, paid: dict[Period, UUID]) -> Faults:
+    """One invoice a month, paid exactly where the month is; the month that is due is open, or void when it ended."""
+    faults = []
+    invoices = {
+        (each.period_start, each.period_end): each for each in Invoice.objects.filter(subscription=subscription)
+    }
+    if len(invoices) != Invoice.objects.filter(subscription=subscription).count():
+        faults.append("I5: a month has two invoices")
+    for month, order_id in paid.items():
+        invoice = invoices.pop(month, None)
+        if invoice is None or (invoice.status, invoice.order_id) != (Invoice.Status.PAID, order_id):
+            faults.append(f"I5: the month from {month[0]} is paid by {order_id}, its invoice is {invoice}")
+        elif invoice.amount_minor != subscription.amount_minor:
+            faults.append(f"I7: the invoice of {month[0]} is over {invoice.amount_minor}")
+    due = [(month[0], each.status) for month, each in invoices.items()]
+    expected = {Subscription.Status.PAST_DUE: Invoice.Status.OPEN, Subscription.Status.CANCELED: Invoice.Status.VOID}
+    wanted = [(subscription.current_period_end, expected.get(Subscription.Status(subscription.status)))]
+    if due != wanted and (due or subscription.status == Subscription.Status.PAST_DUE):
+        faults.append(f"I5: a {subscription.status} subscription has unpaid invoices {due}")
+    return faults
+
+
+def _events(subscription: Subscription, paid: dict[Period, UUID], told: Told) -> Faults:
+    """Each paid month but the first is told of once, one that was not paid once, the end for that at most once."""
+    faults = [f"I6: {kind} of {month} was told {times} times" for (kind, month), times in told.items() if times > 1]
+    renewed = {month for kind, month in told if kind == "renewed"}
+    months = {start.isoformat() for start, _ in list(paid)[1:]}
+    if renewed != months:
+        faults.append(f"I6: renewed was told of {sorted(renewed)}, paid are {sorted(months)}")
+    due = ("past_due", subscription.current_period_end.isoformat())
+    if subscription.status == Subscription.Status.PAST_DUE and due not in told:
+        faults.append("I6: nobody was told that the month is not paid")
+    ended = {month for kind, month in told if kind == "canceled"}
+    if ended and (subscription.status != Subscription.Status.CANCELED or ended != {due[1]} or due not in told):
+        faults.append(f"I6: canceled was told of {ended}, the subscription is {subscription.status}")
+    return faults
+
+
+def _letters(subscription: Subscription, told: Told, letters: Told) -> Faults:
+    """One letter for each event; of a month that is not paid one more for each session that can be paid."""
+    expected: Told = Counter()
+    for invoice in Invoice.objects.filter(subscription=subscription):
+        month = invoice.period_start.isoformat()
+        subject = str(invoice.id)
+        expected["renewed", subject] = told["renewed", month]
+        if ("past_due", month) in told:
+            expected["past_due", subject] = _reminders(subscription, invoice.period_start)
+    expected["canceled", str(subscription.id)] = sum(times for (kind, _), times in told.items() if kind == "canceled")
+    return [
+        f"I6: {letters[letter]} letters {letter[0]} were queued, {number} are right"
+        for letter, number in expected.items()
+        if letters[letter] != number
+    ]
+
+
+def _reminders(subscription: Subscription, month: datetime) -> int:
+    """Every session has its letter; where the first try to get one failed, a letter said so without a link."""
+    asked = Order.objects.filter(renews=subscription, period_start=month, payment__isnull=False)
+    links = [bool(order.payment.session_url) for order in asked.order_by("created_at").select_related("payment")]
+    return sum(links) + (not links or not links[0])
+
+
+def _suspended(organization: Organization) -> Faults:
+    """Suspended is who was cancelled for not paying and has not bought again, and nobody else."""
+    subscriptions = Subscription.objects.filter(organization=organization).order_by("created_at")
+    live = [each for each in subscriptions if each.status not in ENDED_STATUSES]
+    newest = subscriptions.last()
+    unpaid = newest is not None and any(kind == "canceled" for kind, _ in told_of(newest))
+    is_suspended = organization.status == Organization.Status.SUSPENDED
+    if is_suspended and (live or not unpaid):
+        return [f"I3: {organization} is suspended with {live or 'a subscription that nobody cancelled'}"]
+    if organization.status == Organization.Status.ACTIVE and unpaid and not live:
+        return [f"I3: {organization} is active, and nothing pays for it"]
+    return []

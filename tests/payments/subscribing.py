@@ -1,0 +1,123 @@
+"""A tenant whose months credit pays, and the calendar that the service and Stripe share."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from dateutil.relativedelta import relativedelta
+from django.utils import timezone
+
+from billing.models import Account, Organization, Subscription
+from orders.models import Order, Payment
+from orders.models.basket import Request
+from orders.use_cases.open_payment import LEASE
+from orders.use_cases.place_order import Placed, place_order
+from orders.use_cases.renew_subscription import Outcome, renew_subscription
+from orders.use_cases.sweep_payments import EVENT_PATIENCE
+from tests.factories import OrganizationFactory, PlanFactory, acting, give_credit
+from tests.orders.renewing import worker
+from tests.payments.stripe_process import Stripe
+from tests.payments.working import work, work_until_quiet
+
+PRICE_MINOR = 9_000
+CREDIT_MINOR = 2_345
+# The credit is rounded down so that the rest ends in 0.
+APPLIED_MINOR = 2_340
+CHARGED_MINOR = PRICE_MINOR - APPLIED_MINOR
+LEFT_MINOR = CREDIT_MINOR - APPLIED_MINOR
+MISSING_MINOR = PRICE_MINOR - CREDIT_MINOR
+GRACE = timedelta(days=7)
+
+
+@dataclass(slots=True, kw_only=True)
+class Tenant:
+    """An organization that credit subscribed; `ahead` is how far its calendar is ahead of real time."""
+
+    stripe: Stripe
+    organization: Organization
+    subscription_id: UUID
+    ahead: timedelta = timedelta()
+
+    @property
+    def now(self) -> datetime:
+        return timezone.now() + self.ahead
+
+    @property
+    def subscription(self) -> Subscription:
+        return Subscription.objects.get(id=self.subscription_id)
+
+    @property
+    def credit(self) -> tuple[int, int]:
+        """Balance, and what is held of it."""
+        account = Account.objects.get(customer_id=self.organization.customer_id)
+        return account.balance_minor, account.held_minor
+
+    @property
+    def status(self) -> tuple[str, str]:
+        """Of the subscription and of the organization."""
+        self.organization.refresh_from_db()
+        return self.subscription.status, self.organization.status
+
+    @property
+    def open_session(self) -> str:
+        """The one session that can be paid."""
+        return str(Payment.objects.get(status=Payment.Status.OPEN).session_id)
+
+    def wait(self, span: timedelta) -> None:
+        """Time goes by, here and at Stripe."""
+        self.stripe.do("clock", seconds=int(span.total_seconds()), everything=True)
+        self.ahead += span
+
+    def renew(self) -> list[Outcome]:
+        """The worker's job, now."""
+        return renew_subscription(subscription_id=self.subscription.id, by=worker(), now=self.now)
+
+    def rest(self) -> None:
+        """Everything is healed and delivered, every job done and every lease run out."""
+        self.stripe.heal()
+        patience = max(LEASE, EVENT_PATIENCE) + timedelta(seconds=1)
+        work_until_quiet(self.stripe, now=self.now + patience)
+
+    def buy(self, *, price_minor: int) -> Placed:
+        """The customer's checkout of another plan."""
+        plan = PlanFactory.create(price_minor=price_minor)
+        request = Request(tenant_id=self.organization.id, plan=plan.slug)
+        return place_order(request=request, by=acting(self.organization.customer), now=self.now)
+
+
+def subscribe(stripe: Stripe, *, months: int = 1, credit_minor: int = CREDIT_MINOR) -> Tenant:
+    """A tenant for whom so many months are due, and the credit there is for them."""
+    organization = OrganizationFactory.create()
+    give_credit(organization.customer, PRICE_MINOR)
+    plan = PlanFactory.create(price_minor=PRICE_MINOR)
+    begun = timezone.now() - relativedelta(months=months) - timedelta(minutes=1)
+    request = Request(tenant_id=organization.id, plan=plan.slug)
+    placed = place_order(request=request, by=acting(organization.customer), now=begun)
+    work()
+    if credit_minor:
+        give_credit(organization.customer, credit_minor)
+    subscription = Subscription.objects.get(order_id=placed.order_id)
+    return Tenant(stripe=stripe, organization=organization, subscription_id=subscription.id)
+
+
+def asked(stripe: Stripe) -> Tenant:
+    """A tenant whose credit does not cover the month, so that Stripe has a session for the rest."""
+    tenant = subscribe(stripe)
+    assert tenant.renew() == [Outcome.PAST_DUE]
+    assert tenant.open_session
+    return tenant
+
+
+def at_the_end_of_grace(stripe: Stripe) -> Tenant:
+    """The same after the days of grace, with a session that is still open."""
+    tenant = asked(stripe)
+    tenant.wait(GRACE - timedelta(hours=12))
+    assert tenant.renew() == [Outcome.PAST_DUE]
+    tenant.wait(timedelta(hours=12))
+    return tenant
+
+
+def renewals() -> list[str]:
+    """What became of each order for a month, oldest first."""
+    found = Order.objects.filter(kind=Order.Kind.RENEWAL).order_by("created_at", "id")
+    return list(found.values_list("status", flat=True))
