@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 from uuid import UUID
@@ -25,7 +26,7 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 
 from billing.actor import Actor, system_actor
 from orders.models.basket import Request
-from orders.use_cases import open_payment
+from orders.use_cases import complete_renewal, open_payment, renew_subscription
 from orders.use_cases.place_order import place_order
 from orders.use_cases.request_refund import refund_order, send_refund
 from orders.use_cases.settle_event import receive_event, settle_event
@@ -152,9 +153,17 @@ def sweep(now: datetime) -> None:
     sweep_payments(now=now)
 
 
+def renew(subscription_id: UUID, now: datetime) -> None:
+    """The job of the months that are due."""
+    by = system_actor(channel="worker", user_id="renewals")
+    renew_subscription.renew_subscription(subscription_id=subscription_id, by=by, now=now)
+
+
 # --- Controls: a commit where none may be -----------------------------------------------------------------
-# Its names are taken and put back without its types knowing.
+# Names of modules are taken and put back without their types knowing.
 _OPEN_PAYMENT: Any = open_payment
+_RENEWING: Any = renew_subscription
+_COMPLETING: Any = complete_renewal
 
 
 def _commit_here() -> None:
@@ -196,8 +205,26 @@ def _failure_before_the_voucher() -> None:
     _OPEN_PAYMENT.release_redemption = release
 
 
+def _committed_before(module: Any, name: str) -> None:
+    """All that was done so far is committed before the module's function does its part."""
+    truly = getattr(module, name)
+
+    def committed(*args: Any, **told: Any) -> Any:
+        _commit_here()
+        return truly(*args, **told)
+
+    setattr(module, name, committed)
+
+
 CONTROLS: dict[str, Callable[[], None]] = {
     "grant before the session": _grant_before_the_session,
     "grant before the order": _grant_before_the_order,
     "failure before the voucher": _failure_before_the_voucher,
+    "spend before the month": partial(_committed_before, _RENEWING, "complete_renewal"),
+    "month before the event": partial(_committed_before, _COMPLETING, "record_subscription_event"),
+    "month before the letter": partial(_committed_before, _COMPLETING, "queue_mail"),
+    "refusal before the event": partial(_committed_before, _RENEWING, "record_subscription_event"),
+    "end before the event": partial(_committed_before, _RENEWING, "record_subscription_event"),
+    "end before the letter": partial(_committed_before, _RENEWING, "queue_mail"),
+    "session before the letter": partial(_committed_before, _OPEN_PAYMENT, "queue_mail"),
 }
