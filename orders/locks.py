@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from billing.models import Subscription
+from billing.models import Organization, Subscription
 
 from .models import Order
 
@@ -29,3 +29,13 @@ def lock_subscription(*, subscription_id: UUID) -> Subscription:
         .select_related("customer", "organization")
         .get(id=subscription_id)
     )
+
+
+def lock_followed_subscription(*, stripe_id: str) -> Subscription | None:
+    """The subscription that Stripe charges, locked with its organization; None where there is none of the name."""
+    found = Subscription.objects.filter(stripe_subscription_id=stripe_id).only("organization_id").first()
+    if found is None:
+        return None
+    # Races with a checkout for the organization, and with its end; it is suspended where nothing pays any more.
+    Organization.objects.select_for_update(no_key=True).get(id=found.organization_id)
+    return lock_subscription(subscription_id=found.id)

@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.utils import timezone
-
+from billing.actor import Actor, system_actor
 from billing.models import Invoice, Subscription
 from orders.gateway import reference_id
-from orders.locks import lock_order
+from orders.locks import lock_followed_subscription, lock_order
 from orders.models import Break, Order, StripeEvent
 from orders.use_cases.queue_mail import Mail, queue_mail
 from orders.use_cases.record_break import record_break
 from orders.use_cases.record_subscription_event import record_subscription_event
+from orders.use_cases.suspend_unpaid import suspend_unpaid
 
 Object = Mapping[str, Any]
 
@@ -96,56 +96,55 @@ def subscription_changed(told: Object, event: StripeEvent) -> str:
     status = str(told.get("status", ""))
     if event.type == "customer.subscription.deleted":
         status = Subscription.Status.CANCELED.value
-    return follow(subscription, told, status=status, told_at=event.occurred_at)
+    by = system_actor(channel="webhook", user_id=event.id)
+    return follow(subscription, told, status=status, told_at=event.occurred_at, by=by)
 
 
-def follow(subscription: Subscription, told: Object, *, status: str, told_at: datetime) -> str:
+def follow(subscription: Subscription, told: Object, *, status: str, told_at: datetime, by: Actor) -> str:
     """Makes ours what Stripe's is: its status and period; what has ended stays ended, a period never goes back.
 
-    The caller holds the subscription's lock. Transaction: joins.
+    One that ends at Stripe, unpaid or cancelled there, leaves an organization that nobody pays for: it is suspended.
+    What ended here first, for another order or with the organization, stays as it is.
+    The caller holds the organization's and the subscription's locks. Transaction: joins.
     """
-    if subscription.status == Subscription.Status.CANCELED:
+    was = subscription.status
+    if was == Subscription.Status.CANCELED:
         return "older"
     if status not in Subscription.Status.values:
         return "ignored"
     subscription.status, subscription.stripe_told_at = Subscription.Status(status), told_at
     if subscription.status == Subscription.Status.CANCELED:
-        subscription.canceled_at = timezone.now()
+        subscription.canceled_at = told_at
     period = _subscription_period(told)
     if period is not None and period[1] > subscription.current_period_end:
         subscription.current_period_start, subscription.current_period_end = period
     subscription.save()
     if subscription.status == Subscription.Status.CANCELED:
-        period = (subscription.current_period_start, subscription.current_period_end)
-        record_subscription_event("subscription.canceled", subscription, period=period)
-        queue_mail(Mail.CANCELED, subscription.id)
+        why = (told.get("cancellation_details") or {}).get("reason") or "for no reason that was told"
+        suspend_unpaid(
+            subscription,
+            was=was,
+            period=(subscription.current_period_start, subscription.current_period_end),
+            by=by,
+            reason=f"ended at Stripe: {why}",
+        )
     return status
 
 
 def _locked(stripe_id: str, metadata: Object | None) -> Subscription | None:
-    """The subscription with its own row locked; None where there is none, which its order's lock then keeps so.
+    """The subscription, locked; None where there is none, which its order's lock then keeps so.
 
-    Locks: Order where there is none yet, Subscription. Transaction: joins.
+    Locks: Order where there is none yet, Organization, Subscription. Transaction: joins.
     """
     if not stripe_id:
         return None
-    found = _select(stripe_id)
+    found = lock_followed_subscription(stripe_id=stripe_id)
     order_id = order_id_in(metadata) if found is None else None
     if order_id is None or not Order.objects.filter(id=order_id).exists():
         return found
     # Races with the order's completion, which looks for what came before it.
     lock_order(order_id=order_id)
-    return _select(stripe_id)
-
-
-def _select(stripe_id: str) -> Subscription | None:
-    # Races with another event of the same subscription, and with its end here.
-    return (
-        Subscription.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("customer", "organization")
-        .filter(stripe_subscription_id=stripe_id)
-        .first()
-    )
+    return lock_followed_subscription(stripe_id=stripe_id)
 
 
 def order_id_in(metadata: Object | None) -> UUID | None:

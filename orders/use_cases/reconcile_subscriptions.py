@@ -12,6 +12,7 @@ from billing.models import Subscription
 from billing.models.subscription import ENDED_STATUSES
 from orders import gateway
 from orders.gateway import Listed, reference_id
+from orders.locks import lock_followed_subscription
 from orders.models import Break, Order, Payment
 from orders.use_cases.follow_subscription import follow
 from orders.use_cases.look_at_stripe import (
@@ -168,11 +169,8 @@ def _follows(look: Look, subscription: Subscription, told: Object) -> bool:
     """False for a state that has no name here."""
     status = str(told["status"])
     with transaction.atomic():
-        # Races with an event of the same subscription.
-        current = (
-            Subscription.objects.select_for_update(no_key=True, of=("self",))
-            .select_related("customer", "organization")
-            .get(id=subscription.id)
-        )
-        follow(current, told, status=status, told_at=look.now)
+        current = lock_followed_subscription(stripe_id=subscription.stripe_subscription_id)
+        if current is None:
+            return False
+        follow(current, told, status=status, told_at=look.now, by=look.by)
     return current.status == status

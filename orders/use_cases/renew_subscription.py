@@ -31,7 +31,6 @@ from billing.locks import lock_account
 from billing.models import Account, Organization, Subscription
 from billing.use_cases.hold_credit import hold
 from billing.use_cases.post_entry import spend
-from billing.use_cases.record_audit import record_audit
 from orders import gateway
 from orders.errors import PaymentProcessorError
 from orders.locks import lock_subscription
@@ -44,6 +43,7 @@ from orders.use_cases.open_payment import LEASE, ask_processor
 from orders.use_cases.queue_mail import Mail, queue_mail
 from orders.use_cases.record_subscription_event import record_subscription_event
 from orders.use_cases.settle_payment import settle_session
+from orders.use_cases.suspend_unpaid import suspend_unpaid
 
 # Stripe keeps a session for a day at the most; asking again with the same key must still be within it.
 SESSION_LIFE = timedelta(hours=23)
@@ -225,19 +225,13 @@ def _cancel(subscription: Subscription, *, by: Actor, now: datetime) -> None:
     """The caller holds the organization's and the subscription's locks."""
     period = due_period(subscription)
     end_subscriptions(Subscription.objects.filter(id=subscription.id), now=now)
-    live = Organization.objects.filter(id=subscription.organization_id, status=Organization.Status.ACTIVE)
-    suspended = bool(live.update(status=Organization.Status.SUSPENDED))
-    subscription = lock_subscription(subscription_id=subscription.id)
-    record_audit(
-        action="subscription.canceled",
-        object_type="subscription",
-        object_id=str(subscription.id),
+    suspend_unpaid(
+        lock_subscription(subscription_id=subscription.id),
+        was=subscription.status,
+        period=period,
         by=by,
-        changes={"status": [Subscription.Status.PAST_DUE, subscription.status], "suspended": [False, suspended]},
         reason="the month was not paid within the days of grace",
     )
-    record_subscription_event("subscription.canceled", subscription, period=period)
-    queue_mail(Mail.CANCELED, subscription.id)
 
 
 def _write_order(

@@ -171,12 +171,13 @@ def _past_due(invoice_id: UUID, event_id: str) -> Letter | None:
 
 def _canceled(subscription_id: UUID, event_id: str) -> Letter | None:
     subscription = Subscription.objects.select_related("customer", "organization").get(id=subscription_id)
+    unpaid = Invoice.objects.filter(subscription=subscription).exclude(status=Invoice.Status.PAID)
     return Letter(
         customer=subscription.customer,
         organization=subscription.organization,
         facts={
             "date": f"{subscription.canceled_at:%d %B %Y}",
-            "was_unpaid": subscription.past_due_since is not None,
+            "was_unpaid": unpaid.exists(),
             **_balance(subscription.customer),
         },
     )

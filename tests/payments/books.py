@@ -12,7 +12,7 @@ from billing.use_cases.verify_ledger import verify_ledger
 from orders.models import IdempotencyKey, Order, OutboxEvent, Payment, Refund, StripeEvent
 from promos.models import Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.payments.renewal_books import IN_EFFECT, renewals_disagree
+from tests.payments.renewal_books import IN_EFFECT, card_renewals_disagree, renewals_disagree
 from tests.payments.stripe_process import Object, Stripe
 
 Faults = list[str]
@@ -42,7 +42,7 @@ def disagreements(stripe: Stripe) -> Faults:
     known = {str(order.id) for order in orders}
     faults += [f"I5: Stripe has a session of no order: {each}" for each in sessions.keys() - known]
     faults += [f"I5: Stripe has money of no order: {each}" for each in money.keys() - known]
-    return [*faults, *_subscriptions(subscriptions), *renewals_disagree()]
+    return [*faults, *_subscriptions(subscriptions), *renewals_disagree(), *card_renewals_disagree(stripe)]
 
 
 def _ledger() -> Faults:

@@ -26,7 +26,7 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 
 from billing.actor import Actor, system_actor
 from orders.models.basket import Request
-from orders.use_cases import complete_renewal, open_payment, renew_subscription
+from orders.use_cases import complete_renewal, open_payment, renew_subscription, suspend_unpaid
 from orders.use_cases.place_order import place_order
 from orders.use_cases.request_refund import refund_order, send_refund
 from orders.use_cases.settle_event import receive_event, settle_event
@@ -164,6 +164,7 @@ def renew(subscription_id: UUID, now: datetime) -> None:
 _OPEN_PAYMENT: Any = open_payment
 _RENEWING: Any = renew_subscription
 _COMPLETING: Any = complete_renewal
+_SUSPENDING: Any = suspend_unpaid
 
 
 def _commit_here() -> None:
@@ -224,7 +225,7 @@ CONTROLS: dict[str, Callable[[], None]] = {
     "month before the event": partial(_committed_before, _COMPLETING, "record_subscription_event"),
     "month before the letter": partial(_committed_before, _COMPLETING, "queue_mail"),
     "refusal before the event": partial(_committed_before, _RENEWING, "record_subscription_event"),
-    "end before the event": partial(_committed_before, _RENEWING, "record_subscription_event"),
-    "end before the letter": partial(_committed_before, _RENEWING, "queue_mail"),
+    "end before the event": partial(_committed_before, _SUSPENDING, "record_subscription_event"),
+    "end before the letter": partial(_committed_before, _SUSPENDING, "queue_mail"),
     "session before the letter": partial(_committed_before, _OPEN_PAYMENT, "queue_mail"),
 }

@@ -8,8 +8,9 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.models import Invoice, Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
-from orders.models import Order, OutboxEvent
+from orders.models import Break, Order, OutboxEvent, StripeEvent
 from orders.models.period import next_period
+from tests.payments.stripe_process import Object, Stripe
 
 Faults = list[str]
 Period = tuple[datetime, datetime]
@@ -141,8 +142,60 @@ def _suspended(organization: Organization) -> Faults:
     newest = subscriptions.last()
     unpaid = newest is not None and any(kind == "canceled" for kind, _ in told_of(newest))
     is_suspended = organization.status == Organization.Status.SUSPENDED
-    if is_suspended and (live or not unpaid):
+    refunded = Order.objects.filter(organization=organization, status=Order.Status.REFUNDED).exists()
+    if is_suspended and (live or not (unpaid or refunded)):
         return [f"I3: {organization} is suspended with {live or 'a subscription that nobody cancelled'}"]
     if organization.status == Organization.Status.ACTIVE and unpaid and not live:
         return [f"I3: {organization} is active, and nothing pays for it"]
     return []
+
+
+def card_renewals_disagree(stripe: Stripe) -> Faults:
+    """Every disagreement about a subscription that Stripe charges by the month."""
+    letters = letters_queued()
+    faults = []
+    at_stripe = {each["id"]: each for each in stripe.subscriptions()}
+    for subscription in Subscription.objects.filter(paid_by=Subscription.PaidBy.STRIPE):
+        told = told_of(subscription)
+        theirs = at_stripe[subscription.stripe_subscription_id]
+        if subscription.status != theirs["status"]:
+            faults.append(f"I5: the subscription is {subscription.status}, at Stripe {theirs['status']}")
+        billed = [
+            each
+            for each in stripe.all("invoices", subscription=subscription.stripe_subscription_id)
+            if each["billing_reason"] == "subscription_cycle"
+        ]
+        faults += _billed(subscription, billed, told, letters)
+        faults += [
+            f"I6: {kind} of {month} was told {times} times" for (kind, month), times in told.items() if times > 1
+        ]
+        ended = sum(times for (kind, _), times in told.items() if kind == "canceled")
+        if letters["canceled", str(subscription.id)] != ended or ended > (subscription.status == "canceled"):
+            faults.append(f"I6: the end of a {subscription.status} subscription was told {ended} times")
+    return faults
+
+
+def _billed(subscription: Subscription, billed: list[Object], told: Told, letters: Told) -> Faults:
+    """Each month that was paid or heard of has its invoice, and one event and letter where it was paid in time."""
+    faults = []
+    renewed = {month for kind, month in told if kind == "renewed"}
+    for invoice in billed:
+        ours = Invoice.objects.filter(stripe_invoice_id=invoice["id"]).first()
+        if ours is None and invoice["status"] != "paid" and not _heard_of(invoice):
+            continue
+        if ours is None or ours.status != invoice["status"] or ours.amount_minor != invoice["amount_due"]:
+            faults.append(f"I5: an invoice is {ours}, at Stripe {invoice['status']} over {invoice['amount_due']}")
+            continue
+        late = Break.objects.filter(object_id=invoice["id"], kind=Break.Kind.PAID_AFTER_RELEASE).count()
+        in_time = (invoice["status"] == "paid") - late
+        month = ours.period_start.isoformat()
+        if (told["renewed", month], letters["renewed", str(ours.id)]) != (in_time, in_time):
+            faults.append(f"I6: the month from {month} was told of {told['renewed', month]} times, not {in_time}")
+        if letters["past_due", str(ours.id)] != told["past_due", month]:
+            faults.append(f"I6: {letters['past_due', str(ours.id)]} letters of the unpaid month {month}")
+        renewed.discard(month)
+    return [*faults, *(f"I6: renewed was told of {month}, which Stripe never billed" for month in renewed)]
+
+
+def _heard_of(invoice: Object) -> bool:
+    return StripeEvent.objects.filter(payload__data__object__id=invoice["id"]).exists()

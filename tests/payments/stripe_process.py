@@ -82,6 +82,10 @@ class Stripe:
         """Staff delete or cancel an object in Stripe's dashboard, by its path, such as `subscriptions/sub_1`."""
         self._call("DELETE", f"/v1/{path}", key=SECRET_KEY)
 
+    def pay_invoice(self, invoice_id: str) -> None:
+        """The customer pays an open invoice by hand."""
+        self._call("POST", f"/v1/invoices/{invoice_id}/pay", key=SECRET_KEY)
+
     def requests(self, *, after: int = 0, method: str = "*", path: str = "*") -> list[Object]:
         """What the API was asked, oldest first; the tests' own reading is left out."""
         query = urlencode({"after": after, "method": method, "path": path})

@@ -1,0 +1,151 @@
+"""Months that Stripe charges: its events often, at once, in any order and days late; what they tell of is told once.
+
+The sandbox's clock goes on; the service hears of it by events alone.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+
+from billing.models import AuditEntry, Organization, Subscription
+from orders import gateway
+from orders.models import Order, StripeEvent
+from orders.use_cases.delete_organization import delete_organization
+from orders.use_cases.queue_mail import Mail
+from orders.use_cases.request_refund import refund_order
+from orders.use_cases.send_mail import send_mail
+from tests.factories import PlanFactory, acting, actor, give_credit
+from tests.payments.books import books_agree
+from tests.payments.reconciling import reconcile
+from tests.payments.renewal_books import letters_queued, told_of
+from tests.payments.shopping import (
+    PRICE_MINOR,
+    TOTAL_MINOR,
+    Shop,
+    event_of,
+    open_shop,
+    session_of,
+)
+from tests.payments.stripe_process import Stripe
+from tests.payments.working import work_until_quiet
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DAY_SECONDS = 86_400
+RETRY_SECONDS = 3 * DAY_SECONDS
+LAST_RETRY_SECONDS = 15 * DAY_SECONDS
+
+
+def buy(stripe: Stripe) -> tuple[Shop, UUID]:
+    """Paid at Stripe, which the service has not heard of yet."""
+    shop = open_shop()
+    order_id = shop.check_out().order_id
+    stripe.pay(session_of(order_id))
+    return shop, order_id
+
+
+def subscribed(stripe: Stripe) -> Shop:
+    shop, _ = buy(stripe)
+    work_until_quiet(stripe)
+    return shop
+
+
+def wait(stripe: Stripe, **span: int) -> None:
+    stripe.do("clock", everything=True, **span)
+
+
+def a_month_passes(stripe: Stripe) -> None:
+    wait(stripe, months=1)
+
+
+def the_card_fails(stripe: Stripe) -> None:
+    stripe.do("cards", behaviour="declines")
+    a_month_passes(stripe)
+
+
+def the_card_fails_for_good(stripe: Stripe) -> None:
+    the_card_fails(stripe)
+    wait(stripe, seconds=LAST_RETRY_SECONDS)
+
+
+def somebody_cancels(stripe: Stripe) -> None:
+    a_month_passes(stripe)
+    wait(stripe, seconds=DAY_SECONDS)
+    gateway.cancel_subscription(stripe.subscriptions()[0]["id"])
+
+
+def standing() -> tuple[str, str, int]:
+    subscription = Subscription.objects.get()
+    renewed = sum(times for (kind, _), times in told_of(subscription).items() if kind == "renewed")
+    return subscription.status, Organization.objects.get().status, renewed
+
+
+def test_one_that_is_not_paid_suspends_its_organization_until_the_next_order(stripe: Stripe) -> None:
+    shop = subscribed(stripe)
+    the_card_fails_for_good(stripe)
+    work_until_quiet(stripe)
+
+    [subscription] = Subscription.objects.all()
+    ended = event_of(stripe, "customer.subscription.deleted")
+    assert subscription.canceled_at is not None
+    assert int(subscription.canceled_at.timestamp()) == ended["created"]
+    audited = AuditEntry.objects.get(action="subscription.canceled")
+    assert (audited.actor_id, audited.reason) == (ended["id"], "ended at Stripe: payment_failed")
+    assert audited.changes == {"status": ["past_due", "canceled"], "suspended": [False, True]}
+    assert letters_queued()["canceled", str(subscription.id)] == 1
+    assert send_mail(mail=Mail.CANCELED, subject_id=subscription.id)
+    assert ", since its month was not paid." in mail.outbox[0].body
+    give_credit(shop.customer, TOTAL_MINOR)
+    shop.wanting(promo_code=None, key="again").check_out()
+    work_until_quiet(stripe)
+    books_agree(stripe)
+    assert Organization.objects.get().status == "active"
+
+
+def test_one_that_is_cancelled_is_not_said_to_be_unpaid(stripe: Stripe) -> None:
+    subscribed(stripe)
+    somebody_cancels(stripe)
+    work_until_quiet(stripe)
+    assert send_mail(mail=Mail.CANCELED, subject_id=Subscription.objects.get().id)
+    assert "not paid" not in mail.outbox[0].body
+
+
+def test_one_that_another_order_replaced_leaves_the_organization_active(stripe: Stripe) -> None:
+    shop = subscribed(stripe)
+    the_card_fails(stripe)
+    work_until_quiet(stripe)
+    give_credit(shop.customer, TOTAL_MINOR)
+    shop.wanting(plan=PlanFactory.create(price_minor=PRICE_MINOR - 10), promo_code=None, key="second").check_out()
+    work_until_quiet(stripe)
+    books_agree(stripe)
+    assert event_of(stripe, "customer.subscription.deleted")["id"] in StripeEvent.objects.values_list("id", flat=True)
+    assert Organization.objects.get().status == "active"
+    assert sorted(Subscription.objects.values_list("status", flat=True)) == ["active", "canceled"]
+
+
+def test_one_that_was_refunded_or_deleted_stays_so(stripe: Stripe) -> None:
+    shop = subscribed(stripe)
+    refund_order(order_id=Order.objects.get().id, card_minor=None, why="asked for", by=actor())
+    work_until_quiet(stripe)
+    books_agree(stripe)
+    assert standing() == ("canceled", "active", 0)
+    delete_organization(organization_id=shop.organization.id, by=acting(shop.customer))
+    work_until_quiet(stripe)
+    assert standing() == ("canceled", "deleted", 0)
+    assert not AuditEntry.objects.filter(action="subscription.canceled").exists()
+
+
+def test_an_end_whose_event_was_lost_is_found_by_reconciliation(stripe: Stripe) -> None:
+    subscribed(stripe)
+    the_card_fails_for_good(stripe)
+
+    found = reconcile(repair=True, now=timezone.now() + timedelta(days=47))
+    assert [(each.kind, each.repaired) for each in found.findings] == [("subscription_state_differs", True)]
+
+    assert standing() == ("canceled", "suspended", 0)
+    assert AuditEntry.objects.get(action="subscription.canceled").actor_id == "reconcile_stripe"
+    work_until_quiet(stripe)
+    books_agree(stripe)
