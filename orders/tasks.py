@@ -16,6 +16,7 @@ from orders.jobs import enqueue_once
 from orders.models import Payment, StripeEvent
 from orders.use_cases import reconcile_stripe, request_refund, settle_event, sweep_payments
 from orders.use_cases.find_due_subscriptions import find_due_subscriptions
+from orders.use_cases.follow_subscription import ask_subscription
 from orders.use_cases.mirror_event import mirror_event
 from orders.use_cases.provision_organization import provision_organization as provision
 from orders.use_cases.queue_mail import Mail
@@ -69,6 +70,12 @@ def send_refund(refund_id: str) -> None:
 def cancel_stripe_subscription(subscription_id: str) -> None:
     """Ends at Stripe what has ended here."""
     gateway.cancel_subscription(subscription_id)
+
+
+@app.task(name="ask_stripe_subscription", queue="default", retry=_PERSISTENT)
+def ask_stripe_subscription(subscription_id: str) -> None:
+    """Asks Stripe what a subscription is now."""
+    ask_subscription(stripe_id=subscription_id, by=system_actor(channel="worker"))
 
 
 @app.task(name="link_payment_intent", queue="default", retry=_PERSISTENT)

@@ -1,7 +1,7 @@
 """Stripe-paid subscriptions follow Stripe's events: renewals, failed payments, changes, the end.
 
 Events come late and in any order: one that is older than what was heeded last changes no state, and a period never
-goes back.
+goes back. Stripe's times are whole seconds: where two events of one say different things, Stripe is asked by a job.
 """
 
 from collections.abc import Mapping
@@ -9,9 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from billing.actor import Actor, system_actor
 from billing.models import Invoice, Subscription
+from orders import gateway
 from orders.gateway import reference_id
+from orders.jobs import enqueue
 from orders.locks import lock_followed_subscription, lock_order
 from orders.models import Break, Order, StripeEvent
 from orders.use_cases.queue_mail import Mail, queue_mail
@@ -96,8 +100,26 @@ def subscription_changed(told: Object, event: StripeEvent) -> str:
     status = str(told.get("status", ""))
     if event.type == "customer.subscription.deleted":
         status = Subscription.Status.CANCELED.value
+    elif event.occurred_at == subscription.stripe_told_at and status != subscription.status:
+        enqueue("ask_stripe_subscription", subscription_id=subscription.stripe_subscription_id)
+        return "asked"
     by = system_actor(channel="webhook", user_id=event.id)
     return follow(subscription, told, status=status, told_at=event.occurred_at, by=by)
+
+
+def ask_subscription(*, stripe_id: str, by: Actor) -> str:
+    """Stripe is asked what a subscription is now, of which events of one second say different things.
+
+    Raises: gateway.Refused, gateway.Unanswered, gateway.NotConfigured, for the job to try again.
+    Locks: Organization, Subscription. Transaction: owns, after the call.
+    """
+    told = gateway.retrieve_subscription(stripe_id)
+    with transaction.atomic():
+        subscription = lock_followed_subscription(stripe_id=stripe_id)
+        if subscription is None or subscription.stripe_told_at is None:
+            return "unchanged"
+        # Of that second still: an event of what came after it is newer than this answer, and is heeded.
+        return follow(subscription, told, status=str(told["status"]), told_at=subscription.stripe_told_at, by=by)
 
 
 def follow(subscription: Subscription, told: Object, *, status: str, told_at: datetime, by: Actor) -> str:

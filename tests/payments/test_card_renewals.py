@@ -17,6 +17,7 @@ from orders.use_cases.delete_organization import delete_organization
 from orders.use_cases.queue_mail import Mail
 from orders.use_cases.request_refund import refund_order
 from orders.use_cases.send_mail import send_mail
+from orders.use_cases.settle_event import settle_event
 from tests.factories import PlanFactory, acting, actor, give_credit
 from tests.payments.books import books_agree
 from tests.payments.reconciling import reconcile
@@ -27,10 +28,12 @@ from tests.payments.shopping import (
     Shop,
     event_of,
     open_shop,
+    post_event,
     session_of,
+    undelivered,
 )
 from tests.payments.stripe_process import Stripe
-from tests.payments.working import work_until_quiet
+from tests.payments.working import work, work_until_quiet
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,6 +84,18 @@ def standing() -> tuple[str, str, int]:
     subscription = Subscription.objects.get()
     renewed = sum(times for (kind, _), times in told_of(subscription).items() if kind == "renewed")
     return subscription.status, Organization.objects.get().status, renewed
+
+
+def test_two_changes_of_the_same_second_are_asked_about(stripe: Stripe) -> None:
+    subscribed(stripe)
+    the_card_fails(stripe)
+    moved, refused = [each for each in undelivered(stripe) if each["type"] == "customer.subscription.updated"]
+    assert moved["created"] == refused["created"]
+    for event in (refused, moved):
+        post_event(event)
+    assert [settle_event(event_id=event["id"]) for event in (refused, moved)] == ["past_due", "asked"]
+    work()
+    assert Subscription.objects.get().status == "past_due"
 
 
 def test_one_that_is_not_paid_suspends_its_organization_until_the_next_order(stripe: Stripe) -> None:

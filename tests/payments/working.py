@@ -16,7 +16,13 @@ from orders.use_cases.sweep_payments import EVENT_PATIENCE, Swept, sweep_payment
 from tests.payments.shopping import deliver
 from tests.payments.stripe_process import Stripe
 
-SETTLING = ("settle_stripe_event", "send_refund", "cancel_stripe_subscription", "link_payment_intent")
+SETTLING = (
+    "settle_stripe_event",
+    "send_refund",
+    "cancel_stripe_subscription",
+    "ask_stripe_subscription",
+    "link_payment_intent",
+)
 PATIENCE_SECONDS = 20
 PATIENT_ROUNDS = 25
 
