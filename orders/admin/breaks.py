@@ -24,7 +24,8 @@ _BREAKS = {
     Break.Kind.OTHER_CURRENCY: "Stripe told an amount in another currency; it was not booked.",
     Break.Kind.AMOUNT_DIFFERS: "Stripe was paid another amount than it was asked for; the order was not completed.",
     Break.Kind.UNKNOWN_OBJECT: "Stripe told of something that none of our orders asked for.",
-    Break.Kind.PAID_AFTER_RELEASE: "The money came after the order had ended and its credit was gone: it goes back.",
+    Break.Kind.PAID_AFTER_RELEASE: "The money came after what it is for had ended. An order's goes back by itself; a"
+    " month's of an ended subscription is refunded at Stripe.",
     Break.Kind.PAID_TWICE: "A second session was paid for an order that is paid. Refund one at Stripe.",
     Break.Kind.DISPUTE: "The card's owner disputes the charge. Answer it at Stripe.",
     Break.Kind.REFUND_FAILED: "Stripe refused a refund. Refund it at Stripe, or pay the customer another way.",

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 
 from billing.actor import Actor, system_actor
-from billing.models import Invoice, Subscription
+from billing.models import Invoice, Organization, Subscription
 from orders import gateway
 from orders.gateway import reference_id
 from orders.jobs import enqueue
@@ -27,6 +27,8 @@ Object = Mapping[str, Any]
 
 # The outcome of an event of an order that is not complete yet; its completion has it settled again.
 BEFORE_COMPLETION = "before_completion"
+# The outcome of a payment for a month that nobody gets: a break of its own shows the money to staff.
+PAID_AFTER_END = "paid_after_end"
 
 
 def invoice_paid(invoice: Object, event: StripeEvent) -> str:
@@ -50,6 +52,8 @@ def book_paid_invoice(invoice: Object, *, told_at: datetime) -> str:
             stripe_invoice_id=invoice["id"], pdf_url=invoice.get("invoice_pdf") or ""
         )
         return "first_invoice"
+    if subscription.canceled_at is not None and told_at > subscription.canceled_at:
+        return _paid_after_end(invoice, subscription)
     start, end = _period(invoice)
     is_known = Invoice.objects.filter(stripe_invoice_id=invoice["id"], status=Invoice.Status.PAID).exists()
     stored = _store(invoice, subscription, status=Invoice.Status.PAID, period=(start, end))
@@ -77,7 +81,9 @@ def invoice_failed(invoice: Object, event: StripeEvent) -> str:
         return _other_currency(invoice, subscription)
     if Invoice.objects.filter(stripe_invoice_id=invoice["id"], status=Invoice.Status.PAID).exists():
         return "older"
-    stored = _store(invoice, subscription, status=Invoice.Status.OPEN, period=_period(invoice))
+    is_deleted = subscription.organization.status == Organization.Status.DELETED
+    status = Invoice.Status.VOID if is_deleted else Invoice.Status.OPEN
+    stored = _store(invoice, subscription, status=status, period=_period(invoice))
     changes = _is_newer(event.occurred_at, subscription) and subscription.status == Subscription.Status.ACTIVE
     if changes:
         subscription.status, subscription.stripe_told_at = Subscription.Status.PAST_DUE, event.occurred_at
@@ -232,6 +238,18 @@ def _store(
         },
     )
     return stored
+
+
+def _paid_after_end(invoice: Object, subscription: Subscription) -> str:
+    """One that was open when its subscription ended can still be paid at Stripe, for a month that nobody gets."""
+    stored = _store(invoice, subscription, status=Invoice.Status.PAID, period=_period(invoice))
+    record_break(
+        kind=Break.Kind.PAID_AFTER_RELEASE,
+        object_id=str(invoice["id"]),
+        order_id=subscription.order_id,
+        details={"paid": stored.amount_minor},
+    )
+    return PAID_AFTER_END
 
 
 def _other_currency(invoice: Object, subscription: Subscription) -> str:

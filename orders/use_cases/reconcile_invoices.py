@@ -9,7 +9,7 @@ from django.db import transaction
 from billing.models import Invoice, Subscription
 from orders.gateway import Listed
 from orders.models import Break
-from orders.use_cases.follow_subscription import book_paid_invoice, subscription_id_of
+from orders.use_cases.follow_subscription import PAID_AFTER_END, book_paid_invoice, subscription_id_of
 from orders.use_cases.look_at_stripe import Finding, Look, Object
 
 Kind = Break.Kind
@@ -66,4 +66,4 @@ def _booked(look: Look, told: Object) -> bool:
     seconds = (told.get("status_transitions") or {}).get("paid_at")
     paid_at = datetime.fromtimestamp(int(seconds), tz=UTC) if seconds else look.now
     with transaction.atomic():
-        return book_paid_invoice(told, told_at=paid_at) == "renewed"
+        return book_paid_invoice(told, told_at=paid_at) in ("renewed", PAID_AFTER_END)

@@ -10,9 +10,9 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from billing.models import AuditEntry, Organization, Subscription
+from billing.models import AuditEntry, Invoice, Organization, Subscription
 from orders import gateway
-from orders.models import Order, StripeEvent
+from orders.models import Break, Order, StripeEvent
 from orders.use_cases.delete_organization import delete_organization
 from orders.use_cases.queue_mail import Mail
 from orders.use_cases.request_refund import refund_order
@@ -151,6 +151,41 @@ def test_one_that_was_refunded_or_deleted_stays_so(stripe: Stripe) -> None:
     work_until_quiet(stripe)
     assert standing() == ("canceled", "deleted", 0)
     assert not AuditEntry.objects.filter(action="subscription.canceled").exists()
+
+
+def test_an_unpaid_month_of_a_deleted_organization_stays_void(stripe: Stripe) -> None:
+    shop = subscribed(stripe)
+    the_card_fails(stripe)
+    events = undelivered(stripe)
+    failed = event_of(stripe, "invoice.payment_failed")
+    delete_organization(organization_id=shop.organization.id, by=acting(shop.customer))
+    for event in events:
+        post_event(event)
+    work()
+    assert Invoice.objects.get(stripe_invoice_id=failed["data"]["object"]["id"]).status == "void"
+    post_event({**failed, "id": "evt_again"})
+    work()
+    assert Invoice.objects.get(stripe_invoice_id=failed["data"]["object"]["id"]).status == "void"
+    assert standing() == ("canceled", "deleted", 0)
+
+
+def test_money_for_a_month_of_one_that_had_ended_is_shown_to_staff(stripe: Stripe) -> None:
+    subscribed(stripe)
+    the_card_fails_for_good(stripe)
+    work_until_quiet(stripe)
+    period = Subscription.objects.values_list("current_period_start", "current_period_end").get()
+    stripe.do("cards", behaviour="pays")
+    wait(stripe, seconds=DAY_SECONDS)
+    unpaid = stripe.all("invoices", status="open")[0]["id"]
+    stripe.pay_invoice(unpaid)
+    work_until_quiet(stripe)
+
+    books_agree(stripe)
+    assert standing() == ("canceled", "suspended", 0)
+    assert Subscription.objects.values_list("current_period_start", "current_period_end").get() == period
+    assert Invoice.objects.get(stripe_invoice_id=unpaid).status == "paid"
+    [found] = Break.objects.filter(closed_at=None)
+    assert (found.kind, found.object_id, found.details) == ("paid_after_release", unpaid, {"paid": TOTAL_MINOR})
 
 
 def test_an_end_whose_event_was_lost_is_found_by_reconciliation(stripe: Stripe) -> None:
