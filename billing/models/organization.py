@@ -24,7 +24,7 @@ class Organization(models.Model):
 
     TRANSITIONS = {
         Status.PENDING: {Status.PROVISIONING, Status.DELETED},
-        Status.PROVISIONING: {Status.ACTIVE, Status.DELETED},
+        Status.PROVISIONING: {Status.ACTIVE, Status.SUSPENDED, Status.DELETED},
         Status.ACTIVE: {Status.SUSPENDED, Status.DELETED},
         Status.SUSPENDED: {Status.ACTIVE, Status.DELETED},
         Status.DELETED: set(),

@@ -2,7 +2,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing.models import Organization
+from billing.models import Organization, Subscription
+from billing.models.subscription import ENDED_STATUSES
 from orders.models import Order, OutboxEvent
 
 TENANT_TOPIC = "sme.tenant.events"
@@ -12,7 +13,8 @@ SOURCE = "qasima"
 def provision_organization(*, order_id: UUID) -> Organization:
     """Makes the organization of a completed order live, and records `tenant.created`; the worker's job.
 
-    Locks: Organization. Transaction: owns. Idempotency: once active, nothing changes and nothing is told again,
+    One whose subscription has ended meanwhile is made too, and suspended: its next order finds it there.
+    Locks: Organization. Transaction: owns. Idempotency: once made, nothing changes and nothing is told again,
     however often the job runs.
     """
     with transaction.atomic():
@@ -25,7 +27,9 @@ def provision_organization(*, order_id: UUID) -> Organization:
         )
         if organization.status != Organization.Status.PROVISIONING:
             return organization
-        organization.status = Organization.Status.ACTIVE
+        # What it was bought with may have ended by now.
+        is_paid = Subscription.objects.filter(organization=organization).exclude(status__in=ENDED_STATUSES).exists()
+        organization.status = Organization.Status.ACTIVE if is_paid else Organization.Status.SUSPENDED
         organization.save(update_fields=["status"])
         record_tenant_event("tenant.created", organization)
         return organization

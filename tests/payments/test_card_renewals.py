@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from billing.models import AuditEntry, Invoice, Organization, Subscription
 from orders import gateway
-from orders.models import Break, Order, StripeEvent
+from orders.models import Break, Order, Payment, StripeEvent
 from orders.use_cases.delete_organization import delete_organization
 from orders.use_cases.queue_mail import Mail
 from orders.use_cases.request_refund import refund_order
@@ -199,3 +199,18 @@ def test_an_end_whose_event_was_lost_is_found_by_reconciliation(stripe: Stripe) 
     assert AuditEntry.objects.get(action="subscription.canceled").actor_id == "reconcile_stripe"
     work_until_quiet(stripe)
     books_agree(stripe)
+
+
+def test_one_that_ended_before_its_organization_was_live_is_not_live_for_nothing(stripe: Stripe) -> None:
+    _, order_id = buy(stripe)
+    for event in undelivered(stripe):
+        post_event(event)
+    settle_event(event_id=event_of(stripe, "checkout.session.completed")["id"])
+    assert Organization.objects.get().status == "provisioning"
+    gateway.cancel_subscription(Payment.objects.get(order_id=order_id).stripe_subscription_id)
+    ended = event_of(stripe, "customer.subscription.deleted")
+    post_event(ended)
+    settle_event(event_id=ended["id"])
+    work_until_quiet(stripe)
+    books_agree(stripe)
+    assert standing() == ("canceled", "suspended", 0)
