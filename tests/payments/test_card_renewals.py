@@ -3,14 +3,17 @@
 The sandbox's clock goes on; the service hears of it by events alone.
 """
 
+import random
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
 from django.core import mail
 from django.utils import timezone
 
-from billing.models import AuditEntry, Invoice, Organization, Subscription
+from billing.models import AuditEntry, Invoice, LedgerEntry, Organization, Subscription
 from orders import gateway
 from orders.models import Break, Order, Payment, StripeEvent
 from orders.use_cases.delete_organization import delete_organization
@@ -18,11 +21,14 @@ from orders.use_cases.queue_mail import Mail
 from orders.use_cases.request_refund import refund_order
 from orders.use_cases.send_mail import send_mail
 from orders.use_cases.settle_event import settle_event
+from tests.concurrency.racing import race
 from tests.factories import PlanFactory, acting, actor, give_credit
 from tests.payments.books import books_agree
 from tests.payments.reconciling import reconcile
 from tests.payments.renewal_books import letters_queued, told_of
 from tests.payments.shopping import (
+    APPLIED_MINOR,
+    CHARGED_MINOR,
     PRICE_MINOR,
     TOTAL_MINOR,
     Shop,
@@ -34,6 +40,7 @@ from tests.payments.shopping import (
 )
 from tests.payments.stripe_process import Stripe
 from tests.payments.working import work, work_until_quiet
+from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,6 +71,13 @@ def a_month_passes(stripe: Stripe) -> None:
     wait(stripe, months=1)
 
 
+def the_card_recovers(stripe: Stripe) -> None:
+    stripe.do("cards", behaviour="declines")
+    a_month_passes(stripe)
+    stripe.do("cards", behaviour="pays")
+    wait(stripe, seconds=RETRY_SECONDS)
+
+
 def the_card_fails(stripe: Stripe) -> None:
     stripe.do("cards", behaviour="declines")
     a_month_passes(stripe)
@@ -80,10 +94,78 @@ def somebody_cancels(stripe: Stripe) -> None:
     gateway.cancel_subscription(stripe.subscriptions()[0]["id"])
 
 
+# What happens at Stripe, and what then stands here: of the subscription, of the organization, months renewed.
+LIVES: dict[str, tuple[Callable[[Stripe], None], str, str, int]] = {
+    "renewed": (a_month_passes, "active", "active", 1),
+    "past due": (the_card_fails, "past_due", "active", 0),
+    "recovered": (the_card_recovers, "active", "active", 1),
+    "not paid": (the_card_fails_for_good, "canceled", "suspended", 0),
+    "cancelled there": (somebody_cancels, "canceled", "suspended", 1),
+}
+
+
 def standing() -> tuple[str, str, int]:
     subscription = Subscription.objects.get()
     renewed = sum(times for (kind, _), times in told_of(subscription).items() if kind == "renewed")
     return subscription.status, Organization.objects.get().status, renewed
+
+
+def test_the_next_months_cost_the_full_price(stripe: Stripe) -> None:
+    shop = subscribed(stripe)
+    for _ in range(3):
+        a_month_passes(stripe)
+        work_until_quiet(stripe)
+        books_agree(stripe)
+    assert [charge["amount"] for charge in stripe.charges()] == [CHARGED_MINOR, *[TOTAL_MINOR] * 3]
+    assert sorted(Invoice.objects.values_list("amount_minor", "status")) == [(TOTAL_MINOR, "paid")] * 4
+    [spend] = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.SPEND)
+    assert spend.amount_minor == -APPLIED_MINOR
+    assert shop.account.held_minor == 0
+    assert standing() == ("active", "active", 3)
+
+
+@pytest.mark.parametrize("seed", ["in order", "reversed", 1, 2, 3])
+@pytest.mark.parametrize("heard", ["of the purchase before", "of nothing before"])
+@pytest.mark.parametrize("life", LIVES)
+def test_every_event_twice_and_in_any_order(stripe: Stripe, life: str, heard: str, seed: object) -> None:
+    happens, *expected = LIVES[life]
+    buy(stripe)
+    if heard == "of the purchase before":
+        work_until_quiet(stripe)
+    happens(stripe)
+    events = undelivered(stripe)
+    if seed == "reversed":
+        events.reverse()
+    elif isinstance(seed, int):
+        random.Random(seed).shuffle(events)
+
+    for event in events:
+        for _ in range(2):
+            assert post_event(event).status_code == 200
+            work()
+    work_until_quiet(stripe)
+
+    books_agree(stripe)
+    assert list(standing()) == expected
+    with nothing_changes():
+        for event in events:
+            assert post_event(event).json()["duplicate"]
+
+
+@pytest.mark.parametrize("life", LIVES)
+def test_every_event_at_once(stripe: Stripe, life: str) -> None:
+    happens, *expected = LIVES[life]
+    subscribed(stripe)
+    happens(stripe)
+    events = undelivered(stripe)
+    for event in events:
+        assert post_event(event).status_code == 200
+
+    race([partial(settle_event, event_id=event["id"]) for event in events for _ in range(2)])
+
+    work_until_quiet(stripe)
+    books_agree(stripe)
+    assert list(standing()) == expected
 
 
 def test_two_changes_of_the_same_second_are_asked_about(stripe: Stripe) -> None:
