@@ -61,7 +61,8 @@ class Tenant:
     @property
     def open_session(self) -> str:
         """The one session that can be paid."""
-        return str(Payment.objects.get(status=Payment.Status.OPEN).session_id)
+        open_now = Payment.objects.get(status=Payment.Status.OPEN, order__organization=self.organization)
+        return str(open_now.session_id)
 
     def wait(self, span: timedelta) -> None:
         """Time goes by, here and at Stripe."""
