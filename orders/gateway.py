@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -224,6 +225,20 @@ def cancel_subscription(subscription_id: str) -> None:
         # One that has ended cannot be cancelled; any other would go on charging the card.
         if not _has_ended(subscription_id):
             raise Unanswered(str(error)) from error
+
+
+def void_open_invoices(*, subscription_id: str) -> None:
+    """Lets nobody pay a subscription's unpaid invoices any more.
+
+    Raises: Unanswered, NotConfigured; Refused where one was paid meanwhile, which is not open when asked again.
+    """
+    for page in pages(Listed.INVOICES, subscription=subscription_id, status="open"):
+        for each in page:
+            _ask(partial(_void, str(each["id"])))
+
+
+def _void(invoice_id: str, client: stripe.StripeClient) -> stripe.Invoice:
+    return client.v1.invoices.void_invoice(invoice_id)
 
 
 def _has_ended(subscription_id: str) -> bool:

@@ -15,6 +15,7 @@ from orders import gateway
 from orders.jobs import enqueue_once
 from orders.models import Payment, StripeEvent
 from orders.use_cases import reconcile_stripe, request_refund, settle_event, sweep_payments
+from orders.use_cases.end_at_stripe import end_at_stripe
 from orders.use_cases.find_due_subscriptions import find_due_subscriptions
 from orders.use_cases.follow_subscription import ask_subscription
 from orders.use_cases.mirror_event import mirror_event
@@ -69,7 +70,7 @@ def send_refund(refund_id: str) -> None:
 @app.task(name="cancel_stripe_subscription", queue="default", retry=_PERSISTENT)
 def cancel_stripe_subscription(subscription_id: str) -> None:
     """Ends at Stripe what has ended here."""
-    gateway.cancel_subscription(subscription_id)
+    end_at_stripe(stripe_id=subscription_id)
 
 
 @app.task(name="ask_stripe_subscription", queue="default", retry=_PERSISTENT)

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 
 from billing.actor import Actor, system_actor
-from billing.models import Invoice, Organization, Subscription
+from billing.models import Invoice, Subscription
 from orders import gateway
 from orders.gateway import reference_id
 from orders.jobs import enqueue
@@ -81,8 +81,8 @@ def invoice_failed(invoice: Object, event: StripeEvent) -> str:
         return _other_currency(invoice, subscription)
     if Invoice.objects.filter(stripe_invoice_id=invoice["id"], status=Invoice.Status.PAID).exists():
         return "older"
-    is_deleted = subscription.organization.status == Organization.Status.DELETED
-    status = Invoice.Status.VOID if is_deleted else Invoice.Status.OPEN
+    # The month of one that has ended is asked of nobody; the job that ends it at Stripe makes it void there.
+    status = Invoice.Status.VOID if subscription.status == Subscription.Status.CANCELED else Invoice.Status.OPEN
     stored = _store(invoice, subscription, status=status, period=_period(invoice))
     changes = _is_newer(event.occurred_at, subscription) and subscription.status == Subscription.Status.ACTIVE
     if changes:
@@ -140,23 +140,31 @@ def follow(subscription: Subscription, told: Object, *, status: str, told_at: da
         return "older"
     if status not in Subscription.Status.values:
         return "ignored"
-    subscription.status, subscription.stripe_told_at = Subscription.Status(status), told_at
-    if subscription.status == Subscription.Status.CANCELED:
-        subscription.canceled_at = told_at
+    has_ended = status == Subscription.Status.CANCELED
+    subscription.status = Subscription.Status.CANCELED if has_ended else Subscription.Status(status)
+    subscription.stripe_told_at = told_at
     period = _subscription_period(told)
     if period is not None and period[1] > subscription.current_period_end:
         subscription.current_period_start, subscription.current_period_end = period
+    if has_ended:
+        subscription.canceled_at = told_at
     subscription.save()
-    if subscription.status == Subscription.Status.CANCELED:
-        why = (told.get("cancellation_details") or {}).get("reason") or "for no reason that was told"
-        suspend_unpaid(
-            subscription,
-            was=was,
-            period=(subscription.current_period_start, subscription.current_period_end),
-            by=by,
-            reason=f"ended at Stripe: {why}",
-        )
-    return status
+    if has_ended:
+        _suspend(subscription, told, was=was, by=by)
+    return subscription.status
+
+
+def _suspend(subscription: Subscription, told: Object, *, was: str, by: Actor) -> None:
+    why = (told.get("cancellation_details") or {}).get("reason") or told.get("status")
+    suspend_unpaid(
+        subscription,
+        was=was,
+        period=(subscription.current_period_start, subscription.current_period_end),
+        by=by,
+        reason=f"ended at Stripe: {why}",
+    )
+    # It may go on there, and its open invoice could still be paid.
+    enqueue("cancel_stripe_subscription", subscription_id=subscription.stripe_subscription_id)
 
 
 def _locked(stripe_id: str, metadata: Object | None) -> Subscription | None:

@@ -12,6 +12,7 @@ from billing.models import Subscription
 from billing.models.subscription import ENDED_STATUSES
 from orders import gateway
 from orders.gateway import Listed, reference_id
+from orders.jobs import enqueue
 from orders.locks import lock_followed_subscription
 from orders.models import Break, Order, Payment
 from orders.use_cases.follow_subscription import follow
@@ -142,6 +143,8 @@ def _ended(subscription_id: str) -> bool:
     if ours.exclude(status__in=ENDED_STATUSES).exists():
         return False
     gateway.cancel_subscription(subscription_id)
+    # What it left unpaid is made void by the job: no later run would see it, and Stripe may not answer now.
+    enqueue("cancel_stripe_subscription", subscription_id=subscription_id)
     return True
 
 

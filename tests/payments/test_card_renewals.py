@@ -124,7 +124,7 @@ def test_the_next_months_cost_the_full_price(stripe: Stripe) -> None:
     assert standing() == ("active", "active", 3)
 
 
-@pytest.mark.parametrize("seed", ["in order", "reversed", 1, 2, 3])
+@pytest.mark.parametrize("seed", ["in order", "reversed", 1, 2])
 @pytest.mark.parametrize("heard", ["of the purchase before", "of nothing before"])
 @pytest.mark.parametrize("life", LIVES)
 def test_every_event_twice_and_in_any_order(stripe: Stripe, life: str, heard: str, seed: object) -> None:
@@ -235,7 +235,26 @@ def test_one_that_was_refunded_or_deleted_stays_so(stripe: Stripe) -> None:
     assert not AuditEntry.objects.filter(action="subscription.canceled").exists()
 
 
-def test_an_unpaid_month_of_a_deleted_organization_stays_void(stripe: Stripe) -> None:
+@pytest.mark.parametrize("ended", ["unpaid", "deleted", "replaced"])
+def test_a_month_that_was_not_paid_cannot_be_paid_after_the_end(stripe: Stripe, ended: str) -> None:
+    shop = subscribed(stripe)
+    the_card_fails(stripe)
+    work_until_quiet(stripe)
+    [invoice] = stripe.all("invoices", status="open")
+    if ended == "unpaid":
+        wait(stripe, seconds=LAST_RETRY_SECONDS)
+    elif ended == "deleted":
+        delete_organization(organization_id=shop.organization.id, by=acting(shop.customer))
+    else:
+        give_credit(shop.customer, TOTAL_MINOR)
+        shop.wanting(plan=PlanFactory.create(price_minor=1_000), promo_code=None, key="second").check_out()
+    work_until_quiet(stripe)
+    books_agree(stripe)
+    assert stripe.get(f"invoices/{invoice['id']}")["status"] == "void"
+    assert Invoice.objects.get(stripe_invoice_id=invoice["id"]).status == "void"
+
+
+def test_an_unpaid_month_that_is_heard_of_after_the_end_is_void(stripe: Stripe) -> None:
     shop = subscribed(stripe)
     the_card_fails(stripe)
     events = undelivered(stripe)
@@ -246,19 +265,22 @@ def test_an_unpaid_month_of_a_deleted_organization_stays_void(stripe: Stripe) ->
     work()
     assert Invoice.objects.get(stripe_invoice_id=failed["data"]["object"]["id"]).status == "void"
     post_event({**failed, "id": "evt_again"})
-    work()
-    assert Invoice.objects.get(stripe_invoice_id=failed["data"]["object"]["id"]).status == "void"
+    work_until_quiet(stripe)
+    books_agree(stripe)
     assert standing() == ("canceled", "deleted", 0)
 
 
 def test_money_for_a_month_of_one_that_had_ended_is_shown_to_staff(stripe: Stripe) -> None:
     subscribed(stripe)
     the_card_fails_for_good(stripe)
-    work_until_quiet(stripe)
+    for event in undelivered(stripe):
+        post_event(event)
+        settle_event(event_id=event["id"])
     period = Subscription.objects.values_list("current_period_start", "current_period_end").get()
     stripe.do("cards", behaviour="pays")
     wait(stripe, seconds=DAY_SECONDS)
     unpaid = stripe.all("invoices", status="open")[0]["id"]
+    # Before the job that makes it void.
     stripe.pay_invoice(unpaid)
     work_until_quiet(stripe)
 
