@@ -132,6 +132,7 @@ def follow(subscription: Subscription, told: Object, *, status: str, told_at: da
     """Makes ours what Stripe's is: its status and period; what has ended stays ended, a period never goes back.
 
     One that ends at Stripe, unpaid or cancelled there, leaves an organization that nobody pays for: it is suspended.
+    So it is where Stripe has given up on the card, and is set to call that unpaid and to bill on.
     What ended here first, for another order or with the organization, stays as it is.
     The caller holds the organization's and the subscription's locks. Transaction: joins.
     """
@@ -140,7 +141,7 @@ def follow(subscription: Subscription, told: Object, *, status: str, told_at: da
         return "older"
     if status not in Subscription.Status.values:
         return "ignored"
-    has_ended = status == Subscription.Status.CANCELED
+    has_ended = status in (Subscription.Status.CANCELED, Subscription.Status.UNPAID)
     subscription.status = Subscription.Status.CANCELED if has_ended else Subscription.Status(status)
     subscription.stripe_told_at = told_at
     period = _subscription_period(told)

@@ -176,4 +176,4 @@ def _follows(look: Look, subscription: Subscription, told: Object) -> bool:
         if current is None:
             return False
         follow(current, told, status=status, told_at=look.now, by=look.by)
-    return current.status == status
+    return current.status == (Subscription.Status.CANCELED if status == Subscription.Status.UNPAID else status)

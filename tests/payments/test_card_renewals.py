@@ -235,6 +235,19 @@ def test_one_that_was_refunded_or_deleted_stays_so(stripe: Stripe) -> None:
     assert not AuditEntry.objects.filter(action="subscription.canceled").exists()
 
 
+def test_what_stripe_is_set_to_call_unpaid_has_ended(stripe: Stripe) -> None:
+    subscribed(stripe)
+    the_card_fails(stripe)
+    work_until_quiet(stripe)
+    event = event_of(stripe, "customer.subscription.updated")
+    unpaid = {**event["data"]["object"], "status": "unpaid"}
+    post_event({**event, "id": "evt_unpaid", "created": event["created"] + 1, "data": {"object": unpaid}})
+    work_until_quiet(stripe)
+    books_agree(stripe)
+    assert standing() == ("canceled", "suspended", 0)
+    assert AuditEntry.objects.get(action="subscription.canceled").reason == "ended at Stripe: unpaid"
+
+
 @pytest.mark.parametrize("ended", ["unpaid", "deleted", "replaced"])
 def test_a_month_that_was_not_paid_cannot_be_paid_after_the_end(stripe: Stripe, ended: str) -> None:
     shop = subscribed(stripe)

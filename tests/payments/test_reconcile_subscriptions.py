@@ -14,6 +14,7 @@ from orders.use_cases.delete_organization import delete_organization
 from orders.use_cases.settle_event import settle_event
 from orders.use_cases.settle_payment import settle_unpaid
 from tests.factories import acting
+from tests.payments.books import books_agree
 from tests.payments.reconciling import (
     Told,
     assert_left_open,
@@ -181,7 +182,7 @@ def listed(stripe: Stripe, *subscriptions: object) -> None:
     stripe.fault(method="GET", path="/v1/subscriptions", effect="answer", status=200, body=body, count=None)
 
 
-@pytest.mark.parametrize("status", ["trialing", "past_due", "unpaid", "incomplete", "paused"])
+@pytest.mark.parametrize("status", ["trialing", "past_due", "incomplete", "paused"])
 def test_every_state_of_stripes_is_followed(stripe: Stripe, status: str) -> None:
     _, order_id = paid(stripe)
     [subscription] = stripe.subscriptions()
@@ -194,6 +195,23 @@ def test_every_state_of_stripes_is_followed(stripe: Stripe, status: str) -> None
     assert (told(done.findings), done.open, open_breaks()) == ([expected], [], [])
     assert Subscription.objects.get().status == status
     assert reconcile().findings == []
+
+
+def test_one_that_is_unpaid_there_ends_here_and_there(stripe: Stripe) -> None:
+    _, order_id = paid(stripe)
+    [subscription] = stripe.subscriptions()
+    listed(stripe, {**subscription, "status": "unpaid"})
+    expected = (Kind.SUBSCRIPTION_STATE_DIFFERS.value, subscription["id"], order_id)
+
+    assert_named(expected)
+    done = reconcile(repair=True)
+    stripe.heal()
+    work_until_quiet(stripe)
+
+    assert (told(done.findings), done.open, open_breaks()) == ([expected], [], [])
+    assert Subscription.objects.get().organization.status == "suspended"
+    assert_canceled(stripe)
+    books_agree(stripe)
 
 
 def test_a_state_without_a_name_here_is_left_to_people(stripe: Stripe) -> None:
