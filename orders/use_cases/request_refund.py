@@ -9,18 +9,19 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.errors import ReasonRequired
 from billing.locks import lock_account
-from billing.models import LedgerEntry, Subscription
+from billing.models import LedgerEntry, Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.use_cases.post_entry import reverse
 from billing.use_cases.record_audit import record_audit
 from orders import gateway
 from orders.errors import OrderNotRefundable
 from orders.jobs import enqueue
-from orders.locks import lock_order
+from orders.locks import lock_order, lock_subscription
 from orders.models import Break, Order, Payment, Refund
 from orders.use_cases.end_subscriptions import end_subscriptions
 from orders.use_cases.queue_mail import Mail, queue_mail
 from orders.use_cases.record_break import record_break
+from orders.use_cases.suspend_unpaid import suspend_unpaid
 
 
 def refund_order(*, order_id: UUID, card_minor: int | None, why: str, by: Actor) -> Refund | None:
@@ -127,7 +128,7 @@ def book_refunded(*, order: Order, refunded_minor: int, why: str, by: Actor) -> 
 def return_credit(*, order: Order, why: str, by: Actor) -> None:
     """Gives an order's credit back by a reversal of its spend, and ends what the order bought.
 
-    The caller holds the order's lock. Locks: Account. Transaction: joins.
+    The caller holds the order's lock. Locks: Account, Organization, Subscription. Transaction: joins.
     """
     lock_account(customer_id=order.customer_id)
     spent = LedgerEntry.objects.filter(order_id=order.id, kind=LedgerEntry.Kind.SPEND).first()
@@ -135,9 +136,28 @@ def return_credit(*, order: Order, why: str, by: Actor) -> None:
         reverse(entry_id=spent.id, why=why, by=by)
     order.status = Order.Status.REFUNDED
     order.save(update_fields=["status"])
-    end_subscriptions(
-        Subscription.objects.filter(Q(order_id=order.id) | Q(id=order.renews_id)).exclude(status__in=ENDED_STATUSES),
-        now=timezone.now(),
+    _end_bought(order, why=why, by=by)
+
+
+def _end_bought(order: Order, *, why: str, by: Actor) -> None:
+    """Nothing pays for the organization any more, unless another order has replaced this one's subscription."""
+    # Races with a checkout for the organization, and with the end of the subscription at Stripe.
+    Organization.objects.select_for_update(no_key=True).get(id=order.organization_id)
+    bought = Subscription.objects.filter(Q(order_id=order.id) | Q(id=order.renews_id)).exclude(
+        status__in=ENDED_STATUSES
+    )
+    live = bought.first()
+    if live is None:
+        return
+    end_subscriptions(bought, now=timezone.now())
+    suspend_unpaid(
+        lock_subscription(subscription_id=live.id),
+        was=live.status,
+        period=(live.current_period_start, live.current_period_end),
+        by=by,
+        reason=f"refunded: {why}",
+        # The refund's own says that what it paid for has ended.
+        letter=False,
     )
 
 

@@ -8,14 +8,21 @@ from orders.use_cases.record_subscription_event import record_subscription_event
 
 
 def suspend_unpaid(
-    subscription: Subscription, *, was: str, period: tuple[datetime, datetime], by: Actor, reason: str
+    subscription: Subscription,
+    *,
+    was: str,
+    period: tuple[datetime, datetime],
+    by: Actor,
+    reason: str,
+    letter: bool = True,
 ) -> None:
     """What follows when a subscription has ended and nothing took its place: nobody pays for its organization.
 
     It is suspended until the next checkout, `subscription.canceled` is told, and the customer written to.
     The caller holds the organization's and the subscription's locks and has ended the subscription.
 
-    Args: was: the subscription's status before. period: the month that is not paid, or the last one.
+    Args: was: the subscription's status before. period: the month that is not paid, or the last one. letter: False
+    where another one tells the customer.
     Transaction: joins.
     """
     organization = subscription.organization
@@ -32,4 +39,5 @@ def suspend_unpaid(
         reason=reason,
     )
     record_subscription_event("subscription.canceled", subscription, period=period)
-    queue_mail(Mail.CANCELED, subscription.id)
+    if letter:
+        queue_mail(Mail.CANCELED, subscription.id)

@@ -294,6 +294,7 @@ def test_a_renewal_by_card_is_refunded_like_any_order(past_due: Subscription, st
     assert refund is not None
     send_refund(refund_id=refund.id, by=worker())
     assert (credit(), renewals()[0].status, subscription().status) == ((2_345, 0), "refunded", "canceled")
+    assert (Organization.objects.get().status, len(told("subscription.canceled"))) == ("suspended", 1)
     assert later_mails() == ["past_due", "renewed", "refunded"]
     assert dict(stripe.asked)["POST /v1/refunds"]["amount"] == "6660"
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from billing.models import Invoice, Organization, Subscription
+from billing.models import AuditEntry, Invoice, Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from orders.models import Break, Order, OutboxEvent, StripeEvent
 from orders.models.period import next_period
@@ -103,9 +103,12 @@ def _events(subscription: Subscription, paid: dict[Period, UUID], told: Told) ->
     if renewed != months:
         faults.append(f"I6: renewed was told of {sorted(renewed)}, paid are {sorted(months)}")
     due = ("past_due", subscription.current_period_end.isoformat())
+    ended = {month for kind, month in told if kind == "canceled"}
+    if was_refunded(subscription):
+        last = {subscription.current_period_start.isoformat()}
+        return faults if ended == last else [*faults, f"I6: the end of {last} was told of {ended}"]
     if subscription.status == Subscription.Status.PAST_DUE and due not in told:
         faults.append("I6: nobody was told that the month is not paid")
-    ended = {month for kind, month in told if kind == "canceled"}
     if ended and (subscription.status != Subscription.Status.CANCELED or ended != {due[1]} or due not in told):
         faults.append(f"I6: canceled was told of {ended}, the subscription is {subscription.status}")
     return faults
@@ -120,12 +123,24 @@ def _letters(subscription: Subscription, told: Told, letters: Told) -> Faults:
         expected["renewed", subject] = told["renewed", month]
         if ("past_due", month) in told:
             expected["past_due", subject] = _reminders(subscription, invoice.period_start)
-    expected["canceled", str(subscription.id)] = sum(times for (kind, _), times in told.items() if kind == "canceled")
+    expected["canceled", str(subscription.id)] = _ends_with_a_letter(subscription, told)
     return [
         f"I6: {letters[letter]} letters {letter[0]} were queued, {number} are right"
         for letter, number in expected.items()
         if letters[letter] != number
     ]
+
+
+def _ends_with_a_letter(subscription: Subscription, told: Told) -> int:
+    ended = sum(times for (kind, _), times in told.items() if kind == "canceled")
+    # The refund's own letter says it.
+    return 0 if was_refunded(subscription) else ended
+
+
+def was_refunded(subscription: Subscription) -> bool:
+    """Whether a refund ended it."""
+    ends = AuditEntry.objects.filter(action="subscription.canceled", object_id=str(subscription.id))
+    return ends.filter(reason__startswith="refunded: ").exists()
 
 
 def _reminders(subscription: Subscription, month: datetime) -> int:
@@ -136,14 +151,13 @@ def _reminders(subscription: Subscription, month: datetime) -> int:
 
 
 def _suspended(organization: Organization) -> Faults:
-    """Suspended is who was cancelled for not paying and has not bought again, and nobody else."""
+    """Suspended is who was cancelled for not paying, or refunded, and has not bought again, and nobody else."""
     subscriptions = Subscription.objects.filter(organization=organization).order_by("created_at")
     live = [each for each in subscriptions if each.status not in ENDED_STATUSES]
     newest = subscriptions.last()
     unpaid = newest is not None and any(kind == "canceled" for kind, _ in told_of(newest))
     is_suspended = organization.status == Organization.Status.SUSPENDED
-    refunded = Order.objects.filter(organization=organization, status=Order.Status.REFUNDED).exists()
-    if is_suspended and (live or not (unpaid or refunded)):
+    if is_suspended and (live or not unpaid):
         return [f"I3: {organization} is suspended with {live or 'a subscription that nobody cancelled'}"]
     if organization.status == Organization.Status.ACTIVE and unpaid and not live:
         return [f"I3: {organization} is active, and nothing pays for it"]
@@ -170,7 +184,8 @@ def card_renewals_disagree(stripe: Stripe) -> Faults:
             f"I6: {kind} of {month} was told {times} times" for (kind, month), times in told.items() if times > 1
         ]
         ended = sum(times for (kind, _), times in told.items() if kind == "canceled")
-        if letters["canceled", str(subscription.id)] != ended or ended > (subscription.status == "canceled"):
+        written = _ends_with_a_letter(subscription, told)
+        if letters["canceled", str(subscription.id)] != written or ended > (subscription.status == "canceled"):
             faults.append(f"I6: the end of a {subscription.status} subscription was told {ended} times")
     return faults
 

@@ -223,14 +223,41 @@ def test_one_that_another_order_replaced_leaves_the_organization_active(stripe: 
     assert sorted(Subscription.objects.values_list("status", flat=True)) == ["active", "canceled"]
 
 
-def test_one_that_was_refunded_or_deleted_stays_so(stripe: Stripe) -> None:
+def test_one_that_was_refunded_suspends_its_organization_with_the_letter_of_the_refund_alone(stripe: Stripe) -> None:
     shop = subscribed(stripe)
     refund_order(order_id=Order.objects.get().id, card_minor=None, why="asked for", by=actor())
     work_until_quiet(stripe)
     books_agree(stripe)
-    assert standing() == ("canceled", "active", 0)
+    assert standing() == ("canceled", "suspended", 0)
+    [subscription] = Subscription.objects.all()
+    audited = AuditEntry.objects.get(action="subscription.canceled")
+    assert (audited.reason, audited.changes["suspended"]) == ("refunded: asked for", [False, True])
+    assert [kind for kind, _ in told_of(subscription)] == ["canceled"]
+    assert sorted(mail for mail, _ in letters_queued()) == ["payment_received", "refunded"]
+    give_credit(shop.customer, TOTAL_MINOR)
+    shop.wanting(promo_code=None, key="again").check_out()
+    work_until_quiet(stripe)
+    books_agree(stripe)
+    assert Organization.objects.get().status == "active"
+
+
+def test_a_refund_of_what_another_order_replaced_suspends_nobody(stripe: Stripe) -> None:
+    shop = subscribed(stripe)
+    first = Order.objects.get()
+    give_credit(shop.customer, TOTAL_MINOR)
+    shop.wanting(plan=PlanFactory.create(price_minor=1_000), promo_code=None, key="second").check_out()
+    refund_order(order_id=first.id, card_minor=None, why="asked for", by=actor())
+    work_until_quiet(stripe)
+    books_agree(stripe)
+    assert Organization.objects.get().status == "active"
+    assert not AuditEntry.objects.filter(action="subscription.canceled").exists()
+
+
+def test_one_that_was_deleted_stays_so(stripe: Stripe) -> None:
+    shop = subscribed(stripe)
     delete_organization(organization_id=shop.organization.id, by=acting(shop.customer))
     work_until_quiet(stripe)
+    books_agree(stripe)
     assert standing() == ("canceled", "deleted", 0)
     assert not AuditEntry.objects.filter(action="subscription.canceled").exists()
 
