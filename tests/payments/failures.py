@@ -41,6 +41,8 @@ REFUND = {"method": "POST", "path": "/v1/refunds"}
 REFUNDS = {"method": "GET", "path": "/v1/refunds"}
 CHARGES = {"method": "GET", "path": "/v1/charges"}
 CANCEL = {"method": "DELETE", "path": "/v1/subscriptions/*"}
+INVOICES = {"method": "GET", "path": "/v1/invoices"}
+VOID = {"method": "POST", "path": "/v1/invoices/*/void"}
 
 
 def switch(call: Switch, failure: str, extent: str) -> Switch:

@@ -8,15 +8,16 @@ from datetime import timedelta
 
 import pytest
 
+from billing.models import Invoice
 from orders.models import Break, Payment, Refund
 from orders.use_cases.delete_organization import delete_organization
 from orders.use_cases.find_due_subscriptions import find_due_subscriptions
 from orders.use_cases.renew_subscription import Outcome
-from tests.factories import acting, give_credit
+from tests.factories import PlanFactory, acting, give_credit
 from tests.payments import failures
 from tests.payments.books import books_agree
 from tests.payments.failures import EXTENTS, FAILURES, LASTING, ONCE, switch
-from tests.payments.shopping import deliver
+from tests.payments.shopping import deliver, open_shop, session_of
 from tests.payments.stripe_process import Stripe
 from tests.payments.subscribing import (
     APPLIED_MINOR,
@@ -31,11 +32,12 @@ from tests.payments.subscribing import (
     renewals,
     subscribe,
 )
-from tests.payments.working import work
+from tests.payments.working import work, work_until_quiet
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ASKING = {"customer": failures.CUSTOMER, "session": failures.SESSION}
+VOIDING = {"invoices": failures.INVOICES, "void": failures.VOID}
 EVERY = [(failure, extent) for extent in EXTENTS for failure in FAILURES]
 CASES: dict[str, list[tuple[str, ...]]] = {
     "ask": [(step, *each) for step in ASKING for each in EVERY],
@@ -44,6 +46,7 @@ CASES: dict[str, list[tuple[str, ...]]] = {
     "close for a deleted organization": [each for each in EVERY if each[1] == LASTING],
     "look": [*EVERY],
     "give back": [each for each in EVERY if each[1] == ONCE],
+    "make void": [(step, *each) for step in VOIDING for each in EVERY if step == "void" or each[1] == LASTING],
 }
 LATER = timedelta(hours=2)
 # Longer than a session, or an answer that Stripe keeps for a key, lasts.
@@ -189,6 +192,32 @@ def test_give_back_what_was_paid_for_an_organization_that_is_gone(stripe: Stripe
     assert (charged(stripe), tenant.credit, renewals()) == ([0], (CREDIT_MINOR, 0), ["cancelled"])
 
 
+@pytest.mark.parametrize(("step", "failure", "extent"), CASES["make void"], ids=ids(CASES["make void"]))
+def test_make_void_what_a_replaced_subscription_left_unpaid(
+    stripe: Stripe, step: str, failure: str, extent: str
+) -> None:
+    shop = open_shop()
+    stripe.pay(session_of(shop.check_out().order_id))
+    work_until_quiet(stripe)
+    stripe.do("cards", behaviour="declines")
+    stripe.do("clock", months=1, everything=True)
+    work_until_quiet(stripe)
+    [unpaid] = Invoice.objects.filter(status=Invoice.Status.OPEN)
+    give_credit(shop.customer, 2 * PRICE_MINOR)
+    shop.wanting(plan=PlanFactory.create(price_minor=PRICE_MINOR), promo_code=None, key="second").check_out()
+    stripe.fault(**switch(VOIDING[step], failure, extent))
+
+    for _ in range(2):
+        work()
+
+    stripe.heal()
+    work_until_quiet(stripe)
+    books_agree(stripe)
+    unpaid.refresh_from_db()
+    assert unpaid.status == stripe.get(f"invoices/{unpaid.stripe_invoice_id}")["status"] == "void"
+    assert shop.organization.subscriptions.get(status="active").paid_by == "credit"
+
+
 def test_these_are_all_the_cases() -> None:
     assert len(FAILURES) == 19
     assert {name: len(cases) for name, cases in CASES.items()} == {
@@ -198,4 +227,5 @@ def test_these_are_all_the_cases() -> None:
         "close for a deleted organization": 19,
         "look": 38,
         "give back": 19,
+        "make void": 57,
     }
