@@ -98,7 +98,7 @@ def test_these_are_all_the_steps(stripe: Stripe, journey: str, monkeypatch: pyte
 
 
 def test_these_are_all_the_cases() -> None:
-    assert len(CASES) == 12 + 12 + 4 + 12 + 10
+    assert len(CASES) == 14 + 14 + 4 + 12 + 10
 
 
 @pytest.mark.parametrize("case", CASES, ids=namer(JOURNEYS))
