@@ -332,6 +332,28 @@ def test_money_for_a_month_of_one_that_had_ended_is_shown_to_staff(stripe: Strip
     assert (found.kind, found.object_id, found.details) == ("paid_after_release", unpaid, {"paid": TOTAL_MINOR})
 
 
+def test_such_money_whose_event_was_lost_is_found_by_reconciliation(stripe: Stripe) -> None:
+    subscribed(stripe)
+    the_card_fails_for_good(stripe)
+    for event in undelivered(stripe):
+        post_event(event)
+        settle_event(event_id=event["id"])
+    stripe.do("cards", behaviour="pays")
+    wait(stripe, seconds=DAY_SECONDS)
+    unpaid = stripe.all("invoices", status="open")[0]["id"]
+    stripe.pay_invoice(unpaid)
+
+    found = reconcile(repair=True, parts=("invoices",), now=timezone.now() + timedelta(days=49))
+
+    assert [(each.kind, each.object_id, each.repaired) for each in found.findings] == [
+        ("invoice_missing", unpaid, True)
+    ]
+    assert Break.objects.get(closed_at=None).kind == "paid_after_release"
+    work_until_quiet(stripe)
+    books_agree(stripe)
+    assert standing() == ("canceled", "suspended", 0)
+
+
 def test_an_end_whose_event_was_lost_is_found_by_reconciliation(stripe: Stripe) -> None:
     subscribed(stripe)
     the_card_fails_for_good(stripe)
