@@ -1,7 +1,4 @@
-"""Card payments in a process of its own, which stands still at a step and waits there to be killed.
-
-A step is before or after a commit, or before or after a call to Stripe; they are counted in the order they come.
-"""
+"""Card payments in a process of its own, which stands still at a step and waits there to be killed."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -19,10 +16,8 @@ if not apps.ready:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
 
-import stripe
 from django.conf import settings
 from django.db import connection
-from django.db.backends.postgresql.base import DatabaseWrapper
 
 from billing.actor import Actor, system_actor
 from orders.models.basket import Request
@@ -31,10 +26,7 @@ from orders.use_cases.place_order import place_order
 from orders.use_cases.request_refund import refund_order, send_refund
 from orders.use_cases.settle_event import receive_event, settle_event
 from orders.use_cases.sweep_payments import sweep_payments
-
-_WRITES = ("INSERT", "UPDATE", "DELETE")
-
-Step = Callable[[str], None]
+from tests.payments.steps import Step, watching
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,68 +57,20 @@ def run(setting: Setting, act: Callable[[], object], stop: int | None, control: 
     backend = connection.connection.info.backend_pid
     steps = 0
 
-    def pass_by(step: str) -> None:
+    def pass_by(step: Step) -> None:
         nonlocal steps
         steps += 1
-        parent.send(Told(backend=backend, step=step))
+        parent.send(Told(backend=backend, step=step.name))
         if steps == stop:
             parent.recv()
 
-    _watch_commits(pass_by)
-    _watch_calls(pass_by)
     if control:
         CONTROLS[control]()
     try:
-        with connection.execute_wrapper(_watching_single_statements(pass_by)):
+        with watching(pass_by):
             act()
     finally:
         parent.send(None)
-
-
-def _watch_commits(pass_by: Step) -> None:
-    wrapper: Any = DatabaseWrapper
-    truly = wrapper._commit
-
-    def commit(self: DatabaseWrapper) -> None:
-        pass_by("before a commit")
-        truly(self)
-        pass_by("after a commit")
-
-    wrapper._commit = commit
-
-
-def _watching_single_statements(pass_by: Step) -> Callable[..., Any]:
-    """A statement that writes outside of a transaction is its own commit."""
-
-    def watch(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        if connection.in_atomic_block or not sql.startswith(_WRITES):
-            return execute(sql, params, many, context)
-        table = sql.split('"')[1]
-        pass_by(f"before writing {table}")
-        result = execute(sql, params, many, context)
-        pass_by(f"after writing {table}")
-        return result
-
-    return watch
-
-
-def _watch_calls(pass_by: Step) -> None:
-    truly = stripe.RequestsClient.request
-
-    def request(self: stripe.RequestsClient, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-        call = f"{method.upper()} {_path(url)}"
-        pass_by(f"before {call}")
-        answer = truly(self, method, url, *args, **kwargs)
-        pass_by(f"after {call}")
-        return answer
-
-    stripe.RequestsClient.request = request  # type: ignore[method-assign]
-
-
-def _path(url: str) -> str:
-    """The path without ids and query."""
-    parts = url.partition("/v1/")[2].partition("?")[0].split("/")
-    return "/".join("*" if any(letter.isdigit() for letter in part) else part for part in parts)
 
 
 # --- What is done -----------------------------------------------------------------------------------------
