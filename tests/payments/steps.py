@@ -54,7 +54,7 @@ def _single_statements(pass_by: Callable[[Step], None], writes: tuple[str, ...])
     def watch(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         if connection.in_atomic_block or not sql.startswith(writes):
             return execute(sql, params, many, context)
-        what = sql.split('"')[1] if sql.startswith(WRITES) else "an order"
+        what = sql.split('"')[1] if '"' in sql else sql.split()[1]
         pass_by(Step(f"before writing {what}"))
         result = execute(sql, params, many, context)
         pass_by(Step(f"after writing {what}"))

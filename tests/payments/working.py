@@ -28,25 +28,28 @@ PATIENT_ROUNDS = 25
 
 
 def work() -> int:
-    """Does every job of card payments that waits, once; how many could be done. The others wait on.
+    """Does every job of card payments that waits, once; how many could be done. The others wait on."""
+    return sum(do_job(job) for job in jobs_to_do())
 
-    The organization's start is done without its mail; mails are left alone, and are tested elsewhere.
-    """
-    done = 0
-    for job in ProcrastinateJob.objects.filter(status="todo").order_by("id"):
-        if job.task_name in SETTLING:
-            try:
-                app.tasks[job.task_name].func(**job.args)
-            except (gateway.Unanswered, gateway.Refused, gateway.NotConfigured):
-                continue
-        elif job.task_name == "provision_organization":
-            provision_organization(order_id=job.args["order_id"])
-        else:
-            continue
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE procrastinate_jobs SET status = 'succeeded' WHERE id = %s", [job.id])
-        done += 1
-    return done
+
+def jobs_to_do() -> list[ProcrastinateJob]:
+    """The jobs that `work` would do, oldest first; mails are left alone, and are tested elsewhere."""
+    names = (*SETTLING, "provision_organization")
+    return list(ProcrastinateJob.objects.filter(status="todo", task_name__in=names).order_by("id"))
+
+
+def do_job(job: ProcrastinateJob) -> bool:
+    """Whether it could be done. The organization's start is done without its mail."""
+    if job.task_name == "provision_organization":
+        provision_organization(order_id=job.args["order_id"])
+    else:
+        try:
+            app.tasks[job.task_name].func(**job.args)
+        except (gateway.Unanswered, gateway.Refused, gateway.NotConfigured):
+            return False
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'succeeded' WHERE id = %s", [job.id])
+    return True
 
 
 def waiting_jobs() -> list[str]:

@@ -1,0 +1,125 @@
+"""What holds at every moment, also between a crash and whoever finishes what it left: invariants I1 to I7 of DESIGN.
+
+What holds only when all is quiet, such as that nothing is reserved any more, is in books.py.
+"""
+
+from collections import Counter
+from itertools import chain
+
+from django.db import connection
+
+from billing.use_cases.verify_ledger import verify_ledger
+from orders.models import Order, OrderLine, Payment
+from promos.use_cases.verify_redemptions import verify_redemptions
+from tests.payments.stripe_process import Object
+
+Faults = list[str]
+
+# A customer's credit by what is known of it elsewhere: given by hand, by vouchers, and used by orders in effect.
+_CREDIT = """
+SELECT format('I4: %s has %s, of it %s held; given, granted and used leave %s, holds are %s',
+              user_id, balance_minor, held_minor, expected, held)
+  FROM (SELECT c.user_id, a.balance_minor, a.held_minor,
+               (SELECT coalesce(sum(amount_minor), 0) FROM billing_ledgerentry
+                 WHERE account_id = a.customer_id AND kind = 'adjustment')
+               + (SELECT coalesce(sum(credit_minor), 0) FROM promos_redemption
+                   WHERE customer_id = a.customer_id AND status = 'confirmed')
+               - (SELECT coalesce(sum(credit_applied_minor), 0) FROM orders_order
+                   WHERE customer_id = a.customer_id AND status = 'completed') AS expected,
+               (SELECT coalesce(sum(amount_minor), 0) FROM billing_hold
+                 WHERE account_id = a.customer_id AND status = 'active') AS held
+          FROM billing_account a JOIN billing_customer c ON c.id = a.customer_id) account
+ WHERE balance_minor <> expected OR held_minor <> held OR held_minor < 0 OR balance_minor < held_minor
+"""
+_TWICE_REDEEMED = """
+SELECT format('I2: %s redemptions of code %s by customer %s', count(*), promo_code_id, customer_id)
+  FROM promos_redemption WHERE status IN ('reserved', 'confirmed')
+ GROUP BY promo_code_id, customer_id HAVING count(*) > 1
+"""
+_HOLDS = """
+SELECT format('I3: %s is held for a %s order that uses %s', h.amount_minor, o.status, o.credit_applied_minor)
+  FROM billing_hold h LEFT JOIN orders_order o ON o.id = h.order_id LEFT JOIN orders_payment p ON p.order_id = o.id
+ WHERE h.status = 'active'
+   AND (o.status IS DISTINCT FROM 'pending' OR h.amount_minor > o.credit_applied_minor
+        OR p.status <> 'requested' AND h.amount_minor <> o.credit_applied_minor)
+"""
+_SPENDS = """
+SELECT format('I5: a %s order of %s credit has spent %s in %s entries', status, credit_applied_minor, spent, spends)
+  FROM (SELECT o.status, o.credit_applied_minor, -coalesce(sum(e.amount_minor), 0) AS spent,
+               count(*) FILTER (WHERE e.kind = 'spend') AS spends
+          FROM orders_order o
+          LEFT JOIN billing_ledgerentry e ON e.order_id = o.id AND e.kind <> 'grant' AND e.redemption_id IS NULL
+         GROUP BY o.id) spent
+ WHERE spends > 1 OR spent <> CASE status WHEN 'completed' THEN credit_applied_minor ELSE 0 END
+"""
+_EFFECTS = """
+SELECT format('I6: a %s %s was told of %s times and started %s subscriptions', status, kind, told, started)
+  FROM (SELECT o.status, o.kind,
+               (SELECT count(*) FROM orders_outboxevent
+                 WHERE order_id = o.id AND type = 'order.placed') AS told,
+               (SELECT count(*) FROM billing_subscription WHERE order_id = o.id) AS started
+          FROM orders_order o) effects
+ WHERE told <> (status IN ('completed', 'refunded') AND kind = 'purchase')::int OR started <> told
+"""
+_UNPAID = """
+SELECT format('I5: a %s order uses %s of %s credit, and its payment is %s',
+              o.status, o.credit_applied_minor, o.total_minor, coalesce(p.status, 'none'))
+  FROM orders_order o LEFT JOIN orders_payment p ON p.order_id = o.id
+ WHERE o.status IN ('completed', 'refunded')
+   AND (p.order_id IS NULL AND o.credit_applied_minor <> o.total_minor OR p.status <> 'paid')
+"""
+_QUERIES = (_CREDIT, _TWICE_REDEEMED, _HOLDS, _SPENDS, _EFFECTS, _UNPAID)
+
+
+def wrong_now(sessions: list[Object]) -> Faults:
+    """Everything that is not as it must be at any moment.
+
+    Args: sessions: all of Stripe's, with their line items.
+    """
+    return [*_checked_by_the_service(), *_checked_by_queries(), *_sessions(sessions)]
+
+
+def _checked_by_the_service() -> Faults:
+    verdict, fault = verify_ledger(), verify_redemptions()
+    ledger = [] if verdict.sound else [f"I4: {verdict.row}: {verdict.wrong}"]
+    return [*ledger, *([f"I1: {': '.join(fault)}"] if fault else [])]
+
+
+def _checked_by_queries() -> Faults:
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(f"({query})" for query in _QUERIES))
+        return [str(fault) for (fault,) in cursor.fetchall()]
+
+
+def _sessions(sessions: list[Object]) -> Faults:
+    """Each asks exactly for what credit does not cover, line by line; whoever can pay one has a pending order."""
+    payments = {str(each.order_id): each for each in Payment.objects.select_related("order")}
+    lines: dict[str, list[int]] = {}
+    for order_id, price_minor in OrderLine.objects.order_by("position").values_list("order_id", "price_minor"):
+        lines.setdefault(str(order_id), []).append(price_minor)
+    asked_for = Counter(each["client_reference_id"] for each in sessions)
+    faults = [f"I5: order {name} has {number} sessions" for name, number in asked_for.items() if number > 1]
+    faults += [f"I5: a session is for no order of ours: {name}" for name in asked_for.keys() - payments.keys()]
+    known = [each for each in sessions if each["client_reference_id"] in payments]
+    for session in known:
+        order_id = session["client_reference_id"]
+        faults += _session(session, payments[order_id], lines[order_id])
+    return faults
+
+
+def _session(session: Object, payment: Payment, lines: list[int]) -> Faults:
+    order = payment.order
+    due_minor = order.total_minor - order.credit_applied_minor
+    asked_minor = [each["price"]["unit_amount"] for each in session["line_items"]["data"]]
+    expected_minor = [due_minor] if order.kind == Order.Kind.RENEWAL else lines
+    faults = []
+    if not session["amount_total"] == payment.amount_minor == due_minor:
+        faults.append(f"I7: Stripe asks for {session['amount_total']}, {due_minor} is due")
+    if asked_minor != expected_minor:
+        faults.append(f"I7: Stripe was asked for {asked_minor}, ordered are {expected_minor}")
+    if any(amount % 10 for amount in chain(asked_minor, [session["amount_total"]])):
+        faults.append(f"I7: {asked_minor} and {session['amount_total']} are not chargeable")
+    is_told = payment.session_id == session["id"] and payment.session_url
+    if is_told and session["status"] == "open" and payment.status != Payment.Status.OPEN:
+        faults.append(f"I5: a session of a {order.status} order can be paid: {session['id']}")
+    return faults

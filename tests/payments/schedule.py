@@ -1,0 +1,282 @@
+"""The random schedules themselves: what may happen next, in any order and with any fate."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.db.models import F
+from django.utils import timezone
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from billing.actor import system_actor
+from billing.models import Organization, Subscription
+from orders.models import Order, StripeEvent
+from orders.models.basket import Request
+from orders.use_cases.delete_organization import delete_organization
+from orders.use_cases.find_due_subscriptions import find_due_subscriptions
+from orders.use_cases.renew_subscription import renew_subscription
+from orders.use_cases.request_refund import refund_order
+from promos.models import PromoCode
+from promos.use_cases.change_code import pause_code, resume_code, retire_code
+from promos.use_cases.issue_code import Terms, issue_code
+from tests.factories import OrganizationFactory, acting, actor
+from tests.payments import failures
+from tests.payments.always import wrong_now
+from tests.payments.books import disagreements
+from tests.payments.failures import FAILURES, LASTING, ONCE, switch
+from tests.payments.fates import (
+    ANSWER_IS_LOST,
+    ANSWERS_ARE_LOST,
+    CALM,
+    DIES,
+    REQUEST_IS_LATE,
+    REQUESTS_ARE_LATE,
+    Fate,
+)
+from tests.payments.resting import come_to_rest
+from tests.payments.shopping import ENDPOINT_TYPES, post_event, undelivered
+from tests.payments.stripe_process import Object, Stripe
+from tests.payments.town import ADDONS, CODES, MEANWHILE, PLANS, Town, pick
+from tests.payments.working import jobs_to_do, sweep
+
+STAFF = actor()
+GRACE = timedelta(days=8)
+MOST_STEPS = 14
+
+Basket = tuple[str, tuple[str, ...]]
+
+baskets = st.tuples(st.sampled_from(sorted(PLANS)), st.sampled_from([(), tuple(ADDONS)]))
+codes = st.sampled_from(["", "", *CODES])
+keys = st.sampled_from(["", "one", "two"])
+places = st.integers(min_value=0, max_value=99)
+crashes = [Fate(step, DIES) for step in range(1, MOST_STEPS + 1)]
+losses = [
+    Fate(step, what)
+    for step in (1, 4, 8)
+    for what in (REQUEST_IS_LATE, REQUESTS_ARE_LATE, ANSWER_IS_LOST, ANSWERS_ARE_LOST)
+]
+others = [Fate(step, what) for step in (1, 4, 8) for what in MEANWHILE]
+fates = st.sampled_from([CALM] * 20 + crashes + losses + others)
+# What a slow answer costs in time is spent in test_fault_matrix.
+_QUICK = sorted(name for name, how in FAILURES.items() if "seconds" not in how)
+faults = st.builds(
+    switch,
+    st.sampled_from(
+        [
+            failures.SESSION,
+            failures.COUPON,
+            failures.CUSTOMER,
+            failures.EXPIRE,
+            failures.LOOK,
+            failures.REFUND,
+            failures.CANCEL,
+            # The tests' own reading must not be hit.
+            {"method": "POST", "path": "/v1/*"},
+        ]
+    ),
+    st.sampled_from(_QUICK),
+    st.sampled_from([ONCE, LASTING]),
+)
+
+
+class Schedule(RuleBasedStateMachine):
+    stripe: ClassVar[Stripe]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.town = Town(self.stripe)
+        self.town.open()
+        # After something was found wrong there is nothing to look at any more.
+        self.is_sound = True
+
+    def does(self, act: Callable[[], object]) -> None:
+        self.is_sound = False
+        act()
+        self.is_sound = True
+
+    # --- Customers ----------------------------------------------------------------------------------------
+    @rule(place=places, basket=baskets, code=codes, key=keys, fate=fates)
+    def check_out(self, place: int, basket: Basket, code: str, key: str, fate: Fate) -> None:
+        organization = pick(self.town.organizations, place)
+        plan, addons = basket
+        request = Request(
+            tenant_id=organization.id,
+            plan=plan,
+            addons=addons,
+            promo_code=code,
+            idempotency_key=key,
+            fingerprint=f"{organization.id} {plan} {addons} {code}" if key else "",
+        )
+        self.does(lambda: self.town.check_out(request, fate))
+
+    @precondition(lambda self: self.town.requests)
+    @rule(place=places, minutes_later=st.booleans(), fate=fates)
+    def check_out_again(self, place: int, minutes_later: bool, fate: Fate) -> None:
+        if minutes_later:
+            self.town.end_leases()
+        request = pick(self.town.requests[::-1], place % 3)
+        self.does(lambda: self.town.check_out(request, fate))
+
+    @rule(place=places, action=st.sampled_from(["pay", "pay", "pay", "pay_async", "refuse", "expire"]))
+    def customer_at_stripe(self, place: int, action: str) -> None:
+        payable = self.town.sessions("open")
+        if payable:
+            self.at_stripe(pick(payable[::-1], place), action)
+
+    @rule(place=places, action=st.sampled_from(["settle_async", "fail_async"]))
+    def bank_decides(self, place: int, action: str) -> None:
+        waiting = [
+            each
+            for each in self.town.sessions("complete", payment_status="unpaid")
+            if each["id"] not in self.town.bounced
+        ]
+        if waiting:
+            session = pick(waiting, place)
+            if action == "fail_async":
+                self.town.bounced.add(session["id"])
+            self.at_stripe(session, action)
+
+    def at_stripe(self, session: Object, action: str) -> None:
+        self.stripe.do(f"sessions/{session['id']}/{action}")
+        self.town.note(f"at Stripe: {action}")
+
+    @rule(place=places, really=st.integers(0, 3), fate=fates)
+    def delete_organization(self, place: int, really: int, fate: Fate) -> None:
+        """It makes room for another of the same customer's."""
+        if really < 3:
+            return
+        position = place % len(self.town.organizations)
+        organization = self.town.organizations[position]
+        by = acting(organization.customer)
+
+        def delete() -> Organization:
+            return delete_organization(organization_id=organization.id, by=by)
+
+        self.does(lambda: self.town.act("deletion", delete, fate))
+        if Organization.objects.get(id=organization.id).status == Organization.Status.DELETED:
+            self.town.organizations[position] = OrganizationFactory.create(customer=organization.customer)
+
+    # --- Stripe's events, and the worker ------------------------------------------------------------------
+    @rule(place=places, fate=fates)
+    def deliver(self, place: int, fate: Fate) -> None:
+        waiting = [each for each in undelivered(self.stripe) if each["type"] in ENDPOINT_TYPES]
+        if waiting:
+            event = pick(waiting, place)
+            self.does(lambda: self.town.act(f"event {event['type']}", lambda: self.post(event), fate))
+
+    @rule(place=places)
+    def deliver_again(self, place: int) -> None:
+        known = list(StripeEvent.objects.order_by("received_at", "id").values_list("payload", flat=True))
+        if known:
+            self.does(lambda: self.town.act("duplicate event", lambda: self.post(pick(known, place), is_new=False)))
+
+    def post(self, event: Object, *, is_new: bool = True) -> None:
+        answer = post_event(event)
+        assert answer.status_code == 200, answer.content
+        assert answer.json()["duplicate"] != is_new
+
+    @rule(place=places, fate=fates)
+    def work(self, place: int, fate: Fate) -> None:
+        waiting = jobs_to_do()
+        if waiting:
+            self.does(lambda: self.town.do_job(pick(waiting, place), fate))
+
+    @rule(fate=fates)
+    def work_in_order(self, fate: Fate) -> None:
+        """The first job has the fate, the others are done in peace."""
+        for number, job in enumerate(jobs_to_do()):
+            self.does(lambda job=job, number=number: self.town.do_job(job, CALM if number else fate))  # type: ignore[misc]
+
+    @rule(when=st.sampled_from(["now", "later", "after the sessions"]), fate=fates)
+    def sweep(self, when: str, fate: Fate) -> None:
+        if when == "after the sessions":
+            self.town.end_sessions()
+        now = timezone.now() if when == "now" else None
+        self.does(lambda: self.town.act(f"sweep {when}", lambda: sweep(now=now), fate))
+
+    @rule(fate=fates, grace_is_over=st.booleans())
+    def renew(self, fate: Fate, grace_is_over: bool) -> None:
+        if grace_is_over:
+            late = Subscription.objects.filter(past_due_since__isnull=False)
+            late.update(past_due_since=F("past_due_since") - GRACE)
+        by = system_actor(channel="worker", user_id="renewals")
+        for subscription_id in find_due_subscriptions():
+
+            def renew(subscription_id: Any = subscription_id) -> list[str]:
+                return [outcome.value for outcome in renew_subscription(subscription_id=subscription_id, by=by)]
+
+            self.does(lambda renew=renew: self.renewed(self.town.act("renewal", renew, fate)))  # type: ignore[misc]
+
+    def renewed(self, outcomes: object) -> None:
+        if isinstance(outcomes, list):
+            for outcome in outcomes:
+                self.town.note(f"renewal is {outcome}")
+
+    # --- Staff --------------------------------------------------------------------------------------------
+    @rule(place=places, part=st.sampled_from([None, None, 1_000]), at_stripe=st.booleans(), fate=fates)
+    def refund(self, place: int, part: int | None, at_stripe: bool, fate: Fate) -> None:
+        completed = list(Order.objects.filter(status=Order.Status.COMPLETED).order_by("created_at", "id"))
+        if not completed:
+            return
+        order = pick(completed, place)
+
+        def refund() -> object:
+            return refund_order(order_id=order.id, card_minor=part, why="a game", by=STAFF)
+
+        if not at_stripe:
+            self.does(lambda: self.town.act("refund", refund, fate))
+        elif hasattr(order, "payment"):
+            self.does(lambda: self.town.refund_at_stripe(order.payment, part))
+
+    @rule(
+        code=st.sampled_from(sorted(CODES)),
+        verb=st.sampled_from(["raise", "raise", "lower", "pause", "resume", "retire"]),
+    )
+    def change_code(self, code: str, verb: str) -> None:
+        found = PromoCode.objects.get(code=code)
+        change = {"raise": 1, "lower": -1}.get(verb, 0)
+        cap = max(found.max_redemptions + change, 1) if found.max_redemptions else 0
+        terms = Terms(credit_minor=found.credit_minor, max_redemptions=cap)
+        others = {"pause": pause_code, "resume": resume_code, "retire": retire_code}
+
+        def do() -> object:
+            return (
+                others[verb](code=code, by=STAFF) if verb in others else issue_code(code=code, terms=terms, by=STAFF)
+            )
+
+        self.does(lambda: self.town.act(f"code: {verb}", do))
+
+    # --- What goes wrong ----------------------------------------------------------------------------------
+    @rule(fault=faults)
+    def stripe_fails(self, fault: dict[str, Any]) -> None:
+        self.stripe.fault(**fault)
+
+    @rule()
+    def stripe_is_healed(self) -> None:
+        self.stripe.heal()
+
+    @precondition(lambda self: self.town.late)
+    @rule(place=places)
+    def late_request_arrives(self, place: int) -> None:
+        self.town.bring_late(place)
+        self.town.note("late request")
+
+    # --- What must hold -----------------------------------------------------------------------------------
+    @invariant()
+    def all_is_well(self) -> None:
+        self.is_sound = False
+        faults = [*wrong_now(self.town.sessions_with_lines()), *self.town.broken_promises()]
+        assert not faults, "\n".join(faults)
+        self.is_sound = True
+
+    def teardown(self) -> None:
+        if not self.is_sound:
+            return
+        while self.town.late:
+            self.town.bring_late(0)
+        come_to_rest(self.town)
+        self.all_is_well()
+        faults = disagreements(self.stripe)
+        assert not faults, "\n".join(faults)
+        self.town.count_ends()
