@@ -11,10 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from billing.actor import system_actor
 from billing.models import Organization, Subscription
-from orders.models import Order, StripeEvent
 from orders.models.basket import Request
 from orders.use_cases.delete_organization import delete_organization
-from orders.use_cases.find_due_subscriptions import find_due_subscriptions
 from orders.use_cases.renew_subscription import renew_subscription
 from orders.use_cases.request_refund import refund_order
 from promos.models import PromoCode
@@ -35,10 +33,10 @@ from tests.payments.fates import (
     Fate,
 )
 from tests.payments.resting import come_to_rest
-from tests.payments.shopping import ENDPOINT_TYPES, post_event, undelivered
+from tests.payments.shopping import post_event
 from tests.payments.stripe_process import Object, Stripe
 from tests.payments.town import ADDONS, CODES, MEANWHILE, PLANS, Town, pick
-from tests.payments.working import jobs_to_do, sweep
+from tests.payments.working import sweep
 
 STAFF = actor()
 GRACE = timedelta(days=8)
@@ -48,7 +46,7 @@ Basket = tuple[str, tuple[str, ...]]
 
 baskets = st.tuples(st.sampled_from(sorted(PLANS)), st.sampled_from([(), tuple(ADDONS)]))
 codes = st.sampled_from(["", "", *CODES])
-keys = st.sampled_from(["", "one", "two"])
+keys = st.sampled_from(["", "new", "new", "one"])
 places = st.integers(min_value=0, max_value=99)
 crashes = [Fate(step, DIES) for step in range(1, MOST_STEPS + 1)]
 losses = [
@@ -100,6 +98,8 @@ class Schedule(RuleBasedStateMachine):
     def check_out(self, place: int, basket: Basket, code: str, key: str, fate: Fate) -> None:
         organization = pick(self.town.organizations, place)
         plan, addons = basket
+        if key == "new":
+            key = f"key {len(self.town.requests)}"
         request = Request(
             tenant_id=organization.id,
             plan=plan,
@@ -118,33 +118,27 @@ class Schedule(RuleBasedStateMachine):
         request = pick(self.town.requests[::-1], place % 3)
         self.does(lambda: self.town.check_out(request, fate))
 
+    @precondition(lambda self: self.town.payable)
     @rule(place=places, action=st.sampled_from(["pay", "pay", "pay", "pay_async", "refuse", "expire"]))
     def customer_at_stripe(self, place: int, action: str) -> None:
-        payable = self.town.sessions("open")
-        if payable:
-            self.at_stripe(pick(payable[::-1], place), action)
+        self.at_stripe(pick(self.town.payable[::-1], place), action)
 
+    @precondition(lambda self: self.town.debits)
     @rule(place=places, action=st.sampled_from(["settle_async", "fail_async"]))
     def bank_decides(self, place: int, action: str) -> None:
-        waiting = [
-            each
-            for each in self.town.sessions("complete", payment_status="unpaid")
-            if each["id"] not in self.town.bounced
-        ]
-        if waiting:
-            session = pick(waiting, place)
-            if action == "fail_async":
-                self.town.bounced.add(session["id"])
-            self.at_stripe(session, action)
+        session = pick(self.town.debits, place)
+        if action == "fail_async":
+            self.town.bounced.add(session["id"])
+        self.at_stripe(session, action)
 
     def at_stripe(self, session: Object, action: str) -> None:
         self.stripe.do(f"sessions/{session['id']}/{action}")
         self.town.note(f"at Stripe: {action}")
 
-    @rule(place=places, really=st.integers(0, 3), fate=fates)
+    @rule(place=places, really=st.integers(0, 5), fate=fates)
     def delete_organization(self, place: int, really: int, fate: Fate) -> None:
         """It makes room for another of the same customer's."""
-        if really < 3:
+        if really < 5:
             return
         position = place % len(self.town.organizations)
         organization = self.town.organizations[position]
@@ -158,34 +152,33 @@ class Schedule(RuleBasedStateMachine):
             self.town.organizations[position] = OrganizationFactory.create(customer=organization.customer)
 
     # --- Stripe's events, and the worker ------------------------------------------------------------------
+    @precondition(lambda self: self.town.undelivered)
     @rule(place=places, fate=fates)
     def deliver(self, place: int, fate: Fate) -> None:
-        waiting = [each for each in undelivered(self.stripe) if each["type"] in ENDPOINT_TYPES]
-        if waiting:
-            event = pick(waiting, place)
-            self.does(lambda: self.town.act(f"event {event['type']}", lambda: self.post(event), fate))
+        event = pick(self.town.undelivered, place)
+        self.does(lambda: self.town.act(f"event {event['type']}", lambda: self.post(event), fate))
 
+    @precondition(lambda self: self.town.known)
     @rule(place=places)
     def deliver_again(self, place: int) -> None:
-        known = list(StripeEvent.objects.order_by("received_at", "id").values_list("payload", flat=True))
-        if known:
-            self.does(lambda: self.town.act("duplicate event", lambda: self.post(pick(known, place), is_new=False)))
+        event = pick(self.town.known, place)
+        self.does(lambda: self.town.act("duplicate event", lambda: self.post(event, is_new=False)))
 
     def post(self, event: Object, *, is_new: bool = True) -> None:
         answer = post_event(event)
         assert answer.status_code == 200, answer.content
         assert answer.json()["duplicate"] != is_new
 
+    @precondition(lambda self: self.town.jobs)
     @rule(place=places, fate=fates)
     def work(self, place: int, fate: Fate) -> None:
-        waiting = jobs_to_do()
-        if waiting:
-            self.does(lambda: self.town.do_job(pick(waiting, place), fate))
+        self.does(lambda: self.town.do_job(pick(self.town.jobs, place), fate))
 
+    @precondition(lambda self: len(self.town.jobs) > 1)
     @rule(fate=fates)
     def work_in_order(self, fate: Fate) -> None:
         """The first job has the fate, the others are done in peace."""
-        for number, job in enumerate(jobs_to_do()):
+        for number, job in enumerate(self.town.jobs):
             self.does(lambda job=job, number=number: self.town.do_job(job, CALM if number else fate))  # type: ignore[misc]
 
     @rule(when=st.sampled_from(["now", "later", "after the sessions"]), fate=fates)
@@ -195,13 +188,14 @@ class Schedule(RuleBasedStateMachine):
         now = timezone.now() if when == "now" else None
         self.does(lambda: self.town.act(f"sweep {when}", lambda: sweep(now=now), fate))
 
+    @precondition(lambda self: self.town.due)
     @rule(fate=fates, grace_is_over=st.booleans())
     def renew(self, fate: Fate, grace_is_over: bool) -> None:
         if grace_is_over:
             late = Subscription.objects.filter(past_due_since__isnull=False)
             late.update(past_due_since=F("past_due_since") - GRACE)
         by = system_actor(channel="worker", user_id="renewals")
-        for subscription_id in find_due_subscriptions():
+        for subscription_id in self.town.due:
 
             def renew(subscription_id: Any = subscription_id) -> list[str]:
                 return [outcome.value for outcome in renew_subscription(subscription_id=subscription_id, by=by)]
@@ -214,12 +208,10 @@ class Schedule(RuleBasedStateMachine):
                 self.town.note(f"renewal is {outcome}")
 
     # --- Staff --------------------------------------------------------------------------------------------
+    @precondition(lambda self: self.town.completed)
     @rule(place=places, part=st.sampled_from([None, None, 1_000]), at_stripe=st.booleans(), fate=fates)
     def refund(self, place: int, part: int | None, at_stripe: bool, fate: Fate) -> None:
-        completed = list(Order.objects.filter(status=Order.Status.COMPLETED).order_by("created_at", "id"))
-        if not completed:
-            return
-        order = pick(completed, place)
+        order = pick(self.town.completed, place)
 
         def refund() -> object:
             return refund_order(order_id=order.id, card_minor=part, why="a game", by=STAFF)
@@ -266,7 +258,8 @@ class Schedule(RuleBasedStateMachine):
     @invariant()
     def all_is_well(self) -> None:
         self.is_sound = False
-        faults = [*wrong_now(self.town.sessions_with_lines()), *self.town.broken_promises()]
+        self.town.look()
+        faults = [*wrong_now(self.town.sessions), *self.town.broken_promises()]
         assert not faults, "\n".join(faults)
         self.is_sound = True
 

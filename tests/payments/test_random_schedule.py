@@ -7,6 +7,7 @@ PROPERTIES=thorough plays more and longer games at random; what it finds is prin
 (`@reproduce_failure`).
 """
 
+import logging
 import os
 
 import pytest
@@ -25,8 +26,8 @@ USUAL = settings(
     deadline=None,
     database=None,
     derandomize=True,
-    max_examples=40,
-    stateful_step_count=30,
+    max_examples=60,
+    stateful_step_count=50,
     report_multiple_bugs=False,
     suppress_health_check=PATIENT,
 )
@@ -42,7 +43,9 @@ THOROUGH = settings(
 HOW = {"usual": USUAL, "thorough": THOROUGH}[os.environ.get("PROPERTIES", "usual")]
 
 
-def test_books_agree_whatever_happens_in_whatever_order(stripe: Stripe) -> None:
+def test_books_agree_whatever_happens_in_whatever_order(stripe: Stripe, caplog: pytest.LogCaptureFixture) -> None:
+    # It tells of every connection that is cut.
+    caplog.set_level(logging.ERROR, "psycopg.pool")
     Town.reached.clear()
     Schedule.stripe = stripe
     run_state_machine_as_test(Schedule, settings=HOW)

@@ -20,6 +20,7 @@ from billing.models import Account, Organization
 from orders.errors import PaymentProcessorNotConfigured
 from orders.models import Break, Order, Payment, StripeEvent
 from orders.models.basket import Request
+from orders.use_cases.find_due_subscriptions import find_due_subscriptions
 from orders.use_cases.place_order import Placed, place_order
 from promos.errors import PromoExhausted
 from promos.models import PromoCode, Redemption
@@ -35,6 +36,7 @@ from tests.factories import (
     give_credit,
 )
 from tests.payments.fates import CALM, DIES, Fate, Process
+from tests.payments.shopping import ENDPOINT_TYPES
 from tests.payments.stripe_process import Object, Stripe
 from tests.payments.working import do_job, jobs_to_do, sweep
 
@@ -68,6 +70,15 @@ class Town:
     promised: dict[UUID, Placed] = field(default_factory=dict)
     # Sessions whose bank debit came back.
     bounced: set[str] = field(default_factory=set)
+
+    sessions: list[Object] = field(default_factory=list)
+    payable: list[Object] = field(default_factory=list)
+    debits: list[Object] = field(default_factory=list)
+    undelivered: list[Object] = field(default_factory=list)
+    known: list[Object] = field(default_factory=list)
+    jobs: list[ProcrastinateJob] = field(default_factory=list)
+    due: list[UUID] = field(default_factory=list)
+    completed: list[Order] = field(default_factory=list)
 
     def open(self) -> None:
         """Founds it: nothing of an earlier game is left."""
@@ -125,18 +136,28 @@ class Town:
         self.act(f"meanwhile {what}", acts[what])
 
     def _do_to_newest(self, action: str) -> None:
-        payable = self.sessions("open")
-        if payable:
-            self.stripe.do(f"sessions/{payable[-1]['id']}/{action}")
+        self.look()
+        if self.payable:
+            self.stripe.do(f"sessions/{self.payable[-1]['id']}/{action}")
 
-    def sessions_with_lines(self) -> list[Object]:
-        return self.stripe.all("checkout/sessions", **{"expand[]": "data.line_items"})
-
-    def sessions(self, *statuses: str, **wanted: Any) -> list[Object]:
-        """Stripe's sessions in one of these states, oldest first."""
-        return [
-            each for each in self.stripe.sessions() if each["status"] in statuses and wanted.items() <= each.items()
+    # --- What there is to do ------------------------------------------------------------------------------
+    def look(self) -> None:
+        """Looks at everything that may be gone on with, oldest first."""
+        self.sessions = self.stripe.all("checkout/sessions", **{"expand[]": "data.line_items"})
+        self.payable = self._sessions("open")
+        debits = self._sessions("complete", payment_status="unpaid")
+        self.debits = [each for each in debits if each["id"] not in self.bounced]
+        self.known = list(StripeEvent.objects.order_by("received_at", "id").values_list("payload", flat=True))
+        known = {each["id"] for each in self.known}
+        self.undelivered = [
+            each for each in self.stripe.events() if each["id"] not in known and each["type"] in ENDPOINT_TYPES
         ]
+        self.jobs = jobs_to_do()
+        self.due = find_due_subscriptions()
+        self.completed = list(Order.objects.filter(status=Order.Status.COMPLETED).order_by("created_at", "id"))
+
+    def _sessions(self, status: str, **wanted: Any) -> list[Object]:
+        return [each for each in self.sessions if {"status": status, **wanted}.items() <= each.items()]
 
     def do_job(self, job: ProcrastinateJob, fate: Fate) -> None:
         self.act(f"job {job.task_name}", lambda: do_job(job), fate)
@@ -210,7 +231,8 @@ class Town:
     def end_sessions(self) -> None:
         """Hours pass: Stripe has closed the sessions that were open, and takes no request that was made before."""
         self.late.clear()
-        for session in self.sessions("open"):
+        self.look()
+        for session in self.payable:
             self.stripe.do(f"sessions/{session['id']}/expire")
         moment = timezone.now() - timedelta(seconds=1)
         Payment.objects.filter(expires_at__gt=moment).update(leased_until=moment, expires_at=moment)
@@ -221,7 +243,8 @@ class Town:
 
     def refund_at_stripe(self, payment: Payment, part_minor: int | None) -> None:
         """Staff give back in Stripe's dashboard, at most what is left."""
-        told = next((each for each in self.sessions("complete") if each["id"] == payment.session_id), None)
+        self.look()
+        told = next((each for each in self._sessions("complete") if each["id"] == payment.session_id), None)
         left = payment.amount_minor - payment.refunded_minor
         if told is None or told["payment_status"] != "paid":
             return
