@@ -163,6 +163,18 @@ class Town:
         self.act(f"job {job.task_name}", lambda: do_job(job), fate)
 
     # --- Checkouts, and what is promised by their answers -------------------------------------------------
+    def request(self, place: int, basket: tuple[str, tuple[str, ...]], code: str, key: str) -> Request:
+        organization = pick(self.organizations, place)
+        plan, addons = basket
+        return Request(
+            tenant_id=organization.id,
+            plan=plan,
+            addons=addons,
+            promo_code=code,
+            idempotency_key=f"key {len(self.requests)}" if key == "new" else key,
+            fingerprint=f"{organization.id} {plan} {addons} {code}" if key else "",
+        )
+
     def check_out(self, request: Request, fate: Fate) -> None:
         organization = self.owner_of(request)
         self.requests.append(request)
