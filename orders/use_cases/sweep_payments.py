@@ -122,8 +122,9 @@ def _look_at(order_id: UUID, swept: Swept, *, by: Actor) -> None:
     payment = Payment.objects.get(order_id=order_id)
     try:
         session = gateway.retrieve_session(payment.session_id or "")
-        settle_overdue(order_id=order_id, session=session, by=by)
+        done = settle_overdue(order_id=order_id, session=session, by=by)
     except (gateway.Unanswered, gateway.NotConfigured, gateway.Refused):
         swept.left.append(str(order_id))
         return
-    swept.settled.append(str(order_id))
+    if done != "unchanged":
+        swept.settled.append(str(order_id))

@@ -11,6 +11,7 @@ from billing.use_cases.post_entry import adjust
 from orders import gateway
 from orders.errors import OrderNotRefundable, PaymentInProgress
 from orders.models import Break, Order, Payment, Refund
+from orders.use_cases import sweep_payments
 from orders.use_cases.delete_organization import delete_organization
 from orders.use_cases.place_order import place_order
 from orders.use_cases.request_refund import refund_order, send_refund
@@ -104,6 +105,23 @@ def test_a_bank_debit_that_succeeds_days_later(stripe: Stripe) -> None:
     assert status_of(order_id) == Order.Status.COMPLETED
     assert credit_of(shop) == (LEFT_MINOR, 0)
     books_agree(stripe)
+
+
+def test_bank_debits_on_their_way_do_not_keep_the_sweeper_from_what_has_ended(
+    stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    debit, ended = (open_shop().check_out().order_id for _ in range(2))
+    stripe.do(f"sessions/{session_of(debit)}/pay_async")
+    stripe.do(f"sessions/{session_of(ended)}/expire")
+    deliver(stripe, "checkout.session.completed")
+    work()
+    monkeypatch.setattr(sweep_payments, "AT_ONCE", 1)
+
+    swept = sweep(now=Payment.objects.get(order_id=ended).expires_at)
+
+    # The debit has been looked at as well, and is left as it was.
+    assert swept.settled == [str(ended)]
+    assert (status_of(debit), status_of(ended)) == (Order.Status.PENDING, Order.Status.EXPIRED)
 
 
 @pytest.mark.parametrize("in_order", [True, False], ids=["in-order", "failure-first"])
