@@ -38,10 +38,15 @@ SELECT format('I2: %s redemptions of code %s by customer %s', count(*), promo_co
 """
 _HOLDS = """
 SELECT format('I3: %s is held for a %s order that uses %s', h.amount_minor, o.status, o.credit_applied_minor)
-  FROM billing_hold h LEFT JOIN orders_order o ON o.id = h.order_id LEFT JOIN orders_payment p ON p.order_id = o.id
- WHERE h.status = 'active'
-   AND (o.status IS DISTINCT FROM 'pending' OR h.amount_minor > o.credit_applied_minor
-        OR p.status <> 'requested' AND h.amount_minor <> o.credit_applied_minor)
+  FROM orders_order o
+  FULL JOIN (SELECT * FROM billing_hold WHERE status = 'active') h ON h.order_id = o.id
+  LEFT JOIN orders_payment p ON p.order_id = o.id
+ WHERE CASE
+         WHEN o.status IS DISTINCT FROM 'pending' THEN h.id IS NOT NULL
+         -- A code that is only reserved is not held yet.
+         WHEN p.status = 'requested' THEN coalesce(h.amount_minor, 0) > o.credit_applied_minor
+         ELSE coalesce(h.amount_minor, 0) <> o.credit_applied_minor
+       END
 """
 _SPENDS = """
 SELECT format('I5: a %s order of %s credit has spent %s in %s entries', status, credit_applied_minor, spent, spends)
