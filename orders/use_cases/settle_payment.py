@@ -63,8 +63,9 @@ def settle_overdue(*, order_id: UUID, session: Session, by: Actor) -> str:
 def settle_debit_failed(*, order_id: UUID, session: Mapping[str, Any]) -> str:
     """A payment that takes days has failed: as if the session had ended, and Stripe charges nothing any more."""
     done = settle_unpaid(order_id=order_id, failed=True)
-    if done == Order.Status.FAILED and session.get("subscription"):
-        # Stripe began it with the first try, and would try to charge it again.
+    is_paid = Payment.objects.filter(order_id=order_id, status=Payment.Status.PAID).exists()
+    if session.get("subscription") and not is_paid:
+        # Stripe began it with the first try, and would try to charge it again; also where the order had ended before.
         enqueue("cancel_stripe_subscription", subscription_id=reference_id(session["subscription"]))
     return done
 

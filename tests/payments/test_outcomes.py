@@ -11,7 +11,7 @@ from billing.use_cases.post_entry import adjust
 from orders import gateway
 from orders.errors import OrderNotRefundable, PaymentInProgress
 from orders.models import Break, Order, Payment, Refund
-from orders.use_cases import sweep_payments
+from orders.use_cases import open_payment, sweep_payments
 from orders.use_cases.delete_organization import delete_organization
 from orders.use_cases.place_order import place_order
 from orders.use_cases.request_refund import refund_order, send_refund
@@ -184,6 +184,25 @@ def test_a_bank_debit_of_which_stripe_says_nothing_waits(stripe: Stripe) -> None
 
     assert swept.left == [str(order_id)]
     assert (status_of(order_id), Payment.objects.get().status) == (Order.Status.PENDING, Payment.Status.PROCESSING)
+
+
+def test_a_bank_debit_that_fails_after_its_order_was_undone_ends_the_subscription(
+    stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as during:
+        during.setattr(open_payment, "record_session", lambda **_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            open_shop().check_out()
+    [session] = stripe.sessions()
+    stripe.do(f"sessions/{session['id']}/pay_async")
+    sweep()
+    assert Order.objects.get().status == Order.Status.FAILED
+
+    stripe.do(f"sessions/{session['id']}/fail_async")
+    work_until_quiet(stripe)
+
+    assert [each["status"] for each in stripe.subscriptions()] == ["canceled"]
+    books_agree(stripe)
 
 
 def test_expired(stripe: Stripe) -> None:
