@@ -42,7 +42,8 @@ def disagreements(stripe: Stripe) -> Faults:
     known = {str(order.id) for order in orders}
     faults += [f"I5: Stripe has a session of no order: {each}" for each in sessions.keys() - known]
     faults += [f"I5: Stripe has money of no order: {each}" for each in money.keys() - known]
-    return [*faults, *_subscriptions(subscriptions), *renewals_disagree(), *card_renewals_disagree(stripe)]
+    faults += _subscriptions(subscriptions, stripe.sessions())
+    return [*faults, *renewals_disagree(), *card_renewals_disagree(stripe)]
 
 
 def _ledger() -> Faults:
@@ -60,9 +61,14 @@ def _vouchers() -> Faults:
         if order is not None and redemption.status == Redemption.Status.RELEASED:
             if order.status != Order.Status.FAILED:
                 faults.append(f"I3: a voucher was given back for a {order.status} order")
-        elif order is not None and order.payment.session_url == "":
+        elif order is not None and hasattr(order, "payment") and _is_unknown(order.payment):
             faults.append("I3: a voucher is burned: its order never had a session that anybody was told of")
     return faults
+
+
+def _is_unknown(payment: Payment) -> bool:
+    """Nobody was ever told where to pay it. A session that is complete has no address any more."""
+    return payment.session_url == "" and payment.status != Payment.Status.PAID
 
 
 def _holds() -> Faults:
@@ -167,21 +173,22 @@ def _money(stripe: Stripe) -> dict[str, tuple[int, int]]:
     return money
 
 
-def _subscriptions(at_stripe: dict[str, Object]) -> Faults:
+def _subscriptions(at_stripe: dict[str, Object], sessions: list[Object]) -> Faults:
     """Stripe charges by the month for exactly what is subscribed here."""
     ours = set(
         Subscription.objects.exclude(status__in=ENDED_STATUSES)
         .exclude(stripe_subscription_id="")
         .values_list("stripe_subscription_id", flat=True)
     )
-    # Stripe begins a subscription while a bank debit is still on its way.
-    processing = {
-        str(order_id)
-        for order_id in Payment.objects.filter(status=Payment.Status.PROCESSING).values_list("order_id", flat=True)
+    # Stripe begins a subscription while a bank debit is still on its way; one that came back makes it past due.
+    on_its_way = {
+        each["subscription"]
+        for each in sessions
+        if (each["status"], each["payment_status"]) == ("complete", "unpaid")
     }
     theirs = {
         name
         for name, each in at_stripe.items()
-        if each["status"] not in _STRIPE_ENDED and each["metadata"].get("order_id") not in processing
+        if each["status"] not in _STRIPE_ENDED and not (name in on_its_way and each["status"] == "active")
     }
     return [] if ours == theirs else [f"I5: Stripe charges for {theirs}, subscribed are {ours}"]
