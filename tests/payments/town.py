@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.utils import timezone
+from hypothesis import event
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.errors import DomainError
@@ -122,6 +123,7 @@ class Town:
 
     def note(self, what: str) -> None:
         self.reached[what] += 1
+        event(what)
 
     def meanwhile(self, what: str) -> None:
         """What somebody else does while a process waits for Stripe."""
