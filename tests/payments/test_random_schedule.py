@@ -59,7 +59,7 @@ REACHED = {
         for what in ("done", "dies", "PromoExhausted", "PromoAlreadyRedeemed", "PaymentInProgress")
     ),
     *("checkout: PaymentProcessorError", "a voucher was given back", "break: paid_after_release", "late request"),
-    *("job settle_stripe_event: dies", "job send_refund: done", "job cancel_stripe_subscription: done"),
+    *("job settle_stripe_event: done", "job send_refund: done", "job cancel_stripe_subscription: done"),
     *("duplicate event: done", "deletion: done", "sweep later: done", "sweep after the sessions: done"),
 }
 
@@ -70,7 +70,7 @@ def test_books_agree_whatever_happens_in_whatever_order(stripe: Stripe, caplog: 
     Town.reached.clear()
     Schedule.stripe = stripe
     run_state_machine_as_test(Schedule, settings=HOW)
-    assert not REACHED - set(Town.reached)
+    assert sorted(REACHED - set(Town.reached)) == []
     died = sum(number for what, number in Town.reached.items() if what.startswith("dies "))
     assert died > HOW.max_examples / 4
     assert Town.reached["ends: purchase completed by card"] > HOW.max_examples / 2
