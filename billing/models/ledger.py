@@ -20,7 +20,11 @@ class LedgerEntry(models.Model):
         ADJUSTMENT = "adjustment"
 
     id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entries", db_index=False)
+    # Without the database's own foreign key: the trigger that moves the account refuses an entry without one, and an
+    # account can neither be deleted nor change its key (ledger.sql).
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="entries", db_index=False, db_constraint=False
+    )
     version = models.BigIntegerField(db_default=0, editable=False)
     kind = models.CharField(max_length=10, choices=Kind)
     amount_minor = models.BigIntegerField()

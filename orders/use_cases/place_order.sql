@@ -1,5 +1,5 @@
 -- T1 of a checkout that credit covers: everything in one statement, so in one transaction and one round trip.
--- Installed by migration orders/0004, called by place_order.py, which decided all there is to decide: prices,
+-- Installed by migration orders/0008, called by place_order.py, which decided all there is to decide: prices,
 -- eligibility, what to say. Here is only what must be true under the locks, and the writes.
 --
 -- Locks, in the service's order: the account, the code's advisory lock (shared), the code's counter as the very
@@ -110,9 +110,11 @@ BEGIN
     INSERT INTO billing_ledgerentry (account_id, kind, amount_minor, reason, order_id,
                                      actor_id, actor_role, channel, address)
     VALUES (customer, 'spend', -total, 'order-payment', placed_order,
-            by_actor.user_id, by_actor.role, by_actor.channel, by_actor.address);
+            by_actor.user_id, by_actor.role, by_actor.channel, by_actor.address)
+    RETURNING balance_after_minor INTO balance;
+  ELSE
+    SELECT balance_minor INTO balance FROM billing_account WHERE customer_id = customer;
   END IF;
-  SELECT balance_minor INTO balance FROM billing_account WHERE customer_id = customer;
   IF key IS NOT NULL THEN
     INSERT INTO orders_idempotencykey (customer_id, key, request_hash, order_id, balance_after_minor, created_at,
                                        expires_at)
