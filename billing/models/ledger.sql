@@ -51,6 +51,13 @@ CREATE OR REPLACE TRIGGER billing_account_never_deleted BEFORE DELETE OR TRUNCAT
 CREATE OR REPLACE TRIGGER billing_hold_never_deleted BEFORE DELETE OR TRUNCATE ON billing_hold
   FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('a hold is closed, never deleted');
 
+-- INSERT ... ON CONFLICT would run the triggers that move the account and then leave the row away. PostgreSQL refuses
+-- it, and MERGE, for a table with a rule on UPDATE; these rules do nothing else.
+CREATE OR REPLACE RULE billing_ledgerentry_no_conflict_passed_over AS ON UPDATE TO billing_ledgerentry
+  WHERE false DO NOTHING;
+CREATE OR REPLACE RULE billing_hold_no_conflict_passed_over AS ON UPDATE TO billing_hold
+  WHERE false DO NOTHING;
+
 -- An account starts empty, and its figures move only from inside the triggers of this file (depth > 0).
 CREATE OR REPLACE TRIGGER billing_account_starts_empty BEFORE INSERT ON billing_account FOR EACH ROW
   WHEN (NEW.balance_minor <> 0 OR NEW.held_minor <> 0 OR NEW.version <> 0)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from django.db import NotSupportedError, connection, transaction
 from pytest_django import DjangoDbBlocker
 
 from tests.factories import CustomerFactory
@@ -21,6 +22,7 @@ from tests.rules import (
     rules_of,
     triggers_without_rule,
 )
+from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db
 
@@ -328,3 +330,26 @@ def test_customer_with_an_account_cannot_be_deleted() -> None:
         "billing_account_customer_id_b6f1aa6f_fk_billing_customer_id",
         Attack("DELETE FROM billing_customer WHERE user_id = 'erin'"),
     )
+
+
+@pytest.mark.parametrize(
+    "conflict", ["DO NOTHING", "(id) DO NOTHING", "(id) DO UPDATE SET account_id = excluded.account_id"]
+)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        entry(),
+        entry(account_id=ADA, redemption_id=f"(SELECT redemption_id FROM billing_ledgerentry WHERE id = {GRANT})"),
+        hold(),
+        hold(order_id=f"'{HELD}'"),
+    ],
+)
+def test_no_account_is_moved_by_a_row_that_a_conflict_leaves_away(statement: str, conflict: str) -> None:
+    """The triggers that move it run before PostgreSQL looks for a conflict."""
+    with (
+        nothing_changes(),
+        pytest.raises(NotSupportedError, match="ON CONFLICT"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"{statement} ON CONFLICT {conflict}")
