@@ -45,6 +45,11 @@ class ReasonRequired(DomainError):
     message = "a reason is required"
 
 
+class InvalidBatch(DomainError):
+    code = "invalid_batch"
+    message = "the batch is not valid"
+
+
 class CustomerNotFound(DomainError):
     code = "customer_not_found"
     status = 404

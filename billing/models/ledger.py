@@ -53,6 +53,11 @@ class LedgerEntry(models.Model):
                 condition=Q(kind="grant"),
                 name="billing_ledgerentry_one_grant_per_redemption",
             ),
+            models.UniqueConstraint(
+                fields=["account", "reason"],
+                condition=Q(kind="grant", reason__startswith="grant:"),
+                name="billing_ledgerentry_one_grant_per_reason",
+            ),
         ]
 
     def __str__(self) -> str:

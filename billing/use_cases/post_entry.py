@@ -45,7 +45,7 @@ def grant(
     Args: amount_minor: positive, smallest unit. Raises: InvalidAmount, CustomerNotFound.
     Locks: Account. Transaction: joins.
     """
-    _positive(amount_minor)
+    check_positive(amount_minor)
     return _post(
         LedgerEntry(
             account_id=customer_id,
@@ -65,7 +65,7 @@ def spend(*, customer_id: int, amount_minor: int, order_id: UUID, by: Actor) -> 
     Args: amount_minor: positive, smallest unit; stored negative.
     Raises: InvalidAmount, InsufficientCredit, OrderAlreadySpent. Locks: Account. Transaction: joins.
     """
-    _positive(amount_minor)
+    check_positive(amount_minor)
     entry = LedgerEntry(
         account_id=customer_id,
         kind=LedgerEntry.Kind.SPEND,
@@ -162,7 +162,8 @@ def _post(entry: LedgerEntry, *, by: Actor) -> LedgerEntry:
     return entry
 
 
-def _positive(amount_minor: int) -> None:
+def check_positive(amount_minor: int) -> None:
+    """Raises: InvalidAmount where nobody may be granted or charged this much."""
     if amount_minor <= 0:
         raise InvalidAmount("the amount must be positive")
     _within_limit(amount_minor)

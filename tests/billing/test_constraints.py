@@ -219,6 +219,9 @@ LEDGER: Attacks = {
     "billing_ledgerentry_one_grant_per_redemption": [
         entry(account_id=ADA, redemption_id=f"(SELECT redemption_id FROM billing_ledgerentry WHERE id = {GRANT})"),
     ],
+    "billing_ledgerentry_one_grant_per_reason": [
+        Attack(entry(reason="'grant:gift'"), [entry(reason="'grant:gift'", amount_minor="1")]),
+    ],
     "billing_ledgerentry_spend_names_order": [entry(kind="'spend'", amount_minor="-1")],
     "billing_ledgerentry_correction_says_why": [
         entry(kind="'adjustment'"),

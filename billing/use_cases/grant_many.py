@@ -1,0 +1,68 @@
+"""Credit for many customers at once, each at most once for the same reason.
+
+Which of them had it already the database says under their accounts' locks, so that a call that was cut off, or whose
+answer never came, is simply made again.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from billing.actor import Actor
+from billing.errors import InvalidBatch, ReasonRequired
+from billing.use_cases.post_entry import check_positive
+
+# As many in one transaction: their accounts stay locked until it ends.
+MOST = 10_000
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,79}")
+_LONGEST_USER_ID = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """One customer of the batch: the ledger entry that was made, or None for one who had this grant already."""
+
+    user_id: str
+    entry_id: UUID | None
+
+
+def grant_many(*, user_ids: Iterable[str], amount_minor: int, name: str, why: str, by: Actor) -> list[Granted]:
+    """Adds the same credit to the balance of each of these users, all of them or, where it fails, none.
+
+    Users whose first act this is become customers. Each entry carries `grant:NAME` as its reason, `why` as its
+    note, and who acts. One statement, whatever their number; a user named twice is one.
+
+    Args: amount_minor: positive, smallest unit. name: lower-case, 3 to 80 of a-z 0-9 . _ -
+    Raises: InvalidAmount, InvalidBatch, ReasonRequired. Locks: Account, ascending. Transaction: owns, one
+    statement; inside another's it is a savepoint. Idempotency: who has a grant of this name gets no second one.
+    """
+    users = distinct_users(user_ids)
+    if not _NAME.fullmatch(name):
+        raise InvalidBatch(fields={"name": ["3 to 80 of the letters a-z, digits, '.', '_' and '-'"]})
+    if not why.strip():
+        raise ReasonRequired
+    check_positive(amount_minor)
+    actor = (by.user_id, by.role, by.channel, by.address)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT grantee, entry FROM"
+            " billing_grant_many(%s::text[], %s, %s, %s, %s, ROW(%s, %s, %s, %s)::billing_actor)",
+            [users, amount_minor, f"grant:{name}", why, settings.SOVEREIGN_CURRENCY, *actor],
+        )
+        entries: dict[str, UUID] = dict(cursor.fetchall())
+    return [Granted(user_id=user, entry_id=entries.get(user)) for user in users]
+
+
+def distinct_users(user_ids: Iterable[str]) -> list[str]:
+    """The users of a batch in their order, each once. Raises: InvalidBatch where one cannot be a user's id."""
+    users = list(dict.fromkeys(user_ids))
+    wrong = [user for user in users if not 0 < len(user) <= _LONGEST_USER_ID or "\0" in user]
+    if wrong:
+        raise InvalidBatch(fields={"user_ids": [f"not a user id: {user[:80]!r}" for user in wrong[:10]]})
+    if len(users) > MOST:
+        raise InvalidBatch(fields={"user_ids": [f"at most {MOST} at once"]})
+    return users

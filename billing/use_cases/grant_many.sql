@@ -1,0 +1,54 @@
+-- Credit for many customers in one call. Installed by migration billing/0006; used by grant_many.py, the first two
+-- functions by promos' redeem_many.sql too.
+
+-- The customers and accounts of platform users whose first act this is. In one order for everybody: two calls that
+-- make some of the same ones wait for each other, and never in a circle.
+CREATE OR REPLACE FUNCTION billing_make_customers(users text[], money text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO billing_customer (user_id)
+  SELECT asked.user_id FROM unnest(users) AS asked(user_id)
+   WHERE NOT EXISTS (SELECT FROM billing_customer c WHERE c.user_id = asked.user_id)
+   ORDER BY asked.user_id
+      ON CONFLICT (user_id) DO NOTHING;
+  INSERT INTO billing_account (customer_id, currency)
+  SELECT c.id, money FROM billing_customer c
+   WHERE c.user_id = ANY (users) AND NOT EXISTS (SELECT FROM billing_account a WHERE a.customer_id = c.id)
+   ORDER BY c.id
+      ON CONFLICT (customer_id) DO NOTHING;
+END $$;
+
+-- Locks their accounts until the transaction ends, in ascending order of their keys, which it returns. Races with
+-- every other grant, spend and hold of these customers.
+CREATE OR REPLACE FUNCTION billing_lock_accounts(users text[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+  locked bigint[];
+BEGIN
+  SELECT array_agg(mine.customer_id) INTO locked FROM (
+    SELECT a.customer_id FROM billing_account a JOIN billing_customer c ON c.id = a.customer_id
+     WHERE c.user_id = ANY (users) ORDER BY a.customer_id FOR NO KEY UPDATE OF a) AS mine;
+  RETURN locked;
+END $$;
+
+-- One grant for each of these users who has none of this reason yet; who they were, and their entries.
+-- Once for a reason and customer: billing_ledgerentry_one_grant_per_reason; under the lock it is never violated.
+CREATE OR REPLACE FUNCTION billing_grant_many(
+  users text[], amount bigint, why_reason text, why_note text, money text, by_actor billing_actor
+) RETURNS TABLE (grantee text, entry uuid) LANGUAGE plpgsql AS $$
+DECLARE
+  customers bigint[];
+BEGIN
+  PERFORM billing_make_customers(users, money);
+  customers := billing_lock_accounts(users);
+  RETURN QUERY
+    WITH granted AS (
+      INSERT INTO billing_ledgerentry (account_id, kind, amount_minor, reason, note,
+                                       actor_id, actor_role, channel, address)
+      SELECT customer, 'grant', amount, why_reason, why_note,
+             by_actor.user_id, by_actor.role, by_actor.channel, by_actor.address
+        FROM unnest(customers) AS customer
+       WHERE NOT EXISTS (SELECT FROM billing_ledgerentry e
+                          WHERE e.account_id = customer AND e.reason = why_reason
+                            AND e.kind = 'grant' AND e.reason LIKE 'grant:%')
+      RETURNING id, account_id)
+    SELECT c.user_id::text, g.id FROM granted g JOIN billing_customer c ON c.id = g.account_id;
+END $$;
