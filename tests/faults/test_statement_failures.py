@@ -17,6 +17,7 @@ from promos.models import Redemption
 from promos.use_cases.redeem_code import redeem
 from tests.concurrency.altering import definition_of
 from tests.factories import acting
+from tests.faults.batches import FOR_MANY
 from tests.faults.boundaries import Boundary, Function, functions_of
 from tests.faults.playing import installed, play
 from tests.faults.scenarios import BESIDE_A_CHECKOUT, THROUGH_A_CHECKOUT, Scenario, ordinary_code, shop
@@ -28,8 +29,10 @@ _PROJECT = Path(__file__).resolve().parents[2]
 _FILES = (
     "orders/use_cases/place_order.sql",
     "promos/use_cases/redeem.sql",
+    "promos/use_cases/redeem_many.sql",
     "promos/use_cases/claim_place.sql",
     "promos/models/promos.sql",
+    "billing/use_cases/grant_many.sql",
     "billing/models/ledger.sql",
 )
 FUNCTIONS: Mapping[str, Function] = {
@@ -111,7 +114,7 @@ def test_a_failure_there_changes_nothing(boundary: Boundary) -> None:
         assert_fails_at(boundary, make)
 
 
-@pytest.mark.parametrize("make", BESIDE_A_CHECKOUT, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [*BESIDE_A_CHECKOUT, *FOR_MANY], ids=lambda make: make.__name__)
 def test_a_failure_anywhere_in_what_is_done_beside_a_checkout_changes_nothing(make: Make) -> None:
     with installed({name: function.telling() for name, function in FUNCTIONS.items()}):
         scenario = make()

@@ -72,10 +72,19 @@ def redeeming_code(text: str, user: str = "dave") -> str:
     return f"SELECT promos_redeem_code('{text}', '{user}', '', {actor}, now())"
 
 
+def redeeming_for_many(text: str) -> str:
+    actor = "ROW('sara', 'superadmin', 'api', NULL)::billing_actor"
+    return f"SELECT promos_redeem_many('{text}', ARRAY['dave', 'new'], 'test', {actor}, '', now())"
+
+
 def with_terms(changes: str) -> list[str]:
     return [f"UPDATE promos_promocode SET {changes} WHERE code = 'OPEN'"]
 
 
+CLAIMS_NOTHING = """
+CREATE OR REPLACE FUNCTION promos_claim_places(promo uuid, wanted bigint) RETURNS boolean LANGUAGE sql AS
+$$ SELECT false $$
+"""
 RELEASE = "status = 'released', released_at = now(), release_reason = 'x'"
 
 CODES: Attacks = {
@@ -116,10 +125,18 @@ CODES: Attacks = {
         redeeming("gen_random_uuid()"),
         redeeming_code("PAUSED"),
         redeeming_code("NOSUCH"),
+        redeeming_for_many("PAUSED"),
+        redeeming_for_many("RETIRED"),
+        redeeming_for_many("NOSUCH"),
         Attack(redeeming(OPEN), with_terms("starts_at = now() + interval '1 second'")),
         Attack(redeeming(OPEN), with_terms("expires_at = now()")),
     ],
-    "promos_promocode_exhausted": [redeeming(FULL), redeeming_code("FULL")],
+    # Places that the look at the counters promised, and that are gone when they are claimed.
+    "promos_promocode_exhausted": [
+        redeeming(FULL),
+        redeeming_code("FULL"),
+        Attack(redeeming_for_many("WELCOME"), [CLAIMS_NOTHING]),
+    ],
     "promos_redeem_customer_known": [redeeming_code("OPEN", "nobody")],
     "promos_promocounter_used_within_quota": [
         f"UPDATE promos_promocounter SET used = used + 1 WHERE promo_code_id = {FULL}",

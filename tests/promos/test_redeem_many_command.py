@@ -1,0 +1,136 @@
+"""The command that redeems one code for the users of a list: what it says, how it ends, and that it goes on."""
+
+import io
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from billing.models import AuditEntry, LedgerEntry
+from promos.models import Redemption
+from promos.use_cases.change_code import pause_code
+from promos.use_cases.redeem_code import redeem
+from tests.concurrency.altering import definition_of
+from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
+from tests.faults.playing import installed
+from tests.snapshot import nothing_changes
+from tests.soundness import times_redeemed
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    file = tmp_path / "people.txt"
+    file.write_text("ada\n\n  bob \r\ncarol\nada\ndave")
+    return file
+
+
+def run(*arguments: str, code: str = "GIFT") -> list[str]:
+    out = io.StringIO()
+    call_command("redeem_many", code, *arguments, "--why", "for the fair", "--by", "sara", stdout=out)
+    return out.getvalue().splitlines()
+
+
+def run_and_fail(*arguments: str, code: str = "GIFT") -> tuple[int, str]:
+    with pytest.raises(CommandError) as caught:
+        run(*arguments, code=code)
+    return caught.value.returncode, str(caught.value)
+
+
+def test_everybody_on_the_list_redeems_the_code(people: Path) -> None:
+    ada = CustomerFactory.create(user_id="ada")
+    PromoCodeFactory.create(code="GIFT", max_redemptions=4)
+    redeem(code="GIFT", user_id="ada", by=acting(ada))
+    assert run(str(people), "--batch", "2") == [
+        "4 users, 1 lines named one again",
+        "redeemed: 3, already redeemed: 1, exhausted: 0",
+    ]
+    assert times_redeemed("GIFT") == 4
+    entry = LedgerEntry.objects.get(account__customer__user_id="bob")
+    assert (entry.actor_id, entry.actor_role, entry.channel, entry.note) == (
+        "sara",
+        "system",
+        "command",
+        "for the fair",
+    )
+    audited = AuditEntry.objects.filter(action="promo_code.redeemed_for_many").order_by("created_at")
+    assert [each.changes for each in audited] == [{"redemptions": [0, 1]}, {"redemptions": [0, 2]}]
+
+
+def test_run_again_it_changes_nothing_and_ends_well(people: Path) -> None:
+    PromoCodeFactory.create(code="GIFT")
+    run(str(people))
+    with nothing_changes():
+        assert run(str(people))[-1] == "redeemed: 0, already redeemed: 4, exhausted: 0"
+
+
+def test_the_list_may_come_by_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    PromoCodeFactory.create(code="GIFT")
+    monkeypatch.setattr("sys.stdin", io.StringIO("ada\nbob\n"))
+    assert run()[-1] == "redeemed: 2, already redeemed: 0, exhausted: 0"
+
+
+def test_who_found_no_place_is_named_and_the_end_is_a_failure(people: Path) -> None:
+    PromoCodeFactory.create(code="GIFT", max_redemptions=2)
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="places did not suffice for 2") as caught:
+        call_command("redeem_many", "GIFT", str(people), "--why", "x", "--by", "sara", stdout=out)
+    assert caught.value.returncode == 2
+    assert out.getvalue().splitlines()[1:] == [
+        "exhausted: carol",
+        "exhausted: dave",
+        "redeemed: 2, already redeemed: 0, exhausted: 2",
+    ]
+
+
+def test_dry_run_says_what_would_come_of_it_and_changes_nothing(people: Path) -> None:
+    ada = CustomerFactory.create(user_id="ada")
+    PromoCodeFactory.create(code="GIFT", max_redemptions=3)
+    PromoCodeFactory.create(code="OPEN")
+    redeem(code="GIFT", user_id="ada", by=acting(ada))
+    with nothing_changes():
+        assert run_and_fail(str(people), "--dry-run") == (2, "places did not suffice for 1")
+        assert run(str(people), "--dry-run", code="OPEN")[-1] == (
+            "it would be redeemed: 4, already redeemed: 0, exhausted: 0"
+        )
+
+
+@pytest.mark.parametrize("how", [(), ("--dry-run",)])
+def test_refused_code_and_list_that_cannot_be_read_change_nothing(
+    people: Path, tmp_path: Path, how: tuple[str, ...]
+) -> None:
+    PromoCodeFactory.create(code="GIFT")
+    PromoCodeFactory.create(code="PAUSED")
+    pause_code(code="PAUSED", by=actor())
+    long = tmp_path / "long.txt"
+    long.write_text("a" * 256)
+    with nothing_changes():
+        assert run_and_fail(str(people), *how, code="NOSUCH") == (1, "invalid promo code: not found")
+        assert run_and_fail(str(people), *how, code="PAUSED") == (1, "invalid promo code: not active")
+        assert run_and_fail(str(long), *how)[1].startswith("the batch is not valid; user_ids: not a user id: 'aaa")
+        status, said = run_and_fail(str(tmp_path / "none.txt"), *how)
+    assert (status, said.partition(":")[0]) == (1, "the list cannot be read")
+
+
+@pytest.mark.parametrize("batch", ["0", "-1", "10001", "some"])
+def test_batch_that_no_call_takes_is_refused(people: Path, batch: str) -> None:
+    with pytest.raises(CommandError, match="--batch"):
+        run(str(people), "--batch", batch)
+
+
+def test_where_it_stops_in_the_middle_it_says_how_far_it_came_and_goes_on_when_run_again(people: Path) -> None:
+    PromoCodeFactory.create(code="GIFT", max_redemptions=9)
+    true_definition = definition_of("promos_claim_places")
+    once = true_definition.replace(
+        "  RETURN FOUND;", "  RETURN FOUND AND (SELECT sum(used) FROM promos_promocounter) < 2;"
+    )
+    assert once != true_definition
+    with installed({"promos_claim_places": once}):
+        status, said = run_and_fail(str(people), "--batch", "1")
+    assert (status, said) == (
+        1,
+        "the promo code changed: try again (before that redeemed: 1, already redeemed: 0, exhausted: 0)",
+    )
+    assert Redemption.objects.count() == 1
+    assert run(str(people), "--batch", "1")[-1] == "redeemed: 3, already redeemed: 1, exhausted: 0"
