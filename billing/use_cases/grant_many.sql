@@ -46,9 +46,10 @@ BEGIN
       SELECT customer, 'grant', amount, why_reason, why_note,
              by_actor.user_id, by_actor.role, by_actor.channel, by_actor.address
         FROM unnest(customers) AS customer
-       WHERE NOT EXISTS (SELECT FROM billing_ledgerentry e
-                          WHERE e.account_id = customer AND e.reason = why_reason
-                            AND e.kind = 'grant' AND e.reason LIKE 'grant:%')
+        LEFT JOIN LATERAL (SELECT e.id FROM billing_ledgerentry e
+                            WHERE e.account_id = customer AND e.reason = why_reason
+                              AND e.kind = 'grant' AND e.reason LIKE 'grant:%' LIMIT 1) AS earlier ON true
+       WHERE earlier.id IS NULL
       RETURNING id, account_id)
     SELECT c.user_id::text, g.id FROM granted g JOIN billing_customer c ON c.id = g.account_id;
 END $$;

@@ -79,10 +79,12 @@ def _redeem(code: str, users: list[str], *, why: str, by: Actor, now: datetime) 
             " promos_redeem_many(%s, %s::text[], %s, ROW(%s, %s, %s, %s)::billing_actor, %s, %s)",
             [code, users, why, *actor, by.email, now],
         )
-        return [
-            Outcome(user_id=user, redemption_id=redemption, refusal=_OUTCOMES[rule] if rule else None)
-            for user, redemption, rule in cursor.fetchall()
-        ]
+        told: dict[str, tuple[UUID | None, str]] = {user: (made, rule) for user, made, rule in cursor.fetchall()}
+    outcomes = []
+    for user in users:
+        made, rule = told.get(user, (None, "promos_redemption_once_per_customer"))
+        outcomes.append(Outcome(user_id=user, redemption_id=made, refusal=_OUTCOMES[rule] if rule else None))
+    return outcomes
 
 
 def foresee_many(*, code: str, user_ids: Sequence[str], now: datetime | None = None) -> Counter[str]:

@@ -21,12 +21,15 @@ BEGIN
 END $$;
 
 -- Redeems the code for each of these users, all in one transaction: first come, first served in the order given.
--- For each: the redemption, or the name of the rule that stands against it. Users whose first act this is become
--- customers, unless no place is left for them.
+-- Who redeemed it, and for whom no place was left; who is not among them had redeemed it already. Users whose first
+-- act this is become customers, unless no place is left for them.
 --
 -- Who has redeemed it and how many places are free is looked at in one statement, without a lock; what is redeemed
 -- is decided under the locks. Places that were taken between the two make it refuse everything, and the caller tries
 -- again; so the counters, which everybody else needs, are locked last and briefly.
+--
+-- Whether a customer has redeemed it is always asked by the unique index, customer by customer (LATERAL with LIMIT,
+-- ON CONFLICT): left a choice, the planner at times read all redemptions of the code for each of them.
 --
 -- Refuses by constraint name: promos_promocode_redeemable (the code changed), promos_promocode_exhausted (fewer
 -- places than it saw): look again.
@@ -50,9 +53,11 @@ BEGIN
   END IF;
   SELECT (SELECT coalesce(array_agg(asked.user_id ORDER BY asked.place), '{}')
             FROM unnest(users) WITH ORDINALITY AS asked(user_id, place)
-           WHERE NOT EXISTS (SELECT FROM billing_customer c JOIN promos_redemption r ON r.customer_id = c.id
-                              WHERE c.user_id = asked.user_id AND r.promo_code_id = promo
-                                AND r.status IN ('reserved', 'confirmed'))),
+            LEFT JOIN billing_customer c ON c.user_id = asked.user_id
+            LEFT JOIN LATERAL (SELECT r.id FROM promos_redemption r
+                                WHERE r.promo_code_id = promo AND r.customer_id = c.id
+                                  AND r.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
+           WHERE live.id IS NULL),
          (SELECT sum(n.quota - n.used) FROM promos_promocounter n WHERE n.promo_code_id = promo)
     INTO willing, room;
   chosen := willing[:least(cardinality(willing), room)::int];
@@ -69,9 +74,7 @@ BEGIN
   WITH redeemed AS (
     INSERT INTO promos_redemption AS r (promo_code_id, customer_id, credit_minor, status, reserved_at, confirmed_at)
     SELECT promo, customer, found_code.credit_minor, 'confirmed', as_of, as_of FROM unnest(customers) AS customer
-     WHERE NOT EXISTS (SELECT FROM promos_redemption live
-                        WHERE live.customer_id = customer AND live.promo_code_id = promo
-                          AND live.status IN ('reserved', 'confirmed'))
+        ON CONFLICT (promo_code_id, customer_id) WHERE status IN ('reserved', 'confirmed') DO NOTHING
     RETURNING r.id, r.customer_id
   ), granted AS (
     INSERT INTO billing_ledgerentry (account_id, kind, amount_minor, reason, note, redemption_id,
@@ -91,12 +94,9 @@ BEGIN
     END IF;
   END IF;
   RETURN QUERY
-    SELECT asked.user_id, mine.id, CASE WHEN mine.id IS NOT NULL THEN NULL
-                                        WHEN late.user_id IS NOT NULL THEN 'promos_promocode_exhausted'
-                                        ELSE 'promos_redemption_once_per_customer' END
-      FROM unnest(users) WITH ORDINALITY AS asked(user_id, place)
-      LEFT JOIN billing_customer c ON c.user_id = asked.user_id
-      LEFT JOIN unnest(made, made_for) AS mine(id, customer_id) ON mine.customer_id = c.id
-      LEFT JOIN unnest(willing[cardinality(chosen) + 1:]) AS late(user_id) ON late.user_id = asked.user_id
-     ORDER BY asked.place;
+    SELECT c.user_id::text, mine.id, NULL
+      FROM unnest(made, made_for) AS mine(id, customer_id) JOIN billing_customer c ON c.id = mine.customer_id
+     UNION ALL
+    SELECT late.user_id, NULL, 'promos_promocode_exhausted'
+      FROM unnest(willing[cardinality(chosen) + 1:]) AS late(user_id);
 END $$;
