@@ -23,7 +23,31 @@ def _checkout(options: argparse.Namespace) -> list[Table]:
     return [checkout.measure(turns=options.turns, seconds=options.seconds)]
 
 
-WHAT: dict[str, Callable[[argparse.Namespace], list[Table]]] = {"redemption": _redemption, "checkout": _checkout}
+def _bulk(options: argparse.Namespace) -> list[Table]:
+    from tests.bench import bulk  # noqa: PLC0415
+
+    return [bulk.measure(turns=options.turns, seconds=options.seconds)]
+
+
+def _startup(options: argparse.Namespace) -> list[Table]:
+    from tests.bench import startup  # noqa: PLC0415
+
+    return startup.measure(turns=options.turns, requests=options.requests)
+
+
+def _scaling(options: argparse.Namespace) -> list[Table]:
+    from tests.bench import scaling  # noqa: PLC0415
+
+    return scaling.measure(turns=options.turns, seconds=options.seconds)
+
+
+WHAT: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
+    "redemption": _redemption,
+    "bulk": _bulk,
+    "checkout": _checkout,
+    "startup": _startup,
+    "scaling": _scaling,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,6 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("what", nargs="*", help=f"of {', '.join(WHAT)}; all without one")
     parser.add_argument("--turns", type=int, default=5, help="how often each is measured, in turn")
     parser.add_argument("--seconds", type=float, default=3, help="how long each turn")
+    parser.add_argument("--requests", type=int, default=100_000, help="how many `startup` asks")
     parser.add_argument("--json", type=Path, default=RESULTS, help="folder for the figures")
     options = parser.parse_args(arguments)
     unknown = set(options.what) - WHAT.keys()

@@ -32,7 +32,7 @@ _DATABASE_CPU = (
 class Shop:
     """A catalog, customers with an organization each, and codes; every checkout is of another customer."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, customers: int = CUSTOMERS) -> None:
         from tests.factories import AddOnFactory, AppFactory, PlanFactory  # noqa: PLC0415 - after Django is set up
 
         self._connection = connection
@@ -40,23 +40,24 @@ class Shop:
         PlanFactory.create(slug="m", price_minor=9_000)
         AddOnFactory.create(slug="backup", price_minor=500)
         AppFactory.create(slug="wordpress")
-        make_customers(connection, number=CUSTOMERS)
+        make_customers(connection, number=customers)
+        self._customers = customers
         self._tenants = make_tenants(connection)
-        self._tokens = {number: bearer(user_id(number)) for number in range(CUSTOMERS)}
+        self._tokens = {number: bearer(user_id(number)) for number in range(customers)}
         self._next = count()
         self._codes = count(1)
 
     def checkouts(self, code: str) -> Iterator[bytes]:
         """Requests, each of a customer who never bought, as long as there are any."""
         for number in self._next:
-            if number >= CUSTOMERS:
+            if number >= self._customers:
                 return
             yield self._checkout(number, self._tenants[user_id(number)], code)
 
     def visits(self) -> Iterator[bytes]:
         """Requests to the one-row view, by the same customers in turn."""
         for number in count():
-            yield request("/api/bench/one-row", {"note": "hello"}, token=self._tokens[number % CUSTOMERS])
+            yield request("/api/bench/one-row", {"note": "hello"}, token=self._tokens[number % self._customers])
 
     def issue(self, *, hot: bool, capped: bool) -> str:
         from tests.factories import PromoCodeFactory  # noqa: PLC0415

@@ -45,20 +45,21 @@ class Web:
         return [_pss_mib(pid) for pid in _children(self.pid)]
 
 
-def bearer(user_id: str) -> str:
+def bearer(user_id: str, *, role: str = "customer") -> str:
     """A token as the platform signs it."""
-    claims = {"sub": user_id, "email": f"{user_id}@example.org", "exp": int(time.time()) + TOKEN_SECONDS}
+    claims = {
+        "sub": user_id,
+        "email": f"{user_id}@example.org",
+        "role": role,
+        "exp": int(time.time()) + TOKEN_SECONDS,
+    }
     return jwt.encode(claims, JWT_SECRET, algorithm="HS256")
 
 
-@contextmanager
-def serving(*, workers: int, threads: int = 8, more: Mapping[str, str] | None = None) -> Iterator[Web]:
-    """Starts the server as `make serve` does, on a free port; it ends with the block."""
-    with socket.socket() as probe:
-        probe.bind((ADDRESS, 0))
-        port = probe.getsockname()[1]
+def web_environment(*, port: int, workers: int = 1, threads: int = 8) -> dict[str, str]:
+    """What `make serve` is configured with: production's settings, and the database that Django is pointed at."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH", "LANG") if name in os.environ}
-    environment = {
+    return {
         **kept,
         **database_environment(),
         "DJANGO_SETTINGS_MODULE": "tests.bench.web_settings",
@@ -70,8 +71,16 @@ def serving(*, workers: int, threads: int = 8, more: Mapping[str, str] | None = 
         "PORT": str(port),
         "WEB_CONCURRENCY": str(workers),
         "WEB_THREADS": str(threads),
-        **(more or {}),
     }
+
+
+@contextmanager
+def serving(*, workers: int, threads: int = 8, more: Mapping[str, str] | None = None) -> Iterator[Web]:
+    """Starts the server as `make serve` does, on a free port; it ends with the block."""
+    with socket.socket() as probe:
+        probe.bind((ADDRESS, 0))
+        port = probe.getsockname()[1]
+    environment = {**web_environment(port=port, workers=workers, threads=threads), **(more or {})}
     began = time.monotonic()
     with Path(os.devnull).open("wb") as nowhere:
         process = subprocess.Popen(
