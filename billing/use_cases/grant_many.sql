@@ -31,9 +31,11 @@ END $$;
 
 -- One grant for each of these users who has none of this reason yet; who they were, and their entries.
 -- Once for a reason and customer: billing_ledgerentry_one_grant_per_reason; under the lock it is never violated.
+-- Plans for arrays of any size look everybody up by index; for one of a thousand all customers would be read.
 CREATE OR REPLACE FUNCTION billing_grant_many(
   users text[], amount bigint, why_reason text, why_note text, money text, by_actor billing_actor
-) RETURNS TABLE (grantee text, entry uuid) LANGUAGE plpgsql AS $$
+) RETURNS TABLE (grantee text, entry uuid)
+SET plan_cache_mode = force_generic_plan LANGUAGE plpgsql AS $$
 DECLARE
   customers bigint[];
 BEGIN

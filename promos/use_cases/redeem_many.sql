@@ -28,14 +28,16 @@ END $$;
 -- is decided under the locks. Places that were taken between the two make it refuse everything, and the caller tries
 -- again; so the counters, which everybody else needs, are locked last and briefly.
 --
--- Whether a customer has redeemed it is always asked by the unique index, customer by customer (LATERAL with LIMIT,
--- ON CONFLICT): left a choice, the planner at times read all redemptions of the code for each of them.
+-- Everybody is looked up by index, one after the other: whether a customer has redeemed it by the unique one (LATERAL
+-- with LIMIT, ON CONFLICT), and with plans for arrays of any size. Left a choice, the planner reads all customers, or
+-- all redemptions of the code, for each batch.
 --
 -- Refuses by constraint name: promos_promocode_redeemable (the code changed), promos_promocode_exhausted (fewer
 -- places than it saw): look again.
 CREATE OR REPLACE FUNCTION promos_redeem_many(
   code_text text, users text[], why text, by_actor billing_actor, by_email text, as_of timestamptz
-) RETURNS TABLE (redeemer text, redemption uuid, refused_by text) LANGUAGE plpgsql AS $$
+) RETURNS TABLE (redeemer text, redemption uuid, refused_by text)
+SET plan_cache_mode = force_generic_plan LANGUAGE plpgsql AS $$
 DECLARE
   promo uuid;
   money text;
