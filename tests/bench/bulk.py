@@ -11,6 +11,7 @@ from tests.bench.peers import Pgbench, make_peers
 from tests.bench.people import make_customers, user_id
 from tests.bench.redemption import CREDIT_MINOR, GOALS_AT, Redemptions, check_exact
 from tests.bench.table import Measure, Row, Table, in_turns
+from tests.bench.web import database_cpu_seconds
 
 # For a few seconds each with a code or name of its own, so that every customer may be in every run.
 CUSTOMERS = 120_000
@@ -96,6 +97,8 @@ class Bulk:
         self._connection, self._crew = connection, crew
         self._seconds, self._clients = seconds, clients
         self.runs: dict[str, list[Run]] = {}
+        # Of the database's processes, for one customer: other work on the machine does not move it.
+        self.database_us: dict[str, list[float]] = {}
 
     def redemptions(self, *, hot: bool = True, capped: bool = True, batch: int = BATCH) -> float:
         """Redemptions a second."""
@@ -104,23 +107,26 @@ class Bulk:
         code = f"BULK-{next(_names)}"
         cap = 10_000_000 if capped else 0
         PromoCodeFactory.create(code=code, credit_minor=CREDIT_MINOR, max_redemptions=cap, hot=hot)
-        run = self._run(f"redemptions by {batch}", RedeemMany(code, batch, self._clients))
+        run = self._run("redemptions", RedeemMany(code, batch, self._clients))
         check_exact(self._connection, (code,), run.done * batch)
         return run.per_second * batch
 
     def grants(self, *, batch: int = BATCH) -> float:
         """Grants a second. Raises: AssertionError where the ledger does not have what was told."""
         name = f"bench{next(_names)}"
-        run = self._run(f"grants by {batch}", GrantMany(name, batch, self._clients))
+        run = self._run("grants", GrantMany(name, batch, self._clients))
         due = run.done * batch
         row = self._connection.execute(_GRANTED.encode(), [name]).fetchone()
         assert row == (due, due, due * CREDIT_MINOR), (due, row)
         return run.per_second * batch
 
-    def _run(self, name: str, act: RedeemMany | GrantMany) -> Run:
+    def _run(self, kind: str, act: RedeemMany | GrantMany) -> Run:
+        name, before = f"{kind} by {act.batch}", database_cpu_seconds(self._connection)
         run = self._crew.run(act, clients=self._clients, seconds=self._seconds)
         assert run.refused == 0, f"{run.refused} batches were not done in full"
+        used = database_cpu_seconds(self._connection) - before
         self.runs.setdefault(name, []).append(run)
+        self.database_us.setdefault(name, []).append(1_000_000 * used / (run.done * act.batch))
         return run
 
 
@@ -145,6 +151,9 @@ def measure(*, turns: int, seconds: float) -> Table:
         assert verdict.sound, verdict
         table.tell(
             exact=f"every run; in the end {verdict.entries:,} entries of {verdict.accounts:,} accounts add up",
+            database_microseconds_a_customer={
+                name: round(statistics.median(each), 1) for name, each in bulk.database_us.items()
+            },
             milliseconds_a_call={
                 name: round(statistics.median(run.latency(0.5) for run in runs)) for name, runs in bulk.runs.items()
             },

@@ -11,7 +11,7 @@ from tests.bench.load import Answered, fire, request
 from tests.bench.people import make_customers, make_tenants, user_id
 from tests.bench.redemption import check_exact
 from tests.bench.table import Row, Table, in_turns
-from tests.bench.web import Web, bearer, cpu_seconds, serving
+from tests.bench.web import Web, bearer, database_cpu_seconds, serving
 
 CUSTOMERS = 30_000
 CLIENTS = 32
@@ -24,9 +24,6 @@ GOAL_TAIL = 10
 OK = 200
 
 _VISITS = "CREATE SCHEMA peer; CREATE TABLE peer.visit (id bigserial PRIMARY KEY, user_id text, note text)"
-_DATABASE_CPU = (
-    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
-)
 
 
 class Shop:
@@ -107,17 +104,15 @@ class Figures:
         return self._fire("empty", (payload for _ in count())).per_second
 
     def _fire(self, name: str, payloads: Iterator[bytes]) -> Answered:
-        web, database_ = self._web.cpu_seconds(), self._database_cpu()
+        web, database_ = self._web.cpu_seconds(), database_cpu_seconds(self._connection)
         answered = fire(self._web.port, payloads, clients=self._clients, seconds=self._seconds)
         number = len(answered.latencies)
         self.runs.setdefault(name, []).append(answered)
         self.web_ms.setdefault(name, []).append(1000 * (self._web.cpu_seconds() - web) / number)
-        self.database_ms.setdefault(name, []).append(1000 * (self._database_cpu() - database_) / number)
+        self.database_ms.setdefault(name, []).append(
+            1000 * (database_cpu_seconds(self._connection) - database_) / number
+        )
         return answered
-
-    def _database_cpu(self) -> float:
-        rows = self._connection.execute(_DATABASE_CPU.encode()).fetchall()
-        return sum(cpu_seconds(int(str(pid))) for (pid,) in rows)
 
 
 def measure(*, turns: int, seconds: float, clients: int = CLIENTS, workers: int = WORKERS) -> Table:

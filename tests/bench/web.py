@@ -14,6 +14,7 @@ from pathlib import Path
 
 import jwt
 
+from tests.bench.cluster import Connection
 from tests.database import PROJECT, database_environment
 
 ADDRESS = "127.0.0.1"
@@ -119,6 +120,14 @@ def cpu_seconds(pid: int) -> float:
     """What a process has computed so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def database_cpu_seconds(connection: Connection) -> float:
+    """What the server's processes for connections to this database have computed so far."""
+    rows = connection.execute(
+        b"SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+    ).fetchall()
+    return sum(cpu_seconds(int(str(pid))) for (pid,) in rows)
 
 
 def _children(pid: int) -> list[int]:
