@@ -1,4 +1,4 @@
--- One code redeemed for many customers in one call. Installed by migration promos/0004; used by redeem_many.py.
+-- One code redeemed for many customers in one call. Installed by migration promos/0005; used by redeem_many.py.
 
 -- Takes so many places at once, or says false where fewer are really free; then the caller rolls back. The last
 -- statement before COMMIT, as promos_claim_place is.
