@@ -95,7 +95,7 @@ class Shop:
 _numbers = count()
 
 
-def shop(*, cap: int | None = 20, hot: bool = False, price_minor: int = 16_000) -> Shop:
+def shop(*, cap: int | None = 20, hot: bool = False, price_minor: int = 16_000, addon_minor: int = 3_000) -> Shop:
     """Opens a shop whose checkout would replace a subscription; `cap` None for no code, 0 for no cap."""
     organization = OrganizationFactory.create()
     first = PlanFactory.create(price_minor=9_000)
@@ -104,7 +104,7 @@ def shop(*, cap: int | None = 20, hot: bool = False, price_minor: int = 16_000) 
     return Shop(
         organization=organization,
         plan=PlanFactory.create(price_minor=price_minor),
-        addon=AddOnFactory.create(price_minor=3_000),
+        addon=AddOnFactory.create(price_minor=addon_minor),
         promo_code=None
         if cap is None
         else PromoCodeFactory.create(credit_minor=CREDIT_MINOR, max_redemptions=cap, hot=hot),
@@ -121,6 +121,10 @@ def hot_code() -> Scenario:
 
 def uncapped_code_without_key() -> Scenario:
     return Scenario(act=shop(cap=0).buy(key=""), ends=Placed)
+
+
+def nothing_to_pay() -> Scenario:
+    return Scenario(act=shop(cap=None, price_minor=0, addon_minor=0).buy(), ends=Placed)
 
 
 def not_covered() -> Scenario:
@@ -396,6 +400,7 @@ THROUGH_A_CHECKOUT: tuple[Callable[[], Scenario], ...] = (
     ordinary_code,
     hot_code,
     uncapped_code_without_key,
+    nothing_to_pay,
     not_covered,
     hot_code_waited_for,
     hot_code_exhausted_meanwhile,
