@@ -94,17 +94,17 @@ def test_an_action_takes_what_was_chosen_although_it_left_the_list(client: Clien
 
 
 def test_an_action_on_all_takes_what_the_filter_shows(client: Client) -> None:
-    PromoCodeFactory.create(code="ONE")
-    PromoCodeFactory.create(code="TWO")
-    pause_code(code="TWO", by=actor())
+    PromoCodeFactory.create(code="SHOWN-CODE")
+    PromoCodeFactory.create(code="PAUSED-CODE")
+    pause_code(code="PAUSED-CODE", by=actor())
     sent = {"action": "retire", "index": "0", "select_across": "1", "_selected_action": ["x"]}
     with nothing_changes():
         assert "What was selected is not in this list." in told(client.post(LIST, {**sent, "select_across": "0"}))
-    chosen = PromoCode.objects.get(code="ONE")
+    chosen = PromoCode.objects.get(code="SHOWN-CODE")
     asked = client.post(f"{LIST}?state=live", {**sent, "_selected_action": [str(chosen.pk)]})
     page = asked.content.decode()
-    assert "Retire ONE" in page
-    assert "TWO" not in page
+    assert "Retire SHOWN-CODE" in page
+    assert "PAUSED-CODE" not in page
 
 
 def test_too_many_at_once_are_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
