@@ -1,11 +1,14 @@
 """Reads of credit and of what a customer has: each function is one query, whatever the history."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
@@ -13,6 +16,17 @@ from .errors import SubscriptionNotFound
 from .models import Customer, Invoice, Organization, Subscription
 
 NEWEST = 20
+
+
+@contextmanager
+def whole_history() -> Iterator[CursorWrapper]:
+    """A cursor for what reads all there is: it may take longer than a request's statement may.
+
+    Transaction: owns; joined, the statement timeout stays off until the other's ends.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        yield cursor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

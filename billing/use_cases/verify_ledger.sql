@@ -5,12 +5,13 @@ WITH entry AS (
     FROM billing_ledgerentry AS e
   WINDOW sequence AS (PARTITION BY account_id ORDER BY version)
 ), account AS (
-  SELECT a.*,
-         coalesce((SELECT sum(amount_minor) FROM billing_ledgerentry WHERE account_id = a.customer_id), 0) AS sum_minor,
-         (SELECT count(*) FROM billing_ledgerentry WHERE account_id = a.customer_id) AS entries,
-         coalesce((SELECT sum(amount_minor) FROM billing_hold
-                    WHERE account_id = a.customer_id AND status = 'active'), 0) AS active_holds
+  SELECT a.*, coalesce(e.sum_minor, 0) AS sum_minor, coalesce(e.entries, 0) AS entries,
+         coalesce(h.active_holds, 0) AS active_holds
     FROM billing_account AS a
+    LEFT JOIN (SELECT account_id, sum(amount_minor) AS sum_minor, count(*) AS entries FROM billing_ledgerentry
+                GROUP BY account_id) AS e ON e.account_id = a.customer_id
+    LEFT JOIN (SELECT account_id, sum(amount_minor) AS active_holds FROM billing_hold
+                WHERE status = 'active' GROUP BY account_id) AS h ON h.account_id = a.customer_id
 ), fault AS (
   SELECT 1 AS stage, account_id, version, 'ledger entry ' || id AS row,
          CASE WHEN version <> place THEN format('version %s where %s was due', version, place)

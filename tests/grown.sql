@@ -1,0 +1,160 @@
+-- A Sovereign after years, made by sets instead of one checkout after the other; used by grown.py.
+--
+-- Every tenth of the entries is another customer, who acted in ten rounds: seven redemptions, each of another
+-- code, and three orders that replaced one another. In a round all customers acted in turn, so that what is one
+-- customer's lies far apart. All that is counted twice agrees: entries with versions and balances, accounts, counters with
+-- redemptions. Jobs and idempotency keys are those of the last orders only: the others were pruned.
+
+-- A key of version 7 with the time of its row, the same whenever it is asked for.
+CREATE FUNCTION pg_temp.key(kind text, at timestamptz, n bigint) RETURNS uuid LANGUAGE sql STABLE AS $$
+  SELECT overlay(overlay(md5(kind || n)
+           PLACING lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' FROM 1 FOR 13)
+           PLACING '8' FROM 17 FOR 1)::uuid
+$$;
+
+CREATE FUNCTION pg_temp.grow(entries bigint, codes bigint, spare bigint) RETURNS void LANGUAGE plpgsql
+SET session_replication_role = replica SET synchronous_commit = off SET work_mem = '256MB' AS $$
+DECLARE
+  rounds CONSTANT bigint := 10;
+  acted CONSTANT bigint := entries / rounds;
+  customers CONSTANT bigint := greatest(acted, spare);
+  span CONSTANT interval := interval '700 days';
+  began CONSTANT timestamptz := date_trunc('second', now()) - span;
+  step CONSTANT double precision := extract(epoch FROM span) / (rounds * acted + 1);
+  code_step CONSTANT double precision := extract(epoch FROM span) / (codes + 1);
+  -- From this customer on the last order is so new that its job and its key are kept.
+  recent CONSTANT bigint := acted - acted / 20;
+BEGIN
+  CREATE TEMP TABLE act ON COMMIT DROP AS
+  SELECT round, round + 1 AS version, kind, nth,
+         CASE kind WHEN 'grant' THEN 10000 ELSE -9500 END AS amount_minor,
+         sum(CASE kind WHEN 'grant' THEN 10000 ELSE -9500 END) OVER (ORDER BY round) AS balance_minor
+    FROM (SELECT round, CASE WHEN round % 3 = 2 THEN 'spend' ELSE 'grant' END AS kind,
+                 CASE WHEN round % 3 = 2 THEN round / 3 ELSE round - (round + 1) / 3 END AS nth
+            FROM generate_series(0, rounds - 1) AS round) AS each;
+
+  INSERT INTO billing_customer (id, user_id, email, created_at)
+  SELECT n + 1, 'c-' || n, 'c-' || n || '@example.org', began + interval '1 microsecond' * n
+    FROM generate_series(0, customers - 1) AS n;
+  PERFORM setval(pg_get_serial_sequence('billing_customer', 'id'), customers);
+  INSERT INTO billing_account (customer_id, currency, balance_minor, version)
+  SELECT n + 1, 'OMR', CASE WHEN n < acted THEN (SELECT balance_minor FROM act ORDER BY round DESC LIMIT 1) ELSE 0 END,
+         CASE WHEN n < acted THEN rounds ELSE 0 END
+    FROM generate_series(0, customers - 1) AS n;
+  INSERT INTO billing_organization (id, customer_id, slug, name, apps, addons, plan_id, status, created_at)
+  SELECT pg_temp.key('organization', began, n), n + 1, 'o-' || n, 'Organization ' || n, '[]', '[]',
+         pg_temp.key('plan', began, 0), 'active', began + interval '1 microsecond' * n
+    FROM generate_series(0, acted - 1) AS n;
+
+  INSERT INTO promos_promocode (id, code, credit_minor, currency, max_redemptions, hot, issued_by, created_at, updated_at)
+  SELECT pg_temp.key('code', at, n), 'GROWN-' || n, 10000, 'OMR', CASE WHEN n % 10 = 9 THEN 0 ELSE 1000000 END,
+         n % 1000 = 1, 'issuer', at, at
+    FROM generate_series(0, codes - 1) AS n
+   CROSS JOIN LATERAL (SELECT began + make_interval(secs => n * code_step) AS at) AS t;
+  INSERT INTO billing_auditentry (action, object_type, object_id, changes, actor_id, actor_role, channel, created_at)
+  SELECT 'promocode.issued', 'promocode', id, '{}', 'issuer', 'superadmin', 'api', created_at FROM promos_promocode
+   WHERE code LIKE 'GROWN-%';
+
+  -- What every table says of an act, once: the customer's number, the time, and the number of the act.
+  FOR i IN 0 .. rounds - 1 LOOP
+    PERFORM pg_temp.grow_round(i, acted, codes, began, step, code_step);
+  END LOOP;
+
+  ANALYZE promos_promocode, promos_redemption;
+  INSERT INTO promos_promocounter (promo_code_id, quota, used)
+  SELECT p.id, p.max_redemptions / k.counters, coalesce(r.used, 0) / k.counters
+                                              + (k.nth <= coalesce(r.used, 0) % k.counters)::int
+    FROM promos_promocode AS p
+    LEFT JOIN (SELECT promo_code_id, count(*) AS used FROM promos_redemption GROUP BY 1) AS r ON r.promo_code_id = p.id
+   CROSS JOIN LATERAL (SELECT nth, CASE WHEN p.hot THEN 16 ELSE 1 END AS counters
+                         FROM generate_series(1, CASE WHEN p.hot THEN 16 ELSE 1 END) AS nth) AS k
+   WHERE p.max_redemptions > 0 AND p.code LIKE 'GROWN-%';
+
+  ANALYZE orders_order;
+  INSERT INTO orders_idempotencykey (customer_id, key, request_hash, order_id, balance_after_minor, created_at, expires_at)
+  SELECT customer_id, 'key-' || id, md5(id::text) || md5(id::text), id, 31500, created_at, created_at + interval '24 hours'
+    FROM orders_order WHERE customer_id > recent AND created_at >= began + make_interval(secs => step * acted * 8);
+  INSERT INTO procrastinate_jobs (queue_name, task_name, args, status, attempts)
+  SELECT 'default', task, jsonb_build_object('order_id', order_id), 'succeeded', 1
+    FROM orders_idempotencykey CROSS JOIN unnest(ARRAY['provision_organization', 'send_mail']) AS task;
+  INSERT INTO procrastinate_events (job_id, type, at)
+  SELECT id, type, now() - interval '1 day'
+    FROM procrastinate_jobs CROSS JOIN unnest(ARRAY['deferred', 'started', 'succeeded']::procrastinate_job_event_type[]) AS type;
+  INSERT INTO orders_break (kind, object_id, details, opened_at, closed_at, closed_by)
+  SELECT 'dispute', 'dp_' || n, '{}', began + interval '1 second' * n, now(), 'someone'
+    FROM generate_series(0, acted / 100) AS n;
+END $$;
+
+CREATE FUNCTION pg_temp.grow_round(
+  this bigint, acted bigint, codes bigint, began timestamptz, step double precision, code_step double precision
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  now_at record;
+  first_of_round CONSTANT bigint := this * acted;
+  plan CONSTANT uuid := pg_temp.key('plan', began, 0);
+BEGIN
+  SELECT * INTO now_at FROM act WHERE round = this;
+  INSERT INTO billing_ledgerentry (id, account_id, version, kind, amount_minor, balance_after_minor, reason, order_id,
+                                   redemption_id, actor_id, actor_role, channel, address, created_at)
+  SELECT pg_temp.key('entry', at, k), n + 1, now_at.version, now_at.kind, now_at.amount_minor, now_at.balance_minor,
+         CASE now_at.kind WHEN 'grant' THEN 'promo:GROWN' ELSE 'order-payment' END,
+         CASE now_at.kind WHEN 'spend' THEN pg_temp.key('order', at, k) END,
+         CASE now_at.kind WHEN 'grant' THEN pg_temp.key('redemption', at, k) END,
+         'c-' || n, 'customer', 'api', '192.0.2.7', at
+    FROM generate_series(0, acted - 1) AS n CROSS JOIN LATERAL (SELECT first_of_round + n AS k) AS i
+   CROSS JOIN LATERAL (SELECT began + make_interval(secs => k * step) AS at) AS t;
+  IF now_at.kind = 'grant' THEN
+    INSERT INTO promos_redemption (id, promo_code_id, customer_id, credit_minor, status, reserved_at, confirmed_at)
+    SELECT pg_temp.key('redemption', at, k), pg_temp.key('code', began + make_interval(secs => c * code_step), c), n + 1,
+           10000, 'confirmed', at, at
+      FROM generate_series(0, acted - 1) AS n
+     CROSS JOIN LATERAL (SELECT first_of_round + n AS k, (n * 7 + now_at.nth) % codes AS c) AS i
+     CROSS JOIN LATERAL (SELECT began + make_interval(secs => k * step) AS at) AS t;
+    RETURN;
+  END IF;
+
+  -- Every tenth was paid in part by card.
+  INSERT INTO orders_order (id, customer_id, organization_id, plan_id, total_minor, credit_applied_minor, currency, status,
+                            apps, addons, placed_by, placed_by_role, channel, address, created_at, completed_at)
+  SELECT pg_temp.key('order', at, k), n + 1, pg_temp.key('organization', began, n), plan,
+         CASE WHEN n % 10 = 3 THEN 12000 ELSE 9500 END, 9500, 'OMR', 'completed', '["wordpress"]', '["backup"]',
+         'c-' || n, 'customer', 'api', '192.0.2.7', at, at
+    FROM generate_series(0, acted - 1) AS n CROSS JOIN LATERAL (SELECT first_of_round + n AS k) AS i
+   CROSS JOIN LATERAL (SELECT began + make_interval(secs => k * step) AS at) AS t;
+  CREATE TEMP TABLE bought AS
+  SELECT id, customer_id, organization_id, total_minor, created_at, customer_id - 1 AS n, first_of_round + customer_id - 1 AS k
+    FROM orders_order WHERE created_at >= began + make_interval(secs => first_of_round * step)
+     AND created_at < began + make_interval(secs => (first_of_round + acted) * step);
+  INSERT INTO orders_orderline (order_id, position, kind, item_id, slug, name, price_minor)
+  SELECT id, position, kind, plan, slug, slug, price
+    FROM bought CROSS JOIN LATERAL (VALUES (1, 'plan', 's', total_minor - 500), (2, 'addon', 'backup', 500))
+      AS line (position, kind, slug, price);
+  INSERT INTO billing_subscription (id, customer_id, organization_id, order_id, plan_id, addon_ids, amount_minor, currency,
+                                    status, canceled_at, paid_by, current_period_start, current_period_end, created_at)
+  SELECT pg_temp.key('subscription', created_at, k), customer_id, organization_id, id, plan, '[]', total_minor, 'OMR',
+         CASE WHEN this = 8 THEN 'active' ELSE 'canceled' END, CASE WHEN this < 8 THEN created_at + interval '1 month' END,
+         'credit', created_at,
+         CASE WHEN this = 8 THEN now() + interval '1 day' + interval '1 second' * (n % 1000000)
+              ELSE created_at + interval '1 month' END, created_at
+    FROM bought;
+  INSERT INTO billing_invoice (id, customer_id, organization_id, subscription_id, order_id, amount_minor, currency, status,
+                               period_start, period_end, created_at)
+  SELECT pg_temp.key('invoice', created_at, k), customer_id, organization_id, pg_temp.key('subscription', created_at, k), id,
+         total_minor, 'OMR', 'paid', created_at, created_at + interval '1 month', created_at
+    FROM bought;
+  INSERT INTO orders_outboxevent (id, type, topic, source, tenant_id, order_id, data, metadata, created_at, delivered_at)
+  SELECT pg_temp.key('event', created_at, k), 'order.placed', 'sme.order.events', 'qasima', organization_id, id,
+         jsonb_build_object('id', id, 'plan', 's', 'apps', '["wordpress"]'::jsonb, 'addons', '["backup"]'::jsonb,
+                            'tenant_id', organization_id, 'total', 9.5, 'status', 'completed'),
+         '{}', created_at, CASE WHEN this < 8 OR n < acted - acted / 20 THEN created_at END
+    FROM bought;
+  INSERT INTO orders_payment (order_id, status, amount_minor, currency, requested_at, leased_until, expires_at, session_id,
+                              payment_intent_id, paid_at, closed_at)
+  SELECT id, 'paid', 2500, 'OMR', created_at, created_at, created_at + interval '1 hour', 'cs_' || k, 'pi_' || k,
+         created_at, created_at
+    FROM bought WHERE n % 10 = 3;
+  INSERT INTO orders_stripeevent (id, type, payload, occurred_at, received_at, settled_at, outcome)
+  SELECT 'evt_' || k, 'checkout.session.completed', '{"data": {"object": {}}}', created_at, created_at, created_at, 'settled'
+    FROM bought WHERE n % 10 = 3;
+  DROP TABLE bought;
+END $$;
