@@ -126,6 +126,8 @@ CHECKOUT_CANCEL_URL: str = _environment.text(
 # --- Renewals and mail --------------------------------------------------------------------------------------
 # How long a subscription that credit no longer covers stays past due before it ends.
 RENEWAL_GRACE_DAYS: int = _environment.number("RENEWAL_GRACE_DAYS", 7)
+# How long the worker's finished jobs can be looked at in the console; failed ones stay.
+JOBS_KEPT_DAYS: int = _environment.number("JOBS_KEPT_DAYS", 14, minimum=1)
 # smtp://user:password@host:587, smtp+tls:// or smtp+ssl://. Without it mail goes to the console; in production
 # to nobody, and each one that is not sent is logged.
 EMAIL_URL: str = _environment.text("EMAIL_URL")

@@ -20,6 +20,7 @@ from orders.use_cases.find_due_subscriptions import find_due_subscriptions
 from orders.use_cases.follow_subscription import ask_subscription
 from orders.use_cases.mirror_event import mirror_event
 from orders.use_cases.provision_organization import provision_organization as provision
+from orders.use_cases.prune_expired import prune_expired
 from orders.use_cases.queue_mail import Mail
 from orders.use_cases.renew_subscription import renew_subscription
 from orders.use_cases.send_mail import send_mail as send
@@ -113,6 +114,13 @@ def renew_due_subscriptions(timestamp: int) -> None:
 def renew(subscription_id: str) -> None:
     """Renews what is due; what fails is tried again by the next run."""
     renew_subscription(subscription_id=UUID(subscription_id), by=system_actor(channel="worker", user_id="renewals"))
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="prune_expired", queue="default", queueing_lock="prune_expired")
+def prune(timestamp: int) -> None:
+    """Removes what nobody asks for any more, some at a time."""
+    prune_expired()
 
 
 @app.periodic(cron="23 3 * * *")

@@ -22,6 +22,7 @@ for _name in (
     "DEMO_PASSWORD",
     "EMAIL_FROM",
     "EMAIL_URL",
+    "JOBS_KEPT_DAYS",
     "JWT_AUDIENCE",
     "JWT_ISSUER",
     "JWT_JWKS_URL",

@@ -28,7 +28,6 @@ class IdempotencyKey(models.Model):
                 condition=Q(created_at__lt=F("expires_at")), name="orders_idempotencykey_expires_later"
             ),
         ]
-        indexes = [models.Index(fields=["expires_at"], name="orders_idempotency_expiry")]
 
     def __str__(self) -> str:
         return self.key

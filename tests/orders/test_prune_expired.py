@@ -1,0 +1,119 @@
+"""What nobody asks for any more is removed, some at a time; everything else stays."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
+
+from billing.models import Customer, RateLimitWindow
+from orders import tasks
+from orders.models import IdempotencyKey
+from orders.use_cases.prune_expired import Pruned, prune_expired
+from tests.snapshot import nothing_changes
+
+from .conftest import Buy
+
+NOTHING = Pruned(keys=0, jobs=0, sessions=0, windows=0)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def now(ada: Customer) -> datetime:
+    return timezone.now()
+
+
+def keys(customer: Customer, number: int, *, expires_at: datetime) -> None:
+    for each in range(number):
+        IdempotencyKey.objects.create(
+            customer=customer,
+            key=f"{expires_at.isoformat()} {each}",
+            request_hash="",
+            order_id=UUID(int=each),
+            created_at=expires_at - DAY,
+            expires_at=expires_at,
+        )
+
+
+def job(status: str, *, at: datetime) -> int:
+    """A job that reached this status then, as the worker leaves it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO procrastinate_jobs (task_name, queue_name, status) VALUES ('x', 'default', %s) RETURNING id",
+            [status],
+        )
+        [identity] = cursor.fetchone()
+        cursor.execute("DELETE FROM procrastinate_events WHERE job_id = %s", [identity])
+        cursor.execute("INSERT INTO procrastinate_events (job_id, at) VALUES (%s, %s)", [identity, at - DAY])
+        cursor.execute("INSERT INTO procrastinate_events (job_id, at) VALUES (%s, %s)", [identity, at])
+    return int(identity)
+
+
+def test_a_key_goes_when_it_expires_and_not_before(ada: Customer, now: datetime) -> None:
+    keys(ada, 2, expires_at=now)
+    keys(ada, 3, expires_at=now + timedelta(microseconds=1))
+    assert prune_expired(now=now) == Pruned(keys=2, jobs=0, sessions=0, windows=0)
+    assert IdempotencyKey.objects.count() == 3
+
+
+def test_a_pruned_key_buys_anew_and_a_kept_one_is_replayed(buy: Buy, ada: Customer) -> None:
+    asked = {"idempotency_key": "k", "fingerprint": "f"}
+    first = buy("flexi", **asked)
+    prune_expired()
+    assert buy("flexi", **asked).order_id == first.order_id
+    prune_expired(now=timezone.now() + DAY)
+    assert not IdempotencyKey.objects.exists()
+
+
+def test_all_batches_of_a_run_are_removed_and_no_more(ada: Customer, now: datetime) -> None:
+    keys(ada, 7, expires_at=now - DAY)
+    assert prune_expired(now=now, batch=2, batches=3).keys == 6
+    assert prune_expired(now=now, batch=2, batches=3).keys == 1
+    assert prune_expired(now=now) == NOTHING
+
+
+def test_keys_that_were_used_again_hold_up_no_others(ada: Customer, now: datetime) -> None:
+    keys(ada, 1, expires_at=now + DAY)
+    keys(ada, 3, expires_at=now - DAY)
+    assert prune_expired(now=now, batch=2).keys == 3
+    assert IdempotencyKey.objects.get().expires_at > now
+
+
+@pytest.mark.parametrize("status", ["succeeded", "cancelled", "aborted"])
+def test_a_finished_job_goes_with_its_events_once_its_days_are_over(status: str, now: datetime) -> None:
+    gone, kept = job(status, at=now - 14 * DAY), job(status, at=now - 14 * DAY + timedelta(seconds=1))
+    assert prune_expired(now=now) == Pruned(keys=0, jobs=1, sessions=0, windows=0)
+    assert list(ProcrastinateJob.objects.values_list("id", flat=True)) == [kept]
+    assert not ProcrastinateEvent.objects.filter(job_id=gone).exists()
+
+
+@pytest.mark.parametrize("status", ["todo", "doing", "failed"])
+def test_a_job_that_is_not_done_or_failed_stays_for_ever(status: str, now: datetime) -> None:
+    job(status, at=now - 1000 * DAY)
+    with nothing_changes():
+        assert prune_expired(now=now) == NOTHING
+
+
+def test_sessions_and_rate_limits_past_their_end_go(now: datetime) -> None:
+    for number, ends in enumerate((now, now + DAY)):
+        Session.objects.create(session_key=f"s-{number}", session_data="", expire_date=ends)
+        RateLimitWindow.objects.create(key=f"w-{number}", hits=1, ends_at=ends)
+    assert prune_expired(now=now) == Pruned(keys=0, jobs=0, sessions=1, windows=1)
+    assert Session.objects.get().session_key == "s-1"
+    assert RateLimitWindow.objects.get().key == "w-1"
+
+
+def test_the_worker_prunes_of_itself(ada: Customer, now: datetime) -> None:
+    keys(ada, 1, expires_at=now)
+    tasks.prune(timestamp=0)
+    assert not IdempotencyKey.objects.exists()
+
+
+def test_what_is_for_ever_stays(buy: Buy) -> None:
+    buy("flexi", idempotency_key="k", fingerprint="f")
+    IdempotencyKey.objects.all().delete()
+    with nothing_changes():
+        prune_expired(now=timezone.now() + DAY)
