@@ -20,8 +20,8 @@ from billing.money import display
 from orders.models import Break, Order, Payment
 from orders.queries import open_payments
 from promos.admin.redemptions import code_link
-from promos.admin.states import State, state_badge, state_of, use_of, with_state
-from promos.models import PromoCode, Redemption
+from promos.admin.states import State, live_and_all, state_badge, state_of, use_of, with_state
+from promos.models import Redemption
 from promos.queries import codes_with_use
 
 from .jobs import UNFINISHED
@@ -97,12 +97,11 @@ def _panels(request: HttpRequest, now: datetime) -> Iterator[Panel]:
 
 
 def _live_codes(now: datetime) -> Figure:
-    states = with_state(PromoCode.objects.filter(retired_at__isnull=True), now=now)
-    found = states.aggregate(live=Count("pk", filter=Q(state=State.LIVE)), all=Count("pk"))
+    live, every = live_and_all(now=now)
     return Figure(
         title="Live vouchers",
-        value=f"{found['live']:,}",
-        note=f"of {found['all']:,} that are not retired",
+        value=f"{live:,}",
+        note=f"of {every:,} that are not retired",
         url=list_url("promos_promocode", state=State.LIVE.value),
     )
 

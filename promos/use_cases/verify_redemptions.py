@@ -1,6 +1,6 @@
 from billing.queries import whole_history
 
-# What must agree: a code's counters with its live redemptions and with its cap, a redemption with its grant. Each table
+# What must agree: a code's counters with its live redemptions and its cap, a redemption with its grant. Each table
 # is read once and summed up by code or redemption: looked up for each row it would take hours of a long history.
 _STATEMENT = """
 WITH counted AS (
