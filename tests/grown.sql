@@ -23,7 +23,7 @@ DECLARE
   step CONSTANT double precision := extract(epoch FROM span) / (rounds * acted + 1);
   code_step CONSTANT double precision := extract(epoch FROM span) / (codes + 1);
   -- From this customer on the last order is so new that its job and its key are kept.
-  recent CONSTANT bigint := acted - acted / 20;
+  recent CONSTANT bigint := acted - acted / 5;
 BEGIN
   CREATE TEMP TABLE act ON COMMIT DROP AS
   SELECT round, round + 1 AS version, kind, nth,
@@ -80,9 +80,11 @@ BEGIN
   INSERT INTO procrastinate_events (job_id, type, at)
   SELECT id, type, now() - interval '1 day'
     FROM procrastinate_jobs CROSS JOIN unnest(ARRAY['deferred', 'started', 'succeeded']::procrastinate_job_event_type[]) AS type;
+  INSERT INTO billing_ratelimitwindow (key, hits, ends_at)
+  SELECT md5(n::text) || md5(n::text), 1, now() + interval '1 minute' FROM generate_series(0, acted / 5) AS n;
   INSERT INTO orders_break (kind, object_id, details, opened_at, closed_at, closed_by)
   SELECT 'dispute', 'dp_' || n, '{}', began + interval '1 second' * n, now(), 'someone'
-    FROM generate_series(0, acted / 100) AS n;
+    FROM generate_series(0, acted / 5) AS n;
 END $$;
 
 CREATE FUNCTION pg_temp.grow_round(
@@ -146,13 +148,17 @@ BEGIN
   SELECT pg_temp.key('event', created_at, k), 'order.placed', 'sme.order.events', 'qasima', organization_id, id,
          jsonb_build_object('id', id, 'plan', 's', 'apps', '["wordpress"]'::jsonb, 'addons', '["backup"]'::jsonb,
                             'tenant_id', organization_id, 'total', 9.5, 'status', 'completed'),
-         '{}', created_at, CASE WHEN this < 8 OR n < acted - acted / 20 THEN created_at END
+         '{}', created_at, CASE WHEN this < 8 OR n < acted - acted / 5 THEN created_at END
     FROM bought;
   INSERT INTO orders_payment (order_id, status, amount_minor, currency, requested_at, leased_until, expires_at, session_id,
                               payment_intent_id, paid_at, closed_at)
   SELECT id, 'paid', 2500, 'OMR', created_at, created_at, created_at + interval '1 hour', 'cs_' || k, 'pi_' || k,
          created_at, created_at
     FROM bought WHERE n % 10 = 3;
+  INSERT INTO billing_hold (account_id, order_id, amount_minor, status, created_at, closed_at)
+  SELECT customer_id, id, 9500, 'captured', created_at, created_at FROM bought WHERE n % 10 = 3;
+  INSERT INTO orders_refund (payment_id, amount_minor, reason, status, stripe_refund_id, requested_by, requested_at, closed_at)
+  SELECT id, 10, 'a complaint', 'done', 're_' || k, 'someone', created_at, created_at FROM bought WHERE n % 10 = 3;
   INSERT INTO orders_stripeevent (id, type, payload, occurred_at, received_at, settled_at, outcome)
   SELECT 'evt_' || k, 'checkout.session.completed', '{"data": {"object": {}}}', created_at, created_at, created_at, 'settled'
     FROM bought WHERE n % 10 = 3;

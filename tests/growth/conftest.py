@@ -1,0 +1,44 @@
+"""A Sovereign with a history of tens of thousands of rows and its statistics, in a database of its own."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.db import connection
+from pytest_django import DjangoDbBlocker
+
+from tests.database import own_database, parameters, use_database
+from tests.factories import AddOnFactory, AppFactory, PlanFactory, PromoCodeFactory
+from tests.grown import Connection, grow
+
+ENTRIES, CODES = 50_000, 5_000
+
+
+@pytest.fixture(scope="module")
+def empty_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Connection]:
+    """A migrated database that Django is pointed at, and a connection to it; back at this process's afterwards."""
+    name = connection.settings_dict["NAME"]
+    with django_db_blocker.unblock():
+        try:
+            with own_database("growth") as made, psycopg.connect(**parameters(made), autocommit=True) as direct:
+                yield direct
+        finally:
+            use_database(name)
+
+
+@pytest.fixture(scope="module")
+def grown(empty_database: Connection) -> Connection:
+    """The same with its history, a catalog, and the codes GIFT, HOT and OPEN."""
+    make_shop()
+    grow(empty_database, entries=ENTRIES, codes=CODES)
+    return empty_database
+
+
+def make_shop() -> None:
+    """A catalog, and a code of each kind."""
+    PlanFactory.create(slug="m", price_minor=9_000)
+    AddOnFactory.create(slug="backup", price_minor=500)
+    AppFactory.create(slug="wordpress")
+    PromoCodeFactory.create(code="GIFT", max_redemptions=100_000)
+    PromoCodeFactory.create(code="HOT", max_redemptions=100_000, hot=True)
+    PromoCodeFactory.create(code="OPEN")
