@@ -8,7 +8,7 @@
 -- Locks: the UPDATE of the account takes its row FOR NO KEY UPDATE, so entries of one account are made one
 -- after the other and version has no gap. balance_minor >= held_minor is the account's CHECK constraint.
 
-CREATE OR REPLACE FUNCTION billing_post_entry() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION billing_post_entry() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   original record;
 BEGIN
@@ -66,7 +66,7 @@ CREATE OR REPLACE TRIGGER billing_account_moved_by_entries BEFORE UPDATE ON bill
   WHEN (pg_trigger_depth() = 0 AND (NEW IS DISTINCT FROM OLD))
   EXECUTE FUNCTION billing_refuse('balance and held credit follow from ledger entries and holds');
 
-CREATE OR REPLACE FUNCTION billing_apply_hold() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION billing_apply_hold() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
   IF TG_OP = 'INSERT' THEN
     IF NEW.status <> 'active' THEN

@@ -3,6 +3,8 @@
 A round trip costs more than what it fetches, and the checkout of a hot code has thousands of them: so one statement
 reads the stored answer, the organization, what it is subscribed to, the catalog's offers and the code. What any of it
 means is decided here and in place_order.py, in the order in which people are told.
+
+The key is looked up apart (LIMIT): joined, a statement planned while the table was empty reads all keys for one.
 """
 
 import json
@@ -37,7 +39,8 @@ SELECT k.order_id, k.request_hash, k.balance_after_minor, k.session_url,
   LEFT JOIN billing_organization o ON o.id = %(tenant)s::uuid AND o.customer_id = c.id AND o.status <> 'deleted'
   LEFT JOIN billing_subscription s ON s.organization_id = o.id
         AND NOT (s.status IN ('canceled', 'incomplete_expired'))
-  LEFT JOIN orders_idempotencykey k ON k.customer_id = c.id AND k.key = %(key)s AND k.expires_at > %(now)s
+  LEFT JOIN LATERAL (SELECT * FROM orders_idempotencykey
+                      WHERE customer_id = c.id AND key = %(key)s AND expires_at > %(now)s LIMIT 1) k ON true
   LEFT JOIN promos_promocode p ON p.code = %(code)s
 """  # noqa: S608 - the names of our own columns
 

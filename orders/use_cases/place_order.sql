@@ -18,7 +18,7 @@ CREATE OR REPLACE FUNCTION orders_place_order(
   total bigint, currency text, promo uuid, promo_text text,
   key text, hash text, event_data jsonb, by_actor billing_actor, as_of timestamptz,
   OUT placed_order uuid, OUT balance bigint, OUT replayed boolean
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   counters bigint := 0;
   subscription uuid;

@@ -24,7 +24,8 @@ _WALKS = {
 WITH oldest AS MATERIALIZED (
   SELECT id FROM orders_idempotencykey WHERE id > %(after)s ORDER BY id LIMIT %(some)s
 ), gone AS (
-  DELETE FROM orders_idempotencykey k USING oldest WHERE k.id = oldest.id AND k.expires_at <= %(now)s RETURNING 1
+  DELETE FROM orders_idempotencykey
+   WHERE id = ANY(ARRAY(SELECT id FROM oldest)) AND expires_at <= %(now)s RETURNING 1
 )
 SELECT (SELECT count(*) FROM gone), (SELECT max(id) FROM oldest)
 """,
@@ -34,8 +35,8 @@ WITH oldest AS MATERIALIZED (
   SELECT id FROM procrastinate_jobs
    WHERE id > %(after)s AND status IN ('succeeded', 'cancelled', 'aborted') ORDER BY id LIMIT %(some)s
 ), gone AS (
-  DELETE FROM procrastinate_jobs j USING oldest
-   WHERE j.id = oldest.id
+  DELETE FROM procrastinate_jobs j
+   WHERE id = ANY(ARRAY(SELECT id FROM oldest))
      AND NOT EXISTS (SELECT FROM procrastinate_events e WHERE e.job_id = j.id AND e.at > %(kept_since)s)
   RETURNING 1
 )

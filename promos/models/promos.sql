@@ -12,7 +12,7 @@ CREATE OR REPLACE TRIGGER promos_redemption_never_deleted BEFORE DELETE OR TRUNC
 -- The foreign key of a redemption to its code, without the lock that a real one takes on the code's row for
 -- every redemption. Sound because a code's row can neither be deleted nor change its id (above). And what a row must
 -- be: why here, billing/models/rules.sql says.
-CREATE OR REPLACE FUNCTION promos_check_redemption() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION promos_check_redemption() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   broken text := CASE
     WHEN NEW.status NOT IN ('reserved', 'confirmed', 'released') THEN 'promos_redemption_status_known'

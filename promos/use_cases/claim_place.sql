@@ -20,7 +20,7 @@ $$ SELECT hashtextextended('promos_promocode:' || promo, 0) $$;
 -- order. A row that was locked and then found full stays locked until the transaction ends, so two such claims
 -- could deadlock; each block is a subtransaction, whose roll-back drops that lock.
 CREATE OR REPLACE FUNCTION promos_claim_place(promo uuid, counters bigint DEFAULT NULL) RETURNS boolean
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   candidate bigint;
 BEGIN
@@ -53,7 +53,8 @@ END $$;
 --
 -- One counter at a time, each looked for by a statement of its own, as promos_claim_place does: while one statement
 -- waits for a counter, the places in use may move to another that stood at zero in its snapshot.
-CREATE OR REPLACE FUNCTION promos_return_place(promo uuid) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION promos_return_place(promo uuid) RETURNS void
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   candidate bigint;
 BEGIN

@@ -62,7 +62,7 @@ END $$;
 CREATE OR REPLACE FUNCTION promos_redeem_code(
   code_text text, redeemer text, redeemer_email text, by_actor billing_actor, as_of timestamptz,
   OUT redemption uuid, OUT promo uuid, OUT customer bigint, OUT granted bigint
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   known_email text;
   cap bigint;
