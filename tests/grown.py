@@ -21,8 +21,9 @@ SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid)
 def grow(connection: Connection, *, entries: int, codes: int, spare: int = 0) -> None:
     """Fills an empty database with so many ledger entries, a tenth of that in customers, and codes.
 
-    Args: codes: at least 7; spare: customers at least, those beyond without a history. The customers' user ids are
-    c-0, c-1, …, the codes GROWN-0, GROWN-1, …
+    Args: codes: at least 7; spare: customers at least, those beyond without a history.
+
+    The customers' user ids are c-0, c-1, …, the codes GROWN-0, GROWN-1, …
     """
     indexes = connection.execute(_INDEXES.encode()).fetchall()
     with connection.transaction():

@@ -17,14 +17,17 @@ _WATCH = "SET client_min_messages = log; SET debug_pretty_print = off; SET debug
 _SEQUENTIAL = re.compile(r"\{SEQSCAN\b.*?:(?:scan\.)?scanrelid (\d+)")
 _INDEX = re.compile(r"\{(?:INDEXSCAN|INDEXONLYSCAN|BITMAPINDEXSCAN)\b.*?:indexid (\d+)")
 _TABLE = re.compile(r"\{RANGETBLENTRY\b.*?:rtekind (\d+)(?: :relid (\d+))?")
+# Django makes a second index for LIKE beside that of a unique text; a search for the whole text may take either.
+_FOR_LIKE = re.compile(r"_[0-9a-f]{8}_like$")
 
 
 @dataclass(slots=True)
 class Plans:
-    """What the plans of a session read by: indexes, and tables from end to end."""
+    """What the plans of a session read by: indexes, and tables from end to end; `inside` those of functions alone."""
 
     indexes: set[str] = field(default_factory=set)
     sequential: set[str] = field(default_factory=set)
+    inside: set[str] = field(default_factory=set)
     number: int = 0
 
 
@@ -42,7 +45,7 @@ def plans_made(*, generic: bool = False) -> Iterator[Plans]:
 
         def note(told: Diagnostic) -> None:
             if told.message_primary == "plan:":
-                _read(told.message_detail or "", names, made)
+                _read(told, names, made)
 
         session = connection.connection
         if generic:
@@ -53,13 +56,18 @@ def plans_made(*, generic: bool = False) -> Iterator[Plans]:
         yield made
     finally:
         session.remove_notice_handler(note)
-        session.close()
-        connection.close()
+        with connection.cursor() as cursor:
+            # The session goes back to its pool.
+            cursor.execute("RESET ALL")
+            cursor.execute("DISCARD PLANS")
 
 
-def _read(tree: str, names: dict[int, str], made: Plans) -> None:
+def _read(told: Diagnostic, names: dict[int, str], made: Plans) -> None:
     made.number += 1
-    tree = " ".join(tree.split())
+    tree = " ".join((told.message_detail or "").split())
     tables = [int(relid or 0) for _, relid in _TABLE.findall(tree)]
-    made.indexes |= {names[int(oid)] for oid in _INDEX.findall(tree)}
-    made.sequential |= {names[tables[int(place) - 1]] for place in _SEQUENTIAL.findall(tree)}
+    sequential = {names[tables[int(place) - 1]] for place in _SEQUENTIAL.findall(tree)}
+    made.indexes |= {_FOR_LIKE.sub("_key", names[int(oid)]) for oid in _INDEX.findall(tree)}
+    made.sequential |= sequential
+    if "PL/pgSQL function" in (told.context or ""):
+        made.inside |= sequential

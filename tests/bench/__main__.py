@@ -41,12 +41,26 @@ def _scaling(options: argparse.Namespace) -> list[Table]:
     return scaling.measure(turns=options.turns, seconds=options.seconds)
 
 
+def _growth(options: argparse.Namespace) -> list[Table]:
+    from tests.bench import growth  # noqa: PLC0415
+
+    return [growth.measure(turns=options.turns, seconds=options.seconds, largest=options.largest)]
+
+
+def _churn(options: argparse.Namespace) -> list[Table]:
+    from tests.bench import churn  # noqa: PLC0415
+
+    return [churn.measure(minutes=options.minutes)]
+
+
 WHAT: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
     "redemption": _redemption,
     "bulk": _bulk,
     "checkout": _checkout,
     "startup": _startup,
     "scaling": _scaling,
+    "growth": _growth,
+    "churn": _churn,
 }
 
 
@@ -57,6 +71,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--turns", type=int, default=5, help="how often each is measured, in turn")
     parser.add_argument("--seconds", type=float, default=3, help="how long each turn")
     parser.add_argument("--requests", type=int, default=100_000, help="how many `startup` asks")
+    parser.add_argument("--largest", type=int, default=10_000_000, help="growth: ledger entries at the most")
+    parser.add_argument("--minutes", type=float, default=10, help="churn: how long")
     parser.add_argument("--json", type=Path, default=RESULTS, help="folder for the figures")
     options = parser.parse_args(arguments)
     unknown = set(options.what) - WHAT.keys()

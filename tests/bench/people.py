@@ -39,3 +39,20 @@ def make_tenants(connection: Connection) -> dict[str, UUID]:
         b"SELECT c.user_id, o.id FROM billing_customer c JOIN billing_organization o ON o.customer_id = c.id"
     )
     return {str(name): UUID(str(tenant)) for name, tenant in rows}
+
+
+_SPARES = """
+INSERT INTO billing_organization (customer_id, slug, name, apps, addons)
+SELECT c.id, 's-' || n, 'Spare ' || n, '[]', '[]'
+  FROM generate_series(0, %(number)s::bigint - 1) AS n
+  JOIN billing_customer c ON c.user_id = 'c-' || n * %(stride)s::bigint
+RETURNING slug, id
+"""
+
+
+def make_spares(connection: Connection, *, number: int, stride: int) -> tuple[str, ...]:
+    """An organization that bought nothing for every so many-th customer; their ids, in the order of the customers."""
+    rows = connection.execute(_SPARES.encode(), {"number": number, "stride": stride}).fetchall()
+    connection.execute(b"ANALYZE billing_organization")
+    tenants = {int(str(slug)[2:]): str(tenant) for slug, tenant in rows}
+    return tuple(tenants[place] for place in range(number))

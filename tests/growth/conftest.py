@@ -12,6 +12,21 @@ from tests.factories import AddOnFactory, AppFactory, PlanFactory, PromoCodeFact
 from tests.grown import Connection, grow
 
 ENTRIES, CODES = 50_000, 5_000
+# Tables that do not grow with what customers do.
+SMALL = {
+    "auth_group",
+    "auth_group_permissions",
+    "auth_permission",
+    "billing_processorsettings",
+    "billing_user",
+    "billing_user_groups",
+    "billing_user_user_permissions",
+    "django_content_type",
+    "django_session",
+    "orders_addon",
+    "orders_app",
+    "orders_plan",
+}
 
 
 @pytest.fixture(scope="module")

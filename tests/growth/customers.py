@@ -3,38 +3,44 @@
 from collections.abc import Iterator
 from itertools import count
 
-from billing.actor import Actor
+from django.db import connection
+
 from billing.models import Customer, Organization
 from orders.use_cases.place_order import Placed, Request, place_order
 from promos.models import Redemption
 from promos.use_cases.redeem_code import redeem
-from tests.factories import acting
+from tests.factories import OrganizationFactory, acting
 
-_next: Iterator[int] = count(1)
+_numbers: dict[str, Iterator[int]] = {}
 
 
 def somebody() -> Customer:
-    """Another customer each time, with a history."""
-    return Customer.objects.get(user_id=f"c-{next(_next)}")
+    """Another customer of this database each time, with a history."""
+    numbers = _numbers.setdefault(str(connection.settings_dict["NAME"]), count(1))
+    return Customer.objects.get(user_id=f"c-{next(numbers)}")
 
 
-def buy(customer: Customer, *, code: str = "GIFT", plan: str = "m") -> Placed:
+def newcomers(number: int) -> list[Customer]:
+    """Customers with an organization, who have done nothing yet."""
+    return [
+        OrganizationFactory.create(customer__user_id=f"new-{each}", slug=f"new-{each}").customer
+        for each in range(number)
+    ]
+
+
+def buy(customer: Customer, *, code: str = "GIFT") -> Placed:
     """A checkout that credit covers, with a voucher and a key."""
     request = Request(
         tenant_id=Organization.objects.get(customer=customer).id,
-        plan=plan,
+        plan="m",
         apps=("wordpress",),
         addons=("backup",),
         promo_code=code,
         idempotency_key="today",
         fingerprint="f" * 64,
     )
-    return place_order(request=request, by=actor(customer))
+    return place_order(request=request, by=acting(customer))
 
 
 def use(customer: Customer, code: str) -> Redemption:
-    return redeem(code=code, user_id=customer.user_id, by=actor(customer))
-
-
-def actor(customer: Customer) -> Actor:
-    return acting(customer)
+    return redeem(code=code, user_id=customer.user_id, by=acting(customer))

@@ -1,8 +1,11 @@
 """Redeeming a code outside an order: the redemption and its credit, together or not at all."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from billing.models import AuditEntry, Customer, LedgerEntry
 from billing.queries import balance_of
@@ -48,6 +51,15 @@ def assert_refused(error: type[PromoProblem], *, code: str, customer: Customer, 
         redeem(code=code, user_id=customer.user_id, by=acting(customer), now=now)
     assert caught.type is error
     assert str(caught.value).startswith("invalid promo code: ")
+
+
+@pytest.mark.parametrize("terms", [{"max_redemptions": 5}, {"max_redemptions": 50, "hot": True}, {}])
+def test_it_is_one_statement_without_begin_and_commit(ada: Customer, terms: dict[str, Any]) -> None:
+    PromoCodeFactory.create(code="GIFT", **terms)
+    with CaptureQueriesContext(connection) as queries:
+        redeem(code="GIFT", user_id="ada", by=acting(ada))
+    [sent] = queries.captured_queries
+    assert str(sent["sql"]).startswith("SELECT redemption, promo, customer, granted FROM promos_redeem_code(")
 
 
 def test_issue_redeem_credit(ada: Customer) -> None:

@@ -1,0 +1,84 @@
+"""What a checkout and a redemption cost the database: rows written, exactly, and rows read, of how many ever."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+
+from billing.models import Customer
+from tests.grown import Connection, grow
+
+from .conftest import CODES, ENTRIES, make_shop
+from .customers import buy, newcomers, use
+
+Cost = dict[str, int]
+WRITTEN = "n_tup_ins + n_tup_upd + n_tup_del"
+READ = "seq_tup_read + coalesce(idx_tup_fetch, 0)"
+# Of one table: a foreign key is looked at once for each row that has it, and a row that is updated once more.
+MOST_READ = 12
+
+REDEMPTION = {"billing_account": 1, "billing_ledgerentry": 1, "promos_redemption": 1}
+CHECKOUT = {
+    "billing_account": 2,
+    "billing_invoice": 1,
+    "billing_ledgerentry": 2,
+    "billing_organization": 1,
+    "billing_subscription": 1,
+    "orders_idempotencykey": 1,
+    "orders_order": 1,
+    "orders_orderline": 2,
+    "orders_outboxevent": 1,
+    "procrastinate_events": 2,
+    "procrastinate_jobs": 2,
+    "promos_redemption": 1,
+}
+COUNTED = {"promos_promocounter": 1}
+ACTS: dict[str, tuple[Callable[[Customer], object], Cost]] = {
+    "redemption, ordinary code": (lambda customer: use(customer, "GIFT"), REDEMPTION | COUNTED),
+    "redemption, hot code": (lambda customer: use(customer, "HOT"), REDEMPTION | COUNTED),
+    "redemption, uncapped code": (lambda customer: use(customer, "OPEN"), REDEMPTION),
+    "checkout, ordinary code": (lambda customer: buy(customer, code="GIFT"), CHECKOUT | COUNTED),
+    "checkout, hot code": (lambda customer: buy(customer, code="HOT"), CHECKOUT | COUNTED),
+    "checkout, uncapped code": (lambda customer: buy(customer, code="OPEN"), CHECKOUT),
+}
+_customers: list[Customer] = []
+
+
+@pytest.fixture(scope="module", params=[0, ENTRIES], ids=["no history", "a long history"])
+def direct(request: pytest.FixtureRequest, empty_database: Connection) -> Connection:
+    """A shop whose own customers have done nothing yet, before and after others did much."""
+    if request.param:
+        empty_database.execute("SELECT pristine.restore()")
+        grow(empty_database, entries=request.param, codes=CODES)
+    make_shop()
+    _customers[:] = newcomers(2 * len(ACTS))
+    return empty_database
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_rows_written_and_read(direct: Connection, name: str) -> None:
+    act, written = ACTS[name]
+    first, second = _customers.pop(), _customers.pop()
+    assert _cost(direct, WRITTEN, lambda: act(first)) == written
+    read = _cost(direct, READ, lambda: act(second))
+    assert {table: number for table, number in read.items() if number > MOST_READ} == {}
+
+
+def _cost(direct: Connection, figure: str, act: Callable[[], object]) -> Cost:
+    """By table, what an act adds to a figure of the statistics; by indexes, as where there is much to read."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        before = _figures(direct, figure)
+        act()
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        after = _figures(direct, figure)
+        cursor.execute("RESET enable_seqscan")
+    return {name: after[name] - before[name] for name in after if after[name] != before[name]}
+
+
+def _figures(direct: Connection, figure: str) -> Cost:
+    rows = direct.execute(
+        f"SELECT relname, {figure} FROM pg_stat_user_tables WHERE schemaname = 'public'".encode()
+    ).fetchall()
+    return {name: int(number) for name, number in rows}

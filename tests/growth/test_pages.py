@@ -1,0 +1,76 @@
+"""A page of a list costs the index that orders it, the first as a deep one."""
+
+import re
+from typing import Any
+
+import pytest
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from billing.models import AuditEntry, Customer, Invoice, LedgerEntry, Organization, Subscription
+from orders.models import Order, OutboxEvent, Payment, StripeEvent
+from promos.models import Redemption
+from tests.console import client_of, member
+from tests.contract.calling import Caller, by_token
+from tests.grown import Connection
+from tests.plans import Plans, plans_made
+
+from .conftest import SMALL
+
+CONSOLE: dict[type[Model], str] = {
+    AuditEntry: "billing_auditentry_pkey",
+    Customer: "billing_customer_pkey",
+    Invoice: "billing_invoice_pkey",
+    LedgerEntry: "billing_ledgerentry_pkey",
+    Order: "orders_order_pkey",
+    Organization: "billing_organization_pkey",
+    OutboxEvent: "orders_outboxevent_pkey",
+    Payment: "orders_payment_pkey",
+    ProcrastinateJob: "procrastinate_jobs_pkey",
+    Redemption: "promos_redemption_pkey",
+    StripeEvent: "orders_stripeevent_pkey",
+    Subscription: "billing_subscription_pkey",
+}
+API = {
+    "billing/admin/events": "orders_event_newest",
+    "billing/admin/orders": "orders_order_newest",
+    "billing/admin/promos": "promos_promocode_live_newest",
+}
+
+
+@pytest.fixture(scope="module")
+def console(grown: Connection) -> Client:
+    return client_of(member("superadmin"))
+
+
+@pytest.fixture(scope="module")
+def root(grown: Connection) -> Caller:
+    return by_token("superadmin")
+
+
+@pytest.mark.parametrize("model", CONSOLE, ids=lambda model: model.__name__)
+def test_pages_of_the_console(console: Client, model: type[Any]) -> None:
+    middle = model.objects.order_by("pk").values_list("pk", flat=True)[model.objects.count() // 2]
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    for page in (address, f"{address}?p={middle}"):
+        with plans_made() as made:
+            assert console.get(page).status_code == 200
+        assert_by_index(made, CONSOLE[model])
+
+
+@pytest.mark.parametrize("path", API)
+def test_pages_of_the_api(root: Caller, path: str) -> None:
+    first = root.get(f"{path}?limit=100")
+    following = re.search(r"<(.+?)>", first.headers["Link"])
+    assert following is not None
+    for page in (f"{path}?limit=100", following[1].removeprefix("http://testserver")):
+        with plans_made() as made:
+            assert root.get(page).status == 200
+        assert_by_index(made, API[path])
+
+
+def assert_by_index(made: Plans, index: str) -> None:
+    assert made.sequential <= SMALL
+    assert index in made.indexes
