@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
 from django.db.models import (
     BooleanField,
     Case,
     CharField,
-    Count,
     F,
     OuterRef,
     Q,
@@ -43,6 +43,17 @@ SHOWN_IN_ORDER = (
     State.EXHAUSTED,
     State.RETIRED,
 )
+# Joined, for IN or EXISTS would be looked up for each code once there are too many for a hash.
+_LIVE_AND_ALL = """
+SELECT count(*) FILTER (WHERE active AND (starts_at IS NULL OR starts_at <= %(now)s)
+                          AND (expires_at IS NULL OR expires_at > %(now)s)
+                          AND (max_redemptions = 0 OR free.promo_code_id IS NOT NULL)),
+       count(*)
+  FROM promos_promocode p
+  LEFT JOIN (SELECT DISTINCT promo_code_id FROM promos_promocounter WHERE used < quota) free
+    ON free.promo_code_id = p.id
+ WHERE retired_at IS NULL
+"""
 _KINDS = {State.LIVE: "good", State.NOT_STARTED: "info", State.PAUSED: "warn", State.RETIRED: "bad"}
 
 
@@ -66,17 +77,10 @@ def with_state(codes: QuerySet[PromoCode, PromoCode], *, now: datetime) -> Query
 
 def live_and_all(*, now: datetime) -> tuple[int, int]:
     """How many codes can be redeemed, and how many are not retired. One query, which reads each table once."""
-    free = PromoCounter.objects.filter(used__lt=F("quota")).values("promo_code")
-    live = (
-        Q(active=True)
-        & (Q(starts_at__isnull=True) | Q(starts_at__lte=now))
-        & (Q(expires_at__isnull=True) | Q(expires_at__gt=now))
-        & (Q(max_redemptions=0) | Q(pk__in=free))
-    )
-    found = PromoCode.objects.filter(retired_at__isnull=True).aggregate(
-        live=Count("pk", filter=live), every=Count("pk")
-    )
-    return found["live"], found["every"]
+    with connection.cursor() as cursor:
+        cursor.execute(_LIVE_AND_ALL, {"now": now})
+        live, every = cursor.fetchone()
+    return live, every
 
 
 def state_of(code: Any) -> State:
