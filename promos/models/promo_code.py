@@ -50,9 +50,9 @@ class PromoCode(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["-created_at"],
+                fields=["-created_at", "-id"],
                 condition=Q(retired_at__isnull=True),
-                name="promos_promocode_live_newest",
+                name="promos_promocode_live_in_order",
             ),
         ]
 
