@@ -9,13 +9,22 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import BooleanField, Count, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 from .errors import SubscriptionNotFound
 from .models import Customer, Invoice, Organization, Subscription
 
 NEWEST = 20
+
+
+def has_one(rows: QuerySet[Any, Any]) -> Coalesce:
+    """Whether there is such a row, looked up for each row that is shown.
+
+    Not EXISTS: in a select list the database plans it for the whole table, page or not, and rather collects all such
+    rows first.
+    """
+    return Coalesce(Subquery(rows.order_by().values(yes=Value(True))[:1]), Value(False), output_field=BooleanField())
 
 
 @contextmanager

@@ -11,13 +11,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import BooleanField, OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import OuterRef, QuerySet
 from django.utils import timezone
 
 from billing.errors import DomainError, OrganizationNotFound
 from billing.models import Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
+from billing.queries import has_one
 from promos.models import PromoCode
 
 from .errors import UnknownAddOn, UnknownApp, UnknownPlan
@@ -186,11 +186,8 @@ def find_open_order(*, organization_id: UUID) -> Order | None:
 
 def orders_for_staff() -> QuerySet[Order, Order]:
     """Every order with its customer and `promo_deleted`: whether its code was retired since. One query."""
-    # Not EXISTS: for that the database collects all retired codes first, which for one page reads every code.
-    retired = PromoCode.objects.filter(id=OuterRef("promo_code_id"), retired_at__isnull=False).values(yes=Value(True))
-    return Order.objects.select_related("customer").annotate(
-        promo_deleted=Coalesce(Subquery(retired[:1]), Value(False), output_field=BooleanField())
-    )
+    retired = PromoCode.objects.filter(id=OuterRef("promo_code_id"), retired_at__isnull=False)
+    return Order.objects.select_related("customer").annotate(promo_deleted=has_one(retired))
 
 
 def open_payments(*, now: datetime | None = None) -> QuerySet[Payment, Payment]:

@@ -6,12 +6,13 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 
 from billing.models import Customer, Hold, LedgerEntry
+from billing.queries import has_one
 from billing.use_cases.post_entry import reverse as reverse_entry
 
 from .acting import actor_of
@@ -97,7 +98,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     search_help_text = "Customer's e-mail or user id; entry, order or redemption id"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerEntry, LedgerEntry]:
-        undone = Exists(LedgerEntry.objects.filter(reverses=OuterRef("pk")))
+        undone = has_one(LedgerEntry.objects.filter(reverses=OuterRef("pk")))
         entries = LedgerEntry.objects.select_related("account__customer").annotate(is_reversed=undone)
         return entries
 
