@@ -1,6 +1,6 @@
 """Row locks, and the one order in which the whole service takes them.
 
-    Order → Account → Redemption → the code's advisory lock → the code's counters
+    Order → Account → Organization → Subscription → Redemption → the code's advisory lock → the code's counters
 
 Ascending primary keys within one table. What is locked `FOR NO KEY UPDATE` leaves foreign keys to the row free.
 """

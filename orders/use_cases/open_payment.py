@@ -31,6 +31,7 @@ from orders.locks import lock_order
 from orders.models import IdempotencyKey, Order, OrderLine, Payment
 from orders.models.basket import Basket, Line
 from orders.models.charge import split_total
+from orders.use_cases.complete_order import basket_of
 from orders.use_cases.queue_mail import Mail, queue_mail
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import confirm, reserve
@@ -166,16 +167,7 @@ def _note_customer(order: Order, *, instead_of: str) -> None:
 
 
 def _asked(order: Order, *, customer_id: str) -> gateway.SessionRequest:
-    lines = tuple(
-        Line(
-            kind=OrderLine.Kind(line.kind),
-            item_id=line.item_id,
-            slug=line.slug,
-            name=line.name,
-            price_minor=line.price_minor,
-        )
-        for line in order.lines.order_by("position")
-    )
+    lines = basket_of(order).lines
     is_renewal = order.kind == Order.Kind.RENEWAL
     return gateway.SessionRequest(
         order_id=order.id,
