@@ -23,7 +23,7 @@ help:
 	@echo "make demo      a whole Sovereign on this machine, with its own PostgreSQL, at http://127.0.0.1:$(PORT)/"
 	@echo "make test      every check and every test but the slow ones"
 	@echo "make test-payments   the slow ones: card payments through every failure of Stripe, and the sandbox"
-	@echo "make bench     measures, as ratios; WHAT='redemption checkout' some of it"
+	@echo "make bench     measures, as ratios; WHAT='redemption checkout' some of it, WHAT=growth or churn half an hour"
 	@echo "make check     the checks alone; make format puts the files in order first"
 	@echo "make token SUB=ada EMAIL=ada@example.org ROLE=customer    a bearer token for the demo"
 	@echo "make serve, worker, migrate, seed    the production parts, configured by the environment"
