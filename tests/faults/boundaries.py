@@ -13,7 +13,7 @@ from pathlib import Path
 SQLSTATE = "XX000"
 
 _FUNCTION = re.compile(
-    r"^CREATE OR REPLACE FUNCTION (?P<name>\w+)\s*\((?:(?!\nCREATE ).)*?LANGUAGE plpgsql AS \$\$"
+    r"^CREATE OR REPLACE FUNCTION (?P<name>\w+)\s*\((?:(?!\nCREATE ).)*?LANGUAGE plpgsql(?: SET \w+ = \w+)? AS \$\$"
     r"(?P<body>.*?)\$\$;",
     re.DOTALL | re.MULTILINE,
 )
