@@ -1,6 +1,8 @@
 """A redemption's life: redeemed at once, or reserved for a payment, then confirmed or released."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -8,9 +10,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from billing.actor import Actor
+from billing.combining import Combiner
 from billing.errors import CustomerNotFound, InsufficientCredit, ReasonRequired, refused_by
 from billing.locks import lock_account
 from billing.models import Customer
+from billing.models.keys import uuid7
 from billing.use_cases.ensure_customer import ensure_customer
 from billing.use_cases.post_entry import grant, reverse_grant
 from promos.errors import (
@@ -44,41 +48,79 @@ def redeem(*, code: str, user_id: str, by: Actor, email: str = "", now: datetime
     Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, one statement; inside
     another's it is a savepoint.
     """
-    moment = now or timezone.now()
-    text = normal_code(code)
+    asked = _Asked(code=normal_code(code), user_id=user_id, email=email, by=by, now=now or timezone.now())
+    # Together everybody acts for himself.
+    alone = connection.in_atomic_block or by.user_id != user_id
     try:
-        return _redeem(text, user_id=user_id, email=email, by=by, now=moment)
+        together = None if alone else _redeeming.do(asked.code, asked)
+        return together or _redeem(asked)
     except (PromoProblem, PromoChanged, CustomerNotFound):
         # Said again below, by the state that stands; only the customer's first act comes through.
         pass
     known = Customer.objects.filter(user_id=user_id).values_list("id", flat=True).first()
-    find_redeemable(code=text, customer_id=known, now=moment)
+    find_redeemable(code=asked.code, customer_id=known, now=asked.now)
     ensure_customer(user_id=user_id, email=email)
-    return _redeem(text, user_id=user_id, email=email, by=by, now=moment)
+    return _redeem(asked)
 
 
-def _redeem(code: str, *, user_id: str, email: str, by: Actor, now: datetime) -> Redemption:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    code: str
+    user_id: str
+    email: str
+    by: Actor
+    now: datetime
+
+
+def _redeem(asked: _Asked) -> Redemption:
+    by = asked.by
     joined = transaction.atomic() if connection.in_atomic_block else nullcontext()
     with refused_by(_REDEEM_REFUSALS), joined, connection.cursor() as cursor:
         cursor.execute(
             "SELECT redemption, promo, customer, granted"
             " FROM promos_redeem_code(%s, %s, %s, ROW(%s, %s, %s, %s)::billing_actor, %s)",
-            [code, user_id, email, by.user_id, by.role, by.channel, by.address, now],
+            [asked.code, asked.user_id, asked.email, by.user_id, by.role, by.channel, by.address, asked.now],
         )
-        redemption_id, promo_code_id, customer_id, credit_minor = cursor.fetchone()
-    made = Redemption(
-        id=redemption_id,
-        promo_code_id=promo_code_id,
-        customer_id=customer_id,
-        credit_minor=credit_minor,
-        status=Redemption.Status.CONFIRMED,
-        reserved_at=now,
-        confirmed_at=now,
-        release_reason="",
+        return _redemption(*cursor.fetchone(), now=asked.now)
+
+
+def _redeem_together(asked: Sequence[_Asked]) -> list[Redemption | None]:
+    """One code's, at the same moment."""
+    ids = [uuid7() for _ in asked]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT place, promo, customer, granted FROM promos_redeem_together("
+            "%s, %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]::inet[], %s::timestamptz[])",
+            [
+                asked[0].code,
+                ids,
+                [each.user_id for each in asked],
+                [each.email for each in asked],
+                [each.by.role for each in asked],
+                [each.by.channel for each in asked],
+                [each.by.address for each in asked],
+                [each.now for each in asked],
+            ],
+        )
+        made: list[Redemption | None] = [None] * len(asked)
+        for place, *row in cursor.fetchall():
+            made[place - 1] = _redemption(ids[place - 1], *row, now=asked[place - 1].now)
+        return made
+
+
+_FIELDS = tuple(field.attname for field in Redemption._meta.concrete_fields)
+_redeeming = Combiner(alone=_redeem, together=_redeem_together)
+
+
+def _redemption(
+    redemption_id: UUID, promo_code_id: UUID, customer_id: int, credit_minor: int, *, now: datetime
+) -> Redemption:
+    """As the database holds it, so that what is saved of it later is an update."""
+    return Redemption.from_db(
+        connection.alias,
+        _FIELDS,
+        (redemption_id, promo_code_id, customer_id, None, credit_minor, "confirmed", now, now, None, ""),
     )
-    # As the database holds it: what is saved of it later is an update.
-    made._state.adding, made._state.db = False, connection.alias
-    return made
 
 
 def reserve(*, promo_code: PromoCode, customer_id: int, order_id: UUID, now: datetime | None = None) -> Redemption:

@@ -1,0 +1,84 @@
+"""Threads gathered before a combiner until as many are there as a test wants, so that they are done together."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from billing import combining
+from billing.combining import Combiner
+from tests.concurrency.racing import PATIENCE_SECONDS
+from tests.concurrency.watching import wait_until
+
+AnyCombiner = Combiner[Any, Any]
+
+
+class Door:
+    """Stands for somebody at work: who asks for the same kind waits until it is opened."""
+
+    def __init__(self, combiner: AnyCombiner, kind: Hashable) -> None:
+        self._combiner = combiner
+        self._kind = kind
+        self._opened = Event()
+
+    def wait_for(self, number: int) -> None:
+        """Looks until so many wait."""
+        wait_until(lambda: waiting_for(self._combiner, self._kind) == number, f"gathering of {number} threads")
+
+    def open(self) -> None:
+        self._opened.set()
+
+    def keep(self) -> None:
+        """Is at work until the door is opened."""
+        self._combiner.do(self._kind, self)
+
+    def stand(self) -> None:
+        assert self._opened.wait(PATIENCE_SECONDS)
+
+
+def waiting_for(combiner: AnyCombiner, kind: Hashable) -> int:
+    """How many threads wait for their turn; -1 where nobody is at work."""
+    waiting = combiner._waiting.get(kind)
+    return -1 if waiting is None else len(waiting)
+
+
+@contextmanager
+def gathering(combiner: AnyCombiner, kind: Hashable) -> Iterator[Door]:
+    """A door before the combiner, closed at first; nobody loses patience before it."""
+    door, alone = Door(combiner, kind), combiner._alone
+
+    def stand_or_do(asked: Any) -> Any:
+        return door.stand() if asked is door else alone(asked)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(combining, "PATIENCE_SECONDS", PATIENCE_SECONDS)
+        patch.setattr(combiner, "_alone", stand_or_do)
+        keeper = Thread(target=door.keep)
+        keeper.start()
+        wait_until(lambda: waiting_for(combiner, kind) == 0, "closing of the door")
+        try:
+            yield door
+        finally:
+            door.open()
+            keeper.join(PATIENCE_SECONDS)
+    assert combiner._waiting == {}
+
+
+@contextmanager
+def batches_of(combiner: AnyCombiner) -> Iterator[list[list[bool]]]:
+    """What is done together meanwhile: for each batch, whether each of those asked was done."""
+    batches: list[list[bool]] = []
+    together = combiner._together
+
+    def do_and_note(asked: Sequence[Any]) -> Any:
+        note: list[bool] = [False] * len(asked)
+        batches.append(note)
+        told = together(asked)
+        note[:] = [each is not None for each in told]
+        return told
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(combiner, "_together", do_and_note)
+        yield batches
