@@ -1,4 +1,4 @@
-"""What every test has: a database of its own process."""
+"""What every test has: a database of its own process, and a process that has priced nothing yet."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
 from tests.database import own_database, restore_pristine
+from tests.factories import forget_prices
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +27,9 @@ def django_db_setup(
         finally:
             with django_db_blocker.unblock():
                 database.__exit__(None, None, None)
+
+
+@pytest.fixture(autouse=True)
+def nothing_priced_before() -> None:
+    """A basket that an earlier test priced would be tried at once, and in vain: the catalog is another."""
+    forget_prices()

@@ -18,6 +18,7 @@ from billing.use_cases.create_organization import create_organization
 from billing.use_cases.ensure_customer import ensure_customer
 from billing.use_cases.post_entry import adjust
 from orders.models import AddOn, App, Bundle, Industry, Plan
+from orders.use_cases import look_at_checkout
 from promos.models import PromoCode
 from promos.use_cases.issue_code import Terms, issue_code
 
@@ -38,6 +39,11 @@ def acting(customer: Customer) -> Actor:
 def give_credit(customer: Customer, amount_minor: int) -> None:
     """Credit that is on the balance for no promo code's sake."""
     adjust(customer_id=customer.pk, amount_minor=amount_minor, why="credit for a test", by=actor())
+
+
+def forget_prices() -> None:
+    """As a process that has just started: the next checkout of any basket looks before it is placed."""
+    look_at_checkout._priced.clear()
 
 
 class UserFactory(DjangoModelFactory[User]):

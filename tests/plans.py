@@ -50,6 +50,8 @@ def plans_made(*, generic: bool = False) -> Iterator[Plans]:
         session = connection.connection
         if generic:
             cursor.execute("SET plan_cache_mode = force_generic_plan")
+        # The pool's session may have done something before.
+        cursor.execute("DISCARD PLANS")
         session.add_notice_handler(note)
         cursor.execute(_WATCH, None)
     try:

@@ -7,6 +7,8 @@ _APP = Path(__file__).parents[1]
 REVERSE = """
 DROP FUNCTION orders_place_order(bigint, uuid, uuid, uuid, jsonb, jsonb, jsonb, jsonb, bigint, text, uuid, text,
   text, text, jsonb, billing_actor, timestamptz);
+DROP FUNCTION orders_write_order(bigint, uuid, uuid, uuid, jsonb, jsonb, jsonb, jsonb, bigint, text, uuid, text,
+  text, text, jsonb, billing_actor, timestamptz);
 """
 
 

@@ -1,4 +1,4 @@
-from .catalog import AddOn, App, Bundle, Industry, Plan
+from .catalog import AddOn, App, Bundle, CatalogVersion, Industry, Plan
 from .event import OutboxEvent
 from .idempotency import IdempotencyKey
 from .order import Order, OrderLine
@@ -9,6 +9,7 @@ __all__ = [
     "App",
     "Break",
     "Bundle",
+    "CatalogVersion",
     "IdempotencyKey",
     "Industry",
     "Order",

@@ -26,6 +26,19 @@ class CatalogItem(models.Model):
         return self.name
 
 
+class CatalogVersion(models.Model):
+    """Which catalog it is that plans, add-ons and apps make up: one row, kept by triggers (see catalog.sql)."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+    version = models.UUIDField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="orders_catalogversion_one_row")]
+
+    def __str__(self) -> str:
+        return str(self.version)
+
+
 class Plan(CatalogItem):
     description = models.TextField(blank=True, default="")
     cpu = models.CharField(max_length=50)

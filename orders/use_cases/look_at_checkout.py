@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -33,6 +33,7 @@ SELECT k.order_id, k.request_hash, k.balance_after_minor, k.session_url,
          OR EXISTS (SELECT FROM promos_promocounter n WHERE n.promo_code_id = p.id AND n.used < n.quota),
        EXISTS (SELECT FROM promos_redemption r WHERE r.promo_code_id = p.id AND r.customer_id = c.id
                   AND r.status IN ('reserved', 'confirmed')),
+       (SELECT version FROM orders_catalogversion),
        {", ".join(f"p.{name}" for name in _CODE_FIELDS)}
   FROM (SELECT) AS one
   LEFT JOIN billing_customer c ON c.user_id = %(user_id)s
@@ -43,6 +44,23 @@ SELECT k.order_id, k.request_hash, k.balance_after_minor, k.session_url,
                       WHERE customer_id = c.id AND key = %(key)s AND expires_at > %(now)s LIMIT 1) k ON true
   LEFT JOIN promos_promocode p ON p.code = %(code)s
 """  # noqa: S608 - the names of our own columns
+
+
+class Priced(NamedTuple):
+    """A basket, and the version of the catalog that it was priced by."""
+
+    basket: Basket
+    catalog: UUID
+
+
+# What was priced last, for who asks for the same. Whether the catalog is still that one the database knows.
+_priced: dict[References, Priced] = {}
+_MOST_PRICED = 1_000
+
+
+def priced_before(request: Request) -> Priced | None:
+    """What the request names, as it was priced when it was last asked for. No query."""
+    return _priced.get(_references(request))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +84,7 @@ class Look:
     _customer_id: int | None
     _subdomain: str
     _offers: Sequence[Offer]
+    _catalog: UUID | None
     _promo_code: PromoCode | None
     _places_free: bool
     _redeemed: bool
@@ -82,7 +101,13 @@ class Look:
 
     def basket(self) -> Basket:
         """What is asked for, at the prices of now. Raises: UnknownPlan, UnknownApp, UnknownAddOn."""
-        return price_basket(_references(self.request), self._offers)
+        references = _references(self.request)
+        basket = price_basket(references, self._offers)
+        if self._catalog is not None:
+            if len(_priced) >= _MOST_PRICED:
+                _priced.clear()
+            _priced[references] = Priced(basket, self._catalog)
+        return basket
 
     def promo_code(self) -> PromoCode | None:
         """The code, where one is named and nothing that can be seen stands against it. Raises: a PromoProblem."""
@@ -107,7 +132,7 @@ def look_at_checkout(*, request: Request, user_id: str, now: datetime) -> Look:
         )
         row: tuple[Any, ...] = cursor.fetchone()
     order_id, request_hash, balance_minor, session_url, customer_id, subdomain, live, plan_id, addon_ids = row[:9]
-    offers, places_free, redeemed, *code = row[9:]
+    offers, places_free, redeemed, catalog, *code = row[9:]
     return Look(
         request=request,
         now=now,
@@ -122,6 +147,7 @@ def look_at_checkout(*, request: Request, user_id: str, now: datetime) -> Look:
         _customer_id=customer_id,
         _subdomain=subdomain or "",
         _offers=[Offer(kind, UUID(item), *rest) for kind, item, *rest in json.loads(offers or "[]")],
+        _catalog=catalog,
         _promo_code=PromoCode.from_db(connection.alias, _CODE_FIELDS, code) if code[0] else None,
         _places_free=bool(places_free),
         _redeemed=redeemed,

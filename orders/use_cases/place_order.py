@@ -1,5 +1,8 @@
 """A checkout. Decided here, written by one statement: see place_order.sql for the transaction.
 
+0. A basket that was priced before is tried at once: one statement (place_together.sql) makes sure that the catalog is
+   the one it was priced by, and does step 2 for everybody in this process who asks at the same moment with the same
+   code. Whom it does not serve, for whatever reason, begins with step 1; so does a basket that is new.
 1. One statement reads all that needs no lock (look_at_checkout.py); the basket is priced and checked. Nothing is
    written.
 2. One statement writes order, redemption, ledger entries, subscription, invoice, event and job, claims the
@@ -10,65 +13,37 @@ Where credit does not cover the total the statement is refused as a whole: a vou
 that is not made. With a card processor configured the rest is then asked of it: see open_payment.py.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from functools import partial
-from uuid import UUID
 
-import simplejson
-from django.db import OperationalError, connection
+from django.db import connection
 from django.utils import timezone
-from psycopg import errors as postgres
 from psycopg.types.json import Jsonb
 
 from billing.actor import Actor
-from billing.errors import Busy, DomainError, InsufficientCredit, refused_by
+from billing.errors import Busy, DomainError, InsufficientCredit
 from orders.errors import (
     AlreadySubscribed,
     IdempotencyMismatch,
     OrderStale,
     PaymentOpen,
     PaymentProcessorNotConfigured,
-    RequestInProgress,
 )
 from orders.gateway import is_configured
 from orders.models import Order
 from orders.models.basket import Basket, Request
 from orders.queries import find_open_order, find_organization
-from orders.use_cases.describe_order import order_placed_data
 from orders.use_cases.look_at_checkout import Look, look_at_checkout
 from orders.use_cases.open_payment import Opened, open_payment
+from orders.use_cases.place_at_once import Placed, exact_json, place_at_once, told_by_t1, written
 from orders.use_cases.resolve_payment import resolve_open_payment, resume_request
 from promos.errors import PromoAlreadyRedeemed, PromoChanged
 from promos.models import PromoCode
-from promos.use_cases.redeem_code import REFUSALS as PROMO_REFUSALS
 
 __all__ = ["Placed", "Request", "place_order"]
 
-_REFUSALS: dict[str, type[DomainError]] = {
-    **PROMO_REFUSALS,
-    "orders_place_order_stale": OrderStale,
-    "billing_subscription_one_live_per_organization": OrderStale,
-    "orders_idempotencykey_same_request": IdempotencyMismatch,
-    "orders_idempotencykey_answered": OrderStale,
-    "orders_order_one_open_per_organization": PaymentOpen,
-    "billing_account_balance_covers_held": InsufficientCredit,
-}
-
-_exact_json = partial(simplejson.dumps, use_decimal=True)
-
 # How often a checkout looks again after the state moved under it, before it says that it is busy.
 _LOOKS = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """A completed order, or one that waits for a payment at `session_url`; the customer's balance after it."""
-
-    order_id: UUID
-    balance_minor: int
-    replayed: bool
-    session_url: str = ""
 
 
 def place_order(*, request: Request, by: Actor, now: datetime | None = None) -> Placed:
@@ -82,6 +57,9 @@ def place_order(*, request: Request, by: Actor, now: datetime | None = None) -> 
     stored. A twin that is still in flight is waited for.
     """
     moment = now or timezone.now()
+    at_once = place_at_once(request, by=by, now=moment)
+    if at_once is not None:
+        return at_once
     asked = request
     for _ in range(_LOOKS):
         look = look_at_checkout(request=asked, user_id=by.user_id, now=moment)
@@ -172,49 +150,22 @@ def _attempt(look: Look, *, by: Actor) -> Placed:
 
 
 def _write(look: Look, *, basket: Basket, customer_id: int, promo_code: PromoCode | None, by: Actor) -> Placed:
-    request = look.request
-    event = order_placed_data(
-        basket=basket,
-        user_id=by.user_id,
-        tenant_id=request.tenant_id,
-        subdomain=look.subdomain,
-        status=Order.Status.COMPLETED,
-    )
+    asked = written(look.request, basket=basket, subdomain=look.subdomain, by=by, now=look.now)
     params = {
+        **asked,
+        **{name: Jsonb(asked[name], dumps=exact_json) for name in _DOCUMENTS},
         "customer": customer_id,
-        "organization": request.tenant_id,
         "replaces": look.subscribed.id if look.subscribed else None,
-        "plan": basket.plan.item_id,
-        "apps": Jsonb(basket.apps),
-        "addons": Jsonb(basket.addons),
-        "addon_ids": Jsonb(basket.addon_ids),
-        "lines": Jsonb([line.as_json() for line in basket.lines]),
-        "total": basket.total_minor,
-        "currency": event["currency"],
         "promo": promo_code.id if promo_code else None,
         "promo_text": promo_code.code if promo_code else None,
-        "key": request.idempotency_key or None,
-        "hash": request.fingerprint or None,
-        "event": Jsonb(event, dumps=_exact_json),
-        "actor": by.user_id,
-        "role": by.role,
-        "channel": by.channel,
-        "address": by.address,
-        "now": look.now,
     }
-    try:
-        with refused_by(_REFUSALS), connection.cursor() as cursor:
-            cursor.execute(_PLACE_ORDER, params)
-            order_id, balance_minor, replayed = cursor.fetchone()
-    except OperationalError as error:
-        if isinstance(error.__cause__, postgres.LockNotAvailable):
-            raise (RequestInProgress if request.idempotency_key else Busy)(retry_after=1) from error
-        if isinstance(error.__cause__, postgres.DeadlockDetected):
-            raise OrderStale from error
-        raise
+    with told_by_t1(key=look.request.idempotency_key), connection.cursor() as cursor:
+        cursor.execute(_PLACE_ORDER, params)
+        order_id, balance_minor, replayed = cursor.fetchone()
     return Placed(order_id=order_id, balance_minor=balance_minor, replayed=replayed)
 
 
+_DOCUMENTS = ("apps", "addons", "addon_ids", "lines", "event")
 _PLACE_ORDER = """
 SELECT placed_order, balance, replayed FROM orders_place_order(
   %(customer)s::bigint, %(organization)s::uuid, %(replaces)s::uuid, %(plan)s::uuid, %(apps)s, %(addons)s,

@@ -1,5 +1,5 @@
 -- T1 of a checkout that credit covers: everything in one statement, so in one transaction and one round trip.
--- Installed by migration orders/0008, called by place_order.py, which decided all there is to decide: prices,
+-- Installed by migration orders/0011, called by place_order.py, which decided all there is to decide: prices,
 -- eligibility, what to say. Here is only what must be true under the locks, and the writes.
 --
 -- Locks, in the service's order: the account, the code's advisory lock (shared), the code's counter as the very
@@ -12,25 +12,28 @@
 --   orders_order_one_open_per_organization  an open payment of the organization must be resolved first
 --   billing_account_balance_covers_held     the credit does not cover the total
 --   promos_promocode_redeemable, promos_redemption_once_per_customer, promos_promocode_exhausted
-CREATE OR REPLACE FUNCTION orders_place_order(
+
+-- All of it but the claim of the code's place, which whoever calls it makes his last statement; `counters` is what
+-- promos_claim_or_refuse wants to know.
+CREATE OR REPLACE FUNCTION orders_write_order(
   customer bigint, organization uuid, replaces uuid,           -- the live subscription that the caller saw
   plan uuid, apps jsonb, addons jsonb, addon_ids jsonb, lines jsonb,
   total bigint, currency text, promo uuid, promo_text text,
   key text, hash text, event_data jsonb, by_actor billing_actor, as_of timestamptz,
-  OUT placed_order uuid, OUT balance bigint, OUT replayed boolean
+  OUT placed_order uuid, OUT balance bigint, OUT replayed boolean, OUT counters bigint
 ) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
-  counters bigint := 0;
   subscription uuid;
   ended_at_stripe text;
   earlier record;
 BEGIN
   replayed := false;
+  counters := 0;
   -- Races with every other checkout, grant and spend of this customer; a twin with the same key waits here too.
   PERFORM FROM billing_account WHERE customer_id = customer FOR NO KEY UPDATE;
   IF key IS NOT NULL THEN
     SELECT request_hash, order_id, balance_after_minor, session_url INTO earlier FROM orders_idempotencykey k
-     WHERE k.customer_id = customer AND k.key = orders_place_order.key AND k.expires_at > as_of;
+     WHERE k.customer_id = customer AND k.key = orders_write_order.key AND k.expires_at > as_of;
     IF FOUND THEN
       IF earlier.request_hash <> hash THEN
         RAISE check_violation USING CONSTRAINT = 'orders_idempotencykey_same_request',
@@ -52,7 +55,7 @@ BEGIN
       MESSAGE = 'an open payment must be resolved first';
   END IF;
   UPDATE billing_organization o
-     SET plan_id = plan, apps = orders_place_order.apps, addons = orders_place_order.addons,
+     SET plan_id = plan, apps = orders_write_order.apps, addons = orders_write_order.addons,
          status = CASE o.status WHEN 'pending' THEN 'provisioning' WHEN 'suspended' THEN 'active' ELSE o.status END
    WHERE o.id = organization AND o.customer_id = customer AND o.status <> 'deleted';
   IF NOT FOUND THEN
@@ -62,7 +65,7 @@ BEGIN
                             currency, status, promo_code_id, promo_code, placed_by, placed_by_role, channel,
                             address, created_at, completed_at)
   VALUES (customer, organization, plan, apps, addons, total, total,
-          orders_place_order.currency, 'completed', promo, coalesce(promo_text, ''), by_actor.user_id, by_actor.role,
+          orders_write_order.currency, 'completed', promo, coalesce(promo_text, ''), by_actor.user_id, by_actor.role,
           by_actor.channel, by_actor.address, as_of, as_of)
   RETURNING id INTO placed_order;
   INSERT INTO orders_orderline (order_id, position, kind, item_id, slug, name, price_minor)
@@ -84,12 +87,12 @@ BEGIN
   END IF;
   INSERT INTO billing_subscription (customer_id, organization_id, order_id, plan_id, addon_ids, amount_minor, currency,
                                     status, paid_by, current_period_start, current_period_end)
-  VALUES (customer, organization, placed_order, plan, orders_place_order.addon_ids, total, orders_place_order.currency,
+  VALUES (customer, organization, placed_order, plan, orders_write_order.addon_ids, total, orders_write_order.currency,
           'active', 'credit', as_of, as_of + interval '1 month')
   RETURNING id INTO subscription;
   INSERT INTO billing_invoice (customer_id, organization_id, subscription_id, order_id, amount_minor, currency, status,
                                period_start, period_end)
-  VALUES (customer, organization, subscription, placed_order, total, orders_place_order.currency, 'paid',
+  VALUES (customer, organization, subscription, placed_order, total, orders_write_order.currency, 'paid',
           as_of, as_of + interval '1 month');
 
   INSERT INTO orders_outboxevent (type, topic, source, tenant_id, order_id, data, metadata, created_at)
@@ -123,6 +126,22 @@ BEGIN
        SET request_hash = excluded.request_hash, order_id = excluded.order_id, created_at = excluded.created_at,
            balance_after_minor = excluded.balance_after_minor, session_url = '', expires_at = excluded.expires_at;
   END IF;
+END $$;
+
+-- The order of one customer.
+CREATE OR REPLACE FUNCTION orders_place_order(
+  customer bigint, organization uuid, replaces uuid, plan uuid, apps jsonb, addons jsonb, addon_ids jsonb, lines jsonb,
+  total bigint, currency text, promo uuid, promo_text text,
+  key text, hash text, event_data jsonb, by_actor billing_actor, as_of timestamptz,
+  OUT placed_order uuid, OUT balance bigint, OUT replayed boolean
+) LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  counters bigint;
+BEGIN
+  SELECT written.placed_order, written.balance, written.replayed, written.counters
+    INTO placed_order, balance, replayed, counters
+    FROM orders_write_order(customer, organization, replaces, plan, apps, addons, addon_ids, lines, total, currency,
+                            promo, promo_text, key, hash, event_data, by_actor, as_of) AS written;
   -- Last, so that a hot code's row is locked for this statement and the commit only.
   PERFORM promos_claim_or_refuse(promo, counters);
 END $$;

@@ -79,10 +79,10 @@ def test_sixty_four_checkouts_with_credit_for_one_make_one_order() -> None:
 
 
 def test_control_a_balance_checked_before_the_lock_is_overspent() -> None:
-    unlocked = with_text_replaced(definition_of("orders_place_order"), LOCK_ACCOUNT, CHECK_WITHOUT_LOCK)
+    unlocked = with_text_replaced(definition_of("orders_write_order"), LOCK_ACCOUNT, CHECK_WITHOUT_LOCK)
     with (
         constraint_dropped("billing_account", "billing_account_balance_covers_held"),
-        function_replaced("orders_place_order", unlocked),
+        function_replaced("orders_write_order", unlocked),
         other_connection() as gatekeeper,
         Crew(16) as crew,
     ):

@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from billing.models import Customer
-from tests.factories import PromoCodeFactory, give_credit
+from tests.factories import PromoCodeFactory, forget_prices, give_credit
 
 from .calling import Answer, Caller, by_session
 from .conftest import Checkout
@@ -13,8 +13,9 @@ from .endpoints import ENDPOINTS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# One reads all that a checkout decides by, one writes all of it.
+# One reads all that a checkout decides by, one writes all of it; a basket that was priced before is tried at once.
 CHECKOUT = 2
+AT_ONCE = 1
 
 
 def counted(answer_of: object, *args: object, **given: object) -> tuple[Answer, list[str]]:
@@ -31,13 +32,31 @@ def test_a_credit_only_checkout_with_voucher_and_key(checkout: Checkout, hot: bo
     assert answer.status == 200
     assert len(statements) == CHECKOUT
     answer, statements = counted(checkout, "a-key", **order)
+    assert (answer.status, len(statements)) == (200, AT_ONCE + 1)
+    forget_prices()
+    answer, statements = counted(checkout, "a-key", **order)
     assert (answer.status, len(statements)) == (200, 1)
+
+
+@pytest.mark.parametrize("hot", [False, True])
+def test_that_of_the_second_customer_with_the_same_basket(
+    checkout: Checkout, bob: Caller, bobs: str, hot: bool
+) -> None:
+    PromoCodeFactory.create(code="GIFT", credit_minor=50_000, max_redemptions=50, hot=hot)
+    order = {"plan_id": "m", "promo_code": "GIFT", "apps": ["wordpress"], "addons": ["backup", "waf"]}
+    assert checkout("a-key", **order).status == 200
+    answer, statements = counted(bob.post, "billing/checkout", {"tenant_id": bobs, **order}, Idempotency_Key="a-key")
+    assert (answer.status, len(statements)) == (200, AT_ONCE)
+    assert statements[0].startswith("SELECT place, placed_order, balance, replayed FROM orders_place_together(")
 
 
 def test_checkouts_of_less(checkout: Checkout, ada: Caller, acme: str) -> None:
     give_credit(Customer.objects.get(), 50_000)
     answer, statements = counted(checkout)
     assert (answer.status, len(statements)) == (200, CHECKOUT)
+    answer, statements = counted(checkout)
+    assert (answer.code, len(statements)) == ("already_subscribed", AT_ONCE + 1)
+    forget_prices()
     answer, statements = counted(checkout)
     assert (answer.code, len(statements)) == ("already_subscribed", 1)
     answer, statements = counted(checkout, plan_id="nope")
@@ -52,6 +71,10 @@ def test_a_refused_checkout_with_voucher_and_key(checkout: Checkout, acme: str) 
     assert answer.status == 503
     # Two more than a success: whether a card could pay, and, after the refusal, whether a twin was faster.
     assert len(statements) == CHECKOUT + 2
+    assert not [each for each in statements if each.startswith(("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT"))]
+    answer, statements = counted(checkout, "a-key", plan_id="xl", promo_code="GIFT")
+    assert answer.status == 503
+    assert len(statements) == AT_ONCE + CHECKOUT + 2
     assert not [each for each in statements if each.startswith(("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT"))]
 
 

@@ -1,8 +1,8 @@
 """Every place between two statements of a PL/pgSQL function, and the function with a failure put there.
 
 A boundary is at the start of each block and after each statement, but not after one that leaves the function or
-block (RETURN, RAISE, a LOOP that only RETURN ends): nothing comes after it, and the failure before it is the one
-at the boundary before.
+block (RETURN, RAISE, the end of a LOOP that only RETURN ends): nothing comes after it, and the failure before it is
+the one at the boundary before. RETURN NEXT and RETURN QUERY leave nothing.
 """
 
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 SQLSTATE = "XX000"
 
 _FUNCTION = re.compile(
-    r"^CREATE OR REPLACE FUNCTION (?P<name>\w+)\s*\((?:(?!\nCREATE ).)*?LANGUAGE plpgsql(?: SET \w+ = \w+)? AS \$\$"
+    r"^CREATE OR REPLACE FUNCTION (?P<name>\w+)\s*\((?:(?!\nCREATE ).)*?LANGUAGE plpgsql(?: SET \w+ = \w+)* AS \$\$"
     r"(?P<body>.*?)\$\$;",
     re.DOTALL | re.MULTILINE,
 )
@@ -21,6 +21,7 @@ _FUNCTION = re.compile(
 _TOKEN = re.compile(r"--[^\n]*|'(?:[^']|'')*'|\w+|\S")
 _BLOCK_STARTS = {"begin", "then", "else", "loop"}
 _LEAVING = {"return", "raise"}
+_STAYING = {"next", "query"}
 _NAMED_BY_WORDS = 5
 
 
@@ -88,16 +89,21 @@ def _places(definition: str, body_at: int) -> Iterator[tuple[str, int, bool, boo
     words: list[str] = []
     open_cases = 0  # their THEN, ELSE and END are no block's
     declared = False
+    endless: list[bool] = []  # of the loops around
     for token in _TOKEN.finditer(definition, body_at, definition.rindex("$$")):
         word = token[0].lower()
         declared = declared or word == "begin"
         if word.startswith("--") or not declared:
             continue
         if word == ";":
-            leaves = words[0] in _LEAVING or words[:2] == ["end", "loop"]
+            leaves = words[0] in _LEAVING and _STAYING.isdisjoint(words[1:2])
+            if words[:2] == ["end", "loop"]:
+                leaves = endless.pop()
             yield _named("after", words), token.end(), words[0] != "end", leaves
             words = []
         elif word in _BLOCK_STARTS and words != ["end"] and not open_cases:
+            if word == "loop":
+                endless.append(not words)
             yield _named("in", [*words, word]), token.end(), False, False
             words = []
         else:

@@ -40,6 +40,7 @@ FUNCTIONS: Mapping[str, Function] = {
 }
 OF_A_CHECKOUT = (
     "orders_place_order",
+    "orders_write_order",
     "promos_open_redemption",
     "promos_claim_or_refuse",
     "promos_claim_place",
@@ -186,11 +187,11 @@ def test_control_a_failure_that_is_swallowed_is_seen() -> None:
     """Were an error inside the transaction caught and passed over, the order would be there without its event."""
     scenario = ordinary_code()
     written = "  INSERT INTO orders_outboxevent"
-    true_definition = definition_of("orders_place_order")
+    true_definition = definition_of("orders_write_order")
     swallowed = true_definition.replace(
         written, f"  BEGIN RAISE SQLSTATE 'XX000'; EXCEPTION WHEN OTHERS THEN RETURN; END;\n{written}"
     )
     assert swallowed != true_definition
-    with installed({"orders_place_order": swallowed}):
+    with installed({"orders_write_order": swallowed}):
         played = play(scenario)
     assert played.after != played.before

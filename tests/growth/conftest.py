@@ -25,6 +25,7 @@ SMALL = {
     "django_session",
     "orders_addon",
     "orders_app",
+    "orders_catalogversion",
     "orders_plan",
 }
 

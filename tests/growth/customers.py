@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from itertools import count
 
 from django.db import connection
+from django.utils import timezone
 
 from billing.models import Customer, Organization
 from orders.use_cases.place_order import Placed, Request, place_order
 from promos.models import Redemption
+from promos.use_cases import redeem_code
 from promos.use_cases.redeem_code import redeem
 from tests.factories import OrganizationFactory, acting
 
@@ -40,6 +42,17 @@ def buy(customer: Customer, *, code: str = "GIFT") -> Placed:
         fingerprint="f" * 64,
     )
     return place_order(request=request, by=acting(customer))
+
+
+def use_together(customers: list[Customer], code: str) -> list[Redemption | None]:
+    """As customers do who redeem the code at the same moment."""
+    now = timezone.now()
+    return redeem_code._redeem_together(
+        [
+            redeem_code._Asked(code=code, user_id=each.user_id, email="", by=acting(each), now=now)
+            for each in customers
+        ]
+    )
 
 
 def use(customer: Customer, code: str) -> Redemption:

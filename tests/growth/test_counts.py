@@ -1,11 +1,14 @@
 """What a checkout and a redemption cost the database: rows written, exactly, and rows read, of how many ever."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from django.db import connection
 
 from billing.models import Customer
+from promos.models.promo_code import HOT_COUNTERS
+from tests.factories import forget_prices
 from tests.grown import Connection, grow
 
 from .conftest import CODES, ENTRIES, make_shop
@@ -16,6 +19,8 @@ WRITTEN = "n_tup_ins + n_tup_upd + n_tup_del"
 READ = "seq_tup_read + coalesce(idx_tup_fetch, 0)"
 # Of one table: a foreign key is looked at once for each row that has it, and a row that is updated once more.
 MOST_READ = 12
+# A checkout at once adds up what is free of a hot code, then finds a counter with room and takes a place of it.
+SUMMED = {"promos_promocounter": HOT_COUNTERS + 2}
 
 REDEMPTION = {"billing_account": 1, "billing_ledgerentry": 1, "promos_redemption": 1}
 CHECKOUT = {
@@ -51,17 +56,23 @@ def direct(request: pytest.FixtureRequest, empty_database: Connection) -> Connec
         empty_database.execute("SELECT pristine.restore()")
         grow(empty_database, entries=request.param, codes=CODES)
     make_shop()
-    _customers[:] = newcomers(2 * len(ACTS))
+    _customers[:] = newcomers(4 * len(ACTS))
     return empty_database
 
 
 @pytest.mark.parametrize("name", ACTS)
 def test_rows_written_and_read(direct: Connection, name: str) -> None:
+    """As by a process that has just started, and then again: a checkout of the same basket is placed at once.
+
+    What is read is counted afterwards: a session's first plan of a statement reads the ends of indexes too.
+    """
     act, written = ACTS[name]
-    first, second = _customers.pop(), _customers.pop()
-    assert _cost(direct, WRITTEN, lambda: act(first)) == written
-    read = _cost(direct, READ, lambda: act(second))
-    assert {table: number for table, number in read.items() if number > MOST_READ} == {}
+    much = SUMMED if name == "checkout, hot code" else {}
+    assert [_cost(direct, WRITTEN, partial(act, _customers.pop())) for _ in range(2)] == [written, written]
+    forget_prices()
+    first, again = [_cost(direct, READ, partial(act, _customers.pop())) for _ in range(2)]
+    assert {table: number for table, number in first.items() if number > MOST_READ} == {}
+    assert {table: number for table, number in again.items() if number > MOST_READ} == much
 
 
 def _cost(direct: Connection, figure: str, act: Callable[[], object]) -> Cost:

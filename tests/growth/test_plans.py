@@ -26,7 +26,7 @@ from tests.factories import actor as staff
 from tests.plans import plans_made
 
 from .conftest import SMALL
-from .customers import buy, somebody, use
+from .customers import buy, somebody, use, use_together
 
 pytestmark = pytest.mark.usefixtures("grown")
 
@@ -69,6 +69,10 @@ def _replay() -> None:
     assert buy(customer).order_id == buy(customer).order_id
 
 
+def _use_together(code: str) -> None:
+    assert None not in use_together([somebody() for _ in range(3)], code)
+
+
 def _preview() -> None:
     answer = by_token("customer", "c-3").post("billing/vouchers/redeem-preview", {"code": "GROWN-9"})
     assert answer.status == 200, answer.content
@@ -88,6 +92,7 @@ CHECKOUT = {
     "promos_redemption_once_per_customer",
 }
 COUNTER = "promos_promocounter_promo_code_id_c2658b8e"
+AT_ONCE = CHECKOUT - {COUNTER} | {"orders_catalogversion_pkey"}
 REDEMPTION = {
     "billing_account_pkey",
     "billing_customer_user_id_key",
@@ -95,14 +100,27 @@ REDEMPTION = {
     "promos_promocode_pkey",
     COUNTER,
 }
+TOGETHER = REDEMPTION - {COUNTER} | {"promos_redemption_once_per_customer"}
 ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
     "a checkout": (lambda: buy(somebody()), CHECKOUT),
     "a checkout, hot code": (lambda: buy(somebody(), code="HOT"), CHECKOUT),
     "a checkout, uncapped code": (lambda: buy(somebody(), code="OPEN"), CHECKOUT),
+    "a checkout at once": (lambda: buy(somebody()), AT_ONCE | {COUNTER}),
+    "a checkout at once, hot code": (
+        lambda: buy(somebody(), code="HOT"),
+        AT_ONCE | {COUNTER, "promos_promocounter_pkey"},
+    ),
+    "a checkout at once, uncapped code": (lambda: buy(somebody(), code="OPEN"), AT_ONCE),
     "a replay": (_replay, {"orders_idempotencykey_once"}),
     "a redemption": (lambda: use(somebody(), "GIFT"), REDEMPTION),
     "a redemption, hot code": (lambda: use(somebody(), "HOT"), REDEMPTION | {"promos_promocounter_pkey"}),
     "a redemption, uncapped code": (lambda: use(somebody(), "OPEN"), REDEMPTION - {COUNTER}),
+    "redemptions together": (lambda: _use_together("GIFT"), TOGETHER | {COUNTER}),
+    "redemptions together, hot code": (
+        lambda: _use_together("HOT"),
+        TOGETHER | {COUNTER, "promos_promocounter_pkey"},
+    ),
+    "redemptions together, uncapped code": (lambda: _use_together("OPEN"), TOGETHER),
     "reserved, confirmed, released": (
         _release,
         {"promos_redemption_pkey", "billing_ledgerentry_one_grant_per_redemption", "promos_promocounter_pkey"},
@@ -159,18 +177,28 @@ ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
 }
 
 
+def _prepare(name: str) -> None:
+    """Only a basket that was priced before is bought at once."""
+    if "at once" in name:
+        buy(somebody())
+
+
 @pytest.mark.parametrize("name", ACTS)
 def test_what_is_done_often_reads_by_index(name: str) -> None:
     act, by_index = ACTS[name]
+    _prepare(name)
     with plans_made() as made:
         act()
     assert made.sequential <= SMALL
     assert by_index <= made.indexes
 
 
-@pytest.mark.parametrize("name", [name for name in ACTS if name.startswith(("a checkout", "a redemption"))])
+@pytest.mark.parametrize(
+    "name", [name for name in ACTS if name.startswith(("a checkout", "a redemption", "redemptions"))]
+)
 def test_so_do_the_plans_that_a_session_keeps(name: str) -> None:
     act, by_index = ACTS[name]
+    _prepare(name)
     with plans_made(generic=True) as made:
         act()
     assert made.sequential <= SMALL

@@ -2,21 +2,25 @@
 
 import pytest
 
-from tests.factories import OrganizationFactory
+from tests.factories import OrganizationFactory, forget_prices
 from tests.grown import Connection
 from tests.plans import plans_made
 
 from .conftest import SMALL, make_shop
-from .customers import buy, somebody, use
+from .customers import buy, somebody, use, use_together
 
 # Entry points and triggers: what they call is planned inside of them.
 STEADY = {
     "billing_apply_hold",
     "billing_post_entry",
     "orders_place_order",
+    "orders_place_together",
+    "orders_write_order",
     "promos_check_redemption",
     "promos_claim_place",
+    "promos_claim_together",
     "promos_redeem_code",
+    "promos_redeem_together",
     "promos_return_place",
 }
 # Whose first statistics come when there is something to gather.
@@ -42,6 +46,10 @@ GROWING = {
 def everything() -> None:
     for code in ("GIFT", "HOT", "OPEN"):
         use(somebody(), code)
+        assert None not in use_together([somebody(), somebody()], code)
+        forget_prices()
+        buy(somebody(), code=code)
+        # The same basket again: at once.
         buy(somebody(), code=code)
 
 
@@ -49,7 +57,7 @@ def everything() -> None:
 def young(empty_database: Connection) -> Connection:
     """A handful of customers with an organization, and no statistics of anything."""
     make_shop()
-    for number in range(1, 40):
+    for number in range(1, 4 * 15 + 1):
         OrganizationFactory.create(customer__user_id=f"c-{number}")
     return empty_database
 

@@ -58,7 +58,7 @@ def form_on(client: Client, item: CatalogItem, **changed: str) -> dict[str, Any]
 
 
 def test_adds_a_plan(client: Client, sara: User) -> None:
-    with only_changes("orders_plan", "billing_auditentry"):
+    with only_changes("orders_plan", "orders_catalogversion", "billing_auditentry"):
         client.post(adding("plan"), PLAN)
     plan = Plan.objects.get()
     assert (plan.name, plan.slug, plan.price_minor, plan.features) == ("Medium", "m", 9_500, ["Backups", "Support"])

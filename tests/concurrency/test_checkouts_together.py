@@ -1,0 +1,451 @@
+"""Who checks out with one code at the same moment is served together: each order exact, at today's price."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from uuid import uuid4
+
+import pytest
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from billing.errors import Busy
+from billing.models import Account, LedgerEntry, Organization, Subscription
+from billing.use_cases.verify_ledger import verify_ledger
+from orders.errors import AlreadySubscribed, PaymentProcessorNotConfigured, RequestInProgress
+from orders.models import CatalogVersion, Order, OutboxEvent, Plan
+from orders.use_cases.look_at_checkout import look_at_checkout
+from orders.use_cases.place_at_once import Placed, _placing
+from orders.use_cases.place_order import Request, place_order
+from promos.errors import PromoAlreadyRedeemed, PromoExhausted
+from promos.models import PromoCode, Redemption
+from promos.use_cases.issue_code import Terms, issue_code
+from promos.use_cases.redeem_code import redeem, release
+from promos.use_cases.redeem_many import redeem_many
+from promos.use_cases.verify_redemptions import verify_redemptions
+from tests.concurrency.altering import definition_of, function_replaced, with_text_replaced
+from tests.concurrency.counting import times_redeemed
+from tests.concurrency.gathering import Door, batches_of, gathering
+from tests.concurrency.racing import Crew, Race
+from tests.concurrency.test_together import (
+    HELD_COUNTERS,
+    any_code,
+    cut_who_waits,
+    deadlocks,
+    either_code,
+    held,
+    telling,
+)
+from tests.concurrency.watching import other_connection, wait_for_waiters, wait_until
+from tests.factories import OrganizationFactory, PlanFactory, PromoCodeFactory, acting, actor, give_credit
+from tests.snapshot import nothing_changes
+
+THREADS = 16
+CREDIT_MINOR = 10_000
+PRICE_MINOR = 9_000
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def request_of(organization: Organization, plan: Plan, code: str = "", *, key: str = "") -> Request:
+    return Request(
+        tenant_id=organization.id,
+        plan=plan.slug,
+        promo_code=code,
+        idempotency_key=key,
+        fingerprint="body" if key else "",
+    )
+
+
+def buy(organization: Organization, plan: Plan, code: str = "", *, key: str = "") -> Placed:
+    return place_order(request=request_of(organization, plan, code, key=key), by=acting(organization.customer))
+
+
+def priced_plans(*prices_minor: int) -> list[Plan]:
+    """Plans that somebody has asked for already, so that checkouts are tried at once."""
+    plans = [PlanFactory.create(price_minor=price_minor) for price_minor in prices_minor]
+    for plan in plans:
+        request = Request(tenant_id=uuid4(), plan=plan.slug)
+        look_at_checkout(request=request, user_id="", now=timezone.now()).basket()
+    return plans
+
+
+def priced_plan() -> Plan:
+    [plan] = priced_plans(PRICE_MINOR)
+    return plan
+
+
+def kind_of(code: str) -> tuple[str, object]:
+    return code, CatalogVersion.objects.get().version
+
+
+Calls = Sequence[Callable[[], Placed]]
+
+
+@contextmanager
+def gathered(code: str, calls: Calls) -> Iterator[tuple[Door, Race[Placed]]]:
+    """All of the calls wait behind a door."""
+    with Crew(len(calls)) as crew, gathering(_placing, kind_of(code)) as door:
+        under_way = crew.start(calls)
+        door.wait_for(len(calls))
+        yield door, under_way
+        door.open()
+        under_way.finish()
+
+
+def assert_orders(organizations: Sequence[Organization], outcomes: Sequence[object]) -> None:
+    """Whoever was told of an order has it, once, with all that belongs to it; the others have nothing."""
+    for organization, told in zip(organizations, outcomes, strict=True):
+        account = Account.objects.get(customer=organization.customer)
+        if not isinstance(told, Placed):
+            assert not Order.objects.filter(organization=organization).exists()
+            assert not OutboxEvent.objects.filter(tenant_id=organization.id).exists()
+            assert not Subscription.objects.filter(organization=organization).exists()
+            continue
+        order = Order.objects.get(organization=organization)
+        assert (order.id, order.status, order.placed_by) == (
+            told.order_id,
+            "completed",
+            organization.customer.user_id,
+        )
+        assert (account.balance_minor, account.held_minor) == (told.balance_minor, 0)
+        spend = LedgerEntry.objects.get(order_id=order.id, kind="spend")
+        assert (spend.account_id, spend.amount_minor) == (organization.customer.pk, -order.total_minor)
+        assert sum(order.lines.values_list("price_minor", flat=True)) == order.total_minor
+        assert Subscription.objects.get(organization=organization).order_id == order.id
+        event = OutboxEvent.objects.get(tenant_id=organization.id)
+        assert (event.order_id, event.data["id"], event.data["subdomain"]) == (
+            order.id,
+            str(order.id),
+            organization.slug,
+        )
+        assert Organization.objects.get(id=organization.id).status == "provisioning"
+    assert verify_ledger().sound
+    assert verify_redemptions() is None
+
+
+def assert_code(promo_code: PromoCode, number: int) -> None:
+    redemptions = Redemption.objects.filter(promo_code=promo_code, status="confirmed")
+    orders = Order.objects.filter(promo_code_id=promo_code.id)
+    assert {redemption.order_id for redemption in redemptions} == {order.id for order in orders}
+    assert orders.count() == number
+    assert redemptions.count() == times_redeemed(promo_code) == number
+
+
+@any_code
+def test_checkouts_of_one_moment_are_exactly_as_many_as_there_are_places(cap: int, hot: bool) -> None:
+    plan, due = priced_plan(), min(cap or 24, 24)
+    with Crew(24) as crew, batches_of(_placing) as batches:
+        for _ in range(2):
+            promo_code = PromoCodeFactory.create(max_redemptions=cap, hot=hot)
+            organizations = OrganizationFactory.create_batch(24)
+            outcome = crew.race([partial(buy, organization, plan, promo_code.code) for organization in organizations])
+            assert len(outcome.values) == due
+            assert outcome.refusals == ({PromoExhausted: 24 - due} if due < 24 else {})
+            assert {placed.balance_minor for placed in outcome.values} == {CREDIT_MINOR - PRICE_MINOR}
+            assert_orders(organizations, outcome.outcomes)
+            assert_code(promo_code, due)
+    assert max(len(batch) for batch in batches) > 1
+
+
+@any_code
+def test_gathered_they_are_one_statement(cap: int, hot: bool) -> None:
+    plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=cap, hot=hot)
+    organizations = OrganizationFactory.create_batch(THREADS)
+    calls = [partial(buy, organization, plan, promo_code.code) for organization in organizations]
+    with batches_of(_placing) as batches, gathered(promo_code.code, calls) as (_, under_way):
+        pass
+    assert batches == [[True] * THREADS]
+    assert_orders(organizations, under_way.outcomes)
+    assert_code(promo_code, THREADS)
+
+
+def test_without_a_code_too_and_for_different_plans() -> None:
+    plans = priced_plans(9_000, 16_000, 0)
+    organizations = OrganizationFactory.create_batch(6)
+    for organization in organizations:
+        give_credit(organization.customer, 20_000)
+    calls = [partial(buy, organization, plans[place % 3]) for place, organization in enumerate(organizations)]
+    with batches_of(_placing) as batches, gathered("", calls) as (_, under_way):
+        pass
+    assert batches == [[True] * 6]
+    assert [placed.balance_minor for placed in under_way.values] == [11_000, 4_000, 20_000] * 2
+    assert list(Order.objects.order_by("id").values_list("promo_code", flat=True)) == [""] * 6
+    assert not Redemption.objects.exists()
+    assert_orders(
+        [each for n, each in enumerate(organizations) if n % 3 != 2],
+        [each for n, each in enumerate(under_way.outcomes) if n % 3 != 2],
+    )
+
+
+def test_twins_in_one_batch_have_one_order_and_one_answer() -> None:
+    plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
+    first, *others = OrganizationFactory.create_batch(4)
+    twin = partial(buy, first, plan, promo_code.code, key="k")
+    # The same key of others is theirs.
+    calls = [twin, *(partial(buy, each, plan, promo_code.code, key="k") for each in others), twin, twin]
+    with batches_of(_placing) as batches, gathered(promo_code.code, calls) as (_, under_way):
+        pass
+    assert batches[0].count(True) == 4
+    twins = [placed for placed, call in zip(under_way.values, calls, strict=True) if call is twin]
+    assert {(placed.order_id, placed.balance_minor) for placed in twins} == {(twins[0].order_id, 1_000)}
+    assert sorted(placed.replayed for placed in twins) == [False, True, True]
+    assert len({placed.order_id for placed in under_way.values}) == Order.objects.count() == 4
+    assert_orders([first, *others], [twins[0], *(each for each in under_way.values if each not in twins)])
+    assert_code(promo_code, 4)
+
+
+def test_one_basket_twice_without_a_key_is_one_order_and_a_refusal() -> None:
+    plan = priced_plan()
+    organization = OrganizationFactory.create()
+    give_credit(organization.customer, 5 * PRICE_MINOR)
+    with gathered("", [partial(buy, organization, plan)] * 4) as (_, under_way):
+        pass
+    assert (len(under_way.values), under_way.refusals) == (1, {AlreadySubscribed: 3})
+    assert_orders([organization], under_way.values)
+    assert Account.objects.get().balance_minor == 4 * PRICE_MINOR
+
+
+def test_two_organizations_of_one_customer_spend_his_credit_once() -> None:
+    plan = priced_plan()
+    first = OrganizationFactory.create()
+    second, third = OrganizationFactory.create_batch(2, customer=first.customer)
+    give_credit(first.customer, 2 * PRICE_MINOR)
+    calls = [partial(buy, organization, plan) for organization in (first, second, third)]
+    with batches_of(_placing) as batches, gathered("", calls) as (_, under_way):
+        pass
+    assert sorted(batches[0]) == [False, True, True]
+    assert (len(under_way.values), under_way.refusals) == (2, {PaymentProcessorNotConfigured: 1})
+    assert Account.objects.get().balance_minor == 0
+    assert Order.objects.count() == LedgerEntry.objects.filter(kind="spend").count() == 2
+    assert verify_ledger().sound
+
+
+def test_two_organizations_of_one_customer_redeem_a_code_once() -> None:
+    plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
+    first = OrganizationFactory.create()
+    second = OrganizationFactory.create(customer=first.customer)
+    others = OrganizationFactory.create_batch(3)
+    calls = [partial(buy, organization, plan, promo_code.code) for organization in (first, second, *others)]
+    with batches_of(_placing) as batches, gathered(promo_code.code, calls) as (_, under_way):
+        pass
+    assert sorted(batches[0]) == [False, True, True, True, True]
+    assert under_way.refusals == {PromoAlreadyRedeemed: 1}
+    assert_code(promo_code, 4)
+    assert verify_ledger().sound
+
+
+def test_whom_his_credit_does_not_cover_refuses_nobody_else() -> None:
+    (plan, dear), promo_code = priced_plans(PRICE_MINOR, 50_000), PromoCodeFactory.create(max_redemptions=9)
+    organizations = OrganizationFactory.create_batch(6)
+    calls = [
+        partial(buy, organization, dear if place == 2 else plan, promo_code.code)
+        for place, organization in enumerate(organizations)
+    ]
+    with batches_of(_placing) as batches, gathered(promo_code.code, calls) as (_, under_way):
+        pass
+    assert sorted(batches[0]) == [False] + [True] * 5
+    assert under_way.refusals == {PaymentProcessorNotConfigured: 1}
+    assert_orders(organizations, under_way.outcomes)
+    assert_code(promo_code, 5)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "SELECT FROM billing_account WHERE customer_id = {customer} FOR NO KEY UPDATE",
+        "SELECT FROM billing_organization WHERE id = '{organization}' FOR NO KEY UPDATE",
+    ],
+    ids=["account", "organization"],
+)
+def test_who_is_locked_elsewhere_does_not_hold_up_the_others(row: str) -> None:
+    plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
+    organizations = OrganizationFactory.create_batch(6)
+    calls = [partial(buy, organization, plan, promo_code.code) for organization in organizations]
+    locked = row.format(customer=organizations[2].customer.pk, organization=organizations[2].id)
+    with batches_of(_placing) as batches, other_connection() as other:
+        with gathered(promo_code.code, calls) as (door, under_way):
+            other.execute(locked.encode())
+            door.open()
+            wait_until(lambda: Order.objects.count() == 5, "orders of the others")
+            wait_for_waiters(1)
+            assert not under_way.done
+            assert not Order.objects.filter(organization=organizations[2]).exists()
+            other.rollback()
+    assert sorted(batches[0]) == [False] + [True] * 5
+    assert_orders(organizations, under_way.values)
+    assert_code(promo_code, 6)
+
+
+def test_a_price_that_changed_while_they_gathered_is_the_one_charged() -> None:
+    plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
+    organizations = OrganizationFactory.create_batch(6)
+    calls = [partial(buy, organization, plan, promo_code.code) for organization in organizations]
+    with batches_of(_placing) as batches, gathered(promo_code.code, calls) as (_, under_way):
+        Plan.objects.filter(id=plan.id).update(price_minor=9_500)
+    assert batches[0] == [False] * 6
+    assert set(Order.objects.values_list("total_minor", flat=True)) == {9_500}
+    assert [placed.balance_minor for placed in under_way.values] == [500] * 6
+    assert_orders(organizations, under_way.values)
+
+
+def test_control_were_the_catalog_not_looked_at_the_old_price_would_be_charged() -> None:
+    plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
+    calls = [partial(buy, each, plan, promo_code.code) for each in OrganizationFactory.create_batch(6)]
+    blind = with_text_replaced(definition_of("orders_place_together"), " AND v.version = catalog)", ")")
+    with function_replaced("orders_place_together", blind), gathered(promo_code.code, calls):
+        Plan.objects.filter(id=plan.id).update(price_minor=9_500)
+    assert set(Order.objects.values_list("total_minor", flat=True)) == {PRICE_MINOR}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_price_change_that_is_rolled_back_changes_nothing_and_is_not_waited_for(when: str) -> None:
+    plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
+    organizations = OrganizationFactory.create_batch(6)
+    calls = [partial(buy, organization, plan, promo_code.code) for organization in organizations]
+    with batches_of(_placing) as batches, other_connection() as other:
+        with gathered(promo_code.code, calls) as (door, under_way):
+            other.execute("UPDATE orders_plan SET price_minor = 9500 WHERE id = %s", [plan.id])
+            if when == "before":
+                other.rollback()
+            door.open()
+            wait_until(lambda: under_way.done, "orders of all")
+            other.rollback()
+    assert batches == [[True] * 6]
+    assert set(Order.objects.values_list("total_minor", flat=True)) == {PRICE_MINOR}
+    assert_orders(organizations, under_way.values)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE orders_plan SET name = 'New' WHERE id = '{plan}'",
+        "INSERT INTO orders_addon SELECT * FROM orders_addon WHERE false",
+        "DELETE FROM orders_app WHERE false",
+        "TRUNCATE orders_app",
+    ],
+)
+def test_every_change_of_the_catalog_makes_another_of_it(change: str) -> None:
+    plan = PlanFactory.create()
+    before = CatalogVersion.objects.get().version
+    with connection.cursor() as cursor:
+        cursor.execute(change.format(plan=plan.id))
+    assert CatalogVersion.objects.get().version != before
+
+
+def test_while_the_price_rises_nobody_pays_less_than_when_he_asked() -> None:
+    plan, promo_code = priced_plan(), PromoCodeFactory.create(credit_minor=50_000)
+    pairs = [OrganizationFactory.create_batch(4) for _ in range(THREADS)]
+    prices, finished = [PRICE_MINOR], list[int]()
+
+    def buy_all(organizations: Sequence[Organization]) -> list[tuple[int, int, int]]:
+        spans = []
+        for organization in organizations:
+            least = prices[-1]
+            placed = buy(organization, plan, promo_code.code)
+            # The next price may be committed already, and not be noted yet.
+            spans.append((least, Order.objects.get(id=placed.order_id).total_minor, prices[-1] + 1))
+        finished.append(1)
+        return spans
+
+    def raise_price() -> list[tuple[int, int, int]]:
+        while len(finished) < THREADS:
+            Plan.objects.filter(id=plan.id).update(price_minor=prices[-1] + 1)
+            prices.append(prices[-1] + 1)
+        return []
+
+    with Crew(THREADS + 1) as crew, batches_of(_placing) as batches:
+        calls: list[Callable[[], list[tuple[int, int, int]]]] = [
+            *(partial(buy_all, pair) for pair in pairs),
+            raise_price,
+        ]
+        outcome = crew.race(calls)
+    assert outcome.refusals.keys() <= {Busy}
+    for least, paid, most in (span for spans in outcome.values for span in spans):
+        assert least <= paid <= most
+    assert len(prices) > 2
+    assert batches
+    assert verify_ledger().sound
+
+
+@either_code
+def test_checkouts_beside_redemptions_lists_releases_and_cap_changes_leave_no_deadlock(hot: bool) -> None:
+    plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=60, hot=hot)
+    organizations = OrganizationFactory.create_batch(30)
+    users = [organization.customer.user_id for organization in organizations]
+    redeem_first = [
+        redeem(code=promo_code.code, user_id=each.customer.user_id, by=acting(each.customer))
+        for each in organizations[:4]
+    ]
+    give = partial(redeem_many, code=promo_code.code, why="test", by=actor())
+    change = Terms(credit_minor=CREDIT_MINOR, max_redemptions=70, hot=not hot)
+    calls: list[Callable[[], object]] = [
+        *(partial(buy, organization, plan, promo_code.code) for organization in organizations[4:20]),
+        *(
+            partial(redeem, code=promo_code.code, user_id=each.customer.user_id, by=acting(each.customer))
+            for each in organizations[16:26]
+        ),
+        *(partial(release, redemption=each, reason="test", by=actor()) for each in redeem_first),
+        partial(give, user_ids=users[10:30]),
+        partial(give, user_ids=users[29:9:-1]),
+        partial(issue_code, code=promo_code.code, terms=change, by=actor()),
+    ]
+    before = deadlocks()
+    with Crew(len(calls)) as crew:
+        outcome = crew.race([telling(call) for call in calls])
+    assert deadlocks() == before
+    assert outcome.refusals.keys() <= {PromoAlreadyRedeemed}
+    live = Redemption.objects.filter(promo_code=promo_code, status="confirmed").count()
+    assert live == times_redeemed(promo_code) == 26
+    orders = [told for told in outcome.outcomes[:16] if isinstance(told, Placed)]
+    assert len({placed.order_id for placed in orders}) == Order.objects.count() == len(orders)
+    assert verify_ledger().sound
+    assert verify_redemptions() is None
+
+
+@either_code
+def test_a_connection_that_is_cut_in_a_batch_leaves_nothing_and_the_same_again_is_whole(hot: bool) -> None:
+    plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=6, hot=hot)
+    organizations = OrganizationFactory.create_batch(6)
+
+    def tell(organization: Organization) -> Placed | None:
+        try:
+            return buy(organization, plan, promo_code.code, key="k")
+        except OperationalError:
+            connection.close()
+            return None
+
+    calls = [partial(tell, organization) for organization in organizations]
+    with Crew(6) as crew:
+        with gathering(_placing, kind_of(promo_code.code)) as door:
+            under_way = crew.start(calls)
+            door.wait_for(6)
+            with nothing_changes(), other_connection() as other, held(other, HELD_COUNTERS, promo_code.id):
+                door.open()
+                wait_for_waiters(1)
+                cut_who_waits()
+                assert under_way.finish().values == [None] * 6
+        again = crew.race(calls)
+    assert_orders(organizations, again.values)
+    assert_code(promo_code, 6)
+
+
+@pytest.mark.parametrize(("key", "refusal"), [("k", RequestInProgress), ("", Busy)])
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_counter_that_is_locked_for_long_is_told_as_what_it_is(
+    number: int, key: str, refusal: type[RequestInProgress] | type[Busy]
+) -> None:
+    """Tried at once, together or not, as after a look."""
+    plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
+    organizations = OrganizationFactory.create_batch(number)
+
+    def buy_impatiently(organization: Organization) -> Placed:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '100ms'")
+        return buy(organization, plan, promo_code.code, key=key)
+
+    with other_connection() as other, held(other, HELD_COUNTERS, promo_code.id), nothing_changes():
+        with gathered(promo_code.code, [partial(buy_impatiently, each) for each in organizations]) as (_, under_way):
+            pass
+        assert (under_way.values, under_way.refusals) == ([], {refusal: number})
+    assert buy(organizations[0], plan, promo_code.code, key=key).replayed is False

@@ -1,0 +1,160 @@
+"""kill -9 of a process while what several asked for is done together: nothing of it is there, or all of it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+import pytest
+from django.db import connection
+
+from billing.models import LedgerEntry
+from orders.models import IdempotencyKey, Order, OutboxEvent
+from orders.use_cases.place_order import Request, place_order
+from promos.errors import PromoAlreadyRedeemed
+from promos.models import PromoCode, Redemption
+from promos.use_cases.redeem_code import redeem
+from tests.concurrency.watching import other_connection, wait_for_waiters
+from tests.factories import CustomerFactory, OrganizationFactory, PlanFactory, PromoCodeFactory, acting
+from tests.faults.checkout_process import AFTER, BEFORE
+from tests.faults.scenarios import HELD_COUNTERS
+from tests.faults.test_process_killed import PATIENCE_SECONDS, PROCESSES, kill, told, wait_until_gone
+from tests.faults.together_process import Asked, ask_together
+from tests.snapshot import snapshot
+from tests.soundness import all_sound, times_redeemed
+
+SIZE = 4
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Make = Callable[[PromoCode], Sequence[Asked]]
+
+
+def redemptions(promo_code: PromoCode) -> Sequence[Asked]:
+    return [(promo_code.code, acting(customer)) for customer in CustomerFactory.create_batch(SIZE)]
+
+
+def checkouts(promo_code: PromoCode) -> Sequence[Asked]:
+    plan = PlanFactory.create()
+    return [
+        (
+            Request(
+                tenant_id=organization.id,
+                plan=plan.slug,
+                promo_code=promo_code.code,
+                idempotency_key="key",
+                fingerprint="body",
+            ),
+            acting(organization.customer),
+        )
+        for organization in OrganizationFactory.create_batch(SIZE)
+    ]
+
+
+either_kind = pytest.mark.parametrize("make", [redemptions, checkouts])
+
+
+@contextmanager
+def asking(asked: Sequence[Asked], stop: str | None) -> Iterator[tuple[BaseProcess, Connection]]:
+    here, there = PROCESSES.Pipe()
+    names = ("NAME", "USER", "HOST", "PORT", "PASSWORD")
+    database = {name: connection.settings_dict[name] for name in names}
+    process = PROCESSES.Process(target=ask_together, args=(database, asked, stop, there))
+    process.start()
+    there.close()
+    try:
+        yield process, here
+    finally:
+        process.kill()
+        process.join(PATIENCE_SECONDS)
+        here.close()
+
+
+def assert_all_of_it(promo_code: PromoCode, asked: Sequence[Asked]) -> None:
+    bought = SIZE if isinstance(asked[0][0], Request) else 0
+    assert Redemption.objects.filter(promo_code=promo_code, status="confirmed").count() == SIZE
+    assert times_redeemed(promo_code.code) == SIZE
+    assert LedgerEntry.objects.filter(kind="grant").count() == SIZE
+    assert LedgerEntry.objects.filter(kind="spend").count() == bought
+    assert Order.objects.filter(status="completed").count() == OutboxEvent.objects.count() == bought
+    assert IdempotencyKey.objects.count() == bought
+    assert all_sound()
+
+
+def ask_again(asked: Sequence[Asked]) -> list[bool]:
+    """The same once more, one after the other; whether each was done before."""
+    before = []
+    for request, by in asked:
+        if isinstance(request, Request):
+            before.append(place_order(request=request, by=by).replayed)
+            continue
+        try:
+            redeem(code=request, user_id=by.user_id, by=by)
+        except PromoAlreadyRedeemed:
+            before.append(True)
+        else:
+            before.append(False)
+    return before
+
+
+@either_kind
+@pytest.mark.parametrize("stop", [BEFORE, AFTER])
+def test_killed_before_or_after_the_statement_of_the_batch(make: Make, stop: str) -> None:
+    promo_code = PromoCodeFactory.create(max_redemptions=SIZE)
+    asked = make(promo_code)
+    before = snapshot()
+    with asking(asked, stop) as (process, here):
+        standing = told(here)
+        assert "_together" in standing.statement
+        kill(process)
+        wait_until_gone(standing.backend)
+    if stop == BEFORE:
+        assert snapshot() == before
+    else:
+        assert_all_of_it(promo_code, asked)
+    assert ask_again(asked) == [stop == AFTER] * SIZE
+    assert_all_of_it(promo_code, asked)
+
+
+@either_kind
+def test_killed_while_the_transaction_of_the_batch_waits(make: Make) -> None:
+    promo_code = PromoCodeFactory.create(max_redemptions=SIZE)
+    asked = make(promo_code)
+    before = snapshot()
+    with other_connection() as other:
+        other.execute(HELD_COUNTERS.encode(), [promo_code.id])
+        with asking(asked, None) as (process, here):
+            backend = told(here).backend
+            wait_for_waiters(1)
+            kill(process)
+            assert snapshot() == before
+            other.rollback()
+            wait_until_gone(backend)
+    # The server does not look whether its client still lives: it may have gone through to the commit.
+    committed = Redemption.objects.exists()
+    if committed:
+        assert_all_of_it(promo_code, asked)
+    else:
+        assert snapshot() == before
+    assert ask_again(asked) == [committed] * SIZE
+    assert_all_of_it(promo_code, asked)
+
+
+@either_kind
+def test_killed_and_its_server_process_cut_while_the_batch_waits(make: Make) -> None:
+    promo_code = PromoCodeFactory.create(max_redemptions=SIZE)
+    asked = make(promo_code)
+    before = snapshot()
+    with other_connection() as other:
+        other.execute(HELD_COUNTERS.encode(), [promo_code.id])
+        with asking(asked, None) as (process, here):
+            backend = told(here).backend
+            wait_for_waiters(1)
+            kill(process)
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(%s)", [backend])
+            wait_until_gone(backend)
+        other.rollback()
+    assert snapshot() == before
+    assert ask_again(asked) == [False] * SIZE
+    assert_all_of_it(promo_code, asked)
