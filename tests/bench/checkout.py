@@ -105,7 +105,8 @@ class Figures:
 
     def _fire(self, name: str, payloads: Iterator[bytes]) -> Answered:
         web, database_ = self._web.cpu_seconds(), database_cpu_seconds(self._connection)
-        answered = fire(self._web.port, payloads, clients=self._clients, seconds=self._seconds)
+        workers = len(self._web.processes()) - 1
+        answered = fire(self._web.port, payloads, clients=self._clients, seconds=self._seconds, processes=workers)
         number = len(answered.latencies)
         self.runs.setdefault(name, []).append(answered)
         self.web_ms.setdefault(name, []).append(1000 * (self._web.cpu_seconds() - web) / number)

@@ -5,6 +5,7 @@ so that what the load costs the machine is little and the same for everything th
 """
 
 import json
+import math
 import selectors
 import socket
 import time
@@ -15,6 +16,8 @@ from tests.bench.web import ADDRESS
 
 _END_OF_HEAD = b"\r\n\r\n"
 _PATIENCE_SECONDS = 30
+# Connections opened for one that is needed, at most.
+_ATTEMPTS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,10 @@ class _Client:
         self.asked_at = time.perf_counter()
         self.socket.sendall(payload)
 
+    def header(self, name: bytes) -> bytes:
+        """Of the answer that is here, by its name in small letters."""
+        return bytes(self.received).lower().partition(name + b": ")[2].partition(b"\r\n")[0]
+
     def take(self) -> int | None:
         """The status, once the whole answer is here."""
         got = self.socket.recv(65_536)
@@ -74,7 +81,32 @@ class _Client:
         return int(head.split(b" ", 2)[1])
 
 
-def fire(port: int, payloads: Iterator[bytes], *, clients: int, seconds: float) -> Answered:
+def _connect(port: int, *, clients: int, processes: int) -> list[_Client]:
+    """Connections that are kept open, as many of each of the server's processes.
+
+    Of many that come at once one process may take nearly all, and the others would have nothing to do; which it
+    happens to be is no part of what is measured. Raises: RuntimeError where they cannot be had evenly.
+    """
+    share = math.ceil(clients / processes)
+    taken: dict[bytes, list[_Client]] = {}
+    for _ in range(_ATTEMPTS * clients):
+        client = _Client(socket.create_connection((ADDRESS, port)))
+        client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.ask(request("/api/bench/empty"))
+        while client.take() is None:
+            pass
+        mine = taken.setdefault(client.header(b"x-process"), [])
+        if len(mine) == share:
+            client.socket.close()
+            continue
+        mine.append(client)
+        connected = [each for some in taken.values() for each in some]
+        if len(connected) == clients:
+            return connected
+    raise RuntimeError(f"{ {name: len(some) for name, some in taken.items()} } connections, of {clients} evenly")
+
+
+def fire(port: int, payloads: Iterator[bytes], *, clients: int, seconds: float, processes: int = 1) -> Answered:
     """Asks until the time is over or there is nothing left to ask; then waits for what is under way.
 
     Raises: RuntimeError where an answer does not come.
@@ -82,9 +114,8 @@ def fire(port: int, payloads: Iterator[bytes], *, clients: int, seconds: float) 
     statuses: dict[int, int] = {}
     latencies: list[float] = []
     with selectors.DefaultSelector() as selector:
-        connected = [_Client(socket.create_connection((ADDRESS, port))) for _ in range(clients)]
+        connected = _connect(port, clients=clients, processes=processes)
         for client in connected:
-            client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             selector.register(client.socket, selectors.EVENT_READ, client)
         began = time.perf_counter()
         under_way = 0

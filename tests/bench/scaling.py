@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from config.gunicorn import DEFAULT_THREADS
 from tests.bench.checkout import Figures, Shop
 from tests.bench.cluster import Connection, database
 from tests.bench.table import Measure, Row, Table, in_turns
@@ -106,7 +107,7 @@ def measure(*, turns: int, seconds: float) -> list[Table]:
                 for number in PROCESSES
             }
             first = _compare(
-                f"More web processes, 8 threads each, {CLIENTS} clients",
+                f"More web processes, {DEFAULT_THREADS} threads each, {CLIENTS} clients",
                 _servers(shop, connection, by_processes, seconds=seconds),
                 turns=turns,
             )

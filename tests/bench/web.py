@@ -14,6 +14,7 @@ from pathlib import Path
 
 import jwt
 
+from config.gunicorn import DEFAULT_THREADS
 from tests.bench.cluster import Connection
 from tests.database import PROJECT, database_environment
 
@@ -57,7 +58,7 @@ def bearer(user_id: str, *, role: str = "customer") -> str:
     return jwt.encode(claims, JWT_SECRET, algorithm="HS256")
 
 
-def web_environment(*, port: int, workers: int = 1, threads: int = 8) -> dict[str, str]:
+def web_environment(*, port: int, workers: int = 1, threads: int = DEFAULT_THREADS) -> dict[str, str]:
     """What `make serve` is configured with: production's settings, and the database that Django is pointed at."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH", "LANG") if name in os.environ}
     return {
@@ -76,7 +77,7 @@ def web_environment(*, port: int, workers: int = 1, threads: int = 8) -> dict[st
 
 
 @contextmanager
-def serving(*, workers: int, threads: int = 8, more: Mapping[str, str] | None = None) -> Iterator[Web]:
+def serving(*, workers: int, threads: int = DEFAULT_THREADS, more: Mapping[str, str] | None = None) -> Iterator[Web]:
     """Starts the server as `make serve` does, on a free port; it ends with the block."""
     with socket.socket() as probe:
         probe.bind((ADDRESS, 0))

@@ -4,6 +4,7 @@ The second authenticates as the checkout does, reads JSON, inserts and commits, 
 validates nothing.
 """
 
+import os
 from typing import Any
 
 from django.db import connection
@@ -18,8 +19,8 @@ from config.urls import urlpatterns as served
 
 
 def empty(request: HttpRequest) -> HttpResponse:
-    """Nothing but Django."""
-    return HttpResponse()
+    """Nothing but Django; says which process answers."""
+    return HttpResponse(headers={"X-Process": str(os.getpid())})
 
 
 class OneRow(APIView):
