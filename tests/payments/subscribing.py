@@ -119,6 +119,6 @@ def at_the_end_of_grace(stripe: Stripe) -> Tenant:
 
 
 def renewals() -> list[str]:
-    """What became of each order for a month, oldest first."""
-    found = Order.objects.filter(kind=Order.Kind.RENEWAL).order_by("created_at", "id")
+    """What became of each order for a month, the oldest month first: the later of two may begin earlier."""
+    found = Order.objects.filter(kind=Order.Kind.RENEWAL).order_by("period_start", "created_at", "id")
     return list(found.values_list("status", flat=True))
