@@ -9,6 +9,9 @@ import pytest
 
 from billing import combining
 from billing.combining import Combiner
+from billing.models import Organization
+from orders.models import Plan
+from orders.use_cases.place_order import Request
 from tests.concurrency.racing import PATIENCE_SECONDS
 from tests.concurrency.watching import wait_until
 
@@ -82,3 +85,14 @@ def batches_of(combiner: AnyCombiner) -> Iterator[list[list[bool]]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(combiner, "_together", do_and_note)
         yield batches
+
+
+def request_of(organization: Organization, plan: Plan, code: str = "", *, key: str = "") -> Request:
+    """A checkout of the plan; one under a key has a body."""
+    return Request(
+        tenant_id=organization.id,
+        plan=plan.slug,
+        promo_code=code,
+        idempotency_key=key,
+        fingerprint="body" if key else "",
+    )

@@ -25,9 +25,9 @@ from promos.use_cases.redeem_many import redeem_many
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.concurrency.altering import definition_of, function_replaced, with_text_replaced
 from tests.concurrency.counting import times_redeemed
-from tests.concurrency.gathering import Door, batches_of, gathering
+from tests.concurrency.gathering import Door, batches_of, gathering, request_of
 from tests.concurrency.racing import Crew, Race
-from tests.concurrency.test_together import (
+from tests.concurrency.together import (
     HELD_COUNTERS,
     any_code,
     cut_who_waits,
@@ -45,16 +45,6 @@ CREDIT_MINOR = 10_000
 PRICE_MINOR = 9_000
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def request_of(organization: Organization, plan: Plan, code: str = "", *, key: str = "") -> Request:
-    return Request(
-        tenant_id=organization.id,
-        plan=plan.slug,
-        promo_code=code,
-        idempotency_key=key,
-        fingerprint="body" if key else "",
-    )
 
 
 def buy(organization: Organization, plan: Plan, code: str = "", *, key: str = "") -> Placed:

@@ -1,139 +1,49 @@
 """Who redeems one code at the same moment is served together: as exactly as one after the other, and nobody twice."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from itertools import cycle
-from threading import Event
-from typing import TypeVar
-from uuid import uuid4
 
 import pytest
-from django.db import OperationalError, connection, transaction
 
 from billing.models import Account, Customer, LedgerEntry
-from billing.use_cases.verify_ledger import verify_ledger
 from promos.errors import CapBelowUsed, PromoAlreadyRedeemed, PromoExhausted, PromoInactive, PromoNotFound
 from promos.models import PromoCode, Redemption
 from promos.use_cases.change_code import pause_code, retire_code
 from promos.use_cases.issue_code import Terms, issue_code
-from promos.use_cases.redeem_code import _redeeming, redeem, release, reserve
-from promos.use_cases.redeem_many import redeem_many
+from promos.use_cases.redeem_code import _redeeming, redeem
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.concurrency.altering import definition_of, function_replaced, with_text_replaced
 from tests.concurrency.counting import times_redeemed
-from tests.concurrency.gathering import Door, batches_of, gathering, waiting_for
-from tests.concurrency.racing import PATIENCE_SECONDS, Crew, Race, in_background
-from tests.concurrency.watching import Other, other_connection, wait_for_waiters, wait_until
+from tests.concurrency.gathering import batches_of, gathering, waiting_for
+from tests.concurrency.racing import Crew, in_background
+from tests.concurrency.together import (
+    CREDIT_MINOR,
+    HELD_ACCOUNT,
+    THREADS,
+    any_code,
+    assert_exactly,
+    assert_told_the_truth,
+    calls_of,
+    deadlocks,
+    either_code,
+    gathered,
+    held,
+    live,
+    redeem_as,
+    telling,
+)
+from tests.concurrency.watching import other_connection, wait_for_waiters, wait_until
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
 from tests.snapshot import nothing_changes
 
-T = TypeVar("T")
-
-THREADS = 24
-CREDIT_MINOR = 10_000
-
 pytestmark = pytest.mark.django_db(transaction=True)
-either_code = pytest.mark.parametrize("hot", [False, True], ids=["ordinary", "hot"])
-any_code = pytest.mark.parametrize(
-    ("cap", "hot"), [(0, False), (19, False), (19, True), (200, True)], ids=["uncapped", "ordinary", "hot", "roomy"]
-)
 
-HELD_ACCOUNT = "SELECT FROM billing_account WHERE customer_id = %s FOR NO KEY UPDATE"
-HELD_COUNTERS = "SELECT FROM promos_promocounter WHERE promo_code_id = %s FOR NO KEY UPDATE"
 UNCHECKED_CLAIM = """
 CREATE OR REPLACE FUNCTION promos_claim_together(promo uuid, wanted bigint, counters bigint) RETURNS boolean
 LANGUAGE sql AS $$ SELECT true $$
 """
-
-
-class FalseExhausted(AssertionError):
-    """Somebody was refused a place that nobody had."""
-
-
-def redeem_as(customer: Customer, promo_code: PromoCode) -> Redemption:
-    """Redeems it; whoever is refused looks at once whether all places are really taken (nobody gives one back)."""
-    try:
-        return redeem(code=promo_code.code, user_id=customer.user_id, by=acting(customer))
-    except PromoExhausted:
-        really_taken, cap = live(promo_code), PromoCode.objects.get(id=promo_code.id).max_redemptions
-        if really_taken < cap:
-            message = f"refused with {really_taken} of {cap} places taken"
-            raise FalseExhausted(message) from None
-        raise
-
-
-def live(promo_code: PromoCode) -> int:
-    return Redemption.objects.filter(promo_code=promo_code, status__in=["reserved", "confirmed"]).count()
-
-
-def calls_of(customers: Sequence[Customer], promo_code: PromoCode) -> list[Callable[[], Redemption]]:
-    return [partial(redeem_as, customer, promo_code) for customer in customers]
-
-
-def assert_exactly(promo_code: PromoCode, number: int) -> None:
-    """So many redemptions, places in use and entries, of as many customers, and all of it adds up."""
-    redemptions = Redemption.objects.filter(promo_code=promo_code, status="confirmed")
-    assert (redemptions.count(), redemptions.values("customer").distinct().count()) == (number, number)
-    assert times_redeemed(promo_code) == number
-    if promo_code.capped:
-        assert sum(promo_code.counters.values_list("used", flat=True)) == number
-    entries = LedgerEntry.objects.filter(reason=f"promo:{promo_code.code}", kind="grant")
-    assert {entry.redemption_id for entry in entries} == {redemption.id for redemption in redemptions}
-    assert entries.count() == number
-    assert {entry.amount_minor for entry in entries} <= {CREDIT_MINOR}
-    assert verify_redemptions() is None
-    assert verify_ledger().sound
-
-
-def assert_told_the_truth(outcome: Race[Redemption], customers: Sequence[Customer]) -> None:
-    """Everybody who was not refused holds his own redemption, as the database has it."""
-    for customer, told in zip(customers, outcome.outcomes, strict=True):
-        if isinstance(told, Redemption):
-            stored = Redemption.objects.get(id=told.id)
-            assert (told.customer_id, told.credit_minor) == (customer.pk, stored.credit_minor)
-            assert (stored.customer_id, stored.confirmed_at) == (customer.pk, told.confirmed_at)
-
-
-@contextmanager
-def gathered(
-    promo_code: PromoCode, calls: Sequence[Callable[[], Redemption]]
-) -> Iterator[tuple[Door, Race[Redemption]]]:
-    """All of the calls wait behind a door."""
-    with Crew(len(calls)) as crew, gathering(_redeeming, promo_code.code) as door:
-        under_way = crew.start(calls)
-        door.wait_for(len(calls))
-        yield door, under_way
-        door.open()
-        under_way.finish()
-
-
-@contextmanager
-def held(other: Other, statement: str, value: object) -> Iterator[None]:
-    """Rows that another transaction keeps locked, then rolls back."""
-    other.execute(statement.encode(), [value])
-    yield
-    other.rollback()
-
-
-def deadlocks() -> int:
-    """How many there were in this database, as told by the connections so far."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-        return int(cursor.fetchone()[0])
-
-
-def telling(call: Callable[[], T]) -> Callable[[], T]:
-    """The call, after which the connection tells at once what happened to it, deadlocks among it."""
-
-    def call_and_tell() -> T:
-        try:
-            return call()
-        finally:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_stat_force_next_flush()")
-
-    return call_and_tell
 
 
 @any_code
@@ -373,169 +283,6 @@ def test_the_cap_holds_while_it_moves_under_batches() -> None:
     assert outcome.refusals == {}
     assert_exactly(promo_code, sum(outcome.values))
     assert not promo_code.capped or live(promo_code) <= promo_code.max_redemptions
-
-
-@either_code
-def test_batches_beside_lists_single_ones_reservations_and_releases_leave_no_deadlock(hot: bool) -> None:
-    promo_code = PromoCodeFactory.create(max_redemptions=60, hot=hot)
-    customers = CustomerFactory.create_batch(40)
-    gave_back = [redeem_as(customer, promo_code) for customer in customers[:8]]
-    users = [customer.user_id for customer in customers]
-
-    def in_a_transaction(customer: Customer) -> object:
-        with transaction.atomic():
-            return redeem(code=promo_code.code, user_id=customer.user_id, by=acting(customer))
-
-    give = partial(redeem_many, code=promo_code.code, why="test", by=actor())
-    beside: list[Callable[[], object]] = [
-        *(partial(in_a_transaction, customer) for customer in customers[22:26]),
-        *(partial(release, redemption=each, reason="test", by=actor()) for each in gave_back),
-        *(
-            partial(reserve, promo_code=promo_code, customer_id=customer.pk, order_id=uuid4())
-            for customer in customers[26:30]
-        ),
-        # Whoever is in a list may redeem it himself at the same moment.
-        partial(give, user_ids=users[16:38]),
-        partial(give, user_ids=users[38:12:-1]),
-    ]
-    before = deadlocks()
-    with batches_of(_redeeming) as batches, Crew(16 + len(beside)) as crew:
-        with gathering(_redeeming, promo_code.code) as door:
-            opened = Event()
-
-            def once_opened(call: Callable[[], object]) -> object:
-                assert opened.wait(PATIENCE_SECONDS)
-                return call()
-
-            calls: list[Callable[[], object]] = [
-                *calls_of(customers[8:24], promo_code),
-                *(partial(once_opened, call) for call in beside),
-            ]
-            outcome = crew.start([telling(call) for call in calls])
-            door.wait_for(16)
-            opened.set()
-            door.open()
-            outcome.finish()
-    assert deadlocks() == before
-    assert outcome.refusals.keys() <= {PromoAlreadyRedeemed}
-    assert len(batches[0]) == 16
-    # Everybody from the ninth to the last of the lists has it, the first eight gave it back.
-    assert live(promo_code) == times_redeemed(promo_code) == len(customers[8:39])
-    assert Redemption.objects.filter(status="released").count() == 8
-    assert verify_redemptions() is None
-    assert verify_ledger().sound
-
-
-def test_control_a_deadlock_is_counted() -> None:
-    promo_code = PromoCodeFactory.create(max_redemptions=2, hot=True)
-    first, second = promo_code.counters.values_list("id", flat=True)
-    held_first = Event()
-
-    def take(*counters: int) -> str:
-        try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SET LOCAL deadlock_timeout = '10ms'")
-                for counter in counters:
-                    cursor.execute("SELECT FROM promos_promocounter WHERE id = %s FOR UPDATE", [counter])
-                    if not held_first.is_set():
-                        held_first.set()
-                        wait_for_waiters(1)
-        except OperationalError:
-            return "deadlock"
-        return "done"
-
-    def take_after_the_first() -> str:
-        assert held_first.wait(10)
-        return take(second, first)
-
-    before = deadlocks()
-    with Crew(2) as crew:
-        outcome = crew.race([telling(partial(take, first, second)), telling(take_after_the_first)])
-    assert sorted(outcome.values) == ["deadlock", "done"]
-    assert deadlocks() == before + 1
-
-
-@either_code
-def test_a_connection_that_is_cut_in_a_batch_leaves_nothing_and_all_are_told(hot: bool) -> None:
-    promo_code = PromoCodeFactory.create(max_redemptions=8, hot=hot)
-    customers = CustomerFactory.create_batch(8)
-
-    def tell(call: Callable[[], Redemption]) -> str:
-        try:
-            call()
-        except OperationalError:
-            connection.close()
-            return "unknown"
-        return "redeemed"
-
-    calls = [partial(tell, call) for call in calls_of(customers, promo_code)]
-    with Crew(8) as crew, batches_of(_redeeming) as batches, gathering(_redeeming, promo_code.code) as door:
-        under_way = crew.start(calls)
-        door.wait_for(8)
-        with nothing_changes(), other_connection() as other, held(other, HELD_COUNTERS, promo_code.id):
-            door.open()
-            wait_for_waiters(1)
-            cut_who_waits()
-            assert under_way.finish().values == ["unknown"] * 8
-        assert batches == [[False] * 8]
-        assert crew.race(calls).values == ["redeemed"] * 8
-    assert_exactly(promo_code, 8)
-
-
-def cut_who_waits() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%together%'"
-        )
-        assert cursor.fetchall() == [(True,)]
-
-
-@either_code
-def test_while_connections_are_cut_at_random_nobody_has_it_twice(hot: bool) -> None:
-    customers = CustomerFactory.create_batch(16)
-    codes = [PromoCodeFactory.create(max_redemptions=12, hot=hot) for _ in range(12)]
-    finished: list[Customer] = []
-
-    def redeem_all(customer: Customer) -> list[str]:
-        told = []
-        for promo_code in codes:
-            try:
-                redeem(code=promo_code.code, user_id=customer.user_id, by=acting(customer))
-                told.append("redeemed")
-            except PromoExhausted:
-                told.append("exhausted")
-            except OperationalError:
-                connection.close()
-                told.append("unknown")
-        finished.append(customer)
-        return told
-
-    def cut() -> list[str]:
-        cuts = []
-        while len(finished) < len(customers):
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-                    " AND state = 'active' AND query LIKE '%promos_redeem_together%' AND pid <> pg_backend_pid()"
-                    " AND random() < 0.2 LIMIT 1"
-                )
-                cuts += ["cut"] * len(cursor.fetchall())
-        return cuts
-
-    with Crew(len(customers) + 1) as crew:
-        calls: list[Callable[[], list[str]]] = [*(partial(redeem_all, customer) for customer in customers), cut]
-        outcome = crew.race(calls)
-    *told, cuts = outcome.values
-    assert cuts
-    for place, promo_code in enumerate(codes):
-        redeemed = [customer.pk for customer, mine in zip(customers, told, strict=True) if mine[place] == "redeemed"]
-        unknown = [customer.pk for customer, mine in zip(customers, told, strict=True) if mine[place] == "unknown"]
-        have_it = list(Redemption.objects.filter(promo_code=promo_code).values_list("customer_id", flat=True))
-        assert len(have_it) == len(set(have_it)) <= 12
-        assert set(redeemed) <= set(have_it) <= {*redeemed, *unknown}
-        assert_exactly(promo_code, len(have_it))
-    assert any("unknown" in mine for mine in told)
 
 
 def test_staff_who_redeem_for_somebody_are_named_as_who_acts() -> None:

@@ -19,6 +19,7 @@ from promos.errors import PromoAlreadyRedeemed, PromoInactive, PromoNotFound
 from promos.models import PromoCode, Redemption
 from promos.use_cases.change_code import pause_code
 from promos.use_cases.redeem_code import _Asked, _redeem_together, _redeeming, redeem
+from tests.concurrency.gathering import request_of
 from tests.factories import (
     CustomerFactory,
     OrganizationFactory,
@@ -84,16 +85,6 @@ def checkouts(code: str, *, plan: Plan | None = None, key: str = "", ends: End =
         ],
         ends=ends,
         **kwargs,
-    )
-
-
-def request_of(organization: Organization, plan: Plan, code: str, *, key: str) -> Request:
-    return Request(
-        tenant_id=organization.id,
-        plan=plan.slug,
-        promo_code=code,
-        idempotency_key=key,
-        fingerprint="body" if key else "",
     )
 
 
