@@ -1,32 +1,38 @@
 """Who checks out with one code at the same moment is served together: each order exact, at today's price."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
-from uuid import uuid4
 
 import pytest
 from django.db import OperationalError, connection
-from django.utils import timezone
 
 from billing.errors import Busy
-from billing.models import Account, LedgerEntry, Organization, Subscription
+from billing.models import Account, LedgerEntry, Organization
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import AlreadySubscribed, PaymentProcessorNotConfigured, RequestInProgress
-from orders.models import CatalogVersion, Order, OutboxEvent, Plan
-from orders.use_cases.look_at_checkout import look_at_checkout
+from orders.models import Order
 from orders.use_cases.place_at_once import Placed, _placing
-from orders.use_cases.place_order import Request, place_order
 from promos.errors import PromoAlreadyRedeemed, PromoExhausted
-from promos.models import PromoCode, Redemption
+from promos.models import Redemption
 from promos.use_cases.issue_code import Terms, issue_code
 from promos.use_cases.redeem_code import redeem, release
 from promos.use_cases.redeem_many import redeem_many
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.altering import definition_of, function_replaced, with_text_replaced
+from tests.concurrency.buying import (
+    CREDIT_MINOR,
+    PRICE_MINOR,
+    THREADS,
+    assert_code,
+    assert_orders,
+    buy,
+    gathered,
+    kind_of,
+    priced_plan,
+    priced_plans,
+)
 from tests.concurrency.counting import times_redeemed
-from tests.concurrency.gathering import Door, batches_of, gathering, request_of
-from tests.concurrency.racing import Crew, Race
+from tests.concurrency.gathering import batches_of, gathering
+from tests.concurrency.racing import Crew
 from tests.concurrency.together import (
     HELD_COUNTERS,
     any_code,
@@ -37,89 +43,10 @@ from tests.concurrency.together import (
     telling,
 )
 from tests.concurrency.watching import other_connection, wait_for_waiters, wait_until
-from tests.factories import OrganizationFactory, PlanFactory, PromoCodeFactory, acting, actor, give_credit
+from tests.factories import OrganizationFactory, PromoCodeFactory, acting, actor, give_credit
 from tests.snapshot import nothing_changes
 
-THREADS = 16
-CREDIT_MINOR = 10_000
-PRICE_MINOR = 9_000
-
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def buy(organization: Organization, plan: Plan, code: str = "", *, key: str = "") -> Placed:
-    return place_order(request=request_of(organization, plan, code, key=key), by=acting(organization.customer))
-
-
-def priced_plans(*prices_minor: int) -> list[Plan]:
-    """Plans that somebody has asked for already, so that checkouts are tried at once."""
-    plans = [PlanFactory.create(price_minor=price_minor) for price_minor in prices_minor]
-    for plan in plans:
-        request = Request(tenant_id=uuid4(), plan=plan.slug)
-        look_at_checkout(request=request, user_id="", now=timezone.now()).basket()
-    return plans
-
-
-def priced_plan() -> Plan:
-    [plan] = priced_plans(PRICE_MINOR)
-    return plan
-
-
-def kind_of(code: str) -> tuple[str, object]:
-    return code, CatalogVersion.objects.get().version
-
-
-Calls = Sequence[Callable[[], Placed]]
-
-
-@contextmanager
-def gathered(code: str, calls: Calls) -> Iterator[tuple[Door, Race[Placed]]]:
-    """All of the calls wait behind a door."""
-    with Crew(len(calls)) as crew, gathering(_placing, kind_of(code)) as door:
-        under_way = crew.start(calls)
-        door.wait_for(len(calls))
-        yield door, under_way
-        door.open()
-        under_way.finish()
-
-
-def assert_orders(organizations: Sequence[Organization], outcomes: Sequence[object]) -> None:
-    """Whoever was told of an order has it, once, with all that belongs to it; the others have nothing."""
-    for organization, told in zip(organizations, outcomes, strict=True):
-        account = Account.objects.get(customer=organization.customer)
-        if not isinstance(told, Placed):
-            assert not Order.objects.filter(organization=organization).exists()
-            assert not OutboxEvent.objects.filter(tenant_id=organization.id).exists()
-            assert not Subscription.objects.filter(organization=organization).exists()
-            continue
-        order = Order.objects.get(organization=organization)
-        assert (order.id, order.status, order.placed_by) == (
-            told.order_id,
-            "completed",
-            organization.customer.user_id,
-        )
-        assert (account.balance_minor, account.held_minor) == (told.balance_minor, 0)
-        spend = LedgerEntry.objects.get(order_id=order.id, kind="spend")
-        assert (spend.account_id, spend.amount_minor) == (organization.customer.pk, -order.total_minor)
-        assert sum(order.lines.values_list("price_minor", flat=True)) == order.total_minor
-        assert Subscription.objects.get(organization=organization).order_id == order.id
-        event = OutboxEvent.objects.get(tenant_id=organization.id)
-        assert (event.order_id, event.data["id"], event.data["subdomain"]) == (
-            order.id,
-            str(order.id),
-            organization.slug,
-        )
-        assert Organization.objects.get(id=organization.id).status == "provisioning"
-    assert verify_ledger().sound
-    assert verify_redemptions() is None
-
-
-def assert_code(promo_code: PromoCode, number: int) -> None:
-    redemptions = Redemption.objects.filter(promo_code=promo_code, status="confirmed")
-    orders = Order.objects.filter(promo_code_id=promo_code.id)
-    assert {redemption.order_id for redemption in redemptions} == {order.id for order in orders}
-    assert orders.count() == number
-    assert redemptions.count() == times_redeemed(promo_code) == number
 
 
 @any_code
@@ -265,97 +192,6 @@ def test_who_is_locked_elsewhere_does_not_hold_up_the_others(row: str) -> None:
     assert sorted(batches[0]) == [False] + [True] * 5
     assert_orders(organizations, under_way.values)
     assert_code(promo_code, 6)
-
-
-def test_a_price_that_changed_while_they_gathered_is_the_one_charged() -> None:
-    plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
-    organizations = OrganizationFactory.create_batch(6)
-    calls = [partial(buy, organization, plan, promo_code.code) for organization in organizations]
-    with batches_of(_placing) as batches, gathered(promo_code.code, calls) as (_, under_way):
-        Plan.objects.filter(id=plan.id).update(price_minor=9_500)
-    assert batches[0] == [False] * 6
-    assert set(Order.objects.values_list("total_minor", flat=True)) == {9_500}
-    assert [placed.balance_minor for placed in under_way.values] == [500] * 6
-    assert_orders(organizations, under_way.values)
-
-
-def test_control_were_the_catalog_not_looked_at_the_old_price_would_be_charged() -> None:
-    plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
-    calls = [partial(buy, each, plan, promo_code.code) for each in OrganizationFactory.create_batch(6)]
-    blind = with_text_replaced(definition_of("orders_place_together"), " AND v.version = catalog)", ")")
-    with function_replaced("orders_place_together", blind), gathered(promo_code.code, calls):
-        Plan.objects.filter(id=plan.id).update(price_minor=9_500)
-    assert set(Order.objects.values_list("total_minor", flat=True)) == {PRICE_MINOR}
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_price_change_that_is_rolled_back_changes_nothing_and_is_not_waited_for(when: str) -> None:
-    plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
-    organizations = OrganizationFactory.create_batch(6)
-    calls = [partial(buy, organization, plan, promo_code.code) for organization in organizations]
-    with batches_of(_placing) as batches, other_connection() as other:
-        with gathered(promo_code.code, calls) as (door, under_way):
-            other.execute("UPDATE orders_plan SET price_minor = 9500 WHERE id = %s", [plan.id])
-            if when == "before":
-                other.rollback()
-            door.open()
-            wait_until(lambda: under_way.done, "orders of all")
-            other.rollback()
-    assert batches == [[True] * 6]
-    assert set(Order.objects.values_list("total_minor", flat=True)) == {PRICE_MINOR}
-    assert_orders(organizations, under_way.values)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE orders_plan SET name = 'New' WHERE id = '{plan}'",
-        "INSERT INTO orders_addon SELECT * FROM orders_addon WHERE false",
-        "DELETE FROM orders_app WHERE false",
-        "TRUNCATE orders_app",
-    ],
-)
-def test_every_change_of_the_catalog_makes_another_of_it(change: str) -> None:
-    plan = PlanFactory.create()
-    before = CatalogVersion.objects.get().version
-    with connection.cursor() as cursor:
-        cursor.execute(change.format(plan=plan.id))
-    assert CatalogVersion.objects.get().version != before
-
-
-def test_while_the_price_rises_nobody_pays_less_than_when_he_asked() -> None:
-    plan, promo_code = priced_plan(), PromoCodeFactory.create(credit_minor=50_000)
-    pairs = [OrganizationFactory.create_batch(4) for _ in range(THREADS)]
-    prices, finished = [PRICE_MINOR], list[int]()
-
-    def buy_all(organizations: Sequence[Organization]) -> list[tuple[int, int, int]]:
-        spans = []
-        for organization in organizations:
-            least = prices[-1]
-            placed = buy(organization, plan, promo_code.code)
-            # The next price may be committed already, and not be noted yet.
-            spans.append((least, Order.objects.get(id=placed.order_id).total_minor, prices[-1] + 1))
-        finished.append(1)
-        return spans
-
-    def raise_price() -> list[tuple[int, int, int]]:
-        while len(finished) < THREADS:
-            Plan.objects.filter(id=plan.id).update(price_minor=prices[-1] + 1)
-            prices.append(prices[-1] + 1)
-        return []
-
-    with Crew(THREADS + 1) as crew, batches_of(_placing) as batches:
-        calls: list[Callable[[], list[tuple[int, int, int]]]] = [
-            *(partial(buy_all, pair) for pair in pairs),
-            raise_price,
-        ]
-        outcome = crew.race(calls)
-    assert outcome.refusals.keys() <= {Busy}
-    for least, paid, most in (span for spans in outcome.values for span in spans):
-        assert least <= paid <= most
-    assert len(prices) > 2
-    assert batches
-    assert verify_ledger().sound
 
 
 @either_code

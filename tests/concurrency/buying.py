@@ -1,0 +1,99 @@
+"""What tests of checkouts of one moment share: priced plans, calls that gather, and what must be exact."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from uuid import uuid4
+
+from django.utils import timezone
+
+from billing.models import Account, LedgerEntry, Organization, Subscription
+from billing.use_cases.verify_ledger import verify_ledger
+from orders.models import CatalogVersion, Order, OutboxEvent, Plan
+from orders.use_cases.look_at_checkout import look_at_checkout
+from orders.use_cases.place_at_once import Placed, _placing
+from orders.use_cases.place_order import Request, place_order
+from promos.models import PromoCode, Redemption
+from promos.use_cases.verify_redemptions import verify_redemptions
+from tests.concurrency.counting import times_redeemed
+from tests.concurrency.gathering import Door, gathering, request_of
+from tests.concurrency.racing import Crew, Race
+from tests.factories import PlanFactory, acting
+
+THREADS = 16
+CREDIT_MINOR = 10_000
+PRICE_MINOR = 9_000
+
+
+def buy(organization: Organization, plan: Plan, code: str = "", *, key: str = "") -> Placed:
+    return place_order(request=request_of(organization, plan, code, key=key), by=acting(organization.customer))
+
+
+def priced_plans(*prices_minor: int) -> list[Plan]:
+    """Plans that somebody has asked for already, so that checkouts are tried at once."""
+    plans = [PlanFactory.create(price_minor=price_minor) for price_minor in prices_minor]
+    for plan in plans:
+        request = Request(tenant_id=uuid4(), plan=plan.slug)
+        look_at_checkout(request=request, user_id="", now=timezone.now()).basket()
+    return plans
+
+
+def priced_plan() -> Plan:
+    [plan] = priced_plans(PRICE_MINOR)
+    return plan
+
+
+def kind_of(code: str) -> tuple[str, object]:
+    return code, CatalogVersion.objects.get().version
+
+
+Calls = Sequence[Callable[[], Placed]]
+
+
+@contextmanager
+def gathered(code: str, calls: Calls) -> Iterator[tuple[Door, Race[Placed]]]:
+    """All of the calls wait behind a door."""
+    with Crew(len(calls)) as crew, gathering(_placing, kind_of(code)) as door:
+        under_way = crew.start(calls)
+        door.wait_for(len(calls))
+        yield door, under_way
+        door.open()
+        under_way.finish()
+
+
+def assert_orders(organizations: Sequence[Organization], outcomes: Sequence[object]) -> None:
+    """Whoever was told of an order has it, once, with all that belongs to it; the others have nothing."""
+    for organization, told in zip(organizations, outcomes, strict=True):
+        account = Account.objects.get(customer=organization.customer)
+        if not isinstance(told, Placed):
+            assert not Order.objects.filter(organization=organization).exists()
+            assert not OutboxEvent.objects.filter(tenant_id=organization.id).exists()
+            assert not Subscription.objects.filter(organization=organization).exists()
+            continue
+        order = Order.objects.get(organization=organization)
+        assert (order.id, order.status, order.placed_by) == (
+            told.order_id,
+            "completed",
+            organization.customer.user_id,
+        )
+        assert (account.balance_minor, account.held_minor) == (told.balance_minor, 0)
+        spend = LedgerEntry.objects.get(order_id=order.id, kind="spend")
+        assert (spend.account_id, spend.amount_minor) == (organization.customer.pk, -order.total_minor)
+        assert sum(order.lines.values_list("price_minor", flat=True)) == order.total_minor
+        assert Subscription.objects.get(organization=organization).order_id == order.id
+        event = OutboxEvent.objects.get(tenant_id=organization.id)
+        assert (event.order_id, event.data["id"], event.data["subdomain"]) == (
+            order.id,
+            str(order.id),
+            organization.slug,
+        )
+        assert Organization.objects.get(id=organization.id).status == "provisioning"
+    assert verify_ledger().sound
+    assert verify_redemptions() is None
+
+
+def assert_code(promo_code: PromoCode, number: int) -> None:
+    redemptions = Redemption.objects.filter(promo_code=promo_code, status="confirmed")
+    orders = Order.objects.filter(promo_code_id=promo_code.id)
+    assert {redemption.order_id for redemption in redemptions} == {order.id for order in orders}
+    assert orders.count() == number
+    assert redemptions.count() == times_redeemed(promo_code) == number

@@ -1,0 +1,119 @@
+"""The catalog changes while checkouts are tried at once: nobody pays a price that was not the one of then."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import pytest
+from django.db import connection
+
+from billing.errors import Busy
+from billing.models import Organization
+from billing.use_cases.verify_ledger import verify_ledger
+from orders.models import CatalogVersion, Order, Plan
+from orders.use_cases.place_at_once import _placing
+from tests.concurrency.altering import definition_of, function_replaced, with_text_replaced
+from tests.concurrency.buying import (
+    PRICE_MINOR,
+    THREADS,
+    assert_orders,
+    buy,
+    gathered,
+    priced_plan,
+)
+from tests.concurrency.gathering import batches_of
+from tests.concurrency.racing import Crew
+from tests.concurrency.watching import other_connection, wait_until
+from tests.factories import OrganizationFactory, PlanFactory, PromoCodeFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_price_that_changed_while_they_gathered_is_the_one_charged() -> None:
+    plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
+    organizations = OrganizationFactory.create_batch(6)
+    calls = [partial(buy, organization, plan, promo_code.code) for organization in organizations]
+    with batches_of(_placing) as batches, gathered(promo_code.code, calls) as (_, under_way):
+        Plan.objects.filter(id=plan.id).update(price_minor=9_500)
+    assert batches[0] == [False] * 6
+    assert set(Order.objects.values_list("total_minor", flat=True)) == {9_500}
+    assert [placed.balance_minor for placed in under_way.values] == [500] * 6
+    assert_orders(organizations, under_way.values)
+
+
+def test_control_were_the_catalog_not_looked_at_the_old_price_would_be_charged() -> None:
+    plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
+    calls = [partial(buy, each, plan, promo_code.code) for each in OrganizationFactory.create_batch(6)]
+    blind = with_text_replaced(definition_of("orders_place_together"), " AND v.version = catalog)", ")")
+    with function_replaced("orders_place_together", blind), gathered(promo_code.code, calls):
+        Plan.objects.filter(id=plan.id).update(price_minor=9_500)
+    assert set(Order.objects.values_list("total_minor", flat=True)) == {PRICE_MINOR}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_price_change_that_is_rolled_back_changes_nothing_and_is_not_waited_for(when: str) -> None:
+    plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
+    organizations = OrganizationFactory.create_batch(6)
+    calls = [partial(buy, organization, plan, promo_code.code) for organization in organizations]
+    with batches_of(_placing) as batches, other_connection() as other:
+        with gathered(promo_code.code, calls) as (door, under_way):
+            other.execute("UPDATE orders_plan SET price_minor = 9500 WHERE id = %s", [plan.id])
+            if when == "before":
+                other.rollback()
+            door.open()
+            wait_until(lambda: under_way.done, "orders of all")
+            other.rollback()
+    assert batches == [[True] * 6]
+    assert set(Order.objects.values_list("total_minor", flat=True)) == {PRICE_MINOR}
+    assert_orders(organizations, under_way.values)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE orders_plan SET name = 'New' WHERE id = '{plan}'",
+        "INSERT INTO orders_addon SELECT * FROM orders_addon WHERE false",
+        "DELETE FROM orders_app WHERE false",
+        "TRUNCATE orders_app",
+    ],
+)
+def test_every_change_of_the_catalog_makes_another_of_it(change: str) -> None:
+    plan = PlanFactory.create()
+    before = CatalogVersion.objects.get().version
+    with connection.cursor() as cursor:
+        cursor.execute(change.format(plan=plan.id))
+    assert CatalogVersion.objects.get().version != before
+
+
+def test_while_the_price_rises_nobody_pays_less_than_when_he_asked() -> None:
+    plan, promo_code = priced_plan(), PromoCodeFactory.create(credit_minor=50_000)
+    pairs = [OrganizationFactory.create_batch(4) for _ in range(THREADS)]
+    prices, finished = [PRICE_MINOR], list[int]()
+
+    def buy_all(organizations: Sequence[Organization]) -> list[tuple[int, int, int]]:
+        spans = []
+        for organization in organizations:
+            least = prices[-1]
+            placed = buy(organization, plan, promo_code.code)
+            # The next price may be committed already, and not be noted yet.
+            spans.append((least, Order.objects.get(id=placed.order_id).total_minor, prices[-1] + 1))
+        finished.append(1)
+        return spans
+
+    def raise_price() -> list[tuple[int, int, int]]:
+        while len(finished) < THREADS:
+            Plan.objects.filter(id=plan.id).update(price_minor=prices[-1] + 1)
+            prices.append(prices[-1] + 1)
+        return []
+
+    with Crew(THREADS + 1) as crew, batches_of(_placing) as batches:
+        calls: list[Callable[[], list[tuple[int, int, int]]]] = [
+            *(partial(buy_all, pair) for pair in pairs),
+            raise_price,
+        ]
+        outcome = crew.race(calls)
+    assert outcome.refusals.keys() <= {Busy}
+    for least, paid, most in (span for spans in outcome.values for span in spans):
+        assert least <= paid <= most
+    assert len(prices) > 2
+    assert batches
+    assert verify_ledger().sound
