@@ -8,7 +8,7 @@ import os
 import resource
 import statistics
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -101,43 +101,33 @@ def measure(*, turns: int, seconds: float) -> list[Table]:
     """The tables of processes, threads and connections."""
     with database() as connection:
         shop = Shop(connection, customers=CUSTOMERS)
-        with ExitStack() as stack:
-            by_processes = {
-                f"{number} web process{'es' * (number > 1)}": (number, stack.enter_context(serving(workers=number)))
-                for number in PROCESSES
-            }
-            first = _compare(
+        kinds: list[tuple[str, dict[str, tuple[int, Serving]]]] = [
+            (
                 f"More web processes, {DEFAULT_THREADS} threads each, {CLIENTS} clients",
-                _servers(shop, connection, by_processes, seconds=seconds),
-                turns=turns,
-            )
-        with ExitStack() as stack:
-            by_threads = {
-                f"{number} threads": (1, stack.enter_context(serving(workers=1, threads=number)))
-                for number in THREADS
-            }
-            second = _compare(
+                {f"{each} web process{'es' * (each > 1)}": (each, serving(workers=each)) for each in PROCESSES},
+            ),
+            (
                 f"More threads of one web process, {CLIENTS} clients",
-                _servers(shop, connection, by_threads, seconds=seconds),
-                turns=turns,
-            )
-        with ExitStack() as stack:
-            by_pool = {
-                f"{number} connections": (
-                    1,
-                    stack.enter_context(serving(workers=1, threads=16, more={"DATABASE_POOL_SIZE": str(number)})),
-                )
-                for number in POOLS
-            }
-            third = _compare(
+                {f"{each} threads": (1, serving(workers=1, threads=each)) for each in THREADS},
+            ),
+            (
                 f"More connections in the pool of one web process of 16 threads, {CLIENTS} clients",
-                _servers(shop, connection, by_pool, seconds=seconds),
-                turns=turns,
-            )
-    return [first, second, third]
+                {
+                    f"{each} connections": (1, serving(workers=1, threads=16, more={"DATABASE_POOL_SIZE": str(each)}))
+                    for each in POOLS
+                },
+            ),
+        ]
+        tables = []
+        for title, ways in kinds:
+            with ExitStack() as stack:
+                webs = {name: (number, stack.enter_context(web)) for name, (number, web) in ways.items()}
+                tables.append(_compare(title, _servers(shop, connection, webs, seconds=seconds), turns=turns))
+    return tables
 
 
 Servers = dict[str, tuple[int, Server]]
+Serving = AbstractContextManager[Web]
 
 
 def _servers(shop: Shop, connection: Connection, of: dict[str, tuple[int, Web]], *, seconds: float) -> Servers:

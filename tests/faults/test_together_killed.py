@@ -117,7 +117,8 @@ def test_killed_before_or_after_the_statement_of_the_batch(make: Make, stop: str
 
 
 @either_kind
-def test_killed_while_the_transaction_of_the_batch_waits(make: Make) -> None:
+@pytest.mark.parametrize("cut", [False, True], ids=["it goes on", "its server process is cut"])
+def test_killed_while_the_transaction_of_the_batch_waits(make: Make, cut: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=SIZE)
     asked = make(promo_code)
     before = snapshot()
@@ -128,33 +129,18 @@ def test_killed_while_the_transaction_of_the_batch_waits(make: Make) -> None:
             wait_for_waiters(1)
             kill(process)
             assert snapshot() == before
+            if cut:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_terminate_backend(%s)", [backend])
+                wait_until_gone(backend)
             other.rollback()
             wait_until_gone(backend)
-    # The server does not look whether its client still lives: it may have gone through to the commit.
+    # The server does not look whether its client still lives: uncut it may have gone through to the commit.
     committed = Redemption.objects.exists()
+    assert not (cut and committed)
     if committed:
         assert_all_of_it(promo_code, asked)
     else:
         assert snapshot() == before
     assert ask_again(asked) == [committed] * SIZE
-    assert_all_of_it(promo_code, asked)
-
-
-@either_kind
-def test_killed_and_its_server_process_cut_while_the_batch_waits(make: Make) -> None:
-    promo_code = PromoCodeFactory.create(max_redemptions=SIZE)
-    asked = make(promo_code)
-    before = snapshot()
-    with other_connection() as other:
-        other.execute(HELD_COUNTERS.encode(), [promo_code.id])
-        with asking(asked, None) as (process, here):
-            backend = told(here).backend
-            wait_for_waiters(1)
-            kill(process)
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_terminate_backend(%s)", [backend])
-            wait_until_gone(backend)
-        other.rollback()
-    assert snapshot() == before
-    assert ask_again(asked) == [False] * SIZE
     assert_all_of_it(promo_code, asked)
