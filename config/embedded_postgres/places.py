@@ -209,15 +209,19 @@ def prepare(places: Places) -> None:
 
 
 def own_directory(path: Path, mode: int) -> None:
-    """Make a directory where it is missing, and check that it is ours alone to write."""
+    """Make a directory where it is missing, and check that it is ours alone to write.
+
+    An empty one gets its rights again: whoever made it may be about to give them, or was killed before. Nobody
+    puts anything into one without having passed here, so one that is not empty has them, or is as its owner wants.
+    """
     try:
         with contextlib.suppress(FileExistsError):
             path.mkdir(mode=0o700)
+        check_owner(path, path.lstat(), os.geteuid())
+        if not os.listdir(path):
             path.chmod(mode)  # whatever the umask
-        found = path.lstat()
     except OSError as error:
         raise EmbeddedPostgresError(f"{path} cannot be made: {error.strerror}.") from error
-    check_owner(path, found, os.geteuid())
 
 
 def check_owner(path: Path, found: os.stat_result, uid: int) -> None:
