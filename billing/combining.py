@@ -5,6 +5,9 @@ Flat combining (Hendler, Incze, Shavit, Tzafrir: "Flat Combining and the Synchro
 nobody at work does his own as ever, and whoever comes meanwhile waits; then the first of these does the work of them
 all, in one statement. So nobody waits for company, and alone everything is as if this were not here.
 
+Where so many wait that they are a company already, they do not wait for the one at work: the last of them begins a
+second statement beside the first, so that this process computes for one while the server does the other.
+
 What is done together succeeds for those whom it names. Who is not named, and everybody where the server refused the
 statement, is told nothing, goes his own way afterwards, and learns by that what stands against him. Only where it is
 not known whether the server has committed nobody goes again.
@@ -13,6 +16,7 @@ not known whether the server has committed nobody goes again.
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -21,9 +25,14 @@ from django.db import OperationalError
 
 Asked = TypeVar("Asked")
 Told = TypeVar("Told")
+Made = TypeVar("Made")
 
 # As many as one statement does together.
 MOST = 32
+# So many statements of a kind are under way at once, every one but the first of a company of so many at least.
+# Measured with 32 threads in one process on two cores: a second one, a fifth more is done; small ones cost it again.
+AT_ONCE = 2
+ENOUGH = 10
 # Who still waits for another's work after this long, and has not been taken along, goes his own way: the other may
 # hang on a lock that is none of his business.
 PATIENCE_SECONDS = 0.1
@@ -31,18 +40,37 @@ PATIENCE_SECONDS = 0.1
 
 @dataclass(slots=True, eq=False)
 class _Place(Generic[Asked, Told]):
-    """Somebody who waits; `gate` opens once he is served, or has to serve `company`, himself among them."""
+    """Somebody who waits; `gate` opens once he is served, or has to serve `company`, himself among them.
+
+    Once he has finished, he opens that of `then`, who was served with him.
+    """
 
     asked: Asked
     gate: Lock = field(default_factory=Lock)
     taken: bool = False
     company: "list[_Place[Asked, Told]]" = field(default_factory=list)
-    before: "list[_Place[Asked, Told]]" = field(default_factory=list)
+    before: "_Place[Asked, Told] | None" = None
+    then: "_Place[Asked, Told] | None" = None
     told: Told | None = None
     failure: BaseException | None = None
 
     def __post_init__(self) -> None:
         self.gate.acquire()
+
+
+@dataclass(slots=True)
+class _Kind(Generic[Asked, Told]):
+    """Work of one kind that is under way: how many statements, and who waits."""
+
+    under_way: int = 1
+    waiting: deque[_Place[Asked, Told]] = field(default_factory=deque)
+
+    def take(self) -> list[_Place[Asked, Told]]:
+        """Those who are served next."""
+        company = [self.waiting.popleft() for _ in range(min(MOST, len(self.waiting)))]
+        for place in company:
+            place.taken = True
+        return company
 
 
 class Combiner(Generic[Asked, Told]):
@@ -58,45 +86,55 @@ class Combiner(Generic[Asked, Told]):
         self._alone = alone
         self._together = together
         self._lock = Lock()
-        # By kind, who waits while somebody is at work; no entry where nobody is.
-        self._waiting: dict[Hashable, deque[_Place[Asked, Told]]] = {}
+        # No entry where nobody is at work.
+        self._kinds: dict[Hashable, _Kind[Asked, Told]] = {}
 
-    def do(self, kind: Hashable, asked: Asked) -> Told | None:
+    def do(self, kind: Hashable, asked: Asked, finish: Callable[[Told], Made]) -> Made | None:
         """Does what is asked, with others of the same kind where they ask meanwhile; None: go your own way.
 
-        Not to be called inside a transaction, which would not have in it what others did.
+        Not to be called inside a transaction, which would not have in it what others did. `finish` makes of what was
+        told what is returned, while the others who were served with this thread do not yet contend with it.
 
-        Raises: what `alone` raises; OperationalError where the connection was lost while it was done with others.
+        Raises: what `alone` and `finish` raise; OperationalError where the connection was lost while it was done with
+        others.
         """
-        place = _Place[Asked, Told](asked)
+        place: _Place[Asked, Told] = _Place(asked)
         with self._lock:
-            waiting = self._waiting.get(kind)
-            if waiting is None:
-                self._waiting[kind] = deque()
+            known = self._kinds.get(kind)
+            if known is None:
+                self._kinds[kind] = _Kind()
                 place.company = [place]
             else:
-                waiting.append(place)
-        if place.company or (self._wait(kind, place) and place.company):
-            self._serve(kind, place)
-        if place.failure is not None:
-            raise OperationalError("it is not known whether it was committed") from place.failure
-        return place.told
+                known.waiting.append(place)
+                # Exactly so many: more never wait for fewer statements. So this one is among those he takes.
+                if len(known.waiting) == ENOUGH and known.under_way < AT_ONCE:
+                    known.under_way += 1
+                    place.company = known.take()
+        try:
+            if place.company or (self._wait(kind, place) and place.company):
+                self._serve(kind, place)
+            if place.failure is not None:
+                raise OperationalError("it is not known whether it was committed") from place.failure
+            return None if place.told is None else finish(place.told)
+        finally:
+            if place.then is not None:
+                place.then.gate.release()
 
     def _wait(self, kind: Hashable, place: _Place[Asked, Told]) -> bool:
         """Until he is served or has to serve; False where he leaves unserved."""
         if not place.gate.acquire(timeout=PATIENCE_SECONDS):
             with self._lock:
                 if not place.taken:
-                    self._waiting[kind].remove(place)
+                    self._kinds[kind].waiting.remove(place)
                     return False
             place.gate.acquire()
         return True
 
     def _serve(self, kind: Hashable, place: _Place[Asked, Told]) -> None:
-        """Does the work of the company, of which this thread is the first; then it is the next one's turn."""
+        """Does the work of the company, this thread's among it; then it is the next one's turn."""
         company = place.company
-        for each in place.before:
-            each.gate.release()
+        if place.before is not None:
+            place.before.gate.release()
         try:
             if len(company) == 1:
                 place.told = self._alone(place.asked)
@@ -112,29 +150,30 @@ class Combiner(Generic[Asked, Told]):
             if not isinstance(error, Exception):
                 raise
         finally:
-            self._hand_over(kind, company)
+            self._hand_over(kind, place)
 
-    def _hand_over(self, kind: Hashable, served: list[_Place[Asked, Told]]) -> None:
-        """Whoever is next opens the gates of those who were served, this thread's too, and sends his statement.
+    def _hand_over(self, kind: Hashable, place: _Place[Asked, Told]) -> None:
+        """Whoever is next lets those pass who were served, this thread too, and sends his statement.
 
-        Were they opened here, all of them would compute before he has sent it, one after the other (the interpreter
-        lets one thread compute at a time), and the server would have nothing to do: measured, a sixth less is done.
+        They pass one after the other: each opens the next one's gate when he has finished. Were all opened at once,
+        and here, they would compute before he has sent it (the interpreter lets one thread compute at a time), and
+        the server would have nothing to do: measured, a quarter less is done.
         """
+        served = [place, *(each for each in place.company if each is not place)]
+        for each, then in pairwise(served):
+            each.then = then
         with self._lock:
-            waiting = self._waiting[kind]
-            company = [waiting.popleft() for _ in range(min(MOST, len(waiting)))]
-            for place in company:
-                place.taken = True
+            known = self._kinds[kind]
+            company = known.take() if known.under_way == 1 or len(known.waiting) >= ENOUGH else []
             if not company:
-                del self._waiting[kind]
-        if not company:
-            for place in served[1:]:
-                place.gate.release()
-            return
-        company[0].company = company
-        company[0].before = served
-        company[0].gate.release()
-        served[0].gate.acquire()
+                known.under_way -= 1
+                if not known.under_way:
+                    del self._kinds[kind]
+        if company:
+            company[0].company = company
+            company[0].before = place
+            company[0].gate.release()
+            place.gate.acquire()
 
 
 def _refused(error: BaseException) -> bool:

@@ -1,5 +1,7 @@
 import os
+import struct
 import time
+from collections import deque
 from uuid import UUID
 
 from django.db.models import Func, UUIDField
@@ -13,9 +15,22 @@ class Uuid7(Func):
     output_field = UUIDField()
 
 
+# Random numbers of 80 bits. They are asked for many at a time: while the system makes some, another thread computes,
+# and this one waits for its turn again.
+_RANDOM_BYTES = 10
+_STOCK = 256
+_randoms: deque[int] = deque()
+os.register_at_fork(after_in_child=_randoms.clear)
+
+
 def uuid7() -> UUID:
     """The same, made here: for a statement that has to know its rows' keys beforehand."""
-    random = int.from_bytes(os.urandom(10), "big")
+    try:
+        random = _randoms.pop()
+    except IndexError:
+        made = os.urandom(_STOCK * _RANDOM_BYTES)
+        random, *others = (int.from_bytes(part) for (part,) in struct.iter_unpack(f"{_RANDOM_BYTES}s", made))
+        _randoms.extend(others)
     version, variant = 0x7 << 76, 0b10 << 62
     return UUID(
         int=(time.time_ns() // 1_000_000) << 80 | version | (random >> 68) << 64 | variant | random & (1 << 62) - 1

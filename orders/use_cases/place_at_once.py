@@ -60,34 +60,37 @@ def place_at_once(request: Request, *, by: Actor, now: datetime) -> Placed | Non
     if priced is None or connection.in_atomic_block:
         return None
     code = normal_code(request.promo_code)
-    asked = written(request, basket=priced.basket, subdomain="", by=by, now=now)
-    return _placing.do((code, priced.catalog), _AtOnce(catalog=priced.catalog, code=code, written=asked))
+    order = written(request, basket=priced.basket, subdomain="", by=by, now=now)
+    asked = _AtOnce(catalog=priced.catalog, code=code, key=order["key"], text=exact_json(order, default=str))
+    return _placing.do((code, priced.catalog), asked, lambda placed: placed)
 
 
 @dataclass(frozen=True, slots=True)
 class _AtOnce:
+    """An order as it is sent with others': `text` is written by who asks, while he does not keep them waiting."""
+
     catalog: UUID
     code: str
-    written: dict[str, Any]
+    key: str | None
+    text: str
 
 
 def _together(asked: Sequence[_AtOnce]) -> list[Placed | None]:
     """Of one catalog, and of one code or all of none."""
-    orders = [{**each.written, "place": place} for place, each in enumerate(asked)]
     placed: list[Placed | None] = [None] * len(asked)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT place, placed_order, balance, replayed FROM orders_place_together(%s::uuid, %s::text, %s::jsonb)",
-            [asked[0].catalog, asked[0].code, exact_json(orders, default=str)],
+            [asked[0].catalog, asked[0].code, f"[{','.join(each.text for each in asked)}]"],
         )
         for place, order_id, balance_minor, replayed in cursor.fetchall():
-            placed[place] = Placed(order_id=order_id, balance_minor=balance_minor, replayed=replayed)
+            placed[place - 1] = Placed(order_id=order_id, balance_minor=balance_minor, replayed=replayed)
     return placed
 
 
 def _alone(asked: _AtOnce) -> Placed | None:
     try:
-        with told_by_t1(key=asked.written["key"]):
+        with told_by_t1(key=asked.key):
             [placed] = _together([asked])
     except (RequestInProgress, Busy):
         raise

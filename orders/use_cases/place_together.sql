@@ -1,13 +1,13 @@
 -- Checkouts that are tried at once, without a look beforehand: of one customer, or of several who ask at the same moment
 -- with the same code, or all without one. T1 (place_order.sql) of each, then the code's places for all of them, last; all
--- in one transaction. Installed by migration orders/0011, called by place_at_once.py.
+-- in one transaction. Installed by migration orders/0012, called by place_at_once.py.
 --
 -- Each was priced by the catalog of a version that the caller knows; where it is another by now, nothing is done.
 --
 -- It places the orders of those against whom nothing can be seen to stand, and who need not be waited for, and says
 -- nothing of the others: each of them looks at the state and asks again for himself (orders_place_order). So one
--- customer's business elsewhere does not hold up the rest. What is seen only while it is written refuses all of them, as
--- T1 does, by the same constraint names.
+-- customer's business elsewhere does not hold up the rest. `place` is an order's in `asked`, from 1. What is seen only
+-- while it is written refuses all of them, as T1 does, by the same constraint names.
 CREATE OR REPLACE FUNCTION orders_place_together(catalog uuid, promo_text text, asked jsonb)
 RETURNS TABLE (place bigint, placed_order uuid, balance bigint, replayed boolean)
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off LANGUAGE plpgsql AS $$
@@ -29,9 +29,11 @@ BEGIN
     IF NOT FOUND THEN RETURN; END IF;
   END IF;
   FOR one IN
-    SELECT * FROM jsonb_to_recordset(asked) AS each(
-      place bigint, organization uuid, plan uuid, apps jsonb, addons jsonb, addon_ids jsonb, lines jsonb, total bigint,
-      currency text, key text, hash text, event jsonb, actor text, role text, channel text, address inet, now timestamptz)
+    SELECT * FROM ROWS FROM (jsonb_to_recordset(asked) AS (
+        organization uuid, plan uuid, apps jsonb, addons jsonb, addon_ids jsonb, lines jsonb, total bigint, currency text,
+        key text, hash text, event jsonb, actor text, role text, channel text, address inet, now timestamptz))
+      WITH ORDINALITY AS each(organization, plan, apps, addons, addon_ids, lines, total, currency, key, hash, event, actor,
+                              role, channel, address, now, place)
   LOOP
     SELECT c.id, o.slug INTO customer, subdomain
       FROM billing_customer c

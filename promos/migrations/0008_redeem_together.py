@@ -5,7 +5,7 @@ from django.db import migrations
 _FILE = Path(__file__).parents[1] / "use_cases" / "redeem_together.sql"
 
 REVERSE = """
-DROP FUNCTION promos_redeem_together(text, uuid[], text[], text[], text[], text[], inet[], timestamptz[]);
+DROP FUNCTION promos_redeem_together(text, jsonb);
 DROP FUNCTION promos_claim_together(uuid, bigint, bigint);
 """
 

@@ -1,12 +1,14 @@
 """A redemption's life: redeemed at once, or reserved for a payment, then confirmed or released."""
 
+import json
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.utils import timezone
 
 from billing.actor import Actor
@@ -48,19 +50,16 @@ def redeem(*, code: str, user_id: str, by: Actor, email: str = "", now: datetime
     Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, one statement; inside
     another's it is a savepoint.
     """
-    asked = _Asked(code=normal_code(code), user_id=user_id, email=email, by=by, now=now or timezone.now())
-    # Together everybody acts for himself.
-    alone = connection.in_atomic_block or by.user_id != user_id
+    asked = _Asked(code=normal_code(code), user_id=user_id, email=email, by=by, now=now or datetime.now(UTC))
     try:
-        together = None if alone else _redeeming.do(asked.code, asked)
-        return together or _redeem(asked)
+        return _redeem_at_once(asked)
     except (PromoProblem, PromoChanged, CustomerNotFound):
         # Said again below, by the state that stands; only the customer's first act comes through.
         pass
     known = Customer.objects.filter(user_id=user_id).values_list("id", flat=True).first()
     find_redeemable(code=asked.code, customer_id=known, now=asked.now)
     ensure_customer(user_id=user_id, email=email)
-    return _redeem(asked)
+    return _redemption(_redeem(asked), now=asked.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,20 @@ class _Asked:
     now: datetime
 
 
-def _redeem(asked: _Asked) -> Redemption:
+# A redemption's key, its code's, its customer's, and what was granted.
+_Redeemed = tuple[UUID, UUID, int, int]
+
+
+def _redeem_at_once(asked: _Asked) -> Redemption:
+    """With others of this moment, or alone. Together everybody acts for himself, and nobody in a transaction."""
+    if asked.by.user_id == asked.user_id and not connection.in_atomic_block:
+        together = _redeeming.do(asked.code, _Written(asked), partial(_redemption, now=asked.now))
+        if together is not None:
+            return together
+    return _redemption(_redeem(asked), now=asked.now)
+
+
+def _redeem(asked: _Asked) -> _Redeemed:
     by = asked.by
     joined = transaction.atomic() if connection.in_atomic_block else nullcontext()
     with refused_by(_REDEEM_REFUSALS), joined, connection.cursor() as cursor:
@@ -81,43 +93,58 @@ def _redeem(asked: _Asked) -> Redemption:
             " FROM promos_redeem_code(%s, %s, %s, ROW(%s, %s, %s, %s)::billing_actor, %s)",
             [asked.code, asked.user_id, asked.email, by.user_id, by.role, by.channel, by.address, asked.now],
         )
-        return _redemption(*cursor.fetchone(), now=asked.now)
+        redeemed: _Redeemed = cursor.fetchone()
+        return redeemed
 
 
-def _redeem_together(asked: Sequence[_Asked]) -> list[Redemption | None]:
+class _Written:
+    """What somebody asks, as it is sent with others': written by himself, while he does not keep them waiting."""
+
+    __slots__ = ("asked", "redemption_id", "text")
+
+    def __init__(self, asked: _Asked) -> None:
+        by = asked.by
+        self.asked = asked
+        self.redemption_id = uuid7()
+        self.text = json.dumps(
+            {
+                "redemption": str(self.redemption_id),
+                "entry": str(uuid7()),
+                "user": asked.user_id,
+                "email": asked.email,
+                "role": by.role,
+                "channel": by.channel,
+                "address": by.address,
+                "moment": asked.now.isoformat(),
+            }
+        )
+
+
+def _redeem_together(written: Sequence[_Written]) -> list[_Redeemed | None]:
     """One code's, at the same moment."""
-    ids = [uuid7() for _ in asked]
+    made: list[_Redeemed | None] = [None] * len(written)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT place, promo, customer, granted FROM promos_redeem_together("
-            "%s, %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]::inet[], %s::timestamptz[])",
-            [
-                asked[0].code,
-                ids,
-                [each.user_id for each in asked],
-                [each.email for each in asked],
-                [each.by.role for each in asked],
-                [each.by.channel for each in asked],
-                [each.by.address for each in asked],
-                [each.now for each in asked],
-            ],
+            "SELECT promo, granted, places, customers FROM promos_redeem_together(%s, %s::jsonb)",
+            [written[0].asked.code, f"[{','.join(each.text for each in written)}]"],
         )
-        made: list[Redemption | None] = [None] * len(asked)
-        for place, *row in cursor.fetchall():
-            made[place - 1] = _redemption(ids[place - 1], *row, now=asked[place - 1].now)
-        return made
+        promo, granted, places, customers = cursor.fetchone()
+    for place, customer in zip(places or (), customers or (), strict=True):
+        made[place - 1] = (written[place - 1].redemption_id, promo, customer, granted)
+    return made
 
 
 _FIELDS = tuple(field.attname for field in Redemption._meta.concrete_fields)
-_redeeming = Combiner(alone=_redeem, together=_redeem_together)
+_redeeming: Combiner[_Written, _Redeemed] = Combiner(
+    alone=lambda written: _redeem(written.asked), together=_redeem_together
+)
 
 
-def _redemption(
-    redemption_id: UUID, promo_code_id: UUID, customer_id: int, credit_minor: int, *, now: datetime
-) -> Redemption:
+def _redemption(redeemed: _Redeemed, *, now: datetime) -> Redemption:
     """As the database holds it, so that what is saved of it later is an update."""
+    redemption_id, promo_code_id, customer_id, credit_minor = redeemed
     return Redemption.from_db(
-        connection.alias,
+        DEFAULT_DB_ALIAS,
         _FIELDS,
         (redemption_id, promo_code_id, customer_id, None, credit_minor, "confirmed", now, now, None, ""),
     )

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from itertools import pairwise
 from threading import Event, Lock
 from time import sleep
 
@@ -14,7 +13,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
 
 from billing import combining
-from billing.combining import MOST, Combiner
+from billing.combining import ENOUGH, MOST, Combiner
 from tests.concurrency.watching import wait_until
 
 PATIENCE_SECONDS = 30
@@ -40,8 +39,11 @@ class Work:
         return Counter(self.alone) + Counter(each for batch in self.together for each in batch)
 
     def waiting(self, kind: str = KIND) -> int:
-        waiting = self.combiner._waiting.get(kind)
-        return -1 if waiting is None else len(waiting)
+        known = self.combiner._kinds.get(kind)
+        return -1 if known is None else len(known.waiting)
+
+    def do(self, kind: str, asked: str) -> str | None:
+        return self.combiner.do(kind, asked, str)
 
     def _do_alone(self, asked: str) -> str | None:
         self.alone.append(asked)
@@ -68,11 +70,12 @@ Asked = dict[str, Future[str | None]]
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
-    """Nobody loses patience, and in the end nobody is waited for any more."""
+    """One at a time; nobody loses patience, and in the end nobody is waited for any more."""
     monkeypatch.setattr(combining, "PATIENCE_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(combining, "AT_ONCE", 1)
     work = Work()
     yield work
-    assert work.combiner._waiting == {}
+    assert work.combiner._kinds == {}
     assert not work.combiner._lock.locked()
 
 
@@ -82,10 +85,10 @@ def asked_while_first_is_at_work(work: Work, others: Sequence[str], first: str =
     work.gates[first] = Event()
     with ThreadPoolExecutor(len(others) + 1) as threads:
         try:
-            futures = {first: threads.submit(work.combiner.do, KIND, first)}
+            futures = {first: threads.submit(work.do, KIND, first)}
             wait_until(lambda: first in work.alone, "work")
             for place, each in enumerate(others, start=1):
-                futures[each] = threads.submit(work.combiner.do, KIND, each)
+                futures[each] = threads.submit(work.do, KIND, each)
                 wait_until(partial(is_waited_by, work, place), f"waiting of {place}")
             yield futures
         finally:
@@ -110,7 +113,7 @@ def names(number: int) -> list[str]:
 
 
 def test_where_nobody_is_at_work_it_is_done_alone(work: Work) -> None:
-    assert [work.combiner.do(KIND, "a"), work.combiner.do(KIND, "b")] == ["a alone", "b alone"]
+    assert [work.do(KIND, "a"), work.do(KIND, "b")] == ["a alone", "b alone"]
     assert (work.alone, work.together) == (["a", "b"], [])
 
 
@@ -147,7 +150,7 @@ def test_who_comes_while_a_company_is_served_is_of_the_next(work: Work) -> None:
         with asked_while_first_is_at_work(work, names(3)) as futures:
             work.gates["first"].set()
             wait_until(lambda: work.together, "work of the company")
-            late = {each: threads.submit(work.combiner.do, KIND, each) for each in ("late-0", "late-1", "late-2")}
+            late = {each: threads.submit(work.do, KIND, each) for each in ("late-0", "late-1", "late-2")}
             wait_until(lambda: work.waiting() == 3, "waiting of the late")
             assert len(work.together) == 1
             work.gates["other-00"].set()
@@ -166,7 +169,7 @@ def test_who_is_not_named_is_told_none_and_the_others_their_own(work: Work) -> N
         "other-02": None,
         "other-03": "other-03 together",
     }
-    assert work.combiner.do(KIND, "other-00") is None
+    assert work.do(KIND, "other-00") is None
 
 
 @pytest.mark.parametrize(
@@ -243,8 +246,8 @@ def test_an_error_of_one_alone_reaches_him_and_nobody_else(work: Work) -> None:
         futures.pop("fails-first").result()
     assert told(futures) == {each: f"{each} together" for each in names(3)}
     with pytest.raises(LookupError, match="fails again"):
-        work.combiner.do(KIND, "fails again")
-    assert work.combiner.do(KIND, "next") == "next alone"
+        work.do(KIND, "fails again")
+    assert work.do(KIND, "next") == "next alone"
 
 
 def test_who_loses_patience_leaves_unserved_and_is_not_done_afterwards(
@@ -254,9 +257,9 @@ def test_who_loses_patience_leaves_unserved_and_is_not_done_afterwards(
     work.gates["first"] = Event()
     with ThreadPoolExecutor(4) as threads:
         try:
-            first = threads.submit(work.combiner.do, KIND, "first")
+            first = threads.submit(work.do, KIND, "first")
             wait_until(lambda: "first" in work.alone, "work")
-            left = [threads.submit(work.combiner.do, KIND, "leaves").result(PATIENCE_SECONDS) for _ in range(3)]
+            left = [threads.submit(work.do, KIND, "leaves").result(PATIENCE_SECONDS) for _ in range(3)]
             assert left == [None] * 3
             assert not first.done()
         finally:
@@ -276,7 +279,7 @@ def test_who_was_taken_along_waits_for_the_end_whatever_his_patience(
         monkeypatch.setattr(combining, "PATIENCE_SECONDS", 0.01)
         third = ThreadPoolExecutor(1)
         # Patience is over for whoever comes now: more than that of him who was taken along.
-        assert third.submit(work.combiner.do, KIND, "leaves").result(PATIENCE_SECONDS) is None
+        assert third.submit(work.do, KIND, "leaves").result(PATIENCE_SECONDS) is None
         third.shutdown()
         assert not futures["other-01"].done()
         work.gates["other-00"].set()
@@ -284,19 +287,21 @@ def test_who_was_taken_along_waits_for_the_end_whatever_his_patience(
     assert "leaves" not in work.done
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
 def test_patience_ends_in_the_midst_and_nobody_is_lost_or_done_twice(
-    work: Work, monkeypatch: pytest.MonkeyPatch
+    work: Work, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
     """A patience about as long as the work takes: some leave, some are taken just then."""
+    monkeypatch.setattr(combining, "AT_ONCE", at_once)
     monkeypatch.setattr(combining, "PATIENCE_SECONDS", 0.000_2)
-    outcomes = ask_many(work, threads=12, rounds=150)
+    outcomes = ask_many(work, threads=24, rounds=150)
     assert {each: outcome for each, outcome in outcomes.items() if outcome is not None}.keys() == work.done.keys()
     assert set(work.done.values()) == {1}
 
 
 def test_kinds_do_not_wait_for_each_other(work: Work) -> None:
     with asked_while_first_is_at_work(work, names(2)) as futures:
-        assert work.combiner.do("another kind", "a") == "a alone"
+        assert work.do("another kind", "a") == "a alone"
         assert not any(future.done() for future in futures.values())
         assert work.waiting("another kind") == -1
     assert work.together == [names(2)]
@@ -306,7 +311,7 @@ def test_those_who_ask_for_equal_things_are_different_people(work: Work, monkeyp
     with asked_while_first_is_at_work(work, ["same"]) as futures:
         monkeypatch.setattr(combining, "PATIENCE_SECONDS", 0.01)
         with ThreadPoolExecutor(1) as threads:
-            assert threads.submit(work.combiner.do, KIND, "same").result(PATIENCE_SECONDS) is None
+            assert threads.submit(work.do, KIND, "same").result(PATIENCE_SECONDS) is None
         assert work.waiting() == 1
     assert told(futures)["same"] == "same alone"
     assert work.done["same"] == 1
@@ -320,7 +325,7 @@ def ask_many(work: Work, *, threads: int, rounds: int) -> dict[str, str | None]:
     def ask(number: int) -> None:
         for turn in range(rounds):
             asked = f"{number}-{turn}"
-            outcome = work.combiner.do(f"kind-{turn % 2}", asked)
+            outcome = work.do(f"kind-{turn % 2}", asked)
             with guard:
                 outcomes[asked] = outcome
 
@@ -331,7 +336,11 @@ def ask_many(work: Work, *, threads: int, rounds: int) -> dict[str, str | None]:
     return outcomes
 
 
-def test_of_many_threads_and_rounds_everything_is_done_once_and_told_to_who_asked(work: Work) -> None:
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_of_many_threads_and_rounds_everything_is_done_once_and_told_to_who_asked(
+    work: Work, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(combining, "AT_ONCE", at_once)
     outcomes = ask_many(work, threads=40, rounds=100)
     assert work.done == Counter(outcomes.keys())
     assert set(work.done.values()) == {1}
@@ -341,13 +350,83 @@ def test_of_many_threads_and_rounds_everything_is_done_once_and_told_to_who_aske
     assert max(len(batch) for batch in work.together) <= MOST
 
 
-def test_a_kind_is_never_done_by_two_at_a_time() -> None:
-    spans: list[str] = []
+def test_a_company_that_waits_begins_beside_the_one_at_work_and_is_told_first(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(combining, "AT_ONCE", 2)
+    work.gates["first"] = Event()
+    with ThreadPoolExecutor(ENOUGH + 1) as threads:
+        try:
+            first = threads.submit(work.do, KIND, "first")
+            wait_until(lambda: "first" in work.alone, "work")
+            early = [threads.submit(work.do, KIND, each) for each in names(ENOUGH - 1)]
+            wait_until(lambda: work.waiting() == ENOUGH - 1, "waiting of all but one")
+            assert not work.together
+            last = threads.submit(work.do, KIND, "last")
+            outcomes = [each.result(PATIENCE_SECONDS) for each in [*early, last]]
+            assert not first.done()
+        finally:
+            work.gates["first"].set()
+        assert first.result(PATIENCE_SECONDS) == "first alone"
+    assert sorted(outcomes, key=str) == ["last together", *(f"{each} together" for each in names(ENOUGH - 1))]
+    assert [sorted(batch) for batch in work.together] == [["last", *names(ENOUGH - 1)]]
+
+
+def test_fewer_than_a_company_wait_for_the_other_statement(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(combining, "AT_ONCE", 2)
+    work.gates = {each: Event() for each in ("first", *names(ENOUGH))}
+    late = [f"late-{number}" for number in range(ENOUGH - 1)]
+    with ThreadPoolExecutor(3 * ENOUGH) as threads:
+        try:
+            futures = {"first": threads.submit(work.do, KIND, "first")}
+            wait_until(lambda: "first" in work.alone, "work")
+            futures |= {each: threads.submit(work.do, KIND, each) for each in names(ENOUGH)}
+            wait_until(lambda: work.together, "a second statement")
+            futures |= {each: threads.submit(work.do, KIND, each) for each in late}
+            wait_until(lambda: work.waiting() == len(late), "waiting of the late")
+            for each in names(ENOUGH):
+                work.gates[each].set()
+            assert told({each: futures[each] for each in names(ENOUGH)}).keys() == set(names(ENOUGH))
+            assert work.waiting() == len(late)
+            assert len(work.together) == 1
+        finally:
+            for gate in work.gates.values():
+                gate.set()
+        assert told(futures)["late-0"] == "late-0 together"
+    assert [len(batch) for batch in work.together] == [ENOUGH, len(late)]
+    assert set(work.done.values()) == {1}
+
+
+def test_who_finishes_in_vain_still_lets_the_others_pass(work: Work) -> None:
+    def finish(told: str) -> str:
+        raise LookupError(told)
+
+    work.gates["first"] = Event()
+    with ThreadPoolExecutor(6) as threads:
+        first = threads.submit(work.do, KIND, "first")
+        wait_until(lambda: "first" in work.alone, "work")
+        failing = [threads.submit(work.combiner.do, KIND, each, finish) for each in names(4)]
+        wait_until(lambda: work.waiting() == len(failing), "waiting")
+        work.gates["first"].set()
+        assert first.result(PATIENCE_SECONDS) == "first alone"
+        assert [str(each.exception(PATIENCE_SECONDS)) for each in failing] == [
+            f"{each} together" for each in names(4)
+        ]
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_kind_is_done_by_no_more_at_a_time(at_once: int) -> None:
+    lock = Lock()
+    at_work: Counter[str] = Counter()
+    levels: set[int] = set()
 
     def work() -> None:
-        spans.append("begins")
+        with lock:
+            at_work[KIND] += 1
+            levels.add(at_work[KIND])
         sleep(WORK_SECONDS)
-        spans.append("ends")
+        with lock:
+            at_work[KIND] -= 1
 
     def alone(asked: int) -> int:
         work()
@@ -358,8 +437,10 @@ def test_a_kind_is_never_done_by_two_at_a_time() -> None:
         return list(asked)
 
     combiner = Combiner(alone=alone, together=together)
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(16) as threads:
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(32) as threads:
         patch.setattr(combining, "PATIENCE_SECONDS", PATIENCE_SECONDS)
+        patch.setattr(combining, "AT_ONCE", at_once)
         asked = range(2_000)
-        assert list(threads.map(lambda each: combiner.do(KIND, each), asked)) == list(asked)
-    assert all(one != other for one, other in pairwise(spans))
+        assert list(threads.map(lambda each: combiner.do(KIND, each, int), asked)) == list(asked)
+    assert max(levels) == at_once
+    assert combiner._kinds == {}

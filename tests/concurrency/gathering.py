@@ -35,7 +35,7 @@ class Door:
 
     def keep(self) -> None:
         """Is at work until the door is opened."""
-        self._combiner.do(self._kind, self)
+        self._combiner.do(self._kind, self, str)
 
     def stand(self) -> None:
         assert self._opened.wait(PATIENCE_SECONDS)
@@ -43,13 +43,13 @@ class Door:
 
 def waiting_for(combiner: AnyCombiner, kind: Hashable) -> int:
     """How many threads wait for their turn; -1 where nobody is at work."""
-    waiting = combiner._waiting.get(kind)
-    return -1 if waiting is None else len(waiting)
+    known = combiner._kinds.get(kind)
+    return -1 if known is None else len(known.waiting)
 
 
 @contextmanager
 def gathering(combiner: AnyCombiner, kind: Hashable) -> Iterator[Door]:
-    """A door before the combiner, closed at first; nobody loses patience before it."""
+    """A door before the combiner, closed at first; nobody loses patience before it, nor begins beside it."""
     door, alone = Door(combiner, kind), combiner._alone
 
     def stand_or_do(asked: Any) -> Any:
@@ -57,6 +57,7 @@ def gathering(combiner: AnyCombiner, kind: Hashable) -> Iterator[Door]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(combining, "PATIENCE_SECONDS", PATIENCE_SECONDS)
+        patch.setattr(combining, "AT_ONCE", 1)
         patch.setattr(combiner, "_alone", stand_or_do)
         keeper = Thread(target=door.keep)
         keeper.start()
@@ -66,7 +67,7 @@ def gathering(combiner: AnyCombiner, kind: Hashable) -> Iterator[Door]:
         finally:
             door.open()
             keeper.join(PATIENCE_SECONDS)
-    assert combiner._waiting == {}
+    assert combiner._kinds == {}
 
 
 @contextmanager

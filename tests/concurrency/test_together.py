@@ -188,7 +188,7 @@ def test_who_is_locked_elsewhere_does_not_hold_up_the_others(cap: int, hot: bool
 def test_control_were_the_locked_one_waited_for_nobody_would_be_served() -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=19)
     customers = CustomerFactory.create_batch(8)
-    waits = with_text_replaced(definition_of("promos_redeem_together"), " SKIP LOCKED) AS mine", ") AS mine")
+    waits = with_text_replaced(definition_of("promos_redeem_together"), "UPDATE OF a SKIP LOCKED", "UPDATE OF a")
     with function_replaced("promos_redeem_together", waits), other_connection() as other:
         with gathered(promo_code, calls_of(customers, promo_code)) as (door, under_way):
             with held(other, HELD_ACCOUNT, customers[3].pk):

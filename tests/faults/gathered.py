@@ -13,12 +13,12 @@ from billing.combining import Combiner
 from billing.models import Customer, Organization
 from orders.models import CatalogVersion, Plan
 from orders.use_cases.look_at_checkout import look_at_checkout, priced_before
-from orders.use_cases.place_at_once import Placed, _AtOnce, _placing, _together, written
+from orders.use_cases.place_at_once import Placed, _AtOnce, _placing, _together, exact_json, written
 from orders.use_cases.place_order import Request, place_order
 from promos.errors import PromoAlreadyRedeemed, PromoInactive, PromoNotFound
 from promos.models import PromoCode, Redemption
 from promos.use_cases.change_code import pause_code
-from promos.use_cases.redeem_code import _Asked, _redeem_together, _redeeming, redeem
+from promos.use_cases.redeem_code import _Asked, _redeem_together, _redeeming, _Written, redeem
 from tests.concurrency.gathering import request_of
 from tests.factories import (
     CustomerFactory,
@@ -56,7 +56,7 @@ class Batch:
 def redemptions(code: str, *, customers: Sequence[Customer] = (), ends: End = Redemption, **kwargs: Any) -> Batch:
     customers = customers or CustomerFactory.create_batch(SIZE)
     asked = [
-        _Asked(code=code, user_id=customer.user_id, email="", by=acting(customer), now=timezone.now())
+        _Written(_Asked(code=code, user_id=customer.user_id, email="", by=acting(customer), now=timezone.now()))
         for customer in customers
     ]
     calls = [partial(redeem, code=code, user_id=customer.user_id, by=acting(customer)) for customer in customers]
@@ -92,8 +92,9 @@ def at_once(request: Request, organization: Organization) -> _AtOnce:
     priced = priced_before(request)
     assert priced is not None
     by = acting(organization.customer)
-    asked = written(request, basket=priced.basket, subdomain="", by=by, now=timezone.now())
-    return _AtOnce(catalog=priced.catalog, code=request.promo_code, written=asked)
+    order = written(request, basket=priced.basket, subdomain="", by=by, now=timezone.now())
+    text = exact_json(order, default=str)
+    return _AtOnce(catalog=priced.catalog, code=request.promo_code, key=order["key"], text=text)
 
 
 def redeemed_ordinary() -> Batch:

@@ -9,8 +9,7 @@ from django.utils import timezone
 from billing.models import Customer, Organization
 from orders.use_cases.place_order import Placed, Request, place_order
 from promos.models import Redemption
-from promos.use_cases import redeem_code
-from promos.use_cases.redeem_code import redeem
+from promos.use_cases.redeem_code import _Asked, _redeem_together, _Written, redeem
 from tests.factories import OrganizationFactory, acting
 
 _numbers: dict[str, Iterator[int]] = {}
@@ -44,15 +43,11 @@ def buy(customer: Customer, *, code: str = "GIFT") -> Placed:
     return place_order(request=request, by=acting(customer))
 
 
-def use_together(customers: list[Customer], code: str) -> list[Redemption | None]:
+def use_together(customers: list[Customer], code: str) -> list[object]:
     """As customers do who redeem the code at the same moment."""
     now = timezone.now()
-    return redeem_code._redeem_together(
-        [
-            redeem_code._Asked(code=code, user_id=each.user_id, email="", by=acting(each), now=now)
-            for each in customers
-        ]
-    )
+    asked = [_Asked(code=code, user_id=each.user_id, email="", by=acting(each), now=now) for each in customers]
+    return list(_redeem_together([_Written(each) for each in asked]))
 
 
 def use(customer: Customer, code: str) -> Redemption:
