@@ -7,8 +7,6 @@ from django.db import migrations
 _APP = Path(__file__).parents[1]
 
 REVERSE = """
-DROP TRIGGER billing_ledgerentry_keeps_rules ON billing_ledgerentry;
-DROP FUNCTION billing_ledgerentry_rules();
 DROP TRIGGER billing_organization_keeps_rules ON billing_organization;
 DROP FUNCTION billing_organization_rules();
 DROP TRIGGER billing_subscription_keeps_rules ON billing_subscription;

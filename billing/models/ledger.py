@@ -33,7 +33,8 @@ class LedgerEntry(models.Model):
     note = models.TextField(blank=True, default="", db_default="")
     order_id = models.UUIDField(null=True, blank=True)
     redemption_id = models.UUIDField(null=True, blank=True)
-    reverses = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True)
+    # Once: by the constraint below, whose index has no row for all that reverse nothing.
+    reverses = models.ForeignKey("self", on_delete=models.PROTECT, db_index=False, null=True, blank=True)
     actor_id = models.CharField(max_length=255)
     actor_role = models.CharField(max_length=20)
     channel = models.CharField(max_length=10)
@@ -45,6 +46,9 @@ class LedgerEntry(models.Model):
         verbose_name_plural = "ledger entries"
         constraints = [
             models.UniqueConstraint(fields=["account", "version"], name="billing_ledgerentry_version_once"),
+            models.UniqueConstraint(
+                fields=["reverses"], condition=Q(reverses__isnull=False), name="billing_ledgerentry_reversed_once"
+            ),
             models.UniqueConstraint(
                 fields=["order_id"], condition=Q(kind="spend"), name="billing_ledgerentry_one_spend_per_order"
             ),

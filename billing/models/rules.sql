@@ -5,28 +5,11 @@
 -- for every statement that writes the table: measured, a third of what a redemption costs the server and a fifth of
 -- what a checkout does. A trigger's is planned once a session. Tables that are written now and then keep their CHECKs.
 --
--- A rule that comes out NULL is kept, as with a CHECK.
+-- A rule that comes out NULL is kept, as with a CHECK. A ledger entry's stand in its own trigger (ledger.sql).
 
 CREATE OR REPLACE FUNCTION billing_break_rule(rule text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   RAISE check_violation USING CONSTRAINT = rule, MESSAGE = format('the row breaks the rule %s', rule);
-END $$;
-
-CREATE OR REPLACE FUNCTION billing_ledgerentry_rules() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-  broken text := CASE
-    WHEN NOT (NEW.kind = 'grant' AND NEW.amount_minor > 0 OR NEW.kind = 'spend' AND NEW.amount_minor < 0
-              OR NEW.kind IN ('reversal', 'adjustment') AND NEW.amount_minor <> 0)
-      THEN 'billing_ledgerentry_sign_fits_kind'
-    WHEN (NEW.kind = 'reversal') <> (NEW.reverses_id IS NOT NULL) THEN 'billing_ledgerentry_reversal_names_entry'
-    WHEN NEW.kind = 'spend' AND NEW.order_id IS NULL THEN 'billing_ledgerentry_spend_names_order'
-    WHEN NEW.kind IN ('reversal', 'adjustment') AND NEW.note = '' THEN 'billing_ledgerentry_correction_says_why'
-    WHEN NEW.reason = '' THEN 'billing_ledgerentry_reason_given'
-    WHEN NEW.actor_id = '' THEN 'billing_ledgerentry_actor_given'
-  END;
-BEGIN
-  IF broken IS NOT NULL THEN PERFORM billing_break_rule(broken); END IF;
-  RETURN NEW;
 END $$;
 
 CREATE OR REPLACE FUNCTION billing_organization_rules() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -73,9 +56,6 @@ BEGIN
   RETURN NEW;
 END $$;
 
--- By name before the trigger that moves the account: nothing is moved for a row that is refused.
-CREATE OR REPLACE TRIGGER billing_ledgerentry_keeps_rules BEFORE INSERT OR UPDATE ON billing_ledgerentry
-  FOR EACH ROW EXECUTE FUNCTION billing_ledgerentry_rules();
 CREATE OR REPLACE TRIGGER billing_organization_keeps_rules BEFORE INSERT OR UPDATE ON billing_organization
   FOR EACH ROW EXECUTE FUNCTION billing_organization_rules();
 CREATE OR REPLACE TRIGGER billing_subscription_keeps_rules BEFORE INSERT OR UPDATE ON billing_subscription

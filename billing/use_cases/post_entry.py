@@ -27,7 +27,7 @@ _REFUSALS = {
     "billing_account_balance_covers_held": InsufficientCredit,
     "billing_ledgerentry_one_spend_per_order": OrderAlreadySpent,
     "billing_ledgerentry_account_exists": CustomerNotFound,
-    "billing_ledgerentry_reverses_id_key": EntryAlreadyReversed,
+    "billing_ledgerentry_reversed_once": EntryAlreadyReversed,
 }
 
 

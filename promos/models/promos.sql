@@ -1,4 +1,4 @@
--- What the tables of this app keep by themselves. Installed by migration promos/0004.
+-- What the tables of this app keep by themselves. Installed by migration promos/0010.
 
 -- A code is retired, never deleted, and its text never changes: redemptions point to it without a foreign key.
 CREATE OR REPLACE TRIGGER promos_promocode_never_deleted BEFORE DELETE OR TRUNCATE ON promos_promocode
@@ -9,9 +9,10 @@ CREATE OR REPLACE TRIGGER promos_promocode_identity_fixed BEFORE UPDATE ON promo
 CREATE OR REPLACE TRIGGER promos_redemption_never_deleted BEFORE DELETE OR TRUNCATE ON promos_redemption
   FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('a redemption is released, never deleted');
 
--- The foreign key of a redemption to its code, without the lock that a real one takes on the code's row for
--- every redemption. Sound because a code's row can neither be deleted nor change its id (above). And what a row must
--- be: why here, billing/models/rules.sql says.
+-- The foreign keys of a redemption. To its code: without the lock that a real one takes on the code's row for every
+-- redemption; sound because a code's row can neither be deleted nor change its id (above). To its customer, by way of
+-- the account, which stays as well (billing/models/ledger.sql): both in one look. And what a row must be: why here,
+-- billing/models/rules.sql says.
 CREATE OR REPLACE FUNCTION promos_check_redemption() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   broken text := CASE
@@ -24,9 +25,14 @@ DECLARE
   END;
 BEGIN
   IF TG_OP = 'INSERT' THEN
-    IF NOT EXISTS (SELECT FROM promos_promocode WHERE id = NEW.promo_code_id) THEN
-      RAISE foreign_key_violation USING CONSTRAINT = 'promos_redemption_promo_code_exists',
-        MESSAGE = 'a redemption needs a promo code';
+    IF NOT EXISTS (SELECT FROM promos_promocode p, billing_account a
+                    WHERE p.id = NEW.promo_code_id AND a.customer_id = NEW.customer_id) THEN
+      IF NOT EXISTS (SELECT FROM promos_promocode WHERE id = NEW.promo_code_id) THEN
+        RAISE foreign_key_violation USING CONSTRAINT = 'promos_redemption_promo_code_exists',
+          MESSAGE = 'a redemption needs a promo code';
+      END IF;
+      RAISE foreign_key_violation USING CONSTRAINT = 'promos_redemption_account_exists',
+        MESSAGE = 'a redemption needs a customer with an account';
     END IF;
     IF NEW.status = 'released' THEN
       RAISE check_violation USING CONSTRAINT = 'promos_redemption_starts_live',

@@ -14,8 +14,8 @@ class Redemption(models.Model):
     """One customer's use of a promo code.
 
     Reserved while a payment session is being opened, confirmed when its credit is granted, released when it is
-    given back. The foreign key to the code is kept by a trigger without a row lock (see promos.sql): with a
-    real one every redemption of a hot code would write its lock into the same row.
+    given back. The foreign keys are kept by a trigger without a row lock (see promos.sql): with a real one to the
+    code every redemption of a hot code would write its lock into the same row.
     """
 
     class Status(models.TextChoices):
@@ -33,7 +33,7 @@ class Redemption(models.Model):
     promo_code = models.ForeignKey(
         PromoCode, on_delete=models.PROTECT, related_name="redemptions", db_constraint=False, db_index=False
     )
-    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="redemptions")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="redemptions", db_constraint=False)
     order_id = models.UUIDField(null=True, blank=True)
     credit_minor = models.BigIntegerField()
     status = models.CharField(max_length=10, choices=Status)
@@ -52,7 +52,7 @@ class Redemption(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["order_id"], name="promos_redemption_of_order"),
+            models.Index(fields=["order_id"], condition=Q(order_id__isnull=False), name="promos_redemption_of_order"),
             models.Index(fields=["promo_code", "-reserved_at"], name="promos_redemption_of_code"),
         ]
 

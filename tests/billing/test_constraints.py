@@ -209,7 +209,7 @@ LEDGER: Attacks = {
         entry(kind="'reversal'", amount_minor="7000", note="'of a reversal'", reverses_id=REVERSAL),
         entry(kind="'reversal'", note="'of nothing'", reverses_id="gen_random_uuid()"),
     ],
-    "billing_ledgerentry_reverses_id_key": [
+    "billing_ledgerentry_reversed_once": [
         entry(kind="'reversal'", amount_minor="-7000", note="'twice'", reverses_id=REVERSED),
     ],
     "billing_ledgerentry_one_spend_per_order": [

@@ -370,11 +370,11 @@ def held_and_captured() -> Scenario:
     return Scenario(act=partial(capture, order_id=order_id, by=actor()), ends=LedgerEntry)
 
 
-def _post_raw(*, account_id: int, reverses: LedgerEntry | None) -> Callable[[], object]:
+def _post_raw(*, account_id: int, reverses: LedgerEntry | None = None, amount_minor: int = 1) -> Callable[[], object]:
     entry = LedgerEntry(
         account_id=account_id,
         kind="reversal" if reverses else "grant",
-        amount_minor=1,
+        amount_minor=amount_minor,
         reason="test",
         note="test",
         reverses=reverses,
@@ -392,7 +392,12 @@ def reversal_of_another_amount() -> Scenario:
 
 
 def entry_without_an_account() -> Scenario:
-    return Scenario(act=_post_raw(account_id=-1, reverses=None), ends=IntegrityError)
+    return Scenario(act=_post_raw(account_id=-1), ends=IntegrityError)
+
+
+def grant_that_takes() -> Scenario:
+    customer = CustomerFactory.create()
+    return Scenario(act=_post_raw(account_id=customer.pk, amount_minor=-1), ends=IntegrityError)
 
 
 # Between them these pass every boundary of the functions that a checkout is made of.
@@ -422,6 +427,7 @@ THROUGH_A_CHECKOUT: tuple[Callable[[], Scenario], ...] = (
     released,
     reversal_of_another_amount,
     entry_without_an_account,
+    grant_that_takes,
 )
 BESIDE_A_CHECKOUT: tuple[Callable[[], Scenario], ...] = (
     released,

@@ -178,6 +178,7 @@ REDEMPTIONS: Attacks = {
         "TRUNCATE promos_redemption",
     ],
     "promos_redemption_promo_code_exists": [redemption(promo_code_id="gen_random_uuid()")],
+    "promos_redemption_account_exists": [redemption(customer_id="-1")],
     "promos_redemption_starts_live": [
         redemption(status="'released'", released_at="now()", release_reason="'x'"),
     ],
