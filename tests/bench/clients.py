@@ -1,8 +1,7 @@
-"""Clients that call a use case in-process: threads, each with a connection of its own, in a few processes.
+"""Clients that call a use case in-process: threads, each with a connection of its own, in one process or a few.
 
-A process of Python computes in one thread at a time, so one process could not show what the database can do; the
-processes share the machine with the server, as web workers do. As theirs, the threads and their connections last:
-what a session plans when it is new is no part of what is measured.
+They share the machine with the server, as web workers do. As theirs, the threads and their connections last: what a
+session plans when it is new is no part of what is measured.
 """
 
 import multiprocessing

@@ -18,6 +18,8 @@ CLIENTS = (1, 8, 32, 64)
 # Ratios to the reference that are asked for, at 32 clients.
 GOALS = {"ordinary code": 1.5, "hot code": 4.0, "uncapped code": 6.0}
 GOALS_AT = 32
+# Where the clients are not threads of one process, but of two.
+PARTED = " from two processes"
 
 _numbers = count(1)
 
@@ -117,32 +119,40 @@ def measure(*, turns: int, seconds: float, clients: tuple[int, ...] = CLIENTS) -
         make_peers(connection)
         make_customers(connection, number=CUSTOMERS)
         floor, reference = Pgbench(connection, FLOOR), Pgbench(connection, REFERENCE)
-        with Crew() as crew:
+        with Crew(1) as crew, Crew(2) as two_crews:
             redemptions = Redemptions(connection, crew, seconds=seconds)
+            parted = Redemptions(connection, two_crews, seconds=seconds)
             kinds = ("ordinary code", "hot code", "uncapped code", "many codes")
             # Every session plans anew what it has planned for empty tables: that is no part of what is measured.
-            for kind in kinds:
-                redemptions.run(kind, clients=max(clients))
+            for each in (redemptions, parted):
+                for kind in kinds:
+                    each.run(kind, clients=max(clients))
             connection.execute(b"VACUUM ANALYZE")
-            for kind in kinds:
-                redemptions.run(kind, clients=max(clients))
+            for each in (redemptions, parted):
+                for kind in kinds:
+                    each.run(kind, clients=max(clients))
             for number in clients:
                 measures = {
                     "reference": partial(reference.per_second, clients=number, seconds=seconds),
                     "floor": partial(floor.per_second, clients=number, seconds=seconds),
                     **{kind: partial(redemptions.per_second, kind, clients=number) for kind in kinds},
                 }
+                if number == GOALS_AT:
+                    measures |= {
+                        f"{kind}{PARTED}": partial(parted.per_second, kind, clients=number) for kind in kinds
+                    }
                 taken = in_turns(measures, turns=turns)
-                for kind in ("floor", *kinds):
-                    table.add(
-                        Row(
-                            name=f"{kind}, {number} clients",
-                            values=taken[kind],
-                            against="reference",
-                            base=taken["reference"],
-                            goal=GOALS.get(kind) if number == GOALS_AT else None,
+                for name, values in taken.items():
+                    if name != "reference":
+                        table.add(
+                            Row(
+                                name=f"{name}, {number} clients",
+                                values=values,
+                                against="reference",
+                                base=taken["reference"],
+                                goal=GOALS.get(name) if number == GOALS_AT else None,
+                            )
                         )
-                    )
             run = redemptions.run("code running out", clients=GOALS_AT)
             table.tell(a_code_running_out=f"{run.done} of {GOALS_AT * 10} places taken, {run.refused} refused, exact")
     return table
