@@ -80,11 +80,12 @@ def _together(asked: Sequence[_AtOnce]) -> list[Placed | None]:
     placed: list[Placed | None] = [None] * len(asked)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT place, placed_order, balance, replayed FROM orders_place_together(%s::uuid, %s::text, %s::jsonb)",
+            "SELECT number, placed_order, balance, replayed"
+            " FROM orders_place_together(%s::uuid, %s::text, %s::jsonb)",
             [asked[0].catalog, asked[0].code, f"[{','.join(each.text for each in asked)}]"],
         )
-        for place, order_id, balance_minor, replayed in cursor.fetchall():
-            placed[place - 1] = Placed(order_id=order_id, balance_minor=balance_minor, replayed=replayed)
+        for number, order_id, balance_minor, replayed in cursor.fetchall():
+            placed[number - 1] = Placed(order_id=order_id, balance_minor=balance_minor, replayed=replayed)
     return placed
 
 

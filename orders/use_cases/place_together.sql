@@ -6,10 +6,10 @@
 --
 -- It places the orders of those against whom nothing can be seen to stand, and who need not be waited for, and says
 -- nothing of the others: each of them looks at the state and asks again for himself (orders_place_order). So one
--- customer's business elsewhere does not hold up the rest. `place` is an order's in `asked`, from 1. What is seen only
+-- customer's business elsewhere does not hold up the rest. `number` is an order's in `asked`, from 1. What is seen only
 -- while it is written refuses all of them, as T1 does, by the same constraint names.
 CREATE OR REPLACE FUNCTION orders_place_together(catalog uuid, promo_text text, asked jsonb)
-RETURNS TABLE (place bigint, placed_order uuid, balance bigint, replayed boolean)
+RETURNS TABLE (number bigint, placed_order uuid, balance bigint, replayed boolean)
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off LANGUAGE plpgsql AS $$
 DECLARE
   promo uuid;
@@ -33,7 +33,7 @@ BEGIN
         organization uuid, plan uuid, apps jsonb, addons jsonb, addon_ids jsonb, lines jsonb, total bigint, currency text,
         key text, hash text, event jsonb, actor text, role text, channel text, address inet, now timestamptz))
       WITH ORDINALITY AS each(organization, plan, apps, addons, addon_ids, lines, total, currency, key, hash, event, actor,
-                              role, channel, address, now, place)
+                              role, channel, address, now, number)
   LOOP
     SELECT c.id, o.slug INTO customer, subdomain
       FROM billing_customer c
@@ -55,7 +55,7 @@ BEGIN
       claimed := claimed + 1;
       counters := done.counters;
     END IF;
-    place := one.place;
+    number := one.number;
     placed_order := done.placed_order;
     balance := done.balance;
     replayed := done.replayed;

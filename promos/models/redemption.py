@@ -52,7 +52,9 @@ class Redemption(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["order_id"], condition=Q(order_id__isnull=False), name="promos_redemption_of_order"),
+            models.Index(
+                fields=["order_id"], condition=Q(order_id__isnull=False), name="promos_redemption_with_order"
+            ),
             models.Index(fields=["promo_code", "-reserved_at"], name="promos_redemption_of_code"),
         ]
 

@@ -47,7 +47,7 @@ def test_that_of_the_second_customer_with_the_same_basket(
     assert checkout("a-key", **order).status == 200
     answer, statements = counted(bob.post, "billing/checkout", {"tenant_id": bobs, **order}, Idempotency_Key="a-key")
     assert (answer.status, len(statements)) == (200, AT_ONCE)
-    assert statements[0].startswith("SELECT place, placed_order, balance, replayed FROM orders_place_together(")
+    assert statements[0].startswith("SELECT number, placed_order, balance, replayed FROM orders_place_together(")
 
 
 def test_checkouts_of_less(checkout: Checkout, ada: Caller, acme: str) -> None:

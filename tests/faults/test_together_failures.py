@@ -138,7 +138,7 @@ def test_control_a_failure_that_is_swallowed_is_seen() -> None:
     """Were an error of one order passed over, the others would be there, and the batch not be one."""
     batch = bought_ordinary()
     written = "    SELECT * INTO done FROM orders_write_order("
-    passed_over = "IF one.place = 2 THEN RAISE SQLSTATE 'XX000'; END IF; EXCEPTION WHEN OTHERS THEN RETURN;"
+    passed_over = "IF one.number = 2 THEN RAISE SQLSTATE 'XX000'; END IF; EXCEPTION WHEN OTHERS THEN RETURN;"
     true_definition = definition_of("orders_place_together")
     swallowed = true_definition.replace(written, f"    BEGIN {passed_over} END;\n{written}")
     assert swallowed != true_definition

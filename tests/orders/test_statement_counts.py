@@ -75,7 +75,7 @@ def test_the_second_customer_with_the_same_basket_is_one_statement(buy: Buy, bob
     statements(buy, promo_code=code, **KEY)
     sent = statements(buy, tenant=bobs, promo_code=code, **KEY)
     assert kinds(sent) == [AT_ONCE]
-    assert sent[0].startswith("SELECT place, placed_order, balance, replayed FROM orders_place_together(")
+    assert sent[0].startswith("SELECT number, placed_order, balance, replayed FROM orders_place_together(")
     assert Order.objects.get(organization=bobs).promo_code == code
 
 
