@@ -2,81 +2,25 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from threading import Event, Lock
-from time import sleep
+from threading import Event
 
 import psycopg
 import pytest
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
 
 from billing import combining
-from billing.combining import ENOUGH, MOST, Combiner
+from billing.combining import MOST, Combiner
+from tests.billing.combining_work import KIND, PATIENCE_SECONDS, Asked, Work, at_once, names, told
 from tests.concurrency.watching import wait_until
-
-PATIENCE_SECONDS = 30
-KIND = "kind"
-# As a statement does, work leaves the interpreter to the others for so long.
-WORK_SECONDS = 0.000_2
-
-
-class Work:
-    """What a combiner does, noted; `first` stands at a gate until it is opened."""
-
-    def __init__(self) -> None:
-        self.alone: list[str] = []
-        self.together: list[list[str]] = []
-        self.failure: BaseException | None = None
-        self.unserved: set[str] = set()
-        self.gates: dict[str, Event] = {}
-        self.combiner = Combiner(alone=self._do_alone, together=self._do_together)
-
-    @property
-    def done(self) -> Counter[str]:
-        """How often each was done."""
-        return Counter(self.alone) + Counter(each for batch in self.together for each in batch)
-
-    def waiting(self, kind: str = KIND) -> int:
-        known = self.combiner._kinds.get(kind)
-        return -1 if known is None else len(known.waiting)
-
-    def do(self, kind: str, asked: str) -> str | None:
-        return self.combiner.do(kind, asked, str)
-
-    def _do_alone(self, asked: str) -> str | None:
-        self.alone.append(asked)
-        self._stand(asked)
-        if asked.startswith("fails"):
-            raise LookupError(asked)
-        return None if asked in self.unserved else f"{asked} alone"
-
-    def _do_together(self, asked: Sequence[str]) -> list[str | None]:
-        self.together.append(list(asked))
-        self._stand(asked[0])
-        if self.failure is not None:
-            raise self.failure
-        return [None if each in self.unserved else f"{each} together" for each in asked]
-
-    def _stand(self, asked: str) -> None:
-        sleep(WORK_SECONDS)
-        if asked in self.gates:
-            assert self.gates[asked].wait(PATIENCE_SECONDS)
-
-
-Asked = dict[str, Future[str | None]]
 
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
-    """One at a time; nobody loses patience, and in the end nobody is waited for any more."""
-    monkeypatch.setattr(combining, "PATIENCE_SECONDS", PATIENCE_SECONDS)
-    monkeypatch.setattr(combining, "AT_ONCE", 1)
-    work = Work()
-    yield work
-    assert work.combiner._kinds == {}
-    assert not work.combiner._lock.locked()
+    with at_once(1, monkeypatch) as work:
+        yield work
 
 
 @contextmanager
@@ -99,17 +43,9 @@ def is_waited_by(work: Work, number: int) -> bool:
     return work.waiting() == number
 
 
-def told(futures: Asked) -> dict[str, str | None]:
-    return {each: future.result(PATIENCE_SECONDS) for each, future in futures.items()}
-
-
 def caused_by(error: Exception, cause: Exception) -> Exception:
     error.__cause__ = cause
     return error
-
-
-def names(number: int) -> list[str]:
-    return [f"other-{place:02}" for place in range(number)]
 
 
 def test_where_nobody_is_at_work_it_is_done_alone(work: Work) -> None:
@@ -287,18 +223,6 @@ def test_who_was_taken_along_waits_for_the_end_whatever_his_patience(
     assert "leaves" not in work.done
 
 
-@pytest.mark.parametrize("at_once", [1, 2])
-def test_patience_ends_in_the_midst_and_nobody_is_lost_or_done_twice(
-    work: Work, monkeypatch: pytest.MonkeyPatch, at_once: int
-) -> None:
-    """A patience about as long as the work takes: some leave, some are taken just then."""
-    monkeypatch.setattr(combining, "AT_ONCE", at_once)
-    monkeypatch.setattr(combining, "PATIENCE_SECONDS", 0.000_2)
-    outcomes = ask_many(work, threads=24, rounds=150)
-    assert {each: outcome for each, outcome in outcomes.items() if outcome is not None}.keys() == work.done.keys()
-    assert set(work.done.values()) == {1}
-
-
 def test_kinds_do_not_wait_for_each_other(work: Work) -> None:
     with asked_while_first_is_at_work(work, names(2)) as futures:
         assert work.do("another kind", "a") == "a alone"
@@ -317,86 +241,6 @@ def test_those_who_ask_for_equal_things_are_different_people(work: Work, monkeyp
     assert work.done["same"] == 1
 
 
-def ask_many(work: Work, *, threads: int, rounds: int) -> dict[str, str | None]:
-    """Every thread asks one thing after the other; what each was told."""
-    outcomes: dict[str, str | None] = {}
-    guard = Lock()
-
-    def ask(number: int) -> None:
-        for turn in range(rounds):
-            asked = f"{number}-{turn}"
-            outcome = work.do(f"kind-{turn % 2}", asked)
-            with guard:
-                outcomes[asked] = outcome
-
-    with ThreadPoolExecutor(threads) as pool:
-        for future in [pool.submit(ask, number) for number in range(threads)]:
-            future.result(PATIENCE_SECONDS)
-    assert len(outcomes) == threads * rounds
-    return outcomes
-
-
-@pytest.mark.parametrize("at_once", [1, 2, 3])
-def test_of_many_threads_and_rounds_everything_is_done_once_and_told_to_who_asked(
-    work: Work, monkeypatch: pytest.MonkeyPatch, at_once: int
-) -> None:
-    monkeypatch.setattr(combining, "AT_ONCE", at_once)
-    outcomes = ask_many(work, threads=40, rounds=100)
-    assert work.done == Counter(outcomes.keys())
-    assert set(work.done.values()) == {1}
-    wrong = {each for each, outcome in outcomes.items() if outcome not in (f"{each} alone", f"{each} together")}
-    assert wrong == set()
-    assert any(len(batch) > 1 for batch in work.together)
-    assert max(len(batch) for batch in work.together) <= MOST
-
-
-def test_a_company_that_waits_begins_beside_the_one_at_work_and_is_told_first(
-    work: Work, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(combining, "AT_ONCE", 2)
-    work.gates["first"] = Event()
-    with ThreadPoolExecutor(ENOUGH + 1) as threads:
-        try:
-            first = threads.submit(work.do, KIND, "first")
-            wait_until(lambda: "first" in work.alone, "work")
-            early = [threads.submit(work.do, KIND, each) for each in names(ENOUGH - 1)]
-            wait_until(lambda: work.waiting() == ENOUGH - 1, "waiting of all but one")
-            assert not work.together
-            last = threads.submit(work.do, KIND, "last")
-            outcomes = [each.result(PATIENCE_SECONDS) for each in [*early, last]]
-            assert not first.done()
-        finally:
-            work.gates["first"].set()
-        assert first.result(PATIENCE_SECONDS) == "first alone"
-    assert sorted(outcomes, key=str) == ["last together", *(f"{each} together" for each in names(ENOUGH - 1))]
-    assert [sorted(batch) for batch in work.together] == [["last", *names(ENOUGH - 1)]]
-
-
-def test_fewer_than_a_company_wait_for_the_other_statement(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(combining, "AT_ONCE", 2)
-    work.gates = {each: Event() for each in ("first", *names(ENOUGH))}
-    late = [f"late-{number}" for number in range(ENOUGH - 1)]
-    with ThreadPoolExecutor(3 * ENOUGH) as threads:
-        try:
-            futures = {"first": threads.submit(work.do, KIND, "first")}
-            wait_until(lambda: "first" in work.alone, "work")
-            futures |= {each: threads.submit(work.do, KIND, each) for each in names(ENOUGH)}
-            wait_until(lambda: work.together, "a second statement")
-            futures |= {each: threads.submit(work.do, KIND, each) for each in late}
-            wait_until(lambda: work.waiting() == len(late), "waiting of the late")
-            for each in names(ENOUGH):
-                work.gates[each].set()
-            assert told({each: futures[each] for each in names(ENOUGH)}).keys() == set(names(ENOUGH))
-            assert work.waiting() == len(late)
-            assert len(work.together) == 1
-        finally:
-            for gate in work.gates.values():
-                gate.set()
-        assert told(futures)["late-0"] == "late-0 together"
-    assert [len(batch) for batch in work.together] == [ENOUGH, len(late)]
-    assert set(work.done.values()) == {1}
-
-
 def test_who_finishes_in_vain_still_lets_the_others_pass(work: Work) -> None:
     def finish(told: str) -> str:
         raise LookupError(told)
@@ -412,35 +256,3 @@ def test_who_finishes_in_vain_still_lets_the_others_pass(work: Work) -> None:
         assert [str(each.exception(PATIENCE_SECONDS)) for each in failing] == [
             f"{each} together" for each in names(4)
         ]
-
-
-@pytest.mark.parametrize("at_once", [1, 2])
-def test_a_kind_is_done_by_no_more_at_a_time(at_once: int) -> None:
-    lock = Lock()
-    at_work: Counter[str] = Counter()
-    levels: set[int] = set()
-
-    def work() -> None:
-        with lock:
-            at_work[KIND] += 1
-            levels.add(at_work[KIND])
-        sleep(WORK_SECONDS)
-        with lock:
-            at_work[KIND] -= 1
-
-    def alone(asked: int) -> int:
-        work()
-        return asked
-
-    def together(asked: Sequence[int]) -> list[int]:
-        work()
-        return list(asked)
-
-    combiner = Combiner(alone=alone, together=together)
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(32) as threads:
-        patch.setattr(combining, "PATIENCE_SECONDS", PATIENCE_SECONDS)
-        patch.setattr(combining, "AT_ONCE", at_once)
-        asked = range(2_000)
-        assert list(threads.map(lambda each: combiner.do(KIND, each, int), asked)) == list(asked)
-    assert max(levels) == at_once
-    assert combiner._kinds == {}
