@@ -23,7 +23,7 @@ from orders.errors import IdempotencyMismatch, OrderStale, PaymentOpen, RequestI
 from orders.models import Order
 from orders.models.basket import Basket, Request
 from orders.use_cases.describe_order import order_placed_data
-from orders.use_cases.look_at_checkout import priced_before
+from orders.use_cases.look_at_checkout import Priced, priced_before
 from promos.queries import normal_code
 from promos.use_cases.redeem_code import REFUSALS as PROMO_REFUSALS
 
@@ -59,10 +59,8 @@ def place_at_once(request: Request, *, by: Actor, now: datetime) -> Placed | Non
     priced = priced_before(request)
     if priced is None or connection.in_atomic_block:
         return None
-    code = normal_code(request.promo_code)
-    order = written(request, basket=priced.basket, subdomain="", by=by, now=now)
-    asked = _AtOnce(catalog=priced.catalog, code=code, key=order["key"], text=exact_json(order, default=str))
-    return _placing.do((code, priced.catalog), asked, lambda placed: placed)
+    asked = _asked(request, priced=priced, by=by, now=now)
+    return _placing.do((asked.code, priced.catalog), asked, lambda placed: placed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +71,16 @@ class _AtOnce:
     code: str
     key: str | None
     text: str
+
+
+def _asked(request: Request, *, priced: Priced, by: Actor, now: datetime) -> _AtOnce:
+    order = written(request, basket=priced.basket, subdomain="", by=by, now=now)
+    return _AtOnce(
+        catalog=priced.catalog,
+        code=normal_code(request.promo_code),
+        key=order["key"],
+        text=exact_json(order, default=str),
+    )
 
 
 def _together(asked: Sequence[_AtOnce]) -> list[Placed | None]:

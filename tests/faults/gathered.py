@@ -13,7 +13,7 @@ from billing.combining import Combiner
 from billing.models import Customer, Organization
 from orders.models import CatalogVersion, Plan
 from orders.use_cases.look_at_checkout import look_at_checkout, priced_before
-from orders.use_cases.place_at_once import Placed, _AtOnce, _placing, _together, exact_json, written
+from orders.use_cases.place_at_once import Placed, _asked, _AtOnce, _placing, _together
 from orders.use_cases.place_order import Request, place_order
 from promos.errors import PromoAlreadyRedeemed, PromoInactive, PromoNotFound
 from promos.models import PromoCode, Redemption
@@ -91,10 +91,7 @@ def checkouts(code: str, *, plan: Plan | None = None, key: str = "", ends: End =
 def at_once(request: Request, organization: Organization) -> _AtOnce:
     priced = priced_before(request)
     assert priced is not None
-    by = acting(organization.customer)
-    order = written(request, basket=priced.basket, subdomain="", by=by, now=timezone.now())
-    text = exact_json(order, default=str)
-    return _AtOnce(catalog=priced.catalog, code=request.promo_code, key=order["key"], text=text)
+    return _asked(request, priced=priced, by=acting(organization.customer), now=timezone.now())
 
 
 def redeemed_ordinary() -> Batch:
