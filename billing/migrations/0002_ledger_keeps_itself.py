@@ -16,6 +16,9 @@ DROP TRIGGER billing_ledgerentry_post ON billing_ledgerentry;
 DROP FUNCTION billing_apply_hold();
 DROP FUNCTION billing_refuse();
 DROP FUNCTION billing_post_entry();
+DROP VIEW billing_grants;
+DROP FUNCTION billing_post_grants();
+DROP TYPE billing_grant;
 DROP TYPE billing_actor;
 """
 

@@ -1,12 +1,19 @@
--- The ledger keeps itself. Installed by migration billing/0011; no statement outside this file writes
+-- The ledger keeps itself. Installed by migration billing/0013; no statement outside this file writes
 -- balance_minor, held_minor, version or balance_after_minor.
 --
 --   INSERT INTO billing_ledgerentry  moves the account and stamps version and balance_after_minor
+--   INSERT INTO billing_grants       the same for one grant each of several customers, at half the cost
 --   INSERT INTO billing_hold         raises held_minor; closing the hold lowers it
 --   everything else                  is refused: UPDATE, DELETE, TRUNCATE of entries, direct writes to an account
 --
 -- Locks: the UPDATE of the account takes its row FOR NO KEY UPDATE, so entries of one account are made one
 -- after the other and version has no gap. balance_minor >= held_minor is the account's CHECK constraint.
+
+-- Who acts, as functions of this service are told it (see actor.py).
+DO $$ BEGIN
+  CREATE TYPE billing_actor AS (user_id text, role text, channel text, address inet);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
 
 CREATE OR REPLACE FUNCTION billing_post_entry() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
@@ -35,19 +42,60 @@ BEGIN
         MESSAGE = 'a reversal undoes exactly one entry of its own account, which is no reversal itself';
     END IF;
   END IF;
-  UPDATE billing_account
-     SET balance_minor = balance_minor + NEW.amount_minor, version = version + 1
-   WHERE customer_id = NEW.account_id
-  RETURNING version, balance_minor INTO NEW.version, NEW.balance_after_minor;
-  IF NOT FOUND THEN
-    RAISE foreign_key_violation USING CONSTRAINT = 'billing_ledgerentry_account_exists',
-      MESSAGE = 'a ledger entry needs an account';
+  -- Unless billing_post_grants has moved and stamped it; whatever a client gives is overwritten.
+  IF NEW.version = 0 OR pg_trigger_depth() = 1 THEN
+    UPDATE billing_account
+       SET balance_minor = balance_minor + NEW.amount_minor, version = version + 1
+     WHERE customer_id = NEW.account_id
+    RETURNING version, balance_minor INTO NEW.version, NEW.balance_after_minor;
+    IF NOT FOUND THEN
+      RAISE foreign_key_violation USING CONSTRAINT = 'billing_ledgerentry_account_exists',
+        MESSAGE = 'a ledger entry needs an account';
+    END IF;
   END IF;
   RETURN NEW;
 END $$;
 
 CREATE OR REPLACE TRIGGER billing_ledgerentry_post BEFORE INSERT ON billing_ledgerentry
   FOR EACH ROW EXECUTE FUNCTION billing_post_entry();
+
+-- One grant each for several customers: INSERT INTO billing_grants SELECT array_agg(ROW(...)::billing_grant) FROM ...
+-- It keeps no rows; a grant without an account, and two of one account, refuse them all. The accounts are moved by one
+-- UPDATE, in the order given: with one for each row, an entry costs the server twice as much. Whoever grants has
+-- locked them before, in ascending order (billing_lock_accounts) or without waiting (SKIP LOCKED).
+DO $$ BEGIN
+  CREATE TYPE billing_grant AS (
+    entry uuid, account_id bigint, amount_minor bigint, reason text, note text, redemption_id uuid,
+    actor billing_actor);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
+CREATE OR REPLACE VIEW billing_grants AS SELECT NULL::billing_grant[] AS grants WHERE false;
+
+CREATE OR REPLACE FUNCTION billing_post_grants() RETURNS trigger
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql AS $$
+DECLARE
+  posted bigint;
+BEGIN
+  WITH moved AS (
+    UPDATE billing_account a SET balance_minor = a.balance_minor + g.amount_minor, version = a.version + 1
+      FROM unnest(NEW.grants) AS g WHERE a.customer_id = g.account_id
+    RETURNING g.*, a.version, a.balance_minor)
+  INSERT INTO billing_ledgerentry (id, account_id, version, kind, amount_minor, balance_after_minor, reason, note,
+                                   redemption_id, actor_id, actor_role, channel, address)
+  SELECT entry, account_id, version, 'grant', amount_minor, balance_minor, reason, note, redemption_id,
+         (actor).user_id, (actor).role, (actor).channel, (actor).address FROM moved;
+  GET DIAGNOSTICS posted = ROW_COUNT;
+  IF posted <> cardinality(NEW.grants) THEN
+    RAISE foreign_key_violation USING CONSTRAINT = 'billing_grants_account_each',
+      MESSAGE = 'each grant of a statement needs an account, and another one than the others';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE OR REPLACE TRIGGER billing_grants_post INSTEAD OF INSERT ON billing_grants
+  FOR EACH ROW EXECUTE FUNCTION billing_post_grants();
 
 -- Refuses the statement; the trigger that calls it says which and why.
 CREATE OR REPLACE FUNCTION billing_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -101,9 +149,3 @@ END $$;
 
 CREATE OR REPLACE TRIGGER billing_hold_apply BEFORE INSERT OR UPDATE ON billing_hold
   FOR EACH ROW EXECUTE FUNCTION billing_apply_hold();
-
--- Who acts, as functions of this service are told it (see actor.py).
-DO $$ BEGIN
-  CREATE TYPE billing_actor AS (user_id text, role text, channel text, address inet);
-EXCEPTION WHEN duplicate_object THEN NULL;
-END $$;

@@ -1,4 +1,4 @@
--- Credit for many customers in one call. Installed by migration billing/0009; used by grant_many.py, the first two
+-- Credit for many customers in one call. Installed by migration billing/0013; used by grant_many.py, the first two
 -- functions by promos' redeem_many.sql too.
 
 -- The customers and accounts of platform users whose first act this is. In one order for everybody: two calls that
@@ -38,20 +38,24 @@ CREATE OR REPLACE FUNCTION billing_grant_many(
 SET plan_cache_mode = force_generic_plan LANGUAGE plpgsql AS $$
 DECLARE
   customers bigint[];
+  made uuid[];
+  made_for bigint[];
 BEGIN
   PERFORM billing_make_customers(users, money);
   customers := billing_lock_accounts(users);
+  WITH asked AS MATERIALIZED (
+    SELECT customer, billing_uuid7() AS id
+      FROM unnest(customers) AS customer
+      LEFT JOIN LATERAL (SELECT e.id FROM billing_ledgerentry e
+                          WHERE e.account_id = customer AND e.reason = why_reason
+                            AND e.kind = 'grant' AND e.reason LIKE 'grant:%' LIMIT 1) AS earlier ON true
+     WHERE earlier.id IS NULL
+  ), granted AS (
+    INSERT INTO billing_grants
+    SELECT array_agg(ROW(id, customer, amount, why_reason, why_note, NULL, by_actor)::billing_grant) FROM asked
+    HAVING count(*) > 0)
+  SELECT array_agg(id), array_agg(customer) INTO made, made_for FROM asked;
   RETURN QUERY
-    WITH granted AS (
-      INSERT INTO billing_ledgerentry (account_id, kind, amount_minor, reason, note,
-                                       actor_id, actor_role, channel, address)
-      SELECT customer, 'grant', amount, why_reason, why_note,
-             by_actor.user_id, by_actor.role, by_actor.channel, by_actor.address
-        FROM unnest(customers) AS customer
-        LEFT JOIN LATERAL (SELECT e.id FROM billing_ledgerentry e
-                            WHERE e.account_id = customer AND e.reason = why_reason
-                              AND e.kind = 'grant' AND e.reason LIKE 'grant:%' LIMIT 1) AS earlier ON true
-       WHERE earlier.id IS NULL
-      RETURNING id, account_id)
-    SELECT c.user_id::text, g.id FROM granted g JOIN billing_customer c ON c.id = g.account_id;
+    SELECT c.user_id::text, mine.id
+      FROM unnest(made, made_for) AS mine(id, customer_id) JOIN billing_customer c ON c.id = mine.customer_id;
 END $$;

@@ -1,4 +1,4 @@
--- One code redeemed for many customers in one call. Installed by migration promos/0005; used by redeem_many.py.
+-- One code redeemed for many customers in one call. Installed by migration promos/0012; used by redeem_many.py.
 
 -- Takes so many places at once, or says false where fewer are really free; then the caller rolls back. The last
 -- statement before COMMIT, as promos_claim_place is.
@@ -79,10 +79,10 @@ BEGIN
         ON CONFLICT (promo_code_id, customer_id) WHERE status IN ('reserved', 'confirmed') DO NOTHING
     RETURNING r.id, r.customer_id
   ), granted AS (
-    INSERT INTO billing_ledgerentry (account_id, kind, amount_minor, reason, note, redemption_id,
-                                     actor_id, actor_role, channel, address)
-    SELECT each.customer_id, 'grant', found_code.credit_minor, 'promo:' || code_text, why, each.id,
-           by_actor.user_id, by_actor.role, by_actor.channel, by_actor.address FROM redeemed AS each
+    INSERT INTO billing_grants
+    SELECT array_agg(ROW(billing_uuid7(), each.customer_id, found_code.credit_minor, 'promo:' || code_text, why,
+                         each.id, by_actor)::billing_grant)
+      FROM redeemed AS each HAVING count(*) > 0
   )
   SELECT array_agg(each.id), array_agg(each.customer_id) INTO made, made_for FROM redeemed AS each;
   IF made IS NOT NULL THEN

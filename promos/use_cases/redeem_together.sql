@@ -1,5 +1,5 @@
 -- One code redeemed by several customers who ask at the same moment, in one transaction. Installed by migration
--- promos/0009; used by redeem_code.py.
+-- promos/0012; used by redeem_code.py.
 
 -- Takes so many places at once from one counter that nobody holds, or else from all of them; false where fewer are
 -- really free. The last statement before COMMIT, as promos_claim_place is, and in a subtransaction for its reason.
@@ -74,10 +74,10 @@ BEGIN
     INSERT INTO promos_redemption (id, promo_code_id, customer_id, credit_minor, status, reserved_at, confirmed_at)
     SELECT redemption, promo, customer_id, credit_minor, 'confirmed', moment, moment FROM terms, mine
   ), credited AS (
-    INSERT INTO billing_ledgerentry (id, account_id, kind, amount_minor, reason, redemption_id,
-                                     actor_id, actor_role, channel, address)
-    SELECT entry, customer_id, 'grant', credit_minor, 'promo:' || code_text, redemption, user_id, role, channel, address
-      FROM terms, mine
+    INSERT INTO billing_grants
+    SELECT array_agg(ROW(entry, customer_id, credit_minor, 'promo:' || code_text, '', redemption,
+                         ROW(user_id, role, channel, address)::billing_actor)::billing_grant)
+      FROM terms, mine HAVING count(*) > 0
   )
   SELECT min(terms.credit_minor), bool_and(terms.max_redemptions > 0), bool_and(terms.hot),
          array_agg(mine.place), array_agg(mine.customer_id)

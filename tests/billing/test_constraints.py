@@ -85,6 +85,16 @@ def entry(**wrong: str) -> str:
     return inserting("billing_ledgerentry", VALID["billing_ledgerentry"], **wrong)
 
 
+def grants(*accounts: str, **wrong: str) -> str:
+    """One grant for each of these accounts, in one statement."""
+    given = {"amount_minor": "100", "reason": "'test'", "actor": "ROW('ada', 'customer', 'api', NULL)", **wrong}
+    rows = [
+        f"ROW(gen_random_uuid(), {account}, {given['amount_minor']}, {given['reason']}, '', NULL, {given['actor']})"
+        for account in accounts
+    ]
+    return f"INSERT INTO billing_grants VALUES (ARRAY[{', '.join(rows)}]::billing_grant[])"
+
+
 def hold(**wrong: str) -> str:
     return inserting("billing_hold", VALID["billing_hold"], **wrong)
 
@@ -186,8 +196,11 @@ LEDGER: Attacks = {
     "billing_ledgerentry_version_once": [
         Attack(entry(version="1", balance_after_minor="100"), [TRIGGERS_OFF]),
     ],
-    "billing_ledgerentry_account_exists": [entry(account_id="-1")],
+    "billing_ledgerentry_account_exists": [entry(account_id="-1"), entry(account_id="-1", version="1")],
+    "billing_grants_account_each": [grants("-1"), grants(ADA, "-1"), grants(ADA, BOB, ADA)],
     "billing_ledgerentry_sign_fits_kind": [
+        grants(ADA, BOB, amount_minor="-1"),
+        grants(ADA, amount_minor="0"),
         entry(kind="'grant'", amount_minor="-1"),
         entry(kind="'grant'", amount_minor="0"),
         entry(kind="'spend'", amount_minor="1", order_id="gen_random_uuid()"),
@@ -227,8 +240,11 @@ LEDGER: Attacks = {
         entry(kind="'adjustment'"),
         entry(kind="'reversal'", account_id=ADA, amount_minor="12000", reverses_id=SPEND),
     ],
-    "billing_ledgerentry_reason_given": [entry(reason="''")],
-    "billing_ledgerentry_actor_given": [entry(actor_id="''")],
+    "billing_ledgerentry_reason_given": [entry(reason="''"), grants(BOB, reason="''")],
+    "billing_ledgerentry_actor_given": [
+        entry(actor_id="''"),
+        grants(BOB, actor="ROW('', 'customer', 'api', NULL)"),
+    ],
 }
 
 HOLDS: Attacks = {

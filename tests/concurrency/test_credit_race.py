@@ -1,15 +1,16 @@
 """Credit is never spent twice: balance >= held >= 0 at any concurrency (invariant I4)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 
 from billing.errors import EntryAlreadyReversed, HoldNotActive, InsufficientCredit, OrderHasHold
 from billing.models import Account, Customer, Hold, LedgerEntry, Organization, Subscription
 from billing.use_cases.hold_credit import capture, hold, release
-from billing.use_cases.post_entry import grant, reverse
+from billing.use_cases.post_entry import grant, reverse, spend
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import PaymentProcessorNotConfigured
 from orders.models import Order, OutboxEvent, Plan
@@ -54,6 +55,33 @@ def customer_with(amount_minor: int) -> Customer:
     customer = CustomerFactory.create()
     give_credit(customer, amount_minor)
     return customer
+
+
+def grant_to_all(customers: Sequence[Customer]) -> None:
+    """One to each in one statement, and without the locks that those who call it have taken."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO billing_grants SELECT array_agg(ROW(billing_uuid7(), account, 1, 'gift', '', NULL,"
+            " ROW('test', 'system', 'command', NULL))::billing_grant ORDER BY account)"
+            " FROM unnest(%s::bigint[]) AS account",
+            [[customer.pk for customer in customers]],
+        )
+
+
+def spend_one(customer: Customer) -> None:
+    spend(customer_id=customer.pk, amount_minor=1, order_id=uuid4(), by=acting(customer))
+
+
+def test_grants_of_one_statement_and_single_entries_of_the_same_accounts_all_count() -> None:
+    customers = [customer_with(1_000) for _ in range(3)]
+    spends = [partial(spend_one, customer) for customer in customers for _ in range(4)]
+    with Crew(16) as crew:
+        for number in range(1, ROUNDS + 1):
+            assert not crew.start([partial(grant_to_all, customers)] * 4 + spends).finish().refusals
+            for customer in customers:
+                assert account_of(customer) == (1_000, 0)
+                assert Account.objects.get(customer=customer).version == 1 + 8 * number
+    assert verify_ledger().sound
 
 
 def test_sixty_four_checkouts_with_credit_for_one_make_one_order() -> None:
