@@ -12,6 +12,8 @@ DROP FUNCTION promos_share_places(uuid, bigint, bigint);
 DROP FUNCTION promos_return_place(uuid);
 DROP FUNCTION promos_claim_place(uuid, bigint);
 DROP FUNCTION promos_lock_key(uuid);
+DROP TRIGGER promos_redemption_references ON promos_redemption;
+DROP FUNCTION promos_check_references();
 DROP TRIGGER promos_redemption_check ON promos_redemption;
 DROP FUNCTION promos_check_redemption();
 DROP TRIGGER promos_redemption_never_deleted ON promos_redemption;

@@ -1,4 +1,4 @@
--- What the tables of this app keep by themselves. Installed by migration promos/0010.
+-- What the tables of this app keep by themselves. Installed by migration promos/0013.
 
 -- A code is retired, never deleted, and its text never changes: redemptions point to it without a foreign key.
 CREATE OR REPLACE TRIGGER promos_promocode_never_deleted BEFORE DELETE OR TRUNCATE ON promos_promocode
@@ -9,11 +9,8 @@ CREATE OR REPLACE TRIGGER promos_promocode_identity_fixed BEFORE UPDATE ON promo
 CREATE OR REPLACE TRIGGER promos_redemption_never_deleted BEFORE DELETE OR TRUNCATE ON promos_redemption
   FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('a redemption is released, never deleted');
 
--- The foreign keys of a redemption. To its code: without the lock that a real one takes on the code's row for every
--- redemption; sound because a code's row can neither be deleted nor change its id (above). To its customer, by way of
--- the account, which stays as well (billing/models/ledger.sql): both in one look. And what a row must be: why here,
--- billing/models/rules.sql says.
-CREATE OR REPLACE FUNCTION promos_check_redemption() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+-- What a redemption must be: why here, billing/models/rules.sql says.
+CREATE OR REPLACE FUNCTION promos_check_redemption() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   broken text := CASE
     WHEN NEW.status NOT IN ('reserved', 'confirmed', 'released') THEN 'promos_redemption_status_known'
@@ -25,15 +22,6 @@ DECLARE
   END;
 BEGIN
   IF TG_OP = 'INSERT' THEN
-    IF NOT EXISTS (SELECT FROM promos_promocode p, billing_account a
-                    WHERE p.id = NEW.promo_code_id AND a.customer_id = NEW.customer_id) THEN
-      IF NOT EXISTS (SELECT FROM promos_promocode WHERE id = NEW.promo_code_id) THEN
-        RAISE foreign_key_violation USING CONSTRAINT = 'promos_redemption_promo_code_exists',
-          MESSAGE = 'a redemption needs a promo code';
-      END IF;
-      RAISE foreign_key_violation USING CONSTRAINT = 'promos_redemption_account_exists',
-        MESSAGE = 'a redemption needs a customer with an account';
-    END IF;
     IF NEW.status = 'released' THEN
       RAISE check_violation USING CONSTRAINT = 'promos_redemption_starts_live',
         MESSAGE = 'a redemption starts reserved or confirmed';
@@ -51,6 +39,28 @@ END $$;
 
 CREATE OR REPLACE TRIGGER promos_redemption_check BEFORE INSERT OR UPDATE ON promos_redemption
   FOR EACH ROW EXECUTE FUNCTION promos_check_redemption();
+
+-- The foreign keys of redemptions, looked at once a statement. To their code: without the lock that a real one takes on
+-- the code's row for every redemption; sound because a code's row can neither be deleted nor change its id (above). To
+-- their customers, by way of the accounts, which stay as well (billing/models/ledger.sql).
+CREATE OR REPLACE FUNCTION promos_check_references() RETURNS trigger
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT FROM made LEFT JOIN promos_promocode p ON p.id = made.promo_code_id
+                              LEFT JOIN billing_account a ON a.customer_id = made.customer_id
+              WHERE p.id IS NULL OR a.customer_id IS NULL) THEN
+    IF EXISTS (SELECT FROM made WHERE NOT EXISTS (SELECT FROM promos_promocode WHERE id = made.promo_code_id)) THEN
+      RAISE foreign_key_violation USING CONSTRAINT = 'promos_redemption_promo_code_exists',
+        MESSAGE = 'a redemption needs a promo code';
+    END IF;
+    RAISE foreign_key_violation USING CONSTRAINT = 'promos_redemption_account_exists',
+      MESSAGE = 'a redemption needs a customer with an account';
+  END IF;
+  RETURN NULL;
+END $$;
+
+CREATE OR REPLACE TRIGGER promos_redemption_references AFTER INSERT ON promos_redemption
+  REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION promos_check_references();
 
 -- Counter rows are updated in place (HOT) as long as their page has room for the new version.
 ALTER TABLE promos_promocounter SET (fillfactor = 10);

@@ -108,8 +108,8 @@ class _Written:
         self.redemption_id = uuid7()
         self.text = json.dumps(
             {
-                "redemption": str(self.redemption_id),
-                "entry": str(uuid7()),
+                "redemption": self.redemption_id.hex,
+                "entry": uuid7().hex,
                 "user": asked.user_id,
                 "email": asked.email,
                 "role": by.role,
