@@ -124,8 +124,8 @@ CREATE OR REPLACE RULE billing_hold_no_conflict_passed_over AS ON UPDATE TO bill
 CREATE OR REPLACE TRIGGER billing_account_starts_empty BEFORE INSERT ON billing_account FOR EACH ROW
   WHEN (NEW.balance_minor <> 0 OR NEW.held_minor <> 0 OR NEW.version <> 0)
   EXECUTE FUNCTION billing_refuse('an account starts empty');
-CREATE OR REPLACE TRIGGER billing_account_moved_by_entries BEFORE UPDATE ON billing_account FOR EACH ROW
-  WHEN (pg_trigger_depth() = 0 AND (NEW IS DISTINCT FROM OLD))
+CREATE OR REPLACE TRIGGER billing_account_moved_by_entries BEFORE UPDATE ON billing_account FOR EACH STATEMENT
+  WHEN (pg_trigger_depth() = 0)
   EXECUTE FUNCTION billing_refuse('balance and held credit follow from ledger entries and holds');
 
 CREATE OR REPLACE FUNCTION billing_apply_hold() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$

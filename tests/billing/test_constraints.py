@@ -179,7 +179,7 @@ ACCOUNTS: Attacks = {
         f"UPDATE billing_account SET {figure} = {figure} + 1 WHERE customer_id = {ADA}"
         for figure in ("balance_minor", "held_minor", "version", "customer_id")
     ]
-    + ["UPDATE billing_account SET currency = 'USD'"],
+    + ["UPDATE billing_account SET currency = 'USD'", "UPDATE billing_account SET version = version WHERE false"],
     "billing_account_never_deleted": [
         "DELETE FROM billing_account",
         f"DELETE FROM billing_account WHERE customer_id = {BOB}",
