@@ -3,9 +3,9 @@
 import json
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
@@ -62,8 +62,7 @@ def redeem(*, code: str, user_id: str, by: Actor, email: str = "", now: datetime
     return _redemption(_redeem(asked), now=asked.now)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(NamedTuple):
     code: str
     user_id: str
     email: str
@@ -97,8 +96,14 @@ def _redeem(asked: _Asked) -> _Redeemed:
         return redeemed
 
 
+_quoted = json.JSONEncoder().encode
+
+
 class _Written:
-    """What somebody asks, as it is sent with others': written by himself, while he does not keep them waiting."""
+    """What somebody asks, as it is sent with others': written by himself, while he does not keep them waiting.
+
+    An object of JSON, put together here: half of what a general encoder takes for it.
+    """
 
     __slots__ = ("asked", "redemption_id", "text")
 
@@ -106,17 +111,10 @@ class _Written:
         by = asked.by
         self.asked = asked
         self.redemption_id = uuid7()
-        self.text = json.dumps(
-            {
-                "redemption": self.redemption_id.hex,
-                "entry": uuid7().hex,
-                "user": asked.user_id,
-                "email": asked.email,
-                "role": by.role,
-                "channel": by.channel,
-                "address": by.address,
-                "moment": asked.now.isoformat(),
-            }
+        self.text = (
+            f'{{"redemption":"{self.redemption_id.hex}","entry":"{uuid7().hex}","user":{_quoted(asked.user_id)},'
+            f'"email":{_quoted(asked.email)},"role":{_quoted(by.role)},"channel":{_quoted(by.channel)},'
+            f'"address":{_quoted(by.address)},"moment":"{asked.now.isoformat()}"}}'
         )
 
 
