@@ -20,7 +20,7 @@ def codes_with_use() -> QuerySet[PromoCode, PromoCode]:
     """Every code with `times_redeemed`, its live redemptions.
 
     A capped code's are the sum of its counters, exact at any moment. An uncapped code has no counter, so that
-    its redemptions wait for nothing; they are counted when somebody asks.
+    its redemptions wait for nothing; they are counted when somebody asks, in their index.
     """
     counted = (
         PromoCounter.objects.filter(promo_code=OuterRef("pk"))
@@ -33,7 +33,7 @@ def codes_with_use() -> QuerySet[PromoCode, PromoCode]:
         Redemption.objects.filter(promo_code=OuterRef("pk"), status__in=LIVE_STATUSES)
         .order_by()
         .values("promo_code")
-        .annotate(total=Count("pk"))
+        .annotate(total=Count("*"))
         .values("total")
     )
     number = BigIntegerField()

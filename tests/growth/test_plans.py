@@ -23,6 +23,7 @@ from promos.use_cases import redeem_code
 from tests.contract.calling import by_token
 from tests.factories import acting
 from tests.factories import actor as staff
+from tests.grown import Connection
 from tests.plans import plans_made
 
 from .conftest import SMALL
@@ -76,6 +77,12 @@ def _use_together(code: str) -> None:
 def _preview() -> None:
     answer = by_token("customer", "c-3").post("billing/vouchers/redeem-preview", {"code": "GROWN-9"})
     assert answer.status == 200, answer.content
+
+
+def test_an_uncapped_codes_redemptions_are_counted_in_the_index_alone(grown: Connection) -> None:
+    grown.execute("VACUUM promos_redemption")
+    plan = codes_with_use().filter(code="GROWN-9").explain()
+    assert "Index Only Scan using promos_redemption_once_per_customer" in plan
 
 
 CHECKOUT = {

@@ -13,10 +13,11 @@ from .customers import buy, somebody, use, use_together
 STEADY = {
     "billing_apply_hold",
     "billing_post_entry",
+    "billing_post_grants",
     "orders_place_order",
     "orders_place_together",
     "orders_write_order",
-    "promos_check_redemption",
+    "promos_check_references",
     "promos_claim_place",
     "promos_claim_together",
     "promos_redeem_code",
@@ -90,3 +91,11 @@ def test_no_table_of_a_rush_is_analyzed_while_it_is_small(young: Connection) -> 
         " 'autovacuum_vacuum_threshold=1000']"
     ).fetchall()
     assert {name for (name,) in rows} == GROWING
+
+
+def test_what_is_counted_is_vacuumed_after_as_many_rows_however_many_there_are(young: Connection) -> None:
+    rows = young.execute(
+        "SELECT relname FROM pg_class WHERE reloptions @> ARRAY['autovacuum_vacuum_insert_threshold=10000',"
+        " 'autovacuum_vacuum_insert_scale_factor=0']"
+    ).fetchall()
+    assert rows == [("promos_redemption",)]
