@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from tests.bench.people import make_customers, make_tenants, user_id
 from tests.bench.redemption import check_exact
 from tests.bench.table import Row, Table, in_turns
 from tests.bench.web import Web, bearer, database_cpu_seconds, serving
+from tests.traffic import Traffic, traffic_of
 
 CUSTOMERS = 60_000
 CLIENTS = 32
@@ -22,6 +23,8 @@ PRICE_MINOR = 9_500
 GOAL, AIM = 0.5, 0.7
 GOAL_TAIL = 10
 OK = 200
+# So many requests, and a session has prepared its statements.
+PREPARED = 9
 
 _VISITS = "CREATE SCHEMA peer; CREATE TABLE peer.visit (id bigserial PRIMARY KEY, user_id text, note text)"
 
@@ -74,6 +77,16 @@ class Shop:
             [code],
         ).fetchone()
         assert row == (done, done * PRICE_MINOR), row
+
+    def traffic(self, code: str) -> Traffic:
+        """Of a checkout with the code, in this process, once its session has prepared what it sends."""
+        from tests.contract.calling import by_token  # noqa: PLC0415
+
+        for number in islice(self._next, PREPARED):
+            body = {**BODY, "tenant_id": str(self._tenants[user_id(number)]), "promo_code": code}
+            call = partial(by_token("customer", user_id(number)).post, "billing/checkout", body, Idempotency_Key="k")
+            traffic = traffic_of(call)
+        return traffic
 
     def _checkout(self, number: int, tenant: UUID, code: str) -> bytes:
         body = {**BODY, "tenant_id": str(tenant), "promo_code": code}
@@ -163,6 +176,10 @@ def measure(*, turns: int, seconds: float, clients: int = CLIENTS, workers: int 
                     )
                 )
             table.tell(
+                a_request_sends={
+                    name: str(shop.traffic(shop.issue(hot=hot, capped=capped)))
+                    for name, (hot, capped) in kinds.items()
+                },
                 web_ms_a_request={
                     name: [round(each, 3) for each in values] for name, values in figures.web_ms.items()
                 },

@@ -1,0 +1,54 @@
+"""How often a request waits for the database, once its session has prepared its statements."""
+
+from functools import partial
+
+import pytest
+
+from billing.models import Customer, Organization
+from tests.contract.calling import by_token
+from tests.grown import Connection
+from tests.traffic import Traffic, traffic_of
+
+from .conftest import make_shop
+from .customers import newcomers, use
+
+CODES = ("GIFT", "HOT", "OPEN")
+# More than psycopg sends before it prepares a statement.
+WARMING = 8
+ONE = Traffic(statements=1, round_trips=1)
+
+
+@pytest.fixture(scope="module")
+def customers(empty_database: Connection) -> list[Customer]:
+    """Of a shop without a history; each is taken once."""
+    make_shop()
+    return newcomers(2 * len(CODES) * (WARMING + 1))
+
+
+def check_out(customer: Customer, organization: Organization, code: str) -> None:
+    body = {
+        "tenant_id": str(organization.id),
+        "plan_id": "m",
+        "apps": ["wordpress"],
+        "addons": ["backup"],
+        "promo_code": code,
+    }
+    answer = by_token("customer", customer.user_id).post("billing/checkout", body, Idempotency_Key="today")
+    assert answer.status == 200, answer.content
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_checkout_over_http_waits_for_the_database_once(customers: list[Customer], code: str) -> None:
+    for _ in range(WARMING + 1):
+        customer = customers.pop()
+        organization = Organization.objects.get(customer=customer)
+        traffic = traffic_of(partial(check_out, customer, organization, code))
+    assert traffic == ONE
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_so_does_a_redemption(customers: list[Customer], code: str) -> None:
+    for _ in range(WARMING + 1):
+        customer = customers.pop()
+        traffic = traffic_of(partial(use, customer, code))
+    assert traffic == ONE
