@@ -29,7 +29,7 @@ help:
 	@echo "make serve, worker, migrate, seed    the production parts, configured by the environment"
 
 demo: runtime
-	@exec $(VENV) -m config.demo
+	@exec $(VENV) -m config.devtools.demo
 
 serve: runtime
 	@exec $(VENV) -m gunicorn --config python:config.gunicorn
@@ -44,7 +44,7 @@ migrate: runtime
 	@$(MANAGE) migrate
 
 token: runtime
-	@$(VENV) -m config.demo token
+	@$(VENV) -m config.devtools.demo token
 
 format: dev
 	@$(VENV) -m ruff format --quiet .

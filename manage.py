@@ -7,7 +7,7 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
-from config.embedded_postgres import EmbeddedPostgresError, ensure_development_server
+from config.devtools.embedded_postgres import EmbeddedPostgresError, ensure_development_server
 
 
 def main() -> None:

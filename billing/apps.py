@@ -4,3 +4,10 @@ from django.apps import AppConfig
 class BillingConfig(AppConfig):
     name = "billing"
     default_auto_field = "django.db.models.BigAutoField"
+    sql_before_tables = ("models/keys.sql",)
+    sql_after_tables = (
+        "models/storage.sql",
+        "models/rules.sql",
+        "models/ledger.sql",
+        "use_cases/grant_many.sql",
+    )

@@ -136,7 +136,7 @@ class Busy(DomainError):
 
 
 @contextmanager
-def refused_by(refusals: Mapping[str, type[DomainError]]) -> Iterator[None]:
+def translate_violations(refusals: Mapping[str, type[DomainError]]) -> Iterator[None]:
     """Turns the violation of a named constraint into the refusal it stands for; around one statement.
 
     `refusals` maps constraint names to refusals. Every other violation is an impossible state and passes on.

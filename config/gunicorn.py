@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.embedded_postgres import EmbeddedPostgresError, ensure_development_server
+from config.devtools.embedded_postgres import EmbeddedPostgresError, ensure_development_server
 
 # Requests that are under way together are written together: twice as many as keep a processor busy.
 DEFAULT_THREADS = 16

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from config.database import connection_from_url, database
-from config.embedded_postgres import connection_settings
+from config.devtools.embedded_postgres import connection_settings
 from config.environment import Environment, Network
 from config.logs import configure_structlog, logging_config
 from config.mail import mail_settings

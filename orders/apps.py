@@ -4,3 +4,10 @@ from django.apps import AppConfig
 class OrdersConfig(AppConfig):
     name = "orders"
     default_auto_field = "django.db.models.BigAutoField"
+    sql_after_tables = (
+        "models/storage.sql",
+        "models/rules.sql",
+        "models/catalog.sql",
+        "use_cases/checkout/place_order.sql",
+        "use_cases/checkout/place_together.sql",
+    )

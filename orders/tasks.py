@@ -11,19 +11,20 @@ from procrastinate.contrib.django import app
 
 from billing.actor import system_actor
 from billing.use_cases.processor_settings import processor_keys
-from orders import gateway
 from orders.jobs import enqueue_once
 from orders.models import Payment, StripeEvent
-from orders.use_cases import reconcile_stripe, request_refund, settle_event, sweep_payments
-from orders.use_cases.end_at_stripe import end_at_stripe
-from orders.use_cases.find_due_subscriptions import find_due_subscriptions
-from orders.use_cases.follow_subscription import ask_subscription
-from orders.use_cases.mirror_event import mirror_event
-from orders.use_cases.provision_organization import provision_organization as provision
+from orders.stripe import gateway
+from orders.stripe.mirror import mirror_event
+from orders.use_cases.mail.queue_mail import Mail
+from orders.use_cases.mail.send_mail import send_mail as send
+from orders.use_cases.organizations.provision_organization import provision_organization as provision
+from orders.use_cases.payments import request_refund, settle_event, sweep_payments
 from orders.use_cases.prune_expired import prune_expired
-from orders.use_cases.queue_mail import Mail
-from orders.use_cases.renew_subscription import renew_subscription
-from orders.use_cases.send_mail import send_mail as send
+from orders.use_cases.reconciliation import reconcile_stripe
+from orders.use_cases.subscriptions.end_subscription_at_stripe import end_at_stripe
+from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
+from orders.use_cases.subscriptions.follow_subscription import ask_subscription
+from orders.use_cases.subscriptions.renew_subscription import renew_subscription
 
 logger = logging.getLogger(__name__)
 

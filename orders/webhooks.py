@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from billing.api.parsers import MAX_BODY_BYTES, PayloadTooLarge
 from billing.errors import DomainError
 from billing.use_cases.processor_settings import processor_keys
-from orders.use_cases.settle_event import receive_event
+from orders.use_cases.payments.settle_event import receive_event
 
 TOLERANCE_SECONDS = 300
 

@@ -1,4 +1,4 @@
-"""The locks of a promo code, and the places that are counted under them (see use_cases/claim_place.sql).
+"""The locks of a promo code, and the places that are counted under them (see use_cases/claim_slot.sql).
 
 They come after the account in the order that billing.locks states.
 """
@@ -10,12 +10,12 @@ from django.db import connection
 from .models import Redemption
 
 
-def share_code(*, promo_code_id: UUID) -> None:
+def lock_code_shared(*, promo_code_id: UUID) -> None:
     """Keeps changes of the code out until the transaction ends; redemptions and releases share it."""
     _run("SELECT pg_advisory_xact_lock_shared(promos_lock_key(%s))", promo_code_id)
 
 
-def own_code(*, promo_code_id: UUID) -> None:
+def lock_code_exclusively(*, promo_code_id: UUID) -> None:
     """Waits until no redemption or release of the code is in flight, and keeps new ones waiting."""
     _run("SELECT pg_advisory_xact_lock(promos_lock_key(%s))", promo_code_id)
 
@@ -30,19 +30,19 @@ def lock_redemption(*, redemption_id: UUID) -> Redemption:
     )
 
 
-def claim_place(*, promo_code_id: UUID) -> bool:
+def claim_slot(*, promo_code_id: UUID) -> bool:
     """Takes one of a capped code's places; False where all are really taken. Last before the commit."""
-    return bool(_run("SELECT promos_claim_place(%s)", promo_code_id))
+    return bool(_run("SELECT promos_claim_slot(%s)", promo_code_id))
 
 
-def return_place(*, promo_code_id: UUID) -> None:
+def return_slot(*, promo_code_id: UUID) -> None:
     """Gives a place back; an uncapped code counts none."""
-    _run("SELECT promos_return_place(%s)", promo_code_id)
+    _run("SELECT promos_return_slot(%s)", promo_code_id)
 
 
-def share_places(*, promo_code_id: UUID, cap: int, counters: int) -> bool:
-    """Shares the places out anew, under `own_code`; False where more are in use than the cap allows."""
-    return bool(_run("SELECT promos_share_places(%s, %s, %s)", promo_code_id, cap, counters))
+def redistribute_counters(*, promo_code_id: UUID, cap: int, counters: int) -> bool:
+    """Shares the places out anew, under `lock_code_exclusively`; False where more are in use than the cap allows."""
+    return bool(_run("SELECT promos_redistribute_counters(%s, %s, %s)", promo_code_id, cap, counters))
 
 
 def _run(statement: str, *params: UUID | int) -> object:

@@ -52,12 +52,12 @@ def live_codes() -> QuerySet[PromoCode, PromoCode]:
 
 
 def find_code(text: str, *, customer_id: int | None = None) -> PromoCode | None:
-    """The code of this text, retired or not, with `places_free` and, for a customer, `redeemed_by_customer`.
+    """The code of this text, retired or not, with `has_free_slot` and, for a customer, `redeemed_by_customer`.
 
-    `places_free` is true for an uncapped code. One query, the same for a code that exists and one that does not.
+    `has_free_slot` is true for an uncapped code. One query, the same for a code that exists and one that does not.
     """
     free: dict[str, Any] = {
-        "places_free": Case(
+        "has_free_slot": Case(
             When(max_redemptions=0, then=Value(True)),
             default=Exists(PromoCounter.objects.filter(promo_code=OuterRef("pk"), used__lt=F("quota"))),
         )

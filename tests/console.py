@@ -14,7 +14,7 @@ from billing.models import AuditEntry, Customer, Hold, Invoice, LedgerEntry, Org
 from billing.use_cases.assign_role import role_of
 from billing.use_cases.hold_credit import hold
 from orders.models import AddOn, App, Bundle, Industry, Order, OutboxEvent, Plan
-from orders.use_cases.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import Request, place_order
 from promos.models import PromoCode, Redemption
 from tests.factories import (
     AddOnFactory,

@@ -29,7 +29,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.test import TransactionTestCase
 from psycopg.sql import SQL, Identifier, Literal
 
-from config.embedded_postgres import connection_settings, ensure_running
+from config.devtools.embedded_postgres import connection_settings, ensure_running
 
 CLUSTER = "test"
 TEMPLATE_PREFIX = "qasima_template_"

@@ -18,7 +18,7 @@ from billing.use_cases.create_organization import create_organization
 from billing.use_cases.ensure_customer import ensure_customer
 from billing.use_cases.post_entry import adjust
 from orders.models import AddOn, App, Bundle, Industry, Plan
-from orders.use_cases import look_at_checkout
+from orders.use_cases.checkout import checkout_context
 from promos.models import PromoCode
 from promos.use_cases.issue_code import Terms, issue_code
 
@@ -43,7 +43,7 @@ def give_credit(customer: Customer, amount_minor: int) -> None:
 
 def forget_prices() -> None:
     """As a process that has just started: the next checkout of any basket looks before it is placed."""
-    look_at_checkout._priced.clear()
+    checkout_context._priced.clear()
 
 
 class UserFactory(DjangoModelFactory[User]):

@@ -14,9 +14,9 @@ from pytest_django import DjangoDbBlocker
 
 from billing.use_cases.hold_credit import capture, hold, release
 from billing.use_cases.post_entry import adjust, reverse
-from orders.use_cases.delete_organization import delete_organization
-from orders.use_cases.place_order import Request, place_order
-from orders.use_cases.provision_organization import provision_organization
+from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.organizations.delete_organization import delete_organization
+from orders.use_cases.organizations.provision_organization import provision_organization
 from promos.use_cases import redeem_code
 from promos.use_cases.change_code import pause_code, retire_code
 

@@ -1,4 +1,4 @@
--- The ledger keeps itself. Installed by migration billing/0013; no statement outside this file writes
+-- The ledger keeps itself. Installed by every migrate; no statement outside this file writes
 -- balance_minor, held_minor, version or balance_after_minor.
 --
 --   INSERT INTO billing_ledgerentry  moves the account and stamps version and balance_after_minor

@@ -1,4 +1,4 @@
--- What a row of a busy table must be. Installed by migration billing/0005.
+-- What a row of a busy table must be. Installed by every migrate.
 --
 -- These are check constraints in all but form: each rule has its name, and a row that breaks it is refused by that
 -- name (SQLSTATE 23514). They stand in triggers because PostgreSQL reads a CHECK's expression anew from its stored text

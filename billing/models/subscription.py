@@ -47,7 +47,7 @@ class Subscription(models.Model):
         null=True, blank=True, help_text="When credit first did not cover a month that is due: the grace begins."
     )
     stripe_subscription_id = models.CharField(max_length=255, blank=True, default="", db_default="")
-    stripe_told_at = models.DateTimeField(null=True, blank=True, help_text="Time of the newest event heeded.")
+    last_stripe_event_at = models.DateTimeField(null=True, blank=True, help_text="Time of the newest event heeded.")
     canceled_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 

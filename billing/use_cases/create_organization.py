@@ -3,7 +3,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing.errors import SlugTaken, refused_by
+from billing.errors import SlugTaken, translate_violations
 from billing.models import Organization
 from billing.use_cases.ensure_customer import ensure_customer
 
@@ -22,7 +22,7 @@ def create_organization(
 
     Raises: SlugTaken. Transaction: owns.
     """
-    with refused_by({"billing_organization_slug_once": SlugTaken}), transaction.atomic():
+    with translate_violations({"billing_organization_slug_once": SlugTaken}), transaction.atomic():
         customer = ensure_customer(user_id=user_id, email=email)
         return Organization.objects.create(
             customer=customer, slug=slug, name=name, plan_id=plan_id, apps=list(apps), addons=list(addons)

@@ -1,4 +1,4 @@
--- Credit for many customers in one call. Installed by migration billing/0013; used by grant_many.py, the first two
+-- Credit for many customers in one call. Installed by every migrate; used by grant_many.py, the first two
 -- functions by promos' redeem_many.sql too.
 
 -- The customers and accounts of platform users whose first act this is. In one order for everybody: two calls that

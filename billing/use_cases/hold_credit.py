@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.errors import HoldNotActive, InsufficientCredit, InvalidAmount, OrderHasHold, refused_by
+from billing.errors import HoldNotActive, InsufficientCredit, InvalidAmount, OrderHasHold, translate_violations
 from billing.locks import lock_account
 from billing.models import Hold, LedgerEntry
 from billing.use_cases.post_entry import spend
@@ -25,7 +25,7 @@ def hold(*, customer_id: int, amount_minor: int, order_id: UUID) -> Hold:
         "billing_account_balance_covers_held": InsufficientCredit,
         "billing_hold_once_per_order": OrderHasHold,
     }
-    with refused_by(refusals), transaction.atomic():
+    with translate_violations(refusals), transaction.atomic():
         lock_account(customer_id=customer_id)
         return Hold.objects.create(account_id=customer_id, order_id=order_id, amount_minor=amount_minor)
 

@@ -17,7 +17,7 @@ from billing.errors import (
     InvalidAmount,
     OrderAlreadySpent,
     ReasonRequired,
-    refused_by,
+    translate_violations,
 )
 from billing.locks import lock_account
 from billing.models import LedgerEntry
@@ -157,7 +157,7 @@ def _post(entry: LedgerEntry, *, by: Actor) -> LedgerEntry:
     entry.actor_id, entry.actor_role = by.user_id, by.role
     entry.channel, entry.address = by.channel, by.address
     # The savepoint keeps the caller's transaction usable where the database refuses the entry.
-    with refused_by(_REFUSALS), transaction.atomic():
+    with translate_violations(_REFUSALS), transaction.atomic():
         entry.save(force_insert=True)
     return entry
 

@@ -18,7 +18,7 @@ from billing.admin.forms import ReasonForm, refusals_on
 from billing.admin.ledger import order_link
 from billing.money import display
 from orders.models import Break
-from orders.use_cases.close_break import close_break
+from orders.use_cases.reconciliation.close_break import close_break
 
 _BREAKS = {
     Break.Kind.OTHER_CURRENCY: "Stripe told an amount in another currency; it was not booked.",

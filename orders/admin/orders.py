@@ -43,7 +43,7 @@ from billing.models import LedgerEntry, Subscription
 from orders.admin.payments import refunds_panel, waiting_panel
 from orders.models import Order, OrderLine, OutboxEvent, Payment
 from orders.queries import open_payments, orders_for_staff
-from orders.use_cases.request_refund import refund_order
+from orders.use_cases.payments.request_refund import refund_order
 from promos.models import Redemption
 
 _NEWEST = 5

@@ -92,7 +92,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         yield Fact("Session ends (UTC)", moment(record.expires_at))
         yield Fact("Paid (UTC)", self.paid(record))
         yield Fact("Closed (UTC)", moment(record.closed_at))
-        yield Fact("Still to be closed at Stripe", "yes" if record.stray else "no")
+        yield Fact("Still to be closed at Stripe", "yes" if record.needs_stripe_cleanup else "no")
         yield Fact("Session at Stripe", code(record.session_id))
         if record.payment_intent_id:
             yield Fact("Payment at Stripe", code(record.payment_intent_id))

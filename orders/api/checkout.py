@@ -19,7 +19,7 @@ from billing.money import to_major
 from orders.api.references import ReferencesField
 from orders.models.basket import Request as OrderRequest
 from orders.queries import find_organization
-from orders.use_cases.place_order import place_order
+from orders.use_cases.checkout.place_order import place_order
 from promos.queries import normal_code
 
 MAX_KEY_LENGTH = 255

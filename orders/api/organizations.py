@@ -18,7 +18,7 @@ from billing.queries import organizations_of, slug_is_free
 from billing.use_cases.create_organization import create_organization
 from orders.api.references import ReferencesField
 from orders.queries import check_references
-from orders.use_cases.delete_organization import delete_organization
+from orders.use_cases.organizations.delete_organization import delete_organization
 
 
 class OrganizationSerializer(serializers.ModelSerializer[Organization]):

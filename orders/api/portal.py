@@ -8,9 +8,9 @@ from rest_framework.views import APIView
 from billing.api.authentication import principal_of
 from billing.api.identifiers import path_id
 from billing.errors import DomainError, OrganizationNotFound
-from orders import gateway
 from orders.errors import PaymentProcessorNotConfigured
 from orders.queries import find_organization
+from orders.stripe import gateway
 
 
 class ProcessorCustomerNotFound(DomainError):

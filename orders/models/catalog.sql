@@ -1,4 +1,4 @@
--- The version of what the catalog offers. Installed by migration orders/0011.
+-- The version of what the catalog offers. Installed by every migrate.
 --
 -- A row that is saved as it was is no change: the console does so where nothing is altered in a form.
 --

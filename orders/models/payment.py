@@ -49,7 +49,7 @@ class Payment(models.Model):
     )
     session_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where known
     session_url = models.TextField(blank=True, default="", db_default="")
-    stray = models.BooleanField(
+    needs_stripe_cleanup = models.BooleanField(
         default=False,
         db_default=False,
         help_text="Released without knowing whether Stripe has a session: it is still to be asked, and closed.",
@@ -93,7 +93,7 @@ class Payment(models.Model):
         indexes = [
             models.Index(
                 fields=["leased_until"],
-                condition=Q(status="requested") | Q(stray=True),
+                condition=Q(status="requested") | Q(needs_stripe_cleanup=True),
                 name="orders_payment_unanswered",
             ),
             models.Index(

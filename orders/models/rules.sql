@@ -1,5 +1,5 @@
 -- What a row of a busy table must be; why in triggers, billing/models/rules.sql says.
--- Installed by migration orders/0007.
+-- Installed by every migrate.
 
 CREATE OR REPLACE FUNCTION orders_order_rules() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE

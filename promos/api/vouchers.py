@@ -181,7 +181,7 @@ class PreviewView(APIView):
         if found is None or found.retired_at is not None:
             raise VoucherNotFound
         problem = problem_of(
-            found, now=timezone.now(), places_free=getattr(found, "places_free", False), redeemed=False
+            found, now=timezone.now(), has_free_slot=getattr(found, "has_free_slot", False), redeemed=False
         )
         return Response(_preview(found, accepting=problem is None), status=410 if problem else 200)
 

@@ -1,4 +1,4 @@
--- What the tables of this app keep by themselves. Installed by migration promos/0013.
+-- What the tables of this app keep by themselves. Installed by every migrate.
 
 -- A code is retired, never deleted, and its text never changes: redemptions point to it without a foreign key.
 CREATE OR REPLACE TRIGGER promos_promocode_never_deleted BEFORE DELETE OR TRUNCATE ON promos_promocode
@@ -61,6 +61,3 @@ END $$;
 
 CREATE OR REPLACE TRIGGER promos_redemption_references AFTER INSERT ON promos_redemption
   REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION promos_check_references();
-
--- Counter rows are updated in place (HOT) as long as their page has room for the new version.
-ALTER TABLE promos_promocounter SET (fillfactor = 10);

@@ -8,7 +8,7 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.use_cases.record_audit import record_audit
 from promos.errors import LiveCodeNotFound
-from promos.locks import own_code
+from promos.locks import lock_code_exclusively
 from promos.models import PromoCode
 from promos.queries import codes_with_use, normal_code
 
@@ -38,7 +38,7 @@ def _change(code: str, state: dict[str, Any], *, action: str, by: Actor, reason:
         if found is None:
             raise LiveCodeNotFound
         # Races with redemptions in flight and with another admin; read again under the lock.
-        own_code(promo_code_id=found.id)
+        lock_code_exclusively(promo_code_id=found.id)
         promo_code = codes_with_use().get(id=found.id)
         if promo_code.retired_at is not None:
             raise LiveCodeNotFound

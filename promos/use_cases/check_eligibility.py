@@ -15,7 +15,7 @@ from promos.models import PromoCode
 from promos.queries import find_code
 
 
-def problem_of(code: PromoCode | None, *, now: datetime, places_free: bool, redeemed: bool) -> PromoProblem | None:
+def problem_of(code: PromoCode | None, *, now: datetime, has_free_slot: bool, redeemed: bool) -> PromoProblem | None:
     """The first thing that stands against redeeming the code, or None. Pure."""
     if code is None or code.retired_at is not None:
         return PromoNotFound()
@@ -24,7 +24,7 @@ def problem_of(code: PromoCode | None, *, now: datetime, places_free: bool, rede
         (not code.active, PromoInactive),
         (not code.started(now=now), PromoNotStarted),
         (code.expired(now=now), PromoExpired),
-        (not places_free, PromoExhausted),
+        (not has_free_slot, PromoExhausted),
     )
     return next((problem() for stands, problem in against if stands), None)
 
@@ -40,14 +40,14 @@ def find_redeemable(*, code: str, customer_id: int | None, now: datetime) -> Pro
     return redeemable(
         found,
         now=now,
-        places_free=getattr(found, "places_free", False),
+        has_free_slot=getattr(found, "has_free_slot", False),
         redeemed=getattr(found, "redeemed_by_customer", False),
     )
 
 
-def redeemable(code: PromoCode | None, *, now: datetime, places_free: bool, redeemed: bool) -> PromoCode:
+def redeemable(code: PromoCode | None, *, now: datetime, has_free_slot: bool, redeemed: bool) -> PromoCode:
     """The code, where nothing stands against redeeming it. Raises: a PromoProblem, each state its own. Pure."""
-    problem = problem_of(code, now=now, places_free=places_free, redeemed=redeemed)
+    problem = problem_of(code, now=now, has_free_slot=has_free_slot, redeemed=redeemed)
     if code is None or problem is not None:
         raise problem or PromoNotFound()
     return code

@@ -1,10 +1,10 @@
--- The places of a capped promo code: taken, given back, and shared out anew. Installed by migration promos/0002.
+-- The places of a capped promo code: taken, given back, and shared out anew. Installed by every migrate.
 --
 -- promos_promocounter(promo_code_id, quota, used): one row for an ordinary code, several for a hot one.
 -- READ COMMITTED only: every statement must see what others committed while it waited.
 --
 -- Who may run at the same time is settled by one advisory lock a code (key: promos_lock_key): redemptions and
--- releases share it, a change of the cap (promos_share_places) has it alone. So a cap may be put on a code that
+-- releases share it, a change of the cap (promos_redistribute_counters) has it alone. So a cap may be put on a code that
 -- had none, and counters come and go, without a redemption in flight being miscounted.
 
 CREATE OR REPLACE FUNCTION promos_lock_key(promo uuid) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
@@ -19,7 +19,7 @@ $$ SELECT hashtextextended('promos_promocode:' || promo, 0) $$;
 -- Several: 1. any row with room that nobody holds; 2. none: wait for the rows with room, one at a time in random
 -- order. A row that was locked and then found full stays locked until the transaction ends, so two such claims
 -- could deadlock; each block is a subtransaction, whose roll-back drops that lock.
-CREATE OR REPLACE FUNCTION promos_claim_place(promo uuid, counters bigint DEFAULT NULL) RETURNS boolean
+CREATE OR REPLACE FUNCTION promos_claim_slot(promo uuid, counters bigint DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   candidate bigint;
@@ -51,9 +51,9 @@ END $$;
 
 -- Gives one place back. Any counter with a place in use will do: the cap is their sum. Never below zero.
 --
--- One counter at a time, each looked for by a statement of its own, as promos_claim_place does: while one statement
+-- One counter at a time, each looked for by a statement of its own, as promos_claim_slot does: while one statement
 -- waits for a counter, the places in use may move to another that stood at zero in its snapshot.
-CREATE OR REPLACE FUNCTION promos_return_place(promo uuid) RETURNS void
+CREATE OR REPLACE FUNCTION promos_return_slot(promo uuid) RETURNS void
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   candidate bigint;
@@ -79,7 +79,7 @@ END $$;
 
 -- Shares the places of the code out anew: cap 0 = no cap, no counters. False, and nothing changed, where more
 -- places are in use than the cap allows. The caller holds the code's advisory lock alone.
-CREATE OR REPLACE FUNCTION promos_share_places(promo uuid, cap bigint, counters bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION promos_redistribute_counters(promo uuid, cap bigint, counters bigint) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
   taken bigint;

@@ -4,7 +4,7 @@ from django.db import transaction
 
 from billing.actor import Actor
 from promos.errors import PromoChanged
-from promos.locks import own_code
+from promos.locks import lock_code_exclusively
 from promos.models import PromoCode
 from promos.use_cases.issue_code import Terms, issue_code
 
@@ -19,7 +19,7 @@ def edit_code(*, code: PromoCode, seen_at: datetime, terms: Terms, by: Actor, re
     """
     with transaction.atomic():
         # Races with another admin, and with redemptions in flight; read again under the lock.
-        own_code(promo_code_id=code.id)
+        lock_code_exclusively(promo_code_id=code.id)
         code.refresh_from_db(fields=["updated_at"])
         if code.updated_at != seen_at:
             raise PromoChanged

@@ -10,7 +10,7 @@ from billing.actor import Actor
 from billing.money import MAX_MINOR
 from billing.use_cases.record_audit import record_audit
 from promos.errors import CapBelowUsed, InvalidPromo
-from promos.locks import own_code, share_places
+from promos.locks import lock_code_exclusively, redistribute_counters
 from promos.models import PromoCode
 from promos.models.promo_code import CODE_MATCH, HOT_COUNTERS
 from promos.queries import codes_with_use, normal_code
@@ -51,7 +51,7 @@ def issue_code(*, code: str, terms: Terms, by: Actor, reason: str = "") -> Promo
             defaults={"currency": settings.SOVEREIGN_CURRENCY, "issued_by": by.user_id, **asdict(terms)},
         )
         # Races with redemptions and releases in flight, and with another admin: the places are shared out alone.
-        own_code(promo_code_id=promo_code.id)
+        lock_code_exclusively(promo_code_id=promo_code.id)
         if not created:
             promo_code.refresh_from_db()
         changes = _changes(promo_code, terms, created=created)
@@ -82,7 +82,7 @@ def _changes(promo_code: PromoCode, terms: Terms, *, created: bool) -> dict[str,
 def _apply(promo_code: PromoCode, terms: Terms, changes: dict[str, list[Any]]) -> None:
     if {"max_redemptions", "hot"} & changes.keys():
         counters = min(HOT_COUNTERS if terms.hot else 1, terms.max_redemptions)
-        if not share_places(promo_code_id=promo_code.id, cap=terms.max_redemptions, counters=counters):
+        if not redistribute_counters(promo_code_id=promo_code.id, cap=terms.max_redemptions, counters=counters):
             raise CapBelowUsed
     for name, value in asdict(terms).items():
         setattr(promo_code, name, value)

@@ -1,4 +1,4 @@
--- A redemption in one call. Installed by migration promos/0003; used by redeem_code.py and by orders' checkout.
+-- A redemption in one call. Installed by every migrate; used by redeem_code.py and by orders' checkout.
 
 -- Everything of a redemption but the claim of its place: locks out cap changes, looks at the code again, stores
 -- the redemption and grants its credit. The caller holds the account's row lock, and claims the place as its last
@@ -35,7 +35,7 @@ END $$;
 -- Claims a place for the redemption that was just opened, or refuses all of it: promos_promocode_exhausted.
 CREATE OR REPLACE FUNCTION promos_claim_or_refuse(promo uuid, counters bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  IF counters IS DISTINCT FROM 0 AND NOT promos_claim_place(promo, counters) THEN
+  IF counters IS DISTINCT FROM 0 AND NOT promos_claim_slot(promo, counters) THEN
     RAISE check_violation USING CONSTRAINT = 'promos_promocode_exhausted', MESSAGE = 'every place is taken';
   END IF;
 END $$;

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from billing.combining import Combiner
-from billing.errors import CustomerNotFound, InsufficientCredit, ReasonRequired, refused_by
+from billing.errors import CustomerNotFound, InsufficientCredit, ReasonRequired, translate_violations
 from billing.locks import lock_account
 from billing.models import Customer
 from billing.models.keys import uuid7
@@ -27,7 +27,7 @@ from promos.errors import (
     PromoProblem,
     RedemptionNotReserved,
 )
-from promos.locks import claim_place, lock_redemption, return_place, share_code
+from promos.locks import claim_slot, lock_code_shared, lock_redemption, return_slot
 from promos.models import PromoCode, Redemption
 from promos.queries import normal_code
 from promos.use_cases.check_eligibility import find_redeemable
@@ -86,7 +86,7 @@ def _redeem_at_once(asked: _Asked) -> Redemption:
 def _redeem(asked: _Asked) -> _Redeemed:
     by = asked.by
     joined = transaction.atomic() if connection.in_atomic_block else nullcontext()
-    with refused_by(_REDEEM_REFUSALS), joined, connection.cursor() as cursor:
+    with translate_violations(_REDEEM_REFUSALS), joined, connection.cursor() as cursor:
         cursor.execute(
             "SELECT redemption, promo, customer, granted"
             " FROM promos_redeem_code(%s, %s, %s, ROW(%s, %s, %s, %s)::billing_actor, %s)",
@@ -159,7 +159,7 @@ def reserve(*, promo_code: PromoCode, customer_id: int, order_id: UUID, now: dat
     moment = now or timezone.now()
     with transaction.atomic():
         lock_account(customer_id=customer_id)
-        share_code(promo_code_id=promo_code.id)
+        lock_code_shared(promo_code_id=promo_code.id)
         promo_code.refresh_from_db()
         if (
             promo_code.retired_at is not None
@@ -168,7 +168,7 @@ def reserve(*, promo_code: PromoCode, customer_id: int, order_id: UUID, now: dat
             or promo_code.expired(now=moment)
         ):
             raise PromoChanged
-        with refused_by(REFUSALS):
+        with translate_violations(REFUSALS):
             redemption = Redemption.objects.create(
                 promo_code=promo_code,
                 customer_id=customer_id,
@@ -177,7 +177,7 @@ def reserve(*, promo_code: PromoCode, customer_id: int, order_id: UUID, now: dat
                 status=Redemption.Status.RESERVED,
                 reserved_at=moment,
             )
-        if promo_code.capped and not claim_place(promo_code_id=promo_code.id):
+        if promo_code.capped and not claim_slot(promo_code_id=promo_code.id):
             raise PromoExhausted
         return redemption
 
@@ -236,6 +236,6 @@ def release(
         current.status, current.released_at = Redemption.Status.RELEASED, now or timezone.now()
         current.release_reason = reason[:200]
         current.save(update_fields=["status", "released_at", "release_reason"])
-        share_code(promo_code_id=current.promo_code_id)
-        return_place(promo_code_id=current.promo_code_id)
+        lock_code_shared(promo_code_id=current.promo_code_id)
+        return_slot(promo_code_id=current.promo_code_id)
         return current

@@ -16,7 +16,7 @@ from django.db.models import F, Sum
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.errors import ReasonRequired, refused_by
+from billing.errors import ReasonRequired, translate_violations
 from billing.use_cases.grant_many import MOST, distinct_users
 from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoExhausted, PromoProblem
 from promos.models import PromoCounter, Redemption
@@ -63,7 +63,7 @@ def redeem_many(
         raise ReasonRequired
     for _ in range(_ATTEMPTS):
         # A courtesy, which names what is wrong; that no place is left each user is told.
-        redeemable(find_code(text), now=moment, places_free=True, redeemed=False)
+        redeemable(find_code(text), now=moment, has_free_slot=True, redeemed=False)
         try:
             return _redeem(text, users, why=why, by=by, now=moment)
         except (PromoChanged, PromoExhausted):
@@ -73,9 +73,9 @@ def redeem_many(
 
 def _redeem(code: str, users: list[str], *, why: str, by: Actor, now: datetime) -> list[Outcome]:
     actor = (by.user_id, by.role, by.channel, by.address)
-    with refused_by(_REFUSALS), transaction.atomic(), connection.cursor() as cursor:
+    with translate_violations(_REFUSALS), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT redeemer, redemption, refused_by FROM"
+            "SELECT redeemer, redemption, refusal FROM"
             " promos_redeem_many(%s, %s::text[], %s, ROW(%s, %s, %s, %s)::billing_actor, %s, %s)",
             [code, users, why, *actor, by.email, now],
         )
@@ -87,12 +87,12 @@ def _redeem(code: str, users: list[str], *, why: str, by: Actor, now: datetime) 
     return outcomes
 
 
-def foresee_many(*, code: str, user_ids: Sequence[str], now: datetime | None = None) -> Counter[str]:
+def preview_redeem_many(*, code: str, user_ids: Sequence[str], now: datetime | None = None) -> Counter[str]:
     """What redeeming it for all of them would come to as things stand: `redeemed`, and the codes of refusals.
 
     Args: user_ids: each once, any number. Raises: a PromoProblem where nobody can redeem it now, InvalidBatch.
     """
-    promo_code = redeemable(find_code(code), now=now or timezone.now(), places_free=True, redeemed=False)
+    promo_code = redeemable(find_code(code), now=now or timezone.now(), has_free_slot=True, redeemed=False)
     already = 0
     for first in range(0, len(user_ids), MOST):
         users = distinct_users(user_ids[first : first + MOST])

@@ -1,13 +1,13 @@
--- One code redeemed for many customers in one call. Installed by migration promos/0012; used by redeem_many.py.
+-- One code redeemed for many customers in one call. Installed by every migrate; used by redeem_many.py.
 
 -- Takes so many places at once, or says false where fewer are really free; then the caller rolls back. The last
--- statement before COMMIT, as promos_claim_place is.
+-- statement before COMMIT, as promos_claim_slot is.
 --
 -- It locks every counter of the code, in ascending order, whether it has room or not: each holder that may still roll
 -- back is waited for, and once all are held no place can move from one to another. Who claims or returns a single
 -- place holds one counter at most and waits for nothing else, so none of them can wait in a circle.
 -- Each counter gives in proportion to its room, so that a hot code keeps room in all of them.
-CREATE OR REPLACE FUNCTION promos_claim_places(promo uuid, wanted bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION promos_claim_slots(promo uuid, wanted bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM FROM promos_promocounter WHERE promo_code_id = promo ORDER BY id FOR NO KEY UPDATE;
   UPDATE promos_promocounter AS n
@@ -36,7 +36,7 @@ END $$;
 -- places than it saw): look again.
 CREATE OR REPLACE FUNCTION promos_redeem_many(
   code_text text, users text[], why text, by_actor billing_actor, by_email text, as_of timestamptz
-) RETURNS TABLE (redeemer text, redemption uuid, refused_by text)
+) RETURNS TABLE (redeemer text, redemption uuid, refusal text)
 SET plan_cache_mode = force_generic_plan LANGUAGE plpgsql AS $$
 DECLARE
   promo uuid;
@@ -91,7 +91,7 @@ BEGIN
     VALUES ('promo_code.redeemed_for_many', 'promo_code', code_text,
             jsonb_build_object('redemptions', jsonb_build_array(0, cardinality(made))), why,
             by_actor.user_id, by_actor.role, by_email, by_actor.channel, by_actor.address);
-    IF found_code.max_redemptions > 0 AND NOT promos_claim_places(promo, cardinality(made)) THEN
+    IF found_code.max_redemptions > 0 AND NOT promos_claim_slots(promo, cardinality(made)) THEN
       RAISE check_violation USING CONSTRAINT = 'promos_promocode_exhausted', MESSAGE = 'places were taken meanwhile';
     END IF;
   END IF;

@@ -2,7 +2,7 @@
 -- promos/0012; used by redeem_code.py.
 
 -- Takes so many places at once from one counter that nobody holds, or else from all of them; false where fewer are
--- really free. The last statement before COMMIT, as promos_claim_place is, and in a subtransaction for its reason.
+-- really free. The last statement before COMMIT, as promos_claim_slot is, and in a subtransaction for its reason.
 CREATE OR REPLACE FUNCTION promos_claim_together(promo uuid, wanted bigint, counters bigint) RETURNS boolean
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
@@ -18,7 +18,7 @@ BEGIN
     RAISE SQLSTATE 'QA000';
   EXCEPTION WHEN SQLSTATE 'QA000' THEN NULL;
   END;
-  RETURN promos_claim_places(promo, wanted);
+  RETURN promos_claim_slots(promo, wanted);
 END $$;
 
 -- Redeems the code for those of these users against whom nothing can be seen to stand, and who need not be waited for;

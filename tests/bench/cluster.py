@@ -10,8 +10,8 @@ import psycopg
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 
-from config.embedded_postgres import connection_settings, ensure_running
-from config.embedded_postgres.binaries import find_binaries
+from config.devtools.embedded_postgres import connection_settings, ensure_running
+from config.devtools.embedded_postgres.binaries import find_binaries
 
 # Not named "test…": those run without fsync.
 CLUSTER = "bench"

@@ -11,7 +11,7 @@ from billing.models import Account, Customer, Organization
 from billing.queries import organizations_of, slug_is_free
 from billing.use_cases.create_organization import create_organization
 from billing.use_cases.ensure_customer import ensure_customer
-from orders.use_cases.delete_organization import delete_organization
+from orders.use_cases.organizations.delete_organization import delete_organization
 from tests.factories import CustomerFactory, OrganizationFactory, acting
 from tests.snapshot import nothing_changes, only_changes
 

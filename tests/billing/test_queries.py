@@ -13,8 +13,8 @@ from billing.models import Customer, Organization, Subscription
 from billing.queries import Balance, Revenue, balance_of, invoices_of, revenue, subscription_of
 from billing.use_cases.hold_credit import hold
 from billing.use_cases.post_entry import spend
-from orders.use_cases.delete_organization import delete_organization
-from orders.use_cases.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.organizations.delete_organization import delete_organization
 from tests.factories import (
     CustomerFactory,
     OrganizationFactory,

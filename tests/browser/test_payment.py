@@ -13,8 +13,8 @@ from billing.actor import AUDITOR, SUPERADMIN, system_actor
 from billing.models import LedgerEntry, Subscription
 from billing.queries import balance_of
 from orders.models import Order, Payment
-from orders.use_cases.place_order import place_order
-from orders.use_cases.renew_subscription import Outcome, renew_subscription
+from orders.use_cases.checkout.place_order import place_order
+from orders.use_cases.subscriptions.renew_subscription import Outcome, renew_subscription
 from tests.factories import acting, give_credit
 from tests.payments.shopping import Shop, open_shop, status_of
 

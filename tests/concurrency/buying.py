@@ -9,9 +9,9 @@ from django.utils import timezone
 from billing.models import Account, LedgerEntry, Organization, Subscription
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.models import CatalogVersion, Order, OutboxEvent, Plan
-from orders.use_cases.look_at_checkout import look_at_checkout
-from orders.use_cases.place_at_once import Placed, _placing
-from orders.use_cases.place_order import Request, place_order
+from orders.use_cases.checkout.checkout_context import load_checkout_context
+from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.checkout.try_batched_checkout import Placed, _placing
 from promos.models import PromoCode, Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.concurrency.counting import times_redeemed
@@ -33,7 +33,7 @@ def priced_plans(*prices_minor: int) -> list[Plan]:
     plans = [PlanFactory.create(price_minor=price_minor) for price_minor in prices_minor]
     for plan in plans:
         request = Request(tenant_id=uuid4(), plan=plan.slug)
-        look_at_checkout(request=request, user_id="", now=timezone.now()).basket()
+        load_checkout_context(request=request, user_id="", now=timezone.now()).basket()
     return plans
 
 

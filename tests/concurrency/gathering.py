@@ -11,7 +11,7 @@ from billing import combining
 from billing.combining import Combiner
 from billing.models import Organization
 from orders.models import Plan
-from orders.use_cases.place_order import Request
+from orders.use_cases.checkout.place_order import Request
 from tests.concurrency.racing import PATIENCE_SECONDS
 from tests.concurrency.watching import wait_until
 

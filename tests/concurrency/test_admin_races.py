@@ -101,7 +101,7 @@ def test_without_the_lock_a_change_brings_a_retired_voucher_back(monkeypatch: py
             crew.race([partial(retire_code, code=code.code, by=actor())])
         return issue_code(**given)
 
-    monkeypatch.setattr("promos.use_cases.edit_code.own_code", lambda **_: None)
+    monkeypatch.setattr("promos.use_cases.edit_code.lock_code_exclusively", lambda **_: None)
     monkeypatch.setattr("promos.use_cases.edit_code.issue_code", write_later)
     assert edit(clients(SOVEREIGN_ADMIN, 1)[0], code) == HTTPStatus.FOUND
     code.refresh_from_db()

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 either_code = pytest.mark.parametrize("hot", [False, True], ids=["ordinary", "hot"])
 
 CLAIM_PLACE = """
-CREATE OR REPLACE FUNCTION promos_claim_place(promo uuid, counters bigint DEFAULT NULL) RETURNS boolean
+CREATE OR REPLACE FUNCTION promos_claim_slot(promo uuid, counters bigint DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql AS $$ {} $$
 """
 READ_THEN_WRITE = CLAIM_PLACE.format(f"""
@@ -190,7 +190,7 @@ def test_a_place_that_was_waited_for_and_taken_is_refused(hot: bool) -> None:
 def test_control_a_claim_that_reads_and_then_writes_goes_over_the_cap(hot: bool) -> None:
     with (
         constraint_dropped("promos_promocounter", "promos_promocounter_used_within_quota"),
-        function_replaced("promos_claim_place", READ_THEN_WRITE),
+        function_replaced("promos_claim_slot", READ_THEN_WRITE),
         other_connection() as gatekeeper,
         Crew(THREADS) as crew,
     ):
@@ -212,7 +212,7 @@ def test_control_a_claim_that_reads_and_then_writes_goes_over_the_cap(hot: bool)
 
 @either_code
 def test_control_a_claim_that_only_skips_locked_rows_tells_a_false_exhausted(hot: bool) -> None:
-    with function_replaced("promos_claim_place", SKIP_ONLY), other_connection() as holder:
+    with function_replaced("promos_claim_slot", SKIP_ONLY), other_connection() as holder:
         promo_code = PromoCodeFactory.create(max_redemptions=1, hot=hot)
         latecomer = CustomerFactory.create()
         hold_place(holder, CustomerFactory.create(), promo_code)

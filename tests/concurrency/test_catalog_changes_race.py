@@ -10,7 +10,7 @@ from billing.errors import Busy
 from billing.models import Organization
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.models import CatalogVersion, Order, Plan
-from orders.use_cases.place_at_once import _placing
+from orders.use_cases.checkout.try_batched_checkout import _placing
 from tests.concurrency.altering import definition_of, function_replaced, with_text_replaced
 from tests.concurrency.buying import (
     PRICE_MINOR,

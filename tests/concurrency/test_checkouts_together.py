@@ -11,7 +11,7 @@ from billing.models import Account, LedgerEntry, Organization
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import AlreadySubscribed, PaymentProcessorNotConfigured, RequestInProgress
 from orders.models import Order
-from orders.use_cases.place_at_once import Placed, _placing
+from orders.use_cases.checkout.try_batched_checkout import Placed, _placing
 from promos.errors import PromoAlreadyRedeemed, PromoExhausted
 from promos.models import Redemption
 from promos.use_cases.issue_code import Terms, issue_code

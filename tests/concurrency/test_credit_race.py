@@ -14,7 +14,7 @@ from billing.use_cases.post_entry import grant, reverse, spend
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import PaymentProcessorNotConfigured
 from orders.models import Order, OutboxEvent, Plan
-from orders.use_cases.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import Placed, Request, place_order
 from tests.concurrency.altering import (
     GATE,
     PASS_GATE,

@@ -10,7 +10,7 @@ from billing.models import Account, Customer, LedgerEntry, Organization, Subscri
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import IdempotencyMismatch, RequestInProgress
 from orders.models import IdempotencyKey, Order, OutboxEvent
-from orders.use_cases.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import Placed, Request, place_order
 from promos.models import Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.concurrency.racing import Crew, in_background, race

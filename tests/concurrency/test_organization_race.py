@@ -13,9 +13,9 @@ from billing.use_cases.ensure_customer import ensure_customer
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import AlreadySubscribed, OrderStale
 from orders.models import Order, OutboxEvent, Plan
-from orders.use_cases.delete_organization import delete_organization
-from orders.use_cases.place_order import Placed, Request, place_order
-from orders.use_cases.provision_organization import provision_organization
+from orders.use_cases.checkout.place_order import Placed, Request, place_order
+from orders.use_cases.organizations.delete_organization import delete_organization
+from orders.use_cases.organizations.provision_organization import provision_organization
 from tests.concurrency.racing import Crew, race
 from tests.factories import CustomerFactory, OrganizationFactory, PlanFactory, acting, give_credit
 

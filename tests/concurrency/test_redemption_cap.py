@@ -11,7 +11,7 @@ from billing.models import Account, Customer, LedgerEntry, Organization
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import PaymentProcessorNotConfigured
 from orders.models import Order, Plan
-from orders.use_cases.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import Placed, Request, place_order
 from promos.errors import PromoAlreadyRedeemed, PromoExhausted
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import redeem, reserve

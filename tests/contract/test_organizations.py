@@ -7,7 +7,7 @@ import pytest
 
 from billing.models import Customer, Organization
 from orders.models import OutboxEvent, Plan
-from orders.use_cases.provision_organization import provision_organization
+from orders.use_cases.organizations.provision_organization import provision_organization
 from tests.snapshot import nothing_changes, only_changes
 
 from .calling import Answer, Caller

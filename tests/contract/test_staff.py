@@ -6,7 +6,7 @@ import pytest
 
 from billing.models import Customer, Subscription
 from orders.models import OutboxEvent, Plan
-from orders.use_cases.provision_organization import provision_organization
+from orders.use_cases.organizations.provision_organization import provision_organization
 from tests.factories import CustomerFactory, PromoCodeFactory, give_credit
 
 from .calling import Caller

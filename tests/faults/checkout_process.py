@@ -16,7 +16,7 @@ if not apps.ready:
 from django.db import connection
 
 from billing.actor import Actor
-from orders.use_cases.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import Request, place_order
 
 BEFORE, AFTER = "before", "after"
 

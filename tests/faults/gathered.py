@@ -12,9 +12,9 @@ from django.utils import timezone
 from billing.combining import Combiner
 from billing.models import Customer, Organization
 from orders.models import CatalogVersion, Plan
-from orders.use_cases.look_at_checkout import look_at_checkout, priced_before
-from orders.use_cases.place_at_once import Placed, _asked, _AtOnce, _placing, _together
-from orders.use_cases.place_order import Request, place_order
+from orders.use_cases.checkout.checkout_context import load_checkout_context, priced_before
+from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.checkout.try_batched_checkout import Placed, _asked, _AtOnce, _placing, _together
 from promos.errors import PromoAlreadyRedeemed, PromoInactive, PromoNotFound
 from promos.models import PromoCode, Redemption
 from promos.use_cases.change_code import pause_code
@@ -67,7 +67,7 @@ def redemptions(code: str, *, customers: Sequence[Customer] = (), ends: End = Re
 def checkouts(code: str, *, plan: Plan | None = None, key: str = "", ends: End = Placed, **kwargs: Any) -> Batch:
     plan = plan or PlanFactory.create(price_minor=PRICE_MINOR)
     organizations = OrganizationFactory.create_batch(SIZE)
-    look_at_checkout(request=Request(tenant_id=uuid4(), plan=plan.slug), user_id="", now=timezone.now()).basket()
+    load_checkout_context(request=Request(tenant_id=uuid4(), plan=plan.slug), user_id="", now=timezone.now()).basket()
     requests = [request_of(organization, plan, code, key=key) for organization in organizations]
     if not code:
         for organization in organizations:

@@ -26,7 +26,7 @@ from orders.errors import (
     RequestInProgress,
 )
 from orders.models import AddOn, IdempotencyKey, Order, OrderLine, Payment, Plan
-from orders.use_cases.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import Placed, Request, place_order
 from promos.errors import CapBelowUsed, CreditSpent, PromoExhausted, PromoInactive, PromoNotFound
 from promos.models import PromoCode, Redemption
 from promos.use_cases.issue_code import Terms, issue_code

@@ -15,7 +15,7 @@ from billing.models import Account, Invoice, LedgerEntry, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.models import IdempotencyKey, Order, OutboxEvent
-from orders.use_cases.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import Placed, Request, place_order
 from promos.models import PromoCode, Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.concurrency.counting import times_redeemed

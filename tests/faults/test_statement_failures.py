@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from django.db import InternalError, connection
 
-from orders.use_cases.place_order import Placed
+from orders.use_cases.checkout.place_order import Placed
 from promos.models import Redemption
 from promos.use_cases.redeem_code import redeem
 from tests.concurrency.altering import definition_of
@@ -27,10 +27,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _FILES = (
-    "orders/use_cases/place_order.sql",
+    "orders/use_cases/checkout/place_order.sql",
     "promos/use_cases/redeem.sql",
     "promos/use_cases/redeem_many.sql",
-    "promos/use_cases/claim_place.sql",
+    "promos/use_cases/claim_slot.sql",
     "promos/models/promos.sql",
     "billing/use_cases/grant_many.sql",
     "billing/models/ledger.sql",
@@ -43,7 +43,7 @@ OF_A_CHECKOUT = (
     "orders_write_order",
     "promos_open_redemption",
     "promos_claim_or_refuse",
-    "promos_claim_place",
+    "promos_claim_slot",
     "promos_redeem",
     "promos_redeem_code",
     "billing_post_entry",

@@ -13,7 +13,7 @@ import pytest
 from django.db import IntegrityError, InternalError, connection
 
 from orders.models import Order
-from orders.use_cases.place_order import Placed
+from orders.use_cases.checkout.place_order import Placed
 from promos.models import Redemption
 from tests.concurrency.altering import definition_of
 from tests.concurrency.gathering import batches_of, gathering
@@ -28,7 +28,7 @@ from tests.soundness import all_sound
 pytestmark = pytest.mark.django_db(transaction=True)
 
 _PROJECT = Path(__file__).resolve().parents[2]
-_FILES = ("orders/use_cases/place_together.sql", "promos/use_cases/redeem_together.sql")
+_FILES = ("orders/use_cases/checkout/place_together.sql", "promos/use_cases/redeem_together.sql")
 FUNCTIONS: Mapping[str, Function] = {
     function.name: function for file in _FILES for function in functions_of(_PROJECT / file)
 }

@@ -10,7 +10,7 @@ from django.db import connection
 
 from billing.models import LedgerEntry
 from orders.models import IdempotencyKey, Order, OutboxEvent
-from orders.use_cases.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import Request, place_order
 from promos.errors import PromoAlreadyRedeemed
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import redeem

@@ -21,9 +21,9 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from orders.models import CatalogVersion
-from orders.use_cases.look_at_checkout import look_at_checkout
-from orders.use_cases.place_at_once import _placing
-from orders.use_cases.place_order import Request, place_order
+from orders.use_cases.checkout.checkout_context import load_checkout_context
+from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.checkout.try_batched_checkout import _placing
 from promos.use_cases.redeem_code import _redeeming, redeem
 from tests.concurrency.gathering import Door, gathering
 from tests.faults.checkout_process import AFTER, Told
@@ -48,7 +48,7 @@ def ask_together(database: Mapping[str, str], asked: Sequence[Asked], stop: str 
 def _door_of(first: Request | str) -> AbstractContextManager[Door]:
     if isinstance(first, str):
         return gathering(_redeeming, first)
-    look_at_checkout(request=first, user_id="", now=timezone.now()).basket()
+    load_checkout_context(request=first, user_id="", now=timezone.now()).basket()
     return gathering(_placing, (first.promo_code, CatalogVersion.objects.get().version))
 
 

@@ -7,7 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from billing.models import Customer, Organization
-from orders.use_cases.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import Placed, Request, place_order
 from promos.models import Redemption
 from promos.use_cases.redeem_code import _Asked, _redeem_together, _Written, redeem
 from tests.factories import OrganizationFactory, acting

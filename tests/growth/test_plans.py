@@ -14,9 +14,9 @@ from billing.use_cases.post_entry import adjust
 from billing.use_cases.post_entry import reverse as reverse_entry
 from orders.models import Break, OutboxEvent
 from orders.queries import find_open_order, open_payment_of
-from orders.use_cases.find_due_subscriptions import find_due_subscriptions
+from orders.use_cases.payments.sweep_payments import sweep_payments
 from orders.use_cases.prune_expired import prune_expired
-from orders.use_cases.sweep_payments import sweep_payments
+from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
 from promos.models import PromoCode
 from promos.queries import codes_with_use, find_code
 from promos.use_cases import redeem_code

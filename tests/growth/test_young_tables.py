@@ -18,11 +18,11 @@ STEADY = {
     "orders_place_together",
     "orders_write_order",
     "promos_check_references",
-    "promos_claim_place",
+    "promos_claim_slot",
     "promos_claim_together",
     "promos_redeem_code",
     "promos_redeem_together",
-    "promos_return_place",
+    "promos_return_slot",
 }
 # Whose first statistics come when there is something to gather.
 GROWING = {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from billing.models import Customer, Organization
-from orders.use_cases.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import Placed, Request, place_order
 from tests.factories import (
     AddOnFactory,
     AppFactory,

@@ -10,8 +10,8 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from billing.actor import Actor, system_actor
 from billing.models import Account, Invoice, Subscription
 from orders.models import Order, OutboxEvent
-from orders.use_cases.renew_subscription import Outcome, renew_subscription
-from orders.use_cases.settle_event import receive_event, settle_event
+from orders.use_cases.payments.settle_event import receive_event, settle_event
+from orders.use_cases.subscriptions.renew_subscription import Outcome, renew_subscription
 
 START = datetime(2027, 1, 31, 9, 30, tzinfo=UTC)
 DUE = datetime(2027, 2, 28, 9, 30, tzinfo=UTC)

@@ -12,7 +12,7 @@ from django.urls import reverse
 from billing.actor import SUPERADMIN
 from billing.models import Customer, LedgerEntry
 from orders.models import Order
-from orders.use_cases.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import Request, place_order
 from tests.console import client_of, member, one_of_each, place_orders
 from tests.factories import (
     AddOnFactory,

@@ -15,7 +15,7 @@ from djstripe import models as mirrored
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import Customer
 from orders.models import StripeEvent
-from orders.use_cases.mirror_event import mirror_event
+from orders.stripe.mirror import mirror_event
 from tests.console import client_of, member
 from tests.factories import CustomerFactory
 from tests.orders.fake_stripe import FakeStripe, dispute_of, event, paid_order, refund_of

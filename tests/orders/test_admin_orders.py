@@ -14,7 +14,7 @@ from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import LedgerEntry, Subscription
 from billing.use_cases.hold_credit import hold
 from orders.models import Order, OutboxEvent
-from orders.use_cases.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import Request, place_order
 from promos.models import Redemption
 from promos.use_cases.change_code import pause_code, retire_code
 from tests.console import NO_ROLE, client_of, member, place_orders

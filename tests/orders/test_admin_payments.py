@@ -13,8 +13,8 @@ from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN, system_actor
 from billing.models import AuditEntry, Customer, LedgerEntry, Organization
 from billing.queries import balance_of
 from orders.models import Break, Order, Payment, Refund, StripeEvent
-from orders.use_cases.record_break import record_break
-from orders.use_cases.request_refund import request_refund
+from orders.use_cases.payments.request_refund import request_refund
+from orders.use_cases.reconciliation.record_break import record_break
 from tests.console import client_of, member
 from tests.factories import give_credit
 from tests.orders.conftest import Buy

@@ -11,8 +11,8 @@ from billing.queries import balance_of
 from billing.use_cases.hold_credit import hold
 from orders.errors import PaymentProcessorNotConfigured, UnknownAddOn, UnknownApp, UnknownPlan
 from orders.models import AddOn, Order, Plan
-from orders.use_cases.delete_organization import delete_organization
-from orders.use_cases.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.organizations.delete_organization import delete_organization
 from promos.errors import (
     PromoAlreadyRedeemed,
     PromoExhausted,

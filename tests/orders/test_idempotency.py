@@ -10,7 +10,7 @@ from billing.models import Customer, LedgerEntry, Organization
 from billing.queries import balance_of
 from orders.errors import AlreadySubscribed, IdempotencyMismatch, PaymentProcessorNotConfigured, UnknownPlan
 from orders.models import IdempotencyKey, Order, Plan
-from orders.use_cases.delete_organization import delete_organization
+from orders.use_cases.organizations.delete_organization import delete_organization
 from promos.use_cases.change_code import retire_code
 from tests.factories import OrganizationFactory, PromoCodeFactory, acting, actor, give_credit
 from tests.snapshot import nothing_changes

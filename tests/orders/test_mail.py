@@ -10,9 +10,9 @@ from procrastinate.contrib.django import app
 
 from billing.models import Customer, Invoice, Organization, Subscription
 from orders.models import Order
-from orders.use_cases.queue_mail import Mail, queue_mail
-from orders.use_cases.request_refund import refund_order, send_refund
-from orders.use_cases.send_mail import send_mail
+from orders.use_cases.mail.queue_mail import Mail, queue_mail
+from orders.use_cases.mail.send_mail import send_mail
+from orders.use_cases.payments.request_refund import refund_order, send_refund
 from tests.factories import actor, give_credit
 
 from .conftest import Buy

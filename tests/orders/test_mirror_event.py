@@ -12,10 +12,10 @@ from django.db import DatabaseError, connection, connections, transaction
 from djstripe import models as mirrored
 
 from billing.models import Customer
-from orders import mirror
-from orders.mirror import NotRead
-from orders.use_cases import mirror_event as module
-from orders.use_cases.mirror_event import mirror_event
+from orders.stripe import mirror as module
+from orders.stripe import replay as mirror
+from orders.stripe.mirror import mirror_event
+from orders.stripe.replay import NotRead
 from tests.factories import CustomerFactory
 from tests.orders.fake_stripe import FakeStripe, Object, dispute_of, event, paid_order, refund_of
 from tests.snapshot import nothing_changes, snapshot

@@ -14,7 +14,7 @@ from django.utils import timezone
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import Customer, Invoice, Organization, Subscription
 from orders.models import Order, Payment
-from orders.use_cases.renew_subscription import Outcome
+from orders.use_cases.subscriptions.renew_subscription import Outcome
 from tests.console import client_of, member
 from tests.contract.calling import by_token
 from tests.contract.shapes import INVOICE, SUBSCRIPTION, assert_shape

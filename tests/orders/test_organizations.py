@@ -9,8 +9,8 @@ from billing.errors import OrganizationNotFound
 from billing.models import AuditEntry, Customer, Invoice, LedgerEntry, Organization, Subscription
 from orders import tasks
 from orders.models import Order, OutboxEvent
-from orders.use_cases.delete_organization import delete_organization
-from orders.use_cases.provision_organization import provision_organization
+from orders.use_cases.organizations.delete_organization import delete_organization
+from orders.use_cases.organizations.provision_organization import provision_organization
 from tests.factories import ADDRESS, OrganizationFactory, acting, actor, give_credit
 from tests.snapshot import nothing_changes, only_changes
 

@@ -7,8 +7,8 @@ from billing.errors import Busy
 from billing.models import Customer, Organization
 from orders.errors import RequestInProgress
 from orders.models import Order
-from orders.use_cases.look_at_checkout import priced_before
-from orders.use_cases.place_order import Request
+from orders.use_cases.checkout.checkout_context import priced_before
+from orders.use_cases.checkout.place_order import Request
 from tests.concurrency.watching import other_connection
 from tests.factories import OrganizationFactory, PromoCodeFactory, give_credit
 

@@ -63,7 +63,9 @@ def test_jobs_at_once_renew_each_once(due: list[str]) -> None:
 
 
 def test_one_that_fails_is_rolled_back_and_holds_up_no_other(due: list[str]) -> None:
-    with patch("orders.use_cases.renew_subscription.complete_renewal", side_effect=RuntimeError("broken")):
+    with patch(
+        "orders.use_cases.subscriptions.renew_subscription.complete_renewal", side_effect=RuntimeError("broken")
+    ):
         with nothing_changes(), pytest.raises(RuntimeError, match="broken"):
             tasks.renew(subscription_id=due[0])
     tasks.renew(subscription_id=due[1])

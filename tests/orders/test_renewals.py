@@ -12,11 +12,11 @@ from pytest_django import Settings
 from billing.errors import DomainError
 from billing.models import Account, Customer, Invoice, LedgerEntry, Organization, Subscription
 from orders.models import Order, OutboxEvent, Plan
-from orders.use_cases import renew_subscription as renewing
-from orders.use_cases.delete_organization import delete_organization
-from orders.use_cases.find_due_subscriptions import find_due_subscriptions
-from orders.use_cases.renew_subscription import Outcome
-from orders.use_cases.request_refund import refund_order
+from orders.use_cases.organizations.delete_organization import delete_organization
+from orders.use_cases.payments.request_refund import refund_order
+from orders.use_cases.subscriptions import renew_subscription as renewing
+from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
+from orders.use_cases.subscriptions.renew_subscription import Outcome
 from tests.concurrency.racing import race
 from tests.factories import acting, actor, give_credit
 from tests.snapshot import nothing_changes

@@ -10,14 +10,14 @@ from django.core import mail
 from billing.models import Customer, Hold, Invoice, LedgerEntry, Organization, Subscription
 from orders.errors import PaymentInProgress
 from orders.models import Break, Order, Payment, Plan, Refund
-from orders.use_cases import renew_subscription as renewing
-from orders.use_cases.delete_organization import delete_organization
-from orders.use_cases.find_due_subscriptions import find_due_subscriptions
-from orders.use_cases.queue_mail import Mail
-from orders.use_cases.renew_subscription import Outcome
-from orders.use_cases.request_refund import refund_order, send_refund
-from orders.use_cases.send_mail import send_mail
-from orders.use_cases.sweep_payments import sweep_payments
+from orders.use_cases.mail.queue_mail import Mail
+from orders.use_cases.mail.send_mail import send_mail
+from orders.use_cases.organizations.delete_organization import delete_organization
+from orders.use_cases.payments.request_refund import refund_order, send_refund
+from orders.use_cases.payments.sweep_payments import sweep_payments
+from orders.use_cases.subscriptions import renew_subscription as renewing
+from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
+from orders.use_cases.subscriptions.renew_subscription import Outcome
 from tests.concurrency.racing import race
 from tests.factories import acting, actor, give_credit
 from tests.snapshot import nothing_changes
@@ -329,7 +329,7 @@ def test_a_session_whose_answer_was_lost_is_closed_before_anything_ends(
     deliver("checkout.session.expired", stripe.sessions["cs_1"] | {"status": "expired"})
     stripe.loses = True
     renew(DUE + DAY)
-    assert Payment.objects.filter(stray=True).count() == 1
+    assert Payment.objects.filter(needs_stripe_cleanup=True).count() == 1
     assert renew(GRACE_END) == [Outcome.WAITING]
     stripe.loses = False
     sweep_payments(now=GRACE_END)

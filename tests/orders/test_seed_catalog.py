@@ -7,7 +7,7 @@ from django.core.management import call_command
 
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.models.catalog import catalog_id
-from orders.use_cases.seed_catalog import seed_catalog
+from orders.use_cases.catalog.seed_catalog import seed_catalog
 from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -97,7 +97,7 @@ def _events() -> Faults:
 def _nothing_is_left() -> Faults:
     left = {
         "requested payments": Payment.objects.filter(status=Payment.Status.REQUESTED).count(),
-        "stray payments": Payment.objects.filter(stray=True).count(),
+        "stray payments": Payment.objects.filter(needs_stripe_cleanup=True).count(),
         "requested refunds": Refund.objects.filter(status=Refund.Status.REQUESTED).count(),
         "unsettled events": StripeEvent.objects.filter(settled_at=None).count(),
         "keys without an answer": IdempotencyKey.objects.filter(balance_after_minor=None).count(),

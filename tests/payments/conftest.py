@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import stripe as stripe_library
 
-from orders import gateway
-from orders.use_cases import look_at_stripe
+from orders.stripe import gateway
+from orders.use_cases.reconciliation import reconciliation_run
 from tests.payments.reconciling import LATER
 from tests.payments.stripe_process import SECRET_KEY, WEBHOOK_SECRET, Stripe, stripe_process
 
@@ -38,4 +38,4 @@ def stripe(sandbox: Stripe, settings: Any, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What happened just now counts as having happened before."""
-    monkeypatch.setattr(look_at_stripe, "PATIENCE", -LATER)
+    monkeypatch.setattr(reconciliation_run, "PATIENCE", -LATER)

@@ -21,11 +21,12 @@ from django.db import connection
 
 from billing.actor import Actor, system_actor
 from orders.models.basket import Request
-from orders.use_cases import complete_renewal, open_payment, renew_subscription, suspend_unpaid
-from orders.use_cases.place_order import place_order
-from orders.use_cases.request_refund import refund_order, send_refund
-from orders.use_cases.settle_event import receive_event, settle_event
-from orders.use_cases.sweep_payments import sweep_payments
+from orders.use_cases.checkout.place_order import place_order
+from orders.use_cases.payments import open_payment
+from orders.use_cases.payments.request_refund import refund_order, send_refund
+from orders.use_cases.payments.settle_event import receive_event, settle_event
+from orders.use_cases.payments.sweep_payments import sweep_payments
+from orders.use_cases.subscriptions import complete_renewal, renew_subscription, suspend_unpaid
 from tests.payments.steps import Step, watching
 
 

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from billing.actor import AUDITOR, system_actor
 from orders.models import Break
-from orders.use_cases.look_at_stripe import Finding
-from orders.use_cases.reconcile_stripe import PARTS, Reconciled, reconcile_stripe
+from orders.use_cases.reconciliation.reconcile_stripe import PARTS, Reconciled, reconcile_stripe
+from orders.use_cases.reconciliation.reconciliation_run import Finding
 from tests.console import client_of, member
 from tests.payments.books import books_agree
 from tests.payments.stripe_process import Stripe

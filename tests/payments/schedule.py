@@ -11,9 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from billing.actor import system_actor
 from billing.models import Organization, Subscription
-from orders.use_cases.delete_organization import delete_organization
-from orders.use_cases.renew_subscription import renew_subscription
-from orders.use_cases.request_refund import refund_order
+from orders.use_cases.organizations.delete_organization import delete_organization
+from orders.use_cases.payments.request_refund import refund_order
+from orders.use_cases.subscriptions.renew_subscription import renew_subscription
 from promos.models import PromoCode
 from promos.use_cases.change_code import pause_code, resume_code, retire_code
 from promos.use_cases.issue_code import Terms, issue_code

@@ -9,10 +9,10 @@ from uuid import UUID
 from django.test import Client
 
 from billing.models import Account, Customer, Organization
-from config.stripe_sandbox.signatures import Manner, payload_of, signature_of
+from config.devtools.stripe_sandbox.signatures import Manner, payload_of, signature_of
 from orders.models import AddOn, Order, Payment, Plan, StripeEvent
 from orders.models.basket import Request
-from orders.use_cases.place_order import Placed, place_order
+from orders.use_cases.checkout.place_order import Placed, place_order
 from promos.models import PromoCode
 from tests.factories import (
     AddOnFactory,

@@ -110,7 +110,7 @@ def stripe_process() -> Iterator[Stripe]:
     """Starts the sandbox; it ends with the block, or with this process."""
     environment = {**os.environ, "DEBUG": "1", "STRIPE_SANDBOX_SECRET_KEY": SECRET_KEY}
     process = subprocess.Popen(
-        [sys.executable, "-m", "config.stripe_sandbox", "--port", "0", "--stop-with-stdin"],
+        [sys.executable, "-m", "config.devtools.stripe_sandbox", "--port", "0", "--stop-with-stdin"],
         cwd=PROJECT,
         env=environment,
         stdin=subprocess.PIPE,

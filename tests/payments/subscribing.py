@@ -10,10 +10,10 @@ from django.utils import timezone
 from billing.models import Account, Organization, Subscription
 from orders.models import Order, Payment
 from orders.models.basket import Request
-from orders.use_cases.open_payment import LEASE
-from orders.use_cases.place_order import Placed, place_order
-from orders.use_cases.renew_subscription import Outcome, renew_subscription
-from orders.use_cases.sweep_payments import EVENT_PATIENCE
+from orders.use_cases.checkout.place_order import Placed, place_order
+from orders.use_cases.payments.open_payment import LEASE
+from orders.use_cases.payments.sweep_payments import EVENT_PATIENCE
+from orders.use_cases.subscriptions.renew_subscription import Outcome, renew_subscription
 from tests.factories import OrganizationFactory, PlanFactory, acting, give_credit
 from tests.orders.renewing import worker
 from tests.payments.stripe_process import Stripe

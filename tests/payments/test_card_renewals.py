@@ -14,13 +14,13 @@ from django.core import mail
 from django.utils import timezone
 
 from billing.models import AuditEntry, Invoice, LedgerEntry, Organization, Subscription
-from orders import gateway
 from orders.models import Break, Order, Payment, StripeEvent
-from orders.use_cases.delete_organization import delete_organization
-from orders.use_cases.queue_mail import Mail
-from orders.use_cases.request_refund import refund_order
-from orders.use_cases.send_mail import send_mail
-from orders.use_cases.settle_event import settle_event
+from orders.stripe import gateway
+from orders.use_cases.mail.queue_mail import Mail
+from orders.use_cases.mail.send_mail import send_mail
+from orders.use_cases.organizations.delete_organization import delete_organization
+from orders.use_cases.payments.request_refund import refund_order
+from orders.use_cases.payments.settle_event import settle_event
 from tests.concurrency.racing import race
 from tests.factories import PlanFactory, acting, actor, give_credit
 from tests.payments.books import books_agree

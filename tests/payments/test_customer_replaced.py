@@ -78,7 +78,9 @@ def test_the_order_that_made_the_customer_makes_another_under_another_key(stripe
     order = Order.objects.get()
     # As if the process had died before it heard the answer.
     Order.objects.filter(id=order.id).update(status=Order.Status.PENDING)
-    Payment.objects.update(status=Payment.Status.REQUESTED, stray=False, closed_at=None, leased_until=timezone.now())
+    Payment.objects.update(
+        status=Payment.Status.REQUESTED, needs_stripe_cleanup=False, closed_at=None, leased_until=timezone.now()
+    )
     stripe.delete(f"customers/{first}")
 
     order_id = shop.wanting(key="").check_out().order_id
@@ -115,7 +117,7 @@ def test_a_session_that_is_still_to_be_closed_is_asked_for_with_the_customer_of_
     with pytest.raises(PaymentProcessorError):
         shop.check_out()
     stripe.heal()
-    lost = Payment.objects.get(stray=True)
+    lost = Payment.objects.get(needs_stripe_cleanup=True)
     stripe.delete(f"customers/{lost.stripe_customer_id}")
     other = shop.wanting(plan=PlanFactory.create(price_minor=20_000), key="other").check_out()
 

@@ -9,8 +9,8 @@ import pytest
 from billing.errors import DomainError
 from orders.errors import PaymentInProgress, PaymentProcessorError
 from orders.models import Break, IdempotencyKey, Order, Payment, Refund
-from orders.use_cases.place_order import Placed
-from orders.use_cases.request_refund import refund_order
+from orders.use_cases.checkout.place_order import Placed
+from orders.use_cases.payments.request_refund import refund_order
 from promos.errors import PromoAlreadyRedeemed
 from promos.models import Redemption
 from tests.concurrency.counting import times_redeemed

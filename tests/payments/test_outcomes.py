@@ -8,16 +8,16 @@ from django.utils import timezone
 
 from billing.models import LedgerEntry, Subscription
 from billing.use_cases.post_entry import adjust
-from orders import gateway
 from orders.errors import OrderNotRefundable, PaymentInProgress
 from orders.models import Break, Order, Payment, Refund
-from orders.use_cases import open_payment, sweep_payments
-from orders.use_cases.delete_organization import delete_organization
-from orders.use_cases.place_order import place_order
-from orders.use_cases.request_refund import refund_order, send_refund
-from orders.use_cases.settle_event import settle_event
-from orders.use_cases.settle_payment import settle_unpaid
-from orders.use_cases.sweep_payments import DEBIT_PAUSE
+from orders.stripe import gateway
+from orders.use_cases.checkout.place_order import place_order
+from orders.use_cases.organizations.delete_organization import delete_organization
+from orders.use_cases.payments import open_payment, sweep_payments
+from orders.use_cases.payments.request_refund import refund_order, send_refund
+from orders.use_cases.payments.settle_event import settle_event
+from orders.use_cases.payments.settle_payment import settle_unpaid
+from orders.use_cases.payments.sweep_payments import DEBIT_PAUSE
 from tests.concurrency.counting import times_redeemed
 from tests.factories import PlanFactory, acting, actor, give_credit
 from tests.payments.books import books_agree

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from orders.models import Order
-from orders.use_cases import open_payment
+from orders.use_cases.payments import open_payment
 from tests.concurrency.counting import times_redeemed
 from tests.factories import acting, actor
 from tests.payments import failures, payment_process
@@ -78,7 +78,7 @@ def prepare(journey: str, shop: Shop, stripe: Stripe, patch: pytest.MonkeyPatch)
     assert journey == "refund"
     # The job that asks which payment it was is left undone: the refund asks itself.
     with patch.context() as during:
-        during.setattr("orders.use_cases.settle_payment.enqueue", lambda *_, **__: None)
+        during.setattr("orders.use_cases.payments.settle_payment.enqueue", lambda *_, **__: None)
         work_until_quiet(stripe)
     return partial(payment_process.give_back, placed.order_id, actor())
 

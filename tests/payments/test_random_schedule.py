@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from orders import gateway
-from orders.use_cases import open_payment, settle_payment, sweep_payments
+from orders.stripe import gateway
+from orders.use_cases.payments import open_payment, settle_payment, sweep_payments
 from tests.factories import actor
 from tests.payments.schedule import Schedule
 from tests.payments.stripe_process import Stripe

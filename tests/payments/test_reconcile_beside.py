@@ -8,9 +8,9 @@ import pytest
 
 from billing.models import LedgerEntry, Subscription
 from orders.models import Break, Order, OutboxEvent
-from orders.use_cases.place_order import place_order
-from orders.use_cases.renew_subscription import Outcome, renew_subscription
-from orders.use_cases.settle_event import settle_event
+from orders.use_cases.checkout.place_order import place_order
+from orders.use_cases.payments.settle_event import settle_event
+from orders.use_cases.subscriptions.renew_subscription import Outcome, renew_subscription
 from tests.concurrency.racing import race
 from tests.factories import acting, actor, give_credit
 from tests.payments.books import books_agree

@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.use_cases.processor_settings import change_processor_keys
-from orders import gateway
 from orders.models import Order
-from orders.use_cases.reconcile_stripe import PARTS
+from orders.stripe import gateway
+from orders.use_cases.reconciliation.reconcile_stripe import PARTS
 from tests.factories import actor
 from tests.payments.reconciling import reconcile
 from tests.payments.shopping import open_shop, session_of, status_of

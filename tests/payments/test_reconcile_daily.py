@@ -7,7 +7,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from orders.models import Break, Payment
-from orders.use_cases.reconcile_stripe import PARTS
+from orders.use_cases.reconciliation.reconcile_stripe import PARTS
 from tests.payments.reconciling import open_breaks
 from tests.payments.shopping import open_shop, session_of
 from tests.payments.stripe_process import Stripe

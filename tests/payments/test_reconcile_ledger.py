@@ -9,8 +9,8 @@ from django.utils import timezone
 from billing.models import Hold
 from billing.use_cases.hold_credit import hold
 from orders.models import Break, Order
-from orders.use_cases.close_break import close_break
-from orders.use_cases.settle_payment import settle_unpaid
+from orders.use_cases.payments.settle_payment import settle_unpaid
+from orders.use_cases.reconciliation.close_break import close_break
 from tests.factories import actor
 from tests.payments.books import books_agree
 from tests.payments.reconciling import (

@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from billing.models import Invoice, Subscription
 from orders.models import Break, Order, Payment, Refund
-from orders.use_cases.close_break import close_break
-from orders.use_cases.request_refund import refund_order
-from orders.use_cases.settle_event import settle_event
+from orders.use_cases.payments.request_refund import refund_order
+from orders.use_cases.payments.settle_event import settle_event
+from orders.use_cases.reconciliation.close_break import close_break
 from tests.factories import actor
 from tests.payments.books import books_agree
 from tests.payments.reconciling import (

@@ -7,12 +7,12 @@ import stripe as stripe_library
 from django.utils import timezone
 
 from billing.models import Subscription
-from orders import gateway
 from orders.errors import PaymentProcessorError
 from orders.models import Break, Order, Payment
-from orders.use_cases import look_at_stripe
-from orders.use_cases.close_break import close_break
-from orders.use_cases.settle_payment import settle_unpaid
+from orders.stripe import gateway
+from orders.use_cases.payments.settle_payment import settle_unpaid
+from orders.use_cases.reconciliation import reconciliation_run
+from orders.use_cases.reconciliation.close_break import close_break
 from tests.factories import actor
 from tests.payments.books import books_agree
 from tests.payments.reconciling import (
@@ -147,7 +147,7 @@ def test_a_session_whose_answer_was_lost_is_closed(stripe: Stripe, state: str) -
     if state == "died":
         # As a process leaves it that was killed while it waited for Stripe.
         Order.objects.filter(id=order.id).update(status=Order.Status.PENDING)
-        Payment.objects.update(status=Payment.Status.REQUESTED, stray=False, closed_at=None)
+        Payment.objects.update(status=Payment.Status.REQUESTED, needs_stripe_cleanup=False, closed_at=None)
     [session] = stripe.sessions()
     with nothing_changes():
         assert reconcile(repair=True, now=timezone.now()).findings == []
@@ -241,7 +241,7 @@ def test_what_can_be_repaired_is_opened_anew_after_it_was_closed(stripe: Stripe)
 def test_a_session_paid_after_the_order_was_given_up_is_settled(stripe: Stripe) -> None:
     lost_answer(stripe)
     [session] = stripe.sessions()
-    Payment.objects.update(stray=False)
+    Payment.objects.update(needs_stripe_cleanup=False)
     stripe.pay(session["id"])
     order = Order.objects.get()
     expected = (Kind.SESSION_STATE_DIFFERS.value, session["id"], order.id)
@@ -273,7 +273,7 @@ def test_what_stripe_does_not_know_is_left_to_people(stripe: Stripe) -> None:
 def test_the_keys_of_another_account_are_told_once_and_not_for_each_order(
     stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(look_at_stripe, "MANY", 2)
+    monkeypatch.setattr(reconciliation_run, "MANY", 2)
     for _ in range(3):
         stripe.pay(session_of(open_shop().check_out().order_id))
     work_until_quiet(stripe)

@@ -10,9 +10,9 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.models import Subscription
 from orders.models import Break, Order, StripeEvent
-from orders.use_cases.delete_organization import delete_organization
-from orders.use_cases.settle_event import settle_event
-from orders.use_cases.settle_payment import settle_unpaid
+from orders.use_cases.organizations.delete_organization import delete_organization
+from orders.use_cases.payments.settle_event import settle_event
+from orders.use_cases.payments.settle_payment import settle_unpaid
 from tests.factories import acting
 from tests.payments.books import books_agree
 from tests.payments.reconciling import (

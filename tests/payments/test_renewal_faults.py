@@ -10,9 +10,9 @@ import pytest
 
 from billing.models import Invoice
 from orders.models import Break, Payment, Refund
-from orders.use_cases.delete_organization import delete_organization
-from orders.use_cases.find_due_subscriptions import find_due_subscriptions
-from orders.use_cases.renew_subscription import Outcome
+from orders.use_cases.organizations.delete_organization import delete_organization
+from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
+from orders.use_cases.subscriptions.renew_subscription import Outcome
 from tests.factories import PlanFactory, acting, give_credit
 from tests.payments import failures
 from tests.payments.books import books_agree

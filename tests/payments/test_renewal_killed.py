@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from orders.use_cases.renew_subscription import Outcome
+from orders.use_cases.subscriptions.renew_subscription import Outcome
 from tests.factories import give_credit
 from tests.payments import failures, payment_process
 from tests.payments.books import books_agree, disagreements

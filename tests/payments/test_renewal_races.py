@@ -11,11 +11,11 @@ import pytest
 
 from billing.models import Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
-from orders import gateway
 from orders.models import Order
-from orders.use_cases.delete_organization import delete_organization
-from orders.use_cases.request_refund import refund_order
-from orders.use_cases.settle_event import settle_event
+from orders.stripe import gateway
+from orders.use_cases.organizations.delete_organization import delete_organization
+from orders.use_cases.payments.request_refund import refund_order
+from orders.use_cases.payments.settle_event import settle_event
 from tests.concurrency.racing import race
 from tests.factories import PlanFactory, acting, actor, give_credit
 from tests.payments.books import books_agree

@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from billing.models import LedgerEntry
-from config.stripe_sandbox.signatures import Manner, payload_of, signature_of
+from config.devtools.stripe_sandbox.signatures import Manner, payload_of, signature_of
 from orders.models import Break, Order, Payment, StripeEvent
 from tests.payments.books import books_agree
 from tests.payments.shopping import (

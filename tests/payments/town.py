@@ -21,8 +21,8 @@ from billing.models import Account, Organization
 from orders.errors import PaymentProcessorNotConfigured
 from orders.models import Break, Order, Payment, StripeEvent
 from orders.models.basket import Request
-from orders.use_cases.find_due_subscriptions import find_due_subscriptions
-from orders.use_cases.place_order import Placed, place_order
+from orders.use_cases.checkout.place_order import Placed, place_order
+from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
 from promos.errors import PromoExhausted
 from promos.models import PromoCode, Redemption
 from promos.models.redemption import LIVE_STATUSES

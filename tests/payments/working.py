@@ -8,11 +8,11 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from orders import gateway
 from orders.models import Payment
-from orders.use_cases.open_payment import LEASE
-from orders.use_cases.provision_organization import provision_organization
-from orders.use_cases.sweep_payments import EVENT_PATIENCE, Swept, sweep_payments
+from orders.stripe import gateway
+from orders.use_cases.organizations.provision_organization import provision_organization
+from orders.use_cases.payments.open_payment import LEASE
+from orders.use_cases.payments.sweep_payments import EVENT_PATIENCE, Swept, sweep_payments
 from tests.payments.shopping import deliver
 from tests.payments.stripe_process import Stripe
 
@@ -74,7 +74,7 @@ def work_until_quiet(stripe: Stripe, *, now: datetime | None = None) -> None:
         rounds += 1
         if swept.left and rounds > PATIENT_ROUNDS:
             # Nothing was made, and Stripe's answer under the key is a 500 for a day: its session's time has come.
-            Payment.objects.filter(stray=True).update(expires_at=timezone.now())
+            Payment.objects.filter(needs_stripe_cleanup=True).update(expires_at=timezone.now())
         if not (delivered or done or swept.undone or swept.closed or swept.settled or swept.left or waiting_jobs()):
             return
     raise AssertionError(f"it does not come to rest: {swept}, {waiting_jobs()}")

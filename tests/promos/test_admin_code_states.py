@@ -142,8 +142,8 @@ def test_a_code_that_is_busy_is_told_so(client: Client, monkeypatch: pytest.Monk
         with connection.cursor() as cursor:
             cursor.execute("DO $$ BEGIN RAISE lock_not_available; END $$")
 
-    monkeypatch.setattr("promos.use_cases.change_code.own_code", waits)
-    monkeypatch.setattr("promos.use_cases.edit_code.own_code", waits)
+    monkeypatch.setattr("promos.use_cases.change_code.lock_code_exclusively", waits)
+    monkeypatch.setattr("promos.use_cases.edit_code.lock_code_exclusively", waits)
     with nothing_changes():
         retired = client.post(reverse("admin:promos_promocode_retire"), {"id": code.pk, "reason": WHY})
         changed = client.post(page_of(code), changed_terms(code))

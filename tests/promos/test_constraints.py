@@ -82,7 +82,7 @@ def with_terms(changes: str) -> list[str]:
 
 
 CLAIMS_NOTHING = """
-CREATE OR REPLACE FUNCTION promos_claim_places(promo uuid, wanted bigint) RETURNS boolean LANGUAGE sql AS
+CREATE OR REPLACE FUNCTION promos_claim_slots(promo uuid, wanted bigint) RETURNS boolean LANGUAGE sql AS
 $$ SELECT false $$
 """
 RELEASE = "status = 'released', released_at = now(), release_reason = 'x'"
@@ -145,8 +145,8 @@ CODES: Attacks = {
         counter(used="-1"),
         counter(used="6"),
         counter(quota="-1"),
-        f"SELECT promos_return_place({code('HOT')})",
-        Attack(f"SELECT promos_return_place({FULL})", [f"SELECT promos_return_place({FULL})"]),
+        f"SELECT promos_return_slot({code('HOT')})",
+        Attack(f"SELECT promos_return_slot({FULL})", [f"SELECT promos_return_slot({FULL})"]),
     ],
 }
 

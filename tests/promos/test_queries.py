@@ -67,7 +67,7 @@ def test_lookup_tells_free_places_and_the_customers_own_redemption() -> None:
 
     def seen(text: str, customer_id: int) -> tuple[bool, bool]:
         found = find_code(text, customer_id=customer_id)
-        return getattr(found, "places_free", None) is True, getattr(found, "redeemed_by_customer", None) is True
+        return getattr(found, "has_free_slot", None) is True, getattr(found, "redeemed_by_customer", None) is True
 
     assert seen("ONE", ada.pk) == (False, True)
     assert seen("ONE", bob.pk) == (False, False)

@@ -220,10 +220,10 @@ def test_nobody_redeems_anything_where_it_fails_for_one() -> None:
 
 def test_places_that_are_always_gone_by_the_time_end_in_try_again() -> None:
     PromoCodeFactory.create(code="GIFT", max_redemptions=50)
-    true_definition = definition_of("promos_claim_places")
+    true_definition = definition_of("promos_claim_slots")
     never = true_definition.replace("  RETURN FOUND;", "  RETURN false;")
     assert never != true_definition
-    with installed({"promos_claim_places": never}), nothing_changes(), pytest.raises(PromoChanged):
+    with installed({"promos_claim_slots": never}), nothing_changes(), pytest.raises(PromoChanged):
         give("ada")
 
 

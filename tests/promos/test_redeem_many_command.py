@@ -121,12 +121,12 @@ def test_batch_that_no_call_takes_is_refused(people: Path, batch: str) -> None:
 
 def test_where_it_stops_in_the_middle_it_says_how_far_it_came_and_goes_on_when_run_again(people: Path) -> None:
     PromoCodeFactory.create(code="GIFT", max_redemptions=9)
-    true_definition = definition_of("promos_claim_places")
+    true_definition = definition_of("promos_claim_slots")
     once = true_definition.replace(
         "  RETURN FOUND;", "  RETURN FOUND AND (SELECT sum(used) FROM promos_promocounter) < 2;"
     )
     assert once != true_definition
-    with installed({"promos_claim_places": once}):
+    with installed({"promos_claim_slots": once}):
         status, said = run_and_fail(str(people), "--batch", "1")
     assert (status, said) == (
         1,

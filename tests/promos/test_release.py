@@ -10,7 +10,7 @@ from billing.models import Customer, LedgerEntry
 from billing.queries import balance_of
 from billing.use_cases.hold_credit import hold
 from billing.use_cases.post_entry import reverse, spend
-from orders.use_cases.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import Request, place_order
 from promos.errors import CreditSpent
 from promos.models import PromoCode, PromoCounter, Redemption
 from promos.use_cases.change_code import pause_code, retire_code

@@ -28,7 +28,7 @@ from billing.models import Customer, LedgerEntry, Organization
 from billing.use_cases import hold_credit
 from billing.use_cases.post_entry import adjust, reverse
 from billing.use_cases.verify_ledger import verify_ledger
-from orders.use_cases.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import Placed, Request, place_order
 from promos.models import PromoCode
 from promos.models import Redemption as RedemptionRow
 from promos.queries import codes_with_use

@@ -73,7 +73,7 @@ class SandboxProcess:
 
     def start(self) -> Self:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "config.stripe_sandbox", f"--port={self.port}", "--stop-with-stdin"]
+        command = [sys.executable, "-m", "config.devtools.stripe_sandbox", f"--port={self.port}", "--stop-with-stdin"]
         if self.state:
             command.append(f"--state={self.state}")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STRIPE_")}

@@ -13,7 +13,7 @@ import pytest
 
 from tests.stripe_sandbox.process import CHECKOUT, SECRET_KEY, SandboxProcess
 
-COMMAND = [sys.executable, "-m", "config.stripe_sandbox"]
+COMMAND = [sys.executable, "-m", "config.devtools.stripe_sandbox"]
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

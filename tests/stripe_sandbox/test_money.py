@@ -8,7 +8,7 @@ import stripe
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.stripe_sandbox.money import percentage, shares
+from config.devtools.stripe_sandbox.money import percentage, shares
 from tests.stripe_sandbox.process import SandboxProcess
 from tests.stripe_sandbox.shop import line, open_session
 

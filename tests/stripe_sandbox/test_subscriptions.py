@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import stripe
 
-from config.stripe_sandbox.clock import add_interval
+from config.devtools.stripe_sandbox.clock import add_interval
 from tests.stripe_sandbox.process import ControlRefused, SandboxProcess
 from tests.stripe_sandbox.shop import open_session, open_with_credit
 

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from billing.actor import system_actor
 from billing.errors import ProcessorSettingsUnreadable
-from orders.use_cases.reconcile_stripe import reconcile_stripe
+from orders.use_cases.reconciliation.reconcile_stripe import reconcile_stripe
 
 BROKEN, UNREAD = 1, 2
 

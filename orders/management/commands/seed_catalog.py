@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from orders.use_cases.seed_catalog import seed_catalog
+from orders.use_cases.catalog.seed_catalog import seed_catalog
 
 
 class Command(BaseCommand):

@@ -9,7 +9,7 @@ from billing.actor import system_actor
 from billing.errors import DomainError
 from billing.use_cases.grant_many import MOST
 from promos.errors import PromoAlreadyRedeemed, PromoExhausted
-from promos.use_cases.redeem_many import REDEEMED, foresee_many, redeem_many
+from promos.use_cases.redeem_many import REDEEMED, preview_redeem_many, redeem_many
 
 REFUSED, NOT_ALL = 1, 2
 BATCH = 1_000
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(users)} users, {len(named) - len(users)} lines named one again")
         try:
             if options["dry_run"]:
-                told = foresee_many(code=options["code"], user_ids=users)
+                told = preview_redeem_many(code=options["code"], user_ids=users)
             else:
                 self._redeem(users, told, options)
         except DomainError as error:

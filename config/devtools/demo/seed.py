@@ -1,0 +1,70 @@
+"""The demo's own data: `python -m config.devtools.demo.seed` adds staff logins and a voucher, and prints them."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import django
+from django.conf import settings
+from django.db import transaction
+
+VOUCHER = "AHLAN20"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoLogin:
+    username: str
+    role: str
+    password: str
+
+
+def seed_demo(*, staff: Mapping[str, str], password: str) -> list[DemoLogin]:
+    """Adds staff logins and a voucher to a demo Sovereign.
+
+    Args: staff: user name → role.
+    Transaction: joins. Idempotency: existing users and the existing voucher stay; each password is set again.
+    """
+    # Django must be set up before models can be imported, and this module is also run as a script.
+    from billing.actor import system_actor  # noqa: PLC0415
+    from billing.models import User  # noqa: PLC0415
+    from billing.use_cases.assign_role import assign_role  # noqa: PLC0415
+    from promos.models import PromoCode  # noqa: PLC0415
+    from promos.use_cases.issue_code import Terms, issue_code  # noqa: PLC0415
+
+    logins = []
+    by = system_actor(channel="command", user_id="seed-demo")
+    for username, role in staff.items():
+        user, _ = User.objects.get_or_create(
+            username=username,
+            defaults={"sub": f"demo-{username}", "email": f"{username}@example.org", "is_staff": True},
+        )
+        user.set_password(password)
+        user.save(update_fields=["password"])
+        assign_role(user=user, role=role, by=by, reason="demo Sovereign")
+        logins.append(DemoLogin(username=username, role=role, password=password))
+    if not PromoCode.objects.filter(code=VOUCHER).exists():
+        issue_code(
+            code=VOUCHER,
+            terms=Terms(credit_minor=20_000, description="Welcome: 20 to start with", max_redemptions=50),
+            by=by,
+            reason="demo Sovereign",
+        )
+    return logins
+
+
+def main() -> None:
+    """Seeds the database of the settings. Refused in production."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+    if settings.PRODUCTION:
+        sys.exit("Demo logins are not for production.")
+    with transaction.atomic():
+        logins = seed_demo(staff=settings.DEMO_LOGINS, password=settings.DEMO_PASSWORD or "demo")
+    for login in logins:
+        print(f"  {login.role:<16} {login.username} / {login.password}")
+    print(f"  a voucher        {VOUCHER}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Time in the sandbox: the API's clock, and beside it the clock of billing, which the control API can move on.
+
+At Stripe a test clock moves one customer's subscriptions while sessions and idempotency keys go by real time; here
+one billing clock moves all subscriptions, and the API's own clock stays real unless a test moves both. Signatures
+of webhooks always carry real time, because who verifies them compares with his own clock.
+"""
+
+import calendar
+import time
+from datetime import UTC, datetime
+
+from config.devtools.stripe_sandbox.store import Store
+
+API = "api"
+BILLING = "billing"
+DAY = 24 * 60 * 60
+_MONTHS = 12
+_UNITS = {"day": DAY, "week": 7 * DAY}
+
+
+class Clock:
+    """Both clocks, as offsets from real time, kept in the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        # While something that was due is being done, it is done at the time it was due.
+        self.standing_at: int | None = None
+
+    def offsets(self) -> tuple[int, int]:
+        """By how many seconds the API's clock is ahead of real time, and billing's ahead of the API's."""
+        api, billing = self._store.setting("clock", [0, 0])
+        return api, billing
+
+    def offset(self, clock: str) -> int:
+        """By how many seconds that clock is ahead of real time."""
+        api, billing = self.offsets()
+        return api if clock == API else api + billing
+
+    def now(self, clock: str = API) -> int:
+        """The time on that clock."""
+        if self.standing_at is not None:
+            return self.standing_at
+        return int(time.time()) + self.offset(clock)
+
+    def advance(self, seconds: int, *, everything: bool = False) -> None:
+        """Move billing on, or with `everything` the API's clock too, and with it sessions and idempotency keys."""
+        api, billing = self.offsets()
+        self._store.set("clock", [api + seconds, billing] if everything else [api, billing + seconds])
+
+
+def add_interval(anchor: int, interval: str, count: int) -> int:
+    """The anchor, so many intervals on.
+
+    A month later is the same day, or the month's last one; counted from the anchor, so that the 31st comes back.
+    """
+    if interval in _UNITS:
+        return anchor + count * _UNITS[interval]
+    moment = datetime.fromtimestamp(anchor, UTC)
+    months = moment.year * _MONTHS + moment.month - 1 + count * (_MONTHS if interval == "year" else 1)
+    year, month = months // _MONTHS, months % _MONTHS + 1
+    day = min(moment.day, calendar.monthrange(year, month)[1])
+    return int(moment.replace(year=year, month=month, day=day).timestamp())

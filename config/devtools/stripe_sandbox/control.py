@@ -1,0 +1,333 @@
+"""The control surface under `/_sandbox/`: what a test or the demo does to Stripe, JSON in and JSON out.
+
+No key is asked for: the sandbox listens on the loopback address only. `CONTROLS` below is the whole of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from config.devtools.stripe_sandbox.clock import API, BILLING, add_interval
+from config.devtools.stripe_sandbox.errors import StripeError, invalid, no_route
+from config.devtools.stripe_sandbox.faults import read_fault
+from config.devtools.stripe_sandbox.resources import checkout, completion
+from config.devtools.stripe_sandbox.resources.disputes import close_dispute, open_dispute
+from config.devtools.stripe_sandbox.resources.invoices import intent_of
+from config.devtools.stripe_sandbox.resources.payments import charge_of_intent
+from config.devtools.stripe_sandbox.resources.refunds import fail_refund, refund_charge
+from config.devtools.stripe_sandbox.sandbox import Sandbox
+from config.devtools.stripe_sandbox.signatures import read_manner
+from config.devtools.stripe_sandbox.store import Object
+from config.devtools.stripe_sandbox.world import World, public
+
+_BEHAVIOURS = ("pays", "declines")
+
+
+@dataclass(frozen=True)
+class Told:
+    """One control call: what its path names, its query and its body."""
+
+    names: tuple[str, ...]
+    query: dict[str, str]
+    body: Object
+
+
+# --- The sandbox itself -----------------------------------------------------------------------------------
+def health(sandbox: Sandbox, told: Told) -> Any:
+    """It runs."""
+    return {"ok": True}
+
+
+def reset(sandbox: Sandbox, told: Told) -> Any:
+    """Forget everything but keys and endpoint of the start."""
+    sandbox.reset()
+    return {"ok": True}
+
+
+def list_requests(sandbox: Sandbox, told: Told) -> Any:
+    """The requests to the API, oldest first; `?after=` a number, `?method=`, `?path=` a pattern."""
+    method, path = told.query.get("method", "*"), told.query.get("path", "*")
+    return [
+        each
+        for each in sandbox.store.log("requests", _number(told.query.get("after", "0")))
+        if fnmatchcase(each["method"], method) and fnmatchcase(each["path"], path)
+    ]
+
+
+def add_key(sandbox: Sandbox, told: Told) -> Any:
+    """`{"secret_key": "sk_test_…"}` is accepted from now on."""
+    with sandbox.store.transaction():
+        return sandbox.add_key(_text(told.body, "secret_key"))
+
+
+def remove_key(sandbox: Sandbox, told: Told) -> Any:
+    """`{"secret_key": "sk_test_…"}` is refused from now on."""
+    with sandbox.store.transaction():
+        sandbox.remove_key(_text(told.body, "secret_key"))
+    return {"ok": True}
+
+
+# --- Faults -----------------------------------------------------------------------------------------------
+def list_faults(sandbox: Sandbox, told: Told) -> Any:
+    """Every fault, with its hits."""
+    return sandbox.api.faults.all()
+
+
+def add_fault(sandbox: Sandbox, told: Told) -> Any:
+    """Turn a fault on; see `faults.py`."""
+    fault = read_fault(told.body)
+    with sandbox.store.transaction():
+        return sandbox.api.faults.add(fault)
+
+
+def remove_faults(sandbox: Sandbox, told: Told) -> Any:
+    """Turn a fault off, or all of them."""
+    with sandbox.store.transaction():
+        sandbox.api.faults.remove(told.names[0] if told.names else None)
+    return {"ok": True}
+
+
+# --- Webhooks ---------------------------------------------------------------------------------------------
+def show_webhooks(sandbox: Sandbox, told: Told) -> Any:
+    """How events are delivered, where to, and how many wait."""
+    waiting = sandbox.store.rows("SELECT state, count(*) FROM deliveries GROUP BY state")
+    endpoints = [
+        {name: value for name, value in each.items() if name != "secret"} for each in sandbox.deliveries.endpoints()
+    ]
+    return {"manner": asdict(sandbox.deliveries.manner()), "endpoints": endpoints, "deliveries": dict(waiting)}
+
+
+def set_webhooks(sandbox: Sandbox, told: Told) -> Any:
+    """Deliver in this manner from now on; see `signatures.py`. An empty one is the usual."""
+    manner = read_manner(told.body)
+    with sandbox.store.transaction():
+        sandbox.store.set("manner", told.body)
+    return asdict(manner)
+
+
+def flush_webhooks(sandbox: Sandbox, told: Told) -> Any:
+    """Attempt all that waits, now; returns the attempts."""
+    return sandbox.deliveries.flush()
+
+
+def list_attempts(sandbox: Sandbox, told: Told) -> Any:
+    """Every attempt to deliver, oldest first; `?after=` a number, `?event=` an id, `?type=` a pattern."""
+    event, kind = told.query.get("event", "*"), told.query.get("type", "*")
+    return [
+        each
+        for each in sandbox.store.log("attempts", _number(told.query.get("after", "0")))
+        if fnmatchcase(each["event"], event) and fnmatchcase(each["type"], kind)
+    ]
+
+
+def deliver_event(sandbox: Sandbox, told: Told) -> Any:
+    """Send an event again, in the manner of the body; returns the attempts when all are answered."""
+    manner = read_manner(told.body)
+    with sandbox.store.transaction():
+        event = sandbox.world.get("event", told.names[0])
+    return sandbox.deliveries.deliver(event, manner)
+
+
+def add_endpoint(sandbox: Sandbox, told: Told) -> Any:
+    """`{"url", "secret", "events"?}` gets events from now on."""
+    with sandbox.store.transaction():
+        url, secret = _text(told.body, "url"), _text(told.body, "secret")
+        return sandbox.add_endpoint(url, secret, events=told.body.get("events"))
+
+
+def remove_endpoint(sandbox: Sandbox, told: Told) -> Any:
+    """It gets no events any more."""
+    with sandbox.store.transaction():
+        others = [each for each in sandbox.deliveries.endpoints() if each["id"] != told.names[0]]
+        sandbox.store.set("endpoints", others)
+    return {"ok": True}
+
+
+# --- Time and cards ---------------------------------------------------------------------------------------
+def show_clock(sandbox: Sandbox, told: Told) -> Any:
+    """The API's time and billing's, in seconds."""
+    with sandbox.store.lock:
+        clock = sandbox.world.clock
+        return {"api": clock.now(API), "billing": clock.now(BILLING)}
+
+
+def advance_clock(sandbox: Sandbox, told: Told) -> Any:
+    """`{"seconds"}` or `{"months"}`, `"everything": true` to move sessions and keys too; does what is then due."""
+    seconds = told.body.get("seconds", 0)
+    months = told.body.get("months", 0)
+    if not isinstance(seconds, int) or not isinstance(months, int) or seconds < 0 or months < 0:
+        raise invalid("The clock moves on by whole seconds or months.")
+    with sandbox.store.transaction():
+        clock = sandbox.world.clock
+        if months:
+            now = clock.now(BILLING)
+            seconds += add_interval(now, "month", months) - now
+        clock.advance(seconds, everything=bool(told.body.get("everything")))
+        done = sandbox.world.run_due()
+        return {"api": clock.now(API), "billing": clock.now(BILLING), "done": done}
+
+
+def set_cards(sandbox: Sandbox, told: Told) -> Any:
+    """`{"behaviour": "pays" | "declines", "customer"?}`: what saved cards do at renewals, of all or of one."""
+    behaviour = _text(told.body, "behaviour")
+    if behaviour not in _BEHAVIOURS:
+        raise invalid(f"behaviour must be one of {', '.join(_BEHAVIOURS)}.", param="behaviour")
+    with sandbox.store.transaction():
+        cards = sandbox.store.setting("cards", {"default": "pays", "customers": {}})
+        if customer := told.body.get("customer"):
+            sandbox.world.get("customer", customer, param="customer")
+            cards["customers"][customer] = behaviour
+        else:
+            cards = {"default": behaviour, "customers": {}}
+        sandbox.store.set("cards", cards)
+    return cards
+
+
+# --- Sessions, payments -----------------------------------------------------------------------------------
+def act_on_session(sandbox: Sandbox, told: Told) -> Any:
+    """What a customer does on the page, or a bank later; returns the session and where the browser would go."""
+    identifier, action = told.names
+    world = sandbox.world
+    with sandbox.store.transaction():
+        world.run_due()
+        session = world.get("checkout.session", identifier)
+        goes_to = act(world, session, action, email=told.body.get("email"))
+        return {"session": public(session), "redirect": goes_to}
+
+
+def act(world: World, session: Object, action: str, *, email: str | None = None) -> str | None:
+    """Do it; returns where the customer's browser goes then, None where it stays.
+
+    Raises: StripeError where the session is not in a state for it.
+    """
+    if action in ("pay", "pay_async"):
+        completion.pay(world, session, email=email, later=action == "pay_async")
+        return completion.success_url(session)
+    if action == "leave":
+        left: str | None = session["cancel_url"]
+        return left
+    if action == "expire" and session["status"] != "open":
+        raise invalid(f"This Checkout Session has a status of `{session['status']}`.")
+    {
+        "refuse": completion.refuse,
+        "settle_async": completion.settle,
+        "fail_async": completion.fail_debit,
+        "expire": checkout.expire_session,
+    }[action](world, session)
+    return None
+
+
+def refund(sandbox: Sandbox, told: Told) -> Any:
+    """A refund from Stripe's dashboard: `{"amount"?}` of a charge, payment, invoice or session."""
+    with sandbox.store.transaction():
+        charge = _charge_of(sandbox.world, told.names[0])
+        return public(refund_charge(sandbox.world, charge, amount=told.body.get("amount")))
+
+
+def dispute(sandbox: Sandbox, told: Told) -> Any:
+    """The customer's bank disputes it: `{"amount"?, "reason"?}` of a charge, payment, invoice or session."""
+    with sandbox.store.transaction():
+        charge = _charge_of(sandbox.world, told.names[0])
+        reason = told.body.get("reason", "fraudulent")
+        return public(open_dispute(sandbox.world, charge, amount=told.body.get("amount"), reason=reason))
+
+
+def close(sandbox: Sandbox, told: Told) -> Any:
+    """`{"status": "won" | "lost"}`: the dispute is decided."""
+    with sandbox.store.transaction():
+        found = sandbox.world.get("dispute", told.names[0])
+        return public(close_dispute(sandbox.world, found, status=_text(told.body, "status")))
+
+
+def let_refund_fail(sandbox: Sandbox, told: Told) -> Any:
+    """The bank could not take the refund."""
+    with sandbox.store.transaction():
+        found = sandbox.world.get("refund", told.names[0])
+        if found["status"] != "succeeded":
+            raise invalid(f"This refund is {found['status']}.")
+        return public(fail_refund(sandbox.world, found))
+
+
+def _charge_of(world: World, identifier: str) -> Object:
+    item = world.store.load(identifier)
+    if item and item["object"] == "checkout.session":
+        item = world.store.load(item["payment_intent"] or item["invoice"] or "")
+    if item and item["object"] == "invoice":
+        item = intent_of(world, item)
+    if item and item["object"] == "payment_intent":
+        item = charge_of_intent(world, item, param="id")
+    if item is None or item["object"] != "charge":
+        raise invalid(f"{identifier} has no charge.")
+    return item
+
+
+def _text(body: Object, name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise invalid(f"Missing {name}.", param=name)
+    return value
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise invalid(f"Not a number: {text}")
+    return int(text)
+
+
+Control = Callable[[Sandbox, Told], Any]
+# Method and path below /_sandbox/; `*` is a name.
+CONTROLS: dict[tuple[str, str], Control] = {
+    ("GET", "health"): health,
+    ("POST", "reset"): reset,
+    ("GET", "requests"): list_requests,
+    ("POST", "keys"): add_key,
+    ("DELETE", "keys"): remove_key,
+    ("GET", "faults"): list_faults,
+    ("POST", "faults"): add_fault,
+    ("DELETE", "faults"): remove_faults,
+    ("DELETE", "faults/*"): remove_faults,
+    ("GET", "webhooks"): show_webhooks,
+    ("POST", "webhooks"): set_webhooks,
+    ("POST", "webhooks/flush"): flush_webhooks,
+    ("GET", "attempts"): list_attempts,
+    ("POST", "events/*/deliver"): deliver_event,
+    ("POST", "endpoints"): add_endpoint,
+    ("DELETE", "endpoints/*"): remove_endpoint,
+    ("GET", "clock"): show_clock,
+    ("POST", "clock"): advance_clock,
+    ("POST", "cards"): set_cards,
+    **{
+        ("POST", f"sessions/*/{action}"): act_on_session
+        for action in ("pay", "refuse", "pay_async", "settle_async", "fail_async", "leave", "expire")
+    },
+    ("POST", "payments/*/refund"): refund,
+    ("POST", "payments/*/dispute"): dispute,
+    ("POST", "disputes/*/close"): close,
+    ("POST", "refunds/*/fail"): let_refund_fail,
+}
+
+
+def control(sandbox: Sandbox, method: str, path: str, query: dict[str, str], body: Object) -> Any:
+    """Find the control and use it.
+
+    Raises: StripeError where there is none, or it refuses.
+    """
+    steps = path.split("/")
+    for (wanted, pattern), run in CONTROLS.items():
+        parts = pattern.split("/")
+        if wanted == method and len(parts) == len(steps):
+            pairs = list(zip(parts, steps, strict=True))
+            if all(part in ("*", step) for part, step in pairs):
+                names = [step for part, step in pairs if part == "*"]
+                if run is act_on_session:
+                    names.append(steps[-1])
+                return _run(run, sandbox, Told(tuple(names), query, body))
+    raise no_route(method, f"/_sandbox/{path}")
+
+
+def _run(run: Control, sandbox: Sandbox, told: Told) -> Any:
+    try:
+        return run(sandbox, told)
+    except (TypeError, ValueError) as error:
+        raise StripeError(f"That control call is malformed: {error}") from error

@@ -1,0 +1,287 @@
+"""Subscriptions: made by a completed session, read, described, cancelled now or at the end of the period.
+
+Statuses: `incomplete` until first paid, `active`, `past_due` while an invoice is refused, `canceled`. As in API
+versions since 2025-03-31 the period stands on the items. Not reproduced: creating one through the API, trials,
+changing items, proration, pauses, schedules.
+"""
+
+from typing import Any
+
+from stripe.params import (
+    SubscriptionCancelParams,
+    SubscriptionItemListParams,
+    SubscriptionListParams,
+    SubscriptionRetrieveParams,
+    SubscriptionUpdateParams,
+)
+
+from config.devtools.stripe_sandbox.clock import BILLING, add_interval
+from config.devtools.stripe_sandbox.endpoints import endpoint
+from config.devtools.stripe_sandbox.errors import invalid, missing, unsupported
+from config.devtools.stripe_sandbox.parameters import accept
+from config.devtools.stripe_sandbox.resources.discounts import Line
+from config.devtools.stripe_sandbox.store import Object
+from config.devtools.stripe_sandbox.world import World, new_id, whole_list
+
+_DETAILS = "cancellation_details.comment cancellation_details.feedback"
+_SELF = {"account_tax_ids": None, "issuer": {"type": "self"}}
+# Fields that a new subscription has, and that stay as they are unless something says otherwise.
+_UNUSED: Object = {
+    "application": None,
+    "application_fee_percent": None,
+    "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
+    "billing_cycle_anchor_config": None,
+    "billing_mode": {"type": "classic"},
+    "billing_schedules": [],
+    "billing_thresholds": None,
+    "cancel_at": None,
+    "cancel_at_period_end": False,
+    "canceled_at": None,
+    "cancellation_details": {"comment": None, "feedback": None, "reason": None},
+    "collection_method": "charge_automatically",
+    "customer_account": None,
+    "days_until_due": None,
+    "default_source": None,
+    "default_tax_rates": [],
+    "description": None,
+    "discounts": [],
+    "ended_at": None,
+    "invoice_settings": _SELF,
+    "latest_invoice": None,
+    "next_pending_invoice_item_invoice": None,
+    "on_behalf_of": None,
+    "pause_collection": None,
+    "payment_settings": {
+        "payment_method_options": None,
+        "payment_method_types": None,
+        "save_default_payment_method": "off",
+    },
+    "pending_invoice_item_interval": None,
+    "pending_setup_intent": None,
+    "pending_update": None,
+    "schedule": None,
+    "test_clock": None,
+    "transfer_data": None,
+    "trial_end": None,
+    "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
+    "trial_start": None,
+}
+
+
+def make_subscription(
+    world: World, *, customer: Object, lines: list[Line], metadata: Object, method: Object | None
+) -> Object:
+    """A subscription to the recurring lines, not paid yet."""
+    start = world.clock.now(BILLING)
+    recurring = lines[0].price["recurring"]
+    identifier = new_id("sub")
+    end = add_interval(start, recurring["interval"], recurring["interval_count"])
+    items = [_item(world, identifier, line, start, end) for line in lines]
+    made = world.make(
+        "subscription",
+        {
+            **_UNUSED,
+            "billing_cycle_anchor": start,
+            "currency": lines[0].price["currency"],
+            "customer": customer["id"],
+            "default_payment_method": method["id"] if method else None,
+            "items": whole_list(items, f"/v1/subscription_items?subscription={identifier}"),
+            "metadata": metadata,
+            "start_date": start,
+            "status": "incomplete",
+            "_sandbox": {"periods": 1},
+        },
+        identifier=identifier,
+        clock=BILLING,
+    )
+    world.store.set_timer(BILLING, end, "renew", identifier)
+    return made
+
+
+def _item(world: World, subscription: str, line: Line, start: int, end: int) -> Object:
+    price = line.price
+    plan = {
+        "id": price["id"],
+        "object": "plan",
+        "active": price["active"],
+        "amount": price["unit_amount"],
+        "amount_decimal": price["unit_amount_decimal"],
+        "billing_scheme": "per_unit",
+        "created": price["created"],
+        "currency": price["currency"],
+        "interval": price["recurring"]["interval"],
+        "interval_count": price["recurring"]["interval_count"],
+        "livemode": False,
+        "metadata": price["metadata"],
+        "meter": None,
+        "nickname": price["nickname"],
+        "product": price["product"],
+        "tiers_mode": None,
+        "transform_usage": None,
+        "trial_period_days": None,
+        "usage_type": price["recurring"]["usage_type"],
+    }
+    return {
+        "id": new_id("si"),
+        "object": "subscription_item",
+        "billing_thresholds": None,
+        "created": start,
+        "current_period_end": end,
+        "current_period_start": start,
+        "discounts": [],
+        "metadata": {},
+        "plan": plan,
+        "price": price,
+        "quantity": line.quantity,
+        "subscription": subscription,
+        "tax_rates": [],
+        "_sandbox": {"description": line.description},
+    }
+
+
+def recurring_lines(subscription: Object) -> list[Line]:
+    """What every period charges: all items in full."""
+    return [
+        Line(item["price"], item["quantity"], item["_sandbox"]["description"])
+        for item in subscription["items"]["data"]
+    ]
+
+
+def period_of(subscription: Object) -> tuple[int, int]:
+    """The current period, which all items share."""
+    item = subscription["items"]["data"][0]
+    return item["current_period_start"], item["current_period_end"]
+
+
+def move_period(world: World, subscription: Object, start: int, end: int) -> Object:
+    """The next period begins; returns what was before."""
+    items = [
+        item | {"current_period_start": start, "current_period_end": end} for item in subscription["items"]["data"]
+    ]
+    return world.change(subscription, items=subscription["items"] | {"data": items})
+
+
+def set_status(world: World, subscription: Object, status: str, **more: Any) -> None:
+    """Change the status and tell of it, where it is another."""
+    before = world.change(subscription, status=status, **more)
+    if before:
+        world.tell("customer.subscription.updated", subscription, before)
+
+
+def end_subscription(world: World, subscription: Object, *, reason: str) -> None:
+    """Cancel it now: nothing is invoiced any more, and what is open is left as it is but not asked for again."""
+    now = world.clock.now(BILLING)
+    world.change(
+        subscription,
+        cancel_at=None if not subscription["cancel_at_period_end"] else subscription["cancel_at"],
+        canceled_at=subscription["canceled_at"] or now,
+        cancellation_details=subscription["cancellation_details"] | {"reason": reason},
+        ended_at=now,
+        status="canceled",
+    )
+    for invoice in invoices_of(world, subscription["id"]):
+        if invoice["status"] == "open":
+            world.change(invoice, auto_advance=False, next_payment_attempt=None)
+    world.tell("customer.subscription.deleted", subscription)
+
+
+def invoices_of(world: World, subscription: str) -> list[Object]:
+    """Its invoices, newest first."""
+    return world.store.select("invoice", parent__subscription_details__subscription=subscription)
+
+
+@endpoint("GET", "/v1/subscriptions/{id}", accept(SubscriptionRetrieveParams, ""))
+def retrieve(world: World, identifier: str) -> Object:
+    """One subscription, a cancelled one too."""
+    return world.get("subscription", identifier)
+
+
+@endpoint(
+    "POST",
+    "/v1/subscriptions/{id}",
+    accept(SubscriptionUpdateParams, f"cancel_at_period_end description metadata {_DETAILS}"),
+)
+def update(world: World, identifier: str) -> Object:
+    """Describe a subscription, or let it end with its period, or not after all."""
+    subscription = world.get("subscription", identifier)
+    given = world.call.given
+    if subscription["status"] == "canceled" and set(given) - {"cancellation_details", "metadata", "expand"}:
+        raise invalid("A canceled subscription can only update its cancellation_details and metadata.")
+    fields: Object = {}
+    if "metadata" in given:
+        fields["metadata"] = world.merge_metadata(subscription, given["metadata"])
+    if "description" in given:
+        fields["description"] = given["description"] or None
+    if "cancellation_details" in given:
+        fields["cancellation_details"] = subscription["cancellation_details"] | given["cancellation_details"]
+    if "cancel_at_period_end" in given:
+        fields |= _end_with_period(world, subscription, given["cancel_at_period_end"], fields)
+    before = world.change(subscription, **fields)
+    if before:
+        world.tell("customer.subscription.updated", subscription, before)
+    return subscription
+
+
+def _end_with_period(world: World, subscription: Object, ends: bool, fields: Object) -> Object:
+    details: Object = fields.get("cancellation_details") or subscription["cancellation_details"]
+    return {
+        "cancel_at": period_of(subscription)[1] if ends else None,
+        "cancel_at_period_end": ends,
+        "canceled_at": world.clock.now(BILLING) if ends else None,
+        "cancellation_details": details | {"reason": "cancellation_requested" if ends else None},
+    }
+
+
+def set_end_with_period(world: World, subscription: Object, ends: bool) -> None:
+    """What the portal's buttons do."""
+    before = world.change(subscription, **_end_with_period(world, subscription, ends, {}))
+    if before:
+        world.tell("customer.subscription.updated", subscription, before)
+
+
+@endpoint("DELETE", "/v1/subscriptions/{id}", accept(SubscriptionCancelParams, f"invoice_now prorate {_DETAILS}"))
+def cancel(world: World, identifier: str) -> Object:
+    """Cancel now; one that is cancelled already is not found, as at Stripe."""
+    subscription = world.get("subscription", identifier)
+    given = world.call.given
+    if subscription["status"] == "canceled":
+        raise missing("subscription", identifier)
+    for name in ("invoice_now", "prorate"):
+        if given.get(name):
+            raise unsupported(name)
+    if "cancellation_details" in given:
+        details = subscription["cancellation_details"] | given["cancellation_details"]
+        world.change(subscription, cancellation_details=details)
+    end_subscription(world, subscription, reason="cancellation_requested")
+    return subscription
+
+
+@endpoint(
+    "GET",
+    "/v1/subscriptions",
+    accept(SubscriptionListParams, "created customer ending_before limit price starting_after status"),
+)
+def list_all(world: World) -> Object:
+    """The subscriptions, newest first; cancelled ones only where `status` is `all` or `canceled`."""
+    given = world.call.given
+    wanted = {"customer": given["customer"]} if "customer" in given else {}
+    status = given.get("status")
+    chosen = [
+        each
+        for each in world.store.select("subscription", **wanted)
+        if status in ("all", each["status"]) or (status is None and each["status"] != "canceled")
+    ]
+    if "price" in given:
+        chosen = [each for each in chosen if any(i["price"]["id"] == given["price"] for i in each["items"]["data"])]
+    return world.page(chosen, "/v1/subscriptions")
+
+
+@endpoint(
+    "GET",
+    "/v1/subscription_items",
+    accept(SubscriptionItemListParams, "ending_before limit starting_after subscription", "subscription"),
+)
+def list_items(world: World) -> Object:
+    """The items of a subscription."""
+    subscription = world.get("subscription", world.call.given["subscription"], param="subscription")
+    return world.page(subscription["items"]["data"], "/v1/subscription_items")

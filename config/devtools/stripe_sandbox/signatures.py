@@ -1,0 +1,115 @@
+"""How a webhook is signed, and how it can be wrong.
+
+Stripe's header is `Stripe-Signature: t=<seconds>,v1=<HMAC-SHA256 of "t.payload">`. The time is the real one, at every
+attempt anew: a delivery that comes days late is still freshly signed, and only `age_seconds` makes a stale one.
+"""
+
+import hashlib
+import hmac
+import json
+import re
+import time
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from config.devtools.stripe_sandbox.store import Object
+from config.devtools.stripe_sandbox.switches import check_switch
+from config.devtools.stripe_sandbox.world import new_id
+
+_CHOICES = {"signature": ("valid", "forged", "missing"), "order": ("created", "reversed", "shuffled")}
+_ID = re.compile(r"(cs_test|sub|si|in|il|inpay|pi|ch|cus|re|dp|pm|txn|evt)_[A-Za-z0-9]+")
+_SENT_BACK = ("metadata", "client_reference_id")
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How events are delivered.
+
+    automatic: deliver as they come; else they wait for a flush
+    delay_seconds: wait that long before the first attempt
+    copies: send each event so often
+    concurrent: send the copies, and what a flush finds waiting, all at once
+    order: of those that wait: as created, reversed, shuffled
+    signature: valid, forged (another secret) or missing
+    age_seconds: sign as if so long ago
+    currency: another currency in the payload; unknown_objects: ids that nobody has; both under a new event id
+    types: only events of these patterns are delivered in this manner, the others as usual
+    count: how many attempts this holds for, None for all
+    """
+
+    automatic: bool = True
+    delay_seconds: float = 0
+    copies: int = 1
+    concurrent: bool = False
+    order: str = "created"
+    signature: str = "valid"
+    age_seconds: int = 0
+    currency: str | None = None
+    unknown_objects: bool = False
+    types: tuple[str, ...] = ("*",)
+    count: int | None = None
+
+    def concerns(self, kind: str) -> bool:
+        """Whether events of that type are delivered in this manner."""
+        return any(fnmatchcase(kind, pattern) for pattern in self.types)
+
+    def unusual(self) -> Object:
+        """What differs from the usual manner, for the log."""
+        usual = asdict(Manner())
+        return {name: value for name, value in asdict(self).items() if value != usual[name]}
+
+
+def read_manner(given: Object) -> Manner:
+    """The manner that a control call describes; what is left out is as usual.
+
+    Raises: StripeError for a field or a value that is none.
+    """
+    check_switch(Manner, given, choices=_CHOICES, own=set())
+    return Manner(**given | {"types": tuple(given.get("types", ("*",)))})
+
+
+def payload_of(event: Object, manner: Manner) -> bytes:
+    """The body: pretty-printed JSON, as Stripe sends it."""
+    sent: Any = event
+    if manner.currency:
+        sent = _with_currency(sent, manner.currency) | {"id": new_id("evt")}
+    if manner.unknown_objects:
+        sent = _with_unknown_ids(sent, {})
+    return json.dumps(sent, indent=2).encode()
+
+
+def signature_of(payload: bytes, secret: str, manner: Manner) -> str | None:
+    """The header's value, or None where none is sent."""
+    if manner.signature == "missing":
+        return None
+    if manner.signature == "forged":
+        secret = new_id("whsec")
+    at = int(time.time()) - manner.age_seconds
+    digest = hmac.new(secret.encode(), f"{at}.".encode() + payload, hashlib.sha256).hexdigest()
+    return f"t={at},v1={digest}"
+
+
+def _with_currency(value: Any, currency: str) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: currency if name == "currency" and inner else _with_currency(inner, currency)
+            for name, inner in value.items()
+        }
+    return [_with_currency(each, currency) for each in value] if isinstance(value, list) else value
+
+
+def _with_unknown_ids(value: Any, renamed: dict[str, str]) -> Any:
+    """Every id is another, the same one everywhere; what we ourselves had put in is gone."""
+    if isinstance(value, dict):
+        return {
+            name: ({} if isinstance(inner, dict) else None)
+            if name in _SENT_BACK
+            else _with_unknown_ids(inner, renamed)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_with_unknown_ids(each, renamed) for each in value]
+    if isinstance(value, str) and (match := _ID.fullmatch(value)):
+        return renamed.setdefault(value, new_id(match[1]))
+    return value

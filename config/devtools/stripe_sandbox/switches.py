@@ -1,0 +1,40 @@
+"""Reading a switch of the control surface: a JSON object with the fields of a dataclass, each of the right type."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from config.devtools.stripe_sandbox.errors import invalid
+from config.devtools.stripe_sandbox.store import Object
+
+_NUMBERS = (int, float)
+_TYPES: dict[Any, tuple[type, ...]] = {
+    Any: (object,),
+    bool: (bool,),
+    float: _NUMBERS,
+    int: (int,),
+    int | None: (int, type(None)),
+    str: (str,),
+    str | None: (str, type(None)),
+    tuple[str, ...]: (list,),
+}
+
+
+def check_switch(kind: type[Any], given: Object, *, choices: Mapping[str, tuple[str, ...]], own: set[str]) -> Object:
+    """The fields as they were given.
+
+    Args: choices: the words a field may hold; own: fields that only the sandbox sets.
+
+    Raises: StripeError for a field or a value that is none.
+    """
+    known = {each.name: each.type for each in fields(kind) if each.name not in own}
+    for name, value in given.items():
+        if name not in known:
+            raise invalid(f"There is no switch {name}.", param=name)
+        types = _TYPES[known[name]]
+        numeric = isinstance(value, bool) and bool not in types and object not in types
+        if not isinstance(value, types) or numeric or (isinstance(value, _NUMBERS) and value < 0):
+            raise invalid(f"Invalid {name}: {value}", param=name)
+        if name in choices and value not in choices[name]:
+            raise invalid(f"{name} must be one of {', '.join(choices[name])}.", param=name)
+    return given

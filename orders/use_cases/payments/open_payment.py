@@ -1,0 +1,374 @@
+"""A checkout with a remainder: T1, the call to Stripe outside any transaction, T2.
+
+    T1   order pending, credit held, payment requested, the code's place reserved; commit
+    call Stripe is asked for the session, under keys derived from the order
+    T2   a session: the redemption is confirmed, its credit granted and held as well
+         none: redemption and hold are released, the order has failed, as if it had not been
+
+A process that dies in between leaves a payment `requested`: whoever comes next, the customer's retry or the
+sweeper, asks Stripe under the same keys and settles it. Where Stripe did not answer, all is released at once, since
+the customer never got the session's address, and the payment is marked `needs_stripe_cleanup`: the sweeper closes the
+session at Stripe. The same happens where Stripe refused, because an earlier attempt may have succeeded.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from billing.actor import Actor
+from billing.errors import translate_violations
+from billing.locks import lock_account
+from billing.models import Account, Invoice, Organization
+from billing.use_cases.hold_credit import hold, release
+from billing.use_cases.link_processor_customer import link_processor_customer, replace_processor_customer
+from orders.errors import AmountNotChargeable, OrderStale, PaymentOpen, PaymentProcessorError
+from orders.locks import lock_order
+from orders.models import IdempotencyKey, Order, OrderLine, Payment
+from orders.models.basket import Basket, Line
+from orders.models.charge import split_total
+from orders.stripe import gateway
+from orders.use_cases.checkout.complete_order import basket_of
+from orders.use_cases.mail.queue_mail import Mail, queue_mail
+from promos.models import PromoCode, Redemption
+from promos.use_cases.redeem_code import confirm, reserve
+from promos.use_cases.redeem_code import release as release_redemption
+
+# The sweeper must be able to ask again within the 30 minutes that Stripe wants a session to be open at least.
+SESSION_LIFE = timedelta(hours=2)
+LEASE = timedelta(seconds=2 * gateway.CALL_SECONDS)
+_RESERVE_REFUSALS = {"orders_order_one_open_per_organization": PaymentOpen, "orders_idempotencykey_once": OrderStale}
+_CLOCKS_DIFFER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """An order that waits for its payment; `balance_minor` is the customer's balance after this answer."""
+
+    order_id: UUID
+    session_url: str
+    balance_minor: int
+
+
+def open_payment(
+    *,
+    organization: Organization,
+    basket: Basket,
+    promo_code: PromoCode | None,
+    idempotency_key: str,
+    fingerprint: str,
+    by: Actor,
+    now: datetime,
+) -> Opened:
+    """Sets credit aside, takes the code's place, and opens a Checkout Session for the rest.
+
+    Raises: PaymentProcessorError where Stripe did not open one: nothing is left but a failed order;
+    AmountNotChargeable; PaymentOpen, OrderStale and promo problems where the state changed meanwhile.
+    Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, two of them.
+    """
+    order = _reserve(
+        organization=organization,
+        basket=basket,
+        promo_code=promo_code,
+        idempotency_key=idempotency_key,
+        fingerprint=fingerprint,
+        by=by,
+        now=now,
+    )
+    return ask_processor(order_id=order.id, by=by)
+
+
+def ask_processor(*, order_id: UUID, by: Actor) -> Opened:
+    """Asks Stripe for a requested payment's session, again or for the first time, and records what it said.
+
+    Raises: PaymentProcessorError, with everything released. Idempotency: by the order's keys.
+    """
+    order = Order.objects.select_related("payment", "customer").get(id=order_id)
+    try:
+        session = _create_session(order, by=by)
+    except (gateway.Refused, gateway.NotConfigured) as error:
+        undo_checkout(order_id=order_id, by=by, why=f"processor refused: {error}")
+        raise PaymentProcessorError from error
+    except gateway.Unanswered as error:
+        undo_checkout(order_id=order_id, by=by, why=f"processor did not answer: {error}")
+        raise PaymentProcessorError(retry_after=30) from error
+    return record_session(order_id=order_id, session=session, by=by)
+
+
+def find_session(order: Order, *, now: datetime) -> gateway.Session | None:
+    """What Stripe has of an order's session; None where there is none and never will be.
+
+    Asking under the order's keys finds the session that was made; where none was, it makes one, for the caller to
+    close, so that a request still under way cannot make it afterwards. Where the keys lead nowhere, because they are
+    forgotten after a day or stand for an answer of 500, the customer's sessions are looked through.
+    Raises: gateway.Unanswered, gateway.NotConfigured.
+    """
+    customer_id = order.payment.stripe_customer_id or order.customer.stripe_customer_id
+    if not customer_id:
+        # It is noted before a session is asked for.
+        return None
+    try:
+        return gateway.create_session(_asked(order, customer_id=customer_id))
+    except (gateway.Refused, gateway.Unanswered) as error:
+        since = order.payment.requested_at - _CLOCKS_DIFFER
+        try:
+            found = gateway.find_session(order_id=order.id, customer_id=customer_id, since=since)
+        except gateway.Refused:
+            found = None
+        is_over = isinstance(error, gateway.Refused) or order.payment.expires_at <= now
+        if found is None and not is_over:
+            raise
+        return found
+
+
+def _create_session(order: Order, *, by: Actor) -> gateway.Session:
+    """Asks for the session, once more for a new customer where Stripe does not know ours any more."""
+    customer_id = _noted_customer(order)
+    try:
+        return gateway.create_session(_asked(order, customer_id=customer_id))
+    except gateway.CustomerUnknown:
+        customer_id = _replaced_customer(order, unknown=customer_id, by=by)
+        return gateway.create_session(_asked(order, customer_id=customer_id))
+
+
+def _noted_customer(order: Order) -> str:
+    """Stripe's customer that the order's session is asked for: noted before, so that every try asks for the same."""
+    if not order.payment.stripe_customer_id:
+        if not order.customer.stripe_customer_id:
+            made = gateway.create_customer(
+                user_id=order.customer.user_id, email=order.customer.email, order_id=order.id
+            )
+            link_processor_customer(customer_id=order.customer_id, processor_id=made)
+        _note_customer(order, instead_of="")
+    return order.payment.stripe_customer_id
+
+
+def _replaced_customer(order: Order, *, unknown: str, by: Actor) -> str:
+    """A customer made anew for one that was deleted at Stripe, or is of the account before this one."""
+    order.customer.refresh_from_db()
+    if order.customer.stripe_customer_id == unknown:
+        made = gateway.create_customer(
+            user_id=order.customer.user_id, email=order.customer.email, order_id=order.id, instead_of=unknown
+        )
+        replace_processor_customer(customer_id=order.customer_id, unknown=unknown, processor_id=made, by=by)
+    _note_customer(order, instead_of=unknown)
+    return order.payment.stripe_customer_id
+
+
+def _note_customer(order: Order, *, instead_of: str) -> None:
+    # Another order's, or another try's, may have been noted first.
+    order.customer.refresh_from_db()
+    Payment.objects.filter(pk=order.pk, stripe_customer_id=instead_of).update(
+        stripe_customer_id=order.customer.stripe_customer_id
+    )
+    order.payment.refresh_from_db(fields=["stripe_customer_id"])
+
+
+def _asked(order: Order, *, customer_id: str) -> gateway.SessionRequest:
+    lines = basket_of(order).lines
+    is_renewal = order.kind == Order.Kind.RENEWAL
+    return gateway.SessionRequest(
+        order_id=order.id,
+        tenant_id=order.organization_id,
+        lines=(_remainder(order, lines),) if is_renewal else lines,
+        credit_minor=0 if is_renewal else order.credit_applied_minor,
+        recurring=not is_renewal,
+        currency=order.currency,
+        customer_id=customer_id,
+        expires_at=order.payment.expires_at,
+    )
+
+
+def _remainder(order: Order, lines: tuple[Line, ...]) -> Line:
+    """What credit does not cover of a renewal, as one line, charged once."""
+    month = f"{order.period_start:%Y-%m-%d}"
+    names = ", ".join(line.name for line in lines)
+    return replace(lines[0], name=f"Month from {month}: {names}"[:250], price_minor=order.payment.amount_minor)
+
+
+def _reserve(
+    *,
+    organization: Organization,
+    basket: Basket,
+    promo_code: PromoCode | None,
+    idempotency_key: str,
+    fingerprint: str,
+    by: Actor,
+    now: datetime,
+) -> Order:
+    """T1: intends everything, grants nothing."""
+    with (
+        translate_violations(_RESERVE_REFUSALS),
+        transaction.atomic(),
+    ):
+        account = lock_account(customer_id=organization.customer_id)
+        if Order.objects.filter(organization=organization, status=Order.Status.PENDING).exists():
+            raise PaymentOpen
+        if Organization.objects.filter(id=organization.id, status=Organization.Status.DELETED).exists():
+            raise OrderStale
+        granted = promo_code.credit_minor if promo_code else 0
+        split = split_total(
+            total_minor=basket.total_minor,
+            credit_minor=account.available_minor + granted,
+            currency=settings.SOVEREIGN_CURRENCY,
+            minimum_minor=settings.STRIPE_MINIMUM_CHARGE_MINOR,
+        )
+        if split is None:
+            raise AmountNotChargeable
+        applied_minor, charged_minor = split
+        if charged_minor == 0:
+            # Credit came in since the other path was refused: it covers all now.
+            raise OrderStale
+        order = _write_order(organization, basket, promo_code, applied_minor, by=by, now=now)
+        Payment.objects.create(
+            order=order,
+            amount_minor=charged_minor,
+            currency=order.currency,
+            requested_at=now,
+            leased_until=now + LEASE,
+            expires_at=now + SESSION_LIFE,
+        )
+        if idempotency_key:
+            IdempotencyKey.objects.filter(
+                customer_id=account.customer_id, key=idempotency_key, expires_at__lte=now
+            ).delete()
+            IdempotencyKey.objects.create(
+                customer_id=account.customer_id,
+                key=idempotency_key,
+                request_hash=fingerprint,
+                order_id=order.id,
+                balance_after_minor=None,
+                created_at=now,
+                expires_at=now + timedelta(hours=24),
+            )
+        _hold_now(account, applied_minor, order)
+        if promo_code is not None:
+            # Last: the code's counter stays locked until the commit, which is next.
+            reserve(promo_code=promo_code, customer_id=account.customer_id, order_id=order.id, now=now)
+        return order
+
+
+def _hold_now(account: Account, applied_minor: int, order: Order) -> None:
+    """Holds what the balance has already; a reserved code's credit is held in T2, when it is granted."""
+    held_minor = min(account.available_minor, applied_minor)
+    if held_minor:
+        hold(customer_id=account.customer_id, amount_minor=held_minor, order_id=order.id)
+
+
+def _write_order(
+    organization: Organization,
+    basket: Basket,
+    promo_code: PromoCode | None,
+    applied_minor: int,
+    *,
+    by: Actor,
+    now: datetime,
+) -> Order:
+    order = Order.objects.create(
+        customer_id=organization.customer_id,
+        organization=organization,
+        plan_id=basket.plan.item_id,
+        apps=list(basket.apps),
+        addons=list(basket.addons),
+        total_minor=basket.total_minor,
+        credit_applied_minor=applied_minor,
+        currency=settings.SOVEREIGN_CURRENCY,
+        status=Order.Status.PENDING,
+        promo_code_id=promo_code.id if promo_code else None,
+        promo_code=promo_code.code if promo_code else "",
+        placed_by=by.user_id,
+        placed_by_role=by.role,
+        channel=by.channel,
+        address=by.address,
+        created_at=now,
+    )
+    OrderLine.objects.bulk_create(
+        OrderLine(
+            order=order,
+            position=position,
+            kind=line.kind,
+            item_id=line.item_id,
+            slug=line.slug,
+            name=line.name,
+            price_minor=line.price_minor,
+        )
+        for position, line in enumerate(basket.lines, start=1)
+    )
+    return order
+
+
+def record_session(*, order_id: UUID, session: gateway.Session, by: Actor) -> Opened:
+    """T2, a session: the code's credit is the customer's from here on, and what the order uses of it is held.
+
+    Locks: Order, Account, Redemption. Transaction: owns. Idempotency: a second call answers the same; one that
+    comes after the order was undone raises PaymentProcessorError, and the session is left to the sweeper.
+    """
+    with transaction.atomic():
+        order = lock_order(order_id=order_id)
+        account = lock_account(customer_id=order.customer_id)
+        payment = order.payment
+        if payment.status == Payment.Status.REQUESTED:
+            redemption = _reserved(order)
+            if redemption is not None:
+                confirm(redemption=redemption, by=by)
+                release(order_id=order.id)
+                if order.credit_applied_minor:
+                    hold(
+                        customer_id=order.customer_id,
+                        amount_minor=order.credit_applied_minor,
+                        order_id=order.id,
+                    )
+                account.refresh_from_db()
+            payment.status, payment.session_id = Payment.Status.OPEN, session.id
+            payment.session_url, payment.needs_stripe_cleanup = session.url, False
+            payment.save(update_fields=["status", "session_id", "session_url", "needs_stripe_cleanup"])
+            IdempotencyKey.objects.filter(customer_id=order.customer_id, order_id=order.id).update(
+                balance_after_minor=account.balance_minor, session_url=session.url
+            )
+            if order.kind == Order.Kind.RENEWAL:
+                # Nobody waits for this answer: the link goes by mail.
+                _tell_past_due(order)
+        elif payment.session_id != session.id:
+            Payment.objects.filter(order=order).update(needs_stripe_cleanup=True)
+            payment.needs_stripe_cleanup = True
+    if payment.status == Payment.Status.FAILED:
+        raise PaymentProcessorError
+    return Opened(order_id=order.id, session_url=payment.session_url, balance_minor=account.balance_minor)
+
+
+def undo_checkout(*, order_id: UUID, by: Actor, why: str) -> Order:
+    """T2, no session: the code's place, its redemption and the held credit go back; the order has failed.
+
+    Stripe may hold a session for it all the same, which is then closed by the sweeper.
+    Locks: Order, Account, Redemption, the code's counter last. Transaction: owns. Idempotency: only a requested
+    payment is undone.
+    """
+    with transaction.atomic():
+        order = lock_order(order_id=order_id)
+        payment = order.payment
+        if payment.status != Payment.Status.REQUESTED:
+            return order
+        lock_account(customer_id=order.customer_id)
+        moment = timezone.now()
+        release(order_id=order.id)
+        order.status = Order.Status.FAILED
+        order.save(update_fields=["status"])
+        payment.status, payment.closed_at, payment.needs_stripe_cleanup = Payment.Status.FAILED, moment, True
+        payment.save(update_fields=["status", "closed_at", "needs_stripe_cleanup"])
+        IdempotencyKey.objects.filter(customer_id=order.customer_id, order_id=order.id).delete()
+        if order.renews is not None and order.renews.past_due_since == order.created_at:
+            # The month's first request: no link can be sent, and without one the customer is told once.
+            _tell_past_due(order)
+        release_redemption(redemption=_reserved(order), reason=why, by=by, now=moment)
+        return order
+
+
+def _tell_past_due(order: Order) -> None:
+    queue_mail(Mail.PAST_DUE, Invoice.objects.values_list("id", flat=True).get(order_id=order.id))
+
+
+def _reserved(order: Order) -> Redemption | None:
+    return Redemption.objects.filter(order_id=order.id, status=Redemption.Status.RESERVED).first()

@@ -1,0 +1,178 @@
+"""Money back: intended in a transaction, asked of Stripe afterwards under a key of the intention."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q, Sum
+from django.utils import timezone
+
+from billing.actor import Actor
+from billing.errors import ReasonRequired
+from billing.locks import lock_account
+from billing.models import LedgerEntry, Organization, Subscription
+from billing.models.subscription import ENDED_STATUSES
+from billing.use_cases.post_entry import reverse
+from billing.use_cases.record_audit import record_audit
+from orders.errors import OrderNotRefundable
+from orders.jobs import enqueue
+from orders.locks import lock_order, lock_subscription
+from orders.models import Break, Order, Payment, Refund
+from orders.stripe import gateway
+from orders.use_cases.mail.queue_mail import Mail, queue_mail
+from orders.use_cases.reconciliation.record_break import record_break
+from orders.use_cases.subscriptions.end_subscriptions import end_subscriptions
+from orders.use_cases.subscriptions.suspend_unpaid import suspend_unpaid
+
+
+def refund_order(*, order_id: UUID, card_minor: int | None, why: str, by: Actor) -> Refund | None:
+    """Staff give an order's money back: to the card first, and with all of the card's part also the credit.
+
+    Args: card_minor: of the card's part, smallest unit; None gives back everything that is left.
+    Returns: the refund that Stripe is asked for; None where the card paid nothing.
+    Raises: ReasonRequired, OrderNotRefundable. Locks: Order, Account. Transaction: owns.
+    """
+    if not why.strip():
+        raise ReasonRequired
+    with transaction.atomic():
+        order = lock_order(order_id=order_id)
+        if order.status != Order.Status.COMPLETED:
+            raise OrderNotRefundable
+        payment = Payment.objects.filter(order=order, status=Payment.Status.PAID).first()
+        left = payment.amount_minor - payment.refunded_minor if payment else 0
+        wanted = left if card_minor is None else card_minor
+        if not 0 <= wanted <= left or (card_minor is not None and wanted == 0):
+            raise OrderNotRefundable
+        record_audit(
+            action="order.refund_requested",
+            object_type="order",
+            object_id=str(order.id),
+            by=by,
+            changes={"card_minor": [0, wanted]},
+            reason=why,
+        )
+        if wanted:
+            return request_refund(order=order, card_minor=wanted, reason=why, by=by)
+        return_credit(order=order, why=why, by=by)
+        queue_mail(Mail.REFUNDED, order.id)
+        return None
+
+
+def request_refund(*, order: Order, card_minor: int, reason: str, by: Actor) -> Refund:
+    """Intends a refund to the card; a job asks Stripe. The caller holds the order's lock.
+
+    Raises: OrderNotRefundable while another refund of the payment is under way. Transaction: joins.
+    """
+    if Refund.objects.filter(payment=order.payment, status=Refund.Status.REQUESTED).exists():
+        raise OrderNotRefundable
+    refund = Refund.objects.create(
+        payment=order.payment, amount_minor=card_minor, reason=reason[:200], requested_by=by.user_id
+    )
+    enqueue("send_refund", lock=f"order:{order.id}", refund_id=str(refund.id))
+    return refund
+
+
+def send_refund(*, refund_id: UUID, by: Actor) -> Refund:
+    """Asks Stripe for an intended refund, and records what it said.
+
+    Raises: gateway.Unanswered, and gateway.Refused where only what is asked beside it was refused, for the job to try
+    again under the same key. Transaction: owns, after the calls.
+    """
+    refund = Refund.objects.select_related("payment__order").get(id=refund_id)
+    if refund.status != Refund.Status.REQUESTED:
+        return refund
+    payment = refund.payment
+    intent = payment.payment_intent_id or gateway.payment_intent_of(invoice_id=payment.stripe_invoice_id)
+    try:
+        if not intent:
+            raise gateway.Refused("no payment of the invoice is known")
+        told = gateway.refund_payment(refund_id=refund.id, payment_intent_id=intent, amount_minor=refund.amount_minor)
+    except gateway.Refused as error:
+        return _failed(refund, why=str(error))
+    at_stripe_minor = gateway.refunded_of(payment_intent_id=intent)
+    with transaction.atomic():
+        order = lock_order(order_id=payment.order_id)
+        refund.refresh_from_db()
+        if refund.status != Refund.Status.REQUESTED:
+            # The job and the sweeper sent it at once.
+            return refund
+        refund.status, refund.stripe_refund_id, refund.closed_at = Refund.Status.DONE, told, timezone.now()
+        refund.save(update_fields=["status", "stripe_refund_id", "closed_at"])
+        if not payment.payment_intent_id:
+            Payment.objects.filter(pk=payment.pk).update(payment_intent_id=intent)
+        # In all, not one more: Stripe's event may have told of this very refund before.
+        ours_minor = Refund.objects.filter(payment=payment, status=Refund.Status.DONE).aggregate(
+            sum=Sum("amount_minor")
+        )["sum"]
+        book_refunded(order=order, refunded_minor=max(at_stripe_minor, ours_minor), why=refund.reason, by=by)
+    return refund
+
+
+def book_refunded(*, order: Order, refunded_minor: int, why: str, by: Actor) -> str:
+    """The card has got back `refunded_minor` in all; with the whole of its part the credit goes back too.
+
+    The caller holds the order's lock. Idempotency: a total that is known already changes nothing, so Stripe's event
+    and our own answer may come in any order. Locks: Account. Transaction: joins.
+    """
+    payment = order.payment
+    if refunded_minor <= payment.refunded_minor:
+        return "unchanged"
+    payment.refunded_minor = min(refunded_minor, payment.amount_minor)
+    payment.save(update_fields=["refunded_minor"])
+    queue_mail(Mail.REFUNDED, order.id)
+    if payment.refunded_minor < payment.amount_minor or order.status != Order.Status.COMPLETED:
+        return "refunded_in_part"
+    return_credit(order=order, why=why, by=by)
+    return "refunded"
+
+
+def return_credit(*, order: Order, why: str, by: Actor) -> None:
+    """Gives an order's credit back by a reversal of its spend, and ends what the order bought.
+
+    The caller holds the order's lock. Locks: Account, Organization, Subscription. Transaction: joins.
+    """
+    lock_account(customer_id=order.customer_id)
+    spent = LedgerEntry.objects.filter(order_id=order.id, kind=LedgerEntry.Kind.SPEND).first()
+    if spent is not None:
+        reverse(entry_id=spent.id, why=why, by=by)
+    order.status = Order.Status.REFUNDED
+    order.save(update_fields=["status"])
+    _end_bought(order, why=why, by=by)
+
+
+def _end_bought(order: Order, *, why: str, by: Actor) -> None:
+    """Nothing pays for the organization any more, unless another order has replaced this one's subscription."""
+    # Races with a checkout for the organization, and with the end of the subscription at Stripe.
+    Organization.objects.select_for_update(no_key=True).get(id=order.organization_id)
+    bought = Subscription.objects.filter(Q(order_id=order.id) | Q(id=order.renews_id)).exclude(
+        status__in=ENDED_STATUSES
+    )
+    live = bought.first()
+    if live is None:
+        return
+    end_subscriptions(bought, now=timezone.now())
+    suspend_unpaid(
+        lock_subscription(subscription_id=live.id),
+        was=live.status,
+        period=(live.current_period_start, live.current_period_end),
+        by=by,
+        reason=f"refunded: {why}",
+        # The refund's own says that what it paid for has ended.
+        letter=False,
+    )
+
+
+def _failed(refund: Refund, *, why: str) -> Refund:
+    with transaction.atomic():
+        lock_order(order_id=refund.payment.order_id)
+        refund.refresh_from_db()
+        if refund.status != Refund.Status.REQUESTED:
+            return refund
+        refund.status, refund.closed_at = Refund.Status.FAILED, timezone.now()
+        refund.save(update_fields=["status", "closed_at"])
+        record_break(
+            kind=Break.Kind.REFUND_FAILED,
+            object_id=str(refund.id),
+            order_id=refund.payment.order_id,
+            details={"why": why},
+        )
+    return refund

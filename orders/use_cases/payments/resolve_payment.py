@@ -1,0 +1,109 @@
+"""What a new checkout does about an open payment of the same organization: resume it, replace it, or wait.
+
+A retry, a refresh, the back button and a second tab ask for the same basket: they get the same session. Another
+basket replaces it, but only after Stripe has closed the session: two of them must never be payable.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from billing.actor import Actor
+from billing.queries import balance_of
+from orders.errors import PaymentInProgress, RequestInProgress
+from orders.models import IdempotencyKey, Order, Payment
+from orders.models.basket import Request
+from orders.queries import find_open_order, load_basket
+from orders.stripe import gateway
+from orders.use_cases.checkout.complete_order import basket_of
+from orders.use_cases.payments.open_payment import Opened, ask_processor
+from orders.use_cases.payments.settle_payment import settle_session
+
+
+def resolve_open_payment(*, request: Request, by: Actor, now: datetime) -> Opened | Order | None:
+    """The open payment resumed, or the order that was closed to make room; None where there is none any more.
+
+    Raises: PaymentInProgress while the payment is asked for, processed or made; PaymentProcessorError.
+    """
+    order = find_open_order(organization_id=request.tenant_id)
+    if order is None:
+        return None
+    same = _is_same(order, request)
+    if order.payment.status == Payment.Status.PROCESSING:
+        raise PaymentInProgress
+    if order.payment.status == Payment.Status.REQUESTED:
+        _wait_for_lease(order, now=now)
+        opened = ask_processor(order_id=order.id, by=by)
+        if same:
+            return _remember(opened, request, order, now=now)
+        order.payment.refresh_from_db()
+    elif same and order.payment.expires_at > now:
+        opened = Opened(
+            order_id=order.id,
+            session_url=order.payment.session_url,
+            balance_minor=balance_of(user_id=order.customer.user_id).credit_minor,
+        )
+        return _remember(opened, request, order, now=now)
+    return _close(order, by=by)
+
+
+def resume_request(*, order_id: UUID, by: Actor, now: datetime) -> Opened:
+    """The answer to a request whose first try has not been answered yet.
+
+    Raises: RequestInProgress while another process may be asking Stripe; PaymentProcessorError.
+    """
+    order = Order.objects.select_related("payment").get(id=order_id)
+    if order.payment.status == Payment.Status.REQUESTED and order.payment.leased_until > now:
+        raise RequestInProgress(retry_after=2)
+    return ask_processor(order_id=order_id, by=by)
+
+
+def _is_same(order: Order, request: Request) -> bool:
+    if order.kind == Order.Kind.RENEWAL:
+        return False
+    asked = load_basket(plan=request.plan, apps=request.apps, addons=request.addons)
+    bought = basket_of(order)
+    return (
+        asked.plan.item_id == bought.plan.item_id
+        and asked.addon_ids == bought.addon_ids
+        and sorted(asked.apps) == sorted(bought.apps)
+        and asked.total_minor == bought.total_minor
+        and request.promo_code in ("", order.promo_code)
+    )
+
+
+def _wait_for_lease(order: Order, *, now: datetime) -> None:
+    if order.payment.leased_until > now:
+        raise PaymentInProgress(retry_after=2)
+
+
+def _close(order: Order, *, by: Actor) -> Order:
+    try:
+        session = gateway.expire_session(order.payment.session_id or "")
+    except (gateway.Refused, gateway.Unanswered, gateway.NotConfigured) as error:
+        raise PaymentInProgress(retry_after=30) from error
+    settle_session(order_id=order.id, session=session, by=by)
+    if session.status != "expired":
+        raise PaymentInProgress
+    order.refresh_from_db()
+    return order
+
+
+def _remember(opened: Opened, request: Request, order: Order, *, now: datetime) -> Opened:
+    """The same answer again under this request's own key."""
+    if request.idempotency_key:
+        IdempotencyKey.objects.bulk_create(
+            [
+                IdempotencyKey(
+                    customer_id=order.customer_id,
+                    key=request.idempotency_key,
+                    request_hash=request.fingerprint,
+                    order_id=order.id,
+                    balance_after_minor=opened.balance_minor,
+                    session_url=opened.session_url,
+                    created_at=now,
+                    expires_at=now + timedelta(hours=24),
+                )
+            ],
+            ignore_conflicts=True,
+        )
+    return opened

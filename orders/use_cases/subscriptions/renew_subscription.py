@@ -1,0 +1,274 @@
+"""A subscription that credit pays is renewed by the month, from credit while it lasts.
+
+For each month that is due, oldest first, under the locks of Account, Organization and Subscription:
+
+    credit covers it      order complete, spend, invoice paid, period moved, `subscription.renewed`: one transaction
+    it does not           invoice open, subscription past due, told once; what credit there is is held, and the rest
+                          is asked of Stripe: order pending, commit, then a one-off Checkout Session (open_payment.py)
+    no processor          past due; every run tries the credit again
+    the grace is over     the session is closed at Stripe first; then subscription cancelled, invoice void,
+                          organization suspended, `subscription.canceled`
+
+A payment that is open or processing is never overtaken: the session is closed at Stripe before anything else is
+done about its month, and where Stripe does not say that it is closed, everything waits for the next run. The days of
+grace count from the first refusal, not from the period's end: a job that comes late takes nobody's days away.
+
+An organization whose subscription ends so is suspended, since nothing pays for it any more; the next checkout makes
+it active again.
+"""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from billing.actor import Actor
+from billing.locks import lock_account
+from billing.models import Account, Organization, Subscription
+from billing.use_cases.hold_credit import hold
+from billing.use_cases.post_entry import spend
+from orders.errors import PaymentProcessorError
+from orders.locks import lock_subscription
+from orders.models import Order, OrderLine, Payment
+from orders.models.charge import split_total
+from orders.queries import end_of_grace
+from orders.stripe import gateway
+from orders.use_cases.mail.queue_mail import Mail, queue_mail
+from orders.use_cases.payments.open_payment import LEASE, ask_processor
+from orders.use_cases.payments.settle_payment import settle_session
+from orders.use_cases.subscriptions.complete_renewal import RENEWABLE, complete_renewal, due_period, open_invoice
+from orders.use_cases.subscriptions.end_subscriptions import end_subscriptions
+from orders.use_cases.subscriptions.record_subscription_event import record_subscription_event
+from orders.use_cases.subscriptions.suspend_unpaid import suspend_unpaid
+
+# Stripe keeps a session for a day at the most; asking again with the same key must still be within it.
+SESSION_LIFE = timedelta(hours=23)
+# How long a refused or failed payment is not asked for again.
+PAUSE = timedelta(hours=1)
+
+
+class Outcome(StrEnum):
+    """What a run found or did of one month."""
+
+    NOT_DUE = "not_due"
+    RENEWED = "renewed"
+    PAST_DUE = "past_due"
+    WAITING = "waiting"
+    CANCELED = "canceled"
+
+
+def renew_subscription(*, subscription_id: UUID, by: Actor, now: datetime | None = None) -> list[Outcome]:
+    """Renews every month that is due, as far as credit lasts, or goes one step on with the one it does not cover.
+
+    Returns: what became of each month that was looked at. Transaction: owns, one a month; no call to Stripe in any.
+    Idempotency: a month is renewed once, however often, late or in parallel this runs.
+    """
+    moment = now or timezone.now()
+    outcomes: list[Outcome] = []
+    while not outcomes or outcomes[-1] == Outcome.RENEWED:
+        if _payment_is_closed(subscription_id, by=by, now=moment):
+            outcomes.append(_renew_month(subscription_id, by=by, now=moment))
+        else:
+            outcomes.append(Outcome.WAITING)
+    return outcomes
+
+
+def _payment_is_closed(subscription_id: UUID, *, by: Actor, now: datetime) -> bool:
+    """Whether no payment of the renewal is open; one whose time has come is closed at Stripe and settled.
+
+    What is seen here is seen without a lock: settling and renewing decide for themselves.
+    """
+    order = (
+        Order.objects.select_related("payment", "renews")
+        .filter(renews_id=subscription_id, status=Order.Status.PENDING)
+        .first()
+    )
+    if order is None or order.renews is None:
+        return True
+    if order.payment.status != Payment.Status.OPEN:
+        return False
+    available_minor = Account.objects.get(customer_id=order.customer_id).available_minor
+    reasons = (
+        order.payment.expires_at <= now,
+        available_minor + order.credit_applied_minor >= order.total_minor,
+        order.renews.status not in RENEWABLE,
+        _grace_is_over(order.renews, now=now),
+    )
+    if not any(reasons):
+        return False
+    try:
+        session = gateway.expire_session(order.payment.session_id or "")
+    except (gateway.Refused, gateway.Unanswered, gateway.NotConfigured):
+        return False
+    settle_session(order_id=order.id, session=session, by=by)
+    return not Order.objects.filter(id=order.id, status=Order.Status.PENDING).exists()
+
+
+def _renew_month(subscription_id: UUID, *, by: Actor, now: datetime) -> Outcome:
+    configured = gateway.is_configured()
+    customer_id, organization_id = Subscription.objects.values_list("customer_id", "organization_id").get(
+        id=subscription_id
+    )
+    with transaction.atomic():
+        account = lock_account(customer_id=customer_id)
+        # Races with the organization's deletion, which locks it before it ends the subscription.
+        Organization.objects.select_for_update(no_key=True).get(id=organization_id)
+        subscription = lock_subscription(subscription_id=subscription_id)
+        if not _is_due(subscription, now=now):
+            return Outcome.NOT_DUE
+        if subscription.amount_minor <= account.available_minor:
+            _pay_from_credit(subscription, by=by, now=now)
+            return Outcome.RENEWED
+        may_be_paid = _may_be_paid(subscription)
+        if _grace_is_over(subscription, now=now) and not may_be_paid:
+            _cancel(subscription, by=by, now=now)
+            return Outcome.CANCELED
+        newly = _mark_past_due(subscription, now=now)
+        if may_be_paid:
+            return Outcome.WAITING
+        order = None
+        if configured and not _paused(subscription, now=now):
+            order = _request_payment(subscription, account, by=by, now=now)
+        if order is None:
+            if newly:
+                queue_mail(Mail.PAST_DUE, open_invoice(subscription, period=due_period(subscription)).id)
+            return Outcome.PAST_DUE
+    with suppress(PaymentProcessorError):
+        ask_processor(order_id=order.id, by=by)
+    return Outcome.PAST_DUE
+
+
+def _is_due(subscription: Subscription, *, now: datetime) -> bool:
+    return (
+        subscription.paid_by == Subscription.PaidBy.CREDIT
+        and subscription.status in RENEWABLE
+        and subscription.current_period_end <= now
+    )
+
+
+def _grace_is_over(subscription: Subscription, *, now: datetime) -> bool:
+    end = end_of_grace(subscription)
+    return end is not None and end <= now
+
+
+def _may_be_paid(subscription: Subscription) -> bool:
+    """Whether Stripe may still take money: for a new checkout of the organization, or by a session nobody closed."""
+    return (
+        Order.objects.filter(organization_id=subscription.organization_id, status=Order.Status.PENDING).exists()
+        or Payment.objects.filter(order__renews=subscription, needs_stripe_cleanup=True).exists()
+    )
+
+
+def _paused(subscription: Subscription, *, now: datetime) -> bool:
+    return Order.objects.filter(
+        renews=subscription,
+        period_start=subscription.current_period_end,
+        status=Order.Status.FAILED,
+        created_at__gt=now - PAUSE,
+    ).exists()
+
+
+def _pay_from_credit(subscription: Subscription, *, by: Actor, now: datetime) -> None:
+    order = _write_order(
+        subscription, credit_minor=subscription.amount_minor, status=Order.Status.COMPLETED, by=by, now=now
+    )
+    if order.total_minor:
+        spend(customer_id=order.customer_id, amount_minor=order.total_minor, order_id=order.id, by=by)
+    complete_renewal(order=order, now=now)
+
+
+def _mark_past_due(subscription: Subscription, *, now: datetime) -> bool:
+    """Whether this is the first time that the month could not be paid."""
+    if subscription.past_due_since is not None:
+        return False
+    subscription.status, subscription.past_due_since = Subscription.Status.PAST_DUE, now
+    subscription.save(update_fields=["status", "past_due_since"])
+    period = due_period(subscription)
+    open_invoice(subscription, period=period)
+    record_subscription_event("subscription.past_due", subscription, period=period)
+    return True
+
+
+def _request_payment(subscription: Subscription, account: Account, *, by: Actor, now: datetime) -> Order | None:
+    """Holds what credit there is and intends a session for the rest; None where the rest cannot be charged."""
+    split = split_total(
+        total_minor=subscription.amount_minor,
+        credit_minor=account.available_minor,
+        currency=subscription.currency,
+        minimum_minor=settings.STRIPE_MINIMUM_CHARGE_MINOR,
+    )
+    if split is None:
+        return None
+    credit_minor, charged_minor = split
+    order = _write_order(subscription, credit_minor=credit_minor, status=Order.Status.PENDING, by=by, now=now)
+    Payment.objects.create(
+        order=order,
+        amount_minor=charged_minor,
+        currency=order.currency,
+        requested_at=now,
+        leased_until=now + LEASE,
+        expires_at=now + SESSION_LIFE,
+    )
+    invoice = open_invoice(subscription, period=due_period(subscription))
+    invoice.order_id = order.id
+    invoice.save(update_fields=["order_id"])
+    if credit_minor:
+        hold(customer_id=order.customer_id, amount_minor=credit_minor, order_id=order.id)
+    return order
+
+
+def _cancel(subscription: Subscription, *, by: Actor, now: datetime) -> None:
+    """The caller holds the organization's and the subscription's locks."""
+    period = due_period(subscription)
+    end_subscriptions(Subscription.objects.filter(id=subscription.id), now=now)
+    suspend_unpaid(
+        lock_subscription(subscription_id=subscription.id),
+        was=subscription.status,
+        period=period,
+        by=by,
+        reason="the month was not paid within the days of grace",
+    )
+
+
+def _write_order(
+    subscription: Subscription, *, credit_minor: int, status: Order.Status, by: Actor, now: datetime
+) -> Order:
+    """The first order's basket once more, at the subscription's price."""
+    first = Order.objects.get(id=subscription.order_id)
+    order = Order.objects.create(
+        kind=Order.Kind.RENEWAL,
+        renews=subscription,
+        period_start=subscription.current_period_end,
+        customer_id=subscription.customer_id,
+        organization_id=subscription.organization_id,
+        plan_id=subscription.plan_id,
+        apps=first.apps,
+        addons=first.addons,
+        total_minor=subscription.amount_minor,
+        credit_applied_minor=credit_minor,
+        currency=subscription.currency,
+        status=status,
+        placed_by=by.user_id,
+        placed_by_role=by.role,
+        channel=by.channel,
+        address=by.address,
+        created_at=now,
+        completed_at=now if status == Order.Status.COMPLETED else None,
+    )
+    OrderLine.objects.bulk_create(
+        OrderLine(
+            order=order,
+            position=line.position,
+            kind=line.kind,
+            item_id=line.item_id,
+            slug=line.slug,
+            name=line.name,
+            price_minor=line.price_minor,
+        )
+        for line in first.lines.order_by("position")
+    )
+    return order
