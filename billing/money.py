@@ -70,6 +70,6 @@ def to_major(minor: int, *, currency: str) -> Decimal | int:
     return int(value) if value == value.to_integral_value() else value.normalize()
 
 
-def display(minor: int, *, currency: str) -> str:
+def format_money(minor: int, *, currency: str) -> str:
     """The amount for people, all decimals shown: `5.250 OMR`."""
     return f"{Decimal(minor).scaleb(-exponent(currency)):,.{exponent(currency)}f} {currency}"

@@ -15,10 +15,10 @@ from django.db.models.functions import Coalesce
 from .errors import SubscriptionNotFound
 from .models import Customer, Invoice, Organization, Subscription
 
-NEWEST = 20
+MAX_BALANCE_ENTRIES = 20
 
 
-def has_one(rows: QuerySet[Any, Any]) -> Coalesce:
+def exists_per_row(rows: QuerySet[Any, Any]) -> Coalesce:
     """Whether there is such a row, looked up for each row that is shown.
 
     Not EXISTS: in a select list the database plans it for the whole table, page or not, and rather collects all such
@@ -28,7 +28,7 @@ def has_one(rows: QuerySet[Any, Any]) -> Coalesce:
 
 
 @contextmanager
-def whole_history() -> Iterator[CursorWrapper]:
+def cursor_without_timeout() -> Iterator[CursorWrapper]:
     """A cursor for what reads all there is: it may take longer than a request's statement may.
 
     Transaction: owns; joined, the statement timeout stays off until the other's ends.
@@ -77,7 +77,7 @@ SELECT account.balance_minor, account.held_minor,
 def balance_of(*, user_id: str) -> Balance:
     """The customer's balance and newest entries; zeros for a customer never seen. One query."""
     with connection.cursor() as cursor:
-        cursor.execute(_BALANCE, [NEWEST, user_id])
+        cursor.execute(_BALANCE, [MAX_BALANCE_ENTRIES, user_id])
         rows = cursor.fetchall()
     if not rows:
         return Balance(credit_minor=0, held_minor=0, entries=())

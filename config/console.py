@@ -10,12 +10,12 @@ from django.apps import apps
 from django.contrib.admin.apps import SimpleAdminConfig
 from django.utils.module_loading import module_has_submodule
 
-WITHOUT_PAGES = ("djstripe",)
+APPS_WITHOUT_ADMIN = ("djstripe",)
 
 
 class ConsoleConfig(SimpleAdminConfig):
     def ready(self) -> None:
         super().ready()
         for app in apps.get_app_configs():
-            if app.name not in WITHOUT_PAGES and app.module and module_has_submodule(app.module, "admin"):
+            if app.name not in APPS_WITHOUT_ADMIN and app.module and module_has_submodule(app.module, "admin"):
                 import_module(f"{app.name}.admin")

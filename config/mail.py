@@ -5,9 +5,9 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-NOBODY = "django.core.mail.backends.dummy.EmailBackend"
+DUMMY_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 _DEFAULTS: dict[str, Any] = {
-    "EMAIL_BACKEND": NOBODY,
+    "EMAIL_BACKEND": DUMMY_BACKEND,
     "EMAIL_HOST": "",
     "EMAIL_PORT": 25,
     "EMAIL_HOST_USER": "",

@@ -11,7 +11,7 @@ from django.utils.http import parse_header_parameters
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 # What the API accepts at most (`billing.api.parsers`), and the one byte more that shows it was exceeded.
-_READ_AT_MOST = 256 * 1024 + 1
+_MAX_BODY_READ = 256 * 1024 + 1
 
 WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -37,7 +37,7 @@ def _measure_chunked_body(environ: dict[str, Any]) -> None:
     if not environ.get("wsgi.input_terminated") or not environ.get("HTTP_TRANSFER_ENCODING"):
         return
     try:
-        body = environ["wsgi.input"].read(_READ_AT_MOST)
+        body = environ["wsgi.input"].read(_MAX_BODY_READ)
     except OSError:
         # The client broke off, or sent no proper chunks: that is no body.
         body = b""

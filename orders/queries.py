@@ -17,7 +17,7 @@ from django.utils import timezone
 from billing.errors import DomainError, OrganizationNotFound
 from billing.models import Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
-from billing.queries import has_one
+from billing.queries import exists_per_row
 from promos.models import PromoCode
 
 from .errors import UnknownAddOn, UnknownApp, UnknownPlan
@@ -187,7 +187,7 @@ def find_open_order(*, organization_id: UUID) -> Order | None:
 def orders_for_staff() -> QuerySet[Order, Order]:
     """Every order with its customer and `promo_deleted`: whether its code was retired since. One query."""
     retired = PromoCode.objects.filter(id=OuterRef("promo_code_id"), retired_at__isnull=False)
-    return Order.objects.select_related("customer").annotate(promo_deleted=has_one(retired))
+    return Order.objects.select_related("customer").annotate(promo_deleted=exists_per_row(retired))
 
 
 def open_payments(*, now: datetime | None = None) -> QuerySet[Payment, Payment]:

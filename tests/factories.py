@@ -16,7 +16,7 @@ from billing.actor import CUSTOMER, SUPERADMIN, Actor
 from billing.models import Customer, Organization, User
 from billing.use_cases.create_organization import create_organization
 from billing.use_cases.ensure_customer import ensure_customer
-from billing.use_cases.post_entry import adjust
+from billing.use_cases.post_entry import adjust_credit
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.use_cases.checkout import checkout_context
 from promos.models import PromoCode
@@ -38,7 +38,7 @@ def acting(customer: Customer) -> Actor:
 
 def give_credit(customer: Customer, amount_minor: int) -> None:
     """Credit that is on the balance for no promo code's sake."""
-    adjust(customer_id=customer.pk, amount_minor=amount_minor, why="credit for a test", by=actor())
+    adjust_credit(customer_id=customer.pk, amount_minor=amount_minor, why="credit for a test", by=actor())
 
 
 def forget_prices() -> None:

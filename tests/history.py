@@ -12,8 +12,8 @@ from uuid import UUID
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
-from billing.use_cases.hold_credit import capture, hold, release
-from billing.use_cases.post_entry import adjust, reverse
+from billing.use_cases.hold_credit import capture_hold, hold_credit, release_hold
+from billing.use_cases.post_entry import adjust_credit, reverse_entry
 from orders.use_cases.checkout.place_order import Request, place_order
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.organizations.provision_organization import provision_organization
@@ -98,12 +98,12 @@ def _ada_buys() -> None:
 def _bob_holds_credit() -> None:
     bob = CustomerFactory.create(user_id="bob")
     give_credit(bob, 20_000)
-    mistake = adjust(customer_id=bob.pk, amount_minor=7_000, why="meant for Ada", by=actor())
-    reverse(entry_id=mistake.id, why="wrong customer", by=actor())
+    mistake = adjust_credit(customer_id=bob.pk, amount_minor=7_000, why="meant for Ada", by=actor())
+    reverse_entry(entry_id=mistake.id, why="wrong customer", by=actor())
     for order_id in (HELD, FREED, CAPTURED):
-        hold(customer_id=bob.pk, amount_minor=5_000, order_id=order_id)
-    release(order_id=FREED)
-    capture(order_id=CAPTURED, by=acting(bob))
+        hold_credit(customer_id=bob.pk, amount_minor=5_000, order_id=order_id)
+    release_hold(order_id=FREED)
+    capture_hold(order_id=CAPTURED, by=acting(bob))
     code = PromoCodeFactory.create(code="LATER")
     redeem_code.reserve(promo_code=code, customer_id=bob.pk, order_id=RESERVED)
     gone = OrganizationFactory.create(customer=bob, slug="gone")

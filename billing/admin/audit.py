@@ -15,14 +15,14 @@ from django.utils.safestring import SafeString
 
 from billing.actor import CUSTOMER, STAFF_ROLES, SYSTEM
 from billing.models import AuditEntry
-from billing.money import display
+from billing.money import format_money
 
 from .base import ReadOnlyAdmin
 from .display import NOTHING, Column, Fact, Panel, Text, clipped, code, link, list_url, moment, two_lines
 from .filters import one_of
 
 CHANNELS = ("admin", "api", "command", "worker")
-_SHOWN = 20
+_MAX_PANEL_ROWS = 20
 # Whose pages can be found by what an entry calls its object → where, by which parameter.
 _PAGES = {
     "promo_code": ("promos_promocode", {"state": "all"}, "q"),
@@ -35,13 +35,13 @@ _PAGES = {
 class AuditEntryAdmin(ReadOnlyAdmin):
     """Append-only in the database; here it is read."""
 
-    list_display = ("when", "what", "whose", "who", "whence", "why")
+    list_display = ("when", "what", "whose", "who", "origin", "why")
     list_filter = (one_of("actor_role", (*STAFF_ROLES, CUSTOMER, SYSTEM)), one_of("channel", CHANNELS))
     narrow_by = {"object_type": "kind", "object_id": "object", "actor_id": "user id"}
     search_fields = ("object_id",)
     search_help_text = "Code or id of the object, e-mail or user id"
 
-    def found_by(self, term: str) -> Q:
+    def search_filter(self, term: str) -> Q:
         found = Q(object_id__in={term, term.upper()}) | Q(actor_id=term) | Q(actor_email__iexact=term)
         try:
             return found | Q(pk=UUID(term))
@@ -65,7 +65,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return two_lines(entry.actor_email or entry.actor_id, entry.actor_role)
 
     @admin.display(description="From")
-    def whence(self, entry: AuditEntry) -> Text:
+    def origin(self, entry: AuditEntry) -> Text:
         return two_lines(entry.channel, entry.address or "")
 
     @admin.display(description="Why")
@@ -82,14 +82,14 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         yield Fact("Who", record.actor_email or NOTHING)
         yield Fact("User id", code(record.actor_id))
         yield Fact("Role", record.actor_role)
-        yield Fact("From", _whence(record))
+        yield Fact("From", _origin(record))
         yield Fact("Why", record.reason or NOTHING)
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         yield Panel(
             title="Changes",
             columns=[Column("Field"), Column("Before"), Column("After")],
-            rows=list(_told_changes(record.changes)),
+            rows=list(_format_changes(record.changes)),
             empty="No field was changed.",
         )
 
@@ -114,9 +114,9 @@ def history_panel(*, object_type: str, object_id: str) -> Panel:
                 _changes(entry.changes),
                 entry.reason or NOTHING,
                 f"{entry.actor_email or entry.actor_id} ({entry.actor_role})",
-                _whence(entry),
+                _origin(entry),
             )
-            for entry in entries.order_by("-created_at")[:_SHOWN]
+            for entry in entries.order_by("-created_at")[:_MAX_PANEL_ROWS]
         ],
         empty="Nothing was changed yet.",
     )
@@ -127,7 +127,7 @@ def _sentence(action: str) -> str:
     return action.replace("promo_code", "voucher").replace(".", " ").replace("_", " ")
 
 
-def _whence(entry: AuditEntry) -> str:
+def _origin(entry: AuditEntry) -> str:
     return f"{entry.channel}, {entry.address}" if entry.address else entry.channel
 
 
@@ -143,35 +143,35 @@ def _changes(changes: dict[str, Any]) -> SafeString:
     """Changes in a cell; what something began with is told without an empty before."""
     lines = (
         (name, f"{before} → {after}" if before != NOTHING else after)
-        for name, before, after in _told_changes(changes)
+        for name, before, after in _format_changes(changes)
         if (before, after) != (NOTHING, NOTHING)
     )
     return format_html_join("", '<span class="change"><b>{}</b> {}</span>', lines)
 
 
-def _told_changes(changes: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _format_changes(changes: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name, change in changes.items():
         before, after = change if isinstance(change, list) and len(change) == 2 else (None, change)  # noqa: PLR2004
         told = _NAMES.get(name) or name.removesuffix("_minor").replace("_", " ")
-        yield told, _told(name, before), _told(name, after)
+        yield told, _format_value(name, before), _format_value(name, after)
 
 
 _NAMES = {"hot": "expect a rush", "max_redemptions": "cap", "starts_at": "valid from", "expires_at": "valid until"}
 
 
-def _told(name: str, value: Any) -> str:
+def _format_value(name: str, value: Any) -> str:
     if value is None or value in ("", []):
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if name.endswith("_minor") and isinstance(value, int):
-        return display(value, currency=settings.SOVEREIGN_CURRENCY)
+        return format_money(value, currency=settings.SOVEREIGN_CURRENCY)
     if isinstance(value, str):
-        return _told_time(value) if name.endswith("_at") else value
+        return _format_time(value) if name.endswith("_at") else value
     return json.dumps(value, ensure_ascii=False)
 
 
-def _told_time(value: str) -> str:
+def _format_time(value: str) -> str:
     try:
         return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     except ValueError:

@@ -219,7 +219,7 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
 class RecordAdmin(ConsoleAdmin):
     """Something whose page is facts and tables, with what may be done with it; nothing is edited in place."""
 
-    def found_by(self, term: str) -> Q:
+    def search_filter(self, term: str) -> Q:
         """Which records a search means."""
         raise NotImplementedError
 
@@ -227,7 +227,7 @@ class RecordAdmin(ConsoleAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
-        return (queryset.filter(self.found_by(term)) if term else queryset), False
+        return (queryset.filter(self.search_filter(term)) if term else queryset), False
 
     def title_of(self, record: Any) -> str:
         """What the record's page is called."""
@@ -263,12 +263,12 @@ class RecordAdmin(ConsoleAdmin):
     def get_urls(self) -> list[URLPattern]:
         own = [
             path(route, self.admin_site.admin_view(view), name=f"{self.model_label}_{name}")
-            for route, name, view in self.own_views()
+            for route, name, view in self.extra_views()
         ]
         urls: list[URLPattern] = super().get_urls()
         return own + urls
 
-    def own_views(self) -> Sequence[tuple[str, str, View]]:
+    def extra_views(self) -> Sequence[tuple[str, str, View]]:
         """Further pages: route, name, view."""
         return ()
 

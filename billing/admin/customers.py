@@ -14,16 +14,16 @@ from django.urls import reverse
 
 from billing.locks import lock_account
 from billing.models import Account, Customer, Hold, LedgerEntry
-from billing.money import display
-from billing.use_cases.post_entry import adjust
+from billing.money import format_money
+from billing.use_cases.post_entry import adjust_credit
 
 from .acting import actor_of
 from .base import ReadOnlyAdmin, View, form_page
 from .display import Column, Fact, Panel, Text, Tool, amount, badge, change_url, code, list_url, moment
-from .forms import AmountField, reason_field, refusals_on
-from .ledger import CORRECT, ENTRY_COLUMNS, entry_rows, order_link
+from .forms import AmountField, reason_field, show_refusals_on
+from .ledger import CORRECT_CREDIT_PERMISSION, ENTRY_COLUMNS, entry_rows, order_link
 
-_SHOWN = 20
+_MAX_PANEL_ROWS = 20
 
 
 class AdjustForm(forms.Form):
@@ -60,7 +60,7 @@ class CustomerAdmin(ReadOnlyAdmin):
             available_minor=F("account__balance_minor") - F("account__held_minor"),
         )
 
-    def found_by(self, term: str) -> Q:
+    def search_filter(self, term: str) -> Q:
         return Q(email__icontains=term) | Q(user_id=term)
 
     @admin.display(description="Customer")
@@ -100,7 +100,7 @@ class CustomerAdmin(ReadOnlyAdmin):
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         mine = {"account__customer__user_id": record.user_id}
-        entries = LedgerEntry.objects.filter(account_id=record.pk).order_by("-version")[:_SHOWN]
+        entries = LedgerEntry.objects.filter(account_id=record.pk).order_by("-version")[:_MAX_PANEL_ROWS]
         yield Panel(
             title="Ledger",
             columns=ENTRY_COLUMNS,
@@ -109,7 +109,7 @@ class CustomerAdmin(ReadOnlyAdmin):
             more_title="All entries",
             more_url=list_url("billing_ledgerentry", **mine),
         )
-        holds = Hold.objects.filter(account_id=record.pk, status=Hold.Status.ACTIVE).order_by("-pk")[:_SHOWN]
+        holds = Hold.objects.filter(account_id=record.pk, status=Hold.Status.ACTIVE).order_by("-pk")[:_MAX_PANEL_ROWS]
         yield Panel(
             title="Held now",
             columns=[Column("Since (UTC)"), Column("Order"), Column("State"), Column("Amount", right=True)],
@@ -132,15 +132,15 @@ class CustomerAdmin(ReadOnlyAdmin):
             yield Tool(title, list_url(model, customer__user_id=record.user_id))
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
-        if request.user.has_perm(CORRECT):
+        if request.user.has_perm(CORRECT_CREDIT_PERMISSION):
             yield Tool("Adjust credit", reverse("admin:billing_customer_adjust", args=[record.pk]), "primary")
 
-    def own_views(self) -> Sequence[tuple[str, str, View]]:
+    def extra_views(self) -> Sequence[tuple[str, str, View]]:
         return [("<int:customer_id>/adjust/", "adjust", self.adjust_view)]
 
     def adjust_view(self, request: HttpRequest, customer_id: int) -> HttpResponse:
         """Asks for amount and reason, shows what the balance becomes, and adjusts it when that is confirmed."""
-        if not request.user.has_perm(CORRECT):
+        if not request.user.has_perm(CORRECT_CREDIT_PERMISSION):
             raise PermissionDenied
         account = Account.objects.select_related("customer").filter(pk=customer_id).first()
         if account is None:
@@ -152,7 +152,7 @@ class CustomerAdmin(ReadOnlyAdmin):
             if account.available_minor + change < 0:
                 form.add_error("amount", "The available credit does not cover this amount.")
             elif "confirmed" in request.POST and _adjust(request, account, form):
-                told = display(change, currency=account.currency)
+                told = format_money(change, currency=account.currency)
                 messages.success(request, f"The credit of {account.customer} is adjusted by {told}.")
                 return HttpResponseRedirect(change_url(self.model_label, account.pk))
         return self._ask(request, account, form)
@@ -187,12 +187,12 @@ class CustomerAdmin(ReadOnlyAdmin):
 
 
 def _adjust(request: HttpRequest, account: Account, form: AdjustForm) -> bool:
-    with refusals_on(form, fields={"insufficient_credit": "amount"}), transaction.atomic():
+    with show_refusals_on(form, fields={"insufficient_credit": "amount"}), transaction.atomic():
         # Races with a second click on the button, and with orders: what was confirmed is what was seen.
         if lock_account(customer_id=account.pk).version != form.cleaned_data["seen"]:
             form.add_error(None, "The credit changed since you looked. Open the customer again.")
         else:
-            adjust(
+            adjust_credit(
                 customer_id=account.pk,
                 amount_minor=form.cleaned_data["amount"],
                 why=form.cleaned_data["reason"],

@@ -12,13 +12,13 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from billing.money import display
+from billing.money import format_money
 
 NOTHING = "\N{EN DASH}"
 
 Text = str | SafeString
 # How much of an id's end tells it from others.
-_TELLING = 8
+_ID_TAIL_LENGTH = 8
 
 
 class Column(NamedTuple):
@@ -66,7 +66,7 @@ def amount(minor: int | None, *, signed: bool = False) -> Text:
         '<span class="amount{}">{}{}</span>',
         " amount-negative" if minor < 0 else "",
         sign,
-        display(minor, currency=settings.SOVEREIGN_CURRENCY),
+        format_money(minor, currency=settings.SOVEREIGN_CURRENCY),
     )
 
 
@@ -148,16 +148,16 @@ def code(text: object) -> Text:
 
 def short_id(identity: object) -> SafeString:
     """The telling end of an id (the front of a version 7 one is its time); the whole one as its title."""
-    return format_html('<code class="mono" title="{}">…{}</code>', identity, str(identity)[-_TELLING:])
+    return format_html('<code class="mono" title="{}">…{}</code>', identity, str(identity)[-_ID_TAIL_LENGTH:])
 
 
 def short_stripe_id(identity: str) -> SafeString:
     """An id of Stripe's, which may be long: its kind and its telling end; the whole one as its title."""
     kind, _, rest = identity.rpartition("_")
-    if len(rest) <= _TELLING:
+    if len(rest) <= _ID_TAIL_LENGTH:
         return format_html('<code class="mono">{}</code>', identity)
     return format_html(
-        '<code class="mono" title="{}">{}…{}</code>', identity, f"{kind}_" if kind else "", rest[-_TELLING:]
+        '<code class="mono" title="{}">{}…{}</code>', identity, f"{kind}_" if kind else "", rest[-_ID_TAIL_LENGTH:]
     )
 
 

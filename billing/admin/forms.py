@@ -14,7 +14,7 @@ from psycopg import errors as postgres
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from billing.errors import Busy, DomainError
-from billing.money import AmountError, display, to_major, to_minor
+from billing.money import AmountError, format_money, to_major, to_minor
 
 REASON_LENGTH = 500
 _AMOUNT = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
@@ -50,7 +50,7 @@ class AmountField(forms.CharField):
         if not isinstance(value, int):
             return value
         currency = settings.SOVEREIGN_CURRENCY
-        return display(value, currency=currency).removesuffix(f" {currency}").replace(",", "")
+        return format_money(value, currency=currency).removesuffix(f" {currency}").replace(",", "")
 
 
 class MomentField(forms.DateTimeField):
@@ -96,7 +96,7 @@ class ReasonForm(forms.Form):
 
 
 @contextmanager
-def busy_is_refused() -> Iterator[None]:
+def refuse_when_busy() -> Iterator[None]:
     """Turns a lock that was waited for in vain into the refusal that it is: nothing changed, try again.
 
     Raises: Busy.
@@ -110,13 +110,13 @@ def busy_is_refused() -> Iterator[None]:
 
 
 @contextmanager
-def refusals_on(form: forms.BaseForm, *, fields: Mapping[str, str] | None = None) -> Iterator[None]:
+def show_refusals_on(form: forms.BaseForm, *, fields: Mapping[str, str] | None = None) -> Iterator[None]:
     """Tells a refusal on the field at fault, or above the form; the form is not valid afterwards.
 
     Args: fields: error code → field, for refusals that name no field themselves.
     """
     try:
-        with busy_is_refused():
+        with refuse_when_busy():
             yield
     except DomainError as error:
         for name, sentences in (error.fields or {}).items():

@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from billing.models import Customer, Hold, LedgerEntry
-from billing.queries import has_one
-from billing.use_cases.post_entry import reverse as reverse_entry
+from billing.queries import exists_per_row
+from billing.use_cases.post_entry import reverse_entry
 
 from .acting import actor_of
 from .base import ReadOnlyAdmin, View, find_or_404, form_page
@@ -35,13 +35,13 @@ from .display import (
     two_lines,
 )
 from .filters import DayRangeFilter
-from .forms import ReasonForm, refusals_on
+from .forms import ReasonForm, show_refusals_on
 
-CORRECT = "billing.add_ledgerentry"
-_SHOWN = 20
+CORRECT_CREDIT_PERMISSION = "billing.add_ledgerentry"
+_MAX_PANEL_ROWS = 20
 
 
-def customers_like(term: str) -> QuerySet[Customer, Customer]:
+def matching_customers(term: str) -> QuerySet[Customer, Customer]:
     """The customers that a search in a list of theirs means: by e-mail or user id, whole."""
     return Customer.objects.filter(Q(user_id=term) | Q(email__iexact=term))
 
@@ -98,19 +98,19 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     search_help_text = "Customer's e-mail or user id; entry, order or redemption id"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerEntry, LedgerEntry]:
-        undone = has_one(LedgerEntry.objects.filter(reverses=OuterRef("pk")))
+        undone = exists_per_row(LedgerEntry.objects.filter(reverses=OuterRef("pk")))
         entries = LedgerEntry.objects.select_related("account__customer").annotate(is_reversed=undone)
         return entries
 
-    def found_by(self, term: str) -> Q:
+    def search_filter(self, term: str) -> Q:
         try:
             key = UUID(term)
         except ValueError:
-            return Q(account__customer__in=customers_like(term))
+            return Q(account__customer__in=matching_customers(term))
         # Each by an index of its own.
         spends = Q(order_id=key, kind=LedgerEntry.Kind.SPEND)
         grants = Q(redemption_id=key, kind=LedgerEntry.Kind.GRANT)
-        return Q(pk=key) | spends | grants | Q(account__customer__in=customers_like(term))
+        return Q(pk=key) | spends | grants | Q(account__customer__in=matching_customers(term))
 
     @admin.display(description="Time (UTC)")
     def when(self, entry: LedgerEntry) -> Text:
@@ -174,16 +174,16 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
             )
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
-        if request.user.has_perm(CORRECT) and not _refusal(record):
+        if request.user.has_perm(CORRECT_CREDIT_PERMISSION) and not _refusal(record):
             url = reverse("admin:billing_ledgerentry_reverse", args=[record.pk])
             yield Tool("Reverse", url, "danger")
 
-    def own_views(self) -> Sequence[tuple[str, str, View]]:
+    def extra_views(self) -> Sequence[tuple[str, str, View]]:
         return [("<uuid:entry_id>/reverse/", "reverse", self.reverse_view)]
 
     def reverse_view(self, request: HttpRequest, entry_id: UUID) -> HttpResponse:
         """Asks why, and undoes the entry by its opposite."""
-        if not request.user.has_perm(CORRECT):
+        if not request.user.has_perm(CORRECT_CREDIT_PERMISSION):
             raise PermissionDenied
         entry = find_or_404(self, request, str(entry_id))
         form = ReasonForm(request.POST if request.method == "POST" else None)
@@ -191,7 +191,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         if refusal and form.is_bound:
             form.add_error(None, refusal)
         if form.is_valid():
-            with refusals_on(form):
+            with show_refusals_on(form):
                 made = reverse_entry(entry_id=entry.pk, why=form.cleaned_data["reason"], by=actor_of(request))
                 messages.success(request, "The entry is reversed: this is the entry that undoes it.")
                 return HttpResponseRedirect(change_url(self.model_label, made.pk))
@@ -248,12 +248,12 @@ class HoldAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Hold, Hold]:
         return Hold.objects.select_related("account__customer")
 
-    def found_by(self, term: str) -> Q:
+    def search_filter(self, term: str) -> Q:
         try:
             key = UUID(term)
         except ValueError:
-            return Q(account__customer__in=customers_like(term))
-        return Q(pk=key) | Q(order_id=key) | Q(account__customer__in=customers_like(term))
+            return Q(account__customer__in=matching_customers(term))
+        return Q(pk=key) | Q(order_id=key) | Q(account__customer__in=matching_customers(term))
 
     @admin.display(description="Time (UTC)")
     def when(self, hold: Hold) -> Text:

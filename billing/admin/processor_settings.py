@@ -14,12 +14,12 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from billing.errors import ProcessorSettingsUnreadable
 from billing.models import ProcessorSettings
-from billing.use_cases.processor_settings import MAX_LENGTH, change_processor_keys, last4, processor_keys
+from billing.use_cases.processor_settings import MAX_KEY_LENGTH, change_processor_keys, last4, processor_keys
 
 from .acting import actor_of
 from .base import ConsoleAdmin, form_page
 from .display import NOTHING, Fact, Text, badge, list_url, moment
-from .forms import reason_field, refusals_on
+from .forms import reason_field, show_refusals_on
 
 _TITLES = {
     "stripe_secret_key": "Secret key",
@@ -34,7 +34,7 @@ def _key_field(title: str, *, secret: bool) -> forms.CharField:
     return forms.CharField(
         label=title,
         required=False,
-        max_length=MAX_LENGTH,
+        max_length=MAX_KEY_LENGTH,
         help_text=_UNCHANGED,
         widget=widget(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
@@ -85,7 +85,7 @@ class ProcessorSettingsAdmin(ConsoleAdmin):
             raise PermissionDenied
         form = KeysForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
-            with refusals_on(form):
+            with show_refusals_on(form):
                 change_processor_keys(by=actor_of(request), reason=form.cleaned_data["reason"], **form.changed())
             if not form.errors:
                 messages.success(request, "The keys are set. They count from now on, in every process.")

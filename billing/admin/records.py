@@ -26,9 +26,9 @@ from .display import (
     moment,
     state_badge,
 )
-from .ledger import customer_link, customers_like
+from .ledger import customer_link, matching_customers
 
-_SHOWN = 20
+_MAX_PANEL_ROWS = 20
 
 
 def organization_link(organization: Organization) -> Text:
@@ -50,8 +50,8 @@ class OrganizationAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization, Organization]:
         return Organization.objects.select_related("customer")
 
-    def found_by(self, term: str) -> Q:
-        found = Q(slug__startswith=term.lower()) | Q(name__icontains=term) | Q(customer__in=customers_like(term))
+    def search_filter(self, term: str) -> Q:
+        found = Q(slug__startswith=term.lower()) | Q(name__icontains=term) | Q(customer__in=matching_customers(term))
         try:
             return found | Q(pk=UUID(term))
         except ValueError:
@@ -94,7 +94,7 @@ class OrganizationAdmin(ReadOnlyAdmin):
         yield Fact("Organization id", code(record.pk))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
-        subscriptions = Subscription.objects.filter(organization=record).order_by("-created_at")[:_SHOWN]
+        subscriptions = Subscription.objects.filter(organization=record).order_by("-created_at")[:_MAX_PANEL_ROWS]
         yield Panel(
             title="Subscriptions",
             columns=[
@@ -114,7 +114,7 @@ class OrganizationAdmin(ReadOnlyAdmin):
             ],
             empty="It has no subscription.",
         )
-        invoices = Invoice.objects.filter(organization=record).order_by("-created_at")[:_SHOWN]
+        invoices = Invoice.objects.filter(organization=record).order_by("-created_at")[:_MAX_PANEL_ROWS]
         yield Panel(
             title="Invoices",
             columns=[Column("Time (UTC)"), Column("State"), Column("Amount", right=True)],

@@ -66,8 +66,8 @@ def handle_exception(exc: Exception, context: dict[str, Any]) -> Response:
 def _refused(exc: exceptions.APIException) -> Response:
     code = exc.get_codes()
     code = code if isinstance(code, str) else exc.default_code
-    sentence = _SENTENCES.get(code, "") if _says_nothing_of_its_own(exc) else str(exc.detail)
-    if isinstance(exc, exceptions.UnsupportedMediaType) and _says_nothing_of_its_own(exc):
+    sentence = _SENTENCES.get(code, "") if _has_default_detail(exc) else str(exc.detail)
+    if isinstance(exc, exceptions.UnsupportedMediaType) and _has_default_detail(exc):
         sentence = "the body must be JSON: send Content-Type: application/json"
     wait = getattr(exc, "wait", None)
     response = _answer(
@@ -78,7 +78,7 @@ def _refused(exc: exceptions.APIException) -> Response:
     return response
 
 
-def _says_nothing_of_its_own(exc: exceptions.APIException) -> bool:
+def _has_default_detail(exc: exceptions.APIException) -> bool:
     """Whether the exception carries only the framework's own sentence."""
     framework = type(exc).__module__ == exceptions.__name__
     own = str(exc.detail)

@@ -190,7 +190,7 @@ class MoneyResponseSerializer(serializers.Serializer[Any]):
         return fields
 
 
-def money_in_forms(name: str, minor: int) -> Mapping[str, int | Decimal]:
+def money_fields(name: str, minor: int) -> Mapping[str, int | Decimal]:
     """An amount in the contract's forms, for answers that no serializer makes."""
     if settings.SOVEREIGN_CURRENCY != MIRRORED_CURRENCY:
         return {f"{name}_minor": minor}

@@ -24,11 +24,11 @@ def read_id(text: str) -> UUID | None:
     return found if str(found) == text.lower() else None
 
 
-def path_id(text: str, *, otherwise: type[DomainError]) -> UUID:
-    """The id that a path names. Raises: `otherwise`, where it cannot be one."""
+def read_path_id(text: str, *, not_found: type[DomainError]) -> UUID:
+    """The id that a path names. Raises: `not_found`, where it cannot be one."""
     found = read_id(text)
     if found is None:
-        raise otherwise
+        raise not_found
     return found
 
 

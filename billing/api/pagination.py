@@ -90,7 +90,7 @@ def read_page(
     return Page(rows=rows, next_cursor=_cursor(rows[-1], by) if more else None, limit=limit)
 
 
-def slice_page(rows: Sequence[Row], *, request: Request, by: str) -> Page[Row]:
+def slice_into_page(rows: Sequence[Row], *, request: Request, by: str) -> Page[Row]:
     """The page that the request asks for, of a list that is short and in an order of its own: all of it where
     no limit is given.
 

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.use_cases.processor_settings import (
-    MAX_LENGTH,
+    MAX_KEY_LENGTH,
     ProcessorKeys,
     change_processor_keys,
     last4,
@@ -35,9 +35,9 @@ class ProcessorSettingsSerializer(serializers.Serializer[Any]):
 class ProcessorSettingsRequest(RequestSerializer):
     """Absent is unchanged; empty is cleared, also where the environment gave an initial value."""
 
-    stripe_secret_key = TextField(required=False, allow_blank=True, max_length=MAX_LENGTH)
-    stripe_webhook_secret = TextField(required=False, allow_blank=True, max_length=MAX_LENGTH)
-    stripe_public_key = TextField(required=False, allow_blank=True, max_length=MAX_LENGTH)
+    stripe_secret_key = TextField(required=False, allow_blank=True, max_length=MAX_KEY_LENGTH)
+    stripe_webhook_secret = TextField(required=False, allow_blank=True, max_length=MAX_KEY_LENGTH)
+    stripe_public_key = TextField(required=False, allow_blank=True, max_length=MAX_KEY_LENGTH)
 
 
 class ProcessorSettingsView(APIView):

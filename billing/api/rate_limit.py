@@ -16,7 +16,7 @@ from rest_framework.throttling import BaseThrottle
 from .client_address import client_network
 
 _PERIOD_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
-_REMOVED_AT_ONCE = 20
+_MAX_WINDOWS_REMOVED = 20
 
 _COUNT = """
 INSERT INTO billing_ratelimitwindow AS known (key, hits, ends_at)
@@ -57,7 +57,7 @@ class RateLimit(BaseThrottle):
             cursor.execute(_COUNT, {"key": key, "seconds": seconds, "ceiling": limit + 1})
             hits, remaining = cursor.fetchone()
             if hits == 1:
-                cursor.execute(_REMOVE_ENDED, {"some": _REMOVED_AT_ONCE})
+                cursor.execute(_REMOVE_ENDED, {"some": _MAX_WINDOWS_REMOVED})
         self._wait = max(1, ceil(remaining))
         return bool(hits <= limit)
 

@@ -9,10 +9,10 @@ from billing.actor import Actor
 from billing.errors import HoldNotActive, InsufficientCredit, InvalidAmount, OrderHasHold, translate_violations
 from billing.locks import lock_account
 from billing.models import Hold, LedgerEntry
-from billing.use_cases.post_entry import spend
+from billing.use_cases.post_entry import spend_credit
 
 
-def hold(*, customer_id: int, amount_minor: int, order_id: UUID) -> Hold:
+def hold_credit(*, customer_id: int, amount_minor: int, order_id: UUID) -> Hold:
     """Sets credit aside for an order; at most one hold an order.
 
     Args: amount_minor: positive, smallest unit, at most what is available.
@@ -30,7 +30,7 @@ def hold(*, customer_id: int, amount_minor: int, order_id: UUID) -> Hold:
         return Hold.objects.create(account_id=customer_id, order_id=order_id, amount_minor=amount_minor)
 
 
-def capture(*, order_id: UUID, by: Actor) -> LedgerEntry:
+def capture_hold(*, order_id: UUID, by: Actor) -> LedgerEntry:
     """Turns an order's hold into its spend, for exactly what was held.
 
     Raises: HoldNotActive where the order has no active hold. Locks: Account. Transaction: joins.
@@ -40,10 +40,10 @@ def capture(*, order_id: UUID, by: Actor) -> LedgerEntry:
         if active is None:
             raise HoldNotActive
         _close(active, status=Hold.Status.CAPTURED)
-        return spend(customer_id=active.account_id, amount_minor=active.amount_minor, order_id=order_id, by=by)
+        return spend_credit(customer_id=active.account_id, amount_minor=active.amount_minor, order_id=order_id, by=by)
 
 
-def release(*, order_id: UUID) -> Hold | None:
+def release_hold(*, order_id: UUID) -> Hold | None:
     """Gives an order's held credit back to what is available; None where nothing is held.
 
     Locks: Account. Transaction: joins. Idempotency: a second call changes nothing.

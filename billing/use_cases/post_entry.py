@@ -31,7 +31,7 @@ _REFUSALS = {
 }
 
 
-def grant(
+def grant_credit(
     *,
     customer_id: int,
     amount_minor: int,
@@ -59,7 +59,7 @@ def grant(
     )
 
 
-def spend(*, customer_id: int, amount_minor: int, order_id: UUID, by: Actor) -> LedgerEntry:
+def spend_credit(*, customer_id: int, amount_minor: int, order_id: UUID, by: Actor) -> LedgerEntry:
     """Pays for an order from what is available; once for an order.
 
     Args: amount_minor: positive, smallest unit; stored negative.
@@ -82,7 +82,7 @@ def spend(*, customer_id: int, amount_minor: int, order_id: UUID, by: Actor) -> 
         raise
 
 
-def reverse(*, entry_id: UUID, why: str, by: Actor) -> LedgerEntry:
+def reverse_entry(*, entry_id: UUID, why: str, by: Actor) -> LedgerEntry:
     """Undoes one entry by its opposite; the entry itself stays. Once for an entry, and never of a reversal.
 
     The credit of a redemption is undone by releasing the redemption, together with its place.
@@ -129,7 +129,7 @@ def _reverse(entry: LedgerEntry | None, *, why: str, by: Actor) -> LedgerEntry:
         )
 
 
-def adjust(*, customer_id: int, amount_minor: int, why: str, by: Actor) -> LedgerEntry:
+def adjust_credit(*, customer_id: int, amount_minor: int, why: str, by: Actor) -> LedgerEntry:
     """Staff's correction of a balance, up or down, with a reason.
 
     Args: amount_minor: not zero, smallest unit, negative to take credit away.

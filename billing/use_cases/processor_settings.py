@@ -29,7 +29,7 @@ from billing.models import ProcessorSettings
 
 from .record_audit import record_audit
 
-MAX_LENGTH = 255
+MAX_KEY_LENGTH = 255
 # Part of every derived key: another one makes all that is stored unreadable.
 _DERIVED_FOR = b"qasima.billing.processor_settings.v1"
 
@@ -114,8 +114,8 @@ def _validate(changed: Mapping[str, str]) -> None:
     problems: dict[str, list[str]] = {}
     for name, value in changed.items():
         form, beginnings = _FORMS[name]
-        if len(value) > MAX_LENGTH:
-            problems[name] = [f"may have at most {MAX_LENGTH} characters"]
+        if len(value) > MAX_KEY_LENGTH:
+            problems[name] = [f"may have at most {MAX_KEY_LENGTH} characters"]
         elif value and not form.fullmatch(value):
             problems[name] = [f"must begin with {beginnings} and have only visible ASCII characters"]
     if problems:

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from billing.queries import whole_history
+from billing.queries import cursor_without_timeout
 
 _STATEMENT = (Path(__file__).parent / "verify_ledger.sql").read_text(encoding="utf-8")
 _SIZE = "SELECT (SELECT count(*) FROM billing_account), (SELECT count(*) FROM billing_ledgerentry)"
@@ -27,7 +27,7 @@ def verify_ledger() -> Verdict:
 
     Transaction: one statement sees one state of the database, whatever is being written meanwhile.
     """
-    with whole_history() as cursor:
+    with cursor_without_timeout() as cursor:
         cursor.execute(_SIZE)
         accounts, entries = cursor.fetchone()
         cursor.execute(_STATEMENT)

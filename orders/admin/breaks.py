@@ -14,9 +14,9 @@ from django.urls import reverse
 from billing.admin.acting import actor_of
 from billing.admin.base import ReadOnlyAdmin, View, find_or_404, form_page
 from billing.admin.display import Fact, Text, Tool, badge, change_url, code, moment, short_stripe_id
-from billing.admin.forms import ReasonForm, refusals_on
+from billing.admin.forms import ReasonForm, show_refusals_on
 from billing.admin.ledger import order_link
-from billing.money import display
+from billing.money import format_money
 from orders.models import Break
 from orders.use_cases.reconciliation.close_break import close_break
 
@@ -90,7 +90,7 @@ class BreakAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Break, Break]:
         return Break.objects.all()
 
-    def found_by(self, term: str) -> Q:
+    def search_filter(self, term: str) -> Q:
         try:
             return Q(object_id=term) | Q(order_id=UUID(term))
         except ValueError:
@@ -134,7 +134,7 @@ class BreakAdmin(ReadOnlyAdmin):
         if record.closed_at is None and request.user.has_perm("orders.change_break"):
             yield Tool("Close", reverse("admin:orders_break_close", args=[record.pk]))
 
-    def own_views(self) -> Sequence[tuple[str, str, View]]:
+    def extra_views(self) -> Sequence[tuple[str, str, View]]:
         return [("<uuid:break_id>/close/", "close", self.close_view)]
 
     def close_view(self, request: HttpRequest, break_id: UUID) -> HttpResponse:
@@ -145,7 +145,7 @@ class BreakAdmin(ReadOnlyAdmin):
         form = ReasonForm(request.POST if request.method == "POST" else None)
         here = change_url(self.model_label, found.pk)
         if form.is_valid():
-            with refusals_on(form):
+            with show_refusals_on(form):
                 close_break(break_id=found.pk, why=form.cleaned_data["reason"], by=actor_of(request))
                 messages.success(request, "The break is closed.")
                 return HttpResponseRedirect(here)
@@ -172,7 +172,7 @@ def _detail(found: Break, name: str, value: Any) -> Text:
         return str(value).replace("_", " ")
     ours = settings.SOVEREIGN_CURRENCY
     told = str(found.details.get("currency") or ours).upper()
-    return display(value, currency=told if name in _TOLD else ours)
+    return format_money(value, currency=told if name in _TOLD else ours)
 
 
 _TOLD = ("amount", "told")

@@ -59,7 +59,7 @@ class EventAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[OutboxEvent, OutboxEvent]:
         return OutboxEvent.objects.all()
 
-    def found_by(self, term: str) -> Q:
+    def search_filter(self, term: str) -> Q:
         try:
             key = UUID(term)
         except ValueError:

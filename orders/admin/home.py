@@ -16,18 +16,18 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.admin.display import Column, Panel, Text, Tool, amount, list_url
 from billing.models import Account, Subscription
-from billing.money import display
+from billing.money import format_money
 from orders.models import Break, Order, Payment
 from orders.queries import open_payments
 from promos.admin.redemptions import code_link
-from promos.admin.states import State, live_and_all, state_badge, state_of, use_of, with_state
+from promos.admin.states import State, count_live_and_unretired, format_usage, state_badge, state_of, with_state
 from promos.models import Redemption
 from promos.queries import codes_with_use
 
 from .jobs import UNFINISHED
 from .orders import orders_panel
 
-_SHOWN = 5
+_MAX_PANEL_ROWS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +85,8 @@ def _panels(request: HttpRequest, now: datetime) -> Iterator[Panel]:
             title="Newest vouchers",
             columns=[Column("Code"), Column("State"), Column("Used"), Column("Credit", right=True)],
             rows=[
-                (code_link(each), state_badge(state_of(each)), use_of(each), amount(each.credit_minor))
-                for each in newest.order_by("-created_at", "-id")[:_SHOWN]
+                (code_link(each), state_badge(state_of(each)), format_usage(each), amount(each.credit_minor))
+                for each in newest.order_by("-created_at", "-id")[:_MAX_PANEL_ROWS]
             ],
             empty="No voucher was issued yet.",
             more_title="All vouchers",
@@ -97,7 +97,7 @@ def _panels(request: HttpRequest, now: datetime) -> Iterator[Panel]:
 
 
 def _live_codes(now: datetime) -> Figure:
-    live, every = live_and_all(now=now)
+    live, every = count_live_and_unretired(now=now)
     return Figure(
         title="Live vouchers",
         value=f"{live:,}",
@@ -151,7 +151,7 @@ def _payments() -> Figure:
     return Figure(
         title="Waiting for payment",
         value=f"{found['number']:,}",
-        note=f"{display(int(found['due']), currency=settings.SOVEREIGN_CURRENCY)} due by card",
+        note=f"{format_money(int(found['due']), currency=settings.SOVEREIGN_CURRENCY)} due by card",
         url=list_url("orders_payment", status__exact=Payment.Status.OPEN.value),
     )
 
@@ -197,7 +197,7 @@ def _jobs() -> Iterator[Figure]:
 
 
 def _granted(minor: int) -> str:
-    return f"{display(int(minor), currency=settings.SOVEREIGN_CURRENCY)} granted"
+    return f"{format_money(int(minor), currency=settings.SOVEREIGN_CURRENCY)} granted"
 
 
 def _first_key(at: datetime) -> UUID:

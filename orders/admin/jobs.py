@@ -14,7 +14,7 @@ from billing.admin.base import ReadOnlyAdmin
 from billing.admin.display import Column, Fact, Panel, Text, clipped, code, moment, pretty, state_badge
 from billing.admin.ledger import order_link
 
-_SHOWN = 50
+_MAX_PANEL_ROWS = 50
 UNFINISHED = ("todo", "doing")
 
 # Its own page can retry and cancel without a reason; here jobs are read. It is registered by then: its app
@@ -57,7 +57,7 @@ class JobAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProcrastinateJob, ProcrastinateJob]:
         return ProcrastinateJob.objects.all()
 
-    def found_by(self, term: str) -> Q:
+    def search_filter(self, term: str) -> Q:
         if term.isdecimal():
             return Q(pk=int(term[:19]))
         return Q(task_name=term)
@@ -103,7 +103,7 @@ class JobAdmin(ReadOnlyAdmin):
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         yield Panel(title="With", columns=[Column("Arguments")], rows=[(pretty(record.args),)], empty="")
-        events = ProcrastinateEvent.objects.filter(job_id=record.pk).order_by("-pk")[:_SHOWN]
+        events = ProcrastinateEvent.objects.filter(job_id=record.pk).order_by("-pk")[:_MAX_PANEL_ROWS]
         yield Panel(
             title="What happened",
             columns=[Column("Time (UTC)"), Column("What")],

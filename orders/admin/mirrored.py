@@ -37,7 +37,7 @@ from billing.admin.display import (
 )
 from billing.admin.filters import one_of
 from billing.admin.ledger import customer_link, order_link
-from billing.money import display
+from billing.money import format_money
 from orders.admin.documents import is_shown, shown
 
 # A stand-in has no dashboard.
@@ -70,7 +70,7 @@ def stripe_amount(document: Mapping[str, Any], member: str) -> Text:
     minor, currency = document.get(member), document.get("currency")
     if not isinstance(minor, int) or not isinstance(currency, str):
         return NOTHING
-    return format_html('<span class="amount">{}</span>', display(minor, currency=currency.upper()))
+    return format_html('<span class="amount">{}</span>', format_money(minor, currency=currency.upper()))
 
 
 def stripe_time(value: Any) -> Text:
@@ -128,7 +128,7 @@ class MirroredAdmin(ReadOnlyAdmin):
             return super().get_object(request, object_id[:19], from_field)
         return self.get_queryset(request).filter(id=object_id).first()
 
-    def found_by(self, term: str) -> Q:
+    def search_filter(self, term: str) -> Q:
         return Q(id=term)
 
     def title_of(self, record: Any) -> str:
@@ -208,7 +208,7 @@ class MirroredCustomerAdmin(MirroredAdmin):
     texts = {"E-mail at Stripe": "email", "Name": "name"}
     to_subscriber = "subscriber"
 
-    def found_by(self, term: str) -> Q:
+    def search_filter(self, term: str) -> Q:
         return Q(id=term) | Q(email=term)
 
     @admin.display(description="E-mail at Stripe")
@@ -332,7 +332,7 @@ class MirroredEventAdmin(MirroredAdmin):
     search_help_text = "Stripe's id, or the event's type"
     to_subscriber = ""
 
-    def found_by(self, term: str) -> Q:
+    def search_filter(self, term: str) -> Q:
         return Q(id=term) | Q(type=term)
 
     @admin.display(description="Event")

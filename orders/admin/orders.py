@@ -36,8 +36,8 @@ from billing.admin.display import (
     unbroken,
 )
 from billing.admin.filters import DayRangeFilter
-from billing.admin.forms import AmountField, reason_field, refusals_on
-from billing.admin.ledger import ENTRY_COLUMNS, customer_link, customers_like, entry_rows
+from billing.admin.forms import AmountField, reason_field, show_refusals_on
+from billing.admin.ledger import ENTRY_COLUMNS, customer_link, entry_rows, matching_customers
 from billing.admin.records import organization_link
 from billing.models import LedgerEntry, Subscription
 from orders.admin.payments import refunds_panel, waiting_panel
@@ -77,8 +77,10 @@ class OrderAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order, Order]:
         return orders_for_staff().select_related("customer", "organization")
 
-    def found_by(self, term: str) -> Q:
-        found = Q(organization__slug=term.lower()) | Q(customer__in=customers_like(term)) | Q(promo_code=term.upper())
+    def search_filter(self, term: str) -> Q:
+        found = (
+            Q(organization__slug=term.lower()) | Q(customer__in=matching_customers(term)) | Q(promo_code=term.upper())
+        )
         try:
             return found | Q(pk=UUID(term))
         except ValueError:
@@ -182,7 +184,7 @@ class OrderAdmin(ReadOnlyAdmin):
         if record.status == Order.Status.COMPLETED and request.user.has_perm("orders.add_refund"):
             yield Tool("Refund", reverse("admin:orders_order_refund", args=[record.pk]), "danger")
 
-    def own_views(self) -> Sequence[tuple[str, str, View]]:
+    def extra_views(self) -> Sequence[tuple[str, str, View]]:
         return [("<uuid:order_id>/refund/", "refund", self.refund_view)]
 
     def refund_view(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
@@ -195,7 +197,7 @@ class OrderAdmin(ReadOnlyAdmin):
         form = RefundForm(request.POST if request.method == "POST" else None, left_minor=left)
         here = change_url(self.model_label, order.pk)
         if form.is_valid():
-            with refusals_on(form):
+            with show_refusals_on(form):
                 refund_order(
                     order_id=order.pk,
                     card_minor=form.cleaned_data.get("card"),

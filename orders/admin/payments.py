@@ -46,7 +46,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payment, Payment]:
         return Payment.objects.select_related("order__customer")
 
-    def found_by(self, term: str) -> Q:
+    def search_filter(self, term: str) -> Q:
         told = Q(session_id=term) | Q(payment_intent_id=term)
         told |= Q(stripe_subscription_id=term) | Q(stripe_invoice_id=term)
         try:
@@ -167,7 +167,7 @@ class RefundAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Refund, Refund]:
         return Refund.objects.all()
 
-    def found_by(self, term: str) -> Q:
+    def search_filter(self, term: str) -> Q:
         try:
             key = UUID(term)
         except ValueError:
@@ -221,7 +221,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[StripeEvent, StripeEvent]:
         return StripeEvent.objects.defer("payload")
 
-    def found_by(self, term: str) -> Q:
+    def search_filter(self, term: str) -> Q:
         return Q(pk=term) | Q(type=term)
 
     @admin.display(description="Received (UTC)")

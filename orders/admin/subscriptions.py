@@ -29,14 +29,14 @@ from billing.admin.display import (
     two_lines,
     unbroken,
 )
-from billing.admin.ledger import customer_link, customers_like, order_link
+from billing.admin.ledger import customer_link, matching_customers, order_link
 from billing.admin.records import organization_link
 from billing.models import Invoice, Subscription
 from orders.admin.payments import waiting_panel
 from orders.models import OrderLine
 from orders.queries import end_of_grace, open_payment_of, open_payments
 
-_SHOWN = 20
+_MAX_PANEL_ROWS = 20
 
 
 def _key(term: str) -> UUID | None:
@@ -68,8 +68,8 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription, Subscription]:
         return Subscription.objects.select_related("customer", "organization")
 
-    def found_by(self, term: str) -> Q:
-        found = Q(organization__slug=term.lower()) | Q(customer__in=customers_like(term))
+    def search_filter(self, term: str) -> Q:
+        found = Q(organization__slug=term.lower()) | Q(customer__in=matching_customers(term))
         key = _key(term)
         return found | Q(pk=key) | Q(order_id=key) if key else found
 
@@ -137,7 +137,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
             yield waiting_panel(request, waiting)
         elif record.status == Subscription.Status.PAST_DUE:
             yield _unpaid_panel(record)
-        invoices = Invoice.objects.filter(subscription=record).order_by("-period_start", "-pk")[:_SHOWN]
+        invoices = Invoice.objects.filter(subscription=record).order_by("-period_start", "-pk")[:_MAX_PANEL_ROWS]
         yield Panel(
             title="Invoices",
             columns=[Column("Month (UTC)"), Column("State"), Column("Order"), Column("Amount", right=True)],
@@ -184,8 +184,8 @@ class InvoiceAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice, Invoice]:
         return Invoice.objects.select_related("customer", "organization")
 
-    def found_by(self, term: str) -> Q:
-        found = Q(organization__slug=term.lower()) | Q(customer__in=customers_like(term))
+    def search_filter(self, term: str) -> Q:
+        found = Q(organization__slug=term.lower()) | Q(customer__in=matching_customers(term))
         key = _key(term)
         return found | Q(pk=key) | Q(order_id=key) if key else found
 

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.api.fields import MIRRORED_CURRENCY, CurrencyField, MajorAmountField, MinorAmountField
-from billing.api.pagination import page_parameters, page_response, slice_page
+from billing.api.pagination import page_parameters, page_response, slice_into_page
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.models.catalog import CatalogItem
 
@@ -135,7 +135,7 @@ class _CatalogView(APIView):
 
     def get(self, request: Request) -> Response:
         items = list(self.model._default_manager.filter(active=True))
-        page = slice_page(items, request=request, by="slug")
+        page = slice_into_page(items, request=request, by="slug")
         return page_response(page, list(self.serializer_class(page.rows, many=True).data), request=request)
 
 

@@ -8,7 +8,7 @@ from rest_framework.views import APIView
 
 from billing.api.authentication import actor_of, principal_of
 from billing.api.fields import RequestSerializer, TextField
-from billing.api.identifiers import path_id
+from billing.api.identifiers import read_path_id
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound
@@ -102,7 +102,7 @@ class OrganizationView(APIView):
         summary="One organization of yours",
     )
     def get(self, request: Request, organization_id: str) -> Response:
-        identity = path_id(organization_id, otherwise=OrganizationNotFound)
+        identity = read_path_id(organization_id, not_found=OrganizationNotFound)
         found = Organization.objects.filter(id=identity, customer__user_id=principal_of(request).user_id).first()
         if found is None:
             raise OrganizationNotFound
@@ -119,6 +119,6 @@ class OrganizationView(APIView):
         " call changes nothing.",
     )
     def delete(self, request: Request, organization_id: str) -> Response:
-        identity = path_id(organization_id, otherwise=OrganizationNotFound)
+        identity = read_path_id(organization_id, not_found=OrganizationNotFound)
         delete_organization(organization_id=identity, by=actor_of(request))
         return Response({"ok": True})

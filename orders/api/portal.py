@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.api.authentication import principal_of
-from billing.api.identifiers import path_id
+from billing.api.identifiers import read_path_id
 from billing.errors import DomainError, OrganizationNotFound
 from orders.errors import PaymentProcessorNotConfigured
 from orders.queries import find_organization
@@ -34,7 +34,8 @@ class PortalView(APIView):
     )
     def post(self, request: Request, tenant_id: str) -> Response:
         organization = find_organization(
-            organization_id=path_id(tenant_id, otherwise=OrganizationNotFound), user_id=principal_of(request).user_id
+            organization_id=read_path_id(tenant_id, not_found=OrganizationNotFound),
+            user_id=principal_of(request).user_id,
         )
         if not gateway.is_configured():
             raise PaymentProcessorNotConfigured("payment processor is not configured")

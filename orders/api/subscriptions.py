@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from billing.api.authentication import principal_of
 from billing.api.fields import MoneyResponseSerializer
-from billing.api.identifiers import path_id
+from billing.api.identifiers import read_path_id
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound, SubscriptionNotFound
@@ -64,7 +64,7 @@ class SubscriptionView(APIView):
         summary="An organization's subscription, or your newest",
     )
     def get(self, request: Request, tenant_id: str | None = None) -> Response:
-        organization_id = None if tenant_id is None else path_id(tenant_id, otherwise=SubscriptionNotFound)
+        organization_id = None if tenant_id is None else read_path_id(tenant_id, not_found=SubscriptionNotFound)
         found: Any = subscription_of(user_id=principal_of(request).user_id, organization_id=organization_id)
         found.grace_ends_at = end_of_grace(found)
         found.open_payment = open_payment_of(organization_id=found.organization_id)
@@ -91,7 +91,7 @@ class InvoicesView(APIView):
         summary="Your invoices, newest first",
     )
     def get(self, request: Request, tenant_id: str | None = None) -> Response:
-        organization_id = None if tenant_id is None else path_id(tenant_id, otherwise=OrganizationNotFound)
+        organization_id = None if tenant_id is None else read_path_id(tenant_id, not_found=OrganizationNotFound)
         invoices = invoices_of(user_id=principal_of(request).user_id, organization_id=organization_id)
         page = read_page(invoices, request=request)
         unpaid = [each.order_id for each in page.rows if each.status == Invoice.Status.OPEN and each.order_id]

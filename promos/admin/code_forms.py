@@ -19,7 +19,7 @@ from promos.queries import normal_code
 from promos.use_cases.issue_code import MAX_CAP, Terms
 
 # A refusal that names no field → the field that it is about.
-FIELDS = {"cap_below_used": "max_redemptions"}
+FIELD_OF_REFUSAL = {"cap_below_used": "max_redemptions"}
 
 
 class TermsForm(forms.Form):
@@ -123,7 +123,7 @@ class ChangeForm(TermsForm):
         return found
 
 
-def terms_of(code: PromoCode) -> dict[str, Any]:
+def initial_terms(code: PromoCode) -> dict[str, Any]:
     """The form's initial values: the code's terms now."""
     return {
         "credit": code.credit_minor,

@@ -34,7 +34,7 @@ from billing.admin.display import (
     moment,
     two_lines,
 )
-from billing.admin.forms import ReasonForm, busy_is_refused, refusals_on
+from billing.admin.forms import ReasonForm, refuse_when_busy, show_refusals_on
 from billing.errors import DomainError
 from billing.models import User
 from promos.errors import PromoChanged
@@ -44,11 +44,11 @@ from promos.use_cases.change_code import pause_code, resume_code, retire_code
 from promos.use_cases.edit_code import edit_code
 from promos.use_cases.issue_code import issue_code
 
-from .code_forms import FIELDS, ChangeForm, IssueForm, terms_of
+from .code_forms import FIELD_OF_REFUSAL, ChangeForm, IssueForm, initial_terms
 from .redemptions import redemptions_panel
-from .states import SHOWN_IN_ORDER, State, state_badge, state_of, use_of, with_state
+from .states import STATES_AS_LISTED, State, format_usage, state_badge, state_of, with_state
 
-_MOST_AT_ONCE = 200
+_MAX_SELECTED = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ class StateFilter(admin.SimpleListFilter):
     everything = "all"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [*((state.value, str(state.label)) for state in SHOWN_IN_ORDER), (self.everything, "All")]
+        return [*((state.value, str(state.label)) for state in STATES_AS_LISTED), (self.everything, "All")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() in State.values:
@@ -125,12 +125,12 @@ class PromoCodeAdmin(RecordAdmin):
         issuer = Coalesce(NullIf(email, Value("")), "issued_by", output_field=CharField())
         return with_state(codes_with_use().annotate(issuer_name=issuer), now=timezone.now())
 
-    def found_by(self, term: str) -> Q:
+    def search_filter(self, term: str) -> Q:
         return Q(code__icontains=term) | Q(description__icontains=term)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         chosen = request.GET.get("state", "")
-        choices = [("", "All but retired"), *((state.value, str(state.label)) for state in SHOWN_IN_ORDER)]
+        choices = [("", "All but retired"), *((state.value, str(state.label)) for state in STATES_AS_LISTED)]
         tabs = [
             (title, list_url(self.model_label, **({"state": value} if value else {})), value == chosen)
             for value, title in choices
@@ -154,7 +154,7 @@ class PromoCodeAdmin(RecordAdmin):
 
     @admin.display(description="Used")
     def use(self, promo_code: Any) -> Text:
-        return format_html('<span class="moment">{}</span>', use_of(promo_code))
+        return format_html('<span class="moment">{}</span>', format_usage(promo_code))
 
     @admin.display(description="Valid (UTC)")
     def validity(self, promo_code: Any) -> Text:
@@ -180,7 +180,7 @@ class PromoCodeAdmin(RecordAdmin):
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("State", self.state(record))
-        yield Fact("Used", use_of(record))
+        yield Fact("Used", format_usage(record))
         yield Fact("Credit", amount(record.credit_minor))
         yield Fact("Valid (UTC)", self.validity(record))
         yield Fact("Description", record.description or NOTHING)
@@ -217,7 +217,7 @@ class PromoCodeAdmin(RecordAdmin):
         if form.is_valid():
             text = form.cleaned_data["code"]
             was_retired = PromoCode.objects.filter(code=text).exists()
-            with refusals_on(form, fields=FIELDS):
+            with show_refusals_on(form, fields=FIELD_OF_REFUSAL):
                 made = issue_code(
                     code=text,
                     terms=form.terms(),
@@ -242,7 +242,7 @@ class PromoCodeAdmin(RecordAdmin):
             return super().change_view(request, object_id, form_url, extra_context)
         promo_code = find_or_404(self, request, unquote(object_id))
         posted = request.method == "POST"
-        form = ChangeForm(request.POST) if posted else ChangeForm(initial=terms_of(promo_code))
+        form = ChangeForm(request.POST) if posted else ChangeForm(initial=initial_terms(promo_code))
         if posted and form.is_valid() and self._change(request, promo_code, form):
             return HttpResponseRedirect(request.path)
         retired = promo_code.retired_at is not None
@@ -257,7 +257,7 @@ class PromoCodeAdmin(RecordAdmin):
 
     def _change(self, request: HttpRequest, promo_code: PromoCode, form: ChangeForm) -> bool:
         seen_at, was_retired = form.cleaned_data["seen"], promo_code.retired_at is not None
-        with refusals_on(form, fields=FIELDS):
+        with show_refusals_on(form, fields=FIELD_OF_REFUSAL):
             try:
                 changed = edit_code(
                     code=promo_code,
@@ -277,7 +277,7 @@ class PromoCodeAdmin(RecordAdmin):
 
     # --- Pause, resume, retire ----------------------------------------------------------------------------------
 
-    def own_views(self) -> Sequence[tuple[str, str, View]]:
+    def extra_views(self) -> Sequence[tuple[str, str, View]]:
         return [(f"{verb}/", verb, self._view_of(verb)) for verb in VERBS]
 
     def _view_of(self, verb: str) -> View:
@@ -309,7 +309,7 @@ class PromoCodeAdmin(RecordAdmin):
             submit=f"{VERBS[verb].name} {what}",
             back=back,
             action=reverse(f"admin:{self.model_label}_{verb}"),
-            facts=[Fact(each.code, format_html("{} {}", self.state(each), use_of(each))) for each in codes],
+            facts=[Fact(each.code, format_html("{} {}", self.state(each), format_usage(each))) for each in codes],
             warning=VERBS[verb].warning,
             danger=VERBS[verb].danger,
             hidden=[("id", str(each.pk)) for each in codes],
@@ -321,7 +321,7 @@ class PromoCodeAdmin(RecordAdmin):
         unchanged: list[str] = []
         for promo_code in codes:
             try:
-                with busy_is_refused():
+                with refuse_when_busy():
                     changed = verb.act(code=promo_code.code, by=by, reason=reason)
             except DomainError as error:
                 messages.error(request, f"{promo_code.code} was not {verb.done}: {error.text}.")
@@ -338,7 +338,7 @@ class PromoCodeAdmin(RecordAdmin):
             keys = {UUID(identity) for identity in ids}
         except ValueError:
             raise Http404 from None
-        if len(keys) > _MOST_AT_ONCE:
+        if len(keys) > _MAX_SELECTED:
             raise Http404
         return list(self.get_queryset(request).filter(pk__in=keys).order_by("code"))
 
@@ -346,9 +346,9 @@ class PromoCodeAdmin(RecordAdmin):
         if request.POST.get("select_across", "0") == "0":
             codes = self._chosen(request, request.POST.getlist(helpers.ACTION_CHECKBOX_NAME))
         else:
-            codes = list(queryset.order_by("code")[: _MOST_AT_ONCE + 1])
-        if len(codes) > _MOST_AT_ONCE:
-            messages.error(request, f"Choose at most {_MOST_AT_ONCE} vouchers at once; nothing was changed.")
+            codes = list(queryset.order_by("code")[: _MAX_SELECTED + 1])
+        if len(codes) > _MAX_SELECTED:
+            messages.error(request, f"Choose at most {_MAX_SELECTED} vouchers at once; nothing was changed.")
             return None
         return self._ask(request, verb, codes, ReasonForm())
 

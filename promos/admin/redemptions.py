@@ -31,14 +31,21 @@ from billing.admin.display import (
     state_badge,
 )
 from billing.admin.filters import DayRangeFilter
-from billing.admin.forms import reason_field, refusals_on
-from billing.admin.ledger import CORRECT, ENTRY_COLUMNS, customer_link, customers_like, entry_rows, order_link
+from billing.admin.forms import reason_field, show_refusals_on
+from billing.admin.ledger import (
+    CORRECT_CREDIT_PERMISSION,
+    ENTRY_COLUMNS,
+    customer_link,
+    entry_rows,
+    matching_customers,
+    order_link,
+)
 from billing.models import LedgerEntry
 from promos.models import PromoCode, Redemption
 from promos.queries import normal_code
 from promos.use_cases.redeem_code import release
 
-_SHOWN = 20
+_MAX_PANEL_ROWS = 20
 # As long as a redemption's own record of it.
 _REASON_LENGTH = 200
 
@@ -77,7 +84,7 @@ def redemptions_panel(promo_code: PromoCode) -> Panel:
                 order_link(each.order_id),
                 amount(each.credit_minor),
             )
-            for each in redemptions.order_by("-reserved_at")[:_SHOWN]
+            for each in redemptions.order_by("-reserved_at")[:_MAX_PANEL_ROWS]
         ],
         empty="Nobody has redeemed it yet.",
         more_title="All redemptions",
@@ -100,9 +107,9 @@ class RedemptionAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Redemption, Redemption]:
         return Redemption.objects.select_related("promo_code", "customer")
 
-    def found_by(self, term: str) -> Q:
+    def search_filter(self, term: str) -> Q:
         codes = PromoCode.objects.filter(code=normal_code(term))
-        found = Q(promo_code__in=codes) | Q(customer__in=customers_like(term))
+        found = Q(promo_code__in=codes) | Q(customer__in=matching_customers(term))
         try:
             key = UUID(term)
         except ValueError:
@@ -160,16 +167,16 @@ class RedemptionAdmin(ReadOnlyAdmin):
         )
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
-        if request.user.has_perm(CORRECT) and record.status == Redemption.Status.CONFIRMED:
+        if request.user.has_perm(CORRECT_CREDIT_PERMISSION) and record.status == Redemption.Status.CONFIRMED:
             url = reverse("admin:promos_redemption_release", args=[record.pk])
             yield Tool("Release", url, "danger")
 
-    def own_views(self) -> Sequence[tuple[str, str, View]]:
+    def extra_views(self) -> Sequence[tuple[str, str, View]]:
         return [("<uuid:redemption_id>/release/", "release", self.release_view)]
 
     def release_view(self, request: HttpRequest, redemption_id: UUID) -> HttpResponse:
         """Asks why, and undoes place, redemption and credit together."""
-        if not request.user.has_perm(CORRECT):
+        if not request.user.has_perm(CORRECT_CREDIT_PERMISSION):
             raise PermissionDenied
         redemption = find_or_404(self, request, str(redemption_id))
         form = ReleaseForm(request.POST if request.method == "POST" else None)
@@ -177,7 +184,7 @@ class RedemptionAdmin(ReadOnlyAdmin):
         if form.is_bound and redemption.status != Redemption.Status.CONFIRMED:
             form.add_error(None, "Only a confirmed redemption is released here; this one is not any more.")
         if form.is_valid():
-            with refusals_on(form):
+            with show_refusals_on(form):
                 release(redemption=redemption, reason=form.cleaned_data["reason"], by=actor_of(request))
                 messages.success(request, "The redemption is released: its place is free and its credit taken back.")
                 return HttpResponseRedirect(page)

@@ -19,7 +19,7 @@ from django.db.models.lookups import Exact
 from django.utils.safestring import SafeString
 
 from billing.admin.display import badge
-from billing.queries import has_one
+from billing.queries import exists_per_row
 from promos.models import PromoCode, PromoCounter
 
 
@@ -34,7 +34,7 @@ class State(TextChoices):
     LIVE = "live", "Live"
 
 
-SHOWN_IN_ORDER = (
+STATES_AS_LISTED = (
     State.LIVE,
     State.PAUSED,
     State.NOT_STARTED,
@@ -43,7 +43,7 @@ SHOWN_IN_ORDER = (
     State.RETIRED,
 )
 # Joined, for IN or EXISTS would be looked up for each code once there are too many for a hash.
-_LIVE_AND_ALL = """
+_COUNT_LIVE_AND_UNRETIRED = """
 SELECT count(*) FILTER (WHERE active AND (starts_at IS NULL OR starts_at <= %(now)s)
                           AND (expires_at IS NULL OR expires_at > %(now)s)
                           AND (max_redemptions = 0 OR free.promo_code_id IS NOT NULL)),
@@ -58,24 +58,24 @@ _KINDS = {State.LIVE: "good", State.NOT_STARTED: "info", State.PAUSED: "warn", S
 
 def with_state(codes: QuerySet[PromoCode, PromoCode], *, now: datetime) -> QuerySet[PromoCode, PromoCode]:
     """The codes with `state`."""
-    place_free = has_one(PromoCounter.objects.filter(promo_code=OuterRef("pk"), used__lt=F("quota")))
+    has_free_slot = exists_per_row(PromoCounter.objects.filter(promo_code=OuterRef("pk"), used__lt=F("quota")))
     return codes.annotate(
         state=Case(
             When(retired_at__isnull=False, then=Value(State.RETIRED.value)),
             When(active=False, then=Value(State.PAUSED.value)),
             When(starts_at__gt=now, then=Value(State.NOT_STARTED.value)),
             When(expires_at__lte=now, then=Value(State.EXPIRED.value)),
-            When(Q(max_redemptions__gt=0) & Exact(place_free, False), then=Value(State.EXHAUSTED.value)),
+            When(Q(max_redemptions__gt=0) & Exact(has_free_slot, False), then=Value(State.EXHAUSTED.value)),
             default=Value(State.LIVE.value),
             output_field=CharField(),
         )
     )
 
 
-def live_and_all(*, now: datetime) -> tuple[int, int]:
+def count_live_and_unretired(*, now: datetime) -> tuple[int, int]:
     """How many codes can be redeemed, and how many are not retired. One query, which reads each table once."""
     with connection.cursor() as cursor:
-        cursor.execute(_LIVE_AND_ALL, {"now": now})
+        cursor.execute(_COUNT_LIVE_AND_UNRETIRED, {"now": now})
         live, every = cursor.fetchone()
     return live, every
 
@@ -90,7 +90,7 @@ def state_badge(state: State) -> SafeString:
     return badge(str(state.label), _KINDS.get(state, "plain"))
 
 
-def use_of(code: Any) -> str:
+def format_usage(code: Any) -> str:
     """How much of a code with `times_redeemed` is used: `3 of 50`, or `3, no cap`."""
     used, cap = code.times_redeemed, code.max_redemptions
     return f"{used:,} of {cap:,}" if cap else f"{used:,}, no cap"

@@ -22,7 +22,7 @@ from billing.api.fields import (
     RequestSerializer,
     TextField,
     WholeNumberField,
-    money_in_forms,
+    money_fields,
 )
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.permissions import roles
@@ -35,8 +35,8 @@ from promos.use_cases.change_code import retire_code
 from promos.use_cases.check_eligibility import problem_of
 from promos.use_cases.issue_code import MAX_CAP, Terms, issue_code
 
-MAX_LISTED = 1000
-MAX_TYPED = 200
+MAX_LIST_LENGTH = 1000
+MAX_CODE_INPUT_LENGTH = 200
 
 
 class VoucherNotFound(DomainError):
@@ -65,7 +65,7 @@ class IssueSerializer(MoneyRequestSerializer):
     money = (MoneyInput(name="credit", minimum=1),)
 
     code = TextField(
-        max_length=MAX_TYPED,
+        max_length=MAX_CODE_INPUT_LENGTH,
         validators=[RegexValidator(r"\A[A-Za-z0-9_-]{3,64}\Z", "3 to 64 of the letters A-Z, digits, '-' and '_'")],
         help_text="Any case, stored upper-case.",
     )
@@ -81,7 +81,7 @@ class IssueSerializer(MoneyRequestSerializer):
 
 
 class CodeSerializer(RequestSerializer):
-    code = TextField(max_length=MAX_TYPED)
+    code = TextField(max_length=MAX_CODE_INPUT_LENGTH)
 
 
 class PreviewSerializer(MoneyResponseSerializer):
@@ -107,12 +107,12 @@ class VouchersView(APIView):
 
     @extend_schema(
         responses=VoucherSerializer(many=True),
-        parameters=page_parameters(default_limit=MAX_LISTED, max_limit=MAX_LISTED),
+        parameters=page_parameters(default_limit=MAX_LIST_LENGTH, max_limit=MAX_LIST_LENGTH),
         tags=["vouchers"],
         summary="Live codes, newest first",
     )
     def get(self, request: Request) -> Response:
-        page = read_page(live_codes(), request=request, default_limit=MAX_LISTED, max_limit=MAX_LISTED)
+        page = read_page(live_codes(), request=request, default_limit=MAX_LIST_LENGTH, max_limit=MAX_LIST_LENGTH)
         return page_response(page, list(VoucherSerializer(page.rows, many=True).data), request=request)
 
 
@@ -210,7 +210,7 @@ def _issue(request: Request) -> Response:
 def _preview(code: PromoCode, *, accepting: bool) -> dict[str, Any]:
     return {
         "code": code.code,
-        **money_in_forms("credit", code.credit_minor),
+        **money_fields("credit", code.credit_minor),
         "currency": settings.SOVEREIGN_CURRENCY,
         "description": code.description,
         "active": code.active,

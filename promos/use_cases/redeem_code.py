@@ -18,7 +18,7 @@ from billing.locks import lock_account
 from billing.models import Customer
 from billing.models.keys import uuid7
 from billing.use_cases.ensure_customer import ensure_customer
-from billing.use_cases.post_entry import grant, reverse_grant
+from billing.use_cases.post_entry import grant_credit, reverse_grant
 from promos.errors import (
     CreditSpent,
     PromoAlreadyRedeemed,
@@ -197,7 +197,7 @@ def confirm(*, redemption: Redemption, by: Actor, now: datetime | None = None) -
             raise RedemptionNotReserved
         current.status, current.confirmed_at = Redemption.Status.CONFIRMED, now or timezone.now()
         current.save(update_fields=["status", "confirmed_at"])
-        grant(
+        grant_credit(
             customer_id=current.customer_id,
             amount_minor=current.credit_minor,
             reason=f"promo:{current.promo_code.code}",

@@ -1,4 +1,4 @@
-from billing.queries import whole_history
+from billing.queries import cursor_without_timeout
 
 # What must agree: a code's counters with its live redemptions and its cap, a redemption with its grant. Each table
 # is read once and summed up by code or redemption: looked up for each row it would take hours of a long history.
@@ -32,7 +32,7 @@ def verify_redemptions() -> tuple[str, str] | None:
 
     Transaction: one statement sees one state of the database.
     """
-    with whole_history() as cursor:
+    with cursor_without_timeout() as cursor:
         cursor.execute(_STATEMENT)
         fault: tuple[str, str] | None = cursor.fetchone()
     return fault

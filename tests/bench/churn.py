@@ -37,13 +37,13 @@ class Rush:
 
     def __call__(self, client: int, turn: int) -> bool:
         from billing.actor import Actor  # noqa: PLC0415 - in the client's process, after Django is set up
-        from billing.use_cases.post_entry import adjust  # noqa: PLC0415
+        from billing.use_cases.post_entry import adjust_credit  # noqa: PLC0415
         from promos.use_cases.redeem_code import redeem  # noqa: PLC0415
 
         if turn % 4 == 3:
             regular = 1 + (turn * CLIENTS + client) % REGULARS
             by = Actor(user_id="till", role="superadmin", channel="api")
-            adjust(customer_id=regular, amount_minor=10 if turn % 8 == 3 else -10, why="a rush", by=by)
+            adjust_credit(customer_id=regular, amount_minor=10 if turn % 8 == 3 else -10, why="a rush", by=by)
             return True
         number = self.first + (turn // 4 * 3 + turn % 4) * CLIENTS + client
         if number >= self.last:

@@ -10,8 +10,8 @@ from django.urls import reverse
 
 from billing.actor import SUPERADMIN
 from billing.models import Account, Customer, LedgerEntry, User
-from billing.use_cases.hold_credit import hold
-from billing.use_cases.post_entry import spend
+from billing.use_cases.hold_credit import hold_credit
+from billing.use_cases.post_entry import spend_credit
 from billing.use_cases.verify_ledger import verify_ledger
 from promos.use_cases.redeem_code import redeem
 from promos.use_cases.verify_redemptions import verify_redemptions
@@ -40,7 +40,7 @@ def ada(db: None) -> Customer:
     """With 50.000 OMR, of which 20.000 are held."""
     customer = CustomerFactory.create(user_id="ada")
     give_credit(customer, 50_000)
-    hold(customer_id=customer.pk, amount_minor=20_000, order_id=NO_ORDER)
+    hold_credit(customer_id=customer.pk, amount_minor=20_000, order_id=NO_ORDER)
     return customer
 
 
@@ -163,7 +163,7 @@ def granted(ada: Customer) -> LedgerEntry:
 
 
 def test_reverses_an_entry(client: Client, sara: User, ada: Customer) -> None:
-    spent = spend(customer_id=ada.pk, amount_minor=9_000, order_id=NO_ORDER, by=acting(ada))
+    spent = spend_credit(customer_id=ada.pk, amount_minor=9_000, order_id=NO_ORDER, by=acting(ada))
     asked = client.get(reversing(spent)).content.decode()
     assert "The order that it paid for stays as it is." in asked
     with only_changes("billing_ledgerentry", "billing_account"):
@@ -177,7 +177,7 @@ def test_reverses_an_entry(client: Client, sara: User, ada: Customer) -> None:
 
 
 def test_an_entry_is_reversed_once(client: Client, ada: Customer) -> None:
-    spent = spend(customer_id=ada.pk, amount_minor=9_000, order_id=NO_ORDER, by=acting(ada))
+    spent = spend_credit(customer_id=ada.pk, amount_minor=9_000, order_id=NO_ORDER, by=acting(ada))
     client.post(reversing(spent), {"reason": WHY})
     with nothing_changes():
         answer = client.post(reversing(spent), {"reason": WHY})
@@ -185,7 +185,7 @@ def test_an_entry_is_reversed_once(client: Client, ada: Customer) -> None:
 
 
 def test_a_reversal_is_not_reversed(client: Client, ada: Customer) -> None:
-    spent = spend(customer_id=ada.pk, amount_minor=9_000, order_id=NO_ORDER, by=acting(ada))
+    spent = spend_credit(customer_id=ada.pk, amount_minor=9_000, order_id=NO_ORDER, by=acting(ada))
     client.post(reversing(spent), {"reason": WHY})
     undone = LedgerEntry.objects.get(reverses=spent)
     with nothing_changes():

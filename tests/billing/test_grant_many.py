@@ -12,8 +12,8 @@ from billing.models import Account, Customer, LedgerEntry
 from billing.money import MAX_MINOR
 from billing.queries import balance_of
 from billing.use_cases.grant_many import MOST, Granted, grant_many
-from billing.use_cases.hold_credit import hold
-from billing.use_cases.post_entry import reverse
+from billing.use_cases.hold_credit import hold_credit
+from billing.use_cases.post_entry import reverse_entry
 from billing.use_cases.verify_ledger import verify_ledger
 from tests.concurrency.altering import definition_of
 from tests.concurrency.racing import Crew
@@ -91,7 +91,7 @@ def test_another_name_is_another_grant() -> None:
 def test_grant_that_was_undone_is_not_given_again_under_its_name() -> None:
     [granted] = give("ada")
     assert granted.entry_id is not None
-    reverse(entry_id=granted.entry_id, why="a mistake", by=STAFF)
+    reverse_entry(entry_id=granted.entry_id, why="a mistake", by=STAFF)
     with nothing_changes():
         assert given(give("ada")) == []
     assert balances("ada") == [0]
@@ -100,7 +100,7 @@ def test_grant_that_was_undone_is_not_given_again_under_its_name() -> None:
 def test_held_credit_stays_held() -> None:
     ada = CustomerFactory.create(user_id="ada")
     give_credit(ada, 100)
-    hold(customer_id=ada.pk, amount_minor=60, order_id=UUID(int=1))
+    hold_credit(customer_id=ada.pk, amount_minor=60, order_id=UUID(int=1))
     give("ada")
     account = Account.objects.get(customer=ada)
     assert (account.balance_minor, account.held_minor, account.version) == (600, 60, 2)

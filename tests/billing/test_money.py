@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing.money import MAX_MINOR, AmountError, display, exponent, to_major, to_minor, within_limit
+from billing.money import MAX_MINOR, AmountError, exponent, format_money, to_major, to_minor, within_limit
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_whole_amounts_are_integers_and_others_decimals() -> None:
 
 
 def test_display_separates_thousands() -> None:
-    assert display(5_250, currency="OMR") == "5.250 OMR"
-    assert display(-1_234_567_890, currency="OMR") == "-1,234,567.890 OMR"
-    assert display(50, currency="USD") == "0.50 USD"
-    assert display(1_500, currency="JPY") == "1,500 JPY"
+    assert format_money(5_250, currency="OMR") == "5.250 OMR"
+    assert format_money(-1_234_567_890, currency="OMR") == "-1,234,567.890 OMR"
+    assert format_money(50, currency="USD") == "0.50 USD"
+    assert format_money(1_500, currency="JPY") == "1,500 JPY"

@@ -11,8 +11,8 @@ from django.utils import timezone
 from billing.errors import SubscriptionNotFound
 from billing.models import Customer, Organization, Subscription
 from billing.queries import Balance, Revenue, balance_of, invoices_of, revenue, subscription_of
-from billing.use_cases.hold_credit import hold
-from billing.use_cases.post_entry import spend
+from billing.use_cases.hold_credit import hold_credit
+from billing.use_cases.post_entry import spend_credit
 from orders.use_cases.checkout.place_order import Request, place_order
 from orders.use_cases.organizations.delete_organization import delete_organization
 from tests.factories import (
@@ -50,8 +50,8 @@ def test_balance_of_a_customer_without_history_is_zero(ada: Customer) -> None:
 def test_balance_shows_credit_held_and_entries_newest_first(ada: Customer) -> None:
     order_id = uuid4()
     give_credit(ada, 10_000)
-    spend(customer_id=ada.pk, amount_minor=2_500, order_id=order_id, by=acting(ada))
-    hold(customer_id=ada.pk, amount_minor=500, order_id=uuid4())
+    spend_credit(customer_id=ada.pk, amount_minor=2_500, order_id=order_id, by=acting(ada))
+    hold_credit(customer_id=ada.pk, amount_minor=500, order_id=uuid4())
     found = balance_of(user_id="ada")
     assert (found.credit_minor, found.held_minor, found.available_minor) == (7_500, 500, 7_000)
     assert [(entry.amount_minor, entry.reason, entry.order_id) for entry in found.entries] == [

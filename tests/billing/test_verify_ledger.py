@@ -8,8 +8,8 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from billing.models import Account, Customer, Hold, LedgerEntry
-from billing.use_cases.hold_credit import capture, hold
-from billing.use_cases.post_entry import reverse, spend
+from billing.use_cases.hold_credit import capture_hold, hold_credit
+from billing.use_cases.post_entry import reverse_entry, spend_credit
 from billing.use_cases.verify_ledger import Verdict, verify_ledger
 from tests.factories import CustomerFactory, acting, actor, give_credit
 from tests.rules import corrupt
@@ -26,11 +26,11 @@ def ada() -> Customer:
     ada = CustomerFactory.create(user_id="ada")
     for amount_minor in (10, 20, 30):
         give_credit(ada, amount_minor)
-    spent = spend(customer_id=ada.pk, amount_minor=5, order_id=BOUGHT, by=acting(ada))
-    reverse(entry_id=spent.id, why="twice", by=actor())
-    hold(customer_id=ada.pk, amount_minor=7, order_id=HELD)
-    hold(customer_id=ada.pk, amount_minor=8, order_id=CAPTURED)
-    capture(order_id=CAPTURED, by=acting(ada))
+    spent = spend_credit(customer_id=ada.pk, amount_minor=5, order_id=BOUGHT, by=acting(ada))
+    reverse_entry(entry_id=spent.id, why="twice", by=actor())
+    hold_credit(customer_id=ada.pk, amount_minor=7, order_id=HELD)
+    hold_credit(customer_id=ada.pk, amount_minor=8, order_id=CAPTURED)
+    capture_hold(order_id=CAPTURED, by=acting(ada))
     # A customer before and one after, whose ledgers stay sound.
     give_credit(CustomerFactory.create(user_id="bob"), 1_000)
     return ada

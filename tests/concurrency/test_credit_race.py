@@ -9,8 +9,8 @@ from django.db import connection
 
 from billing.errors import EntryAlreadyReversed, HoldNotActive, InsufficientCredit, OrderHasHold
 from billing.models import Account, Customer, Hold, LedgerEntry, Organization, Subscription
-from billing.use_cases.hold_credit import capture, hold, release
-from billing.use_cases.post_entry import grant, reverse, spend
+from billing.use_cases.hold_credit import capture_hold, hold_credit, release_hold
+from billing.use_cases.post_entry import grant_credit, reverse_entry, spend_credit
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import PaymentProcessorNotConfigured
 from orders.models import Order, OutboxEvent, Plan
@@ -69,7 +69,7 @@ def grant_to_all(customers: Sequence[Customer]) -> None:
 
 
 def spend_one(customer: Customer) -> None:
-    spend(customer_id=customer.pk, amount_minor=1, order_id=uuid4(), by=acting(customer))
+    spend_credit(customer_id=customer.pk, amount_minor=1, order_id=uuid4(), by=acting(customer))
 
 
 def test_grants_of_one_statement_and_single_entries_of_the_same_accounts_all_count() -> None:
@@ -133,7 +133,8 @@ def test_checkouts_and_holds_of_one_customer_share_what_is_there() -> None:
         for _ in range(ROUNDS):
             customer = customer_with(3 * PRICE_MINOR)
             calls: list[Callable[[], object]] = [
-                partial(hold, customer_id=customer.pk, amount_minor=PRICE_MINOR, order_id=uuid4()) for _ in range(6)
+                partial(hold_credit, customer_id=customer.pk, amount_minor=PRICE_MINOR, order_id=uuid4())
+                for _ in range(6)
             ]
             organizations = OrganizationFactory.create_batch(6, customer=customer)
             calls += [partial(check_out, organization, plan) for organization in organizations]
@@ -153,7 +154,7 @@ def test_one_order_is_held_for_once() -> None:
     with Crew(8) as crew:
         for _ in range(ROUNDS):
             customer = customer_with(8 * PRICE_MINOR)
-            call = partial(hold, customer_id=customer.pk, amount_minor=PRICE_MINOR, order_id=uuid4())
+            call = partial(hold_credit, customer_id=customer.pk, amount_minor=PRICE_MINOR, order_id=uuid4())
 
             outcome = crew.race([call] * 8)
 
@@ -167,9 +168,9 @@ def test_a_hold_is_captured_or_released_never_both() -> None:
         for round_ in range(2 * ROUNDS):
             customer = customer_with(PRICE_MINOR)
             order_id = uuid4()
-            hold(customer_id=customer.pk, amount_minor=PRICE_MINOR, order_id=order_id)
-            captures: list[Callable[[], object]] = [partial(capture, order_id=order_id, by=actor())] * 4
-            releases: list[Callable[[], object]] = [partial(release, order_id=order_id)] * 4
+            hold_credit(customer_id=customer.pk, amount_minor=PRICE_MINOR, order_id=order_id)
+            captures: list[Callable[[], object]] = [partial(capture_hold, order_id=order_id, by=actor())] * 4
+            releases: list[Callable[[], object]] = [partial(release_hold, order_id=order_id)] * 4
 
             outcome = crew.race(captures + releases if round_ % 2 else releases + captures)
 
@@ -187,8 +188,8 @@ def test_an_entry_is_reversed_once() -> None:
     with Crew(8) as crew:
         for _ in range(ROUNDS):
             customer = customer_with(PRICE_MINOR)
-            entry = grant(customer_id=customer.pk, amount_minor=500, reason="gift", by=actor())
-            call = partial(reverse, entry_id=entry.id, why="given by mistake", by=actor())
+            entry = grant_credit(customer_id=customer.pk, amount_minor=500, reason="gift", by=actor())
+            call = partial(reverse_entry, entry_id=entry.id, why="given by mistake", by=actor())
 
             outcome = crew.race([call] * 8)
 
@@ -199,7 +200,7 @@ def test_an_entry_is_reversed_once() -> None:
 
 def test_entries_of_one_account_have_versions_without_a_gap() -> None:
     customer = CustomerFactory.create()
-    call = partial(grant, customer_id=customer.pk, amount_minor=7, reason="gift", by=actor())
+    call = partial(grant_credit, customer_id=customer.pk, amount_minor=7, reason="gift", by=actor())
     with Crew(12) as crew:
         for _ in range(5):
             crew.race([call] * 12)

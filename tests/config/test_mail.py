@@ -2,7 +2,7 @@
 
 import pytest
 
-from config.mail import NOBODY, mail_settings
+from config.mail import DUMMY_BACKEND, mail_settings
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
@@ -20,7 +20,7 @@ def test_a_url_is_read() -> None:
 
 
 def test_without_a_url_mail_goes_to_nobody() -> None:
-    assert mail_settings("")["EMAIL_BACKEND"] == NOBODY
+    assert mail_settings("")["EMAIL_BACKEND"] == DUMMY_BACKEND
 
 
 def test_a_console_needs_no_host() -> None:

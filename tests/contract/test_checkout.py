@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from billing.models import Customer, LedgerEntry
-from billing.use_cases.hold_credit import hold
+from billing.use_cases.hold_credit import hold_credit
 from orders.models import Order, Plan
 from promos.use_cases.change_code import retire_code
 from tests.factories import PromoCodeFactory, actor, give_credit
@@ -110,7 +110,7 @@ def test_one_baisa_short_is_short(checkout: Checkout, ada: Caller, acme: str) ->
 def test_held_credit_does_not_pay(checkout: Checkout, ada: Caller, acme: str) -> None:
     give(ada, 9_000)
     customer = Customer.objects.get(user_id="ada")
-    hold(customer_id=customer.pk, amount_minor=1, order_id=Plan.objects.get(slug="m").id)
+    hold_credit(customer_id=customer.pk, amount_minor=1, order_id=Plan.objects.get(slug="m").id)
     with nothing_changes():
         assert_refused(checkout(), 503, "payment_processor_not_configured")
 

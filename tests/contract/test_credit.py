@@ -8,8 +8,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from billing.models import Customer, Invoice
-from billing.use_cases.hold_credit import hold
-from billing.use_cases.post_entry import adjust
+from billing.use_cases.hold_credit import hold_credit
+from billing.use_cases.post_entry import adjust_credit
 from tests.factories import PromoCodeFactory, actor, give_credit
 from tests.snapshot import nothing_changes
 
@@ -70,7 +70,7 @@ def test_an_entry_that_concerns_no_order_names_none(ada: Caller, acme: str) -> N
 def test_held_credit_is_part_of_the_credit_and_not_available(ada: Caller, acme: str) -> None:
     customer = Customer.objects.get()
     give_credit(customer, 5_000)
-    hold(customer_id=customer.pk, amount_minor=2_000, order_id=uuid4())
+    hold_credit(customer_id=customer.pk, amount_minor=2_000, order_id=uuid4())
     body = ada.get("billing/balance").body
     assert (body["credit_minor"], body["held_minor"], body["available_minor"]) == (5_000, 2_000, 3_000)
 
@@ -78,7 +78,7 @@ def test_held_credit_is_part_of_the_credit_and_not_available(ada: Caller, acme: 
 def test_the_20_newest_entries_are_told_by_one_query_whatever_the_history(ada: Caller, acme: str) -> None:
     customer = Customer.objects.get()
     for amount in range(1, 26):
-        adjust(customer_id=customer.pk, amount_minor=amount, why=f"number {amount}", by=actor())
+        adjust_credit(customer_id=customer.pk, amount_minor=amount, why=f"number {amount}", by=actor())
     with CaptureQueriesContext(connection) as queries:
         body = ada.get("billing/balance").body
     assert len(queries) == 1

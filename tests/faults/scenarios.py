@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from billing.errors import OrganizationNotFound
 from billing.models import Customer, LedgerEntry, Organization, Subscription
-from billing.use_cases.hold_credit import capture, hold
-from billing.use_cases.post_entry import grant
+from billing.use_cases.hold_credit import capture_hold, hold_credit
+from billing.use_cases.post_entry import grant_credit
 from orders.errors import (
     IdempotencyMismatch,
     PaymentInProgress,
@@ -366,8 +366,8 @@ def code_issued() -> Scenario:
 def held_and_captured() -> Scenario:
     customer, order_id = CustomerFactory.create(), uuid4()
     give_credit(customer, CREDIT_MINOR)
-    hold(customer_id=customer.pk, amount_minor=CREDIT_MINOR, order_id=order_id)
-    return Scenario(act=partial(capture, order_id=order_id, by=actor()), ends=LedgerEntry)
+    hold_credit(customer_id=customer.pk, amount_minor=CREDIT_MINOR, order_id=order_id)
+    return Scenario(act=partial(capture_hold, order_id=order_id, by=actor()), ends=LedgerEntry)
 
 
 def _post_raw(*, account_id: int, reverses: LedgerEntry | None = None, amount_minor: int = 1) -> Callable[[], object]:
@@ -387,7 +387,7 @@ def _post_raw(*, account_id: int, reverses: LedgerEntry | None = None, amount_mi
 
 def reversal_of_another_amount() -> Scenario:
     customer = CustomerFactory.create()
-    entry = grant(customer_id=customer.pk, amount_minor=CREDIT_MINOR, reason="test", by=actor())
+    entry = grant_credit(customer_id=customer.pk, amount_minor=CREDIT_MINOR, reason="test", by=actor())
     return Scenario(act=_post_raw(account_id=customer.pk, reverses=entry), ends=IntegrityError)
 
 

@@ -9,9 +9,8 @@ from django.utils import timezone
 
 from billing.models import Organization
 from billing.queries import balance_of, invoices_of, organizations_of, slug_is_free, subscription_of
-from billing.use_cases.hold_credit import capture, hold, release
-from billing.use_cases.post_entry import adjust
-from billing.use_cases.post_entry import reverse as reverse_entry
+from billing.use_cases.hold_credit import capture_hold, hold_credit, release_hold
+from billing.use_cases.post_entry import adjust_credit, reverse_entry
 from orders.models import Break, OutboxEvent
 from orders.queries import find_open_order, open_payment_of
 from orders.use_cases.payments.sweep_payments import sweep_payments
@@ -41,16 +40,16 @@ def _release() -> None:
 
 
 def _correct() -> None:
-    entry = adjust(customer_id=somebody().pk, amount_minor=5_000, why="by mistake", by=staff())
+    entry = adjust_credit(customer_id=somebody().pk, amount_minor=5_000, why="by mistake", by=staff())
     reverse_entry(entry_id=entry.id, why="undone", by=staff())
 
 
 def _hold() -> None:
     customer, first, second = somebody(), uuid4(), uuid4()
-    hold(customer_id=customer.pk, amount_minor=500, order_id=first)
-    hold(customer_id=customer.pk, amount_minor=500, order_id=second)
-    capture(order_id=first, by=acting(customer))
-    release(order_id=second)
+    hold_credit(customer_id=customer.pk, amount_minor=500, order_id=first)
+    hold_credit(customer_id=customer.pk, amount_minor=500, order_id=second)
+    capture_hold(order_id=first, by=acting(customer))
+    release_hold(order_id=second)
 
 
 def _customers_own() -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import LedgerEntry, Subscription
-from billing.use_cases.hold_credit import hold
+from billing.use_cases.hold_credit import hold_credit
 from orders.models import Order, OutboxEvent
 from orders.use_cases.checkout.place_order import Request, place_order
 from promos.models import Redemption
@@ -130,7 +130,7 @@ def test_the_first_page_adds_up(client: Client, order: Order) -> None:
     retire_code(code="GONE", by=actor())
     other = OrganizationFactory.create().customer
     give_credit(other, 1_500)
-    hold(customer_id=other.pk, amount_minor=500, order_id=order.organization_id)
+    hold_credit(customer_id=other.pk, amount_minor=500, order_id=order.organization_id)
     Order.objects.filter(pk=order.pk).update(created_at=timezone.now())
     assert figures(client) == {
         "Live vouchers": ("1", "of 2 that are not retired"),

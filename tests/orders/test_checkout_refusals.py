@@ -8,7 +8,7 @@ import pytest
 from billing.errors import DomainError, OrganizationNotFound
 from billing.models import Customer, LedgerEntry, Organization
 from billing.queries import balance_of
-from billing.use_cases.hold_credit import hold
+from billing.use_cases.hold_credit import hold_credit
 from orders.errors import PaymentProcessorNotConfigured, UnknownAddOn, UnknownApp, UnknownPlan
 from orders.models import AddOn, Order, Plan
 from orders.use_cases.checkout.place_order import Request, place_order
@@ -89,7 +89,7 @@ def test_credit_that_is_one_baisa_short_does_not_pay(buy: Buy, ada: Customer) ->
 
 def test_credit_held_for_an_open_payment_does_not_pay(buy: Buy, ada: Customer) -> None:
     give_credit(ada, 9_000)
-    hold(customer_id=ada.pk, amount_minor=1, order_id=uuid4())
+    hold_credit(customer_id=ada.pk, amount_minor=1, order_id=uuid4())
     with nothing_changes(), pytest.raises(PaymentProcessorNotConfigured):
         buy("m")
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from billing.models import LedgerEntry, Subscription
-from billing.use_cases.post_entry import adjust
+from billing.use_cases.post_entry import adjust_credit
 from orders.errors import OrderNotRefundable, PaymentInProgress
 from orders.models import Break, Order, Payment, Refund
 from orders.stripe import gateway
@@ -339,7 +339,7 @@ def test_late_and_the_credit_is_still_there(stripe: Stripe) -> None:
 
 
 def credit_is_gone(shop: Shop) -> None:
-    adjust(customer_id=shop.customer.pk, amount_minor=-100, why="a correction", by=actor())
+    adjust_credit(customer_id=shop.customer.pk, amount_minor=-100, why="a correction", by=actor())
 
 
 def organization_has_moved_on(shop: Shop) -> None:

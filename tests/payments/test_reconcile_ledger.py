@@ -7,7 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from billing.models import Hold
-from billing.use_cases.hold_credit import hold
+from billing.use_cases.hold_credit import hold_credit
 from orders.models import Break, Order
 from orders.use_cases.payments.settle_payment import settle_unpaid
 from orders.use_cases.reconciliation.close_break import close_break
@@ -77,7 +77,7 @@ def test_credit_that_was_spent_for_an_order_that_is_not_in_effect(stripe: Stripe
 def test_credit_that_is_held_for_an_order_that_ended_is_given_back(stripe: Stripe, status: str) -> None:
     shop, order_id = expired(stripe)
     set_status(order_id, status)
-    hold(customer_id=shop.customer.pk, amount_minor=APPLIED_MINOR, order_id=order_id)
+    hold_credit(customer_id=shop.customer.pk, amount_minor=APPLIED_MINOR, order_id=order_id)
     expected = (Kind.HOLD_LEFT.value, str(order_id), order_id)
 
     assert_named(expected)

@@ -9,7 +9,7 @@ from django.urls import reverse
 from billing.actor import AUDITOR, SUPERADMIN
 from billing.models import LedgerEntry, User
 from billing.queries import balance_of
-from billing.use_cases.post_entry import spend
+from billing.use_cases.post_entry import spend_credit
 from billing.use_cases.verify_ledger import verify_ledger
 from promos.models import Redemption
 from promos.use_cases.change_code import retire_code
@@ -72,7 +72,7 @@ def test_releases_place_redemption_and_credit_together(client: Client, sara: Use
 
 def test_credit_that_was_spent_is_not_taken_back(client: Client, redemption: Redemption) -> None:
     ada = redemption.customer
-    spend(customer_id=ada.pk, amount_minor=1, order_id=redemption.pk, by=acting(ada))
+    spend_credit(customer_id=ada.pk, amount_minor=1, order_id=redemption.pk, by=acting(ada))
     with nothing_changes():
         answer = client.post(releasing(redemption), {"reason": WHY})
     assert errors(answer) == {"__all__": ["The credit of this redemption was spent already."]}

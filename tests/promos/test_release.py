@@ -8,8 +8,8 @@ from django.db import connection, transaction
 from billing.errors import EntryNotFound, EntryOfRedemption, ReasonRequired
 from billing.models import Customer, LedgerEntry
 from billing.queries import balance_of
-from billing.use_cases.hold_credit import hold
-from billing.use_cases.post_entry import reverse, spend
+from billing.use_cases.hold_credit import hold_credit
+from billing.use_cases.post_entry import reverse_entry, spend_credit
 from orders.use_cases.checkout.place_order import Request, place_order
 from promos.errors import CreditSpent
 from promos.models import PromoCode, PromoCounter, Redemption
@@ -113,7 +113,7 @@ def test_customer_may_redeem_again_after_a_release(ada: Customer, redemption: Re
 
 def test_release_never_touches_an_orders_spend(ada: Customer, redemption: Redemption) -> None:
     give_credit(ada, 9_000)
-    spent = spend(customer_id=ada.pk, amount_minor=9_000, order_id=ORDER, by=acting(ada))
+    spent = spend_credit(customer_id=ada.pk, amount_minor=9_000, order_id=ORDER, by=acting(ada))
     before = LedgerEntry.objects.filter(pk=spent.pk).values().get()
     release(redemption=redemption, reason="by mistake", by=STAFF)
     assert LedgerEntry.objects.filter(pk=spent.pk).values().get() == before
@@ -141,19 +141,19 @@ def test_release_of_the_redemption_of_an_order_leaves_the_order_and_its_spend(ad
 
 
 def test_spent_credit_is_not_taken_back_and_nothing_changes(ada: Customer, redemption: Redemption) -> None:
-    spend(customer_id=ada.pk, amount_minor=1, order_id=ORDER, by=acting(ada))
+    spend_credit(customer_id=ada.pk, amount_minor=1, order_id=ORDER, by=acting(ada))
     with nothing_changes(), pytest.raises(CreditSpent):
         release(redemption=redemption, reason="by mistake", by=STAFF)
 
 
 def test_credit_held_for_an_open_payment_is_not_taken_back(ada: Customer, redemption: Redemption) -> None:
-    hold(customer_id=ada.pk, amount_minor=1, order_id=ORDER)
+    hold_credit(customer_id=ada.pk, amount_minor=1, order_id=ORDER)
     with nothing_changes(), pytest.raises(CreditSpent):
         release(redemption=redemption, reason="by mistake", by=STAFF)
 
 
 def test_credit_from_elsewhere_makes_a_release_possible(ada: Customer, redemption: Redemption) -> None:
-    spend(customer_id=ada.pk, amount_minor=4_000, order_id=ORDER, by=acting(ada))
+    spend_credit(customer_id=ada.pk, amount_minor=4_000, order_id=ORDER, by=acting(ada))
     give_credit(ada, 4_000)
     release(redemption=redemption, reason="by mistake", by=STAFF)
     assert (times_redeemed("GIFT"), balance_of(user_id="ada").credit_minor) == (0, 0)
@@ -201,14 +201,14 @@ def test_long_reason_is_cut_in_the_redemption_and_whole_in_the_ledger(redemption
 def test_grant_of_a_redemption_is_undone_only_with_the_redemption(redemption: Redemption) -> None:
     granted = LedgerEntry.objects.get(kind="grant")
     with nothing_changes(), pytest.raises(EntryOfRedemption):
-        reverse(entry_id=granted.id, why="by mistake", by=STAFF)
+        reverse_entry(entry_id=granted.id, why="by mistake", by=STAFF)
     release(redemption=redemption, reason="by mistake", by=STAFF)
     for entry_id, error in (
         (granted.id, EntryOfRedemption),
         (LedgerEntry.objects.get(kind="reversal").id, EntryNotFound),
     ):
         with nothing_changes(), pytest.raises(error):
-            reverse(entry_id=entry_id, why="by mistake", by=STAFF)
+            reverse_entry(entry_id=entry_id, why="by mistake", by=STAFF)
 
 
 def test_release_joins_the_callers_transaction(redemption: Redemption) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.money import MAX_MINOR, AmountError, display, exponent, to_major, to_minor
+from billing.money import MAX_MINOR, AmountError, exponent, format_money, to_major, to_minor
 
 minor_amounts = st.integers(min_value=-MAX_MINOR, max_value=MAX_MINOR)
 currencies = st.sampled_from(("OMR", "KWD", "USD", "EUR", "JPY"))
@@ -24,7 +24,7 @@ def test_text_of_the_major_amount_reads_back_the_same(minor: int, currency: str)
 
 @given(minor=minor_amounts, currency=currencies)
 def test_displayed_amount_has_all_decimals_and_reads_back_the_same(minor: int, currency: str) -> None:
-    number, code = display(minor, currency=currency).split(" ")
+    number, code = format_money(minor, currency=currency).split(" ")
     assert code == currency
     assert len(number.partition(".")[2]) == exponent(currency)
     assert to_minor(number.replace(",", ""), currency=currency) == minor

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 from billing.errors import DomainError
 from billing.models import Customer, LedgerEntry, Organization
 from billing.use_cases import hold_credit
-from billing.use_cases.post_entry import adjust, reverse
+from billing.use_cases.post_entry import adjust_credit, reverse_entry
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.use_cases.checkout.place_order import Placed, Request, place_order
 from promos.models import PromoCode
@@ -229,7 +229,9 @@ class Vouchers(RuleBasedStateMachine):
     def adjust(self, user: str, amount: int) -> None:
         pk = self.customers[user].pk
         expected = self.model.adjust(user, amount)
-        self.play("adjust", expected, lambda: adjust(customer_id=pk, amount_minor=amount, why="a game", by=STAFF))
+        self.play(
+            "adjust", expected, lambda: adjust_credit(customer_id=pk, amount_minor=amount, why="a game", by=STAFF)
+        )
 
     @rule(user=users, amount=st.sampled_from([1, 2, 1_000, 9_000]), verb=hold_verbs, place=places)
     def hold(self, user: str, amount: int, verb: str, place: int) -> None:
@@ -243,18 +245,18 @@ class Vouchers(RuleBasedStateMachine):
             self.held_order_ids.append(order_id)
 
     def play_hold(self, user: str, amount: int, order_id: UUID) -> None:
-        hold_credit.hold(customer_id=self.customers[user].pk, amount_minor=amount, order_id=order_id)
+        hold_credit.hold_credit(customer_id=self.customers[user].pk, amount_minor=amount, order_id=order_id)
 
     def settle_hold(self, verb: str, number: int) -> None:
         order_id, former = self.held_order_ids[number], self.model.holds[number]
         if verb == "capture":
             by = acting(self.customers[former.user])
             expected = self.model.capture(number)
-            self.play("capture", expected, lambda: hold_credit.capture(order_id=order_id, by=by))
+            self.play("capture", expected, lambda: hold_credit.capture_hold(order_id=order_id, by=by))
         elif verb == "release":
             was_active = former.status == "active"
             self.model.release_hold(number)
-            assert (hold_credit.release(order_id=order_id) is not None) == was_active
+            assert (hold_credit.release_hold(order_id=order_id) is not None) == was_active
         else:
             expected = self.model.hold_again(number)
             self.play("hold again", expected, lambda: self.play_hold(former.user, former.amount, order_id))
@@ -266,7 +268,7 @@ class Vouchers(RuleBasedStateMachine):
         user, number = pick(numbered, place)
         entry = LedgerEntry.objects.get(account_id=self.customers[user].pk, version=number + 1)
         expected = self.model.reverse(user, number)
-        self.play("reverse", expected, lambda: reverse(entry_id=entry.id, why="a game", by=STAFF))
+        self.play("reverse", expected, lambda: reverse_entry(entry_id=entry.id, why="a game", by=STAFF))
 
     # --- checkout ---
 

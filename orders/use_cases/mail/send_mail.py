@@ -14,7 +14,7 @@ from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
 from billing.models import Customer, Invoice, LedgerEntry, Organization, Subscription
-from billing.money import display
+from billing.money import format_money
 from billing.queries import balance_of
 from orders.models import Order, Payment, StripeEvent
 from orders.use_cases.mail.queue_mail import Mail
@@ -81,19 +81,19 @@ def _bought(order: Order) -> dict[str, Any]:
         "order": str(order.id),
         "date": f"{order.completed_at or order.created_at:%d %B %Y}",
         "lines": [
-            {"name": line.name, "price": display(line.price_minor, currency=order.currency)}
+            {"name": line.name, "price": format_money(line.price_minor, currency=order.currency)}
             for line in order.lines.order_by("position")
         ],
-        "total": display(order.total_minor, currency=order.currency),
-        "from_credit": display(order.credit_applied_minor, currency=order.currency),
-        "from_card": display(card_minor, currency=order.currency) if card_minor else "",
+        "total": format_money(order.total_minor, currency=order.currency),
+        "from_credit": format_money(order.credit_applied_minor, currency=order.currency),
+        "from_card": format_money(card_minor, currency=order.currency) if card_minor else "",
         **_balance(order.customer),
     }
 
 
 def _balance(customer: Customer) -> dict[str, str]:
     balance = balance_of(user_id=customer.user_id)
-    return {"balance": display(balance.credit_minor, currency=settings.SOVEREIGN_CURRENCY)}
+    return {"balance": format_money(balance.credit_minor, currency=settings.SOVEREIGN_CURRENCY)}
 
 
 def _payment_failed(order_id: UUID, event_id: str) -> Letter | None:
@@ -105,7 +105,7 @@ def _payment_failed(order_id: UUID, event_id: str) -> Letter | None:
         organization=order.organization,
         facts={
             "order": str(order.id),
-            "amount": display(order.payment.amount_minor, currency=order.currency),
+            "amount": format_money(order.payment.amount_minor, currency=order.currency),
             "is_renewal": order.kind == Order.Kind.RENEWAL,
         },
     )
@@ -125,8 +125,8 @@ def _refunded(order_id: UUID, event_id: str) -> Letter | None:
         organization=order.organization,
         facts={
             "order": str(order.id),
-            "to_card": display(card_minor, currency=order.currency) if card_minor else "",
-            "to_credit": display(reversed_minor, currency=order.currency) if reversed_minor else "",
+            "to_card": format_money(card_minor, currency=order.currency) if card_minor else "",
+            "to_credit": format_money(reversed_minor, currency=order.currency) if reversed_minor else "",
             "has_ended": order.status == Order.Status.REFUNDED,
             **_balance(order.customer),
         },
@@ -137,7 +137,7 @@ def _invoice(invoice_id: UUID) -> tuple[Invoice, dict[str, Any]]:
     invoice = Invoice.objects.select_related("customer", "organization", "subscription").get(id=invoice_id)
     return invoice, {
         "invoice": str(invoice.id),
-        "amount": display(invoice.amount_minor, currency=invoice.currency),
+        "amount": format_money(invoice.amount_minor, currency=invoice.currency),
         "from": f"{invoice.period_start:%d %B %Y}",
         "until": f"{invoice.period_end:%d %B %Y}",
         **_balance(invoice.customer),
@@ -158,7 +158,7 @@ def _past_due(invoice_id: UUID, event_id: str) -> Letter | None:
     open_payments = Payment.objects.filter(status=Payment.Status.OPEN)
     payment = open_payments.filter(order_id=invoice.order_id).first() if invoice.order_id else None
     if payment is not None:
-        facts |= {"link": payment.session_url, "due": display(payment.amount_minor, currency=payment.currency)}
+        facts |= {"link": payment.session_url, "due": format_money(payment.amount_minor, currency=payment.currency)}
     elif event_id:
         told = StripeEvent.objects.get(id=event_id).payload["data"]["object"]
         facts |= {"link": told.get("hosted_invoice_url") or "", "due": facts["amount"]}

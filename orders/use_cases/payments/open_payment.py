@@ -23,7 +23,7 @@ from billing.actor import Actor
 from billing.errors import translate_violations
 from billing.locks import lock_account
 from billing.models import Account, Invoice, Organization
-from billing.use_cases.hold_credit import hold, release
+from billing.use_cases.hold_credit import hold_credit, release_hold
 from billing.use_cases.link_processor_customer import link_processor_customer, replace_processor_customer
 from orders.errors import AmountNotChargeable, OrderStale, PaymentOpen, PaymentProcessorError
 from orders.locks import lock_order
@@ -255,7 +255,7 @@ def _hold_now(account: Account, applied_minor: int, order: Order) -> None:
     """Holds what the balance has already; a reserved code's credit is held in T2, when it is granted."""
     held_minor = min(account.available_minor, applied_minor)
     if held_minor:
-        hold(customer_id=account.customer_id, amount_minor=held_minor, order_id=order.id)
+        hold_credit(customer_id=account.customer_id, amount_minor=held_minor, order_id=order.id)
 
 
 def _write_order(
@@ -314,9 +314,9 @@ def record_session(*, order_id: UUID, session: gateway.Session, by: Actor) -> Op
             redemption = _reserved(order)
             if redemption is not None:
                 confirm(redemption=redemption, by=by)
-                release(order_id=order.id)
+                release_hold(order_id=order.id)
                 if order.credit_applied_minor:
-                    hold(
+                    hold_credit(
                         customer_id=order.customer_id,
                         amount_minor=order.credit_applied_minor,
                         order_id=order.id,
@@ -353,7 +353,7 @@ def undo_checkout(*, order_id: UUID, by: Actor, why: str) -> Order:
             return order
         lock_account(customer_id=order.customer_id)
         moment = timezone.now()
-        release(order_id=order.id)
+        release_hold(order_id=order.id)
         order.status = Order.Status.FAILED
         order.save(update_fields=["status"])
         payment.status, payment.closed_at, payment.needs_stripe_cleanup = Payment.Status.FAILED, moment, True

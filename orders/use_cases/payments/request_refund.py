@@ -11,7 +11,7 @@ from billing.errors import ReasonRequired
 from billing.locks import lock_account
 from billing.models import LedgerEntry, Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
-from billing.use_cases.post_entry import reverse
+from billing.use_cases.post_entry import reverse_entry
 from billing.use_cases.record_audit import record_audit
 from orders.errors import OrderNotRefundable
 from orders.jobs import enqueue
@@ -133,7 +133,7 @@ def return_credit(*, order: Order, why: str, by: Actor) -> None:
     lock_account(customer_id=order.customer_id)
     spent = LedgerEntry.objects.filter(order_id=order.id, kind=LedgerEntry.Kind.SPEND).first()
     if spent is not None:
-        reverse(entry_id=spent.id, why=why, by=by)
+        reverse_entry(entry_id=spent.id, why=why, by=by)
     order.status = Order.Status.REFUNDED
     order.save(update_fields=["status"])
     _end_bought(order, why=why, by=by)

@@ -17,8 +17,8 @@ from billing.errors import InsufficientCredit
 from billing.locks import lock_account
 from billing.models import Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
-from billing.use_cases.hold_credit import capture, release
-from billing.use_cases.post_entry import spend
+from billing.use_cases.hold_credit import capture_hold, release_hold
+from billing.use_cases.post_entry import spend_credit
 from orders.jobs import enqueue
 from orders.locks import lock_order
 from orders.models import Break, Order, Payment, StripeEvent
@@ -110,12 +110,12 @@ def settle_paid(*, order_id: UUID, session: Mapping[str, Any], by: Actor) -> str
             return _settle_late(order, by=by)
         if _overtaken(order):
             # What was to be paid ended while the session was open: as if the payment had come after the release.
-            release(order_id=order.id)
+            release_hold(order_id=order.id)
             order.status = Order.Status.CANCELLED
             order.save(update_fields=["status"])
             return _refuse_late(order, by=by)
         if order.credit_applied_minor:
-            capture(order_id=order.id, by=by)
+            capture_hold(order_id=order.id, by=by)
         _complete(order, now=payment.paid_at or timezone.now())
         return "completed"
 
@@ -149,7 +149,7 @@ def _settle_late(order: Order, *, by: Actor) -> str:
     if not _overtaken(order):
         try:
             if order.credit_applied_minor:
-                spend(
+                spend_credit(
                     customer_id=order.customer_id,
                     amount_minor=order.credit_applied_minor,
                     order_id=order.id,
@@ -215,7 +215,7 @@ def settle_unpaid(*, order_id: UUID, failed: bool) -> str:
             # A completed session does not expire; what says so came late.
             return "unchanged"
         lock_account(customer_id=order.customer_id)
-        release(order_id=order.id)
+        release_hold(order_id=order.id)
         order.status = Order.Status.FAILED if failed else Order.Status.EXPIRED
         order.save(update_fields=["status"])
         payment.status = Payment.Status.FAILED if failed else Payment.Status.EXPIRED

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from billing.models import Hold, LedgerEntry
-from billing.use_cases.hold_credit import release
+from billing.use_cases.hold_credit import release_hold
 from orders.locks import lock_order
 from orders.models import Break, Order
 from orders.use_cases.reconciliation.reconciliation_run import Finding, ReconciliationRun
@@ -80,4 +80,4 @@ def _released(hold: Hold) -> bool:
     with transaction.atomic():
         if lock_order(order_id=hold.order_id).status not in _LOST:
             return False
-        return release(order_id=hold.order_id) is not None
+        return release_hold(order_id=hold.order_id) is not None

@@ -29,8 +29,8 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.locks import lock_account
 from billing.models import Account, Organization, Subscription
-from billing.use_cases.hold_credit import hold
-from billing.use_cases.post_entry import spend
+from billing.use_cases.hold_credit import hold_credit
+from billing.use_cases.post_entry import spend_credit
 from orders.errors import PaymentProcessorError
 from orders.locks import lock_subscription
 from orders.models import Order, OrderLine, Payment
@@ -177,7 +177,7 @@ def _pay_from_credit(subscription: Subscription, *, by: Actor, now: datetime) ->
         subscription, credit_minor=subscription.amount_minor, status=Order.Status.COMPLETED, by=by, now=now
     )
     if order.total_minor:
-        spend(customer_id=order.customer_id, amount_minor=order.total_minor, order_id=order.id, by=by)
+        spend_credit(customer_id=order.customer_id, amount_minor=order.total_minor, order_id=order.id, by=by)
     complete_renewal(order=order, now=now)
 
 
@@ -217,7 +217,7 @@ def _request_payment(subscription: Subscription, account: Account, *, by: Actor,
     invoice.order_id = order.id
     invoice.save(update_fields=["order_id"])
     if credit_minor:
-        hold(customer_id=order.customer_id, amount_minor=credit_minor, order_id=order.id)
+        hold_credit(customer_id=order.customer_id, amount_minor=credit_minor, order_id=order.id)
     return order
 
 

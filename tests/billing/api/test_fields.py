@@ -12,7 +12,7 @@ from billing.api.fields import (
     MoneyResponseSerializer,
     TextField,
     WholeNumberField,
-    money_in_forms,
+    money_fields,
 )
 
 
@@ -114,7 +114,7 @@ def test_in_another_currency_there_is_only_the_smallest_unit(settings: Any) -> N
     assert form.is_valid() and form.validated_data == {"credit_minor": 1999}
     assert errors(Grant(data={"credit_omr": 10})) == {"credit_minor": ["give one of credit_minor"]}
     assert dict(Record(Code(1999)).data) == {"credit_minor": 1999, "currency": "USD"}
-    assert money_in_forms("credit", 1999) == {"credit_minor": 1999}
+    assert money_fields("credit", 1999) == {"credit_minor": 1999}
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_an_amount_is_given_in_all_its_forms(minor: int, omr: Decimal | int) -> 
     data = dict(Record(Code(minor)).data)
     assert data == {"credit_minor": minor, "credit_omr": omr, "credit_baisa": minor, "currency": "OMR"}
     assert type(data["credit_omr"]) is type(omr)
-    assert money_in_forms("credit", minor) == {
+    assert money_fields("credit", minor) == {
         "credit_omr": omr,
         "credit_minor": minor,
         "credit_baisa": minor,
