@@ -251,10 +251,10 @@ SILENCED_SYSTEM_CHECKS: list[str] = [
 # --- REST framework, OpenAPI ------------------------------------------------------------------------------
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "billing.api.authentication.BearerAuthentication",
-        "billing.api.authentication.SessionAuthentication",
+        "billing.api.access.authentication.BearerAuthentication",
+        "billing.api.access.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["billing.api.permissions.Authenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["billing.api.access.permissions.Authenticated"],
     "DEFAULT_PARSER_CLASSES": ["billing.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["billing.api.renderers.ExactJSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "billing.api.renderers.AlwaysJSON",

@@ -14,12 +14,23 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from billing.actor import CUSTOMER, STAFF_ROLES, SYSTEM
+from billing.admin.console.base import ReadOnlyAdmin
+from billing.admin.console.display import (
+    NOTHING,
+    Column,
+    Fact,
+    Panel,
+    Text,
+    clipped,
+    code,
+    link,
+    list_url,
+    moment,
+    two_lines,
+)
+from billing.admin.console.filters import one_of
 from billing.models import AuditEntry
 from billing.money import format_money
-
-from .base import ReadOnlyAdmin
-from .display import NOTHING, Column, Fact, Panel, Text, clipped, code, link, list_url, moment, two_lines
-from .filters import one_of
 
 CHANNELS = ("admin", "api", "command", "worker")
 _MAX_PANEL_ROWS = 20

@@ -12,15 +12,27 @@ from django.db.models import F, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from billing.admin.console.base import ReadOnlyAdmin, View, form_page
+from billing.admin.console.display import (
+    Column,
+    Fact,
+    Panel,
+    Text,
+    Tool,
+    amount,
+    badge,
+    change_url,
+    code,
+    list_url,
+    moment,
+)
+from billing.admin.console.forms import AmountField, reason_field, show_refusals_on
+from billing.admin.console.request_actor import actor_of
 from billing.locks import lock_account
 from billing.models import Account, Customer, Hold, LedgerEntry
 from billing.money import format_money
 from billing.use_cases.post_entry import adjust_credit
 
-from .acting import actor_of
-from .base import ReadOnlyAdmin, View, form_page
-from .display import Column, Fact, Panel, Text, Tool, amount, badge, change_url, code, list_url, moment
-from .forms import AmountField, reason_field, show_refusals_on
 from .ledger import CORRECT_CREDIT_PERMISSION, ENTRY_COLUMNS, entry_rows, order_link
 
 _MAX_PANEL_ROWS = 20

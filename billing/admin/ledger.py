@@ -11,13 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 
-from billing.models import Customer, Hold, LedgerEntry
-from billing.queries import exists_per_row
-from billing.use_cases.post_entry import reverse_entry
-
-from .acting import actor_of
-from .base import ReadOnlyAdmin, View, find_or_404, form_page
-from .display import (
+from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404, form_page
+from billing.admin.console.display import (
     NOTHING,
     Column,
     Fact,
@@ -34,8 +29,12 @@ from .display import (
     short_id,
     two_lines,
 )
-from .filters import DayRangeFilter
-from .forms import ReasonForm, show_refusals_on
+from billing.admin.console.filters import DayRangeFilter
+from billing.admin.console.forms import ReasonForm, show_refusals_on
+from billing.admin.console.request_actor import actor_of
+from billing.models import Customer, Hold, LedgerEntry
+from billing.queries import exists_per_row
+from billing.use_cases.post_entry import reverse_entry
 
 CORRECT_CREDIT_PERMISSION = "billing.add_ledgerentry"
 _MAX_PANEL_ROWS = 20

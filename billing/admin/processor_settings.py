@@ -12,14 +12,13 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
+from billing.admin.console.base import ConsoleAdmin, form_page
+from billing.admin.console.display import NOTHING, Fact, Text, badge, list_url, moment
+from billing.admin.console.forms import reason_field, show_refusals_on
+from billing.admin.console.request_actor import actor_of
 from billing.errors import ProcessorSettingsUnreadable
 from billing.models import ProcessorSettings
 from billing.use_cases.processor_settings import MAX_KEY_LENGTH, change_processor_keys, last4, processor_keys
-
-from .acting import actor_of
-from .base import ConsoleAdmin, form_page
-from .display import NOTHING, Fact, Text, badge, list_url, moment
-from .forms import reason_field, show_refusals_on
 
 _TITLES = {
     "stripe_secret_key": "Secret key",

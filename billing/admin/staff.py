@@ -16,13 +16,12 @@ from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from billing.actor import CUSTOMER, STAFF_ROLES
+from billing.admin.console.base import Change, ConsoleAdmin
+from billing.admin.console.display import Text, Tool, badge, change_url, list_url, moment
+from billing.admin.console.forms import reason_field
+from billing.admin.console.request_actor import actor_of, staff_of
 from billing.models import User
 from billing.use_cases.assign_role import assign_role, role_of
-
-from .acting import actor_of, staff_of
-from .base import Change, ConsoleAdmin
-from .display import Text, Tool, badge, change_url, list_url, moment
-from .forms import reason_field
 
 _NO_ROLE = "No staff"
 _ROLES = [("", "Choose a role"), *((role, role) for role in reversed(STAFF_ROLES)), (CUSTOMER, _NO_ROLE)]

@@ -8,9 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from billing.api.access.authentication import principal_of
 from billing.queries import balance_of
 
-from .authentication import principal_of
 from .fields import MoneyResponseSerializer
 
 

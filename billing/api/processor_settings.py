@@ -8,6 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from billing.api.access.authentication import actor_of
+from billing.api.access.permissions import roles
 from billing.use_cases.processor_settings import (
     MAX_KEY_LENGTH,
     ProcessorKeys,
@@ -16,9 +18,7 @@ from billing.use_cases.processor_settings import (
     processor_keys,
 )
 
-from .authentication import actor_of
 from .fields import RequestSerializer, TextField
-from .permissions import roles
 
 
 class ProcessorSettingsSerializer(serializers.Serializer[Any]):

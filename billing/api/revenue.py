@@ -9,10 +9,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.actor import AUDITOR
+from billing.api.access.permissions import roles
 from billing.queries import revenue
 
 from .fields import MIRRORED_CURRENCY, CurrencyField, MajorAmountField, MinorAmountField
-from .permissions import roles
 
 
 class RevenueSerializer(serializers.Serializer[Any]):

@@ -88,7 +88,7 @@ class MoneyRequestDescription(OpenApiSerializerExtension):  # type: ignore[no-un
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = "billing.api.authentication.BearerAuthentication"
+    target_class = "billing.api.access.authentication.BearerAuthentication"
     name = "bearer"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
@@ -101,7 +101,7 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = "billing.api.authentication.SessionAuthentication"
+    target_class = "billing.api.access.authentication.SessionAuthentication"
     name = "session"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:

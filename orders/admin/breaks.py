@@ -11,10 +11,10 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from billing.admin.acting import actor_of
-from billing.admin.base import ReadOnlyAdmin, View, find_or_404, form_page
-from billing.admin.display import Fact, Text, Tool, badge, change_url, code, moment, short_stripe_id
-from billing.admin.forms import ReasonForm, show_refusals_on
+from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404, form_page
+from billing.admin.console.display import Fact, Text, Tool, badge, change_url, code, moment, short_stripe_id
+from billing.admin.console.forms import ReasonForm, show_refusals_on
+from billing.admin.console.request_actor import actor_of
 from billing.admin.ledger import order_link
 from billing.money import format_money
 from orders.models import Break

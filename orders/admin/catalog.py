@@ -8,9 +8,9 @@ from django.db import models
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from billing.admin.base import ConsoleAdmin
-from billing.admin.display import Text, amount, badge, code
-from billing.admin.forms import AmountField, reason_field
+from billing.admin.console.base import ConsoleAdmin
+from billing.admin.console.display import Text, amount, badge, code
+from billing.admin.console.forms import AmountField, reason_field
 from orders.models import AddOn, App, Bundle, Industry, Plan
 
 _MOST_PERCENT = 100

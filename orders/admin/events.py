@@ -8,8 +8,8 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from billing.admin.base import ReadOnlyAdmin
-from billing.admin.display import (
+from billing.admin.console.base import ReadOnlyAdmin
+from billing.admin.console.display import (
     NOTHING,
     Column,
     Fact,
@@ -23,7 +23,7 @@ from billing.admin.display import (
     short_id,
     state_badge,
 )
-from billing.admin.filters import one_of
+from billing.admin.console.filters import one_of
 from billing.admin.ledger import order_link
 from orders.models import OutboxEvent
 

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from billing.admin.display import Column, Panel, Text, Tool, amount, list_url
+from billing.admin.console.display import Column, Panel, Text, Tool, amount, list_url
 from billing.models import Account, Subscription
 from billing.money import format_money
 from orders.models import Break, Order, Payment

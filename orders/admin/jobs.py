@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
 
-from billing.admin.base import ReadOnlyAdmin
-from billing.admin.display import Column, Fact, Panel, Text, clipped, code, moment, pretty, state_badge
+from billing.admin.console.base import ReadOnlyAdmin
+from billing.admin.console.display import Column, Fact, Panel, Text, clipped, code, moment, pretty, state_badge
 from billing.admin.ledger import order_link
 
 _MAX_PANEL_ROWS = 50

@@ -18,8 +18,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from djstripe import models as mirrored
 
-from billing.admin.base import ReadOnlyAdmin
-from billing.admin.display import (
+from billing.admin.console.base import ReadOnlyAdmin
+from billing.admin.console.display import (
     NOTHING,
     Column,
     Fact,
@@ -35,7 +35,7 @@ from billing.admin.display import (
     short_stripe_id,
     state_badge,
 )
-from billing.admin.filters import one_of
+from billing.admin.console.filters import one_of
 from billing.admin.ledger import customer_link, order_link
 from billing.money import format_money
 from orders.admin.documents import is_shown, shown

@@ -13,9 +13,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 
-from billing.admin.acting import actor_of
-from billing.admin.base import ReadOnlyAdmin, View, find_or_404, form_page
-from billing.admin.display import (
+from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404, form_page
+from billing.admin.console.display import (
     NOTHING,
     Column,
     Fact,
@@ -35,10 +34,11 @@ from billing.admin.display import (
     two_lines,
     unbroken,
 )
-from billing.admin.filters import DayRangeFilter
-from billing.admin.forms import AmountField, reason_field, show_refusals_on
+from billing.admin.console.filters import DayRangeFilter
+from billing.admin.console.forms import AmountField, reason_field, show_refusals_on
+from billing.admin.console.request_actor import actor_of
 from billing.admin.ledger import ENTRY_COLUMNS, customer_link, entry_rows, matching_customers
-from billing.admin.records import organization_link
+from billing.admin.organizations import organization_link
 from billing.models import LedgerEntry, Subscription
 from orders.admin.payments import refunds_panel, waiting_panel
 from orders.models import Order, OrderLine, OutboxEvent, Payment

@@ -8,8 +8,8 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from billing.admin.base import ReadOnlyAdmin
-from billing.admin.display import (
+from billing.admin.console.base import ReadOnlyAdmin
+from billing.admin.console.display import (
     NOTHING,
     Column,
     Fact,

@@ -8,8 +8,8 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from billing.admin.base import ReadOnlyAdmin
-from billing.admin.display import (
+from billing.admin.console.base import ReadOnlyAdmin
+from billing.admin.console.display import (
     NOTHING,
     Column,
     Fact,
@@ -30,7 +30,7 @@ from billing.admin.display import (
     unbroken,
 )
 from billing.admin.ledger import customer_link, matching_customers, order_link
-from billing.admin.records import organization_link
+from billing.admin.organizations import organization_link
 from billing.models import Invoice, Subscription
 from orders.admin.payments import waiting_panel
 from orders.models import OrderLine

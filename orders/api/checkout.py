@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.api.authentication import actor_of, principal_of
+from billing.api.access.authentication import actor_of, principal_of
 from billing.api.fields import MajorAmountField, MinorAmountField, RequestSerializer, TextField
 from billing.api.identifiers import IdField, read_id
 from billing.api.schema import refusals

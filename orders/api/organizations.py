@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.api.authentication import actor_of, principal_of
+from billing.api.access.authentication import actor_of, principal_of
 from billing.api.fields import RequestSerializer, TextField
 from billing.api.identifiers import read_path_id
 from billing.api.pagination import page_parameters, page_response, read_page

@@ -9,9 +9,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.actor import AUDITOR
+from billing.api.access.permissions import roles
 from billing.api.fields import MoneyResponseSerializer
 from billing.api.pagination import page_parameters, page_response, read_page
-from billing.api.permissions import roles
 from orders.models import Order, OutboxEvent
 from orders.queries import orders_for_staff
 

@@ -12,7 +12,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from billing.admin.forms import AmountField, MomentField, reason_field
+from billing.admin.console.forms import AmountField, MomentField, reason_field
 from promos.models import PromoCode
 from promos.models.promo_code import CODE_MATCH, HOT_COUNTERS
 from promos.queries import normal_code

@@ -17,10 +17,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from billing.admin.acting import actor_of
 from billing.admin.audit import history_panel
-from billing.admin.base import RecordAdmin, View, find_or_404, form_page, record_page
-from billing.admin.display import (
+from billing.admin.console.base import RecordAdmin, View, find_or_404, form_page, record_page
+from billing.admin.console.display import (
     NOTHING,
     Fact,
     Panel,
@@ -34,7 +33,8 @@ from billing.admin.display import (
     moment,
     two_lines,
 )
-from billing.admin.forms import ReasonForm, refuse_when_busy, show_refusals_on
+from billing.admin.console.forms import ReasonForm, refuse_when_busy, show_refusals_on
+from billing.admin.console.request_actor import actor_of
 from billing.errors import DomainError
 from billing.models import User
 from promos.errors import PromoChanged

@@ -12,9 +12,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 
-from billing.admin.acting import actor_of
-from billing.admin.base import ReadOnlyAdmin, View, find_or_404, form_page
-from billing.admin.display import (
+from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404, form_page
+from billing.admin.console.display import (
     NOTHING,
     Column,
     Fact,
@@ -30,8 +29,9 @@ from billing.admin.display import (
     moment,
     state_badge,
 )
-from billing.admin.filters import DayRangeFilter
-from billing.admin.forms import reason_field, show_refusals_on
+from billing.admin.console.filters import DayRangeFilter
+from billing.admin.console.forms import reason_field, show_refusals_on
+from billing.admin.console.request_actor import actor_of
 from billing.admin.ledger import (
     CORRECT_CREDIT_PERMISSION,
     ENTRY_COLUMNS,

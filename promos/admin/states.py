@@ -18,7 +18,7 @@ from django.db.models import (
 from django.db.models.lookups import Exact
 from django.utils.safestring import SafeString
 
-from billing.admin.display import badge
+from billing.admin.console.display import badge
 from billing.queries import exists_per_row
 from promos.models import PromoCode, PromoCounter
 

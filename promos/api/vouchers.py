@@ -13,7 +13,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN
-from billing.api.authentication import actor_of
+from billing.api.access.authentication import actor_of
+from billing.api.access.permissions import roles
+from billing.api.access.rate_limit import PreviewRateLimit
 from billing.api.fields import (
     FlagField,
     MoneyInput,
@@ -25,8 +27,6 @@ from billing.api.fields import (
     money_fields,
 )
 from billing.api.pagination import page_parameters, page_response, read_page
-from billing.api.permissions import roles
-from billing.api.rate_limit import PreviewRateLimit
 from billing.api.schema import refusals
 from billing.errors import DomainError
 from promos.models import PromoCode

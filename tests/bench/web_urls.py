@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.api.authentication import principal_of
+from billing.api.access.authentication import principal_of
 from config.urls import urlpatterns as served
 
 

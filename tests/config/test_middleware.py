@@ -7,7 +7,7 @@ from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
-from billing.api.client_address import client_address, client_network
+from billing.api.access.client_address import client_address, client_network
 from config.environment import Environment
 from config.middleware import ProxyMiddleware
 from tests.config.test_settings import PROJECT

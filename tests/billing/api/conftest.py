@@ -14,7 +14,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 from jwt.algorithms import RSAAlgorithm
 
-from billing.api import tokens
+from billing.api.access import tokens
 
 Headers = dict[str, str]
 

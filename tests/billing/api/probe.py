@@ -15,10 +15,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN
-from billing.api.authentication import actor_of
+from billing.api.access.authentication import actor_of
+from billing.api.access.permissions import roles
+from billing.api.access.rate_limit import RateLimit
 from billing.api.pagination import page_response, read_page
-from billing.api.permissions import roles
-from billing.api.rate_limit import RateLimit
 from billing.errors import Busy, DomainError
 from billing.models import Customer
 

@@ -13,7 +13,7 @@ from django.utils.crypto import salted_hmac
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from .client_address import client_network
+from billing.api.access.client_address import client_network
 
 _PERIOD_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _MAX_WINDOWS_REMOVED = 20

@@ -6,8 +6,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from billing.actor import SUPERADMIN
-
-from .authentication import Principal
+from billing.api.access.authentication import Principal
 
 
 class Authenticated(BasePermission):

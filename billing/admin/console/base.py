@@ -21,10 +21,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 
+from billing.admin.console.display import Fact, Panel, Text, Tool, list_url
+from billing.admin.console.request_actor import actor_of
 from billing.use_cases.record_audit import record_audit
-
-from .acting import actor_of
-from .display import Fact, Panel, Text, Tool, list_url
 
 if TYPE_CHECKING:
     # The skin carries no types of its own, and overrides nothing that is typed here.

@@ -15,11 +15,10 @@ from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.request import Request
 
 from billing.actor import Actor
+from billing.api.access.client_address import client_address
+from billing.api.access.tokens import InvalidToken, verify_token
 from billing.models import User
 from billing.use_cases.assign_role import role_of
-
-from .client_address import client_address
-from .tokens import InvalidToken, verify_token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

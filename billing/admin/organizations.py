@@ -8,10 +8,8 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from billing.models import Invoice, Organization, Subscription
-
-from .base import ReadOnlyAdmin
-from .display import (
+from billing.admin.console.base import ReadOnlyAdmin
+from billing.admin.console.display import (
     NOTHING,
     Column,
     Fact,
@@ -26,7 +24,8 @@ from .display import (
     moment,
     state_badge,
 )
-from .ledger import customer_link, matching_customers
+from billing.admin.ledger import customer_link, matching_customers
+from billing.models import Invoice, Organization, Subscription
 
 _MAX_PANEL_ROWS = 20
 

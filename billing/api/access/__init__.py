@@ -1,0 +1,1 @@
+"""Who makes a request, what their role allows, and how often they may ask."""
