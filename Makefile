@@ -1,5 +1,5 @@
-# Every target first builds .venv where it is missing or the requirements changed.
-# PORT= chooses the port (default 8000), PYTHON= the interpreter that .venv is built with.
+# Every target first installs the packages that it needs into .venv, unless they are installed.
+# PORT= chooses the port (default 8000), PYTHON= the Python that builds .venv.
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -7,43 +7,45 @@ export PORT
 
 VENV = .venv/bin/python
 MANAGE = $(VENV) manage.py
-# What the checks that need settings and a database run with.
+# The production commands need the embedded PostgreSQL's packages only where no other database is named.
+PACKAGES = $(if $(DATABASE_URL)$(DATABASE_URL_FILE),runtime,demo-packages)
+# The environment of the checks that need settings and a database.
 TEST_SETTINGS = DJANGO_SETTINGS_MODULE=tests.settings DEBUG=1 DATABASE_URL= QASIMA_POSTGRES_CLUSTER=test
-# Minutes of their own; CI runs them as well.
+# These tests take minutes, so make test leaves them out; CI runs them too.
 SLOW = tests/payments tests/stripe_sandbox tests/browser/test_payment.py
-# A production that exists nowhere, to see whether Django finds fault with it.
+# A complete production environment of invented values, for Django's check --deploy.
 PRODUCTION_SETTINGS = DJANGO_SETTINGS_MODULE=config.settings DEBUG=0 DEMO=0 ALLOWED_HOSTS=sovereign.example \
 	DATABASE_URL=postgresql://nobody@localhost/none SECRET_KEY=$$(head -c 48 /dev/urandom | base64 | tr -d '\n') \
 	JWT_SECRET=$$(head -c 48 /dev/urandom | base64 | tr -d '\n')
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-payments bench check format serve worker seed migrate token runtime dev
+.PHONY: help demo test test-payments bench check format serve worker seed migrate token runtime demo-packages dev
 
 help:
 	@echo "make demo      a whole Sovereign on this machine, with its own PostgreSQL, at http://127.0.0.1:$(PORT)/"
-	@echo "make test      every check and every test but the slow ones"
-	@echo "make test-payments   the slow ones: card payments through every failure of Stripe, and the sandbox"
-	@echo "make bench     measures, as ratios; WHAT='redemption checkout' some of it, WHAT=growth or churn half an hour"
-	@echo "make check     the checks alone; make format puts the files in order first"
+	@echo "make test      every check, and every test except the slow ones"
+	@echo "make test-payments   the slow tests: card payments through every failure of Stripe, and the sandbox"
+	@echo "make bench     the measurements; WHAT='redemption checkout' chooses some, WHAT=growth or churn takes half an hour"
+	@echo "make check     the checks without the tests; make format formats the files"
 	@echo "make token SUB=ada EMAIL=ada@example.org ROLE=customer    a bearer token for the demo"
-	@echo "make serve, worker, migrate, seed    the production parts, configured by the environment"
+	@echo "make serve, worker, migrate, seed    the production commands, configured by the environment"
 
-demo: runtime
+demo: demo-packages
 	@exec $(VENV) -m config.devtools.demo
 
-serve: runtime
+serve: $(PACKAGES)
 	@exec $(VENV) -m gunicorn --config python:config.gunicorn
 
-worker: runtime
+worker: $(PACKAGES)
 	@exec $(MANAGE) procrastinate worker
 
-seed: runtime
+seed: $(PACKAGES)
 	@$(MANAGE) seed_catalog
 
-migrate: runtime
+migrate: $(PACKAGES)
 	@$(MANAGE) migrate
 
-token: runtime
+token: demo-packages
 	@$(VENV) -m config.devtools.demo token
 
 format: dev
@@ -65,15 +67,16 @@ test: check
 	@.ci/install-chromium
 	@$(VENV) -m pytest -n 2 --cov --cov-report=term $(SLOW:%=--ignore=%)
 
-# The matrix of every failure of Stripe at every step, and kill -9 at each: minutes of their own. CI runs them too.
+# Every failure of Stripe at every step of a payment, and kill -9 at each step.
 test-payments: dev
 	@.ci/install-chromium
 	@$(VENV) -m pytest -n 2 $(SLOW)
 
-# Ratios to floors and peers of the same run; the figures also as JSON in build/bench.
+# Prints each figure as a ratio to a comparison of the same run, and writes all of them to build/bench as JSON.
 bench: dev
 	@$(VENV) -m tests.bench $(WHAT)
 
-runtime dev:
+# The target demo runs the demo, so the set of that name is installed by demo-packages.
+runtime demo-packages dev:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON): install Python 3.11 or newer." >&2; exit 1; }
-	@$(PYTHON) -I config/bootstrap.py $@
+	@$(PYTHON) -I config/bootstrap.py $(@:-packages=)

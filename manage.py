@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line; outside production it brings its own PostgreSQL where no other is named."""
+"""Django's command line. Outside production it starts the embedded PostgreSQL where DATABASE_URL is absent."""
 
 import os
 import sys
@@ -7,17 +7,14 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
-from config.devtools.embedded_postgres import EmbeddedPostgresError, ensure_development_server
+from config.development import start_embedded_postgres
 
 
 def main() -> None:
     """Run the command that the arguments name."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
-        ensure_development_server()
-    except EmbeddedPostgresError as error:
-        sys.exit(str(error))
-    try:
+        start_embedded_postgres()
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(str(error))

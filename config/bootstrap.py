@@ -1,8 +1,11 @@
-"""Builds `.venv` with the pinned packages: `python3 -I config/bootstrap.py runtime|dev`, run by make.
+"""Builds `.venv` with a pinned set of packages: `python3 -I config/bootstrap.py runtime|demo|dev`.
 
-It runs on whatever `python3` a machine has, to say what is missing, so it uses only what old versions know
-too. A mark is written when everything is installed and taken away before anything is changed: whatever an
-interruption leaves behind has no mark, and is built anew. Two at once wait for each other.
+`runtime` is what production runs, `demo` adds the embedded PostgreSQL, and `dev` adds the tests and checks.
+
+The script also runs on a Python that is too old for the service, to say so; it therefore uses no newer syntax.
+The file `.venv/.installed` lists the sets that are completely installed. It is removed before an installation
+and written after it, so an interrupted installation is repeated. Two installations at once run one after the
+other.
 """
 
 import fcntl
@@ -15,11 +18,14 @@ OLDEST_PYTHON = (3, 11)
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(CHECKOUT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
-MARK = os.path.join(VENV, ".installed")
-REQUIREMENTS = {
-    "runtime": ["requirements.txt"],
-    "dev": ["requirements.txt", "requirements-dev.txt"],
-}
+INSTALLED = os.path.join(VENV, ".installed")
+# Each set includes the sets before it.
+REQUIREMENTS = [
+    ("runtime", "requirements.txt"),
+    ("demo", "requirements-demo.txt"),
+    ("dev", "requirements-dev.txt"),
+]
+SETS = [name for name, _ in REQUIREMENTS]
 
 
 def check_python() -> None:
@@ -36,65 +42,67 @@ def check_python() -> None:
         )
 
 
-def digest(which: str) -> str:
-    """Return what stands in the mark for a set of requirements, which changes when they do."""
+def wanted_lines(wanted: str) -> "list[str]":
+    """Return a line for each set that the wanted one includes: its name, and a hash that changes with its files."""
     content = hashlib.sha256()
-    for name in REQUIREMENTS[which]:
-        with open(os.path.join(CHECKOUT, name), "rb") as file:
+    lines = []
+    for name, file_name in REQUIREMENTS[: SETS.index(wanted) + 1]:
+        with open(os.path.join(CHECKOUT, file_name), "rb") as file:
             content.update(file.read())
-    return f"{which} {content.hexdigest()}"
+        lines.append(f"{name} {content.hexdigest()}")
+    return lines
 
 
-def marks() -> "list[str]":
-    """Return what is completely installed; nothing where the environment is missing or half-made."""
+def installed_lines() -> "list[str]":
+    """Return the lines of the completely installed sets; none where the environment is missing or incomplete."""
     if not os.access(PYTHON, os.X_OK):
         return []
     try:
-        with open(MARK) as file:
+        with open(INSTALLED) as file:
             return file.read().splitlines()
     except OSError:
         return []
 
 
-def install(which: str, lock: int) -> None:
-    """Install a set of requirements, into a new environment unless there is a complete one.
+def install(wanted: str, lock: int) -> None:
+    """Install a set, into a new environment unless there is a complete one.
 
-    What it runs inherits the lock, so that a pip which outlives a killed make is waited for.
+    The programs that this runs inherit the lock: a pip that survives its killed parent still holds it.
     """
-    is_whole = bool(marks())
-    print(f"Installing the {which} packages into .venv ...", flush=True)
-    if is_whole:
-        os.remove(MARK)
+    print(f"Installing the {wanted} packages into .venv ...", flush=True)
+    if installed_lines():
+        os.remove(INSTALLED)
     else:
         run([sys.executable, "-m", "venv", "--clear", VENV], lock)
-    requirements = os.path.join(CHECKOUT, REQUIREMENTS[which][-1])
+    requirements = os.path.join(CHECKOUT, dict(REQUIREMENTS)[wanted])
     quietly = ["-q", "--disable-pip-version-check", "--no-input"]
     run([PYTHON, "-m", "pip", "install", *quietly, "-r", requirements], lock)
-    installed = [digest("runtime")] + ([digest("dev")] if which == "dev" else [])
-    draft = MARK + ".draft"
+    draft = INSTALLED + ".draft"
     with open(draft, "w") as file:
-        file.write("\n".join(installed) + "\n")
+        file.write("\n".join(wanted_lines(wanted)) + "\n")
         file.flush()
         os.fsync(file.fileno())
-    os.rename(draft, MARK)
+    os.rename(draft, INSTALLED)
 
 
 def run(command: "list[str]", lock: int) -> None:
-    """Run a command, and stop with its exit status where it fails."""
+    """Run a command, and stop with a message where it fails."""
     environment = dict(os.environ, PIP_ROOT_USER_ACTION="ignore")
     status = subprocess.call(command, stdin=subprocess.DEVNULL, env=environment, pass_fds=(lock,))  # noqa: S603
     if status:
-        sys.exit(f"{' '.join(command)} failed; .venv is incomplete, and the next try builds it anew.")
+        sys.exit(f"{' '.join(command)} failed; .venv is incomplete, and the next try builds it again.")
 
 
 def main() -> None:
-    """Install what the argument names, unless it is."""
-    which = sys.argv[1]
+    """Install the set that the argument names, unless it is installed."""
+    if len(sys.argv) != 2 or sys.argv[1] not in SETS:  # noqa: PLR2004 - the script and its argument
+        sys.exit(f"usage: python3 -I config/bootstrap.py {'|'.join(SETS)}")
+    wanted = sys.argv[1]
     lock = os.open(CHECKOUT, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    if digest(which) not in marks():
+    if wanted_lines(wanted)[-1] not in installed_lines():
         check_python()
-        install(which, lock)
+        install(wanted, lock)
 
 
 if __name__ == "__main__":

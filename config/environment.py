@@ -53,6 +53,10 @@ class Environment:
             self._problem(f"{name} must be 0 or 1")
         return _FLAGS.get(value, default)
 
+    def is_production(self) -> bool:
+        """Whether neither DEBUG=1 nor DEMO=1 is set."""
+        return not self.flag("DEBUG") and not self.flag("DEMO")
+
     def number(self, name: str, default: int, *, minimum: int = 0) -> int:
         """A whole number of at least `minimum`."""
         value = self.text(name, str(default))

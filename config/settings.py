@@ -1,7 +1,7 @@
 """Every setting of the service: typed, from the environment alone, without a default for any secret.
 
-Production is what runs with neither DEBUG=1 nor DEMO=1 (the latter is set only by `make demo`). It refuses to
-start while something it needs is missing or malformed, and names all of it at once.
+The service runs in production mode unless DEBUG=1 or DEMO=1 is set (only `make demo` sets the latter). In
+production it refuses to start while a required setting is missing or malformed; the message names all of them.
 """
 
 import logging
@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from config.database import connection_from_url, database
-from config.devtools.embedded_postgres import connection_settings
+from config.development import embedded_connection, uses_embedded_postgres
 from config.environment import Environment, Network
 from config.logs import configure_structlog, logging_config
 from config.mail import mail_settings
@@ -27,16 +27,16 @@ _environment = Environment(os.environ)
 # --- The mode ---------------------------------------------------------------------------------------------
 DEBUG: bool = _environment.flag("DEBUG")
 DEMO: bool = _environment.flag("DEMO")
-PRODUCTION: bool = not DEBUG and not DEMO
+PRODUCTION: bool = _environment.is_production()
 
-# --- Who we are -------------------------------------------------------------------------------------------
+# --- The deployment ---------------------------------------------------------------------------------------
 SOVEREIGN_NAME: str = _environment.text("SOVEREIGN_NAME", "Sovereign")
 SOVEREIGN_CURRENCY: str = _environment.text("SOVEREIGN_CURRENCY", "OMR", pattern="[A-Z]{3}")
 SOVEREIGN_DOMAIN: str = _environment.text("SOVEREIGN_DOMAIN", "sovereign.example", pattern="[A-Za-z0-9.-]+")
 
 # --- Secrets and identity ---------------------------------------------------------------------------------
 SECRET_KEY: str = _environment.text("SECRET_KEY")
-# Predecessors of SECRET_KEY: sessions they signed and keys they encrypted stay good.
+# Earlier values of SECRET_KEY: sessions that they signed and keys that they encrypted stay valid.
 SECRET_KEY_FALLBACKS: list[str] = _environment.items("SECRET_KEY_FALLBACKS")
 JWT_SECRET: str = _environment.text("JWT_SECRET")
 JWT_JWKS_URL: str = _environment.text("JWT_JWKS_URL")
@@ -50,8 +50,8 @@ _environment.refuse(
 # --- Hosts, proxies, transport ----------------------------------------------------------------------------
 ALLOWED_HOSTS: list[str] = _environment.items("ALLOWED_HOSTS")
 TRUSTED_PROXIES: tuple[Network, ...] = _environment.networks("TRUSTED_PROXIES")
-# A page served as https://host behind a gateway that is no trusted proxy reaches us as http: its own origin
-# must still pass the CSRF check.
+# Behind a gateway that is no trusted proxy, a request from a page of https://host arrives as http. That page's
+# origin must still pass the CSRF check.
 CSRF_TRUSTED_ORIGINS: list[str] = _environment.items("CSRF_TRUSTED_ORIGINS") or [
     f"https://*{host}" if host.startswith(".") else f"https://{host}" for host in ALLOWED_HOSTS if host != "*"
 ]
@@ -72,8 +72,8 @@ if DATABASE_URL:
         _connection = connection_from_url(DATABASE_URL)
     except ValueError as _error:
         _environment.refuse(True, str(_error))
-elif not PRODUCTION:
-    _connection = dict(connection_settings())
+elif uses_embedded_postgres(_environment):
+    _connection = embedded_connection()
 DATABASES: dict[str, dict[str, Any]] = {
     "default": database(
         _connection,
@@ -85,7 +85,7 @@ DATABASES: dict[str, dict[str, Any]] = {
 DEFAULT_AUTO_FIELD: str = "django.db.models.BigAutoField"
 
 # --- The API ----------------------------------------------------------------------------------------------
-# Without a leading slash, with a trailing one, or empty: a gateway may strip /api before it forwards.
+# No leading slash, a trailing slash, or empty: a gateway may strip /api before it forwards a request.
 _prefix = os.environ.get("API_PREFIX", "api/").strip().strip("/")
 API_PREFIX: str = f"{_prefix}/" if _prefix else ""
 _environment.refuse(
@@ -93,29 +93,29 @@ _environment.refuse(
     "API_PREFIX must be a path such as api/, or empty",
 )
 _environment.refuse(_prefix in ("admin", "static", "healthz", "readyz"), "API_PREFIX is a path of the service's own")
-# Requests of one client address to the public voucher preview.
+# How many requests one client address may send to the public voucher preview.
 PREVIEW_RATE_LIMIT: str = _environment.text("PREVIEW_RATE_LIMIT", "60/min", pattern=r"[1-9][0-9]{0,5}/(s|min|h|d)")
 
 # --- Card payments ----------------------------------------------------------------------------------------
 STRIPE_API_BASE: str = _environment.text(
     "STRIPE_API_BASE", "https://api.stripe.com", pattern=r"https?://[^\s?#@]+"
 ).rstrip("/")
-# In production a key never crosses a network in the clear; a stand-in on the same machine crosses none.
+# In production a key never crosses a network unencrypted. A sandbox on the same machine uses no network.
 _environment.refuse(
     PRODUCTION
     and not STRIPE_API_BASE.startswith("https://")
     and urlsplit(STRIPE_API_BASE).hostname not in ("localhost", "127.0.0.1", "::1"),
     "STRIPE_API_BASE must be https:// in production",
 )
-# Initial values; billing/admin/settings replaces them at run time. The names are not STRIPE_..._KEY, under which
-# dj-stripe would take them and go on using them after they were changed. A secret in the public key's place
-# would be published: keys that were mixed up are refused.
+# Initial values; `billing/admin/settings` replaces them at run time. They are not named STRIPE_..._KEY, because
+# dj-stripe reads settings of that name and would use them after a replacement. The patterns refuse a key in
+# another key's place: a secret key in the public key's place would be published.
 INITIAL_STRIPE_SECRET_KEY: str = _environment.text("STRIPE_SECRET_KEY", pattern=r"(?!pk_|whsec_)[!-~]{1,255}")
 INITIAL_STRIPE_WEBHOOK_SECRET: str = _environment.text("STRIPE_WEBHOOK_SECRET", pattern=r"(?![psr]k_)[!-~]{1,255}")
 INITIAL_STRIPE_PUBLIC_KEY: str = _environment.text("STRIPE_PUBLIC_KEY", pattern=r"(?![sr]k_|whsec_)[!-~]{1,255}")
-# The least that Stripe charges, in the smallest unit; it depends on the account: docs.stripe.com/currencies.
+# The smallest amount that Stripe charges, in the smallest unit. It depends on the account: docs.stripe.com/currencies.
 STRIPE_MINIMUM_CHARGE_MINOR: int = _environment.number("STRIPE_MINIMUM_CHARGE_MINOR", 0)
-# Where Stripe sends the customer back; Stripe fills in {CHECKOUT_SESSION_ID}.
+# Where Stripe sends the customer after the payment; Stripe replaces {CHECKOUT_SESSION_ID}.
 CHECKOUT_SUCCESS_URL: str = _environment.text(
     "CHECKOUT_SUCCESS_URL", f"https://{SOVEREIGN_DOMAIN}/checkout/success", pattern=r"https?://\S+"
 )
@@ -123,13 +123,13 @@ CHECKOUT_CANCEL_URL: str = _environment.text(
     "CHECKOUT_CANCEL_URL", f"https://{SOVEREIGN_DOMAIN}/checkout/cancel", pattern=r"https?://\S+"
 )
 
-# --- Renewals and mail --------------------------------------------------------------------------------------
+# --- Renewals, jobs and mail ------------------------------------------------------------------------------
 # How long a subscription that credit no longer covers stays past due before it ends.
 RENEWAL_GRACE_DAYS: int = _environment.number("RENEWAL_GRACE_DAYS", 7)
-# How long the worker's finished jobs can be looked at in the console; failed ones stay.
+# How long finished jobs stay in the console. Failed jobs are never removed.
 JOBS_KEPT_DAYS: int = _environment.number("JOBS_KEPT_DAYS", 14, minimum=1)
-# smtp://user:password@host:587, smtp+tls:// or smtp+ssl://. Without it mail goes to the console; in production
-# to nobody, and each one that is not sent is logged.
+# smtp://user:password@host:587, smtp+tls:// or smtp+ssl://. Without it the terminal prints every mail; production
+# sends none and logs that it did not.
 EMAIL_URL: str = _environment.text("EMAIL_URL")
 _mail: dict[str, Any] = mail_settings("" if PRODUCTION else "consolemail://")
 if EMAIL_URL:
@@ -149,7 +149,7 @@ DEFAULT_FROM_EMAIL: str = _environment.text(
     "EMAIL_FROM", formataddr((SOVEREIGN_NAME, f"no-reply@{SOVEREIGN_DOMAIN}"))
 )
 
-# --- What production may not start without ----------------------------------------------------------------
+# --- What production requires -----------------------------------------------------------------------------
 if PRODUCTION:
     _environment.require(SECRET_KEY, "SECRET_KEY")
     _environment.require(DATABASE_URL, "DATABASE_URL")
@@ -158,11 +158,11 @@ if PRODUCTION:
 LOG_LEVEL: str = _environment.text("LOG_LEVEL", "INFO", pattern="DEBUG|INFO|WARNING|ERROR")
 DEMO_PASSWORD: str = _environment.text("DEMO_PASSWORD", "demo" if DEMO else "")
 _environment.refuse(DEMO_PASSWORD and PRODUCTION, "DEMO_PASSWORD is not for production")
-# Whom `seed_demo` creates with that password: user name and role, shown on the demo's landing page.
+# The users that the demo creates with that password, and their roles; the demo's landing page lists them.
 DEMO_LOGINS: dict[str, str] = {"admin": "superadmin", "noor": "sovereign-admin", "salim": "auditor"}
 _environment.refuse_problems()
 if not SECRET_KEY:
-    # Not production: sessions end with the process.
+    # Only outside production: every session ends with the process.
     SECRET_KEY = secrets.token_urlsafe(50)
 if not PRODUCTION and not ALLOWED_HOSTS:
     ALLOWED_HOSTS = ["localhost", ".localhost", "127.0.0.1", "[::1]"]
@@ -194,8 +194,8 @@ INSTALLED_APPS: list[str] = [
     "orders",
 ]
 
-# The first four see every request before Django looks at its host, so their order matters: probes are
-# answered first, then the client's address is established, which the log line and everything after it use.
+# The first four handle a request before Django checks its host, and their order matters: HealthMiddleware answers
+# probes; ProxyMiddleware determines the client's address, which the log line and all later middleware use.
 MIDDLEWARE: list[str] = [
     "config.middleware.HealthMiddleware",
     "config.middleware.ProxyMiddleware",
@@ -237,15 +237,14 @@ USE_I18N: bool = True
 USE_TZ: bool = True
 TIME_ZONE: str = "UTC"
 
-# Assets are few and come from the installed packages: WhiteNoise reads them there, no collecting step is
-# needed.
+# WhiteNoise serves the few assets from the packages that contain them, so no collectstatic step is needed.
 STATIC_URL: str = "/static/"
 WHITENOISE_USE_FINDERS: bool = True
 
 SILENCED_SYSTEM_CHECKS: list[str] = [
-    "security.W005",  # HSTS for all subdomains, and preload: the operator's domain has other names than ours
-    "security.W021",
-    *([] if SECURE_SSL_REDIRECT else ["security.W008"]),  # a gateway ends TLS unless SECURE_SSL_REDIRECT says so
+    "security.W005",  # HSTS for subdomains: the operator's domain has subdomains that this service must not affect
+    "security.W021",  # HSTS preload: likewise
+    *([] if SECURE_SSL_REDIRECT else ["security.W008"]),  # without SECURE_SSL_REDIRECT a gateway ends TLS
 ]
 
 # --- REST framework, OpenAPI ------------------------------------------------------------------------------
@@ -285,14 +284,15 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_SETTINGS": {"persistAuthorization": False, "tryItOutEnabled": False},
 }
 
-# --- dj-stripe, which mirrors Stripe's objects ------------------------------------------------------------
+# --- dj-stripe, which keeps copies of Stripe's objects ----------------------------------------------------
 DJSTRIPE_FOREIGN_KEY_TO_FIELD: str = "id"
 DJSTRIPE_SUBSCRIBER_MODEL: str = "billing.Customer"
-# Whose a customer of Stripe's is we note ourselves: metadata is edited by whoever has Stripe's dashboard.
+# None: dj-stripe must not take a Stripe customer's owner from its metadata, which anyone with access to Stripe's
+# dashboard can edit. This service records the owner itself.
 DJSTRIPE_SUBSCRIBER_CUSTOMER_KEY: None = None
 MIGRATION_MODULES: dict[str, str] = {"djstripe": "config.stripe_mirror.migrations"}
 
-# --- The console's skin -----------------------------------------------------------------------------------
+# --- The console's appearance -----------------------------------------------------------------------------
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": SOVEREIGN_NAME,
     "SITE_HEADER": SOVEREIGN_NAME,

@@ -10,8 +10,6 @@ Standard library only, and no Django, so that settings can ask where it is.
 - `keeper`: starts, restarts and stops the server; `leases`: who uses it.
 """
 
-import os
-from collections.abc import Mapping
 from typing import TypedDict
 
 from config.devtools.embedded_postgres.errors import EmbeddedPostgresError
@@ -22,13 +20,10 @@ __all__ = [
     "ConnectionSettings",
     "EmbeddedPostgresError",
     "connection_settings",
-    "ensure_development_server",
     "ensure_running",
     "lease_descriptor",
     "release",
 ]
-
-TRUE_WORDS = ("1", "true", "on", "ok", "y", "yes")
 
 
 class ConnectionSettings(TypedDict):
@@ -73,11 +68,3 @@ def lease_descriptor(*, cluster: str | None = None) -> int:
 def release(*, cluster: str | None = None) -> None:
     """Give the server back before this process ends, and wait until it has stopped, unless others use it."""
     give_lease_back(places_of(cluster))
-
-
-def ensure_development_server(environment: Mapping[str, str] = os.environ) -> None:
-    """Start the server where the settings will use it: not in production, and without DATABASE_URL."""
-    if environment.get("DATABASE_URL"):
-        return
-    if any(environment.get(name, "").strip().lower() in TRUE_WORDS for name in ("DEBUG", "DEMO")):
-        ensure_running()

