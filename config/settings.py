@@ -113,7 +113,7 @@ _environment.refuse(
 INITIAL_STRIPE_SECRET_KEY: str = _environment.text("STRIPE_SECRET_KEY", pattern=r"(?!pk_|whsec_)[!-~]{1,255}")
 INITIAL_STRIPE_WEBHOOK_SECRET: str = _environment.text("STRIPE_WEBHOOK_SECRET", pattern=r"(?![psr]k_)[!-~]{1,255}")
 INITIAL_STRIPE_PUBLIC_KEY: str = _environment.text("STRIPE_PUBLIC_KEY", pattern=r"(?![sr]k_|whsec_)[!-~]{1,255}")
-# The smallest amount that Stripe charges, in the smallest unit. It depends on the account: docs.stripe.com/currencies.
+# The smallest amount that Stripe charges, in minor units; it depends on the account: docs.stripe.com/currencies.
 STRIPE_MINIMUM_CHARGE_MINOR: int = _environment.number("STRIPE_MINIMUM_CHARGE_MINOR", 0)
 # Where Stripe sends the customer after the payment; Stripe replaces {CHECKOUT_SESSION_ID}.
 CHECKOUT_SUCCESS_URL: str = _environment.text(

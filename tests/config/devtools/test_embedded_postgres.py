@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.config.embedded_postgres_installation import (
+from tests.config.devtools.embedded_postgres_installation import (
     Installation,
     installed,
     is_alive,
