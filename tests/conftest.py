@@ -6,7 +6,7 @@ import pytest
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
-from tests.database import own_database, restore_pristine
+from tests.database import cloned_database, restore_pristine
 from tests.factories import forget_prices
 
 
@@ -20,7 +20,7 @@ def django_db_setup(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", restore_pristine)
         with django_db_blocker.unblock():
-            database = own_database(worker, rebuild=rebuild)
+            database = cloned_database(worker, rebuild=rebuild)
             database.__enter__()
         try:
             yield

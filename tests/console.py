@@ -34,7 +34,7 @@ SUPERUSER = "superuser"
 NO_ROLE = "no role"
 
 
-def member(role: str) -> User:
+def create_user(role: str) -> User:
     """A user of the pages in this role; `superuser` and `no role` are staff without a group."""
     user = UserFactory.create(
         username=role.replace(" ", "-"),
@@ -54,7 +54,7 @@ def client_of(user: User, *, enforce_csrf_checks: bool = False) -> Client:
     return client
 
 
-def in_console(user: User) -> Actor:
+def console_actor(user: User) -> Actor:
     """The actor that the user is for use cases, acting in the console from `ADDRESS`."""
     return Actor(user_id=user.sub, email=user.email, role=role_of(user), channel="admin", address=ADDRESS)
 
@@ -73,7 +73,7 @@ def place_orders(number: int, *, code: str = "") -> list[Order]:
     return placed
 
 
-def one_of_each() -> dict[str, object]:
+def create_one_of_each() -> dict[str, object]:
     """A record of every model of the console: the model as addresses name it → its key."""
     for factory in (AddOnFactory, AppFactory, BundleFactory, IndustryFactory):
         factory.create()
@@ -101,12 +101,12 @@ def one_of_each() -> dict[str, object]:
     return {name: record.pk for name, record in found.items() if record} | {"billing_user": UserFactory.create().pk}
 
 
-def told(answer: Any) -> list[str]:
+def shown_messages(answer: Any) -> list[str]:
     """The messages that a redirect brings to the next page."""
     return [str(message) for message in get_messages(answer.wsgi_request)]
 
 
-def errors(answer: Any) -> dict[str, list[str]]:
+def form_errors(answer: Any) -> dict[str, list[str]]:
     """The errors of the form that a page shows, by field; each is really to be read on it."""
     assert answer.status_code == HTTPStatus.OK
     form = answer.context["adminform"].form if "adminform" in answer.context else answer.context["form"]
@@ -116,13 +116,13 @@ def errors(answer: Any) -> dict[str, list[str]]:
     return found
 
 
-def newest_audit() -> dict[str, Any]:
+def latest_audit_entry() -> dict[str, Any]:
     """Who did what, why and from where, by the newest audit entry."""
     return dict(AuditEntry.objects.values(*AUDITED).latest("pk"))
 
 
-def audited(user: User, action: str, object_id: object, *, why: str) -> dict[str, Any]:
+def expected_audit_entry(user: User, action: str, object_id: object, *, why: str) -> dict[str, Any]:
     """The audit entry that this user's action in the console must leave."""
-    by = in_console(user)
+    by = console_actor(user)
     values = (action, str(object_id), why, by.user_id, by.email, by.role, "admin", ADDRESS)
     return dict(zip(AUDITED, values, strict=True))

@@ -44,7 +44,7 @@ Admin = psycopg.Connection[tuple[Any, ...]]
 
 
 @contextmanager
-def own_database(worker: str, *, rebuild: bool = False) -> Iterator[str]:
+def cloned_database(worker: str, *, rebuild: bool = False) -> Iterator[str]:
     """Make a database for this process, point Django at it, and drop it in the end.
 
     Args:

@@ -12,7 +12,7 @@ from tests.bench.people import make_customers, make_tenants, user_id
 from tests.bench.redemption import check_exact
 from tests.bench.table import Row, Table, in_turns
 from tests.bench.web import Web, bearer, database_cpu_seconds, serving
-from tests.traffic import Traffic, traffic_of
+from tests.database_traffic import Traffic, measure_traffic
 
 CUSTOMERS = 60_000
 CLIENTS = 32
@@ -80,12 +80,12 @@ class Shop:
 
     def traffic(self, code: str) -> Traffic:
         """Of a checkout with the code, in this process, once its session has prepared what it sends."""
-        from tests.contract.calling import by_token  # noqa: PLC0415
+        from tests.contract.api_client import by_token  # noqa: PLC0415
 
         for number in islice(self._next, PREPARED):
             body = {**BODY, "tenant_id": str(self._tenants[user_id(number)]), "promo_code": code}
             call = partial(by_token("customer", user_id(number)).post, "billing/checkout", body, Idempotency_Key="k")
-            traffic = traffic_of(call)
+            traffic = measure_traffic(call)
         return traffic
 
     def _checkout(self, number: int, tenant: UUID, code: str) -> bytes:

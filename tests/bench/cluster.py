@@ -34,9 +34,9 @@ def database(name: str = "bench") -> Iterator[Connection]:
 
     Raises: RuntimeError where the server does not keep what it says it has committed.
     """
-    from tests.database import own_database, parameters  # noqa: PLC0415 - after set_up
+    from tests.database import cloned_database, parameters  # noqa: PLC0415 - after set_up
 
-    with own_database(name) as made, psycopg.connect(**parameters(made), autocommit=True) as connection:
+    with cloned_database(name) as made, psycopg.connect(**parameters(made), autocommit=True) as connection:
         check_durable(connection)
         yield connection
 

@@ -15,7 +15,7 @@ from tests.bench.clients import Crew
 from tests.bench.cluster import Connection, check_durable
 from tests.bench.people import make_spares, user_id
 from tests.bench.table import Row, Table
-from tests.database import own_database, parameters, use_database
+from tests.database import cloned_database, parameters, use_database
 
 # Ledger entries → codes.
 SIZES = {1_000: 10, 100_000: 10_000, 10_000_000: 1_000_000}
@@ -78,17 +78,17 @@ class Shop:
 
     def __init__(self, stack: ExitStack, *, entries: int, codes: int) -> None:
         from tests.factories import AddOnFactory, AppFactory, PlanFactory  # noqa: PLC0415 - after Django is set up
-        from tests.grown import grow  # noqa: PLC0415
+        from tests.large_history import insert_large_history  # noqa: PLC0415
 
         self.entries, self.codes = entries, codes
-        self.name = stack.enter_context(own_database(f"growth_{entries}"))
+        self.name = stack.enter_context(cloned_database(f"growth_{entries}"))
         self.connection: Connection = stack.enter_context(psycopg.connect(**parameters(self.name), autocommit=True))
         check_durable(self.connection)
         PlanFactory.create(slug="m", price_minor=9_000)
         AddOnFactory.create(slug="backup", price_minor=500)
         AppFactory.create(slug="wordpress")
         began = time.monotonic()
-        grow(self.connection, entries=entries, codes=codes, spare=SPARES)
+        insert_large_history(self.connection, entries=entries, codes=codes, spare=SPARES)
         self.stride = max(entries // 10, SPARES) // SPARES
         self.tenants = make_spares(self.connection, number=SPARES, stride=self.stride)
         self.built_seconds = time.monotonic() - began
@@ -120,7 +120,7 @@ class Shop:
         return self._repeat(lambda: balance_of(user_id=next(users)))
 
     def page(self, path: str) -> float:
-        from tests.contract.calling import by_token  # noqa: PLC0415
+        from tests.contract.api_client import by_token  # noqa: PLC0415
 
         # The largest takes longer to make than a token is good for.
         token = dict(by_token("superadmin").headers)
@@ -162,9 +162,9 @@ class Shop:
 
 def _staff() -> Client:
     """A browser in which a superadmin is signed in."""
-    from tests.console import client_of, member  # noqa: PLC0415
+    from tests.console import client_of, create_user  # noqa: PLC0415
 
-    return client_of(member("superadmin"))
+    return client_of(create_user("superadmin"))
 
 
 LEDGER, ORDERS, VOUCHERS = "/admin/billing/ledgerentry/", "/admin/orders/order/", "/api/billing/admin/promos"

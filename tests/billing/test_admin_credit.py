@@ -15,7 +15,7 @@ from billing.use_cases.post_entry import spend_credit
 from billing.use_cases.verify_ledger import verify_ledger
 from promos.use_cases.redeem_code import redeem
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.console import ADDRESS, client_of, errors, member, told
+from tests.console import ADDRESS, client_of, create_user, form_errors, shown_messages
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor, give_credit
 from tests.snapshot import nothing_changes, only_changes
 
@@ -27,7 +27,7 @@ NO_ORDER = UUID(int=1)
 
 @pytest.fixture
 def sara(db: None) -> User:
-    return member(SUPERADMIN)
+    return create_user(SUPERADMIN)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_second_click_adjusts_nothing_more(client: Client, ada: Customer) -> N
     client.post(adjusting(ada), confirmed(amount="5"))
     with nothing_changes():
         again = client.post(adjusting(ada), confirmed(amount="5"))
-    assert errors(again) == {"__all__": ["The credit changed since you looked. Open the customer again."]}
+    assert form_errors(again) == {"__all__": ["The credit changed since you looked. Open the customer again."]}
     assert account_of(ada).balance_minor == 55_000
 
 
@@ -134,7 +134,7 @@ def test_a_bad_adjustment_changes_nothing(
 ) -> None:
     with nothing_changes():
         answer = client.post(adjusting(ada), confirmed(amount="5") | {field: value})
-    assert errors(answer) == {field: [sentence]}
+    assert form_errors(answer) == {field: [sentence]}
 
 
 def test_credit_that_was_held_meanwhile_is_not_taken(
@@ -144,7 +144,7 @@ def test_credit_that_was_held_meanwhile_is_not_taken(
     monkeypatch.setattr(Account, "available_minor", 10**9)
     with nothing_changes():
         answer = client.post(adjusting(ada), confirmed(amount="-30.001"))
-    assert errors(answer) == {"amount": ["The available credit does not cover this amount."]}
+    assert form_errors(answer) == {"amount": ["The available credit does not cover this amount."]}
 
 
 @pytest.mark.parametrize("number", [0, 10**8, 10**30])
@@ -181,7 +181,7 @@ def test_an_entry_is_reversed_once(client: Client, ada: Customer) -> None:
     client.post(reversing(spent), {"reason": WHY})
     with nothing_changes():
         answer = client.post(reversing(spent), {"reason": WHY})
-    assert errors(answer) == {"__all__": ["The entry was reversed already."]}
+    assert form_errors(answer) == {"__all__": ["The entry was reversed already."]}
 
 
 def test_a_reversal_is_not_reversed(client: Client, ada: Customer) -> None:
@@ -191,13 +191,13 @@ def test_a_reversal_is_not_reversed(client: Client, ada: Customer) -> None:
     with nothing_changes():
         answer = client.post(reversing(undone), {"reason": WHY})
     sentence = "A reversal is not reversed: adjust the customer's credit instead."
-    assert errors(answer) == {"__all__": [sentence]}
+    assert form_errors(answer) == {"__all__": [sentence]}
 
 
 def test_a_reversal_that_credit_does_not_cover_is_refused(client: Client, granted: LedgerEntry) -> None:
     with nothing_changes():
         answer = client.post(reversing(granted), {"reason": WHY})
-    assert errors(answer) == {"__all__": ["The available credit does not cover this amount."]}
+    assert form_errors(answer) == {"__all__": ["The available credit does not cover this amount."]}
 
 
 def test_a_redemptions_credit_is_not_reversed_without_the_redemption(client: Client) -> None:
@@ -209,7 +209,7 @@ def test_a_redemptions_credit_is_not_reversed_without_the_redemption(client: Cli
     with nothing_changes():
         answer = client.post(reversing(entry), {"reason": WHY})
     sentence = "This credit comes from a redemption: release the redemption, which takes it back with its place."
-    assert errors(answer) == {"__all__": [sentence]}
+    assert form_errors(answer) == {"__all__": [sentence]}
     assert verify_redemptions() is None
 
 
@@ -225,7 +225,7 @@ def test_a_redemptions_credit_is_not_reversed_without_the_redemption(client: Cli
 def test_a_reversal_says_why(client: Client, granted: LedgerEntry, reason: str, sentence: str) -> None:
     with nothing_changes():
         answer = client.post(reversing(granted), {"reason": reason})
-    assert errors(answer) == {"reason": [sentence]}
+    assert form_errors(answer) == {"reason": [sentence]}
 
 
 def test_an_entry_that_is_not_there_is_not_found(client: Client) -> None:
@@ -236,4 +236,4 @@ def test_an_entry_that_is_not_there_is_not_found(client: Client) -> None:
 
 def test_a_superadmins_message_names_the_customer(client: Client, ada: Customer) -> None:
     answer = client.post(adjusting(ada), confirmed(amount="5"))
-    assert told(answer) == [f"The credit of {ada} is adjusted by 5.000 OMR."]
+    assert shown_messages(answer) == [f"The credit of {ada} is adjusted by 5.000 OMR."]

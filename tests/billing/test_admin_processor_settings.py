@@ -10,7 +10,7 @@ from django.urls import reverse
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import AuditEntry
 from billing.use_cases.processor_settings import change_processor_keys, processor_keys
-from tests.console import ADDRESS, client_of, member
+from tests.console import ADDRESS, client_of, create_user
 from tests.factories import actor
 from tests.snapshot import nothing_changes
 
@@ -27,7 +27,7 @@ def url() -> str:
 
 @pytest.fixture
 def client() -> Client:
-    return client_of(member(SUPERADMIN))
+    return client_of(create_user(SUPERADMIN))
 
 
 def page(client: Client, url: str) -> str:
@@ -73,7 +73,7 @@ def test_bad_input_is_told_and_changes_nothing(client: Client, url: str, form: d
 
 @pytest.mark.parametrize("role", [AUDITOR, SOVEREIGN_ADMIN])
 def test_nobody_else_sees_or_changes_it(url: str, role: str) -> None:
-    client = client_of(member(role))
+    client = client_of(create_user(role))
     with nothing_changes():
         assert client.get(url).status_code == HTTPStatus.FORBIDDEN
         answer = client.post(url, {"stripe_secret_key": SECRET, "reason": "x"})
@@ -94,7 +94,7 @@ def test_keys_that_cannot_be_read_are_told_and_can_be_set_anew(client: Client, u
     change_processor_keys(by=actor(), stripe_secret_key=SECRET)
     session_key, settings.SECRET_KEY = settings.SECRET_KEY, "another one"
     # Sessions are signed with the same key.
-    client.force_login(member("superuser"))
+    client.force_login(create_user("superuser"))
     assert "unreadable" in page(client, url)
     client.post(url, {"stripe_secret_key": SECRET, "reason": "the key changed"})
     assert processor_keys().secret_key == SECRET

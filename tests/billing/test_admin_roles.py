@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.actor import AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN
-from tests.console import NO_ROLE, SUPERUSER, client_of, member, one_of_each
+from tests.console import NO_ROLE, SUPERUSER, client_of, create_one_of_each, create_user
 from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db
@@ -79,8 +79,8 @@ def answers(client: Client, name: str, key: object) -> str:
 
 @pytest.mark.parametrize("role", MATRIX)
 def test_a_role_may_exactly_this(role: str) -> None:
-    keys = one_of_each()
-    client = client_of(member(role))
+    keys = create_one_of_each()
+    client = client_of(create_user(role))
     with nothing_changes():
         found = {name: may for name, key in keys.items() if (may := answers(client, name, key))}
     assert found == MATRIX[role]
@@ -94,8 +94,8 @@ def test_the_matrix_names_every_model_of_the_console() -> None:
 
 @pytest.mark.parametrize("role", MATRIX)
 def test_only_a_superadmin_corrects_money(role: str) -> None:
-    keys = one_of_each()
-    client = client_of(member(role))
+    keys = create_one_of_each()
+    client = client_of(create_user(role))
     may = HTTPStatus.OK if role in (SUPERUSER, SUPERADMIN) else HTTPStatus.FORBIDDEN
     with nothing_changes():
         for page, name in CORRECTIONS:
@@ -106,8 +106,8 @@ def test_only_a_superadmin_corrects_money(role: str) -> None:
 
 @pytest.mark.parametrize("role", MATRIX)
 def test_who_changes_a_voucher_changes_its_state(role: str) -> None:
-    key = str(one_of_each()["promos_promocode"])
-    client = client_of(member(role))
+    key = str(create_one_of_each()["promos_promocode"])
+    client = client_of(create_user(role))
     allowed = "c" in MATRIX[role].get("promos_promocode", "")
     may = HTTPStatus.OK if allowed else HTTPStatus.FORBIDDEN
     with nothing_changes():
@@ -119,8 +119,8 @@ def test_who_changes_a_voucher_changes_its_state(role: str) -> None:
 
 @pytest.mark.parametrize("role", [AUDITOR, SUPERADMIN, SUPERUSER])
 def test_a_record_has_no_action_to_run(role: str) -> None:
-    keys = one_of_each()
-    client = client_of(member(role))
+    keys = create_one_of_each()
+    client = client_of(create_user(role))
     with nothing_changes():
         for name in RECORDS:
             address = reverse(f"admin:{name}_changelist")
@@ -131,8 +131,8 @@ def test_a_record_has_no_action_to_run(role: str) -> None:
 
 @pytest.mark.parametrize("name", ["promos_promocode", "orders_plan", "billing_user"])
 def test_not_even_a_superuser_deletes_from_a_list(name: str) -> None:
-    key = one_of_each()[name]
-    client = client_of(member(SUPERUSER))
+    key = create_one_of_each()[name]
+    client = client_of(create_user(SUPERUSER))
     address = reverse(f"admin:{name}_changelist")
     assert b"delete_selected" not in client.get(address).content
     with nothing_changes():
@@ -140,7 +140,7 @@ def test_not_even_a_superuser_deletes_from_a_list(name: str) -> None:
 
 
 def test_a_customer_is_asked_to_sign_in_as_staff() -> None:
-    client = client_of(member(CUSTOMER))
+    client = client_of(create_user(CUSTOMER))
     for address in (reverse("admin:index"), reverse("admin:promos_promocode_changelist")):
         answer = client.get(address)
         assert answer.status_code == HTTPStatus.FOUND
@@ -149,8 +149,8 @@ def test_a_customer_is_asked_to_sign_in_as_staff() -> None:
 
 @pytest.mark.parametrize("role", MATRIX)
 def test_the_menu_holds_what_the_role_may_see(role: str) -> None:
-    keys = one_of_each()
-    page = client_of(member(role)).get(reverse("admin:index")).content.decode()
+    keys = create_one_of_each()
+    page = client_of(create_user(role)).get(reverse("admin:index")).content.decode()
     menu = page[page.index('id="nav-sidebar-apps"') : page.index('id="main"')]
     listed = {name for name in keys if f'href="{reverse(f"admin:{name}_changelist")}"' in menu}
     assert listed == {name for name, may in MATRIX[role].items() if "v" in may}

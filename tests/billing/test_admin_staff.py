@@ -11,7 +11,17 @@ from django.urls import reverse
 from billing.actor import AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import AuditEntry, User
 from billing.use_cases.assign_role import assign_role, role_of
-from tests.console import ADDRESS, NO_ROLE, SUPERUSER, audited, client_of, errors, in_console, member, newest_audit
+from tests.console import (
+    ADDRESS,
+    NO_ROLE,
+    SUPERUSER,
+    client_of,
+    console_actor,
+    create_user,
+    expected_audit_entry,
+    form_errors,
+    latest_audit_entry,
+)
 from tests.factories import UserFactory, actor
 from tests.snapshot import nothing_changes, only_changes
 
@@ -24,7 +34,7 @@ PASSWORD = "nine-brass-lanterns"
 
 @pytest.fixture
 def sara(db: None) -> User:
-    return member(SUPERADMIN)
+    return create_user(SUPERADMIN)
 
 
 @pytest.fixture
@@ -86,38 +96,38 @@ BAD_MEMBERS: list[tuple[dict[str, str], list[str]]] = [
 def test_a_bad_member_is_not_added(client: Client, given: dict[str, str], fields: list[str]) -> None:
     with nothing_changes():
         answer = client.post(ADD, new_member(**given))
-    assert list(errors(answer)) == fields
+    assert list(form_errors(answer)) == fields
 
 
 @pytest.mark.parametrize("role", [SUPERADMIN, AUDITOR, CUSTOMER])
 def test_changes_a_role(client: Client, sara: User, role: str) -> None:
-    omar = member(SOVEREIGN_ADMIN)
+    omar = create_user(SOVEREIGN_ADMIN)
     answer = client.post(page_of(omar), form_of(omar, role=role))
     assert answer.status_code == HTTPStatus.FOUND
     assert (role_of(stored(omar)), stored(omar).is_staff) == (role, role != CUSTOMER)
-    assert newest_audit() == audited(sara, "user.role_changed", omar.pk, why=WHY)
+    assert latest_audit_entry() == expected_audit_entry(sara, "user.role_changed", omar.pk, why=WHY)
     changes = {"role": [SOVEREIGN_ADMIN, role], "is_staff": [True, role != CUSTOMER]}
     assert AuditEntry.objects.get().changes == changes
 
 
 def test_a_superuser_can_be_made_less(client: Client) -> None:
-    root = member(SUPERUSER)
+    root = create_user(SUPERUSER)
     client.post(page_of(root), form_of(root, role=AUDITOR))
     assert (role_of(stored(root)), stored(root).is_superuser) == (AUDITOR, False)
 
 
 def test_a_superuser_who_stays_superadmin_is_not_touched(client: Client) -> None:
-    root = member(SUPERUSER)
+    root = create_user(SUPERUSER)
     with nothing_changes():
         client.post(page_of(root), form_of(root))
     assert stored(root).is_superuser
 
 
 def test_shuts_a_member_out(client: Client, sara: User) -> None:
-    omar = member(SOVEREIGN_ADMIN)
+    omar = create_user(SOVEREIGN_ADMIN)
     theirs = client_of(omar)
     client.post(page_of(omar), form_of(omar, is_active=""))
-    assert newest_audit() == audited(sara, "user.changed", omar.pk, why=WHY)
+    assert latest_audit_entry() == expected_audit_entry(sara, "user.changed", omar.pk, why=WHY)
     assert AuditEntry.objects.get().changes == {"is_active": [True, False]}
     assert theirs.get(reverse("admin:index")).status_code == HTTPStatus.FOUND
 
@@ -125,21 +135,21 @@ def test_shuts_a_member_out(client: Client, sara: User) -> None:
 def test_nobody_takes_their_own_role_or_access_away(client: Client, sara: User) -> None:
     with nothing_changes():
         answer = client.post(page_of(sara), form_of(sara, role=AUDITOR, is_active=""))
-    assert errors(answer) == {
+    assert form_errors(answer) == {
         "role": ["Your own role is changed by another superadmin."],
         "is_active": ["You cannot shut yourself out."],
     }
 
 
 def test_a_taken_name_is_told_on_its_field(client: Client) -> None:
-    omar, aisha = member(SOVEREIGN_ADMIN), member(AUDITOR)
+    omar, aisha = create_user(SOVEREIGN_ADMIN), create_user(AUDITOR)
     with nothing_changes():
         answer = client.post(page_of(omar), form_of(omar, username=aisha.username))
-    assert list(errors(answer)) == ["username"]
+    assert list(form_errors(answer)) == ["username"]
 
 
 def test_a_name_that_was_taken_meanwhile_is_no_failure(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    omar, aisha = member(SOVEREIGN_ADMIN), member(AUDITOR)
+    omar, aisha = create_user(SOVEREIGN_ADMIN), create_user(AUDITOR)
     monkeypatch.setattr(User, "validate_unique", lambda *_, **__: None)
     monkeypatch.setattr(User, "validate_constraints", lambda *_, **__: None)
     with nothing_changes():
@@ -148,14 +158,14 @@ def test_a_name_that_was_taken_meanwhile_is_no_failure(client: Client, monkeypat
 
 
 def test_a_password_set_anew_is_audited_without_it(client: Client, sara: User) -> None:
-    omar = member(SOVEREIGN_ADMIN)
+    omar = create_user(SOVEREIGN_ADMIN)
     address = reverse("admin:auth_user_password_change", args=[omar.pk])
     assert "Set a password" in client.get(address).content.decode()
     sent: dict[str, Any] = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
     with only_changes("billing_user", "billing_auditentry", "django_session"):
         client.post(address, {**sent, "set-password": "1"})
     assert stored(omar).check_password(PASSWORD)
-    assert newest_audit() == audited(sara, "user.changed", omar.pk, why="")
+    assert latest_audit_entry() == expected_audit_entry(sara, "user.changed", omar.pk, why="")
     assert AuditEntry.objects.get().changes == {"password": [None, "set anew"]}
 
 
@@ -174,7 +184,7 @@ def test_the_list_shows_staff_and_on_demand_everybody(client: Client, sara: User
 
 
 def test_the_history_of_a_user_is_in_the_audit_trail(client: Client) -> None:
-    omar = member(SOVEREIGN_ADMIN)
+    omar = create_user(SOVEREIGN_ADMIN)
     client.post(page_of(omar), form_of(omar, role=AUDITOR))
     found = client.get(reverse("admin:billing_user_history", args=[omar.pk]), follow=True)
     assert [entry.action for entry in found.context["cl"].result_list] == ["user.role_changed"]
@@ -182,25 +192,25 @@ def test_the_history_of_a_user_is_in_the_audit_trail(client: Client) -> None:
 
 
 def test_a_role_given_again_changes_nothing(sara: User) -> None:
-    omar = member(SOVEREIGN_ADMIN)
+    omar = create_user(SOVEREIGN_ADMIN)
     with nothing_changes():
-        assign_role(user=omar, role=SOVEREIGN_ADMIN, by=in_console(sara), reason=WHY)
+        assign_role(user=omar, role=SOVEREIGN_ADMIN, by=console_actor(sara), reason=WHY)
 
 
 def test_a_role_that_does_not_exist_cannot_be_given() -> None:
-    omar = member(SOVEREIGN_ADMIN)
+    omar = create_user(SOVEREIGN_ADMIN)
     with nothing_changes(), pytest.raises(ValueError, match="emperor"):
         assign_role(user=omar, role="emperor", by=actor(), reason=WHY)
 
 
 def test_staff_without_a_role_can_be_made_no_staff(client: Client) -> None:
-    nobody = member(NO_ROLE)
+    nobody = create_user(NO_ROLE)
     client.post(page_of(nobody), form_of(nobody))
     assert not stored(nobody).is_staff
 
 
 def test_a_role_takes_the_place_of_all_others() -> None:
-    both = member(SOVEREIGN_ADMIN)
+    both = create_user(SOVEREIGN_ADMIN)
     both.groups.add(Group.objects.get(name=AUDITOR))
     assign_role(user=both, role=SOVEREIGN_ADMIN, by=actor(), reason=WHY)
     assert {group.name for group in both.groups.all()} == {SOVEREIGN_ADMIN}

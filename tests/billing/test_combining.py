@@ -14,7 +14,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, Operational
 from billing import combining
 from billing.combining import MOST, Combiner
 from tests.billing.combining_work import KIND, PATIENCE_SECONDS, Asked, Work, at_once, names, told
-from tests.concurrency.watching import wait_until
+from tests.concurrency.wait_for import wait_until
 
 
 @pytest.fixture

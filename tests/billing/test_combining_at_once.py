@@ -11,7 +11,7 @@ import pytest
 from billing import combining
 from billing.combining import ENOUGH, MOST, Combiner
 from tests.billing.combining_work import KIND, PATIENCE_SECONDS, WORK_SECONDS, Work, ask_many, at_once, names, told
-from tests.concurrency.watching import wait_until
+from tests.concurrency.wait_for import wait_until
 
 
 @pytest.fixture

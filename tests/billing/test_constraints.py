@@ -7,7 +7,6 @@ from django.db import NotSupportedError, connection, transaction
 from pytest_django import DjangoDbBlocker
 
 from tests.factories import CustomerFactory
-from tests.history import CAPTURED, FREED, HELD, committed_history
 from tests.rules import (
     ORDER,
     TRIGGERS_OFF,
@@ -22,6 +21,7 @@ from tests.rules import (
     rules_of,
     triggers_without_rule,
 )
+from tests.sample_history import CAPTURED, FREED, HELD, committed_sample_history
 from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db
@@ -323,7 +323,7 @@ DJANGOS_OWN = {
 
 @pytest.fixture(scope="module", autouse=True)
 def history(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with committed_history(django_db_blocker):
+    with committed_sample_history(django_db_blocker):
         yield
 
 

@@ -15,10 +15,10 @@ from billing.use_cases.grant_many import MOST, Granted, grant_many
 from billing.use_cases.hold_credit import hold_credit
 from billing.use_cases.post_entry import reverse_entry
 from billing.use_cases.verify_ledger import verify_ledger
-from tests.concurrency.altering import definition_of
-from tests.concurrency.racing import Crew
+from tests.concurrency.schema_changes import function_definition
+from tests.concurrency.threads import ThreadGroup
 from tests.factories import ADDRESS, CustomerFactory, actor, give_credit
-from tests.faults.playing import installed
+from tests.faults.run_scenario import replaced_functions
 from tests.snapshot import nothing_changes, only_changes
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -134,12 +134,12 @@ def test_nobody_is_granted_anything_where_it_fails_for_one() -> None:
     rich = CustomerFactory.create(user_id="rich")
     for _ in range(2):
         give_credit(rich, MAX_MINOR)
-    true_definition = definition_of("billing_post_entry")
+    true_definition = function_definition("billing_post_entry")
     fails = true_definition.replace(
         "  RETURN NEW;", "  IF NEW.version = 3 THEN RAISE SQLSTATE 'XX000'; END IF;\n  RETURN NEW;"
     )
     assert fails != true_definition
-    with installed({"billing_post_entry": fails}), nothing_changes(), pytest.raises(InternalError):
+    with replaced_functions({"billing_post_entry": fails}), nothing_changes(), pytest.raises(InternalError):
         give("ada", "rich", "new")
 
 
@@ -164,7 +164,7 @@ def test_batches_that_overlap_in_opposite_orders_give_each_user_one_grant() -> N
     for user in users[::3]:
         CustomerFactory.create(user_id=user)
     orders = (users, users[::-1], users[20:] + users[:20], users[::2])
-    with Crew(len(orders)) as crew:
+    with ThreadGroup(len(orders)) as crew:
         for turn in range(5):
             outcome = crew.race([partial(give, *order, name=f"turn-{turn}") for order in orders])
             told = [user for granted in outcome.values for user in given(granted)]

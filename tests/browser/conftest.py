@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sy
 from pytest_django.live_server_helper import LiveServer
 
 from billing.models import User
-from tests.console import member
+from tests.console import create_user
 
 from .looking import PASSWORD, SignIn
 
@@ -66,7 +66,7 @@ def sign_in(page: Page) -> SignIn:
     """Signs a new member of staff of this role in, by the console's own form."""
 
     def as_member(role: str) -> User:
-        user = member(role)
+        user = create_user(role)
         user.set_password(PASSWORD)
         user.save()
         page.goto("/admin/")

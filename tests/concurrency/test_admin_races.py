@@ -17,8 +17,8 @@ from billing.use_cases.verify_ledger import verify_ledger
 from promos.models import PromoCode
 from promos.use_cases.change_code import retire_code
 from promos.use_cases.issue_code import issue_code
-from tests.concurrency.racing import PATIENCE_SECONDS, Crew
-from tests.console import client_of, member
+from tests.concurrency.threads import PATIENCE_SECONDS, ThreadGroup
+from tests.console import client_of, create_user
 from tests.factories import CustomerFactory, PromoCodeFactory, actor, give_credit
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,7 +34,7 @@ def adjust(client: Client, customer: Customer, version: int) -> int:
 
 
 def clients(role: str, number: int) -> list[Client]:
-    user = member(role)
+    user = create_user(role)
     return [client_of(user) for _ in range(number)]
 
 
@@ -42,7 +42,7 @@ def test_an_adjustment_confirmed_many_times_happens_once() -> None:
     customer = CustomerFactory.create()
     give_credit(customer, 50_000)
     browsers = clients(SUPERADMIN, CLICKS)
-    with Crew(CLICKS) as crew:
+    with ThreadGroup(CLICKS) as crew:
         for version in range(1, ROUNDS + 1):
             answers = crew.race([partial(adjust, browser, customer, version) for browser in browsers])
             assert Counter(answers.values) == {HTTPStatus.FOUND: 1, HTTPStatus.OK: CLICKS - 1}
@@ -61,7 +61,7 @@ def test_without_the_lock_a_second_click_adjusts_again(monkeypatch: pytest.Monke
         return account
 
     monkeypatch.setattr("billing.admin.customers.lock_account", look)
-    with Crew(2) as crew:
+    with ThreadGroup(2) as crew:
         crew.race([partial(adjust, browser, customer, 1) for browser in clients(SUPERADMIN, 2)])
     assert LedgerEntry.objects.filter(amount_minor=5_000).count() == 2
 
@@ -80,7 +80,7 @@ def edit(client: Client, code: PromoCode) -> int:
 
 def test_a_voucher_that_is_retired_while_it_is_changed_stays_retired() -> None:
     (browser,) = clients(SOVEREIGN_ADMIN, 1)
-    with Crew(2) as crew:
+    with ThreadGroup(2) as crew:
         for _ in range(ROUNDS):
             code = PromoCodeFactory.create()
             calls: list[Callable[[], Any]] = [
@@ -97,7 +97,7 @@ def test_without_the_lock_a_change_brings_a_retired_voucher_back(monkeypatch: py
 
     def write_later(**given: Any) -> PromoCode:
         # Between the look and the change another admin retires the code.
-        with Crew(1) as crew:
+        with ThreadGroup(1) as crew:
             crew.race([partial(retire_code, code=code.code, by=actor())])
         return issue_code(**given)
 

@@ -19,9 +19,9 @@ from promos.errors import PromoExhausted
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import redeem
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.altering import GATE, PASS_GATE, constraint_dropped, function_replaced
-from tests.concurrency.racing import Crew, in_background
-from tests.concurrency.watching import Other, other_connection, wait_for_waiters
+from tests.concurrency.schema_changes import GATE, PASS_GATE, dropped_constraint, replaced_function
+from tests.concurrency.threads import ThreadGroup, in_background
+from tests.concurrency.wait_for import Other, other_connection, wait_for_waiters
 from tests.factories import CustomerFactory, PromoCodeFactory, acting
 
 THREADS = 12
@@ -88,7 +88,9 @@ def taken(promo_code: PromoCode) -> int:
     return Redemption.objects.filter(promo_code=promo_code).count()
 
 
-def play(crew: Crew, customers: Sequence[Customer], promo_code: PromoCode, fails: Sequence[bool]) -> Counter[str]:
+def play(
+    crew: ThreadGroup, customers: Sequence[Customer], promo_code: PromoCode, fails: Sequence[bool]
+) -> Counter[str]:
     outcome = crew.race(
         [
             partial(redeem_or_roll_back, customer, promo_code, fails=failing)
@@ -103,7 +105,7 @@ def play_rounds(*, hot: bool, rounds: Sequence[Sequence[bool]]) -> Counter[str]:
     customers = CustomerFactory.create_batch(THREADS)
     told: Counter[str] = Counter()
     confirmed = 0
-    with Crew(THREADS) as crew:
+    with ThreadGroup(THREADS) as crew:
         for number, fails in enumerate(rounds):
             promo_code = PromoCodeFactory.create(code=f"ROUND-{number}", max_redemptions=CAP, hot=hot)
             found = play(crew, customers, promo_code, fails)
@@ -189,10 +191,10 @@ def test_a_place_that_was_waited_for_and_taken_is_refused(hot: bool) -> None:
 @either_code
 def test_control_a_claim_that_reads_and_then_writes_goes_over_the_cap(hot: bool) -> None:
     with (
-        constraint_dropped("promos_promocounter", "promos_promocounter_used_within_quota"),
-        function_replaced("promos_claim_slot", READ_THEN_WRITE),
+        dropped_constraint("promos_promocounter", "promos_promocounter_used_within_quota"),
+        replaced_function("promos_claim_slot", READ_THEN_WRITE),
         other_connection() as gatekeeper,
-        Crew(THREADS) as crew,
+        ThreadGroup(THREADS) as crew,
     ):
         customers = CustomerFactory.create_batch(THREADS)
         promo_code = PromoCodeFactory.create(max_redemptions=CAP, hot=hot)
@@ -212,7 +214,7 @@ def test_control_a_claim_that_reads_and_then_writes_goes_over_the_cap(hot: bool)
 
 @either_code
 def test_control_a_claim_that_only_skips_locked_rows_tells_a_false_exhausted(hot: bool) -> None:
-    with function_replaced("promos_claim_slot", SKIP_ONLY), other_connection() as holder:
+    with replaced_function("promos_claim_slot", SKIP_ONLY), other_connection() as holder:
         promo_code = PromoCodeFactory.create(max_redemptions=1, hot=hot)
         latecomer = CustomerFactory.create()
         hold_place(holder, CustomerFactory.create(), promo_code)

@@ -11,18 +11,18 @@ from billing.models import Organization
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.models import CatalogVersion, Order, Plan
 from orders.use_cases.checkout.try_batched_checkout import _placing
-from tests.concurrency.altering import definition_of, function_replaced, with_text_replaced
-from tests.concurrency.buying import (
+from tests.concurrency.batched_checkouts import (
     PRICE_MINOR,
     THREADS,
     assert_orders,
     buy,
-    gathered,
     priced_plan,
+    start_behind_leader,
 )
-from tests.concurrency.gathering import batches_of
-from tests.concurrency.racing import Crew
-from tests.concurrency.watching import other_connection, wait_until
+from tests.concurrency.hold_batches import record_batches
+from tests.concurrency.schema_changes import function_definition, replace_text, replaced_function
+from tests.concurrency.threads import ThreadGroup
+from tests.concurrency.wait_for import other_connection, wait_until
 from tests.factories import OrganizationFactory, PlanFactory, PromoCodeFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,7 +32,7 @@ def test_a_price_that_changed_while_they_gathered_is_the_one_charged() -> None:
     plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
     organizations = OrganizationFactory.create_batch(6)
     calls = [partial(buy, organization, plan, promo_code.code) for organization in organizations]
-    with batches_of(_placing) as batches, gathered(promo_code.code, calls) as (_, under_way):
+    with record_batches(_placing) as batches, start_behind_leader(promo_code.code, calls) as (_, under_way):
         Plan.objects.filter(id=plan.id).update(price_minor=9_500)
     assert batches[0] == [False] * 6
     assert set(Order.objects.values_list("total_minor", flat=True)) == {9_500}
@@ -43,8 +43,8 @@ def test_a_price_that_changed_while_they_gathered_is_the_one_charged() -> None:
 def test_control_were_the_catalog_not_looked_at_the_old_price_would_be_charged() -> None:
     plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
     calls = [partial(buy, each, plan, promo_code.code) for each in OrganizationFactory.create_batch(6)]
-    blind = with_text_replaced(definition_of("orders_place_together"), " AND v.version = catalog)", ")")
-    with function_replaced("orders_place_together", blind), gathered(promo_code.code, calls):
+    blind = replace_text(function_definition("orders_place_together"), " AND v.version = catalog)", ")")
+    with replaced_function("orders_place_together", blind), start_behind_leader(promo_code.code, calls):
         Plan.objects.filter(id=plan.id).update(price_minor=9_500)
     assert set(Order.objects.values_list("total_minor", flat=True)) == {PRICE_MINOR}
 
@@ -54,8 +54,8 @@ def test_a_price_change_that_is_rolled_back_changes_nothing_and_is_not_waited_fo
     plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
     organizations = OrganizationFactory.create_batch(6)
     calls = [partial(buy, organization, plan, promo_code.code) for organization in organizations]
-    with batches_of(_placing) as batches, other_connection() as other:
-        with gathered(promo_code.code, calls) as (door, under_way):
+    with record_batches(_placing) as batches, other_connection() as other:
+        with start_behind_leader(promo_code.code, calls) as (door, under_way):
             other.execute("UPDATE orders_plan SET price_minor = 9500 WHERE id = %s", [plan.id])
             if when == "before":
                 other.rollback()
@@ -105,7 +105,7 @@ def test_while_the_price_rises_nobody_pays_less_than_when_he_asked() -> None:
             prices.append(prices[-1] + 1)
         return []
 
-    with Crew(THREADS + 1) as crew, batches_of(_placing) as batches:
+    with ThreadGroup(THREADS + 1) as crew, record_batches(_placing) as batches:
         calls: list[Callable[[], list[tuple[int, int, int]]]] = [
             *(partial(buy_all, pair) for pair in pairs),
             raise_price,

@@ -18,23 +18,22 @@ from promos.use_cases.issue_code import Terms, issue_code
 from promos.use_cases.redeem_code import redeem, release
 from promos.use_cases.redeem_many import redeem_many
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.buying import (
+from tests.concurrency.batched_checkouts import (
     CREDIT_MINOR,
     PRICE_MINOR,
     THREADS,
     assert_code,
     assert_orders,
     buy,
-    gathered,
     kind_of,
     priced_plan,
     priced_plans,
+    start_behind_leader,
 )
-from tests.concurrency.counting import times_redeemed
-from tests.concurrency.gathering import batches_of, gathering
-from tests.concurrency.racing import Crew
+from tests.concurrency.hold_batches import block_leader, record_batches
+from tests.concurrency.threads import ThreadGroup
 from tests.concurrency.together import (
-    HELD_COUNTERS,
+    LOCKED_COUNTERS,
     any_code,
     cut_who_waits,
     deadlocks,
@@ -42,7 +41,8 @@ from tests.concurrency.together import (
     held,
     telling,
 )
-from tests.concurrency.watching import other_connection, wait_for_waiters, wait_until
+from tests.concurrency.wait_for import other_connection, wait_for_waiters, wait_until
+from tests.consistency import times_redeemed
 from tests.factories import OrganizationFactory, PromoCodeFactory, acting, actor, give_credit
 from tests.snapshot import nothing_changes
 
@@ -52,7 +52,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @any_code
 def test_checkouts_of_one_moment_are_exactly_as_many_as_there_are_places(cap: int, hot: bool) -> None:
     plan, due = priced_plan(), min(cap or 24, 24)
-    with Crew(24) as crew, batches_of(_placing) as batches:
+    with ThreadGroup(24) as crew, record_batches(_placing) as batches:
         for _ in range(2):
             promo_code = PromoCodeFactory.create(max_redemptions=cap, hot=hot)
             organizations = OrganizationFactory.create_batch(24)
@@ -70,7 +70,7 @@ def test_gathered_they_are_one_statement(cap: int, hot: bool) -> None:
     plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=cap, hot=hot)
     organizations = OrganizationFactory.create_batch(THREADS)
     calls = [partial(buy, organization, plan, promo_code.code) for organization in organizations]
-    with batches_of(_placing) as batches, gathered(promo_code.code, calls) as (_, under_way):
+    with record_batches(_placing) as batches, start_behind_leader(promo_code.code, calls) as (_, under_way):
         pass
     assert batches == [[True] * THREADS]
     assert_orders(organizations, under_way.outcomes)
@@ -83,7 +83,7 @@ def test_without_a_code_too_and_for_different_plans() -> None:
     for organization in organizations:
         give_credit(organization.customer, 20_000)
     calls = [partial(buy, organization, plans[place % 3]) for place, organization in enumerate(organizations)]
-    with batches_of(_placing) as batches, gathered("", calls) as (_, under_way):
+    with record_batches(_placing) as batches, start_behind_leader("", calls) as (_, under_way):
         pass
     assert batches == [[True] * 6]
     assert [placed.balance_minor for placed in under_way.values] == [11_000, 4_000, 20_000] * 2
@@ -101,7 +101,7 @@ def test_twins_in_one_batch_have_one_order_and_one_answer() -> None:
     twin = partial(buy, first, plan, promo_code.code, key="k")
     # The same key of others is theirs.
     calls = [twin, *(partial(buy, each, plan, promo_code.code, key="k") for each in others), twin, twin]
-    with batches_of(_placing) as batches, gathered(promo_code.code, calls) as (_, under_way):
+    with record_batches(_placing) as batches, start_behind_leader(promo_code.code, calls) as (_, under_way):
         pass
     assert batches[0].count(True) == 4
     twins = [placed for placed, call in zip(under_way.values, calls, strict=True) if call is twin]
@@ -116,7 +116,7 @@ def test_one_basket_twice_without_a_key_is_one_order_and_a_refusal() -> None:
     plan = priced_plan()
     organization = OrganizationFactory.create()
     give_credit(organization.customer, 5 * PRICE_MINOR)
-    with gathered("", [partial(buy, organization, plan)] * 4) as (_, under_way):
+    with start_behind_leader("", [partial(buy, organization, plan)] * 4) as (_, under_way):
         pass
     assert (len(under_way.values), under_way.refusals) == (1, {AlreadySubscribed: 3})
     assert_orders([organization], under_way.values)
@@ -129,7 +129,7 @@ def test_two_organizations_of_one_customer_spend_his_credit_once() -> None:
     second, third = OrganizationFactory.create_batch(2, customer=first.customer)
     give_credit(first.customer, 2 * PRICE_MINOR)
     calls = [partial(buy, organization, plan) for organization in (first, second, third)]
-    with batches_of(_placing) as batches, gathered("", calls) as (_, under_way):
+    with record_batches(_placing) as batches, start_behind_leader("", calls) as (_, under_way):
         pass
     assert sorted(batches[0]) == [False, True, True]
     assert (len(under_way.values), under_way.refusals) == (2, {PaymentProcessorNotConfigured: 1})
@@ -144,7 +144,7 @@ def test_two_organizations_of_one_customer_redeem_a_code_once() -> None:
     second = OrganizationFactory.create(customer=first.customer)
     others = OrganizationFactory.create_batch(3)
     calls = [partial(buy, organization, plan, promo_code.code) for organization in (first, second, *others)]
-    with batches_of(_placing) as batches, gathered(promo_code.code, calls) as (_, under_way):
+    with record_batches(_placing) as batches, start_behind_leader(promo_code.code, calls) as (_, under_way):
         pass
     assert sorted(batches[0]) == [False, True, True, True, True]
     assert under_way.refusals == {PromoAlreadyRedeemed: 1}
@@ -159,7 +159,7 @@ def test_whom_his_credit_does_not_cover_refuses_nobody_else() -> None:
         partial(buy, organization, dear if place == 2 else plan, promo_code.code)
         for place, organization in enumerate(organizations)
     ]
-    with batches_of(_placing) as batches, gathered(promo_code.code, calls) as (_, under_way):
+    with record_batches(_placing) as batches, start_behind_leader(promo_code.code, calls) as (_, under_way):
         pass
     assert sorted(batches[0]) == [False] + [True] * 5
     assert under_way.refusals == {PaymentProcessorNotConfigured: 1}
@@ -180,8 +180,8 @@ def test_who_is_locked_elsewhere_does_not_hold_up_the_others(row: str) -> None:
     organizations = OrganizationFactory.create_batch(6)
     calls = [partial(buy, organization, plan, promo_code.code) for organization in organizations]
     locked = row.format(customer=organizations[2].customer.pk, organization=organizations[2].id)
-    with batches_of(_placing) as batches, other_connection() as other:
-        with gathered(promo_code.code, calls) as (door, under_way):
+    with record_batches(_placing) as batches, other_connection() as other:
+        with start_behind_leader(promo_code.code, calls) as (door, under_way):
             other.execute(locked.encode())
             door.open()
             wait_until(lambda: Order.objects.count() == 5, "orders of the others")
@@ -217,7 +217,7 @@ def test_checkouts_beside_redemptions_lists_releases_and_cap_changes_leave_no_de
         partial(issue_code, code=promo_code.code, terms=change, by=actor()),
     ]
     before = deadlocks()
-    with Crew(len(calls)) as crew:
+    with ThreadGroup(len(calls)) as crew:
         outcome = crew.race([telling(call) for call in calls])
     assert deadlocks() == before
     assert outcome.refusals.keys() <= {PromoAlreadyRedeemed}
@@ -242,11 +242,11 @@ def test_a_connection_that_is_cut_in_a_batch_leaves_nothing_and_the_same_again_i
             return None
 
     calls = [partial(tell, organization) for organization in organizations]
-    with Crew(6) as crew:
-        with gathering(_placing, kind_of(promo_code.code)) as door:
+    with ThreadGroup(6) as crew:
+        with block_leader(_placing, kind_of(promo_code.code)) as door:
             under_way = crew.start(calls)
             door.wait_for(6)
-            with nothing_changes(), other_connection() as other, held(other, HELD_COUNTERS, promo_code.id):
+            with nothing_changes(), other_connection() as other, held(other, LOCKED_COUNTERS, promo_code.id):
                 door.open()
                 wait_for_waiters(1)
                 cut_who_waits()
@@ -270,8 +270,11 @@ def test_a_counter_that_is_locked_for_long_is_told_as_what_it_is(
             cursor.execute("SET lock_timeout = '100ms'")
         return buy(organization, plan, promo_code.code, key=key)
 
-    with other_connection() as other, held(other, HELD_COUNTERS, promo_code.id), nothing_changes():
-        with gathered(promo_code.code, [partial(buy_impatiently, each) for each in organizations]) as (_, under_way):
+    with other_connection() as other, held(other, LOCKED_COUNTERS, promo_code.id), nothing_changes():
+        with start_behind_leader(promo_code.code, [partial(buy_impatiently, each) for each in organizations]) as (
+            _,
+            under_way,
+        ):
             pass
         assert (under_way.values, under_way.refusals) == ([], {refusal: number})
     assert buy(organizations[0], plan, promo_code.code, key=key).replayed is False

@@ -27,8 +27,8 @@ from promos.use_cases.change_code import pause_code, resume_code, retire_code
 from promos.use_cases.issue_code import Terms, issue_code
 from promos.use_cases.redeem_code import confirm, redeem, release, reserve
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.counting import times_redeemed
-from tests.concurrency.racing import Crew, race
+from tests.concurrency.threads import ThreadGroup, race
+from tests.consistency import times_redeemed
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
 
 CREDIT_MINOR = 1_000
@@ -134,7 +134,7 @@ def test_the_cap_holds_while_it_is_lowered_raised_removed_and_split() -> None:
 
 @either_code
 def test_a_cap_put_on_an_unlimited_code_counts_what_was_in_flight(hot: bool) -> None:
-    with Crew(SHOPPERS + 1) as crew:
+    with ThreadGroup(SHOPPERS + 1) as crew:
         for round_ in range(10):
             code = f"BOUNDED-{round_}"
             PromoCodeFactory.create(code=code, credit_minor=CREDIT_MINOR)
@@ -234,7 +234,7 @@ def test_whoever_gives_a_place_back_finds_one_again(hot: bool) -> None:
 
 @either_code
 def test_a_redemption_is_released_once_by_eight(hot: bool) -> None:
-    with Crew(8) as crew:
+    with ThreadGroup(8) as crew:
         for round_ in range(10):
             promo_code = PromoCodeFactory.create(code=f"BACK-{round_}", max_redemptions=2, hot=hot)
             keeper, giver = CustomerFactory.create_batch(2)
@@ -251,7 +251,7 @@ def test_a_redemption_is_released_once_by_eight(hot: bool) -> None:
 
 
 def test_a_reservation_is_confirmed_and_released_in_some_order_and_ends_released() -> None:
-    with Crew(8) as crew:
+    with ThreadGroup(8) as crew:
         for round_ in range(10):
             promo_code = PromoCodeFactory.create(code=f"HELD-{round_}", max_redemptions=1)
             customer = CustomerFactory.create()

@@ -15,16 +15,16 @@ from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import PaymentProcessorNotConfigured
 from orders.models import Order, OutboxEvent, Plan
 from orders.use_cases.checkout.place_order import Placed, Request, place_order
-from tests.concurrency.altering import (
+from tests.concurrency.schema_changes import (
     GATE,
     PASS_GATE,
-    constraint_dropped,
-    definition_of,
-    function_replaced,
-    with_text_replaced,
+    dropped_constraint,
+    function_definition,
+    replace_text,
+    replaced_function,
 )
-from tests.concurrency.racing import Crew, race
-from tests.concurrency.watching import other_connection, wait_for_waiters
+from tests.concurrency.threads import ThreadGroup, race
+from tests.concurrency.wait_for import other_connection, wait_for_waiters
 from tests.factories import CustomerFactory, OrganizationFactory, PlanFactory, acting, actor, give_credit
 
 PRICE_MINOR = 10_000
@@ -75,7 +75,7 @@ def spend_one(customer: Customer) -> None:
 def test_grants_of_one_statement_and_single_entries_of_the_same_accounts_all_count() -> None:
     customers = [customer_with(1_000) for _ in range(3)]
     spends = [partial(spend_one, customer) for customer in customers for _ in range(4)]
-    with Crew(16) as crew:
+    with ThreadGroup(16) as crew:
         for number in range(1, ROUNDS + 1):
             assert not crew.start([partial(grant_to_all, customers)] * 4 + spends).finish().refusals
             for customer in customers:
@@ -107,12 +107,12 @@ def test_sixty_four_checkouts_with_credit_for_one_make_one_order() -> None:
 
 
 def test_control_a_balance_checked_before_the_lock_is_overspent() -> None:
-    unlocked = with_text_replaced(definition_of("orders_write_order"), LOCK_ACCOUNT, CHECK_WITHOUT_LOCK)
+    unlocked = replace_text(function_definition("orders_write_order"), LOCK_ACCOUNT, CHECK_WITHOUT_LOCK)
     with (
-        constraint_dropped("billing_account", "billing_account_balance_covers_held"),
-        function_replaced("orders_write_order", unlocked),
+        dropped_constraint("billing_account", "billing_account_balance_covers_held"),
+        replaced_function("orders_write_order", unlocked),
         other_connection() as gatekeeper,
-        Crew(16) as crew,
+        ThreadGroup(16) as crew,
     ):
         plan = PlanFactory.create(price_minor=PRICE_MINOR)
         customer = customer_with(PRICE_MINOR)
@@ -129,7 +129,7 @@ def test_control_a_balance_checked_before_the_lock_is_overspent() -> None:
 
 def test_checkouts_and_holds_of_one_customer_share_what_is_there() -> None:
     plan = PlanFactory.create(price_minor=PRICE_MINOR)
-    with Crew(12) as crew:
+    with ThreadGroup(12) as crew:
         for _ in range(ROUNDS):
             customer = customer_with(3 * PRICE_MINOR)
             calls: list[Callable[[], object]] = [
@@ -151,7 +151,7 @@ def test_checkouts_and_holds_of_one_customer_share_what_is_there() -> None:
 
 
 def test_one_order_is_held_for_once() -> None:
-    with Crew(8) as crew:
+    with ThreadGroup(8) as crew:
         for _ in range(ROUNDS):
             customer = customer_with(8 * PRICE_MINOR)
             call = partial(hold_credit, customer_id=customer.pk, amount_minor=PRICE_MINOR, order_id=uuid4())
@@ -164,7 +164,7 @@ def test_one_order_is_held_for_once() -> None:
 
 
 def test_a_hold_is_captured_or_released_never_both() -> None:
-    with Crew(8) as crew:
+    with ThreadGroup(8) as crew:
         for round_ in range(2 * ROUNDS):
             customer = customer_with(PRICE_MINOR)
             order_id = uuid4()
@@ -185,7 +185,7 @@ def test_a_hold_is_captured_or_released_never_both() -> None:
 
 
 def test_an_entry_is_reversed_once() -> None:
-    with Crew(8) as crew:
+    with ThreadGroup(8) as crew:
         for _ in range(ROUNDS):
             customer = customer_with(PRICE_MINOR)
             entry = grant_credit(customer_id=customer.pk, amount_minor=500, reason="gift", by=actor())
@@ -201,7 +201,7 @@ def test_an_entry_is_reversed_once() -> None:
 def test_entries_of_one_account_have_versions_without_a_gap() -> None:
     customer = CustomerFactory.create()
     call = partial(grant_credit, customer_id=customer.pk, amount_minor=7, reason="gift", by=actor())
-    with Crew(12) as crew:
+    with ThreadGroup(12) as crew:
         for _ in range(5):
             crew.race([call] * 12)
     entries = LedgerEntry.objects.order_by("version").values_list("version", "balance_after_minor")

@@ -13,8 +13,8 @@ from orders.models import IdempotencyKey, Order, OutboxEvent
 from orders.use_cases.checkout.place_order import Placed, Request, place_order
 from promos.models import Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.racing import Crew, in_background, race
-from tests.concurrency.watching import Other, other_connection, wait_for_waiters
+from tests.concurrency.threads import ThreadGroup, in_background, race
+from tests.concurrency.wait_for import Other, other_connection, wait_for_waiters
 from tests.factories import (
     AddOnFactory,
     OrganizationFactory,
@@ -65,7 +65,7 @@ def jobs_of(organization: Organization) -> int:
 @pytest.mark.parametrize("voucher", ["", "ordinary", "hot"])
 def test_sixteen_posts_under_one_key_make_one_order_with_one_answer(voucher: str) -> None:
     PlanFactory.create(slug="small", price_minor=PRICE_MINOR)
-    with Crew(POSTS) as crew:
+    with ThreadGroup(POSTS) as crew:
         for round_ in range(5):
             organization = organization_with(0 if voucher else 2 * PRICE_MINOR)
             promo_code = f"ROUND-{round_}" if voucher else ""
@@ -93,7 +93,7 @@ def test_sixteen_posts_under_one_key_make_one_order_with_one_answer(voucher: str
 
 def test_sixteen_different_requests_under_one_key_make_one_order() -> None:
     plans = PlanFactory.create_batch(POSTS, price_minor=PRICE_MINOR)
-    with Crew(POSTS) as crew:
+    with ThreadGroup(POSTS) as crew:
         for _ in range(5):
             organization = organization_with(POSTS * PRICE_MINOR)
             requests = [
@@ -160,7 +160,7 @@ def test_a_twin_that_ends_in_time_is_waited_for_and_its_answer_given() -> None:
     request = Request(tenant_id=organization.id, plan="small", idempotency_key="k", fingerprint="f")
     with other_connection() as other:
         lock_account_elsewhere(other, organization.customer)
-        with Crew(2) as crew:
+        with ThreadGroup(2) as crew:
             twins = crew.start([partial(post, organization, request)] * 2)
             wait_for_waiters(2)
             other.rollback()

@@ -16,7 +16,7 @@ from orders.models import Order, OutboxEvent, Plan
 from orders.use_cases.checkout.place_order import Placed, Request, place_order
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.organizations.provision_organization import provision_organization
-from tests.concurrency.racing import Crew, race
+from tests.concurrency.threads import ThreadGroup, race
 from tests.factories import CustomerFactory, OrganizationFactory, PlanFactory, acting, give_credit
 
 PRICE_MINOR = 9_000
@@ -55,7 +55,7 @@ def live_subscriptions(organization: Organization) -> list[Subscription]:
 
 def test_the_same_basket_for_one_organization_is_bought_once() -> None:
     plan = PlanFactory.create(price_minor=PRICE_MINOR)
-    with Crew(12) as crew:
+    with ThreadGroup(12) as crew:
         for _ in range(ROUNDS):
             organization = organization_with(12 * PRICE_MINOR)
 
@@ -70,7 +70,7 @@ def test_the_same_basket_for_one_organization_is_bought_once() -> None:
 @pytest.mark.parametrize("shoppers", [3, 12])
 def test_different_baskets_for_one_organization_leave_one_live_subscription(shoppers: int) -> None:
     plans = PlanFactory.create_batch(shoppers, price_minor=PRICE_MINOR)
-    with Crew(shoppers) as crew:
+    with ThreadGroup(shoppers) as crew:
         for _ in range(ROUNDS):
             organization = organization_with(shoppers * PRICE_MINOR)
 
@@ -90,7 +90,7 @@ def test_different_baskets_for_one_organization_leave_one_live_subscription(shop
 
 
 def test_first_acts_of_one_user_make_one_customer() -> None:
-    with Crew(8) as crew:
+    with ThreadGroup(8) as crew:
         for round_ in range(ROUNDS):
             call = partial(ensure_customer, user_id=f"newcomer-{round_}", email="new@example.org")
 
@@ -114,7 +114,7 @@ def test_first_organizations_of_one_user_make_one_customer() -> None:
 
 
 def test_one_address_goes_to_one_of_eight() -> None:
-    with Crew(8) as crew:
+    with ThreadGroup(8) as crew:
         for round_ in range(ROUNDS):
             calls = [
                 partial(create_organization, user_id=f"owner-{number}", email="", slug=f"shop-{round_}", name="Shop")
@@ -130,7 +130,7 @@ def test_one_address_goes_to_one_of_eight() -> None:
 
 def test_eight_runs_of_the_job_tell_of_the_tenant_once() -> None:
     plan = PlanFactory.create(price_minor=PRICE_MINOR)
-    with Crew(8) as crew:
+    with ThreadGroup(8) as crew:
         for _ in range(ROUNDS):
             organization = organization_with(PRICE_MINOR)
             placed = check_out(organization, plan)
@@ -144,7 +144,7 @@ def test_eight_runs_of_the_job_tell_of_the_tenant_once() -> None:
 
 def test_a_deleted_organization_is_not_brought_to_life() -> None:
     plan = PlanFactory.create(price_minor=PRICE_MINOR)
-    with Crew(8) as crew:
+    with ThreadGroup(8) as crew:
         for _ in range(ROUNDS):
             organization = organization_with(PRICE_MINOR)
             placed = check_out(organization, plan)
@@ -168,7 +168,7 @@ def test_a_deleted_organization_is_not_brought_to_life() -> None:
 def test_a_checkout_and_a_deletion_of_one_organization_come_one_after_the_other() -> None:
     plans = PlanFactory.create_batch(3, price_minor=PRICE_MINOR)
     known: set[type[DomainError]] = {OrganizationNotFound, Busy, OrderStale}
-    with Crew(4) as crew:
+    with ThreadGroup(4) as crew:
         for _ in range(2 * ROUNDS):
             organization = organization_with(3 * PRICE_MINOR)
             calls: list[Callable[[], object]] = [partial(check_out, organization, plan) for plan in plans]

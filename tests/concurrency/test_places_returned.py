@@ -8,8 +8,8 @@ from django.db import transaction
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import redeem, release
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.racing import Crew, race
-from tests.concurrency.watching import wait_for_waiters
+from tests.concurrency.threads import ThreadGroup, race
+from tests.concurrency.wait_for import wait_for_waiters
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,7 +29,7 @@ def test_a_release_that_waited_finds_the_place_where_it_is_now() -> None:
     ours, theirs = redeemed(promo_code), redeemed(promo_code)
     assert used(promo_code) == [1, 1, 0]
 
-    with Crew(1) as crew:
+    with ThreadGroup(1) as crew:
         with transaction.atomic():
             release(redemption=theirs, reason="theirs", by=actor())
             assert used(promo_code) == [0, 1, 0]

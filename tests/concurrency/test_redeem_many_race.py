@@ -12,10 +12,10 @@ from promos.models import PromoCode, Redemption
 from promos.use_cases.issue_code import Terms, issue_code
 from promos.use_cases.redeem_code import redeem, release
 from promos.use_cases.redeem_many import Outcome, redeem_many
-from tests.concurrency.racing import Crew, in_background
-from tests.concurrency.watching import other_connection, wait_for_waiters
+from tests.concurrency.threads import ThreadGroup, in_background
+from tests.concurrency.wait_for import other_connection, wait_for_waiters
+from tests.consistency import ledger_and_redemptions_agree, times_redeemed
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
-from tests.soundness import all_sound, times_redeemed
 
 SINGLES = 12
 CREDIT_MINOR = 10_000
@@ -47,7 +47,7 @@ def assert_exactly(promo_code: PromoCode, number: int) -> None:
     assert times_redeemed(promo_code.code) == number
     entries = LedgerEntry.objects.filter(reason=f"promo:{promo_code.code}")
     assert [entry.amount_minor for entry in entries] == [CREDIT_MINOR] * number
-    assert all_sound()
+    assert ledger_and_redemptions_agree()
 
 
 @either_code
@@ -56,7 +56,7 @@ def test_bulk_and_twelve_singles_take_exactly_the_places_there_are(cap: int, hot
     customers = [customer.user_id for customer in CustomerFactory.create_batch(SINGLES)]
     listed = [f"listed-{number}" for number in range(10)]
     more = [f"more-{number}" for number in range(8)]
-    with Crew(SINGLES + 2) as crew:
+    with ThreadGroup(SINGLES + 2) as crew:
         for _ in range(8):
             promo_code = PromoCodeFactory.create(max_redemptions=cap, hot=hot)
             calls: list[Callable[[], list[Outcome]]] = [
@@ -73,7 +73,7 @@ def test_bulk_and_twelve_singles_take_exactly_the_places_there_are(cap: int, hot
 def test_overlapping_lists_in_opposite_orders_redeem_once_for_each_user(hot: bool) -> None:
     users = [f"user-{number:02}" for number in range(40)]
     lists = (users, users[::-1], users[20:] + users[:20], users[::2], users[:5])
-    with Crew(len(lists)) as crew:
+    with ThreadGroup(len(lists)) as crew:
         for _ in range(6):
             promo_code = PromoCodeFactory.create(max_redemptions=50, hot=hot)
             told = codes_told(crew.race([partial(give, promo_code, each) for each in lists]).values)
@@ -86,7 +86,7 @@ def test_overlapping_lists_in_opposite_orders_redeem_once_for_each_user(hot: boo
 def test_lists_of_two_codes_for_the_same_users_do_not_get_stuck(hot: bool) -> None:
     users = [f"user-{number:02}" for number in range(30)]
     one, other = PromoCodeFactory.create_batch(2, max_redemptions=30, hot=hot)
-    with Crew(4) as crew:
+    with ThreadGroup(4) as crew:
         told = crew.race([partial(give, code, each) for code in (one, other) for each in (users, users[::-1])]).values
     assert codes_told(told).count("redeemed") == 60
     assert_exactly(one, 30)
@@ -118,7 +118,7 @@ def test_release_in_flight_frees_a_place_only_once_it_is_committed(hot: bool) ->
     promo_code = PromoCodeFactory.create(max_redemptions=2, hot=hot)
     ada = CustomerFactory.create(user_id="ada")
     redemption = redeem(code=promo_code.code, user_id="ada", by=acting(ada))
-    with Crew(1) as crew:
+    with ThreadGroup(1) as crew:
         with transaction.atomic():
             release(redemption=redemption, reason="theirs", by=actor())
             waiting = crew.start([partial(give, promo_code, ["bob", "carol"])])
@@ -127,7 +127,7 @@ def test_release_in_flight_frees_a_place_only_once_it_is_committed(hot: bool) ->
     assert told == ["redeemed", "promo_exhausted"]
     assert codes_told([give(promo_code, ["carol"])]) == ["redeemed"]
     assert Redemption.objects.filter(promo_code=promo_code, status="confirmed").count() == 2
-    assert all_sound()
+    assert ledger_and_redemptions_agree()
 
 
 @either_code
@@ -141,18 +141,18 @@ def test_releases_and_lists_at_once_leave_everything_counted(hot: bool) -> None:
         partial(give, promo_code, users[::-1]),
         partial(give, promo_code, [f"new-{number}" for number in range(9)]),
     ]
-    with Crew(len(calls)) as crew:
+    with ThreadGroup(len(calls)) as crew:
         crew.race(calls)
     live = Redemption.objects.filter(promo_code=promo_code, status="confirmed").count()
     assert 12 <= live <= 20
     assert times_redeemed(promo_code.code) == live
-    assert all_sound()
+    assert ledger_and_redemptions_agree()
 
 
 @either_code
 def test_cap_that_changes_meanwhile_holds(hot: bool) -> None:
     users = [f"user-{number:02}" for number in range(12)]
-    with Crew(3) as crew:
+    with ThreadGroup(3) as crew:
         for turn in range(6):
             promo_code = PromoCodeFactory.create(max_redemptions=6, hot=hot)
             change = partial(

@@ -16,8 +16,8 @@ from promos.errors import PromoAlreadyRedeemed, PromoExhausted
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import redeem, reserve
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.counting import times_redeemed
-from tests.concurrency.racing import Crew, race
+from tests.concurrency.threads import ThreadGroup, race
+from tests.consistency import times_redeemed
 from tests.factories import CustomerFactory, OrganizationFactory, PlanFactory, PromoCodeFactory, acting
 
 THREADS = 12
@@ -56,7 +56,7 @@ def assert_exactly(promo_code: PromoCode, number: int) -> None:
 @either_code
 def test_twelve_threads_on_a_cap_of_five_redeem_exactly_five(hot: bool) -> None:
     customers = CustomerFactory.create_batch(THREADS)
-    with Crew(THREADS) as crew:
+    with ThreadGroup(THREADS) as crew:
         for _ in range(20):
             promo_code = PromoCodeFactory.create(max_redemptions=CAP, hot=hot)
             assert promo_code.counters.count() == (CAP if hot else 1)
@@ -133,7 +133,7 @@ def test_reservations_count_like_redemptions(hot: bool) -> None:
 @either_code
 def test_one_customer_in_twelve_threads_redeems_once(hot: bool) -> None:
     customer = CustomerFactory.create()
-    with Crew(THREADS) as crew:
+    with ThreadGroup(THREADS) as crew:
         for _ in range(10):
             promo_code = PromoCodeFactory.create(max_redemptions=CAP, hot=hot)
 

@@ -14,13 +14,12 @@ from promos.use_cases.change_code import pause_code, retire_code
 from promos.use_cases.issue_code import Terms, issue_code
 from promos.use_cases.redeem_code import _redeeming, redeem
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.altering import definition_of, function_replaced, with_text_replaced
-from tests.concurrency.counting import times_redeemed
-from tests.concurrency.gathering import batches_of, gathering, waiting_for
-from tests.concurrency.racing import Crew, in_background
+from tests.concurrency.hold_batches import block_leader, count_waiters, record_batches
+from tests.concurrency.schema_changes import function_definition, replace_text, replaced_function
+from tests.concurrency.threads import ThreadGroup, in_background
 from tests.concurrency.together import (
     CREDIT_MINOR,
-    HELD_ACCOUNT,
+    LOCKED_ACCOUNT,
     THREADS,
     any_code,
     assert_exactly,
@@ -34,7 +33,8 @@ from tests.concurrency.together import (
     redeem_as,
     telling,
 )
-from tests.concurrency.watching import other_connection, wait_for_waiters, wait_until
+from tests.concurrency.wait_for import other_connection, wait_for_waiters, wait_until
+from tests.consistency import times_redeemed
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
 from tests.snapshot import nothing_changes
 
@@ -50,7 +50,7 @@ LANGUAGE sql AS $$ SELECT true $$
 def test_threads_of_one_moment_redeem_exactly_the_places_there_are(cap: int, hot: bool) -> None:
     customers = CustomerFactory.create_batch(THREADS)
     due = min(cap or THREADS, THREADS)
-    with Crew(THREADS) as crew, batches_of(_redeeming) as batches:
+    with ThreadGroup(THREADS) as crew, record_batches(_redeeming) as batches:
         for _ in range(8):
             promo_code = PromoCodeFactory.create(max_redemptions=cap, hot=hot)
             outcome = crew.race(calls_of(customers, promo_code))
@@ -67,7 +67,10 @@ def test_threads_of_one_moment_redeem_exactly_the_places_there_are(cap: int, hot
 def test_gathered_they_are_one_statement(cap: int, hot: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=cap, hot=hot)
     customers = CustomerFactory.create_batch(16)
-    with batches_of(_redeeming) as batches, gathered(promo_code, calls_of(customers, promo_code)) as (_, under_way):
+    with (
+        record_batches(_redeeming) as batches,
+        gathered(promo_code, calls_of(customers, promo_code)) as (_, under_way),
+    ):
         pass
     assert batches == [[True] * 16]
     assert len({redemption.id for redemption in under_way.values}) == 16
@@ -79,7 +82,10 @@ def test_gathered_they_are_one_statement(cap: int, hot: bool) -> None:
 def test_where_fewer_places_are_left_than_gathered_all_of_them_are_taken(hot: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=11, hot=hot)
     customers = CustomerFactory.create_batch(16)
-    with batches_of(_redeeming) as batches, gathered(promo_code, calls_of(customers, promo_code)) as (_, under_way):
+    with (
+        record_batches(_redeeming) as batches,
+        gathered(promo_code, calls_of(customers, promo_code)) as (_, under_way),
+    ):
         pass
     assert batches[0] == [False] * 16
     assert (len(under_way.values), under_way.refusals) == (11, {PromoExhausted: 5})
@@ -91,7 +97,7 @@ def test_where_fewer_places_are_left_than_gathered_all_of_them_are_taken(hot: bo
 def test_a_place_that_may_still_come_free_is_waited_for_by_all_of_them(hot: bool, commits: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=8, hot=hot)
     customers, holding = CustomerFactory.create_batch(8), CustomerFactory.create()
-    with batches_of(_redeeming) as batches, other_connection() as other:
+    with record_batches(_redeeming) as batches, other_connection() as other:
         with gathered(promo_code, calls_of(customers, promo_code)) as (door, under_way):
             other.execute(
                 "SELECT promos_redeem(%s, %s, ROW('test', 'system', 'command', NULL)::billing_actor, now())",
@@ -113,7 +119,7 @@ def test_a_place_that_may_still_come_free_is_waited_for_by_all_of_them(hot: bool
 def test_control_a_claim_that_does_not_look_is_seen() -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=8)
     customers = CustomerFactory.create_batch(8)
-    with function_replaced("promos_claim_together", UNCHECKED_CLAIM):
+    with replaced_function("promos_claim_together", UNCHECKED_CLAIM):
         with gathered(promo_code, calls_of(customers, promo_code)):
             pass
     assert live(promo_code) == 8
@@ -125,7 +131,7 @@ def test_control_a_claim_that_does_not_look_oversells() -> None:
     """With a place in flight, so that eight seem to be free and seven are."""
     promo_code = PromoCodeFactory.create(max_redemptions=8)
     customers = CustomerFactory.create_batch(8)
-    with function_replaced("promos_claim_together", UNCHECKED_CLAIM), other_connection() as other:
+    with replaced_function("promos_claim_together", UNCHECKED_CLAIM), other_connection() as other:
         with gathered(promo_code, calls_of(customers, promo_code)):
             other.execute(
                 "SELECT promos_redeem(%s, %s, ROW('test', 'system', 'command', NULL)::billing_actor, now())",
@@ -160,7 +166,7 @@ def test_who_redeemed_it_already_and_a_newcomer_hold_up_nobody() -> None:
         by=acting(customers[5]),
     )
     calls: list[Callable[[], Redemption]] = [*calls_of(customers[:5], promo_code), newcomer, moved]
-    with batches_of(_redeeming) as batches, gathered(promo_code, calls) as (_, under_way):
+    with record_batches(_redeeming) as batches, gathered(promo_code, calls) as (_, under_way):
         pass
     assert sorted(batches[0]) == [False, False, False, True, True, True, True]
     assert (len(under_way.values), under_way.refusals) == (6, {PromoAlreadyRedeemed: 1})
@@ -172,9 +178,9 @@ def test_who_redeemed_it_already_and_a_newcomer_hold_up_nobody() -> None:
 def test_who_is_locked_elsewhere_does_not_hold_up_the_others(cap: int, hot: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=cap, hot=hot)
     customers = CustomerFactory.create_batch(8)
-    with batches_of(_redeeming) as batches, other_connection() as other:
+    with record_batches(_redeeming) as batches, other_connection() as other:
         with gathered(promo_code, calls_of(customers, promo_code)) as (door, under_way):
-            with held(other, HELD_ACCOUNT, customers[3].pk):
+            with held(other, LOCKED_ACCOUNT, customers[3].pk):
                 door.open()
                 wait_until(lambda: live(promo_code) == 7, "redemption by the others")
                 wait_for_waiters(1)
@@ -188,10 +194,10 @@ def test_who_is_locked_elsewhere_does_not_hold_up_the_others(cap: int, hot: bool
 def test_control_were_the_locked_one_waited_for_nobody_would_be_served() -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=19)
     customers = CustomerFactory.create_batch(8)
-    waits = with_text_replaced(definition_of("promos_redeem_together"), "UPDATE OF a SKIP LOCKED", "UPDATE OF a")
-    with function_replaced("promos_redeem_together", waits), other_connection() as other:
+    waits = replace_text(function_definition("promos_redeem_together"), "UPDATE OF a SKIP LOCKED", "UPDATE OF a")
+    with replaced_function("promos_redeem_together", waits), other_connection() as other:
         with gathered(promo_code, calls_of(customers, promo_code)) as (door, under_way):
-            with held(other, HELD_ACCOUNT, customers[3].pk):
+            with held(other, LOCKED_ACCOUNT, customers[3].pk):
                 door.open()
                 wait_for_waiters(1)
                 with pytest.raises(AssertionError, match="redemption by the others"):
@@ -204,7 +210,7 @@ def test_who_waits_alone_for_his_account_does_not_keep_the_others_behind_him() -
     """The one at work hangs; whoever came meanwhile goes his own way after a while."""
     promo_code = PromoCodeFactory.create(max_redemptions=19)
     stuck, *customers = CustomerFactory.create_batch(7)
-    with other_connection() as other, Crew(6) as crew, held(other, HELD_ACCOUNT, stuck.pk):
+    with other_connection() as other, ThreadGroup(6) as crew, held(other, LOCKED_ACCOUNT, stuck.pk):
         with in_background(partial(redeem_as, stuck, promo_code)) as hanging:
             wait_for_waiters(1)
             assert crew.race(calls_of(customers, promo_code)).refusals == {}
@@ -275,7 +281,7 @@ def test_the_cap_holds_while_it_moves_under_batches() -> None:
     calls: list[Callable[[], int]] = [
         partial(redeem_all, customers) for customers in [CustomerFactory.create_batch(8) for _ in range(16)]
     ]
-    with Crew(17) as crew, batches_of(_redeeming) as batches:
+    with ThreadGroup(17) as crew, record_batches(_redeeming) as batches:
         outcome = crew.race([*map(telling, calls), telling(move_cap)])
     assert deadlocks() == before
     assert any(len(batch) > 1 and any(batch) for batch in batches)
@@ -293,9 +299,11 @@ def test_staff_who_redeem_for_somebody_are_named_as_who_acts() -> None:
         partial(redeem, code=promo_code.code, user_id=customer.user_id, by=actor(user_id="noor", channel="console"))
         for customer in customers
     ]
-    with Crew(4) as crew, gathering(_redeeming, promo_code.code) as door:
+    with ThreadGroup(4) as crew, block_leader(_redeeming, promo_code.code) as door:
         under_way = crew.start(calls)
-        wait_until(lambda: under_way.done or waiting_for(_redeeming, promo_code.code) == 4, "redeeming or gathering")
+        wait_until(
+            lambda: under_way.done or count_waiters(_redeeming, promo_code.code) == 4, "redeeming or gathering"
+        )
         door.open()
         under_way.finish()
     entries = LedgerEntry.objects.values_list("actor_id", "actor_role", "channel")
@@ -305,7 +313,10 @@ def test_staff_who_redeem_for_somebody_are_named_as_who_acts() -> None:
 def test_everybody_s_redemption_has_his_own_moment_and_address() -> None:
     promo_code = PromoCodeFactory.create()
     customers = CustomerFactory.create_batch(4)
-    with batches_of(_redeeming) as batches, gathered(promo_code, calls_of(customers, promo_code)) as (_, under_way):
+    with (
+        record_batches(_redeeming) as batches,
+        gathered(promo_code, calls_of(customers, promo_code)) as (_, under_way),
+    ):
         pass
     assert batches == [[True] * 4]
     for customer, told in zip(customers, under_way.values, strict=True):

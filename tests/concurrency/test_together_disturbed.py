@@ -15,11 +15,10 @@ from promos.models import Redemption
 from promos.use_cases.redeem_code import _redeeming, redeem, release, reserve
 from promos.use_cases.redeem_many import redeem_many
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.counting import times_redeemed
-from tests.concurrency.gathering import batches_of, gathering
-from tests.concurrency.racing import PATIENCE_SECONDS, Crew
+from tests.concurrency.hold_batches import block_leader, record_batches
+from tests.concurrency.threads import PATIENCE_SECONDS, ThreadGroup
 from tests.concurrency.together import (
-    HELD_COUNTERS,
+    LOCKED_COUNTERS,
     assert_exactly,
     calls_of,
     cut_who_waits,
@@ -30,7 +29,8 @@ from tests.concurrency.together import (
     redeem_as,
     telling,
 )
-from tests.concurrency.watching import other_connection, wait_for_waiters
+from tests.concurrency.wait_for import other_connection, wait_for_waiters
+from tests.consistency import times_redeemed
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
 from tests.snapshot import nothing_changes
 
@@ -61,8 +61,8 @@ def test_batches_beside_lists_single_ones_reservations_and_releases_leave_no_dea
         partial(give, user_ids=users[38:12:-1]),
     ]
     before = deadlocks()
-    with batches_of(_redeeming) as batches, Crew(16 + len(beside)) as crew:
-        with gathering(_redeeming, promo_code.code) as door:
+    with record_batches(_redeeming) as batches, ThreadGroup(16 + len(beside)) as crew:
+        with block_leader(_redeeming, promo_code.code) as door:
             opened = Event()
 
             def once_opened(call: Callable[[], object]) -> object:
@@ -111,7 +111,7 @@ def test_control_a_deadlock_is_counted() -> None:
         return take(second, first)
 
     before = deadlocks()
-    with Crew(2) as crew:
+    with ThreadGroup(2) as crew:
         outcome = crew.race([telling(partial(take, first, second)), telling(take_after_the_first)])
     assert sorted(outcome.values) == ["deadlock", "done"]
     assert deadlocks() == before + 1
@@ -131,10 +131,14 @@ def test_a_connection_that_is_cut_in_a_batch_leaves_nothing_and_all_are_told(hot
         return "redeemed"
 
     calls = [partial(tell, call) for call in calls_of(customers, promo_code)]
-    with Crew(8) as crew, batches_of(_redeeming) as batches, gathering(_redeeming, promo_code.code) as door:
+    with (
+        ThreadGroup(8) as crew,
+        record_batches(_redeeming) as batches,
+        block_leader(_redeeming, promo_code.code) as door,
+    ):
         under_way = crew.start(calls)
         door.wait_for(8)
-        with nothing_changes(), other_connection() as other, held(other, HELD_COUNTERS, promo_code.id):
+        with nothing_changes(), other_connection() as other, held(other, LOCKED_COUNTERS, promo_code.id):
             door.open()
             wait_for_waiters(1)
             cut_who_waits()
@@ -176,7 +180,7 @@ def test_while_connections_are_cut_at_random_nobody_has_it_twice(hot: bool) -> N
                 cuts += ["cut"] * len(cursor.fetchall())
         return cuts
 
-    with Crew(len(customers) + 1) as crew:
+    with ThreadGroup(len(customers) + 1) as crew:
         calls: list[Callable[[], list[str]]] = [*(partial(redeem_all, customer) for customer in customers), cut]
         outcome = crew.race(calls)
     *told, cuts = outcome.values

@@ -14,10 +14,10 @@ from promos.errors import PromoExhausted
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import _redeeming, redeem
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.counting import times_redeemed
-from tests.concurrency.gathering import Door, gathering
-from tests.concurrency.racing import Crew, Race
-from tests.concurrency.watching import Other
+from tests.concurrency.hold_batches import BlockedLeader, block_leader
+from tests.concurrency.threads import Race, ThreadGroup
+from tests.concurrency.wait_for import Other
+from tests.consistency import times_redeemed
 from tests.factories import acting
 
 T = TypeVar("T")
@@ -30,8 +30,8 @@ any_code = pytest.mark.parametrize(
     ("cap", "hot"), [(0, False), (19, False), (19, True), (200, True)], ids=["uncapped", "ordinary", "hot", "roomy"]
 )
 
-HELD_ACCOUNT = "SELECT FROM billing_account WHERE customer_id = %s FOR NO KEY UPDATE"
-HELD_COUNTERS = "SELECT FROM promos_promocounter WHERE promo_code_id = %s FOR NO KEY UPDATE"
+LOCKED_ACCOUNT = "SELECT FROM billing_account WHERE customer_id = %s FOR NO KEY UPDATE"
+LOCKED_COUNTERS = "SELECT FROM promos_promocounter WHERE promo_code_id = %s FOR NO KEY UPDATE"
 
 
 class FalseExhausted(AssertionError):
@@ -85,9 +85,9 @@ def assert_told_the_truth(outcome: Race[Redemption], customers: Sequence[Custome
 @contextmanager
 def gathered(
     promo_code: PromoCode, calls: Sequence[Callable[[], Redemption]]
-) -> Iterator[tuple[Door, Race[Redemption]]]:
+) -> Iterator[tuple[BlockedLeader, Race[Redemption]]]:
     """All of the calls wait behind a door."""
-    with Crew(len(calls)) as crew, gathering(_redeeming, promo_code.code) as door:
+    with ThreadGroup(len(calls)) as crew, block_leader(_redeeming, promo_code.code) as door:
         under_way = crew.start(calls)
         door.wait_for(len(calls))
         yield door, under_way

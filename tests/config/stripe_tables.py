@@ -49,9 +49,9 @@ def digest(lines: list[str]) -> str:
 
 def main() -> int:
     """Compare ours with theirs."""
-    from tests.database import admin_connection, drop_database, own_database, use_database  # noqa: PLC0415
+    from tests.database import admin_connection, cloned_database, drop_database, use_database  # noqa: PLC0415
 
-    with own_database("ours") as name:
+    with cloned_database("ours") as name:
         ours = described()
         settings.MIGRATION_MODULES = {}
         theirs_in = f"qasima_theirs_{secrets.token_hex(4)}"

@@ -11,7 +11,7 @@ from psycopg_pool import ConnectionPool
 
 from billing.models import Account, Customer
 from config.database import PooledConnection
-from tests.concurrency.watching import wait_until
+from tests.concurrency.wait_for import wait_until
 from tests.database import parameters
 
 pytestmark = pytest.mark.django_db

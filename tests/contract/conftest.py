@@ -16,7 +16,7 @@ from tests.factories import (
     PlanFactory,
 )
 
-from .calling import Answer, Caller, by_token, nobody
+from .api_client import Answer, Caller, anonymous_caller, by_token
 
 Checkout = Callable[..., Answer]
 
@@ -79,7 +79,7 @@ def salim() -> Caller:
 @pytest.fixture
 def anybody() -> Caller:
     """Has no identity."""
-    return nobody()
+    return anonymous_caller()
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 from tests.factories import PromoCodeFactory
 from tests.snapshot import nothing_changes
 
-from .calling import JSON, Answer, Caller, by_token
+from .api_client import JSON, Answer, Caller, by_token
 from .conftest import tenant_of
 from .endpoints import ENDPOINTS, WITH_BODY, Endpoint
-from .rubbish import BODIES, EMPTY_OBJECTS, FIELDS, IN_PATHS
-from .shapes import assert_error
+from .invalid_input import BODIES, EMPTY_OBJECTS, FIELDS, IN_PATHS
+from .response_shapes import assert_error
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

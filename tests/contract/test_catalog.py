@@ -11,9 +11,9 @@ from orders.models import AddOn, Plan
 from orders.use_cases.catalog.seed_catalog import seed_catalog
 from tests.factories import AppFactory
 
-from .calling import Answer, Caller, by_token
+from .api_client import Answer, Caller, by_token
 from .conftest import open_shop
-from .shapes import ADDON, APP, BUNDLE, INDUSTRY, PLAN, assert_shape
+from .response_shapes import ADDON, APP, BUNDLE, INDUSTRY, PLAN, assert_shape
 
 pytestmark = pytest.mark.django_db
 

@@ -11,9 +11,9 @@ from promos.use_cases.change_code import retire_code
 from tests.factories import PromoCodeFactory, actor, give_credit
 from tests.snapshot import nothing_changes, only_changes
 
-from .calling import Answer, Caller
+from .api_client import Answer, Caller
 from .conftest import FIFTY, Checkout, tenant_of
-from .shapes import CHECKOUT, assert_refused, assert_shape
+from .response_shapes import CHECKOUT, assert_refused, assert_shape
 from .test_preview import REFUSING
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,9 +13,9 @@ from billing.use_cases.post_entry import adjust_credit
 from tests.factories import PromoCodeFactory, actor, give_credit
 from tests.snapshot import nothing_changes
 
-from .calling import Caller, by_token
+from .api_client import Caller, by_token
 from .conftest import Checkout, tenant_of
-from .shapes import BALANCE, INVOICE, SUBSCRIPTION, assert_refused, assert_shape
+from .response_shapes import BALANCE, INVOICE, SUBSCRIPTION, assert_refused, assert_shape
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,9 +14,9 @@ from tests.database import database_environment
 from tests.factories import PromoCodeFactory, give_credit
 from tests.snapshot import nothing_changes
 
-from .calling import Caller, by_token
+from .api_client import Caller, by_token
 from .conftest import Checkout, tenant_of
-from .shapes import assert_refused
+from .response_shapes import assert_refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,9 +12,9 @@ from orders.models import IdempotencyKey, Order
 from tests.factories import PromoCodeFactory, give_credit
 from tests.snapshot import nothing_changes
 
-from .calling import Caller
+from .api_client import Caller
 from .conftest import Checkout
-from .shapes import assert_refused
+from .response_shapes import assert_refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,9 +15,9 @@ from orders.use_cases.catalog.seed_catalog import seed_catalog
 from orders.use_cases.checkout.place_order import Request, place_order
 from tests.factories import OrganizationFactory, PlanFactory, PromoCodeFactory, acting, give_credit
 
-from .calling import Answer, Caller, by_token
+from .api_client import Answer, Caller, by_token
 from .endpoints import LISTS
-from .shapes import assert_refused
+from .response_shapes import assert_refused
 
 pytestmark = pytest.mark.django_db
 
@@ -34,13 +34,13 @@ def history(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterat
     """Many rows of every list, all of one customer's doing, for all tests of this module."""
     with django_db_blocker.unblock():
         seed_catalog()
-        make_history()
+        create_sample_history()
     yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("SELECT pristine.restore()")
 
 
-def make_history() -> None:
+def create_sample_history() -> None:
     PlanFactory.create(slug="odd", price_minor=1)
     PlanFactory.create(slug="even", price_minor=2)
     first = OrganizationFactory.create(customer__user_id=CUSTOMER)

@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from promos.models import PromoCode
 from tests.snapshot import nothing_changes
 
-from .calling import Answer, Caller
-from .shapes import assert_refused
+from .api_client import Answer, Caller
+from .response_shapes import assert_refused
 
 # The statements roll back with the test: nothing here is refused by the database.
 pytestmark = pytest.mark.django_db

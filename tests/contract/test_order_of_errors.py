@@ -9,10 +9,10 @@ from billing.models import Customer
 from tests.factories import PromoCodeFactory, give_credit
 from tests.snapshot import nothing_changes
 
-from .calling import JSON, Answer, Caller
+from .api_client import JSON, Answer, Caller
 from .conftest import Checkout
 from .endpoints import ENDPOINTS, NOBODY, WITH_BODY, Endpoint
-from .shapes import assert_refused
+from .response_shapes import assert_refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

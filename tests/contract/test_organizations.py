@@ -10,9 +10,9 @@ from orders.models import OutboxEvent, Plan
 from orders.use_cases.organizations.provision_organization import provision_organization
 from tests.snapshot import nothing_changes, only_changes
 
-from .calling import Answer, Caller
+from .api_client import Answer, Caller
 from .conftest import Checkout
-from .shapes import ORGANIZATION, assert_refused, assert_shape
+from .response_shapes import ORGANIZATION, assert_refused, assert_shape
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,9 +9,9 @@ from orders.models import OutboxEvent, Plan
 from orders.use_cases.organizations.provision_organization import provision_organization
 from tests.factories import CustomerFactory, PromoCodeFactory, give_credit
 
-from .calling import Caller
+from .api_client import Caller
 from .conftest import Checkout, tenant_of
-from .shapes import EVENT, ORDER, ORDER_PLACED, REVENUE, assert_shape
+from .response_shapes import EVENT, ORDER, ORDER_PLACED, REVENUE, assert_shape
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from billing.models import Customer
 from tests.factories import PromoCodeFactory, forget_prices, give_credit
 
-from .calling import Answer, Caller, by_session
+from .api_client import Answer, Caller, by_session
 from .conftest import Checkout
 from .endpoints import ENDPOINTS
 

@@ -9,9 +9,9 @@ from promos.models import PromoCode
 from tests.factories import PromoCodeFactory
 from tests.snapshot import nothing_changes, only_changes
 
-from .calling import Answer, Caller
+from .api_client import Answer, Caller
 from .conftest import Checkout
-from .shapes import VOUCHER, assert_refused, assert_shape
+from .response_shapes import VOUCHER, assert_refused, assert_shape
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,7 +19,7 @@ from promos.errors import PromoAlreadyRedeemed, PromoInactive, PromoNotFound
 from promos.models import PromoCode, Redemption
 from promos.use_cases.change_code import pause_code
 from promos.use_cases.redeem_code import _Asked, _redeem_together, _redeeming, _Written, redeem
-from tests.concurrency.gathering import request_of
+from tests.concurrency.hold_batches import request_of
 from tests.factories import (
     CustomerFactory,
     OrganizationFactory,
@@ -29,7 +29,7 @@ from tests.factories import (
     actor,
     give_credit,
 )
-from tests.faults.scenarios import HELD_COUNTERS, End, Scenario
+from tests.faults.scenarios import LOCKED_COUNTERS, End, Scenario
 
 SIZE = 3
 PRICE_MINOR = 9_000
@@ -133,7 +133,7 @@ def _fill(promo_code: PromoCode) -> None:
 
 def redeemed_until_exhausted() -> Batch:
     promo_code = PromoCodeFactory.create(max_redemptions=SIZE)
-    return redemptions(promo_code.code, held=(HELD_COUNTERS, promo_code.id), meanwhile=partial(_fill, promo_code))
+    return redemptions(promo_code.code, held=(LOCKED_COUNTERS, promo_code.id), meanwhile=partial(_fill, promo_code))
 
 
 def bought_ordinary() -> Batch:
@@ -160,7 +160,7 @@ def bought_by_another_catalog() -> Batch:
 
 def bought_until_exhausted() -> Batch:
     promo_code = PromoCodeFactory.create(max_redemptions=SIZE)
-    return checkouts(promo_code.code, held=(HELD_COUNTERS, promo_code.id), meanwhile=partial(_fill, promo_code))
+    return checkouts(promo_code.code, held=(LOCKED_COUNTERS, promo_code.id), meanwhile=partial(_fill, promo_code))
 
 
 # Between them these pass every boundary of the functions that do something together.

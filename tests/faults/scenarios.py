@@ -43,8 +43,8 @@ from tests.factories import (
 )
 
 CREDIT_MINOR = 50_000
-HELD_ACCOUNT = "SELECT FROM billing_account WHERE customer_id = %s FOR NO KEY UPDATE"
-HELD_COUNTERS = "SELECT FROM promos_promocounter WHERE promo_code_id = %s FOR NO KEY UPDATE"
+LOCKED_ACCOUNT = "SELECT FROM billing_account WHERE customer_id = %s FOR NO KEY UPDATE"
+LOCKED_COUNTERS = "SELECT FROM promos_promocounter WHERE promo_code_id = %s FOR NO KEY UPDATE"
 
 # What acting ends in: the type of what is returned or raised.
 End = type[object]
@@ -84,12 +84,12 @@ class Shop:
 
     @property
     def held_account(self) -> tuple[str, int | UUID]:
-        return HELD_ACCOUNT, self.customer.pk
+        return LOCKED_ACCOUNT, self.customer.pk
 
     @property
     def held_counters(self) -> tuple[str, int | UUID]:
         assert self.promo_code is not None
-        return HELD_COUNTERS, self.promo_code.id
+        return LOCKED_COUNTERS, self.promo_code.id
 
 
 _numbers = count()

@@ -18,9 +18,9 @@ from orders.models import IdempotencyKey, Order, OutboxEvent
 from orders.use_cases.checkout.place_order import Placed, Request, place_order
 from promos.models import PromoCode, Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.counting import times_redeemed
-from tests.concurrency.racing import Crew
-from tests.concurrency.watching import other_connection, wait_for_waiters, wait_until
+from tests.concurrency.threads import ThreadGroup
+from tests.concurrency.wait_for import other_connection, wait_for_waiters, wait_until
+from tests.consistency import times_redeemed
 from tests.factories import acting
 from tests.faults.checkout_process import AFTER, BEFORE, Told, check_out
 from tests.faults.scenarios import CREDIT_MINOR, Shop, shop
@@ -205,7 +205,7 @@ def test_its_connection_is_cut_while_its_transaction_waits(place: str, hot: bool
             return type(error.__cause__).__name__
         return "placed"
 
-    with Crew(1) as crew, other_connection() as other:
+    with ThreadGroup(1) as crew, other_connection() as other:
         other.execute(lock_of(shopping, place))
         under_way = crew.start([buy])
         wait_for_waiters(1)

@@ -15,12 +15,12 @@ from django.db import InternalError, connection
 from orders.use_cases.checkout.place_order import Placed
 from promos.models import Redemption
 from promos.use_cases.redeem_code import redeem
-from tests.concurrency.altering import definition_of
+from tests.concurrency.schema_changes import function_definition
 from tests.factories import acting
 from tests.faults.batches import FOR_MANY
-from tests.faults.boundaries import Boundary, Function, functions_of
-from tests.faults.playing import installed, play
+from tests.faults.run_scenario import replaced_functions, run_scenario
 from tests.faults.scenarios import BESIDE_A_CHECKOUT, THROUGH_A_CHECKOUT, Scenario, ordinary_code, shop
+from tests.faults.statement_boundaries import Boundary, Function, parse_functions
 from tests.snapshot import only_changes
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,13 +30,13 @@ _FILES = (
     "orders/use_cases/checkout/place_order.sql",
     "promos/use_cases/redeem.sql",
     "promos/use_cases/redeem_many.sql",
-    "promos/use_cases/claim_slot.sql",
+    "promos/use_cases/claim_place.sql",
     "promos/models/promos.sql",
     "billing/use_cases/grant_many.sql",
     "billing/models/ledger.sql",
 )
 FUNCTIONS: Mapping[str, Function] = {
-    function.name: function for file in _FILES for function in functions_of(_PROJECT / file)
+    function.name: function for file in _FILES for function in parse_functions(_PROJECT / file)
 }
 OF_A_CHECKOUT = (
     "orders_place_order",
@@ -73,23 +73,23 @@ Make = Callable[[], Scenario]
 def assert_fails_at(boundary: Boundary, make: Make) -> None:
     """The scenario fails at the boundary, nothing has changed, and without the failure it ends as it should."""
     scenario = make()
-    with installed({boundary.function: FUNCTIONS[boundary.function].failing_at(boundary)}):
-        played = play(scenario)
+    with replaced_functions({boundary.function: FUNCTIONS[boundary.function].failing_at(boundary)}):
+        played = run_scenario(scenario)
     assert isinstance(played.ended, InternalError)
     assert boundary.failure in str(played.ended)
     assert played.after == played.before
     if scenario.held is None:
-        assert isinstance(play(scenario).ended, scenario.ends)
+        assert isinstance(run_scenario(scenario).ended, scenario.ends)
 
 
 @cache
 def passing_by() -> Mapping[str, list[Make]]:
     """The scenarios that come by each boundary, found by playing them all with a notice at every boundary."""
     found: dict[str, list[Make]] = {}
-    with installed({name: FUNCTIONS[name].telling() for name in OF_A_CHECKOUT}):
+    with replaced_functions({name: FUNCTIONS[name].telling() for name in OF_A_CHECKOUT}):
         for make in THROUGH_A_CHECKOUT:
             scenario = make()
-            played = play(scenario)
+            played = run_scenario(scenario)
             assert isinstance(played.ended, scenario.ends)
             for boundary in dict.fromkeys(played.told):
                 found.setdefault(boundary, []).append(make)
@@ -117,9 +117,9 @@ def test_a_failure_there_changes_nothing(boundary: Boundary) -> None:
 
 @pytest.mark.parametrize("make", [*BESIDE_A_CHECKOUT, *FOR_MANY], ids=lambda make: make.__name__)
 def test_a_failure_anywhere_in_what_is_done_beside_a_checkout_changes_nothing(make: Make) -> None:
-    with installed({name: function.telling() for name, function in FUNCTIONS.items()}):
+    with replaced_functions({name: function.telling() for name, function in FUNCTIONS.items()}):
         scenario = make()
-        told = set(play(scenario).told)
+        told = set(run_scenario(scenario).told)
     passed = [each for function in FUNCTIONS.values() for each in function.boundaries if str(each) in told]
     assert len(passed) == len(told) > 0
     for boundary in passed:
@@ -139,13 +139,13 @@ def test_a_failure_at_the_commit_changes_nothing(table: str) -> None:
             """
         )
         try:
-            played = play(scenario)
+            played = run_scenario(scenario)
         finally:
             cursor.execute("DROP FUNCTION fail_at_commit CASCADE")
     assert isinstance(played.ended, InternalError)
     assert "injected at the commit" in str(played.ended)
     assert played.after == played.before
-    assert isinstance(play(scenario).ended, Placed)
+    assert isinstance(run_scenario(scenario).ended, Placed)
 
 
 def test_a_checkout_writes_to_these_tables_and_no_others() -> None:
@@ -168,8 +168,8 @@ def test_control_writes_in_two_transactions_are_seen() -> None:
         )
         return shopping_without_code.buy()()
 
-    with installed({last.function: FUNCTIONS[last.function].failing_at(last)}):
-        played = play(Scenario(act=redeem_and_buy, ends=Placed))
+    with replaced_functions({last.function: FUNCTIONS[last.function].failing_at(last)}):
+        played = run_scenario(Scenario(act=redeem_and_buy, ends=Placed))
 
     assert isinstance(played.ended, InternalError)
     assert played.after != played.before
@@ -187,11 +187,11 @@ def test_control_a_failure_that_is_swallowed_is_seen() -> None:
     """Were an error inside the transaction caught and passed over, the order would be there without its event."""
     scenario = ordinary_code()
     written = "  INSERT INTO orders_outboxevent"
-    true_definition = definition_of("orders_write_order")
+    true_definition = function_definition("orders_write_order")
     swallowed = true_definition.replace(
         written, f"  BEGIN RAISE SQLSTATE 'XX000'; EXCEPTION WHEN OTHERS THEN RETURN; END;\n{written}"
     )
     assert swallowed != true_definition
-    with installed({"orders_write_order": swallowed}):
-        played = play(scenario)
+    with replaced_functions({"orders_write_order": swallowed}):
+        played = run_scenario(scenario)
     assert played.after != played.before

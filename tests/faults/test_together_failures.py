@@ -15,22 +15,22 @@ from django.db import IntegrityError, InternalError, connection
 from orders.models import Order
 from orders.use_cases.checkout.place_order import Placed
 from promos.models import Redemption
-from tests.concurrency.altering import definition_of
-from tests.concurrency.gathering import batches_of, gathering
-from tests.concurrency.racing import Crew
-from tests.faults.boundaries import Boundary, Function, functions_of
+from tests.concurrency.hold_batches import block_leader, record_batches
+from tests.concurrency.schema_changes import function_definition
+from tests.concurrency.threads import ThreadGroup
+from tests.consistency import ledger_and_redemptions_agree
 from tests.faults.gathered import SIZE, TOGETHER, Batch, bought_ordinary, redeemed_ordinary
-from tests.faults.playing import installed, play
+from tests.faults.run_scenario import replaced_functions, run_scenario
+from tests.faults.statement_boundaries import Boundary, Function, parse_functions
 from tests.faults.test_statement_failures import FUNCTIONS as ALONE
 from tests.snapshot import snapshot
-from tests.soundness import all_sound
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _FILES = ("orders/use_cases/checkout/place_together.sql", "promos/use_cases/redeem_together.sql")
 FUNCTIONS: Mapping[str, Function] = {
-    function.name: function for file in _FILES for function in functions_of(_PROJECT / file)
+    function.name: function for file in _FILES for function in parse_functions(_PROJECT / file)
 }
 BOUNDARIES = [boundary for function in FUNCTIONS.values() for boundary in function.boundaries]
 # What those who go their own way come by as well, and so fail at too.
@@ -48,7 +48,7 @@ Make = Callable[[], Batch]
 
 def ask(batch: Batch) -> Sequence[object]:
     """All ask at the same moment; what each was told."""
-    with Crew(len(batch.calls)) as crew, gathering(batch.combiner, batch.kind) as door:
+    with ThreadGroup(len(batch.calls)) as crew, block_leader(batch.combiner, batch.kind) as door:
         under_way = crew.start(batch.calls)
         door.wait_for(len(batch.calls))
         door.open()
@@ -59,14 +59,14 @@ def ask(batch: Batch) -> Sequence[object]:
 def passing_by() -> Mapping[str, list[Make]]:
     """The batches that come by each boundary, found by playing them all with a notice at every boundary."""
     found: dict[str, list[Make]] = {}
-    with installed({name: function.telling() for name, function in FUNCTIONS.items()}):
+    with replaced_functions({name: function.telling() for name, function in FUNCTIONS.items()}):
         for make in TOGETHER:
             batch = make()
-            played = play(batch.scenario)
+            played = run_scenario(batch.scenario)
             assert isinstance(played.ended, IntegrityError if batch.held else list)
             for boundary in dict.fromkeys(played.told):
                 found.setdefault(boundary, []).append(make)
-    # Played in the midst of whichever test asks first, and some of them count places that nobody took.
+    # ScenarioResult in the midst of whichever test asks first, and some of them count places that nobody took.
     with connection.cursor() as cursor:
         cursor.execute("SELECT pristine.restore()")
     return found
@@ -92,26 +92,26 @@ def test_a_batch_that_fails_leaves_nothing_and_each_of_it_ends_as_alone(boundary
     failing = {boundary.function: FUNCTIONS[boundary.function].failing_at(boundary)}
     for make in makes[:PLAYED_EACH]:
         batch = make()
-        with installed(failing):
-            played = play(batch.scenario)
+        with replaced_functions(failing):
+            played = run_scenario(batch.scenario)
             assert isinstance(played.ended, InternalError)
             assert boundary.failure in str(played.ended)
             assert played.after == played.before
             if batch.held is None:
-                with batches_of(batch.combiner) as batches:
+                with record_batches(batch.combiner) as batches:
                     assert {type(told) for told in ask(batch)} == {batch.ends}
                 assert batches == [[False] * SIZE]
-                assert all_sound()
+                assert ledger_and_redemptions_agree()
 
 
 @pytest.mark.parametrize("make", [make for make in TOGETHER if not make.__name__.endswith("until_exhausted")])
 def test_without_a_failure_all_are_served_at_once_or_each_is_told_why(make: Make) -> None:
     batch = make()
-    with batches_of(batch.combiner) as batches:
+    with record_batches(batch.combiner) as batches:
         assert {type(told) for told in ask(batch)} == {batch.ends}
     served = batch.ends in (Redemption, Placed) and "another_catalog" not in make.__name__
     assert batches == [[served] * SIZE]
-    assert all_sound()
+    assert ledger_and_redemptions_agree()
 
 
 @pytest.mark.parametrize(("make", "function"), SHARED)
@@ -127,7 +127,7 @@ def test_what_fails_together_and_alone_is_told_to_everybody_and_changes_nothing(
 
     failing = replace(batch, calls=[partial(tell, call) for call in batch.calls])
     before = snapshot()
-    with installed({function: ALONE[function].failing_at(boundary)}):
+    with replaced_functions({function: ALONE[function].failing_at(boundary)}):
         ask(failing)
     assert snapshot() == before
     assert [boundary.failure in each for each in told] == [True] * SIZE
@@ -139,10 +139,10 @@ def test_control_a_failure_that_is_swallowed_is_seen() -> None:
     batch = bought_ordinary()
     written = "    SELECT * INTO done FROM orders_write_order("
     passed_over = "IF one.number = 2 THEN RAISE SQLSTATE 'XX000'; END IF; EXCEPTION WHEN OTHERS THEN RETURN;"
-    true_definition = definition_of("orders_place_together")
+    true_definition = function_definition("orders_place_together")
     swallowed = true_definition.replace(written, f"    BEGIN {passed_over} END;\n{written}")
     assert swallowed != true_definition
-    with installed({"orders_place_together": swallowed}):
-        played = play(batch.scenario)
+    with replaced_functions({"orders_place_together": swallowed}):
+        played = run_scenario(batch.scenario)
     assert played.after != played.before
     assert Order.objects.count() == 1

@@ -14,14 +14,14 @@ from orders.use_cases.checkout.place_order import Request, place_order
 from promos.errors import PromoAlreadyRedeemed
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import redeem
-from tests.concurrency.watching import other_connection, wait_for_waiters
+from tests.concurrency.wait_for import other_connection, wait_for_waiters
+from tests.consistency import ledger_and_redemptions_agree, times_redeemed
 from tests.factories import CustomerFactory, OrganizationFactory, PlanFactory, PromoCodeFactory, acting
 from tests.faults.checkout_process import AFTER, BEFORE
-from tests.faults.scenarios import HELD_COUNTERS
+from tests.faults.scenarios import LOCKED_COUNTERS
 from tests.faults.test_process_killed import PATIENCE_SECONDS, PROCESSES, kill, told, wait_until_gone
 from tests.faults.together_process import Asked, ask_together
 from tests.snapshot import snapshot
-from tests.soundness import all_sound, times_redeemed
 
 SIZE = 4
 
@@ -78,7 +78,7 @@ def assert_all_of_it(promo_code: PromoCode, asked: Sequence[Asked]) -> None:
     assert LedgerEntry.objects.filter(kind="spend").count() == bought
     assert Order.objects.filter(status="completed").count() == OutboxEvent.objects.count() == bought
     assert IdempotencyKey.objects.count() == bought
-    assert all_sound()
+    assert ledger_and_redemptions_agree()
 
 
 def ask_again(asked: Sequence[Asked]) -> list[bool]:
@@ -123,7 +123,7 @@ def test_killed_while_the_transaction_of_the_batch_waits(make: Make, cut: bool) 
     asked = make(promo_code)
     before = snapshot()
     with other_connection() as other:
-        other.execute(HELD_COUNTERS.encode(), [promo_code.id])
+        other.execute(LOCKED_COUNTERS.encode(), [promo_code.id])
         with asking(asked, None) as (process, here):
             backend = told(here).backend
             wait_for_waiters(1)

@@ -21,7 +21,7 @@ from billing.models import Organization
 from orders.models import OutboxEvent
 from orders.tasks import retry_stalled_jobs
 from orders.use_cases.checkout.place_order import Request, place_order
-from tests.concurrency.watching import Other, other_connection, wait_for_waiters, wait_until
+from tests.concurrency.wait_for import Other, other_connection, wait_for_waiters, wait_until
 from tests.database import database_environment
 from tests.factories import OrganizationFactory, PlanFactory, acting, give_credit
 

@@ -25,7 +25,7 @@ from orders.use_cases.checkout.checkout_context import load_checkout_context
 from orders.use_cases.checkout.place_order import Request, place_order
 from orders.use_cases.checkout.try_batched_checkout import _placing
 from promos.use_cases.redeem_code import _redeeming, redeem
-from tests.concurrency.gathering import Door, gathering
+from tests.concurrency.hold_batches import BlockedLeader, block_leader
 from tests.faults.checkout_process import AFTER, Told
 
 Asked = tuple[Request | str, Actor]
@@ -45,11 +45,11 @@ def ask_together(database: Mapping[str, str], asked: Sequence[Asked], stop: str 
         door.open()
 
 
-def _door_of(first: Request | str) -> AbstractContextManager[Door]:
+def _door_of(first: Request | str) -> AbstractContextManager[BlockedLeader]:
     if isinstance(first, str):
-        return gathering(_redeeming, first)
+        return block_leader(_redeeming, first)
     load_checkout_context(request=first, user_id="", now=timezone.now()).basket()
-    return gathering(_placing, (first.promo_code, CatalogVersion.objects.get().version))
+    return block_leader(_placing, (first.promo_code, CatalogVersion.objects.get().version))
 
 
 def _ask(request: Request | str, by: Actor, watch: Callable[..., Any]) -> None:

@@ -7,9 +7,9 @@ import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
-from tests.database import own_database, parameters, use_database
+from tests.database import cloned_database, parameters, use_database
 from tests.factories import AddOnFactory, AppFactory, PlanFactory, PromoCodeFactory
-from tests.grown import Connection, grow
+from tests.large_history import Connection, insert_large_history
 
 ENTRIES, CODES = 50_000, 5_000
 # Tables that do not grow with what customers do.
@@ -36,7 +36,7 @@ def empty_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) ->
     name = connection.settings_dict["NAME"]
     with django_db_blocker.unblock():
         try:
-            with own_database("growth") as made, psycopg.connect(**parameters(made), autocommit=True) as direct:
+            with cloned_database("growth") as made, psycopg.connect(**parameters(made), autocommit=True) as direct:
                 yield direct
         finally:
             use_database(name)
@@ -46,7 +46,7 @@ def empty_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) ->
 def grown(empty_database: Connection) -> Connection:
     """The same with its history, a catalog, and the codes GIFT, HOT and OPEN."""
     make_shop()
-    grow(empty_database, entries=ENTRIES, codes=CODES)
+    insert_large_history(empty_database, entries=ENTRIES, codes=CODES)
     return empty_database
 
 

@@ -5,12 +5,12 @@ from functools import partial
 import pytest
 
 from billing.models import Customer, Organization
-from tests.contract.calling import by_token
-from tests.grown import Connection
-from tests.traffic import Traffic, traffic_of
+from tests.contract.api_client import by_token
+from tests.database_traffic import Traffic, measure_traffic
+from tests.large_history import Connection
 
 from .conftest import make_shop
-from .customers import newcomers, use
+from .customer_actions import new_customers, redeem_voucher
 
 CODES = ("GIFT", "HOT", "OPEN")
 # More than psycopg sends before it prepares a statement.
@@ -22,7 +22,7 @@ ONE = Traffic(statements=1, round_trips=1)
 def customers(empty_database: Connection) -> list[Customer]:
     """Of a shop without a history; each is taken once."""
     make_shop()
-    return newcomers(2 * len(CODES) * (WARMING + 1))
+    return new_customers(2 * len(CODES) * (WARMING + 1))
 
 
 def check_out(customer: Customer, organization: Organization, code: str) -> None:
@@ -42,7 +42,7 @@ def test_a_checkout_over_http_waits_for_the_database_once(customers: list[Custom
     for _ in range(WARMING + 1):
         customer = customers.pop()
         organization = Organization.objects.get(customer=customer)
-        traffic = traffic_of(partial(check_out, customer, organization, code))
+        traffic = measure_traffic(partial(check_out, customer, organization, code))
     assert traffic == ONE
 
 
@@ -50,5 +50,5 @@ def test_a_checkout_over_http_waits_for_the_database_once(customers: list[Custom
 def test_so_does_a_redemption(customers: list[Customer], code: str) -> None:
     for _ in range(WARMING + 1):
         customer = customers.pop()
-        traffic = traffic_of(partial(use, customer, code))
+        traffic = measure_traffic(partial(redeem_voucher, customer, code))
     assert traffic == ONE

@@ -10,7 +10,7 @@ from billing.actor import SUPERADMIN
 from billing.models import AuditEntry, User
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.models.catalog import CatalogItem
-from tests.console import audited, client_of, errors, member, newest_audit
+from tests.console import client_of, create_user, expected_audit_entry, form_errors, latest_audit_entry
 from tests.factories import AddOnFactory, AppFactory, BundleFactory, IndustryFactory, PlanFactory
 from tests.snapshot import nothing_changes, only_changes
 
@@ -33,7 +33,7 @@ PLAN = {
 
 @pytest.fixture
 def sara(db: None) -> User:
-    return member(SUPERADMIN)
+    return create_user(SUPERADMIN)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_adds_a_plan(client: Client, sara: User) -> None:
         client.post(adding("plan"), PLAN)
     plan = Plan.objects.get()
     assert (plan.name, plan.slug, plan.price_minor, plan.features) == ("Medium", "m", 9_500, ["Backups", "Support"])
-    assert newest_audit() == audited(sara, "plan.created", plan.pk, why=WHY)
+    assert latest_audit_entry() == expected_audit_entry(sara, "plan.created", plan.pk, why=WHY)
 
 
 def test_a_price_is_changed_and_audited(client: Client, sara: User) -> None:
@@ -70,7 +70,7 @@ def test_a_price_is_changed_and_audited(client: Client, sara: User) -> None:
     client.post(page_of(plan), form_on(client, plan, price_minor="9.5"))
     plan.refresh_from_db()
     assert (plan.price_minor, plan.features) == (9_500, ["Backups"])
-    assert newest_audit() == audited(sara, "plan.changed", plan.pk, why=WHY)
+    assert latest_audit_entry() == expected_audit_entry(sara, "plan.changed", plan.pk, why=WHY)
     assert AuditEntry.objects.get().changes == {"price_minor": [9_000, 9_500]}
 
 
@@ -102,7 +102,7 @@ def test_what_is_included_costs_nothing(client: Client) -> None:
     item = AddOnFactory.create(price_minor=3_000)
     with nothing_changes():
         answer = client.post(page_of(item), form_on(client, item, included="on"))
-    assert errors(answer) == {"price_minor": ["What is included costs nothing: the price must be 0."]}
+    assert form_errors(answer) == {"price_minor": ["What is included costs nothing: the price must be 0."]}
 
 
 BAD_PLANS = [
@@ -132,7 +132,7 @@ def test_a_bad_plan_is_not_added(client: Client, field: str, value: str) -> None
     PlanFactory.create(slug="taken")
     with nothing_changes():
         answer = client.post(adding("plan"), PLAN | {field: value})
-    assert list(errors(answer)) == [field]
+    assert list(form_errors(answer)) == [field]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_bad_item_is_not_changed(client: Client, factory: Any, field: str, val
     item = factory.create()
     with nothing_changes():
         answer = client.post(page_of(item), form_on(client, item, **{field: value}))
-    assert list(errors(answer)) == [field]
+    assert list(form_errors(answer)) == [field]
 
 
 def test_items_are_never_deleted_by_anybody(client: Client) -> None:

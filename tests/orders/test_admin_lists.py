@@ -13,7 +13,7 @@ from billing.actor import SUPERADMIN
 from billing.models import Customer, LedgerEntry
 from orders.models import Order
 from orders.use_cases.checkout.place_order import Request, place_order
-from tests.console import client_of, member, one_of_each, place_orders
+from tests.console import client_of, create_one_of_each, create_user, place_orders
 from tests.factories import (
     AddOnFactory,
     AppFactory,
@@ -76,7 +76,7 @@ PAGE_QUERIES = {
 
 @pytest.fixture
 def client(db: None) -> Client:
-    return client_of(member(SUPERADMIN))
+    return client_of(create_user(SUPERADMIN))
 
 
 def list_of(name: str) -> str:
@@ -95,7 +95,7 @@ def shown(client: Client, name: str, number: int) -> int:
 
 
 def test_a_list_costs_the_same_for_one_row_and_for_fifty(client: Client) -> None:
-    one_of_each()
+    create_one_of_each()
     assert {name: shown(client, name, 1) for name in QUERIES} == QUERIES
     place_orders(49)
     for factory in (AddOnFactory, AppFactory, BundleFactory, IndustryFactory, PlanFactory, PromoCodeFactory):
@@ -105,7 +105,7 @@ def test_a_list_costs_the_same_for_one_row_and_for_fifty(client: Client) -> None
 
 
 def test_a_record_costs_a_query_for_each_of_its_tables(client: Client) -> None:
-    keys = one_of_each()
+    keys = create_one_of_each()
     found = {}
     for name in PAGE_QUERIES:
         with CaptureQueriesContext(connection) as queries:
@@ -117,7 +117,7 @@ def test_a_record_costs_a_query_for_each_of_its_tables(client: Client) -> None:
 
 @pytest.mark.parametrize("name", KEYED)
 def test_a_list_of_records_counts_nothing(client: Client, name: str) -> None:
-    one_of_each()
+    create_one_of_each()
     with CaptureQueriesContext(connection) as queries:
         client.get(list_of(name))
     assert not [query["sql"] for query in queries if "COUNT(" in query["sql"].upper()]
@@ -172,7 +172,7 @@ UNDERSTOOD = (HTTPStatus.OK, HTTPStatus.FOUND, HTTPStatus.BAD_REQUEST)
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_nonsense_in_the_address_is_no_failure(client: Client, name: str) -> None:
-    one_of_each()
+    create_one_of_each()
     with nothing_changes():
         for sent in NONSENSE + NONSENSE_OF.get(name, []):
             assert client.get(list_of(name), sent).status_code in UNDERSTOOD, sent

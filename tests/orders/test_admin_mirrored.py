@@ -16,7 +16,7 @@ from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import Customer
 from orders.models import StripeEvent
 from orders.stripe.mirror import mirror_event
-from tests.console import client_of, member
+from tests.console import client_of, create_user
 from tests.factories import CustomerFactory
 from tests.orders.fake_stripe import FakeStripe, dispute_of, event, paid_order, refund_of
 from tests.snapshot import nothing_changes
@@ -68,7 +68,7 @@ def page_of(kind: str, identity: str = "") -> str:
 
 @pytest.mark.parametrize("role", [AUDITOR, SUPERADMIN])
 def test_auditors_and_superadmins_read_every_kind(role: str) -> None:
-    client = client_of(member(role))
+    client = client_of(create_user(role))
     for kind, identity in KINDS.items():
         assert identity in client.get(list_of(kind)).content.decode()
         answer = client.get(page_of(kind))
@@ -77,14 +77,14 @@ def test_auditors_and_superadmins_read_every_kind(role: str) -> None:
 
 
 def test_others_do_not() -> None:
-    client = client_of(member(SOVEREIGN_ADMIN))
+    client = client_of(create_user(SOVEREIGN_ADMIN))
     for kind in KINDS:
         assert client.get(list_of(kind)).status_code == HTTPStatus.FORBIDDEN
         assert client.get(page_of(kind)).status_code == HTTPStatus.FORBIDDEN
 
 
 def test_nobody_changes_anything_not_even_a_superuser() -> None:
-    client = client_of(member("superuser"))
+    client = client_of(create_user("superuser"))
     actions = ("delete_selected", "_resync_instances", "_sync_all_instances", "_cancel")
     with nothing_changes():
         for kind in KINDS:
@@ -109,7 +109,7 @@ def test_no_other_page_of_dj_stripe_is_there() -> None:
 
 
 def test_a_list_costs_the_same_at_one_row_and_at_many(django_assert_num_queries: Any) -> None:
-    client = client_of(member(AUDITOR))
+    client = client_of(create_user(AUDITOR))
     for kind, identity in KINDS.items():
         with django_assert_num_queries(LIST_QUERIES):
             client.get(list_of(kind))
@@ -122,7 +122,7 @@ def test_a_list_costs_the_same_at_one_row_and_at_many(django_assert_num_queries:
 
 
 def test_amounts_of_three_decimals_are_exact() -> None:
-    client = client_of(member(AUDITOR))
+    client = client_of(create_user(AUDITOR))
     charge = client.get(page_of("charge")).content.decode()
     assert "9.500 OMR" in charge
     assert "1.000 OMR" in charge
@@ -131,7 +131,7 @@ def test_amounts_of_three_decimals_are_exact() -> None:
 
 
 def test_pages_lead_to_one_another_and_to_our_customer() -> None:
-    client = client_of(member(AUDITOR))
+    client = client_of(create_user(AUDITOR))
     page = client.get(page_of("charge")).content.decode()
     ada = Customer.objects.get(user_id="ada")
     for url in (
@@ -153,7 +153,7 @@ def test_a_page_that_takes_money_is_shown_to_who_may_move_it_and_not_to_auditors
         occurred_at=timezone.now(),
     )
     for role, found in ((SUPERADMIN, True), (AUDITOR, False)):
-        client = client_of(member(role))
+        client = client_of(create_user(role))
         for address in (page_of("invoice"), reverse("admin:orders_stripeevent_change", args=[told.pk])):
             page = client.get(address).content.decode()
             assert ("https://pay.example/i/1" in page) is found
@@ -161,7 +161,7 @@ def test_a_page_that_takes_money_is_shown_to_who_may_move_it_and_not_to_auditors
 
 
 def test_what_lets_others_pay_in_a_customers_name_is_not_shown() -> None:
-    client = client_of(member(SUPERADMIN))
+    client = client_of(create_user(SUPERADMIN))
     payment = mirrored.PaymentIntent.objects.get()
     secret = payment.stripe_data["client_secret"]
     mirrored.Event.objects.update(data={"object": payment.stripe_data}, stripe_data=payment.stripe_data)
@@ -170,7 +170,7 @@ def test_what_lets_others_pay_in_a_customers_name_is_not_shown() -> None:
 
 
 def test_a_search_finds_by_what_it_says() -> None:
-    client: Client = client_of(member(AUDITOR))
+    client: Client = client_of(create_user(AUDITOR))
     searches = [
         ("charge", "ch_A", 1),
         ("charge", "ch_B", 0),
@@ -183,12 +183,12 @@ def test_a_search_finds_by_what_it_says() -> None:
 
 
 def test_an_unknown_object_is_404() -> None:
-    client = client_of(member(AUDITOR))
+    client = client_of(create_user(AUDITOR))
     for identity in ("ch_unknown", "99999999999999999999", "0", "x" * 300):
         assert client.get(page_of("charge", identity)).status_code == HTTPStatus.NOT_FOUND
 
 
 def test_a_list_is_narrowed_to_a_state() -> None:
-    client = client_of(member(AUDITOR))
+    client = client_of(create_user(AUDITOR))
     for state, number in (("succeeded", 1), ("failed", 0), ("nonsense", 1)):
         assert client.get(list_of("charge"), {"state": state}).context["cl"].result_count == number

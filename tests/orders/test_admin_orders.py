@@ -17,7 +17,7 @@ from orders.models import Order, OutboxEvent
 from orders.use_cases.checkout.place_order import Request, place_order
 from promos.models import Redemption
 from promos.use_cases.change_code import pause_code, retire_code
-from tests.console import NO_ROLE, client_of, member, place_orders
+from tests.console import NO_ROLE, client_of, create_user, place_orders
 from tests.factories import (
     AddOnFactory,
     OrganizationFactory,
@@ -36,7 +36,7 @@ RETIRED = '<span class="struck"><code class="mono">WELCOME</code></span> <span c
 
 @pytest.fixture
 def client(db: None) -> Client:
-    return client_of(member(AUDITOR))
+    return client_of(create_user(AUDITOR))
 
 
 def page_of(name: str, key: object) -> str:
@@ -161,7 +161,7 @@ def test_an_empty_sovereign_has_a_first_page(client: Client) -> None:
 
 @pytest.mark.parametrize(("role", "queries"), [(SUPERADMIN, 14), (AUDITOR, 14), (SOVEREIGN_ADMIN, 6), (NO_ROLE, 4)])
 def test_the_first_page_costs_the_same_for_one_order_and_for_many(role: str, queries: int) -> None:
-    client = client_of(member(role))
+    client = client_of(create_user(role))
     for number in (1, 20):
         place_orders(number)
         with CaptureQueriesContext(connection) as counted:
@@ -174,9 +174,9 @@ def test_the_first_page_costs_the_same_for_one_order_and_for_many(role: str, que
     [(SOVEREIGN_ADMIN, {"Live vouchers"}), (NO_ROLE, set())],
 )
 def test_a_figure_is_shown_to_who_may_see_what_it_counts(role: str, titles: set[str]) -> None:
-    assert figures(client_of(member(role))).keys() == titles
+    assert figures(client_of(create_user(role))).keys() == titles
 
 
 def test_staff_without_a_role_is_told_so() -> None:
-    page = client_of(member(NO_ROLE)).get(reverse("admin:index")).content.decode()
+    page = client_of(create_user(NO_ROLE)).get(reverse("admin:index")).content.decode()
     assert "You have no role yet." in page

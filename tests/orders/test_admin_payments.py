@@ -15,7 +15,7 @@ from billing.queries import balance_of
 from orders.models import Break, Order, Payment, Refund, StripeEvent
 from orders.use_cases.payments.request_refund import request_refund
 from orders.use_cases.reconciliation.record_break import record_break
-from tests.console import client_of, member
+from tests.console import client_of, create_user
 from tests.factories import give_credit
 from tests.orders.conftest import Buy
 from tests.snapshot import nothing_changes
@@ -72,7 +72,7 @@ def pages(payment: Payment) -> list[str]:
 @pytest.mark.parametrize("role", [SUPERADMIN, AUDITOR, SOVEREIGN_ADMIN])
 def test_auditors_and_superadmins_read_card_payments(paid: Payment, role: str) -> None:
     addresses = pages(paid)
-    client = client_of(member(role))
+    client = client_of(create_user(role))
     expected = HTTPStatus.OK if role in READERS else HTTPStatus.FORBIDDEN
     with nothing_changes():
         assert {address: client.get(address).status_code for address in addresses} == dict.fromkeys(
@@ -82,7 +82,7 @@ def test_auditors_and_superadmins_read_card_payments(paid: Payment, role: str) -
 
 @pytest.mark.parametrize("role", [SUPERADMIN, AUDITOR, SOVEREIGN_ADMIN])
 def test_nobody_writes_a_payment_by_hand(paid: Payment, role: str) -> None:
-    client = client_of(member(role))
+    client = client_of(create_user(role))
     with nothing_changes():
         for verb, args in (("add", []), ("change", [paid.pk]), ("delete", [paid.pk])):
             address = reverse(f"admin:orders_payment_{verb}", args=args)
@@ -92,8 +92,8 @@ def test_nobody_writes_a_payment_by_hand(paid: Payment, role: str) -> None:
 def test_a_superadmin_closes_a_break_with_a_reason(client: Client) -> None:
     found = record_break(kind=Break.Kind.DISPUTE, object_id="dp_1")
     address = reverse("admin:orders_break_close", args=[found.pk])
-    staff = member(SUPERADMIN)
-    assert client_of(member(AUDITOR)).post(address, {"reason": "no"}).status_code == HTTPStatus.FORBIDDEN
+    staff = create_user(SUPERADMIN)
+    assert client_of(create_user(AUDITOR)).post(address, {"reason": "no"}).status_code == HTTPStatus.FORBIDDEN
     assert client_of(staff).post(address, {"reason": "  "}).status_code == HTTPStatus.OK
     assert Break.objects.get().closed_at is None
     client_of(staff).post(address, {"reason": "answered at Stripe"})
@@ -118,7 +118,7 @@ def test_a_break_tells_amounts_with_their_currency(
     client: Client, kind: str, details: dict[str, object], texts: list[str]
 ) -> None:
     found = record_break(kind=Break.Kind(kind), object_id="cs_test_a1b2c3d4e5f6g7h8", details=details)
-    reader = client_of(member(AUDITOR))
+    reader = client_of(create_user(AUDITOR))
     page = reader.get(reverse("admin:orders_break_change", args=[found.pk])).content.decode()
     for text in texts:
         assert f">{text}<" in page.replace("\n", "").replace("  ", ""), text
@@ -130,14 +130,14 @@ def test_a_break_tells_amounts_with_their_currency(
 @pytest.mark.parametrize("kind", Break.Kind)
 def test_every_kind_of_break_says_what_it_means(kind: Break.Kind) -> None:
     found = record_break(kind=kind, object_id="some_1", details={"stripe": 1})
-    page = client_of(member(AUDITOR)).get(reverse("admin:orders_break_change", args=[found.pk])).content.decode()
+    page = client_of(create_user(AUDITOR)).get(reverse("admin:orders_break_change", args=[found.pk])).content.decode()
     assert "What it means" in page
     assert kind.replace("_", " ").capitalize() in page
 
 
 def test_a_superadmin_refunds_a_part_to_the_card(paid: Payment) -> None:
     address = reverse("admin:orders_order_refund", args=[paid.order_id])
-    staff = client_of(member(SUPERADMIN))
+    staff = client_of(create_user(SUPERADMIN))
     staff.post(address, {"card": "1.250", "reason": "too slow"})
     refund = Refund.objects.get()
     assert (refund.amount_minor, refund.status, refund.reason) == (1_250, "requested", "too slow")
@@ -156,7 +156,7 @@ def test_a_superadmin_refunds_a_part_to_the_card(paid: Payment) -> None:
 )
 def test_a_refund_that_cannot_be_is_told_and_changes_nothing(paid: Payment, sent: dict[str, str]) -> None:
     address = reverse("admin:orders_order_refund", args=[paid.order_id])
-    staff = client_of(member(SUPERADMIN))
+    staff = client_of(create_user(SUPERADMIN))
     with nothing_changes():
         assert staff.post(address, sent).status_code == HTTPStatus.OK
 
@@ -165,7 +165,7 @@ def test_an_order_that_credit_paid_gives_the_credit_back(buy: Buy, ada: Customer
     give_credit(ada, 50_000)
     placed = buy("m")
     before = placed.balance_minor
-    staff = client_of(member(SUPERADMIN))
+    staff = client_of(create_user(SUPERADMIN))
     staff.post(reverse("admin:orders_order_refund", args=[placed.order_id]), {"reason": "not delivered"})
     order = Order.objects.get(id=placed.order_id)
     assert order.status == Order.Status.REFUNDED
@@ -176,7 +176,7 @@ def test_what_moves_money_is_asked_on_a_page_and_done_by_its_form_alone(paid: Pa
     give_credit(ada, 5_000)
     entry = LedgerEntry.objects.latest("pk")
     found = record_break(kind=Break.Kind.DISPUTE, object_id="dp_1")
-    staff = client_of(member(SUPERADMIN), enforce_csrf_checks=True)
+    staff = client_of(create_user(SUPERADMIN), enforce_csrf_checks=True)
     for name, key in (
         ("orders_order_refund", paid.order_id),
         ("orders_break_close", found.pk),
@@ -193,7 +193,7 @@ def test_what_moves_money_is_asked_on_a_page_and_done_by_its_form_alone(paid: Pa
 @pytest.mark.parametrize("role", [AUDITOR, SOVEREIGN_ADMIN])
 def test_only_a_superadmin_refunds(paid: Payment, role: str) -> None:
     address = reverse("admin:orders_order_refund", args=[paid.order_id])
-    client = client_of(member(role))
+    client = client_of(create_user(role))
     with nothing_changes():
         assert client.get(address).status_code == HTTPStatus.FORBIDDEN
         assert client.post(address, {"reason": "mine"}).status_code == HTTPStatus.FORBIDDEN

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
-from tests.database import own_database, use_database
+from tests.database import cloned_database, use_database
 
 APPS = ("billing", "promos", "orders")
 # Run as it is by the use case beside it; nothing of it is installed.
@@ -87,7 +87,7 @@ def scratch_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) 
     name = connection.settings_dict["NAME"]
     with django_db_blocker.unblock():
         try:
-            with own_database("migrations"):
+            with cloned_database("migrations"):
                 yield
         finally:
             use_database(name)

@@ -15,9 +15,9 @@ from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import Customer, Invoice, Organization, Subscription
 from orders.models import Order, Payment
 from orders.use_cases.subscriptions.renew_subscription import Outcome
-from tests.console import client_of, member
-from tests.contract.calling import by_token
-from tests.contract.shapes import INVOICE, SUBSCRIPTION, assert_shape
+from tests.console import client_of, create_user
+from tests.contract.api_client import by_token
+from tests.contract.response_shapes import INVOICE, SUBSCRIPTION, assert_shape
 from tests.factories import give_credit
 from tests.snapshot import nothing_changes
 
@@ -73,7 +73,7 @@ def told_of(path: str) -> Any:
 
 # --- Staff ------------------------------------------------------------------------------------------------
 def test_staff_find_the_link_on_every_page_of_a_month_that_is_past_due(past_due: Subscription) -> None:
-    client = client_of(member(SUPERADMIN))
+    client = client_of(create_user(SUPERADMIN))
     (order,) = renewals()
     addresses = staff_pages(order)
     assert len(addresses) == 4
@@ -88,13 +88,13 @@ def test_staff_find_the_link_on_every_page_of_a_month_that_is_past_due(past_due:
 
 
 def test_the_subscription_says_since_when_it_is_past_due_and_when_it_ends(past_due: Subscription) -> None:
-    page = shown(client_of(member(AUDITOR)), reverse("admin:billing_subscription_change", args=[past_due.pk]))
+    page = shown(client_of(create_user(AUDITOR)), reverse("admin:billing_subscription_change", args=[past_due.pk]))
     assert "Past due since (UTC)" in page and f"{DUE:%Y-%m-%d %H:%M:%S}" in page
     assert "Ends unless paid by (UTC)" in page and f"{GRACE_END:%Y-%m-%d %H:%M:%S}" in page
 
 
 def test_the_first_page_counts_what_waits_and_leads_there(past_due: Subscription) -> None:
-    client = client_of(member(AUDITOR))
+    client = client_of(create_user(AUDITOR))
     figures = {each.title: each for each in client.get(reverse("admin:index")).context["figures"]}
     waiting, unpaid = figures["Waiting for payment"], figures["Past due"]
     assert (waiting.value, waiting.note, unpaid.value) == ("1", "6.660 OMR due by card", "1")
@@ -103,7 +103,7 @@ def test_the_first_page_counts_what_waits_and_leads_there(past_due: Subscription
 
 
 def test_staff_find_the_link_of_a_new_order(pending: Order) -> None:
-    client = client_of(member(SUPERADMIN))
+    client = client_of(create_user(SUPERADMIN))
     for address in staff_pages(pending):
         page = shown(client, address)
         assert ANCHOR in page
@@ -111,7 +111,7 @@ def test_staff_find_the_link_of_a_new_order(pending: Order) -> None:
 
 
 def test_an_auditor_reads_what_is_due_and_never_the_link(past_due: Subscription) -> None:
-    client = client_of(member(AUDITOR))
+    client = client_of(create_user(AUDITOR))
     for address in staff_pages(renewals()[0]):
         page = shown(client, address)
         assert "6.660 OMR" in page and "A superadmin sees the link to pay." in page
@@ -119,7 +119,7 @@ def test_an_auditor_reads_what_is_due_and_never_the_link(past_due: Subscription)
 
 
 def test_other_staff_see_none_of_these_pages(past_due: Subscription) -> None:
-    client = client_of(member(SOVEREIGN_ADMIN))
+    client = client_of(create_user(SOVEREIGN_ADMIN))
     assert {client.get(address).status_code for address in staff_pages(renewals()[0])} == {403}
 
 
@@ -136,7 +136,7 @@ def test_a_link_that_takes_no_money_any_more_is_shown_nowhere(
     else:
         done = stripe.pay(stripe.sessions["cs_1"], processing=how == "processing")
         deliver("checkout.session.completed", done)
-    client = client_of(member(SUPERADMIN))
+    client = client_of(create_user(SUPERADMIN))
     for address in addresses:
         page = shown(client, address)
         assert "pay.example" not in page and "Waiting for payment" not in page
@@ -149,7 +149,7 @@ def test_where_no_payment_is_open_the_page_says_what_is_waited_for(
 ) -> None:
     deliver("checkout.session.expired", stripe.sessions["cs_1"] | {"status": "expired"})
     address = reverse("admin:billing_subscription_change", args=[past_due.pk])
-    client = client_of(member(AUDITOR))
+    client = client_of(create_user(AUDITOR))
     assert "No payment page is open now." in shown(client, address)
     Subscription.objects.update(paid_by="stripe")
     assert "Stripe charges the card again by itself" in shown(client, address)
@@ -157,7 +157,7 @@ def test_where_no_payment_is_open_the_page_says_what_is_waited_for(
 
 def test_an_address_that_is_none_of_the_web_is_no_link(pending: Order) -> None:
     Payment.objects.update(session_url="javascript:alert(1)")
-    assert 'href="javascript' not in shown(client_of(member(SUPERADMIN)), staff_pages(pending)[0])
+    assert 'href="javascript' not in shown(client_of(create_user(SUPERADMIN)), staff_pages(pending)[0])
 
 
 # --- The customer -----------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def test_another_basket_that_waits_is_told_with_the_subscription_it_replaces(
 
 
 def test_looking_changes_nothing(past_due: Subscription) -> None:
-    client = client_of(member(SUPERADMIN))
+    client = client_of(create_user(SUPERADMIN))
     with nothing_changes():
         for address in staff_pages(renewals()[0]):
             client.get(address)

@@ -9,7 +9,7 @@ from orders.errors import RequestInProgress
 from orders.models import Order
 from orders.use_cases.checkout.checkout_context import priced_before
 from orders.use_cases.checkout.place_order import Request
-from tests.concurrency.watching import other_connection
+from tests.concurrency.wait_for import other_connection
 from tests.factories import OrganizationFactory, PromoCodeFactory, give_credit
 
 from .conftest import Buy

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from billing.models import Customer, Organization, Subscription
 from orders import tasks
 from orders.models import Order
-from tests.concurrency.racing import race
+from tests.concurrency.threads import race
 from tests.factories import OrganizationFactory, give_credit
 from tests.snapshot import nothing_changes
 

@@ -17,7 +17,7 @@ from orders.use_cases.payments.request_refund import refund_order
 from orders.use_cases.subscriptions import renew_subscription as renewing
 from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
 from orders.use_cases.subscriptions.renew_subscription import Outcome
-from tests.concurrency.racing import race
+from tests.concurrency.threads import race
 from tests.factories import acting, actor, give_credit
 from tests.snapshot import nothing_changes
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import stripe
 from django.db import connection
 
-from tests.concurrency.watching import wait_until
+from tests.concurrency.wait_for import wait_until
 from tests.payments.steps import WRITES, Step, watching
 
 Result = TypeVar("Result")

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from orders.models import Payment
-from tests.concurrency.watching import wait_until
+from tests.concurrency.wait_for import wait_until
 from tests.payments import payment_process
 from tests.payments.payment_process import Setting, Told
 from tests.payments.stripe_process import Stripe

@@ -11,7 +11,7 @@ from billing.actor import AUDITOR, system_actor
 from orders.models import Break
 from orders.use_cases.reconciliation.reconcile_stripe import PARTS, Reconciled, reconcile_stripe
 from orders.use_cases.reconciliation.reconciliation_run import Finding
-from tests.console import client_of, member
+from tests.console import client_of, create_user
 from tests.payments.books import books_agree
 from tests.payments.stripe_process import Stripe
 from tests.payments.working import work
@@ -57,7 +57,7 @@ def open_breaks() -> list[Told]:
 
 def shown_to_staff() -> str:
     """The console's list of open breaks, as an auditor has it."""
-    answer = client_of(member(AUDITOR)).get(reverse("admin:orders_break_changelist"))
+    answer = client_of(create_user(AUDITOR)).get(reverse("admin:orders_break_changelist"))
     return answer.content.decode()
 
 

@@ -21,7 +21,7 @@ from orders.use_cases.mail.send_mail import send_mail
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.payments.request_refund import refund_order
 from orders.use_cases.payments.settle_event import settle_event
-from tests.concurrency.racing import race
+from tests.concurrency.threads import race
 from tests.factories import PlanFactory, acting, actor, give_credit
 from tests.payments.books import books_agree
 from tests.payments.reconciling import reconcile

@@ -9,9 +9,9 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 from tests.billing import test_constraints as of_billing
-from tests.history import committed_history
 from tests.orders import test_constraints as of_orders
 from tests.rules import ORDER, Attack, Attacks, assert_accepted, assert_refused, customer, each, inserting, rules_of
+from tests.sample_history import committed_sample_history
 
 pytestmark = pytest.mark.django_db
 
@@ -187,7 +187,7 @@ BILLING: Attacks = {
 
 @pytest.fixture(scope="module", autouse=True)
 def history(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with committed_history(django_db_blocker):
+    with committed_sample_history(django_db_blocker):
         yield
 
 

@@ -8,8 +8,8 @@ from django.utils import timezone
 from billing.models import AuditEntry, Customer
 from orders.errors import PaymentProcessorError
 from orders.models import Order, Payment
-from tests.concurrency.counting import times_redeemed
-from tests.contract.calling import by_token
+from tests.consistency import times_redeemed
+from tests.contract.api_client import by_token
 from tests.factories import PlanFactory
 from tests.payments.books import books_agree
 from tests.payments.shopping import Shop, open_shop, session_of, status_of

@@ -8,7 +8,7 @@ import pytest
 from billing.models import LedgerEntry, Organization, Subscription
 from orders.models import Break, Order, OutboxEvent, Payment, StripeEvent
 from orders.use_cases.payments.settle_event import settle_event
-from tests.concurrency.racing import race
+from tests.concurrency.threads import race
 from tests.payments.books import books_agree
 from tests.payments.shopping import (
     APPLIED_MINOR,

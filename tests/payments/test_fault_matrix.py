@@ -13,7 +13,7 @@ from orders.use_cases.checkout.place_order import Placed
 from orders.use_cases.payments.request_refund import refund_order
 from promos.errors import PromoAlreadyRedeemed
 from promos.models import Redemption
-from tests.concurrency.counting import times_redeemed
+from tests.consistency import times_redeemed
 from tests.factories import PlanFactory, actor
 from tests.payments import failures
 from tests.payments.books import books_agree

@@ -18,7 +18,7 @@ from orders.use_cases.payments.request_refund import refund_order, send_refund
 from orders.use_cases.payments.settle_event import settle_event
 from orders.use_cases.payments.settle_payment import settle_unpaid
 from orders.use_cases.payments.sweep_payments import DEBIT_PAUSE
-from tests.concurrency.counting import times_redeemed
+from tests.consistency import times_redeemed
 from tests.factories import PlanFactory, acting, actor, give_credit
 from tests.payments.books import books_agree
 from tests.payments.shopping import (

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from orders.models import Order
 from orders.use_cases.payments import open_payment
-from tests.concurrency.counting import times_redeemed
+from tests.consistency import times_redeemed
 from tests.factories import acting, actor
 from tests.payments import failures, payment_process
 from tests.payments.books import books_agree, disagreements

@@ -11,7 +11,7 @@ from orders.models import Break, Order, OutboxEvent
 from orders.use_cases.checkout.place_order import place_order
 from orders.use_cases.payments.settle_event import settle_event
 from orders.use_cases.subscriptions.renew_subscription import Outcome, renew_subscription
-from tests.concurrency.racing import race
+from tests.concurrency.threads import race
 from tests.factories import acting, actor, give_credit
 from tests.payments.books import books_agree
 from tests.payments.reconciling import LATER, assert_named, open_breaks, reconcile

@@ -26,7 +26,7 @@ from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subsc
 from promos.errors import PromoExhausted
 from promos.models import PromoCode, Redemption
 from promos.models.redemption import LIVE_STATUSES
-from tests.concurrency.counting import times_redeemed
+from tests.consistency import times_redeemed
 from tests.factories import (
     AddOnFactory,
     CustomerFactory,

@@ -14,7 +14,14 @@ from billing.models import User
 from promos.models import PromoCode
 from promos.use_cases.change_code import pause_code, retire_code
 from promos.use_cases.redeem_code import redeem
-from tests.console import audited, client_of, errors, member, newest_audit, told
+from tests.console import (
+    client_of,
+    create_user,
+    expected_audit_entry,
+    form_errors,
+    latest_audit_entry,
+    shown_messages,
+)
 from tests.factories import PromoCodeFactory, actor
 from tests.snapshot import nothing_changes, only_changes
 
@@ -28,7 +35,7 @@ TERMS = {"credit": "50.000", "max_redemptions": "50", "description": "Welcome", 
 
 @pytest.fixture
 def omar(db: None) -> User:
-    return member(SOVEREIGN_ADMIN)
+    return create_user(SOVEREIGN_ADMIN)
 
 
 @pytest.fixture
@@ -57,13 +64,13 @@ def test_changes_the_state_after_asking_why(client: Client, omar: User, verb: st
     address = reverse(f"admin:promos_promocode_{verb}")
     with nothing_changes():
         assert f"{verb.title()} WELCOME50" in client.get(address, {"id": str(code.pk)}).content.decode()
-        assert errors(client.post(address, {"id": code.pk})) == {"reason": ["This field is required."]}
+        assert form_errors(client.post(address, {"id": code.pk})) == {"reason": ["This field is required."]}
     with only_changes("promos_promocode", "billing_auditentry"):
         answer = client.post(address, {"id": code.pk, "reason": WHY})
-    assert (answer.headers["Location"], told(answer)) == (page_of(code), [f"{done.title()}: WELCOME50."])
+    assert (answer.headers["Location"], shown_messages(answer)) == (page_of(code), [f"{done.title()}: WELCOME50."])
     code.refresh_from_db()
     assert (code.active, code.retired_at is not None) == STATES[verb]
-    assert newest_audit() == audited(omar, f"promo_code.{done}", "WELCOME50", why=WHY)
+    assert latest_audit_entry() == expected_audit_entry(omar, f"promo_code.{done}", "WELCOME50", why=WHY)
 
 
 def test_an_action_confirms_and_reports_each_code(client: Client) -> None:
@@ -78,7 +85,7 @@ def test_an_action_confirms_and_reports_each_code(client: Client) -> None:
     pause_code(code="TWO", by=actor())
     answer = client.post(reverse("admin:promos_promocode_pause"), {"id": keys, "reason": WHY})
     assert answer.headers["Location"] == LIST
-    assert told(answer) == [
+    assert shown_messages(answer) == [
         "ONE was not paused: no live code of this name.",
         "Paused: SIX.",
         "Nothing to change, paused already: TWO.",
@@ -99,7 +106,9 @@ def test_an_action_on_all_takes_what_the_filter_shows(client: Client) -> None:
     pause_code(code="PAUSED-CODE", by=actor())
     sent = {"action": "retire", "index": "0", "select_across": "1", "_selected_action": ["x"]}
     with nothing_changes():
-        assert "What was selected is not in this list." in told(client.post(LIST, {**sent, "select_across": "0"}))
+        assert "What was selected is not in this list." in shown_messages(
+            client.post(LIST, {**sent, "select_across": "0"})
+        )
     chosen = PromoCode.objects.get(code="SHOWN-CODE")
     asked = client.post(f"{LIST}?state=live", {**sent, "_selected_action": [str(chosen.pk)]})
     page = asked.content.decode()
@@ -113,7 +122,7 @@ def test_too_many_at_once_are_refused(client: Client, monkeypatch: pytest.Monkey
     sent = {"action": "retire", "index": "0", "select_across": "1", "_selected_action": keys[:1]}
     with nothing_changes():
         answer = client.post(LIST, sent)
-        assert told(answer) == ["Choose at most 1 vouchers at once; nothing was changed."]
+        assert shown_messages(answer) == ["Choose at most 1 vouchers at once; nothing was changed."]
         address = reverse("admin:promos_promocode_retire")
         assert client.post(address, {"id": keys, "reason": WHY}).status_code == HTTPStatus.NOT_FOUND
 
@@ -147,8 +156,8 @@ def test_a_code_that_is_busy_is_told_so(client: Client, monkeypatch: pytest.Monk
     with nothing_changes():
         retired = client.post(reverse("admin:promos_promocode_retire"), {"id": code.pk, "reason": WHY})
         changed = client.post(page_of(code), changed_terms(code))
-    assert told(retired) == ["HOT was not retired: the service is busy: try again."]
-    assert errors(changed) == {"__all__": ["The service is busy: try again."]}
+    assert shown_messages(retired) == ["HOT was not retired: the service is busy: try again."]
+    assert form_errors(changed) == {"__all__": ["The service is busy: try again."]}
 
 
 # --- The list ---------------------------------------------------------------------------------------------------
@@ -222,7 +231,7 @@ def test_the_list_is_searched(client: Client, term: str, found: set[str] | None)
 @pytest.mark.parametrize("role", [SOVEREIGN_ADMIN, SUPERADMIN, AUDITOR])
 def test_only_who_may_change_is_offered_to(role: str) -> None:
     code = PromoCodeFactory.create()
-    client = client_of(member(role))
+    client = client_of(create_user(role))
     text = client.get(LIST).content.decode() + client.get(page_of(code)).content.decode()
     offers = ("Issue a voucher", "/promocode/pause/", "/promocode/retire/", 'name="_selected_action"', "Save")
     assert {offer in text for offer in offers} == {role != AUDITOR}

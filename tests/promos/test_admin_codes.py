@@ -14,7 +14,15 @@ from promos.models import PromoCode
 from promos.queries import codes_with_use
 from promos.use_cases.change_code import retire_code
 from promos.use_cases.redeem_code import redeem
-from tests.console import ADDRESS, audited, client_of, errors, member, newest_audit, told
+from tests.console import (
+    ADDRESS,
+    client_of,
+    create_user,
+    expected_audit_entry,
+    form_errors,
+    latest_audit_entry,
+    shown_messages,
+)
 from tests.factories import PromoCodeFactory, actor
 from tests.snapshot import nothing_changes, only_changes
 
@@ -28,7 +36,7 @@ TERMS = {"credit": "50.000", "max_redemptions": "50", "description": "Welcome", 
 
 @pytest.fixture
 def omar(db: None) -> User:
-    return member(SOVEREIGN_ADMIN)
+    return create_user(SOVEREIGN_ADMIN)
 
 
 @pytest.fixture
@@ -52,12 +60,12 @@ def test_issues_a_code(client: Client, omar: User) -> None:
         answer = client.post(ADD, {**TERMS, "code": " welcome50 ", "starts_at": "2027-01-01T00:00", "hot": "on"})
     made = codes_with_use().get()
     assert answer.headers["Location"] == page_of(made)
-    assert told(answer) == ["WELCOME50 is issued."]
+    assert shown_messages(answer) == ["WELCOME50 is issued."]
     assert (made.code, made.credit_minor, made.currency, made.max_redemptions) == ("WELCOME50", 50_000, "OMR", 50)
     assert (made.description, made.active, made.hot, made.issued_by) == ("Welcome", True, True, omar.sub)
     assert (made.starts_at, made.expires_at) == (datetime(2027, 1, 1, tzinfo=UTC), None)
     assert made.counters.count() == 16
-    assert newest_audit() == audited(omar, "promo_code.issued", "WELCOME50", why=WHY)
+    assert latest_audit_entry() == expected_audit_entry(omar, "promo_code.issued", "WELCOME50", why=WHY)
 
 
 def test_issues_a_paused_code_without_a_cap(client: Client) -> None:
@@ -109,31 +117,31 @@ def test_bad_input_is_told_on_its_field_and_issues_nothing(
 ) -> None:
     with nothing_changes():
         answer = client.post(ADD, {**TERMS, "code": "WELCOME50", field: value})
-    assert errors(answer) == {field: [sentence]}
+    assert form_errors(answer) == {field: [sentence]}
 
 
 def test_an_end_before_the_start_is_refused(client: Client) -> None:
     dates = {"starts_at": "2027-01-02 00:00", "expires_at": "2027-01-02 00:00"}
     with nothing_changes():
         answer = client.post(ADD, {**TERMS, "code": "WELCOME50", **dates})
-    assert errors(answer) == {"expires_at": ["The end must be later than the start."]}
+    assert form_errors(answer) == {"expires_at": ["The end must be later than the start."]}
 
 
 def test_an_issued_code_is_not_overwritten_by_a_slip(client: Client) -> None:
     PromoCodeFactory.create(code="WELCOME50")
     with nothing_changes():
         answer = client.post(ADD, {**TERMS, "code": "Welcome50"})
-    assert errors(answer) == {"code": ["WELCOME50 is issued already. Find it in the list to change it."]}
+    assert form_errors(answer) == {"code": ["WELCOME50 is issued already. Find it in the list to change it."]}
 
 
 def test_issuing_a_retired_code_brings_it_back(client: Client, omar: User) -> None:
     code = PromoCodeFactory.create(code="OLD")
     retire_code(code="OLD", by=actor())
     answer = client.post(ADD, {**TERMS, "code": "OLD"})
-    assert told(answer) == ["OLD was retired, and is back with these terms."]
+    assert shown_messages(answer) == ["OLD was retired, and is back with these terms."]
     code.refresh_from_db()
     assert (code.retired_at, code.credit_minor, code.max_redemptions) == (None, 50_000, 50)
-    assert newest_audit() == audited(omar, "promo_code.changed", "OLD", why=WHY)
+    assert latest_audit_entry() == expected_audit_entry(omar, "promo_code.changed", "OLD", why=WHY)
 
 
 # --- Change -----------------------------------------------------------------------------------------------------
@@ -145,10 +153,10 @@ def test_changes_the_terms_but_not_the_code(client: Client, omar: User) -> None:
     assert 'value="10.000"' in page
     assert 'name="code"' not in page
     answer = client.post(page_of(code), changed_terms(code, code="OTHER", credit="12.5"))
-    assert (answer.headers["Location"], told(answer)) == (page_of(code), ["WELCOME50 is changed."])
+    assert (answer.headers["Location"], shown_messages(answer)) == (page_of(code), ["WELCOME50 is changed."])
     code.refresh_from_db()
     assert (code.code, code.credit_minor, code.max_redemptions) == ("WELCOME50", 12_500, 50)
-    assert newest_audit() == audited(omar, "promo_code.changed", "WELCOME50", why=WHY)
+    assert latest_audit_entry() == expected_audit_entry(omar, "promo_code.changed", "WELCOME50", why=WHY)
 
 
 def test_the_same_terms_again_change_nothing(client: Client) -> None:
@@ -156,7 +164,7 @@ def test_the_same_terms_again_change_nothing(client: Client) -> None:
     code = PromoCodeFactory.create(**terms)
     with nothing_changes():
         answer = client.post(page_of(code), changed_terms(code))
-    assert told(answer) == [f"{code.code} has these terms already; nothing was changed."]
+    assert shown_messages(answer) == [f"{code.code} has these terms already; nothing was changed."]
 
 
 def test_a_cap_below_what_is_used_is_told_on_its_field(client: Client) -> None:
@@ -165,7 +173,7 @@ def test_a_cap_below_what_is_used_is_told_on_its_field(client: Client) -> None:
         redeem(code=code.code, user_id=user_id, by=actor())
     with nothing_changes():
         answer = client.post(page_of(code), changed_terms(code, max_redemptions="1"))
-    assert errors(answer) == {"max_redemptions": ["The cap may not be lower than the redemptions already made."]}
+    assert form_errors(answer) == {"max_redemptions": ["The cap may not be lower than the redemptions already made."]}
 
 
 def test_terms_entered_before_the_code_was_retired_do_not_bring_it_back(client: Client) -> None:
@@ -175,7 +183,7 @@ def test_terms_entered_before_the_code_was_retired_do_not_bring_it_back(client: 
     with nothing_changes():
         answer = client.post(page_of(code), terms)
     sentence = "Somebody changed this voucher meanwhile. Open it again to see it as it is."
-    assert errors(answer) == {"__all__": [sentence]}
+    assert form_errors(answer) == {"__all__": [sentence]}
 
 
 @pytest.mark.parametrize("seen", ["", "x", "2026-11-23T04:00:00", "2026-13-01T00:00:00+00:00", "\0", "9" * 41])
@@ -183,7 +191,7 @@ def test_a_damaged_form_is_refused(client: Client, seen: str) -> None:
     code = PromoCodeFactory.create()
     with nothing_changes():
         answer = client.post(page_of(code), {**TERMS, "seen": seen})
-    assert list(errors(answer)) == ["seen"]
+    assert list(form_errors(answer)) == ["seen"]
 
 
 def test_bad_input_changes_nothing(client: Client) -> None:
@@ -193,7 +201,7 @@ def test_bad_input_changes_nothing(client: Client) -> None:
         answer = client.post(
             page_of(code), changed_terms(code, **{field: value for field, (value, _) in bad.items()})
         )
-    assert errors(answer) == {field: [sentence] for field, (_, sentence) in bad.items()}
+    assert form_errors(answer) == {field: [sentence] for field, (_, sentence) in bad.items()}
 
 
 def test_a_retired_code_is_marked_and_brought_back_from_its_page(client: Client) -> None:
@@ -203,14 +211,14 @@ def test_a_retired_code_is_marked_and_brought_back_from_its_page(client: Client)
     assert "Bring it back with these terms" in page
     assert "/promocode/retire/" not in page
     answer = client.post(page_of(code), changed_terms(code))
-    assert told(answer) == ["OLD is back."]
+    assert shown_messages(answer) == ["OLD is back."]
     assert not PromoCode.objects.filter(retired_at__isnull=False).exists()
 
 
 def test_an_auditor_reads_a_code_and_its_history(client: Client) -> None:
     client.post(ADD, {**TERMS, "code": "WELCOME50"})
     code = PromoCode.objects.get()
-    auditor = client_of(member(AUDITOR))
+    auditor = client_of(create_user(AUDITOR))
     page = auditor.get(page_of(code)).content.decode()
     for text in ("0 of 50", "50.000 OMR", "sovereign-admin@example.org", ADDRESS, WHY):
         assert text in page

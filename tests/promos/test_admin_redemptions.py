@@ -15,7 +15,7 @@ from promos.models import Redemption
 from promos.use_cases.change_code import retire_code
 from promos.use_cases.redeem_code import redeem, release, reserve
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.console import ADDRESS, client_of, errors, member, place_orders, told
+from tests.console import ADDRESS, client_of, create_user, form_errors, place_orders, shown_messages
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
 from tests.snapshot import nothing_changes, only_changes
 
@@ -26,7 +26,7 @@ WHY = "redeemed by mistake"
 
 @pytest.fixture
 def sara(db: None) -> User:
-    return member(SUPERADMIN)
+    return create_user(SUPERADMIN)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_releases_place_redemption_and_credit_together(client: Client, sara: Use
     with only_changes(*tables):
         answer = client.post(releasing(redemption), {"reason": WHY})
     assert answer.headers["Location"] == page_of(redemption)
-    assert told(answer) == ["The redemption is released: its place is free and its credit taken back."]
+    assert shown_messages(answer) == ["The redemption is released: its place is free and its credit taken back."]
     redemption.refresh_from_db()
     assert (redemption.status, redemption.release_reason) == ("released", WHY)
     assert balance_of(user_id="ada").credit_minor == 0
@@ -75,7 +75,7 @@ def test_credit_that_was_spent_is_not_taken_back(client: Client, redemption: Red
     spend_credit(customer_id=ada.pk, amount_minor=1, order_id=redemption.pk, by=acting(ada))
     with nothing_changes():
         answer = client.post(releasing(redemption), {"reason": WHY})
-    assert errors(answer) == {"__all__": ["The credit of this redemption was spent already."]}
+    assert form_errors(answer) == {"__all__": ["The credit of this redemption was spent already."]}
 
 
 def test_what_is_not_confirmed_is_not_released_here(client: Client, redemption: Redemption) -> None:
@@ -87,14 +87,14 @@ def test_what_is_not_confirmed_is_not_released_here(client: Client, redemption: 
         with nothing_changes():
             answer = client.post(releasing(other), {"reason": WHY})
         sentence = "Only a confirmed redemption is released here; this one is not any more."
-        assert errors(answer) == {"__all__": [sentence]}
+        assert form_errors(answer) == {"__all__": [sentence]}
 
 
 @pytest.mark.parametrize("reason", ["", " ", "a\0b", "x" * 201])
 def test_a_release_says_why(client: Client, redemption: Redemption, reason: str) -> None:
     with nothing_changes():
         answer = client.post(releasing(redemption), {"reason": reason})
-    assert list(errors(answer)) == ["reason"]
+    assert list(form_errors(answer)) == ["reason"]
 
 
 def test_a_redemption_that_is_not_there_is_not_found(client: Client) -> None:
@@ -107,7 +107,7 @@ def test_an_auditor_reads_from_redemption_to_order_customer_and_ledger() -> None
     retire_code(code=order.promo_code, by=actor())
     redemption = Redemption.objects.get(order_id=order.pk)
     entry = LedgerEntry.objects.get(redemption_id=redemption.pk)
-    page = client_of(member(AUDITOR)).get(page_of(redemption)).content.decode()
+    page = client_of(create_user(AUDITOR)).get(page_of(redemption)).content.decode()
     for name, key in (
         ("orders_order", order.pk),
         ("billing_customer", order.customer.pk),

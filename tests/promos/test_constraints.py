@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from tests.history import RESERVED, committed_history
 from tests.rules import (
     Attack,
     Attacks,
@@ -18,6 +17,7 @@ from tests.rules import (
     rules_of,
     triggers_without_rule,
 )
+from tests.sample_history import RESERVED, committed_sample_history
 
 pytestmark = pytest.mark.django_db
 
@@ -203,7 +203,7 @@ ATTACKS: Attacks = {**CODES, **REDEMPTIONS}
 
 @pytest.fixture(scope="module", autouse=True)
 def history(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with committed_history(django_db_blocker):
+    with committed_sample_history(django_db_blocker):
         yield
 
 

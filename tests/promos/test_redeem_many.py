@@ -23,11 +23,11 @@ from promos.models import PromoCode, Redemption
 from promos.use_cases.change_code import pause_code, retire_code
 from promos.use_cases.redeem_code import redeem, release
 from promos.use_cases.redeem_many import Outcome, redeem_many
-from tests.concurrency.altering import definition_of
+from tests.concurrency.schema_changes import function_definition
+from tests.consistency import ledger_and_redemptions_agree, times_redeemed
 from tests.factories import ADDRESS, CustomerFactory, PromoCodeFactory, acting, actor
-from tests.faults.playing import installed
+from tests.faults.run_scenario import replaced_functions
 from tests.snapshot import nothing_changes, only_changes
-from tests.soundness import all_sound, times_redeemed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 either_code = pytest.mark.parametrize("hot", [False, True], ids=["ordinary", "hot"])
@@ -83,7 +83,7 @@ def test_each_has_a_redemption_and_its_credit_and_the_call_is_audited_once() -> 
     audited = AuditEntry.objects.get(action="promo_code.redeemed_for_many")
     assert (audited.object_id, audited.changes, audited.reason) == ("GIFT", {"redemptions": [0, 2]}, "for the fair")
     assert (audited.actor_id, audited.actor_email, audited.address) == ("sara", STAFF.email, ADDRESS)
-    assert all_sound()
+    assert ledger_and_redemptions_agree()
 
 
 def test_no_row_of_the_code_itself_is_touched_and_an_uncapped_one_counts_nothing() -> None:
@@ -101,7 +101,7 @@ def test_users_whose_first_act_this_is_become_customers() -> None:
     assert told(give("new-2", "ada", "new-1")) == [("new-2", "redeemed"), ("ada", "redeemed"), ("new-1", "redeemed")]
     assert [balance_of(user_id=user).credit_minor for user in ("ada", "new-1", "new-2")] == [5, 5, 5]
     assert Customer.objects.count() == 3
-    assert all_sound()
+    assert ledger_and_redemptions_agree()
 
 
 def test_user_who_is_named_twice_redeems_once() -> None:
@@ -129,7 +129,7 @@ def test_who_gave_it_back_may_be_given_it_again() -> None:
     release(redemption=redemption, reason="a mistake", by=STAFF)
     assert told(give("ada")) == [("ada", "redeemed")]
     assert (times_redeemed("GIFT"), balance_of(user_id="ada").credit_minor) == (1, 5)
-    assert all_sound()
+    assert ledger_and_redemptions_agree()
 
 
 @either_code
@@ -144,7 +144,7 @@ def test_places_go_to_the_first_of_the_list_and_the_rest_leave_no_trace(cap: int
     assert list(Customer.objects.order_by("user_id").values_list("user_id", flat=True)) == users[:cap]
     with nothing_changes():
         assert {refusal for _, refusal in told(give(*users))} == {"promo_already_redeemed", "promo_exhausted"}
-    assert all_sound()
+    assert ledger_and_redemptions_agree()
 
 
 def test_hot_code_keeps_room_in_all_of_its_counters() -> None:
@@ -208,22 +208,22 @@ def test_what_is_refused_changes_nothing(changes: dict[str, object], refusal: ty
 def test_nobody_redeems_anything_where_it_fails_for_one() -> None:
     PromoCodeFactory.create(code="GIFT", max_redemptions=50)
     ada = CustomerFactory.create(user_id="ada")
-    true_definition = definition_of("billing_post_entry")
+    true_definition = function_definition("billing_post_entry")
     fails = true_definition.replace(
         "  RETURN NEW;", f"  IF NEW.account_id = {ada.pk} THEN RAISE SQLSTATE 'XX000'; END IF;\n  RETURN NEW;"
     )
     assert fails != true_definition
-    with installed({"billing_post_entry": fails}), nothing_changes(), pytest.raises(InternalError):
+    with replaced_functions({"billing_post_entry": fails}), nothing_changes(), pytest.raises(InternalError):
         give("new-1", "ada", "new-2")
     assert len(give("new-1", "ada", "new-2")) == 3
 
 
 def test_places_that_are_always_gone_by_the_time_end_in_try_again() -> None:
     PromoCodeFactory.create(code="GIFT", max_redemptions=50)
-    true_definition = definition_of("promos_claim_slots")
+    true_definition = function_definition("promos_claim_slots")
     never = true_definition.replace("  RETURN FOUND;", "  RETURN false;")
     assert never != true_definition
-    with installed({"promos_claim_slots": never}), nothing_changes(), pytest.raises(PromoChanged):
+    with replaced_functions({"promos_claim_slots": never}), nothing_changes(), pytest.raises(PromoChanged):
         give("ada")
 
 
@@ -242,4 +242,4 @@ def test_number_of_statements_is_the_same_for_one_and_for_a_thousand() -> None:
         written = [each["sql"] for each in queries if each["sql"].startswith("SELECT")]
         assert (len(written), len(queries)) == (2, 4)
     assert times_redeemed("GIFT") == 1_001
-    assert all_sound()
+    assert ledger_and_redemptions_agree()

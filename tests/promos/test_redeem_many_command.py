@@ -10,11 +10,11 @@ from billing.models import AuditEntry, LedgerEntry
 from promos.models import Redemption
 from promos.use_cases.change_code import pause_code
 from promos.use_cases.redeem_code import redeem
-from tests.concurrency.altering import definition_of
+from tests.concurrency.schema_changes import function_definition
+from tests.consistency import times_redeemed
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
-from tests.faults.playing import installed
+from tests.faults.run_scenario import replaced_functions
 from tests.snapshot import nothing_changes
-from tests.soundness import times_redeemed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,7 +43,7 @@ def test_everybody_on_the_list_redeems_the_code(people: Path) -> None:
     PromoCodeFactory.create(code="GIFT", max_redemptions=4)
     redeem(code="GIFT", user_id="ada", by=acting(ada))
     assert run(str(people), "--batch", "2") == [
-        "4 users, 1 repeated lines",
+        "4 users, 1 lines named one again",
         "redeemed: 3, already redeemed: 1, exhausted: 0",
     ]
     assert times_redeemed("GIFT") == 4
@@ -74,7 +74,7 @@ def test_the_list_may_come_by_standard_input(monkeypatch: pytest.MonkeyPatch) ->
 def test_who_found_no_place_is_named_and_the_end_is_a_failure(people: Path) -> None:
     PromoCodeFactory.create(code="GIFT", max_redemptions=2)
     out = io.StringIO()
-    with pytest.raises(CommandError, match="too few slots: 2 left out") as caught:
+    with pytest.raises(CommandError, match="places did not suffice for 2") as caught:
         call_command("redeem_many", "GIFT", str(people), "--why", "x", "--by", "sara", stdout=out)
     assert caught.value.returncode == 2
     assert out.getvalue().splitlines()[1:] == [
@@ -90,7 +90,7 @@ def test_dry_run_says_what_would_come_of_it_and_changes_nothing(people: Path) ->
     PromoCodeFactory.create(code="OPEN")
     redeem(code="GIFT", user_id="ada", by=acting(ada))
     with nothing_changes():
-        assert run_and_fail(str(people), "--dry-run") == (2, "too few slots: 1 left out")
+        assert run_and_fail(str(people), "--dry-run") == (2, "places did not suffice for 1")
         assert run(str(people), "--dry-run", code="OPEN")[-1] == (
             "it would be redeemed: 4, already redeemed: 0, exhausted: 0"
         )
@@ -108,7 +108,7 @@ def test_refused_code_and_list_that_cannot_be_read_change_nothing(
     with nothing_changes():
         assert run_and_fail(str(people), *how, code="NOSUCH") == (1, "invalid promo code: not found")
         assert run_and_fail(str(people), *how, code="PAUSED") == (1, "invalid promo code: not active")
-        assert run_and_fail(str(long), *how) == (1, f"line 1 is not a user id: '{'a' * 80}'")
+        assert run_and_fail(str(long), *how)[1].startswith("the batch is not valid; user_ids: not a user id: 'aaa")
         status, said = run_and_fail(str(tmp_path / "none.txt"), *how)
     assert (status, said.partition(":")[0]) == (1, "the list cannot be read")
 
@@ -121,12 +121,12 @@ def test_batch_that_no_call_takes_is_refused(people: Path, batch: str) -> None:
 
 def test_where_it_stops_in_the_middle_it_says_how_far_it_came_and_goes_on_when_run_again(people: Path) -> None:
     PromoCodeFactory.create(code="GIFT", max_redemptions=9)
-    true_definition = definition_of("promos_claim_slots")
+    true_definition = function_definition("promos_claim_slots")
     once = true_definition.replace(
         "  RETURN FOUND;", "  RETURN FOUND AND (SELECT sum(used) FROM promos_promocounter) < 2;"
     )
     assert once != true_definition
-    with installed({"promos_claim_slots": once}):
+    with replaced_functions({"promos_claim_slots": once}):
         status, said = run_and_fail(str(people), "--batch", "1")
     assert (status, said) == (
         1,

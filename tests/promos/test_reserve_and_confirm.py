@@ -15,9 +15,9 @@ from promos.use_cases.change_code import pause_code, retire_code
 from promos.use_cases.issue_code import Terms, issue_code
 from promos.use_cases.redeem_code import confirm, redeem, release, reserve
 from promos.use_cases.verify_redemptions import verify_redemptions
+from tests.consistency import times_redeemed
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
 from tests.snapshot import nothing_changes, only_changes
-from tests.soundness import times_redeemed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

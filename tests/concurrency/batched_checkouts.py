@@ -14,9 +14,9 @@ from orders.use_cases.checkout.place_order import Request, place_order
 from orders.use_cases.checkout.try_batched_checkout import Placed, _placing
 from promos.models import PromoCode, Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.counting import times_redeemed
-from tests.concurrency.gathering import Door, gathering, request_of
-from tests.concurrency.racing import Crew, Race
+from tests.concurrency.hold_batches import BlockedLeader, block_leader, request_of
+from tests.concurrency.threads import Race, ThreadGroup
+from tests.consistency import times_redeemed
 from tests.factories import PlanFactory, acting
 
 THREADS = 16
@@ -50,9 +50,9 @@ Calls = Sequence[Callable[[], Placed]]
 
 
 @contextmanager
-def gathered(code: str, calls: Calls) -> Iterator[tuple[Door, Race[Placed]]]:
+def start_behind_leader(code: str, calls: Calls) -> Iterator[tuple[BlockedLeader, Race[Placed]]]:
     """All of the calls wait behind a door."""
-    with Crew(len(calls)) as crew, gathering(_placing, kind_of(code)) as door:
+    with ThreadGroup(len(calls)) as crew, block_leader(_placing, kind_of(code)) as door:
         under_way = crew.start(calls)
         door.wait_for(len(calls))
         yield door, under_way

@@ -3,11 +3,11 @@
 import pytest
 
 from tests.factories import OrganizationFactory, forget_prices
-from tests.grown import Connection
-from tests.plans import plans_made
+from tests.large_history import Connection
+from tests.query_plans import record_plans
 
 from .conftest import SMALL, make_shop
-from .customers import buy, somebody, use, use_together
+from .customer_actions import buy, next_customer, redeem_together, redeem_voucher
 
 # Entry points and triggers: what they call is planned inside of them.
 STEADY = {
@@ -46,12 +46,12 @@ GROWING = {
 
 def everything() -> None:
     for code in ("GIFT", "HOT", "OPEN"):
-        use(somebody(), code)
-        assert None not in use_together([somebody(), somebody()], code)
+        redeem_voucher(next_customer(), code)
+        assert None not in redeem_together([next_customer(), next_customer()], code)
         forget_prices()
-        buy(somebody(), code=code)
+        buy(next_customer(), code=code)
         # The same basket again: at once.
-        buy(somebody(), code=code)
+        buy(next_customer(), code=code)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def young(empty_database: Connection) -> Connection:
 
 @pytest.mark.parametrize("generic", [False, True])
 def test_without_statistics_everything_reads_by_index(young: Connection, generic: bool) -> None:
-    with plans_made(generic=generic) as made:
+    with record_plans(generic=generic) as made:
         everything()
     assert made.sequential <= SMALL | {"promos_promocounter"}
 
@@ -75,7 +75,7 @@ def test_functions_read_by_index_though_statistics_say_that_there_is_nothing(
     young: Connection, generic: bool
 ) -> None:
     young.execute("VACUUM ANALYZE")
-    with plans_made(generic=generic) as made:
+    with record_plans(generic=generic) as made:
         everything()
     assert made.inside == set()
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .calling import JSON
+from .api_client import JSON
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=x"
@@ -184,7 +184,6 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/vouchers/issue": _ISSUE,
     "billing/admin/promos": _ISSUE,
     "billing/vouchers/redeem-preview": {"code": (*NO_CODE, "NEVER")},
-    "billing/vouchers/redeem": {"code": (*NO_CODE, "NEVER")},
     "billing/checkout": {
         "tenant_id": NO_ID,
         "plan_id": (None, "", "  ", *NO_REFERENCE, *NO_TEXT),

@@ -68,7 +68,7 @@ class Function:
         return text
 
 
-def functions_of(path: Path) -> Iterator[Function]:
+def parse_functions(path: Path) -> Iterator[Function]:
     """The PL/pgSQL functions of a .sql file."""
     for match in _FUNCTION.finditer(path.read_text(encoding="utf-8")):
         yield _function(match["name"], match[0], body_at=match.start("body") - match.start())

@@ -26,7 +26,7 @@ class Traffic:
         return f"statements: {self.statements}, round trips: {self.round_trips}"
 
 
-def traffic_of(act: Callable[[], object]) -> Traffic:
+def measure_traffic(act: Callable[[], object]) -> Traffic:
     """Does it, on this thread's connection, which must be the same before and after."""
     connection.ensure_connection()
     session = connection.connection

@@ -8,15 +8,15 @@ import psycopg
 from django.db import DatabaseError, connection, transaction
 
 from billing.errors import DomainError
-from tests.concurrency.altering import definition_of
-from tests.concurrency.racing import Crew
-from tests.concurrency.watching import wait_until, waiting_for_locks
+from tests.concurrency.schema_changes import function_definition
+from tests.concurrency.threads import ThreadGroup
+from tests.concurrency.wait_for import count_lock_waiters, wait_until
 from tests.faults.scenarios import Scenario
 from tests.snapshot import Snapshot, snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
+class ScenarioResult:
     """What acting returned or raised, the notices that came by, and the database without it and after it."""
 
     ended: object
@@ -25,10 +25,10 @@ class Played:
     after: Snapshot
 
 
-def play(scenario: Scenario) -> Played:
+def run_scenario(scenario: Scenario) -> ScenarioResult:
     """Acts in a thread of its own, while another transaction does what the scenario says."""
     told: list[str] = []
-    with Crew(1) as crew:
+    with ThreadGroup(1) as crew:
         if scenario.held is None:
             before = snapshot()
             acting = crew.start([_told(scenario.act, told)])
@@ -37,12 +37,12 @@ def play(scenario: Scenario) -> Played:
                 with connection.cursor() as cursor:
                     cursor.execute(scenario.held[0], [scenario.held[1]])
                 acting = crew.start([_told(scenario.act, told)])
-                wait_until(lambda: acting.done or waiting_for_locks() == 1, "acting or waiting")
+                wait_until(lambda: acting.done or count_lock_waiters() == 1, "acting or waiting")
                 if scenario.meanwhile is not None:
                     scenario.meanwhile()
                 before = snapshot()
         [ended] = acting.finish().outcomes
-    return Played(ended=ended, told=told, before=before, after=snapshot())
+    return ScenarioResult(ended=ended, told=told, before=before, after=snapshot())
 
 
 def _told(act: Callable[[], object], told: list[str]) -> Callable[[], object]:
@@ -61,15 +61,15 @@ def _told(act: Callable[[], object], told: list[str]) -> Callable[[], object]:
 
 
 @contextmanager
-def installed(definitions: Mapping[str, str]) -> Iterator[None]:
+def replaced_functions(definitions: Mapping[str, str]) -> Iterator[None]:
     """Other definitions of some functions for a while, the true ones again in the end."""
-    true_definitions = {name: definition_of(name) for name in definitions}
+    true_definitions = {name: function_definition(name) for name in definitions}
     _execute(*definitions.values())
     try:
         yield
     finally:
         _execute(*true_definitions.values())
-        assert {name: definition_of(name) for name in definitions} == true_definitions
+        assert {name: function_definition(name) for name in definitions} == true_definitions
 
 
 def _execute(*statements: str) -> None:

@@ -32,7 +32,7 @@ class Plans:
 
 
 @contextmanager
-def plans_made(*, generic: bool = False) -> Iterator[Plans]:
+def record_plans(*, generic: bool = False) -> Iterator[Plans]:
     """Every plan that a new session of this thread makes meanwhile.
 
     Args: generic: plans for any parameters, as a session keeps them for the statements of a function.

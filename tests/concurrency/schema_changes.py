@@ -18,26 +18,26 @@ SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s AND conre
 """
 
 
-def definition_of(function: str) -> str:
+def function_definition(function: str) -> str:
     """The text that makes the function as it is installed now."""
     return _text(_FUNCTION, function)
 
 
 @contextmanager
-def function_replaced(function: str, definition: str) -> Iterator[None]:
+def replaced_function(function: str, definition: str) -> Iterator[None]:
     """Another definition of a function, for a while and for every connection."""
-    true_definition = definition_of(function)
+    true_definition = function_definition(function)
     _execute(definition)
     try:
-        assert definition_of(function) != true_definition
+        assert function_definition(function) != true_definition
         yield
     finally:
         _execute(true_definition)
-        assert definition_of(function) == true_definition
+        assert function_definition(function) == true_definition
 
 
 @contextmanager
-def constraint_dropped(table: str, constraint: str) -> Iterator[None]:
+def dropped_constraint(table: str, constraint: str) -> Iterator[None]:
     """A table without one of its constraints, for a while; the rows that it would refuse go with the while."""
     true_definition = _text(_CONSTRAINT, constraint, table)
     _execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}")
@@ -48,7 +48,7 @@ def constraint_dropped(table: str, constraint: str) -> Iterator[None]:
         _execute(f"ALTER TABLE {table} ADD CONSTRAINT {constraint} {true_definition}")
 
 
-def with_text_replaced(definition: str, old: str, new: str) -> str:
+def replace_text(definition: str, old: str, new: str) -> str:
     """The definition with one of its statements exchanged; it has to be there, once."""
     assert definition.count(old) == 1
     return definition.replace(old, new)

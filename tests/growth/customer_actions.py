@@ -15,13 +15,13 @@ from tests.factories import OrganizationFactory, acting
 _numbers: dict[str, Iterator[int]] = {}
 
 
-def somebody() -> Customer:
+def next_customer() -> Customer:
     """Another customer of this database each time, with a history."""
     numbers = _numbers.setdefault(str(connection.settings_dict["NAME"]), count(1))
     return Customer.objects.get(user_id=f"c-{next(numbers)}")
 
 
-def newcomers(number: int) -> list[Customer]:
+def new_customers(number: int) -> list[Customer]:
     """Customers with an organization, who have done nothing yet."""
     return [
         OrganizationFactory.create(customer__user_id=f"new-{each}", slug=f"new-{each}").customer
@@ -43,12 +43,12 @@ def buy(customer: Customer, *, code: str = "GIFT") -> Placed:
     return place_order(request=request, by=acting(customer))
 
 
-def use_together(customers: list[Customer], code: str) -> list[object]:
+def redeem_together(customers: list[Customer], code: str) -> list[object]:
     """As customers do who redeem the code at the same moment."""
     now = timezone.now()
     asked = [_Asked(code=code, user_id=each.user_id, email="", by=acting(each), now=now) for each in customers]
     return list(_redeem_together([_Written(each) for each in asked]))
 
 
-def use(customer: Customer, code: str) -> Redemption:
+def redeem_voucher(customer: Customer, code: str) -> Redemption:
     return redeem(code=code, user_id=customer.user_id, by=acting(customer))

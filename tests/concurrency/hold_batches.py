@@ -12,13 +12,13 @@ from billing.combining import Combiner
 from billing.models import Organization
 from orders.models import Plan
 from orders.use_cases.checkout.place_order import Request
-from tests.concurrency.racing import PATIENCE_SECONDS
-from tests.concurrency.watching import wait_until
+from tests.concurrency.threads import PATIENCE_SECONDS
+from tests.concurrency.wait_for import wait_until
 
 AnyCombiner = Combiner[Any, Any]
 
 
-class Door:
+class BlockedLeader:
     """Stands for somebody at work: who asks for the same kind waits until it is opened."""
 
     def __init__(self, combiner: AnyCombiner, kind: Hashable) -> None:
@@ -28,7 +28,7 @@ class Door:
 
     def wait_for(self, number: int) -> None:
         """Looks until so many wait."""
-        wait_until(lambda: waiting_for(self._combiner, self._kind) == number, f"gathering of {number} threads")
+        wait_until(lambda: count_waiters(self._combiner, self._kind) == number, f"gathering of {number} threads")
 
     def open(self) -> None:
         self._opened.set()
@@ -41,16 +41,16 @@ class Door:
         assert self._opened.wait(PATIENCE_SECONDS)
 
 
-def waiting_for(combiner: AnyCombiner, kind: Hashable) -> int:
+def count_waiters(combiner: AnyCombiner, kind: Hashable) -> int:
     """How many threads wait for their turn; -1 where nobody is at work."""
     known = combiner._kinds.get(kind)
     return -1 if known is None else len(known.waiting)
 
 
 @contextmanager
-def gathering(combiner: AnyCombiner, kind: Hashable) -> Iterator[Door]:
+def block_leader(combiner: AnyCombiner, kind: Hashable) -> Iterator[BlockedLeader]:
     """A door before the combiner, closed at first; nobody loses patience before it, nor begins beside it."""
-    door, alone = Door(combiner, kind), combiner._alone
+    door, alone = BlockedLeader(combiner, kind), combiner._alone
 
     def stand_or_do(asked: Any) -> Any:
         return door.stand() if asked is door else alone(asked)
@@ -61,7 +61,7 @@ def gathering(combiner: AnyCombiner, kind: Hashable) -> Iterator[Door]:
         patch.setattr(combiner, "_alone", stand_or_do)
         keeper = Thread(target=door.keep)
         keeper.start()
-        wait_until(lambda: waiting_for(combiner, kind) == 0, "closing of the door")
+        wait_until(lambda: count_waiters(combiner, kind) == 0, "closing of the door")
         try:
             yield door
         finally:
@@ -71,7 +71,7 @@ def gathering(combiner: AnyCombiner, kind: Hashable) -> Iterator[Door]:
 
 
 @contextmanager
-def batches_of(combiner: AnyCombiner) -> Iterator[list[list[bool]]]:
+def record_batches(combiner: AnyCombiner) -> Iterator[list[list[bool]]]:
     """What is done together meanwhile: for each batch, whether each of those asked was done."""
     batches: list[list[bool]] = []
     together = combiner._together

@@ -91,5 +91,5 @@ def by_session(role: str, user_id: str = "", *, csrf: bool = True) -> Caller:
     return caller
 
 
-def nobody() -> Caller:
+def anonymous_caller() -> Caller:
     return Caller()

@@ -1,4 +1,4 @@
--- A Sovereign after years, made by sets instead of one checkout after the other; used by grown.py.
+-- A Sovereign after years, made by sets instead of one checkout after the other; used by large_history.py.
 --
 -- Every tenth of the entries is another customer, who acted in ten rounds: seven redemptions, each of another
 -- code, and three orders that replaced one another. In a round all customers acted in turn, so that what is one

@@ -12,10 +12,10 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from billing.models import AuditEntry, Customer, Invoice, LedgerEntry, Organization, Subscription
 from orders.models import Order, OutboxEvent, Payment, StripeEvent
 from promos.models import Redemption
-from tests.console import client_of, member
-from tests.contract.calling import Caller, by_token
-from tests.grown import Connection
-from tests.plans import Plans, plans_made
+from tests.console import client_of, create_user
+from tests.contract.api_client import Caller, by_token
+from tests.large_history import Connection
+from tests.query_plans import Plans, record_plans
 
 from .conftest import SMALL
 
@@ -42,7 +42,7 @@ API = {
 
 @pytest.fixture(scope="module")
 def console(grown: Connection) -> Client:
-    return client_of(member("superadmin"))
+    return client_of(create_user("superadmin"))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_pages_of_the_console(console: Client, model: type[Any]) -> None:
     middle = model.objects.order_by("pk").values_list("pk", flat=True)[model.objects.count() // 2]
     address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     for page in (address, f"{address}?p={middle}"):
-        with plans_made() as made:
+        with record_plans() as made:
             assert console.get(page).status_code == 200
         assert_by_index(made, CONSOLE[model])
 
@@ -66,7 +66,7 @@ def test_pages_of_the_api(root: Caller, path: str) -> None:
     following = re.search(r"<(.+?)>", first.headers["Link"])
     assert following is not None
     for page in (f"{path}?limit=100", following[1].removeprefix("http://testserver")):
-        with plans_made() as made:
+        with record_plans() as made:
             assert root.get(page).status == 200
         assert_by_index(made, API[path])
 

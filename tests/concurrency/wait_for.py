@@ -39,7 +39,7 @@ def wait_until(happened: Callable[[], object], what: str, *, seconds: float = DE
         time.sleep(_LOOK_SECONDS)
 
 
-def waiting_for_locks() -> int:
+def count_lock_waiters() -> int:
     """How many connections to this database wait for a lock now."""
     with connection.cursor() as cursor:
         # Inside a transaction PostgreSQL would show what it showed the first time.
@@ -51,4 +51,4 @@ def waiting_for_locks() -> int:
 def wait_for_waiters(number: int, *, seconds: float = DEADLINE_SECONDS) -> None:
     """Looks until so many connections to this database wait for a lock."""
     what = f"waiting of {number} connections for a lock"
-    wait_until(lambda: waiting_for_locks() == number, what, seconds=seconds)
+    wait_until(lambda: count_lock_waiters() == number, what, seconds=seconds)

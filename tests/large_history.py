@@ -1,4 +1,7 @@
-"""A database as it is after years: made by sets, with triggers off, and consistent to the last row (grown.sql)."""
+"""Fills a database with years of history.
+
+`large_history.sql` inserts whole sets of rows with triggers off; the result is consistent to the last row.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -8,9 +11,9 @@ from psycopg.sql import SQL, Identifier
 
 Connection = psycopg.Connection[Any]
 
-_GROW = Path(__file__).with_name("grown.sql")
-# Those that no constraint stands on: filling a table and then building them is several times as fast. In the order of
-# the migrations: between two indexes that cost the same the planner decides by their age.
+_INSERT_HISTORY = Path(__file__).with_name("large_history.sql")
+# The indexes that back no constraint: it is several times faster to fill a table first and to build them afterwards.
+# They are rebuilt in the order of the migrations, because the planner chooses by age between two of the same cost.
 _INDEXES = """
 SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid)
   FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
@@ -20,19 +23,22 @@ SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid)
 """
 
 
-def grow(connection: Connection, *, entries: int, codes: int, spare: int = 0) -> None:
-    """Fills an empty database with so many ledger entries, a tenth of that in customers, and codes.
-
-    Args: codes: at least 7; spare: customers at least, those beyond without a history.
+def insert_large_history(connection: Connection, *, entries: int, codes: int, spare: int = 0) -> None:
+    """Fill an empty database with ledger entries, a tenth as many customers, and promo codes.
 
     The customers' user ids are c-0, c-1, …, the codes GROWN-0, GROWN-1, …
+
+    Args:
+        entries: the number of ledger entries.
+        codes: the number of promo codes, at least 7.
+        spare: the least number of customers; those beyond a tenth of the entries have no history.
     """
     indexes = connection.execute(_INDEXES.encode()).fetchall()
     with connection.transaction():
         connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
         for name, _ in indexes:
             connection.execute(SQL("DROP INDEX {}").format(Identifier(name)))
-        connection.execute(_GROW.read_text().encode())
+        connection.execute(_INSERT_HISTORY.read_text().encode())
         connection.execute("SELECT pg_temp.grow(%s, %s, %s)", [entries, codes, spare])
         for _, definition in indexes:
             connection.execute(definition.encode())

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from .calling import Answer
+from .api_client import Answer
 
 Shape = Any
 
@@ -161,12 +161,6 @@ PREVIEW = {
 CHECKOUT = {
     "order_id": identity,
     "paid_by_credit": one_of(True),
-    "credit_balance": omr,
-    "credit_balance_minor": whole,
-}
-TOP_UP = {
-    "code": text,
-    **money("credit"),
     "credit_balance": omr,
     "credit_balance_minor": whole,
 }

@@ -39,16 +39,16 @@ HELD, FREED, CAPTURED, RESERVED = (UUID(int=number) for number in range(1, 5))
 
 
 @contextmanager
-def committed_history(blocker: DjangoDbBlocker) -> Iterator[None]:
+def committed_sample_history(blocker: DjangoDbBlocker) -> Iterator[None]:
     """Keeps the history in the database for the tests of one module, each of which rolls back what it does."""
     with blocker.unblock():
-        make_history()
+        create_sample_history()
     yield
     with blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("SELECT pristine.restore()")
 
 
-def make_history() -> None:
+def create_sample_history() -> None:
     """Makes it, in this database."""
     _make_catalog()
     _make_codes()

@@ -9,10 +9,10 @@ from django.db import connection
 from billing.models import Customer
 from promos.models.promo_code import HOT_COUNTERS
 from tests.factories import forget_prices
-from tests.grown import Connection, grow
+from tests.large_history import Connection, insert_large_history
 
 from .conftest import CODES, ENTRIES, make_shop
-from .customers import buy, newcomers, use
+from .customer_actions import buy, new_customers, redeem_voucher
 
 Cost = dict[str, int]
 WRITTEN = "n_tup_ins + n_tup_upd + n_tup_del"
@@ -39,9 +39,9 @@ CHECKOUT = {
 }
 COUNTED = {"promos_promocounter": 1}
 ACTS: dict[str, tuple[Callable[[Customer], object], Cost]] = {
-    "redemption, ordinary code": (lambda customer: use(customer, "GIFT"), REDEMPTION | COUNTED),
-    "redemption, hot code": (lambda customer: use(customer, "HOT"), REDEMPTION | COUNTED),
-    "redemption, uncapped code": (lambda customer: use(customer, "OPEN"), REDEMPTION),
+    "redemption, ordinary code": (lambda customer: redeem_voucher(customer, "GIFT"), REDEMPTION | COUNTED),
+    "redemption, hot code": (lambda customer: redeem_voucher(customer, "HOT"), REDEMPTION | COUNTED),
+    "redemption, uncapped code": (lambda customer: redeem_voucher(customer, "OPEN"), REDEMPTION),
     "checkout, ordinary code": (lambda customer: buy(customer, code="GIFT"), CHECKOUT | COUNTED),
     "checkout, hot code": (lambda customer: buy(customer, code="HOT"), CHECKOUT | COUNTED),
     "checkout, uncapped code": (lambda customer: buy(customer, code="OPEN"), CHECKOUT),
@@ -54,9 +54,9 @@ def direct(request: pytest.FixtureRequest, empty_database: Connection) -> Connec
     """A shop whose own customers have done nothing yet, before and after others did much."""
     if request.param:
         empty_database.execute("SELECT pristine.restore()")
-        grow(empty_database, entries=request.param, codes=CODES)
+        insert_large_history(empty_database, entries=request.param, codes=CODES)
     make_shop()
-    _customers[:] = newcomers(4 * len(ACTS))
+    _customers[:] = new_customers(4 * len(ACTS))
     return empty_database
 
 

@@ -54,7 +54,7 @@ class Race(Generic[T]):
         return Counter(type(outcome) for outcome in self.outcomes if isinstance(outcome, DomainError))
 
 
-class Crew:
+class ThreadGroup:
     """A fixed number of threads that race again and again, on a connection each from first to last."""
 
     def __init__(self, size: int) -> None:
@@ -94,14 +94,14 @@ class Crew:
 
 def race(calls: Sequence[Callable[[], T]]) -> Race[T]:
     """Makes the calls at the same moment, each in a thread with a connection of its own."""
-    with Crew(len(calls)) as crew:
+    with ThreadGroup(len(calls)) as crew:
         return crew.race(calls)
 
 
 @contextmanager
 def in_background(call: Callable[[], T]) -> Iterator[Race[T]]:
     """One call in a thread of its own, for a test that meanwhile moves something under it."""
-    with Crew(1) as crew:
+    with ThreadGroup(1) as crew:
         yield crew.start([call])
 
 

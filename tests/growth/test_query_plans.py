@@ -19,20 +19,20 @@ from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subsc
 from promos.models import PromoCode
 from promos.queries import codes_with_use, find_code
 from promos.use_cases import redeem_code
-from tests.contract.calling import by_token
+from tests.contract.api_client import by_token
 from tests.factories import acting
 from tests.factories import actor as staff
-from tests.grown import Connection
-from tests.plans import plans_made
+from tests.large_history import Connection
+from tests.query_plans import record_plans
 
 from .conftest import SMALL
-from .customers import buy, somebody, use, use_together
+from .customer_actions import buy, next_customer, redeem_together, redeem_voucher
 
 pytestmark = pytest.mark.usefixtures("grown")
 
 
 def _release() -> None:
-    customer = somebody()
+    customer = next_customer()
     code = PromoCode.objects.get(code="HOT")
     redemption = redeem_code.reserve(promo_code=code, customer_id=customer.pk, order_id=uuid4())
     redeem_code.confirm(redemption=redemption, by=acting(customer))
@@ -40,12 +40,12 @@ def _release() -> None:
 
 
 def _correct() -> None:
-    entry = adjust_credit(customer_id=somebody().pk, amount_minor=5_000, why="by mistake", by=staff())
+    entry = adjust_credit(customer_id=next_customer().pk, amount_minor=5_000, why="by mistake", by=staff())
     reverse_entry(entry_id=entry.id, why="undone", by=staff())
 
 
 def _hold() -> None:
-    customer, first, second = somebody(), uuid4(), uuid4()
+    customer, first, second = next_customer(), uuid4(), uuid4()
     hold_credit(customer_id=customer.pk, amount_minor=500, order_id=first)
     hold_credit(customer_id=customer.pk, amount_minor=500, order_id=second)
     capture_hold(order_id=first, by=acting(customer))
@@ -53,7 +53,7 @@ def _hold() -> None:
 
 
 def _customers_own() -> None:
-    customer = somebody()
+    customer = next_customer()
     organization = Organization.objects.get(customer=customer)
     subscription_of(user_id=customer.user_id)
     subscription_of(user_id=customer.user_id, organization_id=organization.id)
@@ -65,12 +65,12 @@ def _customers_own() -> None:
 
 
 def _replay() -> None:
-    customer = somebody()
+    customer = next_customer()
     assert buy(customer).order_id == buy(customer).order_id
 
 
 def _use_together(code: str) -> None:
-    assert None not in use_together([somebody() for _ in range(3)], code)
+    assert None not in redeem_together([next_customer() for _ in range(3)], code)
 
 
 def _preview() -> None:
@@ -108,19 +108,22 @@ REDEMPTION = {
 }
 TOGETHER = REDEMPTION - {COUNTER} | {"promos_redemption_once_per_customer"}
 ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
-    "a checkout": (lambda: buy(somebody()), CHECKOUT),
-    "a checkout, hot code": (lambda: buy(somebody(), code="HOT"), CHECKOUT),
-    "a checkout, uncapped code": (lambda: buy(somebody(), code="OPEN"), CHECKOUT),
-    "a checkout at once": (lambda: buy(somebody()), AT_ONCE | {COUNTER}),
+    "a checkout": (lambda: buy(next_customer()), CHECKOUT),
+    "a checkout, hot code": (lambda: buy(next_customer(), code="HOT"), CHECKOUT),
+    "a checkout, uncapped code": (lambda: buy(next_customer(), code="OPEN"), CHECKOUT),
+    "a checkout at once": (lambda: buy(next_customer()), AT_ONCE | {COUNTER}),
     "a checkout at once, hot code": (
-        lambda: buy(somebody(), code="HOT"),
+        lambda: buy(next_customer(), code="HOT"),
         AT_ONCE | {COUNTER, "promos_promocounter_pkey"},
     ),
-    "a checkout at once, uncapped code": (lambda: buy(somebody(), code="OPEN"), AT_ONCE),
+    "a checkout at once, uncapped code": (lambda: buy(next_customer(), code="OPEN"), AT_ONCE),
     "a replay": (_replay, {"orders_idempotencykey_once"}),
-    "a redemption": (lambda: use(somebody(), "GIFT"), REDEMPTION),
-    "a redemption, hot code": (lambda: use(somebody(), "HOT"), REDEMPTION | {"promos_promocounter_pkey"}),
-    "a redemption, uncapped code": (lambda: use(somebody(), "OPEN"), REDEMPTION - {COUNTER}),
+    "a redemption": (lambda: redeem_voucher(next_customer(), "GIFT"), REDEMPTION),
+    "a redemption, hot code": (
+        lambda: redeem_voucher(next_customer(), "HOT"),
+        REDEMPTION | {"promos_promocounter_pkey"},
+    ),
+    "a redemption, uncapped code": (lambda: redeem_voucher(next_customer(), "OPEN"), REDEMPTION - {COUNTER}),
     "redemptions together": (lambda: _use_together("GIFT"), TOGETHER | {COUNTER}),
     "redemptions together, hot code": (
         lambda: _use_together("HOT"),
@@ -186,14 +189,14 @@ ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
 def _prepare(name: str) -> None:
     """Only a basket that was priced before is bought at once."""
     if "at once" in name:
-        buy(somebody())
+        buy(next_customer())
 
 
 @pytest.mark.parametrize("name", ACTS)
 def test_what_is_done_often_reads_by_index(name: str) -> None:
     act, by_index = ACTS[name]
     _prepare(name)
-    with plans_made() as made:
+    with record_plans() as made:
         act()
     assert made.sequential <= SMALL
     assert by_index <= made.indexes
@@ -205,7 +208,7 @@ def test_what_is_done_often_reads_by_index(name: str) -> None:
 def test_so_do_the_plans_that_a_session_keeps(name: str) -> None:
     act, by_index = ACTS[name]
     _prepare(name)
-    with plans_made(generic=True) as made:
+    with record_plans(generic=True) as made:
         act()
     assert made.sequential <= SMALL
     assert by_index <= made.indexes
