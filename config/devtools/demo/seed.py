@@ -1,4 +1,4 @@
-"""The demo's own data: `python -m config.devtools.demo.seed` adds staff logins and a voucher, and prints them."""
+"""Staff logins and a voucher: `python -m config.devtools.demo.seed` creates and prints them."""
 
 import os
 import sys
@@ -20,12 +20,12 @@ class DemoLogin:
 
 
 def seed_demo(*, staff: Mapping[str, str], password: str) -> list[DemoLogin]:
-    """Adds staff logins and a voucher to a demo Sovereign.
+    """Creates staff logins and a voucher in the demo's database.
 
-    Args: staff: user name → role.
+    Args: staff: each user name with its role.
     Transaction: joins. Idempotency: existing users and the existing voucher stay; each password is set again.
     """
-    # Django must be set up before models can be imported, and this module is also run as a script.
+    # Models can be imported only after django.setup(), which main() calls.
     from billing.actor import system_actor  # noqa: PLC0415
     from billing.models import User  # noqa: PLC0415
     from billing.use_cases.assign_role import assign_role  # noqa: PLC0415
@@ -54,7 +54,7 @@ def seed_demo(*, staff: Mapping[str, str], password: str) -> list[DemoLogin]:
 
 
 def main() -> None:
-    """Seeds the database of the settings. Refused in production."""
+    """Create and print them, unless the settings are production's."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
     if settings.PRODUCTION:
