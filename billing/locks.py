@@ -19,3 +19,12 @@ def lock_account(*, customer_id: int) -> Account:
     if account is None:
         raise CustomerNotFound
     return account
+
+
+def lock_account_of_user(*, user_id: str) -> Account | None:
+    """The account of a platform user, locked as by `lock_account`; None before the user's first act.
+
+    Locks: Account.
+    """
+    # Races with every other grant, spend and hold of this customer.
+    return Account.objects.select_for_update(no_key=True, of=("self",)).filter(customer__user_id=user_id).first()

@@ -1,10 +1,11 @@
 from django.urls import path
 
-from .api import catalog, checkout, organizations, portal, staff, subscriptions
+from .api import catalog, checkout, organizations, portal, staff, subscriptions, top_up
 from .webhooks import StripeWebhookView
 
 urlpatterns = [
     path("billing/checkout", checkout.CheckoutView.as_view()),
+    path("billing/vouchers/redeem", top_up.TopUpView.as_view()),
     path("billing/webhook", StripeWebhookView.as_view()),
     path("billing/subscription", subscriptions.SubscriptionView.as_view()),
     path("billing/subscription/<str:tenant_id>", subscriptions.SubscriptionView.as_view()),

@@ -22,3 +22,13 @@ def ensure_customer(*, user_id: str, email: str = "") -> Customer:
             [Account(customer=customer, currency=settings.SOVEREIGN_CURRENCY)], ignore_conflicts=True
         )
     return customer
+
+
+def update_email(*, user_id: str, email: str) -> None:
+    """Stores the address that a known user has now; nothing for an unknown user, or without an address.
+
+    Call it before the customer's account is locked, as a redemption does: the other order could deadlock with one.
+    Locks: Customer, where the address differs. Transaction: joins.
+    """
+    if email:
+        Customer.objects.filter(user_id=user_id).exclude(email=email).update(email=email)

@@ -1,9 +1,6 @@
-import hashlib
-import json
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -14,20 +11,13 @@ from billing.api.access.authentication import actor_of, principal_of
 from billing.api.fields import MajorAmountField, MinorAmountField, RequestSerializer, TextField
 from billing.api.identifiers import IdField, read_id
 from billing.api.schema import refusals
-from billing.errors import DomainError
 from billing.money import to_major
+from orders.api.idempotency import InvalidIdempotencyKey, fingerprint, idempotency_parameter, read_idempotency_key
 from orders.api.references import ReferencesField
 from orders.models.basket import Request as OrderRequest
 from orders.queries import find_organization
 from orders.use_cases.checkout.place_order import place_order
 from promos.queries import normal_code
-
-MAX_KEY_LENGTH = 255
-
-
-class InvalidIdempotencyKey(DomainError):
-    code = "invalid_idempotency_key"
-    message = f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters"
 
 
 class CheckoutSerializer(RequestSerializer):
@@ -69,13 +59,7 @@ class CheckoutView(APIView):
             ),
         },
         parameters=[
-            OpenApiParameter(
-                "Idempotency-Key",
-                OpenApiTypes.STR,
-                OpenApiParameter.HEADER,
-                description="For 24 hours the same request under the same key gets the same answer, never a"
-                " second order.",
-            ),
+            idempotency_parameter("a second order"),
             OpenApiParameter(
                 "Retry-After",
                 int,
@@ -88,11 +72,9 @@ class CheckoutView(APIView):
         summary="Order a plan for an organization; credit pays first",
     )
     def post(self, request: Request) -> Response:
-        key: str = request.headers.get("Idempotency-Key", "").strip()
         try:
             body = _FORM.run_validation(request.data)
-            if not _may_be_key(key):
-                raise InvalidIdempotencyKey
+            key = read_idempotency_key(request)
         except (serializers.ValidationError, InvalidIdempotencyKey) as refusal:
             _refuse_foreign_tenant(request, refusal)
             raise
@@ -111,7 +93,7 @@ class CheckoutView(APIView):
                 addons=tuple(asked["addons"]),
                 promo_code=asked["promo_code"],
                 idempotency_key=key,
-                fingerprint=hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest(),
+                fingerprint=fingerprint(asked),
             ),
             by=actor_of(request),
         )
@@ -124,10 +106,6 @@ class CheckoutView(APIView):
                 "credit_balance_minor": placed.balance_minor,
             }
         )
-
-
-def _may_be_key(key: str) -> bool:
-    return len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()
 
 
 def _refuse_foreign_tenant(request: Request, refusal: Exception) -> None:

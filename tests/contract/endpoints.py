@@ -72,6 +72,7 @@ ENDPOINTS = [
     Endpoint(method="DELETE", path="billing/vouchers/revoke/{code}", may=ISSUES),
     Endpoint(method="DELETE", path="billing/admin/promos/{code}", may=ISSUES),
     Endpoint(method="POST", path="billing/vouchers/redeem-preview", may=PUBLIC, body={"code": "{code}"}),
+    Endpoint(method="POST", path="billing/vouchers/redeem", may=IDENTIFIED, body={"code": "{code}"}),
     Endpoint(method="POST", path="billing/checkout", may=IDENTIFIED, body=CHECKOUT),
     Endpoint(method="GET", path="billing/balance", may=IDENTIFIED),
     Endpoint(method="GET", path="billing/subscription", may=IDENTIFIED),

@@ -184,6 +184,7 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/vouchers/issue": _ISSUE,
     "billing/admin/promos": _ISSUE,
     "billing/vouchers/redeem-preview": {"code": (*NO_CODE, "NEVER")},
+    "billing/vouchers/redeem": {"code": (*NO_CODE, "NEVER")},
     "billing/checkout": {
         "tenant_id": NO_ID,
         "plan_id": (None, "", "  ", *NO_REFERENCE, *NO_TEXT),

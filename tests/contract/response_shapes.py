@@ -164,6 +164,12 @@ CHECKOUT = {
     "credit_balance": omr,
     "credit_balance_minor": whole,
 }
+TOP_UP = {
+    "code": text,
+    **money("credit"),
+    "credit_balance": omr,
+    "credit_balance_minor": whole,
+}
 ENTRY = {
     "id": identity,
     **money("amount"),

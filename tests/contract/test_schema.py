@@ -105,6 +105,23 @@ def test_the_checkout_says_how_it_refuses(described: dict[str, Any]) -> None:
     assert "Idempotency-Key" in [each["name"] for each in operation["parameters"]]
 
 
+def test_the_top_up_says_how_it_refuses_with_an_example_of_each(described: dict[str, Any]) -> None:
+    operation = described["paths"]["/api/billing/vouchers/redeem"]["post"]
+    assert set(operation["responses"]) == {"200", "400", "409", "422", "503", "default"}
+    assert "Idempotency-Key" in [each["name"] for each in operation["parameters"]]
+    examples = {
+        status: [each["value"].get("code") for each in answer["content"]["application/json"]["examples"].values()]
+        for status, answer in operation["responses"].items()
+        if "examples" in answer["content"]["application/json"]
+    }
+    assert examples == {
+        "200": ["WELCOME50"],
+        "400": ["promo_not_found", "promo_already_redeemed"],
+        "409": ["request_in_progress"],
+        "422": ["idempotency_key_reused"],
+    }
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_it_is_given_in_yaml_and_in_json(anybody: Caller, described: dict[str, Any], method: str) -> None:
     usual = anybody.call(method, "schema")

@@ -1,8 +1,9 @@
-"""A checkout in a process of its own, which can be told to stand still before or after any of its statements."""
+"""A checkout or a top-up in a process of its own, which can be told to stand still at any of its statements."""
 
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -17,8 +18,11 @@ from django.db import connection
 
 from billing.actor import Actor
 from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.top_up import top_up
 
 BEFORE, AFTER = "before", "after"
+# Stop when all is committed and nothing is answered.
+COMMITTED = (0, AFTER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +36,26 @@ class Told:
 def check_out(
     database: Mapping[str, str], request: Request, by: Actor, stop: tuple[int, str] | None, parent: Connection
 ) -> None:
-    """Places the order. Tells the parent its backend first, and again where it stops; then waits to be killed.
+    """Places the order, and stops as `run` does."""
+    run(database, partial(place_order, request=request, by=by), stop, parent)
+
+
+def redeem_code(
+    database: Mapping[str, str],
+    code_and_key: tuple[str, str],
+    by: Actor,
+    stop: tuple[int, str] | None,
+    parent: Connection,
+) -> None:
+    """Redeems the code into the balance, and stops as `run` does."""
+    code, key = code_and_key
+    run(database, partial(top_up, code=code, by=by, idempotency_key=key, fingerprint=code), stop, parent)
+
+
+def run(
+    database: Mapping[str, str], act: Callable[[], Any], stop: tuple[int, str] | None, parent: Connection
+) -> None:
+    """Acts. Tells the parent its backend first, and again where it stops; then waits to be killed.
 
     Args: stop: the number of a statement, from 1, and whether to stop before or after it; None to go through.
     """
@@ -56,4 +79,6 @@ def check_out(
         return result
 
     with connection.execute_wrapper(watch):
-        parent.send(place_order(request=request, by=by))
+        answer = act()
+    stand_still_at(COMMITTED, "COMMIT")
+    parent.send(answer)

@@ -1,0 +1,104 @@
+"""A customer redeems a voucher into the balance, without an order."""
+
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.api.access.authentication import actor_of
+from billing.api.fields import MajorAmountField, MinorAmountField, MoneyResponseSerializer, money_fields
+from billing.api.schema import refusals
+from billing.money import to_major
+from orders.api.idempotency import fingerprint, idempotency_parameter, read_idempotency_key
+from orders.use_cases.top_up import top_up
+from promos.api.vouchers import CodeSerializer
+from promos.queries import normal_code
+
+
+class TopUpAnswerSerializer(MoneyResponseSerializer):
+    money = ("credit",)
+
+    code = serializers.CharField()
+    credit_balance = MajorAmountField(read_only=True, help_text="The balance after this answer, in the currency.")
+    credit_balance_minor = MinorAmountField(read_only=True, help_text="The same, in the smallest unit.")
+
+
+def _refused(name: str, status: int, code: str, error: str) -> OpenApiExample:
+    return OpenApiExample(name, {"error": error, "code": code}, response_only=True, status_codes=[str(status)])
+
+
+_EXAMPLES = [
+    OpenApiExample("A code, any case", {"code": "welcome50"}, request_only=True),
+    OpenApiExample(
+        "Redeemed",
+        {
+            "code": "WELCOME50",
+            "credit_minor": 50_000,
+            "credit_omr": 50,
+            "credit_baisa": 50_000,
+            "currency": "OMR",
+            "credit_balance": 62.5,
+            "credit_balance_minor": 62_500,
+        },
+        response_only=True,
+        status_codes=["200"],
+    ),
+    _refused("Unknown", 400, "promo_not_found", "invalid promo code: not found"),
+    _refused(
+        "Redeemed before", 400, "promo_already_redeemed", "invalid promo code: already redeemed by this customer"
+    ),
+    _refused("In flight", 409, "request_in_progress", "a request with this idempotency key is still being processed"),
+    _refused("Key reused", 422, "idempotency_key_reused", "the idempotency key was used for another request"),
+]
+
+
+class TopUpView(APIView):
+    @extend_schema(
+        request=CodeSerializer,
+        responses={
+            200: TopUpAnswerSerializer,
+            **refusals(
+                {
+                    400: "The body, the key or the code does not allow it.",
+                    409: "A twin under the same key is in flight.",
+                    422: "The key was used for another request.",
+                    503: "Busy; nothing was redeemed.",
+                }
+            ),
+        },
+        parameters=[
+            idempotency_parameter("a second redemption"),
+            OpenApiParameter(
+                "Retry-After",
+                int,
+                OpenApiParameter.HEADER,
+                description="Seconds, where the same request may succeed later.",
+                response=[409, 503],
+            ),
+        ],
+        examples=_EXAMPLES,
+        tags=["credit"],
+        summary="Redeem a voucher into your balance",
+    )
+    def post(self, request: Request) -> Response:
+        form = CodeSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        code = normal_code(form.validated_data["code"])
+        redeemed = top_up(
+            code=code,
+            by=actor_of(request),
+            idempotency_key=read_idempotency_key(request),
+            fingerprint=fingerprint({"top_up": code}),
+        )
+        answer: dict[str, Any] = {
+            "code": redeemed.code,
+            **money_fields("credit", redeemed.credit_minor),
+            "currency": settings.SOVEREIGN_CURRENCY,
+            "credit_balance": to_major(redeemed.balance_minor, currency=settings.SOVEREIGN_CURRENCY),
+            "credit_balance_minor": redeemed.balance_minor,
+        }
+        return Response(answer)

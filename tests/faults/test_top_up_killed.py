@@ -1,0 +1,106 @@
+"""kill -9 at every step of a top-up under a key: nothing of it is there or all of it, and a retry makes it whole."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from billing.models import Account, LedgerEntry
+from billing.use_cases.ensure_customer import ensure_customer
+from billing.use_cases.verify_ledger import verify_ledger
+from orders.models import IdempotencyKey
+from orders.use_cases.top_up import ToppedUp, top_up
+from promos.errors import PromoAlreadyRedeemed
+from promos.models import Redemption
+from promos.use_cases.verify_redemptions import verify_redemptions
+from tests.factories import PromoCodeFactory, actor
+from tests.faults.checkout_process import AFTER, BEFORE, COMMITTED, redeem_code
+from tests.faults.test_process_killed import PATIENCE_SECONDS, PROCESSES, kill, told, wait_until_gone
+from tests.snapshot import nothing_changes, snapshot
+
+pytestmark = pytest.mark.django_db(transaction=True)
+either_code = pytest.mark.parametrize("hot", [False, True], ids=["ordinary", "hot"])
+
+CREDIT_MINOR = 12_000
+ADA = actor("customer", user_id="ada")
+# The statements of a top-up under a key; BEGIN and COMMIT are none. The commit is after the last of them.
+STATEMENTS = 8
+
+
+@contextmanager
+def top_up_process(key: str, stop: tuple[int, str]) -> Iterator[tuple[BaseProcess, Connection, int]]:
+    """A top-up under way in another process: the process, its messages, and its server process."""
+    here, there = PROCESSES.Pipe()
+    database = {name: connection.settings_dict[name] for name in ("NAME", "USER", "HOST", "PORT", "PASSWORD")}
+    process = PROCESSES.Process(target=redeem_code, args=(database, ("GIFT", key), ADA, stop, there))
+    process.start()
+    there.close()
+    try:
+        yield process, here, told(here).backend
+    finally:
+        process.kill()
+        process.join(PATIENCE_SECONDS)
+        here.close()
+
+
+def redeem(key: str) -> ToppedUp:
+    return top_up(code="GIFT", by=ADA, idempotency_key=key, fingerprint="GIFT")
+
+
+def assert_whole(answer: ToppedUp) -> None:
+    """The redemption is there once, with its entry and its credit."""
+    redemption = Redemption.objects.get()
+    assert LedgerEntry.objects.get().redemption_id == redemption.id
+    assert Account.objects.get().balance_minor == answer.balance_minor == answer.credit_minor == CREDIT_MINOR
+    assert verify_ledger().sound
+    assert verify_redemptions() is None
+
+
+def test_these_are_all_the_statements_of_a_top_up_under_a_key() -> None:
+    PromoCodeFactory.create(code="GIFT", max_redemptions=9)
+    ensure_customer(user_id="ada")
+    with CaptureQueriesContext(connection) as captured:
+        redeem("key")
+    assert len([each for each in captured.captured_queries if each["sql"] not in ("BEGIN", "COMMIT")]) == STATEMENTS
+
+
+@either_code
+@pytest.mark.parametrize("known", [True, False], ids=["known", "first act"])
+@pytest.mark.parametrize("when", [BEFORE, AFTER])
+@pytest.mark.parametrize("number", [1, 3, STATEMENTS - 1, STATEMENTS])
+def test_killed_before_the_commit_it_leaves_nothing(number: int, when: str, known: bool, hot: bool) -> None:
+    PromoCodeFactory.create(code="GIFT", credit_minor=CREDIT_MINOR, max_redemptions=9, hot=hot)
+    if known:
+        ensure_customer(user_id="ada")
+    before = snapshot()
+    with top_up_process("key", (number, when)) as (process, here, backend):
+        told(here)
+        kill(process)
+        wait_until_gone(backend)
+    assert snapshot() == before
+    answer = redeem("key")
+    assert not answer.replayed
+    assert_whole(answer)
+
+
+@either_code
+@pytest.mark.parametrize("key", ["key", ""])
+def test_killed_between_commit_and_answer_a_retry_has_no_second_effect(key: str, hot: bool) -> None:
+    PromoCodeFactory.create(code="GIFT", credit_minor=CREDIT_MINOR, max_redemptions=9, hot=hot)
+    with top_up_process(key, COMMITTED) as (process, here, backend):
+        told(here)
+        kill(process)
+        wait_until_gone(backend)
+    with nothing_changes():
+        if key:
+            answer = redeem(key)
+            assert answer.replayed
+            assert IdempotencyKey.objects.get().order_id == Redemption.objects.get().id
+            assert_whole(answer)
+        else:
+            with pytest.raises(PromoAlreadyRedeemed):
+                redeem(key)
