@@ -11,9 +11,9 @@ from django.db import IntegrityError
 from billing.models import LedgerEntry
 from billing.queries import balance_of
 from billing.use_cases import grant_many as use_case
-from tests.concurrency.altering import definition_of
+from tests.concurrency.schema_changes import function_definition
 from tests.factories import CustomerFactory
-from tests.faults.playing import installed
+from tests.faults.run_scenario import replaced_functions
 from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -136,13 +136,13 @@ def test_batch_that_one_transaction_does_not_take_is_refused(people: Path, batch
 
 def test_where_it_stops_in_the_middle_it_goes_on_when_run_again(people: Path) -> None:
     CustomerFactory.create(user_id="carol")
-    true_definition = definition_of("billing_grant_many")
+    true_definition = function_definition("billing_grant_many")
     once = true_definition.replace(
         "  PERFORM billing_make_customers",
         "  IF 'carol' = ANY (users) THEN amount := NULL; END IF;\n  PERFORM billing_make_customers",
     )
     assert once != true_definition
-    with installed({"billing_grant_many": once}), pytest.raises(IntegrityError):
+    with replaced_functions({"billing_grant_many": once}), pytest.raises(IntegrityError):
         run(people, "--batch", "2")
     assert LedgerEntry.objects.count() == 2
     assert run(people, "--batch", "2")[-1] == "granted: 2, already granted: 2"

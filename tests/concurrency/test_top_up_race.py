@@ -13,7 +13,7 @@ from orders.use_cases.top_up import ToppedUp, top_up
 from promos.errors import PromoAlreadyRedeemed, PromoExhausted
 from promos.models import Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.racing import Crew
+from tests.concurrency.threads import ThreadGroup
 from tests.factories import PromoCodeFactory, actor
 
 THREADS = 32
@@ -39,7 +39,7 @@ def assert_sound() -> None:
 @either_code
 @known_or_new
 def test_one_customer_and_one_key_in_32_threads_have_one_redemption_and_one_answer(known: bool, hot: bool) -> None:
-    with Crew(THREADS) as crew:
+    with ThreadGroup(THREADS) as crew:
         for number in range(ROUNDS):
             user = f"ada-{number}"
             code = PromoCodeFactory.create(max_redemptions=9, hot=hot, credit_minor=CREDIT_MINOR)
@@ -58,7 +58,7 @@ def test_one_customer_and_one_key_in_32_threads_have_one_redemption_and_one_answ
 @either_code
 @known_or_new
 def test_one_customer_and_one_code_in_32_threads_have_one_redemption(known: bool, hot: bool) -> None:
-    with Crew(THREADS) as crew:
+    with ThreadGroup(THREADS) as crew:
         for number in range(ROUNDS):
             user = f"ada-{number}"
             code = PromoCodeFactory.create(max_redemptions=THREADS, hot=hot)
@@ -77,7 +77,7 @@ def test_one_customer_and_one_code_in_32_threads_have_one_redemption(known: bool
 @pytest.mark.parametrize("key", ["", "k"], ids=["no key", "a key each"])
 def test_of_32_customers_exactly_the_cap_redeem(key: str, hot: bool) -> None:
     cap = 11
-    with Crew(THREADS) as crew:
+    with ThreadGroup(THREADS) as crew:
         for number in range(ROUNDS):
             code = PromoCodeFactory.create(max_redemptions=cap, hot=hot)
             calls = [partial(redeem_as, f"user-{number}-{n}", code.code, key) for n in range(THREADS)]
@@ -91,7 +91,7 @@ def test_of_32_customers_exactly_the_cap_redeem(key: str, hot: bool) -> None:
 
 @known_or_new
 def test_different_codes_under_one_key_have_one_redemption(known: bool) -> None:
-    with Crew(THREADS) as crew:
+    with ThreadGroup(THREADS) as crew:
         for number in range(ROUNDS):
             user = f"ada-{number}"
             codes = [PromoCodeFactory.create(credit_minor=CREDIT_MINOR).code for _ in range(THREADS)]

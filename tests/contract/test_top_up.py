@@ -16,9 +16,9 @@ from promos.use_cases.change_code import pause_code, retire_code
 from tests.factories import PromoCodeFactory, actor, give_credit
 from tests.snapshot import nothing_changes
 
-from .calling import Answer, Caller, by_session, by_token
+from .api_client import Answer, Caller, by_session, by_token
 from .conftest import Checkout
-from .shapes import BALANCE, TOP_UP, assert_refused, assert_shape
+from .response_shapes import BALANCE, TOP_UP, assert_refused, assert_shape
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
