@@ -32,8 +32,6 @@ from orders.use_cases.reconciliation.record_break import record_break
 from orders.use_cases.subscriptions.complete_renewal import complete_renewal, is_wanted
 from orders.use_cases.subscriptions.follow_subscription import BEFORE_COMPLETION
 
-_RELEASED = (Order.Status.EXPIRED, Order.Status.FAILED, Order.Status.CANCELLED)
-
 
 def settle_session(*, order_id: UUID, session: Session, by: Actor) -> str:
     """Settles an order by what Stripe says of its session now, as its webhook would."""
