@@ -7,9 +7,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sy
 from pytest_django.live_server_helper import LiveServer
 
 from billing.models import User
+from tests.browser.page_checks import PASSWORD, SignIn
 from tests.console import create_user
-
-from .looking import PASSWORD, SignIn
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [

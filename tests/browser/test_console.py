@@ -9,10 +9,9 @@ from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import AuditEntry, Customer, LedgerEntry
 from billing.queries import balance_of
 from promos.models import PromoCode
+from tests.browser.page_checks import SignIn, assert_sound
 from tests.console import place_orders
 from tests.factories import CustomerFactory, PromoCodeFactory, give_credit
-
-from .looking import SignIn, assert_sound
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

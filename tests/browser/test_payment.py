@@ -15,11 +15,10 @@ from billing.queries import balance_of
 from orders.models import Order, Payment
 from orders.use_cases.checkout.place_order import place_order
 from orders.use_cases.subscriptions.renew_subscription import Outcome, renew_subscription
+from tests.browser.card_checkout import Till, sandbox, till
+from tests.browser.page_checks import SignIn, assert_sound, fact, panel
 from tests.factories import acting, give_credit
-from tests.payments.shopping import Shop, open_shop, status_of
-
-from .looking import SignIn, assert_sound, fact, panel
-from .till import Till, sandbox, till
+from tests.payments.buyer import Buyer, new_buyer, order_status
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,9 +28,9 @@ OTHER_KEY = "sk_test_PaymentsOtherKeyOfTheTests9876"
 
 
 @pytest.fixture
-def shop() -> Shop:
+def buyer() -> Buyer:
     """19.000 are wanted; credit of 2.345 and a voucher of 10.000 leave 6.660 for the card."""
-    return open_shop()
+    return new_buyer()
 
 
 def pay(page: Page, till: Till, opened: Any) -> None:
@@ -46,21 +45,21 @@ def see_order(page: Page, opened: Any) -> None:
     page.goto(reverse("admin:orders_order_change", args=[opened["order_id"]]))
 
 
-def see_customer(page: Page, shop: Shop) -> None:
-    page.goto(reverse("admin:billing_customer_change", args=[shop.customer.pk]))
+def see_customer(page: Page, buyer: Buyer) -> None:
+    page.goto(reverse("admin:billing_customer_change", args=[buyer.customer.pk]))
 
 
-def credit_of(shop: Shop) -> tuple[int, int]:
+def credit_of(buyer: Buyer) -> tuple[int, int]:
     """Balance and what is held of it."""
-    balance = balance_of(user_id=shop.customer.user_id)
+    balance = balance_of(user_id=buyer.customer.user_id)
     return balance.credit_minor, balance.held_minor
 
 
-def test_what_credit_does_not_cover_is_paid_by_card(page: Page, till: Till, shop: Shop, sign_in: SignIn) -> None:
-    opened = till.check_out(shop)
+def test_what_credit_does_not_cover_is_paid_by_card(page: Page, till: Till, buyer: Buyer, sign_in: SignIn) -> None:
+    opened = till.check_out(buyer)
     page.goto(opened["session_url"])
     expect(page.locator("tbody tr")).to_contain_text(
-        [shop.plan.name, shop.addon.name, "Subtotal", "Credit", "Total due today"]
+        [buyer.plan.name, buyer.addon.name, "Subtotal", "Credit", "Total due today"]
     )
     expect(page.locator(".amount")).to_have_text(
         ["16.000 OMR", "3.000 OMR", "19.000 OMR", "-12.340 OMR", "6.660 OMR"]
@@ -68,7 +67,7 @@ def test_what_credit_does_not_cover_is_paid_by_card(page: Page, till: Till, shop
     assert_sound(page)
     page.get_by_role("button", name="Pay 6.660 OMR").click()
     expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
-    assert page.url == f"{till.url}/checkout/success?session={till.session_of(opened)}"
+    assert page.url == f"{till.url}/checkout/success?session={till.session_id_of(opened)}"
     expect(page.get_by_text("A receipt comes by e-mail")).to_be_visible()
     assert_sound(page)
 
@@ -85,27 +84,27 @@ def test_what_credit_does_not_cover_is_paid_by_card(page: Page, till: Till, shop
         ["+10.000 OMR", "12.345 OMR", "-12.340 OMR", "0.005 OMR"]
     )
     assert_sound(page)
-    see_customer(page, shop)
+    see_customer(page, buyer)
     expect(fact(page, "Held for open payments")).to_have_text("0.000 OMR")
     expect(fact(page, "Available")).to_have_text("0.005 OMR")
 
 
-def test_a_refused_card_charges_nothing_and_another_pays(page: Page, till: Till, shop: Shop) -> None:
-    opened = till.check_out(shop)
+def test_a_refused_card_charges_nothing_and_another_pays(page: Page, till: Till, buyer: Buyer) -> None:
+    opened = till.check_out(buyer)
     page.goto(opened["session_url"])
     page.get_by_role("button", name="Refuse the card").click()
     expect(page.get_by_role("alert")).to_contain_text("Your card was declined. Nothing was charged")
     till.settle()
-    assert (status_of(opened["order_id"]), credit_of(shop)) == ("pending", (12_345, 12_340))
+    assert (order_status(opened["order_id"]), credit_of(buyer)) == ("pending", (12_345, 12_340))
     page.get_by_role("button", name="Pay 6.660 OMR").click()
     expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
     till.settle()
-    assert (status_of(opened["order_id"]), credit_of(shop)) == ("completed", (5, 0))
+    assert (order_status(opened["order_id"]), credit_of(buyer)) == ("completed", (5, 0))
     assert [each["amount"] for each in till.stripe.charges() if each["paid"]] == [6_660]
 
 
-def test_who_leaves_comes_back_to_the_same_payment(page: Page, till: Till, shop: Shop, sign_in: SignIn) -> None:
-    opened = till.check_out(shop)
+def test_who_leaves_comes_back_to_the_same_payment(page: Page, till: Till, buyer: Buyer, sign_in: SignIn) -> None:
+    opened = till.check_out(buyer)
     page.goto(opened["session_url"])
     page.get_by_role("link", name="Leave without paying").click()
     expect(page.get_by_role("heading", name="Nothing was charged")).to_be_visible()
@@ -121,14 +120,14 @@ def test_who_leaves_comes_back_to_the_same_payment(page: Page, till: Till, shop:
     expect(waiting.locator(".copyable")).to_have_text(opened["session_url"])
     assert_sound(page)
 
-    again = till.check_out(shop.wanting(key="second"))
+    again = till.check_out(buyer.wanting(key="second"))
     assert again == opened
     assert len(till.stripe.sessions()) == 1
-    assert credit_of(shop) == (12_345, 12_340)
+    assert credit_of(buyer) == (12_345, 12_340)
 
 
-def test_neither_the_way_back_nor_a_second_tab_pays_twice(page: Page, till: Till, shop: Shop) -> None:
-    opened = till.check_out(shop)
+def test_neither_the_way_back_nor_a_second_tab_pays_twice(page: Page, till: Till, buyer: Buyer) -> None:
+    opened = till.check_out(buyer)
     other_tab = page.context.new_page()
     other_tab.goto(opened["session_url"])
     pay(page, till, opened)
@@ -146,14 +145,14 @@ def test_neither_the_way_back_nor_a_second_tab_pays_twice(page: Page, till: Till
     till.settle()
     assert [each["amount"] for each in till.stripe.charges()] == [6_660]
     assert LedgerEntry.objects.filter(order_id=opened["order_id"], kind="spend").count() == 1
-    assert (status_of(opened["order_id"]), credit_of(shop)) == ("completed", (5, 0))
+    assert (order_status(opened["order_id"]), credit_of(buyer)) == ("completed", (5, 0))
 
 
 def test_an_expired_session_says_so_and_gives_the_credit_back(
-    page: Page, till: Till, shop: Shop, sign_in: SignIn
+    page: Page, till: Till, buyer: Buyer, sign_in: SignIn
 ) -> None:
-    opened = till.check_out(shop)
-    till.stripe.do(f"sessions/{till.session_of(opened)}/expire")
+    opened = till.check_out(buyer)
+    till.stripe.do(f"sessions/{till.session_id_of(opened)}/expire")
     page.goto(opened["session_url"])
     expect(page.get_by_role("heading", name="This checkout has expired")).to_be_visible()
     expect(page.get_by_role("button")).to_have_count(0)
@@ -166,14 +165,14 @@ def test_an_expired_session_says_so_and_gives_the_credit_back(
     expect(fact(page, "State")).to_have_text("expired")
     expect(fact(page, "By card, not taken")).to_have_text("6.660 OMR")
     expect(panel(page, "Waiting for payment")).to_have_count(0)
-    see_customer(page, shop)
+    see_customer(page, buyer)
     expect(fact(page, "Credit")).to_have_text("12.345 OMR")
     expect(fact(page, "Held for open payments")).to_have_text("0.000 OMR")
     assert till.stripe.charges() == []
 
 
-def test_a_refund_gives_card_and_credit_back(page: Page, till: Till, shop: Shop, sign_in: SignIn) -> None:
-    opened = till.check_out(shop)
+def test_a_refund_gives_card_and_credit_back(page: Page, till: Till, buyer: Buyer, sign_in: SignIn) -> None:
+    opened = till.check_out(buyer)
     pay(page, till, opened)
     sign_in(SUPERADMIN)
     see_order(page, opened)
@@ -183,7 +182,7 @@ def test_a_refund_gives_card_and_credit_back(page: Page, till: Till, shop: Shop,
     page.get_by_role("button", name="Refund").click()
     expect(page.get_by_text("This field is required.")).to_be_visible()
     till.settle()
-    assert status_of(opened["order_id"]) == "completed"
+    assert order_status(opened["order_id"]) == "completed"
 
     page.get_by_label("Reason").fill("Ordered twice")
     page.get_by_role("button", name="Refund").click()
@@ -198,11 +197,11 @@ def test_a_refund_gives_card_and_credit_back(page: Page, till: Till, shop: Shop,
     expect(panel(page, "Ledger").locator(".badge")).to_have_text(["grant", "spend", "reversal"])
     expect(page.get_by_role("link", name="Refund", exact=True)).to_have_count(0)
     assert [each["amount_refunded"] for each in till.stripe.charges()] == [6_660]
-    assert credit_of(shop) == (12_345, 0)
+    assert credit_of(buyer) == (12_345, 0)
     assert {each["status"] for each in till.stripe.subscriptions()} == {"canceled"}
 
 
-def test_keys_are_changed_at_once_and_never_shown(page: Page, till: Till, shop: Shop, sign_in: SignIn) -> None:
+def test_keys_are_changed_at_once_and_never_shown(page: Page, till: Till, buyer: Buyer, sign_in: SignIn) -> None:
     sign_in(SUPERADMIN)
     page.goto(reverse("admin:billing_processorsettings_changelist"))
     till.stripe.do("keys", secret_key=OTHER_KEY)
@@ -212,7 +211,7 @@ def test_keys_are_changed_at_once_and_never_shown(page: Page, till: Till, shop: 
     expect(fact(page, "Secret key")).to_have_text("set, ends in 9876")
     assert OTHER_KEY not in page.content()
     assert_sound(page)
-    till.check_out(shop)
+    till.check_out(buyer)
     assert till.stripe.requests(method="POST")[-1]["secret_key_last4"] == "9876"
 
     page.get_by_label("Clear the secret key").check()
@@ -220,14 +219,14 @@ def test_keys_are_changed_at_once_and_never_shown(page: Page, till: Till, shop: 
     page.get_by_role("button", name="Set the keys").click()
     expect(fact(page, "Secret key")).to_have_text("not set")
     with pytest.raises(HTTPError, match="503"):
-        till.check_out(open_shop())
+        till.check_out(new_buyer())
 
 
-def past_due(shop: Shop) -> Subscription:
+def past_due(buyer: Buyer) -> Subscription:
     """A month that began 32 days ago was paid from credit; for the next one 2.345 are left."""
-    give_credit(shop.customer, 19_000)
+    give_credit(buyer.customer, 19_000)
     then = timezone.now() - timedelta(days=32)
-    placed = place_order(request=shop.wanting(promo_code=None).request, by=acting(shop.customer), now=then)
+    placed = place_order(request=buyer.wanting(promo_code=None).request, by=acting(buyer.customer), now=then)
     subscription = Subscription.objects.get(order_id=placed.order_id)
     by = system_actor(channel="worker", user_id="renewals")
     assert renew_subscription(subscription_id=subscription.id, by=by) == [Outcome.PAST_DUE]
@@ -235,9 +234,9 @@ def past_due(shop: Shop) -> Subscription:
 
 
 def test_a_month_that_is_past_due_is_paid_by_the_link_in_the_console(
-    page: Page, till: Till, shop: Shop, sign_in: SignIn
+    page: Page, till: Till, buyer: Buyer, sign_in: SignIn
 ) -> None:
-    subscription = past_due(shop)
+    subscription = past_due(buyer)
     sign_in(SUPERADMIN)
     page.get_by_role("link", name="Past due").click()
     page.locator(".result-list").get_by_role("link").first.click()
@@ -262,4 +261,4 @@ def test_a_month_that_is_past_due_is_paid_by_the_link_in_the_console(
     assert (subscription.status, subscription.past_due_since) == ("active", None)
     assert Order.objects.get(renews=subscription).status == "completed"
     assert Payment.objects.get().status == "paid"
-    assert credit_of(shop) == (5, 0)
+    assert credit_of(buyer) == (5, 0)

@@ -14,10 +14,9 @@ from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.mail.send_mail import send_mail
 from orders.use_cases.payments.request_refund import refund_order, send_refund
 from tests.factories import actor, give_credit
-
-from .conftest import Buy
-from .renewing import deliver, jobs, mails, subscription, told, worker
-from .stripe_stub import StripeStub, stripe
+from tests.orders.conftest import Buy
+from tests.orders.subscriptions.run_renewals import deliver, jobs, mails, subscription, told, worker
+from tests.orders.subscriptions.stripe_checkout_stub import StripeStub, stripe
 
 __all__ = ["stripe"]
 

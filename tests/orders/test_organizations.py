@@ -12,9 +12,8 @@ from orders.models import Order, OutboxEvent
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.organizations.provision_organization import provision_organization
 from tests.factories import ADDRESS, OrganizationFactory, acting, actor, give_credit
+from tests.orders.conftest import Buy
 from tests.snapshot import nothing_changes, only_changes
-
-from .conftest import Buy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,8 +11,7 @@ from orders.use_cases.checkout.checkout_context import priced_before
 from orders.use_cases.checkout.place_order import Request
 from tests.concurrency.wait_for import other_connection
 from tests.factories import OrganizationFactory, PromoCodeFactory, give_credit
-
-from .conftest import Buy
+from tests.orders.conftest import Buy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

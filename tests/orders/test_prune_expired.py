@@ -13,9 +13,8 @@ from billing.models import Customer, RateLimitWindow
 from orders import tasks
 from orders.models import IdempotencyKey
 from orders.use_cases.prune_expired import Pruned, prune_expired
+from tests.orders.conftest import Buy
 from tests.snapshot import nothing_changes
-
-from .conftest import Buy
 
 NOTHING = Pruned(keys=0, jobs=0, sessions=0, windows=0)
 DAY = timedelta(days=1)

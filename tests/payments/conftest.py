@@ -1,4 +1,4 @@
-"""The sandbox, started once for a test process and forgotten after each test; the service's keys are its keys."""
+"""Run one Stripe sandbox for each test process, emptied before each test, with the keys that the service uses."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,23 +7,19 @@ import pytest
 import stripe as stripe_library
 
 from orders.stripe import gateway
-from orders.use_cases.reconciliation import reconciliation_run
-from tests.payments.reconciling import LATER
-from tests.payments.stripe_process import SECRET_KEY, WEBHOOK_SECRET, Stripe, stripe_process
-
-# What a test waits for an answer that does not come; the sandbox answers within a tenth of it.
-ANSWER_SECONDS = 0.6
+from tests.payments.stripe_failures import ANSWER_SECONDS
+from tests.payments.stripe_server import SECRET_KEY, WEBHOOK_SECRET, Stripe, running_stripe
 
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Stripe]:
-    with stripe_process() as running:
+    with running_stripe() as running:
         yield running
 
 
 @pytest.fixture
 def stripe(sandbox: Stripe, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stripe]:
-    """Stripe, empty, for a service that has its keys from the environment and is not patient."""
+    """An empty Stripe, for a service that has its keys from the environment and short timeouts."""
     settings.STRIPE_API_BASE = sandbox.url
     settings.INITIAL_STRIPE_SECRET_KEY = SECRET_KEY
     settings.INITIAL_STRIPE_WEBHOOK_SECRET = WEBHOOK_SECRET
@@ -33,9 +29,3 @@ def stripe(sandbox: Stripe, settings: Any, monkeypatch: pytest.MonkeyPatch) -> I
     sandbox.reset()
     yield sandbox
     sandbox.heal()
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What happened just now counts as having happened before."""
-    monkeypatch.setattr(reconciliation_run, "PATIENCE", -LATER)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import stripe
 
-from tests.stripe_sandbox.process import SandboxProcess
-from tests.stripe_sandbox.receiver import Receiver
+from tests.stripe_sandbox.sandbox_process import SandboxProcess
+from tests.stripe_sandbox.webhook_receiver import Receiver
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.stripe_sandbox.process import ControlRefused, SandboxProcess
-from tests.stripe_sandbox.shop import ADDON, CREDIT, PLAN, line, open_session, open_with_credit, wanted
+from tests.stripe_sandbox.create_sessions import ADDON, CREDIT, PLAN, line, open_session, open_with_credit, wanted
+from tests.stripe_sandbox.sandbox_process import ControlRefused, SandboxProcess
 
 MONTH = {"interval": "month", "interval_count": 1}
 

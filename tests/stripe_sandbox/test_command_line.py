@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stripe_sandbox.process import CHECKOUT, SECRET_KEY, SandboxProcess
+from tests.stripe_sandbox.sandbox_process import CHECKOUT, SECRET_KEY, SandboxProcess
 
 COMMAND = [sys.executable, "-m", "config.devtools.stripe_sandbox"]
 

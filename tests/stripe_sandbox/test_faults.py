@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.stripe_sandbox.process import ControlRefused, SandboxProcess
-from tests.stripe_sandbox.shop import open_session
+from tests.stripe_sandbox.create_sessions import open_session
+from tests.stripe_sandbox.sandbox_process import ControlRefused, SandboxProcess
 
 SESSIONS = "/v1/checkout/sessions"
 

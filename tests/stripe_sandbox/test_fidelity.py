@@ -8,8 +8,8 @@ from typing import Any, Union, get_args, get_origin
 
 import stripe
 
-from tests.stripe_sandbox.process import SandboxProcess
-from tests.stripe_sandbox.shop import open_session, open_with_credit
+from tests.stripe_sandbox.create_sessions import open_session, open_with_credit
+from tests.stripe_sandbox.sandbox_process import SandboxProcess
 
 LIBRARY: dict[str, type[Any]] = {
     "account": stripe.Account,

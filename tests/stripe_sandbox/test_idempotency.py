@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import stripe
 
-from tests.stripe_sandbox.process import SandboxProcess
-from tests.stripe_sandbox.shop import open_session, wanted
+from tests.stripe_sandbox.create_sessions import open_session, wanted
+from tests.stripe_sandbox.sandbox_process import SandboxProcess
 
 
 def test_same_key_and_parameters_give_the_same_answer_again(

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.devtools.stripe_sandbox.money import percentage, shares
-from tests.stripe_sandbox.process import SandboxProcess
-from tests.stripe_sandbox.shop import line, open_session
+from tests.stripe_sandbox.create_sessions import line, open_session
+from tests.stripe_sandbox.sandbox_process import SandboxProcess
 
 
 @pytest.mark.parametrize("currency", ["omr", "bhd", "jod", "kwd", "tnd"])

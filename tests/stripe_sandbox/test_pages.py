@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.stripe_sandbox.process import Answer, SandboxProcess
-from tests.stripe_sandbox.shop import CANCEL_URL, line, open_session, open_with_credit
+from tests.stripe_sandbox.create_sessions import CANCEL_URL, line, open_session, open_with_credit
+from tests.stripe_sandbox.sandbox_process import Answer, SandboxProcess
 
 
 def press(sandbox: SandboxProcess, session: stripe.checkout.Session, form: str) -> Answer:

@@ -7,8 +7,8 @@ from urllib.parse import quote
 import pytest
 import stripe
 
-from tests.stripe_sandbox.process import SECRET_KEY, SandboxProcess
-from tests.stripe_sandbox.shop import open_session, open_with_credit
+from tests.stripe_sandbox.create_sessions import open_session, open_with_credit
+from tests.stripe_sandbox.sandbox_process import SECRET_KEY, SandboxProcess
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.stripe_sandbox.process import SandboxProcess
-from tests.stripe_sandbox.shop import open_with_credit
+from tests.stripe_sandbox.create_sessions import open_with_credit
+from tests.stripe_sandbox.sandbox_process import SandboxProcess
 
 
 def paid_charge(sandbox: SandboxProcess, client: stripe.StripeClient) -> stripe.Charge:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import stripe
 
-from tests.stripe_sandbox.process import SandboxProcess
-from tests.stripe_sandbox.receiver import Receiver
-from tests.stripe_sandbox.shop import open_session
+from tests.stripe_sandbox.create_sessions import open_session
+from tests.stripe_sandbox.sandbox_process import SandboxProcess
+from tests.stripe_sandbox.webhook_receiver import Receiver
 
 
 @pytest.fixture

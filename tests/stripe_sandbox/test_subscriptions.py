@@ -7,8 +7,8 @@ import pytest
 import stripe
 
 from config.devtools.stripe_sandbox.clock import add_interval
-from tests.stripe_sandbox.process import ControlRefused, SandboxProcess
-from tests.stripe_sandbox.shop import open_session, open_with_credit
+from tests.stripe_sandbox.create_sessions import open_session, open_with_credit
+from tests.stripe_sandbox.sandbox_process import ControlRefused, SandboxProcess
 
 DAY = 86_400
 

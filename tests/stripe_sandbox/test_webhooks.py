@@ -6,9 +6,9 @@ import time
 import pytest
 import stripe
 
-from tests.stripe_sandbox.process import WEBHOOK_SECRET, SandboxProcess
-from tests.stripe_sandbox.receiver import Delivery, Receiver
-from tests.stripe_sandbox.shop import open_session
+from tests.stripe_sandbox.create_sessions import open_session
+from tests.stripe_sandbox.sandbox_process import WEBHOOK_SECRET, SandboxProcess
+from tests.stripe_sandbox.webhook_receiver import Delivery, Receiver
 
 
 def paid(sandbox: SandboxProcess, client: stripe.StripeClient) -> str:

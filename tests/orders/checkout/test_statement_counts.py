@@ -1,0 +1,142 @@
+"""How many statements a checkout sends: few, each its own transaction, without BEGIN and COMMIT.
+
+A basket that this process has priced before is tried at once, in one. Where that does nothing, because the catalog is
+another or something stands against it, the two of a first checkout follow.
+"""
+
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from billing.errors import DomainError
+from billing.models import Customer, Organization
+from orders.errors import AlreadySubscribed, PaymentProcessorNotConfigured
+from orders.models import Order, Plan
+from promos.errors import PromoAlreadyRedeemed
+from tests.factories import OrganizationFactory, PromoCodeFactory, forget_prices, give_credit
+from tests.orders.conftest import Buy
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+AT_ONCE, LOOK, PLACE = "at once", "look", "place"
+CARD, OPEN = "is a card processor configured", "is a payment open"
+KINDS = {
+    "FROM orders_place_together(": AT_ONCE,
+    "LEFT JOIN billing_organization": LOOK,
+    "FROM orders_place_order(": PLACE,
+    'FROM "billing_processorsettings"': CARD,
+    """"orders_order"."status" = 'pending'""": OPEN,
+}
+KEY: dict[str, Any] = {"idempotency_key": "k-1", "fingerprint": "f" * 64}
+
+
+@pytest.fixture(autouse=True)
+def voucher(ada: Customer) -> None:
+    PromoCodeFactory.create(code="FIFTY", credit_minor=50_000, max_redemptions=5)
+    PromoCodeFactory.create(code="HOT", credit_minor=50_000, max_redemptions=50, hot=True)
+    PromoCodeFactory.create(code="ONE", credit_minor=1)
+
+
+@pytest.fixture
+def bobs(ada: Customer) -> Organization:
+    """Of the second customer."""
+    return OrganizationFactory.create(customer__user_id="bob", slug="bobs")
+
+
+def statements(buy: Buy, plan: str = "m", *, raises: type[DomainError] | None = None, **request: object) -> list[str]:
+    refused = pytest.raises(raises) if raises else nullcontext()
+    with CaptureQueriesContext(connection) as queries, refused:
+        buy(plan, addons=("backup", "waf"), apps=("wordpress",), **request)
+    return [str(query["sql"]).lstrip() for query in queries.captured_queries]
+
+
+def kinds(sent: list[str]) -> list[str]:
+    """Each statement by what it does."""
+    return [next((kind for sign, kind in KINDS.items() if sign in statement), statement) for statement in sent]
+
+
+def is_query(statement: str) -> bool:
+    return statement.lstrip(" \n(").startswith("SELECT ")
+
+
+@pytest.mark.parametrize("code", ["FIFTY", "HOT"])
+def test_first_checkout_with_voucher_and_key_is_two_statements(buy: Buy, code: str) -> None:
+    sent = statements(buy, promo_code=code, **KEY)
+    assert kinds(sent) == [LOOK, PLACE]
+    assert sent[-1].startswith("SELECT placed_order, balance, replayed FROM orders_place_order(")
+
+
+@pytest.mark.parametrize("code", ["FIFTY", "HOT"])
+def test_the_second_customer_with_the_same_basket_is_one_statement(buy: Buy, bobs: Organization, code: str) -> None:
+    statements(buy, promo_code=code, **KEY)
+    sent = statements(buy, tenant=bobs, promo_code=code, **KEY)
+    assert kinds(sent) == [AT_ONCE]
+    assert sent[0].startswith("SELECT number, placed_order, balance, replayed FROM orders_place_together(")
+    assert Order.objects.get(organization=bobs).promo_code == code
+
+
+def test_so_it_is_without_key_and_without_voucher(buy: Buy, ada: Customer, bobs: Organization) -> None:
+    for customer in (ada, bobs.customer):
+        give_credit(customer, 50_000)
+    assert kinds(statements(buy)) == [LOOK, PLACE]
+    assert kinds(statements(buy, tenant=bobs)) == [AT_ONCE]
+
+
+def test_another_basket_is_two_statements_though_one_is_known(buy: Buy, ada: Customer, bobs: Organization) -> None:
+    statements(buy, promo_code="FIFTY")
+    give_credit(bobs.customer, 50_000)
+    assert kinds(statements(buy, "l", tenant=bobs)) == [LOOK, PLACE]
+
+
+def test_a_basket_of_another_catalog_is_three_statements(buy: Buy, ada: Customer, bobs: Organization) -> None:
+    """And the next one is one again."""
+    carols = OrganizationFactory.create(customer__user_id="carol", slug="carols")
+    statements(buy, promo_code="FIFTY")
+    Plan.objects.filter(slug="huge").update(price_minor=49_000)
+    assert kinds(statements(buy, tenant=bobs, promo_code="FIFTY")) == [AT_ONCE, LOOK, PLACE]
+    assert kinds(statements(buy, tenant=carols, promo_code="FIFTY")) == [AT_ONCE]
+
+
+def test_a_change_of_plan_is_three_statements_once_the_basket_is_known(buy: Buy, ada: Customer) -> None:
+    give_credit(ada, 100_000)
+    assert kinds(statements(buy)) == [LOOK, PLACE]
+    assert kinds(statements(buy, "l")) == [LOOK, PLACE]
+    assert kinds(statements(buy)) == [AT_ONCE, LOOK, PLACE]
+
+
+def test_replay_is_one_statement_and_one_more_once_the_basket_is_known(buy: Buy) -> None:
+    statements(buy, promo_code="FIFTY", **KEY)
+    assert kinds(statements(buy, promo_code="FIFTY", **KEY)) == [AT_ONCE, LOOK]
+    forget_prices()
+    assert kinds(statements(buy, promo_code="FIFTY", **KEY)) == [LOOK]
+
+
+def test_checkout_sends_no_begin_and_no_commit(buy: Buy, bobs: Organization) -> None:
+    sent = statements(buy, promo_code="FIFTY", **KEY) + statements(buy, tenant=bobs, promo_code="FIFTY", **KEY)
+    assert kinds(sent) == [LOOK, PLACE, AT_ONCE]
+    assert [statement for statement in sent if not is_query(statement)] == []
+    assert connection.connection.autocommit is True
+
+
+def test_refused_checkout_sends_no_rollback_and_leaves_no_transaction(buy: Buy) -> None:
+    first = statements(buy, "huge", promo_code="ONE", raises=PaymentProcessorNotConfigured)
+    known = statements(buy, "huge", promo_code="ONE", raises=PaymentProcessorNotConfigured)
+    assert kinds(first) == [LOOK, PLACE, CARD]
+    assert kinds(known) == [AT_ONCE, LOOK, PLACE, CARD]
+    assert [statement for statement in first + known if not is_query(statement)] == []
+    assert connection.connection.info.transaction_status.name == "IDLE"
+
+
+def test_what_a_look_refuses_is_one_statement_more_once_the_basket_is_known(buy: Buy, ada: Customer) -> None:
+    statements(buy, promo_code="FIFTY")
+    assert kinds(statements(buy, raises=AlreadySubscribed)) == [AT_ONCE, LOOK]
+    forget_prices()
+    assert kinds(statements(buy, raises=AlreadySubscribed)) == [LOOK]
+
+    another: dict[str, Any] = {"tenant": OrganizationFactory.create(customer=ada), "promo_code": "FIFTY"}
+    assert kinds(statements(buy, raises=PromoAlreadyRedeemed, **another)) == [AT_ONCE, LOOK, OPEN]
+    forget_prices()
+    assert kinds(statements(buy, raises=PromoAlreadyRedeemed, **another)) == [LOOK, OPEN]

@@ -1,0 +1,232 @@
+"""Every call to Stripe that a renewal leads to by every failure: the books agree at rest, and the month can be paid.
+
+After each case all faults are healed, events delivered, jobs done, the sweeper let run until it finds nothing, and
+the renewal run again later. The books must agree each time, and when the month is paid, or its grace over.
+"""
+
+from datetime import timedelta
+
+import pytest
+
+from billing.models import Invoice
+from orders.models import Break, Payment, Refund
+from orders.use_cases.organizations.delete_organization import delete_organization
+from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
+from orders.use_cases.subscriptions.renew_subscription import Outcome
+from tests.factories import PlanFactory, acting, give_credit
+from tests.payments import stripe_failures
+from tests.payments.buyer import new_buyer, session_id_of
+from tests.payments.consistency_at_rest import assert_books_agree
+from tests.payments.renewals.subscribed_tenant import (
+    APPLIED_MINOR,
+    CHARGED_MINOR,
+    CREDIT_MINOR,
+    LEFT_MINOR,
+    MISSING_MINOR,
+    PRICE_MINOR,
+    Tenant,
+    renewal_statuses,
+    subscribe_tenant,
+    tenant_at_end_of_grace,
+    tenant_with_open_session,
+)
+from tests.payments.stripe_failures import EXTENTS, FAILURES, LASTING, ONCE, fault_for
+from tests.payments.stripe_server import Stripe
+from tests.payments.webhook_delivery import deliver_events
+from tests.payments.worker import run_until_idle, run_waiting_jobs
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ASKING = {"customer": stripe_failures.CREATE_CUSTOMER, "session": stripe_failures.CREATE_SESSION}
+VOIDING = {"invoices": stripe_failures.LIST_INVOICES, "void": stripe_failures.VOID_INVOICE}
+EVERY = [(failure, extent) for extent in EXTENTS for failure in FAILURES]
+CASES: dict[str, list[tuple[str, ...]]] = {
+    "ask": [(step, *each) for step in ASKING for each in EVERY],
+    "close at the end of the grace": [*EVERY],
+    "close for credit": [*EVERY],
+    "close for a deleted organization": [each for each in EVERY if each[1] == LASTING],
+    "look": [*EVERY],
+    "give back": [each for each in EVERY if each[1] == ONCE],
+    "make void": [(step, *each) for step in VOIDING for each in EVERY if step == "void" or each[1] == LASTING],
+}
+LATER = timedelta(hours=2)
+# Longer than a session, or an answer that Stripe keeps for a key, lasts.
+DAY = timedelta(hours=24, seconds=1)
+
+
+def ids(cases: list[tuple[str, ...]]) -> list[str]:
+    return [" ".join(case) for case in cases]
+
+
+def pay(tenant: Tenant) -> None:
+    tenant.stripe.pay(tenant.open_session)
+    tenant.run_until_idle()
+
+
+def agree(tenant: Tenant) -> None:
+    tenant.run_until_idle()
+    assert_books_agree(tenant.stripe)
+
+
+def charged(stripe: Stripe) -> list[int]:
+    return [charge["amount"] - charge["amount_refunded"] for charge in stripe.charges()]
+
+
+@pytest.mark.parametrize(("step", "failure", "extent"), CASES["ask"], ids=ids(CASES["ask"]))
+def test_ask_for_the_rest(stripe: Stripe, step: str, failure: str, extent: str) -> None:
+    tenant = subscribe_tenant(stripe)
+    stripe.fault(**fault_for(ASKING[step], failure, extent))
+
+    assert tenant.renew() == [Outcome.PAST_DUE]
+
+    asked_for = Payment.objects.get().status == Payment.Status.OPEN
+    assert tenant.credit == (CREDIT_MINOR, APPLIED_MINOR if asked_for else 0)
+    agree(tenant)
+    tenant.advance_clock(LATER)
+    assert tenant.renew() == [Outcome.WAITING if asked_for else Outcome.PAST_DUE]
+    agree(tenant)
+    assert tenant.status == ("past_due", "active")
+    pay(tenant)
+    assert_books_agree(stripe)
+    assert tenant.status == ("active", "active")
+    assert (charged(stripe), tenant.credit) == ([CHARGED_MINOR], (LEFT_MINOR, 0))
+    assert tenant.renew() == [Outcome.NOT_DUE]
+
+
+CLOSING = "close at the end of the grace"
+
+
+@pytest.mark.parametrize(("failure", "extent"), CASES[CLOSING], ids=ids(CASES[CLOSING]))
+def test_close_at_the_end_of_the_grace(stripe: Stripe, failure: str, extent: str) -> None:
+    tenant = tenant_at_end_of_grace(stripe)
+    stripe.fault(**fault_for(stripe_failures.EXPIRE_SESSION, failure, extent))
+
+    first = tenant.renew()
+
+    assert first in ([Outcome.WAITING], [Outcome.CANCELED])
+    agree(tenant)
+    second = tenant.renew()
+    assert second == ([Outcome.CANCELED] if first == [Outcome.WAITING] else [Outcome.NOT_DUE])
+    agree(tenant)
+    assert tenant.status == ("canceled", "suspended")
+    assert (charged(stripe), tenant.credit) == ([], (CREDIT_MINOR, 0))
+    give_credit(tenant.organization.customer, PRICE_MINOR)
+    tenant.buy(price_minor=PRICE_MINOR)
+    agree(tenant)
+    assert tenant.status == ("canceled", "active")
+
+
+CREDITING = "close for credit"
+
+
+@pytest.mark.parametrize(("failure", "extent"), CASES[CREDITING], ids=ids(CASES[CREDITING]))
+def test_close_for_credit_that_came_in(stripe: Stripe, failure: str, extent: str) -> None:
+    tenant = tenant_with_open_session(stripe)
+    give_credit(tenant.organization.customer, MISSING_MINOR)
+    stripe.fault(**fault_for(stripe_failures.EXPIRE_SESSION, failure, extent))
+
+    first = tenant.renew()
+
+    assert first in ([Outcome.WAITING], [Outcome.RENEWED, Outcome.NOT_DUE])
+    agree(tenant)
+    second = tenant.renew()
+    assert second == ([Outcome.RENEWED] if first == [Outcome.WAITING] else []) + [Outcome.NOT_DUE]
+    agree(tenant)
+    assert tenant.status == ("active", "active")
+    assert (charged(stripe), tenant.credit, renewal_statuses()) == ([], (0, 0), ["expired", "completed"])
+
+
+DELETING = "close for a deleted organization"
+
+
+@pytest.mark.parametrize(("failure", "extent"), CASES[DELETING], ids=ids(CASES[DELETING]))
+def test_close_for_an_organization_that_is_gone(stripe: Stripe, failure: str, extent: str) -> None:
+    tenant = tenant_with_open_session(stripe)
+    delete_organization(organization_id=tenant.organization.id, by=acting(tenant.organization.customer))
+    assert find_due_subscriptions(now=tenant.now) == [tenant.subscription_id]
+    stripe.fault(**fault_for(stripe_failures.EXPIRE_SESSION, failure, extent))
+
+    first = tenant.renew()
+
+    assert first in ([Outcome.WAITING], [Outcome.NOT_DUE])
+    agree(tenant)
+    assert tenant.renew() == [Outcome.NOT_DUE]
+    agree(tenant)
+    assert find_due_subscriptions(now=tenant.now) == []
+    assert tenant.status == ("canceled", "deleted")
+    assert (charged(stripe), tenant.credit, renewal_statuses()) == ([], (CREDIT_MINOR, 0), ["expired"])
+
+
+@pytest.mark.parametrize(("failure", "extent"), CASES["look"], ids=ids(CASES["look"]))
+def test_look_at_a_paid_session_whose_event_never_came(stripe: Stripe, failure: str, extent: str) -> None:
+    tenant = tenant_at_end_of_grace(stripe)
+    stripe.pay(tenant.open_session)
+    stripe.fault(**fault_for(stripe_failures.READ_SESSION, failure, extent))
+
+    first = tenant.renew()
+
+    assert first in ([Outcome.WAITING], [Outcome.NOT_DUE])
+    stripe.heal()
+    assert tenant.renew() == [Outcome.NOT_DUE]
+    agree(tenant)
+    assert tenant.status == ("active", "active")
+    assert (charged(stripe), tenant.credit) == ([CHARGED_MINOR], (LEFT_MINOR, 0))
+
+
+@pytest.mark.parametrize(("failure", "extent"), CASES["give back"], ids=ids(CASES["give back"]))
+def test_give_back_what_was_paid_for_an_organization_that_is_gone(stripe: Stripe, failure: str, extent: str) -> None:
+    tenant = tenant_with_open_session(stripe)
+    stripe.pay(tenant.open_session)
+    delete_organization(organization_id=tenant.organization.id, by=acting(tenant.organization.customer))
+    deliver_events(stripe)
+    stripe.fault(**fault_for(stripe_failures.CREATE_REFUND, failure, extent))
+
+    for _ in range(2):
+        run_waiting_jobs()
+
+    tenant.advance_clock(DAY)
+    tenant.run_until_idle()
+    if Refund.objects.get().status == Refund.Status.FAILED:
+        assert Break.objects.filter(kind=Break.Kind.REFUND_FAILED, closed_at=None).count() == 1
+        return
+    assert_books_agree(stripe)
+    assert (charged(stripe), tenant.credit, renewal_statuses()) == ([0], (CREDIT_MINOR, 0), ["cancelled"])
+
+
+@pytest.mark.parametrize(("step", "failure", "extent"), CASES["make void"], ids=ids(CASES["make void"]))
+def test_make_void_what_a_replaced_subscription_left_unpaid(
+    stripe: Stripe, step: str, failure: str, extent: str
+) -> None:
+    buyer = new_buyer()
+    stripe.pay(session_id_of(buyer.check_out().order_id))
+    run_until_idle(stripe)
+    stripe.do("cards", behaviour="declines")
+    stripe.do("clock", months=1, everything=True)
+    run_until_idle(stripe)
+    [unpaid] = Invoice.objects.filter(status=Invoice.Status.OPEN)
+    give_credit(buyer.customer, 2 * PRICE_MINOR)
+    buyer.wanting(plan=PlanFactory.create(price_minor=PRICE_MINOR), promo_code=None, key="second").check_out()
+    stripe.fault(**fault_for(VOIDING[step], failure, extent))
+
+    for _ in range(2):
+        run_waiting_jobs()
+
+    stripe.heal()
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    unpaid.refresh_from_db()
+    assert unpaid.status == stripe.get(f"invoices/{unpaid.stripe_invoice_id}")["status"] == "void"
+    assert buyer.organization.subscriptions.get(status="active").paid_by == "credit"
+
+
+def test_these_are_all_the_cases() -> None:
+    assert len(FAILURES) == 19
+    assert {name: len(cases) for name, cases in CASES.items()} == {
+        "ask": 76,
+        "close at the end of the grace": 38,
+        "close for credit": 38,
+        "close for a deleted organization": 19,
+        "look": 38,
+        "give back": 19,
+        "make void": 57,
+    }

@@ -1,0 +1,382 @@
+"""Months that Stripe charges: its events often, at once, in any order and days late; what they tell of is told once.
+
+The sandbox's clock goes on; the service hears of it by events alone.
+"""
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+
+from billing.models import AuditEntry, Invoice, LedgerEntry, Organization, Subscription
+from orders.models import Break, Order, Payment, StripeEvent
+from orders.stripe import gateway
+from orders.use_cases.mail.queue_mail import Mail
+from orders.use_cases.mail.send_mail import send_mail
+from orders.use_cases.organizations.delete_organization import delete_organization
+from orders.use_cases.payments.request_refund import refund_order
+from orders.use_cases.payments.settle_event import settle_event
+from tests.concurrency.threads import race
+from tests.factories import PlanFactory, acting, actor, give_credit
+from tests.payments.buyer import (
+    APPLIED_MINOR,
+    CHARGED_MINOR,
+    PRICE_MINOR,
+    TOTAL_MINOR,
+    Buyer,
+    new_buyer,
+    session_id_of,
+)
+from tests.payments.consistency_at_rest import assert_books_agree
+from tests.payments.reconciliation.reconciliation_checks import reconcile
+from tests.payments.renewal_consistency import count_announcements, count_queued_mails
+from tests.payments.stripe_server import Stripe
+from tests.payments.webhook_delivery import newest_event, post_event, undelivered_events
+from tests.payments.worker import run_until_idle, run_waiting_jobs
+from tests.snapshot import nothing_changes
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DAY_SECONDS = 86_400
+RETRY_SECONDS = 3 * DAY_SECONDS
+LAST_RETRY_SECONDS = 15 * DAY_SECONDS
+
+
+def buy(stripe: Stripe) -> tuple[Buyer, UUID]:
+    """Paid at Stripe, which the service has not heard of yet."""
+    buyer = new_buyer()
+    order_id = buyer.check_out().order_id
+    stripe.pay(session_id_of(order_id))
+    return buyer, order_id
+
+
+def subscribed(stripe: Stripe) -> Buyer:
+    buyer, _ = buy(stripe)
+    run_until_idle(stripe)
+    return buyer
+
+
+def wait(stripe: Stripe, **span: int) -> None:
+    stripe.do("clock", everything=True, **span)
+
+
+def a_month_passes(stripe: Stripe) -> None:
+    wait(stripe, months=1)
+
+
+def the_card_recovers(stripe: Stripe) -> None:
+    stripe.do("cards", behaviour="declines")
+    a_month_passes(stripe)
+    stripe.do("cards", behaviour="pays")
+    wait(stripe, seconds=RETRY_SECONDS)
+
+
+def the_card_fails(stripe: Stripe) -> None:
+    stripe.do("cards", behaviour="declines")
+    a_month_passes(stripe)
+
+
+def the_card_fails_for_good(stripe: Stripe) -> None:
+    the_card_fails(stripe)
+    wait(stripe, seconds=LAST_RETRY_SECONDS)
+
+
+def somebody_cancels(stripe: Stripe) -> None:
+    a_month_passes(stripe)
+    wait(stripe, seconds=DAY_SECONDS)
+    gateway.cancel_subscription(stripe.subscriptions()[0]["id"])
+
+
+# What happens at Stripe, and what then stands here: of the subscription, of the organization, months renewed.
+LIVES: dict[str, tuple[Callable[[Stripe], None], str, str, int]] = {
+    "renewed": (a_month_passes, "active", "active", 1),
+    "past due": (the_card_fails, "past_due", "active", 0),
+    "recovered": (the_card_recovers, "active", "active", 1),
+    "not paid": (the_card_fails_for_good, "canceled", "suspended", 0),
+    "cancelled there": (somebody_cancels, "canceled", "suspended", 1),
+}
+
+
+def standing() -> tuple[str, str, int]:
+    subscription = Subscription.objects.get()
+    renewed = sum(times for (kind, _), times in count_announcements(subscription).items() if kind == "renewed")
+    return subscription.status, Organization.objects.get().status, renewed
+
+
+def test_the_next_months_cost_the_full_price(stripe: Stripe) -> None:
+    buyer = subscribed(stripe)
+    for _ in range(3):
+        a_month_passes(stripe)
+        run_until_idle(stripe)
+        assert_books_agree(stripe)
+    assert [charge["amount"] for charge in stripe.charges()] == [CHARGED_MINOR, *[TOTAL_MINOR] * 3]
+    assert sorted(Invoice.objects.values_list("amount_minor", "status")) == [(TOTAL_MINOR, "paid")] * 4
+    [spend] = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.SPEND)
+    assert spend.amount_minor == -APPLIED_MINOR
+    assert buyer.account.held_minor == 0
+    assert standing() == ("active", "active", 3)
+
+
+@pytest.mark.parametrize("seed", ["in order", "reversed", 1, 2])
+@pytest.mark.parametrize("heard", ["of the purchase before", "of nothing before"])
+@pytest.mark.parametrize("life", LIVES)
+def test_every_event_twice_and_in_any_order(stripe: Stripe, life: str, heard: str, seed: object) -> None:
+    happens, *expected = LIVES[life]
+    buy(stripe)
+    if heard == "of the purchase before":
+        run_until_idle(stripe)
+    happens(stripe)
+    events = undelivered_events(stripe)
+    if seed == "reversed":
+        events.reverse()
+    elif isinstance(seed, int):
+        random.Random(seed).shuffle(events)
+
+    for event in events:
+        for _ in range(2):
+            assert post_event(event).status_code == 200
+            run_waiting_jobs()
+    run_until_idle(stripe)
+
+    assert_books_agree(stripe)
+    assert list(standing()) == expected
+    with nothing_changes():
+        for event in events:
+            assert post_event(event).json()["duplicate"]
+
+
+@pytest.mark.parametrize("life", LIVES)
+def test_every_event_at_once(stripe: Stripe, life: str) -> None:
+    happens, *expected = LIVES[life]
+    subscribed(stripe)
+    happens(stripe)
+    events = undelivered_events(stripe)
+    for event in events:
+        assert post_event(event).status_code == 200
+
+    race([partial(settle_event, event_id=event["id"]) for event in events for _ in range(2)])
+
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    assert list(standing()) == expected
+
+
+def test_two_changes_of_the_same_second_are_asked_about(stripe: Stripe) -> None:
+    subscribed(stripe)
+    the_card_fails(stripe)
+    moved, refused = [each for each in undelivered_events(stripe) if each["type"] == "customer.subscription.updated"]
+    assert moved["created"] == refused["created"]
+    for event in (refused, moved):
+        post_event(event)
+    assert [settle_event(event_id=event["id"]) for event in (refused, moved)] == ["past_due", "asked"]
+    run_waiting_jobs()
+    assert Subscription.objects.get().status == "past_due"
+
+
+def test_one_that_is_not_paid_suspends_its_organization_until_the_next_order(stripe: Stripe) -> None:
+    buyer = subscribed(stripe)
+    the_card_fails_for_good(stripe)
+    run_until_idle(stripe)
+
+    [subscription] = Subscription.objects.all()
+    ended = newest_event(stripe, "customer.subscription.deleted")
+    assert subscription.canceled_at is not None
+    assert int(subscription.canceled_at.timestamp()) == ended["created"]
+    audited = AuditEntry.objects.get(action="subscription.canceled")
+    assert (audited.actor_id, audited.reason) == (ended["id"], "ended at Stripe: payment_failed")
+    assert audited.changes == {"status": ["past_due", "canceled"], "suspended": [False, True]}
+    assert count_queued_mails()["canceled", str(subscription.id)] == 1
+    assert send_mail(mail=Mail.CANCELED, subject_id=subscription.id)
+    assert ", since its month was not paid." in mail.outbox[0].body
+    give_credit(buyer.customer, TOTAL_MINOR)
+    buyer.wanting(promo_code=None, key="again").check_out()
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    assert Organization.objects.get().status == "active"
+
+
+def test_one_that_is_cancelled_is_not_said_to_be_unpaid(stripe: Stripe) -> None:
+    subscribed(stripe)
+    somebody_cancels(stripe)
+    run_until_idle(stripe)
+    assert send_mail(mail=Mail.CANCELED, subject_id=Subscription.objects.get().id)
+    assert "not paid" not in mail.outbox[0].body
+
+
+def test_one_that_another_order_replaced_leaves_the_organization_active(stripe: Stripe) -> None:
+    buyer = subscribed(stripe)
+    the_card_fails(stripe)
+    run_until_idle(stripe)
+    give_credit(buyer.customer, TOTAL_MINOR)
+    buyer.wanting(plan=PlanFactory.create(price_minor=PRICE_MINOR - 10), promo_code=None, key="second").check_out()
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    assert newest_event(stripe, "customer.subscription.deleted")["id"] in StripeEvent.objects.values_list(
+        "id", flat=True
+    )
+    assert Organization.objects.get().status == "active"
+    assert sorted(Subscription.objects.values_list("status", flat=True)) == ["active", "canceled"]
+
+
+def test_one_that_was_refunded_suspends_its_organization_with_the_letter_of_the_refund_alone(stripe: Stripe) -> None:
+    buyer = subscribed(stripe)
+    refund_order(order_id=Order.objects.get().id, card_minor=None, why="asked for", by=actor())
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    assert standing() == ("canceled", "suspended", 0)
+    [subscription] = Subscription.objects.all()
+    audited = AuditEntry.objects.get(action="subscription.canceled")
+    assert (audited.reason, audited.changes["suspended"]) == ("refunded: asked for", [False, True])
+    assert [kind for kind, _ in count_announcements(subscription)] == ["canceled"]
+    assert sorted(mail for mail, _ in count_queued_mails()) == ["payment_received", "refunded"]
+    give_credit(buyer.customer, TOTAL_MINOR)
+    buyer.wanting(promo_code=None, key="again").check_out()
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    assert Organization.objects.get().status == "active"
+
+
+def test_a_refund_of_what_another_order_replaced_suspends_nobody(stripe: Stripe) -> None:
+    buyer = subscribed(stripe)
+    first = Order.objects.get()
+    give_credit(buyer.customer, TOTAL_MINOR)
+    buyer.wanting(plan=PlanFactory.create(price_minor=1_000), promo_code=None, key="second").check_out()
+    refund_order(order_id=first.id, card_minor=None, why="asked for", by=actor())
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    assert Organization.objects.get().status == "active"
+    assert not AuditEntry.objects.filter(action="subscription.canceled").exists()
+
+
+def test_one_that_was_deleted_stays_so(stripe: Stripe) -> None:
+    buyer = subscribed(stripe)
+    delete_organization(organization_id=buyer.organization.id, by=acting(buyer.customer))
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    assert standing() == ("canceled", "deleted", 0)
+    assert not AuditEntry.objects.filter(action="subscription.canceled").exists()
+
+
+def test_what_stripe_is_set_to_call_unpaid_has_ended(stripe: Stripe) -> None:
+    subscribed(stripe)
+    the_card_fails(stripe)
+    run_until_idle(stripe)
+    event = newest_event(stripe, "customer.subscription.updated")
+    unpaid = {**event["data"]["object"], "status": "unpaid"}
+    post_event({**event, "id": "evt_unpaid", "created": event["created"] + 1, "data": {"object": unpaid}})
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    assert standing() == ("canceled", "suspended", 0)
+    assert AuditEntry.objects.get(action="subscription.canceled").reason == "ended at Stripe: unpaid"
+
+
+@pytest.mark.parametrize("ended", ["unpaid", "deleted", "replaced"])
+def test_a_month_that_was_not_paid_cannot_be_paid_after_the_end(stripe: Stripe, ended: str) -> None:
+    buyer = subscribed(stripe)
+    the_card_fails(stripe)
+    run_until_idle(stripe)
+    [invoice] = stripe.all("invoices", status="open")
+    if ended == "unpaid":
+        wait(stripe, seconds=LAST_RETRY_SECONDS)
+    elif ended == "deleted":
+        delete_organization(organization_id=buyer.organization.id, by=acting(buyer.customer))
+    else:
+        give_credit(buyer.customer, TOTAL_MINOR)
+        buyer.wanting(plan=PlanFactory.create(price_minor=1_000), promo_code=None, key="second").check_out()
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    assert stripe.get(f"invoices/{invoice['id']}")["status"] == "void"
+    assert Invoice.objects.get(stripe_invoice_id=invoice["id"]).status == "void"
+
+
+def test_an_unpaid_month_that_is_heard_of_after_the_end_is_void(stripe: Stripe) -> None:
+    buyer = subscribed(stripe)
+    the_card_fails(stripe)
+    events = undelivered_events(stripe)
+    failed = newest_event(stripe, "invoice.payment_failed")
+    delete_organization(organization_id=buyer.organization.id, by=acting(buyer.customer))
+    for event in events:
+        post_event(event)
+    run_waiting_jobs()
+    assert Invoice.objects.get(stripe_invoice_id=failed["data"]["object"]["id"]).status == "void"
+    post_event({**failed, "id": "evt_again"})
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    assert standing() == ("canceled", "deleted", 0)
+
+
+def test_money_for_a_month_of_one_that_had_ended_is_shown_to_staff(stripe: Stripe) -> None:
+    subscribed(stripe)
+    the_card_fails_for_good(stripe)
+    for event in undelivered_events(stripe):
+        post_event(event)
+        settle_event(event_id=event["id"])
+    period = Subscription.objects.values_list("current_period_start", "current_period_end").get()
+    stripe.do("cards", behaviour="pays")
+    wait(stripe, seconds=DAY_SECONDS)
+    unpaid = stripe.all("invoices", status="open")[0]["id"]
+    # Before the job that makes it void.
+    stripe.pay_invoice(unpaid)
+    run_until_idle(stripe)
+
+    assert_books_agree(stripe)
+    assert standing() == ("canceled", "suspended", 0)
+    assert Subscription.objects.values_list("current_period_start", "current_period_end").get() == period
+    assert Invoice.objects.get(stripe_invoice_id=unpaid).status == "paid"
+    [found] = Break.objects.filter(closed_at=None)
+    assert (found.kind, found.object_id, found.details) == ("paid_after_release", unpaid, {"paid": TOTAL_MINOR})
+
+
+def test_such_money_whose_event_was_lost_is_found_by_reconciliation(stripe: Stripe) -> None:
+    subscribed(stripe)
+    the_card_fails_for_good(stripe)
+    for event in undelivered_events(stripe):
+        post_event(event)
+        settle_event(event_id=event["id"])
+    stripe.do("cards", behaviour="pays")
+    wait(stripe, seconds=DAY_SECONDS)
+    unpaid = stripe.all("invoices", status="open")[0]["id"]
+    stripe.pay_invoice(unpaid)
+
+    found = reconcile(repair=True, parts=("invoices",), now=timezone.now() + timedelta(days=49))
+
+    assert [(each.kind, each.object_id, each.repaired) for each in found.findings] == [
+        ("invoice_missing", unpaid, True)
+    ]
+    assert Break.objects.get(closed_at=None).kind == "paid_after_release"
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    assert standing() == ("canceled", "suspended", 0)
+
+
+def test_an_end_whose_event_was_lost_is_found_by_reconciliation(stripe: Stripe) -> None:
+    subscribed(stripe)
+    the_card_fails_for_good(stripe)
+
+    found = reconcile(repair=True, now=timezone.now() + timedelta(days=47))
+    assert [(each.kind, each.repaired) for each in found.findings] == [("subscription_state_differs", True)]
+
+    assert standing() == ("canceled", "suspended", 0)
+    assert AuditEntry.objects.get(action="subscription.canceled").actor_id == "reconcile_stripe"
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+
+
+def test_one_that_ended_before_its_organization_was_live_is_not_live_for_nothing(stripe: Stripe) -> None:
+    _, order_id = buy(stripe)
+    for event in undelivered_events(stripe):
+        post_event(event)
+    settle_event(event_id=newest_event(stripe, "checkout.session.completed")["id"])
+    assert Organization.objects.get().status == "provisioning"
+    gateway.cancel_subscription(Payment.objects.get(order_id=order_id).stripe_subscription_id)
+    ended = newest_event(stripe, "customer.subscription.deleted")
+    post_event(ended)
+    settle_event(event_id=ended["id"])
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    assert standing() == ("canceled", "suspended", 0)

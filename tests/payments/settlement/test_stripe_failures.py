@@ -1,0 +1,237 @@
+"""Every call to Stripe by every failure: whatever happens, the books agree at rest, and what was wanted can be had.
+
+After each case all faults are healed, events delivered, jobs done and the sweeper let run until it finds nothing; the
+books must agree then, and again when the customer, or staff, has done the same once more and it has worked.
+"""
+
+import pytest
+
+from billing.errors import DomainError
+from orders.errors import PaymentInProgress, PaymentProcessorError
+from orders.models import Break, IdempotencyKey, Order, Payment, Refund
+from orders.use_cases.checkout.place_order import Placed
+from orders.use_cases.payments.request_refund import refund_order
+from promos.errors import PromoAlreadyRedeemed
+from promos.models import Redemption
+from tests.consistency import times_redeemed
+from tests.factories import PlanFactory, actor
+from tests.payments import stripe_failures
+from tests.payments.buyer import (
+    CHARGED_MINOR,
+    CREDIT_MINOR,
+    TOTAL_MINOR,
+    VOUCHER_MINOR,
+    Buyer,
+    new_buyer,
+    order_status,
+    session_id_of,
+)
+from tests.payments.consistency_at_rest import assert_books_agree
+from tests.payments.stripe_failures import EXTENTS, FAILURES, fault_for
+from tests.payments.stripe_server import Stripe
+from tests.payments.webhook_delivery import deliver_events
+from tests.payments.worker import run_until_idle, run_waiting_jobs, sweep, unfinished_jobs
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CHECKOUT = {
+    "customer": stripe_failures.CREATE_CUSTOMER,
+    "coupon": stripe_failures.CREATE_COUPON,
+    "session": stripe_failures.CREATE_SESSION,
+}
+REFUNDING = {
+    "payment": stripe_failures.LIST_INVOICE_PAYMENTS,
+    "refunds": stripe_failures.LIST_REFUNDS,
+    "refund": stripe_failures.CREATE_REFUND,
+    "charges": stripe_failures.LIST_CHARGES,
+}
+EVERY = [(failure, extent) for extent in EXTENTS for failure in FAILURES]
+CASES: dict[str, list[tuple[str, ...]]] = {
+    "checkout": [(step, *each) for step in CHECKOUT for each in EVERY],
+    "replace": [*EVERY],
+    "look": [*EVERY],
+    "cancel": [*EVERY],
+    "refund": [
+        (step, *each) for step in REFUNDING for each in EVERY if step == "refund" or each[1] == stripe_failures.ONCE
+    ],
+}
+PART_MINOR = 1_000
+DAY_SECONDS = 86_401
+
+
+def ids(cases: list[tuple[str, ...]]) -> list[str]:
+    return [" ".join(case) for case in cases]
+
+
+def attempt(buyer: Buyer) -> Placed | DomainError:
+    try:
+        return buyer.check_out()
+    except (PaymentProcessorError, PaymentInProgress) as refusal:
+        return refusal
+
+
+def bought(buyer: Buyer, stripe: Stripe) -> Placed:
+    """Checked out, paid and settled."""
+    placed = buyer.check_out()
+    stripe.pay(session_id_of(placed.order_id))
+    run_until_idle(stripe)
+    assert order_status(placed.order_id) == Order.Status.COMPLETED
+    return placed
+
+
+def assert_nothing_was_consumed(buyer: Buyer) -> None:
+    """Right after the refusal, before any sweeper."""
+    assert buyer.promo_code is not None
+    assert times_redeemed(buyer.promo_code) == 0
+    assert not Redemption.objects.exclude(status=Redemption.Status.RELEASED).exists()
+    assert (buyer.account.balance_minor, buyer.account.held_minor) == (CREDIT_MINOR, 0)
+    assert not IdempotencyKey.objects.exists()
+    assert not Order.objects.exclude(status=Order.Status.FAILED).exists()
+
+
+@pytest.mark.parametrize(("step", "failure", "extent"), CASES["checkout"], ids=ids(CASES["checkout"]))
+def test_checkout(stripe: Stripe, step: str, failure: str, extent: str) -> None:
+    buyer = new_buyer()
+    stripe.fault(**fault_for(CHECKOUT[step], failure, extent))
+
+    first = attempt(buyer)
+
+    if not isinstance(first, Placed):
+        assert isinstance(first, PaymentProcessorError)
+        assert_nothing_was_consumed(buyer)
+    stripe.heal()
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    again = buyer.check_out()
+    if isinstance(first, Placed):
+        assert (again.order_id, again.session_url) == (first.order_id, first.session_url)
+    assert again.balance_minor == CREDIT_MINOR + VOUCHER_MINOR
+    stripe.pay(session_id_of(again.order_id))
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    assert order_status(again.order_id) == Order.Status.COMPLETED
+    assert [charge["amount"] for charge in stripe.charges()] == [CHARGED_MINOR]
+    assert buyer.account.balance_minor == CREDIT_MINOR + VOUCHER_MINOR - (TOTAL_MINOR - CHARGED_MINOR)
+    assert buyer.promo_code is not None
+    assert times_redeemed(buyer.promo_code) == 1
+
+
+@pytest.mark.parametrize(("failure", "extent"), CASES["replace"], ids=ids(CASES["replace"]))
+def test_replaced_basket(stripe: Stripe, failure: str, extent: str) -> None:
+    buyer = new_buyer()
+    first = buyer.check_out()
+    other = buyer.wanting(plan=PlanFactory.create(price_minor=20_000), key="second")
+    stripe.fault(**fault_for(stripe_failures.EXPIRE_SESSION, failure, extent))
+
+    second = attempt(other)
+
+    assert isinstance(second, Placed | PaymentInProgress)
+    stripe.heal()
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    try:
+        second = other.check_out()
+    except PromoAlreadyRedeemed:
+        # The first basket is closed: its voucher's credit is on the balance, and no longer a code.
+        second = other.wanting(promo_code=None, key="third").check_out()
+    assert order_status(first.order_id) == Order.Status.EXPIRED
+    stripe.pay(session_id_of(second.order_id))
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    assert order_status(second.order_id) == Order.Status.COMPLETED
+    assert len(stripe.charges()) == 1
+
+
+@pytest.mark.parametrize(("failure", "extent"), CASES["look"], ids=ids(CASES["look"]))
+def test_sweeper_looks_at_a_paid_session_whose_event_never_came(stripe: Stripe, failure: str, extent: str) -> None:
+    placed = new_buyer().check_out()
+    stripe.pay(session_id_of(placed.order_id))
+    stripe.fault(**fault_for(stripe_failures.READ_SESSION, failure, extent))
+
+    sweep(now=Payment.objects.get().expires_at)
+    stripe.heal()
+    sweep(now=Payment.objects.get().expires_at)
+
+    assert order_status(placed.order_id) == Order.Status.COMPLETED
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+
+
+@pytest.mark.parametrize(("failure", "extent"), CASES["cancel"], ids=ids(CASES["cancel"]))
+def test_replaced_subscription_ends_at_stripe(stripe: Stripe, failure: str, extent: str) -> None:
+    buyer = new_buyer()
+    first = bought(buyer, stripe)
+    other = buyer.wanting(plan=PlanFactory.create(price_minor=20_000), promo_code=None, key="second")
+    second = other.check_out()
+    stripe.pay(session_id_of(second.order_id))
+    deliver_events(stripe)
+    stripe.fault(**fault_for(stripe_failures.CANCEL_SUBSCRIPTION, failure, extent))
+
+    run_waiting_jobs()
+    run_waiting_jobs()
+
+    stripe.heal()
+    run_until_idle(stripe)
+    assert_books_agree(stripe)
+    ended = Payment.objects.get(order_id=first.order_id).stripe_subscription_id
+    assert stripe.get(f"subscriptions/{ended}")["status"] == "canceled"
+
+
+@pytest.mark.parametrize(("step", "failure", "extent"), CASES["refund"], ids=ids(CASES["refund"]))
+def test_refund(stripe: Stripe, step: str, failure: str, extent: str) -> None:
+    buyer = new_buyer()
+    placed = buyer.check_out()
+    stripe.pay(session_id_of(placed.order_id))
+    deliver_events(stripe, "checkout.session.completed")
+    if step != "payment":
+        run_until_idle(stripe)
+    stripe.fault(**fault_for(REFUNDING[step], failure, extent))
+    if step == "payment":
+        run_waiting_jobs()
+
+    ask_for(placed, PART_MINOR)
+    run_waiting_jobs()
+    stripe.heal()
+    come_to_rest(stripe)
+    assert_books_agree(stripe)
+    if Refund.objects.get().status == Refund.Status.FAILED:
+        assert Break.objects.filter(kind=Break.Kind.REFUND_FAILED, closed_at=None).count() == 1
+        ask_for(placed, PART_MINOR)
+        come_to_rest(stripe)
+    assert order_status(placed.order_id) == Order.Status.COMPLETED
+    assert refunded(stripe) == Payment.objects.get().refunded_minor == PART_MINOR
+    ask_for(placed, None)
+    come_to_rest(stripe)
+
+    assert_books_agree(stripe)
+    assert order_status(placed.order_id) == Order.Status.REFUNDED
+    assert refunded(stripe) == CHARGED_MINOR
+    assert buyer.account.balance_minor == CREDIT_MINOR + VOUCHER_MINOR
+
+
+def ask_for(placed: Placed, card_minor: int | None) -> None:
+    refund_order(order_id=placed.order_id, card_minor=card_minor, why="asked for", by=actor())
+
+
+def come_to_rest(stripe: Stripe) -> None:
+    """An answer of 500 that is stored for a refund's key is given for a day."""
+    deliver_events(stripe)
+    run_waiting_jobs()
+    if unfinished_jobs():
+        stripe.do("clock", seconds=DAY_SECONDS, everything=True)
+    run_until_idle(stripe)
+
+
+def refunded(stripe: Stripe) -> int:
+    return sum(int(charge["amount_refunded"]) for charge in stripe.charges())
+
+
+def test_these_are_all_the_cases() -> None:
+    assert len(FAILURES) == 19
+    assert {name: len(cases) for name, cases in CASES.items()} == {
+        "checkout": 114,
+        "replace": 38,
+        "look": 38,
+        "cancel": 38,
+        "refund": 95,
+    }
