@@ -44,7 +44,7 @@ MATRIX = {
     AUDITOR: {**dict.fromkeys(RECORDS, "v"), "promos_promocode": "v"},
     NO_ROLE: {},
 }
-# Whose roles are shown in tests/orders/test_admin_payments.py, test_admin_mirrored.py and beside the keys.
+# Whose roles are shown in tests/orders/admin/test_admin_payments.py, test_admin_mirrored.py and beside the keys.
 CARD_PAYMENTS = {
     "billing_processorsettings",
     "orders_break",

@@ -1,4 +1,4 @@
-"""A reconciliation as an operator has it: named, shown, repaired, and gone."""
+"""Run reconciliation as an operator does, and check what it finds, shows to staff, repairs and leaves open."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -17,9 +17,10 @@ from tests.payments.stripe_server import Stripe
 from tests.payments.worker import run_waiting_jobs
 from tests.snapshot import nothing_changes, only_changes
 
+# Kind, object id and order id of a break.
 BreakKey = tuple[str, str, UUID | None]
 
-# What just happened at Stripe is by then no longer on its way.
+# By then the webhook of a change made now is overdue.
 LATER = timedelta(hours=1)
 MONTH = timedelta(days=30)
 
@@ -33,8 +34,8 @@ def reconcile(
     within: timedelta = timedelta(minutes=5),
     unread: Sequence[str] = (),
 ) -> Reconciled:
-    """A run of an hour from now, which has read everything but the parts named as unread."""
-    done = reconcile_stripe(
+    """Run reconciliation, by default an hour from now, and assert that it read all parts but these."""
+    run = reconcile_stripe(
         since=since,
         within=within,
         repair=repair,
@@ -42,30 +43,30 @@ def reconcile(
         now=now or timezone.now() + LATER,
         parts=parts,
     )
-    assert list(done.unread) == list(unread)
-    return done
+    assert list(run.unread) == list(unread)
+    return run
 
 
 def break_keys(findings: list[Finding]) -> list[BreakKey]:
     return [(each.kind.value, each.object_id, each.order_id) for each in findings]
 
 
-def open_breaks() -> list[BreakKey]:
+def open_break_keys() -> list[BreakKey]:
     found = Break.objects.filter(closed_at=None).order_by("opened_at", "id")
     return [(each.kind, each.object_id, each.order_id) for each in found]
 
 
 def break_list_page() -> str:
-    """The console's list of open breaks, as an auditor has it."""
+    """The page of the console on which an auditor sees the open breaks."""
     answer = client_of(create_user(AUDITOR)).get(reverse("admin:orders_break_changelist"))
     return answer.content.decode()
 
 
 def assert_found(*expected: BreakKey, now: datetime | None = None) -> None:
-    """A dry run names exactly these, changes nothing else, and tells staff once."""
+    """Assert that a dry run finds exactly these breaks, changes nothing else, and shows each to staff once."""
     with only_changes("orders_break"):
         assert break_keys(reconcile(now=now).findings) == list(expected)
-    assert open_breaks() == list(expected)
+    assert open_break_keys() == list(expected)
     with nothing_changes():
         assert break_keys(reconcile(now=now).open) == list(expected)
     page = break_list_page()
@@ -75,11 +76,11 @@ def assert_found(*expected: BreakKey, now: datetime | None = None) -> None:
 
 
 def assert_repaired(stripe: Stripe, *expected: BreakKey, now: datetime | None = None) -> None:
-    """`--repair` repairs exactly these; then nothing is found, the breaks are closed, and the books agree."""
-    done = reconcile(repair=True, now=now)
-    assert break_keys(done.findings) == list(expected)
-    assert done.open == []
-    assert open_breaks() == []
+    """Assert that `--repair` repairs exactly these breaks, closes them, and leaves books that agree."""
+    run = reconcile(repair=True, now=now)
+    assert break_keys(run.findings) == list(expected)
+    assert run.open == []
+    assert open_break_keys() == []
     while run_waiting_jobs():
         pass
     assert_books_agree(stripe)
@@ -88,7 +89,7 @@ def assert_repaired(stripe: Stripe, *expected: BreakKey, now: datetime | None = 
 
 
 def assert_left_open(*expected: BreakKey, now: datetime | None = None) -> None:
-    """`--repair` leaves these to people, and tells of them once more to nobody."""
+    """Assert that `--repair` leaves exactly these breaks open, and records nothing new."""
     with nothing_changes():
         assert break_keys(reconcile(repair=True, now=now).open) == list(expected)
-    assert open_breaks() == list(expected)
+    assert open_break_keys() == list(expected)

@@ -1,4 +1,4 @@
-"""Reconciliation of charges, refunds and later months with the books."""
+"""Reconciliation of charges, refunds and later months."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -19,10 +19,10 @@ from tests.payments.reconciliation.reconciliation_checks import (
     assert_found,
     assert_left_open,
     assert_repaired,
-    open_breaks,
+    open_break_keys,
     reconcile,
 )
-from tests.payments.reconciliation.test_sessions import ask
+from tests.payments.reconciliation.test_sessions import create_session
 from tests.payments.stripe_server import Object, Stripe
 from tests.payments.webhook_delivery import newest_event, post_event
 from tests.payments.worker import run_until_idle
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 Kind = Break.Kind
 
 
-def paid(stripe: Stripe) -> UUID:
+def buy(stripe: Stripe) -> UUID:
     order_id = new_buyer().check_out().order_id
     stripe.pay(session_id_of(order_id))
     run_until_idle(stripe)
@@ -42,8 +42,8 @@ def paid(stripe: Stripe) -> UUID:
 
 # --- Refunds ------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("amount", [1_000, CHARGED_MINOR], ids=["part", "full"])
-def test_a_refund_from_the_dashboard_that_was_not_heard_of_is_booked(stripe: Stripe, amount: int) -> None:
-    order_id = paid(stripe)
+def test_a_dashboard_refund_whose_event_was_lost_is_recorded(stripe: Stripe, amount: int) -> None:
+    order_id = buy(stripe)
     stripe.do(f"payments/{session_id_of(order_id)}/refund", amount=amount)
     expected = (Kind.REFUND_DIFFERS.value, Payment.objects.get().payment_intent_id, order_id)
 
@@ -54,8 +54,8 @@ def test_a_refund_from_the_dashboard_that_was_not_heard_of_is_booked(stripe: Str
     assert order_status(order_id) == (Order.Status.REFUNDED if is_full else Order.Status.COMPLETED)
 
 
-def test_a_refund_that_came_back_is_left_to_people(stripe: Stripe) -> None:
-    order_id = paid(stripe)
+def test_a_refund_that_failed_later_is_left_to_staff(stripe: Stripe) -> None:
+    order_id = buy(stripe)
     refund_order(order_id=order_id, card_minor=1_000, why="a part", by=actor())
     run_until_idle(stripe)
     stripe.do(f"refunds/{Refund.objects.get().stripe_refund_id}/fail")
@@ -68,8 +68,8 @@ def test_a_refund_that_came_back_is_left_to_people(stripe: Stripe) -> None:
     assert reconcile(repair=True).findings == []
 
 
-def test_a_refund_that_stripe_was_never_asked_for_is_asked_for(stripe: Stripe) -> None:
-    order_id = paid(stripe)
+def test_a_refund_that_was_never_sent_to_stripe_is_sent(stripe: Stripe) -> None:
+    order_id = buy(stripe)
     refund = refund_order(order_id=order_id, card_minor=None, why="all", by=actor())
     assert refund is not None
     with nothing_changes():
@@ -82,29 +82,29 @@ def test_a_refund_that_stripe_was_never_asked_for_is_asked_for(stripe: Stripe) -
 
 
 def test_a_refund_that_stripe_refuses_stays_a_break(stripe: Stripe) -> None:
-    order_id = paid(stripe)
+    order_id = buy(stripe)
     refund = refund_order(order_id=order_id, card_minor=None, why="all", by=actor())
     assert refund is not None
     stripe.fault(path="/v1/refunds", method="POST", effect="answer", status=402, count=None)
 
-    done = reconcile(repair=True)
+    run = reconcile(repair=True)
 
-    assert [each.kind for each in done.open] == [Kind.REFUND_NOT_SENT]
-    assert {kind for kind, _, _ in open_breaks()} == {Kind.REFUND_NOT_SENT, Kind.REFUND_FAILED}
-    # Refused for good: what is left to do is told by the refund that failed.
+    assert [each.kind for each in run.open] == [Kind.REFUND_NOT_SENT]
+    assert {kind for kind, _, _ in open_break_keys()} == {Kind.REFUND_NOT_SENT, Kind.REFUND_FAILED}
+    # After the refusal only the break of the failed refund stays open.
     assert reconcile(repair=True).findings == []
 
 
-def test_a_refund_of_an_older_payment_is_found_by_itself(stripe: Stripe) -> None:
-    order_id = paid(stripe)
+def test_a_recent_refund_of_an_older_payment_is_recorded(stripe: Stripe) -> None:
+    order_id = buy(stripe)
     stripe.do("clock", seconds=10 * 86_400, everything=True)
     stripe.do(f"payments/{session_id_of(order_id)}/refund", amount=1_000)
     now = timezone.now() + timedelta(days=10) + LATER
     intent = Payment.objects.get().payment_intent_id
 
-    done = reconcile(repair=True, since=timedelta(days=1), now=now)
+    run = reconcile(repair=True, since=timedelta(days=1), now=now)
 
-    assert [(each.kind, each.object_id, each.repaired) for each in done.findings] == [
+    assert [(each.kind, each.object_id, each.repaired) for each in run.findings] == [
         (Kind.REFUND_DIFFERS, intent, True)
     ]
     assert_books_agree(stripe)
@@ -112,7 +112,7 @@ def test_a_refund_of_an_older_payment_is_found_by_itself(stripe: Stripe) -> None
 
 
 # --- Charges ------------------------------------------------------------------------------------------------
-def test_a_payment_whose_charge_was_not_noted_is_linked(stripe: Stripe) -> None:
+def test_a_payment_is_linked_to_its_charge_after_a_lost_job(stripe: Stripe) -> None:
     order_id = new_buyer().check_out().order_id
     stripe.pay(session_id_of(order_id))
     event = newest_event(stripe, "checkout.session.completed")
@@ -126,49 +126,49 @@ def test_a_payment_whose_charge_was_not_noted_is_linked(stripe: Stripe) -> None:
     assert_found(expected)
     assert reconcile(repair=True).open == []
     assert Payment.objects.get().payment_intent_id == charge["payment_intent"]
-    assert open_breaks() == []
+    assert open_break_keys() == []
     assert reconcile().findings == []
 
 
-def charged(stripe: Stripe, *, customer: str | None) -> Object:
-    """Somebody pays something in the dashboard that carries no order."""
+def charge_without_order(stripe: Stripe, *, customer: str | None) -> Object:
+    """Charge something at Stripe that names no order."""
     more = {"customer": customer} if customer else {}
-    session = ask(stripe, **more)
+    session = create_session(stripe, **more)
     stripe.pay(session["id"])
     return stripe.charges()[-1]
 
 
-def test_a_customer_charged_for_no_order(stripe: Stripe) -> None:
+def test_a_charge_of_a_customer_without_an_order_is_left_to_staff(stripe: Stripe) -> None:
     new_buyer().check_out()
-    charge = charged(stripe, customer=stripe.sessions()[0]["customer"])
+    charge = charge_without_order(stripe, customer=stripe.sessions()[0]["customer"])
     expected = (Kind.UNKNOWN_CHARGE.value, charge["id"], None)
 
     assert_found(expected)
     assert_left_open(expected)
     stripe.do(f"payments/{charge['id']}/refund")
     assert reconcile().findings == []
-    assert open_breaks() == []
+    assert open_break_keys() == []
 
 
-def test_what_staff_closed_once_is_not_told_again(stripe: Stripe) -> None:
+def test_a_break_that_staff_closed_is_not_opened_again(stripe: Stripe) -> None:
     new_buyer().check_out()
-    charged(stripe, customer=stripe.sessions()[0]["customer"])
+    charge_without_order(stripe, customer=stripe.sessions()[0]["customer"])
     reconcile()
     close_break(break_id=Break.objects.get().id, why="consulting", by=actor())
     with nothing_changes():
         assert reconcile(repair=True).findings == []
 
 
-def test_other_business_of_the_same_account_is_left_alone(stripe: Stripe) -> None:
+def test_charges_of_other_customers_of_the_account_are_ignored(stripe: Stripe) -> None:
     new_buyer().check_out()
-    charged(stripe, customer=None)
+    charge_without_order(stripe, customer=None)
     with nothing_changes():
         assert reconcile(repair=True).findings == []
 
 
-def test_a_charge_of_another_amount_than_the_payment(stripe: Stripe) -> None:
-    """A restored backup, or a hand in the database: the books are what is wrong."""
-    order_id = paid(stripe)
+def test_a_charge_with_another_amount_than_its_payment_is_left_to_staff(stripe: Stripe) -> None:
+    """After a restored backup or a manual change the service's own books are wrong."""
+    order_id = buy(stripe)
     Payment.objects.update(amount_minor=CHARGED_MINOR + 10)
     [charge] = stripe.charges()
     expected = [
@@ -180,8 +180,8 @@ def test_a_charge_of_another_amount_than_the_payment(stripe: Stripe) -> None:
 
 
 # --- Later months -------------------------------------------------------------------------------------------
-def test_a_month_whose_event_never_came_is_booked(stripe: Stripe) -> None:
-    order_id = paid(stripe)
+def test_a_month_whose_event_was_lost_is_recorded(stripe: Stripe) -> None:
+    order_id = buy(stripe)
     stripe.do("clock", months=1)
     [invoice] = [each for each in stripe.all("invoices") if each["billing_reason"] == "subscription_cycle"]
     before = Subscription.objects.get().current_period_end
@@ -197,8 +197,8 @@ def test_a_month_whose_event_never_came_is_booked(stripe: Stripe) -> None:
     assert Subscription.objects.get().current_period_end > before
 
 
-def test_a_later_month_that_was_given_back_is_told_once(stripe: Stripe) -> None:
-    order_id = paid(stripe)
+def test_a_refund_of_a_later_month_opens_a_break_once(stripe: Stripe) -> None:
+    order_id = buy(stripe)
     stripe.do("clock", months=1)
     run_until_idle(stripe)
     [invoice] = [each for each in stripe.all("invoices") if each["billing_reason"] == "subscription_cycle"]

@@ -1,4 +1,4 @@
-"""`reconcile_stripe` as an operator calls it by night."""
+"""The command `reconcile_stripe`, as an operator schedules it."""
 
 import io
 from datetime import timedelta
@@ -24,8 +24,8 @@ from tests.snapshot import nothing_changes
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def command(*arguments: str) -> tuple[int, str, str]:
-    """Exit code, output, and what was said beside it; the error is its last line."""
+def run_command(*arguments: str) -> tuple[int, str, str]:
+    """Run the command and return its exit code, its output and its error output."""
     out, err = io.StringIO(), io.StringIO()
     try:
         call_command("reconcile_stripe", *arguments, stdout=out, stderr=err)
@@ -35,70 +35,70 @@ def command(*arguments: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.usefixtures("no_patience")
-def test_it_names_repairs_and_ends_sound(stripe: Stripe) -> None:
+def test_the_command_lists_breaks_repairs_them_and_reports_success(stripe: Stripe) -> None:
     order_id = new_buyer().check_out().order_id
     session_id = session_id_of(order_id)
     stripe.do(f"sessions/{session_id}/expire")
     line = f"session_state_differs {session_id} order {order_id} {{'stripe': 'expired unpaid', 'ours': 'open'}}\n"
 
-    assert command() == (1, f"open: {line}", "1 breaks are open")
+    assert run_command() == (1, f"open: {line}", "1 breaks are open")
     assert order_status(order_id) == Order.Status.PENDING
-    assert command("--repair") == (0, f"repaired: {line}sound: 1 breaks found, none left\n", "")
+    assert run_command("--repair") == (0, f"repaired: {line}sound: 1 breaks found, none left\n", "")
     assert order_status(order_id) == Order.Status.EXPIRED
-    assert command() == (0, "sound: 0 breaks found, none left\n", "")
+    assert run_command() == (0, "sound: 0 breaks found, none left\n", "")
 
 
 @pytest.mark.usefixtures("no_patience")
-def test_what_is_older_than_the_days_is_not_looked_at(stripe: Stripe) -> None:
+def test_the_command_ignores_payments_older_than_its_days(stripe: Stripe) -> None:
     order_id = new_buyer().check_out().order_id
     stripe.pay(session_id_of(order_id))
     run_until_idle(stripe)
     stripe.do(f"payments/{session_id_of(order_id)}/refund", amount=1_000)
     assert reconcile(now=timezone.now() + timedelta(days=3), since=timedelta(days=2)).findings == []
-    assert command("--days", "2")[0] == 1
+    assert run_command("--days", "2")[0] == 1
 
 
 @pytest.mark.parametrize("wrong", ["0", "-1", "x", "1.5"])
 @pytest.mark.parametrize("option", ["--days", "--minutes"])
-def test_days_and_minutes_are_whole_numbers_from_1_on(option: str, wrong: str) -> None:
+def test_days_and_minutes_must_be_positive_whole_numbers(option: str, wrong: str) -> None:
     with pytest.raises(CommandError, match="invalid positive value"):
         call_command("reconcile_stripe", option, wrong)
 
 
-def test_without_a_key_only_the_ledger_is_compared(settings: Any) -> None:
+def test_without_a_key_the_command_compares_only_the_ledger(settings: Any) -> None:
     settings.INITIAL_STRIPE_SECRET_KEY = ""
-    code, out, err = command()
+    code, out, err = run_command()
     assert (code, out) == (2, "")
     assert "not compared: sessions: no Stripe key is configured" in err
     assert "ledger" not in err
 
 
-def test_keys_that_cannot_be_read_are_told(settings: Any) -> None:
+def test_the_command_reports_keys_that_it_cannot_decrypt(settings: Any) -> None:
     change_processor_keys(by=actor(), stripe_secret_key=SECRET_KEY)
     settings.SECRET_KEY = "another one, and the old one is lost" * 2
-    code, _, err = command()
+    code, _, err = run_command()
     assert code == 2
     assert "cannot be decrypted" in err
 
 
 @pytest.mark.parametrize("failure", [{"effect": "drop"}, {"effect": "answer", "status": 503}])
-def test_a_stripe_that_is_down_is_told_and_nothing_changes(stripe: Stripe, failure: dict[str, Any]) -> None:
+def test_the_command_reports_that_stripe_is_down_and_changes_nothing(stripe: Stripe, failure: dict[str, Any]) -> None:
     order_id = new_buyer().check_out().order_id
     stripe.pay(session_id_of(order_id))
     stripe.fault(path="/v1/*", method="GET", count=None, **failure)
     with nothing_changes():
-        code, out, err = command("--repair")
+        code, out, err = run_command("--repair")
     assert (code, out) == (2, "")
     assert err.endswith("5 parts could not be compared, 0 breaks are open")
 
 
 @pytest.mark.usefixtures("no_patience")
-def test_a_part_that_stripe_does_not_answer_holds_up_no_other(stripe: Stripe) -> None:
+def test_a_part_that_stripe_does_not_answer_does_not_block_the_others(stripe: Stripe) -> None:
     order_id = new_buyer().check_out().order_id
     stripe.pay(session_id_of(order_id))
     stripe.fault(path="/v1/subscriptions", method="GET", effect="drop", count=None)
 
-    code, out, err = command("--repair")
+    code, out, err = run_command("--repair")
 
     assert code == 2
     assert out.startswith(f"repaired: session_state_differs {session_id_of(order_id)}")
@@ -107,7 +107,7 @@ def test_a_part_that_stripe_does_not_answer_holds_up_no_other(stripe: Stripe) ->
 
 
 @pytest.mark.usefixtures("no_patience")
-def test_a_repair_that_fails_leaves_its_break_open_and_the_others_repaired(
+def test_a_failed_repair_leaves_its_break_open_and_the_others_are_repaired(
     stripe: Stripe, caplog: pytest.LogCaptureFixture
 ) -> None:
     orders = [new_buyer().check_out().order_id for _ in range(2)]
@@ -117,12 +117,12 @@ def test_a_repair_that_fails_leaves_its_break_open_and_the_others_repaired(
     Order.objects.filter(id=orders[1]).update(credit_applied_minor=0)
     with connection.cursor() as cursor:
         cursor.execute(
-            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'a fault of ours'; END $$;"
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'a failing repair'; END $$;"
             "CREATE TRIGGER refuse BEFORE UPDATE ON orders_payment FOR EACH ROW"
             f" WHEN (OLD.order_id = '{orders[1]}') EXECUTE FUNCTION refuse()"
         )
     try:
-        code, out, _ = command("--repair")
+        code, out, _ = run_command("--repair")
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP TRIGGER refuse ON orders_payment; DROP FUNCTION refuse()")
@@ -134,26 +134,26 @@ def test_a_repair_that_fails_leaves_its_break_open_and_the_others_repaired(
     assert (order_status(orders[0]), order_status(orders[1])) == (Order.Status.FAILED, Order.Status.PENDING)
 
 
-def test_it_ends_when_its_time_is_over(stripe: Stripe) -> None:
+def test_the_command_stops_when_its_time_is_over(stripe: Stripe) -> None:
     new_buyer().check_out()
-    done = reconcile(within=timedelta(0), unread=[part for part in PARTS if part != "ledger"])
-    assert set(done.unread.values()) == {"the time was over"}
+    run = reconcile(within=timedelta(0), unread=[part for part in PARTS if part != "ledger"])
+    assert set(run.unread.values()) == {"the time was over"}
 
 
-def test_pages_are_read_one_by_one_to_the_last(stripe: Stripe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reconciliation_reads_every_page_of_a_list(stripe: Stripe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway, "PAGE", 2)
     orders = [new_buyer().check_out().order_id for _ in range(5)]
     for order_id in orders:
         stripe.pay(session_id_of(order_id))
     before = len(stripe.requests(method="GET", path="/v1/checkout/sessions"))
 
-    done = reconcile(repair=True)
+    run = reconcile(repair=True)
 
-    assert {each.order_id for each in done.findings if each.repaired} == set(orders)
+    assert {each.order_id for each in run.findings if each.repaired} == set(orders)
     assert len(stripe.requests(method="GET", path="/v1/checkout/sessions")) - before == 3
 
 
-def test_what_is_in_order_costs_the_same_queries_for_one_and_for_many(stripe: Stripe) -> None:
+def test_a_run_without_breaks_sends_the_same_number_of_queries_for_one_order_and_for_many(stripe: Stripe) -> None:
     counts = []
     for number in (1, 4):
         for _ in range(number):

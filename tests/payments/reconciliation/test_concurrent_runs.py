@@ -1,4 +1,4 @@
-"""Reconciliation beside what else goes on: renewals by card, webhooks, and another run at the same moment."""
+"""Reconciliation while renewals, webhooks and other runs work on the same orders."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from tests.concurrency.threads import race
 from tests.factories import acting, actor, give_credit
 from tests.payments.buyer import new_buyer, order_status, session_id_of
 from tests.payments.consistency_at_rest import assert_books_agree
-from tests.payments.reconciliation.reconciliation_checks import LATER, assert_found, open_breaks, reconcile
+from tests.payments.reconciliation.reconciliation_checks import LATER, assert_found, open_break_keys, reconcile
 from tests.payments.stripe_server import Stripe
 from tests.payments.webhook_delivery import newest_event, post_event
 from tests.payments.worker import run_until_idle, run_waiting_jobs
@@ -23,7 +23,7 @@ from tests.payments.worker import run_until_idle, run_waiting_jobs
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_renewal_that_was_paid_unheard_is_settled(stripe: Stripe) -> None:
+def test_reconciliation_settles_a_renewal_whose_payment_event_was_lost(stripe: Stripe) -> None:
     buyer = new_buyer(voucher_minor=0)
     give_credit(buyer.customer, 20_000)
     place_order(request=buyer.request, by=acting(buyer.customer))
@@ -38,16 +38,16 @@ def test_a_renewal_that_was_paid_unheard_is_settled(stripe: Stripe) -> None:
     expected = (Break.Kind.SESSION_STATE_DIFFERS.value, session_id_of(order.id), order.id)
 
     assert_found(expected, now=now + LATER)
-    done = reconcile(repair=True, now=now + LATER)
+    run = reconcile(repair=True, now=now + LATER)
 
-    assert [(each.kind.value, each.object_id, each.order_id) for each in done.findings] == [expected]
-    assert (done.open, open_breaks()) == ([], [])
+    assert [(each.kind.value, each.object_id, each.order_id) for each in run.findings] == [expected]
+    assert (run.open, open_break_keys()) == ([], [])
     assert order_status(order.id) == Order.Status.COMPLETED
     assert Subscription.objects.get().status == Subscription.Status.ACTIVE
     assert reconcile(repair=True, now=now + LATER).findings == []
 
 
-def test_several_runs_and_the_webhook_at_once_settle_once(stripe: Stripe) -> None:
+def test_concurrent_runs_and_the_webhook_settle_a_payment_once(stripe: Stripe) -> None:
     buyer = new_buyer()
     order_id = buyer.check_out().order_id
     stripe.pay(session_id_of(order_id))
@@ -64,13 +64,13 @@ def test_several_runs_and_the_webhook_at_once_settle_once(stripe: Stripe) -> Non
     run_until_idle(stripe)
     assert_books_agree(stripe)
     assert reconcile(repair=True).findings == []
-    assert open_breaks() == []
+    assert open_break_keys() == []
 
 
-def test_several_runs_at_once_tell_staff_once(stripe: Stripe) -> None:
+def test_concurrent_runs_open_a_break_once(stripe: Stripe) -> None:
     order_id = new_buyer().check_out().order_id
     stripe.do(f"sessions/{session_id_of(order_id)}/expire")
 
     race([partial(reconcile, parts=("sessions",))] * 4)
 
-    assert open_breaks() == [("session_state_differs", session_id_of(order_id), order_id)]
+    assert open_break_keys() == [("session_state_differs", session_id_of(order_id), order_id)]

@@ -1,4 +1,4 @@
-"""Reconciliation of orders with the ledger: what only a hand in the database, or a fault of ours, could leave."""
+"""Reconciliation of orders with the ledger, after a manual change of the database or a defect."""
 
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from tests.payments.reconciliation.reconciliation_checks import (
     assert_left_open,
     assert_repaired,
     break_keys,
-    open_breaks,
+    open_break_keys,
     reconcile,
 )
 from tests.payments.stripe_server import Stripe
@@ -39,7 +39,7 @@ def set_status(order_id: UUID, status: str) -> None:
         )
 
 
-def expired(stripe: Stripe) -> tuple[Buyer, UUID]:
+def buy_and_expire(stripe: Stripe) -> tuple[Buyer, UUID]:
     buyer = new_buyer()
     order_id = buyer.check_out().order_id
     stripe.do(f"sessions/{session_id_of(order_id)}/expire")
@@ -47,8 +47,8 @@ def expired(stripe: Stripe) -> tuple[Buyer, UUID]:
     return buyer, order_id
 
 
-def test_a_complete_order_whose_credit_was_not_spent(stripe: Stripe) -> None:
-    _, order_id = expired(stripe)
+def test_a_completed_order_whose_credit_was_not_spent_is_left_to_staff(stripe: Stripe) -> None:
+    _, order_id = buy_and_expire(stripe)
     set_status(order_id, Order.Status.COMPLETED)
     expected = (Kind.CREDIT_NOT_SPENT.value, str(order_id), order_id)
 
@@ -58,24 +58,24 @@ def test_a_complete_order_whose_credit_was_not_spent(stripe: Stripe) -> None:
     with nothing_changes():
         assert reconcile(repair=True).findings == []
     set_status(order_id, Order.Status.EXPIRED)
-    assert (reconcile().findings, open_breaks()) == ([], [])
+    assert (reconcile().findings, open_break_keys()) == ([], [])
 
 
-def test_credit_that_was_spent_for_an_order_that_is_not_in_effect(stripe: Stripe) -> None:
+def test_credit_spent_for_a_cancelled_order_is_left_to_staff(stripe: Stripe) -> None:
     order_id = new_buyer().check_out().order_id
     stripe.pay(session_id_of(order_id))
     run_until_idle(stripe)
     set_status(order_id, Order.Status.CANCELLED)
     expected = (Kind.CREDIT_NOT_RETURNED.value, str(order_id), order_id)
-    done = reconcile(parts=("ledger",))
-    assert break_keys(done.findings) == [expected]
+    run = reconcile(parts=("ledger",))
+    assert break_keys(run.findings) == [expected]
     assert break_keys(reconcile(parts=("ledger",), repair=True).open) == [expected]
-    assert open_breaks() == [expected]
+    assert open_break_keys() == [expected]
 
 
 @pytest.mark.parametrize("status", [Order.Status.EXPIRED, Order.Status.FAILED])
-def test_credit_that_is_held_for_an_order_that_ended_is_given_back(stripe: Stripe, status: str) -> None:
-    buyer, order_id = expired(stripe)
+def test_credit_held_for_an_ended_order_is_released(stripe: Stripe, status: str) -> None:
+    buyer, order_id = buy_and_expire(stripe)
     set_status(order_id, status)
     hold_credit(customer_id=buyer.customer.pk, amount_minor=APPLIED_MINOR, order_id=order_id)
     expected = (Kind.HOLD_LEFT.value, str(order_id), order_id)
@@ -85,7 +85,7 @@ def test_credit_that_is_held_for_an_order_that_ended_is_given_back(stripe: Strip
     assert buyer.account.held_minor == 0
 
 
-def test_credit_that_is_held_for_a_complete_order_is_left_to_people(stripe: Stripe) -> None:
+def test_credit_held_for_a_completed_order_is_left_to_staff(stripe: Stripe) -> None:
     buyer = new_buyer()
     order_id = buyer.check_out().order_id
     set_status(order_id, Order.Status.COMPLETED)
@@ -93,16 +93,16 @@ def test_credit_that_is_held_for_a_complete_order_is_left_to_people(stripe: Stri
         (Kind.CREDIT_NOT_SPENT.value, str(order_id), order_id),
         (Kind.HOLD_LEFT.value, str(order_id), order_id),
     ]
-    done = reconcile(parts=("ledger",), repair=True)
-    assert (break_keys(done.open), open_breaks()) == (expected, expected)
+    run = reconcile(parts=("ledger",), repair=True)
+    assert (break_keys(run.open), open_break_keys()) == (expected, expected)
     assert Hold.objects.filter(order_id=order_id, status=Hold.Status.ACTIVE).exists()
 
 
-def test_credit_of_payments_that_are_open_lost_or_made_is_in_order(stripe: Stripe) -> None:
+def test_open_settled_and_expired_payments_have_no_break(stripe: Stripe) -> None:
     new_buyer().check_out()
     settled = new_buyer()
     stripe.pay(session_id_of(settled.check_out().order_id))
-    expired(stripe)
+    buy_and_expire(stripe)
     lost = new_buyer().check_out().order_id
     stripe.do(f"sessions/{session_id_of(lost)}/expire")
     settle_unpaid(order_id=lost, failed=False)

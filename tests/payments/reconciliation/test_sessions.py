@@ -1,4 +1,4 @@
-"""Reconciliation of Checkout Sessions and payments, after webhooks that never came and answers that were lost."""
+"""Reconciliation of Checkout Sessions and payments, after lost webhooks and lost answers."""
 
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from tests.payments.reconciliation.reconciliation_checks import (
     assert_repaired,
     break_keys,
     break_list_page,
-    open_breaks,
+    open_break_keys,
     reconcile,
 )
 from tests.payments.stripe_server import SECRET_KEY, Object, Stripe
@@ -36,27 +36,27 @@ pytestmark = pytest.mark.django_db(transaction=True)
 Kind = Break.Kind
 
 
-def differs(order_id: UUID) -> BreakKey:
+def session_differs(order_id: UUID) -> BreakKey:
     return Kind.SESSION_STATE_DIFFERS.value, session_id_of(order_id), order_id
 
 
-def ask(stripe: Stripe, **more: object) -> Object:
-    """A one-off session that somebody asks Stripe for, of 19.000 OMR unless said otherwise."""
+def create_session(stripe: Stripe, **more: object) -> Object:
+    """Create a one-off session at Stripe, of 19.000 OMR by default, without the service."""
     client = stripe_library.StripeClient(SECRET_KEY, base_addresses={"api": stripe.url})
     amount = more.pop("amount", TOTAL_MINOR)
     line = {
         "quantity": 1,
         "price_data": {"currency": "omr", "unit_amount": amount, "product_data": {"name": "Something"}},
     }
-    asked = {"mode": "payment", "line_items": [line], "success_url": "https://shop.example/", **more}
-    return client.v1.checkout.sessions.create(asked).to_dict()  # type: ignore[arg-type]
+    parameters = {"mode": "payment", "line_items": [line], "success_url": "https://shop.example/", **more}
+    return client.v1.checkout.sessions.create(parameters).to_dict()  # type: ignore[arg-type]
 
 
-def marked(order_id: object) -> dict[str, object]:
+def naming_order(order_id: object) -> dict[str, object]:
     return {"client_reference_id": str(order_id), "metadata": {"order_id": str(order_id)}}
 
 
-# --- Events that never came ---------------------------------------------------------------------------------
+# --- Lost events --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("actions", "expected"),
     [
@@ -67,19 +67,19 @@ def marked(order_id: object) -> dict[str, object]:
     ],
     ids=lambda each: "-".join(each) if isinstance(each, list) else "",
 )
-def test_a_session_that_ended_unheard_is_settled(stripe: Stripe, actions: list[str], expected: str) -> None:
+def test_a_session_whose_events_were_lost_is_settled(stripe: Stripe, actions: list[str], expected: str) -> None:
     order_id = new_buyer().check_out().order_id
     for action in actions:
         stripe.do(f"sessions/{session_id_of(order_id)}/{action}")
 
-    assert_found(differs(order_id))
+    assert_found(session_differs(order_id))
     assert order_status(order_id) == Order.Status.PENDING
-    assert_repaired(stripe, differs(order_id))
+    assert_repaired(stripe, session_differs(order_id))
     assert order_status(order_id) == expected
 
 
 @pytest.mark.parametrize("action", ["settle_async", "fail_async"])
-def test_a_debit_that_ended_unheard_is_settled(stripe: Stripe, action: str) -> None:
+def test_a_bank_debit_whose_last_event_was_lost_is_settled(stripe: Stripe, action: str) -> None:
     order_id = new_buyer().check_out().order_id
     stripe.do(f"sessions/{session_id_of(order_id)}/pay_async")
     run_until_idle(stripe)
@@ -87,11 +87,11 @@ def test_a_debit_that_ended_unheard_is_settled(stripe: Stripe, action: str) -> N
         assert reconcile(repair=True).findings == []
     stripe.do(f"sessions/{session_id_of(order_id)}/{action}")
 
-    assert_found(differs(order_id))
-    assert_repaired(stripe, differs(order_id))
+    assert_found(session_differs(order_id))
+    assert_repaired(stripe, session_differs(order_id))
 
 
-def test_what_is_in_order_is_no_break(stripe: Stripe) -> None:
+def test_consistent_payments_have_no_break(stripe: Stripe) -> None:
     buyer = new_buyer(cap=3)
     buyer.check_out()
     other = new_buyer()
@@ -102,10 +102,10 @@ def test_what_is_in_order_is_no_break(stripe: Stripe) -> None:
         assert reconcile(repair=True).findings == []
 
 
-def test_what_is_on_its_way_is_left_alone(stripe: Stripe) -> None:
-    """Paid, expired, and refunded just now: Stripe's webhooks may still be coming."""
-    done = new_buyer()
-    paid_id = done.check_out().order_id
+def test_changes_whose_webhooks_may_still_come_are_left_alone(stripe: Stripe) -> None:
+    """Paid, expired, and refunded just now."""
+    buyer = new_buyer()
+    paid_id = buyer.check_out().order_id
     stripe.pay(session_id_of(paid_id))
     run_until_idle(stripe)
     stripe.do(f"payments/{session_id_of(paid_id)}/refund", amount=1_000)
@@ -118,21 +118,21 @@ def test_what_is_on_its_way_is_left_alone(stripe: Stripe) -> None:
         assert reconcile(repair=True).findings == []
 
 
-def test_a_break_that_settles_by_itself_is_closed_by_the_next_run(stripe: Stripe) -> None:
+def test_a_break_that_a_webhook_settles_is_closed_by_the_next_run(stripe: Stripe) -> None:
     order_id = new_buyer().check_out().order_id
     stripe.pay(session_id_of(order_id))
-    assert_found(differs(order_id))
+    assert_found(session_differs(order_id))
     run_until_idle(stripe)
 
     assert reconcile().findings == []
 
-    assert open_breaks() == []
+    assert open_break_keys() == []
     assert Break.objects.get().closed_by == "reconcile_stripe"
 
 
-# --- Sessions that nobody waits for -------------------------------------------------------------------------
-def lost_answer(stripe: Stripe) -> Buyer:
-    """Stripe made the session and the answer was lost; the sweeper has not come by."""
+# --- Sessions without a customer who can pay them -----------------------------------------------------------
+def check_out_with_lost_answer(stripe: Stripe) -> Buyer:
+    """Check out while Stripe makes the session and its answer is lost; the sweeper has not run."""
     buyer = new_buyer()
     stripe.fault(path="/v1/checkout/sessions", method="POST", effect="drop", when="after", count=None)
     with pytest.raises(PaymentProcessorError):
@@ -141,12 +141,12 @@ def lost_answer(stripe: Stripe) -> Buyer:
     return buyer
 
 
-@pytest.mark.parametrize("state", ["undone", "died"])
+@pytest.mark.parametrize("state", ["undone", "process died"])
 def test_a_session_whose_answer_was_lost_is_closed(stripe: Stripe, state: str) -> None:
-    lost_answer(stripe)
+    check_out_with_lost_answer(stripe)
     order = Order.objects.get()
-    if state == "died":
-        # As a process leaves it that was killed while it waited for Stripe.
+    if state == "process died":
+        # As a process leaves the order that is killed while it waits for Stripe.
         Order.objects.filter(id=order.id).update(status=Order.Status.PENDING)
         Payment.objects.update(status=Payment.Status.REQUESTED, needs_stripe_cleanup=False, closed_at=None)
     [session] = stripe.sessions()
@@ -155,9 +155,9 @@ def test_a_session_whose_answer_was_lost_is_closed(stripe: Stripe, state: str) -
     expected = (Kind.STRAY_SESSION.value, session["id"], order.id)
 
     assert_found(expected)
-    done = reconcile(repair=True)
+    run = reconcile(repair=True)
 
-    assert (break_keys(done.findings), done.open, open_breaks()) == ([expected], [], [])
+    assert (break_keys(run.findings), run.open, open_break_keys()) == ([expected], [], [])
     assert order_status(order.id) == Order.Status.FAILED
     sweep()
     assert_books_agree(stripe)
@@ -174,34 +174,33 @@ def test_a_session_that_outlived_its_order_is_closed(stripe: Stripe) -> None:
     assert [each["status"] for each in stripe.sessions()] == ["expired"]
 
 
-def test_a_session_of_an_order_that_is_not_here_is_closed_for_our_customers_only(stripe: Stripe) -> None:
-    customer = new_buyer()
-    customer.check_out()
-    nowhere = UUID(int=7)
-    ours = ask(stripe, customer=stripe.sessions()[0]["customer"], **marked(nowhere))
-    others = ask(stripe, **marked(UUID(int=8)))
-    ask(stripe)  # Carries no order: another business of the same account.
-    expected = [(Kind.STRAY_SESSION.value, each["id"], None) for each in (others, ours)]
+def test_a_session_of_an_unknown_order_is_closed_only_for_a_known_customer(stripe: Stripe) -> None:
+    new_buyer().check_out()
+    unknown_order_id = UUID(int=7)
+    of_customer = create_session(stripe, customer=stripe.sessions()[0]["customer"], **naming_order(unknown_order_id))
+    of_stranger = create_session(stripe, **naming_order(UUID(int=8)))
+    create_session(stripe)  # Names no order: it belongs to other business of the account.
+    expected = [(Kind.STRAY_SESSION.value, each["id"], None) for each in (of_stranger, of_customer)]
 
     assert_found(*expected)
-    done = reconcile(repair=True)
+    run = reconcile(repair=True)
 
-    assert break_keys(done.findings) == expected
-    assert break_keys(done.open) == expected[:1]
-    assert {each["id"]: each["status"] for each in stripe.sessions()}[ours["id"]] == "expired"
+    assert break_keys(run.findings) == expected
+    assert break_keys(run.open) == expected[:1]
+    assert {each["id"]: each["status"] for each in stripe.sessions()}[of_customer["id"]] == "expired"
     assert_left_open(expected[0])
 
 
-# --- Paid twice, and otherwise ------------------------------------------------------------------------------
-def test_an_order_that_was_paid_twice(stripe: Stripe) -> None:
+# --- Wrong payments -----------------------------------------------------------------------------------------
+def test_a_second_payment_of_an_order_is_left_to_staff(stripe: Stripe) -> None:
     order_id = new_buyer(credit_minor=0, voucher_minor=0).check_out().order_id
     first = session_id_of(order_id)
     client = stripe_library.StripeClient(SECRET_KEY, base_addresses={"api": stripe.url})
-    second = ask(stripe, customer=client.v1.customers.create({}).id, **marked(order_id))
+    second = create_session(stripe, customer=client.v1.customers.create({}).id, **naming_order(order_id))
     stripe.pay(first)
     stripe.pay(second["id"])
-    [count_announcements] = [each for each in stripe.events() if each["data"]["object"]["id"] == first][-1:]
-    post_event(count_announcements)
+    [paid_event] = [each for each in stripe.events() if each["data"]["object"]["id"] == first][-1:]
+    post_event(paid_event)
     while run_waiting_jobs():
         pass
     expected = (Kind.PAID_TWICE.value, second["id"], order_id)
@@ -212,14 +211,14 @@ def test_an_order_that_was_paid_twice(stripe: Stripe) -> None:
     stripe.do(f"payments/{second['id']}/refund")
 
     assert reconcile().findings == []
-    assert open_breaks() == []
+    assert open_break_keys() == []
 
 
-def test_another_amount_than_was_asked_for_is_never_booked(stripe: Stripe) -> None:
-    buyer = lost_answer(stripe)
+def test_a_payment_of_another_amount_is_never_recorded(stripe: Stripe) -> None:
+    buyer = check_out_with_lost_answer(stripe)
     order = Order.objects.get()
     sweep()
-    session = ask(stripe, amount=CHARGED_MINOR + 10, **marked(order.id))
+    session = create_session(stripe, amount=CHARGED_MINOR + 10, **naming_order(order.id))
     stripe.pay(session["id"])
     expected = (Kind.AMOUNT_DIFFERS.value, session["id"], order.id)
 
@@ -231,16 +230,16 @@ def test_another_amount_than_was_asked_for_is_never_booked(stripe: Stripe) -> No
     assert reconcile(repair=True).findings == []
 
 
-def test_what_can_be_repaired_is_opened_anew_after_it_was_closed(stripe: Stripe) -> None:
+def test_a_repairable_break_is_opened_again_after_staff_closed_it(stripe: Stripe) -> None:
     order_id = new_buyer().check_out().order_id
     stripe.pay(session_id_of(order_id))
     reconcile()
-    close_break(break_id=Break.objects.get().id, why="looked at", by=actor())
-    assert_found(differs(order_id))
+    close_break(break_id=Break.objects.get().id, why="checked", by=actor())
+    assert_found(session_differs(order_id))
 
 
-def test_a_session_paid_after_the_order_was_given_up_is_settled(stripe: Stripe) -> None:
-    lost_answer(stripe)
+def test_a_session_paid_after_its_order_failed_is_settled(stripe: Stripe) -> None:
+    check_out_with_lost_answer(stripe)
     [session] = stripe.sessions()
     Payment.objects.update(needs_stripe_cleanup=False)
     stripe.pay(session["id"])
@@ -248,22 +247,22 @@ def test_a_session_paid_after_the_order_was_given_up_is_settled(stripe: Stripe) 
     expected = (Kind.SESSION_STATE_DIFFERS.value, session["id"], order.id)
 
     assert_found(expected)
-    done = reconcile(repair=True)
+    run = reconcile(repair=True)
 
-    assert (break_keys(done.findings), done.open) == ([expected], [])
+    assert (break_keys(run.findings), run.open) == ([expected], [])
     run_until_idle(stripe)
     assert reconcile().findings == []
 
 
-# --- Another account, and objects that cannot be compared ----------------------------------------------------
-def test_what_stripe_does_not_know_is_left_to_people(stripe: Stripe) -> None:
+# --- Another account, and objects that cannot be compared ---------------------------------------------------
+def test_objects_that_stripe_does_not_know_are_left_to_staff(stripe: Stripe) -> None:
     order_id = new_buyer().check_out().order_id
     stripe.pay(session_id_of(order_id))
     run_until_idle(stripe)
     subscription = Subscription.objects.get()
     stripe.reset()
     expected = [
-        differs(order_id),
+        session_differs(order_id),
         (Kind.SUBSCRIPTION_STATE_DIFFERS.value, subscription.stripe_subscription_id, order_id),
     ]
 
@@ -271,7 +270,7 @@ def test_what_stripe_does_not_know_is_left_to_people(stripe: Stripe) -> None:
     assert_left_open(*expected)
 
 
-def test_the_keys_of_another_account_are_told_once_and_not_for_each_order(
+def test_keys_of_another_account_open_one_break_and_not_one_for_each_order(
     stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconciliation_run, "MANY", 2)
@@ -282,7 +281,7 @@ def test_the_keys_of_another_account_are_told_once_and_not_for_each_order(
     expected = (Kind.OTHER_ACCOUNT.value, "account", None)
 
     assert break_keys(reconcile(repair=True).open) == [expected, expected]
-    assert open_breaks() == [expected]
+    assert open_break_keys() == [expected]
     with nothing_changes():
         assert break_keys(reconcile(repair=True).open) == [expected, expected]
     assert Kind.OTHER_ACCOUNT.label in break_list_page()
@@ -291,7 +290,7 @@ def test_the_keys_of_another_account_are_told_once_and_not_for_each_order(
     assert Kind.OTHER_ACCOUNT not in {each.kind for each in reconcile(parts=("sessions",)).findings}
 
 
-def test_one_session_that_cannot_be_compared_holds_up_no_other(
+def test_a_session_that_cannot_be_compared_does_not_block_the_others(
     stripe: Stripe, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gateway, "PAGE", 1)
@@ -303,8 +302,8 @@ def test_one_session_that_cannot_be_compared_holds_up_no_other(
         stripe.do(f"sessions/{session_id_of(order_id)}/fail_async")
     stripe.fault(path="/v1/invoice_payments", effect="answer", status=404, skip=2)
 
-    done = reconcile(unread=["sessions"])
+    run = reconcile(unread=["sessions"])
 
-    assert sorted(break_keys(done.findings)) == sorted([differs(orders[0]), differs(orders[2])])
-    assert session_id_of(orders[1]) in done.unread["sessions"]
+    assert sorted(break_keys(run.findings)) == sorted([session_differs(orders[0]), session_differs(orders[2])])
+    assert session_id_of(orders[1]) in run.unread["sessions"]
     assert f"could not compare {session_id_of(orders[1])}" in caplog.text

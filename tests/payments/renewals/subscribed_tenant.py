@@ -1,4 +1,4 @@
-"""A tenant whose months credit pays, and the calendar that the service and Stripe share."""
+"""Subscribe a tenant whose months credit pays, and advance the clock of the service and of Stripe together."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,17 +21,17 @@ from tests.payments.worker import run_until_idle, run_waiting_jobs
 
 PRICE_MINOR = 9_000
 CREDIT_MINOR = 2_345
-# The credit is rounded down so that the rest ends in 0.
+# Credit is rounded down, so that the amount left for the card ends in 0.
 APPLIED_MINOR = 2_340
 CHARGED_MINOR = PRICE_MINOR - APPLIED_MINOR
 LEFT_MINOR = CREDIT_MINOR - APPLIED_MINOR
 MISSING_MINOR = PRICE_MINOR - CREDIT_MINOR
-GRACE = timedelta(days=7)
+GRACE_PERIOD = timedelta(days=7)
 
 
 @dataclass(slots=True, kw_only=True)
 class Tenant:
-    """An organization that credit subscribed; `ahead` is how far its calendar is ahead of real time."""
+    """An organization whose subscription credit pays; `ahead` is how far its clock is ahead of real time."""
 
     stripe: Stripe
     organization: Organization
@@ -48,52 +48,52 @@ class Tenant:
 
     @property
     def credit(self) -> tuple[int, int]:
-        """Balance, and what is held of it."""
+        """The balance, and the held part of it."""
         account = Account.objects.get(customer_id=self.organization.customer_id)
         return account.balance_minor, account.held_minor
 
     @property
     def status(self) -> tuple[str, str]:
-        """Of the subscription and of the organization."""
+        """The status of the subscription and of the organization."""
         self.organization.refresh_from_db()
         return self.subscription.status, self.organization.status
 
     @property
     def open_session(self) -> str:
-        """The one session that can be paid."""
+        """The id of the one session that can be paid."""
         open_now = Payment.objects.get(status=Payment.Status.OPEN, order__organization=self.organization)
         return str(open_now.session_id)
 
-    def advance_clock(self, span: timedelta) -> None:
-        """Time goes by, here and at Stripe."""
-        self.stripe.do("clock", seconds=int(span.total_seconds()), everything=True)
-        self.ahead += span
+    def advance_clock(self, by: timedelta) -> None:
+        """Advance the clock of the service and of Stripe."""
+        self.stripe.do("clock", seconds=int(by.total_seconds()), everything=True)
+        self.ahead += by
 
     def renew(self) -> list[Outcome]:
-        """The worker's job, now."""
+        """Run the renewal job now."""
         return renew_subscription(subscription_id=self.subscription.id, by=worker(), now=self.now)
 
     def run_until_idle(self) -> None:
-        """Everything is healed and delivered, every job done and every lease run out."""
+        """Switch every fault off, let every lease run out, and run the service until it is idle."""
         self.stripe.heal()
         patience = max(LEASE, EVENT_PATIENCE) + timedelta(seconds=1)
         run_until_idle(self.stripe, now=self.now + patience)
 
     def buy(self, *, price_minor: int) -> Placed:
-        """The customer's checkout of another plan."""
+        """Check out another plan, as the customer."""
         plan = PlanFactory.create(price_minor=price_minor)
         request = Request(tenant_id=self.organization.id, plan=plan.slug)
         return place_order(request=request, by=acting(self.organization.customer), now=self.now)
 
 
 def subscribe_tenant(stripe: Stripe, *, months: int = 1, credit_minor: int = CREDIT_MINOR) -> Tenant:
-    """A tenant for whom so many months are due, and the credit there is for them."""
+    """Make a tenant for whom this many months are due, with this much credit for them."""
     organization = OrganizationFactory.create()
     give_credit(organization.customer, PRICE_MINOR)
     plan = PlanFactory.create(price_minor=PRICE_MINOR)
-    begun = timezone.now() - relativedelta(months=months) - timedelta(minutes=1)
+    started_at = timezone.now() - relativedelta(months=months) - timedelta(minutes=1)
     request = Request(tenant_id=organization.id, plan=plan.slug)
-    placed = place_order(request=request, by=acting(organization.customer), now=begun)
+    placed = place_order(request=request, by=acting(organization.customer), now=started_at)
     run_waiting_jobs()
     if credit_minor:
         give_credit(organization.customer, credit_minor)
@@ -102,7 +102,7 @@ def subscribe_tenant(stripe: Stripe, *, months: int = 1, credit_minor: int = CRE
 
 
 def tenant_with_open_session(stripe: Stripe) -> Tenant:
-    """A tenant whose credit does not cover the month, so that Stripe has a session for the rest."""
+    """Make a tenant whose credit does not cover the month, so that Stripe has a session for the rest."""
     tenant = subscribe_tenant(stripe)
     assert tenant.renew() == [Outcome.PAST_DUE]
     assert tenant.open_session
@@ -110,15 +110,15 @@ def tenant_with_open_session(stripe: Stripe) -> Tenant:
 
 
 def tenant_at_end_of_grace(stripe: Stripe) -> Tenant:
-    """The same after the days of grace, with a session that is still open."""
+    """Make such a tenant whose days of grace are over while its session is still open."""
     tenant = tenant_with_open_session(stripe)
-    tenant.advance_clock(GRACE - timedelta(hours=12))
+    tenant.advance_clock(GRACE_PERIOD - timedelta(hours=12))
     assert tenant.renew() == [Outcome.PAST_DUE]
     tenant.advance_clock(timedelta(hours=12))
     return tenant
 
 
 def renewal_statuses() -> list[str]:
-    """What became of each order for a month, the oldest month first: the later of two may begin earlier."""
+    """The statuses of all renewal orders, the oldest month first, then in order of their creation."""
     found = Order.objects.filter(kind=Order.Kind.RENEWAL).order_by("period_start", "created_at", "id")
     return list(found.values_list("status", flat=True))
