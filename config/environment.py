@@ -1,9 +1,9 @@
-"""The process's environment, read once and strictly: what is missing or malformed is told all at once.
+"""Reads the process's environment strictly: one error names every variable that is missing or malformed.
 
-A value that cannot be understood is never replaced by a default: `DEBUG=flase` must stop the start, not turn
-into "off". Messages name variables and never repeat a value, which may be a secret.
+A malformed value is never replaced by a default: `DEBUG=flase` must prevent the start, not mean "off". Messages
+name variables and never repeat a value, which may be a secret.
 
-Any variable may be given by a file instead: `SECRET_KEY_FILE=/run/secrets/key` (django-environ).
+A file may contain the value of any variable: `SECRET_KEY_FILE=/run/secrets/key` (django-environ).
 """
 
 import re
@@ -20,16 +20,16 @@ _FLAGS = {"0": False, "1": True, "false": False, "true": True}
 
 
 class Environment:
-    """Reads variables and collects what is wrong with them until `refuse_problems`."""
+    """Reads variables and collects their errors, which `refuse_problems` raises together."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        # Not Env itself: it takes a value that begins with a dollar sign for another variable's name, and a
-        # secret may begin so.
+        # Not Env itself: it reads a value that begins with a dollar sign as the name of another variable, but a
+        # secret may begin with one.
         self._variables: Mapping[str, str] = FileAwareMapping(dict(variables))  # type: ignore[no-untyped-call]
         self._problems: list[str] = []
 
     def given(self, name: str) -> bool:
-        """Whether the variable is there, also when it is empty."""
+        """Whether the variable exists, even if it is empty."""
         return name in self._variables
 
     def text(self, name: str, default: str = "", *, pattern: str = "") -> str:
@@ -89,7 +89,7 @@ class Environment:
             self._problem(problem)
 
     def refuse_problems(self) -> None:
-        """Stops the start, naming everything that is wrong.
+        """Prevents the start if there is any error, and names all of them.
 
         Raises: ImproperlyConfigured.
         """
