@@ -7,7 +7,7 @@ class BillingConfig(AppConfig):
     sql_before_tables = ("models/keys.sql",)
     sql_after_tables = (
         "models/storage.sql",
-        "models/rules.sql",
         "models/ledger.sql",
+        "models/transitions.sql",
         "use_cases/grant_many.sql",
     )

@@ -6,7 +6,7 @@ class OrdersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     sql_after_tables = (
         "models/storage.sql",
-        "models/rules.sql",
+        "models/transitions.sql",
         "models/catalog.sql",
         "use_cases/checkout/place_order.sql",
         "use_cases/checkout/place_together.sql",

@@ -25,11 +25,13 @@ SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
  WHERE i.indisunique AND NOT i.indisprimary AND i.indrelid::regclass::text LIKE %(tables)s
 UNION
 SELECT tgname FROM pg_trigger
- WHERE NOT tgisinternal AND tgfoid = 'billing_refuse'::regproc AND tgrelid::regclass::text LIKE %(tables)s
+ WHERE NOT tgisinternal AND tgfoid IN ('billing_refuse'::regproc, 'billing_check_transition'::regproc)
+   AND tgrelid::regclass::text LIKE %(tables)s
 """
 _TRIGGER_FUNCTIONS = """
 SELECT t.tgname, p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
- WHERE NOT tgisinternal AND p.proname <> 'billing_refuse' AND tgrelid::regclass::text LIKE %(tables)s
+ WHERE NOT tgisinternal AND p.proname NOT IN ('billing_refuse', 'billing_check_transition')
+   AND tgrelid::regclass::text LIKE %(tables)s
 """
 _FUNCTIONS = "SELECT prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname LIKE %(tables)s"
 _RAISED = re.compile(r"(?:CONSTRAINT =|THEN) '((?:billing|promos|orders)_\w+)'")

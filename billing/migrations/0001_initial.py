@@ -168,6 +168,21 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="InstalledSql",
+            fields=[
+                (
+                    "path",
+                    models.CharField(
+                        help_text="From the project's root.", max_length=200, primary_key=True, serialize=False
+                    ),
+                ),
+                ("sha256", models.CharField(max_length=64)),
+            ],
+            options={
+                "verbose_name_plural": "installed SQL files",
+            },
+        ),
+        migrations.CreateModel(
             name="Invoice",
             fields=[
                 (
@@ -605,7 +620,6 @@ class Migration(migrations.Migration):
             model_name="ledgerentry",
             name="account",
             field=models.ForeignKey(
-                db_constraint=False,
                 db_index=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="entries",
@@ -650,6 +664,30 @@ class Migration(migrations.Migration):
                 name="billing_organization_slug_once",
             ),
         ),
+        migrations.AddConstraint(
+            model_name="organization",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("slug__regex", "^[a-z][a-z0-9-]{2,30}$")), name="billing_organization_slug_form"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="organization",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["pending", "provisioning", "active", "suspended", "deleted"])),
+                name="billing_organization_status_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="organization",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("deleted_at__isnull", False), ("status", "deleted")),
+                    models.Q(models.Q(("status", "deleted"), _negated=True), ("deleted_at__isnull", True)),
+                    _connector="OR",
+                ),
+                name="billing_organization_deleted_at_fits",
+            ),
+        ),
         migrations.AddIndex(
             model_name="subscription",
             index=models.Index(
@@ -682,6 +720,75 @@ class Migration(migrations.Migration):
                 name="billing_subscription_stripe_once",
             ),
         ),
+        migrations.AddConstraint(
+            model_name="subscription",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        [
+                            "incomplete",
+                            "incomplete_expired",
+                            "trialing",
+                            "active",
+                            "past_due",
+                            "canceled",
+                            "unpaid",
+                            "paused",
+                        ],
+                    )
+                ),
+                name="billing_subscription_status_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="subscription",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("paid_by__in", ["credit", "stripe"])), name="billing_subscription_paid_by_known"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="subscription",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("current_period_start__lt", models.F("current_period_end"))),
+                name="billing_subscription_period_forward",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="subscription",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_minor__gte", 0)), name="billing_subscription_amount_not_negative"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="subscription",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "canceled"), _negated=True), ("canceled_at__isnull", False), _connector="OR"
+                ),
+                name="billing_subscription_canceled_at_given",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="subscription",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("paid_by", "credit"), ("status", "past_due"), _negated=True),
+                    ("past_due_since__isnull", False),
+                    _connector="OR",
+                ),
+                name="billing_subscription_past_due_since_given",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="subscription",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "active"), _negated=True), ("past_due_since__isnull", True), _connector="OR"
+                ),
+                name="billing_subscription_active_is_not_past_due",
+            ),
+        ),
         migrations.AddIndex(
             model_name="invoice",
             index=models.Index(fields=["customer", "-created_at"], name="billing_invoice_newest"),
@@ -704,6 +811,26 @@ class Migration(migrations.Migration):
                 condition=models.Q(("stripe_invoice_id", "")),
                 fields=("subscription", "period_start"),
                 name="billing_invoice_period_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["draft", "open", "paid", "void", "uncollectible"])),
+                name="billing_invoice_status_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_minor__gte", 0)), name="billing_invoice_amount_not_negative"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("period_start__lt", models.F("period_end"))),
+                name="billing_invoice_period_forward",
             ),
         ),
         migrations.AddConstraint(
@@ -742,6 +869,61 @@ class Migration(migrations.Migration):
                 condition=models.Q(("kind", "grant"), ("reason__startswith", "grant:")),
                 fields=("account", "reason"),
                 name="billing_ledgerentry_one_grant_per_reason",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="ledgerentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("amount_minor__gt", 0), ("kind", "grant")),
+                    models.Q(("amount_minor__lt", 0), ("kind", "spend")),
+                    models.Q(("kind__in", ["reversal", "adjustment"]), models.Q(("amount_minor", 0), _negated=True)),
+                    _connector="OR",
+                ),
+                name="billing_ledgerentry_sign_fits_kind",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="ledgerentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "reversal"), ("reverses__isnull", False)),
+                    models.Q(models.Q(("kind", "reversal"), _negated=True), ("reverses__isnull", True)),
+                    _connector="OR",
+                ),
+                name="billing_ledgerentry_reversal_names_entry",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="ledgerentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "spend"), _negated=True), ("order_id__isnull", False), _connector="OR"
+                ),
+                name="billing_ledgerentry_spend_names_order",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="ledgerentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind__in", ["reversal", "adjustment"]), _negated=True),
+                    models.Q(("note", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="billing_ledgerentry_correction_says_why",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="ledgerentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("reason", ""), _negated=True), name="billing_ledgerentry_reason_given"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="ledgerentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("actor_id", ""), _negated=True), name="billing_ledgerentry_actor_given"
             ),
         ),
         migrations.AddConstraint(

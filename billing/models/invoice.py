@@ -1,5 +1,5 @@
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from .customer import Customer
@@ -32,7 +32,6 @@ class Invoice(models.Model):
     pdf_url = models.URLField(blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now())
 
-    # What a row must be in itself stands in rules.sql.
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -45,6 +44,14 @@ class Invoice(models.Model):
                 fields=["subscription", "period_start"],
                 condition=Q(stripe_invoice_id=""),
                 name="billing_invoice_period_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["draft", "open", "paid", "void", "uncollectible"]),
+                name="billing_invoice_status_known",
+            ),
+            models.CheckConstraint(condition=Q(amount_minor__gte=0), name="billing_invoice_amount_not_negative"),
+            models.CheckConstraint(
+                condition=Q(period_start__lt=F("period_end")), name="billing_invoice_period_forward"
             ),
         ]
         indexes = [

@@ -20,11 +20,7 @@ class LedgerEntry(models.Model):
         ADJUSTMENT = "adjustment"
 
     id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
-    # Without the database's own foreign key: the trigger that moves the account refuses an entry without one, and an
-    # account can neither be deleted nor change its key (ledger.sql).
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="entries", db_index=False, db_constraint=False
-    )
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entries", db_index=False)
     version = models.BigIntegerField(db_default=0, editable=False)
     kind = models.CharField(max_length=10, choices=Kind)
     amount_minor = models.BigIntegerField()
@@ -41,7 +37,6 @@ class LedgerEntry(models.Model):
     address = models.GenericIPAddressField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
-    # What a row must be in itself stands in rules.sql.
     class Meta:
         verbose_name_plural = "ledger entries"
         constraints = [
@@ -62,6 +57,26 @@ class LedgerEntry(models.Model):
                 condition=Q(kind="grant", reason__startswith="grant:"),
                 name="billing_ledgerentry_one_grant_per_reason",
             ),
+            models.CheckConstraint(
+                condition=Q(kind="grant", amount_minor__gt=0)
+                | Q(kind="spend", amount_minor__lt=0)
+                | (Q(kind__in=["reversal", "adjustment"]) & ~Q(amount_minor=0)),
+                name="billing_ledgerentry_sign_fits_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="reversal", reverses__isnull=False)
+                | (~Q(kind="reversal") & Q(reverses__isnull=True)),
+                name="billing_ledgerentry_reversal_names_entry",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="spend") | Q(order_id__isnull=False), name="billing_ledgerentry_spend_names_order"
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind__in=["reversal", "adjustment"]) | ~Q(note=""),
+                name="billing_ledgerentry_correction_says_why",
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="billing_ledgerentry_reason_given"),
+            models.CheckConstraint(condition=~Q(actor_id=""), name="billing_ledgerentry_actor_given"),
         ]
 
     def __str__(self) -> str:

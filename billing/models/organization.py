@@ -41,12 +41,21 @@ class Organization(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     deleted_at = models.DateTimeField(null=True, blank=True)
 
-    # What a row must be in itself stands in rules.sql.
     class Meta:
         constraints = [
             # A deleted organization's address may be used again.
             models.UniqueConstraint(
                 fields=["slug"], condition=~Q(status="deleted"), name="billing_organization_slug_once"
+            ),
+            models.CheckConstraint(condition=Q(slug__regex=SLUG_PATTERN), name="billing_organization_slug_form"),
+            models.CheckConstraint(
+                condition=Q(status__in=["pending", "provisioning", "active", "suspended", "deleted"]),
+                name="billing_organization_status_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="deleted", deleted_at__isnull=False)
+                | (~Q(status="deleted") & Q(deleted_at__isnull=True)),
+                name="billing_organization_deleted_at_fits",
             ),
         ]
         indexes = [

@@ -5,8 +5,8 @@ from django.db.models import Q
 class RateLimitWindow(models.Model):
     """How many requests of one kind a client has made since the first one of the running window.
 
-    `key` is a keyed hash: addresses are counted, not kept. The table is unlogged (its migration makes it
-    so): it costs no WAL, and starts empty after a crash, which for a rate limit is right.
+    `key` is a keyed hash: addresses are counted, not kept. The table is unlogged (see storage.sql): it
+    costs no WAL, and starts empty after a crash, which for a rate limit is right.
     """
 
     key = models.CharField(max_length=64, primary_key=True)

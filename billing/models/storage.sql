@@ -12,3 +12,6 @@ ALTER TABLE billing_invoice SET (autovacuum_analyze_threshold = 1000, autovacuum
 ALTER TABLE billing_ledgerentry SET (autovacuum_analyze_threshold = 1000, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE billing_organization SET (autovacuum_analyze_threshold = 1000, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE billing_subscription SET (autovacuum_analyze_threshold = 1000, autovacuum_vacuum_threshold = 1000);
+
+-- Rate limits need no WAL, and may start anew after a crash.
+ALTER TABLE billing_ratelimitwindow SET UNLOGGED;

@@ -1,5 +1,5 @@
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from .customer import Customer
@@ -24,6 +24,9 @@ class Subscription(models.Model):
         CANCELED = "canceled"
         UNPAID = "unpaid"
         PAUSED = "paused"
+
+    # Stripe may move a subscription from any state to any other, but a canceled one stays canceled.
+    TRANSITIONS = {**dict.fromkeys(Status, frozenset(Status)), Status.CANCELED: frozenset()}
 
     class PaidBy(models.TextChoices):
         CREDIT = "credit"
@@ -51,7 +54,6 @@ class Subscription(models.Model):
     canceled_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
-    # What a row must be in itself stands in rules.sql.
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -63,6 +65,42 @@ class Subscription(models.Model):
                 fields=["stripe_subscription_id"],
                 condition=~Q(stripe_subscription_id=""),
                 name="billing_subscription_stripe_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    status__in=[
+                        "incomplete",
+                        "incomplete_expired",
+                        "trialing",
+                        "active",
+                        "past_due",
+                        "canceled",
+                        "unpaid",
+                        "paused",
+                    ]
+                ),
+                name="billing_subscription_status_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(paid_by__in=["credit", "stripe"]), name="billing_subscription_paid_by_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(current_period_start__lt=F("current_period_end")),
+                name="billing_subscription_period_forward",
+            ),
+            models.CheckConstraint(condition=Q(amount_minor__gte=0), name="billing_subscription_amount_not_negative"),
+            models.CheckConstraint(
+                condition=~Q(status="canceled") | Q(canceled_at__isnull=False),
+                name="billing_subscription_canceled_at_given",
+            ),
+            # Stripe counts the days of grace of what it charges itself.
+            models.CheckConstraint(
+                condition=~Q(status="past_due", paid_by="credit") | Q(past_due_since__isnull=False),
+                name="billing_subscription_past_due_since_given",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="active") | Q(past_due_since__isnull=True),
+                name="billing_subscription_active_is_not_past_due",
             ),
         ]
         indexes = [

@@ -384,6 +384,22 @@ class Migration(migrations.Migration):
                     ),
                 ],
                 "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("type", "order.placed"), _negated=True),
+                            models.Q(("order_id__isnull", False), ("tenant_id__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="orders_event_order_placed_names_order",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("type__in", ["tenant.created", "tenant.deleted"]), _negated=True),
+                            ("tenant_id__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="orders_event_tenant_named",
+                    ),
                     models.UniqueConstraint(
                         condition=models.Q(("type", "order.placed")),
                         fields=("order_id",),
@@ -628,6 +644,66 @@ class Migration(migrations.Migration):
                 condition=models.Q(("status__in", ("pending", "completed", "refunded"))),
                 fields=("renews", "period_start"),
                 name="orders_order_one_renewal_a_period",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status__in", ["pending", "completed", "failed", "expired", "cancelled", "refunded"])
+                ),
+                name="orders_order_status_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("total_minor__gte", 0)), name="orders_order_total_not_negative"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("credit_applied_minor__gte", 0), ("credit_applied_minor__lte", models.F("total_minor"))
+                ),
+                name="orders_order_credit_within_total",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("completed_at__isnull", False), ("status__in", ["completed", "refunded"])),
+                    models.Q(
+                        models.Q(("status__in", ["completed", "refunded"]), _negated=True),
+                        ("completed_at__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="orders_order_completed_at_fits",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("promo_code", ""), ("promo_code_id__isnull", True)),
+                    models.Q(("promo_code_id__isnull", False), models.Q(("promo_code", ""), _negated=True)),
+                    _connector="OR",
+                ),
+                name="orders_order_promo_whole",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "purchase"), ("period_start__isnull", True), ("renews__isnull", True)),
+                    models.Q(("kind", "renewal"), ("period_start__isnull", False), ("renews__isnull", False)),
+                    _connector="OR",
+                ),
+                name="orders_order_renewal_names_period",
             ),
         ),
         migrations.AddConstraint(

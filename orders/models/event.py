@@ -41,9 +41,16 @@ class OutboxEvent(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     delivered_at = models.DateTimeField(null=True, blank=True)
 
-    # What a row must be in itself stands in rules.sql.
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=~Q(type="order.placed") | Q(order_id__isnull=False, tenant_id__isnull=False),
+                name="orders_event_order_placed_names_order",
+            ),
+            models.CheckConstraint(
+                condition=~Q(type__in=["tenant.created", "tenant.deleted"]) | Q(tenant_id__isnull=False),
+                name="orders_event_tenant_named",
+            ),
             # Told once, surely (invariant I6).
             models.UniqueConstraint(
                 fields=["order_id"], condition=Q(type="order.placed"), name="orders_event_order_placed_once"

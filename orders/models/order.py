@@ -1,5 +1,5 @@
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from billing.models import Customer, Organization, Subscription
@@ -62,7 +62,6 @@ class Order(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     completed_at = models.DateTimeField(null=True, blank=True)
 
-    # What a row must be in itself stands in rules.sql.
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -75,6 +74,30 @@ class Order(models.Model):
                 fields=["renews", "period_start"],
                 condition=Q(status__in=LIVE_STATUSES),
                 name="orders_order_one_renewal_a_period",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["pending", "completed", "failed", "expired", "cancelled", "refunded"]),
+                name="orders_order_status_known",
+            ),
+            models.CheckConstraint(condition=Q(total_minor__gte=0), name="orders_order_total_not_negative"),
+            models.CheckConstraint(
+                condition=Q(credit_applied_minor__gte=0, credit_applied_minor__lte=F("total_minor")),
+                name="orders_order_credit_within_total",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["completed", "refunded"], completed_at__isnull=False)
+                | (~Q(status__in=["completed", "refunded"]) & Q(completed_at__isnull=True)),
+                name="orders_order_completed_at_fits",
+            ),
+            models.CheckConstraint(
+                condition=Q(promo_code_id__isnull=True, promo_code="")
+                | (Q(promo_code_id__isnull=False) & ~Q(promo_code="")),
+                name="orders_order_promo_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="purchase", renews__isnull=True, period_start__isnull=True)
+                | Q(kind="renewal", renews__isnull=False, period_start__isnull=False),
+                name="orders_order_renewal_names_period",
             ),
         ]
         indexes = [

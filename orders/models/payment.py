@@ -140,6 +140,12 @@ class Refund(models.Model):
         DONE = "done"
         FAILED = "failed"
 
+    TRANSITIONS = {
+        Status.REQUESTED: {Status.DONE, Status.FAILED},
+        Status.DONE: set(),
+        Status.FAILED: set(),
+    }
+
     id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
     amount_minor = models.BigIntegerField()

@@ -125,10 +125,7 @@ class Migration(migrations.Migration):
                 (
                     "customer",
                     models.ForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="redemptions",
-                        to="billing.customer",
+                        on_delete=django.db.models.deletion.PROTECT, related_name="redemptions", to="billing.customer"
                     ),
                 ),
                 (
@@ -156,7 +153,39 @@ class Migration(migrations.Migration):
                         condition=models.Q(("status__in", ("reserved", "confirmed"))),
                         fields=("promo_code", "customer"),
                         name="promos_redemption_once_per_customer",
-                    )
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["reserved", "confirmed", "released"])),
+                        name="promos_redemption_status_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("credit_minor__gt", 0)), name="promos_redemption_credit_positive"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("confirmed_at__isnull", True), ("status", "reserved")),
+                            models.Q(("confirmed_at__isnull", False), ("status", "confirmed")),
+                            ("status", "released"),
+                            _connector="OR",
+                        ),
+                        name="promos_redemption_confirmed_at_fits",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("released_at__isnull", False),
+                                ("status", "released"),
+                                models.Q(("release_reason", ""), _negated=True),
+                            ),
+                            models.Q(
+                                models.Q(("status", "released"), _negated=True),
+                                ("release_reason", ""),
+                                ("released_at__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="promos_redemption_release_says_why",
+                    ),
                 ],
             },
         ),

@@ -14,8 +14,8 @@ class Redemption(models.Model):
     """One customer's use of a promo code.
 
     Reserved while a payment session is being opened, confirmed when its credit is granted, released when it is
-    given back. The foreign keys are kept by a trigger without a row lock (see promos.sql): with a real one to the
-    code every redemption of a hot code would write its lock into the same row.
+    given back. A trigger keeps the reference to the code without a row lock (see promos.sql): with a real foreign
+    key every redemption of a hot code would write its lock into the same row.
     """
 
     class Status(models.TextChoices):
@@ -33,7 +33,7 @@ class Redemption(models.Model):
     promo_code = models.ForeignKey(
         PromoCode, on_delete=models.PROTECT, related_name="redemptions", db_constraint=False, db_index=False
     )
-    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="redemptions", db_constraint=False)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="redemptions")
     order_id = models.UUIDField(null=True, blank=True)
     credit_minor = models.BigIntegerField()
     status = models.CharField(max_length=10, choices=Status)
@@ -42,13 +42,27 @@ class Redemption(models.Model):
     released_at = models.DateTimeField(null=True, blank=True)
     release_reason = models.CharField(max_length=200, blank=True, default="", db_default="")
 
-    # What a row must be in itself stands in promos.sql.
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["promo_code", "customer"],
                 condition=Q(status__in=LIVE_STATUSES),
                 name="promos_redemption_once_per_customer",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["reserved", "confirmed", "released"]), name="promos_redemption_status_known"
+            ),
+            models.CheckConstraint(condition=Q(credit_minor__gt=0), name="promos_redemption_credit_positive"),
+            models.CheckConstraint(
+                condition=Q(status="reserved", confirmed_at__isnull=True)
+                | Q(status="confirmed", confirmed_at__isnull=False)
+                | Q(status="released"),
+                name="promos_redemption_confirmed_at_fits",
+            ),
+            models.CheckConstraint(
+                condition=(Q(status="released", released_at__isnull=False) & ~Q(release_reason=""))
+                | (~Q(status="released") & Q(released_at__isnull=True, release_reason="")),
+                name="promos_redemption_release_says_why",
             ),
         ]
         indexes = [

@@ -287,7 +287,18 @@ TENANTS: Attacks = {
     "billing_organization_deleted_at_fits": [
         "UPDATE billing_organization SET status = 'deleted' WHERE slug = 'acme'",
         "UPDATE billing_organization SET deleted_at = now() WHERE slug = 'acme'",
+        organization_row(status="'deleted'"),
+    ],
+    "billing_organization_transition_known": [
         "UPDATE billing_organization SET status = 'active' WHERE slug = 'gone'",
+        "UPDATE billing_organization SET status = 'active', deleted_at = NULL WHERE slug = 'gone'",
+        "UPDATE billing_organization SET status = 'lost' WHERE slug = 'acme'",
+    ],
+    "billing_subscription_stays_canceled": [
+        Attack(
+            "UPDATE billing_subscription SET status = 'active'",
+            ["UPDATE billing_subscription SET status = 'canceled', canceled_at = now()"],
+        ),
     ],
     "billing_subscription_order_id_key": [subscription(order_id=ORDER)],
     "billing_subscription_one_live_per_organization": [

@@ -131,7 +131,12 @@ CATALOG: Attacks = {
 
 ORDERS: Attacks = {
     "orders_order_status_known": [order(status="'lost'"), order(status="''"), order(status="'complete'")],
-    "orders_order_total_not_negative": [order(total_minor="-1")],
+    "orders_order_total_not_negative": [
+        Attack(
+            order(total_minor="-1"),
+            ["ALTER TABLE orders_order DROP CONSTRAINT orders_order_credit_within_total"],
+        )
+    ],
     "orders_order_credit_within_total": [
         order(credit_applied_minor="9001"),
         order(credit_applied_minor="-1"),
@@ -145,7 +150,11 @@ ORDERS: Attacks = {
             for status in ("pending", "failed", "expired", "cancelled")
         ),
         "UPDATE orders_order SET completed_at = NULL",
+    ],
+    "orders_order_transition_known": [
         "UPDATE orders_order SET status = 'pending'",
+        "UPDATE orders_order SET status = 'pending', completed_at = NULL",
+        "UPDATE orders_order SET status = 'lost'",
     ],
     "orders_order_promo_whole": [
         order(promo_code="'WELCOME'"),

@@ -8,6 +8,7 @@ import pytest
 from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import ForeignKey
 from pytest_django import DjangoDbBlocker
 
 from tests.database import cloned_database, use_database
@@ -79,6 +80,13 @@ def test_installed_triggers_are_those_of_the_files_and_enabled() -> None:
     text = "\n".join(path.read_text() for path in sql_files())
     written = re.findall(r"CREATE OR REPLACE TRIGGER (\w+) ", text)
     assert sorted(rows(_TRIGGERS)) == sorted((name, "O") for name in written)
+
+
+def test_the_code_of_a_redemption_is_the_only_reference_without_a_foreign_key() -> None:
+    """The reason stands in billing/models/__init__.py."""
+    ours = [model for app in APPS for model in apps.get_app_config(app).get_models()]
+    references = [each for model in ours for each in model._meta.fields if isinstance(each, ForeignKey)]
+    assert [str(each) for each in references if not vars(each)["db_constraint"]] == ["promos.Redemption.promo_code"]
 
 
 @pytest.fixture

@@ -93,6 +93,10 @@ ORDERS: Attacks = {
             for status in ("requested", "open", "processing", "expired", "failed")
         ),
     ],
+    "orders_payment_transition_known": [
+        after(payment(), attack="UPDATE orders_payment SET status = 'paid', session_id = 'cs_1', paid_at = now()"),
+        after(payment(), attack="UPDATE orders_payment SET status = 'lost'"),
+    ],
     "orders_refund_amount_positive": [
         after(payment(), attack=refund(amount_minor="0")),
         after(payment(), attack=refund(amount_minor="-1")),
@@ -100,7 +104,11 @@ ORDERS: Attacks = {
     "orders_refund_status_known": [after(payment(), attack=refund(status="'lost'"))],
     "orders_refund_one_under_way": [
         after(payment(), refund(), attack=refund()),
-        after(payment(), refund(), refund(status="'done'"), attack="UPDATE orders_refund SET status = 'requested'"),
+        after(payment(), refund(), refund(status="'done'"), attack=refund()),
+    ],
+    "orders_refund_transition_known": [
+        after(payment(), refund(status="'done'"), attack="UPDATE orders_refund SET status = 'requested'"),
+        after(payment(), refund(), attack="UPDATE orders_refund SET status = 'lost'"),
     ],
     "orders_break_told_once": [
         after(

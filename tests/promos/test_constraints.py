@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
+from django.db import IntegrityError, connection, transaction
+from psycopg.errors import ForeignKeyViolation
 from pytest_django import DjangoDbBlocker
 
 from tests.rules import (
@@ -18,6 +20,7 @@ from tests.rules import (
     triggers_without_rule,
 )
 from tests.sample_history import RESERVED, committed_sample_history
+from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db
 
@@ -159,7 +162,13 @@ REDEMPTIONS: Attacks = {
         redeeming(WELCOME, ADA),
         redeeming(code("LATER"), BOB),
     ],
-    "promos_redemption_status_known": [redemption(status=status) for status in ("'lost'", "''", "'RESERVED'")],
+    "promos_redemption_status_known": [
+        Attack(
+            redemption(status=status),
+            ["ALTER TABLE promos_redemption DROP CONSTRAINT promos_redemption_confirmed_at_fits"],
+        )
+        for status in ("'lost'", "''", "'RESERVED'")
+    ],
     "promos_redemption_confirmed_at_fits": [
         redemption(confirmed_at="now()"),
         confirmed(confirmed_at="NULL"),
@@ -178,9 +187,15 @@ REDEMPTIONS: Attacks = {
         "TRUNCATE promos_redemption",
     ],
     "promos_redemption_promo_code_exists": [redemption(promo_code_id="gen_random_uuid()")],
-    "promos_redemption_account_exists": [redemption(customer_id="-1")],
     "promos_redemption_starts_live": [
         redemption(status="'released'", released_at="now()", release_reason="'x'"),
+    ],
+    "promos_redemption_identity_fixed": [
+        changing(CAROL, f"{RELEASE}, credit_minor = 1"),
+        changing(CAROL, f"{RELEASE}, customer_id = {BOB}"),
+        changing(CAROL, f"{RELEASE}, promo_code_id = {OPEN}"),
+        changing(CAROL, f"{RELEASE}, order_id = '{RESERVED}'"),
+        changing(CAROL, f"{RELEASE}, id = gen_random_uuid()"),
     ],
     "promos_redemption_transition_known": [
         changing(DAVE, "status = 'confirmed', released_at = NULL, release_reason = ''"),
@@ -190,11 +205,6 @@ REDEMPTIONS: Attacks = {
         changing(CAROL, "confirmed_at = now()"),
         changing(BOB, "reserved_at = now()"),
         changing(CAROL, "status = 'lost'"),
-        changing(CAROL, f"{RELEASE}, credit_minor = 1"),
-        changing(CAROL, f"{RELEASE}, customer_id = {BOB}"),
-        changing(CAROL, f"{RELEASE}, promo_code_id = {OPEN}"),
-        changing(CAROL, f"{RELEASE}, order_id = '{RESERVED}'"),
-        changing(CAROL, f"{RELEASE}, id = gen_random_uuid()"),
     ],
 }
 
@@ -233,6 +243,14 @@ def test_row_that_attacks_start_from_is_accepted(table: str) -> None:
 )
 def test_what_is_allowed_passes(statement: str) -> None:
     assert_accepted(statement)
+
+
+def test_redemption_needs_a_customer() -> None:
+    with nothing_changes(), pytest.raises(IntegrityError) as caught, transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(redemption(customer_id="-1"))
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    assert isinstance(caught.value.__cause__, ForeignKeyViolation)
 
 
 def test_every_rule_of_the_database_is_attacked() -> None:
