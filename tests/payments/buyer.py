@@ -17,6 +17,8 @@ from tests.factories import (
     acting,
     give_credit,
 )
+from tests.payments.stripe_server import Stripe
+from tests.payments.worker import run_until_idle
 
 CREDIT_MINOR = 2_345
 VOUCHER_MINOR = 10_000
@@ -26,6 +28,9 @@ TOTAL_MINOR = PRICE_MINOR + ADDON_MINOR
 # Credit is rounded down, so that the amount left for the card ends in 0.
 APPLIED_MINOR = 12_340
 CHARGED_MINOR = TOTAL_MINOR - APPLIED_MINOR
+# The customer's balance before and after the order is paid, both with the voucher's credit.
+BALANCE_BEFORE_MINOR = CREDIT_MINOR + VOUCHER_MINOR
+BALANCE_AFTER_MINOR = BALANCE_BEFORE_MINOR - APPLIED_MINOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,11 @@ class Buyer:
     @property
     def account(self) -> Account:
         return Account.objects.get(customer=self.customer)
+
+    @property
+    def credit(self) -> tuple[int, int]:
+        """The balance, and the held part of it."""
+        return self.account.balance_minor, self.account.held_minor
 
     @property
     def request(self) -> Request:
@@ -77,6 +87,15 @@ def new_buyer(*, credit_minor: int = CREDIT_MINOR, voucher_minor: int = VOUCHER_
         addon=AddOnFactory.create(price_minor=ADDON_MINOR),
         promo_code=promo_code,
     )
+
+
+def buy(stripe: Stripe) -> tuple[Buyer, UUID]:
+    """Check out as a new customer, pay at Stripe, and run the service until it is idle."""
+    buyer = new_buyer()
+    order_id = buyer.check_out().order_id
+    stripe.pay(session_id_of(order_id))
+    run_until_idle(stripe)
+    return buyer, order_id
 
 
 def session_id_of(order_id: UUID) -> str:

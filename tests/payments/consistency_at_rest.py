@@ -18,7 +18,7 @@ from django.db.models import Sum
 from billing.models import Account, Hold, LedgerEntry, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.use_cases.verify_ledger import verify_ledger
-from orders.models import IdempotencyKey, Order, OutboxEvent, Payment, Refund, StripeEvent
+from orders.models import Break, IdempotencyKey, Order, OutboxEvent, Payment, Refund, StripeEvent
 from promos.models import Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.payments.renewal_consistency import IN_EFFECT, find_card_renewal_disagreements, find_renewal_disagreements
@@ -33,6 +33,16 @@ def assert_books_agree(stripe: Stripe) -> None:
     """Assert that nothing disagrees; the failure lists every discrepancy."""
     discrepancies = find_disagreements(stripe)
     assert not discrepancies, "\n".join(discrepancies)
+
+
+def open_break_kinds() -> list[str]:
+    """The kinds of the open breaks, oldest first."""
+    return list(Break.objects.filter(closed_at=None).order_by("opened_at").values_list("kind", flat=True))
+
+
+def refunded_at_stripe(stripe: Stripe) -> int:
+    """The sum of all refunds at Stripe."""
+    return sum(int(charge["amount_refunded"]) for charge in stripe.charges())
 
 
 def find_disagreements(stripe: Stripe) -> Discrepancies:

@@ -1,6 +1,7 @@
-"""kill -9 at every step of a card payment, before and after each commit and each call; then restart and sweep.
+"""SIGKILL at every step of a card payment, before and after each commit and each call; then a restart and a sweep.
 
-Nothing is burned, lost, charged twice or held for ever, and the customer's retry under the same key succeeds.
+No voucher is burned, no credit is lost or held for ever, no card is charged twice, and the customer's retry under the
+same key succeeds.
 """
 
 from datetime import timedelta
@@ -15,10 +16,9 @@ from tests.consistency import times_redeemed
 from tests.factories import acting, actor
 from tests.payments import stripe_failures
 from tests.payments.buyer import (
+    BALANCE_AFTER_MINOR,
+    BALANCE_BEFORE_MINOR,
     CHARGED_MINOR,
-    CREDIT_MINOR,
-    TOTAL_MINOR,
-    VOUCHER_MINOR,
     Buyer,
     new_buyer,
     order_status,
@@ -34,10 +34,9 @@ from tests.payments.worker import run_until_idle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LEFT_MINOR = CREDIT_MINOR + VOUCHER_MINOR - (TOTAL_MINOR - CHARGED_MINOR)
-
-T1 = T2 = "a commit"
-ASKING = [
+# The transactions before and after the calls to Stripe.
+PLACE_ORDER = RECORD_SESSION = "a commit"
+OPEN_SESSION = [
     "POST customers",
     "writing billing_customer",
     "writing orders_payment",
@@ -45,8 +44,8 @@ ASKING = [
     "POST checkout/sessions",
 ]
 JOURNEYS: dict[str, list[str]] = {
-    "checkout": before_and_after(T1, *ASKING, T2),
-    "refused checkout": before_and_after(T1, *ASKING, T2),
+    "checkout": before_and_after(PLACE_ORDER, *OPEN_SESSION, RECORD_SESSION),
+    "refused checkout": before_and_after(PLACE_ORDER, *OPEN_SESSION, RECORD_SESSION),
     "settlement": before_and_after("a commit", "a commit"),
     "refund": before_and_after(
         "a commit", "GET invoice_payments", "GET refunds", "POST refunds", "GET charges", "a commit"
@@ -63,15 +62,15 @@ CASES = every_step(JOURNEYS)
 
 
 def prepare(journey: str, buyer: Buyer, stripe: Stripe, patch: pytest.MonkeyPatch) -> Action:
-    """What another process is to do, after what must have happened before."""
+    """Do what must happen before the journey, and return the action for the other process."""
     if journey in ("checkout", "refused checkout"):
         if journey == "refused checkout":
             stripe.fault(**fault_for(stripe_failures.CREATE_SESSION, "402", LASTING))
         return partial(killable_process.check_out, buyer.request, acting(buyer.customer))
     if journey == "sweep":
         with patch.context() as during:
-            during.setattr(open_payment, "record_session", _dies)
-            with pytest.raises(_Died):
+            during.setattr(open_payment, "record_session", _die)
+            with pytest.raises(_ProcessDied):
                 buyer.check_out()
         return partial(killable_process.sweep, timezone.now() + timedelta(hours=1))
     placed = buyer.check_out()
@@ -79,33 +78,35 @@ def prepare(journey: str, buyer: Buyer, stripe: Stripe, patch: pytest.MonkeyPatc
     if journey == "settlement":
         return partial(killable_process.receive_and_settle, newest_event(stripe, "checkout.session.completed"))
     assert journey == "refund"
-    # The job that asks which payment it was is left undone: the refund asks itself.
+    # Skip the job that links the payment to its charge, so that the refund has to look for it.
     with patch.context() as during:
         during.setattr("orders.use_cases.payments.settle_payment.enqueue", lambda *_, **__: None)
         run_until_idle(stripe)
     return partial(killable_process.refund_everything, placed.order_id, actor())
 
 
-class _Died(BaseException):
+class _ProcessDied(BaseException):
     """A process that ends here."""
 
 
-def _dies(**_: object) -> None:
-    raise _Died
+def _die(**_: object) -> None:
+    raise _ProcessDied
 
 
 @pytest.mark.parametrize("journey", JOURNEYS)
-def test_these_are_all_the_steps(stripe: Stripe, journey: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_journey_has_exactly_these_steps(stripe: Stripe, journey: str, monkeypatch: pytest.MonkeyPatch) -> None:
     buyer = new_buyer()
     assert run_until(prepare(journey, buyer, stripe, monkeypatch), None) == JOURNEYS[journey]
 
 
-def test_these_are_all_the_cases() -> None:
+def test_the_number_of_cases_is_known() -> None:
     assert len(CASES) == 14 + 14 + 4 + 12 + 10
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_namer(JOURNEYS))
-def test_killed(stripe: Stripe, case: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_payment_survives_a_kill_at_any_step(
+    stripe: Stripe, case: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     journey, number = case
     buyer = new_buyer()
     assert buyer.promo_code is not None
@@ -116,7 +117,7 @@ def test_killed(stripe: Stripe, case: tuple[str, int], monkeypatch: pytest.Monke
     restart(stripe)
     assert_books_agree(stripe)
     if journey == "refund":
-        assert_refunded_or_not_at_all(buyer, stripe)
+        assert_refunded_completely_or_not(buyer, stripe)
         return
     placed = buyer.check_out()
     if order_status(placed.order_id) == Order.Status.PENDING:
@@ -125,16 +126,16 @@ def test_killed(stripe: Stripe, case: tuple[str, int], monkeypatch: pytest.Monke
     assert_books_agree(stripe)
     assert order_status(placed.order_id) == Order.Status.COMPLETED
     assert [charge["amount"] for charge in stripe.charges()] == [CHARGED_MINOR]
-    assert (buyer.account.balance_minor, buyer.account.held_minor) == (LEFT_MINOR, 0)
+    assert buyer.credit == (BALANCE_AFTER_MINOR, 0)
     assert times_redeemed(buyer.promo_code) == 1
 
 
-def assert_refunded_or_not_at_all(buyer: Buyer, stripe: Stripe) -> None:
+def assert_refunded_completely_or_not(buyer: Buyer, stripe: Stripe) -> None:
     [charge] = stripe.charges()
     [order] = Order.objects.all()
     expected = {
-        Order.Status.COMPLETED: (0, LEFT_MINOR),
-        Order.Status.REFUNDED: (CHARGED_MINOR, CREDIT_MINOR + VOUCHER_MINOR),
+        Order.Status.COMPLETED: (0, BALANCE_AFTER_MINOR),
+        Order.Status.REFUNDED: (CHARGED_MINOR, BALANCE_BEFORE_MINOR),
     }
     assert (charge["amount_refunded"], buyer.account.balance_minor) == expected[Order.Status(order.status)]
 
@@ -147,10 +148,10 @@ def assert_refunded_or_not_at_all(buyer: Buyer, stripe: Stripe) -> None:
         ("failure before the voucher", "refused checkout"),
     ],
 )
-def test_control_a_commit_in_the_wrong_place_is_seen(
+def test_control_a_misplaced_commit_is_noticed(
     stripe: Stripe, control: str, journey: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caught = []
+    noticed_at = []
     for number in range(1, len(JOURNEYS[journey]) + 3):
         stripe.reset()
         buyer = new_buyer()
@@ -159,5 +160,5 @@ def test_control_a_commit_in_the_wrong_place_is_seen(
             break
         restart(stripe)
         if any("burned" in each or "reserved" in each for each in find_disagreements(stripe)):
-            caught.append(number)
-    assert caught
+            noticed_at.append(number)
+    assert noticed_at

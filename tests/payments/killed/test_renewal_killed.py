@@ -1,6 +1,6 @@
-"""kill -9 at every step of a renewal, before and after each commit and each call; then restart, sweep and run again.
+"""SIGKILL at every step of a renewal, before and after each commit and each call; then restart, sweep and renew.
 
-No month is paid twice, lost or told of twice, nothing is held for ever, and nothing that has no session is charged.
+No month is paid twice, lost or announced twice, no credit is held for ever, and no card is charged without a session.
 """
 
 from datetime import timedelta
@@ -31,26 +31,26 @@ from tests.payments.webhook_delivery import newest_event
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-MONTH = NOTHING_IS_DUE = T1 = T2 = "a commit"
-ASKING = ["POST customers", "writing billing_customer", "writing orders_payment", "POST checkout/sessions"]
+MONTH = NOTHING_IS_DUE = PLACE_ORDER = RECORD_SESSION = "a commit"
+OPEN_SESSION = ["POST customers", "writing billing_customer", "writing orders_payment", "POST checkout/sessions"]
 EXPIRE = "POST checkout/sessions/*/expire"
 JOURNEYS: dict[str, list[str]] = {
     "from credit": before_and_after(MONTH, NOTHING_IS_DUE),
     "three months late": before_and_after(MONTH, MONTH, MONTH, NOTHING_IS_DUE),
-    "two of three months": before_and_after(MONTH, MONTH, T1, *ASKING, T2),
-    "the rest by card": before_and_after(T1, *ASKING, T2),
-    "the rest is refused": before_and_after(T1, *ASKING, T2),
+    "two of three months": before_and_after(MONTH, MONTH, PLACE_ORDER, *OPEN_SESSION, RECORD_SESSION),
+    "the rest by card": before_and_after(PLACE_ORDER, *OPEN_SESSION, RECORD_SESSION),
+    "the rest is refused": before_and_after(PLACE_ORDER, *OPEN_SESSION, RECORD_SESSION),
     "settlement": before_and_after("a commit", "a commit"),
     "credit came in": before_and_after(EXPIRE, "a commit", MONTH, NOTHING_IS_DUE),
     "the grace is over": before_and_after(EXPIRE, "a commit", "a commit"),
     "paid at the last moment": before_and_after(EXPIRE, "GET checkout/sessions/*", "a commit", NOTHING_IS_DUE),
 }
 CASES = every_step(JOURNEYS)
-HOURS = timedelta(hours=2)
+TWO_HOURS = timedelta(hours=2)
 
 
 def prepare(journey: str, stripe: Stripe) -> tuple[Tenant, Action]:
-    """The tenant, and what another process is to do for it."""
+    """Return a tenant, and the action for the other process."""
     if journey == "settlement":
         tenant = tenant_with_open_session(stripe)
         stripe.pay(tenant.open_session)
@@ -79,17 +79,17 @@ def prepare(journey: str, stripe: Stripe) -> tuple[Tenant, Action]:
 
 
 @pytest.mark.parametrize("journey", JOURNEYS)
-def test_these_are_all_the_steps(stripe: Stripe, journey: str) -> None:
+def test_each_journey_has_exactly_these_steps(stripe: Stripe, journey: str) -> None:
     _, action = prepare(journey, stripe)
     assert run_until(action, None) == JOURNEYS[journey]
 
 
-def test_these_are_all_the_cases() -> None:
+def test_the_number_of_cases_is_known() -> None:
     assert len(CASES) == 4 + 8 + 16 + 12 + 12 + 4 + 8 + 6 + 8
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_namer(JOURNEYS))
-def test_killed(stripe: Stripe, case: tuple[str, int]) -> None:
+def test_a_renewal_survives_a_kill_at_any_step(stripe: Stripe, case: tuple[str, int]) -> None:
     journey, number = case
     tenant, action = prepare(journey, stripe)
 
@@ -97,7 +97,7 @@ def test_killed(stripe: Stripe, case: tuple[str, int]) -> None:
 
     restart(stripe, now=tenant.now)
     assert_books_agree(stripe)
-    tenant.advance_clock(HOURS)
+    tenant.advance_clock(TWO_HOURS)
     tenant.renew()
     tenant.run_until_idle()
     assert_books_agree(stripe)
@@ -116,7 +116,7 @@ def test_killed(stripe: Stripe, case: tuple[str, int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("control", "journey", "number", "seen"),
+    ("control", "journey", "number", "discrepancy"),
     [
         ("spend before the month", "from credit", 2, "months are paid"),
         ("month before the event", "from credit", 2, "renewed was announced for []"),
@@ -127,8 +127,8 @@ def test_killed(stripe: Stripe, case: tuple[str, int]) -> None:
         ("end before the mail", "the grace is over", 6, "0 canceled mails were queued, 1 are right"),
     ],
 )
-def test_control_a_commit_in_the_wrong_place_is_seen(
-    stripe: Stripe, control: str, journey: str, number: int, seen: str
+def test_control_a_misplaced_commit_is_noticed(
+    stripe: Stripe, control: str, journey: str, number: int, discrepancy: str
 ) -> None:
     tenant, action = prepare(journey, stripe)
 
@@ -136,4 +136,4 @@ def test_control_a_commit_in_the_wrong_place_is_seen(
 
     assert steps[-1] == "after a commit"
     restart(stripe, now=tenant.now)
-    assert any(seen in each for each in find_disagreements(stripe))
+    assert any(discrepancy in each for each in find_disagreements(stripe))

@@ -1,7 +1,7 @@
-"""Every call to Stripe that a renewal leads to by every failure: the books agree at rest, and the month can be paid.
+"""Every call to Stripe that a renewal makes, with every failure: the books agree at rest, and the month can be paid.
 
-After each case all faults are healed, events delivered, jobs done, the sweeper let run until it finds nothing, and
-the renewal run again later. The books must agree each time, and when the month is paid, or its grace over.
+After each case the test switches the fault off, runs the service until it is idle, and runs the renewal again. The
+books must agree each time, and also after the month is paid or its days of grace are over.
 """
 
 from datetime import timedelta
@@ -37,20 +37,20 @@ from tests.payments.worker import run_until_idle, run_waiting_jobs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ASKING = {"customer": stripe_failures.CREATE_CUSTOMER, "session": stripe_failures.CREATE_SESSION}
-VOIDING = {"invoices": stripe_failures.LIST_INVOICES, "void": stripe_failures.VOID_INVOICE}
+OPEN_SESSION = {"customer": stripe_failures.CREATE_CUSTOMER, "session": stripe_failures.CREATE_SESSION}
+VOID = {"invoices": stripe_failures.LIST_INVOICES, "void": stripe_failures.VOID_INVOICE}
 EVERY = [(failure, extent) for extent in EXTENTS for failure in FAILURES]
 CASES: dict[str, list[tuple[str, ...]]] = {
-    "ask": [(step, *each) for step in ASKING for each in EVERY],
+    "open session": [(step, *each) for step in OPEN_SESSION for each in EVERY],
     "close at the end of the grace": [*EVERY],
     "close for credit": [*EVERY],
     "close for a deleted organization": [each for each in EVERY if each[1] == LASTING],
-    "look": [*EVERY],
-    "give back": [each for each in EVERY if each[1] == ONCE],
-    "make void": [(step, *each) for step in VOIDING for each in EVERY if step == "void" or each[1] == LASTING],
+    "read session": [*EVERY],
+    "refund": [each for each in EVERY if each[1] == ONCE],
+    "void": [(step, *each) for step in VOID for each in EVERY if step == "void" or each[1] == LASTING],
 }
 LATER = timedelta(hours=2)
-# Longer than a session, or an answer that Stripe keeps for a key, lasts.
+# Longer than a session lasts, and longer than Stripe repeats an answer for a key.
 DAY = timedelta(hours=24, seconds=1)
 
 
@@ -63,7 +63,7 @@ def pay(tenant: Tenant) -> None:
     tenant.run_until_idle()
 
 
-def agree(tenant: Tenant) -> None:
+def assert_books_agree_at_rest(tenant: Tenant) -> None:
     tenant.run_until_idle()
     assert_books_agree(tenant.stripe)
 
@@ -72,19 +72,21 @@ def charged(stripe: Stripe) -> list[int]:
     return [charge["amount"] - charge["amount_refunded"] for charge in stripe.charges()]
 
 
-@pytest.mark.parametrize(("step", "failure", "extent"), CASES["ask"], ids=ids(CASES["ask"]))
-def test_ask_for_the_rest(stripe: Stripe, step: str, failure: str, extent: str) -> None:
+@pytest.mark.parametrize(("step", "failure", "extent"), CASES["open session"], ids=ids(CASES["open session"]))
+def test_a_renewal_opens_one_session_for_the_rest_of_the_month(
+    stripe: Stripe, step: str, failure: str, extent: str
+) -> None:
     tenant = subscribe_tenant(stripe)
-    stripe.fault(**fault_for(ASKING[step], failure, extent))
+    stripe.fault(**fault_for(OPEN_SESSION[step], failure, extent))
 
     assert tenant.renew() == [Outcome.PAST_DUE]
 
-    asked_for = Payment.objects.get().status == Payment.Status.OPEN
-    assert tenant.credit == (CREDIT_MINOR, APPLIED_MINOR if asked_for else 0)
-    agree(tenant)
+    is_open = Payment.objects.get().status == Payment.Status.OPEN
+    assert tenant.credit == (CREDIT_MINOR, APPLIED_MINOR if is_open else 0)
+    assert_books_agree_at_rest(tenant)
     tenant.advance_clock(LATER)
-    assert tenant.renew() == [Outcome.WAITING if asked_for else Outcome.PAST_DUE]
-    agree(tenant)
+    assert tenant.renew() == [Outcome.WAITING if is_open else Outcome.PAST_DUE]
+    assert_books_agree_at_rest(tenant)
     assert tenant.status == ("past_due", "active")
     pay(tenant)
     assert_books_agree(stripe)
@@ -97,22 +99,24 @@ CLOSING = "close at the end of the grace"
 
 
 @pytest.mark.parametrize(("failure", "extent"), CASES[CLOSING], ids=ids(CASES[CLOSING]))
-def test_close_at_the_end_of_the_grace(stripe: Stripe, failure: str, extent: str) -> None:
+def test_a_renewal_closes_the_session_at_the_end_of_the_grace_period(
+    stripe: Stripe, failure: str, extent: str
+) -> None:
     tenant = tenant_at_end_of_grace(stripe)
     stripe.fault(**fault_for(stripe_failures.EXPIRE_SESSION, failure, extent))
 
     first = tenant.renew()
 
     assert first in ([Outcome.WAITING], [Outcome.CANCELED])
-    agree(tenant)
+    assert_books_agree_at_rest(tenant)
     second = tenant.renew()
     assert second == ([Outcome.CANCELED] if first == [Outcome.WAITING] else [Outcome.NOT_DUE])
-    agree(tenant)
+    assert_books_agree_at_rest(tenant)
     assert tenant.status == ("canceled", "suspended")
     assert (charged(stripe), tenant.credit) == ([], (CREDIT_MINOR, 0))
     give_credit(tenant.organization.customer, PRICE_MINOR)
     tenant.buy(price_minor=PRICE_MINOR)
-    agree(tenant)
+    assert_books_agree_at_rest(tenant)
     assert tenant.status == ("canceled", "active")
 
 
@@ -120,7 +124,9 @@ CREDITING = "close for credit"
 
 
 @pytest.mark.parametrize(("failure", "extent"), CASES[CREDITING], ids=ids(CASES[CREDITING]))
-def test_close_for_credit_that_came_in(stripe: Stripe, failure: str, extent: str) -> None:
+def test_a_renewal_closes_the_session_after_new_credit_covers_the_month(
+    stripe: Stripe, failure: str, extent: str
+) -> None:
     tenant = tenant_with_open_session(stripe)
     give_credit(tenant.organization.customer, MISSING_MINOR)
     stripe.fault(**fault_for(stripe_failures.EXPIRE_SESSION, failure, extent))
@@ -128,10 +134,10 @@ def test_close_for_credit_that_came_in(stripe: Stripe, failure: str, extent: str
     first = tenant.renew()
 
     assert first in ([Outcome.WAITING], [Outcome.RENEWED, Outcome.NOT_DUE])
-    agree(tenant)
+    assert_books_agree_at_rest(tenant)
     second = tenant.renew()
     assert second == ([Outcome.RENEWED] if first == [Outcome.WAITING] else []) + [Outcome.NOT_DUE]
-    agree(tenant)
+    assert_books_agree_at_rest(tenant)
     assert tenant.status == ("active", "active")
     assert (charged(stripe), tenant.credit, renewal_statuses()) == ([], (0, 0), ["expired", "completed"])
 
@@ -140,7 +146,7 @@ DELETING = "close for a deleted organization"
 
 
 @pytest.mark.parametrize(("failure", "extent"), CASES[DELETING], ids=ids(CASES[DELETING]))
-def test_close_for_an_organization_that_is_gone(stripe: Stripe, failure: str, extent: str) -> None:
+def test_a_renewal_closes_the_session_of_a_deleted_organization(stripe: Stripe, failure: str, extent: str) -> None:
     tenant = tenant_with_open_session(stripe)
     delete_organization(organization_id=tenant.organization.id, by=acting(tenant.organization.customer))
     assert find_due_subscriptions(now=tenant.now) == [tenant.subscription_id]
@@ -149,16 +155,16 @@ def test_close_for_an_organization_that_is_gone(stripe: Stripe, failure: str, ex
     first = tenant.renew()
 
     assert first in ([Outcome.WAITING], [Outcome.NOT_DUE])
-    agree(tenant)
+    assert_books_agree_at_rest(tenant)
     assert tenant.renew() == [Outcome.NOT_DUE]
-    agree(tenant)
+    assert_books_agree_at_rest(tenant)
     assert find_due_subscriptions(now=tenant.now) == []
     assert tenant.status == ("canceled", "deleted")
     assert (charged(stripe), tenant.credit, renewal_statuses()) == ([], (CREDIT_MINOR, 0), ["expired"])
 
 
-@pytest.mark.parametrize(("failure", "extent"), CASES["look"], ids=ids(CASES["look"]))
-def test_look_at_a_paid_session_whose_event_never_came(stripe: Stripe, failure: str, extent: str) -> None:
+@pytest.mark.parametrize(("failure", "extent"), CASES["read session"], ids=ids(CASES["read session"]))
+def test_a_renewal_settles_a_paid_session_whose_event_was_lost(stripe: Stripe, failure: str, extent: str) -> None:
     tenant = tenant_at_end_of_grace(stripe)
     stripe.pay(tenant.open_session)
     stripe.fault(**fault_for(stripe_failures.READ_SESSION, failure, extent))
@@ -168,13 +174,13 @@ def test_look_at_a_paid_session_whose_event_never_came(stripe: Stripe, failure: 
     assert first in ([Outcome.WAITING], [Outcome.NOT_DUE])
     stripe.heal()
     assert tenant.renew() == [Outcome.NOT_DUE]
-    agree(tenant)
+    assert_books_agree_at_rest(tenant)
     assert tenant.status == ("active", "active")
     assert (charged(stripe), tenant.credit) == ([CHARGED_MINOR], (LEFT_MINOR, 0))
 
 
-@pytest.mark.parametrize(("failure", "extent"), CASES["give back"], ids=ids(CASES["give back"]))
-def test_give_back_what_was_paid_for_an_organization_that_is_gone(stripe: Stripe, failure: str, extent: str) -> None:
+@pytest.mark.parametrize(("failure", "extent"), CASES["refund"], ids=ids(CASES["refund"]))
+def test_a_payment_for_a_deleted_organization_is_refunded(stripe: Stripe, failure: str, extent: str) -> None:
     tenant = tenant_with_open_session(stripe)
     stripe.pay(tenant.open_session)
     delete_organization(organization_id=tenant.organization.id, by=acting(tenant.organization.customer))
@@ -193,8 +199,8 @@ def test_give_back_what_was_paid_for_an_organization_that_is_gone(stripe: Stripe
     assert (charged(stripe), tenant.credit, renewal_statuses()) == ([0], (CREDIT_MINOR, 0), ["cancelled"])
 
 
-@pytest.mark.parametrize(("step", "failure", "extent"), CASES["make void"], ids=ids(CASES["make void"]))
-def test_make_void_what_a_replaced_subscription_left_unpaid(
+@pytest.mark.parametrize(("step", "failure", "extent"), CASES["void"], ids=ids(CASES["void"]))
+def test_the_unpaid_invoice_of_a_replaced_subscription_is_voided(
     stripe: Stripe, step: str, failure: str, extent: str
 ) -> None:
     buyer = new_buyer()
@@ -206,7 +212,7 @@ def test_make_void_what_a_replaced_subscription_left_unpaid(
     [unpaid] = Invoice.objects.filter(status=Invoice.Status.OPEN)
     give_credit(buyer.customer, 2 * PRICE_MINOR)
     buyer.wanting(plan=PlanFactory.create(price_minor=PRICE_MINOR), promo_code=None, key="second").check_out()
-    stripe.fault(**fault_for(VOIDING[step], failure, extent))
+    stripe.fault(**fault_for(VOID[step], failure, extent))
 
     for _ in range(2):
         run_waiting_jobs()
@@ -219,14 +225,14 @@ def test_make_void_what_a_replaced_subscription_left_unpaid(
     assert buyer.organization.subscriptions.get(status="active").paid_by == "credit"
 
 
-def test_these_are_all_the_cases() -> None:
+def test_the_number_of_cases_is_known() -> None:
     assert len(FAILURES) == 19
     assert {name: len(cases) for name, cases in CASES.items()} == {
-        "ask": 76,
+        "open session": 76,
         "close at the end of the grace": 38,
         "close for credit": 38,
         "close for a deleted organization": 19,
-        "look": 38,
-        "give back": 19,
-        "make void": 57,
+        "read session": 38,
+        "refund": 19,
+        "void": 57,
     }

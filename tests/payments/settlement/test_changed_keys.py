@@ -1,4 +1,4 @@
-"""Keys changed while the service runs: the next call uses the new ones, and no key is ever written anywhere."""
+"""Keys that change while the service runs: the next call uses the new keys, and no key is logged or stored."""
 
 import io
 import logging
@@ -25,13 +25,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 OTHER_KEY = "sk_test_PaymentsSecondKeyOfTheTests02"
 OTHER_SECRET = "whsec_PaymentsSecondSecretOfTheTests02"
-BAD_KEY = "sk_test_PaymentsNobodysKeyOfTheTests03"
+BAD_KEY = "sk_test_PaymentsUnknownKeyOfTheTests03"
 KEYS = (SECRET_KEY, OTHER_KEY, BAD_KEY, WEBHOOK_SECRET, OTHER_SECRET)
 
 
 @pytest.fixture
-def written() -> Iterator[io.StringIO]:
-    """Everything that is logged where a deployment logs all it can (LOG_LEVEL=DEBUG), with tracebacks."""
+def log() -> Iterator[io.StringIO]:
+    """Everything that a deployment with LOG_LEVEL=DEBUG logs, with tracebacks."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     root = logging.getLogger()
@@ -48,20 +48,20 @@ def assert_no_key_in(text: str) -> None:
         assert key not in text
 
 
-def last4(stripe: Stripe) -> str:
-    told: str = stripe.requests(method="POST")[-1]["secret_key_last4"]
-    return told
+def last4_of_newest_request(stripe: Stripe) -> str:
+    last4: str = stripe.requests(method="POST")[-1]["secret_key_last4"]
+    return last4
 
 
-def test_the_next_checkout_uses_the_new_keys(stripe: Stripe, written: io.StringIO) -> None:
+def test_the_next_checkout_uses_the_new_keys(stripe: Stripe, log: io.StringIO) -> None:
     first = new_buyer().check_out()
-    assert last4(stripe) == SECRET_KEY[-4:]
+    assert last4_of_newest_request(stripe) == SECRET_KEY[-4:]
     stripe.do("keys", secret_key=OTHER_KEY)
 
     change_processor_keys(by=actor(), stripe_secret_key=OTHER_KEY, stripe_webhook_secret=OTHER_SECRET)
 
     second = new_buyer().check_out()
-    assert last4(stripe) == OTHER_KEY[-4:]
+    assert last4_of_newest_request(stripe) == OTHER_KEY[-4:]
     for placed in (first, second):
         stripe.pay(session_id_of(placed.order_id))
     event = newest_event(stripe, "checkout.session.completed")
@@ -72,12 +72,12 @@ def test_the_next_checkout_uses_the_new_keys(stripe: Stripe, written: io.StringI
     run_until_idle(stripe)
     assert {order_status(placed.order_id) for placed in (first, second)} == {Order.Status.COMPLETED}
     assert_books_agree(stripe)
-    assert written.getvalue()
-    assert_no_key_in(written.getvalue())
+    assert log.getvalue()
+    assert_no_key_in(log.getvalue())
     assert_no_key_in(str(snapshot()))
 
 
-def test_a_cleared_key_turns_card_payments_off_at_once(stripe: Stripe) -> None:
+def test_clearing_the_key_turns_card_payments_off_at_once(stripe: Stripe) -> None:
     new_buyer().check_out()
     change_processor_keys(by=actor(), stripe_secret_key="")
     buyer = new_buyer()
@@ -85,38 +85,38 @@ def test_a_cleared_key_turns_card_payments_off_at_once(stripe: Stripe) -> None:
         buyer.check_out()
 
 
-def test_a_key_that_stripe_does_not_know_is_told_nobody(stripe: Stripe, written: io.StringIO) -> None:
+def test_a_key_that_stripe_refuses_appears_in_no_message(stripe: Stripe, log: io.StringIO) -> None:
     change_processor_keys(by=actor(), stripe_secret_key=BAD_KEY)
     buyer = new_buyer()
     with pytest.raises(PaymentProcessorError) as caught:
         buyer.check_out()
 
-    told: list[BaseException | None] = [caught.value, caught.value.__cause__]
-    assert_no_key_in(" ".join(f"{each} {each!r}" for each in told))
+    errors: list[BaseException | None] = [caught.value, caught.value.__cause__]
+    assert_no_key_in(" ".join(f"{each} {each!r}" for each in errors))
     change_processor_keys(by=actor(), stripe_secret_key=SECRET_KEY)
     run_until_idle(stripe)
     assert_books_agree(stripe)
     assert buyer.check_out().session_url
     logging.getLogger("orders").exception("as the server logs it", exc_info=caught.value)
-    assert "PaymentProcessorError" in written.getvalue()
-    assert_no_key_in(written.getvalue())
+    assert "PaymentProcessorError" in log.getvalue()
+    assert_no_key_in(log.getvalue())
     assert_no_key_in(str(snapshot()))
     assert_no_key_in("".join(str(each.message()) for each in mail.outbox))
 
 
 @pytest.mark.parametrize("failure", [{"effect": "answer", "status": 401}, {"effect": "drop"}, {"effect": "garbage"}])
-def test_an_error_of_stripes_is_told_without_its_words(
-    stripe: Stripe, written: io.StringIO, failure: dict[str, Any]
+def test_errors_of_stripe_are_reported_without_its_message(
+    stripe: Stripe, log: io.StringIO, failure: dict[str, Any]
 ) -> None:
-    words = f"Invalid API Key provided: {SECRET_KEY}"
+    message = f"Invalid API Key provided: {SECRET_KEY}"
     if failure["effect"] == "answer":
-        failure = {**failure, "body": {"error": {"type": "invalid_request_error", "message": words}}}
+        failure = {**failure, "body": {"error": {"type": "invalid_request_error", "message": message}}}
     stripe.fault(path="/v1/checkout/sessions", count=None, **failure)
     with pytest.raises(DomainError) as caught:
         new_buyer().check_out()
-    assert_no_key_in(f"{caught.value} {caught.value.__cause__} {written.getvalue()} {snapshot()}")
+    assert_no_key_in(f"{caught.value} {caught.value.__cause__} {log.getvalue()} {snapshot()}")
 
 
-def test_a_webhook_that_is_refused_tells_no_secret(stripe: Stripe, written: io.StringIO) -> None:
+def test_a_refused_webhook_reveals_no_secret(stripe: Stripe, log: io.StringIO) -> None:
     answer = post_event({"id": "evt_1"}, secret=OTHER_SECRET, client=Client(raise_request_exception=False))
-    assert_no_key_in(f"{answer.content!r} {written.getvalue()}")
+    assert_no_key_in(f"{answer.content!r} {log.getvalue()}")

@@ -1,4 +1,4 @@
-"""What Stripe was asked to charge, line by line, for amounts in baisa whose last digit is not 0 (invariant I7)."""
+"""The lines and amounts of a session, also where amounts in baisa do not end in 0: the total less the credit."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 # plan, add-on, credit on the balance, voucher → credit applied, charged now
 CASES = [
-    # Totals that end in 0: credit is rounded down.
+    # Totals that end in 0: the credit is rounded down.
     (16_000, 3_000, 0, 0, 0, 19_000),
     (16_000, 3_000, 1, 0, 0, 19_000),
     (16_000, 3_000, 9, 0, 0, 19_000),
@@ -23,7 +23,7 @@ CASES = [
     (16_000, 3_000, 2_345, 0, 2_340, 16_660),
     (16_000, 3_000, 2_345, 10_000, 12_340, 6_660),
     (16_000, 3_000, 0, 4_999, 4_990, 14_010),
-    # The rest is never less than Stripe charges at all.
+    # The amount for the card is never below Stripe's minimum charge.
     (16_000, 3_000, 18_795, 0, 18_790, 210),
     (16_000, 3_000, 18_801, 0, 18_800, 200),
     (16_000, 3_000, 18_999, 0, 18_800, 200),
@@ -31,8 +31,8 @@ CASES = [
 ]
 
 
-def asked(stripe: Stripe) -> tuple[list[Object], Object | None]:
-    """The lines and the coupon of the newest session, as they were asked for."""
+def newest_session_request(stripe: Stripe) -> tuple[list[Object], Object | None]:
+    """The lines and the coupon of the newest session, as the service sent them."""
     request = stripe.requests(method="POST", path="/v1/checkout/sessions")[-1]["parameters"]
     lines = request["line_items"]
     coupons = stripe.requests(method="POST", path="/v1/coupons")
@@ -41,7 +41,9 @@ def asked(stripe: Stripe) -> tuple[list[Object], Object | None]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_asked_line_by_line(stripe: Stripe, settings: Any, case: tuple[int, int, int, int, int, int]) -> None:
+def test_the_session_has_every_line_and_charges_the_total_less_the_credit(
+    stripe: Stripe, settings: Any, case: tuple[int, int, int, int, int, int]
+) -> None:
     plan, addon, credit, voucher, applied, charged = case
     settings.STRIPE_MINIMUM_CHARGE_MINOR = 200
     buyer = new_buyer(credit_minor=credit, voucher_minor=voucher).wanting(
@@ -50,7 +52,7 @@ def test_asked_line_by_line(stripe: Stripe, settings: Any, case: tuple[int, int,
     )
     placed = buyer.check_out()
 
-    lines, coupon = asked(stripe)
+    lines, coupon = newest_session_request(stripe)
     assert [
         (line["price_data"]["product_data"]["name"], int(line["price_data"]["unit_amount"]), int(line["quantity"]))
         for line in lines
@@ -78,12 +80,12 @@ def test_asked_line_by_line(stripe: Stripe, settings: Any, case: tuple[int, int,
     assert_books_agree(stripe)
 
 
-def test_next_month_is_charged_in_full(stripe: Stripe) -> None:
+def test_the_next_months_are_charged_in_full(stripe: Stripe) -> None:
     buyer = new_buyer()
     placed = buyer.check_out()
     stripe.pay(session_id_of(placed.order_id))
     run_until_idle(stripe)
-    left = buyer.account.balance_minor
+    balance_before = buyer.account.balance_minor
 
     for _ in range(2):
         stripe.do("clock", months=1)
@@ -93,6 +95,6 @@ def test_next_month_is_charged_in_full(stripe: Stripe) -> None:
     assert [
         (invoice.amount_minor, invoice.status) for invoice in buyer.organization.invoices.order_by("period_start")
     ] == [(19_000, "paid")] * 3
-    assert buyer.account.balance_minor == left
+    assert buyer.account.balance_minor == balance_before
     assert order_status(placed.order_id) == Order.Status.COMPLETED
     assert_books_agree(stripe)

@@ -1,4 +1,4 @@
-"""Events: often, at once, in any order; what they settle is settled once, and ends the same."""
+"""Events that arrive several times, at once and in any order settle a payment once, with the same result."""
 
 import random
 from functools import partial
@@ -6,20 +6,18 @@ from functools import partial
 import pytest
 
 from billing.models import LedgerEntry, Organization, Subscription
-from orders.models import Break, Order, OutboxEvent, Payment, StripeEvent
+from orders.models import Order, OutboxEvent, Payment, StripeEvent
 from orders.use_cases.payments.settle_event import settle_event
 from tests.concurrency.threads import race
 from tests.payments.buyer import (
-    APPLIED_MINOR,
+    BALANCE_AFTER_MINOR,
+    BALANCE_BEFORE_MINOR,
     CHARGED_MINOR,
-    CREDIT_MINOR,
-    VOUCHER_MINOR,
-    Buyer,
     new_buyer,
     order_status,
     session_id_of,
 )
-from tests.payments.consistency_at_rest import assert_books_agree
+from tests.payments.consistency_at_rest import assert_books_agree, open_break_kinds
 from tests.payments.stripe_server import Stripe
 from tests.payments.webhook_delivery import newest_event, post_event, undelivered_events
 from tests.payments.worker import run_until_idle, run_waiting_jobs
@@ -27,20 +25,8 @@ from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ALL_MINOR = CREDIT_MINOR + VOUCHER_MINOR
-LEFT_MINOR = ALL_MINOR - APPLIED_MINOR
 
-
-def credit_of(buyer: Buyer) -> tuple[int, int]:
-    """Balance, and what is held of it."""
-    return buyer.account.balance_minor, buyer.account.held_minor
-
-
-def breaks() -> list[str]:
-    return list(Break.objects.filter(closed_at=None).order_by("opened_at").values_list("kind", flat=True))
-
-
-def test_fifty_deliveries_of_one_event_at_once_settle_it_once(stripe: Stripe) -> None:
+def test_fifty_concurrent_deliveries_of_one_event_settle_it_once(stripe: Stripe) -> None:
     buyer = new_buyer()
     order_id = buyer.check_out().order_id
     stripe.pay(session_id_of(order_id))
@@ -60,7 +46,7 @@ def test_fifty_deliveries_of_one_event_at_once_settle_it_once(stripe: Stripe) ->
     assert_books_agree(stripe)
 
 
-def test_fifty_events_about_one_session_at_once_settle_it_once(stripe: Stripe) -> None:
+def test_fifty_concurrent_events_about_one_session_settle_it_once(stripe: Stripe) -> None:
     order_id = new_buyer().check_out().order_id
     stripe.pay(session_id_of(order_id))
     event = newest_event(stripe, "checkout.session.completed")
@@ -75,7 +61,7 @@ def test_fifty_events_about_one_session_at_once_settle_it_once(stripe: Stripe) -
     assert_books_agree(stripe)
 
 
-LIVES = {
+SESSION_LIVES = {
     "paid": ("pay",),
     "refused then paid": ("refuse", "pay"),
     "expired": ("expire",),
@@ -86,14 +72,16 @@ LIVES = {
 
 @pytest.mark.parametrize("seed", ["in order", "reversed", 1, 2])
 @pytest.mark.parametrize("refund", [0, 1_000, CHARGED_MINOR], ids=["", "part", "full"])
-@pytest.mark.parametrize("life", LIVES)
-def test_every_event_twice_and_in_any_order(stripe: Stripe, life: str, refund: int, seed: object) -> None:
+@pytest.mark.parametrize("life", SESSION_LIVES)
+def test_events_that_arrive_twice_in_any_order_have_the_same_result(
+    stripe: Stripe, life: str, refund: int, seed: object
+) -> None:
     buyer = new_buyer()
     order_id = buyer.check_out().order_id
     session_id = session_id_of(order_id)
-    for action in LIVES[life]:
+    for action in SESSION_LIVES[life]:
         stripe.do(f"sessions/{session_id}/{action}")
-    is_paid = LIVES[life][-1] in ("pay", "settle_async")
+    is_paid = SESSION_LIVES[life][-1] in ("pay", "settle_async")
     if refund and is_paid:
         stripe.do(f"payments/{session_id}/refund", amount=refund)
     events = undelivered_events(stripe)
@@ -115,9 +103,9 @@ def test_every_event_twice_and_in_any_order(stripe: Stripe, life: str, refund: i
         expected = Order.Status.FAILED if life == "debit failed" else Order.Status.EXPIRED
     assert order_status(order_id) == expected
     kept = is_paid and refund != CHARGED_MINOR
-    assert credit_of(buyer) == (LEFT_MINOR if kept else ALL_MINOR, 0)
+    assert buyer.credit == (BALANCE_AFTER_MINOR if kept else BALANCE_BEFORE_MINOR, 0)
     assert Payment.objects.get().refunded_minor == (refund if is_paid else 0)
-    assert breaks() == []
+    assert open_break_kinds() == []
     with nothing_changes():
         for event in events:
             assert post_event(event).json()["duplicate"]

@@ -1,4 +1,4 @@
-"""A customer that Stripe does not know any more: deleted there, or of the account before the key was changed."""
+"""A Stripe customer that no longer exists: deleted there, or left in the account of an earlier key."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TIMED_OUT: dict[str, Any] = {
+LOSE_ANSWER: dict[str, Any] = {
     "path": "/v1/checkout/sessions",
     "method": "POST",
     "effect": "drop",
@@ -28,13 +28,13 @@ TIMED_OUT: dict[str, Any] = {
 }
 
 
-def known_id(buyer: Buyer) -> str:
+def stripe_customer_id(buyer: Buyer) -> str:
     return Customer.objects.get(id=buyer.customer.pk).stripe_customer_id
 
 
 @pytest.fixture
 def buyer(stripe: Stripe) -> Buyer:
-    """A customer with a session that ended; the next checkout has another basket and key."""
+    """A customer whose first session expired. The next checkout has a voucher and another key."""
     first = new_buyer(cap=2)
     order_id = first.wanting(promo_code=None, key="earlier").check_out().order_id
     stripe.do(f"sessions/{session_id_of(order_id)}/expire")
@@ -43,8 +43,8 @@ def buyer(stripe: Stripe) -> Buyer:
 
 
 @pytest.mark.parametrize("lost", ["deleted", "another account"])
-def test_a_checkout_makes_a_new_customer_and_goes_on(stripe: Stripe, buyer: Buyer, lost: str) -> None:
-    before = known_id(buyer)
+def test_a_checkout_creates_a_new_stripe_customer_and_goes_on(stripe: Stripe, buyer: Buyer, lost: str) -> None:
+    before = stripe_customer_id(buyer)
     if lost == "deleted":
         stripe.delete(f"customers/{before}")
     else:
@@ -52,7 +52,7 @@ def test_a_checkout_makes_a_new_customer_and_goes_on(stripe: Stripe, buyer: Buye
 
     order_id = buyer.check_out().order_id
 
-    after = known_id(buyer)
+    after = stripe_customer_id(buyer)
     assert after not in ("", before)
     assert Payment.objects.get(order_id=order_id).stripe_customer_id == after
     audit = AuditEntry.objects.get(action="customer.processor_customer_replaced")
@@ -67,16 +67,16 @@ def test_a_checkout_makes_a_new_customer_and_goes_on(stripe: Stripe, buyer: Buye
     assert_books_agree(stripe)
 
 
-def test_the_order_that_made_the_customer_makes_another_under_another_key(stripe: Stripe) -> None:
-    """Its own key still leads to the one that was deleted."""
+def test_an_order_creates_a_second_stripe_customer_under_another_key(stripe: Stripe) -> None:
+    """Stripe would answer the first key with the deleted customer."""
     buyer = new_buyer(voucher_minor=0)
     stripe.fault(path="/v1/checkout/sessions", method="POST", effect="answer", status=429, count=None)
     with pytest.raises(PaymentProcessorError):
         buyer.check_out()
     stripe.heal()
-    first = known_id(buyer)
+    first = stripe_customer_id(buyer)
     order = Order.objects.get()
-    # As if the process had died before it heard the answer.
+    # As if the process had died before the answer arrived.
     Order.objects.filter(id=order.id).update(status=Order.Status.PENDING)
     Payment.objects.update(
         status=Payment.Status.REQUESTED, needs_stripe_cleanup=False, closed_at=None, leased_until=timezone.now()
@@ -86,15 +86,15 @@ def test_the_order_that_made_the_customer_makes_another_under_another_key(stripe
     order_id = buyer.wanting(key="").check_out().order_id
 
     assert order_id == order.id
-    assert known_id(buyer) != first
+    assert stripe_customer_id(buyer) != first
     keys = [each["idempotency_key"] for each in stripe.requests(method="POST", path="/v1/customers")]
     assert len(keys) == len(set(keys)) == 2
 
 
-def test_a_lost_answer_is_asked_for_again_with_the_new_customer(stripe: Stripe, buyer: Buyer) -> None:
-    """The session was made for the new customer and nobody was told: the sweeper finds that one, and closes it."""
+def test_the_sweeper_finds_a_lost_session_with_the_new_customer(stripe: Stripe, buyer: Buyer) -> None:
+    """Stripe made the session for the new customer and its answer was lost: the sweeper closes that session."""
     stripe.reset()
-    stripe.fault(**TIMED_OUT, skip=1)
+    stripe.fault(**LOSE_ANSWER, skip=1)
     with pytest.raises(PaymentProcessorError):
         buyer.check_out()
     stripe.heal()
@@ -109,11 +109,9 @@ def test_a_lost_answer_is_asked_for_again_with_the_new_customer(stripe: Stripe, 
     assert buyer.check_out().session_url
 
 
-def test_a_session_that_is_still_to_be_closed_is_asked_for_with_the_customer_of_its_day(
-    stripe: Stripe, buyer: Buyer
-) -> None:
-    """Another order's replacement in between makes no second session of this one."""
-    stripe.fault(**TIMED_OUT)
+def test_the_sweeper_finds_a_lost_session_with_its_original_customer(stripe: Stripe, buyer: Buyer) -> None:
+    """Another order replaced the customer in between; the sweeper still makes no second session."""
+    stripe.fault(**LOSE_ANSWER)
     with pytest.raises(PaymentProcessorError):
         buyer.check_out()
     stripe.heal()
@@ -129,24 +127,24 @@ def test_a_session_that_is_still_to_be_closed_is_asked_for_with_the_customer_of_
     assert_books_agree(stripe)
 
 
-def test_a_customer_unknown_twice_is_a_refusal_that_leaves_nothing(stripe: Stripe, buyer: Buyer) -> None:
+def test_a_customer_that_stays_unknown_is_a_refusal_without_a_trace(stripe: Stripe, buyer: Buyer) -> None:
     unknown = {"error": {"type": "invalid_request_error", "code": "resource_missing", "param": "customer"}}
     stripe.fault(path="/v1/checkout/sessions", method="POST", effect="answer", status=400, body=unknown, count=None)
     with pytest.raises(PaymentProcessorError):
         buyer.check_out()
-    asked = stripe.requests(method="POST", path="/v1/checkout/sessions")
-    assert len(asked) == 3  # one of before
+    requests = stripe.requests(method="POST", path="/v1/checkout/sessions")
+    assert len(requests) == 3  # the first one belongs to the earlier checkout
     stripe.heal()
     run_until_idle(stripe)
     assert_books_agree(stripe)
     assert buyer.check_out().session_url
 
 
-def test_the_portal_says_that_there_is_no_customer(stripe: Stripe, buyer: Buyer) -> None:
+def test_the_portal_answers_that_the_stripe_customer_is_missing(stripe: Stripe, buyer: Buyer) -> None:
     caller = by_token("customer", buyer.customer.user_id)
     path = f"billing/portal/{buyer.organization.id}"
     assert caller.post(path).status == 200
-    stripe.delete(f"customers/{known_id(buyer)}")
+    stripe.delete(f"customers/{stripe_customer_id(buyer)}")
 
     with nothing_changes():
         answer = caller.post(path)

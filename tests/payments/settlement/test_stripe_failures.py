@@ -1,7 +1,7 @@
-"""Every call to Stripe by every failure: whatever happens, the books agree at rest, and what was wanted can be had.
+"""Every call to Stripe with every failure: the books agree at rest, and a second attempt succeeds.
 
-After each case all faults are healed, events delivered, jobs done and the sweeper let run until it finds nothing; the
-books must agree then, and again when the customer, or staff, has done the same once more and it has worked.
+After each case the test switches the fault off and runs the service until it is idle. The books must agree then, and
+again after the customer, or staff, has repeated the action.
 """
 
 import pytest
@@ -26,7 +26,7 @@ from tests.payments.buyer import (
     order_status,
     session_id_of,
 )
-from tests.payments.consistency_at_rest import assert_books_agree
+from tests.payments.consistency_at_rest import assert_books_agree, refunded_at_stripe
 from tests.payments.stripe_failures import EXTENTS, FAILURES, fault_for
 from tests.payments.stripe_server import Stripe
 from tests.payments.webhook_delivery import deliver_events
@@ -39,7 +39,7 @@ CHECKOUT = {
     "coupon": stripe_failures.CREATE_COUPON,
     "session": stripe_failures.CREATE_SESSION,
 }
-REFUNDING = {
+REFUND = {
     "payment": stripe_failures.LIST_INVOICE_PAYMENTS,
     "refunds": stripe_failures.LIST_REFUNDS,
     "refund": stripe_failures.CREATE_REFUND,
@@ -49,29 +49,29 @@ EVERY = [(failure, extent) for extent in EXTENTS for failure in FAILURES]
 CASES: dict[str, list[tuple[str, ...]]] = {
     "checkout": [(step, *each) for step in CHECKOUT for each in EVERY],
     "replace": [*EVERY],
-    "look": [*EVERY],
+    "read session": [*EVERY],
     "cancel": [*EVERY],
     "refund": [
-        (step, *each) for step in REFUNDING for each in EVERY if step == "refund" or each[1] == stripe_failures.ONCE
+        (step, *each) for step in REFUND for each in EVERY if step == "refund" or each[1] == stripe_failures.ONCE
     ],
 }
 PART_MINOR = 1_000
-DAY_SECONDS = 86_401
+KEY_LIFETIME_SECONDS = 86_401
 
 
 def ids(cases: list[tuple[str, ...]]) -> list[str]:
     return [" ".join(case) for case in cases]
 
 
-def attempt(buyer: Buyer) -> Placed | DomainError:
+def try_check_out(buyer: Buyer) -> Placed | DomainError:
     try:
         return buyer.check_out()
     except (PaymentProcessorError, PaymentInProgress) as refusal:
         return refusal
 
 
-def bought(buyer: Buyer, stripe: Stripe) -> Placed:
-    """Checked out, paid and settled."""
+def buy_and_settle(buyer: Buyer, stripe: Stripe) -> Placed:
+    """Check out, pay, and run the service until it is idle."""
     placed = buyer.check_out()
     stripe.pay(session_id_of(placed.order_id))
     run_until_idle(stripe)
@@ -80,21 +80,21 @@ def bought(buyer: Buyer, stripe: Stripe) -> Placed:
 
 
 def assert_nothing_was_consumed(buyer: Buyer) -> None:
-    """Right after the refusal, before any sweeper."""
+    """Assert that the refusal left nothing behind, before any sweeper runs."""
     assert buyer.promo_code is not None
     assert times_redeemed(buyer.promo_code) == 0
     assert not Redemption.objects.exclude(status=Redemption.Status.RELEASED).exists()
-    assert (buyer.account.balance_minor, buyer.account.held_minor) == (CREDIT_MINOR, 0)
+    assert buyer.credit == (CREDIT_MINOR, 0)
     assert not IdempotencyKey.objects.exists()
     assert not Order.objects.exclude(status=Order.Status.FAILED).exists()
 
 
 @pytest.mark.parametrize(("step", "failure", "extent"), CASES["checkout"], ids=ids(CASES["checkout"]))
-def test_checkout(stripe: Stripe, step: str, failure: str, extent: str) -> None:
+def test_a_checkout_succeeds_or_leaves_nothing_behind(stripe: Stripe, step: str, failure: str, extent: str) -> None:
     buyer = new_buyer()
     stripe.fault(**fault_for(CHECKOUT[step], failure, extent))
 
-    first = attempt(buyer)
+    first = try_check_out(buyer)
 
     if not isinstance(first, Placed):
         assert isinstance(first, PaymentProcessorError)
@@ -117,13 +117,13 @@ def test_checkout(stripe: Stripe, step: str, failure: str, extent: str) -> None:
 
 
 @pytest.mark.parametrize(("failure", "extent"), CASES["replace"], ids=ids(CASES["replace"]))
-def test_replaced_basket(stripe: Stripe, failure: str, extent: str) -> None:
+def test_another_basket_replaces_the_open_session(stripe: Stripe, failure: str, extent: str) -> None:
     buyer = new_buyer()
     first = buyer.check_out()
     other = buyer.wanting(plan=PlanFactory.create(price_minor=20_000), key="second")
     stripe.fault(**fault_for(stripe_failures.EXPIRE_SESSION, failure, extent))
 
-    second = attempt(other)
+    second = try_check_out(other)
 
     assert isinstance(second, Placed | PaymentInProgress)
     stripe.heal()
@@ -132,7 +132,7 @@ def test_replaced_basket(stripe: Stripe, failure: str, extent: str) -> None:
     try:
         second = other.check_out()
     except PromoAlreadyRedeemed:
-        # The first basket is closed: its voucher's credit is on the balance, and no longer a code.
+        # The first basket is closed: its voucher's credit is already on the balance.
         second = other.wanting(promo_code=None, key="third").check_out()
     assert order_status(first.order_id) == Order.Status.EXPIRED
     stripe.pay(session_id_of(second.order_id))
@@ -142,8 +142,8 @@ def test_replaced_basket(stripe: Stripe, failure: str, extent: str) -> None:
     assert len(stripe.charges()) == 1
 
 
-@pytest.mark.parametrize(("failure", "extent"), CASES["look"], ids=ids(CASES["look"]))
-def test_sweeper_looks_at_a_paid_session_whose_event_never_came(stripe: Stripe, failure: str, extent: str) -> None:
+@pytest.mark.parametrize(("failure", "extent"), CASES["read session"], ids=ids(CASES["read session"]))
+def test_the_sweeper_settles_a_paid_session_whose_event_was_lost(stripe: Stripe, failure: str, extent: str) -> None:
     placed = new_buyer().check_out()
     stripe.pay(session_id_of(placed.order_id))
     stripe.fault(**fault_for(stripe_failures.READ_SESSION, failure, extent))
@@ -158,9 +158,9 @@ def test_sweeper_looks_at_a_paid_session_whose_event_never_came(stripe: Stripe, 
 
 
 @pytest.mark.parametrize(("failure", "extent"), CASES["cancel"], ids=ids(CASES["cancel"]))
-def test_replaced_subscription_ends_at_stripe(stripe: Stripe, failure: str, extent: str) -> None:
+def test_a_replaced_subscription_ends_at_stripe(stripe: Stripe, failure: str, extent: str) -> None:
     buyer = new_buyer()
-    first = bought(buyer, stripe)
+    first = buy_and_settle(buyer, stripe)
     other = buyer.wanting(plan=PlanFactory.create(price_minor=20_000), promo_code=None, key="second")
     second = other.check_out()
     stripe.pay(session_id_of(second.order_id))
@@ -178,60 +178,56 @@ def test_replaced_subscription_ends_at_stripe(stripe: Stripe, failure: str, exte
 
 
 @pytest.mark.parametrize(("step", "failure", "extent"), CASES["refund"], ids=ids(CASES["refund"]))
-def test_refund(stripe: Stripe, step: str, failure: str, extent: str) -> None:
+def test_a_partial_and_then_a_full_refund_are_made_once(stripe: Stripe, step: str, failure: str, extent: str) -> None:
     buyer = new_buyer()
     placed = buyer.check_out()
     stripe.pay(session_id_of(placed.order_id))
     deliver_events(stripe, "checkout.session.completed")
     if step != "payment":
         run_until_idle(stripe)
-    stripe.fault(**fault_for(REFUNDING[step], failure, extent))
+    stripe.fault(**fault_for(REFUND[step], failure, extent))
     if step == "payment":
         run_waiting_jobs()
 
-    ask_for(placed, PART_MINOR)
+    request_refund(placed, PART_MINOR)
     run_waiting_jobs()
     stripe.heal()
-    come_to_rest(stripe)
+    run_until_refunds_are_sent(stripe)
     assert_books_agree(stripe)
     if Refund.objects.get().status == Refund.Status.FAILED:
         assert Break.objects.filter(kind=Break.Kind.REFUND_FAILED, closed_at=None).count() == 1
-        ask_for(placed, PART_MINOR)
-        come_to_rest(stripe)
+        request_refund(placed, PART_MINOR)
+        run_until_refunds_are_sent(stripe)
     assert order_status(placed.order_id) == Order.Status.COMPLETED
-    assert refunded(stripe) == Payment.objects.get().refunded_minor == PART_MINOR
-    ask_for(placed, None)
-    come_to_rest(stripe)
+    assert refunded_at_stripe(stripe) == Payment.objects.get().refunded_minor == PART_MINOR
+    request_refund(placed, None)
+    run_until_refunds_are_sent(stripe)
 
     assert_books_agree(stripe)
     assert order_status(placed.order_id) == Order.Status.REFUNDED
-    assert refunded(stripe) == CHARGED_MINOR
+    assert refunded_at_stripe(stripe) == CHARGED_MINOR
     assert buyer.account.balance_minor == CREDIT_MINOR + VOUCHER_MINOR
 
 
-def ask_for(placed: Placed, card_minor: int | None) -> None:
+def request_refund(placed: Placed, card_minor: int | None) -> None:
     refund_order(order_id=placed.order_id, card_minor=card_minor, why="asked for", by=actor())
 
 
-def come_to_rest(stripe: Stripe) -> None:
-    """An answer of 500 that is stored for a refund's key is given for a day."""
+def run_until_refunds_are_sent(stripe: Stripe) -> None:
+    """Run the service until it is idle, if need be until Stripe no longer repeats a stored 500."""
     deliver_events(stripe)
     run_waiting_jobs()
     if unfinished_jobs():
-        stripe.do("clock", seconds=DAY_SECONDS, everything=True)
+        stripe.do("clock", seconds=KEY_LIFETIME_SECONDS, everything=True)
     run_until_idle(stripe)
 
 
-def refunded(stripe: Stripe) -> int:
-    return sum(int(charge["amount_refunded"]) for charge in stripe.charges())
-
-
-def test_these_are_all_the_cases() -> None:
+def test_the_number_of_cases_is_known() -> None:
     assert len(FAILURES) == 19
     assert {name: len(cases) for name, cases in CASES.items()} == {
         "checkout": 114,
         "replace": 38,
-        "look": 38,
+        "read session": 38,
         "cancel": 38,
         "refund": 95,
     }

@@ -1,4 +1,4 @@
-"""The webhook itself: what it lets in, what it answers, what that costs; what the inbox makes of odd events."""
+"""The webhook: which requests it accepts, what it answers, what that costs, and how it settles unusual events."""
 
 import json
 from time import perf_counter
@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from billing.models import LedgerEntry
 from config.devtools.stripe_sandbox.signatures import Manner, payload_of, signature_of
 from orders.models import Break, Order, Payment, StripeEvent
-from tests.payments.buyer import APPLIED_MINOR, CREDIT_MINOR, VOUCHER_MINOR, new_buyer, order_status, session_id_of
+from tests.payments.buyer import APPLIED_MINOR, BALANCE_BEFORE_MINOR, new_buyer, order_status, session_id_of
 from tests.payments.consistency_at_rest import assert_books_agree
 from tests.payments.stripe_server import WEBHOOK_SECRET, Object, Stripe
 from tests.payments.webhook_delivery import WEBHOOK, newest_event, post_event
@@ -21,11 +21,10 @@ from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ALL_MINOR = CREDIT_MINOR + VOUCHER_MINOR
-OWN_SECONDS = 0.05
-DAYS_SECONDS = 3 * 86_400
+MAX_SECONDS = 0.05
+THREE_DAYS_SECONDS = 3 * 86_400
 
-# BEGIN, the keys, the event looked for and stored, its job, COMMIT; stored inside a savepoint, for its twin.
+# The secret, BEGIN, look for the event, store it in a savepoint (a duplicate may be faster), queue its job, COMMIT.
 STATEMENTS = (
     "processorsettings",
     "BEGIN",
@@ -40,7 +39,7 @@ STATEMENTS = (
 
 @pytest.fixture
 def event(stripe: Stripe) -> Object:
-    """That a session is paid; nobody has heard of it yet."""
+    """The event of a paid session, not delivered yet."""
     placed = new_buyer().check_out()
     stripe.pay(session_id_of(placed.order_id))
     return newest_event(stripe, "checkout.session.completed")
@@ -51,19 +50,19 @@ def event(stripe: Stripe) -> Object:
     [{"signature": "forged"}, {"signature": "missing"}, {"age_seconds": 301}, {"age_seconds": 86_400}],
     ids=["forged", "unsigned", "stale", "a day old"],
 )
-def test_what_is_not_signed_freshly_by_stripe_is_not_let_in(event: Object, manner: dict[str, Any]) -> None:
+def test_an_event_without_a_valid_recent_signature_is_refused(event: Object, manner: dict[str, Any]) -> None:
     with nothing_changes():
         answer = post_event(event, **manner)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_webhook")
 
 
 @pytest.mark.parametrize("secret", ["whsec_another", "whsec_"])
-def test_what_is_signed_with_another_secret_is_not_let_in(event: Object, secret: str) -> None:
+def test_an_event_signed_with_another_secret_is_refused(event: Object, secret: str) -> None:
     with nothing_changes():
         assert post_event(event, secret=secret).status_code == 400
 
 
-def test_a_body_that_was_changed_on_its_way_is_not_let_in(event: Object) -> None:
+def test_a_body_that_was_changed_after_signing_is_refused(event: Object) -> None:
     payload = payload_of(event, Manner())
     signature = signature_of(payload, WEBHOOK_SECRET, Manner()) or ""
     changed = payload.replace(b'"amount_total": 6660', b'"amount_total": 10')
@@ -75,7 +74,7 @@ def test_a_body_that_was_changed_on_its_way_is_not_let_in(event: Object) -> None
     assert answer.status_code == 400
 
 
-def test_without_a_secret_nothing_is_let_in_and_stripe_tries_again(event: Object, settings: Any) -> None:
+def test_without_a_secret_events_are_refused_with_503_so_that_stripe_retries(event: Object, settings: Any) -> None:
     settings.INITIAL_STRIPE_WEBHOOK_SECRET = ""
     with nothing_changes():
         answer = post_event(event)
@@ -93,28 +92,28 @@ def test_without_a_secret_nothing_is_let_in_and_stripe_tries_again(event: Object
     ],
     ids=["empty", "no data", "number for an id", "list for an object", "nul"],
 )
-def test_a_signed_body_that_is_no_event_is_refused(stripe: Stripe, body: Object) -> None:
+def test_a_signed_body_that_is_not_an_event_is_refused(stripe: Stripe, body: Object) -> None:
     with nothing_changes():
         assert post_event(body).status_code == 400
 
 
-def test_the_answer_calls_nobody_and_takes_these_statements(stripe: Stripe, event: Object) -> None:
+def test_the_webhook_calls_no_service_and_sends_exactly_these_statements(stripe: Stripe, event: Object) -> None:
     client = Client()
     post_event({**event, "id": "evt_warm"}, client=client)
-    asked = len(stripe.requests())
+    requests_before = len(stripe.requests())
     with CaptureQueriesContext(connection) as captured:
         assert post_event(event, client=client).json() == {"received": True, "duplicate": False}
     statements = [query["sql"] for query in captured.captured_queries]
     assert len(statements) == len(STATEMENTS), statements
     for statement, about in zip(statements, STATEMENTS, strict=True):
         assert about in statement
-    assert len(stripe.requests()) == asked
+    assert len(stripe.requests()) == requests_before
     with CaptureQueriesContext(connection) as again:
         assert post_event(event, client=client).json() == {"received": True, "duplicate": True}
     assert len(again.captured_queries) == 4
 
 
-def test_the_answer_takes_little_of_our_own_time(event: Object, record_property: Any) -> None:
+def test_the_webhook_answers_within_fifty_milliseconds(event: Object, record_property: Any) -> None:
     client = Client()
     times = []
     for number in range(20):
@@ -122,27 +121,27 @@ def test_the_answer_takes_little_of_our_own_time(event: Object, record_property:
         assert post_event({**event, "id": f"evt_{number}"}, client=client).status_code == 200
         times.append(perf_counter() - started)
     record_property("webhook_milliseconds", round(1_000 * min(times), 1))
-    assert min(times) < OWN_SECONDS, times
+    assert min(times) < MAX_SECONDS, times
 
 
-def test_events_that_come_days_late_are_settled(stripe: Stripe) -> None:
+def test_events_that_arrive_days_late_are_settled(stripe: Stripe) -> None:
     buyer = new_buyer()
     placed = buyer.check_out()
     stripe.pay(session_id_of(placed.order_id))
-    stripe.do("clock", seconds=DAYS_SECONDS, everything=True)
+    stripe.do("clock", seconds=THREE_DAYS_SECONDS, everything=True)
     run_until_idle(stripe)
     assert order_status(placed.order_id) == Order.Status.COMPLETED
     assert_books_agree(stripe)
 
 
-def strangely(event: Object, **wrong: Any) -> Object:
-    """The event with something of its object changed, under another id."""
-    strange: Object = json.loads(json.dumps(event))
-    strange["data"]["object"].update(wrong)
-    return {**strange, "id": f"{event['id']}strange"}
+def with_changed_object(event: Object, **wrong: Any) -> Object:
+    """A copy of the event under another id, with changed fields of its object."""
+    changed: Object = json.loads(json.dumps(event))
+    changed["data"]["object"].update(wrong)
+    return {**changed, "id": f"{event['id']}strange"}
 
 
-STRANGE: dict[str, tuple[Object, Break.Kind]] = {
+WRONG_AMOUNTS: dict[str, tuple[Object, Break.Kind]] = {
     "other currency": ({"currency": "usd"}, Break.Kind.OTHER_CURRENCY),
     "no currency": ({"currency": None}, Break.Kind.OTHER_CURRENCY),
     "less": ({"amount_total": 6_650}, Break.Kind.AMOUNT_DIFFERS),
@@ -152,14 +151,14 @@ STRANGE: dict[str, tuple[Object, Break.Kind]] = {
 }
 
 
-@pytest.mark.parametrize("strange", STRANGE)
-def test_money_that_is_not_what_was_asked_for_is_a_break_and_never_money(
-    stripe: Stripe, event: Object, strange: str
+@pytest.mark.parametrize("case", WRONG_AMOUNTS)
+def test_a_payment_of_a_wrong_amount_opens_a_break_and_writes_no_entry(
+    stripe: Stripe, event: Object, case: str
 ) -> None:
-    wrong, kind = STRANGE[strange]
+    wrong, kind = WRONG_AMOUNTS[case]
     entries = LedgerEntry.objects.count()
     for _ in range(2):
-        assert post_event(strangely(event, **wrong)).status_code == 200
+        assert post_event(with_changed_object(event, **wrong)).status_code == 200
         run_waiting_jobs()
 
     [found] = Break.objects.all()
@@ -167,7 +166,7 @@ def test_money_that_is_not_what_was_asked_for_is_a_break_and_never_money(
     assert (found.kind, found.order_id, order.status) == (kind, order.id, Order.Status.PENDING)
     assert Payment.objects.get().status == Payment.Status.OPEN
     assert LedgerEntry.objects.count() == entries
-    # The true event settles it all the same.
+    # The genuine event still settles the payment.
     run_until_idle(stripe)
     assert order_status(order.id) == Order.Status.COMPLETED
     assert_books_agree(stripe)
@@ -188,7 +187,7 @@ def test_money_that_is_not_what_was_asked_for_is_a_break_and_never_money(
         "charge.dispute.created",
     ],
 )
-def test_an_event_about_what_nobody_knows_is_a_break(stripe: Stripe, kind: str) -> None:
+def test_an_event_about_an_unknown_object_opens_a_break(stripe: Stripe, kind: str) -> None:
     thing: Object = {"id": "xx_unknown", "object": "thing", "currency": "omr", "amount_refunded": 5, "metadata": {}}
     thing |= {"subscription": "sub_unknown"} if kind.startswith("invoice") else {}
     payload = {"object": "event", "id": "evt_unknown", "type": kind, "created": 1, "data": {"object": thing}}
@@ -201,7 +200,7 @@ def test_an_event_about_what_nobody_knows_is_a_break(stripe: Stripe, kind: str) 
     assert LedgerEntry.objects.count() == 0
 
 
-def test_an_event_of_no_interest_is_kept_and_left_alone(stripe: Stripe) -> None:
+def test_an_event_of_another_type_is_stored_and_ignored(stripe: Stripe) -> None:
     payload = {
         "object": "event",
         "id": "evt_1",
@@ -215,7 +214,7 @@ def test_an_event_of_no_interest_is_kept_and_left_alone(stripe: Stripe) -> None:
     assert Break.objects.count() == 0
 
 
-def test_the_expired_event_of_a_replaced_session_does_not_touch_the_next(stripe: Stripe) -> None:
+def test_an_expired_event_of_a_replaced_session_does_not_affect_the_next_session(stripe: Stripe) -> None:
     buyer = new_buyer()
     first = buyer.check_out()
     stripe.do(f"sessions/{session_id_of(first.order_id)}/expire")
@@ -225,5 +224,5 @@ def test_the_expired_event_of_a_replaced_session_does_not_touch_the_next(stripe:
     assert post_event({**expired, "id": "evt_again"}).status_code == 200
     run_until_idle(stripe)
     assert order_status(second.order_id) == Order.Status.PENDING
-    assert (buyer.account.balance_minor, buyer.account.held_minor) == (ALL_MINOR, APPLIED_MINOR)
+    assert buyer.credit == (BALANCE_BEFORE_MINOR, APPLIED_MINOR)
     assert_books_agree(stripe)

@@ -1,0 +1,92 @@
+"""Refunds by staff and in Stripe's dashboard, and disputes."""
+
+import pytest
+
+from billing.models import LedgerEntry
+from orders.errors import OrderNotRefundable
+from orders.models import Break, Order, Payment, Refund
+from orders.stripe import gateway
+from orders.use_cases.payments.request_refund import refund_order, send_refund
+from orders.use_cases.payments.settle_event import settle_event
+from tests.factories import actor
+from tests.payments.buyer import (
+    APPLIED_MINOR,
+    BALANCE_AFTER_MINOR,
+    BALANCE_BEFORE_MINOR,
+    CHARGED_MINOR,
+    buy,
+    order_status,
+    session_id_of,
+)
+from tests.payments.consistency_at_rest import assert_books_agree, refunded_at_stripe
+from tests.payments.stripe_server import Stripe
+from tests.payments.webhook_delivery import deliver_events, newest_event
+from tests.payments.worker import run_until_idle
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_full_refund_returns_the_credit_and_a_partial_refund_only_card_money(stripe: Stripe) -> None:
+    buyer, order_id = buy(stripe)
+    refund_order(order_id=order_id, card_minor=1_000, why="a part", by=actor())
+    with pytest.raises(OrderNotRefundable):
+        refund_order(order_id=order_id, card_minor=1_000, why="one at a time", by=actor())
+    run_until_idle(stripe)
+    assert (order_status(order_id), refunded_at_stripe(stripe)) == (Order.Status.COMPLETED, 1_000)
+    assert buyer.credit == (BALANCE_AFTER_MINOR, 0)
+    assert_books_agree(stripe)
+    with pytest.raises(OrderNotRefundable):
+        refund_order(order_id=order_id, card_minor=CHARGED_MINOR, why="more than is left", by=actor())
+
+    refund_order(order_id=order_id, card_minor=None, why="the rest", by=actor())
+    run_until_idle(stripe)
+
+    assert (order_status(order_id), refunded_at_stripe(stripe)) == (Order.Status.REFUNDED, CHARGED_MINOR)
+    assert buyer.credit == (BALANCE_BEFORE_MINOR, 0)
+    reversal = LedgerEntry.objects.get(order_id=order_id, kind=LedgerEntry.Kind.REVERSAL)
+    assert reversal.amount_minor == APPLIED_MINOR
+    assert [each["status"] for each in stripe.subscriptions()] == ["canceled"]
+    assert_books_agree(stripe)
+
+
+@pytest.mark.parametrize("amount", [1_000, CHARGED_MINOR // 2], ids=["part", "half"])
+def test_a_refund_whose_event_arrives_before_its_answer_counts_once(stripe: Stripe, amount: int) -> None:
+    buyer, order_id = buy(stripe)
+    refund = refund_order(order_id=order_id, card_minor=amount, why="a part", by=actor())
+    assert refund is not None
+    intent = Payment.objects.get().payment_intent_id
+    gateway.refund_payment(refund_id=refund.id, payment_intent_id=intent, amount_minor=amount)
+    deliver_events(stripe, "charge.refunded")
+    settle_event(event_id=newest_event(stripe, "charge.refunded")["id"])
+
+    send_refund(refund_id=refund.id, by=actor())
+
+    assert Payment.objects.get().refunded_minor == refunded_at_stripe(stripe) == amount
+    assert order_status(order_id) == Order.Status.COMPLETED
+    run_until_idle(stripe)
+    assert buyer.credit == (BALANCE_AFTER_MINOR, 0)
+    assert_books_agree(stripe)
+
+
+@pytest.mark.parametrize("amount", [1_000, CHARGED_MINOR], ids=["part", "full"])
+def test_a_refund_in_stripes_dashboard_is_recorded(stripe: Stripe, amount: int) -> None:
+    buyer, order_id = buy(stripe)
+    stripe.do(f"payments/{session_id_of(order_id)}/refund", amount=amount)
+    run_until_idle(stripe)
+
+    is_full = amount == CHARGED_MINOR
+    assert order_status(order_id) == (Order.Status.REFUNDED if is_full else Order.Status.COMPLETED)
+    assert buyer.credit == (BALANCE_BEFORE_MINOR if is_full else BALANCE_AFTER_MINOR, 0)
+    assert Refund.objects.count() == 0
+    assert_books_agree(stripe)
+
+
+def test_a_dispute_opens_a_break(stripe: Stripe) -> None:
+    _, order_id = buy(stripe)
+    stripe.do(f"payments/{session_id_of(order_id)}/dispute")
+    run_until_idle(stripe)
+
+    found = Break.objects.get(kind=Break.Kind.DISPUTE)
+    assert (found.order_id, found.details["amount"]) == (order_id, CHARGED_MINOR)
+    assert order_status(order_id) == Order.Status.COMPLETED
+    assert_books_agree(stripe)
