@@ -1,4 +1,4 @@
-"""Who is acting: every change of money, codes, orders, settings and roles names one (invariant I8)."""
+"""Actors and roles. Every change of money, codes, orders, settings and roles records its actor."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ STAFF_ROLES = (SUPERADMIN, SOVEREIGN_ADMIN, AUDITOR)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """A person or process that changes something.
+    """The person or process that makes a change.
 
-    `user_id` is the platform's user id (a token's `sub`), `address` the client's IP address where there is
-    one, `channel` the way in: `api`, `admin`, `command` or `worker`.
+    `user_id` is the platform's user id (a token's `sub`). `address` is the client's IP address, if there is one.
+    `channel` says how the request arrived: `api`, `admin`, `command` or `worker`.
     """
 
     user_id: str
@@ -27,5 +27,5 @@ class Actor:
 
 
 def system_actor(*, channel: str, user_id: str = "system") -> Actor:
-    """The actor of work that no person asked for: a command's or a worker's own."""
+    """Makes the actor for work that a command or a worker does by itself."""
     return Actor(user_id=user_id, role=SYSTEM, channel=channel)

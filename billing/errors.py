@@ -1,6 +1,6 @@
-"""Refusals. A class is a stable code, an HTTP status and a sentence for people; nothing parses the sentence.
+"""Refusals of the billing app. Each class has a stable code, an HTTP status and a sentence for people.
 
-An impossible state is not a refusal: it raises at once as what it is.
+No code may parse the sentence. An impossible state is not a refusal: it raises its own exception at once.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,10 +12,10 @@ from django.db import IntegrityError
 
 
 class DomainError(Exception):
-    """A refusal that changed nothing.
+    """A request was refused, and nothing was changed.
 
-    `code` is stable and for programs, `message` is for people. `retry_after` (seconds) is given where the
-    same request may succeed later, `fields` where single inputs are at fault.
+    `code` is for programs and never changes; `message` is for people. `retry_after`, in seconds, says that the same
+    request may succeed later. `fields` says what is wrong with each input.
     """
 
     code: ClassVar[str] = "refused"
@@ -65,19 +65,19 @@ class InsufficientCredit(DomainError):
 class HoldNotActive(DomainError):
     code = "hold_not_active"
     status = 409
-    message = "the hold was captured or released already"
+    message = "this hold was already captured or released"
 
 
 class OrderHasHold(DomainError):
     code = "order_has_hold"
     status = 409
-    message = "the order holds credit already"
+    message = "this order already holds credit"
 
 
 class OrderAlreadySpent(DomainError):
     code = "order_already_spent"
     status = 409
-    message = "the order was paid from credit already"
+    message = "this order was already paid from credit"
 
 
 class EntryNotFound(DomainError):
@@ -95,7 +95,7 @@ class EntryOfRedemption(DomainError):
 class EntryAlreadyReversed(DomainError):
     code = "entry_already_reversed"
     status = 409
-    message = "the ledger entry was reversed already"
+    message = "this ledger entry was already reversed"
 
 
 class OrganizationNotFound(DomainError):
@@ -118,11 +118,11 @@ class SubscriptionNotFound(DomainError):
 
 class InvalidProcessorKey(DomainError):
     code = "invalid_processor_key"
-    message = "the key is not one of Stripe's"
+    message = "this is not a Stripe key"
 
 
 class ProcessorSettingsUnreadable(DomainError):
-    """SECRET_KEY is another than the one that encrypted the stored keys."""
+    """The stored keys were encrypted with a SECRET_KEY that this process does not know."""
 
     code = "processor_settings_unreadable"
     status = 503
@@ -137,9 +137,10 @@ class Busy(DomainError):
 
 @contextmanager
 def translate_violations(refusals: Mapping[str, type[DomainError]]) -> Iterator[None]:
-    """Turns the violation of a named constraint into the refusal it stands for; around one statement.
+    """Raises a refusal in place of the violation of a named constraint. Wrap exactly one statement in it.
 
-    `refusals` maps constraint names to refusals. Every other violation is an impossible state and passes on.
+    `refusals` maps constraint names to refusals. The violation of any other constraint is an impossible state, and
+    its IntegrityError propagates.
     """
     try:
         yield
@@ -151,6 +152,6 @@ def translate_violations(refusals: Mapping[str, type[DomainError]]) -> Iterator[
 
 
 def violated_constraint(error: BaseException) -> str:
-    """The name of the constraint that the database says was violated; empty where it names none."""
+    """The name of the violated constraint, as the database reports it; empty if it reports none."""
     cause = error.__cause__
     return (cause.diag.constraint_name or "") if isinstance(cause, psycopg.Error) else ""

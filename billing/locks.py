@@ -1,8 +1,9 @@
-"""Row locks, and the one order in which the whole service takes them.
+"""Row locks, and the order in which the whole service takes its locks. Any other order can deadlock.
 
     Order → Account → Organization → Subscription → Redemption → the code's advisory lock → the code's counters
 
-Ascending primary keys within one table. What is locked `FOR NO KEY UPDATE` leaves foreign keys to the row free.
+Within one table, rows are locked by ascending primary key. `FOR NO KEY UPDATE` still lets other transactions insert
+rows that reference the locked row.
 """
 
 from .errors import CustomerNotFound
@@ -10,7 +11,7 @@ from .models import Account
 
 
 def lock_account(*, customer_id: int) -> Account:
-    """The customer's account, locked until the transaction ends and read afresh.
+    """Locks the customer's account until the transaction ends, and returns it as it is under the lock.
 
     Raises: CustomerNotFound. Locks: Account.
     """

@@ -1,7 +1,7 @@
-"""Money: integers of the currency's smallest unit, and the one place where they are read and written.
+"""Money as integers of the currency's smallest unit, and the only conversions to and from other forms.
 
-A deployment has one currency (ISO 4217). Its exponent says how many decimals the smallest unit stands for:
-1 OMR = 1000 baisa. Nothing is ever rounded on the way in: what does not fit the exponent is refused.
+A deployment has one currency (ISO 4217). The currency's exponent is its number of decimals: 3 for OMR, where
+1 OMR = 1000 baisa. Input is never rounded: an amount with more decimals than the exponent is refused.
 """
 
 from decimal import Decimal, InvalidOperation
@@ -10,10 +10,10 @@ MAX_MINOR = 10**12
 
 
 class AmountError(ValueError):
-    """What was given is not an amount of this currency; the text says why."""
+    """The value is not an amount of this currency. The text says why."""
 
 
-# ISO 4217 minor units where they are not two.
+# ISO 4217 exponents that are not two.
 _EXPONENTS = {
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
     **dict.fromkeys(
@@ -24,15 +24,15 @@ _EXPONENTS = {
 
 
 def exponent(currency: str) -> int:
-    """How many decimals the currency has: 3 for OMR, 2 for USD, 0 for JPY."""
+    """Returns how many decimals the currency has: 3 for OMR, 2 for USD, 0 for JPY."""
     return _EXPONENTS.get(currency, 2)
 
 
 def to_minor(amount: Decimal | int | str, *, currency: str) -> int:
-    """The amount in the currency's smallest unit, exactly.
+    """Converts an amount of the currency to its smallest unit, exactly.
 
-    Raises: AmountError for what is not a finite number, has more decimals than the currency, or is beyond
-    `MAX_MINOR` either way.
+    Raises: AmountError if the amount is not a finite number, has more decimals than the currency, or is larger than
+    `MAX_MINOR` in either direction.
     """
     try:
         value = Decimal(amount)
@@ -40,10 +40,10 @@ def to_minor(amount: Decimal | int | str, *, currency: str) -> int:
         raise AmountError("an amount must be a number") from error
     if not value.is_finite():
         raise AmountError("an amount must be a finite number")
-    # The magnitude is looked at before any arithmetic: 1E+999999 must be refused, not computed.
+    # Check the magnitude before any arithmetic: 1E+999999 must be refused, not computed.
     if value and value.adjusted() + exponent(currency) > len(str(MAX_MINOR)):
         raise AmountError(f"an amount may not exceed {MAX_MINOR} of the currency's smallest unit")
-    # Digits, not Decimal's arithmetic: that rounds what has more than 28 of them.
+    # Work on the digits. Decimal's own arithmetic rounds numbers with more than 28 of them.
     sign, digits, power = value.as_tuple()
     shift = int(power) + exponent(currency)
     kept = max(len(digits) + min(shift, 0), 0)
@@ -55,9 +55,9 @@ def to_minor(amount: Decimal | int | str, *, currency: str) -> int:
 
 
 def within_limit(minor: int) -> int:
-    """The amount itself.
+    """Returns the amount unchanged.
 
-    Raises: AmountError beyond `MAX_MINOR` either way.
+    Raises: AmountError if it is larger than `MAX_MINOR` in either direction.
     """
     if abs(minor) > MAX_MINOR:
         raise AmountError(f"an amount may not exceed {MAX_MINOR} of the currency's smallest unit")
@@ -65,11 +65,11 @@ def within_limit(minor: int) -> int:
 
 
 def to_major(minor: int, *, currency: str) -> Decimal | int:
-    """The amount in the currency itself; whole amounts are integers: 5000 baisa are 5, 5250 are 5.25."""
+    """Converts to the currency's main unit. Whole amounts become integers: 5000 baisa are 5, 5250 are 5.25."""
     value = Decimal(minor).scaleb(-exponent(currency))
     return int(value) if value == value.to_integral_value() else value.normalize()
 
 
 def format_money(minor: int, *, currency: str) -> str:
-    """The amount for people, all decimals shown: `5.250 OMR`."""
+    """Formats the amount for people, with all decimals: `5.250 OMR`."""
     return f"{Decimal(minor).scaleb(-exponent(currency)):,.{exponent(currency)}f} {currency}"

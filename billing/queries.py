@@ -1,4 +1,7 @@
-"""Reads of credit and of what a customer has: each function is one query, whatever the history."""
+"""Queries for a customer's credit, organizations, subscriptions and invoices.
+
+The number of queries never depends on the length of the history: one for each function, two for `revenue`.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,23 +18,24 @@ from django.db.models.functions import Coalesce
 from .errors import SubscriptionNotFound
 from .models import Customer, Invoice, Organization, Subscription
 
+# A balance shows only the newest ledger entries.
 MAX_BALANCE_ENTRIES = 20
 
 
 def exists_per_row(rows: QuerySet[Any, Any]) -> Coalesce:
-    """Whether there is such a row, looked up for each row that is shown.
+    """An annotation that says whether a matching row exists, looked up once for each row of the page.
 
-    Not EXISTS: in a select list the database plans it for the whole table, page or not, and rather collects all such
-    rows first.
+    PostgreSQL plans EXISTS in a select list for the whole table, even if the page has few rows, and may collect all
+    matching rows first. A scalar subquery with LIMIT 1 is evaluated only for the rows that are returned.
     """
     return Coalesce(Subquery(rows.order_by().values(yes=Value(True))[:1]), Value(False), output_field=BooleanField())
 
 
 @contextmanager
 def cursor_without_timeout() -> Iterator[CursorWrapper]:
-    """A cursor for what reads all there is: it may take longer than a request's statement may.
+    """Opens a cursor for statements that read the whole history and so outlast a request's statement timeout.
 
-    Transaction: owns; joined, the statement timeout stays off until the other's ends.
+    Transaction: owns. Inside another transaction, the statement timeout stays off until that one ends.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
@@ -51,7 +55,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """A customer's credit, smallest unit; `entries` are the newest first."""
+    """A customer's credit in the currency's smallest unit, with the newest ledger entries first."""
 
     credit_minor: int
     held_minor: int
@@ -75,7 +79,7 @@ SELECT account.balance_minor, account.held_minor,
 
 
 def balance_of(*, user_id: str) -> Balance:
-    """The customer's balance and newest entries; zeros for a customer never seen. One query."""
+    """Returns the customer's balance and newest entries, or zeros for a user without a customer row. One query."""
     with connection.cursor() as cursor:
         cursor.execute(_BALANCE, [MAX_BALANCE_ENTRIES, user_id])
         rows = cursor.fetchall()
@@ -93,7 +97,7 @@ def balance_of(*, user_id: str) -> Balance:
 
 
 def organizations_of(*, user_id: str) -> QuerySet[Organization, Organization]:
-    """The caller's organizations that are not deleted, newest first."""
+    """Returns the user's organizations that are not deleted, newest first."""
     return (
         Organization.objects.filter(customer__user_id=user_id)
         .exclude(status=Organization.Status.DELETED)
@@ -102,12 +106,15 @@ def organizations_of(*, user_id: str) -> QuerySet[Organization, Organization]:
 
 
 def slug_is_free(slug: str) -> bool:
-    """Whether no organization that is not deleted has this address."""
+    """Tells whether a new organization may take this slug. A deleted organization gives its slug back."""
     return not Organization.objects.filter(slug=slug).exclude(status=Organization.Status.DELETED).exists()
 
 
 def subscription_of(*, user_id: str, organization_id: UUID | None = None) -> Subscription:
-    """The organization's newest subscription, or the caller's newest. Raises: SubscriptionNotFound."""
+    """Returns the newest subscription of the organization, or of the user if none is given.
+
+    Raises: SubscriptionNotFound.
+    """
     mine = Subscription.objects.filter(customer__user_id=user_id)
     if organization_id is not None:
         mine = mine.filter(organization_id=organization_id)
@@ -118,7 +125,7 @@ def subscription_of(*, user_id: str, organization_id: UUID | None = None) -> Sub
 
 
 def invoices_of(*, user_id: str, organization_id: UUID | None = None) -> QuerySet[Invoice, Invoice]:
-    """The caller's invoices, newest first, of one organization or of all."""
+    """Returns the user's invoices, newest first, of one organization or of all of them."""
     mine = Invoice.objects.filter(customer__user_id=user_id)
     if organization_id is not None:
         mine = mine.filter(organization_id=organization_id)
@@ -127,7 +134,7 @@ def invoices_of(*, user_id: str, organization_id: UUID | None = None) -> QuerySe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revenue:
-    """What staff see first; `mrr_minor` is every active subscription's monthly price, smallest unit."""
+    """Recurring revenue and customer counts. `mrr_minor` sums the monthly price of all active subscriptions."""
 
     mrr_minor: int
     total_customers: int
@@ -136,7 +143,7 @@ class Revenue:
 
 
 def revenue(*, now: datetime) -> Revenue:
-    """Recurring revenue and customers; a month begins on the first, UTC. Two queries."""
+    """Computes recurring revenue and customer counts. A month begins on its first day, in UTC. Two queries."""
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     active = Subscription.objects.filter(status=Subscription.Status.ACTIVE)
     subscriptions: dict[str, Any] = active.aggregate(mrr=Coalesce(Sum("amount_minor"), 0), number=Count("pk"))

@@ -1,7 +1,7 @@
-"""Django's admin as this service runs it: with the pages of every application but dj-stripe's own.
+"""Django's admin with the pages of all apps except dj-stripe.
 
-dj-stripe's pages add, change and delete at Stripe, resync from it, and show and take keys (see orders.admin for what
-is shown instead). They are not unregistered but never loaded.
+dj-stripe's pages can change and delete objects at Stripe, resync from it, and show and accept keys. Their modules are
+never loaded; orders.admin has read-only pages instead.
 """
 
 from importlib import import_module

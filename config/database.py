@@ -1,14 +1,13 @@
-"""How the service connects to PostgreSQL: pooled, statements prepared by the server, every wait bounded.
+"""Connection settings for PostgreSQL: a pool, server-side prepared statements, and a timeout for every wait.
 
-- Parameters are bound by the server (`server_side_binding`): only then does psycopg prepare a repeated
-  statement. Django's default, binding in the client, makes every statement a new text.
-- `isolation_level` is said explicitly: locking here is written for READ COMMITTED, whatever the server's
-  default.
-- Timeouts travel as startup options, so that they hold from the first statement and cost no round trip.
-- A connection is asked whether it lives before a request uses it, which costs a system call and no round trip.
-- A pooler in transaction mode (PgBouncer) shares one server session among clients: prepared statements,
-  startup options and server-side cursors do not survive it. `DATABASE_POOLER=1` turns the three off; the
-  timeouts are then set on the database role (`ALTER ROLE … SET lock_timeout = '5s'`).
+- The server binds parameters (`server_side_binding`), because psycopg prepares a repeated statement only then. With
+  Django's default, binding in the client, every statement is a new text.
+- `isolation_level` is explicit, because the locking is written for READ COMMITTED, whatever the server's default.
+- Timeouts are sent as startup options, so that they apply from the first statement and cost no round trip.
+- Each connection is checked before a request uses it. The check costs a system call and no round trip.
+- A pooler in transaction mode (PgBouncer) shares one server session among clients. Prepared statements, startup
+  options and server-side cursors do not work with it, and `DATABASE_POOLER=1` turns them off. Then the timeouts
+  must be set on the database role (`ALTER ROLE … SET lock_timeout = '5s'`).
 """
 
 import select
@@ -18,28 +17,27 @@ from psycopg import Connection as PsycopgConnection
 from psycopg import Cursor, IsolationLevel, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-# Executions of one statement on one connection before the server is asked to keep its plan (psycopg's own
-# default).
+# A statement is prepared after this many executions on one connection. This is psycopg's own default.
 PREPARE_THRESHOLD = 5
 LOCK_TIMEOUT_MS = 5_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
 CONNECT_TIMEOUT_SECONDS = 5
-# A request waits this long for a free connection before it is answered with 503.
+# A request waits this long for a free connection before it gets a 503.
 POOL_WAIT_SECONDS = 5
-# After this long a failing reconnect is given up, and the next request tries anew at once. The pool's default
-# of five minutes, with doubling pauses, would keep refusing long after the server is back.
+# A failing reconnect is abandoned after this long, and the next request tries again at once. With the pool's default
+# of five minutes and doubling pauses, requests would keep failing long after the server is back.
 POOL_RECONNECT_SECONDS = 2
 
 Connection = dict[str, Any]
 
 
 class PooledConnection(PsycopgConnection[Any]):
-    """A connection that knows without asking that its server is still there.
+    """A connection whose health check usually costs no round trip.
 
-    The pool makes sure of a connection by an empty statement before it hands it out: a round trip for each request.
-    A server that ends a session closes its end, so an idle connection with nothing to read is as alive as one can
-    know; only where there is something to read is the server asked. One that is cut off without a word is noticed
-    by neither way before its time-out.
+    The pool checks a connection with an empty statement before it hands it out, a round trip for each request. But a
+    server that ends a session closes its side of the socket. So an idle connection with nothing to read is healthy as
+    far as anyone can know, and only one with something to read needs the statement. Neither check notices a
+    connection that was cut off silently.
     """
 
     def execute(self, query: Any, *args: Any, **options: Any) -> Cursor[Any]:
@@ -54,9 +52,9 @@ class PooledConnection(PsycopgConnection[Any]):
 
 
 def connection_from_url(url: str) -> Connection:
-    """The connection of a libpq URL (`postgresql://user:password@host:port/name?sslmode=require`).
+    """Parses a libpq URL such as `postgresql://user:password@host:port/name?sslmode=require`.
 
-    Raises: ValueError for anything else; the message does not repeat the URL, which holds a password.
+    Raises: ValueError for anything else. The message does not repeat the URL, which holds a password.
     """
     if not url.startswith(("postgresql://", "postgres://")):
         raise ValueError("DATABASE_URL must be a postgresql:// URL")
@@ -80,9 +78,9 @@ def connection_from_url(url: str) -> Connection:
 def database(
     connection: Connection, *, pool_size: int, statement_timeout_seconds: int, behind_pooler: bool
 ) -> Connection:
-    """Django's database settings for the connection.
+    """Returns Django's database settings for the connection.
 
-    Args: pool_size: connections of one process at most; statement_timeout_seconds: 0 for none.
+    Args: pool_size: the largest number of connections of one process; statement_timeout_seconds: 0 for none.
     """
     given: dict[str, Any] = dict(connection.get("OPTIONS", {}))
     options: dict[str, Any] = {
@@ -101,7 +99,7 @@ def database(
         },
     }
     if not behind_pooler:
-        # What the URL says comes last and wins.
+        # Options in the URL come last, so they win.
         startup = (
             f"-c TimeZone=UTC -c lock_timeout={LOCK_TIMEOUT_MS}"
             f" -c statement_timeout={statement_timeout_seconds * 1000}"

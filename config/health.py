@@ -1,8 +1,8 @@
-"""Health: is the process up, and can it serve?
+"""Health endpoints: is the process up, and can it serve requests?
 
-Answered before Django looks at the request's host: an orchestrator's probe asks by the container's address,
-which is in nobody's ALLOWED_HOSTS, by plain http, and with no identity. Nothing of the request is read or
-repeated, so there is nothing that a forged Host could gain. Probes write no log line.
+They are answered before Django checks the request's host. An orchestrator's probe uses the container's address,
+which is not in ALLOWED_HOSTS, plain http, and no identity. The endpoints read and repeat nothing of the request, so a
+forged Host header gains nothing. Probes write no log line.
 """
 
 from functools import cache
@@ -20,13 +20,13 @@ logger = structlog.get_logger(__name__)
 
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponseBase:
-    """The process answers."""
+    """Reports that the process is up."""
     return _answer({"status": "ok"}, status=200)
 
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponseBase:
-    """The database can be reached and has every migration this code needs; one query."""
+    """Reports whether the database can be reached and has all migrations that this code needs. One query."""
     try:
         ready = _has_all_migrations()
     except (DatabaseError, InterfaceError) as error:
@@ -42,7 +42,7 @@ HEALTH_VIEWS = {"/healthz": healthz, "/readyz": readyz}
 
 
 def _has_all_migrations() -> bool:
-    """Whether the last migration of every app is recorded as applied; those before it then are too."""
+    """Tells whether the last migration of every app is recorded as applied. That implies the earlier ones."""
     required = _last_migrations()
     names = {name for _, name in required}
     try:
@@ -56,7 +56,7 @@ def _has_all_migrations() -> bool:
 
 @cache
 def _last_migrations() -> frozenset[tuple[str, str]]:
-    """The last migration of every app, read from the code once a process."""
+    """Returns the last migration of every app, read from the code once per process."""
     return frozenset(MigrationLoader(None).graph.leaf_nodes())
 
 

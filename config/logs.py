@@ -1,7 +1,7 @@
-"""Logging: one structured line an event, JSON in production, readable on a console otherwise.
+"""Logging configuration: one structured line per event, as JSON in production and as plain text otherwise.
 
-Written of a request: its id, method, path, status, the client's address and the user id. Never written: the
-query string, headers, bodies, or the values of local variables in a traceback.
+The log line of a request has its id, method, path, status, the client's address and the user id. It never has the
+query string, headers or the body, and a traceback never has the values of local variables.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ def configure_structlog() -> None:
 
 
 def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
-    """Django's LOGGING."""
+    """Returns Django's LOGGING setting."""
     rendered: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if as_json:
         rendered += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
@@ -54,15 +54,15 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            # Django's own handler would mail and print a second time what the root logger writes.
+            # Django's own handlers would print and mail what the root logger already writes.
             "django": {"handlers": [], "level": level, "propagate": True},
-            # One line a request is enough: the request middleware writes it, failures with their traceback.
+            # The request middleware writes one line per request, and failures with their traceback.
             "django.request": {"handlers": [], "level": "CRITICAL", "propagate": True},
             "django.server": {"handlers": [], "level": "WARNING", "propagate": False},
-            # Below that it writes what Stripe is asked and answers: addresses, and whatever an error quotes.
+            # Below WARNING it logs requests to Stripe and their responses, which may hold addresses.
             "stripe": {"handlers": [], "level": "WARNING", "propagate": True},
             "psycopg.pool": {"handlers": [], "level": "WARNING", "propagate": True},
-            # Both tell at every start of every process what is in the code.
+            # At every start, both would log what the code already says.
             "procrastinate.blueprints": {"handlers": [], "level": "WARNING", "propagate": True},
             "procrastinate.periodic": {"handlers": [], "level": "WARNING", "propagate": True},
         },

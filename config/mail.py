@@ -1,4 +1,4 @@
-"""How mail leaves the service: one URL, read as django-environ reads it, and never repeated in a message."""
+"""Mail settings from one URL, in the form that django-environ reads. Error messages never repeat the URL."""
 
 from typing import Any
 
@@ -18,9 +18,9 @@ _DEFAULTS: dict[str, Any] = {
 
 
 def mail_settings(url: str) -> dict[str, Any]:
-    """Django's mail settings for the URL; with none, mail goes to nobody.
+    """Returns Django's mail settings for the URL. Without a URL, mail is discarded.
 
-    Raises: ValueError where it is no mail URL; the message does not repeat it, since it holds a password.
+    Raises: ValueError if it is not a mail URL. The message does not repeat the URL, which holds a password.
     """
     if not url:
         return _DEFAULTS

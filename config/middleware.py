@@ -1,5 +1,4 @@
-"""What happens around every request: probes, the client's address, one log line, and JSON under the API
-root."""
+"""Middleware: health probes, the client's address, one log line a request, and JSON errors under the API root."""
 
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -22,11 +21,11 @@ _SENTENCES = {
     405: ("method_not_allowed", "this address does not answer that method"),
     413: ("payload_too_large", "the request is too large"),
 }
-_INTERNAL = ("internal_error", "something failed on our side; it has been noted")
+_INTERNAL = ("internal_error", "something went wrong on our side; we have logged it")
 
 
 class HealthMiddleware:
-    """Answers /healthz and /readyz before anything else looks at the request (see `config.health`)."""
+    """Answers /healthz and /readyz before any other middleware runs (see `config.health`)."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -37,13 +36,12 @@ class HealthMiddleware:
 
 
 class ProxyMiddleware:
-    """Establishes who the client is, and whether it came by https.
+    """Determines the client's address, and whether the client used https.
 
-    `X-Forwarded-For` and `X-Forwarded-Proto` are believed only from a peer in TRUSTED_PROXIES. Each trusted
-    proxy appends the address it was called from, so the list is read from its end, and the first address
-    that is not a trusted proxy's is the client's; what stands before it may be anybody's invention. The
-    result replaces REMOTE_ADDR, and the headers are removed, so that nothing further on can be fooled by
-    them.
+    `X-Forwarded-For` and `X-Forwarded-Proto` are trusted only from a peer in TRUSTED_PROXIES. Each trusted proxy
+    appends the address of its own peer, so the list is read from the end. The first address that does not belong to a
+    trusted proxy is the client's; a client can forge everything before it. The result replaces REMOTE_ADDR, and the
+    headers are removed, so that later code cannot trust them by mistake.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -56,7 +54,7 @@ class ProxyMiddleware:
         peer = _address(meta.get("REMOTE_ADDR", ""))
         if peer is not None and _is_trusted(peer):
             if forwarded_proto:
-                # The last word is the nearest proxy's own.
+                # The last value comes from the nearest proxy.
                 https = forwarded_proto.split(",")[-1].strip().lower() == "https"
                 meta["wsgi.url_scheme"] = "https" if https else "http"
             peer = _client(forwarded_for, nearest=peer)
@@ -65,7 +63,7 @@ class ProxyMiddleware:
 
 
 class RequestLogMiddleware(RequestMiddleware):
-    """One log line at a request's end, with the address as established and without the query string."""
+    """Logs one line at the end of a request, with the client's address and without the query string."""
 
     @classmethod
     def bind_ip(cls, request: HttpRequest) -> None:
@@ -73,13 +71,13 @@ class RequestLogMiddleware(RequestMiddleware):
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:
-        # A query may hold what is nobody's business; quoted, a path cannot forge a second line.
+        # A query may hold secrets, so it is left out. Quoting keeps a path from forging a second log line.
         return f"{request.method} {quote(request.path)}"
 
     @staticmethod
     def bind_user_id(request: HttpRequest) -> None:
-        # Only what is known already: asking for a session's user here could query, and fail, outside of every
-        # error handler.
+        # Use only a user that is already loaded: loading a session's user here could run a query that fails
+        # outside all error handlers.
         user = getattr(request, "user", None)
         if isinstance(user, SimpleLazyObject):
             user = getattr(request, "_cached_user", None)
@@ -88,12 +86,11 @@ class RequestLogMiddleware(RequestMiddleware):
 
 
 class ApiMiddleware:
-    """Under the API root: a trailing slash does not matter, every error is JSON, no answer is kept by a
-    cache.
+    """Makes every error under the API root JSON, ignores a trailing slash, and forbids caching.
 
-    Errors of the endpoints are JSON already (`billing.api.exceptions`). This turns what Django itself
-    answers, an unknown path, a forbidden host, a failing middleware, also its pages for DEBUG. Everywhere, a
-    NUL character in the path or the query is refused: PostgreSQL cannot take it.
+    Errors of the endpoints are already JSON (`billing.api.exceptions`). This converts the errors that Django itself
+    answers: an unknown path, a forbidden host, a failing middleware, and the DEBUG pages. On all pages it refuses a
+    NUL character in the path or the query, which PostgreSQL cannot store.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -121,14 +118,14 @@ class ApiMiddleware:
 
 
 def is_api_path(path: str) -> bool:
-    """Whether the path lies under the API root; an empty root leaves the service's own pages out."""
+    """Tells whether the path is under the API root. An empty root leaves out the service's pages."""
     if settings.API_PREFIX:
         return f"{path}/".startswith(f"/{settings.API_PREFIX}")
     return path != "/" and not f"{path}/".startswith(("/admin/", settings.STATIC_URL))
 
 
 def error_response(status: int) -> JsonResponse:
-    """An error in the API's shape, without any detail."""
+    """Makes an error response in the API's shape, without any detail."""
     code, sentence = _SENTENCES.get(status, _INTERNAL if status >= 500 else _SENTENCES[400])  # noqa: PLR2004
     response = JsonResponse({"error": sentence, "code": code}, status=status)
     response.headers["Content-Length"] = str(len(response.content))
@@ -141,7 +138,7 @@ def _is_json(response: HttpResponseBase) -> bool:
 
 
 def _client(forwarded_for: str, *, nearest: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The last address of the list that is no trusted proxy's; unreadable, the hop that reported it."""
+    """Returns the last address that is not a trusted proxy's. A malformed entry ends the search at its reporter."""
     client = nearest
     for hop in reversed(forwarded_for.split(",")):
         address = _address(hop)
@@ -158,7 +155,7 @@ def _is_trusted(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """The address as proxies write it: bare, with a port, or in brackets; IPv4 in IPv6's clothes as IPv4."""
+    """Parses an address as proxies write it: bare, with a port, or in brackets. Unwraps IPv4-mapped IPv6."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -1,4 +1,4 @@
-"""The landing page: whose service this is, and the ways in."""
+"""The landing page, and the pages to which Stripe sends a customer back."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -8,13 +8,13 @@ from django.views.decorators.http import require_safe
 
 @require_safe
 def landing(request: HttpRequest) -> HttpResponse:
-    """Says what this is and links to its parts; needs no identity and no database."""
+    """Describes the service and links to its parts. Needs no identity and no database."""
     context = {
         "sovereign": settings.SOVEREIGN_NAME,
         "currency": settings.SOVEREIGN_CURRENCY,
         "demo": settings.DEMO,
         "demo_logins": settings.DEMO_LOGINS,
-        # Where the demo talks to Stripe itself there is no sandbox to look at.
+        # If the demo talks to Stripe itself, there is no sandbox to link to.
         "sandbox": settings.STRIPE_API_BASE if settings.STRIPE_API_BASE.startswith("http://") else "",
         "demo_password": settings.DEMO_PASSWORD,
     }
@@ -23,11 +23,11 @@ def landing(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def checkout_success(request: HttpRequest) -> HttpResponse:
-    """Where Stripe sends a customer who paid, unless CHECKOUT_SUCCESS_URL names a page of the platform's own."""
+    """Thanks a customer who paid. CHECKOUT_SUCCESS_URL can name a page of the platform instead."""
     return render(request, "checkout_success.html", {"sovereign": settings.SOVEREIGN_NAME})
 
 
 @require_safe
 def checkout_cancel(request: HttpRequest) -> HttpResponse:
-    """Where Stripe sends a customer who left without paying."""
+    """Tells a customer who left without paying what happens next. CHECKOUT_CANCEL_URL can name another page."""
     return render(request, "checkout_cancel.html", {"sovereign": settings.SOVEREIGN_NAME})

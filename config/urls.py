@@ -1,6 +1,6 @@
-"""Every address: the API under its root, the console, the landing page.
+"""The root URL configuration: the API under its root, the console, and the landing page.
 
-Health is answered before anything is looked up here (`config.health`).
+Middleware answers the health endpoints before this is consulted (`config.health`).
 """
 
 from django.conf import settings
@@ -14,7 +14,7 @@ from config.pages import checkout_cancel, checkout_success, landing
 _API_ROOT = settings.API_PREFIX
 
 _schema = SpectacularAPIView.as_view(content_negotiation_class=DefaultContentNegotiation)
-# Where a gateway took a prefix away, only an address relative to the page's own is right.
+# If a gateway strips a prefix, only an address relative to the page's own is right.
 _docs = SpectacularSwaggerView.as_view(
     url=None if _API_ROOT else "schema", content_negotiation_class=DefaultContentNegotiation
 )

@@ -1,4 +1,4 @@
-"""Refusals around promo codes. In a checkout each is a 400 whose sentence starts "invalid promo code: "."""
+"""Refusals of the promos app. A checkout answers a `PromoProblem` with 400, starting "invalid promo code: "."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from billing.errors import DomainError
 
 
 class PromoProblem(DomainError):
-    """A code that cannot be redeemed, by this customer or now."""
+    """The code cannot be redeemed now, or not by this customer."""
 
     code = "promo_invalid"
     why: ClassVar[str] = "it cannot be redeemed"
@@ -16,7 +16,7 @@ class PromoProblem(DomainError):
 
 
 class PromoNotFound(PromoProblem):
-    """Unknown and retired codes are told apart by nobody outside."""
+    """The code is unknown or retired. Clients must not be able to tell these apart."""
 
     code = "promo_not_found"
     why = "not found"
@@ -48,7 +48,7 @@ class PromoAlreadyRedeemed(PromoProblem):
 
 
 class PromoChanged(DomainError):
-    """The code changed between the look and the lock: look again."""
+    """The code changed between reading it and locking it. The request can be retried."""
 
     code = "promo_changed"
     status = 409
@@ -56,17 +56,17 @@ class PromoChanged(DomainError):
 
 
 class LiveCodeNotFound(DomainError):
-    """What an admin names is no live code."""
+    """There is no live code of the name that staff gave."""
 
     code = "promo_not_found"
     status = 404
-    message = "no live code of this name"
+    message = "there is no live voucher with this code"
 
 
 class CapBelowUsed(DomainError):
     code = "cap_below_used"
     status = 409
-    message = "the cap may not be lower than the redemptions already made"
+    message = "the cap cannot be lower than the number of redemptions already made"
 
 
 class InvalidPromo(DomainError):
@@ -77,7 +77,7 @@ class InvalidPromo(DomainError):
 class CreditSpent(DomainError):
     code = "credit_spent"
     status = 409
-    message = "the credit of this redemption was spent already"
+    message = "the credit of this redemption has already been spent"
 
 
 class RedemptionNotReserved(DomainError):

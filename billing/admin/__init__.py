@@ -1,4 +1,4 @@
-"""The console's pages of this app; importing them registers them."""
+"""The billing app's pages in the staff console. Importing a module registers its pages."""
 
 from . import audit, customers, ledger, organizations, processor_settings, site, staff
 

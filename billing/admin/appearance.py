@@ -3,10 +3,10 @@ from django.templatetags.static import static
 
 
 def icon(request: HttpRequest) -> str:
-    """What stands in a browser's tab."""
+    """Returns the address of the icon in the browser's tab."""
     return static("billing/icon.svg")
 
 
 def stylesheet(request: HttpRequest) -> str:
-    """The console's own stylesheet, beside its skin's."""
+    """Returns the address of the console's stylesheet, which is loaded after the theme's."""
     return static("billing/console.css")

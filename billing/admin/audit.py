@@ -1,4 +1,4 @@
-"""The audit trail: who changed what, when, from where and why. Money has its own record, the ledger."""
+"""The pages of the audit trail: who changed what, when, from where and why. Money is recorded in the ledger."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -34,7 +34,7 @@ from billing.money import format_money
 
 CHANNELS = ("admin", "api", "command", "worker")
 _MAX_PANEL_ROWS = 20
-# Whose pages can be found by what an entry calls its object → where, by which parameter.
+# Object type → the list that finds the object: model, fixed parameters, and the parameter for the object's id.
 _PAGES = {
     "promo_code": ("promos_promocode", {"state": "all"}, "q"),
     "organization": ("billing_organization", {}, "q"),
@@ -44,9 +44,9 @@ _PAGES = {
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    """Append-only in the database; here it is read."""
+    """Audit entries. They are append-only in the database, and this page only reads them."""
 
-    list_display = ("when", "what", "whose", "who", "origin", "why")
+    list_display = ("when", "what", "object_code", "who", "origin", "why")
     list_filter = (one_of("actor_role", (*STAFF_ROLES, CUSTOMER, SYSTEM)), one_of("channel", CHANNELS))
     narrow_by = {"object_type": "kind", "object_id": "object", "actor_id": "user id"}
     search_fields = ("object_id",)
@@ -68,7 +68,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return _sentence(entry.action)
 
     @admin.display(description="Of what")
-    def whose(self, entry: AuditEntry) -> Text:
+    def object_code(self, entry: AuditEntry) -> Text:
         return code(entry.object_id)
 
     @admin.display(description="Who")
@@ -106,7 +106,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
 
 def history_panel(*, object_type: str, object_id: str) -> Panel:
-    """The newest changes of one object; one query."""
+    """Makes a panel of an object's newest changes. One query."""
     entries = AuditEntry.objects.filter(object_type=object_type, object_id=object_id)
     return Panel(
         title="History",
@@ -129,12 +129,12 @@ def history_panel(*, object_type: str, object_id: str) -> Panel:
             )
             for entry in entries.order_by("-created_at")[:_MAX_PANEL_ROWS]
         ],
-        empty="Nothing was changed yet.",
+        empty="Nothing has been changed yet.",
     )
 
 
 def _sentence(action: str) -> str:
-    """`promo_code.retired` as people say it."""
+    """Formats an action for people: `promo_code.retired` becomes `voucher retired`."""
     return action.replace("promo_code", "voucher").replace(".", " ").replace("_", " ")
 
 
@@ -151,7 +151,7 @@ def _object_link(entry: AuditEntry) -> Text:
 
 
 def _changes(changes: dict[str, Any]) -> SafeString:
-    """Changes in a cell; what something began with is told without an empty before."""
+    """Formats changes for one cell. The empty value before a creation is left out."""
     lines = (
         (name, f"{before} → {after}" if before != NOTHING else after)
         for name, before, after in _format_changes(changes)
@@ -163,8 +163,8 @@ def _changes(changes: dict[str, Any]) -> SafeString:
 def _format_changes(changes: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name, change in changes.items():
         before, after = change if isinstance(change, list) and len(change) == 2 else (None, change)  # noqa: PLR2004
-        told = _NAMES.get(name) or name.removesuffix("_minor").replace("_", " ")
-        yield told, _format_value(name, before), _format_value(name, after)
+        title = _NAMES.get(name) or name.removesuffix("_minor").replace("_", " ")
+        yield title, _format_value(name, before), _format_value(name, after)
 
 
 _NAMES = {"hot": "expect a rush", "max_redemptions": "cap", "starts_at": "valid from", "expires_at": "valid until"}

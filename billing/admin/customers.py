@@ -1,4 +1,4 @@
-"""Customers with their credit; a superadmin adjusts it, with a reason, after seeing what it becomes."""
+"""The pages of customers. A superadmin adjusts a customer's credit, with a reason, and confirms the result first."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -39,9 +39,9 @@ _MAX_PANEL_ROWS = 20
 
 
 class AdjustForm(forms.Form):
-    """How much, and why; `seen` is the account's version that it was entered against."""
+    """An amount and a reason. `seen` is the version of the account that the page showed."""
 
-    amount = AmountField(help_text="For example 5.250 to add, -5.250 to take away.")
+    amount = AmountField(help_text="For example, 5.250 adds credit and -5.250 takes it away.")
     reason = reason_field()
     seen = forms.IntegerField(widget=forms.HiddenInput(), min_value=0, max_value=2**62)
 
@@ -58,7 +58,7 @@ class AdjustForm(forms.Form):
 
 @admin.register(Customer)
 class CustomerAdmin(ReadOnlyAdmin):
-    """One row for each user id that ever acted."""
+    """Customers: one row for each user id that has used the service."""
 
     list_display = ("who", "user", "credit_amount", "held_amount", "available_amount", "since")
     narrow_by = {"user_id": "user id"}
@@ -117,7 +117,7 @@ class CustomerAdmin(ReadOnlyAdmin):
             title="Ledger",
             columns=ENTRY_COLUMNS,
             rows=entry_rows(entries),
-            empty="No credit was ever granted.",
+            empty="This customer has no ledger entries.",
             more_title="All entries",
             more_url=list_url("billing_ledgerentry", **mine),
         )
@@ -151,7 +151,7 @@ class CustomerAdmin(ReadOnlyAdmin):
         return [("<int:customer_id>/adjust/", "adjust", self.adjust_view)]
 
     def adjust_view(self, request: HttpRequest, customer_id: int) -> HttpResponse:
-        """Asks for amount and reason, shows what the balance becomes, and adjusts it when that is confirmed."""
+        """Asks for an amount and a reason, shows the resulting balance, and adjusts it after a confirmation."""
         if not request.user.has_perm(CORRECT_CREDIT_PERMISSION):
             raise PermissionDenied
         account = Account.objects.select_related("customer").filter(pk=customer_id).first()
@@ -164,8 +164,8 @@ class CustomerAdmin(ReadOnlyAdmin):
             if account.available_minor + change < 0:
                 form.add_error("amount", "The available credit does not cover this amount.")
             elif "confirmed" in request.POST and _adjust(request, account, form):
-                told = format_money(change, currency=account.currency)
-                messages.success(request, f"The credit of {account.customer} is adjusted by {told}.")
+                text = format_money(change, currency=account.currency)
+                messages.success(request, f"The credit of {account.customer} is adjusted by {text}.")
                 return HttpResponseRedirect(change_url(self.model_label, account.pk))
         return self._ask(request, account, form)
 
@@ -180,7 +180,7 @@ class CustomerAdmin(ReadOnlyAdmin):
             change = form.cleaned_data["amount"]
             facts += [
                 Fact("Adjustment", amount(change, signed=True)),
-                Fact("Credit then", amount(account.balance_minor + change)),
+                Fact("Credit afterwards", amount(account.balance_minor + change)),
                 Fact("Reason", form.cleaned_data["reason"]),
             ]
         return form_page(
@@ -192,7 +192,7 @@ class CustomerAdmin(ReadOnlyAdmin):
             back=page,
             parent=(str(account.customer), page),
             facts=facts,
-            warning="The entry stays in the ledger for good, with your name." if checked else "",
+            warning="The entry stays in the ledger permanently, with your name." if checked else "",
             hidden=[("confirmed", "yes")] if checked else [],
             confirming=checked,
         )
@@ -200,9 +200,9 @@ class CustomerAdmin(ReadOnlyAdmin):
 
 def _adjust(request: HttpRequest, account: Account, form: AdjustForm) -> bool:
     with show_refusals_on(form, fields={"insufficient_credit": "amount"}), transaction.atomic():
-        # Races with a second click on the button, and with orders: what was confirmed is what was seen.
+        # Races with a second click on the button, and with orders. The confirmed balance must be the shown one.
         if lock_account(customer_id=account.pk).version != form.cleaned_data["seen"]:
-            form.add_error(None, "The credit changed since you looked. Open the customer again.")
+            form.add_error(None, "The credit changed while you were editing. Open the customer again.")
         else:
             adjust_credit(
                 customer_id=account.pk,

@@ -1,4 +1,4 @@
-"""The ledger and the holds: read by who may, corrected by a superadmin through a reversal with its reason."""
+"""The pages of the ledger and of holds. A superadmin corrects the ledger by a reversal, with a reason."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -41,22 +41,22 @@ _MAX_PANEL_ROWS = 20
 
 
 def matching_customers(term: str) -> QuerySet[Customer, Customer]:
-    """The customers that a search in a list of theirs means: by e-mail or user id, whole."""
+    """Returns the customers whose e-mail address or user id equals the search term."""
     return Customer.objects.filter(Q(user_id=term) | Q(email__iexact=term))
 
 
 def customer_link(customer: Customer) -> Text:
-    """The customer, leading to their page."""
+    """Links to the customer's page."""
     return link(customer, change_url("billing_customer", customer.pk))
 
 
 def order_link(order_id: UUID | None) -> Text:
-    """The order, leading to its page."""
+    """Links to the order's page."""
     return link(short_id(order_id), change_url("orders_order", order_id)) if order_id else NOTHING
 
 
 def entry_rows(entries: Iterable[LedgerEntry]) -> list[tuple[Text, ...]]:
-    """Ledger entries as rows of a panel (see `ENTRY_COLUMNS`)."""
+    """Formats ledger entries as rows of a panel with the columns `ENTRY_COLUMNS`."""
     return [
         (
             link(moment(entry.created_at), change_url("billing_ledgerentry", entry.pk)),
@@ -80,7 +80,7 @@ ENTRY_COLUMNS = (
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(ReadOnlyAdmin):
-    """Append-only. A reversal is an entry of its own, made by the use case."""
+    """Ledger entries. They are append-only; a reversal is a new entry, posted by a use case."""
 
     nouns = "ledger"
     noun = "ledger entry"
@@ -106,7 +106,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
             key = UUID(term)
         except ValueError:
             return Q(account__customer__in=matching_customers(term))
-        # Each by an index of its own.
+        # Each condition can use its own index.
         spends = Q(order_id=key, kind=LedgerEntry.Kind.SPEND)
         grants = Q(redemption_id=key, kind=LedgerEntry.Kind.GRANT)
         return Q(pk=key) | spends | grants | Q(account__customer__in=matching_customers(term))
@@ -150,7 +150,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         if record.note:
             yield Fact("Note", record.note)
         yield Fact("Time (UTC)", moment(record.created_at))
-        yield Fact("Number in the account", f"{record.version:,}")
+        yield Fact("Position in the account", f"{record.version:,}")
         yield Fact("Order", order_link(record.order_id))
         if record.redemption_id:
             url = change_url("promos_redemption", record.redemption_id)
@@ -181,7 +181,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         return [("<uuid:entry_id>/reverse/", "reverse", self.reverse_view)]
 
     def reverse_view(self, request: HttpRequest, entry_id: UUID) -> HttpResponse:
-        """Asks why, and undoes the entry by its opposite."""
+        """Asks for a reason, and posts the opposite entry."""
         if not request.user.has_perm(CORRECT_CREDIT_PERMISSION):
             raise PermissionDenied
         entry = find_or_404(self, request, str(entry_id))
@@ -192,7 +192,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         if form.is_valid():
             with show_refusals_on(form):
                 made = reverse_entry(entry_id=entry.pk, why=form.cleaned_data["reason"], by=actor_of(request))
-                messages.success(request, "The entry is reversed: this is the entry that undoes it.")
+                messages.success(request, "The entry is reversed. This is the reversal.")
                 return HttpResponseRedirect(change_url(self.model_label, made.pk))
         undone = amount(-entry.amount_minor, signed=True)
         return form_page(
@@ -206,30 +206,31 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
             facts=[
                 Fact("Customer", self.customer_named(entry)),
                 Fact("Entry", entry.reason),
-                Fact("Its amount", amount(entry.amount_minor, signed=True)),
+                Fact("Amount", amount(entry.amount_minor, signed=True)),
                 Fact("Balance now", amount(entry.account.balance_minor)),
-                Fact("The reversal", undone),
-                Fact("Balance then", amount(entry.account.balance_minor - entry.amount_minor)),
+                Fact("Reversal", undone),
+                Fact("Balance afterwards", amount(entry.account.balance_minor - entry.amount_minor)),
             ],
-            warning=refusal or _WARNINGS.get(entry.kind, "The entry stays; an opposite entry is added."),
+            warning=refusal
+            or _WARNINGS.get(entry.kind, "The entry stays in the ledger; an opposite entry is added."),
             danger=True,
         )
 
 
 _WARNINGS = {
-    LedgerEntry.Kind.SPEND: "The entry stays; an opposite entry gives the credit back."
-    " The order that it paid for stays as it is.",
+    LedgerEntry.Kind.SPEND: "The entry stays in the ledger; an opposite entry gives the credit back."
+    " The order that it paid for does not change.",
 }
 
 
 def _refusal(entry: Any) -> str:
-    """Why the entry cannot be reversed here; empty where it can. The use case looks again under its lock."""
+    """Says why the entry cannot be reversed here; empty if it can. The use case checks again under its lock."""
     if entry.kind == LedgerEntry.Kind.REVERSAL:
-        return "A reversal is not reversed: adjust the customer's credit instead."
+        return "A reversal cannot be reversed. Adjust the customer's credit instead."
     if entry.is_reversed:
-        return "The entry was reversed already."
+        return "This entry was already reversed."
     if entry.redemption_id:
-        return "This credit comes from a redemption: release the redemption, which takes it back with its place."
+        return "This credit comes from a redemption. Release the redemption instead: that also frees its slot."
     return ""
 
 
@@ -283,6 +284,6 @@ class HoldAdmin(ReadOnlyAdmin):
         yield Fact("Amount", amount(record.amount_minor))
         yield Fact("State", self.state(record))
         yield Fact("Order", order_link(record.order_id))
-        yield Fact("Set aside (UTC)", moment(record.created_at))
+        yield Fact("Held since (UTC)", moment(record.created_at))
         yield Fact("Closed (UTC)", moment(record.closed_at))
         yield Fact("Hold id", code(record.pk))

@@ -1,4 +1,4 @@
-"""Organizations, with the subscriptions and invoices that orders made."""
+"""The pages of organizations, with their subscriptions and invoices."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -31,13 +31,13 @@ _MAX_PANEL_ROWS = 20
 
 
 def organization_link(organization: Organization) -> Text:
-    """The organization, leading to its page."""
+    """Links to the organization's page."""
     return link(organization.slug, change_url("billing_organization", organization.pk))
 
 
 @admin.register(Organization)
 class OrganizationAdmin(ReadOnlyAdmin):
-    """Tenants. They come and go by orders and by their owners."""
+    """Organizations (tenants). Orders and their owners create and end them, never staff on this page."""
 
     list_display = ("named", "title", "customer_named", "state", "since")
     list_filter = ("status",)
@@ -111,7 +111,7 @@ class OrganizationAdmin(ReadOnlyAdmin):
                 )
                 for each in subscriptions
             ],
-            empty="It has no subscription.",
+            empty="This organization has no subscription.",
         )
         invoices = Invoice.objects.filter(organization=record).order_by("-created_at")[:_MAX_PANEL_ROWS]
         yield Panel(
@@ -125,7 +125,7 @@ class OrganizationAdmin(ReadOnlyAdmin):
                 )
                 for each in invoices
             ],
-            empty="Nothing was billed.",
+            empty="This organization has no invoices.",
         )
 
     def links(self, record: Any) -> Iterable[Tool]:

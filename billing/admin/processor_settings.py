@@ -1,4 +1,4 @@
-"""The card processor's keys: what is set, and a form that sets others. No key is ever shown."""
+"""The page of the card processor's keys: which are set, and a form to change them. It never shows a secret."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -25,7 +25,7 @@ _TITLES = {
     "stripe_webhook_secret": "Webhook secret",
     "stripe_public_key": "Public key",
 }
-_UNCHANGED = "Empty leaves it as it is."
+_UNCHANGED = "Leave empty to keep the current value."
 
 
 def _key_field(title: str, *, secret: bool) -> forms.CharField:
@@ -44,7 +44,7 @@ def _clear_field(title: str) -> forms.BooleanField:
 
 
 class KeysForm(forms.Form):
-    """New keys; an empty input changes nothing, so clearing has a box of its own."""
+    """New keys. An empty input changes nothing, so each key has a separate box to clear it."""
 
     stripe_secret_key = _key_field(_TITLES["stripe_secret_key"], secret=True)
     clear_stripe_secret_key = _clear_field(_TITLES["stripe_secret_key"])
@@ -58,9 +58,9 @@ class KeysForm(forms.Form):
         data = super().clean() or {}
         for name, title in _TITLES.items():
             if data.get(name) and data.get(f"clear_{name}"):
-                self.add_error(name, f"Give a new {title.lower()} or clear it, not both.")
+                self.add_error(name, f"Enter a new {title.lower()} or clear it, not both.")
         if not self.errors and not self.changed():
-            self.add_error(None, "Nothing is to be changed.")
+            self.add_error(None, "Enter a new key, or choose one to clear.")
         return data
 
     def changed(self) -> dict[str, str]:
@@ -71,7 +71,7 @@ class KeysForm(forms.Form):
 
 @admin.register(ProcessorSettings)
 class ProcessorSettingsAdmin(ConsoleAdmin):
-    """One page: there is one row, or none."""
+    """A single page, because the table has at most one row."""
 
     noun, nouns = "card payments", "card payments"
 
@@ -87,17 +87,17 @@ class ProcessorSettingsAdmin(ConsoleAdmin):
             with show_refusals_on(form):
                 change_processor_keys(by=actor_of(request), reason=form.cleaned_data["reason"], **form.changed())
             if not form.errors:
-                messages.success(request, "The keys are set. They count from now on, in every process.")
+                messages.success(request, "The keys are changed. The change is already in effect.")
                 return HttpResponseRedirect(list_url(self.model_label))
         return form_page(
             self,
             request,
-            title="Keys of Stripe",
+            title="Stripe keys",
             form=form,
-            submit="Set the keys",
+            submit="Change the keys",
             back=reverse("admin:index"),
             facts=_facts(),
-            warning="What is set here counts at once, for every customer. The environment's keys count no more.",
+            warning="A change takes effect at once, for every customer. A key set here replaces the environment's.",
         )
 
     def changeform_view(
@@ -107,7 +107,7 @@ class ProcessorSettingsAdmin(ConsoleAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """The row has no form of its own: its columns are ciphers."""
+        """Redirects to the page of the keys: the row has no form, since its columns are encrypted."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         return HttpResponseRedirect(list_url(self.model_label))
@@ -123,7 +123,7 @@ def _facts() -> Iterable[Fact]:
     yield Fact("Secret key", _ending(keys.secret_key))
     yield Fact("Webhook secret", _ending(keys.webhook_secret))
     yield Fact("Public key", keys.public_key or NOTHING)
-    changed = moment(keys.updated_at) if keys.updated_at else "not yet: the environment's keys count"
+    changed = moment(keys.updated_at) if keys.updated_at else "not yet: the environment's keys apply"
     yield Fact("Changed (UTC)", changed)
 
 

@@ -1,4 +1,4 @@
-"""The site itself, where the skin's own has a gap."""
+"""A fix for the admin site of django-unfold, the theme that the console uses."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _search = admin.site.search  # type: ignore[attr-defined]
 
 
 def search(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-    """The skin's search of pages. It has one page of results, and fails on every other one."""
+    """Runs the theme's search, which has one page of results and fails on any other: those are a 404."""
     if request.GET.get("page", "1") != "1":
         raise Http404
     response: HttpResponse = _search(request, extra_context)

@@ -1,4 +1,4 @@
-"""Staff: who may sign in to the console, and in which role. A role is given by a use case, and audited."""
+"""The pages of staff: who may sign in to the console, and with which role. A use case assigns roles, with audit."""
 
 from typing import Any
 
@@ -23,20 +23,20 @@ from billing.admin.console.request_actor import actor_of, staff_of
 from billing.models import User
 from billing.use_cases.assign_role import assign_role, role_of
 
-_NO_ROLE = "No staff"
+_NO_ROLE = "Not staff"
 _ROLES = [("", "Choose a role"), *((role, role) for role in reversed(STAFF_ROLES)), (CUSTOMER, _NO_ROLE)]
 
 
 def _role_field() -> forms.ChoiceField:
     return forms.ChoiceField(
         choices=_ROLES,
-        help_text="superadmin: everything. sovereign-admin: vouchers. auditor: reads all, changes nothing.",
+        help_text="superadmin: everything. sovereign-admin: vouchers. auditor: reads everything, changes nothing.",
         widget=UnfoldAdminSelectWidget(choices=_ROLES),
     )
 
 
 class NewStaffForm(UserCreationForm):
-    """A new user of the pages, with a role."""
+    """A new console user, with a role."""
 
     role = _role_field()
     reason = reason_field()
@@ -47,7 +47,7 @@ class NewStaffForm(UserCreationForm):
 
 
 class StaffForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A user of the pages; nobody takes their own role or access away."""
+    """An existing console user. Nobody can take away their own role or access."""
 
     acting: User
     role = _role_field()
@@ -65,20 +65,20 @@ class StaffForm(forms.ModelForm):  # type: ignore[type-arg]
         data = super().clean() or {}
         if self.instance.pk == self.acting.pk:
             if data.get("role") != self.initial["role"]:
-                self.add_error("role", ValidationError("Your own role is changed by another superadmin."))
+                self.add_error("role", ValidationError("Only another superadmin can change your role."))
             if not data.get("is_active"):
-                self.add_error("is_active", ValidationError("You cannot shut yourself out."))
+                self.add_error("is_active", ValidationError("You cannot deactivate yourself."))
         return data
 
 
 class KindFilter(admin.SimpleListFilter):
-    """Staff, unless all users of the pages are asked for."""
+    """Shows staff, or all users on request."""
 
     title = "kind"
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("all", "All users of the pages")]
+        return [("all", "All users")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset if self.value() == "all" else queryset.filter(is_staff=True)
@@ -88,12 +88,12 @@ class KindFilter(admin.SimpleListFilter):
         return [{**first, "display": "Staff"}, *others]
 
 
-admin.site.unregister(Group)  # the groups are the roles: made by migration, given to users, never edited
+admin.site.unregister(Group)  # groups are roles: a migration creates them, and nobody edits them
 
 
 @admin.register(User)
 class StaffAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
-    """A user is deactivated, never deleted: records name them."""
+    """Users of the console. A user is deactivated, never deleted, because records name them."""
 
     noun, nouns, add_title = "member of staff", "staff", "Add a member of staff"
     form = StaffForm
@@ -101,7 +101,7 @@ class StaffAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
     change_password_form = AdminPasswordChangeForm
     fieldsets = (
         (None, {"fields": ("username", "email", "first_name", "last_name", "role", "is_active", "reason")}),
-        ("Known to the platform as", {"fields": ("sub", "seen", "joined")}),
+        ("Platform account", {"fields": ("sub", "seen", "joined")}),
     )
     add_fieldsets = (
         (None, {"fields": ("username", "email", "role", "usable_password", "password1", "password2", "reason")}),
@@ -135,13 +135,13 @@ class StaffAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Change:
         if isinstance(form, AdminPasswordChangeForm):
-            return Change(fields={"password": [None, "set anew"]}, reason="")
+            return Change(fields={"password": [None, "changed"]}, reason="")
         change: Change = super().construct_change_message(request, form, formsets, add)
-        # A role has its audit entry already, from the use case that gave it.
+        # The use case that assigns a role writes its own audit entry.
         return change._replace(fields={name: value for name, value in change.fields.items() if name != "role"})
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        # The password and the audit entry that tells of it, together.
+        # The password and its audit entry are committed together.
         with transaction.atomic():
             response: HttpResponse = super().user_change_password(request, id, form_url)
         if isinstance(response, TemplateResponse) and response.context_data:
@@ -161,7 +161,7 @@ class StaffAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
 
     @admin.display(description="Access")
     def access(self, user: User) -> Text:
-        return badge("active", "good") if user.is_active else badge("shut out", "bad")
+        return badge("active", "good") if user.is_active else badge("deactivated", "bad")
 
     @admin.display(description="Last signed in (UTC)", ordering="last_login")
     def seen(self, user: User) -> Text:

@@ -1,4 +1,4 @@
-"""What a customer sees of credit."""
+"""The balance endpoint."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ class EntrySerializer(MoneyResponseSerializer):
 
     id = serializers.UUIDField()
     reason = serializers.CharField(help_text="`promo:<CODE>` for a grant, `order-payment` for a spend.")
-    order_id = serializers.UUIDField(required=False, help_text="Absent where no order is concerned.")
+    order_id = serializers.UUIDField(required=False, help_text="Absent if the entry belongs to no order.")
     created_at = serializers.DateTimeField()
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
@@ -32,9 +32,9 @@ class EntrySerializer(MoneyResponseSerializer):
 class BalanceSerializer(MoneyResponseSerializer):
     money = ("credit",)
 
-    held_minor = serializers.IntegerField(help_text="Set aside for an open payment; part of the credit.")
-    available_minor = serializers.IntegerField(help_text="Credit less what is held.")
-    entries = EntrySerializer(many=True, help_text="The newest 20.")
+    held_minor = serializers.IntegerField(help_text="The part of the credit that is set aside for an open payment.")
+    available_minor = serializers.IntegerField(help_text="The credit minus the held part.")
+    entries = EntrySerializer(many=True, help_text="The 20 newest entries.")
 
 
 class BalanceView(APIView):

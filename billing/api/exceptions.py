@@ -1,9 +1,9 @@
-"""The one place where a failure becomes an answer: `{"error", "code"}`, with `fields` for invalid input.
+"""Turns every exception of a view into a response: `{"error", "code"}`, with `fields` for invalid input.
 
-Refusals of the domain say themselves what they are. What the framework refuses gets the same shape. A
-database that is busy or away is a 503 with `Retry-After`: nothing was changed, the same request may succeed.
-All else is our mistake: it is reported exactly as Django reports an unhandled exception (the log has the
-traceback), and the client is told no more than that.
+A DomainError carries its own code, status and sentence. Refusals by the framework get the same shape. If the database
+is busy or unavailable, the answer is a 503 with `Retry-After`: nothing was changed, and the same request may succeed.
+Every other exception is a bug. It is reported as Django reports unhandled exceptions, so the log has the traceback,
+and the client learns only that something failed.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ _SENTENCES = {
 
 
 def handle_exception(exc: Exception, context: dict[str, Any]) -> Response:
-    """DRF's exception handler for every view under the API root."""
+    """Handles exceptions for all views under the API root, as DRF's EXCEPTION_HANDLER."""
     if isinstance(exc, DomainError):
         return _answer(exc.status, exc.code, exc.text, fields=exc.fields, retry_after=exc.retry_after)
     if isinstance(exc, Http404):
@@ -53,14 +53,14 @@ def handle_exception(exc: Exception, context: dict[str, Any]) -> Response:
     if isinstance(exc, exceptions.APIException):
         return _refused(exc)
     if isinstance(exc, (SuspiciousOperation, BadRequest)):
-        # Among them a query of more than a thousand parameters.
+        # For example a query string with more than a thousand parameters.
         return _answer(400, "bad_request", "the request is malformed")
     if isinstance(exc, (OperationalError, InterfaceError)):
         return _database_failed(exc)
-    # Inside DRF's own `except` block: whoever listens finds the exception in sys.exc_info().
+    # DRF calls this inside its `except` block, so receivers of the signal find the exception in sys.exc_info().
     request = context["request"]
     got_request_exception.send(sender=type(context.get("view")), request=getattr(request, "_request", request))
-    return _answer(500, "internal_error", "something failed on our side; it has been noted")
+    return _answer(500, "internal_error", "something went wrong on our side; we have logged it")
 
 
 def _refused(exc: exceptions.APIException) -> Response:
@@ -79,7 +79,7 @@ def _refused(exc: exceptions.APIException) -> Response:
 
 
 def _has_default_detail(exc: exceptions.APIException) -> bool:
-    """Whether the exception carries only the framework's own sentence."""
+    """Tells whether the exception carries only the framework's own sentence."""
     framework = type(exc).__module__ == exceptions.__name__
     own = str(exc.detail)
     return framework and (
@@ -103,8 +103,7 @@ def _invalid(exc: exceptions.ValidationError) -> Response:
 
 
 def _leaves(detail: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Every sentence with the input it is about, nested ones dotted: `apps.0`; of the whole, an empty
-    path."""
+    """Yields each sentence with the path of its input, such as `apps.0`. The path of the whole body is empty."""
     if isinstance(detail, dict):
         for name, below in detail.items():
             yield from _leaves(below, path if name == "non_field_errors" else (*path, str(name)))
@@ -131,7 +130,7 @@ def _database_failed(exc: OperationalError | InterfaceError) -> Response:
     return _answer(
         503,
         "database_unavailable",
-        "the service is not available for the moment: try again",
+        "the service is temporarily unavailable: try again",
         retry_after=UNAVAILABLE_RETRY_SECONDS,
     )
 

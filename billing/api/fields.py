@@ -1,7 +1,7 @@
-"""Pieces of serializers: JSON types taken at their word, and money in the contract's forms.
+"""Strict serializer fields, and amounts of money in all the forms that clients use.
 
-DRF's own fields are lenient: the text "yes" is a true boolean, the number 5 a text. A client that sends the
-wrong type has a mistake that somebody wants to know of.
+DRF's own fields are lenient: they take the string "yes" for true and the number 5 for a string. Here a wrong JSON
+type is an error, so that the client's mistake is found.
 """
 
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from rest_framework import serializers
 
 from billing.money import MAX_MINOR, AmountError, exponent, to_major, to_minor, within_limit
 
-# The one currency whose figures existing clients know by names of their own.
+# Existing clients know amounts of this currency by their own names: `<name>_omr` and `<name>_baisa`.
 MIRRORED_CURRENCY = "OMR"
 
 
 class TextField(serializers.CharField):
-    """A JSON text."""
+    """A JSON string."""
 
     default_error_messages = {"invalid": "must be a text"}
 
@@ -42,7 +42,7 @@ class FlagField(serializers.BooleanField):
 
 
 class WholeNumberField(serializers.IntegerField):
-    """A JSON number without a fraction; 5.0 is one."""
+    """A JSON number without a fraction, such as 5 or 5.0."""
 
     default_error_messages = {
         "invalid": "must be a whole number",
@@ -76,7 +76,7 @@ class MinorAmountField(serializers.Field[Any, Any, Any, Any]):
         return value
 
     def checked(self, minor: int) -> int:
-        """The amount, if it is within its limits."""
+        """Returns the amount if it is within its limits. Raises: ValidationError."""
         if minor < self.minimum:
             self.fail("minimum", minimum=self.minimum)
         try:
@@ -86,7 +86,7 @@ class MinorAmountField(serializers.Field[Any, Any, Any, Any]):
 
 
 class MajorAmountField(MinorAmountField):
-    """An amount as a number in the currency itself, in smallest units inside."""
+    """An amount as a JSON number in the currency's main unit; its Python value is in the smallest unit."""
 
     default_error_messages = {"invalid": "must be a number", "minimum": "must be more than zero"}
 
@@ -120,17 +120,16 @@ class CurrencyField(serializers.ReadOnlyField):
 
 
 class RequestSerializer(serializers.Serializer[Any]):
-    """A request's body: a JSON object. Members nobody knows are ignored, as clients have come to expect."""
+    """The JSON object in a request's body. Unknown members are ignored, because existing clients send some."""
 
     default_error_messages = {"invalid": "the body must be a JSON object"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoneyInput:
-    """An amount that a request gives in one of its forms: `<name>_minor`, or while the currency is OMR also
-    `<name>_omr` or `<name>_baisa`.
+    """An amount that a request gives in one form: `<name>_minor` or, if the currency is OMR, `_omr` or `_baisa`.
 
-    Args: minimum: in smallest units; 1 where zero means nothing.
+    Args: minimum: in smallest units; 1 if zero is not allowed.
     """
 
     name: str
@@ -145,7 +144,7 @@ class MoneyInput:
 
 
 class MoneyRequestSerializer(RequestSerializer):
-    """A body with amounts; each is `<name>_minor` in `validated_data`, whatever form it came in."""
+    """A request body with amounts. In `validated_data` each is `<name>_minor`, whatever form the client used."""
 
     money: ClassVar[tuple[MoneyInput, ...]] = ()
 
@@ -172,7 +171,7 @@ class MoneyRequestSerializer(RequestSerializer):
 
 
 class MoneyResponseSerializer(serializers.Serializer[Any]):
-    """An answer with amounts, each read from `<name>_minor` and given in the contract's forms."""
+    """A response with amounts. Each is read from `<name>_minor` and rendered in all forms that clients use."""
 
     money: ClassVar[tuple[str, ...]] = ()
 
@@ -191,7 +190,7 @@ class MoneyResponseSerializer(serializers.Serializer[Any]):
 
 
 def money_fields(name: str, minor: int) -> Mapping[str, int | Decimal]:
-    """An amount in the contract's forms, for answers that no serializer makes."""
+    """Returns an amount in all forms that clients use, for responses built without a serializer."""
     if settings.SOVEREIGN_CURRENCY != MIRRORED_CURRENCY:
         return {f"{name}_minor": minor}
     major = to_major(minor, currency=MIRRORED_CURRENCY)

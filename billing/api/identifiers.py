@@ -1,7 +1,7 @@
-"""Ids from outside: texts that hold a UUID.
+"""Ids from outside: strings that hold a UUID.
 
-In a path they are read by the view and not by the router: an address with a malformed id exists for nobody in
-particular, so that identity and role are asked for before it is not found.
+The view parses ids in paths, not the router. With a UUID converter in the router, a malformed id would be a 404
+before the caller's identity and role are checked.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from .fields import TextField
 
 
 def read_id(text: str) -> UUID | None:
-    """The UUID in its usual form, in any case; None for everything else."""
+    """Parses a UUID in its usual form, in any letter case. Returns None for everything else."""
     try:
         found = UUID(text)
     except ValueError:
@@ -25,7 +25,7 @@ def read_id(text: str) -> UUID | None:
 
 
 def read_path_id(text: str, *, not_found: type[DomainError]) -> UUID:
-    """The id that a path names. Raises: `not_found`, where it cannot be one."""
+    """Parses the id in a path. Raises: `not_found` if it is not a UUID."""
     found = read_id(text)
     if found is None:
         raise not_found
@@ -34,7 +34,7 @@ def read_path_id(text: str, *, not_found: type[DomainError]) -> UUID:
 
 @extend_schema_field(OpenApiTypes.UUID)
 class IdField(TextField):
-    """A UUID as a JSON text."""
+    """A UUID as a JSON string."""
 
     default_error_messages = {"not_an_id": "must be an id (a UUID)"}
 

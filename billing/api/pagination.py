@@ -1,7 +1,7 @@
-"""Lists: plain arrays, newest first, and where the next page is in the `Link` header.
+"""Pages of lists: plain arrays, newest first, with the address of the next page in the `Link` header.
 
-A cursor names the last row given, not a number of rows: what is added or removed meanwhile neither repeats
-nor hides a row, and the last page costs what the first did. To clients it is opaque.
+A cursor names the last returned row, not an offset. Rows that are added or removed between two requests cause no
+repeated or skipped rows, and the last page costs the same as the first. Clients must treat the cursor as opaque.
 """
 
 import json
@@ -34,13 +34,13 @@ class InvalidLimit(DomainError):
 
 class InvalidCursor(DomainError):
     code = "invalid_cursor"
-    message = "cursor is not one that this list gave"
+    message = "cursor is not valid for this list"
 
 
 def page_parameters(
     *, default_limit: int | None = DEFAULT_LIMIT, max_limit: int = MAX_LIMIT
 ) -> list[OpenApiParameter]:
-    """What a list takes and gives, for its description; without a default limit it is given whole."""
+    """Describes a list's parameters for the OpenAPI schema. Without a default limit, lists are returned whole."""
     limit: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": max_limit}
     if default_limit:
         limit["default"] = default_limit
@@ -59,7 +59,7 @@ def page_parameters(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[Row]):
-    """Some rows of a list, and the cursor of the next page if there is one."""
+    """One page of a list, with the cursor of the next page if there is one."""
 
     rows: list[Row]
     next_cursor: str | None
@@ -74,15 +74,15 @@ def read_page(
     default_limit: int = DEFAULT_LIMIT,
     max_limit: int = MAX_LIMIT,
 ) -> Page[Row]:
-    """The page that the request asks for, by one query.
+    """Reads the requested page by one query.
 
-    Args: by: a timestamp of the rows, newest first; the primary key decides between equals.
+    Args: by: the timestamp to order by, newest first; the primary key breaks ties.
     Raises: InvalidLimit; InvalidCursor.
     """
     limit = _read_limit(request, default=default_limit, maximum=max_limit)
     if "cursor" in request.query_params:
         at, key = _read_cursor(request.query_params["cursor"], queryset.model)
-        # The first condition is implied by the second; it is what an index on the timestamp can use.
+        # The second condition implies the first, but only the first can use an index on the timestamp.
         queryset = queryset.filter(Q(**{f"{by}__lte": at}) & (Q(**{f"{by}__lt": at}) | Q(**{by: at}, pk__lt=key)))
     rows = list(queryset.order_by(f"-{by}", "-pk")[: limit + 1])
     more = len(rows) > limit
@@ -91,11 +91,10 @@ def read_page(
 
 
 def slice_into_page(rows: Sequence[Row], *, request: Request, by: str) -> Page[Row]:
-    """The page that the request asks for, of a list that is short and in an order of its own: all of it where
-    no limit is given.
+    """Cuts the requested page out of a short list that has its own order. Without a limit it returns the whole list.
 
-    Args: by: what names a row, once in the list.
-    Raises: InvalidLimit; InvalidCursor, also where the row that the cursor names is gone.
+    Args: by: an attribute that is unique in the list; the cursor holds its value.
+    Raises: InvalidLimit; InvalidCursor, also if the row that the cursor names no longer exists.
     """
     limit = _read_limit(request, default=max(len(rows), 1), maximum=MAX_LIMIT)
     names = [str(getattr(row, by)) for row in rows]
@@ -112,10 +111,10 @@ def slice_into_page(rows: Sequence[Row], *, request: Request, by: str) -> Page[R
 
 
 def page_response(page: Page[Any], data: list[Any], *, request: Request) -> Response:
-    """The rows as a plain array, with the next page's address in the `Link` header.
+    """Makes the response: a plain array, with the next page's address in the `Link` header.
 
-    The address is absolute. With an empty API_PREFIX a gateway has taken a prefix away that we do not know:
-    then it is relative to the request's own (RFC 8288 allows it).
+    The address is absolute. If API_PREFIX is empty, a gateway strips a prefix that this service does not know, so the
+    address is relative to the request's own (RFC 8288 allows that).
     """
     response = Response(data)
     if page.next_cursor:

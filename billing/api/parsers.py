@@ -1,8 +1,8 @@
-"""JSON in: strict, bounded, and exact. Whatever this lets through, Python and PostgreSQL can hold.
+"""A strict JSON parser. Every value that it accepts can be held by Python and stored by PostgreSQL.
 
-Refused, each with a sentence: bodies over 256 KiB, other encodings than UTF-8, NaN and Infinity, a name
-given twice, numbers beyond reason (`1e1000000` would be computed by somebody, some day), nesting that nobody
-means, and strings PostgreSQL cannot store.
+It refuses, each with its own sentence: bodies over 256 KiB, encodings other than UTF-8, NaN and Infinity, repeated
+names, numbers with huge exponents (`1e1000000` would exhaust memory as soon as code computes with it), deep nesting,
+and strings that PostgreSQL cannot store.
 """
 
 import json
@@ -19,7 +19,7 @@ from .renderers import ExactJSONRenderer
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_DEPTH = 32
-# A number's text may be so long, and its magnitude so many powers of ten.
+# Limits of a number: the length of its text, and its magnitude as a power of ten.
 MAX_NUMBER_LENGTH = 50
 MAX_NUMBER_MAGNITUDE = 50
 
@@ -54,14 +54,14 @@ class StrictJSONParser(BaseParser):
         try:
             body = stream.read(MAX_BODY_BYTES + 1)
         except UnreadablePostError as error:
-            raise MalformedJSON("the body broke off") from error
+            raise MalformedJSON("the body ended too early") from error
         if len(body) > MAX_BODY_BYTES:
             raise PayloadTooLarge()
         return read_json(body)
 
 
 def read_json(body: bytes) -> Any:
-    """The value that the body holds; numbers are int or Decimal.
+    """Parses the body. Numbers become int or Decimal, never float.
 
     Raises: MalformedJSON.
     """
@@ -119,12 +119,12 @@ def _refuse_constant(text: str) -> NoReturn:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise MalformedJSON("the body gives a name twice")
+        raise MalformedJSON("the body repeats a name in an object")
     return members
 
 
 def _refuse_unstorable(value: Any) -> None:
-    """Walks the value without recursion, as deep as it is allowed to be."""
+    """Checks nesting depth and strings. Walks the value level by level, without recursion."""
     level, depth = [value], 0
     while level:
         if depth > MAX_DEPTH:
@@ -143,8 +143,8 @@ def _refuse_unstorable(value: Any) -> None:
 
 def _refuse_unstorable_text(text: str) -> None:
     if "\0" in text:
-        raise MalformedJSON("a text in the body holds a NUL character")
+        raise MalformedJSON("a string in the body contains a NUL character")
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise MalformedJSON("a text in the body holds half a character") from error
+        raise MalformedJSON("a string in the body contains a lone surrogate") from error

@@ -1,4 +1,4 @@
-"""The card processor's keys, for a superadmin. A secret goes in and never comes out."""
+"""Endpoints for the card processor's keys, superadmin only. They accept secrets and never return one."""
 
 from typing import Any
 
@@ -28,12 +28,12 @@ class ProcessorSettingsSerializer(serializers.Serializer[Any]):
     stripe_webhook_secret_last4 = serializers.CharField(allow_blank=True)
     stripe_public_key = serializers.CharField(allow_blank=True)
     updated_at = serializers.DateTimeField(
-        allow_null=True, help_text="Null while only the environment's values count."
+        allow_null=True, help_text="Null while only the environment's values apply."
     )
 
 
 class ProcessorSettingsRequest(RequestSerializer):
-    """Absent is unchanged; empty is cleared, also where the environment gave an initial value."""
+    """New keys. An absent key stays as it is; an empty one is cleared, even if the environment gave a value."""
 
     stripe_secret_key = TextField(required=False, allow_blank=True, max_length=MAX_KEY_LENGTH)
     stripe_webhook_secret = TextField(required=False, allow_blank=True, max_length=MAX_KEY_LENGTH)
@@ -56,9 +56,9 @@ class ProcessorSettingsView(APIView):
         summary="Set Stripe keys, effective at once",
     )
     def put(self, request: Request) -> Response:
-        asked = ProcessorSettingsRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return Response(_described(change_processor_keys(by=actor_of(request), **asked.validated_data)))
+        form = ProcessorSettingsRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        return Response(_described(change_processor_keys(by=actor_of(request), **form.validated_data)))
 
 
 def _described(keys: ProcessorKeys) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""JSON out: money exact, never through a float."""
+"""Renders JSON with exact amounts of money, never through a float."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ _encode_other = JSONEncoder().default
 
 
 class ExactJSONRenderer(JSONRenderer):
-    """JSON with a Decimal as the number it is: `Decimal("5.25")` is `5.25`."""
+    """Renders a Decimal as a JSON number: `Decimal("5.25")` becomes `5.25`."""
 
     charset = None
 
@@ -37,7 +37,7 @@ class ExactJSONRenderer(JSONRenderer):
 
 
 class AlwaysJSON(DefaultContentNegotiation):
-    """Answers JSON whatever `Accept` asks for: a browser or a careless client must not get 406."""
+    """Always chooses JSON, whatever `Accept` says, so that no client gets a 406."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None

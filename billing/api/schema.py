@@ -1,4 +1,4 @@
-"""The OpenAPI description: how to prove an identity, and the one shape of every error."""
+"""Extends the OpenAPI schema with the authentication schemes and the common shape of errors."""
 
 import re
 from typing import Any, Literal
@@ -14,38 +14,38 @@ from .fields import MoneyRequestSerializer, MoneyResponseSerializer, RequestSeri
 
 
 def undescribed_bases() -> list[Any]:
-    """Base classes whose docstrings are for us, not for readers of the description."""
+    """Names base classes whose docstrings are for developers of this service, not for readers of the schema."""
     theirs: list[Any] = get_lib_doc_excludes()  # type: ignore[no-untyped-call]
     return [*theirs, RequestSerializer, MoneyRequestSerializer, MoneyResponseSerializer]
 
 
 class Error(serializers.Serializer[Any]):
-    """Every refusal and failure under the API root."""
+    """The body of every error under the API root."""
 
     error = serializers.CharField(help_text="A sentence for people.")
-    code = serializers.CharField(help_text="Stable, for programs: snake_case.")
-    # `fields` is DRF's own attribute of a serializer, so this one is added by name.
+    code = serializers.CharField(help_text="A stable code for programs, in snake_case.")
+    # A serializer already has an attribute `fields`, so this field is added by name below.
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         fields = super().get_fields()
         fields["fields"] = serializers.DictField(
             child=serializers.ListField(child=serializers.CharField()),
             required=False,
-            help_text="Of each input that is not valid, what is wrong with it.",
+            help_text="What is wrong with each invalid input.",
         )
         return fields
 
 
 def refusals(described: dict[int, str]) -> dict[int, OpenApiResponse]:
-    """What an operation refuses in a way of its own, by status: a sentence on when."""
+    """Describes an operation's own refusals: a sentence for each status."""
     return {status: OpenApiResponse(Error, sentence) for status, sentence in described.items()}
 
 
 class ApiSchema(AutoSchema):
-    """Adds to every operation the shape of its errors, and to ids in paths what they are."""
+    """Adds the shape of errors to every operation, and the format of ids to paths."""
 
     def _resolve_path_parameters(self, variables: list[str]) -> list[dict[str, Any]]:
-        # Paths take any text for an id (see `identifiers`): what is no id is not found.
+        # The router accepts any string as an id (see `identifiers`), so the schema must say that it is a UUID.
         parameters: list[dict[str, Any]] = super()._resolve_path_parameters(variables)  # type: ignore[no-untyped-call]
         for parameter in parameters:
             if parameter["name"].endswith("_id"):
@@ -61,7 +61,7 @@ class ApiSchema(AutoSchema):
         return bodies
 
     def get_operation_id(self) -> str:
-        """Told apart by their parameters: a path with an id and the same path without are two operations."""
+        """Includes the path's parameters: a path with an id and the same path without one are two operations."""
         parameters = "".join(f"_by_{name}" for name in re.findall(r"\{(\w+)\}", self.path))
         return f"{super().get_operation_id()}{parameters}"
 
@@ -72,7 +72,7 @@ class ApiSchema(AutoSchema):
 
 
 class MoneyRequestDescription(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """Of the forms of an amount exactly one is given."""
+    """Describes that a request gives exactly one form of each amount."""
 
     target_class = "billing.api.fields.MoneyRequestSerializer"
     match_subclasses = True
@@ -109,5 +109,5 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
             "type": "apiKey",
             "in": "cookie",
             "name": "sessionid",
-            "description": "A session of the service's own pages; with X-CSRFToken where something changes.",
+            "description": "A session of the service's own pages. Requests that change something need X-CSRFToken.",
         }

@@ -7,7 +7,7 @@ from billing.use_cases.record_audit import record_audit
 
 
 def role_of(user: User) -> str:
-    """The strongest role of a user of the pages, by their groups; a superuser is a superadmin."""
+    """Returns the strongest role that the user's groups give. A superuser is a superadmin."""
     if user.is_superuser:
         return SUPERADMIN
     groups = {group.name for group in user.groups.all()}
@@ -15,15 +15,15 @@ def role_of(user: User) -> str:
 
 
 def assign_role(*, user: User, role: str, by: Actor, reason: str) -> User:
-    """Gives a user of the pages exactly this role; with `customer` the user is no staff any more.
+    """Gives a console user exactly this role. The role `customer` ends the user's staff access.
 
-    Raises: ValueError for what is no role of staff and not `customer`. Locks: User. Transaction: joins.
-    Idempotency: the same role again changes nothing and is not audited again.
+    Raises: ValueError unless the role is a staff role or `customer`. Locks: User. Transaction: joins.
+    Idempotency: assigning the same role again changes nothing and writes no audit entry.
     """
     if role not in (*STAFF_ROLES, CUSTOMER):
-        raise ValueError(f"{role} is no role that can be given")
+        raise ValueError(f"{role} is not a role that can be assigned")
     with transaction.atomic():
-        # Races with another superadmin who changes the same user; read again under the lock.
+        # Races with another superadmin who changes the same user, so the user is read again under the lock.
         locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         before, is_staff = role_of(locked), role in STAFF_ROLES
         others = locked.groups.filter(name__in=STAFF_ROLES).exclude(name=role)

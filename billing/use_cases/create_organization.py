@@ -18,7 +18,7 @@ def create_organization(
     apps: Sequence[str] = (),
     addons: Sequence[str] = (),
 ) -> Organization:
-    """A pending organization of the caller: it reserves the address and becomes real with its first order.
+    """Creates a pending organization for the user. It reserves the slug; the first completed order activates it.
 
     Raises: SlugTaken. Transaction: owns.
     """

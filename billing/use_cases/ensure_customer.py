@@ -5,9 +5,11 @@ from billing.models import Account, Customer
 
 
 def ensure_customer(*, user_id: str, email: str = "") -> Customer:
-    """The customer of a platform user, with an account; made on the user's first act.
+    """Returns the customer of a platform user, creating the customer and its account on first use.
 
-    Transaction: joins. Idempotency: two first acts at once make one customer; the second waits for the first.
+    A new e-mail address replaces the stored one.
+
+    Transaction: joins. Idempotency: concurrent first requests create one customer; the second waits for the first.
     """
     found = Customer.objects.filter(user_id=user_id, account__isnull=False).first()
     if found is not None:

@@ -1,4 +1,7 @@
-"""Credit set aside for an order whose payment is open: hold, then capture as a spend, or release."""
+"""Holds: credit set aside for an order while its payment is open.
+
+A hold is either captured, which turns it into a spend, or released.
+"""
 
 from uuid import UUID
 
@@ -13,7 +16,7 @@ from billing.use_cases.post_entry import spend_credit
 
 
 def hold_credit(*, customer_id: int, amount_minor: int, order_id: UUID) -> Hold:
-    """Sets credit aside for an order; at most one hold an order.
+    """Sets credit aside for an order. An order has at most one hold.
 
     Args: amount_minor: positive, smallest unit, at most what is available.
     Raises: InvalidAmount, InsufficientCredit, OrderHasHold, CustomerNotFound. Locks: Account.
@@ -31,9 +34,9 @@ def hold_credit(*, customer_id: int, amount_minor: int, order_id: UUID) -> Hold:
 
 
 def capture_hold(*, order_id: UUID, by: Actor) -> LedgerEntry:
-    """Turns an order's hold into its spend, for exactly what was held.
+    """Turns an order's hold into a spend of exactly the held amount.
 
-    Raises: HoldNotActive where the order has no active hold. Locks: Account. Transaction: joins.
+    Raises: HoldNotActive if the order has no active hold. Locks: Account. Transaction: joins.
     """
     with transaction.atomic():
         active = _locked_active_hold(order_id)
@@ -44,7 +47,7 @@ def capture_hold(*, order_id: UUID, by: Actor) -> LedgerEntry:
 
 
 def release_hold(*, order_id: UUID) -> Hold | None:
-    """Gives an order's held credit back to what is available; None where nothing is held.
+    """Makes an order's held credit available again. Returns None if nothing is held.
 
     Locks: Account. Transaction: joins. Idempotency: a second call changes nothing.
     """
@@ -60,7 +63,7 @@ def _locked_active_hold(order_id: UUID) -> Hold | None:
     if found is None:
         return None
     lock_account(customer_id=found.account_id)
-    # Read again under the lock: a capture and a release of one hold may meet here.
+    # Races with another capture or release of the same hold, so the hold is read again under the lock.
     return Hold.objects.filter(id=found.id, status=Hold.Status.ACTIVE).first()
 
 

@@ -6,7 +6,7 @@ from billing.use_cases.record_audit import record_audit
 
 
 def link_processor_customer(*, customer_id: int, processor_id: str) -> None:
-    """Remembers Stripe's id of a customer; the first one told stays.
+    """Stores Stripe's id of a customer, unless one is stored already.
 
     Transaction: joins, one statement.
     """
@@ -14,7 +14,7 @@ def link_processor_customer(*, customer_id: int, processor_id: str) -> None:
 
 
 def replace_processor_customer(*, customer_id: int, unknown: str, processor_id: str, by: Actor) -> None:
-    """Forgets an id that Stripe does not know any more for a new one; one that was replaced already stays.
+    """Replaces an id that Stripe no longer knows by a new one. If it was already replaced, nothing changes.
 
     Transaction: owns.
     """
@@ -27,5 +27,5 @@ def replace_processor_customer(*, customer_id: int, unknown: str, processor_id: 
                 object_id=str(customer_id),
                 by=by,
                 changes={"stripe_customer_id": [unknown, processor_id]},
-                reason="the payment processor does not know the customer any more",
+                reason="the payment processor no longer knows the customer",
             )

@@ -1,6 +1,6 @@
-"""Grant, spend, reverse, adjust: the four ways in which a balance changes, each one ledger entry.
+"""Grant, spend, reverse and adjust: the four ways to change a balance. Each writes one ledger entry.
 
-The entry's trigger moves the account (see models/ledger.sql); here are the rules of who may write what.
+A trigger on the entry updates the account (see models/ledger.sql). This module decides which entries are allowed.
 """
 
 from uuid import UUID
@@ -60,7 +60,7 @@ def grant_credit(
 
 
 def spend_credit(*, customer_id: int, amount_minor: int, order_id: UUID, by: Actor) -> LedgerEntry:
-    """Pays for an order from what is available; once for an order.
+    """Pays for an order from the available credit. An order is paid from credit at most once.
 
     Args: amount_minor: positive, smallest unit; stored negative.
     Raises: InvalidAmount, InsufficientCredit, OrderAlreadySpent. Locks: Account. Transaction: joins.
@@ -76,19 +76,21 @@ def spend_credit(*, customer_id: int, amount_minor: int, order_id: UUID, by: Act
     try:
         return _post(entry, by=by)
     except InsufficientCredit as error:
-        # The account is asked before the entry's own rules: a second spend finds the credit gone.
+        # The database checks the account before the unique index of spends, so a second spend of the same order may
+        # fail for lack of credit first. Report the real reason.
         if LedgerEntry.objects.filter(order_id=order_id, kind=LedgerEntry.Kind.SPEND).exists():
             raise OrderAlreadySpent from error
         raise
 
 
 def reverse_entry(*, entry_id: UUID, why: str, by: Actor) -> LedgerEntry:
-    """Undoes one entry by its opposite; the entry itself stays. Once for an entry, and never of a reversal.
+    """Undoes an entry by posting its opposite. The entry itself stays.
 
-    The credit of a redemption is undone by releasing the redemption, together with its place.
+    An entry is reversed at most once, and a reversal never. To undo the credit of a redemption, release the
+    redemption: that frees its slot too.
 
-    Raises: ReasonRequired, EntryNotFound, EntryOfRedemption, EntryAlreadyReversed, InsufficientCredit where a grant
-    that is undone was spent. Locks: Account. Transaction: joins.
+    Raises: ReasonRequired, EntryNotFound, EntryOfRedemption, EntryAlreadyReversed, InsufficientCredit if the credit
+    of a grant was already spent. Locks: Account. Transaction: joins.
     """
     entry = LedgerEntry.objects.filter(id=entry_id).exclude(kind=LedgerEntry.Kind.REVERSAL).first()
     if entry is not None and entry.redemption_id is not None:
@@ -97,9 +99,9 @@ def reverse_entry(*, entry_id: UUID, why: str, by: Actor) -> LedgerEntry:
 
 
 def reverse_grant(*, redemption_id: UUID, why: str, by: Actor) -> LedgerEntry:
-    """Undoes the grant of a redemption; the caller releases the redemption in the same transaction.
+    """Undoes the grant of a redemption. The caller must release the redemption in the same transaction.
 
-    Raises and locks as `reverse` does. Transaction: joins.
+    Raises and locks as `reverse_entry` does. Transaction: joins.
     """
     granted = LedgerEntry.objects.filter(redemption_id=redemption_id, kind=LedgerEntry.Kind.GRANT).first()
     return _reverse(granted, why=why, by=by)
@@ -130,7 +132,7 @@ def _reverse(entry: LedgerEntry | None, *, why: str, by: Actor) -> LedgerEntry:
 
 
 def adjust_credit(*, customer_id: int, amount_minor: int, why: str, by: Actor) -> LedgerEntry:
-    """Staff's correction of a balance, up or down, with a reason.
+    """Corrects a balance up or down on behalf of staff.
 
     Args: amount_minor: not zero, smallest unit, negative to take credit away.
     Raises: InvalidAmount, ReasonRequired, InsufficientCredit, CustomerNotFound. Locks: Account.
@@ -156,14 +158,17 @@ def adjust_credit(*, customer_id: int, amount_minor: int, why: str, by: Actor) -
 def _post(entry: LedgerEntry, *, by: Actor) -> LedgerEntry:
     entry.actor_id, entry.actor_role = by.user_id, by.role
     entry.channel, entry.address = by.channel, by.address
-    # The savepoint keeps the caller's transaction usable where the database refuses the entry.
+    # The savepoint keeps the caller's transaction usable if the database refuses the entry.
     with translate_violations(_REFUSALS), transaction.atomic():
         entry.save(force_insert=True)
     return entry
 
 
 def check_positive(amount_minor: int) -> None:
-    """Raises: InvalidAmount where nobody may be granted or charged this much."""
+    """Checks that an amount can be granted or spent.
+
+    Raises: InvalidAmount if it is not positive or exceeds the limit.
+    """
     if amount_minor <= 0:
         raise InvalidAmount("the amount must be positive")
     _within_limit(amount_minor)

@@ -1,12 +1,12 @@
-"""The card processor's keys: set by a superadmin while the service runs, effective at once in every process.
+"""The card processor's keys. A superadmin changes them while the service runs, effective at once in every process.
 
-They are read from the database at every use, one query, and kept nowhere: what one process changes, the next
-use in any other sees. The environment gives initial values, which count until a key is set or cleared here.
+Each use reads the keys from the database by one query, and nothing is cached: a change made by one process is seen by
+the next use in any other. The environment gives initial values, which apply until a key is set or cleared here.
 
 Secrets are encrypted with a key derived from SECRET_KEY (HKDF-SHA256, then Fernet: AES-128-CBC and HMAC-SHA256).
-When SECRET_KEY changes, the old one goes to SECRET_KEY_FALLBACKS: what was encrypted with it stays readable, and
-every change made here, also an empty one, encrypts what is stored with today's SECRET_KEY. A secret that no key
-decrypts is told as such; it never counts as cleared, since that would turn card payments off in silence.
+When SECRET_KEY changes, put the old one into SECRET_KEY_FALLBACKS. Secrets encrypted with it stay readable, and every
+change made here, even an empty one, encrypts the stored secrets again with the current SECRET_KEY. A secret that no
+key can decrypt is reported as unreadable. It never counts as cleared, which would silently turn card payments off.
 """
 
 import base64
@@ -30,7 +30,7 @@ from billing.models import ProcessorSettings
 from .record_audit import record_audit
 
 MAX_KEY_LENGTH = 255
-# Part of every derived key: another one makes all that is stored unreadable.
+# Part of every derived key. Changing it makes all stored secrets unreadable.
 _DERIVED_FOR = b"qasima.billing.processor_settings.v1"
 
 SECRET_KEY, WEBHOOK_SECRET, PUBLIC_KEY = "stripe_secret_key", "stripe_webhook_secret", "stripe_public_key"
@@ -49,7 +49,7 @@ _SECRETS = (SECRET_KEY, WEBHOOK_SECRET)
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ProcessorKeys:
-    """The keys that count now, empty where there is none. Printed it shows which are there, never a key."""
+    """The keys in effect; a key that is not set is empty. The repr names the keys that are set and shows none."""
 
     secret_key: str
     webhook_secret: str
@@ -62,7 +62,7 @@ class ProcessorKeys:
 
 
 def processor_keys() -> ProcessorKeys:
-    """The keys that count at this moment; nothing is remembered between calls. One query.
+    """Returns the keys in effect now. Nothing is cached between calls. One query.
 
     Raises: ProcessorSettingsUnreadable.
     """
@@ -77,10 +77,10 @@ def change_processor_keys(
     stripe_public_key: str | None = None,
     reason: str = "",
 ) -> ProcessorKeys:
-    """Sets the keys that are given; None leaves a key as it is, the empty text clears it.
+    """Changes the given keys. None leaves a key unchanged; the empty string clears it.
 
-    Raises: InvalidProcessorKey; ProcessorSettingsUnreadable where a stored secret that is not replaced cannot be
-    read. Locks: the row of the settings. Transaction: owns.
+    Raises: InvalidProcessorKey; ProcessorSettingsUnreadable if a stored secret that is not replaced cannot be
+    decrypted. Locks: the settings row. Transaction: owns.
     """
     given = {
         SECRET_KEY: stripe_secret_key,
@@ -91,7 +91,8 @@ def change_processor_keys(
     _validate(changed)
     with transaction.atomic():
         ProcessorSettings.objects.bulk_create([ProcessorSettings()], ignore_conflicts=True)
-        # Races with another superadmin's change: each must see the other's, for the audit and for what it keeps.
+        # Races with another superadmin's change: each must see the other's result, for the audit entry and for
+        # the keys that it leaves unchanged.
         row = ProcessorSettings.objects.select_for_update().get(id=ProcessorSettings.ONLY)
         before = {name: _last4_before(row, name) for name in changed}
         for name, value in changed.items():
@@ -105,12 +106,12 @@ def change_processor_keys(
 
 
 def last4(key: str) -> str:
-    """How a key is shown; empty where there is none."""
+    """Returns the part of a key that may be shown. Empty if the key is not set."""
     return key[-4:]
 
 
 def _validate(changed: Mapping[str, str]) -> None:
-    """Raises: InvalidProcessorKey, naming each field; it never repeats a value."""
+    """Raises: InvalidProcessorKey, naming each wrong field. The error never repeats a value."""
     problems: dict[str, list[str]] = {}
     for name, value in changed.items():
         form, beginnings = _FORMS[name]
@@ -134,7 +135,7 @@ def _keys(row: ProcessorSettings | None) -> ProcessorKeys:
 
 
 def _value(row: ProcessorSettings, name: str) -> str:
-    """The key that counts. Raises: ProcessorSettingsUnreadable."""
+    """Returns the key in effect. Raises: ProcessorSettingsUnreadable."""
     stored: str | None = getattr(row, _COLUMNS[name])
     if stored is None:
         initial: str = getattr(settings, f"INITIAL_{name.upper()}")
@@ -156,7 +157,7 @@ def _decrypt(token: str, name: str) -> str:
 
 
 def _encrypt_anew(row: ProcessorSettings, *, except_for: Mapping[str, str]) -> None:
-    """What an older SECRET_KEY encrypted becomes today's, so that the older one may be dropped."""
+    """Encrypts the stored secrets with the current SECRET_KEY, so that an older one can be dropped."""
     for name in _SECRETS:
         token: str | None = getattr(row, _COLUMNS[name])
         if token and name not in except_for:
@@ -168,13 +169,13 @@ def _encrypt_anew(row: ProcessorSettings, *, except_for: Mapping[str, str]) -> N
 
 def _unreadable(name: str) -> NoReturn:
     raise ProcessorSettingsUnreadable(
-        f"the stored {name} cannot be decrypted: SECRET_KEY changed; put the old one into SECRET_KEY_FALLBACKS,"
-        " or set every Stripe secret anew, in one request"
+        f"the stored {name} cannot be decrypted because SECRET_KEY changed: put the old one into"
+        " SECRET_KEY_FALLBACKS, or set all Stripe secrets again in one request"
     ) from None
 
 
 def _cipher() -> MultiFernet:
-    """Encrypts with SECRET_KEY, decrypts with it and its predecessors."""
+    """Returns a cipher that encrypts with SECRET_KEY and also decrypts with its predecessors."""
     return MultiFernet([Fernet(_derived(key)) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
 
 

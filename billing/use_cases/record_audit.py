@@ -14,7 +14,7 @@ def record_audit(
     changes: Mapping[str, Any] | None = None,
     reason: str = "",
 ) -> AuditEntry:
-    """Writes down who changed what, when, from where and why, in the transaction of the change.
+    """Records who changed what, when, from where and why, in the same transaction as the change.
 
     Args: changes: field → [before, after], JSON values. Transaction: joins.
     """

@@ -9,7 +9,10 @@ _SIZE = "SELECT (SELECT count(*) FROM billing_account), (SELECT count(*) FROM bi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`row` names the first row that is wrong and `wrong` says how; both empty where all adds up."""
+    """The result of a verification. `row` names the first wrong row and `wrong` says what is wrong with it.
+
+    Both are empty if the whole ledger adds up.
+    """
 
     accounts: int
     entries: int
@@ -23,9 +26,9 @@ class Verdict:
 
 
 def verify_ledger() -> Verdict:
-    """Adds the whole ledger up anew and compares: versions, balances, reversals, captured holds, accounts.
+    """Recomputes the whole ledger and compares versions, balances, reversals, captured holds and accounts.
 
-    Transaction: one statement sees one state of the database, whatever is being written meanwhile.
+    Transaction: one statement, which sees one snapshot of the database while others keep writing.
     """
     with cursor_without_timeout() as cursor:
         cursor.execute(_SIZE)

@@ -1,7 +1,7 @@
--- The first thing in the ledger that is not as it must be; no row where all of it adds up.
--- Everything is computed anew from the entries' amounts, and compared with what was stored beside them.
+-- Returns the first fault in the ledger, or no row if all of it adds up.
+-- Recomputes everything from the entries' amounts and compares it with the stored balances and versions.
 WITH entry AS (
-  SELECT e.*, row_number() OVER sequence AS place, sum(amount_minor) OVER sequence AS running
+  SELECT e.*, row_number() OVER sequence AS position, sum(amount_minor) OVER sequence AS running
     FROM billing_ledgerentry AS e
   WINDOW sequence AS (PARTITION BY account_id ORDER BY version)
 ), account AS (
@@ -14,10 +14,10 @@ WITH entry AS (
                 WHERE status = 'active' GROUP BY account_id) AS h ON h.account_id = a.customer_id
 ), fault AS (
   SELECT 1 AS stage, account_id, version, 'ledger entry ' || id AS row,
-         CASE WHEN version <> place THEN format('version %s where %s was due', version, place)
+         CASE WHEN version <> position THEN format('version %s instead of %s', version, position)
               WHEN balance_after_minor <> running THEN format('balance after %s, the sum is %s', balance_after_minor, running)
               ELSE format('the balance went below zero: %s', running) END AS wrong
-    FROM entry WHERE version <> place OR balance_after_minor <> running OR running < 0
+    FROM entry WHERE version <> position OR balance_after_minor <> running OR running < 0
   UNION ALL
   SELECT 0, e.account_id, e.version, 'ledger entry ' || e.id, 'its account is missing'
     FROM billing_ledgerentry AS e

@@ -1,1 +1,1 @@
-"""dj-stripe as this service runs it: its application, and the migrations of its tables."""
+"""dj-stripe's app configuration for this service, and the migrations of its tables."""

@@ -1,8 +1,7 @@
-"""dj-stripe's application without what this service has of its own.
+"""dj-stripe's app without its webhook handlers and system checks.
 
-Left out are its webhook handlers, which call Stripe in a transaction (see orders.webhooks and
-orders.stripe.mirror), and its system checks: they are about settings that are not used, and ask the
-database, also where there is none yet.
+Its handlers call Stripe inside a database transaction; orders.webhooks and orders.stripe.mirror replace them. Its
+checks are about settings that this service does not use, and query the database even before it exists.
 """
 
 from djstripe.apps import DjstripeAppConfig

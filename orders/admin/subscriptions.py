@@ -150,7 +150,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
                 )
                 for each in invoices
             ],
-            empty="Nothing was billed.",
+            empty="This subscription has no invoices.",
         )
 
     def links(self, record: Any) -> Iterable[Tool]:

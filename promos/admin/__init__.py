@@ -1,4 +1,4 @@
-"""The console's pages of this app; importing them registers them."""
+"""The promos app's pages in the staff console. Importing a module registers its pages."""
 
 from . import codes, redemptions
 

@@ -1,4 +1,4 @@
-"""The form of a voucher's terms, for issuing and for changing one."""
+"""Forms for a voucher's terms, to issue a voucher and to change one."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ from promos.models.promo_code import CODE_MATCH, HOT_COUNTERS
 from promos.queries import normal_code
 from promos.use_cases.issue_code import MAX_CAP, Terms
 
-# A refusal that names no field → the field that it is about.
+# Error code of a refusal that names no field → the field it is about.
 FIELD_OF_REFUSAL = {"cap_below_used": "max_redemptions"}
 
 
 class TermsForm(forms.Form):
-    """What a voucher grants, to how many and when."""
+    """What a voucher grants, to how many customers, and when."""
 
     credit = AmountField()
     max_redemptions = forms.IntegerField(
@@ -31,27 +31,29 @@ class TermsForm(forms.Form):
         min_value=0,
         max_value=MAX_CAP,
         initial=0,
-        help_text="How many customers may redeem it; 0 = unlimited.",
+        help_text="How many customers can redeem it. 0 means unlimited.",
         widget=UnfoldAdminBigIntegerFieldWidget(),
     )
     hot = forms.BooleanField(
         label="Expect a rush",
         required=False,
-        help_text=f"Counts the cap in {HOT_COUNTERS} places, so that many customers can redeem at one moment.",
+        help_text=f"Divides the cap over {HOT_COUNTERS} counters, so that many customers can redeem at once.",
         widget=UnfoldBooleanSwitchWidget(),
     )
     description = forms.CharField(
         max_length=500,
         required=False,
-        help_text="Shown to customers who look the voucher up.",
+        help_text="Shown to customers who preview the voucher.",
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "wide": True}),
     )
-    starts_at = MomentField(label="Valid from (UTC)", help_text="Empty: at once.")
-    expires_at = MomentField(label="Valid until (UTC)", help_text="Not valid any more at this moment. Empty: no end.")
+    starts_at = MomentField(label="Valid from (UTC)", help_text="Leave empty to start at once.")
+    expires_at = MomentField(
+        label="Valid until (UTC)", help_text="From this moment on it is no longer valid. Leave empty for no end."
+    )
     active = forms.BooleanField(
         required=False,
         initial=True,
-        help_text="Off: issued, but paused.",
+        help_text="Turn off to issue it paused.",
         widget=UnfoldBooleanSwitchWidget(),
     )
     reason = reason_field()
@@ -59,7 +61,7 @@ class TermsForm(forms.Form):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["credit"].label = f"Credit ({settings.SOVEREIGN_CURRENCY})"
-        self.fields["credit"].help_text = "What one redemption grants."
+        self.fields["credit"].help_text = "The credit that one redemption grants."
 
     def clean_credit(self) -> int:
         credit: int = self.cleaned_data["credit"]
@@ -75,7 +77,7 @@ class TermsForm(forms.Form):
         return data
 
     def terms(self) -> Terms:
-        """What was entered, valid by itself."""
+        """Returns the entered terms."""
         data = self.cleaned_data
         return Terms(
             credit_minor=data["credit"],
@@ -89,11 +91,11 @@ class TermsForm(forms.Form):
 
 
 class IssueForm(TermsForm):
-    """A new voucher, or a retired one that is brought back."""
+    """The terms of a new voucher, or of a retired one to bring back."""
 
     code = forms.CharField(
         max_length=100,
-        help_text="3 to 64 letters, digits, '-' and '_'; stored in capitals.",
+        help_text="3 to 64 letters, digits, '-' or '_'. It is stored in capitals.",
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
     )
     field_order = ("code", "credit")
@@ -101,15 +103,15 @@ class IssueForm(TermsForm):
     def clean_code(self) -> str:
         text = normal_code(self.cleaned_data["code"])
         if not CODE_MATCH.fullmatch(text):
-            raise forms.ValidationError("3 to 64 of the letters A-Z, digits, '-' and '_'.")
+            raise forms.ValidationError("Use 3 to 64 of the letters A-Z, digits, '-' and '_'.")
         if PromoCode.objects.filter(code=text, retired_at__isnull=True).exists():
-            # A courtesy: it keeps a slip of the pen from changing a voucher that is in use.
-            raise forms.ValidationError(f"{text} is issued already. Find it in the list to change it.")
+            # This check before the lock is a courtesy: it keeps a typo from changing a voucher that is in use.
+            raise forms.ValidationError(f"{text} already exists. To change it, open it from the list.")
         return text
 
 
 class ChangeForm(TermsForm):
-    """New terms for an existing voucher; `seen` is the state of it that they were entered against."""
+    """New terms for an existing voucher. `seen` is the voucher's `updated_at` when the form was shown."""
 
     seen = forms.CharField(widget=forms.HiddenInput(), max_length=40)
 
@@ -119,12 +121,12 @@ class ChangeForm(TermsForm):
         except ValueError:
             found = None
         if found is None or found.tzinfo is None:
-            raise forms.ValidationError("The form is damaged: open the page again.")
+            raise forms.ValidationError("The form is damaged. Open the page again.")
         return found
 
 
 def initial_terms(code: PromoCode) -> dict[str, Any]:
-    """The form's initial values: the code's terms now."""
+    """Returns the code's current terms as the form's initial values."""
     return {
         "credit": code.credit_minor,
         "max_redemptions": code.max_redemptions,

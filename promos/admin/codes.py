@@ -1,4 +1,4 @@
-"""Vouchers: issued, changed, paused, resumed, retired, brought back. Always by a use case, never deleted."""
+"""The pages of vouchers: issue, change, pause, resume, retire, bring back. Each calls a use case; none deletes."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -48,12 +48,13 @@ from .code_forms import FIELD_OF_REFUSAL, ChangeForm, IssueForm, initial_terms
 from .redemptions import redemptions_panel
 from .states import STATES_AS_LISTED, State, format_usage, state_badge, state_of, with_state
 
+# One action pauses, resumes or retires at most this many vouchers.
 _MAX_SELECTED = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verb:
-    """A change of state: what it is called, what follows from it, and the use case."""
+    """A change of state: its name, its consequences, and its use case."""
 
     name: str
     done: str
@@ -66,20 +67,20 @@ VERBS = {
     "pause": Verb(
         name="Pause",
         done="paused",
-        warning="Customers are told that it is not active, until it is resumed.",
+        warning="Customers cannot redeem it until it is resumed.",
         act=pause_code,
     ),
     "resume": Verb(
         name="Resume",
         done="resumed",
-        warning="Customers can redeem it again, unless something else stands against it.",
+        warning="Customers can redeem it again, unless it has expired or is exhausted.",
         act=resume_code,
     ),
     "retire": Verb(
         name="Retire",
         done="retired",
-        warning="Customers are told that there is no such voucher, and lists leave it out. Credit that was granted"
-        " stays with the customers. Giving it terms anew brings it back.",
+        warning="Customers no longer find it, and lists leave it out. Customers keep the credit that it granted."
+        " To bring it back, give it new terms.",
         act=retire_code,
         danger=True,
     ),
@@ -87,7 +88,7 @@ VERBS = {
 
 
 class StateFilter(admin.SimpleListFilter):
-    """One state; without a choice all that are not retired."""
+    """Filters by state. Without a choice it shows all vouchers that are not retired."""
 
     title = "state"
     parameter_name = "state"
@@ -108,7 +109,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(PromoCode)
 class PromoCodeAdmin(RecordAdmin):
-    """Who may is said by the group's permissions, and is the same for every voucher."""
+    """Vouchers. The permissions of the user's group apply to all vouchers alike."""
 
     noun, nouns, add_title = "voucher", "vouchers", "Issue a voucher"
     audit_name = "promo_code"
@@ -224,8 +225,8 @@ class PromoCodeAdmin(RecordAdmin):
                     by=actor_of(request),
                     reason=form.cleaned_data["reason"],
                 )
-                said = "was retired, and is back with these terms" if was_retired else "is issued"
-                messages.success(request, f"{made.code} {said}.")
+                result = "was retired, and is back with these terms" if was_retired else "is issued"
+                messages.success(request, f"{made.code} {result}.")
                 return HttpResponseRedirect(change_url(self.model_label, made.pk))
         return form_page(
             self, request, title=self.add_title, form=form, submit="Issue", back=list_url(self.model_label)
@@ -267,10 +268,13 @@ class PromoCodeAdmin(RecordAdmin):
                     reason=form.cleaned_data["reason"],
                 )
             except PromoChanged:
-                form.add_error(None, "Somebody changed this voucher meanwhile. Open it again to see it as it is.")
+                form.add_error(
+                    None,
+                    "Someone else changed this voucher while you were editing it. Open it again to see the change.",
+                )
                 return False
             if changed.updated_at == seen_at:
-                messages.info(request, f"{changed.code} has these terms already; nothing was changed.")
+                messages.info(request, f"{changed.code} already has these terms; nothing was changed.")
             else:
                 messages.success(request, f"{changed.code} is {'back' if was_retired else 'changed'}.")
         return form.is_valid()
@@ -330,10 +334,10 @@ class PromoCodeAdmin(RecordAdmin):
         if done:
             messages.success(request, f"{verb.done.capitalize()}: {', '.join(done)}.")
         if unchanged:
-            messages.info(request, f"Nothing to change, {verb.done} already: {', '.join(unchanged)}.")
+            messages.info(request, f"Already {verb.done}, nothing to change: {', '.join(unchanged)}.")
 
     def _chosen(self, request: HttpRequest, ids: Sequence[str]) -> list[Any]:
-        """The vouchers of these ids, whatever the list's filter says of them by now. Raises: Http404."""
+        """Returns the vouchers of these ids, even if the list's filter no longer includes them. Raises: Http404."""
         try:
             keys = {UUID(identity) for identity in ids}
         except ValueError:
@@ -348,7 +352,7 @@ class PromoCodeAdmin(RecordAdmin):
         else:
             codes = list(queryset.order_by("code")[: _MAX_SELECTED + 1])
         if len(codes) > _MAX_SELECTED:
-            messages.error(request, f"Choose at most {_MAX_SELECTED} vouchers at once; nothing was changed.")
+            messages.error(request, f"Choose at most {_MAX_SELECTED} vouchers. Nothing was changed.")
             return None
         return self._ask(request, verb, codes, ReasonForm())
 

@@ -1,4 +1,4 @@
-"""Redemptions: who used which voucher. A superadmin releases one, with a reason."""
+"""The pages of redemptions: who redeemed which voucher. A superadmin can release one, with a reason."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -46,18 +46,18 @@ from promos.queries import normal_code
 from promos.use_cases.redeem_code import release
 
 _MAX_PANEL_ROWS = 20
-# As long as a redemption's own record of it.
+# The column `release_reason` of a redemption holds this many characters.
 _REASON_LENGTH = 200
 
 
 class ReleaseForm(forms.Form):
-    """Why a redemption is undone."""
+    """The reason for a release."""
 
     reason = reason_field(length=_REASON_LENGTH)
 
 
 def code_link(promo_code: PromoCode) -> Text:
-    """The voucher, leading to its page; struck through once it is retired."""
+    """Links to the voucher's page. A retired voucher is struck through."""
     text = code(promo_code.code)
     if promo_code.retired_at:
         text = format_html('<span class="struck">{}</span> {}', text, badge("retired", "bad"))
@@ -65,7 +65,7 @@ def code_link(promo_code: PromoCode) -> Text:
 
 
 def redemptions_panel(promo_code: PromoCode) -> Panel:
-    """The newest redemptions of a voucher; one query."""
+    """Makes a panel of a voucher's newest redemptions. One query."""
     redemptions = Redemption.objects.filter(promo_code=promo_code).select_related("customer")
     return Panel(
         title="Redemptions",
@@ -86,7 +86,7 @@ def redemptions_panel(promo_code: PromoCode) -> Panel:
             )
             for each in redemptions.order_by("-reserved_at")[:_MAX_PANEL_ROWS]
         ],
-        empty="Nobody has redeemed it yet.",
+        empty="Nobody has redeemed this voucher yet.",
         more_title="All redemptions",
         more_url=list_url("promos_redemption", promo_code__code=promo_code.code),
     )
@@ -94,7 +94,7 @@ def redemptions_panel(promo_code: PromoCode) -> Panel:
 
 @admin.register(Redemption)
 class RedemptionAdmin(ReadOnlyAdmin):
-    """One customer's use of a voucher."""
+    """Redemptions: a customer's use of a voucher."""
 
     list_display = ("when", "voucher", "customer_named", "state", "granted_amount", "order", "released")
     list_filter = ("status", ("reserved_at", DayRangeFilter))
@@ -163,7 +163,7 @@ class RedemptionAdmin(ReadOnlyAdmin):
             title="Ledger",
             columns=ENTRY_COLUMNS,
             rows=entry_rows(entries.order_by("version")),
-            empty="No credit was granted yet.",
+            empty="No credit has been granted yet.",
         )
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
@@ -175,18 +175,20 @@ class RedemptionAdmin(ReadOnlyAdmin):
         return [("<uuid:redemption_id>/release/", "release", self.release_view)]
 
     def release_view(self, request: HttpRequest, redemption_id: UUID) -> HttpResponse:
-        """Asks why, and undoes place, redemption and credit together."""
+        """Asks for a reason, then frees the slot and takes the credit back in one transaction."""
         if not request.user.has_perm(CORRECT_CREDIT_PERMISSION):
             raise PermissionDenied
         redemption = find_or_404(self, request, str(redemption_id))
         form = ReleaseForm(request.POST if request.method == "POST" else None)
         page = change_url(self.model_label, redemption.pk)
         if form.is_bound and redemption.status != Redemption.Status.CONFIRMED:
-            form.add_error(None, "Only a confirmed redemption is released here; this one is not any more.")
+            form.add_error(None, "Only a confirmed redemption can be released, and this one is no longer confirmed.")
         if form.is_valid():
             with show_refusals_on(form):
                 release(redemption=redemption, reason=form.cleaned_data["reason"], by=actor_of(request))
-                messages.success(request, "The redemption is released: its place is free and its credit taken back.")
+                messages.success(
+                    request, "The redemption is released: its slot is free, and its credit was taken back."
+                )
                 return HttpResponseRedirect(page)
         return form_page(
             self,
@@ -201,7 +203,7 @@ class RedemptionAdmin(ReadOnlyAdmin):
                 Fact("Customer", self.customer_named(redemption)),
                 Fact("Credit", amount(redemption.credit_minor)),
             ],
-            warning="The place becomes free, the customer may redeem the voucher again, and the credit is taken back"
-            " by a reversal. It is refused where the credit was spent.",
+            warning="The slot becomes free, the customer can redeem the voucher again, and a reversal takes back the"
+            " credit. This fails if the credit was already spent.",
             danger=True,
         )

@@ -1,4 +1,4 @@
-"""The state of a promo code as staff see it: the first thing that stands against redeeming it."""
+"""The state of a promo code as staff see it: the first reason why it cannot be redeemed, or live."""
 
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ from promos.models import PromoCode, PromoCounter
 
 
 class State(TextChoices):
-    """In the order in which `promos.use_cases.check_eligibility.problem_of` looks."""
+    """States, in the order in which `promos.use_cases.check_eligibility.problem_of` checks them."""
 
     RETIRED = "retired", "Retired"
     PAUSED = "paused", "Paused"
@@ -42,7 +42,7 @@ STATES_AS_LISTED = (
     State.EXHAUSTED,
     State.RETIRED,
 )
-# Joined, for IN or EXISTS would be looked up for each code once there are too many for a hash.
+# A join: once the counters are too many for a hash, IN or EXISTS would run a lookup for each code.
 _COUNT_LIVE_AND_UNRETIRED = """
 SELECT count(*) FILTER (WHERE active AND (starts_at IS NULL OR starts_at <= %(now)s)
                           AND (expires_at IS NULL OR expires_at > %(now)s)
@@ -57,7 +57,7 @@ _KINDS = {State.LIVE: "good", State.NOT_STARTED: "info", State.PAUSED: "warn", S
 
 
 def with_state(codes: QuerySet[PromoCode, PromoCode], *, now: datetime) -> QuerySet[PromoCode, PromoCode]:
-    """The codes with `state`."""
+    """Annotates the codes with `state`."""
     has_free_slot = exists_per_row(PromoCounter.objects.filter(promo_code=OuterRef("pk"), used__lt=F("quota")))
     return codes.annotate(
         state=Case(
@@ -73,7 +73,7 @@ def with_state(codes: QuerySet[PromoCode, PromoCode], *, now: datetime) -> Query
 
 
 def count_live_and_unretired(*, now: datetime) -> tuple[int, int]:
-    """How many codes can be redeemed, and how many are not retired. One query, which reads each table once."""
+    """Counts the codes that can be redeemed and those that are not retired. One query reads each table once."""
     with connection.cursor() as cursor:
         cursor.execute(_COUNT_LIVE_AND_UNRETIRED, {"now": now})
         live, every = cursor.fetchone()
@@ -81,16 +81,16 @@ def count_live_and_unretired(*, now: datetime) -> tuple[int, int]:
 
 
 def state_of(code: Any) -> State:
-    """The state of a code that `with_state` read."""
+    """Returns the state of a code that `with_state` annotated."""
     return State(code.state)
 
 
 def state_badge(state: State) -> SafeString:
-    """The state, coloured by whether the code can be redeemed."""
+    """Formats the state as a badge in its colour."""
     return badge(str(state.label), _KINDS.get(state, "plain"))
 
 
 def format_usage(code: Any) -> str:
-    """How much of a code with `times_redeemed` is used: `3 of 50`, or `3, no cap`."""
+    """Formats the usage of a code that has `times_redeemed`: `3 of 50`, or `3, no cap`."""
     used, cap = code.times_redeemed, code.max_redemptions
     return f"{used:,} of {cap:,}" if cap else f"{used:,}, no cap"

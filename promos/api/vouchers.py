@@ -1,4 +1,4 @@
-"""Vouchers, as the front ends call promo codes: issue, list, revoke, and the public preview."""
+"""Endpoints for vouchers, as clients call promo codes: issue, list, revoke, and the public preview."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ MAX_CODE_INPUT_LENGTH = 200
 
 
 class VoucherNotFound(DomainError):
-    """Unknown and retired: nobody outside can tell them apart."""
+    """The code is unknown or retired. Clients must not be able to tell these apart."""
 
     code = "promo_not_found"
     status = 404
@@ -55,7 +55,7 @@ class VoucherSerializer(MoneyResponseSerializer):
     active = serializers.BooleanField()
     max_redemptions = serializers.IntegerField(help_text="0 = unlimited.")
     times_redeemed = serializers.IntegerField()
-    hot = serializers.BooleanField(help_text="Counted in several rows, for a rush.")
+    hot = serializers.BooleanField(help_text="Counted by several counters, for many redemptions at the same moment.")
     starts_at = serializers.DateTimeField(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
@@ -67,14 +67,16 @@ class IssueSerializer(MoneyRequestSerializer):
     code = TextField(
         max_length=MAX_CODE_INPUT_LENGTH,
         validators=[RegexValidator(r"\A[A-Za-z0-9_-]{3,64}\Z", "3 to 64 of the letters A-Z, digits, '-' and '_'")],
-        help_text="Any case, stored upper-case.",
+        help_text="In any letter case; stored upper-case.",
     )
     description = TextField(required=False, allow_blank=True, allow_null=True, max_length=500)
     active = FlagField(required=False, default=True)
     max_redemptions = WholeNumberField(
         required=False, default=0, min_value=0, max_value=MAX_CAP, help_text="0 = unlimited."
     )
-    hot = FlagField(required=False, default=False, help_text="Expect a rush: count in several rows.")
+    hot = FlagField(
+        required=False, default=False, help_text="Expect many redemptions at the same moment: use several counters."
+    )
     starts_at = serializers.DateTimeField(required=False, allow_null=True)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
     reason = TextField(required=False, allow_blank=True, max_length=500, help_text="For the audit trail.")
@@ -93,15 +95,15 @@ class PreviewSerializer(MoneyResponseSerializer):
     accepting_redemptions = serializers.BooleanField()
 
 
-_ISSUED = {200: VoucherSerializer, **refusals({409: "The cap may not be lower than what is already used."})}
+_ISSUED = {200: VoucherSerializer, **refusals({409: "The cap is lower than the number of redemptions already made."})}
 _REVOKED = {
     200: inline_serializer("VoucherRevoked", {"ok": serializers.BooleanField()}),
-    **refusals({404: "There is no live code of this name."}),
+    **refusals({404: "There is no live voucher with this code."}),
 }
 
 
 class VouchersView(APIView):
-    """The list, and at its older address also the issue."""
+    """Lists live codes."""
 
     permission_classes = (roles(SOVEREIGN_ADMIN, read=(AUDITOR,)),)
 
@@ -124,16 +126,18 @@ class IssueView(APIView):
         responses=_ISSUED,
         tags=["vouchers"],
         summary="Create a code, or give an existing one these terms",
-        description="What is not given takes its default. A retired code is brought back.",
+        description="An absent field takes its default. A retired code is brought back.",
     )
     def post(self, request: Request) -> Response:
         return _issue(request)
 
 
 class PromosView(VouchersView):
-    """The older name of list and issue."""
+    """Lists and issues codes at the older address."""
 
-    @extend_schema(request=IssueSerializer, responses=_ISSUED, tags=["vouchers"], summary="Issue, older name")
+    @extend_schema(
+        request=IssueSerializer, responses=_ISSUED, tags=["vouchers"], summary="Issue a code, older address"
+    )
     def post(self, request: Request) -> Response:
         return _issue(request)
 
@@ -148,7 +152,7 @@ class RevokeView(APIView):
 
 
 class PreviewView(APIView):
-    """What a code would grant; consumes nothing, and tells neither cap nor count."""
+    """Previews what a code grants. It consumes nothing, and reveals neither the cap nor the count."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -158,8 +162,8 @@ class PreviewView(APIView):
         request=CodeSerializer,
         responses={
             200: PreviewSerializer,
-            410: OpenApiResponse(PreviewSerializer, "The code exists but takes no redemptions now."),
-            **refusals({404: "Unknown or retired.", 429: "Too many looks from this address."}),
+            410: OpenApiResponse(PreviewSerializer, "The code exists but cannot be redeemed now."),
+            **refusals({404: "Unknown or retired.", 429: "Too many previews from this address."}),
         },
         parameters=[
             OpenApiParameter(
@@ -167,12 +171,12 @@ class PreviewView(APIView):
                 int,
                 OpenApiParameter.HEADER,
                 required=True,
-                description="Seconds until the next look.",
+                description="Seconds until the next preview is allowed.",
                 response=[429],
             )
         ],
         tags=["vouchers"],
-        summary="Look at a code",
+        summary="Preview a code",
     )
     def post(self, request: Request) -> Response:
         form = CodeSerializer(data=request.data)

@@ -1,4 +1,4 @@
-"""Pause, resume, retire: a live code's state. No row is ever deleted."""
+"""Pause, resume or retire a live code. No code is ever deleted."""
 
 from typing import Any
 
@@ -14,20 +14,20 @@ from promos.queries import codes_with_use, normal_code
 
 
 def pause_code(*, code: str, by: Actor, reason: str = "") -> PromoCode:
-    """Stops redemptions for now; when this returns none is in flight.
+    """Pauses a code. When this returns, no redemption of it is in flight.
 
-    Raises: LiveCodeNotFound. Locks: the code's advisory lock, alone. Transaction: owns. Idempotency: yes.
+    Raises: LiveCodeNotFound. Locks: the code's advisory lock, exclusively. Transaction: owns. Idempotency: yes.
     """
     return _change(code, {"active": False}, action="promo_code.paused", by=by, reason=reason)
 
 
 def resume_code(*, code: str, by: Actor, reason: str = "") -> PromoCode:
-    """Lets a paused code be redeemed again. As `pause_code` otherwise."""
+    """Lets a paused code be redeemed again. Otherwise as `pause_code`."""
     return _change(code, {"active": True}, action="promo_code.resumed", by=by, reason=reason)
 
 
 def retire_code(*, code: str, by: Actor, reason: str = "") -> PromoCode:
-    """Takes the code out of every list; issuing it anew brings it back. As `pause_code` otherwise."""
+    """Removes a code from all lists; issuing it again brings it back. Otherwise as `pause_code`."""
     return _change(code, {"retired_at": timezone.now()}, action="promo_code.retired", by=by, reason=reason)
 
 
@@ -37,7 +37,7 @@ def _change(code: str, state: dict[str, Any], *, action: str, by: Actor, reason:
         found = PromoCode.objects.filter(code=text, retired_at__isnull=True).first()
         if found is None:
             raise LiveCodeNotFound
-        # Races with redemptions in flight and with another admin; read again under the lock.
+        # Races with redemptions in flight and with another admin, so the code is read again under the lock.
         lock_code_exclusively(promo_code_id=found.id)
         promo_code = codes_with_use().get(id=found.id)
         if promo_code.retired_at is not None:

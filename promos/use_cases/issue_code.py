@@ -20,10 +20,11 @@ MAX_CAP = 10**12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a code grants, to how many and when.
+    """What a code grants, to how many customers, and when.
 
-    `credit_minor` in the smallest unit, positive; `max_redemptions` 0 = unlimited; validity is half-open,
-    `[starts_at, expires_at)`; `hot` asks for several counter rows, for a code that many will redeem at once.
+    `credit_minor` is positive, in the smallest unit. `max_redemptions` 0 means unlimited. Validity is half-open:
+    `[starts_at, expires_at)`. `hot` divides the cap over several counters, for a code that many customers redeem at
+    the same moment.
     """
 
     credit_minor: int
@@ -36,12 +37,12 @@ class Terms:
 
 
 def issue_code(*, code: str, terms: Terms, by: Actor, reason: str = "") -> PromoCode:
-    """Creates the code, or gives an existing one these terms; a retired one is brought back.
+    """Creates a code, or gives an existing code these terms. A retired code becomes live again.
 
-    Redemptions already made stay, and count against the new cap.
+    Existing redemptions stay, and count against the new cap.
 
-    Raises: InvalidPromo, CapBelowUsed. Locks: the code's advisory lock, alone. Transaction: owns.
-    Idempotency: the same terms again change nothing and are not audited again.
+    Raises: InvalidPromo, CapBelowUsed. Locks: the code's advisory lock, exclusively. Transaction: owns.
+    Idempotency: the same terms again change nothing and write no audit entry.
     """
     text = normal_code(code)
     _check(text, terms)
@@ -50,7 +51,8 @@ def issue_code(*, code: str, terms: Terms, by: Actor, reason: str = "") -> Promo
             code=text,
             defaults={"currency": settings.SOVEREIGN_CURRENCY, "issued_by": by.user_id, **asdict(terms)},
         )
-        # Races with redemptions and releases in flight, and with another admin: the places are shared out alone.
+        # Races with redemptions and releases in flight, and with another admin. Redistributing slots over the
+        # counters needs the exclusive lock.
         lock_code_exclusively(promo_code_id=promo_code.id)
         if not created:
             promo_code.refresh_from_db()

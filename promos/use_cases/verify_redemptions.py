@@ -1,7 +1,7 @@
 from billing.queries import cursor_without_timeout
 
-# What must agree: a code's counters with its live redemptions and its cap, a redemption with its grant. Each table
-# is read once and summed up by code or redemption: looked up for each row it would take hours of a long history.
+# A code's counters must agree with its live redemptions and its cap, and a redemption with its ledger entries.
+# Each table is read once and aggregated. A lookup for each row would take hours on a long history.
 _STATEMENT = """
 WITH counted AS (
   SELECT p.id, p.code, p.max_redemptions, coalesce(r.live, 0) AS live, coalesce(n.used, 0) AS used,
@@ -17,7 +17,7 @@ WITH counted AS (
     FROM counted
    WHERE quota <> max_redemptions OR (max_redemptions > 0 AND (live <> used OR live > max_redemptions))
   UNION ALL
-  SELECT 'redemption ' || r.id, 'its credit in the ledger is not what its state says'
+  SELECT 'redemption ' || r.id, 'its credit in the ledger does not match its state'
     FROM promos_redemption r
     LEFT JOIN (SELECT redemption_id, sum(amount_minor) AS credit FROM billing_ledgerentry
                 WHERE redemption_id IS NOT NULL GROUP BY redemption_id) booked ON booked.redemption_id = r.id
@@ -28,9 +28,9 @@ SELECT what, wrong FROM fault ORDER BY what LIMIT 1
 
 
 def verify_redemptions() -> tuple[str, str] | None:
-    """The first code or redemption whose count, cap and credit do not agree, and how; None where all do.
+    """Returns the first code or redemption with a discrepancy, and what is wrong with it. None if there is none.
 
-    Transaction: one statement sees one state of the database.
+    Transaction: one statement, which sees one snapshot of the database.
     """
     with cursor_without_timeout() as cursor:
         cursor.execute(_STATEMENT)

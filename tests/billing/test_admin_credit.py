@@ -92,7 +92,7 @@ def test_adjusts_after_showing_what_it_becomes(
         asked = client.post(adjusting(ada), {"amount": amount, "reason": WHY, "seen": seen})
     facts = {fact.title: fact.value for fact in asked.context["facts"]}
     then = f"{(50_000 + minor) / 1000:.3f} OMR"
-    assert then in facts["Credit then"]
+    assert then in facts["Credit afterwards"]
     assert 'name="confirmed"' in asked.content.decode()
     with only_changes("billing_ledgerentry", "billing_account"):
         done = client.post(adjusting(ada), confirmed(amount=amount, seen=seen))
@@ -105,7 +105,7 @@ def test_a_second_click_adjusts_nothing_more(client: Client, ada: Customer) -> N
     client.post(adjusting(ada), confirmed(amount="5"))
     with nothing_changes():
         again = client.post(adjusting(ada), confirmed(amount="5"))
-    assert form_errors(again) == {"__all__": ["The credit changed since you looked. Open the customer again."]}
+    assert form_errors(again) == {"__all__": ["The credit changed while you were editing. Open the customer again."]}
     assert account_of(ada).balance_minor == 55_000
 
 
@@ -165,7 +165,7 @@ def granted(ada: Customer) -> LedgerEntry:
 def test_reverses_an_entry(client: Client, sara: User, ada: Customer) -> None:
     spent = spend_credit(customer_id=ada.pk, amount_minor=9_000, order_id=NO_ORDER, by=acting(ada))
     asked = client.get(reversing(spent)).content.decode()
-    assert "The order that it paid for stays as it is." in asked
+    assert "The order that it paid for does not change." in asked
     with only_changes("billing_ledgerentry", "billing_account"):
         answer = client.post(reversing(spent), {"reason": WHY})
     made = LedgerEntry.objects.get(reverses=spent)
@@ -181,7 +181,7 @@ def test_an_entry_is_reversed_once(client: Client, ada: Customer) -> None:
     client.post(reversing(spent), {"reason": WHY})
     with nothing_changes():
         answer = client.post(reversing(spent), {"reason": WHY})
-    assert form_errors(answer) == {"__all__": ["The entry was reversed already."]}
+    assert form_errors(answer) == {"__all__": ["This entry was already reversed."]}
 
 
 def test_a_reversal_is_not_reversed(client: Client, ada: Customer) -> None:
@@ -190,7 +190,7 @@ def test_a_reversal_is_not_reversed(client: Client, ada: Customer) -> None:
     undone = LedgerEntry.objects.get(reverses=spent)
     with nothing_changes():
         answer = client.post(reversing(undone), {"reason": WHY})
-    sentence = "A reversal is not reversed: adjust the customer's credit instead."
+    sentence = "A reversal cannot be reversed. Adjust the customer's credit instead."
     assert form_errors(answer) == {"__all__": [sentence]}
 
 
@@ -208,7 +208,7 @@ def test_a_redemptions_credit_is_not_reversed_without_the_redemption(client: Cli
     assert "/reverse/" not in page.content.decode()
     with nothing_changes():
         answer = client.post(reversing(entry), {"reason": WHY})
-    sentence = "This credit comes from a redemption: release the redemption, which takes it back with its place."
+    sentence = "This credit comes from a redemption. Release the redemption instead: that also frees its slot."
     assert form_errors(answer) == {"__all__": [sentence]}
     assert verify_redemptions() is None
 

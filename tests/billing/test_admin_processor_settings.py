@@ -61,7 +61,7 @@ def test_an_empty_input_changes_nothing_and_a_box_clears(client: Client, url: st
         ({"stripe_secret_key": "pk_test_public", "reason": "x"}, "Must begin with sk_test_"),
         ({"stripe_secret_key": SECRET}, "This field is required"),
         ({"stripe_secret_key": SECRET, "clear_stripe_secret_key": "on", "reason": "x"}, "not both"),
-        ({"reason": "x"}, "Nothing is to be changed"),
+        ({"reason": "x"}, "Enter a new key, or choose one to clear"),
     ],
 )
 def test_bad_input_is_told_and_changes_nothing(client: Client, url: str, form: dict[str, str], told: str) -> None:

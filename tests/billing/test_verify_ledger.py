@@ -75,7 +75,7 @@ def test_removed_entry_is_named_by_the_gap_it_leaves(ada: Customer) -> None:
     corrupt(f"DELETE FROM billing_ledgerentry WHERE id = '{entry(ada, 2).id}'")
     found = verify_ledger()
     assert (found.entries, found.row) == (6, f"ledger entry {entry(ada, 3).id}")
-    assert (found.wrong, found.user_id) == ("version 3 where 2 was due", "ada")
+    assert (found.wrong, found.user_id) == ("version 3 instead of 2", "ada")
 
 
 def test_removed_last_entry_is_named_by_its_account(ada: Customer) -> None:
@@ -152,7 +152,7 @@ def test_entry_moved_to_another_account_is_named(ada: Customer) -> None:
     corrupt(f"UPDATE billing_ledgerentry SET account_id = {bob.pk} WHERE id = '{moved.id}'")
     found = verify_ledger()
     assert (found.row, found.user_id) == (f"ledger entry {moved.id}", "bob")
-    assert found.wrong == "version 6 where 2 was due"
+    assert found.wrong == "version 6 instead of 2"
 
 
 def test_entries_whose_account_is_gone_are_named(ada: Customer) -> None:

@@ -207,7 +207,7 @@ def test_keys_are_changed_at_once_and_never_shown(page: Page, till: Till, buyer:
     till.stripe.do("keys", secret_key=OTHER_KEY)
     page.get_by_label("Secret key", exact=True).fill(OTHER_KEY)
     page.get_by_label("Reason").fill("Rotated")
-    page.get_by_role("button", name="Set the keys").click()
+    page.get_by_role("button", name="Change the keys").click()
     expect(fact(page, "Secret key")).to_have_text("set, ends in 9876")
     assert OTHER_KEY not in page.content()
     assert_sound(page)
@@ -216,7 +216,7 @@ def test_keys_are_changed_at_once_and_never_shown(page: Page, till: Till, buyer:
 
     page.get_by_label("Clear the secret key").check()
     page.get_by_label("Reason").fill("Contract ended")
-    page.get_by_role("button", name="Set the keys").click()
+    page.get_by_role("button", name="Change the keys").click()
     expect(fact(page, "Secret key")).to_have_text("not set")
     with pytest.raises(HTTPError, match="503"):
         till.check_out(new_buyer())

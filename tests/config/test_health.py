@@ -90,7 +90,7 @@ def test_without_its_database_the_process_says_so() -> None:
     )
     answers = json.loads(done.stdout)
     unavailable = {
-        "error": "the service is not available for the moment: try again",
+        "error": "the service is temporarily unavailable: try again",
         "code": "database_unavailable",
     }
     assert answers == {

@@ -101,7 +101,7 @@ def test_an_unknown_path_elsewhere_is_a_page(client: Client) -> None:
     answer = client.get("/nowhere")
     assert answer.status_code == 404
     assert answer.headers["Content-Type"].startswith("text/html")
-    assert "There is nothing here" in answer.content.decode()
+    assert "Page not found" in answer.content.decode()
 
 
 def test_djangos_pages_for_debug_do_not_reach_the_api(client: Client, settings: Any) -> None:
@@ -135,7 +135,7 @@ def test_a_failure_outside_of_the_endpoints_is_json_too(settings: Any) -> None:
     answer = Client(raise_request_exception=False).post("/api/echo")
     assert answer.status_code == 500
     assert answer.json() == {
-        "error": "something failed on our side; it has been noted",
+        "error": "something went wrong on our side; we have logged it",
         "code": "internal_error",
     }
 

@@ -22,8 +22,8 @@ def test_the_landing_page_names_the_sovereign_and_the_ways_in(
 @pytest.mark.parametrize(
     ("path", "texts"),
     [
-        ("/checkout/success", ("Thank you", "A receipt comes by e-mail", "pays nothing twice")),
-        ("/checkout/cancel", ("Nothing was charged", "order the same again", "stays yours")),
+        ("/checkout/success", ("Thank you", "You get a receipt by e-mail", "not charged twice")),
+        ("/checkout/cancel", ("Nothing was charged", "place the same order again", "stays on your balance")),
     ],
 )
 def test_who_comes_back_from_stripe_is_told_what_happens_next(

@@ -173,7 +173,7 @@ WRONG_CURSORS = [
 def test_an_invented_cursor_is_refused(reader: Caller, path: str) -> None:
     for cursor in WRONG_CURSORS:
         answer = reader.get(f"{path_of(path)}?cursor={cursor}")
-        assert_refused(answer, 400, "invalid_cursor", "cursor is not one that this list gave")
+        assert_refused(answer, 400, "invalid_cursor", "cursor is not valid for this list")
 
 
 @pytest.mark.parametrize("path", PATHS)

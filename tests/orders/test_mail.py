@@ -109,12 +109,13 @@ def test_a_session_that_nobody_paid_is_not_told(stripe: StripeStub, buy: Buy) ->
     [
         (
             None,
-            "Back to your card, in all: 15.000 OMR. Banks take some days to show it.\n"
-            "Back to your credit: 1.000 OMR.",
+            "Refunded to your card, in total: 15.000 OMR. Your bank may take some days to show it.\n"
+            "Returned to your credit: 1.000 OMR.",
         ),
         (
             4_000,
-            "Back to your card, in all: 4.000 OMR. Banks take some days to show it.\nYour credit is now 0.005 OMR.",
+            "Refunded to your card, in total: 4.000 OMR. Your bank may take some days to show it.\n"
+            "Your credit is now 0.005 OMR.",
         ),
     ],
 )
@@ -126,7 +127,7 @@ def test_a_refund_is_told(by_card: Order, card_minor: int | None, lines: str) ->
     assert mails() == ["payment_received", "refunded"]
     text = send_next()
     assert lines in text
-    assert ("What the order paid for has ended." in text) is (card_minor is None)
+    assert ("What this order paid for has ended." in text) is (card_minor is None)
     assert "a mistake" not in text
 
 
@@ -143,7 +144,7 @@ def test_a_subscription_that_stripe_charges_is_told_of_like_any(by_card: Order) 
     assert deliver("invoice.paid", failed) == "renewed"
     text = send_next()
     assert text.startswith("Sovereign: Acme is renewed until 01 April 2027\n")
-    assert "Paid by card.\nThe invoice as a document: https://invoice.example/in_2.pdf\n" in text
+    assert "Paid by card.\nYour invoice: https://invoice.example/in_2.pdf\n" in text
 
     assert mails() == ["payment_received", "past_due", "renewed"]
 

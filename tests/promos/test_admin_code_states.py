@@ -86,9 +86,9 @@ def test_an_action_confirms_and_reports_each_code(client: Client) -> None:
     answer = client.post(reverse("admin:promos_promocode_pause"), {"id": keys, "reason": WHY})
     assert answer.headers["Location"] == LIST
     assert shown_messages(answer) == [
-        "ONE was not paused: no live code of this name.",
+        "ONE was not paused: there is no live voucher with this code.",
         "Paused: SIX.",
-        "Nothing to change, paused already: TWO.",
+        "Already paused, nothing to change: TWO.",
     ]
     assert not PromoCode.objects.filter(active=True, retired_at__isnull=True).exists()
 
@@ -106,7 +106,7 @@ def test_an_action_on_all_takes_what_the_filter_shows(client: Client) -> None:
     pause_code(code="PAUSED-CODE", by=actor())
     sent = {"action": "retire", "index": "0", "select_across": "1", "_selected_action": ["x"]}
     with nothing_changes():
-        assert "What was selected is not in this list." in shown_messages(
+        assert "Some of the selected rows are not in this list. Nothing was changed." in shown_messages(
             client.post(LIST, {**sent, "select_across": "0"})
         )
     chosen = PromoCode.objects.get(code="SHOWN-CODE")
@@ -117,12 +117,12 @@ def test_an_action_on_all_takes_what_the_filter_shows(client: Client) -> None:
 
 
 def test_too_many_at_once_are_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promos.admin.codes._MOST_AT_ONCE", 1)
+    monkeypatch.setattr("promos.admin.codes._MAX_SELECTED", 1)
     keys = [str(PromoCodeFactory.create().pk) for _ in range(2)]
     sent = {"action": "retire", "index": "0", "select_across": "1", "_selected_action": keys[:1]}
     with nothing_changes():
         answer = client.post(LIST, sent)
-        assert shown_messages(answer) == ["Choose at most 1 vouchers at once; nothing was changed."]
+        assert shown_messages(answer) == ["Choose at most 1 vouchers. Nothing was changed."]
         address = reverse("admin:promos_promocode_retire")
         assert client.post(address, {"id": keys, "reason": WHY}).status_code == HTTPStatus.NOT_FOUND
 

@@ -76,9 +76,9 @@ def test_issues_a_paused_code_without_a_cap(client: Client) -> None:
 
 BAD_INPUT = [
     ("code", "", "This field is required."),
-    ("code", "ab", "3 to 64 of the letters A-Z, digits, '-' and '_'."),
-    ("code", "WEL COME", "3 to 64 of the letters A-Z, digits, '-' and '_'."),
-    ("code", "X" * 65, "3 to 64 of the letters A-Z, digits, '-' and '_'."),
+    ("code", "ab", "Use 3 to 64 of the letters A-Z, digits, '-' and '_'."),
+    ("code", "WEL COME", "Use 3 to 64 of the letters A-Z, digits, '-' and '_'."),
+    ("code", "X" * 65, "Use 3 to 64 of the letters A-Z, digits, '-' and '_'."),
     ("code", "NUL\0CODE", "Null characters are not allowed."),
     ("credit", "", "This field is required."),
     ("credit", "0", "The credit must be more than zero."),
@@ -131,7 +131,7 @@ def test_an_issued_code_is_not_overwritten_by_a_slip(client: Client) -> None:
     PromoCodeFactory.create(code="WELCOME50")
     with nothing_changes():
         answer = client.post(ADD, {**TERMS, "code": "Welcome50"})
-    assert form_errors(answer) == {"code": ["WELCOME50 is issued already. Find it in the list to change it."]}
+    assert form_errors(answer) == {"code": ["WELCOME50 already exists. To change it, open it from the list."]}
 
 
 def test_issuing_a_retired_code_brings_it_back(client: Client, omar: User) -> None:
@@ -164,7 +164,7 @@ def test_the_same_terms_again_change_nothing(client: Client) -> None:
     code = PromoCodeFactory.create(**terms)
     with nothing_changes():
         answer = client.post(page_of(code), changed_terms(code))
-    assert shown_messages(answer) == [f"{code.code} has these terms already; nothing was changed."]
+    assert shown_messages(answer) == [f"{code.code} already has these terms; nothing was changed."]
 
 
 def test_a_cap_below_what_is_used_is_told_on_its_field(client: Client) -> None:
@@ -173,7 +173,9 @@ def test_a_cap_below_what_is_used_is_told_on_its_field(client: Client) -> None:
         redeem(code=code.code, user_id=user_id, by=actor())
     with nothing_changes():
         answer = client.post(page_of(code), changed_terms(code, max_redemptions="1"))
-    assert form_errors(answer) == {"max_redemptions": ["The cap may not be lower than the redemptions already made."]}
+    assert form_errors(answer) == {
+        "max_redemptions": ["The cap cannot be lower than the number of redemptions already made."]
+    }
 
 
 def test_terms_entered_before_the_code_was_retired_do_not_bring_it_back(client: Client) -> None:
@@ -182,7 +184,7 @@ def test_terms_entered_before_the_code_was_retired_do_not_bring_it_back(client: 
     retire_code(code=code.code, by=actor())
     with nothing_changes():
         answer = client.post(page_of(code), terms)
-    sentence = "Somebody changed this voucher meanwhile. Open it again to see it as it is."
+    sentence = "Someone else changed this voucher while you were editing it. Open it again to see the change."
     assert form_errors(answer) == {"__all__": [sentence]}
 
 

@@ -55,7 +55,7 @@ def test_releases_place_redemption_and_credit_together(client: Client, sara: Use
     with only_changes(*tables):
         answer = client.post(releasing(redemption), {"reason": WHY})
     assert answer.headers["Location"] == page_of(redemption)
-    assert shown_messages(answer) == ["The redemption is released: its place is free and its credit taken back."]
+    assert shown_messages(answer) == ["The redemption is released: its slot is free, and its credit was taken back."]
     redemption.refresh_from_db()
     assert (redemption.status, redemption.release_reason) == ("released", WHY)
     assert balance_of(user_id="ada").credit_minor == 0
@@ -75,7 +75,7 @@ def test_credit_that_was_spent_is_not_taken_back(client: Client, redemption: Red
     spend_credit(customer_id=ada.pk, amount_minor=1, order_id=redemption.pk, by=acting(ada))
     with nothing_changes():
         answer = client.post(releasing(redemption), {"reason": WHY})
-    assert form_errors(answer) == {"__all__": ["The credit of this redemption was spent already."]}
+    assert form_errors(answer) == {"__all__": ["The credit of this redemption has already been spent."]}
 
 
 def test_what_is_not_confirmed_is_not_released_here(client: Client, redemption: Redemption) -> None:
@@ -86,7 +86,7 @@ def test_what_is_not_confirmed_is_not_released_here(client: Client, redemption: 
         assert "/release/" not in client.get(page_of(other)).content.decode()
         with nothing_changes():
             answer = client.post(releasing(other), {"reason": WHY})
-        sentence = "Only a confirmed redemption is released here; this one is not any more."
+        sentence = "Only a confirmed redemption can be released, and this one is no longer confirmed."
         assert form_errors(answer) == {"__all__": [sentence]}
 
 

@@ -18,7 +18,7 @@ from tests.snapshot import nothing_changes
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ORDER = UUID(int=1)
-WRONG_CREDIT = "its credit in the ledger is not what its state says"
+WRONG_CREDIT = "its credit in the ledger does not match its state"
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
-"""What every page of the console shares: who may, lists that never count, records, and forms that confirm.
+"""Base classes of the console's pages: permissions, lists that never count rows, records, and confirmation forms.
 
-A record's page is facts and tables, and its changes are forms of their own that call a use case; Django's
-automatic form serves only what is edited field by field (the catalog, staff). Nothing is ever deleted here.
+A record's page shows facts and tables. Its changes are separate forms that call a use case. Django's automatic form
+is used only for what is edited field by field: the catalog and staff. The console never deletes anything.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ from billing.admin.console.request_actor import actor_of
 from billing.use_cases.record_audit import record_audit
 
 if TYPE_CHECKING:
-    # The skin carries no types of its own, and overrides nothing that is typed here.
+    # The theme has no type hints, and changes nothing that is typed here.
     from django.contrib.admin import ModelAdmin
     from django.contrib.admin.views.main import ChangeList
 else:
@@ -38,22 +38,23 @@ View = Callable[..., HttpResponse]
 
 
 class Change(NamedTuple):
-    """What a form changed, field → [before, after], and why."""
+    """The fields that a form changed, as field → [before, after], and the reason."""
 
     fields: dict[str, list[Any]]
     reason: str
 
 
 class KeysetPaginator(Paginator):  # type: ignore[type-arg]
-    """Only what the list's template asks of a paginator; nothing is counted."""
+    """The part of a paginator that the list's template needs. It counts nothing."""
 
     template_name = "admin/keyset_pagination.html"
 
 
 class KeysetChangeList(ChangeList):
-    """Newest first by primary key, and the next page from the last key: page 1000 costs what page 1 costs.
+    """A list ordered by primary key, newest first. Each page starts after the last key of the page before.
 
-    The keys are UUIDs of version 7 or sequences, so their order is that of time, and their index serves it.
+    Page 1000 costs the same as page 1. Keys are UUIDs of version 7 or sequences, so their order is the order of
+    creation, and the primary key's index serves it.
     """
 
     before: str = ""
@@ -70,7 +71,7 @@ class KeysetChangeList(ChangeList):
                 rows = rows.filter(pk__lt=self.model._meta.pk.to_python(start))
                 self.before = start
         except ValidationError:
-            pass  # not a key: the first page
+            pass  # not a valid key: show the first page
         found = list(rows[: self.list_per_page + 1])
         self.result_list = found[: self.list_per_page]
         if len(found) > self.list_per_page:
@@ -83,12 +84,12 @@ class KeysetChangeList(ChangeList):
 
 
 class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
-    """A model of the console: nothing is deleted, and what is changed is audited with who, when, where and why."""
+    """A model in the console. Nothing can be deleted, and every change is audited: who, when, from where and why."""
 
     noun = ""
     nouns = ""
     add_title = ""
-    # Query parameters by which other pages narrow this list → what they are called.
+    # Query parameters by which other pages link to a part of this list → their titles.
     narrow_by: Mapping[str, str] = {}
     list_per_page = LIST_LENGTH
     list_max_show_all = 0
@@ -111,7 +112,7 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
         return False
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Only what the console's own links and filters ask: other fields may not bear every value."""
+        """Allows only the lookups of the console's own links and filters. Others could fail on some values."""
         return lookup in self.narrow_by or any(lookup in _parameters(each) for each in self.get_list_filter(request))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -144,8 +145,11 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
                 request, object_id, form_url, {**context, **(extra_context or {})}
             )
         except IntegrityError:
-            # The form found it free; then somebody else took it.
-            messages.error(request, "Somebody saved the same meanwhile; nothing was changed. Look again.")
+            # The form found the unique value free; then another request took it.
+            messages.error(
+                request,
+                "Someone else saved the same value while you were editing. Nothing was changed; please try again.",
+            )
             return HttpResponseRedirect(request.get_full_path())
         return response
 
@@ -155,23 +159,23 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
         try:
             return super().response_action(request, queryset)
         except ValidationError:
-            messages.error(request, "What was selected is not in this list.")
+            messages.error(request, "Some of the selected rows are not in this list. Nothing was changed.")
             return HttpResponseRedirect(request.get_full_path())
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The audit trail is the history; who may read it finds it there."""
+        """Redirects to the audit trail, which is the history. Its own permission decides who may read it."""
         return HttpResponseRedirect(
             list_url("billing_auditentry", object_type=self._audited, object_id=unquote(object_id))
         )
 
-    # Django keeps a log of its own; here the audit trail takes its place.
+    # Django would write these to its own admin log. The audit trail takes the place of that log.
 
     def construct_change_message(  # type: ignore[override]
         self, request: HttpRequest, form: forms.BaseForm, formsets: Any, add: bool = False
     ) -> Change:
-        """What changed and why, for the audit entry."""
+        """Collects the changed fields and the reason for the audit entry."""
         fields = {
             name: [None if add else _plain(form.initial.get(name)), _plain(form.cleaned_data.get(name))]
             for name in (form.fields if add else form.changed_data)
@@ -202,24 +206,24 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
 
     @property
     def model_label(self) -> str:
-        """As addresses name the model: `billing_customer`."""
+        """The model's name in URL names, such as `billing_customer`."""
         return f"{self.opts.app_label}_{self.opts.model_name}"
 
     def _crumb(self, object_id: str | None) -> str:
         return capfirst(self.singular) if object_id else self.add_title or f"Add {self.singular}"
 
     def form_links(self, request: HttpRequest, object_id: str) -> list[Tool]:
-        """Where an item's form leads."""
+        """Returns the links above an item's form."""
         if not request.user.has_perm("billing.view_auditentry"):
             return []
         return [Tool("History", reverse(f"admin:{self.model_label}_history", args=[object_id]))]
 
 
 class RecordAdmin(ConsoleAdmin):
-    """Something whose page is facts and tables, with what may be done with it; nothing is edited in place."""
+    """A model with pages that show facts, tables and actions. Nothing is edited in place."""
 
     def search_filter(self, term: str) -> Q:
-        """Which records a search means."""
+        """Returns the filter for a search term."""
         raise NotImplementedError
 
     def get_search_results(
@@ -229,23 +233,23 @@ class RecordAdmin(ConsoleAdmin):
         return (queryset.filter(self.search_filter(term)) if term else queryset), False
 
     def title_of(self, record: Any) -> str:
-        """What the record's page is called."""
+        """Returns the title of the record's page."""
         return f"{capfirst(self.singular)} …{str(record.pk)[-8:]}"
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
-        """What is known about the record."""
+        """Returns the facts at the top of the page."""
         raise NotImplementedError
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
-        """The tables below it."""
+        """Returns the tables below the facts."""
         return ()
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
-        """What may be done with it, by this member of staff."""
+        """Returns the actions that this member of staff may take."""
         return ()
 
     def links(self, record: Any) -> Iterable[Tool]:
-        """What belongs to it, elsewhere."""
+        """Returns links to related lists."""
         return ()
 
     def change_view(
@@ -268,12 +272,12 @@ class RecordAdmin(ConsoleAdmin):
         return own + urls
 
     def extra_views(self) -> Sequence[tuple[str, str, View]]:
-        """Further pages: route, name, view."""
+        """Returns additional pages as (route, name, view)."""
         return ()
 
 
 class ReadOnlyAdmin(RecordAdmin):
-    """Money and what follows from it: read by who may, written here by nobody, a superuser included."""
+    """Money, and records that follow from it. Nobody can edit them here, not even a superuser."""
 
     actions = None
     sortable_by = ()
@@ -294,7 +298,7 @@ class ReadOnlyAdmin(RecordAdmin):
 
 
 def find_or_404(admin: ConsoleAdmin, request: HttpRequest, object_id: str) -> Any:
-    """The record as its list shows it. Raises: Http404."""
+    """Returns the record from the admin's queryset. Raises: Http404."""
     record = admin.get_object(request, object_id)
     if record is None:
         raise Http404
@@ -310,7 +314,7 @@ def record_page(
     form_title: str = "",
     submit: str = "Save",
 ) -> HttpResponse:
-    """The page of a record, with a form to change it where one is given."""
+    """Renders the page of a record, with a form to change it if one is given."""
     title = admin.title_of(record)
     context = {
         "title": title,
@@ -342,11 +346,11 @@ def form_page(
     hidden: Iterable[tuple[str, str]] = (),
     confirming: bool = False,
 ) -> HttpResponse:
-    """A page that asks before something is changed.
+    """Renders a page that asks for input or confirmation before a change.
 
-    Args: action: where the answer goes, if not to the page itself; parent: title and address of the record that
-    the page belongs to; hidden: names and values that are sent along; confirming: the form's own inputs are sent
-    along unseen, to be confirmed as they were checked.
+    Args: action: the form's target, if it is not the page itself; parent: title and address of the record that the
+    page belongs to; hidden: extra hidden inputs as (name, value); confirming: render the form's own inputs as hidden,
+    so that the confirmed values are exactly the checked ones.
     """
     crumbs = [(capfirst(admin.plural), list_url(admin.model_label))]
     context = {
@@ -372,7 +376,7 @@ def _page(admin: ConsoleAdmin, request: HttpRequest, context: dict[str, Any]) ->
 
 
 def _parameters(list_filter: Any) -> tuple[str, ...]:
-    """The query parameters of a filter: of a field's values, of a field's days, or of one that names its own."""
+    """Returns the query parameters of a list filter: by value, by range of days, or the filter's own."""
     if isinstance(list_filter, str):
         return (f"{list_filter}__exact",)
     if isinstance(list_filter, tuple):
@@ -381,7 +385,7 @@ def _parameters(list_filter: Any) -> tuple[str, ...]:
 
 
 def _plain(value: Any) -> Any:
-    """A form's value as an audit entry can keep it."""
+    """Converts a form's value to what an audit entry can store as JSON."""
     if value is None or isinstance(value, bool | int | str | list | dict):
         return value
     return str(value)

@@ -1,4 +1,4 @@
-"""How the console writes amounts, times, states and references, and the tables and facts made of them."""
+"""Formats amounts, times, states and references for the console, and defines its facts, tables and buttons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,26 +17,26 @@ from billing.money import format_money
 NOTHING = "\N{EN DASH}"
 
 Text = str | SafeString
-# How much of an id's end tells it from others.
+# A shortened id shows this many characters of its end, enough to tell ids apart.
 _ID_TAIL_LENGTH = 8
 
 
 class Column(NamedTuple):
-    """A column's heading; amounts stand on the right."""
+    """A column of a table. Columns of amounts are aligned right."""
 
     title: str
     right: bool = False
 
 
 class Fact(NamedTuple):
-    """One thing to know about a record."""
+    """A labelled value on a record's page."""
 
     title: str
     value: Text
 
 
 class Tool(NamedTuple):
-    """A button at a page's head."""
+    """A button or link at the top of a page."""
 
     title: str
     url: str
@@ -45,7 +45,7 @@ class Tool(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """A table below a record: rows of ready cells, and the way to all of them; or facts of their own."""
+    """A section below a record: a table of rendered cells with a link to the full list, or a group of facts."""
 
     title: str
     columns: Sequence[Column] = ()
@@ -58,7 +58,7 @@ class Panel:
 
 
 def amount(minor: int | None, *, signed: bool = False) -> Text:
-    """An amount with all its decimals, figures of one width; negative ones are marked."""
+    """Formats an amount with all its decimals, in tabular figures. Negative amounts are marked."""
     if minor is None:
         return NOTHING
     sign = "+" if signed and minor > 0 else ""
@@ -71,7 +71,7 @@ def amount(minor: int | None, *, signed: bool = False) -> Text:
 
 
 def moment(value: datetime | None) -> Text:
-    """A time in UTC, to the second; the zone is said by whoever says what time it is."""
+    """Formats a time in UTC, to the second. The label beside it must name the zone."""
     if value is None:
         return NOTHING
     utc = value.astimezone(UTC)
@@ -84,33 +84,33 @@ def moment(value: datetime | None) -> Text:
 
 
 def day(value: datetime) -> SafeString:
-    """A time's day, where the list is long and the hour seldom matters; the hour is its title."""
+    """Formats the day of a time, for lists in which the hour seldom matters. The tooltip shows the full time."""
     utc = value.astimezone(UTC)
     return format_html('<time title="{}" class="moment">{}</time>', f"{utc:%Y-%m-%d %H:%M:%S} UTC", f"{utc:%Y-%m-%d}")
 
 
 def clipped(text: str) -> Text:
-    """A text that may be long, on one line; the whole of it as its title."""
+    """Clips a long text to one line. The tooltip shows all of it."""
     return format_html('<span class="clip" title="{0}">{0}</span>', text) if text else NOTHING
 
 
 def two_lines(first: object, second: object) -> SafeString:
-    """Two things in one cell of a list."""
+    """Puts two values into one cell of a list, one below the other."""
     return format_html('<span class="lines"><span>{}</span><small>{}</small></span>', first, second)
 
 
 def unbroken(text: str) -> SafeString:
-    """A text that stays on one line."""
+    """Keeps a text on one line."""
     return format_html('<span class="nowrap">{}</span>', text)
 
 
 def badge(text: str, kind: str = "plain") -> SafeString:
-    """A state; `kind` is plain, good, warn, bad or info."""
+    """Formats a state as a badge. `kind` is plain, good, warn, bad or info and chooses the colour."""
     return format_html('<span class="badge badge-{}">{}</span>', kind, text)
 
 
 def state_badge(state: str) -> SafeString:
-    """The state of an order, subscription, invoice, organization, redemption, hold, entry or job."""
+    """Formats the state of a record as a badge in the colour of that state."""
     return badge(state.replace("_", " "), _KINDS.get(state, "plain"))
 
 
@@ -125,34 +125,34 @@ _KINDS = {
 
 
 def link(text: object, url: str) -> SafeString:
-    """A reference to another page of the console."""
+    """Links to another page of the console."""
     return format_html('<a class="ref" href="{}">{}</a>', url, text)
 
 
 def outward_link(text: object, url: str) -> Text:
-    """A page elsewhere, in a tab of its own; nothing where the address is none of the web."""
+    """Links to a page of another site in a new tab. Returns a dash if the address is not http or https."""
     if not url.startswith(("https://", "http://")):
         return NOTHING
     return format_html('<a class="ref" href="{}" target="_blank" rel="noopener noreferrer">{}</a>', url, text)
 
 
 def copyable(text: str) -> SafeString:
-    """A long text on one line, all of which one click selects."""
-    return format_html('<span class="copyable" title="A click selects all of it">{}</span>', text)
+    """Shows a long text on one line. One click selects all of it."""
+    return format_html('<span class="copyable" title="Click to select all of it">{}</span>', text)
 
 
 def code(text: object) -> Text:
-    """An id, slug or code: letters of one width."""
+    """Formats an id, slug or code in a monospaced font."""
     return format_html('<code class="mono">{}</code>', text) if text else NOTHING
 
 
 def short_id(identity: object) -> SafeString:
-    """The telling end of an id (the front of a version 7 one is its time); the whole one as its title."""
+    """Shortens an id to its end; the tooltip shows all of it. The start of a version 7 UUID is only its time."""
     return format_html('<code class="mono" title="{}">…{}</code>', identity, str(identity)[-_ID_TAIL_LENGTH:])
 
 
 def short_stripe_id(identity: str) -> SafeString:
-    """An id of Stripe's, which may be long: its kind and its telling end; the whole one as its title."""
+    """Shortens an id of Stripe to its prefix and its end. The tooltip shows all of it."""
     kind, _, rest = identity.rpartition("_")
     if len(rest) <= _ID_TAIL_LENGTH:
         return format_html('<code class="mono">{}</code>', identity)
@@ -162,18 +162,18 @@ def short_stripe_id(identity: str) -> SafeString:
 
 
 def change_url(model: str, pk: object) -> str:
-    """The page of one record; `model` is `app_model`."""
+    """Returns the address of a record's page. `model` is `app_model`."""
     return reverse(f"admin:{model}_change", args=[pk])
 
 
 def list_url(model: str, **narrowed: str) -> str:
-    """The list of a model, narrowed by what is given."""
+    """Returns the address of a model's list, filtered by the given parameters."""
     url = reverse(f"admin:{model}_changelist")
     return f"{url}?{urlencode(narrowed)}" if narrowed else url
 
 
 def pretty(value: Any) -> Text:
-    """JSON for reading; amounts keep their decimals."""
+    """Formats a value as indented JSON. Decimals keep their digits."""
     return format_html(
         '<pre class="json">{}</pre>',
         simplejson.dumps(value, indent=2, ensure_ascii=False, use_decimal=True, default=str),

@@ -13,7 +13,7 @@ _YEARS = range(2000, 2100)
 
 
 class DayRangeFilter(RangeDateFilter):
-    """From a day to a day, in UTC, both included. The skin's own would leave out the last day."""
+    """Filters by a range of days in UTC, both included. The theme's own filter leaves out the last day."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         first, last = self._midnight(request, "from"), self._midnight(request, "to")
@@ -29,13 +29,13 @@ class DayRangeFilter(RangeDateFilter):
             return None
         day: date | None = parse_date_str(str(text))
         if day is None or day.year not in _YEARS:
-            messages.error(request, "Write a day as 2026-12-31. Until then the list is not narrowed to days.")
+            messages.error(request, "Write a day as 2026-12-31. The list is not filtered by this date.")
             return None
         return datetime.combine(day, time.min, tzinfo=UTC)
 
 
 def one_of(field: str, values: Sequence[str]) -> type[SimpleListFilter]:
-    """A filter by one of these values; Django's own would search the whole table for the values there are."""
+    """Makes a filter by one of these values. Django's own filter would search the whole table for its values."""
 
     class OneOf(SimpleListFilter):
         title = field.replace("_", " ")

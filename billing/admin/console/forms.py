@@ -1,4 +1,4 @@
-"""What forms of the console ask: amounts, times in UTC, a reason. And how a refusal is told on its field."""
+"""Form fields of the console (amounts, times in UTC, a reason), and the display of refusals on their fields."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ _YEARS = range(2000, 2100)
 
 
 class AmountField(forms.CharField):
-    """An amount in the deployment's currency, cleaned to its smallest unit."""
+    """An amount in the deployment's currency. Its cleaned value is in the smallest unit."""
 
     def __init__(self, **options: Any) -> None:
         attrs = {"inputmode": "decimal", "autocomplete": "off", "maxlength": 40}
@@ -43,10 +43,10 @@ class AmountField(forms.CharField):
             raise forms.ValidationError(capfirst(str(error))) from error
 
     def run_validators(self, value: Any) -> None:
-        """The text was looked at before it became a number."""
+        """Skips the length validators: `to_python` has validated the text, and the value is now a number."""
 
     def prepare_value(self, value: Any) -> Any:
-        """A stored amount as it is typed: `50.000`."""
+        """Formats a stored amount as a person would type it: `50.000`."""
         if not isinstance(value, int):
             return value
         currency = settings.SOVEREIGN_CURRENCY
@@ -54,7 +54,7 @@ class AmountField(forms.CharField):
 
 
 class MomentField(forms.DateTimeField):
-    """A time in UTC, to the minute, by the browser's own picker."""
+    """A time in UTC, to the minute, entered with the browser's date picker."""
 
     def __init__(self, **options: Any) -> None:
         widget = forms.DateTimeInput(
@@ -80,24 +80,24 @@ class MomentField(forms.DateTimeField):
 
 
 def reason_field(*, length: int = REASON_LENGTH) -> forms.CharField:
-    """Why: every change of a code, a balance or a role says so."""
+    """Makes the input for the reason that every change of a code, a balance or a role requires."""
     return forms.CharField(
         label="Reason",
         max_length=length,
-        help_text="Kept in the records beside your name, the time and your address.",
+        help_text="Recorded together with your name, the time and your address.",
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "wide": True}),
     )
 
 
 class ReasonForm(forms.Form):
-    """A confirmation: nothing is asked but why."""
+    """A confirmation that asks only for a reason."""
 
     reason = reason_field()
 
 
 @contextmanager
 def refuse_when_busy() -> Iterator[None]:
-    """Turns a lock that was waited for in vain into the refusal that it is: nothing changed, try again.
+    """Raises a refusal if a lock could not be taken in time. Nothing was changed.
 
     Raises: Busy.
     """
@@ -111,7 +111,7 @@ def refuse_when_busy() -> Iterator[None]:
 
 @contextmanager
 def show_refusals_on(form: forms.BaseForm, *, fields: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Tells a refusal on the field at fault, or above the form; the form is not valid afterwards.
+    """Shows a refusal on the field at fault, or above the form. The form is invalid afterwards.
 
     Args: fields: error code → field, for refusals that name no field themselves.
     """

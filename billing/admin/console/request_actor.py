@@ -1,4 +1,4 @@
-"""Who acts in the console. A role is a group, made by migration with its permissions."""
+"""The actor of a console request. A role is a group; a migration creates the groups with their permissions."""
 
 from django.http import HttpRequest
 
@@ -8,14 +8,14 @@ from billing.use_cases.assign_role import role_of
 
 
 def staff_of(request: HttpRequest) -> User:
-    """The signed-in member of staff; the console's pages are shown to nobody else."""
+    """Returns the signed-in member of staff. The console shows its pages to nobody else."""
     if not isinstance(request.user, User):
-        raise TypeError("a console page was asked for without a user")
+        raise TypeError("a console page was requested without a signed-in user")
     return request.user
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """Who acts, as use cases name them; the address is the one that the proxy middleware established."""
+    """Returns the actor that use cases record. The proxy middleware has determined the address."""
     user = staff_of(request)
     return Actor(
         user_id=user.sub,

@@ -1,6 +1,6 @@
-"""Who asks: a bearer token, or the session of this service's own pages. Either way a `Principal`.
+"""Authentication by a bearer token or by the session of this service's own pages. Both yield a `Principal`.
 
-A request with a bearer token is judged by it alone: a bad token is 401, whatever session comes with it.
+If a request has a bearer token, only the token counts: a bad token is a 401 even beside a valid session.
 """
 
 import copy
@@ -23,7 +23,7 @@ from billing.use_cases.assign_role import role_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who makes a request, however they proved it."""
+    """The identity behind a request, however it was proved."""
 
     user_id: str
     email: str
@@ -48,13 +48,13 @@ class BearerAuthentication(BaseAuthentication):
         return Principal(user_id=claims.user_id, email=claims.email, role=claims.role), "bearer"
 
     def authenticate_header(self, request: Request) -> str:
-        """RFC 6750: without a token only the scheme, with a refused one also why."""
+        """Names the scheme, and an error if a token was sent and refused (RFC 6750)."""
         sent = request.META.get("HTTP_AUTHORIZATION", "").strip().lower().startswith("bearer")
         return 'Bearer error="invalid_token"' if sent else "Bearer"
 
 
 class SessionAuthentication(BaseAuthentication):
-    """A signed-in user of the pages; requests that change something carry the CSRF token in its header."""
+    """The session of a signed-in console user. Requests that change something need the CSRF token in a header."""
 
     def authenticate(self, request: Request) -> tuple[Principal, str] | None:
         user = getattr(request._request, "user", None)
@@ -70,7 +70,7 @@ class _CSRFCheck(CsrfViewMiddleware):
 
 
 def principal_of(request: Request) -> Principal:
-    """Who makes the request.
+    """Returns the identity behind the request.
 
     Raises: NotAuthenticated.
     """
@@ -80,7 +80,7 @@ def principal_of(request: Request) -> Principal:
 
 
 def actor_of(request: Request) -> Actor:
-    """Who makes the request, as use cases name them.
+    """Returns the actor that use cases record for the request.
 
     Raises: NotAuthenticated.
     """
@@ -95,10 +95,10 @@ def actor_of(request: Request) -> Actor:
 
 
 def _enforce_csrf(request: HttpRequest) -> None:
-    """Django's own check, with the token from the header only.
+    """Runs Django's own CSRF check, with the token from the header only.
 
-    The check would look for it in a form as well, and so read the body before anybody's role is known; an
-    empty form in its place keeps the order of errors.
+    Django would also look for the token in the form, and so read the body before the caller's role is checked. An
+    empty form keeps the order of errors: 403 comes before a 413 or a 400.
     """
     shown = copy.copy(request)
     shown._post = QueryDict()  # type: ignore[attr-defined]

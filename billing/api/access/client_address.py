@@ -1,16 +1,16 @@
-"""Where a request comes from."""
+"""The address of the client that sent a request."""
 
 from ipaddress import ip_address, ip_network
 
 from django.http import HttpRequest
 from rest_framework.request import Request
 
-# What one customer of an internet provider is usually given: single addresses in it cost nothing.
+# Internet providers usually give one customer a /64, in which single addresses cost nothing.
 _IPV6_CUSTOMER_PREFIX = 64
 
 
 def client_address(request: HttpRequest | Request) -> str | None:
-    """The client's IP address, as the proxy middleware established it; None where there is none."""
+    """Returns the client's IP address, as the proxy middleware determined it. None if there is none."""
     address = request.META.get("REMOTE_ADDR", "")
     try:
         return str(ip_address(address))
@@ -19,7 +19,7 @@ def client_address(request: HttpRequest | Request) -> str | None:
 
 
 def client_network(request: HttpRequest | Request) -> str:
-    """What limits are counted by: an IPv4 address, an IPv6 /64, or empty where there is no address."""
+    """Returns the network that rate limits count by: an IPv4 address or an IPv6 /64. Empty without an address."""
     address = client_address(request)
     if address is None or ":" not in address:
         return address or ""

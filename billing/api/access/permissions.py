@@ -1,4 +1,4 @@
-"""Who may: by role. A superadmin may everything; a view says which other roles may."""
+"""Permissions by role. A superadmin may do everything; a view names the other roles that it admits."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from billing.api.access.authentication import Principal
 
 
 class Authenticated(BasePermission):
-    """Anybody with an identity; the default of every view that does not say otherwise."""
+    """Admits every identified caller. This is the default for views."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return isinstance(request.user, Principal)
 
 
 def roles(*may: str, read: tuple[str, ...] = ()) -> type[BasePermission]:
-    """A permission for the roles named, and in requests that only read for those of `read` as well.
+    """Makes a permission for these roles, and for the roles in `read` if the request only reads.
 
     `permission_classes = [roles(SOVEREIGN_ADMIN, read=(AUDITOR,))]`
     """

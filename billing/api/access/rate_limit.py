@@ -1,7 +1,7 @@
-"""Rate limits counted in PostgreSQL, so that every process counts the same.
+"""Rate limits, counted in PostgreSQL so that all processes share one count.
 
-A window begins with a client's first request and ends one period later; one statement counts. Who has to
-wait is told how long. Windows that ended are removed a few at a time, by requests that open a new one.
+A window begins with a client's first request and ends one period later. One statement counts a request. A refused
+client learns how long to wait. Requests that open a new window remove a few ended ones.
 """
 
 from math import ceil
@@ -42,7 +42,7 @@ DELETE FROM billing_ratelimitwindow WHERE key IN (
 
 
 class RateLimit(BaseThrottle):
-    """A limit by client address; subclasses name their scope and the setting that holds the rate."""
+    """Limits requests by client network. A subclass names its scope and the setting that holds its rate."""
 
     scope: str
     setting: str
@@ -53,7 +53,7 @@ class RateLimit(BaseThrottle):
         limit, seconds = _read_rate(getattr(settings, self.setting))
         key = salted_hmac(f"rate limit {self.scope}", client_network(request), algorithm="sha256").hexdigest()
         with connection.cursor() as cursor:
-            # One more than the limit says all there is to say; counting on could overflow.
+            # Counting stops at one over the limit: more says nothing, and could overflow.
             cursor.execute(_COUNT, {"key": key, "seconds": seconds, "ceiling": limit + 1})
             hits, remaining = cursor.fetchone()
             if hits == 1:
@@ -66,13 +66,13 @@ class RateLimit(BaseThrottle):
 
 
 class PreviewRateLimit(RateLimit):
-    """The public voucher preview: codes must not be found by trying."""
+    """The limit of the public voucher preview, so that codes cannot be found by guessing."""
 
     scope = "preview"
     setting = "PREVIEW_RATE_LIMIT"
 
 
 def _read_rate(text: str) -> tuple[int, int]:
-    """`60/min` is 60 requests in 60 seconds; the settings have checked the form."""
+    """Parses a rate: `60/min` is 60 requests in 60 seconds. The settings have validated the text."""
     limit, _, period = text.partition("/")
     return int(limit), _PERIOD_SECONDS[period]

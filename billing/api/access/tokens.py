@@ -1,8 +1,7 @@
 """Bearer tokens: HS256 with the platform's secret, RS256 with the identity provider's published keys.
 
-The token's header only chooses among what is configured, each algorithm with a key of its own kind, so that
-neither `alg: none` nor an RSA public key used as an HMAC secret gets anywhere. PyJWT verifies; nothing here
-does.
+The token's header can only choose an algorithm that is configured, and each algorithm has its own kind of key. This
+refuses `alg: none` and an RSA public key used as an HMAC secret. PyJWT does the verification.
 """
 
 import time
@@ -22,15 +21,15 @@ from billing.errors import DomainError
 
 logger = structlog.get_logger(__name__)
 
-# Clocks differ a little.
+# Allowed difference between the clocks of the signer and of this service.
 LEEWAY_SECONDS = 10
 KEYS_TIMEOUT_SECONDS = 3
 KEYS_FRESH_SECONDS = 300
-# While the provider cannot be reached, its last keys serve for so long.
+# How long the last known keys are used while the provider cannot be reached.
 KEYS_STALE_SECONDS = 3600
-# A fetch that failed is not repeated sooner: requests must not queue up behind a provider that is away.
+# A failed fetch is not repeated sooner, so that requests do not queue up behind a provider that is down.
 KEYS_RETRY_SECONDS = 5
-# An unknown key id makes us ask again, but not oftener than this: key ids are anybody's to invent.
+# An unknown key id causes a refresh, but no more often than this: anyone can invent key ids.
 KEYS_REFRESH_SECONDS = 30
 
 _USER_ID_LENGTH = 255
@@ -50,7 +49,7 @@ class IdentityProviderUnavailable(DomainError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """What a valid token says of its bearer."""
+    """The claims of a valid token."""
 
     user_id: str
     email: str
@@ -58,8 +57,11 @@ class Claims:
 
 
 class IdentityProviderKeys(jwt.PyJWKClient):
-    """A JWKS that is fetched when needed, survives a provider's outage, and never piles requests up behind
-    it."""
+    """A client of the provider's JWKS that keeps serving during an outage.
+
+    It fetches keys when they are needed, falls back to the last known ones, and fails fast after a failed fetch, so
+    that requests do not queue up behind the provider.
+    """
 
     def __init__(self, url: str) -> None:
         super().__init__(
@@ -76,7 +78,7 @@ class IdentityProviderKeys(jwt.PyJWKClient):
         try:
             keys = super().get_jwk_set(refresh)
         except PyJWKClientConnectionError:
-            # A refresh looks for a key that the old set does not have.
+            # A refresh looks for a key that the old set does not contain, so the old set cannot help.
             if not refresh and self._last and time.monotonic() - self._last[0] < KEYS_STALE_SECONDS:
                 return self._last[1]
             raise
@@ -90,14 +92,14 @@ class IdentityProviderKeys(jwt.PyJWKClient):
         try:
             return super().fetch_data()
         except (PyJWTError, ValueError, OSError) as error:
-            # Also an answer that is no key set: a proxy's error page, say.
+            # This includes an answer that is not a key set, such as a proxy's error page.
             self._not_before = time.monotonic() + KEYS_RETRY_SECONDS
             logger.error("identity_provider_unavailable", error=type(error).__name__)
             raise PyJWKClientConnectionError(str(error)) from error
 
 
 def verify_token(token: str) -> Claims:
-    """What the token says, if it is valid.
+    """Verifies the token and returns its claims.
 
     Raises: InvalidToken; IdentityProviderUnavailable.
     """
@@ -140,7 +142,7 @@ def _identity_provider_keys(url: str) -> IdentityProviderKeys:
 
 def _read_claims(claims: dict[str, Any]) -> Claims:
     user_id, email, role = claims["sub"], claims.get("email"), claims.get("role")
-    # Printable also means: without NUL and lone surrogates, which PostgreSQL cannot store.
+    # isprintable() also excludes NUL and lone surrogates, which PostgreSQL cannot store.
     if not isinstance(user_id, str) or not user_id.strip() or not user_id.isprintable():
         raise InvalidToken()
     if len(user_id) > _USER_ID_LENGTH:

@@ -10,17 +10,17 @@ from billing.actor import CUSTOMER, STAFF_ROLES
 
 
 class Command(BaseCommand):
-    help = "Prints a bearer token for a user id. Demo and development only: elsewhere the platform signs tokens."
+    help = "Print a bearer token for a user id. For demo and development only: elsewhere the platform signs tokens."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("sub", help="the user id")
         parser.add_argument("--email", default="")
         parser.add_argument("--role", default=CUSTOMER, choices=[CUSTOMER, *STAFF_ROLES])
-        parser.add_argument("--hours", type=int, default=12, help="how long it is good for")
+        parser.add_argument("--hours", type=int, default=12, help="how many hours the token is valid")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.PRODUCTION or not settings.JWT_SECRET:
-            raise CommandError("tokens are issued here in demo and development only, where JWT_SECRET is set")
+            raise CommandError("This command works in demo and development only, and needs JWT_SECRET.")
         now = timezone.now()
         claims = {
             "sub": options["sub"],

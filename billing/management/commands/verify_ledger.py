@@ -6,7 +6,7 @@ from billing.use_cases.verify_ledger import verify_ledger
 
 
 class Command(BaseCommand):
-    help = "Adds up the whole ledger anew; names the first row that is wrong and exits 1, or says that all is sound."
+    help = "Recompute the whole ledger. Name the first wrong row and exit 1, or report that all rows add up."
 
     def handle(self, *args: Any, **options: Any) -> None:
         verdict = verify_ledger()

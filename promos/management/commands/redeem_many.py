@@ -9,15 +9,16 @@ from billing.management.user_lists import add_batch_arguments, add_user_list_arg
 from promos.errors import PromoAlreadyRedeemed, PromoExhausted
 from promos.use_cases.redeem_many import REDEEMED, preview_redeem_many, redeem_many
 
-# The exit status where the code had too few slots for everybody.
+# The exit status if the code runs out of slots.
 NOT_ALL = 2
 
 
 class Command(BaseCommand):
     help = (
-        "Redeems one code for every user of a list: one user id a line, empty lines and repeated ids do not"
-        " count. Each batch is one transaction. Run again with the same list it goes on where it was interrupted."
-        " Exits 1 where the code or the list is refused, 2 where the code had too few slots for everybody."
+        "Redeem one code for every user of a list. The list has one user id a line; empty lines and repeated ids"
+        " are ignored. Each batch is one transaction. After an interruption, run the command again with the same"
+        " list: it skips users who already redeemed the code. Exits 1 if the code or the list is refused, and 2 if"
+        " the code runs out of slots."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -6,7 +6,7 @@ from promos.use_cases.verify_redemptions import verify_redemptions
 
 
 class Command(BaseCommand):
-    help = "Compares every code's count with its redemptions, its cap and the ledger; names the first that disagrees."
+    help = "Compare every code's count with its redemptions, cap and credit. Name the first discrepancy and exit 1."
 
     def handle(self, *args: Any, **options: Any) -> None:
         fault = verify_redemptions()

@@ -88,7 +88,7 @@ def test_a_mistake_of_ours_is_noted_and_not_told(api: Client, caplog: pytest.Log
     assert answer.status_code == 500
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json() == {
-        "error": "something failed on our side; it has been noted",
+        "error": "something went wrong on our side; we have logged it",
         "code": "internal_error",
     }
     (record,) = [each for each in caplog.records if each.name.startswith("django_structlog")]
@@ -124,7 +124,7 @@ def test_a_database_that_is_away_is_a_503(api: Client) -> None:
     answer = fail(api, "no_server")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert answer.json() == {
-        "error": "the service is not available for the moment: try again",
+        "error": "the service is temporarily unavailable: try again",
         "code": "database_unavailable",
     }
 

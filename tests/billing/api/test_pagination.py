@@ -119,7 +119,7 @@ def test_a_limit_out_of_range_is_a_400(api: Client, limit: str) -> None:
 def test_a_cursor_that_no_list_gave_is_a_400(api: Client, given: str) -> None:
     answer = api.get("/api/customers", {"cursor": given})
     assert answer.status_code == 400
-    assert answer.json() == {"error": "cursor is not one that this list gave", "code": "invalid_cursor"}
+    assert answer.json() == {"error": "cursor is not valid for this list", "code": "invalid_cursor"}
 
 
 @pytest.mark.parametrize(

@@ -373,7 +373,7 @@ def test_the_letter_has_the_link_until_the_month_is_paid(past_due: Subscription,
     assert not send_mail(mail=Mail.PAST_DUE, subject_id=invoice.id)
     assert send_mail(mail=Mail.RENEWED, subject_id=invoice.id)
     assert [each.subject for each in mail.outbox] == [
-        "Sovereign: the month of Acme is not paid",
+        "Sovereign: payment due for Acme",
         "Sovereign: Acme is renewed until 31 March 2027",
     ]
     assert (
