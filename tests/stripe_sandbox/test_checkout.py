@@ -128,7 +128,7 @@ def test_bank_debit_that_fails_leaves_the_subscription_past_due(
     subscription: Any = after.subscription
     assert (after.status, after.payment_status, subscription.status) == ("complete", "unpaid", "past_due")
     assert sandbox.events()[-1]["type"] == "checkout.session.async_payment_failed"
-    with pytest.raises(ControlRefused, match="No bank debit"):
+    with pytest.raises(ControlRefused, match="no pending bank debit"):
         sandbox.session(session.id, "settle_async")
 
 

@@ -1,4 +1,4 @@
-"""Amounts that Stripe does not take, and the shares of a discount."""
+"""Amounts that Stripe does not take, and the split_in_proportion of a discount."""
 
 from decimal import Decimal
 from typing import Any
@@ -8,7 +8,7 @@ import stripe
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.devtools.stripe_sandbox.money import percentage, shares
+from config.devtools.stripe_sandbox.money import percentage_of, split_in_proportion
 from tests.stripe_sandbox.create_sessions import line, open_session
 from tests.stripe_sandbox.sandbox_process import SandboxProcess
 
@@ -60,11 +60,11 @@ def test_least_charge_is_half_a_dollar(client: stripe.StripeClient) -> None:
 @given(st.lists(st.integers(0, 10**8), min_size=1, max_size=20), st.integers(0, 10**8))
 def test_shares_lose_nothing_and_exceed_no_line(weights: list[int], wanted: int) -> None:
     total = min(wanted, sum(weights))
-    parts = shares(total, weights)
+    parts = split_in_proportion(total, weights)
     assert sum(parts) == total
     assert all(0 <= part <= weight for part, weight in zip(parts, weights, strict=True))
 
 
 def test_percentage_is_rounded_down_to_what_is_chargeable() -> None:
-    assert percentage(15_000, Decimal("33.33"), "omr") == 4_990
-    assert percentage(1_001, Decimal("33.33"), "usd") == 333
+    assert percentage_of(15_000, Decimal("33.33"), "omr") == 4_990
+    assert percentage_of(1_001, Decimal("33.33"), "usd") == 333

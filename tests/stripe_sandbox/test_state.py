@@ -82,7 +82,7 @@ def test_kill_after_executing_leaves_the_answer_for_the_key(state: Path) -> None
 
 def test_two_sandboxes_do_not_share_a_file(state: Path) -> None:
     with SandboxProcess(state=state):
-        with pytest.raises(AssertionError, match="Does another sandbox have it"):
+        with pytest.raises(AssertionError, match="Is another sandbox using it"):
             SandboxProcess(state=state).__enter__()
 
 

@@ -1,7 +1,7 @@
-"""`python -m config.devtools.stripe_sandbox`: the sandbox in the foreground, until SIGTERM or Ctrl-C.
+"""`python -m config.devtools.stripe_sandbox`: runs the sandbox in the foreground, until SIGTERM or Ctrl-C.
 
-Every option has an environment variable beside it; secrets are better given there, where `ps` does not show them.
-It refuses to run unless DEBUG=1 or DEMO=1 says that this is no production.
+Each option can be set by an environment variable. Pass secrets that way, because `ps` shows options.
+It refuses to run in production, that is, unless DEBUG=1 or DEMO=1.
 """
 
 import argparse
@@ -12,21 +12,21 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from config.devtools.stripe_sandbox.errors import StripeError
-from config.devtools.stripe_sandbox.sandbox import Beginning, Sandbox
-from config.devtools.stripe_sandbox.server import Server
+from config.devtools.stripe_sandbox.protocol.errors import StripeError
+from config.devtools.stripe_sandbox.sandbox import Sandbox, StartOptions
+from config.devtools.stripe_sandbox.server import SandboxServer
 from config.devtools.stripe_sandbox.store import StateInUse
 
 DEFAULT_PORT = 12111
-HIGHEST_PORT = 65535
+MAX_PORT = 65535
 
 
 class Refused(Exception):
-    """It cannot start; the message says why."""
+    """The sandbox cannot start. The message says why."""
 
 
-def options(arguments: list[str], environment: Mapping[str, str]) -> argparse.Namespace:
-    """What the command line says, and the environment where that is silent."""
+def parse_arguments(words: list[str], environment: Mapping[str, str]) -> argparse.Namespace:
+    """Parse the command line. The environment gives the defaults."""
     parser = argparse.ArgumentParser(
         prog="python -m config.devtools.stripe_sandbox", description="A stand-in for Stripe."
     )
@@ -54,56 +54,56 @@ def options(arguments: list[str], environment: Mapping[str, str]) -> argparse.Na
         action="store_true",
         help="stop when standard input closes, so that it cannot outlive the test that started it",
     )
-    told = parser.parse_args(arguments)
-    if not told.secret_key:
+    arguments = parser.parse_args(words)
+    if not arguments.secret_key:
         keys = environment.get("STRIPE_SANDBOX_SECRET_KEY") or environment.get("STRIPE_SECRET_KEY") or ""
-        told.secret_key = [key.strip() for key in keys.split(",") if key.strip()]
-    return told
+        arguments.secret_key = [key.strip() for key in keys.split(",") if key.strip()]
+    return arguments
 
 
 def refuse_production(environment: Mapping[str, str]) -> None:
-    """Raise Refused where the service beside it would run in production."""
+    """Raise Refused unless DEBUG=1 or DEMO=1."""
     if not any(environment.get(name) == "1" for name in ("DEBUG", "DEMO")):
         raise Refused("The Stripe sandbox is for the demo and tests: neither DEBUG=1 nor DEMO=1 is set.")
 
 
-def build(told: argparse.Namespace) -> Server:
+def build(arguments: argparse.Namespace) -> SandboxServer:
     """Bind the port and open the state.
 
-    Raises: Refused where either is not to be had, or an option is malformed.
+    Raises: Refused if the port or the state is in use, or an option is malformed.
     """
-    if not 0 <= told.port <= HIGHEST_PORT:
-        raise Refused(f"A port is a number up to {HIGHEST_PORT}, 0 for any that is free.")
-    if bool(told.webhook_url) and not told.webhook_secret:
+    if not 0 <= arguments.port <= MAX_PORT:
+        raise Refused(f"A port is a number up to {MAX_PORT}, 0 for any that is free.")
+    if bool(arguments.webhook_url) and not arguments.webhook_secret:
         raise Refused("A webhook URL needs a webhook secret.")
     try:
-        server = Server(told.port, told.public_url)
+        server = SandboxServer(arguments.port, arguments.public_url)
     except OSError as error:
-        raise Refused(f"Port {told.port} cannot be used: {error.strerror}.") from error
-    beginning = Beginning(
+        raise Refused(f"Port {arguments.port} cannot be used: {error.strerror}.") from error
+    start_options = StartOptions(
         base_url=server.base_url,
-        state=Path(told.state) if told.state else None,
-        secret_keys=tuple(told.secret_key),
-        webhook_url=told.webhook_url,
-        webhook_secret=told.webhook_secret,
+        state=Path(arguments.state) if arguments.state else None,
+        secret_keys=tuple(arguments.secret_key),
+        webhook_url=arguments.webhook_url,
+        webhook_secret=arguments.webhook_secret,
     )
     try:
-        server.sandbox = Sandbox(beginning)
+        server.sandbox = Sandbox(start_options)
     except (StripeError, StateInUse) as error:
         server.server_close()
         raise Refused(str(error)) from error
     return server
 
 
-def serve(server: Server, *, stop_with_stdin: bool) -> None:
-    """Serve until a signal, or the end of standard input, says stop."""
+def serve(server: SandboxServer, *, stop_with_stdin: bool) -> None:
+    """Serve until a signal arrives, or until standard input closes if `stop_with_stdin` is set."""
 
     def stop(number: int, frame: object) -> None:
-        # shutdown() waits for the loop that this very thread runs.
+        # shutdown() waits for the serving loop, which runs in this thread, so call it from another thread.
         threading.Thread(target=server.shutdown, daemon=True).start()
 
     def wait_for_end() -> None:
-        # Below Python's own buffer, whose lock a thread may not hold when the interpreter ends.
+        # Read below Python's buffer: a thread must not hold that buffer's lock when the interpreter ends.
         while os.read(sys.stdin.fileno(), 1024):
             pass
         server.shutdown()
@@ -122,11 +122,11 @@ def serve(server: Server, *, stop_with_stdin: bool) -> None:
 
 
 def main() -> int:
-    """Run it."""
+    """Run the sandbox. Return its exit status."""
     try:
         refuse_production(os.environ)
-        told = options(sys.argv[1:], os.environ)
-        serve(build(told), stop_with_stdin=told.stop_with_stdin)
+        arguments = parse_arguments(sys.argv[1:], os.environ)
+        serve(build(arguments), stop_with_stdin=arguments.stop_with_stdin)
     except Refused as error:
         print(error, file=sys.stderr, flush=True)
         return 1

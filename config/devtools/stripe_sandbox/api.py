@@ -1,7 +1,7 @@
-"""One request to `/v1/...` from the wire to the wire: key, faults, idempotency, parameters, execution, answer.
+"""Handles a request to `/v1/...`: secret key, faults, idempotency, parameters, execution and response.
 
-A request is executed in one transaction, together with the answer that its idempotency key will give again, and after
-everything that was due by then. Any number of requests may wait or be delayed at once; only executing is one by one.
+One transaction first runs the timers that are due, then executes the request and stores the answer for its
+idempotency key. Any number of requests can wait at the same time, but only one executes at a time.
 """
 
 import base64
@@ -16,11 +16,11 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from config.devtools.stripe_sandbox import endpoints, forms
-from config.devtools.stripe_sandbox.errors import StripeError, bad_key, invalid, no_key, no_route
-from config.devtools.stripe_sandbox.expansion import expanded
 from config.devtools.stripe_sandbox.faults import Fault, Faults
-from config.devtools.stripe_sandbox.idempotency import Kept, Keys
+from config.devtools.stripe_sandbox.protocol import endpoints, forms
+from config.devtools.stripe_sandbox.protocol.errors import StripeError, bad_key, invalid, no_key, no_route
+from config.devtools.stripe_sandbox.protocol.expansion import expand_paths
+from config.devtools.stripe_sandbox.protocol.idempotency import Kept, Keys
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import API_VERSION, Call, World, new_id
 
@@ -32,7 +32,7 @@ _SECRET_KEY = re.compile(r"(sk|rk)_test_[A-Za-z0-9]{24,99}")
 
 @dataclass(frozen=True)
 class Request:
-    """What came over the wire; `text` is the form of a POST, the query of anything else."""
+    """An HTTP request. `text` is the body of a POST, or the query string of any other method."""
 
     method: str
     path: str
@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What goes back; `cut` sends half of it and closes the connection."""
+    """An HTTP response. `cut` sends half of it and closes the connection."""
 
     status: int
     body: str
@@ -51,9 +51,9 @@ class Reply:
 
 
 def check_secret_key(key: str) -> str:
-    """The key.
+    """Return the key if it is a test-mode key.
 
-    Raises: StripeError unless it is one of test mode: a live key has no business here.
+    Raises: StripeError for any other key, such as a live one.
     """
     if not _SECRET_KEY.fullmatch(key):
         raise invalid(
@@ -62,13 +62,13 @@ def check_secret_key(key: str) -> str:
     return key
 
 
-def known_key(key: str) -> Object:
-    """A key as it is kept: enough to recognise it, not enough to use it."""
+def fingerprint_key(key: str) -> Object:
+    """Return what is stored of a key: enough to recognise it, not enough to use it."""
     return {"hash": hashlib.sha256(key.encode()).hexdigest(), "last4": key[-4:]}
 
 
 class _Stopped(Exception):
-    """The sandbox stops while a request waits."""
+    """The sandbox stopped while a request was waiting."""
 
 
 class Api:
@@ -82,7 +82,7 @@ class Api:
         self._stopping = stopping
 
     def serve(self, request: Request) -> Reply | None:
-        """Answer, or None where the connection is to close without an answer. Every request is logged."""
+        """Handle a request and log it. None means that the connection closes without an answer."""
         request_id = new_id("req")
         facts: Object = {
             "at": time.time(),
@@ -121,7 +121,7 @@ class Api:
         if found is None:
             raise no_route(request.method, request.path)
         key = request.headers.get("Idempotency-Key", "") if request.method == "POST" else ""
-        with self.keys.claimed(key):
+        with self.keys.claim(key):
             with self.store.transaction():
                 fault = self.faults.take(request.method, request.path, key)
             facts["fault"] = fault.id if fault else None
@@ -136,7 +136,7 @@ class Api:
         return self._hand_over(reply, fault)
 
     def _hand_over(self, reply: Reply, fault: Fault | None) -> Reply | None:
-        """What the network makes of the answer to a request that was executed."""
+        """Apply the fault, if any, to the answer of an executed request."""
         if fault is None:
             return reply
         if fault.when == "after":
@@ -163,12 +163,12 @@ class Api:
                 key = ""
         if not key:
             raise no_key()
-        if known_key(key)["hash"] not in [each["hash"] for each in self.store.setting("keys", [])]:
+        if fingerprint_key(key)["hash"] not in [each["hash"] for each in self.store.setting("keys", [])]:
             raise bad_key(f"{key[:8]}{'*' * 8}{key[-4:]}" if len(key) > 12 else "****")  # noqa: PLR2004
         return key
 
     def _answer_instead(self, fault: Fault, request: Request, call: Call) -> Reply:
-        """Stripe fails before it does anything; a failure of its own is kept for the key."""
+        """Answer with the fault before anything is executed. A fault of Stripe's own is stored for the key."""
         if fault.stored and call.idempotency_key:
             with self.store.transaction():
                 kept = self.keys.kept(call.idempotency_key, request.path, call.given)
@@ -185,7 +185,7 @@ class Api:
         call: Call,
         fault: Fault | None,
     ) -> Reply:
-        """Do it once, or give again what its key was answered."""
+        """Execute the request, or repeat the answer that its idempotency key already has."""
         endpoint, names = found
         key = call.idempotency_key
         with self.store.transaction():
@@ -210,14 +210,14 @@ class Api:
             with self.store.savepoint():
                 try:
                     item = endpoints.answer(self.world, endpoint, names)
-                    return OK, json.dumps(expanded(self.world, item, read.get("expand", [])), indent=2)
+                    return OK, json.dumps(expand_paths(self.world, item, read.get("expand", [])), indent=2)
                 except StripeError as error:
                     if not error.keeps_changes:
                         raise
                     refusal = error
         except StripeError as error:
             refusal = error
-        except Exception:  # noqa: BLE001 - a fault of the sandbox is an answer too, and must be seen
+        except Exception:  # noqa: BLE001 - a bug of the sandbox must be answered and printed
             traceback.print_exc(file=sys.stderr)
             refusal = StripeError("The sandbox has failed; see its output.", status=500, kind="api_error")
         return refusal.status, json.dumps(refusal.body, indent=2)

@@ -1,8 +1,8 @@
-"""Time in the sandbox: the API's clock, and beside it the clock of billing, which the control API can move on.
+"""The sandbox's two clocks: the API's clock, and a billing clock that the control API can advance.
 
-At Stripe a test clock moves one customer's subscriptions while sessions and idempotency keys go by real time; here
-one billing clock moves all subscriptions, and the API's own clock stays real unless a test moves both. Signatures
-of webhooks always carry real time, because who verifies them compares with his own clock.
+At Stripe, a test clock moves one customer's subscriptions, while sessions and idempotency keys follow real time. Here
+one billing clock moves all subscriptions, and the API's clock shows real time unless a test advances both. Webhook
+signatures always carry real time, because the receiver compares them with its own clock.
 """
 
 import calendar
@@ -23,35 +23,35 @@ class Clock:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        # While something that was due is being done, it is done at the time it was due.
+        # While a due timer runs, both clocks show the time at which it was due.
         self.standing_at: int | None = None
 
     def offsets(self) -> tuple[int, int]:
-        """By how many seconds the API's clock is ahead of real time, and billing's ahead of the API's."""
+        """Return the seconds by which the API's clock is ahead of real time, and billing's ahead of the API's."""
         api, billing = self._store.setting("clock", [0, 0])
         return api, billing
 
     def offset(self, clock: str) -> int:
-        """By how many seconds that clock is ahead of real time."""
+        """Return the seconds by which a clock is ahead of real time."""
         api, billing = self.offsets()
         return api if clock == API else api + billing
 
     def now(self, clock: str = API) -> int:
-        """The time on that clock."""
+        """Return the time on a clock."""
         if self.standing_at is not None:
             return self.standing_at
         return int(time.time()) + self.offset(clock)
 
     def advance(self, seconds: int, *, everything: bool = False) -> None:
-        """Move billing on, or with `everything` the API's clock too, and with it sessions and idempotency keys."""
+        """Advance billing, or with `everything` the API's clock too, and so sessions and idempotency keys."""
         api, billing = self.offsets()
         self._store.set("clock", [api + seconds, billing] if everything else [api, billing + seconds])
 
 
 def add_interval(anchor: int, interval: str, count: int) -> int:
-    """The anchor, so many intervals on.
+    """Return the time that is `count` intervals after the anchor.
 
-    A month later is the same day, or the month's last one; counted from the anchor, so that the 31st comes back.
+    A month later is the same day, or the last day of a shorter month. Counting from the anchor keeps the 31st.
     """
     if interval in _UNITS:
         return anchor + count * _UNITS[interval]

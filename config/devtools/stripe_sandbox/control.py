@@ -1,6 +1,6 @@
-"""The control surface under `/_sandbox/`: what a test or the demo does to Stripe, JSON in and JSON out.
+"""The control surface under `/_sandbox/`, by which tests and the demo control the sandbox. JSON in, JSON out.
 
-No key is asked for: the sandbox listens on the loopback address only. `CONTROLS` below is the whole of it.
+It needs no key, because the sandbox listens on the loopback address only. `CONTROLS` below lists all of it.
 """
 
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from config.devtools.stripe_sandbox.clock import API, BILLING, add_interval
-from config.devtools.stripe_sandbox.errors import StripeError, invalid, no_route
 from config.devtools.stripe_sandbox.faults import read_fault
+from config.devtools.stripe_sandbox.protocol.errors import StripeError, invalid, no_route
 from config.devtools.stripe_sandbox.resources import checkout, completion
 from config.devtools.stripe_sandbox.resources.disputes import close_dispute, open_dispute
 from config.devtools.stripe_sandbox.resources.invoices import intent_of
@@ -25,7 +25,7 @@ _BEHAVIOURS = ("pays", "declines")
 
 
 @dataclass(frozen=True)
-class Told:
+class ControlCall:
     """One control call: what its path names, its query and its body."""
 
     names: tuple[str, ...]
@@ -34,63 +34,63 @@ class Told:
 
 
 # --- The sandbox itself -----------------------------------------------------------------------------------
-def health(sandbox: Sandbox, told: Told) -> Any:
-    """It runs."""
+def health(sandbox: Sandbox, call: ControlCall) -> Any:
+    """Report that the sandbox runs."""
     return {"ok": True}
 
 
-def reset(sandbox: Sandbox, told: Told) -> Any:
-    """Forget everything but keys and endpoint of the start."""
+def reset(sandbox: Sandbox, call: ControlCall) -> Any:
+    """Delete everything except the keys and the endpoint of the start."""
     sandbox.reset()
     return {"ok": True}
 
 
-def list_requests(sandbox: Sandbox, told: Told) -> Any:
-    """The requests to the API, oldest first; `?after=` a number, `?method=`, `?path=` a pattern."""
-    method, path = told.query.get("method", "*"), told.query.get("path", "*")
+def list_requests(sandbox: Sandbox, call: ControlCall) -> Any:
+    """List the requests to the API, oldest first; `?after=` a number, `?method=`, `?path=` a pattern."""
+    method, path = call.query.get("method", "*"), call.query.get("path", "*")
     return [
         each
-        for each in sandbox.store.log("requests", _number(told.query.get("after", "0")))
+        for each in sandbox.store.log("requests", _number(call.query.get("after", "0")))
         if fnmatchcase(each["method"], method) and fnmatchcase(each["path"], path)
     ]
 
 
-def add_key(sandbox: Sandbox, told: Told) -> Any:
+def add_key(sandbox: Sandbox, call: ControlCall) -> Any:
     """`{"secret_key": "sk_test_…"}` is accepted from now on."""
     with sandbox.store.transaction():
-        return sandbox.add_key(_text(told.body, "secret_key"))
+        return sandbox.add_key(_text(call.body, "secret_key"))
 
 
-def remove_key(sandbox: Sandbox, told: Told) -> Any:
+def remove_key(sandbox: Sandbox, call: ControlCall) -> Any:
     """`{"secret_key": "sk_test_…"}` is refused from now on."""
     with sandbox.store.transaction():
-        sandbox.remove_key(_text(told.body, "secret_key"))
+        sandbox.remove_key(_text(call.body, "secret_key"))
     return {"ok": True}
 
 
 # --- Faults -----------------------------------------------------------------------------------------------
-def list_faults(sandbox: Sandbox, told: Told) -> Any:
-    """Every fault, with its hits."""
+def list_faults(sandbox: Sandbox, call: ControlCall) -> Any:
+    """List every fault, with the number of its hits."""
     return sandbox.api.faults.all()
 
 
-def add_fault(sandbox: Sandbox, told: Told) -> Any:
+def add_fault(sandbox: Sandbox, call: ControlCall) -> Any:
     """Turn a fault on; see `faults.py`."""
-    fault = read_fault(told.body)
+    fault = read_fault(call.body)
     with sandbox.store.transaction():
         return sandbox.api.faults.add(fault)
 
 
-def remove_faults(sandbox: Sandbox, told: Told) -> Any:
+def remove_faults(sandbox: Sandbox, call: ControlCall) -> Any:
     """Turn a fault off, or all of them."""
     with sandbox.store.transaction():
-        sandbox.api.faults.remove(told.names[0] if told.names else None)
+        sandbox.api.faults.remove(call.names[0] if call.names else None)
     return {"ok": True}
 
 
 # --- Webhooks ---------------------------------------------------------------------------------------------
-def show_webhooks(sandbox: Sandbox, told: Told) -> Any:
-    """How events are delivered, where to, and how many wait."""
+def show_webhooks(sandbox: Sandbox, call: ControlCall) -> Any:
+    """Show how events are delivered, where to, and how many are pending."""
     waiting = sandbox.store.rows("SELECT state, count(*) FROM deliveries GROUP BY state")
     endpoints = [
         {name: value for name, value in each.items() if name != "secret"} for each in sandbox.deliveries.endpoints()
@@ -98,84 +98,84 @@ def show_webhooks(sandbox: Sandbox, told: Told) -> Any:
     return {"manner": asdict(sandbox.deliveries.manner()), "endpoints": endpoints, "deliveries": dict(waiting)}
 
 
-def set_webhooks(sandbox: Sandbox, told: Told) -> Any:
-    """Deliver in this manner from now on; see `signatures.py`. An empty one is the usual."""
-    manner = read_manner(told.body)
+def set_webhooks(sandbox: Sandbox, call: ControlCall) -> Any:
+    """Deliver in this manner from now on; see `signatures.py`. An empty body restores the default."""
+    manner = read_manner(call.body)
     with sandbox.store.transaction():
-        sandbox.store.set("manner", told.body)
+        sandbox.store.set("manner", call.body)
     return asdict(manner)
 
 
-def flush_webhooks(sandbox: Sandbox, told: Told) -> Any:
-    """Attempt all that waits, now; returns the attempts."""
+def flush_webhooks(sandbox: Sandbox, call: ControlCall) -> Any:
+    """Attempt all pending deliveries now. Return the attempts."""
     return sandbox.deliveries.flush()
 
 
-def list_attempts(sandbox: Sandbox, told: Told) -> Any:
-    """Every attempt to deliver, oldest first; `?after=` a number, `?event=` an id, `?type=` a pattern."""
-    event, kind = told.query.get("event", "*"), told.query.get("type", "*")
+def list_attempts(sandbox: Sandbox, call: ControlCall) -> Any:
+    """List delivery attempts, oldest first; `?after=` a number, `?event=` an id, `?type=` a pattern."""
+    event, kind = call.query.get("event", "*"), call.query.get("type", "*")
     return [
         each
-        for each in sandbox.store.log("attempts", _number(told.query.get("after", "0")))
+        for each in sandbox.store.log("attempts", _number(call.query.get("after", "0")))
         if fnmatchcase(each["event"], event) and fnmatchcase(each["type"], kind)
     ]
 
 
-def deliver_event(sandbox: Sandbox, told: Told) -> Any:
-    """Send an event again, in the manner of the body; returns the attempts when all are answered."""
-    manner = read_manner(told.body)
+def deliver_event(sandbox: Sandbox, call: ControlCall) -> Any:
+    """Send an event again, in the manner that the body describes. Return the attempts."""
+    manner = read_manner(call.body)
     with sandbox.store.transaction():
-        event = sandbox.world.get("event", told.names[0])
+        event = sandbox.world.get("event", call.names[0])
     return sandbox.deliveries.deliver(event, manner)
 
 
-def add_endpoint(sandbox: Sandbox, told: Told) -> Any:
+def add_endpoint(sandbox: Sandbox, call: ControlCall) -> Any:
     """`{"url", "secret", "events"?}` gets events from now on."""
     with sandbox.store.transaction():
-        url, secret = _text(told.body, "url"), _text(told.body, "secret")
-        return sandbox.add_endpoint(url, secret, events=told.body.get("events"))
+        url, secret = _text(call.body, "url"), _text(call.body, "secret")
+        return sandbox.add_endpoint(url, secret, events=call.body.get("events"))
 
 
-def remove_endpoint(sandbox: Sandbox, told: Told) -> Any:
-    """It gets no events any more."""
+def remove_endpoint(sandbox: Sandbox, call: ControlCall) -> Any:
+    """Stop sending events to an endpoint."""
     with sandbox.store.transaction():
-        others = [each for each in sandbox.deliveries.endpoints() if each["id"] != told.names[0]]
+        others = [each for each in sandbox.deliveries.endpoints() if each["id"] != call.names[0]]
         sandbox.store.set("endpoints", others)
     return {"ok": True}
 
 
 # --- Time and cards ---------------------------------------------------------------------------------------
-def show_clock(sandbox: Sandbox, told: Told) -> Any:
-    """The API's time and billing's, in seconds."""
+def show_clock(sandbox: Sandbox, call: ControlCall) -> Any:
+    """Show both clocks, in seconds since the epoch."""
     with sandbox.store.lock:
         clock = sandbox.world.clock
         return {"api": clock.now(API), "billing": clock.now(BILLING)}
 
 
-def advance_clock(sandbox: Sandbox, told: Told) -> Any:
-    """`{"seconds"}` or `{"months"}`, `"everything": true` to move sessions and keys too; does what is then due."""
-    seconds = told.body.get("seconds", 0)
-    months = told.body.get("months", 0)
+def advance_clock(sandbox: Sandbox, call: ControlCall) -> Any:
+    """Advance by `{"seconds"}` or `{"months"}`, with `"everything": true` sessions and keys too. Run due timers."""
+    seconds = call.body.get("seconds", 0)
+    months = call.body.get("months", 0)
     if not isinstance(seconds, int) or not isinstance(months, int) or seconds < 0 or months < 0:
-        raise invalid("The clock moves on by whole seconds or months.")
+        raise invalid("The clock advances by whole seconds or months.")
     with sandbox.store.transaction():
         clock = sandbox.world.clock
         if months:
             now = clock.now(BILLING)
             seconds += add_interval(now, "month", months) - now
-        clock.advance(seconds, everything=bool(told.body.get("everything")))
+        clock.advance(seconds, everything=bool(call.body.get("everything")))
         done = sandbox.world.run_due()
         return {"api": clock.now(API), "billing": clock.now(BILLING), "done": done}
 
 
-def set_cards(sandbox: Sandbox, told: Told) -> Any:
-    """`{"behaviour": "pays" | "declines", "customer"?}`: what saved cards do at renewals, of all or of one."""
-    behaviour = _text(told.body, "behaviour")
+def set_cards(sandbox: Sandbox, call: ControlCall) -> Any:
+    """`{"behaviour": "pays" | "declines", "customer"?}`: choose what saved cards do at renewals."""
+    behaviour = _text(call.body, "behaviour")
     if behaviour not in _BEHAVIOURS:
         raise invalid(f"behaviour must be one of {', '.join(_BEHAVIOURS)}.", param="behaviour")
     with sandbox.store.transaction():
         cards = sandbox.store.setting("cards", {"default": "pays", "customers": {}})
-        if customer := told.body.get("customer"):
+        if customer := call.body.get("customer"):
             sandbox.world.get("customer", customer, param="customer")
             cards["customers"][customer] = behaviour
         else:
@@ -185,21 +185,21 @@ def set_cards(sandbox: Sandbox, told: Told) -> Any:
 
 
 # --- Sessions, payments -----------------------------------------------------------------------------------
-def act_on_session(sandbox: Sandbox, told: Told) -> Any:
-    """What a customer does on the page, or a bank later; returns the session and where the browser would go."""
-    identifier, action = told.names
+def act_on_session(sandbox: Sandbox, call: ControlCall) -> Any:
+    """Act as the customer on the page, or as the bank later. Return the session and the browser's next address."""
+    identifier, action = call.names
     world = sandbox.world
     with sandbox.store.transaction():
         world.run_due()
         session = world.get("checkout.session", identifier)
-        goes_to = act(world, session, action, email=told.body.get("email"))
+        goes_to = act(world, session, action, email=call.body.get("email"))
         return {"session": public(session), "redirect": goes_to}
 
 
 def act(world: World, session: Object, action: str, *, email: str | None = None) -> str | None:
-    """Do it; returns where the customer's browser goes then, None where it stays.
+    """Perform the action. Return where the customer's browser goes next, or None if it stays.
 
-    Raises: StripeError where the session is not in a state for it.
+    Raises: StripeError if the session's state does not allow the action.
     """
     if action in ("pay", "pay_async"):
         completion.pay(world, session, email=email, later=action == "pay_async")
@@ -211,39 +211,39 @@ def act(world: World, session: Object, action: str, *, email: str | None = None)
         raise invalid(f"This Checkout Session has a status of `{session['status']}`.")
     {
         "refuse": completion.refuse,
-        "settle_async": completion.settle,
+        "settle_async": completion.settle_debit,
         "fail_async": completion.fail_debit,
         "expire": checkout.expire_session,
     }[action](world, session)
     return None
 
 
-def refund(sandbox: Sandbox, told: Told) -> Any:
-    """A refund from Stripe's dashboard: `{"amount"?}` of a charge, payment, invoice or session."""
+def refund(sandbox: Sandbox, call: ControlCall) -> Any:
+    """Refund as from Stripe's dashboard: `{"amount"?}` of a charge, payment, invoice or session."""
     with sandbox.store.transaction():
-        charge = _charge_of(sandbox.world, told.names[0])
-        return public(refund_charge(sandbox.world, charge, amount=told.body.get("amount")))
+        charge = _charge_of(sandbox.world, call.names[0])
+        return public(refund_charge(sandbox.world, charge, amount=call.body.get("amount")))
 
 
-def dispute(sandbox: Sandbox, told: Told) -> Any:
-    """The customer's bank disputes it: `{"amount"?, "reason"?}` of a charge, payment, invoice or session."""
+def dispute(sandbox: Sandbox, call: ControlCall) -> Any:
+    """Dispute as the customer's bank: `{"amount"?, "reason"?}` of a charge, payment, invoice or session."""
     with sandbox.store.transaction():
-        charge = _charge_of(sandbox.world, told.names[0])
-        reason = told.body.get("reason", "fraudulent")
-        return public(open_dispute(sandbox.world, charge, amount=told.body.get("amount"), reason=reason))
+        charge = _charge_of(sandbox.world, call.names[0])
+        reason = call.body.get("reason", "fraudulent")
+        return public(open_dispute(sandbox.world, charge, amount=call.body.get("amount"), reason=reason))
 
 
-def close(sandbox: Sandbox, told: Told) -> Any:
-    """`{"status": "won" | "lost"}`: the dispute is decided."""
+def close(sandbox: Sandbox, call: ControlCall) -> Any:
+    """Decide a dispute: `{"status": "won" | "lost"}`."""
     with sandbox.store.transaction():
-        found = sandbox.world.get("dispute", told.names[0])
-        return public(close_dispute(sandbox.world, found, status=_text(told.body, "status")))
+        found = sandbox.world.get("dispute", call.names[0])
+        return public(close_dispute(sandbox.world, found, status=_text(call.body, "status")))
 
 
-def let_refund_fail(sandbox: Sandbox, told: Told) -> Any:
-    """The bank could not take the refund."""
+def let_refund_fail(sandbox: Sandbox, call: ControlCall) -> Any:
+    """Let a refund fail, as when the bank cannot accept it."""
     with sandbox.store.transaction():
-        found = sandbox.world.get("refund", told.names[0])
+        found = sandbox.world.get("refund", call.names[0])
         if found["status"] != "succeeded":
             raise invalid(f"This refund is {found['status']}.")
         return public(fail_refund(sandbox.world, found))
@@ -275,8 +275,8 @@ def _number(text: str) -> int:
     return int(text)
 
 
-Control = Callable[[Sandbox, Told], Any]
-# Method and path below /_sandbox/; `*` is a name.
+Control = Callable[[Sandbox, ControlCall], Any]
+# Method and path below /_sandbox/; `*` matches one name.
 CONTROLS: dict[tuple[str, str], Control] = {
     ("GET", "health"): health,
     ("POST", "reset"): reset,
@@ -309,9 +309,9 @@ CONTROLS: dict[tuple[str, str], Control] = {
 
 
 def control(sandbox: Sandbox, method: str, path: str, query: dict[str, str], body: Object) -> Any:
-    """Find the control and use it.
+    """Find the control call and run it.
 
-    Raises: StripeError where there is none, or it refuses.
+    Raises: StripeError if there is none, or if it refuses.
     """
     steps = path.split("/")
     for (wanted, pattern), run in CONTROLS.items():
@@ -322,12 +322,12 @@ def control(sandbox: Sandbox, method: str, path: str, query: dict[str, str], bod
                 names = [step for part, step in pairs if part == "*"]
                 if run is act_on_session:
                     names.append(steps[-1])
-                return _run(run, sandbox, Told(tuple(names), query, body))
+                return _run(run, sandbox, ControlCall(tuple(names), query, body))
     raise no_route(method, f"/_sandbox/{path}")
 
 
-def _run(run: Control, sandbox: Sandbox, told: Told) -> Any:
+def _run(run: Control, sandbox: Sandbox, call: ControlCall) -> Any:
     try:
-        return run(sandbox, told)
+        return run(sandbox, call)
     except (TypeError, ValueError) as error:
-        raise StripeError(f"That control call is malformed: {error}") from error
+        raise StripeError(f"The control call is malformed: {error}") from error

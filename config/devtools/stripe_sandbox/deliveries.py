@@ -1,8 +1,8 @@
-"""Delivering events to the webhook endpoints: signed, retried until 2xx, and in every wrong way that is asked for.
+"""Delivers events to webhook endpoints: signed, retried until a 2xx, and with the faults that a test chooses.
 
-One worker delivers one event after the other; what waits is kept in the store and survives a restart. A refused
-delivery is tried again after 1, 2, 5, 10, 30, 60 seconds and then ever less often, for three days as Stripe does;
-the control API delivers anything again at any time. Not reproduced: endpoints made through the API, Stripe's IP
+One worker delivers one event after another. Pending deliveries are kept in the store and survive a restart. A refused
+delivery is retried after 1, 2, 5, 10, 30 and 60 seconds and then less and less often, for three days, as at Stripe.
+The control API can deliver any event again at any time. Not reproduced: endpoints made through the API, Stripe's IP
 addresses, disabling of an endpoint that fails for days.
 """
 
@@ -21,10 +21,10 @@ from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World, public
 
 RETRY_SECONDS = (1, 2, 5, 10, 30, 60, 300, 900, 3600, 21_600, 43_200, 86_400, 86_400)
-ANSWER_WITHIN = 20
+ANSWER_TIMEOUT_SECONDS = 20
 IDLE_SECONDS = 0.2
-STOP_WITHIN = 3
-MOST_AT_ONCE = 64
+STOP_TIMEOUT_SECONDS = 3
+MAX_CONCURRENT_DELIVERIES = 64
 _SUCCESS = range(200, 300)
 
 
@@ -35,7 +35,7 @@ class Deliveries:
         self._world = world
         self._store = world.store
         self._stopping = stopping
-        # One at a time, the worker or a flush: two senders would deliver the same event twice unasked.
+        # Only one sends at a time, the worker or a flush. Two senders could deliver the same event twice.
         self._sending = threading.Lock()
         self._worker = threading.Thread(target=self._work, name="webhooks", daemon=True)
 
@@ -44,8 +44,8 @@ class Deliveries:
         self._worker.start()
 
     def join(self) -> None:
-        """Wait for the worker to notice that the sandbox stops, though not for an endpoint that hangs."""
-        self._worker.join(STOP_WITHIN)
+        """Wait until the worker has stopped, but not for an endpoint that hangs."""
+        self._worker.join(STOP_TIMEOUT_SECONDS)
 
     def _work(self) -> None:
         while not self._stopping.is_set():
@@ -64,11 +64,11 @@ class Deliveries:
 
     # --- The manner ---------------------------------------------------------------------------------------
     def manner(self) -> Manner:
-        """How events are delivered now."""
+        """Return how events are delivered now."""
         return read_manner(self._store.setting("manner", {}))
 
     def _manner_for(self, kind: str) -> Manner:
-        """The manner for an event of that type; counted, and back to the usual when the count is used up."""
+        """Return the manner for an event of that type. Count down, and restore the default after the last use."""
         with self._store.transaction():
             given = self._store.setting("manner", {})
             manner = read_manner(given)
@@ -104,17 +104,17 @@ class Deliveries:
         return rows
 
     def flush(self) -> list[Object]:
-        """Attempt everything that waits once, now, in the manner that is set; returns the attempts."""
+        """Attempt each pending delivery once, now, in the current manner. Return the attempts."""
         with self._sending:
             manner = self.manner()
             waiting = [(row[0], self._manner_for(row[1])) for row in self._pending(manner.order)]
-            with ThreadPoolExecutor(MOST_AT_ONCE if manner.concurrent else 1) as pool:
+            with ThreadPoolExecutor(MAX_CONCURRENT_DELIVERIES if manner.concurrent else 1) as pool:
                 made = list(pool.map(lambda each: self._attempt(*each), waiting))
         return [attempt for attempts in made for attempt in attempts]
 
     def _attempt(self, position: int, manner: Manner) -> list[Object]:
         rows = self._store.rows("SELECT event_id, endpoint_id, attempts FROM deliveries WHERE position = ?", position)
-        if not rows:  # everything was reset meanwhile
+        if not rows:  # the sandbox was reset in between
             return []
         event_id, endpoint_id, attempts = rows[0]
         endpoint = next((each for each in self.endpoints() if each["id"] == endpoint_id), None)
@@ -133,23 +133,23 @@ class Deliveries:
         return made
 
     def deliver(self, event: Object, manner: Manner) -> list[Object]:
-        """Send an event again, now, to every endpoint, whatever has become of it; the queue is not touched."""
+        """Send an event now to every endpoint, whether or not it was delivered. The queue does not change."""
         return [attempt for endpoint in self.endpoints() for attempt in self._send(event, endpoint, manner, 0)]
 
     def endpoints(self) -> list[Object]:
-        """Where events go."""
+        """Return the endpoints."""
         endpoints: list[Object] = self._store.setting("endpoints", [])
         return endpoints
 
     # --- Sending ------------------------------------------------------------------------------------------
     def _send(self, event: Object, endpoint: Object, manner: Manner, number: int) -> list[Object]:
         payload = payload_of(public(event), manner)
-        copies = max(1, min(manner.copies, MOST_AT_ONCE))
+        copies = max(1, min(manner.copies, MAX_CONCURRENT_DELIVERIES))
         together = threading.Barrier(copies if manner.concurrent else 1)
 
         def send(copy: int) -> Object:
             if manner.concurrent:
-                together.wait(ANSWER_WITHIN)
+                together.wait(ANSWER_TIMEOUT_SECONDS)
             started = time.monotonic()
             status, said = _post(endpoint["url"], payload, signature_of(payload, endpoint["secret"], manner))
             return {
@@ -172,7 +172,7 @@ class Deliveries:
         else:
             made = [send(copy) for copy in range(copies)]
         with self._store.transaction():
-            if self._store.load(event["id"]) is None:  # everything was reset meanwhile
+            if self._store.load(event["id"]) is None:  # the sandbox was reset in between
                 return made
             for each in made:
                 self._store.rows("INSERT INTO attempts (event_id, data) VALUES (?, ?)", event["id"], json.dumps(each))
@@ -180,10 +180,10 @@ class Deliveries:
 
 
 def _post(url: str, payload: bytes, signature: str | None) -> tuple[int | None, str]:
-    """Status and the beginning of the body; no status where there was no answer. Redirects are not followed."""
+    """Return the status and the start of the body, or no status without an answer. Redirects are not followed."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=ANSWER_WITHIN)
+    connection = kind(parts.hostname or "", parts.port, timeout=ANSWER_TIMEOUT_SECONDS)
     headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "Stripe/1.0 (sandbox)"}
     if signature is not None:
         headers["Stripe-Signature"] = signature

@@ -1,21 +1,21 @@
-"""Switches for everything that can go wrong between a client and Stripe, by route and by count.
+"""Faults: switches for everything that can go wrong between a client and Stripe, by route and by count.
 
-A fault is a JSON object; what is left out is the first of these:
+A fault is a JSON object. An absent field has the first of these values:
 
     method            "*" or GET, POST, DELETE
     path              "*" or a pattern such as "/v1/checkout/sessions" or "/v1/subscriptions/*"
-    idempotency_key   "*" or a pattern that the request's key must fit
+    idempotency_key   "*" or a pattern that the request's key must match
     when              "before" the request is executed, or "after" it was
     effect            "delay" (only late), "drop" (the connection closes without an answer), "cut" (half an answer),
                       "answer" (`status`, and `body` or Stripe's usual error), "garbage" (not JSON)
     seconds           0; how long to wait first, with any effect
     status            500 for answer, 200 for garbage
-    stored            whether the answer is kept for the idempotency key, as Stripe keeps its own 500s: by default a
-                      500 is, a 502, 503, 504, 4xx or garbage is from somewhere in between and is not
+    stored            whether the answer is stored for the idempotency key, as Stripe stores its own 500s. By default
+                      only a 500 is; a 502, 503, 504, 4xx or garbage comes from a proxy in between
     skip              0; how many matching requests pass first
     count             1; how many are hit, null for all
 
-Only the first fault that fits a request hits it.
+Only the first fault that matches a request applies to it.
 """
 
 import json
@@ -42,7 +42,7 @@ _USUAL: dict[int, Object] = {
 
 @dataclass(frozen=True)
 class Fault:
-    """One switch; see the module."""
+    """One fault; see the module's docstring."""
 
     id: str
     method: str = "*"
@@ -59,7 +59,7 @@ class Fault:
     hits: int = 0
 
     def fits(self, method: str, path: str, key: str) -> bool:
-        """Whether a request is of those meant."""
+        """Tell whether a request matches."""
         return (
             fnmatchcase(method, self.method)
             and fnmatchcase(path, self.path)
@@ -68,11 +68,11 @@ class Fault:
 
     @property
     def answers(self) -> bool:
-        """Whether it answers in Stripe's place."""
+        """Whether the fault replaces Stripe's answer."""
         return self.effect in ("answer", "garbage")
 
     def text(self) -> str:
-        """The body it answers with."""
+        """Return the body of the fault's answer."""
         if isinstance(self.body, str):
             return self.body
         if self.body is not None:
@@ -86,9 +86,9 @@ class Fault:
 
 
 def read_fault(given: Object) -> Fault:
-    """The fault that a control call describes.
+    """Parse the fault that a control call describes.
 
-    Raises: StripeError for a field or a value that is none.
+    Raises: StripeError for an unknown field or an invalid value.
     """
     check_switch(Fault, given, choices=_CHOICES, own={"id", "hits"})
     status = given.get("status", 200 if given.get("effect") == "garbage" else SERVER_ERROR)
@@ -97,28 +97,28 @@ def read_fault(given: Object) -> Fault:
 
 
 class Faults:
-    """The switches that are on, kept in the store."""
+    """The active faults, kept in the store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def all(self) -> list[Object]:
-        """Every switch, with how often it has hit, the spent ones too."""
+        """List all faults with the number of their hits, used-up ones too."""
         faults: list[Object] = self._store.setting("faults", [])
         return faults
 
     def add(self, fault: Fault) -> Object:
-        """Turn one on."""
+        """Add a fault."""
         added = asdict(fault)
         self._store.set("faults", [*self.all(), added])
         return added
 
     def remove(self, identifier: str | None) -> None:
-        """Turn one off, or all."""
+        """Remove one fault, or all."""
         self._store.set("faults", [each for each in self.all() if identifier not in (None, each["id"])])
 
     def take(self, method: str, path: str, key: str) -> Fault | None:
-        """The fault that hits this request, counted."""
+        """Return the fault that applies to this request, and count the hit."""
         faults = self.all()
         for index, each in enumerate(faults):
             fault = Fault(**each)

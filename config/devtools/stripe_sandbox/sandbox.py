@@ -1,13 +1,13 @@
-"""All parts of the sandbox put together, and what it is told when it starts."""
+"""The sandbox as a whole: its parts, and the options that it starts with."""
 
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 from config.devtools.stripe_sandbox import resources  # noqa: F401 - enters the endpoints into their table
-from config.devtools.stripe_sandbox.api import Api, check_secret_key, known_key
+from config.devtools.stripe_sandbox.api import Api, check_secret_key, fingerprint_key
 from config.devtools.stripe_sandbox.deliveries import Deliveries
-from config.devtools.stripe_sandbox.errors import invalid
+from config.devtools.stripe_sandbox.protocol.errors import invalid
 from config.devtools.stripe_sandbox.resources.checkout import expire_session
 from config.devtools.stripe_sandbox.resources.invoices import collect_again
 from config.devtools.stripe_sandbox.resources.renewals import renew
@@ -15,12 +15,12 @@ from config.devtools.stripe_sandbox.resources.urls import check_url
 from config.devtools.stripe_sandbox.store import Object, Store
 from config.devtools.stripe_sandbox.world import World, new_id
 
-STARTED_WITH = "we_started_with"
+INITIAL_ENDPOINT_ID = "we_started_with"
 
 
 @dataclass(frozen=True)
-class Beginning:
-    """What the sandbox is started with, and goes back to when it is reset."""
+class StartOptions:
+    """The options that the sandbox starts with, and returns to when it is reset."""
 
     base_url: str
     state: Path | None = None
@@ -32,55 +32,57 @@ class Beginning:
 class Sandbox:
     """One Stripe account, its API, its webhooks and its switches."""
 
-    def __init__(self, beginning: Beginning) -> None:
-        self.beginning = beginning
+    def __init__(self, start_options: StartOptions) -> None:
+        self.start_options = start_options
         self.stopping = threading.Event()
-        self.store = Store(beginning.state)
-        self.world = World(self.store, beginning.base_url)
+        self.store = Store(start_options.state)
+        self.world = World(self.store, start_options.base_url)
         self.world.actions = {"expire": expire_session, "renew": renew, "collect": collect_again}
         self.api = Api(self.world, self.stopping)
         self.deliveries = Deliveries(self.world, self.stopping)
-        self._begin()
+        self._apply_start_options()
 
-    def _begin(self) -> None:
-        """Know the keys and the endpoint of the start; what the state file knows beside them stays."""
+    def _apply_start_options(self) -> None:
+        """Add the keys and the endpoint of the start. Others in the state file stay."""
         with self.store.transaction():
-            for key in self.beginning.secret_keys:
+            for key in self.start_options.secret_keys:
                 self.add_key(key)
-            others = [each for each in self.deliveries.endpoints() if each["id"] != STARTED_WITH]
+            others = [each for each in self.deliveries.endpoints() if each["id"] != INITIAL_ENDPOINT_ID]
             self.store.set("endpoints", others)
-            if self.beginning.webhook_url and self.beginning.webhook_secret:
-                self.add_endpoint(self.beginning.webhook_url, self.beginning.webhook_secret, identifier=STARTED_WITH)
+            if self.start_options.webhook_url and self.start_options.webhook_secret:
+                self.add_endpoint(
+                    self.start_options.webhook_url, self.start_options.webhook_secret, identifier=INITIAL_ENDPOINT_ID
+                )
 
     def start(self) -> None:
-        """Begin to deliver webhooks and to do what is due."""
+        """Start delivering webhooks and running timers."""
         self.deliveries.start()
 
     def stop(self) -> None:
-        """Let go of everything that waits, and close the file."""
+        """Stop waiting requests and deliveries, and close the file."""
         self.stopping.set()
         self.deliveries.join()
         self.store.close()
 
     def reset(self) -> None:
-        """Forget everything but what it was started with."""
+        """Delete everything except the options of the start."""
         with self.store.transaction():
             self.store.clear()
-            self._begin()
+            self._apply_start_options()
 
     def add_key(self, key: str) -> Object:
         """Accept one more secret key, at once.
 
-        Raises: StripeError for one that is not of test mode.
+        Raises: StripeError if it is not a test-mode key.
         """
-        added = known_key(check_secret_key(key))
+        added = fingerprint_key(check_secret_key(key))
         others = [each for each in self.store.setting("keys", []) if each["hash"] != added["hash"]]
         self.store.set("keys", [*others, added])
         return {"last4": added["last4"]}
 
     def remove_key(self, key: str) -> None:
         """Refuse a secret key from now on."""
-        gone = known_key(key)["hash"]
+        gone = fingerprint_key(key)["hash"]
         self.store.set("keys", [each for each in self.store.setting("keys", []) if each["hash"] != gone])
 
     def add_endpoint(
@@ -88,7 +90,7 @@ class Sandbox:
     ) -> Object:
         """Deliver events (patterns such as `invoice.*`; all where none are given) to one more address.
 
-        Raises: StripeError for a URL or a secret that is none.
+        Raises: StripeError for an invalid URL or secret.
         """
         if not secret.startswith("whsec_"):
             raise invalid("A webhook secret begins with whsec_.", param="secret")

@@ -1,7 +1,7 @@
-"""HTTP/1.1 on the loopback address: a thread for each connection, three surfaces on one port.
+"""The HTTP/1.1 server, on the loopback address, with one thread per connection.
 
-`/v1/...` is Stripe's API, `/_sandbox/...` the control surface, everything else pages. A request that a foreign web
-page might have sent (another host name, another site) reaches neither the control surface nor a button.
+`/v1/...` is Stripe's API, `/_sandbox/...` is the control surface, and everything else is pages. A request that
+another web site may have sent (a foreign host name or site) is refused on the control surface and on pages.
 """
 
 import json
@@ -12,12 +12,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from config.devtools.stripe_sandbox.api import Reply, Request
 from config.devtools.stripe_sandbox.control import control
-from config.devtools.stripe_sandbox.errors import StripeError, invalid
-from config.devtools.stripe_sandbox.pages import Page, post, show
+from config.devtools.stripe_sandbox.pages.routes import Page, post, show
+from config.devtools.stripe_sandbox.protocol.errors import StripeError, invalid
 from config.devtools.stripe_sandbox.sandbox import Sandbox
 
 ADDRESS = "127.0.0.1"
-LARGEST_BODY = 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 FORBIDDEN = 403
 _JSON = {"Content-Type": "application/json"}
 _OWN_NAMES = {"127.0.0.1", "localhost", "::1"}
@@ -30,25 +30,25 @@ class Handler(BaseHTTPRequestHandler):
     server_version = "StripeSandbox"
     sys_version = ""
     timeout = 65
-    # One write an answer: head and body apart wait 40 ms for each other.
+    # Write each answer at once: if head and body are sent apart, the second waits 40 ms.
     wbufsize = -1
     disable_nagle_algorithm = True
-    server: "Server"
+    server: "SandboxServer"
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Handle the request."""
         self._answer()
 
     def do_POST(self) -> None:
-        """Answer."""
+        """Handle the request."""
         self._answer()
 
     def do_DELETE(self) -> None:
-        """Answer."""
+        """Handle the request."""
         self._answer()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the request log is on the control surface."""
+        """Log nothing here: the control surface has a request log."""
 
     def _answer(self) -> None:
         try:
@@ -58,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
         except _Dropped:
             self.close_connection = True
             return
-        except Exception:  # noqa: BLE001 - whatever fails, the client gets an answer and the terminal the reason
+        except Exception:  # noqa: BLE001 - the client must get an answer, and the terminal the traceback
             traceback.print_exc(file=sys.stderr)
             status, headers, body, cut = 500, _JSON, b'{"error": {"message": "The sandbox has failed."}}', False
         try:
@@ -85,15 +85,15 @@ class Handler(BaseHTTPRequestHandler):
             reply = sandbox.api.serve(self._request(parts.path, parts.query, body))
             if reply is None:
                 raise _Dropped
-            return _of_reply(reply)
-        self._refuse_strangers()
+            return _from_reply(reply)
+        self._refuse_other_sites()
         if parts.path.startswith("/_sandbox/"):
             query = dict(parse_qsl(parts.query))
-            told = control(sandbox, self.command, parts.path.removeprefix("/_sandbox/"), query, _json(body))
-            return 200, _JSON, json.dumps(told, indent=2).encode(), False
+            answer = control(sandbox, self.command, parts.path.removeprefix("/_sandbox/"), query, _json(body))
+            return 200, _JSON, json.dumps(answer, indent=2).encode(), False
         if self.command == "POST":
-            return _of_page(post(sandbox, parts.path, body.decode(errors="replace")))
-        return _of_page(show(sandbox, parts.path, parts.query))
+            return _from_page(post(sandbox, parts.path, body.decode(errors="replace")))
+        return _from_page(show(sandbox, parts.path, parts.query))
 
     def _request(self, path: str, query: str, body: bytes) -> Request:
         text = query if self.command != "POST" else body.decode("utf-8", "replace")
@@ -104,12 +104,12 @@ class Handler(BaseHTTPRequestHandler):
             length = int(self.headers.get("Content-Length") or 0)
         except ValueError:
             length = -1
-        if not 0 <= length <= LARGEST_BODY or "Transfer-Encoding" in self.headers:
+        if not 0 <= length <= MAX_BODY_BYTES or "Transfer-Encoding" in self.headers:
             self.close_connection = True
             raise invalid("The body has no length, or is too large.")
         return self.rfile.read(length)
 
-    def _refuse_strangers(self) -> None:
+    def _refuse_other_sites(self) -> None:
         host = urlsplit(f"//{self.headers.get('Host', '')}").hostname
         foreign = self.command != "GET" and self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
         if host not in self.server.names or foreign:
@@ -117,11 +117,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class _Dropped(Exception):
-    """The connection is to close without an answer."""
+    """Close the connection without an answer."""
 
 
-class Server(ThreadingHTTPServer):
-    """The port."""
+class SandboxServer(ThreadingHTTPServer):
+    """The HTTP server of a sandbox."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -133,7 +133,7 @@ class Server(ThreadingHTTPServer):
         self.names = _OWN_NAMES | {urlsplit(self.base_url).hostname or ADDRESS}
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A connection that broke is nothing to tell of."""
+        """Print a traceback, unless the connection broke."""
         if not isinstance(sys.exception(), OSError):
             traceback.print_exc(file=sys.stderr)
 
@@ -142,17 +142,17 @@ def _json(body: bytes) -> dict[str, object]:
     if not body:
         return {}
     try:
-        told = json.loads(body)
+        given = json.loads(body)
     except ValueError as error:
-        raise invalid(f"A control call is JSON: {error}") from error
-    if not isinstance(told, dict):
-        raise invalid("A control call is a JSON object.")
-    return told
+        raise invalid(f"The body of a control call must be JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise invalid("The body of a control call must be a JSON object.")
+    return given
 
 
-def _of_reply(reply: Reply) -> tuple[int, dict[str, str], bytes, bool]:
+def _from_reply(reply: Reply) -> tuple[int, dict[str, str], bytes, bool]:
     return reply.status, reply.headers, reply.body.encode(), reply.cut
 
 
-def _of_page(page: Page) -> tuple[int, dict[str, str], bytes, bool]:
+def _from_page(page: Page) -> tuple[int, dict[str, str], bytes, bool]:
     return page.status, page.headers | {"Cache-Control": "no-store"}, page.body, False

@@ -1,7 +1,7 @@
-"""How a webhook is signed, and how it can be wrong.
+"""Signs webhooks, correctly or with a chosen fault.
 
-Stripe's header is `Stripe-Signature: t=<seconds>,v1=<HMAC-SHA256 of "t.payload">`. The time is the real one, at every
-attempt anew: a delivery that comes days late is still freshly signed, and only `age_seconds` makes a stale one.
+Stripe's header is `Stripe-Signature: t=<seconds>,v1=<HMAC-SHA256 of "t.payload">`. Each attempt is signed with the
+current real time, so a delivery that is days late still has a fresh signature. Only `age_seconds` makes a stale one.
 """
 
 import hashlib
@@ -26,16 +26,17 @@ _SENT_BACK = ("metadata", "client_reference_id")
 class Manner:
     """How events are delivered.
 
-    automatic: deliver as they come; else they wait for a flush
-    delay_seconds: wait that long before the first attempt
-    copies: send each event so often
-    concurrent: send the copies, and what a flush finds waiting, all at once
-    order: of those that wait: as created, reversed, shuffled
-    signature: valid, forged (another secret) or missing
-    age_seconds: sign as if so long ago
-    currency: another currency in the payload; unknown_objects: ids that nobody has; both under a new event id
-    types: only events of these patterns are delivered in this manner, the others as usual
-    count: how many attempts this holds for, None for all
+    automatic: deliver events when they occur; otherwise they wait for a flush
+    delay_seconds: the delay before the first attempt
+    copies: how many times to send each event
+    concurrent: send the copies, or all events of a flush, at the same time
+    order: the order of pending events: created, reversed or shuffled
+    signature: valid, forged (by another secret) or missing
+    age_seconds: sign as if this long ago
+    currency: replace the currency in the payload, under a new event id
+    unknown_objects: replace all ids by unknown ones, under a new event id
+    types: patterns of event types; other types are delivered by default
+    count: the number of attempts that this applies to; None for all
     """
 
     automatic: bool = True
@@ -51,26 +52,26 @@ class Manner:
     count: int | None = None
 
     def concerns(self, kind: str) -> bool:
-        """Whether events of that type are delivered in this manner."""
+        """Tell whether this applies to events of that type."""
         return any(fnmatchcase(kind, pattern) for pattern in self.types)
 
     def unusual(self) -> Object:
-        """What differs from the usual manner, for the log."""
+        """Return the fields that differ from the default, for the log."""
         usual = asdict(Manner())
         return {name: value for name, value in asdict(self).items() if value != usual[name]}
 
 
 def read_manner(given: Object) -> Manner:
-    """The manner that a control call describes; what is left out is as usual.
+    """Parse the manner that a control call describes. Absent fields have their defaults.
 
-    Raises: StripeError for a field or a value that is none.
+    Raises: StripeError for an unknown field or an invalid value.
     """
     check_switch(Manner, given, choices=_CHOICES, own=set())
     return Manner(**given | {"types": tuple(given.get("types", ("*",)))})
 
 
 def payload_of(event: Object, manner: Manner) -> bytes:
-    """The body: pretty-printed JSON, as Stripe sends it."""
+    """Return the body: indented JSON, as Stripe sends it."""
     sent: Any = event
     if manner.currency:
         sent = _with_currency(sent, manner.currency) | {"id": new_id("evt")}
@@ -80,7 +81,7 @@ def payload_of(event: Object, manner: Manner) -> bytes:
 
 
 def signature_of(payload: bytes, secret: str, manner: Manner) -> str | None:
-    """The header's value, or None where none is sent."""
+    """Return the value of the header, or None if it is not sent."""
     if manner.signature == "missing":
         return None
     if manner.signature == "forged":
@@ -100,7 +101,7 @@ def _with_currency(value: Any, currency: str) -> Any:
 
 
 def _with_unknown_ids(value: Any, renamed: dict[str, str]) -> Any:
-    """Every id is another, the same one everywhere; what we ourselves had put in is gone."""
+    """Replace every id consistently, and remove the fields that the client had set."""
     if isinstance(value, dict):
         return {
             name: ({} if isinstance(inner, dict) else None)

@@ -1,7 +1,7 @@
-"""What the sandbox remembers: one SQLite file, one lock, one transaction a request.
+"""The sandbox's state: one SQLite file, one lock, one transaction per request.
 
-All that a request changes (objects, events, the answer kept for its idempotency key) is committed together, so that
-a `kill -9` leaves either all of it or nothing, as it is at Stripe. Without a file everything is in memory.
+All changes of a request (objects, events, the answer stored for its idempotency key) are committed together, so
+that a `kill -9` leaves all of them or none, as at Stripe. Without a file, the state is in memory.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 Object = dict[str, Any]
-MOST_LOGGED = 20_000
+MAX_LOGGED_REQUESTS = 20_000
 _SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -38,16 +38,16 @@ _FIELD = frozenset("abcdefghijklmnopqrstuvwxyz_.")
 
 
 class StateInUse(Exception):
-    """The file is another sandbox's, or none of the sandbox at all."""
+    """The file is in use by another sandbox, or is not a state file."""
 
 
 class Store:
-    """The file, and the lock that everything which touches it holds."""
+    """The state file, and the lock for every access to it."""
 
     def __init__(self, path: Path | None) -> None:
         self.lock = threading.RLock()
         self._depth = 0
-        # Within a transaction an object is one dictionary, whoever asks for it: no change is lost to a stale copy.
+        # Within a transaction each object is one dictionary, so that no change is lost to a stale copy.
         self._loaded: dict[str, Object] = {}
         try:
             if path:
@@ -56,22 +56,22 @@ class Store:
             self._database = sqlite3.connect(
                 str(path) if path else ":memory:", isolation_level=None, check_same_thread=False, timeout=1
             )
-            # One process only; a write-ahead log needs no fsync to outlive the process.
+            # Only one process uses the file. The write-ahead log survives the process without an fsync.
             self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             version: int = self._database.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, _SCHEMA_VERSION):
-                raise StateInUse(f"{path} is of another version of the sandbox. Remove it to begin anew.")
+                raise StateInUse(f"{path} was written by another version of the sandbox. Remove it to start again.")
             self._database.executescript(
                 f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
             )
         except (OSError, sqlite3.Error) as error:
-            raise StateInUse(f"{path} cannot be used: {error}. Does another sandbox have it?") from error
+            raise StateInUse(f"{path} cannot be used: {error}. Is another sandbox using it?") from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside is kept together, or not at all; inside another one it joins that."""
+        """Commit everything inside together, or roll all of it back. A nested transaction joins the outer one."""
         with self.lock:
             outermost = self._depth == 0
             if outermost:
@@ -92,7 +92,7 @@ class Store:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """What fails inside is undone, and the transaction goes on."""
+        """Undo what fails inside, while the transaction continues."""
         self._database.execute("SAVEPOINT step")
         try:
             yield
@@ -109,19 +109,19 @@ class Store:
             return self._database.execute(statement, values).fetchall()
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         with self.lock:
             self._database.close()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         with self.transaction():
             for table in _TABLES:
                 self.rows(f"DELETE FROM {table}")  # noqa: S608 - names of our own
 
     # --- Objects ------------------------------------------------------------------------------------------
     def load(self, identifier: str, kind: str | None = None) -> Object | None:
-        """One object, by its id."""
+        """Load an object by its id."""
         with self.lock:
             rows = self.rows("SELECT id, data FROM objects WHERE id = ?", identifier)
             found = self._one(rows[0]) if rows else None
@@ -135,7 +135,7 @@ class Store:
         return self._loaded.setdefault(identifier, json.loads(data))
 
     def save(self, item: Object) -> None:
-        """Keep an object as it is now; its place in lists is that of its first time."""
+        """Store an object. Its position in lists is that of its first save."""
         self._loaded[item["id"]] = item
         self.rows(
             "INSERT INTO objects (id, kind, data) VALUES (?, ?, ?)"
@@ -146,12 +146,12 @@ class Store:
         )
 
     def remove(self, identifier: str) -> None:
-        """Forget one object."""
+        """Delete an object."""
         self._loaded.pop(identifier, None)
         self.rows("DELETE FROM objects WHERE id = ?", identifier)
 
     def select(self, kind: str, **wanted: Any) -> list[Object]:
-        """The objects of a kind, newest first, where these fields (`a__b` for a.b) have these values."""
+        """Select the objects of a kind whose fields (`a__b` for a.b) have these values, newest first."""
         where, values = ["kind = ?"], [kind]
         for field, value in wanted.items():
             name = field.replace("__", ".")
@@ -165,35 +165,35 @@ class Store:
 
     # --- Settings, timers, logs ---------------------------------------------------------------------------
     def setting(self, name: str, default: Any) -> Any:
-        """What was last stored under the name."""
+        """Return a setting."""
         rows = self.rows("SELECT value FROM settings WHERE name = ?", name)
         return json.loads(rows[0][0]) if rows else default
 
     def set(self, name: str, value: Any) -> None:
-        """Keep a setting."""
+        """Store a setting."""
         self.rows("REPLACE INTO settings (name, value) VALUES (?, ?)", name, json.dumps(value))
 
     def set_timer(self, clock: str, at: int, action: str, object_id: str) -> None:
-        """Let something happen to an object when a clock reaches that time, instead of when it was to before."""
+        """Schedule an action on an object for a time on a clock. It replaces an earlier timer of the same action."""
         self.rows("DELETE FROM timers WHERE action = ? AND object_id = ?", action, object_id)
         self.rows(
             "INSERT INTO timers (clock, at, action, object_id) VALUES (?, ?, ?, ?)", clock, at, action, object_id
         )
 
     def log_request(self, facts: Object) -> int:
-        """Write down a request before anything else happens to it; returns its number."""
+        """Log a request before it is handled. Return its number."""
         with self.transaction():
             rows = self.rows("INSERT INTO requests (data) VALUES (?) RETURNING position", json.dumps(facts))
             position: int = rows[0][0]
-            self.rows("DELETE FROM requests WHERE position <= ?", position - MOST_LOGGED)
+            self.rows("DELETE FROM requests WHERE position <= ?", position - MAX_LOGGED_REQUESTS)
         return position
 
     def amend_request(self, position: int, facts: Object) -> None:
-        """Write down how it ended."""
+        """Update the log entry of a request with its result."""
         self.rows("UPDATE requests SET data = ? WHERE position = ?", json.dumps(facts), position)
 
     def log(self, table: str, after: int = 0) -> list[Object]:
-        """The rows of `requests` or `attempts`, oldest first, each with its number."""
+        """Return the log of `requests` or `attempts`, oldest first, each with its number."""
         statement = {
             "requests": "SELECT position, data FROM requests WHERE position > ? ORDER BY position",
             "attempts": "SELECT position, data FROM attempts WHERE position > ? ORDER BY position",

@@ -1,10 +1,10 @@
-"""Reading a switch of the control surface: a JSON object with the fields of a dataclass, each of the right type."""
+"""Checks the JSON object of a control call against the fields of a dataclass and their types."""
 
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from config.devtools.stripe_sandbox.errors import invalid
+from config.devtools.stripe_sandbox.protocol.errors import invalid
 from config.devtools.stripe_sandbox.store import Object
 
 _NUMBERS = (int, float)
@@ -21,11 +21,11 @@ _TYPES: dict[Any, tuple[type, ...]] = {
 
 
 def check_switch(kind: type[Any], given: Object, *, choices: Mapping[str, tuple[str, ...]], own: set[str]) -> Object:
-    """The fields as they were given.
+    """Return the given fields if they are valid.
 
-    Args: choices: the words a field may hold; own: fields that only the sandbox sets.
+    Args: choices: the allowed values of a field; own: fields that only the sandbox sets.
 
-    Raises: StripeError for a field or a value that is none.
+    Raises: StripeError for an unknown field or an invalid value.
     """
     known = {each.name: each.type for each in fields(kind) if each.name not in own}
     for name, value in given.items():

@@ -1,4 +1,4 @@
-"""The account as the API's endpoints see it: objects to make, find, list and change, events to tell of them."""
+"""The Stripe account as endpoints use it: creates, finds, lists and changes objects, and records events."""
 
 import secrets
 import string
@@ -12,7 +12,7 @@ from typing import Any
 import stripe
 
 from config.devtools.stripe_sandbox.clock import API, BILLING, Clock
-from config.devtools.stripe_sandbox.errors import BAD_REQUEST, NOT_FOUND, invalid, missing
+from config.devtools.stripe_sandbox.protocol.errors import BAD_REQUEST, NOT_FOUND, invalid, missing
 from config.devtools.stripe_sandbox.store import Object, Store
 
 ACCOUNT = "acct_1Sandbox00000000"
@@ -43,7 +43,7 @@ PREFIXES = {
     "subscription": "sub",
     "subscription_item": "si",
 }
-# What nearly all kinds have and these have not.
+# Common fields that these kinds do not have.
 _WITHOUT = {
     "balance_transaction": ("livemode",),
     "discount": ("created", "livemode"),
@@ -52,13 +52,13 @@ _WITHOUT = {
 
 
 def new_id(prefix: str) -> str:
-    """A new id of Stripe's form."""
+    """Make a new id in Stripe's form."""
     return f"{prefix}_{''.join(secrets.choice(_LETTERS) for _ in range(_ID_LENGTH))}"
 
 
 @dataclass
 class Call:
-    """One request to an endpoint: parameters that were checked already, and who asks."""
+    """A request to an endpoint: its validated parameters, its id and its idempotency key."""
 
     given: dict[str, Any] = field(default_factory=dict)
     request_id: str | None = None
@@ -73,12 +73,12 @@ class World:
         self.clock = Clock(store)
         self.base_url = base_url
         self.call = Call()
-        # What happens to an object when one of its timers is due, by action; filled by the resources.
+        # Action → the function to call on an object when its timer is due. The sandbox fills it from the resources.
         self.actions: dict[str, Callable[[World, Object], None]] = {}
 
     # --- Objects ------------------------------------------------------------------------------------------
     def make(self, kind: str, fields: Object, *, identifier: str | None = None, clock: str = API) -> Object:
-        """A new object, with what all have: id, kind, time, test mode."""
+        """Create an object with the common fields: id, kind, time of creation, test mode."""
         common = {"created": self.clock.now(clock), "livemode": False}
         item: Object = {
             "id": identifier or new_id(PREFIXES[kind]),
@@ -90,16 +90,16 @@ class World:
         return item
 
     def change(self, item: Object, **fields: Any) -> Object:
-        """Change an object and keep it; returns what the changed fields were before."""
+        """Change an object and store it. Return the previous values of the changed fields."""
         before = {name: item.get(name) for name, value in fields.items() if item.get(name) != value}
         item.update(fields)
         self.store.save(item)
         return before
 
     def get(self, kind: str, identifier: str, *, param: str | None = None) -> Object:
-        """The object.
+        """Return an object.
 
-        Args: param: the parameter that names it; without one the path does.
+        Args: param: the parameter that names it; None if the path does.
 
         Raises: StripeError resource_missing, 404 for a path and 400 for a parameter.
         """
@@ -110,18 +110,18 @@ class World:
         return found
 
     def reload(self, item: Object) -> Object:
-        """The object as it is now."""
+        """Return the object as stored now."""
         return self.get(item["object"], item["id"])
 
     def merge_metadata(self, item: Object, given: Any) -> Object:
-        """Stripe's way with metadata: names given are set, empty ones unset, an empty whole clears all."""
+        """Merge metadata as Stripe does: names with a value are set, empty ones unset, an empty string clears all."""
         if given == "":
             return {}
         merged = {**item.get("metadata", {}), **(given or {})}
         return {name: text for name, text in merged.items() if text != ""}
 
     # --- Events -------------------------------------------------------------------------------------------
-    def tell(self, kind: str, item: Object, before: Object | None = None) -> Object:
+    def record_event(self, kind: str, item: Object, before: Object | None = None) -> Object:
         """Record an event with the object as it is now, and queue it for every webhook endpoint."""
         data: Object = {"object": public(item)}
         if before is not None:
@@ -151,7 +151,7 @@ class World:
 
     # --- Time ---------------------------------------------------------------------------------------------
     def run_due(self) -> int:
-        """Do all that is due by now, in the order in which it was; returns how much that was."""
+        """Run all due timers, in the order in which they became due. Return their number."""
         done = 0
         while (timer := self._next_due()) is not None:
             identifier, at, action, object_id = timer
@@ -181,7 +181,7 @@ class World:
 
     # --- Answers ------------------------------------------------------------------------------------------
     def page(self, items: list[Object], url: str) -> Object:
-        """A list object: newest first, `limit` (10, at most 100), `starting_after`, `ending_before`, `created`."""
+        """Make a page of a list, by `limit` (10, at most 100), `starting_after`, `ending_before` and `created`."""
         given = self.call.given
         created = given.get("created")
         if created is not None:
@@ -193,10 +193,10 @@ class World:
             )
         after, before = given.get("starting_after"), given.get("ending_before")
         if after:
-            start = _place(items, after, "starting_after") + 1
+            start = _position_of(items, after, "starting_after") + 1
             items = items[start:]
         if before:
-            end = _place(items, before, "ending_before")
+            end = _position_of(items, before, "ending_before")
             more, items = end > limit, items[max(0, end - limit) : end]
         else:
             more, items = len(items) > limit, items[:limit]
@@ -204,12 +204,12 @@ class World:
 
 
 def whole_list(items: list[Object], url: str) -> Object:
-    """A list inside an object."""
+    """Make a list that is part of an object."""
     return {"object": "list", "data": items, "has_more": False, "url": url}
 
 
 def public(item: Any) -> Any:
-    """A copy without what only the sandbox knows of an object."""
+    """Return a copy without the private fields of the sandbox."""
     if isinstance(item, dict):
         return {name: public(value) for name, value in item.items() if name != PRIVATE}
     if isinstance(item, list):
@@ -229,7 +229,7 @@ def _within(created: int, wanted: Any) -> bool:
     return all(tests[name](bound) for name, bound in wanted.items())
 
 
-def _place(items: list[Object], identifier: str, param: str) -> int:
+def _position_of(items: list[Object], identifier: str, param: str) -> int:
     for place, item in enumerate(items):
         if item["id"] == identifier:
             return place

@@ -196,7 +196,7 @@ def test_an_unpaid_subscription_suspends_its_organization_until_the_next_order(s
     assert audited.changes == {"status": ["past_due", "canceled"], "suspended": [False, True]}
     assert count_queued_mails()["canceled", str(subscription.id)] == 1
     assert send_mail(mail=Mail.CANCELED, subject_id=subscription.id)
-    assert ", since its month was not paid." in mail.outbox[0].body
+    assert " because the month was not paid." in mail.outbox[0].body
     give_credit(buyer.customer, TOTAL_MINOR)
     buyer.wanting(promo_code=None, key="again").check_out()
     run_until_idle(stripe)

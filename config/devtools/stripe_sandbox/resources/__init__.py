@@ -1,4 +1,4 @@
-"""The API of each kind of object; importing this package enters all of them into the table of endpoints."""
+"""The API of each kind of object. Importing this package registers all endpoints."""
 
 from config.devtools.stripe_sandbox.resources import (
     accounts,

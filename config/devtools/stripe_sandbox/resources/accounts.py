@@ -1,13 +1,13 @@
-"""The account itself, and the movements of its balance: enough for clients that look both up.
+"""The account and its balance transactions, as far as clients look them up.
 
 Not reproduced: fees, payouts, capabilities, connected accounts.
 """
 
 from stripe.params import BalanceTransactionListParams, BalanceTransactionRetrieveParams
 
-from config.devtools.stripe_sandbox.endpoints import endpoint
-from config.devtools.stripe_sandbox.errors import missing
-from config.devtools.stripe_sandbox.parameters import accept
+from config.devtools.stripe_sandbox.protocol.endpoints import endpoint
+from config.devtools.stripe_sandbox.protocol.errors import missing
+from config.devtools.stripe_sandbox.protocol.parameters import accept
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import ACCOUNT, World
 
@@ -49,13 +49,13 @@ def _account(world: World) -> Object:
 
 @endpoint("GET", "/v1/account", _READ)
 def retrieve_own(world: World) -> Object:
-    """The account of the key."""
+    """Return the account of the key."""
     return _account(world)
 
 
 @endpoint("GET", "/v1/accounts/{id}", _READ)
 def retrieve(world: World, identifier: str) -> Object:
-    """The account, by its id: there is one."""
+    """Return the account, by its id. There is only one."""
     if identifier != ACCOUNT:
         raise missing("account", identifier)
     return _account(world)
@@ -63,7 +63,7 @@ def retrieve(world: World, identifier: str) -> Object:
 
 @endpoint("GET", "/v1/balance_transactions/{id}", _READ)
 def retrieve_transaction(world: World, identifier: str) -> Object:
-    """One movement."""
+    """Return a balance transaction."""
     return world.get("balance_transaction", identifier)
 
 
@@ -73,14 +73,14 @@ def retrieve_transaction(world: World, identifier: str) -> Object:
     accept(BalanceTransactionListParams, "created ending_before limit source starting_after type"),
 )
 def list_transactions(world: World) -> Object:
-    """The movements, newest first."""
+    """List the balance transactions, newest first."""
     given = world.call.given
     wanted = {name: given[name] for name in ("source", "type") if name in given}
     return world.page(world.store.select("balance_transaction", **wanted), "/v1/balance_transactions")
 
 
 def move_balance(world: World, *, kind: str, amount: int, currency: str, source: str) -> str:
-    """Book a movement without a fee; returns its id."""
+    """Book a balance transaction without a fee. Return its id."""
     moved = world.make(
         "balance_transaction",
         {

@@ -1,4 +1,4 @@
-"""The body of an invoice: what a subscription's period costs, line by line, before anything happens to it."""
+"""The fields of a draft invoice for one period of a subscription."""
 
 from config.devtools.stripe_sandbox.clock import BILLING
 from config.devtools.stripe_sandbox.resources.discounts import Line
@@ -6,7 +6,7 @@ from config.devtools.stripe_sandbox.resources.subscriptions import period_of
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World, new_id, whole_list
 
-# Fields that every draft has alike.
+# Fields that are the same in every draft.
 _UNUSED: Object = {
     "account_country": "AE",
     "account_name": "Sandbox",
@@ -79,7 +79,7 @@ def invoice_fields(
     discount: Object | None,
     reason: str,
 ) -> Object:
-    """A draft; `id` included, because its lines name it."""
+    """Return the fields of a draft, including its `id`, because the lines refer to it."""
     identifier = new_id("in")
     now = world.clock.now(BILLING)
     subtotal = sum(line.subtotal for line in lines)

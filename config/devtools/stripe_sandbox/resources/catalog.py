@@ -1,8 +1,9 @@
 """Products, prices and coupons.
 
-A price is per unit, one-time or recurring (day, week, month, year); its amount cannot be changed later. A coupon
-takes an amount in one currency or a percentage off, once, for some months or for ever; deleting one leaves what it
-was already applied to. Not reproduced: tiers, metered and customer-chosen prices, promotion codes, `applies_to`.
+A price is per unit, one-time or recurring (day, week, month, year). Its amount cannot be changed later. A coupon
+takes off an amount in one currency or a percentage, once, for some months, or forever. Deleting a coupon does not
+change what it was applied to. Not reproduced: tiers, metered and customer-chosen prices, promotion codes,
+`applies_to`.
 """
 
 from decimal import Decimal
@@ -25,10 +26,10 @@ from stripe.params import (
     ProductUpdateParams,
 )
 
-from config.devtools.stripe_sandbox.endpoints import endpoint
-from config.devtools.stripe_sandbox.errors import StripeError, invalid
 from config.devtools.stripe_sandbox.money import check_amount, check_currency
-from config.devtools.stripe_sandbox.parameters import accept
+from config.devtools.stripe_sandbox.protocol.endpoints import endpoint
+from config.devtools.stripe_sandbox.protocol.errors import StripeError, invalid
+from config.devtools.stripe_sandbox.protocol.parameters import accept
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World, new_id
 
@@ -44,7 +45,7 @@ HUNDRED = 100
 
 # --- Products ---------------------------------------------------------------------------------------------
 def make_product(world: World, given: Object) -> Object:
-    """A new product, and its event."""
+    """Create a product and record its event."""
     identifier = given.get("id")
     if identifier and world.store.load(identifier):
         raise invalid("Product already exists.", param="id", code="resource_already_exists")
@@ -69,7 +70,7 @@ def make_product(world: World, given: Object) -> Object:
         },
         identifier=identifier,
     )
-    world.tell("product.created", made)
+    world.record_event("product.created", made)
     return made
 
 
@@ -99,14 +100,14 @@ def list_products(world: World) -> Object:
 
 @endpoint("GET", "/v1/products/{id}/features", accept(ProductFeatureListParams, "ending_before limit starting_after"))
 def list_features(world: World, identifier: str) -> Object:
-    """The features of a product: none, but asked for by clients that mirror products."""
+    """List the features of a product: none. Clients that mirror products request them."""
     world.get("product", identifier)
     return world.page([], f"/v1/products/{identifier}/features")
 
 
 # --- Prices -----------------------------------------------------------------------------------------------
 def make_price(world: World, given: Object, *, path: str = "") -> Object:
-    """A new price; one made for a single session (`price_data`) is archived at once, as at Stripe."""
+    """Create a price. A price made for a single session (`price_data`) is archived at once, as at Stripe."""
 
     def param(name: str) -> str:
         return f"{path}[{name}]" if path else name
@@ -148,7 +149,7 @@ def make_price(world: World, given: Object, *, path: str = "") -> Object:
             **_unit_amount(given, currency, param),
         },
     )
-    world.tell("price.created", made)
+    world.record_event("price.created", made)
     return made
 
 
@@ -184,7 +185,7 @@ def retrieve_price(world: World, identifier: str) -> Object:
 
 @endpoint("POST", "/v1/prices/{id}", accept(PriceUpdateParams, "active metadata nickname"))
 def update_price(world: World, identifier: str) -> Object:
-    """Archive or rename a price; its amount stays."""
+    """Archive or rename a price. Its amount cannot change."""
     return _update(world, "price", identifier)
 
 
@@ -239,12 +240,12 @@ def create_coupon(world: World) -> Object:
         },
         identifier=identifier,
     )
-    world.tell("coupon.created", made)
+    world.record_event("coupon.created", made)
     return made
 
 
 def usable_coupon(world: World, identifier: str, *, param: str) -> Object:
-    """The coupon, where it can still be applied to something new."""
+    """Return the coupon if it can still be applied. Raises: StripeError."""
     coupon = world.get("coupon", identifier, param=param)
     redeem_by = coupon["redeem_by"]
     if not coupon["valid"] or (redeem_by is not None and redeem_by <= world.clock.now()):
@@ -253,12 +254,12 @@ def usable_coupon(world: World, identifier: str, *, param: str) -> Object:
 
 
 def count_redemption(world: World, identifier: str) -> None:
-    """One more use; the last one allowed makes it invalid. A coupon deleted meanwhile is not missed."""
+    """Count a use of the coupon. The last allowed use makes it invalid. A deleted coupon is ignored."""
     coupon = world.store.load(identifier, "coupon")
     if coupon is None:
         return
-    times, most = coupon["times_redeemed"] + 1, coupon["max_redemptions"]
-    world.change(coupon, times_redeemed=times, valid=most is None or times < most)
+    times, maximum = coupon["times_redeemed"] + 1, coupon["max_redemptions"]
+    world.change(coupon, times_redeemed=times, valid=maximum is None or times < maximum)
 
 
 @endpoint("GET", "/v1/coupons/{id}", accept(CouponRetrieveParams, ""))
@@ -269,16 +270,16 @@ def retrieve_coupon(world: World, identifier: str) -> Object:
 
 @endpoint("POST", "/v1/coupons/{id}", accept(CouponUpdateParams, "metadata name"))
 def update_coupon(world: World, identifier: str) -> Object:
-    """Rename a coupon; what it takes off stays."""
+    """Rename a coupon. Its amount cannot change."""
     return _update(world, "coupon", identifier)
 
 
 @endpoint("DELETE", "/v1/coupons/{id}", accept(CouponDeleteParams, ""))
 def delete_coupon(world: World, identifier: str) -> Object:
-    """Delete a coupon: nothing new can use it, and nothing changes for what did."""
+    """Delete a coupon. It can no longer be applied; existing discounts stay."""
     coupon = world.get("coupon", identifier)
     world.store.remove(identifier)
-    world.tell("coupon.deleted", coupon)
+    world.record_event("coupon.deleted", coupon)
     return {"id": identifier, "object": "coupon", "deleted": True}
 
 
@@ -300,5 +301,5 @@ def _update(world: World, kind: str, identifier: str, **fields: Any) -> Object:
     if "metadata" in world.call.given:
         fields["metadata"] = world.merge_metadata(item, world.call.given["metadata"])
     before = world.change(item, **fields)
-    world.tell(f"{kind}.updated", item, before)
+    world.record_event(f"{kind}.updated", item, before)
     return item

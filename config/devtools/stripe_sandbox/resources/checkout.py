@@ -1,8 +1,9 @@
-"""Checkout Sessions: what is bought, for how much, until when; the customer pays on the sandbox's own page.
+"""Checkout Sessions. The customer pays on the sandbox's own page.
 
-Subscription mode (at least one recurring price, one interval) and payment mode. Totals are the lines less at most
-one coupon; a session lives 30 minutes to 24 hours and can be expired while it is open. Not reproduced: setup mode,
-embedded and custom pages, trials, taxes, shipping, promotion codes, adaptive pricing.
+There is subscription mode, with at least one recurring price and a single interval, and payment mode. The total is
+the sum of the lines minus at most one coupon. A session lasts 30 minutes to 24 hours and can be expired while it is
+open. Not reproduced: setup mode, embedded and custom pages, trials, taxes, shipping, promotion codes, adaptive
+pricing.
 """
 
 from typing import Any
@@ -17,20 +18,20 @@ from stripe.params.checkout import (
 )
 
 from config.devtools.stripe_sandbox.clock import API, DAY
-from config.devtools.stripe_sandbox.endpoints import endpoint
-from config.devtools.stripe_sandbox.errors import StripeError, invalid
 from config.devtools.stripe_sandbox.money import check_currency, is_chargeable, too_small
-from config.devtools.stripe_sandbox.parameters import accept
+from config.devtools.stripe_sandbox.protocol.endpoints import endpoint
+from config.devtools.stripe_sandbox.protocol.errors import StripeError, invalid
+from config.devtools.stripe_sandbox.protocol.parameters import accept
 from config.devtools.stripe_sandbox.resources.catalog import make_price, usable_coupon
-from config.devtools.stripe_sandbox.resources.discounts import Line, discounted, make_discount
+from config.devtools.stripe_sandbox.resources.discounts import Line, apply_coupon, make_discount
 from config.devtools.stripe_sandbox.resources.urls import check_url
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World, new_id
 
-SHORTEST = 30 * 60
-LONGEST = DAY
-MOST_LINES = 20
-LONGEST_REFERENCE = 200
+MIN_SESSION_SECONDS = 30 * 60
+MAX_SESSION_SECONDS = DAY
+MAX_LINE_ITEMS = 20
+MAX_REFERENCE_LENGTH = 200
 _CREATE = accept(
     SessionCreateParams,
     "cancel_url client_reference_id currency customer customer_creation customer_email expires_at"
@@ -53,7 +54,7 @@ def create(world: World) -> Object:
     customer = _customer(world, given)
     lines = _lines(world, given, mode)
     coupon = _coupon(world, given, lines)
-    lines = discounted(lines, coupon)
+    lines = apply_coupon(lines, coupon)
     currency = lines[0].price["currency"]
     if given.get("currency") not in (None, currency):
         raise invalid(f"The prices are not in {given['currency']}.", param="currency")
@@ -85,8 +86,8 @@ def _check_addresses(given: Object) -> None:
     for param in ("success_url", "cancel_url"):
         if param in given:
             check_url(given[param], param=param)
-    if len(given.get("client_reference_id", "")) > LONGEST_REFERENCE:
-        raise invalid(f"Must be at most {LONGEST_REFERENCE} characters", param="client_reference_id")
+    if len(given.get("client_reference_id", "")) > MAX_REFERENCE_LENGTH:
+        raise invalid(f"Must be at most {MAX_REFERENCE_LENGTH} characters", param="client_reference_id")
 
 
 def _customer(world: World, given: Object) -> Object | None:
@@ -99,8 +100,8 @@ def _lines(world: World, given: Object, mode: str) -> list[Line]:
     items = given.get("line_items") or []
     if not items:
         raise StripeError("Missing required param: line_items.", code="parameter_missing", param="line_items")
-    if len(items) > MOST_LINES:
-        raise invalid(f"The sandbox takes up to {MOST_LINES} line items.", param="line_items")
+    if len(items) > MAX_LINE_ITEMS:
+        raise invalid(f"The sandbox takes up to {MAX_LINE_ITEMS} line items.", param="line_items")
     lines = [_line(world, item, f"line_items[{index}]") for index, item in enumerate(items)]
     if len({line.price["currency"] for line in lines}) > 1:
         raise invalid("All prices of a Checkout Session must be in the same currency.", param="line_items")
@@ -155,13 +156,13 @@ def _coupon(world: World, given: Object, lines: list[Line]) -> Object | None:
 
 def _expires_at(world: World) -> int:
     now = world.clock.now(API)
-    expires_at: int = world.call.given.get("expires_at", now + LONGEST)
-    if expires_at < now + SHORTEST:
+    expires_at: int = world.call.given.get("expires_at", now + MAX_SESSION_SECONDS)
+    if expires_at < now + MIN_SESSION_SECONDS:
         raise invalid(
             "The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation.",
             param="expires_at",
         )
-    if expires_at > now + LONGEST:
+    if expires_at > now + MAX_SESSION_SECONDS:
         raise invalid(
             "The `expires_at` timestamp must be less than 24 hours from Checkout Session creation.",
             param="expires_at",
@@ -297,13 +298,13 @@ def _item(line: Line, discount: Object | None) -> Object:
 
 @endpoint("GET", "/v1/checkout/sessions/{id}", accept(SessionRetrieveParams, ""))
 def retrieve(world: World, identifier: str) -> Object:
-    """One session."""
+    """Return a session."""
     return world.get("checkout.session", identifier)
 
 
 @endpoint("POST", "/v1/checkout/sessions/{id}", accept(SessionUpdateParams, "metadata"))
 def update(world: World, identifier: str) -> Object:
-    """Describe a session."""
+    """Update a session's metadata."""
     session = world.get("checkout.session", identifier)
     world.change(session, metadata=world.merge_metadata(session, world.call.given.get("metadata")))
     return session
@@ -313,7 +314,7 @@ def update(world: World, identifier: str) -> Object:
 def expire(world: World, identifier: str) -> Object:
     """Expire an open session now.
 
-    Raises: StripeError for one that is complete or expired already.
+    Raises: StripeError if it is already complete or expired.
     """
     session = world.get("checkout.session", identifier)
     if session["status"] != "open":
@@ -326,10 +327,10 @@ def expire(world: World, identifier: str) -> Object:
 
 
 def expire_session(world: World, session: Object) -> None:
-    """Its time has come, or somebody said so; one that is not open any more stays what it is."""
+    """Expire a session. One that is no longer open does not change."""
     if session["status"] == "open":
         world.change(session, status="expired", url=None)
-        world.tell("checkout.session.expired", session)
+        world.record_event("checkout.session.expired", session)
 
 
 @endpoint(
@@ -338,7 +339,7 @@ def expire_session(world: World, session: Object) -> None:
     accept(SessionLineItemListParams, "ending_before limit starting_after"),
 )
 def list_line_items(world: World, identifier: str) -> Object:
-    """What is bought, line by line."""
+    """List the line items."""
     session = world.get("checkout.session", identifier)
     return world.page(session["_sandbox"]["lines"], f"/v1/checkout/sessions/{identifier}/line_items")
 

@@ -1,11 +1,11 @@
-"""How a session ends: paid, refused, paid by a bank debit that settles or fails later.
+"""The outcomes of a session: paid, declined, or paid by a bank debit that settles or fails later.
 
-Called by the page and by the control API. Events come in an order that Stripe has been seen to use; it promises none.
-A refused card leaves the session open, as at Stripe: the customer may try another one.
+The page and the control API call these functions. Events have an order that was observed at Stripe, which promises
+none. A declined card leaves the session open, as at Stripe, so that the customer can try another card.
 """
 
 from config.devtools.stripe_sandbox.clock import BILLING
-from config.devtools.stripe_sandbox.errors import invalid
+from config.devtools.stripe_sandbox.protocol.errors import invalid
 from config.devtools.stripe_sandbox.resources import payments
 from config.devtools.stripe_sandbox.resources.catalog import count_redemption
 from config.devtools.stripe_sandbox.resources.customers import make_customer
@@ -15,7 +15,7 @@ from config.devtools.stripe_sandbox.resources.subscriptions import make_subscrip
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World
 
-SOMEBODY = "customer@example.com"
+DEFAULT_EMAIL = "customer@example.com"
 
 
 def _require_open(session: Object) -> None:
@@ -24,9 +24,9 @@ def _require_open(session: Object) -> None:
 
 
 def pay(world: World, session: Object, *, email: str | None = None, later: bool = False) -> None:
-    """The customer pays: by card at once, or `later` by a bank debit that is only asked for now.
+    """Pay by card at once, or with `later` by a bank debit that settles or fails afterwards.
 
-    Raises: StripeError where the session is not open.
+    Raises: StripeError if the session is not open.
     """
     _require_open(session)
     customer = _customer_of(world, session, email)
@@ -44,7 +44,7 @@ def pay(world: World, session: Object, *, email: str | None = None, later: bool 
         if invoice:
             mark_paid(world, invoice)
     if subscription:
-        # Also while a debit is on its way: Stripe starts the subscription and takes it back if the debit fails.
+        # This applies to a pending debit too: Stripe starts the subscription, and ends it if the debit fails.
         set_status(world, subscription, "active")
     if session["_sandbox"]["coupon"]:
         count_redemption(world, session["_sandbox"]["coupon"]["id"])
@@ -59,13 +59,13 @@ def pay(world: World, session: Object, *, email: str | None = None, later: bool 
         subscription=subscription["id"] if subscription else None,
         url=None,
     )
-    world.tell("checkout.session.completed", session)
+    world.record_event("checkout.session.completed", session)
 
 
 def refuse(world: World, session: Object) -> None:
-    """The bank declines the card: an attempt that failed, and a session that is still open.
+    """Decline the card. The attempt fails, and the session stays open.
 
-    Raises: StripeError where the session is not open.
+    Raises: StripeError if the session is not open.
     """
     _require_open(session)
     customer = world.store.load(session["customer"] or "", "customer")
@@ -74,34 +74,34 @@ def refuse(world: World, session: Object) -> None:
     payments.fail(world, intent, method)
 
 
-def settle(world: World, session: Object) -> None:
-    """The bank debit has arrived.
+def settle_debit(world: World, session: Object) -> None:
+    """Settle the bank debit.
 
-    Raises: StripeError where none is on its way.
+    Raises: StripeError if no debit is pending.
     """
     intent = _require_processing(world, session)
     payments.settle(world, intent)
     if session["invoice"]:
         mark_paid(world, world.get("invoice", session["invoice"]))
     world.change(session, payment_status="paid")
-    world.tell("checkout.session.async_payment_succeeded", session)
+    world.record_event("checkout.session.async_payment_succeeded", session)
 
 
 def fail_debit(world: World, session: Object) -> None:
-    """The bank debit came back: the subscription is past due, the session complete and unpaid.
+    """Return the bank debit. The subscription becomes past due; the session stays complete and unpaid.
 
-    Raises: StripeError where none is on its way.
+    Raises: StripeError if no debit is pending.
     """
     intent = _require_processing(world, session)
     method = world.get("payment_method", intent["payment_method"])
     payments.fail(world, intent, method, why=payments.BOUNCED)
     if session["invoice"]:
         note_failure(world, world.get("invoice", session["invoice"]))
-    world.tell("checkout.session.async_payment_failed", session)
+    world.record_event("checkout.session.async_payment_failed", session)
 
 
 def success_url(session: Object) -> str:
-    """Where the customer is sent back to."""
+    """Return the address to which the customer is sent back."""
     url: str = session["success_url"]
     return url.replace("{CHECKOUT_SESSION_ID}", session["id"])
 
@@ -110,11 +110,11 @@ def _customer_of(world: World, session: Object, email: str | None) -> Object | N
     known = world.store.load(session["customer"] or "", "customer")
     if known or session["customer_creation"] != "always":
         return known
-    return make_customer(world, email=session["customer_email"] or email or SOMEBODY)
+    return make_customer(world, email=session["customer_email"] or email or DEFAULT_EMAIL)
 
 
 def _details(customer: Object | None, email: str | None) -> Object:
-    known = customer or {"email": email or SOMEBODY}
+    known = customer or {"email": email or DEFAULT_EMAIL}
     return {
         "address": known.get("address"),
         "business_name": None,
@@ -128,7 +128,7 @@ def _details(customer: Object | None, email: str | None) -> Object:
 
 
 def _subscribe(world: World, session: Object, customer: Object | None, method: Object) -> tuple[Object, Object]:
-    """The subscription and its first invoice, which one-time lines are on too."""
+    """Create the subscription and its first invoice, which includes the one-time lines."""
     assert customer is not None  # noqa: S101 - subscription mode always makes one
     lines = [Line(item["price"], item["quantity"], item["description"]) for item in session["_sandbox"]["lines"]]
     data = session["_sandbox"]["data"]
@@ -145,13 +145,13 @@ def _subscribe(world: World, session: Object, customer: Object | None, method: O
         apply_discount(world, discount, customer=customer["id"], subscription=subscription["id"])
         fields["discounts"] = [discount["id"]]
     world.change(subscription, **fields)
-    world.tell("customer.subscription.created", subscription)
+    world.record_event("customer.subscription.created", subscription)
     invoice = issue_invoice(world, subscription, lines, reason="subscription_create")
     return subscription, invoice
 
 
 def _intent_of_payment(world: World, session: Object, customer: Object | None) -> Object:
-    """The payment of a session in payment mode; a refused attempt has made it already."""
+    """Return the payment intent of a session in payment mode. A declined attempt may have created it."""
     earlier = world.store.select("payment_intent", _sandbox__session=session["id"])
     if earlier:
         world.change(earlier[0], customer=customer["id"] if customer else None)
@@ -189,5 +189,5 @@ def _require_processing(world: World, session: Object) -> Object:
     else:
         intent = world.store.load(session["payment_intent"] or "", "payment_intent")
     if intent is None or intent["status"] != "processing":
-        raise invalid("No bank debit of this Checkout Session is on its way.")
+        raise invalid("This Checkout Session has no pending bank debit.")
     return intent

@@ -11,9 +11,9 @@ from stripe.params import (
     CustomerUpdateParams,
 )
 
-from config.devtools.stripe_sandbox.endpoints import endpoint
-from config.devtools.stripe_sandbox.errors import invalid
-from config.devtools.stripe_sandbox.parameters import accept
+from config.devtools.stripe_sandbox.protocol.endpoints import endpoint
+from config.devtools.stripe_sandbox.protocol.errors import invalid
+from config.devtools.stripe_sandbox.protocol.parameters import accept
 from config.devtools.stripe_sandbox.resources.subscriptions import end_subscription
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World, new_id
@@ -25,7 +25,7 @@ _PLAIN = ("address", "description", "email", "name", "phone", "preferred_locales
 
 
 def make_customer(world: World, **fields: object) -> Object:
-    """A new customer, and the event that tells of it."""
+    """Create a customer and record its event."""
     made = world.make(
         "customer",
         {
@@ -55,7 +55,7 @@ def make_customer(world: World, **fields: object) -> Object:
         }
         | fields,
     )
-    world.tell("customer.created", made)
+    world.record_event("customer.created", made)
     return made
 
 
@@ -76,14 +76,14 @@ def create(world: World) -> Object:
 
 @endpoint("GET", "/v1/customers/{id}", accept(CustomerRetrieveParams, ""))
 def retrieve(world: World, identifier: str) -> Object:
-    """One customer; of a deleted one only that it is deleted."""
+    """Return a customer. A deleted one shows only that it is deleted."""
     stored = world.store.load(identifier, "customer")
     return stored if stored and stored.get("deleted") else world.get("customer", identifier)
 
 
 @endpoint("POST", "/v1/customers/{id}", accept(CustomerUpdateParams, _OWN))
 def update(world: World, identifier: str) -> Object:
-    """Change what is given, leave the rest."""
+    """Update the given fields."""
     customer = world.get("customer", identifier)
     _check_email(world)
     given = world.call.given
@@ -93,18 +93,18 @@ def update(world: World, identifier: str) -> Object:
     if "invoice_settings" in given:
         fields["invoice_settings"] = customer["invoice_settings"] | given["invoice_settings"]
     before = world.change(customer, **fields)
-    world.tell("customer.updated", customer, before)
+    world.record_event("customer.updated", customer, before)
     return customer
 
 
 @endpoint("DELETE", "/v1/customers/{id}", accept(CustomerDeleteParams, ""))
 def delete(world: World, identifier: str) -> Object:
-    """Delete for good: subscriptions end, and only the id remains."""
+    """Delete a customer. Its subscriptions end, and only its id remains."""
     customer = world.get("customer", identifier)
     for subscription in world.store.select("subscription", customer=identifier):
         if subscription["status"] != "canceled":
             end_subscription(world, subscription, reason="cancellation_requested")
-    world.tell("customer.deleted", customer)
+    world.record_event("customer.deleted", customer)
     remains = {"id": identifier, "object": "customer", "deleted": True}
     world.store.save(remains)
     return remains

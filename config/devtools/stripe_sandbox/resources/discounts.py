@@ -1,21 +1,21 @@
-"""What a coupon takes off: an amount or a share of all lines together, divided over the lines in proportion.
+"""Discounts: a coupon takes off an amount or a percentage of all lines, divided over the lines in proportion.
 
-An amount larger than the lines takes all of them off and no more. The same figures serve the session that promises
-them and the invoice that charges them, so that the two cannot differ.
+A discount is never larger than the sum of the lines. The session that shows the amounts and the invoice that charges
+them use the same functions, so that the two cannot differ.
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
 
 from config.devtools.stripe_sandbox.clock import BILLING, add_interval
-from config.devtools.stripe_sandbox.money import percentage, shares
+from config.devtools.stripe_sandbox.money import percentage_of, split_in_proportion
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World
 
 
 @dataclass(frozen=True)
 class Line:
-    """One thing that is bought: a price, how often, and what it comes to; amounts in the smallest unit."""
+    """A line of a session or invoice: a price, a quantity and a discount, in the smallest unit."""
 
     price: Object
     quantity: int
@@ -24,18 +24,18 @@ class Line:
 
     @property
     def subtotal(self) -> int:
-        """Before the discount."""
+        """The amount before the discount."""
         amount: int = self.price["unit_amount"] * self.quantity
         return amount
 
     @property
     def total(self) -> int:
-        """After it."""
+        """The amount after the discount."""
         return self.subtotal - self.discount
 
 
-def discounted(lines: list[Line], coupon: Object | None) -> list[Line]:
-    """The same lines, each with its part of the discount."""
+def apply_coupon(lines: list[Line], coupon: Object | None) -> list[Line]:
+    """Return the lines, each with its part of the discount."""
     if coupon is None:
         return lines
     subtotals = [line.subtotal for line in lines]
@@ -43,13 +43,13 @@ def discounted(lines: list[Line], coupon: Object | None) -> list[Line]:
         off = min(coupon["amount_off"], sum(subtotals))
     else:
         currency = lines[0].price["currency"]
-        off = percentage(sum(subtotals), Decimal(str(coupon["percent_off"])), currency)
-    parts = shares(off, subtotals)
+        off = percentage_of(sum(subtotals), Decimal(str(coupon["percent_off"])), currency)
+    parts = split_in_proportion(off, subtotals)
     return [Line(line.price, line.quantity, line.description, part) for line, part in zip(lines, parts, strict=True)]
 
 
 def make_discount(world: World, coupon: Object, *, customer: str | None, session: str) -> Object:
-    """The coupon as applied to a session, and later to its subscription."""
+    """Create the discount of a session, which later passes to its subscription."""
     return world.make(
         "discount",
         {
@@ -70,7 +70,7 @@ def make_discount(world: World, coupon: Object, *, customer: str | None, session
 
 
 def apply_discount(world: World, discount: Object, *, customer: str, subscription: str) -> None:
-    """From now on it is the subscription's: for one invoice, some months, or for ever."""
+    """Apply the discount to a subscription: for one invoice, some months, or forever."""
     start = world.clock.now(BILLING)
     months = discount["_sandbox"]["coupon"]["duration_in_months"]
     end = add_interval(start, "month", months) if months else None
@@ -78,10 +78,10 @@ def apply_discount(world: World, discount: Object, *, customer: str, subscriptio
 
 
 def is_over(discount: Object, at: int) -> bool:
-    """Whether its months have passed: an invoice of that time gets nothing off any more."""
+    """Tell whether the discount has ended at that time."""
     return discount["end"] is not None and bool(at >= discount["end"])
 
 
-def is_for_once(discount: Object) -> bool:
-    """Whether its first invoice is its last."""
+def applies_once(discount: Object) -> bool:
+    """Tell whether the discount applies to the first invoice only."""
     return bool(discount["_sandbox"]["coupon"]["duration"] == "once")

@@ -1,4 +1,4 @@
-"""Disputes: opened, won and lost by the control API, read by ours.
+"""Disputes. The control API opens and decides them; the API only reads them.
 
 Not reproduced: evidence, inquiries, fees, deadlines that pass.
 """
@@ -6,20 +6,20 @@ Not reproduced: evidence, inquiries, fees, deadlines that pass.
 from stripe.params import DisputeListParams, DisputeRetrieveParams
 
 from config.devtools.stripe_sandbox.clock import DAY
-from config.devtools.stripe_sandbox.endpoints import endpoint
-from config.devtools.stripe_sandbox.errors import invalid
-from config.devtools.stripe_sandbox.parameters import accept
+from config.devtools.stripe_sandbox.protocol.endpoints import endpoint
+from config.devtools.stripe_sandbox.protocol.errors import invalid
+from config.devtools.stripe_sandbox.protocol.parameters import accept
 from config.devtools.stripe_sandbox.resources.accounts import move_balance
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World, public
 
-ANSWER_WITHIN = 7 * DAY
+RESPONSE_DUE_SECONDS = 7 * DAY
 
 
 def open_dispute(world: World, charge: Object, *, amount: int | None = None, reason: str = "fraudulent") -> Object:
-    """The customer's bank takes the money back until the dispute is decided."""
+    """Open a dispute. The bank takes the money back until the dispute is decided."""
     if charge["status"] != "succeeded" or charge["disputed"]:
-        raise invalid(f"Charge {charge['id']} cannot be disputed (again).")
+        raise invalid(f"Charge {charge['id']} cannot be disputed.")
     amount = charge["amount"] - charge["amount_refunded"] if amount is None else amount
     dispute = world.make(
         "dispute",
@@ -31,7 +31,7 @@ def open_dispute(world: World, charge: Object, *, amount: int | None = None, rea
             "enhanced_eligibility_types": [],
             "evidence": {"enhanced_evidence": {}},
             "evidence_details": {
-                "due_by": world.clock.now() + ANSWER_WITHIN,
+                "due_by": world.clock.now() + RESPONSE_DUE_SECONDS,
                 "enhanced_eligibility": {},
                 "has_evidence": False,
                 "past_due": False,
@@ -46,21 +46,21 @@ def open_dispute(world: World, charge: Object, *, amount: int | None = None, rea
         },
     )
     world.change(charge, disputed=True)
-    world.tell("charge.dispute.created", dispute)
+    world.record_event("charge.dispute.created", dispute)
     _move(world, dispute, -amount)
-    world.tell("charge.dispute.funds_withdrawn", dispute)
+    world.record_event("charge.dispute.funds_withdrawn", dispute)
     return dispute
 
 
 def close_dispute(world: World, dispute: Object, *, status: str) -> Object:
-    """The bank has decided: `won` (the money comes back) or `lost`."""
+    """Decide a dispute: `won`, and the money comes back, or `lost`."""
     if status not in ("won", "lost"):
         raise invalid("Invalid status: must be one of won, lost", param="status")
     before = world.change(dispute, status=status)
     if status == "won":
         _move(world, dispute, dispute["amount"])
-        world.tell("charge.dispute.funds_reinstated", dispute)
-    world.tell("charge.dispute.closed", dispute, before)
+        world.record_event("charge.dispute.funds_reinstated", dispute)
+    world.record_event("charge.dispute.closed", dispute, before)
     return dispute
 
 

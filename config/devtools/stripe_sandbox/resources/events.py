@@ -1,11 +1,11 @@
-"""Events: what happened, with the object as it was then. Stripe keeps them 30 days; the sandbox until it is reset."""
+"""Events, each with a copy of its object. Stripe keeps them for 30 days, the sandbox until it is reset."""
 
 from fnmatch import fnmatchcase
 
 from stripe.params import EventListParams, EventRetrieveParams
 
-from config.devtools.stripe_sandbox.endpoints import endpoint
-from config.devtools.stripe_sandbox.parameters import accept
+from config.devtools.stripe_sandbox.protocol.endpoints import endpoint
+from config.devtools.stripe_sandbox.protocol.parameters import accept
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World
 
@@ -20,7 +20,7 @@ def retrieve(world: World, identifier: str) -> Object:
 
 @endpoint("GET", "/v1/events", accept(EventListParams, _LISTED))
 def list_all(world: World) -> Object:
-    """The events, newest first, by type (`invoice.*` too) and by whether every endpoint has taken them."""
+    """List events, newest first, by type (also `invoice.*`) and by whether all endpoints accepted them."""
     given = world.call.given
     patterns = [given["type"]] if "type" in given else given.get("types", ["*"])
     chosen = [

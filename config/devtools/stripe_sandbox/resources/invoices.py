@@ -1,9 +1,10 @@
-"""Invoices: issued by subscriptions, finalized at once, collected, voided, paid.
+"""Invoices of subscriptions: issued, finalized at once, collected, voided or paid.
 
-A subscription's invoice asks for all items in full, less a coupon that is still good; a coupon for `once` is gone
-with the first invoice. Stripe leaves a renewal's invoice as a draft for an hour, here it is final at once. A refused
-renewal is tried again after 3, 5 and 7 days and then cancels the subscription; Stripe's own schedule is a setting of
-the account. Not reproduced: invoices made through the API, credit notes, taxes, customer balances.
+An invoice charges all items of the subscription in full, minus a valid coupon. A coupon with duration `once`
+applies to the first invoice only. Stripe keeps a renewal's invoice as a draft for an hour; the sandbox finalizes it
+at once. A declined renewal is retried after 3, 5 and 7 days and then cancels the subscription. Stripe's own
+schedule is a setting of the account. Not reproduced: invoices made through the API, credit notes, taxes, customer
+balances.
 """
 
 from typing import Any
@@ -20,12 +21,12 @@ from stripe.params import (
 )
 
 from config.devtools.stripe_sandbox.clock import BILLING, DAY
-from config.devtools.stripe_sandbox.endpoints import endpoint
-from config.devtools.stripe_sandbox.errors import declined, invalid
-from config.devtools.stripe_sandbox.parameters import accept
+from config.devtools.stripe_sandbox.protocol.endpoints import endpoint
+from config.devtools.stripe_sandbox.protocol.errors import declined, invalid
+from config.devtools.stripe_sandbox.protocol.parameters import accept
 from config.devtools.stripe_sandbox.resources import payments
 from config.devtools.stripe_sandbox.resources.bills import invoice_fields
-from config.devtools.stripe_sandbox.resources.discounts import Line, discounted, is_for_once, is_over
+from config.devtools.stripe_sandbox.resources.discounts import Line, applies_once, apply_coupon, is_over
 from config.devtools.stripe_sandbox.resources.subscriptions import end_subscription, set_status
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World
@@ -34,20 +35,20 @@ RETRY_DAYS = (3, 5, 7)
 
 
 def issue_invoice(world: World, subscription: Object, lines: list[Line], *, reason: str) -> Object:
-    """Make and finalize the invoice of a subscription's period; nothing to pay makes it paid."""
+    """Create and finalize the invoice of a period. An invoice of zero is paid at once."""
     customer = world.get("customer", subscription["customer"])
     now = world.clock.now(BILLING)
     discount = world.store.load(subscription["discounts"][0]) if subscription["discounts"] else None
     if discount and is_over(discount, now):
         discount = None
         world.change(subscription, discounts=[])
-    lines = discounted(lines, discount["_sandbox"]["coupon"] if discount else None)
+    lines = apply_coupon(lines, discount["_sandbox"]["coupon"] if discount else None)
     fields = invoice_fields(world, subscription, customer=customer, lines=lines, discount=discount, reason=reason)
     invoice = world.make("invoice", fields, identifier=fields.pop("id"), clock=BILLING)
-    if discount and is_for_once(discount):
+    if discount and applies_once(discount):
         world.change(subscription, discounts=[])
     world.change(subscription, latest_invoice=invoice["id"])
-    world.tell("invoice.created", invoice)
+    world.record_event("invoice.created", invoice)
     number = f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04}"
     world.change(customer, next_invoice_sequence=customer["next_invoice_sequence"] + 1, currency=invoice["currency"])
     world.change(
@@ -60,7 +61,7 @@ def issue_invoice(world: World, subscription: Object, lines: list[Line], *, reas
         status="open",
         status_transitions=invoice["status_transitions"] | {"finalized_at": now},
     )
-    world.tell("invoice.finalized", invoice)
+    world.record_event("invoice.finalized", invoice)
     if invoice["total"] == 0:
         mark_paid(world, invoice)
     else:
@@ -98,19 +99,19 @@ def _open_payment(world: World, invoice: Object, customer: Object) -> None:
 
 
 def payment_of(world: World, invoice: Object) -> Object | None:
-    """The record that links the invoice to its payment intent; none where there was nothing to pay."""
+    """Return the link between the invoice and its payment intent. None if the invoice was zero."""
     found = world.store.select("invoice_payment", invoice=invoice["id"])
     return found[0] if found else None
 
 
 def intent_of(world: World, invoice: Object) -> Object | None:
-    """The payment intent of the invoice."""
+    """Return the payment intent of the invoice."""
     payment = payment_of(world, invoice)
     return world.get("payment_intent", payment["payment"]["payment_intent"]) if payment else None
 
 
 def mark_paid(world: World, invoice: Object) -> None:
-    """The invoice is paid, and the subscription is active again, or for the first time."""
+    """Mark the invoice as paid, and activate its subscription."""
     now = world.clock.now(BILLING)
     world.change(
         invoice,
@@ -127,28 +128,28 @@ def mark_paid(world: World, invoice: Object) -> None:
     if payment:
         transitions = payment["status_transitions"] | {"paid_at": now}
         world.change(payment, amount_paid=invoice["amount_due"], status="paid", status_transitions=transitions)
-        world.tell("invoice_payment.paid", payment)
-    world.tell("invoice.paid", invoice)
-    world.tell("invoice.payment_succeeded", invoice)
+        world.record_event("invoice_payment.paid", payment)
+    world.record_event("invoice.paid", invoice)
+    world.record_event("invoice.payment_succeeded", invoice)
     subscription = subscription_of(world, invoice)
     if subscription["status"] in ("incomplete", "past_due") and subscription["latest_invoice"] == invoice["id"]:
         set_status(world, subscription, "active")
 
 
 def subscription_of(world: World, invoice: Object) -> Object:
-    """The subscription that the invoice is for."""
+    """Return the subscription of the invoice."""
     return world.get("subscription", invoice["parent"]["subscription_details"]["subscription"])
 
 
 def card_pays(world: World, customer: str) -> bool:
-    """Whether the saved card is good: a switch of the control API, for all or for one customer."""
+    """Tell whether the customer's saved card pays. The control API decides that, for all or for one customer."""
     cards = world.store.setting("cards", {"default": "pays", "customers": {}})
     behaviour = cards["customers"].get(customer, cards["default"])
     return bool(behaviour == "pays")
 
 
 def collect(world: World, invoice: Object) -> bool:
-    """Try the saved card; returns whether it paid."""
+    """Charge the saved card. Return whether it paid."""
     subscription = subscription_of(world, invoice)
     intent = intent_of(world, invoice)
     method = world.store.load(subscription["default_payment_method"] or "", "payment_method")
@@ -164,12 +165,12 @@ def collect(world: World, invoice: Object) -> bool:
 
 
 def note_failure(world: World, invoice: Object) -> None:
-    """The payment was refused: the subscription is past due, and after the last attempt it is cancelled."""
+    """Record a declined payment. The subscription becomes past due, or ends after the last attempt."""
     attempts = invoice["attempt_count"] + 1
     again = attempts <= len(RETRY_DAYS)
     next_at = world.clock.now(BILLING) + RETRY_DAYS[attempts - 1] * DAY if again else None
     world.change(invoice, attempted=True, attempt_count=attempts, auto_advance=again, next_payment_attempt=next_at)
-    world.tell("invoice.payment_failed", invoice)
+    world.record_event("invoice.payment_failed", invoice)
     subscription = subscription_of(world, invoice)
     if subscription["status"] == "canceled":
         return
@@ -181,7 +182,7 @@ def note_failure(world: World, invoice: Object) -> None:
 
 
 def collect_again(world: World, invoice: Object) -> None:
-    """A day of the retry schedule has come."""
+    """Charge an open invoice again, by the retry schedule."""
     if invoice["status"] == "open" and subscription_of(world, invoice)["status"] != "canceled":
         collect(world, invoice)
 
@@ -194,14 +195,14 @@ def retrieve(world: World, identifier: str) -> Object:
 
 @endpoint("POST", "/v1/invoices/{id}", accept(InvoiceUpdateParams, "description footer metadata"))
 def update(world: World, identifier: str) -> Object:
-    """Describe an invoice."""
+    """Update an invoice's description and metadata."""
     invoice = world.get("invoice", identifier)
     fields: dict[str, Any] = {
         name: world.call.given[name] or None for name in ("description", "footer") if name in world.call.given
     }
     fields["metadata"] = world.merge_metadata(invoice, world.call.given.get("metadata"))
     before = world.change(invoice, **fields)
-    world.tell("invoice.updated", invoice, before)
+    world.record_event("invoice.updated", invoice, before)
     return invoice
 
 
@@ -227,9 +228,9 @@ def list_lines(world: World, identifier: str) -> Object:
 
 @endpoint("POST", "/v1/invoices/{id}/pay", accept(InvoicePayParams, "paid_out_of_band"))
 def pay(world: World, identifier: str) -> Object:
-    """Try the saved card now, or note that it was paid elsewhere.
+    """Charge the saved card now, or record that the invoice was paid elsewhere.
 
-    Raises: StripeError card_declined (402), and the attempt counts.
+    Raises: StripeError card_declined (402). The attempt counts.
     """
     invoice = world.get("invoice", identifier)
     if invoice["status"] == "paid":
@@ -248,7 +249,7 @@ def pay(world: World, identifier: str) -> Object:
 
 @endpoint("POST", "/v1/invoices/{id}/void", accept(InvoiceVoidInvoiceParams, ""))
 def void(world: World, identifier: str) -> Object:
-    """Take an open invoice back, for good."""
+    """Void an open invoice permanently."""
     invoice = world.get("invoice", identifier)
     if invoice["status"] not in ("open", "uncollectible"):
         raise invalid(
@@ -265,7 +266,7 @@ def void(world: World, identifier: str) -> Object:
     intent = intent_of(world, invoice)
     if intent:
         payments.cancel_intent(world, intent, reason="void_invoice")
-    world.tell("invoice.voided", invoice)
+    world.record_event("invoice.voided", invoice)
     return invoice
 
 

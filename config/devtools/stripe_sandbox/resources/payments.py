@@ -1,7 +1,7 @@
-"""Payment intents, charges and the payment methods that sessions leave behind.
+"""Payment intents, charges, and the payment methods of sessions.
 
-A payment succeeds at once (card), or is processed and settles or fails later (bank debit), or is declined and may be
-tried again. Not reproduced: making or confirming intents through the API, 3-D Secure, manual capture, fees.
+A card payment succeeds at once, or is declined and can be tried again. A bank debit is processed, and settles or
+fails later. Not reproduced: making or confirming intents through the API, 3-D Secure, manual capture, fees.
 """
 
 from stripe.params import (
@@ -15,9 +15,9 @@ from stripe.params import (
 )
 
 from config.devtools.stripe_sandbox.clock import API
-from config.devtools.stripe_sandbox.endpoints import endpoint
-from config.devtools.stripe_sandbox.errors import invalid
-from config.devtools.stripe_sandbox.parameters import accept
+from config.devtools.stripe_sandbox.protocol.endpoints import endpoint
+from config.devtools.stripe_sandbox.protocol.errors import invalid
+from config.devtools.stripe_sandbox.protocol.parameters import accept
 from config.devtools.stripe_sandbox.resources.accounts import move_balance
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World, new_id
@@ -27,12 +27,12 @@ BANK = "sepa_debit"
 DECLINED = ("card_declined", "Your card was declined.")
 BOUNCED = ("payment_intent_payment_attempt_failed", "The bank returned the debit.")
 _PAGING = "created ending_before limit starting_after"
-_NOBODY = {"address": None, "email": None, "name": None, "phone": None, "tax_id": None}
+_NO_BILLING_DETAILS = {"address": None, "email": None, "name": None, "phone": None, "tax_id": None}
 
 
 # --- Payment methods --------------------------------------------------------------------------------------
 def make_method(world: World, kind: str, customer: Object | None) -> Object:
-    """What the customer typed into the page: a test card, or a bank account."""
+    """Create a payment method: a test card or a bank account."""
     card = {
         "brand": "visa",
         "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
@@ -62,13 +62,13 @@ def make_method(world: World, kind: str, customer: Object | None) -> Object:
         },
     )
     if customer:
-        world.tell("payment_method.attached", made)
+        world.record_event("payment_method.attached", made)
     return made
 
 
 def _billing_details(customer: Object | None) -> Object:
     known = {name: customer[name] for name in ("email", "name", "phone")} if customer else {}
-    return _NOBODY | known
+    return _NO_BILLING_DETAILS | known
 
 
 @endpoint("GET", "/v1/payment_methods/{id}", accept(PaymentMethodRetrieveParams, ""))
@@ -91,7 +91,7 @@ def list_methods(world: World) -> Object:
 def make_intent(
     world: World, *, amount: int, currency: str, customer: Object | None, clock: str = API, **more: object
 ) -> Object:
-    """A payment that waits for a payment method."""
+    """Create a payment intent that waits for a payment method."""
     identifier = new_id("pi")
     made = world.make(
         "payment_intent",
@@ -135,21 +135,21 @@ def make_intent(
         identifier=identifier,
         clock=clock,
     )
-    world.tell("payment_intent.created", made)
+    world.record_event("payment_intent.created", made)
     return made
 
 
 def succeed(world: World, intent: Object, method: Object, *, clock: str = API) -> Object:
-    """The payment is made; returns its charge."""
+    """Complete the payment. Return its charge."""
     charge = _make_charge(world, intent, method, status="succeeded", clock=clock)
     _paid(world, intent, charge)
     return charge
 
 
 def process(world: World, intent: Object, method: Object) -> Object:
-    """The bank has been asked and will answer later; returns the pending charge."""
+    """Start a payment that the bank confirms later. Return the pending charge."""
     charge = _make_charge(world, intent, method, status="pending", clock=API)
-    world.tell("charge.pending", charge)
+    world.record_event("charge.pending", charge)
     world.change(
         intent,
         latest_charge=charge["id"],
@@ -157,12 +157,12 @@ def process(world: World, intent: Object, method: Object) -> Object:
         payment_method_types=[method["type"]],
         status="processing",
     )
-    world.tell("payment_intent.processing", intent)
+    world.record_event("payment_intent.processing", intent)
     return charge
 
 
 def settle(world: World, intent: Object) -> Object:
-    """The bank has paid what was processed."""
+    """Settle a payment that was processing. Return its charge."""
     charge = world.get("charge", intent["latest_charge"])
     world.change(charge, status="succeeded", paid=True, captured=True, amount_captured=charge["amount"])
     _paid(world, intent, charge)
@@ -172,7 +172,7 @@ def settle(world: World, intent: Object) -> Object:
 def fail(
     world: World, intent: Object, method: Object, *, why: tuple[str, str] = DECLINED, clock: str = API
 ) -> Object:
-    """The attempt fails, and another may be made; returns the failed charge."""
+    """Fail the attempt; another can follow. Return the failed charge."""
     code, message = why
     pending = world.store.load(intent["latest_charge"] or "", "charge")
     if pending and pending["status"] == "pending":
@@ -180,7 +180,7 @@ def fail(
     else:
         charge = _make_charge(world, intent, method, status="failed", clock=clock)
     world.change(charge, status="failed", failure_code=code, failure_message=message, outcome=_outcome(failed=True))
-    world.tell("charge.failed", charge)
+    world.record_event("charge.failed", charge)
     error = {
         "charge": charge["id"],
         "code": code,
@@ -199,16 +199,16 @@ def fail(
         processing=None,
         status="requires_payment_method",
     )
-    world.tell("payment_intent.payment_failed", intent)
+    world.record_event("payment_intent.payment_failed", intent)
     return charge
 
 
 def cancel_intent(world: World, intent: Object, *, reason: str) -> None:
-    """The payment will not be made; one that is made already stays."""
+    """Cancel the payment, unless it has already succeeded."""
     if intent["status"] in ("succeeded", "canceled"):
         return
     world.change(intent, status="canceled", canceled_at=world.clock.now(), cancellation_reason=reason)
-    world.tell("payment_intent.canceled", intent)
+    world.record_event("payment_intent.canceled", intent)
 
 
 def _paid(world: World, intent: Object, charge: Object) -> None:
@@ -216,7 +216,7 @@ def _paid(world: World, intent: Object, charge: Object) -> None:
         world, kind="charge", amount=charge["amount"], currency=charge["currency"], source=charge["id"]
     )
     world.change(charge, balance_transaction=moved)
-    world.tell("charge.succeeded", charge)
+    world.record_event("charge.succeeded", charge)
     world.change(
         intent,
         amount_received=intent["amount"],
@@ -226,7 +226,7 @@ def _paid(world: World, intent: Object, charge: Object) -> None:
         payment_method_types=[charge["payment_method_details"]["type"]],
         status="succeeded",
     )
-    world.tell("payment_intent.succeeded", intent)
+    world.record_event("payment_intent.succeeded", intent)
 
 
 @endpoint("GET", "/v1/payment_intents/{id}", accept(PaymentIntentRetrieveParams, "client_secret"))
@@ -237,7 +237,7 @@ def retrieve_intent(world: World, identifier: str) -> Object:
 
 @endpoint("POST", "/v1/payment_intents/{id}", accept(PaymentIntentUpdateParams, "description metadata receipt_email"))
 def update_intent(world: World, identifier: str) -> Object:
-    """Describe a payment."""
+    """Update a payment's description and metadata."""
     intent = world.get("payment_intent", identifier)
     fields = {name: value or None for name, value in world.call.given.items() if name not in ("expand", "metadata")}
     fields["metadata"] = world.merge_metadata(intent, world.call.given.get("metadata"))
@@ -319,9 +319,9 @@ def _make_charge(world: World, intent: Object, method: Object, *, status: str, c
 
 
 def charge_of_intent(world: World, intent: Object, *, param: str) -> Object:
-    """The charge that paid the intent.
+    """Return the charge that paid the intent.
 
-    Raises: StripeError where nothing has been paid.
+    Raises: StripeError if nothing has been paid.
     """
     charge = world.store.load(intent["latest_charge"] or "", "charge")
     if charge is None or charge["status"] != "succeeded":

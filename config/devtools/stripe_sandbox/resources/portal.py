@@ -5,8 +5,8 @@ Not reproduced: configurations, flows, changing cards or plans.
 
 from stripe.params.billing_portal import SessionCreateParams
 
-from config.devtools.stripe_sandbox.endpoints import endpoint
-from config.devtools.stripe_sandbox.parameters import accept
+from config.devtools.stripe_sandbox.protocol.endpoints import endpoint
+from config.devtools.stripe_sandbox.protocol.parameters import accept
 from config.devtools.stripe_sandbox.resources.urls import check_url
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World, new_id
@@ -16,7 +16,7 @@ from config.devtools.stripe_sandbox.world import World, new_id
     "POST", "/v1/billing_portal/sessions", accept(SessionCreateParams, "customer locale return_url", "customer")
 )
 def create(world: World) -> Object:
-    """Make a link for one customer."""
+    """Create a portal session for a customer."""
     given = world.call.given
     customer = world.get("customer", given["customer"], param="customer")
     if "return_url" in given:

@@ -1,15 +1,15 @@
-"""Refunds: full or in parts, never more than is left of the charge.
+"""Refunds: full or partial, never more than the unrefunded part of the charge.
 
-A refund succeeds at once; the control API can let one fail later, and the money counts as not refunded again.
-Refusals carry Stripe's codes: `charge_already_refunded` when nothing is left, none when it is too much.
+A refund succeeds at once. The control API can let it fail later; then its amount no longer counts as refunded.
+Refusals have Stripe's codes: `charge_already_refunded` if nothing is left, and no code if the amount is too large.
 """
 
 from stripe.params import RefundCreateParams, RefundListParams, RefundRetrieveParams, RefundUpdateParams
 
-from config.devtools.stripe_sandbox.endpoints import endpoint
-from config.devtools.stripe_sandbox.errors import invalid
-from config.devtools.stripe_sandbox.money import check_amount, display
-from config.devtools.stripe_sandbox.parameters import accept
+from config.devtools.stripe_sandbox.money import check_amount, format_amount
+from config.devtools.stripe_sandbox.protocol.endpoints import endpoint
+from config.devtools.stripe_sandbox.protocol.errors import invalid
+from config.devtools.stripe_sandbox.protocol.parameters import accept
 from config.devtools.stripe_sandbox.resources.accounts import move_balance
 from config.devtools.stripe_sandbox.resources.payments import charge_of_intent
 from config.devtools.stripe_sandbox.store import Object
@@ -19,9 +19,9 @@ from config.devtools.stripe_sandbox.world import World
 def refund_charge(
     world: World, charge: Object, *, amount: int | None, reason: str | None = None, metadata: Object | None = None
 ) -> Object:
-    """Give back what is given, or all that is left.
+    """Refund the given amount, or all that is left.
 
-    Raises: StripeError where the charge cannot be refunded, or not that much.
+    Raises: StripeError if the charge cannot be refunded by that amount.
     """
     if charge["status"] != "succeeded":
         raise invalid(f"Charge {charge['id']} has not succeeded, so it cannot be refunded.", param="charge")
@@ -34,8 +34,8 @@ def refund_charge(
     amount = left if amount is None else check_amount(amount, currency, param="amount", lowest=1)
     if amount > left:
         raise invalid(
-            f"Refund amount ({display(amount, currency)}) is greater than unrefunded amount on charge"
-            f" ({display(left, currency)})",
+            f"Refund amount ({format_amount(amount, currency)}) is greater than unrefunded amount on charge"
+            f" ({format_amount(left, currency)})",
             param="amount",
         )
     refund = world.make(
@@ -59,13 +59,13 @@ def refund_charge(
     world.change(refund, balance_transaction=moved)
     refunded = charge["amount_refunded"] + amount
     before = world.change(charge, amount_refunded=refunded, refunded=refunded == charge["amount"])
-    world.tell("refund.created", refund)
-    world.tell("charge.refunded", charge, before)
+    world.record_event("refund.created", refund)
+    world.record_event("charge.refunded", charge, before)
     return refund
 
 
 def fail_refund(world: World, refund: Object) -> Object:
-    """The bank could not take the money: it comes back, and the charge is not refunded by it any more."""
+    """Fail a refund. The money comes back, and the charge is no longer refunded by it."""
     charge = world.get("charge", refund["charge"])
     moved = move_balance(
         world, kind="refund_failure", amount=refund["amount"], currency=refund["currency"], source=refund["id"]
@@ -74,15 +74,15 @@ def fail_refund(world: World, refund: Object) -> Object:
         refund, status="failed", failure_reason="expired_or_canceled_card", failure_balance_transaction=moved
     )
     world.change(charge, amount_refunded=charge["amount_refunded"] - refund["amount"], refunded=False)
-    world.tell("refund.updated", refund, before)
-    world.tell("refund.failed", refund)
-    world.tell("charge.refund.updated", refund, before)
+    world.record_event("refund.updated", refund, before)
+    world.record_event("refund.failed", refund)
+    world.record_event("charge.refund.updated", refund, before)
     return refund
 
 
 @endpoint("POST", "/v1/refunds", accept(RefundCreateParams, "amount charge metadata payment_intent reason"))
 def create(world: World) -> Object:
-    """Refund a charge, named by itself or by its payment."""
+    """Refund a charge, given by its id or by its payment intent."""
     given = world.call.given
     if ("charge" in given) == ("payment_intent" in given):
         raise invalid("You must provide exactly one of `charge` or `payment_intent`.")
@@ -103,10 +103,10 @@ def retrieve(world: World, identifier: str) -> Object:
 
 @endpoint("POST", "/v1/refunds/{id}", accept(RefundUpdateParams, "metadata"))
 def update(world: World, identifier: str) -> Object:
-    """Describe a refund."""
+    """Update a refund's metadata."""
     refund = world.get("refund", identifier)
     before = world.change(refund, metadata=world.merge_metadata(refund, world.call.given.get("metadata")))
-    world.tell("refund.updated", refund, before)
+    world.record_event("refund.updated", refund, before)
     return refund
 
 

@@ -1,6 +1,6 @@
-"""The end of a subscription's period: the next invoice, in full, or the end of the subscription.
+"""Renewals: at the end of a period a subscription gets its next invoice, or ends.
 
-Events come in Stripe's order: the invoice and the new period first, then how the payment went.
+Events have Stripe's order: the invoice and the new period first, then the result of the payment.
 """
 
 from config.devtools.stripe_sandbox.clock import BILLING, add_interval
@@ -16,7 +16,7 @@ from config.devtools.stripe_sandbox.world import World
 
 
 def renew(world: World, subscription: Object) -> None:
-    """Begin the next period and ask for its price, unless the subscription was to end with this one."""
+    """Start the next period and charge for it, or end a subscription that ends with its period."""
     if subscription["status"] == "canceled":
         return
     if subscription["cancel_at_period_end"]:
@@ -31,7 +31,7 @@ def renew(world: World, subscription: Object) -> None:
     world.change(subscription, _sandbox={"periods": periods, "previous_period": [start, end]})
     before = move_period(world, subscription, end, next_end)
     invoice = issue_invoice(world, subscription, recurring_lines(subscription), reason="subscription_cycle")
-    world.tell("customer.subscription.updated", subscription, before)
+    world.record_event("customer.subscription.updated", subscription, before)
     if invoice["status"] == "open":
         collect(world, invoice)
     if subscription["status"] != "canceled":

@@ -1,7 +1,7 @@
-"""Subscriptions: made by a completed session, read, described, cancelled now or at the end of the period.
+"""Subscriptions: a completed session creates them; they can be read, updated, and cancelled now or at period end.
 
-Statuses: `incomplete` until first paid, `active`, `past_due` while an invoice is refused, `canceled`. As in API
-versions since 2025-03-31 the period stands on the items. Not reproduced: creating one through the API, trials,
+Statuses: `incomplete` until the first payment, `active`, `past_due` after a declined invoice, `canceled`. As in API
+versions since 2025-03-31, the items hold the period. Not reproduced: creating one through the API, trials,
 changing items, proration, pauses, schedules.
 """
 
@@ -16,16 +16,16 @@ from stripe.params import (
 )
 
 from config.devtools.stripe_sandbox.clock import BILLING, add_interval
-from config.devtools.stripe_sandbox.endpoints import endpoint
-from config.devtools.stripe_sandbox.errors import invalid, missing, unsupported
-from config.devtools.stripe_sandbox.parameters import accept
+from config.devtools.stripe_sandbox.protocol.endpoints import endpoint
+from config.devtools.stripe_sandbox.protocol.errors import invalid, missing, unsupported
+from config.devtools.stripe_sandbox.protocol.parameters import accept
 from config.devtools.stripe_sandbox.resources.discounts import Line
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World, new_id, whole_list
 
 _DETAILS = "cancellation_details.comment cancellation_details.feedback"
 _SELF = {"account_tax_ids": None, "issuer": {"type": "self"}}
-# Fields that a new subscription has, and that stay as they are unless something says otherwise.
+# Default values of a new subscription's fields.
 _UNUSED: Object = {
     "application": None,
     "application_fee_percent": None,
@@ -71,7 +71,7 @@ _UNUSED: Object = {
 def make_subscription(
     world: World, *, customer: Object, lines: list[Line], metadata: Object, method: Object | None
 ) -> Object:
-    """A subscription to the recurring lines, not paid yet."""
+    """Create a subscription to the recurring lines, before its first payment."""
     start = world.clock.now(BILLING)
     recurring = lines[0].price["recurring"]
     identifier = new_id("sub")
@@ -140,7 +140,7 @@ def _item(world: World, subscription: str, line: Line, start: int, end: int) -> 
 
 
 def recurring_lines(subscription: Object) -> list[Line]:
-    """What every period charges: all items in full."""
+    """Return the lines that every period charges: all items in full."""
     return [
         Line(item["price"], item["quantity"], item["_sandbox"]["description"])
         for item in subscription["items"]["data"]
@@ -148,13 +148,13 @@ def recurring_lines(subscription: Object) -> list[Line]:
 
 
 def period_of(subscription: Object) -> tuple[int, int]:
-    """The current period, which all items share."""
+    """Return the current period, which all items share."""
     item = subscription["items"]["data"][0]
     return item["current_period_start"], item["current_period_end"]
 
 
 def move_period(world: World, subscription: Object, start: int, end: int) -> Object:
-    """The next period begins; returns what was before."""
+    """Start the next period. Return the previous values."""
     items = [
         item | {"current_period_start": start, "current_period_end": end} for item in subscription["items"]["data"]
     ]
@@ -162,14 +162,14 @@ def move_period(world: World, subscription: Object, start: int, end: int) -> Obj
 
 
 def set_status(world: World, subscription: Object, status: str, **more: Any) -> None:
-    """Change the status and tell of it, where it is another."""
+    """Set the status. Record an event if it changed."""
     before = world.change(subscription, status=status, **more)
     if before:
-        world.tell("customer.subscription.updated", subscription, before)
+        world.record_event("customer.subscription.updated", subscription, before)
 
 
 def end_subscription(world: World, subscription: Object, *, reason: str) -> None:
-    """Cancel it now: nothing is invoiced any more, and what is open is left as it is but not asked for again."""
+    """Cancel the subscription now. It gets no more invoices, and open ones are no longer collected."""
     now = world.clock.now(BILLING)
     world.change(
         subscription,
@@ -182,17 +182,17 @@ def end_subscription(world: World, subscription: Object, *, reason: str) -> None
     for invoice in invoices_of(world, subscription["id"]):
         if invoice["status"] == "open":
             world.change(invoice, auto_advance=False, next_payment_attempt=None)
-    world.tell("customer.subscription.deleted", subscription)
+    world.record_event("customer.subscription.deleted", subscription)
 
 
 def invoices_of(world: World, subscription: str) -> list[Object]:
-    """Its invoices, newest first."""
+    """Return the subscription's invoices, newest first."""
     return world.store.select("invoice", parent__subscription_details__subscription=subscription)
 
 
 @endpoint("GET", "/v1/subscriptions/{id}", accept(SubscriptionRetrieveParams, ""))
 def retrieve(world: World, identifier: str) -> Object:
-    """One subscription, a cancelled one too."""
+    """Return a subscription, even a cancelled one."""
     return world.get("subscription", identifier)
 
 
@@ -202,7 +202,7 @@ def retrieve(world: World, identifier: str) -> Object:
     accept(SubscriptionUpdateParams, f"cancel_at_period_end description metadata {_DETAILS}"),
 )
 def update(world: World, identifier: str) -> Object:
-    """Describe a subscription, or let it end with its period, or not after all."""
+    """Update a subscription, or set or clear its cancellation at period end."""
     subscription = world.get("subscription", identifier)
     given = world.call.given
     if subscription["status"] == "canceled" and set(given) - {"cancellation_details", "metadata", "expand"}:
@@ -218,7 +218,7 @@ def update(world: World, identifier: str) -> Object:
         fields |= _end_with_period(world, subscription, given["cancel_at_period_end"], fields)
     before = world.change(subscription, **fields)
     if before:
-        world.tell("customer.subscription.updated", subscription, before)
+        world.record_event("customer.subscription.updated", subscription, before)
     return subscription
 
 
@@ -233,15 +233,15 @@ def _end_with_period(world: World, subscription: Object, ends: bool, fields: Obj
 
 
 def set_end_with_period(world: World, subscription: Object, ends: bool) -> None:
-    """What the portal's buttons do."""
+    """Set or clear the cancellation at period end, for the buttons of the portal."""
     before = world.change(subscription, **_end_with_period(world, subscription, ends, {}))
     if before:
-        world.tell("customer.subscription.updated", subscription, before)
+        world.record_event("customer.subscription.updated", subscription, before)
 
 
 @endpoint("DELETE", "/v1/subscriptions/{id}", accept(SubscriptionCancelParams, f"invoice_now prorate {_DETAILS}"))
 def cancel(world: World, identifier: str) -> Object:
-    """Cancel now; one that is cancelled already is not found, as at Stripe."""
+    """Cancel now. A cancelled subscription is not found, as at Stripe."""
     subscription = world.get("subscription", identifier)
     given = world.call.given
     if subscription["status"] == "canceled":
@@ -262,7 +262,7 @@ def cancel(world: World, identifier: str) -> Object:
     accept(SubscriptionListParams, "created customer ending_before limit price starting_after status"),
 )
 def list_all(world: World) -> Object:
-    """The subscriptions, newest first; cancelled ones only where `status` is `all` or `canceled`."""
+    """List subscriptions, newest first. Cancelled ones appear only if `status` is `all` or `canceled`."""
     given = world.call.given
     wanted = {"customer": given["customer"]} if "customer" in given else {}
     status = given.get("status")

@@ -1,14 +1,14 @@
-"""The check of addresses that a client gives for a browser to go to."""
+"""Checks addresses to which a browser is sent."""
 
 from urllib.parse import urlsplit
 
-from config.devtools.stripe_sandbox.errors import invalid
+from config.devtools.stripe_sandbox.protocol.errors import invalid
 
 
 def check_url(url: str, *, param: str) -> str:
-    """The address.
+    """Return the address if it is valid.
 
-    Raises: StripeError url_invalid where it is not a whole http(s) one.
+    Raises: StripeError url_invalid unless it is an absolute http or https address.
     """
     try:
         parts = urlsplit(url)

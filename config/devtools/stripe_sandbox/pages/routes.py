@@ -1,19 +1,19 @@
-"""Which page is at which address, and what its buttons do."""
+"""The addresses of the pages, and the actions of their buttons."""
 
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
-from config.devtools.stripe_sandbox.account_pages import (
+from config.devtools.stripe_sandbox.control import ControlCall, act, act_on_session, advance_clock, set_cards
+from config.devtools.stripe_sandbox.pages.account import (
     invoice_page,
     invoice_pdf,
     overview,
     portal_page,
     receipt_page,
 )
-from config.devtools.stripe_sandbox.checkout_page import checkout_page
-from config.devtools.stripe_sandbox.control import Told, act, act_on_session, advance_clock, set_cards
-from config.devtools.stripe_sandbox.errors import StripeError
-from config.devtools.stripe_sandbox.page_layout import message
+from config.devtools.stripe_sandbox.pages.checkout import checkout_page
+from config.devtools.stripe_sandbox.pages.layout import message
+from config.devtools.stripe_sandbox.protocol.errors import StripeError
 from config.devtools.stripe_sandbox.resources.invoices import collect
 from config.devtools.stripe_sandbox.resources.subscriptions import set_end_with_period
 from config.devtools.stripe_sandbox.sandbox import Sandbox
@@ -26,7 +26,7 @@ _ACTIONS = ("pay", "refuse", "pay_async")
 
 @dataclass(frozen=True)
 class Page:
-    """What the browser gets."""
+    """A response to a browser."""
 
     status: int
     body: bytes
@@ -34,7 +34,7 @@ class Page:
 
 
 def show(sandbox: Sandbox, path: str, query: str) -> Page:
-    """The page at that address."""
+    """Render the page at an address."""
     steps = path.strip("/").split("/")
     try:
         with sandbox.store.transaction():
@@ -64,7 +64,7 @@ def _show(sandbox: Sandbox, steps: list[str], declined: bool) -> Page:
 
 
 def post(sandbox: Sandbox, path: str, form: str) -> Page:
-    """A button was pressed."""
+    """Perform the action of a button."""
     steps = path.strip("/").split("/")
     given = {name: values[0] for name, values in parse_qs(form).items()}
     try:
@@ -87,19 +87,19 @@ def _post(sandbox: Sandbox, steps: list[str], given: dict[str, str]) -> Page:
                     set_end_with_period(sandbox.world, found, verb == "end")
             return _see(f"/p/session/{identifier}")
         case ["overview", "month"]:
-            advance_clock(sandbox, Told((), {}, {"months": 1}))
+            advance_clock(sandbox, ControlCall((), {}, {"months": 1}))
             return _see("/")
         case ["overview", "cards", behaviour]:
-            set_cards(sandbox, Told((), {}, {"behaviour": behaviour}))
+            set_cards(sandbox, ControlCall((), {}, {"behaviour": behaviour}))
             return _see("/")
         case ["overview", "sessions", identifier, "settle_async" | "fail_async" as action]:
-            act_on_session(sandbox, Told((identifier, action), {}, {}))
+            act_on_session(sandbox, ControlCall((identifier, action), {}, {}))
             return _see("/")
     raise StripeError("There is nothing here", status=NOT_FOUND)
 
 
 def _press(sandbox: Sandbox, identifier: str, given: dict[str, str]) -> Page:
-    """A button of the checkout page; on one that is not open any more the page itself tells what became of it."""
+    """Perform a button of the checkout page. If the session is no longer open, show its page."""
     with sandbox.store.transaction():
         sandbox.world.run_due()
         session = sandbox.world.get("checkout.session", identifier)

@@ -1,9 +1,7 @@
-"""`expand[]`: an id in an answer is replaced by the object, also inside lists.
+"""The parameter `expand[]`: replaces ids in an answer by their objects, also inside lists.
 
-A path has at most four steps, and every `data` of a list counts as one.
-
-Fields that Stripe leaves out unless they are expanded (`line_items` of a session, `refunds` of a charge, …) are
-put in.
+A path has at most four steps; the `data` of a list counts as one. Some fields appear only if they are expanded, such
+as `line_items` of a session or `refunds` of a charge.
 """
 
 from collections.abc import Callable
@@ -11,11 +9,11 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from config.devtools.stripe_sandbox.errors import StripeError, invalid
+from config.devtools.stripe_sandbox.protocol.errors import StripeError, invalid
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World, public, whole_list
 
-DEEPEST = 4
+MAX_DEPTH = 4
 
 
 def _line_items(world: World, item: Object) -> Any:
@@ -69,17 +67,17 @@ _INCLUDABLE: dict[tuple[str, str], Callable[[World, Object], Any]] = {
 }
 
 
-def expanded(world: World, item: Object, paths: list[str]) -> Object:
-    """A copy of the answer for the client, with these paths expanded.
+def expand_paths(world: World, item: Object, paths: list[str]) -> Object:
+    """Return a copy of the answer for the client, with these paths expanded.
 
-    Raises: StripeError for a path that leads to nothing expandable.
+    Raises: StripeError for a path that cannot be expanded.
     """
-    answer: Object = deepcopy(item)  # public only when all is in it: what is put in needs the rest
+    answer: Object = deepcopy(item)  # remove private fields last: included fields are computed from them
     for path in paths:
         steps = path.split(".")
-        if len(steps) > DEEPEST:
+        if len(steps) > MAX_DEPTH:
             raise invalid(
-                f"You cannot expand more than {DEEPEST} levels of a property. Property: {path}",
+                f"You cannot expand more than {MAX_DEPTH} levels of a property. Property: {path}",
                 param="expand",
                 code="property_expansion_max_depth",
             )
@@ -90,13 +88,16 @@ def expanded(world: World, item: Object, paths: list[str]) -> Object:
 
 @dataclass
 class _Expansion:
-    """One path on its way; `owner` is the object it is inside of, `inside` the fields since then."""
+    """The expansion of one path."""
 
     world: World
     path: str
 
     def expand(self, holder: Any, steps: list[str], owner: Object | None = None, inside: str = "") -> None:
-        """Expand the first step, then the rest of them in what stands there."""
+        """Expand the first step of the path, then the other steps inside its value.
+
+        Args: owner: the closest object around `holder`; inside: the path from `owner` to `holder`.
+        """
         if not steps or holder is None:
             return
         if isinstance(holder, list):
@@ -119,7 +120,7 @@ class _Expansion:
         self.expand(holder[name], rest, owner, f"{inside}{name}.")
 
     def objects(self, value: Any) -> Any:
-        """What stands behind an id, or behind each of a list of ids; a group is what it was."""
+        """Return the object of an id, or the objects of a list of ids. Any other value is returned unchanged."""
         if isinstance(value, list):
             return [self.objects(each) for each in value]
         if isinstance(value, dict) or value is None:
@@ -130,5 +131,5 @@ class _Expansion:
         return deepcopy(found)
 
     def refusal(self, hint: str = "") -> StripeError:
-        """The path leads to nothing that can be expanded."""
+        """Make the refusal of a path that cannot be expanded."""
         return invalid(f"This property cannot be expanded ({self.path}).{hint}", param="expand")

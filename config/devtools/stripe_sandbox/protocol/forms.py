@@ -1,24 +1,24 @@
-"""Form bodies and queries as Stripe's clients encode them: `line_items[0][price_data][currency]=omr`."""
+"""Decodes form bodies and query strings as Stripe encodes them: `line_items[0][price_data][currency]=omr`."""
 
 import re
 from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qsl
 
-from config.devtools.stripe_sandbox.errors import invalid
+from config.devtools.stripe_sandbox.protocol.errors import invalid
 
-DEEPEST = 10
-MOST_FIELDS = 1000
+MAX_DEPTH = 10
+MAX_FIELDS = 1000
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 
 
 def decode(text: str) -> dict[str, Any]:
-    """Nested dictionaries of strings; lists are dictionaries by index: only the endpoint knows which is meant.
+    """Decode to nested dictionaries of strings. A list is a dictionary by index: only the endpoint knows the type.
 
-    Raises: StripeError where a name is malformed, or says that one thing is both a value and a group.
+    Raises: StripeError if a name is malformed, or makes one thing both a value and a group.
     """
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError as error:
         raise invalid(f"Invalid request: {error}") from error
     root: dict[str, Any] = {}
@@ -32,7 +32,7 @@ def _put(root: dict[str, Any], name: str, value: str) -> None:
     if match is None:
         raise invalid(f"Invalid parameter name: {name}", param=name)
     path = [match[1], *re.findall(r"\[([^\[\]]*)\]", match[2])]
-    if len(path) > DEEPEST:
+    if len(path) > MAX_DEPTH:
         raise invalid(f"Invalid parameter name: {name} is nested too deeply", param=name)
     group = root
     for step, following in pairwise(path):
@@ -47,7 +47,7 @@ def _put(root: dict[str, Any], name: str, value: str) -> None:
 
 
 def _index(group: dict[str, Any], step: str, following: str | None) -> str:
-    """Where this step goes: `[]` opens the next element, or goes on with the last while it lacks the field."""
+    """Return the key of a step. `[]` starts a new element, or continues the last one while it lacks the field."""
     if step:
         return step
     newest = str(len(group) - 1)
@@ -57,7 +57,7 @@ def _index(group: dict[str, Any], step: str, following: str | None) -> str:
 
 
 def readable(value: Any) -> Any:
-    """What was decoded, with lists wherever all names are numbers: for people, and for the request log."""
+    """Turn dictionaries with only numeric names into lists, for people and for the request log."""
     if not isinstance(value, dict):
         return value
     if value and all(key.isdecimal() for key in value):

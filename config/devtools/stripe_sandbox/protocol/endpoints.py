@@ -1,10 +1,10 @@
-"""The table of endpoints: method and path, the parameters accepted, and the function that does it."""
+"""The table of endpoints: method, path, accepted parameters, and the function to call."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from config.devtools.stripe_sandbox.parameters import Accepted
+from config.devtools.stripe_sandbox.protocol.parameters import Accepted
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World
 
@@ -13,7 +13,7 @@ Run = Callable[..., Object]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One method of one path; `run` gets the world and what the path names."""
+    """One method of one path. `run` receives the world and the names in the path."""
 
     method: str
     path: re.Pattern[str]
@@ -25,18 +25,18 @@ _ENDPOINTS: list[Endpoint] = []
 
 
 def endpoint(method: str, path: str, accepted: Accepted) -> Callable[[Run], Run]:
-    """Enter the function below into the table."""
+    """Register the decorated function as an endpoint."""
 
-    def enter(run: Run) -> Run:
+    def register(run: Run) -> Run:
         pattern = re.compile(re.sub(r"\{\w+\}", "([^/]+)", path))
         _ENDPOINTS.append(Endpoint(method, pattern, accepted, run))
         return run
 
-    return enter
+    return register
 
 
 def find(method: str, path: str) -> tuple[Endpoint, tuple[str, ...]] | None:
-    """The endpoint, and what its path names."""
+    """Find an endpoint, and the names in its path."""
     for each in _ENDPOINTS:
         match = each.path.fullmatch(path)
         if match and each.method == method:
@@ -45,5 +45,5 @@ def find(method: str, path: str) -> tuple[Endpoint, tuple[str, ...]] | None:
 
 
 def answer(world: World, found: Endpoint, names: tuple[str, ...]) -> Object:
-    """Do it."""
+    """Run the endpoint."""
     return found.run(world, *names)

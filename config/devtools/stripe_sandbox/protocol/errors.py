@@ -10,7 +10,7 @@ CONFLICT = 409
 
 
 class StripeError(Exception):
-    """An answer that is not 2xx."""
+    """An answer with a status other than 2xx."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class StripeError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        # A declined payment is an error to the caller, and still an attempt that was made.
+        # A declined payment is an error to the caller, but its attempt must be stored.
         self.keeps_changes = keeps_changes
         facts = {"code": code, "message": message, "param": param, "type": kind, **more}
         if code:
@@ -34,22 +34,22 @@ class StripeError(Exception):
 
 
 def invalid(message: str, *, param: str | None = None, code: str | None = None) -> StripeError:
-    """The request cannot be done as it is: 400."""
+    """The request is invalid: 400."""
     return StripeError(message, param=param, code=code)
 
 
 def missing(kind: str, identifier: str, *, param: str = "id", status: int = NOT_FOUND) -> StripeError:
-    """There is no such object: 404 where the path names it, 400 where a parameter does."""
+    """There is no such object: 404 if the path names it, 400 if a parameter does."""
     return StripeError(f"No such {kind}: '{identifier}'", status=status, code="resource_missing", param=param)
 
 
 def bad_key(shown: str) -> StripeError:
-    """The secret key is not one of the account: 401, without a code, as Stripe answers it."""
+    """The secret key is unknown: 401, without a code, as at Stripe."""
     return StripeError(f"Invalid API Key provided: {shown}", status=UNAUTHORIZED)
 
 
 def no_key() -> StripeError:
-    """No key at all: 401."""
+    """There is no key: 401."""
     return StripeError(
         "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer"
         " auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
@@ -58,22 +58,22 @@ def no_key() -> StripeError:
 
 
 def no_route(method: str, path: str) -> StripeError:
-    """Neither Stripe nor the sandbox has this: 404."""
+    """There is no such route: 404."""
     return StripeError(f"Unrecognized request URL ({method}: {path}).", status=NOT_FOUND)
 
 
 def unsupported(param: str) -> StripeError:
-    """Stripe knows this parameter and the sandbox does not: refused, so that nobody relies on what does nothing."""
+    """The sandbox does not support a parameter of Stripe's. It refuses it rather than ignore it."""
     return StripeError(f"The sandbox does not support: {param}", code="sandbox_unsupported", param=param)
 
 
 def key_reused(message: str) -> StripeError:
-    """An idempotency key was used for something else before: 400."""
+    """The idempotency key was already used for another request: 400."""
     return StripeError(message, kind="idempotency_error")
 
 
 def key_in_use(key: str) -> StripeError:
-    """The first request with this idempotency key is not finished: 409, whose type is not `idempotency_error`."""
+    """The first request with this idempotency key is in flight: 409. Its type is not `idempotency_error`."""
     return StripeError(
         f"There is currently another in-progress request using this Idempotent Key: {key}. This probably means"
         " you submitted twice, and the other request is still going through. Please try again later.",
@@ -83,7 +83,7 @@ def key_in_use(key: str) -> StripeError:
 
 
 def declined(**more: Any) -> StripeError:
-    """The bank refuses the card: 402."""
+    """The bank declined the card: 402."""
     return StripeError(
         "Your card was declined.",
         status=PAYMENT_REQUIRED,

@@ -1,30 +1,30 @@
-"""The other pages: the sandbox's own overview, the billing portal, hosted invoices with their PDF, receipts."""
+"""The pages beside checkout: the overview, the billing portal, hosted invoices with their PDF, and receipts."""
 
 import time
 from html import escape
 
 from config.devtools.stripe_sandbox.clock import BILLING
-from config.devtools.stripe_sandbox.money import display
-from config.devtools.stripe_sandbox.page_layout import button, message, page, table
+from config.devtools.stripe_sandbox.money import format_amount
+from config.devtools.stripe_sandbox.pages.layout import button, message, page, table
 from config.devtools.stripe_sandbox.resources.subscriptions import period_of
 from config.devtools.stripe_sandbox.sandbox import Sandbox
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World
 
-MOST_ROWS = 20
+MAX_ROWS = 20
 
 
 def overview(sandbox: Sandbox) -> str:
-    """What there is, and the switches a person at the demo wants."""
+    """Render the overview: sessions, subscriptions, webhooks, and the switches that a demo needs."""
     world = sandbox.world
     now = time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(world.clock.now(BILLING)))
     cards = sandbox.store.setting("cards", {"default": "pays"})["default"]
     switch = ("declines", "Let saved cards be declined") if cards == "pays" else ("pays", "Let saved cards pay")
-    sessions = [_session_row(each) for each in world.store.select("checkout.session")[:MOST_ROWS]]
-    subscriptions = [_subscription_row(world, each) for each in world.store.select("subscription")[:MOST_ROWS]]
+    sessions = [_session_row(each) for each in world.store.select("checkout.session")[:MAX_ROWS]]
+    subscriptions = [_subscription_row(world, each) for each in world.store.select("subscription")[:MAX_ROWS]]
     attempts = [
         [escape(each["type"]), str(each["status"] or "no answer"), escape(each["error"] or "")[:120]]
-        for each in reversed(sandbox.store.log("attempts")[-MOST_ROWS:])
+        for each in reversed(sandbox.store.log("attempts")[-MAX_ROWS:])
     ]
     body = (
         "<h1>Stripe sandbox</h1>"
@@ -33,7 +33,7 @@ def overview(sandbox: Sandbox) -> str:
         f"{button(f'/overview/cards/{switch[0]}', switch[1], inline=True)}</div>"
         f"<h2>Checkout sessions</h2>{table(['Session', 'For', 'Total', 'State', ''], sessions)}"
         f"<h2>Subscriptions</h2>{table(['Subscription', 'Status', 'Period ends', 'Latest invoice'], subscriptions)}"
-        f"<h2>Webhooks delivered</h2>{table(['Event', 'Answer', 'Said'], attempts)}"
+        f"<h2>Webhooks delivered</h2>{table(['Event', 'Status', 'Error'], attempts)}"
     )
     return page("Overview", body, wide=True)
 
@@ -57,7 +57,7 @@ def _subscription_row(world: World, subscription: Object) -> list[str]:
     invoice = world.store.load(subscription["latest_invoice"] or "") or {}
     shown = (
         f'<a href="/i/{invoice["id"]}">{escape(invoice["number"])}</a> '
-        f"{display(invoice['total'], invoice['currency'])}, {invoice['status']}"
+        f"{format_amount(invoice['total'], invoice['currency'])}, {invoice['status']}"
         if invoice
         else ""
     )
@@ -70,7 +70,7 @@ def _subscription_row(world: World, subscription: Object) -> list[str]:
 
 
 def portal_page(world: World, portal: Object) -> str:
-    """What a customer sees of the billing portal."""
+    """Render the billing portal for a customer."""
     customer = world.get("customer", portal["customer"])
     address = f"/p/session/{portal['id']}"
     rows = []
@@ -101,20 +101,23 @@ def _invoice_row(invoice: Object) -> list[str]:
 
 
 def invoice_page(invoice: Object, *, declined: bool = False) -> str:
-    """A hosted invoice; an open one can be paid here."""
+    """Render a hosted invoice. An open one can be paid on the page."""
     currency = invoice["currency"]
     rows = "".join(
-        f"<tr><td>{escape(line['description'])}</td><td class=amount>{display(line['amount'], currency)}</td></tr>"
+        f"<tr><td>{escape(line['description'])}</td>"
+        f"<td class=amount>{format_amount(line['amount'], currency)}</td></tr>"
         for line in invoice["lines"]["data"]
     )
     off = invoice["subtotal"] - invoice["total"]
     if off:
-        rows += f"<tr><td>Discount</td><td class=amount>-{display(off, currency)}</td></tr>"
-    rows += f"<tr class=total><td>Total</td><td class=amount>{display(invoice['total'], currency)}</td></tr>"
+        rows += f"<tr><td>Discount</td><td class=amount>-{format_amount(off, currency)}</td></tr>"
+    rows += f"<tr class=total><td>Total</td><td class=amount>{format_amount(invoice['total'], currency)}</td></tr>"
     notice = '<p class="notice" role="alert">The card was declined.</p>' if declined else ""
     pay = ""
     if invoice["status"] == "open":
-        pay = button(f"/i/{invoice['id']}/pay", f"Pay {display(invoice['amount_remaining'], currency)}", main=True)
+        pay = button(
+            f"/i/{invoice['id']}/pay", f"Pay {format_amount(invoice['amount_remaining'], currency)}", main=True
+        )
     body = (
         f"<h1>Invoice {escape(invoice['number'])}</h1>"
         f"<p class=soft>{escape(invoice['customer_email'] or '')} · {_date(invoice['created'])}"
@@ -126,23 +129,23 @@ def invoice_page(invoice: Object, *, declined: bool = False) -> str:
 
 
 def receipt_page(charge: Object) -> str:
-    """A receipt of a charge."""
-    paid = display(charge["amount"], charge["currency"])
+    """Render the receipt of a charge."""
+    paid = format_amount(charge["amount"], charge["currency"])
     back = charge["amount_refunded"]
     text = f"{paid} paid on {_date(charge['created'])}."
-    return message("Receipt", text + (f" {display(back, charge['currency'])} refunded." if back else ""))
+    return message("Receipt", text + (f" {format_amount(back, charge['currency'])} refunded." if back else ""))
 
 
 def invoice_pdf(invoice: Object) -> bytes:
-    """The invoice as a small, whole PDF of one page."""
+    """Make the invoice as a PDF of one page."""
     currency = invoice["currency"]
     lines = [
-        f"Invoice {invoice['number']} (sandbox, not a real one)",
+        f"Invoice {invoice['number']} (sandbox, not a real invoice)",
         f"{_date(invoice['created'])}  {invoice['status']}",
         "",
-        *(f"{line['description']}   {display(line['amount'], currency)}" for line in invoice["lines"]["data"]),
-        f"Discount   -{display(invoice['subtotal'] - invoice['total'], currency)}",
-        f"Total   {display(invoice['total'], currency)}",
+        *(f"{line['description']}   {format_amount(line['amount'], currency)}" for line in invoice["lines"]["data"]),
+        f"Discount   -{format_amount(invoice['subtotal'] - invoice['total'], currency)}",
+        f"Total   {format_amount(invoice['total'], currency)}",
     ]
     shown = "".join(f"({_pdf_text(line)}) Tj T*\n" for line in lines)
     stream = f"BT /F1 12 Tf 16 TL 60 780 Td\n{shown}ET".encode("latin-1", "replace")
@@ -155,11 +158,11 @@ def invoice_pdf(invoice: Object) -> bytes:
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
     ]
     document = b"%PDF-1.4\n"
-    places = []
+    offsets = []
     for number, part in enumerate(parts, 1):
-        places.append(len(document))
+        offsets.append(len(document))
         document += b"%d 0 obj\n%s\nendobj\n" % (number, part)
-    index = b"".join(b"%010d 00000 n \n" % place for place in places)
+    index = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     size = len(parts) + 1
     return document + (
         b"xref\n0 %d\n0000000000 65535 f \n%strailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n"
@@ -168,7 +171,7 @@ def invoice_pdf(invoice: Object) -> bytes:
 
 
 def _exact(amount: int, currency: str) -> str:
-    return f"<span class=exact>{display(amount, currency)}</span>"
+    return f"<span class=exact>{format_amount(amount, currency)}</span>"
 
 
 def _pdf_text(text: str) -> str:

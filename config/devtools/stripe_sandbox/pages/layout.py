@@ -1,4 +1,4 @@
-"""The frame of every page of the sandbox: plain HTML, no script, and unmistakably not Stripe."""
+"""The layout of the sandbox's pages: plain HTML without scripts, and clearly not Stripe."""
 
 from html import escape
 
@@ -41,11 +41,11 @@ form.inline button { white-space: nowrap; }
 code { font-size: .85rem; overflow-wrap: anywhere; }
 a { color: var(--go); }
 """
-BANNER = "Sandbox: a stand-in for Stripe on this machine. No card is asked for and no money moves."
+BANNER = "Sandbox: a stand-in for Stripe on this machine. It needs no card and moves no money."
 
 
 def page(title: str, body: str, *, wide: bool = False) -> str:
-    """A whole document; `body` is HTML already."""
+    """Render a document. `body` must be HTML."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
@@ -56,7 +56,7 @@ def page(title: str, body: str, *, wide: bool = False) -> str:
 
 
 def button(action: str, text: str, *, main: bool = False, inline: bool = False) -> str:
-    """A form of one button that posts to the address."""
+    """Render a form with one button that posts to the address."""
     return (
         f'<form method="post" action="{escape(action)}"{" class=inline" if inline else ""}>'
         f"<button{' class=go' if main else ''}>{escape(text)}</button></form>"
@@ -64,7 +64,7 @@ def button(action: str, text: str, *, main: bool = False, inline: bool = False) 
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """A table; cells are HTML already."""
+    """Render a table. Its cells must be HTML."""
     if not rows:
         return '<p class="soft">None yet.</p>'
     heads = "".join(f"<th>{escape(each)}</th>" for each in head)
@@ -73,6 +73,6 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def message(title: str, text: str, link: tuple[str, str] | None = None) -> str:
-    """A page that says one thing."""
+    """Render a page with a single message."""
     go_on = f'<a class="button" href="{escape(link[0])}">{escape(link[1])}</a>' if link else ""
     return page(title, f'<h1>{escape(title)}</h1><p class="soft">{escape(text)}</p>{go_on}')

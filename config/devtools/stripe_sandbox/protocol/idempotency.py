@@ -1,9 +1,9 @@
 """Idempotency keys of POST requests.
 
-The first answer of a key is kept for 24 hours and given again, with `Idempotent-Replayed: true`, whatever it was: a
-success, a refusal from executing it, a 500. What is refused before executing (a bad key, a parameter, 409, 429) is
-not kept. Other parameters or another path with the same key: 400. A key whose first request is not finished: 409.
-Stripe may forget a key any time after those 24 hours; the sandbox does so at once.
+The first answer for a key is stored for 24 hours and repeated with `Idempotent-Replayed: true`, whether it was a
+success, a refusal while executing, or a 500. A refusal before executing (a bad key, a parameter, 409, 429) is not
+stored. The same key with other parameters or another path is a 400, and a key whose first request is in flight a 409.
+Stripe may forget a key any time after those 24 hours; the sandbox forgets it at once.
 """
 
 import hashlib
@@ -14,16 +14,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from config.devtools.stripe_sandbox.clock import DAY
-from config.devtools.stripe_sandbox.errors import invalid, key_in_use, key_reused
+from config.devtools.stripe_sandbox.protocol.errors import invalid, key_in_use, key_reused
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World
 
-LONGEST_KEY = 255
+MAX_KEY_LENGTH = 255
 
 
 @dataclass(frozen=True)
 class Kept:
-    """An answer that was given before."""
+    """A stored answer."""
 
     status: int
     body: str
@@ -31,7 +31,7 @@ class Kept:
 
 
 class Keys:
-    """The keys in flight, in memory, and the answers kept, in the store."""
+    """The keys in flight, in memory, and the stored answers."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -39,16 +39,16 @@ class Keys:
         self._in_flight: set[str] = set()
 
     @contextmanager
-    def claimed(self, key: str) -> Iterator[None]:
-        """Nobody else uses the key meanwhile.
+    def claim(self, key: str) -> Iterator[None]:
+        """Reserve the key while a request is in flight.
 
-        Raises: StripeError for a key in use, or one that is too long.
+        Raises: StripeError if the key is in use or too long.
         """
         if not key:
             yield
             return
-        if len(key) > LONGEST_KEY:
-            raise invalid(f"Idempotency keys can be up to {LONGEST_KEY} characters.")
+        if len(key) > MAX_KEY_LENGTH:
+            raise invalid(f"Idempotency keys can be up to {MAX_KEY_LENGTH} characters.")
         with self._lock:
             if key in self._in_flight:
                 raise key_in_use(key)
@@ -60,9 +60,9 @@ class Keys:
                 self._in_flight.discard(key)
 
     def kept(self, key: str, path: str, given: Object) -> Kept | None:
-        """What the key was answered before.
+        """Return the stored answer for the key.
 
-        Raises: StripeError where that was for another path or other parameters.
+        Raises: StripeError if it belongs to another path or other parameters.
         """
         oldest = self._world.clock.now() - DAY
         self._world.store.rows("DELETE FROM answers WHERE at <= ?", oldest)
@@ -86,7 +86,7 @@ class Keys:
         return Kept(status, body, request_id)
 
     def keep(self, key: str, path: str, given: Object, answer: Kept) -> None:
-        """Give this answer from now on; the first one counts."""
+        """Store the answer for the key, unless there is one."""
         self._world.store.rows(
             "INSERT OR IGNORE INTO answers (key, fingerprint, path, status, body, request_id, at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",

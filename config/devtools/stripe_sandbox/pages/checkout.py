@@ -1,17 +1,17 @@
-"""The page of a Checkout Session: what is bought, for exactly how much, and what the customer does about it."""
+"""The page of a Checkout Session: its lines, its total, and the customer's choices."""
 
 from html import escape
 
-from config.devtools.stripe_sandbox.money import display
-from config.devtools.stripe_sandbox.page_layout import message, page
-from config.devtools.stripe_sandbox.resources.completion import SOMEBODY, success_url
+from config.devtools.stripe_sandbox.money import format_amount
+from config.devtools.stripe_sandbox.pages.layout import message, page
+from config.devtools.stripe_sandbox.resources.completion import DEFAULT_EMAIL, success_url
 from config.devtools.stripe_sandbox.store import Object
 
 _DECLINED = '<p class="notice" role="alert">Your card was declined. Nothing was charged; you can try again.</p>'
 
 
 def checkout_page(session: Object, *, declined: bool = False) -> str:
-    """The page in whatever state the session is."""
+    """Render the page for the session's state."""
     if session["status"] == "complete":
         done = {"unpaid": "The bank debit is on its way.", "paid": "It is paid."}
         text = done.get(session["payment_status"], "There was nothing to pay.")
@@ -42,24 +42,24 @@ def _lines(session: Object, every: str) -> str:
     currency = session["currency"]
     rows = []
     for line in session["_sandbox"]["lines"]:
-        unit = display(line["price"]["unit_amount"], currency)
+        unit = format_amount(line["price"]["unit_amount"], currency)
         each = f" each {unit}" if line["quantity"] > 1 else ""
         again = f" every {every}" if line["price"]["recurring"] else " once"
         rows.append(
             f"<tr><td>{escape(line['description'])}<br><span class=soft>{line['quantity']} ×{each}{again}</span></td>"  # noqa: RUF001
-            f"<td class=amount>{display(line['amount_subtotal'], currency)}</td></tr>"
+            f"<td class=amount>{format_amount(line['amount_subtotal'], currency)}</td></tr>"
         )
     coupon = session["_sandbox"]["coupon"]
     if coupon:
-        off = display(session["total_details"]["amount_discount"], currency)
+        off = format_amount(session["total_details"]["amount_discount"], currency)
         rows.append(
-            f"<tr><td>Subtotal</td><td class=amount>{display(session['amount_subtotal'], currency)}</td></tr>"
+            f"<tr><td>Subtotal</td><td class=amount>{format_amount(session['amount_subtotal'], currency)}</td></tr>"
         )
         rows.append(
             f"<tr><td>{escape(coupon['name'] or 'Discount')}<br><span class=soft>{_duration(coupon)}</span></td>"
             f"<td class=amount>-{off}</td></tr>"
         )
-    total = display(session["amount_total"], currency)
+    total = format_amount(session["amount_total"], currency)
     rows.append(f'<tr class=total><td>Total due today</td><td class=amount id="total">{total}</td></tr>')
     return f"<table><tbody>{''.join(rows)}</tbody></table>{_afterwards(session, every)}"
 
@@ -70,7 +70,7 @@ def _duration(coupon: Object) -> str:
 
 
 def _afterwards(session: Object, every: str) -> str:
-    """What comes later, so that nobody takes a discount of today for the price."""
+    """Render the later price, so that a customer does not mistake a discounted first payment for it."""
     if not every:
         return ""
     full = sum(
@@ -79,15 +79,15 @@ def _afterwards(session: Object, every: str) -> str:
     coupon = session["_sandbox"]["coupon"]
     if coupon and coupon["duration"] != "once":
         return f"<p class=soft>Renews every {escape(every)}.</p>"
-    return f"<p class=soft>Then {display(full, session['currency'])} every {escape(every)}.</p>"
+    return f"<p class=soft>Then {format_amount(full, session['currency'])} every {escape(every)}.</p>"
 
 
 def _forms(session: Object) -> str:
-    total = display(session["amount_total"], session["currency"])
+    total = format_amount(session["amount_total"], session["currency"])
     address = f"/c/pay/{session['id']}"
     ask = ""
     if not session["customer"]:
-        email = escape(session["customer_email"] or SOMEBODY)
+        email = escape(session["customer_email"] or DEFAULT_EMAIL)
         ask = f'<label>E-mail<input type="email" name="email" value="{email}" required></label>'
     if session["amount_total"] == 0:
         buttons = '<button class=go name="action" value="pay">Subscribe, nothing to pay today</button>'

@@ -1,8 +1,8 @@
-"""What an endpoint accepts: checked against the parameter classes of the pinned `stripe` library itself.
+"""Checks the parameters of a request against the parameter classes of the pinned `stripe` library.
 
-Those classes are generated from Stripe's own description of its API, so a name, a type or a word that Stripe would
-refuse is refused here with the same error, before the endpoint begins. What Stripe knows and the sandbox does not
-do is refused as well, with a code of our own.
+Those classes are generated from Stripe's description of its API. A name, type or value that Stripe would refuse is
+refused here with the same error, before the endpoint runs. A parameter that the sandbox does not support is refused
+with a code of its own.
 """
 
 import collections.abc
@@ -16,25 +16,25 @@ from stripe._request_options import RequestOptions
 from stripe._stripe_object import UntypedStripeObject
 from typing_extensions import is_typeddict
 
-from config.devtools.stripe_sandbox.errors import StripeError, invalid, unsupported
+from config.devtools.stripe_sandbox.protocol.errors import StripeError, invalid, unsupported
 
 _NAMES_OF_THE_LIBRARY = {"StripeContext": object, "Mapping": collections.abc.Mapping}
 _NOT_PARAMETERS = frozenset(RequestOptions.__annotations__)
-MOST_METADATA = 50
-LONGEST_METADATA_NAME = 40
-LONGEST_METADATA_VALUE = 500
-LONGEST_TEXT = 5000
+MAX_METADATA_NAMES = 50
+MAX_METADATA_NAME_LENGTH = 40
+MAX_METADATA_VALUE_LENGTH = 500
+MAX_TEXT_LENGTH = 5000
 
 
 class _Mismatch(Exception):
-    """The value is not of this type; the text says what Stripe would."""
+    """The value is not of this type. The text is Stripe's message."""
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """The parameters of one endpoint: what Stripe knows, and which of it the sandbox does.
+    """The parameters of one endpoint: those that Stripe has, and those that the sandbox supports.
 
-    `supported` holds top-level names and, for groups of which only a part is done, dotted ones without indices
+    `supported` holds top-level names and, for partly supported groups, dotted names without indices
     (`subscription_data.metadata`); a top-level name alone stands for the whole group.
     """
 
@@ -43,9 +43,9 @@ class Accepted:
     required: frozenset[str] = frozenset()
 
     def read(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The parameters, with numbers, booleans and lists as such.
+        """Return the parameters as numbers, booleans, lists and strings.
 
-        Raises: StripeError for the first that Stripe or the sandbox does not accept.
+        Raises: StripeError for the first parameter that Stripe or the sandbox does not accept.
         """
         for name in self.required:
             if name not in given:
@@ -68,11 +68,11 @@ class Accepted:
 
 
 def accept(described_by: type[Any], supported: str, required: str = "") -> Accepted:
-    """The same, written as words."""
+    """Make `Accepted` from names separated by spaces."""
     return Accepted(described_by, frozenset(supported.split()), frozenset(required.split()))
 
 
-# Reading annotations is slow; what was read once stays.
+# A cache, because reading annotations is slow.
 _READ: dict[type[Any], dict[str, Any]] = {}
 
 
@@ -178,8 +178,8 @@ def _scalar(value: str, kind: Any) -> Any:
             raise _Mismatch(f"Invalid boolean: {value}")
         return value == "true"
     if kind is str:
-        if len(value) > LONGEST_TEXT:
-            raise _Mismatch(f"Invalid string: {value[:20]}…; must be at most {LONGEST_TEXT} characters")
+        if len(value) > MAX_TEXT_LENGTH:
+            raise _Mismatch(f"Invalid string: {value[:20]}…; must be at most {MAX_TEXT_LENGTH} characters")
         return value
     if not re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,12})?", value):  # decimals stay text: no float
         raise _Mismatch(f"Invalid decimal: {value}")
@@ -187,18 +187,18 @@ def _scalar(value: str, kind: Any) -> Any:
 
 
 def _check_metadata(given: Any, path: str) -> None:
-    """Stripe's limits of metadata: 50 names of 40 characters, values of 500."""
+    """Check Stripe's limits of metadata: 50 names of 40 characters, values of 500."""
     for name, value in given.items() if isinstance(given, dict) else enumerate(given):
         inside = _inside(path, str(name))
         if name == "metadata" and isinstance(value, dict):
-            if len(value) > MOST_METADATA:
-                raise invalid(f"Metadata may have up to {MOST_METADATA} keys", param=inside)
+            if len(value) > MAX_METADATA_NAMES:
+                raise invalid(f"Metadata may have up to {MAX_METADATA_NAMES} keys", param=inside)
             for key, text in value.items():
-                if len(key) > LONGEST_METADATA_NAME:
-                    raise invalid(f"Metadata keys can have up to {LONGEST_METADATA_NAME} characters", param=inside)
-                if len(text) > LONGEST_METADATA_VALUE:
+                if len(key) > MAX_METADATA_NAME_LENGTH:
+                    raise invalid(f"Metadata keys can have up to {MAX_METADATA_NAME_LENGTH} characters", param=inside)
+                if len(text) > MAX_METADATA_VALUE_LENGTH:
                     raise invalid(
-                        f"Metadata values can have up to {LONGEST_METADATA_VALUE} characters, but you passed in"
+                        f"Metadata values can have up to {MAX_METADATA_VALUE_LENGTH} characters, but you passed in"
                         f" a value that is {len(text)} characters.",
                         param=f"{inside}[{key}]",
                     )
