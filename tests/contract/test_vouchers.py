@@ -112,7 +112,7 @@ def test_the_cap_is_not_lowered_under_what_is_used(noor: Caller, bob: Caller, bo
     bob.post("billing/checkout", {"tenant_id": bobs, "plan_id": "s", "promo_code": "WELCOME50"})
     with nothing_changes():
         answer = issue(noor, max_redemptions=1)
-    assert_refused(answer, 409, "cap_below_used", "the cap may not be lower")
+    assert_refused(answer, 409, "cap_below_used", "the cap cannot be lower")
     assert issue(noor, max_redemptions=2).body["times_redeemed"] == 2
 
 
@@ -177,7 +177,7 @@ def test_revoking_no_live_code_is_not_found(noor: Caller, path: str) -> None:
     issue(noor)
     with nothing_changes():
         for code in ("UNKNOWN", "%20", "%F0%9F%98%80", "x" * 300, "'%20OR%201=1--"):
-            assert_refused(noor.delete(f"{path}{code}"), 404, "promo_not_found", "no live code")
+            assert_refused(noor.delete(f"{path}{code}"), 404, "promo_not_found", "there is no live voucher")
         for code in ("a%2Fb", "..%2F..%2F"):
             assert_refused(noor.delete(f"{path}{code}"), 404, "not_found")
 

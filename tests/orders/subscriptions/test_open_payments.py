@@ -80,7 +80,7 @@ def test_staff_find_the_link_on_every_page_of_a_month_that_is_past_due(past_due:
     for address in addresses:
         page = shown(client, address)
         assert ANCHOR in page
-        assert f'<span class="copyable" title="A click selects all of it">{LINK}</span>' in page
+        assert f'<span class="copyable" title="Click to select all of it">{LINK}</span>' in page
         for text in ("Waiting for payment", "6.660 OMR", "2.340 OMR", f"{ends:%Y-%m-%d %H:%M:%S}"):
             assert text in page
         assert "the month from 2027-02-28" in page
