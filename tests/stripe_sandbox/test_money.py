@@ -1,4 +1,4 @@
-"""Amounts that Stripe does not take, and the split_in_proportion of a discount."""
+"""Amounts that Stripe does not take, and the parts of a discount."""
 
 from decimal import Decimal
 from typing import Any
