@@ -8,6 +8,5 @@ class OrdersConfig(AppConfig):
         "models/storage.sql",
         "models/transitions.sql",
         "models/catalog.sql",
-        "use_cases/checkout/place_order.sql",
-        "use_cases/checkout/place_together.sql",
+        "use_cases/checkout/place_orders.sql",
     )

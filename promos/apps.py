@@ -4,11 +4,4 @@ from django.apps import AppConfig
 class PromosConfig(AppConfig):
     name = "promos"
     default_auto_field = "django.db.models.BigAutoField"
-    sql_after_tables = (
-        "models/storage.sql",
-        "models/promos.sql",
-        "use_cases/claim_place.sql",
-        "use_cases/redeem.sql",
-        "use_cases/redeem_many.sql",
-        "use_cases/redeem_together.sql",
-    )
+    sql_after_tables = ("models/storage.sql", "models/promos.sql", "use_cases/slots.sql", "use_cases/redeem.sql")

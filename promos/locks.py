@@ -7,11 +7,11 @@ from uuid import UUID
 
 from django.db import connection
 
-from .models import Redemption
+from .models import PromoCode, Redemption
 
 
 def lock_code_shared(*, promo_code_id: UUID) -> None:
-    """Keeps changes of the code out until the transaction ends; redemptions and releases share it."""
+    """Keeps changes of the code out until the transaction ends; redemptions and releases share the lock."""
     _run("SELECT pg_advisory_xact_lock_shared(promos_lock_key(%s))", promo_code_id)
 
 
@@ -30,22 +30,22 @@ def lock_redemption(*, redemption_id: UUID) -> Redemption:
     )
 
 
-def claim_slot(*, promo_code_id: UUID) -> bool:
-    """Takes one of a capped code's places; False where all are really taken. Last before the commit."""
-    return bool(_run("SELECT promos_claim_slot(%s)", promo_code_id))
+def claim_slot(*, promo_code: PromoCode) -> bool:
+    """Claims one of a capped code's slots; False where all are really taken. Call it last before the commit."""
+    return bool(_run("SELECT promos_claim_slots(%s, 1, %s)", promo_code.id, promo_code.hot))
 
 
 def return_slot(*, promo_code_id: UUID) -> None:
-    """Gives a place back; an uncapped code counts none."""
+    """Returns one slot; an uncapped code counts none."""
     _run("SELECT promos_return_slot(%s)", promo_code_id)
 
 
 def redistribute_counters(*, promo_code_id: UUID, cap: int, counters: int) -> bool:
-    """Shares the places out anew, under `lock_code_exclusively`; False where more are in use than the cap allows."""
+    """Redistributes the slots, under `lock_code_exclusively`; False where more are in use than the cap allows."""
     return bool(_run("SELECT promos_redistribute_counters(%s, %s, %s)", promo_code_id, cap, counters))
 
 
-def _run(statement: str, *params: UUID | int) -> object:
+def _run(statement: str, *params: UUID | int | bool) -> object:
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
         row = cursor.fetchone()

@@ -14,7 +14,7 @@ from billing.models import AuditEntry, Customer, Hold, Invoice, LedgerEntry, Org
 from billing.use_cases.assign_role import role_of
 from billing.use_cases.hold_credit import hold_credit
 from orders.models import AddOn, App, Bundle, Industry, Order, OutboxEvent, Plan
-from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.models import PromoCode, Redemption
 from tests.factories import (
     AddOnFactory,
@@ -66,7 +66,7 @@ def place_orders(number: int, *, code: str = "") -> list[Order]:
     placed = []
     for _ in range(number):
         organization = OrganizationFactory.create()
-        request = Request(tenant_id=organization.pk, plan=plan.slug, promo_code=promo_code)
+        request = CheckoutRequest(tenant_id=organization.pk, plan=plan.slug, promo_code=promo_code)
         order = place_order(request=request, by=acting(organization.customer))
         hold_credit(customer_id=organization.customer.pk, amount_minor=500, order_id=organization.pk)
         placed.append(Order.objects.get(pk=order.order_id))

@@ -43,7 +43,7 @@ def give_credit(customer: Customer, amount_minor: int) -> None:
 
 def forget_prices() -> None:
     """As a process that has just started: the next checkout of any basket looks before it is placed."""
-    checkout_context._priced.clear()
+    checkout_context.forget_priced_baskets()
 
 
 class UserFactory(DjangoModelFactory[User]):

@@ -14,7 +14,7 @@ from pytest_django import DjangoDbBlocker
 
 from billing.use_cases.hold_credit import capture_hold, hold_credit, release_hold
 from billing.use_cases.post_entry import adjust_credit, reverse_entry
-from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.organizations.provision_organization import provision_organization
 from promos.use_cases import redeem_code
@@ -83,7 +83,7 @@ def _make_codes() -> None:
 def _ada_buys() -> None:
     ada = CustomerFactory.create(user_id="ada")
     acme = OrganizationFactory.create(customer=ada, slug="acme")
-    request = Request(
+    request = CheckoutRequest(
         tenant_id=acme.id,
         plan="m",
         addons=("backup",),

@@ -6,7 +6,7 @@ from pathlib import Path
 from django.core.management.base import CommandError, CommandParser
 
 from billing.errors import DomainError, InvalidBatch
-from billing.use_cases.grant_many import MOST, distinct_users
+from billing.use_cases.grant_many import MAX_BATCH, distinct_users
 
 # The exit status where the terms or the list are refused.
 REFUSED = 1
@@ -38,7 +38,7 @@ def add_batch_arguments(parser: CommandParser, *, kept: str) -> None:
 def _batch_size(text: str) -> int:
     """A whole number of users that one transaction takes."""
     number = int(text)
-    if not 1 <= number <= MOST:
+    if not 1 <= number <= MAX_BATCH:
         raise ValueError
     return number
 

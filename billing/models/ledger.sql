@@ -52,7 +52,7 @@ CREATE OR REPLACE TRIGGER billing_ledgerentry_post BEFORE INSERT ON billing_ledg
 -- locked them before, in ascending order (billing_lock_accounts) or without waiting (SKIP LOCKED).
 DO $$ BEGIN
   CREATE TYPE billing_grant AS (
-    entry uuid, account_id bigint, amount_minor bigint, reason text, note text, redemption_id uuid,
+    entry uuid, account_id bigint, amount_minor bigint, reason text, note text, order_id uuid, redemption_id uuid,
     actor billing_actor);
 EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
@@ -70,8 +70,8 @@ BEGIN
       FROM unnest(NEW.grants) AS g WHERE a.customer_id = g.account_id
     RETURNING g.*, a.version, a.balance_minor)
   INSERT INTO billing_ledgerentry (id, account_id, version, kind, amount_minor, balance_after_minor, reason, note,
-                                   redemption_id, actor_id, actor_role, channel, address)
-  SELECT entry, account_id, version, 'grant', amount_minor, balance_minor, reason, note, redemption_id,
+                                   order_id, redemption_id, actor_id, actor_role, channel, address)
+  SELECT entry, account_id, version, 'grant', amount_minor, balance_minor, reason, note, order_id, redemption_id,
          (actor).user_id, (actor).role, (actor).channel, (actor).address FROM moved;
   GET DIAGNOSTICS posted = ROW_COUNT;
   IF posted <> cardinality(NEW.grants) THEN

@@ -17,7 +17,7 @@ from billing.errors import InvalidBatch, ReasonRequired
 from billing.use_cases.post_entry import check_positive
 
 # As many in one transaction: their accounts stay locked until it ends.
-MOST = 10_000
+MAX_BATCH = 10_000
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,79}")
 _LONGEST_USER_ID = 255
 
@@ -63,6 +63,6 @@ def distinct_users(user_ids: Iterable[str]) -> list[str]:
     wrong = [user for user in users if not 0 < len(user) <= _LONGEST_USER_ID or "\0" in user]
     if wrong:
         raise InvalidBatch(fields={"user_ids": [f"not a user id: {user[:80]!r}" for user in wrong[:10]]})
-    if len(users) > MOST:
-        raise InvalidBatch(fields={"user_ids": [f"at most {MOST} at once"]})
+    if len(users) > MAX_BATCH:
+        raise InvalidBatch(fields={"user_ids": [f"at most {MAX_BATCH} at once"]})
     return users

@@ -17,16 +17,18 @@ BEGIN
       ON CONFLICT (customer_id) DO NOTHING;
 END $$;
 
--- Locks their accounts until the transaction ends, in ascending order of their keys, which it returns. Races with
--- every other grant, spend and hold of these customers.
-CREATE OR REPLACE FUNCTION billing_lock_accounts(users text[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
-DECLARE
-  locked bigint[];
+-- Locks the accounts of these users until the transaction ends, and returns the keys of those it locked. Races with
+-- every other grant, spend and hold of these customers. With `wait` it locks all, in ascending order of their keys;
+-- without, it leaves out an account that another transaction has locked.
+CREATE OR REPLACE FUNCTION billing_lock_accounts(users text[], wait boolean) RETURNS bigint[]
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
-  SELECT array_agg(mine.customer_id) INTO locked FROM (
-    SELECT a.customer_id FROM billing_account a JOIN billing_customer c ON c.id = a.customer_id
-     WHERE c.user_id = ANY (users) ORDER BY a.customer_id FOR NO KEY UPDATE OF a) AS mine;
-  RETURN locked;
+  IF wait THEN
+    RETURN ARRAY(SELECT a.customer_id FROM billing_account a JOIN billing_customer c ON c.id = a.customer_id
+                  WHERE c.user_id = ANY (users) ORDER BY a.customer_id FOR NO KEY UPDATE OF a);
+  END IF;
+  RETURN ARRAY(SELECT a.customer_id FROM billing_account a JOIN billing_customer c ON c.id = a.customer_id
+                WHERE c.user_id = ANY (users) FOR NO KEY UPDATE OF a SKIP LOCKED);
 END $$;
 
 -- One grant for each of these users who has none of this reason yet; who they were, and their entries.
@@ -42,7 +44,7 @@ DECLARE
   made_for bigint[];
 BEGIN
   PERFORM billing_make_customers(users, money);
-  customers := billing_lock_accounts(users);
+  customers := billing_lock_accounts(users, true);
   WITH asked AS MATERIALIZED (
     SELECT customer, billing_uuid7() AS id
       FROM unnest(customers) AS customer
@@ -52,7 +54,7 @@ BEGIN
      WHERE earlier.id IS NULL
   ), granted AS (
     INSERT INTO billing_grants
-    SELECT array_agg(ROW(id, customer, amount, why_reason, why_note, NULL, by_actor)::billing_grant) FROM asked
+    SELECT array_agg(ROW(id, customer, amount, why_reason, why_note, NULL, NULL, by_actor)::billing_grant) FROM asked
     HAVING count(*) > 0)
   SELECT array_agg(id), array_agg(customer) INTO made, made_for FROM asked;
   RETURN QUERY

@@ -14,7 +14,7 @@ from billing.api.schema import refusals
 from billing.money import to_major
 from orders.api.idempotency import InvalidIdempotencyKey, fingerprint, idempotency_parameter, read_idempotency_key
 from orders.api.references import ReferencesField
-from orders.models.basket import Request as OrderRequest
+from orders.models.basket import CheckoutRequest
 from orders.queries import find_organization
 from orders.use_cases.checkout.place_order import place_order
 from promos.queries import normal_code
@@ -86,7 +86,7 @@ class CheckoutView(APIView):
             "promo_code": normal_code(body.get("promo_code") or ""),
         }
         placed = place_order(
-            request=OrderRequest(
+            request=CheckoutRequest(
                 tenant_id=body["tenant_id"],
                 plan=asked["plan"],
                 apps=tuple(asked["apps"]),

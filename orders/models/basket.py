@@ -17,6 +17,17 @@ class Line:
     name: str
     price_minor: int
 
+    @classmethod
+    def of(cls, line: OrderLine) -> "Line":
+        """The line as an order keeps it."""
+        return cls(
+            kind=OrderLine.Kind(line.kind),
+            item_id=line.item_id,
+            slug=line.slug,
+            name=line.name,
+            price_minor=line.price_minor,
+        )
+
     def as_json(self) -> dict[str, Any]:
         return {
             "kind": self.kind.value,
@@ -68,8 +79,8 @@ class Subscribed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What a customer asks for. References are catalog ids or slugs; `fingerprint` is the body's hash."""
+class CheckoutRequest:
+    """What a customer wants to buy. References are catalog ids or slugs; `fingerprint` is the body's hash."""
 
     tenant_id: UUID
     plan: str

@@ -1,8 +1,13 @@
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from billing.models import Customer
+
+# For so long the same request under a key gets the same answer.
+KEY_LIFE = timedelta(hours=24)
 
 
 class IdempotencyKey(models.Model):

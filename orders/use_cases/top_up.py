@@ -9,7 +9,7 @@ share a statement with other redemptions of the moment; without a key there is n
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,12 +23,11 @@ from billing.locks import lock_account_of_user
 from billing.models import LedgerEntry
 from billing.use_cases.ensure_customer import update_email
 from orders.errors import IdempotencyMismatch, OrderStale, RequestInProgress
+from orders.models.idempotency import KEY_LIFE
 from promos.errors import PromoChanged
 from promos.queries import normal_code
 from promos.use_cases.redeem_code import redeem
 
-# How long an answer is kept under its key.
-KEY_LIFETIME = timedelta(hours=24)
 # How often a top-up starts again after the code changed under it, before it says that it is busy.
 MAX_ATTEMPTS = 3
 
@@ -144,7 +143,7 @@ def _store(
                 "redemption": redemption_id,
                 "balance": topped_up.balance_minor,
                 "now": now,
-                "until": now + KEY_LIFETIME,
+                "until": now + KEY_LIFE,
             },
         )
         if not cursor.rowcount:

@@ -44,8 +44,7 @@ STATES_AS_LISTED = (
 )
 # A join: once the counters are too many for a hash, IN or EXISTS would run a lookup for each code.
 _COUNT_LIVE_AND_UNRETIRED = """
-SELECT count(*) FILTER (WHERE active AND (starts_at IS NULL OR starts_at <= %(now)s)
-                          AND (expires_at IS NULL OR expires_at > %(now)s)
+SELECT count(*) FILTER (WHERE promos_is_redeemable(p, %(now)s)
                           AND (max_redemptions = 0 OR free.promo_code_id IS NOT NULL)),
        count(*)
   FROM promos_promocode p

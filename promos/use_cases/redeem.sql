@@ -1,88 +1,132 @@
--- A redemption in one call. Installed by every migrate; used by redeem_code.py and by orders' checkout.
-
--- Everything of a redemption but the claim of its place: locks out cap changes, looks at the code again, stores
--- the redemption and grants its credit. The caller holds the account's row lock, and claims the place as its last
--- statement. `counters` is what promos_claim_or_refuse wants to know: 0 nothing to claim, 1 one row, NULL several.
+-- The redemption: the one place that writes it and grants its credit.
 --
--- Refuses by constraint name: promos_promocode_redeemable (changed since the caller looked: look again),
--- promos_redemption_once_per_customer.
-CREATE OR REPLACE FUNCTION promos_open_redemption(
-  promo uuid, customer bigint, for_order uuid, by_actor billing_actor, as_of timestamptz,
-  OUT redemption uuid, OUT granted bigint, OUT counters bigint
-) LANGUAGE plpgsql AS $$
-DECLARE
-  found_code record;
-BEGIN
-  PERFORM pg_advisory_xact_lock_shared(promos_lock_key(promo));
-  SELECT code, credit_minor, max_redemptions, hot INTO found_code FROM promos_promocode
-   WHERE id = promo AND active AND retired_at IS NULL
-     AND (starts_at IS NULL OR starts_at <= as_of) AND (expires_at IS NULL OR as_of < expires_at);
-  IF NOT FOUND THEN
-    RAISE check_violation USING CONSTRAINT = 'promos_promocode_redeemable',
-      MESSAGE = 'the promo code changed: look at it again';
-  END IF;
-  granted := found_code.credit_minor;
-  counters := CASE WHEN found_code.max_redemptions = 0 THEN 0 WHEN NOT found_code.hot THEN 1 END;
-  INSERT INTO promos_redemption (promo_code_id, customer_id, order_id, credit_minor, status, reserved_at, confirmed_at)
-  VALUES (promo, customer, for_order, granted, 'confirmed', as_of, as_of)
-  RETURNING id INTO redemption;
-  INSERT INTO billing_ledgerentry (account_id, kind, amount_minor, reason, order_id, redemption_id,
-                                   actor_id, actor_role, channel, address)
-  VALUES (customer, 'grant', granted, 'promo:' || found_code.code, for_order, redemption,
-          by_actor.user_id, by_actor.role, by_actor.channel, by_actor.address);
-END $$;
-
--- Claims a place for the redemption that was just opened, or refuses all of it: promos_promocode_exhausted.
-CREATE OR REPLACE FUNCTION promos_claim_or_refuse(promo uuid, counters bigint) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-  IF counters IS DISTINCT FROM 0 AND NOT promos_claim_slot(promo, counters) THEN
-    RAISE check_violation USING CONSTRAINT = 'promos_promocode_exhausted', MESSAGE = 'every place is taken';
-  END IF;
-END $$;
-
--- The whole redemption outside an order: lock the account, open, claim last.
-CREATE OR REPLACE FUNCTION promos_redeem(
-  promo uuid, customer bigint, by_actor billing_actor, as_of timestamptz, OUT redemption uuid, OUT granted bigint
-) LANGUAGE plpgsql AS $$
-DECLARE
-  counters bigint;
-BEGIN
-  -- Races with every other grant, spend and hold of this customer.
-  PERFORM FROM billing_account WHERE customer_id = customer FOR NO KEY UPDATE;
-  SELECT opened.redemption, opened.granted, opened.counters INTO redemption, granted, counters
-    FROM promos_open_redemption(promo, customer, NULL, by_actor, as_of) AS opened;
-  PERFORM promos_claim_or_refuse(promo, counters);
-END $$;
-
--- The same for a code as people write it and a platform user, in one round trip. Where something stands against it
--- that can be seen without a lock, it refuses before it writes: a million who come too late must not leave a million
--- dead rows.
+--   promos_redeem             codes redeemed into the balance, a batch of any size (redeem_code.py, redeem_many.py)
+--   orders_place_orders       codes redeemed by orders that credit covers (orders/use_cases/checkout/place_orders.sql)
+--   reserve (redeem_code.py)  a code whose credit is granted later, when a payment session is open
 --
--- Refuses as promos_redeem does, and by promos_redeem_customer_known: the user's first act, make the customer.
-CREATE OR REPLACE FUNCTION promos_redeem_code(
-  code_text text, redeemer text, redeemer_email text, by_actor billing_actor, as_of timestamptz,
-  OUT redemption uuid, OUT promo uuid, OUT customer bigint, OUT granted bigint
-) LANGUAGE plpgsql SET enable_seqscan = off AS $$
+-- All three call promos_write_redemptions, and promos_claim_slots (slots.sql) as their last statement.
+
+-- Whether the code itself may be redeemed at an instant. Python says which rule stands against it (problem_of in
+-- check_eligibility.py); a test holds the two equal.
+CREATE OR REPLACE FUNCTION promos_is_redeemable(p promos_promocode, as_of timestamptz) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT p.active AND p.retired_at IS NULL
+     AND (p.starts_at IS NULL OR p.starts_at <= as_of) AND (p.expires_at IS NULL OR as_of < p.expires_at)
+$$;
+
+DO $$ BEGIN
+  CREATE TYPE promos_new_redemption AS (
+    id uuid, entry uuid, promo uuid, customer bigint, for_order uuid, note text, actor billing_actor, at timestamptz);
+  CREATE TYPE promos_written_redemption AS (
+    id uuid, promo uuid, customer bigint, for_order uuid, credit bigint, capped boolean, hot boolean);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
+-- Writes these redemptions, at most one a customer, and grants the credit of confirmed ones. Returns those that it
+-- wrote: it leaves out a code that may not be redeemed now, and a customer who has a live redemption of the code.
+--
+-- The caller holds the accounts' locks and shares the codes' locks. Its last statement is promos_claim_slots_of.
+CREATE OR REPLACE FUNCTION promos_write_redemptions(wanted promos_new_redemption[], as_status text)
+RETURNS promos_written_redemption[]
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+LANGUAGE plpgsql AS $$
 DECLARE
-  known_email text;
-  cap bigint;
+  written promos_written_redemption[];
 BEGIN
-  SELECT c.id, c.email INTO customer, known_email
-    FROM billing_customer c JOIN billing_account a ON a.customer_id = c.id WHERE c.user_id = redeemer;
-  IF NOT FOUND THEN
-    RAISE check_violation USING CONSTRAINT = 'promos_redeem_customer_known', MESSAGE = 'nobody has acted as this user';
+  WITH terms AS MATERIALIZED (
+    SELECT w.*, p.code, p.credit_minor, p.max_redemptions > 0 AS capped, p.hot
+      FROM unnest(wanted) AS w
+      JOIN promos_promocode p ON p.id = w.promo AND promos_is_redeemable(p, w.at)
+  ), redeemed AS (
+    INSERT INTO promos_redemption AS r (id, promo_code_id, customer_id, order_id, credit_minor, status, reserved_at,
+                                        confirmed_at)
+    SELECT t.id, t.promo, t.customer, t.for_order, t.credit_minor, as_status, t.at,
+           CASE WHEN as_status = 'confirmed' THEN t.at END
+      FROM terms t
+        ON CONFLICT (promo_code_id, customer_id) WHERE status IN ('reserved', 'confirmed') DO NOTHING
+    RETURNING r.id
+  ), made AS MATERIALIZED (
+    SELECT t.* FROM redeemed JOIN terms t USING (id)
+  ), granted AS (
+    INSERT INTO billing_grants
+    SELECT array_agg(ROW(m.entry, m.customer, m.credit_minor, 'promo:' || m.code, m.note, m.for_order, m.id,
+                         m.actor)::billing_grant)
+      FROM made m WHERE as_status = 'confirmed' HAVING count(*) > 0
+  )
+  SELECT array_agg(ROW(m.id, m.promo, m.customer, m.for_order, m.credit_minor, m.capped,
+                       m.hot)::promos_written_redemption) INTO written FROM made m;
+  RETURN written;
+END $$;
+
+-- Claims the slots of these redemptions, as the last statement of their transaction.
+-- Raises promos_promocode_exhausted where a code has fewer free slots than they need.
+CREATE OR REPLACE FUNCTION promos_claim_slots_of(written promos_written_redemption[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  claim record;
+BEGIN
+  FOR claim IN SELECT w.promo, count(*) AS slots, bool_or(w.hot) AS hot FROM unnest(written) AS w
+                WHERE w.capped GROUP BY w.promo ORDER BY w.promo LOOP
+    IF NOT promos_claim_slots(claim.promo, claim.slots, claim.hot) THEN
+      RAISE check_violation USING CONSTRAINT = 'promos_promocode_exhausted', MESSAGE = 'every slot is taken';
+    END IF;
+  END LOOP;
+END $$;
+
+-- Redeems codes into the balance: for a batch of requests that arrived together, for one, or for a list of users.
+-- Returns the redemptions that it wrote. For the other requests it does nothing, and their callers find out why.
+--
+-- A request is an object of redemption and entry (new ids), code, user, email, note, actor, role, channel, address, now.
+--
+-- wait: whether to wait for an account that another transaction has locked. A batch of several customers' requests does
+-- not wait: one customer's business elsewhere must not delay the others.
+--
+-- Locks: accounts, codes (shared), counters last. Without `wait`, accounts are locked after the codes; that is safe
+-- because such a lock is never waited for.
+--
+-- Raises promos_promocode_exhausted, for all requests, where others took the slots between the count and the claim.
+CREATE OR REPLACE FUNCTION promos_redeem(requests jsonb, wait boolean) RETURNS SETOF promos_written_redemption
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+LANGUAGE plpgsql AS $$
+DECLARE
+  wanted promos_new_redemption[];
+  written promos_written_redemption[];
+BEGIN
+  IF wait THEN
+    PERFORM billing_lock_accounts(ARRAY(SELECT r->>'user' FROM jsonb_array_elements(requests) AS r), true);
+  ELSE
+    PERFORM set_config('lock_timeout', '250ms', true);
   END IF;
-  SELECT p.id, p.max_redemptions INTO promo, cap FROM promos_promocode p WHERE p.code = code_text;
-  IF NOT FOUND THEN
-    RAISE check_violation USING CONSTRAINT = 'promos_promocode_redeemable', MESSAGE = 'there is no such code';
-  END IF;
-  -- Exact: a counter that is full here is full of committed redemptions.
-  IF cap > 0 AND NOT EXISTS (SELECT FROM promos_promocounter WHERE promo_code_id = promo AND used < quota) THEN
-    RAISE check_violation USING CONSTRAINT = 'promos_promocode_exhausted', MESSAGE = 'every place is taken';
-  END IF;
-  IF redeemer_email NOT IN ('', known_email) THEN
-    UPDATE billing_customer SET email = redeemer_email WHERE id = customer;
-  END IF;
-  SELECT redeemed.redemption, redeemed.granted INTO redemption, granted
-    FROM promos_redeem(promo, customer, by_actor, as_of) AS redeemed;
+  PERFORM promos_lock_codes_shared(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r));
+  WITH eligible AS MATERIALIZED (
+    SELECT r.*, p.id AS promo, p.max_redemptions, a.customer_id AS customer
+      FROM ROWS FROM (jsonb_to_recordset(requests) AS (
+             redemption uuid, entry uuid, code text, "user" text, email text, note text, actor text, role text,
+             channel text, address inet, now timestamptz)) WITH ORDINALITY
+           AS r(redemption, entry, code, user_id, email, note, actor, role, channel, address, at, number)
+      JOIN promos_promocode p ON p.code = r.code
+      JOIN billing_customer c ON c.user_id = r.user_id AND r.email IN ('', c.email)
+      JOIN billing_account a ON a.customer_id = c.id
+      LEFT JOIN LATERAL (SELECT o.id FROM promos_redemption o
+                          WHERE o.promo_code_id = p.id AND o.customer_id = c.id
+                            AND o.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
+     WHERE live.id IS NULL
+       FOR NO KEY UPDATE OF a SKIP LOCKED
+  ), ranked AS (
+    SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY e.number) AS of_code,
+           row_number() OVER (PARTITION BY e.customer ORDER BY e.number) AS of_customer
+      FROM eligible e
+  ), room AS MATERIALIZED (
+    SELECT n.promo_code_id, sum(n.quota - n.used) AS free FROM promos_promocounter n
+     WHERE n.promo_code_id = ANY (ARRAY(SELECT DISTINCT e.promo FROM eligible e WHERE e.max_redemptions > 0))
+     GROUP BY n.promo_code_id
+  )
+  SELECT array_agg(ROW(r.redemption, r.entry, r.promo, r.customer, NULL, r.note,
+                       ROW(r.actor, r.role, r.channel, r.address)::billing_actor, r.at)::promos_new_redemption)
+    INTO wanted
+    FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo
+   WHERE r.of_customer = 1 AND (r.max_redemptions = 0 OR r.of_code <= room.free);
+  written := promos_write_redemptions(wanted, 'confirmed');
+  PERFORM promos_claim_slots_of(written);
+  RETURN QUERY SELECT * FROM unnest(written);
 END $$;

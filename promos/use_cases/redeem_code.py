@@ -1,32 +1,26 @@
-"""A redemption's life: redeemed at once, or reserved for a payment, then confirmed or released."""
+"""A redemption's life: redeemed at once, or reserved for a payment and then confirmed or released.
+
+What is written, and under which locks, stands in redeem.sql.
+"""
 
 import json
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from functools import partial
-from typing import NamedTuple
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.combining import Combiner
-from billing.errors import CustomerNotFound, InsufficientCredit, ReasonRequired, translate_violations
+from billing.errors import InsufficientCredit, ReasonRequired, translate_violations
+from billing.group_commit import GroupCommit
 from billing.locks import lock_account
 from billing.models import Customer
 from billing.models.keys import uuid7
 from billing.use_cases.ensure_customer import ensure_customer
 from billing.use_cases.post_entry import grant_credit, reverse_grant
-from promos.errors import (
-    CreditSpent,
-    PromoAlreadyRedeemed,
-    PromoChanged,
-    PromoExhausted,
-    PromoProblem,
-    RedemptionNotReserved,
-)
+from promos.errors import CreditSpent, PromoAlreadyRedeemed, PromoChanged, PromoExhausted, RedemptionNotReserved
 from promos.locks import claim_slot, lock_code_shared, lock_redemption, return_slot
 from promos.models import PromoCode, Redemption
 from promos.queries import normal_code
@@ -34,113 +28,86 @@ from promos.use_cases.check_eligibility import find_redeemable
 
 # Constraint names of the database → the refusal that each stands for.
 REFUSALS = {
-    "promos_promocode_redeemable": PromoChanged,
     "promos_promocode_exhausted": PromoExhausted,
     "promos_redemption_once_per_customer": PromoAlreadyRedeemed,
 }
-_REDEEM_REFUSALS = {**REFUSALS, "promos_redeem_customer_known": CustomerNotFound}
+# How often a redemption is tried while the code keeps changing under it.
+MAX_ATTEMPTS = 3
+
+
+class RedemptionRequest:
+    """One redemption into the balance, and its text as redeem.sql reads it.
+
+    Each thread writes its own text before it joins a batch, so that a batch has nothing to compute for it. Put
+    together by hand, it takes half of what a general encoder takes.
+    """
+
+    __slots__ = ("by", "code", "email", "id", "now", "text", "user_id")
+
+    def __init__(
+        self, *, code: str, user_id: str, by: Actor, email: str = "", note: str = "", now: datetime | None = None
+    ) -> None:
+        self.id, self.code, self.user_id, self.email, self.by = uuid7(), normal_code(code), user_id, email, by
+        self.now = now or datetime.now(UTC)
+        self.text = (
+            f'{{"redemption":"{self.id.hex}","entry":"{uuid7().hex}","code":{_quote(self.code)},'
+            f'"user":{_quote(user_id)},"email":{_quote(email)},"note":{_quote(note)},"actor":{_quote(by.user_id)},'
+            f'"role":{_quote(by.role)},"channel":{_quote(by.channel)},"address":{_quote(by.address)},'
+            f'"now":"{self.now.isoformat()}"}}'
+        )
+
+
+_quote = json.JSONEncoder().encode
 
 
 def redeem(*, code: str, user_id: str, by: Actor, email: str = "", now: datetime | None = None) -> Redemption:
-    """Redeems the code outside an order: the redemption and its credit, together or not at all.
+    """Redeems the code into the user's balance, without an order.
 
-    It is tried at once; only where it is refused is it looked why, so that what succeeds is one round trip.
+    It is tried first and explained afterwards, so that a redemption that succeeds is one round trip. Requests that
+    arrive together share it (billing/group_commit.py).
 
-    Raises: a PromoProblem, each state its own; PromoChanged where an admin changed the code meanwhile.
-    Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, one statement; inside
-    another's it is a savepoint.
+    Raises: a PromoProblem, each state its own; PromoChanged where the code keeps changing.
+    Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns; inside another's it is a
+    savepoint.
     """
-    asked = _Asked(code=normal_code(code), user_id=user_id, email=email, by=by, now=now or datetime.now(UTC))
-    try:
-        return _redeem_at_once(asked)
-    except (PromoProblem, PromoChanged, CustomerNotFound):
-        # Said again below, by the state that stands; only the customer's first act comes through.
-        pass
-    known = Customer.objects.filter(user_id=user_id).values_list("id", flat=True).first()
-    find_redeemable(code=asked.code, customer_id=known, now=asked.now)
-    ensure_customer(user_id=user_id, email=email)
-    return _redemption(_redeem(asked), now=asked.now)
+    request = RedemptionRequest(code=code, user_id=user_id, email=email, by=by, now=now)
+    redeemed = None if connection.in_atomic_block else _group.submit(request)
+    for _ in range(MAX_ATTEMPTS):
+        if redeemed is not None:
+            return redeemed
+        known = Customer.objects.filter(user_id=user_id).values_list("id", flat=True).first()
+        find_redeemable(code=request.code, customer_id=known, now=request.now)
+        ensure_customer(user_id=user_id, email=email)
+        [redeemed] = redeem_batch([request], wait=True)
+    if redeemed is None:
+        raise PromoChanged
+    return redeemed
 
 
-class _Asked(NamedTuple):
-    code: str
-    user_id: str
-    email: str
-    by: Actor
-    now: datetime
+def redeem_batch(requests: Sequence[RedemptionRequest], *, wait: bool = False) -> list[Redemption | None]:
+    """Redeems what it can of these requests, in one statement; None for those that it did not serve.
 
-
-# A redemption's key, its code's, its customer's, and what was granted.
-_Redeemed = tuple[UUID, UUID, int, int]
-
-
-def _redeem_at_once(asked: _Asked) -> Redemption:
-    """With others of this moment, or alone. Together everybody acts for himself, and nobody in a transaction."""
-    if asked.by.user_id == asked.user_id and not connection.in_atomic_block:
-        together = _redeeming.do(asked.code, _Written(asked), partial(_redemption, now=asked.now))
-        if together is not None:
-            return together
-    return _redemption(_redeem(asked), now=asked.now)
-
-
-def _redeem(asked: _Asked) -> _Redeemed:
-    by = asked.by
-    joined = transaction.atomic() if connection.in_atomic_block else nullcontext()
-    with translate_violations(_REDEEM_REFUSALS), joined, connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT redemption, promo, customer, granted"
-            " FROM promos_redeem_code(%s, %s, %s, ROW(%s, %s, %s, %s)::billing_actor, %s)",
-            [asked.code, asked.user_id, asked.email, by.user_id, by.role, by.channel, by.address, asked.now],
-        )
-        redeemed: _Redeemed = cursor.fetchone()
-        return redeemed
-
-
-_quoted = json.JSONEncoder().encode
-
-
-class _Written:
-    """What somebody asks, as it is sent with others': written by himself, while he does not keep them waiting.
-
-    An object of JSON, put together here: half of what a general encoder takes for it.
+    Args: wait: whether to wait for accounts that are locked elsewhere.
+    Raises: PromoExhausted, for all of them, where the slots were taken while it ran. Locks and transaction as
+    `redeem`.
     """
-
-    __slots__ = ("asked", "redemption_id", "text")
-
-    def __init__(self, asked: _Asked) -> None:
-        by = asked.by
-        self.asked = asked
-        self.redemption_id = uuid7()
-        self.text = (
-            f'{{"redemption":"{self.redemption_id.hex}","entry":"{uuid7().hex}","user":{_quoted(asked.user_id)},'
-            f'"email":{_quoted(asked.email)},"role":{_quoted(by.role)},"channel":{_quoted(by.channel)},'
-            f'"address":{_quoted(by.address)},"moment":"{asked.now.isoformat()}"}}'
-        )
-
-
-def _redeem_together(written: Sequence[_Written]) -> list[_Redeemed | None]:
-    """One code's, at the same moment."""
-    made: list[_Redeemed | None] = [None] * len(written)
-    with connection.cursor() as cursor:
+    savepoint = transaction.atomic() if connection.in_atomic_block else nullcontext()
+    with translate_violations(REFUSALS), savepoint, connection.cursor() as cursor:
         cursor.execute(
-            "SELECT promo, granted, places, customers FROM promos_redeem_together(%s, %s::jsonb)",
-            [written[0].asked.code, f"[{','.join(each.text for each in written)}]"],
+            "SELECT id, promo, customer, credit FROM promos_redeem(%s::jsonb, %s)",
+            [f"[{','.join(request.text for request in requests)}]", wait],
         )
-        promo, granted, places, customers = cursor.fetchone()
-    for place, customer in zip(places or (), customers or (), strict=True):
-        made[place - 1] = (written[place - 1].redemption_id, promo, customer, granted)
-    return made
+        written = {row[0]: row for row in cursor.fetchall()}
+    return [_redemption(written[each.id], now=each.now) if each.id in written else None for each in requests]
 
 
+_group: GroupCommit[RedemptionRequest, Redemption] = GroupCommit(redeem_batch)
 _FIELDS = tuple(field.attname for field in Redemption._meta.concrete_fields)
-_redeeming: Combiner[_Written, _Redeemed] = Combiner(
-    alone=lambda written: _redeem(written.asked), together=_redeem_together
-)
 
 
-def _redemption(redeemed: _Redeemed, *, now: datetime) -> Redemption:
-    """As the database holds it, so that what is saved of it later is an update."""
-    redemption_id, promo_code_id, customer_id, credit_minor = redeemed
+def _redemption(row: tuple[UUID, UUID, int, int], *, now: datetime) -> Redemption:
+    """The redemption as the database holds it, so that saving it later is an update."""
+    redemption_id, promo_code_id, customer_id, credit_minor = row
     return Redemption.from_db(
         DEFAULT_DB_ALIAS,
         _FIELDS,
@@ -149,37 +116,33 @@ def _redemption(redeemed: _Redeemed, *, now: datetime) -> Redemption:
 
 
 def reserve(*, promo_code: PromoCode, customer_id: int, order_id: UUID, now: datetime | None = None) -> Redemption:
-    """Takes a place for an order whose payment is yet to come; no credit is granted.
+    """Claims a slot for an order whose payment is yet to come; the credit is granted later, by `confirm`.
 
     Call it last in the transaction: the code's counter stays locked until the commit.
 
-    Raises: PromoChanged, PromoExhausted, PromoAlreadyRedeemed. Locks: Account, the code's advisory lock
-    (shared), one counter. Transaction: joins.
+    Raises: a PromoProblem; PromoChanged. Locks: Account, the code's advisory lock (shared), one counter.
+    Transaction: joins.
     """
-    moment = now or timezone.now()
+    moment, redemption_id = now or timezone.now(), uuid7()
     with transaction.atomic():
         lock_account(customer_id=customer_id)
         lock_code_shared(promo_code_id=promo_code.id)
-        promo_code.refresh_from_db()
-        if (
-            promo_code.retired_at is not None
-            or not promo_code.active
-            or not promo_code.started(now=moment)
-            or promo_code.expired(now=moment)
-        ):
+        with connection.cursor() as cursor:
+            cursor.execute(_RESERVE, [redemption_id, promo_code.id, customer_id, order_id, moment])
+            [written] = cursor.fetchone()
+        current = find_redeemable(code=promo_code.code, customer_id=None, now=moment) if written else None
+        if current is None:
+            find_redeemable(code=promo_code.code, customer_id=customer_id, now=moment)
             raise PromoChanged
-        with translate_violations(REFUSALS):
-            redemption = Redemption.objects.create(
-                promo_code=promo_code,
-                customer_id=customer_id,
-                order_id=order_id,
-                credit_minor=promo_code.credit_minor,
-                status=Redemption.Status.RESERVED,
-                reserved_at=moment,
-            )
-        if promo_code.capped and not claim_slot(promo_code_id=promo_code.id):
+        if current.capped and not claim_slot(promo_code=current):
             raise PromoExhausted
-        return redemption
+        return Redemption.objects.get(id=redemption_id)
+
+
+_RESERVE = """
+SELECT promos_write_redemptions(
+  ARRAY[ROW(%s, NULL, %s, %s, %s, '', NULL, %s)::promos_new_redemption], 'reserved') IS NOT NULL
+"""
 
 
 def confirm(*, redemption: Redemption, by: Actor, now: datetime | None = None) -> Redemption:

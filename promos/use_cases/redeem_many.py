@@ -1,8 +1,8 @@
-"""One code for many users in one call, as staff who give it to a list of people need it.
+"""One code for many users in one call, as staff need it who give a code to a list of people.
 
-Each user has an outcome of his own: a list is long, some on it will have redeemed the code themselves, and none of
-that is a reason to withhold it from the others. All that is redeemed is so in one transaction. A list that was cut
-off is simply given again: who has the code keeps one redemption.
+Each user has an outcome of their own: some on a long list will have redeemed the code already, and that is no reason
+to withhold it from the others. Everything that is redeemed is so in one transaction. A list that was cut off is given
+again: a user who has the code keeps one redemption.
 """
 
 from collections import Counter
@@ -11,27 +11,36 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Sum
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.errors import ReasonRequired, translate_violations
-from billing.use_cases.grant_many import MOST, distinct_users
+from billing.errors import ReasonRequired
+from billing.use_cases.grant_many import MAX_BATCH, distinct_users
+from billing.use_cases.record_audit import record_audit
 from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoExhausted, PromoProblem
-from promos.models import PromoCounter, Redemption
+from promos.models import PromoCode, PromoCounter, Redemption
 from promos.models.redemption import LIVE_STATUSES
 from promos.queries import find_code, normal_code
 from promos.use_cases.check_eligibility import redeemable
+from promos.use_cases.redeem_code import RedemptionRequest, redeem_batch
 
-_REFUSALS = {"promos_promocode_redeemable": PromoChanged, "promos_promocode_exhausted": PromoExhausted}
-_OUTCOMES: dict[str, type[PromoProblem]] = {
-    "promos_redemption_once_per_customer": PromoAlreadyRedeemed,
-    "promos_promocode_exhausted": PromoExhausted,
-}
 REDEEMED = "redeemed"
-# Each time others have taken places meanwhile, and there are fewer of them left to take.
-_ATTEMPTS = 20
+# Others may take slots while a batch runs; each time fewer are left to take.
+MAX_ATTEMPTS = 20
+# Those of the users, in their order, who have no live redemption of the code. Each is looked up by index, one after
+# the other (LATERAL with LIMIT): left the choice, the planner reads all customers, or all redemptions of the code.
+_NOT_REDEEMED = """
+SELECT named.user_id
+  FROM unnest(%s::text[]) WITH ORDINALITY AS named(user_id, position)
+  LEFT JOIN billing_customer c ON c.user_id = named.user_id
+  LEFT JOIN LATERAL (SELECT r.id FROM promos_redemption r
+                      WHERE r.promo_code_id = %s AND r.customer_id = c.id AND r.status IN ('reserved', 'confirmed')
+                      LIMIT 1) AS live ON true
+ WHERE live.id IS NULL ORDER BY named.position
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,60 +55,83 @@ class Outcome:
 def redeem_many(
     *, code: str, user_ids: Iterable[str], why: str, by: Actor, now: datetime | None = None
 ) -> list[Outcome]:
-    """Redeems the code for each of these users, in their order, as long as there are places.
+    """Redeems the code for each of these users, in their order, as long as there are slots.
 
-    A user named twice is one; users whose first act this is become customers. Each entry carries `promo:CODE` as its
-    reason, `why` as its note, and who acts; the call is audited once. At most 10,000 users: a batch locks its
-    customers' accounts until it ends, so that 1,000 is kinder to whoever checks out meanwhile, and hardly slower.
+    A user named twice is one. Users whose first act this is become customers, unless no slot is left for them. Each
+    ledger entry carries `promo:CODE` as its reason, `why` as its note, and the actor; the call is audited once. At
+    most 10,000 users: their accounts stay locked until the commit, so 1,000 delay others less, and are hardly slower.
 
-    Raises: a PromoProblem where the code can be redeemed by nobody now, PromoChanged where it, or the places left,
-    kept changing under it, InvalidBatch, ReasonRequired; nothing has changed then.
-    Locks: Account, ascending, the code's advisory lock (shared), all of its counters last, ascending.
+    Raises: a PromoProblem where no user can redeem the code now, PromoChanged where the code or its free slots kept
+    changing, InvalidBatch, ReasonRequired; then nothing has changed.
+    Locks: Account, ascending, the code's advisory lock (shared), its counters last, ascending.
     Transaction: owns; inside another's it is a savepoint, and belongs at its end.
-    Idempotency: who has redeemed the code is told so and nothing else.
+    Idempotency: a user who has redeemed the code gets that outcome and nothing else.
     """
     users, moment, text = distinct_users(user_ids), now or timezone.now(), normal_code(code)
     if not why.strip():
         raise ReasonRequired
-    for _ in range(_ATTEMPTS):
-        # A courtesy, which names what is wrong; that no place is left each user is told.
-        redeemable(find_code(text), now=moment, has_free_slot=True, redeemed=False)
+    for _ in range(MAX_ATTEMPTS):
+        # A courtesy, which names what is wrong. Whether a slot is left is an outcome of each user.
+        promo_code = redeemable(find_code(text), now=moment, has_free_slot=True, redeemed=False)
         try:
-            return _redeem(text, users, why=why, by=by, now=moment)
+            return _redeem(promo_code, users, why=why, by=by, now=moment)
         except (PromoChanged, PromoExhausted):
             continue
     raise PromoChanged
 
 
-def _redeem(code: str, users: list[str], *, why: str, by: Actor, now: datetime) -> list[Outcome]:
-    actor = (by.user_id, by.role, by.channel, by.address)
-    with translate_violations(_REFUSALS), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT redeemer, redemption, refusal FROM"
-            " promos_redeem_many(%s, %s::text[], %s, ROW(%s, %s, %s, %s)::billing_actor, %s, %s)",
-            [code, users, why, *actor, by.email, now],
+def _redeem(promo_code: PromoCode, users: list[str], *, why: str, by: Actor, now: datetime) -> list[Outcome]:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_NOT_REDEEMED, [users, promo_code.id])
+            wanting = [user for (user,) in cursor.fetchall()]
+            served = wanting[: _free_slots(promo_code)] if promo_code.capped else wanting
+            cursor.execute("SELECT billing_make_customers(%s, %s)", [served, settings.SOVEREIGN_CURRENCY])
+        requests = [
+            RedemptionRequest(code=promo_code.code, user_id=user, by=by, note=why, now=now) for user in served
+        ]
+        redemptions = redeem_batch(requests, wait=True) if requests else []
+        if None in redemptions:
+            # Somebody else redeemed it for one of them, or changed the code, since it was read.
+            raise PromoChanged
+        if redemptions:
+            record_audit(
+                action="promo_code.redeemed_for_many",
+                object_type="promo_code",
+                object_id=promo_code.code,
+                by=by,
+                changes={"redemptions": [0, len(redemptions)]},
+                reason=why,
+            )
+    made = {user: each.id for user, each in zip(served, redemptions, strict=True) if each}
+    waiting = set(wanting)
+    return [
+        Outcome(
+            user_id=user,
+            redemption_id=made.get(user),
+            refusal=None if user in made else PromoExhausted if user in waiting else PromoAlreadyRedeemed,
         )
-        told: dict[str, tuple[UUID | None, str]] = {user: (made, rule) for user, made, rule in cursor.fetchall()}
-    outcomes = []
-    for user in users:
-        made, rule = told.get(user, (None, "promos_redemption_once_per_customer"))
-        outcomes.append(Outcome(user_id=user, redemption_id=made, refusal=_OUTCOMES[rule] if rule else None))
-    return outcomes
+        for user in users
+    ]
+
+
+def _free_slots(promo_code: PromoCode) -> int:
+    counters = PromoCounter.objects.filter(promo_code=promo_code)
+    return int(counters.aggregate(free=Sum(F("quota") - F("used")))["free"] or 0)
 
 
 def preview_redeem_many(*, code: str, user_ids: Sequence[str], now: datetime | None = None) -> Counter[str]:
-    """What redeeming it for all of them would come to as things stand: `redeemed`, and the codes of refusals.
+    """What redeeming the code for all of them would come to now: `redeemed`, and the codes of refusals.
 
-    Args: user_ids: each once, any number. Raises: a PromoProblem where nobody can redeem it now, InvalidBatch.
+    Args: user_ids: each once, any number. Raises: a PromoProblem where no user can redeem it now, InvalidBatch.
     """
     promo_code = redeemable(find_code(code), now=now or timezone.now(), has_free_slot=True, redeemed=False)
     already = 0
-    for first in range(0, len(user_ids), MOST):
-        users = distinct_users(user_ids[first : first + MOST])
+    for first in range(0, len(user_ids), MAX_BATCH):
+        users = distinct_users(user_ids[first : first + MAX_BATCH])
         already += Redemption.objects.filter(
             promo_code=promo_code, customer__user_id__in=users, status__in=LIVE_STATUSES
         ).count()
-    willing = len(user_ids) - already
-    room = PromoCounter.objects.filter(promo_code=promo_code).aggregate(free=Sum(F("quota") - F("used")))["free"]
-    places = min(willing, room) if promo_code.capped else willing
-    return Counter({REDEEMED: places, PromoAlreadyRedeemed.code: already, PromoExhausted.code: willing - places})
+    wanting = len(user_ids) - already
+    served = min(wanting, _free_slots(promo_code)) if promo_code.capped else wanting
+    return Counter({REDEEMED: served, PromoAlreadyRedeemed.code: already, PromoExhausted.code: wanting - served})

@@ -56,11 +56,11 @@ class Buy:
 
     def __call__(self, client: int, turn: int) -> bool:
         from billing.actor import Actor  # noqa: PLC0415
-        from orders.use_cases.checkout.place_order import Request, place_order  # noqa: PLC0415
+        from orders.use_cases.checkout.place_order import CheckoutRequest, place_order  # noqa: PLC0415
 
         number = self.first + turn * CLIENTS + client
         user = user_id(number * self.stride)
-        request = Request(
+        request = CheckoutRequest(
             tenant_id=UUID(self.tenants[number]),
             plan="m",
             apps=("wordpress",),

@@ -8,9 +8,9 @@ from threading import Event, Lock
 from time import sleep
 
 import pytest
+from billing.combining import Combiner
 
 from billing import combining
-from billing.combining import Combiner
 
 PATIENCE_SECONDS = 30
 KIND = "kind"

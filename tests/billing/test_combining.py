@@ -9,10 +9,10 @@ from threading import Event
 
 import psycopg
 import pytest
+from billing.combining import MOST, Combiner
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
 
 from billing import combining
-from billing.combining import MOST, Combiner
 from tests.billing.combining_work import KIND, PATIENCE_SECONDS, Asked, Work, at_once, names, told
 from tests.concurrency.wait_for import wait_until
 

@@ -7,9 +7,9 @@ from threading import Event, Lock
 from time import sleep
 
 import pytest
+from billing.combining import ENOUGH, MOST, Combiner
 
 from billing import combining
-from billing.combining import ENOUGH, MOST, Combiner
 from tests.billing.combining_work import KIND, PATIENCE_SECONDS, WORK_SECONDS, Work, ask_many, at_once, names, told
 from tests.concurrency.wait_for import wait_until
 

@@ -11,7 +11,7 @@ from billing.errors import DomainError, InvalidAmount, InvalidBatch, ReasonRequi
 from billing.models import Account, Customer, LedgerEntry
 from billing.money import MAX_MINOR
 from billing.queries import balance_of
-from billing.use_cases.grant_many import MOST, Granted, grant_many
+from billing.use_cases.grant_many import MAX_BATCH, Granted, grant_many
 from billing.use_cases.hold_credit import hold_credit
 from billing.use_cases.post_entry import reverse_entry
 from billing.use_cases.verify_ledger import verify_ledger
@@ -120,7 +120,7 @@ def test_held_credit_stays_held() -> None:
         ({"user_ids": ["ada", ""]}, InvalidBatch),
         ({"user_ids": ["a" * 256]}, InvalidBatch),
         ({"user_ids": ["a\0"]}, InvalidBatch),
-        ({"user_ids": [str(number) for number in range(MOST + 1)]}, InvalidBatch),
+        ({"user_ids": [str(number) for number in range(MAX_BATCH + 1)]}, InvalidBatch),
     ],
 )
 def test_what_is_refused_changes_nothing(changes: dict[str, object], refusal: type[DomainError]) -> None:

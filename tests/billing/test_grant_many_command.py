@@ -81,7 +81,7 @@ def test_dry_run_says_what_would_come_of_it_and_changes_nothing(people: Path, tm
 
 def test_a_dry_run_counts_a_list_of_any_length(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(people)
-    monkeypatch.setattr("billing.use_cases.preview_grant_many.MOST", 3)
+    monkeypatch.setattr("billing.use_cases.preview_grant_many.MAX_BATCH", 3)
     assert run(people, DRY_RUN)[-1] == "it would be granted: 0, already granted: 4"
 
 
@@ -128,7 +128,7 @@ def test_a_list_that_is_refused_changes_nothing_and_each_bad_line_is_named(
         assert (status, text.count("is not a user id"), text.endswith("; and 2 more")) == (1, 10, True)
 
 
-@pytest.mark.parametrize("batch", ["0", "-1", str(use_case.MOST + 1), "some"])
+@pytest.mark.parametrize("batch", ["0", "-1", str(use_case.MAX_BATCH + 1), "some"])
 def test_batch_that_one_transaction_does_not_take_is_refused(people: Path, batch: str) -> None:
     with pytest.raises(CommandError, match="--batch"):
         run(people, "--batch", batch)

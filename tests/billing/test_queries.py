@@ -13,7 +13,7 @@ from billing.models import Customer, Organization, Subscription
 from billing.queries import Balance, Revenue, balance_of, invoices_of, revenue, subscription_of
 from billing.use_cases.hold_credit import hold_credit
 from billing.use_cases.post_entry import spend_credit
-from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from orders.use_cases.organizations.delete_organization import delete_organization
 from tests.factories import (
     CustomerFactory,
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def buy(organization: Organization, plan: str) -> None:
-    place_order(request=Request(tenant_id=organization.id, plan=plan), by=acting(organization.customer))
+    place_order(request=CheckoutRequest(tenant_id=organization.id, plan=plan), by=acting(organization.customer))
 
 
 @pytest.fixture

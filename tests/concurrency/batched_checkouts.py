@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 from django.utils import timezone
+from orders.use_cases.checkout.try_batched_checkout import PlacedOrder, _placing
 
 from billing.models import Account, LedgerEntry, Organization, Subscription
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.models import CatalogVersion, Order, OutboxEvent, Plan
 from orders.use_cases.checkout.checkout_context import load_checkout_context
-from orders.use_cases.checkout.place_order import Request, place_order
-from orders.use_cases.checkout.try_batched_checkout import Placed, _placing
+from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.models import PromoCode, Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.concurrency.hold_batches import BlockedLeader, block_leader, request_of
@@ -24,7 +24,7 @@ CREDIT_MINOR = 10_000
 PRICE_MINOR = 9_000
 
 
-def buy(organization: Organization, plan: Plan, code: str = "", *, key: str = "") -> Placed:
+def buy(organization: Organization, plan: Plan, code: str = "", *, key: str = "") -> PlacedOrder:
     return place_order(request=request_of(organization, plan, code, key=key), by=acting(organization.customer))
 
 
@@ -32,8 +32,8 @@ def priced_plans(*prices_minor: int) -> list[Plan]:
     """Plans that somebody has asked for already, so that checkouts are tried at once."""
     plans = [PlanFactory.create(price_minor=price_minor) for price_minor in prices_minor]
     for plan in plans:
-        request = Request(tenant_id=uuid4(), plan=plan.slug)
-        load_checkout_context(request=request, user_id="", now=timezone.now()).basket()
+        request = CheckoutRequest(tenant_id=uuid4(), plan=plan.slug)
+        load_checkout_context(request=request, user_id="", now=timezone.now()).price_basket()
     return plans
 
 
@@ -46,11 +46,11 @@ def kind_of(code: str) -> tuple[str, object]:
     return code, CatalogVersion.objects.get().version
 
 
-Calls = Sequence[Callable[[], Placed]]
+Calls = Sequence[Callable[[], PlacedOrder]]
 
 
 @contextmanager
-def start_behind_leader(code: str, calls: Calls) -> Iterator[tuple[BlockedLeader, Race[Placed]]]:
+def start_behind_leader(code: str, calls: Calls) -> Iterator[tuple[BlockedLeader, Race[PlacedOrder]]]:
     """All of the calls wait behind a door."""
     with ThreadGroup(len(calls)) as crew, block_leader(_placing, kind_of(code)) as door:
         under_way = crew.start(calls)
@@ -64,7 +64,7 @@ def assert_orders(organizations: Sequence[Organization], outcomes: Sequence[obje
     """Whoever was told of an order has it, once, with all that belongs to it; the others have nothing."""
     for organization, told in zip(organizations, outcomes, strict=True):
         account = Account.objects.get(customer=organization.customer)
-        if not isinstance(told, Placed):
+        if not isinstance(told, PlacedOrder):
             assert not Order.objects.filter(organization=organization).exists()
             assert not OutboxEvent.objects.filter(tenant_id=organization.id).exists()
             assert not Subscription.objects.filter(organization=organization).exists()

@@ -6,12 +6,12 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from billing.combining import Combiner
 
 from billing import combining
-from billing.combining import Combiner
 from billing.models import Organization
 from orders.models import Plan
-from orders.use_cases.checkout.place_order import Request
+from orders.use_cases.checkout.place_order import CheckoutRequest
 from tests.concurrency.threads import PATIENCE_SECONDS
 from tests.concurrency.wait_for import wait_until
 
@@ -88,9 +88,9 @@ def record_batches(combiner: AnyCombiner) -> Iterator[list[list[bool]]]:
         yield batches
 
 
-def request_of(organization: Organization, plan: Plan, code: str = "", *, key: str = "") -> Request:
+def request_of(organization: Organization, plan: Plan, code: str = "", *, key: str = "") -> CheckoutRequest:
     """A checkout of the plan; one under a key has a body."""
-    return Request(
+    return CheckoutRequest(
         tenant_id=organization.id,
         plan=plan.slug,
         promo_code=code,

@@ -5,12 +5,12 @@ from functools import partial
 
 import pytest
 from django.db import connection
+from orders.use_cases.checkout.try_batched_checkout import _placing
 
 from billing.errors import Busy
 from billing.models import Organization
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.models import CatalogVersion, Order, Plan
-from orders.use_cases.checkout.try_batched_checkout import _placing
 from tests.concurrency.batched_checkouts import (
     PRICE_MINOR,
     THREADS,

@@ -5,13 +5,13 @@ from functools import partial
 
 import pytest
 from django.db import OperationalError, connection
+from orders.use_cases.checkout.try_batched_checkout import PlacedOrder, _placing
 
 from billing.errors import Busy
 from billing.models import Account, LedgerEntry, Organization
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import AlreadySubscribed, PaymentProcessorNotConfigured, RequestInProgress
 from orders.models import Order
-from orders.use_cases.checkout.try_batched_checkout import Placed, _placing
 from promos.errors import PromoAlreadyRedeemed, PromoExhausted
 from promos.models import Redemption
 from promos.use_cases.issue_code import Terms, issue_code
@@ -223,7 +223,7 @@ def test_checkouts_beside_redemptions_lists_releases_and_cap_changes_leave_no_de
     assert outcome.refusals.keys() <= {PromoAlreadyRedeemed}
     live = Redemption.objects.filter(promo_code=promo_code, status="confirmed").count()
     assert live == times_redeemed(promo_code) == 26
-    orders = [told for told in outcome.outcomes[:16] if isinstance(told, Placed)]
+    orders = [told for told in outcome.outcomes[:16] if isinstance(told, PlacedOrder)]
     assert len({placed.order_id for placed in orders}) == Order.objects.count() == len(orders)
     assert verify_ledger().sound
     assert verify_redemptions() is None
@@ -234,7 +234,7 @@ def test_a_connection_that_is_cut_in_a_batch_leaves_nothing_and_the_same_again_i
     plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=6, hot=hot)
     organizations = OrganizationFactory.create_batch(6)
 
-    def tell(organization: Organization) -> Placed | None:
+    def tell(organization: Organization) -> PlacedOrder | None:
         try:
             return buy(organization, plan, promo_code.code, key="k")
         except OperationalError:
@@ -265,7 +265,7 @@ def test_a_counter_that_is_locked_for_long_is_told_as_what_it_is(
     plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
     organizations = OrganizationFactory.create_batch(number)
 
-    def buy_impatiently(organization: Organization) -> Placed:
+    def buy_impatiently(organization: Organization) -> PlacedOrder:
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '100ms'")
         return buy(organization, plan, promo_code.code, key=key)

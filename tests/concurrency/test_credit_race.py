@@ -14,7 +14,7 @@ from billing.use_cases.post_entry import grant_credit, reverse_entry, spend_cred
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import PaymentProcessorNotConfigured
 from orders.models import Order, OutboxEvent, Plan
-from orders.use_cases.checkout.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from tests.concurrency.schema_changes import (
     GATE,
     PASS_GATE,
@@ -41,8 +41,10 @@ CHECK_WITHOUT_LOCK = f"""
 """
 
 
-def check_out(organization: Organization, plan: Plan) -> Placed:
-    return place_order(request=Request(tenant_id=organization.id, plan=plan.slug), by=acting(organization.customer))
+def check_out(organization: Organization, plan: Plan) -> PlacedOrder:
+    return place_order(
+        request=CheckoutRequest(tenant_id=organization.id, plan=plan.slug), by=acting(organization.customer)
+    )
 
 
 def account_of(customer: Customer) -> tuple[int, int]:
@@ -142,7 +144,7 @@ def test_checkouts_and_holds_of_one_customer_share_what_is_there() -> None:
             outcome = crew.race(calls)
 
             held = [value for value in outcome.values if isinstance(value, Hold)]
-            placed = [value for value in outcome.values if isinstance(value, Placed)]
+            placed = [value for value in outcome.values if isinstance(value, PlacedOrder)]
             assert len(held) + len(placed) == 3
             assert outcome.refusals[InsufficientCredit] == 6 - len(held)
             assert outcome.refusals[PaymentProcessorNotConfigured] == 6 - len(placed)

@@ -10,7 +10,7 @@ from billing.models import Account, Customer, LedgerEntry, Organization, Subscri
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import IdempotencyMismatch, RequestInProgress
 from orders.models import IdempotencyKey, Order, OutboxEvent
-from orders.use_cases.checkout.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.models import Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.concurrency.threads import ThreadGroup, in_background, race
@@ -31,7 +31,7 @@ PRICE_MINOR = 9_000
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def post(organization: Organization, request: Request) -> Placed:
+def post(organization: Organization, request: CheckoutRequest) -> PlacedOrder:
     return place_order(request=request, by=acting(organization.customer))
 
 
@@ -73,7 +73,7 @@ def test_sixteen_posts_under_one_key_make_one_order_with_one_answer(voucher: str
                 PromoCodeFactory.create(
                     code=promo_code, credit_minor=2 * PRICE_MINOR, max_redemptions=20, hot=voucher == "hot"
                 )
-            request = Request(
+            request = CheckoutRequest(
                 tenant_id=organization.id,
                 plan="small",
                 promo_code=promo_code,
@@ -97,7 +97,7 @@ def test_sixteen_different_requests_under_one_key_make_one_order() -> None:
         for _ in range(5):
             organization = organization_with(POSTS * PRICE_MINOR)
             requests = [
-                Request(tenant_id=organization.id, plan=plan.slug, idempotency_key="k", fingerprint=plan.slug)
+                CheckoutRequest(tenant_id=organization.id, plan=plan.slug, idempotency_key="k", fingerprint=plan.slug)
                 for plan in plans
             ]
 
@@ -112,7 +112,7 @@ def test_one_key_of_sixteen_customers_makes_sixteen_orders() -> None:
     PlanFactory.create(slug="small", price_minor=PRICE_MINOR)
     organizations = [organization_with(PRICE_MINOR) for _ in range(POSTS)]
     requests = [
-        Request(tenant_id=organization.id, plan="small", idempotency_key="k", fingerprint="f")
+        CheckoutRequest(tenant_id=organization.id, plan="small", idempotency_key="k", fingerprint="f")
         for organization in organizations
     ]
 
@@ -123,7 +123,7 @@ def test_one_key_of_sixteen_customers_makes_sixteen_orders() -> None:
     assert Order.objects.count() == POSTS
 
 
-def post_impatiently(organization: Organization, request: Request) -> Placed:
+def post_impatiently(organization: Organization, request: CheckoutRequest) -> PlacedOrder:
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '150ms'")
     return post(organization, request)
@@ -140,7 +140,9 @@ def test_a_twin_that_takes_too_long_is_not_waited_for_for_ever(
     PlanFactory.create(slug="small", price_minor=PRICE_MINOR)
     AddOnFactory.create()
     organization = organization_with(PRICE_MINOR)
-    request = Request(tenant_id=organization.id, plan="small", idempotency_key=key, fingerprint="f" if key else "")
+    request = CheckoutRequest(
+        tenant_id=organization.id, plan="small", idempotency_key=key, fingerprint="f" if key else ""
+    )
     with other_connection() as other:
         lock_account_elsewhere(other, organization.customer)
         with nothing_changes():
@@ -157,7 +159,7 @@ def test_a_twin_that_takes_too_long_is_not_waited_for_for_ever(
 def test_a_twin_that_ends_in_time_is_waited_for_and_its_answer_given() -> None:
     PlanFactory.create(slug="small", price_minor=PRICE_MINOR)
     organization = organization_with(PRICE_MINOR)
-    request = Request(tenant_id=organization.id, plan="small", idempotency_key="k", fingerprint="f")
+    request = CheckoutRequest(tenant_id=organization.id, plan="small", idempotency_key="k", fingerprint="f")
     with other_connection() as other:
         lock_account_elsewhere(other, organization.customer)
         with ThreadGroup(2) as crew:
@@ -173,7 +175,7 @@ def test_a_twin_that_ends_in_time_is_waited_for_and_its_answer_given() -> None:
 def test_a_key_is_free_again_after_a_refusal_that_a_twin_saw_too() -> None:
     PlanFactory.create(slug="small", price_minor=PRICE_MINOR)
     organization = organization_with(PRICE_MINOR - 1)
-    request = Request(tenant_id=organization.id, plan="small", idempotency_key="k", fingerprint="f")
+    request = CheckoutRequest(tenant_id=organization.id, plan="small", idempotency_key="k", fingerprint="f")
     with nothing_changes():
         outcome = race([partial(post, organization, request)] * POSTS)
     assert outcome.values == []

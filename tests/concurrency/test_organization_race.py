@@ -13,7 +13,7 @@ from billing.use_cases.ensure_customer import ensure_customer
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import AlreadySubscribed, OrderStale
 from orders.models import Order, OutboxEvent, Plan
-from orders.use_cases.checkout.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.organizations.provision_organization import provision_organization
 from tests.concurrency.threads import ThreadGroup, race
@@ -25,8 +25,10 @@ ROUNDS = 10
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def check_out(organization: Organization, plan: Plan) -> Placed:
-    return place_order(request=Request(tenant_id=organization.id, plan=plan.slug), by=acting(organization.customer))
+def check_out(organization: Organization, plan: Plan) -> PlacedOrder:
+    return place_order(
+        request=CheckoutRequest(tenant_id=organization.id, plan=plan.slug), by=acting(organization.customer)
+    )
 
 
 def organization_with(credit_minor: int) -> Organization:
@@ -35,7 +37,7 @@ def organization_with(credit_minor: int) -> Organization:
     return organization
 
 
-def assert_every_order_is_whole(organization: Organization, placed: list[Placed], credit_minor: int) -> None:
+def assert_every_order_is_whole(organization: Organization, placed: list[PlacedOrder], credit_minor: int) -> None:
     """Each answered order is there, paid once, told once, billed once; and there are no others."""
     orders = Order.objects.filter(organization=organization)
     assert {order.id for order in orders} == {each.order_id for each in placed}
@@ -179,7 +181,7 @@ def test_a_checkout_and_a_deletion_of_one_organization_come_one_after_the_other(
             outcome = crew.race(calls)
 
             assert outcome.refusals.keys() <= known
-            placed = [value for value in outcome.values if isinstance(value, Placed)]
+            placed = [value for value in outcome.values if isinstance(value, PlacedOrder)]
             assert_every_order_is_whole(organization, placed, 3 * PRICE_MINOR)
             organization.refresh_from_db()
             assert organization.status == Organization.Status.DELETED

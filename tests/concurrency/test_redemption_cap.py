@@ -11,7 +11,7 @@ from billing.models import Account, Customer, LedgerEntry, Organization
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import PaymentProcessorNotConfigured
 from orders.models import Order, Plan
-from orders.use_cases.checkout.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.errors import PromoAlreadyRedeemed, PromoExhausted
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import redeem, reserve
@@ -36,9 +36,9 @@ def taken(promo_code: PromoCode) -> int:
     return Redemption.objects.filter(promo_code=promo_code, status="confirmed").count()
 
 
-def check_out(organization: Organization, plan: Plan, promo_code: PromoCode) -> Placed:
+def check_out(organization: Organization, plan: Plan, promo_code: PromoCode) -> PlacedOrder:
     return place_order(
-        request=Request(tenant_id=organization.id, plan=plan.slug, promo_code=promo_code.code),
+        request=CheckoutRequest(tenant_id=organization.id, plan=plan.slug, promo_code=promo_code.code),
         by=acting(organization.customer),
     )
 

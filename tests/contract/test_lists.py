@@ -12,7 +12,7 @@ from pytest_django import DjangoDbBlocker
 
 from billing.models import Customer, Organization
 from orders.use_cases.catalog.seed_catalog import seed_catalog
-from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from tests.factories import OrganizationFactory, PlanFactory, PromoCodeFactory, acting, give_credit
 
 from .api_client import Answer, Caller, by_token
@@ -47,7 +47,7 @@ def create_sample_history() -> None:
     give_credit(first.customer, 1_000_000)
     for number in range(MANY):
         PromoCodeFactory.create(code=f"CODE-{number}", max_redemptions=number % 3)
-        request = Request(tenant_id=first.id, plan=("odd", "even")[number % 2])
+        request = CheckoutRequest(tenant_id=first.id, plan=("odd", "even")[number % 2])
         place_order(request=request, by=acting(first.customer))
         if number:
             OrganizationFactory.create(customer=first.customer)

@@ -17,7 +17,7 @@ if not apps.ready:
 from django.db import connection
 
 from billing.actor import Actor
-from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from orders.use_cases.top_up import top_up
 
 BEFORE, AFTER = "before", "after"
@@ -34,7 +34,7 @@ class Told:
 
 
 def check_out(
-    database: Mapping[str, str], request: Request, by: Actor, stop: tuple[int, str] | None, parent: Connection
+    database: Mapping[str, str], request: CheckoutRequest, by: Actor, stop: tuple[int, str] | None, parent: Connection
 ) -> None:
     """Places the order, and stops as `run` does."""
     run(database, partial(place_order, request=request, by=by), stop, parent)

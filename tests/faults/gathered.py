@@ -6,15 +6,15 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
+from billing.combining import Combiner
 from django.db.models import F
 from django.utils import timezone
+from orders.use_cases.checkout.try_batched_checkout import PlacedOrder, _asked, _AtOnce, _placing, _together
 
-from billing.combining import Combiner
 from billing.models import Customer, Organization
 from orders.models import CatalogVersion, Plan
 from orders.use_cases.checkout.checkout_context import load_checkout_context, priced_before
-from orders.use_cases.checkout.place_order import Request, place_order
-from orders.use_cases.checkout.try_batched_checkout import Placed, _asked, _AtOnce, _placing, _together
+from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.errors import PromoAlreadyRedeemed, PromoInactive, PromoNotFound
 from promos.models import PromoCode, Redemption
 from promos.use_cases.change_code import pause_code
@@ -64,10 +64,12 @@ def redemptions(code: str, *, customers: Sequence[Customer] = (), ends: End = Re
     return Batch(combiner=_redeeming, kind=code, together=together, calls=calls, ends=ends, **kwargs)
 
 
-def checkouts(code: str, *, plan: Plan | None = None, key: str = "", ends: End = Placed, **kwargs: Any) -> Batch:
+def checkouts(code: str, *, plan: Plan | None = None, key: str = "", ends: End = PlacedOrder, **kwargs: Any) -> Batch:
     plan = plan or PlanFactory.create(price_minor=PRICE_MINOR)
     organizations = OrganizationFactory.create_batch(SIZE)
-    load_checkout_context(request=Request(tenant_id=uuid4(), plan=plan.slug), user_id="", now=timezone.now()).basket()
+    load_checkout_context(
+        request=CheckoutRequest(tenant_id=uuid4(), plan=plan.slug), user_id="", now=timezone.now()
+    ).price_basket()
     requests = [request_of(organization, plan, code, key=key) for organization in organizations]
     if not code:
         for organization in organizations:
@@ -88,7 +90,7 @@ def checkouts(code: str, *, plan: Plan | None = None, key: str = "", ends: End =
     )
 
 
-def at_once(request: Request, organization: Organization) -> _AtOnce:
+def at_once(request: CheckoutRequest, organization: Organization) -> _AtOnce:
     priced = priced_before(request)
     assert priced is not None
     return _asked(request, priced=priced, by=acting(organization.customer), now=timezone.now())

@@ -26,7 +26,7 @@ from orders.errors import (
     RequestInProgress,
 )
 from orders.models import AddOn, IdempotencyKey, Order, OrderLine, Payment, Plan
-from orders.use_cases.checkout.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.errors import CapBelowUsed, CreditSpent, PromoExhausted, PromoInactive, PromoNotFound
 from promos.models import PromoCode, Redemption
 from promos.use_cases.issue_code import Terms, issue_code
@@ -71,8 +71,8 @@ class Shop:
     def customer(self) -> Customer:
         return self.organization.customer
 
-    def buy(self, *, key: str = "key", body: str = "body") -> Callable[[], Placed]:
-        request = Request(
+    def buy(self, *, key: str = "key", body: str = "body") -> Callable[[], PlacedOrder]:
+        request = CheckoutRequest(
             tenant_id=self.organization.id,
             plan=self.plan.slug,
             addons=(self.addon.slug,),
@@ -100,7 +100,7 @@ def shop(*, cap: int | None = 20, hot: bool = False, price_minor: int = 16_000, 
     organization = OrganizationFactory.create()
     first = PlanFactory.create(price_minor=9_000)
     give_credit(organization.customer, first.price_minor)
-    place_order(request=Request(tenant_id=organization.id, plan=first.slug), by=acting(organization.customer))
+    place_order(request=CheckoutRequest(tenant_id=organization.id, plan=first.slug), by=acting(organization.customer))
     return Shop(
         organization=organization,
         plan=PlanFactory.create(price_minor=price_minor),
@@ -112,19 +112,19 @@ def shop(*, cap: int | None = 20, hot: bool = False, price_minor: int = 16_000, 
 
 
 def ordinary_code() -> Scenario:
-    return Scenario(act=shop().buy(), ends=Placed)
+    return Scenario(act=shop().buy(), ends=PlacedOrder)
 
 
 def hot_code() -> Scenario:
-    return Scenario(act=shop(hot=True).buy(), ends=Placed)
+    return Scenario(act=shop(hot=True).buy(), ends=PlacedOrder)
 
 
 def uncapped_code_without_key() -> Scenario:
-    return Scenario(act=shop(cap=0).buy(key=""), ends=Placed)
+    return Scenario(act=shop(cap=0).buy(key=""), ends=PlacedOrder)
 
 
 def nothing_to_pay() -> Scenario:
-    return Scenario(act=shop(cap=None, price_minor=0, addon_minor=0).buy(), ends=Placed)
+    return Scenario(act=shop(cap=None, price_minor=0, addon_minor=0).buy(), ends=PlacedOrder)
 
 
 def not_covered() -> Scenario:
@@ -133,7 +133,7 @@ def not_covered() -> Scenario:
 
 def hot_code_waited_for() -> Scenario:
     shopping = shop(cap=2, hot=True)
-    return Scenario(act=shopping.buy(), ends=Placed, held=shopping.held_counters)
+    return Scenario(act=shopping.buy(), ends=PlacedOrder, held=shopping.held_counters)
 
 
 def _fill(promo_code: PromoCode | None) -> None:
@@ -179,7 +179,7 @@ def key_used_meanwhile() -> Scenario:
     shopping = shop()
     return Scenario(
         act=shopping.buy(),
-        ends=Placed,
+        ends=PlacedOrder,
         held=shopping.held_account,
         meanwhile=partial(_twin_was_faster, shopping),
     )
@@ -247,7 +247,7 @@ def replaces_a_subscription_of_stripe() -> Scenario:
     Subscription.objects.filter(organization=shopping.organization).update(
         paid_by=Subscription.PaidBy.STRIPE, stripe_subscription_id=f"sub_{next(_numbers)}"
     )
-    return Scenario(act=shopping.buy(), ends=Placed)
+    return Scenario(act=shopping.buy(), ends=PlacedOrder)
 
 
 def _delete(organization: Organization) -> None:

@@ -15,7 +15,7 @@ from billing.models import Account, Invoice, LedgerEntry, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.models import IdempotencyKey, Order, OutboxEvent
-from orders.use_cases.checkout.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.models import PromoCode, Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.concurrency.threads import ThreadGroup
@@ -50,9 +50,9 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.faults.checkout_process"])
 
 
-def request_of(shopping: Shop) -> Request:
+def request_of(shopping: Shop) -> CheckoutRequest:
     assert shopping.promo_code is not None
-    return Request(
+    return CheckoutRequest(
         tenant_id=shopping.organization.id,
         plan=shopping.plan.slug,
         addons=(shopping.addon.slug,),
@@ -105,7 +105,7 @@ def wait_until_gone(backend: int) -> None:
     wait_until(gone, "the end of the server process")
 
 
-def assert_whole(shopping: Shop, placed: Placed) -> None:
+def assert_whole(shopping: Shop, placed: PlacedOrder) -> None:
     """The order is there once, with everything that belongs to it, and nothing else is."""
     assert isinstance(shopping.promo_code, PromoCode)
     customer = shopping.customer

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from django.db import InternalError, connection
 
-from orders.use_cases.checkout.place_order import Placed
+from orders.use_cases.checkout.place_order import PlacedOrder
 from promos.models import Redemption
 from promos.use_cases.redeem_code import redeem
 from tests.concurrency.schema_changes import function_definition
@@ -145,7 +145,7 @@ def test_a_failure_at_the_commit_changes_nothing(table: str) -> None:
     assert isinstance(played.ended, InternalError)
     assert "injected at the commit" in str(played.ended)
     assert played.after == played.before
-    assert isinstance(run_scenario(scenario).ended, Placed)
+    assert isinstance(run_scenario(scenario).ended, PlacedOrder)
 
 
 def test_a_checkout_writes_to_these_tables_and_no_others() -> None:
@@ -169,7 +169,7 @@ def test_control_writes_in_two_transactions_are_seen() -> None:
         return shopping_without_code.buy()()
 
     with replaced_functions({last.function: FUNCTIONS[last.function].failing_at(last)}):
-        played = run_scenario(Scenario(act=redeem_and_buy, ends=Placed))
+        played = run_scenario(Scenario(act=redeem_and_buy, ends=PlacedOrder))
 
     assert isinstance(played.ended, InternalError)
     assert played.after != played.before

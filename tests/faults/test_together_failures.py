@@ -13,7 +13,7 @@ import pytest
 from django.db import IntegrityError, InternalError, connection
 
 from orders.models import Order
-from orders.use_cases.checkout.place_order import Placed
+from orders.use_cases.checkout.place_order import PlacedOrder
 from promos.models import Redemption
 from tests.concurrency.hold_batches import block_leader, record_batches
 from tests.concurrency.schema_changes import function_definition
@@ -109,7 +109,7 @@ def test_without_a_failure_all_are_served_at_once_or_each_is_told_why(make: Make
     batch = make()
     with record_batches(batch.combiner) as batches:
         assert {type(told) for told in ask(batch)} == {batch.ends}
-    served = batch.ends in (Redemption, Placed) and "another_catalog" not in make.__name__
+    served = batch.ends in (Redemption, PlacedOrder) and "another_catalog" not in make.__name__
     assert batches == [[served] * SIZE]
     assert ledger_and_redemptions_agree()
 

@@ -10,7 +10,7 @@ from django.db import connection
 
 from billing.models import LedgerEntry
 from orders.models import IdempotencyKey, Order, OutboxEvent
-from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.errors import PromoAlreadyRedeemed
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import redeem
@@ -38,7 +38,7 @@ def checkouts(promo_code: PromoCode) -> Sequence[Asked]:
     plan = PlanFactory.create()
     return [
         (
-            Request(
+            CheckoutRequest(
                 tenant_id=organization.id,
                 plan=plan.slug,
                 promo_code=promo_code.code,
@@ -71,7 +71,7 @@ def asking(asked: Sequence[Asked], stop: str | None) -> Iterator[tuple[BaseProce
 
 
 def assert_all_of_it(promo_code: PromoCode, asked: Sequence[Asked]) -> None:
-    bought = SIZE if isinstance(asked[0][0], Request) else 0
+    bought = SIZE if isinstance(asked[0][0], CheckoutRequest) else 0
     assert Redemption.objects.filter(promo_code=promo_code, status="confirmed").count() == SIZE
     assert times_redeemed(promo_code.code) == SIZE
     assert LedgerEntry.objects.filter(kind="grant").count() == SIZE
@@ -85,7 +85,7 @@ def ask_again(asked: Sequence[Asked]) -> list[bool]:
     """The same once more, one after the other; whether each was done before."""
     before = []
     for request, by in asked:
-        if isinstance(request, Request):
+        if isinstance(request, CheckoutRequest):
             before.append(place_order(request=request, by=by).replayed)
             continue
         try:

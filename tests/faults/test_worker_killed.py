@@ -20,7 +20,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from billing.models import Organization
 from orders.models import OutboxEvent
 from orders.tasks import retry_stalled_jobs
-from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from tests.concurrency.wait_for import Other, other_connection, wait_for_waiters, wait_until
 from tests.database import database_environment
 from tests.factories import OrganizationFactory, PlanFactory, acting, give_credit
@@ -71,7 +71,7 @@ def bought_organization() -> Organization:
     plan = PlanFactory.create()
     organization = OrganizationFactory.create()
     give_credit(organization.customer, plan.price_minor)
-    place_order(request=Request(tenant_id=organization.id, plan=plan.slug), by=acting(organization.customer))
+    place_order(request=CheckoutRequest(tenant_id=organization.id, plan=plan.slug), by=acting(organization.customer))
     organization.refresh_from_db()
     assert organization.status == Organization.Status.PROVISIONING
     return organization

@@ -18,17 +18,17 @@ if not apps.ready:
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
+from orders.use_cases.checkout.try_batched_checkout import _placing
 
 from billing.actor import Actor
 from orders.models import CatalogVersion
 from orders.use_cases.checkout.checkout_context import load_checkout_context
-from orders.use_cases.checkout.place_order import Request, place_order
-from orders.use_cases.checkout.try_batched_checkout import _placing
+from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.use_cases.redeem_code import _redeeming, redeem
 from tests.concurrency.hold_batches import BlockedLeader, block_leader
 from tests.faults.checkout_process import AFTER, Told
 
-Asked = tuple[Request | str, Actor]
+Asked = tuple[CheckoutRequest | str, Actor]
 
 
 def ask_together(database: Mapping[str, str], asked: Sequence[Asked], stop: str | None, parent: Connection) -> None:
@@ -45,14 +45,14 @@ def ask_together(database: Mapping[str, str], asked: Sequence[Asked], stop: str 
         door.open()
 
 
-def _door_of(first: Request | str) -> AbstractContextManager[BlockedLeader]:
+def _door_of(first: CheckoutRequest | str) -> AbstractContextManager[BlockedLeader]:
     if isinstance(first, str):
         return block_leader(_redeeming, first)
-    load_checkout_context(request=first, user_id="", now=timezone.now()).basket()
+    load_checkout_context(request=first, user_id="", now=timezone.now()).price_basket()
     return block_leader(_placing, (first.promo_code, CatalogVersion.objects.get().version))
 
 
-def _ask(request: Request | str, by: Actor, watch: Callable[..., Any]) -> None:
+def _ask(request: CheckoutRequest | str, by: Actor, watch: Callable[..., Any]) -> None:
     connection.ensure_connection()
     with connection.execute_wrapper(watch):
         if isinstance(request, str):

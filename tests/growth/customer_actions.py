@@ -7,7 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from billing.models import Customer, Organization
-from orders.use_cases.checkout.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.models import Redemption
 from promos.use_cases.redeem_code import _Asked, _redeem_together, _Written, redeem
 from tests.factories import OrganizationFactory, acting
@@ -29,9 +29,9 @@ def new_customers(number: int) -> list[Customer]:
     ]
 
 
-def buy(customer: Customer, *, code: str = "GIFT") -> Placed:
+def buy(customer: Customer, *, code: str = "GIFT") -> PlacedOrder:
     """A checkout that credit covers, with a voucher and a key."""
-    request = Request(
+    request = CheckoutRequest(
         tenant_id=Organization.objects.get(customer=customer).id,
         plan="m",
         apps=("wordpress",),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from billing.models import Customer, Organization
-from orders.use_cases.checkout.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from tests.factories import (
     AddOnFactory,
     AppFactory,
@@ -16,7 +16,7 @@ from tests.factories import (
     acting,
 )
 
-Buy = Callable[..., Placed]
+Buy = Callable[..., PlacedOrder]
 
 
 @pytest.fixture
@@ -42,10 +42,10 @@ def acme(ada: Customer) -> Organization:
 
 @pytest.fixture
 def buy(acme: Organization) -> Buy:
-    """Places an order for acme, by its owner; anything of `Request` may be given, and `now`."""
+    """Places an order for acme, by its owner; anything of `CheckoutRequest` may be given, and `now`."""
 
-    def buy(plan: str = "m", *, tenant: Organization = acme, now: Any = None, **request: Any) -> Placed:
-        asked = Request(**{"tenant_id": tenant.id, "plan": plan, **request})
+    def buy(plan: str = "m", *, tenant: Organization = acme, now: Any = None, **request: Any) -> PlacedOrder:
+        asked = CheckoutRequest(**{"tenant_id": tenant.id, "plan": plan, **request})
         return place_order(request=asked, by=acting(tenant.customer), now=now)
 
     return buy

@@ -8,7 +8,7 @@ from billing.models import Customer, Organization
 from orders.errors import RequestInProgress
 from orders.models import Order
 from orders.use_cases.checkout.checkout_context import priced_before
-from orders.use_cases.checkout.place_order import Request
+from orders.use_cases.checkout.place_order import CheckoutRequest
 from tests.concurrency.wait_for import other_connection
 from tests.factories import OrganizationFactory, PromoCodeFactory, give_credit
 from tests.orders.conftest import Buy
@@ -24,7 +24,7 @@ def known(buy: Buy, acme: Organization, ada: Customer) -> Organization:
     PromoCodeFactory.create(code="GIFT", credit_minor=50_000, max_redemptions=5)
     give_credit(ada, 9_000)
     buy("m")
-    assert priced_before(Request(tenant_id=acme.id, plan="m")) is not None
+    assert priced_before(CheckoutRequest(tenant_id=acme.id, plan="m")) is not None
     return OrganizationFactory.create(customer=ada, slug="branch")
 
 

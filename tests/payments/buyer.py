@@ -6,8 +6,8 @@ from uuid import UUID
 
 from billing.models import Account, Customer, Organization
 from orders.models import AddOn, Order, Payment, Plan
-from orders.models.basket import Request
-from orders.use_cases.checkout.place_order import Placed, place_order
+from orders.models.basket import CheckoutRequest
+from orders.use_cases.checkout.place_order import PlacedOrder, place_order
 from promos.models import PromoCode
 from tests.factories import (
     AddOnFactory,
@@ -57,8 +57,8 @@ class Buyer:
         return self.account.balance_minor, self.account.held_minor
 
     @property
-    def request(self) -> Request:
-        return Request(
+    def request(self) -> CheckoutRequest:
+        return CheckoutRequest(
             tenant_id=self.organization.id,
             plan=self.plan.slug,
             addons=(self.addon.slug,),
@@ -67,7 +67,7 @@ class Buyer:
             fingerprint=f"{self.plan.slug} {self.promo_code}" if self.key else "",
         )
 
-    def check_out(self) -> Placed:
+    def check_out(self) -> PlacedOrder:
         return place_order(request=self.request, by=acting(self.customer))
 
     def wanting(self, **other: Any) -> "Buyer":

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from billing.errors import DomainError, InvalidBatch, ReasonRequired
 from billing.models import AuditEntry, Customer, LedgerEntry
 from billing.queries import balance_of
-from billing.use_cases.grant_many import MOST
+from billing.use_cases.grant_many import MAX_BATCH
 from promos.errors import (
     PromoAlreadyRedeemed,
     PromoChanged,
@@ -173,7 +173,7 @@ def test_everybody_is_told_what_stands_against_it_when_no_place_is_left() -> Non
 
 
 def test_an_empty_list_is_nothing() -> None:
-    PromoCodeFactory.create(code="GIFT", max_redemptions=MOST * MOST)
+    PromoCodeFactory.create(code="GIFT", max_redemptions=MAX_BATCH * MAX_BATCH)
     with nothing_changes():
         assert give() == []
 
@@ -190,7 +190,7 @@ def test_an_empty_list_is_nothing() -> None:
         ({"why": " "}, ReasonRequired),
         ({"user_ids": ["ada", ""]}, InvalidBatch),
         ({"user_ids": ["a" * 256]}, InvalidBatch),
-        ({"user_ids": [str(number) for number in range(MOST + 1)]}, InvalidBatch),
+        ({"user_ids": [str(number) for number in range(MAX_BATCH + 1)]}, InvalidBatch),
     ],
 )
 def test_what_is_refused_changes_nothing(changes: dict[str, object], refusal: type[DomainError]) -> None:

@@ -10,7 +10,7 @@ from billing.models import Customer, LedgerEntry
 from billing.queries import balance_of
 from billing.use_cases.hold_credit import hold_credit
 from billing.use_cases.post_entry import reverse_entry, spend_credit
-from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.errors import CreditSpent
 from promos.models import PromoCode, PromoCounter, Redemption
 from promos.use_cases.change_code import pause_code, retire_code
@@ -127,7 +127,7 @@ def test_release_of_the_redemption_of_an_order_leaves_the_order_and_its_spend(ad
     PromoCodeFactory.create(code="GIFT", credit_minor=5_000, max_redemptions=3)
     give_credit(ada, 10_000)
     acme = OrganizationFactory.create(customer=ada)
-    placed = place_order(request=Request(tenant_id=acme.id, plan="m", promo_code="GIFT"), by=acting(ada))
+    placed = place_order(request=CheckoutRequest(tenant_id=acme.id, plan="m", promo_code="GIFT"), by=acting(ada))
     with only_changes("promos_redemption", "promos_promocounter", "billing_ledgerentry", "billing_account"):
         release(redemption=Redemption.objects.get(), reason="by mistake", by=STAFF)
     entries = LedgerEntry.objects.filter(order_id=placed.order_id).order_by("version")

@@ -28,7 +28,7 @@ from billing.models import Customer, LedgerEntry, Organization
 from billing.use_cases import hold_credit
 from billing.use_cases.post_entry import adjust_credit, reverse_entry
 from billing.use_cases.verify_ledger import verify_ledger
-from orders.use_cases.checkout.place_order import Placed, Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.models import PromoCode
 from promos.models import Redemption as RedemptionRow
 from promos.queries import codes_with_use
@@ -285,7 +285,7 @@ class Vouchers(RuleBasedStateMachine):
         self.play_checkout(user, tenant, basket, code, "")
 
     def play_checkout(self, user: str, tenant: str, basket: Basket, code: str, key: str) -> None:
-        request = Request(
+        request = CheckoutRequest(
             tenant_id=self.tenants[tenant].id,
             plan=basket.plan,
             addons=tuple(sorted(basket.addons)),
@@ -296,7 +296,7 @@ class Vouchers(RuleBasedStateMachine):
         orders_before = len(self.model.orders)
         redemptions_before = len(self.model.redemptions)
         expected, answer = self.model.checkout(user, tenant, basket, code, key)
-        placed: list[Placed] = []
+        placed: list[PlacedOrder] = []
         by = acting(self.customers[user])
         self.play(
             "checkout",
@@ -308,7 +308,7 @@ class Vouchers(RuleBasedStateMachine):
         if len(self.model.redemptions) > redemptions_before:
             self.redemption_ids.append(RedemptionRow.objects.get(order_id=placed[0].order_id).id)
 
-    def compare_answer(self, answer: Answer, placed: Placed, *, is_new: bool) -> None:
+    def compare_answer(self, answer: Answer, placed: PlacedOrder, *, is_new: bool) -> None:
         if is_new:
             self.order_ids.append(placed.order_id)
         assert placed.order_id == self.order_ids[answer.order]

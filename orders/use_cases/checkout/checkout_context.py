@@ -1,8 +1,9 @@
-"""Everything that a checkout decides by, as it is now, read by one statement; nothing is locked.
+"""What a checkout decides by, read by one statement; nothing is locked.
 
-A round trip costs more than what it fetches, and the checkout of a hot code has thousands of them: so one statement
-reads the stored answer, the organization, what it is subscribed to, the catalog's offers and the code. What any of it
-means is decided here and in place_order.py, in the order in which people are told.
+A round trip costs more than what it fetches, so one statement reads the stored answer, the organization with its
+subscription and open payment, the credit, the catalog's offers and the code. Each method of `CheckoutContext` decides
+one thing by it; place_order.py asks them in the order in which people learn of refusals. The database checks the same
+again under its locks (place_orders.sql).
 
 The key is looked up apart (LIMIT): joined, a statement planned while the table was empty reads all keys for one.
 """
@@ -17,7 +18,7 @@ from uuid import UUID
 from django.db import connection
 
 from billing.errors import OrganizationNotFound
-from orders.models.basket import Basket, Request, Subscribed
+from orders.models.basket import Basket, CheckoutRequest, Subscribed
 from orders.queries import OFFERED, Offer, References, price_basket
 from promos.models import PromoCode
 from promos.queries import normal_code
@@ -26,7 +27,8 @@ from promos.use_cases.check_eligibility import redeemable
 _CODE_FIELDS = tuple(field.attname for field in PromoCode._meta.concrete_fields)
 _CONTEXT = f"""
 SELECT k.order_id, k.request_hash, k.balance_after_minor, k.session_url,
-       o.customer_id, o.slug,
+       o.customer_id, a.balance_minor - a.held_minor,
+       EXISTS (SELECT FROM orders_order d WHERE d.organization_id = o.id AND d.status = 'pending'),
        s.id, s.plan_id, s.addon_ids,
        (SELECT jsonb_agg(jsonb_build_array(kind, id, slug, name, price_minor)) FROM ({OFFERED}) AS offered),
        p.max_redemptions = 0
@@ -37,6 +39,7 @@ SELECT k.order_id, k.request_hash, k.balance_after_minor, k.session_url,
        {", ".join(f"p.{name}" for name in _CODE_FIELDS)}
   FROM (SELECT) AS one
   LEFT JOIN billing_customer c ON c.user_id = %(user_id)s
+  LEFT JOIN billing_account a ON a.customer_id = c.id
   LEFT JOIN billing_organization o ON o.id = %(tenant)s::uuid AND o.customer_id = c.id AND o.status <> 'deleted'
   LEFT JOIN billing_subscription s ON s.organization_id = o.id
         AND NOT (s.status IN ('canceled', 'incomplete_expired'))
@@ -53,19 +56,24 @@ class Priced(NamedTuple):
     catalog: UUID
 
 
-# What was priced last, for who asks for the same. Whether the catalog is still that one the database knows.
+# The baskets that this process priced last. Whether the catalog is still that one is checked by the database.
 _priced: dict[References, Priced] = {}
-_MOST_PRICED = 1_000
+MAX_PRICED_BASKETS = 1_000
 
 
-def priced_before(request: Request) -> Priced | None:
-    """What the request names, as it was priced when it was last asked for. No query."""
+def priced_before(request: CheckoutRequest) -> Priced | None:
+    """The request's basket as this process priced it last, or None. No query."""
     return _priced.get(_references(request))
 
 
+def forget_priced_baskets() -> None:
+    """Makes the process price each basket again, as if it had just started."""
+    _priced.clear()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What is stored under the request's key; without a balance it is still being asked for."""
+class StoredAnswer:
+    """What is stored under the request's key; without a balance, its first attempt is still in flight."""
 
     order_id: UUID
     request_hash: str
@@ -75,49 +83,44 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckoutContext:
-    """What was seen; each method decides one thing by it, and raises what people are told."""
+    """A snapshot of everything that the request names."""
 
-    request: Request
+    request: CheckoutRequest
     now: datetime
-    answer: Answer | None
+    answer: StoredAnswer | None
     subscribed: Subscribed | None
+    has_open_payment: bool
+    available_minor: int
+    catalog: UUID
     _customer_id: int | None
-    _subdomain: str
     _offers: Sequence[Offer]
-    _catalog: UUID | None
     _promo_code: PromoCode | None
-    _places_free: bool
+    _has_free_slot: bool
     _redeemed: bool
 
-    def customer_id(self) -> int:
-        """Whose organization it is. Raises: OrganizationNotFound, also for another's."""
+    def check_organization(self) -> None:
+        """Raises: OrganizationNotFound, also for another customer's organization."""
         if self._customer_id is None:
             raise OrganizationNotFound
-        return self._customer_id
 
-    @property
-    def subdomain(self) -> str:
-        return self._subdomain
-
-    def basket(self) -> Basket:
-        """What is asked for, at the prices of now. Raises: UnknownPlan, UnknownApp, UnknownAddOn."""
+    def price_basket(self) -> Basket:
+        """The basket at the catalog's prices of now. Raises: UnknownPlan, UnknownApp, UnknownAddOn."""
         references = _references(self.request)
         basket = price_basket(references, self._offers)
-        if self._catalog is not None:
-            if len(_priced) >= _MOST_PRICED:
-                _priced.clear()
-            _priced[references] = Priced(basket, self._catalog)
+        if len(_priced) >= MAX_PRICED_BASKETS:
+            _priced.clear()
+        _priced[references] = Priced(basket, self.catalog)
         return basket
 
-    def promo_code(self) -> PromoCode | None:
-        """The code, where one is named and nothing that can be seen stands against it. Raises: a PromoProblem."""
+    def find_promo_code(self) -> PromoCode | None:
+        """The code that the request names, where nothing visible stands against it. Raises: a PromoProblem."""
         if not self.request.promo_code:
             return None
-        return redeemable(self._promo_code, now=self.now, has_free_slot=self._places_free, redeemed=self._redeemed)
+        return redeemable(self._promo_code, now=self.now, has_free_slot=self._has_free_slot, redeemed=self._redeemed)
 
 
-def load_checkout_context(*, request: Request, user_id: str, now: datetime) -> CheckoutContext:
-    """What there is of all that the request names, for this user. One query."""
+def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: datetime) -> CheckoutContext:
+    """Reads everything that the request names, for this user. One query."""
     with connection.cursor() as cursor:
         cursor.execute(
             _CONTEXT,
@@ -131,28 +134,29 @@ def load_checkout_context(*, request: Request, user_id: str, now: datetime) -> C
             },
         )
         row: tuple[Any, ...] = cursor.fetchone()
-    order_id, request_hash, balance_minor, session_url, customer_id, subdomain, live, plan_id, addon_ids = row[:9]
-    offers, has_free_slot, redeemed, catalog, *code = row[9:]
+    order_id, request_hash, balance_minor, session_url, customer_id, available_minor, is_open = row[:7]
+    live, plan_id, addon_ids, offers, has_free_slot, redeemed, catalog, *code = row[7:]
     return CheckoutContext(
         request=request,
         now=now,
         answer=order_id
-        and Answer(
+        and StoredAnswer(
             order_id=order_id,
             request_hash=request_hash,
             balance_after_minor=balance_minor,
             session_url=session_url,
         ),
         subscribed=live and Subscribed(id=live, plan_id=plan_id, addon_ids=json.loads(addon_ids)),
+        has_open_payment=is_open,
+        available_minor=available_minor or 0,
+        catalog=catalog,
         _customer_id=customer_id,
-        _subdomain=subdomain or "",
         _offers=[Offer(kind, UUID(item), *rest) for kind, item, *rest in json.loads(offers or "[]")],
-        _catalog=catalog,
         _promo_code=PromoCode.from_db(connection.alias, _CODE_FIELDS, code) if code[0] else None,
-        _places_free=bool(has_free_slot),
+        _has_free_slot=bool(has_free_slot),
         _redeemed=redeemed,
     )
 
 
-def _references(request: Request) -> References:
+def _references(request: CheckoutRequest) -> References:
     return References(plans=(request.plan,), apps=request.apps, addons=request.addons)

@@ -27,11 +27,13 @@ from billing.use_cases.hold_credit import hold_credit, release_hold
 from billing.use_cases.link_processor_customer import link_processor_customer, replace_processor_customer
 from orders.errors import AmountNotChargeable, OrderStale, PaymentOpen, PaymentProcessorError
 from orders.locks import lock_order
-from orders.models import IdempotencyKey, Order, OrderLine, Payment
-from orders.models.basket import Basket, Line
+from orders.models import IdempotencyKey, Order, Payment
+from orders.models.basket import Basket, CheckoutRequest, Line
 from orders.models.charge import split_total
+from orders.models.idempotency import KEY_LIFE
 from orders.stripe import gateway
 from orders.use_cases.checkout.complete_order import basket_of
+from orders.use_cases.checkout.new_order import order_parameters, write_order
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import confirm, reserve
@@ -45,7 +47,7 @@ _CLOCKS_DIFFER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class OpenedPayment:
     """An order that waits for its payment; `balance_minor` is the customer's balance after this answer."""
 
     order_id: UUID
@@ -56,32 +58,23 @@ class Opened:
 def open_payment(
     *,
     organization: Organization,
+    request: CheckoutRequest,
     basket: Basket,
     promo_code: PromoCode | None,
-    idempotency_key: str,
-    fingerprint: str,
     by: Actor,
     now: datetime,
-) -> Opened:
+) -> OpenedPayment:
     """Sets credit aside, takes the code's place, and opens a Checkout Session for the rest.
 
     Raises: PaymentProcessorError where Stripe did not open one: nothing is left but a failed order;
     AmountNotChargeable; PaymentOpen, OrderStale and promo problems where the state changed meanwhile.
     Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, two of them.
     """
-    order = _reserve(
-        organization=organization,
-        basket=basket,
-        promo_code=promo_code,
-        idempotency_key=idempotency_key,
-        fingerprint=fingerprint,
-        by=by,
-        now=now,
-    )
+    order = _reserve(organization=organization, request=request, basket=basket, promo_code=promo_code, by=by, now=now)
     return ask_processor(order_id=order.id, by=by)
 
 
-def ask_processor(*, order_id: UUID, by: Actor) -> Opened:
+def ask_processor(*, order_id: UUID, by: Actor) -> OpenedPayment:
     """Asks Stripe for a requested payment's session, again or for the first time, and records what it said.
 
     Raises: PaymentProcessorError, with everything released. Idempotency: by the order's keys.
@@ -192,10 +185,9 @@ def _remainder(order: Order, lines: tuple[Line, ...]) -> Line:
 def _reserve(
     *,
     organization: Organization,
+    request: CheckoutRequest,
     basket: Basket,
     promo_code: PromoCode | None,
-    idempotency_key: str,
-    fingerprint: str,
     by: Actor,
     now: datetime,
 ) -> Order:
@@ -222,7 +214,15 @@ def _reserve(
         if charged_minor == 0:
             # Credit came in since the other path was refused: it covers all now.
             raise OrderStale
-        order = _write_order(organization, basket, promo_code, applied_minor, by=by, now=now)
+        order = write_order(
+            {
+                **order_parameters(request, basket=basket, by=by, now=now),
+                "customer": organization.customer_id,
+                "credit_applied": applied_minor,
+                "promo": promo_code.id if promo_code else None,
+            },
+            status=Order.Status.PENDING,
+        )
         Payment.objects.create(
             order=order,
             amount_minor=charged_minor,
@@ -231,18 +231,18 @@ def _reserve(
             leased_until=now + LEASE,
             expires_at=now + SESSION_LIFE,
         )
-        if idempotency_key:
+        if request.idempotency_key:
             IdempotencyKey.objects.filter(
-                customer_id=account.customer_id, key=idempotency_key, expires_at__lte=now
+                customer_id=account.customer_id, key=request.idempotency_key, expires_at__lte=now
             ).delete()
             IdempotencyKey.objects.create(
                 customer_id=account.customer_id,
-                key=idempotency_key,
-                request_hash=fingerprint,
+                key=request.idempotency_key,
+                request_hash=request.fingerprint,
                 order_id=order.id,
                 balance_after_minor=None,
                 created_at=now,
-                expires_at=now + timedelta(hours=24),
+                expires_at=now + KEY_LIFE,
             )
         _hold_now(account, applied_minor, order)
         if promo_code is not None:
@@ -258,49 +258,7 @@ def _hold_now(account: Account, applied_minor: int, order: Order) -> None:
         hold_credit(customer_id=account.customer_id, amount_minor=held_minor, order_id=order.id)
 
 
-def _write_order(
-    organization: Organization,
-    basket: Basket,
-    promo_code: PromoCode | None,
-    applied_minor: int,
-    *,
-    by: Actor,
-    now: datetime,
-) -> Order:
-    order = Order.objects.create(
-        customer_id=organization.customer_id,
-        organization=organization,
-        plan_id=basket.plan.item_id,
-        apps=list(basket.apps),
-        addons=list(basket.addons),
-        total_minor=basket.total_minor,
-        credit_applied_minor=applied_minor,
-        currency=settings.SOVEREIGN_CURRENCY,
-        status=Order.Status.PENDING,
-        promo_code_id=promo_code.id if promo_code else None,
-        promo_code=promo_code.code if promo_code else "",
-        placed_by=by.user_id,
-        placed_by_role=by.role,
-        channel=by.channel,
-        address=by.address,
-        created_at=now,
-    )
-    OrderLine.objects.bulk_create(
-        OrderLine(
-            order=order,
-            position=position,
-            kind=line.kind,
-            item_id=line.item_id,
-            slug=line.slug,
-            name=line.name,
-            price_minor=line.price_minor,
-        )
-        for position, line in enumerate(basket.lines, start=1)
-    )
-    return order
-
-
-def record_session(*, order_id: UUID, session: gateway.Session, by: Actor) -> Opened:
+def record_session(*, order_id: UUID, session: gateway.Session, by: Actor) -> OpenedPayment:
     """T2, a session: the code's credit is the customer's from here on, and what the order uses of it is held.
 
     Locks: Order, Account, Redemption. Transaction: owns. Idempotency: a second call answers the same; one that
@@ -336,7 +294,7 @@ def record_session(*, order_id: UUID, session: gateway.Session, by: Actor) -> Op
             payment.needs_stripe_cleanup = True
     if payment.status == Payment.Status.FAILED:
         raise PaymentProcessorError
-    return Opened(order_id=order.id, session_url=payment.session_url, balance_minor=account.balance_minor)
+    return OpenedPayment(order_id=order.id, session_url=payment.session_url, balance_minor=account.balance_minor)
 
 
 def undo_checkout(*, order_id: UUID, by: Actor, why: str) -> Order:

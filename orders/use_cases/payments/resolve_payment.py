@@ -4,22 +4,23 @@ A retry, a refresh, the back button and a second tab ask for the same basket: th
 basket replaces it, but only after Stripe has closed the session: two of them must never be payable.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from billing.actor import Actor
 from billing.queries import balance_of
 from orders.errors import PaymentInProgress, RequestInProgress
 from orders.models import IdempotencyKey, Order, Payment
-from orders.models.basket import Request
+from orders.models.basket import CheckoutRequest
+from orders.models.idempotency import KEY_LIFE
 from orders.queries import find_open_order, load_basket
 from orders.stripe import gateway
 from orders.use_cases.checkout.complete_order import basket_of
-from orders.use_cases.payments.open_payment import Opened, ask_processor
+from orders.use_cases.payments.open_payment import OpenedPayment, ask_processor
 from orders.use_cases.payments.settle_payment import settle_session
 
 
-def resolve_open_payment(*, request: Request, by: Actor, now: datetime) -> Opened | Order | None:
+def resolve_open_payment(*, request: CheckoutRequest, by: Actor, now: datetime) -> OpenedPayment | Order | None:
     """The open payment resumed, or the order that was closed to make room; None where there is none any more.
 
     Raises: PaymentInProgress while the payment is asked for, processed or made; PaymentProcessorError.
@@ -37,7 +38,7 @@ def resolve_open_payment(*, request: Request, by: Actor, now: datetime) -> Opene
             return _remember(opened, request, order, now=now)
         order.payment.refresh_from_db()
     elif same and order.payment.expires_at > now:
-        opened = Opened(
+        opened = OpenedPayment(
             order_id=order.id,
             session_url=order.payment.session_url,
             balance_minor=balance_of(user_id=order.customer.user_id).credit_minor,
@@ -46,7 +47,7 @@ def resolve_open_payment(*, request: Request, by: Actor, now: datetime) -> Opene
     return _close(order, by=by)
 
 
-def resume_request(*, order_id: UUID, by: Actor, now: datetime) -> Opened:
+def resume_request(*, order_id: UUID, by: Actor, now: datetime) -> OpenedPayment:
     """The answer to a request whose first try has not been answered yet.
 
     Raises: RequestInProgress while another process may be asking Stripe; PaymentProcessorError.
@@ -57,7 +58,7 @@ def resume_request(*, order_id: UUID, by: Actor, now: datetime) -> Opened:
     return ask_processor(order_id=order_id, by=by)
 
 
-def _is_same(order: Order, request: Request) -> bool:
+def _is_same(order: Order, request: CheckoutRequest) -> bool:
     if order.kind == Order.Kind.RENEWAL:
         return False
     asked = load_basket(plan=request.plan, apps=request.apps, addons=request.addons)
@@ -88,7 +89,7 @@ def _close(order: Order, *, by: Actor) -> Order:
     return order
 
 
-def _remember(opened: Opened, request: Request, order: Order, *, now: datetime) -> Opened:
+def _remember(opened: OpenedPayment, request: CheckoutRequest, order: Order, *, now: datetime) -> OpenedPayment:
     """The same answer again under this request's own key."""
     if request.idempotency_key:
         IdempotencyKey.objects.bulk_create(
@@ -101,7 +102,7 @@ def _remember(opened: Opened, request: Request, order: Order, *, now: datetime) 
                     balance_after_minor=opened.balance_minor,
                     session_url=opened.session_url,
                     created_at=now,
-                    expires_at=now + timedelta(hours=24),
+                    expires_at=now + KEY_LIFE,
                 )
             ],
             ignore_conflicts=True,

@@ -33,10 +33,11 @@ from billing.use_cases.hold_credit import hold_credit
 from billing.use_cases.post_entry import spend_credit
 from orders.errors import PaymentProcessorError
 from orders.locks import lock_subscription
-from orders.models import Order, OrderLine, Payment
+from orders.models import Order, Payment
 from orders.models.charge import split_total
 from orders.queries import end_of_grace
 from orders.stripe import gateway
+from orders.use_cases.checkout.new_order import renewal_parameters, write_order
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.payments.open_payment import LEASE, ask_processor
 from orders.use_cases.payments.settle_payment import settle_session
@@ -239,36 +240,13 @@ def _write_order(
 ) -> Order:
     """The first order's basket once more, at the subscription's price."""
     first = Order.objects.get(id=subscription.order_id)
-    order = Order.objects.create(
-        kind=Order.Kind.RENEWAL,
-        renews=subscription,
-        period_start=subscription.current_period_end,
-        customer_id=subscription.customer_id,
-        organization_id=subscription.organization_id,
-        plan_id=subscription.plan_id,
-        apps=first.apps,
-        addons=first.addons,
-        total_minor=subscription.amount_minor,
-        credit_applied_minor=credit_minor,
-        currency=subscription.currency,
+    return write_order(
+        renewal_parameters(
+            first=first,
+            subscription=subscription,
+            credit_minor=credit_minor,
+            by=by,
+            now=now,
+        ),
         status=status,
-        placed_by=by.user_id,
-        placed_by_role=by.role,
-        channel=by.channel,
-        address=by.address,
-        created_at=now,
-        completed_at=now if status == Order.Status.COMPLETED else None,
     )
-    OrderLine.objects.bulk_create(
-        OrderLine(
-            order=order,
-            position=line.position,
-            kind=line.kind,
-            item_id=line.item_id,
-            slug=line.slug,
-            name=line.name,
-            price_minor=line.price_minor,
-        )
-        for line in first.lines.order_by("position")
-    )
-    return order

@@ -12,7 +12,7 @@ from django.urls import reverse
 from billing.actor import SUPERADMIN
 from billing.models import Customer, LedgerEntry
 from orders.models import Order
-from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from tests.console import client_of, create_one_of_each, create_user, place_orders
 from tests.factories import (
     AddOnFactory,
@@ -191,7 +191,7 @@ DAYS = {
 @pytest.mark.parametrize("days", DAYS)
 def test_a_filter_by_days_includes_both(client: Client, days: tuple[str, str]) -> None:
     organization = OrganizationFactory.create()
-    request = Request(tenant_id=organization.pk, plan=PlanFactory.create(price_minor=0).slug)
+    request = CheckoutRequest(tenant_id=organization.pk, plan=PlanFactory.create(price_minor=0).slug)
     now = datetime(2026, 11, 1, 23, 59, 59, tzinfo=UTC)
     place_order(request=request, by=acting(organization.customer), now=now)
     sent = {"created_at_from": days[0], "created_at_to": days[1]}

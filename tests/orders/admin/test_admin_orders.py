@@ -14,7 +14,7 @@ from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import LedgerEntry, Subscription
 from billing.use_cases.hold_credit import hold_credit
 from orders.models import Order, OutboxEvent
-from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.models import Redemption
 from promos.use_cases.change_code import pause_code, retire_code
 from tests.console import NO_ROLE, client_of, create_user, place_orders
@@ -50,7 +50,7 @@ def order(db: None) -> Order:
     PromoCodeFactory.create(code="WELCOME", credit_minor=50_000)
     PlanFactory.create(slug="m", name="Medium", price_minor=9_000)
     AddOnFactory.create(slug="backup", name="Daily backup", price_minor=3_000)
-    request = Request(tenant_id=organization.pk, plan="m", addons=("backup",), promo_code="WELCOME")
+    request = CheckoutRequest(tenant_id=organization.pk, plan="m", addons=("backup",), promo_code="WELCOME")
     return Order.objects.get(pk=place_order(request=request, by=acting(organization.customer)).order_id)
 
 
@@ -149,7 +149,7 @@ def test_the_first_page_adds_up(client: Client, order: Order) -> None:
 def test_yesterdays_orders_and_redemptions_are_not_todays(client: Client) -> None:
     organization = OrganizationFactory.create()
     code = PromoCodeFactory.create(credit_minor=9_000)
-    request = Request(tenant_id=organization.pk, plan=PlanFactory.create().slug, promo_code=code.code)
+    request = CheckoutRequest(tenant_id=organization.pk, plan=PlanFactory.create().slug, promo_code=code.code)
     place_order(request=request, by=acting(organization.customer), now=timezone.now() - timedelta(days=1))
     found = figures(client)
     assert (found["Orders today"][0], found["Redemptions today"][0]) == ("0", "0")

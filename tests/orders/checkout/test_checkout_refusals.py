@@ -11,7 +11,7 @@ from billing.queries import balance_of
 from billing.use_cases.hold_credit import hold_credit
 from orders.errors import PaymentProcessorNotConfigured, UnknownAddOn, UnknownApp, UnknownPlan
 from orders.models import AddOn, Order, Plan
-from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from orders.use_cases.organizations.delete_organization import delete_organization
 from promos.errors import (
     PromoAlreadyRedeemed,
@@ -129,12 +129,12 @@ def test_another_customers_organization_is_not_found(buy: Buy, acme: Organizatio
     give_credit(eve, 50_000)
     for tenant_id in (acme.id, uuid4()):
         with nothing_changes(), pytest.raises(OrganizationNotFound):
-            place_order(request=Request(tenant_id=tenant_id, plan="m"), by=acting(eve))
+            place_order(request=CheckoutRequest(tenant_id=tenant_id, plan="m"), by=acting(eve))
 
 
 def test_superadmin_does_not_buy_for_a_customer(acme: Organization) -> None:
     with nothing_changes(), pytest.raises(OrganizationNotFound):
-        place_order(request=Request(tenant_id=acme.id, plan="flexi"), by=actor())
+        place_order(request=CheckoutRequest(tenant_id=acme.id, plan="flexi"), by=actor())
 
 
 def test_deleted_organization_is_not_found(buy: Buy, ada: Customer, acme: Organization) -> None:

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import connection
 
 from billing.actor import Actor, system_actor
-from orders.models.basket import Request
+from orders.models.basket import CheckoutRequest
 from orders.use_cases.checkout.place_order import place_order
 from orders.use_cases.payments import open_payment
 from orders.use_cases.payments.request_refund import refund_order, send_refund
@@ -77,7 +77,7 @@ def run(
 
 
 # --- Actions ----------------------------------------------------------------------------------------------
-def check_out(request: Request, by: Actor) -> None:
+def check_out(request: CheckoutRequest, by: Actor) -> None:
     """Check out as a customer."""
     place_order(request=request, by=by)
 

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from billing.models import Account, Organization, Subscription
 from orders.models import Order, Payment
-from orders.models.basket import Request
-from orders.use_cases.checkout.place_order import Placed, place_order
+from orders.models.basket import CheckoutRequest
+from orders.use_cases.checkout.place_order import PlacedOrder, place_order
 from orders.use_cases.payments.open_payment import LEASE
 from orders.use_cases.payments.sweep_payments import EVENT_PATIENCE
 from orders.use_cases.subscriptions.renew_subscription import Outcome, renew_subscription
@@ -79,10 +79,10 @@ class Tenant:
         patience = max(LEASE, EVENT_PATIENCE) + timedelta(seconds=1)
         run_until_idle(self.stripe, now=self.now + patience)
 
-    def buy(self, *, price_minor: int) -> Placed:
+    def buy(self, *, price_minor: int) -> PlacedOrder:
         """Check out another plan, as the customer."""
         plan = PlanFactory.create(price_minor=price_minor)
-        request = Request(tenant_id=self.organization.id, plan=plan.slug)
+        request = CheckoutRequest(tenant_id=self.organization.id, plan=plan.slug)
         return place_order(request=request, by=acting(self.organization.customer), now=self.now)
 
 
@@ -92,7 +92,7 @@ def subscribe_tenant(stripe: Stripe, *, months: int = 1, credit_minor: int = CRE
     give_credit(organization.customer, PRICE_MINOR)
     plan = PlanFactory.create(price_minor=PRICE_MINOR)
     started_at = timezone.now() - relativedelta(months=months) - timedelta(minutes=1)
-    request = Request(tenant_id=organization.id, plan=plan.slug)
+    request = CheckoutRequest(tenant_id=organization.id, plan=plan.slug)
     placed = place_order(request=request, by=acting(organization.customer), now=started_at)
     run_waiting_jobs()
     if credit_minor:

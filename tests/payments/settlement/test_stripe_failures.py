@@ -9,7 +9,7 @@ import pytest
 from billing.errors import DomainError
 from orders.errors import PaymentInProgress, PaymentProcessorError
 from orders.models import Break, IdempotencyKey, Order, Payment, Refund
-from orders.use_cases.checkout.place_order import Placed
+from orders.use_cases.checkout.place_order import PlacedOrder
 from orders.use_cases.payments.request_refund import refund_order
 from promos.errors import PromoAlreadyRedeemed
 from promos.models import Redemption
@@ -63,14 +63,14 @@ def ids(cases: list[tuple[str, ...]]) -> list[str]:
     return [" ".join(case) for case in cases]
 
 
-def try_check_out(buyer: Buyer) -> Placed | DomainError:
+def try_check_out(buyer: Buyer) -> PlacedOrder | DomainError:
     try:
         return buyer.check_out()
     except (PaymentProcessorError, PaymentInProgress) as refusal:
         return refusal
 
 
-def buy_and_settle(buyer: Buyer, stripe: Stripe) -> Placed:
+def buy_and_settle(buyer: Buyer, stripe: Stripe) -> PlacedOrder:
     """Check out, pay, and run the service until it is idle."""
     placed = buyer.check_out()
     stripe.pay(session_id_of(placed.order_id))
@@ -96,14 +96,14 @@ def test_a_checkout_succeeds_or_leaves_nothing_behind(stripe: Stripe, step: str,
 
     first = try_check_out(buyer)
 
-    if not isinstance(first, Placed):
+    if not isinstance(first, PlacedOrder):
         assert isinstance(first, PaymentProcessorError)
         assert_nothing_was_consumed(buyer)
     stripe.heal()
     run_until_idle(stripe)
     assert_books_agree(stripe)
     again = buyer.check_out()
-    if isinstance(first, Placed):
+    if isinstance(first, PlacedOrder):
         assert (again.order_id, again.session_url) == (first.order_id, first.session_url)
     assert again.balance_minor == CREDIT_MINOR + VOUCHER_MINOR
     stripe.pay(session_id_of(again.order_id))
@@ -125,7 +125,7 @@ def test_another_basket_replaces_the_open_session(stripe: Stripe, failure: str, 
 
     second = try_check_out(other)
 
-    assert isinstance(second, Placed | PaymentInProgress)
+    assert isinstance(second, PlacedOrder | PaymentInProgress)
     stripe.heal()
     run_until_idle(stripe)
     assert_books_agree(stripe)
@@ -209,7 +209,7 @@ def test_a_partial_and_then_a_full_refund_are_made_once(stripe: Stripe, step: st
     assert buyer.account.balance_minor == CREDIT_MINOR + VOUCHER_MINOR
 
 
-def request_refund(placed: Placed, card_minor: int | None) -> None:
+def request_refund(placed: PlacedOrder, card_minor: int | None) -> None:
     refund_order(order_id=placed.order_id, card_minor=card_minor, why="asked for", by=actor())
 
 

@@ -20,8 +20,8 @@ from billing.errors import DomainError
 from billing.models import Account, Organization
 from orders.errors import PaymentProcessorNotConfigured
 from orders.models import Break, Order, Payment, StripeEvent
-from orders.models.basket import Request
-from orders.use_cases.checkout.place_order import Placed, place_order
+from orders.models.basket import CheckoutRequest
+from orders.use_cases.checkout.place_order import PlacedOrder, place_order
 from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
 from promos.errors import PromoExhausted
 from promos.models import PromoCode, Redemption
@@ -66,9 +66,9 @@ class Simulation:
     stripe: Stripe
     organizations: list[Organization] = field(default_factory=list)
     late_requests: list[Callable[[], Any]] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
+    requests: list[CheckoutRequest] = field(default_factory=list)
     answers: dict[tuple[str, str, str], UUID] = field(default_factory=dict)
-    promised: dict[UUID, Placed] = field(default_factory=dict)
+    promised: dict[UUID, PlacedOrder] = field(default_factory=dict)
     # Sessions whose bank debit failed.
     bounced: set[str] = field(default_factory=set)
 
@@ -102,7 +102,7 @@ class Simulation:
         self._subscribe_long_ago(self.organizations[-1])
 
     def _subscribe_long_ago(self, organization: Organization) -> None:
-        request = Request(tenant_id=organization.id, plan="m", addons=("backup",))
+        request = CheckoutRequest(tenant_id=organization.id, plan="m", addons=("backup",))
         place_order(request=request, by=acting(organization.customer), now=timezone.now() - LONG_AGO)
 
     # --- Actions ------------------------------------------------------------------------------------------
@@ -165,10 +165,10 @@ class Simulation:
         self.act(f"job {job.task_name}", lambda: run_job(job), interruption)
 
     # --- Checkouts, and what their answers promise --------------------------------------------------------
-    def request(self, index: int, basket: tuple[str, tuple[str, ...]], code: str, key: str) -> Request:
+    def request(self, index: int, basket: tuple[str, tuple[str, ...]], code: str, key: str) -> CheckoutRequest:
         organization = pick(self.organizations, index)
         plan, addons = basket
-        return Request(
+        return CheckoutRequest(
             tenant_id=organization.id,
             plan=plan,
             addons=addons,
@@ -177,14 +177,14 @@ class Simulation:
             fingerprint=f"{organization.id} {plan} {addons} {code}" if key else "",
         )
 
-    def check_out(self, request: Request, interruption: Interruption) -> None:
+    def check_out(self, request: CheckoutRequest, interruption: Interruption) -> None:
         organization = self.owner_of(request)
         self.requests.append(request)
         before = self._read_standing(organization)
         had_open = Order.objects.filter(customer=organization.customer, status=Order.Status.PENDING).exists()
         answer = self.act("checkout", lambda: self._place_order(request), interruption)
         is_alone = interruption.kind not in CONCURRENT_ACTIONS
-        if isinstance(answer, Placed):
+        if isinstance(answer, PlacedOrder):
             self._record_promise(request, answer, is_alone=is_alone)
         elif isinstance(answer, DomainError) and is_alone:
             assert not isinstance(answer, PaymentProcessorNotConfigured)
@@ -196,10 +196,10 @@ class Simulation:
                 after = self._read_standing(organization)
                 assert after == before, f"all or nothing: refused with {answer.code}, and {before} became {after}"
 
-    def owner_of(self, request: Request) -> Organization:
+    def owner_of(self, request: CheckoutRequest) -> Organization:
         return Organization.objects.select_related("customer").get(id=request.tenant_id)
 
-    def _place_order(self, request: Request) -> Placed:
+    def _place_order(self, request: CheckoutRequest) -> PlacedOrder:
         return place_order(request=request, by=acting(self.owner_of(request).customer))
 
     def _read_standing(self, organization: Organization) -> Standing:
@@ -208,7 +208,7 @@ class Simulation:
         live = Redemption.objects.filter(customer_id=account.pk, status__in=LIVE_STATUSES)
         return account.balance_minor, account.held_minor, live.count()
 
-    def _record_promise(self, request: Request, placed: Placed, *, is_alone: bool) -> None:
+    def _record_promise(self, request: CheckoutRequest, placed: PlacedOrder, *, is_alone: bool) -> None:
         customer = self.owner_of(request).customer
         self.promised[placed.order_id] = placed
         self.count("promised by credit" if not placed.session_url else "promised a session")

@@ -1,0 +1,113 @@
+"""Places orders that credit covers: those of one process that arrive together in one batch, or one alone.
+
+Both call orders_place_orders (place_orders.sql), which does what it can and says nothing of the rest. What stands
+against an order is decided by place_order.py.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import OperationalError, connection
+from psycopg import errors as postgres
+
+from billing.actor import Actor
+from billing.errors import Busy, DomainError, translate_violations
+from billing.group_commit import GroupCommit
+from orders.errors import OrderStale, RequestInProgress
+from orders.models.basket import Basket, CheckoutRequest
+from orders.use_cases.checkout.checkout_context import priced_before
+from orders.use_cases.checkout.new_order import order_parameters, to_json
+from promos.use_cases.redeem_code import REFUSALS
+
+# The organization was subscribed, or got an open payment, by a transaction that does not lock the account.
+_REFUSALS: dict[str, type[DomainError]] = {
+    **REFUSALS,
+    "billing_subscription_one_live_per_organization": OrderStale,
+    "orders_order_one_open_per_organization": OrderStale,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedOrder:
+    """A completed order, or one that waits for a payment at `session_url`; the customer's balance after it."""
+
+    order_id: UUID
+    balance_minor: int
+    replayed: bool = False
+    session_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order and its text as place_orders.sql reads it, written by the thread of its request."""
+
+    id: UUID
+    key: str | None
+    text: str
+
+    @classmethod
+    def of(cls, parameters: dict[str, Any]) -> "NewOrder":
+        return cls(parameters["id"], parameters.get("key"), to_json(parameters))
+
+
+def try_batched_checkout(request: CheckoutRequest, *, by: Actor, now: datetime) -> PlacedOrder | None:
+    """Places the order in a batch, without a query beforehand, where this process has priced the basket before.
+
+    None where nothing was done, for whatever reason.
+
+    Raises: OperationalError where the connection was lost and the outcome is unknown.
+    """
+    priced = priced_before(request)
+    if priced is None or connection.in_atomic_block:
+        return None
+    parameters = order_parameters(request, basket=priced.basket, by=by, now=now)
+    return _group.submit(NewOrder.of({**parameters, "catalog": priced.catalog}))
+
+
+def place_alone(
+    request: CheckoutRequest, *, basket: Basket, catalog: UUID, replaces: UUID | None, by: Actor, now: datetime
+) -> PlacedOrder | None:
+    """Places the order by itself, and waits for locks; None where the state changed, so that nothing was done.
+
+    Raises: PromoExhausted; RequestInProgress, or Busy without a key, where a lock was waited for in vain.
+    """
+    parameters = order_parameters(request, basket=basket, by=by, now=now, replaces=replaces)
+    order = NewOrder.of({**parameters, "catalog": catalog})
+    try:
+        with translate_database_errors(key=order.key):
+            [placed] = place_batch([order], wait=True)
+    except OrderStale:
+        return None
+    return placed
+
+
+def place_batch(orders: Sequence[NewOrder], *, wait: bool = False) -> list[PlacedOrder | None]:
+    """Places what it can of these orders, in one statement and one transaction; None for the others."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, balance FROM orders_place_orders(%s::jsonb, %s)",
+            [f"[{','.join(order.text for order in orders)}]", wait],
+        )
+        placed = {order_id: PlacedOrder(order_id=order_id, balance_minor=balance) for order_id, balance in cursor}
+    return [placed.get(order.id) for order in orders]
+
+
+_group: GroupCommit[NewOrder, PlacedOrder] = GroupCommit(place_batch)
+
+
+@contextmanager
+def translate_database_errors(*, key: str | None) -> Iterator[None]:
+    """Turns what the database refuses about one order into the domain's errors."""
+    try:
+        with translate_violations(_REFUSALS):
+            yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, postgres.LockNotAvailable):
+            raise (RequestInProgress if key else Busy)(retry_after=1) from error
+        if isinstance(error.__cause__, postgres.DeadlockDetected):
+            raise OrderStale from error
+        raise

@@ -1,0 +1,223 @@
+-- The checkout that credit covers, as one transaction in one statement: orders_place_orders, the last function here.
+-- Python decides what can be decided without a lock: prices, what to refuse and why (place_order.py). This file writes
+-- only what is still true under the locks.
+--
+-- The other ways to an order use its parts: a checkout with a remainder by card and a renewal write their orders with
+-- orders_write_orders, and a paid checkout is completed by orders_complete_orders.
+
+DO $$ BEGIN
+  CREATE TYPE orders_new_order AS (
+    id uuid, organization uuid, plan uuid, apps jsonb, addons jsonb, lines jsonb,
+    total bigint, credit_applied bigint, currency text,
+    replaces uuid,                            -- the live subscription that the caller saw
+    renews uuid, period_start timestamptz,    -- a renewal's subscription and month
+    period_end timestamptz,                   -- the end of the first month
+    code text, redemption uuid, entry uuid,   -- the promo code, and the new ids for its redemption and its grant
+    catalog uuid,                             -- the version of the catalog that gave the prices
+    key text, hash text, key_expires_at timestamptz,
+    "user" text, role text, channel text, address inet, at timestamptz,
+    customer bigint, promo uuid);             -- found under the locks
+  CREATE TYPE orders_placed_order AS (id uuid, balance bigint);
+  CREATE TYPE orders_completion AS (
+    order_id uuid, paid_by text, stripe_subscription text, stripe_invoice text,
+    period_start timestamptz, period_end timestamptz);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
+-- Writes orders and their lines.
+CREATE OR REPLACE FUNCTION orders_write_orders(orders orders_new_order[], as_status text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO orders_order (id, customer_id, organization_id, plan_id, apps, addons, total_minor, credit_applied_minor,
+                            currency, status, kind, renews_id, period_start, promo_code_id, promo_code, placed_by,
+                            placed_by_role, channel, address, created_at, completed_at)
+  SELECT o.id, o.customer, o.organization, o.plan, o.apps, o.addons, o.total, o.credit_applied,
+         o.currency, as_status, CASE WHEN o.renews IS NULL THEN 'purchase' ELSE 'renewal' END, o.renews,
+         o.period_start, o.promo, CASE WHEN o.promo IS NULL THEN '' ELSE o.code END, o."user",
+         o.role, o.channel, o.address, o.at, CASE WHEN as_status = 'completed' THEN o.at END
+    FROM unnest(orders) AS o;
+  INSERT INTO orders_orderline (order_id, position, kind, item_id, slug, name, price_minor)
+  SELECT o.id, line.ordinality, item->>'kind', (item->>'item_id')::uuid, item->>'slug', item->>'name',
+         (item->>'price_minor')::bigint
+    FROM unnest(orders) AS o CROSS JOIN jsonb_array_elements(o.lines) WITH ORDINALITY AS line(item, ordinality);
+END $$;
+
+-- Gives completed orders their effect: the organization gets what was bought, an earlier subscription ends (at Stripe by
+-- a job), the new one starts with its first invoice paid, other systems hear of the order, and the worker gets its jobs.
+-- The caller holds the locks of the accounts and organizations.
+CREATE OR REPLACE FUNCTION orders_complete_orders(completions orders_completion[]) RETURNS void
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+LANGUAGE plpgsql AS $$
+DECLARE
+  deferred bigint[];
+BEGIN
+  UPDATE billing_organization AS t
+     SET plan_id = o.plan_id, apps = o.apps, addons = o.addons,
+         status = CASE t.status WHEN 'pending' THEN 'provisioning' WHEN 'suspended' THEN 'active' ELSE t.status END
+    FROM unnest(completions) AS c JOIN orders_order o ON o.id = c.order_id
+   WHERE t.id = o.organization_id;
+
+  WITH ended AS (
+    UPDATE billing_subscription AS s SET status = 'canceled', canceled_at = c.period_start
+      FROM unnest(completions) AS c JOIN orders_order o ON o.id = c.order_id
+     WHERE s.organization_id = o.organization_id AND NOT (s.status IN ('canceled', 'incomplete_expired'))
+    RETURNING s.id, s.stripe_subscription_id
+  ), voided AS (  -- a month of the ended subscription that credit did not cover
+    UPDATE billing_invoice AS i SET status = 'void'
+      FROM ended WHERE i.subscription_id = ended.id AND i.stripe_invoice_id = '' AND i.status IN ('draft', 'open')
+  )
+  SELECT procrastinate_defer_jobs_v1(array_agg(ROW(
+           'default', 'cancel_stripe_subscription', 0, NULL, NULL,
+           jsonb_build_object('subscription_id', ended.stripe_subscription_id), NULL)::procrastinate_job_to_defer_v1))
+    INTO deferred
+    FROM ended WHERE ended.stripe_subscription_id <> '' HAVING count(*) > 0;
+
+  WITH started AS (
+    INSERT INTO billing_subscription (customer_id, organization_id, order_id, plan_id, addon_ids, amount_minor, currency,
+                                      status, paid_by, stripe_subscription_id, current_period_start, current_period_end)
+    SELECT o.customer_id, o.organization_id, o.id, o.plan_id,
+           (SELECT coalesce(jsonb_agg(l.item_id ORDER BY l.item_id), '[]') FROM orders_orderline l
+             WHERE l.order_id = o.id AND l.kind = 'addon'),
+           o.total_minor, o.currency, 'active', c.paid_by, c.stripe_subscription, c.period_start, c.period_end
+      FROM unnest(completions) AS c JOIN orders_order o ON o.id = c.order_id
+    RETURNING id, customer_id, organization_id, order_id, amount_minor, currency, current_period_start,
+              current_period_end
+  )
+  INSERT INTO billing_invoice (customer_id, organization_id, subscription_id, order_id, amount_minor, currency, status,
+                               stripe_invoice_id, period_start, period_end)
+  SELECT s.customer_id, s.organization_id, s.id, s.order_id, s.amount_minor, s.currency, 'paid', c.stripe_invoice,
+         s.current_period_start, s.current_period_end
+    FROM started s JOIN unnest(completions) AS c ON c.order_id = s.order_id;
+
+  INSERT INTO orders_outboxevent (type, topic, source, tenant_id, order_id, data, metadata, created_at)
+  SELECT 'order.placed', 'sme.order.events', 'qasima', o.organization_id, o.id,
+         jsonb_build_object(
+           'id', o.id, 'customer_id', u.user_id, 'tenant_id', o.organization_id, 'plan_id', o.plan_id, 'apps', o.apps,
+           'addons', o.addons, 'amount_minor', o.total_minor, 'currency', o.currency, 'status', 'completed',
+           'subdomain', t.slug)
+         || CASE o.currency  -- existing clients read these two while the currency is OMR
+              WHEN 'OMR' THEN jsonb_build_object('amount_omr', trim_scale(o.total_minor / 1000.0),
+                                                 'amount_baisa', o.total_minor)
+              ELSE '{}' END,
+         '{}', c.period_start
+    FROM unnest(completions) AS c
+    JOIN orders_order o ON o.id = c.order_id
+    JOIN billing_customer u ON u.id = o.customer_id
+    JOIN billing_organization t ON t.id = o.organization_id;
+
+  PERFORM procrastinate_defer_jobs_v1(array_agg(job))
+     FROM unnest(completions) AS c
+     JOIN orders_order o ON o.id = c.order_id
+    CROSS JOIN LATERAL (VALUES
+            (ROW('default', 'provision_organization', 0, 'organization:' || o.organization_id, NULL,
+                 jsonb_build_object('order_id', o.id), NULL)::procrastinate_job_to_defer_v1),
+            (ROW('default', 'send_mail', 0, NULL, NULL,
+                 jsonb_build_object('mail', 'payment_received', 'subject_id', o.id, 'event_id', ''),
+                 NULL)::procrastinate_job_to_defer_v1)) AS jobs(job);
+END $$;
+
+-- Places the orders of a batch of requests that arrived together, or of one: whatever of them credit covers now.
+-- Returns the orders that it placed, with the balance after each. For the other requests it does nothing: their callers
+-- find out what stands against them, and may ask again. So no request can make another one fail or wait.
+--
+-- wait: whether to wait for an account or an organization that another transaction has locked. A batch does not wait, and
+-- leaves an order that replaces a subscription to be placed alone, because its row may be locked too.
+--
+-- Locks: accounts, codes (shared), organizations, counters last. What is not waited for may come in any order.
+-- The accounts are locked by a statement of their own, so that the next one sees what others committed before it.
+--
+-- Raises promos_promocode_exhausted, for all requests, where others took the slots between the count and the claim.
+CREATE OR REPLACE FUNCTION orders_place_orders(requests jsonb, wait boolean) RETURNS SETOF orders_placed_order
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+LANGUAGE plpgsql AS $$
+DECLARE
+  locked bigint[];
+  accepted orders_new_order[];
+  redemptions promos_new_redemption[];
+  written promos_written_redemption[];
+  placed orders_placed_order[];
+BEGIN
+  IF NOT wait THEN
+    PERFORM set_config('lock_timeout', '250ms', true);
+  END IF;
+  locked := billing_lock_accounts(ARRAY(SELECT r->>'user' FROM jsonb_array_elements(requests) AS r), wait);
+  IF wait THEN  -- races with the deletion and the provisioning of the organization
+    PERFORM FROM billing_organization
+      WHERE id = ANY (ARRAY(SELECT (r->>'organization')::uuid FROM jsonb_array_elements(requests) AS r))
+      ORDER BY id FOR NO KEY UPDATE;
+  END IF;
+  PERFORM promos_lock_codes_shared(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r
+                                          WHERE r->>'code' <> ''));
+
+  -- What may be placed now. Each condition is one that Python can name (checkout_context.py).
+  WITH eligible AS MATERIALIZED (
+    SELECT r AS request, r.id, c.id AS customer, p.id AS promo, p.max_redemptions
+      FROM jsonb_populate_recordset(NULL::orders_new_order, requests) AS r
+      JOIN orders_catalogversion v ON v.version = r.catalog
+      JOIN billing_customer c ON c.user_id = r."user" AND c.id = ANY (locked)
+      JOIN billing_account a ON a.customer_id = c.id
+      JOIN billing_organization o ON o.id = r.organization AND o.customer_id = c.id AND o.status <> 'deleted'
+      LEFT JOIN billing_subscription s ON s.organization_id = o.id
+            AND NOT (s.status IN ('canceled', 'incomplete_expired'))
+      LEFT JOIN promos_promocode p ON p.code = r.code AND promos_is_redeemable(p, r.at)
+     WHERE (r.code = '' OR p.id IS NOT NULL)
+       AND a.balance_minor - a.held_minor + coalesce(p.credit_minor, 0) >= r.total
+       AND s.id IS NOT DISTINCT FROM r.replaces AND (r.replaces IS NULL OR wait)
+       AND NOT EXISTS (SELECT FROM orders_order open
+                        WHERE open.organization_id = o.id AND open.status = 'pending')
+       AND NOT EXISTS (SELECT FROM promos_redemption live
+                        WHERE live.promo_code_id = p.id AND live.customer_id = c.id
+                          AND live.status IN ('reserved', 'confirmed'))
+       AND NOT EXISTS (SELECT FROM orders_idempotencykey k
+                        WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.at)
+       FOR NO KEY UPDATE OF o SKIP LOCKED
+  ), ranked AS (
+    SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY e.id) AS of_code,
+           row_number() OVER (PARTITION BY e.customer ORDER BY e.id) AS of_customer
+      FROM eligible e
+  ), room AS MATERIALIZED (
+    SELECT n.promo_code_id, sum(n.quota - n.used) AS free FROM promos_promocounter n
+     WHERE n.promo_code_id = ANY (ARRAY(SELECT DISTINCT e.promo FROM eligible e WHERE e.max_redemptions > 0))
+     GROUP BY n.promo_code_id
+  )
+  SELECT array_agg(jsonb_populate_record(r.request, jsonb_build_object('customer', r.customer, 'promo', r.promo))),
+         array_agg(ROW((r.request).redemption, (r.request).entry, r.promo, r.customer, r.id, '',
+                       ROW((r.request)."user", (r.request).role, (r.request).channel,
+                           (r.request).address)::billing_actor,
+                       (r.request).at)::promos_new_redemption) FILTER (WHERE r.promo IS NOT NULL)
+    INTO accepted, redemptions
+    FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo
+   WHERE r.of_customer = 1 AND (coalesce(r.max_redemptions, 0) = 0 OR r.of_code <= room.free);
+  IF accepted IS NULL THEN RETURN; END IF;
+
+  IF redemptions IS NOT NULL THEN
+    written := promos_write_redemptions(redemptions, 'confirmed');
+    IF cardinality(written) IS DISTINCT FROM cardinality(redemptions) THEN
+      RAISE check_violation USING CONSTRAINT = 'orders_place_orders_redeems_each_code',
+        MESSAGE = 'a code that an order names was not redeemed';
+    END IF;
+  END IF;
+  PERFORM orders_write_orders(accepted, 'completed');
+  WITH spent AS (
+    INSERT INTO billing_ledgerentry (account_id, kind, amount_minor, reason, order_id, actor_id, actor_role, channel,
+                                     address)
+    SELECT r.customer, 'spend', -r.total, 'order-payment', r.id, r."user", r.role, r.channel, r.address
+      FROM unnest(accepted) AS r WHERE r.total > 0
+    RETURNING order_id, balance_after_minor
+  )
+  SELECT array_agg(ROW(r.id, coalesce(spent.balance_after_minor, a.balance_minor))::orders_placed_order) INTO placed
+    FROM unnest(accepted) AS r
+    JOIN billing_account a ON a.customer_id = r.customer
+    LEFT JOIN spent ON spent.order_id = r.id;
+  PERFORM orders_complete_orders((
+    SELECT array_agg(ROW(r.id, 'credit', '', '', r.at, r.period_end)::orders_completion) FROM unnest(accepted) AS r));
+  INSERT INTO orders_idempotencykey (customer_id, key, request_hash, order_id, balance_after_minor, created_at, expires_at)
+  SELECT r.customer, r.key, r.hash, r.id, p.balance, r.at, r.key_expires_at
+    FROM unnest(accepted) AS r JOIN unnest(placed) AS p ON p.id = r.id WHERE r.key IS NOT NULL
+      ON CONFLICT ON CONSTRAINT orders_idempotencykey_once DO UPDATE  -- only an expired one can be here
+     SET request_hash = excluded.request_hash, order_id = excluded.order_id, session_url = '',
+         balance_after_minor = excluded.balance_after_minor, created_at = excluded.created_at,
+         expires_at = excluded.expires_at;
+  PERFORM promos_claim_slots_of(written);
+  RETURN QUERY SELECT * FROM unnest(placed);
+END $$;

@@ -1,0 +1,102 @@
+-- The slots of capped promo codes: claimed, returned, redistributed.
+--
+-- promos_promocounter(promo_code_id, quota, used) has one row for an ordinary code and several for a hot one. The cap is
+-- the sum of the quotas, and the number of live redemptions is the sum of `used`.
+--
+-- Each statement must see what others committed while it waited, so all of this needs READ COMMITTED.
+
+-- Redemptions and releases of a code share this advisory lock; a change of its cap takes it exclusively
+-- (promos_redistribute_counters). So counters come and go without miscounting a redemption in flight.
+CREATE OR REPLACE FUNCTION promos_lock_key(promo uuid) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$ SELECT hashtextextended('promos_promocode:' || promo, 0) $$;
+
+-- Shares the locks of several codes, given as text, in ascending order: two callers never wait in a circle.
+CREATE OR REPLACE FUNCTION promos_lock_codes_shared(codes text[]) RETURNS void
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(promos_lock_key(id))
+     FROM (SELECT p.id FROM promos_promocode p WHERE p.code = ANY (codes) ORDER BY p.id) AS ordered;
+END $$;
+
+-- Claims this many slots; false where fewer are really free. Claim last in a transaction: a counter stays locked until
+-- the commit. Claim the slots of several codes in ascending order of their ids.
+--
+-- One counter: the UPDATE waits for a transaction that may still roll back, then checks the row again.
+-- Several counters (a hot code): first a counter with room that nobody has locked. That attempt is a subtransaction,
+-- because a row that fails the second check stays locked, and two such locks would deadlock. Where it fails, all
+-- counters are locked in ascending order, which waits for each transaction that may still roll back, and each gives in
+-- proportion to its room, so that the code keeps room in all of them.
+CREATE OR REPLACE FUNCTION promos_claim_slots(promo uuid, wanted bigint, hot boolean) RETURNS boolean
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+BEGIN
+  IF NOT hot THEN
+    UPDATE promos_promocounter SET used = used + wanted WHERE promo_code_id = promo AND used + wanted <= quota;
+    RETURN FOUND;
+  END IF;
+  BEGIN
+    UPDATE promos_promocounter SET used = used + wanted
+     WHERE id = (SELECT id FROM promos_promocounter WHERE promo_code_id = promo AND used + wanted <= quota
+                  LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED);
+    IF FOUND THEN RETURN true; END IF;
+    RAISE SQLSTATE 'QA000';
+  EXCEPTION WHEN SQLSTATE 'QA000' THEN NULL;
+  END;
+  PERFORM FROM promos_promocounter WHERE promo_code_id = promo ORDER BY id FOR NO KEY UPDATE;
+  UPDATE promos_promocounter AS n
+     SET used = n.used + div(wanted * room.up_to_here, room.total) - div(wanted * room.before, room.total)
+    FROM (SELECT id, sum(quota - used) OVER (ORDER BY id) AS up_to_here,
+                 sum(quota - used) OVER (ORDER BY id) - (quota - used) AS before,
+                 sum(quota - used) OVER () AS total
+            FROM promos_promocounter WHERE promo_code_id = promo) AS room
+   WHERE n.id = room.id AND room.total >= wanted AND room.total > 0;
+  RETURN FOUND;
+END $$;
+
+-- Returns one slot. Any counter with a slot in use will do, because the cap is their sum; none goes below zero.
+--
+-- Each counter is found by a statement of its own: while one statement waits for a counter, the slots in use may move
+-- to another that stood at zero in its snapshot. The subtransaction drops the lock of a counter that came to zero.
+CREATE OR REPLACE FUNCTION promos_return_slot(promo uuid) RETURNS void
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  candidate bigint;
+BEGIN
+  IF NOT EXISTS (SELECT FROM promos_promocounter WHERE promo_code_id = promo) THEN
+    RETURN;  -- an uncapped code counts nothing
+  END IF;
+  LOOP
+    SELECT id INTO candidate FROM promos_promocounter
+     WHERE promo_code_id = promo AND used > 0 ORDER BY id LIMIT 1;
+    IF NOT FOUND THEN
+      RAISE check_violation USING CONSTRAINT = 'promos_promocounter_used_within_quota',
+        MESSAGE = 'no slot is in use';
+    END IF;
+    BEGIN
+      UPDATE promos_promocounter SET used = used - 1 WHERE id = candidate AND used > 0;
+      IF FOUND THEN RETURN; END IF;
+      RAISE SQLSTATE 'QA000';
+    EXCEPTION WHEN SQLSTATE 'QA000' THEN NULL;
+    END;
+  END LOOP;
+END $$;
+
+-- Redistributes the slots of a code over new counters; cap 0 means no cap and no counters. False, and nothing changed,
+-- where more slots are in use than the cap allows. The caller holds the code's advisory lock exclusively.
+CREATE OR REPLACE FUNCTION promos_redistribute_counters(promo uuid, cap bigint, counters bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+  taken bigint;
+BEGIN
+  SELECT count(*) INTO taken FROM promos_redemption
+   WHERE promo_code_id = promo AND status IN ('reserved', 'confirmed');
+  IF cap > 0 AND taken > cap THEN RETURN false; END IF;
+  DELETE FROM promos_promocounter WHERE promo_code_id = promo;
+  IF cap > 0 THEN
+    -- Counter k gets its part of the slots in use and of the free ones; the first counters get one more of each.
+    INSERT INTO promos_promocounter (promo_code_id, used, quota)
+    SELECT promo, part.used, part.used + (cap - taken) / counters + (k <= (cap - taken) % counters)::int
+      FROM generate_series(1, counters) AS k
+     CROSS JOIN LATERAL (SELECT taken / counters + (k <= taken % counters)::int AS used) AS part;
+  END IF;
+  RETURN true;
+END $$;
