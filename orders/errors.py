@@ -1,4 +1,4 @@
-"""Refusals of the catalog, the checkout and what follows from an order."""
+"""Errors of the catalog, the checkout and orders: each a class with a stable code, a status and a sentence."""
 
 from billing.errors import DomainError
 
@@ -27,13 +27,13 @@ class PaymentProcessorNotConfigured(DomainError):
 class AlreadySubscribed(DomainError):
     code = "already_subscribed"
     status = 409
-    message = "the organization is subscribed to this plan with these add-ons already"
+    message = "the organization is already subscribed to this plan with these add-ons"
 
 
 class IdempotencyMismatch(DomainError):
     code = "idempotency_key_reused"
     status = 422
-    message = "the idempotency key was used for another request"
+    message = "this idempotency key was already used for a different request"
 
 
 class RequestInProgress(DomainError):
@@ -43,19 +43,19 @@ class RequestInProgress(DomainError):
 
 
 class OrderStale(DomainError):
-    """What the checkout saw changed before it had its locks: it looks again."""
+    """A row changed between the checkout's first read and its locks. The checkout starts again."""
 
     code = "order_stale"
     status = 409
-    message = "the organization or the promo code changed meanwhile: try again"
+    message = "the organization or the promo code changed during the checkout; try again"
 
 
 class PaymentOpen(DomainError):
-    """The organization has an open payment: the checkout resolves it, then looks again."""
+    """The organization has an open payment. The checkout resolves it, then starts again."""
 
     code = "payment_in_progress"
     status = 409
-    message = "an open payment of this organization must be resolved first"
+    message = "this organization has another open payment; try again"
 
 
 class PaymentInProgress(DomainError):
@@ -73,10 +73,10 @@ class PaymentProcessorError(DomainError):
 class AmountNotChargeable(DomainError):
     code = "amount_not_chargeable"
     status = 409
-    message = "the remainder cannot be charged to a card: a price has more decimals than the processor takes"
+    message = "the remainder cannot be charged to a card: a price has more decimals than the processor accepts"
 
 
 class OrderNotRefundable(DomainError):
     code = "order_not_refundable"
     status = 409
-    message = "this order cannot be refunded by this amount"
+    message = "this amount of this order cannot be refunded"

@@ -1,4 +1,4 @@
-"""Row locks of orders; the first in the order that billing.locks states."""
+"""Locks rows of orders and subscriptions. billing/locks.py states the order of all locks."""
 
 from uuid import UUID
 
@@ -8,22 +8,22 @@ from .models import Order
 
 
 def lock_order(*, order_id: UUID) -> Order:
-    """The order with payment, organization and customer, its own row locked and read afresh.
+    """Locks the order's row, and reads it with its payment, organization and customer.
 
     Raises: Order.DoesNotExist.
     """
     # Races with the answer of Stripe, webhooks, the sweeper and a second checkout, all for this order.
     Order.objects.select_for_update(no_key=True).only("id").get(id=order_id)
-    # In a statement of its own: one that has waited reads the locked row afresh, and what it joins as it was before.
+    # A second statement, because a statement that waited for the lock reads joined rows as they were before the wait.
     return Order.objects.select_related("payment", "organization", "customer").get(id=order_id)
 
 
 def lock_subscription(*, subscription_id: UUID) -> Subscription:
-    """The subscription with its customer and organization, its own row locked and read afresh.
+    """Locks the subscription's row, and reads it with its customer and organization.
 
-    After Order, Account and Organization in the order of locks, as in place_order.sql and complete_order.
+    It is locked after Order, Account and Organization.
     """
-    # Races with a second run of the renewal, a payment for it, a new checkout and the organization's end.
+    # Races with a second run of the renewal, a payment for it, a new checkout and the organization's deletion.
     return (
         Subscription.objects.select_for_update(no_key=True, of=("self",))
         .select_related("customer", "organization")
@@ -32,10 +32,10 @@ def lock_subscription(*, subscription_id: UUID) -> Subscription:
 
 
 def lock_followed_subscription(*, stripe_id: str) -> Subscription | None:
-    """The subscription that Stripe charges, locked with its organization; None where there is none of the name."""
+    """Locks a subscription that Stripe charges, after its organization; None where Stripe's id is unknown here."""
     found = Subscription.objects.filter(stripe_subscription_id=stripe_id).only("organization_id").first()
     if found is None:
         return None
-    # Races with a checkout for the organization, and with its end; it is suspended where nothing pays any more.
+    # Races with a checkout for the organization, and with its deletion. The caller may suspend the organization.
     Organization.objects.select_for_update(no_key=True).get(id=found.organization_id)
     return lock_subscription(subscription_id=found.id)

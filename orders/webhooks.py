@@ -15,7 +15,7 @@ from billing.errors import DomainError
 from billing.use_cases.processor_settings import processor_keys
 from orders.use_cases.payments.settle_event import receive_event
 
-TOLERANCE_SECONDS = 300
+MAX_EVENT_AGE_SECONDS = 300
 
 
 class WebhookNotConfigured(DomainError):
@@ -30,7 +30,7 @@ class InvalidWebhook(DomainError):
 
 
 class StripeWebhookView(APIView):
-    """Verifies, stores, answers. Settling is the worker's; nothing is called before the answer."""
+    """Verifies an event, stores it, and answers. The worker settles it; no other service is called here."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -42,25 +42,25 @@ class StripeWebhookView(APIView):
             {"received": serializers.BooleanField(), "duplicate": serializers.BooleanField()},
         ),
         tags=["stripe"],
-        summary="Stripe's events, signed over the raw body",
+        summary="Receive a Stripe event, signed over the raw body",
     )
     def post(self, request: Request) -> Response:
         secret = processor_keys().webhook_secret
         if not secret:
             raise WebhookNotConfigured
-        created = receive_event(_verified(request, secret))
+        created = receive_event(_verify(request, secret))
         return Response({"received": True, "duplicate": not created})
 
 
-def _verified(request: Request, secret: str) -> dict[str, Any]:
-    # The signature is over the body's bytes, whatever they are declared to be.
+def _verify(request: Request, secret: str) -> dict[str, Any]:
+    # The signature covers the body's bytes, so no parser reads them first, whatever the content type is.
     body = request._request.read(MAX_BODY_BYTES + 1)
     if len(body) > MAX_BODY_BYTES:
         raise PayloadTooLarge()
     try:
         text = body.decode()
         stripe.WebhookSignature.verify_header(
-            text, request.headers.get("Stripe-Signature", ""), secret, TOLERANCE_SECONDS
+            text, request.headers.get("Stripe-Signature", ""), secret, MAX_EVENT_AGE_SECONDS
         )
         payload: dict[str, Any] = json.loads(text)
         well_formed = (

@@ -1,10 +1,10 @@
-"""Removes what nobody asks for any more: expired keys, rate limits and sessions, and the worker's finished jobs.
+"""Deletes expired rows: idempotency keys, rate limits and sessions, and the worker's finished jobs.
 
-Ledger, redemptions, orders, audit trail, outbox and inbox are kept for ever, and so are failed jobs: a person must
-look at them.
+Ledger, redemptions, orders, audit trail, outbox and inbox are kept for ever. So are failed jobs, for staff to read.
 
-Keys and jobs are walked from the oldest, by primary key. An index on a key's expiry costs every checkout, and the
-planner, told yesterday that no key is good any longer, would look for a customer's key among all of today's.
+Keys and jobs are read from the oldest on, by primary key. An index on a key's expiry would cost every checkout. It
+would also mislead the planner: by statistics of the day before, no key is unexpired, so the planner would search a
+customer's key through that index, among all keys of today.
 """
 
 from dataclasses import dataclass
@@ -15,25 +15,26 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-# A batch is a transaction of its own of some milliseconds. A run does no more than this; the next one goes on.
-BATCH = 1_000
-BATCHES = 200
+# A batch is a transaction of some milliseconds. A run stops after this many batches of each kind; the next continues.
+BATCH_SIZE = 1_000
+MAX_BATCHES = 200
 
-_WALKS = {
+# Each statement deletes one batch, and returns the number of deleted rows and the last key that it read.
+_STATEMENTS = {
     "keys": """
 WITH oldest AS MATERIALIZED (
-  SELECT id FROM orders_idempotencykey WHERE id > %(after)s ORDER BY id LIMIT %(some)s
+  SELECT id FROM orders_idempotencykey WHERE id > %(after)s ORDER BY id LIMIT %(batch_size)s
 ), gone AS (
   DELETE FROM orders_idempotencykey
    WHERE id = ANY(ARRAY(SELECT id FROM oldest)) AND expires_at <= %(now)s RETURNING 1
 )
 SELECT (SELECT count(*) FROM gone), (SELECT max(id) FROM oldest)
 """,
-    # Their events go with them.
+    # Deleting a job deletes its events.
     "jobs": """
 WITH oldest AS MATERIALIZED (
   SELECT id FROM procrastinate_jobs
-   WHERE id > %(after)s AND status IN ('succeeded', 'cancelled', 'aborted') ORDER BY id LIMIT %(some)s
+   WHERE id > %(after)s AND status IN ('succeeded', 'cancelled', 'aborted') ORDER BY id LIMIT %(batch_size)s
 ), gone AS (
   DELETE FROM procrastinate_jobs j
    WHERE id = ANY(ARRAY(SELECT id FROM oldest))
@@ -46,7 +47,7 @@ SELECT (SELECT count(*) FROM gone), (SELECT max(id) FROM oldest)
 WITH gone AS (
   DELETE FROM django_session WHERE session_key IN (
     SELECT session_key FROM django_session WHERE expire_date <= %(now)s
-     ORDER BY expire_date LIMIT %(some)s FOR UPDATE SKIP LOCKED) RETURNING 1
+     ORDER BY expire_date LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) RETURNING 1
 )
 SELECT count(*), 0 FROM gone
 """,
@@ -54,7 +55,7 @@ SELECT count(*), 0 FROM gone
 WITH gone AS (
   DELETE FROM billing_ratelimitwindow WHERE key IN (
     SELECT key FROM billing_ratelimitwindow WHERE ends_at <= %(now)s
-     ORDER BY ends_at LIMIT %(some)s FOR UPDATE SKIP LOCKED) RETURNING 1
+     ORDER BY ends_at LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) RETURNING 1
 )
 SELECT count(*), 0 FROM gone
 """,
@@ -63,7 +64,7 @@ SELECT count(*), 0 FROM gone
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """How many rows of each kind were removed."""
+    """The number of deleted rows of each kind."""
 
     keys: int
     jobs: int
@@ -71,25 +72,33 @@ class Pruned:
     windows: int
 
 
-def prune_expired(*, now: datetime | None = None, batch: int = BATCH, batches: int = BATCHES) -> Pruned:
-    """Removes idempotency keys, sessions and rate limits past their end, and jobs finished JOBS_KEPT_DAYS ago.
+def prune_expired(
+    *, now: datetime | None = None, batch_size: int = BATCH_SIZE, max_batches: int = MAX_BATCHES
+) -> Pruned:
+    """Deletes expired idempotency keys, sessions and rate limits, and jobs that finished JOBS_KEPT_DAYS ago.
 
-    Args: batch: rows looked at in one transaction; batches: of each kind at most.
-    Transaction: owns, one a batch.
+    Args: batch_size: the rows read in one transaction. max_batches: the batches of each kind.
+    Transaction: owns, one for each batch.
     """
     moment = now or timezone.now()
-    given = {"now": moment, "kept_since": moment - timedelta(days=settings.JOBS_KEPT_DAYS), "some": batch}
-    return Pruned(**{name: _walk(statement, given, batches) for name, statement in _WALKS.items()})
+    parameters = {
+        "now": moment,
+        "kept_since": moment - timedelta(days=settings.JOBS_KEPT_DAYS),
+        "batch_size": batch_size,
+    }
+    return Pruned(
+        **{name: _delete_batches(statement, parameters, max_batches) for name, statement in _STATEMENTS.items()}
+    )
 
 
-def _walk(statement: str, given: dict[str, Any], batches: int) -> int:
-    removed, after = 0, 0
-    for _ in range(batches):
+def _delete_batches(statement: str, parameters: dict[str, Any], max_batches: int) -> int:
+    deleted, after = 0, 0
+    for _ in range(max_batches):
         with connection.cursor() as cursor:
-            cursor.execute(statement, {**given, "after": after})
-            gone, last = cursor.fetchone()
-        removed += gone
-        if not gone:
+            cursor.execute(statement, {**parameters, "after": after})
+            deleted_now, last = cursor.fetchone()
+        deleted += deleted_now
+        if not deleted_now:
             break
         after = last
-    return removed
+    return deleted

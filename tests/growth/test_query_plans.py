@@ -180,7 +180,7 @@ ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
         {"orders_break_told_once"},
     ),
     "pruning": (
-        lambda: prune_expired(now=timezone.now() - timedelta(days=10_000), batch=10),
+        lambda: prune_expired(now=timezone.now() - timedelta(days=10_000), batch_size=10),
         {"orders_idempotencykey_pkey", "procrastinate_jobs_pkey", "billing_ratelimitwindow_ended"},
     ),
 }

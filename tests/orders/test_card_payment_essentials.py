@@ -10,7 +10,7 @@ import pytest
 from billing.models import Hold, Invoice, LedgerEntry
 from orders.models import Order, OutboxEvent, Payment, Refund
 from orders.use_cases.payments.request_refund import refund_order
-from orders.use_cases.subscriptions.renew_subscription import Outcome
+from orders.use_cases.subscriptions.renew_subscription import RenewalOutcome
 from promos.models import Redemption
 from tests.consistency import times_redeemed
 from tests.contract.api_client import by_token
@@ -120,7 +120,7 @@ def test_a_full_refund_returns_card_money_and_credit(stripe: Stripe) -> None:
 def test_credit_pays_for_a_renewal(stripe: Stripe) -> None:
     tenant = subscribe_tenant(stripe, credit_minor=subscribed_tenant.PRICE_MINOR)
 
-    assert tenant.renew() == [Outcome.RENEWED, Outcome.NOT_DUE]
+    assert tenant.renew() == [RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]
     tenant.run_until_idle()
 
     assert (tenant.status, tenant.credit, stripe.charges()) == (("active", "active"), (0, 0), [])
@@ -140,5 +140,5 @@ def test_credit_and_a_card_pay_for_a_renewal(stripe: Stripe) -> None:
     assert (tenant.status, tenant.credit) == (("active", "active"), (LEFT_MINOR, 0))
     assert [charge["amount"] for charge in stripe.charges()] == [subscribed_tenant.CHARGED_MINOR]
     assert OutboxEvent.objects.filter(type="subscription.renewed").count() == 1
-    assert tenant.renew() == [Outcome.NOT_DUE]
+    assert tenant.renew() == [RenewalOutcome.NOT_DUE]
     assert_books_agree(stripe)

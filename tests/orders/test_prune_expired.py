@@ -69,15 +69,15 @@ def test_a_pruned_key_buys_anew_and_a_kept_one_is_replayed(buy: Buy, ada: Custom
 
 def test_all_batches_of_a_run_are_removed_and_no_more(ada: Customer, now: datetime) -> None:
     keys(ada, 7, expires_at=now - DAY)
-    assert prune_expired(now=now, batch=2, batches=3).keys == 6
-    assert prune_expired(now=now, batch=2, batches=3).keys == 1
+    assert prune_expired(now=now, batch_size=2, max_batches=3).keys == 6
+    assert prune_expired(now=now, batch_size=2, max_batches=3).keys == 1
     assert prune_expired(now=now) == NOTHING
 
 
 def test_keys_that_were_used_again_hold_up_no_others(ada: Customer, now: datetime) -> None:
     keys(ada, 1, expires_at=now + DAY)
     keys(ada, 3, expires_at=now - DAY)
-    assert prune_expired(now=now, batch=2).keys == 3
+    assert prune_expired(now=now, batch_size=2).keys == 3
     assert IdempotencyKey.objects.get().expires_at > now
 
 

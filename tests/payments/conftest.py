@@ -23,7 +23,7 @@ def stripe(sandbox: Stripe, settings: Any, monkeypatch: pytest.MonkeyPatch) -> I
     settings.STRIPE_API_BASE = sandbox.url
     settings.INITIAL_STRIPE_SECRET_KEY = SECRET_KEY
     settings.INITIAL_STRIPE_WEBHOOK_SECRET = WEBHOOK_SECRET
-    monkeypatch.setattr(gateway, "ANSWER_SECONDS", ANSWER_SECONDS)
+    monkeypatch.setattr(gateway, "READ_TIMEOUT_SECONDS", ANSWER_SECONDS)
     monkeypatch.setattr(stripe_library.HTTPClient, "INITIAL_DELAY", 0.01)
     monkeypatch.setattr(stripe_library.HTTPClient, "MAX_DELAY", 0.02)
     sandbox.reset()

@@ -12,7 +12,7 @@ from orders.models import Payment
 from orders.stripe import gateway
 from orders.use_cases.organizations.provision_organization import provision_organization
 from orders.use_cases.payments.open_payment import LEASE
-from orders.use_cases.payments.sweep_payments import EVENT_PATIENCE, Swept, sweep_payments
+from orders.use_cases.payments.sweep_payments import JOB_GRACE, Swept, sweep_payments
 from tests.payments.stripe_server import Stripe
 from tests.payments.webhook_delivery import deliver_events
 
@@ -20,7 +20,7 @@ STRIPE_JOBS = (
     "settle_stripe_event",
     "send_refund",
     "cancel_stripe_subscription",
-    "ask_stripe_subscription",
+    "refetch_stripe_subscription",
     "link_payment_intent",
 )
 MAX_SECONDS = 20
@@ -60,7 +60,7 @@ def unfinished_jobs() -> list[str]:
 
 def sweep(*, now: datetime | None = None) -> Swept:
     """Run the sweeper once, by default at a time when every lease has run out but no session has."""
-    return sweep_payments(now=now or timezone.now() + max(LEASE, EVENT_PATIENCE) + timedelta(seconds=1))
+    return sweep_payments(now=now or timezone.now() + max(LEASE, JOB_GRACE) + timedelta(seconds=1))
 
 
 def run_until_idle(stripe: Stripe, *, now: datetime | None = None) -> None:

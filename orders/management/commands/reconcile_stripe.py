@@ -7,11 +7,11 @@ from billing.actor import system_actor
 from billing.errors import ProcessorSettingsUnreadable
 from orders.use_cases.reconciliation.reconcile_stripe import reconcile_stripe
 
-BROKEN, UNREAD = 1, 2
+EXIT_BREAKS_OPEN, EXIT_NOT_COMPARED = 1, 2
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 on."""
+    """Parses a whole number from 1 on."""
     number = int(text)
     if number < 1:
         raise ValueError
@@ -20,35 +20,35 @@ def positive(text: str) -> int:
 
 class Command(BaseCommand):
     help = (
-        "Compares Stripe's sessions, payments, refunds and subscriptions with orders and ledger, and names each break"
-        " by kind. Exits 1 while any is open, 2 where something could not be compared."
+        "Compares Stripe's sessions, payments, refunds and subscriptions with orders and ledger, and lists each break"
+        " (discrepancy) by kind. Exits with 1 while any break is open, and with 2 if something could not be compared."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--days", type=positive, default=30, help="how far back to look, default 30")
-        parser.add_argument("--minutes", type=positive, default=60, help="how long it may take, default 60")
-        parser.add_argument("--repair", action="store_true", help="repair what Stripe's own word settles")
+        parser.add_argument("--days", type=positive, default=30, help="compare what is at most this old, default 30")
+        parser.add_argument("--minutes", type=positive, default=60, help="stop after this long, default 60")
+        parser.add_argument("--repair", action="store_true", help="repair the breaks that Stripe's own state decides")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            done = reconcile_stripe(
+            result = reconcile_stripe(
                 since=timedelta(days=options["days"]),
                 within=timedelta(minutes=options["minutes"]),
                 repair=options["repair"],
                 by=system_actor(channel="command", user_id="reconcile_stripe"),
             )
         except ProcessorSettingsUnreadable as error:
-            raise CommandError(str(error), returncode=UNREAD) from error
-        for found in done.findings:
-            state = "repaired" if found.repaired else "open"
-            order = f" order {found.order_id}" if found.order_id else ""
-            self.stdout.write(f"{state}: {found.kind} {found.object_id}{order} {found.details}")
-        for part, why in done.unread.items():
+            raise CommandError(str(error), returncode=EXIT_NOT_COMPARED) from error
+        for finding in result.findings:
+            state = "repaired" if finding.repaired else "open"
+            order = f" order {finding.order_id}" if finding.order_id else ""
+            self.stdout.write(f"{state}: {finding.kind} {finding.object_id}{order} {finding.details}")
+        for part, why in result.unread.items():
             self.stderr.write(f"not compared: {part}: {why}")
-        left = len(done.open)
-        if done.unread:
-            told = f"{len(done.unread)} parts could not be compared, {left} breaks are open"
-            raise CommandError(told, returncode=UNREAD)
-        if left:
-            raise CommandError(f"{left} breaks are open", returncode=BROKEN)
-        self.stdout.write(f"sound: {len(done.findings)} breaks found, none left")
+        open_count = len(result.open)
+        if result.unread:
+            summary = f"{len(result.unread)} parts could not be compared, {open_count} breaks are open"
+            raise CommandError(summary, returncode=EXIT_NOT_COMPARED)
+        if open_count:
+            raise CommandError(f"{open_count} breaks are open", returncode=EXIT_BREAKS_OPEN)
+        self.stdout.write(f"sound: {len(result.findings)} breaks found, none left")

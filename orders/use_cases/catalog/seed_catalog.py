@@ -19,9 +19,9 @@ _KINDS: tuple[tuple[str, str, type[CatalogItem]], ...] = (
 
 
 def seed_catalog() -> dict[str, int]:
-    """Adds the starting catalog; what is there already stays as staff left it. Returns items added by kind.
+    """Adds the starting catalog. Existing items stay as staff left them.
 
-    Transaction: owns. Idempotency: a second call adds nothing.
+    Returns: the number of items added, by section. Transaction: owns. Idempotency: a second call adds nothing.
     """
     catalog: dict[str, list[dict[str, Any]]] = json.loads(_CATALOG.read_text(encoding="utf-8"))
     added: dict[str, int] = {}

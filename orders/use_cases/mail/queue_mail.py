@@ -5,7 +5,7 @@ from orders.jobs import enqueue
 
 
 class Mail(StrEnum):
-    """What a customer is written; the value is the template's name."""
+    """The mails that customers get; the value is the template's name."""
 
     PAYMENT_RECEIVED = "payment_received"
     PAYMENT_FAILED = "payment_failed"
@@ -16,9 +16,9 @@ class Mail(StrEnum):
 
 
 def queue_mail(mail: Mail, subject_id: UUID, *, event_id: str = "") -> None:
-    """Has the worker write to the customer, once the transaction commits, and at least once.
+    """Queues a mail to the customer. The worker sends it at least once, after the transaction commits.
 
-    Args: subject_id: the order of a payment or refund, the invoice of a month, the subscription that ended.
-    event_id: the event of the inbox that tells more. Transaction: joins.
+    Args: subject_id: the order of a payment or refund, the invoice of a month, or the subscription that ended.
+    event_id: an event of the inbox that holds a link to pay. Transaction: joins.
     """
     enqueue("send_mail", mail=mail.value, subject_id=str(subject_id), event_id=event_id)

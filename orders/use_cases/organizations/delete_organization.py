@@ -13,11 +13,11 @@ from orders.use_cases.subscriptions.end_subscriptions import end_subscriptions
 
 
 def delete_organization(*, organization_id: UUID, by: Actor, reason: str = "") -> Organization:
-    """Ends an organization: its subscription is cancelled, its unpaid invoices are void, `tenant.deleted` is told.
+    """Deletes an organization: cancels its subscription, voids its unpaid invoices, and records `tenant.deleted`.
 
-    Paid invoices and every ledger row stay. Its owner and a superadmin may.
+    The row, paid invoices and every ledger entry stay. The owner and a superadmin may delete it.
 
-    Raises: OrganizationNotFound, also for another customer's. Locks: Organization. Transaction: owns.
+    Raises: OrganizationNotFound, also for another customer's. Locks: Organization, Subscription. Transaction: owns.
     Idempotency: a second call changes nothing.
     """
     moment = timezone.now()

@@ -11,11 +11,13 @@ SOURCE = "qasima"
 
 
 def provision_organization(*, order_id: UUID) -> Organization:
-    """Makes the organization of a completed order live, and records `tenant.created`; the worker's job.
+    """Makes the organization of a completed order active, and records `tenant.created`; a job of the worker.
 
-    One whose subscription has ended meanwhile is made too, and suspended: its next order finds it there.
-    Locks: Organization. Transaction: owns. Idempotency: once made, nothing changes and nothing is told again,
-    however often the job runs.
+    If its subscription has ended before the job runs, the organization is created suspended, and `tenant.created` is
+    recorded all the same: its next order makes it active.
+
+    Locks: Organization. Transaction: owns. Idempotency: once the organization is provisioned, nothing changes and no
+    event is recorded again.
     """
     with transaction.atomic():
         order = Order.objects.get(id=order_id)
@@ -27,7 +29,6 @@ def provision_organization(*, order_id: UUID) -> Organization:
         )
         if organization.status != Organization.Status.PROVISIONING:
             return organization
-        # What it was bought with may have ended by now.
         is_paid = Subscription.objects.filter(organization=organization).exclude(status__in=ENDED_STATUSES).exists()
         organization.status = Organization.Status.ACTIVE if is_paid else Organization.Status.SUSPENDED
         organization.save(update_fields=["status"])
@@ -36,7 +37,7 @@ def provision_organization(*, order_id: UUID) -> Organization:
 
 
 def record_tenant_event(type_: str, organization: Organization) -> OutboxEvent:
-    """Records what other systems are told of an organization, in the transaction of the change."""
+    """Records an event about an organization for other systems, in the transaction of the change."""
     return OutboxEvent.objects.create(
         type=type_,
         topic=TENANT_TOPIC,

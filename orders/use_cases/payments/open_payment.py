@@ -32,6 +32,7 @@ from orders.models.basket import Basket, CheckoutRequest, Line
 from orders.models.charge import split_total
 from orders.models.idempotency import KEY_LIFE
 from orders.stripe import gateway
+from orders.stripe.payloads import Session
 from orders.use_cases.checkout.complete_order import basket_of
 from orders.use_cases.checkout.new_order import order_parameters, write_order
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
@@ -41,7 +42,7 @@ from promos.use_cases.redeem_code import release as release_redemption
 
 # The sweeper must be able to ask again within the 30 minutes that Stripe wants a session to be open at least.
 SESSION_LIFE = timedelta(hours=2)
-LEASE = timedelta(seconds=2 * gateway.CALL_SECONDS)
+LEASE = timedelta(seconds=2 * gateway.MAX_CALL_SECONDS)
 _RESERVE_REFUSALS = {"orders_order_one_open_per_organization": PaymentOpen, "orders_idempotencykey_once": OrderStale}
 _CLOCKS_DIFFER = timedelta(minutes=10)
 
@@ -91,7 +92,7 @@ def ask_processor(*, order_id: UUID, by: Actor) -> OpenedPayment:
     return record_session(order_id=order_id, session=session, by=by)
 
 
-def find_session(order: Order, *, now: datetime) -> gateway.Session | None:
+def find_session(order: Order, *, now: datetime) -> Session | None:
     """What Stripe has of an order's session; None where there is none and never will be.
 
     Asking under the order's keys finds the session that was made; where none was, it makes one, for the caller to
@@ -117,7 +118,7 @@ def find_session(order: Order, *, now: datetime) -> gateway.Session | None:
         return found
 
 
-def _create_session(order: Order, *, by: Actor) -> gateway.Session:
+def _create_session(order: Order, *, by: Actor) -> Session:
     """Asks for the session, once more for a new customer where Stripe does not know ours any more."""
     customer_id = _noted_customer(order)
     try:
@@ -258,7 +259,7 @@ def _hold_now(account: Account, applied_minor: int, order: Order) -> None:
         hold_credit(customer_id=account.customer_id, amount_minor=held_minor, order_id=order.id)
 
 
-def record_session(*, order_id: UUID, session: gateway.Session, by: Actor) -> OpenedPayment:
+def record_session(*, order_id: UUID, session: Session, by: Actor) -> OpenedPayment:
     """T2, a session: the code's credit is the customer's from here on, and what the order uses of it is held.
 
     Locks: Order, Account, Redemption. Transaction: owns. Idempotency: a second call answers the same; one that

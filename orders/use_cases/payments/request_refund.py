@@ -1,4 +1,4 @@
-"""Money back: intended in a transaction, asked of Stripe afterwards under a key of the intention."""
+"""Refunds: a row records the intent in a transaction, then a job calls Stripe with a key derived from that row."""
 
 from uuid import UUID
 
@@ -25,10 +25,10 @@ from orders.use_cases.subscriptions.suspend_unpaid import suspend_unpaid
 
 
 def refund_order(*, order_id: UUID, card_minor: int | None, why: str, by: Actor) -> Refund | None:
-    """Staff give an order's money back: to the card first, and with all of the card's part also the credit.
+    """Refunds an order on behalf of staff: the card first, and the credit once the card's part is refunded in full.
 
-    Args: card_minor: of the card's part, smallest unit; None gives back everything that is left.
-    Returns: the refund that Stripe is asked for; None where the card paid nothing.
+    Args: card_minor: the amount for the card, smallest unit; None refunds all that is left of the card's part.
+    Returns: the requested refund; None where the card has nothing to get back.
     Raises: ReasonRequired, OrderNotRefundable. Locks: Order, Account. Transaction: owns.
     """
     if not why.strip():
@@ -52,15 +52,15 @@ def refund_order(*, order_id: UUID, card_minor: int | None, why: str, by: Actor)
         )
         if wanted:
             return request_refund(order=order, card_minor=wanted, reason=why, by=by)
-        return_credit(order=order, why=why, by=by)
+        return_credit(order=order, reason=why, by=by)
         queue_mail(Mail.REFUNDED, order.id)
         return None
 
 
 def request_refund(*, order: Order, card_minor: int, reason: str, by: Actor) -> Refund:
-    """Intends a refund to the card; a job asks Stripe. The caller holds the order's lock.
+    """Records the intent to refund the card, with the job that calls Stripe. The caller holds the order's lock.
 
-    Raises: OrderNotRefundable while another refund of the payment is under way. Transaction: joins.
+    Raises: OrderNotRefundable while another refund of the payment is in flight. Transaction: joins.
     """
     if Refund.objects.filter(payment=order.payment, status=Refund.Status.REQUESTED).exists():
         raise OrderNotRefundable
@@ -72,46 +72,52 @@ def request_refund(*, order: Order, card_minor: int, reason: str, by: Actor) -> 
 
 
 def send_refund(*, refund_id: UUID, by: Actor) -> Refund:
-    """Asks Stripe for an intended refund, and records what it said.
+    """Sends a requested refund to Stripe, and records the answer. If Stripe refuses it, the refund has failed.
 
-    Raises: gateway.Unanswered, and gateway.Refused where only what is asked beside it was refused, for the job to try
-    again under the same key. Transaction: owns, after the calls.
+    Raises: gateway.Unanswered, gateway.NotConfigured; gateway.Refused from a read before or after the refund itself.
+    The job retries with the same key. Transaction: owns, after the calls.
     """
     refund = Refund.objects.select_related("payment__order").get(id=refund_id)
     if refund.status != Refund.Status.REQUESTED:
         return refund
     payment = refund.payment
-    intent = payment.payment_intent_id or gateway.payment_intent_of(invoice_id=payment.stripe_invoice_id)
+    intent = payment.payment_intent_id or gateway.find_payment_intent(invoice_id=payment.stripe_invoice_id)
     try:
         if not intent:
             raise gateway.Refused("no payment of the invoice is known")
-        told = gateway.refund_payment(refund_id=refund.id, payment_intent_id=intent, amount_minor=refund.amount_minor)
+        stripe_refund_id = gateway.refund_payment(
+            refund_id=refund.id, payment_intent_id=intent, amount_minor=refund.amount_minor
+        )
     except gateway.Refused as error:
-        return _failed(refund, why=str(error))
-    at_stripe_minor = gateway.refunded_of(payment_intent_id=intent)
+        return _record_failure(refund, why=str(error))
+    at_stripe_minor = gateway.fetch_refunded_minor(payment_intent_id=intent)
     with transaction.atomic():
         order = lock_order(order_id=payment.order_id)
         refund.refresh_from_db()
         if refund.status != Refund.Status.REQUESTED:
-            # The job and the sweeper sent it at once.
+            # The job and the sweeper sent it at the same time.
             return refund
-        refund.status, refund.stripe_refund_id, refund.closed_at = Refund.Status.DONE, told, timezone.now()
+        refund.status, refund.stripe_refund_id = Refund.Status.DONE, stripe_refund_id
+        refund.closed_at = timezone.now()
         refund.save(update_fields=["status", "stripe_refund_id", "closed_at"])
         if not payment.payment_intent_id:
             Payment.objects.filter(pk=payment.pk).update(payment_intent_id=intent)
-        # In all, not one more: Stripe's event may have told of this very refund before.
+        # A total, not an increment: Stripe's event of this same refund may have been settled before.
         ours_minor = Refund.objects.filter(payment=payment, status=Refund.Status.DONE).aggregate(
             sum=Sum("amount_minor")
         )["sum"]
-        book_refunded(order=order, refunded_minor=max(at_stripe_minor, ours_minor), why=refund.reason, by=by)
+        record_refunded_total(
+            order=order, refunded_minor=max(at_stripe_minor, ours_minor), reason=refund.reason, by=by
+        )
     return refund
 
 
-def book_refunded(*, order: Order, refunded_minor: int, why: str, by: Actor) -> str:
-    """The card has got back `refunded_minor` in all; with the whole of its part the credit goes back too.
+def record_refunded_total(*, order: Order, refunded_minor: int, reason: str, by: Actor) -> str:
+    """Records the total that the card got back. Once that is the card's whole part, the credit is returned too.
 
-    The caller holds the order's lock. Idempotency: a total that is known already changes nothing, so Stripe's event
-    and our own answer may come in any order. Locks: Account. Transaction: joins.
+    The caller holds the order's lock. Returns: the outcome. Locks: Account. Transaction: joins.
+    Idempotency: a total that is known already changes nothing, so Stripe's event and the answer to our own call may
+    come in any order.
     """
     payment = order.payment
     if refunded_minor <= payment.refunded_minor:
@@ -121,26 +127,26 @@ def book_refunded(*, order: Order, refunded_minor: int, why: str, by: Actor) -> 
     queue_mail(Mail.REFUNDED, order.id)
     if payment.refunded_minor < payment.amount_minor or order.status != Order.Status.COMPLETED:
         return "refunded_in_part"
-    return_credit(order=order, why=why, by=by)
+    return_credit(order=order, reason=reason, by=by)
     return "refunded"
 
 
-def return_credit(*, order: Order, why: str, by: Actor) -> None:
-    """Gives an order's credit back by a reversal of its spend, and ends what the order bought.
+def return_credit(*, order: Order, reason: str, by: Actor) -> None:
+    """Returns an order's credit by a reversal of its spend, and ends the subscription that the order bought.
 
     The caller holds the order's lock. Locks: Account, Organization, Subscription. Transaction: joins.
     """
     lock_account(customer_id=order.customer_id)
     spent = LedgerEntry.objects.filter(order_id=order.id, kind=LedgerEntry.Kind.SPEND).first()
     if spent is not None:
-        reverse_entry(entry_id=spent.id, why=why, by=by)
+        reverse_entry(entry_id=spent.id, why=reason, by=by)
     order.status = Order.Status.REFUNDED
     order.save(update_fields=["status"])
-    _end_bought(order, why=why, by=by)
+    _end_subscription(order, reason=reason, by=by)
 
 
-def _end_bought(order: Order, *, why: str, by: Actor) -> None:
-    """Nothing pays for the organization any more, unless another order has replaced this one's subscription."""
+def _end_subscription(order: Order, *, reason: str, by: Actor) -> None:
+    """Ends the subscription that the order pays for, unless another order has replaced it before."""
     # Races with a checkout for the organization, and with the end of the subscription at Stripe.
     Organization.objects.select_for_update(no_key=True).get(id=order.organization_id)
     bought = Subscription.objects.filter(Q(order_id=order.id) | Q(id=order.renews_id)).exclude(
@@ -152,16 +158,16 @@ def _end_bought(order: Order, *, why: str, by: Actor) -> None:
     end_subscriptions(bought, now=timezone.now())
     suspend_unpaid(
         lock_subscription(subscription_id=live.id),
-        was=live.status,
+        status_before=live.status,
         period=(live.current_period_start, live.current_period_end),
         by=by,
-        reason=f"refunded: {why}",
-        # The refund's own says that what it paid for has ended.
-        letter=False,
+        reason=f"refunded: {reason}",
+        # The mail about the refund says that the subscription has ended.
+        send_mail=False,
     )
 
 
-def _failed(refund: Refund, *, why: str) -> Refund:
+def _record_failure(refund: Refund, *, why: str) -> Refund:
     with transaction.atomic():
         lock_order(order_id=refund.payment.order_id)
         refund.refresh_from_db()

@@ -1,7 +1,8 @@
-"""What a new checkout does about an open payment of the same organization: resume it, replace it, or wait.
+"""Resolves an organization's open payment for a new checkout: resumes it, replaces it, or refuses the checkout.
 
-A retry, a refresh, the back button and a second tab ask for the same basket: they get the same session. Another
-basket replaces it, but only after Stripe has closed the session: two of them must never be payable.
+A retry, a refresh, the back button and a second tab request the same basket, and get the same session. A checkout of
+another basket replaces the payment, but only after Stripe has closed its session: two sessions of an organization
+must never be payable at once.
 """
 
 from datetime import datetime
@@ -21,21 +22,22 @@ from orders.use_cases.payments.settle_payment import settle_session
 
 
 def resolve_open_payment(*, request: CheckoutRequest, by: Actor, now: datetime) -> OpenedPayment | Order | None:
-    """The open payment resumed, or the order that was closed to make room; None where there is none any more.
+    """Resumes the open payment where the basket is the same, else closes it.
 
-    Raises: PaymentInProgress while the payment is asked for, processed or made; PaymentProcessorError.
+    Returns: the resumed payment, or the closed order; None where no payment is open any more.
+    Raises: PaymentInProgress while the payment is being requested, processed or paid; PaymentProcessorError.
     """
     order = find_open_order(organization_id=request.tenant_id)
     if order is None:
         return None
-    same = _is_same(order, request)
+    same = _is_same_basket(order, request)
     if order.payment.status == Payment.Status.PROCESSING:
         raise PaymentInProgress
     if order.payment.status == Payment.Status.REQUESTED:
-        _wait_for_lease(order, now=now)
+        _check_lease_is_over(order, now=now)
         opened = ask_processor(order_id=order.id, by=by)
         if same:
-            return _remember(opened, request, order, now=now)
+            return _store_answer(opened, request, order, now=now)
         order.payment.refresh_from_db()
     elif same and order.payment.expires_at > now:
         opened = OpenedPayment(
@@ -43,14 +45,14 @@ def resolve_open_payment(*, request: CheckoutRequest, by: Actor, now: datetime) 
             session_url=order.payment.session_url,
             balance_minor=balance_of(user_id=order.customer.user_id).credit_minor,
         )
-        return _remember(opened, request, order, now=now)
+        return _store_answer(opened, request, order, now=now)
     return _close(order, by=by)
 
 
 def resume_request(*, order_id: UUID, by: Actor, now: datetime) -> OpenedPayment:
-    """The answer to a request whose first try has not been answered yet.
+    """Continues a request whose first try stopped before it had an answer.
 
-    Raises: RequestInProgress while another process may be asking Stripe; PaymentProcessorError.
+    Raises: RequestInProgress while another process may be calling Stripe; PaymentProcessorError.
     """
     order = Order.objects.select_related("payment").get(id=order_id)
     if order.payment.status == Payment.Status.REQUESTED and order.payment.leased_until > now:
@@ -58,21 +60,21 @@ def resume_request(*, order_id: UUID, by: Actor, now: datetime) -> OpenedPayment
     return ask_processor(order_id=order_id, by=by)
 
 
-def _is_same(order: Order, request: CheckoutRequest) -> bool:
+def _is_same_basket(order: Order, request: CheckoutRequest) -> bool:
     if order.kind == Order.Kind.RENEWAL:
         return False
-    asked = load_basket(plan=request.plan, apps=request.apps, addons=request.addons)
-    bought = basket_of(order)
+    requested = load_basket(plan=request.plan, apps=request.apps, addons=request.addons)
+    ordered = basket_of(order)
     return (
-        asked.plan.item_id == bought.plan.item_id
-        and asked.addon_ids == bought.addon_ids
-        and sorted(asked.apps) == sorted(bought.apps)
-        and asked.total_minor == bought.total_minor
+        requested.plan.item_id == ordered.plan.item_id
+        and requested.addon_ids == ordered.addon_ids
+        and sorted(requested.apps) == sorted(ordered.apps)
+        and requested.total_minor == ordered.total_minor
         and request.promo_code in ("", order.promo_code)
     )
 
 
-def _wait_for_lease(order: Order, *, now: datetime) -> None:
+def _check_lease_is_over(order: Order, *, now: datetime) -> None:
     if order.payment.leased_until > now:
         raise PaymentInProgress(retry_after=2)
 
@@ -89,8 +91,8 @@ def _close(order: Order, *, by: Actor) -> Order:
     return order
 
 
-def _remember(opened: OpenedPayment, request: CheckoutRequest, order: Order, *, now: datetime) -> OpenedPayment:
-    """The same answer again under this request's own key."""
+def _store_answer(opened: OpenedPayment, request: CheckoutRequest, order: Order, *, now: datetime) -> OpenedPayment:
+    """Stores the answer for this request's own idempotency key too."""
     if request.idempotency_key:
         IdempotencyKey.objects.bulk_create(
             [

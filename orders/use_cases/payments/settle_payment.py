@@ -1,11 +1,10 @@
-"""T3: what a Checkout Session's end means for its order. Each may come twice, late, and in any order.
+"""Settles an order when its Checkout Session has ended: paid, failed or expired.
 
-All are decided under the order's lock, from what Stripe said and what the order is by then.
+The news may come twice, late, and in any order, from a webhook, the sweeper, a checkout or a reconciliation. Each
+function locks the order, and decides from Stripe's object and the order's state under that lock.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -23,18 +22,26 @@ from orders.jobs import enqueue
 from orders.locks import lock_order
 from orders.models import Break, Order, Payment, StripeEvent
 from orders.stripe import gateway
-from orders.stripe.gateway import Debit, Session, reference_id, session_from
+from orders.stripe.gateway import DebitStatus
+from orders.stripe.payloads import (
+    Object,
+    Session,
+    read_currency,
+    read_reference,
+    read_session,
+    read_subscription_id,
+)
 from orders.use_cases.checkout.complete_order import complete_order
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.payments.open_payment import record_session
 from orders.use_cases.payments.request_refund import request_refund
 from orders.use_cases.reconciliation.record_break import record_break
-from orders.use_cases.subscriptions.complete_renewal import complete_renewal, is_wanted
+from orders.use_cases.subscriptions.complete_renewal import complete_renewal, is_still_due
 from orders.use_cases.subscriptions.follow_subscription import BEFORE_COMPLETION
 
 
 def settle_session(*, order_id: UUID, session: Session, by: Actor) -> str:
-    """Settles an order by what Stripe says of its session now, as its webhook would."""
+    """Settles an order by the state of its session, as the session's webhook would. Returns: the outcome."""
     if session.status == "complete":
         if session.payment_status == "unpaid":
             return settle_processing(order_id=order_id)
@@ -44,74 +51,76 @@ def settle_session(*, order_id: UUID, session: Session, by: Actor) -> str:
     return "unchanged"
 
 
-def settle_overdue(*, order_id: UUID, session: Session, by: Actor) -> str:
-    """Settles an order whose events should have come by now; a debit's payment is asked for as well.
+def settle_session_and_debit(*, order_id: UUID, session: Session, by: Actor) -> str:
+    """Settles an order whose events are overdue. Where a debit pays for it, the debit's state is fetched from Stripe.
 
-    Raises: gateway.Refused, gateway.Unanswered, gateway.NotConfigured, with nothing changed that is not so.
+    Returns: the outcome. Raises: gateway.Refused, gateway.Unanswered, gateway.NotConfigured. What was settled before
+    the failed call stays settled.
     """
-    done = settle_session(order_id=order_id, session=session, by=by)
+    outcome = settle_session(order_id=order_id, session=session, by=by)
     if session.status != "complete" or session.payment_status != "unpaid":
-        return done
-    debit = gateway.debit_of(session)
-    if debit == Debit.PAID:
+        return outcome
+    debit = gateway.fetch_debit_status(session)
+    if debit == DebitStatus.PAID:
         return settle_paid(order_id=order_id, session=session.raw, by=by)
-    return settle_debit_failed(order_id=order_id, session=session.raw) if debit == Debit.FAILED else done
+    return settle_debit_failed(order_id=order_id, session=session.raw) if debit == DebitStatus.FAILED else outcome
 
 
-def settle_debit_failed(*, order_id: UUID, session: Mapping[str, Any]) -> str:
-    """A payment that takes days has failed: as if the session had ended, and Stripe charges nothing any more."""
-    done = settle_unpaid(order_id=order_id, failed=True)
+def settle_debit_failed(*, order_id: UUID, session: Object) -> str:
+    """Settles an order whose payment by a method that takes days has failed, and ends its subscription at Stripe."""
+    outcome = settle_unpaid(order_id=order_id, failed=True)
     is_paid = Payment.objects.filter(order_id=order_id, status=Payment.Status.PAID).exists()
-    if session.get("subscription") and not is_paid:
-        # Stripe began it with the first try, and would try to charge it again; also where the order had ended before.
-        enqueue("cancel_stripe_subscription", subscription_id=reference_id(session["subscription"]))
-    return done
+    subscription_id = read_subscription_id(session)
+    if subscription_id and not is_paid:
+        # Stripe started the subscription with the first attempt, and would charge again, even if the order has ended.
+        enqueue("cancel_stripe_subscription", subscription_id=subscription_id)
+    return outcome
 
 
-def settle_paid(*, order_id: UUID, session: Mapping[str, Any], by: Actor) -> str:
-    """The session is paid: the held credit is spent and the order complete, once.
+def settle_paid(*, order_id: UUID, session: Object, by: Actor) -> str:
+    """Completes the order of a paid session, once: the held credit is spent.
 
-    A payment that arrives after the credit was released takes it again; where it is gone, or the organization has
-    moved on, the card gets its money back and staff are told.
+    If the credit was released before the payment arrived, it is taken again. If it is no longer there, or the
+    organization has moved on, the card is refunded and a break shows it to staff.
 
-    Args: session: Stripe's Checkout Session. Returns: what was done, a word for the inbox.
+    Returns: the outcome, a word for the inbox.
     Locks: Order, Account, Organization. Transaction: owns. Idempotency: by the order's state.
     """
     with transaction.atomic():
         order = lock_order(order_id=order_id)
         payment = order.payment
         if payment.status == Payment.Status.PAID:
-            return _paid_again(order, session)
-        difference = difference_of(payment, session)
+            return _record_second_payment(order, session)
+        difference = find_difference(payment, session)
         if difference is not None:
             record_break(
                 kind=difference,
                 object_id=str(session["id"]),
                 order_id=order.id,
                 details={
-                    "asked": payment.amount_minor,
-                    "told": session.get("amount_total"),
+                    "requested": payment.amount_minor,
+                    "paid": session.get("amount_total"),
                     "currency": session.get("currency"),
                 },
             )
             return difference.value
         if payment.status == Payment.Status.REQUESTED:
-            # Paid before our own T2 was written: the session's answer is recorded first.
-            record_session(order_id=order.id, session=session_from(session), by=by)
+            # It was paid before the answer of Stripe was recorded here. The answer is recorded first.
+            record_session(order_id=order.id, session=read_session(session), by=by)
             order = lock_order(order_id=order_id)
             payment = order.payment
         lock_account(customer_id=order.customer_id)
-        # Races with its end: a payment for one that is gone is given back.
+        # Races with the organization's deletion: a payment for a deleted one is refunded.
         order.organization = Organization.objects.select_for_update(no_key=True).get(id=order.organization_id)
         _mark_paid(payment, session)
         if order.status != Order.Status.PENDING:
-            return _settle_late(order, by=by)
-        if _overtaken(order):
-            # What was to be paid ended while the session was open: as if the payment had come after the release.
+            return _settle_after_release(order, by=by)
+        if _is_superseded(order):
+            # The order lost its purpose while the session was open. The payment counts as late.
             release_hold(order_id=order.id)
             order.status = Order.Status.CANCELLED
             order.save(update_fields=["status"])
-            return _refuse_late(order, by=by)
+            return _refund_late_payment(order, by=by)
         if order.credit_applied_minor:
             capture_hold(order_id=order.id, by=by)
         _complete(order, now=payment.paid_at or timezone.now())
@@ -127,12 +136,13 @@ def _complete(order: Order, *, now: datetime) -> None:
 
 
 def _requeue_early_events(order: Order) -> None:
-    """Has the events of the order's subscription settled that came before there was one to follow."""
-    told_of = str(order.id)
+    """Settles again the subscription's events that came before the order was complete."""
+    order_id = str(order.id)
     early = StripeEvent.objects.filter(
-        Q(payload__data__object__metadata__order_id=told_of)
-        | Q(payload__data__object__parent__subscription_details__metadata__order_id=told_of)
-        | Q(payload__data__object__subscription_details__metadata__order_id=told_of),
+        # The places that payloads.read_order_id and read_invoice_order_id read.
+        Q(payload__data__object__metadata__order_id=order_id)
+        | Q(payload__data__object__parent__subscription_details__metadata__order_id=order_id)
+        | Q(payload__data__object__subscription_details__metadata__order_id=order_id),
         outcome=BEFORE_COMPLETION,
         received_at__gte=order.created_at,
     )
@@ -142,9 +152,9 @@ def _requeue_early_events(order: Order) -> None:
         enqueue("settle_stripe_event", event_id=event_id)
 
 
-def _settle_late(order: Order, *, by: Actor) -> str:
-    """The credit was given back before the money came."""
-    if not _overtaken(order):
+def _settle_after_release(order: Order, *, by: Actor) -> str:
+    """Settles a payment that arrived after the order's credit was released."""
+    if not _is_superseded(order):
         try:
             if order.credit_applied_minor:
                 spend_credit(
@@ -158,10 +168,10 @@ def _settle_late(order: Order, *, by: Actor) -> str:
         else:
             _complete(order, now=timezone.now())
             return "completed_late"
-    return _refuse_late(order, by=by)
+    return _refund_late_payment(order, by=by)
 
 
-def _refuse_late(order: Order, *, by: Actor) -> str:
+def _refund_late_payment(order: Order, *, by: Actor) -> str:
     record_break(
         kind=Break.Kind.PAID_AFTER_RELEASE,
         object_id=order.payment.session_id or str(order.id),
@@ -174,12 +184,12 @@ def _refuse_late(order: Order, *, by: Actor) -> str:
     return "refunded_late"
 
 
-def _overtaken(order: Order) -> bool:
-    """Whether the organization is gone, a newer order has given it what it has, or the month is not due any more."""
+def _is_superseded(order: Order) -> bool:
+    """Whether the organization is deleted, has a newer order's subscription, or the renewed month is not due."""
     if order.organization.status == Organization.Status.DELETED:
         return True
     if order.kind == Order.Kind.RENEWAL:
-        return not is_wanted(order)
+        return not is_still_due(order)
     return (
         Subscription.objects.filter(organization_id=order.organization_id, created_at__gt=order.created_at)
         .exclude(status__in=ENDED_STATUSES)
@@ -188,7 +198,7 @@ def _overtaken(order: Order) -> bool:
 
 
 def settle_processing(*, order_id: UUID) -> str:
-    """The customer chose a method that takes days: the hold stays until Stripe tells how it ended."""
+    """Records that the customer pays by a method that takes days. The hold stays until the payment ends."""
     with transaction.atomic():
         payment = lock_order(order_id=order_id).payment
         if payment.status != Payment.Status.OPEN:
@@ -199,9 +209,9 @@ def settle_processing(*, order_id: UUID) -> str:
 
 
 def settle_unpaid(*, order_id: UUID, failed: bool) -> str:
-    """The session ended without money: the held credit goes back; a redeemed voucher's credit stays.
+    """Settles an order whose session ended without a payment. Held credit is released; a voucher's credit stays.
 
-    Args: failed: an asynchronous payment failed; otherwise the session expired.
+    Args: failed: True where a payment that takes days failed, False where the session expired.
     Locks: Order, Account. Transaction: owns. Idempotency: by the order's state.
     """
     with transaction.atomic():
@@ -210,7 +220,7 @@ def settle_unpaid(*, order_id: UUID, failed: bool) -> str:
         if order.status != Order.Status.PENDING or payment.status == Payment.Status.REQUESTED:
             return "unchanged"
         if payment.status == Payment.Status.PROCESSING and not failed:
-            # A completed session does not expire; what says so came late.
+            # A complete session does not expire: this event is stale.
             return "unchanged"
         lock_account(customer_id=order.customer_id)
         release_hold(order_id=order.id)
@@ -224,29 +234,29 @@ def settle_unpaid(*, order_id: UUID, failed: bool) -> str:
         return order.status
 
 
-def _paid_again(order: Order, session: Mapping[str, Any]) -> str:
+def _record_second_payment(order: Order, session: Object) -> str:
     if order.payment.session_id == session["id"]:
         return "unchanged"
     record_break(kind=Break.Kind.PAID_TWICE, object_id=str(session["id"]), order_id=order.id)
     return "paid_twice"
 
 
-def difference_of(payment: Payment, session: Mapping[str, Any]) -> Break.Kind | None:
-    """In what a session is not what was asked for; None where it is."""
-    if str(session.get("currency", "")).upper() != payment.currency:
+def find_difference(payment: Payment, session: Object) -> Break.Kind | None:
+    """Compares a session's currency and amount with the payment's; None where they agree."""
+    if read_currency(session) != payment.currency:
         return Break.Kind.OTHER_CURRENCY
     if session.get("amount_total") != payment.amount_minor:
         return Break.Kind.AMOUNT_DIFFERS
     return None
 
 
-def _mark_paid(payment: Payment, session: Mapping[str, Any]) -> None:
+def _mark_paid(payment: Payment, session: Object) -> None:
     payment.status, payment.paid_at, payment.needs_stripe_cleanup = Payment.Status.PAID, timezone.now(), False
     payment.session_id = str(session["id"])
-    payment.stripe_subscription_id = reference_id(session.get("subscription"))
-    payment.stripe_invoice_id = reference_id(session.get("invoice"))
-    payment.payment_intent_id = reference_id(session.get("payment_intent"))
+    payment.stripe_subscription_id = read_reference(session.get("subscription"))
+    payment.stripe_invoice_id = read_reference(session.get("invoice"))
+    payment.payment_intent_id = read_reference(session.get("payment_intent"))
     payment.save()
     if not payment.payment_intent_id and payment.stripe_invoice_id:
-        # A subscription's session does not name the payment; refunds and disputes will.
+        # A subscription's session does not name its payment intent. Events of refunds and disputes do.
         enqueue("link_payment_intent", order_id=str(payment.order_id))

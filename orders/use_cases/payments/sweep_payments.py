@@ -1,7 +1,7 @@
-"""Finishes what a crash or a silent Stripe left open, by asking Stripe under the same keys; nothing is guessed.
+"""Finishes what a crash or an unanswered call left open, by asking Stripe with the same idempotency keys.
 
-Each step is safe to repeat and to run beside a web process: what it finds decided by the time it has the lock, it
-leaves alone.
+Nothing is guessed. Each step may be repeated and may run beside a web process: it takes the lock, reads again, and
+leaves alone what was decided before.
 """
 
 from dataclasses import dataclass, field
@@ -14,21 +14,24 @@ from django.utils import timezone
 from billing.actor import Actor, system_actor
 from orders.models import Order, Payment, Refund, StripeEvent
 from orders.stripe import gateway
+from orders.stripe.payloads import read_event_object, read_reference
 from orders.use_cases.payments.open_payment import find_session, undo_checkout
 from orders.use_cases.payments.request_refund import send_refund
 from orders.use_cases.payments.settle_event import BEFORE_LINK, settle_event
-from orders.use_cases.payments.settle_payment import settle_overdue, settle_session
+from orders.use_cases.payments.settle_payment import settle_session, settle_session_and_debit
 
-AT_ONCE = 100
-# An event's own job settles it; the sweeper looks after those whose job was lost.
-EVENT_PATIENCE = timedelta(minutes=2)
-DEBIT_PAUSE = timedelta(hours=1)
-LINK_PATIENCE = timedelta(days=7)
+# Of each kind, in one round.
+MAX_ITEMS = 100
+# A job settles an event or sends a refund at once. The sweeper takes those that are older: their job was lost.
+JOB_GRACE = timedelta(minutes=2)
+DEBIT_CHECK_INTERVAL = timedelta(hours=1)
+# A charge's event is settled again when its payment is linked, unless the event is older than this.
+MAX_WAIT_FOR_LINK = timedelta(days=7)
 
 
 @dataclass(slots=True, kw_only=True)
 class Swept:
-    """Ids by what was done with them; `left` are those that Stripe did not answer for."""
+    """The ids that a round handled, by outcome; `left` are those that Stripe did not answer for."""
 
     undone: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
@@ -37,69 +40,45 @@ class Swept:
 
 
 def sweep_payments(*, now: datetime | None = None) -> Swept:
-    """One round over unanswered requests, stray sessions, sessions past their end, lost events and refunds.
+    """Runs one round over unanswered requests, sessions to clean up, overdue sessions, lost events and lost refunds.
 
-    Transaction: owns, one a payment; no call to Stripe inside any.
+    Transaction: owns, one for each payment; no call to Stripe inside any.
     """
     moment = now or timezone.now()
     by = system_actor(channel="worker", user_id="sweeper")
     swept = Swept()
     unanswered = Payment.objects.filter(status=Payment.Status.REQUESTED, leased_until__lte=moment)
-    for order_id in _ids(unanswered):
-        _undo(order_id, swept, by=by)
-    for order_id in _ids(Payment.objects.filter(needs_stripe_cleanup=True)):
-        _close_stray(order_id, swept, by=by, now=moment)
-    for order_id in _ids(Payment.objects.filter(status=Payment.Status.OPEN, expires_at__lte=moment)):
-        _look_at(order_id, swept, by=by)
+    for order_id in _oldest(unanswered):
+        _undo_unanswered(order_id, swept, by=by)
+    for order_id in _oldest(Payment.objects.filter(needs_stripe_cleanup=True)):
+        _clean_up_session(order_id, swept, by=by, now=moment)
+    for order_id in _oldest(Payment.objects.filter(status=Payment.Status.OPEN, expires_at__lte=moment)):
+        _settle_overdue(order_id, swept, by=by)
     debits = Payment.objects.filter(
         status=Payment.Status.PROCESSING, expires_at__lte=moment, leased_until__lte=moment
     )
-    for order_id in _ids(debits):
-        # A bank takes days: one is asked about now and then, and holds up nobody else's round.
-        Payment.objects.filter(order_id=order_id).update(leased_until=moment + DEBIT_PAUSE)
-        _look_at(order_id, swept, by=by)
-    for event_id in (
-        StripeEvent.objects.filter(settled_at=None, received_at__lte=moment - EVENT_PATIENCE)
-        .order_by("received_at")
-        .values_list("id", flat=True)[:AT_ONCE]
-    ):
-        settle_event(event_id=event_id)
-        swept.settled.append(event_id)
-    for event_id in _linked_since(moment):
-        StripeEvent.objects.filter(id=event_id).update(settled_at=None)
-        settle_event(event_id=event_id)
-        swept.settled.append(event_id)
-    for refund_id in Refund.objects.filter(
-        status=Refund.Status.REQUESTED, requested_at__lte=moment - EVENT_PATIENCE
-    ).values_list("id", flat=True)[:AT_ONCE]:
-        try:
-            send_refund(refund_id=refund_id, by=by)
-        except (gateway.Unanswered, gateway.NotConfigured, gateway.Refused):
-            swept.left.append(str(refund_id))
+    for order_id in _oldest(debits):
+        # A bank takes days. The interval keeps many debits from filling every round.
+        Payment.objects.filter(order_id=order_id).update(leased_until=moment + DEBIT_CHECK_INTERVAL)
+        _settle_overdue(order_id, swept, by=by)
+    _settle_lost_events(swept, now=moment)
+    _settle_linked_events(swept, now=moment)
+    _send_lost_refunds(swept, by=by, now=moment)
     return swept
 
 
-def _linked_since(moment: datetime) -> list[str]:
-    """Events of charges that waited to be known whose, and are now."""
-    waiting = StripeEvent.objects.filter(outcome=BEFORE_LINK, received_at__gte=moment - LINK_PATIENCE)
-    intents = {event.id: event.payload["data"]["object"].get("payment_intent") for event in waiting[:AT_ONCE]}
-    known = Payment.objects.filter(payment_intent_id__in=[intent for intent in intents.values() if intent])
-    linked = set(known.values_list("payment_intent_id", flat=True))
-    return [event_id for event_id, intent in intents.items() if intent in linked]
+def _oldest(payments: QuerySet[Payment, Payment]) -> list[UUID]:
+    return list(payments.order_by("requested_at").values_list("order_id", flat=True)[:MAX_ITEMS])
 
 
-def _ids(payments: QuerySet[Payment, Payment]) -> list[UUID]:
-    return list(payments.order_by("requested_at").values_list("order_id", flat=True)[:AT_ONCE])
-
-
-def _undo(order_id: UUID, swept: Swept, *, by: Actor) -> None:
-    """Nobody was told of this checkout: whatever Stripe has of it is closed, and all is given back."""
+def _undo_unanswered(order_id: UUID, swept: Swept, *, by: Actor) -> None:
+    """Undoes a checkout that was interrupted. Its customer never got an answer; the session is cleaned up next."""
     undo_checkout(order_id=order_id, by=by, why="the checkout was interrupted")
     swept.undone.append(str(order_id))
 
 
-def _close_stray(order_id: UUID, swept: Swept, *, by: Actor, now: datetime) -> None:
-    """Asks Stripe under the order's keys whether there is a session, and closes it."""
+def _clean_up_session(order_id: UUID, swept: Swept, *, by: Actor, now: datetime) -> None:
+    """Finds the session of a released order at Stripe, by the order's idempotency keys, and closes it."""
     order = Order.objects.select_related("payment", "customer").get(id=order_id)
     try:
         session = find_session(order, now=now)
@@ -112,19 +91,54 @@ def _close_stray(order_id: UUID, swept: Swept, *, by: Actor, now: datetime) -> N
         needs_stripe_cleanup=False, session_id=session.id if session else None
     )
     if session is not None and session.status == "complete":
-        # Paid all the same: a payment after the release, whether its webhook comes or not.
+        # It was paid after the release. It is settled here, whether or not its webhook arrives.
         settle_session(order_id=order_id, session=session, by=by)
     swept.closed.append(str(order_id))
 
 
-def _look_at(order_id: UUID, swept: Swept, *, by: Actor) -> None:
-    """A session past its end: what it became is asked of Stripe, never read off a clock."""
+def _settle_overdue(order_id: UUID, swept: Swept, *, by: Actor) -> None:
+    """Settles an order whose session is past its end. Stripe says how it ended; the clock does not decide it."""
     payment = Payment.objects.get(order_id=order_id)
     try:
         session = gateway.retrieve_session(payment.session_id or "")
-        done = settle_overdue(order_id=order_id, session=session, by=by)
+        outcome = settle_session_and_debit(order_id=order_id, session=session, by=by)
     except (gateway.Unanswered, gateway.NotConfigured, gateway.Refused):
         swept.left.append(str(order_id))
         return
-    if done != "unchanged":
+    if outcome != "unchanged":
         swept.settled.append(str(order_id))
+
+
+def _settle_lost_events(swept: Swept, *, now: datetime) -> None:
+    lost = StripeEvent.objects.filter(settled_at=None, received_at__lte=now - JOB_GRACE)
+    for event_id in lost.order_by("received_at").values_list("id", flat=True)[:MAX_ITEMS]:
+        settle_event(event_id=event_id)
+        swept.settled.append(event_id)
+
+
+def _settle_linked_events(swept: Swept, *, now: datetime) -> None:
+    """Settles events that came before their payment was linked, once it is."""
+    for event_id in _find_linked_events(now):
+        StripeEvent.objects.filter(id=event_id).update(settled_at=None)
+        settle_event(event_id=event_id)
+        swept.settled.append(event_id)
+
+
+def _send_lost_refunds(swept: Swept, *, by: Actor, now: datetime) -> None:
+    lost = Refund.objects.filter(status=Refund.Status.REQUESTED, requested_at__lte=now - JOB_GRACE)
+    for refund_id in lost.values_list("id", flat=True)[:MAX_ITEMS]:
+        try:
+            send_refund(refund_id=refund_id, by=by)
+        except (gateway.Unanswered, gateway.NotConfigured, gateway.Refused):
+            swept.left.append(str(refund_id))
+
+
+def _find_linked_events(now: datetime) -> list[str]:
+    waiting = StripeEvent.objects.filter(outcome=BEFORE_LINK, received_at__gte=now - MAX_WAIT_FOR_LINK)
+    intents = {
+        event.id: read_reference(read_event_object(event.payload).get("payment_intent"))
+        for event in waiting[:MAX_ITEMS]
+    }
+    known = Payment.objects.filter(payment_intent_id__in=[intent for intent in intents.values() if intent])
+    linked = set(known.values_list("payment_intent_id", flat=True))
+    return [event_id for event_id, intent in intents.items() if intent in linked]

@@ -10,18 +10,18 @@ from billing.use_cases.record_audit import record_audit
 from orders.models import Break
 
 
-def close_resolved(*, kinds: Iterable[Break.Kind], object_ids: Iterable[str], why: str, by: Actor) -> None:
-    """Closes what a reconciliation finds in order by now. Transaction: owns, one a break."""
-    gone = Break.objects.filter(kind__in=list(kinds), object_id__in=list(object_ids), closed_at=None)
-    for break_id in gone.values_list("id", flat=True):
+def close_resolved_breaks(*, kinds: Iterable[Break.Kind], object_ids: Iterable[str], why: str, by: Actor) -> None:
+    """Closes the breaks of objects that a reconciliation found in order. Transaction: owns, one for each break."""
+    resolved = Break.objects.filter(kind__in=list(kinds), object_id__in=list(object_ids), closed_at=None)
+    for break_id in resolved.values_list("id", flat=True):
         close_break(break_id=break_id, why=why, by=by)
 
 
 def close_break(*, break_id: UUID, why: str, by: Actor) -> Break:
-    """A member of staff has dealt with a break; one that is still there and can be repaired is opened anew.
+    """Closes a break with a reason. If the difference is still there and a run can repair it, the run opens it again.
 
-    Raises: ReasonRequired, Break.DoesNotExist. Locks: Break. Transaction: owns. Idempotency: one that is closed stays
-    as it is.
+    Raises: ReasonRequired, Break.DoesNotExist. Locks: Break. Transaction: owns.
+    Idempotency: a closed break stays as it is.
     """
     if not why.strip():
         raise ReasonRequired

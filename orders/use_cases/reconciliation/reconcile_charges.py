@@ -1,12 +1,12 @@
-"""Money that cards paid: each charge belongs to an order's payment or to a later month, for its amount.
+"""Compares charges: each belongs to an order's payment or to a later month, and has its amount.
 
-A charge that carries no order of ours and is none of our customers' is another business's of the same account.
+A charge that carries no order of ours and is of none of our customers belongs to another business on the account.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
@@ -15,90 +15,95 @@ from billing.models import Invoice, Subscription
 from orders.locks import lock_order
 from orders.models import Break, Order, Payment
 from orders.stripe import gateway
-from orders.stripe.gateway import Listed, reference_id
-from orders.use_cases.payments.request_refund import book_refunded
+from orders.stripe.gateway import Resource
+from orders.stripe.payloads import (
+    Object,
+    read_currency,
+    read_invoice_order_id,
+    read_order_id,
+    read_reference,
+    read_subscription_id,
+)
+from orders.use_cases.payments.request_refund import record_refunded_total
 from orders.use_cases.reconciliation.reconciliation_run import (
     Finding,
-    Object,
     ReconciliationRun,
-    carried_order,
-    known_customers,
+    find_our_customers,
 )
-from orders.use_cases.subscriptions.follow_subscription import details_of, order_id_in, subscription_id_of
 
 Kind = Break.Kind
 _KINDS = (Kind.AMOUNT_DIFFERS, Kind.OTHER_CURRENCY, Kind.UNKNOWN_CHARGE, Kind.PAYMENT_NOT_LINKED)
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """What we have about a page of charges."""
+class _ChargeRows:
+    """Our rows about a page of charges."""
 
-    invoice_of: dict[str, str]
+    invoice_ids: dict[str, str]
     payments: tuple[Payment, ...]
     months: dict[str, Invoice]
-    orders: frozenset[Any]
-    customers: frozenset[str]
+    order_ids: frozenset[UUID]
+    customer_ids: frozenset[str]
 
-    def payment(self, intent: str, invoice: str) -> Payment | None:
-        """The payment that names the intent, else the one that names its invoice."""
+    def find_payment(self, intent: str, invoice: str) -> Payment | None:
+        """Finds the payment that names the intent, else the one that names its invoice."""
         by_intent = (each for each in self.payments if each.payment_intent_id == intent)
         by_invoice = (each for each in self.payments if invoice and each.stripe_invoice_id == invoice)
         return next(by_intent, None) or next(by_invoice, None)
 
 
 def reconcile_charges(run: ReconciliationRun) -> Iterator[Finding]:
-    """Every charge made since the start, with what was given back of it."""
-    invoice_of = {
-        reference_id(paid["payment"].get("payment_intent")): reference_id(paid["invoice"])
-        for page in run.pages(Listed.INVOICE_PAYMENTS, since=run.start, status="paid")
+    """Compares every charge since the start, with what was refunded of it."""
+    invoice_ids = {
+        read_reference(paid["payment"].get("payment_intent")): read_reference(paid["invoice"])
+        for page in run.list_pages(Resource.INVOICE_PAYMENTS, since=run.start, status="paid")
         for paid in page
     }
-    for page in run.pages(Listed.CHARGES, since=run.start):
-        made = [told for told in page if told["status"] == "succeeded"]
-        known = _known(made, invoice_of)
-        yield from run.each(made, partial(_compare, run, known))
+    for page in run.list_pages(Resource.CHARGES, since=run.start):
+        succeeded = [document for document in page if document["status"] == "succeeded"]
+        rows = _load_rows(succeeded, invoice_ids)
+        yield from run.compare_each(succeeded, partial(_compare, run, rows))
 
 
-def _known(page: list[Object], invoice_of: dict[str, str]) -> _Known:
-    intents = [reference_id(told.get("payment_intent")) for told in page]
-    invoices = [invoice for intent in intents if (invoice := invoice_of.get(intent))]
-    carried = [order_id for told in page if (order_id := carried_order(told))]
+def _load_rows(page: list[Object], invoice_ids: dict[str, str]) -> _ChargeRows:
+    intents = [read_reference(document.get("payment_intent")) for document in page]
+    invoices = [invoice for intent in intents if (invoice := invoice_ids.get(intent))]
+    carried = [order_id for document in page if (order_id := read_order_id(document))]
     named = Q(payment_intent_id__in=[intent for intent in intents if intent]) | Q(stripe_invoice_id__in=invoices)
-    return _Known(
-        invoice_of=invoice_of,
+    return _ChargeRows(
+        invoice_ids=invoice_ids,
         payments=tuple(Payment.objects.filter(named)),
         months={each.stripe_invoice_id: each for each in Invoice.objects.filter(stripe_invoice_id__in=invoices)},
-        orders=frozenset(Order.objects.filter(id__in=carried).values_list("id", flat=True)),
-        customers=known_customers(page),
+        order_ids=frozenset(Order.objects.filter(id__in=carried).values_list("id", flat=True)),
+        customer_ids=find_our_customers(page),
     )
 
 
-def _compare(run: ReconciliationRun, known: _Known, told: Object) -> Iterator[Finding]:
-    intent = reference_id(told.get("payment_intent"))
-    invoice_id = known.invoice_of.get(intent, "")
-    payment = known.payment(intent, invoice_id)
+def _compare(run: ReconciliationRun, rows: _ChargeRows, document: Object) -> Iterator[Finding]:
+    intent = read_reference(document.get("payment_intent"))
+    invoice_id = rows.invoice_ids.get(intent, "")
+    payment = rows.find_payment(intent, invoice_id)
     if payment is not None:
-        if payment.payment_intent_id != intent and _should_be_linked(run, payment, intent):
-            yield _not_linked(run, payment, intent)
-        yield from _of_payment(run, payment, told)
-    elif invoice_id in known.months:
-        yield from _of_month(run, known.months[invoice_id], told)
-    elif carried_order(told) in known.orders:
-        # Of a session of that order, which is compared there.
+        if payment.payment_intent_id != intent and _link_is_overdue(run, payment, intent):
+            yield _report_unlinked(run, payment, intent)
+        yield from _compare_with_payment(run, payment, document)
+    elif invoice_id in rows.months:
+        yield from _compare_with_month(run, rows.months[invoice_id], document)
+    elif read_order_id(document) in rows.order_ids:
+        # A charge of another session of that order: the sessions are compared in reconcile_sessions.py.
         return
-    elif reference_id(told.get("customer")) in known.customers or carried_order(told):
-        yield from _of_nothing(run, told, intent)
+    elif read_reference(document.get("customer")) in rows.customer_ids or read_order_id(document):
+        yield from _check_unknown(run, document, intent)
 
 
-def _should_be_linked(run: ReconciliationRun, payment: Payment, intent: str) -> bool:
-    """Whether the job that links it has had its time."""
-    if payment.paid_at is None or payment.paid_at > run.settled_before:
+def _link_is_overdue(run: ReconciliationRun, payment: Payment, intent: str) -> bool:
+    """Whether the job that links the payment to its intent should have run by now."""
+    if payment.paid_at is None or payment.paid_at > run.in_flight_since:
         return False
-    return not run.is_moving(intent, payment.order_id)
+    return not run.is_in_flight(intent, payment.order_id)
 
 
-def _not_linked(run: ReconciliationRun, payment: Payment, intent: str) -> Finding:
+def _report_unlinked(run: ReconciliationRun, payment: Payment, intent: str) -> Finding:
     def link() -> bool:
         return Payment.objects.filter(pk=payment.pk, payment_intent_id="").update(payment_intent_id=intent) == 1
 
@@ -107,93 +112,97 @@ def _not_linked(run: ReconciliationRun, payment: Payment, intent: str) -> Findin
         object_id=intent,
         order_id=payment.order_id,
         details={"ours": payment.payment_intent_id},
-        repaired=run.repairs(link),
+        repaired=run.repair_with(link),
     )
 
 
-def _of_payment(run: ReconciliationRun, payment: Payment, told: Object) -> Iterator[Finding]:
-    difference = _difference(told, amount_minor=payment.amount_minor, currency=payment.currency)
+def _compare_with_payment(run: ReconciliationRun, payment: Payment, document: Object) -> Iterator[Finding]:
+    difference = _find_difference(document, amount_minor=payment.amount_minor, currency=payment.currency)
     if difference is not None:
-        details = {"stripe": _money(told), "ours": f"{payment.amount_minor} {payment.currency}"}
+        details = {"stripe": _format_amount(document), "ours": f"{payment.amount_minor} {payment.currency}"}
         yield Finding(
-            kind=difference, object_id=told["id"], order_id=payment.order_id, details=details, for_people=True
+            kind=difference, object_id=document["id"], order_id=payment.order_id, details=details, needs_staff=True
         )
         return
-    intent = reference_id(told["payment_intent"])
-    run.agrees(told["id"], *([intent] if payment.payment_intent_id == intent else []), kinds=_KINDS)
-    yield from refunded(run, payment, intent=intent, told_minor=told["amount_refunded"])
+    intent = read_reference(document["payment_intent"])
+    run.close_breaks(document["id"], *([intent] if payment.payment_intent_id == intent else []), kinds=_KINDS)
+    yield from compare_refunded(run, payment, intent=intent, stripe_minor=document["amount_refunded"])
 
 
-def refunded(run: ReconciliationRun, payment: Payment, *, intent: str, told_minor: int) -> Iterator[Finding]:
-    """What Stripe gave back of a payment, compared with what is booked."""
-    if told_minor == payment.refunded_minor:
-        run.agrees(intent, kinds=[Kind.REFUND_DIFFERS])
+def compare_refunded(
+    run: ReconciliationRun, payment: Payment, *, intent: str, stripe_minor: int
+) -> Iterator[Finding]:
+    """Compares what Stripe refunded of a payment with the books."""
+    if stripe_minor == payment.refunded_minor:
+        run.close_breaks(intent, kinds=[Kind.REFUND_DIFFERS])
         return
-    if run.is_moving(intent, payment.order_id):
+    if run.is_in_flight(intent, payment.order_id):
         return
     yield Finding(
         kind=Kind.REFUND_DIFFERS,
         object_id=intent,
         order_id=payment.order_id,
-        details={"stripe": told_minor, "ours": payment.refunded_minor},
-        repaired=run.repairs(lambda: _booked(run, payment, told_minor)),
-        for_people=told_minor < payment.refunded_minor,
+        details={"stripe": stripe_minor, "ours": payment.refunded_minor},
+        repaired=run.repair_with(lambda: _book_refunds(run, payment, stripe_minor)),
+        needs_staff=stripe_minor < payment.refunded_minor,
     )
 
 
-def _booked(run: ReconciliationRun, payment: Payment, told_minor: int) -> bool:
-    """False where the books say more: what was told to have been given back was not, or came back."""
+def _book_refunds(run: ReconciliationRun, payment: Payment, stripe_minor: int) -> bool:
+    """Books the refunds; False where the books say more than Stripe: a refund failed, or the bank returned it."""
     with transaction.atomic():
         order = lock_order(order_id=payment.order_id)
-        book_refunded(order=order, refunded_minor=told_minor, why="found by reconciliation", by=run.by)
-    return order.payment.refunded_minor == told_minor
+        record_refunded_total(order=order, refunded_minor=stripe_minor, reason="found by reconciliation", by=run.by)
+    return order.payment.refunded_minor == stripe_minor
 
 
-def _of_month(run: ReconciliationRun, month: Invoice, told: Object) -> Iterator[Finding]:
-    """A later month, which Stripe charges by itself; what is given back of it is not in our books."""
+def _compare_with_month(run: ReconciliationRun, month: Invoice, document: Object) -> Iterator[Finding]:
+    """Compares the charge of a later month, which Stripe charges by itself. Its refunds are not in our books."""
     order_id = Subscription.objects.values_list("order_id", flat=True).get(id=month.subscription_id)
-    difference = _difference(told, amount_minor=month.amount_minor, currency=month.currency)
+    difference = _find_difference(document, amount_minor=month.amount_minor, currency=month.currency)
     if difference is not None:
-        details = {"stripe": _money(told), "ours": f"{month.amount_minor} {month.currency}"}
-        yield Finding(kind=difference, object_id=told["id"], order_id=order_id, details=details, for_people=True)
+        details = {"stripe": _format_amount(document), "ours": f"{month.amount_minor} {month.currency}"}
+        yield Finding(kind=difference, object_id=document["id"], order_id=order_id, details=details, needs_staff=True)
         return
-    run.agrees(told["id"], kinds=_KINDS)
-    details = {"refunded": told["amount_refunded"], "invoice": month.stripe_invoice_id}
-    if told["amount_refunded"]:
+    run.close_breaks(document["id"], kinds=_KINDS)
+    details = {"refunded": document["amount_refunded"], "invoice": month.stripe_invoice_id}
+    if document["amount_refunded"]:
         yield Finding(
-            kind=Kind.RENEWAL_REFUNDED, object_id=told["id"], order_id=order_id, details=details, for_people=True
+            kind=Kind.RENEWAL_REFUNDED, object_id=document["id"], order_id=order_id, details=details, needs_staff=True
         )
 
 
-def _of_nothing(run: ReconciliationRun, told: Object, intent: str) -> Iterator[Finding]:
-    if told["amount_refunded"] >= told["amount"]:
-        run.agrees(told["id"], kinds=_KINDS)
+def _check_unknown(run: ReconciliationRun, document: Object, intent: str) -> Iterator[Finding]:
+    if document["amount_refunded"] >= document["amount"]:
+        run.close_breaks(document["id"], kinds=_KINDS)
         return
-    if run.is_moving(told["id"], intent) or (intent and _is_of_ours(gateway.invoice_of(payment_intent_id=intent))):
+    if run.is_in_flight(document["id"], intent) or (
+        intent and _bills_our_subscription(gateway.find_invoice(payment_intent_id=intent))
+    ):
         return
-    details = {"stripe": _money(told), "order": str(carried_order(told) or "")}
-    yield Finding(kind=Kind.UNKNOWN_CHARGE, object_id=told["id"], details=details, for_people=True)
+    details = {"stripe": _format_amount(document), "order": str(read_order_id(document) or "")}
+    yield Finding(kind=Kind.UNKNOWN_CHARGE, object_id=document["id"], details=details, needs_staff=True)
 
 
-def _is_of_ours(invoice: Object | None) -> bool:
-    """Whether it is a month of a subscription of an order, which is compared as an invoice or a session."""
+def _bills_our_subscription(invoice: Object | None) -> bool:
+    """Whether the invoice bills a subscription or order of ours: it is compared as an invoice or a session."""
     if invoice is None:
         return False
-    subscribed = Subscription.objects.filter(stripe_subscription_id=subscription_id_of(invoice) or None)
-    order_id = order_id_in(details_of(invoice).get("metadata"))
+    subscribed = Subscription.objects.filter(stripe_subscription_id=read_subscription_id(invoice) or None)
+    order_id = read_invoice_order_id(invoice)
     return subscribed.exists() or (order_id is not None and Order.objects.filter(id=order_id).exists())
 
 
-def _difference(told: Object, *, amount_minor: int, currency: str) -> Kind | None:
-    if str(told["currency"]).upper() != currency:
+def _find_difference(document: Object, *, amount_minor: int, currency: str) -> Kind | None:
+    if read_currency(document) != currency:
         return Kind.OTHER_CURRENCY
-    return None if told["amount"] == amount_minor else Kind.AMOUNT_DIFFERS
+    return None if document["amount"] == amount_minor else Kind.AMOUNT_DIFFERS
 
 
-def _money(told: Object) -> str:
-    return f"{told['amount']} {str(told['currency']).upper()}"
+def _format_amount(document: Object) -> str:
+    return f"{document['amount']} {read_currency(document)}"
 
 
-def intents_of(page: Iterable[Object]) -> set[str]:
-    """The payments that a page's objects are about."""
-    return {reference_id(told.get("payment_intent")) for told in page} - {""}
+def read_payment_intents(page: Iterable[Object]) -> set[str]:
+    """Reads the payment intents that a page's objects are about."""
+    return {read_reference(document.get("payment_intent")) for document in page} - {""}

@@ -1,4 +1,4 @@
-"""Orders and ledger, which need no Stripe: credit is spent, returned or held exactly as the order says."""
+"""Compares orders with the ledger, without Stripe: credit is spent, returned or held exactly as the order says."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -14,30 +14,30 @@ from orders.use_cases.reconciliation.reconciliation_run import Finding, Reconcil
 
 Kind = Break.Kind
 _KINDS = (Kind.CREDIT_NOT_SPENT, Kind.CREDIT_NOT_RETURNED, Kind.HOLD_LEFT)
-_LOST = (Order.Status.FAILED, Order.Status.EXPIRED, Order.Status.CANCELLED)
+_WITHOUT_EFFECT = (Order.Status.FAILED, Order.Status.EXPIRED, Order.Status.CANCELLED)
 
 
 def reconcile_ledger(run: ReconciliationRun) -> Iterator[Finding]:
-    """A completed order's credit is spent, any other's is not, and only a pending one holds any."""
+    """Finds credit that a completed order did not spend, or that any other order spent or still holds."""
     found: set[str] = set()
-    for finding in (*_not_spent(run), *_not_returned(run), *_held(run)):
+    for finding in (*_find_unspent(run), *_find_unreturned(run), *_find_left_holds(run)):
         found.add(finding.object_id)
         yield finding
-    told = Break.objects.filter(kind__in=_KINDS, closed_at=None).exclude(object_id__in=found)
-    made = Order.objects.filter(created_at__gte=run.start).values_list("id", flat=True)
-    earlier = told.filter(order_id__in=made).values_list("object_id", flat=True)
-    run.agrees(*earlier, kinds=_KINDS)
+    recorded = Break.objects.filter(kind__in=_KINDS, closed_at=None).exclude(object_id__in=found)
+    compared = Order.objects.filter(created_at__gte=run.start).values_list("id", flat=True)
+    resolved = recorded.filter(order_id__in=compared).values_list("object_id", flat=True)
+    run.close_breaks(*resolved, kinds=_KINDS)
 
 
-def _spends() -> QuerySet[LedgerEntry, LedgerEntry]:
-    """An order's spend that stands: not reversed."""
+def _unreversed_spends() -> QuerySet[LedgerEntry, LedgerEntry]:
+    """The spend of an outer query's order, unless it is reversed."""
     reversal = LedgerEntry.objects.filter(reverses_id=OuterRef("id"))
     spends = LedgerEntry.objects.filter(order_id=OuterRef("id"), kind=LedgerEntry.Kind.SPEND)
     return spends.exclude(Exists(reversal))
 
 
-def _not_spent(run: ReconciliationRun) -> Iterator[Finding]:
-    spend = _spends().filter(amount_minor=-1 * OuterRef("credit_applied_minor"))
+def _find_unspent(run: ReconciliationRun) -> Iterator[Finding]:
+    spend = _unreversed_spends().filter(amount_minor=-1 * OuterRef("credit_applied_minor"))
     completed = Order.objects.filter(
         created_at__gte=run.start, status=Order.Status.COMPLETED, credit_applied_minor__gt=0
     )
@@ -47,23 +47,23 @@ def _not_spent(run: ReconciliationRun) -> Iterator[Finding]:
             object_id=str(order.id),
             order_id=order.id,
             details={"credit": order.credit_applied_minor},
-            for_people=True,
+            needs_staff=True,
         )
 
 
-def _not_returned(run: ReconciliationRun) -> Iterator[Finding]:
+def _find_unreturned(run: ReconciliationRun) -> Iterator[Finding]:
     others = Order.objects.filter(created_at__gte=run.start).exclude(status=Order.Status.COMPLETED)
-    for order in others.filter(Exists(_spends())).iterator():
+    for order in others.filter(Exists(_unreversed_spends())).iterator():
         yield Finding(
             kind=Kind.CREDIT_NOT_RETURNED,
             object_id=str(order.id),
             order_id=order.id,
             details={"order": order.status},
-            for_people=True,
+            needs_staff=True,
         )
 
 
-def _held(run: ReconciliationRun) -> Iterator[Finding]:
+def _find_left_holds(run: ReconciliationRun) -> Iterator[Finding]:
     pending = Order.objects.filter(id=OuterRef("order_id"), status=Order.Status.PENDING)
     for hold in Hold.objects.filter(status=Hold.Status.ACTIVE).exclude(Exists(pending)).iterator():
         yield Finding(
@@ -71,13 +71,13 @@ def _held(run: ReconciliationRun) -> Iterator[Finding]:
             object_id=str(hold.order_id),
             order_id=hold.order_id,
             details={"held": hold.amount_minor},
-            repaired=run.repairs(partial(_released, hold)),
+            repaired=run.repair_with(partial(_release_hold, hold)),
         )
 
 
-def _released(hold: Hold) -> bool:
-    """Gives back what an order that came to nothing holds; one that is complete should have spent it."""
+def _release_hold(hold: Hold) -> bool:
+    """Releases the hold of an order that is not in effect. A complete order should have spent it: staff decide."""
     with transaction.atomic():
-        if lock_order(order_id=hold.order_id).status not in _LOST:
+        if lock_order(order_id=hold.order_id).status not in _WITHOUT_EFFECT:
             return False
         return release_hold(order_id=hold.order_id) is not None

@@ -1,11 +1,10 @@
-"""Compares what Stripe holds with orders and ledger, and names every break by its kind.
+"""Compares Stripe's objects with orders and ledger, and finds every break: a discrepancy, named by its kind.
 
-Stripe is read first, outside any transaction; a repair then decides again under the order's lock. Safe to repair is
-what Stripe's own word settles: a session that ended, a refund that was made, a month that was paid, a subscription
-that changed; and what goes on there for nothing here: a session that nobody waits for, a subscription that ended. The
-rest is for people, in the console. What was found before and is in order by now, or was repaired, is closed there.
-
-The parts run in this order, since a session that is settled late may complete the order of a subscription.
+Stripe is read first, outside any transaction. A repair then locks the order, reads again, and decides. A run repairs
+what Stripe's own state decides: a session that ended, a refund that was made, a month that was paid, a subscription
+that changed. It also ends at Stripe what serves nothing here: a session without a waiting order, a subscription that
+has ended. Everything else is for staff, in the console. A break of an earlier run that is in order now, or was
+repaired, is closed.
 """
 
 import logging
@@ -19,7 +18,7 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from orders.stripe import gateway
-from orders.use_cases.reconciliation.close_break import close_resolved
+from orders.use_cases.reconciliation.close_break import close_resolved_breaks
 from orders.use_cases.reconciliation.reconcile_charges import reconcile_charges
 from orders.use_cases.reconciliation.reconcile_invoices import reconcile_invoices
 from orders.use_cases.reconciliation.reconcile_ledger import reconcile_ledger
@@ -32,6 +31,7 @@ from orders.use_cases.reconciliation.record_break import record_break
 logger = logging.getLogger(__name__)
 
 LEDGER = "ledger"
+# In the order in which they run: a session that is settled late may complete the order of a subscription.
 PARTS: dict[str, Part] = {
     LEDGER: reconcile_ledger,
     "sessions": reconcile_sessions,
@@ -43,15 +43,15 @@ PARTS: dict[str, Part] = {
 
 
 @dataclass(slots=True, kw_only=True)
-class Reconciled:
-    """What was found; `unread` tells by part why something could not be compared."""
+class ReconciliationResult:
+    """The findings of a run. `unread` says, by part, why something could not be compared."""
 
     findings: list[Finding] = field(default_factory=list)
     unread: dict[str, str] = field(default_factory=dict)
 
     @property
     def open(self) -> list[Finding]:
-        """Those that were not repaired."""
+        """The findings that were not repaired."""
         return [each for each in self.findings if not each.repaired]
 
 
@@ -63,42 +63,46 @@ def reconcile_stripe(
     within: timedelta,
     parts: Sequence[str] = tuple(PARTS),
     now: datetime | None = None,
-) -> Reconciled:
-    """Every break of the last `since`; those not repaired are put before staff, as they are found.
+) -> ReconciliationResult:
+    """Finds every break of the last `since`, and records those that are not repaired for staff.
 
-    Args: within: how long it may take. Returns: also where Stripe does not answer: what could not be compared is
-    named, and the other parts are.
-    Transaction: owns, one a repair and one a break. Idempotency: a second run finds what is still broken, told once.
+    If Stripe does not answer for one part, the result names that part, and the other parts still run.
+
+    Args: within: the longest that the run may take.
+    Transaction: owns, one for each repair and each break. Idempotency: a second run finds what is still broken, and
+    records it once.
     """
     moment = now or timezone.now()
     deadline = monotonic() + within.total_seconds()
-    done, repaired = Reconciled(), set[UUID]()
+    result, repaired = ReconciliationResult(), set[UUID]()
     for name in parts:
         if name != LEDGER and not gateway.is_configured():
-            done.unread[name] = "no Stripe key is configured"
+            result.unread[name] = "no Stripe key is configured"
             continue
         run = ReconciliationRun(
             start=moment - since, now=moment, repair=repair, by=by, deadline=deadline, repaired=repaired
         )
         try:
             for found in PARTS[name](run):
-                if found.is_dealt_with():
+                if found.was_closed_by_staff():
                     continue
-                _note(found, by=by)
-                done.findings.append(found)
+                _record_or_close(found, by=by)
+                result.findings.append(found)
                 if found.repaired and found.order_id:
                     repaired.add(found.order_id)
         except OutOfTime:
-            done.unread[name] = "the time was over"
+            result.unread[name] = "the time limit was reached"
         except (gateway.Refused, gateway.Unanswered, gateway.NotConfigured) as error:
-            done.unread[name] = f"Stripe did not answer: {error}"
-        if run.failed and name not in done.unread:
-            done.unread[name] = f"could not be compared: {', '.join(run.failed)}"
-    return done
+            result.unread[name] = f"Stripe did not answer: {error}"
+        if run.failed and name not in result.unread:
+            result.unread[name] = f"could not be compared: {', '.join(run.failed)}"
+    return result
 
 
-def _note(found: Finding, *, by: Actor) -> None:
+def _record_or_close(found: Finding, *, by: Actor) -> None:
     if found.repaired:
-        close_resolved(kinds=[found.kind], object_ids=[found.object_id], why="repaired by a reconciliation", by=by)
+        close_resolved_breaks(
+            kinds=[found.kind], object_ids=[found.object_id], why="repaired by a reconciliation", by=by
+        )
     else:
         record_break(kind=found.kind, object_id=found.object_id, order_id=found.order_id, details=found.details)

@@ -1,4 +1,4 @@
-"""Subscriptions: whatever Stripe goes on charging must be in effect here, in the state that Stripe says."""
+"""Compares subscriptions: each that Stripe charges is in effect here, with the state that it has at Stripe."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,166 +14,167 @@ from orders.jobs import enqueue
 from orders.locks import lock_followed_subscription
 from orders.models import Break, Order, Payment
 from orders.stripe import gateway
-from orders.stripe.gateway import Listed, reference_id
+from orders.stripe.gateway import Resource
+from orders.stripe.payloads import Object, read_order_id, read_reference
 from orders.use_cases.reconciliation.reconciliation_run import (
     UNKNOWN,
     Finding,
-    Object,
     ReconciliationRun,
-    carried_order,
-    known_customers,
+    find_our_customers,
 )
-from orders.use_cases.subscriptions.follow_subscription import follow
+from orders.use_cases.subscriptions.follow_subscription import apply_subscription_state
 
 Kind = Break.Kind
 _KINDS = (Kind.SUBSCRIPTION_STATE_DIFFERS, Kind.STRAY_SUBSCRIPTION)
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """What we have about a page of subscriptions."""
+class _SubscriptionRows:
+    """Our rows about a page of subscriptions."""
 
     subscriptions: dict[str, Subscription]
     orders: dict[UUID, Order]
-    customers: frozenset[str]
+    customer_ids: frozenset[str]
 
 
 def reconcile_subscriptions(run: ReconciliationRun) -> Iterator[Finding]:
-    """Every subscription that Stripe charges for, however old, then every one of ours that was not among them."""
+    """Compares every subscription that Stripe charges, however old, then each of ours that was not among them."""
     seen: set[str] = set()
-    for page in run.pages(Listed.SUBSCRIPTIONS):
-        known = _known(page)
-        seen |= known.subscriptions.keys()
-        alive = [told for told in page if told["status"] not in ENDED_STATUSES]
-        yield from run.each(alive, partial(_alive, run, known))
+    for page in run.list_pages(Resource.SUBSCRIPTIONS):
+        rows = _load_rows(page)
+        seen |= rows.subscriptions.keys()
+        alive = [document for document in page if document["status"] not in ENDED_STATUSES]
+        yield from run.compare_each(alive, partial(_compare, run, rows))
     ours = Subscription.objects.exclude(stripe_subscription_id="").exclude(status__in=ENDED_STATUSES)
-    unseen = (each for each in ours.iterator(chunk_size=gateway.PAGE) if each.stripe_subscription_id not in seen)
-    yield from run.unseen(unseen, partial(_ask_for, run), sees_ours=bool(seen))
+    unlisted = (
+        each for each in ours.iterator(chunk_size=gateway.PAGE_SIZE) if each.stripe_subscription_id not in seen
+    )
+    yield from run.compare_unlisted(unlisted, partial(_retrieve_and_compare, run), any_listed=bool(seen))
 
 
-def _known(page: list[Object]) -> _Known:
-    ids = [told["id"] for told in page]
+def _load_rows(page: list[Object]) -> _SubscriptionRows:
+    ids = [document["id"] for document in page]
     subscriptions = Subscription.objects.filter(stripe_subscription_id__in=ids)
-    carried = [order_id for told in page if (order_id := carried_order(told))]
+    carried = [order_id for document in page if (order_id := read_order_id(document))]
     paid = Payment.objects.filter(stripe_subscription_id__in=ids).values("order_id")
     orders = Order.objects.select_related("payment").filter(Q(id__in=carried) | Q(id__in=paid))
-    return _Known(
+    return _SubscriptionRows(
         subscriptions={each.stripe_subscription_id: each for each in subscriptions},
         orders={each.id: each for each in orders},
-        customers=known_customers(page),
+        customer_ids=find_our_customers(page),
     )
 
 
-def _alive(run: ReconciliationRun, known: _Known, told: Object) -> Iterator[Finding]:
-    subscription = known.subscriptions.get(told["id"])
-    order_id = carried_order(told)
+def _compare(run: ReconciliationRun, rows: _SubscriptionRows, document: Object) -> Iterator[Finding]:
+    subscription = rows.subscriptions.get(document["id"])
+    order_id = read_order_id(document)
     if subscription is not None:
-        yield from _followed(run, subscription, told)
+        yield from _compare_own(run, subscription, document)
         return
-    named = (each for each in known.orders.values() if told["id"] == _payment(each).stripe_subscription_id)
-    order = next(named, None) or (known.orders.get(order_id) if order_id else None)
+    named = (each for each in rows.orders.values() if document["id"] == _payment_of(each).stripe_subscription_id)
+    order = next(named, None) or (rows.orders.get(order_id) if order_id else None)
     if order is not None:
-        yield from _of_order(run, order, told)
+        yield from _compare_with_order(run, order, document)
     elif order_id is not None:
-        # Another deployment's, or from before a restored backup: whose service would end is for people to say.
-        is_ours = reference_id(told.get("customer")) in known.customers
-        details = {"status": told["status"], "order": str(order_id), "our customer": is_ours}
-        yield Finding(kind=Kind.STRAY_SUBSCRIPTION, object_id=told["id"], details=details, for_people=True)
+        # Another deployment's, or from before a restored backup. Staff decide whether the service may end.
+        is_ours = read_reference(document.get("customer")) in rows.customer_ids
+        details = {"status": document["status"], "order": str(order_id), "our customer": is_ours}
+        yield Finding(kind=Kind.STRAY_SUBSCRIPTION, object_id=document["id"], details=details, needs_staff=True)
 
 
-def _payment(order: Order) -> Payment:
+def _payment_of(order: Order) -> Payment:
     return getattr(order, "payment", None) or Payment()
 
 
-def _followed(run: ReconciliationRun, subscription: Subscription, told: Object) -> Iterator[Finding]:
-    if told["status"] == subscription.status:
-        run.agrees(told["id"], kinds=_KINDS)
+def _compare_own(run: ReconciliationRun, subscription: Subscription, document: Object) -> Iterator[Finding]:
+    if document["status"] == subscription.status:
+        run.close_breaks(document["id"], kinds=_KINDS)
         return
-    if run.is_moving(told["id"], subscription.order_id):
+    if run.is_in_flight(document["id"], subscription.order_id):
         return
     if subscription.status not in ENDED_STATUSES:
-        yield _differs(run, subscription, told)
-    elif subscription.canceled_at is None or subscription.canceled_at <= run.settled_before:
-        yield _stray(run, told, subscription.order_id, ours=subscription.status)
+        yield _report_state_difference(run, subscription, document)
+    elif subscription.canceled_at is None or subscription.canceled_at <= run.in_flight_since:
+        yield _report_stray(run, document, subscription.order_id, ours=subscription.status)
 
 
-def _of_order(run: ReconciliationRun, order: Order, told: Object) -> Iterator[Finding]:
-    """One that no subscription of ours names: its order is not complete, or is subscribed to another."""
-    if run.is_moving(told["id"], order.id) or order.status == Order.Status.PENDING:
+def _compare_with_order(run: ReconciliationRun, order: Order, document: Object) -> Iterator[Finding]:
+    """Compares a subscription that no row of ours names: its order is not complete, or has another subscription."""
+    if run.is_in_flight(document["id"], order.id) or order.status == Order.Status.PENDING:
         return
-    ended_at = _payment(order).closed_at or _payment(order).paid_at
-    if ended_at is not None and ended_at > run.settled_before:
-        # The job that cancels it is under way.
+    ended_at = _payment_of(order).closed_at or _payment_of(order).paid_at
+    if ended_at is not None and ended_at > run.in_flight_since:
+        # The job that cancels it is in flight.
         return
     ours = Subscription.objects.filter(order_id=order.id).first()
-    if ours is None and _is_to_be_settled(order, told):
-        # Paid, and not known here: the session's matter, which may complete the order.
+    if ours is None and _has_unsettled_session(order, document):
+        # It was paid, which is not known here yet. Settling the session may complete the order.
         return
     if ours is not None and not ours.stripe_subscription_id:
         yield Finding(
             kind=Kind.STRAY_SUBSCRIPTION,
-            object_id=told["id"],
+            object_id=document["id"],
             order_id=order.id,
-            details={"stripe": told["status"], "ours": f"{ours.paid_by} {ours.status}"},
+            details={"stripe": document["status"], "ours": f"{ours.paid_by} {ours.status}"},
         )
         return
-    yield _stray(run, told, order.id, ours=f"order {order.status}")
+    yield _report_stray(run, document, order.id, ours=f"order {order.status}")
 
 
-def _is_to_be_settled(order: Order, told: Object) -> bool:
-    if _payment(order).status == Payment.Status.PAID:
+def _has_unsettled_session(order: Order, document: Object) -> bool:
+    if _payment_of(order).status == Payment.Status.PAID:
         return False
-    found = gateway.pages(Listed.SESSIONS, subscription=told["id"])
+    found = gateway.list_pages(Resource.SESSIONS, subscription=document["id"])
     return any(session["payment_status"] != "unpaid" for page in found for session in page)
 
 
-def _stray(run: ReconciliationRun, told: Object, order_id: UUID, *, ours: str) -> Finding:
+def _report_stray(run: ReconciliationRun, document: Object, order_id: UUID, *, ours: str) -> Finding:
     return Finding(
         kind=Kind.STRAY_SUBSCRIPTION,
-        object_id=told["id"],
+        object_id=document["id"],
         order_id=order_id,
-        details={"stripe": told["status"], "ours": ours},
-        repaired=run.repairs(lambda: _ended(told["id"])),
+        details={"stripe": document["status"], "ours": ours},
+        repaired=run.repair_with(lambda: _end(document["id"])),
     )
 
 
-def _ended(subscription_id: str) -> bool:
-    """False where it has come into effect since it was looked at: a late payment may complete its order."""
+def _end(subscription_id: str) -> bool:
+    """Ends a stray subscription; False where a late payment has completed its order since the comparison."""
     ours = Subscription.objects.filter(stripe_subscription_id=subscription_id)
     if ours.exclude(status__in=ENDED_STATUSES).exists():
         return False
     gateway.cancel_subscription(subscription_id)
-    # What it left unpaid is made void by the job: no later run would see it, and Stripe may not answer now.
+    # The job voids its unpaid invoices: Stripe may not answer now, and no later run would list the subscription.
     enqueue("cancel_stripe_subscription", subscription_id=subscription_id)
     return True
 
 
-def _ask_for(run: ReconciliationRun, subscription: Subscription) -> Iterator[Finding]:
-    run.reads()
+def _retrieve_and_compare(run: ReconciliationRun, subscription: Subscription) -> Iterator[Finding]:
+    run.forget_recent_events()
     try:
-        told = gateway.retrieve_subscription(subscription.stripe_subscription_id)
+        document = gateway.retrieve_subscription(subscription.stripe_subscription_id)
     except gateway.Refused:
-        told = {"id": subscription.stripe_subscription_id, "status": UNKNOWN}
+        document = {"id": subscription.stripe_subscription_id, "status": UNKNOWN}
     subscription.refresh_from_db()
-    yield from _followed(run, subscription, told)
+    yield from _compare_own(run, subscription, document)
 
 
-def _differs(run: ReconciliationRun, subscription: Subscription, told: Object) -> Finding:
+def _report_state_difference(run: ReconciliationRun, subscription: Subscription, document: Object) -> Finding:
     return Finding(
         kind=Kind.SUBSCRIPTION_STATE_DIFFERS,
-        object_id=told["id"],
+        object_id=document["id"],
         order_id=subscription.order_id,
-        details={"stripe": told["status"], "ours": subscription.status},
-        repaired=run.repairs(lambda: _follows(run, subscription, told)),
+        details={"stripe": document["status"], "ours": subscription.status},
+        repaired=run.repair_with(lambda: _apply_state(run, subscription, document)),
     )
 
 
-def _follows(run: ReconciliationRun, subscription: Subscription, told: Object) -> bool:
-    """False for a state that has no name here."""
-    status = str(told["status"])
+def _apply_state(run: ReconciliationRun, subscription: Subscription, document: Object) -> bool:
+    """Applies Stripe's state; False for a status that we do not know."""
+    status = str(document["status"])
     with transaction.atomic():
         current = lock_followed_subscription(stripe_id=subscription.stripe_subscription_id)
         if current is None:
             return False
-        follow(current, told, status=status, told_at=run.now, by=run.by)
+        apply_subscription_state(current, document, status=status, as_of=run.now, by=run.by)
     return current.status == (Subscription.Status.CANCELED if status == Subscription.Status.UNPAID else status)

@@ -1,8 +1,8 @@
-"""How a reconciliation looks at Stripe: page by page, within its time, and with patience.
+"""What the parts of a reconciliation share: pages of objects, the time limit, repairs, and what is in flight.
 
-Stripe is read first, and our side changes meanwhile; what is on its way is no break. So nothing is judged that
-Stripe itself told an event about in the last minutes, which is asked for after the object was read: its webhook may
-still be coming. One object that cannot be compared holds up no other.
+Stripe is read first, and our side changes after that. A change that is in flight is no break. So an object is not
+judged while Stripe has a recent event about it, whose webhook may still be on its way. Those events are listed after
+the object was read. An object that cannot be compared does not stop the others.
 """
 
 import logging
@@ -18,16 +18,16 @@ from billing.actor import Actor
 from billing.models import Customer
 from orders.models import Break
 from orders.stripe import gateway
-from orders.stripe.gateway import Listed, reference_id
-from orders.use_cases.reconciliation.close_break import close_resolved
-from orders.use_cases.subscriptions.follow_subscription import order_id_in, subscription_id_of
+from orders.stripe.gateway import Resource
+from orders.stripe.payloads import Object, read_event_object, read_order_id, read_reference, read_subscription_id
+from orders.use_cases.reconciliation.close_break import close_resolved_breaks
 
 logger = logging.getLogger(__name__)
 
-# What changed later than this is on its way: Stripe delivers within seconds, the worker settles within minutes.
-PATIENCE = timedelta(minutes=15)
-# At most 20, as Stripe takes them.
-_TELLING = [
+# Stripe delivers an event within seconds, and the worker settles it within minutes. Older changes are not in flight.
+MAX_IN_FLIGHT = timedelta(minutes=15)
+# The types of event that change what is compared. Stripe takes at most 20 in one list.
+_EVENT_TYPES = [
     "charge.refunded",
     "charge.succeeded",
     "checkout.session.async_payment_failed",
@@ -46,23 +46,23 @@ _TELLING = [
     "refund.updated",
 ]
 
-# So many of ours that Stripe does not know, and none that it does, are no accident.
-MANY = 10
+# If Stripe knows none of our objects, and not these first ones either, the keys are another account's.
+OTHER_ACCOUNT_AT = 10
 ACCOUNT, UNKNOWN = "account", "unknown"
 
-Object = Mapping[str, Any]
 Part = Callable[["ReconciliationRun"], Iterator["Finding"]]
 
 
 class OutOfTime(Exception):
-    """The time that the run may take is over."""
+    """The run has used up its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One break: what Stripe's object is, what ours is, and whether it was repaired.
+    """One break: Stripe's object, ours, and whether the difference was repaired.
 
-    One that is `for_people` alone stays closed once they have dealt with it, while its details are the same.
+    A finding that `needs_staff` cannot be repaired by a run. Once staff have closed its break, the break stays closed
+    while the details are the same.
     """
 
     kind: Break.Kind
@@ -70,20 +70,20 @@ class Finding:
     order_id: UUID | None = None
     details: dict[str, Any] = field(default_factory=dict)
     repaired: bool = False
-    for_people: bool = False
+    needs_staff: bool = False
 
-    def is_dealt_with(self) -> bool:
-        """Whether staff have closed the same before, and nothing else can be done about it."""
+    def was_closed_by_staff(self) -> bool:
+        """Whether staff have closed the same break before, and a run can do nothing about it."""
         closed = Break.objects.filter(kind=self.kind, object_id=self.object_id, closed_at__isnull=False)
-        return self.for_people and closed.filter(details__in=[{}, self.details]).exists()
+        return self.needs_staff and closed.filter(details__in=[{}, self.details]).exists()
 
 
 @dataclass(slots=True, kw_only=True)
 class ReconciliationRun:
-    """One run: what was made since `start` is compared.
+    """One part of one run, which compares what was created since `start`.
 
-    `repaired` are the orders that the run has repaired, whose jobs are still to be done; `failed` are the ids of what
-    could not be compared.
+    `repaired` holds the orders that the run has repaired; their jobs are still in flight. `failed` holds the ids of
+    objects that could not be compared.
     """
 
     start: datetime
@@ -93,48 +93,32 @@ class ReconciliationRun:
     deadline: float
     repaired: set[UUID] = field(default_factory=set)
     failed: list[str] = field(default_factory=list)
-    _moving: frozenset[str] | None = None
-    _told: frozenset[str] | None = None
+    _in_flight: frozenset[str] | None = None
+    _open_breaks: frozenset[str] | None = None
 
     @property
-    def settled_before(self) -> datetime:
-        """What happened here later than this may not be known everywhere yet."""
-        return self.now - PATIENCE
+    def in_flight_since(self) -> datetime:
+        """Changes from then on may not have arrived everywhere yet."""
+        return self.now - MAX_IN_FLIGHT
 
-    def pages(self, of: Listed, *, since: datetime | None = None, **asked: Any) -> Iterator[list[Object]]:
-        """Stripe's pages. Raises: OutOfTime, and what the gateway raises."""
-        for page in gateway.pages(of, since=since, **asked):
-            self.reads()
+    def list_pages(
+        self, resource: Resource, *, since: datetime | None = None, **filters: Any
+    ) -> Iterator[list[Object]]:
+        """Lists pages of Stripe's objects. Raises: OutOfTime, and what gateway.list_pages raises."""
+        for page in gateway.list_pages(resource, since=since, **filters):
+            self.forget_recent_events()
             yield page
             self.check_time()
 
-    def unseen(
-        self, things: Iterable[Any], ask: Callable[[Any], Iterator[Finding]], *, sees_ours: bool
-    ) -> Iterator[Finding]:
-        """What is found of ours that no page had, by asking for each.
+    def forget_recent_events(self) -> None:
+        """Called at each read of Stripe: the recent events must be listed again after it."""
+        self._in_flight = None
 
-        Where Stripe knows nothing of ours at all, the keys are another account's: that is told, once, and not for
-        each.
+    def compare_each(self, things: Iterable[Any], compare: Callable[[Any], Iterator[Finding]]) -> Iterator[Finding]:
+        """Compares each thing. A failure stops that comparison only, unless Stripe does not answer.
+
+        Raises: OutOfTime, gateway.Unanswered, gateway.NotConfigured.
         """
-        found = self.each(things, ask)
-        first = [] if sees_ours else list(islice(found, MANY))
-        if len(first) == MANY and all(each.details["stripe"] == UNKNOWN for each in first):
-            yield Finding(
-                kind=Break.Kind.OTHER_ACCOUNT,
-                object_id=ACCOUNT,
-                details={"unknown": [each.object_id for each in first], "and": "probably all others"},
-            )
-            return
-        self.agrees(ACCOUNT, kinds=[Break.Kind.OTHER_ACCOUNT])
-        yield from first
-        yield from found
-
-    def reads(self) -> None:
-        """Something is read of Stripe: what moved must be asked for after it."""
-        self._moving = None
-
-    def each(self, things: Iterable[Any], compare: Callable[[Any], Iterator[Finding]]) -> Iterator[Finding]:
-        """What is found of each, where one fails alone; a Stripe that does not answer ends the part."""
         for thing in things:
             self.check_time()
             try:
@@ -142,12 +126,34 @@ class ReconciliationRun:
             except (gateway.Unanswered, gateway.NotConfigured):
                 raise
             except gateway.Refused as error:
-                self._fails(thing, why=str(error))
+                self._record_failure(thing, why=str(error))
             except Exception:
                 logger.exception("a comparison failed")
-                self._fails(thing, why="see the log before")
+                self._record_failure(thing, why="see the log before")
 
-    def _fails(self, thing: Any, *, why: str) -> None:
+    def compare_unlisted(
+        self, things: Iterable[Any], retrieve_and_compare: Callable[[Any], Iterator[Finding]], *, any_listed: bool
+    ) -> Iterator[Finding]:
+        """Compares our rows that no page of Stripe's contained, by retrieving the object of each.
+
+        If Stripe knows none of them, the keys are another account's. That is one finding, not one for each row.
+
+        Args: any_listed: whether the pages contained any of our objects.
+        """
+        findings = self.compare_each(things, retrieve_and_compare)
+        first = [] if any_listed else list(islice(findings, OTHER_ACCOUNT_AT))
+        if len(first) == OTHER_ACCOUNT_AT and all(each.details["stripe"] == UNKNOWN for each in first):
+            yield Finding(
+                kind=Break.Kind.OTHER_ACCOUNT,
+                object_id=ACCOUNT,
+                details={"unknown": [each.object_id for each in first], "and": "probably all others"},
+            )
+            return
+        self.close_breaks(ACCOUNT, kinds=[Break.Kind.OTHER_ACCOUNT])
+        yield from first
+        yield from findings
+
+    def _record_failure(self, thing: Any, *, why: str) -> None:
         identity = str(thing.get("id") if isinstance(thing, Mapping) else thing.pk)
         logger.error("could not compare %s: %s", identity, why)
         self.failed.append(identity)
@@ -157,53 +163,50 @@ class ReconciliationRun:
         if monotonic() > self.deadline:
             raise OutOfTime
 
-    def is_moving(self, *references: Any) -> bool:
-        """Whether Stripe told of one of these in the last minutes, or this run has repaired it."""
+    def is_in_flight(self, *references: Any) -> bool:
+        """Whether Stripe has a recent event about one of these, or this run has repaired it."""
         if not self.repaired.isdisjoint(references):
             return True
-        if self._moving is None:
-            told = gateway.pages(Listed.EVENTS, since=self.settled_before, types=_TELLING)
-            self._moving = frozenset(name for page in told for event in page for name in _named_by(event))
-        return not self._moving.isdisjoint(str(each) for each in references if each)
+        if self._in_flight is None:
+            pages = gateway.list_pages(Resource.EVENTS, since=self.in_flight_since, types=_EVENT_TYPES)
+            self._in_flight = frozenset(name for page in pages for event in page for name in _read_references(event))
+        return not self._in_flight.isdisjoint(str(each) for each in references if each)
 
-    def repairs(self, action: Callable[[], bool]) -> bool:
-        """Does a repair where repairs are wanted; one that fails leaves the break open."""
+    def repair_with(self, action: Callable[[], bool]) -> bool:
+        """Runs a repair, if the run repairs at all. A repair that fails leaves the break open."""
         if not self.repair:
             return False
         try:
             return action()
         except (gateway.Refused, gateway.Unanswered, gateway.NotConfigured) as error:
-            # Not its text: it may quote a key or a card.
+            # The gateway's errors hold no text of Stripe's, which may quote a key or a card.
             logger.error("a repair failed; the break stays open: %s", error)
             return False
         except Exception:
             logger.exception("a repair failed; the break stays open")
             return False
 
-    def agrees(self, *object_ids: str, kinds: Iterable[Break.Kind]) -> None:
-        """Takes back what an earlier run said of these."""
-        if self._told is None:
-            self._told = frozenset(Break.objects.filter(closed_at=None).values_list("object_id", flat=True))
-        if not self._told.isdisjoint(object_ids):
-            close_resolved(kinds=kinds, object_ids=object_ids, why="in order at a later reconciliation", by=self.by)
+    def close_breaks(self, *object_ids: str, kinds: Iterable[Break.Kind]) -> None:
+        """Closes the breaks that an earlier run recorded for these objects, which agree now."""
+        if self._open_breaks is None:
+            self._open_breaks = frozenset(Break.objects.filter(closed_at=None).values_list("object_id", flat=True))
+        if not self._open_breaks.isdisjoint(object_ids):
+            close_resolved_breaks(
+                kinds=kinds, object_ids=object_ids, why="in order at a later reconciliation", by=self.by
+            )
 
 
-def known_customers(page: Iterable[Object]) -> frozenset[str]:
-    """Those of a page's customers that are ours."""
-    told = {reference_id(each.get("customer")) for each in page} - {""}
-    known = Customer.objects.filter(stripe_customer_id__in=told)
-    return frozenset(known.values_list("stripe_customer_id", flat=True))
+def find_our_customers(page: Iterable[Object]) -> frozenset[str]:
+    """Finds which of the page's customers are ours."""
+    named = {read_reference(document.get("customer")) for document in page} - {""}
+    ours = Customer.objects.filter(stripe_customer_id__in=named)
+    return frozenset(ours.values_list("stripe_customer_id", flat=True))
 
 
-def carried_order(told: Object) -> UUID | None:
-    """The order that we had an object carry."""
-    return order_id_in(told.get("metadata")) or order_id_in({"order_id": told.get("client_reference_id")})
-
-
-def _named_by(event: Object) -> Iterator[str]:
-    told = event["data"]["object"]
-    yield str(told.get("id"))
-    yield str(carried_order(told))
-    yield subscription_id_of(told)
+def _read_references(event: Object) -> Iterator[str]:
+    document = read_event_object(event)
+    yield str(document.get("id"))
+    yield str(read_order_id(document))
+    yield read_subscription_id(document)
     for name in ("charge", "invoice", "payment_intent", "subscription"):
-        yield reference_id(told.get(name))
+        yield read_reference(document.get(name))

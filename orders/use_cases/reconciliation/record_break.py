@@ -7,7 +7,7 @@ from orders.models import Break
 def record_break(
     *, kind: Break.Kind, object_id: str, order_id: UUID | None = None, details: dict[str, Any] | None = None
 ) -> Break:
-    """Puts something before staff that does not add up; while it is open it is told once.
+    """Records a discrepancy for staff; one that is open already is not recorded again.
 
     Transaction: joins.
     """

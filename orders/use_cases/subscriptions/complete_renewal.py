@@ -1,4 +1,4 @@
-"""A month of a subscription that is paid, from credit or by a one-off payment for what credit did not cover."""
+"""Completes a month of a subscription that credit pays, once its order is paid from credit, by card, or both."""
 
 from datetime import datetime
 
@@ -10,41 +10,44 @@ from orders.models.period import next_period
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.subscriptions.record_subscription_event import record_subscription_event
 
-RENEWABLE = (Subscription.Status.ACTIVE, Subscription.Status.PAST_DUE)
+RENEWABLE_STATUSES = (Subscription.Status.ACTIVE, Subscription.Status.PAST_DUE)
 
 
-def due_period(subscription: Subscription) -> tuple[datetime, datetime]:
-    """The month after the current one, counted from the day of the subscription's first order. One query."""
+def find_due_period(subscription: Subscription) -> tuple[datetime, datetime]:
+    """Finds the month after the current one, counted from the day of the subscription's first order. One query."""
     anchor = Order.objects.values_list("completed_at", flat=True).get(id=subscription.order_id)
     if anchor is None:
-        raise RuntimeError(f"subscription {subscription.id} was started by an order that is not complete")
+        raise RuntimeError(f"the first order of subscription {subscription.id} is not complete")
     return next_period(anchor=anchor, end=subscription.current_period_end)
 
 
-def is_wanted(order: Order) -> bool:
-    """Whether a renewal's month is still to be paid, by this order and no other.
+def is_still_due(order: Order) -> bool:
+    """Whether a renewal's month is still unpaid, and no other order pays it.
 
     The caller holds the order's and the account's locks. Locks: Subscription.
     """
     if order.renews_id is None:
         raise RuntimeError(f"order {order.id} renews nothing")
     subscription = lock_subscription(subscription_id=order.renews_id)
-    if subscription.status not in RENEWABLE or subscription.current_period_end != order.period_start:
+    if subscription.status not in RENEWABLE_STATUSES or subscription.current_period_end != order.period_start:
         return False
     others = Order.objects.filter(renews=subscription, period_start=order.period_start, status__in=LIVE_STATUSES)
     return not others.exclude(id=order.id).exists()
 
 
 def complete_renewal(*, order: Order, now: datetime) -> Subscription:
-    """Completes a renewal whose price is taken: invoice paid, subscription active, period moved, told, receipt sent.
+    """Completes a renewal whose price was taken.
 
-    The caller holds the order's and the account's locks and knows that the month is due. Locks: Subscription.
-    Transaction: joins. Idempotency: one order, one invoice and one event a month, by the database's constraints.
+    The subscription is active and moves to the next period, the invoice is paid, `subscription.renewed` is recorded,
+    and a receipt is queued.
+
+    The caller holds the order's and the account's locks, and has checked that the month is due. Locks: Subscription.
+    Transaction: joins. Idempotency: the database allows one order, one invoice and one event for a month.
     """
     if order.renews_id is None:
         raise RuntimeError(f"order {order.id} renews nothing")
     subscription = lock_subscription(subscription_id=order.renews_id)
-    period = due_period(subscription)
+    period = find_due_period(subscription)
     order.status, order.completed_at = Order.Status.COMPLETED, now
     order.save(update_fields=["status", "completed_at"])
     subscription.current_period_start, subscription.current_period_end = period
@@ -59,7 +62,7 @@ def complete_renewal(*, order: Order, now: datetime) -> Subscription:
 
 
 def open_invoice(subscription: Subscription, *, period: tuple[datetime, datetime]) -> Invoice:
-    """The invoice of a month, written as open where there is none yet. Transaction: joins."""
+    """Finds the invoice of a month, or writes it as open. Transaction: joins."""
     invoice, _ = Invoice.objects.get_or_create(
         subscription=subscription,
         period_start=period[0],

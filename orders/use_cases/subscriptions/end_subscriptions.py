@@ -7,7 +7,7 @@ from orders.jobs import enqueue
 
 
 def end_subscriptions(subscriptions: QuerySet[Subscription, Subscription], *, now: datetime) -> None:
-    """Cancels subscriptions here, and by a job at Stripe where it has one; an unpaid month of credit's is void.
+    """Cancels subscriptions here, and by a job at Stripe. Unpaid invoices of months that credit pays become void.
 
     Transaction: joins; the job exists exactly when the change commits.
     """

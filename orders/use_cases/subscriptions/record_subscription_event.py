@@ -15,14 +15,14 @@ BILLING_TOPIC = "sme.billing.events"
 def record_subscription_event(
     type_: str, subscription: Subscription, *, period: tuple[datetime, datetime], order_id: UUID | None = None
 ) -> bool:
-    """Records what other systems are told of a subscription's month; False where they were told before.
+    """Records an event about a subscription's month for other systems; False where it was recorded before.
 
     The caller holds the subscription's lock. Args: period: the month that was paid, is due, or was not paid.
-    Transaction: joins. Idempotency: each type is told once for a subscription and month.
+    Transaction: joins. Idempotency: each type is recorded once for a subscription and month.
     """
-    start, end = (_text(moment) for moment in period)
-    told = OutboxEvent.objects.alias(about=KT("data__subscription_id"), month=KT("data__period_start"))
-    if told.filter(type=type_, about=str(subscription.id), month=start).exists():
+    start, end = (_format_utc(moment) for moment in period)
+    events = OutboxEvent.objects.alias(about=KT("data__subscription_id"), month=KT("data__period_start"))
+    if events.filter(type=type_, about=str(subscription.id), month=start).exists():
         return False
     data: dict[str, Any] = {
         "subscription_id": str(subscription.id),
@@ -55,5 +55,5 @@ def record_subscription_event(
     return True
 
 
-def _text(moment: datetime) -> str:
+def _format_utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

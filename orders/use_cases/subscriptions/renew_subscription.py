@@ -1,20 +1,23 @@
-"""A subscription that credit pays is renewed by the month, from credit while it lasts.
+"""Renews a subscription that credit pays, month by month.
 
-For each month that is due, oldest first, under the locks of Account, Organization and Subscription:
+Each due month, oldest first, is decided under the locks of Account, Organization and Subscription:
 
-    credit covers it      order complete, spend, invoice paid, period moved, `subscription.renewed`: one transaction
-    it does not           invoice open, subscription past due, told once; what credit there is is held, and the rest
-                          is asked of Stripe: order pending, commit, then a one-off Checkout Session (open_payment.py)
-    no processor          past due; every run tries the credit again
-    the grace is over     the session is closed at Stripe first; then subscription cancelled, invoice void,
-                          organization suspended, `subscription.canceled`
+    credit covers it         order complete, spend, invoice paid, period moved, `subscription.renewed`, all in one
+                             transaction
+    credit does not cover    invoice open, subscription past due, one mail; available credit is held, the order is
+                             pending; after the commit a one-off Checkout Session for the rest is requested from
+                             Stripe (open_payment.py)
+    Stripe not configured    subscription past due; every run tries the credit again
+    the days of grace over   the session is closed at Stripe first; then the subscription is cancelled, the invoice
+                             void, the organization suspended, `subscription.canceled`
 
-A payment that is open or processing is never overtaken: the session is closed at Stripe before anything else is
-done about its month, and where Stripe does not say that it is closed, everything waits for the next run. The days of
-grace count from the first refusal, not from the period's end: a job that comes late takes nobody's days away.
+While a payment of the month is open or processing, nothing else is done about the month. The session is closed at
+Stripe first. If Stripe does not confirm that it is closed, the month waits for the next run. The days of grace count
+from the first time that credit did not cover the month, not from the period's end, so a late job does not shorten
+them.
 
-An organization whose subscription ends so is suspended, since nothing pays for it any more; the next checkout makes
-it active again.
+A subscription that ends this way leaves an organization that nothing pays for. It is suspended until its next
+checkout.
 """
 
 from contextlib import suppress
@@ -41,19 +44,24 @@ from orders.use_cases.checkout.new_order import renewal_parameters, write_order
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.payments.open_payment import LEASE, ask_processor
 from orders.use_cases.payments.settle_payment import settle_session
-from orders.use_cases.subscriptions.complete_renewal import RENEWABLE, complete_renewal, due_period, open_invoice
+from orders.use_cases.subscriptions.complete_renewal import (
+    RENEWABLE_STATUSES,
+    complete_renewal,
+    find_due_period,
+    open_invoice,
+)
 from orders.use_cases.subscriptions.end_subscriptions import end_subscriptions
 from orders.use_cases.subscriptions.record_subscription_event import record_subscription_event
 from orders.use_cases.subscriptions.suspend_unpaid import suspend_unpaid
 
-# Stripe keeps a session for a day at the most; asking again with the same key must still be within it.
-SESSION_LIFE = timedelta(hours=23)
-# How long a refused or failed payment is not asked for again.
-PAUSE = timedelta(hours=1)
+# Stripe keeps a session open for a day at most. A retry with the same key must stay within that day.
+RENEWAL_SESSION_LIFETIME = timedelta(hours=23)
+# After a refused or failed payment, the month's next payment is requested this much later.
+RETRY_INTERVAL = timedelta(hours=1)
 
 
-class Outcome(StrEnum):
-    """What a run found or did of one month."""
+class RenewalOutcome(StrEnum):
+    """The result of one month in a run."""
 
     NOT_DUE = "not_due"
     RENEWED = "renewed"
@@ -62,26 +70,26 @@ class Outcome(StrEnum):
     CANCELED = "canceled"
 
 
-def renew_subscription(*, subscription_id: UUID, by: Actor, now: datetime | None = None) -> list[Outcome]:
-    """Renews every month that is due, as far as credit lasts, or goes one step on with the one it does not cover.
+def renew_subscription(*, subscription_id: UUID, by: Actor, now: datetime | None = None) -> list[RenewalOutcome]:
+    """Renews every due month that credit covers, and takes the next step for the first one that it does not cover.
 
-    Returns: what became of each month that was looked at. Transaction: owns, one a month; no call to Stripe in any.
-    Idempotency: a month is renewed once, however often, late or in parallel this runs.
+    Returns: the outcome of each month. Transaction: owns, one for each month; no call to Stripe in any.
+    Idempotency: a month is renewed once, also where this runs often, late or in parallel.
     """
     moment = now or timezone.now()
-    outcomes: list[Outcome] = []
-    while not outcomes or outcomes[-1] == Outcome.RENEWED:
+    outcomes: list[RenewalOutcome] = []
+    while not outcomes or outcomes[-1] == RenewalOutcome.RENEWED:
         if _payment_is_closed(subscription_id, by=by, now=moment):
             outcomes.append(_renew_month(subscription_id, by=by, now=moment))
         else:
-            outcomes.append(Outcome.WAITING)
+            outcomes.append(RenewalOutcome.WAITING)
     return outcomes
 
 
 def _payment_is_closed(subscription_id: UUID, *, by: Actor, now: datetime) -> bool:
-    """Whether no payment of the renewal is open; one whose time has come is closed at Stripe and settled.
+    """Whether no payment of the renewal is open. An open one with a reason to end is closed at Stripe and settled.
 
-    What is seen here is seen without a lock: settling and renewing decide for themselves.
+    This reads without a lock. Settling and renewing lock, read again, and decide.
     """
     order = (
         Order.objects.select_related("payment", "renews")
@@ -93,13 +101,13 @@ def _payment_is_closed(subscription_id: UUID, *, by: Actor, now: datetime) -> bo
     if order.payment.status != Payment.Status.OPEN:
         return False
     available_minor = Account.objects.get(customer_id=order.customer_id).available_minor
-    reasons = (
+    reasons_to_close = (
         order.payment.expires_at <= now,
         available_minor + order.credit_applied_minor >= order.total_minor,
-        order.renews.status not in RENEWABLE,
+        order.renews.status not in RENEWABLE_STATUSES,
         _grace_is_over(order.renews, now=now),
     )
-    if not any(reasons):
+    if not any(reasons_to_close):
         return False
     try:
         session = gateway.expire_session(order.payment.session_id or "")
@@ -109,44 +117,44 @@ def _payment_is_closed(subscription_id: UUID, *, by: Actor, now: datetime) -> bo
     return not Order.objects.filter(id=order.id, status=Order.Status.PENDING).exists()
 
 
-def _renew_month(subscription_id: UUID, *, by: Actor, now: datetime) -> Outcome:
+def _renew_month(subscription_id: UUID, *, by: Actor, now: datetime) -> RenewalOutcome:
     configured = gateway.is_configured()
     customer_id, organization_id = Subscription.objects.values_list("customer_id", "organization_id").get(
         id=subscription_id
     )
     with transaction.atomic():
         account = lock_account(customer_id=customer_id)
-        # Races with the organization's deletion, which locks it before it ends the subscription.
+        # Races with the organization's deletion, which locks the organization before it ends the subscription.
         Organization.objects.select_for_update(no_key=True).get(id=organization_id)
         subscription = lock_subscription(subscription_id=subscription_id)
         if not _is_due(subscription, now=now):
-            return Outcome.NOT_DUE
+            return RenewalOutcome.NOT_DUE
         if subscription.amount_minor <= account.available_minor:
             _pay_from_credit(subscription, by=by, now=now)
-            return Outcome.RENEWED
+            return RenewalOutcome.RENEWED
         may_be_paid = _may_be_paid(subscription)
         if _grace_is_over(subscription, now=now) and not may_be_paid:
             _cancel(subscription, by=by, now=now)
-            return Outcome.CANCELED
-        newly = _mark_past_due(subscription, now=now)
+            return RenewalOutcome.CANCELED
+        newly_past_due = _mark_past_due(subscription, now=now)
         if may_be_paid:
-            return Outcome.WAITING
+            return RenewalOutcome.WAITING
         order = None
-        if configured and not _paused(subscription, now=now):
+        if configured and not _failed_recently(subscription, now=now):
             order = _request_payment(subscription, account, by=by, now=now)
         if order is None:
-            if newly:
-                queue_mail(Mail.PAST_DUE, open_invoice(subscription, period=due_period(subscription)).id)
-            return Outcome.PAST_DUE
+            if newly_past_due:
+                queue_mail(Mail.PAST_DUE, open_invoice(subscription, period=find_due_period(subscription)).id)
+            return RenewalOutcome.PAST_DUE
     with suppress(PaymentProcessorError):
         ask_processor(order_id=order.id, by=by)
-    return Outcome.PAST_DUE
+    return RenewalOutcome.PAST_DUE
 
 
 def _is_due(subscription: Subscription, *, now: datetime) -> bool:
     return (
         subscription.paid_by == Subscription.PaidBy.CREDIT
-        and subscription.status in RENEWABLE
+        and subscription.status in RENEWABLE_STATUSES
         and subscription.current_period_end <= now
     )
 
@@ -157,19 +165,19 @@ def _grace_is_over(subscription: Subscription, *, now: datetime) -> bool:
 
 
 def _may_be_paid(subscription: Subscription) -> bool:
-    """Whether Stripe may still take money: for a new checkout of the organization, or by a session nobody closed."""
+    """Whether Stripe may still take money: for an open order of the organization, or by a session to clean up."""
     return (
         Order.objects.filter(organization_id=subscription.organization_id, status=Order.Status.PENDING).exists()
         or Payment.objects.filter(order__renews=subscription, needs_stripe_cleanup=True).exists()
     )
 
 
-def _paused(subscription: Subscription, *, now: datetime) -> bool:
+def _failed_recently(subscription: Subscription, *, now: datetime) -> bool:
     return Order.objects.filter(
         renews=subscription,
         period_start=subscription.current_period_end,
         status=Order.Status.FAILED,
-        created_at__gt=now - PAUSE,
+        created_at__gt=now - RETRY_INTERVAL,
     ).exists()
 
 
@@ -183,19 +191,19 @@ def _pay_from_credit(subscription: Subscription, *, by: Actor, now: datetime) ->
 
 
 def _mark_past_due(subscription: Subscription, *, now: datetime) -> bool:
-    """Whether this is the first time that the month could not be paid."""
+    """Makes the subscription past due and opens the month's invoice; False where that was done before."""
     if subscription.past_due_since is not None:
         return False
     subscription.status, subscription.past_due_since = Subscription.Status.PAST_DUE, now
     subscription.save(update_fields=["status", "past_due_since"])
-    period = due_period(subscription)
+    period = find_due_period(subscription)
     open_invoice(subscription, period=period)
     record_subscription_event("subscription.past_due", subscription, period=period)
     return True
 
 
 def _request_payment(subscription: Subscription, account: Account, *, by: Actor, now: datetime) -> Order | None:
-    """Holds what credit there is and intends a session for the rest; None where the rest cannot be charged."""
+    """Holds the available credit, and records the intent to request the rest; None where it cannot be charged."""
     split = split_total(
         total_minor=subscription.amount_minor,
         credit_minor=account.available_minor,
@@ -212,9 +220,9 @@ def _request_payment(subscription: Subscription, account: Account, *, by: Actor,
         currency=order.currency,
         requested_at=now,
         leased_until=now + LEASE,
-        expires_at=now + SESSION_LIFE,
+        expires_at=now + RENEWAL_SESSION_LIFETIME,
     )
-    invoice = open_invoice(subscription, period=due_period(subscription))
+    invoice = open_invoice(subscription, period=find_due_period(subscription))
     invoice.order_id = order.id
     invoice.save(update_fields=["order_id"])
     if credit_minor:
@@ -223,12 +231,12 @@ def _request_payment(subscription: Subscription, account: Account, *, by: Actor,
 
 
 def _cancel(subscription: Subscription, *, by: Actor, now: datetime) -> None:
-    """The caller holds the organization's and the subscription's locks."""
-    period = due_period(subscription)
+    """Ends the subscription after its days of grace. The caller holds the organization's and its locks."""
+    period = find_due_period(subscription)
     end_subscriptions(Subscription.objects.filter(id=subscription.id), now=now)
     suspend_unpaid(
         lock_subscription(subscription_id=subscription.id),
-        was=subscription.status,
+        status_before=subscription.status,
         period=period,
         by=by,
         reason="the month was not paid within the days of grace",
@@ -238,7 +246,7 @@ def _cancel(subscription: Subscription, *, by: Actor, now: datetime) -> None:
 def _write_order(
     subscription: Subscription, *, credit_minor: int, status: Order.Status, by: Actor, now: datetime
 ) -> Order:
-    """The first order's basket once more, at the subscription's price."""
+    """Writes the renewal's order: the first order's basket, at the subscription's price."""
     first = Order.objects.get(id=subscription.order_id)
     return write_order(
         renewal_parameters(

@@ -10,19 +10,19 @@ from orders.use_cases.subscriptions.record_subscription_event import record_subs
 def suspend_unpaid(
     subscription: Subscription,
     *,
-    was: str,
+    status_before: str,
     period: tuple[datetime, datetime],
     by: Actor,
     reason: str,
-    letter: bool = True,
+    send_mail: bool = True,
 ) -> None:
-    """What follows when a subscription has ended and nothing took its place: nobody pays for its organization.
+    """Suspends the organization of a subscription that ended without a successor, since nothing pays for it any more.
 
-    It is suspended until the next checkout, `subscription.canceled` is told, and the customer written to.
-    The caller holds the organization's and the subscription's locks and has ended the subscription.
+    The next checkout makes the organization active again. `subscription.canceled` is recorded and the customer gets a
+    mail. The caller holds the organization's and the subscription's locks, and has ended the subscription.
 
-    Args: was: the subscription's status before. period: the month that is not paid, or the last one. letter: False
-    where another one tells the customer.
+    Args: status_before: the subscription's status before it ended. period: the month that is not paid, or the last
+    paid one. send_mail: False where another mail tells the customer.
     Transaction: joins.
     """
     organization = subscription.organization
@@ -35,9 +35,9 @@ def suspend_unpaid(
         object_type="subscription",
         object_id=str(subscription.id),
         by=by,
-        changes={"status": [was, subscription.status], "suspended": [False, suspended]},
+        changes={"status": [status_before, subscription.status], "suspended": [False, suspended]},
         reason=reason,
     )
     record_subscription_event("subscription.canceled", subscription, period=period)
-    if letter:
+    if send_mail:
         queue_mail(Mail.CANCELED, subscription.id)

@@ -157,7 +157,7 @@ class TestOrder:
 
     def test_without_the_check_it_would(self, fake: FakeStripe, monkeypatch: pytest.MonkeyPatch) -> None:
         """The control: the race is there, and the test above sees it."""
-        monkeypatch.setattr(module, "_refuse_overtaken", lambda found, began: None)
+        monkeypatch.setattr(module, "_check_not_stored_since", lambda found, started_at: None)
         assert _slow_reader_meets_fast_one(fake) == "active"
 
     def test_many_at_once_for_one_customer_all_succeed(self, fake: FakeStripe) -> None:
@@ -167,7 +167,7 @@ class TestOrder:
             for turn in range(3)
             for number, (identity, type_) in enumerate(kinds.items())
         ]
-        assert len(told) <= module.ATTEMPTS
+        assert len(told) <= module.MAX_ATTEMPTS
         with ThreadPoolExecutor(len(told)) as pool:
             results = list(pool.map(lambda each: bring(fake, each), told))
         assert all(results)
@@ -237,14 +237,14 @@ class TestKeys:
             )
 
     def test_dj_stripe_reaches_stripe_in_no_other_way(self) -> None:
-        with pytest.raises(RuntimeError, match="only for a mirroring"):
+        with pytest.raises(RuntimeError, match="only while an event is mirrored"):
             stripe.Customer.retrieve("cus_A", api_key=KEY)
-        with pytest.raises(RuntimeError, match="only for a mirroring"):
+        with pytest.raises(RuntimeError, match="only while an event is mirrored"):
             mirrored.Customer(id="cus_A").api_retrieve(api_key=KEY)  # type: ignore[no-untyped-call]
 
     def test_nor_does_it_change_anything_there(self, fake: FakeStripe) -> None:
         with (
-            mirror.Answers(secret_key=KEY, api_base=fake.url) as answers,
+            mirror.RecordedAnswers(secret_key=KEY, api_base=fake.url) as answers,
             answers.replayed(),
             pytest.raises(RuntimeError, match="may only read"),
         ):
@@ -283,7 +283,7 @@ class TestFailures:
     def test_a_silent_stripe_is_not_waited_for_long(self, fake: FakeStripe, monkeypatch: pytest.MonkeyPatch) -> None:
         over = Signal()
         fake.on_get = lambda path: over.wait(WAIT)
-        monkeypatch.setattr(mirror, "ANSWER_SECONDS", 0.2)
+        monkeypatch.setattr(mirror, "READ_TIMEOUT_SECONDS", 0.2)
         with pytest.raises(NotRead, match="APIConnectionError"):
             tell(fake, "charge.refunded", "ch_A")
         over.set()

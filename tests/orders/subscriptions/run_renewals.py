@@ -11,7 +11,7 @@ from billing.actor import Actor, system_actor
 from billing.models import Account, Invoice, Subscription
 from orders.models import Order, OutboxEvent
 from orders.use_cases.payments.settle_event import receive_event, settle_event
-from orders.use_cases.subscriptions.renew_subscription import Outcome, renew_subscription
+from orders.use_cases.subscriptions.renew_subscription import RenewalOutcome, renew_subscription
 
 START = datetime(2027, 1, 31, 9, 30, tzinfo=UTC)
 DUE = datetime(2027, 2, 28, 9, 30, tzinfo=UTC)
@@ -28,7 +28,7 @@ def subscription() -> Subscription:
     return Subscription.objects.order_by("created_at", "id").latest("created_at")
 
 
-def renew(now: datetime, of: Subscription | None = None) -> list[Outcome]:
+def renew(now: datetime, of: Subscription | None = None) -> list[RenewalOutcome]:
     return renew_subscription(subscription_id=(of or subscription()).id, by=worker(), now=now)
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import Customer, Invoice, Organization, Subscription
 from orders.models import Order, Payment
-from orders.use_cases.subscriptions.renew_subscription import Outcome
+from orders.use_cases.subscriptions.renew_subscription import RenewalOutcome
 from tests.console import client_of, create_user
 from tests.contract.api_client import by_token
 from tests.contract.response_shapes import INVOICE, SUBSCRIPTION, assert_shape
@@ -36,7 +36,7 @@ def past_due(stripe: StripeStub, ada: Customer, buy: Buy) -> Subscription:
     give_credit(ada, 9_000)
     buy("m", now=START)
     give_credit(ada, 2_345)
-    assert renew(DUE) == [Outcome.PAST_DUE]
+    assert renew(DUE) == [RenewalOutcome.PAST_DUE]
     return subscription()
 
 

@@ -16,7 +16,7 @@ from orders.use_cases.organizations.delete_organization import delete_organizati
 from orders.use_cases.payments.request_refund import refund_order
 from orders.use_cases.subscriptions import renew_subscription as renewing
 from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
-from orders.use_cases.subscriptions.renew_subscription import Outcome
+from orders.use_cases.subscriptions.renew_subscription import RenewalOutcome
 from tests.concurrency.threads import race
 from tests.factories import acting, actor, give_credit
 from tests.orders.conftest import Buy
@@ -55,7 +55,7 @@ def subscribed(ada: Customer, acme: Organization, buy: Buy) -> Subscription:
 
 def test_a_month_is_renewed_from_credit(subscribed: Subscription, ada: Customer) -> None:
     give_credit(ada, 30_000)
-    assert renew(DUE) == [Outcome.RENEWED, Outcome.NOT_DUE]
+    assert renew(DUE) == [RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]
 
     order = Order.objects.get(kind=Order.Kind.RENEWAL)
     assert (order.status, order.total_minor, order.credit_applied_minor) == ("completed", 12_000, 12_000)
@@ -82,7 +82,7 @@ def test_a_month_is_renewed_from_credit(subscribed: Subscription, ada: Customer)
 def test_nothing_is_renewed_before_its_time(subscribed: Subscription, ada: Customer) -> None:
     give_credit(ada, 30_000)
     with nothing_changes():
-        assert renew(DUE - SECOND) == [Outcome.NOT_DUE]
+        assert renew(DUE - SECOND) == [RenewalOutcome.NOT_DUE]
         assert find_due_subscriptions(now=DUE - SECOND) == []
     assert find_due_subscriptions(now=DUE) == [subscribed.id]
 
@@ -91,7 +91,7 @@ def test_the_day_of_the_month_is_the_anchors(subscribed: Subscription, ada: Cust
     give_credit(ada, 100_000)
     ends = []
     for _ in range(4):
-        assert renew(subscription().current_period_end)[0] == Outcome.RENEWED
+        assert renew(subscription().current_period_end)[0] == RenewalOutcome.RENEWED
         ends.append(subscription().current_period_end.strftime("%d %b"))
     assert ends == ["31 Mar", "30 Apr", "31 May", "30 Jun"]
 
@@ -100,7 +100,11 @@ def test_a_late_job_renews_each_missed_month_oldest_first_as_credit_lasts(
     subscribed: Subscription, ada: Customer
 ) -> None:
     give_credit(ada, 25_000)
-    assert renew(DUE + timedelta(days=100)) == [Outcome.RENEWED, Outcome.RENEWED, Outcome.PAST_DUE]
+    assert renew(DUE + timedelta(days=100)) == [
+        RenewalOutcome.RENEWED,
+        RenewalOutcome.RENEWED,
+        RenewalOutcome.PAST_DUE,
+    ]
     assert [each.period_start for each in renewals()] == [DUE, NEXT]
     assert credit() == (1_000, 0)
     assert len(told("subscription.renewed")) == 2
@@ -113,12 +117,12 @@ def test_a_second_run_changes_nothing(subscribed: Subscription, ada: Customer) -
     give_credit(ada, 12_000)
     renew(DUE)
     with nothing_changes():
-        assert renew(DUE) == [Outcome.NOT_DUE]
+        assert renew(DUE) == [RenewalOutcome.NOT_DUE]
 
 
 def test_a_price_of_nothing_renews_without_a_ledger_row(ada: Customer, acme: Organization, buy: Buy) -> None:
     buy("flexi", now=START)
-    assert renew(DUE) == [Outcome.RENEWED, Outcome.NOT_DUE]
+    assert renew(DUE) == [RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]
     assert not LedgerEntry.objects.exists()
     assert invoices(Invoice.Status.PAID) == [START, DUE]
 
@@ -126,7 +130,9 @@ def test_a_price_of_nothing_renews_without_a_ledger_row(ada: Customer, acme: Org
 def test_parallel_runs_renew_once(subscribed: Subscription, ada: Customer) -> None:
     give_credit(ada, 100_000)
     outcomes = race([lambda: renew(DUE, subscribed)] * 8)
-    assert sorted(outcomes.values) == [[Outcome.NOT_DUE]] * 7 + [[Outcome.RENEWED, Outcome.NOT_DUE]]
+    assert sorted(outcomes.values) == [[RenewalOutcome.NOT_DUE]] * 7 + [
+        [RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]
+    ]
     assert (credit(), len(renewals()), len(told("subscription.renewed"))) == ((88_000, 0), 1, 1)
 
 
@@ -144,7 +150,7 @@ def test_without_any_lock_the_database_still_refuses_a_second_renewal(
 
     refused = []
 
-    def attempt() -> list[Outcome]:
+    def attempt() -> list[RenewalOutcome]:
         try:
             return renew(DUE, subscribed)
         except IntegrityError as error:
@@ -159,13 +165,13 @@ def test_without_any_lock_the_database_still_refuses_a_second_renewal(
         outcomes = race([attempt] * 6)
     assert len(refused) >= 1, "no two runs met: the control shows nothing"
     assert all("orders_order_one_renewal_a_period" in text for text in refused)
-    assert sum(each[0] == Outcome.RENEWED for each in outcomes.values) == 1
+    assert sum(each[0] == RenewalOutcome.RENEWED for each in outcomes.values) == 1
     assert (credit(), len(renewals()), len(told("subscription.renewed"))) == ((88_000, 0), 1, 1)
 
 
 def test_without_a_processor_the_subscription_waits_for_credit(subscribed: Subscription, ada: Customer) -> None:
     give_credit(ada, 5_000)
-    assert renew(DUE) == [Outcome.PAST_DUE]
+    assert renew(DUE) == [RenewalOutcome.PAST_DUE]
     now = subscription()
     assert (now.status, now.past_due_since, now.current_period_end) == ("past_due", DUE, DUE)
     assert invoices(Invoice.Status.OPEN) == [DUE]
@@ -173,10 +179,10 @@ def test_without_a_processor_the_subscription_waits_for_credit(subscribed: Subsc
     assert [each["status"] for each in told("subscription.past_due")] == ["past_due"]
 
     with nothing_changes():
-        assert renew(DUE + timedelta(days=1)) == [Outcome.PAST_DUE]
+        assert renew(DUE + timedelta(days=1)) == [RenewalOutcome.PAST_DUE]
 
     give_credit(ada, 7_000)
-    assert renew(DUE + timedelta(days=2)) == [Outcome.RENEWED, Outcome.NOT_DUE]
+    assert renew(DUE + timedelta(days=2)) == [RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]
     now = subscription()
     assert (now.status, now.past_due_since, now.current_period_end) == ("active", None, NEXT)
     assert (invoices(Invoice.Status.OPEN), invoices(Invoice.Status.PAID)) == ([], [START, DUE])
@@ -188,7 +194,7 @@ def test_after_the_days_of_grace_it_ends(subscribed: Subscription, ada: Customer
     renew(DUE)
     with nothing_changes():
         renew(GRACE_END - SECOND)
-    assert renew(GRACE_END) == [Outcome.CANCELED]
+    assert renew(GRACE_END) == [RenewalOutcome.CANCELED]
     now = subscription()
     assert (now.status, now.canceled_at) == ("canceled", GRACE_END)
     assert invoices(Invoice.Status.VOID) == [DUE]
@@ -197,18 +203,18 @@ def test_after_the_days_of_grace_it_ends(subscribed: Subscription, ada: Customer
     assert (event["status"], event["organization_status"]) == ("canceled", "suspended")
     assert (credit(), later_mails()) == ((5_000, 0), ["past_due", "canceled"])
     with nothing_changes():
-        assert renew(GRACE_END) == [Outcome.NOT_DUE]
+        assert renew(GRACE_END) == [RenewalOutcome.NOT_DUE]
         assert find_due_subscriptions(now=GRACE_END) == []
 
 
 def test_credit_that_comes_at_the_very_end_still_renews(subscribed: Subscription, ada: Customer) -> None:
     renew(DUE)
     give_credit(ada, 12_000)
-    assert renew(GRACE_END + SECOND) == [Outcome.RENEWED, Outcome.NOT_DUE]
+    assert renew(GRACE_END + SECOND) == [RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]
 
 
 def test_a_job_that_comes_late_takes_no_day_of_grace_away(subscribed: Subscription) -> None:
-    assert renew(GRACE_END + timedelta(days=30)) == [Outcome.PAST_DUE]
+    assert renew(GRACE_END + timedelta(days=30)) == [RenewalOutcome.PAST_DUE]
 
 
 def test_a_suspended_organization_comes_back_with_its_next_order(
@@ -228,7 +234,7 @@ def test_another_basket_while_past_due_replaces_it(subscribed: Subscription, ada
     buy("m", now=DUE + timedelta(days=1))
     assert Subscription.objects.get(id=subscribed.id).status == "canceled"
     assert invoices(Invoice.Status.VOID) == [DUE]
-    assert renew(DUE + timedelta(days=1), subscribed) == [Outcome.NOT_DUE]
+    assert renew(DUE + timedelta(days=1), subscribed) == [RenewalOutcome.NOT_DUE]
 
 
 def test_what_stripe_charges_is_never_renewed_here(subscribed: Subscription, ada: Customer) -> None:
@@ -236,14 +242,14 @@ def test_what_stripe_charges_is_never_renewed_here(subscribed: Subscription, ada
     Subscription.objects.update(paid_by=Subscription.PaidBy.STRIPE, stripe_subscription_id="sub_1")
     with nothing_changes():
         assert find_due_subscriptions(now=NEXT) == []
-        assert renew(NEXT) == [Outcome.NOT_DUE]
+        assert renew(NEXT) == [RenewalOutcome.NOT_DUE]
 
 
 def test_a_deleted_organization_is_not_renewed(subscribed: Subscription, ada: Customer, acme: Organization) -> None:
     give_credit(ada, 100_000)
     delete_organization(organization_id=acme.id, by=acting(ada))
     with nothing_changes():
-        assert renew(NEXT) == [Outcome.NOT_DUE]
+        assert renew(NEXT) == [RenewalOutcome.NOT_DUE]
 
 
 def test_a_renewal_is_refunded_like_any_order(subscribed: Subscription, ada: Customer) -> None:
@@ -256,7 +262,7 @@ def test_a_renewal_is_refunded_like_any_order(subscribed: Subscription, ada: Cus
     assert renewals()[0].status == "refunded"
     assert later_mails() == ["renewed", "refunded"]
     with nothing_changes():
-        assert renew(NEXT) == [Outcome.NOT_DUE]
+        assert renew(NEXT) == [RenewalOutcome.NOT_DUE]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from orders.use_cases.subscriptions.renew_subscription import Outcome
+from orders.use_cases.subscriptions.renew_subscription import RenewalOutcome
 from tests.factories import give_credit
 from tests.payments import stripe_failures
 from tests.payments.consistency_at_rest import assert_books_agree, find_disagreements
@@ -109,7 +109,7 @@ def test_a_renewal_survives_a_kill_at_any_step(stripe: Stripe, case: tuple[str, 
         tenant.run_until_idle()
         assert_books_agree(stripe)
     assert tenant.status == ("active", "active")
-    assert tenant.renew() == [Outcome.NOT_DUE]
+    assert tenant.renew() == [RenewalOutcome.NOT_DUE]
     by_credit = journey in ("from credit", "three months late", "credit came in")
     assert [charge["amount"] for charge in stripe.charges()] == ([] if by_credit else [CHARGED_MINOR])
     assert tenant.credit == (0 if by_credit else LEFT_MINOR, 0)

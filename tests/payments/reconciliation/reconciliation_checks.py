@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from billing.actor import AUDITOR, system_actor
 from orders.models import Break
-from orders.use_cases.reconciliation.reconcile_stripe import PARTS, Reconciled, reconcile_stripe
+from orders.use_cases.reconciliation.reconcile_stripe import PARTS, ReconciliationResult, reconcile_stripe
 from orders.use_cases.reconciliation.reconciliation_run import Finding
 from tests.console import client_of, create_user
 from tests.payments.consistency_at_rest import assert_books_agree
@@ -33,7 +33,7 @@ def reconcile(
     parts: tuple[str, ...] = tuple(PARTS),
     within: timedelta = timedelta(minutes=5),
     unread: Sequence[str] = (),
-) -> Reconciled:
+) -> ReconciliationResult:
     """Run reconciliation, by default an hour from now, and assert that it read all parts but these."""
     run = reconcile_stripe(
         since=since,

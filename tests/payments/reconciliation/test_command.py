@@ -141,7 +141,7 @@ def test_the_command_stops_when_its_time_is_over(stripe: Stripe) -> None:
 
 
 def test_reconciliation_reads_every_page_of_a_list(stripe: Stripe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "PAGE", 2)
+    monkeypatch.setattr(gateway, "PAGE_SIZE", 2)
     orders = [new_buyer().check_out().order_id for _ in range(5)]
     for order_id in orders:
         stripe.pay(session_id_of(order_id))

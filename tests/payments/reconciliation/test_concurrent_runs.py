@@ -10,7 +10,7 @@ from billing.models import LedgerEntry, Subscription
 from orders.models import Break, Order, OutboxEvent
 from orders.use_cases.checkout.place_order import place_order
 from orders.use_cases.payments.settle_event import settle_event
-from orders.use_cases.subscriptions.renew_subscription import Outcome, renew_subscription
+from orders.use_cases.subscriptions.renew_subscription import RenewalOutcome, renew_subscription
 from tests.concurrency.threads import race
 from tests.factories import acting, actor, give_credit
 from tests.payments.buyer import new_buyer, order_status, session_id_of
@@ -32,7 +32,7 @@ def test_reconciliation_settles_a_renewal_whose_payment_event_was_lost(stripe: S
     stripe.do("clock", seconds=32 * 86_400, everything=True)
     now = datetime.fromtimestamp(stripe.do("clock")["api"], tz=UTC)
     subscription = Subscription.objects.get()
-    assert renew_subscription(subscription_id=subscription.id, by=actor(), now=now) == [Outcome.PAST_DUE]
+    assert renew_subscription(subscription_id=subscription.id, by=actor(), now=now) == [RenewalOutcome.PAST_DUE]
     order = Order.objects.get(kind=Order.Kind.RENEWAL)
     stripe.pay(session_id_of(order.id))
     expected = (Break.Kind.SESSION_STATE_DIFFERS.value, session_id_of(order.id), order.id)

@@ -273,7 +273,7 @@ def test_objects_that_stripe_does_not_know_are_left_to_staff(stripe: Stripe) -> 
 def test_keys_of_another_account_open_one_break_and_not_one_for_each_order(
     stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconciliation_run, "MANY", 2)
+    monkeypatch.setattr(reconciliation_run, "OTHER_ACCOUNT_AT", 2)
     for _ in range(3):
         stripe.pay(session_id_of(new_buyer().check_out().order_id))
     run_until_idle(stripe)
@@ -293,7 +293,7 @@ def test_keys_of_another_account_open_one_break_and_not_one_for_each_order(
 def test_a_session_that_cannot_be_compared_does_not_block_the_others(
     stripe: Stripe, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gateway, "PAGE", 1)
+    monkeypatch.setattr(gateway, "PAGE_SIZE", 1)
     orders = [new_buyer().check_out().order_id for _ in range(3)]
     for order_id in orders:
         stripe.do(f"sessions/{session_id_of(order_id)}/pay_async")

@@ -12,8 +12,8 @@ from orders.models import Order, Payment
 from orders.models.basket import CheckoutRequest
 from orders.use_cases.checkout.place_order import PlacedOrder, place_order
 from orders.use_cases.payments.open_payment import LEASE
-from orders.use_cases.payments.sweep_payments import EVENT_PATIENCE
-from orders.use_cases.subscriptions.renew_subscription import Outcome, renew_subscription
+from orders.use_cases.payments.sweep_payments import JOB_GRACE
+from orders.use_cases.subscriptions.renew_subscription import RenewalOutcome, renew_subscription
 from tests.factories import OrganizationFactory, PlanFactory, acting, give_credit
 from tests.orders.subscriptions.run_renewals import worker
 from tests.payments.stripe_server import Stripe
@@ -69,14 +69,14 @@ class Tenant:
         self.stripe.do("clock", seconds=int(by.total_seconds()), everything=True)
         self.ahead += by
 
-    def renew(self) -> list[Outcome]:
+    def renew(self) -> list[RenewalOutcome]:
         """Run the renewal job now."""
         return renew_subscription(subscription_id=self.subscription.id, by=worker(), now=self.now)
 
     def run_until_idle(self) -> None:
         """Switch every fault off, let every lease run out, and run the service until it is idle."""
         self.stripe.heal()
-        patience = max(LEASE, EVENT_PATIENCE) + timedelta(seconds=1)
+        patience = max(LEASE, JOB_GRACE) + timedelta(seconds=1)
         run_until_idle(self.stripe, now=self.now + patience)
 
     def buy(self, *, price_minor: int) -> PlacedOrder:
@@ -104,7 +104,7 @@ def subscribe_tenant(stripe: Stripe, *, months: int = 1, credit_minor: int = CRE
 def tenant_with_open_session(stripe: Stripe) -> Tenant:
     """Make a tenant whose credit does not cover the month, so that Stripe has a session for the rest."""
     tenant = subscribe_tenant(stripe)
-    assert tenant.renew() == [Outcome.PAST_DUE]
+    assert tenant.renew() == [RenewalOutcome.PAST_DUE]
     assert tenant.open_session
     return tenant
 
@@ -113,7 +113,7 @@ def tenant_at_end_of_grace(stripe: Stripe) -> Tenant:
     """Make such a tenant whose days of grace are over while its session is still open."""
     tenant = tenant_with_open_session(stripe)
     tenant.advance_clock(GRACE_PERIOD - timedelta(hours=12))
-    assert tenant.renew() == [Outcome.PAST_DUE]
+    assert tenant.renew() == [RenewalOutcome.PAST_DUE]
     tenant.advance_clock(timedelta(hours=12))
     return tenant
 

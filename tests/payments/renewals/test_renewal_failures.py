@@ -12,7 +12,7 @@ from billing.models import Invoice
 from orders.models import Break, Payment, Refund
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
-from orders.use_cases.subscriptions.renew_subscription import Outcome
+from orders.use_cases.subscriptions.renew_subscription import RenewalOutcome
 from tests.factories import PlanFactory, acting, give_credit
 from tests.payments import stripe_failures
 from tests.payments.buyer import new_buyer, session_id_of
@@ -79,20 +79,20 @@ def test_a_renewal_opens_one_session_for_the_rest_of_the_month(
     tenant = subscribe_tenant(stripe)
     stripe.fault(**fault_for(OPEN_SESSION[step], failure, extent))
 
-    assert tenant.renew() == [Outcome.PAST_DUE]
+    assert tenant.renew() == [RenewalOutcome.PAST_DUE]
 
     is_open = Payment.objects.get().status == Payment.Status.OPEN
     assert tenant.credit == (CREDIT_MINOR, APPLIED_MINOR if is_open else 0)
     assert_books_agree_at_rest(tenant)
     tenant.advance_clock(LATER)
-    assert tenant.renew() == [Outcome.WAITING if is_open else Outcome.PAST_DUE]
+    assert tenant.renew() == [RenewalOutcome.WAITING if is_open else RenewalOutcome.PAST_DUE]
     assert_books_agree_at_rest(tenant)
     assert tenant.status == ("past_due", "active")
     pay(tenant)
     assert_books_agree(stripe)
     assert tenant.status == ("active", "active")
     assert (charged(stripe), tenant.credit) == ([CHARGED_MINOR], (LEFT_MINOR, 0))
-    assert tenant.renew() == [Outcome.NOT_DUE]
+    assert tenant.renew() == [RenewalOutcome.NOT_DUE]
 
 
 CLOSING = "close at the end of the grace"
@@ -107,10 +107,10 @@ def test_a_renewal_closes_the_session_at_the_end_of_the_grace_period(
 
     first = tenant.renew()
 
-    assert first in ([Outcome.WAITING], [Outcome.CANCELED])
+    assert first in ([RenewalOutcome.WAITING], [RenewalOutcome.CANCELED])
     assert_books_agree_at_rest(tenant)
     second = tenant.renew()
-    assert second == ([Outcome.CANCELED] if first == [Outcome.WAITING] else [Outcome.NOT_DUE])
+    assert second == ([RenewalOutcome.CANCELED] if first == [RenewalOutcome.WAITING] else [RenewalOutcome.NOT_DUE])
     assert_books_agree_at_rest(tenant)
     assert tenant.status == ("canceled", "suspended")
     assert (charged(stripe), tenant.credit) == ([], (CREDIT_MINOR, 0))
@@ -133,10 +133,11 @@ def test_a_renewal_closes_the_session_after_new_credit_covers_the_month(
 
     first = tenant.renew()
 
-    assert first in ([Outcome.WAITING], [Outcome.RENEWED, Outcome.NOT_DUE])
+    assert first in ([RenewalOutcome.WAITING], [RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE])
     assert_books_agree_at_rest(tenant)
     second = tenant.renew()
-    assert second == ([Outcome.RENEWED] if first == [Outcome.WAITING] else []) + [Outcome.NOT_DUE]
+    waited = first == [RenewalOutcome.WAITING]
+    assert second == ([RenewalOutcome.RENEWED] if waited else []) + [RenewalOutcome.NOT_DUE]
     assert_books_agree_at_rest(tenant)
     assert tenant.status == ("active", "active")
     assert (charged(stripe), tenant.credit, renewal_statuses()) == ([], (0, 0), ["expired", "completed"])
@@ -154,9 +155,9 @@ def test_a_renewal_closes_the_session_of_a_deleted_organization(stripe: Stripe, 
 
     first = tenant.renew()
 
-    assert first in ([Outcome.WAITING], [Outcome.NOT_DUE])
+    assert first in ([RenewalOutcome.WAITING], [RenewalOutcome.NOT_DUE])
     assert_books_agree_at_rest(tenant)
-    assert tenant.renew() == [Outcome.NOT_DUE]
+    assert tenant.renew() == [RenewalOutcome.NOT_DUE]
     assert_books_agree_at_rest(tenant)
     assert find_due_subscriptions(now=tenant.now) == []
     assert tenant.status == ("canceled", "deleted")
@@ -171,9 +172,9 @@ def test_a_renewal_settles_a_paid_session_whose_event_was_lost(stripe: Stripe, f
 
     first = tenant.renew()
 
-    assert first in ([Outcome.WAITING], [Outcome.NOT_DUE])
+    assert first in ([RenewalOutcome.WAITING], [RenewalOutcome.NOT_DUE])
     stripe.heal()
-    assert tenant.renew() == [Outcome.NOT_DUE]
+    assert tenant.renew() == [RenewalOutcome.NOT_DUE]
     assert_books_agree_at_rest(tenant)
     assert tenant.status == ("active", "active")
     assert (charged(stripe), tenant.credit) == ([CHARGED_MINOR], (LEFT_MINOR, 0))

@@ -177,7 +177,7 @@ def test_of_two_changes_in_the_same_second_the_service_asks_stripe_for_the_last(
     assert extended["created"] == declined["created"]
     for event in (declined, extended):
         post_event(event)
-    assert [settle_event(event_id=event["id"]) for event in (declined, extended)] == ["past_due", "asked"]
+    assert [settle_event(event_id=event["id"]) for event in (declined, extended)] == ["past_due", "refetching"]
     run_waiting_jobs()
     assert Subscription.objects.get().status == "past_due"
 

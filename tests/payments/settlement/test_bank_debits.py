@@ -8,7 +8,7 @@ from django.utils import timezone
 from orders.errors import PaymentInProgress
 from orders.models import Order, Payment
 from orders.use_cases.payments import open_payment, sweep_payments
-from orders.use_cases.payments.sweep_payments import DEBIT_PAUSE
+from orders.use_cases.payments.sweep_payments import DEBIT_CHECK_INTERVAL
 from tests.payments.buyer import (
     APPLIED_MINOR,
     BALANCE_AFTER_MINOR,
@@ -54,7 +54,7 @@ def test_processing_bank_debits_do_not_keep_the_sweeper_from_ended_sessions(
     stripe.do(f"sessions/{session_id_of(ended)}/expire")
     deliver_events(stripe, "checkout.session.completed")
     run_waiting_jobs()
-    monkeypatch.setattr(sweep_payments, "AT_ONCE", 1)
+    monkeypatch.setattr(sweep_payments, "MAX_ITEMS", 1)
 
     swept = sweep(now=Payment.objects.get(order_id=ended).expires_at)
 
@@ -101,7 +101,7 @@ def test_the_sweeper_settles_a_bank_debit_whose_events_were_lost(
 
     sweep(now=end + timedelta(minutes=1))  # the sweeper read it a minute ago
     assert order_status(order_id) == Order.Status.PENDING
-    sweep(now=end + DEBIT_PAUSE)
+    sweep(now=end + DEBIT_CHECK_INTERVAL)
 
     failed = action == "fail_async"
     assert order_status(order_id) == (Order.Status.FAILED if failed else Order.Status.COMPLETED)

@@ -98,7 +98,7 @@ def _grant_before_the_session(patch: pytest.MonkeyPatch) -> None:
 
 
 def _skip_undoing_crashed_payments(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sweep_payments, "_undo", lambda *_, **__: None)
+    patch.setattr(sweep_payments, "_undo_unanswered", lambda *_, **__: None)
 
 
 def _keep_the_hold(patch: pytest.MonkeyPatch) -> None:
