@@ -1,4 +1,4 @@
-"""The console's pages of this app; importing them registers them."""
+"""The console's pages of this app; importing this package registers them."""
 
 from . import breaks, catalog, events, jobs, mirrored, orders, payments, subscriptions
 

@@ -1,4 +1,4 @@
-"""Breaks: what does not add up between Stripe and us, for a person to look at and to close with a reason."""
+"""Breaks: discrepancies between Stripe and our books, which staff resolve and close with a reason."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -20,46 +20,47 @@ from billing.money import format_money
 from orders.models import Break
 from orders.use_cases.reconciliation.close_break import close_break
 
-_BREAKS = {
-    Break.Kind.OTHER_CURRENCY: "Stripe told an amount in another currency; it was not booked.",
-    Break.Kind.AMOUNT_DIFFERS: "Stripe was paid another amount than it was asked for; the order was not completed.",
-    Break.Kind.UNKNOWN_OBJECT: "Stripe told of something that none of our orders asked for.",
-    Break.Kind.PAID_AFTER_RELEASE: "The money came after what it is for had ended. An order's goes back by itself; a"
-    " month's of an ended subscription is refunded at Stripe.",
-    Break.Kind.PAID_TWICE: "A second session was paid for an order that is paid. Refund one at Stripe.",
-    Break.Kind.DISPUTE: "The card's owner disputes the charge. Answer it at Stripe.",
+_EXPLANATIONS = {
+    Break.Kind.OTHER_CURRENCY: "Stripe reported an amount in another currency. It was not booked.",
+    Break.Kind.AMOUNT_DIFFERS: "The amount paid at Stripe is not the amount requested. The order was not completed.",
+    Break.Kind.UNKNOWN_OBJECT: "Stripe reported an object that belongs to none of our orders.",
+    Break.Kind.PAID_AFTER_RELEASE: "A payment arrived after its order or subscription had ended. An order's payment"
+    " is refunded automatically. Refund a subscription's month at Stripe.",
+    Break.Kind.PAID_TWICE: "A second session of a paid order was paid. Refund one of the two at Stripe.",
+    Break.Kind.DISPUTE: "The cardholder disputes the charge. Answer the dispute at Stripe.",
     Break.Kind.REFUND_FAILED: "Stripe refused a refund. Refund it at Stripe, or pay the customer another way.",
-    Break.Kind.REFUND_DIFFERS: "Stripe gave back another amount than is booked. More: --repair books it. Less: the"
-    " bank may have returned it; pay the customer another way.",
-    Break.Kind.REFUND_NOT_SENT: "A refund was asked for here and Stripe has not made it: is the worker running?"
-    " reconcile_stripe --repair asks for it.",
-    Break.Kind.RENEWAL_REFUNDED: "Stripe gave back a later month, which our books do not carry. End the subscription"
-    " if that was meant.",
-    Break.Kind.CREDIT_NOT_SPENT: "A completed order's credit is not in the ledger.",
-    Break.Kind.CREDIT_NOT_RETURNED: "An order that is not in effect has spent credit and not given it back.",
-    Break.Kind.HOLD_LEFT: "Credit is held for an order that waits for no payment. reconcile_stripe --repair gives it"
-    " back, unless the order is complete.",
-    Break.Kind.SESSION_STATE_DIFFERS: "A payment is not what Stripe says: reconcile_stripe --repair settles it. If"
-    " Stripe does not know it, the keys may be another account's.",
-    Break.Kind.SUBSCRIPTION_STATE_DIFFERS: "A subscription is not what Stripe says: reconcile_stripe --repair settles"
-    " it. If Stripe does not know it, the keys may be another account's.",
-    Break.Kind.STRAY_SESSION: "Stripe has a session that nobody waits for. reconcile_stripe --repair closes it,"
+    Break.Kind.REFUND_DIFFERS: "Stripe refunded another amount than is booked. If it refunded more, reconcile_stripe"
+    " --repair books it. If it refunded less, the customer's bank may have returned the refund: pay the customer"
+    " another way.",
+    Break.Kind.REFUND_NOT_SENT: "A refund was requested here, and Stripe has not made it. Check that the worker is"
+    " running. reconcile_stripe --repair sends the refund.",
+    Break.Kind.RENEWAL_REFUNDED: "A later month was refunded at Stripe, which our books do not record. End the"
+    " subscription if it should end.",
+    Break.Kind.CREDIT_NOT_SPENT: "The ledger holds no spend for the credit of a completed order.",
+    Break.Kind.CREDIT_NOT_RETURNED: "An order that is not in effect has spent credit and not returned it.",
+    Break.Kind.HOLD_LEFT: "Credit is held for an order that waits for no payment. reconcile_stripe --repair releases"
+    " it, unless the order is complete.",
+    Break.Kind.SESSION_STATE_DIFFERS: "A payment has another state here than at Stripe. reconcile_stripe --repair"
+    " settles it. If Stripe does not know the session, the keys may be another account's.",
+    Break.Kind.SUBSCRIPTION_STATE_DIFFERS: "A subscription has another state here than at Stripe. reconcile_stripe"
+    " --repair settles it. If Stripe does not know the subscription, the keys may be another account's.",
+    Break.Kind.STRAY_SESSION: "Stripe has a session that no order waits for. reconcile_stripe --repair closes it,"
     " unless its order is not known here.",
-    Break.Kind.OTHER_ACCOUNT: "Stripe knows nothing of ours: the keys are another account's. What was sold in the"
-    " other one goes on there.",
-    Break.Kind.STRAY_SUBSCRIPTION: "Stripe goes on charging for what has ended or never began here. reconcile_stripe"
-    " --repair cancels it at Stripe, unless its order is not known here.",
-    Break.Kind.PAYMENT_NOT_LINKED: "It is not noted which of Stripe's payments settled the order's invoice, so that"
-    " refunds would not find the order: reconcile_stripe --repair notes it.",
-    Break.Kind.UNKNOWN_CHARGE: "A customer of ours was charged for none of our orders. Refund it at Stripe, or close"
-    " this if it was meant.",
-    Break.Kind.INVOICE_MISSING: "A month was paid at Stripe and is not in the books: reconcile_stripe --repair books"
+    Break.Kind.OTHER_ACCOUNT: "Stripe knows none of our objects: the keys are another account's. Subscriptions of the"
+    " previous account continue there.",
+    Break.Kind.STRAY_SUBSCRIPTION: "Stripe charges for a subscription that has ended, or never started, here."
+    " reconcile_stripe --repair cancels it at Stripe, unless its order is not known here.",
+    Break.Kind.PAYMENT_NOT_LINKED: "The order does not name the payment that settled its invoice, so events of"
+    " refunds would not find the order. reconcile_stripe --repair stores the link.",
+    Break.Kind.UNKNOWN_CHARGE: "A customer of ours was charged, but not for any of our orders. Refund the charge at"
+    " Stripe, or close this break if the charge was intended.",
+    Break.Kind.INVOICE_MISSING: "A month was paid at Stripe and is not in the books. reconcile_stripe --repair books"
     " it.",
 }
 
 
 class OpenFilter(admin.SimpleListFilter):
-    """Open breaks, unless all are asked for."""
+    """Shows open breaks by default."""
 
     title = "state"
     parameter_name = "state"
@@ -79,7 +80,7 @@ class OpenFilter(admin.SimpleListFilter):
 
 @admin.register(Break)
 class BreakAdmin(ReadOnlyAdmin):
-    """What a person must look at; closed with a reason, and opened anew where it is still there."""
+    """The list and page of breaks. A run opens a closed break again if it is still there and can be repaired."""
 
     noun, nouns = "break", "breaks"
     list_display = ("when", "kind_named", "object_named", "order_named", "state")
@@ -121,7 +122,7 @@ class BreakAdmin(ReadOnlyAdmin):
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("State", self.state(record))
-        yield Fact("What it means", _BREAKS[Break.Kind(record.kind)])
+        yield Fact("What it means", _EXPLANATIONS[Break.Kind(record.kind)])
         yield Fact("Object", code(record.object_id))
         yield Fact("Order", self.order_named(record))
         for name, value in record.details.items():
@@ -138,7 +139,7 @@ class BreakAdmin(ReadOnlyAdmin):
         return [("<uuid:break_id>/close/", "close", self.close_view)]
 
     def close_view(self, request: HttpRequest, break_id: UUID) -> HttpResponse:
-        """Asks what was done about it, and closes it."""
+        """Asks for the reason, and closes the break."""
         if not request.user.has_perm("orders.change_break"):
             raise PermissionDenied
         found = find_or_404(self, request, str(break_id))
@@ -147,7 +148,7 @@ class BreakAdmin(ReadOnlyAdmin):
         if form.is_valid():
             with show_refusals_on(form):
                 close_break(break_id=found.pk, why=form.cleaned_data["reason"], by=actor_of(request))
-                messages.success(request, "The break is closed.")
+                messages.success(request, "The break was closed.")
                 return HttpResponseRedirect(here)
         return form_page(
             self,
@@ -158,7 +159,8 @@ class BreakAdmin(ReadOnlyAdmin):
             back=here,
             parent=(self.title_of(found), here),
             facts=[Fact("Break", _name(found)), Fact("Object", code(found.object_id))],
-            warning="Close it when it was dealt with. If it is still there and can be repaired, it is opened again.",
+            warning="Close a break after you have resolved it. If a run finds it again and can repair it, it"
+            " is opened again.",
         )
 
 
@@ -167,12 +169,13 @@ def _name(found: Break) -> str:
 
 
 def _detail(found: Break, name: str, value: Any) -> Text:
-    """Whole numbers among the details are amounts; one that Stripe told is in the currency that it told."""
+    """Formats a detail. A whole number is an amount; Stripe's amounts are in the currency that the details name."""
     if not isinstance(value, int):
         return str(value).replace("_", " ")
     ours = settings.SOVEREIGN_CURRENCY
-    told = str(found.details.get("currency") or ours).upper()
-    return format_money(value, currency=told if name in _TOLD else ours)
+    theirs = str(found.details.get("currency") or ours).upper()
+    return format_money(value, currency=theirs if name in _STRIPE_AMOUNTS else ours)
 
 
-_TOLD = ("amount", "told")
+# The details that hold an amount of Stripe's.
+_STRIPE_AMOUNTS = ("amount", "paid")

@@ -1,4 +1,4 @@
-"""The catalog: what can be ordered. Orders keep the prices of their day, whatever is changed here."""
+"""The catalog: plans, add-ons, apps and bundles that can be ordered. An order keeps the prices of its day."""
 
 from typing import Any
 
@@ -13,17 +13,17 @@ from billing.admin.console.display import Text, amount, badge, code
 from billing.admin.console.forms import AmountField, reason_field
 from orders.models import AddOn, App, Bundle, Industry, Plan
 
-_MOST_PERCENT = 100
+_MAX_PERCENT = 100
 
 
 class LinesField(forms.CharField):
-    """A list of texts, one a line."""
+    """A list of texts, edited as one text a line."""
 
     def __init__(self, *, encoder: Any = None, decoder: Any = None, **options: Any) -> None:
         widget = UnfoldAdminTextareaWidget(attrs={"rows": 4})
-        # Django would send the old list along to compare with, because its default is made anew each time.
+        # Django would add a hidden field with the initial list, because the field's default is a callable.
         super().__init__(**options | {"widget": widget, "max_length": 10_000, "show_hidden_initial": False})
-        self.help_text = "One a line."
+        self.help_text = "One per line."
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -38,7 +38,7 @@ class LinesField(forms.CharField):
 
 
 class CatalogForm(forms.ModelForm):  # type: ignore[type-arg]
-    """What every item asks for besides its own fields."""
+    """The fields that every catalog item shares."""
 
     reason = reason_field()
 
@@ -49,33 +49,33 @@ class CatalogForm(forms.ModelForm):  # type: ignore[type-arg]
 class PricedForm(CatalogForm):
     """An item with a monthly price."""
 
-    price_minor = AmountField(label="Price a month", help_text="In the deployment's currency.")
+    price_minor = AmountField(label="Price per month", help_text="In the deployment's currency.")
 
     def clean_price_minor(self) -> int:
         price: int = self.cleaned_data["price_minor"]
         if price < 0:
-            raise forms.ValidationError("A price is not negative.")
+            raise forms.ValidationError("A price cannot be negative.")
         return price
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if data.get("included") and data.get("price_minor"):
-            self.add_error("price_minor", "What is included costs nothing: the price must be 0.")
+            self.add_error("price_minor", "An included add-on costs nothing: its price must be 0.")
         return data
 
 
 class BundleForm(CatalogForm):
-    """A bundle; its discount is at most everything."""
+    """A bundle, whose discount is at most 100 percent."""
 
     def clean_discount_percent(self) -> int:
         percent: int = self.cleaned_data["discount_percent"]
-        if percent > _MOST_PERCENT:
-            raise forms.ValidationError(f"At most {_MOST_PERCENT} percent.")
+        if percent > _MAX_PERCENT:
+            raise forms.ValidationError(f"A discount is at most {_MAX_PERCENT} percent.")
         return percent
 
 
 class CatalogAdmin(ConsoleAdmin):
-    """An item is taken out of the offer by its switch `active`; orders and organizations still name it."""
+    """A catalog item. `active` decides whether it is offered; orders and organizations keep references to it."""
 
     form = CatalogForm
     formfield_overrides = {
@@ -92,7 +92,7 @@ class CatalogAdmin(ConsoleAdmin):
         return [(None, {"fields": ("name", "slug", "active", *self.own_fields, "reason")})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        # Clients keep references: an item's stays what it was.
+        # Clients store references, so an item's reference never changes.
         return ("slug",) if obj else ()
 
     @admin.display(description="Reference", ordering="slug")
@@ -103,7 +103,7 @@ class CatalogAdmin(ConsoleAdmin):
     def offered(self, item: Any) -> Text:
         return badge("offered", "good") if item.active else badge("not offered")
 
-    @admin.display(description="Price a month", ordering="price_minor")
+    @admin.display(description="Price per month", ordering="price_minor")
     def price_amount(self, item: Any) -> Text:
         return amount(item.price_minor)
 

@@ -1,30 +1,30 @@
-"""Stripe's documents as staff read them: without what lets whoever knows it act for the customer."""
+"""Hides members of Stripe's documents that let their reader act for the customer: secrets, and links to pay."""
 
 from typing import Any
 
 from django.http import HttpRequest
 
-# Shown to nobody.
+# Never shown.
 _SECRET = frozenset({"client_secret"})
-# The page of an open session, and that of an open invoice: each takes money.
+# The pages of an open session and of an open invoice. Both take a payment.
 _PAYABLE = frozenset({"hosted_invoice_url", "url"})
 
 
 def sees_links(request: HttpRequest) -> bool:
-    """Whether links to pay are shown: to who may move an order's money, not to who only reads.
+    """Whether this member of staff sees links to pay: only those who may refund an order do.
 
-    Whoever has such a link acts for the customer: sees what they buy, and leaves the card that later months charge.
+    A link to pay acts for the customer: it shows what they buy, and stores the card that later months are charged to.
     """
     return request.user.has_perm("orders.add_refund")
 
 
 def is_shown(request: HttpRequest, name: str) -> bool:
-    """Whether that member of a document is shown to this member of staff."""
+    """Whether this member of staff sees that member of a document."""
     return name not in _hidden(request)
 
 
-def shown(request: HttpRequest, document: Any) -> Any:
-    """A document without the members that are not shown, however deep they are."""
+def redact(request: HttpRequest, document: Any) -> Any:
+    """Removes the hidden members from a document, at any depth."""
     return _without(document, _hidden(request))
 
 

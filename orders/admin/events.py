@@ -1,4 +1,4 @@
-"""Events: what other systems are told, and whether it reached them."""
+"""Outgoing events: what they announce to other systems, and whether they were delivered."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -31,7 +31,7 @@ TYPES = ("order.placed", "tenant.created", "tenant.deleted")
 
 
 class DeliveryFilter(admin.SimpleListFilter):
-    """Whether an event was delivered."""
+    """Filters by whether an event was delivered."""
 
     title = "delivery"
     parameter_name = "delivery"
@@ -47,7 +47,7 @@ class DeliveryFilter(admin.SimpleListFilter):
 
 @admin.register(OutboxEvent)
 class EventAdmin(ReadOnlyAdmin):
-    """Recorded in the transaction of the change that it tells of."""
+    """The list and page of outgoing events."""
 
     noun, nouns = "event", "events"
     list_display = ("when", "kind", "topic", "tenant", "order", "state", "delivered")

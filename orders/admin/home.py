@@ -1,4 +1,4 @@
-"""The console's first page: the figures that staff look at first, each leading to what it counts."""
+"""The console's first page: key figures, each with a link to the list that it counts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ _MAX_PANEL_ROWS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A number with its name, a word on it, and where it leads."""
+    """A number with its title, a note, and a link."""
 
     title: str
     value: Text
@@ -42,7 +42,7 @@ class Figure:
 
 
 def first_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """The site's context with the figures and tables that this member of staff may see; one query each."""
+    """Adds the figures and tables that this member of staff may see to the site's context; one query each."""
     now = timezone.now()
     tools = []
     if request.user.has_perm("promos.add_promocode"):
@@ -107,7 +107,7 @@ def _live_codes(now: datetime) -> Figure:
 
 
 def _redemptions(midnight: datetime) -> Figure:
-    # Keys carry their time, so the key's index finds today's without one of its own.
+    # A key of UUID version 7 begins with its time, so the primary key's index finds today's rows.
     today = Redemption.objects.filter(pk__gte=_first_key(midnight), reserved_at__gte=midnight)
     found = today.aggregate(number=Count("pk"), credit=Coalesce(Sum("credit_minor"), 0))
     return Figure(
@@ -171,7 +171,7 @@ def _breaks() -> Figure:
     return Figure(
         title="Breaks",
         value=f"{number:,}",
-        note="between Stripe and us, to be looked at",
+        note="between Stripe and our books, to be resolved",
         url=list_url("orders_break"),
         alarming=number > 0,
     )
@@ -201,5 +201,5 @@ def _granted(minor: int) -> str:
 
 
 def _first_key(at: datetime) -> UUID:
-    """The lowest UUID of version 7 that can have been made at that moment."""
+    """Makes the lowest UUID of version 7 of a moment."""
     return UUID(int=int(at.timestamp() * 1000) << 80)

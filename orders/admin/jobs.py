@@ -1,4 +1,4 @@
-"""The worker's jobs: what is unfinished, and what failed and why."""
+"""The worker's jobs: which are unfinished, and which failed and why."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,13 +17,13 @@ from billing.admin.ledger import order_link
 _MAX_PANEL_ROWS = 50
 UNFINISHED = ("todo", "doing")
 
-# Its own page can retry and cancel without a reason; here jobs are read. It is registered by then: its app
-# stands before ours.
+# Procrastinate's own page can retry and cancel a job without a reason. Here jobs are only read. That page is already
+# registered, because procrastinate stands before this app in INSTALLED_APPS.
 admin.site.unregister(ProcrastinateJob)
 
 
 class StatusFilter(admin.SimpleListFilter):
-    """A job's status; the database knows no other word, and fails on one."""
+    """Filters by a job's status. Other words are ignored, because the status column's type refuses them."""
 
     title = "state"
     parameter_name = "state"
@@ -46,7 +46,7 @@ def _order_of(job: ProcrastinateJob) -> UUID | None:
 
 @admin.register(ProcrastinateJob)
 class JobAdmin(ReadOnlyAdmin):
-    """Enqueued in the transaction that needs it."""
+    """The list and page of jobs."""
 
     noun, nouns = "job", "jobs"
     list_display = ("number", "task", "state", "attempt", "about", "due")

@@ -1,13 +1,11 @@
-"""What Stripe has, as dj-stripe mirrors it: read here, changed nowhere but at Stripe.
+"""Stripe's objects, as dj-stripe mirrors them. Staff read them here; they are changed only at Stripe.
 
-A mirrored object is a document; a page shows what staff ask for, and the document as it is below. Amounts are
-read from the document: dj-stripe's own columns and texts divide by a hundred, which is wrong for OMR.
+A mirrored object is a document. A page shows the important members, and the whole document below. Amounts are read
+from the document, because dj-stripe's own columns and texts divide by a hundred, which is wrong for OMR.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.conf import settings
 from django.contrib import admin
@@ -38,11 +36,12 @@ from billing.admin.console.display import (
 from billing.admin.console.filters import one_of
 from billing.admin.ledger import customer_link, order_link
 from billing.money import format_money
-from orders.admin.documents import is_shown, shown
+from orders.admin.documents import is_shown, redact
+from orders.stripe.payloads import read_moment, read_order_id, read_reference
 
-# A stand-in has no dashboard.
-STRIPE = "https://api.stripe.com"
-# Where a document names another object: the member, and the model that mirrors it.
+# Only Stripe itself has a dashboard, the sandbox has none.
+STRIPE_API_BASE = "https://api.stripe.com"
+# The members of a document that refer to another object, and the models that mirror it.
 _REFERENCES = {
     "charge": mirrored.Charge,
     "customer": mirrored.Customer,
@@ -52,7 +51,7 @@ _REFERENCES = {
     "payment_intent": mirrored.PaymentIntent,
     "subscription": mirrored.Subscription,
 }
-# The models by what a document calls itself.
+# The models by the `object` member of a document.
 _KINDS = {
     "charge": mirrored.Charge,
     "checkout.session": mirrored.Session,
@@ -66,7 +65,7 @@ _KINDS = {
 
 
 def stripe_amount(document: Mapping[str, Any], member: str) -> Text:
-    """An amount of the document, in the currency that the document says."""
+    """Formats an amount of the document, in the document's currency."""
     minor, currency = document.get(member), document.get("currency")
     if not isinstance(minor, int) or not isinstance(currency, str):
         return NOTHING
@@ -74,35 +73,33 @@ def stripe_amount(document: Mapping[str, Any], member: str) -> Text:
 
 
 def stripe_time(value: Any) -> Text:
-    """A time of Stripe's, in seconds since 1970."""
-    return moment(datetime.fromtimestamp(value, UTC)) if isinstance(value, int) else NOTHING
+    """Formats a time of Stripe's, in seconds since 1970."""
+    return moment(read_moment(value)) if isinstance(value, int) else NOTHING
 
 
 def stripe_link(value: Any, model: Any) -> Text:
-    """Another object of Stripe's, leading to its page."""
-    identity = value.get("id") if isinstance(value, dict) else value
+    """Links to the page of another object of Stripe's."""
+    identity = read_reference(value)
     if not identity:
         return NOTHING
     return link(short_stripe_id(identity), change_url(f"djstripe_{model._meta.model_name}", quote(identity)))
 
 
-def _order_of(document: Mapping[str, Any]) -> Text:
-    """The order that a session was opened for, by what we gave it to keep."""
-    try:
-        return order_link(UUID(str((document.get("metadata") or {}).get("order_id"))))
-    except ValueError:
-        return NOTHING
+def _order_link_of(document: Mapping[str, Any]) -> Text:
+    """Links to the order that a session carries."""
+    order_id = read_order_id(document)
+    return order_link(order_id) if order_id else NOTHING
 
 
 def by_state(*states: str) -> type[SimpleListFilter]:
-    """A filter by the document's state."""
+    """Makes a filter by the document's state."""
     found = one_of("stripe_data__status", states)
     found.title, found.parameter_name = "state", "state"
     return found
 
 
 class MirroredAdmin(ReadOnlyAdmin):
-    """One kind of object. Its page is found by dj-stripe's key and by Stripe's id."""
+    """The list and page of one kind of object. The page is found by dj-stripe's key and by Stripe's id."""
 
     list_display: Any = ("stripe_id", "created_at_stripe", "state", "money", "customer_named", "mirrored")
     search_fields = ("id",)
@@ -110,12 +107,12 @@ class MirroredAdmin(ReadOnlyAdmin):
     # The members of the document that hold its state and its amount.
     state_member: ClassVar[str] = "status"
     amount_member: ClassVar[str] = "amount"
-    # What else its page tells: title → member.
+    # Further facts on its page: title → member.
     texts: ClassVar[Mapping[str, str]] = {}
     amounts: ClassVar[Mapping[str, str]] = {}
     times: ClassVar[Mapping[str, str]] = {}
     addresses: ClassVar[Mapping[str, str]] = {}
-    # From the row to our own customer; empty where the document names none.
+    # The path from the row to our customer; empty where the document refers to none.
     to_subscriber: ClassVar[str] = "customer__subscriber"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -123,7 +120,7 @@ class MirroredAdmin(ReadOnlyAdmin):
         return rows.select_related(self.to_subscriber) if self.to_subscriber else rows
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """By either key: other documents know only Stripe's id."""
+        """Finds the row by either key: links from other documents hold only Stripe's id."""
         if object_id.isdecimal():
             return super().get_object(request, object_id[:19], from_field)
         return self.get_queryset(request).filter(id=object_id).first()
@@ -135,7 +132,7 @@ class MirroredAdmin(ReadOnlyAdmin):
         return str(record.id)
 
     def subscriber_of(self, record: Any) -> Any:
-        """Our own customer; None where it is nobody's."""
+        """Finds our customer; None where the object has none."""
         for name in filter(None, self.to_subscriber.split("__")):
             record = getattr(record, name, None)
         return record if self.to_subscriber else None
@@ -190,17 +187,17 @@ class MirroredAdmin(ReadOnlyAdmin):
         yield Fact("Id at Stripe", code(record.id))
 
     def links(self, record: Any) -> Iterable[Tool]:
-        url = record.get_stripe_dashboard_url() if settings.STRIPE_API_BASE == STRIPE else ""
+        url = record.get_stripe_dashboard_url() if settings.STRIPE_API_BASE == STRIPE_API_BASE else ""
         return [Tool("Open at Stripe", url)] if url else []
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
-        document = pretty(shown(request, record.stripe_data))
+        document = pretty(redact(request, record.stripe_data))
         yield Panel(title="As Stripe has it", columns=[Column("Document")], rows=[(document,)], empty="")
 
 
 @admin.register(mirrored.Customer)
 class MirroredCustomerAdmin(MirroredAdmin):
-    """Made at the first payment by card; the money they hold here is elsewhere."""
+    """Customers at Stripe, created at their first payment by card. Their credit is on our own customer's page."""
 
     noun, nouns = "Stripe customer", "Stripe customers"
     list_display = ("stripe_id", "created_at_stripe", "address", "customer_named", "mirrored")
@@ -221,7 +218,7 @@ class MirroredCustomerAdmin(MirroredAdmin):
 
 @admin.register(mirrored.Session)
 class MirroredSessionAdmin(MirroredAdmin):
-    """A page of Stripe's on which an order is paid."""
+    """Checkout sessions: Stripe's pages on which orders are paid."""
 
     noun, nouns = "Stripe checkout session", "Stripe checkout sessions"
     amount_member = "amount_total"
@@ -230,13 +227,13 @@ class MirroredSessionAdmin(MirroredAdmin):
     times = {"Ends (UTC)": "expires_at"}
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
-        yield Fact("Order", _order_of(record.stripe_data))
+        yield Fact("Order", _order_link_of(record.stripe_data))
         yield from super().facts(request, record)
 
 
 @admin.register(mirrored.Subscription)
 class MirroredSubscriptionAdmin(MirroredAdmin):
-    """A subscription that Stripe charges by the month."""
+    """Subscriptions that Stripe charges every month."""
 
     noun, nouns = "Stripe subscription", "Stripe subscriptions"
     list_display = ("stripe_id", "created_at_stripe", "state", "customer_named", "mirrored")
@@ -246,26 +243,26 @@ class MirroredSubscriptionAdmin(MirroredAdmin):
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         items = (record.stripe_data.get("items") or {}).get("data") or []
         for item in items:
-            yield Fact("A month", stripe_amount(item.get("price") or {}, "unit_amount"))
+            yield Fact("Per month", stripe_amount(item.get("price") or {}, "unit_amount"))
             yield Fact("Paid until (UTC)", stripe_time(item.get("current_period_end")))
         yield from (fact for fact in super().facts(request, record) if fact.title != "Amount")
 
 
 @admin.register(mirrored.Invoice)
 class MirroredInvoiceAdmin(MirroredAdmin):
-    """What Stripe billed."""
+    """Invoices that Stripe issued."""
 
     noun, nouns = "Stripe invoice", "Stripe invoices"
     list_filter = (by_state("draft", "open", "paid", "uncollectible", "void"),)
     amount_member = "total"
     amounts = {"Due": "amount_due", "Paid": "amount_paid", "Before discounts": "subtotal"}
-    texts = {"Number": "number", "Why": "billing_reason"}
+    texts = {"Number": "number", "Reason": "billing_reason"}
     addresses = {"Page": "hosted_invoice_url", "PDF": "invoice_pdf"}
 
 
 @admin.register(mirrored.PaymentIntent)
 class MirroredPaymentIntentAdmin(MirroredAdmin):
-    """A payment, from the first attempt to the money."""
+    """Payment intents: a payment with all its attempts."""
 
     noun, nouns = "Stripe payment", "Stripe payments"
     amounts = {"Received": "amount_received"}
@@ -274,16 +271,16 @@ class MirroredPaymentIntentAdmin(MirroredAdmin):
 
 @admin.register(mirrored.Charge)
 class MirroredChargeAdmin(MirroredAdmin):
-    """Money taken from a card."""
+    """Charges: money taken from a card."""
 
     noun, nouns = "Stripe charge", "Stripe charges"
     list_display = (*MirroredAdmin.list_display[:4], "refunded", *MirroredAdmin.list_display[4:])
     list_filter = (by_state("succeeded", "pending", "failed"),)
-    amounts = {"Given back": "amount_refunded"}
+    amounts = {"Refunded": "amount_refunded"}
     texts = {"Failure": "failure_message"}
     addresses = {"Receipt": "receipt_url"}
 
-    @admin.display(description="Given back")
+    @admin.display(description="Refunded")
     def refunded(self, record: Any) -> Text:
         return stripe_amount(record.stripe_data, "amount_refunded")
 
@@ -298,11 +295,11 @@ class MirroredChargeAdmin(MirroredAdmin):
 
 @admin.register(mirrored.Refund)
 class MirroredRefundAdmin(MirroredAdmin):
-    """Money given back to a card."""
+    """Refunds: money returned to a card."""
 
     noun, nouns = "Stripe refund", "Stripe refunds"
     list_display = ("stripe_id", "created_at_stripe", "state", "money", "of_charge", "mirrored")
-    texts = {"Why": "reason", "Failure": "failure_reason"}
+    texts = {"Reason": "reason", "Failure": "failure_reason"}
     to_subscriber = ""
 
     @admin.display(description="Charge")
@@ -312,10 +309,10 @@ class MirroredRefundAdmin(MirroredAdmin):
 
 @admin.register(mirrored.Dispute)
 class MirroredDisputeAdmin(MirroredRefundAdmin):
-    """A charge that the customer's bank wants back."""
+    """Disputes: charges that the cardholder's bank reverses."""
 
     noun, nouns = "Stripe dispute", "Stripe disputes"
-    texts = {"Why": "reason"}
+    texts = {"Reason": "reason"}
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield from super().facts(request, record)
@@ -325,7 +322,7 @@ class MirroredDisputeAdmin(MirroredRefundAdmin):
 
 @admin.register(mirrored.Event)
 class MirroredEventAdmin(MirroredAdmin):
-    """What Stripe told, as it came."""
+    """Events as Stripe sent them."""
 
     noun, nouns = "Stripe event", "Stripe events"
     list_display = ("stripe_id", "created_at_stripe", "kind", "about", "mirrored")
@@ -341,11 +338,11 @@ class MirroredEventAdmin(MirroredAdmin):
 
     @admin.display(description="About")
     def about(self, record: Any) -> Text:
-        told = (record.data or {}).get("object") or {}
-        model = _KINDS.get(str(told.get("object")))
+        document = (record.data or {}).get("object") or {}
+        model = _KINDS.get(str(document.get("object")))
         if model:
-            return stripe_link(told, model)
-        return short_stripe_id(told["id"]) if told.get("id") else NOTHING
+            return stripe_link(document, model)
+        return short_stripe_id(document["id"]) if document.get("id") else NOTHING
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("Event", self.kind(record))

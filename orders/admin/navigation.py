@@ -1,11 +1,11 @@
-"""The console's menu, by task; it shows what this member of staff may read."""
+"""The console's menu, by task. It shows the pages that a member of staff may read."""
 
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
 
-# Title, icon, model as addresses name it.
+# Of each entry: title, icon, and the model as URLs name it.
 _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Vouchers",
@@ -78,7 +78,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
 
 
 def menu(request: HttpRequest) -> list[dict[str, Any]]:
-    """The groups and entries of the menu, in the form that the skin takes."""
+    """Builds the groups and entries of the menu, in the form that django-unfold expects."""
     home = {"title": "Overview", "icon": "home", "link": reverse("admin:index")}
     groups = [{"items": [home]}]
     for title, entries in _GROUPS:

@@ -1,4 +1,4 @@
-"""Orders with their lines, and the way from an order to its redemption, its ledger entries and its customer."""
+"""Orders with their lines, and links to their redemption, ledger entries and customer."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -51,7 +51,7 @@ _NEWEST = 5
 
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
-    """What was bought, at the prices of its day."""
+    """The list and page of orders."""
 
     list_display = (
         "when",
@@ -112,7 +112,7 @@ class OrderAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Voucher")
     def voucher(self, order: Any) -> Text:
-        """The code as it was on that day; struck through where it was retired since."""
+        """The code as it was on the day of the order; struck through where it was retired after that."""
         if not order.promo_code_id:
             return NOTHING
         text = code(order.promo_code)
@@ -138,9 +138,9 @@ class OrderAdmin(ReadOnlyAdmin):
         yield Fact("Organization", self.organization_named(record))
         yield Fact("Voucher", self.voucher(record))
         yield Fact("Total", amount(record.total_minor))
-        from_credit, by_card = _PARTS.get(record.status, _NOT_TAKEN)
-        yield Fact(from_credit, amount(record.credit_applied_minor))
-        yield Fact(by_card, amount(record.amount_due_minor))
+        credit_title, card_title = _PART_TITLES.get(record.status, _UNPAID_PART_TITLES)
+        yield Fact(credit_title, amount(record.credit_applied_minor))
+        yield Fact(card_title, amount(record.amount_due_minor))
         yield Fact("Placed (UTC)", moment(record.created_at))
         yield Fact("Completed (UTC)", moment(record.completed_at))
         if record.renews_id:
@@ -158,27 +158,27 @@ class OrderAdmin(ReadOnlyAdmin):
         lines = OrderLine.objects.filter(order=record).order_by("position")
         yield Panel(
             title="Lines",
-            columns=[Column("Item"), Column("Kind"), Column("Reference"), Column("A month", right=True)],
+            columns=[Column("Item"), Column("Kind"), Column("Reference"), Column("Per month", right=True)],
             rows=[
                 (line.name, unbroken(_KINDS[OrderLine.Kind(line.kind)]), code(line.slug), amount(line.price_minor))
                 for line in lines
             ],
-            empty="It has no line.",
+            empty="The order has no lines.",
         )
-        yield _redemptions(record)
+        yield _redemptions_panel(record)
         entries = LedgerEntry.objects.filter(account_id=record.customer_id, order_id=record.pk)
         yield Panel(
             title="Ledger",
             columns=ENTRY_COLUMNS,
             rows=entry_rows(entries.order_by("version")),
-            empty="It moved no credit.",
+            empty="The order moved no credit.",
         )
         payment = Payment.objects.filter(order=record).first()
         if payment is not None:
             yield _payment_panel(payment)
             if payment.paid_at:
                 yield refunds_panel(payment)
-        yield _consequences(record)
+        yield _consequences_panel(record)
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         if record.status == Order.Status.COMPLETED and request.user.has_perm("orders.add_refund"):
@@ -188,7 +188,7 @@ class OrderAdmin(ReadOnlyAdmin):
         return [("<uuid:order_id>/refund/", "refund", self.refund_view)]
 
     def refund_view(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
-        """Asks how much and why, and gives it back: to the card first, with its whole part also the credit."""
+        """Asks for the amount and the reason, and refunds the order: the card first, then the credit."""
         if not request.user.has_perm("orders.add_refund"):
             raise PermissionDenied
         order = find_or_404(self, request, str(order_id))
@@ -204,7 +204,7 @@ class OrderAdmin(ReadOnlyAdmin):
                     why=form.cleaned_data["reason"],
                     by=actor_of(request),
                 )
-                messages.success(request, "The refund is under way." if left else "The credit was given back.")
+                messages.success(request, "The refund was requested." if left else "The credit was returned.")
                 return HttpResponseRedirect(here)
         return form_page(
             self,
@@ -221,38 +221,38 @@ class OrderAdmin(ReadOnlyAdmin):
                 Fact("Paid from credit", amount(order.credit_applied_minor)),
                 Fact("Left on the card", amount(left)),
             ],
-            warning="The card gets its money back first. With the whole of it the credit goes back too, the order is"
-            " refunded and its subscription ends.",
+            warning="The card is refunded first. Once its whole part is refunded, the credit is returned too, the"
+            " order is refunded, and its subscription ends.",
             danger=True,
         )
 
 
-# What the parts of an order's total are called, by its state.
-_PARTS = {
+# The titles of the two parts of an order's total, by the order's state.
+_PART_TITLES = {
     Order.Status.PENDING: ("From credit, held", "Due by card"),
     Order.Status.COMPLETED: ("Paid from credit", "Paid by card"),
     Order.Status.REFUNDED: ("Paid from credit", "Paid by card"),
 }
-_NOT_TAKEN = ("From credit, not taken", "By card, not taken")
+_UNPAID_PART_TITLES = ("From credit, not taken", "By card, not taken")
 
 
 class RefundForm(forms.Form):
-    """How much goes back to the card; empty means all that is left."""
+    """The amount to refund to the card; empty means all that is left."""
 
-    card = AmountField(required=False, help_text="Empty: everything that is left.")
+    card = AmountField(required=False, help_text="Leave empty to refund everything that is left.")
     reason = reason_field(length=200)
 
     def __init__(self, *args: Any, left_minor: int, **options: Any) -> None:
         super().__init__(*args, **options)
         self.left_minor = left_minor
-        self.fields["card"].label = f"Back to the card ({settings.SOVEREIGN_CURRENCY})"
+        self.fields["card"].label = f"Refund to the card ({settings.SOVEREIGN_CURRENCY})"
         if not left_minor:
             del self.fields["card"]
 
     def clean_card(self) -> int | None:
         card_minor: int | None = self.cleaned_data["card"]
         if card_minor is not None and not 0 < card_minor <= self.left_minor:
-            raise forms.ValidationError("More than zero, and at most what is left on the card.")
+            raise forms.ValidationError("Enter more than zero, and at most what is left on the card.")
         return card_minor
 
 
@@ -262,7 +262,7 @@ _KINDS = {OrderLine.Kind.PLAN: "Plan", OrderLine.Kind.ADDON: "Add-on"}
 def _payment_panel(payment: Payment) -> Panel:
     return Panel(
         title="Card payment",
-        columns=[Column("Asked (UTC)"), Column("State"), Column("Session"), Column("Amount", right=True)],
+        columns=[Column("Requested (UTC)"), Column("State"), Column("Session"), Column("Amount", right=True)],
         rows=[
             (
                 link(moment(payment.requested_at), change_url("orders_payment", payment.pk)),
@@ -276,7 +276,7 @@ def _payment_panel(payment: Payment) -> Panel:
 
 
 def orders_panel() -> Panel:
-    """The newest orders; one query."""
+    """Builds the panel of the newest orders; one query."""
     return Panel(
         title="Newest orders",
         columns=[
@@ -298,13 +298,13 @@ def orders_panel() -> Panel:
                 :_NEWEST
             ]
         ],
-        empty="Nothing was ordered yet.",
+        empty="No order was placed yet.",
         more_title="All orders",
         more_url=list_url("orders_order"),
     )
 
 
-def _redemptions(order: Order) -> Panel:
+def _redemptions_panel(order: Order) -> Panel:
     return Panel(
         title="Redemption",
         columns=[Column("Time (UTC)"), Column("State"), Column("Voucher"), Column("Credit", right=True)],
@@ -317,11 +317,11 @@ def _redemptions(order: Order) -> Panel:
             )
             for each in Redemption.objects.filter(order_id=order.pk).order_by("pk")
         ],
-        empty="No voucher was redeemed with it.",
+        empty="No voucher was redeemed with this order.",
     )
 
 
-def _consequences(order: Order) -> Panel:
+def _consequences_panel(order: Order) -> Panel:
     subscriptions = Subscription.objects.filter(order_id=order.pk)
     events = OutboxEvent.objects.filter(order_id=order.pk, type="order.placed")
     rows = [

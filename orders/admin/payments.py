@@ -1,4 +1,4 @@
-"""Card payments: what was asked of Stripe, what it told, and what was given back."""
+"""Card payments: their requests to Stripe, their events, and their refunds."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -27,14 +27,14 @@ from billing.admin.console.display import (
     state_badge,
 )
 from billing.admin.ledger import customer_link, order_link
-from orders.admin.documents import sees_links, shown
+from orders.admin.documents import redact, sees_links
 from orders.models import Order, Payment, Refund, StripeEvent
 from orders.queries import open_payments
 
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
-    """What is asked of Stripe for an order that credit does not cover."""
+    """The list and page of card payments."""
 
     noun, nouns = "card payment", "card payments"
     list_display = ("when", "order_named", "customer_named", "state", "charged", "refunded", "paid")
@@ -47,14 +47,14 @@ class PaymentAdmin(ReadOnlyAdmin):
         return Payment.objects.select_related("order__customer")
 
     def search_filter(self, term: str) -> Q:
-        told = Q(session_id=term) | Q(payment_intent_id=term)
-        told |= Q(stripe_subscription_id=term) | Q(stripe_invoice_id=term)
+        found = Q(session_id=term) | Q(payment_intent_id=term)
+        found |= Q(stripe_subscription_id=term) | Q(stripe_invoice_id=term)
         try:
-            return told | Q(order_id=UUID(term))
+            return found | Q(order_id=UUID(term))
         except ValueError:
-            return told
+            return found
 
-    @admin.display(description="Asked (UTC)")
+    @admin.display(description="Requested (UTC)")
     def when(self, payment: Payment) -> Text:
         return moment(payment.requested_at)
 
@@ -74,7 +74,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     def charged(self, payment: Payment) -> Text:
         return amount(payment.amount_minor)
 
-    @admin.display(description="Given back")
+    @admin.display(description="Refunded")
     def refunded(self, payment: Payment) -> Text:
         return amount(payment.refunded_minor) if payment.refunded_minor else NOTHING
 
@@ -87,12 +87,12 @@ class PaymentAdmin(ReadOnlyAdmin):
         yield Fact("Order", self.order_named(record))
         yield Fact("Customer", self.customer_named(record))
         yield Fact("Charged" if record.paid_at else "To be charged", self.charged(record))
-        yield Fact("Given back", self.refunded(record))
-        yield Fact("Asked (UTC)", self.when(record))
+        yield Fact("Refunded", self.refunded(record))
+        yield Fact("Requested (UTC)", self.when(record))
         yield Fact("Session ends (UTC)", moment(record.expires_at))
         yield Fact("Paid (UTC)", self.paid(record))
         yield Fact("Closed (UTC)", moment(record.closed_at))
-        yield Fact("Still to be closed at Stripe", "yes" if record.needs_stripe_cleanup else "no")
+        yield Fact("Needs cleanup at Stripe", "yes" if record.needs_stripe_cleanup else "no")
         yield Fact("Session at Stripe", code(record.session_id))
         if record.payment_intent_id:
             yield Fact("Payment at Stripe", code(record.payment_intent_id))
@@ -109,7 +109,7 @@ class PaymentAdmin(ReadOnlyAdmin):
 
 
 def waiting_panel(request: HttpRequest, payment: Payment, *, names_order: bool = True) -> Panel:
-    """What an open payment waits for, until when, and where it is made."""
+    """Builds the panel of an open payment: its amount, its end, and the link to pay."""
     order = payment.order
     facts = [
         Fact("Due by card", amount(payment.amount_minor)),
@@ -124,7 +124,9 @@ def waiting_panel(request: HttpRequest, payment: Payment, *, names_order: bool =
     open_page = outward_link("Open the payment page", payment.session_url)
     facts += [Fact("Payment page", open_page), Fact("Link for the customer", copyable(payment.session_url))]
     return Panel(
-        title=_WAITING, facts=facts, notes=["The link is the customer's: whoever has it can pay this order."]
+        title=_WAITING,
+        facts=facts,
+        notes=["The link belongs to the customer: anyone who has it can pay for this order."],
     )
 
 
@@ -138,10 +140,10 @@ def _cause(order: Order) -> str:
 
 
 def refunds_panel(payment: Payment) -> Panel:
-    """What was given back to the card; one query."""
+    """Builds the panel of a payment's refunds; one query."""
     return Panel(
         title="Refunds",
-        columns=[Column("Asked (UTC)"), Column("State"), Column("Why"), Column("Amount", right=True)],
+        columns=[Column("Requested (UTC)"), Column("State"), Column("Reason"), Column("Amount", right=True)],
         rows=[
             (
                 link(moment(each.requested_at), change_url("orders_refund", each.pk)),
@@ -151,15 +153,15 @@ def refunds_panel(payment: Payment) -> Panel:
             )
             for each in Refund.objects.filter(payment=payment).order_by("requested_at")
         ],
-        empty="Nothing was given back to the card.",
+        empty="Nothing was refunded to the card.",
     )
 
 
 @admin.register(Refund)
 class RefundAdmin(ReadOnlyAdmin):
-    """Money that goes back to a card."""
+    """The list and page of refunds to cards."""
 
-    list_display = ("when", "order_named", "state", "given_back", "why", "closed")
+    list_display = ("when", "order_named", "state", "amount_refunded", "why", "closed")
     list_filter = ("status",)
     search_fields = ("id",)
     search_help_text = "Refund or order id; Stripe's id of the refund"
@@ -174,7 +176,7 @@ class RefundAdmin(ReadOnlyAdmin):
             return Q(stripe_refund_id=term)
         return Q(pk=key) | Q(payment_id=key)
 
-    @admin.display(description="Asked (UTC)")
+    @admin.display(description="Requested (UTC)")
     def when(self, refund: Refund) -> Text:
         return moment(refund.requested_at)
 
@@ -187,10 +189,10 @@ class RefundAdmin(ReadOnlyAdmin):
         return state_badge(refund.status)
 
     @admin.display(description="Amount")
-    def given_back(self, refund: Refund) -> Text:
+    def amount_refunded(self, refund: Refund) -> Text:
         return amount(refund.amount_minor)
 
-    @admin.display(description="Why")
+    @admin.display(description="Reason")
     def why(self, refund: Refund) -> Text:
         return refund.reason
 
@@ -201,20 +203,20 @@ class RefundAdmin(ReadOnlyAdmin):
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("State", self.state(record))
         yield Fact("Order", self.order_named(record))
-        yield Fact("Amount", self.given_back(record))
-        yield Fact("Why", record.reason)
-        yield Fact("Asked by", code(record.requested_by))
-        yield Fact("Asked (UTC)", self.when(record))
+        yield Fact("Amount", self.amount_refunded(record))
+        yield Fact("Reason", record.reason)
+        yield Fact("Requested by", code(record.requested_by))
+        yield Fact("Requested (UTC)", self.when(record))
         yield Fact("Closed (UTC)", self.closed(record))
         yield Fact("At Stripe", code(record.stripe_refund_id))
 
 
 @admin.register(StripeEvent)
 class StripeEventAdmin(ReadOnlyAdmin):
-    """What Stripe told us: stored first, settled after, once."""
+    """The inbox: events from Stripe. An event is stored first, and settled once after that."""
 
     noun, nouns = "Stripe event", "Stripe events"
-    list_display = ("when", "kind", "outcome_told", "settled", "occurred")
+    list_display = ("when", "kind", "outcome_named", "settled", "occurred")
     search_fields = ("id",)
     search_help_text = "Stripe's id of the event, or its type"
 
@@ -233,7 +235,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
         return event.type
 
     @admin.display(description="What was done")
-    def outcome_told(self, event: StripeEvent) -> Text:
+    def outcome_named(self, event: StripeEvent) -> Text:
         return badge(event.outcome.replace("_", " ")) if event.settled_at else badge("waiting", "info")
 
     @admin.display(description="Settled (UTC)")
@@ -249,7 +251,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("Event", record.type)
-        yield Fact("What was done", self.outcome_told(record))
+        yield Fact("What was done", self.outcome_named(record))
         yield Fact("Happened (UTC)", self.occurred(record))
         yield Fact("Received (UTC)", self.when(record))
         yield Fact("Settled (UTC)", self.settled(record))
@@ -260,6 +262,6 @@ class StripeEventAdmin(ReadOnlyAdmin):
         yield Panel(
             title="Content",
             columns=[Column("Part"), Column("Value")],
-            rows=[("payload", pretty(shown(request, record.payload)))],
+            rows=[("payload", pretty(redact(request, record.payload)))],
             empty="",
         )

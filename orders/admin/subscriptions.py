@@ -1,4 +1,4 @@
-"""Subscriptions and invoices, and what a month that is not paid waits for."""
+"""Subscriptions and invoices, and the open payment of an unpaid month."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -39,7 +39,7 @@ from orders.queries import end_of_grace, open_payment_of, open_payments
 _MAX_PANEL_ROWS = 20
 
 
-def _key(term: str) -> UUID | None:
+def _parse_key(term: str) -> UUID | None:
     try:
         return UUID(term)
     except ValueError:
@@ -48,7 +48,7 @@ def _key(term: str) -> UUID | None:
 
 @admin.register(Subscription)
 class SubscriptionAdmin(ReadOnlyAdmin):
-    """What organizations are subscribed to."""
+    """The list and page of subscriptions."""
 
     list_display = (
         "when",
@@ -70,7 +70,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
 
     def search_filter(self, term: str) -> Q:
         found = Q(organization__slug=term.lower()) | Q(customer__in=matching_customers(term))
-        key = _key(term)
+        key = _parse_key(term)
         return found | Q(pk=key) | Q(order_id=key) if key else found
 
     @admin.display(description="Since (UTC)")
@@ -93,7 +93,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     def state(self, subscription: Subscription) -> Text:
         return state_badge(subscription.status)
 
-    @admin.display(description="A month")
+    @admin.display(description="Per month")
     def monthly_amount(self, subscription: Subscription) -> Text:
         return amount(subscription.amount_minor)
 
@@ -115,7 +115,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         yield Fact("Customer", self.customer_named(record))
         lines = OrderLine.objects.filter(order=record.order_id).order_by("position")
         yield Fact("Plan and add-ons", ", ".join(lines.values_list("name", flat=True)) or NOTHING)
-        yield Fact("A month", amount(record.amount_minor))
+        yield Fact("Per month", amount(record.amount_minor))
         yield Fact("Paid by", record.paid_by)
         yield Fact("Period from (UTC)", moment(record.current_period_start))
         yield Fact("Period until (UTC)", moment(record.current_period_end))
@@ -158,12 +158,12 @@ class SubscriptionAdmin(ReadOnlyAdmin):
 
 
 def _unpaid_panel(subscription: Subscription) -> Panel:
-    """A month that is due while no payment is open."""
+    """Builds the panel of a due month without an open payment."""
     if subscription.paid_by == Subscription.PaidBy.STRIPE:
-        told = "Stripe charges the card again by itself, and has written to the customer."
+        note = "Stripe retries the card automatically, and has written to the customer."
     else:
-        told = "No payment page is open now. Credit that covers the month renews it; else a card is asked for again."
-    return Panel(title="Not paid", facts=[Fact("Due", amount(subscription.amount_minor))], notes=[told])
+        note = "No payment page is open now. If credit covers the month, it is paid; else a new payment page follows."
+    return Panel(title="Not paid", facts=[Fact("Due", amount(subscription.amount_minor))], notes=[note])
 
 
 def _period(invoice: Invoice) -> Text:
@@ -172,7 +172,7 @@ def _period(invoice: Invoice) -> Text:
 
 @admin.register(Invoice)
 class InvoiceAdmin(ReadOnlyAdmin):
-    """What was billed."""
+    """The list and page of invoices."""
 
     list_display = ("when", "organization_named", "customer_named", "state", "billed_amount", "period", "order")
     list_filter = ("status",)
@@ -186,7 +186,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
 
     def search_filter(self, term: str) -> Q:
         found = Q(organization__slug=term.lower()) | Q(customer__in=matching_customers(term))
-        key = _key(term)
+        key = _parse_key(term)
         return found | Q(pk=key) | Q(order_id=key) if key else found
 
     @admin.display(description="Time (UTC)")

@@ -1,4 +1,4 @@
-"""The public catalog: what can be ordered. Prices are a month's."""
+"""The public catalog of what can be ordered. Prices are per month."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from orders.models.catalog import CatalogItem
 
 
 class _PricedSerializer(serializers.ModelSerializer[Any]):
-    """An item with a price; in OMR as well, while that is the currency."""
+    """An item with a price; `price_omr` repeats it while the currency is OMR."""
 
     price_omr = MajorAmountField(source="price_minor", read_only=True)
     price_minor = MinorAmountField(read_only=True)
@@ -30,12 +30,12 @@ class _PricedSerializer(serializers.ModelSerializer[Any]):
         return fields
 
 
-def _texts() -> serializers.ListField:
+def _text_list() -> serializers.ListField:
     return serializers.ListField(child=serializers.CharField(), read_only=True)
 
 
 class PlanSerializer(_PricedSerializer):
-    features = _texts()
+    features = _text_list()
 
     class Meta:
         model = Plan
@@ -76,9 +76,9 @@ class AddOnSerializer(_PricedSerializer):
 
 
 class AppSerializer(serializers.ModelSerializer[App]):
-    features = _texts()
-    dependencies = _texts()
-    website = serializers.CharField(read_only=True, help_text="Empty where there is none.")
+    features = _text_list()
+    dependencies = _text_list()
+    website = serializers.CharField(read_only=True, help_text="Empty where the app has none.")
 
     class Meta:
         model = App
@@ -109,7 +109,7 @@ class AppSerializer(serializers.ModelSerializer[App]):
 
 
 class IndustrySerializer(serializers.ModelSerializer[Industry]):
-    suggested_apps = _texts()
+    suggested_apps = _text_list()
 
     class Meta:
         model = Industry
@@ -118,8 +118,8 @@ class IndustrySerializer(serializers.ModelSerializer[Industry]):
 
 
 class BundleSerializer(serializers.ModelSerializer[Bundle]):
-    apps = _texts()
-    discount = serializers.IntegerField(source="discount_percent", read_only=True, help_text="Per cent.")
+    apps = _text_list()
+    discount = serializers.IntegerField(source="discount_percent", read_only=True, help_text="In percent.")
 
     class Meta:
         model = Bundle
@@ -139,37 +139,37 @@ class _CatalogView(APIView):
         return page_response(page, list(self.serializer_class(page.rows, many=True).data), request=request)
 
 
-def _described(item: type[serializers.ModelSerializer[Any]], what: str) -> Any:
+def _list_schema(item: type[serializers.ModelSerializer[Any]], summary: str) -> Any:
     return extend_schema(
-        responses=item(many=True), parameters=page_parameters(default_limit=None), tags=["catalog"], summary=what
+        responses=item(many=True), parameters=page_parameters(default_limit=None), tags=["catalog"], summary=summary
     )
 
 
-@_described(PlanSerializer, "Plans")
+@_list_schema(PlanSerializer, "List the plans")
 class PlansView(_CatalogView):
     model = Plan
     serializer_class = PlanSerializer
 
 
-@_described(AddOnSerializer, "Add-ons")
+@_list_schema(AddOnSerializer, "List the add-ons")
 class AddOnsView(_CatalogView):
     model = AddOn
     serializer_class = AddOnSerializer
 
 
-@_described(AppSerializer, "Apps")
+@_list_schema(AppSerializer, "List the apps")
 class AppsView(_CatalogView):
     model = App
     serializer_class = AppSerializer
 
 
-@_described(IndustrySerializer, "Industries")
+@_list_schema(IndustrySerializer, "List the industries")
 class IndustriesView(_CatalogView):
     model = Industry
     serializer_class = IndustrySerializer
 
 
-@_described(BundleSerializer, "Bundles of apps")
+@_list_schema(BundleSerializer, "List the bundles of apps")
 class BundlesView(_CatalogView):
     model = Bundle
     serializer_class = BundleSerializer

@@ -26,7 +26,7 @@ class CheckoutSerializer(RequestSerializer):
     apps = ReferencesField(required=False)
     addons = ReferencesField(required=False)
     promo_code = TextField(
-        required=False, allow_blank=True, allow_null=True, max_length=200, help_text="A voucher, any case."
+        required=False, allow_blank=True, allow_null=True, max_length=200, help_text="A voucher's code, in any case."
     )
 
 
@@ -38,7 +38,7 @@ class CheckoutAnswerSerializer(serializers.Serializer[Any]):
     credit_balance_minor = MinorAmountField(read_only=True, help_text="The same, in the smallest unit.")
 
 
-# One for all requests: making its fields costs more than validating by them, which changes nothing in them.
+# Shared by all requests: creating its fields costs more than validating, and validating does not change them.
 _FORM = CheckoutSerializer()
 
 
@@ -49,12 +49,12 @@ class CheckoutView(APIView):
             200: CheckoutAnswerSerializer,
             **refusals(
                 {
-                    400: "The body, the catalog or the code does not allow it.",
+                    400: "The body is invalid, a catalog item is unknown, or the promo code cannot be redeemed.",
                     404: "The organization is not yours.",
-                    409: "Subscribed already, a payment is in progress, or a twin under the same key is in flight.",
-                    422: "The key was used for another request.",
-                    502: "The payment processor could not open a payment; nothing was used.",
-                    503: "The credit does not cover it and no payment processor is configured; or busy.",
+                    409: "Already subscribed, a payment is in progress, or a request with the same key is in flight.",
+                    422: "The key was already used for a different request.",
+                    502: "The payment processor could not open a payment; nothing was charged or redeemed.",
+                    503: "Credit does not cover the order and no processor is configured; or the service is busy.",
                 }
             ),
         },
@@ -64,7 +64,7 @@ class CheckoutView(APIView):
                 "Retry-After",
                 int,
                 OpenApiParameter.HEADER,
-                description="Seconds, where the same request may succeed later.",
+                description="Seconds after which the same request may succeed.",
                 response=[409, 502, 503],
             ),
         ],
@@ -78,7 +78,7 @@ class CheckoutView(APIView):
         except (serializers.ValidationError, InvalidIdempotencyKey) as refusal:
             _refuse_foreign_tenant(request, refusal)
             raise
-        asked = {
+        normalized = {
             "tenant_id": str(body["tenant_id"]),
             "plan": body["plan_id"],
             "apps": body.get("apps") or [],
@@ -88,12 +88,12 @@ class CheckoutView(APIView):
         placed = place_order(
             request=CheckoutRequest(
                 tenant_id=body["tenant_id"],
-                plan=asked["plan"],
-                apps=tuple(asked["apps"]),
-                addons=tuple(asked["addons"]),
-                promo_code=asked["promo_code"],
+                plan=normalized["plan"],
+                apps=tuple(normalized["apps"]),
+                addons=tuple(normalized["addons"]),
+                promo_code=normalized["promo_code"],
                 idempotency_key=key,
-                fingerprint=fingerprint(asked),
+                fingerprint=fingerprint(normalized),
             ),
             by=actor_of(request),
         )
@@ -109,7 +109,7 @@ class CheckoutView(APIView):
 
 
 def _refuse_foreign_tenant(request: Request, refusal: Exception) -> None:
-    """An organization that is not the caller's is a 404 before anything else that is wrong is named."""
+    """Answers 404 for an organization that is not the caller's, before any other error of the request."""
     errors = refusal.detail if isinstance(refusal, serializers.ValidationError) else {}
     if "tenant_id" in errors or not isinstance(request.data, dict):
         return

@@ -34,8 +34,10 @@ class OrganizationSerializer(serializers.ModelSerializer[Organization]):
 class NewOrganizationSerializer(RequestSerializer):
     slug = TextField(
         trim_whitespace=False,
-        validators=[RegexValidator(SLUG_MATCH, "3 to 31 of a-z, 0-9 and '-', beginning with a letter")],
-        help_text="The organization's address.",
+        validators=[
+            RegexValidator(SLUG_MATCH, "Use 3 to 31 characters of a-z, 0-9 and '-', beginning with a letter.")
+        ],
+        help_text="The organization's subdomain.",
     )
     name = TextField(max_length=200)
     plan_id = TextField(max_length=64, required=False, allow_null=True, help_text="Id or slug.")
@@ -43,7 +45,7 @@ class NewOrganizationSerializer(RequestSerializer):
     addons = ReferencesField(required=False)
 
 
-_NOT_FOUND = refusals({404: "There is none, or it is another customer's."})
+_NOT_FOUND = refusals({404: "The organization does not exist, or is another customer's."})
 
 
 class SlugView(APIView):
@@ -53,8 +55,8 @@ class SlugView(APIView):
     @extend_schema(
         responses=inline_serializer("SlugAvailability", {"available": serializers.BooleanField()}),
         tags=["organizations"],
-        summary="Whether an address is free",
-        description="False as well for what cannot be an address.",
+        summary="Check whether a slug is available",
+        description="False for an invalid slug too.",
     )
     def get(self, request: Request, slug: str) -> Response:
         return Response({"available": bool(SLUG_MATCH.search(slug)) and slug_is_free(slug)})
@@ -65,7 +67,7 @@ class OrganizationsView(APIView):
         responses=OrganizationSerializer(many=True),
         parameters=page_parameters(),
         tags=["organizations"],
-        summary="Your organizations, newest first",
+        summary="List your organizations, newest first",
     )
     def get(self, request: Request) -> Response:
         page = read_page(organizations_of(user_id=principal_of(request).user_id), request=request)
@@ -75,7 +77,7 @@ class OrganizationsView(APIView):
         request=NewOrganizationSerializer,
         responses={201: OrganizationSerializer, **refusals({409: "The slug is taken."})},
         tags=["organizations"],
-        summary="Make an organization, pending until its first order",
+        summary="Create an organization, pending until its first order",
     )
     def post(self, request: Request) -> Response:
         form = NewOrganizationSerializer(data=request.data)
@@ -99,7 +101,7 @@ class OrganizationView(APIView):
     @extend_schema(
         responses={200: OrganizationSerializer, **_NOT_FOUND},
         tags=["organizations"],
-        summary="One organization of yours",
+        summary="Read one of your organizations",
     )
     def get(self, request: Request, organization_id: str) -> Response:
         identity = read_path_id(organization_id, not_found=OrganizationNotFound)
@@ -114,9 +116,9 @@ class OrganizationView(APIView):
             **_NOT_FOUND,
         },
         tags=["organizations"],
-        summary="End an organization: its owner, or a superadmin",
-        description="Cancels its subscription and voids unpaid invoices; paid ones and the ledger stay. A second"
-        " call changes nothing.",
+        summary="Delete an organization; for its owner or a superadmin",
+        description="Cancels its subscription and voids its unpaid invoices. Paid invoices and the ledger stay. A"
+        " second call changes nothing.",
     )
     def delete(self, request: Request, organization_id: str) -> Response:
         identity = read_path_id(organization_id, not_found=OrganizationNotFound)

@@ -22,7 +22,7 @@ class ProcessorCustomerNotFound(DomainError):
 class PortalFailed(DomainError):
     code = "payment_processor_error"
     status = 502
-    message = "the payment processor could not open its portal"
+    message = "the payment processor could not open its billing portal"
 
 
 class PortalView(APIView):
@@ -30,7 +30,7 @@ class PortalView(APIView):
         request=None,
         responses=inline_serializer("Portal", {"portal_url": serializers.URLField()}),
         tags=["credit"],
-        summary="Stripe's billing portal, for cards and receipts",
+        summary="Open Stripe's billing portal, for cards and receipts",
     )
     def post(self, request: Request, tenant_id: str) -> Response:
         organization = find_organization(
@@ -46,7 +46,7 @@ class PortalView(APIView):
                 customer_id=organization.customer.stripe_customer_id, return_url=settings.CHECKOUT_SUCCESS_URL
             )
         except gateway.CustomerUnknown as error:
-            # Deleted at Stripe, or of another account: the next checkout makes a new one.
+            # It was deleted at Stripe, or is another account's. The next checkout creates a new one.
             raise ProcessorCustomerNotFound from error
         except (gateway.Refused, gateway.Unanswered, gateway.NotConfigured) as error:
             raise PortalFailed from error

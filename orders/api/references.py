@@ -8,7 +8,7 @@ MAX_REFERENCES = 100
 
 
 class ReferencesField(serializers.ListField):
-    """A list of catalog references, ids or slugs; absent or null is empty."""
+    """A list of catalog references, each an id or a slug; null counts as empty."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(

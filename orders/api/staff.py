@@ -1,4 +1,4 @@
-"""What staff read: orders, and the events that other systems are told."""
+"""Lists for staff: orders and outgoing events."""
 
 from typing import Any
 
@@ -28,8 +28,8 @@ class OrderSerializer(MoneyResponseSerializer):
     status = serializers.ChoiceField(choices=Order.Status.choices)
     credit_applied_minor = serializers.IntegerField()
     amount_due_minor = serializers.IntegerField(help_text="What credit does not cover.")
-    promo_code = serializers.CharField(required=False, help_text="Absent where none was used.")
-    promo_deleted = serializers.BooleanField(help_text="The code was retired since.")
+    promo_code = serializers.CharField(required=False, help_text="Absent where no code was used.")
+    promo_deleted = serializers.BooleanField(help_text="Whether the code was retired after the order.")
     created_at = serializers.DateTimeField()
 
     def to_representation(self, instance: Order) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class OrderSerializer(MoneyResponseSerializer):
 
 class EventSerializer(serializers.ModelSerializer[OutboxEvent]):
     timestamp = serializers.DateTimeField(source="created_at", read_only=True)
-    # `data` is DRF's own attribute of a serializer, so that field is added by name.
+    # `data` is an attribute of every DRF serializer, so get_fields adds that field.
     metadata = serializers.DictField(read_only=True)
 
     class Meta:
@@ -70,7 +70,7 @@ class OrdersView(APIView):
         responses=OrderSerializer(many=True),
         parameters=page_parameters(),
         tags=["administration"],
-        summary="Orders, newest first",
+        summary="List orders, newest first",
     )
     def get(self, request: Request) -> Response:
         page = read_page(orders_for_staff(), request=request)
@@ -86,7 +86,7 @@ class EventsView(APIView):
         responses=EventSerializer(many=True),
         parameters=[OpenApiParameter("type", str, description="Only events of this type."), *page_parameters()],
         tags=["administration"],
-        summary="Outgoing events, newest first",
+        summary="List outgoing events, newest first",
     )
     def get(self, request: Request) -> Response:
         events = OutboxEvent.objects.all()

@@ -1,6 +1,6 @@
-"""What a customer sees of subscription and invoices, and of the payment that either waits for.
+"""A customer's subscription and invoices, with the open payment that each waits for.
 
-The link of an open payment goes out by mail as well; here the platform's own pages find it for their customer.
+The link of an open payment is also sent by mail. Here the platform's own pages find it.
 """
 
 from typing import Any
@@ -26,11 +26,12 @@ class OpenPaymentSerializer(MoneyResponseSerializer):
     money = ("amount",)
 
     order_id = serializers.UUIDField()
-    payment_url = serializers.CharField(source="session_url", help_text="The page of Stripe's to pay it on.")
+    payment_url = serializers.CharField(source="session_url", help_text="Stripe's page on which to pay.")
     credit_held_minor = serializers.IntegerField(
-        source="order.credit_applied_minor", help_text="What credit pays of the order; held until then."
+        source="order.credit_applied_minor",
+        help_text="The part of the order that credit pays, held until the payment.",
     )
-    expires_at = serializers.DateTimeField(help_text="Until then the page takes the payment.")
+    expires_at = serializers.DateTimeField(help_text="The end of the payment page.")
 
 
 class SubscriptionSerializer(MoneyResponseSerializer):
@@ -45,13 +46,14 @@ class SubscriptionSerializer(MoneyResponseSerializer):
     current_period_start = serializers.DateTimeField()
     current_period_end = serializers.DateTimeField()
     past_due_since = serializers.DateTimeField(
-        allow_null=True, help_text="When credit first did not cover a month that is due."
+        allow_null=True, help_text="When credit first did not cover the month that is due; null where it is paid."
     )
     grace_ends_at = serializers.DateTimeField(
-        allow_null=True, help_text="Unless the month is paid by then the subscription ends; null where none is due."
+        allow_null=True,
+        help_text="When the subscription ends unless the month is paid before; null where no month is due.",
     )
     open_payment = OpenPaymentSerializer(
-        allow_null=True, help_text="Of the organization's month or order that waits for it; null where none does."
+        allow_null=True, help_text="The open payment of the organization's order or month; null where there is none."
     )
     canceled_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
@@ -59,9 +61,9 @@ class SubscriptionSerializer(MoneyResponseSerializer):
 
 class SubscriptionView(APIView):
     @extend_schema(
-        responses={200: SubscriptionSerializer, **refusals({404: "There is none."})},
+        responses={200: SubscriptionSerializer, **refusals({404: "There is no subscription."})},
         tags=["credit"],
-        summary="An organization's subscription, or your newest",
+        summary="Read an organization's subscription, or your newest",
     )
     def get(self, request: Request, tenant_id: str | None = None) -> Response:
         organization_id = None if tenant_id is None else read_path_id(tenant_id, not_found=SubscriptionNotFound)
@@ -79,7 +81,9 @@ class InvoiceSerializer(MoneyResponseSerializer):
     period_start = serializers.DateTimeField()
     period_end = serializers.DateTimeField()
     pdf_url = serializers.CharField()
-    open_payment = OpenPaymentSerializer(allow_null=True, help_text="What pays it; null where it waits for none.")
+    open_payment = OpenPaymentSerializer(
+        allow_null=True, help_text="The open payment of the invoice; null where there is none."
+    )
     created_at = serializers.DateTimeField()
 
 
@@ -88,7 +92,7 @@ class InvoicesView(APIView):
         responses=InvoiceSerializer(many=True),
         parameters=page_parameters(),
         tags=["credit"],
-        summary="Your invoices, newest first",
+        summary="List your invoices, newest first",
     )
     def get(self, request: Request, tenant_id: str | None = None) -> Response:
         organization_id = None if tenant_id is None else read_path_id(tenant_id, not_found=OrganizationNotFound)

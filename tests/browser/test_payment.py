@@ -14,7 +14,7 @@ from billing.models import LedgerEntry, Subscription
 from billing.queries import balance_of
 from orders.models import Order, Payment
 from orders.use_cases.checkout.place_order import place_order
-from orders.use_cases.subscriptions.renew_subscription import Outcome, renew_subscription
+from orders.use_cases.subscriptions.renew_subscription import RenewalOutcome, renew_subscription
 from tests.browser.card_checkout import Till, sandbox, till
 from tests.browser.page_checks import SignIn, assert_sound, fact, panel
 from tests.factories import acting, give_credit
@@ -186,7 +186,7 @@ def test_a_refund_gives_card_and_credit_back(page: Page, till: Till, buyer: Buye
 
     page.get_by_label("Reason").fill("Ordered twice")
     page.get_by_role("button", name="Refund").click()
-    expect(page.get_by_text("The refund is under way.")).to_be_visible()
+    expect(page.get_by_text("The refund was requested.")).to_be_visible()
     till.settle()
     see_order(page, opened)
     expect(fact(page, "State")).to_have_text("refunded")
@@ -229,7 +229,7 @@ def past_due(buyer: Buyer) -> Subscription:
     placed = place_order(request=buyer.wanting(promo_code=None).request, by=acting(buyer.customer), now=then)
     subscription = Subscription.objects.get(order_id=placed.order_id)
     by = system_actor(channel="worker", user_id="renewals")
-    assert renew_subscription(subscription_id=subscription.id, by=by) == [Outcome.PAST_DUE]
+    assert renew_subscription(subscription_id=subscription.id, by=by) == [RenewalOutcome.PAST_DUE]
     return subscription
 
 

@@ -102,7 +102,7 @@ def test_what_is_included_costs_nothing(client: Client) -> None:
     item = AddOnFactory.create(price_minor=3_000)
     with nothing_changes():
         answer = client.post(page_of(item), form_on(client, item, included="on"))
-    assert form_errors(answer) == {"price_minor": ["What is included costs nothing: the price must be 0."]}
+    assert form_errors(answer) == {"price_minor": ["An included add-on costs nothing: its price must be 0."]}
 
 
 BAD_PLANS = [

@@ -140,7 +140,7 @@ def test_the_first_page_adds_up(client: Client, order: Order) -> None:
         "Held": ("0.500 OMR", "for payments that are open"),
         "Waiting for payment": ("0", "0.000 OMR due by card"),
         "Past due": ("0", "subscriptions whose month is not paid"),
-        "Breaks": ("0", "between Stripe and us, to be looked at"),
+        "Breaks": ("0", "between Stripe and our books, to be resolved"),
         "Unfinished jobs": ("2", "waiting or running"),  # its organization, and its receipt
         "Failed jobs": ("0", "given up after all attempts"),
     }

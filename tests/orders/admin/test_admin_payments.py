@@ -107,8 +107,8 @@ def test_a_superadmin_closes_a_break_with_a_reason(client: Client) -> None:
 @pytest.mark.parametrize(
     ("kind", "details", "texts"),
     [
-        ("amount_differs", {"asked": 9_000, "told": 8_990, "currency": "omr"}, ["9.000 OMR", "8.990 OMR"]),
-        ("other_currency", {"asked": 9_000, "told": 2_599, "currency": "usd"}, ["9.000 OMR", "25.99 USD", "usd"]),
+        ("amount_differs", {"requested": 9_000, "paid": 8_990, "currency": "omr"}, ["9.000 OMR", "8.990 OMR"]),
+        ("other_currency", {"requested": 9_000, "paid": 2_599, "currency": "usd"}, ["9.000 OMR", "25.99 USD", "usd"]),
         ("dispute", {"amount": 6_660, "currency": "omr", "reason": "not_received"}, ["6.660 OMR", "not received"]),
         ("refund_differs", {"stripe": 5_000, "ours": 4_000}, ["5.000 OMR", "4.000 OMR"]),
         ("session_state_differs", {"stripe": "complete paid", "ours": "open"}, ["complete paid", "open"]),

@@ -151,7 +151,7 @@ def test_where_no_payment_is_open_the_page_says_what_is_waited_for(
     client = client_of(create_user(AUDITOR))
     assert "No payment page is open now." in shown(client, address)
     Subscription.objects.update(paid_by="stripe")
-    assert "Stripe charges the card again by itself" in shown(client, address)
+    assert "Stripe retries the card automatically" in shown(client, address)
 
 
 def test_an_address_that_is_none_of_the_web_is_no_link(pending: Order) -> None:

@@ -17,7 +17,7 @@ from orders.use_cases.payments.request_refund import refund_order, send_refund
 from orders.use_cases.payments.sweep_payments import sweep_payments
 from orders.use_cases.subscriptions import renew_subscription as renewing
 from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
-from orders.use_cases.subscriptions.renew_subscription import Outcome
+from orders.use_cases.subscriptions.renew_subscription import RenewalOutcome
 from tests.concurrency.threads import race
 from tests.factories import acting, actor, give_credit
 from tests.orders.conftest import Buy
@@ -52,7 +52,7 @@ def past_due(stripe: StripeStub, ada: Customer, acme: Organization, buy: Buy) ->
     buy("m", now=START)
     Organization.objects.update(status=Organization.Status.ACTIVE)
     give_credit(ada, 2_345)
-    assert renew(DUE) == [Outcome.PAST_DUE]
+    assert renew(DUE) == [RenewalOutcome.PAST_DUE]
     return subscription()
 
 
@@ -83,7 +83,7 @@ def test_the_remainder_is_asked_of_stripe_and_the_credit_held(past_due: Subscrip
 
 def test_it_is_asked_once_however_often_the_job_runs(past_due: Subscription, stripe: StripeStub) -> None:
     with nothing_changes():
-        assert renew(DUE + timedelta(hours=1)) == [Outcome.WAITING]
+        assert renew(DUE + timedelta(hours=1)) == [RenewalOutcome.WAITING]
         race([lambda: renew(DUE + timedelta(hours=2), past_due)] * 4)
     assert len(stripe.sessions) == 1
 
@@ -93,7 +93,7 @@ def test_parallel_runs_ask_once(stripe: StripeStub, ada: Customer, buy: Buy) -> 
     buy("m", now=START)
     found = subscription()
     outcomes = race([lambda: renew(DUE, found)] * 6).values
-    assert {outcome for each in outcomes for outcome in each} <= {Outcome.PAST_DUE, Outcome.WAITING}
+    assert {outcome for each in outcomes for outcome in each} <= {RenewalOutcome.PAST_DUE, RenewalOutcome.WAITING}
     assert (len(stripe.sessions), len(renewals()), len(told("subscription.past_due"))) == (1, 1, 1)
     assert later_mails() == ["past_due"]
 
@@ -120,7 +120,7 @@ def test_paid_it_is_renewed(past_due: Subscription, stripe: StripeStub, times: i
 
 def test_an_expired_session_is_opened_anew_until_the_grace_ends(past_due: Subscription, stripe: StripeStub) -> None:
     for day in range(1, 7):
-        assert renew(DUE + day * DAY) == [Outcome.PAST_DUE]
+        assert renew(DUE + day * DAY) == [RenewalOutcome.PAST_DUE]
         assert len(stripe.open_sessions) == 1
     assert len(stripe.sessions) == 7
     assert credit() == (2_345, 2_340)
@@ -133,12 +133,12 @@ def test_a_session_that_stripe_says_expired_is_opened_anew(past_due: Subscriptio
     stripe.sessions["cs_1"] |= {"status": "expired"}
     assert deliver("checkout.session.expired", stripe.sessions["cs_1"]) == "expired"
     assert credit() == (2_345, 0)
-    assert renew(DUE + timedelta(hours=3)) == [Outcome.PAST_DUE]
+    assert renew(DUE + timedelta(hours=3)) == [RenewalOutcome.PAST_DUE]
     assert len(stripe.open_sessions) == 1
 
 
 def test_at_the_end_of_the_grace_the_session_is_closed_first(past_due: Subscription, stripe: StripeStub) -> None:
-    assert renew(GRACE_END) == [Outcome.CANCELED]
+    assert renew(GRACE_END) == [RenewalOutcome.CANCELED]
     assert stripe.open_sessions == []
     assert stripe.asked[-1][0] == "POST /v1/checkout/sessions/cs_1/expire"
     assert subscription().status == "canceled"
@@ -151,7 +151,7 @@ def test_at_the_end_of_the_grace_the_session_is_closed_first(past_due: Subscript
 
 def test_paid_in_the_last_moment_it_is_renewed_not_cancelled(past_due: Subscription, stripe: StripeStub) -> None:
     paid = stripe.pay(stripe.sessions["cs_1"])
-    assert renew(GRACE_END) == [Outcome.NOT_DUE]
+    assert renew(GRACE_END) == [RenewalOutcome.NOT_DUE]
     assert subscription().status == "active"
     assert deliver("checkout.session.completed", paid) == "unchanged"
     assert told("subscription.canceled") == []
@@ -180,7 +180,7 @@ def test_a_payment_that_takes_days_is_never_cancelled_under(past_due: Subscripti
     processing = stripe.pay(stripe.sessions["cs_1"], processing=True)
     assert deliver("checkout.session.completed", processing) == "processing"
     with nothing_changes():
-        assert renew(GRACE_END + 10 * DAY) == [Outcome.WAITING]
+        assert renew(GRACE_END + 10 * DAY) == [RenewalOutcome.WAITING]
     paid = processing | {"payment_status": "paid"}
     assert deliver("checkout.session.async_payment_succeeded", paid) == "completed"
     assert subscription().status == "active"
@@ -194,23 +194,23 @@ def test_a_payment_that_fails_after_days_is_told_and_asked_for_again(
     assert deliver("checkout.session.async_payment_failed", processing) == "failed"
     assert credit() == (2_345, 0)
     assert later_mails() == ["past_due", "payment_failed"]
-    assert renew(DUE + timedelta(hours=2)) == [Outcome.PAST_DUE]
+    assert renew(DUE + timedelta(hours=2)) == [RenewalOutcome.PAST_DUE]
     assert (len(stripe.open_sessions), credit()) == (1, (2_345, 2_340))
 
 
 def test_while_stripe_is_silent_nothing_is_cancelled(past_due: Subscription, stripe: StripeStub) -> None:
     stripe.fails = BROKEN
     with nothing_changes():
-        assert renew(GRACE_END) == [Outcome.WAITING]
+        assert renew(GRACE_END) == [RenewalOutcome.WAITING]
     stripe.fails = 0
-    assert renew(GRACE_END) == [Outcome.CANCELED]
+    assert renew(GRACE_END) == [RenewalOutcome.CANCELED]
 
 
 def test_a_voucher_meanwhile_closes_the_session_and_pays(
     past_due: Subscription, stripe: StripeStub, ada: Customer
 ) -> None:
     give_credit(ada, 7_000)
-    assert renew(DUE + DAY / 2) == [Outcome.RENEWED, Outcome.NOT_DUE]
+    assert renew(DUE + DAY / 2) == [RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]
     assert (stripe.open_sessions, credit()) == ([], (345, 0))
     assert [each.status for each in renewals()] == ["expired", "completed"]
     assert Invoice.objects.get(period_start=DUE).order_id == renewals()[1].id
@@ -233,7 +233,7 @@ def test_another_basket_by_card_replaces_it_too(past_due: Subscription, stripe: 
     assert credit() == (2_345, 2_340)
     # While it may be paid the old subscription is not ended by the renewal, whatever the time.
     with nothing_changes():
-        assert renew(GRACE_END, past_due) == [Outcome.WAITING]
+        assert renew(GRACE_END, past_due) == [RenewalOutcome.WAITING]
 
 
 def test_a_session_that_cannot_be_closed_keeps_another_basket_out(
@@ -264,7 +264,7 @@ def test_the_session_of_a_deleted_organization_is_closed(
 ) -> None:
     delete_organization(organization_id=acme.id, by=acting(ada))
     assert find_due_subscriptions(now=DUE) == [past_due.id]
-    assert renew(DUE, past_due) == [Outcome.NOT_DUE]
+    assert renew(DUE, past_due) == [RenewalOutcome.NOT_DUE]
     assert (stripe.open_sessions, credit(), find_due_subscriptions(now=DUE)) == ([], (2_345, 0), [])
 
 
@@ -305,16 +305,16 @@ def test_where_stripe_opens_no_session_it_is_asked_again_later(
     give_credit(ada, 11_345)
     buy("m", now=START)
     stripe.fails = fails
-    assert renew(DUE) == [Outcome.PAST_DUE]
+    assert renew(DUE) == [RenewalOutcome.PAST_DUE]
     assert (credit(), [each.status for each in renewals()], later_mails()) == ((2_345, 0), ["failed"], ["past_due"])
     stripe.fails = 0
     with nothing_changes():
-        assert renew(DUE + timedelta(minutes=30)) == [Outcome.WAITING]
+        assert renew(DUE + timedelta(minutes=30)) == [RenewalOutcome.WAITING]
     # What Stripe may have of the first try is closed before there is a second, which also has to wait its hour.
     sweep_payments(now=DUE)
     with nothing_changes():
-        assert renew(DUE + timedelta(minutes=30)) == [Outcome.PAST_DUE]
-    assert renew(DUE + timedelta(minutes=90)) == [Outcome.PAST_DUE]
+        assert renew(DUE + timedelta(minutes=30)) == [RenewalOutcome.PAST_DUE]
+    assert renew(DUE + timedelta(minutes=90)) == [RenewalOutcome.PAST_DUE]
     assert (credit(), len(stripe.open_sessions)) == ((2_345, 2_340), 1)
 
 
@@ -329,10 +329,10 @@ def test_a_session_whose_answer_was_lost_is_closed_before_anything_ends(
     stripe.loses = True
     renew(DUE + DAY)
     assert Payment.objects.filter(needs_stripe_cleanup=True).count() == 1
-    assert renew(GRACE_END) == [Outcome.WAITING]
+    assert renew(GRACE_END) == [RenewalOutcome.WAITING]
     stripe.loses = False
     sweep_payments(now=GRACE_END)
-    assert renew(GRACE_END) == [Outcome.CANCELED]
+    assert renew(GRACE_END) == [RenewalOutcome.CANCELED]
 
 
 def test_the_customer_is_told_although_the_process_that_asked_died(
@@ -347,7 +347,7 @@ def test_the_customer_is_told_although_the_process_that_asked_died(
         sweep_payments(now=DUE + timedelta(hours=1))
         assert ([each.status for each in renewals()], later_mails()) == (["failed"], ["past_due"])
     stripe.fails = BROKEN
-    assert renew(DUE + timedelta(hours=2)) == [Outcome.PAST_DUE]
+    assert renew(DUE + timedelta(hours=2)) == [RenewalOutcome.PAST_DUE]
     assert later_mails() == ["past_due"]
 
 
@@ -355,7 +355,7 @@ def test_a_remainder_that_no_card_can_pay_waits_for_credit(stripe: StripeStub, a
     Plan.objects.filter(slug="m").update(price_minor=9_005)
     give_credit(ada, 9_005)
     buy("m", now=START)
-    assert renew(DUE) == [Outcome.PAST_DUE]
+    assert renew(DUE) == [RenewalOutcome.PAST_DUE]
     assert (renewals(), stripe.asked, later_mails()) == ([], [], ["past_due"])
 
 

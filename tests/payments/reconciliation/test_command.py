@@ -137,7 +137,7 @@ def test_a_failed_repair_leaves_its_break_open_and_the_others_are_repaired(
 def test_the_command_stops_when_its_time_is_over(stripe: Stripe) -> None:
     new_buyer().check_out()
     run = reconcile(within=timedelta(0), unread=[part for part in PARTS if part != "ledger"])
-    assert set(run.unread.values()) == {"the time was over"}
+    assert set(run.unread.values()) == {"the time limit was reached"}
 
 
 def test_reconciliation_reads_every_page_of_a_list(stripe: Stripe, monkeypatch: pytest.MonkeyPatch) -> None:
