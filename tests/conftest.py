@@ -1,4 +1,4 @@
-"""What every test has: a database of its own process, and a process that has priced nothing yet."""
+"""Fixtures of every test: a database for each test process, and no prices cached from earlier tests."""
 
 from collections.abc import Iterator
 
@@ -30,6 +30,6 @@ def django_db_setup(
 
 
 @pytest.fixture(autouse=True)
-def nothing_priced_before() -> None:
-    """A basket that an earlier test priced would be tried at once, and in vain: the catalog is another."""
+def forget_prices_of_earlier_tests() -> None:
+    """Empty the cache of priced baskets, whose prices belong to the catalog of an earlier test."""
     forget_prices()

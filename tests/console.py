@@ -1,4 +1,4 @@
-"""Staff in the console, and something of everything that they may look at."""
+"""Staff who use the console, records for them to see, and readers of the pages they get."""
 
 from http import HTTPStatus
 from typing import Any
@@ -35,7 +35,7 @@ NO_ROLE = "no role"
 
 
 def create_user(role: str) -> User:
-    """A user of the pages in this role; `superuser` and `no role` are staff without a group."""
+    """Create a user with this role; `superuser` and `no role` are staff without a group."""
     user = UserFactory.create(
         username=role.replace(" ", "-"),
         email=f"{role.replace(' ', '-')}@example.org",
@@ -48,19 +48,19 @@ def create_user(role: str) -> User:
 
 
 def client_of(user: User, *, enforce_csrf_checks: bool = False) -> Client:
-    """A browser at `ADDRESS` in which the user is signed in."""
+    """Return a browser at `ADDRESS` in which the user is signed in."""
     client = Client(enforce_csrf_checks, REMOTE_ADDR=ADDRESS)
     client.force_login(user)
     return client
 
 
 def console_actor(user: User) -> Actor:
-    """The actor that the user is for use cases, acting in the console from `ADDRESS`."""
+    """Return the actor that use cases receive when this user acts in the console from `ADDRESS`."""
     return Actor(user_id=user.sub, email=user.email, role=role_of(user), channel="admin", address=ADDRESS)
 
 
 def place_orders(number: int, *, code: str = "") -> list[Order]:
-    """Completed orders of as many customers, of 9.000 OMR each, each with a voucher that leaves credit."""
+    """Place completed orders of 9.000 OMR, one per customer, each with a voucher that leaves credit."""
     plan = Plan.objects.first() or PlanFactory.create(price_minor=9_000)
     promo_code = code or PromoCodeFactory.create(credit_minor=10_000).code
     placed = []
@@ -74,7 +74,7 @@ def place_orders(number: int, *, code: str = "") -> list[Order]:
 
 
 def create_one_of_each() -> dict[str, object]:
-    """A record of every model of the console: the model as addresses name it → its key."""
+    """Create a record of every model of the console; return each model's name in addresses → the record's key."""
     for factory in (AddOnFactory, AppFactory, BundleFactory, IndustryFactory):
         factory.create()
     place_orders(1)
@@ -102,12 +102,12 @@ def create_one_of_each() -> dict[str, object]:
 
 
 def shown_messages(answer: Any) -> list[str]:
-    """The messages that a redirect brings to the next page."""
+    """Return the messages that a redirect brings to the next page."""
     return [str(message) for message in get_messages(answer.wsgi_request)]
 
 
 def form_errors(answer: Any) -> dict[str, list[str]]:
-    """The errors of the form that a page shows, by field; each is really to be read on it."""
+    """Return the form errors of a page by field, after asserting that the page shows each of them."""
     assert answer.status_code == HTTPStatus.OK
     form = answer.context["adminform"].form if "adminform" in answer.context else answer.context["form"]
     found = {name: list(sentences) for name, sentences in form.errors.items()}
@@ -117,12 +117,12 @@ def form_errors(answer: Any) -> dict[str, list[str]]:
 
 
 def latest_audit_entry() -> dict[str, Any]:
-    """Who did what, why and from where, by the newest audit entry."""
+    """Return what the newest audit entry says: who did what, why and from where."""
     return dict(AuditEntry.objects.values(*AUDITED).latest("pk"))
 
 
 def expected_audit_entry(user: User, action: str, object_id: object, *, why: str) -> dict[str, Any]:
-    """The audit entry that this user's action in the console must leave."""
+    """Return the audit entry that this user's action in the console must leave."""
     by = console_actor(user)
     values = (action, str(object_id), why, by.user_id, by.email, by.role, "admin", ADDRESS)
     return dict(zip(AUDITED, values, strict=True))

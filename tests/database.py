@@ -1,7 +1,7 @@
-"""The databases tests run on: clones of one migrated template, put back in order after each test.
+"""The databases that tests run on: clones of one migrated template, restored after each test.
 
-Migrating takes seconds and cloning a tenth of one, so the template is kept for later runs. Its name says what
-it was made of; when a migration, an SQL file or a package changes, another is built.
+Migrating takes seconds and cloning a tenth of a second, so the template is kept for later runs. Its name is a digest
+of what it was made of: when a migration, an SQL file or a package changes, a new template is built.
 
 A test with `transaction=True` commits, so its rows have to be removed. Django would TRUNCATE every table,
 which the ledger refuses by trigger, and which would take the rows that migrations made. `pristine.restore()`
@@ -45,11 +45,11 @@ Admin = psycopg.Connection[tuple[Any, ...]]
 
 @contextmanager
 def cloned_database(worker: str, *, rebuild: bool = False) -> Iterator[str]:
-    """Make a database for this process, point Django at it, and drop it in the end.
+    """Create a database for this process, point Django at it, and drop it on exit.
 
     Args:
         worker: the name of this test process, part of the database's name.
-        rebuild: whether to migrate anew although nothing changed.
+        rebuild: whether to migrate again although nothing changed.
     """
     if not os.environ.get("DATABASE_URL"):
         ensure_running(cluster=CLUSTER)
@@ -57,7 +57,7 @@ def cloned_database(worker: str, *, rebuild: bool = False) -> Iterator[str]:
     name = f"{RUN_PREFIX}{secrets.token_hex(4)}_{worker}"
     with admin_connection() as admin:
         check_privileges(admin)
-        # Held for as long as this process lives: a database whose lock is free has no owner any more.
+        # The session holds this lock until the process ends, so a database whose lock is free is abandoned.
         admin.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
         with template_lock(admin):
             drop_abandoned(admin)
@@ -81,7 +81,7 @@ def database_environment() -> dict[str, str]:
 
 
 def restore_pristine(case: TransactionTestCase) -> None:
-    """Remove what a test committed; takes the place of Django's flush."""
+    """Remove what a test committed; replaces Django's flush."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pristine.restore()")
 
@@ -92,14 +92,14 @@ def admin_connection() -> Admin:
 
 
 def parameters(name: str) -> dict[str, Any]:
-    """Return how to reach a database of the server that tests use."""
+    """Return the connection parameters of a database on the server that tests use."""
     at = connection.settings_dict
     found = {"host": at["HOST"], "port": at["PORT"], "user": at["USER"], "password": at.get("PASSWORD")}
     return {"dbname": name} | {key: value for key, value in found.items() if value}
 
 
 def check_privileges(admin: Admin) -> None:
-    """Refuse a server on which databases cannot be made, or triggers not be switched off."""
+    """Raise RuntimeError if the user cannot create databases or switch off triggers."""
     row = admin.execute(
         "SELECT rolcreatedb OR rolsuper, has_parameter_privilege('session_replication_role', 'SET')"
         " FROM pg_roles WHERE rolname = current_user"
@@ -108,7 +108,7 @@ def check_privileges(admin: Admin) -> None:
         raise RuntimeError(
             "Tests need a PostgreSQL user that may create databases and set session_replication_role: "
             "ALTER ROLE ... CREATEDB; GRANT SET ON PARAMETER session_replication_role TO ...; "
-            "or leave DATABASE_URL away, to test on the embedded PostgreSQL."
+            "or leave DATABASE_URL unset, to test on the embedded PostgreSQL."
         )
 
 
@@ -131,12 +131,12 @@ def databases(admin: Admin, prefix: str) -> list[str]:
 
 
 def drop_database(admin: Admin, name: str) -> None:
-    """Drop a database, disconnecting whoever is still there."""
+    """Drop a database and disconnect its remaining sessions."""
     admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
 
 
 def drop_abandoned(admin: Admin) -> None:
-    """Drop what test processes left behind that were killed."""
+    """Drop the databases of test processes that were killed."""
     for name in databases(admin, BUILD_PREFIX):
         drop_database(admin, name)
     for name in databases(admin, RUN_PREFIX):
@@ -147,7 +147,10 @@ def drop_abandoned(admin: Admin) -> None:
 
 
 def ensure_template(admin: Admin, *, rebuild: bool) -> str:
-    """Return the name of a migrated database to clone, built if there is none; the template lock is held."""
+    """Return the name of a migrated database to clone; build it if there is none.
+
+    The caller holds the template lock.
+    """
     digest = template_digest(str(admin.info.server_version))
     template, build = f"{TEMPLATE_PREFIX}{digest}", f"{BUILD_PREFIX}{digest}"
     if template in databases(admin, TEMPLATE_PREFIX):
@@ -174,7 +177,7 @@ def use_database(name: str) -> None:
 
 
 def disconnect() -> None:
-    """Close this process's connections, also those that wait in the pool."""
+    """Close this process's connections, including the idle ones in the pool."""
     connections.close_all()
     for each in connections.all():
         if isinstance(each, DatabaseWrapper):
@@ -182,7 +185,7 @@ def disconnect() -> None:
 
 
 def template_digest(server_version: str) -> str:
-    """Return what changes whenever the template has to be built anew."""
+    """Return a digest of everything that the template is built from."""
     digest = hashlib.sha256(server_version.encode())
     packages = {f"{each.metadata['Name']}=={each.version}" for each in importlib.metadata.distributions()}
     digest.update("\n".join(sorted(packages)).encode())
@@ -191,7 +194,7 @@ def template_digest(server_version: str) -> str:
         own = Path(app.path).is_relative_to(PROJECT) and ".venv" not in Path(app.path).parts
         for pattern in HASHED_PATTERNS if own else HASHED_PATTERNS[:1]:
             files.update(Path(app.path).glob(pattern))
-        # Where the project keeps another app's migrations, they stand elsewhere than the app.
+        # The project keeps migrations of some packages in a folder of its own, outside the package.
         kept = MigrationLoader.migrations_module(app.label)[0]
         if kept and (folder := PROJECT.joinpath(*kept.split("."))).is_dir():
             files.update(folder.glob("*.py"))

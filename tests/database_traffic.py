@@ -1,4 +1,4 @@
-"""What passes between this process and the database while something is done, as libpq tells it."""
+"""Counts the statements and round trips between this process and the database, by the trace of libpq."""
 
 import re
 from collections.abc import Callable
@@ -8,15 +8,15 @@ from tempfile import TemporaryFile
 from django.db import connection
 from psycopg.pq import Trace
 
-# A message to the server: F, its length, its kind.
+# A message to the server: F, its length, its type.
 _SENT = re.compile(r"^F\t\d+\t(\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """SQL statements, BEGIN and COMMIT among them, and how often the server's answer is waited for.
+    """The number of SQL statements, BEGIN and COMMIT included, and of round trips to the server.
 
-    Once a session has prepared its statements both are the same; the first times each is parsed in a round trip more.
+    Both are equal once a session has prepared its statements; before that, each statement costs another round trip.
     """
 
     statements: int
@@ -27,19 +27,19 @@ class Traffic:
 
 
 def measure_traffic(act: Callable[[], object]) -> Traffic:
-    """Does it, on this thread's connection, which must be the same before and after."""
+    """Call `act` and measure the traffic of this thread's connection, which must be the same before and after."""
     connection.ensure_connection()
     session = connection.connection
-    with TemporaryFile("w+") as told:
-        session.pgconn.trace(told.fileno())
+    with TemporaryFile("w+") as trace:
+        session.pgconn.trace(trace.fileno())
         session.pgconn.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS)
         try:
             act()
         finally:
             session.pgconn.untrace()
-        assert connection.connection is session, "it was done on another connection"
-        told.seek(0)
-        sent = _SENT.findall(told.read())
+        assert connection.connection is session, "the call used another connection"
+        trace.seek(0)
+        sent = _SENT.findall(trace.read())
     return Traffic(
         statements=sum(kind in {"Execute", "Query"} for kind in sent),
         round_trips=sum(kind in {"Sync", "Query"} for kind in sent),

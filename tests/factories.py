@@ -1,7 +1,7 @@
-"""Valid objects for tests, and who acts on them.
+"""Factories of valid objects, and the actors of tests.
 
-What a use case makes in the service, it makes here too: a customer has an account, a promo code its counters.
-History (redemptions, entries, orders) is made by the tests themselves, through use cases.
+Factories call the use cases that the service calls: a customer has an account, a promo code its counters.
+Tests make history (redemptions, entries, orders) themselves, through use cases.
 """
 
 # The declarations of factory-boy carry no types.
@@ -26,23 +26,23 @@ ADDRESS = "192.0.2.7"
 
 
 def actor(role: str = SUPERADMIN, *, user_id: str = "", channel: str = "api") -> Actor:
-    """Somebody with this role; the user id is the role's name where none is given."""
+    """Return an actor with this role; the user id defaults to the name of the role."""
     identity = user_id or role
     return Actor(user_id=identity, role=role, channel=channel, email=f"{identity}@example.org", address=ADDRESS)
 
 
 def acting(customer: Customer) -> Actor:
-    """The customer, acting for himself."""
+    """Return the actor of a customer who acts on their own account."""
     return actor(CUSTOMER, user_id=customer.user_id)
 
 
 def give_credit(customer: Customer, amount_minor: int) -> None:
-    """Credit that is on the balance for no promo code's sake."""
+    """Add credit to the customer's balance without a promo code."""
     adjust_credit(customer_id=customer.pk, amount_minor=amount_minor, why="credit for a test", by=actor())
 
 
 def forget_prices() -> None:
-    """As a process that has just started: the next checkout of any basket looks before it is placed."""
+    """Empty the cache of priced baskets, as in a process that has just started."""
     checkout_context.forget_priced_baskets()
 
 

@@ -1,11 +1,11 @@
--- A Sovereign after years, made by sets instead of one checkout after the other; used by large_history.py.
+-- Inserts years of history by whole sets instead of one checkout after another; used by large_history.py.
 --
--- Every tenth of the entries is another customer, who acted in ten rounds: seven redemptions, each of another
--- code, and three orders that replaced one another. In a round all customers acted in turn, so that what is one
--- customer's lies far apart. All that is counted twice agrees: entries with versions and balances, accounts, counters with
--- redemptions. Jobs and idempotency keys are those of the last orders only: the others were pruned.
+-- There are ten entries per customer, one in each of ten rounds: seven redemptions, each of another code, and three
+-- orders, each of which replaces the one before. In a round all customers act in turn, so one customer's rows lie far
+-- apart. All redundant figures agree: entries with versions and balances, accounts, counters with redemptions. Only
+-- the last orders have jobs and idempotency keys; the others were pruned.
 
--- A key of version 7 with the time of its row, the same whenever it is asked for.
+-- A UUID of version 7 with the time of its row; the same arguments give the same key.
 CREATE FUNCTION pg_temp.key(kind text, at timestamptz, n bigint) RETURNS uuid LANGUAGE sql STABLE AS $$
   SELECT overlay(overlay(md5(kind || n)
            PLACING lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' FROM 1 FOR 13)
@@ -55,7 +55,7 @@ BEGIN
   SELECT 'promocode.issued', 'promocode', id, '{}', 'issuer', 'superadmin', 'api', created_at FROM promos_promocode
    WHERE code LIKE 'GROWN-%';
 
-  -- What every table says of an act, once: the customer's number, the time, and the number of the act.
+  -- Each round inserts its rows into every table.
   FOR i IN 0 .. rounds - 1 LOOP
     PERFORM pg_temp.grow_round(i, acted, codes, began, step, code_step);
   END LOOP;
@@ -115,7 +115,7 @@ BEGIN
     RETURN;
   END IF;
 
-  -- Every tenth was paid in part by card.
+  -- Every tenth order was paid in part by card.
   INSERT INTO orders_order (id, customer_id, organization_id, plan_id, total_minor, credit_applied_minor, currency, status,
                             apps, addons, placed_by, placed_by_role, channel, address, created_at, completed_at)
   SELECT pg_temp.key('order', at, k), n + 1, pg_temp.key('organization', began, n), plan,

@@ -1,4 +1,4 @@
-"""The settings migrations are linted with: those of tests, and the linter's command."""
+"""The settings for linting migrations: those of tests, and the linter's command."""
 
 from tests.settings import *  # noqa: F403
 

@@ -1,5 +1,5 @@
--- Run once in a freshly migrated template: keeps a copy of the rows that migrations made, and the function that
--- brings every table back to them. Copies are plain tables of the schema "pristine", named "<schema>.<table>".
+-- Runs once in a freshly migrated template. It keeps a copy of the rows that migrations made, and adds the function
+-- that restores every table to them. Copies are plain tables of the schema "pristine", named "<schema>.<table>".
 
 CREATE SCHEMA pristine;
 
@@ -27,8 +27,8 @@ BEGIN
   END LOOP;
 END $$;
 
--- Triggers and foreign keys are off inside. Whoever still holds a row is waited for, but not for long: a test that
--- leaves a transaction open in a thread has to hear of it.
+-- Triggers and foreign keys are off in this function. It waits for row locks only briefly, so that a test that leaves
+-- a transaction open in a thread fails.
 CREATE FUNCTION pristine.restore() RETURNS void LANGUAGE plpgsql
 SET session_replication_role = replica SET lock_timeout = '10s' AS $$
 DECLARE

@@ -1,7 +1,7 @@
-"""The plans that PostgreSQL really makes: of every statement, those inside functions, triggers and foreign keys too.
+"""Records the plans that PostgreSQL makes, including those inside functions, triggers and foreign keys.
 
-With `debug_print_plan` the server sends each plan as it is made, as a tree of nodes. No statement has to be copied
-out of a function to be explained, and none can be forgotten.
+With `debug_print_plan` the server sends each plan as a tree of nodes when it makes it. No statement has to be copied
+out of a function for EXPLAIN, and none can be forgotten.
 """
 
 import re
@@ -17,13 +17,13 @@ _WATCH = "SET client_min_messages = log; SET debug_pretty_print = off; SET debug
 _SEQUENTIAL = re.compile(r"\{SEQSCAN\b.*?:(?:scan\.)?scanrelid (\d+)")
 _INDEX = re.compile(r"\{(?:INDEXSCAN|INDEXONLYSCAN|BITMAPINDEXSCAN)\b.*?:indexid (\d+)")
 _TABLE = re.compile(r"\{RANGETBLENTRY\b.*?:rtekind (\d+)(?: :relid (\d+))?")
-# Django makes a second index for LIKE beside that of a unique text; a search for the whole text may take either.
+# Django makes a second index for LIKE on a unique text column; an exact search may use either.
 _FOR_LIKE = re.compile(r"_[0-9a-f]{8}_like$")
 
 
 @dataclass(slots=True)
-class Plans:
-    """What the plans of a session read by: indexes, and tables from end to end; `inside` those of functions alone."""
+class QueryPlans:
+    """The indexes and the sequentially scanned tables of a session's plans; `inside` is of plans in functions."""
 
     indexes: set[str] = field(default_factory=set)
     sequential: set[str] = field(default_factory=set)
@@ -32,25 +32,26 @@ class Plans:
 
 
 @contextmanager
-def record_plans(*, generic: bool = False) -> Iterator[Plans]:
-    """Every plan that a new session of this thread makes meanwhile.
+def record_plans(*, generic: bool = False) -> Iterator[QueryPlans]:
+    """Record every plan that a new session of this thread makes.
 
-    Args: generic: plans for any parameters, as a session keeps them for the statements of a function.
+    Args:
+        generic: whether to force generic plans, which a session caches for the statements of a function.
     """
     connection.close()
-    made = Plans()
+    made = QueryPlans()
     with connection.cursor() as cursor:
         cursor.execute(_NAMES)
         names: dict[int, str] = dict(cursor.fetchall())
 
-        def note(told: Diagnostic) -> None:
-            if told.message_primary == "plan:":
-                _read(told, names, made)
+        def note(notice: Diagnostic) -> None:
+            if notice.message_primary == "plan:":
+                _read(notice, names, made)
 
         session = connection.connection
         if generic:
             cursor.execute("SET plan_cache_mode = force_generic_plan")
-        # The pool's session may have done something before.
+        # A session from the pool may have cached plans.
         cursor.execute("DISCARD PLANS")
         session.add_notice_handler(note)
         cursor.execute(_WATCH, None)
@@ -59,17 +60,17 @@ def record_plans(*, generic: bool = False) -> Iterator[Plans]:
     finally:
         session.remove_notice_handler(note)
         with connection.cursor() as cursor:
-            # The session goes back to its pool.
+            # The session returns to the pool.
             cursor.execute("RESET ALL")
             cursor.execute("DISCARD PLANS")
 
 
-def _read(told: Diagnostic, names: dict[int, str], made: Plans) -> None:
+def _read(notice: Diagnostic, names: dict[int, str], made: QueryPlans) -> None:
     made.number += 1
-    tree = " ".join((told.message_detail or "").split())
+    tree = " ".join((notice.message_detail or "").split())
     tables = [int(relid or 0) for _, relid in _TABLE.findall(tree)]
     sequential = {names[tables[int(place) - 1]] for place in _SEQUENTIAL.findall(tree)}
     made.indexes |= {_FOR_LIKE.sub("_key", names[int(oid)]) for oid in _INDEX.findall(tree)}
     made.sequential |= sequential
-    if "PL/pgSQL function" in (told.context or ""):
+    if "PL/pgSQL function" in (notice.context or ""):
         made.inside |= sequential

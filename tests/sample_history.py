@@ -1,8 +1,8 @@
-"""A short life of a Sovereign, one of everything, made through use cases: what constraint tests attack.
+"""A small history with every kind of record, made through use cases. Constraint tests attack its rows.
 
-Ada bought plan `m` with a backup, by the voucher WELCOME and under the key `first`; her organization lives. Bob
-holds credit in all three states, reserved LATER, deleted one organization and has another. Carol took the only
-place of FULL, and Dave gave WELCOME back.
+Ada bought plan `m` with a backup, with the voucher WELCOME and the idempotency key `first`; her organization is
+active. Bob has holds in all three states, reserved LATER, deleted one organization and has another. Carol took the
+only slot of FULL, and Dave's redemption of WELCOME was released.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ HELD, FREED, CAPTURED, RESERVED = (UUID(int=number) for number in range(1, 5))
 
 @contextmanager
 def committed_sample_history(blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Keeps the history in the database for the tests of one module, each of which rolls back what it does."""
+    """Keep the history in the database for the tests of one module, each of which rolls back its changes."""
     with blocker.unblock():
         create_sample_history()
     yield
@@ -49,7 +49,7 @@ def committed_sample_history(blocker: DjangoDbBlocker) -> Iterator[None]:
 
 
 def create_sample_history() -> None:
-    """Makes it, in this database."""
+    """Create the history in this process's database."""
     _make_catalog()
     _make_codes()
     _ada_buys()

@@ -1,4 +1,4 @@
-"""The settings tests run with: those of development, with known keys and without what only costs time."""
+"""The settings of tests: those of development, with known keys and a fast password hasher."""
 
 import os
 
@@ -41,7 +41,7 @@ for _name in (
 ):
     os.environ.pop(_name, None)
 
-from config.settings import *  # noqa: E402, F403 - after the environment is as tests need it
+from config.settings import *  # noqa: E402, F403 - after the environment is set
 
 DEBUG = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

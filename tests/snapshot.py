@@ -1,4 +1,4 @@
-"""The whole database as text, so that a refusal can be shown to have changed nothing."""
+"""Compares the whole database before and after, to show that a refusal changes nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ SELECT format('%I.%I', n.nspname, c.relname)
 
 
 def snapshot() -> Snapshot:
-    """Every row of every table, as text: table → its rows in order; tables without rows are absent."""
+    """Return every row of every table as text: table → its rows in order. Empty tables are absent."""
     with connection.cursor() as cursor:
         cursor.execute(_TABLES)
         tables = [str(name) for (name,) in cursor.fetchall()]
@@ -31,7 +31,7 @@ def snapshot() -> Snapshot:
 
 @contextmanager
 def nothing_changes() -> Iterator[None]:
-    """Asserts that what runs inside leaves every row of every table as it was."""
+    """Assert that the block changes no row of any table."""
     before = snapshot()
     yield
     changes = _differences(before, snapshot())
@@ -40,7 +40,7 @@ def nothing_changes() -> Iterator[None]:
 
 @contextmanager
 def only_changes(*tables: str) -> Iterator[None]:
-    """Asserts that rows change in exactly these tables, and in each of them."""
+    """Assert that the block changes rows in exactly these tables, and in each of them."""
     before = snapshot()
     yield
     after = snapshot()

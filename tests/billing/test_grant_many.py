@@ -164,9 +164,9 @@ def test_batches_that_overlap_in_opposite_orders_give_each_user_one_grant() -> N
     for user in users[::3]:
         CustomerFactory.create(user_id=user)
     orders = (users, users[::-1], users[20:] + users[:20], users[::2])
-    with ThreadGroup(len(orders)) as crew:
+    with ThreadGroup(len(orders)) as threads:
         for turn in range(5):
-            outcome = crew.race([partial(give, *order, name=f"turn-{turn}") for order in orders])
+            outcome = threads.race([partial(give, *order, name=f"turn-{turn}") for order in orders])
             told = [user for granted in outcome.values for user in given(granted)]
             assert sorted(told) == sorted(users)
     assert set(balances(*users)) == {5 * 500}

@@ -1,4 +1,4 @@
-"""What tests of checkouts of one moment share: priced plans, calls that gather, and what must be exact."""
+"""Starts checkouts that one batch takes, and asserts that their orders are complete."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ def buy(organization: Organization, plan: Plan, code: str = "", *, key: str = ""
 
 
 def priced_plans(*prices_minor: int) -> list[Plan]:
-    """Plans that somebody has asked for already, so that checkouts are tried at once."""
+    """Create plans whose price is cached, so that checkouts try the batch first."""
     plans = [PlanFactory.create(price_minor=price_minor) for price_minor in prices_minor]
     for plan in plans:
         request = CheckoutRequest(tenant_id=uuid4(), plan=plan.slug)
@@ -51,31 +51,31 @@ Calls = Sequence[Callable[[], PlacedOrder]]
 
 @contextmanager
 def start_behind_leader(code: str, calls: Calls) -> Iterator[tuple[BlockedLeader, Race[PlacedOrder]]]:
-    """All of the calls wait behind a door."""
-    with ThreadGroup(len(calls)) as crew, block_leader(_placing, kind_of(code)) as door:
-        under_way = crew.start(calls)
-        door.wait_for(len(calls))
-        yield door, under_way
-        door.open()
-        under_way.finish()
+    """Start the calls, and wait until all of them wait behind a blocked leader; open it on exit."""
+    with ThreadGroup(len(calls)) as threads, block_leader(_placing, kind_of(code)) as leader:
+        in_flight = threads.start(calls)
+        leader.wait_for(len(calls))
+        yield leader, in_flight
+        leader.open()
+        in_flight.finish()
 
 
 def assert_orders(organizations: Sequence[Organization], outcomes: Sequence[object]) -> None:
-    """Whoever was told of an order has it, once, with all that belongs to it; the others have nothing."""
-    for organization, told in zip(organizations, outcomes, strict=True):
+    """Assert that each placed order exists once with all its records, and that a refused checkout left none."""
+    for organization, outcome in zip(organizations, outcomes, strict=True):
         account = Account.objects.get(customer=organization.customer)
-        if not isinstance(told, PlacedOrder):
+        if not isinstance(outcome, PlacedOrder):
             assert not Order.objects.filter(organization=organization).exists()
             assert not OutboxEvent.objects.filter(tenant_id=organization.id).exists()
             assert not Subscription.objects.filter(organization=organization).exists()
             continue
         order = Order.objects.get(organization=organization)
         assert (order.id, order.status, order.placed_by) == (
-            told.order_id,
+            outcome.order_id,
             "completed",
             organization.customer.user_id,
         )
-        assert (account.balance_minor, account.held_minor) == (told.balance_minor, 0)
+        assert (account.balance_minor, account.held_minor) == (outcome.balance_minor, 0)
         spend = LedgerEntry.objects.get(order_id=order.id, kind="spend")
         assert (spend.account_id, spend.amount_minor) == (organization.customer.pk, -order.total_minor)
         assert sum(order.lines.values_list("price_minor", flat=True)) == order.total_minor

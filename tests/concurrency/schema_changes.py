@@ -1,4 +1,4 @@
-"""The database with a safeguard taken out, for controls: a test that passes without it proves nothing."""
+"""Replaces functions and drops constraints, for control tests: without its safeguard the test must fail."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from django.db import connection
 
 GATE = 7_340_032
-# A place to stop at, for as long as somebody else has the gate to himself.
+# A statement that waits while another session holds the gate exclusively.
 PASS_GATE = f"PERFORM pg_advisory_xact_lock_shared({GATE});"
 
 _FUNCTION = """
@@ -19,13 +19,13 @@ SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s AND conre
 
 
 def function_definition(function: str) -> str:
-    """The text that makes the function as it is installed now."""
+    """Return the statement that creates the function as it is installed now."""
     return _text(_FUNCTION, function)
 
 
 @contextmanager
 def replaced_function(function: str, definition: str) -> Iterator[None]:
-    """Another definition of a function, for a while and for every connection."""
+    """Replace the definition of a function for all connections; restore it on exit."""
     true_definition = function_definition(function)
     _execute(definition)
     try:
@@ -38,7 +38,7 @@ def replaced_function(function: str, definition: str) -> Iterator[None]:
 
 @contextmanager
 def dropped_constraint(table: str, constraint: str) -> Iterator[None]:
-    """A table without one of its constraints, for a while; the rows that it would refuse go with the while."""
+    """Drop a constraint of a table; on exit remove all rows that tests made, and restore the constraint."""
     true_definition = _text(_CONSTRAINT, constraint, table)
     _execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}")
     try:
@@ -49,7 +49,7 @@ def dropped_constraint(table: str, constraint: str) -> Iterator[None]:
 
 
 def replace_text(definition: str, old: str, new: str) -> str:
-    """The definition with one of its statements exchanged; it has to be there, once."""
+    """Return the definition with one text replaced, which must occur exactly once."""
     assert definition.count(old) == 1
     return definition.replace(old, new)
 

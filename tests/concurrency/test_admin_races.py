@@ -1,4 +1,4 @@
-"""Staff who click twice, or at the same moment: what was confirmed happens once, and to what was seen."""
+"""Staff confirm twice or at the same moment: the action happens once, and only to the state that they saw."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from billing.use_cases.verify_ledger import verify_ledger
 from promos.models import PromoCode
 from promos.use_cases.change_code import retire_code
 from promos.use_cases.issue_code import issue_code
-from tests.concurrency.threads import PATIENCE_SECONDS, ThreadGroup
+from tests.concurrency.threads import THREAD_TIMEOUT_SECONDS, ThreadGroup
 from tests.console import client_of, create_user
 from tests.factories import CustomerFactory, PromoCodeFactory, actor, give_credit
 
@@ -28,7 +28,7 @@ ROUNDS = 8
 
 
 def adjust(client: Client, customer: Customer, version: int) -> int:
-    """Confirms an adjustment of 5.000 OMR that was shown for this version of the account."""
+    """Confirm an adjustment of 5.000 OMR that was shown for this version of the account."""
     sent = {"amount": "5", "reason": "a test", "seen": str(version), "confirmed": "yes"}
     return client.post(reverse("admin:billing_customer_adjust", args=[customer.pk]), sent).status_code
 
@@ -42,32 +42,32 @@ def test_an_adjustment_confirmed_many_times_happens_once() -> None:
     customer = CustomerFactory.create()
     give_credit(customer, 50_000)
     browsers = clients(SUPERADMIN, CLICKS)
-    with ThreadGroup(CLICKS) as crew:
+    with ThreadGroup(CLICKS) as threads:
         for version in range(1, ROUNDS + 1):
-            answers = crew.race([partial(adjust, browser, customer, version) for browser in browsers])
+            answers = threads.race([partial(adjust, browser, customer, version) for browser in browsers])
             assert Counter(answers.values) == {HTTPStatus.FOUND: 1, HTTPStatus.OK: CLICKS - 1}
     assert Account.objects.get().balance_minor == 50_000 + ROUNDS * 5_000
     assert verify_ledger().sound
 
 
-def test_without_the_lock_a_second_click_adjusts_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_without_the_lock_a_second_click_adjusts_again(monkeypatch: pytest.MonkeyPatch) -> None:
     customer = CustomerFactory.create()
     give_credit(customer, 50_000)
-    together = Barrier(2, timeout=PATIENCE_SECONDS)
+    both_have_read = Barrier(2, timeout=THREAD_TIMEOUT_SECONDS)
 
-    def look(*, customer_id: int) -> Account:
+    def read_without_lock(*, customer_id: int) -> Account:
         account = Account.objects.get(pk=customer_id)
-        together.wait()
+        both_have_read.wait()
         return account
 
-    monkeypatch.setattr("billing.admin.customers.lock_account", look)
-    with ThreadGroup(2) as crew:
-        crew.race([partial(adjust, browser, customer, 1) for browser in clients(SUPERADMIN, 2)])
+    monkeypatch.setattr("billing.admin.customers.lock_account", read_without_lock)
+    with ThreadGroup(2) as threads:
+        threads.race([partial(adjust, browser, customer, 1) for browser in clients(SUPERADMIN, 2)])
     assert LedgerEntry.objects.filter(amount_minor=5_000).count() == 2
 
 
 def edit(client: Client, code: PromoCode) -> int:
-    """Sends the form of the voucher as it was before anybody retired it."""
+    """Send the form of the voucher as it was before it was retired."""
     sent = {
         "credit": "7",
         "max_redemptions": "0",
@@ -80,25 +80,25 @@ def edit(client: Client, code: PromoCode) -> int:
 
 def test_a_voucher_that_is_retired_while_it_is_changed_stays_retired() -> None:
     (browser,) = clients(SOVEREIGN_ADMIN, 1)
-    with ThreadGroup(2) as crew:
+    with ThreadGroup(2) as threads:
         for _ in range(ROUNDS):
             code = PromoCodeFactory.create()
             calls: list[Callable[[], Any]] = [
                 partial(edit, browser, code),
                 partial(retire_code, code=code.code, by=actor()),
             ]
-            assert crew.race(calls).refusals == {}
+            assert threads.race(calls).refusals == {}
             code.refresh_from_db()
             assert code.retired_at is not None
 
 
-def test_without_the_lock_a_change_brings_a_retired_voucher_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_without_the_lock_a_change_brings_a_retired_voucher_back(monkeypatch: pytest.MonkeyPatch) -> None:
     code = PromoCodeFactory.create()
 
     def write_later(**given: Any) -> PromoCode:
-        # Between the look and the change another admin retires the code.
-        with ThreadGroup(1) as crew:
-            crew.race([partial(retire_code, code=code.code, by=actor())])
+        # Another admin retires the code between the read and the change.
+        with ThreadGroup(1) as threads:
+            threads.race([partial(retire_code, code=code.code, by=actor())])
         return issue_code(**given)
 
     monkeypatch.setattr("promos.use_cases.edit_code.lock_code_exclusively", lambda **_: None)

@@ -1,8 +1,8 @@
-"""Three transactions of ten roll back after they had their place; beside it, controls without the locks.
+"""The cap is exact while three of ten transactions roll back after they claimed a slot; controls remove the locks.
 
-In a round nobody gives a place back, so the committed redemptions only grow. Whoever is told "exhausted" looks at
-once: fewer than the cap then means that the refusal was false. And a thread that means to commit is refused only
-where all places are really gone, so exactly min(cap, threads that commit) redemptions stay.
+No redemption is released within a round, so the number of committed redemptions only grows. A thread that is refused
+as "exhausted" counts them at once: fewer than the cap means that the refusal was false. A thread that is about to
+commit is refused only if all slots are taken, so exactly min(cap, threads that commit) redemptions remain.
 """
 
 import random
@@ -32,11 +32,11 @@ ROLLED_BACK_SHARE = 0.3
 pytestmark = pytest.mark.django_db(transaction=True)
 either_code = pytest.mark.parametrize("hot", [False, True], ids=["ordinary", "hot"])
 
-CLAIM_PLACE = """
+CLAIM_SLOT = """
 CREATE OR REPLACE FUNCTION promos_claim_slot(promo uuid, counters bigint DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql AS $$ {} $$
 """
-READ_THEN_WRITE = CLAIM_PLACE.format(f"""
+READ_THEN_WRITE = CLAIM_SLOT.format(f"""
 DECLARE
   room boolean;
 BEGIN
@@ -49,7 +49,7 @@ BEGIN
   RETURN room;
 END
 """)
-SKIP_ONLY = CLAIM_PLACE.format("""
+SKIP_ONLY = CLAIM_SLOT.format("""
 BEGIN
   UPDATE promos_promocounter SET used = used + 1
    WHERE id = (SELECT id FROM promos_promocounter WHERE promo_code_id = promo AND used < quota
@@ -60,11 +60,11 @@ END
 
 
 class RolledBack(Exception):
-    """A transaction that fails after it had everything."""
+    """A transaction fails after it redeemed the code."""
 
 
 class FalseExhausted(AssertionError):
-    """Somebody was refused a place that nobody had."""
+    """A redemption was refused although a slot was free."""
 
 
 def redeem_or_roll_back(customer: Customer, promo_code: PromoCode, *, fails: bool) -> str:
@@ -78,7 +78,7 @@ def redeem_or_roll_back(customer: Customer, promo_code: PromoCode, *, fails: boo
     except PromoExhausted:
         really_taken = taken(promo_code)
         if really_taken < promo_code.max_redemptions:
-            message = f"refused with {really_taken} of {promo_code.max_redemptions} places taken"
+            message = f"refused with {really_taken} of {promo_code.max_redemptions} slots taken"
             raise FalseExhausted(message) from None
         return "exhausted"
     return "confirmed"
@@ -88,10 +88,10 @@ def taken(promo_code: PromoCode) -> int:
     return Redemption.objects.filter(promo_code=promo_code).count()
 
 
-def play(
-    crew: ThreadGroup, customers: Sequence[Customer], promo_code: PromoCode, fails: Sequence[bool]
+def run_round(
+    threads: ThreadGroup, customers: Sequence[Customer], promo_code: PromoCode, fails: Sequence[bool]
 ) -> Counter[str]:
-    outcome = crew.race(
+    outcome = threads.race(
         [
             partial(redeem_or_roll_back, customer, promo_code, fails=failing)
             for customer, failing in zip(customers, fails, strict=True)
@@ -101,14 +101,14 @@ def play(
     return Counter(outcome.values)
 
 
-def play_rounds(*, hot: bool, rounds: Sequence[Sequence[bool]]) -> Counter[str]:
+def run_rounds(*, hot: bool, rounds: Sequence[Sequence[bool]]) -> Counter[str]:
     customers = CustomerFactory.create_batch(THREADS)
-    told: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     confirmed = 0
-    with ThreadGroup(THREADS) as crew:
+    with ThreadGroup(THREADS) as threads:
         for number, fails in enumerate(rounds):
             promo_code = PromoCodeFactory.create(code=f"ROUND-{number}", max_redemptions=CAP, hot=hot)
-            found = play(crew, customers, promo_code, fails)
+            found = run_round(threads, customers, promo_code, fails)
 
             due = min(CAP, fails.count(False))
             assert (number, found["confirmed"], taken(promo_code)) == (number, due, due)
@@ -116,39 +116,39 @@ def play_rounds(*, hot: bool, rounds: Sequence[Sequence[bool]]) -> Counter[str]:
             for customer in retried[: CAP - due]:
                 assert redeem_or_roll_back(customer, promo_code, fails=False) == "confirmed"
             assert taken(promo_code) == CAP
-            told += found
+            outcomes += found
             confirmed += CAP
     assert verify_redemptions() is None
     assert verify_ledger().sound
     assert LedgerEntry.objects.count() == Redemption.objects.count() == confirmed
-    return told
+    return outcomes
 
 
 @either_code
-def test_with_rollbacks_never_a_false_exhausted_and_never_a_sixth(hot: bool) -> None:
+def test_with_rollbacks_the_cap_is_exact_and_no_refusal_is_false(hot: bool) -> None:
     chance = random.Random(20_260_101)
     rounds = [[chance.random() < ROLLED_BACK_SHARE for _ in range(THREADS)] for _ in range(ROUNDS)]
 
-    told = play_rounds(hot=hot, rounds=rounds)
+    outcomes = run_rounds(hot=hot, rounds=rounds)
 
-    assert told.total() == ROUNDS * THREADS
-    assert told["confirmed"] == sum(min(CAP, fails.count(False)) for fails in rounds)
-    assert told["exhausted"] > 0
-    assert told["rolled back"] > 0
+    assert outcomes.total() == ROUNDS * THREADS
+    assert outcomes["confirmed"] == sum(min(CAP, fails.count(False)) for fails in rounds)
+    assert outcomes["exhausted"] > 0
+    assert outcomes["rolled back"] > 0
 
 
 @either_code
-def test_where_just_enough_commit_each_of_them_has_a_place(hot: bool) -> None:
+def test_each_committing_thread_redeems_if_exactly_enough_commit(hot: bool) -> None:
     chance = random.Random(20_260_102)
     rounds = [chance.sample([False] * CAP + [True] * (THREADS - CAP), k=THREADS) for _ in range(50)]
 
-    told = play_rounds(hot=hot, rounds=rounds)
+    outcomes = run_rounds(hot=hot, rounds=rounds)
 
-    assert told["confirmed"] == 50 * CAP
+    assert outcomes["confirmed"] == 50 * CAP
 
 
-def hold_place(other: Other, customer: Customer, promo_code: PromoCode) -> None:
-    """Redeems the code in a transaction that stays open."""
+def hold_slot(other: Other, customer: Customer, promo_code: PromoCode) -> None:
+    """Redeem the code in a transaction that stays open."""
     other.execute(
         "SELECT promos_redeem(%s, %s, ROW('test', 'system', 'command', NULL)::billing_actor, now())",
         [promo_code.id, customer.pk],
@@ -156,13 +156,13 @@ def hold_place(other: Other, customer: Customer, promo_code: PromoCode) -> None:
 
 
 @either_code
-def test_a_place_that_may_still_come_free_is_waited_for(hot: bool) -> None:
+def test_a_redemption_waits_for_a_slot_that_may_come_free(hot: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=2, hot=hot)
     latecomer = CustomerFactory.create()
     with other_connection() as first, other_connection() as second:
-        hold_place(first, CustomerFactory.create(), promo_code)
+        hold_slot(first, CustomerFactory.create(), promo_code)
         if hot:
-            hold_place(second, CustomerFactory.create(), promo_code)
+            hold_slot(second, CustomerFactory.create(), promo_code)
         with in_background(partial(redeem_or_roll_back, latecomer, promo_code, fails=False)) as waiting:
             wait_for_waiters(1)
             first.rollback()
@@ -173,11 +173,11 @@ def test_a_place_that_may_still_come_free_is_waited_for(hot: bool) -> None:
 
 
 @either_code
-def test_a_place_that_was_waited_for_and_taken_is_refused(hot: bool) -> None:
+def test_a_redemption_that_waited_for_a_slot_in_vain_is_refused(hot: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=1, hot=hot)
     latecomer = CustomerFactory.create()
     with other_connection() as holder:
-        hold_place(holder, CustomerFactory.create(), promo_code)
+        hold_slot(holder, CustomerFactory.create(), promo_code)
         with in_background(
             partial(redeem, code=promo_code.code, user_id=latecomer.user_id, by=acting(latecomer))
         ) as waiting:
@@ -194,18 +194,18 @@ def test_control_a_claim_that_reads_and_then_writes_goes_over_the_cap(hot: bool)
         dropped_constraint("promos_promocounter", "promos_promocounter_used_within_quota"),
         replaced_function("promos_claim_slot", READ_THEN_WRITE),
         other_connection() as gatekeeper,
-        ThreadGroup(THREADS) as crew,
+        ThreadGroup(THREADS) as threads,
     ):
         customers = CustomerFactory.create_batch(THREADS)
         promo_code = PromoCodeFactory.create(max_redemptions=CAP, hot=hot)
         gatekeeper.execute("SELECT pg_advisory_lock(%s)", [GATE])
-        under_way = crew.start(
+        in_flight = threads.start(
             [partial(redeem_or_roll_back, customer, promo_code, fails=False) for customer in customers]
         )
         wait_for_waiters(THREADS)
         gatekeeper.execute("SELECT pg_advisory_unlock(%s)", [GATE])
 
-        assert under_way.finish().values == ["confirmed"] * THREADS
+        assert in_flight.finish().values == ["confirmed"] * THREADS
         assert taken(promo_code) == THREADS
         fault = verify_redemptions()
         assert fault is not None
@@ -213,13 +213,13 @@ def test_control_a_claim_that_reads_and_then_writes_goes_over_the_cap(hot: bool)
 
 
 @either_code
-def test_control_a_claim_that_only_skips_locked_rows_tells_a_false_exhausted(hot: bool) -> None:
+def test_control_a_claim_that_only_skips_locked_rows_refuses_falsely(hot: bool) -> None:
     with replaced_function("promos_claim_slot", SKIP_ONLY), other_connection() as holder:
         promo_code = PromoCodeFactory.create(max_redemptions=1, hot=hot)
         latecomer = CustomerFactory.create()
-        hold_place(holder, CustomerFactory.create(), promo_code)
+        hold_slot(holder, CustomerFactory.create(), promo_code)
 
-        with pytest.raises(FalseExhausted, match="refused with 0 of 1 places taken"):
+        with pytest.raises(FalseExhausted, match="refused with 0 of 1 slots taken"):
             redeem_or_roll_back(latecomer, promo_code, fails=False)
 
         holder.rollback()

@@ -1,4 +1,4 @@
-"""The catalog changes while checkouts are tried at once: nobody pays a price that was not the one of then."""
+"""The catalog changes while checkouts run: every customer pays the price at the time of the order."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -28,19 +28,19 @@ from tests.factories import OrganizationFactory, PlanFactory, PromoCodeFactory
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_price_that_changed_while_they_gathered_is_the_one_charged() -> None:
+def test_a_batch_charges_the_price_that_changed_while_its_requests_waited() -> None:
     plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
     organizations = OrganizationFactory.create_batch(6)
     calls = [partial(buy, organization, plan, promo_code.code) for organization in organizations]
-    with record_batches(_placing) as batches, start_behind_leader(promo_code.code, calls) as (_, under_way):
+    with record_batches(_placing) as batches, start_behind_leader(promo_code.code, calls) as (_, in_flight):
         Plan.objects.filter(id=plan.id).update(price_minor=9_500)
     assert batches[0] == [False] * 6
     assert set(Order.objects.values_list("total_minor", flat=True)) == {9_500}
-    assert [placed.balance_minor for placed in under_way.values] == [500] * 6
-    assert_orders(organizations, under_way.values)
+    assert [placed.balance_minor for placed in in_flight.values] == [500] * 6
+    assert_orders(organizations, in_flight.values)
 
 
-def test_control_were_the_catalog_not_looked_at_the_old_price_would_be_charged() -> None:
+def test_control_without_the_version_check_the_old_price_is_charged() -> None:
     plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
     calls = [partial(buy, each, plan, promo_code.code) for each in OrganizationFactory.create_batch(6)]
     blind = replace_text(function_definition("orders_place_together"), " AND v.version = catalog)", ")")
@@ -50,21 +50,21 @@ def test_control_were_the_catalog_not_looked_at_the_old_price_would_be_charged()
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_price_change_that_is_rolled_back_changes_nothing_and_is_not_waited_for(when: str) -> None:
+def test_a_checkout_neither_waits_for_nor_sees_a_price_change_that_is_rolled_back(when: str) -> None:
     plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
     organizations = OrganizationFactory.create_batch(6)
     calls = [partial(buy, organization, plan, promo_code.code) for organization in organizations]
     with record_batches(_placing) as batches, other_connection() as other:
-        with start_behind_leader(promo_code.code, calls) as (door, under_way):
+        with start_behind_leader(promo_code.code, calls) as (leader, in_flight):
             other.execute("UPDATE orders_plan SET price_minor = 9500 WHERE id = %s", [plan.id])
             if when == "before":
                 other.rollback()
-            door.open()
-            wait_until(lambda: under_way.done, "orders of all")
+            leader.open()
+            wait_until(lambda: in_flight.done, "orders of all")
             other.rollback()
     assert batches == [[True] * 6]
     assert set(Order.objects.values_list("total_minor", flat=True)) == {PRICE_MINOR}
-    assert_orders(organizations, under_way.values)
+    assert_orders(organizations, in_flight.values)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_price_change_that_is_rolled_back_changes_nothing_and_is_not_waited_fo
         "TRUNCATE orders_app",
     ],
 )
-def test_every_change_of_the_catalog_makes_another_of_it(change: str) -> None:
+def test_every_change_of_the_catalog_gives_it_a_new_version(change: str) -> None:
     plan = PlanFactory.create()
     before = CatalogVersion.objects.get().version
     with connection.cursor() as cursor:
@@ -84,7 +84,7 @@ def test_every_change_of_the_catalog_makes_another_of_it(change: str) -> None:
     assert CatalogVersion.objects.get().version != before
 
 
-def test_while_the_price_rises_nobody_pays_less_than_when_he_asked() -> None:
+def test_while_the_price_rises_no_customer_pays_less_than_at_the_time_of_the_request() -> None:
     plan, promo_code = priced_plan(), PromoCodeFactory.create(credit_minor=50_000)
     pairs = [OrganizationFactory.create_batch(4) for _ in range(THREADS)]
     prices, finished = [PRICE_MINOR], list[int]()
@@ -94,7 +94,7 @@ def test_while_the_price_rises_nobody_pays_less_than_when_he_asked() -> None:
         for organization in organizations:
             least = prices[-1]
             placed = buy(organization, plan, promo_code.code)
-            # The next price may be committed already, and not be noted yet.
+            # The next price may be committed but not yet recorded here.
             spans.append((least, Order.objects.get(id=placed.order_id).total_minor, prices[-1] + 1))
         finished.append(1)
         return spans
@@ -105,12 +105,12 @@ def test_while_the_price_rises_nobody_pays_less_than_when_he_asked() -> None:
             prices.append(prices[-1] + 1)
         return []
 
-    with ThreadGroup(THREADS + 1) as crew, record_batches(_placing) as batches:
+    with ThreadGroup(THREADS + 1) as threads, record_batches(_placing) as batches:
         calls: list[Callable[[], list[tuple[int, int, int]]]] = [
             *(partial(buy_all, pair) for pair in pairs),
             raise_price,
         ]
-        outcome = crew.race(calls)
+        outcome = threads.race(calls)
     assert outcome.refusals.keys() <= {Busy}
     for least, paid, most in (span for spans in outcome.values for span in spans):
         assert least <= paid <= most

@@ -1,4 +1,4 @@
-"""A code is changed, paused, retired and given back while others redeem it: the count stays true, the cap holds."""
+"""A code is changed, paused, retired and released while others redeem it: its count stays true and its cap holds."""
 
 import random
 from collections.abc import Callable
@@ -33,14 +33,14 @@ from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
 
 CREDIT_MINOR = 1_000
 SHOPPERS = 8
-EACH = 12
-ENOUGH = 1_000
-MANY = 100_000
+CUSTOMERS_PER_SHOPPER = 12
+MAX_NEW_CUSTOMERS = 1_000
+LARGE_CAP = 100_000
 
 pytestmark = pytest.mark.django_db(transaction=True)
 either_code = pytest.mark.parametrize("hot", [False, True], ids=["ordinary", "hot"])
 
-# How many live redemptions a capped code has too many; one statement, so one moment.
+# The number of live redemptions above the cap, from one snapshot.
 _OVER_THE_CAP = """
 SELECT count(*) - code.max_redemptions FROM promos_redemption AS redemption
   JOIN promos_promocode AS code ON code.id = redemption.promo_code_id
@@ -54,7 +54,7 @@ def redeem_as(customer: Customer, code: str) -> Redemption:
 
 
 def redeem_all(customers: list[Customer], code: str, finished: list[str]) -> int:
-    """Each customer tries once; returns how many had a place."""
+    """Redeem the code once for each customer; return the number of successes."""
     redeemed = 0
     try:
         for customer in customers:
@@ -69,8 +69,8 @@ def redeem_all(customers: list[Customer], code: str, finished: list[str]) -> int
 
 
 def redeem_until_stopped(name: str, code: str) -> int:
-    """One newcomer after the other, until the code is stopped; returns how many had a place."""
-    for redeemed in range(ENOUGH):
+    """Redeem for one new customer after another until the code is stopped; return the number of successes."""
+    for redeemed in range(MAX_NEW_CUSTOMERS):
         newcomer = f"{name}-{redeemed}"
         try:
             redeem(code=code, user_id=newcomer, by=actor(CUSTOMER, user_id=newcomer))
@@ -80,7 +80,7 @@ def redeem_until_stopped(name: str, code: str) -> int:
 
 
 def assert_count_is_true(code: str) -> int:
-    """Counters, live redemptions and credit agree; returns how many redemptions are live."""
+    """Assert that counters, live redemptions and credit agree; return the number of live redemptions."""
     assert verify_redemptions() is None
     assert verify_ledger().sound
     promo_code = PromoCode.objects.get(code=code)
@@ -92,7 +92,7 @@ def assert_count_is_true(code: str) -> int:
 
 
 def shoppers() -> list[list[Customer]]:
-    return [CustomerFactory.create_batch(EACH) for _ in range(SHOPPERS)]
+    return [CustomerFactory.create_batch(CUSTOMERS_PER_SHOPPER) for _ in range(SHOPPERS)]
 
 
 def test_the_cap_holds_while_it_is_lowered_raised_removed_and_split() -> None:
@@ -114,27 +114,27 @@ def test_the_cap_holds_while_it_is_lowered_raised_removed_and_split() -> None:
         return moved
 
     def watch() -> int:
-        looks = 0
+        polls = 0
         while len(finished) < SHOPPERS:
             with connection.cursor() as cursor:
                 cursor.execute(_OVER_THE_CAP)
                 assert cursor.fetchall() == []
-            looks += 1
-        return looks
+            polls += 1
+        return polls
 
     calls: list[Callable[[], int]] = [partial(redeem_all, customers, "MOVING", finished) for customers in shoppers()]
     calls += [move_cap, watch]
     outcome = race(calls)
 
-    *redeemed, moved, looks = outcome.values
+    *redeemed, moved, polls = outcome.values
     assert moved >= len(steps)
-    assert looks > 0
+    assert polls > 0
     assert assert_count_is_true("MOVING") == sum(redeemed) > 0
 
 
 @either_code
 def test_a_cap_put_on_an_unlimited_code_counts_what_was_in_flight(hot: bool) -> None:
-    with ThreadGroup(SHOPPERS + 1) as crew:
+    with ThreadGroup(SHOPPERS + 1) as threads:
         for round_ in range(10):
             code = f"BOUNDED-{round_}"
             PromoCodeFactory.create(code=code, credit_minor=CREDIT_MINOR)
@@ -144,7 +144,7 @@ def test_a_cap_put_on_an_unlimited_code_counts_what_was_in_flight(hot: bool) -> 
 
             terms = Terms(credit_minor=CREDIT_MINOR, max_redemptions=SHOPPERS, hot=hot)
             calls.append(partial(issue_code, code=code, terms=terms, by=actor()))
-            outcome = crew.race(calls)
+            outcome = threads.race(calls)
 
             assert outcome.refusals.keys() <= {CapBelowUsed}
             live = assert_count_is_true(code)
@@ -154,12 +154,12 @@ def test_a_cap_put_on_an_unlimited_code_counts_what_was_in_flight(hot: bool) -> 
 
 @either_code
 @pytest.mark.parametrize(("stop", "again"), [(pause_code, PromoInactive), (retire_code, PromoNotFound)])
-def test_once_a_code_is_stopped_no_redemption_comes_after(
+def test_no_redemption_follows_once_a_code_is_stopped(
     stop: Callable[..., PromoCode], again: type[Exception], hot: bool
 ) -> None:
     for round_ in range(5):
         code = f"STOPPED-{round_}"
-        PromoCodeFactory.create(code=code, credit_minor=CREDIT_MINOR, max_redemptions=MANY, hot=hot)
+        PromoCodeFactory.create(code=code, credit_minor=CREDIT_MINOR, max_redemptions=LARGE_CAP, hot=hot)
 
         def stop_and_count(code: str = code) -> int:
             stop(code=code, by=actor(), reason="enough")
@@ -171,13 +171,13 @@ def test_once_a_code_is_stopped_no_redemption_comes_after(
         calls.append(stop_and_count)
         outcome = race(calls)
 
-        *redeemed, at_the_stop = outcome.values
-        assert assert_count_is_true(code) == sum(redeemed) == at_the_stop
+        *redeemed, count_at_stop = outcome.values
+        assert assert_count_is_true(code) == sum(redeemed) == count_at_stop
         with pytest.raises(again):
             redeem_as(CustomerFactory.create(), code)
 
 
-def test_pausing_and_resuming_by_many_leaves_a_code_that_adds_up() -> None:
+def test_concurrent_pauses_and_resumes_keep_the_count_of_a_code_true() -> None:
     PromoCodeFactory.create(code="FLICKER", credit_minor=CREDIT_MINOR, max_redemptions=40)
     finished: list[str] = []
 
@@ -197,13 +197,13 @@ def test_pausing_and_resuming_by_many_leaves_a_code_that_adds_up() -> None:
     assert PromoCode.objects.get(code="FLICKER").active
 
 
-def test_a_code_is_retired_by_one_of_eight() -> None:
+def test_one_of_eight_threads_retires_a_code() -> None:
     PromoCodeFactory.create(code="GONE")
     outcome = race([partial(retire_code, code="GONE", by=actor())] * 8)
     assert (len(outcome.values), outcome.refusals) == (1, {LiveCodeNotFound: 7})
 
 
-def test_a_code_is_created_by_one_of_eight() -> None:
+def test_eight_threads_create_one_code() -> None:
     terms = Terms(credit_minor=CREDIT_MINOR, max_redemptions=3, hot=True)
     outcome = race([partial(issue_code, code="NEW", terms=terms, by=actor())] * 8)
     assert len({promo_code.id for promo_code in outcome.values}) == 1
@@ -211,8 +211,8 @@ def test_a_code_is_created_by_one_of_eight() -> None:
 
 
 @either_code
-def test_whoever_gives_a_place_back_finds_one_again(hot: bool) -> None:
-    """Twelve threads have at most one place each of twelve: somebody told "exhausted" was told a lie."""
+def test_a_customer_who_releases_a_slot_can_redeem_again(hot: bool) -> None:
+    """Twelve threads hold at most one of twelve slots each, so every refusal as "exhausted" would be false."""
     threads, rounds = 12, 15
     PromoCodeFactory.create(code="TURNS", credit_minor=CREDIT_MINOR, max_redemptions=threads, hot=hot)
     customers = CustomerFactory.create_batch(threads)
@@ -233,15 +233,15 @@ def test_whoever_gives_a_place_back_finds_one_again(hot: bool) -> None:
 
 
 @either_code
-def test_a_redemption_is_released_once_by_eight(hot: bool) -> None:
-    with ThreadGroup(8) as crew:
+def test_eight_threads_release_a_redemption_once(hot: bool) -> None:
+    with ThreadGroup(8) as threads:
         for round_ in range(10):
             promo_code = PromoCodeFactory.create(code=f"BACK-{round_}", max_redemptions=2, hot=hot)
             keeper, giver = CustomerFactory.create_batch(2)
             redeem_as(keeper, promo_code.code)
             redemption = redeem_as(giver, promo_code.code)
 
-            outcome = crew.race([partial(release, redemption=redemption, reason="twice", by=actor())] * 8)
+            outcome = threads.race([partial(release, redemption=redemption, reason="twice", by=actor())] * 8)
 
             assert {released and released.status for released in outcome.values} == {"released"}
             assert assert_count_is_true(promo_code.code) == 1
@@ -250,8 +250,8 @@ def test_a_redemption_is_released_once_by_eight(hot: bool) -> None:
             assert Account.objects.get(customer=giver).balance_minor == 0
 
 
-def test_a_reservation_is_confirmed_and_released_in_some_order_and_ends_released() -> None:
-    with ThreadGroup(8) as crew:
+def test_a_reservation_that_is_confirmed_and_released_at_once_ends_released() -> None:
+    with ThreadGroup(8) as threads:
         for round_ in range(10):
             promo_code = PromoCodeFactory.create(code=f"HELD-{round_}", max_redemptions=1)
             customer = CustomerFactory.create()
@@ -261,7 +261,7 @@ def test_a_reservation_is_confirmed_and_released_in_some_order_and_ends_released
                 partial(release, redemption=redemption, reason="refused", by=actor())
             ]
 
-            outcome = crew.race(confirms * 4 + releases * 4)
+            outcome = threads.race(confirms * 4 + releases * 4)
 
             assert outcome.refusals.keys() <= {RedemptionNotReserved}
             redemption.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Credit is never spent twice: balance >= held >= 0 at any concurrency (invariant I4)."""
+"""Credit is never spent twice: balance >= held >= 0 at any concurrency."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -48,7 +48,7 @@ def check_out(organization: Organization, plan: Plan) -> PlacedOrder:
 
 
 def account_of(customer: Customer) -> tuple[int, int]:
-    """Balance and held credit."""
+    """Return the balance and the held credit."""
     account = Account.objects.get(customer=customer)
     return account.balance_minor, account.held_minor
 
@@ -60,7 +60,7 @@ def customer_with(amount_minor: int) -> Customer:
 
 
 def grant_to_all(customers: Sequence[Customer]) -> None:
-    """One to each in one statement, and without the locks that those who call it have taken."""
+    """Grant 0.001 to each customer in one statement, without the locks that its callers take."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO billing_grants SELECT array_agg(ROW(billing_uuid7(), account, 1, 'gift', '', NULL,"
@@ -74,12 +74,12 @@ def spend_one(customer: Customer) -> None:
     spend_credit(customer_id=customer.pk, amount_minor=1, order_id=uuid4(), by=acting(customer))
 
 
-def test_grants_of_one_statement_and_single_entries_of_the_same_accounts_all_count() -> None:
+def test_bulk_grants_and_single_spends_of_the_same_accounts_all_count() -> None:
     customers = [customer_with(1_000) for _ in range(3)]
     spends = [partial(spend_one, customer) for customer in customers for _ in range(4)]
-    with ThreadGroup(16) as crew:
+    with ThreadGroup(16) as threads:
         for number in range(1, ROUNDS + 1):
-            assert not crew.start([partial(grant_to_all, customers)] * 4 + spends).finish().refusals
+            assert not threads.start([partial(grant_to_all, customers)] * 4 + spends).finish().refusals
             for customer in customers:
                 assert account_of(customer) == (1_000, 0)
                 assert Account.objects.get(customer=customer).version == 1 + 8 * number
@@ -114,24 +114,24 @@ def test_control_a_balance_checked_before_the_lock_is_overspent() -> None:
         dropped_constraint("billing_account", "billing_account_balance_covers_held"),
         replaced_function("orders_write_order", unlocked),
         other_connection() as gatekeeper,
-        ThreadGroup(16) as crew,
+        ThreadGroup(16) as threads,
     ):
         plan = PlanFactory.create(price_minor=PRICE_MINOR)
         customer = customer_with(PRICE_MINOR)
         organizations = OrganizationFactory.create_batch(16, customer=customer)
         gatekeeper.execute("SELECT pg_advisory_lock(%s)", [GATE])
-        under_way = crew.start([partial(check_out, organization, plan) for organization in organizations])
+        in_flight = threads.start([partial(check_out, organization, plan) for organization in organizations])
         wait_for_waiters(16)
         gatekeeper.execute("SELECT pg_advisory_unlock(%s)", [GATE])
 
-        assert len(under_way.finish().values) == 16
+        assert len(in_flight.finish().values) == 16
         assert account_of(customer) == (-15 * PRICE_MINOR, 0)
         assert not verify_ledger().sound
 
 
-def test_checkouts_and_holds_of_one_customer_share_what_is_there() -> None:
+def test_checkouts_and_holds_of_one_customer_share_the_available_credit() -> None:
     plan = PlanFactory.create(price_minor=PRICE_MINOR)
-    with ThreadGroup(12) as crew:
+    with ThreadGroup(12) as threads:
         for _ in range(ROUNDS):
             customer = customer_with(3 * PRICE_MINOR)
             calls: list[Callable[[], object]] = [
@@ -141,7 +141,7 @@ def test_checkouts_and_holds_of_one_customer_share_what_is_there() -> None:
             organizations = OrganizationFactory.create_batch(6, customer=customer)
             calls += [partial(check_out, organization, plan) for organization in organizations]
 
-            outcome = crew.race(calls)
+            outcome = threads.race(calls)
 
             held = [value for value in outcome.values if isinstance(value, Hold)]
             placed = [value for value in outcome.values if isinstance(value, PlacedOrder)]
@@ -152,21 +152,21 @@ def test_checkouts_and_holds_of_one_customer_share_what_is_there() -> None:
     assert verify_ledger().sound
 
 
-def test_one_order_is_held_for_once() -> None:
-    with ThreadGroup(8) as crew:
+def test_an_order_has_one_hold() -> None:
+    with ThreadGroup(8) as threads:
         for _ in range(ROUNDS):
             customer = customer_with(8 * PRICE_MINOR)
             call = partial(hold_credit, customer_id=customer.pk, amount_minor=PRICE_MINOR, order_id=uuid4())
 
-            outcome = crew.race([call] * 8)
+            outcome = threads.race([call] * 8)
 
             assert (len(outcome.values), outcome.refusals) == (1, {OrderHasHold: 7})
             assert account_of(customer) == (8 * PRICE_MINOR, PRICE_MINOR)
     assert verify_ledger().sound
 
 
-def test_a_hold_is_captured_or_released_never_both() -> None:
-    with ThreadGroup(8) as crew:
+def test_a_hold_is_either_captured_or_released() -> None:
+    with ThreadGroup(8) as threads:
         for round_ in range(2 * ROUNDS):
             customer = customer_with(PRICE_MINOR)
             order_id = uuid4()
@@ -174,7 +174,7 @@ def test_a_hold_is_captured_or_released_never_both() -> None:
             captures: list[Callable[[], object]] = [partial(capture_hold, order_id=order_id, by=actor())] * 4
             releases: list[Callable[[], object]] = [partial(release_hold, order_id=order_id)] * 4
 
-            outcome = crew.race(captures + releases if round_ % 2 else releases + captures)
+            outcome = threads.race(captures + releases if round_ % 2 else releases + captures)
 
             captured = [value for value in outcome.values if isinstance(value, LedgerEntry)]
             released = [value for value in outcome.values if isinstance(value, Hold)]
@@ -187,13 +187,13 @@ def test_a_hold_is_captured_or_released_never_both() -> None:
 
 
 def test_an_entry_is_reversed_once() -> None:
-    with ThreadGroup(8) as crew:
+    with ThreadGroup(8) as threads:
         for _ in range(ROUNDS):
             customer = customer_with(PRICE_MINOR)
             entry = grant_credit(customer_id=customer.pk, amount_minor=500, reason="gift", by=actor())
             call = partial(reverse_entry, entry_id=entry.id, why="given by mistake", by=actor())
 
-            outcome = crew.race([call] * 8)
+            outcome = threads.race([call] * 8)
 
             assert (len(outcome.values), outcome.refusals) == (1, {EntryAlreadyReversed: 7})
             assert account_of(customer) == (PRICE_MINOR, 0)
@@ -203,9 +203,9 @@ def test_an_entry_is_reversed_once() -> None:
 def test_entries_of_one_account_have_versions_without_a_gap() -> None:
     customer = CustomerFactory.create()
     call = partial(grant_credit, customer_id=customer.pk, amount_minor=7, reason="gift", by=actor())
-    with ThreadGroup(12) as crew:
+    with ThreadGroup(12) as threads:
         for _ in range(5):
-            crew.race([call] * 12)
+            threads.race([call] * 12)
     entries = LedgerEntry.objects.order_by("version").values_list("version", "balance_after_minor")
     assert list(entries) == [(number, 7 * number) for number in range(1, 61)]
     assert account_of(customer) == (7 * 60, 0)

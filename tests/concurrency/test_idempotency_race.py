@@ -1,4 +1,4 @@
-"""One order per idempotency key, and one answer (invariant I5)."""
+"""An idempotency key makes one order and one answer, however many requests use it at once."""
 
 from functools import partial
 
@@ -43,7 +43,7 @@ def organization_with(credit_minor: int) -> Organization:
 
 
 def assert_one_order(organization: Organization, *, balance_minor: int) -> Order:
-    """Everything that an order is made of is there, once."""
+    """Assert that the organization has one order, with each of its records once."""
     order = Order.objects.get(organization=organization)
     assert LedgerEntry.objects.get(order_id=order.id, kind="spend").amount_minor == -order.total_minor
     assert Subscription.objects.get(organization=organization).order_id == order.id
@@ -65,7 +65,7 @@ def jobs_of(organization: Organization) -> int:
 @pytest.mark.parametrize("voucher", ["", "ordinary", "hot"])
 def test_sixteen_posts_under_one_key_make_one_order_with_one_answer(voucher: str) -> None:
     PlanFactory.create(slug="small", price_minor=PRICE_MINOR)
-    with ThreadGroup(POSTS) as crew:
+    with ThreadGroup(POSTS) as threads:
         for round_ in range(5):
             organization = organization_with(0 if voucher else 2 * PRICE_MINOR)
             promo_code = f"ROUND-{round_}" if voucher else ""
@@ -81,7 +81,7 @@ def test_sixteen_posts_under_one_key_make_one_order_with_one_answer(voucher: str
                 fingerprint="f" * 64,
             )
 
-            outcome = crew.race([partial(post, organization, request)] * POSTS)
+            outcome = threads.race([partial(post, organization, request)] * POSTS)
 
             assert outcome.refusals == {}
             order = assert_one_order(organization, balance_minor=PRICE_MINOR)
@@ -93,7 +93,7 @@ def test_sixteen_posts_under_one_key_make_one_order_with_one_answer(voucher: str
 
 def test_sixteen_different_requests_under_one_key_make_one_order() -> None:
     plans = PlanFactory.create_batch(POSTS, price_minor=PRICE_MINOR)
-    with ThreadGroup(POSTS) as crew:
+    with ThreadGroup(POSTS) as threads:
         for _ in range(5):
             organization = organization_with(POSTS * PRICE_MINOR)
             requests = [
@@ -101,7 +101,7 @@ def test_sixteen_different_requests_under_one_key_make_one_order() -> None:
                 for plan in plans
             ]
 
-            outcome = crew.race([partial(post, organization, request) for request in requests])
+            outcome = threads.race([partial(post, organization, request) for request in requests])
 
             assert outcome.refusals == {IdempotencyMismatch: POSTS - 1}
             order = assert_one_order(organization, balance_minor=(POSTS - 1) * PRICE_MINOR)
@@ -134,7 +134,7 @@ def lock_account_elsewhere(other: Other, customer: Customer) -> None:
 
 
 @pytest.mark.parametrize(("key", "refusal"), [("k", RequestInProgress), ("", Busy)])
-def test_a_twin_that_takes_too_long_is_not_waited_for_for_ever(
+def test_a_request_gives_up_if_its_twin_takes_too_long(
     key: str, refusal: type[RequestInProgress] | type[Busy]
 ) -> None:
     PlanFactory.create(slug="small", price_minor=PRICE_MINOR)
@@ -156,14 +156,14 @@ def test_a_twin_that_takes_too_long_is_not_waited_for_for_ever(
     assert Order.objects.count() == 1
 
 
-def test_a_twin_that_ends_in_time_is_waited_for_and_its_answer_given() -> None:
+def test_a_request_waits_for_its_twin_and_returns_the_same_answer() -> None:
     PlanFactory.create(slug="small", price_minor=PRICE_MINOR)
     organization = organization_with(PRICE_MINOR)
     request = CheckoutRequest(tenant_id=organization.id, plan="small", idempotency_key="k", fingerprint="f")
     with other_connection() as other:
         lock_account_elsewhere(other, organization.customer)
-        with ThreadGroup(2) as crew:
-            twins = crew.start([partial(post, organization, request)] * 2)
+        with ThreadGroup(2) as threads:
+            twins = threads.start([partial(post, organization, request)] * 2)
             wait_for_waiters(2)
             other.rollback()
             first, second = twins.finish().values
@@ -172,7 +172,7 @@ def test_a_twin_that_ends_in_time_is_waited_for_and_its_answer_given() -> None:
     assert_one_order(organization, balance_minor=0)
 
 
-def test_a_key_is_free_again_after_a_refusal_that_a_twin_saw_too() -> None:
+def test_a_key_is_free_again_after_all_its_requests_were_refused() -> None:
     PlanFactory.create(slug="small", price_minor=PRICE_MINOR)
     organization = organization_with(PRICE_MINOR - 1)
     request = CheckoutRequest(tenant_id=organization.id, plan="small", idempotency_key="k", fingerprint="f")

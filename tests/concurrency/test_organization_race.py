@@ -38,7 +38,7 @@ def organization_with(credit_minor: int) -> Organization:
 
 
 def assert_every_order_is_whole(organization: Organization, placed: list[PlacedOrder], credit_minor: int) -> None:
-    """Each answered order is there, paid once, told once, billed once; and there are no others."""
+    """Assert that each placed order exists with one payment, one event and one invoice, and no others exist."""
     orders = Order.objects.filter(organization=organization)
     assert {order.id for order in orders} == {each.order_id for each in placed}
     for order in orders:
@@ -57,11 +57,11 @@ def live_subscriptions(organization: Organization) -> list[Subscription]:
 
 def test_the_same_basket_for_one_organization_is_bought_once() -> None:
     plan = PlanFactory.create(price_minor=PRICE_MINOR)
-    with ThreadGroup(12) as crew:
+    with ThreadGroup(12) as threads:
         for _ in range(ROUNDS):
             organization = organization_with(12 * PRICE_MINOR)
 
-            outcome = crew.race([partial(check_out, organization, plan)] * 12)
+            outcome = threads.race([partial(check_out, organization, plan)] * 12)
 
             assert outcome.refusals == {AlreadySubscribed: 11}
             assert_every_order_is_whole(organization, outcome.values, 12 * PRICE_MINOR)
@@ -72,13 +72,13 @@ def test_the_same_basket_for_one_organization_is_bought_once() -> None:
 @pytest.mark.parametrize("shoppers", [3, 12])
 def test_different_baskets_for_one_organization_leave_one_live_subscription(shoppers: int) -> None:
     plans = PlanFactory.create_batch(shoppers, price_minor=PRICE_MINOR)
-    with ThreadGroup(shoppers) as crew:
+    with ThreadGroup(shoppers) as threads:
         for _ in range(ROUNDS):
             organization = organization_with(shoppers * PRICE_MINOR)
 
-            outcome = crew.race([partial(check_out, organization, plan) for plan in plans])
+            outcome = threads.race([partial(check_out, organization, plan) for plan in plans])
 
-            # Whoever finds the organization changed three times over is told that it is busy; three never are.
+            # A checkout that finds the organization changed three times is refused as busy; of three shoppers none is.
             assert outcome.refusals.keys() <= {Busy}
             assert len(outcome.values) >= 3
             assert_every_order_is_whole(organization, outcome.values, shoppers * PRICE_MINOR)
@@ -91,12 +91,12 @@ def test_different_baskets_for_one_organization_leave_one_live_subscription(shop
     assert verify_ledger().sound
 
 
-def test_first_acts_of_one_user_make_one_customer() -> None:
-    with ThreadGroup(8) as crew:
+def test_concurrent_first_requests_of_one_user_make_one_customer() -> None:
+    with ThreadGroup(8) as threads:
         for round_ in range(ROUNDS):
             call = partial(ensure_customer, user_id=f"newcomer-{round_}", email="new@example.org")
 
-            outcome = crew.race([call] * 8)
+            outcome = threads.race([call] * 8)
 
             assert {customer.pk for customer in outcome.values} == {
                 Customer.objects.get(user_id=f"newcomer-{round_}").pk
@@ -104,7 +104,7 @@ def test_first_acts_of_one_user_make_one_customer() -> None:
     assert Customer.objects.count() == Account.objects.count() == ROUNDS
 
 
-def test_first_organizations_of_one_user_make_one_customer() -> None:
+def test_concurrent_first_organizations_of_one_user_make_one_customer() -> None:
     calls: list[Callable[[], Organization]] = [
         partial(create_organization, user_id="newcomer", email="new@example.org", slug=f"shop-{number}", name="Shop")
         for number in range(8)
@@ -115,38 +115,38 @@ def test_first_organizations_of_one_user_make_one_customer() -> None:
     assert Account.objects.get().customer_id == customer.pk
 
 
-def test_one_address_goes_to_one_of_eight() -> None:
-    with ThreadGroup(8) as crew:
+def test_one_of_eight_owners_gets_an_address() -> None:
+    with ThreadGroup(8) as threads:
         for round_ in range(ROUNDS):
             calls = [
                 partial(create_organization, user_id=f"owner-{number}", email="", slug=f"shop-{round_}", name="Shop")
                 for number in range(8)
             ]
 
-            outcome = crew.race(calls)
+            outcome = threads.race(calls)
 
             assert outcome.refusals == {SlugTaken: 7}
             [winner] = outcome.values
             assert Organization.objects.get(slug=f"shop-{round_}").id == winner.id
 
 
-def test_eight_runs_of_the_job_tell_of_the_tenant_once() -> None:
+def test_eight_runs_of_the_job_write_one_event() -> None:
     plan = PlanFactory.create(price_minor=PRICE_MINOR)
-    with ThreadGroup(8) as crew:
+    with ThreadGroup(8) as threads:
         for _ in range(ROUNDS):
             organization = organization_with(PRICE_MINOR)
             placed = check_out(organization, plan)
 
-            outcome = crew.race([partial(provision_organization, order_id=placed.order_id)] * 8)
+            outcome = threads.race([partial(provision_organization, order_id=placed.order_id)] * 8)
 
             assert [each.status for each in outcome.values] == ["active"] * 8
-            told = OutboxEvent.objects.filter(tenant_id=organization.id).order_by("type")
-            assert [event.type for event in told] == ["order.placed", "tenant.created"]
+            events = OutboxEvent.objects.filter(tenant_id=organization.id).order_by("type")
+            assert [event.type for event in events] == ["order.placed", "tenant.created"]
 
 
-def test_a_deleted_organization_is_not_brought_to_life() -> None:
+def test_a_deleted_organization_is_not_activated() -> None:
     plan = PlanFactory.create(price_minor=PRICE_MINOR)
-    with ThreadGroup(8) as crew:
+    with ThreadGroup(8) as threads:
         for _ in range(ROUNDS):
             organization = organization_with(PRICE_MINOR)
             placed = check_out(organization, plan)
@@ -155,22 +155,22 @@ def test_a_deleted_organization_is_not_brought_to_life() -> None:
                 partial(delete_organization, organization_id=organization.id, by=acting(organization.customer))
             ]
 
-            assert crew.race(provisions * 4 + deletions * 4).refusals == {}
+            assert threads.race(provisions * 4 + deletions * 4).refusals == {}
 
             organization.refresh_from_db()
             assert organization.status == Organization.Status.DELETED
             assert live_subscriptions(organization) == []
-            told = [event.type for event in OutboxEvent.objects.filter(tenant_id=organization.id).order_by("id")]
-            assert told in (
+            types = [event.type for event in OutboxEvent.objects.filter(tenant_id=organization.id).order_by("id")]
+            assert types in (
                 ["order.placed", "tenant.created", "tenant.deleted"],
                 ["order.placed", "tenant.deleted"],
             )
 
 
-def test_a_checkout_and_a_deletion_of_one_organization_come_one_after_the_other() -> None:
+def test_a_checkout_and_a_deletion_of_one_organization_are_serialized() -> None:
     plans = PlanFactory.create_batch(3, price_minor=PRICE_MINOR)
     known: set[type[DomainError]] = {OrganizationNotFound, Busy, OrderStale}
-    with ThreadGroup(4) as crew:
+    with ThreadGroup(4) as threads:
         for _ in range(2 * ROUNDS):
             organization = organization_with(3 * PRICE_MINOR)
             calls: list[Callable[[], object]] = [partial(check_out, organization, plan) for plan in plans]
@@ -178,7 +178,7 @@ def test_a_checkout_and_a_deletion_of_one_organization_come_one_after_the_other(
                 partial(delete_organization, organization_id=organization.id, by=acting(organization.customer))
             )
 
-            outcome = crew.race(calls)
+            outcome = threads.race(calls)
 
             assert outcome.refusals.keys() <= known
             placed = [value for value in outcome.values if isinstance(value, PlacedOrder)]

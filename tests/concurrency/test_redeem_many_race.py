@@ -1,4 +1,4 @@
-"""Bulk redemptions beside single ones, beside each other and beside releases: the cap exact, nobody stuck."""
+"""Bulk redemptions beside single ones, other bulk ones and releases: the cap is exact and no thread is stuck."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,7 +29,7 @@ def give(promo_code: PromoCode, users: Sequence[str]) -> list[Outcome]:
 
 
 def take(promo_code: PromoCode, user: str) -> list[Outcome]:
-    """A single redemption, told as a bulk one is."""
+    """Redeem the code once, and return the result as a bulk redemption does."""
     refusal = None
     try:
         redemption = redeem(code=promo_code.code, user_id=user, by=actor("customer", user_id=user))
@@ -38,8 +38,8 @@ def take(promo_code: PromoCode, user: str) -> list[Outcome]:
     return [Outcome(user_id=user, redemption_id=None if refusal else redemption.id, refusal=refusal)]
 
 
-def codes_told(outcomes: Sequence[list[Outcome]]) -> list[str]:
-    return [each.refusal.code if each.refusal else "redeemed" for told in outcomes for each in told]
+def result_codes(outcomes: Sequence[list[Outcome]]) -> list[str]:
+    return [each.refusal.code if each.refusal else "redeemed" for results in outcomes for each in results]
 
 
 def assert_exactly(promo_code: PromoCode, number: int) -> None:
@@ -52,11 +52,11 @@ def assert_exactly(promo_code: PromoCode, number: int) -> None:
 
 @either_code
 @pytest.mark.parametrize("cap", [5, 20, 29])
-def test_bulk_and_twelve_singles_take_exactly_the_places_there_are(cap: int, hot: bool) -> None:
+def test_bulk_and_single_redemptions_take_exactly_the_cap(cap: int, hot: bool) -> None:
     customers = [customer.user_id for customer in CustomerFactory.create_batch(SINGLES)]
     listed = [f"listed-{number}" for number in range(10)]
     more = [f"more-{number}" for number in range(8)]
-    with ThreadGroup(SINGLES + 2) as crew:
+    with ThreadGroup(SINGLES + 2) as threads:
         for _ in range(8):
             promo_code = PromoCodeFactory.create(max_redemptions=cap, hot=hot)
             calls: list[Callable[[], list[Outcome]]] = [
@@ -64,8 +64,8 @@ def test_bulk_and_twelve_singles_take_exactly_the_places_there_are(cap: int, hot
                 partial(give, promo_code, more),
                 *(partial(take, promo_code, user) for user in customers),
             ]
-            told = codes_told(crew.race(calls).values)
-            assert (told.count("redeemed"), told.count("promo_exhausted")) == (cap, SINGLES + 18 - cap)
+            results = result_codes(threads.race(calls).values)
+            assert (results.count("redeemed"), results.count("promo_exhausted")) == (cap, SINGLES + 18 - cap)
             assert_exactly(promo_code, cap)
 
 
@@ -73,29 +73,31 @@ def test_bulk_and_twelve_singles_take_exactly_the_places_there_are(cap: int, hot
 def test_overlapping_lists_in_opposite_orders_redeem_once_for_each_user(hot: bool) -> None:
     users = [f"user-{number:02}" for number in range(40)]
     lists = (users, users[::-1], users[20:] + users[:20], users[::2], users[:5])
-    with ThreadGroup(len(lists)) as crew:
+    with ThreadGroup(len(lists)) as threads:
         for _ in range(6):
             promo_code = PromoCodeFactory.create(max_redemptions=50, hot=hot)
-            told = codes_told(crew.race([partial(give, promo_code, each) for each in lists]).values)
-            assert told.count("redeemed") == len(users)
-            assert told.count("promo_already_redeemed") == sum(map(len, lists)) - len(users)
+            results = result_codes(threads.race([partial(give, promo_code, each) for each in lists]).values)
+            assert results.count("redeemed") == len(users)
+            assert results.count("promo_already_redeemed") == sum(map(len, lists)) - len(users)
             assert_exactly(promo_code, len(users))
 
 
 @either_code
-def test_lists_of_two_codes_for_the_same_users_do_not_get_stuck(hot: bool) -> None:
+def test_bulk_redemptions_of_two_codes_for_the_same_users_do_not_deadlock(hot: bool) -> None:
     users = [f"user-{number:02}" for number in range(30)]
     one, other = PromoCodeFactory.create_batch(2, max_redemptions=30, hot=hot)
-    with ThreadGroup(4) as crew:
-        told = crew.race([partial(give, code, each) for code in (one, other) for each in (users, users[::-1])]).values
-    assert codes_told(told).count("redeemed") == 60
+    with ThreadGroup(4) as threads:
+        outcomes = threads.race(
+            [partial(give, code, each) for code in (one, other) for each in (users, users[::-1])]
+        ).values
+    assert result_codes(outcomes).count("redeemed") == 60
     assert_exactly(one, 30)
     assert_exactly(other, 30)
 
 
 @either_code
 @pytest.mark.parametrize("commits", [False, True], ids=["rolled back", "committed"])
-def test_a_place_that_may_still_come_free_is_waited_for(hot: bool, commits: bool) -> None:
+def test_a_bulk_redemption_waits_for_a_slot_that_may_come_free(hot: bool, commits: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=3, hot=hot)
     with other_connection() as holder:
         holder.execute(
@@ -108,30 +110,30 @@ def test_a_place_that_may_still_come_free_is_waited_for(hot: bool, commits: bool
                 holder.commit()
             else:
                 holder.rollback()
-            told = codes_told(waiting.finish().values)
-    assert told == ["redeemed", "redeemed", "promo_exhausted" if commits else "redeemed"]
+            results = result_codes(waiting.finish().values)
+    assert results == ["redeemed", "redeemed", "promo_exhausted" if commits else "redeemed"]
     assert_exactly(promo_code, 3)
 
 
 @either_code
-def test_release_in_flight_frees_a_place_only_once_it_is_committed(hot: bool) -> None:
+def test_a_release_in_flight_frees_its_slot_only_when_it_commits(hot: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=2, hot=hot)
     ada = CustomerFactory.create(user_id="ada")
     redemption = redeem(code=promo_code.code, user_id="ada", by=acting(ada))
-    with ThreadGroup(1) as crew:
+    with ThreadGroup(1) as threads:
         with transaction.atomic():
             release(redemption=redemption, reason="theirs", by=actor())
-            waiting = crew.start([partial(give, promo_code, ["bob", "carol"])])
+            waiting = threads.start([partial(give, promo_code, ["bob", "carol"])])
             wait_for_waiters(1)
-        told = codes_told(waiting.finish().values)
-    assert told == ["redeemed", "promo_exhausted"]
-    assert codes_told([give(promo_code, ["carol"])]) == ["redeemed"]
+        results = result_codes(waiting.finish().values)
+    assert results == ["redeemed", "promo_exhausted"]
+    assert result_codes([give(promo_code, ["carol"])]) == ["redeemed"]
     assert Redemption.objects.filter(promo_code=promo_code, status="confirmed").count() == 2
     assert ledger_and_redemptions_agree()
 
 
 @either_code
-def test_releases_and_lists_at_once_leave_everything_counted(hot: bool) -> None:
+def test_concurrent_releases_and_bulk_redemptions_keep_the_count_true(hot: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=20, hot=hot)
     users = [f"user-{number:02}" for number in range(20)]
     give(promo_code, users)
@@ -141,8 +143,8 @@ def test_releases_and_lists_at_once_leave_everything_counted(hot: bool) -> None:
         partial(give, promo_code, users[::-1]),
         partial(give, promo_code, [f"new-{number}" for number in range(9)]),
     ]
-    with ThreadGroup(len(calls)) as crew:
-        crew.race(calls)
+    with ThreadGroup(len(calls)) as threads:
+        threads.race(calls)
     live = Redemption.objects.filter(promo_code=promo_code, status="confirmed").count()
     assert 12 <= live <= 20
     assert times_redeemed(promo_code.code) == live
@@ -150,9 +152,9 @@ def test_releases_and_lists_at_once_leave_everything_counted(hot: bool) -> None:
 
 
 @either_code
-def test_cap_that_changes_meanwhile_holds(hot: bool) -> None:
+def test_the_cap_holds_while_it_changes(hot: bool) -> None:
     users = [f"user-{number:02}" for number in range(12)]
-    with ThreadGroup(3) as crew:
+    with ThreadGroup(3) as threads:
         for turn in range(6):
             promo_code = PromoCodeFactory.create(max_redemptions=6, hot=hot)
             change = partial(
@@ -166,7 +168,7 @@ def test_cap_that_changes_meanwhile_holds(hot: bool) -> None:
                 partial(give, promo_code, users),
                 partial(give, promo_code, [f"other-{number}" for number in range(4)]),
             ]
-            crew.race(calls)
+            threads.race(calls)
             live = Redemption.objects.filter(promo_code=promo_code, status="confirmed").count()
             assert 6 <= live <= (9, 16)[turn % 2]
             assert_exactly(promo_code, live)

@@ -1,4 +1,4 @@
-"""The cap is exact at any concurrency, and nobody is told "exhausted" while a place is free (invariant I1)."""
+"""The cap is exact at any concurrency, and no redemption is refused as "exhausted" while a slot is free."""
 
 from collections.abc import Callable
 from functools import partial
@@ -44,7 +44,7 @@ def check_out(organization: Organization, plan: Plan, promo_code: PromoCode) -> 
 
 
 def assert_exactly(promo_code: PromoCode, number: int) -> None:
-    """So many redemptions are confirmed, counted, and booked, and all of it adds up."""
+    """Assert that exactly this number of redemptions is confirmed, counted and credited."""
     assert taken(promo_code) == number
     assert times_redeemed(promo_code) == number
     assert promo_code.counters.aggregate(total=Sum("used"))["total"] == number
@@ -56,12 +56,12 @@ def assert_exactly(promo_code: PromoCode, number: int) -> None:
 @either_code
 def test_twelve_threads_on_a_cap_of_five_redeem_exactly_five(hot: bool) -> None:
     customers = CustomerFactory.create_batch(THREADS)
-    with ThreadGroup(THREADS) as crew:
+    with ThreadGroup(THREADS) as threads:
         for _ in range(20):
             promo_code = PromoCodeFactory.create(max_redemptions=CAP, hot=hot)
             assert promo_code.counters.count() == (CAP if hot else 1)
 
-            outcome = crew.race([partial(redeem_as, customer, promo_code) for customer in customers])
+            outcome = threads.race([partial(redeem_as, customer, promo_code) for customer in customers])
 
             assert len(outcome.values) == CAP
             assert outcome.refusals == {PromoExhausted: THREADS - CAP}
@@ -99,7 +99,7 @@ def test_twelve_checkouts_on_a_cap_of_five_complete_exactly_five(hot: bool) -> N
 
 
 @either_code
-def test_checkouts_that_credit_does_not_cover_take_no_place(hot: bool) -> None:
+def test_checkouts_that_credit_does_not_cover_take_no_slot(hot: bool) -> None:
     plan = PlanFactory.create(price_minor=50_000)
     organizations = OrganizationFactory.create_batch(THREADS)
     promo_code = PromoCodeFactory.create(max_redemptions=1, hot=hot)
@@ -117,9 +117,9 @@ def test_reservations_count_like_redemptions(hot: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=CAP, hot=hot)
     calls: list[Callable[[], Redemption]] = [
         partial(reserve, promo_code=promo_code, customer_id=customer.pk, order_id=uuid4())
-        if place % 2
+        if number % 2
         else partial(redeem_as, customer, promo_code)
-        for place, customer in enumerate(customers)
+        for number, customer in enumerate(customers)
     ]
 
     outcome = race(calls)
@@ -133,11 +133,11 @@ def test_reservations_count_like_redemptions(hot: bool) -> None:
 @either_code
 def test_one_customer_in_twelve_threads_redeems_once(hot: bool) -> None:
     customer = CustomerFactory.create()
-    with ThreadGroup(THREADS) as crew:
+    with ThreadGroup(THREADS) as threads:
         for _ in range(10):
             promo_code = PromoCodeFactory.create(max_redemptions=CAP, hot=hot)
 
-            outcome = crew.race([partial(redeem_as, customer, promo_code)] * THREADS)
+            outcome = threads.race([partial(redeem_as, customer, promo_code)] * THREADS)
 
             assert (len(outcome.values), outcome.refusals) == (1, {PromoAlreadyRedeemed: THREADS - 1})
             assert_exactly(promo_code, 1)

@@ -16,7 +16,7 @@ from promos.use_cases.redeem_code import _redeeming, redeem, release, reserve
 from promos.use_cases.redeem_many import redeem_many
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.concurrency.hold_batches import block_leader, record_batches
-from tests.concurrency.threads import PATIENCE_SECONDS, ThreadGroup
+from tests.concurrency.threads import THREAD_TIMEOUT_SECONDS, ThreadGroup
 from tests.concurrency.together import (
     LOCKED_COUNTERS,
     assert_exactly,
@@ -66,7 +66,7 @@ def test_batches_beside_lists_single_ones_reservations_and_releases_leave_no_dea
             opened = Event()
 
             def once_opened(call: Callable[[], object]) -> object:
-                assert opened.wait(PATIENCE_SECONDS)
+                assert opened.wait(THREAD_TIMEOUT_SECONDS)
                 return call()
 
             calls: list[Callable[[], object]] = [

@@ -39,13 +39,13 @@ def assert_sound() -> None:
 @either_code
 @known_or_new
 def test_one_customer_and_one_key_in_32_threads_have_one_redemption_and_one_answer(known: bool, hot: bool) -> None:
-    with ThreadGroup(THREADS) as crew:
+    with ThreadGroup(THREADS) as threads:
         for number in range(ROUNDS):
             user = f"ada-{number}"
             code = PromoCodeFactory.create(max_redemptions=9, hot=hot, credit_minor=CREDIT_MINOR)
             if known:
                 ensure_customer(user_id=user)
-            outcome = crew.race([partial(redeem_as, user, code.code, "k")] * THREADS)
+            outcome = threads.race([partial(redeem_as, user, code.code, "k")] * THREADS)
             assert outcome.refusals == {}
             assert {each.balance_minor for each in outcome.values} == {CREDIT_MINOR}
             assert [each.replayed for each in outcome.values].count(False) == 1
@@ -58,7 +58,7 @@ def test_one_customer_and_one_key_in_32_threads_have_one_redemption_and_one_answ
 @either_code
 @known_or_new
 def test_one_customer_and_one_code_in_32_threads_have_one_redemption(known: bool, hot: bool) -> None:
-    with ThreadGroup(THREADS) as crew:
+    with ThreadGroup(THREADS) as threads:
         for number in range(ROUNDS):
             user = f"ada-{number}"
             code = PromoCodeFactory.create(max_redemptions=THREADS, hot=hot)
@@ -66,7 +66,7 @@ def test_one_customer_and_one_code_in_32_threads_have_one_redemption(known: bool
                 ensure_customer(user_id=user)
             # Half of them under keys of their own.
             calls = [partial(redeem_as, user, code.code, f"k{n}" if n % 2 else "") for n in range(THREADS)]
-            outcome = crew.race(calls)
+            outcome = threads.race(calls)
             assert len(outcome.values) == 1
             assert outcome.refusals == {PromoAlreadyRedeemed: THREADS - 1}
             assert Redemption.objects.filter(promo_code=code).count() == 1
@@ -77,11 +77,11 @@ def test_one_customer_and_one_code_in_32_threads_have_one_redemption(known: bool
 @pytest.mark.parametrize("key", ["", "k"], ids=["no key", "a key each"])
 def test_of_32_customers_exactly_the_cap_redeem(key: str, hot: bool) -> None:
     cap = 11
-    with ThreadGroup(THREADS) as crew:
+    with ThreadGroup(THREADS) as threads:
         for number in range(ROUNDS):
             code = PromoCodeFactory.create(max_redemptions=cap, hot=hot)
             calls = [partial(redeem_as, f"user-{number}-{n}", code.code, key) for n in range(THREADS)]
-            outcome = crew.race(calls)
+            outcome = threads.race(calls)
             assert len(outcome.values) == cap
             assert outcome.refusals == {PromoExhausted: THREADS - cap}
             assert Redemption.objects.filter(promo_code=code).count() == cap
@@ -91,13 +91,13 @@ def test_of_32_customers_exactly_the_cap_redeem(key: str, hot: bool) -> None:
 
 @known_or_new
 def test_different_codes_under_one_key_have_one_redemption(known: bool) -> None:
-    with ThreadGroup(THREADS) as crew:
+    with ThreadGroup(THREADS) as threads:
         for number in range(ROUNDS):
             user = f"ada-{number}"
             codes = [PromoCodeFactory.create(credit_minor=CREDIT_MINOR).code for _ in range(THREADS)]
             if known:
                 ensure_customer(user_id=user)
-            outcome = crew.race([partial(redeem_as, user, code, "k") for code in codes])
+            outcome = threads.race([partial(redeem_as, user, code, "k") for code in codes])
             assert len(outcome.values) == 1
             assert outcome.refusals == {IdempotencyMismatch: THREADS - 1}
             assert Redemption.objects.filter(customer__user_id=user).count() == 1

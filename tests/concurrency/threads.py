@@ -1,4 +1,4 @@
-"""Threads that start together, each with a database connection of its own."""
+"""Runs calls in threads that start together, each with a database connection of its own."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,14 +12,14 @@ from django.db import connection, connections
 
 from billing.errors import DomainError
 
-# Every wait in the database is bounded by lock_timeout and statement_timeout; this bounds the rest.
-PATIENCE_SECONDS = 60
+# lock_timeout and statement_timeout bound the waits in the database; this bounds all others.
+THREAD_TIMEOUT_SECONDS = 60
 
 T = TypeVar("T")
 
 
 class Race(Generic[T]):
-    """Calls under way; `finish` waits for them. A refusal is an outcome, any other error fails the test."""
+    """Calls in flight; `finish` waits for them. A refusal is an outcome; any other error fails the test."""
 
     def __init__(self, futures: Sequence[Future[T]]) -> None:
         self._futures = futures
@@ -29,10 +29,10 @@ class Race(Generic[T]):
         errors: list[Exception] = []
         for future in self._futures:
             try:
-                self.outcomes.append(future.result(PATIENCE_SECONDS))
+                self.outcomes.append(future.result(THREAD_TIMEOUT_SECONDS))
             except DomainError as refusal:
                 self.outcomes.append(refusal)
-            except Exception as error:  # noqa: BLE001 - all of them are raised together below
+            except Exception as error:  # noqa: BLE001 - all errors are raised together below
                 errors.append(error)
         if errors:
             raise ExceptionGroup(f"{len(errors)} of {len(self._futures)} threads failed", errors)
@@ -45,21 +45,21 @@ class Race(Generic[T]):
 
     @property
     def values(self) -> list[T]:
-        """What the calls that were not refused returned."""
+        """The return values of the calls that were not refused."""
         return [outcome for outcome in self.outcomes if not isinstance(outcome, DomainError)]
 
     @property
     def refusals(self) -> Counter[type[DomainError]]:
-        """How often each refusal came."""
+        """The number of refusals by class."""
         return Counter(type(outcome) for outcome in self.outcomes if isinstance(outcome, DomainError))
 
 
 class ThreadGroup:
-    """A fixed number of threads that race again and again, on a connection each from first to last."""
+    """A fixed number of threads for several races; each keeps one connection until the end."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._start = Barrier(size, timeout=PATIENCE_SECONDS)
+        self._start = Barrier(size, timeout=THREAD_TIMEOUT_SECONDS)
         self._threads = ThreadPoolExecutor(size)
 
     def __enter__(self) -> Self:
@@ -75,38 +75,38 @@ class ThreadGroup:
             self._threads.shutdown()
 
     def start(self, calls: Sequence[Callable[[], T]]) -> Race[T]:
-        """Lets every thread make one of the calls, all at the same moment, and does not wait for them."""
+        """Start one call in every thread at the same moment, without waiting for the results."""
         assert len(calls) == self.size
         return self._race(calls)
 
     def race(self, calls: Sequence[Callable[[], T]]) -> Race[T]:
-        """Lets every thread make one of the calls, all at the same moment, and waits for all."""
+        """Start one call in every thread at the same moment, and wait for all of them."""
         return self.start(calls).finish()
 
     def _race(self, calls: Sequence[Callable[[], T]]) -> Race[T]:
-        # The barrier keeps a thread from taking two of the calls.
-        return Race([self._threads.submit(self._together, call) for call in calls])
+        # Because of the barrier no thread takes two calls.
+        return Race([self._threads.submit(self._wait_and_call, call) for call in calls])
 
-    def _together(self, call: Callable[[], T]) -> T:
+    def _wait_and_call(self, call: Callable[[], T]) -> T:
         self._start.wait()
         return call()
 
 
 def race(calls: Sequence[Callable[[], T]]) -> Race[T]:
-    """Makes the calls at the same moment, each in a thread with a connection of its own."""
-    with ThreadGroup(len(calls)) as crew:
-        return crew.race(calls)
+    """Make the calls at the same moment, each in a thread with a connection of its own."""
+    with ThreadGroup(len(calls)) as threads:
+        return threads.race(calls)
 
 
 @contextmanager
 def in_background(call: Callable[[], T]) -> Iterator[Race[T]]:
-    """One call in a thread of its own, for a test that meanwhile moves something under it."""
-    with ThreadGroup(1) as crew:
-        yield crew.start([call])
+    """Make one call in a thread, for a test that changes data while the call is in flight."""
+    with ThreadGroup(1) as threads:
+        yield threads.start([call])
 
 
 def _connect() -> None:
-    # Not one of the pool: what a test sets on it, or an abort leaves behind, ends with the thread.
+    # Not from the pool, so that session settings and aborted transactions end with the thread.
     own = connections["default"].copy()
     own.settings_dict["OPTIONS"].pop("pool", None)
     connections["default"] = own

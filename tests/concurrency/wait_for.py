@@ -1,4 +1,4 @@
-"""What other connections are doing, waited for by looking: never by sleeping and hoping."""
+"""Waits for a condition in other connections by polling it, and fails after a deadline."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from django.db import connection
 from tests.database import parameters
 
 DEADLINE_SECONDS = 20
-_LOOK_SECONDS = 0.005
+_POLL_SECONDS = 0.005
 
 Other = psycopg.Connection[tuple[Any, ...]]
 
@@ -23,7 +23,7 @@ SELECT count(*) FROM pg_stat_activity
 
 @contextmanager
 def other_connection() -> Iterator[Other]:
-    """A connection beside Django's, in a transaction that is rolled back in the end unless it was committed."""
+    """Open a connection beside Django's, and roll its transaction back on exit unless it was committed."""
     other: Other = psycopg.connect(**parameters(str(connection.settings_dict["NAME"])))
     try:
         yield other
@@ -32,23 +32,23 @@ def other_connection() -> Iterator[Other]:
 
 
 def wait_until(happened: Callable[[], object], what: str, *, seconds: float = DEADLINE_SECONDS) -> None:
-    """Looks until it has happened. Raises: AssertionError after the deadline, saying what did not happen."""
+    """Poll until `happened` returns true. Raises: AssertionError after the deadline, with `what` in its message."""
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
 
 
 def count_lock_waiters() -> int:
-    """How many connections to this database wait for a lock now."""
+    """Return the number of connections to this database that wait for a lock."""
     with connection.cursor() as cursor:
-        # Inside a transaction PostgreSQL would show what it showed the first time.
+        # Inside a transaction PostgreSQL would return its first snapshot again.
         cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(_WAITING)
         return int(cursor.fetchone()[0])
 
 
 def wait_for_waiters(number: int, *, seconds: float = DEADLINE_SECONDS) -> None:
-    """Looks until so many connections to this database wait for a lock."""
+    """Wait until exactly this number of connections to this database wait for a lock."""
     what = f"waiting of {number} connections for a lock"
     wait_until(lambda: count_lock_waiters() == number, what, seconds=seconds)

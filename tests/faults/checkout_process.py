@@ -1,4 +1,4 @@
-"""A checkout or a top-up in a process of its own, which can be told to stand still at any of its statements."""
+"""Runs a checkout or a top-up in a process that stops at a chosen statement, to be killed there."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -21,13 +21,13 @@ from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from orders.use_cases.top_up import top_up
 
 BEFORE, AFTER = "before", "after"
-# Stop when all is committed and nothing is answered.
+# Stop after the commit and before the answer.
 COMMITTED = (0, AFTER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What the process tells: the server process of its connection, and the statement it stands at."""
+class Report:
+    """A message of the process: the server process of its connection, and the statement at which it stopped."""
 
     backend: int
     statement: str
@@ -36,7 +36,7 @@ class Told:
 def check_out(
     database: Mapping[str, str], request: CheckoutRequest, by: Actor, stop: tuple[int, str] | None, parent: Connection
 ) -> None:
-    """Places the order, and stops as `run` does."""
+    """Place the order; stop as `run` does."""
     run(database, partial(place_order, request=request, by=by), stop, parent)
 
 
@@ -47,7 +47,7 @@ def redeem_code(
     stop: tuple[int, str] | None,
     parent: Connection,
 ) -> None:
-    """Redeems the code into the balance, and stops as `run` does."""
+    """Redeem the code into the balance; stop as `run` does."""
     code, key = code_and_key
     run(database, partial(top_up, code=code, by=by, idempotency_key=key, fingerprint=code), stop, parent)
 
@@ -55,30 +55,31 @@ def redeem_code(
 def run(
     database: Mapping[str, str], act: Callable[[], Any], stop: tuple[int, str] | None, parent: Connection
 ) -> None:
-    """Acts. Tells the parent its backend first, and again where it stops; then waits to be killed.
+    """Call `act`. Report the backend to the parent at the start and again at the stop, then wait to be killed.
 
-    Args: stop: the number of a statement, from 1, and whether to stop before or after it; None to go through.
+    Args:
+        stop: the number of a statement, from 1, and whether to stop before or after it; None to run to the end.
     """
     connection.settings_dict.update(database)
     connection.ensure_connection()
     backend = connection.connection.info.backend_pid
-    parent.send(Told(backend=backend, statement=""))
+    parent.send(Report(backend=backend, statement=""))
     done = 0
 
-    def stand_still_at(place: tuple[int, str], statement: str) -> None:
-        if place == stop:
-            parent.send(Told(backend=backend, statement=statement))
+    def stop_at(point: tuple[int, str], statement: str) -> None:
+        if point == stop:
+            parent.send(Report(backend=backend, statement=statement))
             parent.recv()
 
     def watch(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         nonlocal done
         done += 1
-        stand_still_at((done, BEFORE), sql)
+        stop_at((done, BEFORE), sql)
         result = execute(sql, params, many, context)
-        stand_still_at((done, AFTER), sql)
+        stop_at((done, AFTER), sql)
         return result
 
     with connection.execute_wrapper(watch):
         answer = act()
-    stand_still_at(COMMITTED, "COMMIT")
+    stop_at(COMMITTED, "COMMIT")
     parent.send(answer)

@@ -28,15 +28,15 @@ class ScenarioResult:
 def run_scenario(scenario: Scenario) -> ScenarioResult:
     """Acts in a thread of its own, while another transaction does what the scenario says."""
     told: list[str] = []
-    with ThreadGroup(1) as crew:
+    with ThreadGroup(1) as threads:
         if scenario.held is None:
             before = snapshot()
-            acting = crew.start([_told(scenario.act, told)])
+            acting = threads.start([_told(scenario.act, told)])
         else:
             with transaction.atomic():
                 with connection.cursor() as cursor:
                     cursor.execute(scenario.held[0], [scenario.held[1]])
-                acting = crew.start([_told(scenario.act, told)])
+                acting = threads.start([_told(scenario.act, told)])
                 wait_until(lambda: acting.done or count_lock_waiters() == 1, "acting or waiting")
                 if scenario.meanwhile is not None:
                     scenario.meanwhile()

@@ -1,7 +1,5 @@
-"""kill -9 at every step of a checkout: nothing of it is there or all of it, and the same request again is whole."""
+"""kill -9 at every step of a checkout leaves all of it or nothing, and a retry makes it complete."""
 
-import multiprocessing
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -19,35 +17,37 @@ from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, 
 from promos.models import PromoCode, Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.concurrency.threads import ThreadGroup
-from tests.concurrency.wait_for import other_connection, wait_for_waiters, wait_until
+from tests.concurrency.wait_for import other_connection, wait_for_waiters
 from tests.consistency import times_redeemed
 from tests.factories import acting
-from tests.faults.checkout_process import AFTER, BEFORE, Told, check_out
+from tests.faults.checkout_process import AFTER, BEFORE, check_out
+from tests.faults.kill_process import (
+    PROCESS_TIMEOUT_SECONDS,
+    PROCESSES,
+    kill,
+    receive_report,
+    wait_until_backend_is_gone,
+)
 from tests.faults.scenarios import CREDIT_MINOR, Shop, shop
 from tests.snapshot import snapshot
 
 pytestmark = pytest.mark.django_db(transaction=True)
 either_code = pytest.mark.parametrize("hot", [False, True], ids=["ordinary", "hot"])
 
-PATIENCE_SECONDS = 30
 TOTAL_MINOR = 16_000 + 3_000
 
-# The statements of a checkout with a key and a voucher, by a name in each: one reads, one writes.
+# A name in each statement of a checkout with a key and a voucher: the first reads, the second writes.
 STATEMENTS = ("orders_idempotencykey", "orders_place_order")
 STEPS = [(number, when) for number in range(1, len(STATEMENTS) + 1) for when in (BEFORE, AFTER)]
 
-# Rows and locks that the transaction comes to one after the other; whoever has one keeps it waiting there.
-STANDS_AT = {
+# The locks that the transaction takes one after another; a session that holds one makes it wait there.
+LOCKS = {
     "the account": "SELECT FROM billing_account WHERE customer_id = {customer} FOR NO KEY UPDATE",
     "the organization": "SELECT FROM billing_organization WHERE id = '{organization}' FOR NO KEY UPDATE",
     "the subscription": "SELECT FROM billing_subscription WHERE organization_id = '{organization}' FOR UPDATE",
     "the code": "SELECT pg_advisory_xact_lock(promos_lock_key('{promo_code}'))",
     "the counters": "SELECT FROM promos_promocounter WHERE promo_code_id = '{promo_code}' FOR NO KEY UPDATE",
 }
-
-# Children of a process that has loaded Django and nothing else: no connection and no thread is inherited.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.faults.checkout_process"])
 
 
 def request_of(shopping: Shop) -> CheckoutRequest:
@@ -64,7 +64,7 @@ def request_of(shopping: Shop) -> CheckoutRequest:
 
 @contextmanager
 def checkout_process(shopping: Shop, stop: tuple[int, str] | None) -> Iterator[tuple[BaseProcess, Connection, int]]:
-    """A checkout under way in another process: the process, what it tells, and its server process."""
+    """Run a checkout in another process; yield the process, its messages and its server process."""
     here, there = PROCESSES.Pipe()
     names = ("NAME", "USER", "HOST", "PORT", "PASSWORD")
     database = {name: connection.settings_dict[name] for name in names}
@@ -74,39 +74,15 @@ def checkout_process(shopping: Shop, stop: tuple[int, str] | None) -> Iterator[t
     process.start()
     there.close()
     try:
-        yield process, here, told(here).backend
+        yield process, here, receive_report(here).backend
     finally:
         process.kill()
-        process.join(PATIENCE_SECONDS)
+        process.join(PROCESS_TIMEOUT_SECONDS)
         here.close()
 
 
-def told(here: Connection) -> Told:
-    assert here.poll(PATIENCE_SECONDS), "the process says nothing"
-    message = here.recv()
-    assert isinstance(message, Told), message
-    return message
-
-
-def kill(process: BaseProcess) -> None:
-    process.kill()
-    process.join(PATIENCE_SECONDS)
-    assert process.exitcode == -signal.SIGKILL
-
-
-def wait_until_gone(backend: int) -> None:
-    """Until the server has noticed: what the process began is then undone or done."""
-
-    def gone() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s)", [backend])
-            return bool(cursor.fetchone()[0])
-
-    wait_until(gone, "the end of the server process")
-
-
-def assert_whole(shopping: Shop, placed: PlacedOrder) -> None:
-    """The order is there once, with everything that belongs to it, and nothing else is."""
+def assert_complete(shopping: Shop, placed: PlacedOrder) -> None:
+    """Assert that the order exists once with all its records, and no other record."""
     assert isinstance(shopping.promo_code, PromoCode)
     customer = shopping.customer
     order = Order.objects.get(customer=customer, promo_code_id=shopping.promo_code.id)
@@ -124,7 +100,7 @@ def assert_whole(shopping: Shop, placed: PlacedOrder) -> None:
     assert OutboxEvent.objects.filter(order_id=order.id, type="order.placed").count() == 1
     assert IdempotencyKey.objects.get(customer=customer).order_id == order.id
     assert order.lines.count() == 2
-    assert Order.objects.count() == OutboxEvent.objects.count() == 2  # with the one that it replaces
+    assert Order.objects.count() == OutboxEvent.objects.count() == 2  # with the order that it replaces
     with connection.cursor() as cursor:
         cursor.execute("SELECT task_name, count(*) FROM procrastinate_jobs GROUP BY task_name")
         assert dict(cursor.fetchall()) == {"provision_organization": 2, "send_mail": 2}
@@ -132,10 +108,10 @@ def assert_whole(shopping: Shop, placed: PlacedOrder) -> None:
     assert verify_redemptions() is None
 
 
-def assert_the_same_again_is_whole(shopping: Shop, *, replayed: bool) -> None:
+def assert_retry_is_complete(shopping: Shop, *, replayed: bool) -> None:
     placed = place_order(request=request_of(shopping), by=acting(shopping.customer))
     assert placed.replayed is replayed
-    assert_whole(shopping, placed)
+    assert_complete(shopping, placed)
     after = snapshot()
     again = place_order(request=request_of(shopping), by=acting(shopping.customer))
     assert (again.order_id, again.balance_minor, again.replayed) == (
@@ -146,7 +122,7 @@ def assert_the_same_again_is_whole(shopping: Shop, *, replayed: bool) -> None:
     assert snapshot() == after
 
 
-def test_these_are_all_the_statements_of_a_checkout() -> None:
+def test_a_checkout_has_exactly_these_statements() -> None:
     shopping = shop()
     with CaptureQueriesContext(connection) as captured:
         place_order(request=request_of(shopping), by=acting(shopping.customer))
@@ -157,44 +133,46 @@ def test_these_are_all_the_statements_of_a_checkout() -> None:
 
 @either_code
 @pytest.mark.parametrize(("number", "when"), STEPS, ids=[f"{when}-{STATEMENTS[n - 1]}" for n, when in STEPS])
-def test_killed_at_a_step(number: int, when: str, hot: bool) -> None:
+def test_a_checkout_killed_at_a_step_is_complete_after_a_retry(number: int, when: str, hot: bool) -> None:
     shopping = shop(hot=hot)
     before = snapshot()
     with checkout_process(shopping, (number, when)) as (process, here, backend):
-        assert STATEMENTS[number - 1] in told(here).statement
+        assert STATEMENTS[number - 1] in receive_report(here).statement
         kill(process)
-        wait_until_gone(backend)
+        wait_until_backend_is_gone(backend)
 
     committed = (number, when) == STEPS[-1]
     if not committed:
         assert snapshot() == before
-    assert_the_same_again_is_whole(shopping, replayed=committed)
+    assert_retry_is_complete(shopping, replayed=committed)
 
 
 @either_code
-@pytest.mark.parametrize("place", STANDS_AT)
-def test_killed_while_its_transaction_waits(place: str, hot: bool) -> None:
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_checkout_killed_while_it_waits_for_a_lock_is_complete_after_a_retry(lock: str, hot: bool) -> None:
     shopping = shop(hot=hot)
     before = snapshot()
     with other_connection() as other:
-        other.execute(lock_of(shopping, place))
+        other.execute(lock_statement(shopping, lock))
         with checkout_process(shopping, None) as (process, _, backend):
             wait_for_waiters(1)
             kill(process)
             assert snapshot() == before
             other.rollback()
-            wait_until_gone(backend)
+            wait_until_backend_is_gone(backend)
 
-    # The server does not look whether its client still lives: it may have gone through to the commit.
+    # The server does not check whether its client lives, so it may have committed.
     committed = Order.objects.count() == 2
     if not committed:
         assert snapshot() == before
-    assert_the_same_again_is_whole(shopping, replayed=committed)
+    assert_retry_is_complete(shopping, replayed=committed)
 
 
 @either_code
-@pytest.mark.parametrize("place", STANDS_AT)
-def test_its_connection_is_cut_while_its_transaction_waits(place: str, hot: bool) -> None:
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_checkout_whose_connection_is_cut_while_it_waits_for_a_lock_is_complete_after_a_retry(
+    lock: str, hot: bool
+) -> None:
     shopping = shop(hot=hot)
     before = snapshot()
 
@@ -205,9 +183,9 @@ def test_its_connection_is_cut_while_its_transaction_waits(place: str, hot: bool
             return type(error.__cause__).__name__
         return "placed"
 
-    with ThreadGroup(1) as crew, other_connection() as other:
-        other.execute(lock_of(shopping, place))
-        under_way = crew.start([buy])
+    with ThreadGroup(1) as threads, other_connection() as other:
+        other.execute(lock_statement(shopping, lock))
+        in_flight = threads.start([buy])
         wait_for_waiters(1)
         with connection.cursor() as cursor:
             cursor.execute(
@@ -216,19 +194,19 @@ def test_its_connection_is_cut_while_its_transaction_waits(place: str, hot: bool
             )
             [(backend, was_cut)] = cursor.fetchall()
         assert was_cut
-        assert under_way.finish().values == ["AdminShutdown"]
-        wait_until_gone(backend)
+        assert in_flight.finish().values == ["AdminShutdown"]
+        wait_until_backend_is_gone(backend)
         assert snapshot() == before
         other.rollback()
 
     assert snapshot() == before
-    assert_the_same_again_is_whole(shopping, replayed=False)
+    assert_retry_is_complete(shopping, replayed=False)
 
 
-def lock_of(shopping: Shop, place: str) -> bytes:
+def lock_statement(shopping: Shop, lock: str) -> bytes:
     assert shopping.promo_code is not None
     return (
-        STANDS_AT[place]
+        LOCKS[lock]
         .format(
             customer=shopping.customer.pk,
             organization=shopping.organization.id,

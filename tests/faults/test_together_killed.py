@@ -18,8 +18,14 @@ from tests.concurrency.wait_for import other_connection, wait_for_waiters
 from tests.consistency import ledger_and_redemptions_agree, times_redeemed
 from tests.factories import CustomerFactory, OrganizationFactory, PlanFactory, PromoCodeFactory, acting
 from tests.faults.checkout_process import AFTER, BEFORE
+from tests.faults.kill_process import (
+    PROCESS_TIMEOUT_SECONDS,
+    PROCESSES,
+    kill,
+    receive_report,
+    wait_until_backend_is_gone,
+)
 from tests.faults.scenarios import LOCKED_COUNTERS
-from tests.faults.test_process_killed import PATIENCE_SECONDS, PROCESSES, kill, told, wait_until_gone
 from tests.faults.together_process import Asked, ask_together
 from tests.snapshot import snapshot
 
@@ -66,7 +72,7 @@ def asking(asked: Sequence[Asked], stop: str | None) -> Iterator[tuple[BaseProce
         yield process, here
     finally:
         process.kill()
-        process.join(PATIENCE_SECONDS)
+        process.join(PROCESS_TIMEOUT_SECONDS)
         here.close()
 
 
@@ -104,10 +110,10 @@ def test_killed_before_or_after_the_statement_of_the_batch(make: Make, stop: str
     asked = make(promo_code)
     before = snapshot()
     with asking(asked, stop) as (process, here):
-        standing = told(here)
+        standing = receive_report(here)
         assert "_together" in standing.statement
         kill(process)
-        wait_until_gone(standing.backend)
+        wait_until_backend_is_gone(standing.backend)
     if stop == BEFORE:
         assert snapshot() == before
     else:
@@ -125,16 +131,16 @@ def test_killed_while_the_transaction_of_the_batch_waits(make: Make, cut: bool) 
     with other_connection() as other:
         other.execute(LOCKED_COUNTERS.encode(), [promo_code.id])
         with asking(asked, None) as (process, here):
-            backend = told(here).backend
+            backend = receive_report(here).backend
             wait_for_waiters(1)
             kill(process)
             assert snapshot() == before
             if cut:
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT pg_terminate_backend(%s)", [backend])
-                wait_until_gone(backend)
+                wait_until_backend_is_gone(backend)
             other.rollback()
-            wait_until_gone(backend)
+            wait_until_backend_is_gone(backend)
     # The server does not look whether its client still lives: uncut it may have gone through to the commit.
     committed = Redemption.objects.exists()
     assert not (cut and committed)

@@ -19,7 +19,13 @@ from promos.models import Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.factories import PromoCodeFactory, actor
 from tests.faults.checkout_process import AFTER, BEFORE, COMMITTED, redeem_code
-from tests.faults.test_process_killed import PATIENCE_SECONDS, PROCESSES, kill, told, wait_until_gone
+from tests.faults.kill_process import (
+    PROCESS_TIMEOUT_SECONDS,
+    PROCESSES,
+    kill,
+    receive_report,
+    wait_until_backend_is_gone,
+)
 from tests.snapshot import nothing_changes, snapshot
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,10 +46,10 @@ def top_up_process(key: str, stop: tuple[int, str]) -> Iterator[tuple[BaseProces
     process.start()
     there.close()
     try:
-        yield process, here, told(here).backend
+        yield process, here, receive_report(here).backend
     finally:
         process.kill()
-        process.join(PATIENCE_SECONDS)
+        process.join(PROCESS_TIMEOUT_SECONDS)
         here.close()
 
 
@@ -78,9 +84,9 @@ def test_killed_before_the_commit_it_leaves_nothing(number: int, when: str, know
         ensure_customer(user_id="ada")
     before = snapshot()
     with top_up_process("key", (number, when)) as (process, here, backend):
-        told(here)
+        receive_report(here)
         kill(process)
-        wait_until_gone(backend)
+        wait_until_backend_is_gone(backend)
     assert snapshot() == before
     answer = redeem("key")
     assert not answer.replayed
@@ -92,9 +98,9 @@ def test_killed_before_the_commit_it_leaves_nothing(number: int, when: str, know
 def test_killed_between_commit_and_answer_a_retry_has_no_second_effect(key: str, hot: bool) -> None:
     PromoCodeFactory.create(code="GIFT", credit_minor=CREDIT_MINOR, max_redemptions=9, hot=hot)
     with top_up_process(key, COMMITTED) as (process, here, backend):
-        told(here)
+        receive_report(here)
         kill(process)
-        wait_until_gone(backend)
+        wait_until_backend_is_gone(backend)
     with nothing_changes():
         if key:
             answer = redeem(key)

@@ -26,7 +26,7 @@ from orders.use_cases.checkout.checkout_context import load_checkout_context
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.use_cases.redeem_code import _redeeming, redeem
 from tests.concurrency.hold_batches import BlockedLeader, block_leader
-from tests.faults.checkout_process import AFTER, Told
+from tests.faults.checkout_process import AFTER, Report
 
 Asked = tuple[CheckoutRequest | str, Actor]
 
@@ -65,7 +65,7 @@ def _watching(stop: str | None, parent: Connection) -> Callable[..., Any]:
     """Tells the parent of the batch's statement and stands still there."""
 
     def tell(sql: str) -> None:
-        parent.send(Told(backend=connection.connection.info.backend_pid, statement=sql))
+        parent.send(Report(backend=connection.connection.info.backend_pid, statement=sql))
         if stop is not None:
             Event().wait()
 

@@ -15,7 +15,7 @@ from promos.models import Redemption
 from tests.console import client_of, create_user
 from tests.contract.api_client import Caller, by_token
 from tests.large_history import Connection
-from tests.query_plans import Plans, record_plans
+from tests.query_plans import QueryPlans, record_plans
 
 from .conftest import SMALL
 
@@ -71,6 +71,6 @@ def test_pages_of_the_api(root: Caller, path: str) -> None:
         assert_by_index(made, API[path])
 
 
-def assert_by_index(made: Plans, index: str) -> None:
+def assert_by_index(made: QueryPlans, index: str) -> None:
     assert made.sequential <= SMALL
     assert index in made.indexes

@@ -1,4 +1,4 @@
-"""A place is given back to whatever counter has one in use, also when the counters move meanwhile."""
+"""A release returns its slot to a counter that has one in use, even if the counters change while it waits."""
 
 from functools import partial
 
@@ -24,16 +24,16 @@ def used(promo_code: PromoCode) -> list[int]:
     return list(promo_code.counters.order_by("id").values_list("used", flat=True))
 
 
-def test_a_release_that_waited_finds_the_place_where_it_is_now() -> None:
+def test_a_release_that_waited_returns_its_slot_to_a_counter_in_use() -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=3, hot=True)
     ours, theirs = redeemed(promo_code), redeemed(promo_code)
     assert used(promo_code) == [1, 1, 0]
 
-    with ThreadGroup(1) as crew:
+    with ThreadGroup(1) as threads:
         with transaction.atomic():
             release(redemption=theirs, reason="theirs", by=actor())
             assert used(promo_code) == [0, 1, 0]
-            waiting = crew.start([partial(release, redemption=ours, reason="ours", by=actor())])
+            waiting = threads.start([partial(release, redemption=ours, reason="ours", by=actor())])
             wait_for_waiters(1)
             [newer] = race([partial(redeemed, promo_code)]).values
             assert used(promo_code) == [0, 1, 1]
