@@ -1,4 +1,4 @@
-"""Plays a scenario, with functions of the database exchanged where a test wants it."""
+"""Runs a scenario, with functions of the database replaced if a test wants it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,39 +17,41 @@ from tests.snapshot import Snapshot, snapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioResult:
-    """What acting returned or raised, the notices that came by, and the database without it and after it."""
+    """The return value or error of `act`, its notices, and the database before and after it."""
 
-    ended: object
-    told: list[str]
+    outcome: object
+    notices: list[str]
     before: Snapshot
     after: Snapshot
 
 
 def run_scenario(scenario: Scenario) -> ScenarioResult:
-    """Acts in a thread of its own, while another transaction does what the scenario says."""
-    told: list[str] = []
+    """Call the scenario's `act` in a thread, while another transaction does what the scenario says."""
+    notices: list[str] = []
     with ThreadGroup(1) as threads:
         if scenario.held is None:
             before = snapshot()
-            acting = threads.start([_told(scenario.act, told)])
+            in_flight = threads.start([_record_notices(scenario.act, notices)])
         else:
             with transaction.atomic():
                 with connection.cursor() as cursor:
                     cursor.execute(scenario.held[0], [scenario.held[1]])
-                acting = threads.start([_told(scenario.act, told)])
-                wait_until(lambda: acting.done or count_lock_waiters() == 1, "acting or waiting")
+                in_flight = threads.start([_record_notices(scenario.act, notices)])
+                wait_until(
+                    lambda: in_flight.done or count_lock_waiters() == 1, "the end or the lock wait of the call"
+                )
                 if scenario.meanwhile is not None:
                     scenario.meanwhile()
                 before = snapshot()
-        [ended] = acting.finish().outcomes
-    return ScenarioResult(ended=ended, told=told, before=before, after=snapshot())
+        [outcome] = in_flight.finish().outcomes
+    return ScenarioResult(outcome=outcome, notices=notices, before=before, after=snapshot())
 
 
-def _told(act: Callable[[], object], told: list[str]) -> Callable[[], object]:
+def _record_notices(act: Callable[[], object], notices: list[str]) -> Callable[[], object]:
     def note(diagnostic: psycopg.errors.Diagnostic) -> None:
-        told.append(diagnostic.message_primary or "")
+        notices.append(diagnostic.message_primary or "")
 
-    def listen_and_act() -> object:
+    def act_and_record() -> object:
         connection.ensure_connection()
         connection.connection.add_notice_handler(note)
         try:
@@ -57,12 +59,12 @@ def _told(act: Callable[[], object], told: list[str]) -> Callable[[], object]:
         except (DomainError, DatabaseError) as error:
             return error
 
-    return listen_and_act
+    return act_and_record
 
 
 @contextmanager
 def replaced_functions(definitions: Mapping[str, str]) -> Iterator[None]:
-    """Other definitions of some functions for a while, the true ones again in the end."""
+    """Replace the definitions of some functions; restore the true ones on exit."""
     true_definitions = {name: function_definition(name) for name in definitions}
     _execute(*definitions.values())
     try:

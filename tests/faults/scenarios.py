@@ -1,7 +1,7 @@
-"""Ways through the functions of a checkout, each made of fresh objects: some end well, some are refused.
+"""Scenarios of a checkout, each made of new objects: some succeed, some are refused.
 
-A scenario's `act` is made in a thread. Where rows are `held`, another transaction has them locked, waits until
-`act` stands before them, does `meanwhile` and commits; or rolls back where there is nothing to do.
+A thread calls a scenario's `act`. If the scenario has `held` rows, another transaction locks them first, waits until
+`act` waits for them, calls `meanwhile` if there is one, and commits.
 """
 
 from collections.abc import Callable
@@ -11,14 +11,11 @@ from functools import partial
 from itertools import count
 from uuid import UUID, uuid4
 
-from django.db import IntegrityError
 from django.db.models import F
 from django.utils import timezone
 
 from billing.errors import OrganizationNotFound
-from billing.models import Customer, LedgerEntry, Organization, Subscription
-from billing.use_cases.hold_credit import capture_hold, hold_credit
-from billing.use_cases.post_entry import grant_credit
+from billing.models import Customer, Organization, Subscription
 from orders.errors import (
     IdempotencyMismatch,
     PaymentInProgress,
@@ -26,19 +23,15 @@ from orders.errors import (
     RequestInProgress,
 )
 from orders.models import AddOn, IdempotencyKey, Order, OrderLine, Payment, Plan
-from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
-from promos.errors import CapBelowUsed, CreditSpent, PromoExhausted, PromoInactive, PromoNotFound
-from promos.models import PromoCode, Redemption
-from promos.use_cases.issue_code import Terms, issue_code
-from promos.use_cases.redeem_code import redeem, release, reserve
+from orders.use_cases.checkout.place_order import PlacedOrder, CheckoutRequest, place_order
+from promos.errors import PromoExhausted, PromoInactive
+from promos.models import PromoCode
 from tests.factories import (
     AddOnFactory,
-    CustomerFactory,
     OrganizationFactory,
     PlanFactory,
     PromoCodeFactory,
     acting,
-    actor,
     give_credit,
 )
 
@@ -46,7 +39,7 @@ CREDIT_MINOR = 50_000
 LOCKED_ACCOUNT = "SELECT FROM billing_account WHERE customer_id = %s FOR NO KEY UPDATE"
 LOCKED_COUNTERS = "SELECT FROM promos_promocounter WHERE promo_code_id = %s FOR NO KEY UPDATE"
 
-# What acting ends in: the type of what is returned or raised.
+# The type of what `act` returns or raises.
 End = type[object]
 
 
@@ -60,7 +53,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
-    """A customer with an organization that is subscribed already, a basket and a code to buy it with."""
+    """A customer with a subscribed organization, and the basket and the code of the next checkout."""
 
     organization: Organization
     plan: Plan
@@ -96,7 +89,7 @@ _numbers = count()
 
 
 def shop(*, cap: int | None = 20, hot: bool = False, price_minor: int = 16_000, addon_minor: int = 3_000) -> Shop:
-    """Opens a shop whose checkout would replace a subscription; `cap` None for no code, 0 for no cap."""
+    """Create a shop whose checkout replaces a subscription; `cap` is None for no code and 0 for no cap."""
     organization = OrganizationFactory.create()
     first = PlanFactory.create(price_minor=9_000)
     give_credit(organization.customer, first.price_minor)
@@ -131,7 +124,7 @@ def not_covered() -> Scenario:
     return Scenario(act=shop(price_minor=CREDIT_MINOR).buy(), ends=PaymentProcessorNotConfigured)
 
 
-def hot_code_waited_for() -> Scenario:
+def hot_code_after_a_wait() -> Scenario:
     shopping = shop(cap=2, hot=True)
     return Scenario(act=shopping.buy(), ends=PlacedOrder, held=shopping.held_counters)
 
@@ -161,8 +154,8 @@ def ordinary_code_exhausted_meanwhile() -> Scenario:
     )
 
 
-def _twin_was_faster(shopping: Shop, *, order_id: UUID | None = None) -> None:
-    """Of another order, which is complete; or of one whose payment is still being asked for."""
+def _insert_key(shopping: Shop, *, order_id: UUID | None = None) -> None:
+    """Insert the key of a completed order, or of `order_id`, whose payment is still in flight."""
     now = timezone.now()
     IdempotencyKey.objects.create(
         customer=shopping.customer,
@@ -181,7 +174,7 @@ def key_used_meanwhile() -> Scenario:
         act=shopping.buy(),
         ends=PlacedOrder,
         held=shopping.held_account,
-        meanwhile=partial(_twin_was_faster, shopping),
+        meanwhile=partial(_insert_key, shopping),
     )
 
 
@@ -191,11 +184,11 @@ def key_used_for_another_body_meanwhile() -> Scenario:
         act=shopping.buy(body="another"),
         ends=IdempotencyMismatch,
         held=shopping.held_account,
-        meanwhile=partial(_twin_was_faster, shopping),
+        meanwhile=partial(_insert_key, shopping),
     )
 
 
-def _payment_was_opened(shopping: Shop, *, by_twin: bool = False) -> None:
+def _open_payment(shopping: Shop, *, by_twin: bool = False) -> None:
     now = timezone.now()
     order = Order.objects.create(
         customer=shopping.customer,
@@ -219,7 +212,7 @@ def _payment_was_opened(shopping: Shop, *, by_twin: bool = False) -> None:
         expires_at=now + timedelta(hours=2),
     )
     if by_twin:
-        _twin_was_faster(shopping, order_id=order.id)
+        _insert_key(shopping, order_id=order.id)
 
 
 def payment_opened_meanwhile() -> Scenario:
@@ -228,7 +221,7 @@ def payment_opened_meanwhile() -> Scenario:
         act=shopping.buy(),
         ends=PaymentInProgress,
         held=shopping.held_account,
-        meanwhile=partial(_payment_was_opened, shopping),
+        meanwhile=partial(_open_payment, shopping),
     )
 
 
@@ -238,7 +231,7 @@ def key_in_flight_meanwhile() -> Scenario:
         act=shopping.buy(),
         ends=RequestInProgress,
         held=shopping.held_account,
-        meanwhile=partial(_payment_was_opened, shopping, by_twin=True),
+        meanwhile=partial(_open_payment, shopping, by_twin=True),
     )
 
 
@@ -281,133 +274,14 @@ def code_paused_meanwhile() -> Scenario:
     )
 
 
-def redeemed_outside_an_order() -> Scenario:
-    customer, promo_code = CustomerFactory.create(), PromoCodeFactory.create(max_redemptions=2)
-    act = partial(redeem, code=promo_code.code, user_id=customer.user_id, by=acting(customer))
-    return Scenario(act=act, ends=Redemption)
-
-
-def redeemed_by_a_newcomer() -> Scenario:
-    user_id = f"newcomer-{next(_numbers)}"
-    act = partial(redeem, code=PromoCodeFactory.create().code, user_id=user_id, by=actor(user_id=user_id))
-    return Scenario(act=act, ends=Redemption)
-
-
-def redeemed_with_another_address() -> Scenario:
-    customer, promo_code = CustomerFactory.create(), PromoCodeFactory.create()
-    act = partial(
-        redeem, code=promo_code.code, user_id=customer.user_id, email="new@example.org", by=acting(customer)
-    )
-    return Scenario(act=act, ends=Redemption)
-
-
-def redeemed_a_code_that_there_is_not() -> Scenario:
-    customer = CustomerFactory.create()
-    return Scenario(
-        act=partial(redeem, code="NO-SUCH-CODE", user_id=customer.user_id, by=acting(customer)), ends=PromoNotFound
-    )
-
-
-def redeemed_a_code_that_is_used_up() -> Scenario:
-    code, customer = _redeemed(max_redemptions=1).promo_code.code, CustomerFactory.create()
-    return Scenario(
-        act=partial(redeem, code=code, user_id=customer.user_id, by=acting(customer)), ends=PromoExhausted
-    )
-
-
-def reserved_for_an_order() -> Scenario:
-    customer, promo_code = CustomerFactory.create(), PromoCodeFactory.create(max_redemptions=2)
-    act = partial(reserve, promo_code=promo_code, customer_id=customer.pk, order_id=uuid4())
-    return Scenario(act=act, ends=Redemption)
-
-
-def _redeemed(**terms: object) -> Redemption:
-    customer, promo_code = CustomerFactory.create(), PromoCodeFactory.create(**terms)
-    return redeem(code=promo_code.code, user_id=customer.user_id, by=acting(customer))
-
-
-def released() -> Scenario:
-    redemption = _redeemed(max_redemptions=2)
-    return Scenario(act=partial(release, redemption=redemption, reason="test", by=actor()), ends=Redemption)
-
-
-def released_of_a_hot_code() -> Scenario:
-    redemption = _redeemed(max_redemptions=20, hot=True)
-    return Scenario(act=partial(release, redemption=redemption, reason="test", by=actor()), ends=Redemption)
-
-
-def released_after_it_was_spent() -> Scenario:
-    shopping = shop()
-    placed = shopping.buy()()
-    redemption = Redemption.objects.get(order_id=placed.order_id)
-    return Scenario(act=partial(release, redemption=redemption, reason="test", by=actor()), ends=CreditSpent)
-
-
-def _issue(code: str, cap: int) -> Callable[[], PromoCode]:
-    terms = Terms(credit_minor=CREDIT_MINOR, max_redemptions=cap, hot=True)
-    return partial(issue_code, code=code, terms=terms, by=actor())
-
-
-def cap_changed() -> Scenario:
-    return Scenario(act=_issue(_redeemed(max_redemptions=3).promo_code.code, 30), ends=PromoCode)
-
-
-def cap_below_use() -> Scenario:
-    redemption = _redeemed(max_redemptions=3)
-    other = CustomerFactory.create()
-    redeem(code=redemption.promo_code.code, user_id=other.user_id, by=acting(other))
-    return Scenario(act=_issue(redemption.promo_code.code, 1), ends=CapBelowUsed)
-
-
-def code_issued() -> Scenario:
-    return Scenario(act=_issue(f"FRESH-{next(_numbers)}", 5), ends=PromoCode)
-
-
-def held_and_captured() -> Scenario:
-    customer, order_id = CustomerFactory.create(), uuid4()
-    give_credit(customer, CREDIT_MINOR)
-    hold_credit(customer_id=customer.pk, amount_minor=CREDIT_MINOR, order_id=order_id)
-    return Scenario(act=partial(capture_hold, order_id=order_id, by=actor()), ends=LedgerEntry)
-
-
-def _post_raw(*, account_id: int, reverses: LedgerEntry | None = None, amount_minor: int = 1) -> Callable[[], object]:
-    entry = LedgerEntry(
-        account_id=account_id,
-        kind="reversal" if reverses else "grant",
-        amount_minor=amount_minor,
-        reason="test",
-        note="test",
-        reverses=reverses,
-        actor_id="test",
-        actor_role="system",
-        channel="command",
-    )
-    return partial(entry.save, force_insert=True)
-
-
-def reversal_of_another_amount() -> Scenario:
-    customer = CustomerFactory.create()
-    entry = grant_credit(customer_id=customer.pk, amount_minor=CREDIT_MINOR, reason="test", by=actor())
-    return Scenario(act=_post_raw(account_id=customer.pk, reverses=entry), ends=IntegrityError)
-
-
-def entry_without_an_account() -> Scenario:
-    return Scenario(act=_post_raw(account_id=-1), ends=IntegrityError)
-
-
-def grant_that_takes() -> Scenario:
-    customer = CustomerFactory.create()
-    return Scenario(act=_post_raw(account_id=customer.pk, amount_minor=-1), ends=IntegrityError)
-
-
-# Between them these pass every boundary of the functions that a checkout is made of.
-THROUGH_A_CHECKOUT: tuple[Callable[[], Scenario], ...] = (
+# With ENTRIES_OF_A_CHECKOUT these pass every boundary of the functions that a checkout calls.
+CHECKOUTS: tuple[Callable[[], Scenario], ...] = (
     ordinary_code,
     hot_code,
     uncapped_code_without_key,
     nothing_to_pay,
     not_covered,
-    hot_code_waited_for,
+    hot_code_after_a_wait,
     hot_code_exhausted_meanwhile,
     ordinary_code_exhausted_meanwhile,
     key_used_meanwhile,
@@ -417,24 +291,4 @@ THROUGH_A_CHECKOUT: tuple[Callable[[], Scenario], ...] = (
     replaces_a_subscription_of_stripe,
     organization_deleted_meanwhile,
     code_paused_meanwhile,
-    redeemed_outside_an_order,
-    redeemed_with_another_address,
-    redeemed_a_code_that_there_is_not,
-    redeemed_a_code_that_is_used_up,
-    # Late: a newcomer whose redemption fails has become a customer all the same.
-    redeemed_by_a_newcomer,
-    reserved_for_an_order,
-    released,
-    reversal_of_another_amount,
-    entry_without_an_account,
-    grant_that_takes,
-)
-BESIDE_A_CHECKOUT: tuple[Callable[[], Scenario], ...] = (
-    released,
-    released_of_a_hot_code,
-    released_after_it_was_spent,
-    cap_changed,
-    cap_below_use,
-    code_issued,
-    held_and_captured,
 )

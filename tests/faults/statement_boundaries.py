@@ -1,8 +1,8 @@
-"""Every place between two statements of a PL/pgSQL function, and the function with a failure put there.
+"""Finds the boundaries between the statements of a PL/pgSQL function, and injects a failure at one of them.
 
-A boundary is at the start of each block and after each statement, but not after one that leaves the function or
-block (RETURN, RAISE, the end of a LOOP that only RETURN ends): nothing comes after it, and the failure before it is
-the one at the boundary before. RETURN NEXT and RETURN QUERY leave nothing.
+A boundary is at the start of each block and after each statement. There is none after a statement that leaves the
+function or block (RETURN, RAISE, the end of a LOOP that only RETURN ends), because nothing runs after it. RETURN NEXT
+and RETURN QUERY do not leave the function.
 """
 
 import re
@@ -17,7 +17,7 @@ _FUNCTION = re.compile(
     r"(?P<body>.*?)\$\$;",
     re.DOTALL | re.MULTILINE,
 )
-# Comments, texts and words are read as a whole, so that a semicolon or keyword inside one is none.
+# Comments, strings and words are single tokens, so that a semicolon or keyword inside one does not count.
 _TOKEN = re.compile(r"--[^\n]*|'(?:[^']|'')*'|\w+|\S")
 _BLOCK_STARTS = {"begin", "then", "else", "loop"}
 _LEAVING = {"return", "raise"}
@@ -27,25 +27,25 @@ _NAMED_BY_WORDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """A place in a function; `position` counts the characters of its definition."""
+    """A boundary in a function; `position` is its character offset in the definition."""
 
     function: str
     number: int
-    place: str
+    name: str
     position: int
 
     @property
     def failure(self) -> str:
-        """The message of a failure at this place."""
+        """The message of a failure at this boundary."""
         return f"injected at {self}"
 
     def __str__(self) -> str:
-        return f"{self.function}-{self.number:02}-{self.place}"
+        return f"{self.function}-{self.number:02}-{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function as its .sql file defines it; `statements` is how many it has, blocks not counted."""
+    """A function as its .sql file defines it; `statements` is the number of its statements without blocks."""
 
     name: str
     definition: str
@@ -53,12 +53,12 @@ class Function:
     boundaries: tuple[Boundary, ...]
 
     def failing_at(self, boundary: Boundary) -> str:
-        """The function's definition with a failure at the boundary."""
+        """Return the function's definition with a failure at the boundary."""
         failure = f"RAISE EXCEPTION SQLSTATE '{SQLSTATE}' USING MESSAGE = '{boundary.failure}';"
         return self._with({boundary: failure})
 
-    def telling(self) -> str:
-        """The function's definition with a notice at every boundary, which names it."""
+    def with_notices(self) -> str:
+        """Return the function's definition with a notice at every boundary that names it."""
         return self._with({each: f"RAISE NOTICE '{each}';" for each in self.boundaries})
 
     def _with(self, statements: dict[Boundary, str]) -> str:
@@ -69,7 +69,7 @@ class Function:
 
 
 def parse_functions(path: Path) -> Iterator[Function]:
-    """The PL/pgSQL functions of a .sql file."""
+    """Parse the PL/pgSQL functions of a .sql file."""
     for match in _FUNCTION.finditer(path.read_text(encoding="utf-8")):
         yield _function(match["name"], match[0], body_at=match.start("body") - match.start())
 
@@ -77,19 +77,19 @@ def parse_functions(path: Path) -> Iterator[Function]:
 def _function(name: str, definition: str, *, body_at: int) -> Function:
     boundaries: list[Boundary] = []
     statements = 0
-    for place, position, is_statement, leaves in _places(definition, body_at):
+    for label, position, is_statement, leaves in _ends(definition, body_at):
         statements += is_statement
         if not leaves:
-            boundaries.append(Boundary(name, len(boundaries) + 1, place, position))
+            boundaries.append(Boundary(name, len(boundaries) + 1, label, position))
     return Function(name, definition, statements, tuple(boundaries))
 
 
-def _places(definition: str, body_at: int) -> Iterator[tuple[str, int, bool, bool]]:
-    """What ends at each place, where, whether it is a statement, and whether nothing can come after it."""
+def _ends(definition: str, body_at: int) -> Iterator[tuple[str, int, bool, bool]]:
+    """Yield, for each end of a statement or block start: name, position, is it a statement, does it leave."""
     words: list[str] = []
-    open_cases = 0  # their THEN, ELSE and END are no block's
+    open_cases = 0  # the THEN, ELSE and END of a CASE start or end no block
     declared = False
-    endless: list[bool] = []  # of the loops around
+    endless: list[bool] = []  # for each enclosing loop
     for token in _TOKEN.finditer(definition, body_at, definition.rindex("$$")):
         word = token[0].lower()
         declared = declared or word == "begin"

@@ -1,8 +1,8 @@
-"""Any failure after any statement of a checkout's transaction: nothing has changed.
+"""A failure after any statement of a checkout's transaction changes nothing.
 
-The functions that a checkout is made of are read from their .sql files, and each is installed once for every place
-between two of its statements, with a failure there. Every scenario that comes by then fails there, and every row
-of every table is as it was.
+The functions that a checkout calls are read from their .sql files. For each boundary between two statements the
+function is installed with a failure there. Every scenario that passes the boundary then fails, and every row of every
+table is as it was.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,8 +18,9 @@ from promos.use_cases.redeem_code import redeem
 from tests.concurrency.schema_changes import function_definition
 from tests.factories import acting
 from tests.faults.batches import FOR_MANY
+from tests.faults.entry_scenarios import BESIDE_A_CHECKOUT, ENTRIES_OF_A_CHECKOUT
 from tests.faults.run_scenario import replaced_functions, run_scenario
-from tests.faults.scenarios import BESIDE_A_CHECKOUT, THROUGH_A_CHECKOUT, Scenario, ordinary_code, shop
+from tests.faults.scenarios import CHECKOUTS, Scenario, ordinary_code, shop
 from tests.faults.statement_boundaries import Boundary, Function, parse_functions
 from tests.snapshot import only_changes
 
@@ -38,7 +39,7 @@ _FILES = (
 FUNCTIONS: Mapping[str, Function] = {
     function.name: function for file in _FILES for function in parse_functions(_PROJECT / file)
 }
-OF_A_CHECKOUT = (
+CHECKOUT_FUNCTIONS = (
     "orders_place_order",
     "orders_write_order",
     "promos_open_redemption",
@@ -48,12 +49,11 @@ OF_A_CHECKOUT = (
     "promos_redeem_code",
     "billing_post_entry",
 )
-BOUNDARIES = [boundary for name in OF_A_CHECKOUT for boundary in FUNCTIONS[name].boundaries]
-# As many of the scenarios that come by a boundary are played for it.
-PLAYED_EACH = 2
+BOUNDARIES = [boundary for name in CHECKOUT_FUNCTIONS for boundary in FUNCTIONS[name].boundaries]
+SCENARIOS_PER_BOUNDARY = 2
 
-# What a checkout with a voucher and a key writes to; billing_customer is only locked.
-WRITTEN = (
+# The tables into which a checkout with a voucher and a key inserts; it only locks billing_customer.
+INSERTED_TABLES = (
     "billing_invoice",
     "billing_ledgerentry",
     "billing_subscription",
@@ -65,38 +65,38 @@ WRITTEN = (
     "procrastinate_jobs",
     "promos_redemption",
 )
-UPDATED = ("billing_account", "billing_organization", "promos_promocounter")
+UPDATED_TABLES = ("billing_account", "billing_organization", "promos_promocounter")
 
 Make = Callable[[], Scenario]
 
 
 def assert_fails_at(boundary: Boundary, make: Make) -> None:
-    """The scenario fails at the boundary, nothing has changed, and without the failure it ends as it should."""
+    """Assert that the scenario fails at the boundary without a change, and succeeds without the failure."""
     scenario = make()
     with replaced_functions({boundary.function: FUNCTIONS[boundary.function].failing_at(boundary)}):
-        played = run_scenario(scenario)
-    assert isinstance(played.ended, InternalError)
-    assert boundary.failure in str(played.ended)
-    assert played.after == played.before
+        result = run_scenario(scenario)
+    assert isinstance(result.outcome, InternalError)
+    assert boundary.failure in str(result.outcome)
+    assert result.after == result.before
     if scenario.held is None:
-        assert isinstance(run_scenario(scenario).ended, scenario.ends)
+        assert isinstance(run_scenario(scenario).outcome, scenario.ends)
 
 
 @cache
-def passing_by() -> Mapping[str, list[Make]]:
-    """The scenarios that come by each boundary, found by playing them all with a notice at every boundary."""
+def scenarios_by_boundary() -> Mapping[str, list[Make]]:
+    """Find the scenarios that pass each boundary, by running all of them with a notice at every boundary."""
     found: dict[str, list[Make]] = {}
-    with replaced_functions({name: FUNCTIONS[name].telling() for name in OF_A_CHECKOUT}):
-        for make in THROUGH_A_CHECKOUT:
+    with replaced_functions({name: FUNCTIONS[name].with_notices() for name in CHECKOUT_FUNCTIONS}):
+        for make in (*CHECKOUTS, *ENTRIES_OF_A_CHECKOUT):
             scenario = make()
-            played = run_scenario(scenario)
-            assert isinstance(played.ended, scenario.ends)
-            for boundary in dict.fromkeys(played.told):
+            result = run_scenario(scenario)
+            assert isinstance(result.outcome, scenario.ends)
+            for boundary in dict.fromkeys(result.notices):
                 found.setdefault(boundary, []).append(make)
     return found
 
 
-def test_the_installed_functions_are_those_of_the_files() -> None:
+def test_the_database_has_the_functions_of_the_files() -> None:
     for name, function in FUNCTIONS.items():
         with connection.cursor() as cursor:
             cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = %s", [name])
@@ -104,29 +104,29 @@ def test_the_installed_functions_are_those_of_the_files() -> None:
         assert f"$${body}$$" in function.definition
 
 
-def test_every_boundary_is_come_by_and_there_are_more_than_statements() -> None:
-    assert set(passing_by()) == {str(boundary) for boundary in BOUNDARIES}
-    assert len(BOUNDARIES) >= sum(FUNCTIONS[name].statements for name in OF_A_CHECKOUT) > 0
+def test_scenarios_pass_every_boundary_and_there_is_one_after_every_statement() -> None:
+    assert set(scenarios_by_boundary()) == {str(boundary) for boundary in BOUNDARIES}
+    assert len(BOUNDARIES) >= sum(FUNCTIONS[name].statements for name in CHECKOUT_FUNCTIONS) > 0
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES, ids=str)
-def test_a_failure_there_changes_nothing(boundary: Boundary) -> None:
-    for make in passing_by()[str(boundary)][:PLAYED_EACH]:
+def test_a_failure_at_a_boundary_changes_nothing(boundary: Boundary) -> None:
+    for make in scenarios_by_boundary()[str(boundary)][:SCENARIOS_PER_BOUNDARY]:
         assert_fails_at(boundary, make)
 
 
 @pytest.mark.parametrize("make", [*BESIDE_A_CHECKOUT, *FOR_MANY], ids=lambda make: make.__name__)
-def test_a_failure_anywhere_in_what_is_done_beside_a_checkout_changes_nothing(make: Make) -> None:
-    with replaced_functions({name: function.telling() for name, function in FUNCTIONS.items()}):
+def test_a_failure_at_any_boundary_beside_a_checkout_changes_nothing(make: Make) -> None:
+    with replaced_functions({name: function.with_notices() for name, function in FUNCTIONS.items()}):
         scenario = make()
-        told = set(run_scenario(scenario).told)
-    passed = [each for function in FUNCTIONS.values() for each in function.boundaries if str(each) in told]
-    assert len(passed) == len(told) > 0
+        notices = set(run_scenario(scenario).notices)
+    passed = [each for function in FUNCTIONS.values() for each in function.boundaries if str(each) in notices]
+    assert len(passed) == len(notices) > 0
     for boundary in passed:
         assert_fails_at(boundary, make)
 
 
-@pytest.mark.parametrize("table", WRITTEN)
+@pytest.mark.parametrize("table", INSERTED_TABLES)
 def test_a_failure_at_the_commit_changes_nothing(table: str) -> None:
     scenario = ordinary_code()
     with connection.cursor() as cursor:
@@ -139,23 +139,23 @@ def test_a_failure_at_the_commit_changes_nothing(table: str) -> None:
             """
         )
         try:
-            played = run_scenario(scenario)
+            result = run_scenario(scenario)
         finally:
             cursor.execute("DROP FUNCTION fail_at_commit CASCADE")
-    assert isinstance(played.ended, InternalError)
-    assert "injected at the commit" in str(played.ended)
-    assert played.after == played.before
-    assert isinstance(run_scenario(scenario).ended, PlacedOrder)
+    assert isinstance(result.outcome, InternalError)
+    assert "injected at the commit" in str(result.outcome)
+    assert result.after == result.before
+    assert isinstance(run_scenario(scenario).outcome, PlacedOrder)
 
 
 def test_a_checkout_writes_to_these_tables_and_no_others() -> None:
     buy = shop().buy()
-    with only_changes(*WRITTEN, *UPDATED):
+    with only_changes(*INSERTED_TABLES, *UPDATED_TABLES):
         buy()
 
 
-def test_control_writes_in_two_transactions_are_seen() -> None:
-    """The fault that this service ends: the voucher is redeemed, then the order fails."""
+def test_control_writes_in_two_transactions_are_detected() -> None:
+    """The fault that this service prevents: the voucher is redeemed, then the order fails."""
     shopping = shop()
     promo_code = shopping.promo_code
     assert promo_code is not None
@@ -169,11 +169,11 @@ def test_control_writes_in_two_transactions_are_seen() -> None:
         return shopping_without_code.buy()()
 
     with replaced_functions({last.function: FUNCTIONS[last.function].failing_at(last)}):
-        played = run_scenario(Scenario(act=redeem_and_buy, ends=PlacedOrder))
+        result = run_scenario(Scenario(act=redeem_and_buy, ends=PlacedOrder))
 
-    assert isinstance(played.ended, InternalError)
-    assert played.after != played.before
-    changed = {table for table in played.after if played.after[table] != played.before.get(table)}
+    assert isinstance(result.outcome, InternalError)
+    assert result.after != result.before
+    changed = {table for table in result.after if result.after[table] != result.before.get(table)}
     assert changed == {
         "public.billing_account",
         "public.billing_ledgerentry",
@@ -183,15 +183,15 @@ def test_control_writes_in_two_transactions_are_seen() -> None:
     assert Redemption.objects.count() == 1
 
 
-def test_control_a_failure_that_is_swallowed_is_seen() -> None:
-    """Were an error inside the transaction caught and passed over, the order would be there without its event."""
+def test_control_a_swallowed_failure_is_detected() -> None:
+    """If the transaction swallowed an error, the order would exist without its event."""
     scenario = ordinary_code()
-    written = "  INSERT INTO orders_outboxevent"
+    statement = "  INSERT INTO orders_outboxevent"
     true_definition = function_definition("orders_write_order")
     swallowed = true_definition.replace(
-        written, f"  BEGIN RAISE SQLSTATE 'XX000'; EXCEPTION WHEN OTHERS THEN RETURN; END;\n{written}"
+        statement, f"  BEGIN RAISE SQLSTATE 'XX000'; EXCEPTION WHEN OTHERS THEN RETURN; END;\n{statement}"
     )
     assert swallowed != true_definition
     with replaced_functions({"orders_write_order": swallowed}):
-        played = run_scenario(scenario)
-    assert played.after != played.before
+        result = run_scenario(scenario)
+    assert result.after != result.before

@@ -59,12 +59,12 @@ def ask(batch: Batch) -> Sequence[object]:
 def passing_by() -> Mapping[str, list[Make]]:
     """The batches that come by each boundary, found by playing them all with a notice at every boundary."""
     found: dict[str, list[Make]] = {}
-    with replaced_functions({name: function.telling() for name, function in FUNCTIONS.items()}):
+    with replaced_functions({name: function.with_notices() for name, function in FUNCTIONS.items()}):
         for make in TOGETHER:
             batch = make()
-            played = run_scenario(batch.scenario)
-            assert isinstance(played.ended, IntegrityError if batch.held else list)
-            for boundary in dict.fromkeys(played.told):
+            result = run_scenario(batch.scenario)
+            assert isinstance(result.outcome, IntegrityError if batch.held else list)
+            for boundary in dict.fromkeys(result.notices):
                 found.setdefault(boundary, []).append(make)
     # ScenarioResult in the midst of whichever test asks first, and some of them count places that nobody took.
     with connection.cursor() as cursor:
@@ -93,10 +93,10 @@ def test_a_batch_that_fails_leaves_nothing_and_each_of_it_ends_as_alone(boundary
     for make in makes[:PLAYED_EACH]:
         batch = make()
         with replaced_functions(failing):
-            played = run_scenario(batch.scenario)
-            assert isinstance(played.ended, InternalError)
-            assert boundary.failure in str(played.ended)
-            assert played.after == played.before
+            result = run_scenario(batch.scenario)
+            assert isinstance(result.outcome, InternalError)
+            assert boundary.failure in str(result.outcome)
+            assert result.after == result.before
             if batch.held is None:
                 with record_batches(batch.combiner) as batches:
                     assert {type(told) for told in ask(batch)} == {batch.ends}
@@ -143,6 +143,6 @@ def test_control_a_failure_that_is_swallowed_is_seen() -> None:
     swallowed = true_definition.replace(written, f"    BEGIN {passed_over} END;\n{written}")
     assert swallowed != true_definition
     with replaced_functions({"orders_place_together": swallowed}):
-        played = run_scenario(batch.scenario)
-    assert played.after != played.before
+        result = run_scenario(batch.scenario)
+    assert result.after != result.before
     assert Order.objects.count() == 1

@@ -1,7 +1,7 @@
-"""Order → organization by a real worker that is killed half-way and run again: live, and told of once.
+"""A worker that is killed and restarted provisions an organization, with one event.
 
-A worker that dies says no goodbye. Its job stays `doing` until its heartbeat is old, and is then put back by
-`retry_stalled_jobs`, every minute. The tests set the clock back in the database instead of waiting for it.
+The job of a killed worker stays `doing` until the worker's heartbeat is stale; `retry_stalled_jobs` then requeues it
+every minute. The tests set the clock back in the database instead of waiting for it.
 """
 
 import os
@@ -34,9 +34,9 @@ STOP_SECONDS = 15
 
 @contextmanager
 def worker(log: Path, *, lock_timeout_ms: int = 60_000) -> Iterator[subprocess.Popen[bytes]]:
-    """The worker as production runs it, on this test's database; killed in the end at the latest.
+    """Run the worker as production does, on this test's database; kill it on exit.
 
-    It waits longer for locks than in production, so that it is still waiting when a slow test comes to kill it.
+    It waits longer for locks than in production, so that it still waits when a slow test kills it.
     """
     url = f"{database_environment()['DATABASE_URL']}&options=-c%20lock_timeout%3D{lock_timeout_ms}"
     environment = os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
@@ -62,7 +62,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """As an operator does: it finishes what it has begun."""
+    """Stop the worker as an operator does: it finishes its job first."""
     process.terminate()
     assert process.wait(STOP_SECONDS) == 0
 
@@ -93,7 +93,7 @@ def wait_until_gone(backends: list[int]) -> None:
 
 
 def let_a_minute_pass() -> None:
-    """Heartbeats grow old, and the job that is due each minute is due again."""
+    """Make heartbeats a minute older, and the job that runs each minute due again."""
     _execute("UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - interval '1 minute'")
     _execute("DELETE FROM procrastinate_periodic_defers")
 
@@ -103,7 +103,7 @@ def job_of(organization: Organization) -> ProcrastinateJob:
     return found
 
 
-def told_of(organization_id: UUID) -> list[str]:
+def events_of(organization_id: UUID) -> list[str]:
     events = OutboxEvent.objects.filter(tenant_id=organization_id).order_by("type")
     return list(events.values_list("type", flat=True))
 
@@ -116,22 +116,22 @@ def wait_until_done(organization: Organization, log: Path) -> None:
         raise
 
 
-def assert_live_and_told_of_once(organization: Organization) -> None:
+def assert_active_with_one_event(organization: Organization) -> None:
     organization.refresh_from_db()
     assert organization.status == Organization.Status.ACTIVE
-    assert told_of(organization.id) == ["order.placed", "tenant.created"]
+    assert events_of(organization.id) == ["order.placed", "tenant.created"]
 
 
-def test_a_worker_takes_an_order_to_a_live_organization(tmp_path: Path) -> None:
+def test_a_worker_provisions_an_ordered_organization(tmp_path: Path) -> None:
     organization = bought_organization()
     with worker(tmp_path / "log") as process:
         wait_until_done(organization, tmp_path / "log")
         stop(process)
-    assert_live_and_told_of_once(organization)
+    assert_active_with_one_event(organization)
     assert job_of(organization).attempts == 1
 
 
-def test_a_job_that_finds_the_organization_locked_is_tried_again(tmp_path: Path) -> None:
+def test_a_job_that_cannot_lock_the_organization_is_retried(tmp_path: Path) -> None:
     organization = bought_organization()
     with other_connection() as other:
         hold_organization(other, organization)
@@ -140,11 +140,11 @@ def test_a_job_that_finds_the_organization_locked_is_tried_again(tmp_path: Path)
             other.rollback()
             wait_until_done(organization, tmp_path / "log")
             stop(process)
-    assert_live_and_told_of_once(organization)
+    assert_active_with_one_event(organization)
     assert job_of(organization).attempts >= 2
 
 
-def test_killed_inside_the_job_and_run_again(tmp_path: Path) -> None:
+def test_a_worker_killed_inside_the_job_is_replaced_by_the_next(tmp_path: Path) -> None:
     organization = bought_organization()
     with other_connection() as other:
         hold_organization(other, organization)
@@ -157,16 +157,16 @@ def test_killed_inside_the_job_and_run_again(tmp_path: Path) -> None:
 
     organization.refresh_from_db()
     assert organization.status == Organization.Status.PROVISIONING
-    assert told_of(organization.id) == ["order.placed"]
+    assert events_of(organization.id) == ["order.placed"]
     assert job_of(organization).status == "doing"
     let_a_minute_pass()
     with worker(tmp_path / "second") as process:
         wait_until_done(organization, tmp_path / "second")
         stop(process)
-    assert_live_and_told_of_once(organization)
+    assert_active_with_one_event(organization)
 
 
-def test_killed_when_the_organization_is_live_but_the_job_is_not_done(tmp_path: Path) -> None:
+def test_a_worker_killed_between_the_jobs_commit_and_its_end_is_replaced_by_the_next(tmp_path: Path) -> None:
     organization = bought_organization()
     with other_connection() as other, other_connection() as third:
         hold_organization(other, organization)
@@ -174,7 +174,7 @@ def test_killed_when_the_organization_is_live_but_the_job_is_not_done(tmp_path: 
             wait_for_waiters(1, seconds=START_SECONDS)
             third.execute("SELECT FROM procrastinate_jobs FOR UPDATE")
             other.rollback()
-            wait_until(lambda: "tenant.created" in told_of(organization.id), "the job's commit")
+            wait_until(lambda: "tenant.created" in events_of(organization.id), "the job's commit")
             wait_for_waiters(1)
             waiting = backends_waiting()
             kill(process)
@@ -185,10 +185,10 @@ def test_killed_when_the_organization_is_live_but_the_job_is_not_done(tmp_path: 
     with worker(tmp_path / "second") as process:
         wait_until_done(organization, tmp_path / "second")
         stop(process)
-    assert_live_and_told_of_once(organization)
+    assert_active_with_one_event(organization)
 
 
-def test_a_worker_that_lives_takes_over_from_one_that_died(tmp_path: Path) -> None:
+def test_a_running_worker_takes_over_the_job_of_a_killed_one(tmp_path: Path) -> None:
     organization = bought_organization()
     with other_connection() as other:
         hold_organization(other, organization)
@@ -208,10 +208,10 @@ def test_a_worker_that_lives_takes_over_from_one_that_died(tmp_path: Path) -> No
                 retry_stalled_jobs.configure(queueing_lock="now").defer(timestamp=0)
                 wait_until_done(organization, tmp_path / "second")
                 stop(second)
-    assert_live_and_told_of_once(organization)
+    assert_active_with_one_event(organization)
 
 
-def test_the_job_of_a_worker_that_lives_is_left_to_it(tmp_path: Path) -> None:
+def test_the_job_of_a_running_worker_is_not_taken_over(tmp_path: Path) -> None:
     organization = bought_organization()
     with other_connection() as other:
         hold_organization(other, organization)
@@ -221,7 +221,7 @@ def test_the_job_of_a_worker_that_lives_is_left_to_it(tmp_path: Path) -> None:
                 stalled = retry_stalled_jobs.configure(queueing_lock="now").defer(timestamp=0)
                 wait_until(
                     lambda: ProcrastinateJob.objects.get(id=stalled).status == "succeeded",
-                    "a look for stalled jobs",
+                    "the search for stalled jobs",
                     seconds=START_SECONDS,
                 )
                 assert job_of(organization).status == "doing"
@@ -229,7 +229,7 @@ def test_the_job_of_a_worker_that_lives_is_left_to_it(tmp_path: Path) -> None:
             other.rollback()
             wait_until_done(organization, tmp_path / "first")
             stop(first)
-    assert_live_and_told_of_once(organization)
+    assert_active_with_one_event(organization)
 
 
 def _column(query: str) -> list[int]:
