@@ -1,4 +1,4 @@
-"""How clients of the API call it: over HTTP, by a bearer token, a session or nothing, with exact JSON."""
+"""Calls the API over HTTP as its clients do: with a bearer token, a session or no identity."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ CSRF_TOKEN = "a" * 32
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; numbers with decimals are Decimal, so that 5, 5.0 and 5.25 are told apart."""
+    """A response of the API; numbers with decimals are Decimal, so that 5 and 5.0 differ."""
 
     status: int
     body: Any
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Somebody who calls the API; without a role, nobody that it knows."""
+    """A client of the API; without a role it is anonymous."""
 
     user_id: str = ""
     role: str = ""
@@ -41,7 +41,7 @@ class Caller:
     client: Client = field(default_factory=lambda: Client(raise_request_exception=False, enforce_csrf_checks=True))
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """Sends the body as JSON; bytes and text are sent as they are, None is no body."""
+        """Send the body as JSON; send bytes and text unchanged, and no body for None."""
         raw = body if isinstance(body, (bytes, str)) else b"" if body is None else json.dumps(body)
         return self.send(method, path, raw, content_type=JSON if raw else "", **headers)
 
@@ -74,14 +74,14 @@ class Caller:
 
 
 def by_token(role: str, user_id: str = "") -> Caller:
-    """A caller with a bearer token of this role."""
+    """Return a caller with a bearer token of this role."""
     identity = user_id or role
     claims = bearer(sub=identity, email=f"{identity}@example.org", role=role)
     return Caller(user_id=identity, role=role, headers=claims)
 
 
 def by_session(role: str, user_id: str = "", *, csrf: bool = True) -> Caller:
-    """A user of the pages with this role, signed in; sends the CSRF token where asked to."""
+    """Return a signed-in user of the pages with this role, who sends the CSRF token if `csrf` is true."""
     user = UserFactory.create(sub=user_id or f"{role}-of-the-pages")
     if role != "customer":
         user.groups.add(Group.objects.get_or_create(name=role)[0])

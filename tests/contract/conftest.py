@@ -1,4 +1,4 @@
-"""A shop with a catalog, the staff of a Sovereign, and Ada and Bob, who are customers of it."""
+"""Fixtures: a shop with a catalog, its staff, and its customers Ada and Bob."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,8 +21,8 @@ from .api_client import Answer, Caller, anonymous_caller, by_token
 Checkout = Callable[..., Answer]
 
 PRICES = {"flexi": 0, "s": 5_000, "odd": 5_250, "m": 9_000, "l": 16_000, "xl": 35_000}
-# xl and these: 50 OMR.
-FIFTY: dict[str, Any] = {"plan_id": "xl", "addons": ["disaster-recovery", "backup"]}
+# Plan xl with these add-ons costs 50 OMR.
+FIFTY_OMR: dict[str, Any] = {"plan_id": "xl", "addons": ["disaster-recovery", "backup"]}
 
 
 def open_shop() -> None:
@@ -49,7 +49,7 @@ def open_shop() -> None:
 
 
 def tenant_of(caller: Caller, slug: str) -> str:
-    """The id of a new organization of the caller."""
+    """Create an organization of the caller and return its id."""
     owner = CustomerFactory.create(user_id=caller.user_id)
     return str(OrganizationFactory.create(customer=owner, slug=slug, name=slug.title()).id)
 
@@ -66,19 +66,19 @@ def root() -> Caller:
 
 @pytest.fixture
 def noor() -> Caller:
-    """Issues vouchers."""
+    """A member of staff who issues vouchers."""
     return by_token("sovereign-admin", "noor")
 
 
 @pytest.fixture
 def salim() -> Caller:
-    """Audits."""
+    """An auditor."""
     return by_token("auditor", "salim")
 
 
 @pytest.fixture
 def anybody() -> Caller:
-    """Has no identity."""
+    """A caller without an identity."""
     return anonymous_caller()
 
 
@@ -106,7 +106,7 @@ def bobs(bob: Caller) -> str:
 
 @pytest.fixture
 def checkout(ada: Caller, acme: str) -> Checkout:
-    """Ada orders plan m for acme; anything of the body may be given otherwise, and the key."""
+    """Return a function with which Ada orders plan m for acme; its arguments change the body and the key."""
 
     def checkout(key: str = "", **body: Any) -> Answer:
         headers = {"Idempotency_Key": key} if key else {}

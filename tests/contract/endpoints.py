@@ -1,4 +1,4 @@
-"""Every endpoint of the contract, who may use it, and what it answers while no card processor is configured."""
+"""Every endpoint of the API, the roles that may use it, and its status while no card processor is configured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from typing import Any
 
 from billing.actor import AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN
 
-NOBODY = "nobody"
-PUBLIC = frozenset({NOBODY, CUSTOMER, AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN})
-IDENTIFIED = PUBLIC - {NOBODY}
+ANONYMOUS = "anonymous"
+PUBLIC = frozenset({ANONYMOUS, CUSTOMER, AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN})
+IDENTIFIED = PUBLIC - {ANONYMOUS}
 READS_VOUCHERS = frozenset({AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN})
 ISSUES = frozenset({SOVEREIGN_ADMIN, SUPERADMIN})
 READS_ORDERS = frozenset({AUDITOR, SUPERADMIN})
@@ -16,15 +16,15 @@ READS_ORDERS = frozenset({AUDITOR, SUPERADMIN})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A method at a path; `{tenant}`, `{code}` and `{slug}` stand for what each test has made.
+    """A method at a path; `{tenant}`, `{code}` and `{slug}` stand for records that each test creates.
 
-    `body` is valid, its texts are filled in the same way, and `status` is the answer. Of a body where nothing is
-    required an empty one is valid too.
+    `body` is a valid body with the same placeholders, and `status` is the status of its answer. If the endpoint
+    `requires_nothing`, an empty body is valid too.
     """
 
     method: str
     path: str
-    may: frozenset[str]
+    roles: frozenset[str]
     body: Mapping[str, Any] | None = None
     status: int = 200
     is_list: bool = False
@@ -65,41 +65,41 @@ ORGANIZATION = {"slug": "{slug}", "name": "New", "plan_id": "m", "apps": ["wordp
 KEYS = {"stripe_secret_key": "sk_test_x", "stripe_webhook_secret": "whsec_x", "stripe_public_key": "pk_test_x"}
 
 ENDPOINTS = [
-    Endpoint(method="POST", path="billing/vouchers/issue", may=ISSUES, body=ISSUE),
-    Endpoint(method="POST", path="billing/admin/promos", may=ISSUES, body=ISSUE),
-    Endpoint(method="GET", path="billing/vouchers/list", may=READS_VOUCHERS, is_list=True),
-    Endpoint(method="GET", path="billing/admin/promos", may=READS_VOUCHERS, is_list=True),
-    Endpoint(method="DELETE", path="billing/vouchers/revoke/{code}", may=ISSUES),
-    Endpoint(method="DELETE", path="billing/admin/promos/{code}", may=ISSUES),
-    Endpoint(method="POST", path="billing/vouchers/redeem-preview", may=PUBLIC, body={"code": "{code}"}),
-    Endpoint(method="POST", path="billing/vouchers/redeem", may=IDENTIFIED, body={"code": "{code}"}),
-    Endpoint(method="POST", path="billing/checkout", may=IDENTIFIED, body=CHECKOUT),
-    Endpoint(method="GET", path="billing/balance", may=IDENTIFIED),
-    Endpoint(method="GET", path="billing/subscription", may=IDENTIFIED),
-    Endpoint(method="GET", path="billing/subscription/{tenant}", may=IDENTIFIED),
-    Endpoint(method="GET", path="billing/invoices", may=IDENTIFIED, is_list=True),
-    Endpoint(method="GET", path="billing/invoices/{tenant}", may=IDENTIFIED, is_list=True),
-    Endpoint(method="GET", path="billing/admin/revenue", may=READS_ORDERS),
-    Endpoint(method="GET", path="billing/admin/events", may=READS_ORDERS, is_list=True),
-    Endpoint(method="GET", path="billing/admin/orders", may=READS_ORDERS, is_list=True),
-    Endpoint(method="GET", path="catalog/plans", may=PUBLIC, is_list=True),
-    Endpoint(method="GET", path="catalog/apps", may=PUBLIC, is_list=True),
-    Endpoint(method="GET", path="catalog/addons", may=PUBLIC, is_list=True),
-    Endpoint(method="GET", path="catalog/industries", may=PUBLIC, is_list=True),
-    Endpoint(method="GET", path="catalog/bundles", may=PUBLIC, is_list=True),
-    Endpoint(method="GET", path="tenant/check-slug/{slug}", may=PUBLIC),
-    Endpoint(method="POST", path="tenant/orgs", may=IDENTIFIED, body=ORGANIZATION, status=201),
-    Endpoint(method="GET", path="tenant/orgs", may=IDENTIFIED, is_list=True),
-    Endpoint(method="GET", path="tenant/orgs/{tenant}", may=IDENTIFIED),
-    Endpoint(method="DELETE", path="tenant/orgs/{tenant}", may=IDENTIFIED),
-    Endpoint(method="GET", path="schema", may=PUBLIC),
-    Endpoint(method="GET", path="docs", may=PUBLIC),
-    Endpoint(method="POST", path="billing/portal/{tenant}", may=IDENTIFIED, status=503),
-    Endpoint(method="POST", path="billing/webhook", may=PUBLIC, status=503),
-    Endpoint(method="GET", path="billing/admin/settings", may=frozenset({SUPERADMIN})),
-    # Last: from here on there is a card processor.
+    Endpoint(method="POST", path="billing/vouchers/issue", roles=ISSUES, body=ISSUE),
+    Endpoint(method="POST", path="billing/admin/promos", roles=ISSUES, body=ISSUE),
+    Endpoint(method="GET", path="billing/vouchers/list", roles=READS_VOUCHERS, is_list=True),
+    Endpoint(method="GET", path="billing/admin/promos", roles=READS_VOUCHERS, is_list=True),
+    Endpoint(method="DELETE", path="billing/vouchers/revoke/{code}", roles=ISSUES),
+    Endpoint(method="DELETE", path="billing/admin/promos/{code}", roles=ISSUES),
+    Endpoint(method="POST", path="billing/vouchers/redeem-preview", roles=PUBLIC, body={"code": "{code}"}),
+    Endpoint(method="POST", path="billing/vouchers/redeem", roles=IDENTIFIED, body={"code": "{code}"}),
+    Endpoint(method="POST", path="billing/checkout", roles=IDENTIFIED, body=CHECKOUT),
+    Endpoint(method="GET", path="billing/balance", roles=IDENTIFIED),
+    Endpoint(method="GET", path="billing/subscription", roles=IDENTIFIED),
+    Endpoint(method="GET", path="billing/subscription/{tenant}", roles=IDENTIFIED),
+    Endpoint(method="GET", path="billing/invoices", roles=IDENTIFIED, is_list=True),
+    Endpoint(method="GET", path="billing/invoices/{tenant}", roles=IDENTIFIED, is_list=True),
+    Endpoint(method="GET", path="billing/admin/revenue", roles=READS_ORDERS),
+    Endpoint(method="GET", path="billing/admin/events", roles=READS_ORDERS, is_list=True),
+    Endpoint(method="GET", path="billing/admin/orders", roles=READS_ORDERS, is_list=True),
+    Endpoint(method="GET", path="catalog/plans", roles=PUBLIC, is_list=True),
+    Endpoint(method="GET", path="catalog/apps", roles=PUBLIC, is_list=True),
+    Endpoint(method="GET", path="catalog/addons", roles=PUBLIC, is_list=True),
+    Endpoint(method="GET", path="catalog/industries", roles=PUBLIC, is_list=True),
+    Endpoint(method="GET", path="catalog/bundles", roles=PUBLIC, is_list=True),
+    Endpoint(method="GET", path="tenant/check-slug/{slug}", roles=PUBLIC),
+    Endpoint(method="POST", path="tenant/orgs", roles=IDENTIFIED, body=ORGANIZATION, status=201),
+    Endpoint(method="GET", path="tenant/orgs", roles=IDENTIFIED, is_list=True),
+    Endpoint(method="GET", path="tenant/orgs/{tenant}", roles=IDENTIFIED),
+    Endpoint(method="DELETE", path="tenant/orgs/{tenant}", roles=IDENTIFIED),
+    Endpoint(method="GET", path="schema", roles=PUBLIC),
+    Endpoint(method="GET", path="docs", roles=PUBLIC),
+    Endpoint(method="POST", path="billing/portal/{tenant}", roles=IDENTIFIED, status=503),
+    Endpoint(method="POST", path="billing/webhook", roles=PUBLIC, status=503),
+    Endpoint(method="GET", path="billing/admin/settings", roles=frozenset({SUPERADMIN})),
+    # Last, because it configures a card processor.
     Endpoint(
-        method="PUT", path="billing/admin/settings", may=frozenset({SUPERADMIN}), body=KEYS, requires_nothing=True
+        method="PUT", path="billing/admin/settings", roles=frozenset({SUPERADMIN}), body=KEYS, requires_nothing=True
     ),
 ]
 WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.body is not None]

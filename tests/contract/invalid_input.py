@@ -1,4 +1,4 @@
-"""What clients should not send: whole bodies, single fields, parts of paths. None of it may be accepted anywhere."""
+"""Invalid bodies, fields and parts of paths, which no endpoint may accept."""
 
 import gzip
 import json
@@ -11,7 +11,7 @@ FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=x"
 _PART = b'--x\r\nContent-Disposition: form-data; name="code"\r\n\r\nGIFT\r\n--x--\r\n'
 
-# By name: the body, its content type.
+# Name → body and content type.
 BODIES: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", JSON),
     "nothing at all": (b"", ""),
@@ -61,13 +61,13 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "much too large": (b'{"code": "' + b"x" * 1_000_000 + b'"}', JSON),
 }
 
-# What is no rubbish to an endpoint that requires nothing.
+# Bodies that are valid for an endpoint that requires no field.
 EMPTY_OBJECTS = ("nothing", "nothing at all", "an empty object", "no member that is known")
 
 NESTED: Any = {"a": [{"b": [{"c": [{}]}]}]}
-# Of the wrong type wherever a text, a flag or a number is meant.
-NEITHER: tuple[Any, ...] = ([], {}, ["x"], {"x": "y"}, NESTED, [[[[]]]], ["x"] * 1000)
-STRANGE = (
+# Values of the wrong type for every text, boolean and number.
+NOT_SCALAR: tuple[Any, ...] = ([], {}, ["x"], {"x": "y"}, NESTED, [[[[]]]], ["x"] * 1000)
+SUSPICIOUS_TEXTS = (
     "\U0001f600" * 3,
     "\u202eevil",
     "\u200f\u200e",
@@ -76,9 +76,9 @@ STRANGE = (
     "a/b",
     "../..",
 )
-NO_TEXT = (5, -5, 5.5, True, False, *NEITHER)
-NO_REFERENCE = ("nope", "x" * 65, "x" * 100_000, "00000000-0000-0000-0000-000000000000", *STRANGE)
-NO_REFERENCES = (
+NOT_TEXT = (5, -5, 5.5, True, False, *NOT_SCALAR)
+INVALID_REFERENCE = ("nope", "x" * 65, "x" * 100_000, "00000000-0000-0000-0000-000000000000", *SUSPICIOUS_TEXTS)
+INVALID_REFERENCES = (
     5,
     True,
     "wordpress",
@@ -97,11 +97,11 @@ NO_REFERENCES = (
     ["nope"],
     ["x"] * 101,
     ["wordpress"] * 1000,
-    *([each] for each in NO_REFERENCE),
+    *([each] for each in INVALID_REFERENCE),
 )
-NO_CODE = (None, "", "  ", "AB", "x" * 65, "x" * 100_000, "A B", "CL\u00c9", *STRANGE, *NO_TEXT)
-NO_FLAG = (None, 0, 1, 0.0, "true", "false", "", "on", *NEITHER)
-NO_MOMENT = (
+INVALID_CODE = (None, "", "  ", "AB", "x" * 65, "x" * 100_000, "A B", "CL\u00c9", *SUSPICIOUS_TEXTS, *NOT_TEXT)
+NOT_BOOLEAN = (None, 0, 1, 0.0, "true", "false", "", "on", *NOT_SCALAR)
+INVALID_TIME = (
     5,
     0,
     -1,
@@ -119,10 +119,10 @@ NO_MOMENT = (
     "99999-01-01T00:00:00Z",
     "-2024-01-01T00:00:00Z",
     "x" * 100_000,
-    *STRANGE,
-    *NEITHER,
+    *SUSPICIOUS_TEXTS,
+    *NOT_SCALAR,
 )
-NO_ID = (
+INVALID_ID = (
     None,
     "",
     " ",
@@ -135,10 +135,10 @@ NO_ID = (
     "x" * 100_000,
     2**127,
     2**128,
-    *STRANGE,
-    *NO_TEXT,
+    *SUSPICIOUS_TEXTS,
+    *NOT_TEXT,
 )
-NO_SLUG = (
+INVALID_SLUG = (
     None,
     "",
     "ab",
@@ -150,11 +150,11 @@ NO_SLUG = (
     "abc\n",
     "a.c",
     "\u0430bc",
-    *STRANGE,
-    *NO_TEXT,
+    *SUSPICIOUS_TEXTS,
+    *NOT_TEXT,
 )
 
-NO_KEY = (
+INVALID_STRIPE_KEY = (
     None,
     "nonsense",
     "sk_test_",
@@ -164,48 +164,48 @@ NO_KEY = (
     "sk_test_\u00fc",
     "sk_test_" + "x" * 250,
     "x" * 100_000,
-    *STRANGE,
-    *NO_TEXT,
+    *SUSPICIOUS_TEXTS,
+    *NOT_TEXT,
 )
 
 _ISSUE: dict[str, Sequence[Any]] = {
-    "code": NO_CODE,
-    "credit_omr": (None, 0, -1, 0.0001, 1e13, "5", "NaN", True, *NEITHER),
-    "description": ("x" * 501, "x" * 100_000, *NO_TEXT),
-    "active": NO_FLAG,
-    "max_redemptions": (None, -1, 1.5, 10**12 + 1, 10**40, -(10**40), "3", "", True, *NEITHER),
-    "hot": NO_FLAG,
-    "starts_at": NO_MOMENT,
-    "expires_at": NO_MOMENT,
-    "reason": (None, "x" * 501, *NO_TEXT),
+    "code": INVALID_CODE,
+    "credit_omr": (None, 0, -1, 0.0001, 1e13, "5", "NaN", True, *NOT_SCALAR),
+    "description": ("x" * 501, "x" * 100_000, *NOT_TEXT),
+    "active": NOT_BOOLEAN,
+    "max_redemptions": (None, -1, 1.5, 10**12 + 1, 10**40, -(10**40), "3", "", True, *NOT_SCALAR),
+    "hot": NOT_BOOLEAN,
+    "starts_at": INVALID_TIME,
+    "expires_at": INVALID_TIME,
+    "reason": (None, "x" * 501, *NOT_TEXT),
 }
-# By the endpoint's path, for each field of its body.
+# Path of the endpoint → field of its body → invalid values.
 FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/vouchers/issue": _ISSUE,
     "billing/admin/promos": _ISSUE,
-    "billing/vouchers/redeem-preview": {"code": (*NO_CODE, "NEVER")},
-    "billing/vouchers/redeem": {"code": (*NO_CODE, "NEVER")},
+    "billing/vouchers/redeem-preview": {"code": (*INVALID_CODE, "NEVER")},
+    "billing/vouchers/redeem": {"code": (*INVALID_CODE, "NEVER")},
     "billing/checkout": {
-        "tenant_id": NO_ID,
-        "plan_id": (None, "", "  ", *NO_REFERENCE, *NO_TEXT),
-        "apps": NO_REFERENCES,
-        "addons": NO_REFERENCES,
-        "promo_code": ("NEVER", "AB", "x" * 201, "x" * 100_000, *STRANGE, *NO_TEXT),
+        "tenant_id": INVALID_ID,
+        "plan_id": (None, "", "  ", *INVALID_REFERENCE, *NOT_TEXT),
+        "apps": INVALID_REFERENCES,
+        "addons": INVALID_REFERENCES,
+        "promo_code": ("NEVER", "AB", "x" * 201, "x" * 100_000, *SUSPICIOUS_TEXTS, *NOT_TEXT),
     },
     "billing/admin/settings": dict.fromkeys(
-        ("stripe_secret_key", "stripe_webhook_secret", "stripe_public_key"), NO_KEY
+        ("stripe_secret_key", "stripe_webhook_secret", "stripe_public_key"), INVALID_STRIPE_KEY
     ),
     "tenant/orgs": {
-        "slug": NO_SLUG,
-        "name": (None, "", "   ", "x" * 201, "x" * 100_000, *NO_TEXT),
-        "plan_id": ("", "  ", *NO_REFERENCE, *NO_TEXT),
-        "apps": NO_REFERENCES,
-        "addons": NO_REFERENCES,
+        "slug": INVALID_SLUG,
+        "name": (None, "", "   ", "x" * 201, "x" * 100_000, *NOT_TEXT),
+        "plan_id": ("", "  ", *INVALID_REFERENCE, *NOT_TEXT),
+        "apps": INVALID_REFERENCES,
+        "addons": INVALID_REFERENCES,
     },
 }
 
-# In place of an id or a code in a path, percent-encoded where it has to be.
-IN_PATHS = (
+# Values in place of an id or a code in a path, percent-encoded where necessary.
+PATH_PARTS = (
     "nonsense",
     "5",
     "-1",

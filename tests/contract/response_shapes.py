@@ -1,7 +1,7 @@
-"""What an answer must look like: exactly these fields, each of its JSON type.
+"""The shapes of all responses: exactly these fields, each of its JSON type.
 
-A shape is a dict of fields, each a shape of its own or a predicate. A field that is in neither the contract nor
-the extensions noted here fails: what is told to the outside is told deliberately.
+A shape is a dict of fields, each a shape itself or a predicate. An unlisted field fails, so no field is published
+by mistake.
 """
 
 import re
@@ -40,7 +40,7 @@ def omr(value: Any) -> bool:
 
 
 def identity(value: Any) -> bool:
-    """A UUID as a text, written the one way."""
+    """A UUID as text, in its canonical form."""
     return isinstance(value, str) and str(UUID(value)) == value
 
 
@@ -90,7 +90,7 @@ def money(name: str) -> dict[str, Shape]:
 
 
 def assert_shape(value: Any, shape: Shape, at: str = "answer") -> None:
-    """Asserts that the value has exactly this shape; a list of one shape is an array of such."""
+    """Assert that the value has exactly this shape; a list of one shape means an array of that shape."""
     if isinstance(shape, Maybe):
         shape = shape.shape
     if isinstance(shape, Nullable):
@@ -112,7 +112,7 @@ def assert_shape(value: Any, shape: Shape, at: str = "answer") -> None:
 
 
 def assert_refused(answer: Answer, status: int, code: str, starts: str = "") -> None:
-    """Asserts that this is a refusal in the contract's one shape: of this status and code, with this sentence."""
+    """Assert that the answer is an error of this status and code whose sentence starts with `starts`."""
     assert answer.status == status, f"{answer.status}, not {status}: {answer.content!r}"
     assert_error(answer)
     assert answer.code == code, answer.body
@@ -120,7 +120,7 @@ def assert_refused(answer: Answer, status: int, code: str, starts: str = "") -> 
 
 
 def assert_error(answer: Answer) -> None:
-    """Asserts the shape of every error under the API root."""
+    """Assert that the answer has the shape of every error under the API root."""
     assert answer.headers["Content-Type"] == "application/json"
     assert isinstance(answer.body, dict), answer.content
     assert {"error", "code"} <= answer.body.keys() <= {"error", "code", "fields"}, answer.body
@@ -142,7 +142,7 @@ VOUCHER = {
     "max_redemptions": whole,
     "times_redeemed": whole,
     "created_at": moment,
-    # beyond the contract's record
+    # extensions
     "credit_baisa": whole,
     "hot": flag,
     "starts_at": either(null, moment),
@@ -191,7 +191,7 @@ SUBSCRIPTION = {
     "status": text,
     "current_period_start": moment,
     "current_period_end": moment,
-    # beyond the contract
+    # extensions
     "tenant_id": identity,
     "addon_ids": texts,
     "paid_by": one_of("credit", "stripe"),
@@ -210,7 +210,7 @@ INVOICE = {
     "period_end": moment,
     "pdf_url": text,
     "created_at": moment,
-    # beyond the contract
+    # extensions
     "open_payment": Nullable(OPEN_PAYMENT),
 }
 ORGANIZATION = {
@@ -276,7 +276,7 @@ PLAN = {
     "popular": flag,
     "sort_order": whole,
     "features": texts,
-    # beyond the contract
+    # extensions
     "price_minor": whole,
     "currency": one_of("OMR"),
 }
@@ -287,7 +287,7 @@ APP = {
     "id": identity,
     "features": texts,
     "dependencies": texts,
-    # beyond the contract
+    # extensions
     "minimum_size": text,
     "recommended_size": text,
 }
@@ -296,7 +296,7 @@ ADDON = {
     "id": identity,
     "price_omr": omr,
     "included": flag,
-    # beyond the contract
+    # extensions
     "price_minor": whole,
     "currency": one_of("OMR"),
 }
@@ -304,7 +304,7 @@ INDUSTRY = {
     **dict.fromkeys(("slug", "name", "emoji", "description"), text),
     "id": identity,
     "suggested_apps": texts,
-    # beyond the contract
+    # extensions
     "bundle": text,
 }
 BUNDLE = {

@@ -1,4 +1,4 @@
-"""Bad input to every endpoint: a clear error, nothing changed, never a failure of ours."""
+"""Every endpoint refuses invalid input with a clear error, without a change and never with a 500."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.snapshot import nothing_changes
 from .api_client import JSON, Answer, Caller, by_token
 from .conftest import tenant_of
 from .endpoints import ENDPOINTS, WITH_BODY, Endpoint
-from .invalid_input import BODIES, EMPTY_OBJECTS, FIELDS, IN_PATHS
+from .invalid_input import BODIES, EMPTY_OBJECTS, FIELDS, PATH_PARTS
 from .response_shapes import assert_error
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def caller(shop: None, settings: Any) -> Caller:
-    """A superadmin with an organization, in whose way nothing stands but the input."""
+    """A superadmin with an organization, whom only the input can keep from succeeding."""
     settings.PREVIEW_RATE_LIMIT = "100000/min"
     return by_token("superadmin")
 
@@ -35,7 +35,7 @@ def assert_clear(answer: Answer, what: object) -> None:
 
 
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=str)
-def test_a_body_that_is_none(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
+def test_an_invalid_body_is_refused(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
     with nothing_changes():
         for name, (body, content_type) in BODIES.items():
             if endpoint.requires_nothing and name in EMPTY_OBJECTS:
@@ -45,7 +45,7 @@ def test_a_body_that_is_none(caller: Caller, facts: dict[str, str], endpoint: En
             assert answer.status in (400, 413, 415), name
 
 
-def test_an_event_that_is_none(caller: Caller, facts: dict[str, str], settings: Any) -> None:
+def test_an_invalid_event_is_refused(caller: Caller, facts: dict[str, str], settings: Any) -> None:
     settings.INITIAL_STRIPE_WEBHOOK_SECRET = "whsec_only-for-this-test"
     with nothing_changes():
         for name, (body, content_type) in BODIES.items():
@@ -58,7 +58,7 @@ def test_an_event_that_is_none(caller: Caller, facts: dict[str, str], settings: 
 
 
 @pytest.mark.parametrize("endpoint", [each for each in WITH_BODY if not each.requires_nothing], ids=str)
-def test_a_body_whose_length_is_a_lie(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
+def test_a_body_with_a_false_length_is_refused(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
     with nothing_changes():
         for length, status in (("abc", 400), ("-5", 400), ("", 400), ("999999999", 413), ("5", 400)):
             answer = caller.client.generic(
@@ -76,7 +76,7 @@ EACH_FIELD = [(endpoint, field) for endpoint in WITH_BODY for field in FIELDS[en
 
 
 @pytest.mark.parametrize(("endpoint", "field"), EACH_FIELD, ids=str)
-def test_a_field_that_is_wrong(caller: Caller, facts: dict[str, str], endpoint: Endpoint, field: str) -> None:
+def test_an_invalid_field_is_refused(caller: Caller, facts: dict[str, str], endpoint: Endpoint, field: str) -> None:
     body = endpoint.body_with(**facts) or {}
     assert field in body
     with nothing_changes():
@@ -88,7 +88,7 @@ def test_a_field_that_is_wrong(caller: Caller, facts: dict[str, str], endpoint: 
 
 
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=str)
-def test_every_field_is_wrong_at_once(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
+def test_a_body_of_invalid_fields_is_refused(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
     fields = FIELDS[endpoint.path]
     wrong: tuple[Any, ...] = (5, True, "\U0001f600" * 9, [["x"]], {"x": {}}, "x" * 10_000)
     with nothing_changes():
@@ -108,13 +108,13 @@ NAMING = [each for each in ENDPOINTS if "{" in each.path]
 
 
 @pytest.mark.parametrize("endpoint", NAMING, ids=str)
-def test_a_path_that_names_nothing(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
+def test_a_path_to_no_record_is_refused(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
     with nothing_changes():
-        for name in IN_PATHS:
+        for name in PATH_PARTS:
             answer = caller.call(endpoint.method, endpoint.path.format(tenant=name, code=name, slug=name))
             assert "Set-Cookie" not in answer.headers
             if endpoint.path.startswith("tenant/check-slug") and answer.status == 200:
-                # Nothing is refused there: what is no address is not available, which `nonsense` is.
+                # This endpoint refuses nothing: an invalid address is unavailable, and `nonsense` is valid.
                 assert answer.body == {"available": name in ("nonsense", "null")}
             elif endpoint.path.startswith("billing/invoices") and answer.status == 200:
                 assert answer.body == []
@@ -153,7 +153,7 @@ QUERIED = [each for each in READS if each.is_list or each.path in ("schema", "do
 
 
 @pytest.mark.parametrize("endpoint", QUERIED, ids=str)
-def test_a_query_that_means_nothing(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
+def test_an_invalid_query_string_is_refused(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
     with nothing_changes():
         usual = caller.get(endpoint.path_with(**facts))
         for query in QUERIES if endpoint.path != "schema" else QUERIES[-9:]:
@@ -185,13 +185,13 @@ ONE_OF_EACH = ("billing/balance", "billing/admin/orders", "catalog/plans", "tena
 
 
 @pytest.mark.parametrize("endpoint", [each for each in READS if each.path in ONE_OF_EACH], ids=str)
-def test_headers_that_mean_nothing(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
+def test_invalid_headers_are_refused(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
     path = endpoint.path_with(**facts)
     usual = caller.get(path).status
     with nothing_changes():
         for headers in HEADERS if endpoint.path != "schema" else HEADERS[:5]:
             answer = caller.get(path, **headers)
             if answer.status != usual:
-                # Only the description is given in several kinds.
+                # Only the API description exists in several formats.
                 assert (endpoint.path, answer.status) in (("schema", 406), ("docs", 406)), headers
                 assert_error(answer)

@@ -48,7 +48,7 @@ def test_without_a_catalog_each_part_is_an_empty_array(anybody: Caller, kind: st
     assert read(anybody, kind).content == b"[]"
 
 
-def test_a_plan_is_told_with_its_exact_price(anybody: Caller) -> None:
+def test_a_plan_has_its_exact_price(anybody: Caller) -> None:
     open_shop()
     answer = read(anybody, "plans")
     assert [(each["slug"], each["price_minor"]) for each in answer.body] == [
@@ -80,13 +80,13 @@ def test_a_plan_is_told_with_its_exact_price(anybody: Caller) -> None:
     }
 
 
-def test_what_is_no_longer_offered_is_absent(anybody: Caller) -> None:
+def test_withdrawn_items_are_absent(anybody: Caller) -> None:
     open_shop()
     AddOn.objects.filter(slug="backup").update(active=False)
     assert {each["slug"] for each in read(anybody, "addons").body} == {"disaster-recovery", "waf"}
 
 
-def test_the_whole_catalog_comes_at_once_unless_less_is_asked_for(anybody: Caller) -> None:
+def test_the_whole_catalog_is_one_page_unless_the_limit_is_lower(anybody: Caller) -> None:
     for number in range(120):
         AppFactory.create(slug=f"app-{number:03}")
     answer = read(anybody, "apps")
@@ -97,7 +97,7 @@ def test_the_whole_catalog_comes_at_once_unless_less_is_asked_for(anybody: Calle
 @pytest.mark.parametrize(
     ("kind", "number"), [("plans", 5), ("addons", 9), ("apps", 30), ("industries", 10), ("bundles", 3)]
 )
-def test_the_starting_catalog_is_all_there_with_ids_that_stay(anybody: Caller, kind: str, number: int) -> None:
+def test_the_seeded_catalog_is_complete_with_stable_ids(anybody: Caller, kind: str, number: int) -> None:
     seed_catalog()
     first: Any = read(anybody, kind).body
     assert len(first) == number

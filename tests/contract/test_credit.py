@@ -1,4 +1,4 @@
-"""Balance, subscription and invoices: what customers see of their own, and of nobody else's."""
+"""Customers see their own balance, subscriptions and invoices, and no one else's."""
 
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize("role", ["customer", "superadmin", "sovereign-admin", "auditor"])
-def test_a_customer_never_seen_has_zeros(role: str) -> None:
+def test_a_new_customer_has_zeros(role: str) -> None:
     with nothing_changes():
         answer = by_token(role, "never-seen").get("billing/balance")
     assert (answer.status, answer.body) == (
@@ -38,7 +38,7 @@ def test_a_customer_never_seen_has_zeros(role: str) -> None:
     )
 
 
-def test_the_balance_tells_the_credit_and_where_it_went(checkout: Checkout, ada: Caller, acme: str) -> None:
+def test_the_balance_shows_the_credit_and_its_entries(checkout: Checkout, ada: Caller, acme: str) -> None:
     PromoCodeFactory.create(code="WELCOME50", credit_minor=50_250)
     order_id = checkout(promo_code="WELCOME50").body["order_id"]
     answer = ada.get("billing/balance")
@@ -53,15 +53,15 @@ def test_the_balance_tells_the_credit_and_where_it_went(checkout: Checkout, ada:
         "available_minor": 41_250,
     }
     assert b'"credit_omr":41.25' in answer.content
-    told = [(entry["reason"], entry["amount_minor"], entry["amount_baisa"], entry["order_id"]) for entry in entries]
-    assert told == [
+    shown = [(entry["reason"], entry["amount_minor"], entry["amount_baisa"], entry["order_id"]) for entry in entries]
+    assert shown == [
         ("order-payment", -9_000, -9_000, order_id),
         ("promo:WELCOME50", 50_250, 50_250, order_id),
     ]
     assert [str(entry["amount_omr"]) for entry in entries] == ["-9", "50.25"]
 
 
-def test_an_entry_that_concerns_no_order_names_none(ada: Caller, acme: str) -> None:
+def test_an_entry_without_an_order_names_none(ada: Caller, acme: str) -> None:
     give_credit(Customer.objects.get(), 5_000)
     [entry] = ada.get("billing/balance").body["entries"]
     assert "order_id" not in entry
@@ -75,7 +75,7 @@ def test_held_credit_is_part_of_the_credit_and_not_available(ada: Caller, acme: 
     assert (body["credit_minor"], body["held_minor"], body["available_minor"]) == (5_000, 2_000, 3_000)
 
 
-def test_the_20_newest_entries_are_told_by_one_query_whatever_the_history(ada: Caller, acme: str) -> None:
+def test_the_20_newest_entries_cost_one_query_whatever_the_history(ada: Caller, acme: str) -> None:
     customer = Customer.objects.get()
     for amount in range(1, 26):
         adjust_credit(customer_id=customer.pk, amount_minor=amount, why=f"number {amount}", by=actor())
@@ -91,7 +91,7 @@ def test_a_balance_is_the_callers_own(ada: Caller, bob: Caller, acme: str) -> No
     assert bob.get("billing/balance").body["credit_minor"] == 0
 
 
-def test_a_subscription_is_told_by_organization_and_as_the_newest(checkout: Checkout, ada: Caller, acme: str) -> None:
+def test_a_subscription_is_found_by_organization_or_newest(checkout: Checkout, ada: Caller, acme: str) -> None:
     second = tenant_of(ada, "second")
     checkout(plan_id="flexi")
     ada.post("billing/checkout", {"tenant_id": second, "plan_id": "flexi", "addons": ["waf"]})
@@ -127,7 +127,7 @@ def test_without_a_subscription_it_is_not_found(checkout: Checkout, ada: Caller,
         assert_refused(bob.get(f"billing/subscription{path}"), 404, "subscription_not_found")
 
 
-def test_invoices_are_told_newest_first_by_organization_and_of_all(
+def test_invoices_are_listed_newest_first_by_organization_and_for_all(
     checkout: Checkout, ada: Caller, bob: Caller, acme: str
 ) -> None:
     second = tenant_of(ada, "second")
@@ -150,7 +150,7 @@ def test_invoices_are_told_newest_first_by_organization_and_of_all(
         assert bob.get(f"billing/invoices{path}").content == b"[]"
 
 
-def test_an_invoice_tells_where_its_document_is(checkout: Checkout, ada: Caller, acme: str) -> None:
+def test_an_invoice_links_to_its_document(checkout: Checkout, ada: Caller, acme: str) -> None:
     checkout(plan_id="flexi")
     [invoice] = ada.get("billing/invoices").body
     assert invoice["pdf_url"] == ""

@@ -1,4 +1,4 @@
-"""Other deployments: another currency has no mirrors in OMR, and a gateway may have taken the API's root away."""
+"""Other deployments: with another currency no field is in OMR, and a gateway may strip the API's root."""
 
 import json
 import subprocess
@@ -27,7 +27,7 @@ def dollars(settings: Any) -> None:
 
 
 def mirrors_in(value: Any, path: str = "") -> list[str]:
-    """Where the answer speaks of OMR or baisa."""
+    """Return the paths of fields in OMR or baisa."""
     if isinstance(value, list):
         return [found for item in value for found in mirrors_in(item, path)]
     if isinstance(value, dict):
@@ -36,7 +36,7 @@ def mirrors_in(value: Any, path: str = "") -> list[str]:
     return [f"{path}={value}"] if value == "OMR" else []
 
 
-def test_in_dollars_nothing_speaks_of_omr(
+def test_in_dollars_no_field_is_in_omr(
     dollars: None, checkout: Checkout, ada: Caller, root: Caller, acme: str
 ) -> None:
     issued = root.post("billing/vouchers/issue", {"code": "GIFT", "credit_minor": 10_050})
@@ -64,13 +64,13 @@ def test_in_dollars_nothing_speaks_of_omr(
 
 
 @pytest.mark.parametrize("form", ["credit_omr", "credit_baisa", "credit_usd", "credit"])
-def test_in_dollars_other_forms_are_no_amount(dollars: None, root: Caller, form: str) -> None:
+def test_in_dollars_amounts_in_omr_are_refused(dollars: None, root: Caller, form: str) -> None:
     with nothing_changes():
         answer = root.post("billing/vouchers/issue", {"code": "GIFT", form: 5})
     assert_refused(answer, 400, "invalid_request", "credit_minor: give one of credit_minor")
 
 
-# What another process answers, which was started with the environment under test.
+# Sends requests in another process, which starts with the environment under test.
 CLIENT = """
 import json, sys
 import django
@@ -88,7 +88,7 @@ print(json.dumps(answers))
 """
 
 
-def asked_elsewhere(environment: dict[str, str], *requests: Any) -> list[Any]:
+def send_in_another_process(environment: dict[str, str], *requests: Any) -> list[Any]:
     done = subprocess.run(
         [sys.executable, "-c", CLIENT],
         input=json.dumps(requests),
@@ -130,7 +130,7 @@ def test_the_api_may_stand_at_the_servers_own_root(ada: Caller, acme: str) -> No
         [old, *_],
         [landing, landing_kind, *_],
         [health, *_],
-    ) = asked_elsewhere(
+    ) = send_in_another_process(
         {"API_PREFIX": ""},
         ("POST", "/billing/checkout", order, token),
         ("GET", "/billing/balance/", None, token),
@@ -146,7 +146,7 @@ def test_the_api_may_stand_at_the_servers_own_root(ada: Caller, acme: str) -> No
     )
     assert (bought, balance, shown["credit_minor"]) == (200, 200, 21_000)
     assert [each["slug"] for each in page] == ["second"]
-    # The prefix that was taken away is not known: the next page is named relative to this one.
+    # The stripped prefix is unknown, so the link to the next page is relative.
     assert link.startswith("<?") and link.endswith('>; rel="next"')
     assert (following, rest["code"], last) == (400, "invalid_cursor", None)
     assert revoked == 200
@@ -159,7 +159,7 @@ def test_the_api_may_stand_at_the_servers_own_root(ada: Caller, acme: str) -> No
 def test_the_api_may_stand_deeper_and_describe_another_currency(ada: Caller, acme: str) -> None:
     tenant_of(ada, "second")
     token = dict(ada.headers)
-    [[status, _, _, link], [schema_status, _, schema, _], [usual, *_]] = asked_elsewhere(
+    [[status, _, _, link], [schema_status, _, schema, _], [usual, *_]] = send_in_another_process(
         {"API_PREFIX": "/shop/v1/", "SOVEREIGN_CURRENCY": "USD"},
         ("GET", "/shop/v1/tenant/orgs?limit=1", None, token),
         ("GET", "/shop/v1/schema", None, {"Accept": "application/json"}),

@@ -49,22 +49,22 @@ BOUNDED = settings(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-# Refused with 503 for want of a card processor, which is no failure of ours.
+# Refused with 503 because no card processor is configured, which is no defect.
 MAY_NEED_CARDS = "POST /api/billing/checkout"
 NEED_CARDS = ("POST /api/billing/portal/{tenant_id}", "POST /api/billing/webhook")
-# Takes any text, and answers that it is not available.
+# Accepts any text, and answers that it is unavailable.
 TAKES_ANYTHING = "GET /api/tenant/check-slug/{slug}"
 
 
-# Refused to customers, whatever they ask: test_roles.
+# Refused to all customers; see test_roles.
 STAFF_ONLY = ("/admin/", "/vouchers/issue", "/vouchers/list", "/vouchers/revoke")
 
 Operation = APIOperation[Any, Any, Any, Any]
 Facts = dict[str, Any]
 
 
-def there(caller: Caller) -> Facts:
-    """What parameters and members of these names may be: something that exists."""
+def create_facts(caller: Caller) -> Facts:
+    """Create records, and return their values by the names of parameters and fields."""
     tenant = tenant_of(caller, "mine")
     give_credit(Customer.objects.get(user_id=caller.user_id), 1_000_000)
     caller.post("billing/checkout", {"tenant_id": tenant, "plan_id": "flexi"})
@@ -72,8 +72,8 @@ def there(caller: Caller) -> Facts:
     return {"tenant_id": tenant, "organization_id": tenant, **items}
 
 
-def point(case: Case[Any], facts: Facts) -> None:
-    """Puts what exists in the place of what was invented; a cursor cannot be invented, so there is none."""
+def use_existing_records(case: Case[Any], facts: Facts) -> None:
+    """Replace generated references by existing ones, and remove cursors, which cannot be generated."""
     case.query.pop("cursor", None)
     for place in (case.path_parameters, case.body):
         if isinstance(place, dict):
@@ -81,21 +81,21 @@ def point(case: Case[Any], facts: Facts) -> None:
 
 
 def kinds_of(operation: Operation) -> list[GenerationMode]:
-    """What can be sent to it: what fits, and what does not fit where anything can be wrong."""
+    """Return the modes of requests: valid ones, and invalid ones if the operation has any input."""
     takes_input = operation.query or operation.path_parameters or operation.body
     wrong = [GenerationMode.NEGATIVE] if takes_input and operation.label != TAKES_ANYTHING else []
     return [GenerationMode.POSITIVE, *wrong]
 
 
-def requested(operation: Operation, mode: GenerationMode, caller: Caller, facts: Facts) -> Counter[int]:
-    """Sends the requests of one kind to one operation, checks each answer, and counts them by status."""
+def send_generated(operation: Operation, mode: GenerationMode, caller: Caller, facts: Facts) -> Counter[int]:
+    """Send generated requests of one mode to an operation, check each answer, and count them by status."""
     statuses: Counter[int] = Counter()
 
     @BOUNDED
     @given(case=operation.as_strategy(generation_mode=mode))
     def run(case: Case[Any]) -> None:
         if mode is GenerationMode.POSITIVE:
-            point(case, facts)
+            use_existing_records(case, facts)
         headers = dict(caller.headers)
         answer = case.call(headers=headers)
         refused = operation.label in (MAY_NEED_CARDS, *NEED_CARDS) and answer.status_code == 503
@@ -110,11 +110,11 @@ def requested(operation: Operation, mode: GenerationMode, caller: Caller, facts:
 def test_every_answer_is_as_described(shop: None, settings: Any, role: str) -> None:
     settings.PREVIEW_RATE_LIMIT = "100000/min"
     caller = by_token(role)
-    facts = there(caller)
+    facts = create_facts(caller)
     schema = schemathesis.openapi.from_wsgi("/api/schema", get_wsgi_application())
     operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
     assert len(operations) == schema.statistic.operations.total
-    # What removes comes last.
+    # Operations that delete come last.
     for number, operation in enumerate(sorted(operations, key=lambda each: each.method.upper() == "DELETE")):
         if role == "customer" and any(each in operation.path for each in STAFF_ONLY):
             continue
@@ -122,6 +122,6 @@ def test_every_answer_is_as_described(shop: None, settings: Any, role: str) -> N
         code = PromoCodeFactory.create(code=f"GIFT-{number}").code
         facts |= {"code": code, "promo_code": code}
         for mode in kinds_of(operation):
-            statuses = requested(operation, mode, caller, facts)
+            statuses = send_generated(operation, mode, caller, facts)
             if mode is GenerationMode.POSITIVE and operation.label not in NEED_CARDS:
                 assert statuses.keys() & {200, 201, 410}, f"{operation.label} never succeeds: {statuses}"

@@ -45,7 +45,7 @@ def test_the_same_request_again_gets_the_same_answer_byte_for_byte(checkout: Che
         {"promo_code": "GIFT", "apps": None, "unknown": "ignored"},
     ],
 )
-def test_a_body_that_means_the_same_is_the_same(checkout: Checkout, acme: str, same: Any) -> None:
+def test_an_equivalent_body_is_the_same_request(checkout: Checkout, acme: str, same: Any) -> None:
     PromoCodeFactory.create(code="GIFT")
     first = checkout(KEY, promo_code="GIFT")
     with nothing_changes():
@@ -95,7 +95,7 @@ def test_after_24_hours_the_key_is_free_for_anything(checkout: Checkout, ada: Ca
     assert second.body["order_id"] != first.body["order_id"]
 
 
-def test_a_twin_in_flight_is_told_of_with_when_to_come_again(
+def test_a_request_beside_its_twin_in_flight_is_refused_with_retry_after(
     checkout: Checkout, ada: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give(ada, 9_000)

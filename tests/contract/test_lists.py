@@ -1,4 +1,4 @@
-"""Lists: plain arrays that are walked page by page, each page at the same cost, to the end and no further."""
+"""Lists are plain arrays that clients read page by page, at the same cost for each page."""
 
 import re
 from collections.abc import Iterator
@@ -31,16 +31,16 @@ _LINK = re.compile(r'<(http://testserver(/api/[^>]+))>; rel="next"')
 
 @pytest.fixture(scope="module", autouse=True)
 def history(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Many rows of every list, all of one customer's doing, for all tests of this module."""
+    """Create many rows of every list, all of one customer, for the tests of this module."""
     with django_db_blocker.unblock():
         seed_catalog()
-        create_sample_history()
+        create_rows()
     yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("SELECT pristine.restore()")
 
 
-def create_sample_history() -> None:
+def create_rows() -> None:
     PlanFactory.create(slug="odd", price_minor=1)
     PlanFactory.create(slug="even", price_minor=2)
     first = OrganizationFactory.create(customer__user_id=CUSTOMER)
@@ -51,14 +51,14 @@ def create_sample_history() -> None:
         place_order(request=request, by=acting(first.customer))
         if number:
             OrganizationFactory.create(customer=first.customer)
-    # Rows of one moment are told apart by their ids alone.
+    # Rows of the same moment are ordered by their ids.
     moment = Organization.objects.order_by("created_at")[10].created_at
     Organization.objects.filter(created_at__gt=moment).update(created_at=moment)
 
 
 @pytest.fixture
 def reader() -> Caller:
-    """The customer whose rows they are, and a superadmin too."""
+    """The customer who owns the rows, and who is a superadmin too."""
     return by_token("superadmin", CUSTOMER)
 
 
@@ -66,8 +66,8 @@ def path_of(path: str) -> str:
     return path.format(tenant=Organization.objects.order_by("created_at", "id").first().id)  # type: ignore[union-attr]
 
 
-def following(answer: Answer) -> str | None:
-    """The address of the next page, below the server's root."""
+def next_page(answer: Answer) -> str | None:
+    """Return the address of the next page."""
     link = answer.headers.get("Link")
     if link is None:
         return None
@@ -77,7 +77,7 @@ def following(answer: Answer) -> str | None:
 
 
 def walk(caller: Caller, path: str) -> tuple[list[Any], list[int]]:
-    """All rows, and the lengths of the pages they came on."""
+    """Return all rows, and the lengths of their pages."""
     rows: list[Any] = []
     lengths: list[int] = []
     following_path: str | None = path
@@ -87,13 +87,13 @@ def walk(caller: Caller, path: str) -> tuple[list[Any], list[int]]:
         rows += answer.body
         lengths.append(len(answer.body))
         assert len(lengths) < 100
-        following_path = following(answer)
+        following_path = next_page(answer)
     return rows, lengths
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("limit", [9, 20])
-def test_pages_give_every_row_once_and_end(reader: Caller, path: str, limit: int) -> None:
+def test_pages_hold_every_row_once(reader: Caller, path: str, limit: int) -> None:
     whole, _ = walk(reader, path_of(path) + "?limit=100")
     rows, lengths = walk(reader, f"{path_of(path)}?limit={limit}")
     assert rows == whole
@@ -118,15 +118,15 @@ def test_rows_come_newest_first(reader: Caller, path: str) -> None:
 def test_without_a_limit_a_page_has_its_usual_length(reader: Caller, path: str, usual: int) -> None:
     answer = reader.get(path_of(path))
     if path.startswith("catalog/"):
-        assert following(answer) is None
+        assert next_page(answer) is None
     else:
-        assert (len(answer.body), following(answer) is None) == (usual, usual == MANY)
+        assert (len(answer.body), next_page(answer) is None) == (usual, usual == MANY)
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_page_costs_one_query_whatever_its_length(reader: Caller, path: str) -> None:
     path = path_of(path)
-    second = following(reader.get(f"{path}?limit=1"))
+    second = next_page(reader.get(f"{path}?limit=1"))
     for asked in (f"{path}?limit=1", f"{path}?limit=50", second):
         assert asked
         with CaptureQueriesContext(connection) as queries:
@@ -177,30 +177,30 @@ def test_an_invented_cursor_is_refused(reader: Caller, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_cursor_of_another_list_is_refused_or_finds_a_place(reader: Caller, path: str) -> None:
+def test_a_cursor_of_another_list_is_refused_or_starts_a_page(reader: Caller, path: str) -> None:
     for other in ("tenant/orgs", "billing/admin/events", "catalog/plans", "catalog/apps"):
-        link = following(reader.get(f"{path_of(other)}?limit=1"))
+        link = next_page(reader.get(f"{path_of(other)}?limit=1"))
         assert link
         answer = reader.get(f"{path_of(path)}?{urlsplit(link).query}")
         assert answer.status == 200 or answer.code == "invalid_cursor"
 
 
-def test_a_link_keeps_what_was_asked_for_besides(reader: Caller) -> None:
+def test_the_link_to_the_next_page_keeps_other_parameters(reader: Caller) -> None:
     rows, lengths = walk(reader, "billing/admin/events?type=order.placed&limit=20")
     assert lengths == [20, 20, 13]
     assert {row["type"] for row in rows} == {"order.placed"}
-    assert "type=order.placed" in str(following(reader.get("billing/admin/events?type=order.placed&limit=20")))
+    assert "type=order.placed" in str(next_page(reader.get("billing/admin/events?type=order.placed&limit=20")))
 
 
-def test_what_is_added_meanwhile_repeats_nothing(reader: Caller) -> None:
+def test_rows_added_between_pages_repeat_none(reader: Caller) -> None:
     first = reader.get("tenant/orgs?limit=5")
     OrganizationFactory.create(customer=Customer.objects.get(user_id=CUSTOMER))
-    second = reader.get(following(first) or "")
+    second = reader.get(next_page(first) or "")
     assert not {row["id"] for row in first.body} & {row["id"] for row in second.body}
 
 
-def test_pages_are_of_the_caller_alone() -> None:
+def test_pages_hold_only_the_callers_rows() -> None:
     other = by_token("customer", "somebody-else")
-    link = following(by_token("customer", CUSTOMER).get("tenant/orgs?limit=1"))
+    link = next_page(by_token("customer", CUSTOMER).get("tenant/orgs?limit=1"))
     assert link
     assert other.get(link).content == b"[]"

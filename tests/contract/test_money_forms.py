@@ -1,4 +1,4 @@
-"""Amounts on the way in and out: OMR, smallest unit or baisa, never two of them, and never rounded."""
+"""Amounts are given in OMR, the smallest unit or baisa, in exactly one of them, and are never rounded."""
 
 from decimal import Decimal
 from typing import Any
@@ -13,14 +13,14 @@ from tests.snapshot import nothing_changes
 from .api_client import Answer, Caller
 from .response_shapes import assert_refused
 
-# The statements roll back with the test: nothing here is refused by the database.
+# The test transaction rolls back, since the database refuses nothing here.
 pytestmark = pytest.mark.django_db
 
 MOST = 10**12
 
 
 def issue(caller: Caller, amounts: str) -> Answer:
-    """Amounts as raw JSON members, so that 5 and 5.0 and 5e0 are told apart."""
+    """Send the amounts as raw JSON, so that 5, 5.0 and 5e0 differ."""
     return caller.post("billing/vouchers/issue", f'{{"code":"GIFT"{"," if amounts else ""}{amounts}}}')
 
 
@@ -49,10 +49,10 @@ def test_every_form_of_an_amount_is_the_same_amount(noor: Caller, amounts: str, 
     answer = issue(noor, amounts)
     assert answer.status == 200, answer.body
     assert PromoCode.objects.get().credit_minor == minor
-    for told in (answer.body, noor.post("billing/vouchers/redeem-preview", {"code": "GIFT"}).body):
-        assert (told["credit_minor"], told["credit_baisa"], told["credit_omr"]) == (minor, minor, omr)
-        assert type(told["credit_omr"]) is type(omr)
-        assert told["currency"] == "OMR"
+    for shown in (answer.body, noor.post("billing/vouchers/redeem-preview", {"code": "GIFT"}).body):
+        assert (shown["credit_minor"], shown["credit_baisa"], shown["credit_omr"]) == (minor, minor, omr)
+        assert type(shown["credit_omr"]) is type(omr)
+        assert shown["currency"] == "OMR"
 
 
 FORMS = ("credit_omr", "credit_minor", "credit_baisa")
@@ -62,7 +62,7 @@ NO_AMOUNTS = ["0", "-1", "-0.001", "0.0001", "null", '"5"', '"5.0"', "true", "[]
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_what_is_no_positive_amount_is_refused(noor: Caller, form: str) -> None:
+def test_an_amount_that_is_not_positive_is_refused(noor: Caller, form: str) -> None:
     with nothing_changes():
         for value in NO_AMOUNTS:
             answer = issue(noor, f'"{form}":{value}')
@@ -87,12 +87,12 @@ def test_what_is_no_positive_amount_is_refused(noor: Caller, form: str) -> None:
         '"credit_omr":' + "0." + "0" * 47 + "1",
     ],
 )
-def test_too_much_and_too_fine_are_refused(noor: Caller, amounts: str) -> None:
+def test_an_amount_too_large_or_too_precise_is_refused(noor: Caller, amounts: str) -> None:
     with nothing_changes():
         assert_refused(issue(noor, amounts), 400, "invalid_request")
 
 
-def test_what_is_no_number_of_json_is_refused(noor: Caller) -> None:
+def test_an_amount_that_is_no_json_number_is_refused(noor: Caller) -> None:
     with nothing_changes():
         for number in ("NaN", "Infinity", "-Infinity", "1e400", "-1e-400", "9" * 51, "01", "+5", ".5", "5.", "0x5"):
             assert_refused(issue(noor, f'"credit_omr":{number}'), 400, "malformed_json")
@@ -116,7 +116,7 @@ def test_two_forms_at_once_are_refused_although_they_agree(noor: Caller, amounts
 
 
 @pytest.mark.parametrize("amounts", ["", '"amount_omr":50', '"credit":50'])
-def test_no_amount_is_refused(noor: Caller, amounts: str) -> None:
+def test_a_missing_amount_is_refused(noor: Caller, amounts: str) -> None:
     with nothing_changes():
         answer = issue(noor, amounts)
     assert_refused(answer, 400, "invalid_request", "credit_omr: give one of")

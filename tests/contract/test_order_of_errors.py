@@ -1,4 +1,4 @@
-"""Where several errors apply, the contract's order: 401, 403, 404, 413 and 415, 400, then state."""
+"""If several errors apply, the first of this order is returned: 401, 403, 404, 413 and 415, 400, then state."""
 
 from typing import Any
 from uuid import uuid4
@@ -11,14 +11,14 @@ from tests.snapshot import nothing_changes
 
 from .api_client import JSON, Answer, Caller
 from .conftest import Checkout
-from .endpoints import ENDPOINTS, NOBODY, WITH_BODY, Endpoint
+from .endpoints import ANONYMOUS, ENDPOINTS, WITH_BODY, Endpoint
 from .response_shapes import assert_refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TOO_LARGE = '{"code":"' + "x" * (256 * 1024) + '"}'
 FORM = "application/x-www-form-urlencoded"
-# Body, content type, and how it is refused where nothing else comes first.
+# Body, content type, and the error for it if no earlier error applies.
 BAD_BODIES: dict[str, tuple[str | bytes, str, int, str]] = {
     "too large": (TOO_LARGE, JSON, 413, "payload_too_large"),
     "too large and no JSON": ("x" * (256 * 1024 + 1), JSON, 413, "payload_too_large"),
@@ -34,8 +34,8 @@ BAD_BODIES: dict[str, tuple[str | bytes, str, int, str]] = {
     "invalid": ("{}", JSON, 400, "invalid_request"),
     "no object": ("[]", JSON, 400, "invalid_request"),
 }
-PROTECTED = [each for each in WITH_BODY if NOBODY not in each.may]
-STAFF_ONLY = [each for each in PROTECTED if "customer" not in each.may]
+PROTECTED = [each for each in WITH_BODY if ANONYMOUS not in each.roles]
+STAFF_ONLY = [each for each in PROTECTED if "customer" not in each.roles]
 
 
 def send(caller: Caller, endpoint: Endpoint, bad: str) -> Answer:
@@ -61,7 +61,7 @@ def test_the_role_comes_before_the_body(ada: Caller, salim: Caller, endpoint: En
 
 
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=str)
-def test_the_body_is_refused_as_what_it_is(root: Caller, endpoint: Endpoint) -> None:
+def test_an_invalid_body_is_refused_with_its_own_error(root: Caller, endpoint: Endpoint) -> None:
     with nothing_changes():
         for bad, (_, _, status, code) in BAD_BODIES.items():
             if not (endpoint.requires_nothing and bad == "invalid"):
@@ -75,19 +75,19 @@ def test_a_body_of_just_256_kib_is_read(anybody: Caller) -> None:
     assert_refused(anybody.post("billing/vouchers/redeem-preview", filled + " "), 413, "payload_too_large")
 
 
-WITH_ID = [each for each in ENDPOINTS if "{" in each.path and NOBODY not in each.may]
+WITH_ID = [each for each in ENDPOINTS if "{" in each.path and ANONYMOUS not in each.roles]
 NO_SUCH = ["nonsense", "5", "%F0%9F%98%80", str(uuid4())]
 
 
 @pytest.mark.parametrize("endpoint", WITH_ID, ids=str)
-def test_identity_and_role_come_before_what_is_not_there(
+def test_identity_and_role_come_before_not_found(
     anybody: Caller, ada: Caller, root: Caller, endpoint: Endpoint
 ) -> None:
     with nothing_changes():
         for wrong in NO_SUCH:
             path = endpoint.path.format(tenant=wrong, code=wrong)
             assert_refused(anybody.call(endpoint.method, path), 401, "not_authenticated")
-            if "customer" not in endpoint.may:
+            if "customer" not in endpoint.roles:
                 assert_refused(ada.call(endpoint.method, path), 403, "permission_denied")
             answer = root.call(endpoint.method, path)
             if "invoices" not in path:
@@ -106,7 +106,7 @@ BAD_CHECKOUTS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("wrong", BAD_CHECKOUTS)
-def test_whose_organization_it_is_comes_before_the_rest_of_a_checkout(ada: Caller, bobs: str, wrong: str) -> None:
+def test_ownership_comes_before_other_errors_of_a_checkout(ada: Caller, bobs: str, wrong: str) -> None:
     body, headers = BAD_CHECKOUTS[wrong]
     with nothing_changes():
         for tenant in (bobs, str(uuid4())):
@@ -121,7 +121,7 @@ def test_the_body_comes_before_the_key(ada: Caller, bad: str) -> None:
     assert_refused(answer, status, code)
 
 
-def test_what_is_invalid_comes_before_the_state(checkout: Checkout, ada: Caller, noor: Caller, acme: str) -> None:
+def test_invalid_input_comes_before_the_state(checkout: Checkout, ada: Caller, noor: Caller, acme: str) -> None:
     give_credit(Customer.objects.get(), 9_000)
     PromoCodeFactory.create(code="GIFT", max_redemptions=2)
     checkout(promo_code="GIFT")
@@ -137,7 +137,7 @@ def test_what_is_invalid_comes_before_the_state(checkout: Checkout, ada: Caller,
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE"])
-def test_an_address_that_is_not_there_is_not_found_by_anybody(anybody: Caller, root: Caller, method: str) -> None:
+def test_an_unknown_path_is_not_found_for_any_caller(anybody: Caller, root: Caller, method: str) -> None:
     for caller in (anybody, root):
         for path in (
             "nowhere",
@@ -151,7 +151,7 @@ def test_an_address_that_is_not_there_is_not_found_by_anybody(anybody: Caller, r
             assert_refused(caller.call(method, f"/api/{path}"), 404, "not_found")
 
 
-def test_what_is_read_may_be_asked_for_by_its_headers_alone(root: Caller) -> None:
+def test_every_get_endpoint_answers_head(root: Caller) -> None:
     for endpoint in ENDPOINTS:
         if endpoint.method == "GET":
             path = endpoint.path_with(tenant=str(uuid4()), slug="new")
@@ -164,7 +164,7 @@ ADDRESSES = sorted({each.path for each in ENDPOINTS})
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
-def test_another_method_is_refused_with_those_that_are_answered(root: Caller, path: str) -> None:
+def test_another_method_is_refused_with_the_list_of_allowed_ones(root: Caller, path: str) -> None:
     known = {each.method for each in ENDPOINTS if each.path == path}
     facts = {"tenant": str(uuid4()), "code": "NEVER", "slug": "never"}
     with nothing_changes():

@@ -23,7 +23,7 @@ def make(caller: Caller, slug: str = "acme", **more: Any) -> Answer:
     return caller.post(PATH, {"slug": slug, "name": "Acme LLC", **more})
 
 
-def test_an_organization_is_made_pending(ada: Caller) -> None:
+def test_a_new_organization_is_pending(ada: Caller) -> None:
     plan = Plan.objects.get(slug="m")
     with only_changes("billing_customer", "billing_account", "billing_organization"):
         answer = make(ada, plan_id="m", apps=["wordpress"], addons=["backup"])
@@ -79,7 +79,7 @@ def test_another_slug_is_refused(ada: Caller) -> None:
             assert list(answer.body["fields"]) == ["slug"]
 
 
-def test_what_cannot_be_a_slug_is_not_available(anybody: Caller) -> None:
+def test_an_invalid_slug_is_unavailable(anybody: Caller) -> None:
     for slug in (
         "ab",
         "Abc",
@@ -95,7 +95,7 @@ def test_what_cannot_be_a_slug_is_not_available(anybody: Caller) -> None:
         assert (answer.status, answer.body) == (200, {"available": False})
 
 
-def test_a_taken_slug_is_refused_to_everybody(ada: Caller, bob: Caller) -> None:
+def test_a_taken_slug_is_refused_to_every_customer(ada: Caller, bob: Caller) -> None:
     make(ada)
     with nothing_changes():
         for caller in (ada, bob):
@@ -116,7 +116,7 @@ def test_a_deleted_organizations_slug_is_free_again(ada: Caller, bob: Caller, ac
         ({"addons": ["m"]}, "unknown_addon"),
     ],
 )
-def test_what_the_catalog_does_not_have_is_refused(ada: Caller, acme: str, body: Any, code: str) -> None:
+def test_an_unknown_item_is_refused(ada: Caller, acme: str, body: Any, code: str) -> None:
     with nothing_changes():
         assert_refused(make(ada, "other", **body), 400, code, "unknown ")
         assert_refused(make(ada, "acme", **body), 400, code, "unknown ")
@@ -143,11 +143,11 @@ def test_an_id_may_be_written_in_capitals(checkout: Checkout, ada: Caller, acme:
     assert ada.delete(f"{PATH}/{acme.upper()}").status == 200
 
 
-def test_an_organization_becomes_what_was_ordered_for_it(checkout: Checkout, ada: Caller, acme: str) -> None:
+def test_an_organization_gets_the_plan_and_items_of_its_order(checkout: Checkout, ada: Caller, acme: str) -> None:
     order_id = checkout(plan_id="flexi", apps=["wordpress"], addons=["waf"]).body["order_id"]
     body = ada.get(f"{PATH}/{acme}").body
-    told = (body["plan_id"], body["apps"], body["addons"], body["status"])
-    assert told == (str(Plan.objects.get(slug="flexi").id), ["wordpress"], ["waf"], "provisioning")
+    shown = (body["plan_id"], body["apps"], body["addons"], body["status"])
+    assert shown == (str(Plan.objects.get(slug="flexi").id), ["wordpress"], ["waf"], "provisioning")
     provision_organization(order_id=order_id)
     assert ada.get(f"{PATH}/{acme}").body["status"] == "active"
 
@@ -163,7 +163,7 @@ def test_its_owner_deletes_it_once(checkout: Checkout, ada: Caller, acme: str) -
     assert (again.status, again.body) == (200, {"ok": True})
 
 
-def test_a_superadmin_deletes_any_and_other_staff_none(
+def test_only_a_superadmin_deletes_organizations_of_others(
     bob: Caller, root: Caller, noor: Caller, salim: Caller, acme: str
 ) -> None:
     with nothing_changes():
@@ -173,7 +173,7 @@ def test_a_superadmin_deletes_any_and_other_staff_none(
     assert root.delete(f"{PATH}/{acme}").status == 200
 
 
-def test_what_text_says_comes_back_as_it_was(ada: Caller) -> None:
+def test_texts_are_returned_unchanged(ada: Caller) -> None:
     said = "<script>alert(1)</script> \U0001f3e2 \u0634\u0631\u0643\u0629 \u200f'; DROP TABLE x; -- \\ \" {{7*7}}"
     made = make(ada, name=said).body
     assert made["name"] == said

@@ -1,4 +1,4 @@
-"""The public look at a code: consumes nothing, and tells unknown and retired codes apart to nobody."""
+"""The public preview of a code consumes nothing, and does not distinguish unknown codes from retired ones."""
 
 import re
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ def preview(caller: Caller, code: str = "GIFT", **headers: str) -> Answer:
 
 
 def seen(**terms: Any) -> Mapping[str, Any]:
-    """All that a preview of GIFT tells."""
+    """Return the whole body of a preview of GIFT."""
     return {
         "code": "GIFT",
         "credit_omr": 10,
@@ -43,7 +43,7 @@ def seen(**terms: Any) -> Mapping[str, Any]:
     }
 
 
-def test_a_live_code_is_shown_to_anybody(anybody: Caller) -> None:
+def test_every_caller_sees_a_live_code(anybody: Caller) -> None:
     PromoCodeFactory.create(code="GIFT", description="A gift", max_redemptions=7)
     with nothing_changes():
         answer = preview(anybody)
@@ -52,7 +52,7 @@ def test_a_live_code_is_shown_to_anybody(anybody: Caller) -> None:
 
 
 @pytest.mark.parametrize("role", ["superadmin", "sovereign-admin", "auditor", "customer"])
-def test_it_says_the_same_to_everybody(anybody: Caller, role: str) -> None:
+def test_every_role_sees_the_same(anybody: Caller, role: str) -> None:
     PromoCodeFactory.create(code="GIFT", description="A gift")
     expected = preview(anybody).content
     assert preview(by_token(role)).content == expected
@@ -90,7 +90,7 @@ def test_an_exhausted_code_is_gone_from_its_last_redemption_on(
     assert (answer.status, answer.body) == (410, seen(accepting_redemptions=False))
 
 
-def test_neither_cap_nor_count_is_told(anybody: Caller, checkout: Checkout) -> None:
+def test_a_preview_shows_neither_cap_nor_count(anybody: Caller, checkout: Checkout) -> None:
     PromoCodeFactory.create(code="GIFT", description="A gift", max_redemptions=4711)
     PromoCodeFactory.create(code="OTHER", description="A gift")
     checkout(promo_code="GIFT")
@@ -109,14 +109,14 @@ def test_a_code_that_is_resumed_is_shown_as_live_again(anybody: Caller, noor: Ca
 
 
 def statements(caller: Caller, code: str) -> tuple[Answer, list[str]]:
-    """The answer, and what was asked of the database with the code itself taken out."""
+    """Return the answer and its SQL statements without the text of the code."""
     with CaptureQueriesContext(connection) as queries:
         answer = preview(caller, code)
     texts = [re.sub(r"[0-9a-f]{64}|[0-9]+|NEVER-WAS|RETIRED-X", "?", str(query["sql"])) for query in queries]
     return answer, texts
 
 
-def test_unknown_and_retired_are_the_same_to_everybody(anybody: Caller) -> None:
+def test_unknown_and_retired_codes_look_the_same(anybody: Caller) -> None:
     PromoCodeFactory.create(code="RETIRED-X", description="A gift", max_redemptions=3)
     retire_code(code="RETIRED-X", by=actor())
     preview(anybody, "WARM-UP")
@@ -132,7 +132,7 @@ def test_unknown_and_retired_are_the_same_to_everybody(anybody: Caller) -> None:
 @pytest.mark.parametrize(
     "code", ["A B", "a/b", "\U0001f381\U0001f381\U0001f381", "<script>", "' OR '1'='1", "AB", "x" * 200]
 )
-def test_what_cannot_be_a_code_is_just_unknown(anybody: Caller, code: str) -> None:
+def test_an_invalid_code_is_unknown(anybody: Caller, code: str) -> None:
     PromoCodeFactory.create(code="GIFT")
     unknown = preview(anybody, "NEVER-WAS")
     answer = preview(anybody, code)
@@ -146,7 +146,7 @@ def test_no_code_is_a_bad_request(anybody: Caller, body: str) -> None:
     assert_refused(anybody.send("POST", PATH, body, content_type="application/json"), 400, "invalid_request")
 
 
-def test_past_the_limit_everybody_waits_whatever_they_ask(anybody: Caller, settings: Any) -> None:
+def test_every_preview_past_the_limit_is_refused(anybody: Caller, settings: Any) -> None:
     settings.PREVIEW_RATE_LIMIT = "3/min"
     PromoCodeFactory.create(code="GIFT")
     assert [preview(anybody, code).status for code in ("GIFT", "NEVER-WAS", "GIFT")] == [200, 404, 200]
@@ -165,8 +165,8 @@ def test_another_address_has_a_limit_of_its_own(anybody: Caller, settings: Any) 
     assert preview(anybody).status == 200
 
 
-def test_forwarded_addresses_are_not_believed(anybody: Caller, settings: Any) -> None:
+def test_forwarded_addresses_are_not_trusted(anybody: Caller, settings: Any) -> None:
     settings.PREVIEW_RATE_LIMIT = "1/min"
     PromoCodeFactory.create(code="GIFT")
-    told = [preview(anybody, X_Forwarded_For=f"198.51.100.{number}").status for number in range(3)]
-    assert told == [200, 429, 429]
+    shown = [preview(anybody, X_Forwarded_For=f"198.51.100.{number}").status for number in range(3)]
+    assert shown == [200, 429, 429]

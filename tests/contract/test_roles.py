@@ -1,4 +1,4 @@
-"""Who may do what: each role and nobody, at each endpoint, by token and by session."""
+"""Each role, and an anonymous caller, may use exactly its endpoints, by token and by session."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,10 +13,10 @@ from tests.snapshot import nothing_changes
 
 from .api_client import Answer, Caller, anonymous_caller, by_session, by_token
 from .conftest import open_shop, tenant_of
-from .endpoints import ENDPOINTS, NOBODY, PUBLIC, Endpoint
+from .endpoints import ANONYMOUS, ENDPOINTS, PUBLIC, Endpoint
 from .response_shapes import assert_refused
 
-# Rolled back with the test: what is refused here is refused before any statement that the database could refuse.
+# Runs in a transaction that rolls back, since no refusal here comes from the database.
 pytestmark = pytest.mark.django_db
 
 WAYS: dict[str, Callable[[str], Caller]] = {"token": by_token, "session": by_session}
@@ -26,7 +26,7 @@ CODE = "WELCOME"
 
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, list[Member]]]:
-    """By way in: somebody of every role with an organization that is subscribed, and nobody with that of another."""
+    """Return by way of access: a caller of every role with a subscribed organization, and an anonymous caller."""
     with django_db_blocker.unblock():
         open_shop()
         PromoCodeFactory.create(code=CODE)
@@ -49,14 +49,14 @@ def subscribed(caller: Caller, way: str) -> Member:
 
 def call(member: Member, endpoint: Endpoint, code: str = CODE) -> Answer:
     caller, tenant = member
-    facts = {"tenant": tenant, "code": code, "slug": f"new-{caller.role or NOBODY}"}
+    facts = {"tenant": tenant, "code": code, "slug": f"new-{caller.role or ANONYMOUS}"}
     return caller.call(endpoint.method, endpoint.path_with(**facts), endpoint.body_with(**facts))
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
-def test_each_role_may_what_the_contract_says(world: dict[str, list[Member]], endpoint: Endpoint, way: str) -> None:
-    refused = [member for member in world[way] if (member[0].role or NOBODY) not in endpoint.may]
+def test_each_role_uses_exactly_its_endpoints(world: dict[str, list[Member]], endpoint: Endpoint, way: str) -> None:
+    refused = [member for member in world[way] if (member[0].role or ANONYMOUS) not in endpoint.roles]
     with nothing_changes():
         for member in refused:
             answer = call(member, endpoint)
@@ -80,7 +80,7 @@ def test_a_session_changes_nothing_without_the_csrf_token(world: dict[str, list[
             continue
         with nothing_changes():
             answer = call((without, tenant), endpoint)
-        if endpoint.may == PUBLIC:
+        if endpoint.roles == PUBLIC:
             assert answer.status == endpoint.status
         else:
             assert_refused(answer, 403, "csrf_failed")
@@ -103,7 +103,7 @@ def test_an_unknown_role_is_a_customer(role: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_health_stands_at_the_root_and_asks_for_no_identity(anybody: Caller, path: str) -> None:
+def test_health_is_at_the_root_and_needs_no_identity(anybody: Caller, path: str) -> None:
     assert anybody.get(path).status == 200
     assert by_token(CUSTOMER).get(path).status == 200
     assert_refused(anybody.get(path[1:]), 404, "not_found")

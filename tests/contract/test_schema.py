@@ -1,4 +1,4 @@
-"""The OpenAPI description and its page: complete, valid, and without a word that is not so."""
+"""The OpenAPI description and its page are complete, valid and correct."""
 
 import json
 import re
@@ -49,13 +49,13 @@ def test_it_describes_every_endpoint_that_is_tested_here_and_no_other(described:
 
 
 @pytest.mark.parametrize("endpoint", DESCRIBED, ids=str)
-def test_each_operation_says_what_it_answers_and_who_may(described: dict[str, Any], endpoint: Endpoint) -> None:
+def test_each_operation_documents_its_answers_and_roles(described: dict[str, Any], endpoint: Endpoint) -> None:
     operation = operation_of(described, endpoint)
     assert operation["summary"]
     success = [status for status in operation["responses"] if status.startswith("2")]
     assert success == [str(endpoint.status) if endpoint.status < 300 else "200"]
     assert operation["responses"]["default"]["content"]["application/json"]["schema"]["$ref"].endswith("/Error")
-    expected: Any = None if endpoint.may == PUBLIC else [{"bearer": []}, {"session": []}]
+    expected: Any = None if endpoint.roles == PUBLIC else [{"bearer": []}, {"session": []}]
     assert operation.get("security") == expected
     if endpoint.body is not None:
         assert list(operation["requestBody"]["content"]) == ["application/json"]
@@ -63,7 +63,7 @@ def test_each_operation_says_what_it_answers_and_who_may(described: dict[str, An
 
 
 @pytest.mark.parametrize("endpoint", LISTS, ids=str)
-def test_each_list_says_how_it_is_walked(described: dict[str, Any], endpoint: Endpoint) -> None:
+def test_each_list_documents_its_pages(described: dict[str, Any], endpoint: Endpoint) -> None:
     operation = operation_of(described, endpoint)
     parameters = {each["name"]: each["schema"] for each in operation["parameters"] if each["in"] == "query"}
     most = 1000 if endpoint.path in ("billing/vouchers/list", "billing/admin/promos") else 100
@@ -76,7 +76,7 @@ def test_each_list_says_how_it_is_walked(described: dict[str, Any], endpoint: En
 
 
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=str)
-def test_a_body_that_is_accepted_is_described_and_others_are_not(
+def test_exactly_the_accepted_bodies_are_valid_by_the_description(
     described: dict[str, Any], endpoint: Endpoint
 ) -> None:
     content = operation_of(described, endpoint)["requestBody"]["content"]["application/json"]["schema"]
@@ -92,14 +92,14 @@ def test_a_body_that_is_accepted_is_described_and_others_are_not(
         assert not validator.is_valid({**body, field: {"x": "y"}})
 
 
-def test_the_preview_says_that_it_may_have_to_wait(described: dict[str, Any]) -> None:
+def test_the_preview_documents_its_rate_limit(described: dict[str, Any]) -> None:
     responses = described["paths"]["/api/billing/vouchers/redeem-preview"]["post"]["responses"]
     assert set(responses) == {"200", "404", "410", "429", "default"}
     assert responses["429"]["headers"]["Retry-After"]["schema"] == {"type": "integer"}
     assert responses["410"]["content"] == responses["200"]["content"]
 
 
-def test_the_checkout_says_how_it_refuses(described: dict[str, Any]) -> None:
+def test_the_checkout_documents_its_errors(described: dict[str, Any]) -> None:
     operation = described["paths"]["/api/billing/checkout"]["post"]
     assert set(operation["responses"]) == {"200", "400", "404", "409", "422", "502", "503", "default"}
     assert "Idempotency-Key" in [each["name"] for each in operation["parameters"]]
@@ -123,7 +123,7 @@ def test_the_top_up_says_how_it_refuses_with_an_example_of_each(described: dict[
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_it_is_given_in_yaml_and_in_json(anybody: Caller, described: dict[str, Any], method: str) -> None:
+def test_it_exists_in_yaml_and_json(anybody: Caller, described: dict[str, Any], method: str) -> None:
     usual = anybody.call(method, "schema")
     assert (usual.status, usual.headers["Content-Type"]) == (200, "application/vnd.oai.openapi; charset=utf-8")
     wanted = anybody.call(method, "schema", Accept="application/json")
@@ -133,13 +133,13 @@ def test_it_is_given_in_yaml_and_in_json(anybody: Caller, described: dict[str, A
         assert wanted.body["paths"].keys() == described["paths"].keys()
 
 
-def test_it_tells_nothing_of_the_inside(described: dict[str, Any]) -> None:
+def test_it_names_no_internals(described: dict[str, Any]) -> None:
     text = json.dumps(described)
     for inside in ("times_redeemed_", "request_hash", "held_minor_", "SECRET", "Traceback", "psycopg", "lead:"):
         assert inside not in text
 
 
-def test_its_page_needs_nothing_from_elsewhere(anybody: Caller) -> None:
+def test_its_page_loads_nothing_from_other_hosts(anybody: Caller) -> None:
     answer = anybody.get("docs")
     page = answer.content.decode()
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")

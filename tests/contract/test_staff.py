@@ -61,7 +61,7 @@ def test_revenue_counts_active_subscriptions_and_this_months_customers(
     assert root.get("billing/admin/revenue").content == salim.get("billing/admin/revenue").content
 
 
-def test_a_subscription_that_is_past_due_is_no_active_one(checkout: Checkout, salim: Caller, acme: str) -> None:
+def test_revenue_leaves_out_past_due_subscriptions(checkout: Checkout, salim: Caller, acme: str) -> None:
     give_credit(Customer.objects.get(), 9_000)
     checkout()
     Subscription.objects.update(status="past_due", past_due_since=datetime.now(UTC))
@@ -69,7 +69,7 @@ def test_a_subscription_that_is_past_due_is_no_active_one(checkout: Checkout, sa
     assert (body["total_mrr_minor"], body["active_subscriptions"]) == (0, 0)
 
 
-def test_orders_are_told_newest_first_with_their_code(
+def test_orders_are_listed_newest_first_with_their_code(
     checkout: Checkout, root: Caller, salim: Caller, acme: str
 ) -> None:
     PromoCodeFactory.create(code="GIFT", credit_minor=50_000)
@@ -108,7 +108,7 @@ def test_a_refused_checkout_is_no_order(checkout: Checkout, salim: Caller, acme:
     assert salim.get("billing/admin/orders").content == b"[]"
 
 
-def test_events_are_told_newest_first_in_their_envelope(checkout: Checkout, salim: Caller, acme: str) -> None:
+def test_events_are_listed_newest_first_in_their_envelope(checkout: Checkout, salim: Caller, acme: str) -> None:
     PromoCodeFactory.create(code="GIFT", credit_minor=50_000)
     order_id = checkout(promo_code="GIFT", apps=["wordpress"], plan_id="odd").body["order_id"]
     provision_organization(order_id=order_id)
@@ -136,19 +136,19 @@ def test_events_are_told_newest_first_in_their_envelope(checkout: Checkout, sali
     }
 
 
-def test_events_are_told_by_type_and_with_when_they_were_delivered(
+def test_events_are_filtered_by_type_and_show_their_delivery_time(
     checkout: Checkout, ada: Caller, root: Caller, acme: str
 ) -> None:
     checkout(plan_id="flexi")
     ada.delete(f"tenant/orgs/{acme}")
     OutboxEvent.objects.filter(type="order.placed").update(delivered_at=datetime(2030, 1, 1, tzinfo=UTC))
 
-    def told(query: str) -> list[tuple[str, str | None]]:
+    def listed(query: str) -> list[tuple[str, str | None]]:
         body = root.get(f"billing/admin/events{query}").body
         return [(each["type"], each["delivered_at"]) for each in body]
 
     placed, deleted = ("order.placed", "2030-01-01T00:00:00Z"), ("tenant.deleted", None)
-    assert told("") == told("?type=") == [deleted, placed]
-    assert told("?type=order.placed") == [placed]
-    assert told("?type=tenant.deleted&limit=1") == [deleted]
-    assert told("?type=ORDER.PLACED") == told("?type=%F0%9F%98%80") == told("?type=" + "x" * 5000) == []
+    assert listed("") == listed("?type=") == [deleted, placed]
+    assert listed("?type=order.placed") == [placed]
+    assert listed("?type=tenant.deleted&limit=1") == [deleted]
+    assert listed("?type=ORDER.PLACED") == listed("?type=%F0%9F%98%80") == listed("?type=" + "x" * 5000) == []

@@ -1,4 +1,4 @@
-"""What each request costs in SQL statements, exactly, from request to answer, BEGIN and COMMIT included."""
+"""Each request costs an exact number of SQL statements, BEGIN and COMMIT included."""
 
 import pytest
 from django.db import connection
@@ -9,11 +9,11 @@ from tests.factories import PromoCodeFactory, forget_prices, give_credit
 
 from .api_client import Answer, Caller, by_session
 from .conftest import Checkout
-from .endpoints import ENDPOINTS
+from .endpoints import ANONYMOUS, ENDPOINTS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# One reads all that a checkout decides by, one writes all of it; a basket that was priced before is tried at once.
+# One statement reads the context of a checkout and one writes it; if the price is cached, the write is tried first.
 CHECKOUT = 2
 AT_ONCE = 1
 
@@ -39,9 +39,7 @@ def test_a_credit_only_checkout_with_voucher_and_key(checkout: Checkout, hot: bo
 
 
 @pytest.mark.parametrize("hot", [False, True])
-def test_that_of_the_second_customer_with_the_same_basket(
-    checkout: Checkout, bob: Caller, bobs: str, hot: bool
-) -> None:
+def test_a_checkout_of_a_basket_whose_price_is_cached(checkout: Checkout, bob: Caller, bobs: str, hot: bool) -> None:
     PromoCodeFactory.create(code="GIFT", credit_minor=50_000, max_redemptions=50, hot=hot)
     order = {"plan_id": "m", "promo_code": "GIFT", "apps": ["wordpress"], "addons": ["backup", "waf"]}
     assert checkout("a-key", **order).status == 200
@@ -50,7 +48,7 @@ def test_that_of_the_second_customer_with_the_same_basket(
     assert statements[0].startswith("SELECT number, placed_order, balance, replayed FROM orders_place_together(")
 
 
-def test_checkouts_of_less(checkout: Checkout, ada: Caller, acme: str) -> None:
+def test_checkouts_without_voucher_or_key(checkout: Checkout, ada: Caller, acme: str) -> None:
     give_credit(Customer.objects.get(), 50_000)
     answer, statements = counted(checkout)
     assert (answer.status, len(statements)) == (200, CHECKOUT)
@@ -69,7 +67,7 @@ def test_a_refused_checkout_with_voucher_and_key(checkout: Checkout, acme: str) 
     PromoCodeFactory.create(code="GIFT", max_redemptions=1)
     answer, statements = counted(checkout, "a-key", plan_id="xl", promo_code="GIFT")
     assert answer.status == 503
-    # Two more than a success: whether a card could pay, and, after the refusal, whether a twin was faster.
+    # Two more than a success: can a card pay, and after the refusal, did a twin succeed first.
     assert len(statements) == CHECKOUT + 2
     assert not [each for each in statements if each.startswith(("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT"))]
     answer, statements = counted(checkout, "a-key", plan_id="xl", promo_code="GIFT")
@@ -78,10 +76,10 @@ def test_a_refused_checkout_with_voucher_and_key(checkout: Checkout, acme: str) 
     assert not [each for each in statements if each.startswith(("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT"))]
 
 
-# Reads, and what is refused for want of an identity or role, by token.
+# Reads, and requests refused without identity or role, by token.
 COSTS = {
     "GET billing/balance": 1,
-    # With one the payment that it waits for is a second query.
+    # With a subscription, its open payment is a second query.
     "GET billing/subscription": 1,
     "GET billing/subscription/{tenant}": 1,
     "GET billing/admin/revenue": 2,
@@ -99,13 +97,13 @@ def test_reads(root: Caller, acme: str) -> None:
             assert len(statements) == COSTS.get(str(endpoint), 1), str(endpoint)
 
 
-def test_who_may_not_costs_nothing(anybody: Caller, ada: Caller) -> None:
+def test_a_forbidden_request_costs_no_statement(anybody: Caller, ada: Caller) -> None:
     for endpoint in ENDPOINTS:
         path = endpoint.path_with(tenant="x", slug="x", code="X")
-        if "nobody" not in endpoint.may:
+        if ANONYMOUS not in endpoint.roles:
             _, statements = counted(anybody.call, endpoint.method, path)
             assert statements == []
-        if "customer" not in endpoint.may:
+        if "customer" not in endpoint.roles:
             _, statements = counted(ada.call, endpoint.method, path)
             assert statements == []
 

@@ -1,4 +1,4 @@
-"""Issue, list, revoke: what staff do with vouchers, under both names of the endpoints."""
+"""Staff issue, list and revoke vouchers, under both names of the endpoints."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -52,11 +52,11 @@ def test_issue_answers_with_the_record(noor: Caller, path: str) -> None:
     assert b'"credit_omr":50,' in answer.content
 
 
-def test_issue_needs_no_more_than_code_and_credit(noor: Caller) -> None:
+def test_issue_requires_only_code_and_credit(noor: Caller) -> None:
     answer = issue(noor)
     assert answer.status == 200
-    told = {name: answer.body[name] for name in ("description", "active", "max_redemptions", "times_redeemed")}
-    assert told == {"description": "", "active": True, "max_redemptions": 0, "times_redeemed": 0}
+    shown = {name: answer.body[name] for name in ("description", "active", "max_redemptions", "times_redeemed")}
+    assert shown == {"description": "", "active": True, "max_redemptions": 0, "times_redeemed": 0}
 
 
 @pytest.mark.parametrize("written", ["WELCOME50", "welcome50", "  Welcome50\t", "\nwelCOME50 "])
@@ -75,7 +75,7 @@ def test_a_code_is_3_to_64_letters_digits_dashes_and_underscores(noor: Caller, c
 
 NO_CODES = [
     *("AB", "A" * 65, "A" * 201, "A B", "ABC\u00e9", "A/B", "ABC\n\nD", "\u202eABC", "\U0001f381" * 3, "", " "),
-    # Upper-cased these would be letters of A-Z.
+    # In upper case these would be letters A-Z.
     *("\u017fAVE10", "P\u0131LOT", "\ufb03X"),
     *(None, 5, True, ["ABC"]),
 ]
@@ -106,7 +106,7 @@ def test_the_same_terms_again_change_nothing(noor: Caller) -> None:
         assert issue(noor, max_redemptions=5).content == first.content
 
 
-def test_the_cap_is_not_lowered_under_what_is_used(noor: Caller, bob: Caller, bobs: str, checkout: Checkout) -> None:
+def test_the_cap_is_not_lowered_below_its_use(noor: Caller, bob: Caller, bobs: str, checkout: Checkout) -> None:
     issue(noor, max_redemptions=3)
     checkout(promo_code="WELCOME50")
     bob.post("billing/checkout", {"tenant_id": bobs, "plan_id": "s", "promo_code": "WELCOME50"})
@@ -116,7 +116,7 @@ def test_the_cap_is_not_lowered_under_what_is_used(noor: Caller, bob: Caller, bo
     assert issue(noor, max_redemptions=2).body["times_redeemed"] == 2
 
 
-def test_a_window_is_told_in_utc_whatever_zone_it_was_given_in(noor: Caller) -> None:
+def test_a_window_is_returned_in_utc(noor: Caller) -> None:
     answer = issue(noor, starts_at="2030-01-01T04:00:00+04:00", expires_at="2030-02-01T00:00:00Z")
     assert (answer.body["starts_at"], answer.body["expires_at"]) == ("2030-01-01T00:00:00Z", "2030-02-01T00:00:00Z")
     assert_shape(answer.body, VOUCHER)
@@ -154,7 +154,7 @@ def test_an_empty_list_is_an_empty_array(noor: Caller, path: str) -> None:
     assert noor.get(path).content == b"[]"
 
 
-def test_the_list_tells_the_use(noor: Caller, checkout: Checkout) -> None:
+def test_the_list_shows_the_use(noor: Caller, checkout: Checkout) -> None:
     issue(noor, max_redemptions=3)
     checkout(promo_code="welcome50")
     [voucher] = noor.get(LIST[0]).body
@@ -192,7 +192,7 @@ def test_issuing_a_retired_code_brings_it_back_with_its_count(noor: Caller, chec
     assert_refused(checkout(plan_id="l", promo_code="WELCOME50"), 400, "promo_already_redeemed")
 
 
-def test_what_text_says_comes_back_as_it_was(noor: Caller) -> None:
+def test_texts_are_returned_unchanged(noor: Caller) -> None:
     said = "<b>50%</b> \U0001f381 \u0639\u0631\u0636 \u200f'; DROP TABLE promos_promocode; -- {{7*7}} \\ \" e\u0301"
     assert issue(noor, description=said).body["description"] == said
     assert noor.get(LIST[0]).body[0]["description"] == said

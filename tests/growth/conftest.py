@@ -1,4 +1,4 @@
-"""A Sovereign with a history of tens of thousands of rows and its statistics, in a database of its own."""
+"""Fixtures: a database with tens of thousands of rows and their statistics, beside that of other tests."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from tests.factories import AddOnFactory, AppFactory, PlanFactory, PromoCodeFact
 from tests.large_history import Connection, insert_large_history
 
 ENTRIES, CODES = 50_000, 5_000
-# Tables that do not grow with what customers do.
+# Tables that do not grow with the number of customers or orders.
 SMALL = {
     "auth_group",
     "auth_group_permissions",
@@ -32,7 +32,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def empty_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Connection]:
-    """A migrated database that Django is pointed at, and a connection to it; back at this process's afterwards."""
+    """Point Django at an empty migrated database, and yield a direct connection to it."""
     name = connection.settings_dict["NAME"]
     with django_db_blocker.unblock():
         try:
@@ -44,14 +44,14 @@ def empty_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) ->
 
 @pytest.fixture(scope="module")
 def grown(empty_database: Connection) -> Connection:
-    """The same with its history, a catalog, and the codes GIFT, HOT and OPEN."""
-    make_shop()
+    """Fill the empty database with a large history, a catalog, and the codes GIFT, HOT and OPEN."""
+    create_shop()
     insert_large_history(empty_database, entries=ENTRIES, codes=CODES)
     return empty_database
 
 
-def make_shop() -> None:
-    """A catalog, and a code of each kind."""
+def create_shop() -> None:
+    """Create a catalog, and a code of each kind."""
     PlanFactory.create(slug="m", price_minor=9_000)
     AddOnFactory.create(slug="backup", price_minor=500)
     AppFactory.create(slug="wordpress")

@@ -1,4 +1,4 @@
-"""What customers of a grown Sovereign do; each is known by a number, and has an organization."""
+"""Redeems and buys for customers of a large history; each customer has a number and an organization."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -16,13 +16,13 @@ _numbers: dict[str, Iterator[int]] = {}
 
 
 def next_customer() -> Customer:
-    """Another customer of this database each time, with a history."""
+    """Return a customer with a history, another one at each call."""
     numbers = _numbers.setdefault(str(connection.settings_dict["NAME"]), count(1))
     return Customer.objects.get(user_id=f"c-{next(numbers)}")
 
 
 def new_customers(number: int) -> list[Customer]:
-    """Customers with an organization, who have done nothing yet."""
+    """Create customers with an organization and no history."""
     return [
         OrganizationFactory.create(customer__user_id=f"new-{each}", slug=f"new-{each}").customer
         for each in range(number)
@@ -30,7 +30,7 @@ def new_customers(number: int) -> list[Customer]:
 
 
 def buy(customer: Customer, *, code: str = "GIFT") -> PlacedOrder:
-    """A checkout that credit covers, with a voucher and a key."""
+    """Place an order that credit covers, with a voucher and an idempotency key."""
     request = CheckoutRequest(
         tenant_id=Organization.objects.get(customer=customer).id,
         plan="m",
@@ -44,7 +44,7 @@ def buy(customer: Customer, *, code: str = "GIFT") -> PlacedOrder:
 
 
 def redeem_together(customers: list[Customer], code: str) -> list[object]:
-    """As customers do who redeem the code at the same moment."""
+    """Redeem the code for all customers in one batch."""
     now = timezone.now()
     asked = [_Asked(code=code, user_id=each.user_id, email="", by=acting(each), now=now) for each in customers]
     return list(_redeem_together([_Written(each) for each in asked]))

@@ -1,4 +1,4 @@
-"""A page of a list costs the index that orders it, the first as a deep one."""
+"""Every page of a list is read by the index that orders it, the first page and a deep one."""
 
 import re
 from typing import Any
@@ -51,7 +51,7 @@ def root(grown: Connection) -> Caller:
 
 
 @pytest.mark.parametrize("model", CONSOLE, ids=lambda model: model.__name__)
-def test_pages_of_the_console(console: Client, model: type[Any]) -> None:
+def test_console_pages_are_read_by_index(console: Client, model: type[Any]) -> None:
     middle = model.objects.order_by("pk").values_list("pk", flat=True)[model.objects.count() // 2]
     address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     for page in (address, f"{address}?p={middle}"):
@@ -61,7 +61,7 @@ def test_pages_of_the_console(console: Client, model: type[Any]) -> None:
 
 
 @pytest.mark.parametrize("path", API)
-def test_pages_of_the_api(root: Caller, path: str) -> None:
+def test_api_pages_are_read_by_index(root: Caller, path: str) -> None:
     first = root.get(f"{path}?limit=100")
     following = re.search(r"<(.+?)>", first.headers["Link"])
     assert following is not None

@@ -1,4 +1,4 @@
-"""Plans that are made while there is little to read, and kept while a rush fills the tables."""
+"""Plans that a session makes while tables are small read by index when the tables have grown."""
 
 import pytest
 
@@ -6,11 +6,11 @@ from tests.factories import OrganizationFactory, forget_prices
 from tests.large_history import Connection
 from tests.query_plans import record_plans
 
-from .conftest import SMALL, make_shop
+from .conftest import SMALL, create_shop
 from .customer_actions import buy, next_customer, redeem_together, redeem_voucher
 
-# Entry points and triggers: what they call is planned inside of them.
-STEADY = {
+# Entry points and triggers; the functions that they call are planned inside them.
+WITHOUT_SEQUENTIAL_SCANS = {
     "billing_apply_hold",
     "billing_post_entry",
     "billing_post_grants",
@@ -24,8 +24,8 @@ STEADY = {
     "promos_redeem_together",
     "promos_return_slot",
 }
-# Whose first statistics come when there is something to gather.
-GROWING = {
+# Tables that are first analyzed after 1,000 rows.
+ANALYZED_LATE = {
     "billing_account",
     "billing_customer",
     "billing_hold",
@@ -44,57 +44,55 @@ GROWING = {
 }
 
 
-def everything() -> None:
+def redeem_and_buy() -> None:
     for code in ("GIFT", "HOT", "OPEN"):
         redeem_voucher(next_customer(), code)
         assert None not in redeem_together([next_customer(), next_customer()], code)
         forget_prices()
         buy(next_customer(), code=code)
-        # The same basket again: at once.
+        # The price is cached now, so this checkout is batched.
         buy(next_customer(), code=code)
 
 
 @pytest.fixture(scope="module")
-def young(empty_database: Connection) -> Connection:
-    """A handful of customers with an organization, and no statistics of anything."""
-    make_shop()
+def new_shop(empty_database: Connection) -> Connection:
+    """Create a few customers with an organization, in a database without statistics."""
+    create_shop()
     for number in range(1, 4 * 15 + 1):
         OrganizationFactory.create(customer__user_id=f"c-{number}")
     return empty_database
 
 
 @pytest.mark.parametrize("generic", [False, True])
-def test_without_statistics_everything_reads_by_index(young: Connection, generic: bool) -> None:
+def test_without_statistics_all_plans_read_by_index(new_shop: Connection, generic: bool) -> None:
     with record_plans(generic=generic) as made:
-        everything()
+        redeem_and_buy()
     assert made.sequential <= SMALL | {"promos_promocounter"}
 
 
 @pytest.mark.parametrize("generic", [False, True])
-def test_functions_read_by_index_though_statistics_say_that_there_is_nothing(
-    young: Connection, generic: bool
-) -> None:
-    young.execute("VACUUM ANALYZE")
+def test_functions_read_by_index_with_statistics_of_empty_tables(new_shop: Connection, generic: bool) -> None:
+    new_shop.execute("VACUUM ANALYZE")
     with record_plans(generic=generic) as made:
-        everything()
+        redeem_and_buy()
     assert made.inside == set()
 
 
-def test_what_is_called_in_a_rush_keeps_to_indexes(young: Connection) -> None:
-    rows = young.execute("SELECT proname FROM pg_proc WHERE 'enable_seqscan=off' = ANY(proconfig)").fetchall()
-    assert {name for (name,) in rows} == STEADY
+def test_functions_of_a_rush_disable_sequential_scans(new_shop: Connection) -> None:
+    rows = new_shop.execute("SELECT proname FROM pg_proc WHERE 'enable_seqscan=off' = ANY(proconfig)").fetchall()
+    assert {name for (name,) in rows} == WITHOUT_SEQUENTIAL_SCANS
 
 
-def test_no_table_of_a_rush_is_analyzed_while_it_is_small(young: Connection) -> None:
-    rows = young.execute(
+def test_tables_of_a_rush_are_not_analyzed_while_they_are_small(new_shop: Connection) -> None:
+    rows = new_shop.execute(
         "SELECT relname FROM pg_class WHERE reloptions @> ARRAY['autovacuum_analyze_threshold=1000',"
         " 'autovacuum_vacuum_threshold=1000']"
     ).fetchall()
-    assert {name for (name,) in rows} == GROWING
+    assert {name for (name,) in rows} == ANALYZED_LATE
 
 
-def test_what_is_counted_is_vacuumed_after_as_many_rows_however_many_there_are(young: Connection) -> None:
-    rows = young.execute(
+def test_the_table_of_redemptions_is_vacuumed_after_a_fixed_number_of_inserts(new_shop: Connection) -> None:
+    rows = new_shop.execute(
         "SELECT relname FROM pg_class WHERE reloptions @> ARRAY['autovacuum_vacuum_insert_threshold=10000',"
         " 'autovacuum_vacuum_insert_scale_factor=0']"
     ).fetchall()

@@ -1,4 +1,4 @@
-"""Every hot query reads by its index, and no table that grows from end to end; as it is planned, nested ones too."""
+"""Every frequent query reads by its index, and never scans a growing table; nested statements included."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -52,7 +52,7 @@ def _hold() -> None:
     release_hold(order_id=second)
 
 
-def _customers_own() -> None:
+def _read_own_records() -> None:
     customer = next_customer()
     organization = Organization.objects.get(customer=customer)
     subscription_of(user_id=customer.user_id)
@@ -69,7 +69,7 @@ def _replay() -> None:
     assert buy(customer).order_id == buy(customer).order_id
 
 
-def _use_together(code: str) -> None:
+def _redeem_together(code: str) -> None:
     assert None not in redeem_together([next_customer() for _ in range(3)], code)
 
 
@@ -78,7 +78,7 @@ def _preview() -> None:
     assert answer.status == 200, answer.content
 
 
-def test_an_uncapped_codes_redemptions_are_counted_in_the_index_alone(grown: Connection) -> None:
+def test_redemptions_of_an_uncapped_code_are_counted_by_an_index_only_scan(grown: Connection) -> None:
     grown.execute("VACUUM promos_redemption")
     plan = codes_with_use().filter(code="GROWN-9").explain()
     assert "Index Only Scan using promos_redemption_once_per_customer" in plan
@@ -98,7 +98,7 @@ CHECKOUT = {
     "promos_redemption_once_per_customer",
 }
 COUNTER = "promos_promocounter_promo_code_id_c2658b8e"
-AT_ONCE = CHECKOUT - {COUNTER} | {"orders_catalogversion_pkey"}
+BATCHED_CHECKOUT = CHECKOUT - {COUNTER} | {"orders_catalogversion_pkey"}
 REDEMPTION = {
     "billing_account_pkey",
     "billing_customer_user_id_key",
@@ -106,17 +106,17 @@ REDEMPTION = {
     "promos_promocode_pkey",
     COUNTER,
 }
-TOGETHER = REDEMPTION - {COUNTER} | {"promos_redemption_once_per_customer"}
+BATCHED_REDEMPTION = REDEMPTION - {COUNTER} | {"promos_redemption_once_per_customer"}
 ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
     "a checkout": (lambda: buy(next_customer()), CHECKOUT),
     "a checkout, hot code": (lambda: buy(next_customer(), code="HOT"), CHECKOUT),
     "a checkout, uncapped code": (lambda: buy(next_customer(), code="OPEN"), CHECKOUT),
-    "a checkout at once": (lambda: buy(next_customer()), AT_ONCE | {COUNTER}),
-    "a checkout at once, hot code": (
+    "a batched checkout": (lambda: buy(next_customer()), BATCHED_CHECKOUT | {COUNTER}),
+    "a batched checkout, hot code": (
         lambda: buy(next_customer(), code="HOT"),
-        AT_ONCE | {COUNTER, "promos_promocounter_pkey"},
+        BATCHED_CHECKOUT | {COUNTER, "promos_promocounter_pkey"},
     ),
-    "a checkout at once, uncapped code": (lambda: buy(next_customer(), code="OPEN"), AT_ONCE),
+    "a batched checkout, uncapped code": (lambda: buy(next_customer(), code="OPEN"), BATCHED_CHECKOUT),
     "a replay": (_replay, {"orders_idempotencykey_once"}),
     "a redemption": (lambda: redeem_voucher(next_customer(), "GIFT"), REDEMPTION),
     "a redemption, hot code": (
@@ -124,12 +124,12 @@ ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
         REDEMPTION | {"promos_promocounter_pkey"},
     ),
     "a redemption, uncapped code": (lambda: redeem_voucher(next_customer(), "OPEN"), REDEMPTION - {COUNTER}),
-    "redemptions together": (lambda: _use_together("GIFT"), TOGETHER | {COUNTER}),
-    "redemptions together, hot code": (
-        lambda: _use_together("HOT"),
-        TOGETHER | {COUNTER, "promos_promocounter_pkey"},
+    "batched redemptions": (lambda: _redeem_together("GIFT"), BATCHED_REDEMPTION | {COUNTER}),
+    "batched redemptions, hot code": (
+        lambda: _redeem_together("HOT"),
+        BATCHED_REDEMPTION | {COUNTER, "promos_promocounter_pkey"},
     ),
-    "redemptions together, uncapped code": (lambda: _use_together("OPEN"), TOGETHER),
+    "batched redemptions, uncapped code": (lambda: _redeem_together("OPEN"), BATCHED_REDEMPTION),
     "reserved, confirmed, released": (
         _release,
         {"promos_redemption_pkey", "billing_ledgerentry_one_grant_per_redemption", "promos_promocounter_pkey"},
@@ -140,8 +140,8 @@ ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
         lambda: balance_of(user_id="c-77"),
         {"billing_customer_user_id_key", "billing_account_pkey", "billing_ledgerentry_version_once"},
     ),
-    "what is a customer's own": (
-        _customers_own,
+    "a customer's own records": (
+        _read_own_records,
         {
             "billing_invoice_newest",
             "billing_organization_newest",
@@ -187,13 +187,13 @@ ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
 
 
 def _prepare(name: str) -> None:
-    """Only a basket that was priced before is bought at once."""
-    if "at once" in name:
+    """Buy the basket once if the act is a batched checkout, whose price must be cached."""
+    if "batched checkout" in name:
         buy(next_customer())
 
 
 @pytest.mark.parametrize("name", ACTS)
-def test_what_is_done_often_reads_by_index(name: str) -> None:
+def test_frequent_acts_read_by_index(name: str) -> None:
     act, by_index = ACTS[name]
     _prepare(name)
     with record_plans() as made:
@@ -203,9 +203,14 @@ def test_what_is_done_often_reads_by_index(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in ACTS if name.startswith(("a checkout", "a redemption", "redemptions"))]
+    "name",
+    [
+        name
+        for name in ACTS
+        if name.startswith(("a checkout", "a batched checkout", "a redemption", "batched redemptions"))
+    ],
 )
-def test_so_do_the_plans_that_a_session_keeps(name: str) -> None:
+def test_generic_plans_read_by_index(name: str) -> None:
     act, by_index = ACTS[name]
     _prepare(name)
     with record_plans(generic=True) as made:

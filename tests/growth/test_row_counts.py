@@ -1,4 +1,4 @@
-"""What a checkout and a redemption cost the database: rows written, exactly, and rows read, of how many ever."""
+"""A checkout and a redemption write an exact number of rows, and read few, however long the history."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,16 +11,16 @@ from promos.models.promo_code import HOT_COUNTERS
 from tests.factories import forget_prices
 from tests.large_history import Connection, insert_large_history
 
-from .conftest import CODES, ENTRIES, make_shop
+from .conftest import CODES, ENTRIES, create_shop
 from .customer_actions import buy, new_customers, redeem_voucher
 
 Cost = dict[str, int]
 WRITTEN = "n_tup_ins + n_tup_upd + n_tup_del"
 READ = "seq_tup_read + coalesce(idx_tup_fetch, 0)"
-# Of one table: a foreign key is looked at once for each row that has it, and a row that is updated once more.
-MOST_READ = 12
-# A checkout at once adds up what is free of a hot code, then finds a counter with room and takes a place of it.
-SUMMED = {"promos_promocounter": HOT_COUNTERS + 2}
+# Per table. A foreign key is checked once for each row that has it, and an updated row is read once more.
+MAX_ROWS_READ = 12
+# A batched checkout sums the free slots of a hot code, then finds a counter with a free slot and claims it.
+ROWS_READ_OF_HOT_CODE = {"promos_promocounter": HOT_COUNTERS + 2}
 
 REDEMPTION = {"billing_account": 1, "billing_ledgerentry": 1, "promos_redemption": 1}
 CHECKOUT = {
@@ -51,32 +51,32 @@ _customers: list[Customer] = []
 
 @pytest.fixture(scope="module", params=[0, ENTRIES], ids=["no history", "a long history"])
 def direct(request: pytest.FixtureRequest, empty_database: Connection) -> Connection:
-    """A shop whose own customers have done nothing yet, before and after others did much."""
+    """Create a shop whose customers have no history, in an empty database and beside a large history."""
     if request.param:
         empty_database.execute("SELECT pristine.restore()")
         insert_large_history(empty_database, entries=request.param, codes=CODES)
-    make_shop()
+    create_shop()
     _customers[:] = new_customers(4 * len(ACTS))
     return empty_database
 
 
 @pytest.mark.parametrize("name", ACTS)
-def test_rows_written_and_read(direct: Connection, name: str) -> None:
-    """As by a process that has just started, and then again: a checkout of the same basket is placed at once.
+def test_rows_written_are_exact_and_rows_read_are_few(direct: Connection, name: str) -> None:
+    """The first act is that of a process that has just started; a second checkout of the basket is batched.
 
-    What is read is counted afterwards: a session's first plan of a statement reads the ends of indexes too.
+    Reads are counted after the writes, because a session's first plan of a statement also reads the ends of indexes.
     """
     act, written = ACTS[name]
-    much = SUMMED if name == "checkout, hot code" else {}
+    expected = ROWS_READ_OF_HOT_CODE if name == "checkout, hot code" else {}
     assert [_cost(direct, WRITTEN, partial(act, _customers.pop())) for _ in range(2)] == [written, written]
     forget_prices()
     first, again = [_cost(direct, READ, partial(act, _customers.pop())) for _ in range(2)]
-    assert {table: number for table, number in first.items() if number > MOST_READ} == {}
-    assert {table: number for table, number in again.items() if number > MOST_READ} == much
+    assert {table: number for table, number in first.items() if number > MAX_ROWS_READ} == {}
+    assert {table: number for table, number in again.items() if number > MAX_ROWS_READ} == expected
 
 
 def _cost(direct: Connection, figure: str, act: Callable[[], object]) -> Cost:
-    """By table, what an act adds to a figure of the statistics; by indexes, as where there is much to read."""
+    """Return by table what `act` adds to a statistic, with sequential scans off as in a large table."""
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off")
         cursor.execute("SELECT pg_stat_force_next_flush()")
