@@ -83,7 +83,7 @@ def by(user: User, kind: str, amount_minor: int, balance_minor: int) -> dict[str
 
 
 @pytest.mark.parametrize(("amount", "minor"), [("5.250", 5_250), ("+1", 1_000), ("-30", -30_000)])
-def test_adjusts_after_showing_what_it_becomes(
+def test_an_adjustment_shows_the_new_balance_first(
     client: Client, sara: User, ada: Customer, amount: str, minor: int
 ) -> None:
     page = client.get(adjusting(ada))
@@ -137,10 +137,10 @@ def test_a_bad_adjustment_changes_nothing(
     assert form_errors(answer) == {field: [sentence]}
 
 
-def test_credit_that_was_held_meanwhile_is_not_taken(
+def test_credit_that_was_held_since_the_page_was_shown_is_not_taken(
     client: Client, ada: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The page looks before the lock; the database, which looks under it, refuses all the same.
+    # The page checks before the lock; the database checks after it and refuses.
     monkeypatch.setattr(Account, "available_minor", 10**9)
     with nothing_changes():
         answer = client.post(adjusting(ada), confirmed(amount="-30.001"))
@@ -148,7 +148,7 @@ def test_credit_that_was_held_meanwhile_is_not_taken(
 
 
 @pytest.mark.parametrize("number", [0, 10**8, 10**30])
-def test_a_customer_who_is_not_there_is_not_found(client: Client, number: int) -> None:
+def test_an_unknown_customer_is_not_found(client: Client, number: int) -> None:
     for name in ("adjust", "change"):
         address = reverse(f"admin:billing_customer_{name}", args=[number])
         assert client.get(address).status_code == HTTPStatus.NOT_FOUND
@@ -222,13 +222,13 @@ def test_a_redemptions_credit_is_not_reversed_without_the_redemption(client: Cli
         ("x" * 501, "Ensure this value has at most 500 characters (it has 501)."),
     ],
 )
-def test_a_reversal_says_why(client: Client, granted: LedgerEntry, reason: str, sentence: str) -> None:
+def test_a_reversal_needs_a_reason(client: Client, granted: LedgerEntry, reason: str, sentence: str) -> None:
     with nothing_changes():
         answer = client.post(reversing(granted), {"reason": reason})
     assert form_errors(answer) == {"reason": [sentence]}
 
 
-def test_an_entry_that_is_not_there_is_not_found(client: Client) -> None:
+def test_an_unknown_entry_is_not_found(client: Client) -> None:
     for name in ("change", "reverse"):
         address = reverse(f"admin:billing_ledgerentry_{name}", args=[NO_ORDER])
         assert client.get(address).status_code == HTTPStatus.NOT_FOUND

@@ -56,7 +56,7 @@ def test_an_empty_input_changes_nothing_and_a_box_clears(client: Client, url: st
 
 
 @pytest.mark.parametrize(
-    ("form", "told"),
+    ("form", "message"),
     [
         ({"stripe_secret_key": "pk_test_public", "reason": "x"}, "Must begin with sk_test_"),
         ({"stripe_secret_key": SECRET}, "This field is required"),
@@ -64,15 +64,17 @@ def test_an_empty_input_changes_nothing_and_a_box_clears(client: Client, url: st
         ({"reason": "x"}, "Enter a new key, or choose one to clear"),
     ],
 )
-def test_bad_input_is_told_and_changes_nothing(client: Client, url: str, form: dict[str, str], told: str) -> None:
+def test_invalid_input_is_shown_as_an_error_and_changes_nothing(
+    client: Client, url: str, form: dict[str, str], message: str
+) -> None:
     with nothing_changes():
         answer = client.post(url, form)
-    assert told in answer.content.decode()
+    assert message in answer.content.decode()
     assert SECRET not in answer.content.decode()
 
 
 @pytest.mark.parametrize("role", [AUDITOR, SOVEREIGN_ADMIN])
-def test_nobody_else_sees_or_changes_it(url: str, role: str) -> None:
+def test_no_other_role_sees_or_changes_it(url: str, role: str) -> None:
     client = client_of(create_user(role))
     with nothing_changes():
         assert client.get(url).status_code == HTTPStatus.FORBIDDEN
@@ -90,7 +92,7 @@ def test_the_row_has_no_page_that_shows_its_columns(client: Client, url: str) ->
     )
 
 
-def test_keys_that_cannot_be_read_are_told_and_can_be_set_anew(client: Client, url: str, settings: Any) -> None:
+def test_unreadable_keys_are_reported_and_can_be_replaced(client: Client, url: str, settings: Any) -> None:
     change_processor_keys(by=actor(), stripe_secret_key=SECRET)
     session_key, settings.SECRET_KEY = settings.SECRET_KEY, "another one"
     # Sessions are signed with the same key.

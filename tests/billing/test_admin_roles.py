@@ -1,4 +1,4 @@
-"""Which role may what in the console: every model, every way to change it, exactly."""
+"""Each role may do exactly its actions in the console, on every model."""
 
 import importlib
 from http import HTTPStatus
@@ -52,7 +52,7 @@ CARD_PAYMENTS = {
     "orders_refund",
     "orders_stripeevent",
 }
-# Changes that are no form of Django's: the page → who may.
+# Changes by pages of our own: the page → the roles that may use it.
 CORRECTIONS = (
     ("admin:billing_customer_adjust", "billing_customer"),
     ("admin:billing_ledgerentry_reverse", "billing_ledgerentry"),
@@ -61,7 +61,7 @@ CORRECTIONS = (
 
 
 def answers(client: Client, name: str, key: object) -> str:
-    """What the console lets this client do with a model, in the letters of the matrix; `d` for deletion."""
+    """Return what the console lets this client do with a model, in the letters of the matrix; `d` is deletion."""
     change = reverse(f"admin:{name}_change", args=[key])
     asked = {
         "v": client.get(reverse(f"admin:{name}_changelist")).status_code,
@@ -78,7 +78,7 @@ def answers(client: Client, name: str, key: object) -> str:
 
 
 @pytest.mark.parametrize("role", MATRIX)
-def test_a_role_may_exactly_this(role: str) -> None:
+def test_a_role_may_do_exactly_the_actions_of_the_matrix(role: str) -> None:
     keys = create_one_of_each()
     client = client_of(create_user(role))
     with nothing_changes():
@@ -105,7 +105,7 @@ def test_only_a_superadmin_corrects_money(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", MATRIX)
-def test_who_changes_a_voucher_changes_its_state(role: str) -> None:
+def test_roles_that_change_vouchers_change_their_state(role: str) -> None:
     key = str(create_one_of_each()["promos_promocode"])
     client = client_of(create_user(role))
     allowed = "c" in MATRIX[role].get("promos_promocode", "")
@@ -130,7 +130,7 @@ def test_a_record_has_no_action_to_run(role: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["promos_promocode", "orders_plan", "billing_user"])
-def test_not_even_a_superuser_deletes_from_a_list(name: str) -> None:
+def test_even_a_superuser_deletes_nothing_from_a_list(name: str) -> None:
     key = create_one_of_each()[name]
     client = client_of(create_user(SUPERUSER))
     address = reverse(f"admin:{name}_changelist")
@@ -148,7 +148,7 @@ def test_a_customer_is_asked_to_sign_in_as_staff() -> None:
 
 
 @pytest.mark.parametrize("role", MATRIX)
-def test_the_menu_holds_what_the_role_may_see(role: str) -> None:
+def test_the_menu_shows_exactly_the_pages_of_the_role(role: str) -> None:
     keys = create_one_of_each()
     page = client_of(create_user(role)).get(reverse("admin:index")).content.decode()
     menu = page[page.index('id="nav-sidebar-apps"') : page.index('id="main"')]

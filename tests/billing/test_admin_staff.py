@@ -1,4 +1,4 @@
-"""A superadmin gives roles in the console: once each, audited, and nobody shuts themselves out."""
+"""A superadmin gives roles in the console: one each, audited, and users cannot lock themselves out."""
 
 from http import HTTPStatus
 from typing import Any
@@ -60,7 +60,7 @@ def new_member(**changed: str) -> dict[str, str]:
     return given | {"password1": PASSWORD, "password2": PASSWORD, "reason": WHY} | changed
 
 
-def test_adds_a_member_who_can_sign_in(client: Client, sara: User) -> None:
+def test_a_new_member_of_staff_can_sign_in(client: Client, sara: User) -> None:
     with only_changes("billing_user", "billing_user_groups", "billing_auditentry"):
         client.post(ADD, new_member())
     omar = User.objects.get(username="omar")
@@ -116,7 +116,7 @@ def test_a_superuser_can_be_made_less(client: Client) -> None:
     assert (role_of(stored(root)), stored(root).is_superuser) == (AUDITOR, False)
 
 
-def test_a_superuser_who_stays_superadmin_is_not_touched(client: Client) -> None:
+def test_a_superuser_who_stays_superadmin_is_unchanged(client: Client) -> None:
     root = create_user(SUPERUSER)
     with nothing_changes():
         client.post(page_of(root), form_of(root))
@@ -132,7 +132,7 @@ def test_shuts_a_member_out(client: Client, sara: User) -> None:
     assert theirs.get(reverse("admin:index")).status_code == HTTPStatus.FOUND
 
 
-def test_nobody_takes_their_own_role_or_access_away(client: Client, sara: User) -> None:
+def test_users_cannot_remove_their_own_role_or_access(client: Client, sara: User) -> None:
     with nothing_changes():
         answer = client.post(page_of(sara), form_of(sara, role=AUDITOR, is_active=""))
     assert form_errors(answer) == {
@@ -141,14 +141,14 @@ def test_nobody_takes_their_own_role_or_access_away(client: Client, sara: User) 
     }
 
 
-def test_a_taken_name_is_told_on_its_field(client: Client) -> None:
+def test_a_taken_name_is_an_error_of_its_field(client: Client) -> None:
     omar, aisha = create_user(SOVEREIGN_ADMIN), create_user(AUDITOR)
     with nothing_changes():
         answer = client.post(page_of(omar), form_of(omar, username=aisha.username))
     assert list(form_errors(answer)) == ["username"]
 
 
-def test_a_name_that_was_taken_meanwhile_is_no_failure(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_taken_since_validation_is_a_form_error(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     omar, aisha = create_user(SOVEREIGN_ADMIN), create_user(AUDITOR)
     monkeypatch.setattr(User, "validate_unique", lambda *_, **__: None)
     monkeypatch.setattr(User, "validate_constraints", lambda *_, **__: None)
@@ -157,7 +157,7 @@ def test_a_name_that_was_taken_meanwhile_is_no_failure(client: Client, monkeypat
     assert answer.headers["Location"] == page_of(omar)
 
 
-def test_a_password_set_anew_is_audited_without_it(client: Client, sara: User) -> None:
+def test_a_new_password_is_audited_without_the_password(client: Client, sara: User) -> None:
     omar = create_user(SOVEREIGN_ADMIN)
     address = reverse("admin:auth_user_password_change", args=[omar.pk])
     assert "Set a password" in client.get(address).content.decode()
@@ -170,13 +170,13 @@ def test_a_password_set_anew_is_audited_without_it(client: Client, sara: User) -
 
 
 @pytest.mark.parametrize("key", ["0", "x", "9" * 30])
-def test_a_user_who_is_not_there_is_no_failure(client: Client, key: str) -> None:
+def test_an_unknown_user_is_handled(client: Client, key: str) -> None:
     for name in ("billing_user_change", "auth_user_password_change"):
         status = client.get(reverse(f"admin:{name}", args=[key])).status_code
         assert status in (HTTPStatus.FOUND, HTTPStatus.NOT_FOUND)
 
 
-def test_the_list_shows_staff_and_on_demand_everybody(client: Client, sara: User) -> None:
+def test_the_list_shows_staff_and_on_request_all_users(client: Client, sara: User) -> None:
     customer = UserFactory.create()
     address = reverse("admin:billing_user_changelist")
     assert set(client.get(address).context["cl"].result_list) == {sara}
@@ -209,7 +209,7 @@ def test_staff_without_a_role_can_be_made_no_staff(client: Client) -> None:
     assert not stored(nobody).is_staff
 
 
-def test_a_role_takes_the_place_of_all_others() -> None:
+def test_a_new_role_replaces_all_others() -> None:
     both = create_user(SOVEREIGN_ADMIN)
     both.groups.add(Group.objects.get(name=AUDITOR))
     assign_role(user=both, role=SOVEREIGN_ADMIN, by=actor(), reason=WHY)

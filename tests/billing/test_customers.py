@@ -66,7 +66,7 @@ def test_organization_is_pending_until_its_first_order() -> None:
     assert stored.customer.user_id == "ada"
 
 
-def test_address_is_taken_once_also_by_its_own_customer() -> None:
+def test_address_is_taken_once_even_by_the_same_customer() -> None:
     first = OrganizationFactory.create(slug="acme")
     for customer in (first.customer, CustomerFactory.create()):
         with nothing_changes(), pytest.raises(SlugTaken):

@@ -65,12 +65,12 @@ def test_users_whose_first_act_this_is_become_customers_with_an_account() -> Non
     assert verify_ledger().accounts == 4
 
 
-def test_user_who_is_named_twice_is_one() -> None:
+def test_user_listed_twice_gets_one_grant() -> None:
     assert given(give("ada", "bob", "ada", "ada")) == ["ada", "bob"]
     assert balances("ada", "bob") == [500, 500]
 
 
-def test_the_same_call_again_grants_nothing_and_a_longer_list_only_what_is_new() -> None:
+def test_a_repeated_call_grants_only_to_new_users() -> None:
     give("ada", "bob")
     with nothing_changes():
         assert given(give("ada", "bob")) == []
@@ -123,13 +123,13 @@ def test_held_credit_stays_held() -> None:
         ({"user_ids": [str(number) for number in range(MAX_BATCH + 1)]}, InvalidBatch),
     ],
 )
-def test_what_is_refused_changes_nothing(changes: dict[str, object], refusal: type[DomainError]) -> None:
+def test_a_refused_call_changes_nothing(changes: dict[str, object], refusal: type[DomainError]) -> None:
     asked = {"user_ids": ["ada"], "amount_minor": 1, "name": "gift", "why": "x", "by": STAFF, **changes}
     with nothing_changes(), pytest.raises(refusal):
         grant_many(**asked)  # type: ignore[arg-type]
 
 
-def test_nobody_is_granted_anything_where_it_fails_for_one() -> None:
+def test_a_failure_for_one_user_grants_nothing_to_all() -> None:
     CustomerFactory.create(user_id="ada")
     rich = CustomerFactory.create(user_id="rich")
     for _ in range(2):
@@ -167,8 +167,8 @@ def test_batches_that_overlap_in_opposite_orders_give_each_user_one_grant() -> N
     with ThreadGroup(len(orders)) as threads:
         for turn in range(5):
             outcome = threads.race([partial(give, *order, name=f"turn-{turn}") for order in orders])
-            told = [user for granted in outcome.values for user in given(granted)]
-            assert sorted(told) == sorted(users)
+            granted_users = [user for granted in outcome.values for user in given(granted)]
+            assert sorted(granted_users) == sorted(users)
     assert set(balances(*users)) == {5 * 500}
     assert LedgerEntry.objects.filter(kind="grant").count() == 5 * len(users)
     assert verify_ledger().sound

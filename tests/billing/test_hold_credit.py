@@ -37,7 +37,7 @@ def figures() -> tuple[int, int, int]:
     return balance.credit_minor, balance.held_minor, balance.available_minor
 
 
-def test_hold_lowers_what_is_available_and_not_the_balance(ada: Customer) -> None:
+def test_hold_lowers_the_available_credit_and_not_the_balance(ada: Customer) -> None:
     with only_changes("billing_hold", "billing_account"):
         hold_credit(customer_id=ada.pk, amount_minor=4_000, order_id=ORDER)
     assert figures() == (10_000, 4_000, 6_000)

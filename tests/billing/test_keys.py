@@ -9,8 +9,8 @@ from billing.models import keys
 from billing.models.keys import uuid7
 
 
-def _tell(told: "SimpleQueue[list[UUID]]") -> None:
-    told.put([uuid7() for _ in range(20)])
+def _send_keys(queue: "SimpleQueue[list[UUID]]") -> None:
+    queue.put([uuid7() for _ in range(20)])
 
 
 def test_a_key_is_of_version_7_and_of_its_millisecond() -> None:
@@ -31,11 +31,11 @@ def test_no_key_comes_twice_however_many_are_made() -> None:
 def test_a_forked_process_has_random_bits_of_its_own() -> None:
     uuid7()
     assert keys._randoms, "nothing in stock that a child could share"
-    told: SimpleQueue[list[UUID]] = get_context("fork").SimpleQueue()
-    children = [get_context("fork").Process(target=_tell, args=(told,)) for _ in range(2)]
+    queue: SimpleQueue[list[UUID]] = get_context("fork").SimpleQueue()
+    children = [get_context("fork").Process(target=_send_keys, args=(queue,)) for _ in range(2)]
     for child in children:
         child.start()
-    made = [told.get() for _ in children]
+    made = [queue.get() for _ in children]
     for child in children:
         child.join()
     ours = [uuid7() for _ in range(20)]

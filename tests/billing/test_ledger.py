@@ -81,7 +81,7 @@ def test_spend_beyond_the_balance_is_refused(ada: Customer) -> None:
         spend_credit(customer_id=ada.pk, amount_minor=9_000, order_id=ORDER, by=acting(ada))
 
 
-def test_spend_of_what_is_held_for_another_order_is_refused(ada: Customer) -> None:
+def test_spend_of_credit_held_for_another_order_is_refused(ada: Customer) -> None:
     give_credit(ada, 9_000)
     hold_credit(customer_id=ada.pk, amount_minor=1, order_id=uuid4())
     with nothing_changes(), pytest.raises(InsufficientCredit):
@@ -123,7 +123,7 @@ def test_entry_is_reversed_once(ada: Customer) -> None:
         reverse_entry(entry_id=spent.id, why="double order", by=STAFF)
 
 
-def test_second_reversal_of_a_grant_says_so_also_where_the_credit_is_gone(ada: Customer) -> None:
+def test_second_reversal_of_a_grant_is_refused_as_such_even_if_the_credit_is_spent(ada: Customer) -> None:
     granted = grant_credit(customer_id=ada.pk, amount_minor=50_000, reason="gift", by=STAFF)
     reverse_entry(entry_id=granted.id, why="by mistake", by=STAFF)
     assert figures(ada) == (0, 0, 2)
@@ -131,7 +131,7 @@ def test_second_reversal_of_a_grant_says_so_also_where_the_credit_is_gone(ada: C
         reverse_entry(entry_id=granted.id, why="by mistake", by=STAFF)
 
 
-def test_second_spend_of_an_order_says_so_also_where_the_credit_is_gone(ada: Customer) -> None:
+def test_second_spend_of_an_order_is_refused_as_such_even_if_the_credit_is_spent(ada: Customer) -> None:
     give_credit(ada, 9_000)
     spend_credit(customer_id=ada.pk, amount_minor=9_000, order_id=ORDER, by=acting(ada))
     with nothing_changes(), pytest.raises(OrderAlreadySpent):

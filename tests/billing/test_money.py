@@ -1,4 +1,4 @@
-"""Money is exact in both directions: nothing is rounded, and what cannot be held is refused at once."""
+"""Money is exact in both directions: nothing is rounded, and an amount that cannot be stored is refused."""
 
 import time
 from decimal import Decimal
@@ -35,13 +35,13 @@ def test_amount_in_omr_is_this_many_baisa(major: Decimal | int | str, minor: int
 
 
 @pytest.mark.parametrize("text", ["", "abc", "0x10", "1,5", "--1", "1 000"])
-def test_what_is_no_number_is_refused(text: str) -> None:
+def test_an_amount_that_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(AmountError, match="must be a number"):
         to_minor(text, currency="OMR")
 
 
 @pytest.mark.parametrize("text", ["NaN", "sNaN", "-NaN", "Infinity", "-Infinity"])
-def test_what_is_not_finite_is_refused(text: str) -> None:
+def test_an_infinite_amount_is_refused(text: str) -> None:
     with pytest.raises(AmountError, match="finite"):
         to_minor(text, currency="OMR")
     with pytest.raises(AmountError, match="finite"):
@@ -75,7 +75,7 @@ def test_beyond_the_limit_is_refused_without_being_computed(amount: str) -> None
     assert time.process_time() - started < 0.1
 
 
-def test_thousands_of_decimals_are_read_exactly_too() -> None:
+def test_an_amount_with_thousands_of_decimals_is_read_exactly() -> None:
     assert to_minor(f"5.25{'0' * 5_000}", currency="OMR") == 5_250
     with pytest.raises(AmountError, match="OMR has at most 3 decimals"):
         to_minor(f"5.25{'0' * 5_000}1", currency="OMR")

@@ -1,4 +1,4 @@
-"""The card processor's keys: encrypted, read at every use, and what absent and empty mean."""
+"""The card processor's keys are encrypted and read at every use; absent and empty values differ."""
 
 import os
 import subprocess
@@ -56,7 +56,7 @@ def test_the_environment_gives_initial_values() -> None:
 
 
 @pytest.mark.usefixtures("environment_keys")
-def test_a_key_that_is_set_counts_and_what_is_absent_stays_the_environments() -> None:
+def test_a_stored_key_is_used_and_an_absent_one_comes_from_the_environment() -> None:
     change(stripe_secret_key=SECRET)
     keys = processor_keys()
     assert (keys.secret_key, keys.webhook_secret) == (SECRET, "whsec_from_environment")
@@ -64,14 +64,14 @@ def test_a_key_that_is_set_counts_and_what_is_absent_stays_the_environments() ->
 
 
 @pytest.mark.usefixtures("environment_keys")
-def test_empty_clears_also_where_the_environment_gave_a_value() -> None:
+def test_an_empty_value_clears_even_a_key_of_the_environment() -> None:
     change(stripe_secret_key="", stripe_webhook_secret="", stripe_public_key="")
     keys = processor_keys()
     assert (keys.secret_key, keys.webhook_secret, keys.public_key) == ("", "", "")
     assert stored() == {"encrypted_secret_key": "", "encrypted_webhook_secret": "", "public_key": ""}
 
 
-def test_absent_leaves_what_was_set() -> None:
+def test_an_absent_value_keeps_the_stored_key() -> None:
     change(stripe_secret_key=SECRET, stripe_webhook_secret=WEBHOOK, stripe_public_key=PUBLIC)
     change(stripe_public_key="pk_live_other")
     keys = processor_keys()
@@ -145,13 +145,13 @@ def test_changing_nothing_is_not_audited_and_keeps_the_time_of_the_last_change()
         ("stripe_public_key", "whsec_webhook"),
     ],
 )
-def test_what_is_no_key_of_its_kind_is_refused_without_being_repeated(field: str, value: str) -> None:
+def test_a_key_of_another_kind_is_refused_without_being_repeated(field: str, value: str) -> None:
     change(stripe_secret_key=SECRET)
     with nothing_changes(), pytest.raises(InvalidProcessorKey) as caught:
         change(**{"stripe_public_key": "pk_test_fine", field: value})
     assert list(caught.value.fields or {}) == [field]
-    told = f"{caught.value.text} {caught.value.fields}"
-    assert value in BARE_PREFIXES or value not in told
+    message = f"{caught.value.text} {caught.value.fields}"
+    assert value in BARE_PREFIXES or value not in message
 
 
 @pytest.mark.parametrize("value", ["sk_test_x", "sk_live_x", "rk_test_x", "rk_live_x", "sk_test_" + "x" * 247])
@@ -176,7 +176,7 @@ class TestRotation:
         keys = processor_keys()
         assert (keys.secret_key, keys.webhook_secret) == (SECRET, WEBHOOK)
 
-    def test_without_the_older_one_it_is_told_and_not_taken_for_cleared(self, settings: Any) -> None:
+    def test_without_the_older_secret_a_key_is_unreadable_and_not_cleared(self, settings: Any) -> None:
         change(stripe_secret_key=SECRET, stripe_webhook_secret=WEBHOOK)
         settings.SECRET_KEY = "a new one"
         with pytest.raises(ProcessorSettingsUnreadable) as caught:

@@ -1,4 +1,4 @@
-"""What customers and staff read, and that it costs one query whatever the history."""
+"""Each read of customers and staff costs one query, whatever the history."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""verify_ledger adds everything up anew, and names the first row that is wrong."""
+"""verify_ledger adds up all entries again, and names the first row that is wrong."""
 
 from io import StringIO
 from uuid import UUID
@@ -79,7 +79,7 @@ def test_removed_entry_is_named_by_the_gap_it_leaves(ada: Customer) -> None:
 
 
 def test_removed_last_entry_is_named_by_its_account(ada: Customer) -> None:
-    # The captured hold's own spend is older, so that only the account's figures tell.
+    # The captured hold's own spend is older, so that only the account's figures are wrong.
     give_credit(ada, 4)
     corrupt(f"DELETE FROM billing_ledgerentry WHERE id = '{entry(ada, 7).id}'")
     assert verify_ledger() == verdict(f"account {ada.pk}", "balance 56, its entries sum to 52")

@@ -1,7 +1,7 @@
-"""dj-stripe's tables as the database has them; and what dj-stripe's own migrations make, which takes a minute.
+"""Describes dj-stripe's tables in the database, and those that dj-stripe's own migrations make in a minute.
 
 `python -m tests.config.stripe_tables` runs the latter in a database of its own, compares, and prints the digest that
-tests/config/test_stripe_tables.py knows. It is for whoever changes the version of dj-stripe.
+tests/config/test_stripe_tables.py knows. Run it after a change of the version of dj-stripe.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
-# Columns, constraints and indexes by what they say; their names hold hashes. What is ours beside them is left out.
+# Columns, constraints and indexes by definition, since their names hold hashes. Our own additions are left out.
 _DESCRIPTION = """
 SELECT format('column %s.%s %s%s%s%s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
               CASE WHEN a.attnotnull THEN ' not null' END, ' identity ' || nullif(a.attidentity::text, ''),

@@ -49,7 +49,7 @@ def test_a_repeated_statement_of_the_orm_is_prepared_by_the_server() -> None:
 
 
 @pytest.mark.parametrize("repetition", range(7))
-def test_parameters_bound_by_the_server_suit_what_the_orm_makes_of_them(repetition: int) -> None:
+def test_server_side_parameters_work_with_the_orms_statements(repetition: int) -> None:
     Customer.objects.create(user_id="a", email="a@example.org")
     month = Customer.objects.annotate(month=TruncMonth("created_at")).values("month").annotate(n=Count("pk"))
     assert [row["n"] for row in month.order_by("month")] == [1]
@@ -72,20 +72,20 @@ def pooled() -> Iterator[PooledConnection]:
 
 
 def statements_of(made: PooledConnection) -> str:
-    """The last statement that the server was sent, as it tells itself."""
+    """Return the last statement that the server received, by its own account."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", [made.info.backend_pid])
         return str(cursor.fetchone()[0])
 
 
-def test_a_connection_that_lives_is_made_sure_of_without_asking() -> None:
+def test_a_live_connection_is_checked_without_a_statement() -> None:
     with pooled() as made:
         made.execute("SELECT 'before'")
         ConnectionPool.check_connection(made)
         assert statements_of(made) == "SELECT 'before'"
 
 
-def test_a_connection_whose_server_process_has_ended_is_found_out() -> None:
+def test_a_connection_whose_server_process_has_ended_is_detected() -> None:
     with pooled() as made:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(%s)", [made.info.backend_pid])
@@ -95,7 +95,7 @@ def test_a_connection_whose_server_process_has_ended_is_found_out() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_connection_that_was_told_something_is_asked_and_lives() -> None:
+def test_a_connection_with_a_notice_is_checked_and_kept() -> None:
     with pooled() as made:
         made.execute("LISTEN hearsay")
         with connection.cursor() as cursor:

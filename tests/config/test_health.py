@@ -50,7 +50,7 @@ def test_a_database_that_lacks_a_migration_is_not_ready(client: Client, statemen
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_a_probe_may_ask_by_any_host(client: Client, path: str) -> None:
+def test_a_probe_may_use_any_host_name(client: Client, path: str) -> None:
     assert client.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
     assert client.head(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
     assert client.post(path).status_code == 405
@@ -76,7 +76,7 @@ print(json.dumps(dict(ThreadPoolExecutor(5).map(ask, ["/healthz", "/readyz", "/"
 """
 
 
-def test_without_its_database_the_process_says_so() -> None:
+def test_without_its_database_the_process_is_not_ready() -> None:
     environment = {
         "PATH": "",
         "DJANGO_SETTINGS_MODULE": "config.settings",

@@ -7,7 +7,7 @@ from config.mail import DUMMY_BACKEND, mail_settings
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
-def test_a_url_is_read() -> None:
+def test_a_url_is_parsed() -> None:
     assert mail_settings("smtp+tls://post:p%40ss@mail.example:587") == {
         "EMAIL_BACKEND": SMTP,
         "EMAIL_HOST": "mail.example",
@@ -19,7 +19,7 @@ def test_a_url_is_read() -> None:
     }
 
 
-def test_without_a_url_mail_goes_to_nobody() -> None:
+def test_without_a_url_no_mail_is_sent() -> None:
     assert mail_settings("")["EMAIL_BACKEND"] == DUMMY_BACKEND
 
 

@@ -31,7 +31,7 @@ def through_proxies(settings: Any, trusted: str, peer: str, **headers: str) -> t
     return client_address(seen[0]), str(seen[0].scheme)
 
 
-def test_nobody_is_believed_unless_configured(settings: Any) -> None:
+def test_no_proxy_is_trusted_unless_configured(settings: Any) -> None:
     forged = {"X-Forwarded-For": "198.51.100.1", "X-Forwarded-Proto": "https"}
     assert through_proxies(settings, "", "192.0.2.7", **forged) == ("192.0.2.7", "http")
     assert through_proxies(settings, "10.0.0.0/8", "192.0.2.7", **forged) == ("192.0.2.7", "http")
@@ -67,7 +67,7 @@ def test_the_client_is_the_last_address_that_is_no_trusted_proxy(
     ("proto", "scheme"),
     [("https", "https"), ("HTTPS", "https"), ("http", "http"), ("https, http", "http"), ("http,https", "https")],
 )
-def test_https_is_what_the_nearest_proxy_says(settings: Any, proto: str, scheme: str) -> None:
+def test_https_is_read_from_the_nearest_proxy(settings: Any, proto: str, scheme: str) -> None:
     headers = {"X-Forwarded-For": "198.51.100.1", "X-Forwarded-Proto": proto}
     assert through_proxies(settings, "10.0.0.1", "10.0.0.1", **headers) == ("198.51.100.1", scheme)
 
@@ -109,7 +109,7 @@ def test_djangos_pages_for_debug_do_not_reach_the_api(client: Client, settings: 
     assert client.get("/api/nowhere").json() == NOT_FOUND
 
 
-def test_a_host_that_is_not_ours_is_json_too(client: Client) -> None:
+def test_an_unknown_host_is_refused_in_json(client: Client) -> None:
     answer = client.get("/api/catalog/plans", headers={"Host": "evil.example"})
     assert answer.status_code == 400
     assert answer.json() == {"error": "the request is malformed", "code": "bad_request"}
@@ -130,7 +130,7 @@ def test_a_nul_character_is_refused_everywhere(client: Client, path: str) -> Non
 
 @pytest.mark.django_db
 @pytest.mark.urls("tests.billing.api.probe")
-def test_a_failure_outside_of_the_endpoints_is_json_too(settings: Any) -> None:
+def test_a_failure_outside_the_endpoints_is_json(settings: Any) -> None:
     settings.MIDDLEWARE = [*django_settings.MIDDLEWARE, "tests.config.test_middleware.failing_middleware"]
     answer = Client(raise_request_exception=False).post("/api/echo")
     assert answer.status_code == 500
@@ -142,7 +142,7 @@ def test_a_failure_outside_of_the_endpoints_is_json_too(settings: Any) -> None:
 
 def failing_middleware(get_response: Any) -> Any:
     def fail(request: HttpRequest) -> HttpResponse:
-        raise RuntimeError("a detail that nobody outside may see")
+        raise RuntimeError("a detail that clients may not see")
 
     return fail
 

@@ -26,7 +26,7 @@ def test_the_landing_page_names_the_sovereign_and_the_ways_in(
         ("/checkout/cancel", ("Nothing was charged", "place the same order again", "stays on your balance")),
     ],
 )
-def test_who_comes_back_from_stripe_is_told_what_happens_next(
+def test_a_customer_who_returns_from_stripe_reads_what_happens_next(
     client: Client, settings: Any, path: str, texts: tuple[str, ...]
 ) -> None:
     settings.SOVEREIGN_NAME = "Majan <Telecom>"

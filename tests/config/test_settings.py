@@ -105,7 +105,7 @@ def test_a_database_url_that_names_no_database_is_refused(url: str) -> None:
     )
 
 
-def test_production_is_strict_and_the_rest_is_not() -> None:
+def test_only_production_is_strict() -> None:
     names = "PRODUCTION DEBUG DEMO SESSION_COOKIE_SECURE CSRF_COOKIE_SECURE SECURE_HSTS_SECONDS"
     assert read(names, COMPLETE) == [True, False, False, True, True, 31_536_000]
     assert read(names, COMPLETE | {"DEBUG": "0", "DEMO": "0"}) == [True, False, False, True, True, 31_536_000]
@@ -113,7 +113,7 @@ def test_production_is_strict_and_the_rest_is_not() -> None:
     assert read(names, {"DEMO": "1"}) == [False, False, True, False, False, 0]
 
 
-def test_keys_are_made_up_only_outside_production() -> None:
+def test_keys_are_generated_only_outside_production() -> None:
     first, second = (read("SECRET_KEY JWT_SECRET", {"DEBUG": "1"}) for _ in range(2))
     assert first[0] != second[0] and len(first[0]) >= 50
     assert first[1] == ""
@@ -143,7 +143,7 @@ def test_the_api_root_may_be_anywhere(given: str | None, prefix: str) -> None:
     assert read("API_PREFIX", environment) == [prefix]
 
 
-def test_the_api_root_is_none_of_the_services_own_paths() -> None:
+def test_the_api_root_cannot_be_one_of_the_services_own_paths() -> None:
     sentence = "The environment is not complete: API_PREFIX is a path of the service's own."
     assert refusal(COMPLETE | {"API_PREFIX": "admin/"}) == sentence
 
@@ -153,7 +153,7 @@ def test_proxies_are_networks() -> None:
     assert read("TRUSTED_PROXIES", given) == [["10.0.0.0/8", "::1/128", "192.0.2.7/32"]]
 
 
-def test_the_database_is_what_the_url_says_with_every_wait_bounded() -> None:
+def test_the_database_comes_from_the_url_with_every_wait_bounded() -> None:
     ((database,),) = ([each["default"] for each in read("DATABASES", COMPLETE)],)
     options = database["OPTIONS"]
     assert {name: database[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")} == {
@@ -178,7 +178,7 @@ def test_the_database_is_what_the_url_says_with_every_wait_bounded() -> None:
     assert (database["ATOMIC_REQUESTS"], database["CONN_HEALTH_CHECKS"]) == (False, True)
 
 
-def test_what_the_url_says_of_the_session_wins() -> None:
+def test_session_options_in_the_url_win() -> None:
     url = "postgresql:///qasima?host=/run/postgresql&application_name=shop&options=-c%20lock_timeout%3D1s"
     ((database,),) = ([each["default"] for each in read("DATABASES", COMPLETE | {"DATABASE_URL": url})],)
     assert (database["HOST"], database["NAME"]) == ("/run/postgresql", "qasima")

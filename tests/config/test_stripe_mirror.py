@@ -1,4 +1,4 @@
-"""What of dj-stripe is not used is not there: its addresses, its keys, its checks that ask the database."""
+"""Unused parts of dj-stripe are off: its addresses, its keys, and its checks that query the database."""
 
 import os
 import subprocess

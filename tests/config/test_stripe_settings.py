@@ -7,7 +7,7 @@ from tests.config.test_settings import COMPLETE, read, refusal
 DEVELOPMENT = {"DEBUG": "1"}
 
 
-def test_without_anything_stripe_is_stripe_and_no_key_is_there() -> None:
+def test_by_default_the_api_is_stripes_and_no_key_is_set() -> None:
     names = "STRIPE_API_BASE INITIAL_STRIPE_SECRET_KEY INITIAL_STRIPE_WEBHOOK_SECRET INITIAL_STRIPE_PUBLIC_KEY"
     assert read(names, COMPLETE) == ["https://api.stripe.com", "", "", ""]
 
@@ -29,7 +29,7 @@ def test_the_environments_keys_are_initial_values() -> None:
         ("STRIPE_PUBLIC_KEY", "whsec_hunter2"),
     ],
 )
-def test_keys_in_one_anothers_place_are_refused_and_not_repeated(name: str, value: str) -> None:
+def test_swapped_keys_are_refused_and_not_repeated(name: str, value: str) -> None:
     assert refusal(COMPLETE | {name: value}) == f"The environment is not complete: {name} is malformed."
 
 
@@ -42,7 +42,7 @@ def test_production_sends_no_key_in_the_clear() -> None:
 
 
 @pytest.mark.parametrize("url", ["stripe.example", "ftp://stripe.example", "https://key@stripe.example", "https://"])
-def test_what_is_no_address_is_refused(url: str) -> None:
+def test_an_invalid_address_is_refused(url: str) -> None:
     assert "STRIPE_API_BASE is malformed" in refusal(COMPLETE | {"STRIPE_API_BASE": url})
 
 

@@ -15,7 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from tests.config.stripe_tables import described, digest
 from tests.database import PROJECT, admin_connection, database_environment, drop_database
 
-# What `python -m tests.config.stripe_tables` says of the version's own migrations.
+# The digest that `python -m tests.config.stripe_tables` prints for the version's own migrations.
 VERSION = "2.11.0"
 DIGEST = "637589a3e7b7ebdc60ee51455dd9196810d68bb06d585ed2bca6941e7db8aad1"
 MIGRATION_SECONDS = 10

@@ -39,7 +39,7 @@ def test_a_chunked_body_gets_its_length() -> None:
     assert seen(chunked(**{"wsgi.input": BytesIO(b'{"code": "A"}')})) == ("13", b'{"code": "A"}')
 
 
-def test_a_chunked_body_is_read_one_byte_beyond_what_could_be_accepted() -> None:
+def test_a_chunked_body_is_read_one_byte_beyond_the_limit() -> None:
     length, body = seen(chunked(**{"wsgi.input": BytesIO(b" " * 3_000_000)}))
     assert (length, len(body)) == (str(LIMIT + 1), LIMIT + 1)
 
@@ -81,7 +81,7 @@ def test_a_server_that_does_not_end_the_body_is_not_read() -> None:
         ),
     ],
 )
-def test_a_content_type_nobody_can_read_is_a_415(content_type: str, status: str, answer: Any) -> None:
+def test_an_unreadable_content_type_is_a_415(content_type: str, status: str, answer: Any) -> None:
     environ = chunked(**{"wsgi.input": BytesIO(b'{"a": 1}'), "PATH_INFO": "/api/echo", "CONTENT_TYPE": content_type})
     environ["HTTP_HOST"] = "testserver"
     statuses: list[str] = []

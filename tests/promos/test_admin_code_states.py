@@ -93,14 +93,14 @@ def test_an_action_confirms_and_reports_each_code(client: Client) -> None:
     assert not PromoCode.objects.filter(active=True, retired_at__isnull=True).exists()
 
 
-def test_an_action_takes_what_was_chosen_although_it_left_the_list(client: Client) -> None:
+def test_an_action_applies_to_chosen_codes_that_left_the_list(client: Client) -> None:
     code = PromoCodeFactory.create(code="ONE")
     retire_code(code="ONE", by=actor())
     asked = client.post(LIST, {"action": "retire", "index": "0", "_selected_action": [str(code.pk)]})
     assert "Retire ONE" in asked.content.decode()
 
 
-def test_an_action_on_all_takes_what_the_filter_shows(client: Client) -> None:
+def test_an_action_on_all_applies_to_the_filtered_codes(client: Client) -> None:
     PromoCodeFactory.create(code="SHOWN-CODE")
     PromoCodeFactory.create(code="PAUSED-CODE")
     pause_code(code="PAUSED-CODE", by=actor())
@@ -116,7 +116,7 @@ def test_an_action_on_all_takes_what_the_filter_shows(client: Client) -> None:
     assert "PAUSED-CODE" not in page
 
 
-def test_too_many_at_once_are_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_action_on_too_many_codes_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("promos.admin.codes._MAX_SELECTED", 1)
     keys = [str(PromoCodeFactory.create().pk) for _ in range(2)]
     sent = {"action": "retire", "index": "0", "select_across": "1", "_selected_action": keys[:1]}
@@ -143,11 +143,11 @@ def test_an_unknown_action_does_nothing(client: Client, action: str) -> None:
     assert answer.status_code in (HTTPStatus.OK, HTTPStatus.FOUND)
 
 
-def test_a_code_that_is_busy_is_told_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_code_is_reported(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     code = PromoCodeFactory.create(code="HOT")
 
     def waits(**_: object) -> None:
-        # What PostgreSQL says when lock_timeout ends a wait, raised by it.
+        # The error that PostgreSQL raises when lock_timeout ends a wait.
         with connection.cursor() as cursor:
             cursor.execute("DO $$ BEGIN RAISE lock_not_available; END $$")
 
@@ -199,7 +199,7 @@ def test_the_list_filters_by_state(client: Client, state: str) -> None:
 
 
 @pytest.mark.usefixtures("every_state")
-def test_the_list_tells_state_and_use(client: Client) -> None:
+def test_the_list_shows_state_and_use(client: Client) -> None:
     answer = client.get(LIST, {"state": "all"})
     admin = answer.context["cl"].model_admin
     rows = {code.code: (str(code.state), admin.use(code)) for code in answer.context["cl"].result_list}
@@ -229,7 +229,7 @@ def test_the_list_is_searched(client: Client, term: str, found: set[str] | None)
 
 
 @pytest.mark.parametrize("role", [SOVEREIGN_ADMIN, SUPERADMIN, AUDITOR])
-def test_only_who_may_change_is_offered_to(role: str) -> None:
+def test_only_roles_that_may_change_codes_see_the_actions(role: str) -> None:
     code = PromoCodeFactory.create()
     client = client_of(create_user(role))
     text = client.get(LIST).content.decode() + client.get(page_of(code)).content.decode()

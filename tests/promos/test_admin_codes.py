@@ -112,7 +112,7 @@ BAD_INPUT = [
 
 
 @pytest.mark.parametrize(("field", "value", "sentence"), BAD_INPUT)
-def test_bad_input_is_told_on_its_field_and_issues_nothing(
+def test_invalid_input_is_an_error_of_its_field_and_issues_nothing(
     client: Client, field: str, value: str, sentence: str
 ) -> None:
     with nothing_changes():
@@ -167,7 +167,7 @@ def test_the_same_terms_again_change_nothing(client: Client) -> None:
     assert shown_messages(answer) == [f"{code.code} already has these terms; nothing was changed."]
 
 
-def test_a_cap_below_what_is_used_is_told_on_its_field(client: Client) -> None:
+def test_a_cap_below_its_use_is_an_error_of_its_field(client: Client) -> None:
     code = PromoCodeFactory.create(max_redemptions=5)
     for user_id in ("ada", "bob"):
         redeem(code=code.code, user_id=user_id, by=actor())
@@ -196,7 +196,7 @@ def test_a_damaged_form_is_refused(client: Client, seen: str) -> None:
     assert list(form_errors(answer)) == ["seen"]
 
 
-def test_bad_input_changes_nothing(client: Client) -> None:
+def test_invalid_input_changes_nothing(client: Client) -> None:
     code = PromoCodeFactory.create()
     bad = {field: (value, sentence) for field, value, sentence in BAD_INPUT if field != "code"}
     with nothing_changes():

@@ -36,7 +36,7 @@ def client(sara: User) -> Client:
 
 @pytest.fixture
 def redemption(db: None) -> Redemption:
-    """Ada's, of a voucher of 10.000 OMR with one place."""
+    """Ada's redemption of a voucher of 10.000 OMR with one slot."""
     CustomerFactory.create(user_id="ada")
     return redeem(code=PromoCodeFactory.create(max_redemptions=1).code, user_id="ada", by=actor())
 
@@ -49,7 +49,9 @@ def page_of(redemption: Redemption) -> str:
     return reverse("admin:promos_redemption_change", args=[redemption.pk])
 
 
-def test_releases_place_redemption_and_credit_together(client: Client, sara: User, redemption: Redemption) -> None:
+def test_a_release_returns_slot_redemption_and_credit_together(
+    client: Client, sara: User, redemption: Redemption
+) -> None:
     assert WHY not in client.get(releasing(redemption)).content.decode()
     tables = ("promos_redemption", "promos_promocounter", "billing_ledgerentry", "billing_account")
     with only_changes(*tables):
@@ -78,7 +80,7 @@ def test_credit_that_was_spent_is_not_taken_back(client: Client, redemption: Red
     assert form_errors(answer) == {"__all__": ["The credit of this redemption has already been spent."]}
 
 
-def test_what_is_not_confirmed_is_not_released_here(client: Client, redemption: Redemption) -> None:
+def test_an_unconfirmed_redemption_is_not_released_here(client: Client, redemption: Redemption) -> None:
     release(redemption=redemption, reason="x", by=actor())
     bob = CustomerFactory.create()
     reserved = reserve(promo_code=redemption.promo_code, customer_id=bob.pk, order_id=redemption.pk)
@@ -91,13 +93,13 @@ def test_what_is_not_confirmed_is_not_released_here(client: Client, redemption: 
 
 
 @pytest.mark.parametrize("reason", ["", " ", "a\0b", "x" * 201])
-def test_a_release_says_why(client: Client, redemption: Redemption, reason: str) -> None:
+def test_a_release_needs_a_reason(client: Client, redemption: Redemption, reason: str) -> None:
     with nothing_changes():
         answer = client.post(releasing(redemption), {"reason": reason})
     assert list(form_errors(answer)) == ["reason"]
 
 
-def test_a_redemption_that_is_not_there_is_not_found(client: Client) -> None:
+def test_an_unknown_redemption_is_not_found(client: Client) -> None:
     address = reverse("admin:promos_redemption_release", args=["00000000-0000-0000-0000-000000000000"])
     assert client.post(address, {"reason": WHY}).status_code == HTTPStatus.NOT_FOUND
 

@@ -1,4 +1,4 @@
-"""Pause, resume, retire: each changes a live code's state, once, and names who did it."""
+"""Pause, resume, retire: each changes a live code's state, once, and names its actor."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ def last_audit() -> AuditEntry:
     return AuditEntry.objects.order_by("-created_at", "-id")[0]
 
 
-def test_pause_and_resume_are_audited_with_who_and_why(code: PromoCode) -> None:
+def test_pause_and_resume_are_audited_with_actor_and_reason(code: PromoCode) -> None:
     with only_changes("promos_promocode", "billing_auditentry"):
         paused = pause_code(code=" gift ", by=ADMIN, reason="too many")
     assert (paused.active, PromoCode.objects.get().active) == (False, False)

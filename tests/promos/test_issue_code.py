@@ -64,7 +64,7 @@ def test_issued_code_has_its_terms_and_its_issuer() -> None:
     assert counters() == [(0, 50)]
 
 
-def test_issue_names_who_when_from_where_and_why() -> None:
+def test_an_issue_is_audited_with_its_actor_time_address_and_reason() -> None:
     issue_code(code="GIFT", terms=Terms(credit_minor=5_000), by=ADMIN, reason="Ramadan")
     audit = AuditEntry.objects.get()
     assert (audit.action, audit.object_type, audit.object_id) == ("promo_code.issued", "promo_code", "GIFT")
@@ -101,7 +101,7 @@ def test_same_terms_again_change_nothing() -> None:
         (True, 50, [(0, 4)] * 2 + [(0, 3)] * 14),
     ],
 )
-def test_places_are_shared_out_among_the_counters(hot: bool, cap: int, expected: list[tuple[int, int]]) -> None:
+def test_slots_are_distributed_among_the_counters(hot: bool, cap: int, expected: list[tuple[int, int]]) -> None:
     issue(max_redemptions=cap, hot=hot)
     assert counters() == expected
 
@@ -130,7 +130,7 @@ def test_issue_resumes_a_paused_code_unless_it_says_inactive() -> None:
 
 
 @pytest.mark.parametrize("hot", [False, True])
-def test_cap_is_not_lowered_under_what_is_used(hot: bool) -> None:
+def test_cap_is_not_lowered_below_its_use(hot: bool) -> None:
     issue(max_redemptions=20, hot=hot)
     redeemed(3)
     with nothing_changes(), pytest.raises(CapBelowUsed):
@@ -174,7 +174,7 @@ def test_cap_is_put_on_an_uncapped_code_with_redemptions() -> None:
     assert verify_redemptions() is None
 
 
-def test_reserved_places_count_as_used_when_the_cap_changes() -> None:
+def test_reserved_slots_count_as_used_when_the_cap_changes() -> None:
     code = issue(max_redemptions=2)
     reserve(promo_code=code, customer_id=CustomerFactory.create().pk, order_id=UUID(int=1))
     redeemed(1)
@@ -205,7 +205,7 @@ def test_ordinary_code_becomes_hot_and_ordinary_again_with_its_count() -> None:
 
 
 @pytest.mark.parametrize("cap", [5, 6, 15, 16, 17, 31, 33])
-def test_hot_code_with_redemptions_has_exactly_its_cap_of_places(cap: int) -> None:
+def test_hot_code_with_redemptions_has_exactly_its_cap_of_slots(cap: int) -> None:
     issue(max_redemptions=40)
     redeemed(5)
     issue(max_redemptions=cap, hot=True)
@@ -234,7 +234,7 @@ def test_hot_code_with_redemptions_has_exactly_its_cap_of_places(cap: int) -> No
         ("!", {"credit_minor": 0, "max_redemptions": -1}, {"code", "credit", "max_redemptions"}),
     ],
 )
-def test_terms_that_cannot_be_are_refused_and_named(code: str, terms: dict[str, Any], fields: set[str]) -> None:
+def test_invalid_terms_are_refused_and_named(code: str, terms: dict[str, Any], fields: set[str]) -> None:
     with nothing_changes(), pytest.raises(InvalidPromo) as caught:
         issue_code(code=code, terms=Terms(**{"credit_minor": 5_000, **terms}), by=ADMIN)
     assert caught.value.fields is not None

@@ -59,7 +59,7 @@ def test_code_is_looked_up_by_one_query_whether_it_exists_or_not(text: str) -> N
     assert len(queries) == 1
 
 
-def test_lookup_tells_free_places_and_the_customers_own_redemption() -> None:
+def test_lookup_shows_free_slots_and_the_customers_own_redemption() -> None:
     ada, bob = CustomerFactory.create(), CustomerFactory.create()
     PromoCodeFactory.create(code="ONE", max_redemptions=1)
     PromoCodeFactory.create(code="OPEN")

@@ -91,7 +91,7 @@ def test_count_never_goes_below_zero(redemption: Redemption) -> None:
     assert set(PromoCounter.objects.values_list("used", flat=True)) <= {0}
 
 
-def test_release_gives_the_place_to_the_next(ada: Customer) -> None:
+def test_released_slot_goes_to_the_next_customer(ada: Customer) -> None:
     PromoCodeFactory.create(code="GIFT", max_redemptions=1)
     first = redeem(code="GIFT", user_id="ada", by=acting(ada))
     release(redemption=first, reason="by mistake", by=STAFF)
@@ -160,7 +160,7 @@ def test_credit_from_elsewhere_makes_a_release_possible(ada: Customer, redemptio
 
 
 @pytest.mark.parametrize("stop", ["pause", "retire"])
-def test_paused_and_retired_codes_release_too(redemption: Redemption, stop: str) -> None:
+def test_redemptions_of_paused_and_retired_codes_can_be_released(redemption: Redemption, stop: str) -> None:
     {"pause": pause_code, "retire": retire_code}[stop](code="GIFT", by=STAFF)
     release(redemption=redemption, reason="by mistake", by=STAFF)
     assert times_redeemed("GIFT") == 0

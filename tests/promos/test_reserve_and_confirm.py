@@ -1,4 +1,4 @@
-"""A place reserved for a payment counts, and grants its credit when it is confirmed."""
+"""A slot reserved for a payment counts, and grants its credit when it is confirmed."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -38,7 +38,7 @@ def reserved(code: PromoCode, customer: Customer) -> Redemption:
     return reserve(promo_code=code, customer_id=customer.pk, order_id=ORDER)
 
 
-def test_reservation_takes_a_place_and_grants_nothing(ada: Customer, code: PromoCode) -> None:
+def test_reservation_takes_a_slot_and_grants_nothing(ada: Customer, code: PromoCode) -> None:
     redemption = reserved(code, ada)
     assert (redemption.status, redemption.order_id, redemption.confirmed_at) == ("reserved", ORDER, None)
     assert times_redeemed("LATER") == 1
@@ -67,7 +67,7 @@ def test_confirmation_grants_the_credit_that_was_reserved(ada: Customer, code: P
     assert balance_of(user_id="ada").credit_minor == 5_000
 
 
-def test_released_reservation_gives_its_place_back_and_is_not_confirmed(ada: Customer, code: PromoCode) -> None:
+def test_released_reservation_returns_its_slot_and_is_not_confirmed(ada: Customer, code: PromoCode) -> None:
     redemption = reserved(code, ada)
     release(redemption=redemption, reason="payment failed", by=acting(ada))
     assert times_redeemed("LATER") == 0
@@ -84,21 +84,23 @@ def test_customer_reserves_once(ada: Customer, code: PromoCode) -> None:
         redeem(code="LATER", user_id="ada", by=acting(ada))
 
 
-def test_reservation_is_told_before_the_codes_own_state(ada: Customer, code: PromoCode) -> None:
+def test_a_second_reservation_is_refused_before_the_codes_own_state_is_checked(
+    ada: Customer, code: PromoCode
+) -> None:
     reserved(code, ada)
     pause_code(code="LATER", by=actor())
     with nothing_changes(), pytest.raises(PromoAlreadyRedeemed):
         redeem(code="LATER", user_id="ada", by=acting(ada))
 
 
-def test_reservations_take_places_up_to_the_cap(ada: Customer) -> None:
+def test_reservations_take_slots_up_to_the_cap(ada: Customer) -> None:
     code = PromoCodeFactory.create(code="LATER", max_redemptions=1)
     reserved(code, CustomerFactory.create())
     with nothing_changes(), pytest.raises(PromoExhausted):
         reserved(code, ada)
 
 
-def test_code_that_changed_since_it_was_looked_at_is_not_reserved(ada: Customer, code: PromoCode) -> None:
+def test_code_that_changed_since_it_was_read_is_not_reserved(ada: Customer, code: PromoCode) -> None:
     pause_code(code="LATER", by=actor())
     with nothing_changes(), pytest.raises(PromoChanged):
         reserved(code, ada)

@@ -46,17 +46,17 @@ def test_real_history_is_sound() -> None:
 
 
 @pytest.mark.parametrize("used", [1, 3])
-def test_count_that_is_not_the_redemptions_is_named(used: int) -> None:
+def test_count_that_differs_from_the_redemptions_is_named(used: int) -> None:
     corrupt(f"UPDATE promos_promocounter SET used = {used} WHERE promo_code_id = {code('GIFT')}")
     assert verify_redemptions() == ("GIFT", f"2 live redemptions, {used} counted, cap 5 of 5")
 
 
-def test_places_that_are_not_the_cap_are_named() -> None:
+def test_slots_that_differ_from_the_cap_are_named() -> None:
     corrupt(f"UPDATE promos_promocounter SET quota = 6 WHERE promo_code_id = {code('GIFT')}")
     assert verify_redemptions() == ("GIFT", "2 live redemptions, 2 counted, cap 6 of 5")
 
 
-def test_cap_that_is_not_the_places_is_named() -> None:
+def test_cap_that_differs_from_the_slots_is_named() -> None:
     corrupt("UPDATE promos_promocode SET max_redemptions = 1 WHERE code = 'GIFT'")
     assert verify_redemptions() == ("GIFT", "2 live redemptions, 2 counted, cap 5 of 1")
 
@@ -71,7 +71,7 @@ def test_uncapped_code_with_a_counter_is_named() -> None:
     assert verify_redemptions() == ("OPEN", "1 live redemptions, 1 counted, cap 5 of 0")
 
 
-def test_one_counter_of_a_hot_code_too_few_is_named() -> None:
+def test_missing_counter_of_a_hot_code_is_named() -> None:
     idle = PromoCounter.objects.filter(promo_code__code="HOT", used=0, quota=1).order_by("-id")[0]
     corrupt(f"DELETE FROM promos_promocounter WHERE id = {idle.pk}")
     assert verify_redemptions() == ("HOT", "1 live redemptions, 1 counted, cap 19 of 20")
@@ -82,7 +82,7 @@ def test_removed_redemption_is_named_by_its_code() -> None:
     assert verify_redemptions() == ("GIFT", "1 live redemptions, 2 counted, cap 5 of 5")
 
 
-def test_redemption_released_behind_our_back_is_named_by_its_code() -> None:
+def test_redemption_released_without_its_credit_is_named_by_its_code() -> None:
     corrupt(
         "UPDATE promos_redemption SET status = 'released', released_at = now(), release_reason = 'x'"
         f" WHERE id = '{redemption('GIFT', 'carol').id}'"

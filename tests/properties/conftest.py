@@ -1,6 +1,6 @@
-"""How hard hypothesis tries: always the same and within a minute, or at random for as long as wanted.
+"""Profiles of hypothesis: the usual one runs the same examples within a minute.
 
-PROPERTIES=thorough plays longer games at random. What it finds is printed as a line to add to the test
+PROPERTIES=thorough plays longer games at random. A failure is printed as a line to add to the test
 (`@reproduce_failure`).
 """
 

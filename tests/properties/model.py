@@ -1,13 +1,13 @@
-"""What vouchers, credit and checkouts must do, as plain Python: dictionaries and sums, no database, no code shared.
+"""A model of vouchers, credit and checkouts in plain Python, which shares no code with the service.
 
-Every action answers the refusals that stand, by the names of their classes: none, and the model has changed; some,
-and it has not. Which of several the service names is its own choice, except where the answer holds only one.
+Every action returns the names of the refusals that apply. If there is none, the model has changed; otherwise it has
+not. The service may choose any one of several refusals.
 """
 
 from dataclasses import dataclass, field
 
 Refusals = frozenset[str]
-NONE: Refusals = frozenset()
+NO_REFUSAL: Refusals = frozenset()
 LIVE = ("reserved", "confirmed")
 KEY_HOURS = 24
 
@@ -66,7 +66,7 @@ class Basket:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a checkout was told: the order's number, and the balance after it."""
+    """The answer of a checkout: the number of the order, and the balance after it."""
 
     order: int
     balance: int
@@ -103,7 +103,7 @@ class Model:
         if 0 < terms.cap < self.used(code):
             return refused("CapBelowUsed")
         self.codes[code] = Code(terms, active=terms.active)
-        return NONE
+        return NO_REFUSAL
 
     def change(self, code: str, verb: str) -> Refusals:
         found = self.codes.get(code)
@@ -113,7 +113,7 @@ class Model:
             found.retired = True
         else:
             found.active = verb == "resume"
-        return NONE
+        return NO_REFUSAL
 
     # --- redemptions ---
 
@@ -130,12 +130,12 @@ class Model:
             ("PromoExpired", ends is not None and self.hour >= ends),
             ("PromoExhausted", 0 < cap <= self.used(code)),
         ]
-        return next((refused(name) for name, stands in checks if stands), NONE)
+        return next((refused(name) for name, stands in checks if stands), NO_REFUSAL)
 
     def redeem(self, code: str, user: str) -> Refusals:
         standing = self.problem(code, user)
         if not standing:
-            self._take_place(code, user, "confirmed")
+            self._add_redemption(code, user, "confirmed")
             self._grant(len(self.redemptions) - 1)
         return standing
 
@@ -146,7 +146,7 @@ class Model:
         if standing == refused("PromoAlreadyRedeemed") and not self._open(code):
             return refused("PromoChanged")
         if not standing:
-            self._take_place(code, user, "reserved")
+            self._add_redemption(code, user, "reserved")
         return standing
 
     def confirm(self, number: int) -> Refusals:
@@ -156,7 +156,7 @@ class Model:
         if made.status == "reserved":
             made.status = "confirmed"
             self._grant(number)
-        return NONE
+        return NO_REFUSAL
 
     def release(self, number: int) -> Refusals:
         made = self.redemptions[number]
@@ -167,7 +167,7 @@ class Model:
             granted.is_reversed = True
             self._post(made.user, -made.credit, "reversal")
         made.status = "released"
-        return NONE
+        return NO_REFUSAL
 
     # --- credit ---
 
@@ -177,16 +177,16 @@ class Model:
         if self.available(user) + amount < 0:
             return refused("InsufficientCredit")
         self._post(user, amount, "adjustment")
-        return NONE
+        return NO_REFUSAL
 
     def hold(self, user: str, amount: int) -> Refusals:
         if self.available(user) < amount:
             return refused("InsufficientCredit")
         self.holds.append(Hold(user, amount))
-        return NONE
+        return NO_REFUSAL
 
     def hold_again(self, number: int) -> Refusals:
-        """For an order that had a hold: only if that was released."""
+        """Hold again for an order whose hold was released."""
         former = self.holds[number]
         standing = set()
         if former.status != "released":
@@ -203,7 +203,7 @@ class Model:
             return refused("HoldNotActive")
         found.status = "captured"
         self._post(found.user, -found.amount, "spend")
-        return NONE
+        return NO_REFUSAL
 
     def release_hold(self, number: int) -> None:
         if self.holds[number].status == "active":
@@ -232,10 +232,10 @@ class Model:
         if key and (user, key) in self.answers:
             earlier, until, answer = self.answers[user, key]
             if self.hour < until:
-                return (NONE, answer) if earlier == request else (refused("IdempotencyMismatch"), None)
+                return (NO_REFUSAL, answer) if earlier == request else (refused("IdempotencyMismatch"), None)
         if self.owners[tenant] != user:
             return refused("OrganizationNotFound"), None
-        standing = self.problem(code, user) if code else NONE
+        standing = self.problem(code, user) if code else NO_REFUSAL
         if standing:
             return standing, None
         if self.subscriptions.get(tenant) == basket:
@@ -252,9 +252,9 @@ class Model:
         answer = Answer(len(self.orders) - 1, self.balance(user))
         if key:
             self.answers[user, key] = (request, self.hour + KEY_HOURS, answer)
-        return NONE, answer
+        return NO_REFUSAL, answer
 
-    # --- what several do ---
+    # --- shared steps ---
 
     def _open(self, code: str) -> bool:
         found = self.codes[code]
@@ -262,7 +262,7 @@ class Model:
         over = found.terms.ends is not None and found.terms.ends <= self.hour
         return found.active and not found.retired and begun and not over
 
-    def _take_place(self, code: str, user: str, status: str) -> None:
+    def _add_redemption(self, code: str, user: str, status: str) -> None:
         self.redemptions.append(Redemption(code, user, self.codes[code].terms.credit, status))
 
     def _grant(self, number: int) -> None:

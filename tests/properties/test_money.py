@@ -1,4 +1,4 @@
-"""Money is exact for any amount: what billing/test_money.py shows by example."""
+"""Money is exact for any amount; billing/test_money.py has examples."""
 
 from decimal import Decimal
 
@@ -46,7 +46,7 @@ def test_trailing_zeros_change_nothing(minor: int, zeros: int) -> None:
     depth=st.integers(min_value=1, max_value=60),
     digit=st.integers(min_value=1, max_value=9),
 )
-def test_any_decimal_beyond_the_currencys_is_refused_however_far_behind(minor: int, depth: int, digit: int) -> None:
+def test_any_decimal_beyond_those_of_the_currency_is_refused(minor: int, depth: int, digit: int) -> None:
     written = f"{Decimal(minor).scaleb(-3):.3f}{'0' * (depth - 1)}{digit}"
     with pytest.raises(AmountError):
         to_minor(written, currency="OMR")

@@ -1,6 +1,6 @@
 """Random games of vouchers, credit and checkouts, each step compared with the plain model in model.py.
 
-A step plays one use case against PostgreSQL, committed, and one action of the model: they must agree on the
+A step calls one use case, which commits to PostgreSQL, and one action of the model. They must agree on the
 refusal, and after every step on all counts, balances, redemptions, orders and subscriptions. At the end of
 each game the ledger and the redemptions must verify.
 """
@@ -57,7 +57,7 @@ users = st.sampled_from(["ada", "bob", "cleo"])
 tenants = st.sampled_from(list(OWNERS))
 codes = st.sampled_from(["GIFT", "RARE", "RUSH"])
 credits = st.sampled_from([1_000, 9_000, 9_000, 50_000])
-places = st.integers(min_value=0, max_value=10**6)
+indexes = st.integers(min_value=0, max_value=10**6)
 # Mostly without a window, so that most codes can be redeemed; hours on the model's clock.
 windows = st.sampled_from([(None, None)] * 6 + [(0, 24), (12, None), (None, 12), (24, 48)])
 all_terms = st.builds(
@@ -76,7 +76,7 @@ baskets = st.builds(
 )
 
 
-# What is stored, in one look. A hold is the newest of its order.
+# The stored state, in one query; of several holds of an order, the newest.
 STATE = """
 SELECT json_build_object(
   'accounts', (SELECT json_object_agg(user_id, json_build_array(balance_minor, held_minor, version))
@@ -87,7 +87,7 @@ SELECT json_build_object(
                     JOIN billing_customer c ON c.id = customer_id),
   'orders', (SELECT coalesce(json_object_agg(id, json_build_array(status, total_minor, credit_applied_minor)), '{}')
                FROM orders_order),
-  'told', (SELECT coalesce(json_agg(order_id ORDER BY order_id::text), '[]') FROM orders_outboxevent
+  'announced', (SELECT coalesce(json_agg(order_id ORDER BY order_id::text), '[]') FROM orders_outboxevent
             WHERE type = 'order.placed'),
   'live', (SELECT coalesce(json_object_agg(slug, amount_minor), '{}')
              FROM billing_subscription s JOIN billing_organization o ON o.id = organization_id
@@ -96,7 +96,7 @@ SELECT json_build_object(
               FROM (SELECT DISTINCT ON (order_id) * FROM billing_hold ORDER BY order_id, created_at DESC, id DESC) h))
 """
 
-# Codes as the service lists them; compiled once, since every step asks.
+# Codes as the service lists them; compiled once, since every step runs it.
 CODES = (
     cast(Any, codes_with_use())
     .values_list("code", "times_redeemed", "credit_minor", "max_redemptions", "active", "retired_at")
@@ -104,12 +104,12 @@ CODES = (
 )
 
 
-def pick(choices: Sequence[Choice], place: int) -> Choice:
-    return choices[place % len(choices)]
+def pick(choices: Sequence[Choice], index: int) -> Choice:
+    return choices[index % len(choices)]
 
 
 class Vouchers(RuleBasedStateMachine):
-    # How often each was done, in all games.
+    # The number of successes by action, in all games.
     done: ClassVar[Counter[str]] = Counter()
 
     def __init__(self) -> None:
@@ -132,8 +132,8 @@ class Vouchers(RuleBasedStateMachine):
         self.order_ids: list[UUID] = []
         self.held_order_ids: list[UUID] = []
 
-    def play(self, what: str, expected: Refusals, action: Callable[[], object]) -> None:
-        """Both refuse, for a reason that stands, or neither does."""
+    def play(self, name: str, expected: Refusals, action: Callable[[], object]) -> None:
+        """Assert that the service refuses for one of the expected reasons, or succeeds if there is none."""
         refusal = ""
         try:
             action()
@@ -142,7 +142,7 @@ class Vouchers(RuleBasedStateMachine):
         if expected or refusal:
             assert refusal in expected, f"{refusal or 'done'}, expected {sorted(expected) or 'done'}"
         else:
-            self.done[what] += 1
+            self.done[name] += 1
 
     @property
     def now(self) -> datetime:
@@ -210,9 +210,9 @@ class Vouchers(RuleBasedStateMachine):
         self.play("reserve", self.model.reserve(code, user), play)
 
     @precondition(lambda self: self.redemption_ids)
-    @rule(place=places, verb=st.sampled_from(["confirm", "release", "release", "release nothing"]))
-    def settle(self, place: int, verb: str) -> None:
-        number = place % len(self.redemption_ids)
+    @rule(index=indexes, verb=st.sampled_from(["confirm", "release", "release", "release nothing"]))
+    def settle(self, index: int, verb: str) -> None:
+        number = index % len(self.redemption_ids)
         made = RedemptionRow.objects.get(id=self.redemption_ids[number])
         if verb == "confirm":
             expected = self.model.confirm(number)
@@ -233,10 +233,10 @@ class Vouchers(RuleBasedStateMachine):
             "adjust", expected, lambda: adjust_credit(customer_id=pk, amount_minor=amount, why="a game", by=STAFF)
         )
 
-    @rule(user=users, amount=st.sampled_from([1, 2, 1_000, 9_000]), verb=hold_verbs, place=places)
-    def hold(self, user: str, amount: int, verb: str, place: int) -> None:
+    @rule(user=users, amount=st.sampled_from([1, 2, 1_000, 9_000]), verb=hold_verbs, index=indexes)
+    def hold(self, user: str, amount: int, verb: str, index: int) -> None:
         if self.held_order_ids and verb != "hold":
-            self.settle_hold(verb, place % len(self.held_order_ids))
+            self.settle_hold(verb, index % len(self.held_order_ids))
             return
         order_id = uuid4()
         expected = self.model.hold(user, amount)
@@ -262,10 +262,10 @@ class Vouchers(RuleBasedStateMachine):
             self.play("hold again", expected, lambda: self.play_hold(former.user, former.amount, order_id))
 
     @precondition(lambda self: any(self.model.entries.values()))
-    @rule(place=places)
-    def reverse(self, place: int) -> None:
+    @rule(index=indexes)
+    def reverse(self, index: int) -> None:
         numbered = [(user, n) for user, entries in sorted(self.model.entries.items()) for n in range(len(entries))]
-        user, number = pick(numbered, place)
+        user, number = pick(numbered, index)
         entry = LedgerEntry.objects.get(account_id=self.customers[user].pk, version=number + 1)
         expected = self.model.reverse(user, number)
         self.play("reverse", expected, lambda: reverse_entry(entry_id=entry.id, why="a game", by=STAFF))
@@ -315,7 +315,7 @@ class Vouchers(RuleBasedStateMachine):
         assert placed.balance_minor == answer.balance
         assert placed.replayed != is_new
 
-    # --- what must agree after every step ---
+    # --- invariants after every step ---
 
     @invariant()
     def database_agrees_with_model(self) -> None:
@@ -336,7 +336,7 @@ class Vouchers(RuleBasedStateMachine):
         assert [orders[str(order_id)] for order_id in self.order_ids] == [
             ["completed", basket.total, basket.total] for basket in self.model.orders
         ]
-        assert found["told"] == sorted(map(str, self.order_ids))
+        assert found["announced"] == sorted(map(str, self.order_ids))
         assert found["live"] == {slug: basket.total for slug, basket in self.model.subscriptions.items()}
         assert [found["holds"][str(order_id)] for order_id in self.held_order_ids] == [
             [hold.amount, hold.status] for hold in self.model.holds
@@ -361,8 +361,8 @@ class Vouchers(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_service_agrees_with_the_model_whatever_is_played() -> None:
+def test_the_service_agrees_with_the_model_in_random_games() -> None:
     Vouchers.done.clear()
     run_state_machine_as_test(Vouchers)
-    # Games that never get anywhere show nothing.
+    # Every action must have succeeded in some game.
     assert set(Vouchers.done) >= EVERYTHING

@@ -41,7 +41,7 @@ def api() -> Client:
 
 
 class IdentityProvider:
-    """A server that publishes RSA keys, counts who asks, and can be made to fail."""
+    """A server that publishes RSA keys, counts its requests, and can be made to fail."""
 
     def __init__(self) -> None:
         self.keys: dict[str, rsa.RSAPrivateKey] = {}

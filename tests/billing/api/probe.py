@@ -130,7 +130,7 @@ class Fail(APIView):
         raise DjangoValidationError({"slug": ["is taken"], "__all__": ["the whole is wrong"]})
 
     def mistake(self, request: Request) -> None:
-        raise RuntimeError("a detail that nobody outside may see")
+        raise RuntimeError("a detail that clients may not see")
 
     def lock_wait(self, request: Request) -> None:
         with transaction.atomic(), connection.cursor() as cursor:

@@ -62,7 +62,7 @@ def test_claims_that_prove_nothing_are_refused(api: Client, given: dict[str, Any
     assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
 
 
-def test_an_expired_token_is_refused_and_told_so(api: Client) -> None:
+def test_an_expired_token_is_refused_as_expired(api: Client) -> None:
     answer = api.get("/api/whoami", headers=bearer(exp=int(time.time()) - 11))
     assert answer.status_code == 401
     assert answer.json() == {"error": "the bearer token has expired", "code": "invalid_token"}
@@ -73,7 +73,7 @@ def test_clocks_may_differ_by_a_few_seconds(api: Client) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "é.é.é", "a b", f"{b64(b'[' * 5000)}.e30.e30", "..", "\0"])
-def test_what_is_no_token_is_refused(api: Client, token: str) -> None:
+def test_an_invalid_token_is_refused(api: Client, token: str) -> None:
     answer = api.get("/api/whoami", headers=authorization(token))
     assert answer.status_code == 401
     assert answer.json() == INVALID
@@ -165,7 +165,7 @@ def test_a_forged_signature_and_an_unknown_key_are_refused(api: Client, identity
         assert api.get("/api/whoami", headers=authorization(forged.token(kid=kid))).json() == INVALID
     without_kid = jwt.encode(claims(), forged.keys["first"], algorithm="RS256")
     assert api.get("/api/whoami", headers=authorization(without_kid)).json() == INVALID
-    # Key ids are anybody's to invent: the second and the third did not ask again.
+    # A client can invent key ids, so the second and the third did not fetch the keys again.
     assert identity_provider.requests == 1
 
 

@@ -16,7 +16,7 @@ def fail(api: Client, how: str, body: Any = None) -> Any:
     return api.post(f"/api/fail/{how}", json.dumps(body or {}), content_type="application/json")
 
 
-def test_a_refusal_says_what_it_is(api: Client) -> None:
+def test_a_refusal_has_its_code_and_sentence(api: Client) -> None:
     answer = fail(api, "refused")
     assert answer.status_code == 409
     assert answer.json() == {
@@ -32,7 +32,7 @@ def test_a_refusal_for_now_says_when_to_come_again(api: Client) -> None:
     assert answer.json() == {"error": "the service is busy: try again", "code": "busy"}
 
 
-def test_what_is_missing_or_forbidden_says_no_more_than_that(api: Client) -> None:
+def test_not_found_and_forbidden_reveal_nothing_else(api: Client) -> None:
     answer = fail(api, "missing")
     assert answer.status_code == 404
     assert answer.json() == {"error": "there is nothing at this address", "code": "not_found"}
@@ -62,7 +62,7 @@ def test_a_body_that_is_no_object_is_refused(api: Client, body: Any) -> None:
     assert answer.json()["code"] == "invalid_request"
 
 
-def test_what_is_wrong_with_the_whole_is_the_sentence(api: Client) -> None:
+def test_an_error_of_the_whole_body_is_the_sentence(api: Client) -> None:
     answer = fail(api, "whole")
     assert answer.status_code == 400
     assert answer.json() == {
@@ -82,7 +82,7 @@ def test_a_models_own_refusal_is_a_400(api: Client) -> None:
     }
 
 
-def test_a_mistake_of_ours_is_noted_and_not_told(api: Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_internal_error_is_logged_and_not_shown(api: Client, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         answer = fail(api, "mistake")
     assert answer.status_code == 500
@@ -95,7 +95,7 @@ def test_a_mistake_of_ours_is_noted_and_not_told(api: Client, caplog: pytest.Log
     assert record.exc_info is not None or "RuntimeError" in record.getMessage()
 
 
-def test_a_mistake_of_ours_reaches_tests_as_what_it_is(client: Client) -> None:
+def test_an_internal_error_is_raised_in_tests(client: Client) -> None:
     with pytest.raises(RuntimeError, match="nobody outside"):
         fail(client, "mistake")
 
@@ -115,7 +115,7 @@ def test_a_lock_that_is_not_given_in_time_is_busy(api: Client) -> None:
     assert fail(api, "lock_wait").status_code == 200
 
 
-def test_a_statement_that_takes_too_long_is_busy(api: Client) -> None:
+def test_a_statement_timeout_is_answered_as_busy(api: Client) -> None:
     answer = fail(api, "slow_statement")
     assert (answer.status_code, answer.json()["code"]) == (503, "busy")
 

@@ -41,7 +41,7 @@ def test_a_list_is_a_plain_array_newest_first(api: Client) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 7])
-def test_pages_give_every_row_once_also_rows_of_one_moment(api: Client, limit: int) -> None:
+def test_pages_hold_every_row_once_even_rows_of_the_same_moment(api: Client, limit: int) -> None:
     names = make(7)
     seen: list[str] = []
     url: str | None = f"/api/customers?limit={limit}&type=a%20b"
@@ -70,7 +70,7 @@ def test_the_next_address_is_relative_where_a_gateway_took_the_prefix(api: Clien
     assert url is not None and url.startswith("?")
 
 
-def test_rows_added_meanwhile_neither_repeat_nor_hide_others(api: Client) -> None:
+def test_rows_added_between_pages_neither_repeat_nor_hide_others(api: Client) -> None:
     names = make(6)
     first = api.get("/api/customers?limit=3")
     Customer.objects.create(user_id="newer", created_at=START + timedelta(days=9))

@@ -49,7 +49,7 @@ def test_text_comes_and_goes_as_it_is(api: Client) -> None:
         (b"1e99999999999999999999", "a number in the body is out of range"),
     ],
 )
-def test_what_nobody_could_mean_is_refused(body: bytes, sentence: str) -> None:
+def test_an_ambiguous_or_invalid_body_is_refused(body: bytes, sentence: str) -> None:
     with pytest.raises(MalformedJSON) as refused:
         read_json(body)
     assert str(refused.value.detail) == sentence
@@ -107,7 +107,7 @@ def test_the_largest_body_is_256_kib(api: Client) -> None:
     assert answer.json() == {"error": "the body is larger than 256 KiB", "code": "payload_too_large"}
 
 
-def test_a_body_longer_than_it_says_is_cut_off_by_nobody(api: Client) -> None:
+def test_a_body_longer_than_its_declared_length_is_not_truncated(api: Client) -> None:
     """The parser stops reading at its limit, also where no length warned it."""
 
     class Endless:
@@ -150,7 +150,7 @@ def test_a_compressed_body_is_a_415(api: Client) -> None:
     assert answer.json() == {"error": "the body may not be compressed", "code": "unsupported_media_type"}
 
 
-def test_the_sentence_of_a_415_says_what_to_send(api: Client) -> None:
+def test_the_sentence_of_a_415_names_the_accepted_type(api: Client) -> None:
     answer = api.post("/api/echo", b"{}", content_type="text/plain")
     assert answer.json()["error"] == "the body must be JSON: send Content-Type: application/json"
 

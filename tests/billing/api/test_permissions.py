@@ -17,7 +17,9 @@ DENIED = {"error": "your role does not allow this", "code": "permission_denied"}
         ("customer", 403, 403, 403),
     ],
 )
-def test_each_role_may_what_the_view_says(api: Client, role: str, read: int, write: int, superadmins: int) -> None:
+def test_each_role_may_do_exactly_the_actions_of_the_view(
+    api: Client, role: str, read: int, write: int, superadmins: int
+) -> None:
     headers = bearer(role=role)
     answers = {
         read: api.get("/api/vouchers", headers=headers),

@@ -25,7 +25,7 @@ def put(api: Client, body: Any, role: str = "superadmin") -> Any:
     return api.put(URL, body, content_type="application/json", headers=bearer(role=role))
 
 
-def test_nothing_set_is_told_so(api: Client) -> None:
+def test_settings_without_keys_say_so(api: Client) -> None:
     answer = get(api)
     assert answer.status_code == 200
     assert answer.json() == {
@@ -97,7 +97,7 @@ def test_without_identity_it_is_401(api: Client) -> None:
         ({"stripe_public_key": "sk_live_secret"}, "stripe_public_key"),
     ],
 )
-def test_what_is_no_key_is_400_and_not_repeated(api: Client, body: dict[str, Any], field: str) -> None:
+def test_an_invalid_key_is_refused_without_being_repeated(api: Client, body: dict[str, Any], field: str) -> None:
     with nothing_changes():
         answer = put(api, body)
     assert answer.status_code == 400
@@ -111,14 +111,14 @@ def test_a_body_that_is_no_object_is_400(api: Client, body: Any) -> None:
         assert put(api, body).status_code == 400
 
 
-def test_what_cannot_be_decrypted_is_503_by_name(api: Client, settings: Any) -> None:
+def test_a_key_that_cannot_be_decrypted_is_a_503_that_names_it(api: Client, settings: Any) -> None:
     put(api, {"stripe_secret_key": SECRET})
     settings.SECRET_KEY = "another one"
     answer = get(api)
     assert answer.status_code == 503
     assert answer.json()["code"] == "processor_settings_unreadable"
     assert "stripe_secret_key" in answer.json()["error"]
-    # Setting it anew heals; the tokens of this test are signed with another secret.
+    # A new key replaces the unreadable one; this test signs its tokens with another secret.
     assert put(api, {"stripe_secret_key": SECRET}).status_code == 200
     assert ProcessorSettings.objects.count() == 1
 

@@ -39,7 +39,7 @@ def test_past_the_limit_it_is_a_429_that_says_when_to_come_again(api: Client) ->
     assert 50 <= int(answer.headers["Retry-After"]) <= 60
 
 
-def test_when_the_window_has_ended_the_counting_begins_anew(api: Client) -> None:
+def test_a_new_window_starts_the_count_at_zero(api: Client) -> None:
     statuses(api, 4)
     end_windows()
     assert statuses(api, 4) == [200, 200, 200, 429]

@@ -27,6 +27,6 @@ def test_nothing_is_an_empty_body() -> None:
     assert ExactJSONRenderer().render(None) == b""
 
 
-def test_what_json_cannot_say_is_not_written() -> None:
+def test_values_that_json_cannot_express_are_refused() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         ExactJSONRenderer().render({"a": float("nan")})

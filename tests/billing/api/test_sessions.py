@@ -77,7 +77,7 @@ def test_the_csrf_token_is_not_taken_from_a_form(api: Client, user: User) -> Non
         ("--x--", "multipart/form-data; boundary=x", "unsupported_media_type"),
     ],
 )
-def test_the_role_is_looked_at_before_the_body(
+def test_the_role_is_checked_before_the_body(
     api: Client, user: User, body: str, content_type: str, code: str
 ) -> None:
     api.force_login(user)
