@@ -36,7 +36,7 @@ LIBRARY: dict[str, type[Any]] = {
     "subscription": stripe.Subscription,
     "subscription_item": stripe.SubscriptionItem,
 }
-# What is in these is named by whoever wrote it, or by the kind of payment method.
+# The members of these are named by their author, or by the kind of payment method.
 FREE_FORM = {"metadata", "previous_attributes", "card", "sepa_debit"}
 
 

@@ -1,4 +1,4 @@
-"""What tests of renewals share: a subscription that credit pays, and the days at which it is looked at."""
+"""Runs renewals of a subscription that credit pays, on chosen days."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,0 +1,102 @@
+"""Code and prose use plain words: one term for one thing, and no phrase that has to be read twice."""
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+CHECKED = {".py", ".sql", ".html", ".md", ".txt"}
+# Migrations are frozen once released, and this file names the words.
+UNCHECKED = {"migrations", "__pycache__", Path(__file__).name}
+
+# Word or phrase → the reason, and what to write instead. Case does not matter, and names in code count too.
+BANNED = {
+    "company": "Requests that one statement executes are a batch.",
+    "whoever": "Name the subject: the customer, the request, the caller.",
+    "foresee": "Asking for a result without its effect is a preview.",
+    "who waits": "A request in a queue is a waiter; name the subject of a sentence.",
+    "nobody is asked": "Say what happens instead, in the active voice.",
+    "it is looked at": "Say who checks or reads it, in the active voice.",
+    "himself": "A customer has no gender; write themselves, or name the subject.",
+    "meanwhile he": "A customer has no gender; say what is done, by name, and when.",
+}
+# Files that are still to be rewritten; a file leaves this list when it fulfils the rules, and none is added.
+UNTIL_REWRITTEN = {
+    "billing/combining.py",
+    "billing/models/audit.py",
+    "billing/models/ledger.sql",
+    "config/devtools/embedded_postgres/places.py",
+    "orders/admin/documents.py",
+    "orders/admin/payments.py",
+    "orders/models/charge.py",
+    "orders/models/event.py",
+    "orders/models/order.py",
+    "orders/models/payment.py",
+    "orders/stripe/mirror.py",
+    "orders/use_cases/checkout/place_order.sql",
+    "orders/use_cases/checkout/place_together.sql",
+    "orders/use_cases/checkout/try_batched_checkout.py",
+    "orders/use_cases/payments/open_payment.py",
+    "orders/use_cases/payments/settle_payment.py",
+    "orders/use_cases/subscriptions/follow_subscription.py",
+    "promos/use_cases/redeem_code.py",
+    "promos/use_cases/redeem_many.py",
+    "promos/use_cases/redeem_together.sql",
+    "tests/bench/web_urls.py",
+    "tests/billing/test_combining.py",
+    "tests/billing/test_combining_at_once.py",
+    "tests/concurrency/test_checkouts_together.py",
+    "tests/concurrency/test_together.py",
+    "tests/concurrency/test_together_disturbed.py",
+    "tests/concurrency/together.py",
+}
+DESIGN_INITIALS = re.compile(r"\b(?:T[123]|I(?:1[0-4]|[1-9]))\b")
+
+
+def pattern_of(phrase: str) -> re.Pattern[str]:
+    """Compile a phrase to a pattern of whole words, which names in code may join by underscores."""
+    words = r"[ _\n]+".join(phrase.split())
+    return re.compile(rf"(?<![a-z]){words}(?![a-z])", re.IGNORECASE)
+
+
+@cache
+def read_checked_files() -> dict[str, str]:
+    """Return path → text of the project's own files; those of tools are in folders that start with a dot."""
+    found = {}
+    for folder, folders, names in os.walk(PROJECT):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in UNCHECKED]
+        for path in (Path(folder, name) for name in names):
+            relative = path.relative_to(PROJECT).as_posix()
+            if path.suffix in CHECKED and path.name not in UNCHECKED and relative not in UNTIL_REWRITTEN:
+                found[relative] = path.read_text(encoding="utf-8")
+    return found
+
+
+def find_lines(pattern: re.Pattern[str]) -> list[str]:
+    """Return the lines that contain the pattern, as `path:line`."""
+    return [
+        f"{path}:{text.count(chr(10), 0, match.start()) + 1}"
+        for path, text in sorted(read_checked_files().items())
+        for match in pattern.finditer(text)
+    ]
+
+
+@pytest.mark.parametrize("phrase", BANNED)
+def test_no_file_contains_a_banned_phrase(phrase: str) -> None:
+    assert find_lines(pattern_of(phrase)) == [], BANNED[phrase]
+
+
+def test_no_file_uses_the_initials_of_a_design() -> None:
+    assert find_lines(DESIGN_INITIALS) == [], "Write what the rule or the transaction is."
+
+
+def test_a_banned_phrase_is_found_in_prose_names_and_across_lines() -> None:
+    found = [
+        text for text in ("Who waits", "who\nwaits", "test_who_waits_leaves") if pattern_of("who waits").search(text)
+    ]
+    assert len(found) == 3
+    assert not pattern_of("company").search("accompanying companyless")
+    assert len(read_checked_files()) > 300
