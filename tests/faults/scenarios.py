@@ -23,7 +23,7 @@ from orders.errors import (
     RequestInProgress,
 )
 from orders.models import AddOn, IdempotencyKey, Order, OrderLine, Payment, Plan
-from orders.use_cases.checkout.place_order import PlacedOrder, CheckoutRequest, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.errors import PromoExhausted, PromoInactive
 from promos.models import PromoCode
 from tests.factories import (
