@@ -18,7 +18,13 @@ from orders.models import StripeEvent
 from orders.stripe.mirror import mirror_event
 from tests.console import client_of, create_user
 from tests.factories import CustomerFactory
-from tests.orders.stripe.stripe_object_server import FakeStripe, dispute_of, event, paid_order, refund_of
+from tests.orders.stripe.stripe_object_server import (
+    StripeObjectServer,
+    dispute_of,
+    event,
+    paid_order_objects,
+    refund_of,
+)
 from tests.snapshot import nothing_changes
 
 KINDS = {
@@ -43,19 +49,19 @@ def mirrored_order() -> Iterator[None]:
     """One paid order, partly refunded, then disputed, of our customer ada."""
     ada = CustomerFactory.create(user_id="ada", email="ada@example.org")
     Customer.objects.filter(pk=ada.pk).update(stripe_customer_id="cus_A")
-    fake = FakeStripe()
-    fake.put(*paid_order())
-    fake.put(refund_of(fake.get("ch_A"), amount=1_000), dispute_of(fake.get("ch_A")))
-    fake.start()
+    server = StripeObjectServer()
+    server.put(*paid_order_objects())
+    server.put(refund_of(server.get("ch_A"), amount=1_000), dispute_of(server.get("ch_A")))
+    server.start()
     try:
         for number, (type_, identity) in enumerate(
             [("checkout.session.completed", "cs_test_A"), ("charge.dispute.created", "dp_A")], start=1
         ):
-            told = event(type_, fake.get(identity), number=number)
-            mirror_event(told, secret_key="sk_test_x", api_base=fake.url)
+            payload = event(type_, server.get(identity), number=number)
+            mirror_event(payload, secret_key="sk_test_x", api_base=server.url)
         yield
     finally:
-        fake.stop()
+        server.stop()
 
 
 def list_of(kind: str) -> str:
@@ -146,7 +152,7 @@ def test_a_page_that_takes_money_is_shown_to_who_may_move_it_and_not_to_auditors
     invoice = mirrored.Invoice.objects.get(id="in_A")
     invoice.stripe_data |= {"status": "open", "hosted_invoice_url": "https://pay.example/i/1"}
     invoice.save()
-    told = StripeEvent.objects.create(
+    payload = StripeEvent.objects.create(
         id="evt_A",
         type="invoice.payment_failed",
         payload={"data": {"object": {"hosted_invoice_url": "https://pay.example/i/1", "client_secret": "pi_secret"}}},
@@ -154,7 +160,7 @@ def test_a_page_that_takes_money_is_shown_to_who_may_move_it_and_not_to_auditors
     )
     for role, found in ((SUPERADMIN, True), (AUDITOR, False)):
         client = client_of(create_user(role))
-        for address in (page_of("invoice"), reverse("admin:orders_stripeevent_change", args=[told.pk])):
+        for address in (page_of("invoice"), reverse("admin:orders_stripeevent_change", args=[payload.pk])):
             page = client.get(address).content.decode()
             assert ("https://pay.example/i/1" in page) is found
             assert "pi_secret" not in page

@@ -20,8 +20,16 @@ from tests.contract.api_client import by_token
 from tests.contract.response_shapes import INVOICE, SUBSCRIPTION, assert_shape
 from tests.factories import give_credit
 from tests.orders.conftest import Buy
-from tests.orders.subscriptions.run_renewals import DUE, GRACE_END, START, deliver, renew, renewals, subscription
-from tests.orders.subscriptions.stripe_checkout_stub import StripeStub, stripe
+from tests.orders.subscriptions.run_renewals import (
+    DUE,
+    GRACE_END,
+    START,
+    newest_subscription,
+    renew,
+    renewal_orders,
+    settle_event_of_type,
+)
+from tests.orders.subscriptions.stripe_checkout_stub import StripeCheckoutStub, stripe
 from tests.snapshot import nothing_changes
 
 __all__ = ["stripe"]
@@ -31,17 +39,17 @@ ANCHOR = f'<a class="ref" href="{LINK}" target="_blank" rel="noopener noreferrer
 
 
 @pytest.fixture
-def past_due(stripe: StripeStub, ada: Customer, buy: Buy) -> Subscription:
+def past_due(stripe: StripeCheckoutStub, ada: Customer, buy: Buy) -> Subscription:
     """Acme's month of 9.000 is due, the balance is 2.345, and Stripe was asked for the rest."""
     give_credit(ada, 9_000)
     buy("m", now=START)
     give_credit(ada, 2_345)
     assert renew(DUE) == [RenewalOutcome.PAST_DUE]
-    return subscription()
+    return newest_subscription()
 
 
 @pytest.fixture
-def pending(stripe: StripeStub, ada: Customer, buy: Buy) -> Order:
+def pending(stripe: StripeCheckoutStub, ada: Customer, buy: Buy) -> Order:
     """An order of 9.000 that waits for a card; credit pays 2.340 of it."""
     give_credit(ada, 2_345)
     return Order.objects.get(id=buy("m").order_id)
@@ -73,7 +81,7 @@ def told_of(path: str) -> Any:
 # --- Staff ------------------------------------------------------------------------------------------------
 def test_staff_find_the_link_on_every_page_of_a_month_that_is_past_due(past_due: Subscription) -> None:
     client = client_of(create_user(SUPERADMIN))
-    (order,) = renewals()
+    (order,) = renewal_orders()
     addresses = staff_pages(order)
     assert len(addresses) == 4
     ends = order.payment.expires_at
@@ -111,7 +119,7 @@ def test_staff_find_the_link_of_a_new_order(pending: Order) -> None:
 
 def test_an_auditor_reads_what_is_due_and_never_the_link(past_due: Subscription) -> None:
     client = client_of(create_user(AUDITOR))
-    for address in staff_pages(renewals()[0]):
+    for address in staff_pages(renewal_orders()[0]):
         page = shown(client, address)
         assert "6.660 OMR" in page and "A superadmin sees the link to pay." in page
         assert "pay.example" not in page
@@ -119,22 +127,22 @@ def test_an_auditor_reads_what_is_due_and_never_the_link(past_due: Subscription)
 
 def test_other_staff_see_none_of_these_pages(past_due: Subscription) -> None:
     client = client_of(create_user(SOVEREIGN_ADMIN))
-    assert {client.get(address).status_code for address in staff_pages(renewals()[0])} == {403}
+    assert {client.get(address).status_code for address in staff_pages(renewal_orders()[0])} == {403}
 
 
 @pytest.mark.parametrize("how", ["paid", "expired", "its time is over", "processing"])
 def test_a_link_that_takes_no_money_any_more_is_shown_nowhere(
-    past_due: Subscription, stripe: StripeStub, how: str
+    past_due: Subscription, stripe: StripeCheckoutStub, how: str
 ) -> None:
-    (order,) = renewals()
+    (order,) = renewal_orders()
     addresses = staff_pages(order)
     if how == "expired":
-        deliver("checkout.session.expired", stripe.sessions["cs_1"] | {"status": "expired"})
+        settle_event_of_type("checkout.session.expired", stripe.sessions["cs_1"] | {"status": "expired"})
     elif how == "its time is over":
         Payment.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     else:
         done = stripe.pay(stripe.sessions["cs_1"], processing=how == "processing")
-        deliver("checkout.session.completed", done)
+        settle_event_of_type("checkout.session.completed", done)
     client = client_of(create_user(SUPERADMIN))
     for address in addresses:
         page = shown(client, address)
@@ -144,9 +152,9 @@ def test_a_link_that_takes_no_money_any_more_is_shown_nowhere(
 
 
 def test_where_no_payment_is_open_the_page_says_what_is_waited_for(
-    past_due: Subscription, stripe: StripeStub
+    past_due: Subscription, stripe: StripeCheckoutStub
 ) -> None:
-    deliver("checkout.session.expired", stripe.sessions["cs_1"] | {"status": "expired"})
+    settle_event_of_type("checkout.session.expired", stripe.sessions["cs_1"] | {"status": "expired"})
     address = reverse("admin:billing_subscription_change", args=[past_due.pk])
     client = client_of(create_user(AUDITOR))
     assert "No payment page is open now." in shown(client, address)
@@ -161,7 +169,7 @@ def test_an_address_that_is_none_of_the_web_is_no_link(pending: Order) -> None:
 
 # --- The customer -----------------------------------------------------------------------------------------
 def test_the_customer_is_told_the_link_with_subscription_and_invoice(past_due: Subscription) -> None:
-    (order,) = renewals()
+    (order,) = renewal_orders()
     waits = {
         "order_id": str(order.pk),
         "payment_url": LINK,
@@ -199,7 +207,7 @@ def test_another_basket_that_waits_is_told_with_the_subscription_it_replaces(
 def test_looking_changes_nothing(past_due: Subscription) -> None:
     client = client_of(create_user(SUPERADMIN))
     with nothing_changes():
-        for address in staff_pages(renewals()[0]):
+        for address in staff_pages(renewal_orders()[0]):
             client.get(address)
         told_of("billing/subscription")
         told_of("billing/invoices")
