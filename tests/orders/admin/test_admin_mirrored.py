@@ -1,4 +1,4 @@
-"""What is mirrored from Stripe, in the console: read by auditors and superadmins, written by nobody."""
+"""Objects mirrored from Stripe in the console: auditors and superadmins read them, and no user writes them."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -38,7 +38,7 @@ KINDS = {
     "session": "cs_test_A",
     "subscription": "sub_A",
 }
-# Session, user, and what the user and the groups may; then the rows.
+# The session, the user, the permissions of the user and of the groups, and the rows.
 LIST_QUERIES = 5
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,14 +82,14 @@ def test_auditors_and_superadmins_read_every_kind(role: str) -> None:
         assert identity in answer.content.decode()
 
 
-def test_others_do_not() -> None:
+def test_other_staff_may_not_read_them() -> None:
     client = client_of(create_user(SOVEREIGN_ADMIN))
     for kind in KINDS:
         assert client.get(list_of(kind)).status_code == HTTPStatus.FORBIDDEN
         assert client.get(page_of(kind)).status_code == HTTPStatus.FORBIDDEN
 
 
-def test_nobody_changes_anything_not_even_a_superuser() -> None:
+def test_even_a_superuser_cannot_change_them() -> None:
     client = client_of(create_user("superuser"))
     actions = ("delete_selected", "_resync_instances", "_sync_all_instances", "_cancel")
     with nothing_changes():
@@ -109,7 +109,7 @@ def _model(kind: str) -> str:
     return {"paymentintent": "PaymentIntent"}.get(kind, kind.title())
 
 
-def test_no_other_page_of_dj_stripe_is_there() -> None:
+def test_no_other_page_of_dj_stripe_exists() -> None:
     shown = {model._meta.model_name for model in admin.site._registry if model._meta.app_label == "djstripe"}
     assert shown == set(KINDS)
 

@@ -1,4 +1,4 @@
-"""A month of a subscription that credit pays: once, oldest first, as credit lasts."""
+"""Renewals of subscriptions that credit pays: each month once, the oldest first, as long as credit lasts."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -40,7 +40,7 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture(autouse=True)
 def no_processor(settings: Settings) -> None:
-    """Whatever the environment of the tests says."""
+    """Run without a card processor, whatever the environment says."""
     settings.INITIAL_STRIPE_SECRET_KEY = ""
 
 
@@ -79,7 +79,7 @@ def test_a_month_is_renewed_from_credit(subscribed: Subscription, ada: Customer)
     assert mails_after_receipt() == ["renewed"]
 
 
-def test_nothing_is_renewed_before_its_time(subscribed: Subscription, ada: Customer) -> None:
+def test_a_month_is_not_renewed_before_it_is_due(subscribed: Subscription, ada: Customer) -> None:
     give_credit(ada, 30_000)
     with nothing_changes():
         assert renew(DUE - SECOND) == [RenewalOutcome.NOT_DUE]
@@ -87,7 +87,7 @@ def test_nothing_is_renewed_before_its_time(subscribed: Subscription, ada: Custo
     assert find_due_subscriptions(now=DUE) == [subscribed.id]
 
 
-def test_the_day_of_the_month_is_the_anchors(subscribed: Subscription, ada: Customer) -> None:
+def test_periods_keep_the_day_of_the_first_month(subscribed: Subscription, ada: Customer) -> None:
     give_credit(ada, 100_000)
     ends = []
     for _ in range(4):
@@ -116,23 +116,21 @@ def test_a_second_run_changes_nothing(subscribed: Subscription, ada: Customer) -
         assert renew(DUE) == [RenewalOutcome.NOT_DUE]
 
 
-def test_a_price_of_nothing_renews_without_a_ledger_row(ada: Customer, acme: Organization, buy: Buy) -> None:
+def test_a_free_plan_renews_without_a_ledger_entry(ada: Customer, acme: Organization, buy: Buy) -> None:
     buy("flexi", now=START)
     assert renew(DUE) == [RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]
     assert not LedgerEntry.objects.exists()
     assert invoiced_months(Invoice.Status.PAID) == [START, DUE]
 
 
-def test_parallel_runs_renew_once(subscribed: Subscription, ada: Customer) -> None:
+def test_concurrent_renewals_renew_a_month_once(subscribed: Subscription, ada: Customer) -> None:
     give_credit(ada, 100_000)
     outcomes = race([lambda: renew(DUE, subscribed)] * 8)
     assert sorted(outcomes.values) == [[RenewalOutcome.NOT_DUE]] * 7 + [[RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]]
     assert (balance_and_held(), len(renewal_orders()), len(event_data("subscription.renewed"))) == ((88_000, 0), 1, 1)
 
 
-def test_without_any_lock_the_database_still_refuses_a_second_renewal(
-    subscribed: Subscription, ada: Customer
-) -> None:
+def test_control_without_locks_the_database_refuses_a_second_renewal(subscribed: Subscription, ada: Customer) -> None:
     """The control: the constraint alone guards the month."""
     give_credit(ada, 100_000)
 
@@ -183,7 +181,7 @@ def test_without_a_processor_the_subscription_waits_for_credit(subscribed: Subsc
     assert (balance_and_held(), mails_after_receipt()) == ((0, 0), ["past_due", "renewed"])
 
 
-def test_after_the_days_of_grace_it_ends(subscribed: Subscription, ada: Customer) -> None:
+def test_an_unpaid_subscription_ends_after_the_days_of_grace(subscribed: Subscription, ada: Customer) -> None:
     give_credit(ada, 5_000)
     renew(DUE)
     with nothing_changes():
@@ -201,17 +199,17 @@ def test_after_the_days_of_grace_it_ends(subscribed: Subscription, ada: Customer
         assert find_due_subscriptions(now=GRACE_END) == []
 
 
-def test_credit_that_comes_at_the_very_end_still_renews(subscribed: Subscription, ada: Customer) -> None:
+def test_credit_after_the_days_of_grace_still_renews(subscribed: Subscription, ada: Customer) -> None:
     renew(DUE)
     give_credit(ada, 12_000)
     assert renew(GRACE_END + SECOND) == [RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]
 
 
-def test_a_job_that_comes_late_takes_no_day_of_grace_away(subscribed: Subscription) -> None:
+def test_a_late_job_does_not_shorten_the_days_of_grace(subscribed: Subscription) -> None:
     assert renew(GRACE_END + timedelta(days=30)) == [RenewalOutcome.PAST_DUE]
 
 
-def test_a_suspended_organization_comes_back_with_its_next_order(
+def test_the_next_order_reactivates_a_suspended_organization(
     subscribed: Subscription, ada: Customer, buy: Buy
 ) -> None:
     renew(DUE)
@@ -222,7 +220,7 @@ def test_a_suspended_organization_comes_back_with_its_next_order(
     assert newest_subscription().status == "active"
 
 
-def test_another_basket_while_past_due_replaces_it(subscribed: Subscription, ada: Customer, buy: Buy) -> None:
+def test_another_basket_replaces_a_past_due_subscription(subscribed: Subscription, ada: Customer, buy: Buy) -> None:
     renew(DUE)
     give_credit(ada, 9_000)
     buy("m", now=DUE + timedelta(days=1))
@@ -231,7 +229,9 @@ def test_another_basket_while_past_due_replaces_it(subscribed: Subscription, ada
     assert renew(DUE + timedelta(days=1), subscribed) == [RenewalOutcome.NOT_DUE]
 
 
-def test_what_stripe_charges_is_never_renewed_here(subscribed: Subscription, ada: Customer) -> None:
+def test_a_subscription_that_stripe_charges_is_not_renewed_from_credit(
+    subscribed: Subscription, ada: Customer
+) -> None:
     give_credit(ada, 100_000)
     Subscription.objects.update(paid_by=Subscription.PaidBy.STRIPE, stripe_subscription_id="sub_1")
     with nothing_changes():
@@ -266,7 +266,7 @@ def renewed(subscribed: Subscription, ada: Customer) -> Iterator[Order]:
     yield renewal_orders()[0]
 
 
-def test_amounts_with_decimals_are_told_exactly(ada: Customer, acme: Organization, buy: Buy) -> None:
+def test_the_event_has_the_exact_amount_in_baisa(ada: Customer, acme: Organization, buy: Buy) -> None:
     Plan.objects.filter(slug="m").update(price_minor=9_255)
     give_credit(ada, 18_510)
     buy("m", now=START)
@@ -305,6 +305,8 @@ def test_amounts_with_decimals_are_told_exactly(ada: Customer, acme: Organizatio
         ("UPDATE billing_subscription SET past_due_since = now()", "billing_subscription_active_is_not_past_due"),
     ],
 )
-def test_the_database_refuses_what_must_never_be(renewed: Order, statement: str, constraint: str) -> None:
+def test_the_database_refuses_a_second_renewal_and_inconsistent_states(
+    renewed: Order, statement: str, constraint: str
+) -> None:
     with nothing_changes(), pytest.raises(IntegrityError, match=constraint), connection.cursor() as cursor:
         cursor.execute(statement, {"order": renewed.id} if "%(order)s" in statement else None)

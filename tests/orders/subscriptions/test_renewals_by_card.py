@@ -1,4 +1,4 @@
-"""A month that credit does not cover: the rest is asked of Stripe, and nothing is done while it may be paid."""
+"""Renewals that credit does not cover: a card pays the rest, and nothing changes while the session can be paid."""
 
 from datetime import timedelta
 from unittest.mock import patch
@@ -47,7 +47,7 @@ __all__ = ["stripe"]
 
 @pytest.fixture
 def past_due(stripe: StripeCheckoutStub, ada: Customer, acme: Organization, buy: Buy) -> Subscription:
-    """Acme's month of 9.000 is due, the balance is 2.345, and Stripe was asked for the rest."""
+    """Acme's month of 9.000 is due, the balance is 2.345, and a Stripe session is open for the rest."""
     give_credit(ada, 9_000)
     buy("m", now=START)
     Organization.objects.update(status=Organization.Status.ACTIVE)
@@ -56,7 +56,7 @@ def past_due(stripe: StripeCheckoutStub, ada: Customer, acme: Organization, buy:
     return newest_subscription()
 
 
-def test_the_remainder_is_asked_of_stripe_and_the_credit_held(
+def test_a_renewal_holds_the_credit_and_opens_a_session_for_the_rest(
     past_due: Subscription, stripe: StripeCheckoutStub
 ) -> None:
     assert (past_due.status, past_due.past_due_since, past_due.current_period_end) == ("past_due", DUE, DUE)
@@ -69,8 +69,8 @@ def test_the_remainder_is_asked_of_stripe_and_the_credit_held(
     assert len(event_data("subscription.past_due")) == 1
     assert mails_after_receipt() == ["past_due"]
 
-    asked = dict(stripe.requests)["POST /v1/checkout/sessions"]
-    lines = {name: value for name, value in asked.items() if name.startswith(("line_items", "discounts", "mode"))}
+    session = dict(stripe.requests)["POST /v1/checkout/sessions"]
+    lines = {name: value for name, value in session.items() if name.startswith(("line_items", "discounts", "mode"))}
     assert lines == {
         "mode": "payment",
         "line_items[0][quantity]": "1",
@@ -79,18 +79,18 @@ def test_the_remainder_is_asked_of_stripe_and_the_credit_held(
         "line_items[0][price_data][product_data][name]": "Month from 2027-02-28: M",
         "line_items[0][price_data][product_data][metadata][slug]": "m",
     }
-    assert asked["payment_intent_data[metadata][order_id]"] == str(order.id)
-    assert int(asked["expires_at"]) == int((DUE + timedelta(hours=23)).timestamp())
+    assert session["payment_intent_data[metadata][order_id]"] == str(order.id)
+    assert int(session["expires_at"]) == int((DUE + timedelta(hours=23)).timestamp())
 
 
-def test_it_is_asked_once_however_often_the_job_runs(past_due: Subscription, stripe: StripeCheckoutStub) -> None:
+def test_repeated_jobs_open_one_session(past_due: Subscription, stripe: StripeCheckoutStub) -> None:
     with nothing_changes():
         assert renew(DUE + timedelta(hours=1)) == [RenewalOutcome.WAITING]
         race([lambda: renew(DUE + timedelta(hours=2), past_due)] * 4)
     assert len(stripe.sessions) == 1
 
 
-def test_parallel_runs_ask_once(stripe: StripeCheckoutStub, ada: Customer, buy: Buy) -> None:
+def test_concurrent_jobs_open_one_session(stripe: StripeCheckoutStub, ada: Customer, buy: Buy) -> None:
     give_credit(ada, 9_000)
     buy("m", now=START)
     found = newest_subscription()
@@ -101,7 +101,9 @@ def test_parallel_runs_ask_once(stripe: StripeCheckoutStub, ada: Customer, buy: 
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_paid_it_is_renewed(past_due: Subscription, stripe: StripeCheckoutStub, times: int) -> None:
+def test_the_payment_event_renews_the_month_once(
+    past_due: Subscription, stripe: StripeCheckoutStub, times: int
+) -> None:
     paid = stripe.pay(stripe.sessions["cs_1"])
     outcomes = [settle_event_of_type("checkout.session.completed", paid) for _ in range(times)]
     assert outcomes == ["completed", "unchanged", "unchanged"][:times]
@@ -120,7 +122,7 @@ def test_paid_it_is_renewed(past_due: Subscription, stripe: StripeCheckoutStub, 
     assert now.stripe_subscription_id == ""
 
 
-def test_an_expired_session_is_opened_anew_until_the_grace_ends(
+def test_an_expired_session_is_replaced_until_the_days_of_grace_end(
     past_due: Subscription, stripe: StripeCheckoutStub
 ) -> None:
     for day in range(1, 7):
@@ -133,7 +135,7 @@ def test_an_expired_session_is_opened_anew_until_the_grace_ends(
     assert mails_after_receipt() == ["past_due"] * 7
 
 
-def test_a_session_that_stripe_says_expired_is_opened_anew(
+def test_a_session_whose_expiry_stripe_reports_is_replaced(
     past_due: Subscription, stripe: StripeCheckoutStub
 ) -> None:
     stripe.sessions["cs_1"] |= {"status": "expired"}
@@ -143,7 +145,7 @@ def test_a_session_that_stripe_says_expired_is_opened_anew(
     assert len(stripe.open_sessions) == 1
 
 
-def test_at_the_end_of_the_grace_the_session_is_closed_first(
+def test_the_session_is_closed_before_the_subscription_ends(
     past_due: Subscription, stripe: StripeCheckoutStub
 ) -> None:
     assert renew(GRACE_END) == [RenewalOutcome.CANCELED]
@@ -157,7 +159,7 @@ def test_at_the_end_of_the_grace_the_session_is_closed_first(
     assert find_due_subscriptions(now=GRACE_END) == []
 
 
-def test_paid_in_the_last_moment_it_is_renewed_not_cancelled(
+def test_a_payment_at_the_last_moment_renews_the_subscription(
     past_due: Subscription, stripe: StripeCheckoutStub
 ) -> None:
     paid = stripe.pay(stripe.sessions["cs_1"])
@@ -167,7 +169,7 @@ def test_paid_in_the_last_moment_it_is_renewed_not_cancelled(
     assert event_data("subscription.canceled") == []
 
 
-def test_payment_event_and_the_end_of_the_grace_at_once_renew_once(
+def test_a_payment_event_and_the_end_of_grace_renew_the_month_once(
     past_due: Subscription, stripe: StripeCheckoutStub, buy: Buy
 ) -> None:
     paid = stripe.pay(stripe.sessions["cs_1"])
@@ -186,7 +188,7 @@ def test_payment_event_and_the_end_of_the_grace_at_once_renew_once(
     assert Subscription.objects.get(id=past_due.id).current_period_end == NEXT
 
 
-def test_a_payment_that_takes_days_is_never_cancelled_under(
+def test_a_processing_payment_keeps_the_subscription_past_its_grace(
     past_due: Subscription, stripe: StripeCheckoutStub
 ) -> None:
     processing = stripe.pay(stripe.sessions["cs_1"], processing=True)
@@ -198,7 +200,7 @@ def test_a_payment_that_takes_days_is_never_cancelled_under(
     assert newest_subscription().status == "active"
 
 
-def test_a_payment_that_fails_after_days_is_told_and_asked_for_again(
+def test_a_payment_that_fails_after_days_is_announced_and_a_new_session_opens(
     past_due: Subscription, stripe: StripeCheckoutStub
 ) -> None:
     processing = stripe.pay(stripe.sessions["cs_1"], processing=True)
@@ -210,7 +212,9 @@ def test_a_payment_that_fails_after_days_is_told_and_asked_for_again(
     assert (len(stripe.open_sessions), balance_and_held()) == (1, (2_345, 2_340))
 
 
-def test_while_stripe_is_silent_nothing_is_cancelled(past_due: Subscription, stripe: StripeCheckoutStub) -> None:
+def test_no_subscription_ends_while_stripe_does_not_answer(
+    past_due: Subscription, stripe: StripeCheckoutStub
+) -> None:
     stripe.failing_status = BROKEN
     with nothing_changes():
         assert renew(GRACE_END) == [RenewalOutcome.WAITING]
@@ -218,7 +222,7 @@ def test_while_stripe_is_silent_nothing_is_cancelled(past_due: Subscription, str
     assert renew(GRACE_END) == [RenewalOutcome.CANCELED]
 
 
-def test_a_voucher_meanwhile_closes_the_session_and_pays(
+def test_new_credit_closes_the_session_and_pays_the_month(
     past_due: Subscription, stripe: StripeCheckoutStub, ada: Customer
 ) -> None:
     give_credit(ada, 7_000)
@@ -228,7 +232,7 @@ def test_a_voucher_meanwhile_closes_the_session_and_pays(
     assert Invoice.objects.get(period_start=DUE).order_id == renewal_orders()[1].id
 
 
-def test_another_basket_closes_the_session_and_replaces_it(
+def test_another_basket_closes_the_session_and_replaces_the_subscription(
     past_due: Subscription, stripe: StripeCheckoutStub, ada: Customer, buy: Buy
 ) -> None:
     give_credit(ada, 20_000)
@@ -238,17 +242,19 @@ def test_another_basket_closes_the_session_and_replaces_it(
     assert (invoiced_months(Invoice.Status.VOID), balance_and_held()) == ([DUE], (6_345, 0))
 
 
-def test_another_basket_by_card_replaces_it_too(past_due: Subscription, stripe: StripeCheckoutStub, buy: Buy) -> None:
+def test_another_basket_paid_by_card_replaces_the_session(
+    past_due: Subscription, stripe: StripeCheckoutStub, buy: Buy
+) -> None:
     placed = buy("l", now=DUE + DAY / 2)
     (open_now,) = stripe.open_sessions
     assert placed.session_url == open_now["url"]
     assert balance_and_held() == (2_345, 2_340)
-    # While it may be paid the old subscription is not ended by the renewal, whatever the time.
+    # The renewal does not end the old subscription while the new session can be paid, even after the grace period.
     with nothing_changes():
         assert renew(GRACE_END, past_due) == [RenewalOutcome.WAITING]
 
 
-def test_a_session_that_cannot_be_closed_keeps_another_basket_out(
+def test_another_basket_is_refused_while_the_session_cannot_be_closed(
     past_due: Subscription, stripe: StripeCheckoutStub, ada: Customer, buy: Buy
 ) -> None:
     give_credit(ada, 20_000)
@@ -257,7 +263,7 @@ def test_a_session_that_cannot_be_closed_keeps_another_basket_out(
         buy("l", now=DUE + DAY / 2)
 
 
-def test_paid_although_the_organization_is_gone_the_money_goes_back(
+def test_a_payment_for_a_deleted_organization_is_refunded(
     past_due: Subscription, stripe: StripeCheckoutStub, ada: Customer, acme: Organization
 ) -> None:
     delete_organization(organization_id=acme.id, by=acting(ada))
@@ -280,7 +286,7 @@ def test_the_session_of_a_deleted_organization_is_closed(
     assert (stripe.open_sessions, balance_and_held(), find_due_subscriptions(now=DUE)) == ([], (2_345, 0), [])
 
 
-def test_a_late_payment_of_a_month_that_was_paid_otherwise_goes_back(
+def test_a_late_payment_of_a_month_that_credit_paid_is_refunded(
     past_due: Subscription, stripe: StripeCheckoutStub, ada: Customer
 ) -> None:
     give_credit(ada, 7_000)
@@ -295,7 +301,9 @@ def test_a_late_payment_of_a_month_that_was_paid_otherwise_goes_back(
     )
 
 
-def test_a_late_payment_of_a_month_still_due_renews_it(past_due: Subscription, stripe: StripeCheckoutStub) -> None:
+def test_a_late_payment_of_a_month_that_is_still_due_renews_it(
+    past_due: Subscription, stripe: StripeCheckoutStub
+) -> None:
     stripe.sessions["cs_1"] |= {"status": "expired"}
     settle_event_of_type("checkout.session.expired", stripe.sessions["cs_1"])
     assert settle_event_of_type("checkout.session.completed", stripe.pay(stripe.sessions["cs_1"])) == "completed_late"
@@ -323,7 +331,7 @@ def test_a_renewal_by_card_is_refunded_like_any_order(past_due: Subscription, st
 
 
 @pytest.mark.parametrize("fails", [REFUSED, BROKEN])
-def test_where_stripe_opens_no_session_it_is_asked_again_later(
+def test_a_session_that_stripe_did_not_open_is_retried_later(
     stripe: StripeCheckoutStub, ada: Customer, buy: Buy, fails: int
 ) -> None:
     give_credit(ada, 11_345)
@@ -338,7 +346,7 @@ def test_where_stripe_opens_no_session_it_is_asked_again_later(
     stripe.failing_status = 0
     with nothing_changes():
         assert renew(DUE + timedelta(minutes=30)) == [RenewalOutcome.WAITING]
-    # What Stripe may have of the first try is closed before there is a second, which also has to wait its hour.
+    # The second try comes after the cleanup of the first one, and not before an hour has passed.
     sweep_payments(now=DUE)
     with nothing_changes():
         assert renew(DUE + timedelta(minutes=30)) == [RenewalOutcome.PAST_DUE]
@@ -346,7 +354,7 @@ def test_where_stripe_opens_no_session_it_is_asked_again_later(
     assert (balance_and_held(), len(stripe.open_sessions)) == ((2_345, 2_340), 1)
 
 
-def test_a_session_whose_answer_was_lost_is_closed_before_anything_ends(
+def test_a_session_whose_answer_was_lost_is_closed_before_the_subscription_ends(
     stripe: StripeCheckoutStub, ada: Customer, buy: Buy
 ) -> None:
     give_credit(ada, 9_000)
