@@ -326,6 +326,7 @@ class TestTransactions:
                     cursor.execute(
                         "SELECT state FROM pg_stat_activity"
                         " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
+                        " AND backend_type = 'client backend'"
                     )
                     states.extend(str(state) for (state,) in cursor.fetchall())
             finally:

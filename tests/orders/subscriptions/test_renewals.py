@@ -100,7 +100,11 @@ def test_a_late_job_renews_each_missed_month_oldest_first_as_credit_lasts(
     subscribed: Subscription, ada: Customer
 ) -> None:
     give_credit(ada, 25_000)
-    assert renew(DUE + timedelta(days=100)) == [RenewalOutcome.RENEWED, RenewalOutcome.RENEWED, RenewalOutcome.PAST_DUE]
+    assert renew(DUE + timedelta(days=100)) == [
+        RenewalOutcome.RENEWED,
+        RenewalOutcome.RENEWED,
+        RenewalOutcome.PAST_DUE,
+    ]
     assert [each.period_start for each in renewal_orders()] == [DUE, NEXT]
     assert balance_and_held() == (1_000, 0)
     assert len(event_data("subscription.renewed")) == 2
@@ -126,7 +130,9 @@ def test_a_free_plan_renews_without_a_ledger_entry(ada: Customer, acme: Organiza
 def test_concurrent_renewals_renew_a_month_once(subscribed: Subscription, ada: Customer) -> None:
     give_credit(ada, 100_000)
     outcomes = race([lambda: renew(DUE, subscribed)] * 8)
-    assert sorted(outcomes.values) == [[RenewalOutcome.NOT_DUE]] * 7 + [[RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]]
+    assert sorted(outcomes.values) == [[RenewalOutcome.NOT_DUE]] * 7 + [
+        [RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]
+    ]
     assert (balance_and_held(), len(renewal_orders()), len(event_data("subscription.renewed"))) == ((88_000, 0), 1, 1)
 
 
