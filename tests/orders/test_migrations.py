@@ -116,7 +116,7 @@ def test_migrate_locks_nothing_when_every_file_is_unchanged() -> None:
 
 @pytest.mark.usefixtures("busy_service")
 def test_migrate_that_gets_no_lock_says_so_and_installs_nothing() -> None:
-    change("promos/use_cases/claim_place.sql", "orders/models/catalog.sql")
+    change("promos/use_cases/redeem.sql", "orders/models/catalog.sql")
     before = recorded()
     with pytest.raises(CommandError, match="No SQL file was installed, because a running transaction holds a lock"):
         call_command("migrate", interactive=False, verbosity=0)

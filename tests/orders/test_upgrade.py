@@ -13,7 +13,7 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from billing.models import Account, Customer, Organization
-from orders.use_cases.checkout.place_order import Request, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.models import PromoCode, Redemption
 from promos.use_cases import redeem_code
 from tests.database import cloned_database, disconnect, parameters, use_database
@@ -115,7 +115,7 @@ def test_upgraded_database_redeems_and_sells(upgraded: Upgraded) -> None:
     redemption = redeem_code.redeem(code=code.code, user_id="bob", by=acting(bob))
     assert redemption.status == Redemption.Status.CONFIRMED
     tenant = Organization.objects.get(slug="bobs")
-    placed = place_order(request=Request(tenant_id=tenant.id, plan="m"), by=acting(bob))
+    placed = place_order(request=CheckoutRequest(tenant_id=tenant.id, plan="m"), by=acting(bob))
     after = Account.objects.get(customer=bob).balance_minor
     assert (placed.balance_minor, after) == (before + code.credit_minor - 9_000,) * 2
     call_command("verify_ledger", verbosity=0)

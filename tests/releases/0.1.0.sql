@@ -13,8 +13,69 @@ CREATE TYPE public.billing_grant AS (
 	amount_minor bigint,
 	reason text,
 	note text,
+	order_id uuid,
 	redemption_id uuid,
 	actor public.billing_actor
+);
+CREATE TYPE public.orders_completion AS (
+	order_id uuid,
+	paid_by text,
+	stripe_subscription text,
+	stripe_invoice text,
+	period_start timestamp with time zone,
+	period_end timestamp with time zone
+);
+CREATE TYPE public.orders_new_order AS (
+	id uuid,
+	organization uuid,
+	plan uuid,
+	apps jsonb,
+	addons jsonb,
+	lines jsonb,
+	total bigint,
+	credit_applied bigint,
+	currency text,
+	replaces uuid,
+	renews uuid,
+	period_start timestamp with time zone,
+	period_end timestamp with time zone,
+	code text,
+	redemption uuid,
+	entry uuid,
+	catalog uuid,
+	key text,
+	hash text,
+	key_expires_at timestamp with time zone,
+	"user" text,
+	role text,
+	channel text,
+	address inet,
+	at timestamp with time zone,
+	customer bigint,
+	promo uuid
+);
+CREATE TYPE public.orders_placed_order AS (
+	id uuid,
+	balance bigint
+);
+CREATE TYPE public.promos_new_redemption AS (
+	id uuid,
+	entry uuid,
+	promo uuid,
+	customer bigint,
+	for_order uuid,
+	note text,
+	actor public.billing_actor,
+	at timestamp with time zone
+);
+CREATE TYPE public.promos_written_redemption AS (
+	id uuid,
+	promo uuid,
+	customer bigint,
+	for_order uuid,
+	credit bigint,
+	capped boolean,
+	hot boolean
 );
 CREATE FUNCTION public.billing_apply_hold() RETURNS trigger
     LANGUAGE plpgsql
@@ -57,7 +118,7 @@ DECLARE
   made_for bigint[];
 BEGIN
   PERFORM billing_make_customers(users, money);
-  customers := billing_lock_accounts(users);
+  customers := billing_lock_accounts(users, true);
   WITH asked AS MATERIALIZED (
     SELECT customer, billing_uuid7() AS id
       FROM unnest(customers) AS customer
@@ -67,23 +128,24 @@ BEGIN
      WHERE earlier.id IS NULL
   ), granted AS (
     INSERT INTO billing_grants
-    SELECT array_agg(ROW(id, customer, amount, why_reason, why_note, NULL, by_actor)::billing_grant) FROM asked
+    SELECT array_agg(ROW(id, customer, amount, why_reason, why_note, NULL, NULL, by_actor)::billing_grant) FROM asked
     HAVING count(*) > 0)
   SELECT array_agg(id), array_agg(customer) INTO made, made_for FROM asked;
   RETURN QUERY
     SELECT c.user_id::text, mine.id
       FROM unnest(made, made_for) AS mine(id, customer_id) JOIN billing_customer c ON c.id = mine.customer_id;
 END $$;
-CREATE FUNCTION public.billing_lock_accounts(users text[]) RETURNS bigint[]
+CREATE FUNCTION public.billing_lock_accounts(users text[], wait boolean) RETURNS bigint[]
     LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
     AS $$
-DECLARE
-  locked bigint[];
 BEGIN
-  SELECT array_agg(mine.customer_id) INTO locked FROM (
-    SELECT a.customer_id FROM billing_account a JOIN billing_customer c ON c.id = a.customer_id
-     WHERE c.user_id = ANY (users) ORDER BY a.customer_id FOR NO KEY UPDATE OF a) AS mine;
-  RETURN locked;
+  IF wait THEN
+    RETURN ARRAY(SELECT a.customer_id FROM billing_account a JOIN billing_customer c ON c.id = a.customer_id
+                  WHERE c.user_id = ANY (users) ORDER BY a.customer_id FOR NO KEY UPDATE OF a);
+  END IF;
+  RETURN ARRAY(SELECT a.customer_id FROM billing_account a JOIN billing_customer c ON c.id = a.customer_id
+                WHERE c.user_id = ANY (users) FOR NO KEY UPDATE OF a SKIP LOCKED);
 END $$;
 CREATE FUNCTION public.billing_make_customers(users text[], money text) RETURNS void
     LANGUAGE plpgsql
@@ -145,8 +207,8 @@ BEGIN
       FROM unnest(NEW.grants) AS g WHERE a.customer_id = g.account_id
     RETURNING g.*, a.version, a.balance_minor)
   INSERT INTO billing_ledgerentry (id, account_id, version, kind, amount_minor, balance_after_minor, reason, note,
-                                   redemption_id, actor_id, actor_role, channel, address)
-  SELECT entry, account_id, version, 'grant', amount_minor, balance_minor, reason, note, redemption_id,
+                                   order_id, redemption_id, actor_id, actor_role, channel, address)
+  SELECT entry, account_id, version, 'grant', amount_minor, balance_minor, reason, note, order_id, redemption_id,
          (actor).user_id, (actor).role, (actor).channel, (actor).address FROM moved;
   GET DIAGNOSTICS posted = ROW_COUNT;
   IF posted <> cardinality(NEW.grants) THEN
@@ -177,187 +239,194 @@ BEGIN
       ON CONFLICT (id) DO UPDATE SET version = excluded.version;
   RETURN NULL;
 END $$;
-CREATE FUNCTION public.orders_place_order(customer bigint, organization uuid, replaces uuid, plan uuid, apps jsonb, addons jsonb, addon_ids jsonb, lines jsonb, total bigint, currency text, promo uuid, promo_text text, key text, hash text, event_data jsonb, by_actor public.billing_actor, as_of timestamp with time zone, OUT placed_order uuid, OUT balance bigint, OUT replayed boolean) RETURNS record
-    LANGUAGE plpgsql
-    SET enable_seqscan TO 'off'
-    AS $$
-DECLARE
-  counters bigint;
-BEGIN
-  SELECT written.placed_order, written.balance, written.replayed, written.counters
-    INTO placed_order, balance, replayed, counters
-    FROM orders_write_order(customer, organization, replaces, plan, apps, addons, addon_ids, lines, total, currency,
-                            promo, promo_text, key, hash, event_data, by_actor, as_of) AS written;
-  -- Last, so that a hot code's row is locked for this statement and the commit only.
-  PERFORM promos_claim_or_refuse(promo, counters);
-END $$;
-CREATE FUNCTION public.orders_place_together(catalog uuid, promo_text text, asked jsonb) RETURNS TABLE(number bigint, placed_order uuid, balance bigint, replayed boolean)
+CREATE FUNCTION public.orders_complete_orders(completions public.orders_completion[]) RETURNS void
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 DECLARE
-  promo uuid;
-  credit bigint := 0;
-  customer bigint;
-  subdomain text;
-  one record;
-  done record;
-  claimed bigint := 0;
-  counters bigint;
+  deferred bigint[];
 BEGIN
-  IF NOT EXISTS (SELECT FROM orders_catalogversion v WHERE v.id = 1 AND v.version = catalog) THEN RETURN; END IF;
-  IF promo_text <> '' THEN
-    SELECT p.id, p.credit_minor INTO promo, credit FROM promos_promocode p
-     WHERE p.code = promo_text AND (p.max_redemptions = 0 OR jsonb_array_length(asked) <= (
-             SELECT sum(n.quota - n.used) FROM promos_promocounter n WHERE n.promo_code_id = p.id));
-    IF NOT FOUND THEN RETURN; END IF;
-  END IF;
-  FOR one IN
-    SELECT * FROM ROWS FROM (jsonb_to_recordset(asked) AS (
-        organization uuid, plan uuid, apps jsonb, addons jsonb, addon_ids jsonb, lines jsonb, total bigint, currency text,
-        key text, hash text, event jsonb, actor text, role text, channel text, address inet, now timestamptz))
-      WITH ORDINALITY AS each(organization, plan, apps, addons, addon_ids, lines, total, currency, key, hash, event, actor,
-                              role, channel, address, now, number)
-  LOOP
-    SELECT c.id, o.slug INTO customer, subdomain
-      FROM billing_customer c
-      JOIN billing_account a ON a.customer_id = c.id AND a.balance_minor - a.held_minor + credit >= one.total
-      JOIN billing_organization o ON o.id = one.organization AND o.customer_id = c.id AND o.status <> 'deleted'
-     WHERE c.user_id = one.actor
-       AND NOT EXISTS (SELECT FROM billing_subscription s
-                        WHERE s.organization_id = o.id AND NOT (s.status IN ('canceled', 'incomplete_expired')))
-       AND NOT EXISTS (SELECT FROM promos_redemption r WHERE r.promo_code_id = promo AND r.customer_id = c.id
-                          AND r.status IN ('reserved', 'confirmed'))
-       FOR NO KEY UPDATE OF a, o SKIP LOCKED;
-    CONTINUE WHEN NOT FOUND;
-    SELECT * INTO done FROM orders_write_order(
-      customer, one.organization, NULL, one.plan, one.apps, one.addons, one.addon_ids, one.lines,
-      one.total, one.currency, promo, nullif(promo_text, ''), one.key, one.hash,
-      one.event || jsonb_build_object('subdomain', subdomain),
-      ROW(one.actor, one.role, one.channel, one.address)::billing_actor, one.now);
-    IF promo IS NOT NULL AND NOT done.replayed THEN
-      claimed := claimed + 1;
-      counters := done.counters;
-    END IF;
-    number := one.number;
-    placed_order := done.placed_order;
-    balance := done.balance;
-    replayed := done.replayed;
-    RETURN NEXT;
-  END LOOP;
-  IF claimed > 0 AND counters IS DISTINCT FROM 0 AND NOT promos_claim_together(promo, claimed, counters) THEN
-    RAISE check_violation USING CONSTRAINT = 'promos_promocode_exhausted', MESSAGE = 'places were taken meanwhile';
-  END IF;
-END $$;
-CREATE FUNCTION public.orders_write_order(customer bigint, organization uuid, replaces uuid, plan uuid, apps jsonb, addons jsonb, addon_ids jsonb, lines jsonb, total bigint, currency text, promo uuid, promo_text text, key text, hash text, event_data jsonb, by_actor public.billing_actor, as_of timestamp with time zone, OUT placed_order uuid, OUT balance bigint, OUT replayed boolean, OUT counters bigint) RETURNS record
-    LANGUAGE plpgsql
-    SET enable_seqscan TO 'off'
-    AS $$
-DECLARE
-  subscription uuid;
-  ended_at_stripe text;
-  earlier record;
-BEGIN
-  replayed := false;
-  counters := 0;
-  -- Races with every other checkout, grant and spend of this customer; a twin with the same key waits here too.
-  PERFORM FROM billing_account WHERE customer_id = customer FOR NO KEY UPDATE;
-  IF key IS NOT NULL THEN
-    SELECT request_hash, order_id, balance_after_minor, session_url INTO earlier FROM orders_idempotencykey k
-     WHERE k.customer_id = customer AND k.key = orders_write_order.key AND k.expires_at > as_of;
-    IF FOUND THEN
-      IF earlier.request_hash <> hash THEN
-        RAISE check_violation USING CONSTRAINT = 'orders_idempotencykey_same_request',
-          MESSAGE = 'the key was used for another request';
-      END IF;
-      IF earlier.balance_after_minor IS NULL OR earlier.session_url <> '' THEN
-        RAISE check_violation USING CONSTRAINT = 'orders_idempotencykey_answered',
-          MESSAGE = 'a request under this key is being answered elsewhere';
-      END IF;
-      placed_order := earlier.order_id;
-      balance := earlier.balance_after_minor;
-      replayed := true;
-      RETURN;
-    END IF;
-  END IF;
+  UPDATE billing_organization AS t
+     SET plan_id = o.plan_id, apps = o.apps, addons = o.addons,
+         status = CASE t.status WHEN 'pending' THEN 'provisioning' WHEN 'suspended' THEN 'active' ELSE t.status END
+    FROM unnest(completions) AS c JOIN orders_order o ON o.id = c.order_id
+   WHERE t.id = o.organization_id;
 
-  IF EXISTS (SELECT FROM orders_order o WHERE o.organization_id = organization AND o.status = 'pending') THEN
-    RAISE check_violation USING CONSTRAINT = 'orders_order_one_open_per_organization',
-      MESSAGE = 'an open payment must be resolved first';
-  END IF;
-  UPDATE billing_organization o
-     SET plan_id = plan, apps = orders_write_order.apps, addons = orders_write_order.addons,
-         status = CASE o.status WHEN 'pending' THEN 'provisioning' WHEN 'suspended' THEN 'active' ELSE o.status END
-   WHERE o.id = organization AND o.customer_id = customer AND o.status <> 'deleted';
-  IF NOT FOUND THEN
-    RAISE check_violation USING CONSTRAINT = 'orders_place_order_stale', MESSAGE = 'the organization changed';
-  END IF;
-  INSERT INTO orders_order (customer_id, organization_id, plan_id, apps, addons, total_minor, credit_applied_minor,
-                            currency, status, promo_code_id, promo_code, placed_by, placed_by_role, channel,
-                            address, created_at, completed_at)
-  VALUES (customer, organization, plan, apps, addons, total, total,
-          orders_write_order.currency, 'completed', promo, coalesce(promo_text, ''), by_actor.user_id, by_actor.role,
-          by_actor.channel, by_actor.address, as_of, as_of)
-  RETURNING id INTO placed_order;
-  INSERT INTO orders_orderline (order_id, position, kind, item_id, slug, name, price_minor)
-  SELECT placed_order, line.ordinality, item->>'kind', (item->>'item_id')::uuid, item->>'slug', item->>'name',
-         (item->>'price_minor')::bigint
-    FROM jsonb_array_elements(lines) WITH ORDINALITY AS line (item, ordinality);
+  WITH ended AS (
+    UPDATE billing_subscription AS s SET status = 'canceled', canceled_at = c.period_start
+      FROM unnest(completions) AS c JOIN orders_order o ON o.id = c.order_id
+     WHERE s.organization_id = o.organization_id AND NOT (s.status IN ('canceled', 'incomplete_expired'))
+    RETURNING s.id, s.stripe_subscription_id
+  ), voided AS (  -- a month of the ended subscription that credit did not cover
+    UPDATE billing_invoice AS i SET status = 'void'
+      FROM ended WHERE i.subscription_id = ended.id AND i.stripe_invoice_id = '' AND i.status IN ('draft', 'open')
+  )
+  SELECT procrastinate_defer_jobs_v1(array_agg(ROW(
+           'default', 'cancel_stripe_subscription', 0, NULL, NULL,
+           jsonb_build_object('subscription_id', ended.stripe_subscription_id), NULL)::procrastinate_job_to_defer_v1))
+    INTO deferred
+    FROM ended WHERE ended.stripe_subscription_id <> '' HAVING count(*) > 0;
 
-  IF replaces IS NOT NULL THEN
-    UPDATE billing_subscription SET status = 'canceled', canceled_at = as_of
-     WHERE id = replaces AND organization_id = organization AND status NOT IN ('canceled', 'incomplete_expired')
-    RETURNING stripe_subscription_id INTO ended_at_stripe;
-    UPDATE billing_invoice SET status = 'void'  -- a month of the old one that credit did not cover
-     WHERE subscription_id = replaces AND stripe_invoice_id = '' AND status IN ('draft', 'open');
-    IF ended_at_stripe <> '' THEN
-      PERFORM procrastinate_defer_jobs_v1(ARRAY[ROW(
-        'default', 'cancel_stripe_subscription', 0, NULL, NULL,
-        jsonb_build_object('subscription_id', ended_at_stripe), NULL)::procrastinate_job_to_defer_v1]);
-    END IF;
-  END IF;
-  INSERT INTO billing_subscription (customer_id, organization_id, order_id, plan_id, addon_ids, amount_minor, currency,
-                                    status, paid_by, current_period_start, current_period_end)
-  VALUES (customer, organization, placed_order, plan, orders_write_order.addon_ids, total, orders_write_order.currency,
-          'active', 'credit', as_of, as_of + interval '1 month')
-  RETURNING id INTO subscription;
+  WITH started AS (
+    INSERT INTO billing_subscription (customer_id, organization_id, order_id, plan_id, addon_ids, amount_minor, currency,
+                                      status, paid_by, stripe_subscription_id, current_period_start, current_period_end)
+    SELECT o.customer_id, o.organization_id, o.id, o.plan_id,
+           (SELECT coalesce(jsonb_agg(l.item_id ORDER BY l.item_id), '[]') FROM orders_orderline l
+             WHERE l.order_id = o.id AND l.kind = 'addon'),
+           o.total_minor, o.currency, 'active', c.paid_by, c.stripe_subscription, c.period_start, c.period_end
+      FROM unnest(completions) AS c JOIN orders_order o ON o.id = c.order_id
+    RETURNING id, customer_id, organization_id, order_id, amount_minor, currency, current_period_start,
+              current_period_end
+  )
   INSERT INTO billing_invoice (customer_id, organization_id, subscription_id, order_id, amount_minor, currency, status,
-                               period_start, period_end)
-  VALUES (customer, organization, subscription, placed_order, total, orders_write_order.currency, 'paid',
-          as_of, as_of + interval '1 month');
+                               stripe_invoice_id, period_start, period_end)
+  SELECT s.customer_id, s.organization_id, s.id, s.order_id, s.amount_minor, s.currency, 'paid', c.stripe_invoice,
+         s.current_period_start, s.current_period_end
+    FROM started s JOIN unnest(completions) AS c ON c.order_id = s.order_id;
 
   INSERT INTO orders_outboxevent (type, topic, source, tenant_id, order_id, data, metadata, created_at)
-  VALUES ('order.placed', 'sme.order.events', 'qasima', organization, placed_order,
-          event_data || jsonb_build_object('id', placed_order), '{}', as_of);
-  PERFORM procrastinate_defer_jobs_v1(ARRAY[ROW(
-    'default', 'provision_organization', 0, 'organization:' || organization, NULL,
-    jsonb_build_object('order_id', placed_order), NULL)::procrastinate_job_to_defer_v1, ROW(
-    'default', 'send_mail', 0, NULL, NULL,
-    jsonb_build_object('mail', 'payment_received', 'subject_id', placed_order, 'event_id', ''),
-    NULL)::procrastinate_job_to_defer_v1]);
+  SELECT 'order.placed', 'sme.order.events', 'qasima', o.organization_id, o.id,
+         jsonb_build_object(
+           'id', o.id, 'customer_id', u.user_id, 'tenant_id', o.organization_id, 'plan_id', o.plan_id, 'apps', o.apps,
+           'addons', o.addons, 'amount_minor', o.total_minor, 'currency', o.currency, 'status', 'completed',
+           'subdomain', t.slug)
+         || CASE o.currency  -- existing clients read these two while the currency is OMR
+              WHEN 'OMR' THEN jsonb_build_object('amount_omr', trim_scale(o.total_minor / 1000.0),
+                                                 'amount_baisa', o.total_minor)
+              ELSE '{}' END,
+         '{}', c.period_start
+    FROM unnest(completions) AS c
+    JOIN orders_order o ON o.id = c.order_id
+    JOIN billing_customer u ON u.id = o.customer_id
+    JOIN billing_organization t ON t.id = o.organization_id;
 
-  IF promo IS NOT NULL THEN
-    SELECT opened.counters INTO counters
-      FROM promos_open_redemption(promo, customer, placed_order, by_actor, as_of) AS opened;
+  PERFORM procrastinate_defer_jobs_v1(array_agg(job))
+     FROM unnest(completions) AS c
+     JOIN orders_order o ON o.id = c.order_id
+    CROSS JOIN LATERAL (VALUES
+            (ROW('default', 'provision_organization', 0, 'organization:' || o.organization_id, NULL,
+                 jsonb_build_object('order_id', o.id), NULL)::procrastinate_job_to_defer_v1),
+            (ROW('default', 'send_mail', 0, NULL, NULL,
+                 jsonb_build_object('mail', 'payment_received', 'subject_id', o.id, 'event_id', ''),
+                 NULL)::procrastinate_job_to_defer_v1)) AS jobs(job);
+END $$;
+CREATE FUNCTION public.orders_place_orders(requests jsonb, wait boolean) RETURNS SETOF public.orders_placed_order
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+DECLARE
+  locked bigint[];
+  accepted orders_new_order[];
+  redemptions promos_new_redemption[];
+  written promos_written_redemption[];
+  placed orders_placed_order[];
+BEGIN
+  IF NOT wait THEN
+    PERFORM set_config('lock_timeout', '250ms', true);
   END IF;
-  IF total > 0 THEN
-    INSERT INTO billing_ledgerentry (account_id, kind, amount_minor, reason, order_id,
-                                     actor_id, actor_role, channel, address)
-    VALUES (customer, 'spend', -total, 'order-payment', placed_order,
-            by_actor.user_id, by_actor.role, by_actor.channel, by_actor.address)
-    RETURNING balance_after_minor INTO balance;
-  ELSE
-    SELECT balance_minor INTO balance FROM billing_account WHERE customer_id = customer;
+  locked := billing_lock_accounts(ARRAY(SELECT r->>'user' FROM jsonb_array_elements(requests) AS r), wait);
+  IF wait THEN  -- races with the deletion and the provisioning of the organization
+    PERFORM FROM billing_organization
+      WHERE id = ANY (ARRAY(SELECT (r->>'organization')::uuid FROM jsonb_array_elements(requests) AS r))
+      ORDER BY id FOR NO KEY UPDATE;
   END IF;
-  IF key IS NOT NULL THEN
-    INSERT INTO orders_idempotencykey (customer_id, key, request_hash, order_id, balance_after_minor, created_at,
-                                       expires_at)
-    VALUES (customer, key, hash, placed_order, balance, as_of, as_of + interval '24 hours')
-    ON CONFLICT ON CONSTRAINT orders_idempotencykey_once DO UPDATE  -- only an expired one can be here
-       SET request_hash = excluded.request_hash, order_id = excluded.order_id, created_at = excluded.created_at,
-           balance_after_minor = excluded.balance_after_minor, session_url = '', expires_at = excluded.expires_at;
+  PERFORM promos_lock_codes_shared(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r
+                                          WHERE r->>'code' <> ''));
+
+  -- What may be placed now. Each condition is one that Python can name (checkout_context.py).
+  WITH eligible AS MATERIALIZED (
+    SELECT r AS request, r.id, c.id AS customer, p.id AS promo, p.max_redemptions
+      FROM jsonb_populate_recordset(NULL::orders_new_order, requests) AS r
+      JOIN orders_catalogversion v ON v.version = r.catalog
+      JOIN billing_customer c ON c.user_id = r."user" AND c.id = ANY (locked)
+      JOIN billing_account a ON a.customer_id = c.id
+      JOIN billing_organization o ON o.id = r.organization AND o.customer_id = c.id AND o.status <> 'deleted'
+      LEFT JOIN billing_subscription s ON s.organization_id = o.id
+            AND NOT (s.status IN ('canceled', 'incomplete_expired'))
+      LEFT JOIN promos_promocode p ON p.code = r.code AND promos_is_redeemable(p, r.at)
+     WHERE (r.code = '' OR p.id IS NOT NULL)
+       AND a.balance_minor - a.held_minor + coalesce(p.credit_minor, 0) >= r.total
+       AND s.id IS NOT DISTINCT FROM r.replaces AND (r.replaces IS NULL OR wait)
+       AND NOT EXISTS (SELECT FROM orders_order open
+                        WHERE open.organization_id = o.id AND open.status = 'pending')
+       AND NOT EXISTS (SELECT FROM promos_redemption live
+                        WHERE live.promo_code_id = p.id AND live.customer_id = c.id
+                          AND live.status IN ('reserved', 'confirmed'))
+       AND NOT EXISTS (SELECT FROM orders_idempotencykey k
+                        WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.at)
+       FOR NO KEY UPDATE OF o SKIP LOCKED
+  ), ranked AS (
+    SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY e.id) AS of_code,
+           row_number() OVER (PARTITION BY e.customer ORDER BY e.id) AS of_customer
+      FROM eligible e
+  ), room AS MATERIALIZED (
+    SELECT n.promo_code_id, sum(n.quota - n.used) AS free FROM promos_promocounter n
+     WHERE n.promo_code_id = ANY (ARRAY(SELECT DISTINCT e.promo FROM eligible e WHERE e.max_redemptions > 0))
+     GROUP BY n.promo_code_id
+  )
+  SELECT array_agg(jsonb_populate_record(r.request, jsonb_build_object('customer', r.customer, 'promo', r.promo))),
+         array_agg(ROW((r.request).redemption, (r.request).entry, r.promo, r.customer, r.id, '',
+                       ROW((r.request)."user", (r.request).role, (r.request).channel,
+                           (r.request).address)::billing_actor,
+                       (r.request).at)::promos_new_redemption) FILTER (WHERE r.promo IS NOT NULL)
+    INTO accepted, redemptions
+    FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo
+   WHERE r.of_customer = 1 AND (coalesce(r.max_redemptions, 0) = 0 OR r.of_code <= room.free);
+  IF accepted IS NULL THEN RETURN; END IF;
+
+  IF redemptions IS NOT NULL THEN
+    written := promos_write_redemptions(redemptions, 'confirmed');
+    IF cardinality(written) IS DISTINCT FROM cardinality(redemptions) THEN
+      RAISE check_violation USING CONSTRAINT = 'orders_place_orders_redeems_each_code',
+        MESSAGE = 'a code that an order names was not redeemed';
+    END IF;
   END IF;
+  PERFORM orders_write_orders(accepted, 'completed');
+  WITH spent AS (
+    INSERT INTO billing_ledgerentry (account_id, kind, amount_minor, reason, order_id, actor_id, actor_role, channel,
+                                     address)
+    SELECT r.customer, 'spend', -r.total, 'order-payment', r.id, r."user", r.role, r.channel, r.address
+      FROM unnest(accepted) AS r WHERE r.total > 0
+    RETURNING order_id, balance_after_minor
+  )
+  SELECT array_agg(ROW(r.id, coalesce(spent.balance_after_minor, a.balance_minor))::orders_placed_order) INTO placed
+    FROM unnest(accepted) AS r
+    JOIN billing_account a ON a.customer_id = r.customer
+    LEFT JOIN spent ON spent.order_id = r.id;
+  PERFORM orders_complete_orders((
+    SELECT array_agg(ROW(r.id, 'credit', '', '', r.at, r.period_end)::orders_completion) FROM unnest(accepted) AS r));
+  INSERT INTO orders_idempotencykey (customer_id, key, request_hash, order_id, balance_after_minor, created_at, expires_at)
+  SELECT r.customer, r.key, r.hash, r.id, p.balance, r.at, r.key_expires_at
+    FROM unnest(accepted) AS r JOIN unnest(placed) AS p ON p.id = r.id WHERE r.key IS NOT NULL
+      ON CONFLICT ON CONSTRAINT orders_idempotencykey_once DO UPDATE  -- only an expired one can be here
+     SET request_hash = excluded.request_hash, order_id = excluded.order_id, session_url = '',
+         balance_after_minor = excluded.balance_after_minor, created_at = excluded.created_at,
+         expires_at = excluded.expires_at;
+  PERFORM promos_claim_slots_of(written);
+  RETURN QUERY SELECT * FROM unnest(placed);
+END $$;
+CREATE FUNCTION public.orders_write_orders(orders public.orders_new_order[], as_status text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  INSERT INTO orders_order (id, customer_id, organization_id, plan_id, apps, addons, total_minor, credit_applied_minor,
+                            currency, status, kind, renews_id, period_start, promo_code_id, promo_code, placed_by,
+                            placed_by_role, channel, address, created_at, completed_at)
+  SELECT o.id, o.customer, o.organization, o.plan, o.apps, o.addons, o.total, o.credit_applied,
+         o.currency, as_status, CASE WHEN o.renews IS NULL THEN 'purchase' ELSE 'renewal' END, o.renews,
+         o.period_start, o.promo, CASE WHEN o.promo IS NULL THEN '' ELSE o.code END, o."user",
+         o.role, o.channel, o.address, o.at, CASE WHEN as_status = 'completed' THEN o.at END
+    FROM unnest(orders) AS o;
+  INSERT INTO orders_orderline (order_id, position, kind, item_id, slug, name, price_minor)
+  SELECT o.id, line.ordinality, item->>'kind', (item->>'item_id')::uuid, item->>'slug', item->>'name',
+         (item->>'price_minor')::bigint
+    FROM unnest(orders) AS o CROSS JOIN jsonb_array_elements(o.lines) WITH ORDINALITY AS line(item, ordinality);
 END $$;
 CREATE FUNCTION public.promos_check_references() RETURNS trigger
     LANGUAGE plpgsql
@@ -372,65 +441,12 @@ BEGIN
   END IF;
   RETURN NULL;
 END $$;
-CREATE FUNCTION public.promos_claim_or_refuse(promo uuid, counters bigint) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-  IF counters IS DISTINCT FROM 0 AND NOT promos_claim_slot(promo, counters) THEN
-    RAISE check_violation USING CONSTRAINT = 'promos_promocode_exhausted', MESSAGE = 'every place is taken';
-  END IF;
-END $$;
-CREATE FUNCTION public.promos_claim_slot(promo uuid, counters bigint DEFAULT NULL::bigint) RETURNS boolean
-    LANGUAGE plpgsql
-    SET enable_seqscan TO 'off'
-    AS $$
-DECLARE
-  candidate bigint;
-BEGIN
-  IF counters = 1 THEN
-    UPDATE promos_promocounter SET used = used + 1 WHERE promo_code_id = promo AND used < quota;
-    RETURN FOUND;
-  END IF;
-  BEGIN
-    UPDATE promos_promocounter SET used = used + 1
-     WHERE id = (SELECT id FROM promos_promocounter WHERE promo_code_id = promo AND used < quota
-                  LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED);
-    IF FOUND THEN RETURN true; END IF;
-    RAISE SQLSTATE 'QA000';
-  EXCEPTION WHEN SQLSTATE 'QA000' THEN NULL;
-  END;
-  LOOP
-    SELECT id INTO candidate FROM promos_promocounter
-     WHERE promo_code_id = promo AND used < quota ORDER BY random() LIMIT 1;
-    IF NOT FOUND THEN RETURN false; END IF;
-    BEGIN
-      UPDATE promos_promocounter SET used = used + 1 WHERE id = candidate AND used < quota;
-      IF FOUND THEN RETURN true; END IF;
-      RAISE SQLSTATE 'QA000';
-    EXCEPTION WHEN SQLSTATE 'QA000' THEN NULL;
-    END;
-  END LOOP;
-END $$;
-CREATE FUNCTION public.promos_claim_slots(promo uuid, wanted bigint) RETURNS boolean
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-  PERFORM FROM promos_promocounter WHERE promo_code_id = promo ORDER BY id FOR NO KEY UPDATE;
-  UPDATE promos_promocounter AS n
-     SET used = n.used + div(wanted * room.up_to_here, room.total) - div(wanted * room.before, room.total)
-    FROM (SELECT id, sum(quota - used) OVER (ORDER BY id) AS up_to_here,
-                 sum(quota - used) OVER (ORDER BY id) - (quota - used) AS before,
-                 sum(quota - used) OVER () AS total
-            FROM promos_promocounter WHERE promo_code_id = promo) AS room
-   WHERE n.id = room.id AND room.total >= wanted AND room.total > 0;
-  RETURN FOUND;
-END $$;
-CREATE FUNCTION public.promos_claim_together(promo uuid, wanted bigint, counters bigint) RETURNS boolean
+CREATE FUNCTION public.promos_claim_slots(promo uuid, wanted bigint, hot boolean) RETURNS boolean
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     AS $$
 BEGIN
-  IF counters = 1 THEN
+  IF NOT hot THEN
     UPDATE promos_promocounter SET used = used + wanted WHERE promo_code_id = promo AND used + wanted <= quota;
     RETURN FOUND;
   END IF;
@@ -442,143 +458,67 @@ BEGIN
     RAISE SQLSTATE 'QA000';
   EXCEPTION WHEN SQLSTATE 'QA000' THEN NULL;
   END;
-  RETURN promos_claim_slots(promo, wanted);
+  PERFORM FROM promos_promocounter WHERE promo_code_id = promo ORDER BY id FOR NO KEY UPDATE;
+  UPDATE promos_promocounter AS n
+     SET used = n.used + div(wanted * room.up_to_here, room.total) - div(wanted * room.before, room.total)
+    FROM (SELECT id, sum(quota - used) OVER (ORDER BY id) AS up_to_here,
+                 sum(quota - used) OVER (ORDER BY id) - (quota - used) AS before,
+                 sum(quota - used) OVER () AS total
+            FROM promos_promocounter WHERE promo_code_id = promo) AS room
+   WHERE n.id = room.id AND room.total >= wanted AND room.total > 0;
+  RETURN FOUND;
+END $$;
+CREATE FUNCTION public.promos_claim_slots_of(written public.promos_written_redemption[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  claim record;
+BEGIN
+  FOR claim IN SELECT w.promo, count(*) AS slots, bool_or(w.hot) AS hot FROM unnest(written) AS w
+                WHERE w.capped GROUP BY w.promo ORDER BY w.promo LOOP
+    IF NOT promos_claim_slots(claim.promo, claim.slots, claim.hot) THEN
+      RAISE check_violation USING CONSTRAINT = 'promos_promocode_exhausted', MESSAGE = 'every slot is taken';
+    END IF;
+  END LOOP;
+END $$;
+CREATE TABLE public.promos_promocode (
+    id uuid DEFAULT public.billing_uuid7() NOT NULL,
+    code character varying(64) NOT NULL,
+    credit_minor bigint NOT NULL,
+    currency character varying(3) NOT NULL,
+    description character varying(500) DEFAULT ''::character varying NOT NULL,
+    active boolean DEFAULT true NOT NULL,
+    max_redemptions bigint DEFAULT 0 NOT NULL,
+    hot boolean DEFAULT false NOT NULL,
+    starts_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    retired_at timestamp with time zone,
+    issued_by character varying(255) NOT NULL,
+    created_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    updated_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    CONSTRAINT promos_promocode_cap_not_negative CHECK ((max_redemptions >= 0)),
+    CONSTRAINT promos_promocode_code_form CHECK (((code)::text ~ '^[A-Z0-9_-]{3,64}$'::text)),
+    CONSTRAINT promos_promocode_credit_positive CHECK ((credit_minor > 0)),
+    CONSTRAINT promos_promocode_window_forward CHECK (((starts_at IS NULL) OR (expires_at IS NULL) OR (starts_at < expires_at)))
+);
+CREATE FUNCTION public.promos_is_redeemable(p public.promos_promocode, as_of timestamp with time zone) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  SELECT p.active AND p.retired_at IS NULL
+     AND (p.starts_at IS NULL OR p.starts_at <= as_of) AND (p.expires_at IS NULL OR as_of < p.expires_at)
+$$;
+CREATE FUNCTION public.promos_lock_codes_shared(codes text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(promos_lock_key(id))
+     FROM (SELECT p.id FROM promos_promocode p WHERE p.code = ANY (codes) ORDER BY p.id) AS ordered;
 END $$;
 CREATE FUNCTION public.promos_lock_key(promo uuid) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT hashtextextended('promos_promocode:' || promo, 0) $$;
-CREATE FUNCTION public.promos_open_redemption(promo uuid, customer bigint, for_order uuid, by_actor public.billing_actor, as_of timestamp with time zone, OUT redemption uuid, OUT granted bigint, OUT counters bigint) RETURNS record
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-  found_code record;
-BEGIN
-  PERFORM pg_advisory_xact_lock_shared(promos_lock_key(promo));
-  SELECT code, credit_minor, max_redemptions, hot INTO found_code FROM promos_promocode
-   WHERE id = promo AND active AND retired_at IS NULL
-     AND (starts_at IS NULL OR starts_at <= as_of) AND (expires_at IS NULL OR as_of < expires_at);
-  IF NOT FOUND THEN
-    RAISE check_violation USING CONSTRAINT = 'promos_promocode_redeemable',
-      MESSAGE = 'the promo code changed: look at it again';
-  END IF;
-  granted := found_code.credit_minor;
-  counters := CASE WHEN found_code.max_redemptions = 0 THEN 0 WHEN NOT found_code.hot THEN 1 END;
-  INSERT INTO promos_redemption (promo_code_id, customer_id, order_id, credit_minor, status, reserved_at, confirmed_at)
-  VALUES (promo, customer, for_order, granted, 'confirmed', as_of, as_of)
-  RETURNING id INTO redemption;
-  INSERT INTO billing_ledgerentry (account_id, kind, amount_minor, reason, order_id, redemption_id,
-                                   actor_id, actor_role, channel, address)
-  VALUES (customer, 'grant', granted, 'promo:' || found_code.code, for_order, redemption,
-          by_actor.user_id, by_actor.role, by_actor.channel, by_actor.address);
-END $$;
-CREATE FUNCTION public.promos_redeem(promo uuid, customer bigint, by_actor public.billing_actor, as_of timestamp with time zone, OUT redemption uuid, OUT granted bigint) RETURNS record
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-  counters bigint;
-BEGIN
-  -- Races with every other grant, spend and hold of this customer.
-  PERFORM FROM billing_account WHERE customer_id = customer FOR NO KEY UPDATE;
-  SELECT opened.redemption, opened.granted, opened.counters INTO redemption, granted, counters
-    FROM promos_open_redemption(promo, customer, NULL, by_actor, as_of) AS opened;
-  PERFORM promos_claim_or_refuse(promo, counters);
-END $$;
-CREATE FUNCTION public.promos_redeem_code(code_text text, redeemer text, redeemer_email text, by_actor public.billing_actor, as_of timestamp with time zone, OUT redemption uuid, OUT promo uuid, OUT customer bigint, OUT granted bigint) RETURNS record
-    LANGUAGE plpgsql
-    SET enable_seqscan TO 'off'
-    AS $$
-DECLARE
-  known_email text;
-  cap bigint;
-BEGIN
-  SELECT c.id, c.email INTO customer, known_email
-    FROM billing_customer c JOIN billing_account a ON a.customer_id = c.id WHERE c.user_id = redeemer;
-  IF NOT FOUND THEN
-    RAISE check_violation USING CONSTRAINT = 'promos_redeem_customer_known', MESSAGE = 'nobody has acted as this user';
-  END IF;
-  SELECT p.id, p.max_redemptions INTO promo, cap FROM promos_promocode p WHERE p.code = code_text;
-  IF NOT FOUND THEN
-    RAISE check_violation USING CONSTRAINT = 'promos_promocode_redeemable', MESSAGE = 'there is no such code';
-  END IF;
-  -- Exact: a counter that is full here is full of committed redemptions.
-  IF cap > 0 AND NOT EXISTS (SELECT FROM promos_promocounter WHERE promo_code_id = promo AND used < quota) THEN
-    RAISE check_violation USING CONSTRAINT = 'promos_promocode_exhausted', MESSAGE = 'every place is taken';
-  END IF;
-  IF redeemer_email NOT IN ('', known_email) THEN
-    UPDATE billing_customer SET email = redeemer_email WHERE id = customer;
-  END IF;
-  SELECT redeemed.redemption, redeemed.granted INTO redemption, granted
-    FROM promos_redeem(promo, customer, by_actor, as_of) AS redeemed;
-END $$;
-CREATE FUNCTION public.promos_redeem_many(code_text text, users text[], why text, by_actor public.billing_actor, by_email text, as_of timestamp with time zone) RETURNS TABLE(redeemer text, redemption uuid, refusal text)
-    LANGUAGE plpgsql
-    SET plan_cache_mode TO 'force_generic_plan'
-    AS $$
-DECLARE
-  promo uuid;
-  money text;
-  willing text[];
-  room bigint;
-  chosen text[];
-  customers bigint[];
-  found_code record;
-  made uuid[];
-  made_for bigint[];
-BEGIN
-  SELECT p.id, p.currency INTO promo, money FROM promos_promocode p WHERE p.code = code_text;
-  IF NOT FOUND THEN
-    RAISE check_violation USING CONSTRAINT = 'promos_promocode_redeemable', MESSAGE = 'there is no such code';
-  END IF;
-  SELECT (SELECT coalesce(array_agg(asked.user_id ORDER BY asked.place), '{}')
-            FROM unnest(users) WITH ORDINALITY AS asked(user_id, place)
-            LEFT JOIN billing_customer c ON c.user_id = asked.user_id
-            LEFT JOIN LATERAL (SELECT r.id FROM promos_redemption r
-                                WHERE r.promo_code_id = promo AND r.customer_id = c.id
-                                  AND r.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
-           WHERE live.id IS NULL),
-         (SELECT sum(n.quota - n.used) FROM promos_promocounter n WHERE n.promo_code_id = promo)
-    INTO willing, room;
-  chosen := willing[:least(cardinality(willing), room)::int];
-  PERFORM billing_make_customers(chosen, money);
-  customers := billing_lock_accounts(chosen);
-  PERFORM pg_advisory_xact_lock_shared(promos_lock_key(promo));
-  SELECT p.credit_minor, p.max_redemptions INTO found_code FROM promos_promocode p
-   WHERE p.id = promo AND p.active AND p.retired_at IS NULL
-     AND (p.starts_at IS NULL OR p.starts_at <= as_of) AND (p.expires_at IS NULL OR as_of < p.expires_at);
-  IF NOT FOUND THEN
-    RAISE check_violation USING CONSTRAINT = 'promos_promocode_redeemable',
-      MESSAGE = 'the promo code changed: look at it again';
-  END IF;
-  WITH redeemed AS (
-    INSERT INTO promos_redemption AS r (promo_code_id, customer_id, credit_minor, status, reserved_at, confirmed_at)
-    SELECT promo, customer, found_code.credit_minor, 'confirmed', as_of, as_of FROM unnest(customers) AS customer
-        ON CONFLICT (promo_code_id, customer_id) WHERE status IN ('reserved', 'confirmed') DO NOTHING
-    RETURNING r.id, r.customer_id
-  ), granted AS (
-    INSERT INTO billing_grants
-    SELECT array_agg(ROW(billing_uuid7(), each.customer_id, found_code.credit_minor, 'promo:' || code_text, why,
-                         each.id, by_actor)::billing_grant)
-      FROM redeemed AS each HAVING count(*) > 0
-  )
-  SELECT array_agg(each.id), array_agg(each.customer_id) INTO made, made_for FROM redeemed AS each;
-  IF made IS NOT NULL THEN
-    INSERT INTO billing_auditentry (action, object_type, object_id, changes, reason,
-                                    actor_id, actor_role, actor_email, channel, address)
-    VALUES ('promo_code.redeemed_for_many', 'promo_code', code_text,
-            jsonb_build_object('redemptions', jsonb_build_array(0, cardinality(made))), why,
-            by_actor.user_id, by_actor.role, by_email, by_actor.channel, by_actor.address);
-    IF found_code.max_redemptions > 0 AND NOT promos_claim_slots(promo, cardinality(made)) THEN
-      RAISE check_violation USING CONSTRAINT = 'promos_promocode_exhausted', MESSAGE = 'places were taken meanwhile';
-    END IF;
-  END IF;
-  RETURN QUERY
-    SELECT c.user_id::text, mine.id, NULL
-      FROM unnest(made, made_for) AS mine(id, customer_id) JOIN billing_customer c ON c.id = mine.customer_id
-     UNION ALL
-    SELECT late.user_id, NULL, 'promos_promocode_exhausted'
-      FROM unnest(willing[cardinality(chosen) + 1:]) AS late(user_id);
-END $$;
-CREATE FUNCTION public.promos_redeem_together(code_text text, asked jsonb, OUT promo uuid, OUT granted bigint, OUT places bigint[], OUT customers bigint[]) RETURNS record
+CREATE FUNCTION public.promos_redeem(requests jsonb, wait boolean) RETURNS SETOF public.promos_written_redemption
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
@@ -586,51 +526,46 @@ CREATE FUNCTION public.promos_redeem_together(code_text text, asked jsonb, OUT p
     SET enable_mergejoin TO 'off'
     AS $$
 DECLARE
-  locked record;
-  capped boolean;
-  hot boolean;
+  wanted promos_new_redemption[];
+  written promos_written_redemption[];
 BEGIN
-  SELECT p.id, pg_advisory_xact_lock_shared(promos_lock_key(p.id)) INTO locked
-    FROM promos_promocode p WHERE p.code = code_text;
-  IF NOT FOUND THEN RETURN; END IF;
-  promo := locked.id;
-  WITH mine AS MATERIALIZED (
-    SELECT who.*, a.customer_id
-      FROM ROWS FROM (jsonb_to_recordset(asked) AS (
-             redemption uuid, entry uuid, "user" text, email text, role text, channel text, address inet,
-             moment timestamptz)) WITH ORDINALITY
-             AS who(redemption, entry, user_id, email, role, channel, address, moment, place)
-      JOIN billing_customer c ON c.user_id = who.user_id AND who.email IN ('', c.email)
+  IF wait THEN
+    PERFORM billing_lock_accounts(ARRAY(SELECT r->>'user' FROM jsonb_array_elements(requests) AS r), true);
+  ELSE
+    PERFORM set_config('lock_timeout', '250ms', true);
+  END IF;
+  PERFORM promos_lock_codes_shared(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r));
+  WITH eligible AS MATERIALIZED (
+    SELECT r.*, p.id AS promo, p.max_redemptions, a.customer_id AS customer
+      FROM ROWS FROM (jsonb_to_recordset(requests) AS (
+             redemption uuid, entry uuid, code text, "user" text, email text, note text, actor text, role text,
+             channel text, address inet, now timestamptz)) WITH ORDINALITY
+           AS r(redemption, entry, code, user_id, email, note, actor, role, channel, address, at, number)
+      JOIN promos_promocode p ON p.code = r.code
+      JOIN billing_customer c ON c.user_id = r.user_id AND r.email IN ('', c.email)
       JOIN billing_account a ON a.customer_id = c.id
-      LEFT JOIN LATERAL (SELECT r.id FROM promos_redemption r
-                          WHERE r.promo_code_id = promo AND r.customer_id = c.id
-                            AND r.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
+      LEFT JOIN LATERAL (SELECT o.id FROM promos_redemption o
+                          WHERE o.promo_code_id = p.id AND o.customer_id = c.id
+                            AND o.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
      WHERE live.id IS NULL
        FOR NO KEY UPDATE OF a SKIP LOCKED
-  ), company AS (
-    SELECT min(moment) AS first, max(moment) AS last, count(*) AS number FROM mine
-  ), terms AS MATERIALIZED (
-    SELECT p.credit_minor, p.max_redemptions, p.hot FROM promos_promocode p, company
-     WHERE p.id = promo AND p.active AND p.retired_at IS NULL
-       AND (p.starts_at IS NULL OR p.starts_at <= company.first)
-       AND (p.expires_at IS NULL OR p.expires_at > company.last)
-       AND (p.max_redemptions = 0 OR company.number <= (
-             SELECT sum(n.quota - n.used) FROM promos_promocounter n WHERE n.promo_code_id = p.id))
-  ), redeemed AS (
-    INSERT INTO promos_redemption (id, promo_code_id, customer_id, credit_minor, status, reserved_at, confirmed_at)
-    SELECT redemption, promo, customer_id, credit_minor, 'confirmed', moment, moment FROM terms, mine
-  ), credited AS (
-    INSERT INTO billing_grants
-    SELECT array_agg(ROW(entry, customer_id, credit_minor, 'promo:' || code_text, '', redemption,
-                         ROW(user_id, role, channel, address)::billing_actor)::billing_grant)
-      FROM terms, mine HAVING count(*) > 0
+  ), ranked AS (
+    SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY e.number) AS of_code,
+           row_number() OVER (PARTITION BY e.customer ORDER BY e.number) AS of_customer
+      FROM eligible e
+  ), room AS MATERIALIZED (
+    SELECT n.promo_code_id, sum(n.quota - n.used) AS free FROM promos_promocounter n
+     WHERE n.promo_code_id = ANY (ARRAY(SELECT DISTINCT e.promo FROM eligible e WHERE e.max_redemptions > 0))
+     GROUP BY n.promo_code_id
   )
-  SELECT min(terms.credit_minor), bool_and(terms.max_redemptions > 0), bool_and(terms.hot),
-         array_agg(mine.place), array_agg(mine.customer_id)
-    INTO granted, capped, hot, places, customers FROM terms, mine;
-  IF capped AND NOT promos_claim_together(promo, cardinality(places), CASE WHEN NOT hot THEN 1 END) THEN
-    RAISE check_violation USING CONSTRAINT = 'promos_promocode_exhausted', MESSAGE = 'places were taken meanwhile';
-  END IF;
+  SELECT array_agg(ROW(r.redemption, r.entry, r.promo, r.customer, NULL, r.note,
+                       ROW(r.actor, r.role, r.channel, r.address)::billing_actor, r.at)::promos_new_redemption)
+    INTO wanted
+    FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo
+   WHERE r.of_customer = 1 AND (r.max_redemptions = 0 OR r.of_code <= room.free);
+  written := promos_write_redemptions(wanted, 'confirmed');
+  PERFORM promos_claim_slots_of(written);
+  RETURN QUERY SELECT * FROM unnest(written);
 END $$;
 CREATE FUNCTION public.promos_redistribute_counters(promo uuid, cap bigint, counters bigint) RETURNS boolean
     LANGUAGE plpgsql
@@ -643,7 +578,7 @@ BEGIN
   IF cap > 0 AND taken > cap THEN RETURN false; END IF;
   DELETE FROM promos_promocounter WHERE promo_code_id = promo;
   IF cap > 0 THEN
-    -- Row k has its part of the places in use and of the free ones, the first rows one more of each.
+    -- Counter k gets its part of the slots in use and of the free ones; the first counters get one more of each.
     INSERT INTO promos_promocounter (promo_code_id, used, quota)
     SELECT promo, part.used, part.used + (cap - taken) / counters + (k <= (cap - taken) % counters)::int
       FROM generate_series(1, counters) AS k
@@ -666,7 +601,7 @@ BEGIN
      WHERE promo_code_id = promo AND used > 0 ORDER BY id LIMIT 1;
     IF NOT FOUND THEN
       RAISE check_violation USING CONSTRAINT = 'promos_promocounter_used_within_quota',
-        MESSAGE = 'no place is in use';
+        MESSAGE = 'no slot is in use';
     END IF;
     BEGIN
       UPDATE promos_promocounter SET used = used - 1 WHERE id = candidate AND used > 0;
@@ -675,6 +610,40 @@ BEGIN
     EXCEPTION WHEN SQLSTATE 'QA000' THEN NULL;
     END;
   END LOOP;
+END $$;
+CREATE FUNCTION public.promos_write_redemptions(wanted public.promos_new_redemption[], as_status text) RETURNS public.promos_written_redemption[]
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+DECLARE
+  written promos_written_redemption[];
+BEGIN
+  WITH terms AS MATERIALIZED (
+    SELECT w.*, p.code, p.credit_minor, p.max_redemptions > 0 AS capped, p.hot
+      FROM unnest(wanted) AS w
+      JOIN promos_promocode p ON p.id = w.promo AND promos_is_redeemable(p, w.at)
+  ), redeemed AS (
+    INSERT INTO promos_redemption AS r (id, promo_code_id, customer_id, order_id, credit_minor, status, reserved_at,
+                                        confirmed_at)
+    SELECT t.id, t.promo, t.customer, t.for_order, t.credit_minor, as_status, t.at,
+           CASE WHEN as_status = 'confirmed' THEN t.at END
+      FROM terms t
+        ON CONFLICT (promo_code_id, customer_id) WHERE status IN ('reserved', 'confirmed') DO NOTHING
+    RETURNING r.id
+  ), made AS MATERIALIZED (
+    SELECT t.* FROM redeemed JOIN terms t USING (id)
+  ), granted AS (
+    INSERT INTO billing_grants
+    SELECT array_agg(ROW(m.entry, m.customer, m.credit_minor, 'promo:' || m.code, m.note, m.for_order, m.id,
+                         m.actor)::billing_grant)
+      FROM made m WHERE as_status = 'confirmed' HAVING count(*) > 0
+  )
+  SELECT array_agg(ROW(m.id, m.promo, m.customer, m.for_order, m.credit_minor, m.capped,
+                       m.hot)::promos_written_redemption) INTO written FROM made m;
+  RETURN written;
 END $$;
 CREATE TABLE public.billing_account (
     customer_id bigint NOT NULL,
@@ -1127,26 +1096,6 @@ CREATE TABLE public.orders_stripeevent (
     outcome character varying(60) DEFAULT ''::character varying NOT NULL,
     mirrored_at timestamp with time zone
 );
-CREATE TABLE public.promos_promocode (
-    id uuid DEFAULT public.billing_uuid7() NOT NULL,
-    code character varying(64) NOT NULL,
-    credit_minor bigint NOT NULL,
-    currency character varying(3) NOT NULL,
-    description character varying(500) DEFAULT ''::character varying NOT NULL,
-    active boolean DEFAULT true NOT NULL,
-    max_redemptions bigint DEFAULT 0 NOT NULL,
-    hot boolean DEFAULT false NOT NULL,
-    starts_at timestamp with time zone,
-    expires_at timestamp with time zone,
-    retired_at timestamp with time zone,
-    issued_by character varying(255) NOT NULL,
-    created_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
-    updated_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
-    CONSTRAINT promos_promocode_cap_not_negative CHECK ((max_redemptions >= 0)),
-    CONSTRAINT promos_promocode_code_form CHECK (((code)::text ~ '^[A-Z0-9_-]{3,64}$'::text)),
-    CONSTRAINT promos_promocode_credit_positive CHECK ((credit_minor > 0)),
-    CONSTRAINT promos_promocode_window_forward CHECK (((starts_at IS NULL) OR (expires_at IS NULL) OR (starts_at < expires_at)))
-);
 CREATE TABLE public.promos_promocounter (
     id bigint NOT NULL,
     quota bigint NOT NULL,
@@ -1184,102 +1133,99 @@ INSERT INTO public.billing_account VALUES (1, 'OMR', 38000, 0, 2);
 INSERT INTO public.billing_account VALUES (2, 'OMR', 15000, 5000, 4);
 INSERT INTO public.billing_account VALUES (3, 'OMR', 10000, 0, 1);
 INSERT INTO public.billing_account VALUES (4, 'OMR', 0, 0, 2);
-INSERT INTO public.billing_auditentry VALUES ('01a21b05-d5be-7765-8c1b-20599e48c5db', 'promo_code.issued', 'promo_code', 'WELCOME', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 50000], "max_redemptions": [null, 5]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:21:36.958221+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b05-d5c8-72cf-88ec-a784eafc8a61', 'promo_code.issued', 'promo_code', 'HOT', '{"hot": [null, true], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 20]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:21:36.968444+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b05-d5d1-7428-8452-400126aa5695', 'promo_code.issued', 'promo_code', 'OPEN', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:21:36.97675+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b05-d5d9-78f7-9e69-5f49ef9d2334', 'promo_code.issued', 'promo_code', 'FULL', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 1]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:21:36.985234+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b05-d5f4-7c24-b0d2-3fdc27711944', 'promo_code.issued', 'promo_code', 'PAUSED', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:21:37.011698+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b05-d60c-7e4e-984f-3c77fa16bd3f', 'promo_code.paused', 'promo_code', 'PAUSED', '{"active": [true, false]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:21:37.035962+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b05-d613-7edd-a609-1c92d7a03521', 'promo_code.issued', 'promo_code', 'RETIRED', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:21:37.04269+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b05-d624-7070-be26-4c1b0a97199a', 'promo_code.retired', 'promo_code', 'RETIRED', '{"retired_at": [null, "2026-11-27T03:21:37.048405+00:00"]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:21:37.060129+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b05-d6ce-726a-b771-8940924bdd88', 'promo_code.issued', 'promo_code', 'LATER', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:21:37.229886+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b05-d6e6-70d4-b3b4-0490a7021be0', 'organization.deleted', 'organization', '01a21b05-d6df-7a22-a346-fdaddbd0b02c', '{"status": ["pending", "deleted"]}', '', 'bob', 'customer', 'bob@example.org', 'api', '192.0.2.7', '2026-11-27 03:21:37.25402+00');
-INSERT INTO public.billing_customer VALUES (1, 'ada', 'ada@example.org', '', '2026-11-27 03:21:37.067856+00');
-INSERT INTO public.billing_customer VALUES (2, 'bob', 'bob@example.org', '', '2026-11-27 03:21:37.145538+00');
-INSERT INTO public.billing_customer VALUES (3, 'carol', 'carol@example.org', '', '2026-11-27 03:21:37.261197+00');
-INSERT INTO public.billing_customer VALUES (4, 'dave', 'dave@example.org', '', '2026-11-27 03:21:37.268028+00');
-INSERT INTO public.billing_hold VALUES ('01a21b05-d6a2-7923-ad36-e0ef0abbcab1', '00000000-0000-0000-0000-000000000001', 5000, 'active', '2026-11-27 03:21:37.185613+00', NULL, 2);
-INSERT INTO public.billing_hold VALUES ('01a21b05-d6a5-7afa-a234-263e9d924c78', '00000000-0000-0000-0000-000000000002', 5000, 'released', '2026-11-27 03:21:37.188699+00', '2026-11-27 03:21:37.204773+00', 2);
-INSERT INTO public.billing_hold VALUES ('01a21b05-d6a7-7e35-9001-738cd72d9e1d', '00000000-0000-0000-0000-000000000003', 5000, 'captured', '2026-11-27 03:21:37.190912+00', '2026-11-27 03:21:37.212634+00', 2);
+INSERT INTO public.billing_auditentry VALUES ('01a21b10-fa86-7485-b63d-451cf8846c57', 'promo_code.issued', 'promo_code', 'WELCOME', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 50000], "max_redemptions": [null, 5]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.269482+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b10-fa97-7d3e-906d-083e4f3a9b50', 'promo_code.issued', 'promo_code', 'HOT', '{"hot": [null, true], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 20]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.286907+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b10-faaa-7609-b576-d55cce4b73d0', 'promo_code.issued', 'promo_code', 'OPEN', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.305633+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b10-fac0-7e58-b16d-f3dc1526ac86', 'promo_code.issued', 'promo_code', 'FULL', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 1]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.328155+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b10-fad7-7437-89be-cf68a2896bb5', 'promo_code.issued', 'promo_code', 'PAUSED', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.350557+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b10-faf3-7f5c-80d1-a32f39cac934', 'promo_code.paused', 'promo_code', 'PAUSED', '{"active": [true, false]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.378614+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b10-faff-7a21-b5d9-670cd1e5b754', 'promo_code.issued', 'promo_code', 'RETIRED', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.39095+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b10-fb1d-7f5b-86d1-7c2d6accf4ac', 'promo_code.retired', 'promo_code', 'RETIRED', '{"retired_at": [null, "2026-11-27T03:33:47.399567+00:00"]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.421323+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b10-fc02-7d73-ae05-2881dfa656a6', 'promo_code.issued', 'promo_code', 'LATER', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.65028+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b10-fc3a-7b81-af86-107f564b08c2', 'organization.deleted', 'organization', '01a21b10-fc29-7dfc-9d7a-e088f72c9760', '{"status": ["pending", "deleted"]}', '', 'bob', 'customer', 'bob@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.706357+00');
+INSERT INTO public.billing_customer VALUES (1, 'ada', 'ada@example.org', '', '2026-11-27 03:33:47.430515+00');
+INSERT INTO public.billing_customer VALUES (2, 'bob', 'bob@example.org', '', '2026-11-27 03:33:47.550234+00');
+INSERT INTO public.billing_customer VALUES (3, 'carol', 'carol@example.org', '', '2026-11-27 03:33:47.731289+00');
+INSERT INTO public.billing_customer VALUES (4, 'dave', 'dave@example.org', '', '2026-11-27 03:33:47.744572+00');
+INSERT INTO public.billing_hold VALUES ('01a21b10-fbc9-7861-b23e-b441c4121a59', '00000000-0000-0000-0000-000000000001', 5000, 'active', '2026-11-27 03:33:47.59336+00', NULL, 2);
+INSERT INTO public.billing_hold VALUES ('01a21b10-fbcf-730b-adc2-025911122b94', '00000000-0000-0000-0000-000000000002', 5000, 'released', '2026-11-27 03:33:47.599412+00', '2026-11-27 03:33:47.619426+00', 2);
+INSERT INTO public.billing_hold VALUES ('01a21b10-fbdc-7947-918b-efa50cb27c8f', '00000000-0000-0000-0000-000000000003', 5000, 'captured', '2026-11-27 03:33:47.61179+00', '2026-11-27 03:33:47.629012+00', 2);
 INSERT INTO public.billing_installedsql VALUES ('billing/models/keys.sql', 'f37083c5e88ab77f10b2b4a0b14f5ecbb3fafc818fb93d027a0420a9d4413cd4');
 INSERT INTO public.billing_installedsql VALUES ('billing/models/storage.sql', '8f8941ca4e3d8df891a07fd111c2238a6f5910be9ac174f8a0a0d9d923152647');
-INSERT INTO public.billing_installedsql VALUES ('billing/models/ledger.sql', 'a3b398023dbd043ce52437b80c68f731201ddda958be0a551aa5e7365d442243');
+INSERT INTO public.billing_installedsql VALUES ('billing/models/ledger.sql', 'f2fa7c2eeecfb08f9f29f6b6f3d19975c2011ad78f3f6c7c94fb347e2e9c0466');
 INSERT INTO public.billing_installedsql VALUES ('billing/models/transitions.sql', '31fe7edb15e8dd701625a9eebd5222c5ebf7db0c77010c74c6ab121a87f77f6f');
-INSERT INTO public.billing_installedsql VALUES ('billing/use_cases/grant_many.sql', '52eba96f769d45e908414b3fd05cd92ec81480c88f2fb2c6ca2956a647707303');
+INSERT INTO public.billing_installedsql VALUES ('billing/use_cases/grant_many.sql', 'd2baf74422e063ccd8cd5601122c5e144776b0af7b4d58bffdce1ac261760a72');
 INSERT INTO public.billing_installedsql VALUES ('promos/models/storage.sql', 'dd07bc6688b4b1d474be3c017ae5a27117a596f28ab8c268fd565cd9ab0427aa');
 INSERT INTO public.billing_installedsql VALUES ('promos/models/promos.sql', 'd5704914a717a2506f0798f456ae69b74769cc0752dc146164d473e870ab3c59');
-INSERT INTO public.billing_installedsql VALUES ('promos/use_cases/claim_place.sql', 'a28e486015d2c8b74d996cb402ba199c06d2779443c5acbb718112bf90ba2dbf');
-INSERT INTO public.billing_installedsql VALUES ('promos/use_cases/redeem.sql', '7ac2a3bedfe0e8f646a8578d4d31ed5f578762a78a833d54ae29a8db3de3ac19');
-INSERT INTO public.billing_installedsql VALUES ('promos/use_cases/redeem_many.sql', '82ce7da4279ba24fc381b802bd4066026219c136d7ee24ea8446c6886583b4be');
-INSERT INTO public.billing_installedsql VALUES ('promos/use_cases/redeem_together.sql', '12b9b293c10c5465c4ae79f48df3dff77fa4c75a01bf1c70173be589c385d6d4');
+INSERT INTO public.billing_installedsql VALUES ('promos/use_cases/slots.sql', '32dd45735de41071a2c9f688c672e32d6fff1b513aba8227d639432cb87e466a');
+INSERT INTO public.billing_installedsql VALUES ('promos/use_cases/redeem.sql', 'cc696c7da3070057ff76831cf27f2dd11d80e8844fb644364540261f8c1efe12');
 INSERT INTO public.billing_installedsql VALUES ('orders/models/storage.sql', 'b207f74023c25822e6cf65250466105eb0f8a21848b20d307bee7be5ab413993');
 INSERT INTO public.billing_installedsql VALUES ('orders/models/transitions.sql', '17f87518a5731cbeb97ff74b1fdbe8f80229c3531d2e279f65610ee9fe6abe55');
 INSERT INTO public.billing_installedsql VALUES ('orders/models/catalog.sql', '86730ef9e9a73d4b58fdc34affcd35fb44706d4e80174af8fdb97880f4545323');
-INSERT INTO public.billing_installedsql VALUES ('orders/use_cases/checkout/place_order.sql', '6d39af29c82cea4e6dc21268ceee35e2d20c6917ce753b45efe3f4441dff9470');
-INSERT INTO public.billing_installedsql VALUES ('orders/use_cases/checkout/place_together.sql', '5fdb7ebeec64064545538467e6ca77810b17d453eebea0d4c29de58a17b8d645');
-INSERT INTO public.billing_invoice VALUES ('01a21b05-d64a-75dd-bd88-619f78b64577', '01a21b05-d641-7795-9c0b-f6ae2c73df4b', 12000, 'OMR', 'paid', '2026-11-27 03:21:37.080917+00', '2026-12-27 03:21:37.080917+00', '', '', '2026-11-27 03:21:37.087709+00', 1, '01a21b05-d638-79a7-a229-32e97e092d79', '01a21b05-d649-74ec-b221-fd77b0978fe2');
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b05-d65b-7921-8d1d-2de4ef55d4af', 1, 'grant', 50000, 50000, 'promo:WELCOME', '', '01a21b05-d641-7795-9c0b-f6ae2c73df4b', '01a21b05-d656-796e-95a4-3ff28bdee177', 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 03:21:37.087709+00', NULL, 1);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b05-d65b-7dac-b2c2-c6494233d950', 2, 'spend', -12000, 38000, 'order-payment', '', '01a21b05-d641-7795-9c0b-f6ae2c73df4b', NULL, 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 03:21:37.087709+00', NULL, 1);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b05-d67f-7f5a-8f5e-19dd585ffd9f', 1, 'adjustment', 20000, 20000, 'adjustment', 'credit for a test', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 03:21:37.151406+00', NULL, 2);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b05-d681-785a-acb8-46005210c64b', 2, 'adjustment', 7000, 27000, 'adjustment', 'meant for Ada', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 03:21:37.152761+00', NULL, 2);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b05-d691-7e4a-84d1-1d7c9388a5e5', 3, 'reversal', -7000, 20000, 'reversal:adjustment', 'wrong customer', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 03:21:37.169459+00', '01a21b05-d681-785a-acb8-46005210c64b', 2);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b05-d6c3-7f4c-9b11-fd84372e57ca', 4, 'spend', -5000, 15000, 'order-payment', '', '00000000-0000-0000-0000-000000000003', NULL, 'bob', 'customer', 'api', '192.0.2.7', '2026-11-27 03:21:37.218634+00', NULL, 2);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b05-d6f1-7b2d-b1a8-250139a12294', 1, 'grant', 10000, 10000, 'promo:FULL', '', NULL, '01a21b05-d6f1-70c7-85ed-80f70bd83b69', 'carol', 'customer', 'api', '192.0.2.7', '2026-11-27 03:21:37.263057+00', NULL, 3);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b05-d6f7-7221-8e7d-8b9c2f4f96c0', 1, 'grant', 50000, 50000, 'promo:WELCOME', '', NULL, '01a21b05-d6f7-76ac-90ff-2d00f6e61f6e', 'dave', 'customer', 'api', '192.0.2.7', '2026-11-27 03:21:37.270151+00', NULL, 4);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b05-d701-7b99-baf6-5ada28b65e26', 2, 'reversal', -50000, 0, 'reversal:promo:WELCOME', 'by mistake', NULL, '01a21b05-d6f7-76ac-90ff-2d00f6e61f6e', 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 03:21:37.281412+00', '01a21b05-d6f7-7221-8e7d-8b9c2f4f96c0', 4);
-INSERT INTO public.billing_organization VALUES ('01a21b05-d638-79a7-a229-32e97e092d79', 'acme', 'Acme', 'e84920bd-e726-4997-8a50-d04a99a59b89', '[]', '["backup"]', 'active', '2026-11-27 03:21:37.080062+00', NULL, 1);
-INSERT INTO public.billing_organization VALUES ('01a21b05-d6df-7a22-a346-fdaddbd0b02c', 'gone', 'Gone', NULL, '[]', '[]', 'deleted', '2026-11-27 03:21:37.246836+00', '2026-11-27 03:21:37.247408+00', 2);
-INSERT INTO public.billing_organization VALUES ('01a21b05-d6eb-7fc7-9851-36fbd53c468d', 'bobs', 'Bobs', NULL, '[]', '[]', 'pending', '2026-11-27 03:21:37.258612+00', NULL, 2);
-INSERT INTO public.billing_subscription VALUES ('01a21b05-d649-74ec-b221-fd77b0978fe2', '01a21b05-d641-7795-9c0b-f6ae2c73df4b', 'e84920bd-e726-4997-8a50-d04a99a59b89', '["4049283a-0903-4404-9b80-688d01c0c303"]', 12000, 'OMR', 'active', 'credit', '2026-11-27 03:21:37.080917+00', '2026-12-27 03:21:37.080917+00', NULL, '', NULL, NULL, '2026-11-27 03:21:37.087709+00', 1, '01a21b05-d638-79a7-a229-32e97e092d79');
-INSERT INTO public.billing_user VALUES (1, '', NULL, false, 'first@example.org', '', '', 'first@example.org', false, true, '2026-11-27 03:21:37.283469+00', 'first');
-INSERT INTO public.billing_user VALUES (2, '', NULL, false, 'second@example.org', '', '', 'second@example.org', false, true, '2026-11-27 03:21:37.284407+00', 'second');
-INSERT INTO public.orders_addon VALUES ('4049283a-0903-4404-9b80-688d01c0c303', 'backup', 'Backup', true, '', 3000, false, 'reliability');
-INSERT INTO public.orders_addon VALUES ('1771c496-6411-41b4-a962-2600f626eafe', 'waf', 'Waf', true, '', 0, true, 'reliability');
-INSERT INTO public.orders_app VALUES ('9654d14c-ba8f-4439-baee-0469ce71c758', 'one', 'One', true, '', '', 'cms', '', '', true, false, false, '[]', '', '', '[]', false, 'app', false, true, '', '', 0, 0, 0);
-INSERT INTO public.orders_app VALUES ('128dfd56-e6a5-4d5e-b0db-a9065c799613', 'two', 'Two', true, '', '', 'cms', '', '', true, false, false, '[]', '', '', '[]', false, 'app', false, true, '', '', 0, 0, 0);
-INSERT INTO public.orders_bundle VALUES ('b70494eb-41e5-4644-bc29-606ea18831a0', 'one', 'One', true, '', '[]', 0, '');
-INSERT INTO public.orders_bundle VALUES ('2b938ade-dd4a-4730-8431-03c2b3c03dec', 'two', 'Two', true, '', '[]', 0, '');
-INSERT INTO public.orders_catalogversion VALUES (1, 'b37ae24b-00a3-4f3a-9390-5af7bbfaedb5');
-INSERT INTO public.orders_idempotencykey VALUES (1, 'first', 'hash', '01a21b05-d641-7795-9c0b-f6ae2c73df4b', 38000, '', '2026-11-27 03:21:37.080917+00', '2026-11-28 03:21:37.080917+00', 1);
-INSERT INTO public.orders_industry VALUES ('ac5a8ad7-a5e6-4caa-a310-1ac869ae6864', 'one', 'One', true, '', '', 0, '[]', '');
-INSERT INTO public.orders_industry VALUES ('0a6817d3-9bab-4ab9-98ee-1c743598afd1', 'two', 'Two', true, '', '', 0, '[]', '');
-INSERT INTO public.orders_order VALUES ('01a21b05-d641-7795-9c0b-f6ae2c73df4b', 'e84920bd-e726-4997-8a50-d04a99a59b89', '[]', '["backup"]', 12000, 12000, 'OMR', 'completed', 'purchase', NULL, '01a21b05-d5b5-708e-9529-61389ce135e4', 'WELCOME', 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 03:21:37.080917+00', '2026-11-27 03:21:37.080917+00', 1, '01a21b05-d638-79a7-a229-32e97e092d79', NULL);
-INSERT INTO public.orders_orderline VALUES (1, 1, 'plan', 'e84920bd-e726-4997-8a50-d04a99a59b89', 'm', 'M', 9000, '01a21b05-d641-7795-9c0b-f6ae2c73df4b');
-INSERT INTO public.orders_orderline VALUES (2, 2, 'addon', '4049283a-0903-4404-9b80-688d01c0c303', 'backup', 'Backup', 3000, '01a21b05-d641-7795-9c0b-f6ae2c73df4b');
-INSERT INTO public.orders_outboxevent VALUES ('01a21b05-d64a-7039-9a38-289e95753adc', 'order.placed', 'sme.order.events', 'qasima', '01a21b05-d638-79a7-a229-32e97e092d79', '01a21b05-d641-7795-9c0b-f6ae2c73df4b', '{"id": "01a21b05-d641-7795-9c0b-f6ae2c73df4b", "apps": [], "addons": ["backup"], "status": "completed", "plan_id": "e84920bd-e726-4997-8a50-d04a99a59b89", "currency": "OMR", "subdomain": "acme", "tenant_id": "01a21b05-d638-79a7-a229-32e97e092d79", "amount_omr": 12, "customer_id": "ada", "amount_baisa": 12000, "amount_minor": 12000}', '{}', '2026-11-27 03:21:37.080917+00', NULL);
-INSERT INTO public.orders_outboxevent VALUES ('01a21b05-d676-7ccf-ab52-19c68c52b947', 'tenant.created', 'sme.tenant.events', 'qasima', '01a21b05-d638-79a7-a229-32e97e092d79', NULL, '{"id": "01a21b05-d638-79a7-a229-32e97e092d79", "apps": [], "name": "Acme", "slug": "acme", "addons": ["backup"], "status": "active", "plan_id": "e84920bd-e726-4997-8a50-d04a99a59b89", "subdomain": "acme", "customer_id": "ada"}', '{}', '2026-11-27 03:21:37.142083+00', NULL);
-INSERT INTO public.orders_outboxevent VALUES ('01a21b05-d6e5-7b1f-bcf0-9744af948736', 'tenant.deleted', 'sme.tenant.events', 'qasima', '01a21b05-d6df-7a22-a346-fdaddbd0b02c', NULL, '{"id": "01a21b05-d6df-7a22-a346-fdaddbd0b02c", "apps": [], "name": "Gone", "slug": "gone", "addons": [], "status": "deleted", "plan_id": null, "subdomain": "gone", "customer_id": "bob"}', '{}', '2026-11-27 03:21:37.253462+00', NULL);
-INSERT INTO public.orders_plan VALUES ('e84920bd-e726-4997-8a50-d04a99a59b89', 'm', 'M', true, '', '2 vCPU', '4 GB', '25 GB', 9000, false, 0, '[]', '');
-INSERT INTO public.orders_plan VALUES ('df8c2599-a4ed-45db-99a8-c43c0684b767', 'l', 'L', true, '', '2 vCPU', '4 GB', '25 GB', 16000, false, 0, '[]', '');
-INSERT INTO public.promos_promocode VALUES ('01a21b05-d5b5-708e-9529-61389ce135e4', 'WELCOME', 50000, 'OMR', '', true, 5, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:21:36.948691+00', '2026-11-27 03:21:36.955052+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b05-d5c6-78ef-b553-26897b42de13', 'HOT', 10000, 'OMR', '', true, 20, true, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:21:36.96549+00', '2026-11-27 03:21:36.967521+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b05-d5cf-7e2e-8d7b-89012c200eea', 'OPEN', 10000, 'OMR', '', true, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:21:36.975186+00', '2026-11-27 03:21:36.975896+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b05-d5d7-7251-86e2-e1d9b040726f', 'FULL', 10000, 'OMR', '', true, 1, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:21:36.98345+00', '2026-11-27 03:21:36.984261+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b05-d5f2-7e5b-8b40-eaebb1016f88', 'PAUSED', 10000, 'OMR', '', false, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:21:37.009782+00', '2026-11-27 03:21:37.033878+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b05-d610-7cd6-b143-7576030aba9d', 'RETIRED', 10000, 'OMR', '', true, 0, false, NULL, NULL, '2026-11-27 03:21:37.048405+00', 'superadmin', '2026-11-27 03:21:37.039781+00', '2026-11-27 03:21:37.058056+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b05-d6ca-7a03-8f90-c7604eb61b34', 'LATER', 10000, 'OMR', '', true, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:21:37.225818+00', '2026-11-27 03:21:37.227997+00');
-INSERT INTO public.promos_promocounter VALUES (2, 2, 0, '01a21b05-d5c6-78ef-b553-26897b42de13');
-INSERT INTO public.promos_promocounter VALUES (3, 2, 0, '01a21b05-d5c6-78ef-b553-26897b42de13');
-INSERT INTO public.promos_promocounter VALUES (4, 2, 0, '01a21b05-d5c6-78ef-b553-26897b42de13');
-INSERT INTO public.promos_promocounter VALUES (5, 2, 0, '01a21b05-d5c6-78ef-b553-26897b42de13');
-INSERT INTO public.promos_promocounter VALUES (6, 1, 0, '01a21b05-d5c6-78ef-b553-26897b42de13');
-INSERT INTO public.promos_promocounter VALUES (7, 1, 0, '01a21b05-d5c6-78ef-b553-26897b42de13');
-INSERT INTO public.promos_promocounter VALUES (8, 1, 0, '01a21b05-d5c6-78ef-b553-26897b42de13');
-INSERT INTO public.promos_promocounter VALUES (9, 1, 0, '01a21b05-d5c6-78ef-b553-26897b42de13');
-INSERT INTO public.promos_promocounter VALUES (10, 1, 0, '01a21b05-d5c6-78ef-b553-26897b42de13');
-INSERT INTO public.promos_promocounter VALUES (11, 1, 0, '01a21b05-d5c6-78ef-b553-26897b42de13');
-INSERT INTO public.promos_promocounter VALUES (1, 5, 1, '01a21b05-d5b5-708e-9529-61389ce135e4');
-INSERT INTO public.promos_promocounter VALUES (12, 1, 0, '01a21b05-d5c6-78ef-b553-26897b42de13');
-INSERT INTO public.promos_promocounter VALUES (13, 1, 0, '01a21b05-d5c6-78ef-b553-26897b42de13');
-INSERT INTO public.promos_promocounter VALUES (14, 1, 0, '01a21b05-d5c6-78ef-b553-26897b42de13');
-INSERT INTO public.promos_promocounter VALUES (15, 1, 0, '01a21b05-d5c6-78ef-b553-26897b42de13');
-INSERT INTO public.promos_promocounter VALUES (16, 1, 0, '01a21b05-d5c6-78ef-b553-26897b42de13');
-INSERT INTO public.promos_promocounter VALUES (17, 1, 0, '01a21b05-d5c6-78ef-b553-26897b42de13');
-INSERT INTO public.promos_promocounter VALUES (18, 1, 1, '01a21b05-d5d7-7251-86e2-e1d9b040726f');
-INSERT INTO public.promos_redemption VALUES ('01a21b05-d656-796e-95a4-3ff28bdee177', '01a21b05-d641-7795-9c0b-f6ae2c73df4b', 50000, 'confirmed', '2026-11-27 03:21:37.080917+00', '2026-11-27 03:21:37.080917+00', NULL, '', 1, '01a21b05-d5b5-708e-9529-61389ce135e4');
-INSERT INTO public.promos_redemption VALUES ('01a21b05-d6da-71cd-9494-4fae2b7c092b', '00000000-0000-0000-0000-000000000004', 10000, 'reserved', '2026-11-27 03:21:37.236711+00', NULL, NULL, '', 2, '01a21b05-d6ca-7a03-8f90-c7604eb61b34');
-INSERT INTO public.promos_redemption VALUES ('01a21b05-d6f1-70c7-85ed-80f70bd83b69', NULL, 10000, 'confirmed', '2026-11-27 03:21:37.262579+00', '2026-11-27 03:21:37.262579+00', NULL, '', 3, '01a21b05-d5d7-7251-86e2-e1d9b040726f');
-INSERT INTO public.promos_redemption VALUES ('01a21b05-d6f7-76ac-90ff-2d00f6e61f6e', NULL, 50000, 'released', '2026-11-27 03:21:37.269959+00', '2026-11-27 03:21:37.269959+00', '2026-11-27 03:21:37.281903+00', 'by mistake', 4, '01a21b05-d5b5-708e-9529-61389ce135e4');
+INSERT INTO public.billing_installedsql VALUES ('orders/use_cases/checkout/place_orders.sql', 'd3e29fefcd28ee41182c0f2ebf02d069e3e7055eafc46ce78223a8c653c4a4bb');
+INSERT INTO public.billing_invoice VALUES ('01a21b10-fb65-75b1-a64d-b6393cf40b37', '01a21b10-fb3d-7335-a593-e428399b36be', 12000, 'OMR', 'paid', '2026-11-27 03:33:47.444397+00', '2026-12-27 03:33:47.444397+00', '', '', '2026-11-27 03:33:47.457928+00', 1, '01a21b10-fb33-7ba5-a423-25f37c2d9899', '01a21b10-fb65-7bf0-a041-846c800f23cd');
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fb3d-7818-8699-b6bb73ce03c5', 1, 'grant', 50000, 50000, 'promo:WELCOME', '', '01a21b10-fb3d-7335-a593-e428399b36be', '01a21b10-fb3d-7569-9b03-5f0daa0bdc34', 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 03:33:47.457928+00', NULL, 1);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fb58-7400-a238-543d93a4b435', 2, 'spend', -12000, 38000, 'order-payment', '', '01a21b10-fb3d-7335-a593-e428399b36be', NULL, 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 03:33:47.457928+00', NULL, 1);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fbaa-7afb-b467-3be2a9457877', 1, 'adjustment', 20000, 20000, 'adjustment', 'credit for a test', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 03:33:47.56193+00', NULL, 2);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fbae-72de-aa14-0b773868cc0b', 2, 'adjustment', 7000, 27000, 'adjustment', 'meant for Ada', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 03:33:47.565736+00', NULL, 2);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fbbf-7baf-88cb-c55da8740cdc', 3, 'reversal', -7000, 20000, 'reversal:adjustment', 'wrong customer', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 03:33:47.58255+00', '01a21b10-fbae-72de-aa14-0b773868cc0b', 2);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fbf5-7ddb-8748-6ffb04749ce5', 4, 'spend', -5000, 15000, 'order-payment', '', '00000000-0000-0000-0000-000000000003', NULL, 'bob', 'customer', 'api', '192.0.2.7', '2026-11-27 03:33:47.637189+00', NULL, 2);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fc55-7574-9668-160be104ac10', 1, 'grant', 10000, 10000, 'promo:FULL', '', NULL, '01a21b10-fc55-723c-9410-abd9bd177795', 'carol', 'customer', 'api', '192.0.2.7', '2026-11-27 03:33:47.733878+00', NULL, 3);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fc67-7f1b-b9ee-681b368c5bd3', 1, 'grant', 50000, 50000, 'promo:WELCOME', '', NULL, '01a21b10-fc67-7de4-899b-acc543aaef53', 'dave', 'customer', 'api', '192.0.2.7', '2026-11-27 03:33:47.751856+00', NULL, 4);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fc89-72e9-9307-2e833538840e', 2, 'reversal', -50000, 0, 'reversal:promo:WELCOME', 'by mistake', NULL, '01a21b10-fc67-7de4-899b-acc543aaef53', 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 03:33:47.785233+00', '01a21b10-fc67-7f1b-b9ee-681b368c5bd3', 4);
+INSERT INTO public.billing_organization VALUES ('01a21b10-fb33-7ba5-a423-25f37c2d9899', 'acme', 'Acme', 'de5e6c79-a4ff-4d77-a358-44f67f753fdb', '[]', '["backup"]', 'active', '2026-11-27 03:33:47.443302+00', NULL, 1);
+INSERT INTO public.billing_organization VALUES ('01a21b10-fc29-7dfc-9d7a-e088f72c9760', 'gone', 'Gone', NULL, '[]', '[]', 'deleted', '2026-11-27 03:33:47.689118+00', '2026-11-27 03:33:47.689809+00', 2);
+INSERT INTO public.billing_organization VALUES ('01a21b10-fc42-7749-a4c3-6104343fec6b', 'bobs', 'Bobs', NULL, '[]', '[]', 'pending', '2026-11-27 03:33:47.714271+00', NULL, 2);
+INSERT INTO public.billing_subscription VALUES ('01a21b10-fb65-7bf0-a041-846c800f23cd', '01a21b10-fb3d-7335-a593-e428399b36be', 'de5e6c79-a4ff-4d77-a358-44f67f753fdb', '["d0d53845-00ee-48b3-aeec-c579afe4c486"]', 12000, 'OMR', 'active', 'credit', '2026-11-27 03:33:47.444397+00', '2026-12-27 03:33:47.444397+00', NULL, '', NULL, NULL, '2026-11-27 03:33:47.457928+00', 1, '01a21b10-fb33-7ba5-a423-25f37c2d9899');
+INSERT INTO public.billing_user VALUES (1, '', NULL, false, 'first@example.org', '', '', 'first@example.org', false, true, '2026-11-27 03:33:47.800564+00', 'first');
+INSERT INTO public.billing_user VALUES (2, '', NULL, false, 'second@example.org', '', '', 'second@example.org', false, true, '2026-11-27 03:33:47.802126+00', 'second');
+INSERT INTO public.orders_addon VALUES ('d0d53845-00ee-48b3-aeec-c579afe4c486', 'backup', 'Backup', true, '', 3000, false, 'reliability');
+INSERT INTO public.orders_addon VALUES ('a97cb120-5112-4660-a3f2-89e8e0fb6e26', 'waf', 'Waf', true, '', 0, true, 'reliability');
+INSERT INTO public.orders_app VALUES ('af9a7ba9-add3-4925-8b03-b17e6231d369', 'one', 'One', true, '', '', 'cms', '', '', true, false, false, '[]', '', '', '[]', false, 'app', false, true, '', '', 0, 0, 0);
+INSERT INTO public.orders_app VALUES ('0e08d7ae-1f62-4aab-be86-3e52915e2796', 'two', 'Two', true, '', '', 'cms', '', '', true, false, false, '[]', '', '', '[]', false, 'app', false, true, '', '', 0, 0, 0);
+INSERT INTO public.orders_bundle VALUES ('d2996bb7-c021-4b47-a261-0067c8811fe5', 'one', 'One', true, '', '[]', 0, '');
+INSERT INTO public.orders_bundle VALUES ('e9503980-cdc7-45af-8680-9db7ba6d2877', 'two', 'Two', true, '', '[]', 0, '');
+INSERT INTO public.orders_catalogversion VALUES (1, '8860304d-c997-4557-943a-be56dd7e3091');
+INSERT INTO public.orders_idempotencykey VALUES (1, 'first', 'hash', '01a21b10-fb3d-7335-a593-e428399b36be', 38000, '', '2026-11-27 03:33:47.444397+00', '2026-11-28 03:33:47.444397+00', 1);
+INSERT INTO public.orders_industry VALUES ('80b79fc8-327f-4c96-a6cf-686016bbe185', 'one', 'One', true, '', '', 0, '[]', '');
+INSERT INTO public.orders_industry VALUES ('c91f61b1-7e43-49d5-9c60-375f19e185f1', 'two', 'Two', true, '', '', 0, '[]', '');
+INSERT INTO public.orders_order VALUES ('01a21b10-fb3d-7335-a593-e428399b36be', 'de5e6c79-a4ff-4d77-a358-44f67f753fdb', '[]', '["backup"]', 12000, 12000, 'OMR', 'completed', 'purchase', NULL, '01a21b10-fa78-7775-8832-b4dc66c72f8f', 'WELCOME', 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 03:33:47.444397+00', '2026-11-27 03:33:47.444397+00', 1, '01a21b10-fb33-7ba5-a423-25f37c2d9899', NULL);
+INSERT INTO public.orders_orderline VALUES (1, 1, 'plan', 'de5e6c79-a4ff-4d77-a358-44f67f753fdb', 'm', 'M', 9000, '01a21b10-fb3d-7335-a593-e428399b36be');
+INSERT INTO public.orders_orderline VALUES (2, 2, 'addon', 'd0d53845-00ee-48b3-aeec-c579afe4c486', 'backup', 'Backup', 3000, '01a21b10-fb3d-7335-a593-e428399b36be');
+INSERT INTO public.orders_outboxevent VALUES ('01a21b10-fb69-7d22-a049-5015665b3697', 'order.placed', 'sme.order.events', 'qasima', '01a21b10-fb33-7ba5-a423-25f37c2d9899', '01a21b10-fb3d-7335-a593-e428399b36be', '{"id": "01a21b10-fb3d-7335-a593-e428399b36be", "apps": [], "addons": ["backup"], "status": "completed", "plan_id": "de5e6c79-a4ff-4d77-a358-44f67f753fdb", "currency": "OMR", "subdomain": "acme", "tenant_id": "01a21b10-fb33-7ba5-a423-25f37c2d9899", "amount_omr": 12, "customer_id": "ada", "amount_baisa": 12000, "amount_minor": 12000}', '{}', '2026-11-27 03:33:47.444397+00', NULL);
+INSERT INTO public.orders_outboxevent VALUES ('01a21b10-fb98-7938-822a-c5714c9afadb', 'tenant.created', 'sme.tenant.events', 'qasima', '01a21b10-fb33-7ba5-a423-25f37c2d9899', NULL, '{"id": "01a21b10-fb33-7ba5-a423-25f37c2d9899", "apps": [], "name": "Acme", "slug": "acme", "addons": ["backup"], "status": "active", "plan_id": "de5e6c79-a4ff-4d77-a358-44f67f753fdb", "subdomain": "acme", "customer_id": "ada"}', '{}', '2026-11-27 03:33:47.544186+00', NULL);
+INSERT INTO public.orders_outboxevent VALUES ('01a21b10-fc38-7d83-ad2d-0a452e9127d8', 'tenant.deleted', 'sme.tenant.events', 'qasima', '01a21b10-fc29-7dfc-9d7a-e088f72c9760', NULL, '{"id": "01a21b10-fc29-7dfc-9d7a-e088f72c9760", "apps": [], "name": "Gone", "slug": "gone", "addons": [], "status": "deleted", "plan_id": null, "subdomain": "gone", "customer_id": "bob"}', '{}', '2026-11-27 03:33:47.704398+00', NULL);
+INSERT INTO public.orders_plan VALUES ('de5e6c79-a4ff-4d77-a358-44f67f753fdb', 'm', 'M', true, '', '2 vCPU', '4 GB', '25 GB', 9000, false, 0, '[]', '');
+INSERT INTO public.orders_plan VALUES ('917ddc03-1dc2-4ddc-9d7d-492b827c3559', 'l', 'L', true, '', '2 vCPU', '4 GB', '25 GB', 16000, false, 0, '[]', '');
+INSERT INTO public.promos_promocode VALUES ('01a21b10-fa78-7775-8832-b4dc66c72f8f', 'WELCOME', 50000, 'OMR', '', true, 5, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:33:47.256049+00', '2026-11-27 03:33:47.263504+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b10-fa91-792c-aa89-7ca3dd069d52', 'HOT', 10000, 'OMR', '', true, 20, true, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:33:47.280497+00', '2026-11-27 03:33:47.285379+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b10-faa1-7b4f-83d3-2994f3f8907e', 'OPEN', 10000, 'OMR', '', true, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:33:47.296942+00', '2026-11-27 03:33:47.300137+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b10-fab8-7b27-b897-5bc30f9ac875', 'FULL', 10000, 'OMR', '', true, 1, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:33:47.31959+00', '2026-11-27 03:33:47.326383+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b10-fad0-716d-aa27-dfb0b0c9ca8b', 'PAUSED', 10000, 'OMR', '', false, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:33:47.343619+00', '2026-11-27 03:33:47.374179+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b10-fafb-7dcb-b6f1-273f6ac43c37', 'RETIRED', 10000, 'OMR', '', true, 0, false, NULL, NULL, '2026-11-27 03:33:47.399567+00', 'superadmin', '2026-11-27 03:33:47.386892+00', '2026-11-27 03:33:47.418691+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b10-fbfe-74a1-8d06-6f7474be04b0', 'LATER', 10000, 'OMR', '', true, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:33:47.645501+00', '2026-11-27 03:33:47.648078+00');
+INSERT INTO public.promos_promocounter VALUES (2, 2, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
+INSERT INTO public.promos_promocounter VALUES (3, 2, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
+INSERT INTO public.promos_promocounter VALUES (4, 2, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
+INSERT INTO public.promos_promocounter VALUES (5, 2, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
+INSERT INTO public.promos_promocounter VALUES (6, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
+INSERT INTO public.promos_promocounter VALUES (7, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
+INSERT INTO public.promos_promocounter VALUES (8, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
+INSERT INTO public.promos_promocounter VALUES (9, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
+INSERT INTO public.promos_promocounter VALUES (10, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
+INSERT INTO public.promos_promocounter VALUES (11, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
+INSERT INTO public.promos_promocounter VALUES (1, 5, 1, '01a21b10-fa78-7775-8832-b4dc66c72f8f');
+INSERT INTO public.promos_promocounter VALUES (12, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
+INSERT INTO public.promos_promocounter VALUES (13, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
+INSERT INTO public.promos_promocounter VALUES (14, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
+INSERT INTO public.promos_promocounter VALUES (15, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
+INSERT INTO public.promos_promocounter VALUES (16, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
+INSERT INTO public.promos_promocounter VALUES (17, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
+INSERT INTO public.promos_promocounter VALUES (18, 1, 1, '01a21b10-fab8-7b27-b897-5bc30f9ac875');
+INSERT INTO public.promos_redemption VALUES ('01a21b10-fb3d-7569-9b03-5f0daa0bdc34', '01a21b10-fb3d-7335-a593-e428399b36be', 50000, 'confirmed', '2026-11-27 03:33:47.444397+00', '2026-11-27 03:33:47.444397+00', NULL, '', 1, '01a21b10-fa78-7775-8832-b4dc66c72f8f');
+INSERT INTO public.promos_redemption VALUES ('01a21b10-fc0f-7cb1-9f91-eb0ee847b132', '00000000-0000-0000-0000-000000000004', 10000, 'reserved', '2026-11-27 03:33:47.663922+00', NULL, NULL, '', 2, '01a21b10-fbfe-74a1-8d06-6f7474be04b0');
+INSERT INTO public.promos_redemption VALUES ('01a21b10-fc55-723c-9410-abd9bd177795', NULL, 10000, 'confirmed', '2026-11-27 03:33:47.733626+00', '2026-11-27 03:33:47.733626+00', NULL, '', 3, '01a21b10-fab8-7b27-b897-5bc30f9ac875');
+INSERT INTO public.promos_redemption VALUES ('01a21b10-fc67-7de4-899b-acc543aaef53', NULL, 50000, 'released', '2026-11-27 03:33:47.751536+00', '2026-11-27 03:33:47.751536+00', '2026-11-27 03:33:47.797573+00', 'by mistake', 4, '01a21b10-fa78-7775-8832-b4dc66c72f8f');
 SELECT pg_catalog.setval('public.billing_customer_id_seq', 4, true);
 SELECT pg_catalog.setval('public.billing_user_groups_id_seq', 1, false);
 SELECT pg_catalog.setval('public.billing_user_id_seq', 2, true);
@@ -1528,6 +1474,6 @@ ALTER TABLE ONLY public.promos_redemption
     ADD CONSTRAINT promos_redemption_customer_id_eeca9fed_fk_billing_customer_id FOREIGN KEY (customer_id) REFERENCES public.billing_customer(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE procrastinate_events SET (autovacuum_analyze_threshold=1000, autovacuum_vacuum_threshold=1000);
 ALTER TABLE procrastinate_jobs SET (autovacuum_analyze_threshold=1000, autovacuum_vacuum_threshold=1000);
-INSERT INTO public.django_migrations (app, name, applied) VALUES ('billing', '0001_initial', '2026-11-27 03:18:15.742608+00');
-INSERT INTO public.django_migrations (app, name, applied) VALUES ('orders', '0001_initial', '2026-11-27 03:18:25.522523+00');
-INSERT INTO public.django_migrations (app, name, applied) VALUES ('promos', '0001_initial', '2026-11-27 03:18:26.081804+00');
+INSERT INTO public.django_migrations (app, name, applied) VALUES ('billing', '0001_initial', '2026-11-27 03:33:31.523059+00');
+INSERT INTO public.django_migrations (app, name, applied) VALUES ('orders', '0001_initial', '2026-11-27 03:33:44.150568+00');
+INSERT INTO public.django_migrations (app, name, applied) VALUES ('promos', '0001_initial', '2026-11-27 03:33:44.803132+00');
