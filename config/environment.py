@@ -9,6 +9,7 @@ A file may contain the value of any variable: `SECRET_KEY_FILE=/run/secrets/key`
 import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
@@ -17,6 +18,14 @@ from environ.fileaware_mapping import FileAwareMapping
 Network = IPv4Network | IPv6Network
 
 _FLAGS = {"0": False, "1": True, "false": False, "true": True}
+# HS256 needs a key of 256 bits (RFC 7518, section 3.2).
+MIN_SECRET_CHARACTERS = 32
+MIN_DISTINCT_CHARACTERS = 5
+# What examples and templates contain where a secret belongs.
+_PLACEHOLDER = re.compile(
+    r"change[-_ ]?(me|this)|replace[-_ ]?(me|this)|your[-_ ]|placeholder|insecure|<|\$\(|\$\{|\{\{|…", re.IGNORECASE
+)
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 class Environment:
@@ -77,6 +86,36 @@ class Environment:
         except ValueError:
             self._problem(f"{name} must be comma-separated networks such as 10.0.0.0/8")
             return ()
+
+    def secret(self, name: str) -> str:
+        """A text that nobody can guess. Outside production any text is accepted."""
+        value = self.text(name)
+        self._refuse_weak(name, value)
+        return value
+
+    def secrets(self, name: str) -> list[str]:
+        """A comma-separated list of such secrets."""
+        values = self.items(name)
+        for value in values:
+            self._refuse_weak(name, value)
+        return values
+
+    def _refuse_weak(self, name: str, value: str) -> None:
+        if not value or not self.is_production():
+            return
+        if len(value) < MIN_SECRET_CHARACTERS:
+            self._problem(f"{name} must have at least {MIN_SECRET_CHARACTERS} characters")
+        elif len(set(value)) < MIN_DISTINCT_CHARACTERS or _PLACEHOLDER.search(value):
+            self._problem(f"{name} is a placeholder: use random characters")
+
+    def refuse_plain(self, name: str, url: str) -> None:
+        """Notes an address whose content anyone on the network can read or replace: in production it must be https.
+
+        A server on the same machine needs no encryption, because no network carries its traffic.
+        """
+        parts = urlsplit(url)
+        plain = bool(url) and parts.scheme != "https" and parts.hostname not in LOCAL_HOSTS
+        self.refuse(self.is_production() and plain, f"{name} must be https:// in production")
 
     def require(self, condition: object, missing: str) -> None:
         """Notes `missing` as absent unless the condition holds."""

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from config.database import connection_from_url, database
 from config.development import embedded_connection, uses_embedded_postgres
-from config.environment import Environment, Network
+from config.environment import LOCAL_HOSTS, Environment, Network
 from config.logs import configure_structlog, logging_config
 from config.mail import mail_settings
 
@@ -35,26 +35,41 @@ SOVEREIGN_CURRENCY: str = _environment.text("SOVEREIGN_CURRENCY", "OMR", pattern
 SOVEREIGN_DOMAIN: str = _environment.text("SOVEREIGN_DOMAIN", "sovereign.example", pattern="[A-Za-z0-9.-]+")
 
 # --- Secrets and identity ---------------------------------------------------------------------------------
-SECRET_KEY: str = _environment.text("SECRET_KEY")
+SECRET_KEY: str = _environment.secret("SECRET_KEY")
 # Earlier values of SECRET_KEY: sessions that they signed and keys that they encrypted stay valid.
-SECRET_KEY_FALLBACKS: list[str] = _environment.items("SECRET_KEY_FALLBACKS")
-JWT_SECRET: str = _environment.text("JWT_SECRET")
+SECRET_KEY_FALLBACKS: list[str] = _environment.secrets("SECRET_KEY_FALLBACKS")
+JWT_SECRET: str = _environment.secret("JWT_SECRET")
 JWT_JWKS_URL: str = _environment.text("JWT_JWKS_URL")
 JWT_ISSUER: str = _environment.text("JWT_ISSUER")
 JWT_AUDIENCE: str = _environment.text("JWT_AUDIENCE")
-_environment.refuse(
-    JWT_JWKS_URL and urlsplit(JWT_JWKS_URL).scheme not in ("http", "https"),
-    "JWT_JWKS_URL must be an http(s) URL",
-)
+_jwks_scheme = urlsplit(JWT_JWKS_URL).scheme
+_environment.refuse(JWT_JWKS_URL and _jwks_scheme not in ("http", "https"), "JWT_JWKS_URL must be an http(s) URL")
+if _jwks_scheme == "http":
+    _environment.refuse_plain("JWT_JWKS_URL", JWT_JWKS_URL)
 
 # --- Hosts, proxies, transport ----------------------------------------------------------------------------
 ALLOWED_HOSTS: list[str] = _environment.items("ALLOWED_HOSTS")
+_environment.refuse(PRODUCTION and "*" in ALLOWED_HOSTS, "ALLOWED_HOSTS must name the hosts: * accepts every host")
+_environment.refuse(
+    any(not re.fullmatch(r"\*|\.?[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]", host) for host in ALLOWED_HOSTS),
+    "ALLOWED_HOSTS must be hosts such as shop.example.om, or .example.om",
+)
 TRUSTED_PROXIES: tuple[Network, ...] = _environment.networks("TRUSTED_PROXIES")
+_environment.refuse(
+    PRODUCTION and any(network.prefixlen == 0 for network in TRUSTED_PROXIES),
+    "TRUSTED_PROXIES must name the gateway's networks: /0 trusts every client",
+)
 # Behind a gateway that is no trusted proxy, a request from a page of https://host arrives as http. That page's
 # origin must still pass the CSRF check.
 CSRF_TRUSTED_ORIGINS: list[str] = _environment.items("CSRF_TRUSTED_ORIGINS") or [
     f"https://*{host}" if host.startswith(".") else f"https://{host}" for host in ALLOWED_HOSTS if host != "*"
 ]
+_environment.refuse(
+    PRODUCTION
+    and _environment.given("CSRF_TRUSTED_ORIGINS")
+    and any(not re.fullmatch(r"https://(\*\.)?[^*/\s]+", origin) for origin in CSRF_TRUSTED_ORIGINS),
+    "CSRF_TRUSTED_ORIGINS must be https:// origins in production",
+)
 SECURE_SSL_REDIRECT: bool = _environment.flag("SECURE_SSL_REDIRECT")
 SECURE_HSTS_SECONDS: int = _environment.number("SECURE_HSTS_SECONDS", 31_536_000 if PRODUCTION else 0)
 SESSION_COOKIE_SECURE: bool = PRODUCTION
@@ -100,13 +115,7 @@ PREVIEW_RATE_LIMIT: str = _environment.text("PREVIEW_RATE_LIMIT", "60/min", patt
 STRIPE_API_BASE: str = _environment.text(
     "STRIPE_API_BASE", "https://api.stripe.com", pattern=r"https?://[^\s?#@]+"
 ).rstrip("/")
-# In production a key never crosses a network unencrypted. A sandbox on the same machine uses no network.
-_environment.refuse(
-    PRODUCTION
-    and not STRIPE_API_BASE.startswith("https://")
-    and urlsplit(STRIPE_API_BASE).hostname not in ("localhost", "127.0.0.1", "::1"),
-    "STRIPE_API_BASE must be https:// in production",
-)
+_environment.refuse_plain("STRIPE_API_BASE", STRIPE_API_BASE)
 # Initial values; `billing/admin/settings` replaces them at run time. They are not named STRIPE_..._KEY, because
 # dj-stripe reads settings of that name and would use them after a replacement. The patterns refuse a key in
 # another key's place: a secret key in the public key's place would be published.
@@ -128,7 +137,7 @@ CHECKOUT_CANCEL_URL: str = _environment.text(
 RENEWAL_GRACE_DAYS: int = _environment.number("RENEWAL_GRACE_DAYS", 7)
 # How long finished jobs stay in the console. Failed jobs are never removed.
 JOBS_KEPT_DAYS: int = _environment.number("JOBS_KEPT_DAYS", 14, minimum=1)
-# smtp://user:password@host:587, smtp+tls:// or smtp+ssl://. Without it the terminal prints every mail; production
+# smtp+tls://user:password@host:587, smtp+ssl:// or smtp://. Without it the terminal prints every mail; production
 # sends none and logs that it did not.
 EMAIL_URL: str = _environment.text("EMAIL_URL")
 _mail: dict[str, Any] = mail_settings("" if PRODUCTION else "consolemail://")
@@ -137,6 +146,12 @@ if EMAIL_URL:
         _mail = mail_settings(EMAIL_URL)
     except ValueError as _error:
         _environment.refuse(True, str(_error))
+_environment.refuse(
+    PRODUCTION
+    and _mail["EMAIL_HOST_PASSWORD"]
+    and not (_mail["EMAIL_USE_TLS"] or _mail["EMAIL_USE_SSL"] or _mail["EMAIL_HOST"] in LOCAL_HOSTS),
+    "EMAIL_URL must be smtp+tls:// or smtp+ssl:// in production where it has a password",
+)
 EMAIL_BACKEND: str = _mail["EMAIL_BACKEND"]
 EMAIL_HOST: str = _mail["EMAIL_HOST"]
 EMAIL_PORT: int = _mail["EMAIL_PORT"]

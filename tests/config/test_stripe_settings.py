@@ -47,4 +47,5 @@ def test_an_invalid_address_is_refused(url: str) -> None:
 
 
 def test_former_secret_keys_are_a_list() -> None:
-    assert read("SECRET_KEY_FALLBACKS", COMPLETE | {"SECRET_KEY_FALLBACKS": "one, two"}) == [["one", "two"]]
+    one, two = "Former1-" * 5, "Former2-" * 5
+    assert read("SECRET_KEY_FALLBACKS", COMPLETE | {"SECRET_KEY_FALLBACKS": f"{one}, {two}"}) == [[one, two]]
