@@ -10,4 +10,5 @@ class BillingConfig(AppConfig):
         "models/ledger.sql",
         "models/transitions.sql",
         "use_cases/grant_many.sql",
+        "use_cases/store_answer.sql",
     )

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import ClassVar
 
 import psycopg
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
+from psycopg import errors as postgres
 
 
 class DomainError(Exception):
@@ -135,6 +136,18 @@ class Busy(DomainError):
     message = "the service is busy: try again"
 
 
+class IdempotencyMismatch(DomainError):
+    code = "idempotency_key_reused"
+    status = 422
+    message = "this idempotency key was already used for a different request"
+
+
+class RequestInProgress(DomainError):
+    code = "request_in_progress"
+    status = 409
+    message = "a request with this idempotency key is still being processed"
+
+
 @contextmanager
 def translate_violations(refusals: Mapping[str, type[DomainError]]) -> Iterator[None]:
     """Raises a refusal in place of the violation of a named constraint. Wrap exactly one statement in it.
@@ -149,6 +162,22 @@ def translate_violations(refusals: Mapping[str, type[DomainError]]) -> Iterator[
         if refusal is None:
             raise
         raise refusal from error
+
+
+@contextmanager
+def translate_lock_errors(*, key: str | None, on_deadlock: type[DomainError]) -> Iterator[None]:
+    """Turns a lock that was waited for in vain into RequestInProgress, or Busy for a request without a key.
+
+    Args: on_deadlock: what to raise where the database ended a deadlock, so that the caller starts again.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, postgres.LockNotAvailable):
+            raise (RequestInProgress if key else Busy)(retry_after=1) from error
+        if isinstance(error.__cause__, postgres.DeadlockDetected):
+            raise on_deadlock from error
+        raise
 
 
 def violated_constraint(error: BaseException) -> str:

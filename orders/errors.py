@@ -30,18 +30,6 @@ class AlreadySubscribed(DomainError):
     message = "the organization is already subscribed to this plan with these add-ons"
 
 
-class IdempotencyMismatch(DomainError):
-    code = "idempotency_key_reused"
-    status = 422
-    message = "this idempotency key was already used for a different request"
-
-
-class RequestInProgress(DomainError):
-    code = "request_in_progress"
-    status = 409
-    message = "a request with this idempotency key is still being processed"
-
-
 class OrderStale(DomainError):
     """A row changed between the checkout's first read and its locks. The checkout starts again."""
 

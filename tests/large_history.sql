@@ -71,12 +71,12 @@ BEGIN
    WHERE p.max_redemptions > 0 AND p.code LIKE 'GROWN-%';
 
   ANALYZE orders_order;
-  INSERT INTO orders_idempotencykey (customer_id, key, request_hash, order_id, balance_after_minor, created_at, expires_at)
+  INSERT INTO billing_idempotencykey (customer_id, key, request_hash, result_id, balance_after_minor, created_at, expires_at)
   SELECT customer_id, 'key-' || id, md5(id::text) || md5(id::text), id, 31500, created_at, created_at + interval '24 hours'
     FROM orders_order WHERE customer_id > recent AND created_at >= began + make_interval(secs => step * acted * 8);
   INSERT INTO procrastinate_jobs (queue_name, task_name, args, status, attempts)
   SELECT 'default', task, jsonb_build_object('order_id', order_id), 'succeeded', 1
-    FROM orders_idempotencykey CROSS JOIN unnest(ARRAY['provision_organization', 'send_mail']) AS task;
+    FROM billing_idempotencykey CROSS JOIN unnest(ARRAY['provision_organization', 'send_mail']) AS task;
   INSERT INTO procrastinate_events (job_id, type, at)
   SELECT id, type, now() - interval '1 day'
     FROM procrastinate_jobs CROSS JOIN unnest(ARRAY['deferred', 'started', 'succeeded']::procrastinate_job_event_type[]) AS type;

@@ -958,5 +958,39 @@ class Migration(migrations.Migration):
                 name="billing_hold_once_per_order",
             ),
         ),
+        migrations.CreateModel(
+            name="IdempotencyKey",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=255)),
+                ("request_hash", models.CharField(max_length=64)),
+                ("result_id", models.UUIDField()),
+                ("balance_after_minor", models.BigIntegerField(null=True)),
+                ("session_url", models.TextField(blank=True, db_default="", default="")),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("expires_at", models.DateTimeField()),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="idempotency_keys",
+                        to="billing.customer",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("customer", "key"), name="billing_idempotencykey_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("key", ""), _negated=True), name="billing_idempotencykey_key_given"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("created_at__lt", models.F("expires_at"))),
+                        name="billing_idempotencykey_expires_later",
+                    ),
+                ],
+            },
+        ),
         migrations.RunPython(make_groups, drop_groups),
     ]

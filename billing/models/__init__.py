@@ -24,6 +24,7 @@
 from .account import Account, Hold
 from .audit import AuditEntry
 from .customer import Customer, User
+from .idempotency import IdempotencyKey
 from .installed_sql import InstalledSql
 from .invoice import Invoice
 from .ledger import LedgerEntry
@@ -37,6 +38,7 @@ __all__ = [
     "AuditEntry",
     "Customer",
     "Hold",
+    "IdempotencyKey",
     "InstalledSql",
     "Invoice",
     "LedgerEntry",

@@ -9,10 +9,10 @@ from rest_framework.views import APIView
 
 from billing.api.access.authentication import actor_of, principal_of
 from billing.api.fields import MajorAmountField, MinorAmountField, RequestSerializer, TextField
+from billing.api.idempotency import InvalidIdempotencyKey, fingerprint, idempotency_parameter, read_idempotency_key
 from billing.api.identifiers import IdField, read_id
 from billing.api.schema import refusals
 from billing.money import to_major
-from orders.api.idempotency import InvalidIdempotencyKey, fingerprint, idempotency_parameter, read_idempotency_key
 from orders.api.references import ReferencesField
 from orders.models.basket import CheckoutRequest
 from orders.queries import find_organization

@@ -11,9 +11,9 @@ from rest_framework.views import APIView
 
 from billing.api.access.authentication import actor_of
 from billing.api.fields import MajorAmountField, MinorAmountField, MoneyResponseSerializer, money_fields
+from billing.api.idempotency import fingerprint, idempotency_parameter, read_idempotency_key
 from billing.api.schema import refusals
 from billing.money import to_major
-from orders.api.idempotency import fingerprint, idempotency_parameter, read_idempotency_key
 from orders.use_cases.top_up import top_up
 from promos.api.vouchers import CodeSerializer
 from promos.queries import normal_code

@@ -1,6 +1,5 @@
 from .catalog import AddOn, App, Bundle, CatalogVersion, Industry, Plan
 from .event import OutboxEvent
-from .idempotency import IdempotencyKey
 from .order import Order, OrderLine
 from .payment import Break, Payment, Refund, StripeEvent
 
@@ -10,7 +9,6 @@ __all__ = [
     "Break",
     "Bundle",
     "CatalogVersion",
-    "IdempotencyKey",
     "Industry",
     "Order",
     "OrderLine",

@@ -23,9 +23,9 @@ MAX_BATCHES = 200
 _STATEMENTS = {
     "keys": """
 WITH oldest AS MATERIALIZED (
-  SELECT id FROM orders_idempotencykey WHERE id > %(after)s ORDER BY id LIMIT %(batch_size)s
+  SELECT id FROM billing_idempotencykey WHERE id > %(after)s ORDER BY id LIMIT %(batch_size)s
 ), gone AS (
-  DELETE FROM orders_idempotencykey
+  DELETE FROM billing_idempotencykey
    WHERE id = ANY(ARRAY(SELECT id FROM oldest)) AND expires_at <= %(now)s RETURNING 1
 )
 SELECT (SELECT count(*) FROM gone), (SELECT max(id) FROM oldest)

@@ -76,7 +76,8 @@ END $$;
 -- Redeems codes into the balance: for a batch of requests that arrived together, for one, or for a list of users.
 -- Returns the redemptions that it wrote. For the other requests it does nothing, and their callers find out why.
 --
--- A request is an object of redemption and entry (new ids), code, user, email, note, actor, role, channel, address, now.
+-- A request is an object of redemption and entry (new ids), code, user, email, note, actor, role, channel, address, now;
+-- under an idempotency key also of key, hash and key_expires_at, and then its answer is stored.
 --
 -- wait: whether to wait for an account that another transaction has locked. A batch of several customers' requests does
 -- not wait: one customer's business elsewhere must not delay the others.
@@ -84,7 +85,8 @@ END $$;
 -- Locks: accounts, codes (shared), counters last. Without `wait`, accounts are locked after the codes; that is safe
 -- because such a lock is never waited for.
 --
--- Raises promos_promocode_exhausted, for all requests, where others took the slots between the count and the claim.
+-- Raises, for all requests: promos_promocode_exhausted where others took the slots between the count and the claim;
+-- billing_idempotencykey_once where a twin was answered in between.
 CREATE OR REPLACE FUNCTION promos_redeem(requests jsonb, wait boolean) RETURNS SETOF promos_written_redemption
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 LANGUAGE plpgsql AS $$
@@ -102,8 +104,8 @@ BEGIN
     SELECT r.*, p.id AS promo, p.max_redemptions, a.customer_id AS customer
       FROM ROWS FROM (jsonb_to_recordset(requests) AS (
              redemption uuid, entry uuid, code text, "user" text, email text, note text, actor text, role text,
-             channel text, address inet, now timestamptz)) WITH ORDINALITY
-           AS r(redemption, entry, code, user_id, email, note, actor, role, channel, address, at, number)
+             channel text, address inet, now timestamptz, key text)) WITH ORDINALITY
+           AS r(redemption, entry, code, user_id, email, note, actor, role, channel, address, at, key, number)
       JOIN promos_promocode p ON p.code = r.code
       JOIN billing_customer c ON c.user_id = r.user_id AND r.email IN ('', c.email)
       JOIN billing_account a ON a.customer_id = c.id
@@ -111,6 +113,8 @@ BEGIN
                           WHERE o.promo_code_id = p.id AND o.customer_id = c.id
                             AND o.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
      WHERE live.id IS NULL
+       AND NOT EXISTS (SELECT FROM billing_idempotencykey k
+                        WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.at)
        FOR NO KEY UPDATE OF a SKIP LOCKED
   ), ranked AS (
     SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY e.number) AS of_code,
@@ -127,6 +131,15 @@ BEGIN
     FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo
    WHERE r.of_customer = 1 AND (r.max_redemptions = 0 OR r.of_code <= room.free);
   written := promos_write_redemptions(wanted, 'confirmed');
+  IF jsonb_path_exists(requests, '$[*].key') THEN
+    PERFORM billing_store_answers(array_agg(ROW(w.customer, r.key, r.hash, w.id, a.balance_minor, '', r.now,
+                                                r.key_expires_at)::billing_answer))
+       FROM unnest(written) AS w
+       JOIN jsonb_to_recordset(requests) AS r(redemption uuid, key text, hash text, now timestamptz,
+                                              key_expires_at timestamptz) ON r.redemption = w.id
+       JOIN billing_account a ON a.customer_id = w.customer
+      WHERE r.key IS NOT NULL HAVING count(*) > 0;
+  END IF;
   PERFORM promos_claim_slots_of(written);
   RETURN QUERY SELECT * FROM unnest(written);
 END $$;

@@ -17,6 +17,7 @@ from billing.errors import InsufficientCredit, ReasonRequired, translate_violati
 from billing.group_commit import GroupCommit
 from billing.locks import lock_account
 from billing.models import Customer
+from billing.models.idempotency import KEY_LIFE
 from billing.models.keys import uuid7
 from billing.use_cases.ensure_customer import ensure_customer
 from billing.use_cases.post_entry import grant_credit, reverse_grant
@@ -30,6 +31,7 @@ from promos.use_cases.check_eligibility import find_redeemable
 REFUSALS = {
     "promos_promocode_exhausted": PromoExhausted,
     "promos_redemption_once_per_customer": PromoAlreadyRedeemed,
+    "billing_idempotencykey_once": PromoChanged,
 }
 # How often a redemption is tried while the code keeps changing under it.
 MAX_ATTEMPTS = 3
@@ -45,32 +47,58 @@ class RedemptionRequest:
     __slots__ = ("by", "code", "email", "id", "now", "text", "user_id")
 
     def __init__(
-        self, *, code: str, user_id: str, by: Actor, email: str = "", note: str = "", now: datetime | None = None
+        self,
+        *,
+        code: str,
+        user_id: str,
+        by: Actor,
+        email: str = "",
+        note: str = "",
+        key: str = "",
+        fingerprint: str = "",
+        now: datetime | None = None,
     ) -> None:
         self.id, self.code, self.user_id, self.email, self.by = uuid7(), normal_code(code), user_id, email, by
         self.now = now or datetime.now(UTC)
+        stored = (
+            f',"key":{_quote(key)},"hash":{_quote(fingerprint)},'
+            f'"key_expires_at":"{(self.now + KEY_LIFE).isoformat()}"'
+        )
         self.text = (
             f'{{"redemption":"{self.id.hex}","entry":"{uuid7().hex}","code":{_quote(self.code)},'
             f'"user":{_quote(user_id)},"email":{_quote(email)},"note":{_quote(note)},"actor":{_quote(by.user_id)},'
             f'"role":{_quote(by.role)},"channel":{_quote(by.channel)},"address":{_quote(by.address)},'
-            f'"now":"{self.now.isoformat()}"}}'
+            f'"now":"{self.now.isoformat()}"{stored if key else ""}}}'
         )
 
 
 _quote = json.JSONEncoder().encode
 
 
-def redeem(*, code: str, user_id: str, by: Actor, email: str = "", now: datetime | None = None) -> Redemption:
+def redeem(
+    *,
+    code: str,
+    user_id: str,
+    by: Actor,
+    email: str = "",
+    key: str = "",
+    fingerprint: str = "",
+    now: datetime | None = None,
+) -> Redemption:
     """Redeems the code into the user's balance, without an order.
 
     It is tried first and explained afterwards, so that a redemption that succeeds is one round trip. Requests that
     arrive together share it (billing/group_commit.py).
 
-    Raises: a PromoProblem, each state its own; PromoChanged where the code keeps changing.
+    Args: key, fingerprint: an idempotency key and the request's hash; the answer is stored with the redemption. A key
+    that has a live answer redeems nothing: the caller reads it (billing/use_cases/store_answer.py).
+    Raises: a PromoProblem, each state its own; PromoChanged where the code keeps changing, or the key has an answer.
     Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns; inside another's it is a
     savepoint.
     """
-    request = RedemptionRequest(code=code, user_id=user_id, email=email, by=by, now=now)
+    request = RedemptionRequest(
+        code=code, user_id=user_id, email=email, by=by, key=key, fingerprint=fingerprint, now=now
+    )
     redeemed = None if connection.in_atomic_block else _group.submit(request)
     for _ in range(MAX_ATTEMPTS):
         if redeemed is not None:

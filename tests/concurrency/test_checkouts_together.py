@@ -7,10 +7,10 @@ import pytest
 from django.db import OperationalError, connection
 from orders.use_cases.checkout.try_batched_checkout import PlacedOrder, _placing
 
-from billing.errors import Busy
+from billing.errors import Busy, RequestInProgress
 from billing.models import Account, LedgerEntry, Organization
 from billing.use_cases.verify_ledger import verify_ledger
-from orders.errors import AlreadySubscribed, PaymentProcessorNotConfigured, RequestInProgress
+from orders.errors import AlreadySubscribed, PaymentProcessorNotConfigured
 from orders.models import Order
 from promos.errors import PromoAlreadyRedeemed, PromoExhausted
 from promos.models import Redemption

@@ -5,11 +5,10 @@ from functools import partial
 import pytest
 from django.db import connection
 
-from billing.errors import Busy
-from billing.models import Account, Customer, LedgerEntry, Organization, Subscription
+from billing.errors import Busy, IdempotencyMismatch, RequestInProgress
+from billing.models import Account, Customer, IdempotencyKey, LedgerEntry, Organization, Subscription
 from billing.use_cases.verify_ledger import verify_ledger
-from orders.errors import IdempotencyMismatch, RequestInProgress
-from orders.models import IdempotencyKey, Order, OutboxEvent
+from orders.models import Order, OutboxEvent
 from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.models import Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
@@ -48,7 +47,7 @@ def assert_one_order(organization: Organization, *, balance_minor: int) -> Order
     assert LedgerEntry.objects.get(order_id=order.id, kind="spend").amount_minor == -order.total_minor
     assert Subscription.objects.get(organization=organization).order_id == order.id
     assert OutboxEvent.objects.get(tenant_id=organization.id).order_id == order.id
-    assert IdempotencyKey.objects.get(customer=organization.customer).order_id == order.id
+    assert IdempotencyKey.objects.get(customer=organization.customer).result_id == order.id
     assert jobs_of(organization) == 1
     assert Account.objects.get(customer=organization.customer).balance_minor == balance_minor
     assert verify_ledger().sound

@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
-from billing.models import Customer
-from orders.models import IdempotencyKey, Order
+from billing.models import Customer, IdempotencyKey
+from orders.models import Order
 from tests.factories import PromoCodeFactory, give_credit
 from tests.snapshot import nothing_changes
 
@@ -61,7 +61,7 @@ def test_another_body_under_the_key_is_refused(checkout: Checkout, ada: Caller, 
     give(ada, 50_000)
     checkout(KEY)
     with nothing_changes():
-        assert_refused(checkout(KEY, **other), 422, "idempotency_key_reused", "the idempotency key was used")
+        assert_refused(checkout(KEY, **other), 422, "idempotency_key_reused", "this idempotency key was already used")
 
 
 def test_a_refusal_is_not_stored(checkout: Checkout, ada: Caller, acme: str) -> None:

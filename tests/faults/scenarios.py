@@ -14,15 +14,10 @@ from uuid import UUID, uuid4
 from django.db.models import F
 from django.utils import timezone
 
-from billing.errors import OrganizationNotFound
-from billing.models import Customer, Organization, Subscription
-from orders.errors import (
-    IdempotencyMismatch,
-    PaymentInProgress,
-    PaymentProcessorNotConfigured,
-    RequestInProgress,
-)
-from orders.models import AddOn, IdempotencyKey, Order, OrderLine, Payment, Plan
+from billing.errors import IdempotencyMismatch, OrganizationNotFound, RequestInProgress
+from billing.models import Customer, IdempotencyKey, Organization, Subscription
+from orders.errors import PaymentInProgress, PaymentProcessorNotConfigured
+from orders.models import AddOn, Order, OrderLine, Payment, Plan
 from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.errors import PromoExhausted, PromoInactive
 from promos.models import PromoCode
@@ -161,7 +156,7 @@ def _insert_key(shopping: Shop, *, order_id: UUID | None = None) -> None:
         customer=shopping.customer,
         key="key",
         request_hash="body",
-        order_id=order_id or uuid4(),
+        result_id=order_id or uuid4(),
         balance_after_minor=None if order_id else 0,
         created_at=now,
         expires_at=now + timedelta(hours=24),

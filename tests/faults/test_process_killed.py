@@ -9,10 +9,10 @@ import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from billing.models import Account, Invoice, LedgerEntry, Subscription
+from billing.models import Account, IdempotencyKey, Invoice, LedgerEntry, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.use_cases.verify_ledger import verify_ledger
-from orders.models import IdempotencyKey, Order, OutboxEvent
+from orders.models import Order, OutboxEvent
 from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.models import PromoCode, Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
@@ -37,7 +37,7 @@ either_code = pytest.mark.parametrize("hot", [False, True], ids=["ordinary", "ho
 TOTAL_MINOR = 16_000 + 3_000
 
 # A name in each statement of a checkout with a key and a voucher: the first reads, the second writes.
-STATEMENTS = ("orders_idempotencykey", "orders_place_order")
+STATEMENTS = ("billing_idempotencykey", "orders_place_order")
 STEPS = [(number, when) for number in range(1, len(STATEMENTS) + 1) for when in (BEFORE, AFTER)]
 
 # The locks that the transaction takes one after another; a session that holds one makes it wait there.
@@ -98,7 +98,7 @@ def assert_complete(shopping: Shop, placed: PlacedOrder) -> None:
     assert live.order_id == order.id
     assert Invoice.objects.filter(order_id=order.id).count() == 1
     assert OutboxEvent.objects.filter(order_id=order.id, type="order.placed").count() == 1
-    assert IdempotencyKey.objects.get(customer=customer).order_id == order.id
+    assert IdempotencyKey.objects.get(customer=customer).result_id == order.id
     assert order.lines.count() == 2
     assert Order.objects.count() == OutboxEvent.objects.count() == 2  # with the order that it replaces
     with connection.cursor() as cursor:

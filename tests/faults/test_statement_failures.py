@@ -57,7 +57,7 @@ INSERTED_TABLES = (
     "billing_invoice",
     "billing_ledgerentry",
     "billing_subscription",
-    "orders_idempotencykey",
+    "billing_idempotencykey",
     "orders_order",
     "orders_orderline",
     "orders_outboxevent",

@@ -8,8 +8,8 @@ from multiprocessing.process import BaseProcess
 import pytest
 from django.db import connection
 
-from billing.models import LedgerEntry
-from orders.models import IdempotencyKey, Order, OutboxEvent
+from billing.models import IdempotencyKey, LedgerEntry
+from orders.models import Order, OutboxEvent
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.errors import PromoAlreadyRedeemed
 from promos.models import PromoCode, Redemption

@@ -33,7 +33,7 @@ ANALYZED_LATE = {
     "billing_ledgerentry",
     "billing_organization",
     "billing_subscription",
-    "orders_idempotencykey",
+    "billing_idempotencykey",
     "orders_order",
     "orders_orderline",
     "orders_outboxevent",

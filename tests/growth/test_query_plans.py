@@ -90,7 +90,7 @@ CHECKOUT = {
     "billing_organization_pkey",
     "billing_subscription_one_live_per_organization",
     "billing_subscription_pkey",
-    "orders_idempotencykey_once",
+    "billing_idempotencykey_once",
     "orders_order_one_open_per_organization",
     "promos_promocode_code_key",
     "promos_promocode_pkey",
@@ -117,7 +117,7 @@ ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
         BATCHED_CHECKOUT | {COUNTER, "promos_promocounter_pkey"},
     ),
     "a batched checkout, uncapped code": (lambda: buy(next_customer(), code="OPEN"), BATCHED_CHECKOUT),
-    "a replay": (_replay, {"orders_idempotencykey_once"}),
+    "a replay": (_replay, {"billing_idempotencykey_once"}),
     "a redemption": (lambda: redeem_voucher(next_customer(), "GIFT"), REDEMPTION),
     "a redemption, hot code": (
         lambda: redeem_voucher(next_customer(), "HOT"),
@@ -181,7 +181,7 @@ ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
     ),
     "pruning": (
         lambda: prune_expired(now=timezone.now() - timedelta(days=10_000), batch_size=10),
-        {"orders_idempotencykey_pkey", "procrastinate_jobs_pkey", "billing_ratelimitwindow_ended"},
+        {"billing_idempotencykey_pkey", "procrastinate_jobs_pkey", "billing_ratelimitwindow_ended"},
     ),
 }
 

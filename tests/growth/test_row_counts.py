@@ -29,7 +29,7 @@ CHECKOUT = {
     "billing_ledgerentry": 2,
     "billing_organization": 1,
     "billing_subscription": 1,
-    "orders_idempotencykey": 1,
+    "billing_idempotencykey": 1,
     "orders_order": 1,
     "orders_orderline": 2,
     "orders_outboxevent": 1,

@@ -58,7 +58,7 @@ VALID = {
         "data": "'{}'",
         "metadata": "'{}'",
     },
-    "orders_idempotencykey": {
+    "billing_idempotencykey": {
         "customer_id": ADA,
         "key": "'second'",
         "request_hash": "'hash'",
@@ -82,7 +82,7 @@ def event(**wrong: str) -> str:
 
 
 def key(**wrong: str) -> str:
-    return inserting("orders_idempotencykey", VALID["orders_idempotencykey"], **wrong)
+    return inserting("billing_idempotencykey", VALID["billing_idempotencykey"], **wrong)
 
 
 def slug_taken(table: str, first: str, second: str) -> list[str]:
@@ -178,9 +178,9 @@ EVENTS_AND_KEYS: Attacks = {
         event(type="'tenant.created'", tenant_id="NULL"),
         event(type="'tenant.deleted'", tenant_id="NULL"),
     ],
-    "orders_idempotencykey_once": [key(key="'first'")],
-    "orders_idempotencykey_key_given": [key(key="''")],
-    "orders_idempotencykey_expires_later": [
+    "billing_idempotencykey_once": [key(key="'first'")],
+    "billing_idempotencykey_key_given": [key(key="''")],
+    "billing_idempotencykey_expires_later": [
         key(expires_at="now()"),
         key(expires_at="now() - interval '1 second'"),
     ],
@@ -192,7 +192,7 @@ PLACING: Attacks = {
         placing(tenant="gen_random_uuid()", replaces="NULL"),
         placing(owner=BOB, tenant=organization("gone"), replaces="NULL"),
     ],
-    "orders_idempotencykey_same_request": [placing(idempotency="'first', 'another hash'")],
+    "billing_idempotencykey_same_request": [placing(idempotency="'first', 'another hash'")],
 }
 
 ATTACKS: Attacks = {**CATALOG, **ORDERS, **EVENTS_AND_KEYS, **PLACING}

@@ -3,9 +3,8 @@
 import pytest
 from django.db import connection, transaction
 
-from billing.errors import Busy
+from billing.errors import Busy, RequestInProgress
 from billing.models import Customer, Organization
-from orders.errors import RequestInProgress
 from orders.models import Order
 from orders.use_cases.checkout.checkout_context import priced_before
 from orders.use_cases.checkout.place_order import CheckoutRequest

@@ -9,9 +9,8 @@ from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
 
-from billing.models import Customer, RateLimitWindow
+from billing.models import Customer, IdempotencyKey, RateLimitWindow
 from orders import tasks
-from orders.models import IdempotencyKey
 from orders.use_cases.prune_expired import Pruned, prune_expired
 from tests.orders.conftest import Buy
 from tests.snapshot import nothing_changes
@@ -31,7 +30,7 @@ def create_keys(customer: Customer, number: int, *, expires_at: datetime) -> Non
             customer=customer,
             key=f"{expires_at.isoformat()} {each}",
             request_hash="",
-            order_id=UUID(int=each),
+            result_id=UUID(int=each),
             created_at=expires_at - DAY,
             expires_at=expires_at,
         )

@@ -15,10 +15,10 @@ begins with the invariant that it breaks:
 
 from django.db.models import Sum
 
-from billing.models import Account, Hold, LedgerEntry, Subscription
+from billing.models import Account, Hold, IdempotencyKey, LedgerEntry, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.use_cases.verify_ledger import verify_ledger
-from orders.models import Break, IdempotencyKey, Order, OutboxEvent, Payment, Refund, StripeEvent
+from orders.models import Break, Order, OutboxEvent, Payment, Refund, StripeEvent
 from promos.models import Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.payments.renewal_consistency import IN_EFFECT, find_card_renewal_disagreements, find_renewal_disagreements
@@ -131,7 +131,7 @@ def _nothing_is_left() -> Discrepancies:
     discrepancies = [f"all or nothing: {number} {what} at rest" for what, number in left.items() if number]
     orders = set(Order.objects.values_list("id", flat=True))
     for key in IdempotencyKey.objects.all():
-        if key.order_id not in orders:
+        if key.result_id not in orders:
             discrepancies.append(f"once: the key {key} has an answer about no order")
     return discrepancies
 

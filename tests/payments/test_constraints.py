@@ -222,7 +222,7 @@ def test_month_whose_renewal_came_to_nothing_may_be_renewed_again(status: str) -
 
 # What orders_place_order and orders_place_together themselves say, which no statement of a client can reach without
 # them; the second is a rule of promos and attacked there.
-BY_FUNCTION = {"orders_idempotencykey_answered", "promos_promocode_exhausted"}
+BY_FUNCTION = {"billing_idempotencykey_answered", "promos_promocode_exhausted"}
 
 
 def test_every_new_rule_of_orders_is_attacked() -> None:

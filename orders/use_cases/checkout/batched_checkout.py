@@ -4,30 +4,29 @@ Both call orders_place_orders (place_orders.sql), which does what it can and say
 against an order is decided by place_order.py.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import OperationalError, connection
-from psycopg import errors as postgres
+from django.db import connection
 
 from billing.actor import Actor
-from billing.errors import Busy, DomainError, translate_violations
+from billing.errors import DomainError, translate_lock_errors, translate_violations
 from billing.group_commit import GroupCommit
-from orders.errors import OrderStale, RequestInProgress
+from orders.errors import OrderStale
 from orders.models.basket import Basket, CheckoutRequest
 from orders.use_cases.checkout.checkout_context import priced_before
 from orders.use_cases.checkout.new_order import order_parameters, to_json
 from promos.use_cases.redeem_code import REFUSALS
 
-# The organization was subscribed, or got an open payment, by a transaction that does not lock the account.
+# Where another transaction changed the state after the check, the checkout starts again.
 _REFUSALS: dict[str, type[DomainError]] = {
     **REFUSALS,
     "billing_subscription_one_live_per_organization": OrderStale,
     "orders_order_one_open_per_organization": OrderStale,
+    "billing_idempotencykey_once": OrderStale,
 }
 
 
@@ -78,7 +77,7 @@ def place_alone(
     parameters = order_parameters(request, basket=basket, by=by, now=now, replaces=replaces)
     order = NewOrder.of({**parameters, "catalog": catalog})
     try:
-        with translate_database_errors(key=order.key):
+        with translate_lock_errors(key=order.key, on_deadlock=OrderStale), translate_violations(_REFUSALS):
             [placed] = place_batch([order], wait=True)
     except OrderStale:
         return None
@@ -97,17 +96,3 @@ def place_batch(orders: Sequence[NewOrder], *, wait: bool = False) -> list[Place
 
 
 _group: GroupCommit[NewOrder, PlacedOrder] = GroupCommit(place_batch)
-
-
-@contextmanager
-def translate_database_errors(*, key: str | None) -> Iterator[None]:
-    """Turns what the database refuses about one order into the domain's errors."""
-    try:
-        with translate_violations(_REFUSALS):
-            yield
-    except OperationalError as error:
-        if isinstance(error.__cause__, postgres.LockNotAvailable):
-            raise (RequestInProgress if key else Busy)(retry_after=1) from error
-        if isinstance(error.__cause__, postgres.DeadlockDetected):
-            raise OrderStale from error
-        raise

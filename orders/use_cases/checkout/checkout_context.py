@@ -26,7 +26,7 @@ from promos.use_cases.check_eligibility import redeemable
 
 _CODE_FIELDS = tuple(field.attname for field in PromoCode._meta.concrete_fields)
 _CONTEXT = f"""
-SELECT k.order_id, k.request_hash, k.balance_after_minor, k.session_url,
+SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
        o.customer_id, a.balance_minor - a.held_minor,
        EXISTS (SELECT FROM orders_order d WHERE d.organization_id = o.id AND d.status = 'pending'),
        s.id, s.plan_id, s.addon_ids,
@@ -43,7 +43,7 @@ SELECT k.order_id, k.request_hash, k.balance_after_minor, k.session_url,
   LEFT JOIN billing_organization o ON o.id = %(tenant)s::uuid AND o.customer_id = c.id AND o.status <> 'deleted'
   LEFT JOIN billing_subscription s ON s.organization_id = o.id
         AND NOT (s.status IN ('canceled', 'incomplete_expired'))
-  LEFT JOIN LATERAL (SELECT * FROM orders_idempotencykey
+  LEFT JOIN LATERAL (SELECT * FROM billing_idempotencykey
                       WHERE customer_id = c.id AND key = %(key)s AND expires_at > %(now)s LIMIT 1) k ON true
   LEFT JOIN promos_promocode p ON p.code = %(code)s
 """  # noqa: S608 - the names of our own columns

@@ -11,10 +11,10 @@ from django.db import connection
 
 from billing.actor import Actor
 from billing.models import Subscription
+from billing.models.idempotency import KEY_LIFE
 from billing.models.keys import uuid7
 from orders.models import Order
 from orders.models.basket import Basket, CheckoutRequest, Line
-from orders.models.idempotency import KEY_LIFE
 from orders.models.period import next_period
 from promos.queries import normal_code
 

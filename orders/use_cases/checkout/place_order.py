@@ -17,14 +17,8 @@ from datetime import datetime
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.errors import Busy, DomainError
-from orders.errors import (
-    AlreadySubscribed,
-    IdempotencyMismatch,
-    OrderStale,
-    PaymentOpen,
-    PaymentProcessorNotConfigured,
-)
+from billing.errors import Busy, DomainError, IdempotencyMismatch
+from orders.errors import AlreadySubscribed, OrderStale, PaymentOpen, PaymentProcessorNotConfigured
 from orders.models import Order
 from orders.models.basket import CheckoutRequest
 from orders.queries import find_open_order, find_organization

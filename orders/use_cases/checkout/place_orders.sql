@@ -168,7 +168,7 @@ BEGIN
        AND NOT EXISTS (SELECT FROM promos_redemption live
                         WHERE live.promo_code_id = p.id AND live.customer_id = c.id
                           AND live.status IN ('reserved', 'confirmed'))
-       AND NOT EXISTS (SELECT FROM orders_idempotencykey k
+       AND NOT EXISTS (SELECT FROM billing_idempotencykey k
                         WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.at)
        FOR NO KEY UPDATE OF o SKIP LOCKED
   ), ranked AS (
@@ -211,13 +211,10 @@ BEGIN
     LEFT JOIN spent ON spent.order_id = r.id;
   PERFORM orders_complete_orders((
     SELECT array_agg(ROW(r.id, 'credit', '', '', r.at, r.period_end)::orders_completion) FROM unnest(accepted) AS r));
-  INSERT INTO orders_idempotencykey (customer_id, key, request_hash, order_id, balance_after_minor, created_at, expires_at)
-  SELECT r.customer, r.key, r.hash, r.id, p.balance, r.at, r.key_expires_at
-    FROM unnest(accepted) AS r JOIN unnest(placed) AS p ON p.id = r.id WHERE r.key IS NOT NULL
-      ON CONFLICT ON CONSTRAINT orders_idempotencykey_once DO UPDATE  -- only an expired one can be here
-     SET request_hash = excluded.request_hash, order_id = excluded.order_id, session_url = '',
-         balance_after_minor = excluded.balance_after_minor, created_at = excluded.created_at,
-         expires_at = excluded.expires_at;
+  PERFORM billing_store_answers(array_agg(ROW(r.customer, r.key, r.hash, r.id, p.balance, '', r.at,
+                                              r.key_expires_at)::billing_answer))
+     FROM unnest(accepted) AS r JOIN unnest(placed) AS p ON p.id = r.id
+    WHERE r.key IS NOT NULL HAVING count(*) > 0;
   PERFORM promos_claim_slots_of(written);
   RETURN QUERY SELECT * FROM unnest(placed);
 END $$;

@@ -22,15 +22,15 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.errors import translate_violations
 from billing.locks import lock_account
-from billing.models import Account, Invoice, Organization
+from billing.models import Account, IdempotencyKey, Invoice, Organization
 from billing.use_cases.hold_credit import hold_credit, release_hold
 from billing.use_cases.link_processor_customer import link_processor_customer, replace_processor_customer
+from billing.use_cases.store_answer import store_answer
 from orders.errors import AmountNotChargeable, OrderStale, PaymentOpen, PaymentProcessorError
 from orders.locks import lock_order
-from orders.models import IdempotencyKey, Order, Payment
+from orders.models import Order, Payment
 from orders.models.basket import Basket, CheckoutRequest, Line
 from orders.models.charge import split_total
-from orders.models.idempotency import KEY_LIFE
 from orders.stripe import gateway
 from orders.stripe.payloads import Session
 from orders.use_cases.checkout.complete_order import basket_of
@@ -43,7 +43,7 @@ from promos.use_cases.redeem_code import release as release_redemption
 # The sweeper must be able to ask again within the 30 minutes that Stripe wants a session to be open at least.
 SESSION_LIFE = timedelta(hours=2)
 LEASE = timedelta(seconds=2 * gateway.MAX_CALL_SECONDS)
-_RESERVE_REFUSALS = {"orders_order_one_open_per_organization": PaymentOpen, "orders_idempotencykey_once": OrderStale}
+_RESERVE_REFUSALS = {"orders_order_one_open_per_organization": PaymentOpen, "billing_idempotencykey_once": OrderStale}
 _CLOCKS_DIFFER = timedelta(minutes=10)
 
 
@@ -233,17 +233,13 @@ def _reserve(
             expires_at=now + SESSION_LIFE,
         )
         if request.idempotency_key:
-            IdempotencyKey.objects.filter(
-                customer_id=account.customer_id, key=request.idempotency_key, expires_at__lte=now
-            ).delete()
-            IdempotencyKey.objects.create(
+            store_answer(
                 customer_id=account.customer_id,
                 key=request.idempotency_key,
-                request_hash=request.fingerprint,
-                order_id=order.id,
-                balance_after_minor=None,
-                created_at=now,
-                expires_at=now + KEY_LIFE,
+                fingerprint=request.fingerprint,
+                result_id=order.id,
+                balance_minor=None,
+                now=now,
             )
         _hold_now(account, applied_minor, order)
         if promo_code is not None:
@@ -284,7 +280,7 @@ def record_session(*, order_id: UUID, session: Session, by: Actor) -> OpenedPaym
             payment.status, payment.session_id = Payment.Status.OPEN, session.id
             payment.session_url, payment.needs_stripe_cleanup = session.url, False
             payment.save(update_fields=["status", "session_id", "session_url", "needs_stripe_cleanup"])
-            IdempotencyKey.objects.filter(customer_id=order.customer_id, order_id=order.id).update(
+            IdempotencyKey.objects.filter(customer_id=order.customer_id, result_id=order.id).update(
                 balance_after_minor=account.balance_minor, session_url=session.url
             )
             if order.kind == Order.Kind.RENEWAL:
@@ -317,7 +313,7 @@ def undo_checkout(*, order_id: UUID, by: Actor, why: str) -> Order:
         order.save(update_fields=["status"])
         payment.status, payment.closed_at, payment.needs_stripe_cleanup = Payment.Status.FAILED, moment, True
         payment.save(update_fields=["status", "closed_at", "needs_stripe_cleanup"])
-        IdempotencyKey.objects.filter(customer_id=order.customer_id, order_id=order.id).delete()
+        IdempotencyKey.objects.filter(customer_id=order.customer_id, result_id=order.id).delete()
         if order.renews is not None and order.renews.past_due_since == order.created_at:
             # The month's first request: no link can be sent, and without one the customer is told once.
             _tell_past_due(order)

@@ -5,15 +5,17 @@ another basket replaces the payment, but only after Stripe has closed its sessio
 must never be payable at once.
 """
 
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
 from billing.actor import Actor
+from billing.errors import RequestInProgress, translate_violations
 from billing.queries import balance_of
-from orders.errors import PaymentInProgress, RequestInProgress
-from orders.models import IdempotencyKey, Order, Payment
+from billing.use_cases.store_answer import store_answer
+from orders.errors import OrderStale, PaymentInProgress
+from orders.models import Order, Payment
 from orders.models.basket import CheckoutRequest
-from orders.models.idempotency import KEY_LIFE
 from orders.queries import find_open_order, load_basket
 from orders.stripe import gateway
 from orders.use_cases.checkout.complete_order import basket_of
@@ -94,19 +96,15 @@ def _close(order: Order, *, by: Actor) -> Order:
 def _store_answer(opened: OpenedPayment, request: CheckoutRequest, order: Order, *, now: datetime) -> OpenedPayment:
     """Stores the answer for this request's own idempotency key too."""
     if request.idempotency_key:
-        IdempotencyKey.objects.bulk_create(
-            [
-                IdempotencyKey(
-                    customer_id=order.customer_id,
-                    key=request.idempotency_key,
-                    request_hash=request.fingerprint,
-                    order_id=order.id,
-                    balance_after_minor=opened.balance_minor,
-                    session_url=opened.session_url,
-                    created_at=now,
-                    expires_at=now + KEY_LIFE,
-                )
-            ],
-            ignore_conflicts=True,
-        )
+        # A twin under the same key may have stored the same answer.
+        with suppress(OrderStale), translate_violations({"billing_idempotencykey_once": OrderStale}):
+            store_answer(
+                customer_id=order.customer_id,
+                key=request.idempotency_key,
+                fingerprint=request.fingerprint,
+                result_id=order.id,
+                balance_minor=opened.balance_minor,
+                session_url=opened.session_url,
+                now=now,
+            )
     return opened

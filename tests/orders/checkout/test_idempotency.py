@@ -5,11 +5,11 @@ from uuid import uuid4
 
 import pytest
 
-from billing.errors import OrganizationNotFound
-from billing.models import Customer, LedgerEntry, Organization
+from billing.errors import IdempotencyMismatch, OrganizationNotFound
+from billing.models import Customer, IdempotencyKey, LedgerEntry, Organization
 from billing.queries import balance_of
-from orders.errors import AlreadySubscribed, IdempotencyMismatch, PaymentProcessorNotConfigured, UnknownPlan
-from orders.models import IdempotencyKey, Order, Plan
+from orders.errors import AlreadySubscribed, PaymentProcessorNotConfigured, UnknownPlan
+from orders.models import Order, Plan
 from orders.use_cases.organizations.delete_organization import delete_organization
 from promos.use_cases.change_code import retire_code
 from tests.factories import OrganizationFactory, PromoCodeFactory, acting, actor, give_credit
@@ -70,7 +70,7 @@ def test_key_is_free_again_after_24_hours_and_not_before(buy: Buy, ada: Customer
     second = buy("l", now=NOW + DAY, idempotency_key="k-1", fingerprint="e" * 64)
     assert (second.replayed, second.order_id != first.order_id) == (False, True)
     stored = IdempotencyKey.objects.get()
-    assert (stored.order_id, stored.request_hash) == (second.order_id, "e" * 64)
+    assert (stored.result_id, stored.request_hash) == (second.order_id, "e" * 64)
     assert (stored.created_at, stored.expires_at) == (NOW + DAY, NOW + 2 * DAY)
     with nothing_changes():
         assert buy("l", now=NOW + DAY, idempotency_key="k-1", fingerprint="e" * 64).replayed

@@ -6,10 +6,10 @@ import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.actor import CUSTOMER
-from billing.models import Customer, Invoice, LedgerEntry, Organization, Subscription
+from billing.models import Customer, IdempotencyKey, Invoice, LedgerEntry, Organization, Subscription
 from billing.queries import balance_of
 from orders.errors import AlreadySubscribed
-from orders.models import AddOn, IdempotencyKey, Order, OrderLine, OutboxEvent, Plan
+from orders.models import AddOn, Order, OrderLine, OutboxEvent, Plan
 from orders.queries import orders_for_staff
 from promos.models import Redemption
 from promos.use_cases.change_code import retire_code

@@ -7,8 +7,9 @@ again after the customer, or staff, has repeated the action.
 import pytest
 
 from billing.errors import DomainError
+from billing.models import IdempotencyKey
 from orders.errors import PaymentInProgress, PaymentProcessorError
-from orders.models import Break, IdempotencyKey, Order, Payment, Refund
+from orders.models import Break, Order, Payment, Refund
 from orders.use_cases.checkout.place_order import PlacedOrder
 from orders.use_cases.payments.request_refund import refund_order
 from promos.errors import PromoAlreadyRedeemed

@@ -4,22 +4,23 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from billing.models import Customer
+from .customer import Customer
 
 # For so long the same request under a key gets the same answer.
 KEY_LIFE = timedelta(hours=24)
 
 
 class IdempotencyKey(models.Model):
-    """A customer's checkout under a key: the same request again gets the same answer.
+    """A customer's request under a key: the same request again gets the same answer.
 
-    `balance_after_minor` is null while Stripe is being asked: then there is no answer yet.
+    `result_id` names what the request made: the order of a checkout, the redemption of a top-up. While
+    `balance_after_minor` is null, Stripe has not answered yet, and neither has the request.
     """
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="idempotency_keys", db_index=False)
     key = models.CharField(max_length=255)
     request_hash = models.CharField(max_length=64)
-    order_id = models.UUIDField()
+    result_id = models.UUIDField()
     balance_after_minor = models.BigIntegerField(null=True)
     session_url = models.TextField(blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now())
@@ -27,10 +28,10 @@ class IdempotencyKey(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["customer", "key"], name="orders_idempotencykey_once"),
-            models.CheckConstraint(condition=~Q(key=""), name="orders_idempotencykey_key_given"),
+            models.UniqueConstraint(fields=["customer", "key"], name="billing_idempotencykey_once"),
+            models.CheckConstraint(condition=~Q(key=""), name="billing_idempotencykey_key_given"),
             models.CheckConstraint(
-                condition=Q(created_at__lt=F("expires_at")), name="orders_idempotencykey_expires_later"
+                condition=Q(created_at__lt=F("expires_at")), name="billing_idempotencykey_expires_later"
             ),
         ]
 
