@@ -96,7 +96,7 @@ def test_an_internal_error_is_logged_and_not_shown(api: Client, caplog: pytest.L
 
 
 def test_an_internal_error_is_raised_in_tests(client: Client) -> None:
-    with pytest.raises(RuntimeError, match="nobody outside"):
+    with pytest.raises(RuntimeError, match="clients may not see"):
         fail(client, "mistake")
 
 
