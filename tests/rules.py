@@ -5,7 +5,8 @@ function refuses. Primary and foreign keys and NOT NULL are none: Django makes t
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -88,6 +89,14 @@ def assert_refused(rule: str, attack: Attack) -> None:
         assert isinstance(cause, psycopg.Error)
         named = cause.diag.constraint_name
         assert named == rule, f"refused by {named}, not by {rule}: {cause}"
+
+
+@contextmanager
+def triggers_off() -> Iterator[None]:
+    """Run a transaction without triggers, to put rows into a state that only a crash or a repair could leave."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(TRIGGERS_OFF)
+        yield
 
 
 def corrupt(statement: str) -> None:
