@@ -19,8 +19,8 @@ def normal_code(text: str) -> str:
 def codes_with_use() -> QuerySet[PromoCode, PromoCode]:
     """Every code with `times_redeemed`, its live redemptions.
 
-    A capped code's are the sum of its counters, exact at any moment. An uncapped code has no counter, so that
-    its redemptions wait for nothing; they are counted when somebody asks, in their index.
+    For a capped code they are the sum of its counters, exact at any moment. An uncapped code has no counter, so that
+    its redemptions do not wait for one another; its redemptions are counted in their index.
     """
     counted = (
         PromoCounter.objects.filter(promo_code=OuterRef("pk"))

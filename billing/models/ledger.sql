@@ -9,7 +9,7 @@
 -- Locks: the UPDATE of the account takes its row FOR NO KEY UPDATE, so entries of one account are made one
 -- after the other and version has no gap. balance_minor >= held_minor is the account's CHECK constraint.
 
--- Who acts, as functions of this service are told it (see actor.py).
+-- The actor, as functions of this service take it (see actor.py).
 DO $$ BEGIN
   CREATE TYPE billing_actor AS (user_id text, role text, channel text, address inet);
 EXCEPTION WHEN duplicate_object THEN NULL;
@@ -28,7 +28,7 @@ BEGIN
         MESSAGE = 'a reversal undoes exactly one entry of its own account, which is no reversal itself';
     END IF;
   END IF;
-  -- Unless billing_post_grants has moved and stamped it; whatever a client gives is overwritten.
+  -- billing_post_grants moves the account itself. What a client gives as version or balance is overwritten.
   IF NEW.version = 0 OR pg_trigger_depth() = 1 THEN
     UPDATE billing_account
        SET balance_minor = balance_minor + NEW.amount_minor, version = version + 1
@@ -46,10 +46,10 @@ END $$;
 CREATE OR REPLACE TRIGGER billing_ledgerentry_post BEFORE INSERT ON billing_ledgerentry
   FOR EACH ROW EXECUTE FUNCTION billing_post_entry();
 
--- One grant each for several customers: INSERT INTO billing_grants SELECT array_agg(ROW(...)::billing_grant) FROM ...
--- It keeps no rows; a grant without an account, and two of one account, refuse them all. The accounts are moved by one
--- UPDATE, in the order given: with one for each row, an entry costs the server twice as much. Whoever grants has
--- locked them before, in ascending order (billing_lock_accounts) or without waiting (SKIP LOCKED).
+-- One grant for each of several customers: INSERT INTO billing_grants SELECT array_agg(ROW(...)::billing_grant) FROM ...
+-- The view keeps no rows. A grant without an account, or two grants of one account, refuse the whole statement. One
+-- UPDATE moves all accounts; with one UPDATE a row, an entry costs the server twice as much. The caller has locked the
+-- accounts (billing_lock_accounts).
 DO $$ BEGIN
   CREATE TYPE billing_grant AS (
     entry uuid, account_id bigint, amount_minor bigint, reason text, note text, order_id uuid, redemption_id uuid,

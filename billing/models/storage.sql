@@ -13,5 +13,5 @@ ALTER TABLE billing_ledgerentry SET (autovacuum_analyze_threshold = 1000, autova
 ALTER TABLE billing_organization SET (autovacuum_analyze_threshold = 1000, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE billing_subscription SET (autovacuum_analyze_threshold = 1000, autovacuum_vacuum_threshold = 1000);
 
--- Rate limits need no WAL, and may start anew after a crash.
+-- Rate limits need no write-ahead log: they may start from zero after a crash.
 ALTER TABLE billing_ratelimitwindow SET UNLOGGED;

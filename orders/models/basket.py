@@ -42,7 +42,7 @@ class Line:
 class Basket:
     """A plan with its add-ons, each once, and the apps that run on it (apps cost nothing).
 
-    `apps` and `addons` are the references as the client wrote them, ids or slugs: they are told back so.
+    `apps` and `addons` are the references as the client wrote them, ids or slugs, and answers repeat them so.
     """
 
     plan: Line

@@ -14,7 +14,7 @@ SUBSCRIPTION_EVENTS = ("subscription.renewed", "subscription.past_due", "subscri
 
 
 class ExactDecoder(json.JSONDecoder):
-    """Reads numbers with decimals as Decimal: amounts are told as they were stored."""
+    """Reads numbers with decimals as Decimal: amounts are returned as they were stored."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{**options, "parse_float": Decimal})
@@ -28,7 +28,7 @@ class ExactEncoder(json.JSONEncoder):
 
 
 class OutboxEvent(models.Model):
-    """Something that other systems are told, recorded in the transaction of the change it tells of."""
+    """An event for other systems, recorded in the transaction of the change that it announces."""
 
     id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
     type = models.CharField(max_length=50)
@@ -51,7 +51,7 @@ class OutboxEvent(models.Model):
                 condition=~Q(type__in=["tenant.created", "tenant.deleted"]) | Q(tenant_id__isnull=False),
                 name="orders_event_tenant_named",
             ),
-            # Told once, surely (invariant I6).
+            # An order is announced exactly once.
             models.UniqueConstraint(
                 fields=["order_id"], condition=Q(type="order.placed"), name="orders_event_order_placed_once"
             ),

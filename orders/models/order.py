@@ -31,7 +31,7 @@ class Order(models.Model):
     TRANSITIONS = {
         Status.PENDING: {Status.COMPLETED, Status.FAILED, Status.EXPIRED, Status.CANCELLED},
         Status.COMPLETED: {Status.REFUNDED},
-        # A payment that arrives after the release, and whose credit is still there (DESIGN, T3).
+        # A payment may arrive after its credit was released; the credit is taken again where it is still there.
         Status.FAILED: {Status.COMPLETED},
         Status.EXPIRED: {Status.COMPLETED},
         Status.CANCELLED: set(),

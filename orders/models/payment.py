@@ -27,7 +27,7 @@ class Payment(models.Model):
         Status.REQUESTED: {Status.OPEN, Status.FAILED},
         Status.OPEN: {Status.PROCESSING, Status.PAID, Status.EXPIRED, Status.FAILED},
         Status.PROCESSING: {Status.PAID, Status.FAILED},
-        # A payment that arrives after the release (DESIGN, T3).
+        # A payment may arrive after its credit was released.
         Status.EXPIRED: {Status.PAID},
         Status.FAILED: {Status.PAID},
         Status.PAID: set(),
@@ -172,7 +172,7 @@ class Refund(models.Model):
 
 
 class Break(models.Model):
-    """Something between Stripe and us that does not add up, or that a person must look at; told once."""
+    """A discrepancy between Stripe and this service, or a case that a person must check; open once."""
 
     class Kind(models.TextChoices):
         OTHER_CURRENCY = "other_currency"

@@ -1,4 +1,8 @@
-"""May this code be redeemed? A courtesy to the user, before any lock: the database decides again under it."""
+"""Whether a code can be redeemed, and if not, why.
+
+This check takes no lock: it is a courtesy, which names what is wrong. The database decides under its locks
+(promos_is_redeemable and promos_redeem in redeem.sql); a test holds the two equal.
+"""
 
 from datetime import datetime
 
@@ -16,7 +20,7 @@ from promos.queries import find_code
 
 
 def problem_of(code: PromoCode | None, *, now: datetime, has_free_slot: bool, redeemed: bool) -> PromoProblem | None:
-    """The first thing that stands against redeeming the code, or None. Pure."""
+    """The first reason why the code cannot be redeemed, or None. Pure."""
     if code is None or code.retired_at is not None:
         return PromoNotFound()
     against: tuple[tuple[bool, type[PromoProblem]], ...] = (
@@ -30,9 +34,9 @@ def problem_of(code: PromoCode | None, *, now: datetime, has_free_slot: bool, re
 
 
 def find_redeemable(*, code: str, customer_id: int | None, now: datetime) -> PromoCode:
-    """The code, where nothing that can be seen without a lock stands against this customer redeeming it.
+    """The code, where this customer can redeem it as far as can be seen without a lock.
 
-    Args: customer_id: None for somebody who never acted.
+    Args: customer_id: None for a user who has never acted.
 
     Raises: a PromoProblem, each state its own. One query.
     """
@@ -46,7 +50,7 @@ def find_redeemable(*, code: str, customer_id: int | None, now: datetime) -> Pro
 
 
 def redeemable(code: PromoCode | None, *, now: datetime, has_free_slot: bool, redeemed: bool) -> PromoCode:
-    """The code, where nothing stands against redeeming it. Raises: a PromoProblem, each state its own. Pure."""
+    """The code, where it can be redeemed. Raises: a PromoProblem, each state its own. Pure."""
     problem = problem_of(code, now=now, has_free_slot=has_free_slot, redeemed=redeemed)
     if code is None or problem is not None:
         raise problem or PromoNotFound()

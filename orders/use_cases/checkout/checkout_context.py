@@ -5,7 +5,7 @@ subscription and open payment, the credit, the catalog's offers and the code. Ea
 one thing by it; place_order.py asks them in the order in which people learn of refusals. The database checks the same
 again under its locks (place_orders.sql).
 
-The key is looked up apart (LIMIT): joined, a statement planned while the table was empty reads all keys for one.
+The key is looked up apart (LIMIT): joined, a statement that was planned while the table was empty reads every key.
 """
 
 import json

@@ -1,14 +1,14 @@
-"""A checkout with a remainder: T1, the call to Stripe outside any transaction, T2.
+"""A checkout whose total credit does not cover: two transactions, and between them the call to Stripe.
 
-    T1   order pending, credit held, payment requested, the code's place reserved; commit
-    call Stripe is asked for the session, under keys derived from the order
-    T2   a session: the redemption is confirmed, its credit granted and held as well
-         none: redemption and hold are released, the order has failed, as if it had not been
+    1. reserve   order pending, credit held, payment requested, a slot of the code reserved; commit
+    2. call      Stripe is asked for the session, under keys derived from the order, outside any transaction
+    3. record    with a session: the redemption is confirmed, and its credit granted and held
+                 without: redemption and hold are released, and the order has failed
 
-A process that dies in between leaves a payment `requested`: whoever comes next, the customer's retry or the
-sweeper, asks Stripe under the same keys and settles it. Where Stripe did not answer, all is released at once, since
-the customer never got the session's address, and the payment is marked `needs_stripe_cleanup`: the sweeper closes the
-session at Stripe. The same happens where Stripe refused, because an earlier attempt may have succeeded.
+A process that dies in between leaves the payment `requested`. The customer's retry or the sweeper then asks Stripe
+under the same keys, and settles it. Where Stripe did not answer, everything is released at once, because the customer
+never got the session's address, and the payment is marked `needs_stripe_cleanup`: the sweeper closes the session at
+Stripe. The same happens where Stripe refused, because an earlier attempt may have succeeded.
 """
 
 from dataclasses import dataclass, replace
@@ -65,10 +65,10 @@ def open_payment(
     by: Actor,
     now: datetime,
 ) -> OpenedPayment:
-    """Sets credit aside, takes the code's place, and opens a Checkout Session for the rest.
+    """Sets credit aside, reserves a slot of the code, and opens a Checkout Session for the rest.
 
-    Raises: PaymentProcessorError where Stripe did not open one: nothing is left but a failed order;
-    AmountNotChargeable; PaymentOpen, OrderStale and promo problems where the state changed meanwhile.
+    Raises: PaymentProcessorError where Stripe did not open one, and only a failed order is left; AmountNotChargeable;
+    PaymentOpen, OrderStale and promo problems where the state changed since it was read.
     Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, two of them.
     """
     order = _reserve(organization=organization, request=request, basket=basket, promo_code=promo_code, by=by, now=now)
@@ -76,7 +76,7 @@ def open_payment(
 
 
 def ask_processor(*, order_id: UUID, by: Actor) -> OpenedPayment:
-    """Asks Stripe for a requested payment's session, again or for the first time, and records what it said.
+    """Asks Stripe for a requested payment's session, for the first time or again, and records the answer.
 
     Raises: PaymentProcessorError, with everything released. Idempotency: by the order's keys.
     """
@@ -93,19 +93,19 @@ def ask_processor(*, order_id: UUID, by: Actor) -> OpenedPayment:
 
 
 def find_session(order: Order, *, now: datetime) -> Session | None:
-    """What Stripe has of an order's session; None where there is none and never will be.
+    """The session that Stripe has for an order; None where there is none and never will be.
 
-    Asking under the order's keys finds the session that was made; where none was, it makes one, for the caller to
-    close, so that a request still under way cannot make it afterwards. Where the keys lead nowhere, because they are
-    forgotten after a day or stand for an answer of 500, the customer's sessions are looked through.
+    A request under the order's keys returns the session that Stripe made before. Where there was none, it makes one
+    for the caller to close, so that an earlier request that is still in flight cannot make it later. Stripe forgets a
+    key after a day, and may keep an answer of 500 under it; then this searches the customer's sessions.
     Raises: gateway.Unanswered, gateway.NotConfigured.
     """
     customer_id = order.payment.stripe_customer_id or order.customer.stripe_customer_id
     if not customer_id:
-        # It is noted before a session is asked for.
+        # The customer is recorded before a session is requested.
         return None
     try:
-        return gateway.create_session(_asked(order, customer_id=customer_id))
+        return gateway.create_session(_session_request(order, customer_id=customer_id))
     except (gateway.Refused, gateway.Unanswered) as error:
         since = order.payment.requested_at - _CLOCKS_DIFFER
         try:
@@ -119,41 +119,41 @@ def find_session(order: Order, *, now: datetime) -> Session | None:
 
 
 def _create_session(order: Order, *, by: Actor) -> Session:
-    """Asks for the session, once more for a new customer where Stripe does not know ours any more."""
-    customer_id = _noted_customer(order)
+    """Requests the session, a second time for a new customer where Stripe no longer knows ours."""
+    customer_id = _recorded_customer(order)
     try:
-        return gateway.create_session(_asked(order, customer_id=customer_id))
+        return gateway.create_session(_session_request(order, customer_id=customer_id))
     except gateway.CustomerUnknown:
-        customer_id = _replaced_customer(order, unknown=customer_id, by=by)
-        return gateway.create_session(_asked(order, customer_id=customer_id))
+        customer_id = _replace_customer(order, unknown=customer_id, by=by)
+        return gateway.create_session(_session_request(order, customer_id=customer_id))
 
 
-def _noted_customer(order: Order) -> str:
-    """Stripe's customer that the order's session is asked for: noted before, so that every try asks for the same."""
+def _recorded_customer(order: Order) -> str:
+    """Stripe's customer for the order's session, recorded first, so that every attempt names the same one."""
     if not order.payment.stripe_customer_id:
         if not order.customer.stripe_customer_id:
             made = gateway.create_customer(
                 user_id=order.customer.user_id, email=order.customer.email, order_id=order.id
             )
             link_processor_customer(customer_id=order.customer_id, processor_id=made)
-        _note_customer(order, instead_of="")
+        _record_customer(order, instead_of="")
     return order.payment.stripe_customer_id
 
 
-def _replaced_customer(order: Order, *, unknown: str, by: Actor) -> str:
-    """A customer made anew for one that was deleted at Stripe, or is of the account before this one."""
+def _replace_customer(order: Order, *, unknown: str, by: Actor) -> str:
+    """A new customer in place of one that was deleted at Stripe, or belongs to another Stripe account."""
     order.customer.refresh_from_db()
     if order.customer.stripe_customer_id == unknown:
         made = gateway.create_customer(
             user_id=order.customer.user_id, email=order.customer.email, order_id=order.id, instead_of=unknown
         )
         replace_processor_customer(customer_id=order.customer_id, unknown=unknown, processor_id=made, by=by)
-    _note_customer(order, instead_of=unknown)
+    _record_customer(order, instead_of=unknown)
     return order.payment.stripe_customer_id
 
 
-def _note_customer(order: Order, *, instead_of: str) -> None:
-    # Another order's, or another try's, may have been noted first.
+def _record_customer(order: Order, *, instead_of: str) -> None:
+    # Another order or attempt may have recorded its customer first.
     order.customer.refresh_from_db()
     Payment.objects.filter(pk=order.pk, stripe_customer_id=instead_of).update(
         stripe_customer_id=order.customer.stripe_customer_id
@@ -161,7 +161,7 @@ def _note_customer(order: Order, *, instead_of: str) -> None:
     order.payment.refresh_from_db(fields=["stripe_customer_id"])
 
 
-def _asked(order: Order, *, customer_id: str) -> gateway.SessionRequest:
+def _session_request(order: Order, *, customer_id: str) -> gateway.SessionRequest:
     lines = basket_of(order).lines
     is_renewal = order.kind == Order.Kind.RENEWAL
     return gateway.SessionRequest(
@@ -192,7 +192,7 @@ def _reserve(
     by: Actor,
     now: datetime,
 ) -> Order:
-    """T1: intends everything, grants nothing."""
+    """Records what is intended, and grants nothing yet."""
     with (
         translate_violations(_RESERVE_REFUSALS),
         transaction.atomic(),
@@ -249,14 +249,14 @@ def _reserve(
 
 
 def _hold_now(account: Account, applied_minor: int, order: Order) -> None:
-    """Holds what the balance has already; a reserved code's credit is held in T2, when it is granted."""
+    """Holds what the balance has now; a reserved code's credit is held when it is granted."""
     held_minor = min(account.available_minor, applied_minor)
     if held_minor:
         hold_credit(customer_id=account.customer_id, amount_minor=held_minor, order_id=order.id)
 
 
 def record_session(*, order_id: UUID, session: Session, by: Actor) -> OpenedPayment:
-    """T2, a session: the code's credit is the customer's from here on, and what the order uses of it is held.
+    """Records the session: the code's credit is the customer's from here on, and what the order uses of it is held.
 
     Locks: Order, Account, Redemption. Transaction: owns. Idempotency: a second call answers the same; one that
     comes after the order was undone raises PaymentProcessorError, and the session is left to the sweeper.
@@ -284,8 +284,8 @@ def record_session(*, order_id: UUID, session: Session, by: Actor) -> OpenedPaym
                 balance_after_minor=account.balance_minor, session_url=session.url
             )
             if order.kind == Order.Kind.RENEWAL:
-                # Nobody waits for this answer: the link goes by mail.
-                _tell_past_due(order)
+                # A renewal has no browser that waits for the answer: the link goes by mail.
+                _send_past_due_mail(order)
         elif payment.session_id != session.id:
             Payment.objects.filter(order=order).update(needs_stripe_cleanup=True)
             payment.needs_stripe_cleanup = True
@@ -295,9 +295,9 @@ def record_session(*, order_id: UUID, session: Session, by: Actor) -> OpenedPaym
 
 
 def undo_checkout(*, order_id: UUID, by: Actor, why: str) -> Order:
-    """T2, no session: the code's place, its redemption and the held credit go back; the order has failed.
+    """Records that there is no session: slot, redemption and held credit go back, and the order has failed.
 
-    Stripe may hold a session for it all the same, which is then closed by the sweeper.
+    Stripe may have a session for it all the same; the sweeper closes it.
     Locks: Order, Account, Redemption, the code's counter last. Transaction: owns. Idempotency: only a requested
     payment is undone.
     """
@@ -315,13 +315,13 @@ def undo_checkout(*, order_id: UUID, by: Actor, why: str) -> Order:
         payment.save(update_fields=["status", "closed_at", "needs_stripe_cleanup"])
         IdempotencyKey.objects.filter(customer_id=order.customer_id, result_id=order.id).delete()
         if order.renews is not None and order.renews.past_due_since == order.created_at:
-            # The month's first request: no link can be sent, and without one the customer is told once.
-            _tell_past_due(order)
+            # The month's first request: without a link to send, the customer gets one mail.
+            _send_past_due_mail(order)
         release_redemption(redemption=_reserved(order), reason=why, by=by, now=moment)
         return order
 
 
-def _tell_past_due(order: Order) -> None:
+def _send_past_due_mail(order: Order) -> None:
     queue_mail(Mail.PAST_DUE, Invoice.objects.values_list("id", flat=True).get(order_id=order.id))
 
 
