@@ -172,8 +172,8 @@ BEGIN
                         WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.at)
        FOR NO KEY UPDATE OF o SKIP LOCKED
   ), ranked AS (
-    SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY e.id) AS of_code,
-           row_number() OVER (PARTITION BY e.customer ORDER BY e.id) AS of_customer
+    SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY (e.request).at, e.id) AS of_code,
+           row_number() OVER (PARTITION BY e.customer ORDER BY (e.request).at, e.id) AS of_customer
       FROM eligible e
   ), room AS MATERIALIZED (
     SELECT n.promo_code_id, sum(n.quota - n.used) AS free FROM promos_promocounter n
