@@ -108,7 +108,10 @@ def is_refusal(error: BaseException) -> bool:
     """Whether the server refused the statement, so that it committed nothing.
 
     SQLSTATE class 08 is a lost connection, 57P0x a server that shuts down: both may reach a client after the commit.
+    The server's error may have been translated to one of the domain, and is found among the causes.
     """
     cause = error.__cause__
-    state = cause.sqlstate if isinstance(cause, psycopg.Error) else None
+    while cause is not None and not isinstance(cause, psycopg.Error):
+        cause = cause.__cause__
+    state = cause.sqlstate if cause is not None else None
     return state is not None and not state.startswith(("08", "57P"))
