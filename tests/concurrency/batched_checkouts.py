@@ -1,20 +1,19 @@
-"""Starts checkouts that one batch takes, and asserts that their orders are complete."""
+"""What tests of checkouts at the same moment share: priced plans, requests held back, and what must be exact."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import uuid4
 
 from django.utils import timezone
-from orders.use_cases.checkout.try_batched_checkout import PlacedOrder, _placing
 
 from billing.models import Account, LedgerEntry, Organization, Subscription
 from billing.use_cases.verify_ledger import verify_ledger
-from orders.models import CatalogVersion, Order, OutboxEvent, Plan
+from orders.models import Order, OutboxEvent, Plan
 from orders.use_cases.checkout.checkout_context import load_checkout_context
-from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
+from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.models import PromoCode, Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.hold_batches import BlockedLeader, block_leader, request_of
+from tests.concurrency.hold_batches import CHECKOUTS, BlockedLeader, block_leader, request_of
 from tests.concurrency.threads import Race, ThreadGroup
 from tests.consistency import times_redeemed
 from tests.factories import PlanFactory, acting
@@ -29,7 +28,7 @@ def buy(organization: Organization, plan: Plan, code: str = "", *, key: str = ""
 
 
 def priced_plans(*prices_minor: int) -> list[Plan]:
-    """Create plans whose price is cached, so that checkouts try the batch first."""
+    """Plans that this process has priced before, so that their checkouts are tried in a batch."""
     plans = [PlanFactory.create(price_minor=price_minor) for price_minor in prices_minor]
     for plan in plans:
         request = CheckoutRequest(tenant_id=uuid4(), plan=plan.slug)
@@ -42,40 +41,36 @@ def priced_plan() -> Plan:
     return plan
 
 
-def kind_of(code: str) -> tuple[str, object]:
-    return code, CatalogVersion.objects.get().version
-
-
 Calls = Sequence[Callable[[], PlacedOrder]]
 
 
 @contextmanager
-def start_behind_leader(code: str, calls: Calls) -> Iterator[tuple[BlockedLeader, Race[PlacedOrder]]]:
-    """Start the calls, and wait until all of them wait behind a blocked leader; open it on exit."""
-    with ThreadGroup(len(calls)) as threads, block_leader(_placing, kind_of(code)) as leader:
-        in_flight = threads.start(calls)
+def start_behind_leader(calls: Calls) -> Iterator[tuple[BlockedLeader, Race[PlacedOrder]]]:
+    """All of the calls wait behind a leader. When the block ends, it goes on, and they make one batch."""
+    with ThreadGroup(len(calls)) as crew, block_leader(CHECKOUTS) as leader:
+        under_way = crew.start(calls)
         leader.wait_for(len(calls))
-        yield leader, in_flight
-        leader.open()
-        in_flight.finish()
+        yield leader, under_way
+        leader.release()
+        under_way.finish()
 
 
 def assert_orders(organizations: Sequence[Organization], outcomes: Sequence[object]) -> None:
-    """Assert that each placed order exists once with all its records, and that a refused checkout left none."""
-    for organization, outcome in zip(organizations, outcomes, strict=True):
+    """Each order of the results is there once, with all that belongs to it; where there is none, nothing is."""
+    for organization, result in zip(organizations, outcomes, strict=True):
         account = Account.objects.get(customer=organization.customer)
-        if not isinstance(outcome, PlacedOrder):
+        if not isinstance(result, PlacedOrder):
             assert not Order.objects.filter(organization=organization).exists()
             assert not OutboxEvent.objects.filter(tenant_id=organization.id).exists()
             assert not Subscription.objects.filter(organization=organization).exists()
             continue
         order = Order.objects.get(organization=organization)
         assert (order.id, order.status, order.placed_by) == (
-            outcome.order_id,
+            result.order_id,
             "completed",
             organization.customer.user_id,
         )
-        assert (account.balance_minor, account.held_minor) == (outcome.balance_minor, 0)
+        assert (account.balance_minor, account.held_minor) == (result.balance_minor, 0)
         spend = LedgerEntry.objects.get(order_id=order.id, kind="spend")
         assert (spend.account_id, spend.amount_minor) == (organization.customer.pk, -order.total_minor)
         assert sum(order.lines.values_list("price_minor", flat=True)) == order.total_minor

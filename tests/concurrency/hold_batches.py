@@ -1,95 +1,109 @@
-"""Blocks the leader of a batch until a chosen number of requests wait behind it, so that one batch takes them."""
+"""Holds requests back until as many wait as a test needs, so that they make one batch.
 
-from collections.abc import Hashable, Iterator, Sequence
+Only this module knows more of the group commit than `submit`: where a use case keeps its queue, and how many requests
+wait in it. The queue that it puts there for a test runs one batch at a time, so that the waiters make exactly one.
+"""
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
+from types import ModuleType
 from typing import Any
 
 import pytest
-from billing.combining import Combiner
 
-from billing import combining
+from billing.group_commit import GroupCommit
 from billing.models import Organization
 from orders.models import Plan
+from orders.use_cases.checkout import batched_checkout
 from orders.use_cases.checkout.place_order import CheckoutRequest
+from promos.use_cases import redeem_code
 from tests.concurrency.threads import THREAD_TIMEOUT_SECONDS
 from tests.concurrency.wait_for import wait_until
 
-AnyCombiner = Combiner[Any, Any]
+# The queues of the service, each named by the module that holds it.
+REDEMPTIONS = redeem_code
+CHECKOUTS = batched_checkout
+
+AnyGroup = GroupCommit[Any, Any]
 
 
 class BlockedLeader:
-    """A request that leads its kind until it is opened: later requests of the kind wait behind it."""
+    """The leader of a batch in flight: requests wait behind it until it is released."""
 
-    def __init__(self, combiner: AnyCombiner, kind: Hashable) -> None:
-        self._combiner = combiner
-        self._kind = kind
-        self._opened = Event()
+    def __init__(self, queue: ModuleType) -> None:
+        self.is_in_flight = Event()
+        self._released = Event()
+        self._run_batch = _group_of(queue)._run_batch
+        self.group: AnyGroup = GroupCommit(self._run)
 
     def wait_for(self, number: int) -> None:
-        """Wait until exactly this number of requests wait behind the leader."""
-        wait_until(lambda: count_waiters(self._combiner, self._kind) == number, f"{number} waiting requests")
+        """Looks until so many requests wait."""
+        wait_until(lambda: count_waiters(self.group) == number, f"waiting of {number} requests")
 
-    def open(self) -> None:
-        self._opened.set()
+    def release(self) -> None:
+        self._released.set()
 
-    def lead(self) -> None:
-        """Lead the kind until `open` is called."""
-        self._combiner.do(self._kind, self, str)
+    def _run(self, requests: Sequence[Any]) -> Sequence[Any]:
+        if requests[0] is not self:
+            return self._run_batch(requests)
+        self.is_in_flight.set()
+        assert self._released.wait(THREAD_TIMEOUT_SECONDS)
+        return [None]
 
-    def block(self) -> None:
-        assert self._opened.wait(THREAD_TIMEOUT_SECONDS)
 
-
-def count_waiters(combiner: AnyCombiner, kind: Hashable) -> int:
-    """Return the number of requests that wait for a batch of this kind; -1 if no leader is at work."""
-    known = combiner._kinds.get(kind)
-    return -1 if known is None else len(known.waiting)
+def count_waiters(group: AnyGroup) -> int:
+    """How many requests wait for the next batch."""
+    return len(group._queue)
 
 
 @contextmanager
-def block_leader(combiner: AnyCombiner, kind: Hashable) -> Iterator[BlockedLeader]:
-    """Block the leader of a kind; no request gives up or starts a second batch while it is blocked."""
-    leader, alone = BlockedLeader(combiner, kind), combiner._alone
-
-    def block_or_do(request: Any) -> Any:
-        return leader.block() if request is leader else alone(request)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(combining, "PATIENCE_SECONDS", THREAD_TIMEOUT_SECONDS)
-        patch.setattr(combining, "AT_ONCE", 1)
-        patch.setattr(combiner, "_alone", block_or_do)
-        thread = Thread(target=leader.lead)
-        thread.start()
-        wait_until(lambda: count_waiters(combiner, kind) == 0, "start of the blocked leader")
+def block_leader(queue: ModuleType) -> Iterator[BlockedLeader]:
+    """A batch in flight, so that all further requests to the queue wait."""
+    leader = BlockedLeader(queue)
+    with _group_replaced(queue, leader.group):
+        keeper = Thread(target=leader.group.submit, args=(leader,))
+        keeper.start()
+        assert leader.is_in_flight.wait(THREAD_TIMEOUT_SECONDS)
         try:
             yield leader
         finally:
-            leader.open()
-            thread.join(THREAD_TIMEOUT_SECONDS)
-    assert combiner._kinds == {}
+            leader.release()
+            keeper.join(THREAD_TIMEOUT_SECONDS)
+    assert count_waiters(leader.group) == 0
 
 
 @contextmanager
-def record_batches(combiner: AnyCombiner) -> Iterator[list[list[bool]]]:
-    """Record the batches that the combiner executes: a list per batch, which says for each request if it was done."""
+def record_batches(queue: ModuleType) -> Iterator[list[list[bool]]]:
+    """The batches that the queue runs: for each, whether each of its requests was served."""
     batches: list[list[bool]] = []
-    together = combiner._together
+    run_batch = _group_of(queue)._run_batch
 
-    def execute_and_record(requests: Sequence[Any]) -> Any:
-        done: list[bool] = [False] * len(requests)
-        batches.append(done)
-        results = together(requests)
-        done[:] = [each is not None for each in results]
+    def run_and_record(requests: Sequence[Any]) -> Sequence[Any]:
+        served = [False] * len(requests)
+        batches.append(served)
+        results = run_batch(requests)
+        served[:] = [result is not None for result in results]
         return results
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(combiner, "_together", execute_and_record)
+    with _group_replaced(queue, GroupCommit(run_and_record)):
         yield batches
 
 
+def _group_of(queue: ModuleType) -> AnyGroup:
+    group: AnyGroup = queue._group
+    return group
+
+
+@contextmanager
+def _group_replaced(queue: ModuleType, group: AnyGroup) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(queue, "_group", group)
+        yield
+
+
 def request_of(organization: Organization, plan: Plan, code: str = "", *, key: str = "") -> CheckoutRequest:
-    """Return a request to check out the plan; with an idempotency key it has a fingerprint."""
+    """A checkout of the plan; one under a key has a body."""
     return CheckoutRequest(
         tenant_id=organization.id,
         plan=plan.slug,

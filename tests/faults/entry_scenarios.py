@@ -5,12 +5,12 @@ from functools import partial
 from itertools import count
 from uuid import uuid4
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from billing.models import LedgerEntry
 from billing.use_cases.hold_credit import capture_hold, hold_credit
 from billing.use_cases.post_entry import grant_credit
-from promos.errors import CapBelowUsed, CreditSpent, PromoExhausted, PromoNotFound
+from promos.errors import CapBelowUsed, CreditSpent
 from promos.models import PromoCode, Redemption
 from promos.use_cases.issue_code import Terms, issue_code
 from promos.use_cases.redeem_code import redeem, release, reserve
@@ -26,6 +26,21 @@ def redeemed_outside_an_order() -> Scenario:
     return Scenario(act=act, ends=Redemption)
 
 
+def redeemed_inside_a_transaction(*, hot: bool = False) -> Scenario:
+    """In a transaction a redemption joins no batch."""
+    customer, promo_code = CustomerFactory.create(), PromoCodeFactory.create(max_redemptions=20, hot=hot)
+
+    def redeem_in_a_transaction() -> Redemption:
+        with transaction.atomic():
+            return redeem(code=promo_code.code, user_id=customer.user_id, by=acting(customer))
+
+    return Scenario(act=redeem_in_a_transaction, ends=Redemption)
+
+
+def redeemed_a_hot_code_inside_a_transaction() -> Scenario:
+    return redeemed_inside_a_transaction(hot=True)
+
+
 def redeemed_by_a_newcomer() -> Scenario:
     user_id = f"newcomer-{next(_numbers)}"
     act = partial(redeem, code=PromoCodeFactory.create().code, user_id=user_id, by=actor(user_id=user_id))
@@ -38,20 +53,6 @@ def redeemed_with_a_new_email() -> Scenario:
         redeem, code=promo_code.code, user_id=customer.user_id, email="new@example.org", by=acting(customer)
     )
     return Scenario(act=act, ends=Redemption)
-
-
-def redeemed_an_unknown_code() -> Scenario:
-    customer = CustomerFactory.create()
-    return Scenario(
-        act=partial(redeem, code="NO-SUCH-CODE", user_id=customer.user_id, by=acting(customer)), ends=PromoNotFound
-    )
-
-
-def redeemed_an_exhausted_code() -> Scenario:
-    code, customer = _redeemed(max_redemptions=1).promo_code.code, CustomerFactory.create()
-    return Scenario(
-        act=partial(redeem, code=code, user_id=customer.user_id, by=acting(customer)), ends=PromoExhausted
-    )
 
 
 def reserved_for_an_order() -> Scenario:
@@ -141,10 +142,10 @@ def grant_of_a_negative_amount() -> Scenario:
 
 ENTRIES_OF_A_CHECKOUT: tuple[Callable[[], Scenario], ...] = (
     redeemed_outside_an_order,
+    redeemed_inside_a_transaction,
+    redeemed_a_hot_code_inside_a_transaction,
+    # Late, because a newcomer whose redemption fails is a customer nevertheless, and a new email is kept.
     redeemed_with_a_new_email,
-    redeemed_an_unknown_code,
-    redeemed_an_exhausted_code,
-    # Late, because a newcomer whose redemption fails has become a customer nevertheless.
     redeemed_by_a_newcomer,
     reserved_for_an_order,
     released,

@@ -183,12 +183,13 @@ def key_used_for_another_body_meanwhile() -> Scenario:
     )
 
 
-def _open_payment(shopping: Shop, *, by_twin: bool = False) -> None:
+def open_payment_of(organization: Organization, plan: Plan) -> Order:
+    """A pending order of the plan, whose payment is still being opened."""
     now = timezone.now()
     order = Order.objects.create(
-        customer=shopping.customer,
-        organization=shopping.organization,
-        plan_id=shopping.plan.id,
+        customer=organization.customer,
+        organization=organization,
+        plan_id=plan.id,
         total_minor=1_000,
         currency="OMR",
         status=Order.Status.PENDING,
@@ -197,7 +198,7 @@ def _open_payment(shopping: Shop, *, by_twin: bool = False) -> None:
         channel="api",
     )
     OrderLine.objects.create(
-        order=order, position=1, kind="plan", item_id=shopping.plan.id, slug="s", name="S", price_minor=1_000
+        order=order, position=1, kind="plan", item_id=plan.id, slug="s", name="S", price_minor=1_000
     )
     Payment.objects.create(
         order=order,
@@ -206,6 +207,11 @@ def _open_payment(shopping: Shop, *, by_twin: bool = False) -> None:
         leased_until=now + timedelta(minutes=2),
         expires_at=now + timedelta(hours=2),
     )
+    return order
+
+
+def _open_payment(shopping: Shop, *, by_twin: bool = False) -> None:
+    order = open_payment_of(shopping.organization, shopping.plan)
     if by_twin:
         _insert_key(shopping, order_id=order.id)
 

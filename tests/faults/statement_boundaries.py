@@ -57,6 +57,14 @@ class Function:
         failure = f"RAISE EXCEPTION SQLSTATE '{SQLSTATE}' USING MESSAGE = '{boundary.failure}';"
         return self._with({boundary: failure})
 
+    def failing_once_at(self, boundary: Boundary, *, sequence: str) -> str:
+        """The function's definition with a failure the first time that it comes to the boundary.
+
+        The sequence counts, because no roll-back takes its numbers back.
+        """
+        failure = f"RAISE EXCEPTION SQLSTATE '{SQLSTATE}' USING MESSAGE = '{boundary.failure}';"
+        return self._with({boundary: f"IF nextval('{sequence}') = 1 THEN {failure} END IF;"})
+
     def with_notices(self) -> str:
         """Return the function's definition with a notice at every boundary that names it."""
         return self._with({each: f"RAISE NOTICE '{each}';" for each in self.boundaries})

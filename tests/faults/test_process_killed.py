@@ -37,7 +37,7 @@ either_code = pytest.mark.parametrize("hot", [False, True], ids=["ordinary", "ho
 TOTAL_MINOR = 16_000 + 3_000
 
 # A name in each statement of a checkout with a key and a voucher: the first reads, the second writes.
-STATEMENTS = ("billing_idempotencykey", "orders_place_order")
+STATEMENTS = ("billing_idempotencykey", "orders_place_orders")
 STEPS = [(number, when) for number in range(1, len(STATEMENTS) + 1) for when in (BEFORE, AFTER)]
 
 # The locks that the transaction takes one after another; a session that holds one makes it wait there.

@@ -17,7 +17,7 @@ from promos.models import Redemption
 from promos.use_cases.redeem_code import redeem
 from tests.concurrency.schema_changes import function_definition
 from tests.factories import acting
-from tests.faults.batches import FOR_MANY
+from tests.faults.bulk_scenarios import FOR_MANY
 from tests.faults.entry_scenarios import BESIDE_A_CHECKOUT, ENTRIES_OF_A_CHECKOUT
 from tests.faults.run_scenario import replaced_functions, run_scenario
 from tests.faults.scenarios import CHECKOUTS, Scenario, ordinary_code, shop
@@ -28,10 +28,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _FILES = (
-    "orders/use_cases/checkout/place_order.sql",
+    "orders/use_cases/checkout/place_orders.sql",
     "promos/use_cases/redeem.sql",
-    "promos/use_cases/redeem_many.sql",
-    "promos/use_cases/claim_place.sql",
+    "promos/use_cases/slots.sql",
     "promos/models/promos.sql",
     "billing/use_cases/grant_many.sql",
     "billing/models/ledger.sql",
@@ -40,16 +39,37 @@ FUNCTIONS: Mapping[str, Function] = {
     function.name: function for file in _FILES for function in parse_functions(_PROJECT / file)
 }
 CHECKOUT_FUNCTIONS = (
-    "orders_place_order",
-    "orders_write_order",
-    "promos_open_redemption",
-    "promos_claim_or_refuse",
-    "promos_claim_slot",
+    "orders_place_orders",
+    "orders_write_orders",
+    "orders_complete_orders",
     "promos_redeem",
-    "promos_redeem_code",
+    "promos_write_redemptions",
+    "promos_claim_slots_of",
+    "promos_claim_slots",
+    "promos_lock_codes_shared",
+    "billing_lock_accounts",
+    "billing_post_grants",
     "billing_post_entry",
 )
-BOUNDARIES = [boundary for name in CHECKOUT_FUNCTIONS for boundary in FUNCTIONS[name].boundaries]
+# Only a batch passes these (test_batch_failures.py), because it does not wait for accounts.
+BOUNDARIES_OF_A_BATCH = {
+    "orders_place_orders-02-in-if-not-wait-then",
+    "orders_place_orders-03-after-perform-set_config-true",
+    "promos_redeem-04-in-else",
+    "promos_redeem-05-after-perform-set_config-true",
+    "billing_lock_accounts-03-after-end-if",
+}
+# Nothing passes these: they raise where the database contradicts itself.
+IMPOSSIBLE = {
+    "orders_place_orders-15-in-if-cardinality-written-is-distinct",
+    "billing_post_grants-04-in-if-posted-cardinality-new-grants",
+}
+BOUNDARIES = [
+    boundary
+    for name in CHECKOUT_FUNCTIONS
+    for boundary in FUNCTIONS[name].boundaries
+    if str(boundary) not in BOUNDARIES_OF_A_BATCH | IMPOSSIBLE
+]
 SCENARIOS_PER_BOUNDARY = 2
 
 # The tables into which a checkout with a voucher and a key inserts; it only locks billing_customer.
@@ -105,7 +125,7 @@ def test_the_database_has_the_functions_of_the_files() -> None:
 
 
 def test_scenarios_pass_every_boundary_and_there_is_one_after_every_statement() -> None:
-    assert set(scenarios_by_boundary()) == {str(boundary) for boundary in BOUNDARIES}
+    assert set(scenarios_by_boundary()) - BOUNDARIES_OF_A_BATCH == {str(boundary) for boundary in BOUNDARIES}
     assert len(BOUNDARIES) >= sum(FUNCTIONS[name].statements for name in CHECKOUT_FUNCTIONS) > 0
 
 
@@ -159,7 +179,7 @@ def test_control_writes_in_two_transactions_are_detected() -> None:
     shopping = shop()
     promo_code = shopping.promo_code
     assert promo_code is not None
-    last = FUNCTIONS["orders_place_order"].boundaries[-1]
+    last = FUNCTIONS["orders_place_orders"].boundaries[-1]
 
     def redeem_and_buy() -> object:
         redeem(code=promo_code.code, user_id=shopping.customer.user_id, by=acting(shopping.customer))
@@ -187,11 +207,11 @@ def test_control_a_swallowed_failure_is_detected() -> None:
     """If the transaction swallowed an error, the order would exist without its event."""
     scenario = ordinary_code()
     statement = "  INSERT INTO orders_outboxevent"
-    true_definition = function_definition("orders_write_order")
+    true_definition = function_definition("orders_complete_orders")
     swallowed = true_definition.replace(
         statement, f"  BEGIN RAISE SQLSTATE 'XX000'; EXCEPTION WHEN OTHERS THEN RETURN; END;\n{statement}"
     )
     assert swallowed != true_definition
-    with replaced_functions({"orders_write_order": swallowed}):
+    with replaced_functions({"orders_complete_orders": swallowed}):
         result = run_scenario(scenario)
     assert result.after != result.before

@@ -1,4 +1,4 @@
-"""Redemptions of one moment beside everything else that locks, and with connections that are cut: nobody twice."""
+"""Batches of redemptions beside everything else that locks, and with lost connections: no customer redeems twice."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,23 +12,24 @@ from billing.models import Customer
 from billing.use_cases.verify_ledger import verify_ledger
 from promos.errors import PromoAlreadyRedeemed, PromoExhausted
 from promos.models import Redemption
-from promos.use_cases.redeem_code import _redeeming, redeem, release, reserve
+from promos.use_cases.redeem_code import redeem, release, reserve
 from promos.use_cases.redeem_many import redeem_many
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.hold_batches import block_leader, record_batches
-from tests.concurrency.threads import THREAD_TIMEOUT_SECONDS, ThreadGroup
-from tests.concurrency.together import (
+from tests.concurrency.batched_redemptions import (
     LOCKED_COUNTERS,
     assert_exactly,
     calls_of,
-    cut_who_waits,
+    cut_waiting_batch,
     deadlocks,
     either_code,
     held,
     live,
+    patient_batches,
     redeem_as,
-    telling,
+    reporting,
 )
+from tests.concurrency.hold_batches import REDEMPTIONS, block_leader, record_batches
+from tests.concurrency.threads import THREAD_TIMEOUT_SECONDS, ThreadGroup
 from tests.concurrency.wait_for import other_connection, wait_for_waiters
 from tests.consistency import times_redeemed
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
@@ -38,7 +39,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @either_code
-def test_batches_beside_lists_single_ones_reservations_and_releases_leave_no_deadlock(hot: bool) -> None:
+def test_batches_beside_lists_single_redemptions_reservations_and_releases_cause_no_deadlock(hot: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=60, hot=hot)
     customers = CustomerFactory.create_batch(40)
     gave_back = [redeem_as(customer, promo_code) for customer in customers[:8]]
@@ -56,13 +57,13 @@ def test_batches_beside_lists_single_ones_reservations_and_releases_leave_no_dea
             partial(reserve, promo_code=promo_code, customer_id=customer.pk, order_id=uuid4())
             for customer in customers[26:30]
         ),
-        # Whoever is in a list may redeem it himself at the same moment.
+        # Some users of the lists redeem the code themselves at the same moment.
         partial(give, user_ids=users[16:38]),
         partial(give, user_ids=users[38:12:-1]),
     ]
     before = deadlocks()
-    with record_batches(_redeeming) as batches, ThreadGroup(16 + len(beside)) as crew:
-        with block_leader(_redeeming, promo_code.code) as door:
+    with record_batches(REDEMPTIONS) as batches, ThreadGroup(16 + len(beside)) as crew:
+        with block_leader(REDEMPTIONS) as leader:
             opened = Event()
 
             def once_opened(call: Callable[[], object]) -> object:
@@ -73,15 +74,15 @@ def test_batches_beside_lists_single_ones_reservations_and_releases_leave_no_dea
                 *calls_of(customers[8:24], promo_code),
                 *(partial(once_opened, call) for call in beside),
             ]
-            outcome = crew.start([telling(call) for call in calls])
-            door.wait_for(16)
+            outcome = crew.start([reporting(call) for call in calls])
+            leader.wait_for(16)
             opened.set()
-            door.open()
+            leader.release()
             outcome.finish()
     assert deadlocks() == before
     assert outcome.refusals.keys() <= {PromoAlreadyRedeemed}
     assert len(batches[0]) == 16
-    # Everybody from the ninth to the last of the lists has it, the first eight gave it back.
+    # The users from the ninth to the last of the lists have it; the first eight gave it back.
     assert live(promo_code) == times_redeemed(promo_code) == len(customers[8:39])
     assert Redemption.objects.filter(status="released").count() == 8
     assert verify_redemptions() is None
@@ -112,17 +113,17 @@ def test_control_a_deadlock_is_counted() -> None:
 
     before = deadlocks()
     with ThreadGroup(2) as crew:
-        outcome = crew.race([telling(partial(take, first, second)), telling(take_after_the_first)])
+        outcome = crew.race([reporting(partial(take, first, second)), reporting(take_after_the_first)])
     assert sorted(outcome.values) == ["deadlock", "done"]
     assert deadlocks() == before + 1
 
 
 @either_code
-def test_a_connection_that_is_cut_in_a_batch_leaves_nothing_and_all_are_told(hot: bool) -> None:
+def test_a_batch_whose_connection_is_lost_leaves_nothing_and_its_requests_fail(hot: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=8, hot=hot)
     customers = CustomerFactory.create_batch(8)
 
-    def tell(call: Callable[[], Redemption]) -> str:
+    def outcome_of(call: Callable[[], Redemption]) -> str:
         try:
             call()
         except OperationalError:
@@ -130,18 +131,19 @@ def test_a_connection_that_is_cut_in_a_batch_leaves_nothing_and_all_are_told(hot
             return "unknown"
         return "redeemed"
 
-    calls = [partial(tell, call) for call in calls_of(customers, promo_code)]
+    calls = [partial(outcome_of, call) for call in calls_of(customers, promo_code)]
     with (
+        patient_batches("promos_redeem"),
         ThreadGroup(8) as crew,
-        record_batches(_redeeming) as batches,
-        block_leader(_redeeming, promo_code.code) as door,
+        record_batches(REDEMPTIONS) as batches,
+        block_leader(REDEMPTIONS) as leader,
     ):
         under_way = crew.start(calls)
-        door.wait_for(8)
+        leader.wait_for(8)
         with nothing_changes(), other_connection() as other, held(other, LOCKED_COUNTERS, promo_code.id):
-            door.open()
+            leader.release()
             wait_for_waiters(1)
-            cut_who_waits()
+            cut_waiting_batch()
             assert under_way.finish().values == ["unknown"] * 8
         assert batches == [[False] * 8]
         assert crew.race(calls).values == ["redeemed"] * 8
@@ -149,24 +151,24 @@ def test_a_connection_that_is_cut_in_a_batch_leaves_nothing_and_all_are_told(hot
 
 
 @either_code
-def test_while_connections_are_cut_at_random_nobody_has_it_twice(hot: bool) -> None:
+def test_while_connections_are_lost_at_random_no_customer_has_the_code_twice(hot: bool) -> None:
     customers = CustomerFactory.create_batch(16)
     codes = [PromoCodeFactory.create(max_redemptions=12, hot=hot) for _ in range(12)]
     finished: list[Customer] = []
 
     def redeem_all(customer: Customer) -> list[str]:
-        told = []
+        mine = []
         for promo_code in codes:
             try:
                 redeem(code=promo_code.code, user_id=customer.user_id, by=acting(customer))
-                told.append("redeemed")
+                mine.append("redeemed")
             except PromoExhausted:
-                told.append("exhausted")
+                mine.append("exhausted")
             except OperationalError:
                 connection.close()
-                told.append("unknown")
+                mine.append("unknown")
         finished.append(customer)
-        return told
+        return mine
 
     def cut() -> list[str]:
         cuts = []
@@ -174,7 +176,7 @@ def test_while_connections_are_cut_at_random_nobody_has_it_twice(hot: bool) -> N
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-                    " AND state = 'active' AND query LIKE '%promos_redeem_together%' AND pid <> pg_backend_pid()"
+                    " AND state = 'active' AND query LIKE '%promos_redeem(%' AND pid <> pg_backend_pid()"
                     " AND random() < 0.2 LIMIT 1"
                 )
                 cuts += ["cut"] * len(cursor.fetchall())
@@ -183,13 +185,15 @@ def test_while_connections_are_cut_at_random_nobody_has_it_twice(hot: bool) -> N
     with ThreadGroup(len(customers) + 1) as crew:
         calls: list[Callable[[], list[str]]] = [*(partial(redeem_all, customer) for customer in customers), cut]
         outcome = crew.race(calls)
-    *told, cuts = outcome.values
+    *results, cuts = outcome.values
     assert cuts
     for place, promo_code in enumerate(codes):
-        redeemed = [customer.pk for customer, mine in zip(customers, told, strict=True) if mine[place] == "redeemed"]
-        unknown = [customer.pk for customer, mine in zip(customers, told, strict=True) if mine[place] == "unknown"]
+        redeemed = [
+            customer.pk for customer, mine in zip(customers, results, strict=True) if mine[place] == "redeemed"
+        ]
+        unknown = [customer.pk for customer, mine in zip(customers, results, strict=True) if mine[place] == "unknown"]
         have_it = list(Redemption.objects.filter(promo_code=promo_code).values_list("customer_id", flat=True))
         assert len(have_it) == len(set(have_it)) <= 12
         assert set(redeemed) <= set(have_it) <= {*redeemed, *unknown}
         assert_exactly(promo_code, len(have_it))
-    assert any("unknown" in mine for mine in told)
+    assert any("unknown" in mine for mine in results)

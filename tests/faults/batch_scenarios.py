@@ -1,25 +1,26 @@
-"""Redemptions and checkouts of one moment: as the batch that they make, and as the calls of those who ask."""
+"""Batches of redemptions and checkouts: as the batch itself, and as the calls of customers who make one together."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 from typing import Any
 from uuid import UUID, uuid4
 
-from billing.combining import Combiner
 from django.db.models import F
 from django.utils import timezone
-from orders.use_cases.checkout.try_batched_checkout import PlacedOrder, _asked, _AtOnce, _placing, _together
 
 from billing.models import Customer, Organization
-from orders.models import CatalogVersion, Plan
+from orders.models import Plan
+from orders.use_cases.checkout.batched_checkout import NewOrder, PlacedOrder, place_batch
 from orders.use_cases.checkout.checkout_context import load_checkout_context, priced_before
+from orders.use_cases.checkout.new_order import order_parameters
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
-from promos.errors import PromoAlreadyRedeemed, PromoInactive, PromoNotFound
+from promos.errors import PromoAlreadyRedeemed, PromoExhausted, PromoInactive, PromoNotFound
 from promos.models import PromoCode, Redemption
 from promos.use_cases.change_code import pause_code
-from promos.use_cases.redeem_code import _Asked, _redeem_together, _redeeming, _Written, redeem
-from tests.concurrency.hold_batches import request_of
+from promos.use_cases.redeem_code import RedemptionRequest, redeem, redeem_batch
+from tests.concurrency.hold_batches import CHECKOUTS, REDEMPTIONS, request_of
 from tests.factories import (
     CustomerFactory,
     OrganizationFactory,
@@ -39,9 +40,8 @@ PRICE_MINOR = 9_000
 class Batch:
     """`ends` is what each of the calls ends in; rows are `held`, and `meanwhile` done, as in a scenario."""
 
-    combiner: Combiner[Any, Any]
-    kind: Hashable
-    together: Callable[[], Sequence[object]]
+    queue: ModuleType
+    run: Callable[[], Sequence[object]]
     calls: Sequence[Callable[[], object]]
     ends: End
     held: tuple[str, int | UUID] | None = None
@@ -49,19 +49,15 @@ class Batch:
 
     @property
     def scenario(self) -> Scenario:
-        """The batch itself, without the combiner."""
-        return Scenario(act=self.together, ends=list, held=self.held, meanwhile=self.meanwhile)
+        """The batch itself, without the queue."""
+        return Scenario(act=self.run, ends=list, held=self.held, meanwhile=self.meanwhile)
 
 
 def redemptions(code: str, *, customers: Sequence[Customer] = (), ends: End = Redemption, **kwargs: Any) -> Batch:
     customers = customers or CustomerFactory.create_batch(SIZE)
-    asked = [
-        _Written(_Asked(code=code, user_id=customer.user_id, email="", by=acting(customer), now=timezone.now()))
-        for customer in customers
-    ]
+    requests = [RedemptionRequest(code=code, user_id=each.user_id, by=acting(each)) for each in customers]
     calls = [partial(redeem, code=code, user_id=customer.user_id, by=acting(customer)) for customer in customers]
-    together = partial(_redeem_together, asked)
-    return Batch(combiner=_redeeming, kind=code, together=together, calls=calls, ends=ends, **kwargs)
+    return Batch(queue=REDEMPTIONS, run=partial(redeem_batch, requests), calls=calls, ends=ends, **kwargs)
 
 
 def checkouts(code: str, *, plan: Plan | None = None, key: str = "", ends: End = PlacedOrder, **kwargs: Any) -> Batch:
@@ -74,13 +70,10 @@ def checkouts(code: str, *, plan: Plan | None = None, key: str = "", ends: End =
     if not code:
         for organization in organizations:
             give_credit(organization.customer, PRICE_MINOR)
+    orders = [new_order(each, organization) for each, organization in zip(requests, organizations, strict=True)]
     return Batch(
-        combiner=_placing,
-        kind=(code, CatalogVersion.objects.get().version),
-        together=partial(
-            _together,
-            [at_once(each, organization) for each, organization in zip(requests, organizations, strict=True)],
-        ),
+        queue=CHECKOUTS,
+        run=partial(place_batch, orders),
         calls=[
             partial(place_order, request=each, by=acting(organization.customer))
             for each, organization in zip(requests, organizations, strict=True)
@@ -90,10 +83,12 @@ def checkouts(code: str, *, plan: Plan | None = None, key: str = "", ends: End =
     )
 
 
-def at_once(request: CheckoutRequest, organization: Organization) -> _AtOnce:
+def new_order(request: CheckoutRequest, organization: Organization) -> NewOrder:
+    """The order of a request whose basket was priced before, as try_batched_checkout makes it."""
     priced = priced_before(request)
     assert priced is not None
-    return _asked(request, priced=priced, by=acting(organization.customer), now=timezone.now())
+    parameters = order_parameters(request, basket=priced.basket, by=acting(organization.customer), now=timezone.now())
+    return NewOrder.of({**parameters, "catalog": priced.catalog})
 
 
 def redeemed_ordinary() -> Batch:
@@ -123,10 +118,15 @@ def redeemed_paused() -> Batch:
 
 
 def redeemed_again() -> Batch:
-    first = redeemed_uncapped()
-    first.together()
-    customers = list(Customer.objects.filter(redemptions__promo_code__code=first.kind))
-    return redemptions(str(first.kind), customers=customers, ends=PromoAlreadyRedeemed)
+    code, customers = PromoCodeFactory.create().code, CustomerFactory.create_batch(SIZE)
+    redemptions(code, customers=customers).run()
+    return redemptions(code, customers=customers, ends=PromoAlreadyRedeemed)
+
+
+def redeemed_used_up() -> Batch:
+    code = PromoCodeFactory.create(max_redemptions=SIZE).code
+    redemptions(code).run()
+    return redemptions(code, ends=PromoExhausted)
 
 
 def _fill(promo_code: PromoCode) -> None:
@@ -165,8 +165,8 @@ def bought_until_exhausted() -> Batch:
     return checkouts(promo_code.code, held=(LOCKED_COUNTERS, promo_code.id), meanwhile=partial(_fill, promo_code))
 
 
-# Between them these pass every boundary of the functions that do something together.
-TOGETHER: tuple[Callable[[], Batch], ...] = (
+# Between them these pass every boundary of the functions that a batch is made of.
+BATCHES: tuple[Callable[[], Batch], ...] = (
     redeemed_ordinary,
     bought_ordinary,
     redeemed_hot,
@@ -175,6 +175,7 @@ TOGETHER: tuple[Callable[[], Batch], ...] = (
     redeemed_without_a_code,
     redeemed_paused,
     redeemed_again,
+    redeemed_used_up,
     redeemed_until_exhausted,
     bought_hot_from_several_counters,
     bought_without_a_code,

@@ -1,4 +1,4 @@
-"""What tests of those who ask at the same moment share: calls that gather, rows held, and what must be exact."""
+"""What tests of redemptions at the same moment share: requests held back, rows locked, and what must be exact."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,9 +12,10 @@ from billing.models import Customer, LedgerEntry
 from billing.use_cases.verify_ledger import verify_ledger
 from promos.errors import PromoExhausted
 from promos.models import PromoCode, Redemption
-from promos.use_cases.redeem_code import _redeeming, redeem
+from promos.use_cases.redeem_code import RedemptionRequest, redeem
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.hold_batches import BlockedLeader, block_leader
+from tests.concurrency.hold_batches import REDEMPTIONS, BlockedLeader, block_leader
+from tests.concurrency.schema_changes import function_definition, replace_text, replaced_function
 from tests.concurrency.threads import Race, ThreadGroup
 from tests.concurrency.wait_for import Other
 from tests.consistency import times_redeemed
@@ -35,19 +36,26 @@ LOCKED_COUNTERS = "SELECT FROM promos_promocounter WHERE promo_code_id = %s FOR 
 
 
 class FalseExhausted(AssertionError):
-    """Somebody was refused a place that nobody had."""
+    """A customer was refused a slot that was free."""
 
 
 def redeem_as(customer: Customer, promo_code: PromoCode) -> Redemption:
-    """Redeems it; whoever is refused looks at once whether all places are really taken (nobody gives one back)."""
+    """Redeems it. A refusal is checked at once: are all slots really taken? No test returns one at that time."""
     try:
         return redeem(code=promo_code.code, user_id=customer.user_id, by=acting(customer))
     except PromoExhausted:
         really_taken, cap = live(promo_code), PromoCode.objects.get(id=promo_code.id).max_redemptions
         if really_taken < cap:
-            message = f"refused with {really_taken} of {cap} places taken"
+            message = f"refused with {really_taken} of {cap} slots taken"
             raise FalseExhausted(message) from None
         raise
+
+
+def redeem_on(other: Other, customer: Customer, promo_code: PromoCode) -> None:
+    """Redeems it in the other connection's open transaction."""
+    request = RedemptionRequest(code=promo_code.code, user_id=customer.user_id, by=acting(customer))
+    rows = other.execute("SELECT promos_redeem(%s::jsonb, true)", [f"[{request.text}]"]).fetchall()
+    assert len(rows) == 1
 
 
 def live(promo_code: PromoCode) -> int:
@@ -59,7 +67,7 @@ def calls_of(customers: Sequence[Customer], promo_code: PromoCode) -> list[Calla
 
 
 def assert_exactly(promo_code: PromoCode, number: int) -> None:
-    """So many redemptions, places in use and entries, of as many customers, and all of it adds up."""
+    """So many redemptions, slots in use and entries, of as many customers, and all of it adds up."""
     redemptions = Redemption.objects.filter(promo_code=promo_code, status="confirmed")
     assert (redemptions.count(), redemptions.values("customer").distinct().count()) == (number, number)
     assert times_redeemed(promo_code) == number
@@ -73,26 +81,34 @@ def assert_exactly(promo_code: PromoCode, number: int) -> None:
     assert verify_ledger().sound
 
 
-def assert_told_the_truth(outcome: Race[Redemption], customers: Sequence[Customer]) -> None:
-    """Everybody who was not refused holds his own redemption, as the database has it."""
-    for customer, told in zip(customers, outcome.outcomes, strict=True):
-        if isinstance(told, Redemption):
-            stored = Redemption.objects.get(id=told.id)
-            assert (told.customer_id, told.credit_minor) == (customer.pk, stored.credit_minor)
-            assert (stored.customer_id, stored.confirmed_at) == (customer.pk, told.confirmed_at)
+def assert_results_are_own(outcome: Race[Redemption], customers: Sequence[Customer]) -> None:
+    """Every customer who was not refused got their own redemption, as the database has it."""
+    for customer, result in zip(customers, outcome.outcomes, strict=True):
+        if isinstance(result, Redemption):
+            stored = Redemption.objects.get(id=result.id)
+            assert (result.customer_id, result.credit_minor) == (customer.pk, stored.credit_minor)
+            assert (stored.customer_id, stored.confirmed_at) == (customer.pk, result.confirmed_at)
 
 
 @contextmanager
-def gathered(
-    promo_code: PromoCode, calls: Sequence[Callable[[], Redemption]]
+def start_behind_leader(
+    calls: Sequence[Callable[[], Redemption]],
 ) -> Iterator[tuple[BlockedLeader, Race[Redemption]]]:
-    """All of the calls wait behind a door."""
-    with ThreadGroup(len(calls)) as crew, block_leader(_redeeming, promo_code.code) as door:
+    """All of the calls wait behind a leader. When the block ends, it goes on, and they make one batch."""
+    with ThreadGroup(len(calls)) as crew, block_leader(REDEMPTIONS) as leader:
         under_way = crew.start(calls)
-        door.wait_for(len(calls))
-        yield door, under_way
-        door.open()
+        leader.wait_for(len(calls))
+        yield leader, under_way
+        leader.release()
         under_way.finish()
+
+
+@contextmanager
+def patient_batches(function: str) -> Iterator[None]:
+    """Lets a batch wait for a lock as long as the test holds it; the service gives up after 250 ms."""
+    patient = replace_text(function_definition(function), "'250ms'", "'30s'")
+    with replaced_function(function, patient):
+        yield
 
 
 @contextmanager
@@ -104,29 +120,31 @@ def held(other: Other, statement: str, value: object) -> Iterator[None]:
 
 
 def deadlocks() -> int:
-    """How many there were in this database, as told by the connections so far."""
+    """How many there were in this database, as far as its connections have reported them."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
         return int(cursor.fetchone()[0])
 
 
-def telling(call: Callable[[], T]) -> Callable[[], T]:
-    """The call, after which the connection tells at once what happened to it, deadlocks among it."""
+def reporting(call: Callable[[], T]) -> Callable[[], T]:
+    """The call, after which the connection reports its statistics at once, deadlocks among them."""
 
-    def call_and_tell() -> T:
+    def call_and_report() -> T:
         try:
             return call()
         finally:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_stat_force_next_flush()")
 
-    return call_and_tell
+    return call_and_report
 
 
-def cut_who_waits() -> None:
+def cut_waiting_batch() -> None:
+    """Ends the connection of the one batch that waits for a lock."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%together%'"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            " AND (query LIKE '%promos_redeem(%' OR query LIKE '%orders_place_orders(%')"
         )
         assert cursor.fetchall() == [(True,)]

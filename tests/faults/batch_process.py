@@ -1,11 +1,11 @@
-"""Several who ask at the same moment, in a process of their own, which stands still before or after their batch."""
+"""Requests that make one batch, in a process of their own, which stops before or after the batch's statement."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 from threading import Event
+from types import ModuleType
 from typing import Any
 
 import django
@@ -18,41 +18,45 @@ if not apps.ready:
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
-from orders.use_cases.checkout.try_batched_checkout import _placing
 
 from billing.actor import Actor
-from orders.models import CatalogVersion
 from orders.use_cases.checkout.checkout_context import load_checkout_context
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
-from promos.use_cases.redeem_code import _redeeming, redeem
-from tests.concurrency.hold_batches import BlockedLeader, block_leader
+from promos.use_cases.redeem_code import redeem
+from tests.concurrency.hold_batches import CHECKOUTS, REDEMPTIONS, block_leader
 from tests.faults.checkout_process import AFTER, Report
 
-Asked = tuple[CheckoutRequest | str, Actor]
+# A checkout, or a code to redeem; and who does it.
+Requested = tuple[CheckoutRequest | str, Actor]
+# The calls of a batch's statement, one of which is in it.
+STATEMENTS = ("promos_redeem(", "orders_place_orders(")
 
 
-def ask_together(database: Mapping[str, str], asked: Sequence[Asked], stop: str | None, parent: Connection) -> None:
-    """Each asks in a thread of his own. Tells the parent where the batch stands; then waits to be killed.
+def run_as_one_batch(
+    database: Mapping[str, str], requested: Sequence[Requested], stop: str | None, parent: Connection
+) -> None:
+    """Makes each request in a thread of its own. Tells the parent where the batch stands; then waits to be killed.
 
-    Args: asked: requests of checkouts, or codes to redeem; stop: BEFORE or AFTER the batch, None to go on.
+    Args: stop: BEFORE or AFTER the batch's statement, None to go on.
     """
     settings.DATABASES["default"].update(database)
     connection.settings_dict.update(database)
-    with _door_of(asked[0][0]) as door, ThreadPoolExecutor(len(asked)) as threads:
-        for request, by in asked:
-            threads.submit(_ask, request, by, _watching(stop, parent))
-        door.wait_for(len(asked))
-        door.open()
+    queue = _queue_of(requested[0][0])
+    with block_leader(queue) as leader, ThreadPoolExecutor(len(requested)) as threads:
+        for request, by in requested:
+            threads.submit(_run, request, by, _watching(stop, parent))
+        leader.wait_for(len(requested))
+        leader.release()
 
 
-def _door_of(first: CheckoutRequest | str) -> AbstractContextManager[BlockedLeader]:
+def _queue_of(first: CheckoutRequest | str) -> ModuleType:
     if isinstance(first, str):
-        return block_leader(_redeeming, first)
+        return REDEMPTIONS
     load_checkout_context(request=first, user_id="", now=timezone.now()).price_basket()
-    return block_leader(_placing, (first.promo_code, CatalogVersion.objects.get().version))
+    return CHECKOUTS
 
 
-def _ask(request: CheckoutRequest | str, by: Actor, watch: Callable[..., Any]) -> None:
+def _run(request: CheckoutRequest | str, by: Actor, watch: Callable[..., Any]) -> None:
     connection.ensure_connection()
     with connection.execute_wrapper(watch):
         if isinstance(request, str):
@@ -70,11 +74,11 @@ def _watching(stop: str | None, parent: Connection) -> Callable[..., Any]:
             Event().wait()
 
     def watch(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        together = "_together" in sql
-        if together and stop != AFTER:
+        of_batch = any(statement in sql for statement in STATEMENTS)
+        if of_batch and stop != AFTER:
             tell(sql)
         result = execute(sql, params, many, context)
-        if together and stop == AFTER:
+        if of_batch and stop == AFTER:
             tell(sql)
         return result
 

@@ -1,17 +1,17 @@
-"""Who checks out with one code at the same moment is served together: each order exact, at today's price."""
+"""Checkouts that arrive together share a batch: each order is exact, and belongs to its own request."""
 
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 from django.db import OperationalError, connection
-from orders.use_cases.checkout.try_batched_checkout import PlacedOrder, _placing
 
 from billing.errors import Busy, RequestInProgress
 from billing.models import Account, LedgerEntry, Organization
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import AlreadySubscribed, PaymentProcessorNotConfigured
 from orders.models import Order
+from orders.use_cases.checkout.place_order import PlacedOrder
 from promos.errors import PromoAlreadyRedeemed, PromoExhausted
 from promos.models import Redemption
 from promos.use_cases.issue_code import Terms, issue_code
@@ -25,22 +25,22 @@ from tests.concurrency.batched_checkouts import (
     assert_code,
     assert_orders,
     buy,
-    kind_of,
     priced_plan,
     priced_plans,
     start_behind_leader,
 )
-from tests.concurrency.hold_batches import block_leader, record_batches
-from tests.concurrency.threads import ThreadGroup
-from tests.concurrency.together import (
+from tests.concurrency.batched_redemptions import (
     LOCKED_COUNTERS,
     any_code,
-    cut_who_waits,
+    cut_waiting_batch,
     deadlocks,
     either_code,
     held,
-    telling,
+    patient_batches,
+    reporting,
 )
+from tests.concurrency.hold_batches import CHECKOUTS, block_leader, record_batches
+from tests.concurrency.threads import ThreadGroup
 from tests.concurrency.wait_for import other_connection, wait_for_waiters, wait_until
 from tests.consistency import times_redeemed
 from tests.factories import OrganizationFactory, PromoCodeFactory, acting, actor, give_credit
@@ -50,9 +50,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @any_code
-def test_checkouts_of_one_moment_are_exactly_as_many_as_there_are_places(cap: int, hot: bool) -> None:
+def test_checkouts_that_race_are_exactly_as_many_as_there_are_slots(cap: int, hot: bool) -> None:
     plan, due = priced_plan(), min(cap or 24, 24)
-    with ThreadGroup(24) as crew, record_batches(_placing) as batches:
+    with ThreadGroup(24) as crew, record_batches(CHECKOUTS) as batches:
         for _ in range(2):
             promo_code = PromoCodeFactory.create(max_redemptions=cap, hot=hot)
             organizations = OrganizationFactory.create_batch(24)
@@ -66,24 +66,24 @@ def test_checkouts_of_one_moment_are_exactly_as_many_as_there_are_places(cap: in
 
 
 @any_code
-def test_gathered_they_are_one_statement(cap: int, hot: bool) -> None:
+def test_checkouts_that_wait_together_are_placed_by_one_statement(cap: int, hot: bool) -> None:
     plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=cap, hot=hot)
     organizations = OrganizationFactory.create_batch(THREADS)
     calls = [partial(buy, organization, plan, promo_code.code) for organization in organizations]
-    with record_batches(_placing) as batches, start_behind_leader(promo_code.code, calls) as (_, under_way):
+    with record_batches(CHECKOUTS) as batches, start_behind_leader(calls) as (_, under_way):
         pass
     assert batches == [[True] * THREADS]
     assert_orders(organizations, under_way.outcomes)
     assert_code(promo_code, THREADS)
 
 
-def test_without_a_code_too_and_for_different_plans() -> None:
+def test_one_batch_has_checkouts_without_a_code_and_of_different_plans() -> None:
     plans = priced_plans(9_000, 16_000, 0)
     organizations = OrganizationFactory.create_batch(6)
     for organization in organizations:
         give_credit(organization.customer, 20_000)
     calls = [partial(buy, organization, plans[place % 3]) for place, organization in enumerate(organizations)]
-    with record_batches(_placing) as batches, start_behind_leader("", calls) as (_, under_way):
+    with record_batches(CHECKOUTS) as batches, start_behind_leader(calls) as (_, under_way):
         pass
     assert batches == [[True] * 6]
     assert [placed.balance_minor for placed in under_way.values] == [11_000, 4_000, 20_000] * 2
@@ -99,9 +99,9 @@ def test_twins_in_one_batch_have_one_order_and_one_answer() -> None:
     plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
     first, *others = OrganizationFactory.create_batch(4)
     twin = partial(buy, first, plan, promo_code.code, key="k")
-    # The same key of others is theirs.
+    # Another customer's key of the same text is another key.
     calls = [twin, *(partial(buy, each, plan, promo_code.code, key="k") for each in others), twin, twin]
-    with record_batches(_placing) as batches, start_behind_leader(promo_code.code, calls) as (_, under_way):
+    with record_batches(CHECKOUTS) as batches, start_behind_leader(calls) as (_, under_way):
         pass
     assert batches[0].count(True) == 4
     twins = [placed for placed, call in zip(under_way.values, calls, strict=True) if call is twin]
@@ -116,22 +116,23 @@ def test_one_basket_twice_without_a_key_is_one_order_and_a_refusal() -> None:
     plan = priced_plan()
     organization = OrganizationFactory.create()
     give_credit(organization.customer, 5 * PRICE_MINOR)
-    with start_behind_leader("", [partial(buy, organization, plan)] * 4) as (_, under_way):
+    with start_behind_leader([partial(buy, organization, plan)] * 4) as (_, under_way):
         pass
     assert (len(under_way.values), under_way.refusals) == (1, {AlreadySubscribed: 3})
     assert_orders([organization], under_way.values)
     assert Account.objects.get().balance_minor == 4 * PRICE_MINOR
 
 
-def test_two_organizations_of_one_customer_spend_his_credit_once() -> None:
+def test_two_organizations_of_one_customer_spend_the_credit_once() -> None:
     plan = priced_plan()
     first = OrganizationFactory.create()
     second, third = OrganizationFactory.create_batch(2, customer=first.customer)
     give_credit(first.customer, 2 * PRICE_MINOR)
     calls = [partial(buy, organization, plan) for organization in (first, second, third)]
-    with record_batches(_placing) as batches, start_behind_leader("", calls) as (_, under_way):
+    with record_batches(CHECKOUTS) as batches, start_behind_leader(calls) as (_, under_way):
         pass
-    assert sorted(batches[0]) == [False, True, True]
+    # A batch places one order of a customer; the others go on alone.
+    assert sorted(batches[0]) == [False, False, True]
     assert (len(under_way.values), under_way.refusals) == (2, {PaymentProcessorNotConfigured: 1})
     assert Account.objects.get().balance_minor == 0
     assert Order.objects.count() == LedgerEntry.objects.filter(kind="spend").count() == 2
@@ -144,7 +145,7 @@ def test_two_organizations_of_one_customer_redeem_a_code_once() -> None:
     second = OrganizationFactory.create(customer=first.customer)
     others = OrganizationFactory.create_batch(3)
     calls = [partial(buy, organization, plan, promo_code.code) for organization in (first, second, *others)]
-    with record_batches(_placing) as batches, start_behind_leader(promo_code.code, calls) as (_, under_way):
+    with record_batches(CHECKOUTS) as batches, start_behind_leader(calls) as (_, under_way):
         pass
     assert sorted(batches[0]) == [False, True, True, True, True]
     assert under_way.refusals == {PromoAlreadyRedeemed: 1}
@@ -152,14 +153,14 @@ def test_two_organizations_of_one_customer_redeem_a_code_once() -> None:
     assert verify_ledger().sound
 
 
-def test_whom_his_credit_does_not_cover_refuses_nobody_else() -> None:
+def test_a_checkout_that_credit_does_not_cover_makes_no_other_one_fail() -> None:
     (plan, dear), promo_code = priced_plans(PRICE_MINOR, 50_000), PromoCodeFactory.create(max_redemptions=9)
     organizations = OrganizationFactory.create_batch(6)
     calls = [
         partial(buy, organization, dear if place == 2 else plan, promo_code.code)
         for place, organization in enumerate(organizations)
     ]
-    with record_batches(_placing) as batches, start_behind_leader(promo_code.code, calls) as (_, under_way):
+    with record_batches(CHECKOUTS) as batches, start_behind_leader(calls) as (_, under_way):
         pass
     assert sorted(batches[0]) == [False] + [True] * 5
     assert under_way.refusals == {PaymentProcessorNotConfigured: 1}
@@ -175,15 +176,15 @@ def test_whom_his_credit_does_not_cover_refuses_nobody_else() -> None:
     ],
     ids=["account", "organization"],
 )
-def test_who_is_locked_elsewhere_does_not_hold_up_the_others(row: str) -> None:
+def test_a_customer_who_is_locked_elsewhere_does_not_hold_up_the_others(row: str) -> None:
     plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
     organizations = OrganizationFactory.create_batch(6)
     calls = [partial(buy, organization, plan, promo_code.code) for organization in organizations]
     locked = row.format(customer=organizations[2].customer.pk, organization=organizations[2].id)
-    with record_batches(_placing) as batches, other_connection() as other:
-        with start_behind_leader(promo_code.code, calls) as (door, under_way):
+    with record_batches(CHECKOUTS) as batches, other_connection() as other:
+        with start_behind_leader(calls) as (leader, under_way):
             other.execute(locked.encode())
-            door.open()
+            leader.release()
             wait_until(lambda: Order.objects.count() == 5, "orders of the others")
             wait_for_waiters(1)
             assert not under_way.done
@@ -195,7 +196,7 @@ def test_who_is_locked_elsewhere_does_not_hold_up_the_others(row: str) -> None:
 
 
 @either_code
-def test_checkouts_beside_redemptions_lists_releases_and_cap_changes_leave_no_deadlock(hot: bool) -> None:
+def test_checkouts_beside_redemptions_lists_releases_and_cap_changes_cause_no_deadlock(hot: bool) -> None:
     plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=60, hot=hot)
     organizations = OrganizationFactory.create_batch(30)
     users = [organization.customer.user_id for organization in organizations]
@@ -218,38 +219,38 @@ def test_checkouts_beside_redemptions_lists_releases_and_cap_changes_leave_no_de
     ]
     before = deadlocks()
     with ThreadGroup(len(calls)) as crew:
-        outcome = crew.race([telling(call) for call in calls])
+        outcome = crew.race([reporting(call) for call in calls])
     assert deadlocks() == before
     assert outcome.refusals.keys() <= {PromoAlreadyRedeemed}
     live = Redemption.objects.filter(promo_code=promo_code, status="confirmed").count()
     assert live == times_redeemed(promo_code) == 26
-    orders = [told for told in outcome.outcomes[:16] if isinstance(told, PlacedOrder)]
+    orders = [result for result in outcome.outcomes[:16] if isinstance(result, PlacedOrder)]
     assert len({placed.order_id for placed in orders}) == Order.objects.count() == len(orders)
     assert verify_ledger().sound
     assert verify_redemptions() is None
 
 
 @either_code
-def test_a_connection_that_is_cut_in_a_batch_leaves_nothing_and_the_same_again_is_whole(hot: bool) -> None:
+def test_a_batch_whose_connection_is_lost_leaves_nothing_and_the_same_again_is_whole(hot: bool) -> None:
     plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=6, hot=hot)
     organizations = OrganizationFactory.create_batch(6)
 
-    def tell(organization: Organization) -> PlacedOrder | None:
+    def outcome_of(organization: Organization) -> PlacedOrder | None:
         try:
             return buy(organization, plan, promo_code.code, key="k")
         except OperationalError:
             connection.close()
             return None
 
-    calls = [partial(tell, organization) for organization in organizations]
-    with ThreadGroup(6) as crew:
-        with block_leader(_placing, kind_of(promo_code.code)) as door:
+    calls = [partial(outcome_of, organization) for organization in organizations]
+    with patient_batches("orders_place_orders"), ThreadGroup(6) as crew:
+        with block_leader(CHECKOUTS) as leader:
             under_way = crew.start(calls)
-            door.wait_for(6)
+            leader.wait_for(6)
             with nothing_changes(), other_connection() as other, held(other, LOCKED_COUNTERS, promo_code.id):
-                door.open()
+                leader.release()
                 wait_for_waiters(1)
-                cut_who_waits()
+                cut_waiting_batch()
                 assert under_way.finish().values == [None] * 6
         again = crew.race(calls)
     assert_orders(organizations, again.values)
@@ -258,10 +259,10 @@ def test_a_connection_that_is_cut_in_a_batch_leaves_nothing_and_the_same_again_i
 
 @pytest.mark.parametrize(("key", "refusal"), [("k", RequestInProgress), ("", Busy)])
 @pytest.mark.parametrize("number", [1, 3])
-def test_a_counter_that_is_locked_for_long_is_told_as_what_it_is(
+def test_a_counter_that_is_locked_for_long_is_answered_as_busy(
     number: int, key: str, refusal: type[RequestInProgress] | type[Busy]
 ) -> None:
-    """Tried at once, together or not, as after a look."""
+    """In a batch of any size, and then alone."""
     plan, promo_code = priced_plan(), PromoCodeFactory.create(max_redemptions=9)
     organizations = OrganizationFactory.create_batch(number)
 
@@ -271,10 +272,7 @@ def test_a_counter_that_is_locked_for_long_is_told_as_what_it_is(
         return buy(organization, plan, promo_code.code, key=key)
 
     with other_connection() as other, held(other, LOCKED_COUNTERS, promo_code.id), nothing_changes():
-        with start_behind_leader(promo_code.code, [partial(buy_impatiently, each) for each in organizations]) as (
-            _,
-            under_way,
-        ):
+        with start_behind_leader([partial(buy_impatiently, each) for each in organizations]) as (_, under_way):
             pass
         assert (under_way.values, under_way.refusals) == ([], {refusal: number})
     assert buy(organizations[0], plan, promo_code.code, key=key).replayed is False

@@ -1,4 +1,4 @@
-"""kill -9 of a process while what several asked for is done together: nothing of it is there, or all of it."""
+"""kill -9 of a process while its batch runs: nothing of the batch is there, or all of it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,9 +14,11 @@ from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.errors import PromoAlreadyRedeemed
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import redeem
+from tests.concurrency.batched_redemptions import patient_batches
 from tests.concurrency.wait_for import other_connection, wait_for_waiters
 from tests.consistency import ledger_and_redemptions_agree, times_redeemed
 from tests.factories import CustomerFactory, OrganizationFactory, PlanFactory, PromoCodeFactory, acting
+from tests.faults.batch_process import STATEMENTS, Requested, run_as_one_batch
 from tests.faults.checkout_process import AFTER, BEFORE
 from tests.faults.kill_process import (
     PROCESS_TIMEOUT_SECONDS,
@@ -26,21 +28,20 @@ from tests.faults.kill_process import (
     wait_until_backend_is_gone,
 )
 from tests.faults.scenarios import LOCKED_COUNTERS
-from tests.faults.together_process import Asked, ask_together
 from tests.snapshot import snapshot
 
 SIZE = 4
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-Make = Callable[[PromoCode], Sequence[Asked]]
+Make = Callable[[PromoCode], Sequence[Requested]]
 
 
-def redemptions(promo_code: PromoCode) -> Sequence[Asked]:
+def redemptions(promo_code: PromoCode) -> Sequence[Requested]:
     return [(promo_code.code, acting(customer)) for customer in CustomerFactory.create_batch(SIZE)]
 
 
-def checkouts(promo_code: PromoCode) -> Sequence[Asked]:
+def checkouts(promo_code: PromoCode) -> Sequence[Requested]:
     plan = PlanFactory.create()
     return [
         (
@@ -61,11 +62,11 @@ either_kind = pytest.mark.parametrize("make", [redemptions, checkouts])
 
 
 @contextmanager
-def asking(asked: Sequence[Asked], stop: str | None) -> Iterator[tuple[BaseProcess, Connection]]:
+def running(requested: Sequence[Requested], stop: str | None) -> Iterator[tuple[BaseProcess, Connection]]:
     here, there = PROCESSES.Pipe()
     names = ("NAME", "USER", "HOST", "PORT", "PASSWORD")
     database = {name: connection.settings_dict[name] for name in names}
-    process = PROCESSES.Process(target=ask_together, args=(database, asked, stop, there))
+    process = PROCESSES.Process(target=run_as_one_batch, args=(database, requested, stop, there))
     process.start()
     there.close()
     try:
@@ -76,8 +77,8 @@ def asking(asked: Sequence[Asked], stop: str | None) -> Iterator[tuple[BaseProce
         here.close()
 
 
-def assert_all_of_it(promo_code: PromoCode, asked: Sequence[Asked]) -> None:
-    bought = SIZE if isinstance(asked[0][0], CheckoutRequest) else 0
+def assert_all_of_it(promo_code: PromoCode, requested: Sequence[Requested]) -> None:
+    bought = SIZE if isinstance(requested[0][0], CheckoutRequest) else 0
     assert Redemption.objects.filter(promo_code=promo_code, status="confirmed").count() == SIZE
     assert times_redeemed(promo_code.code) == SIZE
     assert LedgerEntry.objects.filter(kind="grant").count() == SIZE
@@ -87,10 +88,10 @@ def assert_all_of_it(promo_code: PromoCode, asked: Sequence[Asked]) -> None:
     assert ledger_and_redemptions_agree()
 
 
-def ask_again(asked: Sequence[Asked]) -> list[bool]:
-    """The same once more, one after the other; whether each was done before."""
+def run_again(requested: Sequence[Requested]) -> list[bool]:
+    """The same requests again, one after the other: whether each was served before."""
     before = []
-    for request, by in asked:
+    for request, by in requested:
         if isinstance(request, CheckoutRequest):
             before.append(place_order(request=request, by=by).replayed)
             continue
@@ -107,30 +108,30 @@ def ask_again(asked: Sequence[Asked]) -> list[bool]:
 @pytest.mark.parametrize("stop", [BEFORE, AFTER])
 def test_killed_before_or_after_the_statement_of_the_batch(make: Make, stop: str) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=SIZE)
-    asked = make(promo_code)
+    requested = make(promo_code)
     before = snapshot()
-    with asking(asked, stop) as (process, here):
+    with running(requested, stop) as (process, here):
         standing = receive_report(here)
-        assert "_together" in standing.statement
+        assert any(statement in standing.statement for statement in STATEMENTS)
         kill(process)
         wait_until_backend_is_gone(standing.backend)
     if stop == BEFORE:
         assert snapshot() == before
     else:
-        assert_all_of_it(promo_code, asked)
-    assert ask_again(asked) == [stop == AFTER] * SIZE
-    assert_all_of_it(promo_code, asked)
+        assert_all_of_it(promo_code, requested)
+    assert run_again(requested) == [stop == AFTER] * SIZE
+    assert_all_of_it(promo_code, requested)
 
 
 @either_kind
 @pytest.mark.parametrize("cut", [False, True], ids=["it goes on", "its server process is cut"])
 def test_killed_while_the_transaction_of_the_batch_waits(make: Make, cut: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=SIZE)
-    asked = make(promo_code)
+    requested = make(promo_code)
     before = snapshot()
-    with other_connection() as other:
+    with patient_batches("promos_redeem"), patient_batches("orders_place_orders"), other_connection() as other:
         other.execute(LOCKED_COUNTERS.encode(), [promo_code.id])
-        with asking(asked, None) as (process, here):
+        with running(requested, None) as (process, here):
             backend = receive_report(here).backend
             wait_for_waiters(1)
             kill(process)
@@ -145,8 +146,8 @@ def test_killed_while_the_transaction_of_the_batch_waits(make: Make, cut: bool) 
     committed = Redemption.objects.exists()
     assert not (cut and committed)
     if committed:
-        assert_all_of_it(promo_code, asked)
+        assert_all_of_it(promo_code, requested)
     else:
         assert snapshot() == before
-    assert ask_again(asked) == [committed] * SIZE
-    assert_all_of_it(promo_code, asked)
+    assert run_again(requested) == [committed] * SIZE
+    assert_all_of_it(promo_code, requested)

@@ -1,4 +1,4 @@
-"""Who redeems one code at the same moment is served together: as exactly as one after the other, and nobody twice."""
+"""Redemptions that arrive together share a batch: as exact as one after the other, and no customer redeems twice."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -12,27 +12,29 @@ from promos.errors import CapBelowUsed, PromoAlreadyRedeemed, PromoExhausted, Pr
 from promos.models import PromoCode, Redemption
 from promos.use_cases.change_code import pause_code, retire_code
 from promos.use_cases.issue_code import Terms, issue_code
-from promos.use_cases.redeem_code import _redeeming, redeem
+from promos.use_cases.redeem_code import redeem
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.hold_batches import block_leader, count_waiters, record_batches
-from tests.concurrency.schema_changes import function_definition, replace_text, replaced_function
-from tests.concurrency.threads import ThreadGroup, in_background
-from tests.concurrency.together import (
+from tests.concurrency.batched_redemptions import (
     CREDIT_MINOR,
     LOCKED_ACCOUNT,
     THREADS,
     any_code,
     assert_exactly,
-    assert_told_the_truth,
+    assert_results_are_own,
     calls_of,
     deadlocks,
     either_code,
-    gathered,
     held,
     live,
+    patient_batches,
     redeem_as,
-    telling,
+    redeem_on,
+    reporting,
+    start_behind_leader,
 )
+from tests.concurrency.hold_batches import REDEMPTIONS, record_batches
+from tests.concurrency.schema_changes import function_definition, replace_text, replaced_function
+from tests.concurrency.threads import ThreadGroup, in_background
 from tests.concurrency.wait_for import other_connection, wait_for_waiters, wait_until
 from tests.consistency import times_redeemed
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
@@ -41,69 +43,64 @@ from tests.snapshot import nothing_changes
 pytestmark = pytest.mark.django_db(transaction=True)
 
 UNCHECKED_CLAIM = """
-CREATE OR REPLACE FUNCTION promos_claim_together(promo uuid, wanted bigint, counters bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION promos_claim_slots(promo uuid, wanted bigint, hot boolean) RETURNS boolean
 LANGUAGE sql AS $$ SELECT true $$
 """
 
 
 @any_code
-def test_threads_of_one_moment_redeem_exactly_the_places_there_are(cap: int, hot: bool) -> None:
+def test_threads_that_race_redeem_exactly_the_slots_there_are(cap: int, hot: bool) -> None:
     customers = CustomerFactory.create_batch(THREADS)
     due = min(cap or THREADS, THREADS)
-    with ThreadGroup(THREADS) as crew, record_batches(_redeeming) as batches:
+    with ThreadGroup(THREADS) as crew, record_batches(REDEMPTIONS) as batches:
         for _ in range(8):
             promo_code = PromoCodeFactory.create(max_redemptions=cap, hot=hot)
             outcome = crew.race(calls_of(customers, promo_code))
             assert len(outcome.values) == due
             assert outcome.refusals == ({PromoExhausted: THREADS - due} if due < THREADS else {})
-            assert_told_the_truth(outcome, customers)
+            assert_results_are_own(outcome, customers)
             assert_exactly(promo_code, due)
-    assert max(len(batch) for batch in batches) > 1
-    # Where fewer places are left than asked for, everybody goes his own way.
-    assert due < THREADS or any(all(batch) for batch in batches)
+    assert any(len(batch) > 1 and any(batch) for batch in batches)
 
 
 @any_code
-def test_gathered_they_are_one_statement(cap: int, hot: bool) -> None:
+def test_requests_that_wait_together_are_served_by_one_statement(cap: int, hot: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=cap, hot=hot)
     customers = CustomerFactory.create_batch(16)
     with (
-        record_batches(_redeeming) as batches,
-        gathered(promo_code, calls_of(customers, promo_code)) as (_, under_way),
+        record_batches(REDEMPTIONS) as batches,
+        start_behind_leader(calls_of(customers, promo_code)) as (_, under_way),
     ):
         pass
     assert batches == [[True] * 16]
     assert len({redemption.id for redemption in under_way.values}) == 16
-    assert_told_the_truth(under_way, customers)
+    assert_results_are_own(under_way, customers)
     assert_exactly(promo_code, 16)
 
 
 @either_code
-def test_where_fewer_places_are_left_than_gathered_all_of_them_are_taken(hot: bool) -> None:
+def test_where_fewer_slots_are_left_than_requests_wait_all_of_them_are_taken(hot: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=11, hot=hot)
     customers = CustomerFactory.create_batch(16)
     with (
-        record_batches(_redeeming) as batches,
-        gathered(promo_code, calls_of(customers, promo_code)) as (_, under_way),
+        record_batches(REDEMPTIONS) as batches,
+        start_behind_leader(calls_of(customers, promo_code)) as (_, under_way),
     ):
         pass
-    assert batches[0] == [False] * 16
+    assert batches == [[True] * 11 + [False] * 5]
     assert (len(under_way.values), under_way.refusals) == (11, {PromoExhausted: 5})
     assert_exactly(promo_code, 11)
 
 
 @either_code
 @pytest.mark.parametrize("commits", [True, False], ids=["committed", "rolled back"])
-def test_a_place_that_may_still_come_free_is_waited_for_by_all_of_them(hot: bool, commits: bool) -> None:
+def test_a_batch_waits_for_a_slot_that_may_still_be_rolled_back(hot: bool, commits: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=8, hot=hot)
     customers, holding = CustomerFactory.create_batch(8), CustomerFactory.create()
-    with record_batches(_redeeming) as batches, other_connection() as other:
-        with gathered(promo_code, calls_of(customers, promo_code)) as (door, under_way):
-            other.execute(
-                "SELECT promos_redeem(%s, %s, ROW('test', 'system', 'command', NULL)::billing_actor, now())",
-                [promo_code.id, holding.pk],
-            )
-            door.open()
+    with patient_batches("promos_redeem"), record_batches(REDEMPTIONS) as batches, other_connection() as other:
+        with start_behind_leader(calls_of(customers, promo_code)) as (leader, under_way):
+            redeem_on(other, holding, promo_code)
+            leader.release()
             wait_for_waiters(1)
             assert live(promo_code) == 0
             if commits:
@@ -116,44 +113,41 @@ def test_a_place_that_may_still_come_free_is_waited_for_by_all_of_them(hot: bool
     assert verify_redemptions() is None
 
 
-def test_control_a_claim_that_does_not_look_is_seen() -> None:
+def test_control_a_claim_that_counts_nothing_is_seen() -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=8)
     customers = CustomerFactory.create_batch(8)
-    with replaced_function("promos_claim_together", UNCHECKED_CLAIM):
-        with gathered(promo_code, calls_of(customers, promo_code)):
+    with replaced_function("promos_claim_slots", UNCHECKED_CLAIM):
+        with start_behind_leader(calls_of(customers, promo_code)):
             pass
     assert live(promo_code) == 8
     with pytest.raises(AssertionError):
         assert_exactly(promo_code, 8)
 
 
-def test_control_a_claim_that_does_not_look_oversells() -> None:
-    """With a place in flight, so that eight seem to be free and seven are."""
+def test_control_a_claim_that_counts_nothing_oversells() -> None:
+    """With a slot in flight, so that eight seem to be free and seven are."""
     promo_code = PromoCodeFactory.create(max_redemptions=8)
     customers = CustomerFactory.create_batch(8)
-    with replaced_function("promos_claim_together", UNCHECKED_CLAIM), other_connection() as other:
-        with gathered(promo_code, calls_of(customers, promo_code)):
-            other.execute(
-                "SELECT promos_redeem(%s, %s, ROW('test', 'system', 'command', NULL)::billing_actor, now())",
-                [promo_code.id, CustomerFactory.create().pk],
-            )
+    with replaced_function("promos_claim_slots", UNCHECKED_CLAIM), other_connection() as other:
+        with start_behind_leader(calls_of(customers, promo_code)):
+            redeem_on(other, CustomerFactory.create(), promo_code)
         other.commit()
     assert live(promo_code) == 9 > promo_code.max_redemptions
 
 
 @either_code
-def test_the_same_user_twice_in_one_moment_redeems_once_and_holds_up_nobody(hot: bool) -> None:
+def test_a_user_three_times_in_one_batch_redeems_once_and_the_others_are_served(hot: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=10, hot=hot)
     customers = CustomerFactory.create_batch(6)
     calls = calls_of([customers[0], *customers, customers[0]], promo_code)
-    with gathered(promo_code, calls) as (_, under_way):
+    with start_behind_leader(calls) as (_, under_way):
         pass
     assert (len(under_way.values), under_way.refusals) == (6, {PromoAlreadyRedeemed: 2})
     assert {redemption.customer_id for redemption in under_way.values} == {customer.pk for customer in customers}
     assert_exactly(promo_code, 6)
 
 
-def test_who_redeemed_it_already_and_a_newcomer_hold_up_nobody() -> None:
+def test_a_second_redemption_a_newcomer_and_a_new_address_hold_up_no_other_request() -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=10)
     customers = CustomerFactory.create_batch(6)
     redeem_as(customers[2], promo_code)
@@ -166,7 +160,7 @@ def test_who_redeemed_it_already_and_a_newcomer_hold_up_nobody() -> None:
         by=acting(customers[5]),
     )
     calls: list[Callable[[], Redemption]] = [*calls_of(customers[:5], promo_code), newcomer, moved]
-    with record_batches(_redeeming) as batches, gathered(promo_code, calls) as (_, under_way):
+    with record_batches(REDEMPTIONS) as batches, start_behind_leader(calls) as (_, under_way):
         pass
     assert sorted(batches[0]) == [False, False, False, True, True, True, True]
     assert (len(under_way.values), under_way.refusals) == (6, {PromoAlreadyRedeemed: 1})
@@ -175,13 +169,13 @@ def test_who_redeemed_it_already_and_a_newcomer_hold_up_nobody() -> None:
 
 
 @any_code
-def test_who_is_locked_elsewhere_does_not_hold_up_the_others(cap: int, hot: bool) -> None:
+def test_a_customer_whose_account_is_locked_does_not_hold_up_the_others(cap: int, hot: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=cap, hot=hot)
     customers = CustomerFactory.create_batch(8)
-    with record_batches(_redeeming) as batches, other_connection() as other:
-        with gathered(promo_code, calls_of(customers, promo_code)) as (door, under_way):
+    with record_batches(REDEMPTIONS) as batches, other_connection() as other:
+        with start_behind_leader(calls_of(customers, promo_code)) as (leader, under_way):
             with held(other, LOCKED_ACCOUNT, customers[3].pk):
-                door.open()
+                leader.release()
                 wait_until(lambda: live(promo_code) == 7, "redemption by the others")
                 wait_for_waiters(1)
                 assert not under_way.done
@@ -191,14 +185,15 @@ def test_who_is_locked_elsewhere_does_not_hold_up_the_others(cap: int, hot: bool
     assert_exactly(promo_code, 8)
 
 
-def test_control_were_the_locked_one_waited_for_nobody_would_be_served() -> None:
+def test_control_a_batch_that_waits_for_a_locked_account_serves_nobody_before() -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=19)
     customers = CustomerFactory.create_batch(8)
-    waits = replace_text(function_definition("promos_redeem_together"), "UPDATE OF a SKIP LOCKED", "UPDATE OF a")
-    with replaced_function("promos_redeem_together", waits), other_connection() as other:
-        with gathered(promo_code, calls_of(customers, promo_code)) as (door, under_way):
+    waits = replace_text(function_definition("promos_redeem"), "UPDATE OF a SKIP LOCKED", "UPDATE OF a")
+    waits = replace_text(waits, "'250ms'", "'30s'")
+    with replaced_function("promos_redeem", waits), other_connection() as other:
+        with start_behind_leader(calls_of(customers, promo_code)) as (leader, under_way):
             with held(other, LOCKED_ACCOUNT, customers[3].pk):
-                door.open()
+                leader.release()
                 wait_for_waiters(1)
                 with pytest.raises(AssertionError, match="redemption by the others"):
                     wait_until(lambda: live(promo_code) == 7, "redemption by the others", seconds=0.3)
@@ -206,8 +201,7 @@ def test_control_were_the_locked_one_waited_for_nobody_would_be_served() -> None
     assert len(under_way.values) == 8
 
 
-def test_who_waits_alone_for_his_account_does_not_keep_the_others_behind_him() -> None:
-    """The one at work hangs; whoever came meanwhile goes his own way after a while."""
+def test_a_request_that_waits_alone_for_its_account_does_not_hold_up_later_requests() -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=19)
     stuck, *customers = CustomerFactory.create_batch(7)
     with other_connection() as other, ThreadGroup(6) as crew, held(other, LOCKED_ACCOUNT, stuck.pk):
@@ -221,25 +215,25 @@ def test_who_waits_alone_for_his_account_does_not_keep_the_others_behind_him() -
     assert_exactly(promo_code, 7)
 
 
-@pytest.mark.parametrize(("stop", "told"), [(pause_code, PromoInactive), (retire_code, PromoNotFound)])
-def test_a_code_that_is_stopped_while_they_gather_is_redeemed_by_none(
-    stop: Callable[..., PromoCode], told: type[Exception]
+@pytest.mark.parametrize(("stop", "refusal"), [(pause_code, PromoInactive), (retire_code, PromoNotFound)])
+def test_a_code_that_is_stopped_while_requests_wait_is_redeemed_by_none(
+    stop: Callable[..., PromoCode], refusal: type[Exception]
 ) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=19)
     calls = calls_of(CustomerFactory.create_batch(8), promo_code)
     with ExitStack() as unchanged:
-        with gathered(promo_code, calls) as (_, under_way):
+        with start_behind_leader(calls) as (_, under_way):
             stop(code=promo_code.code, by=actor(), reason="enough")
             unchanged.enter_context(nothing_changes())
-    assert under_way.refusals == {told: 8}
+    assert under_way.refusals == {refusal: 8}
 
 
 @pytest.mark.parametrize("cap", [0, 5, 8, 30])
-def test_terms_that_change_while_they_gather_are_those_that_count(cap: int) -> None:
+def test_terms_that_change_while_requests_wait_are_those_that_count(cap: int) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=19)
     customers = CustomerFactory.create_batch(8)
     terms = Terms(credit_minor=4_000, max_redemptions=cap, hot=True)
-    with gathered(promo_code, calls_of(customers, promo_code)):
+    with start_behind_leader(calls_of(customers, promo_code)):
         promo_code = issue_code(code=promo_code.code, terms=terms, by=actor())
     due = min(cap or 8, 8)
     assert live(promo_code) == times_redeemed(promo_code) == due
@@ -281,8 +275,8 @@ def test_the_cap_holds_while_it_moves_under_batches() -> None:
     calls: list[Callable[[], int]] = [
         partial(redeem_all, customers) for customers in [CustomerFactory.create_batch(8) for _ in range(16)]
     ]
-    with ThreadGroup(17) as crew, record_batches(_redeeming) as batches:
-        outcome = crew.race([*map(telling, calls), telling(move_cap)])
+    with ThreadGroup(17) as crew, record_batches(REDEMPTIONS) as batches:
+        outcome = crew.race([*map(reporting, calls), reporting(move_cap)])
     assert deadlocks() == before
     assert any(len(batch) > 1 and any(batch) for batch in batches)
     promo_code = PromoCode.objects.get(code="MOVING")
@@ -291,40 +285,36 @@ def test_the_cap_holds_while_it_moves_under_batches() -> None:
     assert not promo_code.capped or live(promo_code) <= promo_code.max_redemptions
 
 
-def test_staff_who_redeem_for_somebody_are_named_as_who_acts() -> None:
-    """Together or alone, the entry names who acted, not whom it was for (invariant I8)."""
+def test_staff_who_redeem_for_a_user_are_the_actors_of_the_entry() -> None:
+    """In a batch as alone, the entry names who acted, not whom the credit is for."""
     promo_code = PromoCodeFactory.create(max_redemptions=19)
     customers = CustomerFactory.create_batch(4)
     calls = [
         partial(redeem, code=promo_code.code, user_id=customer.user_id, by=actor(user_id="noor", channel="console"))
         for customer in customers
     ]
-    with ThreadGroup(4) as crew, block_leader(_redeeming, promo_code.code) as door:
-        under_way = crew.start(calls)
-        wait_until(
-            lambda: under_way.done or count_waiters(_redeeming, promo_code.code) == 4, "redeeming or gathering"
-        )
-        door.open()
-        under_way.finish()
+    with record_batches(REDEMPTIONS) as batches, start_behind_leader(calls):
+        pass
+    assert batches == [[True] * 4]
     entries = LedgerEntry.objects.values_list("actor_id", "actor_role", "channel")
     assert list(entries) == [("noor", "superadmin", "console")] * 4
 
 
-def test_everybody_s_redemption_has_his_own_moment_and_address() -> None:
+def test_each_redemption_of_a_batch_has_the_time_and_the_actor_of_its_own_request() -> None:
     promo_code = PromoCodeFactory.create()
     customers = CustomerFactory.create_batch(4)
     with (
-        record_batches(_redeeming) as batches,
-        gathered(promo_code, calls_of(customers, promo_code)) as (_, under_way),
+        record_batches(REDEMPTIONS) as batches,
+        start_behind_leader(calls_of(customers, promo_code)) as (_, under_way),
     ):
         pass
     assert batches == [[True] * 4]
-    for customer, told in zip(customers, under_way.values, strict=True):
+    for customer, redemption in zip(customers, under_way.values, strict=True):
         entry = LedgerEntry.objects.get(account_id=customer.pk)
         assert (entry.actor_id, entry.address, entry.redemption_id) == (
             customer.user_id,
             acting(customer).address,
-            told.id,
+            redemption.id,
         )
-    assert len({told.confirmed_at for told in under_way.values}) == 4
+    assert len({redemption.confirmed_at for redemption in under_way.values}) == 4
     assert set(Account.objects.values_list("balance_minor", flat=True)) == {CREDIT_MINOR}
