@@ -53,10 +53,13 @@ class Batch:
         return Scenario(act=self.run, ends=list, held=self.held, meanwhile=self.meanwhile)
 
 
-def redemptions(code: str, *, customers: Sequence[Customer] = (), ends: End = Redemption, **kwargs: Any) -> Batch:
+def redemptions(
+    code: str, *, customers: Sequence[Customer] = (), key: str = "", ends: End = Redemption, **kwargs: Any
+) -> Batch:
     customers = customers or CustomerFactory.create_batch(SIZE)
-    requests = [RedemptionRequest(code=code, user_id=each.user_id, by=acting(each)) for each in customers]
-    calls = [partial(redeem, code=code, user_id=customer.user_id, by=acting(customer)) for customer in customers]
+    terms = {"code": code, "key": key, "fingerprint": "body" if key else ""}
+    requests = [RedemptionRequest(user_id=each.user_id, by=acting(each), **terms) for each in customers]
+    calls = [partial(redeem, user_id=customer.user_id, by=acting(customer), **terms) for customer in customers]
     return Batch(queue=REDEMPTIONS, run=partial(redeem_batch, requests), calls=calls, ends=ends, **kwargs)
 
 
@@ -92,7 +95,7 @@ def new_order(request: CheckoutRequest, organization: Organization) -> NewOrder:
 
 
 def redeemed_ordinary() -> Batch:
-    return redemptions(PromoCodeFactory.create(max_redemptions=9).code)
+    return redemptions(PromoCodeFactory.create(max_redemptions=9).code, key="key")
 
 
 def redeemed_hot() -> Batch:

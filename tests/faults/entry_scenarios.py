@@ -32,7 +32,9 @@ def redeemed_inside_a_transaction(*, hot: bool = False) -> Scenario:
 
     def redeem_in_a_transaction() -> Redemption:
         with transaction.atomic():
-            return redeem(code=promo_code.code, user_id=customer.user_id, by=acting(customer))
+            return redeem(
+                code=promo_code.code, user_id=customer.user_id, by=acting(customer), key="key", fingerprint="body"
+            )
 
     return Scenario(act=redeem_in_a_transaction, ends=Redemption)
 
