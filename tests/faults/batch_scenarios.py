@@ -57,7 +57,7 @@ def redemptions(
     code: str, *, customers: Sequence[Customer] = (), key: str = "", ends: End = Redemption, **kwargs: Any
 ) -> Batch:
     customers = customers or CustomerFactory.create_batch(SIZE)
-    terms = {"code": code, "key": key, "fingerprint": "body" if key else ""}
+    terms: dict[str, Any] = {"code": code, "key": key, "fingerprint": "body" if key else ""}
     requests = [RedemptionRequest(user_id=each.user_id, by=acting(each), **terms) for each in customers]
     calls = [partial(redeem, user_id=customer.user_id, by=acting(customer), **terms) for customer in customers]
     return Batch(queue=REDEMPTIONS, run=partial(redeem_batch, requests), calls=calls, ends=ends, **kwargs)
