@@ -1,10 +1,12 @@
 """Money as integers of the currency's smallest unit, and the only conversions to and from other forms.
 
-A deployment has one currency (ISO 4217). The currency's exponent is its number of decimals: 3 for OMR, where
-1 OMR = 1000 baisa. Input is never rounded: an amount with more decimals than the exponent is refused.
+A deployment has one currency, of those in `billing.currencies`. The currency's exponent is its number of decimals:
+3 for OMR, where 1 OMR = 1000 baisa. Input is never rounded: an amount with more decimals is refused.
 """
 
 from decimal import Decimal, InvalidOperation
+
+from billing.currencies import CURRENCIES
 
 MAX_MINOR = 10**12
 
@@ -13,19 +15,13 @@ class AmountError(ValueError):
     """The value is not an amount of this currency. The text says why."""
 
 
-# ISO 4217 exponents that are not two.
-_EXPONENTS = {
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-    **dict.fromkeys(
-        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF"), 0
-    ),
-    **dict.fromkeys(("XOF", "XPF"), 0),
-}
-
-
 def exponent(currency: str) -> int:
-    """Returns how many decimals the currency has: 3 for OMR, 2 for USD, 0 for JPY."""
-    return _EXPONENTS.get(currency, 2)
+    """Returns how many decimals the currency has: 3 for OMR, 2 for USD, 0 for JPY.
+
+    Events can name a currency that no deployment has; it is displayed with two decimals.
+    """
+    known = CURRENCIES.get(currency)
+    return known.exponent if known else 2
 
 
 def to_minor(amount: Decimal | int | str, *, currency: str) -> int:

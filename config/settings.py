@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from billing.currencies import CURRENCIES
 from config.database import connection_from_url, database
 from config.development import embedded_connection, uses_embedded_postgres
 from config.environment import LOCAL_HOSTS, Environment, Network
@@ -32,6 +33,10 @@ PRODUCTION: bool = _environment.is_production()
 # --- The deployment ---------------------------------------------------------------------------------------
 SOVEREIGN_NAME: str = _environment.text("SOVEREIGN_NAME", "Sovereign")
 SOVEREIGN_CURRENCY: str = _environment.text("SOVEREIGN_CURRENCY", "OMR", pattern="[A-Z]{3}")
+_environment.refuse(
+    re.fullmatch("[A-Z]{3}", SOVEREIGN_CURRENCY) and SOVEREIGN_CURRENCY not in CURRENCIES,
+    "SOVEREIGN_CURRENCY must be a currency in which Stripe charges",
+)
 SOVEREIGN_DOMAIN: str = _environment.text("SOVEREIGN_DOMAIN", "sovereign.example", pattern="[A-Za-z0-9.-]+")
 
 # --- Secrets and identity ---------------------------------------------------------------------------------
@@ -122,8 +127,11 @@ _environment.refuse_plain("STRIPE_API_BASE", STRIPE_API_BASE)
 INITIAL_STRIPE_SECRET_KEY: str = _environment.text("STRIPE_SECRET_KEY", pattern=r"(?!pk_|whsec_)[!-~]{1,255}")
 INITIAL_STRIPE_WEBHOOK_SECRET: str = _environment.text("STRIPE_WEBHOOK_SECRET", pattern=r"(?![psr]k_)[!-~]{1,255}")
 INITIAL_STRIPE_PUBLIC_KEY: str = _environment.text("STRIPE_PUBLIC_KEY", pattern=r"(?![sr]k_|whsec_)[!-~]{1,255}")
-# The smallest amount that Stripe charges, in minor units; it depends on the account: docs.stripe.com/currencies.
-STRIPE_MINIMUM_CHARGE_MINOR: int = _environment.number("STRIPE_MINIMUM_CHARGE_MINOR", 0)
+# The smallest amount that Stripe charges, in minor units. The account's country can make it another one.
+STRIPE_MINIMUM_CHARGE_MINOR: int = _environment.number(
+    "STRIPE_MINIMUM_CHARGE_MINOR",
+    CURRENCIES[SOVEREIGN_CURRENCY].minimum_charge_minor if SOVEREIGN_CURRENCY in CURRENCIES else 0,
+)
 # Where Stripe sends the customer after the payment; Stripe replaces {CHECKOUT_SESSION_ID}.
 CHECKOUT_SUCCESS_URL: str = _environment.text(
     "CHECKOUT_SUCCESS_URL", f"https://{SOVEREIGN_DOMAIN}/checkout/success", pattern=r"https?://\S+"

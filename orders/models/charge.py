@@ -1,18 +1,14 @@
 """What Stripe can charge: pure arithmetic of integers, the one place where a payment is rounded."""
 
-# Currencies with three decimals of which Stripe takes only amounts that end in 0.
-# https://docs.stripe.com/currencies#three-decimal
-_THREE_DECIMALS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
+from billing.currencies import CURRENCIES
 
 
 def charge_step(currency: str) -> int:
     """Amounts that Stripe charges are multiples of this many of the currency's smallest unit."""
-    return 10 if currency in _THREE_DECIMALS else 1
+    return CURRENCIES[currency].charge_step
 
 
-def split_total(
-    *, total_minor: int, credit_minor: int, currency: str, minimum_minor: int = 0
-) -> tuple[int, int] | None:
+def split_total(*, total_minor: int, credit_minor: int, currency: str, minimum_minor: int) -> tuple[int, int] | None:
     """How a total is paid: (credit applied, amount charged); None where the remainder cannot be charged.
 
     As much credit as there is, rounded down so that the rest is chargeable: a multiple of the currency's step, and

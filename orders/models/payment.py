@@ -3,6 +3,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Mod, Now
 from django.db.models.lookups import Exact
 
+from billing.currencies import currencies_of_step
 from billing.models.keys import Uuid7
 
 from .order import Order
@@ -71,8 +72,7 @@ class Payment(models.Model):
             # Stripe refuses three-decimal amounts that do not end in 0.
             models.CheckConstraint(
                 condition=Q(
-                    ~Q(currency__in=["BHD", "JOD", "KWD", "OMR", "TND"])
-                    | Q(Exact(Mod(F("amount_minor"), Value(10)), Value(0)))
+                    ~Q(currency__in=currencies_of_step(10)) | Q(Exact(Mod(F("amount_minor"), Value(10)), Value(0)))
                 ),
                 name="orders_payment_amount_chargeable",
             ),

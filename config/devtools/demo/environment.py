@@ -107,6 +107,4 @@ def sandbox_environment(port: int) -> dict[str, str]:
         "STRIPE_API_BASE": f"http://{ADDRESS}:{sandbox_port(port)}",
         "STRIPE_SECRET_KEY": f"sk_test_{key}",
         "STRIPE_WEBHOOK_SECRET": f"whsec_{webhook}",
-        # The sandbox refuses less, as Stripe refuses less than about half a US dollar.
-        "STRIPE_MINIMUM_CHARGE_MINOR": "200",
     }
