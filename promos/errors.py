@@ -74,6 +74,13 @@ class InvalidPromo(DomainError):
     message = "the promo code is not valid"
 
 
+class CreditRequired(InvalidPromo):
+    """A new code needs a credit. The client's own names of the field are the API's to say."""
+
+    def __init__(self) -> None:
+        super().__init__(fields={"credit": ["a new voucher needs a credit"]})
+
+
 class CreditSpent(DomainError):
     code = "credit_spent"
     status = 409

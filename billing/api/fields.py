@@ -165,9 +165,13 @@ class MoneyRequestSerializer(RequestSerializer):
             if given:
                 attrs[f"{amount.name}_minor"] = attrs.pop(given[0])
             elif amount.required:
-                missing = next(iter(amount.forms()))
-                raise serializers.ValidationError({missing: [f"give one of {', '.join(amount.forms())}"]})
+                raise serializers.ValidationError(self.missing(amount.name))
         return attrs
+
+    def missing(self, name: str) -> dict[str, list[str]]:
+        """Returns the error of an amount that the request has to give and does not."""
+        [amount] = [each for each in self.money if each.name == name]
+        return {next(iter(amount.forms())): [f"give one of {', '.join(amount.forms())}"]}
 
 
 class MoneyResponseSerializer(serializers.Serializer[Any]):

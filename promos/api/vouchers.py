@@ -1,6 +1,7 @@
 """Endpoints for vouchers, as clients call promo codes: issue, list, revoke, and the public preview."""
 
-from typing import Any
+from dataclasses import fields as dataclass_fields
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -29,11 +30,12 @@ from billing.api.fields import (
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.schema import refusals
 from billing.errors import DomainError
+from promos.errors import CreditRequired
 from promos.models import PromoCode
 from promos.queries import find_code, live_codes
 from promos.use_cases.change_code import retire_code
 from promos.use_cases.check_eligibility import problem_of
-from promos.use_cases.issue_code import MAX_CAP, Terms, issue_code
+from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms, issue_code
 
 MAX_LIST_LENGTH = 1000
 MAX_CODE_INPUT_LENGTH = 200
@@ -62,7 +64,9 @@ class VoucherSerializer(MoneyResponseSerializer):
 
 
 class IssueSerializer(MoneyRequestSerializer):
-    money = (MoneyInput(name="credit", minimum=1),)
+    """The terms of a voucher. No field has a default: an absent one keeps its value on an existing code."""
+
+    money = (MoneyInput(name="credit", minimum=1, required=False),)
 
     code = TextField(
         max_length=MAX_CODE_INPUT_LENGTH,
@@ -70,13 +74,9 @@ class IssueSerializer(MoneyRequestSerializer):
         help_text="In any letter case; stored upper-case.",
     )
     description = TextField(required=False, allow_blank=True, allow_null=True, max_length=500)
-    active = FlagField(required=False, default=True)
-    max_redemptions = WholeNumberField(
-        required=False, default=0, min_value=0, max_value=MAX_CAP, help_text="0 = unlimited."
-    )
-    hot = FlagField(
-        required=False, default=False, help_text="Expect many redemptions at the same moment: use several counters."
-    )
+    active = FlagField(required=False, help_text="True on a new code that does not say.")
+    max_redemptions = WholeNumberField(required=False, min_value=0, max_value=MAX_CAP, help_text="0 = unlimited.")
+    hot = FlagField(required=False, help_text="Expect many redemptions at the same moment: use several counters.")
     starts_at = serializers.DateTimeField(required=False, allow_null=True)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
     reason = TextField(required=False, allow_blank=True, max_length=500, help_text="For the audit trail.")
@@ -126,7 +126,8 @@ class IssueView(APIView):
         responses=_ISSUED,
         tags=["vouchers"],
         summary="Create a code, or give an existing one these terms",
-        description="An absent field takes its default. A retired code is brought back.",
+        description="An absent field keeps its value on an existing code, and takes its default on a new one. A"
+        " retired code is brought back.",
     )
     def post(self, request: Request) -> Response:
         return _issue(request)
@@ -194,20 +195,15 @@ def _issue(request: Request) -> Response:
     form = IssueSerializer(data=request.data)
     form.is_valid(raise_exception=True)
     body: dict[str, Any] = form.validated_data
-    code = issue_code(
-        code=body["code"],
-        terms=Terms(
-            credit_minor=body["credit_minor"],
-            description=body.get("description") or "",
-            active=body["active"],
-            max_redemptions=body["max_redemptions"],
-            hot=body["hot"],
-            starts_at=body.get("starts_at"),
-            expires_at=body.get("expires_at"),
-        ),
-        by=actor_of(request),
-        reason=body.get("reason", ""),
-    )
+    terms = {field.name: body[field.name] for field in dataclass_fields(Terms) if field.name in body}
+    if "description" in terms:
+        terms["description"] = terms["description"] or ""
+    try:
+        code = issue_code(
+            code=body["code"], terms=cast(GivenTerms, terms), by=actor_of(request), reason=body.get("reason", "")
+        )
+    except CreditRequired as error:
+        raise serializers.ValidationError(form.missing("credit")) from error
     return Response(VoucherSerializer(code).data)
 
 

@@ -1,6 +1,6 @@
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from django.conf import settings
 from django.db import transaction
@@ -9,7 +9,7 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.money import MAX_MINOR
 from billing.use_cases.record_audit import record_audit
-from promos.errors import CapBelowUsed, InvalidPromo
+from promos.errors import CapBelowUsed, CreditRequired, InvalidPromo
 from promos.locks import lock_code_exclusively, redistribute_counters
 from promos.models import PromoCode
 from promos.models.promo_code import CODE_MATCH, HOT_COUNTERS
@@ -36,29 +36,42 @@ class Terms:
     expires_at: datetime | None = None
 
 
-def issue_code(*, code: str, terms: Terms, by: Actor, reason: str = "") -> PromoCode:
+class GivenTerms(TypedDict, total=False):
+    """The terms that a request names, as in `Terms`. An absent one keeps its value, or takes its default."""
+
+    credit_minor: int
+    description: str
+    active: bool
+    max_redemptions: int
+    hot: bool
+    starts_at: datetime | None
+    expires_at: datetime | None
+
+
+def issue_code(*, code: str, terms: Terms | GivenTerms, by: Actor, reason: str = "") -> PromoCode:
     """Creates a code, or gives an existing code these terms. A retired code becomes live again.
 
+    Absent terms keep their value on an existing code, also on a retired one, and take their default on a new one.
     Existing redemptions stay, and count against the new cap.
 
-    Raises: InvalidPromo, CapBelowUsed. Locks: the code's advisory lock, exclusively. Transaction: owns.
+    Raises: InvalidPromo, CreditRequired if a new code has no credit, CapBelowUsed.
+    Locks: the code's advisory lock, exclusively. Transaction: owns.
     Idempotency: the same terms again change nothing and write no audit entry.
     """
     text = normal_code(code)
-    _check(text, terms)
+    given = cast(GivenTerms, asdict(terms)) if isinstance(terms, Terms) else terms
     with transaction.atomic():
-        promo_code, created = PromoCode.objects.get_or_create(
-            code=text,
-            defaults={"currency": settings.SOVEREIGN_CURRENCY, "issued_by": by.user_id, **asdict(terms)},
-        )
+        promo_code, created = _find_or_create(text, given, by=by)
         # Races with redemptions and releases in flight, and with another admin. Redistributing slots over the
         # counters needs the exclusive lock.
         lock_code_exclusively(promo_code_id=promo_code.id)
         if not created:
             promo_code.refresh_from_db()
-        changes = _changes(promo_code, terms, created=created)
+        complete = _complete(given, promo_code)
+        _check(text, complete)
+        changes = _changes(promo_code, complete, created=created)
         if changes:
-            _apply(promo_code, terms, changes)
+            _apply(promo_code, complete, changes)
             record_audit(
                 action="promo_code.issued" if created else "promo_code.changed",
                 object_type="promo_code",
@@ -68,6 +81,28 @@ def issue_code(*, code: str, terms: Terms, by: Actor, reason: str = "") -> Promo
                 reason=reason,
             )
         return codes_with_use().get(id=promo_code.id)
+
+
+def _find_or_create(text: str, given: GivenTerms, *, by: Actor) -> tuple[PromoCode, bool]:
+    """Returns the code, and whether this call created it."""
+    found = PromoCode.objects.filter(code=text).first()
+    if found is not None:
+        return found, False
+    if "credit_minor" not in given:
+        raise CreditRequired
+    terms = Terms(**given)
+    _check(text, terms)
+    # Races with another admin who creates the same code: the second one gets the first one's row.
+    return PromoCode.objects.get_or_create(
+        code=text,
+        defaults={"currency": settings.SOVEREIGN_CURRENCY, "issued_by": by.user_id, **asdict(terms)},
+    )
+
+
+def _complete(given: GivenTerms, promo_code: PromoCode) -> Terms:
+    """Returns all terms of the code: those that are given, and the code's own for the others."""
+    present = {field.name: getattr(promo_code, field.name) for field in fields(Terms)}
+    return Terms(**{**present, **given})
 
 
 def _changes(promo_code: PromoCode, terms: Terms, *, created: bool) -> dict[str, list[Any]]:

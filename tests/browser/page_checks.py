@@ -1,4 +1,4 @@
-"""Find facts and panels on a page, and check that the page is sound."""
+"""What tests of pages do and look at in a browser."""
 
 from collections.abc import Callable
 

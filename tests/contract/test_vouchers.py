@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from promos.api.vouchers import IssueSerializer
 from promos.models import PromoCode
 from tests.factories import PromoCodeFactory
 from tests.snapshot import nothing_changes, only_changes
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ISSUE = ["billing/vouchers/issue", "billing/admin/promos"]
 LIST = ["billing/vouchers/list", "billing/admin/promos"]
 REVOKE = ["billing/vouchers/revoke/", "billing/admin/promos/"]
+CREDIT_FORMS = ("credit_omr", "credit_minor", "credit_baisa")
 WELCOME = {"code": "WELCOME50", "credit_omr": 50}
 
 
@@ -100,6 +102,60 @@ def test_issuing_again_updates_the_terms_and_keeps_the_use(noor: Caller, checkou
     assert changed == {"credit_minor": 10_000, "max_redemptions": 1, "times_redeemed": 1, "description": "Less"}
 
 
+CHANGED_TERMS: dict[str, Any] = {
+    "description": "Welcome",
+    "active": False,
+    "max_redemptions": 5,
+    "hot": True,
+    "starts_at": "2030-01-01T00:00:00Z",
+    "expires_at": "2030-02-01T00:00:00Z",
+}
+
+
+@pytest.mark.parametrize("path", ISSUE)
+def test_reissuing_a_live_capped_code_without_a_cap_keeps_the_cap(noor: Caller, path: str) -> None:
+    noor.post(path, {**WELCOME, "max_redemptions": 5})
+    answer = noor.post(path, {**WELCOME, "description": "More"})
+    assert (answer.status, answer.body["max_redemptions"], answer.body["description"]) == (200, 5, "More")
+
+
+def test_every_absent_term_keeps_its_value_on_an_existing_code(noor: Caller) -> None:
+    issue(noor, **CHANGED_TERMS)
+    assert CHANGED_TERMS.keys() | {"code", "reason"} == IssueSerializer().fields.keys() - set(CREDIT_FORMS)
+    with nothing_changes():
+        answer = noor.post(ISSUE[0], {"code": "WELCOME50"})
+    assert answer.status == 200
+    assert {name: answer.body[name] for name in CHANGED_TERMS} == CHANGED_TERMS
+    assert answer.body["credit_minor"] == 50_000
+
+
+@pytest.mark.parametrize("name", CHANGED_TERMS)
+def test_one_given_term_changes_and_the_others_stay(noor: Caller, name: str) -> None:
+    issue(noor)
+    before = noor.get(LIST[0]).body[0]
+    if name == "hot":
+        issue(noor, max_redemptions=5)
+        before = noor.get(LIST[0]).body[0]
+    answer = noor.post(ISSUE[0], {"code": "WELCOME50", name: CHANGED_TERMS[name]})
+    assert answer.body == before | {name: CHANGED_TERMS[name]}
+
+
+def test_reissuing_a_retired_code_brings_it_back_with_the_terms_that_it_had(noor: Caller) -> None:
+    issued = issue(noor, **CHANGED_TERMS).body
+    noor.delete(f"{REVOKE[0]}WELCOME50")
+    answer = noor.post(ISSUE[0], {"code": "welcome50"})
+    assert (answer.status, answer.body) == (200, issued)
+    assert [each["code"] for each in noor.get(LIST[0]).body] == ["WELCOME50"]
+
+
+def test_a_given_end_is_compared_with_the_start_that_is_kept(noor: Caller) -> None:
+    issue(noor, starts_at="2030-02-01T00:00:00Z")
+    with nothing_changes():
+        answer = noor.post(ISSUE[0], {"code": "WELCOME50", "expires_at": "2030-01-01T00:00:00Z"})
+    assert_refused(answer, 400, "invalid_promo")
+    assert list(answer.body["fields"]) == ["expires_at"]
+
+
 def test_the_same_terms_again_change_nothing(noor: Caller) -> None:
     first = issue(noor, max_redemptions=5)
     with nothing_changes():
@@ -120,7 +176,7 @@ def test_a_window_is_returned_in_utc(noor: Caller) -> None:
     answer = issue(noor, starts_at="2030-01-01T04:00:00+04:00", expires_at="2030-02-01T00:00:00Z")
     assert (answer.body["starts_at"], answer.body["expires_at"]) == ("2030-01-01T00:00:00Z", "2030-02-01T00:00:00Z")
     assert_shape(answer.body, VOUCHER)
-    assert issue(noor).body["starts_at"] is None
+    assert issue(noor, starts_at=None).body["starts_at"] is None
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Start the sandbox as a process on a free port, kill it, start it again, and control it."""
+"""The sandbox as a process of its own, for tests: started on a free port, killed, started again, controlled."""
 
 import http.client
 import json
@@ -18,12 +18,12 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 SECRET_KEY = "sk_test_51SandboxTests0000000000"
 WEBHOOK_SECRET = "whsec_sandbox_tests"
 READY = "Stripe sandbox ready at "
-TIMEOUT_SECONDS = 20
+SECONDS = 20
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to a raw request."""
+    """What a raw request was answered."""
 
     status: int
     headers: dict[str, str]
@@ -40,7 +40,7 @@ class Answer:
 
 
 class ControlRefused(AssertionError):
-    """The sandbox refused a control call."""
+    """A control call was not done."""
 
 
 class SandboxProcess:
@@ -61,15 +61,15 @@ class SandboxProcess:
         self.webhook_secret = webhook_secret
         self.port = port
         self._process: subprocess.Popen[bytes] | None = None
-        self._error_file: IO[bytes] = tempfile.TemporaryFile()
+        self._complaints: IO[bytes] = tempfile.TemporaryFile()
 
-    # --- Start and stop -----------------------------------------------------------------------------------
+    # --- Life ---------------------------------------------------------------------------------------------
     def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *reason: object) -> None:
         self.stop()
-        self._error_file.close()
+        self._complaints.close()
 
     def start(self) -> Self:
         """Start it and wait until it answers."""
@@ -87,15 +87,15 @@ class SandboxProcess:
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._error_file,
+            stderr=self._complaints,
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline().decode().strip()
         if not line.startswith(READY):
             self.stop()
-            error_output = self.error_output()
-            self._error_file.close()
-            raise AssertionError(f"The sandbox did not start: {error_output}")
+            complaints = self.complaints()
+            self._complaints.close()
+            raise AssertionError(f"The sandbox did not start: {complaints}")
         port = urlsplit(line.removeprefix(READY)).port
         assert port is not None
         self.port = port
@@ -117,27 +117,25 @@ class SandboxProcess:
 
     def _ended(self) -> int:
         assert self._process is not None
-        status = self._process.wait(TIMEOUT_SECONDS)
+        status = self._process.wait(SECONDS)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 pipe.close()
         self._process = None
         return status
 
-    def error_output(self) -> str:
+    def complaints(self) -> str:
         """What it wrote to its standard error: nothing, unless it failed."""
-        self._error_file.seek(0)
-        return self._error_file.read().decode()
+        self._complaints.seek(0)
+        return self._complaints.read().decode()
 
-    # --- Requests -----------------------------------------------------------------------------------------
+    # --- Talking to it ------------------------------------------------------------------------------------
     @property
     def url(self) -> str:
-        """The address of the sandbox."""
+        """Where it is."""
         return f"http://127.0.0.1:{self.port}"
 
-    def client(
-        self, key: str = SECRET_KEY, *, retries: int = 0, timeout: float = TIMEOUT_SECONDS
-    ) -> stripe.StripeClient:
+    def client(self, key: str = SECRET_KEY, *, retries: int = 0, timeout: float = SECONDS) -> stripe.StripeClient:
         """The official library, pointed at it."""
         return stripe.StripeClient(
             key,
@@ -154,7 +152,7 @@ class SandboxProcess:
         headers: dict[str, str] | None = None,
     ) -> Answer:
         """A raw request. Redirects are not followed."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
         try:
             connection.request(method, path, body or None, headers or {})
             response = connection.getresponse()
