@@ -127,7 +127,9 @@ class RequestSerializer(serializers.Serializer[Any]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoneyInput:
-    """An amount that a request gives in one form: `<name>_minor` or, if the currency is OMR, `_omr` or `_baisa`.
+    """An amount that a request gives as `<name>_minor` or, if the currency is OMR, as `_omr` or `_baisa`.
+
+    Clients send a listed record back whole, so several forms are accepted if they agree.
 
     Args: minimum: in smallest units; 1 if zero is not allowed.
     """
@@ -157,13 +159,13 @@ class MoneyRequestSerializer(RequestSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         for amount in self.money:
-            given = [form for form in amount.forms() if form in attrs]
-            if len(given) > 1:
+            given = {form: attrs.pop(form) for form in amount.forms() if form in attrs}
+            if len(set(given.values())) > 1:
                 raise serializers.ValidationError(
-                    {form: [f"give only one of {', '.join(amount.forms())}"] for form in given}
+                    {form: [f"{', '.join(given)} are different amounts"] for form in given}
                 )
             if given:
-                attrs[f"{amount.name}_minor"] = attrs.pop(given[0])
+                attrs[f"{amount.name}_minor"] = next(iter(given.values()))
             elif amount.required:
                 raise serializers.ValidationError(self.missing(amount.name))
         return attrs

@@ -72,7 +72,7 @@ class ApiSchema(AutoSchema):
 
 
 class MoneyRequestDescription(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """Describes that a request gives exactly one form of each amount."""
+    """Describes that a request gives at least one form of each amount that it has to give."""
 
     target_class = "billing.api.fields.MoneyRequestSerializer"
     match_subclasses = True
@@ -80,7 +80,7 @@ class MoneyRequestDescription(OpenApiSerializerExtension):  # type: ignore[no-un
     def map_serializer(self, auto_schema: AutoSchema, direction: Literal["request", "response"]) -> dict[str, Any]:
         schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # type: ignore[no-untyped-call]
         choices = [
-            {"oneOf": [{"required": [form]} for form in amount.forms()]}
+            {"anyOf": [{"required": [form]} for form in amount.forms()]}
             for amount in self.target.money
             if amount.required
         ]

@@ -1,4 +1,4 @@
-"""Amounts are given in OMR, the smallest unit or baisa, in exactly one of them, and are never rounded."""
+"""Amounts are given in OMR, the smallest unit or baisa, in one or in several that agree, and are never rounded."""
 
 from decimal import Decimal
 from typing import Any
@@ -99,20 +99,35 @@ def test_an_amount_that_is_no_json_number_is_refused(noor: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    "amounts",
+    ("amounts", "minor"),
     [
-        '"credit_omr":50,"credit_minor":50000',
-        '"credit_omr":50,"credit_baisa":50000',
-        '"credit_minor":50000,"credit_baisa":50000',
-        '"credit_omr":50,"credit_minor":50000,"credit_baisa":50000',
+        ('"credit_omr":1,"credit_minor":1000', 1_000),
+        ('"credit_omr":5.25,"credit_baisa":5250', 5_250),
+        ('"credit_minor":50000,"credit_baisa":50000', 50_000),
+        ('"credit_omr":50.000,"credit_minor":50000.0,"credit_baisa":5e4', 50_000),
     ],
 )
-def test_two_forms_at_once_are_refused_although_they_agree(noor: Caller, amounts: str) -> None:
+def test_several_forms_that_agree_are_accepted(noor: Caller, amounts: str, minor: int) -> None:
+    answer = issue(noor, amounts)
+    assert answer.status == 200, answer.body
+    assert answer.body["credit_minor"] == minor
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [
+        '"credit_omr":1,"credit_minor":1001',
+        '"credit_omr":1,"credit_baisa":1',
+        '"credit_minor":50000,"credit_baisa":50001',
+        '"credit_omr":50,"credit_minor":50000,"credit_baisa":5000',
+    ],
+)
+def test_several_forms_that_differ_are_refused(noor: Caller, amounts: str) -> None:
     with nothing_changes():
         answer = issue(noor, amounts)
     assert_refused(answer, 400, "invalid_request")
     assert set(answer.body["fields"]) == {form for form in FORMS if form in amounts}
-    assert "give only one of credit_omr, credit_minor, credit_baisa" in answer.body["error"]
+    assert "are different amounts" in answer.body["error"]
 
 
 @pytest.mark.parametrize("amounts", ["", '"amount_omr":50', '"credit":50'])

@@ -43,6 +43,15 @@ def test_a_new_organization_is_pending(ada: Caller) -> None:
     assert (customer.user_id, customer.email) == ("ada", "ada@example.org")
 
 
+def test_a_listed_organization_sent_back_with_another_slug_is_accepted(ada: Caller) -> None:
+    make(ada, plan_id="m", apps=["wordpress"], addons=["backup"])
+    [row] = ada.get(PATH).body
+    again = ada.post(PATH, row | {"slug": "acme-two"})
+    assert again.status == 201
+    same = ("name", "plan_id", "apps", "addons")
+    assert [again.body[name] for name in same] == [row[name] for name in same]
+
+
 @pytest.mark.parametrize("nothing", [{}, {"plan_id": None, "apps": None, "addons": None}, {"apps": [], "addons": []}])
 def test_plan_apps_and_addons_may_come_later(ada: Caller, nothing: Any) -> None:
     answer = make(ada, **nothing)

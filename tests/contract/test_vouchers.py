@@ -102,6 +102,14 @@ def test_issuing_again_updates_the_terms_and_keeps_the_use(noor: Caller, checkou
     assert changed == {"credit_minor": 10_000, "max_redemptions": 1, "times_redeemed": 1, "description": "Less"}
 
 
+def test_a_listed_row_sent_back_whole_is_accepted_and_changes_nothing(noor: Caller) -> None:
+    issue(noor, credit_omr=5.25, max_redemptions=5, expires_at="2030-02-01T00:00:00.000001Z")
+    listed = noor.get(LIST[0])
+    with nothing_changes():
+        answer = noor.post(ISSUE[0], listed.content.decode()[1:-1])
+    assert (answer.status, [answer.body]) == (200, listed.body)
+
+
 CHANGED_TERMS: dict[str, Any] = {
     "description": "Welcome",
     "active": False,

@@ -94,9 +94,11 @@ def test_an_amount_that_is_not_one_is_refused(name: str, value: Any, sentence: s
     assert errors(Grant(data={name: value})) == {name: [sentence]}
 
 
-def test_an_amount_is_given_in_one_form_only() -> None:
-    sentence = "give only one of credit_omr, credit_minor, credit_baisa"
-    form = Grant(data={"credit_omr": 1, "credit_minor": 1000})
+def test_forms_of_an_amount_agree() -> None:
+    form = Grant(data={"credit_omr": 1, "credit_minor": 1000, "credit_baisa": 1000})
+    assert form.is_valid() and form.validated_data == {"credit_minor": 1000}
+    sentence = "credit_omr, credit_minor are different amounts"
+    form = Grant(data={"credit_omr": 1, "credit_minor": 1001})
     assert errors(form) == {"credit_omr": [sentence], "credit_minor": [sentence]}
 
 
