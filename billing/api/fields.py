@@ -4,19 +4,26 @@ DRF's own fields are lenient: they take the string "yes" for true and the number
 type is an error, so that the client's mistake is found.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.conf import settings
 from drf_spectacular.drainage import set_override
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.money import MAX_MINOR, AmountError, exponent, to_major, to_minor, within_limit
 
 # Existing clients know amounts of this currency by their own names: `<name>_omr` and `<name>_baisa`.
 MIRRORED_CURRENCY = "OMR"
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})", re.IGNORECASE
+)
 
 
 class TextField(serializers.CharField):
@@ -54,6 +61,29 @@ class WholeNumberField(serializers.IntegerField):
         if isinstance(data, bool) or not isinstance(data, (int, Decimal)) or data != int(data):
             self.fail("invalid")
         return int(data)
+
+
+@extend_schema_field(OpenApiTypes.DATETIME)
+class InstantField(serializers.Field[Any, Any, Any, Any]):
+    """An instant as RFC 3339 writes it, with an offset. Its Python value is in UTC.
+
+    DRF's own field also takes a date, which it makes the start of the day, a time without an offset, ISO weeks and
+    digits of other scripts: an end that means another moment than the client's. This is the only field for instants
+    in request bodies.
+    """
+
+    default_error_messages = {"invalid": "must be an instant with an offset, as 2026-12-31T23:59:59Z (RFC 3339)"}
+
+    def to_internal_value(self, data: Any) -> datetime:
+        if not isinstance(data, str) or not _INSTANT.fullmatch(data):
+            self.fail("invalid")
+        try:
+            return datetime.fromisoformat(data.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail("invalid")
+
+    def to_representation(self, value: datetime) -> datetime:
+        return value
 
 
 class MinorAmountField(serializers.Field[Any, Any, Any, Any]):

@@ -19,6 +19,7 @@ from billing.api.access.permissions import roles
 from billing.api.access.rate_limit import PreviewRateLimit
 from billing.api.fields import (
     FlagField,
+    InstantField,
     MoneyInput,
     MoneyRequestSerializer,
     MoneyResponseSerializer,
@@ -77,8 +78,8 @@ class IssueSerializer(MoneyRequestSerializer):
     active = FlagField(required=False, help_text="True on a new code that does not say.")
     max_redemptions = WholeNumberField(required=False, min_value=0, max_value=MAX_CAP, help_text="0 = unlimited.")
     hot = FlagField(required=False, help_text="Expect many redemptions at the same moment: use several counters.")
-    starts_at = serializers.DateTimeField(required=False, allow_null=True)
-    expires_at = serializers.DateTimeField(required=False, allow_null=True)
+    starts_at = InstantField(required=False, allow_null=True)
+    expires_at = InstantField(required=False, allow_null=True)
     reason = TextField(required=False, allow_blank=True, max_length=500, help_text="For the audit trail.")
 
 

@@ -188,6 +188,39 @@ def test_a_window_is_returned_in_utc(noor: Caller) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "instant"),
+    [
+        ("2030-12-31T23:59:59z", "2030-12-31T23:59:59Z"),
+        ("2030-12-31t23:59:59Z", "2030-12-31T23:59:59Z"),
+        ("2030-12-31T23:59:59.5+04:00", "2030-12-31T19:59:59.500000Z"),
+        ("2030-12-31T23:59:59-00:00", "2030-12-31T23:59:59Z"),
+        ("2030-12-31T23:59:59.123456789Z", "2030-12-31T23:59:59.123456Z"),
+    ],
+)
+def test_an_instant_is_rfc_3339_with_an_offset(noor: Caller, written: str, instant: str) -> None:
+    assert issue(noor, expires_at=written).body["expires_at"] == instant
+
+
+NO_INSTANTS = [
+    *("2026-12-31", "2026-12-31T23:59:59", "2026-W53-4", "2026-W53-4T00:00:00Z", "20261231T235959Z"),
+    *("2026-366T00:00:00Z", "2026-12-31 23:59:59Z", "2026-12-31T23:59Z", "2026-12-31T23Z", "2026-12-31T24:00:00Z"),
+    *("2026-12-31T23:59:59+04", "2026-12-31T23:59:59+0400", "2026-12-31T23:59:59+04:00:30", "2026-12-31T23:59:59,5Z"),
+    *("2026-12-31T23:59:60Z", "2026-12-31T23:59:59.Z", "2026-12-31T23:59:59Z\n", " 2026-12-31T23:59:59Z"),
+    "".join(chr(0x660 + int(each)) if each.isdigit() else each for each in "2026-12-31T23:59:59Z"),
+    "2026-12-31T23:59:5\u0669Z",
+    1798761599,
+]
+
+
+@pytest.mark.parametrize("name", ["starts_at", "expires_at"])
+def test_another_way_to_write_an_instant_is_refused(noor: Caller, name: str) -> None:
+    with nothing_changes():
+        for written in NO_INSTANTS:
+            answer = issue(noor, **{name: written})
+            assert_refused(answer, 400, "invalid_request", f"{name}: must be an instant with an offset")
+
+
+@pytest.mark.parametrize(
     "window",
     [
         {"starts_at": "2030-02-01T00:00:00Z", "expires_at": "2030-01-01T00:00:00Z"},
