@@ -210,7 +210,7 @@ class Migration(migrations.Migration):
                 ("period_start", models.DateTimeField()),
                 ("period_end", models.DateTimeField()),
                 ("stripe_invoice_id", models.CharField(blank=True, db_default="", default="", max_length=255)),
-                ("pdf_url", models.URLField(blank=True, db_default="", default="")),
+                ("pdf_url", models.URLField(blank=True, db_default="", default="", max_length=2048)),
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
         ),

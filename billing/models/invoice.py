@@ -29,7 +29,7 @@ class Invoice(models.Model):
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
     stripe_invoice_id = models.CharField(max_length=255, blank=True, default="", db_default="")
-    pdf_url = models.URLField(blank=True, default="", db_default="")
+    pdf_url = models.URLField(max_length=2_048, blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

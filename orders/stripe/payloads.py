@@ -11,8 +11,12 @@ from typing import Any
 from uuid import UUID
 
 import stripe
+from django.conf import settings
 
 Object = Mapping[str, Any]
+
+# What the column of an invoice's document holds.
+MAX_LINK_LENGTH = 2_048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,21 @@ def read_reference(reference: Any) -> str:
     if isinstance(reference, Mapping | stripe.StripeObject):
         reference = reference["id"]
     return str(reference or "")
+
+
+def read_link(document: Object, name: str) -> str:
+    """A link to a page or document at Stripe; empty where there is none that may be shown to people."""
+    link = document.get(name)
+    return str(link) if is_link(link) and len(str(link)) <= MAX_LINK_LENGTH else ""
+
+
+def is_link(value: Any) -> bool:
+    """Whether this is a link by https, or one of the configured stand-in for Stripe in tests and the demo."""
+    return (
+        isinstance(value, str)
+        and value.isprintable()
+        and value.startswith(("https://", f"{settings.STRIPE_API_BASE}/"))
+    )
 
 
 def read_currency(document: Object) -> str:

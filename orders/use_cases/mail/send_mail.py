@@ -18,7 +18,7 @@ from billing.models import Customer, Invoice, LedgerEntry, Organization, Subscri
 from billing.money import format_money
 from billing.queries import balance_of
 from orders.models import Order, Payment, StripeEvent
-from orders.stripe.payloads import read_event_object
+from orders.stripe.payloads import read_event_object, read_link
 from orders.use_cases.mail.queue_mail import Mail
 
 logger = structlog.get_logger(__name__)
@@ -163,7 +163,7 @@ def _build_past_due(invoice_id: UUID, event_id: str) -> MailContent | None:
         context |= {"link": payment.session_url, "due": format_money(payment.amount_minor, currency=payment.currency)}
     elif event_id:
         invoice_at_stripe = read_event_object(StripeEvent.objects.get(id=event_id).payload)
-        context |= {"link": invoice_at_stripe.get("hosted_invoice_url") or "", "due": context["amount"]}
+        context |= {"link": read_link(invoice_at_stripe, "hosted_invoice_url"), "due": context["amount"]}
     context |= {
         "by_card": invoice.subscription.paid_by == Subscription.PaidBy.STRIPE,
         "grace_days": settings.RENEWAL_GRACE_DAYS,

@@ -22,6 +22,7 @@ from orders.stripe.payloads import (
     read_end_reason,
     read_invoice_order_id,
     read_invoice_period,
+    read_link,
     read_order_id,
     read_subscription_id,
     read_subscription_period,
@@ -55,7 +56,7 @@ def apply_paid_invoice(invoice: Object, *, as_of: datetime) -> str:
     if invoice.get("billing_reason") == "subscription_create":
         # The order's completion wrote the first invoice. Stripe's id and document are added to it.
         Invoice.objects.filter(order_id=subscription.order_id).update(
-            stripe_invoice_id=invoice["id"], pdf_url=invoice.get("invoice_pdf") or ""
+            stripe_invoice_id=invoice["id"], pdf_url=read_link(invoice, "invoice_pdf")
         )
         return "first_invoice"
     if subscription.canceled_at is not None and as_of > subscription.canceled_at:
@@ -213,7 +214,7 @@ def _store_invoice(
             "status": status,
             "period_start": period[0],
             "period_end": period[1],
-            "pdf_url": invoice.get("invoice_pdf") or "",
+            "pdf_url": read_link(invoice, "invoice_pdf"),
         },
     )
     return stored
