@@ -10,6 +10,8 @@ SYSTEM = "system"
 
 STAFF_ROLES = (SUPERADMIN, SOVEREIGN_ADMIN, AUDITOR)
 
+MAX_USER_ID_LENGTH = 255
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
@@ -29,3 +31,12 @@ class Actor:
 def system_actor(*, channel: str, user_id: str = "system") -> Actor:
     """Makes the actor for work that a command or a worker does by itself."""
     return Actor(user_id=user_id, role=SYSTEM, channel=channel)
+
+
+def is_user_id(value: object) -> bool:
+    """Whether this can be a user id: the one rule for tokens, lists of users and commands.
+
+    `isprintable` also excludes NUL and lone surrogates, which PostgreSQL cannot store, and characters that people
+    cannot see: two ids that differ only by one of them would look the same.
+    """
+    return isinstance(value, str) and bool(value.strip()) and value.isprintable() and len(value) <= MAX_USER_ID_LENGTH

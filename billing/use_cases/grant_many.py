@@ -12,14 +12,13 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
-from billing.actor import Actor
+from billing.actor import Actor, is_user_id
 from billing.errors import InvalidBatch, ReasonRequired
 from billing.use_cases.post_entry import check_positive
 
 # As many in one transaction: their accounts stay locked until it ends.
 MAX_BATCH = 10_000
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,79}")
-_LONGEST_USER_ID = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +59,7 @@ def grant_many(*, user_ids: Iterable[str], amount_minor: int, name: str, why: st
 def distinct_users(user_ids: Iterable[str]) -> list[str]:
     """The users of a batch in their order, each once. Raises: InvalidBatch where one cannot be a user's id."""
     users = list(dict.fromkeys(user_ids))
-    wrong = [user for user in users if not 0 < len(user) <= _LONGEST_USER_ID or "\0" in user]
+    wrong = [user for user in users if not is_user_id(user)]
     if wrong:
         raise InvalidBatch(fields={"user_ids": [f"not a user id: {user[:80]!r}" for user in wrong[:10]]})
     if len(users) > MAX_BATCH:

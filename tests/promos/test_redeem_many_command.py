@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from billing.api.access.tokens import InvalidToken, verify_token
+from billing.errors import InvalidBatch
 from billing.models import AuditEntry, LedgerEntry
 from promos.models import Redemption
 from promos.use_cases.change_code import pause_code
 from promos.use_cases.redeem_code import redeem
+from promos.use_cases.redeem_many import redeem_many
+from tests.billing.api.conftest import bearer
 from tests.concurrency.schema_changes import function_definition
 from tests.consistency import times_redeemed
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
@@ -69,6 +73,55 @@ def test_the_list_may_come_by_standard_input(monkeypatch: pytest.MonkeyPatch) ->
     PromoCodeFactory.create(code="GIFT")
     monkeypatch.setattr("sys.stdin", io.StringIO("ada\nbob\n"))
     assert run()[-1] == "redeemed: 2, already redeemed: 0, exhausted: 0"
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_a_list_that_a_spreadsheet_saved_with_a_bom_gives_the_first_user_the_credit(
+    tmp_path: Path, ending: str
+) -> None:
+    PromoCodeFactory.create(code="GIFT", max_redemptions=2)
+    file = tmp_path / "bom.csv"
+    file.write_bytes(b"\xef\xbb\xbf" + ending.join(["ada", "bob", ""]).encode())
+    assert run(str(file))[-1] == "redeemed: 2, already redeemed: 0, exhausted: 0"
+    assert set(LedgerEntry.objects.values_list("account__customer__user_id", flat=True)) == {"ada", "bob"}
+
+
+# Characters that some programs take for the end of a line, and others that no token may carry in an id.
+NO_IDS = [
+    "ada\u2028bob",
+    "ada\u2029",
+    "ada\x0bbob",
+    "ada\x0c",
+    "a\x1cb",
+    "a\x85b",
+    "a\u00a0b",
+    "a\u200bb",
+    "a\ufeff",
+    "a\0b",
+]
+
+
+@pytest.mark.parametrize("line", NO_IDS)
+@pytest.mark.parametrize("how", [(), ("--dry-run",)])
+def test_an_id_that_no_token_may_carry_is_refused_by_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, how: tuple[str, ...]
+) -> None:
+    PromoCodeFactory.create(code="GIFT", max_redemptions=2)
+    file = tmp_path / "list.txt"
+    file.write_bytes(f"carol\n\n{line}\ndave\n".encode())
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"carol\n\n{line}\ndave\n"))
+    with nothing_changes():
+        assert run_and_fail(str(file), *how) == (1, f"line 3 is not a user id: {line!r}")
+        assert run_and_fail("-", *how) == (1, f"line 3 is not a user id: {line!r}")
+        with pytest.raises(InvalidBatch):
+            redeem_many(code="GIFT", user_ids=[line], why="x", by=actor())
+        with pytest.raises(InvalidToken):
+            verify_token(bearer(sub=line)["Authorization"].removeprefix("Bearer "))
+
+
+def test_the_person_who_decided_is_a_user_id_too(people: Path) -> None:
+    with pytest.raises(CommandError, match="--by"):
+        call_command("redeem_many", "GIFT", str(people), "--why", "x", "--by", "sa\u200bra", stdout=io.StringIO())
 
 
 def test_who_found_no_place_is_named_and_the_end_is_a_failure(people: Path) -> None:

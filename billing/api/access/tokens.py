@@ -16,7 +16,7 @@ from jwt.api_jwk import PyJWK, PyJWKSet
 from jwt.exceptions import ExpiredSignatureError, PyJWKClientConnectionError, PyJWTError
 from rest_framework.exceptions import AuthenticationFailed
 
-from billing.actor import CUSTOMER, STAFF_ROLES
+from billing.actor import CUSTOMER, STAFF_ROLES, is_user_id
 from billing.errors import DomainError
 
 logger = structlog.get_logger(__name__)
@@ -32,7 +32,6 @@ KEYS_RETRY_SECONDS = 5
 # An unknown key id causes a refresh, but no more often than this: anyone can invent key ids.
 KEYS_REFRESH_SECONDS = 30
 
-_USER_ID_LENGTH = 255
 _EMAIL_LENGTH = 254
 
 
@@ -142,10 +141,7 @@ def _identity_provider_keys(url: str) -> IdentityProviderKeys:
 
 def _read_claims(claims: dict[str, Any]) -> Claims:
     user_id, email, role = claims["sub"], claims.get("email"), claims.get("role")
-    # isprintable() also excludes NUL and lone surrogates, which PostgreSQL cannot store.
-    if not isinstance(user_id, str) or not user_id.strip() or not user_id.isprintable():
-        raise InvalidToken()
-    if len(user_id) > _USER_ID_LENGTH:
+    if not is_user_id(user_id):
         raise InvalidToken()
     if not isinstance(email, str) or not email.isprintable() or len(email) > _EMAIL_LENGTH:
         email = ""
