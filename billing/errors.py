@@ -111,6 +111,12 @@ class SlugTaken(DomainError):
     message = "slug is already taken"
 
 
+class SlugReserved(DomainError):
+    code = "slug_reserved"
+    status = 409
+    message = "slug is reserved"
+
+
 class SubscriptionNotFound(DomainError):
     code = "subscription_not_found"
     status = 404

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import BooleanField, Count, Q, QuerySet, Subquery, Sum, Value
@@ -105,9 +106,18 @@ def organizations_of(*, user_id: str) -> QuerySet[Organization, Organization]:
     )
 
 
+def slug_is_reserved(slug: str) -> bool:
+    """Tells whether no organization may take this slug: it is the Sovereign's own, or is shown in other letters.
+
+    Browsers show an address that begins with `xn--` in the letters that it encodes.
+    """
+    return slug in settings.RESERVED_SLUGS or slug.startswith("xn--")
+
+
 def slug_is_free(slug: str) -> bool:
     """Tells whether a new organization may take this slug. A deleted organization gives its slug back."""
-    return not Organization.objects.filter(slug=slug).exclude(status=Organization.Status.DELETED).exists()
+    taken = Organization.objects.filter(slug=slug).exclude(status=Organization.Status.DELETED)
+    return not slug_is_reserved(slug) and not taken.exists()
 
 
 def subscription_of(*, user_id: str, organization_id: UUID | None = None) -> Subscription:

@@ -114,6 +114,13 @@ _environment.refuse(
 )
 _environment.refuse(_prefix in ("admin", "static", "healthz", "readyz"), "API_PREFIX is a path of the service's own")
 # How many requests one client address may send to the public voucher preview.
+# Names that an organization's address must not have, because people would take it for the Sovereign's own.
+RESERVED_SLUGS: frozenset[str] = frozenset(_environment.items("RESERVED_SLUGS")) or frozenset(
+    "account accounts admin administrator api app apps assets auth autoconfig autodiscover billing cdn console"
+    " dashboard dns docs ftp help hostmaster imap internal keycloak localhost login mail marketplace mta-sts ns1 ns2"
+    " pop pop3 portal postmaster provisioning root security smtp sso static status support system tenant vpn webmail"
+    " webmaster wpad www".split()
+)
 PREVIEW_RATE_LIMIT: str = _environment.text("PREVIEW_RATE_LIMIT", "60/min", pattern=r"[1-9][0-9]{0,5}/(s|min|h|d)")
 
 # --- Card payments ----------------------------------------------------------------------------------------

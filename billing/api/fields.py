@@ -18,6 +18,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.money import MAX_MINOR, AmountError, exponent, to_major, to_minor, within_limit
+from billing.text import has_visible_text
 
 # Existing clients know amounts of this currency by their own names: `<name>_omr` and `<name>_baisa`.
 MIRRORED_CURRENCY = "OMR"
@@ -27,14 +28,17 @@ _INSTANT = re.compile(
 
 
 class TextField(serializers.CharField):
-    """A JSON string."""
+    """A JSON string. Unless it may be blank, people can see at least one of its characters."""
 
     default_error_messages = {"invalid": "must be a text"}
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        return super().to_internal_value(data)
+        text: str = super().to_internal_value(data)
+        if text and not self.allow_blank and not has_visible_text(text):
+            self.fail("blank")
+        return text
 
 
 class FlagField(serializers.BooleanField):

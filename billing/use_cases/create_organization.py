@@ -3,8 +3,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing.errors import SlugTaken, translate_violations
+from billing.errors import SlugReserved, SlugTaken, translate_violations
 from billing.models import Organization
+from billing.queries import slug_is_reserved
 from billing.use_cases.ensure_customer import ensure_customer
 
 
@@ -20,8 +21,10 @@ def create_organization(
 ) -> Organization:
     """Creates a pending organization for the user. It reserves the slug; the first completed order activates it.
 
-    Raises: SlugTaken. Transaction: owns.
+    Raises: SlugReserved, SlugTaken. Transaction: owns.
     """
+    if slug_is_reserved(slug):
+        raise SlugReserved
     with translate_violations({"billing_organization_slug_once": SlugTaken}), transaction.atomic():
         customer = ensure_customer(user_id=user_id, email=email)
         return Organization.objects.create(

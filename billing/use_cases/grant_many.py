@@ -14,6 +14,7 @@ from django.db import connection, transaction
 
 from billing.actor import Actor, is_user_id
 from billing.errors import InvalidBatch, ReasonRequired
+from billing.text import has_visible_text
 from billing.use_cases.post_entry import check_positive
 
 # As many in one transaction: their accounts stay locked until it ends.
@@ -42,7 +43,7 @@ def grant_many(*, user_ids: Iterable[str], amount_minor: int, name: str, why: st
     users = distinct_users(user_ids)
     if not _NAME.fullmatch(name):
         raise InvalidBatch(fields={"name": ["3 to 80 of the letters a-z, digits, '.', '_' and '-'"]})
-    if not why.strip():
+    if not has_visible_text(why):
         raise ReasonRequired
     check_positive(amount_minor)
     actor = (by.user_id, by.role, by.channel, by.address)

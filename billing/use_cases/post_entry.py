@@ -22,6 +22,7 @@ from billing.errors import (
 from billing.locks import lock_account
 from billing.models import LedgerEntry
 from billing.money import AmountError, within_limit
+from billing.text import has_visible_text
 
 _REFUSALS = {
     "billing_account_balance_covers_held": InsufficientCredit,
@@ -108,7 +109,7 @@ def reverse_grant(*, redemption_id: UUID, why: str, by: Actor) -> LedgerEntry:
 
 
 def _reverse(entry: LedgerEntry | None, *, why: str, by: Actor) -> LedgerEntry:
-    if not why.strip():
+    if not has_visible_text(why):
         raise ReasonRequired
     if entry is None:
         raise EntryNotFound
@@ -140,7 +141,7 @@ def adjust_credit(*, customer_id: int, amount_minor: int, why: str, by: Actor) -
     """
     if amount_minor == 0:
         raise InvalidAmount("an adjustment of zero changes nothing")
-    if not why.strip():
+    if not has_visible_text(why):
         raise ReasonRequired
     _within_limit(amount_minor)
     return _post(

@@ -19,6 +19,7 @@ from billing.locks import lock_account
 from billing.models import Customer
 from billing.models.idempotency import KEY_LIFE
 from billing.models.keys import uuid7
+from billing.text import has_visible_text
 from billing.use_cases.ensure_customer import ensure_customer
 from billing.use_cases.post_entry import grant_credit, reverse_grant
 from promos.errors import CreditSpent, PromoAlreadyRedeemed, PromoChanged, PromoExhausted, RedemptionNotReserved
@@ -212,7 +213,7 @@ def release(
     """
     if redemption is None:
         return None
-    if not reason.strip():
+    if not has_visible_text(reason):
         raise ReasonRequired
     with transaction.atomic():
         lock_account(customer_id=redemption.customer_id)

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import ReasonRequired
+from billing.text import has_visible_text
 from billing.use_cases.grant_many import MAX_BATCH, distinct_users
 from billing.use_cases.record_audit import record_audit
 from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoExhausted, PromoProblem
@@ -68,7 +69,7 @@ def redeem_many(
     Idempotency: a user who has redeemed the code gets that outcome and nothing else.
     """
     users, moment, text = distinct_users(user_ids), now or timezone.now(), normal_code(code)
-    if not why.strip():
+    if not has_visible_text(why):
         raise ReasonRequired
     for _ in range(MAX_ATTEMPTS):
         # A courtesy, which names what is wrong. Whether a slot is left is an outcome of each user.

@@ -104,6 +104,39 @@ def test_an_invalid_slug_is_unavailable(anybody: Caller) -> None:
         assert (answer.status, answer.body) == (200, {"available": False})
 
 
+@pytest.mark.parametrize("slug", ["admin", "www", "api", "mail", "xn--80ak6aa92e"])
+def test_a_reserved_slug_is_refused_and_unavailable(ada: Caller, slug: str) -> None:
+    with nothing_changes():
+        assert_refused(make(ada, slug), 409, "slug_reserved", "slug is reserved")
+    assert ada.get(f"tenant/check-slug/{slug}").body == {"available": False}
+
+
+def test_reserved_slugs_are_a_setting(ada: Caller, settings: Any) -> None:
+    settings.RESERVED_SLUGS = frozenset({"acme"})
+    assert_refused(make(ada, "acme"), 409, "slug_reserved")
+    assert make(ada, "admin").status == 201
+
+
+# Zero-width space, word joiner, no-break space, ideographic space, Hangul fillers, the blank of Braille, a variation
+# selector, right-to-left marks, a combining mark without a letter, a soft hyphen, a line separator.
+INVISIBLE = [
+    *("\u200b", "\u2060", "\u00a0", "\u3000", "\u3164", "\uffa0", "\u2800", "\ufe0f", "\u200f\u200e", "\u0301"),
+    *("\u00ad", "\u2028"),
+]
+
+
+@pytest.mark.parametrize("name", INVISIBLE)
+def test_a_name_of_invisible_characters_is_refused(ada: Caller, name: str) -> None:
+    with nothing_changes():
+        answer = ada.post(PATH, {"slug": "acme", "name": name})
+    assert_refused(answer, 400, "invalid_request", "name: ")
+
+
+@pytest.mark.parametrize("name", ["\u0639\u0645\u0627\u0646", "\u200fA", "5", "\U0001f381", "\u0915\u093f"])
+def test_a_name_with_something_to_see_is_accepted_as_it_is(ada: Caller, name: str) -> None:
+    assert ada.post(PATH, {"slug": "acme", "name": name}).body["name"] == name
+
+
 def test_a_taken_slug_is_refused_to_every_customer(ada: Caller, bob: Caller) -> None:
     make(ada)
     with nothing_changes():

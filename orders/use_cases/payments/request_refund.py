@@ -11,6 +11,7 @@ from billing.errors import ReasonRequired
 from billing.locks import lock_account
 from billing.models import LedgerEntry, Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
+from billing.text import has_visible_text
 from billing.use_cases.post_entry import reverse_entry
 from billing.use_cases.record_audit import record_audit
 from orders.errors import OrderNotRefundable
@@ -31,7 +32,7 @@ def refund_order(*, order_id: UUID, card_minor: int | None, why: str, by: Actor)
     Returns: the requested refund; None where the card has nothing to get back.
     Raises: ReasonRequired, OrderNotRefundable. Locks: Order, Account. Transaction: owns.
     """
-    if not why.strip():
+    if not has_visible_text(why):
         raise ReasonRequired
     with transaction.atomic():
         order = lock_order(order_id=order_id)

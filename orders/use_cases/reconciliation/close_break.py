@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import ReasonRequired
+from billing.text import has_visible_text
 from billing.use_cases.record_audit import record_audit
 from orders.models import Break
 
@@ -23,7 +24,7 @@ def close_break(*, break_id: UUID, why: str, by: Actor) -> Break:
     Raises: ReasonRequired, Break.DoesNotExist. Locks: Break. Transaction: owns.
     Idempotency: a closed break stays as it is.
     """
-    if not why.strip():
+    if not has_visible_text(why):
         raise ReasonRequired
     with transaction.atomic():
         # Races with a second member of staff.

@@ -1,0 +1,13 @@
+"""Text that people read: whether there is anything to see in it."""
+
+import unicodedata
+
+# Letters, figures, punctuation and symbols. Spaces, controls, marks and format characters show nothing by themselves.
+_VISIBLE = ("L", "N", "P", "S")
+# Characters of those kinds that show nothing: the fillers of Hangul and the blank of Braille.
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+
+def has_visible_text(text: str) -> bool:
+    """Whether people can see at least one character of the text."""
+    return any(unicodedata.category(each).startswith(_VISIBLE) and each not in _BLANK for each in text)
