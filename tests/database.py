@@ -38,7 +38,7 @@ RUN_PREFIX = "qasima_test_"
 TEMPLATES_KEPT = 3
 PROJECT = Path(__file__).resolve().parents[1]
 PRISTINE = Path(__file__).with_name("pristine.sql")
-HASHED_PATTERNS = ("migrations/**/*.py", "**/*.sql", "**/*.json")
+HASHED_PATTERNS = ("migrations/**/*.py", "**/*.sql", "**/*.json", "management/commands/migrate.py")
 
 Admin = psycopg.Connection[tuple[Any, ...]]
 

@@ -1,4 +1,4 @@
-"""What tests of pages do and look at in a browser."""
+"""Find facts and panels on a page, and check that the page is sound."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Letters to customers: asked for in the transaction of what they tell, and true when they are sent."""
+"""Mails to customers: queued in the transaction of the change that they announce, and still true when sent."""
 
 from typing import Any
 from uuid import UUID
@@ -15,8 +15,15 @@ from orders.use_cases.mail.send_mail import send_mail
 from orders.use_cases.payments.request_refund import refund_order, send_refund
 from tests.factories import actor, give_credit
 from tests.orders.conftest import Buy
-from tests.orders.subscriptions.run_renewals import deliver, jobs, mails, subscription, told, worker
-from tests.orders.subscriptions.stripe_checkout_stub import StripeStub, stripe
+from tests.orders.subscriptions.run_renewals import (
+    event_data,
+    newest_subscription,
+    queued_jobs,
+    queued_mails,
+    settle_event_of_type,
+    worker_actor,
+)
+from tests.orders.subscriptions.stripe_checkout_stub import StripeCheckoutStub, stripe
 
 __all__ = ["stripe"]
 
@@ -24,16 +31,16 @@ SUBSCRIPTION = {"subscription": "sub_1", "metadata": {}}
 
 
 def send_next() -> str:
-    """Sends the newest letter that waits; its text, the subject first."""
-    job = jobs("send_mail")[-1]
+    """Send the newest waiting mail and return its text, the subject first."""
+    job = queued_jobs("send_mail")[-1]
     assert send_mail(mail=Mail(job["mail"]), subject_id=UUID(job["subject_id"]), event_id=job["event_id"])
-    letter = mail.outbox[-1]
-    assert letter.to == ["ada@example.org"]
-    return f"{letter.subject}\n\n{letter.body}"
+    message = mail.outbox[-1]
+    assert message.to == ["ada@example.org"]
+    return f"{message.subject}\n\n{message.body}"
 
 
 def stripe_invoice(number: str, **more: Any) -> dict[str, Any]:
-    """A month from 1 March 2027 on, as an invoice of Stripe's."""
+    """A Stripe invoice for the month that starts on 1 March 2027."""
     return {
         "id": number,
         "object": "invoice",
@@ -50,8 +57,8 @@ def stripe_invoice(number: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def by_card(stripe: StripeStub, ada: Customer, acme: Organization, buy: Buy) -> Order:
-    """Acme is on plan `l` (16.000), of which 1.005 came from credit as far as it could be charged."""
+def by_card(stripe: StripeCheckoutStub, ada: Customer, acme: Organization, buy: Buy) -> Order:
+    """An order of plan `l` (16.000), of which credit paid 1.000 of a balance of 1.005 and a card the rest."""
     give_credit(ada, 1_005)
     placed = buy("l")
     session = stripe.pay(stripe.sessions["cs_1"]) | {
@@ -59,12 +66,12 @@ def by_card(stripe: StripeStub, ada: Customer, acme: Organization, buy: Buy) -> 
         "invoice": "in_1",
         "amount_total": 15_000,
     }
-    assert deliver("checkout.session.completed", session) == "completed"
+    assert settle_event_of_type("checkout.session.completed", session) == "completed"
     return Order.objects.get(id=placed.order_id)
 
 
 def test_a_receipt_of_a_card_payment(by_card: Order) -> None:
-    assert mails() == ["payment_received"]
+    assert queued_mails() == ["payment_received"]
     assert send_next() == (
         "Sovereign: receipt for Acme\n\n"
         "Thank you. Your order for Acme is complete.\n\n"
@@ -80,28 +87,30 @@ def test_a_receipt_of_a_card_payment(by_card: Order) -> None:
 def test_a_receipt_of_an_order_that_credit_paid(ada: Customer, buy: Buy) -> None:
     give_credit(ada, 12_000)
     placed = buy("m", addons=("backup",))
-    assert jobs("send_mail") == [{"mail": "payment_received", "subject_id": str(placed.order_id), "event_id": ""}]
+    assert queued_jobs("send_mail") == [
+        {"mail": "payment_received", "subject_id": str(placed.order_id), "event_id": ""}
+    ]
     text = send_next()
     assert "  M: 9.000 OMR\n  Backup: 3.000 OMR\n  Total for one month: 12.000 OMR\n" in text
     assert "Paid from credit: 12.000 OMR\nYour credit is now 0.000 OMR.\n" in text
     assert "card" not in text
 
 
-def test_a_card_payment_that_fails_is_told(stripe: StripeStub, ada: Customer, buy: Buy) -> None:
+def test_a_failed_card_payment_sends_a_mail(stripe: StripeCheckoutStub, ada: Customer, buy: Buy) -> None:
     buy("l")
     session = stripe.pay(stripe.sessions["cs_1"], processing=True)
-    deliver("checkout.session.completed", session)
-    deliver("checkout.session.async_payment_failed", session)
-    assert mails() == ["payment_failed"]
+    settle_event_of_type("checkout.session.completed", session)
+    settle_event_of_type("checkout.session.async_payment_failed", session)
+    assert queued_mails() == ["payment_failed"]
     text = send_next()
     assert "The payment of 16.000 OMR for Acme failed, and nothing was charged." in text
     assert "You can order again at any time." in text
 
 
-def test_a_session_that_nobody_paid_is_not_told(stripe: StripeStub, buy: Buy) -> None:
+def test_an_expired_session_sends_no_mail(stripe: StripeCheckoutStub, buy: Buy) -> None:
     buy("l")
-    deliver("checkout.session.expired", stripe.sessions["cs_1"] | {"status": "expired"})
-    assert mails() == []
+    settle_event_of_type("checkout.session.expired", stripe.sessions["cs_1"] | {"status": "expired"})
+    assert queued_mails() == []
 
 
 @pytest.mark.parametrize(
@@ -119,56 +128,56 @@ def test_a_session_that_nobody_paid_is_not_told(stripe: StripeStub, buy: Buy) ->
         ),
     ],
 )
-def test_a_refund_is_told(by_card: Order, card_minor: int | None, lines: str) -> None:
+def test_a_refund_sends_a_mail(by_card: Order, card_minor: int | None, lines: str) -> None:
     refund = refund_order(order_id=by_card.id, card_minor=card_minor, why="a mistake", by=actor())
     assert refund is not None
-    assert mails() == ["payment_received"]
-    send_refund(refund_id=refund.id, by=worker())
-    assert mails() == ["payment_received", "refunded"]
+    assert queued_mails() == ["payment_received"]
+    send_refund(refund_id=refund.id, by=worker_actor())
+    assert queued_mails() == ["payment_received", "refunded"]
     text = send_next()
     assert lines in text
     assert ("What this order paid for has ended." in text) is (card_minor is None)
     assert "a mistake" not in text
 
 
-def test_a_subscription_that_stripe_charges_is_told_of_like_any(by_card: Order) -> None:
+def test_a_subscription_that_stripe_charges_sends_the_same_mails(by_card: Order) -> None:
     failed = stripe_invoice("in_2")
-    assert deliver("invoice.payment_failed", failed) == "past_due"
-    assert deliver("invoice.payment_failed", failed) == "unchanged"
+    assert settle_event_of_type("invoice.payment_failed", failed) == "past_due"
+    assert settle_event_of_type("invoice.payment_failed", failed) == "unchanged"
     text = send_next()
     assert "from 01 March 2027 until 01 April 2027 of Acme costs 16.000 OMR.\nYour card could not be charged." in text
     assert "Please pay 16.000 OMR here:\n\n  https://invoice.example/in_2\n" in text
     assert "voucher" not in text
 
-    assert deliver("invoice.paid", failed) == "renewed"
-    assert deliver("invoice.paid", failed) == "renewed"
+    assert settle_event_of_type("invoice.paid", failed) == "renewed"
+    assert settle_event_of_type("invoice.paid", failed) == "renewed"
     text = send_next()
     assert text.startswith("Sovereign: Acme is renewed until 01 April 2027\n")
     assert "Paid by card.\nYour invoice: https://invoice.example/in_2.pdf\n" in text
 
-    assert mails() == ["payment_received", "past_due", "renewed"]
+    assert queued_mails() == ["payment_received", "past_due", "renewed"]
 
     ended = {"id": "sub_1", "object": "subscription", "status": "canceled", "metadata": {}}
-    assert deliver("customer.subscription.deleted", ended) == "canceled"
-    assert deliver("customer.subscription.deleted", ended) == "older"
+    assert settle_event_of_type("customer.subscription.deleted", ended) == "canceled"
+    assert settle_event_of_type("customer.subscription.deleted", ended) == "older"
     assert "The subscription of Acme ended on " in send_next()
-    assert mails()[0] == "payment_received"
-    assert [len(told(f"subscription.{kind}")) for kind in ("past_due", "renewed", "canceled")] == [1, 1, 1]
+    assert queued_mails()[0] == "payment_received"
+    assert [len(event_data(f"subscription.{kind}")) for kind in ("past_due", "renewed", "canceled")] == [1, 1, 1]
 
 
-def test_a_failed_month_is_told_once_whichever_event_comes_first(by_card: Order) -> None:
+def test_an_unpaid_month_sends_one_mail_whichever_event_comes_first(by_card: Order) -> None:
     changed = {"id": "sub_1", "object": "subscription", "status": "past_due", "metadata": {}}
-    assert deliver("customer.subscription.updated", changed) == "past_due"
-    assert deliver("invoice.payment_failed", stripe_invoice("in_2")) == "unchanged"
-    assert deliver("invoice.payment_failed", stripe_invoice("in_2")) == "unchanged"
-    assert mails() == ["payment_received", "past_due"]
+    assert settle_event_of_type("customer.subscription.updated", changed) == "past_due"
+    assert settle_event_of_type("invoice.payment_failed", stripe_invoice("in_2")) == "unchanged"
+    assert settle_event_of_type("invoice.payment_failed", stripe_invoice("in_2")) == "unchanged"
+    assert queued_mails() == ["payment_received", "past_due"]
     assert "https://invoice.example/in_2" in send_next()
 
 
-def test_a_letter_that_was_overtaken_is_not_sent(by_card: Order) -> None:
-    deliver("invoice.payment_failed", stripe_invoice("in_2"))
-    job = jobs("send_mail")[-1]
-    deliver("invoice.paid", stripe_invoice("in_2"))
+def test_a_mail_that_is_no_longer_true_is_not_sent(by_card: Order) -> None:
+    settle_event_of_type("invoice.payment_failed", stripe_invoice("in_2"))
+    job = queued_jobs("send_mail")[-1]
+    settle_event_of_type("invoice.paid", stripe_invoice("in_2"))
     assert not send_mail(mail=Mail.PAST_DUE, subject_id=UUID(job["subject_id"]), event_id=job["event_id"])
     assert mail.outbox == []
 
@@ -179,7 +188,7 @@ def test_a_customer_without_an_address_is_skipped(by_card: Order) -> None:
     assert mail.outbox == []
 
 
-def test_where_mail_is_not_configured_none_is_sent(by_card: Order, settings: Any) -> None:
+def test_no_mail_is_sent_if_mail_is_not_configured(by_card: Order, settings: Any) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     assert not send_mail(mail=Mail.PAYMENT_RECEIVED, subject_id=by_card.id)
 
@@ -192,15 +201,15 @@ def test_a_name_cannot_add_a_header_or_markup(by_card: Order) -> None:
     assert mail.outbox[0].recipients() == ["ada@example.org"]
 
 
-def test_a_letter_is_asked_for_exactly_when_the_change_commits(by_card: Order) -> None:
+def test_a_mail_is_queued_only_if_its_transaction_commits(by_card: Order) -> None:
     with transaction.atomic():
         queue_mail(Mail.REFUNDED, by_card.id)
         transaction.set_rollback(True)
-    assert mails() == ["payment_received"]
+    assert queued_mails() == ["payment_received"]
 
 
-def test_no_letter_holds_a_key(by_card: Order, settings: Any) -> None:
-    deliver("invoice.payment_failed", stripe_invoice("in_2"))
+def test_no_mail_contains_a_key(by_card: Order, settings: Any) -> None:
+    settle_event_of_type("invoice.payment_failed", stripe_invoice("in_2"))
     for kind, subject in [
         (Mail.PAYMENT_RECEIVED, by_card.id),
         (Mail.REFUNDED, by_card.id),
@@ -208,27 +217,27 @@ def test_no_letter_holds_a_key(by_card: Order, settings: Any) -> None:
         (Mail.RENEWED, Invoice.objects.get(stripe_invoice_id="in_2").id),
     ]:
         assert send_mail(mail=kind, subject_id=subject)
-    for letter in mail.outbox:
-        assert settings.INITIAL_STRIPE_SECRET_KEY not in letter.message().as_string()
-        assert "pi_cs_1" not in letter.message().as_string()
+    for message in mail.outbox:
+        assert settings.INITIAL_STRIPE_SECRET_KEY not in message.message().as_string()
+        assert "pi_cs_1" not in message.message().as_string()
 
 
-def test_a_stripe_subscription_that_credit_replaces_ends_at_stripe_too(
+def test_a_stripe_subscription_that_credit_replaces_also_ends_at_stripe(
     by_card: Order, ada: Customer, buy: Buy
 ) -> None:
     give_credit(ada, 9_000)
     buy("m")
-    assert jobs("cancel_stripe_subscription") == [{"subscription_id": "sub_1"}]
+    assert queued_jobs("cancel_stripe_subscription") == [{"subscription_id": "sub_1"}]
     assert Subscription.objects.get(stripe_subscription_id="sub_1").status == "canceled"
-    assert subscription().paid_by == "credit"
+    assert newest_subscription().paid_by == "credit"
 
 
-def test_the_worker_sends_it_once(by_card: Order) -> None:
+def test_the_worker_sends_a_mail_once(by_card: Order) -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_jobs SET queue_name = 'elsewhere' WHERE task_name <> 'send_mail'")
     with app.replace_connector(app.connector.get_worker_connector()):  # type: ignore[attr-defined]
         app.run_worker(queues=["default"], wait=False, install_signal_handlers=False, listen_notify=False)
-    assert [letter.subject for letter in mail.outbox] == ["Sovereign: receipt for Acme"]
+    assert [message.subject for message in mail.outbox] == ["Sovereign: receipt for Acme"]
     assert mail.outbox[0].extra_headers["Message-ID"].startswith("<job-")
-    assert mails() == []
-    assert len(jobs("provision_organization")) == 1
+    assert queued_mails() == []
+    assert len(queued_jobs("provision_organization")) == 1

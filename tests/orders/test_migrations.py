@@ -4,14 +4,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.apps import apps
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import ForeignKey
 from pytest_django import DjangoDbBlocker
 
-from tests.database import cloned_database, use_database
+from billing.models import InstalledSql
+from tests.database import cloned_database, parameters, use_database
+from tests.schema import SCHEMA, rows
 
 APPS = ("billing", "promos", "orders")
 # Run as it is by the use case beside it; nothing of it is installed.
@@ -21,47 +24,22 @@ _FUNCTIONS = """
 SELECT proname, prosrc FROM pg_proc
  WHERE pronamespace = 'public'::regnamespace AND proname ~ '^(billing|promos|orders)_'
 """
+_TABLES = """
+SELECT oid::regclass::text FROM pg_class
+ WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname ~ '^(billing|promos|orders)_'
+"""
 _TRIGGERS = """
 SELECT tgname, tgenabled FROM pg_trigger
  WHERE NOT tgisinternal AND tgrelid::regclass::text ~ '^(billing|promos|orders)_'
 """
 # What a migration makes; functions, types and the view of grants are installed by every `migrate`, and stay.
 _OF_TABLES = ("column", "table", "constraint", "index")
-# Everything that makes up the schema, as text.
-_SCHEMA = """
-SELECT 'column', c.oid::regclass::text, format('%s %s %s %s %s', a.attnum, a.attname,
-         format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid))
-  FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-  LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
- WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
-UNION ALL
-SELECT 'table', oid::regclass::text, format('%s %s', relpersistence, reloptions) FROM pg_class
- WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
-UNION ALL
-SELECT 'constraint', conname, pg_get_constraintdef(oid) FROM pg_constraint
- WHERE connamespace = 'public'::regnamespace
-UNION ALL
-SELECT 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
- WHERE indrelid::regclass::text ~ '^(billing|promos|orders)_'
-UNION ALL
-SELECT 'trigger', tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
-UNION ALL
-SELECT 'function', oid::regprocedure::text, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-UNION ALL
-SELECT 'type', oid::regtype::text, typtype::text FROM pg_type WHERE typnamespace = 'public'::regnamespace
-"""
 
 
 def sql_files() -> list[Path]:
     """Every .sql file of the three apps that a migration installs."""
     found = [path for app in APPS for path in Path(apps.get_app_config(app).path).glob("**/*.sql")]
     return sorted(path for path in found if path.name not in NOT_INSTALLED)
-
-
-def rows(statement: str) -> list[tuple[str, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        return [tuple(map(str, row)) for row in cursor.fetchall()]
 
 
 @pytest.mark.django_db
@@ -103,10 +81,79 @@ def scratch_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) 
 
 @pytest.mark.usefixtures("scratch_database")
 def test_migrations_go_back_without_a_trace_and_forward_to_the_same_schema() -> None:
-    before = rows(_SCHEMA)
+    before = rows(SCHEMA)
     for app in reversed(APPS):
         call_command("migrate", app, "zero", interactive=False, verbosity=0)
     ours = re.compile(r"\b(billing|promos|orders)_")
-    assert [row for row in rows(_SCHEMA) if row[0] in _OF_TABLES and ours.search(row[1])] == []
+    assert [row for row in rows(SCHEMA) if row[0] in _OF_TABLES and ours.search(row[1])] == []
     call_command("migrate", interactive=False, verbosity=0)
-    assert sorted(rows(_SCHEMA)) == sorted(before)
+    assert sorted(rows(SCHEMA)) == sorted(before)
+
+
+@pytest.mark.usefixtures("scratch_database")
+def test_tables_of_one_app_that_went_come_back_with_their_triggers() -> None:
+    before = rows(SCHEMA)
+    call_command("migrate", "orders", "zero", interactive=False, verbosity=0)
+    call_command("migrate", "orders", interactive=False, verbosity=0)
+    assert sorted(rows(SCHEMA)) == sorted(before)
+
+
+@pytest.fixture
+def busy_service(scratch_database: None) -> Iterator[None]:
+    """Another session, which has written to every table and has not committed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '100ms'")
+    with psycopg.connect(**parameters(connection.settings_dict["NAME"])) as service:
+        tables = ", ".join(name for (name,) in rows(_TABLES))
+        service.execute(f"LOCK TABLE {tables} IN ROW EXCLUSIVE MODE".encode())
+        yield
+
+
+@pytest.mark.usefixtures("busy_service")
+def test_migrate_locks_nothing_when_every_file_is_unchanged() -> None:
+    call_command("migrate", interactive=False, verbosity=0)
+
+
+@pytest.mark.usefixtures("busy_service")
+def test_migrate_that_gets_no_lock_says_so_and_installs_nothing() -> None:
+    change("promos/use_cases/redeem.sql", "orders/models/catalog.sql")
+    before = recorded()
+    with pytest.raises(CommandError, match="No SQL file was installed, because a running transaction holds a lock"):
+        call_command("migrate", interactive=False, verbosity=0)
+    assert recorded() == before
+
+
+@pytest.mark.usefixtures("scratch_database")
+def test_changed_file_is_installed_and_no_other() -> None:
+    before = recorded()
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION billing_check_transition() CASCADE")
+        cursor.execute("DROP FUNCTION orders_catalog_changed() CASCADE")
+    change("billing/models/transitions.sql")
+    call_command("migrate", interactive=False, verbosity=0)
+    installed = {name for name, _ in rows(_FUNCTIONS)}
+    assert "billing_check_transition" in installed
+    assert "orders_catalog_changed" not in installed
+    assert recorded() == before
+
+
+@pytest.mark.usefixtures("scratch_database")
+def test_plan_and_check_tell_of_a_changed_file_and_change_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("migrate", check_unapplied=True, plan=True, verbosity=0)
+    assert "SQL file to install" not in capsys.readouterr().out
+    change("promos/models/promos.sql")
+    before = recorded()
+    call_command("migrate", plan=True, verbosity=0)
+    assert "SQL file to install: promos/models/promos.sql" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="1"):
+        call_command("migrate", check_unapplied=True, verbosity=0)
+    assert recorded() == before
+
+
+def change(*paths: str) -> None:
+    """Has the record of installed files tell of another text."""
+    assert InstalledSql.objects.filter(path__in=paths).update(sha256="another") == len(paths)
+
+
+def recorded() -> dict[str, str]:
+    return dict(InstalledSql.objects.values_list("path", "sha256"))

@@ -1,4 +1,4 @@
-"""A completed order's organization is made live once, and deleted once."""
+"""An organization is provisioned once after its first order, and deleted once."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -23,11 +23,11 @@ def credit(ada: Customer) -> None:
     give_credit(ada, 50_000)
 
 
-def told() -> list[tuple[str, object]]:
+def events() -> list[tuple[str, object]]:
     return list(OutboxEvent.objects.order_by("created_at", "id").values_list("type", "tenant_id"))
 
 
-def test_order_makes_its_organization_live_and_tells_of_it(buy: Buy, acme: Organization) -> None:
+def test_an_order_activates_its_organization_and_announces_it(buy: Buy, acme: Organization) -> None:
     placed = buy("m", apps=("wordpress",), addons=("backup",))
     with only_changes("billing_organization", "orders_outboxevent"):
         provision_organization(order_id=placed.order_id)
@@ -48,26 +48,26 @@ def test_order_makes_its_organization_live_and_tells_of_it(buy: Buy, acme: Organ
     }
 
 
-def test_second_run_of_the_worker_tells_nothing_again(buy: Buy, acme: Organization) -> None:
+def test_a_second_run_of_the_job_announces_nothing(buy: Buy, acme: Organization) -> None:
     placed = buy("m")
     provision_organization(order_id=placed.order_id)
     with nothing_changes():
         assert provision_organization(order_id=placed.order_id).status == "active"
         tasks.provision_organization(str(placed.order_id))
-    assert told() == [("order.placed", acme.id), ("tenant.created", acme.id)]
+    assert events() == [("order.placed", acme.id), ("tenant.created", acme.id)]
 
 
-def test_order_of_a_live_organization_tells_only_of_the_order(buy: Buy, acme: Organization) -> None:
+def test_an_order_of_an_active_organization_announces_only_the_order(buy: Buy, acme: Organization) -> None:
     for plan in ("m", "l"):
         provision_organization(order_id=buy(plan).order_id)
-    assert told() == [
+    assert events() == [
         ("order.placed", acme.id),
         ("tenant.created", acme.id),
         ("order.placed", acme.id),
     ]
 
 
-def test_deleted_organization_is_not_made_live_again(buy: Buy, ada: Customer, acme: Organization) -> None:
+def test_a_deleted_organization_is_not_activated_again(buy: Buy, ada: Customer, acme: Organization) -> None:
     placed = buy("m")
     delete_organization(organization_id=acme.id, by=acting(ada))
     with nothing_changes():
@@ -132,14 +132,14 @@ def test_deletion_leaves_other_organizations_alone(buy: Buy, ada: Customer, acme
     assert kept.status == "provisioning"
 
 
-def test_superadmin_deletes_any_organization_and_is_named(acme: Organization) -> None:
+def test_a_superadmin_can_delete_any_organization_and_is_recorded(acme: Organization) -> None:
     delete_organization(organization_id=acme.id, by=actor(user_id="root"), reason="fraud")
     audit = AuditEntry.objects.get(action="organization.deleted")
     assert (audit.actor_id, audit.actor_role, audit.reason) == ("root", "superadmin", "fraud")
 
 
 @pytest.mark.parametrize("role", ["customer", "auditor", "sovereign-admin"])
-def test_organization_is_not_found_by_whose_it_is_not(acme: Organization, role: str) -> None:
+def test_others_do_not_find_the_organization(acme: Organization, role: str) -> None:
     for organization_id in (acme.id, UUID(int=1)):
         with nothing_changes(), pytest.raises(OrganizationNotFound):
             delete_organization(organization_id=organization_id, by=actor(role, user_id="eve"))

@@ -1,4 +1,4 @@
-"""What nobody asks for any more is removed, some at a time; everything else stays."""
+"""Expired keys, finished jobs, sessions and rate-limit windows are removed in batches; everything else stays."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -24,7 +24,7 @@ def now(ada: Customer) -> datetime:
     return timezone.now()
 
 
-def keys(customer: Customer, number: int, *, expires_at: datetime) -> None:
+def create_keys(customer: Customer, number: int, *, expires_at: datetime) -> None:
     for each in range(number):
         IdempotencyKey.objects.create(
             customer=customer,
@@ -36,8 +36,8 @@ def keys(customer: Customer, number: int, *, expires_at: datetime) -> None:
         )
 
 
-def job(status: str, *, at: datetime) -> int:
-    """A job that reached this status then, as the worker leaves it."""
+def create_job(status: str, *, at: datetime) -> int:
+    """Create a job that reached this status at this time, as the worker leaves it."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO procrastinate_jobs (task_name, queue_name, status) VALUES ('x', 'default', %s) RETURNING id",
@@ -50,47 +50,47 @@ def job(status: str, *, at: datetime) -> int:
     return int(identity)
 
 
-def test_a_key_goes_when_it_expires_and_not_before(ada: Customer, now: datetime) -> None:
-    keys(ada, 2, expires_at=now)
-    keys(ada, 3, expires_at=now + timedelta(microseconds=1))
+def test_a_key_is_removed_when_it_expires_and_not_before(ada: Customer, now: datetime) -> None:
+    create_keys(ada, 2, expires_at=now)
+    create_keys(ada, 3, expires_at=now + timedelta(microseconds=1))
     assert prune_expired(now=now) == Pruned(keys=2, jobs=0, sessions=0, windows=0)
     assert IdempotencyKey.objects.count() == 3
 
 
-def test_a_pruned_key_buys_anew_and_a_kept_one_is_replayed(buy: Buy, ada: Customer) -> None:
-    asked = {"idempotency_key": "k", "fingerprint": "f"}
-    first = buy("flexi", **asked)
+def test_a_kept_key_is_replayed_and_an_expired_one_is_removed(buy: Buy, ada: Customer) -> None:
+    request = {"idempotency_key": "k", "fingerprint": "f"}
+    first = buy("flexi", **request)
     prune_expired()
-    assert buy("flexi", **asked).order_id == first.order_id
+    assert buy("flexi", **request).order_id == first.order_id
     prune_expired(now=timezone.now() + DAY)
     assert not IdempotencyKey.objects.exists()
 
 
 def test_all_batches_of_a_run_are_removed_and_no_more(ada: Customer, now: datetime) -> None:
-    keys(ada, 7, expires_at=now - DAY)
+    create_keys(ada, 7, expires_at=now - DAY)
     assert prune_expired(now=now, batch_size=2, max_batches=3).keys == 6
     assert prune_expired(now=now, batch_size=2, max_batches=3).keys == 1
     assert prune_expired(now=now) == NOTHING
 
 
-def test_keys_that_were_used_again_hold_up_no_others(ada: Customer, now: datetime) -> None:
-    keys(ada, 1, expires_at=now + DAY)
-    keys(ada, 3, expires_at=now - DAY)
+def test_a_key_that_was_used_again_does_not_block_the_others(ada: Customer, now: datetime) -> None:
+    create_keys(ada, 1, expires_at=now + DAY)
+    create_keys(ada, 3, expires_at=now - DAY)
     assert prune_expired(now=now, batch_size=2).keys == 3
     assert IdempotencyKey.objects.get().expires_at > now
 
 
 @pytest.mark.parametrize("status", ["succeeded", "cancelled", "aborted"])
-def test_a_finished_job_goes_with_its_events_once_its_days_are_over(status: str, now: datetime) -> None:
-    gone, kept = job(status, at=now - 14 * DAY), job(status, at=now - 14 * DAY + timedelta(seconds=1))
+def test_a_finished_job_is_removed_with_its_events_after_its_days(status: str, now: datetime) -> None:
+    gone, kept = create_job(status, at=now - 14 * DAY), create_job(status, at=now - 14 * DAY + timedelta(seconds=1))
     assert prune_expired(now=now) == Pruned(keys=0, jobs=1, sessions=0, windows=0)
     assert list(ProcrastinateJob.objects.values_list("id", flat=True)) == [kept]
     assert not ProcrastinateEvent.objects.filter(job_id=gone).exists()
 
 
 @pytest.mark.parametrize("status", ["todo", "doing", "failed"])
-def test_a_job_that_is_not_done_or_failed_stays_for_ever(status: str, now: datetime) -> None:
-    job(status, at=now - 1000 * DAY)
+def test_an_unfinished_or_failed_job_is_never_removed(status: str, now: datetime) -> None:
+    create_job(status, at=now - 1000 * DAY)
     with nothing_changes():
         assert prune_expired(now=now) == NOTHING
 
@@ -105,7 +105,7 @@ def test_sessions_and_rate_limits_past_their_end_go(now: datetime) -> None:
 
 
 def test_the_worker_prunes_of_itself(ada: Customer, now: datetime) -> None:
-    keys(ada, 1, expires_at=now)
+    create_keys(ada, 1, expires_at=now)
     tasks.prune(timestamp=0)
     assert not IdempotencyKey.objects.exists()
 

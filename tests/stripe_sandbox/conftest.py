@@ -37,7 +37,7 @@ def sandbox(running_sandbox: SandboxProcess, quiet_receiver: Receiver) -> Iterat
     running_sandbox.control("POST", "webhooks", {"automatic": False})
     quiet_receiver.clear()
     yield running_sandbox
-    assert running_sandbox.complaints() == ""
+    assert running_sandbox.error_output() == ""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The sandbox as a process of its own, for tests: started on a free port, killed, started again, controlled."""
+"""Start the sandbox as a process on a free port, kill it, start it again, and control it."""
 
 import http.client
 import json
@@ -18,12 +18,12 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 SECRET_KEY = "sk_test_51SandboxTests0000000000"
 WEBHOOK_SECRET = "whsec_sandbox_tests"
 READY = "Stripe sandbox ready at "
-SECONDS = 20
+TIMEOUT_SECONDS = 20
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a raw request was answered."""
+    """The answer to a raw request."""
 
     status: int
     headers: dict[str, str]
@@ -40,7 +40,7 @@ class Answer:
 
 
 class ControlRefused(AssertionError):
-    """A control call was not done."""
+    """The sandbox refused a control call."""
 
 
 class SandboxProcess:
@@ -61,15 +61,15 @@ class SandboxProcess:
         self.webhook_secret = webhook_secret
         self.port = port
         self._process: subprocess.Popen[bytes] | None = None
-        self._complaints: IO[bytes] = tempfile.TemporaryFile()
+        self._error_file: IO[bytes] = tempfile.TemporaryFile()
 
-    # --- Life ---------------------------------------------------------------------------------------------
+    # --- Start and stop -----------------------------------------------------------------------------------
     def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *reason: object) -> None:
         self.stop()
-        self._complaints.close()
+        self._error_file.close()
 
     def start(self) -> Self:
         """Start it and wait until it answers."""
@@ -87,15 +87,15 @@ class SandboxProcess:
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._complaints,
+            stderr=self._error_file,
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline().decode().strip()
         if not line.startswith(READY):
             self.stop()
-            complaints = self.complaints()
-            self._complaints.close()
-            raise AssertionError(f"The sandbox did not start: {complaints}")
+            error_output = self.error_output()
+            self._error_file.close()
+            raise AssertionError(f"The sandbox did not start: {error_output}")
         port = urlsplit(line.removeprefix(READY)).port
         assert port is not None
         self.port = port
@@ -117,25 +117,27 @@ class SandboxProcess:
 
     def _ended(self) -> int:
         assert self._process is not None
-        status = self._process.wait(SECONDS)
+        status = self._process.wait(TIMEOUT_SECONDS)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 pipe.close()
         self._process = None
         return status
 
-    def complaints(self) -> str:
+    def error_output(self) -> str:
         """What it wrote to its standard error: nothing, unless it failed."""
-        self._complaints.seek(0)
-        return self._complaints.read().decode()
+        self._error_file.seek(0)
+        return self._error_file.read().decode()
 
-    # --- Talking to it ------------------------------------------------------------------------------------
+    # --- Requests -----------------------------------------------------------------------------------------
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The address of the sandbox."""
         return f"http://127.0.0.1:{self.port}"
 
-    def client(self, key: str = SECRET_KEY, *, retries: int = 0, timeout: float = SECONDS) -> stripe.StripeClient:
+    def client(
+        self, key: str = SECRET_KEY, *, retries: int = 0, timeout: float = TIMEOUT_SECONDS
+    ) -> stripe.StripeClient:
         """The official library, pointed at it."""
         return stripe.StripeClient(
             key,
@@ -152,7 +154,7 @@ class SandboxProcess:
         headers: dict[str, str] | None = None,
     ) -> Answer:
         """A raw request. Redirects are not followed."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
         try:
             connection.request(method, path, body or None, headers or {})
             response = connection.getresponse()

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.stripe_sandbox.create_sessions import ADDON, CREDIT, PLAN, line, open_session, open_with_credit, wanted
+from tests.stripe_sandbox.create_sessions import (
+    ADDON_MINOR,
+    CREDIT_MINOR,
+    PLAN_MINOR,
+    line,
+    open_session,
+    open_with_credit,
+    session_parameters,
+)
 from tests.stripe_sandbox.sandbox_process import ControlRefused, SandboxProcess
 
 MONTH = {"interval": "month", "interval_count": 1}
@@ -16,14 +24,14 @@ def test_session_asks_for_all_lines_less_the_credit(client: stripe.StripeClient)
     session = open_with_credit(client)
     assert (session.amount_subtotal, session.amount_total) == (15_000, 7_660)
     assert session.total_details is not None
-    assert session.total_details.amount_discount == CREDIT
+    assert session.total_details.amount_discount == CREDIT_MINOR
     assert (session.status, session.payment_status) == ("open", "unpaid")
     assert (session.subscription, session.payment_intent, session.invoice) == (None, None, None)
     assert session.metadata is not None
     assert session.metadata.to_dict() == {"order": "1", "tenant": "t1"}
     lines = client.v1.checkout.sessions.line_items.list(session.id).data
     asked = [(each.description, each.amount_subtotal, each.amount_discount, each.amount_total) for each in lines]
-    assert asked == [("Plan M", PLAN, 5_872, 6_128), ("Backup", ADDON, 1_468, 1_532)]
+    assert asked == [("Plan M", PLAN_MINOR, 5_872, 6_128), ("Backup", ADDON_MINOR, 1_468, 1_532)]
 
 
 def test_discount_is_divided_to_the_last_unit(client: stripe.StripeClient) -> None:
@@ -39,15 +47,15 @@ def test_paid_session_has_subscription_invoice_payment_and_charge(
     sandbox: SandboxProcess, client: stripe.StripeClient
 ) -> None:
     session = open_with_credit(client)
-    told = sandbox.session(session.id, "pay")
-    assert told["redirect"] == f"http://shop.example/done?session={session.id}"
+    answer = sandbox.session(session.id, "pay")
+    assert answer["redirect"] == f"http://shop.example/done?session={session.id}"
     paid = client.v1.checkout.sessions.retrieve(
         session.id, {"expand": ["subscription", "invoice.payments.data.payment", "line_items"]}
     )
     assert (paid.status, paid.payment_status, paid.url) == ("complete", "paid", None)
     subscription: Any = paid.subscription
     assert (subscription.status, subscription.metadata.to_dict()) == ("active", {"order": "1"})
-    assert [item.price.unit_amount for item in subscription["items"].data] == [PLAN, ADDON]
+    assert [item.price.unit_amount for item in subscription["items"].data] == [PLAN_MINOR, ADDON_MINOR]
     invoice: Any = paid.invoice
     assert (invoice.subtotal, invoice.total, invoice.amount_paid, invoice.status) == (15_000, 7_660, 7_660, "paid")
     assert invoice.billing_reason == "subscription_create"
@@ -193,7 +201,9 @@ def test_payment_mode_charges_once(sandbox: SandboxProcess, client: stripe.Strip
         "line_items": [line("Remainder", 2_500, interval=None)],
         "payment_intent_data": {"metadata": {"invoice": "7"}, "description": "Renewal"},
     }
-    parameters: Any = {name: value for name, value in wanted(**more).items() if name != "subscription_data"}
+    parameters: Any = {
+        name: value for name, value in session_parameters(**more).items() if name != "subscription_data"
+    }
     session = client.v1.checkout.sessions.create(parameters)
     sandbox.session(session.id, "refuse")
     sandbox.session(session.id, "pay")
@@ -222,7 +232,7 @@ def test_payment_mode_charges_once(sandbox: SandboxProcess, client: stripe.Strip
         ({"allow_promotion_codes": True}, "sandbox does not support"),
     ],
 )
-def test_what_stripe_would_refuse_is_refused(
+def test_the_sandbox_refuses_what_stripe_refuses(
     sandbox: SandboxProcess, client: stripe.StripeClient, more: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError, match=message):

@@ -47,7 +47,7 @@ def test_production_is_refused(environment: dict[str, str]) -> None:
         (("--port=0", "--state=/dev/null/x"), "cannot be used"),
     ],
 )
-def test_what_cannot_be_is_said(arguments: tuple[str, ...], message: str) -> None:
+def test_invalid_arguments_are_reported(arguments: tuple[str, ...], message: str) -> None:
     done = run(*arguments, DEMO="1")
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert message in done.stderr
@@ -64,22 +64,22 @@ def test_state_of_another_version_is_refused(tmp_path: Path) -> None:
     assert (done.returncode, "cannot be used" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
 
 
-def test_port_in_use_is_said(sandbox: SandboxProcess) -> None:
+def test_a_port_in_use_is_reported(sandbox: SandboxProcess) -> None:
     done = run(f"--port={sandbox.port}", DEMO="1")
     assert done.returncode == 1
     assert f"Port {sandbox.port} cannot be used" in done.stderr
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
-def test_signal_ends_it_cleanly(by: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_stops_the_sandbox_cleanly(by: signal.Signals, tmp_path: Path) -> None:
     with SandboxProcess(state=tmp_path / "state.sqlite") as sandbox:
         sandbox.client().v1.customers.create({})
         assert sandbox.stop(by) == 0
-        assert sandbox.complaints() == ""
+        assert sandbox.error_output() == ""
         assert (tmp_path / "state.sqlite").stat().st_mode & 0o077 == 0
 
 
-def test_a_request_that_waits_does_not_keep_it(tmp_path: Path) -> None:
+def test_a_delayed_request_does_not_delay_the_stop(tmp_path: Path) -> None:
     with SandboxProcess() as sandbox:
         sandbox.fault(effect="delay", seconds=600)
         with socket.create_connection(("127.0.0.1", sandbox.port)) as waiting:
@@ -88,10 +88,10 @@ def test_a_request_that_waits_does_not_keep_it(tmp_path: Path) -> None:
             while not sandbox.requests():
                 pass
             assert sandbox.stop() == 0
-            assert sandbox.complaints() == ""
+            assert sandbox.error_output() == ""
 
 
-def test_strangers_reach_no_control(sandbox: SandboxProcess) -> None:
+def test_foreign_pages_cannot_use_the_control_api(sandbox: SandboxProcess) -> None:
     assert sandbox.request("POST", "/_sandbox/reset", b"{}", {"Host": "evil.example"}).status == 403
     assert sandbox.request("POST", "/_sandbox/reset", b"{}", {"Sec-Fetch-Site": "cross-site"}).status == 403
     assert sandbox.request("POST", "/_sandbox/nothing", b"{}").status == 404

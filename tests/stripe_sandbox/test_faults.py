@@ -1,4 +1,4 @@
-"""Each switch: before and after executing, delayed, dropped, cut, answered in Stripe's place."""
+"""Each fault: before and after execution, delayed, dropped, cut, or answered instead of Stripe."""
 
 import time
 from typing import Any
@@ -72,7 +72,7 @@ def test_answer_after_the_client_gave_up(
         (503, stripe.APIError),
     ],
 )
-def test_status_in_stripes_place(
+def test_a_fault_answers_with_a_status(
     sandbox: SandboxProcess, client: stripe.StripeClient, status: int, error: type[Exception], when: str
 ) -> None:
     sandbox.fault(path=SESSIONS, when=when, effect="answer", status=status)
@@ -93,14 +93,14 @@ def test_status_in_stripes_place(
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_garbage_in_stripes_place(sandbox: SandboxProcess, client: stripe.StripeClient, when: str) -> None:
+def test_a_fault_answers_with_garbage(sandbox: SandboxProcess, client: stripe.StripeClient, when: str) -> None:
     sandbox.fault(path=SESSIONS, when=when, effect="garbage")
     with pytest.raises(stripe.APIError):
         open_session(client, "order-1")
     assert sessions_made(client) == (1 if when == "after" else 0)
 
 
-def test_500_from_a_gateway_need_not_be_kept(sandbox: SandboxProcess, client: stripe.StripeClient) -> None:
+def test_a_500_can_be_answered_without_storing_it(sandbox: SandboxProcess, client: stripe.StripeClient) -> None:
     sandbox.fault(path=SESSIONS, when="after", effect="answer", status=500, stored=False)
     with pytest.raises(stripe.APIError):
         open_session(client, "order-1")
@@ -108,7 +108,7 @@ def test_500_from_a_gateway_need_not_be_kept(sandbox: SandboxProcess, client: st
     assert sessions_made(client) == 1
 
 
-def test_body_of_ones_own(sandbox: SandboxProcess, client: stripe.StripeClient) -> None:
+def test_a_fault_can_answer_with_a_given_body(sandbox: SandboxProcess, client: stripe.StripeClient) -> None:
     body = {"error": {"type": "invalid_request_error", "code": "account_closed", "message": "Closed."}}
     sandbox.fault(effect="answer", status=400, body=body)
     with pytest.raises(stripe.InvalidRequestError, match="Closed") as refused:
@@ -116,7 +116,7 @@ def test_body_of_ones_own(sandbox: SandboxProcess, client: stripe.StripeClient) 
     assert refused.value.code == "account_closed"
 
 
-def test_library_retries_through_what_passes(sandbox: SandboxProcess) -> None:
+def test_the_library_retries_until_the_faults_are_used_up(sandbox: SandboxProcess) -> None:
     sandbox.fault(path=SESSIONS, when="after", effect="drop")
     sandbox.fault(path=SESSIONS, effect="answer", status=503)
     patient = sandbox.client(retries=3)

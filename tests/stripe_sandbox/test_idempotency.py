@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import stripe
 
-from tests.stripe_sandbox.create_sessions import open_session, wanted
+from tests.stripe_sandbox.create_sessions import open_session, session_parameters
 from tests.stripe_sandbox.sandbox_process import SandboxProcess
 
 
@@ -118,4 +118,4 @@ def test_events_name_the_request_and_its_key(sandbox: SandboxProcess, client: st
 
 def test_parameters_are_compared_whole() -> None:
     """The helper of these tests gives every session the same parameters, or the replays above would prove nothing."""
-    assert wanted() == wanted()
+    assert session_parameters() == session_parameters()

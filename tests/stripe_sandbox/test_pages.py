@@ -170,7 +170,7 @@ def test_overview_lets_time_pass_and_cards_fail(sandbox: SandboxProcess, client:
 
 
 @pytest.mark.parametrize("path", ["/c/pay/cs_test_x", "/i/in_x", "/p/session/bps_x", "/receipts/ch_x", "/nowhere"])
-def test_what_is_not_there_is_404(sandbox: SandboxProcess, path: str) -> None:
+def test_an_unknown_page_is_404(sandbox: SandboxProcess, path: str) -> None:
     answer = sandbox.request("GET", path)
     assert (answer.status, "There is nothing here" in answer.text) == (404, True)
     assert sandbox.request("POST", path, "action=pay").status == 404

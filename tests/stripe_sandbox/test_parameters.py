@@ -124,7 +124,7 @@ def test_list_by_creation_time(client: stripe.StripeClient) -> None:
 def test_legacy_interface_of_the_library_works_too(sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stripe, "api_base", sandbox.url)
     monkeypatch.setattr(stripe, "api_key", SECRET_KEY)
-    # In this process the mirror has put a client in its place that calls nobody.
+    # In this process the mirror has replaced the library's default client with one that makes no calls.
     monkeypatch.setattr(stripe, "default_http_client", None)
     customer = stripe.Customer.create(email="a@example.org", idempotency_key="one")
     assert stripe.Customer.retrieve(customer.id).email == "a@example.org"
@@ -132,7 +132,7 @@ def test_legacy_interface_of_the_library_works_too(sandbox: SandboxProcess, monk
     assert stripe.Account.retrieve().id.startswith("acct_")
 
 
-# --- Who asks ---------------------------------------------------------------------------------------------
+# --- Keys and routes --------------------------------------------------------------------------------------
 def test_unknown_key_is_401_and_never_logged_whole(sandbox: SandboxProcess) -> None:
     with pytest.raises(stripe.AuthenticationError, match="Invalid API Key provided") as refused:
         sandbox.client("sk_test_51SomebodyElse000000000").v1.customers.list()
@@ -184,7 +184,7 @@ def test_unknown_route_and_version_are_refused(sandbox: SandboxProcess) -> None:
     assert answer.headers["Request-Id"].startswith("req_")
 
 
-def test_request_log_shows_what_was_asked(sandbox: SandboxProcess, client: stripe.StripeClient) -> None:
+def test_the_request_log_shows_each_request(sandbox: SandboxProcess, client: stripe.StripeClient) -> None:
     before = sandbox.requests()[-1:]
     open_session(client, "key-1")
     logged = sandbox.requests(after=before[0]["number"] if before else 0, method="POST", path="/v1/checkout/*")

@@ -67,7 +67,7 @@ def test_unpaid_payment_cannot_be_refunded(sandbox: SandboxProcess, client: stri
         client.v1.refunds.create({"payment_intent": intent.id})
 
 
-def test_refund_that_fails_later_counts_no_more(sandbox: SandboxProcess, client: stripe.StripeClient) -> None:
+def test_a_refund_that_fails_later_is_not_counted(sandbox: SandboxProcess, client: stripe.StripeClient) -> None:
     charge = paid_charge(sandbox, client)
     refund = client.v1.refunds.create({"charge": charge.id})
     sandbox.control("POST", f"refunds/{refund.id}/fail")
@@ -78,9 +78,7 @@ def test_refund_that_fails_later_counts_no_more(sandbox: SandboxProcess, client:
     assert client.v1.refunds.create({"charge": charge.id}).amount == 7_660
 
 
-def test_refund_from_the_dashboard_is_told_like_any_other(
-    sandbox: SandboxProcess, client: stripe.StripeClient
-) -> None:
+def test_a_dashboard_refund_sends_the_same_events(sandbox: SandboxProcess, client: stripe.StripeClient) -> None:
     session = open_with_credit(client)
     sandbox.session(session.id, "pay")
     sandbox.control("POST", f"payments/{session.id}/refund", {"amount": 1_000})
@@ -93,8 +91,8 @@ def test_dispute_takes_the_money_until_it_is_won(
     sandbox: SandboxProcess, client: stripe.StripeClient, status: str, net: int
 ) -> None:
     charge = paid_charge(sandbox, client)
-    told = sandbox.control("POST", f"payments/{charge.id}/dispute", {"reason": "product_not_received"})
-    dispute = client.v1.disputes.retrieve(told["id"])
+    answer = sandbox.control("POST", f"payments/{charge.id}/dispute", {"reason": "product_not_received"})
+    dispute = client.v1.disputes.retrieve(answer["id"])
     assert (dispute.amount, dispute.status, dispute.reason) == (7_660, "needs_response", "product_not_received")
     assert client.v1.charges.retrieve(charge.id).disputed is True
     with pytest.raises(stripe.InvalidRequestError) as refused:

@@ -1,4 +1,4 @@
-"""What outlives the sandbox: `kill -9` at any moment, a restart, and nothing half done."""
+"""The stored state survives `kill -9` at any moment and a restart, without half-done requests."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,8 +34,8 @@ def test_everything_is_there_after_kill_9(state: Path) -> None:
         assert len(client.v1.checkout.sessions.list().data) == 1
         assert [event["id"] for event in sandbox.events()] == events
         assert sandbox.client("sk_test_51AddedLater000000000000").v1.charges.list().data[0].amount == 15_000
-        told = sandbox.control("GET", "clock")
-        assert told["billing"] - told["api"] == 100
+        answer = sandbox.control("GET", "clock")
+        assert answer["billing"] - answer["api"] == 100
         with pytest.raises(stripe.RateLimitError):
             client.v1.refunds.list()
         assert receiver.deliveries == []
@@ -44,7 +44,7 @@ def test_everything_is_there_after_kill_9(state: Path) -> None:
         sandbox.control("POST", "clock", {"months": 1})
         assert client.v1.subscriptions.list().data[0].status == "past_due"
         assert sandbox.stop() == 0
-        assert sandbox.complaints() == ""
+        assert sandbox.error_output() == ""
 
 
 def test_key_whose_request_was_killed_is_free_again(state: Path) -> None:

@@ -193,8 +193,8 @@ def test_deleting_the_customer_ends_the_subscription(sandbox: SandboxProcess, cl
 def test_clock_does_not_go_back(sandbox: SandboxProcess) -> None:
     with pytest.raises(ControlRefused):
         sandbox.control("POST", "clock", {"seconds": -1})
-    told = sandbox.control("GET", "clock")
-    assert told["api"] == told["billing"]
+    answer = sandbox.control("GET", "clock")
+    assert answer["api"] == answer["billing"]
 
 
 def test_payments_of_invoices_are_listed_by_the_time_they_were_made(

@@ -123,7 +123,7 @@ def test_duplicates_come_one_after_the_other_or_fifty_at_once(
     assert len(receiver.deliveries) == 50
 
 
-def test_everything_that_waits_can_come_at_once(
+def test_all_held_deliveries_can_be_sent_at_once(
     sandbox: SandboxProcess, client: stripe.StripeClient, receiver: Receiver
 ) -> None:
     paid(sandbox, client)
@@ -150,7 +150,9 @@ def test_forged_missing_and_stale_signatures_are_told_apart(
     assert recent.verify().id == event
 
 
-def test_manner_ends_with_its_count(sandbox: SandboxProcess, client: stripe.StripeClient, receiver: Receiver) -> None:
+def test_a_manner_applies_to_its_number_of_deliveries(
+    sandbox: SandboxProcess, client: stripe.StripeClient, receiver: Receiver
+) -> None:
     for _ in range(2):
         client.v1.customers.create({})
     sandbox.control("POST", "webhooks", {"automatic": False, "signature": "forged", "count": 1})
@@ -182,12 +184,12 @@ def test_unknown_objects_name_nothing_that_exists(
     assert strange.subscription not in receiver.deliveries[0].payload.decode().split(strange.id)[0]
 
 
-def test_endpoint_of_ones_own_gets_what_it_asked_for(
+def test_a_second_endpoint_gets_only_its_event_types(
     sandbox: SandboxProcess, client: stripe.StripeClient, receiver: Receiver
 ) -> None:
     with Receiver() as other:
-        told = {"url": other.url, "secret": "whsec_other", "events": ["invoice.*"]}
-        endpoint = sandbox.control("POST", "endpoints", told)
+        answer = {"url": other.url, "secret": "whsec_other", "events": ["invoice.*"]}
+        endpoint = sandbox.control("POST", "endpoints", answer)
         assert "secret" not in endpoint
         paid(sandbox, client)
         sandbox.control("POST", "webhooks/flush")
@@ -203,7 +205,7 @@ def test_endpoint_of_ones_own_gets_what_it_asked_for(
         assert WEBHOOK_SECRET not in json.dumps(shown)
 
 
-def test_endpoint_that_is_away_is_noted(
+def test_a_delivery_to_a_missing_endpoint_is_recorded(
     sandbox: SandboxProcess, client: stripe.StripeClient, receiver: Receiver
 ) -> None:
     sandbox.control("POST", "endpoints", {"url": "http://127.0.0.1:9/", "secret": "whsec_gone"})

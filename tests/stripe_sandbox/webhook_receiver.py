@@ -1,4 +1,4 @@
-"""A webhook endpoint that writes down what it gets and answers as it is told to."""
+"""Receive webhooks: an endpoint that records each delivery and answers with chosen statuses."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ SECONDS = 20
 
 @dataclass(frozen=True)
 class Delivery:
-    """One POST."""
+    """One POST that the endpoint received."""
 
     payload: bytes
     signature: str | None
@@ -55,7 +55,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The address of the endpoint."""
         return f"http://127.0.0.1:{self._server.server_port}/hook"
 
     def __enter__(self) -> Self:
@@ -74,14 +74,14 @@ class Receiver:
             return self.statuses.pop(0) if self.statuses else 200
 
     def wait_for(self, count: int) -> list[Delivery]:
-        """The deliveries, when there are that many."""
+        """Wait for this many deliveries and return all of them."""
         with self._changed:
             enough = self._changed.wait_for(lambda: len(self.deliveries) >= count, SECONDS)
-            assert enough, f"{len(self.deliveries)} of {count} came"
+            assert enough, f"{len(self.deliveries)} of {count} deliveries arrived"
             return list(self.deliveries)
 
     def clear(self) -> None:
-        """Forget."""
+        """Forget all deliveries and statuses."""
         with self._changed:
             self.deliveries.clear()
             self.statuses.clear()

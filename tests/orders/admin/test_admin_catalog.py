@@ -1,4 +1,4 @@
-"""A superadmin keeps the catalog in the console; each change is audited, and nothing is deleted."""
+"""A superadmin edits the catalog in the console; each change is audited, and nothing is deleted."""
 
 from typing import Any
 
@@ -50,14 +50,14 @@ def page_of(item: CatalogItem) -> str:
 
 
 def form_on(client: Client, item: CatalogItem, **changed: str) -> dict[str, Any]:
-    """What the item's form sends when only this is changed in it."""
+    """The fields that the item's form sends after these changes."""
     form = client.get(page_of(item)).context["adminform"].form
     kept = {name: form[name].value() for name in form.fields}
     sent = {name: value for name, value in kept.items() if value is not None and value is not False}
     return sent | {"reason": WHY} | changed
 
 
-def test_adds_a_plan(client: Client, sara: User) -> None:
+def test_a_superadmin_adds_a_plan(client: Client, sara: User) -> None:
     with only_changes("orders_plan", "orders_catalogversion", "billing_auditentry"):
         client.post(adding("plan"), PLAN)
     plan = Plan.objects.get()
@@ -74,21 +74,21 @@ def test_a_price_is_changed_and_audited(client: Client, sara: User) -> None:
     assert AuditEntry.objects.get().changes == {"price_minor": [9_000, 9_500]}
 
 
-def test_a_reference_stays_what_it_was(client: Client) -> None:
+def test_a_slug_cannot_be_changed(client: Client) -> None:
     plan = PlanFactory.create(slug="m")
     with nothing_changes():
         client.post(page_of(plan), form_on(client, plan, slug="other"))
 
 
 @pytest.mark.parametrize("factory", [PlanFactory, AddOnFactory, AppFactory, IndustryFactory, BundleFactory])
-def test_the_same_again_changes_nothing(client: Client, factory: Any) -> None:
+def test_saving_an_item_unchanged_changes_nothing(client: Client, factory: Any) -> None:
     item = factory.create()
     with nothing_changes():
         assert client.post(page_of(item), form_on(client, item)).status_code == 302
 
 
 @pytest.mark.parametrize("factory", [PlanFactory, AddOnFactory, AppFactory, IndustryFactory, BundleFactory])
-def test_an_item_is_taken_out_of_the_offer(client: Client, factory: Any) -> None:
+def test_an_item_can_be_deactivated(client: Client, factory: Any) -> None:
     item = factory.create()
     sent = form_on(client, item)
     del sent["active"]
@@ -98,7 +98,7 @@ def test_an_item_is_taken_out_of_the_offer(client: Client, factory: Any) -> None
     assert AuditEntry.objects.get().changes == {"active": [True, False]}
 
 
-def test_what_is_included_costs_nothing(client: Client) -> None:
+def test_an_included_add_on_must_cost_nothing(client: Client) -> None:
     item = AddOnFactory.create(price_minor=3_000)
     with nothing_changes():
         answer = client.post(page_of(item), form_on(client, item, included="on"))
@@ -156,7 +156,7 @@ def test_a_bad_item_is_not_changed(client: Client, factory: Any, field: str, val
     assert list(form_errors(answer)) == [field]
 
 
-def test_items_are_never_deleted_by_anybody(client: Client) -> None:
+def test_items_cannot_be_deleted(client: Client) -> None:
     items: list[CatalogItem] = [
         PlanFactory.create(),
         AddOnFactory.create(),

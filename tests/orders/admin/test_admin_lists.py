@@ -1,4 +1,4 @@
-"""Every list of the console: its number of queries, its pages, its searches, and what it makes of nonsense."""
+"""Every list of the console: its number of queries, pages, searches, and its answers to invalid parameters."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -30,11 +30,11 @@ from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db
 
-# Before a list's own: the session, the user, and what the user and the user's groups may.
+# Every page: the session, the user, and the permissions of the user and of the groups.
 SHARED = 4
-# A list that turns its pages by key reads its rows, and nothing else.
+# A list with pages by key reads only its rows.
 BY_KEY = SHARED + 1
-# One that is numbered counts its rows first.
+# A list with numbered pages counts its rows first.
 NUMBERED = SHARED + 2
 QUERIES = {
     "billing_auditentry": BY_KEY,
@@ -44,7 +44,7 @@ QUERIES = {
     "billing_ledgerentry": BY_KEY,
     "billing_organization": BY_KEY,
     "billing_subscription": BY_KEY,
-    "billing_user": NUMBERED + 1,  # the groups of all of them
+    "billing_user": NUMBERED + 1,  # the groups of all users
     "orders_addon": NUMBERED,
     "orders_app": NUMBERED,
     "orders_bundle": NUMBERED,
@@ -57,7 +57,7 @@ QUERIES = {
     "promos_redemption": BY_KEY,
 }
 KEYED = [name for name, number in QUERIES.items() if number == BY_KEY]
-# A record's page: the record, and one query for each of its tables.
+# A record's page: one query for the record and one for each of its tables.
 PAGE_QUERIES = {
     "billing_auditentry": SHARED + 1,
     "billing_customer": SHARED + 3,  # entries, holds
@@ -65,10 +65,10 @@ PAGE_QUERIES = {
     "billing_invoice": SHARED + 1,
     "billing_ledgerentry": SHARED + 1,
     "billing_organization": SHARED + 3,  # subscriptions, invoices
-    "billing_subscription": SHARED + 4,  # lines, the payment that it waits for, invoices
+    "billing_subscription": SHARED + 4,  # lines, open payment, invoices
     "orders_order": SHARED + 7,  # lines, redemption, entries, payment, subscription, event
     "orders_outboxevent": SHARED + 1,
-    "procrastinate_procrastinatejob": SHARED + 2,  # what happened to it
+    "procrastinate_procrastinatejob": SHARED + 2,  # its events
     "promos_promocode": SHARED + 3,  # history, redemptions
     "promos_redemption": SHARED + 2,  # entries
 }
@@ -83,8 +83,8 @@ def list_of(name: str) -> str:
     return reverse(f"admin:{name}_changelist")
 
 
-def shown(client: Client, name: str, number: int) -> int:
-    """How many queries the list costs, where it shows at least so many rows."""
+def count_list_queries(client: Client, name: str, number: int) -> int:
+    """Open the list, assert that it shows at least this many rows, and return its number of queries."""
     with CaptureQueriesContext(
         connection,
     ) as queries:
@@ -96,12 +96,12 @@ def shown(client: Client, name: str, number: int) -> int:
 
 def test_a_list_costs_the_same_for_one_row_and_for_fifty(client: Client) -> None:
     create_one_of_each()
-    assert {name: shown(client, name, 1) for name in QUERIES} == QUERIES
+    assert {name: count_list_queries(client, name, 1) for name in QUERIES} == QUERIES
     place_orders(49)
     for factory in (AddOnFactory, AppFactory, BundleFactory, IndustryFactory, PlanFactory, PromoCodeFactory):
         factory.create_batch(49)
     UserFactory.create_batch(49, is_staff=True)
-    assert {name: shown(client, name, 50) for name in QUERIES} == QUERIES
+    assert {name: count_list_queries(client, name, 50) for name in QUERIES} == QUERIES
 
 
 def test_a_record_costs_a_query_for_each_of_its_tables(client: Client) -> None:
@@ -123,7 +123,7 @@ def test_a_list_of_records_counts_nothing(client: Client, name: str) -> None:
     assert not [query["sql"] for query in queries if "COUNT(" in query["sql"].upper()]
 
 
-def test_pages_follow_the_key_without_gap_or_repetition(client: Client) -> None:
+def test_pages_by_key_show_every_row_once(client: Client) -> None:
     CustomerFactory.create_batch(120)
     address, seen = list_of("billing_customer"), []
     pages = 0
@@ -135,7 +135,7 @@ def test_pages_follow_the_key_without_gap_or_repetition(client: Client) -> None:
     assert (pages, seen) == (3, list(Customer.objects.order_by("-pk").values_list("pk", flat=True)))
 
 
-def test_a_page_keeps_filter_and_search(client: Client) -> None:
+def test_the_next_page_keeps_the_filter(client: Client) -> None:
     place_orders(51)
     cl = client.get(list_of("billing_ledgerentry"), {"kind__exact": "spend"}).context["cl"]
     following = client.get(list_of("billing_ledgerentry") + cl.older).context["cl"]
@@ -143,7 +143,7 @@ def test_a_page_keeps_filter_and_search(client: Client) -> None:
     assert following.result_list[0] == LedgerEntry.objects.filter(kind="spend").earliest("pk")
 
 
-NONSENSE: list[dict[str, str]] = [
+INVALID_PARAMETERS: list[dict[str, str]] = [
     {"p": "x"},
     {"p": "9" * 30},
     {"o": "99.-1.x"},
@@ -154,7 +154,7 @@ NONSENSE: list[dict[str, str]] = [
     {"status__exact": "nonsense"},
     {"password": "x"},
 ]
-NONSENSE_OF = {
+INVALID_PARAMETERS_OF = {
     "billing_ledgerentry": [
         {"kind__exact": "nonsense"},
         {"order_id": "nonsense"},
@@ -167,15 +167,15 @@ NONSENSE_OF = {
     "promos_promocode": [{"p": "2"}, {"state": "nonsense"}, {"e": "1"}],
     "procrastinate_procrastinatejob": [{"state": "nonsense"}, {"status": "nonsense"}],
 }
-UNDERSTOOD = (HTTPStatus.OK, HTTPStatus.FOUND, HTTPStatus.BAD_REQUEST)
+HANDLED = (HTTPStatus.OK, HTTPStatus.FOUND, HTTPStatus.BAD_REQUEST)
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_nonsense_in_the_address_is_no_failure(client: Client, name: str) -> None:
+def test_invalid_parameters_cause_no_server_error(client: Client, name: str) -> None:
     create_one_of_each()
     with nothing_changes():
-        for sent in NONSENSE + NONSENSE_OF.get(name, []):
-            assert client.get(list_of(name), sent).status_code in UNDERSTOOD, sent
+        for sent in INVALID_PARAMETERS + INVALID_PARAMETERS_OF.get(name, []):
+            assert client.get(list_of(name), sent).status_code in HANDLED, sent
 
 
 DAYS = {
@@ -189,7 +189,7 @@ DAYS = {
 
 
 @pytest.mark.parametrize("days", DAYS)
-def test_a_filter_by_days_includes_both(client: Client, days: tuple[str, str]) -> None:
+def test_a_filter_by_days_includes_both_days(client: Client, days: tuple[str, str]) -> None:
     organization = OrganizationFactory.create()
     request = CheckoutRequest(tenant_id=organization.pk, plan=PlanFactory.create(price_minor=0).slug)
     now = datetime(2026, 11, 1, 23, 59, 59, tzinfo=UTC)
@@ -208,7 +208,7 @@ def test_a_record_that_is_not_there_is_not_found(client: Client, key: str) -> No
         assert client.get(reverse(f"admin:{name}_change", args=[key])).status_code in missing
 
 
-def test_records_are_found_by_what_people_have_at_hand(client: Client) -> None:
+def test_records_are_found_by_user_id_email_slug_and_id(client: Client) -> None:
     order, other = place_orders(2)
     customer = order.customer
     entry = LedgerEntry.objects.get(order_id=order.pk, kind="spend")
@@ -233,7 +233,7 @@ def test_records_are_found_by_what_people_have_at_hand(client: Client) -> None:
     )
 
 
-def test_a_list_says_to_what_it_is_narrowed(client: Client) -> None:
+def test_a_list_shows_its_filter(client: Client) -> None:
     order, _ = place_orders(2)
     mine = {"customer__user_id": order.customer.user_id}
     answer = client.get(list_of("orders_order"), mine)
@@ -241,7 +241,7 @@ def test_a_list_says_to_what_it_is_narrowed(client: Client) -> None:
     assert f'customer <code class="mono">{order.customer.user_id}</code>' in answer.content.decode()
 
 
-def test_the_menus_search_finds_pages_and_takes_nonsense(client: Client) -> None:
+def test_the_menu_search_finds_pages_and_handles_invalid_pages(client: Client) -> None:
     address = reverse("admin:search")
     assert "ledger" in client.get(address, {"s": "ledger"}).content.decode()
     for page in ("0", "2", "x", "-1"):

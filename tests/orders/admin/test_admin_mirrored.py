@@ -1,4 +1,4 @@
-"""What is mirrored from Stripe, in the console: read by auditors and superadmins, written by nobody."""
+"""Objects mirrored from Stripe in the console: auditors and superadmins read them, and no user writes them."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -18,7 +18,13 @@ from orders.models import StripeEvent
 from orders.stripe.mirror import mirror_event
 from tests.console import client_of, create_user
 from tests.factories import CustomerFactory
-from tests.orders.stripe.stripe_object_server import FakeStripe, dispute_of, event, paid_order, refund_of
+from tests.orders.stripe.stripe_object_server import (
+    StripeObjectServer,
+    dispute_of,
+    event,
+    paid_order_objects,
+    refund_of,
+)
 from tests.snapshot import nothing_changes
 
 KINDS = {
@@ -32,7 +38,7 @@ KINDS = {
     "session": "cs_test_A",
     "subscription": "sub_A",
 }
-# Session, user, and what the user and the groups may; then the rows.
+# The session, the user, the permissions of the user and of the groups, and the rows.
 LIST_QUERIES = 5
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,19 +49,19 @@ def mirrored_order() -> Iterator[None]:
     """One paid order, partly refunded, then disputed, of our customer ada."""
     ada = CustomerFactory.create(user_id="ada", email="ada@example.org")
     Customer.objects.filter(pk=ada.pk).update(stripe_customer_id="cus_A")
-    fake = FakeStripe()
-    fake.put(*paid_order())
-    fake.put(refund_of(fake.get("ch_A"), amount=1_000), dispute_of(fake.get("ch_A")))
-    fake.start()
+    server = StripeObjectServer()
+    server.put(*paid_order_objects())
+    server.put(refund_of(server.get("ch_A"), amount=1_000), dispute_of(server.get("ch_A")))
+    server.start()
     try:
         for number, (type_, identity) in enumerate(
             [("checkout.session.completed", "cs_test_A"), ("charge.dispute.created", "dp_A")], start=1
         ):
-            told = event(type_, fake.get(identity), number=number)
-            mirror_event(told, secret_key="sk_test_x", api_base=fake.url)
+            payload = event(type_, server.get(identity), number=number)
+            mirror_event(payload, secret_key="sk_test_x", api_base=server.url)
         yield
     finally:
-        fake.stop()
+        server.stop()
 
 
 def list_of(kind: str) -> str:
@@ -76,14 +82,14 @@ def test_auditors_and_superadmins_read_every_kind(role: str) -> None:
         assert identity in answer.content.decode()
 
 
-def test_others_do_not() -> None:
+def test_other_staff_may_not_read_them() -> None:
     client = client_of(create_user(SOVEREIGN_ADMIN))
     for kind in KINDS:
         assert client.get(list_of(kind)).status_code == HTTPStatus.FORBIDDEN
         assert client.get(page_of(kind)).status_code == HTTPStatus.FORBIDDEN
 
 
-def test_nobody_changes_anything_not_even_a_superuser() -> None:
+def test_even_a_superuser_cannot_change_them() -> None:
     client = client_of(create_user("superuser"))
     actions = ("delete_selected", "_resync_instances", "_sync_all_instances", "_cancel")
     with nothing_changes():
@@ -103,7 +109,7 @@ def _model(kind: str) -> str:
     return {"paymentintent": "PaymentIntent"}.get(kind, kind.title())
 
 
-def test_no_other_page_of_dj_stripe_is_there() -> None:
+def test_no_other_page_of_dj_stripe_exists() -> None:
     shown = {model._meta.model_name for model in admin.site._registry if model._meta.app_label == "djstripe"}
     assert shown == set(KINDS)
 
@@ -146,7 +152,7 @@ def test_a_page_that_takes_money_is_shown_to_who_may_move_it_and_not_to_auditors
     invoice = mirrored.Invoice.objects.get(id="in_A")
     invoice.stripe_data |= {"status": "open", "hosted_invoice_url": "https://pay.example/i/1"}
     invoice.save()
-    told = StripeEvent.objects.create(
+    payload = StripeEvent.objects.create(
         id="evt_A",
         type="invoice.payment_failed",
         payload={"data": {"object": {"hosted_invoice_url": "https://pay.example/i/1", "client_secret": "pi_secret"}}},
@@ -154,7 +160,7 @@ def test_a_page_that_takes_money_is_shown_to_who_may_move_it_and_not_to_auditors
     )
     for role, found in ((SUPERADMIN, True), (AUDITOR, False)):
         client = client_of(create_user(role))
-        for address in (page_of("invoice"), reverse("admin:orders_stripeevent_change", args=[told.pk])):
+        for address in (page_of("invoice"), reverse("admin:orders_stripeevent_change", args=[payload.pk])):
             page = client.get(address).content.decode()
             assert ("https://pay.example/i/1" in page) is found
             assert "pi_secret" not in page

@@ -60,14 +60,14 @@ def test_the_list_shows_who_bought_what_for_how_much(client: Client, order: Orde
         assert text in page
 
 
-def test_list_and_page_show_that_the_code_was_retired_since(client: Client, order: Order) -> None:
+def test_list_and_page_show_that_the_code_was_retired_later(client: Client, order: Order) -> None:
     addresses = (ORDERS, page_of("orders_order", order.pk))
     assert not any("retired" in client.get(address).content.decode() for address in addresses)
     retire_code(code="WELCOME", by=actor())
     assert all(RETIRED in client.get(address).content.decode() for address in addresses)
 
 
-def test_the_page_leads_from_the_order_to_all_that_followed(client: Client, order: Order) -> None:
+def test_the_page_links_to_everything_that_the_order_caused(client: Client, order: Order) -> None:
     page = client.get(page_of("orders_order", order.pk)).content.decode()
     followed: dict[str, list[Any]] = {
         "billing_customer": [order.customer.pk],
@@ -87,7 +87,7 @@ def test_the_page_leads_from_the_order_to_all_that_followed(client: Client, orde
         assert text in page
 
 
-def test_an_event_is_shown_with_amounts_as_they_were_told(client: Client, order: Order) -> None:
+def test_an_event_is_shown_with_its_exact_amounts(client: Client, order: Order) -> None:
     event = OutboxEvent.objects.get(order_id=order.pk)
     page = client.get(page_of("orders_outboxevent", event.pk)).content.decode()
     assert "&quot;amount_minor&quot;: 12000" in page
@@ -173,10 +173,10 @@ def test_the_first_page_costs_the_same_for_one_order_and_for_many(role: str, que
     ("role", "titles"),
     [(SOVEREIGN_ADMIN, {"Live vouchers"}), (NO_ROLE, set())],
 )
-def test_a_figure_is_shown_to_who_may_see_what_it_counts(role: str, titles: set[str]) -> None:
+def test_a_figure_is_shown_only_to_staff_who_may_see_its_list(role: str, titles: set[str]) -> None:
     assert figures(client_of(create_user(role))).keys() == titles
 
 
-def test_staff_without_a_role_is_told_so() -> None:
+def test_staff_without_a_role_see_a_notice() -> None:
     page = client_of(create_user(NO_ROLE)).get(reverse("admin:index")).content.decode()
     assert "You have no role yet." in page

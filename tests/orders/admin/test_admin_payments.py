@@ -1,4 +1,4 @@
-"""Card payments in the console: who reads, who refunds, who closes a break; and that each page is there."""
+"""Card payments in the console: who may read, refund and close breaks, and what each page shows."""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -27,7 +27,7 @@ READERS = (SUPERADMIN, AUDITOR)
 
 @pytest.fixture
 def paid(ada: Customer, acme: Organization) -> Payment:
-    """An order that a card paid for in part: 9.000 by card, nothing from credit."""
+    """A payment of 9.000 by card, without credit."""
     now = timezone.now()
     order = Order.objects.create(
         customer=ada,
@@ -81,7 +81,7 @@ def test_auditors_and_superadmins_read_card_payments(paid: Payment, role: str) -
 
 
 @pytest.mark.parametrize("role", [SUPERADMIN, AUDITOR, SOVEREIGN_ADMIN])
-def test_nobody_writes_a_payment_by_hand(paid: Payment, role: str) -> None:
+def test_no_role_can_edit_a_payment(paid: Payment, role: str) -> None:
     client = client_of(create_user(role))
     with nothing_changes():
         for verb, args in (("add", []), ("change", [paid.pk]), ("delete", [paid.pk])):
@@ -114,7 +114,7 @@ def test_a_superadmin_closes_a_break_with_a_reason(client: Client) -> None:
         ("session_state_differs", {"stripe": "complete paid", "ours": "open"}, ["complete paid", "open"]),
     ],
 )
-def test_a_break_tells_amounts_with_their_currency(
+def test_a_break_shows_amounts_with_their_currency(
     client: Client, kind: str, details: dict[str, object], texts: list[str]
 ) -> None:
     found = record_break(kind=Break.Kind(kind), object_id="cs_test_a1b2c3d4e5f6g7h8", details=details)
@@ -128,7 +128,7 @@ def test_a_break_tells_amounts_with_their_currency(
 
 
 @pytest.mark.parametrize("kind", Break.Kind)
-def test_every_kind_of_break_says_what_it_means(kind: Break.Kind) -> None:
+def test_every_kind_of_break_explains_itself(kind: Break.Kind) -> None:
     found = record_break(kind=kind, object_id="some_1", details={"stripe": 1})
     page = client_of(create_user(AUDITOR)).get(reverse("admin:orders_break_change", args=[found.pk])).content.decode()
     assert "What it means" in page
@@ -154,14 +154,14 @@ def test_a_superadmin_refunds_a_part_to_the_card(paid: Payment) -> None:
         {"card": "1", "reason": ""},
     ],
 )
-def test_a_refund_that_cannot_be_is_told_and_changes_nothing(paid: Payment, sent: dict[str, str]) -> None:
+def test_an_invalid_refund_is_refused_and_changes_nothing(paid: Payment, sent: dict[str, str]) -> None:
     address = reverse("admin:orders_order_refund", args=[paid.order_id])
     staff = client_of(create_user(SUPERADMIN))
     with nothing_changes():
         assert staff.post(address, sent).status_code == HTTPStatus.OK
 
 
-def test_an_order_that_credit_paid_gives_the_credit_back(buy: Buy, ada: Customer) -> None:
+def test_a_refund_of_an_order_paid_by_credit_returns_the_credit(buy: Buy, ada: Customer) -> None:
     give_credit(ada, 50_000)
     placed = buy("m")
     before = placed.balance_minor
@@ -172,7 +172,7 @@ def test_an_order_that_credit_paid_gives_the_credit_back(buy: Buy, ada: Customer
     assert balance_of(user_id="ada").credit_minor == before + order.total_minor
 
 
-def test_what_moves_money_is_asked_on_a_page_and_done_by_its_form_alone(paid: Payment, ada: Customer) -> None:
+def test_money_moves_only_by_a_confirmed_form(paid: Payment, ada: Customer) -> None:
     give_credit(ada, 5_000)
     entry = LedgerEntry.objects.latest("pk")
     found = record_break(kind=Break.Kind.DISPUTE, object_id="dp_1")

@@ -1,4 +1,4 @@
-"""A basket is priced by the catalog of now; references are ids or slugs, and each item counts once."""
+"""A basket is priced by the current catalog; references are ids or slugs, and each item counts once."""
 
 from uuid import UUID
 
@@ -31,16 +31,16 @@ def test_ids_and_slugs_name_the_same_items() -> None:
     plan, addon, app = Plan.objects.get(slug="m"), AddOn.objects.get(slug="backup"), App.objects.get(slug="ghost")
     by_slug = load_basket(plan="m", apps=["ghost"], addons=["backup"])
     by_id = load_basket(plan=str(plan.id), apps=[str(app.id)], addons=[str(addon.id)])
-    by_loud_id = load_basket(plan=str(plan.id).upper(), apps=[], addons=[str(addon.id).upper()])
-    assert by_slug.lines == by_id.lines == by_loud_id.lines
+    by_upper_case_id = load_basket(plan=str(plan.id).upper(), apps=[], addons=[str(addon.id).upper()])
+    assert by_slug.lines == by_id.lines == by_upper_case_id.lines
     assert by_slug.plan.item_id == plan.id
 
 
-def test_references_are_told_back_as_they_were_written() -> None:
+def test_references_are_returned_as_they_were_written() -> None:
     addon, app = AddOn.objects.get(slug="backup"), App.objects.get(slug="ghost")
-    loud = str(addon.id).upper()
-    basket = load_basket(plan="m", apps=["wordpress", str(app.id)], addons=[loud, "waf"])
-    assert (basket.apps, basket.addons) == (("wordpress", str(app.id)), (loud, "waf"))
+    upper_case_id = str(addon.id).upper()
+    basket = load_basket(plan="m", apps=["wordpress", str(app.id)], addons=[upper_case_id, "waf"])
+    assert (basket.apps, basket.addons) == (("wordpress", str(app.id)), (upper_case_id, "waf"))
 
 
 def test_item_named_twice_counts_once_also_by_id_and_slug() -> None:

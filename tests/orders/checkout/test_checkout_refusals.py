@@ -60,7 +60,7 @@ def test_ten_omr_voucher_is_not_spent_by_a_fifty_omr_order_and_then_pays_nine(bu
     assert ledger_and_redemptions_agree()
 
 
-def test_voucher_that_a_refused_order_did_not_spend_is_free_for_another_customer(buy: Buy) -> None:
+def test_another_customer_can_redeem_the_voucher_of_a_refused_order(buy: Buy) -> None:
     PromoCodeFactory.create(code="TEN", credit_minor=10_000, max_redemptions=1)
     with pytest.raises(PaymentProcessorNotConfigured):
         buy("huge", promo_code="TEN")
@@ -69,7 +69,7 @@ def test_voucher_that_a_refused_order_did_not_spend_is_free_for_another_customer
 
 
 @pytest.mark.parametrize("hot", [False, True])
-def test_last_place_is_not_burnt_by_a_refused_order(buy: Buy, hot: bool) -> None:
+def test_a_refused_order_does_not_take_the_last_slot(buy: Buy, hot: bool) -> None:
     PromoCodeFactory.create(code="TEN", credit_minor=10_000, max_redemptions=1, hot=hot)
     for _ in range(3):
         with nothing_changes(), pytest.raises(PaymentProcessorNotConfigured):
@@ -80,13 +80,13 @@ def test_last_place_is_not_burnt_by_a_refused_order(buy: Buy, hot: bool) -> None
         buy("m", tenant=other, promo_code="TEN")
 
 
-def test_credit_that_is_one_baisa_short_does_not_pay(buy: Buy, ada: Customer) -> None:
+def test_credit_that_is_one_baisa_short_does_not_pay_for_an_order(buy: Buy, ada: Customer) -> None:
     give_credit(ada, 8_999)
     with nothing_changes(), pytest.raises(PaymentProcessorNotConfigured):
         buy("m")
 
 
-def test_credit_held_for_an_open_payment_does_not_pay(buy: Buy, ada: Customer) -> None:
+def test_credit_that_is_held_does_not_pay_for_another_order(buy: Buy, ada: Customer) -> None:
     give_credit(ada, 9_000)
     hold_credit(customer_id=ada.pk, amount_minor=1, order_id=uuid4())
     with nothing_changes(), pytest.raises(PaymentProcessorNotConfigured):
@@ -94,7 +94,7 @@ def test_credit_held_for_an_open_payment_does_not_pay(buy: Buy, ada: Customer) -
 
 
 @pytest.mark.parametrize(
-    ("asked", "error", "named"),
+    ("request_fields", "error", "named"),
     [
         ({"plan": "nosuch"}, UnknownPlan, {"plan_id": ["nosuch"]}),
         ({"plan": ""}, UnknownPlan, {"plan_id": [""]}),
@@ -105,12 +105,12 @@ def test_credit_held_for_an_open_payment_does_not_pay(buy: Buy, ada: Customer) -
         ({"plan": "m", "apps": ("nosuch", "wordpress", "gone")}, UnknownApp, {"apps": ["nosuch", "gone"]}),
     ],
 )
-def test_what_is_not_in_the_catalog_is_refused_and_named(
-    buy: Buy, ada: Customer, asked: dict[str, object], error: type[DomainError], named: dict[str, list[str]]
+def test_an_unknown_item_is_refused_by_name(
+    buy: Buy, ada: Customer, request_fields: dict[str, object], error: type[DomainError], named: dict[str, list[str]]
 ) -> None:
     give_credit(ada, 50_000)
     with nothing_changes(), pytest.raises(error) as caught:
-        buy(**asked)
+        buy(**request_fields)
     assert caught.value.fields == named
 
 
@@ -132,7 +132,7 @@ def test_another_customers_organization_is_not_found(buy: Buy, acme: Organizatio
             place_order(request=CheckoutRequest(tenant_id=tenant_id, plan="m"), by=acting(eve))
 
 
-def test_superadmin_does_not_buy_for_a_customer(acme: Organization) -> None:
+def test_a_superadmin_cannot_buy_for_a_customer(acme: Organization) -> None:
     with nothing_changes(), pytest.raises(OrganizationNotFound):
         place_order(request=CheckoutRequest(tenant_id=acme.id, plan="flexi"), by=actor())
 
@@ -174,6 +174,6 @@ def test_promo_problem_refuses_the_whole_order(buy: Buy, ada: Customer, code: st
     assert caught.type is error
 
 
-def test_promo_problem_is_named_before_the_missing_credit(buy: Buy) -> None:
+def test_a_promo_problem_is_reported_before_the_missing_credit(buy: Buy) -> None:
     with nothing_changes(), pytest.raises(PromoNotFound):
         buy("huge", promo_code="NOSUCH")

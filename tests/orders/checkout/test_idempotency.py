@@ -38,7 +38,7 @@ def test_same_request_again_has_the_same_answer_and_no_second_order(buy: Buy) ->
     assert Order.objects.count() == 1
 
 
-def test_answer_stays_what_it_was_although_the_world_changed(buy: Buy, ada: Customer, acme: Organization) -> None:
+def test_a_stored_answer_does_not_change_with_later_changes(buy: Buy, ada: Customer, acme: Organization) -> None:
     PromoCodeFactory.create(code="TEN", credit_minor=10_000)
     first = buy("m", promo_code="TEN", **KEY)
     give_credit(ada, 1_000)
@@ -76,7 +76,7 @@ def test_key_is_free_again_after_24_hours_and_not_before(buy: Buy, ada: Customer
         assert buy("l", now=NOW + DAY, idempotency_key="k-1", fingerprint="e" * 64).replayed
 
 
-def test_another_customers_same_key_is_another_key(buy: Buy) -> None:
+def test_the_same_key_of_another_customer_is_another_key(buy: Buy) -> None:
     other = OrganizationFactory.create()
     give_credit(other.customer, 50_000)
     first = buy("m", **KEY)
@@ -91,7 +91,7 @@ def test_another_key_for_the_same_request_is_another_request(buy: Buy) -> None:
         buy("m", idempotency_key="k-2", fingerprint="f" * 64)
 
 
-def test_refusal_is_not_stored_and_the_same_key_may_try_again(buy: Buy, ada: Customer) -> None:
+def test_a_refusal_is_not_stored_so_the_same_key_can_retry(buy: Buy, ada: Customer) -> None:
     with nothing_changes(), pytest.raises(PaymentProcessorNotConfigured):
         buy("huge", addons=("backup",), **KEY)
     with nothing_changes(), pytest.raises(UnknownPlan):
@@ -101,13 +101,13 @@ def test_refusal_is_not_stored_and_the_same_key_may_try_again(buy: Buy, ada: Cus
     assert (placed.replayed, placed.balance_minor) == (False, 0)
 
 
-def test_refused_order_with_key_and_voucher_changes_nothing_either(buy: Buy, ada: Customer) -> None:
+def test_a_refused_order_with_a_key_and_a_voucher_changes_nothing(buy: Buy, ada: Customer) -> None:
     PromoCodeFactory.create(code="ONE", credit_minor=1, max_redemptions=1)
     with nothing_changes(), pytest.raises(PaymentProcessorNotConfigured):
         buy("huge", addons=("backup",), promo_code="ONE", **KEY)
 
 
-def test_replay_of_an_order_without_ledger_row_is_told_the_balance_of_then(buy: Buy, ada: Customer) -> None:
+def test_a_replay_of_a_free_order_repeats_the_balance_of_that_time(buy: Buy, ada: Customer) -> None:
     first = buy("flexi", **KEY)
     give_credit(ada, 5)
     again = buy("flexi", **KEY)

@@ -1,4 +1,4 @@
-"""A checkout that credit covers does everything at once; any other changes nothing at all."""
+"""A checkout that credit covers does everything in one transaction; a refused one changes nothing."""
 
 from datetime import UTC, datetime
 
@@ -31,7 +31,7 @@ NOW = datetime(2026, 11, 30, 12, 30, tzinfo=UTC)
 MONTH_LATER = datetime(2026, 12, 30, 12, 30, tzinfo=UTC)
 
 
-def test_voucher_that_covers_an_order_is_redeemed_spent_and_everything_follows(buy: Buy, acme: Organization) -> None:
+def test_an_order_covered_by_a_voucher_is_completed_in_one_checkout(buy: Buy, acme: Organization) -> None:
     code = PromoCodeFactory.create(code="WELCOME50", credit_minor=50_000, max_redemptions=5)
     with only_changes(
         "billing_account",
@@ -68,7 +68,7 @@ def test_voucher_that_covers_an_order_is_redeemed_spent_and_everything_follows(b
     assert ledger_and_redemptions_agree()
 
 
-def test_order_keeps_the_prices_of_its_day(buy: Buy, ada: Customer) -> None:
+def test_an_order_keeps_its_prices_when_the_catalog_changes(buy: Buy, ada: Customer) -> None:
     give_credit(ada, 50_000)
     placed = buy("m", addons=("backup", "waf"))
     Plan.objects.filter(slug="m").update(price_minor=99_000, name="Changed")
@@ -104,7 +104,7 @@ def test_completed_order_starts_a_subscription_and_a_paid_invoice_of_a_month(
     assert (invoice.period_start, invoice.period_end) == (NOW, MONTH_LATER)
 
 
-def test_completed_order_is_told_once_and_its_organization_waits_for_the_worker(
+def test_a_completed_order_is_announced_once_and_queues_provisioning(
     buy: Buy, ada: Customer, acme: Organization
 ) -> None:
     give_credit(ada, 50_000)
@@ -137,7 +137,7 @@ def test_completed_order_is_told_once_and_its_organization_waits_for_the_worker(
     assert (receipt.task_name, receipt.status) == ("send_mail", "todo")
 
 
-def test_amounts_with_baisa_are_told_exactly(buy: Buy, ada: Customer) -> None:
+def test_the_event_has_the_exact_amount_in_baisa(buy: Buy, ada: Customer) -> None:
     give_credit(ada, 50_000)
     AddOnFactory.create(slug="odd", price_minor=1)
     buy("m", addons=("odd",))
@@ -195,7 +195,7 @@ def test_another_basket_replaces_the_subscription_and_ends_the_old_one(
     assert acme.plan_id == new.plan_id
 
 
-def test_add_on_makes_another_basket_and_its_order_does_not(buy: Buy, ada: Customer) -> None:
+def test_add_ons_make_another_basket_and_their_order_does_not(buy: Buy, ada: Customer) -> None:
     give_credit(ada, 50_000)
     buy("m")
     buy("m", addons=("backup", "support"))
@@ -224,7 +224,7 @@ def test_same_basket_may_be_bought_again_after_the_subscription_ended(buy: Buy, 
     assert sorted(Subscription.objects.values_list("status", flat=True)) == ["active", "canceled"]
 
 
-def test_two_organizations_of_one_customer_are_subscribed_apart(buy: Buy, ada: Customer) -> None:
+def test_two_organizations_of_one_customer_have_separate_subscriptions(buy: Buy, ada: Customer) -> None:
     give_credit(ada, 50_000)
     buy("m")
     buy("m", tenant=OrganizationFactory.create(customer=ada))
@@ -240,7 +240,7 @@ def test_live_organization_stays_live_when_its_plan_changes(buy: Buy, ada: Custo
     assert acme.status == "active"
 
 
-def test_order_shows_that_its_code_was_retired_since(buy: Buy) -> None:
+def test_an_order_shows_that_its_code_was_retired_later(buy: Buy) -> None:
     PromoCodeFactory.create(code="TEN", credit_minor=10_000)
     buy("m", promo_code="TEN")
     assert [getattr(order, "promo_deleted", None) for order in orders_for_staff()] == [False]

@@ -1,6 +1,6 @@
-"""Stripe as a reader sees it: a server that answers GETs from a table of objects, and notes who asked.
+"""Serve Stripe's objects over HTTP: a server that answers GETs from a table of objects and records each request.
 
-The objects have the shapes of API version 2026-08-26.dahlia, less what nobody here looks at.
+The objects have the shapes of API version 2026-08-26.dahlia, without fields that no test reads.
 """
 
 import json
@@ -29,8 +29,8 @@ NOW = 1_795_410_017
 MONTH = 30 * 24 * 3600
 
 
-class FakeStripe:
-    """`objects` by path; `on_get` runs before an answer; `failing` is the status of every answer while it is set."""
+class StripeObjectServer:
+    """Holds `objects` by path. `on_get` runs before each answer; `failing`, if not 0, is the status of each."""
 
     def __init__(self) -> None:
         self.objects: dict[str, Object] = {}
@@ -92,7 +92,7 @@ class FakeStripe:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that gave up is what some tests are about."""
+        """Ignore clients that gave up, since some tests make them do so."""
 
 
 def _missing(path: str) -> Object:
@@ -111,7 +111,7 @@ def _failure() -> Object:
 
 
 def event(type_: str, about: Object, *, number: int = 1) -> Object:
-    """The event that tells of the object as it is now."""
+    """An event about the object in its present state."""
     return {
         "id": f"evt_{number:04}",
         "object": "event",
@@ -125,8 +125,8 @@ def event(type_: str, about: Object, *, number: int = 1) -> Object:
     }
 
 
-def paid_order(name: str = "A", *, amount: int = 9_500) -> list[Object]:
-    """Everything Stripe has of one order of 12.000 OMR, paid with 2.500 of credit and the rest by card."""
+def paid_order_objects(name: str = "A", *, amount: int = 9_500) -> list[Object]:
+    """All objects of one order of 12.000 OMR, of which credit paid 2.500 and a card the rest."""
     ids = {kind: f"{kind}_{name}" for kind in ("cus", "pi", "ch", "sub", "in", "pm", "price", "prod", "di", "txn")}
     session = f"cs_test_{name}"
     common = {"livemode": False, "created": NOW, "metadata": {}}
@@ -281,7 +281,7 @@ def paid_order(name: str = "A", *, amount: int = 9_500) -> list[Object]:
 
 
 def refund_of(charge: Object, *, amount: int, number: int = 1) -> Object:
-    """A refund, entered on its charge."""
+    """A refund, recorded on its charge."""
     made = {
         "id": f"re_{charge['id'].removeprefix('ch_')}{number}",
         "object": "refund",
@@ -303,7 +303,7 @@ def refund_of(charge: Object, *, amount: int, number: int = 1) -> Object:
 
 
 def dispute_of(charge: Object) -> Object:
-    """The customer's bank wants all of a charge back."""
+    """A dispute over a whole charge."""
     identity = f"dp_{charge['id'].removeprefix('ch_')}"
     charge["disputed"] = True
     return {

@@ -1,4 +1,4 @@
-"""The few answers of Stripe that a renewal needs, over HTTP, with a state that a test can look at and change."""
+"""Answer the requests of a renewal to Stripe over HTTP, with sessions that a test can read and change."""
 
 import json
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ from pytest_django import Settings
 OK, REFUSED, BROKEN = 200, 402, 500
 
 
-class StripeStub:
-    """Customers, one-off Checkout Sessions, refunds. `fails` is the status of every answer from now on."""
+class StripeCheckoutStub:
+    """Customers, one-off Checkout Sessions and refunds. `failing_status` is the status of every answer, if not 0."""
 
     def __init__(self) -> None:
         self.sessions: dict[str, dict[str, Any]] = {}
-        self.asked: list[tuple[str, dict[str, str]]] = []
-        self.fails = 0
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.failing_status = 0
         self.refunded_minor = 0
-        # The session is made, and the answer lost.
-        self.loses = False
+        # Whether Stripe does what it is asked while its answers are lost.
+        self.loses_answers = False
         self._answers: dict[str, dict[str, Any]] = {}
 
     @property
@@ -31,7 +31,7 @@ class StripeStub:
         return [each for each in self.sessions.values() if each["status"] == "open"]
 
     def pay(self, session: dict[str, Any], *, processing: bool = False) -> dict[str, Any]:
-        """The customer pays; what the session is then."""
+        """Pay the session, as the customer, and return it."""
         session |= {
             "status": "complete",
             "payment_status": "unpaid" if processing else "paid",
@@ -40,21 +40,21 @@ class StripeStub:
         return session
 
     def answer(self, method: str, path: str, params: dict[str, str], key: str) -> tuple[int, dict[str, Any]]:
-        """Stripe's answer to one request."""
-        self.asked.append((f"{method} {path}", params))
-        if self.fails:
-            return self.fails, {"error": {"type": "api_error", "message": "no"}}
+        """Return the status and the body of the answer to one request."""
+        self.requests.append((f"{method} {path}", params))
+        if self.failing_status:
+            return self.failing_status, {"error": {"type": "api_error", "message": "no"}}
         if key not in self._answers:
-            made = self._made(method, path, params)
+            made = self._execute(method, path, params)
             if made is None:
                 return 400, {"error": {"type": "invalid_request_error", "message": "not now"}}
             if key:
                 self._answers[key] = made
             else:
                 return OK, made
-        return (BROKEN, {"error": {"type": "api_error"}}) if self.loses else (OK, self._answers[key])
+        return (BROKEN, {"error": {"type": "api_error"}}) if self.loses_answers else (OK, self._answers[key])
 
-    def _made(self, method: str, path: str, params: dict[str, str]) -> dict[str, Any] | None:
+    def _execute(self, method: str, path: str, params: dict[str, str]) -> dict[str, Any] | None:
         steps = path.partition("?")[0].strip("/").split("/")[1:]
         if method == "GET" and steps[-1] in ("refunds", "charges", "sessions"):
             rows = list(self.sessions.values()) if steps[-1] == "sessions" else []
@@ -65,7 +65,7 @@ class StripeStub:
             self.refunded_minor += int(params["amount"])
         match steps:
             case [("customers" | "coupons" | "refunds") as kind]:
-                return {"id": f"{kind}_{len(self.asked)}", "object": kind.removesuffix("s")}
+                return {"id": f"{kind}_{len(self.requests)}", "object": kind.removesuffix("s")}
             case ["checkout", "sessions"]:
                 return self._open(params)
             case ["checkout", "sessions", found]:
@@ -96,8 +96,8 @@ class StripeStub:
 
 
 @contextmanager
-def serving(stub: StripeStub) -> Iterator[str]:
-    """The stub on a port of its own; its address."""
+def serve(stub: StripeCheckoutStub) -> Iterator[str]:
+    """Serve the stub on a port of its own, and yield its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -109,15 +109,15 @@ def serving(stub: StripeStub) -> Iterator[str]:
         def _do(self, method: str) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
             params = {name: values[0] for name, values in parse_qs(body).items()}
-            status, told = stub.answer(method, self.path, params, self.headers.get("Idempotency-Key") or "")
-            text = json.dumps(told).encode()
+            status, answer = stub.answer(method, self.path, params, self.headers.get("Idempotency-Key") or "")
+            text = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Says nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -131,10 +131,10 @@ def serving(stub: StripeStub) -> Iterator[str]:
 
 
 @pytest.fixture
-def stripe(settings: Settings) -> Iterator[StripeStub]:
-    """The stub, as the service's Stripe, with a key."""
-    stub = StripeStub()
-    with serving(stub) as address:
+def stripe(settings: Settings) -> Iterator[StripeCheckoutStub]:
+    """The stub, which the service uses as Stripe with a key."""
+    stub = StripeCheckoutStub()
+    with serve(stub) as address:
         settings.STRIPE_API_BASE = address
         settings.INITIAL_STRIPE_SECRET_KEY = "sk_test_only_for_tests"
         yield stub

@@ -14,7 +14,7 @@ from orders.models import Order
 from tests.concurrency.threads import race
 from tests.factories import OrganizationFactory, give_credit
 from tests.orders.conftest import Buy
-from tests.orders.subscriptions.run_renewals import credit, jobs, renewals, told
+from tests.orders.subscriptions.run_renewals import balance_and_held, event_data, queued_jobs, renewal_orders
 from tests.snapshot import nothing_changes
 
 AGO = timedelta(days=40)
@@ -37,7 +37,7 @@ def due(ada: Customer, acme: Organization, buy: Buy) -> list[str]:
 
 
 def queued() -> list[str]:
-    return [job["subscription_id"] for job in jobs("renew_subscription")]
+    return [job["subscription_id"] for job in queued_jobs("renew_subscription")]
 
 
 def test_each_that_is_due_has_one_job_however_often_they_are_looked_for(due: list[str]) -> None:
@@ -54,8 +54,8 @@ def test_looked_for_at_once_each_has_one_job(due: list[str]) -> None:
 
 def test_jobs_at_once_renew_each_once(due: list[str]) -> None:
     race([partial(tasks.renew, subscription_id=each) for each in due * 4])
-    assert [order.status for order in renewals()] == ["completed"] * 2
-    assert (credit(), len(told("subscription.renewed"))) == ((0, 0), 2)
+    assert [order.status for order in renewal_orders()] == ["completed"] * 2
+    assert (balance_and_held(), len(event_data("subscription.renewed"))) == ((0, 0), 2)
     with nothing_changes():
         for each in due:
             tasks.renew(subscription_id=each)
@@ -68,6 +68,6 @@ def test_one_that_fails_is_rolled_back_and_holds_up_no_other(due: list[str]) -> 
         with nothing_changes(), pytest.raises(RuntimeError, match="broken"):
             tasks.renew(subscription_id=due[0])
     tasks.renew(subscription_id=due[1])
-    assert [str(order.renews_id) for order in renewals()] == [due[1]]
+    assert [str(order.renews_id) for order in renewal_orders()] == [due[1]]
     tasks.renew(subscription_id=due[0])
     assert Order.objects.filter(status=Order.Status.COMPLETED).count() == 4

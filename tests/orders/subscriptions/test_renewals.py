@@ -1,4 +1,4 @@
-"""A month of a subscription that credit pays: once, oldest first, as credit lasts."""
+"""Renewals of subscriptions that credit pays: each month once, the oldest first, as long as credit lasts."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -25,13 +25,13 @@ from tests.orders.subscriptions.run_renewals import (
     GRACE_END,
     NEXT,
     START,
-    credit,
-    invoices,
-    later_mails,
+    balance_and_held,
+    event_data,
+    invoiced_months,
+    mails_after_receipt,
+    newest_subscription,
     renew,
-    renewals,
-    subscription,
-    told,
+    renewal_orders,
 )
 from tests.snapshot import nothing_changes
 
@@ -40,7 +40,7 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture(autouse=True)
 def no_processor(settings: Settings) -> None:
-    """Whatever the environment of the tests says."""
+    """Run without a card processor, whatever the environment says."""
     settings.INITIAL_STRIPE_SECRET_KEY = ""
 
 
@@ -50,7 +50,7 @@ def subscribed(ada: Customer, acme: Organization, buy: Buy) -> Subscription:
     give_credit(ada, 12_000)
     buy("m", addons=("backup",), apps=("ghost",), now=START)
     Organization.objects.update(status=Organization.Status.ACTIVE)
-    return subscription()
+    return newest_subscription()
 
 
 def test_a_month_is_renewed_from_credit(subscribed: Subscription, ada: Customer) -> None:
@@ -70,16 +70,16 @@ def test_a_month_is_renewed_from_credit(subscribed: Subscription, ada: Customer)
     invoice = Invoice.objects.get(order_id=order.id)
     assert (invoice.status, invoice.amount_minor) == ("paid", 12_000)
     assert (invoice.period_start, invoice.period_end) == (DUE, NEXT)
-    now = subscription()
+    now = newest_subscription()
     assert (now.status, now.current_period_start, now.current_period_end) == ("active", DUE, NEXT)
-    (event,) = told("subscription.renewed")
+    (event,) = event_data("subscription.renewed")
     assert event["subscription_id"] == str(subscribed.id)
     assert (event["amount_minor"], event["amount_omr"], event["period_start"]) == (12_000, 12, "2027-02-28T09:30:00Z")
     assert OutboxEvent.objects.get(type="subscription.renewed").topic == "sme.billing.events"
-    assert later_mails() == ["renewed"]
+    assert mails_after_receipt() == ["renewed"]
 
 
-def test_nothing_is_renewed_before_its_time(subscribed: Subscription, ada: Customer) -> None:
+def test_a_month_is_not_renewed_before_it_is_due(subscribed: Subscription, ada: Customer) -> None:
     give_credit(ada, 30_000)
     with nothing_changes():
         assert renew(DUE - SECOND) == [RenewalOutcome.NOT_DUE]
@@ -87,12 +87,12 @@ def test_nothing_is_renewed_before_its_time(subscribed: Subscription, ada: Custo
     assert find_due_subscriptions(now=DUE) == [subscribed.id]
 
 
-def test_the_day_of_the_month_is_the_anchors(subscribed: Subscription, ada: Customer) -> None:
+def test_periods_keep_the_day_of_the_first_month(subscribed: Subscription, ada: Customer) -> None:
     give_credit(ada, 100_000)
     ends = []
     for _ in range(4):
-        assert renew(subscription().current_period_end)[0] == RenewalOutcome.RENEWED
-        ends.append(subscription().current_period_end.strftime("%d %b"))
+        assert renew(newest_subscription().current_period_end)[0] == RenewalOutcome.RENEWED
+        ends.append(newest_subscription().current_period_end.strftime("%d %b"))
     assert ends == ["31 Mar", "30 Apr", "31 May", "30 Jun"]
 
 
@@ -105,12 +105,12 @@ def test_a_late_job_renews_each_missed_month_oldest_first_as_credit_lasts(
         RenewalOutcome.RENEWED,
         RenewalOutcome.PAST_DUE,
     ]
-    assert [each.period_start for each in renewals()] == [DUE, NEXT]
-    assert credit() == (1_000, 0)
-    assert len(told("subscription.renewed")) == 2
-    assert [each["period_start"] for each in told("subscription.past_due")] == ["2027-04-30T09:30:00Z"]
-    assert len(invoices(Invoice.Status.PAID)) == 3
-    assert len(invoices(Invoice.Status.OPEN)) == 1
+    assert [each.period_start for each in renewal_orders()] == [DUE, NEXT]
+    assert balance_and_held() == (1_000, 0)
+    assert len(event_data("subscription.renewed")) == 2
+    assert [each["period_start"] for each in event_data("subscription.past_due")] == ["2027-04-30T09:30:00Z"]
+    assert len(invoiced_months(Invoice.Status.PAID)) == 3
+    assert len(invoiced_months(Invoice.Status.OPEN)) == 1
 
 
 def test_a_second_run_changes_nothing(subscribed: Subscription, ada: Customer) -> None:
@@ -120,25 +120,23 @@ def test_a_second_run_changes_nothing(subscribed: Subscription, ada: Customer) -
         assert renew(DUE) == [RenewalOutcome.NOT_DUE]
 
 
-def test_a_price_of_nothing_renews_without_a_ledger_row(ada: Customer, acme: Organization, buy: Buy) -> None:
+def test_a_free_plan_renews_without_a_ledger_entry(ada: Customer, acme: Organization, buy: Buy) -> None:
     buy("flexi", now=START)
     assert renew(DUE) == [RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]
     assert not LedgerEntry.objects.exists()
-    assert invoices(Invoice.Status.PAID) == [START, DUE]
+    assert invoiced_months(Invoice.Status.PAID) == [START, DUE]
 
 
-def test_parallel_runs_renew_once(subscribed: Subscription, ada: Customer) -> None:
+def test_concurrent_renewals_renew_a_month_once(subscribed: Subscription, ada: Customer) -> None:
     give_credit(ada, 100_000)
     outcomes = race([lambda: renew(DUE, subscribed)] * 8)
     assert sorted(outcomes.values) == [[RenewalOutcome.NOT_DUE]] * 7 + [
         [RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]
     ]
-    assert (credit(), len(renewals()), len(told("subscription.renewed"))) == ((88_000, 0), 1, 1)
+    assert (balance_and_held(), len(renewal_orders()), len(event_data("subscription.renewed"))) == ((88_000, 0), 1, 1)
 
 
-def test_without_any_lock_the_database_still_refuses_a_second_renewal(
-    subscribed: Subscription, ada: Customer
-) -> None:
+def test_control_without_locks_the_database_refuses_a_second_renewal(subscribed: Subscription, ada: Customer) -> None:
     """The control: the constraint alone guards the month."""
     give_credit(ada, 100_000)
 
@@ -166,58 +164,58 @@ def test_without_any_lock_the_database_still_refuses_a_second_renewal(
     assert len(refused) >= 1, "no two runs met: the control shows nothing"
     assert all("orders_order_one_renewal_a_period" in text for text in refused)
     assert sum(each[0] == RenewalOutcome.RENEWED for each in outcomes.values) == 1
-    assert (credit(), len(renewals()), len(told("subscription.renewed"))) == ((88_000, 0), 1, 1)
+    assert (balance_and_held(), len(renewal_orders()), len(event_data("subscription.renewed"))) == ((88_000, 0), 1, 1)
 
 
 def test_without_a_processor_the_subscription_waits_for_credit(subscribed: Subscription, ada: Customer) -> None:
     give_credit(ada, 5_000)
     assert renew(DUE) == [RenewalOutcome.PAST_DUE]
-    now = subscription()
+    now = newest_subscription()
     assert (now.status, now.past_due_since, now.current_period_end) == ("past_due", DUE, DUE)
-    assert invoices(Invoice.Status.OPEN) == [DUE]
-    assert (credit(), renewals(), later_mails()) == ((5_000, 0), [], ["past_due"])
-    assert [each["status"] for each in told("subscription.past_due")] == ["past_due"]
+    assert invoiced_months(Invoice.Status.OPEN) == [DUE]
+    assert (balance_and_held(), renewal_orders(), mails_after_receipt()) == ((5_000, 0), [], ["past_due"])
+    assert [each["status"] for each in event_data("subscription.past_due")] == ["past_due"]
 
     with nothing_changes():
         assert renew(DUE + timedelta(days=1)) == [RenewalOutcome.PAST_DUE]
 
     give_credit(ada, 7_000)
     assert renew(DUE + timedelta(days=2)) == [RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]
-    now = subscription()
+    now = newest_subscription()
     assert (now.status, now.past_due_since, now.current_period_end) == ("active", None, NEXT)
-    assert (invoices(Invoice.Status.OPEN), invoices(Invoice.Status.PAID)) == ([], [START, DUE])
-    assert (credit(), later_mails()) == ((0, 0), ["past_due", "renewed"])
+    assert (invoiced_months(Invoice.Status.OPEN), invoiced_months(Invoice.Status.PAID)) == ([], [START, DUE])
+    assert (balance_and_held(), mails_after_receipt()) == ((0, 0), ["past_due", "renewed"])
 
 
-def test_after_the_days_of_grace_it_ends(subscribed: Subscription, ada: Customer) -> None:
+def test_an_unpaid_subscription_ends_after_the_days_of_grace(subscribed: Subscription, ada: Customer) -> None:
     give_credit(ada, 5_000)
     renew(DUE)
     with nothing_changes():
         renew(GRACE_END - SECOND)
     assert renew(GRACE_END) == [RenewalOutcome.CANCELED]
-    now = subscription()
+    now = newest_subscription()
     assert (now.status, now.canceled_at) == ("canceled", GRACE_END)
-    assert invoices(Invoice.Status.VOID) == [DUE]
+    assert invoiced_months(Invoice.Status.VOID) == [DUE]
     assert Organization.objects.get().status == "suspended"
-    (event,) = told("subscription.canceled")
+    (event,) = event_data("subscription.canceled")
     assert (event["status"], event["organization_status"]) == ("canceled", "suspended")
-    assert (credit(), later_mails()) == ((5_000, 0), ["past_due", "canceled"])
+    assert (balance_and_held(), mails_after_receipt()) == ((5_000, 0), ["past_due", "canceled"])
     with nothing_changes():
         assert renew(GRACE_END) == [RenewalOutcome.NOT_DUE]
         assert find_due_subscriptions(now=GRACE_END) == []
 
 
-def test_credit_that_comes_at_the_very_end_still_renews(subscribed: Subscription, ada: Customer) -> None:
+def test_credit_after_the_days_of_grace_still_renews(subscribed: Subscription, ada: Customer) -> None:
     renew(DUE)
     give_credit(ada, 12_000)
     assert renew(GRACE_END + SECOND) == [RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]
 
 
-def test_a_job_that_comes_late_takes_no_day_of_grace_away(subscribed: Subscription) -> None:
+def test_a_late_job_does_not_shorten_the_days_of_grace(subscribed: Subscription) -> None:
     assert renew(GRACE_END + timedelta(days=30)) == [RenewalOutcome.PAST_DUE]
 
 
-def test_a_suspended_organization_comes_back_with_its_next_order(
+def test_the_next_order_reactivates_a_suspended_organization(
     subscribed: Subscription, ada: Customer, buy: Buy
 ) -> None:
     renew(DUE)
@@ -225,19 +223,21 @@ def test_a_suspended_organization_comes_back_with_its_next_order(
     give_credit(ada, 9_000)
     buy("m", now=GRACE_END)
     assert Organization.objects.get().status == "active"
-    assert subscription().status == "active"
+    assert newest_subscription().status == "active"
 
 
-def test_another_basket_while_past_due_replaces_it(subscribed: Subscription, ada: Customer, buy: Buy) -> None:
+def test_another_basket_replaces_a_past_due_subscription(subscribed: Subscription, ada: Customer, buy: Buy) -> None:
     renew(DUE)
     give_credit(ada, 9_000)
     buy("m", now=DUE + timedelta(days=1))
     assert Subscription.objects.get(id=subscribed.id).status == "canceled"
-    assert invoices(Invoice.Status.VOID) == [DUE]
+    assert invoiced_months(Invoice.Status.VOID) == [DUE]
     assert renew(DUE + timedelta(days=1), subscribed) == [RenewalOutcome.NOT_DUE]
 
 
-def test_what_stripe_charges_is_never_renewed_here(subscribed: Subscription, ada: Customer) -> None:
+def test_a_subscription_that_stripe_charges_is_not_renewed_from_credit(
+    subscribed: Subscription, ada: Customer
+) -> None:
     give_credit(ada, 100_000)
     Subscription.objects.update(paid_by=Subscription.PaidBy.STRIPE, stripe_subscription_id="sub_1")
     with nothing_changes():
@@ -255,12 +255,12 @@ def test_a_deleted_organization_is_not_renewed(subscribed: Subscription, ada: Cu
 def test_a_renewal_is_refunded_like_any_order(subscribed: Subscription, ada: Customer) -> None:
     give_credit(ada, 12_000)
     renew(DUE)
-    (order,) = renewals()
+    (order,) = renewal_orders()
     refund_order(order_id=order.id, card_minor=None, why="did not want it", by=actor())
-    assert credit() == (12_000, 0)
-    assert subscription().status == "canceled"
-    assert renewals()[0].status == "refunded"
-    assert later_mails() == ["renewed", "refunded"]
+    assert balance_and_held() == (12_000, 0)
+    assert newest_subscription().status == "canceled"
+    assert renewal_orders()[0].status == "refunded"
+    assert mails_after_receipt() == ["renewed", "refunded"]
     with nothing_changes():
         assert renew(NEXT) == [RenewalOutcome.NOT_DUE]
 
@@ -269,15 +269,15 @@ def test_a_renewal_is_refunded_like_any_order(subscribed: Subscription, ada: Cus
 def renewed(subscribed: Subscription, ada: Customer) -> Iterator[Order]:
     give_credit(ada, 12_000)
     renew(DUE)
-    yield renewals()[0]
+    yield renewal_orders()[0]
 
 
-def test_amounts_with_decimals_are_told_exactly(ada: Customer, acme: Organization, buy: Buy) -> None:
+def test_the_event_has_the_exact_amount_in_baisa(ada: Customer, acme: Organization, buy: Buy) -> None:
     Plan.objects.filter(slug="m").update(price_minor=9_255)
     give_credit(ada, 18_510)
     buy("m", now=START)
     renew(DUE)
-    assert str(told("subscription.renewed")[0]["amount_omr"]) == "9.255"
+    assert str(event_data("subscription.renewed")[0]["amount_omr"]) == "9.255"
 
 
 @pytest.mark.parametrize(
@@ -311,6 +311,8 @@ def test_amounts_with_decimals_are_told_exactly(ada: Customer, acme: Organizatio
         ("UPDATE billing_subscription SET past_due_since = now()", "billing_subscription_active_is_not_past_due"),
     ],
 )
-def test_the_database_refuses_what_must_never_be(renewed: Order, statement: str, constraint: str) -> None:
+def test_the_database_refuses_a_second_renewal_and_inconsistent_states(
+    renewed: Order, statement: str, constraint: str
+) -> None:
     with nothing_changes(), pytest.raises(IntegrityError, match=constraint), connection.cursor() as cursor:
         cursor.execute(statement, {"order": renewed.id} if "%(order)s" in statement else None)

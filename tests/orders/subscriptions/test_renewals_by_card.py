@@ -1,4 +1,4 @@
-"""A month that credit does not cover: the rest is asked of Stripe, and nothing is done while it may be paid."""
+"""Renewals that credit does not cover: a card pays the rest, and nothing changes while the session can be paid."""
 
 from datetime import timedelta
 from unittest.mock import patch
@@ -26,18 +26,18 @@ from tests.orders.subscriptions.run_renewals import (
     GRACE_END,
     NEXT,
     START,
-    credit,
-    deliver,
-    invoices,
-    jobs,
-    later_mails,
+    balance_and_held,
+    event_data,
+    invoiced_months,
+    mails_after_receipt,
+    newest_subscription,
+    queued_jobs,
     renew,
-    renewals,
-    subscription,
-    told,
-    worker,
+    renewal_orders,
+    settle_event_of_type,
+    worker_actor,
 )
-from tests.orders.subscriptions.stripe_checkout_stub import BROKEN, REFUSED, StripeStub, stripe
+from tests.orders.subscriptions.stripe_checkout_stub import BROKEN, REFUSED, StripeCheckoutStub, stripe
 from tests.snapshot import nothing_changes
 
 DAY = timedelta(days=1)
@@ -46,29 +46,31 @@ __all__ = ["stripe"]
 
 
 @pytest.fixture
-def past_due(stripe: StripeStub, ada: Customer, acme: Organization, buy: Buy) -> Subscription:
-    """Acme's month of 9.000 is due, the balance is 2.345, and Stripe was asked for the rest."""
+def past_due(stripe: StripeCheckoutStub, ada: Customer, acme: Organization, buy: Buy) -> Subscription:
+    """Acme's month of 9.000 is due, the balance is 2.345, and a Stripe session is open for the rest."""
     give_credit(ada, 9_000)
     buy("m", now=START)
     Organization.objects.update(status=Organization.Status.ACTIVE)
     give_credit(ada, 2_345)
     assert renew(DUE) == [RenewalOutcome.PAST_DUE]
-    return subscription()
+    return newest_subscription()
 
 
-def test_the_remainder_is_asked_of_stripe_and_the_credit_held(past_due: Subscription, stripe: StripeStub) -> None:
+def test_a_renewal_holds_the_credit_and_opens_a_session_for_the_rest(
+    past_due: Subscription, stripe: StripeCheckoutStub
+) -> None:
     assert (past_due.status, past_due.past_due_since, past_due.current_period_end) == ("past_due", DUE, DUE)
-    assert credit() == (2_345, 2_340)
-    (order,) = renewals()
+    assert balance_and_held() == (2_345, 2_340)
+    (order,) = renewal_orders()
     assert (order.status, order.total_minor, order.credit_applied_minor) == ("pending", 9_000, 2_340)
     assert (order.payment.status, order.payment.amount_minor) == ("open", 6_660)
     assert order.payment.session_url == "https://pay.example/cs_1"
-    assert invoices(Invoice.Status.OPEN) == [DUE]
-    assert len(told("subscription.past_due")) == 1
-    assert later_mails() == ["past_due"]
+    assert invoiced_months(Invoice.Status.OPEN) == [DUE]
+    assert len(event_data("subscription.past_due")) == 1
+    assert mails_after_receipt() == ["past_due"]
 
-    asked = dict(stripe.asked)["POST /v1/checkout/sessions"]
-    lines = {name: value for name, value in asked.items() if name.startswith(("line_items", "discounts", "mode"))}
+    session = dict(stripe.requests)["POST /v1/checkout/sessions"]
+    lines = {name: value for name, value in session.items() if name.startswith(("line_items", "discounts", "mode"))}
     assert lines == {
         "mode": "payment",
         "line_items[0][quantity]": "1",
@@ -77,291 +79,327 @@ def test_the_remainder_is_asked_of_stripe_and_the_credit_held(past_due: Subscrip
         "line_items[0][price_data][product_data][name]": "Month from 2027-02-28: M",
         "line_items[0][price_data][product_data][metadata][slug]": "m",
     }
-    assert asked["payment_intent_data[metadata][order_id]"] == str(order.id)
-    assert int(asked["expires_at"]) == int((DUE + timedelta(hours=23)).timestamp())
+    assert session["payment_intent_data[metadata][order_id]"] == str(order.id)
+    assert int(session["expires_at"]) == int((DUE + timedelta(hours=23)).timestamp())
 
 
-def test_it_is_asked_once_however_often_the_job_runs(past_due: Subscription, stripe: StripeStub) -> None:
+def test_repeated_jobs_open_one_session(past_due: Subscription, stripe: StripeCheckoutStub) -> None:
     with nothing_changes():
         assert renew(DUE + timedelta(hours=1)) == [RenewalOutcome.WAITING]
         race([lambda: renew(DUE + timedelta(hours=2), past_due)] * 4)
     assert len(stripe.sessions) == 1
 
 
-def test_parallel_runs_ask_once(stripe: StripeStub, ada: Customer, buy: Buy) -> None:
+def test_concurrent_jobs_open_one_session(stripe: StripeCheckoutStub, ada: Customer, buy: Buy) -> None:
     give_credit(ada, 9_000)
     buy("m", now=START)
-    found = subscription()
+    found = newest_subscription()
     outcomes = race([lambda: renew(DUE, found)] * 6).values
     assert {outcome for each in outcomes for outcome in each} <= {RenewalOutcome.PAST_DUE, RenewalOutcome.WAITING}
-    assert (len(stripe.sessions), len(renewals()), len(told("subscription.past_due"))) == (1, 1, 1)
-    assert later_mails() == ["past_due"]
+    assert (len(stripe.sessions), len(renewal_orders()), len(event_data("subscription.past_due"))) == (1, 1, 1)
+    assert mails_after_receipt() == ["past_due"]
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_paid_it_is_renewed(past_due: Subscription, stripe: StripeStub, times: int) -> None:
+def test_the_payment_event_renews_the_month_once(
+    past_due: Subscription, stripe: StripeCheckoutStub, times: int
+) -> None:
     paid = stripe.pay(stripe.sessions["cs_1"])
-    outcomes = [deliver("checkout.session.completed", paid) for _ in range(times)]
+    outcomes = [settle_event_of_type("checkout.session.completed", paid) for _ in range(times)]
     assert outcomes == ["completed", "unchanged", "unchanged"][:times]
-    now = subscription()
+    now = newest_subscription()
     assert (now.status, now.past_due_since) == ("active", None)
     assert (now.current_period_start, now.current_period_end) == (DUE, NEXT)
-    assert credit() == (5, 0)
-    (order,) = renewals()
+    assert balance_and_held() == (5, 0)
+    (order,) = renewal_orders()
     assert (order.status, order.payment.status, order.payment.payment_intent_id) == ("completed", "paid", "pi_cs_1")
     assert Hold.objects.get(order_id=order.id).status == "captured"
     assert LedgerEntry.objects.get(order_id=order.id).amount_minor == -2_340
-    assert (invoices(Invoice.Status.OPEN), invoices(Invoice.Status.PAID)) == ([], [START, DUE])
-    assert len(told("subscription.renewed")) == 1
-    assert len(told("order.placed")) == 1
-    assert later_mails() == ["past_due", "renewed"]
+    assert (invoiced_months(Invoice.Status.OPEN), invoiced_months(Invoice.Status.PAID)) == ([], [START, DUE])
+    assert len(event_data("subscription.renewed")) == 1
+    assert len(event_data("order.placed")) == 1
+    assert mails_after_receipt() == ["past_due", "renewed"]
     assert now.stripe_subscription_id == ""
 
 
-def test_an_expired_session_is_opened_anew_until_the_grace_ends(past_due: Subscription, stripe: StripeStub) -> None:
+def test_an_expired_session_is_replaced_until_the_days_of_grace_end(
+    past_due: Subscription, stripe: StripeCheckoutStub
+) -> None:
     for day in range(1, 7):
         assert renew(DUE + day * DAY) == [RenewalOutcome.PAST_DUE]
         assert len(stripe.open_sessions) == 1
     assert len(stripe.sessions) == 7
-    assert credit() == (2_345, 2_340)
-    assert [each.status for each in renewals()] == ["expired"] * 6 + ["pending"]
-    assert (len(Invoice.objects.filter(period_start=DUE)), len(told("subscription.past_due"))) == (1, 1)
-    assert later_mails() == ["past_due"] * 7
+    assert balance_and_held() == (2_345, 2_340)
+    assert [each.status for each in renewal_orders()] == ["expired"] * 6 + ["pending"]
+    assert (len(Invoice.objects.filter(period_start=DUE)), len(event_data("subscription.past_due"))) == (1, 1)
+    assert mails_after_receipt() == ["past_due"] * 7
 
 
-def test_a_session_that_stripe_says_expired_is_opened_anew(past_due: Subscription, stripe: StripeStub) -> None:
+def test_a_session_whose_expiry_stripe_reports_is_replaced(
+    past_due: Subscription, stripe: StripeCheckoutStub
+) -> None:
     stripe.sessions["cs_1"] |= {"status": "expired"}
-    assert deliver("checkout.session.expired", stripe.sessions["cs_1"]) == "expired"
-    assert credit() == (2_345, 0)
+    assert settle_event_of_type("checkout.session.expired", stripe.sessions["cs_1"]) == "expired"
+    assert balance_and_held() == (2_345, 0)
     assert renew(DUE + timedelta(hours=3)) == [RenewalOutcome.PAST_DUE]
     assert len(stripe.open_sessions) == 1
 
 
-def test_at_the_end_of_the_grace_the_session_is_closed_first(past_due: Subscription, stripe: StripeStub) -> None:
+def test_the_session_is_closed_before_the_subscription_ends(
+    past_due: Subscription, stripe: StripeCheckoutStub
+) -> None:
     assert renew(GRACE_END) == [RenewalOutcome.CANCELED]
     assert stripe.open_sessions == []
-    assert stripe.asked[-1][0] == "POST /v1/checkout/sessions/cs_1/expire"
-    assert subscription().status == "canceled"
-    assert credit() == (2_345, 0)
-    assert invoices(Invoice.Status.VOID) == [DUE]
+    assert stripe.requests[-1][0] == "POST /v1/checkout/sessions/cs_1/expire"
+    assert newest_subscription().status == "canceled"
+    assert balance_and_held() == (2_345, 0)
+    assert invoiced_months(Invoice.Status.VOID) == [DUE]
     assert Organization.objects.get().status == "suspended"
-    assert (len(told("subscription.canceled")), later_mails()) == (1, ["past_due", "canceled"])
+    assert (len(event_data("subscription.canceled")), mails_after_receipt()) == (1, ["past_due", "canceled"])
     assert find_due_subscriptions(now=GRACE_END) == []
 
 
-def test_paid_in_the_last_moment_it_is_renewed_not_cancelled(past_due: Subscription, stripe: StripeStub) -> None:
+def test_a_payment_at_the_last_moment_renews_the_subscription(
+    past_due: Subscription, stripe: StripeCheckoutStub
+) -> None:
     paid = stripe.pay(stripe.sessions["cs_1"])
     assert renew(GRACE_END) == [RenewalOutcome.NOT_DUE]
-    assert subscription().status == "active"
-    assert deliver("checkout.session.completed", paid) == "unchanged"
-    assert told("subscription.canceled") == []
+    assert newest_subscription().status == "active"
+    assert settle_event_of_type("checkout.session.completed", paid) == "unchanged"
+    assert event_data("subscription.canceled") == []
 
 
-def test_payment_event_and_the_end_of_the_grace_at_once_renew_once(
-    past_due: Subscription, stripe: StripeStub, buy: Buy
+def test_a_payment_event_and_the_end_of_grace_renew_the_month_once(
+    past_due: Subscription, stripe: StripeCheckoutStub, buy: Buy
 ) -> None:
     paid = stripe.pay(stripe.sessions["cs_1"])
     race(
         [
             *[lambda: renew(GRACE_END, past_due)] * 3,
-            *[lambda: deliver("checkout.session.completed", paid)] * 3,
+            *[lambda: settle_event_of_type("checkout.session.completed", paid)] * 3,
             *[lambda: buy("l", now=GRACE_END)] * 2,
         ]
     )
-    (order,) = renewals()
+    (order,) = renewal_orders()
     assert (order.status, order.payment.status) == ("completed", "paid")
     assert LedgerEntry.objects.filter(order_id=order.id).count() == 1
-    assert (len(told("subscription.renewed")), len(told("subscription.canceled"))) == (1, 0)
-    assert invoices(Invoice.Status.PAID) == [START, DUE]
+    assert (len(event_data("subscription.renewed")), len(event_data("subscription.canceled"))) == (1, 0)
+    assert invoiced_months(Invoice.Status.PAID) == [START, DUE]
     assert Subscription.objects.get(id=past_due.id).current_period_end == NEXT
 
 
-def test_a_payment_that_takes_days_is_never_cancelled_under(past_due: Subscription, stripe: StripeStub) -> None:
+def test_a_processing_payment_keeps_the_subscription_past_its_grace(
+    past_due: Subscription, stripe: StripeCheckoutStub
+) -> None:
     processing = stripe.pay(stripe.sessions["cs_1"], processing=True)
-    assert deliver("checkout.session.completed", processing) == "processing"
+    assert settle_event_of_type("checkout.session.completed", processing) == "processing"
     with nothing_changes():
         assert renew(GRACE_END + 10 * DAY) == [RenewalOutcome.WAITING]
     paid = processing | {"payment_status": "paid"}
-    assert deliver("checkout.session.async_payment_succeeded", paid) == "completed"
-    assert subscription().status == "active"
+    assert settle_event_of_type("checkout.session.async_payment_succeeded", paid) == "completed"
+    assert newest_subscription().status == "active"
 
 
-def test_a_payment_that_fails_after_days_is_told_and_asked_for_again(
-    past_due: Subscription, stripe: StripeStub
+def test_a_payment_that_fails_after_days_is_announced_and_a_new_session_opens(
+    past_due: Subscription, stripe: StripeCheckoutStub
 ) -> None:
     processing = stripe.pay(stripe.sessions["cs_1"], processing=True)
-    deliver("checkout.session.completed", processing)
-    assert deliver("checkout.session.async_payment_failed", processing) == "failed"
-    assert credit() == (2_345, 0)
-    assert later_mails() == ["past_due", "payment_failed"]
+    settle_event_of_type("checkout.session.completed", processing)
+    assert settle_event_of_type("checkout.session.async_payment_failed", processing) == "failed"
+    assert balance_and_held() == (2_345, 0)
+    assert mails_after_receipt() == ["past_due", "payment_failed"]
     assert renew(DUE + timedelta(hours=2)) == [RenewalOutcome.PAST_DUE]
-    assert (len(stripe.open_sessions), credit()) == (1, (2_345, 2_340))
+    assert (len(stripe.open_sessions), balance_and_held()) == (1, (2_345, 2_340))
 
 
-def test_while_stripe_is_silent_nothing_is_cancelled(past_due: Subscription, stripe: StripeStub) -> None:
-    stripe.fails = BROKEN
+def test_no_subscription_ends_while_stripe_does_not_answer(
+    past_due: Subscription, stripe: StripeCheckoutStub
+) -> None:
+    stripe.failing_status = BROKEN
     with nothing_changes():
         assert renew(GRACE_END) == [RenewalOutcome.WAITING]
-    stripe.fails = 0
+    stripe.failing_status = 0
     assert renew(GRACE_END) == [RenewalOutcome.CANCELED]
 
 
-def test_a_voucher_meanwhile_closes_the_session_and_pays(
-    past_due: Subscription, stripe: StripeStub, ada: Customer
+def test_new_credit_closes_the_session_and_pays_the_month(
+    past_due: Subscription, stripe: StripeCheckoutStub, ada: Customer
 ) -> None:
     give_credit(ada, 7_000)
     assert renew(DUE + DAY / 2) == [RenewalOutcome.RENEWED, RenewalOutcome.NOT_DUE]
-    assert (stripe.open_sessions, credit()) == ([], (345, 0))
-    assert [each.status for each in renewals()] == ["expired", "completed"]
-    assert Invoice.objects.get(period_start=DUE).order_id == renewals()[1].id
+    assert (stripe.open_sessions, balance_and_held()) == ([], (345, 0))
+    assert [each.status for each in renewal_orders()] == ["expired", "completed"]
+    assert Invoice.objects.get(period_start=DUE).order_id == renewal_orders()[1].id
 
 
-def test_another_basket_closes_the_session_and_replaces_it(
-    past_due: Subscription, stripe: StripeStub, ada: Customer, buy: Buy
+def test_another_basket_closes_the_session_and_replaces_the_subscription(
+    past_due: Subscription, stripe: StripeCheckoutStub, ada: Customer, buy: Buy
 ) -> None:
     give_credit(ada, 20_000)
     placed = buy("l", now=DUE + DAY / 2)
     assert (stripe.open_sessions, placed.balance_minor) == ([], 6_345)
     assert Subscription.objects.get(id=past_due.id).status == "canceled"
-    assert (invoices(Invoice.Status.VOID), credit()) == ([DUE], (6_345, 0))
+    assert (invoiced_months(Invoice.Status.VOID), balance_and_held()) == ([DUE], (6_345, 0))
 
 
-def test_another_basket_by_card_replaces_it_too(past_due: Subscription, stripe: StripeStub, buy: Buy) -> None:
+def test_another_basket_paid_by_card_replaces_the_session(
+    past_due: Subscription, stripe: StripeCheckoutStub, buy: Buy
+) -> None:
     placed = buy("l", now=DUE + DAY / 2)
     (open_now,) = stripe.open_sessions
     assert placed.session_url == open_now["url"]
-    assert credit() == (2_345, 2_340)
-    # While it may be paid the old subscription is not ended by the renewal, whatever the time.
+    assert balance_and_held() == (2_345, 2_340)
+    # The renewal does not end the old subscription while the new session can be paid, even after the grace period.
     with nothing_changes():
         assert renew(GRACE_END, past_due) == [RenewalOutcome.WAITING]
 
 
-def test_a_session_that_cannot_be_closed_keeps_another_basket_out(
-    past_due: Subscription, stripe: StripeStub, ada: Customer, buy: Buy
+def test_another_basket_is_refused_while_the_session_cannot_be_closed(
+    past_due: Subscription, stripe: StripeCheckoutStub, ada: Customer, buy: Buy
 ) -> None:
     give_credit(ada, 20_000)
-    stripe.fails = BROKEN
+    stripe.failing_status = BROKEN
     with nothing_changes(), pytest.raises(PaymentInProgress):
         buy("l", now=DUE + DAY / 2)
 
 
-def test_paid_although_the_organization_is_gone_the_money_goes_back(
-    past_due: Subscription, stripe: StripeStub, ada: Customer, acme: Organization
+def test_a_payment_for_a_deleted_organization_is_refunded(
+    past_due: Subscription, stripe: StripeCheckoutStub, ada: Customer, acme: Organization
 ) -> None:
     delete_organization(organization_id=acme.id, by=acting(ada))
     paid = stripe.pay(stripe.sessions["cs_1"])
-    assert deliver("checkout.session.completed", paid) == "refunded_late"
-    assert (credit(), renewals()[0].status) == ((2_345, 0), "cancelled")
+    assert settle_event_of_type("checkout.session.completed", paid) == "refunded_late"
+    assert (balance_and_held(), renewal_orders()[0].status) == ((2_345, 0), "cancelled")
     assert Break.objects.get().kind == "paid_after_release"
     refund = Refund.objects.get()
     assert (refund.amount_minor, refund.status) == (6_660, "requested")
-    assert subscription().status == "canceled"
-    assert told("subscription.renewed") == []
+    assert newest_subscription().status == "canceled"
+    assert event_data("subscription.renewed") == []
 
 
 def test_the_session_of_a_deleted_organization_is_closed(
-    past_due: Subscription, stripe: StripeStub, ada: Customer, acme: Organization
+    past_due: Subscription, stripe: StripeCheckoutStub, ada: Customer, acme: Organization
 ) -> None:
     delete_organization(organization_id=acme.id, by=acting(ada))
     assert find_due_subscriptions(now=DUE) == [past_due.id]
     assert renew(DUE, past_due) == [RenewalOutcome.NOT_DUE]
-    assert (stripe.open_sessions, credit(), find_due_subscriptions(now=DUE)) == ([], (2_345, 0), [])
+    assert (stripe.open_sessions, balance_and_held(), find_due_subscriptions(now=DUE)) == ([], (2_345, 0), [])
 
 
-def test_a_late_payment_of_a_month_that_was_paid_otherwise_goes_back(
-    past_due: Subscription, stripe: StripeStub, ada: Customer
+def test_a_late_payment_of_a_month_that_credit_paid_is_refunded(
+    past_due: Subscription, stripe: StripeCheckoutStub, ada: Customer
 ) -> None:
     give_credit(ada, 7_000)
     renew(DUE + DAY / 2)
     paid = stripe.pay(stripe.sessions["cs_1"])
-    assert deliver("checkout.session.completed", paid) == "refunded_late"
+    assert settle_event_of_type("checkout.session.completed", paid) == "refunded_late"
     assert Refund.objects.get().amount_minor == 6_660
-    assert (subscription().status, len(told("subscription.renewed")), credit()) == ("active", 1, (345, 0))
+    assert (newest_subscription().status, len(event_data("subscription.renewed")), balance_and_held()) == (
+        "active",
+        1,
+        (345, 0),
+    )
 
 
-def test_a_late_payment_of_a_month_still_due_renews_it(past_due: Subscription, stripe: StripeStub) -> None:
+def test_a_late_payment_of_a_month_that_is_still_due_renews_it(
+    past_due: Subscription, stripe: StripeCheckoutStub
+) -> None:
     stripe.sessions["cs_1"] |= {"status": "expired"}
-    deliver("checkout.session.expired", stripe.sessions["cs_1"])
-    assert deliver("checkout.session.completed", stripe.pay(stripe.sessions["cs_1"])) == "completed_late"
-    assert (subscription().status, credit(), later_mails()) == ("active", (5, 0), ["past_due", "renewed"])
+    settle_event_of_type("checkout.session.expired", stripe.sessions["cs_1"])
+    assert settle_event_of_type("checkout.session.completed", stripe.pay(stripe.sessions["cs_1"])) == "completed_late"
+    assert (newest_subscription().status, balance_and_held(), mails_after_receipt()) == (
+        "active",
+        (5, 0),
+        ["past_due", "renewed"],
+    )
 
 
-def test_a_renewal_by_card_is_refunded_like_any_order(past_due: Subscription, stripe: StripeStub) -> None:
-    deliver("checkout.session.completed", stripe.pay(stripe.sessions["cs_1"]))
-    (order,) = renewals()
+def test_a_renewal_by_card_is_refunded_like_any_order(past_due: Subscription, stripe: StripeCheckoutStub) -> None:
+    settle_event_of_type("checkout.session.completed", stripe.pay(stripe.sessions["cs_1"]))
+    (order,) = renewal_orders()
     refund = refund_order(order_id=order.id, card_minor=None, why="wrong", by=actor())
     assert refund is not None
-    send_refund(refund_id=refund.id, by=worker())
-    assert (credit(), renewals()[0].status, subscription().status) == ((2_345, 0), "refunded", "canceled")
-    assert (Organization.objects.get().status, len(told("subscription.canceled"))) == ("suspended", 1)
-    assert later_mails() == ["past_due", "renewed", "refunded"]
-    assert dict(stripe.asked)["POST /v1/refunds"]["amount"] == "6660"
+    send_refund(refund_id=refund.id, by=worker_actor())
+    assert (balance_and_held(), renewal_orders()[0].status, newest_subscription().status) == (
+        (2_345, 0),
+        "refunded",
+        "canceled",
+    )
+    assert (Organization.objects.get().status, len(event_data("subscription.canceled"))) == ("suspended", 1)
+    assert mails_after_receipt() == ["past_due", "renewed", "refunded"]
+    assert dict(stripe.requests)["POST /v1/refunds"]["amount"] == "6660"
 
 
 @pytest.mark.parametrize("fails", [REFUSED, BROKEN])
-def test_where_stripe_opens_no_session_it_is_asked_again_later(
-    stripe: StripeStub, ada: Customer, buy: Buy, fails: int
+def test_a_session_that_stripe_did_not_open_is_retried_later(
+    stripe: StripeCheckoutStub, ada: Customer, buy: Buy, fails: int
 ) -> None:
     give_credit(ada, 11_345)
     buy("m", now=START)
-    stripe.fails = fails
+    stripe.failing_status = fails
     assert renew(DUE) == [RenewalOutcome.PAST_DUE]
-    assert (credit(), [each.status for each in renewals()], later_mails()) == ((2_345, 0), ["failed"], ["past_due"])
-    stripe.fails = 0
+    assert (balance_and_held(), [each.status for each in renewal_orders()], mails_after_receipt()) == (
+        (2_345, 0),
+        ["failed"],
+        ["past_due"],
+    )
+    stripe.failing_status = 0
     with nothing_changes():
         assert renew(DUE + timedelta(minutes=30)) == [RenewalOutcome.WAITING]
-    # What Stripe may have of the first try is closed before there is a second, which also has to wait its hour.
+    # The second try comes after the cleanup of the first one, and not before an hour has passed.
     sweep_payments(now=DUE)
     with nothing_changes():
         assert renew(DUE + timedelta(minutes=30)) == [RenewalOutcome.PAST_DUE]
     assert renew(DUE + timedelta(minutes=90)) == [RenewalOutcome.PAST_DUE]
-    assert (credit(), len(stripe.open_sessions)) == ((2_345, 2_340), 1)
+    assert (balance_and_held(), len(stripe.open_sessions)) == ((2_345, 2_340), 1)
 
 
-def test_a_session_whose_answer_was_lost_is_closed_before_anything_ends(
-    stripe: StripeStub, ada: Customer, buy: Buy
+def test_a_session_whose_answer_was_lost_is_closed_before_the_subscription_ends(
+    stripe: StripeCheckoutStub, ada: Customer, buy: Buy
 ) -> None:
     give_credit(ada, 9_000)
     buy("m", now=START)
     renew(DUE)
-    renewals()[0].payment.refresh_from_db()
-    deliver("checkout.session.expired", stripe.sessions["cs_1"] | {"status": "expired"})
-    stripe.loses = True
+    renewal_orders()[0].payment.refresh_from_db()
+    settle_event_of_type("checkout.session.expired", stripe.sessions["cs_1"] | {"status": "expired"})
+    stripe.loses_answers = True
     renew(DUE + DAY)
     assert Payment.objects.filter(needs_stripe_cleanup=True).count() == 1
     assert renew(GRACE_END) == [RenewalOutcome.WAITING]
-    stripe.loses = False
+    stripe.loses_answers = False
     sweep_payments(now=GRACE_END)
     assert renew(GRACE_END) == [RenewalOutcome.CANCELED]
 
 
 def test_the_customer_is_told_although_the_process_that_asked_died(
-    stripe: StripeStub, ada: Customer, buy: Buy
+    stripe: StripeCheckoutStub, ada: Customer, buy: Buy
 ) -> None:
     give_credit(ada, 9_000)
     buy("m", now=START)
     with patch.object(renewing, "ask_processor", side_effect=SystemExit), pytest.raises(SystemExit):
         renew(DUE)
-    assert later_mails() == []
+    assert mails_after_receipt() == []
     for _ in range(2):
         sweep_payments(now=DUE + timedelta(hours=1))
-        assert ([each.status for each in renewals()], later_mails()) == (["failed"], ["past_due"])
-    stripe.fails = BROKEN
+        assert ([each.status for each in renewal_orders()], mails_after_receipt()) == (["failed"], ["past_due"])
+    stripe.failing_status = BROKEN
     assert renew(DUE + timedelta(hours=2)) == [RenewalOutcome.PAST_DUE]
-    assert later_mails() == ["past_due"]
+    assert mails_after_receipt() == ["past_due"]
 
 
-def test_a_remainder_that_no_card_can_pay_waits_for_credit(stripe: StripeStub, ada: Customer, buy: Buy) -> None:
+def test_a_remainder_that_no_card_can_pay_waits_for_credit(
+    stripe: StripeCheckoutStub, ada: Customer, buy: Buy
+) -> None:
     Plan.objects.filter(slug="m").update(price_minor=9_005)
     give_credit(ada, 9_005)
     buy("m", now=START)
     assert renew(DUE) == [RenewalOutcome.PAST_DUE]
-    assert (renewals(), stripe.asked, later_mails()) == ([], [], ["past_due"])
+    assert (renewal_orders(), stripe.requests, mails_after_receipt()) == ([], [], ["past_due"])
 
 
-def test_the_letter_has_the_link_until_the_month_is_paid(past_due: Subscription, stripe: StripeStub) -> None:
+def test_the_letter_has_the_link_until_the_month_is_paid(past_due: Subscription, stripe: StripeCheckoutStub) -> None:
     invoice = Invoice.objects.get(period_start=DUE)
-    assert jobs("send_mail")[-1] == {"mail": "past_due", "subject_id": str(invoice.id), "event_id": ""}
+    assert queued_jobs("send_mail")[-1] == {"mail": "past_due", "subject_id": str(invoice.id), "event_id": ""}
     assert send_mail(mail=Mail.PAST_DUE, subject_id=invoice.id)
     letter = mail.outbox[0]
     assert letter.to == ["ada@example.org"]
@@ -369,7 +407,7 @@ def test_the_letter_has_the_link_until_the_month_is_paid(past_due: Subscription,
     assert "from 28 February 2027 until 31 March 2027 of Acme costs 9.000 OMR" in letter.body
     assert current.INITIAL_STRIPE_SECRET_KEY not in letter.body
 
-    deliver("checkout.session.completed", stripe.pay(stripe.sessions["cs_1"]))
+    settle_event_of_type("checkout.session.completed", stripe.pay(stripe.sessions["cs_1"]))
     assert not send_mail(mail=Mail.PAST_DUE, subject_id=invoice.id)
     assert send_mail(mail=Mail.RENEWED, subject_id=invoice.id)
     assert [each.subject for each in mail.outbox] == [

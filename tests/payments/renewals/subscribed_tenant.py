@@ -15,7 +15,7 @@ from orders.use_cases.payments.open_payment import LEASE
 from orders.use_cases.payments.sweep_payments import JOB_GRACE
 from orders.use_cases.subscriptions.renew_subscription import RenewalOutcome, renew_subscription
 from tests.factories import OrganizationFactory, PlanFactory, acting, give_credit
-from tests.orders.subscriptions.run_renewals import worker
+from tests.orders.subscriptions.run_renewals import worker_actor
 from tests.payments.stripe_server import Stripe
 from tests.payments.worker import run_until_idle, run_waiting_jobs
 
@@ -71,7 +71,7 @@ class Tenant:
 
     def renew(self) -> list[RenewalOutcome]:
         """Run the renewal job now."""
-        return renew_subscription(subscription_id=self.subscription.id, by=worker(), now=self.now)
+        return renew_subscription(subscription_id=self.subscription.id, by=worker_actor(), now=self.now)
 
     def run_until_idle(self) -> None:
         """Switch every fault off, let every lease run out, and run the service until it is idle."""

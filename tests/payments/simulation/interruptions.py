@@ -19,7 +19,7 @@ from tests.payments.step_observer import WRITES, Step, observe_steps
 Result = TypeVar("Result")
 
 # A checkout that credit covers is one statement, which commits by itself.
-_COMMITTING_STATEMENTS = (*WRITES, "\nSELECT placed_order")
+_COMMITTING_STATEMENTS = (*WRITES, "SELECT id, balance FROM orders_place_orders(")
 
 PROCESS_DIES = "process dies"
 REQUEST_IS_LATE, REQUESTS_ARE_LATE = "request is late", "requests are late"

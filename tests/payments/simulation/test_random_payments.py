@@ -102,7 +102,7 @@ def _skip_undoing_crashed_payments(patch: pytest.MonkeyPatch) -> None:
 
 
 def _keep_the_hold(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(settle_payment, "release", lambda **_: None)
+    patch.setattr(settle_payment, "release_hold", lambda **_: None)
 
 
 def _ask_for_the_plan_alone(patch: pytest.MonkeyPatch) -> None:
