@@ -109,12 +109,14 @@ BEGIN
       JOIN promos_promocode p ON p.code = r.code
       JOIN billing_customer c ON c.user_id = r.user_id AND r.email IN ('', c.email)
       JOIN billing_account a ON a.customer_id = c.id
+      -- One row each by index (LIMIT): joined, all redemptions of the code and all keys are read for one.
       LEFT JOIN LATERAL (SELECT o.id FROM promos_redemption o
                           WHERE o.promo_code_id = p.id AND o.customer_id = c.id
                             AND o.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
-     WHERE live.id IS NULL
-       AND NOT EXISTS (SELECT FROM billing_idempotencykey k
-                        WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.at)
+      LEFT JOIN LATERAL (SELECT k.id FROM billing_idempotencykey k
+                          WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.at
+                          LIMIT 1) AS answered ON true
+     WHERE live.id IS NULL AND answered.id IS NULL
        FOR NO KEY UPDATE OF a SKIP LOCKED
   ), ranked AS (
     SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY e.number) AS of_code,
