@@ -99,6 +99,18 @@ def triggers_off() -> Iterator[None]:
         yield
 
 
+def assert_left_out(attack: Attack) -> None:
+    """Asserts that the statement, a call of a function, does nothing: it returns no row, and nothing has changed."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        for statement in attack.prepare:
+            cursor.execute(statement)
+        with nothing_changes():
+            cursor.execute(attack.statement)
+            assert cursor.fetchall() == []
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        transaction.set_rollback(True)
+
+
 def corrupt(statement: str) -> None:
     """Commits a change of exactly one row that the database would refuse; nothing but a defect could."""
     with transaction.atomic(), connection.cursor() as cursor:

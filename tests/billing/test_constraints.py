@@ -89,7 +89,8 @@ def grants(*accounts: str, **wrong: str) -> str:
     """One grant for each of these accounts, in one statement."""
     given = {"amount_minor": "100", "reason": "'test'", "actor": "ROW('ada', 'customer', 'api', NULL)", **wrong}
     rows = [
-        f"ROW(gen_random_uuid(), {account}, {given['amount_minor']}, {given['reason']}, '', NULL, {given['actor']})"
+        f"ROW(gen_random_uuid(), {account}, {given['amount_minor']}, {given['reason']}, '', NULL, NULL,"
+        f" {given['actor']})"
         for account in accounts
     ]
     return f"INSERT INTO billing_grants VALUES (ARRAY[{', '.join(rows)}]::billing_grant[])"

@@ -11,6 +11,7 @@ from tests.rules import (
     Attack,
     Attacks,
     assert_accepted,
+    assert_left_out,
     assert_refused,
     code,
     customer,
@@ -65,19 +66,25 @@ def changing(owner: str, changes: str) -> str:
     return f"UPDATE promos_redemption SET {changes} WHERE customer_id = {owner}"
 
 
-def redeeming(promo: str, owner: str = DAVE, as_of: str = "now()") -> str:
+def redeeming(text: str, user: str = "dave", *, email: str = "", wait: bool = True) -> str:
+    request = (
+        f"jsonb_build_object('redemption', gen_random_uuid(), 'entry', gen_random_uuid(), 'code', '{text}',"
+        f" 'user', '{user}', 'email', '{email}', 'note', '', 'actor', 'dave', 'role', 'customer', 'channel', 'api',"
+        " 'address', NULL, 'now', now())"
+    )
+    return f"SELECT id FROM promos_redeem(jsonb_build_array({request}), {wait})"
+
+
+def writing(promo: str, owner: str, status: str) -> str:
     actor = "ROW('dave', 'customer', 'api', NULL)::billing_actor"
-    return f"SELECT promos_redeem({promo}, {owner}, {actor}, {as_of})"
+    wanted = f"ROW(gen_random_uuid(), gen_random_uuid(), {promo}, {owner}, NULL, '', {actor}, now())::promos_new_redemption"
+    return f"SELECT id FROM unnest(promos_write_redemptions(ARRAY[{wanted}], '{status}'))"
 
 
-def redeeming_code(text: str, user: str = "dave") -> str:
-    actor = "ROW('dave', 'customer', 'api', NULL)::billing_actor"
-    return f"SELECT promos_redeem_code('{text}', '{user}', '', {actor}, now())"
-
-
-def redeeming_for_many(text: str) -> str:
-    actor = "ROW('sara', 'superadmin', 'api', NULL)::billing_actor"
-    return f"SELECT promos_redeem_many('{text}', ARRAY['dave', 'new'], 'test', {actor}, '', now())"
+def claiming(promo: str, slots: int, *, hot: bool = False) -> str:
+    """The last statement of a transaction that has written this many redemptions of the code."""
+    written = f"ROW(gen_random_uuid(), {promo}, {DAVE}, NULL, 100, true, {hot})::promos_written_redemption"
+    return f"SELECT promos_claim_slots_of(array_fill({written}, ARRAY[{slots}]))"
 
 
 def with_terms(changes: str) -> list[str]:
@@ -85,7 +92,7 @@ def with_terms(changes: str) -> list[str]:
 
 
 CLAIMS_NOTHING = """
-CREATE OR REPLACE FUNCTION promos_claim_slots(promo uuid, wanted bigint) RETURNS boolean LANGUAGE sql AS
+CREATE OR REPLACE FUNCTION promos_claim_slots(promo uuid, wanted bigint, hot boolean) RETURNS boolean LANGUAGE sql AS
 $$ SELECT false $$
 """
 RELEASE = "status = 'released', released_at = now(), release_reason = 'x'"
@@ -122,25 +129,14 @@ CODES: Attacks = {
         "UPDATE promos_promocode SET id = gen_random_uuid() WHERE code = 'OPEN'",
         "UPDATE promos_promocode SET currency = 'USD' WHERE code = 'OPEN'",
     ],
-    "promos_promocode_redeemable": [
-        redeeming(code("PAUSED")),
-        redeeming(code("RETIRED")),
-        redeeming("gen_random_uuid()"),
-        redeeming_code("PAUSED"),
-        redeeming_code("NOSUCH"),
-        redeeming_for_many("PAUSED"),
-        redeeming_for_many("RETIRED"),
-        redeeming_for_many("NOSUCH"),
-        Attack(redeeming(OPEN), with_terms("starts_at = now() + interval '1 second'")),
-        Attack(redeeming(OPEN), with_terms("expires_at = now()")),
-    ],
-    # Places that the look at the counters promised, and that are gone when they are claimed.
+    # Slots that were free when they were counted, and that are gone when they are claimed.
     "promos_promocode_exhausted": [
-        redeeming(FULL),
-        redeeming_code("FULL"),
-        Attack(redeeming_for_many("WELCOME"), [CLAIMS_NOTHING]),
+        Attack(redeeming("WELCOME"), [CLAIMS_NOTHING]),
+        Attack(redeeming("WELCOME", wait=False), [CLAIMS_NOTHING]),
+        claiming(FULL, 1),
+        claiming(WELCOME, 5),
+        claiming(code("HOT"), 21, hot=True),
     ],
-    "promos_redeem_customer_known": [redeeming_code("OPEN", "nobody")],
     "promos_promocounter_used_within_quota": [
         f"UPDATE promos_promocounter SET used = used + 1 WHERE promo_code_id = {FULL}",
         f"UPDATE promos_promocounter SET quota = 0 WHERE promo_code_id = {FULL}",
@@ -159,8 +155,6 @@ REDEMPTIONS: Attacks = {
         redemption(promo_code_id=WELCOME),
         confirmed(promo_code_id=WELCOME),
         confirmed(promo_code_id=code("LATER"), customer_id=BOB),
-        redeeming(WELCOME, ADA),
-        redeeming(code("LATER"), BOB),
     ],
     "promos_redemption_status_known": [
         Attack(
@@ -210,6 +204,32 @@ REDEMPTIONS: Attacks = {
 
 ATTACKS: Attacks = {**CODES, **REDEMPTIONS}
 
+# What the functions of a redemption leave out, without an error: the others of its batch are redeemed.
+LEFT_OUT: Attacks = {
+    "a code that may not be redeemed": [
+        redeeming("PAUSED"),
+        redeeming("RETIRED"),
+        redeeming("NOSUCH"),
+        redeeming("open"),
+        Attack(redeeming("OPEN"), with_terms("starts_at = now() + interval '1 second'")),
+        Attack(redeeming("OPEN"), with_terms("expires_at = now()")),
+        *(
+            writing(promo, DAVE, status)
+            for promo in (code("PAUSED"), code("RETIRED"), "gen_random_uuid()")
+            for status in ("confirmed", "reserved")
+        ),
+    ],
+    "a code without a free slot": [redeeming("FULL"), redeeming("FULL", wait=False)],
+    "a customer with a live redemption of the code": [
+        redeeming("WELCOME", "ada"),
+        redeeming("LATER", "bob"),
+        *(writing(WELCOME, ADA, status) for status in ("confirmed", "reserved")),
+        *(writing(code("LATER"), BOB, status) for status in ("confirmed", "reserved")),
+    ],
+    "a user who is no customer yet": [redeeming("OPEN", "nobody")],
+    "a customer with another e-mail address": [redeeming("OPEN", email="new@example.org")],
+}
+
 
 @pytest.fixture(scope="module", autouse=True)
 def history(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
@@ -220,6 +240,11 @@ def history(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterat
 @pytest.mark.parametrize(("rule", "attack"), each(ATTACKS))
 def test_database_refuses(rule: str, attack: Attack) -> None:
     assert_refused(rule, attack)
+
+
+@pytest.mark.parametrize(("why", "attack"), each(LEFT_OUT))
+def test_redemption_leaves_out(why: str, attack: Attack) -> None:
+    assert_left_out(attack)
 
 
 @pytest.mark.parametrize("table", VALID)
@@ -234,10 +259,11 @@ def test_row_that_attacks_start_from_is_accepted(table: str) -> None:
         changing(BOB, "status = 'confirmed', confirmed_at = now()"),
         changing(BOB, RELEASE),
         changing(CAROL, RELEASE),
-        redeeming(OPEN),
-        redeeming(WELCOME),
-        redeeming_code("OPEN"),
-        redeeming_code("WELCOME"),
+        *(redeeming(text, wait=wait) for text in ("OPEN", "WELCOME", "HOT") for wait in (True, False)),
+        redeeming("OPEN", email="dave@example.org"),
+        *(writing(promo, DAVE, status) for promo in (OPEN, WELCOME) for status in ("confirmed", "reserved")),
+        claiming(WELCOME, 4),
+        claiming(code("HOT"), 20, hot=True),
         f"UPDATE promos_promocounter SET used = quota WHERE promo_code_id = {WELCOME}",
     ],
 )

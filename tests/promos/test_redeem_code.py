@@ -59,7 +59,16 @@ def test_it_is_one_statement_without_begin_and_commit(ada: Customer, terms: dict
     with CaptureQueriesContext(connection) as queries:
         redeem(code="GIFT", user_id="ada", by=acting(ada))
     [sent] = queries.captured_queries
-    assert str(sent["sql"]).startswith("SELECT redemption, promo, customer, granted FROM promos_redeem_code(")
+    assert str(sent["sql"]).startswith("SELECT id, promo, customer, credit FROM promos_redeem(")
+
+
+def test_refusal_is_three_statements_and_that_of_a_new_user_too(ada: Customer) -> None:
+    """One that tries, and two that find out why it did nothing; none writes a customer."""
+    PromoCodeFactory.create(code="DRAFT", active=False)
+    for user in ("ada", "never-seen"):
+        with CaptureQueriesContext(connection) as queries, pytest.raises(PromoInactive):
+            redeem(code="DRAFT", user_id=user, by=actor("customer", user_id=user))
+        assert [str(sent["sql"]).split()[0] for sent in queries.captured_queries] == ["SELECT"] * 3
 
 
 def test_issue_redeem_credit(ada: Customer) -> None:

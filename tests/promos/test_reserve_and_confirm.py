@@ -1,5 +1,6 @@
 """A slot reserved for a payment counts, and grants its credit when it is confirmed."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,7 +10,16 @@ from django.utils import timezone
 from billing.errors import CustomerNotFound
 from billing.models import Customer, LedgerEntry
 from billing.queries import balance_of
-from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoExhausted, RedemptionNotReserved
+from promos.errors import (
+    PromoAlreadyRedeemed,
+    PromoExhausted,
+    PromoExpired,
+    PromoInactive,
+    PromoNotFound,
+    PromoNotStarted,
+    PromoProblem,
+    RedemptionNotReserved,
+)
 from promos.models import PromoCode, Redemption
 from promos.use_cases.change_code import pause_code, retire_code
 from promos.use_cases.issue_code import Terms, issue_code
@@ -100,17 +110,31 @@ def test_reservations_take_slots_up_to_the_cap(ada: Customer) -> None:
         reserved(code, ada)
 
 
-def test_code_that_changed_since_it_was_read_is_not_reserved(ada: Customer, code: PromoCode) -> None:
-    pause_code(code="LATER", by=actor())
-    with nothing_changes(), pytest.raises(PromoChanged):
+@pytest.mark.parametrize(("change", "refusal"), [(pause_code, PromoInactive), (retire_code, PromoNotFound)])
+def test_code_that_changed_since_it_was_read_is_not_reserved(
+    ada: Customer, code: PromoCode, change: Callable[..., PromoCode], refusal: type[PromoProblem]
+) -> None:
+    change(code="LATER", by=actor())
+    with nothing_changes(), pytest.raises(PromoProblem) as caught:
         reserved(code, ada)
+    assert caught.type is refusal
+
+
+def test_new_terms_since_the_code_was_read_are_the_terms_of_its_reservation(ada: Customer, code: PromoCode) -> None:
+    issue_code(code="LATER", terms=Terms(credit_minor=8, max_redemptions=50, hot=not code.hot), by=actor())
+    assert reserved(code, ada).credit_minor == 8
+    assert times_redeemed("LATER") == 1
+    assert verify_redemptions() is None
 
 
 def test_code_outside_its_window_is_not_reserved(ada: Customer) -> None:
     now = timezone.now()
     code = PromoCodeFactory.create(code="LATER", starts_at=now, expires_at=now + timedelta(days=1))
-    for moment in (now - timedelta(seconds=1), now + timedelta(days=1)):
-        with nothing_changes(), pytest.raises(PromoChanged):
+    for moment, refusal in (
+        (now - timedelta(microseconds=1), PromoNotStarted),
+        (now + timedelta(days=1), PromoExpired),
+    ):
+        with nothing_changes(), pytest.raises(refusal):
             reserve(promo_code=code, customer_id=ada.pk, order_id=ORDER, now=moment)
     with only_changes("promos_redemption"):
         reserve(promo_code=code, customer_id=ada.pk, order_id=ORDER, now=now)

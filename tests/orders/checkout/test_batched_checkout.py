@@ -1,4 +1,4 @@
-"""A checkout tried at once: who it does not serve is told by the careful way, in the same words."""
+"""A checkout that its batch does not place is placed, or refused, alone: with the same answer as without a batch."""
 
 import pytest
 from django.db import connection, transaction
@@ -27,15 +27,17 @@ def known(buy: Buy, acme: Organization, ada: Customer) -> Organization:
     return OrganizationFactory.create(customer=ada, slug="branch")
 
 
-@pytest.mark.parametrize(("key", "told"), [({}, Busy), (KEY, RequestInProgress)], ids=["without a key", "with a key"])
-def test_a_lock_waited_for_in_vain_is_told_as_ever(
-    buy: Buy, known: Organization, key: dict[str, str], told: type[Exception]
+@pytest.mark.parametrize(
+    ("key", "refusal"), [({}, Busy), (KEY, RequestInProgress)], ids=["without a key", "with a key"]
+)
+def test_lock_that_is_waited_for_in_vain_is_refused_as_without_a_batch(
+    buy: Buy, known: Organization, key: dict[str, str], refusal: type[Exception]
 ) -> None:
     with other_connection() as other, connection.cursor() as cursor:
         other.execute("UPDATE promos_promocounter SET used = used")
         cursor.execute("SET lock_timeout = '30ms'")
         try:
-            with pytest.raises(told):
+            with pytest.raises(refusal):
                 buy("m", tenant=known, promo_code="GIFT", **key)
         finally:
             cursor.execute("RESET lock_timeout")
@@ -43,8 +45,8 @@ def test_a_lock_waited_for_in_vain_is_told_as_ever(
     assert buy("m", tenant=known, promo_code="GIFT", **key).balance_minor == 41_000
 
 
-def test_inside_a_transaction_it_is_not_tried(buy: Buy, known: Organization) -> None:
-    """What others did would not be in it, and a refusal would end it."""
+def test_inside_a_transaction_no_batch_is_joined(buy: Buy, known: Organization) -> None:
+    """The batch would commit, whatever becomes of the transaction."""
     with transaction.atomic():
         buy("m", tenant=known, promo_code="GIFT")
         transaction.set_rollback(True)
