@@ -20,6 +20,7 @@ from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import redeem
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.concurrency.schema_changes import GATE, PASS_GATE, dropped_constraint, replaced_function
+from tests.concurrency.redeem_in import redeem_in
 from tests.concurrency.threads import ThreadGroup, in_background
 from tests.concurrency.wait_for import Other, other_connection, wait_for_waiters
 from tests.factories import CustomerFactory, PromoCodeFactory, acting
@@ -32,11 +33,11 @@ ROLLED_BACK_SHARE = 0.3
 pytestmark = pytest.mark.django_db(transaction=True)
 either_code = pytest.mark.parametrize("hot", [False, True], ids=["ordinary", "hot"])
 
-CLAIM_SLOT = """
-CREATE OR REPLACE FUNCTION promos_claim_slot(promo uuid, counters bigint DEFAULT NULL) RETURNS boolean
+CLAIM_SLOTS = """
+CREATE OR REPLACE FUNCTION promos_claim_slots(promo uuid, wanted bigint, hot boolean) RETURNS boolean
 LANGUAGE plpgsql AS $$ {} $$
 """
-READ_THEN_WRITE = CLAIM_SLOT.format(f"""
+READ_THEN_WRITE = CLAIM_SLOTS.format(f"""
 DECLARE
   room boolean;
 BEGIN
@@ -49,7 +50,7 @@ BEGIN
   RETURN room;
 END
 """)
-SKIP_ONLY = CLAIM_SLOT.format("""
+SKIP_ONLY = CLAIM_SLOTS.format("""
 BEGIN
   UPDATE promos_promocounter SET used = used + 1
    WHERE id = (SELECT id FROM promos_promocounter WHERE promo_code_id = promo AND used < quota
@@ -149,10 +150,7 @@ def test_each_committing_thread_redeems_if_exactly_enough_commit(hot: bool) -> N
 
 def hold_slot(other: Other, customer: Customer, promo_code: PromoCode) -> None:
     """Redeem the code in a transaction that stays open."""
-    other.execute(
-        "SELECT promos_redeem(%s, %s, ROW('test', 'system', 'command', NULL)::billing_actor, now())",
-        [promo_code.id, customer.pk],
-    )
+    redeem_in(other, promo_code.code, customer)
 
 
 @either_code
@@ -192,7 +190,7 @@ def test_a_redemption_that_waited_for_a_slot_in_vain_is_refused(hot: bool) -> No
 def test_control_a_claim_that_reads_and_then_writes_goes_over_the_cap(hot: bool) -> None:
     with (
         dropped_constraint("promos_promocounter", "promos_promocounter_used_within_quota"),
-        replaced_function("promos_claim_slot", READ_THEN_WRITE),
+        replaced_function("promos_claim_slots", READ_THEN_WRITE),
         other_connection() as gatekeeper,
         ThreadGroup(THREADS) as threads,
     ):
@@ -214,7 +212,7 @@ def test_control_a_claim_that_reads_and_then_writes_goes_over_the_cap(hot: bool)
 
 @either_code
 def test_control_a_claim_that_only_skips_locked_rows_refuses_falsely(hot: bool) -> None:
-    with replaced_function("promos_claim_slot", SKIP_ONLY), other_connection() as holder:
+    with replaced_function("promos_claim_slots", SKIP_ONLY), other_connection() as holder:
         promo_code = PromoCodeFactory.create(max_redemptions=1, hot=hot)
         latecomer = CustomerFactory.create()
         hold_slot(holder, CustomerFactory.create(), promo_code)

@@ -12,6 +12,7 @@ from promos.models import PromoCode, Redemption
 from promos.use_cases.issue_code import Terms, issue_code
 from promos.use_cases.redeem_code import redeem, release
 from promos.use_cases.redeem_many import Outcome, redeem_many
+from tests.concurrency.redeem_in import redeem_in
 from tests.concurrency.threads import ThreadGroup, in_background
 from tests.concurrency.wait_for import other_connection, wait_for_waiters
 from tests.consistency import ledger_and_redemptions_agree, times_redeemed
@@ -100,10 +101,7 @@ def test_bulk_redemptions_of_two_codes_for_the_same_users_do_not_deadlock(hot: b
 def test_a_bulk_redemption_waits_for_a_slot_that_may_come_free(hot: bool, commits: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=3, hot=hot)
     with other_connection() as holder:
-        holder.execute(
-            "SELECT promos_redeem(%s, %s, ROW('test', 'system', 'command', NULL)::billing_actor, now())",
-            [promo_code.id, CustomerFactory.create().pk],
-        )
+        redeem_in(holder, promo_code.code, CustomerFactory.create())
         with in_background(partial(give, promo_code, ["ada", "bob", "carol"])) as waiting:
             wait_for_waiters(1)
             if commits:

@@ -1,0 +1,13 @@
+"""A redemption in a transaction of another connection, which the test ends as it likes."""
+
+from billing.models import Customer
+from promos.use_cases.redeem_code import RedemptionRequest
+from tests.concurrency.wait_for import Other
+from tests.factories import acting
+
+
+def redeem_in(other: Other, code: str, customer: Customer) -> None:
+    """Redeems the code for the customer in the connection's transaction, which stays open."""
+    request = RedemptionRequest(code=code, user_id=customer.user_id, by=acting(customer))
+    written = other.execute("SELECT id FROM promos_redeem(%s::jsonb, true)", [f"[{request.text}]"]).fetchall()
+    assert written == [(request.id,)]
