@@ -19,8 +19,8 @@ from promos.errors import PromoExhausted
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import redeem
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.concurrency.schema_changes import GATE, PASS_GATE, dropped_constraint, replaced_function
 from tests.concurrency.redeem_in import redeem_in
+from tests.concurrency.schema_changes import GATE, PASS_GATE, dropped_constraint, replaced_function
 from tests.concurrency.threads import ThreadGroup, in_background
 from tests.concurrency.wait_for import Other, other_connection, wait_for_waiters
 from tests.factories import CustomerFactory, PromoCodeFactory, acting

@@ -32,13 +32,8 @@ ROUNDS = 10
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LOCK_ACCOUNT = "PERFORM FROM billing_account WHERE customer_id = customer FOR NO KEY UPDATE;"
-CHECK_WITHOUT_LOCK = f"""
-  IF (SELECT balance_minor FROM billing_account WHERE customer_id = customer) < total THEN
-    RAISE check_violation USING CONSTRAINT = 'billing_account_balance_covers_held', MESSAGE = 'not enough';
-  END IF;
-  {PASS_GATE}
-"""
+LOCKING = "ORDER BY a.customer_id FOR NO KEY UPDATE OF a)"
+CHECKED = "IF accepted IS NULL THEN RETURN; END IF;"
 
 
 def check_out(organization: Organization, plan: Plan) -> PlacedOrder:
@@ -63,7 +58,7 @@ def grant_to_all(customers: Sequence[Customer]) -> None:
     """Grant 0.001 to each customer in one statement, without the locks that its callers take."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO billing_grants SELECT array_agg(ROW(billing_uuid7(), account, 1, 'gift', '', NULL,"
+            "INSERT INTO billing_grants SELECT array_agg(ROW(billing_uuid7(), account, 1, 'gift', '', NULL, NULL,"
             " ROW('test', 'system', 'command', NULL))::billing_grant ORDER BY account)"
             " FROM unnest(%s::bigint[]) AS account",
             [[customer.pk for customer in customers]],
@@ -109,10 +104,12 @@ def test_sixty_four_checkouts_with_credit_for_one_make_one_order() -> None:
 
 
 def test_control_a_balance_checked_before_the_lock_is_overspent() -> None:
-    unlocked = replace_text(function_definition("orders_write_order"), LOCK_ACCOUNT, CHECK_WITHOUT_LOCK)
+    unlocked = replace_text(function_definition("billing_lock_accounts"), LOCKING, "ORDER BY a.customer_id)")
+    stops_after_check = replace_text(function_definition("orders_place_orders"), CHECKED, f"{CHECKED}\n  {PASS_GATE}")
     with (
         dropped_constraint("billing_account", "billing_account_balance_covers_held"),
-        replaced_function("orders_write_order", unlocked),
+        replaced_function("billing_lock_accounts", unlocked),
+        replaced_function("orders_place_orders", stops_after_check),
         other_connection() as gatekeeper,
         ThreadGroup(16) as threads,
     ):

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from itertools import count
 
 from django.db import connection
-from django.utils import timezone
 
 from billing.models import Customer, Organization
 from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.models import Redemption
-from promos.use_cases.redeem_code import _Asked, _redeem_together, _Written, redeem
+from promos.use_cases.redeem_code import RedemptionRequest, redeem, redeem_batch
 from tests.factories import OrganizationFactory, acting
 
 _numbers: dict[str, Iterator[int]] = {}
@@ -43,11 +42,9 @@ def buy(customer: Customer, *, code: str = "GIFT") -> PlacedOrder:
     return place_order(request=request, by=acting(customer))
 
 
-def redeem_together(customers: list[Customer], code: str) -> list[object]:
+def redeem_in_a_batch(customers: list[Customer], code: str) -> list[Redemption | None]:
     """Redeem the code for all customers in one batch."""
-    now = timezone.now()
-    asked = [_Asked(code=code, user_id=each.user_id, email="", by=acting(each), now=now) for each in customers]
-    return list(_redeem_together([_Written(each) for each in asked]))
+    return redeem_batch([RedemptionRequest(code=code, user_id=each.user_id, by=acting(each)) for each in customers])
 
 
 def redeem_voucher(customer: Customer, code: str) -> Redemption:

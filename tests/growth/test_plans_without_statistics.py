@@ -7,22 +7,22 @@ from tests.large_history import Connection
 from tests.query_plans import record_plans
 
 from .conftest import SMALL, create_shop
-from .customer_actions import buy, next_customer, redeem_together, redeem_voucher
+from .customer_actions import buy, next_customer, redeem_in_a_batch, redeem_voucher
 
 # Entry points and triggers; the functions that they call are planned inside them.
 WITHOUT_SEQUENTIAL_SCANS = {
     "billing_apply_hold",
     "billing_post_entry",
     "billing_post_grants",
-    "orders_place_order",
-    "orders_place_together",
-    "orders_write_order",
+    "billing_lock_accounts",
+    "orders_complete_orders",
+    "orders_place_orders",
     "promos_check_references",
-    "promos_claim_slot",
-    "promos_claim_together",
-    "promos_redeem_code",
-    "promos_redeem_together",
+    "promos_claim_slots",
+    "promos_lock_codes_shared",
+    "promos_redeem",
     "promos_return_slot",
+    "promos_write_redemptions",
 }
 # Tables that are first analyzed after 1,000 rows.
 ANALYZED_LATE = {
@@ -47,7 +47,7 @@ ANALYZED_LATE = {
 def redeem_and_buy() -> None:
     for code in ("GIFT", "HOT", "OPEN"):
         redeem_voucher(next_customer(), code)
-        assert None not in redeem_together([next_customer(), next_customer()], code)
+        assert None not in redeem_in_a_batch([next_customer(), next_customer()], code)
         forget_prices()
         buy(next_customer(), code=code)
         # The price is cached now, so this checkout is batched.

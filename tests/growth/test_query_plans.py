@@ -26,7 +26,7 @@ from tests.large_history import Connection
 from tests.query_plans import record_plans
 
 from .conftest import SMALL
-from .customer_actions import buy, next_customer, redeem_together, redeem_voucher
+from .customer_actions import buy, next_customer, redeem_in_a_batch, redeem_voucher
 
 pytestmark = pytest.mark.usefixtures("grown")
 
@@ -69,8 +69,8 @@ def _replay() -> None:
     assert buy(customer).order_id == buy(customer).order_id
 
 
-def _redeem_together(code: str) -> None:
-    assert None not in redeem_together([next_customer() for _ in range(3)], code)
+def _redeem_batch(code: str) -> None:
+    assert None not in redeem_in_a_batch([next_customer() for _ in range(3)], code)
 
 
 def _preview() -> None:
@@ -124,12 +124,12 @@ ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
         REDEMPTION | {"promos_promocounter_pkey"},
     ),
     "a redemption, uncapped code": (lambda: redeem_voucher(next_customer(), "OPEN"), REDEMPTION - {COUNTER}),
-    "batched redemptions": (lambda: _redeem_together("GIFT"), BATCHED_REDEMPTION | {COUNTER}),
+    "batched redemptions": (lambda: _redeem_batch("GIFT"), BATCHED_REDEMPTION | {COUNTER}),
     "batched redemptions, hot code": (
-        lambda: _redeem_together("HOT"),
+        lambda: _redeem_batch("HOT"),
         BATCHED_REDEMPTION | {COUNTER, "promos_promocounter_pkey"},
     ),
-    "batched redemptions, uncapped code": (lambda: _redeem_together("OPEN"), BATCHED_REDEMPTION),
+    "batched redemptions, uncapped code": (lambda: _redeem_batch("OPEN"), BATCHED_REDEMPTION),
     "reserved, confirmed, released": (
         _release,
         {"promos_redemption_pkey", "billing_ledgerentry_one_grant_per_redemption", "promos_promocounter_pkey"},

@@ -77,8 +77,9 @@ def redeeming(text: str, user: str = "dave", *, email: str = "", wait: bool = Tr
 
 def writing(promo: str, owner: str, status: str) -> str:
     actor = "ROW('dave', 'customer', 'api', NULL)::billing_actor"
-    wanted = f"ROW(gen_random_uuid(), gen_random_uuid(), {promo}, {owner}, NULL, '', {actor}, now())::promos_new_redemption"
-    return f"SELECT id FROM unnest(promos_write_redemptions(ARRAY[{wanted}], '{status}'))"
+    fields = f"gen_random_uuid(), gen_random_uuid(), {promo}, {owner}, NULL, '', {actor}, now()"
+    wanted = f"ARRAY[ROW({fields})::promos_new_redemption]"
+    return f"SELECT id FROM unnest(promos_write_redemptions({wanted}, '{status}'))"
 
 
 def claiming(promo: str, slots: int, *, hot: bool = False) -> str:
