@@ -122,8 +122,11 @@ def test_a_release_in_flight_frees_its_slot_only_when_it_commits(hot: bool) -> N
         with transaction.atomic():
             release(redemption=redemption, reason="theirs", by=actor())
             waiting = threads.start([partial(give, promo_code, ["bob", "carol"])])
-            wait_for_waiters(1)
-        results = result_codes(waiting.finish().values)
+            if hot:  # another counter has the room that is left
+                waiting.finish()
+            else:
+                wait_for_waiters(1)
+        results = result_codes(waiting.values if hot else waiting.finish().values)
     assert results == ["redeemed", "promo_exhausted"]
     assert result_codes([give(promo_code, ["carol"])]) == ["redeemed"]
     assert Redemption.objects.filter(promo_code=promo_code, status="confirmed").count() == 2

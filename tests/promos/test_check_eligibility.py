@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from django.db import connection
 
-from promos.admin.states import State, count_live_and_unretired, with_state
+from promos.admin.states import State, count_live_and_unretired, state_of, with_state
 from promos.errors import (
     PromoAlreadyRedeemed,
     PromoExhausted,
@@ -87,7 +87,7 @@ def test_python_sql_and_console_agree_on_every_state_at_every_boundary(codes: li
     # The slots are counted, and claimed, apart from the code itself.
     assert redeemable_by_sql() == {code for code, problem in found.items() if problem in (None, PromoExhausted)}
 
-    states = {code.code: State(code.state) for code in with_state(PromoCode.objects.all(), now=NOW)}
+    states = {code.code: state_of(code) for code in with_state(PromoCode.objects.all(), now=NOW)}
     assert states == {code: STATE_OF_PROBLEM[problem] for code, problem in found.items()}
 
     live = list(found.values()).count(None)
