@@ -62,9 +62,12 @@ BEGIN
       FROM unnest(completions) AS c JOIN orders_order o ON o.id = c.order_id
      WHERE s.organization_id = o.organization_id AND NOT (s.status IN ('canceled', 'incomplete_expired'))
     RETURNING s.id, s.stripe_subscription_id
-  ), voided AS (  -- a month of the ended subscription that credit did not cover
-    UPDATE billing_invoice AS i SET status = 'void'
-      FROM ended WHERE i.subscription_id = ended.id AND i.stripe_invoice_id = '' AND i.status IN ('draft', 'open')
+  ), voided AS (  -- a month of the ended subscription that credit did not cover; joined, all invoices are read for it
+    UPDATE billing_invoice SET status = 'void'
+     WHERE id = ANY (ARRAY(SELECT i.id FROM ended CROSS JOIN LATERAL (
+             SELECT j.id FROM billing_invoice j
+              WHERE j.subscription_id = ended.id AND j.stripe_invoice_id = '' AND j.status IN ('draft', 'open')
+             OFFSET 0) AS i))
   )
   SELECT procrastinate_defer_jobs_v1(array_agg(ROW(
            'default', 'cancel_stripe_subscription', 0, NULL, NULL,
@@ -153,23 +156,26 @@ BEGIN
   WITH eligible AS MATERIALIZED (
     SELECT r AS request, r.id, c.id AS customer, p.id AS promo, p.max_redemptions
       FROM jsonb_populate_recordset(NULL::orders_new_order, requests) AS r
-      JOIN orders_catalogversion v ON v.version = r.catalog
+      JOIN orders_catalogversion v ON v.id = 1 AND v.version = r.catalog
       JOIN billing_customer c ON c.user_id = r."user" AND c.id = ANY (locked)
       JOIN billing_account a ON a.customer_id = c.id
       JOIN billing_organization o ON o.id = r.organization AND o.customer_id = c.id AND o.status <> 'deleted'
       LEFT JOIN billing_subscription s ON s.organization_id = o.id
             AND NOT (s.status IN ('canceled', 'incomplete_expired'))
       LEFT JOIN promos_promocode p ON p.code = r.code AND promos_is_redeemable(p, r.at)
+      -- One row each by index (LIMIT): as NOT EXISTS, all redemptions of the code and all keys are read for one.
+      LEFT JOIN LATERAL (SELECT d.id FROM orders_order d
+                          WHERE d.organization_id = o.id AND d.status = 'pending' LIMIT 1) AS open ON true
+      LEFT JOIN LATERAL (SELECT d.id FROM promos_redemption d
+                          WHERE d.promo_code_id = p.id AND d.customer_id = c.id
+                            AND d.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
+      LEFT JOIN LATERAL (SELECT k.key FROM billing_idempotencykey k
+                          WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.at
+                          LIMIT 1) AS answered ON true
      WHERE (r.code = '' OR p.id IS NOT NULL)
        AND a.balance_minor - a.held_minor + coalesce(p.credit_minor, 0) >= r.total
        AND s.id IS NOT DISTINCT FROM r.replaces AND (r.replaces IS NULL OR wait)
-       AND NOT EXISTS (SELECT FROM orders_order open
-                        WHERE open.organization_id = o.id AND open.status = 'pending')
-       AND NOT EXISTS (SELECT FROM promos_redemption live
-                        WHERE live.promo_code_id = p.id AND live.customer_id = c.id
-                          AND live.status IN ('reserved', 'confirmed'))
-       AND NOT EXISTS (SELECT FROM billing_idempotencykey k
-                        WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.at)
+       AND open.id IS NULL AND live.id IS NULL AND answered.key IS NULL
        FOR NO KEY UPDATE OF o SKIP LOCKED
   ), ranked AS (
     SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY (e.request).at, e.id) AS of_code,
