@@ -63,12 +63,12 @@ def assert_counted(codes: Sequence[PromoCode]) -> int:
 
 @pytest.mark.parametrize("wait", [False, True], ids=["in a batch", "waiting"])
 def test_batches_of_the_same_codes_in_opposite_orders_never_deadlock(wait: bool) -> None:
-    kinds: tuple[dict[str, Any], ...] = (
+    kinds: list[dict[str, Any]] = [
         {"max_redemptions": 6},
         {"max_redemptions": 6, "hot": True},
         {"max_redemptions": 400},
         {},
-    )
+    ]
     size = len(kinds) * 2
     customers = [CustomerFactory.create_batch(size) for _ in range(BATCHES)]
     served = 0

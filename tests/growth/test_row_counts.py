@@ -19,8 +19,14 @@ WRITTEN = "n_tup_ins + n_tup_upd + n_tup_del"
 READ = "seq_tup_read + coalesce(idx_tup_fetch, 0)"
 # Per table. A foreign key is checked once for each row that has it, and an updated row is read once more.
 MAX_ROWS_READ = 12
-# A batched checkout sums the free slots of a hot code, then finds a counter with a free slot and claims it.
-ROWS_READ_OF_HOT_CODE = {"promos_promocounter": HOT_COUNTERS + 2}
+# So many times a statement is planned anew, by psycopg and then by the server, before its plan is kept.
+EXECUTIONS_BEFORE_KEPT_PLAN = 11
+# The free slots of a hot code are summed, then a counter with a free slot is found and claimed. The context of a first
+# checkout reads one counter more.
+ROWS_READ_OF_HOT_CODE = {
+    "redemption, hot code": (HOT_COUNTERS + 2, HOT_COUNTERS + 2),
+    "checkout, hot code": (HOT_COUNTERS + 3, HOT_COUNTERS + 2),
+}
 
 REDEMPTION = {"billing_account": 1, "billing_ledgerentry": 1, "promos_redemption": 1}
 CHECKOUT = {
@@ -56,7 +62,11 @@ def direct(request: pytest.FixtureRequest, empty_database: Connection) -> Connec
         empty_database.execute("SELECT pristine.restore()")
         insert_large_history(empty_database, entries=request.param, codes=CODES)
     create_shop()
-    _customers[:] = new_customers(4 * len(ACTS))
+    _customers[:] = new_customers(4 * len(ACTS) + EXECUTIONS_BEFORE_KEPT_PLAN)
+    # As long as a session plans a statement each time, planning reads the ends of indexes too.
+    for _ in range(EXECUTIONS_BEFORE_KEPT_PLAN):
+        forget_prices()
+        buy(_customers.pop(), code="OPEN")
     return empty_database
 
 
@@ -67,12 +77,12 @@ def test_rows_written_are_exact_and_rows_read_are_few(direct: Connection, name: 
     Reads are counted after the writes, because a session's first plan of a statement also reads the ends of indexes.
     """
     act, written = ACTS[name]
-    expected = ROWS_READ_OF_HOT_CODE if name == "checkout, hot code" else {}
     assert [_cost(direct, WRITTEN, partial(act, _customers.pop())) for _ in range(2)] == [written, written]
     forget_prices()
-    first, again = [_cost(direct, READ, partial(act, _customers.pop())) for _ in range(2)]
-    assert {table: number for table, number in first.items() if number > MAX_ROWS_READ} == {}
-    assert {table: number for table, number in again.items() if number > MAX_ROWS_READ} == expected
+    for counters_read in ROWS_READ_OF_HOT_CODE.get(name, (0, 0)):
+        cost = _cost(direct, READ, partial(act, _customers.pop()))
+        expected = {"promos_promocounter": counters_read} if counters_read else {}
+        assert {table: number for table, number in cost.items() if number > MAX_ROWS_READ} == expected
 
 
 def _cost(direct: Connection, figure: str, act: Callable[[], object]) -> Cost:
