@@ -75,7 +75,7 @@ BEGIN
   SELECT customer_id, 'key-' || id, md5(id::text) || md5(id::text), id, 31500, created_at, created_at + interval '24 hours'
     FROM orders_order WHERE customer_id > recent AND created_at >= began + make_interval(secs => step * acted * 8);
   INSERT INTO procrastinate_jobs (queue_name, task_name, args, status, attempts)
-  SELECT 'default', task, jsonb_build_object('order_id', order_id), 'succeeded', 1
+  SELECT 'default', task, jsonb_build_object('order_id', result_id), 'succeeded', 1
     FROM billing_idempotencykey CROSS JOIN unnest(ARRAY['provision_organization', 'send_mail']) AS task;
   INSERT INTO procrastinate_events (job_id, type, at)
   SELECT id, type, now() - interval '1 day'

@@ -78,7 +78,18 @@ VALID = {
         "channel": "'api'",
     },
     "billing_ratelimitwindow": {"key": "'k'", "hits": "1", "ends_at": "now()"},
+    "billing_idempotencykey": {
+        "customer_id": ADA,
+        "key": "'second'",
+        "request_hash": "'hash'",
+        "result_id": ORDER,
+        "expires_at": "now() + interval '1 day'",
+    },
 }
+
+
+def key(**wrong: str) -> str:
+    return inserting("billing_idempotencykey", VALID["billing_idempotencykey"], **wrong)
 
 
 def entry(**wrong: str) -> str:
@@ -321,6 +332,11 @@ TENANTS: Attacks = {
     "billing_invoice_period_forward": [
         invoice(period_end="now()"),
         invoice(period_end="now() - interval '1 second'"),
+    ],
+    "billing_idempotencykey_once": [key(key="'first'")],
+    "billing_idempotencykey_key_given": [key(key="''")],
+    "billing_idempotencykey_expires_later": [
+        key(expires_at=f"now() - interval '{late}'") for late in ("0", "1 second")
     ],
 }
 

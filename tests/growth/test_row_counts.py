@@ -21,8 +21,8 @@ READ = "seq_tup_read + coalesce(idx_tup_fetch, 0)"
 MAX_ROWS_READ = 12
 # So many times a statement is planned anew, by psycopg and then by the server, before its plan is kept.
 EXECUTIONS_BEFORE_KEPT_PLAN = 11
-# The free slots of a hot code are summed, then a counter with a free slot is found and claimed. The context of a first
-# checkout reads one counter more.
+# The free slots of a hot code are summed, then a counter with a free slot is found and claimed. The context of a
+# first checkout reads one counter more.
 ROWS_READ_OF_HOT_CODE = {
     "redemption, hot code": (HOT_COUNTERS + 2, HOT_COUNTERS + 2),
     "checkout, hot code": (HOT_COUNTERS + 3, HOT_COUNTERS + 2),

@@ -58,14 +58,6 @@ VALID = {
         "data": "'{}'",
         "metadata": "'{}'",
     },
-    "billing_idempotencykey": {
-        "customer_id": ADA,
-        "key": "'second'",
-        "request_hash": "'hash'",
-        "order_id": ORDER,
-        "balance_after_minor": "0",
-        "expires_at": "now() + interval '1 day'",
-    },
 }
 
 
@@ -79,10 +71,6 @@ def line(**wrong: str) -> str:
 
 def event(**wrong: str) -> str:
     return inserting("orders_outboxevent", VALID["orders_outboxevent"], **wrong)
-
-
-def key(**wrong: str) -> str:
-    return inserting("billing_idempotencykey", VALID["billing_idempotencykey"], **wrong)
 
 
 def slug_taken(table: str, first: str, second: str) -> list[str]:
@@ -181,7 +169,7 @@ ORDERS: Attacks = {
     "orders_orderline_price_not_negative": [line(price_minor="-1")],
 }
 
-EVENTS_AND_KEYS: Attacks = {
+EVENTS: Attacks = {
     "orders_event_order_placed_once": [event(order_id=ORDER)],
     "orders_event_tenant_told_once": [
         event(type="'tenant.created'"),
@@ -191,12 +179,6 @@ EVENTS_AND_KEYS: Attacks = {
     "orders_event_tenant_named": [
         event(type="'tenant.created'", tenant_id="NULL"),
         event(type="'tenant.deleted'", tenant_id="NULL"),
-    ],
-    "billing_idempotencykey_once": [key(key="'first'")],
-    "billing_idempotencykey_key_given": [key(key="''")],
-    "billing_idempotencykey_expires_later": [
-        key(expires_at="now()"),
-        key(expires_at="now() - interval '1 second'"),
     ],
 }
 
@@ -215,7 +197,7 @@ PLACING: Attacks = {
     ],
 }
 
-ATTACKS: Attacks = {**CATALOG, **ORDERS, **EVENTS_AND_KEYS, **PLACING}
+ATTACKS: Attacks = {**CATALOG, **ORDERS, **EVENTS, **PLACING}
 
 # A rule of another app that the function of a checkout must keep too.
 KEPT_BY_A_CHECKOUT: Attacks = {
