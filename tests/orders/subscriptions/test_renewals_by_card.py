@@ -1,7 +1,6 @@
 """Renewals that credit does not cover: a card pays the rest, and nothing changes while the session can be paid."""
 
 from datetime import timedelta
-from unittest.mock import patch
 
 import pytest
 from django.conf import settings as current
@@ -9,13 +8,11 @@ from django.core import mail
 
 from billing.models import Customer, Hold, Invoice, LedgerEntry, Organization, Subscription
 from orders.errors import PaymentInProgress
-from orders.models import Break, Order, Payment, Plan, Refund
+from orders.models import Break, Order, Plan, Refund
 from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.send_mail import send_mail
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.payments.request_refund import refund_order, send_refund
-from orders.use_cases.payments.sweep_payments import sweep_payments
-from orders.use_cases.subscriptions import renew_subscription as renewing
 from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
 from orders.use_cases.subscriptions.renew_subscription import RenewalOutcome
 from tests.concurrency.threads import race
@@ -37,23 +34,10 @@ from tests.orders.subscriptions.run_renewals import (
     settle_event_of_type,
     worker_actor,
 )
-from tests.orders.subscriptions.stripe_checkout_stub import BROKEN, REFUSED, StripeCheckoutStub, stripe
+from tests.orders.subscriptions.stripe_checkout_stub import BROKEN, StripeCheckoutStub
 from tests.snapshot import nothing_changes
 
 DAY = timedelta(days=1)
-
-__all__ = ["stripe"]
-
-
-@pytest.fixture
-def past_due(stripe: StripeCheckoutStub, ada: Customer, acme: Organization, buy: Buy) -> Subscription:
-    """Acme's month of 9.000 is due, the balance is 2.345, and a Stripe session is open for the rest."""
-    give_credit(ada, 9_000)
-    buy("m", now=START)
-    Organization.objects.update(status=Organization.Status.ACTIVE)
-    give_credit(ada, 2_345)
-    assert renew(DUE) == [RenewalOutcome.PAST_DUE]
-    return newest_subscription()
 
 
 def test_a_renewal_holds_the_credit_and_opens_a_session_for_the_rest(
@@ -330,63 +314,6 @@ def test_a_renewal_by_card_is_refunded_like_any_order(past_due: Subscription, st
     assert dict(stripe.requests)["POST /v1/refunds"]["amount"] == "6660"
 
 
-@pytest.mark.parametrize("fails", [REFUSED, BROKEN])
-def test_a_session_that_stripe_did_not_open_is_retried_later(
-    stripe: StripeCheckoutStub, ada: Customer, buy: Buy, fails: int
-) -> None:
-    give_credit(ada, 11_345)
-    buy("m", now=START)
-    stripe.failing_status = fails
-    assert renew(DUE) == [RenewalOutcome.PAST_DUE]
-    assert (balance_and_held(), [each.status for each in renewal_orders()], mails_after_receipt()) == (
-        (2_345, 0),
-        ["failed"],
-        ["past_due"],
-    )
-    stripe.failing_status = 0
-    with nothing_changes():
-        assert renew(DUE + timedelta(minutes=30)) == [RenewalOutcome.WAITING]
-    # The second try comes after the cleanup of the first one, and not before an hour has passed.
-    sweep_payments(now=DUE)
-    with nothing_changes():
-        assert renew(DUE + timedelta(minutes=30)) == [RenewalOutcome.PAST_DUE]
-    assert renew(DUE + timedelta(minutes=90)) == [RenewalOutcome.PAST_DUE]
-    assert (balance_and_held(), len(stripe.open_sessions)) == ((2_345, 2_340), 1)
-
-
-def test_a_session_whose_answer_was_lost_is_closed_before_the_subscription_ends(
-    stripe: StripeCheckoutStub, ada: Customer, buy: Buy
-) -> None:
-    give_credit(ada, 9_000)
-    buy("m", now=START)
-    renew(DUE)
-    renewal_orders()[0].payment.refresh_from_db()
-    settle_event_of_type("checkout.session.expired", stripe.sessions["cs_1"] | {"status": "expired"})
-    stripe.loses_answers = True
-    renew(DUE + DAY)
-    assert Payment.objects.filter(needs_stripe_cleanup=True).count() == 1
-    assert renew(GRACE_END) == [RenewalOutcome.WAITING]
-    stripe.loses_answers = False
-    sweep_payments(now=GRACE_END)
-    assert renew(GRACE_END) == [RenewalOutcome.CANCELED]
-
-
-def test_the_customer_is_told_although_the_process_that_asked_died(
-    stripe: StripeCheckoutStub, ada: Customer, buy: Buy
-) -> None:
-    give_credit(ada, 9_000)
-    buy("m", now=START)
-    with patch.object(renewing, "ask_processor", side_effect=SystemExit), pytest.raises(SystemExit):
-        renew(DUE)
-    assert mails_after_receipt() == []
-    for _ in range(2):
-        sweep_payments(now=DUE + timedelta(hours=1))
-        assert ([each.status for each in renewal_orders()], mails_after_receipt()) == (["failed"], ["past_due"])
-    stripe.failing_status = BROKEN
-    assert renew(DUE + timedelta(hours=2)) == [RenewalOutcome.PAST_DUE]
-    assert mails_after_receipt() == ["past_due"]
-
-
 def test_a_remainder_that_no_card_can_pay_waits_for_credit(
     stripe: StripeCheckoutStub, ada: Customer, buy: Buy
 ) -> None:
@@ -397,15 +324,15 @@ def test_a_remainder_that_no_card_can_pay_waits_for_credit(
     assert (renewal_orders(), stripe.requests, mails_after_receipt()) == ([], [], ["past_due"])
 
 
-def test_the_letter_has_the_link_until_the_month_is_paid(past_due: Subscription, stripe: StripeCheckoutStub) -> None:
+def test_the_mail_has_the_link_until_the_month_is_paid(past_due: Subscription, stripe: StripeCheckoutStub) -> None:
     invoice = Invoice.objects.get(period_start=DUE)
     assert queued_jobs("send_mail")[-1] == {"mail": "past_due", "subject_id": str(invoice.id), "event_id": ""}
     assert send_mail(mail=Mail.PAST_DUE, subject_id=invoice.id)
-    letter = mail.outbox[0]
-    assert letter.to == ["ada@example.org"]
-    assert "Please pay 6.660 OMR here:\n\n  https://pay.example/cs_1\n" in letter.body
-    assert "from 28 February 2027 until 31 March 2027 of Acme costs 9.000 OMR" in letter.body
-    assert current.INITIAL_STRIPE_SECRET_KEY not in letter.body
+    message = mail.outbox[0]
+    assert message.to == ["ada@example.org"]
+    assert "Please pay 6.660 OMR here:\n\n  https://pay.example/cs_1\n" in message.body
+    assert "from 28 February 2027 until 31 March 2027 of Acme costs 9.000 OMR" in message.body
+    assert current.INITIAL_STRIPE_SECRET_KEY not in message.body
 
     settle_event_of_type("checkout.session.completed", stripe.pay(stripe.sessions["cs_1"]))
     assert not send_mail(mail=Mail.PAST_DUE, subject_id=invoice.id)
