@@ -10,11 +10,13 @@
   must be set on the database role (`ALTER ROLE … SET lock_timeout = '5s'`).
 """
 
+import os
 import select
 from typing import Any
 
 from psycopg import Connection as PsycopgConnection
-from psycopg import Cursor, IsolationLevel, ProgrammingError
+from psycopg import Cursor, IsolationLevel, ProgrammingError, connect
+from psycopg import Error as PsycopgError
 from psycopg.conninfo import conninfo_to_dict
 
 # A statement is prepared after this many executions on one connection. This is psycopg's own default.
@@ -29,6 +31,51 @@ POOL_WAIT_SECONDS = 5
 POOL_RECONNECT_SECONDS = 2
 
 Connection = dict[str, Any]
+
+# The web processes of a deployment share this many connections. PostgreSQL accepts 100 by default and keeps 3 for
+# superusers; a worker takes 7, and ten are left for a second worker, psql and a backup.
+WEB_CONNECTIONS = 80
+MAX_DEFAULT_POOL_SIZE = 16
+MAX_DEFAULT_WEB_PROCESSES = 8
+
+
+def default_web_processes() -> int:
+    """Returns how many web processes run unless WEB_CONCURRENCY says otherwise: two a core, at most eight."""
+    return min(2 * (os.cpu_count() or 1), MAX_DEFAULT_WEB_PROCESSES)
+
+
+def default_pool_size(web_processes: int) -> int:
+    """Returns how many connections each web process may open, so that all of them fit into WEB_CONNECTIONS."""
+    return max(1, min(MAX_DEFAULT_POOL_SIZE, WEB_CONNECTIONS // web_processes))
+
+
+def describe_connection_shortage(settings: Connection, *, web_processes: int) -> str:
+    """Returns a warning if the web processes may open more connections than PostgreSQL accepts, else nothing.
+
+    A server that cannot be reached gets no warning: it may start later.
+    """
+    options = {name: value for name, value in settings["OPTIONS"].items() if name not in _DJANGO_OPTIONS}
+    names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    options |= {name: settings[key] for name, key in names.items() if settings.get(key)}
+    try:
+        with connect(**options) as connection:
+            row = connection.execute(
+                "SELECT current_setting('max_connections')::int"
+                " - current_setting('superuser_reserved_connections')::int"
+            ).fetchone()
+    except PsycopgError:
+        return ""
+    accepted = int(row[0]) if row else 0
+    pool_size = int(settings["OPTIONS"]["pool"]["max_size"])
+    if web_processes * pool_size <= accepted:
+        return ""
+    return (
+        f"{web_processes} web processes may open {pool_size} connections each, but PostgreSQL accepts {accepted}:"
+        " lower WEB_CONCURRENCY or DATABASE_POOL_SIZE, or raise max_connections"
+    )
+
+
+_DJANGO_OPTIONS = frozenset(("isolation_level", "server_side_binding", "prepare_threshold", "pool"))
 
 
 class PooledConnection(PsycopgConnection[Any]):

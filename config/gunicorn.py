@@ -10,16 +10,16 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config.database import default_web_processes, describe_connection_shortage
 from config.development import start_embedded_postgres
 
 # Twice the number that keeps a processor busy: redemptions that are in flight together share one statement.
 DEFAULT_THREADS = 16
-MAX_DEFAULT_WORKERS = 8
 
 wsgi_app = "config.wsgi"
 bind = f"{os.environ.get('BIND_ADDRESS') or '0.0.0.0'}:{os.environ.get('PORT') or '8000'}"  # noqa: S104
 worker_class = "gthread"
-workers = int(os.environ.get("WEB_CONCURRENCY") or min(2 * (os.cpu_count() or 1), MAX_DEFAULT_WORKERS))
+workers = int(os.environ.get("WEB_CONCURRENCY") or default_web_processes())
 threads = int(os.environ.get("WEB_THREADS") or DEFAULT_THREADS)
 timeout = 60
 graceful_timeout = 20
@@ -41,6 +41,11 @@ def on_starting(server: Any) -> None:
     """
     try:
         start_embedded_postgres()
-        import_module(os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings"))
+        settings = import_module(os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings"))
     except ImproperlyConfigured as error:
         sys.exit(str(error))
+    # A pooler opens the server's connections itself, and has a limit of its own.
+    if not os.environ.get("DATABASE_POOLER"):
+        shortage = describe_connection_shortage(settings.DATABASES["default"], web_processes=workers)
+        if shortage:
+            print(f"Warning: {shortage}.", file=sys.stderr, flush=True)

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from billing.currencies import CURRENCIES
-from config.database import connection_from_url, database
+from config.database import connection_from_url, database, default_pool_size, default_web_processes
 from config.development import embedded_connection, uses_embedded_postgres
 from config.environment import LOCAL_HOSTS, Environment, Network
 from config.logs import configure_structlog, logging_config
@@ -94,10 +94,11 @@ if DATABASE_URL:
         _environment.refuse(True, str(_error))
 elif uses_embedded_postgres(_environment):
     _connection = embedded_connection()
+WEB_PROCESSES: int = _environment.number("WEB_CONCURRENCY", default_web_processes(), minimum=1)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": database(
         _connection,
-        pool_size=_environment.number("DATABASE_POOL_SIZE", 16, minimum=1),
+        pool_size=_environment.number("DATABASE_POOL_SIZE", default_pool_size(WEB_PROCESSES), minimum=1),
         statement_timeout_seconds=_environment.number("DATABASE_STATEMENT_TIMEOUT", 30),
         behind_pooler=_environment.flag("DATABASE_POOLER"),
     )

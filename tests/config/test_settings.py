@@ -154,7 +154,7 @@ def test_proxies_are_networks() -> None:
 
 
 def test_the_database_comes_from_the_url_with_every_wait_bounded() -> None:
-    ((database,),) = ([each["default"] for each in read("DATABASES", COMPLETE)],)
+    ((database,),) = ([each["default"] for each in read("DATABASES", COMPLETE | {"WEB_CONCURRENCY": "4"})],)
     options = database["OPTIONS"]
     assert {name: database[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")} == {
         "NAME": "qasima",
