@@ -15,7 +15,7 @@ import select
 from typing import Any
 
 from psycopg import Connection as PsycopgConnection
-from psycopg import Cursor, IsolationLevel, ProgrammingError, connect
+from psycopg import Cursor, IsolationLevel, OperationalError, ProgrammingError, connect
 from psycopg import Error as PsycopgError
 from psycopg.conninfo import conninfo_to_dict
 
@@ -88,9 +88,19 @@ class PooledConnection(PsycopgConnection[Any]):
     """
 
     def execute(self, query: Any, *args: Any, **options: Any) -> Cursor[Any]:
-        if query == "" and not self._has_something_to_read():
+        if query != "":
+            return super().execute(query, *args, **options)
+        if not self._has_something_to_read():
             return self.cursor()
-        return super().execute(query, *args, **options)
+        try:
+            return super().execute(query, *args, **options)
+        except OperationalError:
+            # The server ended this session, and probably the others too, as a restart does. The pool would test its
+            # remaining connections one by one, with growing pauses in between.
+            pool = getattr(self, "_pool", None)
+            if pool is not None:
+                pool.drain()
+            raise
 
     def _has_something_to_read(self) -> bool:
         waiting = select.poll()

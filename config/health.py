@@ -11,11 +11,16 @@ import structlog
 from django.db import DatabaseError, InterfaceError
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Func, TextField, Value
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.views.decorators.http import require_safe
 from psycopg.errors import UndefinedTable
 
 logger = structlog.get_logger(__name__)
+
+
+class ReadOnlyDatabase(Exception):
+    """The database can be read and not written."""
 
 
 @require_safe
@@ -26,9 +31,12 @@ def healthz(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponseBase:
-    """Reports whether the database can be reached and has all migrations that this code needs. One query."""
+    """Reports whether the database can be written and has all migrations that this code needs. One query."""
     try:
         ready = _has_all_migrations()
+    except ReadOnlyDatabase:
+        logger.warning("not_ready", reason="database_read_only")
+        return _refusal("database_read_only", "the database accepts no changes")
     except (DatabaseError, InterfaceError) as error:
         logger.warning("not_ready", reason="database_unavailable", error=type(error).__name__)
         return _refusal("database_unavailable", "the database cannot be reached")
@@ -38,20 +46,28 @@ def readyz(request: HttpRequest) -> HttpResponseBase:
     return _answer({"status": "ok"}, status=200)
 
 
+# "on" or "off".
+_READ_ONLY = Func(Value("transaction_read_only"), function="current_setting", output_field=TextField())
+
 HEALTH_VIEWS = {"/healthz": healthz, "/readyz": readyz}
 
 
 def _has_all_migrations() -> bool:
-    """Tells whether the last migration of every app is recorded as applied. That implies the earlier ones."""
+    """Tells whether the last migration of every app is recorded as applied. That implies the earlier ones.
+
+    Raises: ReadOnlyDatabase for a standby, or for a server that refuses changes.
+    """
     required = _last_migrations()
     names = {name for _, name in required}
     try:
-        applied = set(MigrationRecorder.Migration.objects.filter(name__in=names).values_list("app", "name"))
+        rows = list(MigrationRecorder.Migration.objects.filter(name__in=names).values_list("app", "name", _READ_ONLY))
     except DatabaseError as error:
         if isinstance(error.__cause__, UndefinedTable):
             return False
         raise
-    return required <= applied
+    if any(read_only == "on" for _, _, read_only in rows):
+        raise ReadOnlyDatabase
+    return required <= {(app, name) for app, name, _ in rows}
 
 
 @cache

@@ -30,6 +30,10 @@ UNAVAILABLE_RETRY_SECONDS = 5
 # lock_not_available, query_canceled (statement_timeout), deadlock_detected, serialization_failure.
 _BUSY_STATES = frozenset({"55P03", "57014", "40P01", "40001"})
 
+# The database answers, and accepts no work: read_only_sql_transaction (a standby, or a server after a failover),
+# admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections, disk_full.
+_UNAVAILABLE_STATES = frozenset({"25006", "57P01", "57P02", "57P03", "53300", "53100"})
+
 _SENTENCES = {
     "not_authenticated": "sign in, or send a bearer token",
     "permission_denied": "you may not do this",
@@ -55,7 +59,7 @@ def handle_exception(exc: Exception, context: dict[str, Any]) -> Response:
     if isinstance(exc, (SuspiciousOperation, BadRequest)):
         # For example a query string with more than a thousand parameters.
         return _answer(400, "bad_request", "the request is malformed")
-    if isinstance(exc, (OperationalError, InterfaceError)):
+    if isinstance(exc, (OperationalError, InterfaceError)) or _sqlstate(exc) in _UNAVAILABLE_STATES:
         return _database_failed(exc)
     # DRF calls this inside its `except` block, so receivers of the signal find the exception in sys.exc_info().
     request = context["request"]
@@ -120,13 +124,18 @@ def _django_detail(exc: DjangoValidationError) -> dict[str, Any] | list[Any]:
     return list(exc.messages)
 
 
-def _database_failed(exc: OperationalError | InterfaceError) -> Response:
-    cause = exc.__cause__
-    state = cause.sqlstate if isinstance(cause, PostgresError) else None
+def _sqlstate(exc: Exception) -> str | None:
+    """Returns PostgreSQL's code of the error. Django's own exception classes depend only on the first two digits."""
+    cause = exc if isinstance(exc, PostgresError) else exc.__cause__
+    return cause.sqlstate if isinstance(cause, PostgresError) else None
+
+
+def _database_failed(exc: Exception) -> Response:
+    state = _sqlstate(exc)
     if state in _BUSY_STATES:
         logger.warning("database_busy", sqlstate=state)
         return _answer(503, "busy", "the service is busy: try again", retry_after=BUSY_RETRY_SECONDS)
-    logger.error("database_unavailable", sqlstate=state, error=type(cause or exc).__name__)
+    logger.error("database_unavailable", sqlstate=state, error=type(exc.__cause__ or exc).__name__)
     return _answer(
         503,
         "database_unavailable",

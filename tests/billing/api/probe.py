@@ -146,6 +146,11 @@ class Fail(APIView):
         away = connections["default"].settings_dict | {"HOST": "127.0.0.1", "PORT": "1", "OPTIONS": {}}
         ConnectionHandler({"default": away})["default"].ensure_connection()
 
+    def sqlstate(self, request: Request) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('probe.state', %s, true)", [request.data["state"]])
+            cursor.execute("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = current_setting('probe.state'); END $$")
+
     def wrong_statement(self, request: Request) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 / 0")

@@ -129,6 +129,25 @@ def test_a_database_that_is_away_is_a_503(api: Client) -> None:
     }
 
 
+@pytest.mark.parametrize("state", ["25006", "57P01", "57P02", "57P03", "53300", "53100"])
+def test_a_database_that_accepts_no_work_is_a_503(api: Client, state: str) -> None:
+    answer = fail(api, "sqlstate", {"state": state})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.json()["code"] == "database_unavailable"
+
+
+@pytest.mark.urls("config.urls")
+def test_a_read_only_primary_is_a_503_for_changes_and_unready(api: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION READ ONLY")
+    body = {"slug": "ada-bakery", "name": "Ada Bakery"}
+    answer = api.post("/api/tenant/orgs", json.dumps(body), content_type="application/json", headers=bearer(sub="ada"))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.json()["code"] == "database_unavailable"
+    ready = api.get("/readyz")
+    assert (ready.status_code, ready.json()["code"]) == (503, "database_read_only")
+
+
 def test_a_wrong_method_names_the_right_ones(api: Client) -> None:
     answer = api.put("/api/echo", "{}", content_type="application/json")
     assert answer.status_code == 405
