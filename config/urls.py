@@ -6,14 +6,15 @@ Middleware answers the health endpoints before this is consulted (`config.health
 from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerView
 from rest_framework.negotiation import DefaultContentNegotiation
 
 from config.pages import checkout_cancel, checkout_success, landing
+from config.schema import SchemaView
 
 _API_ROOT = settings.API_PREFIX
 
-_schema = SpectacularAPIView.as_view(content_negotiation_class=DefaultContentNegotiation)
+_schema = SchemaView.as_view(content_negotiation_class=DefaultContentNegotiation)
 # If a gateway strips a prefix, only an address relative to the page's own is right.
 _docs = SpectacularSwaggerView.as_view(
     url=None if _API_ROOT else "schema", content_negotiation_class=DefaultContentNegotiation
