@@ -141,7 +141,8 @@ def test_a_read_only_primary_is_a_503_for_changes_and_unready(api: Client) -> No
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION READ ONLY")
     body = {"slug": "ada-bakery", "name": "Ada Bakery"}
-    answer = api.post("/api/tenant/orgs", json.dumps(body), content_type="application/json", headers=bearer(sub="ada"))
+    headers = bearer(sub="ada")
+    answer = api.post("/api/tenant/orgs", json.dumps(body), content_type="application/json", headers=headers)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert answer.json()["code"] == "database_unavailable"
     ready = api.get("/readyz")
