@@ -16,7 +16,7 @@ from rest_framework.request import Request
 
 from billing.actor import Actor
 from billing.api.access.client_address import client_address
-from billing.api.access.tokens import InvalidToken, verify_token
+from billing.api.access.tokens import InvalidToken, read_email, verify_token
 from billing.models import User
 from billing.use_cases.assign_role import role_of
 
@@ -61,7 +61,7 @@ class SessionAuthentication(BaseAuthentication):
         if not isinstance(user, User) or not user.is_active:
             return None
         _enforce_csrf(request._request)
-        return Principal(user_id=user.sub, email=user.email, role=role_of(user)), "session"
+        return Principal(user_id=user.sub, email=read_email(user.email), role=role_of(user)), "session"
 
 
 class _CSRFCheck(CsrfViewMiddleware):

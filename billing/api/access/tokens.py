@@ -12,6 +12,8 @@ from typing import Any
 import jwt
 import structlog
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from jwt.api_jwk import PyJWK, PyJWKSet
 from jwt.exceptions import ExpiredSignatureError, PyJWKClientConnectionError, PyJWTError
 from rest_framework.exceptions import AuthenticationFailed
@@ -143,6 +145,19 @@ def _read_claims(claims: dict[str, Any]) -> Claims:
     user_id, email, role = claims["sub"], claims.get("email"), claims.get("role")
     if not is_user_id(user_id):
         raise InvalidToken()
-    if not isinstance(email, str) or not email.isprintable() or len(email) > _EMAIL_LENGTH:
-        email = ""
-    return Claims(user_id=user_id, email=email, role=role if role in STAFF_ROLES else CUSTOMER)
+    return Claims(user_id=user_id, email=read_email(email), role=role if role in STAFF_ROLES else CUSTOMER)
+
+
+def read_email(value: object) -> str:
+    """Reads an e-mail claim: trimmed, and empty if it is not an address.
+
+    Stripe refuses a customer whose address is none, so a bad claim would fail every payment by card.
+    """
+    address = value.strip() if isinstance(value, str) else ""
+    if len(address) > _EMAIL_LENGTH:
+        return ""
+    try:
+        validate_email(address)
+    except ValidationError:
+        return ""
+    return address

@@ -135,7 +135,22 @@ def test_an_unknown_role_is_a_customer(api: Client, role: Any) -> None:
     assert api.get("/api/whoami", headers=bearer(role=role)).json()[2] == "customer"
 
 
-@pytest.mark.parametrize("email", [None, 5, "a\0b", "\udfff", "x" * 255])
+@pytest.mark.parametrize("email", ["ada@example.org ", "\tada@example.org\r\n", "\u00a0ada@example.org"])
+def test_an_email_claim_with_blanks_around_it_is_trimmed(api: Client, email: str) -> None:
+    assert api.get("/api/whoami", headers=bearer(email=email)).json()[:2] == ["ada", "ada@example.org"]
+
+
+NO_ADDRESSES = [
+    "ada",
+    "ada.example.org",
+    "@example.org",
+    "ada@",
+    "a da@example.org",
+    "ada@example.org, bob@example.org",
+]
+
+
+@pytest.mark.parametrize("email", [None, 5, "a\0b", "\udfff", "x" * 255, "a@" + "b" * 250 + ".org", *NO_ADDRESSES])
 def test_an_unusable_email_is_none(api: Client, email: Any) -> None:
     assert api.get("/api/whoami", headers=bearer(email=email)).json()[:2] == ["ada", ""]
 
