@@ -14,10 +14,14 @@ from config.schema import SchemaView
 
 _API_ROOT = settings.API_PREFIX
 
-_schema = SchemaView.as_view(content_negotiation_class=DefaultContentNegotiation)
+# The other methods would describe the view with a renderer that cannot.
+_READING = ["get", "head"]
+_schema = SchemaView.as_view(content_negotiation_class=DefaultContentNegotiation, http_method_names=_READING)
 # If a gateway strips a prefix, only an address relative to the page's own is right.
 _docs = SpectacularSwaggerView.as_view(
-    url=None if _API_ROOT else "schema", content_negotiation_class=DefaultContentNegotiation
+    url=None if _API_ROOT else "schema",
+    content_negotiation_class=DefaultContentNegotiation,
+    http_method_names=_READING,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -1,11 +1,15 @@
-"""A fix for the admin site of django-unfold, the theme that the console uses."""
+"""Fixes for the admin site of Django and of django-unfold, the theme that the console uses."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import TO_FIELD_VAR
 from django.http import Http404, HttpRequest, HttpResponse
 
 _search = admin.site.search  # type: ignore[attr-defined]
+_admin_view, _get_urls = admin.site.admin_view, admin.site.get_urls
 
 
 def search(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -17,3 +21,25 @@ def search(request: HttpRequest, extra_context: dict[str, Any] | None = None) ->
 
 
 admin.site.search = search  # type: ignore[attr-defined]
+
+
+def admin_view(view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+    """Refuses `_to_field`: no page of the console uses it, and Django fails where it is empty."""
+    guarded = _admin_view(view, cacheable)
+
+    @wraps(guarded)
+    def checked(request: HttpRequest, *args: Any, **options: Any) -> Any:
+        if TO_FIELD_VAR in request.GET:
+            raise Http404
+        return guarded(request, *args, **options)
+
+    return checked
+
+
+def get_urls() -> list[Any]:
+    """Leaves out the address of an object's own page. No object has one, and Django fails without its sites app."""
+    return [each for each in _get_urls() if getattr(each, "name", None) != "view_on_site"]
+
+
+admin.site.admin_view = admin_view  # type: ignore[method-assign, assignment]
+admin.site.get_urls = get_urls  # type: ignore[method-assign]

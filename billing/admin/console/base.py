@@ -5,7 +5,7 @@ is used only for what is edited field by field: the catalog and staff. The conso
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from django import forms
 from django.contrib import messages
@@ -134,6 +134,8 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
+        if object_id is not None:
+            self._refuse_malformed_key(object_id)
         context = {
             "show_save_and_add_another": False,
             "show_save_and_continue": False,
@@ -211,6 +213,13 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
 
     def _crumb(self, object_id: str | None) -> str:
         return capfirst(self.singular) if object_id else self.add_title or f"Add {self.singular}"
+
+    def _refuse_malformed_key(self, object_id: str) -> None:
+        """Raises Http404 for an id that no row can have: the addresses of its other pages cannot be built."""
+        try:
+            cast(Any, self.model._meta.pk).to_python(unquote(object_id))
+        except (ValidationError, ValueError) as error:
+            raise Http404 from error
 
     def form_links(self, request: HttpRequest, object_id: str) -> list[Tool]:
         """Returns the links above an item's form."""
