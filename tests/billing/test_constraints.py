@@ -335,9 +335,7 @@ TENANTS: Attacks = {
     ],
     "billing_idempotencykey_once": [key(key="'first'")],
     "billing_idempotencykey_key_given": [key(key="''")],
-    "billing_idempotencykey_expires_later": [
-        key(expires_at=f"now() - interval '{late}'") for late in ("0", "1 second")
-    ],
+    "billing_idempotencykey_expires_later": [key(expires_at=each) for each in ("now()", "now() - interval '1 s'")],
 }
 
 ATTACKS: Attacks = {**PEOPLE, **ACCOUNTS, **LEDGER, **HOLDS, **TENANTS}
