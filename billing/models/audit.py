@@ -6,7 +6,7 @@ from .keys import Uuid7
 
 
 class AuditEntry(models.Model):
-    """Who changed what, when, from where and why (invariant I8); append-only, as the ledger is.
+    """Who changed what, when, from where and why; append-only, as the ledger is.
 
     Money has its own record, the ledger entry; this one is for codes, orders, settings and roles.
     """

@@ -13,7 +13,7 @@ def split_total(*, total_minor: int, credit_minor: int, currency: str, minimum_m
 
     As much credit as there is, rounded down so that the rest is chargeable: a multiple of the currency's step, and
     at least what the processor charges at all. What is not applied stays in the balance. The two always add up to the
-    total: nothing is lost or invented (invariant I7).
+    total: nothing is lost or invented.
 
     Args: minimum_minor: the least that the processor charges, smallest unit.
     """

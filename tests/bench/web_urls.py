@@ -24,7 +24,7 @@ def empty(request: HttpRequest) -> HttpResponse:
 
 
 class OneRow(APIView):
-    """One row, inserted and committed, for whoever the token says."""
+    """One row, inserted and committed, by the user of the token."""
 
     def post(self, request: Request) -> Response:
         body: Any = request.data

@@ -5,8 +5,8 @@ most, so it lies under `/tmp`. PostgreSQL refuses to run as root, and the accoun
 unable to enter the checkout (a private home); so as root everything is under `/var/lib/qasima`.
 `QASIMA_POSTGRES_DIR` overrides the place of all of it.
 
-The key of a checkout is made of its path and of an identity kept in `.data/id`: a copy gets clusters of its
-own, and whoever removes `.data` starts from nothing, wherever the clusters lie.
+The key of a checkout is made of its path and of an identity kept in `.data/id`: a copy gets clusters of its own, and
+removing `.data` starts from nothing, wherever the clusters lie.
 """
 
 import contextlib
@@ -211,8 +211,9 @@ def prepare(places: Places) -> None:
 def own_directory(path: Path, mode: int) -> None:
     """Make a directory where it is missing, and check that it is ours alone to write.
 
-    An empty one gets its rights again: whoever made it may be about to give them, or was killed before. Nobody
-    puts anything into one without having passed here, so one that is not empty has them, or is as its owner wants.
+    An empty directory gets its rights again: the process that made it may not have given them yet, or was killed
+    before it could. Every process passes here before it puts anything into one, so a directory that is not empty has
+    its rights, or has the rights that its owner wants.
     """
     try:
         with contextlib.suppress(FileExistsError):
