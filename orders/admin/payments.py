@@ -92,6 +92,8 @@ class PaymentAdmin(ReadOnlyAdmin):
         yield Fact("Session ends (UTC)", moment(record.expires_at))
         yield Fact("Paid (UTC)", self.paid(record))
         yield Fact("Closed (UTC)", moment(record.closed_at))
+        if record.refusal:
+            yield Fact("Why it failed", record.refusal)
         yield Fact("Needs cleanup at Stripe", "yes" if record.needs_stripe_cleanup else "no")
         yield Fact("Session at Stripe", code(record.session_id))
         if record.payment_intent_id:

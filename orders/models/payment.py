@@ -61,6 +61,9 @@ class Payment(models.Model):
     refunded_minor = models.BigIntegerField(default=0, db_default=0)
     paid_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    refusal = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="Why no session was opened, for staff."
+    )
 
     class Meta:
         constraints = [

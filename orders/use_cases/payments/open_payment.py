@@ -312,7 +312,8 @@ def undo_checkout(*, order_id: UUID, by: Actor, why: str) -> Order:
         order.status = Order.Status.FAILED
         order.save(update_fields=["status"])
         payment.status, payment.closed_at, payment.needs_stripe_cleanup = Payment.Status.FAILED, moment, True
-        payment.save(update_fields=["status", "closed_at", "needs_stripe_cleanup"])
+        payment.refusal = why[:200]
+        payment.save(update_fields=["status", "closed_at", "needs_stripe_cleanup", "refusal"])
         IdempotencyKey.objects.filter(customer_id=order.customer_id, result_id=order.id).delete()
         if order.renews is not None and order.renews.past_due_since == order.created_at:
             # The month's first request: without a link to send, the customer gets one mail.

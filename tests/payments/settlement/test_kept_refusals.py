@@ -1,0 +1,46 @@
+"""Why the payment processor opened no session is kept on the payment, and staff see it."""
+
+import pytest
+from django.urls import reverse
+
+from billing.actor import SUPERADMIN
+from billing.models import Customer
+from orders.errors import PaymentProcessorError
+from orders.models import Payment
+from tests.console import client_of, create_user
+from tests.payments import stripe_failures
+from tests.payments.buyer import new_buyer
+from tests.payments.stripe_failures import LASTING, fault_for
+from tests.payments.stripe_server import Stripe
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def shown_to_staff(payment: Payment) -> str:
+    page = client_of(create_user(SUPERADMIN)).get(reverse("admin:orders_payment_change", args=[payment.pk]))
+    return page.content.decode()
+
+
+def test_the_reason_of_a_refusal_is_kept_on_the_payment_and_shown_to_staff(stripe: Stripe) -> None:
+    buyer = new_buyer()
+    Customer.objects.update(email="no address")
+    with pytest.raises(PaymentProcessorError):
+        buyer.check_out()
+    payment = Payment.objects.get()
+    assert payment.refusal == "processor refused: InvalidRequestError 400 email_invalid"
+    assert payment.refusal in shown_to_staff(payment)
+
+
+def test_a_processor_that_does_not_answer_is_a_reason_too(stripe: Stripe) -> None:
+    buyer = new_buyer()
+    stripe.fault(**fault_for(stripe_failures.CREATE_SESSION, "503-before", LASTING))
+    with pytest.raises(PaymentProcessorError):
+        buyer.check_out()
+    assert Payment.objects.get().refusal.startswith("processor did not answer: ")
+
+
+def test_a_payment_that_was_not_refused_has_no_reason(stripe: Stripe) -> None:
+    new_buyer().check_out()
+    payment = Payment.objects.get()
+    assert payment.refusal == ""
+    assert "Why it failed" not in shown_to_staff(payment)
