@@ -278,6 +278,9 @@ SILENCED_SYSTEM_CHECKS: list[str] = [
     *([] if SECURE_SSL_REDIRECT else ["security.W008"]),  # without SECURE_SSL_REDIRECT a gateway ends TLS
 ]
 
+# --- Jobs -------------------------------------------------------------------------------------------------
+PROCRASTINATE_ON_APP_READY: str = "config.worker.install_restarting_worker"
+
 # --- REST framework, OpenAPI ------------------------------------------------------------------------------
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
