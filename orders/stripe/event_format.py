@@ -161,6 +161,7 @@ _DOCUMENTS: dict[str, Check] = {
     "checkout.session.expired": _SESSION,
     "charge.refunded": _CHARGE,
     "charge.dispute.created": _CHARGE,
+    "charge.dispute.closed": _CHARGE,
     "invoice.paid": _INVOICE,
     "invoice.payment_failed": _INVOICE,
     "customer.subscription.updated": _SUBSCRIPTION,

@@ -23,6 +23,7 @@ ENDPOINT_TYPES = (
     "customer.subscription.deleted",
     "charge.refunded",
     "charge.dispute.created",
+    "charge.dispute.closed",
 )
 _clients = threading.local()
 

@@ -5,7 +5,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from billing.actor import system_actor
 from billing.errors import ProcessorSettingsUnreadable
-from orders.use_cases.reconciliation.reconcile_stripe import reconcile_stripe
+from orders.models import Break
+from orders.use_cases.reconciliation.reconcile_stripe import ReconciliationResult, reconcile_stripe
 
 EXIT_BREAKS_OPEN, EXIT_NOT_COMPARED = 1, 2
 
@@ -46,9 +47,21 @@ class Command(BaseCommand):
         for part, why in result.unread.items():
             self.stderr.write(f"not compared: {part}: {why}")
         open_count = len(result.open)
+        earlier = _earlier_breaks(result)
+        for each in earlier:
+            order = f" order {each.order_id}" if each.order_id else ""
+            self.stdout.write(f"open before: {each.kind} {each.object_id}{order} {each.details}")
+        open_count += len(earlier)
         if result.unread:
             summary = f"{len(result.unread)} parts could not be compared, {open_count} breaks are open"
             raise CommandError(summary, returncode=EXIT_NOT_COMPARED)
         if open_count:
             raise CommandError(f"{open_count} breaks are open", returncode=EXIT_BREAKS_OPEN)
         self.stdout.write(f"sound: {len(result.findings)} breaks found, none left")
+
+
+def _earlier_breaks(result: ReconciliationResult) -> list[Break]:
+    """Returns the open breaks that this run did not find: older than its days, or reported by an event."""
+    found = {(str(each.kind), each.object_id) for each in result.findings}
+    breaks = Break.objects.filter(closed_at=None).order_by("opened_at")
+    return [each for each in breaks if (each.kind, each.object_id) not in found]

@@ -141,6 +141,21 @@ def _record_dispute(dispute: Object, event: StripeEvent) -> str:
     return "dispute"
 
 
+def _record_closed_dispute(dispute: Object, event: StripeEvent) -> str:
+    """Notes a lost dispute on its break, and opens the break again if staff have closed it: the money is gone."""
+    if dispute.get("status") != "lost":
+        return "dispute_closed"
+    found = record_break(
+        kind=Break.Kind.DISPUTE,
+        object_id=str(dispute["id"]),
+        order_id=_find_order_of_charge(dispute),
+        details={name: dispute.get(name) for name in ("amount", "currency", "reason")},
+    )
+    found.details |= {"status": "lost"}
+    found.save(update_fields=["details"])
+    return "dispute_lost"
+
+
 def _find_order_of_session(session: Object) -> UUID | None:
     """Finds the order that a session is for: by the stored session id, else by the order id that it carries."""
     stored = Payment.objects.filter(session_id=session["id"]).values_list("order_id", flat=True).first()
@@ -184,6 +199,7 @@ _HANDLERS: dict[str, Callable[[Object, StripeEvent], str]] = {
     "checkout.session.expired": _settle_expired_session,
     "charge.refunded": _settle_refunded_charge,
     "charge.dispute.created": _record_dispute,
+    "charge.dispute.closed": _record_closed_dispute,
     "invoice.paid": apply_paid_invoice_event,
     "invoice.payment_failed": apply_failed_invoice,
     "customer.subscription.updated": apply_subscription_event,

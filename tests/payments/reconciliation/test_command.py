@@ -11,9 +11,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.use_cases.processor_settings import change_processor_keys
-from orders.models import Order
+from orders.models import Break, Order
 from orders.stripe import gateway
 from orders.use_cases.reconciliation.reconcile_stripe import PARTS
+from orders.use_cases.reconciliation.record_break import record_break
 from tests.factories import actor
 from tests.payments.buyer import new_buyer, order_status, session_id_of
 from tests.payments.reconciliation.reconciliation_checks import reconcile
@@ -45,6 +46,15 @@ def test_the_command_lists_breaks_repairs_them_and_reports_success(stripe: Strip
     assert order_status(order_id) == Order.Status.PENDING
     assert run_command("--repair") == (0, f"repaired: {line}sound: 1 breaks found, none left\n", "")
     assert order_status(order_id) == Order.Status.EXPIRED
+    assert run_command() == (0, "sound: 0 breaks found, none left\n", "")
+
+
+def test_the_command_fails_while_a_break_that_it_did_not_find_is_open(stripe: Stripe) -> None:
+    found = record_break(kind=Break.Kind.DISPUTE, object_id="dp_1", details={"amount": 9_000})
+    line = "open before: dispute dp_1 {'amount': 9000}\n"
+    assert run_command() == (1, line, "1 breaks are open")
+    found.closed_at = timezone.now()
+    found.save()
     assert run_command() == (0, "sound: 0 breaks found, none left\n", "")
 
 

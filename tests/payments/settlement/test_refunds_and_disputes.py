@@ -1,6 +1,7 @@
 """Refunds by staff and in Stripe's dashboard, and disputes."""
 
 import pytest
+from django.utils import timezone
 
 from billing.models import LedgerEntry
 from orders.errors import OrderNotRefundable
@@ -79,6 +80,21 @@ def test_a_refund_in_stripes_dashboard_is_recorded(stripe: Stripe, amount: int) 
     assert buyer.credit == (BALANCE_BEFORE_MINOR if is_full else BALANCE_AFTER_MINOR, 0)
     assert Refund.objects.count() == 0
     assert_books_agree(stripe)
+
+
+@pytest.mark.parametrize("status", ["lost", "won"])
+def test_a_lost_dispute_is_noted_on_its_break(stripe: Stripe, status: str) -> None:
+    _, order_id = buy(stripe)
+    stripe.do(f"payments/{session_id_of(order_id)}/dispute")
+    run_until_idle(stripe)
+    dispute = Break.objects.get(kind=Break.Kind.DISPUTE)
+    Break.objects.filter(id=dispute.id).update(closed_at=timezone.now())
+
+    stripe.do(f"disputes/{dispute.object_id}/close", status=status)
+    run_until_idle(stripe)
+
+    open_breaks = list(Break.objects.filter(closed_at=None).values_list("object_id", "order_id", "details__status"))
+    assert open_breaks == ([(dispute.object_id, order_id, "lost")] if status == "lost" else [])
 
 
 def test_a_dispute_opens_a_break(stripe: Stripe) -> None:
