@@ -19,6 +19,7 @@ from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.send_mail import send_mail as send
 from orders.use_cases.organizations.provision_organization import provision_organization as provision
 from orders.use_cases.payments import request_refund, settle_event, sweep_payments
+from orders.use_cases.payments.adopt_email import send_email_to_stripe
 from orders.use_cases.prune_expired import prune_expired
 from orders.use_cases.reconciliation import reconcile_stripe
 from orders.use_cases.subscriptions.end_subscription_at_stripe import end_subscription_at_stripe
@@ -67,6 +68,12 @@ def mirror_stripe_event(event_id: str) -> None:
 def send_refund(refund_id: str) -> None:
     """Sends a requested refund to Stripe."""
     request_refund.send_refund(refund_id=UUID(refund_id), by=system_actor(channel="worker"))
+
+
+@app.task(name="update_stripe_email", queue="default", retry=_RETRIES)
+def update_stripe_email(user_id: str) -> None:
+    """Gives Stripe's customer the e-mail address that the user has now."""
+    send_email_to_stripe(user_id=user_id)
 
 
 @app.task(name="cancel_stripe_subscription", queue="default", retry=_RETRIES)

@@ -19,6 +19,7 @@ from billing.use_cases.create_organization import create_organization
 from orders.api.references import ReferencesField
 from orders.queries import check_references
 from orders.use_cases.organizations.delete_organization import delete_organization
+from orders.use_cases.payments.adopt_email import adopt_email
 
 
 class OrganizationSerializer(serializers.ModelSerializer[Organization]):
@@ -85,6 +86,7 @@ class OrganizationsView(APIView):
         body = form.validated_data
         principal = principal_of(request)
         apps, addons = body.get("apps") or [], body.get("addons") or []
+        adopt_email(user_id=principal.user_id, email=principal.email)
         organization = create_organization(
             user_id=principal.user_id,
             email=principal.email,

@@ -113,6 +113,11 @@ def create_customer(*, user_id: str, email: str, order_id: UUID, instead_of: str
     return created.id
 
 
+def update_customer_email(*, customer_id: str, email: str) -> None:
+    """Gives a customer at Stripe another e-mail address. Raises: Refused, Unanswered, NotConfigured."""
+    _call(lambda client: client.v1.customers.update(customer_id, {"email": email}))
+
+
 def create_session(request: SessionRequest) -> Session:
     """Creates the order's session, or returns the one that an earlier try created.
 

@@ -20,6 +20,7 @@ STRIPE_JOBS = (
     "settle_stripe_event",
     "send_refund",
     "cancel_stripe_subscription",
+    "update_stripe_email",
     "refetch_stripe_subscription",
     "link_payment_intent",
 )

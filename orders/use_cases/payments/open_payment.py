@@ -36,6 +36,7 @@ from orders.stripe.payloads import Session
 from orders.use_cases.checkout.complete_order import basket_of
 from orders.use_cases.checkout.new_order import order_parameters, write_order
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
+from orders.use_cases.payments.adopt_email import adopt_email
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import confirm, reserve
 from promos.use_cases.redeem_code import release as release_redemption
@@ -71,6 +72,7 @@ def open_payment(
     PaymentOpen, OrderStale and promo problems where the state changed since it was read.
     Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, two of them.
     """
+    adopt_email(user_id=by.user_id, email=by.email)
     order = _reserve(organization=organization, request=request, basket=basket, promo_code=promo_code, by=by, now=now)
     return ask_processor(order_id=order.id, by=by)
 

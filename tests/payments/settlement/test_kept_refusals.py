@@ -1,5 +1,7 @@
 """Why the payment processor opened no session is kept on the payment, and staff see it."""
 
+from dataclasses import replace
+
 import pytest
 from django.urls import reverse
 
@@ -7,7 +9,9 @@ from billing.actor import SUPERADMIN
 from billing.models import Customer
 from orders.errors import PaymentProcessorError
 from orders.models import Payment
+from orders.use_cases.checkout.place_order import place_order
 from tests.console import client_of, create_user
+from tests.factories import acting
 from tests.payments import stripe_failures
 from tests.payments.buyer import new_buyer
 from tests.payments.stripe_failures import LASTING, fault_for
@@ -25,7 +29,7 @@ def test_the_reason_of_a_refusal_is_kept_on_the_payment_and_shown_to_staff(strip
     buyer = new_buyer()
     Customer.objects.update(email="no address")
     with pytest.raises(PaymentProcessorError):
-        buyer.check_out()
+        place_order(request=buyer.request, by=replace(acting(buyer.customer), email=""))
     payment = Payment.objects.get()
     assert payment.refusal == "processor refused: InvalidRequestError 400 email_invalid"
     assert payment.refusal in shown_to_staff(payment)

@@ -1,0 +1,28 @@
+from django.db import transaction
+
+from billing.models import Customer
+from billing.use_cases.ensure_customer import update_email
+from orders.jobs import enqueue
+from orders.stripe import gateway
+
+
+def adopt_email(*, user_id: str, email: str) -> None:
+    """Stores the address that a user's token has now, and has Stripe's customer follow.
+
+    Call it before the customer's account is locked. Locks: Customer, where the address differs. Transaction: owns; a
+    savepoint inside another's. Idempotency: the same address again changes nothing.
+    """
+    known = Customer.objects.filter(user_id=user_id).values_list("email", "stripe_customer_id").first()
+    if not email or known is None or known[0] == email:
+        return
+    with transaction.atomic():
+        update_email(user_id=user_id, email=email)
+        if known[1]:
+            enqueue("update_stripe_email", lock=f"stripe-email:{known[1]}", user_id=user_id)
+
+
+def send_email_to_stripe(*, user_id: str) -> None:
+    """Gives Stripe's customer the address that is stored now. Raises: gateway.Refused, gateway.Unanswered."""
+    customer = Customer.objects.get(user_id=user_id)
+    if customer.stripe_customer_id and customer.email:
+        gateway.update_customer_email(customer_id=customer.stripe_customer_id, email=customer.email)

@@ -1,0 +1,25 @@
+"""A new e-mail address of the token is taken over at the next act: by the customer's row, and by Stripe."""
+
+from dataclasses import replace
+
+import pytest
+
+from billing.models import Customer
+from orders.use_cases.checkout.place_order import place_order
+from tests.factories import PlanFactory, acting
+from tests.payments.buyer import buy
+from tests.payments.stripe_server import Stripe
+from tests.payments.worker import run_until_idle
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_new_email_of_the_token_reaches_the_customer_and_stripe_at_the_next_payment(stripe: Stripe) -> None:
+    buyer, _ = buy(stripe)
+    customer = Customer.objects.get()
+    wanted = buyer.wanting(plan=PlanFactory.create(price_minor=40_000), promo_code=None, key="second")
+    place_order(request=wanted.request, by=replace(acting(customer), email="new@example.org"))
+    run_until_idle(stripe)
+    customer.refresh_from_db()
+    assert customer.email == "new@example.org"
+    assert stripe.get(f"customers/{customer.stripe_customer_id}")["email"] == "new@example.org"
