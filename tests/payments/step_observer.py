@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
+_TABLE_OR_FUNCTION = re.compile(r'\b(?:FROM|INTO|UPDATE)\s+"?(\w+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ def _single_statements(on_step: Callable[[Step], None], writes: tuple[str, ...])
     def observe(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         if connection.in_atomic_block or not sql.startswith(writes):
             return execute(sql, params, many, context)
-        what = sql.split('"')[1] if '"' in sql else sql.split()[1]
+        found = _TABLE_OR_FUNCTION.search(sql)
+        what = found[1] if found else sql.split()[1]
         on_step(Step(f"before writing {what}"))
         result = execute(sql, params, many, context)
         on_step(Step(f"after writing {what}"))

@@ -20,6 +20,8 @@ Result = TypeVar("Result")
 
 # A checkout that credit covers is one statement, which commits by itself.
 _COMMITTING_STATEMENTS = (*WRITES, "SELECT id, balance FROM orders_place_orders(")
+# Between its steps the batch of this process is in flight, and a checkout of the other actor would wait for it.
+_BATCH_STATEMENT = "writing orders_place_orders"
 
 PROCESS_DIES = "process dies"
 REQUEST_IS_LATE, REQUESTS_ARE_LATE = "request is late", "requests are late"
@@ -104,7 +106,7 @@ class InterruptibleProcess:
         elif kind in (*_LATE, *_LOST):
             if step.call is not None and is_before == (kind in _LATE):
                 self._lose_call(step)
-        elif connection.get_autocommit():
+        elif connection.get_autocommit() and not step.name.endswith(_BATCH_STATEMENT):
             self._let_other_act(step)
 
     def _die(self, step: Step) -> None:
