@@ -172,9 +172,9 @@ def translate_violations(refusals: Mapping[str, type[DomainError]]) -> Iterator[
 
 @contextmanager
 def translate_lock_errors(*, key: str | None, on_deadlock: type[DomainError]) -> Iterator[None]:
-    """Turns a lock that was waited for in vain into RequestInProgress, or Busy for a request without a key.
+    """Raises RequestInProgress if waiting for a lock timed out, or Busy for a request without a key.
 
-    Args: on_deadlock: what to raise where the database ended a deadlock, so that the caller starts again.
+    Args: on_deadlock: the error to raise if the database ended a deadlock, so that the caller starts again.
     """
     try:
         yield

@@ -4,15 +4,14 @@ The round trip, the commit and the contended row cost more than the work itself,
 technique is flat combining (Hendler, Incze, Shavit and Tzafrir, "Flat Combining and the Synchronization-Parallelism
 Tradeoff", SPAA 2010), applied to statements instead of a data structure:
 
-- A thread that finds no batch in flight leads a batch of one at once. So a single request never waits.
+- A thread that finds no batch in flight leads a batch of one immediately. So a single request never waits.
 - A thread that finds one becomes a *waiter* in the queue.
 - When a batch returns, its *leader* wakes the batch's waiters, and the first waiter of the queue leads the next
   batch: the whole queue, up to `MAX_BATCH`.
 
-A batch runs in one transaction of its own, and does what it can do without waiting for locks that belong to single
-customers. A request that it could not serve gets None, and its thread goes on alone: it finds out why, and may try
-again by itself. Where the database refuses a whole batch, all of its requests get None. So no request makes another
-one fail.
+A batch runs in a separate transaction, and does only what needs no wait for a lock of a single customer. A request
+that the batch could not serve gets None, and its thread continues alone: it finds out why, and may retry outside a
+batch. If the database refuses a whole batch, all of its requests get None. So no request makes another one fail.
 """
 
 from collections import deque
@@ -32,7 +31,7 @@ MAX_BATCH = 32
 
 @dataclass(slots=True, eq=False)
 class _Waiter(Generic[Request, Result]):
-    """A request in the queue. `wake` opens when it has its outcome, or when its thread must lead `batch`."""
+    """A request in the queue. `wake` is released when it has its outcome, or when its thread must lead `batch`."""
 
     request: Request
     wake: Lock = field(default_factory=Lock)
@@ -44,8 +43,8 @@ class _Waiter(Generic[Request, Result]):
 class GroupCommit(Generic[Request, Result]):
     """Runs requests in batches.
 
-    Args: run_batch: does what it can of the requests in one transaction of its own, and returns a result or None for
-    each, in their order.
+    Args: run_batch: runs the requests that it can, in a separate transaction, and returns a result or None for each,
+    in their order.
     """
 
     def __init__(self, run_batch: Callable[[Sequence[Request]], Sequence[Result | None]]) -> None:
@@ -55,7 +54,7 @@ class GroupCommit(Generic[Request, Result]):
         self._queue: deque[_Waiter[Request, Result]] = deque()
 
     def submit(self, request: Request) -> Result | None:
-        """Runs the request in a batch; None where the batch did nothing for it.
+        """Runs the request in a batch. Returns None if the batch did nothing for it.
 
         Do not call it inside a transaction: the batch runs in another one.
 
@@ -105,10 +104,10 @@ class GroupCommit(Generic[Request, Result]):
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether the server refused the statement, so that it committed nothing.
+    """Returns whether the server refused the statement, so that it committed nothing.
 
     SQLSTATE class 08 is a lost connection, 57P0x a server that shuts down: both may reach a client after the commit.
-    The server's error may have been translated to one of the domain, and is found among the causes.
+    A domain error may wrap the server's error, so the chain of causes is searched for it.
     """
     cause = error.__cause__
     while cause is not None and not isinstance(cause, psycopg.Error):

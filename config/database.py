@@ -26,8 +26,8 @@ IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
 CONNECT_TIMEOUT_SECONDS = 5
 # A request waits this long for a free connection before it gets a 503.
 POOL_WAIT_SECONDS = 5
-# A failing reconnect is abandoned after this long, and the next request tries again at once. With the pool's default
-# of five minutes and doubling pauses, requests would keep failing long after the server is back.
+# The pool gives up a failing reconnect after this long, and the next request tries again immediately. With the pool's
+# default of five minutes and doubling pauses, requests would keep failing long after the server is back.
 POOL_RECONNECT_SECONDS = 2
 
 Connection = dict[str, Any]

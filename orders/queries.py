@@ -1,6 +1,6 @@
 """What the catalog offers, and what staff and payments read of orders. Each function is one query.
 
-What a checkout decides by is read by one statement of its own: use_cases/load_checkout_context.py.
+A checkout reads its state by another statement: use_cases/checkout/checkout_context.py.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,8 +32,8 @@ _UNKNOWN: dict[str, tuple[type[DomainError], str]] = {
 }
 
 
-# What the catalog offers of these references, as rows of kind, id, slug, name and price; an app's price is 0. It
-# stands also inside the one statement of a checkout (use_cases/load_checkout_context.py).
+# The catalog items of these references, as rows of kind, id, slug, name and price; an app's price is 0. A checkout's
+# statement contains it too (use_cases/checkout/checkout_context.py).
 OFFERED = """
 SELECT 'plan' AS kind, id, slug, name, price_minor FROM orders_plan
  WHERE active AND (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))

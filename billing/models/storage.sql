@@ -1,9 +1,9 @@
 -- How PostgreSQL stores the tables that every redemption writes.
 --
--- - Each ledger entry updates its account. Pages keep room, so that the new row version stands beside the old one and
---   no index is written (HOT).
--- - A table is first analyzed when it has a thousand rows. With statistics of twenty rows, sessions plan to read the
---   whole table, and keep that plan while a rush fills it; without statistics, PostgreSQL plans for an index.
+-- - Each ledger entry updates its account. Pages keep free space (fillfactor), so that PostgreSQL puts the new row version
+--   on the same page and writes no index (a HOT update).
+-- - Autovacuum first analyzes a table when it has a thousand rows. If it analyzed a table of twenty rows, sessions would
+--   plan to read the whole table, and keep that plan while the table grows. Without statistics, they plan for an index.
 ALTER TABLE billing_account SET
   (fillfactor = 80, autovacuum_analyze_threshold = 1000, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE billing_customer SET (autovacuum_analyze_threshold = 1000, autovacuum_vacuum_threshold = 1000);

@@ -10,9 +10,9 @@ ENDED_STATUSES = ("canceled", "incomplete_expired")
 
 
 class Subscription(models.Model):
-    """What an organization is subscribed to, by the month; at most one that has not ended.
+    """An organization's monthly subscription. An organization has at most one that has not ended.
 
-    The states are Stripe's own words, also for a subscription that credit pays.
+    The states have Stripe's names, also for a subscription that credit pays.
     """
 
     class Status(models.TextChoices):

@@ -64,7 +64,7 @@ class TopUpView(APIView):
             **refusals(
                 {
                     400: "The body, the key or the code does not allow it.",
-                    409: "A twin under the same key is in flight.",
+                    409: "A request with the same key is in flight.",
                     422: "The key was used for another request.",
                     503: "Busy; nothing was redeemed.",
                 }

@@ -64,14 +64,14 @@ class Basket:
         """Sorted, so that two baskets compare."""
         return sorted(str(line.item_id) for line in self.addon_lines)
 
-    def is_what(self, subscribed: "Subscribed") -> bool:
-        """Whether the subscription is to this plan and these add-ons already."""
+    def matches(self, subscribed: "Subscribed") -> bool:
+        """Returns whether the subscription already has this plan and these add-ons."""
         return subscribed.plan_id == self.plan.item_id and subscribed.addon_ids == self.addon_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribed:
-    """What an organization is subscribed to; `addon_ids` sorted."""
+    """An organization's live subscription; `addon_ids` are sorted."""
 
     id: UUID
     plan_id: UUID
@@ -80,7 +80,7 @@ class Subscribed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckoutRequest:
-    """What a customer wants to buy. References are catalog ids or slugs; `fingerprint` is the body's hash."""
+    """A customer's request to buy. References are catalog ids or slugs; `fingerprint` is the body's hash."""
 
     tenant_id: UUID
     plan: str

@@ -31,10 +31,10 @@ def top_up(
     """Redeems the code for the caller; its credit is on the balance from this answer on.
 
     Args: fingerprint: the hash of the request's body, required with a key.
-    Raises: a PromoProblem, IdempotencyMismatch, RequestInProgress, Busy. Whatever it raises, nothing has changed.
+    Raises: a PromoProblem, IdempotencyMismatch, RequestInProgress, Busy. If it raises, nothing has changed.
     Locks: as `redeem`. Transaction: owns, one statement.
     Idempotency: under a key the same request has one redemption and one answer for 24 hours; a refusal is not stored.
-    A twin that is still in flight is waited for.
+    A request waits for a twin (the same key and body) that is still in flight.
     """
     moment = now or timezone.now()
     try:
@@ -49,7 +49,7 @@ def top_up(
                 now=moment,
             )
     except DomainError as refusal:
-        # The same request, or a twin, may have done what now stands in the way: then its answer is the answer.
+        # If an earlier attempt or a twin caused the refusal, for example by redeeming first, its answer is used here.
         replay = _replay(by=by, key=idempotency_key, fingerprint=fingerprint, now=moment)
         if replay is not None:
             return replay

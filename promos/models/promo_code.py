@@ -15,8 +15,8 @@ HOT_COUNTERS = 16
 class PromoCode(models.Model):
     """A code that grants credit. People say voucher.
 
-    A redemption never updates this row: its places are counted in rows of their own (`PromoCounter`), so that
-    a hot code's redemptions do not queue for it. It is never deleted, only retired, and may be brought back.
+    A redemption never updates this row. Other rows (`PromoCounter`) count the code's slots, so that redemptions of a
+    hot code do not wait for each other here. A code is never deleted, only retired, and can be restored.
     """
 
     id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
@@ -67,15 +67,15 @@ class PromoCode(models.Model):
         return self.starts_at is None or self.starts_at <= now
 
     def expired(self, *, now: datetime) -> bool:
-        """Validity is half-open: a code is good from `starts_at` up to, not including, `expires_at`."""
+        """Returns whether the code has expired. A code is valid from `starts_at` up to, not including, `expires_at`."""
         return self.expires_at is not None and self.expires_at <= now
 
 
 class PromoCounter(models.Model):
-    """Some of a capped code's places: one row for an ordinary code, several for a hot one.
+    """Some of a capped code's slots: one row for an ordinary code, several for a hot one.
 
-    `quota` is this row's part of the cap; the sum of `used` is the number of live redemptions. An uncapped
-    code has no counter at all: nothing to wait for. Nothing references this table.
+    `quota` is this row's part of the cap; the sum of `used` is the number of live redemptions. An uncapped code has
+    no counter, so its redemptions wait for none. No foreign key references this table.
     """
 
     promo_code = models.ForeignKey(PromoCode, on_delete=models.PROTECT, related_name="counters")

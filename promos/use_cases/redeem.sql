@@ -6,8 +6,8 @@
 --
 -- All three call promos_write_redemptions, and promos_claim_slots (slots.sql) as their last statement.
 
--- Whether the code itself may be redeemed at an instant. Python says which rule stands against it (problem_of in
--- check_eligibility.py); a test holds the two equal.
+-- Returns whether the code itself may be redeemed at an instant. In Python, problem_of (check_eligibility.py) names the
+-- rule that it breaks; a test holds the two equal.
 CREATE OR REPLACE FUNCTION promos_is_redeemable(p promos_promocode, as_of timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT p.active AND p.retired_at IS NULL
@@ -25,7 +25,7 @@ END $$;
 -- Writes these redemptions, at most one a customer, and grants the credit of confirmed ones. Returns those that it
 -- wrote: it leaves out a code that may not be redeemed now, and a customer who has a live redemption of the code.
 --
--- The caller holds the accounts' locks and shares the codes' locks. Its last statement is promos_claim_slots_of.
+-- The caller has locked the accounts exclusively and the codes shared, and calls promos_claim_slots_of last.
 CREATE OR REPLACE FUNCTION promos_write_redemptions(wanted promos_new_redemption[], as_status text)
 RETURNS promos_written_redemption[]
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -76,17 +76,17 @@ END $$;
 -- Redeems codes into the balance: for a batch of requests that arrived together, for one, or for a list of users.
 -- Returns the redemptions that it wrote. For the other requests it does nothing, and their callers find out why.
 --
--- A request is an object of redemption and entry (new ids), code, user, email, note, actor, role, channel, address, now;
--- under an idempotency key also of key, hash and key_expires_at, and then its answer is stored.
+-- A request is a JSON object with redemption and entry (new ids), code, user, email, note, actor, role, channel,
+-- address and now. With an idempotency key it also has key, hash and key_expires_at, and its answer is stored.
 --
 -- wait: whether to wait for an account that another transaction has locked. A batch of several customers' requests does
--- not wait: one customer's business elsewhere must not delay the others.
+-- not wait: a lock on one customer's account must not delay the others.
 --
 -- Locks: accounts, codes (shared), counters last. Without `wait`, accounts are locked after the codes; that is safe
 -- because such a lock is never waited for.
 --
 -- Raises, for all requests: promos_promocode_exhausted where others took the slots between the count and the claim;
--- billing_idempotencykey_once where a twin was answered in between.
+-- billing_idempotencykey_once where a request with the same key was answered in between.
 CREATE OR REPLACE FUNCTION promos_redeem(requests jsonb, wait boolean) RETURNS SETOF promos_written_redemption
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 LANGUAGE plpgsql AS $$
@@ -109,7 +109,7 @@ BEGIN
       JOIN promos_promocode p ON p.code = r.code
       JOIN billing_customer c ON c.user_id = r.user_id AND r.email IN ('', c.email)
       JOIN billing_account a ON a.customer_id = c.id
-      -- One row each by index (LIMIT): joined, all redemptions of the code and all keys are read for one.
+      -- LIMIT 1 reads one row by index. A join would read all redemptions of the code, and all keys.
       LEFT JOIN LATERAL (SELECT o.id FROM promos_redemption o
                           WHERE o.promo_code_id = p.id AND o.customer_id = c.id
                             AND o.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true

@@ -5,12 +5,12 @@
 --
 -- Each statement must see what others committed while it waited, so all of this needs READ COMMITTED.
 
--- Redemptions and releases of a code share this advisory lock; a change of its cap takes it exclusively
--- (promos_redistribute_counters). So counters come and go without miscounting a redemption in flight.
+-- Returns the key of a code's advisory lock. Redemptions and releases take it shared; a change of the cap takes it
+-- exclusively (promos_redistribute_counters), so it replaces the counters while no redemption is in flight.
 CREATE OR REPLACE FUNCTION promos_lock_key(promo uuid) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$ SELECT hashtextextended('promos_promocode:' || promo, 0) $$;
 
--- Shares the locks of several codes, given as text, in ascending order: two callers never wait in a circle.
+-- Locks several codes shared, given as text, in ascending order of their ids, so that two callers never deadlock.
 CREATE OR REPLACE FUNCTION promos_lock_codes_shared(codes text[]) RETURNS void
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
@@ -18,14 +18,16 @@ BEGIN
      FROM (SELECT p.id FROM promos_promocode p WHERE p.code = ANY (codes) ORDER BY p.id) AS ordered;
 END $$;
 
--- Claims this many slots; false where fewer are really free. Claim last in a transaction: a counter stays locked until
--- the commit. Claim the slots of several codes in ascending order of their ids.
+-- Claims this many slots. Returns false where fewer are free, after waiting for transactions that may still return one.
+-- Claim last in a transaction: a counter stays locked until the commit. Claim the slots of several codes in ascending
+-- order of their ids.
 --
 -- One counter: the UPDATE waits for a transaction that may still roll back, then checks the row again.
--- Several counters (a hot code): first a counter with room that nobody has locked. That attempt is a subtransaction,
--- because a row that fails the second check stays locked, and two such locks would deadlock. Where it fails, all
--- counters are locked in ascending order, which waits for each transaction that may still roll back, and each gives in
--- proportion to its room, so that the code keeps room in all of them.
+-- Several counters (a hot code): the first attempt takes all slots from one counter that has them and is not locked. It
+-- runs in a subtransaction, because PostgreSQL checks a locked row once more, and keeps the lock even if that check
+-- fails; two such locks would deadlock. If the attempt fails, all counters are locked in ascending order, which waits for each
+-- transaction that may still roll back. Then each counter gives slots in proportion to its free ones, so that the code
+-- keeps free slots in all counters.
 CREATE OR REPLACE FUNCTION promos_claim_slots(promo uuid, wanted bigint, hot boolean) RETURNS boolean
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
@@ -54,8 +56,9 @@ END $$;
 
 -- Returns one slot. Any counter with a slot in use will do, because the cap is their sum; none goes below zero.
 --
--- Each counter is found by a statement of its own: while one statement waits for a counter, the slots in use may move
--- to another that stood at zero in its snapshot. The subtransaction drops the lock of a counter that came to zero.
+-- Each turn of the loop finds a counter by a new statement: while a statement waits for a counter, the slots in use may
+-- move to another one, which had none in that statement's snapshot. The subtransaction drops the lock of a counter that
+-- has none left.
 CREATE OR REPLACE FUNCTION promos_return_slot(promo uuid) RETURNS void
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE

@@ -1,4 +1,4 @@
-"""Other deployments: with another currency no field is in OMR, and a gateway may strip the API's root."""
+"""Other deployments: with another currency no field is in OMR, and a gateway may strip the API's prefix."""
 
 import json
 import subprocess
@@ -112,7 +112,7 @@ def send_in_another_process(environment: dict[str, str], *requests: Any) -> list
     return found
 
 
-def test_the_api_may_stand_at_the_servers_own_root(ada: Caller, acme: str) -> None:
+def test_the_api_works_without_a_prefix(ada: Caller, acme: str) -> None:
     give_credit(Customer.objects.get(), 20_000)
     tenant_of(ada, "second")
     PromoCodeFactory.create(code="GIFT")
@@ -156,7 +156,7 @@ def test_the_api_may_stand_at_the_servers_own_root(ada: Caller, acme: str) -> No
     assert (old, landing, landing_kind, health) == (404, 200, "text/html", 200)
 
 
-def test_the_api_may_stand_deeper_and_describe_another_currency(ada: Caller, acme: str) -> None:
+def test_the_api_works_under_a_longer_prefix_and_describes_another_currency(ada: Caller, acme: str) -> None:
     tenant_of(ada, "second")
     token = dict(ada.headers)
     [[status, _, _, link], [schema_status, _, schema, _], [usual, *_]] = send_in_another_process(

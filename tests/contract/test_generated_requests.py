@@ -118,7 +118,7 @@ def test_every_answer_is_as_described(shop: None, settings: Any, role: str) -> N
     for number, operation in enumerate(sorted(operations, key=lambda each: each.method.upper() == "DELETE")):
         if role == "customer" and any(each in operation.path for each in STAFF_ONLY):
             continue
-        # Each a code of its own: a customer redeems one once, in an order or without.
+        # Each request gets a separate code: a customer redeems a code only once, with an order or without.
         code = PromoCodeFactory.create(code=f"GIFT-{number}").code
         facts |= {"code": code, "promo_code": code}
         for mode in kinds_of(operation):

@@ -26,7 +26,7 @@ CODE = "WELCOME"
 
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, list[Member]]]:
-    """Return by way of access: a caller of every role with a subscribed organization, and an anonymous caller."""
+    """Return, for tokens and for sessions: a caller of every role with a subscribed organization, and an anonymous one."""
     with django_db_blocker.unblock():
         open_shop()
         PromoCodeFactory.create(code=CODE)
@@ -88,7 +88,7 @@ def test_a_session_changes_nothing_without_the_csrf_token(world: dict[str, list[
 
 def test_a_trailing_slash_makes_no_difference(world: dict[str, list[Member]]) -> None:
     for number, endpoint in enumerate(sorted(ENDPOINTS, key=lambda each: each.method == "DELETE")):
-        # Each a code of its own: a customer redeems one once, in an order or without.
+        # Each endpoint gets a separate code: a customer redeems a code only once, with an order or without.
         code = PromoCodeFactory.create(code=f"{CODE}-{number}").code
         slashed = replace(endpoint, path=f"{endpoint.path}/")
         assert call(world["token"][0], slashed, code).status == endpoint.status, str(endpoint)

@@ -8,7 +8,7 @@ begins with the invariant that it breaks:
 - once per customer: a customer has at most one live redemption of a code;
 - all or nothing: a checkout that does not succeed leaves no trace;
 - ledger: balances are the sums of entries, and never less than what is held;
-- once: each intent has one order, one spend, one session and one settlement;
+- once: each request has one order, one spend, one session and one settlement, however often it is retried;
 - announced once: each event and mail exists exactly once, if its change happened;
 - charge: Stripe charges exactly the total less the applied credit.
 """
@@ -82,12 +82,14 @@ def _vouchers() -> Discrepancies:
             if order.status != Order.Status.FAILED:
                 discrepancies.append(f"all or nothing: a voucher was given back for a {order.status} order")
         elif order is not None and hasattr(order, "payment") and _is_unknown(order.payment):
-            discrepancies.append("all or nothing: a voucher is burned: no answer ever named a session of its order")
+            discrepancies.append(
+                "all or nothing: a voucher is spent, but no answer ever named a session of its order"
+            )
     return discrepancies
 
 
 def _is_unknown(payment: Payment) -> bool:
-    """Nobody was ever told where to pay it. A session that is complete has no address any more."""
+    """Return whether no answer ever named the payment's page. A paid session has no address any more."""
     return payment.session_url == "" and payment.status != Payment.Status.PAID
 
 
@@ -132,7 +134,7 @@ def _nothing_is_left() -> Discrepancies:
     orders = set(Order.objects.values_list("id", flat=True))
     for key in IdempotencyKey.objects.all():
         if key.result_id not in orders:
-            discrepancies.append(f"once: the key {key} has an answer about no order")
+            discrepancies.append(f"once: the answer of key {key} names an order that does not exist")
     return discrepancies
 
 

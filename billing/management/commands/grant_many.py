@@ -22,15 +22,17 @@ GRANTED, ALREADY_GRANTED = "granted", "already granted"
 
 class Command(BaseCommand):
     help = (
-        "Grants the same credit to every user of a list: one user id a line, empty lines and repeated ids do not"
-        " count. Each batch is one transaction. A user gets a grant of one name once: run again with the same list it"
-        " goes on where it was interrupted. Exits 1 where the terms or the list are refused."
+        "Grants the same credit to every user of a list. The list has one user id a line; empty lines and repeated ids"
+        " do not count. Each batch is one transaction. A user gets a grant of the same name only once, so after an"
+        " interruption, run the command again with the same list. Exits 1 if the terms or the list are refused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_user_list_argument(parser)
         parser.add_argument("--amount", required=True, help="credit of each user, in the currency: 5 or 5.250")
-        parser.add_argument("--name", required=True, help="what the grant is called, as outage-2026: once for a user")
+        parser.add_argument(
+            "--name", required=True, help="the grant's name, such as outage-2026; a user gets it once"
+        )
         add_batch_arguments(parser, kept="with every ledger entry")
 
     def handle(self, *args: Any, **options: Any) -> None:

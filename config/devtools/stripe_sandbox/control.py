@@ -1,6 +1,6 @@
-"""The control surface under `/_sandbox/`, by which tests and the demo control the sandbox. JSON in, JSON out.
+"""The control API under `/_sandbox/`, by which tests and the demo control the sandbox. JSON in, JSON out.
 
-It needs no key, because the sandbox listens on the loopback address only. `CONTROLS` below lists all of it.
+It needs no key, because the sandbox listens on the loopback address only. `CONTROLS` below lists all calls.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def health(sandbox: Sandbox, call: ControlCall) -> Any:
 
 
 def reset(sandbox: Sandbox, call: ControlCall) -> Any:
-    """Delete everything except the keys and the endpoint of the start."""
+    """Delete everything except the keys and the endpoint that the sandbox was started with."""
     sandbox.reset()
     return {"ok": True}
 
@@ -153,7 +153,10 @@ def show_clock(sandbox: Sandbox, call: ControlCall) -> Any:
 
 
 def advance_clock(sandbox: Sandbox, call: ControlCall) -> Any:
-    """Advance by `{"seconds"}` or `{"months"}`, with `"everything": true` sessions and keys too. Run due timers."""
+    """Advance the billing clock by `{"seconds"}` or `{"months"}`, then run due timers.
+
+    With `"everything": true` the API's clock, which sessions and keys expire by, advances too.
+    """
     seconds = call.body.get("seconds", 0)
     months = call.body.get("months", 0)
     if not isinstance(seconds, int) or not isinstance(months, int) or seconds < 0 or months < 0:
@@ -197,7 +200,7 @@ def act_on_session(sandbox: Sandbox, call: ControlCall) -> Any:
 
 
 def act(world: World, session: Object, action: str, *, email: str | None = None) -> str | None:
-    """Perform the action. Return where the customer's browser goes next, or None if it stays.
+    """Perform the action. Return the next address of the customer's browser, or None if it stays on the page.
 
     Raises: StripeError if the session's state does not allow the action.
     """
@@ -311,7 +314,7 @@ CONTROLS: dict[tuple[str, str], Control] = {
 def control(sandbox: Sandbox, method: str, path: str, query: dict[str, str], body: Object) -> Any:
     """Find the control call and run it.
 
-    Raises: StripeError if there is none, or if it refuses.
+    Raises: StripeError if no call has this path, or if the call refuses.
     """
     steps = path.split("/")
     for (wanted, pattern), run in CONTROLS.items():

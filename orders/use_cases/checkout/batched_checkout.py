@@ -1,7 +1,7 @@
-"""Places orders that credit covers: those of one process that arrive together in one batch, or one alone.
+"""Places orders that credit covers: a batch of requests that arrive together in one process, or one request alone.
 
-Both call orders_place_orders (place_orders.sql), which does what it can and says nothing of the rest. What stands
-against an order is decided by place_order.py.
+Both call orders_place_orders (place_orders.sql), which places the orders that it can and returns nothing for the
+others. place_order.py finds out why an order was not placed.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ class PlacedOrder:
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """An order and its text as place_orders.sql reads it, written by the thread of its request."""
+    """An order as JSON text for place_orders.sql. Each request's thread writes its own, before the batch starts."""
 
     id: UUID
     key: str | None
@@ -54,9 +54,9 @@ class NewOrder:
 
 
 def try_batched_checkout(request: CheckoutRequest, *, by: Actor, now: datetime) -> PlacedOrder | None:
-    """Places the order in a batch, without a query beforehand, where this process has priced the basket before.
+    """Places the order in a batch, without a query beforehand, if this process has priced the basket before.
 
-    None where nothing was done, for whatever reason.
+    Returns None if it placed no order; it does not say why.
 
     Raises: OperationalError where the connection was lost and the outcome is unknown.
     """
@@ -70,9 +70,9 @@ def try_batched_checkout(request: CheckoutRequest, *, by: Actor, now: datetime) 
 def place_alone(
     request: CheckoutRequest, *, basket: Basket, catalog: UUID, replaces: UUID | None, by: Actor, now: datetime
 ) -> PlacedOrder | None:
-    """Places the order by itself, and waits for locks; None where the state changed, so that nothing was done.
+    """Places one order outside a batch, and waits for locks. Returns None if the state changed and nothing was done.
 
-    Raises: PromoExhausted; RequestInProgress, or Busy without a key, where a lock was waited for in vain.
+    Raises: PromoExhausted; RequestInProgress, or Busy without a key, if waiting for a lock timed out.
     """
     parameters = order_parameters(request, basket=basket, by=by, now=now, replaces=replaces)
     order = NewOrder.of({**parameters, "catalog": catalog})
@@ -85,7 +85,7 @@ def place_alone(
 
 
 def place_batch(orders: Sequence[NewOrder], *, wait: bool = False) -> list[PlacedOrder | None]:
-    """Places what it can of these orders, in one statement and one transaction; None for the others."""
+    """Places those of these orders that it can, in one statement and one transaction. Returns None for the others."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, balance FROM orders_place_orders(%s::jsonb, %s)",

@@ -56,7 +56,7 @@ class Priced(NamedTuple):
     catalog: UUID
 
 
-# The baskets that this process priced last. Whether the catalog is still that one is checked by the database.
+# The baskets that this process has priced. The database checks that their catalog is still the current one.
 _priced: dict[References, Priced] = {}
 MAX_PRICED_BASKETS = 1_000
 
@@ -73,7 +73,7 @@ def forget_priced_baskets() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredAnswer:
-    """What is stored under the request's key; without a balance, its first attempt is still in flight."""
+    """The answer stored under the request's key; without a balance, its first attempt is still in flight."""
 
     order_id: UUID
     request_hash: str
@@ -113,7 +113,7 @@ class CheckoutContext:
         return basket
 
     def find_promo_code(self) -> PromoCode | None:
-        """The code that the request names, where nothing visible stands against it. Raises: a PromoProblem."""
+        """The code that the request names, if the snapshot shows it redeemable. Raises: a PromoProblem."""
         if not self.request.promo_code:
             return None
         return redeemable(self._promo_code, now=self.now, has_free_slot=self._has_free_slot, redeemed=self._redeemed)

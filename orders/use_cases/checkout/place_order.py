@@ -1,14 +1,17 @@
-"""A checkout: decided here, written by one statement (place_orders.sql).
+"""A checkout: this module decides, and one SQL statement (place_orders.sql) writes.
 
-1. A basket that this process priced before is tried at once: one statement checks what the checkout depends on, and
-   writes order, redemption, ledger entries, subscription, invoice, event and jobs. Requests that arrive together
-   share it (batched_checkout.py, billing/group_commit.py).
-2. Where that did nothing, or the basket is new, one statement reads the state (checkout_context.py). It decides: the
-   stored answer again, a refusal, a payment by card, or the order placed alone by the same statement as in 1.
-3. Where the state changed between reading and writing, it is read again, so that the answer names what really stands.
+1. If this process has priced the basket before, it does not read the state first. One statement checks what the
+   checkout depends on, and writes order, redemption, ledger entries, subscription, invoice, event and jobs. Requests
+   that arrive together share it (batched_checkout.py, billing/group_commit.py).
+2. If that places no order, or the basket is new, one statement reads the state (checkout_context.py), and this module
+   decides on one of four results: the stored answer again, a refusal, a payment by card, or an order that credit
+   covers. The statement of step 1 places that order too, alone instead of in a batch.
+3. If the state changes between reading and writing, it is read again, so that the answer describes the current state.
 
-Where credit does not cover the total, nothing is written: a voucher cannot be spent by an order that is not made.
-With a card processor configured, open_payment.py asks it for the rest.
+If credit does not cover the total, place_orders.sql writes nothing, so no voucher is spent without an order. If a
+card processor is configured, open_payment.py opens a payment for the rest.
+
+A *twin* is another request with the same idempotency key and body, such as the retry of a client.
 """
 
 from dataclasses import replace
@@ -31,7 +34,7 @@ from promos.errors import PromoAlreadyRedeemed, PromoChanged
 
 __all__ = ["CheckoutRequest", "PlacedOrder", "place_order"]
 
-# How often the state is read again after it changed, before the checkout answers that the service is busy.
+# After this many attempts whose state changed before they wrote, the checkout answers that the service is busy.
 MAX_ATTEMPTS = 3
 
 
@@ -40,10 +43,10 @@ def place_order(*, request: CheckoutRequest, by: Actor, now: datetime | None = N
 
     Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, a PromoProblem, AlreadySubscribed,
     PaymentProcessorNotConfigured where credit does not cover the total, PaymentProcessorError, PaymentInProgress,
-    IdempotencyMismatch, RequestInProgress, Busy. Whatever it raises, voucher and credit are as they were.
+    IdempotencyMismatch, RequestInProgress, Busy. If it raises, voucher and credit are unchanged.
     Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, one statement.
     Idempotency: under a key, the same request has one order and one answer for 24 hours; a refusal is not
-    stored. A twin that is still in flight is waited for.
+    stored. A request waits for a twin that is still in flight.
     """
     moment = now or timezone.now()
     placed = try_batched_checkout(request, by=by, now=moment)
@@ -62,13 +65,13 @@ def place_order(*, request: CheckoutRequest, by: Actor, now: datetime | None = N
                 return _answer(resolved, replayed=False)
             current = _without_spent_code(request, resolved)
         except DomainError as refusal:
-            # A twin may have done what now stands in the way: then its answer is the answer.
+            # If a twin caused the refusal, for example by redeeming the code first, its answer is this request's too.
             replay = _replay_of_twin(current, by=by, now=moment)
             if replay is not None:
                 return replay
             if not isinstance(refusal, PromoAlreadyRedeemed):
                 raise
-            # The open payment may have redeemed this very code: then the request is about that payment.
+            # If the organization's open payment redeemed this code, the request continues that payment.
             open_order = find_open_order(organization_id=request.tenant_id)
             if open_order is None or open_order.promo_code != current.promo_code:
                 raise
@@ -80,7 +83,7 @@ def _attempt(context: CheckoutContext, *, by: Actor) -> PlacedOrder:
     request = context.request
     context.check_organization()
     basket, promo_code = context.price_basket(), context.find_promo_code()
-    if context.subscribed is not None and basket.is_what(context.subscribed):
+    if context.subscribed is not None and basket.matches(context.subscribed):
         raise AlreadySubscribed
     if context.has_open_payment:
         raise PaymentOpen
@@ -111,7 +114,7 @@ def _attempt(context: CheckoutContext, *, by: Actor) -> PlacedOrder:
 
 
 def _without_spent_code(request: CheckoutRequest, closed: Order | None) -> CheckoutRequest:
-    """A code that the closed payment redeemed is on the balance already."""
+    """Drops the code from the request if the closed payment redeemed it: its credit is on the balance already."""
     spent = closed is not None and closed.status == Order.Status.EXPIRED and closed.promo_code == request.promo_code
     return replace(request, promo_code="") if spent else request
 
@@ -136,7 +139,7 @@ def _replay(context: CheckoutContext, *, by: Actor) -> PlacedOrder | None:
     if stored is None:
         return None
     if stored.request_hash != context.request.fingerprint:
-        # What is not there, or is another customer's, comes before the key that was used for something else.
+        # An unknown item or another customer's organization is reported before the reuse of the key.
         context.check_organization()
         context.price_basket()
         raise IdempotencyMismatch

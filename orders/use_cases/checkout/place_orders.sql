@@ -1,9 +1,9 @@
--- The checkout that credit covers, as one transaction in one statement: orders_place_orders, the last function here.
--- Python decides what can be decided without a lock: prices, what to refuse and why (place_order.py). This file writes
--- only what is still true under the locks.
+-- A checkout that credit covers, as one statement and one transaction: orders_place_orders, the last function here.
+-- Python decides prices and refusals, which need no lock (place_order.py). This file takes the locks, checks the state
+-- again, and writes only orders for which everything still holds.
 --
--- The other ways to an order use its parts: a checkout with a remainder by card and a renewal write their orders with
--- orders_write_orders, and a paid checkout is completed by orders_complete_orders.
+-- Other paths use its parts: a checkout with a remainder by card and a renewal write their orders with
+-- orders_write_orders, and orders_complete_orders completes a paid checkout.
 
 DO $$ BEGIN
   CREATE TYPE orders_new_order AS (
@@ -42,8 +42,9 @@ BEGIN
     FROM unnest(orders) AS o CROSS JOIN jsonb_array_elements(o.lines) WITH ORDINALITY AS line(item, ordinality);
 END $$;
 
--- Gives completed orders their effect: the organization gets what was bought, an earlier subscription ends (at Stripe by
--- a job), the new one starts with its first invoice paid, other systems hear of the order, and the worker gets its jobs.
+-- Gives completed orders their effect: the organization gets its plan, apps and add-ons; an earlier subscription ends
+-- (a job ends it at Stripe); the new one starts with its first invoice paid; and it writes the event for other systems
+-- and the jobs for the worker.
 -- The caller holds the locks of the accounts and organizations.
 CREATE OR REPLACE FUNCTION orders_complete_orders(completions orders_completion[]) RETURNS void
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -62,7 +63,7 @@ BEGIN
       FROM unnest(completions) AS c JOIN orders_order o ON o.id = c.order_id
      WHERE s.organization_id = o.organization_id AND NOT (s.status IN ('canceled', 'incomplete_expired'))
     RETURNING s.id, s.stripe_subscription_id
-  ), voided AS (  -- a month of the ended subscription that credit did not cover; joined, all invoices are read for it
+  ), voided AS (  -- unpaid months of the ended subscription; LATERAL with OFFSET 0, because a join reads all invoices
     UPDATE billing_invoice SET status = 'void'
      WHERE id = ANY (ARRAY(SELECT i.id FROM ended CROSS JOIN LATERAL (
              SELECT j.id FROM billing_invoice j
@@ -119,15 +120,15 @@ BEGIN
                  NULL)::procrastinate_job_to_defer_v1)) AS jobs(job);
 END $$;
 
--- Places the orders of a batch of requests that arrived together, or of one: whatever of them credit covers now.
+-- Places the orders of a batch of requests that arrived together, or of one request: those that credit covers now.
 -- Returns the orders that it placed, with the balance after each. For the other requests it does nothing: their callers
--- find out what stands against them, and may ask again. So no request can make another one fail or wait.
+-- find out why, and may retry. So no request can make another one fail or wait.
 --
 -- wait: whether to wait for an account or an organization that another transaction has locked. A batch does not wait, and
 -- leaves an order that replaces a subscription to be placed alone, because its row may be locked too.
 --
--- Locks: accounts, codes (shared), organizations, counters last. What is not waited for may come in any order.
--- The accounts are locked by a statement of their own, so that the next one sees what others committed before it.
+-- Locks: accounts, codes (shared), organizations, counters last. Locks taken with SKIP LOCKED need no order.
+-- A separate statement locks the accounts, so that the next one sees what others committed before it.
 --
 -- Raises promos_promocode_exhausted, for all requests, where others took the slots between the count and the claim.
 CREATE OR REPLACE FUNCTION orders_place_orders(requests jsonb, wait boolean) RETURNS SETOF orders_placed_order
@@ -152,7 +153,7 @@ BEGIN
   PERFORM promos_lock_codes_shared(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r
                                           WHERE r->>'code' <> ''));
 
-  -- What may be placed now. Each condition is one that Python can name (checkout_context.py).
+  -- The orders that may be placed now. For each condition, Python has a refusal that names it (checkout_context.py).
   WITH eligible AS MATERIALIZED (
     SELECT r AS request, r.id, c.id AS customer, p.id AS promo, p.max_redemptions
       FROM jsonb_populate_recordset(NULL::orders_new_order, requests) AS r
@@ -163,7 +164,7 @@ BEGIN
       LEFT JOIN billing_subscription s ON s.organization_id = o.id
             AND NOT (s.status IN ('canceled', 'incomplete_expired'))
       LEFT JOIN promos_promocode p ON p.code = r.code AND promos_is_redeemable(p, r.at)
-      -- One row each by index (LIMIT): as NOT EXISTS, all redemptions of the code and all keys are read for one.
+      -- LIMIT 1 reads one row by index. NOT EXISTS would read all redemptions of the code, and all keys.
       LEFT JOIN LATERAL (SELECT d.id FROM orders_order d
                           WHERE d.organization_id = o.id AND d.status = 'pending' LIMIT 1) AS open ON true
       LEFT JOIN LATERAL (SELECT d.id FROM promos_redemption d

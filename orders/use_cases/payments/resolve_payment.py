@@ -96,7 +96,7 @@ def _close(order: Order, *, by: Actor) -> Order:
 def _store_answer(opened: OpenedPayment, request: CheckoutRequest, order: Order, *, now: datetime) -> OpenedPayment:
     """Stores the answer for this request's own idempotency key too."""
     if request.idempotency_key:
-        # A twin under the same key may have stored the same answer.
+        # Another request with the same key may have stored the same answer.
         with suppress(OrderStale), translate_violations({"billing_idempotencykey_once": OrderStale}):
             store_answer(
                 customer_id=order.customer_id,

@@ -1,4 +1,4 @@
-"""The link of a payment that waits: where staff and customer find it, for how long, and who does not."""
+"""The link of an open payment: where staff and the customer find it, how long it is shown, and to whom it is not."""
 
 from datetime import timedelta
 from typing import Any
@@ -72,7 +72,7 @@ def shown(client: Client, address: str) -> str:
 
 
 def get_as_ada(path: str) -> Any:
-    """What the API answers to Ada."""
+    """Returns the body of the API's answer to Ada."""
     answer = by_token("customer", "ada").get(path)
     assert answer.status == 200
     return answer.body

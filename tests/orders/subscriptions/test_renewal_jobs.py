@@ -1,4 +1,4 @@
-"""The worker's jobs of renewals: a job for each subscription that is due, run twice, in parallel, or failing."""
+"""The worker's renewal jobs: one job for each subscription that is due, which may run twice, in parallel, or fail."""
 
 from datetime import timedelta
 from functools import partial
@@ -22,13 +22,13 @@ AGO = timedelta(days=40)
 
 @pytest.fixture(autouse=True)
 def no_processor(settings: Settings) -> None:
-    """Whatever the environment of the tests says."""
+    """Runs these tests without a card processor, even if the environment configures one."""
     settings.INITIAL_STRIPE_SECRET_KEY = ""
 
 
 @pytest.fixture
 def due(ada: Customer, acme: Organization, buy: Buy) -> list[str]:
-    """Two subscriptions of a customer whose month is over, and credit for both, longest due first."""
+    """Two subscriptions of one customer whose months are over, the longest due first, and credit for both."""
     give_credit(ada, 36_000)
     other = OrganizationFactory.create(customer=ada)
     buy("m", now=timezone.now() - AGO)
@@ -40,19 +40,19 @@ def queued() -> list[str]:
     return [job["subscription_id"] for job in queued_jobs("renew_subscription")]
 
 
-def test_each_that_is_due_has_one_job_however_often_they_are_looked_for(due: list[str]) -> None:
+def test_repeated_searches_make_one_job_for_each_due_subscription(due: list[str]) -> None:
     tasks.renew_due_subscriptions(timestamp=0)
     assert queued() == due
     with nothing_changes():
         tasks.renew_due_subscriptions(timestamp=1)
 
 
-def test_looked_for_at_once_each_has_one_job(due: list[str]) -> None:
+def test_concurrent_searches_make_one_job_for_each_due_subscription(due: list[str]) -> None:
     race([lambda: tasks.renew_due_subscriptions(timestamp=0)] * 6)
     assert sorted(queued()) == sorted(due)
 
 
-def test_jobs_at_once_renew_each_once(due: list[str]) -> None:
+def test_concurrent_jobs_renew_each_subscription_once(due: list[str]) -> None:
     race([partial(tasks.renew, subscription_id=each) for each in due * 4])
     assert [order.status for order in renewal_orders()] == ["completed"] * 2
     assert (balance_and_held(), len(event_data("subscription.renewed"))) == ((0, 0), 2)
@@ -61,7 +61,7 @@ def test_jobs_at_once_renew_each_once(due: list[str]) -> None:
             tasks.renew(subscription_id=each)
 
 
-def test_one_that_fails_is_rolled_back_and_holds_up_no_other(due: list[str]) -> None:
+def test_a_failing_renewal_is_rolled_back_and_does_not_delay_others(due: list[str]) -> None:
     with patch(
         "orders.use_cases.subscriptions.renew_subscription.complete_renewal", side_effect=RuntimeError("broken")
     ):

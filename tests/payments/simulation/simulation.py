@@ -1,6 +1,6 @@
 """A simulated shop: a few customers with little credit, a few scarce codes, and the answers that customers got.
 
-Each action runs as a process of its own, with an interruption. A refusal is an outcome of an action, not an error.
+Each action runs in a separate process, with an interruption. A refusal is an outcome of an action, not an error.
 """
 
 from collections import Counter
@@ -191,7 +191,7 @@ class Simulation:
             if isinstance(answer, PromoExhausted):
                 promo_code = PromoCode.objects.get(code=request.promo_code)
                 taken = times_redeemed(promo_code)
-                assert taken >= promo_code.max_redemptions, f"cap: exhausted at {taken} indexes"
+                assert taken >= promo_code.max_redemptions, f"cap: exhausted at {taken} slots"
             if not had_open:
                 after = self._read_standing(organization)
                 assert after == before, f"all or nothing: refused with {answer.code}, and {before} became {after}"
@@ -258,7 +258,7 @@ class Simulation:
         self.late_requests.pop(index % len(self.late_requests))()
 
     def refund_at_stripe(self, payment: Payment, part_minor: int | None) -> None:
-        """Refund a payment in Stripe's dashboard, at most what is left of it."""
+        """Refund a payment in Stripe's dashboard, by a part or by what is not refunded yet."""
         self.refresh()
         session = next((each for each in self._sessions("complete") if each["id"] == payment.session_id), None)
         left = payment.amount_minor - payment.refunded_minor

@@ -1,9 +1,9 @@
 """Checkout Sessions. The customer pays on the sandbox's own page.
 
-There is subscription mode, with at least one recurring price and a single interval, and payment mode. The total is
-the sum of the lines minus at most one coupon. A session lasts 30 minutes to 24 hours and can be expired while it is
-open. Not reproduced: setup mode, embedded and custom pages, trials, taxes, shipping, promotion codes, adaptive
-pricing.
+A session has one of two modes: subscription, with at least one recurring price and a single interval, or payment. The
+total is the sum of the lines minus at most one coupon. A session lasts 30 minutes to 24 hours and can be expired
+while it is open. The sandbox does not reproduce setup mode, embedded and custom pages, trials, taxes, shipping,
+promotion codes or adaptive pricing.
 """
 
 from typing import Any
