@@ -9,7 +9,7 @@ from .subscription import Subscription
 
 
 class Invoice(models.Model):
-    """What was billed for one period of a subscription. The states are Stripe's words."""
+    """The bill for one period of a subscription. The states have Stripe's names."""
 
     class Status(models.TextChoices):
         DRAFT = "draft"
@@ -39,7 +39,7 @@ class Invoice(models.Model):
                 condition=~Q(stripe_invoice_id=""),
                 name="billing_invoice_stripe_once",
             ),
-            # However often, late or in parallel a month is renewed: it is billed once. Stripe counts its own.
+            # A month is billed once, even if it is renewed late, again or concurrently. Stripe keeps its own to one.
             models.UniqueConstraint(
                 fields=["subscription", "period_start"],
                 condition=Q(stripe_invoice_id=""),

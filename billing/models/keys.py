@@ -8,15 +8,15 @@ from django.db.models import Func, UUIDField
 
 
 class Uuid7(Func):
-    """A UUID of version 7 (RFC 9562), made by the database: new rows land at the end of their index."""
+    """A UUID of version 7 (RFC 9562) from the database. It grows with time, so new rows go to the end of an index."""
 
     function = "billing_uuid7"
     arity = 0
     output_field = UUIDField()
 
 
-# Random numbers of 80 bits. They are asked for many at a time: while the system makes some, another thread computes,
-# and this one waits for its turn again.
+# Random numbers of 80 bits, read many at a time: `os.urandom` releases the interpreter's lock, and waiting to get it
+# back would cost each key more than the random number does.
 _RANDOM_BYTES = 10
 _STOCK = 256
 _randoms: deque[int] = deque()
@@ -24,7 +24,7 @@ os.register_at_fork(after_in_child=_randoms.clear)
 
 
 def uuid7() -> UUID:
-    """The same, made here: for a statement that has to know its rows' keys beforehand."""
+    """Returns a UUID of version 7 made in Python, for a statement that needs its rows' keys beforehand."""
     try:
         random = _randoms.pop()
     except IndexError:

@@ -67,7 +67,7 @@ class PromoCode(models.Model):
         return self.starts_at is None or self.starts_at <= now
 
     def expired(self, *, now: datetime) -> bool:
-        """Returns whether the code has expired. A code is valid from `starts_at` up to, not including, `expires_at`."""
+        """Returns whether the code has expired. It is valid from `starts_at` up to, not including, `expires_at`."""
         return self.expires_at is not None and self.expires_at <= now
 
 

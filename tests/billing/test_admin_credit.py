@@ -1,4 +1,4 @@
-"""A superadmin corrects credit in the console: adjusts a balance, reverses an entry, always saying why."""
+"""A superadmin corrects credit in the console: adjusts a balance or reverses an entry, always with a reason."""
 
 from http import HTTPStatus
 from typing import Any
@@ -37,7 +37,7 @@ def client(sara: User) -> Client:
 
 @pytest.fixture
 def ada(db: None) -> Customer:
-    """With 50.000 OMR, of which 20.000 are held."""
+    """A customer with a credit of 50.000 OMR, of which 20.000 are held."""
     customer = CustomerFactory.create(user_id="ada")
     give_credit(customer, 50_000)
     hold_credit(customer_id=customer.pk, amount_minor=20_000, order_id=NO_ORDER)
@@ -66,7 +66,7 @@ def newest(customer: Customer) -> dict[str, Any]:
 
 
 def by(user: User, kind: str, amount_minor: int, balance_minor: int) -> dict[str, Any]:
-    """The ledger entry that this superadmin's correction must leave."""
+    """Returns the ledger entry that this superadmin's correction must leave."""
     return {
         "kind": kind,
         "amount_minor": amount_minor,

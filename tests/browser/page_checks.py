@@ -11,7 +11,7 @@ SignIn = Callable[[str], User]
 
 
 def assert_sound(page: Page) -> None:
-    """Asserts that the page is no wider than the window and has a title, and its own server's forms a token."""
+    """Asserts that the page has a title and is no wider than the window, and that console forms have a CSRF token."""
     assert page.title().strip()
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     if "/admin/" in page.url:
@@ -19,10 +19,10 @@ def assert_sound(page: Page) -> None:
 
 
 def fact(page: Page, title: str) -> Locator:
-    """What a page of the console says under that title."""
+    """Returns the value that a page of the console shows under that title."""
     return page.locator(".facts > div", has=page.get_by_text(title, exact=True)).locator("dd").first
 
 
 def panel(page: Page, title: str) -> Locator:
-    """A table or facts of the console under that heading."""
+    """Returns the table or facts that a page of the console shows under that heading."""
     return page.locator(".panel", has=page.get_by_role("heading", name=title, exact=True))

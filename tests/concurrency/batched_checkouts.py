@@ -1,4 +1,4 @@
-"""What tests of checkouts at the same moment share: priced plans, requests held back, and what must be exact."""
+"""Shared parts of tests of concurrent checkouts: priced plans, delayed requests, and exact counts afterwards."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -56,7 +56,7 @@ def start_behind_leader(calls: Calls) -> Iterator[tuple[BlockedLeader, Race[Plac
 
 
 def assert_orders(organizations: Sequence[Organization], outcomes: Sequence[object]) -> None:
-    """Each order of the results is there once, with all that belongs to it; where there is none, nothing is."""
+    """Asserts that each order of the results exists once with all its records, and that no other record exists."""
     for organization, result in zip(organizations, outcomes, strict=True):
         account = Account.objects.get(customer=organization.customer)
         if not isinstance(result, PlacedOrder):

@@ -1,4 +1,4 @@
-"""What tests of redemptions at the same moment share: requests held back, rows locked, and what must be exact."""
+"""Shared parts of tests of concurrent redemptions: delayed requests, locked rows, and exact counts afterwards."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,7 +40,7 @@ class FalseExhausted(AssertionError):
 
 
 def redeem_as(customer: Customer, promo_code: PromoCode) -> Redemption:
-    """Redeems it. A refusal is checked at once: are all slots really taken? No test returns one at that time."""
+    """Redeems the code. After PromoExhausted, checks that all slots are taken: no test returns a slot meanwhile."""
     try:
         return redeem(code=promo_code.code, user_id=customer.user_id, by=acting(customer))
     except PromoExhausted:
@@ -52,7 +52,7 @@ def redeem_as(customer: Customer, promo_code: PromoCode) -> Redemption:
 
 
 def redeem_on(other: Other, customer: Customer, promo_code: PromoCode) -> None:
-    """Redeems it in the other connection's open transaction."""
+    """Redeems the code in the other connection's open transaction."""
     request = RedemptionRequest(code=promo_code.code, user_id=customer.user_id, by=acting(customer))
     rows = other.execute("SELECT promos_redeem(%s::jsonb, true)", [f"[{request.text}]"]).fetchall()
     assert len(rows) == 1
@@ -67,7 +67,7 @@ def calls_of(customers: Sequence[Customer], promo_code: PromoCode) -> list[Calla
 
 
 def assert_exactly(promo_code: PromoCode, number: int) -> None:
-    """So many redemptions, slots in use and entries, of as many customers, and all of it adds up."""
+    """Asserts that the code has this number of redemptions, customers, used slots and entries, and all agree."""
     redemptions = Redemption.objects.filter(promo_code=promo_code, status="confirmed")
     assert (redemptions.count(), redemptions.values("customer").distinct().count()) == (number, number)
     assert times_redeemed(promo_code) == number
@@ -82,7 +82,7 @@ def assert_exactly(promo_code: PromoCode, number: int) -> None:
 
 
 def assert_results_are_own(outcome: Race[Redemption], customers: Sequence[Customer]) -> None:
-    """Every customer who was not refused got their own redemption, as the database has it."""
+    """Asserts that every customer with a result got their own redemption, equal to the row in the database."""
     for customer, result in zip(customers, outcome.outcomes, strict=True):
         if isinstance(result, Redemption):
             stored = Redemption.objects.get(id=result.id)
@@ -94,7 +94,7 @@ def assert_results_are_own(outcome: Race[Redemption], customers: Sequence[Custom
 def start_behind_leader(
     calls: Sequence[Callable[[], Redemption]],
 ) -> Iterator[tuple[BlockedLeader, Race[Redemption]]]:
-    """All of the calls wait behind a leader. When the block ends, it goes on, and they make one batch."""
+    """Starts the calls while a leader is blocked. At the end the leader continues, and the calls make one batch."""
     with ThreadGroup(len(calls)) as crew, block_leader(REDEMPTIONS) as leader:
         under_way = crew.start(calls)
         leader.wait_for(len(calls))
@@ -113,21 +113,21 @@ def patient_batches(function: str) -> Iterator[None]:
 
 @contextmanager
 def held(other: Other, statement: str, value: object) -> Iterator[None]:
-    """Rows that another transaction keeps locked, then rolls back."""
+    """Locks rows in another transaction, and rolls it back at the end."""
     other.execute(statement.encode(), [value])
     yield
     other.rollback()
 
 
 def deadlocks() -> int:
-    """How many there were in this database, as far as its connections have reported them."""
+    """Returns the number of deadlocks in this database that its connections have reported."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
         return int(cursor.fetchone()[0])
 
 
 def reporting(call: Callable[[], T]) -> Callable[[], T]:
-    """The call, after which the connection reports its statistics at once, deadlocks among them."""
+    """Wraps the call, so that its connection reports its statistics, with its deadlocks, immediately afterwards."""
 
     def call_and_report() -> T:
         try:

@@ -27,7 +27,7 @@ from tests.factories import CustomerFactory, PromoCodeFactory, acting
 
 BATCHES = 4
 ROUNDS = 60
-DEADLOCK, LOCKED, EXHAUSTED = "deadlock", "a lock was waited for in vain", "the slots were taken"
+DEADLOCK, LOCKED, EXHAUSTED = "deadlock", "waiting for a lock timed out", "the slots were taken"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

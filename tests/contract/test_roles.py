@@ -26,7 +26,7 @@ CODE = "WELCOME"
 
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, list[Member]]]:
-    """Return, for tokens and for sessions: a caller of every role with a subscribed organization, and an anonymous one."""
+    """Return, for tokens and for sessions: a caller of every role with an organization, and an anonymous caller."""
     with django_db_blocker.unblock():
         open_shop()
         PromoCodeFactory.create(code=CODE)

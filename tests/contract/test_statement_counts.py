@@ -13,7 +13,7 @@ from .endpoints import ANONYMOUS, ENDPOINTS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# One reads all that a checkout decides by, one writes all of it; a basket that was priced before is placed at once.
+# One statement reads the state, one writes; if the basket was priced before, the first one is not needed.
 CHECKOUT = 2
 BATCHED = 1
 

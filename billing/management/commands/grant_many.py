@@ -22,9 +22,9 @@ GRANTED, ALREADY_GRANTED = "granted", "already granted"
 
 class Command(BaseCommand):
     help = (
-        "Grants the same credit to every user of a list. The list has one user id a line; empty lines and repeated ids"
-        " do not count. Each batch is one transaction. A user gets a grant of the same name only once, so after an"
-        " interruption, run the command again with the same list. Exits 1 if the terms or the list are refused."
+        "Grants the same credit to every user of a list. The list has one user id a line; empty lines and repeated"
+        " ids do not count. Each batch is one transaction. A user gets a grant of the same name only once, so after"
+        " an interruption, run the command again with the same list. Exits 1 if the terms or the list are refused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -7,7 +7,7 @@ switches for every way in which Stripe, the network or a webhook can fail.
 - `resources/`: the API of each kind of object.
 - `protocol/`: the rules that all of the API shares.
 - `pages/`: the HTML pages.
-- `control.py`: the control surface for tests and the demo.
+- `control.py`: the control API for tests and the demo.
 
 Each module says what it reproduces and what it does not. A stand-in cannot prove that Stripe accepts an account's
 country and currencies, nor 3-D Secure, fraud checks, taxes, fees, payouts or real delivery times, nor that Stripe's

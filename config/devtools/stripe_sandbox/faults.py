@@ -6,7 +6,7 @@ A fault is a JSON object. An absent field has the first of these values:
     path              "*" or a pattern such as "/v1/checkout/sessions" or "/v1/subscriptions/*"
     idempotency_key   "*" or a pattern that the request's key must match
     when              "before" the request is executed, or "after" it was
-    effect            "delay" (only late), "drop" (the connection closes without an answer), "cut" (half an answer),
+    effect            "delay" (late only), "drop" (the connection closes without an answer), "cut" (half an answer),
                       "answer" (`status`, and `body` or Stripe's usual error), "garbage" (not JSON)
     seconds           0; how long to wait first, with any effect
     status            500 for answer, 200 for garbage

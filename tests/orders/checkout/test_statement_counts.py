@@ -1,7 +1,7 @@
 """How many statements a checkout sends: few, each its own transaction, without BEGIN and COMMIT.
 
-A basket that this process has priced before is tried at once, in one. Where that does nothing, because the catalog is
-another or something stands against it, the two of a first checkout follow.
+If this process has priced the basket before, one statement places the order. If that does nothing, because the
+catalog changed or the order is refused, the two statements of a first checkout follow.
 """
 
 from contextlib import nullcontext

@@ -106,7 +106,7 @@ class TestWhatIsMirrored:
     def test_an_event_about_another_object_is_stored_without_requests(
         self, server: StripeObjectServer, about: Object
     ) -> None:
-        """Another kind of object; or none yet, as the upcoming invoice."""
+        """The event is about another kind of object, or one without an id, such as the upcoming invoice."""
         assert mirror_payload(server, event("something.happened", about)) == ()
         assert mirrored.Event.objects.count() == 1
         assert server.requests == []
@@ -317,10 +317,10 @@ class TestFailures:
 
 
 class TestTransactions:
-    def test_none_is_open_while_stripe_is_asked(self, server: StripeObjectServer) -> None:
+    def test_no_transaction_is_open_during_a_request_to_stripe(self, server: StripeObjectServer) -> None:
         states: list[str] = []
 
-        def look(path: str) -> None:
+        def record_states(path: str) -> None:
             try:
                 with connection.cursor() as cursor:
                     cursor.execute(
@@ -332,12 +332,12 @@ class TestTransactions:
             finally:
                 connections.close_all()
 
-        server.on_get = look
+        server.on_get = record_states
         mirror_object(server, "checkout.session.completed", "cs_test_A")
         assert len(server.requests) > len(WHOLE_ORDER)
         assert states == []
 
-    def test_inside_of_one_it_refuses(self, server: StripeObjectServer) -> None:
+    def test_mirroring_inside_a_transaction_is_refused(self, server: StripeObjectServer) -> None:
         with pytest.raises(RuntimeError, match="in a transaction"), transaction.atomic():
             mirror_event(event("charge.refunded", server.get("ch_A")), secret_key=KEY, api_base=server.url)
         assert server.requests == []
@@ -357,7 +357,7 @@ class TestTransactions:
 def test_the_statements_of_a_mirroring_are_bounded(
     server: StripeObjectServer, django_assert_max_num_queries: Any
 ) -> None:
-    """Of a whole order that is mirrored already."""
+    """Counts the statements for a whole order that is already mirrored."""
     mirror_object(server, "checkout.session.completed", "cs_test_A")
     with django_assert_max_num_queries(90):
         mirror_object(server, "checkout.session.completed", "cs_test_A", number=2)

@@ -1,6 +1,6 @@
 """SIGKILL at every step of a card payment, before and after each commit and each call; then a restart and a sweep.
 
-No voucher is burned, no credit is lost or held for ever, no card is charged twice, and the customer's retry under the
+No voucher is lost, no credit is lost or held for ever, no card is charged twice, and the customer's retry under the
 same key succeeds.
 """
 

@@ -46,7 +46,7 @@ Action = Callable[[], object]
 
 
 def run_concurrently(*actions: Action) -> list[object]:
-    """Run all actions at once and return the results of those that were not refused."""
+    """Run all actions concurrently and return the results of those that were not refused."""
     return race(list(actions)).values
 
 

@@ -1,6 +1,6 @@
 """Disputes. The control API opens and decides them; the API only reads them.
 
-Not reproduced: evidence, inquiries, fees, deadlines that pass.
+The sandbox does not reproduce evidence, inquiries, fees or the effect of a missed deadline.
 """
 
 from stripe.params import DisputeListParams, DisputeRetrieveParams
@@ -53,7 +53,7 @@ def open_dispute(world: World, charge: Object, *, amount: int | None = None, rea
 
 
 def close_dispute(world: World, dispute: Object, *, status: str) -> Object:
-    """Decide a dispute: `won`, and the money comes back, or `lost`."""
+    """Decide a dispute: `won` returns the money to the account, `lost` does not."""
     if status not in ("won", "lost"):
         raise invalid("Invalid status: must be one of won, lost", param="status")
     before = world.change(dispute, status=status)
