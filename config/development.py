@@ -19,7 +19,7 @@ def uses_embedded_postgres(environment: Environment) -> bool:
 
 
 def embedded_connection() -> dict[str, Any]:
-    """Return how to reach the embedded server, as Django's DATABASES name it; starts nothing.
+    """Return the connection settings of the embedded server, by the names of Django's DATABASES. Starts nothing.
 
     Raises: ImproperlyConfigured: it is not installed, or cannot be used here.
     """

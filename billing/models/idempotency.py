@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 from .customer import Customer
 
-# For so long the same request under a key gets the same answer.
+# The same request with the same key gets the same answer for this long.
 KEY_LIFE = timedelta(hours=24)
 
 

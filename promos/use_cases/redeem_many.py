@@ -46,7 +46,7 @@ SELECT named.user_id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one user: redeemed, or the refusal that stands against it."""
+    """One user's outcome: redeemed, or the refusal."""
 
     user_id: str
     redemption_id: UUID | None
@@ -72,7 +72,7 @@ def redeem_many(
     if not has_visible_text(why):
         raise ReasonRequired
     for _ in range(MAX_ATTEMPTS):
-        # A courtesy, which names what is wrong. Whether a slot is left is an outcome of each user.
+        # This check only names the problem early. A missing slot is an outcome of each user.
         promo_code = redeemable(find_code(text), now=moment, has_free_slot=True, redeemed=False)
         try:
             return _redeem(promo_code, users, why=why, by=by, now=moment)

@@ -69,7 +69,7 @@ LONG = ("growth", "churn")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs what is asked for; 1 where a ratio is not what is asked of it."""
+    """Runs the chosen benchmarks. Returns 1 if a ratio misses its goal."""
     parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
     parser.add_argument("what", nargs="*", help=f"of {', '.join(WHAT)}; without one all but {' and '.join(LONG)}")
     parser.add_argument("--turns", type=int, default=5, help="how often each is measured, in turn")

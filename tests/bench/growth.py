@@ -109,7 +109,7 @@ class Shop:
     def checkouts(self, seconds: float) -> float:
         buy = Buy(self._issue(capped=True), self.stride, self._bought, self.tenants)
         run = self.crew.run(buy, clients=CLIENTS, seconds=seconds)
-        # Clients are not equally quick, and only the sum of what they did is told.
+        # Clients are not equally quick, and only the sum of their calls is reported.
         self._bought += int(1.5 * run.done) + 2 * CLIENTS
         return 1000 * CLIENTS / run.per_second
 

@@ -15,7 +15,7 @@ CUSTOMERS = 60_000
 CREDIT_MINOR = 10_000
 MANY = 1_000
 CLIENTS = (1, 8, 32, 64)
-# Ratios to the reference that are asked for, at 32 clients.
+# The ratios to the reference that redemptions must reach, at 32 clients.
 GOALS = {"ordinary code": 1.5, "hot code": 4.0, "uncapped code": 6.0}
 GOALS_AT = 32
 # Where the clients are not threads of one process, but of two.

@@ -1,4 +1,4 @@
-"""What more web processes, and more threads of one, bring; and what the limit is.
+"""How throughput grows with more web processes, and with more threads of one; and what limits it.
 
 A figure of its own would not tell: so beside each run stands what the web processes, the database and the load
 took of the machine's cores, and how much of them nobody used. Others on the machine count as used.

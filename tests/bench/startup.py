@@ -42,7 +42,7 @@ def setup_seconds() -> float:
 
 
 class Mix:
-    """What a web process is asked for, in turn: a checkout, a balance, a preview, the list of vouchers."""
+    """The requests to a web process, in turn: a checkout, a balance, a preview, the list of vouchers."""
 
     def __init__(self, shop: Shop) -> None:
         self._code = shop.issue(hot=True, capped=True)

@@ -14,7 +14,7 @@ Measure = Callable[[], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One figure beside what it is compared with; `goal` is the ratio that is asked for."""
+    """One figure beside what it is compared with; `goal` is the ratio that it must reach."""
 
     name: str
     values: tuple[float, ...]

@@ -28,7 +28,7 @@ _OK = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
-    """A server that answers; `pid` is the master's."""
+    """A running server; `pid` is the process id of its master."""
 
     pid: int
     port: int
@@ -39,11 +39,11 @@ class Web:
         return [self.pid, *_children(self.pid)]
 
     def cpu_seconds(self) -> float:
-        """Of all its processes so far."""
+        """Returns the CPU time that all its processes have used so far."""
         return sum(cpu_seconds(pid) for pid in self.processes())
 
     def resident_mib(self) -> list[float]:
-        """Of each worker: its proportional part of what is shared, and all that is its own."""
+        """Returns each worker's memory: all of its private memory, and its proportional part of shared memory."""
         return [_pss_mib(pid) for pid in _children(self.pid)]
 
 
@@ -59,7 +59,7 @@ def bearer(user_id: str, *, role: str = "customer") -> str:
 
 
 def web_environment(*, port: int, workers: int = 1, threads: int = DEFAULT_THREADS) -> dict[str, str]:
-    """What `make serve` is configured with: production's settings, and the database that Django is pointed at."""
+    """Returns the environment of `make serve`: production's settings, and the database that Django uses here."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH", "LANG") if name in os.environ}
     return {
         **kept,
@@ -101,7 +101,7 @@ def serving(*, workers: int, threads: int = DEFAULT_THREADS, more: Mapping[str, 
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int, began: float) -> float:
-    """Seconds from the start to the first answer that it is ready."""
+    """Returns the seconds from the start to the first answer that the server is ready."""
     while time.monotonic() - began < READY_SECONDS:
         if process.poll() is not None:
             raise RuntimeError(f"the server ended with status {process.returncode}")
@@ -118,13 +118,13 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int, began: floa
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process has computed so far."""
+    """Returns the CPU time that a process has used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def database_cpu_seconds(connection: Connection) -> float:
-    """What the server's processes for connections to this database have computed so far."""
+    """Returns the CPU time that the server's processes for connections to this database have used so far."""
     rows = connection.execute(
         b"SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
     ).fetchall()
@@ -139,4 +139,4 @@ def _pss_mib(pid: int) -> float:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024
-    raise RuntimeError(f"the kernel tells no memory of process {pid}")
+    raise RuntimeError(f"the kernel reports no memory of process {pid}")

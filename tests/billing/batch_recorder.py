@@ -12,7 +12,7 @@ from tests.concurrency.hold_batches import count_waiters
 from tests.concurrency.wait_for import wait_until
 
 PATIENCE_SECONDS = 30
-# As a statement does, a batch leaves the interpreter to other threads for so long.
+# A batch sleeps this long, so that other threads run, as they do while a statement is executed.
 BATCH_SECONDS = 0.000_2
 
 
@@ -51,7 +51,7 @@ class BatchRecorder:
 
     @property
     def runs(self) -> Counter[str]:
-        """How often each request was in a batch."""
+        """Return how often each request was in a batch."""
         return Counter(each for batch in self.batches for each in batch)
 
 
@@ -71,7 +71,7 @@ def results(futures: dict[str, Future[str | None]]) -> dict[str, str | None]:
 def waiting_behind(
     first: str, waiters: Sequence[str], *, recorder: BatchRecorder, group: GroupCommit[str, str]
 ) -> Iterator[dict[str, Future[str | None]]]:
-    """`first` is a batch in flight, and the others wait behind it in this order; when the block ends, it goes on."""
+    """Keep a batch of `first` in flight until the block ends, and queue the waiters behind it in this order."""
     recorder.gates[first] = Event()
     with ThreadPoolExecutor(len(waiters) + 1) as threads:
         try:
@@ -91,7 +91,7 @@ def _wait_for_waiters(group: GroupCommit[str, str], number: int) -> None:
 
 
 def submit_from_threads(group: GroupCommit[str, str], *, threads: int, rounds: int) -> dict[str, str | None]:
-    """Every thread submits one request after the other; the result of each. Fails where one thread never returns."""
+    """Submit `rounds` requests from each thread, and return each request's result. Fail if a thread never returns."""
     outcomes: dict[str, str | None] = {}
     guard = Lock()
 

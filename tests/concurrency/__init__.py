@@ -1,1 +1,1 @@
-"""Real threads on real PostgreSQL, a connection each; every promise beside a control that breaks it on purpose."""
+"""Real threads on a real PostgreSQL, each with a connection. Beside each test stands a control, which must fail."""

@@ -72,7 +72,7 @@ def pooled() -> Iterator[PooledConnection]:
 
 
 def statements_of(made: PooledConnection) -> str:
-    """Return the last statement that the server received, by its own account."""
+    """Return the last statement that the server received on this connection."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", [made.info.backend_pid])
         return str(cursor.fetchone()[0])
@@ -89,7 +89,7 @@ def test_a_connection_whose_server_process_has_ended_is_detected() -> None:
     with pooled() as made:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(%s)", [made.info.backend_pid])
-        wait_until(made._has_something_to_read, "the server's farewell")
+        wait_until(made._has_something_to_read, "the server to close the session")
         with pytest.raises(psycopg.OperationalError):
             ConnectionPool.check_connection(made)
 

@@ -1,4 +1,4 @@
-"""One rule, stated in Python, in SQL and in the console: what stands against redeeming a code, at every instant."""
+"""The rule whether a code is redeemable is the same in Python, in SQL and in the console, at every instant."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import product

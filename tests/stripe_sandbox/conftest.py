@@ -32,7 +32,7 @@ def quiet_receiver(running_receiver: Receiver) -> Receiver:
 
 @pytest.fixture
 def sandbox(running_sandbox: SandboxProcess, quiet_receiver: Receiver) -> Iterator[SandboxProcess]:
-    """An empty sandbox that delivers only when it is told to flush, and that did not fail meanwhile."""
+    """An empty sandbox that delivers events only on flush. Fails the test if the sandbox itself failed."""
     running_sandbox.reset()
     running_sandbox.control("POST", "webhooks", {"automatic": False})
     quiet_receiver.clear()

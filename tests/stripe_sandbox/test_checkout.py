@@ -88,7 +88,7 @@ def test_events_of_a_payment_come_in_a_plausible_order(sandbox: SandboxProcess, 
     completed = sandbox.events("checkout.session.completed")[0]
     assert completed["data"]["object"]["payment_status"] == "paid"
     assert completed["data"]["object"]["client_reference_id"] == "order-1"
-    # Snapshots: the subscription was not active yet when it was told of first.
+    # An event holds a snapshot: the subscription was not active yet in its first event.
     assert sandbox.events("customer.subscription.created")[0]["data"]["object"]["status"] == "incomplete"
     updated = sandbox.events("customer.subscription.updated")[0]["data"]
     assert updated["previous_attributes"] == {"status": "incomplete"}

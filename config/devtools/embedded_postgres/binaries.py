@@ -46,7 +46,7 @@ def find_binaries(*, major: int | None = None) -> Binaries:
     Args:
         major: the version that the data was made by, None for new data.
     Raises:
-        EmbeddedPostgresError: there is none, or not that one.
+        EmbeddedPostgresError: no PostgreSQL is installed, or another version.
     """
     found = sorted(installed(), key=lambda each: (each.is_bundled, each.major), reverse=True)
     for each in found:

@@ -95,7 +95,7 @@ class Keeper:
                     self.server.start(lock)
                 except EmbeddedPostgresError as error:
                     log(str(error))
-                    # The next process that needs the server tries again, and is told.
+                    # The next process that needs the server tries again, and gets the error.
                     os._exit(EXIT_SERVER_LOST)
             os.close(lock)
 

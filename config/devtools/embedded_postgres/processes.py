@@ -1,4 +1,4 @@
-"""Which processes are those of a cluster's server; a process id alone is never believed, as ids recur."""
+"""Finds the processes of a cluster's server. A process id alone is never trusted, because the system reuses ids."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ PROC = Path("/proc")
 
 
 def postmaster_pid(places: Places) -> int | None:
-    """Return the id of the living postmaster that the data directory names, None where it is not one.
+    """Return the id of the living postmaster that the data directory names, or None if that process is another one.
 
     It counts only if it runs `postgres -D` on exactly this directory as its owner.
     """
@@ -45,8 +45,7 @@ def is_postmaster(pid: int, data: Path, owner: int) -> bool:
 def server_pids(places: Places) -> list[int]:
     """List the processes of this cluster's server, also of a dead postmaster (Linux; elsewhere none).
 
-    Backends work in the data directory, and one that lost its postmaster may go on for as long as its query
-    lasts.
+    A backend's working directory is the data directory. A backend without its postmaster may run until its query ends.
     """
     found = []
     for entry in PROC.glob("[0-9]*"):

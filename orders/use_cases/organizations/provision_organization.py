@@ -14,7 +14,7 @@ def provision_organization(*, order_id: UUID) -> Organization:
     """Makes the organization of a completed order active, and records `tenant.created`; a job of the worker.
 
     If its subscription has ended before the job runs, the organization is created suspended, and `tenant.created` is
-    recorded all the same: its next order makes it active.
+    recorded nevertheless: its next order makes it active.
 
     Locks: Organization. Transaction: owns. Idempotency: once the organization is provisioned, nothing changes and no
     event is recorded again.

@@ -299,7 +299,7 @@ def record_session(*, order_id: UUID, session: Session, by: Actor) -> OpenedPaym
 def undo_checkout(*, order_id: UUID, by: Actor, why: str) -> Order:
     """Records that there is no session: slot, redemption and held credit go back, and the order has failed.
 
-    Stripe may have a session for it all the same; the sweeper closes it.
+    Stripe may have a session for it nevertheless; the sweeper closes it.
     Locks: Order, Account, Redemption, the code's counter last. Transaction: owns. Idempotency: only a requested
     payment is undone.
     """
