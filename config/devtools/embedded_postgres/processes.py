@@ -45,7 +45,8 @@ def is_postmaster(pid: int, data: Path, owner: int) -> bool:
 def server_pids(places: Places) -> list[int]:
     """List the processes of this cluster's server, also of a dead postmaster (Linux; elsewhere none).
 
-    A backend's working directory is the data directory. A backend without its postmaster may run until its query ends.
+    A backend's working directory is the data directory. A backend without its postmaster may run until its query
+    ends.
     """
     found = []
     for entry in PROC.glob("[0-9]*"):
