@@ -63,7 +63,7 @@ class TopUpView(APIView):
             200: TopUpAnswerSerializer,
             **refusals(
                 {
-                    400: "The body, the key or the code does not allow it.",
+                    400: "The body or the key is invalid, or the code cannot be redeemed.",
                     409: "A request with the same key is in flight.",
                     422: "The key was used for another request.",
                     503: "Busy; nothing was redeemed.",
@@ -76,7 +76,7 @@ class TopUpView(APIView):
                 "Retry-After",
                 int,
                 OpenApiParameter.HEADER,
-                description="Seconds, where the same request may succeed later.",
+                description="Seconds after which the same request may succeed.",
                 response=[409, 503],
             ),
         ],

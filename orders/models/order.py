@@ -5,15 +5,15 @@ from django.db.models.functions import Now
 from billing.models import Customer, Organization, Subscription
 from billing.models.keys import Uuid7
 
-# A renewal's order that has not come to nothing.
+# The states of a renewal's order that is or was paid, or can still be paid.
 LIVE_STATUSES = ("pending", "completed", "refunded")
 
 
 class Order(models.Model):
-    """One purchase of a plan with add-ons for an organization, with the prices of its day, or one month's renewal.
+    """One purchase of a plan with add-ons for an organization, or one month's renewal, at the prices of that day.
 
-    Catalog items and the promo code are snapshots, not references: nothing that changes later changes an
-    order, and no order locks a row that all orders share.
+    Catalog items and the promo code are snapshots, not references. So no later change of the catalog changes an
+    order, and no order locks a row that other orders share.
     """
 
     class Status(models.TextChoices):
@@ -31,7 +31,7 @@ class Order(models.Model):
     TRANSITIONS = {
         Status.PENDING: {Status.COMPLETED, Status.FAILED, Status.EXPIRED, Status.CANCELLED},
         Status.COMPLETED: {Status.REFUNDED},
-        # A payment may arrive after its credit was released; the credit is taken again where it is still there.
+        # A payment may arrive after its credit was released; if the balance still covers it, it is spent again.
         Status.FAILED: {Status.COMPLETED},
         Status.EXPIRED: {Status.COMPLETED},
         Status.CANCELLED: set(),
@@ -69,7 +69,7 @@ class Order(models.Model):
                 condition=Q(status="pending"),
                 name="orders_order_one_open_per_organization",
             ),
-            # A month is renewed once; an order that came to nothing makes room for the next try.
+            # A month is renewed once. If its order fails, expires or is cancelled, the next attempt is a new order.
             models.UniqueConstraint(
                 fields=["renews", "period_start"],
                 condition=Q(status__in=LIVE_STATUSES),
@@ -110,7 +110,7 @@ class Order(models.Model):
 
     @property
     def amount_due_minor(self) -> int:
-        """What credit does not cover."""
+        """The part of the total that credit does not cover."""
         return self.total_minor - self.credit_applied_minor
 
 

@@ -2,9 +2,9 @@
 
 Ledger, redemptions, orders, audit trail, outbox and inbox are kept for ever. So are failed jobs, for staff to read.
 
-Keys and jobs are read from the oldest on, by primary key. An index on a key's expiry would cost every checkout. It
-would also mislead the planner: by statistics of the day before, no key is unexpired, so the planner would search a
-customer's key through that index, among all keys of today.
+Keys and jobs are read by primary key, the oldest first. An index on a key's expiry would slow down every checkout. It
+would also mislead the planner: by yesterday's statistics all keys have expired, so the planner would look for a
+customer's key in that index, and read all keys of today.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""HTTP clients that ask as fast as they are answered: one process, one thread, no library between it and the socket.
+"""HTTP clients that send the next request as soon as an answer arrives: one process, one thread, plain sockets.
 
-Each client has one connection, kept open, and one request under way. Requests are made ready before the clock starts,
-so that what the load costs the machine is little and the same for everything that is measured.
+Each client keeps one connection open, and has one request in flight. The requests are built before the clock starts,
+so the clients use little CPU time, and the same amount for everything that is measured.
 """
 
 import json
@@ -16,13 +16,13 @@ from tests.bench.web import ADDRESS
 
 _END_OF_HEAD = b"\r\n\r\n"
 _PATIENCE_SECONDS = 30
-# Connections opened for one that is needed, at most.
+# The most connections that are opened for each connection that is needed.
 _ATTEMPTS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """What a run was answered: how often with which status, and how long each took, in seconds, sorted."""
+    """The answers of a run: the number of each status, and the sorted latencies in seconds."""
 
     seconds: float
     statuses: dict[int, int]
@@ -33,12 +33,12 @@ class Answered:
         return len(self.latencies) / self.seconds
 
     def milliseconds(self, share: float) -> float:
-        """The time within which this share of the requests was answered."""
+        """Returns the time within which this share of the requests was answered."""
         return 1000 * self.latencies[min(int(share * len(self.latencies)), len(self.latencies) - 1)]
 
 
 def request(path: str, body: object = None, *, token: str = "", key: str = "") -> bytes:
-    """A request as it goes over the wire: POST with a body, GET without."""
+    """Returns the bytes of an HTTP request: POST with a body, GET without."""
     head = [f"{'GET' if body is None else 'POST'} {path} HTTP/1.1", f"Host: {ADDRESS}"]
     if token:
         head.append(f"Authorization: Bearer {token}")
@@ -62,11 +62,11 @@ class _Client:
         self.socket.sendall(payload)
 
     def header(self, name: bytes) -> bytes:
-        """Of the answer that is here, by its name in small letters."""
+        """Returns a header of the received answer, by its lower-case name."""
         return bytes(self.received).lower().partition(name + b": ")[2].partition(b"\r\n")[0]
 
     def take(self) -> int | None:
-        """The status, once the whole answer is here."""
+        """Reads from the socket. Returns the status once the whole answer has arrived, else None."""
         got = self.socket.recv(65_536)
         if not got:
             raise ConnectionError("the server closed the connection")
@@ -82,10 +82,10 @@ class _Client:
 
 
 def _connect(port: int, *, clients: int, processes: int) -> list[_Client]:
-    """Connections that are kept open, as many of each of the server's processes.
+    """Opens connections, the same number to each of the server's processes.
 
-    Of many that come at once one process may take nearly all, and the others would have nothing to do; which it
-    happens to be is no part of what is measured. Raises: RuntimeError where they cannot be had evenly.
+    Otherwise one process may accept nearly all of them, and the others would be idle: that is not what is measured.
+    Raises: RuntimeError if the processes do not accept them evenly.
     """
     share = math.ceil(clients / processes)
     taken: dict[bytes, list[_Client]] = {}
@@ -107,9 +107,9 @@ def _connect(port: int, *, clients: int, processes: int) -> list[_Client]:
 
 
 def fire(port: int, payloads: Iterator[bytes], *, clients: int, seconds: float, processes: int = 1) -> Answered:
-    """Asks until the time is over or there is nothing left to ask; then waits for what is under way.
+    """Sends requests until the time is over or none is left, then waits for those in flight.
 
-    Raises: RuntimeError where an answer does not come.
+    Raises: RuntimeError if an answer does not arrive.
     """
     statuses: dict[int, int] = {}
     latencies: list[float] = []

@@ -1,7 +1,7 @@
 """The cap is exact while three of ten transactions roll back after they claimed a slot; controls remove the locks.
 
 No redemption is released within a round, so the number of committed redemptions only grows. A thread that is refused
-as "exhausted" counts them at once: fewer than the cap means that the refusal was false. A thread that is about to
+as "exhausted" then counts them: fewer than the cap means that the refusal was false. A thread that is about to
 commit is refused only if all slots are taken, so exactly min(cap, threads that commit) redemptions remain.
 """
 
@@ -171,7 +171,7 @@ def test_a_redemption_waits_for_a_slot_that_may_come_free(hot: bool) -> None:
 
 
 @either_code
-def test_a_redemption_that_waited_for_a_slot_in_vain_is_refused(hot: bool) -> None:
+def test_a_redemption_is_refused_if_the_slot_it_waited_for_is_taken(hot: bool) -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=1, hot=hot)
     latecomer = CustomerFactory.create()
     with other_connection() as holder:

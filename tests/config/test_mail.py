@@ -1,4 +1,4 @@
-"""The mail URL, read strictly and never repeated."""
+"""The mail URL is parsed strictly, and no error message repeats it, because it holds a password."""
 
 import pytest
 

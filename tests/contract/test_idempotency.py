@@ -95,7 +95,7 @@ def test_after_24_hours_the_key_is_free_for_anything(checkout: Checkout, ada: Ca
     assert second.body["order_id"] != first.body["order_id"]
 
 
-def test_a_request_beside_its_twin_in_flight_is_refused_with_retry_after(
+def test_a_retry_while_the_first_request_is_in_flight_is_refused_with_retry_after(
     checkout: Checkout, ada: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give(ada, 9_000)

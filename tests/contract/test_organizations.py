@@ -1,4 +1,4 @@
-"""A customer's organizations, and whether an address is free."""
+"""A customer's organizations, and the check whether a slug is available."""
 
 from typing import Any
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Connections of the pool after PostgreSQL was restarted, with a real restart of a server of this test's own."""
+"""The pool's connections after a restart of PostgreSQL. The test restarts a real server that no other test uses."""
 
 import time
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def pool() -> Iterator[ConnectionPool[PooledConnection]]:
     stop(places_of(CLUSTER))
 
 
-def test_the_first_requests_after_a_quiet_restart_get_connections_at_once(
+def test_the_first_requests_after_an_idle_restart_get_connections_quickly(
     pool: ConnectionPool[PooledConnection],
 ) -> None:
     with ExitStack() as rush:

@@ -1,4 +1,4 @@
-"""Compares subscriptions: each that Stripe charges is in effect here, with the state that it has at Stripe."""
+"""Compares subscriptions: each one that Stripe charges must be in effect here, in the same state as at Stripe."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ def _compare(run: ReconciliationRun, rows: _SubscriptionRows, document: Object) 
     if order is not None:
         yield from _compare_with_order(run, order, document)
     elif order_id is not None:
-        # Another deployment's, or from before a restored backup. Staff decide whether the service may end.
+        # It belongs to another deployment, or to orders that a restored backup lacks. Staff decide whether to end it.
         is_ours = read_reference(document.get("customer")) in rows.customer_ids
         details = {"status": document["status"], "order": str(order_id), "our customer": is_ours}
         yield Finding(kind=Kind.STRAY_SUBSCRIPTION, object_id=document["id"], details=details, needs_staff=True)
@@ -108,7 +108,7 @@ def _compare_with_order(run: ReconciliationRun, order: Order, document: Object) 
         return
     ours = Subscription.objects.filter(order_id=order.id).first()
     if ours is None and _has_unsettled_session(order, document):
-        # It was paid, which is not known here yet. Settling the session may complete the order.
+        # It was paid, but the session is not settled here yet. Settling it may complete the order.
         return
     if ours is not None and not ours.stripe_subscription_id:
         yield Finding(

@@ -15,7 +15,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def make(count: int) -> list[str]:
-    """Customers of whom every two share a moment; newest first."""
+    """Create customers, every two with the same creation time, and return their user ids, newest first."""
     rows = [Customer(user_id=f"c{n:03}", created_at=START + timedelta(hours=n // 2)) for n in range(count)]
     Customer.objects.bulk_create(rows)
     return [row.user_id for row in reversed(rows)]
