@@ -100,7 +100,7 @@ def test_a_bad_member_is_not_added(client: Client, given: dict[str, str], fields
 
 
 @pytest.mark.parametrize("role", [SUPERADMIN, AUDITOR, CUSTOMER])
-def test_changes_a_role(client: Client, sara: User, role: str) -> None:
+def test_a_superadmin_changes_a_role(client: Client, sara: User, role: str) -> None:
     omar = create_user(SOVEREIGN_ADMIN)
     answer = client.post(page_of(omar), form_of(omar, role=role))
     assert answer.status_code == HTTPStatus.FOUND
@@ -110,7 +110,7 @@ def test_changes_a_role(client: Client, sara: User, role: str) -> None:
     assert AuditEntry.objects.get().changes == changes
 
 
-def test_a_superuser_can_be_made_less(client: Client) -> None:
+def test_a_superuser_can_get_a_lower_role(client: Client) -> None:
     root = create_user(SUPERUSER)
     client.post(page_of(root), form_of(root, role=AUDITOR))
     assert (role_of(stored(root)), stored(root).is_superuser) == (AUDITOR, False)
@@ -123,7 +123,7 @@ def test_a_superuser_who_stays_superadmin_is_unchanged(client: Client) -> None:
     assert stored(root).is_superuser
 
 
-def test_shuts_a_member_out(client: Client, sara: User) -> None:
+def test_a_deactivated_member_is_signed_out(client: Client, sara: User) -> None:
     omar = create_user(SOVEREIGN_ADMIN)
     theirs = client_of(omar)
     client.post(page_of(omar), form_of(omar, is_active=""))
@@ -203,7 +203,7 @@ def test_a_role_that_does_not_exist_cannot_be_given() -> None:
         assign_role(user=omar, role="emperor", by=actor(), reason=WHY)
 
 
-def test_staff_without_a_role_can_be_made_no_staff(client: Client) -> None:
+def test_staff_without_a_role_lose_their_access_when_saved(client: Client) -> None:
     nobody = create_user(NO_ROLE)
     client.post(page_of(nobody), form_of(nobody))
     assert not stored(nobody).is_staff

@@ -1,4 +1,4 @@
-"""What the demo's programs are configured with: ports, secrets, and the way to Stripe or its sandbox."""
+"""The environment variables of the demo's programs: ports, secrets, and the address of Stripe or its sandbox."""
 
 import hashlib
 import json

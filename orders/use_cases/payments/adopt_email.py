@@ -9,8 +9,8 @@ from orders.stripe import gateway
 def adopt_email(*, user_id: str, email: str) -> None:
     """Stores the e-mail address of a user's token, and enqueues the same change of the customer at Stripe.
 
-    Call it before the customer's account is locked. Locks: Customer, if the address differs. Transaction: owns; inside
-    another transaction it is a savepoint. Idempotency: the same address again changes nothing.
+    Call it before the customer's account is locked. Locks: Customer, if the address differs. Transaction: owns;
+    inside another transaction it is a savepoint. Idempotency: the same address again changes nothing.
     """
     known = Customer.objects.filter(user_id=user_id).values_list("email", "stripe_customer_id").first()
     if not email or known is None or known[0] == email:
