@@ -1,14 +1,14 @@
-"""A checkout whose total credit does not cover: two transactions, and between them the call to Stripe.
+"""A checkout that needs a card payment for the rest: two transactions, with the call to Stripe between them.
 
     1. reserve   order pending, credit held, payment requested, a slot of the code reserved; commit
-    2. call      Stripe is asked for the session, under keys derived from the order, outside any transaction
+    2. call      requests the session from Stripe, with keys derived from the order, outside any transaction
     3. record    with a session: the redemption is confirmed, and its credit granted and held
                  without: redemption and hold are released, and the order has failed
 
-A process that dies in between leaves the payment `requested`. The customer's retry or the sweeper then asks Stripe
-under the same keys, and settles it. Where Stripe did not answer, everything is released at once, because the customer
-never got the session's address, and the payment is marked `needs_stripe_cleanup`: the sweeper closes the session at
-Stripe. The same happens where Stripe refused, because an earlier attempt may have succeeded.
+A process that dies in between leaves the payment `requested`. The customer's retry or the sweeper then repeats the
+request with the same keys, and settles it. If Stripe does not answer, everything is released immediately, because the
+customer never got the session's address, and the payment is marked `needs_stripe_cleanup`: the sweeper closes the
+session at Stripe. The same happens if Stripe refuses, because an earlier attempt may have succeeded.
 """
 
 from dataclasses import dataclass, replace
@@ -95,11 +95,11 @@ def ask_processor(*, order_id: UUID, by: Actor) -> OpenedPayment:
 
 
 def find_session(order: Order, *, now: datetime) -> Session | None:
-    """The session that Stripe has for an order; None where there is none and never will be.
+    """Returns the session that Stripe has for an order, or None if it has none and will not make one later.
 
-    A request under the order's keys returns the session that Stripe made before. Where there was none, it makes one
-    for the caller to close, so that an earlier request that is still in flight cannot make it later. Stripe forgets a
-    key after a day, and may keep an answer of 500 under it; then this searches the customer's sessions.
+    A request with the order's keys returns the session that Stripe made before. If it made none, the request makes
+    one for the caller to close, so that an earlier request still in flight cannot make it later. Stripe forgets a key
+    after a day, and may keep an answer of 500 under it; then this searches the customer's sessions.
     Raises: gateway.Unanswered, gateway.NotConfigured.
     """
     customer_id = order.payment.stripe_customer_id or order.customer.stripe_customer_id
@@ -179,7 +179,7 @@ def _session_request(order: Order, *, customer_id: str) -> gateway.SessionReques
 
 
 def _remainder(order: Order, lines: tuple[Line, ...]) -> Line:
-    """What credit does not cover of a renewal, as one line, charged once."""
+    """Returns the part of a renewal that credit does not cover, as one line, charged once."""
     month = f"{order.period_start:%Y-%m-%d}"
     names = ", ".join(line.name for line in lines)
     return replace(lines[0], name=f"Month from {month}: {names}"[:250], price_minor=order.payment.amount_minor)
@@ -194,7 +194,7 @@ def _reserve(
     by: Actor,
     now: datetime,
 ) -> Order:
-    """Records what is intended, and grants nothing yet."""
+    """Records the order, its payment and the reserved slot; grants nothing yet."""
     with (
         translate_violations(_RESERVE_REFUSALS),
         transaction.atomic(),
@@ -215,7 +215,7 @@ def _reserve(
             raise AmountNotChargeable
         applied_minor, charged_minor = split
         if charged_minor == 0:
-            # Credit came in since the other path was refused: it covers all now.
+            # The balance has grown since the state was read, and covers the total now.
             raise OrderStale
         order = write_order(
             {
@@ -258,7 +258,7 @@ def _hold_now(account: Account, applied_minor: int, order: Order) -> None:
 
 
 def record_session(*, order_id: UUID, session: Session, by: Actor) -> OpenedPayment:
-    """Records the session: the code's credit is the customer's from here on, and what the order uses of it is held.
+    """Records the session. The customer gets the code's credit now, and the part that the order uses is held.
 
     Locks: Order, Account, Redemption. Transaction: owns. Idempotency: a second call answers the same; one that
     comes after the order was undone raises PaymentProcessorError, and the session is left to the sweeper.
@@ -286,7 +286,7 @@ def record_session(*, order_id: UUID, session: Session, by: Actor) -> OpenedPaym
                 balance_after_minor=account.balance_minor, session_url=session.url
             )
             if order.kind == Order.Kind.RENEWAL:
-                # A renewal has no browser that waits for the answer: the link goes by mail.
+                # A renewal has no browser that waits for the answer, so a mail carries the link.
                 _send_past_due_mail(order)
         elif payment.session_id != session.id:
             Payment.objects.filter(order=order).update(needs_stripe_cleanup=True)
