@@ -1,4 +1,4 @@
-"""A browser for the pages, on a server of the test's own."""
+"""A browser for the pages, and the test's separate server."""
 
 from collections.abc import Iterator
 
@@ -39,7 +39,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=[1280, 390], ids=["desktop", "phone"])
 def page(request: pytest.FixtureRequest, browser: Browser, live_server: LiveServer) -> Iterator[Page]:
-    """An empty page at the server's address; what a script or the browser itself complains of fails the test."""
+    """An empty page at the server's address. Any error of a script or of the browser fails the test."""
     width: int = request.param
     context = browser.new_context(base_url=live_server.url, viewport={"width": width, "height": 900})
     page = context.new_page()
@@ -62,7 +62,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, live_server: LiveServ
 
 @pytest.fixture
 def sign_in(page: Page) -> SignIn:
-    """Signs a new member of staff of this role in, by the console's own form."""
+    """Signs in a new member of staff with this role, by the console's form."""
 
     def as_member(role: str) -> User:
         user = create_user(role)

@@ -78,7 +78,7 @@ def test_different_baskets_for_one_organization_leave_one_live_subscription(shop
 
             outcome = threads.race([partial(check_out, organization, plan) for plan in plans])
 
-            # A checkout that finds the organization changed three times is refused as busy; of three none is.
+            # A checkout is refused as busy after three changes of its organization; with three shoppers none is.
             assert outcome.refusals.keys() <= {Busy}
             assert len(outcome.values) >= 3
             assert_every_order_is_whole(organization, outcome.values, shoppers * PRICE_MINOR)

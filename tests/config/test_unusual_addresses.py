@@ -1,4 +1,4 @@
-"""Unusual addresses of the console and the API are answered as what they are, never with a 500."""
+"""Unusual addresses of the console and the API are refused, never answered with a 500."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def console() -> Client:
-    """A superadmin's browser, which sees a failure as an answer."""
+    """A superadmin's client, which gets an answer of 500 instead of an exception."""
     client = Client(raise_request_exception=False)
     user = UserFactory.create(is_staff=True)
     user.groups.add(Group.objects.get_or_create(name="superadmin")[0])

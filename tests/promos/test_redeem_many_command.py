@@ -1,4 +1,4 @@
-"""The command that redeems one code for the users of a list: what it says, how it ends, and that it goes on."""
+"""The command that redeems one code for the users of a list: its output, its exit status, and running it again."""
 
 import io
 from pathlib import Path
@@ -42,7 +42,7 @@ def run_and_fail(*arguments: str, code: str = "GIFT") -> tuple[int, str]:
     return caught.value.returncode, str(caught.value)
 
 
-def test_everybody_on_the_list_redeems_the_code(people: Path) -> None:
+def test_every_user_on_the_list_redeems_the_code(people: Path) -> None:
     ada = CustomerFactory.create(user_id="ada")
     PromoCodeFactory.create(code="GIFT", max_redemptions=4)
     redeem(code="GIFT", user_id="ada", by=acting(ada))
@@ -62,14 +62,14 @@ def test_everybody_on_the_list_redeems_the_code(people: Path) -> None:
     assert [each.changes for each in audited] == [{"redemptions": [0, 1]}, {"redemptions": [0, 2]}]
 
 
-def test_run_again_it_changes_nothing_and_ends_well(people: Path) -> None:
+def test_a_second_run_changes_nothing_and_succeeds(people: Path) -> None:
     PromoCodeFactory.create(code="GIFT")
     run(str(people))
     with nothing_changes():
         assert run(str(people))[-1] == "redeemed: 0, already redeemed: 4, exhausted: 0"
 
 
-def test_the_list_may_come_by_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_list_is_read_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     PromoCodeFactory.create(code="GIFT")
     monkeypatch.setattr("sys.stdin", io.StringIO("ada\nbob\n"))
     assert run()[-1] == "redeemed: 2, already redeemed: 0, exhausted: 0"
@@ -124,7 +124,7 @@ def test_the_person_who_decided_is_a_user_id_too(people: Path) -> None:
         call_command("redeem_many", "GIFT", str(people), "--why", "x", "--by", "sa\u200bra", stdout=io.StringIO())
 
 
-def test_who_found_no_place_is_named_and_the_end_is_a_failure(people: Path) -> None:
+def test_a_user_without_a_slot_is_named_and_the_command_fails(people: Path) -> None:
     PromoCodeFactory.create(code="GIFT", max_redemptions=2)
     out = io.StringIO()
     with pytest.raises(CommandError, match="too few slots: 2 left out") as caught:
@@ -137,7 +137,7 @@ def test_who_found_no_place_is_named_and_the_end_is_a_failure(people: Path) -> N
     ]
 
 
-def test_dry_run_says_what_would_come_of_it_and_changes_nothing(people: Path) -> None:
+def test_a_dry_run_prints_a_preview_and_changes_nothing(people: Path) -> None:
     ada = CustomerFactory.create(user_id="ada")
     PromoCodeFactory.create(code="GIFT", max_redemptions=3)
     PromoCodeFactory.create(code="OPEN")
@@ -150,7 +150,7 @@ def test_dry_run_says_what_would_come_of_it_and_changes_nothing(people: Path) ->
 
 
 @pytest.mark.parametrize("how", [(), ("--dry-run",)])
-def test_refused_code_and_list_that_cannot_be_read_change_nothing(
+def test_a_refused_code_or_an_unreadable_list_changes_nothing(
     people: Path, tmp_path: Path, how: tuple[str, ...]
 ) -> None:
     PromoCodeFactory.create(code="GIFT")
@@ -167,12 +167,12 @@ def test_refused_code_and_list_that_cannot_be_read_change_nothing(
 
 
 @pytest.mark.parametrize("batch", ["0", "-1", "10001", "some"])
-def test_batch_that_no_call_takes_is_refused(people: Path, batch: str) -> None:
+def test_a_batch_size_out_of_range_is_refused(people: Path, batch: str) -> None:
     with pytest.raises(CommandError, match="--batch"):
         run(str(people), "--batch", batch)
 
 
-def test_where_it_stops_in_the_middle_it_says_how_far_it_came_and_goes_on_when_run_again(people: Path) -> None:
+def test_an_interrupted_run_reports_its_progress_and_a_second_run_continues(people: Path) -> None:
     PromoCodeFactory.create(code="GIFT", max_redemptions=9)
     true_definition = function_definition("promos_claim_slots")
     once = true_definition.replace(
