@@ -45,8 +45,8 @@ BEGIN
       FROM terms t
         ON CONFLICT (promo_code_id, customer_id) WHERE status IN ('reserved', 'confirmed') DO NOTHING
     RETURNING r.id
-  ), made AS MATERIALIZED (
-    SELECT t.* FROM redeemed JOIN terms t USING (id)
+  ), made AS MATERIALIZED (  -- an expression, so that it is hashed: as a join it is a nested loop over a long list
+    SELECT t.* FROM terms t WHERE (t.id IN (SELECT id FROM redeemed)) IS TRUE
   ), granted AS (
     INSERT INTO billing_grants
     SELECT array_agg(ROW(m.entry, m.customer, m.credit_minor, 'promo:' || m.code, m.note, m.for_order, m.id,

@@ -104,7 +104,7 @@ def test_a_code_that_is_resumed_is_shown_as_live_again(anybody: Caller, noor: Ca
     PromoCodeFactory.create(code="GIFT", description="A gift")
     pause_code(code="GIFT", by=actor())
     assert preview(anybody).status == 410
-    noor.post("billing/vouchers/issue", {"code": "GIFT", "credit_omr": 10, "description": "A gift"})
+    noor.post("billing/vouchers/issue", {"code": "GIFT", "credit_omr": 10, "active": True})
     assert (preview(anybody).status, preview(anybody).body) == (200, seen())
 
 

@@ -141,10 +141,6 @@ class Model:
 
     def reserve(self, code: str, user: str) -> Refusals:
         standing = self.problem(code, user)
-        if standing & {"PromoNotFound", "PromoInactive", "PromoNotStarted", "PromoExpired"}:
-            return refused("PromoChanged")
-        if standing == refused("PromoAlreadyRedeemed") and not self._open(code):
-            return refused("PromoChanged")
         if not standing:
             self._add_redemption(code, user, "reserved")
         return standing
@@ -255,12 +251,6 @@ class Model:
         return NO_REFUSAL, answer
 
     # --- shared steps ---
-
-    def _open(self, code: str) -> bool:
-        found = self.codes[code]
-        begun = found.terms.starts is None or found.terms.starts <= self.hour
-        over = found.terms.ends is not None and found.terms.ends <= self.hour
-        return found.active and not found.retired and begun and not over
 
     def _add_redemption(self, code: str, user: str, status: str) -> None:
         self.redemptions.append(Redemption(code, user, self.codes[code].terms.credit, status))

@@ -7,6 +7,16 @@ CREATE TYPE public.billing_actor AS (
 	channel text,
 	address inet
 );
+CREATE TYPE public.billing_answer AS (
+	customer bigint,
+	key text,
+	hash text,
+	result uuid,
+	balance bigint,
+	session_url text,
+	at timestamp with time zone,
+	expires_at timestamp with time zone
+);
 CREATE TYPE public.billing_grant AS (
 	entry uuid,
 	account_id bigint,
@@ -178,7 +188,7 @@ BEGIN
         MESSAGE = 'a reversal undoes exactly one entry of its own account, which is no reversal itself';
     END IF;
   END IF;
-  -- Unless billing_post_grants has moved and stamped it; whatever a client gives is overwritten.
+  -- billing_post_grants moves the account itself. What a client gives as version or balance is overwritten.
   IF NEW.version = 0 OR pg_trigger_depth() = 1 THEN
     UPDATE billing_account
        SET balance_minor = balance_minor + NEW.amount_minor, version = version + 1
@@ -224,6 +234,26 @@ BEGIN
   RAISE restrict_violation USING CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME,
     MESSAGE = format('%s of %s is refused: %s', TG_OP, TG_TABLE_NAME, TG_ARGV[0]);
 END $$;
+CREATE FUNCTION public.billing_store_answers(answers public.billing_answer[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+  stored bigint;
+BEGIN
+  INSERT INTO billing_idempotencykey AS k (customer_id, key, request_hash, result_id, balance_after_minor, session_url,
+                                           created_at, expires_at)
+  SELECT a.customer, a.key, a.hash, a.result, a.balance, a.session_url, a.at, a.expires_at FROM unnest(answers) AS a
+      ON CONFLICT ON CONSTRAINT billing_idempotencykey_once DO UPDATE
+     SET request_hash = excluded.request_hash, result_id = excluded.result_id,
+         balance_after_minor = excluded.balance_after_minor, session_url = excluded.session_url,
+         created_at = excluded.created_at, expires_at = excluded.expires_at
+   WHERE k.expires_at <= excluded.created_at;
+  GET DIAGNOSTICS stored = ROW_COUNT;
+  IF stored < cardinality(answers) THEN
+    RAISE unique_violation USING CONSTRAINT = 'billing_idempotencykey_once',
+      MESSAGE = 'a key has a live answer already';
+  END IF;
+END $$;
 CREATE FUNCTION public.billing_uuid7() RETURNS uuid
     LANGUAGE sql PARALLEL SAFE
     AS $$
@@ -260,9 +290,12 @@ BEGIN
       FROM unnest(completions) AS c JOIN orders_order o ON o.id = c.order_id
      WHERE s.organization_id = o.organization_id AND NOT (s.status IN ('canceled', 'incomplete_expired'))
     RETURNING s.id, s.stripe_subscription_id
-  ), voided AS (  -- a month of the ended subscription that credit did not cover
-    UPDATE billing_invoice AS i SET status = 'void'
-      FROM ended WHERE i.subscription_id = ended.id AND i.stripe_invoice_id = '' AND i.status IN ('draft', 'open')
+  ), voided AS (  -- unpaid months of the ended subscription; LATERAL with OFFSET 0, because a join reads all invoices
+    UPDATE billing_invoice SET status = 'void'
+     WHERE id = ANY (ARRAY(SELECT i.id FROM ended CROSS JOIN LATERAL (
+             SELECT j.id FROM billing_invoice j
+              WHERE j.subscription_id = ended.id AND j.stripe_invoice_id = '' AND j.status IN ('draft', 'open')
+             OFFSET 0) AS i))
   )
   SELECT procrastinate_defer_jobs_v1(array_agg(ROW(
            'default', 'cancel_stripe_subscription', 0, NULL, NULL,
@@ -339,31 +372,34 @@ BEGIN
   PERFORM promos_lock_codes_shared(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r
                                           WHERE r->>'code' <> ''));
 
-  -- What may be placed now. Each condition is one that Python can name (checkout_context.py).
+  -- The orders that may be placed now. For each condition, Python has a refusal that names it (checkout_context.py).
   WITH eligible AS MATERIALIZED (
     SELECT r AS request, r.id, c.id AS customer, p.id AS promo, p.max_redemptions
       FROM jsonb_populate_recordset(NULL::orders_new_order, requests) AS r
-      JOIN orders_catalogversion v ON v.version = r.catalog
+      JOIN orders_catalogversion v ON v.id = 1 AND v.version = r.catalog
       JOIN billing_customer c ON c.user_id = r."user" AND c.id = ANY (locked)
       JOIN billing_account a ON a.customer_id = c.id
       JOIN billing_organization o ON o.id = r.organization AND o.customer_id = c.id AND o.status <> 'deleted'
       LEFT JOIN billing_subscription s ON s.organization_id = o.id
             AND NOT (s.status IN ('canceled', 'incomplete_expired'))
       LEFT JOIN promos_promocode p ON p.code = r.code AND promos_is_redeemable(p, r.at)
+      -- LIMIT 1 reads one row by index. NOT EXISTS would read all redemptions of the code, and all keys.
+      LEFT JOIN LATERAL (SELECT d.id FROM orders_order d
+                          WHERE d.organization_id = o.id AND d.status = 'pending' LIMIT 1) AS open ON true
+      LEFT JOIN LATERAL (SELECT d.id FROM promos_redemption d
+                          WHERE d.promo_code_id = p.id AND d.customer_id = c.id
+                            AND d.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
+      LEFT JOIN LATERAL (SELECT k.key FROM billing_idempotencykey k
+                          WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.at
+                          LIMIT 1) AS answered ON true
      WHERE (r.code = '' OR p.id IS NOT NULL)
        AND a.balance_minor - a.held_minor + coalesce(p.credit_minor, 0) >= r.total
        AND s.id IS NOT DISTINCT FROM r.replaces AND (r.replaces IS NULL OR wait)
-       AND NOT EXISTS (SELECT FROM orders_order open
-                        WHERE open.organization_id = o.id AND open.status = 'pending')
-       AND NOT EXISTS (SELECT FROM promos_redemption live
-                        WHERE live.promo_code_id = p.id AND live.customer_id = c.id
-                          AND live.status IN ('reserved', 'confirmed'))
-       AND NOT EXISTS (SELECT FROM orders_idempotencykey k
-                        WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.at)
+       AND open.id IS NULL AND live.id IS NULL AND answered.key IS NULL
        FOR NO KEY UPDATE OF o SKIP LOCKED
   ), ranked AS (
-    SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY e.id) AS of_code,
-           row_number() OVER (PARTITION BY e.customer ORDER BY e.id) AS of_customer
+    SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY (e.request).at, e.id) AS of_code,
+           row_number() OVER (PARTITION BY e.customer ORDER BY (e.request).at, e.id) AS of_customer
       FROM eligible e
   ), room AS MATERIALIZED (
     SELECT n.promo_code_id, sum(n.quota - n.used) AS free FROM promos_promocounter n
@@ -401,13 +437,10 @@ BEGIN
     LEFT JOIN spent ON spent.order_id = r.id;
   PERFORM orders_complete_orders((
     SELECT array_agg(ROW(r.id, 'credit', '', '', r.at, r.period_end)::orders_completion) FROM unnest(accepted) AS r));
-  INSERT INTO orders_idempotencykey (customer_id, key, request_hash, order_id, balance_after_minor, created_at, expires_at)
-  SELECT r.customer, r.key, r.hash, r.id, p.balance, r.at, r.key_expires_at
-    FROM unnest(accepted) AS r JOIN unnest(placed) AS p ON p.id = r.id WHERE r.key IS NOT NULL
-      ON CONFLICT ON CONSTRAINT orders_idempotencykey_once DO UPDATE  -- only an expired one can be here
-     SET request_hash = excluded.request_hash, order_id = excluded.order_id, session_url = '',
-         balance_after_minor = excluded.balance_after_minor, created_at = excluded.created_at,
-         expires_at = excluded.expires_at;
+  PERFORM billing_store_answers(array_agg(ROW(r.customer, r.key, r.hash, r.id, p.balance, '', r.at,
+                                              r.key_expires_at)::billing_answer))
+     FROM unnest(accepted) AS r JOIN unnest(placed) AS p ON p.id = r.id
+    WHERE r.key IS NOT NULL HAVING count(*) > 0;
   PERFORM promos_claim_slots_of(written);
   RETURN QUERY SELECT * FROM unnest(placed);
 END $$;
@@ -524,7 +557,7 @@ CREATE FUNCTION public.promos_redeem(requests jsonb, wait boolean) RETURNS SETOF
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
-    AS $$
+    AS $_$
 DECLARE
   wanted promos_new_redemption[];
   written promos_written_redemption[];
@@ -539,15 +572,19 @@ BEGIN
     SELECT r.*, p.id AS promo, p.max_redemptions, a.customer_id AS customer
       FROM ROWS FROM (jsonb_to_recordset(requests) AS (
              redemption uuid, entry uuid, code text, "user" text, email text, note text, actor text, role text,
-             channel text, address inet, now timestamptz)) WITH ORDINALITY
-           AS r(redemption, entry, code, user_id, email, note, actor, role, channel, address, at, number)
+             channel text, address inet, now timestamptz, key text)) WITH ORDINALITY
+           AS r(redemption, entry, code, user_id, email, note, actor, role, channel, address, at, key, number)
       JOIN promos_promocode p ON p.code = r.code
       JOIN billing_customer c ON c.user_id = r.user_id AND r.email IN ('', c.email)
       JOIN billing_account a ON a.customer_id = c.id
+      -- LIMIT 1 reads one row by index. A join would read all redemptions of the code, and all keys.
       LEFT JOIN LATERAL (SELECT o.id FROM promos_redemption o
                           WHERE o.promo_code_id = p.id AND o.customer_id = c.id
                             AND o.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
-     WHERE live.id IS NULL
+      LEFT JOIN LATERAL (SELECT k.id FROM billing_idempotencykey k
+                          WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.at
+                          LIMIT 1) AS answered ON true
+     WHERE live.id IS NULL AND answered.id IS NULL
        FOR NO KEY UPDATE OF a SKIP LOCKED
   ), ranked AS (
     SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY e.number) AS of_code,
@@ -564,9 +601,18 @@ BEGIN
     FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo
    WHERE r.of_customer = 1 AND (r.max_redemptions = 0 OR r.of_code <= room.free);
   written := promos_write_redemptions(wanted, 'confirmed');
+  IF jsonb_path_exists(requests, '$[*].key') THEN
+    PERFORM billing_store_answers(array_agg(ROW(w.customer, r.key, r.hash, w.id, a.balance_minor, '', r.now,
+                                                r.key_expires_at)::billing_answer))
+       FROM unnest(written) AS w
+       JOIN jsonb_to_recordset(requests) AS r(redemption uuid, key text, hash text, now timestamptz,
+                                              key_expires_at timestamptz) ON r.redemption = w.id
+       JOIN billing_account a ON a.customer_id = w.customer
+      WHERE r.key IS NOT NULL HAVING count(*) > 0;
+  END IF;
   PERFORM promos_claim_slots_of(written);
   RETURN QUERY SELECT * FROM unnest(written);
-END $$;
+END $_$;
 CREATE FUNCTION public.promos_redistribute_counters(promo uuid, cap bigint, counters bigint) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
@@ -633,8 +679,8 @@ BEGIN
       FROM terms t
         ON CONFLICT (promo_code_id, customer_id) WHERE status IN ('reserved', 'confirmed') DO NOTHING
     RETURNING r.id
-  ), made AS MATERIALIZED (
-    SELECT t.* FROM redeemed JOIN terms t USING (id)
+  ), made AS MATERIALIZED (  -- an expression, so that it is hashed: as a join it is a nested loop over a long list
+    SELECT t.* FROM terms t WHERE (t.id IN (SELECT id FROM redeemed)) IS TRUE
   ), granted AS (
     INSERT INTO billing_grants
     SELECT array_agg(ROW(m.entry, m.customer, m.credit_minor, 'promo:' || m.code, m.note, m.for_order, m.id,
@@ -705,6 +751,28 @@ CREATE TABLE public.billing_hold (
     CONSTRAINT billing_hold_status_known CHECK (((status)::text = ANY ((ARRAY['active'::character varying, 'captured'::character varying, 'released'::character varying])::text[])))
 )
 WITH (autovacuum_analyze_threshold='1000', autovacuum_vacuum_threshold='1000');
+CREATE TABLE public.billing_idempotencykey (
+    id bigint NOT NULL,
+    key character varying(255) NOT NULL,
+    request_hash character varying(64) NOT NULL,
+    result_id uuid NOT NULL,
+    balance_after_minor bigint,
+    session_url text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    customer_id bigint NOT NULL,
+    CONSTRAINT billing_idempotencykey_expires_later CHECK ((created_at < expires_at)),
+    CONSTRAINT billing_idempotencykey_key_given CHECK ((NOT ((key)::text = ''::text)))
+)
+WITH (autovacuum_analyze_threshold='1000', autovacuum_vacuum_threshold='1000');
+ALTER TABLE public.billing_idempotencykey ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.billing_idempotencykey_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE public.billing_installedsql (
     path character varying(200) NOT NULL,
     sha256 character varying(64) NOT NULL
@@ -718,7 +786,7 @@ CREATE TABLE public.billing_invoice (
     period_start timestamp with time zone NOT NULL,
     period_end timestamp with time zone NOT NULL,
     stripe_invoice_id character varying(255) DEFAULT ''::character varying NOT NULL,
-    pdf_url character varying(200) DEFAULT ''::character varying NOT NULL,
+    pdf_url character varying(2048) DEFAULT ''::character varying NOT NULL,
     created_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
     customer_id bigint NOT NULL,
     organization_id uuid NOT NULL,
@@ -931,28 +999,6 @@ CREATE TABLE public.orders_catalogversion (
     CONSTRAINT orders_catalogversion_id_check CHECK ((id >= 0)),
     CONSTRAINT orders_catalogversion_one_row CHECK ((id = 1))
 );
-CREATE TABLE public.orders_idempotencykey (
-    id bigint NOT NULL,
-    key character varying(255) NOT NULL,
-    request_hash character varying(64) NOT NULL,
-    order_id uuid NOT NULL,
-    balance_after_minor bigint,
-    session_url text DEFAULT ''::text NOT NULL,
-    created_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
-    expires_at timestamp with time zone NOT NULL,
-    customer_id bigint NOT NULL,
-    CONSTRAINT orders_idempotencykey_expires_later CHECK ((created_at < expires_at)),
-    CONSTRAINT orders_idempotencykey_key_given CHECK ((NOT ((key)::text = ''::text)))
-)
-WITH (autovacuum_analyze_threshold='1000', autovacuum_vacuum_threshold='1000');
-ALTER TABLE public.orders_idempotencykey ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
-    SEQUENCE NAME public.orders_idempotencykey_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
 CREATE TABLE public.orders_industry (
     id uuid NOT NULL,
     slug character varying(50) NOT NULL,
@@ -1049,6 +1095,7 @@ CREATE TABLE public.orders_payment (
     refunded_minor bigint DEFAULT 0 NOT NULL,
     paid_at timestamp with time zone,
     closed_at timestamp with time zone,
+    refusal character varying(200) DEFAULT ''::character varying NOT NULL,
     CONSTRAINT orders_payment_amount_chargeable CHECK (((NOT ((currency)::text = ANY ((ARRAY['BHD'::character varying, 'JOD'::character varying, 'KWD'::character varying, 'OMR'::character varying, 'TND'::character varying])::text[]))) OR (mod(amount_minor, (10)::bigint) = 0))),
     CONSTRAINT orders_payment_amount_positive CHECK ((amount_minor > 0)),
     CONSTRAINT orders_payment_open_has_session CHECK (((NOT ((status)::text = ANY ((ARRAY['open'::character varying, 'processing'::character varying])::text[]))) OR (session_id IS NOT NULL))),
@@ -1133,104 +1180,105 @@ INSERT INTO public.billing_account VALUES (1, 'OMR', 38000, 0, 2);
 INSERT INTO public.billing_account VALUES (2, 'OMR', 15000, 5000, 4);
 INSERT INTO public.billing_account VALUES (3, 'OMR', 10000, 0, 1);
 INSERT INTO public.billing_account VALUES (4, 'OMR', 0, 0, 2);
-INSERT INTO public.billing_auditentry VALUES ('01a21b10-fa86-7485-b63d-451cf8846c57', 'promo_code.issued', 'promo_code', 'WELCOME', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 50000], "max_redemptions": [null, 5]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.269482+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b10-fa97-7d3e-906d-083e4f3a9b50', 'promo_code.issued', 'promo_code', 'HOT', '{"hot": [null, true], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 20]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.286907+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b10-faaa-7609-b576-d55cce4b73d0', 'promo_code.issued', 'promo_code', 'OPEN', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.305633+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b10-fac0-7e58-b16d-f3dc1526ac86', 'promo_code.issued', 'promo_code', 'FULL', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 1]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.328155+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b10-fad7-7437-89be-cf68a2896bb5', 'promo_code.issued', 'promo_code', 'PAUSED', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.350557+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b10-faf3-7f5c-80d1-a32f39cac934', 'promo_code.paused', 'promo_code', 'PAUSED', '{"active": [true, false]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.378614+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b10-faff-7a21-b5d9-670cd1e5b754', 'promo_code.issued', 'promo_code', 'RETIRED', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.39095+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b10-fb1d-7f5b-86d1-7c2d6accf4ac', 'promo_code.retired', 'promo_code', 'RETIRED', '{"retired_at": [null, "2026-11-27T03:33:47.399567+00:00"]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.421323+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b10-fc02-7d73-ae05-2881dfa656a6', 'promo_code.issued', 'promo_code', 'LATER', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.65028+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b10-fc3a-7b81-af86-107f564b08c2', 'organization.deleted', 'organization', '01a21b10-fc29-7dfc-9d7a-e088f72c9760', '{"status": ["pending", "deleted"]}', '', 'bob', 'customer', 'bob@example.org', 'api', '192.0.2.7', '2026-11-27 03:33:47.706357+00');
-INSERT INTO public.billing_customer VALUES (1, 'ada', 'ada@example.org', '', '2026-11-27 03:33:47.430515+00');
-INSERT INTO public.billing_customer VALUES (2, 'bob', 'bob@example.org', '', '2026-11-27 03:33:47.550234+00');
-INSERT INTO public.billing_customer VALUES (3, 'carol', 'carol@example.org', '', '2026-11-27 03:33:47.731289+00');
-INSERT INTO public.billing_customer VALUES (4, 'dave', 'dave@example.org', '', '2026-11-27 03:33:47.744572+00');
-INSERT INTO public.billing_hold VALUES ('01a21b10-fbc9-7861-b23e-b441c4121a59', '00000000-0000-0000-0000-000000000001', 5000, 'active', '2026-11-27 03:33:47.59336+00', NULL, 2);
-INSERT INTO public.billing_hold VALUES ('01a21b10-fbcf-730b-adc2-025911122b94', '00000000-0000-0000-0000-000000000002', 5000, 'released', '2026-11-27 03:33:47.599412+00', '2026-11-27 03:33:47.619426+00', 2);
-INSERT INTO public.billing_hold VALUES ('01a21b10-fbdc-7947-918b-efa50cb27c8f', '00000000-0000-0000-0000-000000000003', 5000, 'captured', '2026-11-27 03:33:47.61179+00', '2026-11-27 03:33:47.629012+00', 2);
+INSERT INTO public.billing_auditentry VALUES ('01a21b3d-24ac-7202-9bc1-df15116f2c64', 'promo_code.issued', 'promo_code', 'WELCOME', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 50000], "max_redemptions": [null, 5]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:01.644303+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b3d-24bb-76a4-9003-f8cf9a90f7e4', 'promo_code.issued', 'promo_code', 'HOT', '{"hot": [null, true], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 20]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:01.658931+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b3d-24cb-74b8-8ffc-c9c65635d586', 'promo_code.issued', 'promo_code', 'OPEN', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:01.675296+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b3d-24da-76e3-b9d2-8d214b7c3124', 'promo_code.issued', 'promo_code', 'FULL', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 1]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:01.690048+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b3d-24e3-7e43-b7de-2a56bd66915c', 'promo_code.issued', 'promo_code', 'PAUSED', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:01.698599+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b3d-24ed-78f5-abec-26b8321d1e74', 'promo_code.paused', 'promo_code', 'PAUSED', '{"active": [true, false]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:01.709414+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b3d-24f6-7d88-8c67-ac705d3dc9a6', 'promo_code.issued', 'promo_code', 'RETIRED', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:01.717661+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b3d-2501-7840-b56c-07cd9edeb7f5', 'promo_code.retired', 'promo_code', 'RETIRED', '{"retired_at": [null, "2026-11-27T04:22:01.721838+00:00"]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:01.729105+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b3d-2617-7b7e-bd10-c7fd4d11f6b9', 'promo_code.issued', 'promo_code', 'LATER', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:02.006981+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b3d-262c-72ce-baa2-28f3ce5cc650', 'organization.deleted', 'organization', '01a21b3d-2625-795c-b7d7-deccf865f544', '{"status": ["pending", "deleted"]}', '', 'bob', 'customer', 'bob@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:02.028241+00');
+INSERT INTO public.billing_customer VALUES (1, 'ada', 'ada@example.org', '', '2026-11-27 04:22:01.732263+00');
+INSERT INTO public.billing_customer VALUES (2, 'bob', 'bob@example.org', '', '2026-11-27 04:22:01.980477+00');
+INSERT INTO public.billing_customer VALUES (3, 'carol', 'carol@example.org', '', '2026-11-27 04:22:02.032536+00');
+INSERT INTO public.billing_customer VALUES (4, 'dave', 'dave@example.org', '', '2026-11-27 04:22:02.03784+00');
+INSERT INTO public.billing_hold VALUES ('01a21b3d-2608-7c38-963b-cb7a5d0ca8cb', '00000000-0000-0000-0000-000000000001', 5000, 'active', '2026-11-27 04:22:01.991879+00', NULL, 2);
+INSERT INTO public.billing_hold VALUES ('01a21b3d-260b-7891-ae7f-4de4db4be4df', '00000000-0000-0000-0000-000000000002', 5000, 'released', '2026-11-27 04:22:01.994739+00', '2026-11-27 04:22:01.999954+00', 2);
+INSERT INTO public.billing_hold VALUES ('01a21b3d-260d-7535-8a28-576f760073a7', '00000000-0000-0000-0000-000000000003', 5000, 'captured', '2026-11-27 04:22:01.997041+00', '2026-11-27 04:22:02.002385+00', 2);
+INSERT INTO public.billing_idempotencykey VALUES (1, 'first', 'hash', '01a21b3d-251e-7a42-b4dc-2751749591bf', 38000, '', '2026-11-27 04:22:01.739377+00', '2026-11-28 04:22:01.739377+00', 1);
 INSERT INTO public.billing_installedsql VALUES ('billing/models/keys.sql', 'f37083c5e88ab77f10b2b4a0b14f5ecbb3fafc818fb93d027a0420a9d4413cd4');
-INSERT INTO public.billing_installedsql VALUES ('billing/models/storage.sql', '8f8941ca4e3d8df891a07fd111c2238a6f5910be9ac174f8a0a0d9d923152647');
-INSERT INTO public.billing_installedsql VALUES ('billing/models/ledger.sql', 'f2fa7c2eeecfb08f9f29f6b6f3d19975c2011ad78f3f6c7c94fb347e2e9c0466');
+INSERT INTO public.billing_installedsql VALUES ('billing/models/storage.sql', 'b2ccd92b1d0c9d252cbe5add95ea5256d88546fa18564a203c255cec9258e20d');
+INSERT INTO public.billing_installedsql VALUES ('billing/models/ledger.sql', 'd72dbb561d1430135afef7cdfd77d91da3d367162d8572b72af8f56bd30ad888');
 INSERT INTO public.billing_installedsql VALUES ('billing/models/transitions.sql', '31fe7edb15e8dd701625a9eebd5222c5ebf7db0c77010c74c6ab121a87f77f6f');
 INSERT INTO public.billing_installedsql VALUES ('billing/use_cases/grant_many.sql', 'd2baf74422e063ccd8cd5601122c5e144776b0af7b4d58bffdce1ac261760a72');
+INSERT INTO public.billing_installedsql VALUES ('billing/use_cases/store_answer.sql', 'b5fc98f8851a439311728b689fe6db8dd560d86335215dc482407f263a084311');
 INSERT INTO public.billing_installedsql VALUES ('promos/models/storage.sql', 'dd07bc6688b4b1d474be3c017ae5a27117a596f28ab8c268fd565cd9ab0427aa');
 INSERT INTO public.billing_installedsql VALUES ('promos/models/promos.sql', 'd5704914a717a2506f0798f456ae69b74769cc0752dc146164d473e870ab3c59');
-INSERT INTO public.billing_installedsql VALUES ('promos/use_cases/slots.sql', '32dd45735de41071a2c9f688c672e32d6fff1b513aba8227d639432cb87e466a');
-INSERT INTO public.billing_installedsql VALUES ('promos/use_cases/redeem.sql', 'cc696c7da3070057ff76831cf27f2dd11d80e8844fb644364540261f8c1efe12');
-INSERT INTO public.billing_installedsql VALUES ('orders/models/storage.sql', 'b207f74023c25822e6cf65250466105eb0f8a21848b20d307bee7be5ab413993');
+INSERT INTO public.billing_installedsql VALUES ('promos/use_cases/slots.sql', '16e53dd82d8a261bb482cebd1322fa0e65a25f00dce5a7d14629375f6657687a');
+INSERT INTO public.billing_installedsql VALUES ('promos/use_cases/redeem.sql', '7a6796ccbbcf679e384b9f925d75d2574a63d729c2089c222c4cfe637124befa');
+INSERT INTO public.billing_installedsql VALUES ('orders/models/storage.sql', '9cc6d61445d6835abd00f3ebd3ff2f3b3fde53c2f398d1aca4b67730ae85dc9b');
 INSERT INTO public.billing_installedsql VALUES ('orders/models/transitions.sql', '17f87518a5731cbeb97ff74b1fdbe8f80229c3531d2e279f65610ee9fe6abe55');
 INSERT INTO public.billing_installedsql VALUES ('orders/models/catalog.sql', '86730ef9e9a73d4b58fdc34affcd35fb44706d4e80174af8fdb97880f4545323');
-INSERT INTO public.billing_installedsql VALUES ('orders/use_cases/checkout/place_orders.sql', 'd3e29fefcd28ee41182c0f2ebf02d069e3e7055eafc46ce78223a8c653c4a4bb');
-INSERT INTO public.billing_invoice VALUES ('01a21b10-fb65-75b1-a64d-b6393cf40b37', '01a21b10-fb3d-7335-a593-e428399b36be', 12000, 'OMR', 'paid', '2026-11-27 03:33:47.444397+00', '2026-12-27 03:33:47.444397+00', '', '', '2026-11-27 03:33:47.457928+00', 1, '01a21b10-fb33-7ba5-a423-25f37c2d9899', '01a21b10-fb65-7bf0-a041-846c800f23cd');
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fb3d-7818-8699-b6bb73ce03c5', 1, 'grant', 50000, 50000, 'promo:WELCOME', '', '01a21b10-fb3d-7335-a593-e428399b36be', '01a21b10-fb3d-7569-9b03-5f0daa0bdc34', 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 03:33:47.457928+00', NULL, 1);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fb58-7400-a238-543d93a4b435', 2, 'spend', -12000, 38000, 'order-payment', '', '01a21b10-fb3d-7335-a593-e428399b36be', NULL, 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 03:33:47.457928+00', NULL, 1);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fbaa-7afb-b467-3be2a9457877', 1, 'adjustment', 20000, 20000, 'adjustment', 'credit for a test', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 03:33:47.56193+00', NULL, 2);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fbae-72de-aa14-0b773868cc0b', 2, 'adjustment', 7000, 27000, 'adjustment', 'meant for Ada', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 03:33:47.565736+00', NULL, 2);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fbbf-7baf-88cb-c55da8740cdc', 3, 'reversal', -7000, 20000, 'reversal:adjustment', 'wrong customer', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 03:33:47.58255+00', '01a21b10-fbae-72de-aa14-0b773868cc0b', 2);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fbf5-7ddb-8748-6ffb04749ce5', 4, 'spend', -5000, 15000, 'order-payment', '', '00000000-0000-0000-0000-000000000003', NULL, 'bob', 'customer', 'api', '192.0.2.7', '2026-11-27 03:33:47.637189+00', NULL, 2);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fc55-7574-9668-160be104ac10', 1, 'grant', 10000, 10000, 'promo:FULL', '', NULL, '01a21b10-fc55-723c-9410-abd9bd177795', 'carol', 'customer', 'api', '192.0.2.7', '2026-11-27 03:33:47.733878+00', NULL, 3);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fc67-7f1b-b9ee-681b368c5bd3', 1, 'grant', 50000, 50000, 'promo:WELCOME', '', NULL, '01a21b10-fc67-7de4-899b-acc543aaef53', 'dave', 'customer', 'api', '192.0.2.7', '2026-11-27 03:33:47.751856+00', NULL, 4);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b10-fc89-72e9-9307-2e833538840e', 2, 'reversal', -50000, 0, 'reversal:promo:WELCOME', 'by mistake', NULL, '01a21b10-fc67-7de4-899b-acc543aaef53', 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 03:33:47.785233+00', '01a21b10-fc67-7f1b-b9ee-681b368c5bd3', 4);
-INSERT INTO public.billing_organization VALUES ('01a21b10-fb33-7ba5-a423-25f37c2d9899', 'acme', 'Acme', 'de5e6c79-a4ff-4d77-a358-44f67f753fdb', '[]', '["backup"]', 'active', '2026-11-27 03:33:47.443302+00', NULL, 1);
-INSERT INTO public.billing_organization VALUES ('01a21b10-fc29-7dfc-9d7a-e088f72c9760', 'gone', 'Gone', NULL, '[]', '[]', 'deleted', '2026-11-27 03:33:47.689118+00', '2026-11-27 03:33:47.689809+00', 2);
-INSERT INTO public.billing_organization VALUES ('01a21b10-fc42-7749-a4c3-6104343fec6b', 'bobs', 'Bobs', NULL, '[]', '[]', 'pending', '2026-11-27 03:33:47.714271+00', NULL, 2);
-INSERT INTO public.billing_subscription VALUES ('01a21b10-fb65-7bf0-a041-846c800f23cd', '01a21b10-fb3d-7335-a593-e428399b36be', 'de5e6c79-a4ff-4d77-a358-44f67f753fdb', '["d0d53845-00ee-48b3-aeec-c579afe4c486"]', 12000, 'OMR', 'active', 'credit', '2026-11-27 03:33:47.444397+00', '2026-12-27 03:33:47.444397+00', NULL, '', NULL, NULL, '2026-11-27 03:33:47.457928+00', 1, '01a21b10-fb33-7ba5-a423-25f37c2d9899');
-INSERT INTO public.billing_user VALUES (1, '', NULL, false, 'first@example.org', '', '', 'first@example.org', false, true, '2026-11-27 03:33:47.800564+00', 'first');
-INSERT INTO public.billing_user VALUES (2, '', NULL, false, 'second@example.org', '', '', 'second@example.org', false, true, '2026-11-27 03:33:47.802126+00', 'second');
-INSERT INTO public.orders_addon VALUES ('d0d53845-00ee-48b3-aeec-c579afe4c486', 'backup', 'Backup', true, '', 3000, false, 'reliability');
-INSERT INTO public.orders_addon VALUES ('a97cb120-5112-4660-a3f2-89e8e0fb6e26', 'waf', 'Waf', true, '', 0, true, 'reliability');
-INSERT INTO public.orders_app VALUES ('af9a7ba9-add3-4925-8b03-b17e6231d369', 'one', 'One', true, '', '', 'cms', '', '', true, false, false, '[]', '', '', '[]', false, 'app', false, true, '', '', 0, 0, 0);
-INSERT INTO public.orders_app VALUES ('0e08d7ae-1f62-4aab-be86-3e52915e2796', 'two', 'Two', true, '', '', 'cms', '', '', true, false, false, '[]', '', '', '[]', false, 'app', false, true, '', '', 0, 0, 0);
-INSERT INTO public.orders_bundle VALUES ('d2996bb7-c021-4b47-a261-0067c8811fe5', 'one', 'One', true, '', '[]', 0, '');
-INSERT INTO public.orders_bundle VALUES ('e9503980-cdc7-45af-8680-9db7ba6d2877', 'two', 'Two', true, '', '[]', 0, '');
-INSERT INTO public.orders_catalogversion VALUES (1, '8860304d-c997-4557-943a-be56dd7e3091');
-INSERT INTO public.orders_idempotencykey VALUES (1, 'first', 'hash', '01a21b10-fb3d-7335-a593-e428399b36be', 38000, '', '2026-11-27 03:33:47.444397+00', '2026-11-28 03:33:47.444397+00', 1);
-INSERT INTO public.orders_industry VALUES ('80b79fc8-327f-4c96-a6cf-686016bbe185', 'one', 'One', true, '', '', 0, '[]', '');
-INSERT INTO public.orders_industry VALUES ('c91f61b1-7e43-49d5-9c60-375f19e185f1', 'two', 'Two', true, '', '', 0, '[]', '');
-INSERT INTO public.orders_order VALUES ('01a21b10-fb3d-7335-a593-e428399b36be', 'de5e6c79-a4ff-4d77-a358-44f67f753fdb', '[]', '["backup"]', 12000, 12000, 'OMR', 'completed', 'purchase', NULL, '01a21b10-fa78-7775-8832-b4dc66c72f8f', 'WELCOME', 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 03:33:47.444397+00', '2026-11-27 03:33:47.444397+00', 1, '01a21b10-fb33-7ba5-a423-25f37c2d9899', NULL);
-INSERT INTO public.orders_orderline VALUES (1, 1, 'plan', 'de5e6c79-a4ff-4d77-a358-44f67f753fdb', 'm', 'M', 9000, '01a21b10-fb3d-7335-a593-e428399b36be');
-INSERT INTO public.orders_orderline VALUES (2, 2, 'addon', 'd0d53845-00ee-48b3-aeec-c579afe4c486', 'backup', 'Backup', 3000, '01a21b10-fb3d-7335-a593-e428399b36be');
-INSERT INTO public.orders_outboxevent VALUES ('01a21b10-fb69-7d22-a049-5015665b3697', 'order.placed', 'sme.order.events', 'qasima', '01a21b10-fb33-7ba5-a423-25f37c2d9899', '01a21b10-fb3d-7335-a593-e428399b36be', '{"id": "01a21b10-fb3d-7335-a593-e428399b36be", "apps": [], "addons": ["backup"], "status": "completed", "plan_id": "de5e6c79-a4ff-4d77-a358-44f67f753fdb", "currency": "OMR", "subdomain": "acme", "tenant_id": "01a21b10-fb33-7ba5-a423-25f37c2d9899", "amount_omr": 12, "customer_id": "ada", "amount_baisa": 12000, "amount_minor": 12000}', '{}', '2026-11-27 03:33:47.444397+00', NULL);
-INSERT INTO public.orders_outboxevent VALUES ('01a21b10-fb98-7938-822a-c5714c9afadb', 'tenant.created', 'sme.tenant.events', 'qasima', '01a21b10-fb33-7ba5-a423-25f37c2d9899', NULL, '{"id": "01a21b10-fb33-7ba5-a423-25f37c2d9899", "apps": [], "name": "Acme", "slug": "acme", "addons": ["backup"], "status": "active", "plan_id": "de5e6c79-a4ff-4d77-a358-44f67f753fdb", "subdomain": "acme", "customer_id": "ada"}', '{}', '2026-11-27 03:33:47.544186+00', NULL);
-INSERT INTO public.orders_outboxevent VALUES ('01a21b10-fc38-7d83-ad2d-0a452e9127d8', 'tenant.deleted', 'sme.tenant.events', 'qasima', '01a21b10-fc29-7dfc-9d7a-e088f72c9760', NULL, '{"id": "01a21b10-fc29-7dfc-9d7a-e088f72c9760", "apps": [], "name": "Gone", "slug": "gone", "addons": [], "status": "deleted", "plan_id": null, "subdomain": "gone", "customer_id": "bob"}', '{}', '2026-11-27 03:33:47.704398+00', NULL);
-INSERT INTO public.orders_plan VALUES ('de5e6c79-a4ff-4d77-a358-44f67f753fdb', 'm', 'M', true, '', '2 vCPU', '4 GB', '25 GB', 9000, false, 0, '[]', '');
-INSERT INTO public.orders_plan VALUES ('917ddc03-1dc2-4ddc-9d7d-492b827c3559', 'l', 'L', true, '', '2 vCPU', '4 GB', '25 GB', 16000, false, 0, '[]', '');
-INSERT INTO public.promos_promocode VALUES ('01a21b10-fa78-7775-8832-b4dc66c72f8f', 'WELCOME', 50000, 'OMR', '', true, 5, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:33:47.256049+00', '2026-11-27 03:33:47.263504+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b10-fa91-792c-aa89-7ca3dd069d52', 'HOT', 10000, 'OMR', '', true, 20, true, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:33:47.280497+00', '2026-11-27 03:33:47.285379+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b10-faa1-7b4f-83d3-2994f3f8907e', 'OPEN', 10000, 'OMR', '', true, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:33:47.296942+00', '2026-11-27 03:33:47.300137+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b10-fab8-7b27-b897-5bc30f9ac875', 'FULL', 10000, 'OMR', '', true, 1, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:33:47.31959+00', '2026-11-27 03:33:47.326383+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b10-fad0-716d-aa27-dfb0b0c9ca8b', 'PAUSED', 10000, 'OMR', '', false, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:33:47.343619+00', '2026-11-27 03:33:47.374179+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b10-fafb-7dcb-b6f1-273f6ac43c37', 'RETIRED', 10000, 'OMR', '', true, 0, false, NULL, NULL, '2026-11-27 03:33:47.399567+00', 'superadmin', '2026-11-27 03:33:47.386892+00', '2026-11-27 03:33:47.418691+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b10-fbfe-74a1-8d06-6f7474be04b0', 'LATER', 10000, 'OMR', '', true, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 03:33:47.645501+00', '2026-11-27 03:33:47.648078+00');
-INSERT INTO public.promos_promocounter VALUES (2, 2, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
-INSERT INTO public.promos_promocounter VALUES (3, 2, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
-INSERT INTO public.promos_promocounter VALUES (4, 2, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
-INSERT INTO public.promos_promocounter VALUES (5, 2, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
-INSERT INTO public.promos_promocounter VALUES (6, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
-INSERT INTO public.promos_promocounter VALUES (7, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
-INSERT INTO public.promos_promocounter VALUES (8, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
-INSERT INTO public.promos_promocounter VALUES (9, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
-INSERT INTO public.promos_promocounter VALUES (10, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
-INSERT INTO public.promos_promocounter VALUES (11, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
-INSERT INTO public.promos_promocounter VALUES (1, 5, 1, '01a21b10-fa78-7775-8832-b4dc66c72f8f');
-INSERT INTO public.promos_promocounter VALUES (12, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
-INSERT INTO public.promos_promocounter VALUES (13, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
-INSERT INTO public.promos_promocounter VALUES (14, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
-INSERT INTO public.promos_promocounter VALUES (15, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
-INSERT INTO public.promos_promocounter VALUES (16, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
-INSERT INTO public.promos_promocounter VALUES (17, 1, 0, '01a21b10-fa91-792c-aa89-7ca3dd069d52');
-INSERT INTO public.promos_promocounter VALUES (18, 1, 1, '01a21b10-fab8-7b27-b897-5bc30f9ac875');
-INSERT INTO public.promos_redemption VALUES ('01a21b10-fb3d-7569-9b03-5f0daa0bdc34', '01a21b10-fb3d-7335-a593-e428399b36be', 50000, 'confirmed', '2026-11-27 03:33:47.444397+00', '2026-11-27 03:33:47.444397+00', NULL, '', 1, '01a21b10-fa78-7775-8832-b4dc66c72f8f');
-INSERT INTO public.promos_redemption VALUES ('01a21b10-fc0f-7cb1-9f91-eb0ee847b132', '00000000-0000-0000-0000-000000000004', 10000, 'reserved', '2026-11-27 03:33:47.663922+00', NULL, NULL, '', 2, '01a21b10-fbfe-74a1-8d06-6f7474be04b0');
-INSERT INTO public.promos_redemption VALUES ('01a21b10-fc55-723c-9410-abd9bd177795', NULL, 10000, 'confirmed', '2026-11-27 03:33:47.733626+00', '2026-11-27 03:33:47.733626+00', NULL, '', 3, '01a21b10-fab8-7b27-b897-5bc30f9ac875');
-INSERT INTO public.promos_redemption VALUES ('01a21b10-fc67-7de4-899b-acc543aaef53', NULL, 50000, 'released', '2026-11-27 03:33:47.751536+00', '2026-11-27 03:33:47.751536+00', '2026-11-27 03:33:47.797573+00', 'by mistake', 4, '01a21b10-fa78-7775-8832-b4dc66c72f8f');
+INSERT INTO public.billing_installedsql VALUES ('orders/use_cases/checkout/place_orders.sql', '70ccc505b602c8e971e250c4386833effbf83df2447a5eb4baeee894cafaba60');
+INSERT INTO public.billing_invoice VALUES ('01a21b3d-252e-713c-aae2-68a8f7ca72aa', '01a21b3d-251e-7a42-b4dc-2751749591bf', 12000, 'OMR', 'paid', '2026-11-27 04:22:01.739377+00', '2026-12-27 04:22:01.739377+00', '', '', '2026-11-27 04:22:01.759718+00', 1, '01a21b3d-250a-79c7-804a-97438af1aa0b', '01a21b3d-252e-70b2-9740-36e7d2216f2a');
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-251e-74c3-a86c-a4e80bf700e6', 1, 'grant', 50000, 50000, 'promo:WELCOME', '', '01a21b3d-251e-7a42-b4dc-2751749591bf', '01a21b3d-251e-790c-af13-36e7974e41a4', 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 04:22:01.759718+00', NULL, 1);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-252b-7f79-8582-10c268dd16d6', 2, 'spend', -12000, 38000, 'order-payment', '', '01a21b3d-251e-7a42-b4dc-2751749591bf', NULL, 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 04:22:01.759718+00', NULL, 1);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-25ff-7297-af9f-852ec76063e4', 1, 'adjustment', 20000, 20000, 'adjustment', 'credit for a test', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 04:22:01.982694+00', NULL, 2);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-2600-7df9-8dd4-ebef6395967c', 2, 'adjustment', 7000, 27000, 'adjustment', 'meant for Ada', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 04:22:01.983849+00', NULL, 2);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-2605-724e-a6ee-65de5d5e82fb', 3, 'reversal', -7000, 20000, 'reversal:adjustment', 'wrong customer', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 04:22:01.989146+00', '01a21b3d-2600-7df9-8dd4-ebef6395967c', 2);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-2613-7201-bc91-c5d03aca0ca7', 4, 'spend', -5000, 15000, 'order-payment', '', '00000000-0000-0000-0000-000000000003', NULL, 'bob', 'customer', 'api', '192.0.2.7', '2026-11-27 04:22:02.003448+00', NULL, 2);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-2631-7e0b-abb5-885c0979f7d6', 1, 'grant', 10000, 10000, 'promo:FULL', '', NULL, '01a21b3d-2631-7599-9c32-2806f2b9ab39', 'carol', 'customer', 'api', '192.0.2.7', '2026-11-27 04:22:02.033791+00', NULL, 3);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-2637-72ab-935e-9961098bea3b', 1, 'grant', 50000, 50000, 'promo:WELCOME', '', NULL, '01a21b3d-2637-74fa-ae9a-2d2f043d7b29', 'dave', 'customer', 'api', '192.0.2.7', '2026-11-27 04:22:02.039689+00', NULL, 4);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-2644-7857-b81b-53dd77f071cf', 2, 'reversal', -50000, 0, 'reversal:promo:WELCOME', 'by mistake', NULL, '01a21b3d-2637-74fa-ae9a-2d2f043d7b29', 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 04:22:02.051919+00', '01a21b3d-2637-72ab-935e-9961098bea3b', 4);
+INSERT INTO public.billing_organization VALUES ('01a21b3d-250a-79c7-804a-97438af1aa0b', 'acme', 'Acme', '2dbc4bd3-d77f-4244-b9b0-2d9714fb3df8', '[]', '["backup"]', 'active', '2026-11-27 04:22:01.737763+00', NULL, 1);
+INSERT INTO public.billing_organization VALUES ('01a21b3d-2625-795c-b7d7-deccf865f544', 'gone', 'Gone', NULL, '[]', '[]', 'deleted', '2026-11-27 04:22:02.021138+00', '2026-11-27 04:22:02.021914+00', 2);
+INSERT INTO public.billing_organization VALUES ('01a21b3d-262f-72bb-bb7f-3780d27888c2', 'bobs', 'Bobs', NULL, '[]', '[]', 'pending', '2026-11-27 04:22:02.030972+00', NULL, 2);
+INSERT INTO public.billing_subscription VALUES ('01a21b3d-252e-70b2-9740-36e7d2216f2a', '01a21b3d-251e-7a42-b4dc-2751749591bf', '2dbc4bd3-d77f-4244-b9b0-2d9714fb3df8', '["e147e00d-20b9-4aec-a95f-cca7d00725fb"]', 12000, 'OMR', 'active', 'credit', '2026-11-27 04:22:01.739377+00', '2026-12-27 04:22:01.739377+00', NULL, '', NULL, NULL, '2026-11-27 04:22:01.759718+00', 1, '01a21b3d-250a-79c7-804a-97438af1aa0b');
+INSERT INTO public.billing_user VALUES (1, '', NULL, false, 'first@example.org', '', '', 'first@example.org', false, true, '2026-11-27 04:22:02.055562+00', 'first');
+INSERT INTO public.billing_user VALUES (2, '', NULL, false, 'second@example.org', '', '', 'second@example.org', false, true, '2026-11-27 04:22:02.056847+00', 'second');
+INSERT INTO public.orders_addon VALUES ('e147e00d-20b9-4aec-a95f-cca7d00725fb', 'backup', 'Backup', true, '', 3000, false, 'reliability');
+INSERT INTO public.orders_addon VALUES ('d66094e5-5cad-4742-87de-f4b5dbba8e6f', 'waf', 'Waf', true, '', 0, true, 'reliability');
+INSERT INTO public.orders_app VALUES ('525b30ed-352b-411c-9fc9-b766899b020c', 'one', 'One', true, '', '', 'cms', '', '', true, false, false, '[]', '', '', '[]', false, 'app', false, true, '', '', 0, 0, 0);
+INSERT INTO public.orders_app VALUES ('cbbc4c95-ac12-4e2d-97a4-154f0f9f3587', 'two', 'Two', true, '', '', 'cms', '', '', true, false, false, '[]', '', '', '[]', false, 'app', false, true, '', '', 0, 0, 0);
+INSERT INTO public.orders_bundle VALUES ('e7afb4a2-6b8e-451c-813a-0000b47508a5', 'one', 'One', true, '', '[]', 0, '');
+INSERT INTO public.orders_bundle VALUES ('640ca721-ebd9-411a-b25d-fed9eecda784', 'two', 'Two', true, '', '[]', 0, '');
+INSERT INTO public.orders_catalogversion VALUES (1, '1aa83487-32c2-4837-9638-9bd21117c01c');
+INSERT INTO public.orders_industry VALUES ('b12c97d9-2de1-48b3-8452-d664d43bb5b1', 'one', 'One', true, '', '', 0, '[]', '');
+INSERT INTO public.orders_industry VALUES ('ab1f1bd0-b21a-4d5f-8678-76d9113dd676', 'two', 'Two', true, '', '', 0, '[]', '');
+INSERT INTO public.orders_order VALUES ('01a21b3d-251e-7a42-b4dc-2751749591bf', '2dbc4bd3-d77f-4244-b9b0-2d9714fb3df8', '[]', '["backup"]', 12000, 12000, 'OMR', 'completed', 'purchase', NULL, '01a21b3d-24a2-7ec8-b314-dbc780f4b430', 'WELCOME', 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 04:22:01.739377+00', '2026-11-27 04:22:01.739377+00', 1, '01a21b3d-250a-79c7-804a-97438af1aa0b', NULL);
+INSERT INTO public.orders_orderline VALUES (1, 1, 'plan', '2dbc4bd3-d77f-4244-b9b0-2d9714fb3df8', 'm', 'M', 9000, '01a21b3d-251e-7a42-b4dc-2751749591bf');
+INSERT INTO public.orders_orderline VALUES (2, 2, 'addon', 'e147e00d-20b9-4aec-a95f-cca7d00725fb', 'backup', 'Backup', 3000, '01a21b3d-251e-7a42-b4dc-2751749591bf');
+INSERT INTO public.orders_outboxevent VALUES ('01a21b3d-252f-7417-9821-ed67894beba6', 'order.placed', 'sme.order.events', 'qasima', '01a21b3d-250a-79c7-804a-97438af1aa0b', '01a21b3d-251e-7a42-b4dc-2751749591bf', '{"id": "01a21b3d-251e-7a42-b4dc-2751749591bf", "apps": [], "addons": ["backup"], "status": "completed", "plan_id": "2dbc4bd3-d77f-4244-b9b0-2d9714fb3df8", "currency": "OMR", "subdomain": "acme", "tenant_id": "01a21b3d-250a-79c7-804a-97438af1aa0b", "amount_omr": 12, "customer_id": "ada", "amount_baisa": 12000, "amount_minor": 12000}', '{}', '2026-11-27 04:22:01.739377+00', NULL);
+INSERT INTO public.orders_outboxevent VALUES ('01a21b3d-25f8-7489-84f6-601035a784b3', 'tenant.created', 'sme.tenant.events', 'qasima', '01a21b3d-250a-79c7-804a-97438af1aa0b', NULL, '{"id": "01a21b3d-250a-79c7-804a-97438af1aa0b", "apps": [], "name": "Acme", "slug": "acme", "addons": ["backup"], "status": "active", "plan_id": "2dbc4bd3-d77f-4244-b9b0-2d9714fb3df8", "subdomain": "acme", "customer_id": "ada"}', '{}', '2026-11-27 04:22:01.975481+00', NULL);
+INSERT INTO public.orders_outboxevent VALUES ('01a21b3d-262c-79ce-af05-05dc56222368', 'tenant.deleted', 'sme.tenant.events', 'qasima', '01a21b3d-2625-795c-b7d7-deccf865f544', NULL, '{"id": "01a21b3d-2625-795c-b7d7-deccf865f544", "apps": [], "name": "Gone", "slug": "gone", "addons": [], "status": "deleted", "plan_id": null, "subdomain": "gone", "customer_id": "bob"}', '{}', '2026-11-27 04:22:02.027714+00', NULL);
+INSERT INTO public.orders_plan VALUES ('2dbc4bd3-d77f-4244-b9b0-2d9714fb3df8', 'm', 'M', true, '', '2 vCPU', '4 GB', '25 GB', 9000, false, 0, '[]', '');
+INSERT INTO public.orders_plan VALUES ('9c0bf0b2-ef30-47d8-abbd-1d386fba8687', 'l', 'L', true, '', '2 vCPU', '4 GB', '25 GB', 16000, false, 0, '[]', '');
+INSERT INTO public.promos_promocode VALUES ('01a21b3d-24a2-7ec8-b314-dbc780f4b430', 'WELCOME', 50000, 'OMR', '', true, 5, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:22:01.634266+00', '2026-11-27 04:22:01.639266+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b3d-24b7-7fae-a4ca-db2540e094bc', 'HOT', 10000, 'OMR', '', true, 20, true, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:22:01.65527+00', '2026-11-27 04:22:01.657647+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b3d-24c8-72a5-af23-e213402d48b0', 'OPEN', 10000, 'OMR', '', true, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:22:01.671866+00', '2026-11-27 04:22:01.673078+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b3d-24d4-7793-8f56-c24d5ceef630', 'FULL', 10000, 'OMR', '', true, 1, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:22:01.684254+00', '2026-11-27 04:22:01.686782+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b3d-24e0-7ded-86b4-7fac41f91342', 'PAUSED', 10000, 'OMR', '', false, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:22:01.695911+00', '2026-11-27 04:22:01.707516+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b3d-24f3-7947-801e-ffe5d7d30eb9', 'RETIRED', 10000, 'OMR', '', true, 0, false, NULL, NULL, '2026-11-27 04:22:01.721838+00', 'superadmin', '2026-11-27 04:22:01.715114+00', '2026-11-27 04:22:01.727307+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b3d-2616-74b3-8902-f7255dcc4cea', 'LATER', 10000, 'OMR', '', true, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:22:02.005627+00', '2026-11-27 04:22:02.006213+00');
+INSERT INTO public.promos_promocounter VALUES (2, 2, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
+INSERT INTO public.promos_promocounter VALUES (3, 2, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
+INSERT INTO public.promos_promocounter VALUES (4, 2, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
+INSERT INTO public.promos_promocounter VALUES (5, 2, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
+INSERT INTO public.promos_promocounter VALUES (6, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
+INSERT INTO public.promos_promocounter VALUES (7, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
+INSERT INTO public.promos_promocounter VALUES (8, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
+INSERT INTO public.promos_promocounter VALUES (9, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
+INSERT INTO public.promos_promocounter VALUES (10, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
+INSERT INTO public.promos_promocounter VALUES (11, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
+INSERT INTO public.promos_promocounter VALUES (1, 5, 1, '01a21b3d-24a2-7ec8-b314-dbc780f4b430');
+INSERT INTO public.promos_promocounter VALUES (12, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
+INSERT INTO public.promos_promocounter VALUES (13, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
+INSERT INTO public.promos_promocounter VALUES (14, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
+INSERT INTO public.promos_promocounter VALUES (15, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
+INSERT INTO public.promos_promocounter VALUES (16, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
+INSERT INTO public.promos_promocounter VALUES (17, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
+INSERT INTO public.promos_promocounter VALUES (18, 1, 1, '01a21b3d-24d4-7793-8f56-c24d5ceef630');
+INSERT INTO public.promos_redemption VALUES ('01a21b3d-251e-790c-af13-36e7974e41a4', '01a21b3d-251e-7a42-b4dc-2751749591bf', 50000, 'confirmed', '2026-11-27 04:22:01.739377+00', '2026-11-27 04:22:01.739377+00', NULL, '', 1, '01a21b3d-24a2-7ec8-b314-dbc780f4b430');
+INSERT INTO public.promos_redemption VALUES ('01a21b3d-261b-719d-b273-02a0b49970f8', '00000000-0000-0000-0000-000000000004', 10000, 'reserved', '2026-11-27 04:22:02.011837+00', NULL, NULL, '', 2, '01a21b3d-2616-74b3-8902-f7255dcc4cea');
+INSERT INTO public.promos_redemption VALUES ('01a21b3d-2631-7599-9c32-2806f2b9ab39', NULL, 10000, 'confirmed', '2026-11-27 04:22:02.033576+00', '2026-11-27 04:22:02.033576+00', NULL, '', 3, '01a21b3d-24d4-7793-8f56-c24d5ceef630');
+INSERT INTO public.promos_redemption VALUES ('01a21b3d-2637-74fa-ae9a-2d2f043d7b29', NULL, 50000, 'released', '2026-11-27 04:22:02.039479+00', '2026-11-27 04:22:02.039479+00', '2026-11-27 04:22:02.052696+00', 'by mistake', 4, '01a21b3d-24a2-7ec8-b314-dbc780f4b430');
 SELECT pg_catalog.setval('public.billing_customer_id_seq', 4, true);
+SELECT pg_catalog.setval('public.billing_idempotencykey_id_seq', 1, true);
 SELECT pg_catalog.setval('public.billing_user_groups_id_seq', 1, false);
 SELECT pg_catalog.setval('public.billing_user_id_seq', 2, true);
 SELECT pg_catalog.setval('public.billing_user_user_permissions_id_seq', 1, false);
-SELECT pg_catalog.setval('public.orders_idempotencykey_id_seq', 1, true);
 SELECT pg_catalog.setval('public.orders_orderline_id_seq', 2, true);
 SELECT pg_catalog.setval('public.promos_promocounter_id_seq', 18, true);
 ALTER TABLE ONLY public.billing_account
@@ -1243,6 +1291,10 @@ ALTER TABLE ONLY public.billing_customer
     ADD CONSTRAINT billing_customer_user_id_key UNIQUE (user_id);
 ALTER TABLE ONLY public.billing_hold
     ADD CONSTRAINT billing_hold_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.billing_idempotencykey
+    ADD CONSTRAINT billing_idempotencykey_once UNIQUE (customer_id, key);
+ALTER TABLE ONLY public.billing_idempotencykey
+    ADD CONSTRAINT billing_idempotencykey_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.billing_installedsql
     ADD CONSTRAINT billing_installedsql_pkey PRIMARY KEY (path);
 ALTER TABLE ONLY public.billing_invoice
@@ -1293,10 +1345,6 @@ ALTER TABLE ONLY public.orders_bundle
     ADD CONSTRAINT orders_bundle_slug_key UNIQUE (slug);
 ALTER TABLE ONLY public.orders_catalogversion
     ADD CONSTRAINT orders_catalogversion_pkey PRIMARY KEY (id);
-ALTER TABLE ONLY public.orders_idempotencykey
-    ADD CONSTRAINT orders_idempotencykey_once UNIQUE (customer_id, key);
-ALTER TABLE ONLY public.orders_idempotencykey
-    ADD CONSTRAINT orders_idempotencykey_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.orders_industry
     ADD CONSTRAINT orders_industry_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.orders_industry
@@ -1430,6 +1478,8 @@ ALTER TABLE ONLY public.billing_account
     ADD CONSTRAINT billing_account_customer_id_b6f1aa6f_fk_billing_customer_id FOREIGN KEY (customer_id) REFERENCES public.billing_customer(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.billing_hold
     ADD CONSTRAINT billing_hold_account_id_56c002f9_fk_billing_account_customer_id FOREIGN KEY (account_id) REFERENCES public.billing_account(customer_id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.billing_idempotencykey
+    ADD CONSTRAINT billing_idempotencyk_customer_id_da0e2575_fk_billing_c FOREIGN KEY (customer_id) REFERENCES public.billing_customer(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.billing_invoice
     ADD CONSTRAINT billing_invoice_customer_id_12e1ebba_fk_billing_customer_id FOREIGN KEY (customer_id) REFERENCES public.billing_customer(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.billing_invoice
@@ -1454,8 +1504,6 @@ ALTER TABLE ONLY public.billing_user_user_permissions
     ADD CONSTRAINT billing_user_user_pe_permission_id_0e45bb97_fk_auth_perm FOREIGN KEY (permission_id) REFERENCES public.auth_permission(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.billing_user_user_permissions
     ADD CONSTRAINT billing_user_user_pe_user_id_65bb214f_fk_billing_u FOREIGN KEY (user_id) REFERENCES public.billing_user(id) DEFERRABLE INITIALLY DEFERRED;
-ALTER TABLE ONLY public.orders_idempotencykey
-    ADD CONSTRAINT orders_idempotencyke_customer_id_f77f7fcd_fk_billing_c FOREIGN KEY (customer_id) REFERENCES public.billing_customer(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.orders_order
     ADD CONSTRAINT orders_order_customer_id_0b76f6a4_fk_billing_customer_id FOREIGN KEY (customer_id) REFERENCES public.billing_customer(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE ONLY public.orders_order
@@ -1474,6 +1522,6 @@ ALTER TABLE ONLY public.promos_redemption
     ADD CONSTRAINT promos_redemption_customer_id_eeca9fed_fk_billing_customer_id FOREIGN KEY (customer_id) REFERENCES public.billing_customer(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE procrastinate_events SET (autovacuum_analyze_threshold=1000, autovacuum_vacuum_threshold=1000);
 ALTER TABLE procrastinate_jobs SET (autovacuum_analyze_threshold=1000, autovacuum_vacuum_threshold=1000);
-INSERT INTO public.django_migrations (app, name, applied) VALUES ('billing', '0001_initial', '2026-11-27 03:33:31.523059+00');
-INSERT INTO public.django_migrations (app, name, applied) VALUES ('orders', '0001_initial', '2026-11-27 03:33:44.150568+00');
-INSERT INTO public.django_migrations (app, name, applied) VALUES ('promos', '0001_initial', '2026-11-27 03:33:44.803132+00');
+INSERT INTO public.django_migrations (app, name, applied) VALUES ('billing', '0001_initial', '2026-11-27 04:21:58.985042+00');
+INSERT INTO public.django_migrations (app, name, applied) VALUES ('orders', '0001_initial', '2026-11-27 04:22:00.563808+00');
+INSERT INTO public.django_migrations (app, name, applied) VALUES ('promos', '0001_initial', '2026-11-27 04:22:00.670431+00');

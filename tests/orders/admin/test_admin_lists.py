@@ -167,7 +167,7 @@ INVALID_PARAMETERS_OF = {
     "promos_promocode": [{"p": "2"}, {"state": "nonsense"}, {"e": "1"}],
     "procrastinate_procrastinatejob": [{"state": "nonsense"}, {"status": "nonsense"}],
 }
-HANDLED = (HTTPStatus.OK, HTTPStatus.FOUND, HTTPStatus.BAD_REQUEST)
+HANDLED = (HTTPStatus.OK, HTTPStatus.FOUND, HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
 
 
 @pytest.mark.parametrize("name", QUERIES)
