@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
@@ -103,17 +104,26 @@ def redeem(
     redeemed = None if connection.in_atomic_block else _group.submit(request)
     for _ in range(MAX_ATTEMPTS):
         if redeemed is not None:
-            return redeemed
+            break
         known = Customer.objects.filter(user_id=user_id).values_list("id", flat=True).first()
         find_redeemable(code=request.code, customer_id=known, now=request.now)
         ensure_customer(user_id=user_id, email=email)
         [redeemed] = redeem_batch([request], wait=True)
     if redeemed is None:
         raise PromoChanged
-    return redeemed
+    return _redemption(redeemed, now=request.now)
 
 
-def redeem_batch(requests: Sequence[RedemptionRequest], *, wait: bool = False) -> list[Redemption | None]:
+class Redeemed(NamedTuple):
+    """A redemption that was written; its own thread makes the model of it, so that a batch need not."""
+
+    id: UUID
+    promo_code_id: UUID
+    customer_id: int
+    credit_minor: int
+
+
+def redeem_batch(requests: Sequence[RedemptionRequest], *, wait: bool = False) -> list[Redeemed | None]:
     """Redeems what it can of these requests, in one statement; None for those that it did not serve.
 
     Args: wait: whether to wait for accounts that are locked elsewhere.
@@ -126,21 +136,31 @@ def redeem_batch(requests: Sequence[RedemptionRequest], *, wait: bool = False) -
             "SELECT id, promo, customer, credit FROM promos_redeem(%s::jsonb, %s)",
             [f"[{','.join(request.text for request in requests)}]", wait],
         )
-        written = {row[0]: row for row in cursor.fetchall()}
-    return [_redemption(written[each.id], now=each.now) if each.id in written else None for each in requests]
+        written = {row[0]: Redeemed(*row) for row in cursor.fetchall()}
+    return [written.get(request.id) for request in requests]
 
 
-_group: GroupCommit[RedemptionRequest, Redemption] = GroupCommit(redeem_batch)
+_group: GroupCommit[RedemptionRequest, Redeemed] = GroupCommit(redeem_batch)
 _FIELDS = tuple(field.attname for field in Redemption._meta.concrete_fields)
 
 
-def _redemption(row: tuple[UUID, UUID, int, int], *, now: datetime) -> Redemption:
+def _redemption(redeemed: Redeemed, *, now: datetime) -> Redemption:
     """The redemption as the database holds it, so that saving it later is an update."""
-    redemption_id, promo_code_id, customer_id, credit_minor = row
     return Redemption.from_db(
         DEFAULT_DB_ALIAS,
         _FIELDS,
-        (redemption_id, promo_code_id, customer_id, None, credit_minor, "confirmed", now, now, None, ""),
+        (
+            redeemed.id,
+            redeemed.promo_code_id,
+            redeemed.customer_id,
+            None,
+            redeemed.credit_minor,
+            "confirmed",
+            now,
+            now,
+            None,
+            "",
+        ),
     )
 
 

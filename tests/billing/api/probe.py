@@ -148,7 +148,7 @@ class Fail(APIView):
 
     def sqlstate(self, request: Request) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('probe.state', %s, true)", [request.data["state"]])
+            cursor.execute("SELECT set_config('probe.state', %s, true)", [cast("dict[str, str]", request.data)["state"]])
             cursor.execute("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = current_setting('probe.state'); END $$")
 
     def wrong_statement(self, request: Request) -> None:
