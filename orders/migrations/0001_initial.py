@@ -325,7 +325,16 @@ class Migration(migrations.Migration):
                 ("refunded_minor", models.BigIntegerField(db_default=0, default=0)),
                 ("paid_at", models.DateTimeField(blank=True, null=True)),
                 ("closed_at", models.DateTimeField(blank=True, null=True)),
-                ("refusal", models.CharField(blank=True, db_default="", default="", max_length=200)),
+                (
+                    "refusal",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        help_text="Why no session was opened, for staff.",
+                        max_length=200,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(

@@ -1,6 +1,6 @@
 """Endpoints that exist only for tests: each shows one part of the API's infrastructure at work."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import PermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -148,7 +148,9 @@ class Fail(APIView):
 
     def sqlstate(self, request: Request) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('probe.state', %s, true)", [cast("dict[str, str]", request.data)["state"]])
+            cursor.execute(
+                "SELECT set_config('probe.state', %s, true)", [cast("dict[str, str]", request.data)["state"]]
+            )
             cursor.execute("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = current_setting('probe.state'); END $$")
 
     def wrong_statement(self, request: Request) -> None:
