@@ -8,7 +8,7 @@ from django.db import connection
 from billing.models import Customer, Organization
 from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.models import Redemption
-from promos.use_cases.redeem_code import RedemptionRequest, redeem, redeem_batch
+from promos.use_cases.redeem_code import Redeemed, RedemptionRequest, redeem, redeem_batch
 from tests.factories import OrganizationFactory, acting
 
 _numbers: dict[str, Iterator[int]] = {}
@@ -42,7 +42,7 @@ def buy(customer: Customer, *, code: str = "GIFT") -> PlacedOrder:
     return place_order(request=request, by=acting(customer))
 
 
-def redeem_in_a_batch(customers: list[Customer], code: str) -> list[Redemption | None]:
+def redeem_in_a_batch(customers: list[Customer], code: str) -> list[Redeemed | None]:
     """Redeem the code for all customers in one batch."""
     return redeem_batch([RedemptionRequest(code=code, user_id=each.user_id, by=acting(each)) for each in customers])
 
