@@ -246,7 +246,10 @@ def _reserve(
         _hold_now(account, applied_minor, order)
         if promo_code is not None:
             # Last: the code's counter stays locked until the commit, which is next.
-            reserve(promo_code=promo_code, customer_id=account.customer_id, order_id=order.id, now=now)
+            redemption = reserve(promo_code=promo_code, customer_id=account.customer_id, order_id=order.id, now=now)
+            if redemption.credit_minor != granted:
+                # The code's credit was changed after it was read, and the charge was split by the earlier one.
+                raise OrderStale
         return order
 
 
