@@ -91,6 +91,7 @@ CREATE OR REPLACE FUNCTION promos_redeem(requests jsonb, wait boolean) RETURNS S
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 LANGUAGE plpgsql AS $$
 DECLARE
+  codes uuid[];
   wanted promos_new_redemption[];
   written promos_written_redemption[];
 BEGIN
@@ -99,14 +100,14 @@ BEGIN
   ELSE
     PERFORM set_config('lock_timeout', '250ms', true);
   END IF;
-  PERFORM promos_lock_codes_shared(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r));
+  codes := promos_lock_codes(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r), wait);
   WITH eligible AS MATERIALIZED (
     SELECT r.*, p.id AS promo, p.max_redemptions, a.customer_id AS customer
       FROM ROWS FROM (jsonb_to_recordset(requests) AS (
              redemption uuid, entry uuid, code text, "user" text, email text, note text, actor text, role text,
              channel text, address inet, now timestamptz, key text)) WITH ORDINALITY
            AS r(redemption, entry, code, user_id, email, note, actor, role, channel, address, at, key, number)
-      JOIN promos_promocode p ON p.code = r.code
+      JOIN promos_promocode p ON p.code = r.code AND p.id = ANY (codes)
       JOIN billing_customer c ON c.user_id = r.user_id AND r.email IN ('', c.email)
       JOIN billing_account a ON a.customer_id = c.id
       -- LIMIT 1 reads one row by index. A join would read all redemptions of the code, and all keys.

@@ -10,12 +10,20 @@
 CREATE OR REPLACE FUNCTION promos_lock_key(promo uuid) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$ SELECT hashtextextended('promos_promocode:' || promo, 0) $$;
 
--- Locks several codes shared, given as text, in ascending order of their ids, so that two callers never deadlock.
-CREATE OR REPLACE FUNCTION promos_lock_codes_shared(codes text[]) RETURNS void
+-- Shares the locks of several codes, given as text, and returns the ids of those it locked: a caller redeems no other
+-- code, also not one that was issued while this waited. With `wait` it locks all, in ascending order, so that two callers
+-- never wait in a circle; without, it leaves out a code whose cap is being changed.
+CREATE OR REPLACE FUNCTION promos_lock_codes(codes text[], wait boolean) RETURNS uuid[]
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  ids uuid[];
 BEGIN
-  PERFORM pg_advisory_xact_lock_shared(promos_lock_key(id))
-     FROM (SELECT p.id FROM promos_promocode p WHERE p.code = ANY (codes) ORDER BY p.id) AS ordered;
+  ids := ARRAY(SELECT p.id FROM promos_promocode p WHERE p.code = ANY (codes) ORDER BY p.id);
+  IF wait THEN
+    PERFORM pg_advisory_xact_lock_shared(promos_lock_key(id)) FROM unnest(ids) AS id;
+    RETURN ids;
+  END IF;
+  RETURN ARRAY(SELECT id FROM unnest(ids) AS id WHERE pg_try_advisory_xact_lock_shared(promos_lock_key(id)));
 END $$;
 
 -- Claims this many slots. Returns false where fewer are free, after waiting for transactions that may still return one.

@@ -70,7 +70,7 @@ def test_a_customer_pays_the_remainder_by_card(
     page.get_by_role("button", name="Pay 6.660 OMR").click()
     expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
     assert page.url == f"{card_checkout.url}/checkout/success?session={card_checkout.session_id_of(placed)}"
-    expect(page.get_by_text("A receipt comes by e-mail")).to_be_visible()
+    expect(page.get_by_text("You get a receipt by e-mail")).to_be_visible()
     assert_sound(page)
 
     card_checkout.settle()

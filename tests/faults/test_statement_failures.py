@@ -46,7 +46,7 @@ CHECKOUT_FUNCTIONS = (
     "promos_write_redemptions",
     "promos_claim_slots_of",
     "promos_claim_slots",
-    "promos_lock_codes_shared",
+    "promos_lock_codes",
     "billing_lock_accounts",
     "billing_post_grants",
     "billing_post_entry",
@@ -58,6 +58,7 @@ BOUNDARIES_OF_A_BATCH = {
     "promos_redeem-04-in-else",
     "promos_redeem-05-after-perform-set_config-true",
     "billing_lock_accounts-03-after-end-if",
+    "promos_lock_codes-05-after-end-if",
 }
 # Nothing passes these: they raise where the database contradicts itself.
 IMPOSSIBLE = {

@@ -19,7 +19,7 @@ WITHOUT_SEQUENTIAL_SCANS = {
     "orders_place_orders",
     "promos_check_references",
     "promos_claim_slots",
-    "promos_lock_codes_shared",
+    "promos_lock_codes",
     "promos_redeem",
     "promos_return_slot",
     "promos_write_redemptions",

@@ -355,6 +355,7 @@ CREATE FUNCTION public.orders_place_orders(requests jsonb, wait boolean) RETURNS
     AS $$
 DECLARE
   locked bigint[];
+  codes uuid[];
   accepted orders_new_order[];
   redemptions promos_new_redemption[];
   written promos_written_redemption[];
@@ -369,8 +370,8 @@ BEGIN
       WHERE id = ANY (ARRAY(SELECT (r->>'organization')::uuid FROM jsonb_array_elements(requests) AS r))
       ORDER BY id FOR NO KEY UPDATE;
   END IF;
-  PERFORM promos_lock_codes_shared(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r
-                                          WHERE r->>'code' <> ''));
+  codes := promos_lock_codes(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r
+                                    WHERE r->>'code' <> ''), wait);
 
   -- The orders that may be placed now. For each condition, Python has a refusal that names it (checkout_context.py).
   WITH eligible AS MATERIALIZED (
@@ -382,7 +383,7 @@ BEGIN
       JOIN billing_organization o ON o.id = r.organization AND o.customer_id = c.id AND o.status <> 'deleted'
       LEFT JOIN billing_subscription s ON s.organization_id = o.id
             AND NOT (s.status IN ('canceled', 'incomplete_expired'))
-      LEFT JOIN promos_promocode p ON p.code = r.code AND promos_is_redeemable(p, r.at)
+      LEFT JOIN promos_promocode p ON p.code = r.code AND p.id = ANY (codes) AND promos_is_redeemable(p, r.at)
       -- LIMIT 1 reads one row by index. NOT EXISTS would read all redemptions of the code, and all keys.
       LEFT JOIN LATERAL (SELECT d.id FROM orders_order d
                           WHERE d.organization_id = o.id AND d.status = 'pending' LIMIT 1) AS open ON true
@@ -540,13 +541,19 @@ CREATE FUNCTION public.promos_is_redeemable(p public.promos_promocode, as_of tim
   SELECT p.active AND p.retired_at IS NULL
      AND (p.starts_at IS NULL OR p.starts_at <= as_of) AND (p.expires_at IS NULL OR as_of < p.expires_at)
 $$;
-CREATE FUNCTION public.promos_lock_codes_shared(codes text[]) RETURNS void
+CREATE FUNCTION public.promos_lock_codes(codes text[], wait boolean) RETURNS uuid[]
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     AS $$
+DECLARE
+  ids uuid[];
 BEGIN
-  PERFORM pg_advisory_xact_lock_shared(promos_lock_key(id))
-     FROM (SELECT p.id FROM promos_promocode p WHERE p.code = ANY (codes) ORDER BY p.id) AS ordered;
+  ids := ARRAY(SELECT p.id FROM promos_promocode p WHERE p.code = ANY (codes) ORDER BY p.id);
+  IF wait THEN
+    PERFORM pg_advisory_xact_lock_shared(promos_lock_key(id)) FROM unnest(ids) AS id;
+    RETURN ids;
+  END IF;
+  RETURN ARRAY(SELECT id FROM unnest(ids) AS id WHERE pg_try_advisory_xact_lock_shared(promos_lock_key(id)));
 END $$;
 CREATE FUNCTION public.promos_lock_key(promo uuid) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -559,6 +566,7 @@ CREATE FUNCTION public.promos_redeem(requests jsonb, wait boolean) RETURNS SETOF
     SET enable_mergejoin TO 'off'
     AS $_$
 DECLARE
+  codes uuid[];
   wanted promos_new_redemption[];
   written promos_written_redemption[];
 BEGIN
@@ -567,14 +575,14 @@ BEGIN
   ELSE
     PERFORM set_config('lock_timeout', '250ms', true);
   END IF;
-  PERFORM promos_lock_codes_shared(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r));
+  codes := promos_lock_codes(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r), wait);
   WITH eligible AS MATERIALIZED (
     SELECT r.*, p.id AS promo, p.max_redemptions, a.customer_id AS customer
       FROM ROWS FROM (jsonb_to_recordset(requests) AS (
              redemption uuid, entry uuid, code text, "user" text, email text, note text, actor text, role text,
              channel text, address inet, now timestamptz, key text)) WITH ORDINALITY
            AS r(redemption, entry, code, user_id, email, note, actor, role, channel, address, at, key, number)
-      JOIN promos_promocode p ON p.code = r.code
+      JOIN promos_promocode p ON p.code = r.code AND p.id = ANY (codes)
       JOIN billing_customer c ON c.user_id = r.user_id AND r.email IN ('', c.email)
       JOIN billing_account a ON a.customer_id = c.id
       -- LIMIT 1 reads one row by index. A join would read all redemptions of the code, and all keys.
@@ -1180,24 +1188,24 @@ INSERT INTO public.billing_account VALUES (1, 'OMR', 38000, 0, 2);
 INSERT INTO public.billing_account VALUES (2, 'OMR', 15000, 5000, 4);
 INSERT INTO public.billing_account VALUES (3, 'OMR', 10000, 0, 1);
 INSERT INTO public.billing_account VALUES (4, 'OMR', 0, 0, 2);
-INSERT INTO public.billing_auditentry VALUES ('01a21b3d-24ac-7202-9bc1-df15116f2c64', 'promo_code.issued', 'promo_code', 'WELCOME', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 50000], "max_redemptions": [null, 5]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:01.644303+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b3d-24bb-76a4-9003-f8cf9a90f7e4', 'promo_code.issued', 'promo_code', 'HOT', '{"hot": [null, true], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 20]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:01.658931+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b3d-24cb-74b8-8ffc-c9c65635d586', 'promo_code.issued', 'promo_code', 'OPEN', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:01.675296+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b3d-24da-76e3-b9d2-8d214b7c3124', 'promo_code.issued', 'promo_code', 'FULL', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 1]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:01.690048+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b3d-24e3-7e43-b7de-2a56bd66915c', 'promo_code.issued', 'promo_code', 'PAUSED', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:01.698599+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b3d-24ed-78f5-abec-26b8321d1e74', 'promo_code.paused', 'promo_code', 'PAUSED', '{"active": [true, false]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:01.709414+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b3d-24f6-7d88-8c67-ac705d3dc9a6', 'promo_code.issued', 'promo_code', 'RETIRED', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:01.717661+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b3d-2501-7840-b56c-07cd9edeb7f5', 'promo_code.retired', 'promo_code', 'RETIRED', '{"retired_at": [null, "2026-11-27T04:22:01.721838+00:00"]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:01.729105+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b3d-2617-7b7e-bd10-c7fd4d11f6b9', 'promo_code.issued', 'promo_code', 'LATER', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:02.006981+00');
-INSERT INTO public.billing_auditentry VALUES ('01a21b3d-262c-72ce-baa2-28f3ce5cc650', 'organization.deleted', 'organization', '01a21b3d-2625-795c-b7d7-deccf865f544', '{"status": ["pending", "deleted"]}', '', 'bob', 'customer', 'bob@example.org', 'api', '192.0.2.7', '2026-11-27 04:22:02.028241+00');
-INSERT INTO public.billing_customer VALUES (1, 'ada', 'ada@example.org', '', '2026-11-27 04:22:01.732263+00');
-INSERT INTO public.billing_customer VALUES (2, 'bob', 'bob@example.org', '', '2026-11-27 04:22:01.980477+00');
-INSERT INTO public.billing_customer VALUES (3, 'carol', 'carol@example.org', '', '2026-11-27 04:22:02.032536+00');
-INSERT INTO public.billing_customer VALUES (4, 'dave', 'dave@example.org', '', '2026-11-27 04:22:02.03784+00');
-INSERT INTO public.billing_hold VALUES ('01a21b3d-2608-7c38-963b-cb7a5d0ca8cb', '00000000-0000-0000-0000-000000000001', 5000, 'active', '2026-11-27 04:22:01.991879+00', NULL, 2);
-INSERT INTO public.billing_hold VALUES ('01a21b3d-260b-7891-ae7f-4de4db4be4df', '00000000-0000-0000-0000-000000000002', 5000, 'released', '2026-11-27 04:22:01.994739+00', '2026-11-27 04:22:01.999954+00', 2);
-INSERT INTO public.billing_hold VALUES ('01a21b3d-260d-7535-8a28-576f760073a7', '00000000-0000-0000-0000-000000000003', 5000, 'captured', '2026-11-27 04:22:01.997041+00', '2026-11-27 04:22:02.002385+00', 2);
-INSERT INTO public.billing_idempotencykey VALUES (1, 'first', 'hash', '01a21b3d-251e-7a42-b4dc-2751749591bf', 38000, '', '2026-11-27 04:22:01.739377+00', '2026-11-28 04:22:01.739377+00', 1);
+INSERT INTO public.billing_auditentry VALUES ('01a21b45-0c54-761d-9284-ba0f923b4b26', 'promo_code.issued', 'promo_code', 'WELCOME', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 50000], "max_redemptions": [null, 5]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:30:39.700054+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b45-0c5c-7b0d-b55b-8906a40d45a4', 'promo_code.issued', 'promo_code', 'HOT', '{"hot": [null, true], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 20]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:30:39.708171+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b45-0c64-71da-ac74-8ac7e4622aeb', 'promo_code.issued', 'promo_code', 'OPEN', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:30:39.715987+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b45-0c6b-7a1a-9617-465853ac1088', 'promo_code.issued', 'promo_code', 'FULL', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 1]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:30:39.722782+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b45-0c71-77e8-b65a-c225829c7182', 'promo_code.issued', 'promo_code', 'PAUSED', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:30:39.729161+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b45-0c79-7d83-af6d-7a2f5c3074a0', 'promo_code.paused', 'promo_code', 'PAUSED', '{"active": [true, false]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:30:39.73743+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b45-0c7e-735a-ab18-be0ab976bebf', 'promo_code.issued', 'promo_code', 'RETIRED', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:30:39.741892+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b45-0c84-75f7-b6ae-40df8be7995d', 'promo_code.retired', 'promo_code', 'RETIRED', '{"retired_at": [null, "2026-11-27T04:30:39.744366+00:00"]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:30:39.748251+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b45-0cbc-7385-974f-24874b215003', 'promo_code.issued', 'promo_code', 'LATER', '{"hot": [null, false], "active": [null, true], "starts_at": [null, null], "expires_at": [null, null], "description": [null, ""], "credit_minor": [null, 10000], "max_redemptions": [null, 0]}', '', 'superadmin', 'superadmin', 'superadmin@example.org', 'api', '192.0.2.7', '2026-11-27 04:30:39.80363+00');
+INSERT INTO public.billing_auditentry VALUES ('01a21b45-0cca-7122-b3bf-96ee81bdbc31', 'organization.deleted', 'organization', '01a21b45-0cc5-77a1-a8cb-9b76fd7ffd86', '{"status": ["pending", "deleted"]}', '', 'bob', 'customer', 'bob@example.org', 'api', '192.0.2.7', '2026-11-27 04:30:39.818401+00');
+INSERT INTO public.billing_customer VALUES (1, 'ada', 'ada@example.org', '', '2026-11-27 04:30:39.750773+00');
+INSERT INTO public.billing_customer VALUES (2, 'bob', 'bob@example.org', '', '2026-11-27 04:30:39.780375+00');
+INSERT INTO public.billing_customer VALUES (3, 'carol', 'carol@example.org', '', '2026-11-27 04:30:39.822997+00');
+INSERT INTO public.billing_customer VALUES (4, 'dave', 'dave@example.org', '', '2026-11-27 04:30:39.830991+00');
+INSERT INTO public.billing_hold VALUES ('01a21b45-0cad-7cfe-9ac2-7193d37049a2', '00000000-0000-0000-0000-000000000001', 5000, 'active', '2026-11-27 04:30:39.788707+00', NULL, 2);
+INSERT INTO public.billing_hold VALUES ('01a21b45-0caf-74b0-83fd-e7119dba7efb', '00000000-0000-0000-0000-000000000002', 5000, 'released', '2026-11-27 04:30:39.790576+00', '2026-11-27 04:30:39.79422+00', 2);
+INSERT INTO public.billing_hold VALUES ('01a21b45-0cb0-7940-add5-5f21d85154db', '00000000-0000-0000-0000-000000000003', 5000, 'captured', '2026-11-27 04:30:39.791819+00', '2026-11-27 04:30:39.796749+00', 2);
+INSERT INTO public.billing_idempotencykey VALUES (1, 'first', 'hash', '01a21b45-0c8e-7481-a7e1-a6c34a345c5b', 38000, '', '2026-11-27 04:30:39.754921+00', '2026-11-28 04:30:39.754921+00', 1);
 INSERT INTO public.billing_installedsql VALUES ('billing/models/keys.sql', 'f37083c5e88ab77f10b2b4a0b14f5ecbb3fafc818fb93d027a0420a9d4413cd4');
 INSERT INTO public.billing_installedsql VALUES ('billing/models/storage.sql', 'b2ccd92b1d0c9d252cbe5add95ea5256d88546fa18564a203c255cec9258e20d');
 INSERT INTO public.billing_installedsql VALUES ('billing/models/ledger.sql', 'd72dbb561d1430135afef7cdfd77d91da3d367162d8572b72af8f56bd30ad888');
@@ -1206,74 +1214,74 @@ INSERT INTO public.billing_installedsql VALUES ('billing/use_cases/grant_many.sq
 INSERT INTO public.billing_installedsql VALUES ('billing/use_cases/store_answer.sql', 'b5fc98f8851a439311728b689fe6db8dd560d86335215dc482407f263a084311');
 INSERT INTO public.billing_installedsql VALUES ('promos/models/storage.sql', 'dd07bc6688b4b1d474be3c017ae5a27117a596f28ab8c268fd565cd9ab0427aa');
 INSERT INTO public.billing_installedsql VALUES ('promos/models/promos.sql', 'd5704914a717a2506f0798f456ae69b74769cc0752dc146164d473e870ab3c59');
-INSERT INTO public.billing_installedsql VALUES ('promos/use_cases/slots.sql', '16e53dd82d8a261bb482cebd1322fa0e65a25f00dce5a7d14629375f6657687a');
-INSERT INTO public.billing_installedsql VALUES ('promos/use_cases/redeem.sql', '7a6796ccbbcf679e384b9f925d75d2574a63d729c2089c222c4cfe637124befa');
+INSERT INTO public.billing_installedsql VALUES ('promos/use_cases/slots.sql', '6af550447af6ac9406a8554ec7ece1c59fbae4efc2a34785d536487015e9b10b');
+INSERT INTO public.billing_installedsql VALUES ('promos/use_cases/redeem.sql', '0eb44d8452628b0c1d9aebae265fc58f912d05994d7e996f0d0278efdd0cf6a6');
 INSERT INTO public.billing_installedsql VALUES ('orders/models/storage.sql', '9cc6d61445d6835abd00f3ebd3ff2f3b3fde53c2f398d1aca4b67730ae85dc9b');
 INSERT INTO public.billing_installedsql VALUES ('orders/models/transitions.sql', '17f87518a5731cbeb97ff74b1fdbe8f80229c3531d2e279f65610ee9fe6abe55');
 INSERT INTO public.billing_installedsql VALUES ('orders/models/catalog.sql', '86730ef9e9a73d4b58fdc34affcd35fb44706d4e80174af8fdb97880f4545323');
-INSERT INTO public.billing_installedsql VALUES ('orders/use_cases/checkout/place_orders.sql', '70ccc505b602c8e971e250c4386833effbf83df2447a5eb4baeee894cafaba60');
-INSERT INTO public.billing_invoice VALUES ('01a21b3d-252e-713c-aae2-68a8f7ca72aa', '01a21b3d-251e-7a42-b4dc-2751749591bf', 12000, 'OMR', 'paid', '2026-11-27 04:22:01.739377+00', '2026-12-27 04:22:01.739377+00', '', '', '2026-11-27 04:22:01.759718+00', 1, '01a21b3d-250a-79c7-804a-97438af1aa0b', '01a21b3d-252e-70b2-9740-36e7d2216f2a');
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-251e-74c3-a86c-a4e80bf700e6', 1, 'grant', 50000, 50000, 'promo:WELCOME', '', '01a21b3d-251e-7a42-b4dc-2751749591bf', '01a21b3d-251e-790c-af13-36e7974e41a4', 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 04:22:01.759718+00', NULL, 1);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-252b-7f79-8582-10c268dd16d6', 2, 'spend', -12000, 38000, 'order-payment', '', '01a21b3d-251e-7a42-b4dc-2751749591bf', NULL, 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 04:22:01.759718+00', NULL, 1);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-25ff-7297-af9f-852ec76063e4', 1, 'adjustment', 20000, 20000, 'adjustment', 'credit for a test', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 04:22:01.982694+00', NULL, 2);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-2600-7df9-8dd4-ebef6395967c', 2, 'adjustment', 7000, 27000, 'adjustment', 'meant for Ada', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 04:22:01.983849+00', NULL, 2);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-2605-724e-a6ee-65de5d5e82fb', 3, 'reversal', -7000, 20000, 'reversal:adjustment', 'wrong customer', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 04:22:01.989146+00', '01a21b3d-2600-7df9-8dd4-ebef6395967c', 2);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-2613-7201-bc91-c5d03aca0ca7', 4, 'spend', -5000, 15000, 'order-payment', '', '00000000-0000-0000-0000-000000000003', NULL, 'bob', 'customer', 'api', '192.0.2.7', '2026-11-27 04:22:02.003448+00', NULL, 2);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-2631-7e0b-abb5-885c0979f7d6', 1, 'grant', 10000, 10000, 'promo:FULL', '', NULL, '01a21b3d-2631-7599-9c32-2806f2b9ab39', 'carol', 'customer', 'api', '192.0.2.7', '2026-11-27 04:22:02.033791+00', NULL, 3);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-2637-72ab-935e-9961098bea3b', 1, 'grant', 50000, 50000, 'promo:WELCOME', '', NULL, '01a21b3d-2637-74fa-ae9a-2d2f043d7b29', 'dave', 'customer', 'api', '192.0.2.7', '2026-11-27 04:22:02.039689+00', NULL, 4);
-INSERT INTO public.billing_ledgerentry VALUES ('01a21b3d-2644-7857-b81b-53dd77f071cf', 2, 'reversal', -50000, 0, 'reversal:promo:WELCOME', 'by mistake', NULL, '01a21b3d-2637-74fa-ae9a-2d2f043d7b29', 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 04:22:02.051919+00', '01a21b3d-2637-72ab-935e-9961098bea3b', 4);
-INSERT INTO public.billing_organization VALUES ('01a21b3d-250a-79c7-804a-97438af1aa0b', 'acme', 'Acme', '2dbc4bd3-d77f-4244-b9b0-2d9714fb3df8', '[]', '["backup"]', 'active', '2026-11-27 04:22:01.737763+00', NULL, 1);
-INSERT INTO public.billing_organization VALUES ('01a21b3d-2625-795c-b7d7-deccf865f544', 'gone', 'Gone', NULL, '[]', '[]', 'deleted', '2026-11-27 04:22:02.021138+00', '2026-11-27 04:22:02.021914+00', 2);
-INSERT INTO public.billing_organization VALUES ('01a21b3d-262f-72bb-bb7f-3780d27888c2', 'bobs', 'Bobs', NULL, '[]', '[]', 'pending', '2026-11-27 04:22:02.030972+00', NULL, 2);
-INSERT INTO public.billing_subscription VALUES ('01a21b3d-252e-70b2-9740-36e7d2216f2a', '01a21b3d-251e-7a42-b4dc-2751749591bf', '2dbc4bd3-d77f-4244-b9b0-2d9714fb3df8', '["e147e00d-20b9-4aec-a95f-cca7d00725fb"]', 12000, 'OMR', 'active', 'credit', '2026-11-27 04:22:01.739377+00', '2026-12-27 04:22:01.739377+00', NULL, '', NULL, NULL, '2026-11-27 04:22:01.759718+00', 1, '01a21b3d-250a-79c7-804a-97438af1aa0b');
-INSERT INTO public.billing_user VALUES (1, '', NULL, false, 'first@example.org', '', '', 'first@example.org', false, true, '2026-11-27 04:22:02.055562+00', 'first');
-INSERT INTO public.billing_user VALUES (2, '', NULL, false, 'second@example.org', '', '', 'second@example.org', false, true, '2026-11-27 04:22:02.056847+00', 'second');
-INSERT INTO public.orders_addon VALUES ('e147e00d-20b9-4aec-a95f-cca7d00725fb', 'backup', 'Backup', true, '', 3000, false, 'reliability');
-INSERT INTO public.orders_addon VALUES ('d66094e5-5cad-4742-87de-f4b5dbba8e6f', 'waf', 'Waf', true, '', 0, true, 'reliability');
-INSERT INTO public.orders_app VALUES ('525b30ed-352b-411c-9fc9-b766899b020c', 'one', 'One', true, '', '', 'cms', '', '', true, false, false, '[]', '', '', '[]', false, 'app', false, true, '', '', 0, 0, 0);
-INSERT INTO public.orders_app VALUES ('cbbc4c95-ac12-4e2d-97a4-154f0f9f3587', 'two', 'Two', true, '', '', 'cms', '', '', true, false, false, '[]', '', '', '[]', false, 'app', false, true, '', '', 0, 0, 0);
-INSERT INTO public.orders_bundle VALUES ('e7afb4a2-6b8e-451c-813a-0000b47508a5', 'one', 'One', true, '', '[]', 0, '');
-INSERT INTO public.orders_bundle VALUES ('640ca721-ebd9-411a-b25d-fed9eecda784', 'two', 'Two', true, '', '[]', 0, '');
-INSERT INTO public.orders_catalogversion VALUES (1, '1aa83487-32c2-4837-9638-9bd21117c01c');
-INSERT INTO public.orders_industry VALUES ('b12c97d9-2de1-48b3-8452-d664d43bb5b1', 'one', 'One', true, '', '', 0, '[]', '');
-INSERT INTO public.orders_industry VALUES ('ab1f1bd0-b21a-4d5f-8678-76d9113dd676', 'two', 'Two', true, '', '', 0, '[]', '');
-INSERT INTO public.orders_order VALUES ('01a21b3d-251e-7a42-b4dc-2751749591bf', '2dbc4bd3-d77f-4244-b9b0-2d9714fb3df8', '[]', '["backup"]', 12000, 12000, 'OMR', 'completed', 'purchase', NULL, '01a21b3d-24a2-7ec8-b314-dbc780f4b430', 'WELCOME', 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 04:22:01.739377+00', '2026-11-27 04:22:01.739377+00', 1, '01a21b3d-250a-79c7-804a-97438af1aa0b', NULL);
-INSERT INTO public.orders_orderline VALUES (1, 1, 'plan', '2dbc4bd3-d77f-4244-b9b0-2d9714fb3df8', 'm', 'M', 9000, '01a21b3d-251e-7a42-b4dc-2751749591bf');
-INSERT INTO public.orders_orderline VALUES (2, 2, 'addon', 'e147e00d-20b9-4aec-a95f-cca7d00725fb', 'backup', 'Backup', 3000, '01a21b3d-251e-7a42-b4dc-2751749591bf');
-INSERT INTO public.orders_outboxevent VALUES ('01a21b3d-252f-7417-9821-ed67894beba6', 'order.placed', 'sme.order.events', 'qasima', '01a21b3d-250a-79c7-804a-97438af1aa0b', '01a21b3d-251e-7a42-b4dc-2751749591bf', '{"id": "01a21b3d-251e-7a42-b4dc-2751749591bf", "apps": [], "addons": ["backup"], "status": "completed", "plan_id": "2dbc4bd3-d77f-4244-b9b0-2d9714fb3df8", "currency": "OMR", "subdomain": "acme", "tenant_id": "01a21b3d-250a-79c7-804a-97438af1aa0b", "amount_omr": 12, "customer_id": "ada", "amount_baisa": 12000, "amount_minor": 12000}', '{}', '2026-11-27 04:22:01.739377+00', NULL);
-INSERT INTO public.orders_outboxevent VALUES ('01a21b3d-25f8-7489-84f6-601035a784b3', 'tenant.created', 'sme.tenant.events', 'qasima', '01a21b3d-250a-79c7-804a-97438af1aa0b', NULL, '{"id": "01a21b3d-250a-79c7-804a-97438af1aa0b", "apps": [], "name": "Acme", "slug": "acme", "addons": ["backup"], "status": "active", "plan_id": "2dbc4bd3-d77f-4244-b9b0-2d9714fb3df8", "subdomain": "acme", "customer_id": "ada"}', '{}', '2026-11-27 04:22:01.975481+00', NULL);
-INSERT INTO public.orders_outboxevent VALUES ('01a21b3d-262c-79ce-af05-05dc56222368', 'tenant.deleted', 'sme.tenant.events', 'qasima', '01a21b3d-2625-795c-b7d7-deccf865f544', NULL, '{"id": "01a21b3d-2625-795c-b7d7-deccf865f544", "apps": [], "name": "Gone", "slug": "gone", "addons": [], "status": "deleted", "plan_id": null, "subdomain": "gone", "customer_id": "bob"}', '{}', '2026-11-27 04:22:02.027714+00', NULL);
-INSERT INTO public.orders_plan VALUES ('2dbc4bd3-d77f-4244-b9b0-2d9714fb3df8', 'm', 'M', true, '', '2 vCPU', '4 GB', '25 GB', 9000, false, 0, '[]', '');
-INSERT INTO public.orders_plan VALUES ('9c0bf0b2-ef30-47d8-abbd-1d386fba8687', 'l', 'L', true, '', '2 vCPU', '4 GB', '25 GB', 16000, false, 0, '[]', '');
-INSERT INTO public.promos_promocode VALUES ('01a21b3d-24a2-7ec8-b314-dbc780f4b430', 'WELCOME', 50000, 'OMR', '', true, 5, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:22:01.634266+00', '2026-11-27 04:22:01.639266+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b3d-24b7-7fae-a4ca-db2540e094bc', 'HOT', 10000, 'OMR', '', true, 20, true, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:22:01.65527+00', '2026-11-27 04:22:01.657647+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b3d-24c8-72a5-af23-e213402d48b0', 'OPEN', 10000, 'OMR', '', true, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:22:01.671866+00', '2026-11-27 04:22:01.673078+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b3d-24d4-7793-8f56-c24d5ceef630', 'FULL', 10000, 'OMR', '', true, 1, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:22:01.684254+00', '2026-11-27 04:22:01.686782+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b3d-24e0-7ded-86b4-7fac41f91342', 'PAUSED', 10000, 'OMR', '', false, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:22:01.695911+00', '2026-11-27 04:22:01.707516+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b3d-24f3-7947-801e-ffe5d7d30eb9', 'RETIRED', 10000, 'OMR', '', true, 0, false, NULL, NULL, '2026-11-27 04:22:01.721838+00', 'superadmin', '2026-11-27 04:22:01.715114+00', '2026-11-27 04:22:01.727307+00');
-INSERT INTO public.promos_promocode VALUES ('01a21b3d-2616-74b3-8902-f7255dcc4cea', 'LATER', 10000, 'OMR', '', true, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:22:02.005627+00', '2026-11-27 04:22:02.006213+00');
-INSERT INTO public.promos_promocounter VALUES (2, 2, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
-INSERT INTO public.promos_promocounter VALUES (3, 2, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
-INSERT INTO public.promos_promocounter VALUES (4, 2, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
-INSERT INTO public.promos_promocounter VALUES (5, 2, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
-INSERT INTO public.promos_promocounter VALUES (6, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
-INSERT INTO public.promos_promocounter VALUES (7, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
-INSERT INTO public.promos_promocounter VALUES (8, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
-INSERT INTO public.promos_promocounter VALUES (9, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
-INSERT INTO public.promos_promocounter VALUES (10, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
-INSERT INTO public.promos_promocounter VALUES (11, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
-INSERT INTO public.promos_promocounter VALUES (1, 5, 1, '01a21b3d-24a2-7ec8-b314-dbc780f4b430');
-INSERT INTO public.promos_promocounter VALUES (12, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
-INSERT INTO public.promos_promocounter VALUES (13, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
-INSERT INTO public.promos_promocounter VALUES (14, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
-INSERT INTO public.promos_promocounter VALUES (15, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
-INSERT INTO public.promos_promocounter VALUES (16, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
-INSERT INTO public.promos_promocounter VALUES (17, 1, 0, '01a21b3d-24b7-7fae-a4ca-db2540e094bc');
-INSERT INTO public.promos_promocounter VALUES (18, 1, 1, '01a21b3d-24d4-7793-8f56-c24d5ceef630');
-INSERT INTO public.promos_redemption VALUES ('01a21b3d-251e-790c-af13-36e7974e41a4', '01a21b3d-251e-7a42-b4dc-2751749591bf', 50000, 'confirmed', '2026-11-27 04:22:01.739377+00', '2026-11-27 04:22:01.739377+00', NULL, '', 1, '01a21b3d-24a2-7ec8-b314-dbc780f4b430');
-INSERT INTO public.promos_redemption VALUES ('01a21b3d-261b-719d-b273-02a0b49970f8', '00000000-0000-0000-0000-000000000004', 10000, 'reserved', '2026-11-27 04:22:02.011837+00', NULL, NULL, '', 2, '01a21b3d-2616-74b3-8902-f7255dcc4cea');
-INSERT INTO public.promos_redemption VALUES ('01a21b3d-2631-7599-9c32-2806f2b9ab39', NULL, 10000, 'confirmed', '2026-11-27 04:22:02.033576+00', '2026-11-27 04:22:02.033576+00', NULL, '', 3, '01a21b3d-24d4-7793-8f56-c24d5ceef630');
-INSERT INTO public.promos_redemption VALUES ('01a21b3d-2637-74fa-ae9a-2d2f043d7b29', NULL, 50000, 'released', '2026-11-27 04:22:02.039479+00', '2026-11-27 04:22:02.039479+00', '2026-11-27 04:22:02.052696+00', 'by mistake', 4, '01a21b3d-24a2-7ec8-b314-dbc780f4b430');
+INSERT INTO public.billing_installedsql VALUES ('orders/use_cases/checkout/place_orders.sql', '4ef50feebaee0789766db4812159f799ae7a6873af31da4150b8a04b205d7dcb');
+INSERT INTO public.billing_invoice VALUES ('01a21b45-0c99-7549-8b09-b74cffff45a7', '01a21b45-0c8e-7481-a7e1-a6c34a345c5b', 12000, 'OMR', 'paid', '2026-11-27 04:30:39.754921+00', '2026-12-27 04:30:39.754921+00', '', '', '2026-11-27 04:30:39.758911+00', 1, '01a21b45-0c8a-7603-b7a4-1241cc76191b', '01a21b45-0c99-7e79-a7eb-ac86e9bda005');
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b45-0c8e-731c-9dc5-7fbe4f495f7a', 1, 'grant', 50000, 50000, 'promo:WELCOME', '', '01a21b45-0c8e-7481-a7e1-a6c34a345c5b', '01a21b45-0c8e-7179-be04-7c6149aaab24', 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 04:30:39.758911+00', NULL, 1);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b45-0c97-73b9-a55a-a6485ab07ca2', 2, 'spend', -12000, 38000, 'order-payment', '', '01a21b45-0c8e-7481-a7e1-a6c34a345c5b', NULL, 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 04:30:39.758911+00', NULL, 1);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b45-0ca6-7933-816c-513bc48d669f', 1, 'adjustment', 20000, 20000, 'adjustment', 'credit for a test', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 04:30:39.782231+00', NULL, 2);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b45-0ca7-73d8-9130-f94668936cd0', 2, 'adjustment', 7000, 27000, 'adjustment', 'meant for Ada', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 04:30:39.783197+00', NULL, 2);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b45-0cab-7503-9fc1-7e13aed4104f', 3, 'reversal', -7000, 20000, 'reversal:adjustment', 'wrong customer', NULL, NULL, 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 04:30:39.786692+00', '01a21b45-0ca7-73d8-9130-f94668936cd0', 2);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b45-0cb6-74be-9890-5d471293ca81', 4, 'spend', -5000, 15000, 'order-payment', '', '00000000-0000-0000-0000-000000000003', NULL, 'bob', 'customer', 'api', '192.0.2.7', '2026-11-27 04:30:39.797896+00', NULL, 2);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b45-0cd0-796a-9017-a2a3072ebaf1', 1, 'grant', 10000, 10000, 'promo:FULL', '', NULL, '01a21b45-0cd0-7a33-b1fa-d43daa64d6ea', 'carol', 'customer', 'api', '192.0.2.7', '2026-11-27 04:30:39.824807+00', NULL, 3);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b45-0cd8-7dd2-9f78-add0ab751220', 1, 'grant', 50000, 50000, 'promo:WELCOME', '', NULL, '01a21b45-0cd8-7841-870e-993fbdf947a4', 'dave', 'customer', 'api', '192.0.2.7', '2026-11-27 04:30:39.832903+00', NULL, 4);
+INSERT INTO public.billing_ledgerentry VALUES ('01a21b45-0ce0-7a44-b279-c56a9fe92d9c', 2, 'reversal', -50000, 0, 'reversal:promo:WELCOME', 'by mistake', NULL, '01a21b45-0cd8-7841-870e-993fbdf947a4', 'superadmin', 'superadmin', 'api', '192.0.2.7', '2026-11-27 04:30:39.840063+00', '01a21b45-0cd8-7dd2-9f78-add0ab751220', 4);
+INSERT INTO public.billing_organization VALUES ('01a21b45-0c8a-7603-b7a4-1241cc76191b', 'acme', 'Acme', 'aed81cd3-f655-4367-a380-fbb1b0cf148e', '[]', '["backup"]', 'active', '2026-11-27 04:30:39.754159+00', NULL, 1);
+INSERT INTO public.billing_organization VALUES ('01a21b45-0cc5-77a1-a8cb-9b76fd7ffd86', 'gone', 'Gone', NULL, '[]', '[]', 'deleted', '2026-11-27 04:30:39.812535+00', '2026-11-27 04:30:39.813164+00', 2);
+INSERT INTO public.billing_organization VALUES ('01a21b45-0ccd-74e2-88f4-0099c87e5c69', 'bobs', 'Bobs', NULL, '[]', '[]', 'pending', '2026-11-27 04:30:39.82065+00', NULL, 2);
+INSERT INTO public.billing_subscription VALUES ('01a21b45-0c99-7e79-a7eb-ac86e9bda005', '01a21b45-0c8e-7481-a7e1-a6c34a345c5b', 'aed81cd3-f655-4367-a380-fbb1b0cf148e', '["338a7d22-1c4a-4fd4-bc00-9c0282afef9b"]', 12000, 'OMR', 'active', 'credit', '2026-11-27 04:30:39.754921+00', '2026-12-27 04:30:39.754921+00', NULL, '', NULL, NULL, '2026-11-27 04:30:39.758911+00', 1, '01a21b45-0c8a-7603-b7a4-1241cc76191b');
+INSERT INTO public.billing_user VALUES (1, '', NULL, false, 'first@example.org', '', '', 'first@example.org', false, true, '2026-11-27 04:30:39.843401+00', 'first');
+INSERT INTO public.billing_user VALUES (2, '', NULL, false, 'second@example.org', '', '', 'second@example.org', false, true, '2026-11-27 04:30:39.844655+00', 'second');
+INSERT INTO public.orders_addon VALUES ('338a7d22-1c4a-4fd4-bc00-9c0282afef9b', 'backup', 'Backup', true, '', 3000, false, 'reliability');
+INSERT INTO public.orders_addon VALUES ('28dfe323-f208-4427-8830-85a1fc84d8b4', 'waf', 'Waf', true, '', 0, true, 'reliability');
+INSERT INTO public.orders_app VALUES ('a1f3dfb5-02d0-4ab2-a95e-33d56e5effa9', 'one', 'One', true, '', '', 'cms', '', '', true, false, false, '[]', '', '', '[]', false, 'app', false, true, '', '', 0, 0, 0);
+INSERT INTO public.orders_app VALUES ('243b845c-2e95-44da-8098-a617236bfb2c', 'two', 'Two', true, '', '', 'cms', '', '', true, false, false, '[]', '', '', '[]', false, 'app', false, true, '', '', 0, 0, 0);
+INSERT INTO public.orders_bundle VALUES ('81518b40-b325-4131-bdba-99f7d7d559d9', 'one', 'One', true, '', '[]', 0, '');
+INSERT INTO public.orders_bundle VALUES ('59bc6ab3-12e8-4a02-a063-6766118835c5', 'two', 'Two', true, '', '[]', 0, '');
+INSERT INTO public.orders_catalogversion VALUES (1, 'b6482efe-96ad-4982-8c1a-88d3ee9e37e7');
+INSERT INTO public.orders_industry VALUES ('378351ef-2791-436b-b1ff-d3cbd5c81143', 'one', 'One', true, '', '', 0, '[]', '');
+INSERT INTO public.orders_industry VALUES ('9a4998d1-d9bd-4706-a9fb-a2ffc074554e', 'two', 'Two', true, '', '', 0, '[]', '');
+INSERT INTO public.orders_order VALUES ('01a21b45-0c8e-7481-a7e1-a6c34a345c5b', 'aed81cd3-f655-4367-a380-fbb1b0cf148e', '[]', '["backup"]', 12000, 12000, 'OMR', 'completed', 'purchase', NULL, '01a21b45-0c4f-70d9-a71d-15572dc5626d', 'WELCOME', 'ada', 'customer', 'api', '192.0.2.7', '2026-11-27 04:30:39.754921+00', '2026-11-27 04:30:39.754921+00', 1, '01a21b45-0c8a-7603-b7a4-1241cc76191b', NULL);
+INSERT INTO public.orders_orderline VALUES (1, 1, 'plan', 'aed81cd3-f655-4367-a380-fbb1b0cf148e', 'm', 'M', 9000, '01a21b45-0c8e-7481-a7e1-a6c34a345c5b');
+INSERT INTO public.orders_orderline VALUES (2, 2, 'addon', '338a7d22-1c4a-4fd4-bc00-9c0282afef9b', 'backup', 'Backup', 3000, '01a21b45-0c8e-7481-a7e1-a6c34a345c5b');
+INSERT INTO public.orders_outboxevent VALUES ('01a21b45-0c9a-7a9f-8f28-5b826a966a36', 'order.placed', 'sme.order.events', 'qasima', '01a21b45-0c8a-7603-b7a4-1241cc76191b', '01a21b45-0c8e-7481-a7e1-a6c34a345c5b', '{"id": "01a21b45-0c8e-7481-a7e1-a6c34a345c5b", "apps": [], "addons": ["backup"], "status": "completed", "plan_id": "aed81cd3-f655-4367-a380-fbb1b0cf148e", "currency": "OMR", "subdomain": "acme", "tenant_id": "01a21b45-0c8a-7603-b7a4-1241cc76191b", "amount_omr": 12, "customer_id": "ada", "amount_baisa": 12000, "amount_minor": 12000}', '{}', '2026-11-27 04:30:39.754921+00', NULL);
+INSERT INTO public.orders_outboxevent VALUES ('01a21b45-0ca2-7593-9240-3688e74bba4d', 'tenant.created', 'sme.tenant.events', 'qasima', '01a21b45-0c8a-7603-b7a4-1241cc76191b', NULL, '{"id": "01a21b45-0c8a-7603-b7a4-1241cc76191b", "apps": [], "name": "Acme", "slug": "acme", "addons": ["backup"], "status": "active", "plan_id": "aed81cd3-f655-4367-a380-fbb1b0cf148e", "subdomain": "acme", "customer_id": "ada"}', '{}', '2026-11-27 04:30:39.778365+00', NULL);
+INSERT INTO public.orders_outboxevent VALUES ('01a21b45-0cca-7240-9a3d-236d2a7962bf', 'tenant.deleted', 'sme.tenant.events', 'qasima', '01a21b45-0cc5-77a1-a8cb-9b76fd7ffd86', NULL, '{"id": "01a21b45-0cc5-77a1-a8cb-9b76fd7ffd86", "apps": [], "name": "Gone", "slug": "gone", "addons": [], "status": "deleted", "plan_id": null, "subdomain": "gone", "customer_id": "bob"}', '{}', '2026-11-27 04:30:39.817664+00', NULL);
+INSERT INTO public.orders_plan VALUES ('aed81cd3-f655-4367-a380-fbb1b0cf148e', 'm', 'M', true, '', '2 vCPU', '4 GB', '25 GB', 9000, false, 0, '[]', '');
+INSERT INTO public.orders_plan VALUES ('8894f84e-184b-47e3-a31a-8dfd0e8a2a22', 'l', 'L', true, '', '2 vCPU', '4 GB', '25 GB', 16000, false, 0, '[]', '');
+INSERT INTO public.promos_promocode VALUES ('01a21b45-0c4f-70d9-a71d-15572dc5626d', 'WELCOME', 50000, 'OMR', '', true, 5, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:30:39.694803+00', '2026-11-27 04:30:39.697915+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b45-0c5a-7c5b-a979-2750fd43e161', 'HOT', 10000, 'OMR', '', true, 20, true, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:30:39.705931+00', '2026-11-27 04:30:39.707099+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b45-0c62-7f96-b8a0-41a2af7fa9e1', 'OPEN', 10000, 'OMR', '', true, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:30:39.714008+00', '2026-11-27 04:30:39.714938+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b45-0c69-71f2-b978-315f60c94149', 'FULL', 10000, 'OMR', '', true, 1, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:30:39.720685+00', '2026-11-27 04:30:39.721716+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b45-0c6f-7093-8c3e-b4be6be9a0a9', 'PAUSED', 10000, 'OMR', '', false, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:30:39.727178+00', '2026-11-27 04:30:39.736299+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b45-0c7c-7694-b884-12ee866c8270', 'RETIRED', 10000, 'OMR', '', true, 0, false, NULL, NULL, '2026-11-27 04:30:39.744366+00', 'superadmin', '2026-11-27 04:30:39.739866+00', '2026-11-27 04:30:39.747222+00');
+INSERT INTO public.promos_promocode VALUES ('01a21b45-0cba-7df8-ac47-39bd5c606b1a', 'LATER', 10000, 'OMR', '', true, 0, false, NULL, NULL, NULL, 'superadmin', '2026-11-27 04:30:39.801831+00', '2026-11-27 04:30:39.802571+00');
+INSERT INTO public.promos_promocounter VALUES (2, 2, 0, '01a21b45-0c5a-7c5b-a979-2750fd43e161');
+INSERT INTO public.promos_promocounter VALUES (3, 2, 0, '01a21b45-0c5a-7c5b-a979-2750fd43e161');
+INSERT INTO public.promos_promocounter VALUES (4, 2, 0, '01a21b45-0c5a-7c5b-a979-2750fd43e161');
+INSERT INTO public.promos_promocounter VALUES (5, 2, 0, '01a21b45-0c5a-7c5b-a979-2750fd43e161');
+INSERT INTO public.promos_promocounter VALUES (6, 1, 0, '01a21b45-0c5a-7c5b-a979-2750fd43e161');
+INSERT INTO public.promos_promocounter VALUES (7, 1, 0, '01a21b45-0c5a-7c5b-a979-2750fd43e161');
+INSERT INTO public.promos_promocounter VALUES (8, 1, 0, '01a21b45-0c5a-7c5b-a979-2750fd43e161');
+INSERT INTO public.promos_promocounter VALUES (9, 1, 0, '01a21b45-0c5a-7c5b-a979-2750fd43e161');
+INSERT INTO public.promos_promocounter VALUES (10, 1, 0, '01a21b45-0c5a-7c5b-a979-2750fd43e161');
+INSERT INTO public.promos_promocounter VALUES (11, 1, 0, '01a21b45-0c5a-7c5b-a979-2750fd43e161');
+INSERT INTO public.promos_promocounter VALUES (1, 5, 1, '01a21b45-0c4f-70d9-a71d-15572dc5626d');
+INSERT INTO public.promos_promocounter VALUES (12, 1, 0, '01a21b45-0c5a-7c5b-a979-2750fd43e161');
+INSERT INTO public.promos_promocounter VALUES (13, 1, 0, '01a21b45-0c5a-7c5b-a979-2750fd43e161');
+INSERT INTO public.promos_promocounter VALUES (14, 1, 0, '01a21b45-0c5a-7c5b-a979-2750fd43e161');
+INSERT INTO public.promos_promocounter VALUES (15, 1, 0, '01a21b45-0c5a-7c5b-a979-2750fd43e161');
+INSERT INTO public.promos_promocounter VALUES (16, 1, 0, '01a21b45-0c5a-7c5b-a979-2750fd43e161');
+INSERT INTO public.promos_promocounter VALUES (17, 1, 0, '01a21b45-0c5a-7c5b-a979-2750fd43e161');
+INSERT INTO public.promos_promocounter VALUES (18, 1, 1, '01a21b45-0c69-71f2-b978-315f60c94149');
+INSERT INTO public.promos_redemption VALUES ('01a21b45-0c8e-7179-be04-7c6149aaab24', '01a21b45-0c8e-7481-a7e1-a6c34a345c5b', 50000, 'confirmed', '2026-11-27 04:30:39.754921+00', '2026-11-27 04:30:39.754921+00', NULL, '', 1, '01a21b45-0c4f-70d9-a71d-15572dc5626d');
+INSERT INTO public.promos_redemption VALUES ('01a21b45-0cbe-79c5-8449-2a40eee3fadd', '00000000-0000-0000-0000-000000000004', 10000, 'reserved', '2026-11-27 04:30:39.8064+00', NULL, NULL, '', 2, '01a21b45-0cba-7df8-ac47-39bd5c606b1a');
+INSERT INTO public.promos_redemption VALUES ('01a21b45-0cd0-7a33-b1fa-d43daa64d6ea', NULL, 10000, 'confirmed', '2026-11-27 04:30:39.824477+00', '2026-11-27 04:30:39.824477+00', NULL, '', 3, '01a21b45-0c69-71f2-b978-315f60c94149');
+INSERT INTO public.promos_redemption VALUES ('01a21b45-0cd8-7841-870e-993fbdf947a4', NULL, 50000, 'released', '2026-11-27 04:30:39.832637+00', '2026-11-27 04:30:39.832637+00', '2026-11-27 04:30:39.840957+00', 'by mistake', 4, '01a21b45-0c4f-70d9-a71d-15572dc5626d');
 SELECT pg_catalog.setval('public.billing_customer_id_seq', 4, true);
 SELECT pg_catalog.setval('public.billing_idempotencykey_id_seq', 1, true);
 SELECT pg_catalog.setval('public.billing_user_groups_id_seq', 1, false);
@@ -1522,6 +1530,6 @@ ALTER TABLE ONLY public.promos_redemption
     ADD CONSTRAINT promos_redemption_customer_id_eeca9fed_fk_billing_customer_id FOREIGN KEY (customer_id) REFERENCES public.billing_customer(id) DEFERRABLE INITIALLY DEFERRED;
 ALTER TABLE procrastinate_events SET (autovacuum_analyze_threshold=1000, autovacuum_vacuum_threshold=1000);
 ALTER TABLE procrastinate_jobs SET (autovacuum_analyze_threshold=1000, autovacuum_vacuum_threshold=1000);
-INSERT INTO public.django_migrations (app, name, applied) VALUES ('billing', '0001_initial', '2026-11-27 04:21:58.985042+00');
-INSERT INTO public.django_migrations (app, name, applied) VALUES ('orders', '0001_initial', '2026-11-27 04:22:00.563808+00');
-INSERT INTO public.django_migrations (app, name, applied) VALUES ('promos', '0001_initial', '2026-11-27 04:22:00.670431+00');
+INSERT INTO public.django_migrations (app, name, applied) VALUES ('billing', '0001_initial', '2026-11-27 04:30:37.177089+00');
+INSERT INTO public.django_migrations (app, name, applied) VALUES ('orders', '0001_initial', '2026-11-27 04:30:39.115035+00');
+INSERT INTO public.django_migrations (app, name, applied) VALUES ('promos', '0001_initial', '2026-11-27 04:30:39.208394+00');

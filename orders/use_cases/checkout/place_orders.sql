@@ -136,6 +136,7 @@ SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_has
 LANGUAGE plpgsql AS $$
 DECLARE
   locked bigint[];
+  codes uuid[];
   accepted orders_new_order[];
   redemptions promos_new_redemption[];
   written promos_written_redemption[];
@@ -150,8 +151,8 @@ BEGIN
       WHERE id = ANY (ARRAY(SELECT (r->>'organization')::uuid FROM jsonb_array_elements(requests) AS r))
       ORDER BY id FOR NO KEY UPDATE;
   END IF;
-  PERFORM promos_lock_codes_shared(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r
-                                          WHERE r->>'code' <> ''));
+  codes := promos_lock_codes(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r
+                                    WHERE r->>'code' <> ''), wait);
 
   -- The orders that may be placed now. For each condition, Python has a refusal that names it (checkout_context.py).
   WITH eligible AS MATERIALIZED (
@@ -163,7 +164,7 @@ BEGIN
       JOIN billing_organization o ON o.id = r.organization AND o.customer_id = c.id AND o.status <> 'deleted'
       LEFT JOIN billing_subscription s ON s.organization_id = o.id
             AND NOT (s.status IN ('canceled', 'incomplete_expired'))
-      LEFT JOIN promos_promocode p ON p.code = r.code AND promos_is_redeemable(p, r.at)
+      LEFT JOIN promos_promocode p ON p.code = r.code AND p.id = ANY (codes) AND promos_is_redeemable(p, r.at)
       -- LIMIT 1 reads one row by index. NOT EXISTS would read all redemptions of the code, and all keys.
       LEFT JOIN LATERAL (SELECT d.id FROM orders_order d
                           WHERE d.organization_id = o.id AND d.status = 'pending' LIMIT 1) AS open ON true

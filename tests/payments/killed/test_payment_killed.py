@@ -159,6 +159,6 @@ def test_control_a_misplaced_commit_is_noticed(
         if len(steps) < number:
             break
         restart(stripe)
-        if any("burned" in each or "reserved" in each for each in find_disagreements(stripe)):
+        if any("voucher is spent" in each or "reserved" in each for each in find_disagreements(stripe)):
             noticed_at.append(number)
     assert noticed_at
