@@ -3,6 +3,9 @@
 Procrastinate's worker ends when one of its side tasks (heartbeat, schedule, listener) loses the database, without an
 error and with exit status 0. It has no option to stay. Here it starts again within the process, and gives up with
 an error only after a long outage, so that whatever supervises the process restarts it.
+
+Its pool waits as briefly as the web server's. With the pool's defaults, each job in flight and the main loop wait 30
+seconds for a connection, one after another, and a reconnect that keeps failing pauses for minutes.
 """
 
 import asyncio
@@ -12,8 +15,11 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from procrastinate import App
+from procrastinate import App, PsycopgConnector
+from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
+
+from config.database import POOL_RECONNECT_SECONDS, POOL_WAIT_SECONDS
 
 RESTART_SECONDS = 2
 # An outage that lasts longer ends the process.
@@ -35,6 +41,14 @@ def install_restarting_worker(app: App) -> None:
         await _run_until_stopped(run_once, options)
 
     app.run_worker_async = run_worker_async  # type: ignore[method-assign]
+    app.connector.get_worker_connector = create_worker_connector  # type: ignore[attr-defined]
+
+
+def create_worker_connector() -> PsycopgConnector:
+    """Creates the worker's connector, which Django's own settings connect."""
+    return PsycopgConnector(
+        kwargs=connector_params(), timeout=POOL_WAIT_SECONDS, reconnect_timeout=POOL_RECONNECT_SECONDS
+    )
 
 
 async def _run_until_stopped(run_once: Any, options: dict[str, Any]) -> None:
