@@ -105,6 +105,14 @@ class OrganizationNotFound(DomainError):
     message = "no such organization"
 
 
+class OrganizationRoleTooLow(DomainError):
+    """The caller is a member of the organization, and the caller's role does not allow the act."""
+
+    code = "organization_role_too_low"
+    status = 403
+    message = "your role in this organization does not allow this"
+
+
 class SlugTaken(DomainError):
     code = "slug_taken"
     status = 409

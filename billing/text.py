@@ -1,4 +1,4 @@
-"""Text that people read: whether there is anything to see in it."""
+"""Text that people write: whether there is anything to see in it, and addresses in one form."""
 
 import unicodedata
 
@@ -11,3 +11,8 @@ _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 def has_visible_text(text: str) -> bool:
     """Whether people can see at least one character of the text."""
     return any(unicodedata.category(each).startswith(_VISIBLE) and each not in _BLANK for each in text)
+
+
+def normal_email(address: str) -> str:
+    """Returns the one form of an e-mail address by which it is compared: trimmed and lower-case."""
+    return address.strip().lower()

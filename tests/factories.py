@@ -14,8 +14,8 @@ from factory.django import DjangoModelFactory
 
 from billing.actor import CUSTOMER, SUPERADMIN, Actor
 from billing.models import Customer, Organization, User
-from billing.use_cases.create_organization import create_organization
 from billing.use_cases.ensure_customer import ensure_customer
+from billing.use_cases.organizations.create_organization import create_organization
 from billing.use_cases.post_entry import adjust_credit
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.use_cases.checkout import checkout_context
@@ -25,10 +25,11 @@ from promos.use_cases.issue_code import Terms, issue_code
 ADDRESS = "192.0.2.7"
 
 
-def actor(role: str = SUPERADMIN, *, user_id: str = "", channel: str = "api") -> Actor:
+def actor(role: str = SUPERADMIN, *, user_id: str = "", channel: str = "api", email: str | None = None) -> Actor:
     """Return an actor with this role; the user id defaults to the name of the role."""
     identity = user_id or role
-    return Actor(user_id=identity, role=role, channel=channel, email=f"{identity}@example.org", address=ADDRESS)
+    address = f"{identity}@example.org" if email is None else email
+    return Actor(user_id=identity, role=role, channel=channel, email=address, address=ADDRESS)
 
 
 def acting(customer: Customer) -> Actor:

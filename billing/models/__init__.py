@@ -15,6 +15,7 @@
 | a redemption not released                |                                |                               |        |
 | a code's text and currency stay; so does | promos.sql, _identity_fixed    | compares a row with its       |        |
 | all of a redemption but its state        |                                | former state                  |        |
+| an organization's owner is no member     | organization_members.sql       | compares two tables           |        |
 | states change as TRANSITIONS lists       | transitions.sql, promos.sql;   | compares a row with its       |        |
 |                                          | a hold's: ledger.sql           | former state                  |        |
 
@@ -29,6 +30,7 @@ from .installed_sql import InstalledSql
 from .invoice import Invoice
 from .ledger import LedgerEntry
 from .organization import Organization
+from .organization_member import OrganizationMember
 from .processor_settings import ProcessorSettings
 from .rate_limit import RateLimitWindow
 from .subscription import Subscription
@@ -43,6 +45,7 @@ __all__ = [
     "Invoice",
     "LedgerEntry",
     "Organization",
+    "OrganizationMember",
     "ProcessorSettings",
     "RateLimitWindow",
     "Subscription",

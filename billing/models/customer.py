@@ -2,7 +2,7 @@ from uuid import uuid4
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 
 
 def new_user_id() -> str:
@@ -41,7 +41,10 @@ class Customer(models.Model):
                 name="billing_customer_stripe_customer_once",
             ),
         ]
-        indexes = [models.Index(fields=["-created_at"], name="billing_customer_newest")]
+        indexes = [
+            models.Index(fields=["-created_at"], name="billing_customer_newest"),
+            models.Index(Upper("email"), name="billing_customer_email"),
+        ]
 
     def __str__(self) -> str:
         return self.email or self.user_id

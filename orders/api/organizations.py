@@ -15,7 +15,7 @@ from billing.errors import OrganizationNotFound
 from billing.models import Organization
 from billing.models.organization import SLUG_MATCH
 from billing.queries import organizations_of, slug_is_free
-from billing.use_cases.create_organization import create_organization
+from billing.use_cases.organizations.create_organization import create_organization
 from orders.api.references import ReferencesField
 from orders.queries import check_references
 from orders.use_cases.organizations.delete_organization import delete_organization

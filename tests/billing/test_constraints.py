@@ -6,6 +6,7 @@ import pytest
 from django.db import NotSupportedError, connection, transaction
 from pytest_django import DjangoDbBlocker
 
+from tests.billing.organization_attacks import ORGANIZATIONS, VALID_MEMBER, VALID_ORGANIZATION
 from tests.factories import CustomerFactory
 from tests.rules import (
     ORDER,
@@ -37,13 +38,8 @@ VALID = {
     "billing_customer": {"user_id": "'eve'"},
     "billing_ledgerentry": {"account_id": BOB, "kind": "'grant'", "amount_minor": "100", **_ENTRY},
     "billing_hold": {"account_id": BOB, "order_id": "gen_random_uuid()", "amount_minor": "100"},
-    "billing_organization": {
-        "customer_id": ADA,
-        "slug": "'free'",
-        "name": "'Free'",
-        "apps": "'[]'",
-        "addons": "'[]'",
-    },
+    "billing_organization": VALID_ORGANIZATION,
+    "billing_organizationmember": VALID_MEMBER,
     "billing_subscription": {
         "customer_id": BOB,
         "organization_id": organization("bobs"),
@@ -109,10 +105,6 @@ def grants(*accounts: str, **wrong: str) -> str:
 
 def hold(**wrong: str) -> str:
     return inserting("billing_hold", VALID["billing_hold"], **wrong)
-
-
-def organization_row(**wrong: str) -> str:
-    return inserting("billing_organization", VALID["billing_organization"], **wrong)
 
 
 def subscription(**wrong: str) -> str:
@@ -290,22 +282,6 @@ HOLDS: Attacks = {
 }
 
 TENANTS: Attacks = {
-    "billing_organization_slug_once": [organization_row(slug="'acme'")],
-    "billing_organization_slug_form": [
-        organization_row(slug=slug)
-        for slug in ("'ab'", "'Acme'", "'1abc'", "'-abc'", "'a_b_c'", "'a b c'", "''", "E'abc\\n'", "'caf\u00e9'")
-    ],
-    "billing_organization_status_known": [organization_row(status="'lost'"), organization_row(status="''")],
-    "billing_organization_deleted_at_fits": [
-        "UPDATE billing_organization SET status = 'deleted' WHERE slug = 'acme'",
-        "UPDATE billing_organization SET deleted_at = now() WHERE slug = 'acme'",
-        organization_row(status="'deleted'"),
-    ],
-    "billing_organization_transition_known": [
-        "UPDATE billing_organization SET status = 'active' WHERE slug = 'gone'",
-        "UPDATE billing_organization SET status = 'active', deleted_at = NULL WHERE slug = 'gone'",
-        "UPDATE billing_organization SET status = 'lost' WHERE slug = 'acme'",
-    ],
     "billing_subscription_stays_canceled": [
         Attack(
             "UPDATE billing_subscription SET status = 'active'",
@@ -338,7 +314,7 @@ TENANTS: Attacks = {
     "billing_idempotencykey_expires_later": [key(expires_at=each) for each in ("now()", "now() - interval '1 s'")],
 }
 
-ATTACKS: Attacks = {**PEOPLE, **ACCOUNTS, **LEDGER, **HOLDS, **TENANTS}
+ATTACKS: Attacks = {**PEOPLE, **ACCOUNTS, **LEDGER, **HOLDS, **TENANTS, **ORGANIZATIONS}
 
 # Not ours: the unique pairs of the two tables that Django makes of a user's groups and permissions.
 DJANGOS_OWN = {

@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from billing.errors import SlugTaken
 from billing.models import Account, Customer, Organization
 from billing.queries import organizations_of, slug_is_free
-from billing.use_cases.create_organization import create_organization
 from billing.use_cases.ensure_customer import ensure_customer
+from billing.use_cases.organizations.create_organization import create_organization
 from orders.use_cases.organizations.delete_organization import delete_organization
 from tests.factories import CustomerFactory, OrganizationFactory, acting
 from tests.snapshot import nothing_changes, only_changes
