@@ -18,7 +18,7 @@ DEFAULT_THREADS = 16
 
 wsgi_app = "config.wsgi"
 bind = f"{os.environ.get('BIND_ADDRESS') or '0.0.0.0'}:{os.environ.get('PORT') or '8000'}"  # noqa: S104
-worker_class = "gthread"
+worker_class = "config.web_worker.WebWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY") or default_web_processes())
 threads = int(os.environ.get("WEB_THREADS") or DEFAULT_THREADS)
 timeout = 60

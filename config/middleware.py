@@ -19,7 +19,10 @@ _SENTENCES = {
     403: ("permission_denied", "you may not do this"),
     404: ("not_found", "there is nothing at this address"),
     405: ("method_not_allowed", "this address does not answer that method"),
+    408: ("request_timeout", "the request did not arrive in time"),
     413: ("payload_too_large", "the request is too large"),
+    414: ("uri_too_long", "the address is too long"),
+    431: ("headers_too_large", "the headers are too large"),
 }
 _INTERNAL = ("internal_error", "something went wrong on our side; we have logged it")
 

@@ -1,0 +1,229 @@
+"""The web server's worker: a thread handles a request only after all of it has arrived.
+
+gunicorn's threads read a request themselves, so a few dozen clients that send a byte now and then would occupy all
+of them. Here the event loop reads each connection until its request is complete. A client that needs longer than
+`REQUEST_SECONDS` gets a 408. A gateway that buffers requests does the same, and is not required.
+"""
+
+import re
+import selectors
+import socket
+import struct
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from gunicorn import util
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from config.middleware import error_response
+
+# From the first byte of a request, or from the opening of its connection, to its last byte.
+REQUEST_SECONDS = 20
+# How long one send to a client that reads slowly may take, and how long its closed connection is read from.
+SEND_SECONDS, LINGER_SECONDS = 10, 2
+# The longest head, and the longest request that is awaited. The application refuses longer ones without reading them.
+MAX_HEAD_BYTES = 64 * 1024
+MAX_REQUEST_BYTES = 8 * 1024 * 1024
+# What the incomplete requests of one process may hold together.
+MAX_BUFFERED_BYTES = 256 * 1024 * 1024
+_READ_BYTES = 64 * 1024
+
+_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*(?=\r\n)")
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked")
+_EXPECTS_CONTINUE = re.compile(rb"\r\nexpect:[ \t]*100-continue")
+_LAST_CHUNK = re.compile(rb"\r\n0+[ \t]*(;[^\r\n]*)?\r\n([^\r\n]+\r\n)*\r\n\Z")
+
+
+class Connection(TConn):
+    """A connection, with the bytes of its next request that have arrived."""
+
+    parser: Any
+
+    def __init__(self, *args: Any, linger: Callable[["Connection"], None]) -> None:
+        super().__init__(*args)
+        self.received = bytearray()
+        self.deadline = time.monotonic() + REQUEST_SECONDS
+        self._body_start = 0
+        self._body_bytes: int | None = 0
+        self._linger = linger
+        self.data_ready = True
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SEND_SECONDS, 0))
+
+    def read(self) -> bool:
+        """Reads what has arrived, without waiting. Returns False if the client has closed the connection.
+
+        Raises: OSError.
+        """
+        try:
+            while len(self.received) <= MAX_REQUEST_BYTES:
+                data = self.sock.recv(_READ_BYTES, socket.MSG_DONTWAIT)
+                if not data:
+                    return False
+                self.received += data
+                if len(data) < _READ_BYTES:
+                    break
+        except BlockingIOError:
+            pass
+        return True
+
+    def is_complete(self) -> bool:
+        """Tells whether a thread can handle the request without waiting for more of it."""
+        if not self._body_start and not self._find_body():
+            return len(self.received) > MAX_HEAD_BYTES
+        arrived = len(self.received) - self._body_start
+        if len(self.received) > MAX_REQUEST_BYTES:
+            return True
+        if self._body_bytes is None:
+            # The search may begin in the head's last line end.
+            return _LAST_CHUNK.search(self.received, max(self._body_start - 2, len(self.received) - 1024)) is not None
+        return arrived >= self._body_bytes or self._body_bytes > MAX_REQUEST_BYTES
+
+    def take_received(self) -> bytes:
+        """Returns the bytes that have arrived, and begins the next request."""
+        received, self.received = bytes(self.received), bytearray()
+        self._body_start, self._body_bytes = 0, 0
+        return received
+
+    def close(self, graceful: bool = False) -> None:
+        if graceful:
+            self._linger(self)
+        else:
+            super().close()
+
+    def _find_body(self) -> bool:
+        end = self.received.find(b"\r\n\r\n")
+        if end < 0:
+            return False
+        head = bytes(self.received[: end + 2]).lower()
+        self._body_start = end + 4
+        length = _CONTENT_LENGTH.search(head)
+        if _CHUNKED.search(head):
+            self._body_bytes = None
+        elif length:
+            # The parser refuses a length of more digits.
+            self._body_bytes = int(length[1][:19])
+        if self._body_bytes != 0 and _EXPECTS_CONTINUE.search(head) and len(self.received) == self._body_start:
+            self.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n", socket.MSG_DONTWAIT)
+        return True
+
+
+class WebWorker(ThreadWorker):
+    """gunicorn's threaded worker, with the reading of requests in the event loop."""
+
+    poller: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lingering: deque[tuple[float, socket.socket]] = deque()
+
+    def accept(self, listener: Any) -> None:
+        try:
+            client, address = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        self.nr_conns += 1
+        self.enqueue_req(Connection(self.cfg, client, address, listener.getsockname(), linger=self._linger))
+
+    def on_client_socket_readable(self, conn: Connection, client: Any) -> None:
+        conn.deadline = time.monotonic() + REQUEST_SECONDS
+        super().on_client_socket_readable(conn, client)
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Hands the connection to a thread if its request is complete, else waits for more of it."""
+        try:
+            if conn.parser is not None and not conn.received:
+                conn.received += conn.parser.unreader.take_buffered()
+            is_open = conn.is_complete() or conn.read()
+        except OSError:
+            is_open = False
+        if is_open and conn.is_complete():
+            super().enqueue_req(conn)
+        elif is_open and self._has_room():
+            conn.timeout = conn.deadline
+            self.pending_conns.append(conn)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+        else:
+            self.nr_conns -= 1
+            conn.close()
+
+    def handle(self, conn: Connection) -> Any:
+        conn.sock.setblocking(True)
+        conn.init()
+        conn.parser.unreader.unread(conn.take_received())
+        return super().handle(conn)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answers a request that is no valid HTTP, in the API's error shape."""
+        page = _Page()
+        super().handle_error(req, page, addr, exc)
+        client.sendall(_raw_response(page.status))
+
+    def murder_pending(self) -> None:
+        """Disconnects the clients whose request, or whose end, is overdue."""
+        now = time.monotonic()
+        # A worker that stops does not wait for requests that have not begun.
+        for conn in [c for c in self.pending_conns if c.timeout <= now or not (self.alive or c.received)]:
+            self.pending_conns.remove(conn)
+            self.poller.unregister(conn.sock)
+            self.nr_conns -= 1
+            if conn.received:
+                with suppress(OSError):
+                    conn.sock.send(_raw_response(408), socket.MSG_DONTWAIT)
+            conn.close()
+        while self.lingering and self.lingering[0][0] <= now:
+            self._end_lingering(self.lingering[0][1])
+
+    def _has_room(self) -> bool:
+        return sum(len(conn.received) for conn in self.pending_conns) < MAX_BUFFERED_BYTES
+
+    def _linger(self, conn: Connection) -> None:
+        """Ends the answer, and reads the rest of the request for a moment, so that the client can read the answer.
+
+        A socket that is closed with unread bytes resets the connection.
+        """
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.sock.setblocking(False)
+            self.poller.register(conn.sock, selectors.EVENT_READ, self._discard)
+        except (OSError, KeyError, ValueError):
+            util.close(conn.sock)
+            return
+        self.lingering.append((time.monotonic() + LINGER_SECONDS, conn.sock))
+
+    def _discard(self, client: Any) -> None:
+        try:
+            if client.recv(_READ_BYTES):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self._end_lingering(client)
+
+    def _end_lingering(self, client: socket.socket) -> None:
+        self.lingering = deque(entry for entry in self.lingering if entry[1] is not client)
+        self.poller.unregister(client)
+        util.close(client)
+
+
+class _Page:
+    """Takes the place of the socket to which gunicorn writes its own error page."""
+
+    status = 500
+
+    def gettimeout(self) -> float:
+        return 0.0
+
+    def sendall(self, page: bytes) -> None:
+        self.status = int(page.split(b" ", 2)[1])
+
+
+def _raw_response(status: int) -> bytes:
+    response = error_response(status)
+    head = f"HTTP/1.1 {status} {response.reason_phrase}\r\nConnection: close\r\n"
+    return head.encode() + response.serialize_headers() + b"\r\n\r\n" + response.content
