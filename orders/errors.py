@@ -52,6 +52,12 @@ class PaymentInProgress(DomainError):
     message = "a payment of this organization is being processed"
 
 
+class PaymentNotOpen(DomainError):
+    code = "payment_not_open"
+    status = 409
+    message = "this order has no open payment"
+
+
 class PaymentProcessorError(DomainError):
     code = "payment_processor_error"
     status = 502

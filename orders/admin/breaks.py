@@ -41,7 +41,8 @@ _EXPLANATIONS = {
     Break.Kind.HOLD_LEFT: "Credit is held for an order that waits for no payment. reconcile_stripe --repair releases"
     " it, unless the order is complete.",
     Break.Kind.SESSION_STATE_DIFFERS: "A payment has another state here than at Stripe. reconcile_stripe --repair"
-    " settles it. If Stripe does not know the session, the keys may be another account's.",
+    " settles it. If Stripe does not know the session, the keys may be another account's: the run then cancels the"
+    " order. A payment that still arrives is refunded.",
     Break.Kind.SUBSCRIPTION_STATE_DIFFERS: "A subscription has another state here than at Stripe. reconcile_stripe"
     " --repair settles it. If Stripe does not know the subscription, the keys may be another account's.",
     Break.Kind.STRAY_SESSION: "Stripe has a session that no order waits for. reconcile_stripe --repair closes it,"

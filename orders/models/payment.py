@@ -111,6 +111,10 @@ class Payment(models.Model):
         return f"{self.status} payment of order {self.order_id}"
 
 
+# The payments that wait for what their customer or bank does.
+WAITING_STATUSES = (Payment.Status.OPEN, Payment.Status.PROCESSING)
+
+
 class StripeEvent(models.Model):
     """The inbox: a verified event, stored before anything is done about it; once, however often it is sent."""
 

@@ -46,6 +46,10 @@ class CustomerUnknown(Refused):
     """Stripe does not know the customer of the request: it was deleted there, or is another account's."""
 
 
+class ObjectUnknown(Refused):
+    """Stripe does not know the object of the request: it is of another account, or of the other mode."""
+
+
 class Unanswered(Exception):
     """The outcome is unknown: Stripe may or may not have done it."""
 
@@ -185,7 +189,7 @@ def find_session(*, order_id: UUID, customer_id: str, since: datetime) -> Sessio
 
 
 def retrieve_session(session_id: str) -> Session:
-    """Retrieves the session as it is now. Raises: Refused, Unanswered, NotConfigured."""
+    """Retrieves the session as it is now. Raises: ObjectUnknown, Refused, Unanswered, NotConfigured."""
     return read_session(_call(lambda client: client.v1.checkout.sessions.retrieve(session_id)).to_dict())
 
 
@@ -193,7 +197,7 @@ def expire_session(session_id: str) -> Session:
     """Closes the session, so that it cannot be paid any more, and returns it as it is then.
 
     Stripe refuses to expire a session that is not open. Such a session is returned as it is: it may be complete.
-    Raises: Refused; Unanswered, also where the session is still open; NotConfigured.
+    Raises: ObjectUnknown; Refused; Unanswered, also where the session is still open; NotConfigured.
     """
     try:
         return read_session(_call(lambda client: client.v1.checkout.sessions.expire(session_id)).to_dict())
@@ -393,5 +397,6 @@ def _translate_error(error: stripe.StripeError) -> Refused | Unanswered:
     status = error.http_status or 0
     if status not in _REFUSAL_STATUSES or isinstance(error, stripe.IdempotencyError):
         return Unanswered(name)
-    is_customer = error.code == "resource_missing" and getattr(error, "param", None) == "customer"
-    return CustomerUnknown(name) if is_customer else Refused(name)
+    if error.code != "resource_missing":
+        return Refused(name)
+    return CustomerUnknown(name) if getattr(error, "param", None) == "customer" else ObjectUnknown(name)

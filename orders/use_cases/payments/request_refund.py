@@ -75,15 +75,15 @@ def request_refund(*, order: Order, card_minor: int, reason: str, by: Actor) -> 
 def send_refund(*, refund_id: UUID, by: Actor) -> Refund:
     """Sends a requested refund to Stripe, and records the answer. If Stripe refuses it, the refund has failed.
 
-    Raises: gateway.Unanswered, gateway.NotConfigured; gateway.Refused from a read before or after the refund itself.
+    Raises: gateway.Unanswered, gateway.NotConfigured; gateway.Refused from the read after the refund itself.
     The job retries with the same key. Transaction: owns, after the calls.
     """
     refund = Refund.objects.select_related("payment__order").get(id=refund_id)
     if refund.status != Refund.Status.REQUESTED:
         return refund
     payment = refund.payment
-    intent = payment.payment_intent_id or gateway.find_payment_intent(invoice_id=payment.stripe_invoice_id)
     try:
+        intent = payment.payment_intent_id or gateway.find_payment_intent(invoice_id=payment.stripe_invoice_id)
         if not intent:
             raise gateway.Refused("no payment of the invoice is known")
         stripe_refund_id = gateway.refund_payment(

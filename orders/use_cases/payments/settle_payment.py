@@ -185,8 +185,12 @@ def _refund_late_payment(order: Order, *, by: Actor) -> str:
 
 
 def _is_superseded(order: Order) -> bool:
-    """Whether the organization is deleted, has a newer order's subscription, or the renewed month is not due."""
-    if order.organization.status == Organization.Status.DELETED:
+    """Whether a payment for the order serves nothing any more.
+
+    The order was cancelled, its organization is deleted or has a newer order's subscription, or the renewed month is
+    not due.
+    """
+    if order.status == Order.Status.CANCELLED or order.organization.status == Organization.Status.DELETED:
         return True
     if order.kind == Order.Kind.RENEWAL:
         return not is_still_due(order)

@@ -12,13 +12,14 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from billing.actor import Actor, system_actor
-from orders.models import Order, Payment, Refund, StripeEvent
+from orders.models import Break, Order, Payment, Refund, StripeEvent
 from orders.stripe import gateway
 from orders.stripe.payloads import read_event_object, read_reference
 from orders.use_cases.payments.open_payment import find_session, undo_checkout
 from orders.use_cases.payments.request_refund import send_refund
 from orders.use_cases.payments.settle_event import BEFORE_LINK, settle_event
-from orders.use_cases.payments.settle_payment import settle_session, settle_session_and_debit
+from orders.use_cases.payments.settle_payment import settle_session, settle_session_and_debit, settle_unpaid
+from orders.use_cases.reconciliation.record_break import record_break
 
 # Of each kind, in one round.
 MAX_ITEMS = 100
@@ -97,11 +98,24 @@ def _clean_up_session(order_id: UUID, swept: Swept, *, by: Actor, now: datetime)
 
 
 def _settle_overdue(order_id: UUID, swept: Swept, *, by: Actor) -> None:
-    """Settles an order whose session is past its end. Stripe says how it ended; the clock does not decide it."""
+    """Settles an order whose session is past its end. Stripe says how it ended; the clock does not decide it.
+
+    A session that Stripe does not know is of another account. It cannot be paid any more after its end, so the order
+    expires, and staff see a break. Where a bank may still pay it, the order waits for staff.
+    """
     payment = Payment.objects.get(order_id=order_id)
     try:
         session = gateway.retrieve_session(payment.session_id or "")
         outcome = settle_session_and_debit(order_id=order_id, session=session, by=by)
+    except gateway.ObjectUnknown:
+        is_open = payment.status == Payment.Status.OPEN
+        outcome = settle_unpaid(order_id=order_id, failed=False) if is_open else "unchanged"
+        record_break(
+            kind=Break.Kind.SESSION_STATE_DIFFERS,
+            object_id=payment.session_id or "",
+            order_id=order_id,
+            details={"stripe": "unknown", "ours": str(payment.status)},
+        )
     except (gateway.Unanswered, gateway.NotConfigured, gateway.Refused):
         swept.left.append(str(order_id))
         return

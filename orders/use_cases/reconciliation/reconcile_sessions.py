@@ -9,10 +9,12 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from orders.models import Break, Payment
+from orders.models import Break, Order, Payment
+from orders.models.payment import WAITING_STATUSES
 from orders.stripe import gateway
 from orders.stripe.gateway import DebitStatus, Resource
 from orders.stripe.payloads import Object, Session, read_order_id, read_reference, read_session
+from orders.use_cases.payments.close_lost_payment import cancel_lost_payment
 from orders.use_cases.payments.open_payment import undo_checkout
 from orders.use_cases.payments.settle_payment import find_difference, settle_session_and_debit
 from orders.use_cases.reconciliation.reconciliation_run import (
@@ -24,7 +26,6 @@ from orders.use_cases.reconciliation.reconciliation_run import (
 
 Kind = Break.Kind
 _KINDS = (Kind.SESSION_STATE_DIFFERS, Kind.STRAY_SESSION, Kind.PAID_TWICE)
-_WAITING = (Payment.Status.OPEN, Payment.Status.PROCESSING)
 _ENDED = (Payment.Status.EXPIRED, Payment.Status.FAILED)
 _PAID = (("complete", "paid"), ("complete", "no_payment_required"))
 # Stripe's clock and ours may differ: sessions are listed from this much earlier.
@@ -47,9 +48,17 @@ def reconcile_sessions(run: ReconciliationRun) -> Iterator[Finding]:
         rows = _load_rows(page)
         seen |= {payment.pk for payment in rows.by_session.values()}
         yield from run.compare_each(page, partial(_compare, run, rows))
-    ours = Payment.objects.filter(Q(requested_at__gte=run.start) | Q(status__in=_WAITING), session_id__isnull=False)
-    unlisted = ours.filter(status__in=[*_WAITING, Payment.Status.PAID]).iterator(chunk_size=gateway.PAGE_SIZE)
-    others = (each for each in unlisted if each.pk not in seen)
+    ours = Payment.objects.filter(
+        Q(requested_at__gte=run.start) | Q(status__in=WAITING_STATUSES), session_id__isnull=False
+    )
+    unlisted = ours.filter(status__in=[*WAITING_STATUSES, Payment.Status.PAID]).iterator(chunk_size=gateway.PAGE_SIZE)
+    waiting: list[Payment] = []
+    if run.repair:
+        # Those of another account are closed too, of which compare_unlisted would compare only the first ones.
+        waiting = [each for each in ours.filter(status__in=WAITING_STATUSES) if each.pk not in seen]
+        yield from run.compare_each(waiting, partial(_retrieve_and_compare, run))
+    repaired = {each.pk for each in waiting}
+    others = (each for each in unlisted if each.pk not in seen | repaired)
     yield from run.compare_unlisted(others, partial(_retrieve_and_compare, run), any_listed=bool(seen))
 
 
@@ -82,8 +91,9 @@ def _retrieve_and_compare(run: ReconciliationRun, payment: Payment) -> Iterator[
     run.forget_recent_events()
     try:
         session = gateway.retrieve_session(str(payment.session_id))
-    except gateway.Refused:
-        yield _report_state_difference(payment, UNKNOWN, repaired=False)
+    except gateway.ObjectUnknown:
+        repaired = payment.status in WAITING_STATUSES and run.repair_with(lambda: _cancel(run, payment))
+        yield _report_state_difference(payment, UNKNOWN, repaired=repaired)
     else:
         yield from _compare_own(run, payment, session)
 
@@ -175,6 +185,12 @@ def _close(run: ReconciliationRun, payment: Payment, session: Session) -> bool:
         undo_checkout(order_id=payment.order_id, by=run.by, why="found by reconciliation")
     now = gateway.expire_session(session.id)
     return now.status == "expired" or _settle(run, payment, now)
+
+
+def _cancel(run: ReconciliationRun, payment: Payment) -> bool:
+    """Cancels the order of a session that Stripe does not know."""
+    order = cancel_lost_payment(order_id=payment.order_id, why="Stripe does not know the session", by=run.by)
+    return order.status != Order.Status.PENDING
 
 
 def _settle(run: ReconciliationRun, payment: Payment, session: Session) -> bool:
