@@ -21,8 +21,9 @@ from billing.queries import exists_per_row
 from promos.models import PromoCode
 
 from .errors import UnknownAddOn, UnknownApp, UnknownPlan
-from .models import Order, OrderLine, Payment
+from .models import App, Order, OrderLine, Payment
 from .models.basket import Basket, Line
+from .models.catalog import CatalogItem
 
 _PLAN, _ADDON, _APP = "plan", "addon", "app"
 _UNKNOWN: dict[str, tuple[type[DomainError], str]] = {
@@ -99,21 +100,52 @@ def price_basket(wanted: References, offers: Iterable[Offer]) -> Basket:
     return Basket(
         plan=_line(OrderLine.Kind.PLAN, plan),
         addon_lines=tuple(_line(OrderLine.Kind.ADDON, item) for item in items[_ADDON].values()),
-        apps=tuple(items[_APP]),
-        addons=tuple(items[_ADDON]),
+        apps=_ids(items[_APP]),
+        addons=_ids(items[_ADDON]),
     )
 
 
-def check_references(*, plan: str | None, apps: Sequence[str], addons: Sequence[str]) -> UUID | None:
-    """The plan's id, where a plan is named; apps and add-ons must exist as well.
+class ItemIds(NamedTuple):
+    """The ids of a plan, or None, of apps and of add-ons."""
+
+    plan: UUID | None
+    apps: tuple[str, ...]
+    addons: tuple[str, ...]
+
+
+def find_items(*, plan: str | None, apps: Sequence[str], addons: Sequence[str]) -> ItemIds:
+    """The ids of the items that are named by id or slug, each once; a plan may be absent.
 
     Raises: UnknownPlan, UnknownApp, UnknownAddOn. One query, none where nothing is named.
     """
     if not (plan or apps or addons):
-        return None
+        return ItemIds(None, (), ())
     wanted = References(plans=(plan,) if plan else (), apps=tuple(apps), addons=tuple(addons))
     items = _match(wanted, _offers(wanted))
-    return items[_PLAN][plan].id if plan else None
+    return ItemIds(items[_PLAN][plan].id if plan else None, _ids(items[_APP]), _ids(items[_ADDON]))
+
+
+def item_names(kind: type[CatalogItem], ids: Sequence[str]) -> list[str]:
+    """The names of catalog items, retired ones included, in the order of their ids. One query, none without ids."""
+    known = [each for each in ids if _uuid(each)]
+    names = {str(each.pk): each.name for each in kind._default_manager.filter(pk__in=known)} if known else {}
+    return [names.get(each, each) for each in ids]
+
+
+def app_slugs_of(organizations: Iterable[Organization]) -> dict[str, str]:
+    """The slugs of the organizations' apps, by id. One query, none where there is no app."""
+    ids = {app for organization in organizations for app in organization.apps if _uuid(app)}
+    found = App.objects.filter(id__in=ids).values_list("id", "slug") if ids else ()
+    return {str(app): slug for app, slug in found}
+
+
+def app_states_of(organizations: Iterable[Organization]) -> dict[UUID, dict[str, str]]:
+    """By organization, the apps that are not settled: app id → installing, uninstalling or failed."""
+    return {organization.id: {} for organization in organizations}
+
+
+def _ids(items: dict[str, Offer]) -> tuple[str, ...]:
+    return tuple(str(item.id) for item in items.values())
 
 
 def _offers(wanted: References) -> list[Offer]:

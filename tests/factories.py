@@ -47,6 +47,11 @@ def forget_prices() -> None:
     checkout_context.forget_priced_baskets()
 
 
+def ids_of(kind: type[Plan | AddOn | App], *slugs: str) -> list[str]:
+    """Return the ids of catalog items, in the order of their slugs."""
+    return [str(kind._default_manager.get(slug=slug).pk) for slug in slugs]
+
+
 class UserFactory(DjangoModelFactory[User]):
     class Meta:
         model = User

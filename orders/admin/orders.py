@@ -38,11 +38,11 @@ from billing.admin.console.filters import DayRangeFilter
 from billing.admin.console.forms import AmountField, reason_field, show_refusals_on
 from billing.admin.console.request_actor import actor_of
 from billing.admin.ledger import ENTRY_COLUMNS, customer_link, entry_rows, matching_customers
-from billing.admin.organizations import organization_link
 from billing.models import LedgerEntry, Subscription
+from orders.admin.organizations import organization_link
 from orders.admin.payments import refunds_panel, waiting_panel
-from orders.models import Order, OrderLine, OutboxEvent, Payment
-from orders.queries import open_payments, orders_for_staff
+from orders.models import App, Order, OrderLine, OutboxEvent, Payment
+from orders.queries import item_names, open_payments, orders_for_staff
 from orders.use_cases.payments.request_refund import refund_order
 from promos.models import Redemption
 
@@ -146,7 +146,7 @@ class OrderAdmin(ReadOnlyAdmin):
         if record.renews_id:
             yield Fact("Renews", link("subscription", change_url("billing_subscription", record.renews_id)))
             yield Fact("Month from (UTC)", moment(record.period_start))
-        yield Fact("Apps", ", ".join(map(str, record.apps)) or NOTHING)
+        yield Fact("Apps", ", ".join(item_names(App, record.apps)) or NOTHING)
         yield Fact("Placed by", f"{record.placed_by_role}, {record.channel}")
         yield Fact("Address", record.address or NOTHING)
         yield Fact("Order id", code(record.pk))

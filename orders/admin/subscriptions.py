@@ -30,8 +30,8 @@ from billing.admin.console.display import (
     unbroken,
 )
 from billing.admin.ledger import customer_link, matching_customers, order_link
-from billing.admin.organizations import organization_link
 from billing.models import Invoice, Subscription
+from orders.admin.organizations import organization_link
 from orders.admin.payments import waiting_panel
 from orders.models import OrderLine
 from orders.queries import end_of_grace, open_payment_of, open_payments

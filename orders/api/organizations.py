@@ -16,20 +16,11 @@ from billing.models import Organization
 from billing.models.organization import SLUG_MATCH
 from billing.queries import organizations_of, slug_is_free
 from billing.use_cases.organizations.create_organization import create_organization
+from orders.api.organization_answers import OrganizationSerializer, describe_organization, describe_organizations
 from orders.api.references import ReferencesField
-from orders.queries import check_references
+from orders.queries import find_items
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.payments.adopt_email import adopt_email
-
-
-class OrganizationSerializer(serializers.ModelSerializer[Organization]):
-    apps = serializers.ListField(child=serializers.CharField(), read_only=True)
-    addons = serializers.ListField(child=serializers.CharField(), read_only=True)
-
-    class Meta:
-        model = Organization
-        fields = ["id", "slug", "name", "plan_id", "apps", "addons", "status", "created_at"]
-        read_only_fields = fields
 
 
 class NewOrganizationSerializer(RequestSerializer):
@@ -72,7 +63,7 @@ class OrganizationsView(APIView):
     )
     def get(self, request: Request) -> Response:
         page = read_page(organizations_of(user_id=principal_of(request).user_id), request=request)
-        return page_response(page, list(OrganizationSerializer(page.rows, many=True).data), request=request)
+        return page_response(page, describe_organizations(page.rows), request=request)
 
     @extend_schema(
         request=NewOrganizationSerializer,
@@ -85,18 +76,18 @@ class OrganizationsView(APIView):
         form.is_valid(raise_exception=True)
         body = form.validated_data
         principal = principal_of(request)
-        apps, addons = body.get("apps") or [], body.get("addons") or []
+        items = find_items(plan=body.get("plan_id"), apps=body.get("apps") or [], addons=body.get("addons") or [])
         adopt_email(user_id=principal.user_id, email=principal.email)
         organization = create_organization(
             user_id=principal.user_id,
             email=principal.email,
             slug=body["slug"],
             name=body["name"],
-            plan_id=check_references(plan=body.get("plan_id"), apps=apps, addons=addons),
-            apps=apps,
-            addons=addons,
+            plan_id=items.plan,
+            apps=items.apps,
+            addons=items.addons,
         )
-        return Response(OrganizationSerializer(organization).data, status=201)
+        return Response(describe_organization(organization), status=201)
 
 
 class OrganizationView(APIView):
@@ -110,7 +101,7 @@ class OrganizationView(APIView):
         found = Organization.objects.filter(id=identity, customer__user_id=principal_of(request).user_id).first()
         if found is None:
             raise OrganizationNotFound
-        return Response(OrganizationSerializer(found).data)
+        return Response(describe_organization(found))
 
     @extend_schema(
         responses={

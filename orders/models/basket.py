@@ -42,7 +42,7 @@ class Line:
 class Basket:
     """A plan with its add-ons, each once, and the apps that run on it (apps cost nothing).
 
-    `apps` and `addons` are the references as the client wrote them, ids or slugs, and answers repeat them so.
+    `apps` and `addons` are ids, in the order of the request, also where the request used slugs.
     """
 
     plan: Line

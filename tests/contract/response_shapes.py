@@ -55,6 +55,10 @@ def texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
+def identities(value: Any) -> bool:
+    return isinstance(value, list) and all(identity(item) for item in value)
+
+
 def mapping(value: Any) -> bool:
     return isinstance(value, dict)
 
@@ -218,9 +222,11 @@ ORGANIZATION = {
     "slug": text,
     "name": text,
     "plan_id": either(null, identity),
-    "apps": texts,
-    "addons": texts,
+    "apps": identities,
+    "addons": identities,
+    "app_slugs": texts,
     "status": one_of("pending", "provisioning", "active", "suspended", "deleted"),
+    "app_states": mapping,
     "created_at": moment,
 }
 REVENUE = {
@@ -248,8 +254,8 @@ ORDER_PLACED = {
     "customer_id": text,
     "tenant_id": identity,
     "plan_id": identity,
-    "apps": texts,
-    "addons": texts,
+    "apps": identities,
+    "addons": identities,
     **money("amount"),
     "status": one_of("completed"),
     "subdomain": text,
@@ -259,8 +265,8 @@ ORDER = {
     "customer_id": text,
     "tenant_id": identity,
     "plan_id": identity,
-    "apps": texts,
-    "addons": texts,
+    "apps": identities,
+    "addons": identities,
     **money("amount"),
     "status": one_of("pending", "completed", "failed", "expired", "cancelled", "refunded"),
     "credit_applied_minor": whole,

@@ -6,8 +6,9 @@ from uuid import uuid4
 import pytest
 
 from billing.models import Customer, Organization
-from orders.models import OutboxEvent, Plan
+from orders.models import AddOn, App, OutboxEvent, Plan
 from orders.use_cases.organizations.provision_organization import provision_organization
+from tests.factories import ids_of
 from tests.snapshot import nothing_changes, only_changes
 
 from .api_client import Answer, Caller
@@ -35,9 +36,11 @@ def test_a_new_organization_is_pending(ada: Caller) -> None:
         "slug": "acme",
         "name": "Acme LLC",
         "plan_id": str(plan.id),
-        "apps": ["wordpress"],
-        "addons": ["backup"],
+        "apps": ids_of(App, "wordpress"),
+        "addons": ids_of(AddOn, "backup"),
+        "app_slugs": ["wordpress"],
         "status": "pending",
+        "app_states": {},
     }
     customer = Customer.objects.get()
     assert (customer.user_id, customer.email) == ("ada", "ada@example.org")
@@ -188,8 +191,9 @@ def test_an_id_may_be_written_in_capitals(checkout: Checkout, ada: Caller, acme:
 def test_an_organization_gets_the_plan_and_items_of_its_order(checkout: Checkout, ada: Caller, acme: str) -> None:
     order_id = checkout(plan_id="flexi", apps=["wordpress"], addons=["waf"]).body["order_id"]
     body = ada.get(f"{PATH}/{acme}").body
-    shown = (body["plan_id"], body["apps"], body["addons"], body["status"])
-    assert shown == (str(Plan.objects.get(slug="flexi").id), ["wordpress"], ["waf"], "provisioning")
+    assert body["plan_id"] == str(Plan.objects.get(slug="flexi").id)
+    assert (body["apps"], body["app_slugs"]) == (ids_of(App, "wordpress"), ["wordpress"])
+    assert (body["addons"], body["status"]) == (ids_of(AddOn, "waf"), "provisioning")
     provision_organization(order_id=order_id)
     assert ada.get(f"{PATH}/{acme}").body["status"] == "active"
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing.models import Customer, Subscription
-from orders.models import OutboxEvent, Plan
+from orders.models import AddOn, App, OutboxEvent, Plan
 from orders.use_cases.organizations.provision_organization import provision_organization
-from tests.factories import CustomerFactory, PromoCodeFactory, give_credit
+from tests.factories import CustomerFactory, PromoCodeFactory, give_credit, ids_of
 
 from .api_client import Caller
 from .conftest import Checkout, tenant_of
@@ -87,8 +87,8 @@ def test_orders_are_listed_newest_first_with_their_code(
         "customer_id": "ada",
         "tenant_id": acme,
         "plan_id": str(Plan.objects.get(slug="m").id),
-        "apps": ["wordpress"],
-        "addons": ["backup"],
+        "apps": ids_of(App, "wordpress"),
+        "addons": ids_of(AddOn, "backup"),
         "amount_omr": 12,
         "amount_minor": 12_000,
         "amount_baisa": 12_000,
@@ -126,7 +126,7 @@ def test_events_are_listed_newest_first_in_their_envelope(checkout: Checkout, sa
         "customer_id": "ada",
         "tenant_id": acme,
         "plan_id": str(Plan.objects.get(slug="odd").id),
-        "apps": ["wordpress"],
+        "apps": ids_of(App, "wordpress"),
         "addons": [],
         "amount_minor": 5_250,
         "amount_baisa": 5_250,

@@ -8,10 +8,10 @@ import pytest
 from billing.errors import OrganizationNotFound
 from billing.models import AuditEntry, Customer, Invoice, LedgerEntry, Organization, Subscription
 from orders import tasks
-from orders.models import Order, OutboxEvent
+from orders.models import AddOn, App, Order, OutboxEvent
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.organizations.provision_organization import provision_organization
-from tests.factories import ADDRESS, OrganizationFactory, acting, actor, give_credit
+from tests.factories import ADDRESS, OrganizationFactory, acting, actor, give_credit, ids_of
 from tests.orders.conftest import Buy
 from tests.snapshot import nothing_changes, only_changes
 
@@ -42,8 +42,8 @@ def test_an_order_activates_its_organization_and_announces_it(buy: Buy, acme: Or
         "name": "Acme",
         "customer_id": "ada",
         "plan_id": str(acme.plan_id),
-        "apps": ["wordpress"],
-        "addons": ["backup"],
+        "apps": ids_of(App, "wordpress"),
+        "addons": ids_of(AddOn, "backup"),
         "status": "active",
     }
 

@@ -13,6 +13,7 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from billing.models import Account, Customer, Organization
+from orders.models import AddOn, Order
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.models import PromoCode, Redemption
 from promos.use_cases import redeem_code
@@ -106,6 +107,11 @@ def test_functions_of_the_release_can_still_be_called(upgraded: Upgraded) -> Non
 def test_upgraded_rows_add_up(upgraded: Upgraded) -> None:
     call_command("verify_ledger", verbosity=0)
     call_command("verify_redemptions", verbosity=0)
+
+
+def test_upgraded_rows_name_items_by_id(upgraded: Upgraded) -> None:
+    backup = str(AddOn.objects.get(slug="backup").id)
+    assert Order.objects.get().addons == Organization.objects.get(slug="acme").addons == [backup]
 
 
 def test_upgraded_database_redeems_and_sells(upgraded: Upgraded) -> None:

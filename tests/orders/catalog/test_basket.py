@@ -10,6 +10,7 @@ from orders.models import AddOn, App, Plan
 from orders.models.basket import Basket, Line
 from orders.models.order import OrderLine
 from orders.queries import load_basket
+from tests.factories import ids_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("catalog")]
 
@@ -36,11 +37,11 @@ def test_ids_and_slugs_name_the_same_items() -> None:
     assert by_slug.plan.item_id == plan.id
 
 
-def test_references_are_returned_as_they_were_written() -> None:
+def test_items_are_named_by_id_in_the_order_of_their_references() -> None:
     addon, app = AddOn.objects.get(slug="backup"), App.objects.get(slug="ghost")
-    upper_case_id = str(addon.id).upper()
-    basket = load_basket(plan="m", apps=["wordpress", str(app.id)], addons=[upper_case_id, "waf"])
-    assert (basket.apps, basket.addons) == (("wordpress", str(app.id)), (upper_case_id, "waf"))
+    basket = load_basket(plan="m", apps=["wordpress", str(app.id)], addons=[str(addon.id).upper(), "waf"])
+    assert list(basket.apps) == ids_of(App, "wordpress", "ghost")
+    assert list(basket.addons) == ids_of(AddOn, "backup", "waf")
 
 
 def test_item_named_twice_counts_once_also_by_id_and_slug() -> None:
@@ -51,7 +52,7 @@ def test_item_named_twice_counts_once_also_by_id_and_slug() -> None:
         addons=["backup", str(addon.id), "backup", str(addon.id).upper()],
     )
     assert basket.total_minor == 12_000
-    assert (basket.apps, basket.addons) == (("ghost",), ("backup",))
+    assert (basket.apps, basket.addons) == ((str(app.id),), (str(addon.id),))
     assert [line.slug for line in basket.addon_lines] == ["backup"]
 
 

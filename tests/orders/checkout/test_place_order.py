@@ -9,7 +9,7 @@ from billing.actor import CUSTOMER
 from billing.models import Customer, IdempotencyKey, Invoice, LedgerEntry, Organization, Subscription
 from billing.queries import balance_of
 from orders.errors import AlreadySubscribed
-from orders.models import AddOn, Order, OrderLine, OutboxEvent, Plan
+from orders.models import AddOn, App, Order, OrderLine, OutboxEvent, Plan
 from orders.queries import orders_for_staff
 from promos.models import Redemption
 from promos.use_cases.change_code import retire_code
@@ -21,6 +21,7 @@ from tests.factories import (
     PromoCodeFactory,
     actor,
     give_credit,
+    ids_of,
 )
 from tests.orders.conftest import Buy
 from tests.snapshot import nothing_changes, only_changes
@@ -119,8 +120,8 @@ def test_a_completed_order_is_announced_once_and_queues_provisioning(
         "customer_id": "ada",
         "tenant_id": str(acme.id),
         "plan_id": str(plan.id),
-        "apps": ["wordpress"],
-        "addons": ["backup"],
+        "apps": ids_of(App, "wordpress"),
+        "addons": ids_of(AddOn, "backup"),
         "amount_minor": 12_000,
         "amount_baisa": 12_000,
         "amount_omr": 12,
@@ -130,7 +131,7 @@ def test_a_completed_order_is_announced_once_and_queues_provisioning(
     }
     acme.refresh_from_db()
     assert (acme.status, acme.plan_id) == ("provisioning", plan.id)
-    assert (acme.apps, acme.addons) == (["wordpress"], ["backup"])
+    assert (acme.apps, acme.addons) == (ids_of(App, "wordpress"), ids_of(AddOn, "backup"))
     job, receipt = ProcrastinateJob.objects.order_by("task_name")
     assert (job.task_name, job.queue_name, job.status) == ("provision_organization", "default", "todo")
     assert job.args == {"order_id": str(placed.order_id)}

@@ -26,6 +26,8 @@ from billing.admin.console.display import (
 )
 from billing.admin.ledger import customer_link, matching_customers
 from billing.models import Invoice, Organization, Subscription
+from orders.models import AddOn, App
+from orders.queries import item_names
 
 _MAX_PANEL_ROWS = 20
 
@@ -87,8 +89,8 @@ class OrganizationAdmin(ReadOnlyAdmin):
         yield Fact("Since (UTC)", moment(record.created_at))
         if record.deleted_at:
             yield Fact("Deleted (UTC)", moment(record.deleted_at))
-        yield Fact("Apps", ", ".join(map(str, record.apps)) or NOTHING)
-        yield Fact("Add-ons", ", ".join(map(str, record.addons)) or NOTHING)
+        yield Fact("Apps", ", ".join(item_names(App, record.apps)) or NOTHING)
+        yield Fact("Add-ons", ", ".join(item_names(AddOn, record.addons)) or NOTHING)
         yield Fact("Plan id", code(record.plan_id))
         yield Fact("Organization id", code(record.pk))
 
