@@ -225,12 +225,13 @@ INSTALLED_APPS: list[str] = [
     "orders",
 ]
 
-# The first four handle a request before Django checks its host, and their order matters: HealthMiddleware answers
+# The first five handle a request before Django checks its host, and their order matters: HealthMiddleware answers
 # probes; ProxyMiddleware determines the client's address, which the log line and all later middleware use.
 MIDDLEWARE: list[str] = [
     "config.middleware.HealthMiddleware",
     "config.middleware.ProxyMiddleware",
     "config.middleware.RequestLogMiddleware",
+    "config.middleware.ContentSecurityPolicyMiddleware",
     "config.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

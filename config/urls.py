@@ -6,7 +6,7 @@ Middleware answers the health endpoints before this is consulted (`config.health
 from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.negotiation import DefaultContentNegotiation
 
 from config.pages import checkout_cancel, checkout_success, landing
@@ -14,12 +14,14 @@ from config.schema import SchemaView
 
 _API_ROOT = settings.API_PREFIX
 
-# The other methods would describe the view with a renderer that cannot.
+# The page's script has an address of its own, because the content security policy allows no inline script. The other
+# methods would describe the view with a renderer that cannot.
 _READING = ["get", "head"]
 _schema = SchemaView.as_view(content_negotiation_class=DefaultContentNegotiation, http_method_names=_READING)
 # If a gateway strips a prefix, only an address relative to the page's own is right.
-_docs = SpectacularSwaggerView.as_view(
+_docs = SpectacularSwaggerSplitView.as_view(
     url=None if _API_ROOT else "schema",
+    url_self=None if _API_ROOT else "docs",
     content_negotiation_class=DefaultContentNegotiation,
     http_method_names=_READING,
 )

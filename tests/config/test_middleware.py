@@ -189,3 +189,17 @@ def test_the_api_root_may_be_the_servers_root() -> None:
         "/api/catalog/plans 404 application/json",
         "/healthz 200 application/json",
     ]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "script"),
+    [("/", None), ("/nothing", None), ("/admin/login/", "'self' 'unsafe-eval'"), ("/api/docs", None)],
+)
+def test_every_page_has_a_content_security_policy(client: Client, path: str, script: str | None) -> None:
+    sources = dict(part.split(" ", 1) for part in client.get(path).headers["Content-Security-Policy"].split("; "))
+    assert (sources["default-src"], sources["object-src"], sources.get("script-src")) == ("'self'", "'none'", script)
+
+
+def test_json_has_no_content_security_policy(client: Client) -> None:
+    assert "Content-Security-Policy" not in client.get("/api/nothing").headers

@@ -126,6 +126,7 @@ def test_the_api_works_without_a_prefix(ada: Caller, acme: str) -> None:
         [revoked, *_],
         [schema_status, _, schema, _],
         [docs, docs_kind, docs_page, _],
+        [*_, docs_script, _],
         [unknown, unknown_kind, error, _],
         [old, *_],
         [landing, landing_kind, *_],
@@ -139,6 +140,7 @@ def test_the_api_works_without_a_prefix(ada: Caller, acme: str) -> None:
         ("DELETE", "/billing/vouchers/revoke/GIFT", None, staff),
         ("GET", "/schema", None, {"Accept": "application/json"}),
         ("GET", "/docs", None, {}),
+        ("GET", "/docs?script=", None, {}),
         ("GET", "/billing/nowhere", None, {}),
         ("GET", "/api/billing/balance", None, token),
         ("GET", "/", None, {}),
@@ -151,7 +153,9 @@ def test_the_api_works_without_a_prefix(ada: Caller, acme: str) -> None:
     assert (following, rest["code"], last) == (400, "invalid_cursor", None)
     assert revoked == 200
     assert (schema_status, "/billing/checkout" in schema["paths"]) == (200, True)
-    assert (docs, docs_kind, '"schema"' in docs_page) == (200, "text/html", True)
+    # So are the addresses of the page's script and of the schema.
+    assert (docs, docs_kind, '"docs?script="' in docs_page) == (200, "text/html", True)
+    assert '"schema"' in docs_script
     assert (unknown, unknown_kind, error["code"]) == (404, "application/json", "not_found")
     assert (old, landing, landing_kind, health) == (404, 200, "text/html", 200)
 
