@@ -94,6 +94,10 @@ def test_a_delayed_request_does_not_delay_the_stop(tmp_path: Path) -> None:
 def test_foreign_pages_cannot_use_the_control_api(sandbox: SandboxProcess) -> None:
     assert sandbox.request("POST", "/_sandbox/reset", b"{}", {"Host": "evil.example"}).status == 403
     assert sandbox.request("POST", "/_sandbox/reset", b"{}", {"Sec-Fetch-Site": "cross-site"}).status == 403
+    for origin in ("https://evil.example", "null", "http://127.0.0.1:1", "http://127.0.0.1:x"):
+        assert sandbox.request("POST", "/_sandbox/reset", b"{}", {"Origin": origin}).status == 403
+        assert sandbox.request("GET", "/_sandbox/requests", b"", {"Origin": origin}).status == 403
+    assert sandbox.request("POST", "/_sandbox/reset", b"{}", {"Origin": sandbox.url}).status == 200
     assert sandbox.request("POST", "/_sandbox/nothing", b"{}").status == 404
     assert sandbox.request("POST", "/_sandbox/faults", b"[1").status == 400
     assert sandbox.request("POST", "/_sandbox/webhooks", b'{"copies": "many"}').status == 400

@@ -44,7 +44,7 @@ def run_demo() -> NoReturn:
         run_python([MANAGE, "seed_catalog"], environment)
         logins = run_python(["-m", "config.devtools.demo.seed"], environment)
         lease = lease_descriptor()
-        for name, command in programs(port, environment).items():
+        for name, command in programs(port).items():
             children.append(Child(name, command, environment, lease))
         wait_until_ready(children, port)
         print_welcome(port, logins)
@@ -59,22 +59,24 @@ def run_demo() -> NoReturn:
         release()
 
 
-def programs(port: int, environment: dict[str, str]) -> dict[str, list[str]]:
+def programs(port: int) -> dict[str, list[str]]:
     """Return the commands of the programs that the demo runs, by name."""
-    sandbox = {"Stripe sandbox": sandbox_command(port, environment)} if uses_sandbox() else {}
+    sandbox = {"Stripe sandbox": sandbox_command(port)} if uses_sandbox() else {}
     return sandbox | {
         "web server": [sys.executable, "-m", "gunicorn", "--config", "python:config.gunicorn"],
         "worker": [sys.executable, MANAGE, "procrastinate", "worker"],
     }
 
 
-def sandbox_command(port: int, environment: dict[str, str]) -> list[str]:
-    """Return the command of the Stripe sandbox, which sends its events to the demo's webhook."""
+def sandbox_command(port: int) -> list[str]:
+    """Return the command of the Stripe sandbox, which sends its events to the demo's webhook.
+
+    It reads the keys from the environment, because other users of the machine can read a command line.
+    """
     options = {
         "--port": str(sandbox_port(port)),
         "--state": str(SANDBOX_STATE),
         "--webhook-url": f"{root_url(port)}{api_prefix()}billing/webhook",
-        "--webhook-secret": environment["STRIPE_WEBHOOK_SECRET"],
     }
     module = [sys.executable, "-m", "config.devtools.stripe_sandbox"]
     return module + [each for option in options.items() for each in option]

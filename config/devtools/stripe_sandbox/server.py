@@ -111,8 +111,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _refuse_other_sites(self) -> None:
         host = urlsplit(f"//{self.headers.get('Host', '')}").hostname
+        origin = self.headers.get("Origin")
         foreign = self.command != "GET" and self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
-        if host not in self.server.names or foreign:
+        if host not in self.server.names or foreign or (origin is not None and origin not in self.server.origins):
             raise StripeError("The sandbox is for this machine only.", status=FORBIDDEN)
 
 
@@ -130,7 +131,11 @@ class SandboxServer(ThreadingHTTPServer):
         self.sandbox: Sandbox
         super().__init__((ADDRESS, port), Handler)
         self.base_url = (public_url or f"http://{ADDRESS}:{self.server_port}").rstrip("/")
-        self.names = _OWN_NAMES | {urlsplit(self.base_url).hostname or ADDRESS}
+        public = urlsplit(self.base_url)
+        self.names = _OWN_NAMES | {public.hostname or ADDRESS}
+        self.origins = {f"{public.scheme}://{public.netloc}"} | {
+            f"http://{name}:{self.server_port}" for name in ("127.0.0.1", "localhost", "[::1]")
+        }
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Print a traceback, unless the connection broke."""
