@@ -18,6 +18,32 @@ class UnknownAddOn(DomainError):
     message = "unknown add-on"
 
 
+class CatalogItemNotFound(DomainError):
+    """The item does not exist, or is no longer offered."""
+
+    code = "catalog_item_not_found"
+    status = 404
+    message = "no such catalog item"
+
+
+class InvalidCatalogItem(DomainError):
+    code = "invalid_request"
+    message = "the catalog item is not valid"
+
+
+class PriceNotChargeable(DomainError):
+    """Stripe cannot charge this price: its last digit, or it is below the smallest charge."""
+
+    code = "price_not_chargeable"
+    message = "this price cannot be charged to a card"
+
+
+class SlugInUse(DomainError):
+    code = "slug_in_use"
+    status = 409
+    message = "the slug cannot change, because orders or other catalog items refer to it"
+
+
 class PaymentProcessorNotConfigured(DomainError):
     code = "payment_processor_not_configured"
     status = 503

@@ -11,7 +11,9 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from billing.admin.console.base import ConsoleAdmin
 from billing.admin.console.display import Text, amount, badge, code
 from billing.admin.console.forms import AmountField, reason_field
+from orders.errors import PriceNotChargeable
 from orders.models import AddOn, App, Bundle, Industry, Plan
+from orders.use_cases.catalog.check_price import check_price
 
 _MAX_PERCENT = 100
 
@@ -42,6 +44,13 @@ class CatalogForm(forms.ModelForm):  # type: ignore[type-arg]
 
     reason = reason_field()
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # The API stores items without them, and the form must be able to save such an item as it is.
+        for name in ("cpu", "memory", "storage", "category"):
+            if name in self.fields:
+                self.fields[name].required = False
+
     class Meta:
         labels = {"slug": "Reference", "cpu": "CPU", "cpu_milli": "CPU (thousandths)", "ram_mb": "Memory (MB)"}
 
@@ -55,6 +64,11 @@ class PricedForm(CatalogForm):
         price: int = self.cleaned_data["price_minor"]
         if price < 0:
             raise forms.ValidationError("A price cannot be negative.")
+        if "price_minor" in self.changed_data:
+            try:
+                check_price(price)
+            except PriceNotChargeable as error:
+                raise forms.ValidationError(f"{error.text}.") from error
         return price
 
     def clean(self) -> dict[str, Any]:

@@ -19,5 +19,23 @@ def split_total(*, total_minor: int, credit_minor: int, currency: str, minimum_m
     """
     due = total_minor - min(credit_minor, total_minor)
     wanted = max(due, minimum_minor) if due else 0
-    charged = -(-wanted // charge_step(currency)) * charge_step(currency)
+    charged = _round_up(wanted, charge_step(currency))
     return (total_minor - charged, charged) if charged <= total_minor else None
+
+
+def nearest_charges(amount_minor: int, *, currency: str, minimum_minor: int) -> list[int]:
+    """Returns the amount alone if the processor can charge it, else the nearest smaller and larger ones that it can.
+
+    Zero needs no charge, so it always counts as one that can be charged.
+
+    Args: minimum_minor: the least that the processor charges, smallest unit.
+    """
+    step = charge_step(currency)
+    minimum_minor = _round_up(minimum_minor, step)
+    if amount_minor < minimum_minor:
+        return [0, minimum_minor] if amount_minor else [0]
+    return sorted({amount_minor // step * step, _round_up(amount_minor, step)})
+
+
+def _round_up(amount_minor: int, step: int) -> int:
+    return -(-amount_minor // step) * step

@@ -1,11 +1,14 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 
+from orders.errors import PriceNotChargeable
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.models.catalog import CatalogItem, catalog_id
+from orders.use_cases.catalog.check_price import check_price
 
 _CATALOG = Path(__file__).parents[2] / "fixtures" / "starting_catalog.json"
 
@@ -22,6 +25,7 @@ def seed_catalog() -> dict[str, int]:
     """Adds the starting catalog. Existing items stay as staff left them.
 
     Returns: the number of items added, by section. Transaction: owns. Idempotency: a second call adds nothing.
+    Raises: PriceNotChargeable, naming each price that Stripe cannot charge in this deployment's currency.
     """
     catalog: dict[str, list[dict[str, Any]]] = json.loads(_CATALOG.read_text(encoding="utf-8"))
     added: dict[str, int] = {}
@@ -33,6 +37,19 @@ def seed_catalog() -> dict[str, int]:
                 for facts in catalog[section]
                 if facts["slug"] not in present
             ]
+            _check_prices(missing)
             model._default_manager.bulk_create(missing, ignore_conflicts=True)
             added[section] = len(missing)
     return added
+
+
+def _check_prices(items: Sequence[CatalogItem]) -> None:
+    refusals: dict[str, list[str]] = {}
+    for item in items:
+        try:
+            check_price(getattr(item, "price_minor", 0))
+        except PriceNotChargeable as error:
+            refusals[item.slug] = [error.text]
+    if refusals:
+        sentences = "; ".join(f"{slug}: {sentence}" for slug, [sentence] in refusals.items())
+        raise PriceNotChargeable(f"the starting catalog was not added: {sentences}", fields=refusals)

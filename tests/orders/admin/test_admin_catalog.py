@@ -105,6 +105,37 @@ def test_an_included_add_on_must_cost_nothing(client: Client) -> None:
     assert form_errors(answer) == {"price_minor": ["An included add-on costs nothing: its price must be 0."]}
 
 
+@pytest.mark.parametrize(
+    ("price", "nearest"),
+    [
+        ("9.995", "9.990 OMR and 10.000 OMR"),
+        ("0.150", "0.000 OMR and 0.200 OMR"),
+        ("0.199", "0.000 OMR and 0.200 OMR"),
+    ],
+)
+@pytest.mark.parametrize("factory", [PlanFactory, AddOnFactory])
+def test_a_price_that_stripe_cannot_charge_is_refused_with_the_nearest(
+    client: Client, factory: Any, price: str, nearest: str
+) -> None:
+    item = factory.create()
+    with nothing_changes():
+        answer = client.post(page_of(item), form_on(client, item, price_minor=price))
+    sentence = f"{price} OMR cannot be charged to a card; the nearest prices are {nearest}."
+    assert form_errors(answer) == {"price_minor": [sentence]}
+
+
+def test_a_price_that_can_no_longer_be_charged_does_not_hinder_other_changes(client: Client) -> None:
+    plan = PlanFactory.create(price_minor=9_995)
+    assert client.post(page_of(plan), form_on(client, plan, name="Renamed")).status_code == 302
+    plan.refresh_from_db()
+    assert (plan.name, plan.price_minor) == ("Renamed", 9_995)
+
+
+def test_an_item_without_descriptive_texts_can_be_edited(client: Client) -> None:
+    plan = PlanFactory.create(cpu="", memory="", storage="")
+    assert client.post(page_of(plan), form_on(client, plan, name="Renamed")).status_code == 302
+
+
 BAD_PLANS = [
     ("name", ""),
     ("name", "x" * 101),

@@ -1,9 +1,10 @@
 """The starting catalog is added once; what staff changed stays."""
 
 from io import StringIO
+from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.models.catalog import catalog_id
@@ -75,3 +76,14 @@ def test_command_says_what_was_added() -> None:
     out = StringIO()
     call_command("seed_catalog", stdout=out)
     assert out.getvalue().splitlines() == [f"{section}: {number} added" for section, number in ALL.items()]
+
+
+def test_prices_that_stripe_cannot_charge_are_not_seeded(settings: Any) -> None:
+    settings.STRIPE_MINIMUM_CHARGE_MINOR = 4_000
+    with nothing_changes(), pytest.raises(CommandError) as refused:
+        call_command("seed_catalog")
+    assert str(refused.value).startswith("the starting catalog was not added: daily-backup: 3.000 OMR cannot be")
+    assert (
+        "log-management: 3.000 OMR cannot be charged to a card; the nearest prices are 0.000 OMR and 4.000 OMR"
+        in (str(refused.value))
+    )
