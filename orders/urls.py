@@ -1,6 +1,7 @@
 from django.urls import path
 
-from .api import catalog, checkout, organizations, portal, staff, subscriptions, top_up
+from .api import checkout, organizations, portal, staff, subscriptions, top_up
+from .api.catalog import lists
 from .webhooks import StripeWebhookView
 
 urlpatterns = [
@@ -14,11 +15,11 @@ urlpatterns = [
     path("billing/portal/<str:tenant_id>", portal.PortalView.as_view()),
     path("billing/admin/orders", staff.OrdersView.as_view()),
     path("billing/admin/events", staff.EventsView.as_view()),
-    path("catalog/plans", catalog.PlansView.as_view()),
-    path("catalog/apps", catalog.AppsView.as_view()),
-    path("catalog/addons", catalog.AddOnsView.as_view()),
-    path("catalog/industries", catalog.IndustriesView.as_view()),
-    path("catalog/bundles", catalog.BundlesView.as_view()),
+    path("catalog/plans", lists.PlansView.as_view()),
+    path("catalog/apps", lists.AppsView.as_view()),
+    path("catalog/addons", lists.AddOnsView.as_view()),
+    path("catalog/industries", lists.IndustriesView.as_view()),
+    path("catalog/bundles", lists.BundlesView.as_view()),
     path("tenant/check-slug/<str:slug>", organizations.SlugView.as_view()),
     path("tenant/orgs", organizations.OrganizationsView.as_view()),
     path("tenant/orgs/<str:organization_id>", organizations.OrganizationView.as_view()),

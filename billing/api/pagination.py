@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from django.conf import settings
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import Model, Q, QuerySet
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -111,12 +112,18 @@ def slice_into_page(rows: Sequence[Row], *, request: Request, by: str) -> Page[R
 
 
 def page_response(page: Page[Any], data: list[Any], *, request: Request) -> Response:
-    """Makes the response: a plain array, with the next page's address in the `Link` header.
+    """Makes the response: a plain array, with the next page's address in the `Link` header."""
+    response = Response(data)
+    add_link(response, page, request=request)
+    return response
+
+
+def add_link(response: HttpResponse, page: Page[Any], *, request: Request) -> None:
+    """Adds the next page's address, if there is one, in the `Link` header.
 
     The address is absolute. If API_PREFIX is empty, a gateway strips a prefix that this service does not know, so the
     address is relative to the request's own (RFC 8288 allows that).
     """
-    response = Response(data)
     if page.next_cursor:
         query = request.query_params.copy()
         query["cursor"] = page.next_cursor
@@ -125,7 +132,6 @@ def page_response(page: Page[Any], data: list[Any], *, request: Request) -> Resp
         if settings.API_PREFIX:
             link = request.build_absolute_uri(request.path + link)
         response.headers["Link"] = f'<{link}>; rel="next"'
-    return response
 
 
 def _read_limit(request: Request, *, default: int, maximum: int) -> int:

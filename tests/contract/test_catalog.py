@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from orders.api.catalog.lists import forget_offers
 from orders.models import AddOn, Plan
 from orders.use_cases.catalog.seed_catalog import seed_catalog
 from tests.factories import AppFactory
@@ -23,6 +24,7 @@ SHAPES = {"plans": PLAN, "apps": APP, "addons": ADDON, "industries": INDUSTRY, "
 @pytest.fixture(params=["a small catalog", "the starting catalog"])
 def catalog(request: pytest.FixtureRequest, db: None) -> Iterator[None]:
     (open_shop if request.param == "a small catalog" else seed_catalog)()
+    forget_offers()
     yield
 
 

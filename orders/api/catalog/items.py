@@ -1,19 +1,12 @@
-"""The public catalog of what can be ordered. Prices are per month."""
+"""The fields of catalog items in answers. Prices are per month."""
 
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.permissions import AllowAny
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.api.fields import MIRRORED_CURRENCY, CurrencyField, MajorAmountField, MinorAmountField
-from billing.api.pagination import page_parameters, page_response, slice_into_page
 from orders.models import AddOn, App, Bundle, Industry, Plan
-from orders.models.catalog import CatalogItem
 
 
 class _PricedSerializer(serializers.ModelSerializer[Any]):
@@ -125,51 +118,3 @@ class BundleSerializer(serializers.ModelSerializer[Bundle]):
         model = Bundle
         fields = ["id", "slug", "name", "tagline", "apps", "discount", "recommended_size"]
         read_only_fields = fields
-
-
-class _CatalogView(APIView):
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
-    model: type[CatalogItem]
-    serializer_class: type[serializers.ModelSerializer[Any]]
-
-    def get(self, request: Request) -> Response:
-        items = list(self.model._default_manager.filter(active=True))
-        page = slice_into_page(items, request=request, by="slug")
-        return page_response(page, list(self.serializer_class(page.rows, many=True).data), request=request)
-
-
-def _list_schema(item: type[serializers.ModelSerializer[Any]], summary: str) -> Any:
-    return extend_schema(
-        responses=item(many=True), parameters=page_parameters(default_limit=None), tags=["catalog"], summary=summary
-    )
-
-
-@_list_schema(PlanSerializer, "List the plans")
-class PlansView(_CatalogView):
-    model = Plan
-    serializer_class = PlanSerializer
-
-
-@_list_schema(AddOnSerializer, "List the add-ons")
-class AddOnsView(_CatalogView):
-    model = AddOn
-    serializer_class = AddOnSerializer
-
-
-@_list_schema(AppSerializer, "List the apps")
-class AppsView(_CatalogView):
-    model = App
-    serializer_class = AppSerializer
-
-
-@_list_schema(IndustrySerializer, "List the industries")
-class IndustriesView(_CatalogView):
-    model = Industry
-    serializer_class = IndustrySerializer
-
-
-@_list_schema(BundleSerializer, "List the bundles of apps")
-class BundlesView(_CatalogView):
-    model = Bundle
-    serializer_class = BundleSerializer
