@@ -6,22 +6,22 @@ A checkout reads its state by another statement: use_cases/checkout/checkout_con
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import OuterRef, QuerySet
+from django.db.models import OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from billing.errors import DomainError, OrganizationNotFound
 from billing.models import Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
-from billing.queries import exists_per_row
+from billing.queries import cursor_without_timeout, exists_per_row
 from promos.models import PromoCode
 
 from .errors import UnknownAddOn, UnknownApp, UnknownPlan
-from .models import App, Order, OrderLine, Payment
+from .models import AddOn, App, Bundle, Industry, Order, OrderLine, Payment, Plan
 from .models.basket import Basket, Line
 from .models.catalog import CatalogItem
 
@@ -241,3 +241,52 @@ def end_of_grace(subscription: Subscription) -> datetime | None:
     if since is None or subscription.status in ENDED_STATUSES:
         return None
     return since + timedelta(days=settings.RENEWAL_GRACE_DAYS)
+
+
+_SOLD: dict[type[CatalogItem], str] = {
+    Plan: """
+SELECT EXISTS (SELECT FROM orders_order WHERE plan_id = %(id)s)
+    OR EXISTS (SELECT FROM billing_subscription WHERE plan_id = %(id)s)
+    OR EXISTS (SELECT FROM billing_organization WHERE plan_id = %(id)s)
+""",
+    AddOn: """
+SELECT EXISTS (SELECT FROM orders_orderline WHERE kind = 'addon' AND item_id = %(id)s)
+    OR EXISTS (SELECT FROM billing_subscription WHERE addon_ids ? %(id)s::text)
+    OR EXISTS (SELECT FROM billing_organization WHERE addons ?| ARRAY[%(id)s::text, %(slug)s])
+""",
+    App: """
+SELECT EXISTS (SELECT FROM billing_organization WHERE apps ?| ARRAY[%(id)s::text, %(slug)s])
+    OR EXISTS (SELECT FROM orders_order WHERE apps ?| ARRAY[%(id)s::text, %(slug)s])
+""",
+}
+
+
+def item_was_sold(item: CatalogItem) -> bool:
+    """Whether an order, a subscription or an organization names the item. Industries and bundles are never sold.
+
+    One query. It may read every order, because no index serves it: only a superadmin's removal of an item asks.
+    """
+    query = _SOLD.get(type(item))
+    if query is None:
+        return False
+    with cursor_without_timeout() as cursor:
+        cursor.execute(query, {"id": item.pk, "slug": item.slug})
+        return bool(cursor.fetchone()[0])
+
+
+def other_items_name(item: CatalogItem) -> bool:
+    """Whether another catalog item refers to this one by its slug."""
+    slug = item.slug
+    named: dict[type[CatalogItem], tuple[QuerySet[Any], ...]] = {
+        Plan: (
+            App.objects.filter(Q(minimum_size=slug) | Q(recommended_size=slug)),
+            Bundle.objects.filter(recommended_size=slug),
+        ),
+        App: (
+            App.objects.filter(dependencies__contains=[slug]),
+            Industry.objects.filter(suggested_apps__contains=[slug]),
+            Bundle.objects.filter(apps__contains=[slug]),
+        ),
+        Bundle: (Industry.objects.filter(bundle=slug),),
+    }
+    return any(rows.exists() for rows in named.get(type(item), ()))

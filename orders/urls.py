@@ -1,7 +1,7 @@
 from django.urls import path
 
 from .api import checkout, organizations, portal, staff, subscriptions, top_up
-from .api.catalog import lists
+from .api.catalog import administration, lists
 from .webhooks import StripeWebhookView
 
 urlpatterns = [
@@ -20,6 +20,11 @@ urlpatterns = [
     path("catalog/addons", lists.AddOnsView.as_view()),
     path("catalog/industries", lists.IndustriesView.as_view()),
     path("catalog/bundles", lists.BundlesView.as_view()),
+    *(
+        path(f"catalog/admin/{name}{rest}", view.as_view())
+        for name, views in administration.VIEWS.items()
+        for rest, view in zip(("", "/<str:item_id>"), views, strict=True)
+    ),
     path("tenant/check-slug/<str:slug>", organizations.SlugView.as_view()),
     path("tenant/orgs", organizations.OrganizationsView.as_view()),
     path("tenant/orgs/<str:organization_id>", organizations.OrganizationView.as_view()),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -25,22 +26,43 @@ PRICES = {"flexi": 0, "s": 5_000, "odd": 5_250, "m": 9_000, "l": 16_000, "xl": 3
 FIFTY_OMR: dict[str, Any] = {"plan_id": "xl", "addons": ["disaster-recovery", "backup"]}
 
 
+# Items of the shop whose ids do not change: their kind in the API → their slug, and their id.
+ITEM_SLUGS = {"plans": "l", "apps": "mariadb", "addons": "backup", "industries": "restaurant", "bundles": "starter"}
+ITEM_IDS = {
+    "plans": UUID("0f000000-0000-4000-8000-000000000001"),
+    "apps": UUID("0f000000-0000-4000-8000-000000000002"),
+    "addons": UUID("0f000000-0000-4000-8000-000000000003"),
+    "industries": UUID("0f000000-0000-4000-8000-000000000004"),
+    "bundles": UUID("0f000000-0000-4000-8000-000000000005"),
+}
+
+
 def open_shop() -> None:
     plans = [
-        PlanFactory.build(slug=slug, price_minor=price_minor, sort_order=order, features=["fast"])
+        PlanFactory.build(
+            slug=slug,
+            price_minor=price_minor,
+            sort_order=order,
+            features=["fast"],
+            **({"id": ITEM_IDS["plans"]} if slug == "l" else {}),
+        )
         for order, (slug, price_minor) in enumerate(PRICES.items())
     ]
     addons = [
-        AddOnFactory.build(slug="backup", price_minor=3_000),
+        AddOnFactory.build(id=ITEM_IDS["addons"], slug="backup", price_minor=3_000),
         AddOnFactory.build(slug="disaster-recovery", price_minor=12_000),
         AddOnFactory.build(slug="waf", price_minor=0, included=True),
     ]
     apps = [
         AppFactory.build(slug="wordpress", dependencies=["mariadb"], features=["pages"]),
-        AppFactory.build(slug="mariadb", kind="database", system=True),
+        AppFactory.build(id=ITEM_IDS["apps"], slug="mariadb", kind="database", system=True),
     ]
-    industry = IndustryFactory.build(slug="restaurant", suggested_apps=["wordpress"], bundle="starter")
-    bundle = BundleFactory.build(slug="starter", apps=["wordpress"], discount_percent=10, recommended_size="s")
+    industry = IndustryFactory.build(
+        id=ITEM_IDS["industries"], slug="restaurant", suggested_apps=["wordpress"], bundle="starter"
+    )
+    bundle = BundleFactory.build(
+        id=ITEM_IDS["bundles"], slug="starter", apps=["wordpress"], discount_percent=10, recommended_size="s"
+    )
     Plan.objects.bulk_create(plans)
     AddOn.objects.bulk_create(addons)
     App.objects.bulk_create(apps)

@@ -1,10 +1,15 @@
 """Every endpoint of the API, the roles that may use it, and its status while no card processor is configured."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from billing.actor import AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN
+
+from .catalog_endpoints import BODIES as CATALOG_BODIES
+from .catalog_endpoints import INVALID as CATALOG_INVALID
+from .conftest import ITEM_IDS, ITEM_SLUGS
+from .invalid_input import FIELDS
 
 ANONYMOUS = "anonymous"
 PUBLIC = frozenset({ANONYMOUS, CUSTOMER, AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN})
@@ -12,6 +17,7 @@ IDENTIFIED = PUBLIC - {ANONYMOUS}
 READS_VOUCHERS = frozenset({AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN})
 ISSUES = frozenset({SOVEREIGN_ADMIN, SUPERADMIN})
 READS_ORDERS = frozenset({AUDITOR, SUPERADMIN})
+ADMINISTERS = frozenset({SUPERADMIN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +93,24 @@ ENDPOINTS = [
     Endpoint(method="GET", path="catalog/addons", roles=PUBLIC, is_list=True),
     Endpoint(method="GET", path="catalog/industries", roles=PUBLIC, is_list=True),
     Endpoint(method="GET", path="catalog/bundles", roles=PUBLIC, is_list=True),
+    *(
+        Endpoint(method="POST", path=f"catalog/admin/{kind}", roles=ADMINISTERS, body=body, status=201)
+        for kind, body in CATALOG_BODIES.items()
+    ),
+    *(
+        Endpoint(
+            method="PUT",
+            path=f"catalog/admin/{kind}/{ITEM_IDS[kind]}",
+            roles=ADMINISTERS,
+            body={**body, "slug": ITEM_SLUGS[kind]},
+            requires_nothing=True,
+        )
+        for kind, body in CATALOG_BODIES.items()
+    ),
+    *(
+        Endpoint(method="DELETE", path=f"catalog/admin/{kind}/{identity}", roles=ADMINISTERS)
+        for kind, identity in ITEM_IDS.items()
+    ),
     Endpoint(method="GET", path="tenant/check-slug/{slug}", roles=PUBLIC),
     Endpoint(method="POST", path="tenant/orgs", roles=IDENTIFIED, body=ORGANIZATION, status=201),
     Endpoint(method="GET", path="tenant/orgs", roles=IDENTIFIED, is_list=True),
@@ -104,3 +128,10 @@ ENDPOINTS = [
 ]
 WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.body is not None]
 LISTS = [endpoint for endpoint in ENDPOINTS if endpoint.is_list]
+
+
+def invalid_fields(endpoint: Endpoint) -> Mapping[str, Sequence[Any]]:
+    """Return the invalid values of each field of the endpoint's body."""
+    if endpoint.path.startswith("catalog/admin/"):
+        return CATALOG_INVALID[endpoint.path.split("/")[2]]
+    return FIELDS[endpoint.path]

@@ -9,8 +9,8 @@ from tests.snapshot import nothing_changes
 
 from .api_client import JSON, Answer, Caller, by_token
 from .conftest import tenant_of
-from .endpoints import ENDPOINTS, WITH_BODY, Endpoint
-from .invalid_input import BODIES, EMPTY_OBJECTS, FIELDS, PATH_PARTS
+from .endpoints import ENDPOINTS, WITH_BODY, Endpoint, invalid_fields
+from .invalid_input import BODIES, EMPTY_OBJECTS, PATH_PARTS
 from .response_shapes import assert_error
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,7 +72,7 @@ def test_a_body_with_a_false_length_is_refused(caller: Caller, facts: dict[str, 
             assert answer.status_code == status, length
 
 
-EACH_FIELD = [(endpoint, field) for endpoint in WITH_BODY for field in FIELDS[endpoint.path]]
+EACH_FIELD = [(endpoint, field) for endpoint in WITH_BODY for field in invalid_fields(endpoint)]
 
 
 @pytest.mark.parametrize(("endpoint", "field"), EACH_FIELD, ids=str)
@@ -80,7 +80,7 @@ def test_an_invalid_field_is_refused(caller: Caller, facts: dict[str, str], endp
     body = endpoint.body_with(**facts) or {}
     assert field in body
     with nothing_changes():
-        for value in FIELDS[endpoint.path][field]:
+        for value in invalid_fields(endpoint)[field]:
             answer = caller.call(endpoint.method, endpoint.path, {**body, field: value})
             assert_clear(answer, value)
             assert "fields" not in answer.body or any(name.startswith(field) for name in answer.body["fields"]), value
@@ -89,7 +89,7 @@ def test_an_invalid_field_is_refused(caller: Caller, facts: dict[str, str], endp
 
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=str)
 def test_a_body_of_invalid_fields_is_refused(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
-    fields = FIELDS[endpoint.path]
+    fields = invalid_fields(endpoint)
     wrong: tuple[Any, ...] = (5, True, "\U0001f600" * 9, [["x"]], {"x": {}}, "x" * 10_000)
     with nothing_changes():
         for value in wrong:
@@ -101,7 +101,7 @@ def test_a_body_of_invalid_fields_is_refused(caller: Caller, facts: dict[str, st
 
 def test_every_field_is_in_the_table() -> None:
     for endpoint in WITH_BODY:
-        assert endpoint.body and set(endpoint.body) == set(FIELDS[endpoint.path])
+        assert endpoint.body and set(endpoint.body) == set(invalid_fields(endpoint))
 
 
 NAMING = [each for each in ENDPOINTS if "{" in each.path]
