@@ -97,7 +97,7 @@ class CheckoutView(APIView):
             ),
             by=actor_of(request),
         )
-        paid = {"session_url": placed.session_url} if placed.session_url else {"paid_by_credit": True}
+        paid = {"session_url": placed.session_url} if placed.paid_by_card else {"paid_by_credit": True}
         return Response(
             {
                 "order_id": str(placed.order_id),

@@ -32,11 +32,12 @@ _REFUSALS: dict[str, type[DomainError]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedOrder:
-    """A completed order, or one that waits for a payment at `session_url`; the customer's balance after it."""
+    """An order that credit has paid, or one that a card pays at `session_url`; the customer's balance after it."""
 
     order_id: UUID
     balance_minor: int
     replayed: bool = False
+    paid_by_card: bool = False
     session_url: str = ""
 
 

@@ -27,6 +27,7 @@ from promos.use_cases.check_eligibility import redeemable
 _CODE_FIELDS = tuple(field.attname for field in PromoCode._meta.concrete_fields)
 _CONTEXT = f"""
 SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
+       EXISTS (SELECT FROM orders_payment y WHERE y.order_id = k.result_id),
        o.customer_id, a.balance_minor - a.held_minor,
        EXISTS (SELECT FROM orders_order d WHERE d.organization_id = o.id AND d.status = 'pending'),
        s.id, s.plan_id, s.addon_ids,
@@ -73,11 +74,12 @@ def forget_priced_baskets() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredAnswer:
-    """The answer stored under the request's key; without a balance, its first attempt is still in flight."""
+    """The answer stored under the request's key; without a balance, its first attempt has not answered yet."""
 
     order_id: UUID
     request_hash: str
     balance_after_minor: int | None
+    paid_by_card: bool
     session_url: str
 
 
@@ -134,8 +136,8 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
             },
         )
         row: tuple[Any, ...] = cursor.fetchone()
-    order_id, request_hash, balance_minor, session_url, customer_id, available_minor, is_open = row[:7]
-    live, plan_id, addon_ids, offers, has_free_slot, redeemed, catalog, *code = row[7:]
+    order_id, request_hash, balance_minor, session_url, paid_by_card, customer_id, available_minor, is_open = row[:8]
+    live, plan_id, addon_ids, offers, has_free_slot, redeemed, catalog, *code = row[8:]
     return CheckoutContext(
         request=request,
         now=now,
@@ -144,6 +146,7 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
             order_id=order_id,
             request_hash=request_hash,
             balance_after_minor=balance_minor,
+            paid_by_card=paid_by_card,
             session_url=session_url,
         ),
         subscribed=live and Subscribed(id=live, plan_id=plan_id, addon_ids=json.loads(addon_ids)),

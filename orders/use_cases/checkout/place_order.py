@@ -30,7 +30,7 @@ from orders.use_cases.checkout.batched_checkout import PlacedOrder, place_alone,
 from orders.use_cases.checkout.checkout_context import CheckoutContext, load_checkout_context
 from orders.use_cases.payments.open_payment import OpenedPayment, open_payment
 from orders.use_cases.payments.resolve_payment import resolve_open_payment, resume_request
-from promos.errors import PromoAlreadyRedeemed, PromoChanged
+from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoProblem
 
 __all__ = ["CheckoutRequest", "PlacedOrder", "place_order"]
 
@@ -69,9 +69,12 @@ def place_order(*, request: CheckoutRequest, by: Actor, now: datetime | None = N
             replay = _replay_of_twin(current, by=by, now=moment)
             if replay is not None:
                 return replay
-            if not isinstance(refusal, PromoAlreadyRedeemed):
+            if not (isinstance(refusal, PromoProblem) and context.has_open_payment) and not isinstance(
+                refusal, PromoAlreadyRedeemed
+            ):
                 raise
-            # If the organization's open payment redeemed this code, the request continues that payment.
+            # If the organization's open payment redeemed this code, the request continues that payment, whatever has
+            # become of the code since.
             open_order = find_open_order(organization_id=request.tenant_id)
             if open_order is None or open_order.promo_code != current.promo_code:
                 raise
@@ -123,6 +126,7 @@ def _answer(opened: OpenedPayment, *, replayed: bool) -> PlacedOrder:
     return PlacedOrder(
         order_id=opened.order_id,
         balance_minor=opened.balance_minor,
+        paid_by_card=True,
         session_url=opened.session_url,
         replayed=replayed,
     )
@@ -148,6 +152,7 @@ def _replay(context: CheckoutContext, *, by: Actor) -> PlacedOrder | None:
     return PlacedOrder(
         order_id=stored.order_id,
         balance_minor=stored.balance_after_minor,
+        paid_by_card=stored.paid_by_card,
         session_url=stored.session_url,
         replayed=True,
     )

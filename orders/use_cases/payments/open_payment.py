@@ -50,7 +50,7 @@ _CLOCKS_DIFFER = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedPayment:
-    """An order that waits for its payment; `balance_minor` is the customer's balance after this answer."""
+    """An order that a card pays or has paid; `balance_minor` is the customer's balance after this answer."""
 
     order_id: UUID
     session_url: str
@@ -91,7 +91,7 @@ def ask_processor(*, order_id: UUID, by: Actor) -> OpenedPayment:
     except gateway.Unanswered as error:
         undo_checkout(order_id=order_id, by=by, why=f"processor did not answer: {error}")
         raise PaymentProcessorError(retry_after=30) from error
-    return record_session(order_id=order_id, session=session, by=by)
+    return answer_with_session(order_id=order_id, session=session, by=by)
 
 
 def find_session(order: Order, *, now: datetime) -> Session | None:
@@ -260,15 +260,46 @@ def _hold_now(account: Account, applied_minor: int, order: Order) -> None:
         hold_credit(customer_id=account.customer_id, amount_minor=held_minor, order_id=order.id)
 
 
-def record_session(*, order_id: UUID, session: Session, by: Actor) -> OpenedPayment:
+def answer_with_session(*, order_id: UUID, session: Session, by: Actor) -> OpenedPayment:
+    """Records the session, and answers the checkout. The answer is stored, so that a retry gets the same one.
+
+    Raises: PaymentProcessorError where the order was undone meanwhile; the session is left to the sweeper.
+    Locks: Order, Account, Redemption. Transaction: owns.
+    """
+    with transaction.atomic():
+        order = record_session(order_id=order_id, session=session, by=by)
+        if order.payment.status != Payment.Status.FAILED:
+            return answer_checkout(order, session_url=session.url)
+    raise PaymentProcessorError
+
+
+def answer_checkout(order: Order, *, session_url: str = "") -> OpenedPayment:
+    """Answers a checkout whose session is recorded, or repeats the answer that was given before.
+
+    The caller holds the order's lock. Locks: Account. Transaction: joins.
+    """
+    account = lock_account(customer_id=order.customer_id)
+    answers = IdempotencyKey.objects.filter(customer_id=order.customer_id, result_id=order.id)
+    given = answers.exclude(balance_after_minor=None).first()
+    # Stripe takes the address from a session that was paid. Its customer goes where Stripe would send them.
+    url = order.payment.session_url or session_url or settings.CHECKOUT_SUCCESS_URL
+    if given is not None:
+        url, balance_minor = given.session_url, given.balance_after_minor or 0
+    else:
+        balance_minor = account.balance_minor
+        answers.update(balance_after_minor=balance_minor, session_url=url)
+    return OpenedPayment(order_id=order.id, session_url=url, balance_minor=balance_minor)
+
+
+def record_session(*, order_id: UUID, session: Session, by: Actor) -> Order:
     """Records the session. The customer gets the code's credit now, and the part that the order uses is held.
 
-    Locks: Order, Account, Redemption. Transaction: owns. Idempotency: a second call answers the same; one that
-    comes after the order was undone raises PaymentProcessorError, and the session is left to the sweeper.
+    Locks: Order, Account, Redemption. Transaction: owns. Idempotency: a second call changes nothing; one that comes
+    after the order was undone leaves the session to the sweeper.
     """
     with transaction.atomic():
         order = lock_order(order_id=order_id)
-        account = lock_account(customer_id=order.customer_id)
+        lock_account(customer_id=order.customer_id)
         payment = order.payment
         if payment.status == Payment.Status.REQUESTED:
             redemption = _reserved(order)
@@ -281,22 +312,16 @@ def record_session(*, order_id: UUID, session: Session, by: Actor) -> OpenedPaym
                         amount_minor=order.credit_applied_minor,
                         order_id=order.id,
                     )
-                account.refresh_from_db()
             payment.status, payment.session_id = Payment.Status.OPEN, session.id
             payment.session_url, payment.needs_stripe_cleanup = session.url, False
             payment.save(update_fields=["status", "session_id", "session_url", "needs_stripe_cleanup"])
-            IdempotencyKey.objects.filter(customer_id=order.customer_id, result_id=order.id).update(
-                balance_after_minor=account.balance_minor, session_url=session.url
-            )
             if order.kind == Order.Kind.RENEWAL:
                 # A renewal has no browser that waits for the answer, so a mail carries the link.
                 _send_past_due_mail(order)
         elif payment.session_id != session.id:
             Payment.objects.filter(order=order).update(needs_stripe_cleanup=True)
             payment.needs_stripe_cleanup = True
-    if payment.status == Payment.Status.FAILED:
-        raise PaymentProcessorError
-    return OpenedPayment(order_id=order.id, session_url=payment.session_url, balance_minor=account.balance_minor)
+        return order
 
 
 def undo_checkout(*, order_id: UUID, by: Actor, why: str) -> Order:

@@ -9,17 +9,20 @@ from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
+from django.db import transaction
+
 from billing.actor import Actor
 from billing.errors import RequestInProgress, translate_violations
 from billing.queries import balance_of
 from billing.use_cases.store_answer import store_answer
 from orders.errors import OrderStale, PaymentInProgress
+from orders.locks import lock_order
 from orders.models import Order, Payment
 from orders.models.basket import CheckoutRequest
 from orders.queries import find_open_order, load_basket
 from orders.stripe import gateway
 from orders.use_cases.checkout.complete_order import basket_of
-from orders.use_cases.payments.open_payment import OpenedPayment, ask_processor
+from orders.use_cases.payments.open_payment import OpenedPayment, answer_checkout, ask_processor
 from orders.use_cases.payments.settle_payment import settle_session
 
 
@@ -56,9 +59,13 @@ def resume_request(*, order_id: UUID, by: Actor, now: datetime) -> OpenedPayment
 
     Raises: RequestInProgress while another process may be calling Stripe; PaymentProcessorError.
     """
-    order = Order.objects.select_related("payment").get(id=order_id)
-    if order.payment.status == Payment.Status.REQUESTED and order.payment.leased_until > now:
-        raise RequestInProgress(retry_after=2)
+    with transaction.atomic():
+        order = lock_order(order_id=order_id)
+        if order.payment.status != Payment.Status.REQUESTED:
+            # A webhook or the sweeper recorded the session before the first try could answer.
+            return answer_checkout(order)
+        if order.payment.leased_until > now:
+            raise RequestInProgress(retry_after=2)
     return ask_processor(order_id=order_id, by=by)
 
 
