@@ -25,6 +25,11 @@ from orders.use_cases.reconciliation import reconcile_stripe
 from orders.use_cases.subscriptions.end_subscription_at_stripe import end_subscription_at_stripe
 from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
 from orders.use_cases.subscriptions.follow_subscription import refetch_subscription
+from orders.use_cases.subscriptions.pay_stripe_months import (
+    find_payable_subscriptions,
+)
+from orders.use_cases.subscriptions.pay_stripe_months import pay_stripe_months as pay_months
+from orders.use_cases.subscriptions.pay_stripe_months import settle_month_at_stripe as settle_month
 from orders.use_cases.subscriptions.renew_subscription import renew_subscription
 
 logger = logging.getLogger(__name__)
@@ -116,6 +121,22 @@ def renew_due_subscriptions(timestamp: int) -> None:
     """Adds one job for each due subscription, so that one that fails does not stop the others."""
     for due in find_due_subscriptions():
         enqueue_once("renew_subscription", key=f"subscription:{due}", subscription_id=str(due))
+
+    for payable in find_payable_subscriptions():
+        enqueue_once("pay_stripe_months", key=f"subscription:{payable}", subscription_id=str(payable))
+
+
+@app.task(name="pay_stripe_months", queue="default")
+def pay_stripe_months(subscription_id: str) -> None:
+    """Pays from credit the months that the card did not pay. A failure is retried by the next run."""
+    by = system_actor(channel="worker", user_id="renewals")
+    pay_months(subscription_id=UUID(subscription_id), by=by, now=timezone.now())
+
+
+@app.task(name="settle_month_at_stripe", queue="default", retry=_RETRIES)
+def settle_month_at_stripe(order_id: str) -> None:
+    """Tells Stripe that credit has paid a month whose charge to the card had failed."""
+    settle_month(order_id=UUID(order_id), by=system_actor(channel="worker", user_id="renewals"))
 
 
 @app.task(name="renew_subscription", queue="default")

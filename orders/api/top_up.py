@@ -25,6 +25,11 @@ class TopUpAnswerSerializer(MoneyResponseSerializer):
     code = serializers.CharField()
     credit_balance = MajorAmountField(read_only=True, help_text="The balance after this answer, in the currency.")
     credit_balance_minor = MinorAmountField(read_only=True, help_text="The same, in the smallest unit.")
+    paid_invoices = serializers.ListField(
+        child=serializers.UUIDField(),
+        required=False,
+        help_text="The invoices of unpaid months that the balance paid at once; absent where there was none.",
+    )
 
 
 def _refused(name: str, status: int, code: str, error: str) -> OpenApiExample:
@@ -101,4 +106,6 @@ class TopUpView(APIView):
             "credit_balance": to_major(redeemed.balance_minor, currency=settings.SOVEREIGN_CURRENCY),
             "credit_balance_minor": redeemed.balance_minor,
         }
+        if redeemed.paid_invoices:
+            answer["paid_invoices"] = [str(each) for each in redeemed.paid_invoices]
         return Response(answer)

@@ -317,6 +317,32 @@ def _void_invoice(invoice_id: str, client: stripe.StripeClient) -> stripe.Invoic
     return client.v1.invoices.void_invoice(invoice_id)
 
 
+def pay_invoice_out_of_band(*, order_id: UUID, invoice_id: str) -> str:
+    """Marks an open invoice as paid without its card, and returns the invoice's status.
+
+    Stripe refuses it for an invoice that is paid or void, also where an earlier try paid it.
+    Raises: Refused, Unanswered, also where the invoice is still open; NotConfigured.
+    """
+    try:
+        _call(
+            lambda client: client.v1.invoices.pay(
+                invoice_id, {"paid_out_of_band": True}, _options(f"out-of-band-{order_id}")
+            )
+        )
+    except Refused as error:
+        status = _call(lambda client: client.v1.invoices.retrieve(invoice_id)).status or ""
+        if status in ("draft", "open"):
+            raise Unanswered(str(error)) from error
+        return status
+    return "paid"
+
+
+def was_paid_by_card(*, invoice_id: str) -> bool:
+    """Whether a payment to Stripe settled the invoice. Raises: Refused, Unanswered, NotConfigured."""
+    paid = _list_page(Resource.INVOICE_PAYMENTS, {"invoice": invoice_id, "status": "paid"}).data
+    return any((each.to_dict().get("payment") or {}).get("type") in ("payment_intent", "charge") for each in paid)
+
+
 def create_portal_session(*, customer_id: str, return_url: str) -> str:
     """Creates a billing-portal session, and returns its URL.
 

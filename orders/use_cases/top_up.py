@@ -1,14 +1,18 @@
 """A voucher redeemed into the balance, without an order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
+from django.db.models import OuterRef
 from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import Busy, DomainError, IdempotencyMismatch, translate_lock_errors
-from billing.models import LedgerEntry
+from billing.models import Account, IdempotencyKey, LedgerEntry
+from billing.queries import exists_per_row
 from billing.use_cases.store_answer import find_answer
+from orders.use_cases.subscriptions.pay_due_months import pay_due_months, unpaid_subscriptions
 from promos.errors import PromoChanged
 from promos.models import Redemption
 from promos.queries import normal_code
@@ -17,12 +21,16 @@ from promos.use_cases.redeem_code import redeem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToppedUp:
-    """A redeemed code, its credit, and the customer's balance after it; both in the smallest unit."""
+    """A redeemed code, its credit, and the customer's balance after it; both in the smallest unit.
+
+    `paid_invoices` are those of unpaid months that the balance paid at once.
+    """
 
     code: str
     credit_minor: int
     balance_minor: int
     replayed: bool
+    paid_invoices: tuple[UUID, ...] = ()
 
 
 def top_up(
@@ -56,13 +64,30 @@ def top_up(
         if isinstance(refusal, PromoChanged):
             raise Busy(retry_after=1) from refusal
         raise
-    granted = LedgerEntry.objects.get(redemption_id=redemption.id, kind=LedgerEntry.Kind.GRANT)
-    return ToppedUp(
+    owed = unpaid_subscriptions(now=moment).filter(customer_id=OuterRef("account_id"))
+    granted = LedgerEntry.objects.annotate(owes=exists_per_row(owed)).get(
+        redemption_id=redemption.id, kind=LedgerEntry.Kind.GRANT
+    )
+    topped_up = ToppedUp(
         code=normal_code(code),
         credit_minor=granted.amount_minor,
         balance_minor=granted.balance_after_minor,
         replayed=False,
     )
+    return _pay_due_months(topped_up, granted, key=idempotency_key, by=by, now=moment) if granted.owes else topped_up
+
+
+def _pay_due_months(topped_up: ToppedUp, granted: LedgerEntry, *, key: str, by: Actor, now: datetime) -> ToppedUp:
+    """Pays the months that the balance covers now, and stores the balance after them as the request's answer."""
+    paid = pay_due_months(customer_id=granted.account_id, by=by, now=now)
+    if not paid:
+        return topped_up
+    balance_minor = Account.objects.get(customer_id=granted.account_id).balance_minor
+    if key:
+        IdempotencyKey.objects.filter(customer_id=granted.account_id, key=key).update(
+            balance_after_minor=balance_minor
+        )
+    return replace(topped_up, balance_minor=balance_minor, paid_invoices=tuple(paid))
 
 
 def _replay(*, by: Actor, key: str, fingerprint: str, now: datetime) -> ToppedUp | None:

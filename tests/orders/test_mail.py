@@ -147,7 +147,7 @@ def test_a_subscription_that_stripe_charges_sends_the_same_mails(by_card: Order)
     text = send_next()
     assert "from 01 March 2027 until 01 April 2027 of Acme costs 16.000 OMR.\nYour card could not be charged." in text
     assert "Please pay 16.000 OMR here:\n\n  https://invoice.example/in_2\n" in text
-    assert "voucher" not in text
+    assert "Or redeem a voucher: credit that covers the month pays for it at once." in text
 
     assert settle_event_of_type("invoice.paid", failed) == "renewed"
     assert settle_event_of_type("invoice.paid", failed) == "renewed"

@@ -23,6 +23,7 @@ STRIPE_JOBS = (
     "update_stripe_email",
     "refetch_stripe_subscription",
     "link_payment_intent",
+    "settle_month_at_stripe",
 )
 MAX_SECONDS = 20
 ROUNDS_BEFORE_EXPIRY = 25

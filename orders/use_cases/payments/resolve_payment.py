@@ -62,7 +62,7 @@ def resume_request(*, order_id: UUID, by: Actor, now: datetime) -> OpenedPayment
     with transaction.atomic():
         order = lock_order(order_id=order_id)
         if order.payment.status != Payment.Status.REQUESTED:
-            # A webhook or the sweeper recorded the session before the first try could answer.
+            # The first try, a webhook or the sweeper recorded the session after the caller had read the answer.
             return answer_checkout(order)
         if order.payment.leased_until > now:
             raise RequestInProgress(retry_after=2)

@@ -33,7 +33,7 @@ from orders.stripe.payloads import (
 )
 from orders.use_cases.checkout.complete_order import complete_order
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
-from orders.use_cases.payments.open_payment import record_session
+from orders.use_cases.payments.open_payment import answer_checkout, record_session
 from orders.use_cases.payments.request_refund import request_refund
 from orders.use_cases.reconciliation.record_break import record_break
 from orders.use_cases.subscriptions.complete_renewal import complete_renewal, is_still_due
@@ -104,27 +104,34 @@ def settle_paid(*, order_id: UUID, session: Object, by: Actor) -> str:
                 },
             )
             return difference.value
-        if payment.status == Payment.Status.REQUESTED:
-            # It was paid before the answer of Stripe was recorded here. The answer is recorded first.
-            record_session(order_id=order.id, session=read_session(session), by=by)
-            order = lock_order(order_id=order_id)
-            payment = order.payment
-        lock_account(customer_id=order.customer_id)
-        # Races with the organization's deletion: a payment for a deleted one is refunded.
-        order.organization = Organization.objects.select_for_update(no_key=True).get(id=order.organization_id)
-        _mark_paid(payment, session)
-        if order.status != Order.Status.PENDING:
-            return _settle_after_release(order, by=by)
-        if _is_superseded(order):
-            # The order lost its purpose while the session was open. The payment counts as late.
-            release_hold(order_id=order.id)
-            order.status = Order.Status.CANCELLED
-            order.save(update_fields=["status"])
-            return _refund_late_payment(order, by=by)
-        if order.credit_applied_minor:
-            capture_hold(order_id=order.id, by=by)
-        _complete(order, now=payment.paid_at or timezone.now())
-        return "completed"
+        if payment.status != Payment.Status.REQUESTED:
+            return _settle_paid_order(order, session, by=by)
+        # It was paid before the answer of Stripe was recorded here. The answer is recorded first, and the checkout
+        # answers with the balance after the payment.
+        record_session(order_id=order.id, session=read_session(session), by=by)
+        outcome = _settle_paid_order(lock_order(order_id=order_id), session, by=by)
+        answer_checkout(lock_order(order_id=order_id))
+        return outcome
+
+
+def _settle_paid_order(order: Order, session: Object, *, by: Actor) -> str:
+    payment = order.payment
+    lock_account(customer_id=order.customer_id)
+    # Races with the organization's deletion: a payment for a deleted one is refunded.
+    order.organization = Organization.objects.select_for_update(no_key=True).get(id=order.organization_id)
+    _mark_paid(payment, session)
+    if order.status != Order.Status.PENDING:
+        return _settle_after_release(order, by=by)
+    if _is_superseded(order):
+        # The order lost its purpose while the session was open. The payment counts as late.
+        release_hold(order_id=order.id)
+        order.status = Order.Status.CANCELLED
+        order.save(update_fields=["status"])
+        return _refund_late_payment(order, by=by)
+    if order.credit_applied_minor:
+        capture_hold(order_id=order.id, by=by)
+    _complete(order, now=payment.paid_at or timezone.now())
+    return "completed"
 
 
 def _complete(order: Order, *, now: datetime) -> None:

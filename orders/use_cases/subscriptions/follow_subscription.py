@@ -62,7 +62,7 @@ def apply_paid_invoice(invoice: Object, *, as_of: datetime) -> str:
     if subscription.canceled_at is not None and as_of > subscription.canceled_at:
         return _record_paid_after_end(invoice, subscription)
     start, end = read_invoice_period(invoice)
-    is_known = Invoice.objects.filter(stripe_invoice_id=invoice["id"], status=Invoice.Status.PAID).exists()
+    known = Invoice.objects.filter(stripe_invoice_id=invoice["id"], status=Invoice.Status.PAID).first()
     stored = _store_invoice(invoice, subscription, status=Invoice.Status.PAID, period=(start, end))
     fields = []
     if end > subscription.current_period_end:
@@ -74,8 +74,11 @@ def apply_paid_invoice(invoice: Object, *, as_of: datetime) -> str:
     if fields:
         subscription.save(update_fields=fields)
     record_subscription_event("subscription.renewed", subscription, period=(start, end))
-    if not is_known:
+    if known is None:
         queue_mail(Mail.RENEWED, stored.id)
+    elif known.order_id is not None:
+        # Credit has paid this month. If the card has paid it as well, the job returns the credit.
+        enqueue("settle_month_at_stripe", lock=f"order:{known.order_id}", order_id=str(known.order_id))
     return "renewed"
 
 

@@ -110,8 +110,8 @@ def intent_of(world: World, invoice: Object) -> Object | None:
     return world.get("payment_intent", payment["payment"]["payment_intent"]) if payment else None
 
 
-def mark_paid(world: World, invoice: Object) -> None:
-    """Mark the invoice as paid, and activate its subscription."""
+def mark_paid(world: World, invoice: Object, *, out_of_band: bool = False) -> None:
+    """Mark the invoice as paid, and activate its subscription. Out of band, its own payment is cancelled."""
     now = world.clock.now(BILLING)
     world.change(
         invoice,
@@ -125,7 +125,10 @@ def mark_paid(world: World, invoice: Object) -> None:
         status_transitions=invoice["status_transitions"] | {"paid_at": now},
     )
     payment = payment_of(world, invoice)
-    if payment:
+    if payment and out_of_band:
+        transitions = payment["status_transitions"] | {"canceled_at": now}
+        world.change(payment, status="canceled", status_transitions=transitions)
+    elif payment:
         transitions = payment["status_transitions"] | {"paid_at": now}
         world.change(payment, amount_paid=invoice["amount_due"], status="paid", status_transitions=transitions)
         world.record_event("invoice_payment.paid", payment)
@@ -241,7 +244,7 @@ def pay(world: World, identifier: str) -> Object:
         intent = intent_of(world, invoice)
         if intent:
             payments.cancel_intent(world, intent, reason="requested_by_customer")
-        mark_paid(world, invoice)
+        mark_paid(world, invoice, out_of_band=True)
     elif not collect(world, invoice):
         raise declined()
     return world.reload(invoice)
