@@ -1,10 +1,11 @@
-"""Writes the database of this commit as tests/releases/<version>.sql.
+"""Writes the database and the API's description of this commit as tests/releases/<version>.sql and .openapi.json.
 
-The file holds what billing, promos and orders keep: tables, functions, triggers, types, views, the rows that
+The first holds what billing, promos and orders keep: tables, functions, triggers, types, views, the rows that
 tests/sample_history.py makes through use cases, and the record of applied migrations. Other apps' tables are not
 in it.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -20,6 +21,7 @@ django.setup()
 from django.db import connection  # noqa: E402 - after Django is set up
 
 from config.devtools.embedded_postgres.binaries import find_binaries  # noqa: E402
+from tests.contract.test_compatibility import described_api  # noqa: E402
 from tests.database import cloned_database, parameters  # noqa: E402
 from tests.sample_history import create_sample_history  # noqa: E402
 
@@ -48,6 +50,8 @@ def write_release(version: str) -> Path:
         create_sample_history()
         text = dump(name) + lines(STORAGE_OF_OTHERS) + lines(APPLIED_MIGRATIONS)
     path.write_text(f"-- The database of release {version}, written by: python -m tests.releases {version}\n{text}")
+    description = path.with_suffix(".openapi.json")
+    description.write_text(json.dumps(described_api(), indent=1, sort_keys=True) + "\n")
     return path
 
 
