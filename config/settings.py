@@ -180,6 +180,10 @@ DEFAULT_FROM_EMAIL: str = _environment.text(
     "EMAIL_FROM", formataddr((SOVEREIGN_NAME, f"no-reply@{SOVEREIGN_DOMAIN}"))
 )
 
+# --- Provisioning -----------------------------------------------------------------------------------------
+# external: a provisioner reports the steps of deployments. none: the worker completes them itself.
+PROVISIONER: str = _environment.text("PROVISIONER", "none", pattern="none|external")
+
 # --- What production requires -----------------------------------------------------------------------------
 if PRODUCTION:
     _environment.require(SECRET_KEY, "SECRET_KEY")

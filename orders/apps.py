@@ -8,5 +8,6 @@ class OrdersConfig(AppConfig):
         "models/storage.sql",
         "models/transitions.sql",
         "models/catalog.sql",
+        "models/provisioning.sql",
         "use_cases/checkout/place_orders.sql",
     )

@@ -100,3 +100,21 @@ class OrderNotRefundable(DomainError):
     code = "order_not_refundable"
     status = 409
     message = "this amount of this order cannot be refunded"
+
+
+class OrderNotFound(DomainError):
+    code = "order_not_found"
+    status = 404
+    message = "no such order"
+
+
+class OrderNotComplete(DomainError):
+    code = "order_not_complete"
+    status = 409
+    message = "the order is not paid yet"
+
+
+class ProvisionNotFound(DomainError):
+    code = "provision_not_found"
+    status = 404
+    message = "there is no provision"

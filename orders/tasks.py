@@ -17,9 +17,9 @@ from orders.stripe import gateway
 from orders.stripe.mirror import mirror_event
 from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.send_mail import send_mail as send
-from orders.use_cases.organizations.provision_organization import provision_organization as provision
 from orders.use_cases.payments import request_refund, settle_event, sweep_payments
 from orders.use_cases.payments.adopt_email import send_email_to_stripe
+from orders.use_cases.provisioning.play_steps import play_next_step, provision_order
 from orders.use_cases.prune_expired import prune_expired
 from orders.use_cases.reconciliation import reconcile_stripe
 from orders.use_cases.subscriptions.end_subscription_at_stripe import end_subscription_at_stripe
@@ -41,8 +41,10 @@ _RETRIES = RetryStrategy(max_attempts=14, exponential_wait=2)
 
 @app.task(name="provision_organization", queue="default", retry=_RETRIES)
 def provision_organization(order_id: str) -> None:
-    """Makes the organization of a completed order active."""
-    provision(order_id=UUID(order_id))
+    """Deploys what a completed order bought. Without a provisioner, the worker completes the steps itself."""
+    provision = provision_order(order_id=UUID(order_id))
+    while settings.PROVISIONER == "none" and play_next_step(provision=provision):
+        pass
 
 
 @app.periodic(cron="* * * * *")

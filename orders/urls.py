@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .api import checkout, organizations, portal, staff, subscriptions, top_up
+from .api import checkout, organizations, portal, provisioning, staff, subscriptions, top_up
 from .api.catalog import administration, lists
 from .webhooks import StripeWebhookView
 
@@ -28,4 +28,7 @@ urlpatterns = [
     path("tenant/check-slug/<str:slug>", organizations.SlugView.as_view()),
     path("tenant/orgs", organizations.OrganizationsView.as_view()),
     path("tenant/orgs/<str:organization_id>", organizations.OrganizationView.as_view()),
+    path("provisioning/start", provisioning.StartView.as_view()),
+    path("provisioning/tenant/<str:tenant_id>", provisioning.TenantProvisionView.as_view()),
+    path("provisioning/status/<str:provision_id>", provisioning.ProvisionView.as_view()),
 ]

@@ -14,9 +14,9 @@ from pytest_django import DjangoDbBlocker
 
 from billing.use_cases.hold_credit import capture_hold, hold_credit, release_hold
 from billing.use_cases.post_entry import adjust_credit, reverse_entry
+from orders import tasks
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from orders.use_cases.organizations.delete_organization import delete_organization
-from orders.use_cases.organizations.provision_organization import provision_organization
 from promos.use_cases import redeem_code
 from promos.use_cases.change_code import pause_code, retire_code
 
@@ -92,7 +92,7 @@ def _ada_buys() -> None:
         fingerprint="hash",
     )
     placed = place_order(request=request, by=acting(ada))
-    provision_organization(order_id=placed.order_id)
+    tasks.provision_organization(str(placed.order_id))
 
 
 def _bob_holds_credit() -> None:

@@ -27,6 +27,7 @@ for _name in (
     "JWT_ISSUER",
     "JWT_JWKS_URL",
     "PREVIEW_RATE_LIMIT",
+    "PROVISIONER",
     "RENEWAL_GRACE_DAYS",
     "RESERVED_SLUGS",
     "SECURE_HSTS_SECONDS",

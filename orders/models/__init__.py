@@ -2,6 +2,7 @@ from .catalog import AddOn, App, Bundle, CatalogVersion, Industry, Plan
 from .event import OutboxEvent
 from .order import Order, OrderLine
 from .payment import Break, Payment, Refund, StripeEvent
+from .provisioning import Provision
 
 __all__ = [
     "AddOn",
@@ -15,6 +16,7 @@ __all__ = [
     "OutboxEvent",
     "Payment",
     "Plan",
+    "Provision",
     "Refund",
     "StripeEvent",
 ]

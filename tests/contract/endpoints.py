@@ -24,8 +24,8 @@ ADMINISTERS = frozenset({SUPERADMIN})
 class Endpoint:
     """A method at a path; `{tenant}`, `{code}` and `{slug}` stand for records that each test creates.
 
-    `body` is a valid body with the same placeholders, and `status` is the status of its answer. If the endpoint
-    `requires_nothing`, an empty body is valid too.
+    `body` is a valid body with the same placeholders, and `status` is the status of its answer, `success` the
+    documented one where that is a refusal. If the endpoint `requires_nothing`, an empty body is valid too.
     """
 
     method: str
@@ -33,6 +33,7 @@ class Endpoint:
     roles: frozenset[str]
     body: Mapping[str, Any] | None = None
     status: int = 200
+    success: int = 200
     is_list: bool = False
     requires_nothing: bool = False
 
@@ -67,6 +68,13 @@ CHECKOUT = {
     "promo_code": "{code}",
 }
 ORGANIZATION = {"slug": "{slug}", "name": "New", "plan_id": "m", "apps": ["wordpress"], "addons": ["backup"]}
+START = {
+    "tenant_id": "{tenant}",
+    "order_id": "{tenant}",
+    "plan_id": "m",
+    "apps": ["wordpress"],
+    "subdomain": "{slug}",
+}
 
 KEYS = {"stripe_secret_key": "sk_test_x", "stripe_webhook_secret": "whsec_x", "stripe_public_key": "pk_test_x"}
 
@@ -116,6 +124,10 @@ ENDPOINTS = [
     Endpoint(method="GET", path="tenant/orgs", roles=IDENTIFIED, is_list=True),
     Endpoint(method="GET", path="tenant/orgs/{tenant}", roles=IDENTIFIED),
     Endpoint(method="DELETE", path="tenant/orgs/{tenant}", roles=IDENTIFIED),
+    # The id of an organization is no order's.
+    Endpoint(method="POST", path="provisioning/start", roles=IDENTIFIED, body=START, status=404, success=201),
+    Endpoint(method="GET", path="provisioning/tenant/{tenant}", roles=IDENTIFIED),
+    Endpoint(method="GET", path="provisioning/status/{tenant}", roles=IDENTIFIED, status=404),
     Endpoint(method="GET", path="schema", roles=PUBLIC),
     Endpoint(method="GET", path="docs", roles=PUBLIC),
     Endpoint(method="POST", path="billing/portal/{tenant}", roles=IDENTIFIED, status=503),

@@ -192,6 +192,13 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
         "addons": INVALID_REFERENCES,
         "promo_code": ("NEVER", "AB", "x" * 201, "x" * 100_000, *SUSPICIOUS_TEXTS, *NOT_TEXT),
     },
+    "provisioning/start": {
+        "tenant_id": INVALID_ID,
+        "order_id": INVALID_ID,
+        "plan_id": (None, "", "  ", "x" * 65, *NOT_TEXT),
+        "apps": (5, True, "wordpress", {}, NESTED, [5], [None], [[]], ["x"] * 101),
+        "subdomain": ("x" * 256, *NOT_TEXT),
+    },
     "billing/admin/settings": dict.fromkeys(
         ("stripe_secret_key", "stripe_webhook_secret", "stripe_public_key"), INVALID_STRIPE_KEY
     ),

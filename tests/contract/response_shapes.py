@@ -229,6 +229,26 @@ ORGANIZATION = {
     "app_states": mapping,
     "created_at": moment,
 }
+STEP = {
+    "name": text,
+    "status": one_of("pending", "running", "completed", "failed"),
+    "message": text,
+    "started_at": Maybe(moment),
+    "done_at": Maybe(moment),
+}
+PROVISION = {
+    "id": identity,
+    "tenant_id": identity,
+    "order_id": identity,
+    "plan_id": identity,
+    "apps": [identity],
+    "subdomain": text,
+    "status": one_of("pending", "provisioning", "completed", "failed"),
+    "steps": [STEP],
+    "progress": whole,
+    "created_at": moment,
+    "updated_at": moment,
+}
 REVENUE = {
     "total_mrr": omr,
     "total_mrr_minor": whole,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import DjangoDbBlocker
 
+from tests.orders import deployment_attacks
 from tests.rules import (
     ORDER,
     Attack,
@@ -197,7 +198,7 @@ PLACING: Attacks = {
     ],
 }
 
-ATTACKS: Attacks = {**CATALOG, **ORDERS, **EVENTS, **PLACING}
+ATTACKS: Attacks = {**CATALOG, **ORDERS, **EVENTS, **PLACING, **deployment_attacks.ATTACKS}
 
 # A rule of another app that the function of a checkout must keep too.
 KEPT_BY_A_CHECKOUT: Attacks = {

@@ -50,7 +50,7 @@ def test_an_order_activates_its_organization_and_announces_it(buy: Buy, acme: Or
 
 def test_a_second_run_of_the_job_announces_nothing(buy: Buy, acme: Organization) -> None:
     placed = buy("m")
-    provision_organization(order_id=placed.order_id)
+    tasks.provision_organization(str(placed.order_id))
     with nothing_changes():
         assert provision_organization(order_id=placed.order_id).status == "active"
         tasks.provision_organization(str(placed.order_id))

@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, models, transaction
 from pytest_django import DjangoDbBlocker
 
 from billing.models import Hold, Organization, Subscription
-from orders.models import Order, Payment, Refund
+from orders.models import Order, Payment, Provision, Refund
 from promos.models import Redemption
 from tests.rules import ORDER, TRIGGERS_OFF, customer, inserting
 from tests.sample_history import HELD, committed_sample_history
@@ -104,6 +104,7 @@ MACHINES = [
         prepare=(PAYMENT,),
         fitting={"paid_at": ("NULL", {"paid": NOW})},
     ),
+    Machine(model=Provision, rule="orders_provision_transition_known", row="true"),
     Machine(model=Refund, rule="orders_refund_transition_known", row="true", prepare=(PAYMENT, REFUND)),
 ]
 

@@ -1,0 +1,49 @@
+"""Attacks on the rules of deployments, for test_constraints.py. The history's provision is completed."""
+
+from tests.rules import ORDER, Attack, Attacks, inserting, organization
+
+PLANNED = """'[{"name": "one", "status": "pending"}, {"name": "two", "status": "pending"}]'"""
+WITHOUT_ONE = "DELETE FROM orders_provision"
+
+PROVISION = {
+    "order_id": ORDER,
+    "organization_id": organization("acme"),
+    "plan_id": "gen_random_uuid()",
+    "apps": "'[]'",
+    "subdomain": "'acme'",
+    "steps": PLANNED,
+}
+
+
+def provision(**wrong: str) -> str:
+    return inserting("orders_provision", PROVISION, **wrong)
+
+
+def changing(steps: str) -> Attack:
+    """An UPDATE of the steps of a provision that is under way, with one completed step and one running."""
+    started = """'[{"name": "one", "status": "completed"}, {"name": "two", "status": "running"}]'"""
+    return Attack(
+        f"UPDATE orders_provision SET steps = {steps}",
+        [WITHOUT_ONE, provision(steps=started, status="'provisioning'")],
+    )
+
+
+ATTACKS: Attacks = {
+    "orders_provision_status_known": [Attack(provision(status="'lost'"), [WITHOUT_ONE])],
+    "orders_provision_transition_known": [
+        "UPDATE orders_provision SET status = 'provisioning'",
+        Attack("UPDATE orders_provision SET status = 'pending'", [WITHOUT_ONE, provision(status="'failed'")]),
+    ],
+    "orders_deployment_keeps_steps": [
+        "UPDATE orders_provision SET steps = '[]'",
+        changing("'[]'"),
+        changing("""'[{"name": "one", "status": "completed"}]'"""),
+        changing("""'[{"name": "two", "status": "completed"}, {"name": "one", "status": "completed"}]'"""),
+        changing("""'[{"name": "one", "status": "running"}, {"name": "two", "status": "running"}]'"""),
+        changing("""'[{"name": "one"}, {"name": "two", "status": "running"}]'"""),
+    ],
+    "orders_deployment_succeeds_with_all_steps": [
+        Attack(provision(status="'completed'"), [WITHOUT_ONE]),
+        Attack("UPDATE orders_provision SET status = 'completed'", [WITHOUT_ONE, provision()]),
+    ],
+}
