@@ -184,7 +184,7 @@ class PreviewView(APIView):
         form = CodeSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         found = find_code(form.validated_data["code"])
-        if found is None or found.retired_at is not None:
+        if found is None:
             raise VoucherNotFound
         problem = problem_of(
             found, now=timezone.now(), has_free_slot=getattr(found, "has_free_slot", False), redeemed=False

@@ -67,9 +67,12 @@ def problems(codes: list[str]) -> dict[str, type[PromoProblem] | None]:
     found = {}
     for text in codes:
         code = find_code(text)
-        assert code is not None
-        has_free_slot = getattr(code, "has_free_slot")  # noqa: B009 - annotated by the query
+        has_free_slot = getattr(code, "has_free_slot", False)
         problem = problem_of(code, now=NOW, has_free_slot=has_free_slot, redeemed=False)
+        # A code that was read before it was retired is judged like one that is not found.
+        stored = PromoCode.objects.get(code=text)
+        assert code == (stored if stored.retired_at is None else None)
+        assert type(problem_of(stored, now=NOW, has_free_slot=has_free_slot, redeemed=False)) is type(problem)
         found[text] = type(problem) if problem else None
     return found
 

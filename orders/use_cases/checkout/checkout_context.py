@@ -46,7 +46,7 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
         AND NOT (s.status IN ('canceled', 'incomplete_expired'))
   LEFT JOIN LATERAL (SELECT * FROM billing_idempotencykey
                       WHERE customer_id = c.id AND key = %(key)s AND expires_at > %(now)s LIMIT 1) k ON true
-  LEFT JOIN promos_promocode p ON p.code = %(code)s
+  LEFT JOIN promos_promocode p ON p.code = %(code)s AND p.retired_at IS NULL
 """  # noqa: S608 - the names of our own columns
 
 
