@@ -7,6 +7,7 @@ SOVEREIGN_ADMIN = "sovereign-admin"
 AUDITOR = "auditor"
 CUSTOMER = "customer"
 SYSTEM = "system"
+ANONYMOUS = "anonymous"
 
 STAFF_ROLES = (SUPERADMIN, SOVEREIGN_ADMIN, AUDITOR)
 

@@ -150,6 +150,62 @@ class Busy(DomainError):
     message = "the service is busy: try again"
 
 
+class TooManyAttempts(DomainError):
+    code = "throttled"
+    status = 429
+    message = "too many attempts: try again later"
+
+
+class InvalidAddress(DomainError):
+    code = "invalid_request"
+    message = "email: enter an e-mail address"
+
+
+class MailNotConfigured(DomainError):
+    code = "mail_not_configured"
+    status = 503
+    message = "this service cannot send mail"
+
+
+class SignInRefused(DomainError):
+    """The proof of an identity is wrong. Every 401 of signing in is one of these."""
+
+    code = "sign_in_refused"
+    status = 401
+    message = "signing in failed"
+
+
+class WrongCode(SignInRefused):
+    code = "wrong_code"
+    message = "this code is wrong or has expired"
+
+
+class WrongPassword(SignInRefused):
+    code = "wrong_credentials"
+    message = "the e-mail address or the password is wrong"
+
+
+class SecondFactorRequired(SignInRefused):
+    code = "second_factor_required"
+    message = "enter the code of your authenticator app"
+
+
+class WrongSecondFactor(SignInRefused):
+    code = "wrong_second_factor"
+    message = "this code of your authenticator app is wrong"
+
+
+class InvalidRefreshToken(SignInRefused):
+    code = "invalid_refresh_token"
+    message = "the session has ended: sign in again"
+
+
+class UserNotFound(DomainError):
+    code = "user_not_found"
+    status = 404
+    message = "this user does not exist"
+
+
 class IdempotencyMismatch(DomainError):
     code = "idempotency_key_reused"
     status = 422

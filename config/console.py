@@ -1,7 +1,8 @@
-"""Django's admin with the pages of all apps except dj-stripe.
+"""Django's admin with the pages of all apps except dj-stripe and django-allauth.
 
 dj-stripe's pages can change and delete objects at Stripe, resync from it, and show and accept keys. Their modules are
-never loaded; orders.admin has read-only pages instead.
+never loaded; orders.admin has read-only pages instead. django-allauth's pages would change addresses and second
+factors without an audit entry.
 """
 
 from importlib import import_module
@@ -10,7 +11,7 @@ from django.apps import apps
 from django.contrib.admin.apps import SimpleAdminConfig
 from django.utils.module_loading import module_has_submodule
 
-APPS_WITHOUT_ADMIN = ("djstripe",)
+APPS_WITHOUT_ADMIN = ("djstripe", "allauth.account", "allauth.mfa")
 
 
 class ConsoleConfig(SimpleAdminConfig):

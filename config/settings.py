@@ -47,6 +47,8 @@ JWT_SECRET: str = _environment.secret("JWT_SECRET")
 JWT_JWKS_URL: str = _environment.text("JWT_JWKS_URL")
 JWT_ISSUER: str = _environment.text("JWT_ISSUER")
 JWT_AUDIENCE: str = _environment.text("JWT_AUDIENCE")
+# Whether this service signs people in through its API; 0 where the platform signs its own tokens.
+AUTH_ENABLED: bool = _environment.flag("AUTH_ENABLED", default=True)
 _jwks_scheme = urlsplit(JWT_JWKS_URL).scheme
 _environment.refuse(JWT_JWKS_URL and _jwks_scheme not in ("http", "https"), "JWT_JWKS_URL must be an http(s) URL")
 if _jwks_scheme == "http":
@@ -219,6 +221,8 @@ INSTALLED_APPS: list[str] = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "allauth.account",
+    "allauth.mfa",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -245,6 +249,7 @@ MIDDLEWARE: list[str] = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [

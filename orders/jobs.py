@@ -1,22 +1,5 @@
-"""Enqueues the worker's jobs by name, in the transaction of the change that needs them."""
+"""The enqueueing of jobs, under this app's name; `billing.jobs` implements it."""
 
-from django.db import transaction
-from procrastinate.contrib.django import app
-from procrastinate.exceptions import AlreadyEnqueued
+from billing.jobs import enqueue, enqueue_once
 
-
-def enqueue(name: str, *, lock: str | None = None, **arguments: str) -> None:
-    """Adds a job for the worker. The job exists exactly when the transaction commits.
-
-    Args: lock: jobs with the same lock run one after the other.
-    """
-    app.configure_task(name, lock=lock).defer(**arguments)
-
-
-def enqueue_once(name: str, *, key: str, **arguments: str) -> None:
-    """Adds a job, unless one with the same key is waiting. Jobs with the same key run one after the other."""
-    try:
-        with transaction.atomic():
-            app.configure_task(name, lock=key, queueing_lock=key).defer(**arguments)
-    except AlreadyEnqueued:
-        return
+__all__ = ["enqueue", "enqueue_once"]

@@ -14,6 +14,7 @@ os.environ |= {
 }
 for _name in (
     "API_PREFIX",
+    "AUTH_ENABLED",
     "CHECKOUT_CANCEL_URL",
     "CHECKOUT_SUCCESS_URL",
     "CSRF_TRUSTED_ORIGINS",

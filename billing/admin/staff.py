@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -127,6 +128,8 @@ class StaffAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
         return type(form.__name__, (form,), {"acting": staff_of(request)})
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if change and set(form.changed_data) & set(StaffForm.Meta.fields):
+            obj.updated_at = timezone.now()
         super().save_model(request, obj, form, change)
         data = form.cleaned_data
         assign_role(user=obj, role=data["role"], by=actor_of(request), reason=data["reason"])

@@ -26,6 +26,7 @@ from .account import Account, Hold
 from .audit import AuditEntry
 from .customer import Customer, User
 from .idempotency import IdempotencyKey
+from .identity import CODE_MAX_ATTEMPTS, ProviderAccount, RefreshToken, SignInCode, SignInSession
 from .installed_sql import InstalledSql
 from .invoice import Invoice
 from .ledger import LedgerEntry
@@ -36,6 +37,7 @@ from .rate_limit import RateLimitWindow
 from .subscription import Subscription
 
 __all__ = [
+    "CODE_MAX_ATTEMPTS",
     "Account",
     "AuditEntry",
     "Customer",
@@ -47,7 +49,11 @@ __all__ = [
     "Organization",
     "OrganizationMember",
     "ProcessorSettings",
+    "ProviderAccount",
     "RateLimitWindow",
+    "RefreshToken",
+    "SignInCode",
+    "SignInSession",
     "Subscription",
     "User",
 ]

@@ -1,8 +1,11 @@
+from collections.abc import Iterator
 from uuid import uuid4
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Now, Upper
+from django.utils.crypto import salted_hmac
 
 
 def new_user_id() -> str:
@@ -16,12 +19,27 @@ class User(AbstractUser):
     """
 
     sub = models.CharField(max_length=255, unique=True, default=new_user_id, verbose_name="platform user id")
+    avatar_url = models.CharField(max_length=500, blank=True, default="", db_default="")
+    # Part of every session's hash: a higher number ends all sessions of the user.
+    session_version = models.IntegerField(default=0, db_default=0, editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta(AbstractUser.Meta):
         db_table = "billing_user"
         constraints = [
             models.CheckConstraint(condition=~models.Q(sub=""), name="billing_user_sub_given"),
         ]
+
+    def get_session_auth_hash(self) -> str:
+        return self._hash_session(settings.SECRET_KEY)
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        return (self._hash_session(secret) for secret in settings.SECRET_KEY_FALLBACKS)
+
+    def _hash_session(self, secret: str) -> str:
+        return salted_hmac(
+            "session of a user", f"{self.session_version}:{self.password}", secret=secret, algorithm="sha256"
+        ).hexdigest()
 
 
 class Customer(models.Model):

@@ -3,6 +3,7 @@ from django.db import transaction
 
 from billing.actor import CUSTOMER, STAFF_ROLES, SUPERADMIN, Actor
 from billing.models import User
+from billing.use_cases.identity.end_sessions import end_sessions
 from billing.use_cases.record_audit import record_audit
 
 
@@ -16,6 +17,8 @@ def role_of(user: User) -> str:
 
 def assign_role(*, user: User, role: str, by: Actor, reason: str) -> User:
     """Gives a console user exactly this role. The role `customer` ends the user's staff access.
+
+    A user who loses a staff role is signed out everywhere.
 
     Raises: ValueError unless the role is a staff role or `customer`. Locks: User. Transaction: joins.
     Idempotency: assigning the same role again changes nothing and writes no audit entry.
@@ -43,4 +46,6 @@ def assign_role(*, user: User, role: str, by: Actor, reason: str) -> User:
             changes={"role": [before, role], "is_staff": [was_staff, is_staff]},
             reason=reason,
         )
+        if before in STAFF_ROLES and before != role:
+            end_sessions(user=locked)
         return locked

@@ -6,6 +6,7 @@ import pytest
 from django.db import NotSupportedError, connection, transaction
 from pytest_django import DjangoDbBlocker
 
+from tests.billing.identity_attacks import SIGN_IN, VALID_CODE
 from tests.billing.organization_attacks import ORGANIZATIONS, VALID_MEMBER, VALID_ORGANIZATION
 from tests.factories import CustomerFactory
 from tests.rules import (
@@ -40,6 +41,7 @@ VALID = {
     "billing_hold": {"account_id": BOB, "order_id": "gen_random_uuid()", "amount_minor": "100"},
     "billing_organization": VALID_ORGANIZATION,
     "billing_organizationmember": VALID_MEMBER,
+    "billing_signincode": VALID_CODE,
     "billing_subscription": {
         "customer_id": BOB,
         "organization_id": organization("bobs"),
@@ -314,7 +316,7 @@ TENANTS: Attacks = {
     "billing_idempotencykey_expires_later": [key(expires_at=each) for each in ("now()", "now() - interval '1 s'")],
 }
 
-ATTACKS: Attacks = {**PEOPLE, **ACCOUNTS, **LEDGER, **HOLDS, **TENANTS, **ORGANIZATIONS}
+ATTACKS: Attacks = {**PEOPLE, **ACCOUNTS, **LEDGER, **HOLDS, **TENANTS, **ORGANIZATIONS, **SIGN_IN}
 
 # Not ours: the unique pairs of the two tables that Django makes of a user's groups and permissions.
 DJANGOS_OWN = {

@@ -77,6 +77,8 @@ START = {
 }
 
 KEYS = {"stripe_secret_key": "sk_test_x", "stripe_webhook_secret": "whsec_x", "stripe_public_key": "pk_test_x"}
+CODE = {"email": "{slug}@example.org", "code": "123456"}
+PASSWORD = {"email": "{slug}@example.org", "password": "wrong", "otp": "123456"}
 
 ENDPOINTS = [
     Endpoint(method="POST", path="billing/vouchers/issue", roles=ISSUES, body=ISSUE),
@@ -128,6 +130,13 @@ ENDPOINTS = [
     Endpoint(method="POST", path="provisioning/start", roles=IDENTIFIED, body=START, status=404, success=201),
     Endpoint(method="GET", path="provisioning/tenant/{tenant}", roles=IDENTIFIED),
     Endpoint(method="GET", path="provisioning/status/{tenant}", roles=IDENTIFIED, status=404),
+    Endpoint(method="POST", path="auth/magic-link", roles=PUBLIC, body={"email": "{slug}@example.org"}),
+    Endpoint(method="POST", path="auth/verify", roles=PUBLIC, body=CODE, status=401),
+    Endpoint(method="POST", path="auth/login", roles=PUBLIC, body=PASSWORD, status=401),
+    Endpoint(method="GET", path="auth/me", roles=IDENTIFIED),
+    Endpoint(method="POST", path="auth/refresh", roles=PUBLIC, body={"refresh_token": "{code}"}, status=401),
+    Endpoint(method="POST", path="auth/logout", roles=PUBLIC, body={"refresh_token": "{code}"}),
+    Endpoint(method="POST", path="auth/logout-all", roles=IDENTIFIED),
     Endpoint(method="GET", path="schema", roles=PUBLIC),
     Endpoint(method="GET", path="docs", roles=PUBLIC),
     Endpoint(method="POST", path="billing/portal/{tenant}", roles=IDENTIFIED, status=503),

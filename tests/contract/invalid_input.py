@@ -179,6 +179,8 @@ _ISSUE: dict[str, Sequence[Any]] = {
     "expires_at": INVALID_TIME,
     "reason": (None, "x" * 501, *NOT_TEXT),
 }
+_TOKEN = (None, "", "  ", "x" * 201, "x" * 100_000, *NOT_TEXT)
+_ADDRESS = (*_TOKEN, "ada", "ada@", "@example.org", "ada@example.org, bob@example.org", *SUSPICIOUS_TEXTS)
 # Path of the endpoint → field of its body → invalid values.
 FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/vouchers/issue": _ISSUE,
@@ -199,6 +201,11 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
         "apps": (5, True, "wordpress", {}, NESTED, [5], [None], [[]], ["x"] * 101),
         "subdomain": ("x" * 256, *NOT_TEXT),
     },
+    "auth/magic-link": {"email": _ADDRESS},
+    "auth/verify": {"email": _ADDRESS, "code": _TOKEN},
+    "auth/login": {"email": _ADDRESS, "password": _TOKEN, "otp": (None, "x" * 21, *NOT_TEXT)},
+    "auth/refresh": {"refresh_token": (*_TOKEN, "\u00fc")},
+    "auth/logout": {"refresh_token": (*_TOKEN, "\u00fc")},
     "billing/admin/settings": dict.fromkeys(
         ("stripe_secret_key", "stripe_webhook_secret", "stripe_public_key"), INVALID_STRIPE_KEY
     ),

@@ -1,6 +1,7 @@
 """Each role, and an anonymous caller, may use exactly its endpoints, by token and by session."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -41,6 +42,10 @@ def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
 STAFF = ("superadmin", "sovereign-admin", "auditor", "customer")
 
 
+# These need no identity, so no CSRF token either.
+RECORD_ATTEMPTS = ("auth/magic-link", "auth/verify", "auth/login")
+
+
 def subscribed(caller: Caller, way: str) -> Member:
     tenant = tenant_of(caller, f"{caller.role}-by-{way}")
     assert caller.post("billing/checkout", {"tenant_id": tenant, "plan_id": "flexi"}).status == 200
@@ -78,7 +83,7 @@ def test_a_session_changes_nothing_without_the_csrf_token(world: dict[str, list[
     for endpoint in ENDPOINTS:
         if endpoint.method == "GET":
             continue
-        with nothing_changes():
+        with nullcontext() if endpoint.path in RECORD_ATTEMPTS else nothing_changes():
             answer = call((without, tenant), endpoint)
         if endpoint.roles == PUBLIC:
             assert answer.status == endpoint.status

@@ -83,6 +83,7 @@ COSTS = {
     "GET billing/subscription": 1,
     "GET billing/subscription/{tenant}": 1,
     "GET billing/admin/revenue": 2,
+    "GET auth/me": 2,
     "GET tenant/orgs/{tenant}": 1,
     "GET tenant/check-slug/{slug}": 1,
     "GET schema": 0,

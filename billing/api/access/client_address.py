@@ -1,12 +1,11 @@
 """The address of the client that sent a request."""
 
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 from django.http import HttpRequest
 from rest_framework.request import Request
 
-# Internet providers usually give one customer a /64, in which single addresses cost nothing.
-_IPV6_CUSTOMER_PREFIX = 64
+from billing.use_cases.count_attempt import network_of
 
 
 def client_address(request: HttpRequest | Request) -> str | None:
@@ -20,7 +19,4 @@ def client_address(request: HttpRequest | Request) -> str | None:
 
 def client_network(request: HttpRequest | Request) -> str:
     """Returns the network that rate limits count by: an IPv4 address or an IPv6 /64. Empty without an address."""
-    address = client_address(request)
-    if address is None or ":" not in address:
-        return address or ""
-    return str(ip_network(f"{address}/{_IPV6_CUSTOMER_PREFIX}", strict=False))
+    return network_of(client_address(request))

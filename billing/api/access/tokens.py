@@ -1,4 +1,4 @@
-"""Bearer tokens: HS256 with the platform's secret, RS256 with the identity provider's published keys.
+"""Bearer tokens: HS256 with the platform's secret or this service's own, RS256 with the identity provider's keys.
 
 The token's header can only choose an algorithm that is configured, and each algorithm has its own kind of key. This
 refuses `alg: none` and an RSA public key used as an HMAC secret. PyJWT does the verification.
@@ -20,6 +20,7 @@ from rest_framework.exceptions import AuthenticationFailed
 
 from billing.actor import CUSTOMER, STAFF_ROLES, is_user_id
 from billing.errors import DomainError
+from billing.use_cases.identity.access_tokens import signing_key
 
 logger = structlog.get_logger(__name__)
 
@@ -55,6 +56,8 @@ class Claims:
     user_id: str
     email: str
     role: str
+    # The session of a token that this service issued; empty in the platform's own tokens.
+    session_id: str = ""
 
 
 class IdentityProviderKeys(jwt.PyJWKClient):
@@ -126,8 +129,8 @@ def verify_token(token: str) -> Claims:
 
 def _key_for(header: dict[str, Any]) -> tuple[str, str | PyJWK]:
     algorithm = header.get("alg")
-    if algorithm == "HS256" and settings.JWT_SECRET:
-        return algorithm, settings.JWT_SECRET
+    if algorithm == "HS256" and (secret := signing_key()):
+        return algorithm, secret
     if algorithm == "RS256" and settings.JWT_JWKS_URL:
         key = _identity_provider_keys(settings.JWT_JWKS_URL).get_signing_key(str(header.get("kid")))
         if key.key_type != "RSA":
@@ -145,7 +148,13 @@ def _read_claims(claims: dict[str, Any]) -> Claims:
     user_id, email, role = claims["sub"], claims.get("email"), claims.get("role")
     if not is_user_id(user_id):
         raise InvalidToken()
-    return Claims(user_id=user_id, email=read_email(email), role=role if role in STAFF_ROLES else CUSTOMER)
+    session_id = claims.get("sid")
+    return Claims(
+        user_id=user_id,
+        email=read_email(email),
+        role=role if role in STAFF_ROLES else CUSTOMER,
+        session_id=session_id if isinstance(session_id, str) else "",
+    )
 
 
 def read_email(value: object) -> str:

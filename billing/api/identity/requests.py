@@ -1,0 +1,32 @@
+"""The bodies of requests to the identity endpoints."""
+
+from django.core.validators import RegexValidator
+
+from billing.api.fields import RequestSerializer, TextField
+
+_MAX_ADDRESS_LENGTH = 254
+_MAX_TOKEN_LENGTH = 200
+
+
+class AddressSerializer(RequestSerializer):
+    email = TextField(max_length=_MAX_ADDRESS_LENGTH, help_text="Trimmed and lower-cased.")
+
+
+class MailedCodeSerializer(AddressSerializer):
+    code = TextField(max_length=20, help_text="The 6 digits of the mail.")
+
+
+class PasswordSerializer(AddressSerializer):
+    password = TextField(max_length=200, trim_whitespace=False)
+    otp = TextField(
+        max_length=20,
+        required=False,
+        allow_blank=True,
+        help_text="A code of the authenticator app, or a recovery code, where a second factor is enrolled.",
+    )
+
+
+class RefreshSerializer(RequestSerializer):
+    refresh_token = TextField(
+        max_length=_MAX_TOKEN_LENGTH, validators=[RegexValidator(r"\A[!-~]+\Z", "this is no refresh token")]
+    )

@@ -1,0 +1,93 @@
+"""The signed-in user, and the refresh tokens of sessions."""
+
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.actor import CUSTOMER
+from billing.api.access.authentication import actor_of, principal_of
+from billing.api.identity.answers import (
+    MessageSerializer,
+    TokensSerializer,
+    UserSerializer,
+    anonymous_actor,
+    customer_answer,
+    tokens_answer,
+    user_answer,
+)
+from billing.api.identity.requests import RefreshSerializer
+from billing.api.identity.sign_in import PublicView
+from billing.api.schema import refusals
+from billing.errors import UserNotFound
+from billing.models import Customer, User
+from billing.queries import find_signed_in_user
+from billing.use_cases.assign_role import role_of
+from billing.use_cases.identity.end_sessions import sign_out_everywhere
+from billing.use_cases.identity.sessions import end_session, refresh_session
+
+
+class MeView(APIView):
+    @extend_schema(
+        responses={
+            200: inline_serializer("Me", {"user": UserSerializer()}),
+            **refusals({404: "The user does not exist any more."}),
+        },
+        tags=["identity"],
+        summary="The signed-in user",
+    )
+    def get(self, request: Request) -> Response:
+        principal = principal_of(request)
+        user = find_signed_in_user(user_id=principal.user_id)
+        if user is None:
+            raise UserNotFound
+        if isinstance(user, Customer):
+            return Response({"user": customer_answer(user)})
+        # A customer's session of a member of staff stays a customer's.
+        role = CUSTOMER if principal.role == CUSTOMER else role_of(user)
+        return Response({"user": user_answer(user, role=role)})
+
+
+class RefreshView(PublicView):
+    @extend_schema(
+        request=RefreshSerializer,
+        responses={200: TokensSerializer, **refusals({401: "Unknown, expired, used or ended: sign in again."})},
+        tags=["identity"],
+        summary="Exchange a refresh token for new tokens",
+        description="A refresh token is used once. For a minute after that it is answered again, for tabs that race."
+        " Each answer has the user's present role.",
+    )
+    def post(self, request: Request) -> Response:
+        form = RefreshSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        tokens = refresh_session(token=form.validated_data["refresh_token"], by=anonymous_actor(request))
+        return Response(tokens_answer(tokens))
+
+
+class LogoutView(PublicView):
+    @extend_schema(
+        request=RefreshSerializer,
+        responses=MessageSerializer,
+        tags=["identity"],
+        summary="End the session of a refresh token",
+        description="An unknown token gets the same answer.",
+    )
+    def post(self, request: Request) -> Response:
+        form = RefreshSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        end_session(token=form.validated_data["refresh_token"], by=anonymous_actor(request))
+        return Response({"message": "You are signed out."})
+
+
+class LogoutAllView(APIView):
+    @extend_schema(
+        request=None,
+        responses=MessageSerializer,
+        tags=["identity"],
+        summary="End all sessions of the signed-in user",
+    )
+    def post(self, request: Request) -> Response:
+        user = find_signed_in_user(user_id=principal_of(request).user_id)
+        if isinstance(user, User):
+            sign_out_everywhere(user=user, by=actor_of(request))
+        return Response({"message": "You are signed out everywhere."})

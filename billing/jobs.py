@@ -1,0 +1,22 @@
+"""Enqueues the worker's jobs by name, in the transaction of the change that needs them."""
+
+from django.db import transaction
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
+
+
+def enqueue(name: str, *, lock: str | None = None, **arguments: str) -> None:
+    """Adds a job for the worker. The job exists exactly when the transaction commits.
+
+    Args: lock: jobs with the same lock run one after the other.
+    """
+    app.configure_task(name, lock=lock).defer(**arguments)
+
+
+def enqueue_once(name: str, *, key: str, **arguments: str) -> None:
+    """Adds a job, unless one with the same key is waiting. Jobs with the same key run one after the other."""
+    try:
+        with transaction.atomic():
+            app.configure_task(name, lock=key, queueing_lock=key).defer(**arguments)
+    except AlreadyEnqueued:
+        return

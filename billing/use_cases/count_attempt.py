@@ -1,0 +1,100 @@
+"""Counts attempts in PostgreSQL, so that all processes share one count.
+
+A window begins with the first attempt and ends one period later. One statement counts an attempt. Attempts that open
+a new window remove a few ended ones.
+"""
+
+from dataclasses import dataclass
+from ipaddress import ip_network
+from math import ceil
+
+from django.db import connection
+from django.utils.crypto import salted_hmac
+
+from billing.errors import TooManyAttempts
+
+_MAX_WINDOWS_REMOVED = 20
+# Internet providers usually give one customer a /64, in which single addresses cost nothing.
+_IPV6_CUSTOMER_PREFIX = 64
+
+_COUNT = """
+INSERT INTO billing_ratelimitwindow AS known (key, hits, ends_at)
+VALUES (%(key)s, 1, statement_timestamp() + make_interval(secs => %(seconds)s))
+ON CONFLICT (key) DO UPDATE SET
+    hits = CASE
+        WHEN known.ends_at <= statement_timestamp() THEN 1
+        ELSE LEAST(known.hits + 1, %(ceiling)s)
+    END,
+    ends_at = CASE
+        WHEN known.ends_at <= statement_timestamp() THEN excluded.ends_at
+        ELSE known.ends_at
+    END
+RETURNING hits, EXTRACT(EPOCH FROM ends_at - statement_timestamp())
+"""
+
+_REMOVE_ENDED = """
+DELETE FROM billing_ratelimitwindow WHERE key IN (
+    SELECT key FROM billing_ratelimitwindow WHERE ends_at <= statement_timestamp()
+    ORDER BY ends_at LIMIT %(some)s FOR UPDATE SKIP LOCKED
+)
+"""
+
+# The constraint of the table admits no window without a hit.
+_UNCOUNT = """
+WITH gone AS (DELETE FROM billing_ratelimitwindow WHERE key = %(key)s AND hits = 1)
+UPDATE billing_ratelimitwindow SET hits = hits - 1 WHERE key = %(key)s AND hits > 1
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """At most `hits` attempts of one kind in `seconds`, for each thing that is counted."""
+
+    scope: str
+    hits: int
+    seconds: int
+
+
+def network_of(address: str | None) -> str:
+    """Returns the network that limits count by: an IPv4 address or an IPv6 /64. Empty without an address."""
+    if address is None or ":" not in address:
+        return address or ""
+    return str(ip_network(f"{address}/{_IPV6_CUSTOMER_PREFIX}", strict=False))
+
+
+def count_hit(limit: Limit, counted: str) -> tuple[bool, int]:
+    """Counts one attempt. Returns whether the limit allows it, and the seconds until the window ends."""
+    with connection.cursor() as cursor:
+        # Counting stops at one over the limit: more says nothing, and could overflow.
+        cursor.execute(_COUNT, {"key": _key(limit, counted), "seconds": limit.seconds, "ceiling": limit.hits + 1})
+        hits, remaining = cursor.fetchone()
+        if hits == 1:
+            cursor.execute(_REMOVE_ENDED, {"some": _MAX_WINDOWS_REMOVED})
+    return hits <= limit.hits, max(1, ceil(remaining))
+
+
+def count_attempt(limit: Limit, counted: str) -> None:
+    """Counts one attempt.
+
+    Raises: TooManyAttempts past the limit. Transaction: call it outside one, so that a refusal does not undo it.
+    """
+    allowed, wait = count_hit(limit, counted)
+    if not allowed:
+        raise TooManyAttempts(retry_after=wait)
+
+
+def uncount_attempt(limit: Limit, counted: str) -> None:
+    """Takes back one counted attempt, because it was not a failure."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNCOUNT, {"key": _key(limit, counted)})
+
+
+def forget_attempts(limit: Limit, counted: str) -> None:
+    """Forgets all counted attempts."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM billing_ratelimitwindow WHERE key = %s", [_key(limit, counted)])
+
+
+def _key(limit: Limit, counted: str) -> str:
+    # A keyed hash: addresses are counted, not kept.
+    return salted_hmac(f"rate limit {limit.scope}", counted, algorithm="sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Sign-in, sessions and tokens. Every way to sign in ends in `complete_sign_in`."""

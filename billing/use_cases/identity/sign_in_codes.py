@@ -1,0 +1,120 @@
+"""Codes that prove an e-mail address.
+
+The odds of guessing: a code is one of a million and ends with the fifth wrong attempt, so an attacker guesses one
+code with a chance of 5 in 1,000,000. Each address gets at most 30 codes a day, whatever the number of clients. An
+attack on one address that lasts all day succeeds with a chance of 150 in 1,000,000, and its owner sees 30 mails.
+
+A code is not stored. It is derived from a random key in the database and from SECRET_KEY, so neither the database nor
+the queue of jobs holds a code. Known and unknown addresses run the same statements.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from billing.actor import Actor
+from billing.errors import MailNotConfigured, WrongCode
+from billing.jobs import enqueue
+from billing.models import CODE_MAX_ATTEMPTS, SignInCode
+from billing.use_cases.count_attempt import Limit, count_attempt, network_of
+from billing.use_cases.identity.addresses import normalize_address
+from billing.use_cases.record_audit import record_audit
+
+CODE_DIGITS = 6
+CODE_MINUTES = 5
+ATTEMPTS_OF_CLIENT = Limit(scope="attempts at sign-in codes of a client", hits=10, seconds=60)
+CODES_OF_CLIENT = Limit(scope="sign-in codes of a client", hits=30, seconds=60)
+CODES_OF_ADDRESS = Limit(scope="sign-in codes of an address", hits=5, seconds=15 * 60)
+CODES_OF_ADDRESS_A_DAY = Limit(scope="sign-in codes of an address in a day", hits=30, seconds=24 * 3600)
+# Compared where an address has no code, so that the answer takes as long.
+_NO_KEY = UUID(int=0)
+
+
+def request_code(*, email: str, by: Actor, now: datetime | None = None) -> str:
+    """Replaces the address's code by a new one, and queues the mail that carries it. Returns the address.
+
+    Raises: InvalidAddress; MailNotConfigured; TooManyAttempts. Transaction: owns.
+    """
+    address = normalize_address(email)
+    if settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
+        raise MailNotConfigured
+    count_attempt(CODES_OF_CLIENT, network_of(by.address))
+    count_attempt(CODES_OF_ADDRESS, address)
+    count_attempt(CODES_OF_ADDRESS_A_DAY, address)
+    key = uuid4()
+    code = SignInCode(email=address, key=key, expires_at=(now or timezone.now()) + timedelta(minutes=CODE_MINUTES))
+    with transaction.atomic():
+        SignInCode.objects.bulk_create(
+            [code],
+            update_conflicts=True,
+            unique_fields=["email"],
+            update_fields=["key", "wrong_attempts", "expires_at"],
+        )
+        enqueue("send_sign_in_code", key=str(key))
+    return address
+
+
+def send_code(*, key: UUID) -> bool:
+    """Mails a code; False where it was replaced, used or has expired meanwhile.
+
+    Raises: any failure of the mail server; the job retries. Transaction: none.
+    """
+    code = SignInCode.objects.filter(key=key, expires_at__gt=timezone.now()).first()
+    if code is None:
+        return False
+    subject, _, body = render_to_string(
+        "mail/sign_in_code.txt",
+        {"sovereign": settings.SOVEREIGN_NAME, "code": derive_code(code.key, code.email), "minutes": CODE_MINUTES},
+    ).partition("\n")
+    EmailMessage(subject=" ".join(subject.split()), body=body.strip() + "\n", to=[code.email]).send()
+    return True
+
+
+def use_code(*, email: str, code: str, by: Actor, now: datetime | None = None) -> str:
+    """Uses up the code of an address, which proves the address. Returns the address.
+
+    Raises: InvalidAddress; TooManyAttempts; WrongCode, also for an expired one.
+    Locks: SignInCode. Transaction: owns.
+    """
+    address = normalize_address(email)
+    count_attempt(ATTEMPTS_OF_CLIENT, network_of(by.address))
+    with transaction.atomic():
+        # Races with other attempts at the same code: one of them uses it, and none is left uncounted.
+        stored = SignInCode.objects.select_for_update(no_key=True).filter(email=address).first()
+        expected = derive_code(stored.key if stored else _NO_KEY, address)
+        is_right = constant_time_compare(code.strip(), expected)
+        is_right = is_right and stored is not None and stored.expires_at > (now or timezone.now())
+        if stored is not None:
+            _count_use(stored, is_right=is_right, by=by)
+    if not is_right:
+        raise WrongCode
+    return address
+
+
+def derive_code(key: UUID, address: str) -> str:
+    """Returns the code that belongs to a stored key."""
+    digest = salted_hmac("sign-in code", f"{key} {address}", algorithm="sha256").digest()
+    return f"{int.from_bytes(digest) % 10**CODE_DIGITS:0{CODE_DIGITS}}"
+
+
+def _count_use(stored: SignInCode, *, is_right: bool, by: Actor) -> None:
+    if is_right:
+        stored.delete()
+    elif stored.wrong_attempts + 1 < CODE_MAX_ATTEMPTS:
+        stored.wrong_attempts += 1
+        stored.save(update_fields=["wrong_attempts"])
+    else:
+        record_audit(
+            action="sign_in_code.guessed_at",
+            object_type="sign_in_code",
+            object_id=stored.email[:100],
+            by=by,
+            reason=f"{CODE_MAX_ATTEMPTS} wrong attempts ended the code",
+        )
+        stored.delete()
