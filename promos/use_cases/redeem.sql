@@ -73,11 +73,17 @@ BEGIN
   END LOOP;
 END $$;
 
+-- A request to redeem a code into the balance. With a key, its answer is stored too.
+DO $$ BEGIN
+  CREATE TYPE promos_redemption_request AS (
+    redemption uuid, entry uuid,  -- the new ids of the redemption and of its grant
+    code text, "user" text, email text, note text, actor text, role text, channel text, address inet, now timestamptz,
+    key text, hash text, key_expires_at timestamptz);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
 -- Redeems codes into the balance: for a batch of requests that arrived together, for one, or for a list of users.
 -- Returns the redemptions that it wrote. For the other requests it does nothing, and their callers find out why.
---
--- A request is a JSON object with redemption and entry (new ids), code, user, email, note, actor, role, channel,
--- address and now. With an idempotency key it also has key, hash and key_expires_at, and its answer is stored.
 --
 -- wait: whether to wait for an account that another transaction has locked. A batch of several customers' requests does
 -- not wait: a lock on one customer's account must not delay the others.
@@ -87,7 +93,8 @@ END $$;
 --
 -- Raises, for all requests: promos_promocode_exhausted where others took the slots between the count and the claim;
 -- billing_idempotencykey_once where a request with the same key was answered in between.
-CREATE OR REPLACE FUNCTION promos_redeem(requests jsonb, wait boolean) RETURNS SETOF promos_written_redemption
+CREATE OR REPLACE FUNCTION promos_redeem(requests promos_redemption_request[], wait boolean)
+RETURNS SETOF promos_written_redemption
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -96,26 +103,25 @@ DECLARE
   written promos_written_redemption[];
 BEGIN
   IF wait THEN
-    PERFORM billing_lock_accounts(ARRAY(SELECT r->>'user' FROM jsonb_array_elements(requests) AS r), true);
+    PERFORM billing_lock_accounts(ARRAY(SELECT r."user" FROM unnest(requests) AS r), true);
   ELSE
     PERFORM set_config('lock_timeout', '250ms', true);
   END IF;
-  codes := promos_lock_codes(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r), wait);
+  codes := promos_lock_codes(ARRAY(SELECT DISTINCT r.code FROM unnest(requests) AS r), wait);
   WITH eligible AS MATERIALIZED (
     SELECT r.*, p.id AS promo, p.max_redemptions, a.customer_id AS customer
-      FROM ROWS FROM (jsonb_to_recordset(requests) AS (
-             redemption uuid, entry uuid, code text, "user" text, email text, note text, actor text, role text,
-             channel text, address inet, now timestamptz, key text)) WITH ORDINALITY
-           AS r(redemption, entry, code, user_id, email, note, actor, role, channel, address, at, key, number)
+      FROM unnest(requests) WITH ORDINALITY
+           AS r(redemption, entry, code, "user", email, note, actor, role, channel, address, now, key, hash,
+                key_expires_at, number)
       JOIN promos_promocode p ON p.code = r.code AND p.id = ANY (codes)
-      JOIN billing_customer c ON c.user_id = r.user_id AND r.email IN ('', c.email)
+      JOIN billing_customer c ON c.user_id = r."user" AND r.email IN ('', c.email)
       JOIN billing_account a ON a.customer_id = c.id
       -- LIMIT 1 reads one row by index. A join would read all redemptions of the code, and all keys.
       LEFT JOIN LATERAL (SELECT o.id FROM promos_redemption o
                           WHERE o.promo_code_id = p.id AND o.customer_id = c.id
                             AND o.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
       LEFT JOIN LATERAL (SELECT k.id FROM billing_idempotencykey k
-                          WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.at
+                          WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.now
                           LIMIT 1) AS answered ON true
      WHERE live.id IS NULL AND answered.id IS NULL
        FOR NO KEY UPDATE OF a SKIP LOCKED
@@ -129,17 +135,16 @@ BEGIN
      GROUP BY n.promo_code_id
   )
   SELECT array_agg(ROW(r.redemption, r.entry, r.promo, r.customer, NULL, r.note,
-                       ROW(r.actor, r.role, r.channel, r.address)::billing_actor, r.at)::promos_new_redemption)
+                       ROW(r.actor, r.role, r.channel, r.address)::billing_actor, r.now)::promos_new_redemption)
     INTO wanted
     FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo
    WHERE r.of_customer = 1 AND (r.max_redemptions = 0 OR r.of_code <= room.free);
   written := promos_write_redemptions(wanted, 'confirmed');
-  IF jsonb_path_exists(requests, '$[*].key') THEN
+  IF EXISTS (SELECT FROM unnest(requests) AS r WHERE r.key IS NOT NULL) THEN
     PERFORM billing_store_answers(array_agg(ROW(w.customer, r.key, r.hash, w.id, a.balance_minor, '', r.now,
                                                 r.key_expires_at)::billing_answer))
        FROM unnest(written) AS w
-       JOIN jsonb_to_recordset(requests) AS r(redemption uuid, key text, hash text, now timestamptz,
-                                              key_expires_at timestamptz) ON r.redemption = w.id
+       JOIN unnest(requests) AS r ON r.redemption = w.id
        JOIN billing_account a ON a.customer_id = w.customer
       WHERE r.key IS NOT NULL HAVING count(*) > 0;
   END IF;

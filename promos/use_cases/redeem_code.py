@@ -35,6 +35,9 @@ REFUSALS = {
     "promos_redemption_once_per_customer": PromoAlreadyRedeemed,
     "billing_idempotencykey_once": PromoChanged,
 }
+# Takes the texts of requests as a JSON array, and whether to wait.
+REDEEM = """SELECT id, promo, customer, credit FROM promos_redeem(
+  ARRAY(SELECT jsonb_populate_recordset(NULL::promos_redemption_request, %s)), %s)"""
 # How often a redemption is tried while the code keeps changing under it.
 MAX_ATTEMPTS = 3
 
@@ -62,16 +65,16 @@ class RedemptionRequest:
     ) -> None:
         self.id, self.code, self.user_id, self.email, self.by = uuid7(), normal_code(code), user_id, email, by
         self.now = now or datetime.now(UTC)
-        stored = (
-            f',"key":{_quote(key)},"hash":{_quote(fingerprint)},'
-            f'"key_expires_at":"{(self.now + KEY_LIFE).isoformat()}"'
-        )
         self.text = (
             f'{{"redemption":"{self.id.hex}","entry":"{uuid7().hex}","code":{_quote(self.code)},'
             f'"user":{_quote(user_id)},"email":{_quote(email)},"note":{_quote(note)},"actor":{_quote(by.user_id)},'
             f'"role":{_quote(by.role)},"channel":{_quote(by.channel)},"address":{_quote(by.address)},'
-            f'"now":"{self.now.isoformat()}"{stored if key else ""}}}'
+            f'"now":"{self.now.isoformat()}"{self._key_text(key, fingerprint) if key else ""}}}'
         )
+
+    def _key_text(self, key: str, fingerprint: str) -> str:
+        expires_at = (self.now + KEY_LIFE).isoformat()
+        return f',"key":{_quote(key)},"hash":{_quote(fingerprint)},"key_expires_at":"{expires_at}"'
 
 
 _quote = json.JSONEncoder().encode
@@ -132,10 +135,7 @@ def redeem_batch(requests: Sequence[RedemptionRequest], *, wait: bool = False) -
     """
     savepoint = transaction.atomic() if connection.in_atomic_block else nullcontext()
     with translate_violations(REFUSALS), savepoint, connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, promo, customer, credit FROM promos_redeem(%s::jsonb, %s)",
-            [f"[{','.join(request.text for request in requests)}]", wait],
-        )
+        cursor.execute(REDEEM, [f"[{','.join(request.text for request in requests)}]", wait])
         written = {row[0]: Redeemed(*row) for row in cursor.fetchall()}
     return [written.get(request.id) for request in requests]
 

@@ -17,7 +17,8 @@ from django.db.models import F, Sum
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.errors import ReasonRequired
+from billing.errors import ReasonRequired, translate_violations
+from billing.models.keys import uuid7
 from billing.text import has_visible_text
 from billing.use_cases.grant_many import MAX_BATCH, distinct_users
 from billing.use_cases.record_audit import record_audit
@@ -26,21 +27,30 @@ from promos.models import PromoCode, PromoCounter, Redemption
 from promos.models.redemption import LIVE_STATUSES
 from promos.queries import find_code, normal_code
 from promos.use_cases.check_eligibility import redeemable
-from promos.use_cases.redeem_code import RedemptionRequest, redeem_batch
+from promos.use_cases.redeem_code import REFUSALS
 
 REDEEMED = "redeemed"
 # Others may take slots while a batch runs; each time fewer are left to take.
 MAX_ATTEMPTS = 20
-# Those of the users, in their order, who have no live redemption of the code. Each is looked up by index, one after
-# the other (LATERAL with LIMIT): left the choice, the planner reads all customers, or all redemptions of the code.
+# The users, in their order, who have no live redemption of the code, and whether each is a customer already. Each is
+# looked up by index, one after the other (LATERAL with LIMIT): otherwise the planner may read all customers, or all
+# redemptions of the code.
 _NOT_REDEEMED = """
-SELECT named.user_id
+SELECT named.user_id, a.customer_id IS NOT NULL
   FROM unnest(%s::text[]) WITH ORDINALITY AS named(user_id, position)
   LEFT JOIN billing_customer c ON c.user_id = named.user_id
+  LEFT JOIN billing_account a ON a.customer_id = c.id
   LEFT JOIN LATERAL (SELECT r.id FROM promos_redemption r
                       WHERE r.promo_code_id = %s AND r.customer_id = c.id AND r.status IN ('reserved', 'confirmed')
                       LIMIT 1) AS live ON true
  WHERE live.id IS NULL ORDER BY named.position
+"""
+_REDEEM = """
+SELECT id
+  FROM promos_redeem(
+         ARRAY(SELECT ROW(redemption, entry, %s, user_id, '', %s, %s, %s, %s, %s, %s, NULL, NULL, NULL)
+                      ::promos_redemption_request
+                 FROM unnest(%s::uuid[], %s::uuid[], %s::text[]) AS named(redemption, entry, user_id)), true)
 """
 
 
@@ -85,35 +95,41 @@ def _redeem(promo_code: PromoCode, users: list[str], *, why: str, by: Actor, now
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_NOT_REDEEMED, [users, promo_code.id])
-            wanting = [user for (user,) in cursor.fetchall()]
-            served = wanting[: _free_slots(promo_code)] if promo_code.capped else wanting
-            cursor.execute("SELECT billing_make_customers(%s, %s)", [served, settings.SOVEREIGN_CURRENCY])
-        requests = [
-            RedemptionRequest(code=promo_code.code, user_id=user, by=by, note=why, now=now) for user in served
-        ]
-        redemptions = redeem_batch(requests, wait=True) if requests else []
-        if None in redemptions:
+            wanting: dict[str, bool] = dict(cursor)
+            served = list(wanting)[: _free_slots(promo_code)] if promo_code.capped else list(wanting)
+            if new := [user for user in served if not wanting[user]]:
+                cursor.execute("SELECT billing_make_customers(%s, %s)", [new, settings.SOVEREIGN_CURRENCY])
+            made = _redeem_batch(promo_code, served, why=why, by=by, now=now) if served else {}
+        if len(made) < len(served):
             # Somebody else redeemed it for one of them, or changed the code, since it was read.
             raise PromoChanged
-        if redemptions:
+        if made:
             record_audit(
                 action="promo_code.redeemed_for_many",
                 object_type="promo_code",
                 object_id=promo_code.code,
                 by=by,
-                changes={"redemptions": [0, len(redemptions)]},
+                changes={"redemptions": [0, len(made)]},
                 reason=why,
             )
-    made = {user: each.id for user, each in zip(served, redemptions, strict=True) if each}
-    waiting = set(wanting)
     return [
         Outcome(
             user_id=user,
             redemption_id=made.get(user),
-            refusal=None if user in made else PromoExhausted if user in waiting else PromoAlreadyRedeemed,
+            refusal=None if user in made else PromoExhausted if user in wanting else PromoAlreadyRedeemed,
         )
         for user in users
     ]
+
+
+def _redeem_batch(promo_code: PromoCode, users: list[str], *, why: str, by: Actor, now: datetime) -> dict[str, UUID]:
+    """Redeems the code for these users, and returns the redemption of each user that has one now."""
+    redemptions, entries = [uuid7() for _ in users], [uuid7() for _ in users]
+    shared = [promo_code.code, why, by.user_id, by.role, by.channel, by.address, now]
+    with translate_violations(REFUSALS), connection.cursor() as cursor:
+        cursor.execute(_REDEEM, [*shared, redemptions, entries, users])
+        written = {redemption for (redemption,) in cursor}
+    return {user: id_ for user, id_ in zip(users, redemptions, strict=True) if id_ in written}
 
 
 def _free_slots(promo_code: PromoCode) -> int:

@@ -12,7 +12,7 @@ from billing.models import Customer, LedgerEntry
 from billing.use_cases.verify_ledger import verify_ledger
 from promos.errors import PromoExhausted
 from promos.models import PromoCode, Redemption
-from promos.use_cases.redeem_code import RedemptionRequest, redeem
+from promos.use_cases.redeem_code import REDEEM, RedemptionRequest, redeem
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.concurrency.hold_batches import REDEMPTIONS, BlockedLeader, block_leader
 from tests.concurrency.schema_changes import function_definition, replace_text, replaced_function
@@ -54,7 +54,7 @@ def redeem_as(customer: Customer, promo_code: PromoCode) -> Redemption:
 def redeem_on(other: Other, customer: Customer, promo_code: PromoCode) -> None:
     """Redeems the code in the other connection's open transaction."""
     request = RedemptionRequest(code=promo_code.code, user_id=customer.user_id, by=acting(customer))
-    rows = other.execute("SELECT promos_redeem(%s::jsonb, true)", [f"[{request.text}]"]).fetchall()
+    rows = other.execute(REDEEM, [f"[{request.text}]", True]).fetchall()
     assert len(rows) == 1
 
 

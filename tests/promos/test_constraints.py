@@ -68,11 +68,10 @@ def changing(owner: str, changes: str) -> str:
 
 def redeeming(text: str, user: str = "dave", *, email: str = "", wait: bool = True) -> str:
     request = (
-        f"jsonb_build_object('redemption', gen_random_uuid(), 'entry', gen_random_uuid(), 'code', '{text}',"
-        f" 'user', '{user}', 'email', '{email}', 'note', '', 'actor', 'dave', 'role', 'customer', 'channel', 'api',"
-        " 'address', NULL, 'now', now())"
+        f"ROW(gen_random_uuid(), gen_random_uuid(), '{text}', '{user}', '{email}', '', 'dave', 'customer', 'api',"
+        " NULL, now(), NULL, NULL, NULL)::promos_redemption_request"
     )
-    return f"SELECT id FROM promos_redeem(jsonb_build_array({request}), {wait})"
+    return f"SELECT id FROM promos_redeem(ARRAY[{request}], {wait})"
 
 
 def writing(promo: str, owner: str, status: str) -> str:
