@@ -32,17 +32,17 @@ from promos.use_cases.redeem_code import REFUSALS
 REDEEMED = "redeemed"
 # Others may take slots while a batch runs; each time fewer are left to take.
 MAX_ATTEMPTS = 20
-# The users, in their order, who have no live redemption of the code, and whether each is a customer already. Each is
-# looked up by index, one after the other (LATERAL with LIMIT): otherwise the planner may read all customers, or all
-# redemptions of the code.
+# The users, in their order, who have no live redemption of the code, and whether each has an account already. LATERAL
+# with LIMIT looks each up by index. A join would read all customers, or all redemptions of the code.
 _NOT_REDEEMED = """
-SELECT named.user_id, a.customer_id IS NOT NULL
+SELECT named.user_id, known.account IS NOT NULL
   FROM unnest(%s::text[]) WITH ORDINALITY AS named(user_id, position)
-  LEFT JOIN billing_customer c ON c.user_id = named.user_id
-  LEFT JOIN billing_account a ON a.customer_id = c.id
+  LEFT JOIN LATERAL (SELECT c.id, a.customer_id AS account
+                       FROM billing_customer c LEFT JOIN billing_account a ON a.customer_id = c.id
+                      WHERE c.user_id = named.user_id LIMIT 1) AS known ON true
   LEFT JOIN LATERAL (SELECT r.id FROM promos_redemption r
-                      WHERE r.promo_code_id = %s AND r.customer_id = c.id AND r.status IN ('reserved', 'confirmed')
-                      LIMIT 1) AS live ON true
+                      WHERE r.promo_code_id = %s AND r.customer_id = known.id
+                        AND r.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
  WHERE live.id IS NULL ORDER BY named.position
 """
 _REDEEM = """
