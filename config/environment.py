@@ -8,7 +8,7 @@ A file may contain the value of any variable: `SECRET_KEY_FILE=/run/secrets/key`
 
 import re
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -25,6 +25,8 @@ MIN_DISTINCT_CHARACTERS = 5
 _PLACEHOLDER = re.compile(
     r"change[-_ ]?(me|this)|replace[-_ ]?(me|this)|your[-_ ]|placeholder|insecure|<|\$\(|\$\{|\{\{|…", re.IGNORECASE
 )
+_DNS_PORT = 53
+_MAX_PORT = 65_535
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -86,6 +88,22 @@ class Environment:
         except ValueError:
             self._problem(f"{name} must be comma-separated networks such as 10.0.0.0/8")
             return ()
+
+    def name_servers(self, name: str) -> list[tuple[str, int]]:
+        """Comma-separated addresses, each with a port or without: `10.0.0.53, 127.0.0.1:5353, [::1]:53`."""
+        found = []
+        for item in self.items(name):
+            parts = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?|([0-9A-Fa-f:.]+)", item)
+            try:
+                address = str(ip_address(parts[1] or parts[2] or parts[4])) if parts else ""
+            except ValueError:
+                address = ""
+            port = int(parts[3] or _DNS_PORT) if parts else 0
+            if not address or not 0 < port <= _MAX_PORT:
+                self._problem(f"{name} must be comma-separated addresses such as 10.0.0.53 or [::1]:5353")
+                return []
+            found.append((address, port))
+        return found
 
     def secret(self, name: str) -> str:
         """A text that nobody can guess. Outside production any text is accepted."""

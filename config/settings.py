@@ -126,6 +126,13 @@ RESERVED_SLUGS: frozenset[str] = frozenset(_environment.items("RESERVED_SLUGS"))
 )
 PREVIEW_RATE_LIMIT: str = _environment.text("PREVIEW_RATE_LIMIT", "60/min", pattern=r"[1-9][0-9]{0,5}/(s|min|h|d)")
 
+# How many lookups of domains one client address may cause.
+DOMAIN_RATE_LIMIT: str = _environment.text("DOMAIN_RATE_LIMIT", "30/min", pattern=r"[1-9][0-9]{0,5}/(s|min|h|d)")
+# The name servers that look up customers' domains. Without any, the system's are asked.
+DNS_RESOLVERS: list[tuple[str, int]] = _environment.name_servers("DNS_RESOLVERS")
+# How long the lookups of one request may take together.
+DNS_TIMEOUT_SECONDS: int = _environment.number("DNS_TIMEOUT_SECONDS", 5, minimum=1)
+
 # --- Card payments ----------------------------------------------------------------------------------------
 STRIPE_API_BASE: str = _environment.text(
     "STRIPE_API_BASE", "https://api.stripe.com", pattern=r"https?://[^\s?#@]+"

@@ -1,6 +1,9 @@
 """Errors of the catalog, the checkout and orders: each a class with a stable code, a status and a sentence."""
 
-from billing.errors import DomainError
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from billing.errors import DomainError, OrganizationNotFound
 
 
 class UnknownPlan(DomainError):
@@ -42,6 +45,50 @@ class SlugInUse(DomainError):
     code = "slug_in_use"
     status = 409
     message = "the slug cannot change, because orders or other catalog items refer to it"
+
+
+class DomainNotFound(DomainError):
+    code = "domain_not_found"
+    status = 404
+    message = "no such domain"
+
+    @classmethod
+    @contextmanager
+    def for_strangers(cls) -> Iterator[None]:
+        """Raises this error in place of OrganizationNotFound, so that a stranger learns of no domain's existence."""
+        try:
+            yield
+        except OrganizationNotFound as error:
+            raise cls from error
+
+
+class InvalidDomain(DomainError):
+    code = "invalid_domain"
+    message = "this is not a valid domain name"
+
+
+class DomainAdded(DomainError):
+    code = "domain_added"
+    status = 409
+    message = "the organization has this domain already"
+
+
+class DomainTaken(DomainError):
+    code = "domain_taken"
+    status = 409
+    message = "another organization has verified this domain, and the DNS still points to it"
+
+
+class TooManyDomains(DomainError):
+    code = "too_many_domains"
+    status = 409
+    message = "the organization has as many domains as it may have"
+
+
+class OwnAddressStays(DomainError):
+    code = "own_address_stays"
+    status = 409
+    message = "the organization's own address cannot be removed"
 
 
 class PaymentProcessorNotConfigured(DomainError):

@@ -21,7 +21,7 @@ from billing.queries import cursor_without_timeout, exists_per_row
 from promos.models import PromoCode
 
 from .errors import UnknownAddOn, UnknownApp, UnknownPlan
-from .models import AddOn, App, Bundle, Industry, Order, OrderLine, Payment, Plan
+from .models import AddOn, App, Bundle, Domain, Industry, Order, OrderLine, Payment, Plan
 from .models.basket import Basket, Line
 from .models.catalog import CatalogItem
 
@@ -290,3 +290,28 @@ def other_items_name(item: CatalogItem) -> bool:
         Bundle: (Industry.objects.filter(bundle=slug),),
     }
     return any(rows.exists() for rows in named.get(type(item), ()))
+
+
+def cname_target(organization: Organization) -> str:
+    """The organization's own address: the name that the CNAME records of its domains point to."""
+    return f"{organization.slug}.{settings.SOVEREIGN_DOMAIN}".lower()
+
+
+def is_in_sovereign_domain(name: str) -> bool:
+    """Whether the name is the Sovereign's domain, or lies under it."""
+    return f".{name}".endswith(f".{settings.SOVEREIGN_DOMAIN.lower()}")
+
+
+def proof_name(domain: str) -> str:
+    """The name of the TXT record that proves a domain's organization where no CNAME record can stand."""
+    return f"_organization.{domain}"
+
+
+def proof_text(organization: Organization) -> str:
+    """The text of that record."""
+    return f"organization={organization.id}"
+
+
+def domains_of(organization: Organization) -> QuerySet[Domain, Domain]:
+    """The domains that the organization brought, newest first. One query."""
+    return Domain.objects.filter(organization=organization).order_by("-created_at", "-id")

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .api import checkout, organizations, portal, provisioning, staff, subscriptions, top_up
+from .api import checkout, domains, organizations, portal, provisioning, staff, subscriptions, top_up
 from .api.catalog import administration, lists
 from .webhooks import StripeWebhookView
 
@@ -25,6 +25,11 @@ urlpatterns = [
         for name, views in administration.VIEWS.items()
         for rest, view in zip(("", "/<str:item_id>"), views, strict=True)
     ),
+    path("domain/list", domains.DomainListView.as_view()),
+    path("domain/domains/<str:owner_id>", domains.DomainsView.as_view()),
+    path("domain/byod", domains.NewDomainView.as_view()),
+    path("domain/verify/<str:domain_id>", domains.VerificationView.as_view()),
+    path("domain/check/<str:subdomain>/<str:tld>", domains.AddressCheckView.as_view()),
     path("tenant/check-slug/<str:slug>", organizations.SlugView.as_view()),
     path("tenant/orgs", organizations.OrganizationsView.as_view()),
     path("tenant/orgs/<str:organization_id>", organizations.OrganizationView.as_view()),

@@ -11,6 +11,10 @@ os.environ |= {
     "LOG_LEVEL": "WARNING",
     # Concurrency tests run up to 64 threads, each with a connection of its own.
     "DATABASE_POOL_SIZE": "80",
+    # Nothing listens there, so no test depends on the machine's name servers.
+    "DNS_RESOLVERS": "127.0.0.1:9",
+    "DNS_TIMEOUT_SECONDS": "1",
+    "DOMAIN_RATE_LIMIT": "100000/min",
 }
 for _name in (
     "API_PREFIX",

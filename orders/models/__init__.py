@@ -1,4 +1,5 @@
 from .catalog import AddOn, App, Bundle, CatalogVersion, Industry, Plan
+from .domain import Domain
 from .event import OutboxEvent
 from .order import Order, OrderLine
 from .payment import Break, Payment, Refund, StripeEvent
@@ -10,6 +11,7 @@ __all__ = [
     "Break",
     "Bundle",
     "CatalogVersion",
+    "Domain",
     "Industry",
     "Order",
     "OrderLine",

@@ -15,3 +15,9 @@ CREATE OR REPLACE TRIGGER orders_payment_transition_known BEFORE UPDATE ON order
 CREATE OR REPLACE TRIGGER orders_refund_transition_known BEFORE UPDATE ON orders_refund FOR EACH ROW
   WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION billing_check_transition(
     'requested > done', 'requested > failed');
+
+CREATE OR REPLACE TRIGGER orders_domain_transition_known BEFORE UPDATE ON orders_domain FOR EACH ROW
+  WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION billing_check_transition(
+    'pending > verified', 'pending > failed',
+    'verified > failed',
+    'failed > verified');

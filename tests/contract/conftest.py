@@ -1,6 +1,6 @@
 """Fixtures: a shop with a catalog, its staff, and its customers Ada and Bob."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from tests.factories import (
     OrganizationFactory,
     PlanFactory,
 )
+from tests.orders.domains.name_server import NameServer, running_name_server
 
 from .api_client import Answer, Caller, anonymous_caller, by_token
 
@@ -135,3 +136,9 @@ def checkout(ada: Caller, acme: str) -> Checkout:
         return ada.post("billing/checkout", {"tenant_id": acme, "plan_id": "m", **body}, **headers)
 
     return checkout
+
+
+@pytest.fixture
+def name_server() -> Iterator[NameServer]:
+    with running_name_server() as server:
+        yield server

@@ -75,6 +75,7 @@ START = {
     "apps": ["wordpress"],
     "subdomain": "{slug}",
 }
+DOMAIN = {"tenant_id": "{tenant}", "domain": "shop.example.com"}
 
 KEYS = {"stripe_secret_key": "sk_test_x", "stripe_webhook_secret": "whsec_x", "stripe_public_key": "pk_test_x"}
 CODE = {"email": "{slug}@example.org", "code": "123456"}
@@ -121,6 +122,13 @@ ENDPOINTS = [
         Endpoint(method="DELETE", path=f"catalog/admin/{kind}/{identity}", roles=ADMINISTERS)
         for kind, identity in ITEM_IDS.items()
     ),
+    Endpoint(method="GET", path="domain/list?tenant_id={tenant}", roles=IDENTIFIED),
+    Endpoint(method="GET", path="domain/domains/{tenant}", roles=IDENTIFIED),
+    # The organization's own address has its id, and stays.
+    Endpoint(method="DELETE", path="domain/domains/{tenant}", roles=IDENTIFIED, status=409),
+    Endpoint(method="POST", path="domain/byod", roles=IDENTIFIED, body=DOMAIN, status=201),
+    Endpoint(method="POST", path="domain/verify/{tenant}", roles=IDENTIFIED),
+    Endpoint(method="GET", path="domain/check/{slug}/sovereign.example", roles=PUBLIC),
     Endpoint(method="GET", path="tenant/check-slug/{slug}", roles=PUBLIC),
     Endpoint(method="POST", path="tenant/orgs", roles=IDENTIFIED, body=ORGANIZATION, status=201),
     Endpoint(method="GET", path="tenant/orgs", roles=IDENTIFIED, is_list=True),

@@ -181,6 +181,35 @@ _ISSUE: dict[str, Sequence[Any]] = {
 }
 _TOKEN = (None, "", "  ", "x" * 201, "x" * 100_000, *NOT_TEXT)
 _ADDRESS = (*_TOKEN, "ada", "ada@", "@example.org", "ada@example.org, bob@example.org", *SUSPICIOUS_TEXTS)
+INVALID_DOMAIN = (
+    None,
+    "",
+    "localhost",
+    "com",
+    "shop",
+    "192.0.2.1",
+    "2001:db8::1",
+    "shop.local",
+    "shop.internal",
+    "1.0.0.127.in-addr.arpa",
+    "sovereign.example",
+    "a.b.SOVEREIGN.example",
+    "*.example.com",
+    "a_b.example.com",
+    "-a.example.com",
+    "a..example.com",
+    "http://example.com",
+    "example.com/x",
+    "example.com:80",
+    "a@example.com",
+    "xn--\u0000.com",
+    "xn--a.com",
+    "x" * 64 + ".com",
+    ".".join(["x" * 60] * 5),
+    "x" * 100_000,
+    *SUSPICIOUS_TEXTS,
+    *NOT_TEXT,
+)
 # Path of the endpoint → field of its body → invalid values.
 FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/vouchers/issue": _ISSUE,
@@ -209,6 +238,7 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/admin/settings": dict.fromkeys(
         ("stripe_secret_key", "stripe_webhook_secret", "stripe_public_key"), INVALID_STRIPE_KEY
     ),
+    "domain/byod": {"tenant_id": INVALID_ID, "domain": INVALID_DOMAIN},
     "tenant/orgs": {
         "slug": INVALID_SLUG,
         "name": (None, "", "   ", "x" * 201, "x" * 100_000, *NOT_TEXT),

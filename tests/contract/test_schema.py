@@ -21,6 +21,10 @@ _PLACES = {
     "{tenant}": "{tenant_id}",
     "orgs/{tenant_id}": "orgs/{organization_id}",
     "status/{tenant_id}": "status/{provision_id}",
+    "domain/domains/{tenant_id}": "domain/domains/{owner_id}",
+    "domain/verify/{tenant_id}": "domain/verify/{domain_id}",
+    "?tenant_id={tenant_id}": "",
+    "domain/check/{slug}/sovereign.example": "domain/check/{subdomain}/{tld}",
     **{str(identity): "{item_id}" for identity in ITEM_IDS.values()},
 }
 

@@ -22,6 +22,8 @@ from tests.rules import (
 )
 from tests.sample_history import committed_sample_history
 
+from .domain_attacks import DOMAINS, VALID_DOMAIN
+
 pytestmark = pytest.mark.django_db
 
 ADA = customer("ada")
@@ -59,6 +61,7 @@ VALID = {
         "data": "'{}'",
         "metadata": "'{}'",
     },
+    "orders_domain": VALID_DOMAIN,
 }
 
 
@@ -198,7 +201,7 @@ PLACING: Attacks = {
     ],
 }
 
-ATTACKS: Attacks = {**CATALOG, **ORDERS, **EVENTS, **PLACING, **deployment_attacks.ATTACKS}
+ATTACKS: Attacks = {**CATALOG, **ORDERS, **EVENTS, **PLACING, **deployment_attacks.ATTACKS, **DOMAINS}
 
 # A rule of another app that the function of a checkout must keep too.
 KEPT_BY_A_CHECKOUT: Attacks = {

@@ -10,10 +10,12 @@ from django.db import IntegrityError, connection, models, transaction
 from pytest_django import DjangoDbBlocker
 
 from billing.models import Hold, Organization, Subscription
-from orders.models import Order, Payment, Provision, Refund
+from orders.models import Domain, Order, Payment, Provision, Refund
 from promos.models import Redemption
 from tests.rules import ORDER, TRIGGERS_OFF, customer, inserting
 from tests.sample_history import HELD, committed_sample_history
+
+from .domain_attacks import VALID_DOMAIN
 
 pytestmark = pytest.mark.django_db
 
@@ -61,8 +63,10 @@ REFUND = inserting(
     "orders_refund",
     {"payment_id": ORDER, "amount_minor": "10", "reason": "'x'", "status": "'requested'", "requested_by": "'staff'"},
 )
+DOMAIN = inserting("orders_domain", VALID_DOMAIN)
 NOW = "now()"
 MACHINES = [
+    Machine(model=Domain, rule="orders_domain_transition_known", row="true", prepare=(DOMAIN,)),
     Machine(
         model=Organization,
         rule="billing_organization_transition_known",

@@ -37,6 +37,13 @@ class PreviewRateLimit(RateLimit):
     setting = "PREVIEW_RATE_LIMIT"
 
 
+class DomainRateLimit(RateLimit):
+    """The limit of requests that look names up in the DNS."""
+
+    scope = "domain"
+    setting = "DOMAIN_RATE_LIMIT"
+
+
 def _read_rate(text: str) -> tuple[int, int]:
     """Parses a rate: `60/min` is 60 requests in 60 seconds. The settings have validated the text."""
     limit, _, period = text.partition("/")

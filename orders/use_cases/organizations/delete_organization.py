@@ -8,6 +8,7 @@ from billing.errors import OrganizationNotFound
 from billing.models import Invoice, Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.use_cases.record_audit import record_audit
+from orders.use_cases.domains.remove_domain import remove_domains
 from orders.use_cases.organizations.provision_organization import record_tenant_event
 from orders.use_cases.subscriptions.end_subscriptions import end_subscriptions
 
@@ -15,9 +16,11 @@ from orders.use_cases.subscriptions.end_subscriptions import end_subscriptions
 def delete_organization(*, organization_id: UUID, by: Actor, reason: str = "") -> Organization:
     """Deletes an organization: cancels its subscription, voids its unpaid invoices, and records `tenant.deleted`.
 
-    The row, paid invoices and every ledger entry stay. The owner and a superadmin may delete it.
+    Its domains are removed. The row, paid invoices and every ledger entry stay. The owner and a superadmin may delete
+    it.
 
-    Raises: OrganizationNotFound, also for another customer's. Locks: Organization, Subscription. Transaction: owns.
+    Raises: OrganizationNotFound, also for another customer's. Locks: Organization, Subscription, Domain.
+    Transaction: owns.
     Idempotency: a second call changes nothing.
     """
     moment = timezone.now()
@@ -42,6 +45,7 @@ def delete_organization(*, organization_id: UUID, by: Actor, reason: str = "") -
         Invoice.objects.filter(
             organization=organization, status__in=[Invoice.Status.DRAFT, Invoice.Status.OPEN]
         ).update(status=Invoice.Status.VOID)
+        remove_domains(organization, by=by)
         record_tenant_event("tenant.deleted", organization)
         record_audit(
             action="organization.deleted",
