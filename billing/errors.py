@@ -93,6 +93,12 @@ class EntryOfRedemption(DomainError):
     message = "this credit came from a redemption: release the redemption instead"
 
 
+class EntryNotReversible(DomainError):
+    code = "entry_not_reversible"
+    status = 409
+    message = "this ledger entry cannot be reversed"
+
+
 class EntryAlreadyReversed(DomainError):
     code = "entry_already_reversed"
     status = 409
@@ -216,6 +222,30 @@ class RequestInProgress(DomainError):
     code = "request_in_progress"
     status = 409
     message = "a request with this idempotency key is still being processed"
+
+
+class FormExpired(DomainError):
+    """A form of the console came without its token, or long after its page was shown."""
+
+    code = "form_expired"
+    status = 409
+    message = "this form is no longer valid: open the page again"
+
+
+class RecordChanged(DomainError):
+    """The record that a form of the console shows has changed since."""
+
+    code = "record_changed"
+    status = 409
+    message = "this was changed after you opened the page, so nothing was done: open the page again to see the change"
+
+
+class SubmissionInProgress(DomainError):
+    """The same form of the console was sent before, and its effect has not ended."""
+
+    code = "submission_in_progress"
+    status = 409
+    message = "this form was sent already, and is still being carried out: open the page again to see the result"
 
 
 @contextmanager

@@ -354,6 +354,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": ["billing.admin.appearance.stylesheet"],
+    "SCRIPTS": ["billing.admin.appearance.script"],
     "SIDEBAR": {"navigation": "orders.admin.navigation.menu"},
     "DASHBOARD_CALLBACK": "orders.admin.home.first_page",
 }

@@ -146,7 +146,12 @@ class AmountNotChargeable(DomainError):
 class OrderNotRefundable(DomainError):
     code = "order_not_refundable"
     status = 409
-    message = "this amount of this order cannot be refunded"
+    message = "only a completed order can be refunded"
+
+
+class AmountNotRefundable(OrderNotRefundable):
+    code = "amount_not_refundable"
+    message = "a card cannot be refunded by this amount"
 
 
 class OrderNotFound(DomainError):

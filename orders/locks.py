@@ -4,7 +4,7 @@ from uuid import UUID
 
 from billing.models import Organization, Subscription
 
-from .models import Order
+from .models import Break, Order
 
 
 def lock_order(*, order_id: UUID) -> Order:
@@ -16,6 +16,12 @@ def lock_order(*, order_id: UUID) -> Order:
     Order.objects.select_for_update(no_key=True).only("id").get(id=order_id)
     # A second statement, because a statement that waited for the lock reads joined rows as they were before the wait.
     return Order.objects.select_related("payment", "organization", "customer").get(id=order_id)
+
+
+def lock_break(*, break_id: UUID) -> Break:
+    """Locks the break's row, and reads it. Raises: Break.DoesNotExist."""
+    # Races with a second member of staff.
+    return Break.objects.select_for_update(no_key=True).get(id=break_id)
 
 
 def lock_subscription(*, subscription_id: UUID) -> Subscription:

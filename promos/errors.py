@@ -87,6 +87,12 @@ class CreditSpent(DomainError):
     message = "the credit of this redemption has already been spent"
 
 
+class RedemptionNotConfirmed(DomainError):
+    code = "redemption_not_confirmed"
+    status = 409
+    message = "only a confirmed redemption can be released, and this one is no longer confirmed"
+
+
 class RedemptionNotReserved(DomainError):
     code = "redemption_not_reserved"
     status = 409

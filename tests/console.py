@@ -1,5 +1,7 @@
 """Staff who use the console, records for them to see, and readers of the pages they get."""
 
+import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -47,9 +49,23 @@ def create_user(role: str) -> User:
     return user
 
 
-def client_of(user: User, *, enforce_csrf_checks: bool = False) -> Client:
+class Browser(Client):
+    """A client that fills in the forms of pages, as people do."""
+
+    def token_of(self, address: str, query: dict[str, Any] | None = None) -> str:
+        """Open the page with a form, and return the form's token; empty if the page has none."""
+        found = re.search(r'name="form_token" value="([^"]*)"', self.get(address, query or {}).content.decode())
+        return found[1] if found else ""
+
+    def submit(self, address: str, sent: Mapping[str, Any], *, follow: bool = False) -> Any:
+        """Open the page, and send its form with these inputs; `form_token` among them is another page's."""
+        token = sent.get("form_token") or self.token_of(address, {"id": sent["id"]} if "id" in sent else {})
+        return self.post(address, {**sent, "form_token": token}, follow=follow)
+
+
+def client_of(user: User, *, enforce_csrf_checks: bool = False) -> Browser:
     """Return a browser at `ADDRESS` in which the user is signed in."""
-    client = Client(enforce_csrf_checks, REMOTE_ADDR=ADDRESS)
+    client = Browser(enforce_csrf_checks, REMOTE_ADDR=ADDRESS)
     client.force_login(user)
     return client
 

@@ -10,3 +10,8 @@ def icon(request: HttpRequest) -> str:
 def stylesheet(request: HttpRequest) -> str:
     """Returns the address of the console's stylesheet, which is loaded after the theme's."""
     return static("billing/console.css")
+
+
+def script(request: HttpRequest) -> str:
+    """Returns the address of the console's script."""
+    return static("billing/console.js")

@@ -5,14 +5,13 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import F, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 
-from billing.admin.console.base import ReadOnlyAdmin, View, form_page
+from billing.admin.console.base import ReadOnlyAdmin, View
 from billing.admin.console.display import (
     Column,
     Fact,
@@ -26,8 +25,10 @@ from billing.admin.console.display import (
     list_url,
     moment,
 )
-from billing.admin.console.forms import AmountField, reason_field, show_refusals_on
+from billing.admin.console.forms import AmountField, reason_field
+from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
+from billing.admin.console.submission import Done, Submission
 from billing.locks import lock_account
 from billing.models import Account, Customer, Hold, LedgerEntry
 from billing.money import format_money
@@ -39,11 +40,10 @@ _MAX_PANEL_ROWS = 20
 
 
 class AdjustForm(forms.Form):
-    """An amount and a reason. `seen` is the version of the account that the page showed."""
+    """An amount and a reason."""
 
     amount = AmountField(help_text="For example, 5.250 adds credit and -5.250 takes it away.")
     reason = reason_field()
-    seen = forms.IntegerField(widget=forms.HiddenInput(), min_value=0, max_value=2**62)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -157,19 +157,38 @@ class CustomerAdmin(ReadOnlyAdmin):
         account = Account.objects.select_related("customer").filter(pk=customer_id).first()
         if account is None:
             raise Http404
-        posted = request.method == "POST"
-        form = AdjustForm(request.POST) if posted else AdjustForm(initial={"seen": account.version})
-        if posted and form.is_valid():
-            change = form.cleaned_data["amount"]
-            if account.available_minor + change < 0:
+        form = AdjustForm(request.POST if request.method == "POST" else None)
+        submission = Submission(request, f"billing_customer:adjust:{account.pk}", account.version)
+        if form.is_valid():
+            if "confirmed" in request.POST:
+                if answer := self._adjust(request, account, form, submission):
+                    return answer
+            elif account.available_minor + form.cleaned_data["amount"] < 0:
                 form.add_error("amount", "The available credit does not cover this amount.")
-            elif "confirmed" in request.POST and _adjust(request, account, form):
-                text = format_money(change, currency=account.currency)
-                messages.success(request, f"The credit of {account.customer} is adjusted by {text}.")
-                return HttpResponseRedirect(change_url(self.model_label, account.pk))
-        return self._ask(request, account, form)
+        return self._ask(request, account, form, submission)
 
-    def _ask(self, request: HttpRequest, account: Account, form: AdjustForm) -> HttpResponse:
+    def _adjust(
+        self, request: HttpRequest, account: Account, form: AdjustForm, submission: Submission
+    ) -> HttpResponse | None:
+        def adjust() -> Done:
+            change = form.cleaned_data["amount"]
+            adjust_credit(
+                customer_id=account.pk, amount_minor=change, why=form.cleaned_data["reason"], by=actor_of(request)
+            )
+            text = format_money(change, currency=account.currency)
+            return Done(
+                f"The credit of {account.customer} is adjusted by {text}.", change_url(self.model_label, account.pk)
+            )
+
+        return submission.submit(
+            form,
+            # Races with orders. The confirmed balance must be the shown one.
+            lock_state=lambda: lock_account(customer_id=account.pk).version,
+            effect=adjust,
+            fields={"insufficient_credit": "amount"},
+        )
+
+    def _ask(self, request: HttpRequest, account: Account, form: AdjustForm, submission: Submission) -> HttpResponse:
         page = change_url(self.model_label, account.pk)
         checked = form.is_bound and form.is_valid()
         facts = [
@@ -188,6 +207,7 @@ class CustomerAdmin(ReadOnlyAdmin):
             request,
             title="Confirm the adjustment" if checked else "Adjust credit",
             form=form,
+            submission=submission,
             submit="Adjust the credit" if checked else "Continue",
             back=page,
             parent=(str(account.customer), page),
@@ -196,21 +216,6 @@ class CustomerAdmin(ReadOnlyAdmin):
             hidden=[("confirmed", "yes")] if checked else [],
             confirming=checked,
         )
-
-
-def _adjust(request: HttpRequest, account: Account, form: AdjustForm) -> bool:
-    with show_refusals_on(form, fields={"insufficient_credit": "amount"}), transaction.atomic():
-        # Races with a second click on the button, and with orders. The confirmed balance must be the shown one.
-        if lock_account(customer_id=account.pk).version != form.cleaned_data["seen"]:
-            form.add_error(None, "The credit changed while you were editing. Open the customer again.")
-        else:
-            adjust_credit(
-                customer_id=account.pk,
-                amount_minor=form.cleaned_data["amount"],
-                why=form.cleaned_data["reason"],
-                by=actor_of(request),
-            )
-    return form.is_valid()
 
 
 _RELATED = {

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404, form_page
+from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404
 from billing.admin.console.display import (
     NOTHING,
     Column,
@@ -30,8 +30,12 @@ from billing.admin.console.display import (
     two_lines,
 )
 from billing.admin.console.filters import DayRangeFilter
-from billing.admin.console.forms import ReasonForm, show_refusals_on
+from billing.admin.console.forms import ReasonForm
+from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
+from billing.admin.console.submission import Done, Submission
+from billing.errors import EntryNotReversible
+from billing.locks import lock_account
 from billing.models import Customer, Hold, LedgerEntry
 from billing.queries import exists_per_row
 from billing.use_cases.post_entry import reverse_entry
@@ -187,19 +191,28 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         entry = find_or_404(self, request, str(entry_id))
         form = ReasonForm(request.POST if request.method == "POST" else None)
         refusal = _refusal(entry)
-        if refusal and form.is_bound:
-            form.add_error(None, refusal)
-        if form.is_valid():
-            with show_refusals_on(form):
-                made = reverse_entry(entry_id=entry.pk, why=form.cleaned_data["reason"], by=actor_of(request))
-                messages.success(request, "The entry is reversed. This is the reversal.")
-                return HttpResponseRedirect(change_url(self.model_label, made.pk))
+        # The page shows the balance before and after, so a form is refused after the balance has changed.
+        submission = Submission(request, f"billing_ledgerentry:reverse:{entry.pk}", entry.account.version)
+
+        def reverse() -> Done:
+            if refusal:
+                raise EntryNotReversible(refusal)
+            made = reverse_entry(entry_id=entry.pk, why=form.cleaned_data["reason"], by=actor_of(request))
+            return Done("The entry is reversed. This is the reversal.", change_url(self.model_label, made.pk))
+
+        if form.is_valid() and (
+            answer := submission.submit(
+                form, lock_state=lambda: lock_account(customer_id=entry.account_id).version, effect=reverse
+            )
+        ):
+            return answer
         undone = amount(-entry.amount_minor, signed=True)
         return form_page(
             self,
             request,
             title="Reverse",
             form=form,
+            submission=submission,
             submit="Reverse this entry",
             back=change_url(self.model_label, entry.pk),
             parent=(self.title_of(entry), change_url(self.model_label, entry.pk)),

@@ -1,10 +1,11 @@
 """The page of the card processor's keys: which are set, and a form to change them. It never shows a secret."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -12,10 +13,12 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
-from billing.admin.console.base import ConsoleAdmin, form_page
+from billing.admin.console.base import ConsoleAdmin
 from billing.admin.console.display import NOTHING, Fact, Text, badge, list_url, moment
-from billing.admin.console.forms import reason_field, show_refusals_on
+from billing.admin.console.forms import reason_field
+from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
+from billing.admin.console.submission import Done, Submission
 from billing.errors import ProcessorSettingsUnreadable
 from billing.models import ProcessorSettings
 from billing.use_cases.processor_settings import MAX_KEY_LENGTH, change_processor_keys, last4, processor_keys
@@ -83,17 +86,22 @@ class ProcessorSettingsAdmin(ConsoleAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         form = KeysForm(request.POST if request.method == "POST" else None)
-        if request.method == "POST" and form.is_valid():
-            with show_refusals_on(form):
-                change_processor_keys(by=actor_of(request), reason=form.cleaned_data["reason"], **form.changed())
-            if not form.errors:
-                messages.success(request, "The keys are changed. The change is already in effect.")
-                return HttpResponseRedirect(list_url(self.model_label))
+        submission = Submission(request, "billing_processorsettings:change", _changed_at())
+
+        def change() -> Done:
+            change_processor_keys(by=actor_of(request), reason=form.cleaned_data["reason"], **form.changed())
+            return Done("The keys are changed. The change is already in effect.", list_url(self.model_label))
+
+        if form.is_valid() and (
+            answer := submission.submit(form, lock_state=lambda: _changed_at(lock=True), effect=change)
+        ):
+            return answer
         return form_page(
             self,
             request,
             title="Stripe keys",
             form=form,
+            submission=submission,
             submit="Change the keys",
             back=reverse("admin:index"),
             facts=_facts(),
@@ -111,6 +119,13 @@ class ProcessorSettingsAdmin(ConsoleAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         return HttpResponseRedirect(list_url(self.model_label))
+
+
+def _changed_at(*, lock: bool = False) -> datetime | None:
+    # Races with another superadmin's change.
+    rows = ProcessorSettings.objects.select_for_update() if lock else ProcessorSettings.objects.all()
+    row = rows.filter(id=ProcessorSettings.ONLY).first()
+    return row.updated_at if row else None
 
 
 def _facts() -> Iterable[Fact]:

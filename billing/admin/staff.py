@@ -3,13 +3,13 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -17,10 +17,11 @@ from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from billing.actor import CUSTOMER, STAFF_ROLES
-from billing.admin.console.base import Change, ConsoleAdmin
+from billing.admin.console.base import REFUSAL, Change, ConsoleAdmin
 from billing.admin.console.display import Text, Tool, badge, change_url, list_url, moment
 from billing.admin.console.forms import reason_field
 from billing.admin.console.request_actor import actor_of, staff_of
+from billing.admin.console.submission import Submission
 from billing.models import User
 from billing.use_cases.assign_role import assign_role, role_of
 
@@ -100,6 +101,7 @@ class StaffAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
     form = StaffForm
     add_form = NewStaffForm
     change_password_form = AdminPasswordChangeForm
+    change_user_password_template = "admin/set_password.html"  # noqa: S105 - a file
     fieldsets = (
         (None, {"fields": ("username", "email", "first_name", "last_name", "role", "is_active", "reason")}),
         ("Platform account", {"fields": ("sub", "seen", "joined")}),
@@ -143,14 +145,39 @@ class StaffAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
         # The use case that assigns a role writes its own audit entry.
         return change._replace(fields={name: value for name, value in change.fields.items() if name != "role"})
 
+    def state_of(self, item: User | None, *, lock: bool = False) -> Any:
+        if item is None:
+            return None
+        if lock:
+            # Races with another superadmin who saves the same user.
+            item = User.objects.select_for_update(no_key=True).get(pk=item.pk)
+        # Not the time of the last sign-in: the user may sign in while a superadmin edits.
+        return [item.username, item.email, item.first_name, item.last_name, item.is_active, role_of(item)]
+
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        # The password and its audit entry are committed together.
-        with transaction.atomic():
-            response: HttpResponse = super().user_change_password(request, id, form_url)
+        """Sets a user's password once. The password and its audit entry are committed together."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        self._refuse_malformed_key(id)
+        user = self.get_object(request, unquote(id))
+        submission = Submission(request, f"{self.model_label}:password:{id}", self.state_of(user))
+        if request.method == "POST" and user is not None:
+            response = self._save_once(
+                request, submission, user, lambda: self._set_password(request, id, form_url), self._add_refusal
+            )
+        else:
+            response = self._set_password(request, id, form_url)
         if isinstance(response, TemplateResponse) and response.context_data:
             page = change_url(self.model_label, id)
             crumbs = [("Staff", list_url(self.model_label)), ("Member of staff", page), ("Set a password", "")]
-            response.context_data["crumbs"] = crumbs
+            response.context_data |= {"crumbs": crumbs, "token": submission.token}
+        return response
+
+    def _set_password(self, request: HttpRequest, id: str, form_url: str) -> HttpResponse:
+        if refusal := getattr(request, REFUSAL, ""):
+            messages.error(request, refusal)
+            return HttpResponseRedirect(request.path)
+        response: HttpResponse = super().user_change_password(request, id, form_url)
         return response
 
     def form_links(self, request: HttpRequest, object_id: str) -> list[Tool]:

@@ -34,6 +34,7 @@ from .organization import Organization
 from .organization_member import OrganizationMember
 from .processor_settings import ProcessorSettings
 from .rate_limit import RateLimitWindow
+from .submission import FormSubmission
 from .subscription import Subscription
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Account",
     "AuditEntry",
     "Customer",
+    "FormSubmission",
     "Hold",
     "IdempotencyKey",
     "InstalledSql",

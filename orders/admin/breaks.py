@@ -5,18 +5,21 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404, form_page
+from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404
 from billing.admin.console.display import Fact, Text, Tool, badge, change_url, code, moment, short_stripe_id
-from billing.admin.console.forms import ReasonForm, show_refusals_on
+from billing.admin.console.forms import ReasonForm
+from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
+from billing.admin.console.submission import Done, Submission
 from billing.admin.ledger import order_link
 from billing.money import format_money
+from orders.locks import lock_break
 from orders.models import Break
 from orders.use_cases.reconciliation.close_break import close_break
 
@@ -146,16 +149,24 @@ class BreakAdmin(ReadOnlyAdmin):
         found = find_or_404(self, request, str(break_id))
         form = ReasonForm(request.POST if request.method == "POST" else None)
         here = change_url(self.model_label, found.pk)
-        if form.is_valid():
-            with show_refusals_on(form):
-                close_break(break_id=found.pk, why=form.cleaned_data["reason"], by=actor_of(request))
-                messages.success(request, "The break was closed.")
-                return HttpResponseRedirect(here)
+        submission = Submission(request, f"orders_break:close:{found.pk}", found.closed_at)
+
+        def close() -> Done:
+            close_break(break_id=found.pk, why=form.cleaned_data["reason"], by=actor_of(request))
+            return Done("The break was closed.", here)
+
+        if form.is_valid() and (
+            answer := submission.submit(
+                form, lock_state=lambda: lock_break(break_id=found.pk).closed_at, effect=close
+            )
+        ):
+            return answer
         return form_page(
             self,
             request,
             title="Close",
             form=form,
+            submission=submission,
             submit="Close this break",
             back=here,
             parent=(self.title_of(found), here),

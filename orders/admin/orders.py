@@ -1,19 +1,17 @@
 """Orders with their lines, and links to their redemption, ledger entries and customer."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django import forms
-from django.conf import settings
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404, form_page
+from billing.admin.console.base import ReadOnlyAdmin, View
 from billing.admin.console.display import (
     NOTHING,
     Column,
@@ -35,15 +33,13 @@ from billing.admin.console.display import (
     unbroken,
 )
 from billing.admin.console.filters import DayRangeFilter
-from billing.admin.console.forms import AmountField, reason_field, show_refusals_on
-from billing.admin.console.request_actor import actor_of
 from billing.admin.ledger import ENTRY_COLUMNS, customer_link, entry_rows, matching_customers
 from billing.models import LedgerEntry, Subscription
+from orders.admin.order_acts import close_view, has_open_payment, refund_view
 from orders.admin.organizations import organization_link
 from orders.admin.payments import refunds_panel, waiting_panel
 from orders.models import App, Order, OrderLine, OutboxEvent, Payment
 from orders.queries import item_names, open_payments, orders_for_staff
-from orders.use_cases.payments.request_refund import refund_order
 from promos.models import Redemption
 
 _NEWEST = 5
@@ -183,48 +179,14 @@ class OrderAdmin(ReadOnlyAdmin):
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         if record.status == Order.Status.COMPLETED and request.user.has_perm("orders.add_refund"):
             yield Tool("Refund", reverse("admin:orders_order_refund", args=[record.pk]), "danger")
+        if request.user.has_perm("orders.add_refund") and has_open_payment(record):
+            yield Tool("Close the payment", reverse("admin:orders_order_close", args=[record.pk]), "danger")
 
     def extra_views(self) -> Sequence[tuple[str, str, View]]:
-        return [("<uuid:order_id>/refund/", "refund", self.refund_view)]
-
-    def refund_view(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
-        """Asks for the amount and the reason, and refunds the order: the card first, then the credit."""
-        if not request.user.has_perm("orders.add_refund"):
-            raise PermissionDenied
-        order = find_or_404(self, request, str(order_id))
-        payment = Payment.objects.filter(order=order, status=Payment.Status.PAID).first()
-        left = payment.amount_minor - payment.refunded_minor if payment else 0
-        form = RefundForm(request.POST if request.method == "POST" else None, left_minor=left)
-        here = change_url(self.model_label, order.pk)
-        if form.is_valid():
-            with show_refusals_on(form):
-                refund_order(
-                    order_id=order.pk,
-                    card_minor=form.cleaned_data.get("card"),
-                    why=form.cleaned_data["reason"],
-                    by=actor_of(request),
-                )
-                messages.success(request, "The refund was requested." if left else "The credit was returned.")
-                return HttpResponseRedirect(here)
-        return form_page(
-            self,
-            request,
-            title="Refund",
-            form=form,
-            submit="Refund",
-            back=here,
-            parent=(self.title_of(order), here),
-            facts=[
-                Fact("Customer", self.customer_named(order)),
-                Fact("Organization", self.organization_named(order)),
-                Fact("Total", amount(order.total_minor)),
-                Fact("Paid from credit", amount(order.credit_applied_minor)),
-                Fact("Left on the card", amount(left)),
-            ],
-            warning="The card is refunded first. Once its whole part is refunded, the credit is returned too, the"
-            " order is refunded, and its subscription ends.",
-            danger=True,
-        )
+        return [
+            ("<uuid:order_id>/refund/", "refund", partial(refund_view, self)),
+            ("<uuid:order_id>/close/", "close", partial(close_view, self)),
+        ]
 
 
 # The titles of the two parts of an order's total, by the order's state.
@@ -234,26 +196,6 @@ _PART_TITLES = {
     Order.Status.REFUNDED: ("Paid from credit", "Paid by card"),
 }
 _UNPAID_PART_TITLES = ("From credit, not taken", "By card, not taken")
-
-
-class RefundForm(forms.Form):
-    """The amount to refund to the card; empty means all that is left."""
-
-    card = AmountField(required=False, help_text="Leave empty to refund everything that is left.")
-    reason = reason_field(length=200)
-
-    def __init__(self, *args: Any, left_minor: int, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.left_minor = left_minor
-        self.fields["card"].label = f"Refund to the card ({settings.SOVEREIGN_CURRENCY})"
-        if not left_minor:
-            del self.fields["card"]
-
-    def clean_card(self) -> int | None:
-        card_minor: int | None = self.cleaned_data["card"]
-        if card_minor is not None and not 0 < card_minor <= self.left_minor:
-            raise forms.ValidationError("Enter more than zero, and at most what is left on the card.")
-        return card_minor
 
 
 _KINDS = {OrderLine.Kind.PLAN: "Plan", OrderLine.Kind.ADDON: "Add-on"}

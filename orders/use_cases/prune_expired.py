@@ -1,4 +1,4 @@
-"""Deletes expired rows: idempotency keys, rate limits and sessions, and the worker's finished jobs.
+"""Deletes expired rows: idempotency keys, the console's form ids, rate limits and sessions, and finished jobs.
 
 Ledger, redemptions, orders, audit trail, outbox and inbox are kept for ever. So are failed jobs, for staff to read.
 
@@ -26,6 +26,15 @@ WITH oldest AS MATERIALIZED (
   SELECT id FROM billing_idempotencykey WHERE id > %(after)s ORDER BY id LIMIT %(batch_size)s
 ), gone AS (
   DELETE FROM billing_idempotencykey
+   WHERE id = ANY(ARRAY(SELECT id FROM oldest)) AND expires_at <= %(now)s RETURNING 1
+)
+SELECT (SELECT count(*) FROM gone), (SELECT max(id) FROM oldest)
+""",
+    "forms": """
+WITH oldest AS MATERIALIZED (
+  SELECT id FROM billing_formsubmission WHERE id > %(after)s ORDER BY id LIMIT %(batch_size)s
+), gone AS (
+  DELETE FROM billing_formsubmission
    WHERE id = ANY(ARRAY(SELECT id FROM oldest)) AND expires_at <= %(now)s RETURNING 1
 )
 SELECT (SELECT count(*) FROM gone), (SELECT max(id) FROM oldest)
@@ -67,6 +76,7 @@ class Pruned:
     """The number of deleted rows of each kind."""
 
     keys: int
+    forms: int
     jobs: int
     sessions: int
     windows: int
@@ -75,7 +85,7 @@ class Pruned:
 def prune_expired(
     *, now: datetime | None = None, batch_size: int = BATCH_SIZE, max_batches: int = MAX_BATCHES
 ) -> Pruned:
-    """Deletes expired idempotency keys, sessions and rate limits, and jobs that finished JOBS_KEPT_DAYS ago.
+    """Deletes expired keys, form ids, sessions and rate limits, and jobs that finished JOBS_KEPT_DAYS ago.
 
     Args: batch_size: the rows read in one transaction. max_batches: the batches of each kind.
     Transaction: owns, one for each batch.

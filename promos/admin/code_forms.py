@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.utils.dateparse import parse_datetime
 from unfold.widgets import (
     UnfoldAdminBigIntegerFieldWidget,
     UnfoldAdminTextareaWidget,
@@ -104,25 +103,7 @@ class IssueForm(TermsForm):
         text = normal_code(self.cleaned_data["code"])
         if not CODE_MATCH.fullmatch(text):
             raise forms.ValidationError("Use 3 to 64 of the letters A-Z, digits, '-' and '_'.")
-        if PromoCode.objects.filter(code=text, retired_at__isnull=True).exists():
-            # This check before the lock is a courtesy: it keeps a typo from changing a voucher that is in use.
-            raise forms.ValidationError(f"{text} already exists. To change it, open it from the list.")
         return text
-
-
-class ChangeForm(TermsForm):
-    """New terms for an existing voucher. `seen` is the voucher's `updated_at` when the form was shown."""
-
-    seen = forms.CharField(widget=forms.HiddenInput(), max_length=40)
-
-    def clean_seen(self) -> Any:
-        try:
-            found = parse_datetime(self.cleaned_data["seen"])
-        except ValueError:
-            found = None
-        if found is None or found.tzinfo is None:
-            raise forms.ValidationError("The form is damaged. Open the page again.")
-        return found
 
 
 def initial_terms(code: PromoCode) -> dict[str, Any]:
@@ -135,5 +116,4 @@ def initial_terms(code: PromoCode) -> dict[str, Any]:
         "expires_at": code.expires_at,
         "active": code.active,
         "hot": code.hot,
-        "seen": code.updated_at.isoformat(),
     }

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +20,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from billing.admin.audit import history_panel
-from billing.admin.console.base import RecordAdmin, View, find_or_404, form_page, record_page
+from billing.admin.console.base import RecordAdmin, View, find_or_404
 from billing.admin.console.display import (
     NOTHING,
     Fact,
@@ -33,20 +35,22 @@ from billing.admin.console.display import (
     moment,
     two_lines,
 )
-from billing.admin.console.forms import ReasonForm, refuse_when_busy, show_refusals_on
+from billing.admin.console.forms import ReasonForm
+from billing.admin.console.pages import form_page, record_page
 from billing.admin.console.request_actor import actor_of
+from billing.admin.console.submission import Done, Submission, tell
 from billing.errors import DomainError
 from billing.models import User
-from promos.errors import PromoChanged
+from promos.errors import InvalidPromo
+from promos.locks import lock_code_exclusively
 from promos.models import PromoCode
 from promos.queries import codes_with_use
 from promos.use_cases.change_code import pause_code, resume_code, retire_code
-from promos.use_cases.edit_code import edit_code
 from promos.use_cases.issue_code import issue_code
 
-from .code_forms import FIELD_OF_REFUSAL, ChangeForm, IssueForm, initial_terms
+from .code_forms import FIELD_OF_REFUSAL, IssueForm, TermsForm, initial_terms
 from .redemptions import redemptions_panel
-from .states import STATES_AS_LISTED, State, format_usage, state_badge, state_of, with_state
+from .states import STATES_AS_LISTED, StateFilter, format_usage, state_badge, state_of, with_state
 
 # One action pauses, resumes or retires at most this many vouchers.
 _MAX_SELECTED = 200
@@ -87,24 +91,10 @@ VERBS = {
 }
 
 
-class StateFilter(admin.SimpleListFilter):
-    """Filters by state. Without a choice it shows all vouchers that are not retired."""
-
-    title = "state"
-    parameter_name = "state"
-    everything = "all"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [*((state.value, str(state.label)) for state in STATES_AS_LISTED), (self.everything, "All")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() in State.values:
-            return queryset.filter(state=self.value())
-        return queryset if self.value() == self.everything else queryset.filter(retired_at__isnull=True)
-
-    def choices(self, changelist: Any) -> Any:
-        first, *others = super().choices(changelist)
-        return [{**first, "display": "All but retired"}, *others]
+def _lock_update_time(promo_code: PromoCode) -> datetime:
+    # Races with another member of staff and with redemptions in flight.
+    lock_code_exclusively(promo_code_id=promo_code.pk)
+    return PromoCode.objects.only("updated_at").get(pk=promo_code.pk).updated_at
 
 
 @admin.register(PromoCode)
@@ -215,21 +205,30 @@ class PromoCodeAdmin(RecordAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = IssueForm(request.POST if request.method == "POST" else None)
-        if form.is_valid():
+        submission = Submission(request, f"{self.model_label}:issue", None)
+
+        def issue() -> Done:
             text = form.cleaned_data["code"]
-            was_retired = PromoCode.objects.filter(code=text).exists()
-            with show_refusals_on(form, fields=FIELD_OF_REFUSAL):
-                made = issue_code(
-                    code=text,
-                    terms=form.terms(),
-                    by=actor_of(request),
-                    reason=form.cleaned_data["reason"],
-                )
-                result = "was retired, and is back with these terms" if was_retired else "is issued"
-                messages.success(request, f"{made.code} {result}.")
-                return HttpResponseRedirect(change_url(self.model_label, made.pk))
+            existing = PromoCode.objects.filter(code=text).first()
+            if existing and not existing.retired_at:
+                # A courtesy: it keeps a typo from changing a voucher that is in use.
+                raise InvalidPromo(fields={"code": [f"{text} already exists. To change it, open it from the list."]})
+            made = issue_code(code=text, terms=form.terms(), by=actor_of(request), reason=form.cleaned_data["reason"])
+            result = "was retired, and is back with these terms" if existing else "is issued"
+            return Done(f"{made.code} {result}.", change_url(self.model_label, made.pk))
+
+        if form.is_valid() and (
+            answer := submission.submit(form, lock_state=lambda: None, effect=issue, fields=FIELD_OF_REFUSAL)
+        ):
+            return answer
         return form_page(
-            self, request, title=self.add_title, form=form, submit="Issue", back=list_url(self.model_label)
+            self,
+            request,
+            title=self.add_title,
+            form=form,
+            submission=submission,
+            submit="Issue",
+            back=list_url(self.model_label),
         )
 
     def change_view(
@@ -243,41 +242,40 @@ class PromoCodeAdmin(RecordAdmin):
             return super().change_view(request, object_id, form_url, extra_context)
         promo_code = find_or_404(self, request, unquote(object_id))
         posted = request.method == "POST"
-        form = ChangeForm(request.POST) if posted else ChangeForm(initial=initial_terms(promo_code))
-        if posted and form.is_valid() and self._change(request, promo_code, form):
-            return HttpResponseRedirect(request.path)
+        form = TermsForm(request.POST if posted else None, initial=initial_terms(promo_code))
+        submission = Submission(request, f"{self.model_label}:change:{promo_code.pk}", promo_code.updated_at)
+        if form.is_valid() and (answer := self._change(request, promo_code, form, submission)):
+            return answer
         retired = promo_code.retired_at is not None
         return record_page(
             self,
             request,
             find_or_404(self, request, unquote(object_id)) if posted else promo_code,
             form=form,
+            submission=submission,
             form_title="Bring it back with these terms" if retired else "Change the terms",
             submit="Bring back" if retired else "Save",
         )
 
-    def _change(self, request: HttpRequest, promo_code: PromoCode, form: ChangeForm) -> bool:
-        seen_at, was_retired = form.cleaned_data["seen"], promo_code.retired_at is not None
-        with show_refusals_on(form, fields=FIELD_OF_REFUSAL):
-            try:
-                changed = edit_code(
-                    code=promo_code,
-                    seen_at=seen_at,
-                    terms=form.terms(),
-                    by=actor_of(request),
-                    reason=form.cleaned_data["reason"],
-                )
-            except PromoChanged:
-                form.add_error(
-                    None,
-                    "Someone else changed this voucher while you were editing it. Open it again to see the change.",
-                )
-                return False
+    def _change(
+        self, request: HttpRequest, promo_code: PromoCode, form: TermsForm, submission: Submission
+    ) -> HttpResponse | None:
+        seen_at, was_retired = promo_code.updated_at, promo_code.retired_at is not None
+
+        def change() -> Done:
+            changed = issue_code(
+                code=promo_code.code,
+                terms=form.terms(),
+                by=actor_of(request),
+                reason=form.cleaned_data["reason"],
+            )
             if changed.updated_at == seen_at:
-                messages.info(request, f"{changed.code} already has these terms; nothing was changed.")
-            else:
-                messages.success(request, f"{changed.code} is {'back' if was_retired else 'changed'}.")
-        return form.is_valid()
+                return Done(f"{changed.code} already has these terms; nothing was changed.", request.path)
+            return Done(f"{changed.code} is {'back' if was_retired else 'changed'}.", request.path)
+
+        return submission.submit(
+            form, lock_state=lambda: _lock_update_time(promo_code), effect=change, fields=FIELD_OF_REFUSAL
+        )
 
     # --- Pause, resume, retire ----------------------------------------------------------------------------------
 
@@ -293,25 +291,32 @@ class PromoCodeAdmin(RecordAdmin):
             if not codes:
                 raise Http404
             form = ReasonForm(request.POST if request.method == "POST" else None)
+            submission = self._submission(request, verb, codes)
             if form.is_valid():
-                self._run(request, VERBS[verb], codes, reason=form.cleaned_data["reason"])
-                alone = len(codes) == 1
-                where = change_url(self.model_label, codes[0].pk) if alone else list_url(self.model_label)
-                return HttpResponseRedirect(where)
-            return self._ask(request, verb, codes, form)
+                self._run(request, VERBS[verb], codes, submission, reason=form.cleaned_data["reason"])
+                return HttpResponseRedirect(self._result_url(codes))
+            return self._ask(request, verb, codes, form, submission)
 
         return view
 
-    def _ask(self, request: HttpRequest, verb: str, codes: Sequence[Any], form: forms.Form) -> HttpResponse:
+    def _submission(self, request: HttpRequest, verb: str, codes: Sequence[Any]) -> Submission:
+        return Submission(request, f"{self.model_label}:{verb}", {str(each.pk): each.updated_at for each in codes})
+
+    def _result_url(self, codes: Sequence[Any]) -> str:
+        return change_url(self.model_label, codes[0].pk) if len(codes) == 1 else list_url(self.model_label)
+
+    def _ask(
+        self, request: HttpRequest, verb: str, codes: Sequence[Any], form: forms.Form, submission: Submission
+    ) -> HttpResponse:
         what = codes[0].code if len(codes) == 1 else f"{len(codes)} vouchers"
-        back = change_url(self.model_label, codes[0].pk) if len(codes) == 1 else list_url(self.model_label)
         return form_page(
             self,
             request,
             title=f"{VERBS[verb].name} {what}",
             form=form,
+            submission=submission,
             submit=f"{VERBS[verb].name} {what}",
-            back=back,
+            back=self._result_url(codes),
             action=reverse(f"admin:{self.model_label}_{verb}"),
             facts=[Fact(each.code, format_html("{} {}", self.state(each), format_usage(each))) for each in codes],
             warning=VERBS[verb].warning,
@@ -319,22 +324,33 @@ class PromoCodeAdmin(RecordAdmin):
             hidden=[("id", str(each.pk)) for each in codes],
         )
 
-    def _run(self, request: HttpRequest, verb: Verb, codes: Sequence[Any], *, reason: str) -> None:
-        by = actor_of(request)
-        done: list[str] = []
-        unchanged: list[str] = []
+    def _run(
+        self, request: HttpRequest, verb: Verb, codes: Sequence[Any], submission: Submission, *, reason: str
+    ) -> None:
+        """Changes each voucher in its own transaction, so that no voucher is locked for the others' sake."""
+        by, url = actor_of(request), self._result_url(codes)
+        outcomes: dict[str, list[str]] = {"done": [], "unchanged": [], "repeated": []}
         for promo_code in codes:
+
+            def act(promo_code: Any = promo_code) -> Done:
+                changed = verb.act(code=promo_code.code, by=by, reason=reason)
+                return Done("unchanged" if changed.updated_at == promo_code.updated_at else "done", url)
+
             try:
-                with refuse_when_busy():
-                    changed = verb.act(code=promo_code.code, by=by, reason=reason)
+                done, is_repeated = submission.run_once(
+                    lock_state=partial(_lock_update_time, promo_code), effect=act, part=str(promo_code.pk)
+                )
             except DomainError as error:
                 messages.error(request, f"{promo_code.code} was not {verb.done}: {error.text}.")
             else:
-                (unchanged if changed.updated_at == promo_code.updated_at else done).append(promo_code.code)
-        if done:
-            messages.success(request, f"{verb.done.capitalize()}: {', '.join(done)}.")
-        if unchanged:
-            messages.info(request, f"Already {verb.done}, nothing to change: {', '.join(unchanged)}.")
+                outcomes["repeated" if is_repeated else done.message].append(promo_code.code)
+        if outcomes["done"]:
+            messages.success(request, f"{verb.done.capitalize()}: {', '.join(outcomes['done'])}.")
+        if outcomes["unchanged"]:
+            messages.info(request, f"Already {verb.done}, nothing to change: {', '.join(outcomes['unchanged'])}.")
+        if outcomes["repeated"]:
+            texts = f"{verb.done.capitalize()}: {', '.join(outcomes['repeated'])}."
+            tell(request, Done(texts, url), is_repeated=True)
 
     def _chosen(self, request: HttpRequest, ids: Sequence[str]) -> list[Any]:
         """Returns the vouchers of these ids, even if the list's filter no longer includes them. Raises: Http404."""
@@ -354,7 +370,7 @@ class PromoCodeAdmin(RecordAdmin):
         if len(codes) > _MAX_SELECTED:
             messages.error(request, f"Choose at most {_MAX_SELECTED} vouchers. Nothing was changed.")
             return None
-        return self._ask(request, verb, codes, ReasonForm())
+        return self._ask(request, verb, codes, ReasonForm(), self._submission(request, verb, codes))
 
     @admin.action(description="Pause", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:

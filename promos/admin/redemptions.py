@@ -5,14 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404, form_page
+from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404
 from billing.admin.console.display import (
     NOTHING,
     Column,
@@ -30,8 +30,10 @@ from billing.admin.console.display import (
     state_badge,
 )
 from billing.admin.console.filters import DayRangeFilter
-from billing.admin.console.forms import reason_field, show_refusals_on
+from billing.admin.console.forms import reason_field
+from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
+from billing.admin.console.submission import Done, Submission
 from billing.admin.ledger import (
     CORRECT_CREDIT_PERMISSION,
     ENTRY_COLUMNS,
@@ -40,7 +42,10 @@ from billing.admin.ledger import (
     matching_customers,
     order_link,
 )
+from billing.locks import lock_account
 from billing.models import LedgerEntry
+from promos.errors import RedemptionNotConfirmed
+from promos.locks import lock_redemption
 from promos.models import PromoCode, Redemption
 from promos.queries import normal_code
 from promos.use_cases.redeem_code import release
@@ -54,6 +59,11 @@ class ReleaseForm(forms.Form):
     """The reason for a release."""
 
     reason = reason_field(length=_REASON_LENGTH)
+
+
+def _lock_status(redemption: Redemption) -> str:
+    lock_account(customer_id=redemption.customer_id)
+    return lock_redemption(redemption_id=redemption.pk).status
 
 
 def code_link(promo_code: PromoCode) -> Text:
@@ -181,20 +191,24 @@ class RedemptionAdmin(ReadOnlyAdmin):
         redemption = find_or_404(self, request, str(redemption_id))
         form = ReleaseForm(request.POST if request.method == "POST" else None)
         page = change_url(self.model_label, redemption.pk)
-        if form.is_bound and redemption.status != Redemption.Status.CONFIRMED:
-            form.add_error(None, "Only a confirmed redemption can be released, and this one is no longer confirmed.")
-        if form.is_valid():
-            with show_refusals_on(form):
-                release(redemption=redemption, reason=form.cleaned_data["reason"], by=actor_of(request))
-                messages.success(
-                    request, "The redemption is released: its slot is free, and its credit was taken back."
-                )
-                return HttpResponseRedirect(page)
+        submission = Submission(request, f"promos_redemption:release:{redemption.pk}", redemption.status)
+
+        def free_slot() -> Done:
+            if redemption.status != Redemption.Status.CONFIRMED:
+                raise RedemptionNotConfirmed
+            release(redemption=redemption, reason=form.cleaned_data["reason"], by=actor_of(request))
+            return Done("The redemption is released: its slot is free, and its credit was taken back.", page)
+
+        if form.is_valid() and (
+            answer := submission.submit(form, lock_state=lambda: _lock_status(redemption), effect=free_slot)
+        ):
+            return answer
         return form_page(
             self,
             request,
             title="Release",
             form=form,
+            submission=submission,
             submit="Release this redemption",
             back=page,
             parent=(self.title_of(redemption), page),

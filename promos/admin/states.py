@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.contrib import admin
 from django.db import connection
 from django.db.models import (
     Case,
@@ -16,6 +17,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.lookups import Exact
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from billing.admin.console.display import badge
@@ -53,6 +55,26 @@ SELECT count(*) FILTER (WHERE promos_is_redeemable(p, %(now)s)
  WHERE retired_at IS NULL
 """
 _KINDS = {State.LIVE: "good", State.NOT_STARTED: "info", State.PAUSED: "warn", State.RETIRED: "bad"}
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Filters by state. Without a choice it shows all vouchers that are not retired."""
+
+    title = "state"
+    parameter_name = "state"
+    everything = "all"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [*((state.value, str(state.label)) for state in STATES_AS_LISTED), (self.everything, "All")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() in State.values:
+            return queryset.filter(state=self.value())
+        return queryset if self.value() == self.everything else queryset.filter(retired_at__isnull=True)
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        return [{**first, "display": "All but retired"}, *others]
 
 
 def with_state(codes: QuerySet[PromoCode, PromoCode], *, now: datetime) -> QuerySet[PromoCode, PromoCode]:

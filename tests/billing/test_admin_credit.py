@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from billing.actor import SUPERADMIN
@@ -15,12 +14,13 @@ from billing.use_cases.post_entry import spend_credit
 from billing.use_cases.verify_ledger import verify_ledger
 from promos.use_cases.redeem_code import redeem
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.console import ADDRESS, client_of, create_user, form_errors, shown_messages
+from tests.console import ADDRESS, Browser, client_of, create_user, form_errors, shown_messages
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor, give_credit
 from tests.snapshot import nothing_changes, only_changes
 
 pytestmark = pytest.mark.django_db
 
+CHANGED = "This was changed after you opened the page, so nothing was done: open the page again to see the change."
 WHY = "double booking of 3 March"
 NO_ORDER = UUID(int=1)
 
@@ -31,7 +31,7 @@ def sara(db: None) -> User:
 
 
 @pytest.fixture
-def client(sara: User) -> Client:
+def client(sara: User) -> Browser:
     return client_of(sara)
 
 
@@ -57,7 +57,7 @@ def account_of(customer: Customer) -> Account:
 
 
 def confirmed(**sent: str) -> dict[str, str]:
-    return {"reason": WHY, "seen": "1", "confirmed": "yes", **sent}
+    return {"reason": WHY, "confirmed": "yes", **sent}
 
 
 def newest(customer: Customer) -> dict[str, Any]:
@@ -84,29 +84,39 @@ def by(user: User, kind: str, amount_minor: int, balance_minor: int) -> dict[str
 
 @pytest.mark.parametrize(("amount", "minor"), [("5.250", 5_250), ("+1", 1_000), ("-30", -30_000)])
 def test_an_adjustment_shows_the_new_balance_first(
-    client: Client, sara: User, ada: Customer, amount: str, minor: int
+    client: Browser, sara: User, ada: Customer, amount: str, minor: int
 ) -> None:
     page = client.get(adjusting(ada))
-    seen = page.context["form"].initial["seen"]
+    token = page.context["token"]
     with nothing_changes():
-        asked = client.post(adjusting(ada), {"amount": amount, "reason": WHY, "seen": seen})
+        asked = client.submit(adjusting(ada), {"amount": amount, "reason": WHY, "form_token": token})
     facts = {fact.title: fact.value for fact in asked.context["facts"]}
     then = f"{(50_000 + minor) / 1000:.3f} OMR"
     assert then in facts["Credit afterwards"]
     assert 'name="confirmed"' in asked.content.decode()
     with only_changes("billing_ledgerentry", "billing_account"):
-        done = client.post(adjusting(ada), confirmed(amount=amount, seen=seen))
+        done = client.submit(adjusting(ada), confirmed(amount=amount, form_token=token))
     assert done.headers["Location"] == reverse("admin:billing_customer_change", args=[ada.pk])
     assert newest(ada) == by(sara, "adjustment", minor, 50_000 + minor)
     assert verify_ledger().sound
 
 
-def test_a_second_click_adjusts_nothing_more(client: Client, ada: Customer) -> None:
-    client.post(adjusting(ada), confirmed(amount="5"))
+def test_a_second_click_adjusts_nothing_more(client: Browser, ada: Customer) -> None:
+    token = client.token_of(adjusting(ada))
+    client.submit(adjusting(ada), confirmed(amount="5", form_token=token))
     with nothing_changes():
-        again = client.post(adjusting(ada), confirmed(amount="5"))
-    assert form_errors(again) == {"__all__": ["The credit changed while you were editing. Open the customer again."]}
+        again = client.submit(adjusting(ada), confirmed(amount="5", form_token=token))
+    said = f"This was done already, and was not done again: The credit of {ada} is adjusted by 5.000 OMR."
+    assert said in shown_messages(again)
     assert account_of(ada).balance_minor == 55_000
+
+
+def test_credit_that_changed_since_the_page_was_shown_is_not_adjusted(client: Browser, ada: Customer) -> None:
+    token = client.token_of(adjusting(ada))
+    give_credit(ada, 1_000)
+    with nothing_changes():
+        answer = client.submit(adjusting(ada), confirmed(amount="5", form_token=token))
+    assert form_errors(answer) == {"__all__": [CHANGED]}
 
 
 BAD_ADJUSTMENTS = [
@@ -122,33 +132,30 @@ BAD_ADJUSTMENTS = [
     ("amount", "-30.001", "The available credit does not cover this amount."),
     ("reason", " ", "This field is required."),
     ("reason", "a\0b", "Null characters are not allowed."),
-    ("seen", "", "This field is required."),
-    ("seen", "x", "Enter a whole number."),
-    ("seen", "9" * 5000, "Enter a whole number."),
 ]
 
 
 @pytest.mark.parametrize(("field", "value", "sentence"), BAD_ADJUSTMENTS)
 def test_a_bad_adjustment_changes_nothing(
-    client: Client, ada: Customer, field: str, value: str, sentence: str
+    client: Browser, ada: Customer, field: str, value: str, sentence: str
 ) -> None:
     with nothing_changes():
-        answer = client.post(adjusting(ada), confirmed(amount="5") | {field: value})
+        answer = client.submit(adjusting(ada), confirmed(amount="5") | {field: value})
     assert form_errors(answer) == {field: [sentence]}
 
 
 def test_credit_that_was_held_since_the_page_was_shown_is_not_taken(
-    client: Client, ada: Customer, monkeypatch: pytest.MonkeyPatch
+    client: Browser, ada: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The page checks before the lock; the database checks after it and refuses.
     monkeypatch.setattr(Account, "available_minor", 10**9)
     with nothing_changes():
-        answer = client.post(adjusting(ada), confirmed(amount="-30.001"))
+        answer = client.submit(adjusting(ada), confirmed(amount="-30.001"))
     assert form_errors(answer) == {"amount": ["The available credit does not cover this amount."]}
 
 
 @pytest.mark.parametrize("number", [0, 10**8, 10**30])
-def test_an_unknown_customer_is_not_found(client: Client, number: int) -> None:
+def test_an_unknown_customer_is_not_found(client: Browser, number: int) -> None:
     for name in ("adjust", "change"):
         address = reverse(f"admin:billing_customer_{name}", args=[number])
         assert client.get(address).status_code == HTTPStatus.NOT_FOUND
@@ -162,12 +169,12 @@ def granted(ada: Customer) -> LedgerEntry:
     return LedgerEntry.objects.get(account_id=ada.pk)
 
 
-def test_reverses_an_entry(client: Client, sara: User, ada: Customer) -> None:
+def test_reverses_an_entry(client: Browser, sara: User, ada: Customer) -> None:
     spent = spend_credit(customer_id=ada.pk, amount_minor=9_000, order_id=NO_ORDER, by=acting(ada))
     asked = client.get(reversing(spent)).content.decode()
     assert "The order that it paid for does not change." in asked
     with only_changes("billing_ledgerentry", "billing_account"):
-        answer = client.post(reversing(spent), {"reason": WHY})
+        answer = client.submit(reversing(spent), {"reason": WHY})
     made = LedgerEntry.objects.get(reverses=spent)
     assert answer.headers["Location"] == reverse("admin:billing_ledgerentry_change", args=[made.pk])
     assert newest(ada) == by(sara, "reversal", 9_000, 50_000)
@@ -176,38 +183,38 @@ def test_reverses_an_entry(client: Client, sara: User, ada: Customer) -> None:
     assert "/reverse/" not in page
 
 
-def test_an_entry_is_reversed_once(client: Client, ada: Customer) -> None:
+def test_an_entry_is_reversed_once(client: Browser, ada: Customer) -> None:
     spent = spend_credit(customer_id=ada.pk, amount_minor=9_000, order_id=NO_ORDER, by=acting(ada))
-    client.post(reversing(spent), {"reason": WHY})
+    client.submit(reversing(spent), {"reason": WHY})
     with nothing_changes():
-        answer = client.post(reversing(spent), {"reason": WHY})
+        answer = client.submit(reversing(spent), {"reason": WHY})
     assert form_errors(answer) == {"__all__": ["This entry was already reversed."]}
 
 
-def test_a_reversal_is_not_reversed(client: Client, ada: Customer) -> None:
+def test_a_reversal_is_not_reversed(client: Browser, ada: Customer) -> None:
     spent = spend_credit(customer_id=ada.pk, amount_minor=9_000, order_id=NO_ORDER, by=acting(ada))
-    client.post(reversing(spent), {"reason": WHY})
+    client.submit(reversing(spent), {"reason": WHY})
     undone = LedgerEntry.objects.get(reverses=spent)
     with nothing_changes():
-        answer = client.post(reversing(undone), {"reason": WHY})
+        answer = client.submit(reversing(undone), {"reason": WHY})
     sentence = "A reversal cannot be reversed. Adjust the customer's credit instead."
     assert form_errors(answer) == {"__all__": [sentence]}
 
 
-def test_a_reversal_that_credit_does_not_cover_is_refused(client: Client, granted: LedgerEntry) -> None:
+def test_a_reversal_that_credit_does_not_cover_is_refused(client: Browser, granted: LedgerEntry) -> None:
     with nothing_changes():
-        answer = client.post(reversing(granted), {"reason": WHY})
+        answer = client.submit(reversing(granted), {"reason": WHY})
     assert form_errors(answer) == {"__all__": ["The available credit does not cover this amount."]}
 
 
-def test_a_redemptions_credit_is_not_reversed_without_the_redemption(client: Client) -> None:
+def test_a_redemptions_credit_is_not_reversed_without_the_redemption(client: Browser) -> None:
     code = PromoCodeFactory.create(max_redemptions=1)
     redeem(code=code.code, user_id="bob", by=actor())
     entry = LedgerEntry.objects.get(account__customer__user_id="bob")
     page = client.get(reverse("admin:billing_ledgerentry_change", args=[entry.pk]))
     assert "/reverse/" not in page.content.decode()
     with nothing_changes():
-        answer = client.post(reversing(entry), {"reason": WHY})
+        answer = client.submit(reversing(entry), {"reason": WHY})
     sentence = "This credit comes from a redemption. Release the redemption instead: that also frees its slot."
     assert form_errors(answer) == {"__all__": [sentence]}
     assert verify_redemptions() is None
@@ -222,18 +229,18 @@ def test_a_redemptions_credit_is_not_reversed_without_the_redemption(client: Cli
         ("x" * 501, "Ensure this value has at most 500 characters (it has 501)."),
     ],
 )
-def test_a_reversal_needs_a_reason(client: Client, granted: LedgerEntry, reason: str, sentence: str) -> None:
+def test_a_reversal_needs_a_reason(client: Browser, granted: LedgerEntry, reason: str, sentence: str) -> None:
     with nothing_changes():
-        answer = client.post(reversing(granted), {"reason": reason})
+        answer = client.submit(reversing(granted), {"reason": reason})
     assert form_errors(answer) == {"reason": [sentence]}
 
 
-def test_an_unknown_entry_is_not_found(client: Client) -> None:
+def test_an_unknown_entry_is_not_found(client: Browser) -> None:
     for name in ("change", "reverse"):
         address = reverse(f"admin:billing_ledgerentry_{name}", args=[NO_ORDER])
         assert client.get(address).status_code == HTTPStatus.NOT_FOUND
 
 
-def test_a_superadmins_message_names_the_customer(client: Client, ada: Customer) -> None:
-    answer = client.post(adjusting(ada), confirmed(amount="5"))
+def test_a_superadmins_message_names_the_customer(client: Browser, ada: Customer) -> None:
+    answer = client.submit(adjusting(ada), confirmed(amount="5"))
     assert shown_messages(answer) == [f"The credit of {ada} is adjusted by 5.000 OMR."]

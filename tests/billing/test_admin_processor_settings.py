@@ -4,13 +4,12 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import AuditEntry
 from billing.use_cases.processor_settings import change_processor_keys, processor_keys
-from tests.console import ADDRESS, client_of, create_user
+from tests.console import ADDRESS, Browser, client_of, create_user
 from tests.factories import actor
 from tests.snapshot import nothing_changes
 
@@ -26,19 +25,19 @@ def url() -> str:
 
 
 @pytest.fixture
-def client() -> Client:
+def client() -> Browser:
     return client_of(create_user(SUPERADMIN))
 
 
-def page(client: Client, url: str) -> str:
+def page(client: Browser, url: str) -> str:
     answer = client.get(url)
     assert answer.status_code == HTTPStatus.OK
     return answer.content.decode()
 
 
-def test_a_superadmin_sets_keys_with_a_reason_and_sees_only_their_ends(client: Client, url: str) -> None:
+def test_a_superadmin_sets_keys_with_a_reason_and_sees_only_their_ends(client: Browser, url: str) -> None:
     form = {"stripe_secret_key": SECRET, "stripe_webhook_secret": WEBHOOK, "reason": "opening"}
-    answer = client.post(url, form, follow=True)
+    answer = client.submit(url, form, follow=True)
     shown = answer.content.decode()
     assert "set, ends in 1234" in shown
     assert "set, ends in 5678" in shown
@@ -49,9 +48,9 @@ def test_a_superadmin_sets_keys_with_a_reason_and_sees_only_their_ends(client: C
     assert (entry.reason, entry.channel, entry.address, entry.actor_role) == ("opening", "admin", ADDRESS, SUPERADMIN)
 
 
-def test_an_empty_input_changes_nothing_and_a_box_clears(client: Client, url: str) -> None:
+def test_an_empty_input_changes_nothing_and_a_box_clears(client: Browser, url: str) -> None:
     change_processor_keys(by=actor(), stripe_secret_key=SECRET, stripe_webhook_secret=WEBHOOK)
-    client.post(url, {"stripe_secret_key": "", "clear_stripe_webhook_secret": "on", "reason": "leaving"})
+    client.submit(url, {"stripe_secret_key": "", "clear_stripe_webhook_secret": "on", "reason": "leaving"})
     assert (processor_keys().secret_key, processor_keys().webhook_secret) == (SECRET, "")
 
 
@@ -65,10 +64,10 @@ def test_an_empty_input_changes_nothing_and_a_box_clears(client: Client, url: st
     ],
 )
 def test_invalid_input_is_shown_as_an_error_and_changes_nothing(
-    client: Client, url: str, form: dict[str, str], message: str
+    client: Browser, url: str, form: dict[str, str], message: str
 ) -> None:
     with nothing_changes():
-        answer = client.post(url, form)
+        answer = client.submit(url, form)
     assert message in answer.content.decode()
     assert SECRET not in answer.content.decode()
 
@@ -78,11 +77,11 @@ def test_no_other_role_sees_or_changes_it(url: str, role: str) -> None:
     client = client_of(create_user(role))
     with nothing_changes():
         assert client.get(url).status_code == HTTPStatus.FORBIDDEN
-        answer = client.post(url, {"stripe_secret_key": SECRET, "reason": "x"})
+        answer = client.submit(url, {"stripe_secret_key": SECRET, "reason": "x"})
     assert answer.status_code == HTTPStatus.FORBIDDEN
 
 
-def test_the_row_has_no_page_that_shows_its_columns(client: Client, url: str) -> None:
+def test_the_row_has_no_page_that_shows_its_columns(client: Browser, url: str) -> None:
     change_processor_keys(by=actor(), stripe_secret_key=SECRET)
     change = reverse("admin:billing_processorsettings_change", args=[1])
     assert client.get(change).headers["Location"] == url
@@ -92,12 +91,12 @@ def test_the_row_has_no_page_that_shows_its_columns(client: Client, url: str) ->
     )
 
 
-def test_unreadable_keys_are_reported_and_can_be_replaced(client: Client, url: str, settings: Any) -> None:
+def test_unreadable_keys_are_reported_and_can_be_replaced(client: Browser, url: str, settings: Any) -> None:
     change_processor_keys(by=actor(), stripe_secret_key=SECRET)
     session_key, settings.SECRET_KEY = settings.SECRET_KEY, "another one"
     # Sessions are signed with the same key.
     client.force_login(create_user("superuser"))
     assert "unreadable" in page(client, url)
-    client.post(url, {"stripe_secret_key": SECRET, "reason": "the key changed"})
+    client.submit(url, {"stripe_secret_key": SECRET, "reason": "the key changed"})
     assert processor_keys().secret_key == SECRET
     settings.SECRET_KEY = session_key

@@ -1,6 +1,7 @@
 """Every rule of billing's tables is attacked with raw SQL; what a rule is, tests/rules.py says."""
 
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
 from django.db import NotSupportedError, connection, transaction
@@ -76,6 +77,7 @@ VALID = {
         "channel": "'api'",
     },
     "billing_ratelimitwindow": {"key": "'k'", "hits": "1", "ends_at": "now()"},
+    "billing_formsubmission": {"form_id": "gen_random_uuid()", "expires_at": "now() + interval '12 h'"},
     "billing_idempotencykey": {
         "customer_id": ADA,
         "key": "'second'",
@@ -84,6 +86,10 @@ VALID = {
         "expires_at": "now() + interval '1 day'",
     },
 }
+
+
+def form(**wrong: str) -> str:
+    return inserting("billing_formsubmission", VALID["billing_formsubmission"], **wrong)
 
 
 def key(**wrong: str) -> str:
@@ -311,6 +317,12 @@ TENANTS: Attacks = {
         invoice(period_end="now()"),
         invoice(period_end="now() - interval '1 second'"),
     ],
+    "billing_formsubmission_once": [
+        "INSERT INTO billing_formsubmission (form_id, part, expires_at)"
+        f" SELECT '{UUID(int=1)}', '{part}', now() + interval '1 day' FROM generate_series(1, 2)"
+        for part in ("", "x")
+    ],
+    "billing_formsubmission_expires_later": [form(expires_at=each) for each in ("now()", "now() - interval '1 s'")],
     "billing_idempotencykey_once": [key(key="'first'")],
     "billing_idempotencykey_key_given": [key(key="''")],
     "billing_idempotencykey_expires_later": [key(expires_at=each) for each in ("now()", "now() - interval '1 s'")],

@@ -9,13 +9,13 @@ from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
 
-from billing.models import Customer, IdempotencyKey, RateLimitWindow
+from billing.models import Customer, FormSubmission, IdempotencyKey, RateLimitWindow
 from orders import tasks
 from orders.use_cases.prune_expired import Pruned, prune_expired
 from tests.orders.conftest import Buy
 from tests.snapshot import nothing_changes
 
-NOTHING = Pruned(keys=0, jobs=0, sessions=0, windows=0)
+NOTHING = Pruned(keys=0, forms=0, jobs=0, sessions=0, windows=0)
 DAY = timedelta(days=1)
 
 
@@ -53,7 +53,7 @@ def create_job(status: str, *, at: datetime) -> int:
 def test_a_key_is_removed_when_it_expires_and_not_before(ada: Customer, now: datetime) -> None:
     create_keys(ada, 2, expires_at=now)
     create_keys(ada, 3, expires_at=now + timedelta(microseconds=1))
-    assert prune_expired(now=now) == Pruned(keys=2, jobs=0, sessions=0, windows=0)
+    assert prune_expired(now=now) == Pruned(keys=2, forms=0, jobs=0, sessions=0, windows=0)
     assert IdempotencyKey.objects.count() == 3
 
 
@@ -83,7 +83,7 @@ def test_a_key_that_was_used_again_does_not_block_the_others(ada: Customer, now:
 @pytest.mark.parametrize("status", ["succeeded", "cancelled", "aborted"])
 def test_a_finished_job_is_removed_with_its_events_after_its_days(status: str, now: datetime) -> None:
     gone, kept = create_job(status, at=now - 14 * DAY), create_job(status, at=now - 14 * DAY + timedelta(seconds=1))
-    assert prune_expired(now=now) == Pruned(keys=0, jobs=1, sessions=0, windows=0)
+    assert prune_expired(now=now) == Pruned(keys=0, forms=0, jobs=1, sessions=0, windows=0)
     assert list(ProcrastinateJob.objects.values_list("id", flat=True)) == [kept]
     assert not ProcrastinateEvent.objects.filter(job_id=gone).exists()
 
@@ -99,9 +99,17 @@ def test_sessions_and_rate_limits_past_their_end_go(now: datetime) -> None:
     for number, ends in enumerate((now, now + DAY)):
         Session.objects.create(session_key=f"s-{number}", session_data="", expire_date=ends)
         RateLimitWindow.objects.create(key=f"w-{number}", hits=1, ends_at=ends)
-    assert prune_expired(now=now) == Pruned(keys=0, jobs=0, sessions=1, windows=1)
+    assert prune_expired(now=now) == Pruned(keys=0, forms=0, jobs=0, sessions=1, windows=1)
     assert Session.objects.get().session_key == "s-1"
     assert RateLimitWindow.objects.get().key == "w-1"
+
+
+def test_ids_of_forms_past_their_end_go(now: datetime) -> None:
+    for number, ends in enumerate((now, now + DAY)):
+        made = {"form_id": UUID(int=number), "submitted_at": now - DAY, "expires_at": ends}
+        FormSubmission.objects.create(**made)
+    assert prune_expired(now=now) == Pruned(keys=0, forms=1, jobs=0, sessions=0, windows=0)
+    assert FormSubmission.objects.get().form_id == UUID(int=1)
 
 
 def test_the_worker_prunes_of_itself(ada: Customer, now: datetime) -> None:

@@ -5,7 +5,6 @@ from http import HTTPStatus
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -15,6 +14,7 @@ from promos.models import PromoCode
 from promos.use_cases.change_code import pause_code, retire_code
 from promos.use_cases.redeem_code import redeem
 from tests.console import (
+    Browser,
     client_of,
     create_user,
     expected_audit_entry,
@@ -39,7 +39,7 @@ def omar(db: None) -> User:
 
 
 @pytest.fixture
-def client(omar: User) -> Client:
+def client(omar: User) -> Browser:
     return client_of(omar)
 
 
@@ -48,7 +48,7 @@ def page_of(code: PromoCode) -> str:
 
 
 def changed_terms(code: PromoCode, /, **terms: str) -> dict[str, str]:
-    return {**TERMS, "seen": PromoCode.objects.get(pk=code.pk).updated_at.isoformat(), **terms}
+    return {**TERMS, **terms}
 
 
 # --- Pause, resume, retire --------------------------------------------------------------------------------------
@@ -57,93 +57,102 @@ STATES = {"pause": (False, False), "resume": (True, False), "retire": (True, Tru
 
 
 @pytest.mark.parametrize(("verb", "done"), [("pause", "paused"), ("resume", "resumed"), ("retire", "retired")])
-def test_changes_the_state_after_asking_why(client: Client, omar: User, verb: str, done: str) -> None:
+def test_changes_the_state_after_asking_why(client: Browser, omar: User, verb: str, done: str) -> None:
     code = PromoCodeFactory.create(code="WELCOME50")
     if verb == "resume":
         pause_code(code="WELCOME50", by=actor())
     address = reverse(f"admin:promos_promocode_{verb}")
     with nothing_changes():
         assert f"{verb.title()} WELCOME50" in client.get(address, {"id": str(code.pk)}).content.decode()
-        assert form_errors(client.post(address, {"id": code.pk})) == {"reason": ["This field is required."]}
+        assert form_errors(client.submit(address, {"id": code.pk})) == {"reason": ["This field is required."]}
     with only_changes("promos_promocode", "billing_auditentry"):
-        answer = client.post(address, {"id": code.pk, "reason": WHY})
+        answer = client.submit(address, {"id": code.pk, "reason": WHY})
     assert (answer.headers["Location"], shown_messages(answer)) == (page_of(code), [f"{done.title()}: WELCOME50."])
     code.refresh_from_db()
     assert (code.active, code.retired_at is not None) == STATES[verb]
     assert latest_audit_entry() == expected_audit_entry(omar, f"promo_code.{done}", "WELCOME50", why=WHY)
 
 
-def test_an_action_confirms_and_reports_each_code(client: Client) -> None:
+def test_an_action_confirms_and_reports_each_code(client: Browser) -> None:
     codes = [PromoCodeFactory.create(code=text) for text in ("ONE", "TWO", "SIX")]
     keys = [str(code.pk) for code in codes]
     with nothing_changes():
-        asked = client.post(LIST, {"action": "pause", "index": "0", "_selected_action": keys})
+        asked = client.submit(LIST, {"action": "pause", "index": "0", "_selected_action": keys})
     page = asked.content.decode()
     assert "Pause 3 vouchers" in page
     assert all(f'name="id" value="{key}"' in page for key in keys)
+    token = asked.context["token"]
     retire_code(code="ONE", by=actor())
     pause_code(code="TWO", by=actor())
-    answer = client.post(reverse("admin:promos_promocode_pause"), {"id": keys, "reason": WHY})
+    sent = {"id": keys, "reason": WHY, "form_token": token}
+    answer = client.submit(reverse("admin:promos_promocode_pause"), sent)
     assert answer.headers["Location"] == LIST
+    changed = "this was changed after you opened the page, so nothing was done: open the page again to see the change"
     assert shown_messages(answer) == [
-        "ONE was not paused: there is no live voucher with this code.",
+        f"ONE was not paused: {changed}.",
+        f"TWO was not paused: {changed}.",
         "Paused: SIX.",
-        "Already paused, nothing to change: TWO.",
     ]
     assert not PromoCode.objects.filter(active=True, retired_at__isnull=True).exists()
 
 
-def test_an_action_applies_to_chosen_codes_that_left_the_list(client: Client) -> None:
+def test_a_state_that_a_code_has_already_is_reported(client: Browser) -> None:
+    keys = [str(PromoCodeFactory.create(code="ONE").pk), str(PromoCodeFactory.create(code="TWO", active=False).pk)]
+    answer = client.submit(reverse("admin:promos_promocode_pause"), {"id": keys, "reason": WHY})
+    assert shown_messages(answer) == ["Paused: ONE.", "Already paused, nothing to change: TWO."]
+
+
+def test_an_action_applies_to_chosen_codes_that_left_the_list(client: Browser) -> None:
     code = PromoCodeFactory.create(code="ONE")
     retire_code(code="ONE", by=actor())
-    asked = client.post(LIST, {"action": "retire", "index": "0", "_selected_action": [str(code.pk)]})
+    asked = client.submit(LIST, {"action": "retire", "index": "0", "_selected_action": [str(code.pk)]})
     assert "Retire ONE" in asked.content.decode()
 
 
-def test_an_action_on_all_applies_to_the_filtered_codes(client: Client) -> None:
+def test_an_action_on_all_applies_to_the_filtered_codes(client: Browser) -> None:
     PromoCodeFactory.create(code="SHOWN-CODE")
     PromoCodeFactory.create(code="PAUSED-CODE")
     pause_code(code="PAUSED-CODE", by=actor())
     sent = {"action": "retire", "index": "0", "select_across": "1", "_selected_action": ["x"]}
     with nothing_changes():
         assert "Some of the selected rows are not in this list. Nothing was changed." in shown_messages(
-            client.post(LIST, {**sent, "select_across": "0"})
+            client.submit(LIST, {**sent, "select_across": "0"})
         )
     chosen = PromoCode.objects.get(code="SHOWN-CODE")
-    asked = client.post(f"{LIST}?state=live", {**sent, "_selected_action": [str(chosen.pk)]})
+    asked = client.submit(f"{LIST}?state=live", {**sent, "_selected_action": [str(chosen.pk)]})
     page = asked.content.decode()
     assert "Retire SHOWN-CODE" in page
     assert "PAUSED-CODE" not in page
 
 
-def test_an_action_on_too_many_codes_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_action_on_too_many_codes_is_refused(client: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("promos.admin.codes._MAX_SELECTED", 1)
     keys = [str(PromoCodeFactory.create().pk) for _ in range(2)]
     sent = {"action": "retire", "index": "0", "select_across": "1", "_selected_action": keys[:1]}
     with nothing_changes():
-        answer = client.post(LIST, sent)
+        answer = client.submit(LIST, sent)
         assert shown_messages(answer) == ["Choose at most 1 vouchers. Nothing was changed."]
         address = reverse("admin:promos_promocode_retire")
-        assert client.post(address, {"id": keys, "reason": WHY}).status_code == HTTPStatus.NOT_FOUND
+        assert client.submit(address, {"id": keys, "reason": WHY}).status_code == HTTPStatus.NOT_FOUND
 
 
 @pytest.mark.parametrize("ids", [[], [""], ["x"], ["00000000-0000-0000-0000-000000000000"], ["\0"], ["9" * 5000]])
 @pytest.mark.parametrize("verb", ["pause", "resume", "retire"])
-def test_a_state_of_nothing_is_not_found(client: Client, verb: str, ids: list[str]) -> None:
+def test_a_state_of_nothing_is_not_found(client: Browser, verb: str, ids: list[str]) -> None:
     address = reverse(f"admin:promos_promocode_{verb}")
     with nothing_changes():
-        assert client.post(address, {"id": ids, "reason": WHY}).status_code == HTTPStatus.NOT_FOUND
+        assert client.submit(address, {"id": ids, "reason": WHY}).status_code == HTTPStatus.NOT_FOUND
 
 
 @pytest.mark.parametrize("action", ["", "delete_selected", "x", "\0", "pause\0"])
-def test_an_unknown_action_does_nothing(client: Client, action: str) -> None:
+def test_an_unknown_action_does_nothing(client: Browser, action: str) -> None:
     code = PromoCodeFactory.create()
     with nothing_changes():
-        answer = client.post(LIST, {"action": action, "index": "x", "_selected_action": [str(code.pk)]})
+        answer = client.submit(LIST, {"action": action, "index": "x", "_selected_action": [str(code.pk)]})
     assert answer.status_code in (HTTPStatus.OK, HTTPStatus.FOUND)
 
 
-def test_a_busy_code_is_reported(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_code_is_reported(client: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     code = PromoCodeFactory.create(code="HOT")
 
     def waits(**_: object) -> None:
@@ -152,10 +161,10 @@ def test_a_busy_code_is_reported(client: Client, monkeypatch: pytest.MonkeyPatch
             cursor.execute("DO $$ BEGIN RAISE lock_not_available; END $$")
 
     monkeypatch.setattr("promos.use_cases.change_code.lock_code_exclusively", waits)
-    monkeypatch.setattr("promos.use_cases.edit_code.lock_code_exclusively", waits)
+    monkeypatch.setattr("promos.admin.codes.lock_code_exclusively", waits)
     with nothing_changes():
-        retired = client.post(reverse("admin:promos_promocode_retire"), {"id": code.pk, "reason": WHY})
-        changed = client.post(page_of(code), changed_terms(code))
+        retired = client.submit(reverse("admin:promos_promocode_retire"), {"id": code.pk, "reason": WHY})
+        changed = client.submit(page_of(code), changed_terms(code))
     assert shown_messages(retired) == ["HOT was not retired: the service is busy: try again."]
     assert form_errors(changed) == {"__all__": ["The service is busy: try again."]}
 
@@ -193,13 +202,13 @@ LISTED = {
 
 @pytest.mark.usefixtures("every_state")
 @pytest.mark.parametrize("state", LISTED)
-def test_the_list_filters_by_state(client: Client, state: str) -> None:
+def test_the_list_filters_by_state(client: Browser, state: str) -> None:
     answer = client.get(LIST, {"state": state} if state else {})
     assert {code.code for code in answer.context["cl"].result_list} == LISTED[state]
 
 
 @pytest.mark.usefixtures("every_state")
-def test_the_list_shows_state_and_use(client: Client) -> None:
+def test_the_list_shows_state_and_use(client: Browser) -> None:
     answer = client.get(LIST, {"state": "all"})
     admin = answer.context["cl"].model_admin
     rows = {code.code: (str(code.state), admin.use(code)) for code in answer.context["cl"].result_list}
@@ -220,7 +229,7 @@ def test_the_list_shows_state_and_use(client: Client) -> None:
 
 @pytest.mark.usefixtures("every_state")
 @pytest.mark.parametrize(("term", "found"), [("live", {"LIVE"}), ("LAT", {"LATE"}), ("\0", None), ("%", set())])
-def test_the_list_is_searched(client: Client, term: str, found: set[str] | None) -> None:
+def test_the_list_is_searched(client: Browser, term: str, found: set[str] | None) -> None:
     answer = client.get(LIST, {"q": term})
     if found is None:
         assert answer.status_code == HTTPStatus.BAD_REQUEST

@@ -3,7 +3,6 @@
 from http import HTTPStatus
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from billing.actor import AUDITOR, SUPERADMIN
@@ -15,7 +14,7 @@ from promos.models import Redemption
 from promos.use_cases.change_code import retire_code
 from promos.use_cases.redeem_code import redeem, release, reserve
 from promos.use_cases.verify_redemptions import verify_redemptions
-from tests.console import ADDRESS, client_of, create_user, form_errors, place_orders, shown_messages
+from tests.console import ADDRESS, Browser, client_of, create_user, form_errors, place_orders, shown_messages
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
 from tests.snapshot import nothing_changes, only_changes
 
@@ -30,7 +29,7 @@ def sara(db: None) -> User:
 
 
 @pytest.fixture
-def client(sara: User) -> Client:
+def client(sara: User) -> Browser:
     return client_of(sara)
 
 
@@ -50,12 +49,12 @@ def page_of(redemption: Redemption) -> str:
 
 
 def test_a_release_returns_slot_redemption_and_credit_together(
-    client: Client, sara: User, redemption: Redemption
+    client: Browser, sara: User, redemption: Redemption
 ) -> None:
     assert WHY not in client.get(releasing(redemption)).content.decode()
     tables = ("promos_redemption", "promos_promocounter", "billing_ledgerentry", "billing_account")
     with only_changes(*tables):
-        answer = client.post(releasing(redemption), {"reason": WHY})
+        answer = client.submit(releasing(redemption), {"reason": WHY})
     assert answer.headers["Location"] == page_of(redemption)
     assert shown_messages(answer) == ["The redemption is released: its slot is free, and its credit was taken back."]
     redemption.refresh_from_db()
@@ -72,36 +71,36 @@ def test_a_release_returns_slot_redemption_and_credit_together(
     assert (verify_ledger().sound, verify_redemptions()) == (True, None)
 
 
-def test_credit_that_was_spent_is_not_taken_back(client: Client, redemption: Redemption) -> None:
+def test_credit_that_was_spent_is_not_taken_back(client: Browser, redemption: Redemption) -> None:
     ada = redemption.customer
     spend_credit(customer_id=ada.pk, amount_minor=1, order_id=redemption.pk, by=acting(ada))
     with nothing_changes():
-        answer = client.post(releasing(redemption), {"reason": WHY})
+        answer = client.submit(releasing(redemption), {"reason": WHY})
     assert form_errors(answer) == {"__all__": ["The credit of this redemption has already been spent."]}
 
 
-def test_an_unconfirmed_redemption_is_not_released_here(client: Client, redemption: Redemption) -> None:
+def test_an_unconfirmed_redemption_is_not_released_here(client: Browser, redemption: Redemption) -> None:
     release(redemption=redemption, reason="x", by=actor())
     bob = CustomerFactory.create()
     reserved = reserve(promo_code=redemption.promo_code, customer_id=bob.pk, order_id=redemption.pk)
     for other in (redemption, reserved):
         assert "/release/" not in client.get(page_of(other)).content.decode()
         with nothing_changes():
-            answer = client.post(releasing(other), {"reason": WHY})
+            answer = client.submit(releasing(other), {"reason": WHY})
         sentence = "Only a confirmed redemption can be released, and this one is no longer confirmed."
         assert form_errors(answer) == {"__all__": [sentence]}
 
 
 @pytest.mark.parametrize("reason", ["", " ", "a\0b", "x" * 201])
-def test_a_release_needs_a_reason(client: Client, redemption: Redemption, reason: str) -> None:
+def test_a_release_needs_a_reason(client: Browser, redemption: Redemption, reason: str) -> None:
     with nothing_changes():
-        answer = client.post(releasing(redemption), {"reason": reason})
+        answer = client.submit(releasing(redemption), {"reason": reason})
     assert list(form_errors(answer)) == ["reason"]
 
 
-def test_an_unknown_redemption_is_not_found(client: Client) -> None:
+def test_an_unknown_redemption_is_not_found(client: Browser) -> None:
     address = reverse("admin:promos_redemption_release", args=["00000000-0000-0000-0000-000000000000"])
-    assert client.post(address, {"reason": WHY}).status_code == HTTPStatus.NOT_FOUND
+    assert client.submit(address, {"reason": WHY}).status_code == HTTPStatus.NOT_FOUND
 
 
 def test_an_auditor_reads_from_redemption_to_order_customer_and_ledger() -> None:

@@ -11,18 +11,20 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.views.main import PAGE_VAR
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.paginator import Paginator
 from django.db import IntegrityError
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 
-from billing.admin.console.display import Fact, Panel, Text, Tool, list_url
+from billing.admin.console.display import Fact, Panel, Tool, list_url
+from billing.admin.console.forms import as_sentence, refused_form
+from billing.admin.console.lists import KeysetChangeList
+from billing.admin.console.pages import record_page
 from billing.admin.console.request_actor import actor_of
+from billing.admin.console.submission import Done, Submission, tell
+from billing.errors import DomainError
 from billing.use_cases.record_audit import record_audit
 
 if TYPE_CHECKING:
@@ -44,45 +46,6 @@ class Change(NamedTuple):
     reason: str
 
 
-class KeysetPaginator(Paginator):  # type: ignore[type-arg]
-    """The part of a paginator that the list's template needs. It counts nothing."""
-
-    template_name = "admin/keyset_pagination.html"
-
-
-class KeysetChangeList(ChangeList):
-    """A list ordered by primary key, newest first. Each page starts after the last key of the page before.
-
-    Page 1000 costs the same as page 1. Keys are UUIDs of version 7 or sequences, so their order is the order of
-    creation, and the primary key's index serves it.
-    """
-
-    before: str = ""
-    older: str = ""
-
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        return ["-pk"]
-
-    def get_results(self, request: HttpRequest) -> None:
-        rows = self.queryset
-        start = request.GET.get(PAGE_VAR, "")
-        try:
-            if start:
-                rows = rows.filter(pk__lt=self.model._meta.pk.to_python(start))
-                self.before = start
-        except ValidationError:
-            pass  # not a valid key: show the first page
-        found = list(rows[: self.list_per_page + 1])
-        self.result_list = found[: self.list_per_page]
-        if len(found) > self.list_per_page:
-            self.older = self.get_query_string({PAGE_VAR: str(self.result_list[-1].pk)})
-        self.newest = self.get_query_string(remove=[PAGE_VAR])
-        self.result_count = self.full_result_count = len(self.result_list)
-        self.paginator = KeysetPaginator(self.result_list, self.list_per_page)
-        self.show_admin_actions = bool(self.result_list)
-        self.can_show_all = self.multi_page = False
-
-
 class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
     """A model in the console. Nothing can be deleted, and every change is audited: who, when, from where and why."""
 
@@ -94,6 +57,7 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
     list_per_page = LIST_LENGTH
     list_max_show_all = 0
     list_before_template = "admin/narrowed.html"
+    change_form_before_template = "admin/form_token.html"
     show_add_link = False
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
@@ -136,24 +100,80 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
     ) -> HttpResponse:
         if object_id is not None:
             self._refuse_malformed_key(object_id)
+        item = self.get_object(request, unquote(object_id)) if object_id else None
+        submission = Submission(request, f"{self.model_label}:{object_id or 'new'}", self.state_of(item))
         context = {
             "show_save_and_add_another": False,
             "show_save_and_continue": False,
             "crumbs": [(capfirst(self.plural), list_url(self.model_label)), (self._crumb(object_id), "")],
             "links": self.form_links(request, object_id) if object_id else [],
+            "token": submission.token,
+            **(extra_context or {}),
         }
-        try:
-            response: HttpResponse = super().changeform_view(
-                request, object_id, form_url, {**context, **(extra_context or {})}
-            )
-        except IntegrityError:
-            # The form found the unique value free; then another request took it.
-            messages.error(
-                request,
-                "Someone else saved the same value while you were editing. Nothing was changed; please try again.",
-            )
-            return HttpResponseRedirect(request.get_full_path())
+        if request.method != "POST":
+            return self._show_or_save(request, object_id, form_url, context)
+        return self._save_once(
+            request,
+            submission,
+            item,
+            lambda: self._show_or_save(request, object_id, form_url, context),
+            self._add_refusal,
+        )
+
+    def _show_or_save(
+        self, request: HttpRequest, object_id: str | None, form_url: str, context: dict[str, Any]
+    ) -> HttpResponse:
+        response: HttpResponse = super().changeform_view(request, object_id, form_url, context)
         return response
+
+    def _save_once(
+        self,
+        request: HttpRequest,
+        submission: Submission,
+        item: Model | None,
+        save: Callable[[], HttpResponse],
+        add_refusal: Callable[[HttpRequest, str], None],
+    ) -> HttpResponse:
+        """Saves a form of Django's once. A form with errors is shown again, and can be sent again.
+
+        Args: add_refusal: makes the form invalid, so that `save` shows it again with this error.
+        """
+
+        def effect() -> Done:
+            response = save()
+            if not isinstance(response, HttpResponseRedirect):
+                raise _NotSaved(response)
+            return Done(f"The {self.singular} was saved.", response.url)
+
+        try:
+            done, is_repeated = submission.run_once(lock_state=lambda: self.state_of(item, lock=True), effect=effect)
+        except _NotSaved as shown:
+            return shown.response
+        except (DomainError, IntegrityError) as error:
+            # An IntegrityError: the form found the unique value free; then another request took it.
+            text = error.text if isinstance(error, DomainError) else _SAVED_BY_ANOTHER
+            add_refusal(request, as_sentence(text))
+            return save()
+        if is_repeated:
+            tell(request, done, is_repeated=True)
+        return HttpResponseRedirect(done.url)
+
+    def _add_refusal(self, request: HttpRequest, text: str) -> None:
+        setattr(request, REFUSAL, text)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> type[Any]:
+        form: type[Any] = super().get_form(request, obj, change=change, **options)
+        refusal: str = getattr(request, REFUSAL, "")
+        return refused_form(form, refusal) if refusal else form
+
+    def state_of(self, item: Any, *, lock: bool = False) -> Any:
+        """Returns the state of an item by which a form notices that the item has changed. A new item has none."""
+        if item is None:
+            return None
+        if lock:
+            # Races with another member of staff who saves the same item.
+            item = self.model.objects.select_for_update(no_key=True).get(pk=item.pk)
+        return [field.value_from_object(item) for field in self.opts.concrete_fields]
 
     def response_action(  # type: ignore[override] # the stubs are of a newer Django
         self, request: HttpRequest, queryset: QuerySet[Any]
@@ -306,82 +326,27 @@ class ReadOnlyAdmin(RecordAdmin):
         return super().changelist_view(request, extra_context)
 
 
+# The attribute of a request whose form must be shown again with an error.
+REFUSAL = "console_refusal"
+
+
+class _NotSaved(Exception):
+    """The form has errors, and is shown again: nothing may be saved, its submission neither."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        super().__init__()
+        self.response = response
+
+
+_SAVED_BY_ANOTHER = "someone else saved the same value while you were editing, so nothing was changed: try again"
+
+
 def find_or_404(admin: ConsoleAdmin, request: HttpRequest, object_id: str) -> Any:
     """Returns the record from the admin's queryset. Raises: Http404."""
     record = admin.get_object(request, object_id)
     if record is None:
         raise Http404
     return record
-
-
-def record_page(
-    admin: RecordAdmin,
-    request: HttpRequest,
-    record: Any,
-    *,
-    form: forms.BaseForm | None = None,
-    form_title: str = "",
-    submit: str = "Save",
-) -> HttpResponse:
-    """Renders the page of a record, with a form to change it if one is given."""
-    title = admin.title_of(record)
-    context = {
-        "title": title,
-        "crumbs": [(capfirst(admin.plural), list_url(admin.model_label)), (title, "")],
-        "facts": list(admin.facts(request, record)),
-        "panels": list(admin.panels(request, record)),
-        "tools": list(admin.tools(request, record)),
-        "links": list(admin.links(record)),
-        "form": form,
-        "form_title": form_title,
-        "submit": submit,
-    }
-    return _page(admin, request, context)
-
-
-def form_page(
-    admin: ConsoleAdmin,
-    request: HttpRequest,
-    *,
-    title: str,
-    form: forms.BaseForm,
-    submit: str,
-    back: str,
-    action: str = "",
-    parent: tuple[str, str] | None = None,
-    facts: Iterable[Fact] = (),
-    warning: Text = "",
-    danger: bool = False,
-    hidden: Iterable[tuple[str, str]] = (),
-    confirming: bool = False,
-) -> HttpResponse:
-    """Renders a page that asks for input or confirmation before a change.
-
-    Args: action: the form's target, if it is not the page itself; parent: title and address of the record that the
-    page belongs to; hidden: extra hidden inputs as (name, value); confirming: render the form's own inputs as hidden,
-    so that the confirmed values are exactly the checked ones.
-    """
-    crumbs = [(capfirst(admin.plural), list_url(admin.model_label))]
-    context = {
-        "title": title,
-        "crumbs": [*crumbs, *([parent] if parent else []), (title, "")],
-        "facts": list(facts),
-        "form": form,
-        "submit": submit,
-        "back": back,
-        "action": action,
-        "warning": warning,
-        "danger": danger,
-        "hidden": list(hidden),
-        "confirming": confirming,
-    }
-    return _page(admin, request, context)
-
-
-def _page(admin: ConsoleAdmin, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-    request.current_app = admin.admin_site.name
-    shared = {**admin.admin_site.each_context(request), "media": admin.media}
-    return TemplateResponse(request, "admin/console_page.html", {**shared, **context})
 
 
 def _parameters(list_filter: Any) -> tuple[str, ...]:

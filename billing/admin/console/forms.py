@@ -121,6 +121,22 @@ def show_refusals_on(form: forms.BaseForm, *, fields: Mapping[str, str] | None =
     except DomainError as error:
         for name, sentences in (error.fields or {}).items():
             for sentence in sentences:
-                form.add_error(name if name in form.fields else None, capfirst(f"{sentence}."))
+                form.add_error(name if name in form.fields else None, as_sentence(sentence))
         if not error.fields:
-            form.add_error((fields or {}).get(error.code), capfirst(f"{error.text}."))
+            form.add_error((fields or {}).get(error.code), as_sentence(error.text))
+
+
+def as_sentence(text: str) -> str:
+    """Writes an error's text as a sentence of the console: with a capital letter and a full stop."""
+    return capfirst(text if text.endswith(".") else f"{text}.")
+
+
+def refused_form(form: type[Any], refusal: str) -> type[Any]:
+    """Derives a form that is always invalid, and shows the refusal above its inputs."""
+
+    def clean(self: Any) -> Any:
+        data = form.clean(self)
+        self.add_error(None, refusal)
+        return data
+
+    return type(form.__name__, (form,), {"clean": clean})

@@ -11,13 +11,15 @@ from billing.errors import ReasonRequired
 from billing.locks import lock_account
 from billing.models import LedgerEntry, Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
+from billing.money import format_money
 from billing.text import has_visible_text
 from billing.use_cases.post_entry import reverse_entry
 from billing.use_cases.record_audit import record_audit
-from orders.errors import OrderNotRefundable
+from orders.errors import AmountNotRefundable, OrderNotRefundable
 from orders.jobs import enqueue
 from orders.locks import lock_order, lock_subscription
 from orders.models import Break, Order, Payment, Refund
+from orders.models.charge import nearest_charges
 from orders.stripe import gateway
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.reconciliation.record_break import record_break
@@ -30,19 +32,21 @@ def refund_order(*, order_id: UUID, card_minor: int | None, why: str, by: Actor)
 
     Args: card_minor: the amount for the card, smallest unit; None refunds all that is left of the card's part.
     Returns: the requested refund; None where the card has nothing to get back.
-    Raises: ReasonRequired, OrderNotRefundable. Locks: Order, Account. Transaction: owns.
+    Raises: ReasonRequired, OrderNotRefundable, AmountNotRefundable. Locks: Order, Account. Transaction: owns.
     """
     if not has_visible_text(why):
         raise ReasonRequired
     with transaction.atomic():
         order = lock_order(order_id=order_id)
+        if order.status == Order.Status.REFUNDED:
+            raise OrderNotRefundable("this order is refunded already")
         if order.status != Order.Status.COMPLETED:
             raise OrderNotRefundable
         payment = Payment.objects.filter(order=order, status=Payment.Status.PAID).first()
         left = payment.amount_minor - payment.refunded_minor if payment else 0
         wanted = left if card_minor is None else card_minor
-        if not 0 <= wanted <= left or (card_minor is not None and wanted == 0):
-            raise OrderNotRefundable
+        if card_minor is not None:
+            _check_amount(card_minor, left_minor=left, currency=order.currency)
         record_audit(
             action="order.refund_requested",
             object_type="order",
@@ -58,13 +62,27 @@ def refund_order(*, order_id: UUID, card_minor: int | None, why: str, by: Actor)
         return None
 
 
+def _check_amount(card_minor: int, *, left_minor: int, currency: str) -> None:
+    """Raises: AmountNotRefundable, with the nearest amounts that Stripe can refund."""
+    if not 0 < card_minor <= left_minor:
+        raise AmountNotRefundable(
+            f"at most {format_money(left_minor, currency=currency)} can be refunded to the card"
+            if left_minor
+            else "nothing is left to be refunded to the card"
+        )
+    nearest = nearest_charges(card_minor, currency=currency, minimum_minor=0)
+    if card_minor not in nearest:
+        texts = [format_money(each, currency=currency) for each in nearest if 0 < each <= left_minor]
+        raise AmountNotRefundable(f"a card cannot be refunded by this amount: the nearest is {' or '.join(texts)}")
+
+
 def request_refund(*, order: Order, card_minor: int, reason: str, by: Actor) -> Refund:
     """Records the intent to refund the card, with the job that calls Stripe. The caller holds the order's lock.
 
     Raises: OrderNotRefundable while another refund of the payment is in flight. Transaction: joins.
     """
     if Refund.objects.filter(payment=order.payment, status=Refund.Status.REQUESTED).exists():
-        raise OrderNotRefundable
+        raise OrderNotRefundable("another refund of this order is under way: wait until it is done")
     refund = Refund.objects.create(
         payment=order.payment, amount_minor=card_minor, reason=reason[:200], requested_by=by.user_id
     )

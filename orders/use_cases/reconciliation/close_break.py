@@ -8,6 +8,7 @@ from billing.actor import Actor
 from billing.errors import ReasonRequired
 from billing.text import has_visible_text
 from billing.use_cases.record_audit import record_audit
+from orders.locks import lock_break
 from orders.models import Break
 
 
@@ -27,8 +28,7 @@ def close_break(*, break_id: UUID, why: str, by: Actor) -> Break:
     if not has_visible_text(why):
         raise ReasonRequired
     with transaction.atomic():
-        # Races with a second member of staff.
-        found = Break.objects.select_for_update(no_key=True).get(id=break_id)
+        found = lock_break(break_id=break_id)
         if found.closed_at is None:
             found.closed_at, found.closed_by = timezone.now(), by.user_id
             found.save(update_fields=["closed_at", "closed_by"])

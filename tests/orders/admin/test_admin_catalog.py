@@ -3,14 +3,13 @@
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from billing.actor import SUPERADMIN
 from billing.models import AuditEntry, User
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.models.catalog import CatalogItem
-from tests.console import client_of, create_user, expected_audit_entry, form_errors, latest_audit_entry
+from tests.console import Browser, client_of, create_user, expected_audit_entry, form_errors, latest_audit_entry
 from tests.factories import AddOnFactory, AppFactory, BundleFactory, IndustryFactory, PlanFactory
 from tests.snapshot import nothing_changes, only_changes
 
@@ -37,7 +36,7 @@ def sara(db: None) -> User:
 
 
 @pytest.fixture
-def client(sara: User) -> Client:
+def client(sara: User) -> Browser:
     return client_of(sara)
 
 
@@ -49,7 +48,7 @@ def page_of(item: CatalogItem) -> str:
     return reverse(f"admin:orders_{item._meta.model_name}_change", args=[item.pk])
 
 
-def form_on(client: Client, item: CatalogItem, **changed: str) -> dict[str, Any]:
+def form_on(client: Browser, item: CatalogItem, **changed: str) -> dict[str, Any]:
     """The fields that the item's form sends after these changes."""
     form = client.get(page_of(item)).context["adminform"].form
     kept = {name: form[name].value() for name in form.fields}
@@ -57,51 +56,51 @@ def form_on(client: Client, item: CatalogItem, **changed: str) -> dict[str, Any]
     return sent | {"reason": WHY} | changed
 
 
-def test_a_superadmin_adds_a_plan(client: Client, sara: User) -> None:
+def test_a_superadmin_adds_a_plan(client: Browser, sara: User) -> None:
     with only_changes("orders_plan", "orders_catalogversion", "billing_auditentry"):
-        client.post(adding("plan"), PLAN)
+        client.submit(adding("plan"), PLAN)
     plan = Plan.objects.get()
     assert (plan.name, plan.slug, plan.price_minor, plan.features) == ("Medium", "m", 9_500, ["Backups", "Support"])
     assert latest_audit_entry() == expected_audit_entry(sara, "plan.created", plan.pk, why=WHY)
 
 
-def test_a_price_is_changed_and_audited(client: Client, sara: User) -> None:
+def test_a_price_is_changed_and_audited(client: Browser, sara: User) -> None:
     plan = PlanFactory.create(price_minor=9_000, features=["Backups"])
-    client.post(page_of(plan), form_on(client, plan, price_minor="9.5"))
+    client.submit(page_of(plan), form_on(client, plan, price_minor="9.5"))
     plan.refresh_from_db()
     assert (plan.price_minor, plan.features) == (9_500, ["Backups"])
     assert latest_audit_entry() == expected_audit_entry(sara, "plan.changed", plan.pk, why=WHY)
     assert AuditEntry.objects.get().changes == {"price_minor": [9_000, 9_500]}
 
 
-def test_a_slug_cannot_be_changed(client: Client) -> None:
+def test_a_slug_cannot_be_changed(client: Browser) -> None:
     plan = PlanFactory.create(slug="m")
-    with nothing_changes():
-        client.post(page_of(plan), form_on(client, plan, slug="other"))
+    with only_changes():
+        client.submit(page_of(plan), form_on(client, plan, slug="other"))
 
 
 @pytest.mark.parametrize("factory", [PlanFactory, AddOnFactory, AppFactory, IndustryFactory, BundleFactory])
-def test_saving_an_item_unchanged_changes_nothing(client: Client, factory: Any) -> None:
+def test_saving_an_item_unchanged_changes_nothing(client: Browser, factory: Any) -> None:
     item = factory.create()
-    with nothing_changes():
-        assert client.post(page_of(item), form_on(client, item)).status_code == 302
+    with only_changes():
+        assert client.submit(page_of(item), form_on(client, item)).status_code == 302
 
 
 @pytest.mark.parametrize("factory", [PlanFactory, AddOnFactory, AppFactory, IndustryFactory, BundleFactory])
-def test_an_item_can_be_deactivated(client: Client, factory: Any) -> None:
+def test_an_item_can_be_deactivated(client: Browser, factory: Any) -> None:
     item = factory.create()
     sent = form_on(client, item)
     del sent["active"]
-    client.post(page_of(item), sent)
+    client.submit(page_of(item), sent)
     item.refresh_from_db()
     assert not item.active
     assert AuditEntry.objects.get().changes == {"active": [True, False]}
 
 
-def test_an_included_add_on_must_cost_nothing(client: Client) -> None:
+def test_an_included_add_on_must_cost_nothing(client: Browser) -> None:
     item = AddOnFactory.create(price_minor=3_000)
     with nothing_changes():
-        answer = client.post(page_of(item), form_on(client, item, included="on"))
+        answer = client.submit(page_of(item), form_on(client, item, included="on"))
     assert form_errors(answer) == {"price_minor": ["An included add-on costs nothing: its price must be 0."]}
 
 
@@ -115,25 +114,25 @@ def test_an_included_add_on_must_cost_nothing(client: Client) -> None:
 )
 @pytest.mark.parametrize("factory", [PlanFactory, AddOnFactory])
 def test_a_price_that_stripe_cannot_charge_is_refused_with_the_nearest(
-    client: Client, factory: Any, price: str, nearest: str
+    client: Browser, factory: Any, price: str, nearest: str
 ) -> None:
     item = factory.create()
     with nothing_changes():
-        answer = client.post(page_of(item), form_on(client, item, price_minor=price))
+        answer = client.submit(page_of(item), form_on(client, item, price_minor=price))
     sentence = f"{price} OMR cannot be charged to a card; the nearest prices are {nearest}."
     assert form_errors(answer) == {"price_minor": [sentence]}
 
 
-def test_a_price_that_can_no_longer_be_charged_does_not_hinder_other_changes(client: Client) -> None:
+def test_a_price_that_can_no_longer_be_charged_does_not_hinder_other_changes(client: Browser) -> None:
     plan = PlanFactory.create(price_minor=9_995)
-    assert client.post(page_of(plan), form_on(client, plan, name="Renamed")).status_code == 302
+    assert client.submit(page_of(plan), form_on(client, plan, name="Renamed")).status_code == 302
     plan.refresh_from_db()
     assert (plan.name, plan.price_minor) == ("Renamed", 9_995)
 
 
-def test_an_item_without_descriptive_texts_can_be_edited(client: Client) -> None:
+def test_an_item_without_descriptive_texts_can_be_edited(client: Browser) -> None:
     plan = PlanFactory.create(cpu="", memory="", storage="")
-    assert client.post(page_of(plan), form_on(client, plan, name="Renamed")).status_code == 302
+    assert client.submit(page_of(plan), form_on(client, plan, name="Renamed")).status_code == 302
 
 
 BAD_PLANS = [
@@ -159,10 +158,10 @@ BAD_PLANS = [
 
 
 @pytest.mark.parametrize(("field", "value"), BAD_PLANS)
-def test_a_bad_plan_is_not_added(client: Client, field: str, value: str) -> None:
+def test_a_bad_plan_is_not_added(client: Browser, field: str, value: str) -> None:
     PlanFactory.create(slug="taken")
     with nothing_changes():
-        answer = client.post(adding("plan"), PLAN | {field: value})
+        answer = client.submit(adding("plan"), PLAN | {field: value})
     assert list(form_errors(answer)) == [field]
 
 
@@ -180,14 +179,14 @@ def test_a_bad_plan_is_not_added(client: Client, field: str, value: str) -> None
         (AddOnFactory, "category", "x" * 51),
     ],
 )
-def test_a_bad_item_is_not_changed(client: Client, factory: Any, field: str, value: str) -> None:
+def test_a_bad_item_is_not_changed(client: Browser, factory: Any, field: str, value: str) -> None:
     item = factory.create()
     with nothing_changes():
-        answer = client.post(page_of(item), form_on(client, item, **{field: value}))
+        answer = client.submit(page_of(item), form_on(client, item, **{field: value}))
     assert list(form_errors(answer)) == [field]
 
 
-def test_items_cannot_be_deleted(client: Client) -> None:
+def test_items_cannot_be_deleted(client: Browser) -> None:
     items: list[CatalogItem] = [
         PlanFactory.create(),
         AddOnFactory.create(),
@@ -198,5 +197,5 @@ def test_items_cannot_be_deleted(client: Client) -> None:
     with nothing_changes():
         for item in items:
             address = reverse(f"admin:orders_{item._meta.model_name}_delete", args=[item.pk])
-            assert client.post(address, {"post": "yes"}).status_code == 403
+            assert client.submit(address, {"post": "yes"}).status_code == 403
     assert [model.objects.count() for model in (Plan, AddOn, App, Industry, Bundle)] == [1] * 5

@@ -5,7 +5,6 @@ from http import HTTPStatus
 from uuid import UUID
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -15,7 +14,7 @@ from billing.queries import balance_of
 from orders.models import Break, Order, Payment, Refund, StripeEvent
 from orders.use_cases.payments.request_refund import request_refund
 from orders.use_cases.reconciliation.record_break import record_break
-from tests.console import client_of, create_user
+from tests.console import Browser, client_of, create_user, form_errors
 from tests.factories import give_credit
 from tests.orders.conftest import Buy
 from tests.snapshot import nothing_changes
@@ -86,17 +85,17 @@ def test_no_role_can_edit_a_payment(paid: Payment, role: str) -> None:
     with nothing_changes():
         for verb, args in (("add", []), ("change", [paid.pk]), ("delete", [paid.pk])):
             address = reverse(f"admin:orders_payment_{verb}", args=args)
-            assert client.post(address, {"post": "yes"}).status_code == HTTPStatus.FORBIDDEN
+            assert client.submit(address, {"post": "yes"}).status_code == HTTPStatus.FORBIDDEN
 
 
-def test_a_superadmin_closes_a_break_with_a_reason(client: Client) -> None:
+def test_a_superadmin_closes_a_break_with_a_reason(client: Browser) -> None:
     found = record_break(kind=Break.Kind.DISPUTE, object_id="dp_1")
     address = reverse("admin:orders_break_close", args=[found.pk])
     staff = create_user(SUPERADMIN)
-    assert client_of(create_user(AUDITOR)).post(address, {"reason": "no"}).status_code == HTTPStatus.FORBIDDEN
-    assert client_of(staff).post(address, {"reason": "  "}).status_code == HTTPStatus.OK
+    assert client_of(create_user(AUDITOR)).submit(address, {"reason": "no"}).status_code == HTTPStatus.FORBIDDEN
+    assert client_of(staff).submit(address, {"reason": "  "}).status_code == HTTPStatus.OK
     assert Break.objects.get().closed_at is None
-    client_of(staff).post(address, {"reason": "answered at Stripe"})
+    client_of(staff).submit(address, {"reason": "answered at Stripe"})
     closed = Break.objects.get()
     assert closed.closed_at is not None
     assert closed.closed_by == staff.sub
@@ -115,7 +114,7 @@ def test_a_superadmin_closes_a_break_with_a_reason(client: Client) -> None:
     ],
 )
 def test_a_break_shows_amounts_with_their_currency(
-    client: Client, kind: str, details: dict[str, object], texts: list[str]
+    client: Browser, kind: str, details: dict[str, object], texts: list[str]
 ) -> None:
     found = record_break(kind=Break.Kind(kind), object_id="cs_test_a1b2c3d4e5f6g7h8", details=details)
     reader = client_of(create_user(AUDITOR))
@@ -138,7 +137,7 @@ def test_every_kind_of_break_explains_itself(kind: Break.Kind) -> None:
 def test_a_superadmin_refunds_a_part_to_the_card(paid: Payment) -> None:
     address = reverse("admin:orders_order_refund", args=[paid.order_id])
     staff = client_of(create_user(SUPERADMIN))
-    staff.post(address, {"card": "1.250", "reason": "too slow"})
+    staff.submit(address, {"card": "1.250", "reason": "too slow"})
     refund = Refund.objects.get()
     assert (refund.amount_minor, refund.status, refund.reason) == (1_250, "requested", "too slow")
 
@@ -158,7 +157,7 @@ def test_an_invalid_refund_is_refused_and_changes_nothing(paid: Payment, sent: d
     address = reverse("admin:orders_order_refund", args=[paid.order_id])
     staff = client_of(create_user(SUPERADMIN))
     with nothing_changes():
-        assert staff.post(address, sent).status_code == HTTPStatus.OK
+        assert staff.submit(address, sent).status_code == HTTPStatus.OK
 
 
 def test_a_refund_of_an_order_paid_by_credit_returns_the_credit(buy: Buy, ada: Customer) -> None:
@@ -166,7 +165,7 @@ def test_a_refund_of_an_order_paid_by_credit_returns_the_credit(buy: Buy, ada: C
     placed = buy("m")
     before = placed.balance_minor
     staff = client_of(create_user(SUPERADMIN))
-    staff.post(reverse("admin:orders_order_refund", args=[placed.order_id]), {"reason": "not delivered"})
+    staff.submit(reverse("admin:orders_order_refund", args=[placed.order_id]), {"reason": "not delivered"})
     order = Order.objects.get(id=placed.order_id)
     assert order.status == Order.Status.REFUNDED
     assert balance_of(user_id="ada").credit_minor == before + order.total_minor
@@ -187,7 +186,7 @@ def test_money_moves_only_by_a_confirmed_form(paid: Payment, ada: Customer) -> N
         with nothing_changes():
             page = staff.get(address, {"reason": "by a link", "confirmed": "yes"}).content.decode()
             assert '<form method="post"' in page and "csrfmiddlewaretoken" in page
-            assert staff.post(address, {"reason": "forged"}).status_code == HTTPStatus.FORBIDDEN
+            assert staff.submit(address, {"reason": "forged"}).status_code == HTTPStatus.FORBIDDEN
 
 
 @pytest.mark.parametrize("role", [AUDITOR, SOVEREIGN_ADMIN])
@@ -196,4 +195,30 @@ def test_only_a_superadmin_refunds(paid: Payment, role: str) -> None:
     client = client_of(create_user(role))
     with nothing_changes():
         assert client.get(address).status_code == HTTPStatus.FORBIDDEN
-        assert client.post(address, {"reason": "mine"}).status_code == HTTPStatus.FORBIDDEN
+        assert client.submit(address, {"reason": "mine"}).status_code == HTTPStatus.FORBIDDEN
+
+
+@pytest.mark.parametrize(
+    ("amount", "sentence"),
+    [
+        ("1.234", "A card cannot be refunded by this amount: the nearest is 1.230 OMR or 1.240 OMR."),
+        ("0.001", "A card cannot be refunded by this amount: the nearest is 0.010 OMR."),
+        ("8.999", "A card cannot be refunded by this amount: the nearest is 8.990 OMR or 9.000 OMR."),
+        ("9.010", "Enter more than zero, and at most what is left on the card."),
+    ],
+)
+def test_a_refund_that_stripe_cannot_make_is_refused_with_the_nearest(
+    paid: Payment, amount: str, sentence: str
+) -> None:
+    browser = client_of(create_user(SUPERADMIN))
+    with nothing_changes():
+        answer = browser.submit(reverse("admin:orders_order_refund", args=[paid.pk]), {"card": amount, "reason": "x"})
+    assert form_errors(answer) == {"card": [sentence]}
+
+
+def test_a_refunded_order_says_that_it_is_refunded(paid: Payment) -> None:
+    Order.objects.filter(pk=paid.pk).update(status=Order.Status.REFUNDED)
+    browser = client_of(create_user(SUPERADMIN))
+    with nothing_changes():
+        answer = browser.submit(reverse("admin:orders_order_refund", args=[paid.pk]), {"reason": "x"})
+    assert form_errors(answer) == {"__all__": ["This order is refunded already."]}

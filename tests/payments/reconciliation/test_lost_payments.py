@@ -1,13 +1,17 @@
 """A payment whose session Stripe does not know any more, because the keys became another account's."""
 
 from datetime import timedelta
+from functools import partial
+from http import HTTPStatus
 from io import StringIO
 from uuid import UUID
 
 import pytest
 from django.core.management import call_command
+from django.urls import reverse
 from django.utils import timezone
 
+from billing.actor import SUPERADMIN
 from billing.errors import ReasonRequired
 from billing.models import AuditEntry
 from billing.use_cases.processor_settings import change_processor_keys
@@ -18,9 +22,13 @@ from orders.stripe.gateway import ObjectUnknown
 from orders.use_cases.payments.close_lost_payment import close_lost_payment
 from orders.use_cases.payments.open_payment import SESSION_LIFE
 from orders.use_cases.reconciliation import reconciliation_run
+from tests.concurrency.threads import ThreadGroup
+from tests.console import client_of, create_user, form_errors, shown_messages
 from tests.factories import actor
+from tests.payments import stripe_failures
 from tests.payments.buyer import BALANCE_BEFORE_MINOR, Buyer, new_buyer, order_status, session_id_of
 from tests.payments.reconciliation.reconciliation_checks import open_break_keys, reconcile
+from tests.payments.stripe_failures import LASTING, fault_for
 from tests.payments.stripe_server import Object, Stripe
 from tests.payments.webhook_delivery import post_event
 from tests.payments.worker import run_until_idle, run_waiting_jobs, sweep
@@ -195,3 +203,38 @@ def test_the_gateway_tells_an_unknown_session_from_a_refusal(stripe: Stripe) -> 
     with pytest.raises(gateway.Refused) as caught:
         gateway.retrieve_session("cs_1")
     assert not isinstance(caught.value, ObjectUnknown)
+
+
+def test_staff_close_it_in_the_console_once(stripe: Stripe) -> None:
+    buyer, order_id = check_out_on_other_account(stripe)
+    staff = create_user(SUPERADMIN)
+    browsers = [client_of(staff) for _ in range(2)]
+    page = reverse("admin:orders_order_change", args=[order_id])
+    address = reverse("admin:orders_order_close", args=[order_id])
+    assert address in browsers[0].get(page).content.decode()
+    sent = {"reason": WHY, "form_token": browsers[0].token_of(address)}
+
+    with ThreadGroup(2) as threads:
+        threads.race([partial(browser.post, address, sent) for browser in browsers])
+
+    assert AuditEntry.objects.filter(action="payment.closed").count() == 1
+    assert order_status(order_id) == Order.Status.CANCELLED
+    again = browsers[0].post(address, sent)
+    assert shown_messages(again)[-1].startswith("This was done already, and was not done again: The payment is")
+    assert address not in browsers[0].get(page).content.decode()
+    assert_free(buyer)
+
+
+def test_a_payment_that_staff_close_while_stripe_is_away_stays_open(stripe: Stripe) -> None:
+    order_id = new_buyer().check_out().order_id
+    browser = client_of(create_user(SUPERADMIN))
+    address = reverse("admin:orders_order_close", args=[order_id])
+    stripe.fault(**fault_for(stripe_failures.EXPIRE_SESSION, "503-before", LASTING))
+    token = browser.token_of(address)
+    with nothing_changes():
+        answer = browser.submit(address, {"reason": WHY, "form_token": token})
+    said = "The payment processor did not answer; the payment is still open."
+    assert form_errors(answer) == {"__all__": [said]}
+    stripe.heal()
+    assert browser.submit(address, {"reason": WHY, "form_token": token}).status_code == HTTPStatus.FOUND
+    assert order_status(order_id) == Order.Status.EXPIRED

@@ -1,0 +1,30 @@
+// A form can be sent once. Its token keeps a second sending from having an effect; this keeps it from happening.
+"use strict";
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") {
+    return;
+  }
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  // After the browser has collected the form, because a disabled button's own value is not sent.
+  setTimeout(() => setDisabled(form, true));
+});
+
+// The Back button may show the page as it was left.
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) {
+    delete form.dataset.sent;
+    setDisabled(form, false);
+  }
+});
+
+function setDisabled(form, disabled) {
+  for (const button of form.querySelectorAll("[type=submit]")) {
+    button.disabled = disabled;
+  }
+}

@@ -1,0 +1,157 @@
+"""What staff do to an order: refund it, or close its open payment. Each asks for a reason first."""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+
+from billing.admin.console.base import ReadOnlyAdmin, find_or_404
+from billing.admin.console.display import Fact, amount, change_url, state_badge
+from billing.admin.console.forms import AmountField, ReasonForm, reason_field
+from billing.admin.console.pages import form_page
+from billing.admin.console.request_actor import actor_of
+from billing.admin.console.submission import Done, Submission
+from billing.admin.ledger import customer_link
+from orders.admin.organizations import organization_link
+from orders.locks import lock_order
+from orders.models import Order, Payment, Refund
+from orders.models.payment import WAITING_STATUSES
+from orders.use_cases.payments.close_lost_payment import close_lost_payment
+from orders.use_cases.payments.request_refund import refund_order
+
+
+class RefundForm(forms.Form):
+    """The amount to refund to the card; empty means all that is left."""
+
+    card = AmountField(required=False, help_text="Leave empty to refund everything that is left.")
+    reason = reason_field(length=200)
+
+    def __init__(self, *args: Any, left_minor: int, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.left_minor = left_minor
+        self.fields["card"].label = f"Refund to the card ({settings.SOVEREIGN_CURRENCY})"
+        if not left_minor:
+            del self.fields["card"]
+
+    def clean_card(self) -> int | None:
+        card_minor: int | None = self.cleaned_data["card"]
+        if card_minor is None:
+            return None
+        if not 0 < card_minor <= self.left_minor:
+            raise forms.ValidationError("Enter more than zero, and at most what is left on the card.")
+        return card_minor
+
+
+def refund_view(admin: ReadOnlyAdmin, request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Asks for the amount and the reason, and refunds the order: the card first, then the credit."""
+    if not request.user.has_perm("orders.add_refund"):
+        raise PermissionDenied
+    order = find_or_404(admin, request, str(order_id))
+    payment = Payment.objects.filter(order=order, status=Payment.Status.PAID).first()
+    left = payment.amount_minor - payment.refunded_minor if payment else 0
+    form = RefundForm(request.POST if request.method == "POST" else None, left_minor=left)
+    submission = Submission(request, f"orders_order:refund:{order.pk}", _refund_state(order))
+    here = change_url(admin.model_label, order.pk)
+
+    def refund() -> Done:
+        refund_order(
+            order_id=order.pk,
+            card_minor=form.cleaned_data.get("card"),
+            why=form.cleaned_data["reason"],
+            by=actor_of(request),
+        )
+        return Done("The refund was requested." if left else "The credit was returned.", here)
+
+    if form.is_valid() and (
+        answer := submission.submit(
+            form,
+            lock_state=lambda: _refund_state(lock_order(order_id=order.pk)),
+            effect=refund,
+            fields={"amount_not_refundable": "card"},
+        )
+    ):
+        return answer
+    return form_page(
+        admin,
+        request,
+        title="Refund",
+        form=form,
+        submission=submission,
+        submit="Refund",
+        back=here,
+        parent=(admin.title_of(order), here),
+        facts=[
+            Fact("Customer", customer_link(order.customer)),
+            Fact("Organization", organization_link(order.organization)),
+            Fact("Total", amount(order.total_minor)),
+            Fact("Paid from credit", amount(order.credit_applied_minor)),
+            Fact("Left on the card", amount(left)),
+        ],
+        warning="The card is refunded first. Once its whole part is refunded, the credit is returned too, the"
+        " order is refunded, and its subscription ends.",
+        danger=True,
+    )
+
+
+def _refund_state(order: Order) -> list[object]:
+    """Returns what a refund depends on: the order's state, and the refunds so far."""
+    return [order.status, list(Refund.objects.filter(payment=order.pk).order_by("pk").values_list("pk", "status"))]
+
+
+def has_open_payment(order: Order) -> bool:
+    """Tells whether the order waits for a payment that staff can close."""
+    if order.status != Order.Status.PENDING:
+        return False
+    return Payment.objects.filter(order=order, status__in=WAITING_STATUSES).exists()
+
+
+def close_view(admin: ReadOnlyAdmin, request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Asks for the reason, and closes a payment that the customer did not finish, or that Stripe does not know."""
+    if not request.user.has_perm("orders.add_refund"):
+        raise PermissionDenied
+    order = find_or_404(admin, request, str(order_id))
+    form = ReasonForm(request.POST if request.method == "POST" else None)
+    here = change_url(admin.model_label, order.pk)
+    submission = Submission(request, f"orders_order:close:{order.pk}", order.status)
+
+    def close() -> Done:
+        closed = close_lost_payment(order_id=order.pk, why=form.cleaned_data["reason"], by=actor_of(request))
+        return Done(_PAID if closed.status == Order.Status.COMPLETED else _CLOSED, here)
+
+    if form.is_valid() and (
+        answer := submission.submit(
+            form,
+            lock_state=lambda: Order.objects.values_list("status", flat=True).get(pk=order.pk),
+            effect=close,
+            with_calls=True,
+        )
+    ):
+        return answer
+    return form_page(
+        admin,
+        request,
+        title="Close the payment",
+        form=form,
+        submission=submission,
+        submit="Close this payment",
+        back=here,
+        parent=(admin.title_of(order), here),
+        facts=[
+            Fact("State", state_badge(order.status)),
+            Fact("Customer", customer_link(order.customer)),
+            Fact("Organization", organization_link(order.organization)),
+            Fact("Credit held for it", amount(order.credit_applied_minor)),
+            Fact("Due by card", amount(order.amount_due_minor)),
+        ],
+        warning="The payment page is closed at Stripe, if Stripe knows it. The held credit becomes available, and the"
+        " organization can order again. If the customer has paid meanwhile, the order is completed instead. Money"
+        " that arrives later is refunded.",
+        danger=True,
+    )
+
+
+_PAID = "The customer had paid: the order is complete."
+_CLOSED = "The payment is closed, and the held credit is available again."

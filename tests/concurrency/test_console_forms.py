@@ -1,0 +1,306 @@
+"""Every form of the console takes effect once, however often and however fast it is sent."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import pytest
+from django.contrib import admin
+from django.db import models
+from django.urls import NoReverseMatch, URLPattern, URLResolver, reverse
+from django.utils import timezone
+
+from billing.actor import SOVEREIGN_ADMIN, SUPERADMIN
+from billing.models import AuditEntry, Customer, FormSubmission, LedgerEntry, User
+from billing.use_cases.verify_ledger import verify_ledger
+from orders.models import AddOn, App, Break, Bundle, Industry, Order, Payment, Plan, Refund
+from orders.use_cases.reconciliation.record_break import record_break
+from promos.models import PromoCode, Redemption
+from promos.use_cases.redeem_code import redeem
+from tests.concurrency.threads import ThreadGroup
+from tests.console import Browser, client_of, create_user, place_orders, shown_messages
+from tests.factories import (
+    AddOnFactory,
+    AppFactory,
+    BundleFactory,
+    CustomerFactory,
+    IndustryFactory,
+    PlanFactory,
+    PromoCodeFactory,
+    actor,
+    give_credit,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CLICKS = 4
+WHY = "a test"
+PASSWORD = "nine-brass-lanterns"
+REPEATED = "This was done already, and was not done again: "
+
+
+class Form(NamedTuple):
+    """A page's form with inputs that are valid, and the model that has one more row after its effect."""
+
+    address: str
+    inputs: dict[str, Any]
+    made: type[models.Model]
+
+
+def customer() -> Customer:
+    found = CustomerFactory.create()
+    give_credit(found, 50_000)
+    return found
+
+
+def adjusting() -> Form:
+    return Form(page("billing_customer_adjust", customer().pk), {"amount": "5", "confirmed": "yes"}, LedgerEntry)
+
+
+def reversing() -> Form:
+    entry = LedgerEntry.objects.get(account_id=customer().pk)
+    return Form(page("billing_ledgerentry_reverse", entry.pk), {}, LedgerEntry)
+
+
+def releasing() -> Form:
+    redeem(code=PromoCodeFactory.create().code, user_id="ada", by=actor())
+    return Form(page("promos_redemption_release", Redemption.objects.get().pk), {}, LedgerEntry)
+
+
+def paid_by_card() -> Order:
+    (order,) = place_orders(1)
+    Order.objects.filter(pk=order.pk).update(total_minor=18_000)
+    now = timezone.now()
+    Payment.objects.create(
+        order=order,
+        status=Payment.Status.PAID,
+        amount_minor=9_000,
+        currency="OMR",
+        leased_until=now,
+        expires_at=now + timedelta(hours=2),
+        session_id="cs_test_1",
+        payment_intent_id="pi_1",
+        paid_at=now,
+    )
+    return order
+
+
+def refunding_the_card() -> Form:
+    return Form(page("orders_order_refund", paid_by_card().pk), {"card": "3.000"}, Refund)
+
+
+def refunding_credit() -> Form:
+    return Form(page("orders_order_refund", place_orders(1)[0].pk), {}, LedgerEntry)
+
+
+def closing_a_break() -> Form:
+    return Form(page("orders_break_close", record_break(kind=Break.Kind.DISPUTE, object_id="d").pk), {}, AuditEntry)
+
+
+TERMS = {"credit": "7", "max_redemptions": "0", "active": "on"}
+
+
+def issuing() -> Form:
+    return Form(page("promos_promocode_add"), {**TERMS, "code": "NEW"}, PromoCode)
+
+
+def changing_a_voucher() -> Form:
+    return Form(page("promos_promocode_change", PromoCodeFactory.create().pk), TERMS, AuditEntry)
+
+
+def changing_state(verb: str) -> Form:
+    code = PromoCodeFactory.create(active=verb != "resume")
+    return Form(page(f"promos_promocode_{verb}"), {"id": str(code.pk)}, AuditEntry)
+
+
+def changing_keys() -> Form:
+    inputs = {"stripe_secret_key": "sk_test_0123456789"}
+    return Form(page("billing_processorsettings_changelist"), inputs, AuditEntry)
+
+
+def adding_an_item(model: type[models.Model]) -> Form:
+    inputs = {
+        "name": "New",
+        "slug": "new",
+        "price_minor": "1",
+        "sort_order": "0",
+        "display_order": "0",
+        "discount_percent": "0",
+        "ram_mb": "0",
+        "cpu_milli": "0",
+        "disk_gb": "0",
+        "kind": "app",
+        "icon_bg": "#fff",
+        "category": "x",
+        "cpu": "1",
+        "memory": "1",
+        "storage": "1",
+    }
+    return Form(page(f"orders_{model._meta.model_name}_add"), inputs, model)
+
+
+def changing_an_item(factory: Any) -> Form:
+    item = factory.create()
+    address = page(f"orders_{item._meta.model_name}_change", item.pk)
+    form = client_of(create_user("superuser")).get(address).context["adminform"].form
+    shown = {name: form[name].value() for name in form.fields}
+    inputs = {name: value for name, value in shown.items() if value is not None and value is not False}
+    return Form(address, {**inputs, "name": "Changed"}, AuditEntry)
+
+
+MEMBER = {"username": "omar", "email": "omar@example.org", "usable_password": "true"}
+PASSWORDS = {"password1": PASSWORD, "password2": PASSWORD}
+
+
+def adding_staff() -> Form:
+    return Form(page("billing_user_add"), {**MEMBER, **PASSWORDS, "role": SOVEREIGN_ADMIN}, User)
+
+
+def changing_staff() -> Form:
+    inputs = {"username": "omar", "email": "omar@example.org", "role": SOVEREIGN_ADMIN, "is_active": "on"}
+    return Form(page("billing_user_change", create_user(SOVEREIGN_ADMIN).pk), inputs, AuditEntry)
+
+
+def setting_a_password() -> Form:
+    user = create_user(SOVEREIGN_ADMIN)
+    inputs = {**PASSWORDS, "usable_password": "true", "set-password": "1"}
+    return Form(page("auth_user_password_change", user.pk), inputs, AuditEntry)
+
+
+def page(name: str, *args: object) -> str:
+    return reverse(f"admin:{name}", args=args)
+
+
+FORMS: dict[str, Callable[[], Form]] = {
+    "billing_customer_adjust": adjusting,
+    "billing_ledgerentry_reverse": reversing,
+    "promos_redemption_release": releasing,
+    "orders_order_refund": refunding_the_card,
+    "orders_order_refund, credit": refunding_credit,
+    "orders_break_close": closing_a_break,
+    "promos_promocode_add": issuing,
+    "promos_promocode_change": changing_a_voucher,
+    **{f"promos_promocode_{verb}": partial(changing_state, verb) for verb in ("pause", "resume", "retire")},
+    "billing_processorsettings_changelist": changing_keys,
+    "billing_user_add": adding_staff,
+    "billing_user_change": changing_staff,
+    "auth_user_password_change": setting_a_password,
+    **{f"orders_{model._meta.model_name}_add": partial(adding_an_item, model) for model in (Plan, AddOn, App)},
+    **{f"orders_{model._meta.model_name}_add": partial(adding_an_item, model) for model in (Industry, Bundle)},
+    "orders_plan_change": partial(changing_an_item, PlanFactory),
+    "orders_addon_change": partial(changing_an_item, AddOnFactory),
+    "orders_app_change": partial(changing_an_item, AppFactory),
+    "orders_industry_change": partial(changing_an_item, IndustryFactory),
+    "orders_bundle_change": partial(changing_an_item, BundleFactory),
+}
+# It calls Stripe: tests/payments/reconciliation/test_lost_payments.py sends it twice.
+ELSEWHERE = {"orders_order_close"}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_form_sent_many_times_at_once_takes_effect_once(name: str) -> None:
+    form = FORMS[name]()
+    staff = create_user(SUPERADMIN)
+    browsers = [client_of(staff) for _ in range(CLICKS)]
+    query = {"id": form.inputs["id"]} if "id" in form.inputs else {}
+    sent = {"reason": WHY, **form.inputs, "form_token": browsers[0].token_of(form.address, query)}
+    rows, submissions = form.made._default_manager.count(), FormSubmission.objects.count()
+    with ThreadGroup(CLICKS) as threads:
+        answers = threads.race([partial(send, browser, form.address, sent) for browser in browsers]).values
+    assert {status for status, _ in answers} == {HTTPStatus.FOUND}, answers
+    repeated = [texts for _, texts in answers if any(text.startswith(REPEATED) for text in texts)]
+    assert len(repeated) == CLICKS - 1
+    assert form.made._default_manager.count() == rows + 1
+    assert FormSubmission.objects.count() == submissions + 1
+    assert verify_ledger().sound
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_form_sent_again_by_the_back_button_takes_no_effect(name: str) -> None:
+    form = FORMS[name]()
+    browser = client_of(create_user(SUPERADMIN))
+    query = {"id": form.inputs["id"]} if "id" in form.inputs else {}
+    sent = {"reason": WHY, **form.inputs, "form_token": browser.token_of(form.address, query)}
+    first = browser.post(form.address, sent)
+    assert first.status_code == HTTPStatus.FOUND, first.context["adminform"].form.errors
+    rows = form.made._default_manager.count()
+    status, texts = send(browser, form.address, sent)
+    assert (status, texts[-1][: len(REPEATED)]) == (HTTPStatus.FOUND, REPEATED)
+    assert form.made._default_manager.count() == rows
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_form_without_its_token_takes_no_effect(name: str) -> None:
+    form = FORMS[name]()
+    browser = client_of(create_user(SUPERADMIN))
+    rows = form.made._default_manager.count()
+    answer = browser.post(form.address, {"reason": WHY, **form.inputs})
+    followed = browser.get(answer.headers["Location"]) if answer.status_code == HTTPStatus.FOUND else answer
+    assert "his form is no longer valid: open the page again." in followed.content.decode()
+    assert (form.made._default_manager.count(), FormSubmission.objects.count()) == (rows, 0)
+
+
+def send(browser: Browser, address: str, sent: dict[str, Any]) -> tuple[int, list[str]]:
+    answer = browser.post(address, sent)
+    return answer.status_code, shown_messages(answer)
+
+
+# --- Which forms there are --------------------------------------------------------------------------------------
+
+# Forms that change nothing that staff see: signing in and out, one's own password, and the choice of rows in a list.
+NO_TOKEN = {"login", "logout", "password_change"}
+
+
+def named_pages(patterns: list[Any]) -> Iterator[URLPattern]:
+    for each in patterns:
+        if isinstance(each, URLResolver):
+            yield from named_pages(each.url_patterns)
+        elif each.name:
+            yield each
+
+
+def test_every_form_of_the_console_is_tested_above_and_has_a_token() -> None:
+    keys = records()
+    browser = client_of(create_user(SUPERADMIN))
+    tokens, missing = set(), set()
+    for pattern in named_pages(admin.site.get_urls()):
+        name = str(pattern.name)
+        model = name.rsplit("_", 1)[0]
+        key = keys.get("billing_user" if name == "auth_user_password_change" else model, "0")
+        try:
+            address = page(name, *([key] if pattern.pattern.converters or "(?P<" in str(pattern.pattern) else []))
+        except NoReverseMatch:
+            continue
+        found = browser.get(address, {"id": str(key)} if model == "promos_promocode" else {}).content.decode()
+        for text in re.findall(r'<form[^>]*method="post".*?</form>', found, re.DOTALL):
+            if 'name="form_token"' in text:
+                tokens.add(name)
+            elif not ('id="logout-form"' in text or 'id="changelist-form"' in text or name in NO_TOKEN):
+                missing.add(name)
+    assert missing == set()
+    assert tokens == {name.partition(",")[0] for name in FORMS} | ELSEWHERE
+
+
+def records() -> dict[str, object]:
+    """Makes a record of each model that has a form; returns them by their name in addresses."""
+    order = paid_by_card()
+    for factory in (AddOnFactory, AppFactory, BundleFactory, IndustryFactory):
+        factory.create()
+    found = record_break(kind=Break.Kind.DISPUTE, object_id="d")
+    chosen: list[Any] = [Plan, AddOn, App, Industry, Bundle, PromoCode, Redemption, Customer]
+    keys: dict[str, object] = {each._meta.label_lower.replace(".", "_"): each.objects.first().pk for each in chosen}
+    entry = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.SPEND).first()
+    assert entry is not None
+    return keys | {
+        "orders_order": order.pk,
+        "orders_break": found.pk,
+        "billing_ledgerentry": entry.pk,
+        "billing_user": create_user(SOVEREIGN_ADMIN).pk,
+        "billing_organization": order.organization_id,
+        "orders_payment": order.pk,
+        "orders_refund": UUID(int=1),
+    }
