@@ -107,10 +107,13 @@ def is_refusal(error: BaseException) -> bool:
     """Returns whether the server refused the statement, so that it committed nothing.
 
     SQLSTATE class 08 is a lost connection, 57P0x a server that shuts down: both may reach a client after the commit.
-    A domain error may wrap the server's error, so the chain of causes is searched for it.
+    So may a PANIC and a FATAL of any state: a server whose disk fails during the commit ends with a PANIC, and may
+    find the commit in its log when it starts again. A domain error may wrap the server's error, so the chain of
+    causes is searched for it.
     """
     cause = error.__cause__
     while cause is not None and not isinstance(cause, psycopg.Error):
         cause = cause.__cause__
-    state = cause.sqlstate if cause is not None else None
-    return state is not None and not state.startswith(("08", "57P"))
+    if cause is None or cause.sqlstate is None or cause.sqlstate.startswith(("08", "57P")):
+        return False
+    return cause.diag.severity_nonlocalized not in ("FATAL", "PANIC")

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
@@ -34,6 +36,14 @@ def recorder() -> BatchRecorder:
 @pytest.fixture
 def group(recorder: BatchRecorder) -> Group:
     return GroupCommit(recorder.run_batch)
+
+
+class PanicAtCommit(psycopg.errors.DiskFull):
+    """The last words of a server that could not write its log during a commit; the commit may have been written."""
+
+    @property
+    def diag(self) -> Any:
+        return SimpleNamespace(severity_nonlocalized="PANIC", constraint_name=None)
 
 
 def caused_by(error: Exception, cause: Exception) -> Exception:
@@ -144,6 +154,7 @@ def test_where_the_server_refuses_a_batch_each_of_its_requests_gets_none(
         caused_by(OperationalError(), psycopg.errors.ConnectionFailure()),
         caused_by(OperationalError(), psycopg.errors.AdminShutdown()),
         caused_by(OperationalError(), psycopg.errors.CrashShutdown()),
+        caused_by(OperationalError(), PanicAtCommit()),
         caused_by(InterfaceError(), psycopg.InterfaceError("the connection is closed")),
         OperationalError("without a cause"),
         ValueError("a mistake of ours"),
