@@ -115,6 +115,12 @@ class Payment(models.Model):
 WAITING_STATUSES = (Payment.Status.OPEN, Payment.Status.PROCESSING)
 
 
+# The outcome of a charge's event whose order or month is not known yet.
+BEFORE_LINK = "before_link"
+# The outcome of an event whose order is not complete yet. The order's completion settles the event again.
+BEFORE_COMPLETION = "before_completion"
+
+
 class StripeEvent(models.Model):
     """The inbox: a verified event, stored before anything is done about it; once, however often it is sent."""
 
@@ -125,6 +131,9 @@ class StripeEvent(models.Model):
     received_at = models.DateTimeField(db_default=Now())
     settled_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=60, blank=True, default="", db_default="")
+    attempts = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="How often settling it has failed. At MAX_ATTEMPTS it is set aside."
+    )
     mirrored_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -133,6 +142,11 @@ class StripeEvent(models.Model):
                 fields=["received_at"], condition=Q(settled_at__isnull=True), name="orders_stripeevent_unsettled"
             ),
             models.Index(fields=["-received_at"], name="orders_stripeevent_newest"),
+            models.Index(
+                fields=["received_at"],
+                condition=Q(outcome__in=[BEFORE_LINK, BEFORE_COMPLETION]),
+                name="orders_stripeevent_unowned",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -203,6 +217,9 @@ class Break(models.Model):
         REFUND_NOT_SENT = "refund_not_sent"
         CREDIT_NOT_RETURNED = "credit_not_returned"
         HOLD_LEFT = "hold_left"
+        EVENT_NOT_SETTLED = "event_not_settled"
+        INVOICE_NOT_FOLLOWED = "invoice_not_followed"
+        SUBSCRIPTION_CHANGED = "subscription_changed"
 
     id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
     kind = models.CharField(max_length=40, choices=Kind)

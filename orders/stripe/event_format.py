@@ -44,6 +44,10 @@ def _whole(maximum: int) -> Check:
     return lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= maximum
 
 
+def _is_signed(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_AMOUNT
+
+
 def _is_flag(value: Any) -> bool:
     return isinstance(value, bool)
 
@@ -110,6 +114,24 @@ _SESSION = _object(
 )
 _PERIOD = _object(start=_MOMENT, end=_MOMENT)
 _SUBSCRIPTION_DETAILS = _object(subscription=_REFERENCE, metadata=_is_metadata)
+_LINE_DETAILS = _object(subscription=_REFERENCE, proration=_is_flag)
+_LINE = _object(
+    amount=_is_signed,
+    parent=_object(type=_WORD, subscription_item_details=_LINE_DETAILS),
+    period=_PERIOD,
+    proration=_is_flag,
+    subscription=_REFERENCE,
+    type=_WORD,
+)
+_RECURRING = _object(interval=_WORD, interval_count=_AMOUNT)
+_PRICE = _object(amount=_AMOUNT, unit_amount=_AMOUNT, recurring=_RECURRING, interval=_WORD, interval_count=_AMOUNT)
+_ITEM = _object(
+    current_period_start=_MOMENT,
+    current_period_end=_MOMENT,
+    plan=_either(_is_id, _PRICE),
+    price=_either(_is_id, _PRICE),
+    quantity=_AMOUNT,
+)
 _INVOICE = _object(
     _ID,
     object=_WORD,
@@ -120,7 +142,7 @@ _INVOICE = _object(
     customer=_REFERENCE,
     hosted_invoice_url=_LINK,
     invoice_pdf=_LINK,
-    lines=_object(data=_list_of(_object(period=_PERIOD))),
+    lines=_object(data=_list_of(_LINE), has_more=_is_flag),
     parent=_object(subscription_details=_SUBSCRIPTION_DETAILS),
     payment_intent=_REFERENCE,
     period_end=_MOMENT,
@@ -135,7 +157,7 @@ _SUBSCRIPTION = _object(
     object=_WORD,
     cancellation_details=_object(reason=_WORD),
     customer=_REFERENCE,
-    items=_object(data=_list_of(_object(current_period_start=_MOMENT, current_period_end=_MOMENT))),
+    items=_object(data=_list_of(_ITEM), has_more=_is_flag),
     metadata=_is_metadata,
     status=_WORD,
     current_period_end=_MOMENT,

@@ -12,7 +12,6 @@ The caller decides what follows from either.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -23,8 +22,8 @@ import stripe
 from django.conf import settings
 
 from billing.use_cases.processor_settings import processor_keys
-from orders.models.basket import Line
 from orders.stripe.payloads import Object, Session, read_reference, read_session
+from orders.stripe.session_request import SessionRequest, session_params
 
 CONNECT_TIMEOUT_SECONDS = 3.05
 READ_TIMEOUT_SECONDS = 12
@@ -73,27 +72,6 @@ _DEBIT_STATUS_BY_INTENT_STATUS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRequest:
-    """The Checkout Session that an order needs. Amounts are in the currency's smallest unit.
-
-    A recurring session charges the lines' prices every month and takes the credit off the first month only. A session
-    that is not recurring charges the lines' prices once.
-
-    An order always requests the same values, because Stripe refuses an idempotency key that comes with others. After
-    its customer was replaced, an order uses another key.
-    """
-
-    order_id: UUID
-    tenant_id: UUID
-    lines: tuple[Line, ...]
-    credit_minor: int
-    currency: str
-    customer_id: str
-    expires_at: datetime
-    recurring: bool = True
-
-
 def is_configured() -> bool:
     """Whether a secret key is set at this moment."""
     return bool(processor_keys().secret_key)
@@ -127,7 +105,7 @@ def create_session(request: SessionRequest) -> Session:
 
     Raises: Refused, CustomerUnknown, Unanswered, NotConfigured.
     """
-    params = _session_params(request)
+    params = session_params(request)
     if request.credit_minor:
         coupon = _call(
             lambda client: client.v1.coupons.create(
@@ -149,33 +127,6 @@ def create_session(request: SessionRequest) -> Session:
         lambda client: client.v1.checkout.sessions.create(params, _options(key))  # type: ignore[arg-type]
     )
     return read_session(created.to_dict())
-
-
-def _session_params(request: SessionRequest) -> dict[str, Any]:
-    metadata = {"order_id": str(request.order_id), "tenant_id": str(request.tenant_id)}
-    every_month = {"recurring": {"interval": "month"}} if request.recurring else {}
-    return {
-        "mode": "subscription" if request.recurring else "payment",
-        "customer": request.customer_id,
-        "client_reference_id": str(request.order_id),
-        "line_items": [
-            {
-                "quantity": 1,
-                "price_data": {
-                    "currency": request.currency.lower(),
-                    "unit_amount": line.price_minor,
-                    **every_month,
-                    "product_data": {"name": line.name, "metadata": {"slug": line.slug}},
-                },
-            }
-            for line in request.lines
-        ],
-        "metadata": metadata,
-        ("subscription_data" if request.recurring else "payment_intent_data"): {"metadata": metadata},
-        "expires_at": int(request.expires_at.timestamp()),
-        "success_url": settings.CHECKOUT_SUCCESS_URL,
-        "cancel_url": settings.CHECKOUT_CANCEL_URL,
-    }
 
 
 def find_session(*, order_id: UUID, customer_id: str, since: datetime) -> Session | None:
@@ -214,10 +165,10 @@ def refund_payment(*, refund_id: UUID, payment_intent_id: str, amount_minor: int
     A refund that an earlier try created is found by its metadata. Stripe forgets an idempotency key after a day, and
     would then create a second refund.
     """
-    earlier = _call(lambda client: client.v1.refunds.list({"payment_intent": payment_intent_id, "limit": PAGE_SIZE}))
-    for refund in earlier.data:
-        if (refund.to_dict().get("metadata") or {}).get("refund_id") == str(refund_id):
-            return refund.id
+    for page in list_pages(Resource.REFUNDS, payment_intent=payment_intent_id):
+        for refund in page:
+            if (refund.get("metadata") or {}).get("refund_id") == str(refund_id):
+                return str(refund["id"])
     created = _call(
         lambda client: client.v1.refunds.create(
             {
@@ -233,8 +184,8 @@ def refund_payment(*, refund_id: UUID, payment_intent_id: str, amount_minor: int
 
 def fetch_refunded_minor(*, payment_intent_id: str) -> int:
     """Sums what Stripe has refunded of a payment so far. Raises: Refused, Unanswered, NotConfigured."""
-    charges = _call(lambda client: client.v1.charges.list({"payment_intent": payment_intent_id}))
-    return sum(charge.amount_refunded for charge in charges.data)
+    pages = list_pages(Resource.CHARGES, payment_intent=payment_intent_id)
+    return sum(int(charge.get("amount_refunded") or 0) for page in pages for charge in page)
 
 
 def find_payment_intent(*, invoice_id: str) -> str:
@@ -242,11 +193,8 @@ def find_payment_intent(*, invoice_id: str) -> str:
 
     Raises: Refused, Unanswered, NotConfigured.
     """
-    paid = _call(lambda client: client.v1.invoice_payments.list({"invoice": invoice_id, "status": "paid"}))
-    for each in paid.data:
-        if each.payment.payment_intent:
-            return read_reference(each.payment.payment_intent)
-    return ""
+    paid = (_read_intent(each) for each in _list_invoice_payments(invoice_id) if each.get("status") == "paid")
+    return next(filter(None, paid), "")
 
 
 def find_invoice(*, payment_intent_id: str) -> Object | None:
@@ -255,11 +203,30 @@ def find_invoice(*, payment_intent_id: str) -> Object | None:
     Raises: Refused, Unanswered, NotConfigured.
     """
     payment = {"type": "payment_intent", "payment_intent": payment_intent_id}
-    found = _list_page(Resource.INVOICE_PAYMENTS, {"payment": payment}).data
-    if not found:
-        return None
-    invoice_id = read_reference(found[0].invoice)
-    return _call(lambda client: client.v1.invoices.retrieve(invoice_id)).to_dict()
+    found = [each for page in list_pages(Resource.INVOICE_PAYMENTS, payment=payment) for each in page]
+    # The invoice that it has paid comes first, before one that it was only tried for.
+    found.sort(key=lambda each: each.get("status") != "paid")
+    invoice_id = next((read_reference(each.get("invoice")) for each in found), "")
+    return _call(lambda client: client.v1.invoices.retrieve(invoice_id)).to_dict() if invoice_id else None
+
+
+def list_invoice_lines(invoice_id: str) -> list[Object]:
+    """Lists all lines of an invoice: an event and a list hold the first ones only.
+
+    Raises: Refused, Unanswered, NotConfigured.
+    """
+    lines = _call(
+        lambda client: list(client.v1.invoices.line_items.list(invoice_id, {"limit": PAGE_SIZE}).auto_paging_iter())
+    )
+    return [line.to_dict() for line in lines]
+
+
+def _list_invoice_payments(invoice_id: str) -> list[Object]:
+    return [each for page in list_pages(Resource.INVOICE_PAYMENTS, invoice=invoice_id) for each in page]
+
+
+def _read_intent(invoice_payment: Object) -> str:
+    return read_reference((invoice_payment.get("payment") or {}).get("payment_intent"))
 
 
 def fetch_debit_status(session: Session) -> DebitStatus:
@@ -267,16 +234,19 @@ def fetch_debit_status(session: Session) -> DebitStatus:
 
     Raises: Refused, Unanswered, NotConfigured.
     """
-    intent_id = read_reference(session.raw.get("payment_intent"))
-    if not intent_id:
-        invoice_id = read_reference(session.raw.get("invoice"))
-        payments = _call(lambda client: client.v1.invoice_payments.list({"invoice": invoice_id})).data
-        if any(each.status == "paid" for each in payments):
+    intent_ids = [read_reference(session.raw.get("payment_intent"))]
+    if intent_ids == [""]:
+        payments = _list_invoice_payments(read_reference(session.raw.get("invoice")))
+        if any(each.get("status") == "paid" for each in payments):
             return DebitStatus.PAID
-        intents = [read_reference(each.payment.payment_intent) for each in payments if each.payment.payment_intent]
-        if not intents:
-            return DebitStatus.PROCESSING
-        intent_id = intents[0]
+        intent_ids = [_read_intent(each) for each in payments]
+    statuses = {_fetch_intent_status(intent_id) for intent_id in intent_ids if intent_id}
+    if DebitStatus.PAID in statuses:
+        return DebitStatus.PAID
+    return DebitStatus.FAILED if statuses == {DebitStatus.FAILED} else DebitStatus.PROCESSING
+
+
+def _fetch_intent_status(intent_id: str) -> DebitStatus:
     status = _call(lambda client: client.v1.payment_intents.retrieve(intent_id)).status
     return _DEBIT_STATUS_BY_INTENT_STATUS.get(status, DebitStatus.PROCESSING)
 
@@ -308,9 +278,16 @@ def void_open_invoices(*, subscription_id: str) -> None:
 
     Raises: Unanswered, NotConfigured; Refused where an invoice was paid after it was listed: a retry skips it.
     """
+    refusal: Refused | None = None
     for page in list_pages(Resource.INVOICES, subscription=subscription_id, status="open"):
         for invoice in page:
-            _call(partial(_void_invoice, str(invoice["id"])))
+            try:
+                _call(partial(_void_invoice, str(invoice["id"])))
+            except Refused as error:
+                # The others are voided nevertheless.
+                refusal = error
+    if refusal is not None:
+        raise refusal
 
 
 def _void_invoice(invoice_id: str, client: stripe.StripeClient) -> stripe.Invoice:

@@ -4,7 +4,7 @@ An object is a mapping, as an answer of the API or the payload of an event holds
 currency's smallest unit; times are whole seconds since 1970.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,20 @@ import stripe
 from django.conf import settings
 
 Object = Mapping[str, Any]
+Period = tuple[datetime, datetime]
+
+_CYCLE = "subscription_cycle"
+# Why Stripe makes an invoice that is no renewal. A reason that Stripe adds later counts as one if it bills a month.
+_OTHER_BILLING_REASONS = (
+    "automatic_pending_invoice_item_invoice",
+    "manual",
+    "quote_accept",
+    "subscription_create",
+    "subscription_threshold",
+    "subscription_update",
+    "upcoming",
+)
+OTHER_INTERVAL = -1
 
 # What the column of an invoice's document holds.
 MAX_LINK_LENGTH = 2_048
@@ -102,17 +116,33 @@ def read_subscription_id(document: Object) -> str:
     return read_reference(_read_subscription_details(document).get("subscription") or document.get("subscription"))
 
 
-def read_invoice_period(invoice: Object) -> tuple[datetime, datetime]:
-    """The month that an invoice bills: the period of its first line.
+def read_invoice_period(invoice: Object) -> Period | None:
+    """The month that an invoice bills: the period of its subscription's lines; None where it lists none of them.
 
-    The invoice's own period is the time in which its lines were collected. It is read only where there is no line.
+    Lines have no order to rely on: one-off items, which may have no length, and prorations stand among them. The
+    invoice's own period is the time in which its lines were collected.
     """
-    lines = (invoice.get("lines") or {}).get("data") or []
-    period = (lines[0].get("period") if lines else None) or {
-        "start": invoice.get("period_start"),
-        "end": invoice.get("period_end"),
-    }
-    return read_moment(period["start"]), read_moment(period["end"])
+    return _choose_period(line.get("period") for line in _read_subscription_lines(invoice))
+
+
+def read_invoice_price(invoice: Object) -> int | None:
+    """The price of the month that an invoice bills, before discounts; None where its lines do not say it all."""
+    amounts = [line.get("amount") for line in _read_subscription_lines(invoice)]
+    if not lists_all_lines(invoice) or not amounts or None in amounts:
+        return None
+    return sum(int(amount) for amount in amounts if amount is not None)
+
+
+def lists_all_lines(invoice: Object) -> bool:
+    """Whether the object holds all lines of the invoice: an event holds the first ones only."""
+    lines = invoice.get("lines") or {}
+    return "data" in lines and not lines.get("has_more")
+
+
+def bills_month(invoice: Object) -> bool:
+    """Whether an invoice bills a month of its subscription, and not a change, a one-off item, or its beginning."""
+    reason = invoice.get("billing_reason") or _CYCLE
+    return reason == _CYCLE or reason not in _OTHER_BILLING_REASONS
 
 
 def read_invoice_paid_at(invoice: Object) -> datetime | None:
@@ -120,16 +150,37 @@ def read_invoice_paid_at(invoice: Object) -> datetime | None:
     return read_moment(seconds) if seconds else None
 
 
-def read_subscription_period(subscription: Object) -> tuple[datetime, datetime] | None:
+def read_subscription_period(subscription: Object) -> Period | None:
     """The current period; None where the object holds none.
 
     API versions from 2025-03-31 on hold it on the subscription's items, earlier ones on the subscription itself.
     """
-    items = (subscription.get("items") or {}).get("data") or []
-    holder = items[0] if items and items[0].get("current_period_end") else subscription
-    if not holder.get("current_period_start") or not holder.get("current_period_end"):
+    holders = [*_read_items(subscription), subscription]
+    periods = ({"start": each.get("current_period_start"), "end": each.get("current_period_end")} for each in holders)
+    return _choose_period(periods)
+
+
+def read_monthly_price(subscription: Object) -> int | None:
+    """What a subscription charges each month, before discounts; None where the object does not say it in full.
+
+    A subscription with another interval than a month has no such price. Returns OTHER_INTERVAL then.
+    """
+    items = _read_items(subscription)
+    if not items or (subscription.get("items") or {}).get("has_more"):
         return None
-    return read_moment(holder["current_period_start"]), read_moment(holder["current_period_end"])
+    total = 0
+    for item in items:
+        price = item.get("price") or item.get("plan")
+        if not isinstance(price, Mapping):
+            return None
+        recurring = price.get("recurring") or price
+        amount, quantity = price.get("unit_amount", price.get("amount")), item.get("quantity")
+        if amount is None or quantity is None:
+            return None
+        if (recurring.get("interval") or "month", recurring.get("interval_count") or 1) != ("month", 1):
+            return OTHER_INTERVAL
+        total += amount * quantity
+    return total
 
 
 def read_end_reason(subscription: Object) -> str:
@@ -142,6 +193,40 @@ def _read_subscription_details(invoice: Object) -> Object:
     """What an invoice says of its subscription; API versions before 2025-03-31 said it on the invoice itself."""
     parent = invoice.get("parent") or {}
     return parent.get("subscription_details") or invoice.get("subscription_details") or {}
+
+
+def _read_subscription_lines(invoice: Object) -> list[Object]:
+    """The lines of an invoice that bill its subscription's items for a whole period."""
+    subscription_id = read_subscription_id(invoice)
+    lines = (invoice.get("lines") or {}).get("data") or []
+    return [line for line in lines if _bills_item(line, subscription_id)]
+
+
+def _bills_item(line: Object, subscription_id: str) -> bool:
+    """API versions before 2025-03-31 say on the line itself what later ones say on its parent."""
+    parent = line.get("parent") or {}
+    details = parent.get("subscription_item_details") or {}
+    kind = parent.get("type") or line.get("type") or "subscription"
+    named = read_reference(details.get("subscription") or line.get("subscription"))
+    return (
+        kind in ("subscription_item_details", "subscription")
+        and not (details.get("proration") or line.get("proration"))
+        and named in ("", subscription_id)
+    )
+
+
+def _read_items(subscription: Object) -> list[Object]:
+    return (subscription.get("items") or {}).get("data") or []
+
+
+def _choose_period(periods: Iterable[Object | None]) -> Period | None:
+    """The period that began last, and of those the shortest: usage is billed late, add-ons may be billed by year."""
+    found = [(each["start"], each["end"]) for each in periods if each and each.get("start") and each.get("end")]
+    forward = [(start, end) for start, end in found if start < end]
+    if not forward:
+        return None
+    start, end = max(forward, key=lambda period: (period[0], -period[1]))
+    return read_moment(start), read_moment(end)
 
 
 def _parse_uuid(text: Any) -> UUID | None:

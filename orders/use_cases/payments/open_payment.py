@@ -33,6 +33,7 @@ from orders.models.basket import Basket, CheckoutRequest, Line
 from orders.models.charge import split_total
 from orders.stripe import gateway
 from orders.stripe.payloads import Session
+from orders.stripe.session_request import SessionRequest
 from orders.use_cases.checkout.complete_order import basket_of
 from orders.use_cases.checkout.new_order import order_parameters, write_order
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
@@ -163,10 +164,10 @@ def _record_customer(order: Order, *, instead_of: str) -> None:
     order.payment.refresh_from_db(fields=["stripe_customer_id"])
 
 
-def _session_request(order: Order, *, customer_id: str) -> gateway.SessionRequest:
+def _session_request(order: Order, *, customer_id: str) -> SessionRequest:
     lines = basket_of(order).lines
     is_renewal = order.kind == Order.Kind.RENEWAL
-    return gateway.SessionRequest(
+    return SessionRequest(
         order_id=order.id,
         tenant_id=order.organization_id,
         lines=(_remainder(order, lines),) if is_renewal else lines,

@@ -21,6 +21,7 @@ from billing.use_cases.post_entry import spend_credit
 from orders.jobs import enqueue
 from orders.locks import lock_order
 from orders.models import Break, Order, Payment, StripeEvent
+from orders.models.payment import BEFORE_COMPLETION
 from orders.stripe import gateway
 from orders.stripe.gateway import DebitStatus
 from orders.stripe.payloads import (
@@ -37,7 +38,6 @@ from orders.use_cases.payments.open_payment import answer_checkout, record_sessi
 from orders.use_cases.payments.request_refund import request_refund
 from orders.use_cases.reconciliation.record_break import record_break
 from orders.use_cases.subscriptions.complete_renewal import complete_renewal, is_still_due
-from orders.use_cases.subscriptions.follow_subscription import BEFORE_COMPLETION
 
 
 def settle_session(*, order_id: UUID, session: Session, by: Actor) -> str:

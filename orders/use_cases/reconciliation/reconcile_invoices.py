@@ -5,13 +5,22 @@ The first month of an order is compared with its session (reconcile_sessions.py)
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from django.db import transaction
 
 from billing.models import Invoice, Subscription
 from orders.models import Break
 from orders.stripe.gateway import Resource
-from orders.stripe.payloads import Object, read_currency, read_invoice_paid_at, read_subscription_id
+from orders.stripe.payloads import (
+    Object,
+    bills_month,
+    lists_all_lines,
+    read_currency,
+    read_invoice_paid_at,
+    read_subscription_id,
+)
+from orders.use_cases.payments.find_event_owner import with_all_lines
 from orders.use_cases.reconciliation.reconciliation_run import Finding, ReconciliationRun
 from orders.use_cases.subscriptions.follow_subscription import PAID_AFTER_END, apply_paid_invoice
 
@@ -39,13 +48,16 @@ def _compare(
     if subscription is None:
         return
     currency, amount_minor = read_currency(document), int(document["amount_paid"])
-    details = {
+    details: dict[str, Any] = {
         "stripe": f"{amount_minor} {currency}",
         "ours": f"{ours.status} {ours.amount_minor} {ours.currency}" if ours else "unknown",
     }
     is_paid = ours is not None and ours.status == Invoice.Status.PAID
     kind = Kind.INVOICE_MISSING
-    if currency != subscription.currency:
+    if not bills_month(document):
+        kind = Kind.INVOICE_NOT_FOLLOWED
+        details = {"paid": amount_minor, "reason": document.get("billing_reason")}
+    elif currency != subscription.currency:
         kind = Kind.OTHER_CURRENCY
     elif ours is not None and is_paid and ours.amount_minor != amount_minor:
         kind = Kind.AMOUNT_DIFFERS
@@ -67,5 +79,7 @@ def _compare(
 
 def _book_invoice(run: ReconciliationRun, document: Object) -> bool:
     paid_at = read_invoice_paid_at(document) or run.now
+    if not lists_all_lines(document):
+        document = with_all_lines(document)
     with transaction.atomic():
         return apply_paid_invoice(document, as_of=paid_at) in ("renewed", PAID_AFTER_END)

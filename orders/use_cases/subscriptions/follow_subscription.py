@@ -12,17 +12,24 @@ from django.db import transaction
 
 from billing.actor import Actor, system_actor
 from billing.models import Invoice, Subscription
+from billing.models.subscription import ENDED_STATUSES
 from orders.jobs import enqueue
 from orders.locks import lock_followed_subscription, lock_order
 from orders.models import Break, Order, StripeEvent
+from orders.models.payment import BEFORE_COMPLETION
 from orders.stripe import gateway
 from orders.stripe.payloads import (
+    OTHER_INTERVAL,
     Object,
+    bills_month,
+    lists_all_lines,
     read_currency,
     read_end_reason,
     read_invoice_order_id,
     read_invoice_period,
+    read_invoice_price,
     read_link,
+    read_monthly_price,
     read_order_id,
     read_subscription_id,
     read_subscription_period,
@@ -32,18 +39,26 @@ from orders.use_cases.reconciliation.record_break import record_break
 from orders.use_cases.subscriptions.record_subscription_event import record_subscription_event
 from orders.use_cases.subscriptions.suspend_unpaid import suspend_unpaid
 
-# The outcome of an event whose order is not complete yet. The order's completion settles the event again.
-BEFORE_COMPLETION = "before_completion"
+# The outcome of an invoice whose event lacks the subscription's lines. A job retrieves them.
+RETRIEVING_LINES = "retrieving_lines"
+# The outcome of an invoice that was not paid, and bills no month.
+NO_MONTH = "no_month"
 # The outcome of a payment for a month after the subscription's end. A break shows the money to staff.
 PAID_AFTER_END = "paid_after_end"
 
 
 def apply_paid_invoice_event(invoice: Object, event: StripeEvent) -> str:
+    """Applies a paid invoice; a job retrieves its lines first, where the event does not hold the subscription's."""
+    if bills_month(invoice) and read_invoice_period(invoice) is None and not lists_all_lines(invoice):
+        enqueue("settle_long_invoice", event_id=event.id)
+        return RETRIEVING_LINES
     return apply_paid_invoice(invoice, as_of=event.occurred_at)
 
 
 def apply_paid_invoice(invoice: Object, *, as_of: datetime) -> str:
     """Stores a paid month's invoice, and makes the subscription active for its period.
+
+    An invoice that bills no month is a change or an item that staff made at Stripe: it becomes a break.
 
     Args: as_of: when the invoice was paid, or the time of the event that says so. Returns: the outcome.
     Locks: Order where the subscription is not known yet, Organization, Subscription. Transaction: joins.
@@ -61,7 +76,10 @@ def apply_paid_invoice(invoice: Object, *, as_of: datetime) -> str:
         return "first_invoice"
     if subscription.canceled_at is not None and as_of > subscription.canceled_at:
         return _record_paid_after_end(invoice, subscription)
-    start, end = read_invoice_period(invoice)
+    period = read_invoice_period(invoice)
+    if period is None or not bills_month(invoice):
+        return _record_not_followed(invoice, subscription)
+    start, end = period
     known = Invoice.objects.filter(stripe_invoice_id=invoice["id"], status=Invoice.Status.PAID).first()
     stored = _store_invoice(invoice, subscription, status=Invoice.Status.PAID, period=(start, end))
     fields = []
@@ -79,6 +97,7 @@ def apply_paid_invoice(invoice: Object, *, as_of: datetime) -> str:
     elif known.order_id is not None:
         # Credit has paid this month. If the card has paid it as well, the job returns the credit.
         enqueue("settle_month_at_stripe", lock=f"order:{known.order_id}", order_id=str(known.order_id))
+    record_price_change(subscription, read_invoice_price(invoice))
     return "renewed"
 
 
@@ -94,6 +113,9 @@ def apply_failed_invoice(invoice: Object, event: StripeEvent) -> str:
     # A month of a cancelled subscription is not collected. The job that ends the subscription voids it at Stripe.
     status = Invoice.Status.VOID if subscription.status == Subscription.Status.CANCELED else Invoice.Status.OPEN
     period = read_invoice_period(invoice)
+    if period is None or not bills_month(invoice):
+        # It asks for no month's price. The subscription's own event says if it is past due.
+        return NO_MONTH
     stored = _store_invoice(invoice, subscription, status=status, period=period)
     changes = _is_newer(event.occurred_at, subscription) and subscription.status == Subscription.Status.ACTIVE
     if changes:
@@ -121,6 +143,8 @@ def apply_subscription_event(document: Object, event: StripeEvent) -> str:
         enqueue("refetch_stripe_subscription", subscription_id=subscription.stripe_subscription_id)
         return "refetching"
     by = system_actor(channel="webhook", user_id=event.id)
+    if status not in ENDED_STATUSES:
+        record_price_change(subscription, read_monthly_price(document))
     return apply_subscription_state(subscription, document, status=status, as_of=event.occurred_at, by=by)
 
 
@@ -160,7 +184,13 @@ def apply_subscription_state(
     if before == Subscription.Status.CANCELED:
         return "older"
     if status not in Subscription.Status.values:
-        return "ignored"
+        record_break(
+            kind=Break.Kind.SUBSCRIPTION_STATE_DIFFERS,
+            object_id=subscription.stripe_subscription_id,
+            order_id=subscription.order_id,
+            details={"stripe": status, "ours": before},
+        )
+        return "unknown_status"
     has_ended = status in (Subscription.Status.CANCELED, Subscription.Status.UNPAID)
     subscription.status = Subscription.Status.CANCELED if has_ended else Subscription.Status(status)
     subscription.last_stripe_event_at = as_of
@@ -225,14 +255,45 @@ def _store_invoice(
 
 def _record_paid_after_end(invoice: Object, subscription: Subscription) -> str:
     """Records a payment for a month after the end: an invoice that was open then can still be paid at Stripe."""
-    stored = _store_invoice(invoice, subscription, status=Invoice.Status.PAID, period=read_invoice_period(invoice))
+    period = read_invoice_period(invoice)
+    if period is not None and bills_month(invoice):
+        _store_invoice(invoice, subscription, status=Invoice.Status.PAID, period=period)
     record_break(
         kind=Break.Kind.PAID_AFTER_RELEASE,
         object_id=str(invoice["id"]),
         order_id=subscription.order_id,
-        details={"paid": stored.amount_minor},
+        details={"paid": int(invoice.get("amount_paid") or 0)},
     )
     return PAID_AFTER_END
+
+
+def record_price_change(subscription: Subscription, charged_minor: int | None) -> None:
+    """Records a price that is not ours as a break: price, quantity or interval were changed at Stripe.
+
+    Args: charged_minor: what Stripe charges a month before discounts; None if that is not known.
+    """
+    if charged_minor in (None, subscription.amount_minor):
+        return
+    other_interval = charged_minor == OTHER_INTERVAL
+    record_break(
+        kind=Break.Kind.SUBSCRIPTION_CHANGED,
+        object_id=subscription.stripe_subscription_id,
+        order_id=subscription.order_id,
+        details={
+            "stripe": "another interval" if other_interval else charged_minor,
+            "ours": subscription.amount_minor,
+        },
+    )
+
+
+def _record_not_followed(invoice: Object, subscription: Subscription) -> str:
+    record_break(
+        kind=Break.Kind.INVOICE_NOT_FOLLOWED,
+        object_id=str(invoice["id"]),
+        order_id=subscription.order_id,
+        details={"paid": int(invoice.get("amount_paid") or 0), "reason": invoice.get("billing_reason")},
+    )
+    return Break.Kind.INVOICE_NOT_FOLLOWED.value
 
 
 def _record_other_currency(invoice: Object, subscription: Subscription) -> str:
