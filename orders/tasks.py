@@ -17,7 +17,7 @@ from orders.stripe import gateway
 from orders.stripe.mirror import mirror_event
 from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.send_mail import send_mail as send
-from orders.use_cases.payments import request_refund, settle_event, sweep_payments
+from orders.use_cases.payments import find_event_owner, request_refund, settle_event, sweep_payments
 from orders.use_cases.payments.adopt_email import send_email_to_stripe
 from orders.use_cases.provisioning.play_steps import play_next_step, provision_order
 from orders.use_cases.prune_expired import prune_expired
@@ -52,13 +52,28 @@ def provision_organization(order_id: str) -> None:
 async def retry_stalled_jobs(context: JobContext, timestamp: int) -> None:
     """Returns the jobs of a worker that died to the queue: a killed worker cannot do so itself."""
     for job in await context.app.job_manager.get_stalled_jobs(seconds_since_heartbeat=30):
-        await context.app.job_manager.retry_job(job)
+        try:
+            await context.app.job_manager.retry_job(job)
+        except Exception:
+            logger.exception("stalled job %s could not be returned to the queue", job.id)
 
 
 @app.task(name="settle_stripe_event", queue="default", retry=_RETRIES)
 def settle_stripe_event(event_id: str) -> None:
     """Settles an event of the inbox from its stored payload."""
-    settle_event.settle_event(event_id=event_id)
+    settle_event.try_event(event_id=event_id)
+
+
+@app.task(name="find_charge_owner", queue="default", retry=_RETRIES)
+def find_charge_owner(event_id: str) -> None:
+    """Finds the order or month of a refund whose event names neither."""
+    find_event_owner.find_charge_owner(event_id=event_id)
+
+
+@app.task(name="settle_long_invoice", queue="default", retry=_RETRIES)
+def settle_long_invoice(event_id: str) -> None:
+    """Settles an invoice's event that does not hold all lines."""
+    find_event_owner.settle_long_invoice(event_id=event_id)
 
 
 @app.task(name="mirror_stripe_event", queue="default", retry=_RETRIES)
@@ -161,7 +176,7 @@ def reconcile_with_stripe(timestamp: int) -> None:
 
     Each part is a job of its own, so that jobs that customers wait for run between them.
     """
-    for part in reconcile_stripe.PARTS if processor_keys().secret_key else [reconcile_stripe.LEDGER]:
+    for part in reconcile_stripe.PARTS if processor_keys().secret_key else reconcile_stripe.LOCAL_PARTS:
         enqueue_once("reconcile_part", key=f"reconcile:{part}", part=part)
 
 

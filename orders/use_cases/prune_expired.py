@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 # A batch is a transaction of some milliseconds. A run stops after this many batches of each kind; the next continues.
@@ -96,9 +96,17 @@ def prune_expired(
         "kept_since": moment - timedelta(days=settings.JOBS_KEPT_DAYS),
         "batch_size": batch_size,
     }
-    return Pruned(
-        **{name: _delete_batches(statement, parameters, max_batches) for name, statement in _STATEMENTS.items()}
-    )
+    deleted: dict[str, int] = {}
+    failures: list[DatabaseError] = []
+    for name, statement in _STATEMENTS.items():
+        try:
+            deleted[name] = _delete_batches(statement, parameters, max_batches)
+        except DatabaseError as error:
+            # The other kinds are deleted nevertheless; then the job fails.
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return Pruned(**deleted)
 
 
 def _delete_batches(statement: str, parameters: dict[str, Any], max_batches: int) -> int:

@@ -24,6 +24,8 @@ STRIPE_JOBS = (
     "refetch_stripe_subscription",
     "link_payment_intent",
     "settle_month_at_stripe",
+    "find_charge_owner",
+    "settle_long_invoice",
 )
 MAX_SECONDS = 20
 ROUNDS_BEFORE_EXPIRY = 25

@@ -3,17 +3,20 @@
 Each type of event has one handler. A handler returns its outcome, a word that the inbox keeps.
 """
 
+import logging
 from collections.abc import Callable
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from billing.actor import Actor, system_actor
-from billing.models import Customer
+from billing.models import Customer, Invoice, Subscription
 from orders.jobs import enqueue
 from orders.locks import lock_order
 from orders.models import Break, Order, Payment, StripeEvent
+from orders.models.payment import BEFORE_LINK
 from orders.stripe.payloads import (
     Object,
     read_currency,
@@ -36,13 +39,48 @@ from orders.use_cases.subscriptions.follow_subscription import (
     apply_subscription_event,
 )
 
-# The outcome of a charge's event that came before its payment was linked. The sweeper settles it again.
-BEFORE_LINK = "before_link"
+# An event that failed this often is set aside: it becomes a break, and no job or sweeper tries it again.
+MAX_ATTEMPTS = 3
+SET_ASIDE = "set_aside"
+
+logger = logging.getLogger(__name__)
 
 
-def settle_event(*, event_id: str) -> str:
+def try_event(*, event_id: str) -> str:
+    """Settles the event, and counts a failure. The last attempt sets the event aside, as a break for staff.
+
+    Returns: the outcome. Raises: the failure, while attempts are left; any error of a database that is away, which
+    does not count.
+    """
+    try:
+        return settle_event(event_id=event_id)
+    except Exception as error:
+        if not connection.is_usable() or not _set_aside(event_id, error):
+            raise
+        logger.exception("event %s cannot be settled and is set aside", event_id)
+        return SET_ASIDE
+
+
+def _set_aside(event_id: str, error: Exception) -> bool:
+    """Counts a failed attempt. Returns whether the event is set aside. Transaction: owns."""
+    with transaction.atomic():
+        StripeEvent.objects.filter(id=event_id, attempts__lt=MAX_ATTEMPTS).update(attempts=F("attempts") + 1)
+        event = StripeEvent.objects.get(id=event_id)
+        if event.attempts < MAX_ATTEMPTS:
+            return False
+        # The error's text may quote a key or a card. The log has it.
+        record_break(
+            kind=Break.Kind.EVENT_NOT_SETTLED,
+            object_id=event.id,
+            details={"type": event.type, "error": type(error).__name__, "attempts": str(event.attempts)},
+        )
+        return True
+
+
+def settle_event(*, event_id: str, document: Object | None = None) -> str:
     """Applies the event, once.
 
+    Args: document: the object that the event is about, where its payload does not hold it in full.
     Returns: the outcome. Raises: any failure of our own side; a retry of the job is safe.
     Locks: the event's row, then the rows of what it is about. Transaction: owns.
     """
@@ -52,7 +90,7 @@ def settle_event(*, event_id: str) -> str:
         if event.settled_at is not None:
             return event.outcome
         handler = _HANDLERS.get(event.type)
-        event.outcome = handler(read_event_object(event.payload), event) if handler else "ignored"
+        event.outcome = handler(document or read_event_object(event.payload), event) if handler else "ignored"
         event.settled_at = timezone.now()
         event.save(update_fields=["outcome", "settled_at"])
         enqueue("mirror_stripe_event", lock=f"mirror:{_mirror_lock_key(event)}", event_id=event.id)
@@ -91,7 +129,7 @@ def _actor(event: StripeEvent) -> Actor:
 def _settle_completed_session(session: Object, event: StripeEvent) -> str:
     order_id = _find_order_of_session(session)
     if order_id is None:
-        return _record_unknown(session)
+        return record_unknown(session)
     if session.get("payment_status") == "unpaid":
         return settle_processing(order_id=order_id)
     return settle_paid(order_id=order_id, session=session, by=_actor(event))
@@ -99,23 +137,23 @@ def _settle_completed_session(session: Object, event: StripeEvent) -> str:
 
 def _settle_succeeded_debit(session: Object, event: StripeEvent) -> str:
     order_id = _find_order_of_session(session)
-    return settle_paid(order_id=order_id, session=session, by=_actor(event)) if order_id else _record_unknown(session)
+    return settle_paid(order_id=order_id, session=session, by=_actor(event)) if order_id else record_unknown(session)
 
 
 def _settle_failed_debit(session: Object, event: StripeEvent) -> str:
     order_id = _find_order_of_session(session)
-    return settle_debit_failed(order_id=order_id, session=session) if order_id else _record_unknown(session)
+    return settle_debit_failed(order_id=order_id, session=session) if order_id else record_unknown(session)
 
 
 def _settle_expired_session(session: Object, event: StripeEvent) -> str:
     order_id = _find_order_of_session(session)
-    return settle_unpaid(order_id=order_id, failed=False) if order_id else _record_unknown(session)
+    return settle_unpaid(order_id=order_id, failed=False) if order_id else record_unknown(session)
 
 
 def _settle_refunded_charge(charge: Object, event: StripeEvent) -> str:
     order_id = _find_order_of_charge(charge)
     if order_id is None:
-        return BEFORE_LINK if _is_of_our_customer(charge) else _record_unknown(charge)
+        return _settle_unlinked_charge(charge, event)
     if read_currency(charge) != Payment.objects.get(order_id=order_id).currency:
         record_break(kind=Break.Kind.OTHER_CURRENCY, object_id=str(charge["id"]), order_id=order_id)
         return Break.Kind.OTHER_CURRENCY.value
@@ -125,6 +163,33 @@ def _settle_refunded_charge(charge: Object, event: StripeEvent) -> str:
         reason=f"refunded at Stripe: {charge['id']}",
         by=_actor(event),
     )
+
+
+def _settle_unlinked_charge(charge: Object, event: StripeEvent) -> str:
+    """Settles a refund that names no order. A later month's charge names its invoice, or a job asks Stripe for it."""
+    if month := find_month(invoice_id=read_reference(charge.get("invoice"))):
+        return record_refunded_month(charge, month)
+    if not _is_of_our_customer(charge):
+        return record_unknown(charge)
+    enqueue("find_charge_owner", event_id=event.id)
+    return BEFORE_LINK
+
+
+def find_month(*, invoice_id: str) -> Invoice | None:
+    """Finds a month that Stripe charged by itself, by Stripe's id of its invoice."""
+    return Invoice.objects.filter(stripe_invoice_id=invoice_id).first() if invoice_id else None
+
+
+def record_refunded_month(charge: Object, month: Invoice) -> str:
+    """Records the refund of a later month as a break: our books hold no refund of a month. Transaction: joins."""
+    found = record_break(
+        kind=Break.Kind.RENEWAL_REFUNDED,
+        object_id=str(charge["id"]),
+        order_id=Subscription.objects.values_list("order_id", flat=True).get(id=month.subscription_id),
+    )
+    found.details = {"refunded": charge.get("amount_refunded"), "invoice": month.stripe_invoice_id}
+    found.save(update_fields=["details"])
+    return Break.Kind.RENEWAL_REFUNDED.value
 
 
 def _record_dispute(dispute: Object, event: StripeEvent) -> str:
@@ -183,7 +248,8 @@ def _is_of_our_customer(charge: Object) -> bool:
     return bool(customer_id) and Customer.objects.filter(stripe_customer_id=customer_id).exists()
 
 
-def _record_unknown(document: Object) -> str:
+def record_unknown(document: Object) -> str:
+    """Records an object that belongs to none of our orders as a break. Transaction: joins."""
     record_break(
         kind=Break.Kind.UNKNOWN_OBJECT,
         object_id=str(document["id"]),

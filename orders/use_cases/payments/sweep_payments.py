@@ -1,23 +1,34 @@
 """Finishes what a crash or an unanswered call left open, by asking Stripe with the same idempotency keys.
 
 Nothing is guessed. Each step may be repeated and may run beside a web process: it takes the lock, reads again, and
-leaves alone what was decided before.
+leaves alone what was decided before. A step that fails is left for the next round, and stops no other.
 """
 
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from billing.actor import Actor, system_actor
 from orders.models import Break, Order, Payment, Refund, StripeEvent
+from orders.models.payment import BEFORE_COMPLETION, BEFORE_LINK
 from orders.stripe import gateway
 from orders.stripe.payloads import read_event_object, read_reference
+from orders.use_cases.payments.find_event_owner import (
+    MAX_WAIT_FOR_COMPLETION,
+    MAX_WAIT_FOR_OWNER,
+    close_early_invoice,
+    find_charge_owner,
+)
 from orders.use_cases.payments.open_payment import find_session, undo_checkout
 from orders.use_cases.payments.request_refund import send_refund
-from orders.use_cases.payments.settle_event import BEFORE_LINK, settle_event
+from orders.use_cases.payments.settle_event import MAX_ATTEMPTS, SET_ASIDE, try_event
 from orders.use_cases.payments.settle_payment import settle_session, settle_session_and_debit, settle_unpaid
 from orders.use_cases.reconciliation.record_break import record_break
 
@@ -26,18 +37,37 @@ MAX_ITEMS = 100
 # A job settles an event or sends a refund at once. The sweeper takes those that are older: their job was lost.
 JOB_GRACE = timedelta(minutes=2)
 DEBIT_CHECK_INTERVAL = timedelta(hours=1)
-# A charge's event is settled again when its payment is linked, unless the event is older than this.
-MAX_WAIT_FOR_LINK = timedelta(days=7)
+
+Key = TypeVar("Key", UUID, str)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
 class Swept:
-    """The ids that a round handled, by outcome; `left` are those that Stripe did not answer for."""
+    """The ids that a round handled, by outcome.
+
+    `left` are those that Stripe did not answer for, `failed` those whose step failed on our side.
+    """
 
     undone: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     settled: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    def run_each(self, keys: Iterable[Key], step: Callable[[Key], None]) -> None:
+        """Runs the step for each key. One that fails does not stop the others, unless the database is away."""
+        for key in keys:
+            try:
+                step(key)
+            except (gateway.Unanswered, gateway.NotConfigured, gateway.Refused):
+                self.left.append(str(key))
+            except Exception:
+                if not connection.is_usable():
+                    raise
+                logger.exception("a step of the sweeper failed for %s", key)
+                self.failed.append(str(key))
 
 
 def sweep_payments(*, now: datetime | None = None) -> Swept:
@@ -49,27 +79,29 @@ def sweep_payments(*, now: datetime | None = None) -> Swept:
     by = system_actor(channel="worker", user_id="sweeper")
     swept = Swept()
     unanswered = Payment.objects.filter(status=Payment.Status.REQUESTED, leased_until__lte=moment)
-    for order_id in _oldest(unanswered):
-        _undo_unanswered(order_id, swept, by=by)
-    for order_id in _oldest(Payment.objects.filter(needs_stripe_cleanup=True)):
-        _clean_up_session(order_id, swept, by=by, now=moment)
-    for order_id in _oldest(Payment.objects.filter(status=Payment.Status.OPEN, expires_at__lte=moment)):
-        _settle_overdue(order_id, swept, by=by)
+    swept.run_each(_choose(unanswered), lambda order_id: _undo_unanswered(order_id, swept, by=by))
+    swept.run_each(
+        _choose(Payment.objects.filter(needs_stripe_cleanup=True)),
+        lambda order_id: _clean_up_session(order_id, swept, by=by, now=moment),
+    )
+    overdue = Payment.objects.filter(status=Payment.Status.OPEN, expires_at__lte=moment)
+    swept.run_each(_choose(overdue), lambda order_id: _settle_overdue(order_id, swept, by=by))
     debits = Payment.objects.filter(
         status=Payment.Status.PROCESSING, expires_at__lte=moment, leased_until__lte=moment
     )
-    for order_id in _oldest(debits):
-        # A bank takes days. The interval keeps many debits from filling every round.
-        Payment.objects.filter(order_id=order_id).update(leased_until=moment + DEBIT_CHECK_INTERVAL)
-        _settle_overdue(order_id, swept, by=by)
-    _settle_lost_events(swept, now=moment)
-    _settle_linked_events(swept, now=moment)
-    _send_lost_refunds(swept, by=by, now=moment)
+    swept.run_each(_choose(debits), lambda order_id: _settle_debit(order_id, swept, by=by, now=moment))
+    lost = StripeEvent.objects.filter(settled_at=None, attempts__lt=MAX_ATTEMPTS, received_at__lte=moment - JOB_GRACE)
+    swept.run_each(_choose(lost), lambda event_id: _settle_event(event_id, swept))
+    swept.run_each(_find_linked_events(), lambda event_id: _settle_again(event_id, swept))
+    swept.run_each(_find_unowned_events(moment), lambda event_id: _close_unowned_event(event_id, swept))
+    lost_refunds = Refund.objects.filter(status=Refund.Status.REQUESTED, requested_at__lte=moment - JOB_GRACE)
+    swept.run_each(_choose(lost_refunds), lambda refund_id: _send_refund(refund_id, by=by))
     return swept
 
 
-def _oldest(payments: QuerySet[Payment, Payment]) -> list[UUID]:
-    return list(payments.order_by("requested_at").values_list("order_id", flat=True)[:MAX_ITEMS])
+def _choose(rows: QuerySet[Any, Any]) -> list[Any]:
+    """Chooses at random, so that rows that fail in every round do not keep the others waiting."""
+    return list(rows.order_by("?").values_list("pk", flat=True)[:MAX_ITEMS])
 
 
 def _undo_unanswered(order_id: UUID, swept: Swept, *, by: Actor) -> None:
@@ -81,13 +113,9 @@ def _undo_unanswered(order_id: UUID, swept: Swept, *, by: Actor) -> None:
 def _clean_up_session(order_id: UUID, swept: Swept, *, by: Actor, now: datetime) -> None:
     """Finds the session of a released order at Stripe, by the order's idempotency keys, and closes it."""
     order = Order.objects.select_related("payment", "customer").get(id=order_id)
-    try:
-        session = find_session(order, now=now)
-        if session is not None and session.status == "open":
-            session = gateway.expire_session(session.id)
-    except (gateway.Unanswered, gateway.NotConfigured, gateway.Refused):
-        swept.left.append(str(order_id))
-        return
+    session = find_session(order, now=now)
+    if session is not None and session.status == "open":
+        session = gateway.expire_session(session.id)
     Payment.objects.filter(order_id=order_id, needs_stripe_cleanup=True).update(
         needs_stripe_cleanup=False, session_id=session.id if session else None
     )
@@ -95,6 +123,12 @@ def _clean_up_session(order_id: UUID, swept: Swept, *, by: Actor, now: datetime)
         # It was paid after the release. It is settled here, whether or not its webhook arrives.
         settle_session(order_id=order_id, session=session, by=by)
     swept.closed.append(str(order_id))
+
+
+def _settle_debit(order_id: UUID, swept: Swept, *, by: Actor, now: datetime) -> None:
+    # A bank takes days. The interval keeps many debits from filling every round.
+    Payment.objects.filter(order_id=order_id).update(leased_until=now + DEBIT_CHECK_INTERVAL)
+    _settle_overdue(order_id, swept, by=by)
 
 
 def _settle_overdue(order_id: UUID, swept: Swept, *, by: Actor) -> None:
@@ -116,39 +150,36 @@ def _settle_overdue(order_id: UUID, swept: Swept, *, by: Actor) -> None:
             order_id=order_id,
             details={"stripe": "unknown", "ours": str(payment.status)},
         )
-    except (gateway.Unanswered, gateway.NotConfigured, gateway.Refused):
-        swept.left.append(str(order_id))
-        return
     if outcome != "unchanged":
         swept.settled.append(str(order_id))
 
 
-def _settle_lost_events(swept: Swept, *, now: datetime) -> None:
-    lost = StripeEvent.objects.filter(settled_at=None, received_at__lte=now - JOB_GRACE)
-    for event_id in lost.order_by("received_at").values_list("id", flat=True)[:MAX_ITEMS]:
-        settle_event(event_id=event_id)
-        swept.settled.append(event_id)
+def _settle_event(event_id: str, swept: Swept) -> None:
+    outcome = try_event(event_id=event_id)
+    (swept.failed if outcome == SET_ASIDE else swept.settled).append(event_id)
 
 
-def _settle_linked_events(swept: Swept, *, now: datetime) -> None:
-    """Settles events that came before their payment was linked, once it is."""
-    for event_id in _find_linked_events(now):
-        StripeEvent.objects.filter(id=event_id).update(settled_at=None)
-        settle_event(event_id=event_id)
-        swept.settled.append(event_id)
+def _settle_again(event_id: str, swept: Swept) -> None:
+    """Settles an event that came before its payment was linked, now that it is."""
+    StripeEvent.objects.filter(id=event_id).update(settled_at=None)
+    _settle_event(event_id, swept)
 
 
-def _send_lost_refunds(swept: Swept, *, by: Actor, now: datetime) -> None:
-    lost = Refund.objects.filter(status=Refund.Status.REQUESTED, requested_at__lte=now - JOB_GRACE)
-    for refund_id in lost.values_list("id", flat=True)[:MAX_ITEMS]:
-        try:
-            send_refund(refund_id=refund_id, by=by)
-        except (gateway.Unanswered, gateway.NotConfigured, gateway.Refused):
-            swept.left.append(str(refund_id))
+def _close_unowned_event(event_id: str, swept: Swept) -> None:
+    """Ends the wait of an event whose order or month did not appear: staff see a break."""
+    if StripeEvent.objects.get(id=event_id).outcome == BEFORE_LINK:
+        find_charge_owner(event_id=event_id, is_last=True)
+    else:
+        close_early_invoice(event_id=event_id)
+    swept.settled.append(event_id)
 
 
-def _find_linked_events(now: datetime) -> list[str]:
-    waiting = StripeEvent.objects.filter(outcome=BEFORE_LINK, received_at__gte=now - MAX_WAIT_FOR_LINK)
+def _send_refund(refund_id: UUID, *, by: Actor) -> None:
+    send_refund(refund_id=refund_id, by=by)
+
+
+def _find_linked_events() -> list[str]:
+    waiting = StripeEvent.objects.filter(outcome=BEFORE_LINK, settled_at__isnull=False).order_by("received_at")
     intents = {
         event.id: read_reference(read_event_object(event.payload).get("payment_intent"))
         for event in waiting[:MAX_ITEMS]
@@ -156,3 +187,12 @@ def _find_linked_events(now: datetime) -> list[str]:
     known = Payment.objects.filter(payment_intent_id__in=[intent for intent in intents.values() if intent])
     linked = set(known.values_list("payment_intent_id", flat=True))
     return [event_id for event_id, intent in intents.items() if intent in linked]
+
+
+def _find_unowned_events(now: datetime) -> list[str]:
+    settled = StripeEvent.objects.filter(settled_at__isnull=False)
+    charges = settled.filter(outcome=BEFORE_LINK, received_at__lte=now - MAX_WAIT_FOR_OWNER)
+    invoices = settled.filter(
+        outcome=BEFORE_COMPLETION, type="invoice.paid", received_at__lte=now - MAX_WAIT_FOR_COMPLETION
+    )
+    return _choose(charges) + _choose(invoices)

@@ -14,12 +14,14 @@ from datetime import datetime, timedelta
 from time import monotonic
 from uuid import UUID
 
+from django.db import connection
 from django.utils import timezone
 
 from billing.actor import Actor
 from orders.stripe import gateway
 from orders.use_cases.reconciliation.close_break import close_resolved_breaks
 from orders.use_cases.reconciliation.reconcile_charges import reconcile_charges
+from orders.use_cases.reconciliation.reconcile_events import reconcile_events
 from orders.use_cases.reconciliation.reconcile_invoices import reconcile_invoices
 from orders.use_cases.reconciliation.reconcile_ledger import reconcile_ledger
 from orders.use_cases.reconciliation.reconcile_refunds import reconcile_refunds
@@ -30,9 +32,12 @@ from orders.use_cases.reconciliation.record_break import record_break
 
 logger = logging.getLogger(__name__)
 
-LEDGER = "ledger"
+LEDGER, EVENTS = "ledger", "events"
+# They compare our own rows only, so they need no key of Stripe's.
+LOCAL_PARTS = (EVENTS, LEDGER)
 # In the order in which they run: a session that is settled late may complete the order of a subscription.
 PARTS: dict[str, Part] = {
+    EVENTS: reconcile_events,
     LEDGER: reconcile_ledger,
     "sessions": reconcile_sessions,
     "invoices": reconcile_invoices,
@@ -66,7 +71,7 @@ def reconcile_stripe(
 ) -> ReconciliationResult:
     """Finds every break of the last `since`, and records those that are not repaired for staff.
 
-    If Stripe does not answer for one part, the result names that part, and the other parts still run.
+    If one part fails, or Stripe does not answer for it, the result names that part, and the other parts still run.
 
     Args: within: the longest that the run may take.
     Transaction: owns, one for each repair and each break. Idempotency: a second run finds what is still broken, and
@@ -76,27 +81,37 @@ def reconcile_stripe(
     deadline = monotonic() + within.total_seconds()
     result, repaired = ReconciliationResult(), set[UUID]()
     for name in parts:
-        if name != LEDGER and not gateway.is_configured():
+        if name not in LOCAL_PARTS and not gateway.is_configured():
             result.unread[name] = "no Stripe key is configured"
             continue
         run = ReconciliationRun(
             start=moment - since, now=moment, repair=repair, by=by, deadline=deadline, repaired=repaired
         )
         try:
-            for found in PARTS[name](run):
-                if found.was_closed_by_staff():
-                    continue
-                _record_or_close(found, by=by)
-                result.findings.append(found)
-                if found.repaired and found.order_id:
-                    repaired.add(found.order_id)
+            _run_part(name, run, result)
         except OutOfTime:
             result.unread[name] = "the time limit was reached"
         except (gateway.Refused, gateway.Unanswered, gateway.NotConfigured) as error:
             result.unread[name] = f"Stripe did not answer: {error}"
+        except Exception:
+            if not connection.is_usable():
+                raise
+            logger.exception("the comparison of %s failed", name)
+            result.unread[name] = "failed: see the log"
         if run.failed and name not in result.unread:
             result.unread[name] = f"could not be compared: {', '.join(run.failed)}"
     return result
+
+
+def _run_part(name: str, run: ReconciliationRun, result: ReconciliationResult) -> None:
+    """Raises: OutOfTime, and what the part's reads of Stripe raise."""
+    for found in PARTS[name](run):
+        if found.was_closed_by_staff():
+            continue
+        _record_or_close(found, by=run.by)
+        result.findings.append(found)
+        if found.repaired and found.order_id:
+            run.repaired.add(found.order_id)
 
 
 def _record_or_close(found: Finding, *, by: Actor) -> None:

@@ -31,7 +31,7 @@ KINDS = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0004_unowned_events_index")]
+    dependencies = [("orders", "0005_unowned_events_index")]
 
     operations = [
         migrations.AlterField(

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0002_items_by_id")]
+    dependencies = [("orders", "0003_provisions")]
 
     operations = [
         migrations.AddField(
