@@ -316,8 +316,8 @@ def pay_invoice_out_of_band(*, order_id: UUID, invoice_id: str) -> str:
 
 def was_paid_by_card(*, invoice_id: str) -> bool:
     """Whether a payment to Stripe settled the invoice. Raises: Refused, Unanswered, NotConfigured."""
-    paid = _list_page(Resource.INVOICE_PAYMENTS, {"invoice": invoice_id, "status": "paid"}).data
-    return any((each.to_dict().get("payment") or {}).get("type") in ("payment_intent", "charge") for each in paid)
+    paid = [each for each in _list_invoice_payments(invoice_id) if each.get("status") == "paid"]
+    return any((each.get("payment") or {}).get("type") in ("payment_intent", "charge") for each in paid)
 
 
 def create_portal_session(*, customer_id: str, return_url: str) -> str:

@@ -28,6 +28,7 @@ FILES = (ORDERS / "tasks.py", *(ORDERS / "use_cases").rglob("*.py"), ORDERS / "s
 
 TESTED = "a test below makes one item fail"
 ONE_THING = "the items belong to one order, subscription or event, which is one transaction or one job"
+NEXT_RUN = "the items belong to one customer, and a job of its own takes each that is left in the next run"
 ENQUEUES = "each item becomes a job of its own"
 COMPUTES = "reads or computes only"
 ISOLATED = (
@@ -35,6 +36,7 @@ ISOLATED = (
 )
 
 LOOPS = {
+    "tasks.py provision_organization": ONE_THING,
     "tasks.py retry_stalled_jobs": TESTED,
     "tasks.py renew_due_subscriptions": ENQUEUES,
     "tasks.py reconcile_with_stripe": ENQUEUES,
@@ -50,6 +52,9 @@ LOOPS = {
     "use_cases/payments/settle_event.py _find_order_of_charge": COMPUTES,
     "use_cases/payments/settle_payment.py _requeue_early_events": ENQUEUES,
     "use_cases/payments/sweep_payments.py run_each": TESTED,
+    "use_cases/provisioning/app_dependencies.py __init__": COMPUTES,
+    "use_cases/provisioning/app_dependencies.py add": COMPUTES,
+    "use_cases/provisioning/app_dependencies.py in_deployment_order": COMPUTES,
     "use_cases/prune_expired.py prune_expired": TESTED,
     "use_cases/prune_expired.py _delete_batches": COMPUTES,
     "use_cases/reconciliation/close_break.py close_resolved_breaks": ONE_THING,
@@ -68,6 +73,8 @@ LOOPS = {
     "use_cases/reconciliation/reconciliation_run.py list_pages": COMPUTES,
     "use_cases/reconciliation/reconciliation_run.py compare_each": ISOLATED,
     "use_cases/subscriptions/end_subscriptions.py end_subscriptions": ONE_THING,
+    "use_cases/subscriptions/pay_due_months.py pay_due_months": NEXT_RUN,
+    "use_cases/subscriptions/pay_stripe_months.py pay_stripe_months": ONE_THING,
     "use_cases/subscriptions/renew_subscription.py renew_subscription": ONE_THING,
 }
 

@@ -21,6 +21,7 @@ from orders.stripe import gateway
 from orders.stripe.payloads import (
     OTHER_INTERVAL,
     Object,
+    Period,
     bills_month,
     lists_all_lines,
     read_currency,
@@ -79,19 +80,10 @@ def apply_paid_invoice(invoice: Object, *, as_of: datetime) -> str:
     period = read_invoice_period(invoice)
     if period is None or not bills_month(invoice):
         return _record_not_followed(invoice, subscription)
-    start, end = period
     known = Invoice.objects.filter(stripe_invoice_id=invoice["id"], status=Invoice.Status.PAID).first()
-    stored = _store_invoice(invoice, subscription, status=Invoice.Status.PAID, period=(start, end))
-    fields = []
-    if end > subscription.current_period_end:
-        subscription.current_period_start, subscription.current_period_end = start, end
-        fields += ["current_period_start", "current_period_end"]
-    if _is_newer(as_of, subscription) and subscription.status == Subscription.Status.PAST_DUE:
-        subscription.status, subscription.last_stripe_event_at = Subscription.Status.ACTIVE, as_of
-        fields += ["status", "last_stripe_event_at"]
-    if fields:
-        subscription.save(update_fields=fields)
-    record_subscription_event("subscription.renewed", subscription, period=(start, end))
+    stored = _store_invoice(invoice, subscription, status=Invoice.Status.PAID, period=period)
+    _follow_paid_month(subscription, period, as_of=as_of)
+    record_subscription_event("subscription.renewed", subscription, period=period)
     if known is None:
         queue_mail(Mail.RENEWED, stored.id)
     elif known.order_id is not None:
@@ -99,6 +91,18 @@ def apply_paid_invoice(invoice: Object, *, as_of: datetime) -> str:
         enqueue("settle_month_at_stripe", lock=f"order:{known.order_id}", order_id=str(known.order_id))
     record_price_change(subscription, read_invoice_price(invoice))
     return "renewed"
+
+
+def _follow_paid_month(subscription: Subscription, period: Period, *, as_of: datetime) -> None:
+    fields = []
+    if period[1] > subscription.current_period_end:
+        subscription.current_period_start, subscription.current_period_end = period
+        fields += ["current_period_start", "current_period_end"]
+    if _is_newer(as_of, subscription) and subscription.status == Subscription.Status.PAST_DUE:
+        subscription.status, subscription.last_stripe_event_at = Subscription.Status.ACTIVE, as_of
+        fields += ["status", "last_stripe_event_at"]
+    if fields:
+        subscription.save(update_fields=fields)
 
 
 def apply_failed_invoice(invoice: Object, event: StripeEvent) -> str:

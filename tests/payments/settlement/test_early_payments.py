@@ -7,6 +7,7 @@ from billing.models import IdempotencyKey
 from orders.models import Order, Payment
 from orders.stripe import gateway
 from orders.stripe.payloads import Session
+from orders.stripe.session_request import SessionRequest
 from orders.use_cases.payments import open_payment
 from promos.models import PromoCode
 from promos.use_cases.change_code import retire_code
@@ -26,7 +27,7 @@ def paid_at_once(stripe: Stripe, monkeypatch: pytest.MonkeyPatch) -> Stripe:
     """Stripe, where each session is paid, and its webhook settled, before the service has the session."""
     create = gateway.create_session
 
-    def create_and_pay(request: gateway.SessionRequest) -> Session:
+    def create_and_pay(request: SessionRequest) -> Session:
         session = create(request)
         if stripe.get(f"checkout/sessions/{session.id}")["status"] == "open":
             stripe.pay(session.id)
