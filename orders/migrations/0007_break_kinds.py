@@ -31,7 +31,7 @@ KINDS = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0005_unowned_events_index")]
+    dependencies = [("orders", "0006_unowned_events_index")]
 
     operations = [
         migrations.AlterField(

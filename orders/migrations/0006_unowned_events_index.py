@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("orders", "0004_event_attempts")]
+    dependencies = [("orders", "0005_event_attempts")]
 
     operations = [
         AddIndexConcurrently(
