@@ -35,7 +35,7 @@ def system_actor(*, channel: str, user_id: str = "system") -> Actor:
 
 
 def is_user_id(value: object) -> bool:
-    """Whether this can be a user id: the one rule for tokens, lists of users and commands.
+    """Returns whether this can be a user id: the one rule for tokens, lists of users and commands.
 
     `isprintable` also excludes NUL and lone surrogates, which PostgreSQL cannot store, and characters that people
     cannot see: two ids that differ only by one of them would look the same.

@@ -24,7 +24,7 @@ MEMBER_ROLES = (OrganizationRole.ADMIN, OrganizationRole.MEMBER, OrganizationRol
 
 
 class Act(StrEnum):
-    """What a caller does with an organization."""
+    """Something that a caller does with an organization."""
 
     READ = "read the organization"
     READ_MEMBERS = "read its members"

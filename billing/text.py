@@ -9,7 +9,7 @@ _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
 def has_visible_text(text: str) -> bool:
-    """Whether people can see at least one character of the text."""
+    """Returns whether people can see at least one character of the text."""
     return any(unicodedata.category(each).startswith(_VISIBLE) and each not in _BLANK for each in text)
 
 

@@ -14,7 +14,7 @@ from config.environment import Environment
 
 
 def uses_embedded_postgres(environment: Environment) -> bool:
-    """Whether the database is the embedded server: DATABASE_URL is absent, and this is not production."""
+    """Returns whether the database is the embedded server: DATABASE_URL is absent, and this is not production."""
     return not environment.text("DATABASE_URL") and not environment.is_production()
 
 

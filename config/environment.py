@@ -40,7 +40,7 @@ class Environment:
         self._problems: list[str] = []
 
     def given(self, name: str) -> bool:
-        """Whether the variable exists, even if it is empty."""
+        """Returns whether the variable exists, even if it is empty."""
         return name in self._variables
 
     def text(self, name: str, default: str = "", *, pattern: str = "") -> str:
@@ -65,7 +65,7 @@ class Environment:
         return _FLAGS.get(value, default)
 
     def is_production(self) -> bool:
-        """Whether neither DEBUG=1 nor DEMO=1 is set."""
+        """Returns whether neither DEBUG=1 nor DEMO=1 is set."""
         return not self.flag("DEBUG") and not self.flag("DEMO")
 
     def number(self, name: str, default: int, *, minimum: int = 0) -> int:

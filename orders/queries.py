@@ -1,4 +1,4 @@
-"""What the catalog offers, and what staff and payments read of orders. Each function is one query.
+"""Reads the catalog's offer, and orders for staff and payments. Each function is one query.
 
 A checkout reads its state by another statement: use_cases/checkout/checkout_context.py.
 """
@@ -262,7 +262,9 @@ SELECT EXISTS (SELECT FROM billing_organization WHERE apps ?| ARRAY[%(id)s::text
 
 
 def item_was_sold(item: CatalogItem) -> bool:
-    """Whether an order, a subscription or an organization names the item. Industries and bundles are never sold.
+    """Returns whether an order, a subscription or an organization names the item.
+
+    Industries and bundles are never sold.
 
     One query. It may read every order, because no index serves it: only a superadmin's removal of an item asks.
     """
@@ -275,7 +277,7 @@ def item_was_sold(item: CatalogItem) -> bool:
 
 
 def other_items_name(item: CatalogItem) -> bool:
-    """Whether another catalog item refers to this one by its slug."""
+    """Returns whether another catalog item refers to this one by its slug."""
     slug = item.slug
     named: dict[type[CatalogItem], tuple[QuerySet[Any], ...]] = {
         Plan: (
@@ -298,7 +300,7 @@ def cname_target(organization: Organization) -> str:
 
 
 def is_in_sovereign_domain(name: str) -> bool:
-    """Whether the name is the Sovereign's domain, or lies under it."""
+    """Returns whether the name is the Sovereign's domain, or lies under it."""
     return f".{name}".endswith(f".{settings.SOVEREIGN_DOMAIN.lower()}")
 
 

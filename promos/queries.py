@@ -47,7 +47,7 @@ def codes_with_use() -> QuerySet[PromoCode, PromoCode]:
 
 
 def live_codes() -> QuerySet[PromoCode, PromoCode]:
-    """What an admin lists: every code that is not retired, newest first, with `times_redeemed`."""
+    """Returns the codes that an admin lists: all that are not retired, newest first, with `times_redeemed`."""
     return codes_with_use().filter(retired_at__isnull=True).order_by("-created_at", "-id")
 
 

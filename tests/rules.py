@@ -1,4 +1,4 @@
-"""What the database itself refuses, by name, and how tests attack it.
+"""The rules that the database itself enforces, by name, and how tests attack them.
 
 A rule is a CHECK or UNIQUE constraint, a partial unique index, a trigger that refuses, or a name under which a
 function refuses. Primary and foreign keys and NOT NULL are none: Django makes them of the models' fields.

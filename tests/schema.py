@@ -1,4 +1,4 @@
-"""What makes up a database's schema, to compare two databases by."""
+"""The parts of a database's schema, to compare two databases by."""
 
 from django.db import connection
 

@@ -1,7 +1,9 @@
 """Code and prose use plain words: one term for one thing, and no phrase that has to be read twice."""
 
+import ast
 import os
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +25,8 @@ BANNED = {
     "himself": "A customer has no gender; write themselves, or name the subject.",
     "meanwhile he": "A customer has no gender; say what is done, by name, and when.",
 }
+# A docstring that starts like this has no subject and no verb of its own.
+HEADLESS = re.compile(r"(?:What|Who|Whose|Whether|Which|Where|When|How)\b")
 DESIGN_INITIALS = re.compile(r"\b(?:T[123]|I(?:1[0-4]|[1-9]))\b")
 
 
@@ -61,6 +65,33 @@ def test_no_file_contains_a_banned_phrase(phrase: str) -> None:
 
 def test_no_file_uses_the_initials_of_a_design() -> None:
     assert find_lines(DESIGN_INITIALS) == [], "Write what the rule or the transaction is."
+
+
+def docstrings(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of each docstring."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+            if text := ast.get_docstring(node):
+                yield node.body[0].lineno, text
+
+
+def test_no_docstring_starts_with_a_headless_clause() -> None:
+    headless = [
+        f"{path}:{line}"
+        for path, source in sorted(read_checked_files().items())
+        if path.endswith(".py")
+        for line, text in docstrings(source)
+        if HEADLESS.match(text)
+    ]
+    assert headless == [], "Name the thing, or say what the function does: Returns whether, Counts, Reads."
+
+
+def test_a_headless_docstring_is_found_in_modules_classes_and_functions() -> None:
+    source = (
+        '"""How it works."""\nclass Log:\n    """What it keeps."""\n    def full(self):\n        """Whether it is."""'
+    )
+    assert [line for line, text in docstrings(source) if HEADLESS.match(text)] == [1, 3, 5]
+    assert not HEADLESS.match("Whatever it keeps")
 
 
 def test_a_banned_phrase_is_found_in_prose_names_and_across_lines() -> None:

@@ -1,4 +1,4 @@
-"""What the commands that do one thing for many users share: their arguments, and the list of users."""
+"""The arguments and the list of users that commands share which do one thing for many users."""
 
 import re
 import sys

@@ -34,7 +34,7 @@ class Account(models.Model):
 
     @property
     def available_minor(self) -> int:
-        """What a new order may use: the balance less what open payments hold."""
+        """The credit that a new order may use: the balance less the active holds."""
         return self.balance_minor - self.held_minor
 
 

@@ -6,7 +6,7 @@ from .keys import Uuid7
 
 
 class AuditEntry(models.Model):
-    """Who changed what, when, from where and why; append-only, as the ledger is.
+    """One change: the actor, the object, its old and new values, and why. Append-only, as the ledger is.
 
     Money has its own record, the ledger entry; this one is for codes, orders, settings and roles.
     """

@@ -13,7 +13,7 @@ def new_user_id() -> str:
 
 
 class User(AbstractUser):
-    """Who signs in at this service's own pages: staff in the console, customers in the shop.
+    """A person who signs in at this service's own pages: staff in the console, customers in the shop.
 
     `sub` is the user id on the platform, the same that a bearer token carries.
     """

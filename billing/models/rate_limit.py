@@ -3,7 +3,7 @@ from django.db.models import Q
 
 
 class RateLimitWindow(models.Model):
-    """How many requests of one kind a client has made since the first one of the running window.
+    """The number of requests of one kind that a client has made since the running window began.
 
     `key` is a keyed hash: addresses are counted, not kept. The table is unlogged (see storage.sql): it
     costs no WAL, and starts empty after a crash, which for a rate limit is right.

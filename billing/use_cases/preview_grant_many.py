@@ -6,7 +6,7 @@ from billing.use_cases.grant_many import MAX_BATCH, distinct_users, grant_many
 
 
 def preview_grant_many(*, user_ids: Sequence[str], amount_minor: int, name: str, why: str, by: Actor) -> int:
-    """How many of these users a grant of this name would reach now; the others have it already.
+    """Counts the users whom a grant of this name would reach now; the others have it already.
 
     Args: user_ids: each once, any number.
     Raises: as grant_many does. Changes nothing.

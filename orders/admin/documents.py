@@ -11,7 +11,7 @@ _PAYABLE = frozenset({"hosted_invoice_url", "url"})
 
 
 def sees_links(request: HttpRequest) -> bool:
-    """Whether this member of staff sees links to pay: only those who may refund an order do.
+    """Returns whether this member of staff sees links to pay: only those who may refund an order do.
 
     A link to pay acts for the customer: it shows what they buy, and stores the card that later months are charged to.
     """
@@ -19,7 +19,7 @@ def sees_links(request: HttpRequest) -> bool:
 
 
 def is_shown(request: HttpRequest, name: str) -> bool:
-    """Whether this member of staff sees that member of a document."""
+    """Returns whether this member of staff sees that member of a document."""
     return name not in _hidden(request)
 
 

@@ -1,4 +1,4 @@
-"""What staff do to an order: refund it, or close its open payment. Each asks for a reason first."""
+"""Staff refund an order, or close its open payment. Each page asks for a reason first."""
 
 from typing import Any
 from uuid import UUID

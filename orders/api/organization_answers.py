@@ -1,4 +1,4 @@
-"""What answers show of an organization. Items are named by id, apps by their slugs as well."""
+"""Shows an organization in answers. Items are named by id, apps by their slugs as well."""
 
 from collections.abc import Iterable
 from typing import Any

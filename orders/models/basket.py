@@ -1,4 +1,4 @@
-"""What an order buys, priced: pure, frozen, and the only place where a total is added up."""
+"""The priced items of an order: pure, frozen, and the only place where a total is added up."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What can be ordered. Ids are stable: a seeded item's id follows from its kind and slug."""
+"""The catalog: all that can be ordered. Ids are stable: a seeded item's id follows from its kind and slug."""
 
 from uuid import UUID, uuid4, uuid5
 
@@ -27,7 +27,7 @@ class CatalogItem(models.Model):
 
 
 class CatalogVersion(models.Model):
-    """Which catalog it is that plans, add-ons and apps make up: one row, kept by triggers (see catalog.sql)."""
+    """The version of the plans, add-ons and apps together: one row, kept by triggers (see catalog.sql)."""
 
     id = models.PositiveSmallIntegerField(primary_key=True)
     version = models.UUIDField()

@@ -1,4 +1,4 @@
-"""What Stripe can charge: pure arithmetic of integers, the one place where a payment is rounded."""
+"""The amounts that Stripe can charge: integer arithmetic, and the one place where a payment is rounded."""
 
 from billing.currencies import CURRENCIES
 
@@ -9,7 +9,7 @@ def charge_step(currency: str) -> int:
 
 
 def split_total(*, total_minor: int, credit_minor: int, currency: str, minimum_minor: int) -> tuple[int, int] | None:
-    """How a total is paid: (credit applied, amount charged); None where the remainder cannot be charged.
+    """Returns (credit applied, amount charged) for a total; None where the remainder cannot be charged.
 
     As much credit as there is, rounded down so that the rest is chargeable: a multiple of the currency's step, and
     at least what the processor charges at all. What is not applied stays in the balance. The two always add up to the

@@ -10,7 +10,7 @@ from .order import Order
 
 
 class Payment(models.Model):
-    """What is asked of Stripe for an order that credit does not cover: one Checkout Session.
+    """One Checkout Session at Stripe, for the part of an order that credit does not cover.
 
     Written before Stripe is called, so that a crash at any point leaves a row that says what was intended and
     under which keys; the keys that make Stripe's answer repeatable are derived from the order.

@@ -73,7 +73,7 @@ _DEBIT_STATUS_BY_INTENT_STATUS = {
 
 
 def is_configured() -> bool:
-    """Whether a secret key is set at this moment."""
+    """Returns whether a secret key is set at this moment."""
     return bool(processor_keys().secret_key)
 
 
@@ -315,7 +315,7 @@ def pay_invoice_out_of_band(*, order_id: UUID, invoice_id: str) -> str:
 
 
 def was_paid_by_card(*, invoice_id: str) -> bool:
-    """Whether a payment to Stripe settled the invoice. Raises: Refused, Unanswered, NotConfigured."""
+    """Returns whether a payment to Stripe settled the invoice. Raises: Refused, Unanswered, NotConfigured."""
     paid = [each for each in _list_invoice_payments(invoice_id) if each.get("status") == "paid"]
     return any((each.get("payment") or {}).get("type") in ("payment_intent", "charge") for each in paid)
 

@@ -71,7 +71,7 @@ def read_link(document: Object, name: str) -> str:
 
 
 def is_link(value: Any) -> bool:
-    """Whether this is a link by https, or one of the configured stand-in for Stripe in tests and the demo."""
+    """Returns whether this is a link by https, or one of the configured stand-in for Stripe in tests and the demo."""
     return (
         isinstance(value, str)
         and value.isprintable()
@@ -95,7 +95,7 @@ def read_event_object(payload: Object) -> Object:
 
 
 def read_event_time(payload: Object) -> datetime:
-    """When Stripe says that the event happened."""
+    """Returns the time at which Stripe says that the event happened."""
     return read_moment(payload.get("created") or 0)
 
 
@@ -134,13 +134,13 @@ def read_invoice_price(invoice: Object) -> int | None:
 
 
 def lists_all_lines(invoice: Object) -> bool:
-    """Whether the object holds all lines of the invoice: an event holds the first ones only."""
+    """Returns whether the object holds all lines of the invoice: an event holds the first ones only."""
     lines = invoice.get("lines") or {}
     return "data" in lines and not lines.get("has_more")
 
 
 def bills_month(invoice: Object) -> bool:
-    """Whether an invoice bills a month of its subscription, and not a change, a one-off item, or its beginning."""
+    """Returns whether an invoice bills a month of its subscription, and not a change, a one-off item, or its beginning."""
     reason = invoice.get("billing_reason") or _CYCLE
     return reason == _CYCLE or reason not in _OTHER_BILLING_REASONS
 
@@ -190,7 +190,7 @@ def read_end_reason(subscription: Object) -> str:
 
 
 def _read_subscription_details(invoice: Object) -> Object:
-    """What an invoice says of its subscription; API versions before 2025-03-31 said it on the invoice itself."""
+    """Returns an invoice's subscription details; API versions before 2025-03-31 have them on the invoice itself."""
     parent = invoice.get("parent") or {}
     return parent.get("subscription_details") or invoice.get("subscription_details") or {}
 

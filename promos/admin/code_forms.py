@@ -22,7 +22,7 @@ FIELD_OF_REFUSAL = {"cap_below_used": "max_redemptions"}
 
 
 class TermsForm(forms.Form):
-    """What a voucher grants, to how many customers, and when."""
+    """The terms of a voucher: its credit, its number of customers, and its time."""
 
     credit = AmountField()
     max_redemptions = forms.IntegerField(

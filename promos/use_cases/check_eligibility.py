@@ -1,4 +1,4 @@
-"""Whether a code can be redeemed, and if not, why.
+"""Checks whether a code can be redeemed, and names the reason if it cannot.
 
 This check takes no lock: it is a courtesy, which names what is wrong. The database decides under its locks
 (promos_is_redeemable and promos_redeem in redeem.sql); a test holds the two equal.

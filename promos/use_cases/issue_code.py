@@ -20,7 +20,7 @@ MAX_CAP = 10**12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a code grants, to how many customers, and when.
+    """The terms of a code: its credit, its number of customers, and its time.
 
     `credit_minor` is positive, in the smallest unit. `max_redemptions` 0 means unlimited. Validity is half-open:
     `[starts_at, expires_at)`. `hot` divides the cap over several counters, for a code that many customers redeem at

@@ -138,7 +138,7 @@ def _free_slots(promo_code: PromoCode) -> int:
 
 
 def preview_redeem_many(*, code: str, user_ids: Sequence[str], now: datetime | None = None) -> Counter[str]:
-    """What redeeming the code for all of them would come to now: `redeemed`, and the codes of refusals.
+    """Counts the outcomes of redeeming the code for all of them now: `redeemed`, and the codes of refusals.
 
     Args: user_ids: each once, any number. Raises: a PromoProblem where no user can redeem it now, InvalidBatch.
     """

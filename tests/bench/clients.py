@@ -26,7 +26,7 @@ Act = Callable[[int, int], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a run did: calls that did what was asked, and those refused; their times in seconds, sorted."""
+    """The result of a run: how many calls succeeded and were refused, and their times in seconds, sorted."""
 
     done: int
     refused: int

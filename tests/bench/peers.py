@@ -1,4 +1,4 @@
-"""What redemptions are compared with, each run by pgbench with prepared statements.
+"""The statements that redemptions are compared with, each run by pgbench with prepared statements.
 
 `floor` is one bare insert and its commit. `reference` is the sequence of the service that this one replaces: lock the
 code, count the customer's redemptions, insert the redemption, move the counter, insert the ledger entry, commit; a

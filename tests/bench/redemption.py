@@ -48,7 +48,7 @@ class Redeem:
 
 @cache
 def _use_case() -> tuple[Any, Any, Any]:
-    """What a client calls, in its process: there Django is set up first."""
+    """Imports the use case in the client's process, where Django is set up first."""
     from billing.actor import Actor  # noqa: PLC0415
     from promos.errors import PromoExhausted  # noqa: PLC0415
     from promos.use_cases.redeem_code import redeem  # noqa: PLC0415

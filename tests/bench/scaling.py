@@ -1,4 +1,4 @@
-"""How throughput grows with more web processes, and with more threads of one; and what limits it.
+"""Measures throughput with more web processes, and with more threads of one; and names what limits it.
 
 A figure of its own would not tell: so beside each run stands what the web processes, the database and the load
 took of the machine's cores, and how much of them nobody used. Others on the machine count as used.
@@ -33,7 +33,7 @@ IDLE = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cores:
-    """What a run took of the machine, in cores."""
+    """The CPU time that a run used, in cores."""
 
     web: float
     database: float
@@ -86,7 +86,7 @@ class Server:
 
 
 def limit(cores: Cores, *, processes: int, machine: int) -> str:
-    """What keeps a run from being faster, in words. Pure."""
+    """Returns in words what keeps a run from being faster. Pure."""
     if cores.web / processes >= BUSY:
         return "the web processes compute all the time: another process would bring more where a core is free"
     if cores.idle / machine < IDLE:

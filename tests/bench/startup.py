@@ -35,7 +35,7 @@ def ready_seconds() -> float:
 
 
 def setup_seconds() -> float:
-    """What Python and Django with these settings take, without a server: the floor."""
+    """Measures the start of Python and Django with these settings, without a server: the floor."""
     began = time.monotonic()
     subprocess.run([sys.executable, "-c", _SETUP], cwd=PROJECT, env=web_environment(port=0), check=True)
     return time.monotonic() - began

@@ -1,4 +1,4 @@
-"""What a checkout is compared with, in the same server: an empty Django view, and a DRF view that inserts one row.
+"""The views that a checkout is compared with: an empty one of Django, and one of DRF that inserts one row.
 
 The second authenticates as the checkout does, reads JSON, inserts and commits, and answers JSON, and
 validates nothing.

@@ -17,7 +17,7 @@ THREADS = 64
 
 @pytest.fixture(params=[0.005, 0.000_01], ids=["usual switches", "many switches"])
 def _switching(request: pytest.FixtureRequest) -> Iterator[None]:
-    """How long a thread may compute before the next one does: a short time finds more interleavings."""
+    """Sets how long a thread may compute before the next one does: a short time finds more interleavings."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(request.param)
     yield

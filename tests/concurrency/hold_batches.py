@@ -53,7 +53,7 @@ class BlockedLeader:
 
 
 def count_waiters(group: AnyGroup) -> int:
-    """How many requests wait for the next batch."""
+    """Returns the number of requests that wait for the next batch."""
     return len(group._queue)
 
 

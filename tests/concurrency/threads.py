@@ -40,7 +40,7 @@ class Race(Generic[T]):
 
     @property
     def done(self) -> bool:
-        """Whether every call has ended."""
+        """Returns whether every call has ended."""
         return all(future.done() for future in self._futures)
 
     @property

@@ -75,7 +75,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def install(checkout: Path, name: str) -> str:
-    """What the script prints, which is nothing where the set is installed."""
+    """Returns the script's output, which is empty where the set is installed."""
     script = [sys.executable, "-I", "config/bootstrap.py", name]
     return subprocess.run(script, cwd=checkout, capture_output=True, text=True, check=True).stdout
 

@@ -1,4 +1,4 @@
-"""What staff read: revenue, orders and outgoing events."""
+"""The endpoints that staff read: revenue, orders and outgoing events."""
 
 from datetime import UTC, datetime, timedelta
 

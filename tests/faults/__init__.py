@@ -1,1 +1,1 @@
-"""What fails half-way: a statement, a process, a connection. Nothing has changed then, or everything."""
+"""A statement, a process or a connection fails half-way: then nothing has changed, or everything."""

@@ -1,4 +1,4 @@
-"""What is done for many customers in one call, as scenarios."""
+"""Scenarios of one call for many customers."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""What the migrations install is what the .sql files say, and every migration goes back and forth."""
+"""The migrations install what the .sql files say, and every migration can be applied and reversed."""
 
 import re
 from collections.abc import Iterator

@@ -38,7 +38,7 @@ BEFORE = ("auth", "contenttypes", "procrastinate")
 
 @dataclass(frozen=True, kw_only=True)
 class Upgraded:
-    """What the upgrade is compared with: a fresh database's schema, and the functions that the release had."""
+    """The schema of a fresh database and the functions of the release, to compare the upgrade with."""
 
     fresh: list[tuple[str, ...]]
     released: list[tuple[str, ...]]

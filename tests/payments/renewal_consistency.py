@@ -152,7 +152,7 @@ def _count_end_mails(subscription: Subscription, announced: Counts) -> int:
 
 
 def was_refunded(subscription: Subscription) -> bool:
-    """Whether a refund ended the subscription."""
+    """Returns whether a refund ended the subscription."""
     ends = AuditEntry.objects.filter(action="subscription.canceled", object_id=str(subscription.id))
     return ends.filter(reason__startswith="refunded: ").exists()
 

@@ -63,7 +63,7 @@ def codes() -> list[str]:
 
 
 def problems(codes: list[str]) -> dict[str, type[PromoProblem] | None]:
-    """What Python says of each, for a customer who has not redeemed it."""
+    """Returns the problem that Python finds with each, for a customer who has not redeemed it."""
     found = {}
     for text in codes:
         code = find_code(text)

@@ -56,7 +56,7 @@ def write_release(version: str) -> Path:
 
 
 def dump(name: str) -> str:
-    """What the three apps keep in a database, as SQL."""
+    """Returns the tables, functions and rows of the three apps in a database, as SQL."""
     at = parameters(name)
     login = {**os.environ, "PGPASSWORD": at.get("password", "")}
     where = [f"--host={at['host']}", f"--port={at['port']}", f"--username={at['user']}"]

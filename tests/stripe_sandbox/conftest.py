@@ -42,7 +42,7 @@ def sandbox(running_sandbox: SandboxProcess, quiet_receiver: Receiver) -> Iterat
 
 @pytest.fixture
 def receiver(sandbox: SandboxProcess, quiet_receiver: Receiver) -> Receiver:
-    """Where the sandbox's webhooks go."""
+    """Receives the sandbox's webhooks."""
     return quiet_receiver
 
 

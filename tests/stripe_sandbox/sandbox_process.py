@@ -125,7 +125,7 @@ class SandboxProcess:
         return status
 
     def error_output(self) -> str:
-        """What it wrote to its standard error: nothing, unless it failed."""
+        """The text that it wrote to its standard error: empty, unless it failed."""
         self._error_file.seek(0)
         return self._error_file.read().decode()
 

@@ -1,1 +1,1 @@
-"""What every page of the console is built from: base classes, forms, filters and the display of values."""
+"""The base classes, forms, filters and display of values that every page of the console is built from."""

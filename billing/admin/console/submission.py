@@ -34,7 +34,7 @@ _FINGERPRINT_LENGTH = 16
 
 
 class Done(NamedTuple):
-    """What a form did, in a sentence, and the page that shows it."""
+    """The result of a form: a sentence about it, and the page that shows it."""
 
     message: str
     url: str

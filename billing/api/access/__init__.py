@@ -1,1 +1,1 @@
-"""Who makes a request, what their role allows, and how often they may ask."""
+"""Finds out who makes a request, what their role allows, and how often they may ask."""

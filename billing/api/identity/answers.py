@@ -1,4 +1,4 @@
-"""What the identity endpoints answer, and the actor of a request that is not signed in yet."""
+"""The answers of the identity endpoints, and the actor of a request that is not signed in yet."""
 
 from typing import Any
 

@@ -105,7 +105,7 @@ def changed_files(*steps: str, using: str) -> dict[str, str]:
 
 
 def has_records(*, using: str) -> bool:
-    """Whether the table of installed files exists."""
+    """Returns whether the table of installed files exists."""
     with connections[using].cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [InstalledSql._meta.db_table])
         row: tuple[bool] = cursor.fetchone()

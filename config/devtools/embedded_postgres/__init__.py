@@ -27,7 +27,7 @@ __all__ = [
 
 
 class ConnectionSettings(TypedDict):
-    """How to reach the server, in the words of Django's DATABASES."""
+    """The address of the server, in the words of Django's DATABASES."""
 
     NAME: str
     USER: str

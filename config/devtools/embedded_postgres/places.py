@@ -1,4 +1,4 @@
-"""Where an embedded cluster lies, and as whom its server runs.
+"""The folders of an embedded cluster, and the user that its server runs as.
 
 As an ordinary user everything is in the checkout's `.data`, except the socket: its path may have 100 bytes at
 most, so it lies under `/tmp`. PostgreSQL refuses to run as root, and the account it then runs as may be
@@ -80,12 +80,12 @@ class Places:
 
     @property
     def server_log(self) -> Path:
-        """What PostgreSQL wrote."""
+        """The log of PostgreSQL."""
         return self.control / "server.log"
 
     @property
     def keeper_log(self) -> Path:
-        """What the keeper wrote."""
+        """The log of the keeper."""
         return self.control / "keeper.log"
 
     @property
@@ -100,7 +100,7 @@ class Places:
 
     @property
     def is_disposable(self) -> bool:
-        """Whether the data may be thrown away and need not survive a power loss (tests)."""
+        """Returns whether the data may be thrown away and need not survive a power loss (tests)."""
         return self.cluster.startswith("test")
 
 

@@ -68,7 +68,7 @@ class Fault:
 
     @property
     def answers(self) -> bool:
-        """Whether the fault replaces Stripe's answer."""
+        """Returns whether the fault replaces Stripe's answer."""
         return self.effect in ("answer", "garbage")
 
     def text(self) -> str:

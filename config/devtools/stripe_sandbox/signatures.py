@@ -24,7 +24,7 @@ _SENT_BACK = ("metadata", "client_reference_id")
 
 @dataclass(frozen=True)
 class Manner:
-    """How events are delivered.
+    """A way to deliver events.
 
     automatic: deliver events when they occur; otherwise they wait for a flush
     delay_seconds: the delay before the first attempt

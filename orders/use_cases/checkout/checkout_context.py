@@ -1,4 +1,4 @@
-"""What a checkout decides by, read by one statement; nothing is locked.
+"""The state that a checkout decides by, read by one statement; nothing is locked.
 
 A round trip costs more than what it fetches, so one statement reads the stored answer, the organization with its
 subscription and open payment, the credit, the catalog's offers and the code. Each method of `CheckoutContext` decides

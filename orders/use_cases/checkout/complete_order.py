@@ -33,6 +33,6 @@ def complete_order(*, order: Order, now: datetime) -> Subscription:
 
 
 def basket_of(order: Order) -> Basket:
-    """What the order bought, from its own lines."""
+    """Returns the items that the order bought, from its own lines."""
     lines = [Line.of(line) for line in order.lines.order_by("position")]
     return Basket(plan=lines[0], addon_lines=tuple(lines[1:]), apps=tuple(order.apps), addons=tuple(order.addons))

@@ -192,7 +192,7 @@ def _refund_late_payment(order: Order, *, by: Actor) -> str:
 
 
 def _is_superseded(order: Order) -> bool:
-    """Whether a payment for the order serves nothing any more.
+    """Returns whether a payment for the order serves nothing any more.
 
     The order was cancelled, its organization is deleted or has a newer order's subscription, or the renewed month is
     not due.

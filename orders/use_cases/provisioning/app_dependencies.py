@@ -1,4 +1,4 @@
-"""Which apps need which others, from the catalog."""
+"""Reads from the catalog which apps need which others."""
 
 from collections.abc import Iterable, Sequence
 from typing import Self

@@ -97,7 +97,7 @@ def _compare(run: ReconciliationRun, rows: _ChargeRows, document: Object) -> Ite
 
 
 def _link_is_overdue(run: ReconciliationRun, payment: Payment, intent: str) -> bool:
-    """Whether the job that links the payment to its intent should have run by now."""
+    """Returns whether the job that links the payment to its intent should have run by now."""
     if payment.paid_at is None or payment.paid_at > run.in_flight_since:
         return False
     return not run.is_in_flight(intent, payment.order_id)
@@ -185,7 +185,7 @@ def _check_unknown(run: ReconciliationRun, document: Object, intent: str) -> Ite
 
 
 def _bills_our_subscription(invoice: Object | None) -> bool:
-    """Whether the invoice bills a subscription or order of ours: it is compared as an invoice or a session."""
+    """Returns whether the invoice bills a subscription or order of ours; others compare those."""
     if invoice is None:
         return False
     subscribed = Subscription.objects.filter(stripe_subscription_id=read_subscription_id(invoice) or None)

@@ -1,4 +1,4 @@
-"""What the parts of a reconciliation share: pages of objects, the time limit, repairs, and what is in flight.
+"""The parts of a reconciliation share these: pages of objects, the time limit, repairs, and what is in flight.
 
 Stripe is read first, and our side changes after that. A change that is in flight is no break. So an object is not
 judged while Stripe has a recent event about it, whose webhook may still be on its way. Those events are listed after
@@ -73,7 +73,7 @@ class Finding:
     needs_staff: bool = False
 
     def was_closed_by_staff(self) -> bool:
-        """Whether staff have closed the same break before, and a run can do nothing about it."""
+        """Returns whether staff have closed the same break before, and a run can do nothing about it."""
         closed = Break.objects.filter(kind=self.kind, object_id=self.object_id, closed_at__isnull=False)
         return self.needs_staff and closed.filter(details__in=[{}, self.details]).exists()
 
@@ -164,7 +164,7 @@ class ReconciliationRun:
             raise OutOfTime
 
     def is_in_flight(self, *references: Any) -> bool:
-        """Whether Stripe has a recent event about one of these, or this run has repaired it."""
+        """Returns whether Stripe has a recent event about one of these, or this run has repaired it."""
         if not self.repaired.isdisjoint(references):
             return True
         if self._in_flight is None:

@@ -22,7 +22,7 @@ def find_due_period(subscription: Subscription) -> tuple[datetime, datetime]:
 
 
 def is_still_due(order: Order) -> bool:
-    """Whether a renewal's month is still unpaid, and no other order pays it.
+    """Returns whether a renewal's month is still unpaid, and no other order pays it.
 
     The caller holds the order's and the account's locks. Locks: Subscription.
     """

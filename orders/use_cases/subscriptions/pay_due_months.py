@@ -48,7 +48,7 @@ def pay_due_months(*, customer_id: int, by: Actor, now: datetime) -> list[UUID]:
 
 
 def _covers(subscription: Subscription) -> bool:
-    """Whether the customer's credit covers the month, with the part that the month's open payment holds.
+    """Returns whether the customer's credit covers the month, with the part that the month's open payment holds.
 
     This reads without a lock, so that no payment is requested for a month that it does not cover.
     """

@@ -87,7 +87,7 @@ def renew_subscription(*, subscription_id: UUID, by: Actor, now: datetime | None
 
 
 def _payment_is_closed(subscription_id: UUID, *, by: Actor, now: datetime) -> bool:
-    """Whether no payment of the renewal is open. An open one with a reason to end is closed at Stripe and settled.
+    """Returns whether no payment of the renewal is open. Closes and settles an open one that has a reason to end.
 
     This reads without a lock. Settling and renewing lock, read again, and decide.
     """
@@ -165,7 +165,7 @@ def _grace_is_over(subscription: Subscription, *, now: datetime) -> bool:
 
 
 def _may_be_paid(subscription: Subscription) -> bool:
-    """Whether Stripe may still take money: for an open order of the organization, or by a session to clean up."""
+    """Returns whether Stripe may still take money, for an open order or by a session that needs cleanup."""
     return (
         Order.objects.filter(organization_id=subscription.organization_id, status=Order.Status.PENDING).exists()
         or Payment.objects.filter(order__renews=subscription, needs_stripe_cleanup=True).exists()

@@ -1,4 +1,4 @@
-"""How many statements a checkout sends: few, each its own transaction, without BEGIN and COMMIT.
+"""A checkout sends few statements, each in its own transaction, without BEGIN and COMMIT.
 
 If this process has priced the basket before, one statement places the order. If that does nothing, because the
 catalog changed or the order is refused, the two statements of a first checkout follow.

@@ -1,4 +1,4 @@
-"""How a card payment ends: paid, expired, or refused."""
+"""A card payment ends paid, expired, or refused."""
 
 import pytest
 

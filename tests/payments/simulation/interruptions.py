@@ -38,7 +38,7 @@ class ProcessDied(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """What happens at step number `step`, counted from 1, or at the first later step where it can happen.
+    """An event at step number `step`, counted from 1, or at the first later step where it can happen.
 
     `kind` is one of the constants above, or the name of another actor's action. Step 0 means no interruption.
     """
