@@ -140,7 +140,7 @@ def lists_all_lines(invoice: Object) -> bool:
 
 
 def bills_month(invoice: Object) -> bool:
-    """Returns whether an invoice bills a month of its subscription, and not a change, a one-off item, or its beginning."""
+    """Returns whether an invoice bills a month of its subscription, not a change, a one-off item, or its beginning."""
     reason = invoice.get("billing_reason") or _CYCLE
     return reason == _CYCLE or reason not in _OTHER_BILLING_REASONS
 
@@ -161,7 +161,7 @@ def read_subscription_period(subscription: Object) -> Period | None:
 
 
 def read_monthly_price(subscription: Object) -> int | None:
-    """What a subscription charges each month, before discounts; None where the object does not say it in full.
+    """Returns the monthly price of a subscription before discounts; None where the object does not say it in full.
 
     A subscription with another interval than a month has no such price. Returns OTHER_INTERVAL then.
     """

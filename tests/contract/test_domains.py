@@ -144,7 +144,7 @@ def test_an_organization_has_a_limited_number_of_domains(ada: Caller, acme: str)
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the DNS says of the domain: aliases, other records and failures; and what the verification answers."""
+    """The domain's aliases, other records and failures in the DNS, and the answer of the verification."""
 
     aliases: Mapping[str, str] = field(default_factory=dict)
     text: str = ""

@@ -33,7 +33,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """What the DNS says. Without a status it said nothing, and the domain stays as it is."""
+    """The finding of the DNS. Without a status it said nothing, and the domain stays as it is."""
 
     status: Domain.Status | None
     cname: str

@@ -58,7 +58,7 @@ def one_off_line(event: Object) -> Object:
 
 
 def proration_line(event: Object) -> Object:
-    """What a change of price in the middle of the month before costs."""
+    """Returns the invoice line of a change of price in the middle of the month before."""
     line = lines_of(event)[0]
     details = {**line["parent"]["subscription_item_details"], "proration": True}
     start = line["period"]["start"]
