@@ -140,7 +140,7 @@ def lists_all_lines(invoice: Object) -> bool:
 
 
 def bills_month(invoice: Object) -> bool:
-    """Returns whether an invoice bills a month of its subscription, not a change, a one-off item, or its beginning."""
+    """Returns whether an invoice bills a month of a subscription, not a change, a one-off item, or its beginning."""
     reason = invoice.get("billing_reason") or _CYCLE
     return reason == _CYCLE or reason not in _OTHER_BILLING_REASONS
 

@@ -1,7 +1,7 @@
 """A guard: where a job works through many items, one item that fails does not stop the others.
 
 Every loop of the jobs and of the use cases that they run is listed here with what isolates its items. A new loop
-fails the first test until it is listed, and a loop whose items are isolated has a test below that makes one of them fail.
+fails the first test until it is listed. A loop whose items are isolated has a test below that makes one of them fail.
 """
 
 import ast
