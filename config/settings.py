@@ -116,7 +116,6 @@ _environment.refuse(
     "API_PREFIX must be a path such as api/, or empty",
 )
 _environment.refuse(_prefix in ("admin", "static", "healthz", "readyz"), "API_PREFIX is a path of the service's own")
-# How many requests one client address may send to the public voucher preview.
 # Names that an organization's address must not have, because people would take it for the Sovereign's own.
 RESERVED_SLUGS: frozenset[str] = frozenset(_environment.items("RESERVED_SLUGS")) or frozenset(
     "account accounts admin administrator api app apps assets auth autoconfig autodiscover billing cdn console"
@@ -124,6 +123,7 @@ RESERVED_SLUGS: frozenset[str] = frozenset(_environment.items("RESERVED_SLUGS"))
     " pop pop3 portal postmaster provisioning root security smtp sso static status support system tenant vpn webmail"
     " webmaster wpad www".split()
 )
+# How many requests one client address may send to the public voucher preview and to quotes, together.
 PREVIEW_RATE_LIMIT: str = _environment.text("PREVIEW_RATE_LIMIT", "60/min", pattern=r"[1-9][0-9]{0,5}/(s|min|h|d)")
 
 # How many lookups of domains one client address may cause.
@@ -159,6 +159,8 @@ CHECKOUT_CANCEL_URL: str = _environment.text(
 
 # --- Renewals, jobs and mail ------------------------------------------------------------------------------
 # How long a subscription that credit no longer covers stays past due before it ends.
+# Whether a change of plan credits the unused part of the paid month to the balance.
+PRORATION: bool = _environment.flag("PRORATION", default=True)
 RENEWAL_GRACE_DAYS: int = _environment.number("RENEWAL_GRACE_DAYS", 7)
 # How long finished jobs stay in the console. Failed jobs are never removed.
 JOBS_KEPT_DAYS: int = _environment.number("JOBS_KEPT_DAYS", 14, minimum=1)

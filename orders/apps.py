@@ -9,5 +9,6 @@ class OrdersConfig(AppConfig):
         "models/transitions.sql",
         "models/catalog.sql",
         "models/provisioning.sql",
+        "use_cases/subscriptions/unused_month.sql",
         "use_cases/checkout/place_orders.sql",
     )

@@ -1,10 +1,11 @@
 from django.urls import path
 
-from .api import checkout, domains, organizations, portal, provisioning, staff, subscriptions, top_up
+from .api import checkout, domains, organizations, portal, provisioning, quote, staff, subscriptions, top_up
 from .api.catalog import administration, lists
 from .webhooks import StripeWebhookView
 
 urlpatterns = [
+    path("billing/checkout/quote", quote.QuoteView.as_view()),
     path("billing/checkout", checkout.CheckoutView.as_view()),
     path("billing/vouchers/redeem", top_up.TopUpView.as_view()),
     path("billing/webhook", StripeWebhookView.as_view()),

@@ -33,6 +33,7 @@ for _name in (
     "JWT_JWKS_URL",
     "PREVIEW_RATE_LIMIT",
     "PROVISIONER",
+    "PRORATION",
     "RENEWAL_GRACE_DAYS",
     "RESERVED_SLUGS",
     "SECURE_HSTS_SECONDS",

@@ -57,6 +57,12 @@ class LedgerEntry(models.Model):
                 condition=Q(kind="grant", reason__startswith="grant:"),
                 name="billing_ledgerentry_one_grant_per_reason",
             ),
+            # `proration:<subscription id>`: a replaced subscription's unused month is credited once.
+            models.UniqueConstraint(
+                fields=["reason"],
+                condition=Q(kind="grant", reason__startswith="proration:"),
+                name="billing_ledgerentry_one_proration_a_subscription",
+            ),
             models.CheckConstraint(
                 condition=Q(kind="grant", amount_minor__gt=0)
                 | Q(kind="spend", amount_minor__lt=0)

@@ -51,6 +51,12 @@ class Subscription(models.Model):
     )
     stripe_subscription_id = models.CharField(max_length=255, blank=True, default="", db_default="")
     last_stripe_event_at = models.DateTimeField(null=True, blank=True, help_text="Time of the newest event heeded.")
+    cancel_at_period_end = models.BooleanField(
+        default=False, db_default=False, help_text="Its owner cancelled it: it ends with the current period."
+    )
+    cancel_to_send = models.BooleanField(
+        default=False, db_default=False, help_text="Stripe has yet to learn whether it ends with the period."
+    )
     canceled_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 

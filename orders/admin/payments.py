@@ -115,7 +115,7 @@ def waiting_panel(request: HttpRequest, payment: Payment, *, names_order: bool =
     order = payment.order
     facts = [
         Fact("Due by card", amount(payment.amount_minor)),
-        Fact("Credit held for it", amount(order.credit_applied_minor)),
+        Fact("Credit held for it", amount(order.credit_to_hold_minor)),
         Fact("For", _cause(order)),
         Fact("Session ends (UTC)", moment(payment.expires_at)),
     ]

@@ -72,31 +72,7 @@ class CheckoutView(APIView):
         summary="Order a plan for an organization; credit pays first",
     )
     def post(self, request: Request) -> Response:
-        try:
-            body = _FORM.run_validation(request.data)
-            key = read_idempotency_key(request)
-        except (serializers.ValidationError, InvalidIdempotencyKey) as refusal:
-            _refuse_foreign_tenant(request, refusal)
-            raise
-        normalized = {
-            "tenant_id": str(body["tenant_id"]),
-            "plan": body["plan_id"],
-            "apps": body.get("apps") or [],
-            "addons": body.get("addons") or [],
-            "promo_code": normal_code(body.get("promo_code") or ""),
-        }
-        placed = place_order(
-            request=CheckoutRequest(
-                tenant_id=body["tenant_id"],
-                plan=normalized["plan"],
-                apps=tuple(normalized["apps"]),
-                addons=tuple(normalized["addons"]),
-                promo_code=normalized["promo_code"],
-                idempotency_key=key,
-                fingerprint=fingerprint(normalized),
-            ),
-            by=actor_of(request),
-        )
+        placed = place_order(request=read_checkout(request), by=actor_of(request))
         paid = {"session_url": placed.session_url} if placed.paid_by_card else {"paid_by_credit": True}
         return Response(
             {
@@ -106,6 +82,35 @@ class CheckoutView(APIView):
                 "credit_balance_minor": placed.balance_minor,
             }
         )
+
+
+def read_checkout(request: Request) -> CheckoutRequest:
+    """Reads the body of a checkout, and its key.
+
+    Raises: ValidationError, InvalidIdempotencyKey, OrganizationNotFound.
+    """
+    try:
+        body = _FORM.run_validation(request.data)
+        key = read_idempotency_key(request)
+    except (serializers.ValidationError, InvalidIdempotencyKey) as refusal:
+        _refuse_foreign_tenant(request, refusal)
+        raise
+    normalized = {
+        "tenant_id": str(body["tenant_id"]),
+        "plan": body["plan_id"],
+        "apps": body.get("apps") or [],
+        "addons": body.get("addons") or [],
+        "promo_code": normal_code(body.get("promo_code") or ""),
+    }
+    return CheckoutRequest(
+        tenant_id=body["tenant_id"],
+        plan=normalized["plan"],
+        apps=tuple(normalized["apps"]),
+        addons=tuple(normalized["addons"]),
+        promo_code=normalized["promo_code"],
+        idempotency_key=key,
+        fingerprint=fingerprint(normalized),
+    )
 
 
 def _refuse_foreign_tenant(request: Request, refusal: Exception) -> None:

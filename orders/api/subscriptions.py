@@ -28,7 +28,7 @@ class OpenPaymentSerializer(MoneyResponseSerializer):
     order_id = serializers.UUIDField()
     payment_url = serializers.CharField(source="session_url", help_text="Stripe's page on which to pay.")
     credit_held_minor = serializers.IntegerField(
-        source="order.credit_applied_minor",
+        source="order.credit_to_hold_minor",
         help_text="The part of the order that credit pays, held until the payment.",
     )
     expires_at = serializers.DateTimeField(help_text="The end of the payment page.")

@@ -46,6 +46,11 @@ class Order(models.Model):
     addons = models.JSONField(default=list)
     total_minor = models.BigIntegerField(help_text="Before credit, smallest unit.")
     credit_applied_minor = models.BigIntegerField(default=0, db_default=0)
+    proration_minor = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="The part of the applied credit that a card order's unused month brings when it is paid.",
+    )
     currency = models.CharField(max_length=3)
     status = models.CharField(max_length=10, choices=Status)
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.PURCHASE, db_default=Kind.PURCHASE)
@@ -85,6 +90,10 @@ class Order(models.Model):
                 name="orders_order_credit_within_total",
             ),
             models.CheckConstraint(
+                condition=Q(proration_minor__gte=0, proration_minor__lte=F("credit_applied_minor")),
+                name="orders_order_proration_within_credit",
+            ),
+            models.CheckConstraint(
                 condition=Q(status__in=["completed", "refunded"], completed_at__isnull=False)
                 | (~Q(status__in=["completed", "refunded"]) & Q(completed_at__isnull=True)),
                 name="orders_order_completed_at_fits",
@@ -112,6 +121,11 @@ class Order(models.Model):
     def amount_due_minor(self) -> int:
         """The part of the total that credit does not cover."""
         return self.total_minor - self.credit_applied_minor
+
+    @property
+    def credit_to_hold_minor(self) -> int:
+        """The part of the applied credit that is on the balance while the order waits for its payment."""
+        return self.credit_applied_minor - self.proration_minor
 
 
 class OrderLine(models.Model):

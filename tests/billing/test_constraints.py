@@ -247,6 +247,9 @@ LEDGER: Attacks = {
     "billing_ledgerentry_one_grant_per_reason": [
         Attack(entry(reason="'grant:gift'"), [entry(reason="'grant:gift'", amount_minor="1")]),
     ],
+    "billing_ledgerentry_one_proration_a_subscription": [
+        Attack(entry(reason="'proration:1'"), [entry(account_id=ADA, reason="'proration:1'", amount_minor="1")]),
+    ],
     "billing_ledgerentry_spend_names_order": [entry(kind="'spend'", amount_minor="-1")],
     "billing_ledgerentry_correction_says_why": [
         entry(kind="'adjustment'"),

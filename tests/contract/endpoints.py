@@ -91,6 +91,12 @@ ENDPOINTS = [
     Endpoint(method="POST", path="billing/vouchers/redeem-preview", roles=PUBLIC, body={"code": "{code}"}),
     Endpoint(method="POST", path="billing/vouchers/redeem", roles=IDENTIFIED, body={"code": "{code}"}),
     Endpoint(method="POST", path="billing/checkout", roles=IDENTIFIED, body=CHECKOUT),
+    Endpoint(
+        method="POST",
+        path="billing/checkout/quote",
+        roles=IDENTIFIED,
+        body={**CHECKOUT, "addons": ["waf", "backup"]},
+    ),
     Endpoint(method="GET", path="billing/balance", roles=IDENTIFIED),
     Endpoint(method="GET", path="billing/subscription", roles=IDENTIFIED),
     Endpoint(method="GET", path="billing/subscription/{tenant}", roles=IDENTIFIED),

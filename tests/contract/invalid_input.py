@@ -210,6 +210,12 @@ INVALID_DOMAIN = (
     *SUSPICIOUS_TEXTS,
     *NOT_TEXT,
 )
+_BASKET: Mapping[str, Sequence[Any]] = {
+    "tenant_id": INVALID_ID,
+    "plan_id": (None, "", "  ", *INVALID_REFERENCE, *NOT_TEXT),
+    "apps": INVALID_REFERENCES,
+    "addons": INVALID_REFERENCES,
+}
 # Path of the endpoint → field of its body → invalid values.
 FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/vouchers/issue": _ISSUE,
@@ -217,10 +223,7 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/vouchers/redeem-preview": {"code": (*INVALID_CODE, "NEVER")},
     "billing/vouchers/redeem": {"code": (*INVALID_CODE, "NEVER")},
     "billing/checkout": {
-        "tenant_id": INVALID_ID,
-        "plan_id": (None, "", "  ", *INVALID_REFERENCE, *NOT_TEXT),
-        "apps": INVALID_REFERENCES,
-        "addons": INVALID_REFERENCES,
+        **_BASKET,
         "promo_code": ("NEVER", "AB", "x" * 201, "x" * 100_000, *SUSPICIOUS_TEXTS, *NOT_TEXT),
     },
     "provisioning/start": {
@@ -235,6 +238,8 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "auth/login": {"email": _ADDRESS, "password": _TOKEN, "otp": (None, "x" * 21, *NOT_TEXT)},
     "auth/refresh": {"refresh_token": (*_TOKEN, "\u00fc")},
     "auth/logout": {"refresh_token": (*_TOKEN, "\u00fc")},
+    # A quote says what is wrong with a code that cannot be redeemed.
+    "billing/checkout/quote": {**_BASKET, "promo_code": ("x" * 201, "x" * 100_000, *NOT_TEXT)},
     "billing/admin/settings": dict.fromkeys(
         ("stripe_secret_key", "stripe_webhook_secret", "stripe_public_key"), INVALID_STRIPE_KEY
     ),

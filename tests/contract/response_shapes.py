@@ -168,11 +168,28 @@ CHECKOUT = {
     "credit_balance": omr,
     "credit_balance_minor": whole,
 }
+QUOTE = {
+    "lines": [{"kind": one_of("plan", "addon"), "id": identity, "slug": text, "name": text, **money("price")}],
+    **money("total"),
+    **money("credit_applied"),
+    **money("amount_due"),
+    **money("credit_left"),
+    **money("proration"),
+    **money("next_month"),
+    # With the credit that it adds, or with an error and the error's code.
+    "promo": Maybe(
+        {"code": text, "error": Maybe(text), **{name: Maybe(part) for name, part in money("credit").items()}}
+    ),
+    # an extension
+    "refusal": Maybe({"error": text, "code": text}),
+}
 TOP_UP = {
     "code": text,
     **money("credit"),
     "credit_balance": omr,
     "credit_balance_minor": whole,
+    # an extension
+    "paid_invoices": Maybe(identities),
 }
 ENTRY = {
     "id": identity,

@@ -59,7 +59,8 @@ def test_a_voucher_that_covers_the_order_pays_it(checkout: Checkout, ada: Caller
     assert (subscription["status"], subscription["amount_minor"]) == ("active", 12_000)
 
 
-def test_whole_balances_are_integers_and_others_exact(checkout: Checkout, ada: Caller, acme: str) -> None:
+def test_whole_balances_are_integers_and_others_exact(checkout: Checkout, ada: Caller, settings: Any) -> None:
+    settings.PRORATION = False
     give(ada, 30_000)
     assert b'"credit_balance":21,' in checkout().content
     assert b'"credit_balance":15.75,' in checkout(plan_id="odd").content

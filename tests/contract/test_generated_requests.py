@@ -52,6 +52,8 @@ BOUNDED = settings(
 # Refused with 503 because no card processor is configured, which is no defect.
 MAY_NEED_CARDS = "POST /api/billing/checkout"
 NEED_CARDS = ("POST /api/billing/portal/{tenant_id}", "POST /api/billing/webhook")
+# Refused for the basket that the checkout has bought before.
+QUOTE = "POST /api/billing/checkout/quote"
 # Accepts any text, and answers that it is unavailable.
 TAKES_ANYTHING = "GET /api/tenant/check-slug/{slug}"
 
@@ -121,6 +123,8 @@ def test_every_answer_is_as_described(shop: None, settings: Any, role: str) -> N
         # Each request gets a separate code: a customer redeems a code only once, with an order or without.
         code = PromoCodeFactory.create(code=f"GIFT-{number}").code
         facts |= {"code": code, "promo_code": code}
+        if operation.label == QUOTE:
+            facts = {**facts, "plan_id": "m"}
         for mode in kinds_of(operation):
             statuses = send_generated(operation, mode, caller, facts)
             if mode is GenerationMode.POSITIVE and operation.label not in NEED_CARDS:

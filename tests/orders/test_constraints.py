@@ -148,6 +148,10 @@ ORDERS: Attacks = {
         order(credit_applied_minor="-1"),
         "UPDATE orders_order SET total_minor = total_minor - 1",
     ],
+    "orders_order_proration_within_credit": [
+        order(credit_applied_minor="1", proration_minor="2"),
+        order(proration_minor="-1"),
+    ],
     "orders_order_completed_at_fits": [
         order(status="'completed'"),
         order(status="'refunded'"),

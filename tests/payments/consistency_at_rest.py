@@ -101,8 +101,8 @@ def _holds() -> Discrepancies:
             discrepancies.append(
                 f"all or nothing: a hold is stuck: {hold} of a {order.status if order else 'lost'} order"
             )
-        elif hold.amount_minor != order.credit_applied_minor:
-            discrepancies.append(f"ledger: {hold}, and the order uses {order.credit_applied_minor}")
+        elif hold.amount_minor != order.credit_to_hold_minor:
+            discrepancies.append(f"ledger: {hold}, and the order uses {order.credit_to_hold_minor}")
     for account in Account.objects.all():
         held = Hold.objects.filter(account=account, status=Hold.Status.ACTIVE).aggregate(sum=Sum("amount_minor"))
         if account.held_minor != (held["sum"] or 0) or not 0 <= account.held_minor <= account.balance_minor:
@@ -151,7 +151,7 @@ def _order(order: Order) -> Discrepancies:
         discrepancies.append(f"all or nothing: a {order.status} order has {subscribed} subscriptions")
     if order.status == Order.Status.PENDING:
         held = Hold.objects.filter(order_id=order.id, status=Hold.Status.ACTIVE).count()
-        if held != bool(order.credit_applied_minor):
+        if held != bool(order.credit_to_hold_minor):
             discrepancies.append(f"all or nothing: a pending order has {held} holds")
     return discrepancies
 

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 
 from billing.errors import OrganizationNotFound
@@ -30,7 +31,7 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
        EXISTS (SELECT FROM orders_payment y WHERE y.order_id = k.result_id),
        o.customer_id, a.balance_minor - a.held_minor,
        EXISTS (SELECT FROM orders_order d WHERE d.organization_id = o.id AND d.status = 'pending'),
-       s.id, s.plan_id, s.addon_ids,
+       s.id, s.plan_id, s.addon_ids, CASE WHEN %(prorates)s THEN orders_unused_minor(s.id, %(now)s) END,
        (SELECT jsonb_agg(jsonb_build_array(kind, id, slug, name, price_minor)) FROM ({OFFERED}) AS offered),
        p.max_redemptions = 0
          OR EXISTS (SELECT FROM promos_promocounter n WHERE n.promo_code_id = p.id AND n.used < n.quota),
@@ -93,12 +94,18 @@ class CheckoutContext:
     subscribed: Subscribed | None
     has_open_payment: bool
     available_minor: int
+    proration_minor: int
     catalog: UUID
     _customer_id: int | None
     _offers: Sequence[Offer]
     _promo_code: PromoCode | None
     _has_free_slot: bool
     _redeemed: bool
+
+    @property
+    def credit_minor(self) -> int:
+        """The credit that an order may use, without a code's: what is available, and the unused month."""
+        return self.available_minor + self.proration_minor
 
     def check_organization(self) -> None:
         """Raises: OrganizationNotFound, also for another customer's organization."""
@@ -132,12 +139,13 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
                 "key": request.idempotency_key,
                 "code": normal_code(request.promo_code),
                 "now": now,
+                "prorates": settings.PRORATION,
                 **_references(request).parameters(),
             },
         )
         row: tuple[Any, ...] = cursor.fetchone()
     order_id, request_hash, balance_minor, session_url, paid_by_card, customer_id, available_minor, is_open = row[:8]
-    live, plan_id, addon_ids, offers, has_free_slot, redeemed, catalog, *code = row[8:]
+    live, plan_id, addon_ids, proration_minor, offers, has_free_slot, redeemed, catalog, *code = row[8:]
     return CheckoutContext(
         request=request,
         now=now,
@@ -152,6 +160,7 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         subscribed=live and Subscribed(id=live, plan_id=plan_id, addon_ids=json.loads(addon_ids)),
         has_open_payment=is_open,
         available_minor=available_minor or 0,
+        proration_minor=proration_minor or 0,
         catalog=catalog,
         _customer_id=customer_id,
         _offers=[Offer(kind, UUID(item), *rest) for kind, item, *rest in json.loads(offers or "[]")],

@@ -41,6 +41,7 @@ def order_parameters(
         "credit_applied": basket.total_minor,
         "currency": settings.SOVEREIGN_CURRENCY,
         "replaces": replaces,
+        **({"proration": uuid7()} if replaces and settings.PRORATION else {}),
         "period_end": next_period(anchor=now, end=now)[1],
         "code": normal_code(request.promo_code),
         "redemption": uuid7(),

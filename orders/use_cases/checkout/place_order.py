@@ -91,7 +91,7 @@ def _attempt(context: CheckoutContext, *, by: Actor) -> PlacedOrder:
     if context.has_open_payment:
         raise PaymentOpen
     granted_minor = promo_code.credit_minor if promo_code else 0
-    if context.available_minor + granted_minor >= basket.total_minor:
+    if context.credit_minor + granted_minor >= basket.total_minor:
         placed = place_alone(
             request,
             basket=basket,
@@ -109,6 +109,8 @@ def _attempt(context: CheckoutContext, *, by: Actor) -> PlacedOrder:
         organization=find_organization(organization_id=request.tenant_id, user_id=by.user_id),
         request=request,
         basket=basket,
+        catalog=context.catalog,
+        replaces=context.subscribed.id if context.subscribed else None,
         promo_code=promo_code,
         by=by,
         now=context.now,

@@ -9,7 +9,8 @@ DO $$ BEGIN
   CREATE TYPE orders_new_order AS (
     id uuid, organization uuid, plan uuid, apps jsonb, addons jsonb, lines jsonb,
     total bigint, credit_applied bigint, currency text,
-    replaces uuid,                            -- the live subscription that the caller saw
+    replaces uuid,                            -- the live subscription that the caller saw; with the JSON's `proration`,
+                                              -- the id of a new entry, its unused month is credited
     renews uuid, period_start timestamptz,    -- a renewal's subscription and month
     period_end timestamptz,                   -- the end of the first month
     code text, redemption uuid, entry uuid,   -- the promo code, and the new ids for its redemption and its grant
@@ -141,6 +142,7 @@ DECLARE
   redemptions promos_new_redemption[];
   written promos_written_redemption[];
   placed orders_placed_order[];
+  unused_minor bigint := 0;  -- of the replaced subscription's month: credit that this same order may use
 BEGIN
   IF NOT wait THEN
     PERFORM set_config('lock_timeout', '250ms', true);
@@ -150,6 +152,11 @@ BEGIN
     PERFORM FROM billing_organization
       WHERE id = ANY (ARRAY(SELECT (r->>'organization')::uuid FROM jsonb_array_elements(requests) AS r))
       ORDER BY id FOR NO KEY UPDATE;
+    IF requests->0 ? 'proration' THEN  -- one request, which replaces a subscription
+      PERFORM FROM billing_subscription  -- races with its renewal, and with its end
+        WHERE id = (requests->0->>'replaces')::uuid FOR NO KEY UPDATE;
+      unused_minor := orders_unused_minor((requests->0->>'replaces')::uuid, (requests->0->>'at')::timestamptz);
+    END IF;
   END IF;
   codes := promos_lock_codes(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r
                                     WHERE r->>'code' <> ''), wait);
@@ -175,7 +182,7 @@ BEGIN
                           WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.at
                           LIMIT 1) AS answered ON true
      WHERE (r.code = '' OR p.id IS NOT NULL)
-       AND a.balance_minor - a.held_minor + coalesce(p.credit_minor, 0) >= r.total
+       AND a.balance_minor - a.held_minor + coalesce(p.credit_minor, 0) + unused_minor >= r.total
        AND s.id IS NOT DISTINCT FROM r.replaces AND (r.replaces IS NULL OR wait)
        AND open.id IS NULL AND live.id IS NULL AND answered.key IS NULL
        FOR NO KEY UPDATE OF o SKIP LOCKED
@@ -204,6 +211,12 @@ BEGIN
       RAISE check_violation USING CONSTRAINT = 'orders_place_orders_redeems_each_code',
         MESSAGE = 'a code that an order names was not redeemed';
     END IF;
+  END IF;
+  IF unused_minor > 0 THEN
+    INSERT INTO billing_grants
+    SELECT array_agg(ROW((requests->0->>'proration')::uuid, r.customer, unused_minor, 'proration:' || r.replaces, '', r.id,
+                         NULL, ROW(r."user", r.role, r.channel, r.address)::billing_actor)::billing_grant)
+      FROM unnest(accepted) AS r;
   END IF;
   PERFORM orders_write_orders(accepted, 'completed');
   WITH spent AS (

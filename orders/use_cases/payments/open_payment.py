@@ -22,13 +22,14 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.errors import translate_violations
 from billing.locks import lock_account
-from billing.models import Account, IdempotencyKey, Invoice, Organization
+from billing.models import Account, IdempotencyKey, Invoice, Organization, Subscription
+from billing.models.subscription import ENDED_STATUSES
 from billing.use_cases.hold_credit import hold_credit, release_hold
 from billing.use_cases.link_processor_customer import link_processor_customer, replace_processor_customer
 from billing.use_cases.store_answer import store_answer
 from orders.errors import AmountNotChargeable, OrderStale, PaymentOpen, PaymentProcessorError
 from orders.locks import lock_order
-from orders.models import Order, Payment
+from orders.models import CatalogVersion, Order, Payment
 from orders.models.basket import Basket, CheckoutRequest, Line
 from orders.models.charge import split_total
 from orders.stripe import gateway
@@ -38,6 +39,7 @@ from orders.use_cases.checkout.complete_order import basket_of
 from orders.use_cases.checkout.new_order import order_parameters, write_order
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.payments.adopt_email import adopt_email
+from orders.use_cases.subscriptions.credit_unused_month import unused_minor
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import confirm, reserve
 from promos.use_cases.redeem_code import release as release_redemption
@@ -63,18 +65,30 @@ def open_payment(
     organization: Organization,
     request: CheckoutRequest,
     basket: Basket,
+    catalog: UUID,
+    replaces: UUID | None,
     promo_code: PromoCode | None,
     by: Actor,
     now: datetime,
 ) -> OpenedPayment:
     """Sets credit aside, reserves a slot of the code, and opens a Checkout Session for the rest.
 
+    Args: catalog, replaces: the version of the catalog, and the live subscription, that the caller saw.
     Raises: PaymentProcessorError where Stripe did not open one, and only a failed order is left; AmountNotChargeable;
     PaymentOpen, OrderStale and promo problems where the state changed since it was read.
     Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, two of them.
     """
     adopt_email(user_id=by.user_id, email=by.email)
-    order = _reserve(organization=organization, request=request, basket=basket, promo_code=promo_code, by=by, now=now)
+    order = _reserve(
+        organization=organization,
+        request=request,
+        basket=basket,
+        catalog=catalog,
+        replaces=replaces,
+        promo_code=promo_code,
+        by=by,
+        now=now,
+    )
     return ask_processor(order_id=order.id, by=by)
 
 
@@ -191,6 +205,8 @@ def _reserve(
     organization: Organization,
     request: CheckoutRequest,
     basket: Basket,
+    catalog: UUID,
+    replaces: UUID | None,
     promo_code: PromoCode | None,
     by: Actor,
     now: datetime,
@@ -205,10 +221,12 @@ def _reserve(
             raise PaymentOpen
         if Organization.objects.filter(id=organization.id, status=Organization.Status.DELETED).exists():
             raise OrderStale
+        _check_state(organization, catalog=catalog, replaces=replaces)
         granted = promo_code.credit_minor if promo_code else 0
+        unused = unused_minor(subscription_id=replaces, as_of=now) if replaces else 0
         split = split_total(
             total_minor=basket.total_minor,
-            credit_minor=account.available_minor + granted,
+            credit_minor=account.available_minor + granted + unused,
             currency=settings.SOVEREIGN_CURRENCY,
             minimum_minor=settings.STRIPE_MINIMUM_CHARGE_MINOR,
         )
@@ -227,6 +245,10 @@ def _reserve(
             },
             status=Order.Status.PENDING,
         )
+        if unused:
+            # The old subscription runs on until the payment, which brings its unused month.
+            order.proration_minor = min(unused, applied_minor)
+            order.save(update_fields=["proration_minor"])
         Payment.objects.create(
             order=order,
             amount_minor=charged_minor,
@@ -244,7 +266,7 @@ def _reserve(
                 balance_minor=None,
                 now=now,
             )
-        _hold_now(account, applied_minor, order)
+        _hold_now(account, order)
         if promo_code is not None:
             # Last: the code's counter stays locked until the commit, which is next.
             redemption = reserve(promo_code=promo_code, customer_id=account.customer_id, order_id=order.id, now=now)
@@ -254,9 +276,21 @@ def _reserve(
         return order
 
 
-def _hold_now(account: Account, applied_minor: int, order: Order) -> None:
+def _check_state(organization: Organization, *, catalog: UUID, replaces: UUID | None) -> None:
+    """Checks that prices and subscription are what the caller saw. The caller holds the account's lock.
+
+    Every order of the customer is completed under that lock. Raises: OrderStale.
+    """
+    live = Subscription.objects.filter(organization=organization).exclude(status__in=ENDED_STATUSES)
+    if live.values_list("id", flat=True).first() != replaces:
+        raise OrderStale
+    if CatalogVersion.objects.values_list("version", flat=True).get() != catalog:
+        raise OrderStale
+
+
+def _hold_now(account: Account, order: Order) -> None:
     """Holds what the balance has now; a reserved code's credit is held when it is granted."""
-    held_minor = min(account.available_minor, applied_minor)
+    held_minor = min(account.available_minor, order.credit_to_hold_minor)
     if held_minor:
         hold_credit(customer_id=account.customer_id, amount_minor=held_minor, order_id=order.id)
 
@@ -307,10 +341,10 @@ def record_session(*, order_id: UUID, session: Session, by: Actor) -> Order:
             if redemption is not None:
                 confirm(redemption=redemption, by=by)
                 release_hold(order_id=order.id)
-                if order.credit_applied_minor:
+                if order.credit_to_hold_minor:
                     hold_credit(
                         customer_id=order.customer_id,
-                        amount_minor=order.credit_applied_minor,
+                        amount_minor=order.credit_to_hold_minor,
                         order_id=order.id,
                     )
             payment.status, payment.session_id = Payment.Status.OPEN, session.id

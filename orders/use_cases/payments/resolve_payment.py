@@ -35,7 +35,7 @@ def resolve_open_payment(*, request: CheckoutRequest, by: Actor, now: datetime) 
     order = find_open_order(organization_id=request.tenant_id)
     if order is None:
         return None
-    same = _is_same_basket(order, request)
+    same = is_same_basket(order, request)
     if order.payment.status == Payment.Status.PROCESSING:
         raise PaymentInProgress
     if order.payment.status == Payment.Status.REQUESTED:
@@ -69,7 +69,8 @@ def resume_request(*, order_id: UUID, by: Actor, now: datetime) -> OpenedPayment
     return ask_processor(order_id=order_id, by=by)
 
 
-def _is_same_basket(order: Order, request: CheckoutRequest) -> bool:
+def is_same_basket(order: Order, request: CheckoutRequest) -> bool:
+    """Whether a checkout asks for what the open order sells, at its price, so that it resumes the order's payment."""
     if order.kind == Order.Kind.RENEWAL:
         return False
     requested = load_basket(plan=request.plan, apps=request.apps, addons=request.addons)

@@ -38,6 +38,7 @@ from orders.use_cases.payments.open_payment import answer_checkout, record_sessi
 from orders.use_cases.payments.request_refund import request_refund
 from orders.use_cases.reconciliation.record_break import record_break
 from orders.use_cases.subscriptions.complete_renewal import complete_renewal, is_still_due
+from orders.use_cases.subscriptions.credit_unused_month import credit_unused_month
 
 
 def settle_session(*, order_id: UUID, session: Session, by: Actor) -> str:
@@ -124,14 +125,39 @@ def _settle_paid_order(order: Order, session: Object, *, by: Actor) -> str:
         return _settle_after_release(order, by=by)
     if _is_superseded(order):
         # The order lost its purpose while the session was open. The payment counts as late.
-        release_hold(order_id=order.id)
-        order.status = Order.Status.CANCELLED
-        order.save(update_fields=["status"])
-        return _refund_late_payment(order, by=by)
-    if order.credit_applied_minor:
-        capture_hold(order_id=order.id, by=by)
+        return _cancel_and_refund(order, by=by)
+    try:
+        _spend(order, by=by)
+    except InsufficientCredit:
+        # The order counted on the unused month of a subscription that has ended meanwhile.
+        return _cancel_and_refund(order, by=by)
     _complete(order, now=payment.paid_at or timezone.now())
     return "completed"
+
+
+def _spend(order: Order, *, by: Actor) -> None:
+    """Spends the order's credit: the held part, and the unused month of the subscription that it replaces.
+
+    Raises: InsufficientCredit, and nothing has changed.
+    """
+    with transaction.atomic():
+        if order.kind == Order.Kind.PURCHASE:
+            credit_unused_month(order=order, by=by)
+        if order.proration_minor:
+            # One spend pays with both: an order has one.
+            release_hold(order_id=order.id)
+            spend_credit(
+                customer_id=order.customer_id, amount_minor=order.credit_applied_minor, order_id=order.id, by=by
+            )
+        elif order.credit_applied_minor:
+            capture_hold(order_id=order.id, by=by)
+
+
+def _cancel_and_refund(order: Order, *, by: Actor) -> str:
+    release_hold(order_id=order.id)
+    order.status = Order.Status.CANCELLED
+    order.save(update_fields=["status"])
+    return _refund_late_payment(order, by=by)
 
 
 def _complete(order: Order, *, now: datetime) -> None:
@@ -163,13 +189,16 @@ def _settle_after_release(order: Order, *, by: Actor) -> str:
     """Settles a payment that arrived after the order's credit was released."""
     if not _is_superseded(order):
         try:
-            if order.credit_applied_minor:
-                spend_credit(
-                    customer_id=order.customer_id,
-                    amount_minor=order.credit_applied_minor,
-                    order_id=order.id,
-                    by=by,
-                )
+            with transaction.atomic():
+                if order.kind == Order.Kind.PURCHASE:
+                    credit_unused_month(order=order, by=by)
+                if order.credit_applied_minor:
+                    spend_credit(
+                        customer_id=order.customer_id,
+                        amount_minor=order.credit_applied_minor,
+                        order_id=order.id,
+                        by=by,
+                    )
         except InsufficientCredit:
             pass
         else:

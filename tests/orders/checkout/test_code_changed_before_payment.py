@@ -27,7 +27,16 @@ def test_a_payment_is_not_opened_by_a_credit_that_the_code_no_longer_grants(chan
     issue_code(code=code.code, terms=Terms(credit_minor=changed_minor, max_redemptions=3), by=actor())
 
     with pytest.raises(OrderStale):
-        open_payment(organization=organization, request=request, basket=basket, promo_code=seen, by=by, now=now)
+        open_payment(
+            organization=organization,
+            request=request,
+            basket=basket,
+            catalog=context.catalog,
+            replaces=None,
+            promo_code=seen,
+            by=by,
+            now=now,
+        )
 
     assert not Order.objects.exists()
     assert not Redemption.objects.exists()

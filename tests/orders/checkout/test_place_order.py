@@ -184,9 +184,10 @@ def test_another_basket_replaces_the_subscription_and_ends_the_old_one(
     buy: Buy, ada: Customer, acme: Organization
 ) -> None:
     give_credit(ada, 50_000)
-    buy("m")
+    buy("m", now=NOW)
     placed = buy("l", now=NOW)
-    assert placed.balance_minor == 25_000
+    # The whole month of the old plan is unused.
+    assert placed.balance_minor == 50_000 - 9_000 + 9_000 - 16_000
     old, new = Subscription.objects.order_by("amount_minor")
     assert (old.amount_minor, old.status, old.canceled_at) == (9_000, "canceled", NOW)
     assert (new.amount_minor, new.status, new.order_id) == (16_000, "active", placed.order_id)

@@ -22,7 +22,7 @@ SELECT format('ledger: %s has %s, of it %s held; given, granted and used leave %
               user_id, balance_minor, held_minor, expected, held)
   FROM (SELECT c.user_id, a.balance_minor, a.held_minor,
                (SELECT coalesce(sum(amount_minor), 0) FROM billing_ledgerentry
-                 WHERE account_id = a.customer_id AND kind = 'adjustment')
+                 WHERE account_id = a.customer_id AND (kind = 'adjustment' OR reason LIKE 'proration:%'))
                + (SELECT coalesce(sum(credit_minor), 0) FROM promos_redemption
                    WHERE customer_id = a.customer_id AND status = 'confirmed')
                - (SELECT coalesce(sum(credit_applied_minor), 0) FROM orders_order
@@ -46,8 +46,8 @@ SELECT format('all or nothing: %s is held for a %s order that uses %s',
  WHERE CASE
          WHEN o.status IS DISTINCT FROM 'pending' THEN h.id IS NOT NULL
          -- The credit of a code that is only reserved is not held yet.
-         WHEN p.status = 'requested' THEN coalesce(h.amount_minor, 0) > o.credit_applied_minor
-         ELSE coalesce(h.amount_minor, 0) <> o.credit_applied_minor
+         WHEN p.status = 'requested' THEN coalesce(h.amount_minor, 0) > o.credit_applied_minor - o.proration_minor
+         ELSE coalesce(h.amount_minor, 0) <> o.credit_applied_minor - o.proration_minor
        END
 """
 _SPENDS = """

@@ -1,0 +1,167 @@
+"""The quote of a checkout."""
+
+from typing import Any
+
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_field,
+)
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.api.access.authentication import principal_of
+from billing.api.access.rate_limit import PreviewRateLimit
+from billing.api.fields import MoneyResponseSerializer
+from billing.api.schema import refusals
+from billing.errors import DomainError
+from orders.api.checkout import CheckoutSerializer, read_checkout
+from orders.models import OrderLine
+from orders.use_cases.checkout.quote_checkout import Quote, quote_checkout
+
+
+class QuoteLineSerializer(MoneyResponseSerializer):
+    money = ("price",)
+
+    kind = serializers.ChoiceField(choices=OrderLine.Kind.choices)
+    id = serializers.UUIDField(source="item_id")
+    slug = serializers.CharField()
+    name = serializers.CharField()
+
+
+class QuotedCreditSerializer(MoneyResponseSerializer):
+    money = ("credit",)
+
+    code = serializers.CharField(help_text="The promo code.")
+
+
+class RefusalSerializer(serializers.Serializer[Any]):
+    error = serializers.CharField(help_text="A sentence for people.")
+    code = serializers.CharField(help_text="The code of the checkout's refusal.")
+
+
+class QuoteSerializer(MoneyResponseSerializer):
+    money = ("total", "credit_applied", "amount_due", "credit_left", "proration", "next_month")
+
+    lines = QuoteLineSerializer(many=True)
+    promo = serializers.SerializerMethodField(
+        required=False, help_text="What the promo code adds, or why it cannot be redeemed; absent without a code."
+    )
+    refusal = serializers.SerializerMethodField(
+        required=False, help_text="Why the checkout would be refused though the basket is right; absent otherwise."
+    )
+
+    @extend_schema_field(
+        PolymorphicProxySerializer(
+            component_name="QuotedCode",
+            serializers=[QuotedCreditSerializer, RefusalSerializer],
+            resource_type_field_name=None,
+        )
+    )
+    def get_promo(self, quote: Quote) -> Any:
+        if quote.promo is None:
+            return None
+        return _refusal(quote.promo.problem) if quote.promo.problem else QuotedCreditSerializer(quote.promo).data
+
+    @extend_schema_field(RefusalSerializer)
+    def get_refusal(self, quote: Quote) -> Any:
+        return _refusal(quote.refusal) if quote.refusal else None
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        data: dict[str, Any] = super().to_representation(instance)
+        return {name: value for name, value in data.items() if value is not None}
+
+
+def _refusal(refusal: DomainError) -> dict[str, str]:
+    return {"error": refusal.text, "code": refusal.code}
+
+
+_EXAMPLES = [
+    OpenApiExample(
+        "A larger plan, half a month after the last payment",
+        {
+            "lines": [
+                {
+                    "kind": "plan",
+                    "id": "cb20f9ef-1f4e-5b29-b38b-a7a3b671d878",
+                    "slug": "l",
+                    "name": "L",
+                    "price_minor": 16_000,
+                    "price_omr": 16,
+                    "price_baisa": 16_000,
+                    "currency": "OMR",
+                }
+            ],
+            "total_minor": 16_000,
+            "total_omr": 16,
+            "total_baisa": 16_000,
+            "credit_applied_minor": 9_500,
+            "credit_applied_omr": 9.5,
+            "credit_applied_baisa": 9_500,
+            "amount_due_minor": 6_500,
+            "amount_due_omr": 6.5,
+            "amount_due_baisa": 6_500,
+            "credit_left_minor": 0,
+            "credit_left_omr": 0,
+            "credit_left_baisa": 0,
+            "proration_minor": 4_500,
+            "proration_omr": 4.5,
+            "proration_baisa": 4_500,
+            "next_month_minor": 16_000,
+            "next_month_omr": 16,
+            "next_month_baisa": 16_000,
+            "currency": "OMR",
+            "promo": {
+                "code": "FIVE",
+                "credit_minor": 5_000,
+                "credit_omr": 5,
+                "credit_baisa": 5_000,
+                "currency": "OMR",
+            },
+        },
+        response_only=True,
+        status_codes=["200"],
+    )
+]
+
+
+class QuoteView(APIView):
+    throttle_classes = (PreviewRateLimit,)
+
+    @extend_schema(
+        request=CheckoutSerializer,
+        responses={
+            200: QuoteSerializer,
+            **refusals(
+                {
+                    400: "The body is invalid, or a catalog item is unknown.",
+                    404: "The organization is not yours.",
+                    409: "The organization is already subscribed to this basket.",
+                    429: "Too many quotes and previews from this address.",
+                }
+            ),
+        },
+        parameters=[
+            OpenApiParameter(
+                "Retry-After",
+                int,
+                OpenApiParameter.HEADER,
+                required=True,
+                description="Seconds until the next quote is allowed.",
+                response=[429],
+            )
+        ],
+        examples=_EXAMPLES,
+        tags=["checkout"],
+        summary="Learn what a checkout would do",
+        description="Nothing is written. The balance, the code's credit and the unused part of the paid month"
+        " (`proration_*`) pay first, a card pays `amount_due_*`. `credit_left_*` is what stays available,"
+        " `next_month_*` the price of each later month.",
+    )
+    def post(self, request: Request) -> Response:
+        quote = quote_checkout(request=read_checkout(request), user_id=principal_of(request).user_id)
+        return Response(QuoteSerializer(quote).data)

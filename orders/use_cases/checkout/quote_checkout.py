@@ -1,0 +1,112 @@
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+from billing.errors import DomainError
+from orders.errors import AlreadySubscribed, AmountNotChargeable, PaymentProcessorNotConfigured
+from orders.models import Order
+from orders.models.basket import CheckoutRequest, Line
+from orders.models.charge import split_total
+from orders.queries import find_open_order
+from orders.stripe.gateway import is_configured
+from orders.use_cases.checkout.checkout_context import CheckoutContext, load_checkout_context
+from orders.use_cases.payments.resolve_payment import is_same_basket
+from promos.errors import PromoProblem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotedCode:
+    """The code of a quote: the credit that it adds, or why it cannot be redeemed."""
+
+    code: str
+    credit_minor: int = 0
+    problem: PromoProblem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What a checkout would do, in the smallest unit. `refusal` is why it would be refused, the code aside.
+
+    The credit is that of the balance, the code and the unused month; `credit_left_minor` is what is left available.
+    """
+
+    lines: tuple[Line, ...]
+    total_minor: int
+    credit_applied_minor: int
+    credit_left_minor: int
+    proration_minor: int
+    next_month_minor: int
+    promo: QuotedCode | None
+    refusal: DomainError | None = None
+
+    @property
+    def amount_due_minor(self) -> int:
+        """What a card would pay now."""
+        return self.total_minor - self.credit_applied_minor
+
+
+def quote_checkout(*, request: CheckoutRequest, user_id: str, now: datetime | None = None) -> Quote:
+    """Says what the checkout would do, and writes nothing.
+
+    Order of money: the balance, the code's credit and the unused part of the replaced subscription's month pay first,
+    a card pays the rest.
+
+    Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, AlreadySubscribed. Two queries at most, three
+    with an open payment. Transaction: none.
+    """
+    context = load_checkout_context(request=request, user_id=user_id, now=now or timezone.now())
+    context.check_organization()
+    basket = context.price_basket()
+    if context.subscribed is not None and basket.matches(context.subscribed):
+        raise AlreadySubscribed
+    open_order = find_open_order(organization_id=request.tenant_id) if context.has_open_payment else None
+    promo = _quote_code(context, open_order)
+    credit_minor = context.credit_minor + (promo.credit_minor if promo else 0)
+    if open_order is not None:
+        credit_minor += open_order.credit_to_hold_minor
+    if open_order is not None and is_same_basket(open_order, request):
+        # The checkout resumes this order, at the figures that it has.
+        applied_minor, refusal = open_order.credit_applied_minor, None
+    else:
+        applied_minor, refusal = _split(basket.total_minor, credit_minor)
+    return Quote(
+        lines=basket.lines,
+        total_minor=basket.total_minor,
+        credit_applied_minor=applied_minor,
+        credit_left_minor=credit_minor - applied_minor,
+        proration_minor=context.proration_minor,
+        next_month_minor=basket.total_minor,
+        promo=promo,
+        refusal=refusal,
+    )
+
+
+def _quote_code(context: CheckoutContext, open_order: Order | None) -> QuotedCode | None:
+    code = context.request.promo_code
+    if not code:
+        return None
+    if open_order is not None and open_order.promo_code == code:
+        # The open payment redeemed it: its credit is on the balance.
+        return QuotedCode(code=code)
+    try:
+        found = context.find_promo_code()
+    except PromoProblem as problem:
+        return QuotedCode(code=code, problem=problem)
+    return QuotedCode(code=code, credit_minor=found.credit_minor if found else 0)
+
+
+def _split(total_minor: int, credit_minor: int) -> tuple[int, DomainError | None]:
+    """Returns the credit that pays for the total, and why the rest could not be paid."""
+    split = split_total(
+        total_minor=total_minor,
+        credit_minor=credit_minor,
+        currency=settings.SOVEREIGN_CURRENCY,
+        minimum_minor=settings.STRIPE_MINIMUM_CHARGE_MINOR,
+    )
+    if credit_minor < total_minor and not is_configured():
+        return min(credit_minor, total_minor), PaymentProcessorNotConfigured()
+    if split is None:
+        return min(credit_minor, total_minor), AmountNotChargeable()
+    return split[0], None

@@ -1,0 +1,58 @@
+"""Credits the unused part of a paid month to the balance when a card pays for the order that replaces it.
+
+An order that credit covers does the same inside place_orders.sql.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from billing.actor import Actor
+from billing.models import Subscription
+from billing.models.subscription import ENDED_STATUSES
+from billing.use_cases.post_entry import grant_credit
+from orders.locks import lock_subscription
+from orders.models import Order
+
+
+def unused_minor(*, subscription_id: UUID, as_of: datetime) -> int:
+    """Returns what the unused part of the month is worth; 0 where PRORATION is off. One query."""
+    if not settings.PRORATION:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT orders_unused_minor(%s, %s)", [subscription_id, as_of])
+        value: int = cursor.fetchone()[0]
+    return value
+
+
+def credit_unused_month(*, order: Order, by: Actor) -> int:
+    """Credits the unused month of the subscription that a paid order replaces. Returns the amount.
+
+    The part is counted from the moment of the checkout, as the quote was, and is at least the part that the order
+    uses. A month that was paid since is unused as a whole. Nothing is credited where the subscription has ended.
+
+    The caller holds the locks of the order, the account and the organization. Locks: Subscription.
+    Transaction: joins. Idempotency: the database allows one such entry for a subscription.
+    """
+    replaced = (
+        Subscription.objects.filter(organization_id=order.organization_id)
+        .exclude(status__in=ENDED_STATUSES)
+        .values_list("id", flat=True)
+        .first()
+    )
+    if replaced is None:
+        return 0
+    # Races with a renewal, which moves the period.
+    lock_subscription(subscription_id=replaced)
+    credited_minor = max(order.proration_minor, unused_minor(subscription_id=replaced, as_of=order.created_at))
+    if credited_minor:
+        grant_credit(
+            customer_id=order.customer_id,
+            amount_minor=credited_minor,
+            reason=f"proration:{replaced}",
+            order_id=order.id,
+            by=by,
+        )
+    return credited_minor
