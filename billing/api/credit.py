@@ -19,8 +19,8 @@ class EntrySerializer(MoneyResponseSerializer):
 
     id = serializers.UUIDField()
     reason = serializers.CharField(
-        help_text="`promo:<CODE>` for a grant, `order-payment` for a spend, `proration:<subscription>` for the unused month"
-        " of a replaced subscription."
+        help_text="`promo:<CODE>` for a grant, `order-payment` for a spend, `proration:<subscription>` for the unused"
+        " month of a replaced subscription."
     )
     order_id = serializers.UUIDField(required=False, help_text="Absent if the entry belongs to no order.")
     created_at = serializers.DateTimeField()
