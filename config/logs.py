@@ -4,6 +4,7 @@ The log line of a request has its id, method, path, status, the client's address
 query string, headers or the body, and a traceback never has the values of local variables.
 """
 
+import logging
 from typing import Any
 
 import structlog
@@ -34,6 +35,15 @@ def configure_structlog() -> None:
     )
 
 
+class RefusalWithoutTraceback(logging.Filter):
+    """Logs a refused request, such as an unknown look-up in the console, in one line: its traceback tells nothing."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("django.security"):
+            record.exc_info = None
+        return True
+
+
 def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
     """Returns Django's LOGGING setting."""
     rendered: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
@@ -51,7 +61,10 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
                 "foreign_pre_chain": _SHARED,
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "filters": {"refusals": {"()": RefusalWithoutTraceback}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["refusals"]}
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # Django's own handlers would print and mail what the root logger already writes.

@@ -23,6 +23,7 @@ _SENTENCES = {
     413: ("payload_too_large", "the request is too large"),
     414: ("uri_too_long", "the address is too long"),
     431: ("headers_too_large", "the headers are too large"),
+    503: ("database_unavailable", "the service is temporarily unavailable: try again"),
 }
 _INTERNAL = ("internal_error", "something went wrong on our side; we have logged it")
 

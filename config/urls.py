@@ -26,6 +26,8 @@ _docs = SpectacularSwaggerSplitView.as_view(
     http_method_names=_READING,
 )
 
+handler500 = "config.pages.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", landing, name="landing"),
     path("admin/", admin.site.urls),

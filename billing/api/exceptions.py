@@ -59,7 +59,7 @@ def handle_exception(exc: Exception, context: dict[str, Any]) -> Response:
     if isinstance(exc, (SuspiciousOperation, BadRequest)):
         # For example a query string with more than a thousand parameters.
         return _answer(400, "bad_request", "the request is malformed")
-    if isinstance(exc, (OperationalError, InterfaceError)) or _sqlstate(exc) in _UNAVAILABLE_STATES:
+    if is_database_failure(exc):
         return _database_failed(exc)
     # DRF calls this inside its `except` block, so receivers of the signal find the exception in sys.exc_info().
     request = context["request"]
@@ -122,6 +122,13 @@ def _django_detail(exc: DjangoValidationError) -> dict[str, Any] | list[Any]:
     if hasattr(exc, "error_dict"):
         return {"non_field_errors" if name == "__all__" else name: list(v) for name, v in exc.message_dict.items()}
     return list(exc.messages)
+
+
+def is_database_failure(exc: BaseException | None) -> bool:
+    """Tells whether the database failed, and not this code: the same request may succeed later."""
+    return isinstance(exc, (OperationalError, InterfaceError)) or (
+        isinstance(exc, Exception) and _sqlstate(exc) in _UNAVAILABLE_STATES
+    )
 
 
 def _sqlstate(exc: Exception) -> str | None:

@@ -102,6 +102,7 @@ class MirroredAdmin(ReadOnlyAdmin):
     """The list and page of one kind of object. The page is found by dj-stripe's key and by Stripe's id."""
 
     list_display: Any = ("stripe_id", "created_at_stripe", "state", "money", "customer_named", "mirrored")
+    time_field = "created"
     search_fields = ("id",)
     search_help_text = "Stripe's id"
     # The members of the document that hold its state and its amount.

@@ -218,6 +218,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
     """The inbox: events from Stripe. An event is stored first, and settled once after that."""
 
     noun, nouns = "Stripe event", "Stripe events"
+    time_field = "received_at"
     list_display = ("when", "kind", "outcome_named", "settled", "occurred")
     search_fields = ("id",)
     search_help_text = "Stripe's id of the event, or its type"

@@ -5,7 +5,7 @@ is used only for what is edited field by field: the catalog and staff. The conso
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from django import forms
 from django.contrib import messages
@@ -310,6 +310,8 @@ class ReadOnlyAdmin(RecordAdmin):
 
     actions = None
     sortable_by = ()
+    # The time by which the list is ordered; empty where the primary key's order is that of creation.
+    time_field: ClassVar[str] = ""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,11 +1,12 @@
 """A list of the console that counts no rows: each page starts after the last row of the page before."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin.views.main import PAGE_VAR
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 
 if TYPE_CHECKING:
@@ -21,34 +22,73 @@ class KeysetPaginator(Paginator):  # type: ignore[type-arg]
     template_name = "admin/keyset_pagination.html"
 
 
-class KeysetChangeList(ChangeList):
-    """A list ordered by primary key, newest first. Each page starts after the last key of the page before.
+# Between the time and the key of a page's last row.
+_SEPARATOR = "~"
 
-    Page 1000 costs the same as page 1. Keys are UUIDs of version 7 or sequences, so their order is the order of
-    creation, and the primary key's index serves it.
+
+class KeysetChangeList(ChangeList):
+    """A list ordered by time, newest first. Each page starts after the last row of the page before.
+
+    Page 1000 costs the same as page 1. Where keys are UUIDs of version 7 or sequences, their order is the order of
+    creation, and the primary key's index serves it. Other models name the column of their time in `time_field`: their
+    rows are ordered by it and then by key, with an index. Rows without a time come last.
     """
 
     before: str = ""
     older: str = ""
 
+    @property
+    def time_field(self) -> str:
+        field: str = getattr(self.model_admin, "time_field", "")
+        return field
+
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        return ["-pk"]
+        if not self.time_field:
+            return ["-pk"]
+        # The indexes of times that may be absent are made for this order.
+        nulls_last = True if self._may_be_absent else None
+        return [F(self.time_field).desc(nulls_last=nulls_last), "-pk"]
+
+    @property
+    def _may_be_absent(self) -> bool:
+        return bool(self.model._meta.get_field(self.time_field).null)
 
     def get_results(self, request: HttpRequest) -> None:
         rows = self.queryset
         start = request.GET.get(PAGE_VAR, "")
         try:
             if start:
-                rows = rows.filter(pk__lt=self.model._meta.pk.to_python(start))
+                rows = rows.filter(self._after(start))
                 self.before = start
-        except ValidationError:
-            pass  # not a valid key: show the first page
+        except (ValidationError, ValueError, OverflowError):
+            pass  # no row's time and key: show the first page
         found = list(rows[: self.list_per_page + 1])
         self.result_list = found[: self.list_per_page]
         if len(found) > self.list_per_page:
-            self.older = self.get_query_string({PAGE_VAR: str(self.result_list[-1].pk)})
+            self.older = self.get_query_string({PAGE_VAR: self._place_of(self.result_list[-1])})
         self.newest = self.get_query_string(remove=[PAGE_VAR])
         self.result_count = self.full_result_count = len(self.result_list)
         self.paginator = KeysetPaginator(self.result_list, self.list_per_page)
         self.show_admin_actions = bool(self.result_list)
         self.can_show_all = self.multi_page = False
+
+    def _place_of(self, row: Any) -> str:
+        if not self.time_field:
+            return str(row.pk)
+        time = getattr(row, self.time_field)
+        return f"{time.astimezone(UTC).isoformat() if time else ''}{_SEPARATOR}{row.pk}"
+
+    def _after(self, place: str) -> Q:
+        """Returns the condition of the rows after that place. Raises: ValidationError, ValueError."""
+        if not self.time_field:
+            return Q(pk__lt=self.model._meta.pk.to_python(place))
+        text, _, key = place.partition(_SEPARATOR)
+        pk, field = self.model._meta.pk.to_python(key), self.time_field
+        if not text:
+            return Q(**{f"{field}__isnull": True, "pk__lt": pk})
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is None:
+            raise ValueError(text)
+        # The first condition lets an index find the start.
+        later = Q(**{f"{field}__lte": time}) & (Q(**{f"{field}__lt": time}) | Q(pk__lt=pk))
+        return later | Q(**{f"{field}__isnull": True}) if self._may_be_absent else later

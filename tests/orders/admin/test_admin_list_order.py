@@ -1,0 +1,94 @@
+"""Lists of the console begin with the newest, also where the key is a text of Stripe's."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+
+import pytest
+from django.contrib import admin
+from django.db import models
+from django.test import RequestFactory
+from django.urls import reverse
+from djstripe.models import Charge
+
+from billing.actor import AUDITOR
+from billing.admin.console.base import ReadOnlyAdmin
+from billing.models import ProcessorSettings
+from orders.models import StripeEvent
+from tests.console import Browser, client_of, create_user
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+# Keys that count up: a sequence, or a UUID of version 7. A one-to-one key is another model's.
+COUNTED_KEYS = (models.AutoField, models.BigAutoField, models.UUIDField, models.OneToOneField)
+
+
+@pytest.fixture
+def client(db: None) -> Browser:
+    return client_of(create_user(AUDITOR))
+
+
+def pages(client: Browser, name: str) -> list[list[str]]:
+    """Follow the links to older rows; return the ids of each page."""
+    address, found = reverse(f"admin:{name}_changelist"), []
+    start = address
+    while start:
+        cl = client.get(start).context["cl"]
+        found.append([row.id for row in cl.result_list])
+        start = address + cl.older if cl.older else ""
+    return found
+
+
+def test_the_newest_event_of_stripe_is_first_on_the_first_page(client: Browser) -> None:
+    """Stripe's ids are random, so the newest event may have the smallest key."""
+    for number in range(120):
+        # Several events arrive at the same moment.
+        StripeEvent.objects.create(
+            id=f"evt_{(number * 77) % 120:03}",
+            type="invoice.paid",
+            payload={},
+            occurred_at=NOW,
+            received_at=NOW + timedelta(seconds=number // 3),
+        )
+    found = pages(client, "orders_stripeevent")
+    expected = StripeEvent.objects.order_by("-received_at", "-id").values_list("id", flat=True)
+    assert [len(page) for page in found] == [50, 50, 20]
+    assert list(chain.from_iterable(found)) == list(expected)
+
+
+def test_mirrored_objects_are_listed_by_their_time_at_stripe_and_those_without_one_last(client: Browser) -> None:
+    for number in range(60):
+        Charge.objects.create(
+            id=f"ch_{number}",
+            created=NOW - timedelta(days=number % 7) if number % 10 else None,
+            livemode=False,
+            amount=0,
+            stripe_data={"id": f"ch_{number}"},
+        )
+    found = list(chain.from_iterable(pages(client, "djstripe_charge")))
+    expected = sorted(
+        Charge.objects.all(),
+        key=lambda charge: (charge.created is not None, charge.created or NOW, charge.pk),
+        reverse=True,
+    )
+    assert found == [charge.id for charge in expected]
+
+
+@pytest.mark.parametrize("place", ["x", "~", "~x", "2026-11-01~evt", "2026-11-01T00:00:00+00:00~", "99999-~1"])
+def test_an_invalid_place_shows_a_page(client: Browser, place: str) -> None:
+    for name in ("orders_stripeevent", "djstripe_charge", "orders_order"):
+        assert client.get(reverse(f"admin:{name}_changelist"), {"p": place}).status_code == 200
+
+
+def test_every_list_of_records_is_ordered_by_time() -> None:
+    request = RequestFactory().get("/")
+    for model, page in admin.site._registry.items():
+        if not isinstance(page, ReadOnlyAdmin):
+            # Catalog and staff are listed by name, vouchers by time; the keys of Stripe are a single page.
+            assert model is ProcessorSettings or page.get_ordering(request) or model._meta.ordering, model.__name__
+            continue
+        key = model._meta.pk
+        mirrored = model.__module__.startswith("djstripe")
+        assert page.time_field or (isinstance(key, COUNTED_KEYS) and not mirrored), model.__name__
+        if page.time_field:
+            assert isinstance(model._meta.get_field(page.time_field), models.DateTimeField)
