@@ -1,4 +1,3 @@
-from django.conf import settings
 from django.urls import path
 
 from .api import credit, processor_settings, revenue
@@ -8,15 +7,11 @@ urlpatterns = [
     path("billing/balance", credit.BalanceView.as_view()),
     path("billing/admin/revenue", revenue.RevenueView.as_view()),
     path("billing/admin/settings", processor_settings.ProcessorSettingsView.as_view()),
+    path("auth/magic-link", sign_in.MagicLinkView.as_view()),
+    path("auth/verify", sign_in.VerifyView.as_view()),
+    path("auth/login", sign_in.LoginView.as_view()),
+    path("auth/me", sessions.MeView.as_view()),
+    path("auth/refresh", sessions.RefreshView.as_view()),
+    path("auth/logout", sessions.LogoutView.as_view()),
+    path("auth/logout-all", sessions.LogoutAllView.as_view()),
 ]
-
-if settings.AUTH_ENABLED:
-    urlpatterns += [
-        path("auth/magic-link", sign_in.MagicLinkView.as_view()),
-        path("auth/verify", sign_in.VerifyView.as_view()),
-        path("auth/login", sign_in.LoginView.as_view()),
-        path("auth/me", sessions.MeView.as_view()),
-        path("auth/refresh", sessions.RefreshView.as_view()),
-        path("auth/logout", sessions.LogoutView.as_view()),
-        path("auth/logout-all", sessions.LogoutAllView.as_view()),
-    ]

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from billing.currencies import CURRENCIES
+from config.api_groups import GROUPS
 from config.database import connection_from_url, database, default_pool_size, default_web_processes
 from config.development import embedded_connection, uses_embedded_postgres
 from config.environment import LOCAL_HOSTS, Environment, Network
@@ -47,8 +48,12 @@ JWT_SECRET: str = _environment.secret("JWT_SECRET")
 JWT_JWKS_URL: str = _environment.text("JWT_JWKS_URL")
 JWT_ISSUER: str = _environment.text("JWT_ISSUER")
 JWT_AUDIENCE: str = _environment.text("JWT_AUDIENCE")
-# Whether this service signs people in through its API; 0 where the platform signs its own tokens.
-AUTH_ENABLED: bool = _environment.flag("AUTH_ENABLED", default=True)
+# The groups of the API that do not exist here. AUTH_ENABLED=0 adds `auth`: the platform signs its own tokens.
+API_GROUPS_OFF: frozenset[str] = frozenset(
+    [*_environment.items("API_GROUPS_OFF"), *([] if _environment.flag("AUTH_ENABLED", default=True) else ["auth"])]
+)
+_environment.refuse(API_GROUPS_OFF.difference(GROUPS), f"API_GROUPS_OFF must be some of {', '.join(GROUPS)}")
+AUTH_ENABLED: bool = "auth" not in API_GROUPS_OFF
 _jwks_scheme = urlsplit(JWT_JWKS_URL).scheme
 _environment.refuse(JWT_JWKS_URL and _jwks_scheme not in ("http", "https"), "JWT_JWKS_URL must be an http(s) URL")
 if _jwks_scheme == "http":

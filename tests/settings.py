@@ -17,6 +17,7 @@ os.environ |= {
     "DOMAIN_RATE_LIMIT": "100000/min",
 }
 for _name in (
+    "API_GROUPS_OFF",
     "API_PREFIX",
     "AUTH_ENABLED",
     "CHECKOUT_CANCEL_URL",
