@@ -1,12 +1,14 @@
 """Middleware: health probes, the client's address, one log line a request, and JSON errors under the API root."""
 
+import re
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import quote
+from uuid import uuid4
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.functional import SimpleLazyObject
 from django_structlog.middlewares.request import RequestMiddleware
 
@@ -25,6 +27,8 @@ _SENTENCES = {
     431: ("headers_too_large", "the headers are too large"),
     503: ("database_unavailable", "the service is temporarily unavailable: try again"),
 }
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_REQUEST_ID_HEADER = "HTTP_X_REQUEST_ID"
 _INTERNAL = ("internal_error", "something went wrong on our side; we have logged it")
 
 
@@ -67,7 +71,20 @@ class ProxyMiddleware:
 
 
 class RequestLogMiddleware(RequestMiddleware):
-    """Logs one line at the end of a request, with the client's address and without the query string."""
+    """Logs one line at the end of a request, with the client's address and without the query string.
+
+    The line and the answer carry the request's id. A client or gateway may choose it, unless it could be mistaken for
+    something else in a log.
+    """
+
+    def prepare(self, request: HttpRequest) -> None:
+        if not _REQUEST_ID.fullmatch(request.META.get(_REQUEST_ID_HEADER, "")):
+            request.META[_REQUEST_ID_HEADER] = str(uuid4())
+        super().prepare(request)
+
+    def handle_response(self, request: HttpRequest, response: HttpResponse) -> None:
+        response.headers["X-Request-Id"] = request.META[_REQUEST_ID_HEADER]
+        super().handle_response(request, response)
 
     @classmethod
     def bind_ip(cls, request: HttpRequest) -> None:

@@ -326,7 +326,8 @@ REST_FRAMEWORK: dict[str, Any] = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": f"{SOVEREIGN_NAME}: vouchers, credit and checkout",
     "DESCRIPTION": "Vouchers, credit, checkout, catalog and organizations of one Sovereign. Errors are"
-    ' `{"error": "<a sentence>", "code": "<stable_code>"}`, with `fields` where single inputs are at fault.',
+    ' `{"error": "<a sentence>", "code": "<stable_code>"}`, with `fields` where single inputs are at fault.'
+    " Each answer has an `X-Request-Id`, by which the log names the request: the request's own, if it sent one.",
     "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,
@@ -369,5 +370,7 @@ UNFOLD: dict[str, Any] = {
 # --- Logging ----------------------------------------------------------------------------------------------
 configure_structlog()
 LOGGING: dict[str, Any] = logging_config(as_json=PRODUCTION, level=LOG_LEVEL)
+# RequestLogMiddleware replaces an id that a log could misread.
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID: bool = True
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL: int = logging.DEBUG
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL: int = logging.INFO

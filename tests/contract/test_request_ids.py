@@ -1,0 +1,37 @@
+"""Each answer has the id by which the log names its request."""
+
+from uuid import UUID
+
+import pytest
+
+from .api_client import Caller
+
+pytestmark = pytest.mark.django_db
+
+PATHS = ("catalog/plans", "billing/balance", "nowhere", "catalog/plans?x=%00", "/", "/admin/login/")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_answer_has_an_id(anybody: Caller, path: str) -> None:
+    first, second = (anybody.get(path).headers["X-Request-Id"] for _ in range(2))
+    assert str(UUID(first)) == first
+    assert first != second
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_clients_id_is_answered(anybody: Caller, path: str) -> None:
+    assert anybody.get(path, X_Request_Id="shop-42.a_b").headers["X-Request-Id"] == "shop-42.a_b"
+
+
+@pytest.mark.parametrize("given", ["", " ", "a b", 'a"b', "<script>", "x" * 129, "\u00e9", "a,b", "a\tb"])
+def test_an_id_that_a_log_could_misread_is_replaced(anybody: Caller, given: str) -> None:
+    answered = anybody.get("catalog/plans", X_Request_Id=given).headers["X-Request-Id"]
+    assert str(UUID(answered)) == answered
+
+
+def test_the_log_line_has_the_same_id(anybody: Caller, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        answered = anybody.get("catalog/plans", X_Request_Id="shop-42").headers["X-Request-Id"]
+    [line] = [record.msg for record in caplog.records if "request_finished" in str(record.msg)]
+    assert answered == "shop-42"
+    assert isinstance(line, dict) and line["request_id"] == "shop-42"
