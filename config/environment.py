@@ -25,6 +25,7 @@ MIN_DISTINCT_CHARACTERS = 5
 _PLACEHOLDER = re.compile(
     r"change[-_ ]?(me|this)|replace[-_ ]?(me|this)|your[-_ ]|placeholder|insecure|<|\$\(|\$\{|\{\{|…", re.IGNORECASE
 )
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 _DNS_PORT = 53
 _MAX_PORT = 65_535
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -88,6 +89,15 @@ class Environment:
         except ValueError:
             self._problem(f"{name} must be comma-separated networks such as 10.0.0.0/8")
             return ()
+
+    def origins(self, name: str) -> list[str]:
+        """Comma-separated origins of pages: a scheme, a host and perhaps a port. In production each is https."""
+        origins = self.items(name)
+        if any(not _ORIGIN.fullmatch(each) for each in origins):
+            self._problem(f"{name} must be comma-separated origins such as https://shop.example.om")
+        for each in origins:
+            self.refuse_plain(name, each)
+        return origins
 
     def name_servers(self, name: str) -> list[tuple[str, int]]:
         """Comma-separated addresses, each with a port or without: `10.0.0.53, 127.0.0.1:5353, [::1]:53`."""

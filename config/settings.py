@@ -138,6 +138,16 @@ DNS_RESOLVERS: list[tuple[str, int]] = _environment.name_servers("DNS_RESOLVERS"
 # How long the lookups of one request may take together.
 DNS_TIMEOUT_SECONDS: int = _environment.number("DNS_TIMEOUT_SECONDS", 5, minimum=1)
 
+# Pages of these origins may call the API from a browser; without any, browsers refuse all pages of other origins.
+CORS_ALLOWED_ORIGINS: list[str] = _environment.origins("CORS_ALLOWED_ORIGINS")
+CORS_ALLOW_CREDENTIALS: bool = _environment.flag("CORS_ALLOW_CREDENTIALS")
+CORS_URLS_REGEX: str = rf"^/{API_PREFIX}" if API_PREFIX else r"^/(?!admin/|static/|checkout/|$)"
+CORS_ALLOW_HEADERS: list[str] = (
+    "accept authorization content-type idempotency-key if-none-match x-csrftoken x-request-id".split()
+)
+CORS_EXPOSE_HEADERS: list[str] = ["ETag", "Link", "Retry-After", "X-Request-Id"]
+CORS_ALLOW_METHODS: list[str] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
+
 # --- Card payments ----------------------------------------------------------------------------------------
 STRIPE_API_BASE: str = _environment.text(
     "STRIPE_API_BASE", "https://api.stripe.com", pattern=r"https?://[^\s?#@]+"
@@ -237,6 +247,7 @@ INSTALLED_APPS: list[str] = [
     "django.contrib.staticfiles",
     "allauth.account",
     "allauth.mfa",
+    "corsheaders",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -253,6 +264,7 @@ MIDDLEWARE: list[str] = [
     "config.middleware.HealthMiddleware",
     "config.middleware.ProxyMiddleware",
     "config.middleware.RequestLogMiddleware",
+    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "config.middleware.ContentSecurityPolicyMiddleware",
     "config.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
