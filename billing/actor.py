@@ -5,6 +5,8 @@ from dataclasses import dataclass
 SUPERADMIN = "superadmin"
 SOVEREIGN_ADMIN = "sovereign-admin"
 AUDITOR = "auditor"
+# The program that deploys organizations and reports its progress.
+PROVISIONER = "provisioner"
 CUSTOMER = "customer"
 SYSTEM = "system"
 ANONYMOUS = "anonymous"

@@ -5,7 +5,7 @@ No code may parse the sentence. An impossible state is not a refusal: it raises 
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import psycopg
 from django.db import IntegrityError, OperationalError
@@ -16,7 +16,7 @@ class DomainError(Exception):
     """A request was refused, and nothing was changed.
 
     `code` is for programs and never changes; `message` is for people. `retry_after`, in seconds, says that the same
-    request may succeed later. `fields` says what is wrong with each input.
+    request may succeed later. `fields` says what is wrong with each input. `extra` are further members of the answer.
     """
 
     code: ClassVar[str] = "refused"
@@ -29,10 +29,12 @@ class DomainError(Exception):
         *,
         fields: dict[str, list[str]] | None = None,
         retry_after: int | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
         self.text = message or self.message
         self.fields = fields
         self.retry_after = retry_after
+        self.extra = extra
         super().__init__(self.text)
 
 

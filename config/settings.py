@@ -350,6 +350,13 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "COMPONENT_NO_READ_ONLY_REQUIRED": False,
     "GET_LIB_DOC_EXCLUDES": "billing.api.schema.undescribed_bases",
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
+    # Names for sets of values that share the field's name with others.
+    "ENUM_NAME_OVERRIDES": {
+        "ReportedStatusEnum": "orders.api.provisioning.reports.REPORTED_STATUSES",
+        "DeploymentStatusEnum": "orders.models.provisioning.Deployment.Status",
+        "ProvisionStatusEnum": "orders.models.provisioning.Provision.Status",
+        "StepStatusEnum": "orders.api.provisioning.steps.STEP_STATUSES",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"persistAuthorization": False, "tryItOutEnabled": False},

@@ -170,3 +170,49 @@ class ProvisionNotFound(DomainError):
     code = "provision_not_found"
     status = 404
     message = "there is no provision"
+
+
+class AppNotFound(DomainError):
+    code = "app_not_found"
+    status = 404
+    message = "no such app"
+
+
+class AppNotDeployable(DomainError):
+    code = "app_not_deployable"
+    message = "this app cannot be installed"
+
+
+class InvalidDependencyChoice(DomainError):
+    code = "invalid_dependency_choice"
+    message = "a choice of a dependency is not valid"
+
+
+class AppBusy(DomainError):
+    code = "app_busy"
+    status = 409
+    message = "this app is being installed or removed; try again when that is done"
+
+
+class OrganizationNotRunning(DomainError):
+    code = "organization_not_running"
+    status = 409
+    message = "the organization has no running plan; order one first"
+
+
+class PlanTooSmall(DomainError):
+    code = "plan_too_small"
+    status = 409
+    message = "the plan is too small for this app"
+
+
+class AppHasDependents(DomainError):
+    code = "app_has_dependents"
+    status = 409
+    message = "other apps need this app"
+
+
+class DeploymentSucceeded(DomainError):
+    code = "deployment_succeeded"
+    status = 409
+    message = "every step is completed already"

@@ -21,7 +21,7 @@ from billing.queries import cursor_without_timeout, exists_per_row
 from promos.models import PromoCode
 
 from .errors import UnknownAddOn, UnknownApp, UnknownPlan
-from .models import AddOn, App, Bundle, Domain, Industry, Order, OrderLine, Payment, Plan
+from .models import AddOn, App, Bundle, Domain, Industry, Order, OrderLine, Payment, Plan, UnsettledApp
 from .models.basket import Basket, Line
 from .models.catalog import CatalogItem
 
@@ -141,7 +141,11 @@ def app_slugs_of(organizations: Iterable[Organization]) -> dict[str, str]:
 
 def app_states_of(organizations: Iterable[Organization]) -> dict[UUID, dict[str, str]]:
     """By organization, the apps that are not settled: app id → installing, uninstalling or failed."""
-    return {organization.id: {} for organization in organizations}
+    states: dict[UUID, dict[str, str]] = {organization.id: {} for organization in organizations}
+    unsettled = UnsettledApp.objects.filter(organization__in=states).values_list("organization_id", "app_id", "state")
+    for organization_id, app_id, state in unsettled if states else ():
+        states[organization_id][str(app_id)] = state
+    return states
 
 
 def _ids(items: dict[str, Offer]) -> tuple[str, ...]:

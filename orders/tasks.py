@@ -12,7 +12,7 @@ from procrastinate.contrib.django import app
 from billing.actor import system_actor
 from billing.use_cases.processor_settings import processor_keys
 from orders.jobs import enqueue_once
-from orders.models import Payment, StripeEvent
+from orders.models import AppJob, Payment, Provision, StripeEvent
 from orders.stripe import gateway
 from orders.stripe.mirror import mirror_event
 from orders.use_cases.mail.queue_mail import Mail
@@ -43,7 +43,14 @@ _RETRIES = RetryStrategy(max_attempts=14, exponential_wait=2)
 def provision_organization(order_id: str) -> None:
     """Deploys what a completed order bought. Without a provisioner, the worker completes the steps itself."""
     provision = provision_order(order_id=UUID(order_id))
-    while settings.PROVISIONER == "none" and play_next_step(provision=provision):
+    while play_next_step(Provision, provision.pk):
+        pass
+
+
+@app.task(name="run_app_job", queue="default", retry=_RETRIES)
+def run_app_job(job_id: str) -> None:
+    """Installs or removes an app. Without a provisioner, the worker completes the steps itself."""
+    while play_next_step(AppJob, UUID(job_id)):
         pass
 
 

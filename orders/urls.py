@@ -1,7 +1,8 @@
 from django.urls import path
 
-from .api import checkout, domains, organizations, portal, provisioning, quote, staff, subscriptions, top_up
+from .api import apps, checkout, domains, organizations, portal, quote, staff, subscriptions, top_up
 from .api.catalog import administration, lists
+from .api.provisioning import jobs, provisions, reports
 from .webhooks import StripeWebhookView
 
 urlpatterns = [
@@ -34,7 +35,14 @@ urlpatterns = [
     path("tenant/check-slug/<str:slug>", organizations.SlugView.as_view()),
     path("tenant/orgs", organizations.OrganizationsView.as_view()),
     path("tenant/orgs/<str:organization_id>", organizations.OrganizationView.as_view()),
-    path("provisioning/start", provisioning.StartView.as_view()),
-    path("provisioning/tenant/<str:tenant_id>", provisioning.TenantProvisionView.as_view()),
-    path("provisioning/status/<str:provision_id>", provisioning.ProvisionView.as_view()),
+    path("tenant/orgs/<str:organization_id>/apps", apps.AppsView.as_view()),
+    path("tenant/orgs/<str:organization_id>/apps/<str:slug>", apps.AppView.as_view()),
+    path("tenant/orgs/<str:organization_id>/apps/<str:slug>/uninstall-preview", apps.UninstallPreviewView.as_view()),
+    path("tenant/orgs/<str:organization_id>/backing-services", apps.BackingServicesView.as_view()),
+    path("tenant/admin/tenants/<str:tenant_id>/backing-services", apps.StaffBackingServicesView.as_view()),
+    path("provisioning/jobs", jobs.JobsView.as_view()),
+    path("provisioning/report", reports.ReportView.as_view()),
+    path("provisioning/start", provisions.StartView.as_view()),
+    path("provisioning/tenant/<str:tenant_id>", provisions.TenantProvisionView.as_view()),
+    path("provisioning/status/<str:provision_id>", provisions.ProvisionView.as_view()),
 ]

@@ -6,7 +6,7 @@ Every other exception is a bug. It is reported as Django reports unhandled excep
 and the client learns only that something failed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import structlog
@@ -45,7 +45,9 @@ _SENTENCES = {
 def handle_exception(exc: Exception, context: dict[str, Any]) -> Response:
     """Handles exceptions for all views under the API root, as DRF's EXCEPTION_HANDLER."""
     if isinstance(exc, DomainError):
-        return _answer(exc.status, exc.code, exc.text, fields=exc.fields, retry_after=exc.retry_after)
+        return _answer(
+            exc.status, exc.code, exc.text, fields=exc.fields, retry_after=exc.retry_after, extra=exc.extra
+        )
     if isinstance(exc, Http404):
         exc = exceptions.NotFound()
     elif isinstance(exc, DjangoPermissionDenied):
@@ -158,8 +160,9 @@ def _answer(
     *,
     fields: dict[str, list[str]] | None = None,
     retry_after: int | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> Response:
-    body: dict[str, Any] = {"error": sentence, "code": code}
+    body: dict[str, Any] = {"error": sentence, "code": code, **(extra or {})}
     if fields is not None:
         body["fields"] = fields
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}

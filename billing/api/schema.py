@@ -60,6 +60,12 @@ class ApiSchema(AutoSchema):
         bodies.setdefault("default", {**described, "description": "Any error."})
         return bodies
 
+    def _get_request_body(self, direction: Literal["request", "response"] = "request") -> Any:
+        body: Any = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        if body and getattr(self.get_request_serializer(), "requires_one_of", ()):
+            body["required"] = True
+        return body
+
     def get_operation_id(self) -> str:
         """Includes the path's parameters: a path with an id and the same path without one are two operations."""
         parameters = "".join(f"_by_{name}" for name in re.findall(r"\{(\w+)\}", self.path))

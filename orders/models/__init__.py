@@ -3,11 +3,13 @@ from .domain import Domain
 from .event import OutboxEvent
 from .order import Order, OrderLine
 from .payment import Break, Payment, Refund, StripeEvent
-from .provisioning import Provision
+from .provisioning import AppJob, BackingServices, Provision, ProvisioningReport, UnsettledApp
 
 __all__ = [
     "AddOn",
     "App",
+    "AppJob",
+    "BackingServices",
     "Break",
     "Bundle",
     "CatalogVersion",
@@ -19,6 +21,8 @@ __all__ = [
     "Payment",
     "Plan",
     "Provision",
+    "ProvisioningReport",
     "Refund",
     "StripeEvent",
+    "UnsettledApp",
 ]

@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from billing.models import Organization
+from billing.models.keys import Uuid7
 
 from .order import Order
 from .step import Step, progress_of, read_steps
@@ -84,6 +85,117 @@ class Provision(Deployment):
     @property
     def id(self) -> UUID:
         return self.order_id
+
+
+class AppJob(Deployment):
+    """The installation of an app with what it needs, or its removal with what nothing else needs."""
+
+    class Kind(models.TextChoices):
+        INSTALL = "install"
+        UNINSTALL = "uninstall"
+
+    Status = Deployment.Status
+
+    TRANSITIONS: ClassVar[dict[str, set[str]]] = {
+        Status.PENDING: {
+            Status.RUNNING,
+            Status.SUCCEEDED,
+            Status.FAILED,
+        },
+        Status.RUNNING: {Status.SUCCEEDED, Status.FAILED},
+        Status.SUCCEEDED: set(),
+        # Staff retry a failed one.
+        Status.FAILED: {Status.RUNNING},
+    }
+
+    id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
+    kind = models.CharField(max_length=9, choices=Kind)
+    status = models.CharField(
+        max_length=12,
+        choices=Deployment.Status,
+        default=Deployment.Status.PENDING,
+        db_default=Deployment.Status.PENDING,
+    )
+    app_id = models.UUIDField()
+    app_slug = models.CharField(max_length=50)
+    app_name = models.CharField(max_length=100)
+    apps = models.JSONField(default=list, help_text="The ids of the apps that the job installs or removes.")
+    dep_choices = models.JSONField(default=dict, help_text="By dependency, `dedicated` or the app that is reused.")
+    purged_services = models.JSONField(null=True, help_text="The services that a removal deletes.")
+    retained_services = models.JSONField(null=True, help_text="The services that other apps still need.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=["install", "uninstall"]), name="orders_appjob_kind_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=["pending", "running", "succeeded", "failed"]),
+                name="orders_appjob_status_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="install", purged_services__isnull=True, retained_services__isnull=True)
+                | Q(kind="uninstall", purged_services__isnull=False, retained_services__isnull=False),
+                name="orders_appjob_removal_names_services",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["organization", "-created_at", "-id"], name="orders_appjob_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.app_slug}"
+
+
+class UnsettledApp(models.Model):
+    """An app of an organization that a job installs or removes, or where that failed. A settled app has no row."""
+
+    class State(models.TextChoices):
+        INSTALLING = "installing"
+        UNINSTALLING = "uninstalling"
+        FAILED = "failed"
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", db_index=False)
+    app_id = models.UUIDField()
+    state = models.CharField(max_length=12, choices=State)
+    job = models.ForeignKey(AppJob, on_delete=models.PROTECT, related_name="unsettled_apps")
+
+    class Meta:
+        constraints = [
+            # At most one job at a time changes an app.
+            models.UniqueConstraint(fields=["organization", "app_id"], name="orders_unsettledapp_once"),
+            models.CheckConstraint(
+                condition=Q(state__in=["installing", "uninstalling", "failed"]),
+                name="orders_unsettledapp_state_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.app_id}"
+
+
+class BackingServices(models.Model):
+    """The services behind an organization's apps, as the provisioner last reported them."""
+
+    organization = models.OneToOneField(
+        Organization, on_delete=models.PROTECT, primary_key=True, related_name="backing_services"
+    )
+    services = models.JSONField(default=list)
+    reported_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "backing services"
+
+    def __str__(self) -> str:
+        return f"backing services of {self.organization_id}"
+
+
+class ProvisioningReport(models.Model):
+    """The id of a report of the provisioner that was applied. A report is applied once."""
+
+    id = models.CharField(primary_key=True, max_length=255)
+    received_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.id
 
 
 def as_rows(steps: list[Step]) -> list[dict[str, Any]]:

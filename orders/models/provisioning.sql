@@ -24,3 +24,12 @@ CREATE OR REPLACE TRIGGER orders_provision_transition_known BEFORE UPDATE ON ord
     'pending > provisioning', 'pending > completed', 'pending > failed',
     'provisioning > completed', 'provisioning > failed',
     'failed > provisioning');
+
+CREATE OR REPLACE TRIGGER orders_appjob_steps_kept BEFORE INSERT OR UPDATE ON orders_appjob FOR EACH ROW
+  EXECUTE FUNCTION orders_keep_steps('succeeded');
+
+CREATE OR REPLACE TRIGGER orders_appjob_transition_known BEFORE UPDATE ON orders_appjob FOR EACH ROW
+  WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION billing_check_transition(
+    'pending > running', 'pending > succeeded', 'pending > failed',
+    'running > succeeded', 'running > failed',
+    'failed > running');

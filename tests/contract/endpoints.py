@@ -68,6 +68,9 @@ CHECKOUT = {
     "promo_code": "{code}",
 }
 ORGANIZATION = {"slug": "{slug}", "name": "New", "plan_id": "m", "apps": ["wordpress"], "addons": ["backup"]}
+# Whether the organization has a plan or not, there is no such app.
+APP_TO_INSTALL = {"slug": "no-such-app", "dep_choices": {"mariadb": "dedicated"}}
+REPORT = {"id": "{slug}", "provision_id": "{tenant}", "status": "provisioning", "reported_at": "2026-01-01T00:00:00Z"}
 START = {
     "tenant_id": "{tenant}",
     "order_id": "{tenant}",
@@ -140,6 +143,14 @@ ENDPOINTS = [
     Endpoint(method="GET", path="tenant/orgs", roles=IDENTIFIED, is_list=True),
     Endpoint(method="GET", path="tenant/orgs/{tenant}", roles=IDENTIFIED),
     Endpoint(method="DELETE", path="tenant/orgs/{tenant}", roles=IDENTIFIED),
+    Endpoint(method="POST", path="tenant/orgs/{tenant}/apps", roles=IDENTIFIED, body=APP_TO_INSTALL, status=404),
+    Endpoint(method="GET", path="tenant/orgs/{tenant}/apps/wordpress/uninstall-preview", roles=IDENTIFIED),
+    Endpoint(method="DELETE", path="tenant/orgs/{tenant}/apps/mariadb-of-old", roles=IDENTIFIED, status=404),
+    Endpoint(method="GET", path="tenant/orgs/{tenant}/backing-services", roles=IDENTIFIED),
+    Endpoint(method="GET", path="tenant/admin/tenants/{tenant}/backing-services", roles=frozenset({SUPERADMIN})),
+    # The organization is in the query.
+    Endpoint(method="GET", path="provisioning/jobs", roles=IDENTIFIED, status=400),
+    Endpoint(method="POST", path="provisioning/report", roles=frozenset({SUPERADMIN}), body=REPORT, status=404),
     # The id of an organization is no order's.
     Endpoint(method="POST", path="provisioning/start", roles=IDENTIFIED, body=START, status=404, success=201),
     Endpoint(method="GET", path="provisioning/tenant/{tenant}", roles=IDENTIFIED),

@@ -226,6 +226,16 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
         **_BASKET,
         "promo_code": ("NEVER", "AB", "x" * 201, "x" * 100_000, *SUSPICIOUS_TEXTS, *NOT_TEXT),
     },
+    "tenant/orgs/{tenant}/apps": {
+        "slug": (None, "", "  ", "nope", "x" * 65, *SUSPICIOUS_TEXTS, *NOT_TEXT),
+        "dep_choices": (5, True, "dedicated", [], ["x"], {"mariadb": 5}, {"nope": "dedicated"}, {"mariadb": "nope"}),
+    },
+    "provisioning/report": {
+        "id": (None, "", "  ", "x" * 256, *NOT_TEXT),
+        "provision_id": INVALID_ID,
+        "status": (None, "", "done", *SUSPICIOUS_TEXTS, *NOT_TEXT),
+        "reported_at": INVALID_TIME,
+    },
     "provisioning/start": {
         "tenant_id": INVALID_ID,
         "order_id": INVALID_ID,

@@ -253,6 +253,28 @@ STEP = {
     "started_at": Maybe(moment),
     "done_at": Maybe(moment),
 }
+JOB = {
+    "id": identity,
+    "tenant_id": identity,
+    "tenant_slug": text,
+    "kind": one_of("install", "uninstall"),
+    "app_slug": text,
+    "app_id": identity,
+    "app_name": text,
+    "status": one_of("pending", "running", "succeeded", "failed"),
+    "steps": [STEP],
+    "progress": whole,
+    "purged_services": Maybe([{"slug": text, "name": text}]),
+    "retained_services": Maybe([{"slug": text, "name": text}]),
+    "created_at": moment,
+    "updated_at": moment,
+}
+APP_CHANGE = {
+    "status": one_of("queued", "already_installed", "not_installed"),
+    "apps": [identity],
+    "app_states": mapping,
+    "deployed": Maybe([identity]),
+}
 PROVISION = {
     "id": identity,
     "tenant_id": identity,

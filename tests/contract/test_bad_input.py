@@ -40,7 +40,7 @@ def test_an_invalid_body_is_refused(caller: Caller, facts: dict[str, str], endpo
         for name, (body, content_type) in BODIES.items():
             if endpoint.requires_nothing and name in EMPTY_OBJECTS:
                 continue
-            answer = caller.send(endpoint.method, endpoint.path, body, content_type=content_type)
+            answer = caller.send(endpoint.method, endpoint.path_with(**facts), body, content_type=content_type)
             assert_clear(answer, name)
             assert answer.status in (400, 413, 415), name
 
@@ -63,7 +63,7 @@ def test_a_body_with_a_false_length_is_refused(caller: Caller, facts: dict[str, 
         for length, status in (("abc", 400), ("-5", 400), ("", 400), ("999999999", 413), ("5", 400)):
             answer = caller.client.generic(
                 endpoint.method,
-                f"/api/{endpoint.path}",
+                f"/api/{endpoint.path_with(**facts)}",
                 b'{"code": "GIFT"}',
                 content_type=JSON,
                 headers=dict(caller.headers),
@@ -81,10 +81,10 @@ def test_an_invalid_field_is_refused(caller: Caller, facts: dict[str, str], endp
     assert field in body
     with nothing_changes():
         for value in invalid_fields(endpoint)[field]:
-            answer = caller.call(endpoint.method, endpoint.path, {**body, field: value})
+            answer = caller.call(endpoint.method, endpoint.path_with(**facts), {**body, field: value})
             assert_clear(answer, value)
             assert "fields" not in answer.body or any(name.startswith(field) for name in answer.body["fields"]), value
-    assert caller.call(endpoint.method, endpoint.path, body).status == endpoint.status
+    assert caller.call(endpoint.method, endpoint.path_with(**facts), body).status == endpoint.status
 
 
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=str)
@@ -94,7 +94,7 @@ def test_a_body_of_invalid_fields_is_refused(caller: Caller, facts: dict[str, st
     with nothing_changes():
         for value in wrong:
             answer = caller.call(
-                endpoint.method, endpoint.path, {**dict.fromkeys(fields, value), "credit_minor": value}
+                endpoint.method, endpoint.path_with(**facts), {**dict.fromkeys(fields, value), "credit_minor": value}
             )
             assert_clear(answer, value)
 

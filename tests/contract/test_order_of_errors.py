@@ -10,7 +10,7 @@ from tests.factories import PromoCodeFactory, give_credit
 from tests.snapshot import nothing_changes
 
 from .api_client import JSON, Answer, Caller
-from .conftest import Checkout
+from .conftest import Checkout, tenant_of
 from .endpoints import ANONYMOUS, ENDPOINTS, WITH_BODY, Endpoint
 from .response_shapes import assert_refused
 
@@ -38,9 +38,9 @@ PROTECTED = [each for each in WITH_BODY if ANONYMOUS not in each.roles]
 STAFF_ONLY = [each for each in PROTECTED if "customer" not in each.roles]
 
 
-def send(caller: Caller, endpoint: Endpoint, bad: str) -> Answer:
+def send(caller: Caller, endpoint: Endpoint, bad: str, tenant: str = "x") -> Answer:
     body, content_type, _, _ = BAD_BODIES[bad]
-    return caller.send(endpoint.method, endpoint.path, body, content_type=content_type)
+    return caller.send(endpoint.method, endpoint.path_with(tenant=tenant), body, content_type=content_type)
 
 
 @pytest.mark.parametrize("endpoint", PROTECTED, ids=str)
@@ -62,10 +62,11 @@ def test_the_role_comes_before_the_body(ada: Caller, salim: Caller, endpoint: En
 
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=str)
 def test_an_invalid_body_is_refused_with_its_own_error(shop: None, root: Caller, endpoint: Endpoint) -> None:
+    tenant = tenant_of(root, "roots")
     with nothing_changes():
         for bad, (_, _, status, code) in BAD_BODIES.items():
             if not (endpoint.requires_nothing and bad == "invalid"):
-                assert_refused(send(root, endpoint, bad), status, code)
+                assert_refused(send(root, endpoint, bad, tenant), status, code)
 
 
 def test_a_body_of_just_256_kib_is_read(anybody: Caller) -> None:

@@ -19,6 +19,32 @@ def provision(**wrong: str) -> str:
     return inserting("orders_provision", PROVISION, **wrong)
 
 
+JOB = {
+    "organization_id": organization("acme"),
+    "kind": "'install'",
+    "app_id": "gen_random_uuid()",
+    "app_slug": "'one'",
+    "app_name": "'One'",
+    "apps": "'[]'",
+    "dep_choices": "'{}'",
+    "steps": PLANNED,
+}
+UNSETTLED = {
+    "organization_id": organization("acme"),
+    "app_id": "'00000000-0000-0000-0000-000000000001'",
+    "state": "'installing'",
+    "job_id": "(SELECT id FROM orders_appjob)",
+}
+
+
+def job(**wrong: str) -> str:
+    return inserting("orders_appjob", JOB, **wrong)
+
+
+def unsettled(**wrong: str) -> str:
+    return inserting("orders_unsettledapp", UNSETTLED, **wrong)
+
+
 def changing(steps: str) -> Attack:
     """An UPDATE of the steps of a provision that is under way, with one completed step and one running."""
     started = """'[{"name": "one", "status": "completed"}, {"name": "two", "status": "running"}]'"""
@@ -43,7 +69,20 @@ ATTACKS: Attacks = {
         changing("""'[{"name": "one"}, {"name": "two", "status": "running"}]'"""),
     ],
     "orders_deployment_succeeds_with_all_steps": [
+        job(status="'succeeded'"),
         Attack(provision(status="'completed'"), [WITHOUT_ONE]),
         Attack("UPDATE orders_provision SET status = 'completed'", [WITHOUT_ONE, provision()]),
     ],
+    "orders_appjob_kind_known": [job(kind="'upgrade'")],
+    "orders_appjob_status_known": [job(status="'completed'")],
+    "orders_appjob_removal_names_services": [
+        job(kind="'uninstall'"),
+        job(kind="'uninstall'", purged_services="'[]'"),
+        job(purged_services="'[]'"),
+    ],
+    "orders_appjob_transition_known": [
+        Attack("UPDATE orders_appjob SET status = 'running'", [job(status="'succeeded'", steps="'[]'")]),
+    ],
+    "orders_unsettledapp_once": [Attack(unsettled(state="'failed'"), [job(), unsettled()])],
+    "orders_unsettledapp_state_known": [Attack(unsettled(state="'lost'"), [job()])],
 }

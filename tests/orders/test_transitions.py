@@ -10,8 +10,9 @@ from django.db import IntegrityError, connection, models, transaction
 from pytest_django import DjangoDbBlocker
 
 from billing.models import Hold, Organization, Subscription
-from orders.models import Domain, Order, Payment, Provision, Refund
+from orders.models import AppJob, Domain, Order, Payment, Provision, Refund
 from promos.models import Redemption
+from tests.orders import deployment_attacks
 from tests.rules import ORDER, TRIGGERS_OFF, customer, inserting
 from tests.sample_history import HELD, committed_sample_history
 
@@ -64,6 +65,7 @@ REFUND = inserting(
     {"payment_id": ORDER, "amount_minor": "10", "reason": "'x'", "status": "'requested'", "requested_by": "'staff'"},
 )
 DOMAIN = inserting("orders_domain", VALID_DOMAIN)
+JOB = deployment_attacks.job(steps="'[]'")
 NOW = "now()"
 MACHINES = [
     Machine(model=Domain, rule="orders_domain_transition_known", row="true", prepare=(DOMAIN,)),
@@ -108,6 +110,7 @@ MACHINES = [
         prepare=(PAYMENT,),
         fitting={"paid_at": ("NULL", {"paid": NOW})},
     ),
+    Machine(model=AppJob, rule="orders_appjob_transition_known", row="true", prepare=(JOB,)),
     Machine(model=Provision, rule="orders_provision_transition_known", row="true"),
     Machine(model=Refund, rule="orders_refund_transition_known", row="true", prepare=(PAYMENT, REFUND)),
 ]

@@ -18,7 +18,7 @@ from jwt.api_jwk import PyJWK, PyJWKSet
 from jwt.exceptions import ExpiredSignatureError, PyJWKClientConnectionError, PyJWTError
 from rest_framework.exceptions import AuthenticationFailed
 
-from billing.actor import CUSTOMER, STAFF_ROLES, is_user_id
+from billing.actor import CUSTOMER, PROVISIONER, STAFF_ROLES, is_user_id
 from billing.errors import DomainError
 from billing.use_cases.identity.access_tokens import signing_key
 
@@ -152,7 +152,7 @@ def _read_claims(claims: dict[str, Any]) -> Claims:
     return Claims(
         user_id=user_id,
         email=read_email(email),
-        role=role if role in STAFF_ROLES else CUSTOMER,
+        role=role if role in (*STAFF_ROLES, PROVISIONER) else CUSTOMER,
         session_id=session_id if isinstance(session_id, str) else "",
     )
 

@@ -1,42 +1,70 @@
 """Moves a deployment on, and gives its end its effect."""
 
 from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
 
 from billing.models import Organization
-from orders.models import Provision
+from orders.models import AppJob, Provision, UnsettledApp
 from orders.models.provisioning import as_rows
 from orders.models.step import Step, StepStatus
 from orders.use_cases.organizations.provision_organization import provision_organization
 
 
-def lock_provision(provision: Provision) -> Provision:
-    """Locks a provision after its organization, and reads it again."""
-    # Races with the deletion of the organization and with a checkout for it.
-    Organization.objects.select_for_update(no_key=True).only("id").get(id=provision.organization_id)
-    # Races with another worker and with reports of the provisioner.
-    return (
-        Provision.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("organization")
-        .get(pk=provision.pk)
-    )
+def lock_deployment(model: type[Provision] | type[AppJob], key: UUID) -> Provision | AppJob:
+    """Locks a deployment after its organization, and reads it with the organization.
 
-
-def advance_provision(*, provision: Provision, steps: list[Step], now: datetime) -> None:
-    """Stores the steps as they are now, with the state that follows from them, and its effect on the organization.
-
-    The provision is locked. Locks: Organization. Transaction: joins.
+    Raises: the model's DoesNotExist.
     """
-    provision.steps, provision.updated_at = as_rows(steps), now
-    provision.status = _follow(steps)
-    provision.save(update_fields=["steps", "status", "updated_at"])
-    if provision.status == Provision.Status.SUCCEEDED:
-        provision_organization(order_id=provision.order_id)
+    rows: QuerySet[Any] = model._default_manager.all()
+    organization_id = rows.only("organization_id").get(pk=key).organization_id
+    # Races with the organization's deletion, with a checkout for it and with another change of its apps.
+    Organization.objects.select_for_update(no_key=True).only("id").get(id=organization_id)
+    # Races with another worker and with reports of the provisioner.
+    locked: Provision | AppJob = (
+        rows.select_for_update(no_key=True, of=("self",)).select_related("organization").get(pk=key)
+    )
+    return locked
 
 
-def _follow(steps: list[Step]) -> str:
+def advance_deployment(
+    deployment: Provision | AppJob, *, steps: list[Step], now: datetime, failed: bool = False
+) -> None:
+    """Stores the steps as they are now, with the state that follows from them, and gives an end its effect.
+
+    The deployment and its organization are locked. A deployment fails with its first failed step, or with `failed`.
+
+    Transaction: joins.
+    """
+    status = _follow(deployment, steps, failed=failed)
+    deployment.steps, deployment.status, deployment.updated_at = as_rows(steps), status, now
+    deployment.save(update_fields=["steps", "status", "updated_at"])
+    succeeded = status == deployment.Status.SUCCEEDED
+    if isinstance(deployment, AppJob):
+        _settle_apps(deployment)
+    elif succeeded:
+        provision_organization(order_id=deployment.order_id)
+
+
+def _follow(deployment: Provision | AppJob, steps: list[Step], *, failed: bool) -> str:
     statuses = {step.status for step in steps}
-    if StepStatus.FAILED in statuses:
-        return Provision.Status.FAILED
-    if statuses <= {StepStatus.COMPLETED}:
-        return Provision.Status.SUCCEEDED
-    return Provision.Status.PENDING if statuses == {StepStatus.PENDING} else Provision.Status.RUNNING
+    if failed or StepStatus.FAILED in statuses:
+        return deployment.Status.FAILED
+    if statuses == {StepStatus.COMPLETED}:
+        return deployment.Status.SUCCEEDED
+    return deployment.status if statuses == {StepStatus.PENDING} else deployment.Status.RUNNING
+
+
+def _settle_apps(job: AppJob) -> None:
+    """Gives the end of a job its effect on the organization's apps."""
+    unsettled = UnsettledApp.objects.filter(job=job)
+    if job.status == AppJob.Status.FAILED:
+        unsettled.update(state=UnsettledApp.State.FAILED)
+    elif job.status == AppJob.Status.SUCCEEDED:
+        unsettled.delete()
+        if job.kind == AppJob.Kind.UNINSTALL:
+            organization = Organization.objects.get(id=job.organization_id)
+            organization.apps = [app for app in organization.apps if app not in job.apps]
+            organization.save(update_fields=["apps"])

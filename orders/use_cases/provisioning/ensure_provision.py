@@ -2,22 +2,22 @@ from django.conf import settings
 from django.db import transaction
 
 from orders.errors import OrderNotComplete
-from orders.jobs import enqueue
 from orders.models import App, Order, Provision
 from orders.models.provisioning import as_rows
 from orders.models.step import Step
-from orders.use_cases.provisioning.app_dependencies import AppCatalog
+from orders.use_cases.apps.app_catalog import AppCatalog
+from orders.use_cases.provisioning.enqueue_deployment import enqueue_deployment
 
 # The states of an order that was paid.
 COMPLETE = (Order.Status.COMPLETED, Order.Status.REFUNDED)
 
 
-def ensure_provision(*, order: Order, enqueue_deployment: bool) -> Provision:
+def ensure_provision(*, order: Order, in_worker: bool) -> Provision:
     """Returns the provision of a completed order, and makes it from the order if there is none yet.
 
     The worker makes it soon after the order completes. A client that asks earlier makes it.
 
-    Args: order: read with its organization. enqueue_deployment: whether a provision that is made here gets a job.
+    Args: order: read with its organization. in_worker: whether the caller is the job that deploys it.
     Raises: OrderNotComplete. Transaction: owns. Idempotency: by the order.
     """
     if order.status not in COMPLETE:
@@ -37,20 +37,15 @@ def ensure_provision(*, order: Order, enqueue_deployment: bool) -> Provision:
                 "steps": as_rows(_plan_steps(catalog.in_deployment_order(order.apps), organization.slug)),
             },
         )
-        if made and enqueue_deployment:
-            enqueue("provision_organization", lock=f"organization:{organization.id}", order_id=str(order.id))
+        if made and (settings.PROVISIONER == "external" or not in_worker):
+            enqueue_deployment(provision)
     return provision
-
-
-def name_deploying_step(app: App) -> str:
-    """Returns the name of the step that deploys an app. Clients find the step by it."""
-    return f"Deploying {app.name}"
 
 
 def _plan_steps(apps: list[App], subdomain: str) -> list[Step]:
     names = [
         "Creating namespace",
-        *(name_deploying_step(app) for app in apps),
+        *(f"Deploying {app.name}" for app in apps),
         f"Connecting {subdomain}.{settings.SOVEREIGN_DOMAIN}",
     ]
-    return [Step(name=name) for name in names]
+    return [Step(name=name) for name in dict.fromkeys(names)]

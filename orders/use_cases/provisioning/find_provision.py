@@ -23,7 +23,7 @@ def start_provision(*, organization_id: UUID, order_id: UUID, by: Actor) -> Prov
     order = _purchases().filter(id=order_id, organization=organization_id).first()
     if order is None:
         raise OrderNotFound
-    return ensure_provision(order=order, enqueue_deployment=True)
+    return ensure_provision(order=order, in_worker=False)
 
 
 def find_provision(*, provision_id: UUID, by: Actor) -> Provision:
@@ -38,7 +38,7 @@ def find_provision(*, provision_id: UUID, by: Actor) -> Provision:
         authorize_act(organization_id=order.organization_id, by=by, act=Act.READ_PROVISIONING)
     except OrganizationNotFound:
         raise ProvisionNotFound from None
-    return ensure_provision(order=order, enqueue_deployment=True)
+    return ensure_provision(order=order, in_worker=False)
 
 
 def find_newest_provision(*, organization_id: UUID, by: Actor) -> Provision:
@@ -51,7 +51,7 @@ def find_newest_provision(*, organization_id: UUID, by: Actor) -> Provision:
     order = paid.order_by("-completed_at", "-id").first()
     if order is None:
         raise ProvisionNotFound
-    return ensure_provision(order=order, enqueue_deployment=True)
+    return ensure_provision(order=order, in_worker=False)
 
 
 def _purchases() -> QuerySet[Order, Order]:

@@ -4,13 +4,14 @@ import logging
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from billing.models import Organization
-from orders.models import Order, Provision
+from orders.models import AppJob, Order, Provision
 from orders.models.step import Step, StepStatus
-from orders.use_cases.provisioning.advance_deployment import advance_provision, lock_provision
+from orders.use_cases.provisioning.advance_deployment import advance_deployment, lock_deployment
 from orders.use_cases.provisioning.ensure_provision import ensure_provision
 
 PLAYED = "Completed by this service itself, because no provisioner is configured."
@@ -20,31 +21,35 @@ logger = logging.getLogger(__name__)
 
 
 def provision_order(*, order_id: UUID) -> Provision:
-    """Makes the provision of a completed order if there is none yet."""
+    """Returns the provision of a completed order for the worker, which makes it if there is none yet."""
     order = Order.objects.select_related("organization", "provision").get(id=order_id)
-    return ensure_provision(order=order, enqueue_deployment=False)
+    return ensure_provision(order=order, in_worker=True)
 
 
-def play_next_step(*, provision: Provision) -> bool:
-    """Completes the running step and starts the next one. Returns whether there is another step to play.
+def play_next_step(model: type[Provision] | type[AppJob], key: UUID) -> bool:
+    """Completes the running step and starts the next one. Returns whether another step is left.
 
-    Locks: Organization, Provision. Transaction: owns. A killed worker's steps are kept, and the next run goes on.
+    With a provisioner, does nothing: its reports complete the steps.
+
+    Locks: Organization, then the deployment. Transaction: owns. After a kill, the next run goes on where it ended.
     """
+    if settings.PROVISIONER == "external":
+        return False
     moment = timezone.now()
     with transaction.atomic():
-        provision = lock_provision(provision)
-        if provision.is_finished:
+        deployment = lock_deployment(model, key)
+        if deployment.is_finished:
             return False
-        if provision.status == Provision.Status.PENDING:
-            logger.info("no provisioner is configured: this worker completes the steps of %s itself", provision.pk)
-        steps = provision.read_steps()
+        if deployment.status == deployment.Status.PENDING:
+            logger.info("no provisioner is configured: the worker itself completes the steps of %s", deployment)
+        steps = deployment.read_steps()
         position = next(number for number, step in enumerate(steps) if step.status != StepStatus.COMPLETED)
-        if provision.organization.status == Organization.Status.DELETED:
+        if deployment.organization.status == Organization.Status.DELETED:
             steps[position] = steps[position].finish(StepStatus.FAILED, moment, message=DELETED)
         else:
             _play(steps, position, now=moment)
-        advance_provision(provision=provision, steps=steps, now=moment)
-    return not provision.is_finished
+        advance_deployment(deployment, steps=steps, now=moment)
+    return not deployment.is_finished
 
 
 def _play(steps: list[Step], position: int, *, now: datetime) -> None:

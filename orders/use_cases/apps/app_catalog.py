@@ -1,4 +1,4 @@
-"""Reads from the catalog which apps need which others."""
+"""Finds the apps that an app needs, in the catalog. Pure, apart from loading it."""
 
 from collections.abc import Iterable, Sequence
 from typing import Self
@@ -44,3 +44,7 @@ class AppCatalog:
             if found := self.find(reference):
                 add(found)
         return list(ordered)
+
+    def needs(self, app: App) -> list[App]:
+        """Returns everything that the app needs, itself excluded."""
+        return [each for each in self.in_deployment_order([app.slug]) if each != app]

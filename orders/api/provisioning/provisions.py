@@ -11,19 +11,12 @@ from billing.api.fields import RequestSerializer, TextField
 from billing.api.identifiers import IdField, read_path_id
 from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound
+from orders.api.provisioning.steps import StepSerializer
 from orders.api.references import ReferencesField
 from orders.errors import ProvisionNotFound
 from orders.models import Provision
-from orders.models.step import StepStatus
+from orders.use_cases.provisioning.describe_deployment import describe_provision
 from orders.use_cases.provisioning.find_provision import find_newest_provision, find_provision, start_provision
-
-
-class StepSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(help_text="The step that deploys an app is named `Deploying <app name>`.")
-    status = serializers.ChoiceField(choices=[each.value for each in StepStatus])
-    message = serializers.CharField()
-    started_at = serializers.DateTimeField(required=False)
-    done_at = serializers.DateTimeField(required=False)
 
 
 class ProvisionSerializer(serializers.Serializer[Any]):
@@ -46,23 +39,6 @@ class StartSerializer(RequestSerializer):
     plan_id = TextField(max_length=64, help_text="Id or slug. The order decides.")
     apps = ReferencesField(required=False)
     subdomain = TextField(max_length=255, required=False, allow_null=True, allow_blank=True)
-
-
-def render_provision(provision: Provision) -> dict[str, Any]:
-    """Returns the provision as answers have it. It is polled, so no serializer is built for it."""
-    return {
-        "id": str(provision.order_id),
-        "tenant_id": str(provision.organization_id),
-        "order_id": str(provision.order_id),
-        "plan_id": str(provision.plan_id),
-        "apps": provision.apps,
-        "subdomain": provision.subdomain,
-        "status": provision.status,
-        "steps": provision.steps,
-        "progress": provision.progress,
-        "created_at": provision.created_at,
-        "updated_at": provision.updated_at,
-    }
 
 
 class StartView(APIView):
@@ -90,7 +66,7 @@ class StartView(APIView):
             order_id=form.validated_data["order_id"],
             by=actor_of(request),
         )
-        return Response(render_provision(provision), status=201)
+        return Response(describe_provision(provision), status=201)
 
 
 class TenantProvisionView(APIView):
@@ -104,7 +80,7 @@ class TenantProvisionView(APIView):
     )
     def get(self, request: Request, tenant_id: str) -> Response:
         identity = read_path_id(tenant_id, not_found=OrganizationNotFound)
-        return Response(render_provision(find_newest_provision(organization_id=identity, by=actor_of(request))))
+        return Response(describe_provision(find_newest_provision(organization_id=identity, by=actor_of(request))))
 
 
 class ProvisionView(APIView):
@@ -118,4 +94,4 @@ class ProvisionView(APIView):
     )
     def get(self, request: Request, provision_id: str) -> Response:
         identity = read_path_id(provision_id, not_found=ProvisionNotFound)
-        return Response(render_provision(find_provision(provision_id=identity, by=actor_of(request))))
+        return Response(describe_provision(find_provision(provision_id=identity, by=actor_of(request))))

@@ -1,0 +1,42 @@
+from typing import Any
+
+from django.conf import settings
+
+from orders.jobs import enqueue
+from orders.models import AppJob, OutboxEvent, Provision
+from orders.use_cases.organizations.provision_organization import SOURCE
+from orders.use_cases.provisioning.describe_deployment import describe_app_job, describe_provision
+
+TOPIC = "sme.provision.events"
+
+
+def enqueue_deployment(deployment: Provision | AppJob) -> None:
+    """Asks the provisioner to deploy, by an event; without a provisioner, adds a job for the worker.
+
+    Transaction: joins.
+    """
+    if settings.PROVISIONER == "external":
+        announce_deployment(deployment)
+        return
+    # An organization's deployments run one after the other.
+    lock = f"organization:{deployment.organization_id}"
+    if isinstance(deployment, Provision):
+        enqueue("provision_organization", lock=lock, order_id=str(deployment.order_id))
+    else:
+        enqueue("run_app_job", lock=lock, job_id=str(deployment.id))
+
+
+def announce_deployment(deployment: Provision | AppJob) -> None:
+    """Records the event that asks the provisioner to deploy. Transaction: joins."""
+    if isinstance(deployment, Provision):
+        type_, data = "provision.requested", describe_provision(deployment)
+    else:
+        type_, data = f"app.{deployment.kind}_requested", describe_app_job(deployment)
+        data["dep_choices"] = deployment.dep_choices
+    _record(type_, data, deployment)
+
+
+def _record(type_: str, data: dict[str, Any], deployment: Provision | AppJob) -> None:
+    OutboxEvent.objects.create(
+        type=type_, topic=TOPIC, source=SOURCE, tenant_id=deployment.organization_id, data=data
+    )
