@@ -1,7 +1,7 @@
 """Credit for many customers at once, each at most once for the same reason.
 
-Which of them had it already the database says under their accounts' locks, so that a call that was cut off, or whose
-answer never came, is simply made again.
+The database checks under the accounts' locks who has the grant already. So a call that was interrupted, or whose
+answer was lost, can be repeated.
 """
 
 import re
@@ -17,28 +17,28 @@ from billing.errors import InvalidBatch, ReasonRequired
 from billing.text import has_visible_text
 from billing.use_cases.post_entry import check_positive
 
-# As many in one transaction: their accounts stay locked until it ends.
+# Limits a transaction: the accounts of its users stay locked until it ends.
 MAX_BATCH = 10_000
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,79}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
-    """One customer of the batch: the ledger entry that was made, or None for one who had this grant already."""
+    """The result for one user of the batch: the new ledger entry, or None where the user had this grant already."""
 
     user_id: str
     entry_id: UUID | None
 
 
 def grant_many(*, user_ids: Iterable[str], amount_minor: int, name: str, why: str, by: Actor) -> list[Granted]:
-    """Adds the same credit to the balance of each of these users, all of them or, where it fails, none.
+    """Adds the same credit to the balance of each of these users. If it fails, none of them gets it.
 
-    Users whose first act this is become customers. Each entry carries `grant:NAME` as its reason, `why` as its
-    note, and who acts. One statement, whatever their number; a user named twice is one.
+    Unknown users become customers. Each entry carries `grant:NAME` as its reason, `why` as its note, and the actor.
+    It is one statement for any number of users; a user named twice is one.
 
     Args: amount_minor: positive, smallest unit. name: lower-case, 3 to 80 of a-z 0-9 . _ -
     Raises: InvalidAmount, InvalidBatch, ReasonRequired. Locks: Account, ascending. Transaction: owns, one
-    statement; inside another's it is a savepoint. Idempotency: who has a grant of this name gets no second one.
+    statement; inside another's it is a savepoint. Idempotency: a user with a grant of this name gets no second one.
     """
     users = distinct_users(user_ids)
     if not _NAME.fullmatch(name):

@@ -1,14 +1,14 @@
--- Credit for many customers in one call. Installed by every migrate; used by grant_many.py, the first two
--- functions by promos' redeem_many.sql too.
+-- Credit for many customers in one call: billing_grant_many, called by grant_many.py. A redemption for many customers
+-- (promos/use_cases/redeem_many.py) uses the first two functions too. Installed by every migrate.
 
--- The customers and accounts of platform users whose first act this is. In one order for everybody: two calls that
--- make some of the same ones wait for each other, and never in a circle.
+-- Makes customers and accounts of the platform users who have none. It inserts in ascending order, so that two calls
+-- with some of the same users wait for each other, and never in a circle.
 CREATE OR REPLACE FUNCTION billing_make_customers(users text[], money text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO billing_customer (user_id)
-  SELECT asked.user_id FROM unnest(users) AS asked(user_id)
-   WHERE NOT EXISTS (SELECT FROM billing_customer c WHERE c.user_id = asked.user_id)
-   ORDER BY asked.user_id
+  SELECT wanted.user_id FROM unnest(users) AS wanted(user_id)
+   WHERE NOT EXISTS (SELECT FROM billing_customer c WHERE c.user_id = wanted.user_id)
+   ORDER BY wanted.user_id
       ON CONFLICT (user_id) DO NOTHING;
   INSERT INTO billing_account (customer_id, currency)
   SELECT c.id, money FROM billing_customer c
@@ -31,9 +31,9 @@ BEGIN
                 WHERE c.user_id = ANY (users) FOR NO KEY UPDATE OF a SKIP LOCKED);
 END $$;
 
--- One grant for each of these users who has none of this reason yet; who they were, and their entries.
--- Once for a reason and customer: billing_ledgerentry_one_grant_per_reason; under the lock it is never violated.
--- Plans for arrays of any size look everybody up by index; for one of a thousand all customers would be read.
+-- Grants credit to each of these users who has no grant of this reason yet. Returns those users and their new entries.
+-- Under the accounts' locks, billing_ledgerentry_one_grant_per_reason is never violated.
+-- A generic plan looks each user up by index. A plan for a thousand users would read all customers.
 CREATE OR REPLACE FUNCTION billing_grant_many(
   users text[], amount bigint, why_reason text, why_note text, money text, by_actor billing_actor
 ) RETURNS TABLE (grantee text, entry uuid)
@@ -45,7 +45,7 @@ DECLARE
 BEGIN
   PERFORM billing_make_customers(users, money);
   customers := billing_lock_accounts(users, true);
-  WITH asked AS MATERIALIZED (
+  WITH wanted AS MATERIALIZED (
     SELECT customer, billing_uuid7() AS id
       FROM unnest(customers) AS customer
       LEFT JOIN LATERAL (SELECT e.id FROM billing_ledgerentry e
@@ -54,9 +54,9 @@ BEGIN
      WHERE earlier.id IS NULL
   ), granted AS (
     INSERT INTO billing_grants
-    SELECT array_agg(ROW(id, customer, amount, why_reason, why_note, NULL, NULL, by_actor)::billing_grant) FROM asked
+    SELECT array_agg(ROW(id, customer, amount, why_reason, why_note, NULL, NULL, by_actor)::billing_grant) FROM wanted
     HAVING count(*) > 0)
-  SELECT array_agg(id), array_agg(customer) INTO made, made_for FROM asked;
+  SELECT array_agg(id), array_agg(customer) INTO made, made_for FROM wanted;
   RETURN QUERY
     SELECT c.user_id::text, mine.id
       FROM unnest(made, made_for) AS mine(id, customer_id) JOIN billing_customer c ON c.id = mine.customer_id;

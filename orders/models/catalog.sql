@@ -1,9 +1,8 @@
--- The version of what the catalog offers. Installed by every migrate.
+-- The version of the catalog: each change of a plan, an add-on or an app gives it a new random value. A checkout is
+-- written only while the catalog still has the version that gave its prices. Installed by every migrate.
 --
--- A row that is saved as it was is no change: the console does so where nothing is altered in a form.
---
--- A random one with every change, so that one never stands for two catalogs, not even where a change was rolled back
--- or a backup restored. A checkout that was priced by one version is written only while it is still that one.
+-- The version is random, not counted, so that it never stands for two catalogs, even after a rollback or a restored
+-- backup. Saving a row without a change, as a form of the console may, keeps the version.
 CREATE OR REPLACE FUNCTION orders_catalog_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO orders_catalogversion (id, version) VALUES (1, gen_random_uuid())
