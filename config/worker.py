@@ -2,7 +2,7 @@
 
 Procrastinate's worker ends when one of its side tasks (heartbeat, schedule, listener) loses the database, without an
 error and with exit status 0. It has no option to stay. Here it starts again within the process, and gives up with
-an error only after a long outage, so that whatever supervises the process restarts it.
+an error only after a long outage, so that the process's supervisor restarts it.
 
 Its pool waits as briefly as the web server's. With the pool's defaults, each job in flight and the main loop wait 30
 seconds for a connection, one after another, and a reconnect that keeps failing pauses for minutes.
@@ -24,7 +24,7 @@ from config.database import POOL_RECONNECT_SECONDS, POOL_WAIT_SECONDS
 RESTART_SECONDS = 2
 # An outage that lasts longer ends the process.
 GIVE_UP_SECONDS = 300
-# What a run must last for the outage before it to be over.
+# An outage is over once the worker has run for this long.
 STABLE_SECONDS = 30
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from .order import OrderLine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A plan or add-on at its price of now: a month's, smallest unit."""
+    """A plan or add-on with its present price of a month, in the smallest unit."""
 
     kind: OrderLine.Kind
     item_id: UUID
@@ -19,7 +19,7 @@ class Line:
 
     @classmethod
     def of(cls, line: OrderLine) -> "Line":
-        """The line as an order keeps it."""
+        """Makes the line from the one that an order keeps."""
         return cls(
             kind=OrderLine.Kind(line.kind),
             item_id=line.item_id,
@@ -56,12 +56,12 @@ class Basket:
 
     @property
     def total_minor(self) -> int:
-        """A month of everything, before credit."""
+        """The price of a month of everything, before credit."""
         return sum(line.price_minor for line in self.lines)
 
     @property
     def addon_ids(self) -> list[str]:
-        """Sorted, so that two baskets compare."""
+        """The ids of the add-ons, sorted, so that two baskets compare."""
         return sorted(str(line.item_id) for line in self.addon_lines)
 
     def matches(self, subscribed: "Subscribed") -> bool:

@@ -42,12 +42,12 @@ COMMIT;
 
 
 def make_peers(connection: Connection) -> None:
-    """The tables of the peers."""
+    """Makes the tables of the peers."""
     connection.execute(_SCHEMA.encode())
 
 
 class Pgbench:
-    """A script that pgbench runs again and again; every call goes on where the last one stopped."""
+    """A script that pgbench runs again and again; every run continues where the last one stopped."""
 
     def __init__(self, connection: Connection, script: str) -> None:
         self._at = parameters(connection.info.dbname)

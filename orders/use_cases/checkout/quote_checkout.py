@@ -27,7 +27,7 @@ class QuotedCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """What a checkout would do, in the smallest unit. `refusal` is why it would be refused, the code aside.
+    """The outcome of a checkout, in the smallest unit. `refusal` is its refusal, except one of the code.
 
     The credit is that of the balance, the code and the unused month; `credit_left_minor` is what is left available.
     """
@@ -43,7 +43,7 @@ class Quote:
 
     @property
     def amount_due_minor(self) -> int:
-        """What a card would pay now."""
+        """The amount that a card would pay now."""
         return self.total_minor - self.credit_applied_minor
 
 

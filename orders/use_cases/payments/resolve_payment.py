@@ -70,7 +70,7 @@ def resume_request(*, order_id: UUID, by: Actor, now: datetime) -> OpenedPayment
 
 
 def is_same_basket(order: Order, request: CheckoutRequest) -> bool:
-    """Whether a checkout asks for what the open order sells, at its price, so that it resumes the order's payment."""
+    """Returns whether a checkout asks for what the open order sells, at its price, and so resumes its payment."""
     if order.kind == Order.Kind.RENEWAL:
         return False
     requested = load_basket(plan=request.plan, apps=request.apps, addons=request.addons)
