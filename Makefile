@@ -64,12 +64,12 @@ check: dev
 	@$(VENV) .ci/audit
 
 test: check
-	@.ci/install-chromium
+	@.ci/install-debian-packages
 	@$(VENV) -m pytest -n 2 --cov --cov-report=term $(SLOW:%=--ignore=%)
 
 # Every failure of Stripe at every step of a payment, and kill -9 at each step.
 test-payments: dev
-	@.ci/install-chromium
+	@.ci/install-debian-packages
 	@$(VENV) -m pytest -n 2 $(SLOW)
 
 # Prints each figure as a ratio to a comparison of the same run, and writes all of them to build/bench as JSON.

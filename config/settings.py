@@ -210,6 +210,10 @@ DEFAULT_FROM_EMAIL: str = _environment.text(
 # external: a provisioner reports the steps of deployments. none: the worker completes them itself.
 PROVISIONER: str = _environment.text("PROVISIONER", "none", pattern="none|external")
 
+# --- Events -----------------------------------------------------------------------------------------------
+# The broker that gets the events of the outbox. Without it they stay in the database.
+EVENTS_URL: str = _environment.text("EVENTS_URL", pattern=r"(nats|tls)://\S+")
+
 # --- What production requires -----------------------------------------------------------------------------
 if PRODUCTION:
     _environment.require(SECRET_KEY, "SECRET_KEY")

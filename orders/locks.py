@@ -4,7 +4,7 @@ from uuid import UUID
 
 from billing.models import Organization, Subscription
 
-from .models import Break, Order
+from .models import Break, Order, OutboxEvent
 
 
 def lock_order(*, order_id: UUID) -> Order:
@@ -22,6 +22,12 @@ def lock_break(*, break_id: UUID) -> Break:
     """Locks the break's row, and reads it. Raises: Break.DoesNotExist."""
     # Races with a second member of staff.
     return Break.objects.select_for_update(no_key=True).get(id=break_id)
+
+
+def lock_event(*, event_id: UUID) -> OutboxEvent:
+    """Locks the outgoing event's row, and reads it. Raises: OutboxEvent.DoesNotExist."""
+    # Races with its delivery, and with a second member of staff.
+    return OutboxEvent.objects.select_for_update(no_key=True).get(id=event_id)
 
 
 def lock_subscription(*, subscription_id: UUID) -> Subscription:

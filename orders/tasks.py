@@ -15,6 +15,7 @@ from orders.jobs import enqueue_once
 from orders.models import AppJob, Payment, Provision, StripeEvent
 from orders.stripe import gateway
 from orders.stripe.mirror import mirror_event
+from orders.use_cases.events.deliver_events import deliver_events as deliver
 from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.send_mail import send_mail as send
 from orders.use_cases.payments import find_event_owner, request_refund, settle_event, sweep_payments
@@ -35,6 +36,8 @@ from orders.use_cases.subscriptions.renew_subscription import renew_subscription
 logger = logging.getLogger(__name__)
 
 _DAILY_WINDOW, _DAILY_TIME_LIMIT = timedelta(days=3), timedelta(minutes=1)
+# A little less than the time between two rounds. A worker that stops waits for the round to end.
+_DELIVERY_SECONDS = 19
 # Waits 2, 4, 8 … seconds between attempts, about nine hours in all. Then the job is `failed`, and staff see it.
 _RETRIES = RetryStrategy(max_attempts=14, exponential_wait=2)
 
@@ -131,6 +134,14 @@ def link_payment_intent(order_id: str) -> None:
 def sweep(timestamp: int) -> None:
     """Finishes payments that a crash or an unanswered call to Stripe left open."""
     sweep_payments.sweep_payments()
+
+
+@app.periodic(cron="*/20 * * * * *")
+@app.task(name="deliver_events", queue="events", lock="deliver_events", queueing_lock="deliver_events")
+def deliver_events(timestamp: int) -> None:
+    """Delivers recorded events to the broker until the next round begins."""
+    if settings.EVENTS_URL:
+        deliver(seconds=_DELIVERY_SECONDS)
 
 
 @app.task(name="send_mail", queue="default", retry=_RETRIES, pass_context=True)

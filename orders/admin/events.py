@@ -1,20 +1,24 @@
 """Outgoing events: what they announce to other systems, and whether they were delivered."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
-from billing.admin.console.base import ReadOnlyAdmin
+from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404
 from billing.admin.console.display import (
     NOTHING,
     Column,
     Fact,
     Panel,
     Text,
+    Tool,
+    badge,
     change_url,
     code,
     link,
@@ -24,8 +28,14 @@ from billing.admin.console.display import (
     state_badge,
 )
 from billing.admin.console.filters import one_of
+from billing.admin.console.forms import ReasonForm
+from billing.admin.console.pages import form_page
+from billing.admin.console.request_actor import actor_of
+from billing.admin.console.submission import Done, Submission
 from billing.admin.ledger import order_link
+from orders.locks import lock_event
 from orders.models import OutboxEvent
+from orders.use_cases.events.resend_event import resend_event
 
 TYPES = ("order.placed", "tenant.created", "tenant.deleted")
 
@@ -37,11 +47,13 @@ class DeliveryFilter(admin.SimpleListFilter):
     parameter_name = "delivery"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("pending", "Pending"), ("delivered", "Delivered")]
+        return [("pending", "Pending"), ("delivered", "Delivered"), ("refused", "Refused")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "refused":
+            return queryset.filter(refused_at__isnull=False)
         if self.value() in ("pending", "delivered"):
-            return queryset.filter(delivered_at__isnull=self.value() == "pending")
+            return queryset.filter(delivered_at__isnull=self.value() == "pending", refused_at=None)
         return queryset
 
 
@@ -90,6 +102,8 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="State")
     def state(self, event: OutboxEvent) -> Text:
+        if event.refused_at:
+            return badge("refused", "bad")
         return state_badge("delivered" if event.delivered_at else "pending")
 
     @admin.display(description="Delivered (UTC)")
@@ -105,7 +119,50 @@ class EventAdmin(ReadOnlyAdmin):
         yield Fact("Order", order_link(record.order_id))
         yield Fact("Recorded (UTC)", moment(record.created_at))
         yield Fact("Delivered (UTC)", moment(record.delivered_at))
+        if record.refused_at:
+            yield Fact("Refused (UTC)", moment(record.refused_at))
+            yield Fact("The broker's reason", record.refusal)
         yield Fact("Event id", code(record.pk))
+
+    def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
+        if record.refused_at and request.user.has_perm("orders.change_outboxevent"):
+            yield Tool("Send again", reverse("admin:orders_outboxevent_resend", args=[record.pk]))
+
+    def extra_views(self) -> Sequence[tuple[str, str, View]]:
+        return [("<uuid:event_id>/resend/", "resend", self.resend_view)]
+
+    def resend_view(self, request: HttpRequest, event_id: UUID) -> HttpResponse:
+        """Asks for the reason, and lets a refused event be delivered again."""
+        if not request.user.has_perm("orders.change_outboxevent"):
+            raise PermissionDenied
+        event = find_or_404(self, request, str(event_id))
+        form = ReasonForm(request.POST if request.method == "POST" else None)
+        here = change_url(self.model_label, event.pk)
+        submission = Submission(request, f"orders_outboxevent:resend:{event.pk}", event.refused_at)
+
+        def resend() -> Done:
+            resend_event(event_id=event.pk, why=form.cleaned_data["reason"], by=actor_of(request))
+            return Done("The event is sent again within a minute.", here)
+
+        if form.is_valid() and (
+            answer := submission.submit(
+                form, lock_state=lambda: lock_event(event_id=event.pk).refused_at, effect=resend
+            )
+        ):
+            return answer
+        return form_page(
+            self,
+            request,
+            title="Send again",
+            form=form,
+            submission=submission,
+            submit="Send this event again",
+            back=here,
+            parent=(self.title_of(event), here),
+            facts=[Fact("Event", event.type), Fact("The broker's reason", event.refusal)],
+            warning="Send an event again after the broker's limits or its stream were changed. It is delivered before"
+            " all newer events.",
+        )
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         rows = [("data", pretty(record.data))]

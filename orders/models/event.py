@@ -1,4 +1,5 @@
 import json
+from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
@@ -27,10 +28,23 @@ class ExactEncoder(json.JSONEncoder):
         return str(simplejson.dumps(o, use_decimal=True))
 
 
+class NextPosition(models.Func):
+    """The next number of the sequence by which events are delivered."""
+
+    template = "nextval('orders_outboxevent_position')"
+    output_field = models.BigIntegerField()
+
+
 class OutboxEvent(models.Model):
-    """An event for other systems, recorded in the transaction of the change that it announces."""
+    """An event for other systems, recorded in the transaction of the change that it announces.
+
+    It waits until the broker has stored it, or has refused it: a refused event stays until staff send it again.
+    Events are delivered by `position`. Changes of one organization follow one another, and so do their positions.
+    """
 
     id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
+    # Null for events that are older than this column.
+    position = models.BigIntegerField(null=True, blank=True, editable=False, db_default=NextPosition())
     type = models.CharField(max_length=50)
     topic = models.CharField(max_length=100)
     source = models.CharField(max_length=50)
@@ -40,9 +54,16 @@ class OutboxEvent(models.Model):
     metadata = models.JSONField(default=dict)
     created_at = models.DateTimeField(db_default=Now())
     delivered_at = models.DateTimeField(null=True, blank=True)
+    refused_at = models.DateTimeField(null=True, blank=True)
+    refusal = models.CharField(max_length=200, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=Q(refused_at__isnull=True, refusal="")
+                | (Q(refused_at__isnull=False, delivered_at__isnull=True) & ~Q(refusal="")),
+                name="orders_event_refused_or_delivered",
+            ),
             models.CheckConstraint(
                 condition=~Q(type="order.placed") | Q(order_id__isnull=False, tenant_id__isnull=False),
                 name="orders_event_order_placed_names_order",
@@ -71,9 +92,28 @@ class OutboxEvent(models.Model):
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="orders_event_newest"),
             models.Index(
-                fields=["created_at"], condition=Q(delivered_at__isnull=True), name="orders_event_undelivered"
+                models.F("position").asc(nulls_first=True),
+                "id",
+                condition=Q(delivered_at__isnull=True, refused_at__isnull=True),
+                name="orders_event_to_deliver",
+            ),
+            models.Index(
+                fields=["-created_at", "-id"], condition=Q(refused_at__isnull=False), name="orders_event_refused"
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.id}"
+
+    def as_message(self) -> bytes:
+        """Returns the event's envelope, as consumers read it; amounts are exact."""
+        envelope = {
+            "id": str(self.id),
+            "type": self.type,
+            "source": self.source,
+            "timestamp": self.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "tenant_id": str(self.tenant_id) if self.tenant_id else None,
+            "data": self.data,
+            "metadata": self.metadata,
+        }
+        return str(simplejson.dumps(envelope, use_decimal=True, ensure_ascii=False)).encode()

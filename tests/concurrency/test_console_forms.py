@@ -17,7 +17,7 @@ from django.utils import timezone
 from billing.actor import SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import AuditEntry, Customer, FormSubmission, LedgerEntry, User
 from billing.use_cases.verify_ledger import verify_ledger
-from orders.models import AddOn, App, Break, Bundle, Industry, Order, Payment, Plan, Refund
+from orders.models import AddOn, App, Break, Bundle, Industry, Order, OutboxEvent, Payment, Plan, Refund
 from orders.use_cases.reconciliation.record_break import record_break
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import redeem
@@ -101,6 +101,16 @@ def closing_a_break() -> Form:
     return Form(page("orders_break_close", record_break(kind=Break.Kind.DISPUTE, object_id="d").pk), {}, AuditEntry)
 
 
+def resending_an_event() -> Form:
+    return Form(page("orders_outboxevent_resend", refused_event().pk), {}, AuditEntry)
+
+
+def refused_event() -> OutboxEvent:
+    return OutboxEvent.objects.create(
+        type="test", topic="sme.test", source="qasima", refused_at=timezone.now(), refusal="too large"
+    )
+
+
 TERMS = {"credit": "7", "max_redemptions": "0", "active": "on"}
 
 
@@ -182,6 +192,7 @@ FORMS: dict[str, Callable[[], Form]] = {
     "orders_order_refund": refunding_the_card,
     "orders_order_refund, credit": refunding_credit,
     "orders_break_close": closing_a_break,
+    "orders_outboxevent_resend": resending_an_event,
     "promos_promocode_add": issuing,
     "promos_promocode_change": changing_a_voucher,
     **{f"promos_promocode_{verb}": partial(changing_state, verb) for verb in ("pause", "resume", "retire")},
@@ -303,4 +314,5 @@ def records() -> dict[str, object]:
         "billing_organization": order.organization_id,
         "orders_payment": order.pk,
         "orders_refund": UUID(int=1),
+        "orders_outboxevent": refused_event().pk,
     }

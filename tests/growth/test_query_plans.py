@@ -11,8 +11,9 @@ from billing.models import Organization
 from billing.queries import balance_of, invoices_of, organizations_of, slug_is_free, subscription_of
 from billing.use_cases.hold_credit import capture_hold, hold_credit, release_hold
 from billing.use_cases.post_entry import adjust_credit, reverse_entry
-from orders.models import Break, OutboxEvent
+from orders.models import Break
 from orders.queries import find_open_order, open_payment_of
+from orders.use_cases.events.deliver_events import events_to_deliver
 from orders.use_cases.payments.sweep_payments import sweep_payments
 from orders.use_cases.prune_expired import prune_expired
 from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
@@ -172,8 +173,8 @@ ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
     ),
     "subscriptions that are due": (find_due_subscriptions, {"billing_subscription_due"}),
     "events to deliver": (
-        lambda: list(OutboxEvent.objects.filter(delivered_at=None).order_by("created_at")[:100]),
-        {"orders_event_undelivered"},
+        lambda: list(events_to_deliver()[:100]),
+        {"orders_event_to_deliver"},
     ),
     "breaks that are open": (
         lambda: list(Break.objects.filter(closed_at=None, object_id="dp_1", kind=Break.Kind.DISPUTE)),

@@ -183,6 +183,11 @@ EVENTS: Attacks = {
         event(type="'tenant.created'"),
         event(type="'tenant.deleted'", tenant_id=organization("gone")),
     ],
+    "orders_event_refused_or_delivered": [
+        event(refusal="'too large'"),
+        event(refused_at="now()"),
+        event(refused_at="now()", refusal="'too large'", delivered_at="now()"),
+    ],
     "orders_event_order_placed_names_order": [event(order_id="NULL"), event(tenant_id="NULL")],
     "orders_event_tenant_named": [
         event(type="'tenant.created'", tenant_id="NULL"),

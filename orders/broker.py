@@ -1,0 +1,132 @@
+"""The message broker: NATS JetStream, which keeps each event until its consumers have read it.
+
+Its client is asynchronous and this service is not, so a `Broker` runs the client's event loop while it is called.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+import nats
+from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError
+from nats.js.errors import APIError, NotFoundError
+
+# The stream that is made where no stream of the broker keeps our topics.
+STREAM = "sme"
+STREAM_SUBJECTS = "sme.>"
+# How long one call to the broker may take.
+TIMEOUT_SECONDS = 5
+_BAD_REQUEST = 400
+
+T = TypeVar("T")
+
+
+class BrokerUnavailable(Exception):
+    """The broker cannot be reached, or does not answer. Nothing is known of what was sent to it last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message to publish. The broker stores a message once, however often its id is sent within its window."""
+
+    id: UUID
+    topic: str
+    body: bytes
+
+
+class Broker:
+    """A connection to the broker, for the length of a `with` block."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._runner = asyncio.Runner()
+        self._streams: set[str] = set()
+
+    def __enter__(self) -> Self:
+        """Connects. Raises: BrokerUnavailable."""
+        try:
+            self._client = self._run(
+                nats.connect(
+                    self._url,
+                    connect_timeout=TIMEOUT_SECONDS,
+                    allow_reconnect=False,
+                    max_reconnect_attempts=1,
+                    reconnect_time_wait=0.1,
+                    error_cb=_ignore,
+                )
+            )
+        except BrokerUnavailable:
+            self._runner.close()
+            raise
+        self._stream = self._client.jetstream(timeout=TIMEOUT_SECONDS)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._run(self._client.close())
+        except BrokerUnavailable:
+            pass
+        finally:
+            self._runner.close()
+
+    def publish(self, messages: Sequence[Message]) -> dict[UUID, str]:
+        """Publishes all messages at once, and returns when each is stored or refused.
+
+        Returns the broker's reason for each message that it refuses for what it is, such as its size.
+        Raises: BrokerUnavailable where at least one message has no answer; some may be stored.
+        """
+        return self._run(self._publish(messages))
+
+    def wait(self, seconds: float) -> None:
+        """Lets the connection live for a while. Raises: BrokerUnavailable if it ends."""
+        self._run(asyncio.sleep(seconds))
+        if not self._client.is_connected:
+            raise BrokerUnavailable("the connection ended")
+
+    def _run(self, call: Coroutine[Any, Any, T]) -> T:
+        try:
+            return self._runner.run(call)
+        except (NatsError, OSError, TimeoutError) as error:
+            raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
+
+    async def _publish(self, messages: Sequence[Message]) -> dict[UUID, str]:
+        for topic in {message.topic for message in messages} - self._streams:
+            await self._ensure_stream(topic)
+        answers = await asyncio.gather(*(self._publish_one(message) for message in messages), return_exceptions=True)
+        refused = {}
+        for message, answer in zip(messages, answers, strict=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            if answer:
+                refused[message.id] = answer
+        return refused
+
+    async def _publish_one(self, message: Message) -> str:
+        """Returns the broker's reason if it refuses the message for what it is, else nothing."""
+        try:
+            await self._stream.publish(message.topic, message.body, headers={"Nats-Msg-Id": str(message.id)})
+        except MaxPayloadError as error:
+            return str(error)
+        except APIError as error:
+            if error.code != _BAD_REQUEST:
+                raise
+            return error.description or str(error)
+        return ""
+
+    async def _ensure_stream(self, topic: str) -> None:
+        """Makes a stream for the topic, unless the operator has made one."""
+        try:
+            await self._stream.find_stream_name_by_subject(topic)
+        except NotFoundError:
+            await self._stream.add_stream(name=STREAM, subjects=[STREAM_SUBJECTS])
+        self._streams.add(topic)
+
+
+async def _ignore(error: Exception) -> None:
+    """Logs nothing: each call reports its own failure."""
