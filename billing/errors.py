@@ -121,6 +121,48 @@ class OrganizationRoleTooLow(DomainError):
     message = "your role in this organization does not allow this"
 
 
+class StatusNotAllowed(DomainError):
+    code = "status_not_allowed"
+    status = 409
+    message = "the organization cannot get this status now"
+
+
+class AlreadyMember(DomainError):
+    code = "already_member"
+    status = 409
+    message = "this person is a member of the organization, or invited, already"
+
+
+class MemberNotFound(DomainError):
+    code = "member_not_found"
+    status = 404
+    message = "no such member"
+
+
+class OwnerNotRemovable(DomainError):
+    code = "owner_not_removable"
+    status = 403
+    message = "the owner of an organization cannot be removed"
+
+
+class TooManyOrganizations(DomainError):
+    code = "too_many_organizations"
+    status = 409
+    message = "you have as many organizations as one customer may have; a deleted one counts for a day"
+
+
+class TooManyMembers(DomainError):
+    code = "too_many_members"
+    status = 409
+    message = "the organization has as many members as it may have"
+
+
+class TooManyInvitations(DomainError):
+    code = "too_many_invitations"
+    status = 429
+    message = "too many people were invited today: try again later"
+
+
 class SlugTaken(DomainError):
     code = "slug_taken"
     status = 409

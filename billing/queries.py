@@ -7,17 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.models import BooleanField, Count, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import BooleanField, Count, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 from .errors import SubscriptionNotFound
-from .models import Customer, Invoice, Organization, Subscription, User
+from .models import Customer, Invoice, Organization, OrganizationMember, Subscription, User
+from .organization_roles import OrganizationRole
+from .text import normal_email
+
+Row = TypeVar("Row", Subscription, Invoice)
 
 # A balance shows only the newest ledger entries.
 MAX_BALANCE_ENTRIES = 20
@@ -97,13 +101,35 @@ def balance_of(*, user_id: str) -> Balance:
     )
 
 
-def organizations_of(*, user_id: str) -> QuerySet[Organization, Organization]:
-    """Returns the user's organizations that are not deleted, newest first."""
+def organizations_of(*, user_id: str, email: str = "") -> QuerySet[Organization, Organization]:
+    """Returns the organizations of which the user is the owner or a member, and that are not deleted, newest first.
+
+    Those that have invited the address are among them; `is_invited` says that an invitation is not bound yet.
+    """
+    invitations = OrganizationMember.objects.filter(customer__isnull=True, email=normal_email(email))
+    owned = Organization.objects.filter(customer__user_id=user_id).values("id")
+    joined = OrganizationMember.objects.filter(customer__user_id=user_id).values("organization_id")
+    ids = owned.union(joined, invitations.values("organization_id")) if email else owned.union(joined)
     return (
-        Organization.objects.filter(customer__user_id=user_id)
+        Organization.objects.filter(id__in=ids)
         .exclude(status=Organization.Status.DELETED)
+        .annotate(is_invited=exists_per_row(invitations.filter(organization=OuterRef("pk"))))
         .order_by("-created_at", "-id")
     )
+
+
+def members_of(organization: Organization) -> list[OrganizationMember]:
+    """Returns the owner, as a member that is not stored, then members and invitations, oldest first. One query."""
+    owner = OrganizationMember(
+        id=organization.id,
+        organization=organization,
+        customer=organization.customer,
+        email=organization.customer.email,
+        role=OrganizationRole.OWNER,
+        joined_at=organization.created_at,
+    )
+    members = OrganizationMember.objects.select_related("customer").filter(organization=organization)
+    return [owner, *members.order_by("joined_at", "id")]
 
 
 def slug_is_reserved(slug: str) -> bool:
@@ -120,26 +146,26 @@ def slug_is_free(slug: str) -> bool:
     return not slug_is_reserved(slug) and not taken.exists()
 
 
-def subscription_of(*, user_id: str, organization_id: UUID | None = None) -> Subscription:
-    """Returns the newest subscription of the organization, or of the user if none is given.
+def subscription_of(*, user_id: str = "", organization_id: UUID | None = None) -> Subscription:
+    """Returns the newest subscription of the organization, or that the user pays for if none is given.
 
     Raises: SubscriptionNotFound.
     """
-    mine = Subscription.objects.filter(customer__user_id=user_id)
-    if organization_id is not None:
-        mine = mine.filter(organization_id=organization_id)
-    found = mine.order_by("-created_at", "-id").first()
+    found = _of(Subscription.objects.all(), user_id, organization_id).first()
     if found is None:
         raise SubscriptionNotFound
     return found
 
 
-def invoices_of(*, user_id: str, organization_id: UUID | None = None) -> QuerySet[Invoice, Invoice]:
-    """Returns the user's invoices, newest first, of one organization or of all of them."""
-    mine = Invoice.objects.filter(customer__user_id=user_id)
-    if organization_id is not None:
-        mine = mine.filter(organization_id=organization_id)
-    return mine.order_by("-created_at", "-id")
+def invoices_of(*, user_id: str = "", organization_id: UUID | None = None) -> QuerySet[Invoice, Invoice]:
+    """Returns the invoices, newest first, of one organization, or of all that the user pays for if none is given."""
+    return _of(Invoice.objects.all(), user_id, organization_id)
+
+
+def _of(rows: QuerySet[Row], user_id: str, organization_id: UUID | None) -> QuerySet[Row]:
+    if organization_id is None:
+        return rows.filter(customer__user_id=user_id).order_by("-created_at", "-id")
+    return rows.filter(organization_id=organization_id).order_by("-created_at", "-id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

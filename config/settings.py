@@ -148,6 +148,17 @@ CORS_ALLOW_HEADERS: list[str] = (
 CORS_EXPOSE_HEADERS: list[str] = ["ETag", "Link", "Retry-After", "X-Request-Id"]
 CORS_ALLOW_METHODS: list[str] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
 
+# --- Quotas -----------------------------------------------------------------------------------------------
+# How many organizations a customer may own. One that was deleted counts for a day.
+MAX_ORGANIZATIONS: int = _environment.number("MAX_ORGANIZATIONS", 100, minimum=1)
+# How many members and invitations an organization may have, beside its owner.
+MAX_MEMBERS: int = _environment.number("MAX_MEMBERS", 100, minimum=1)
+# How many people may be invited in a day to all organizations of one owner.
+INVITATIONS_PER_DAY: int = _environment.number("INVITATIONS_PER_DAY", 100, minimum=1)
+# How many orders a customer may place in a day that cost nothing, and how many whose payment does not arrive.
+FREE_ORDERS_PER_DAY: int = _environment.number("FREE_ORDERS_PER_DAY", 100, minimum=1)
+UNPAID_ORDERS_PER_DAY: int = _environment.number("UNPAID_ORDERS_PER_DAY", 100, minimum=1)
+
 # --- Card payments ----------------------------------------------------------------------------------------
 STRIPE_API_BASE: str = _environment.text(
     "STRIPE_API_BASE", "https://api.stripe.com", pattern=r"https?://[^\s?#@]+"
@@ -356,6 +367,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
     # Names for sets of values that share the field's name with others.
     "ENUM_NAME_OVERRIDES": {
+        "OrganizationStatusEnum": "billing.models.Organization.Status",
         "ReportedStatusEnum": "orders.api.provisioning.reports.REPORTED_STATUSES",
         "DeploymentStatusEnum": "orders.models.provisioning.Deployment.Status",
         "ProvisionStatusEnum": "orders.models.provisioning.Provision.Status",

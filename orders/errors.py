@@ -137,6 +137,12 @@ class PaymentProcessorError(DomainError):
     message = "the payment processor could not open a payment; nothing was charged and no voucher was used"
 
 
+class TooManyOrders(DomainError):
+    code = "too_many_orders"
+    status = 429
+    message = "you have placed too many orders today that were free or were not paid: try again later"
+
+
 class AmountNotChargeable(DomainError):
     code = "amount_not_chargeable"
     status = 409

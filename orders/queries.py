@@ -11,11 +11,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import OuterRef, Q, QuerySet
+from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from billing.errors import DomainError, OrganizationNotFound
-from billing.models import Organization, Subscription
+from billing.models import Customer, Organization, OrganizationMember, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.queries import cursor_without_timeout, exists_per_row
 from promos.models import PromoCode
@@ -198,17 +199,37 @@ def _normal(reference: str) -> str:
     return reference if identity is None else str(identity)
 
 
-def find_organization(*, organization_id: UUID, user_id: str) -> Organization:
-    """The caller's organization, with its customer. Raises: OrganizationNotFound, also for another's. One query."""
-    found = (
-        Organization.objects.select_related("customer")
-        .filter(id=organization_id, customer__user_id=user_id)
-        .exclude(status=Organization.Status.DELETED)
-        .first()
-    )
+def find_organization(*, organization_id: UUID, lock: bool = False) -> Organization:
+    """An organization that is not deleted, with its customer, for staff. Raises: OrganizationNotFound. One query.
+
+    Locks: Organization, with `lock`.
+    """
+    organizations = Organization.objects.select_related("customer").exclude(status=Organization.Status.DELETED)
+    if lock:
+        # Races with the organization's provisioning and deletion, and with orders for it.
+        organizations = organizations.select_for_update(no_key=True, of=("self",))
+    found = organizations.filter(id=organization_id).first()
     if found is None:
         raise OrganizationNotFound
     return found
+
+
+def find_organizations(*, term: str) -> QuerySet[Organization, Organization]:
+    """The organizations that are not deleted, newest first, with `member_count`; all of them without a term.
+
+    A term is part of a name or slug, an id, or the owner's e-mail address or user id.
+    """
+    found = Organization.objects.exclude(status=Organization.Status.DELETED)
+    wanted = term.strip()
+    if wanted:
+        owners = Customer.objects.filter(Q(user_id=wanted) | Q(email__iexact=wanted))
+        named = Q(slug__contains=wanted.lower()) | Q(name__icontains=wanted) | Q(customer__in=owners)
+        identity = _uuid(wanted)
+        found = found.filter(named | Q(id=identity) if identity else named)
+    members = OrganizationMember.objects.filter(organization=OuterRef("pk")).order_by().values("organization")
+    counted = Subquery(members.annotate(number=Count("pk")).values("number"), output_field=IntegerField())
+    # The owner is counted too, and has no row.
+    return found.annotate(member_count=Coalesce(counted, 0) + 1).order_by("-created_at", "-id")
 
 
 def find_open_order(*, organization_id: UUID) -> Order | None:
@@ -218,6 +239,17 @@ def find_open_order(*, organization_id: UUID) -> Order | None:
         .filter(organization_id=organization_id, status=Order.Status.PENDING)
         .first()
     )
+
+
+def count_orders_today(*, user_id: str, statuses: Sequence[str], free: bool, now: datetime) -> int:
+    """Counts the purchases in these states that the user placed within a day: free ones, or ones with a price."""
+    return Order.objects.filter(
+        Q(total_minor=0) if free else Q(total_minor__gt=0),
+        customer__user_id=user_id,
+        kind=Order.Kind.PURCHASE,
+        status__in=statuses,
+        created_at__gt=now - timedelta(days=1),
+    ).count()
 
 
 def orders_for_staff() -> QuerySet[Order, Order]:

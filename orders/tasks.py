@@ -11,6 +11,7 @@ from procrastinate.contrib.django import app
 
 from billing.actor import system_actor
 from billing.use_cases.processor_settings import processor_keys
+from orders.errors import PaymentProcessorError
 from orders.jobs import enqueue_once
 from orders.models import AppJob, Payment, Provision, StripeEvent
 from orders.stripe import gateway
@@ -18,6 +19,7 @@ from orders.stripe.mirror import mirror_event
 from orders.use_cases.events.deliver_events import deliver_events as deliver
 from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.send_mail import send_mail as send
+from orders.use_cases.organizations import close_open_payment as close_payment
 from orders.use_cases.payments import find_event_owner, request_refund, settle_event, sweep_payments
 from orders.use_cases.payments.adopt_email import send_email_to_stripe
 from orders.use_cases.provisioning.play_steps import play_next_step, provision_order
@@ -100,6 +102,14 @@ def mirror_stripe_event(event_id: str) -> None:
 def send_refund(refund_id: str) -> None:
     """Sends a requested refund to Stripe."""
     request_refund.send_refund(refund_id=UUID(refund_id), by=system_actor(channel="worker"))
+
+
+@app.task(name="close_open_payment", queue="default", retry=_RETRIES)
+def close_open_payment(organization_id: str, why: str) -> None:
+    """Closes a payment that was still open when its organization ended. Fails, to be retried, until it is closed."""
+    by = system_actor(channel="worker")
+    if not close_payment.close_open_payment(organization_id=UUID(organization_id), why=why, by=by):
+        raise PaymentProcessorError
 
 
 @app.task(name="update_stripe_email", queue="default", retry=_RETRIES)

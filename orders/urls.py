@@ -1,6 +1,18 @@
 from django.urls import path
 
-from .api import apps, checkout, domains, organizations, portal, quote, staff, subscriptions, top_up
+from .api import (
+    apps,
+    checkout,
+    domains,
+    organization_members,
+    organizations,
+    portal,
+    quote,
+    staff,
+    staff_organizations,
+    subscriptions,
+    top_up,
+)
 from .api.catalog import administration, lists
 from .api.provisioning import jobs, provisions, reports
 from .webhooks import StripeWebhookView
@@ -35,6 +47,11 @@ urlpatterns = [
     path("tenant/check-slug/<str:slug>", organizations.SlugView.as_view()),
     path("tenant/orgs", organizations.OrganizationsView.as_view()),
     path("tenant/orgs/<str:organization_id>", organizations.OrganizationView.as_view()),
+    path("tenant/orgs/<str:organization_id>/members", organization_members.MembersView.as_view()),
+    path("tenant/orgs/<str:organization_id>/members/<path:member>", organization_members.MemberView.as_view()),
+    path("tenant/admin/tenants", staff_organizations.TenantsView.as_view()),
+    path("tenant/admin/tenants/<str:tenant_id>", staff_organizations.TenantView.as_view()),
+    path("tenant/admin/tenants/<str:tenant_id>/status", staff_organizations.TenantStatusView.as_view()),
     path("tenant/orgs/<str:organization_id>/apps", apps.AppsView.as_view()),
     path("tenant/orgs/<str:organization_id>/apps/<str:slug>", apps.AppView.as_view()),
     path("tenant/orgs/<str:organization_id>/apps/<str:slug>/uninstall-preview", apps.UninstallPreviewView.as_view()),

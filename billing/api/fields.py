@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.validators import validate_email
 from drf_spectacular.drainage import set_override
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -22,6 +24,7 @@ from billing.text import has_visible_text
 
 # Existing clients know amounts of this currency by their own names: `<name>_omr` and `<name>_baisa`.
 MIRRORED_CURRENCY = "OMR"
+MAX_EMAIL_LENGTH = 254
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})", re.IGNORECASE
 )
@@ -39,6 +42,24 @@ class TextField(serializers.CharField):
         if text and not self.allow_blank and not has_visible_text(text):
             self.fail("blank")
         return text
+
+
+@extend_schema_field(OpenApiTypes.EMAIL)
+class EmailField(TextField):
+    """An e-mail address as a JSON string."""
+
+    default_error_messages = {"not_an_address": "must be an e-mail address"}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=MAX_EMAIL_LENGTH, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        address = super().to_internal_value(data)
+        try:
+            validate_email(address)
+        except DjangoValidationError:
+            self.fail("not_an_address")
+        return address
 
 
 class FlagField(serializers.BooleanField):

@@ -24,6 +24,7 @@ from billing.errors import DomainError
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
 _MAX_CURSOR_LENGTH = 200
+_MAX_OFFSET_DIGITS = 9
 
 Row = TypeVar("Row", bound=Model)
 
@@ -31,6 +32,11 @@ Row = TypeVar("Row", bound=Model)
 class InvalidLimit(DomainError):
     code = "invalid_limit"
     message = "limit is not valid"
+
+
+class InvalidOffset(DomainError):
+    code = "invalid_offset"
+    message = "offset is not valid"
 
 
 class InvalidCursor(DomainError):
@@ -89,6 +95,23 @@ def read_page(
     more = len(rows) > limit
     rows = rows[:limit]
     return Page(rows=rows, next_cursor=_cursor(rows[-1], by) if more else None, limit=limit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A part of a list by its position, for lists whose clients show page numbers."""
+
+    offset: int
+    limit: int
+
+
+def read_window(request: Request, *, default_limit: int = 20) -> Window:
+    """Reads `offset` and `limit`. Raises: InvalidOffset, InvalidLimit."""
+    text = request.query_params.get("offset", "0")
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_OFFSET_DIGITS):
+        sentence = "offset must be a whole number, at least 0"
+        raise InvalidOffset(sentence, fields={"offset": [sentence]})
+    return Window(offset=int(text), limit=_read_limit(request, default=default_limit, maximum=MAX_LIMIT))
 
 
 def slice_into_page(rows: Sequence[Row], *, request: Request, by: str) -> Page[Row]:

@@ -23,10 +23,10 @@ class Organization(models.Model):
         DELETED = "deleted"
 
     TRANSITIONS = {
-        Status.PENDING: {Status.PROVISIONING, Status.DELETED},
+        Status.PENDING: {Status.PROVISIONING, Status.ACTIVE, Status.SUSPENDED, Status.DELETED},
         Status.PROVISIONING: {Status.ACTIVE, Status.SUSPENDED, Status.DELETED},
-        Status.ACTIVE: {Status.SUSPENDED, Status.DELETED},
-        Status.SUSPENDED: {Status.ACTIVE, Status.DELETED},
+        Status.ACTIVE: {Status.PROVISIONING, Status.SUSPENDED, Status.DELETED},
+        Status.SUSPENDED: {Status.PROVISIONING, Status.ACTIVE, Status.DELETED},
         Status.DELETED: set(),
     }
 

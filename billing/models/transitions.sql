@@ -13,10 +13,10 @@ END $$;
 
 CREATE OR REPLACE TRIGGER billing_organization_transition_known BEFORE UPDATE ON billing_organization FOR EACH ROW
   WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION billing_check_transition(
-    'pending > provisioning', 'pending > deleted',
+    'pending > provisioning', 'pending > active', 'pending > suspended', 'pending > deleted',
     'provisioning > active', 'provisioning > suspended', 'provisioning > deleted',
-    'active > suspended', 'active > deleted',
-    'suspended > active', 'suspended > deleted');
+    'active > provisioning', 'active > suspended', 'active > deleted',
+    'suspended > provisioning', 'suspended > active', 'suspended > deleted');
 
 -- Stripe may move a subscription from any state to any other, but a canceled one stays canceled.
 CREATE OR REPLACE TRIGGER billing_subscription_stays_canceled BEFORE UPDATE ON billing_subscription FOR EACH ROW

@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -7,15 +9,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.api.access.authentication import actor_of, principal_of
+from billing.actor import Actor
+from billing.api.access.authentication import actor_of
 from billing.api.fields import MajorAmountField, MinorAmountField, RequestSerializer, TextField
 from billing.api.idempotency import InvalidIdempotencyKey, fingerprint, idempotency_parameter, read_idempotency_key
 from billing.api.identifiers import IdField, read_id
 from billing.api.schema import refusals
+from billing.errors import OrganizationNotFound
 from billing.money import to_major
+from billing.organization_roles import Act
+from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.api.references import ReferencesField
 from orders.models.basket import CheckoutRequest
-from orders.queries import find_organization
 from orders.use_cases.checkout.place_order import place_order
 from promos.queries import normal_code
 
@@ -50,6 +55,7 @@ class CheckoutView(APIView):
             **refusals(
                 {
                     400: "The body is invalid, a catalog item is unknown, or the promo code cannot be redeemed.",
+                    403: "You are a member of the organization; only its owner pays.",
                     404: "The organization is not yours.",
                     409: "Already subscribed, a payment is in progress, or a request with the same key is in flight.",
                     422: "The key was already used for a different request.",
@@ -72,7 +78,9 @@ class CheckoutView(APIView):
         summary="Order a plan for an organization; credit pays first",
     )
     def post(self, request: Request) -> Response:
-        placed = place_order(request=read_checkout(request), by=actor_of(request))
+        checkout, by = read_checkout(request), actor_of(request)
+        with refusing_members(checkout, by=by):
+            placed = place_order(request=checkout, by=by)
         paid = {"session_url": placed.session_url} if placed.paid_by_card else {"paid_by_credit": True}
         return Response(
             {
@@ -84,10 +92,20 @@ class CheckoutView(APIView):
         )
 
 
+@contextmanager
+def refusing_members(checkout: CheckoutRequest, *, by: Actor) -> Iterator[None]:
+    """Tells a member that the owner pays. A checkout looks for the owner's organization only, and finds none."""
+    try:
+        yield
+    except OrganizationNotFound:
+        authorize_act(organization_id=checkout.tenant_id, by=by, act=Act.PAY)
+        raise
+
+
 def read_checkout(request: Request) -> CheckoutRequest:
     """Reads the body of a checkout, and its key.
 
-    Raises: ValidationError, InvalidIdempotencyKey, OrganizationNotFound.
+    Raises: ValidationError, InvalidIdempotencyKey, OrganizationNotFound, OrganizationRoleTooLow.
     """
     try:
         body = _FORM.run_validation(request.data)
@@ -114,10 +132,10 @@ def read_checkout(request: Request) -> CheckoutRequest:
 
 
 def _refuse_foreign_tenant(request: Request, refusal: Exception) -> None:
-    """Answers 404 for an organization that is not the caller's, before any other error of the request."""
+    """Answers 404 or 403 for an organization that is not the caller's, before any other error of the request."""
     errors = refusal.detail if isinstance(refusal, serializers.ValidationError) else {}
     if "tenant_id" in errors or not isinstance(request.data, dict):
         return
     tenant_id = read_id(request.data["tenant_id"].strip())
     if tenant_id is not None:
-        find_organization(organization_id=tenant_id, user_id=principal_of(request).user_id)
+        authorize_act(organization_id=tenant_id, by=actor_of(request), act=Act.PAY)

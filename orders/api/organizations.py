@@ -12,10 +12,13 @@ from billing.api.identifiers import read_path_id
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound
-from billing.models import Organization
 from billing.models.organization import SLUG_MATCH
+from billing.organization_roles import Act
 from billing.queries import organizations_of, slug_is_free
+from billing.use_cases.organizations.authorize_act import authorize_act
+from billing.use_cases.organizations.bind_invitations import bind_invitations
 from billing.use_cases.organizations.create_organization import create_organization
+from billing.use_cases.organizations.rename_organization import rename_organization
 from orders.api.organization_answers import OrganizationSerializer, describe_organization, describe_organizations
 from orders.api.references import ReferencesField
 from orders.queries import find_items
@@ -37,7 +40,12 @@ class NewOrganizationSerializer(RequestSerializer):
     addons = ReferencesField(required=False)
 
 
-_NOT_FOUND = refusals({404: "The organization does not exist, or is another customer's."})
+class RenameSerializer(RequestSerializer):
+    name = TextField(max_length=200, required=False, help_text="Absent: unchanged.")
+
+
+_NOT_FOUND = refusals({404: "The organization does not exist, or you are no member of it."})
+_TOO_LOW = refusals({403: "Your role in the organization does not allow this."})
 
 
 class SlugView(APIView):
@@ -59,15 +67,21 @@ class OrganizationsView(APIView):
         responses=OrganizationSerializer(many=True),
         parameters=page_parameters(),
         tags=["organizations"],
-        summary="List your organizations, newest first",
+        summary="List the organizations of which you are the owner or a member, newest first",
     )
     def get(self, request: Request) -> Response:
-        page = read_page(organizations_of(user_id=principal_of(request).user_id), request=request)
+        by = actor_of(request)
+        page = read_page(organizations_of(user_id=by.user_id, email=by.email), request=request)
+        if any(each.is_invited for each in page.rows):  # type: ignore[attr-defined]
+            bind_invitations(by=by)
         return page_response(page, describe_organizations(page.rows), request=request)
 
     @extend_schema(
         request=NewOrganizationSerializer,
-        responses={201: OrganizationSerializer, **refusals({409: "The slug is taken."})},
+        responses={
+            201: OrganizationSerializer,
+            **refusals({409: "The slug is taken or reserved, or you have too many organizations."}),
+        },
         tags=["organizations"],
         summary="Create an organization, pending until its first order",
     )
@@ -94,24 +108,38 @@ class OrganizationView(APIView):
     @extend_schema(
         responses={200: OrganizationSerializer, **_NOT_FOUND},
         tags=["organizations"],
-        summary="Read one of your organizations",
+        summary="Read an organization",
     )
     def get(self, request: Request, organization_id: str) -> Response:
         identity = read_path_id(organization_id, not_found=OrganizationNotFound)
-        found = Organization.objects.filter(id=identity, customer__user_id=principal_of(request).user_id).first()
-        if found is None:
-            raise OrganizationNotFound
+        found = authorize_act(organization_id=identity, by=actor_of(request), act=Act.READ)
         return Response(describe_organization(found))
+
+    @extend_schema(
+        request=RenameSerializer,
+        responses={200: OrganizationSerializer, **_TOO_LOW, **_NOT_FOUND},
+        tags=["organizations"],
+        summary="Rename an organization; for its owner and admins",
+    )
+    def put(self, request: Request, organization_id: str) -> Response:
+        identity, by = read_path_id(organization_id, not_found=OrganizationNotFound), actor_of(request)
+        # A foreign organization is a 404 before anything in the body is a 400.
+        authorize_act(organization_id=identity, by=by, act=Act.RENAME)
+        form = RenameSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        renamed = rename_organization(organization_id=identity, name=form.validated_data.get("name"), by=by)
+        return Response(describe_organization(renamed))
 
     @extend_schema(
         responses={
             200: inline_serializer("OrganizationDeleted", {"ok": serializers.BooleanField()}),
+            **_TOO_LOW,
             **_NOT_FOUND,
         },
         tags=["organizations"],
         summary="Delete an organization; for its owner or a superadmin",
-        description="Cancels its subscription and voids its unpaid invoices. Paid invoices and the ledger stay. A"
-        " second call changes nothing.",
+        description="Closes its open payment, cancels its subscription and voids its unpaid invoices. Paid invoices"
+        " and the ledger stay. A second call changes nothing.",
     )
     def delete(self, request: Request, organization_id: str) -> Response:
         identity = read_path_id(organization_id, not_found=OrganizationNotFound)

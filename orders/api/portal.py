@@ -5,11 +5,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.api.access.authentication import principal_of
+from billing.api.access.authentication import actor_of
 from billing.api.identifiers import read_path_id
 from billing.errors import DomainError, OrganizationNotFound
+from billing.organization_roles import Act
+from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.errors import PaymentProcessorNotConfigured
-from orders.queries import find_organization
 from orders.stripe import gateway
 
 
@@ -33,9 +34,10 @@ class PortalView(APIView):
         summary="Open Stripe's billing portal, for cards and receipts",
     )
     def post(self, request: Request, tenant_id: str) -> Response:
-        organization = find_organization(
+        organization = authorize_act(
             organization_id=read_path_id(tenant_id, not_found=OrganizationNotFound),
-            user_id=principal_of(request).user_id,
+            by=actor_of(request),
+            act=Act.OPEN_PORTAL,
         )
         if not gateway.is_configured():
             raise PaymentProcessorNotConfigured("payment processor is not configured")

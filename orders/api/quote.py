@@ -14,12 +14,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.api.access.authentication import principal_of
+from billing.api.access.authentication import actor_of
 from billing.api.access.rate_limit import PreviewRateLimit
 from billing.api.fields import MoneyResponseSerializer
 from billing.api.schema import refusals
 from billing.errors import DomainError
-from orders.api.checkout import CheckoutSerializer, read_checkout
+from orders.api.checkout import CheckoutSerializer, read_checkout, refusing_members
 from orders.models import OrderLine
 from orders.use_cases.checkout.quote_checkout import Quote, quote_checkout
 
@@ -139,6 +139,7 @@ class QuoteView(APIView):
             **refusals(
                 {
                     400: "The body is invalid, or a catalog item is unknown.",
+                    403: "You are a member of the organization; only its owner pays.",
                     404: "The organization is not yours.",
                     409: "The organization is already subscribed to this basket.",
                     429: "Too many quotes and previews from this address.",
@@ -163,5 +164,7 @@ class QuoteView(APIView):
         " `next_month_*` the price of each later month.",
     )
     def post(self, request: Request) -> Response:
-        quote = quote_checkout(request=read_checkout(request), user_id=principal_of(request).user_id)
+        checkout, by = read_checkout(request), actor_of(request)
+        with refusing_members(checkout, by=by):
+            quote = quote_checkout(request=checkout, user_id=by.user_id)
         return Response(QuoteSerializer(quote).data)

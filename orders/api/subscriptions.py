@@ -4,6 +4,7 @@ The link of an open payment is also sent by mail. Here the platform's own pages 
 """
 
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -11,14 +12,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.api.access.authentication import principal_of
+from billing.api.access.authentication import actor_of, principal_of
 from billing.api.fields import MoneyResponseSerializer
-from billing.api.identifiers import read_path_id
+from billing.api.identifiers import read_id, read_path_id
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound, SubscriptionNotFound
-from billing.models import Invoice, Subscription
+from billing.models import Invoice, Organization, Subscription
+from billing.organization_roles import Act
 from billing.queries import invoices_of, subscription_of
+from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.queries import end_of_grace, open_payment_of, open_payments
 
 
@@ -53,7 +56,8 @@ class SubscriptionSerializer(MoneyResponseSerializer):
         help_text="When the subscription ends unless the month is paid before; null where no month is due.",
     )
     open_payment = OpenPaymentSerializer(
-        allow_null=True, help_text="The open payment of the organization's order or month; null where there is none."
+        allow_null=True,
+        help_text="The open payment of the organization's order or month; null where there is none, and for members.",
     )
     canceled_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
@@ -66,11 +70,36 @@ class SubscriptionView(APIView):
         summary="Read an organization's subscription, or your newest",
     )
     def get(self, request: Request, tenant_id: str | None = None) -> Response:
-        organization_id = None if tenant_id is None else read_path_id(tenant_id, not_found=SubscriptionNotFound)
-        found: Any = subscription_of(user_id=principal_of(request).user_id, organization_id=organization_id)
+        organization = _organization_of(request, tenant_id, act=Act.READ_SUBSCRIPTION)
+        if tenant_id is not None and organization is None:
+            raise SubscriptionNotFound
+        found: Any = subscription_of(
+            user_id=principal_of(request).user_id, organization_id=organization.id if organization else None
+        )
         found.grace_ends_at = end_of_grace(found)
-        found.open_payment = open_payment_of(organization_id=found.organization_id)
+        found.open_payment = None
+        if _is_payer(request, organization):
+            found.open_payment = open_payment_of(organization_id=found.organization_id)
         return Response(SubscriptionSerializer(found).data)
+
+
+def _organization_of(request: Request, tenant_id: str | None, *, act: Act) -> Organization | None:
+    """Returns the organization that the path names; None if it names none, or a stranger's.
+
+    Raises: OrganizationRoleTooLow.
+    """
+    organization_id = None if tenant_id is None else read_id(tenant_id)
+    if organization_id is None:
+        return None
+    try:
+        return authorize_act(organization_id=organization_id, by=actor_of(request), act=act)
+    except OrganizationNotFound:
+        return None
+
+
+def _is_payer(request: Request, organization: Organization | None) -> bool:
+    """Returns whether the caller pays for the organization, and so may see what a payment holds of the credit."""
+    return organization is None or organization.customer.user_id == principal_of(request).user_id
 
 
 class InvoiceSerializer(MoneyResponseSerializer):
@@ -82,7 +111,7 @@ class InvoiceSerializer(MoneyResponseSerializer):
     period_end = serializers.DateTimeField()
     pdf_url = serializers.CharField()
     open_payment = OpenPaymentSerializer(
-        allow_null=True, help_text="The open payment of the invoice; null where there is none."
+        allow_null=True, help_text="The open payment of the invoice; null where there is none, and for members."
     )
     created_at = serializers.DateTimeField()
 
@@ -95,10 +124,18 @@ class InvoicesView(APIView):
         summary="List your invoices, newest first",
     )
     def get(self, request: Request, tenant_id: str | None = None) -> Response:
-        organization_id = None if tenant_id is None else read_path_id(tenant_id, not_found=OrganizationNotFound)
-        invoices = invoices_of(user_id=principal_of(request).user_id, organization_id=organization_id)
-        page = read_page(invoices, request=request)
-        unpaid = [each.order_id for each in page.rows if each.status == Invoice.Status.OPEN and each.order_id]
+        if tenant_id is not None:
+            read_path_id(tenant_id, not_found=OrganizationNotFound)
+        organization = _organization_of(request, tenant_id, act=Act.READ_INVOICES)
+        invoices = invoices_of(
+            user_id=principal_of(request).user_id, organization_id=organization.id if organization else None
+        )
+        page = read_page(
+            invoices.none() if tenant_id is not None and organization is None else invoices, request=request
+        )
+        unpaid: list[UUID] = []
+        if _is_payer(request, organization):
+            unpaid = [each.order_id for each in page.rows if each.status == Invoice.Status.OPEN and each.order_id]
         waiting = {each.order_id: each for each in open_payments().filter(order__in=unpaid)} if unpaid else {}
         rows: list[Any] = list(page.rows)
         for each in rows:

@@ -142,6 +142,27 @@ ENDPOINTS = [
     Endpoint(method="POST", path="tenant/orgs", roles=IDENTIFIED, body=ORGANIZATION, status=201),
     Endpoint(method="GET", path="tenant/orgs", roles=IDENTIFIED, is_list=True),
     Endpoint(method="GET", path="tenant/orgs/{tenant}", roles=IDENTIFIED),
+    Endpoint(
+        method="PUT", path="tenant/orgs/{tenant}", roles=IDENTIFIED, body={"name": "Other"}, requires_nothing=True
+    ),
+    Endpoint(method="GET", path="tenant/orgs/{tenant}/members", roles=IDENTIFIED),
+    Endpoint(
+        method="POST",
+        path="tenant/orgs/{tenant}/members",
+        roles=IDENTIFIED,
+        body={"email": "new@example.org", "role": "viewer"},
+        status=201,
+    ),
+    # No member has a code as user id.
+    Endpoint(method="DELETE", path="tenant/orgs/{tenant}/members/{code}", roles=IDENTIFIED, status=404),
+    Endpoint(method="GET", path="tenant/admin/tenants", roles=ADMINISTERS),
+    Endpoint(
+        method="PUT",
+        path="tenant/admin/tenants/{tenant}/status",
+        roles=ADMINISTERS,
+        body={"status": "active", "reason": "moved in"},
+    ),
+    Endpoint(method="DELETE", path="tenant/admin/tenants/{tenant}", roles=ADMINISTERS),
     Endpoint(method="DELETE", path="tenant/orgs/{tenant}", roles=IDENTIFIED),
     Endpoint(method="POST", path="tenant/orgs/{tenant}/apps", roles=IDENTIFIED, body=APP_TO_INSTALL, status=404),
     Endpoint(method="GET", path="tenant/orgs/{tenant}/apps/wordpress/uninstall-preview", roles=IDENTIFIED),

@@ -154,6 +154,27 @@ INVALID_SLUG = (
     *NOT_TEXT,
 )
 
+INVALID_NAME = (None, "", "   ", "x" * 201, "x" * 100_000, *NOT_TEXT)
+INVALID_EMAIL = (
+    None,
+    "",
+    "  ",
+    "nobody",
+    "@example.org",
+    "a@",
+    "a@b",
+    "a b@example.org",
+    "a@exa mple.org",
+    "a@example.org\nBcc: b@example.org",
+    "a@example.org, b@example.org",
+    "A <a@example.org>",
+    f"{'x' * 250}@example.org",
+    *SUSPICIOUS_TEXTS,
+    *NOT_TEXT,
+)
+INVALID_MEMBER_ROLE = (None, "", "owner", "Admin", " admin", "superadmin", "customer", *SUSPICIOUS_TEXTS, *NOT_TEXT)
+INVALID_STATUS = (None, "", "pending", "Active", "gone", *SUSPICIOUS_TEXTS, *NOT_TEXT)
+
 INVALID_STRIPE_KEY = (
     None,
     "nonsense",
@@ -254,9 +275,15 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
         ("stripe_secret_key", "stripe_webhook_secret", "stripe_public_key"), INVALID_STRIPE_KEY
     ),
     "domain/byod": {"tenant_id": INVALID_ID, "domain": INVALID_DOMAIN},
+    "tenant/orgs/{tenant}": {"name": INVALID_NAME},
+    "tenant/orgs/{tenant}/members": {"email": INVALID_EMAIL, "role": INVALID_MEMBER_ROLE},
+    "tenant/admin/tenants/{tenant}/status": {
+        "status": INVALID_STATUS,
+        "reason": (None, "x" * 501, "x" * 100_000, *NOT_TEXT),
+    },
     "tenant/orgs": {
         "slug": INVALID_SLUG,
-        "name": (None, "", "   ", "x" * 201, "x" * 100_000, *NOT_TEXT),
+        "name": INVALID_NAME,
         "plan_id": ("", "  ", *INVALID_REFERENCE, *NOT_TEXT),
         "apps": INVALID_REFERENCES,
         "addons": INVALID_REFERENCES,

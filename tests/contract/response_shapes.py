@@ -288,6 +288,15 @@ PROVISION = {
     "created_at": moment,
     "updated_at": moment,
 }
+TENANTS = {"tenants": [{**ORGANIZATION, "member_count": whole}], "total": whole, "offset": whole, "limit": whole}
+MEMBER = {
+    "id": identity,
+    "tenant_id": identity,
+    "user_id": text,
+    "email": text,
+    "role": one_of("owner", "admin", "member", "viewer"),
+    "joined_at": moment,
+}
 REVENUE = {
     "total_mrr": omr,
     "total_mrr_minor": whole,

@@ -87,7 +87,11 @@ def test_an_invalid_field_is_refused(caller: Caller, facts: dict[str, str], endp
     assert caller.call(endpoint.method, endpoint.path_with(**facts), body).status == endpoint.status
 
 
-@pytest.mark.parametrize("endpoint", WITH_BODY, ids=str)
+# Nearly every text is a valid name.
+NAMES_ONLY = [each for each in WITH_BODY if set(each.body or ()) == {"name"}]
+
+
+@pytest.mark.parametrize("endpoint", [each for each in WITH_BODY if each not in NAMES_ONLY], ids=str)
 def test_a_body_of_invalid_fields_is_refused(caller: Caller, facts: dict[str, str], endpoint: Endpoint) -> None:
     fields = invalid_fields(endpoint)
     wrong: tuple[Any, ...] = (5, True, "\U0001f600" * 9, [["x"]], {"x": {}}, "x" * 10_000)

@@ -124,14 +124,15 @@ def test_without_a_limit_a_page_has_its_usual_length(reader: Caller, path: str, 
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_page_costs_one_query_whatever_its_length(reader: Caller, path: str) -> None:
+def test_a_page_costs_the_same_queries_whatever_its_length(reader: Caller, path: str) -> None:
     path = path_of(path)
     second = next_page(reader.get(f"{path}?limit=1"))
     for asked in (f"{path}?limit=1", f"{path}?limit=50", second):
         assert asked
         with CaptureQueriesContext(connection) as queries:
             assert reader.get(asked).status == 200
-        assert len(queries) == 1
+        # Where the path names an organization, one more reads the caller's role in it.
+        assert len(queries) == (2 if path.startswith("billing/invoices/") else 1)
 
 
 WRONG_LIMITS = ["0", "-1", "101", "1001", "ten", "1.5", "", "%20", "1e1", "\u0661", "9" * 99, "1;2", "null"]

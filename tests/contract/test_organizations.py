@@ -1,17 +1,19 @@
 """A customer's organizations, and the check whether a slug is available."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
-from billing.models import Customer, Organization
+from billing.models import AuditEntry, Customer, Organization
 from orders.models import AddOn, App, OutboxEvent, Plan
 from orders.use_cases.organizations.provision_organization import provision_organization
-from tests.factories import ids_of
+from tests.factories import give_credit, ids_of
 from tests.snapshot import nothing_changes, only_changes
 
-from .api_client import Answer, Caller
+from .api_client import Answer, Caller, by_token
 from .conftest import Checkout
 from .response_shapes import ORGANIZATION, assert_refused, assert_shape
 
@@ -217,6 +219,75 @@ def test_only_a_superadmin_deletes_organizations_of_others(
             assert_refused(caller.delete(f"{PATH}/{acme}"), 404, "tenant_not_found")
             assert_refused(caller.delete(f"{PATH}/{uuid4()}"), 404, "tenant_not_found")
     assert root.delete(f"{PATH}/{acme}").status == 200
+
+
+def test_its_owner_and_admins_rename_it(ada: Caller, acme: str) -> None:
+    ada.post(f"{PATH}/{acme}/members", {"email": "eve@example.org", "role": "admin"})
+    before = ada.get(f"{PATH}/{acme}").body
+    for user_id, name in (("ada", "Acme & Sons"), ("eve", "Acme & Daughters")):
+        answer = by_token("customer", user_id).call("PUT", f"{PATH}/{acme}", {"name": name})
+        assert (answer.status, answer.body) == (200, {**before, "name": name})
+        assert_shape(answer.body, ORGANIZATION)
+        assert ada.get(f"{PATH}/{acme}").body["name"] == name
+    entry = AuditEntry.objects.filter(action="organization.renamed").order_by("created_at").last()
+    assert entry is not None
+    assert (entry.actor_id, entry.object_id) == ("eve", acme)
+    assert entry.changes == {"name": ["Acme & Sons", "Acme & Daughters"]}
+
+
+def test_an_absent_name_stays(ada: Caller, acme: str) -> None:
+    row = ada.get(f"{PATH}/{acme}").body
+    with nothing_changes():
+        for body in ({}, {"slug": "other"}, {"status": "active", "plan_id": "m"}, row):
+            answer = ada.call("PUT", f"{PATH}/{acme}", body)
+            assert (answer.status, answer.body) == (200, row)
+
+
+@pytest.mark.parametrize("name", [*INVISIBLE, None, "", " ", "x" * 201, 5])
+def test_a_bad_name_is_refused_and_stays(ada: Caller, acme: str, name: Any) -> None:
+    with nothing_changes():
+        assert_refused(ada.call("PUT", f"{PATH}/{acme}", {"name": name}), 400, "invalid_request", "name: ")
+
+
+def test_a_deleted_organization_is_not_renamed(ada: Caller, acme: str) -> None:
+    ada.delete(f"{PATH}/{acme}")
+    assert_refused(ada.call("PUT", f"{PATH}/{acme}", {"name": "Again"}), 404, "tenant_not_found")
+
+
+def test_the_number_of_organizations_of_a_customer_is_limited(ada: Caller, bob: Caller, settings: Any) -> None:
+    settings.MAX_ORGANIZATIONS = 2
+    first = make(ada, "first").body["id"]
+    assert make(ada, "second").status == 201
+    with nothing_changes():
+        assert_refused(make(ada, "third"), 409, "too_many_organizations", "you have as many organizations")
+    assert make(bob, "third").status == 201
+    # Making and deleting one again and again is limited by the day.
+    ada.delete(f"{PATH}/{first}")
+    assert_refused(make(ada, "fourth"), 409, "too_many_organizations")
+    Organization.objects.filter(id=first).update(created_at=timezone.now() - timedelta(days=1))
+    assert make(ada, "fourth").status == 201
+
+
+def test_free_orders_of_a_day_are_limited(checkout: Checkout, ada: Caller, settings: Any, acme: str) -> None:
+    settings.FREE_ORDERS_PER_DAY = 2
+    assert checkout(plan_id="flexi").status == 200
+    assert checkout(plan_id="flexi", addons=["waf"]).status == 200
+    with nothing_changes():
+        answer = checkout(plan_id="flexi")
+        assert_refused(answer, 429, "too_many_orders")
+        assert int(answer.headers["Retry-After"]) > 0
+    give_credit(Customer.objects.get(user_id="ada"), 50_000)
+    assert checkout(plan_id="m").status == 200
+
+
+def test_only_the_owner_pays(checkout: Checkout, ada: Caller, bob: Caller, acme: str) -> None:
+    give_credit(Customer.objects.get(user_id="ada"), 50_000)
+    ada.post(f"{PATH}/{acme}/members", {"email": "bob@example.org", "role": "admin"})
+    bob.get(PATH)
+    with nothing_changes():
+        for body in ({"plan_id": "m"}, {"plan_id": "nope"}, {"plan_id": 5}):
+            answer = bob.post("billing/checkout", {"tenant_id": acme, **body})
+            assert_refused(answer, 403, "organization_role_too_low")
 
 
 def test_texts_are_returned_unchanged(ada: Caller) -> None:

@@ -27,6 +27,7 @@ _PLACES = {
     "domain/check/{slug}/sovereign.example": "domain/check/{subdomain}/{tld}",
     "apps/wordpress": "apps/{slug}",
     "apps/mariadb-of-old": "apps/{slug}",
+    "members/{code}": "members/{member}",
     **{str(identity): "{item_id}" for identity in ITEM_IDS.values()},
 }
 
@@ -112,7 +113,7 @@ def test_the_preview_documents_its_rate_limit(described: dict[str, Any]) -> None
 
 def test_the_checkout_documents_its_errors(described: dict[str, Any]) -> None:
     operation = described["paths"]["/api/billing/checkout"]["post"]
-    assert set(operation["responses"]) == {"200", "400", "404", "409", "422", "502", "503", "default"}
+    assert set(operation["responses"]) == {"200", "400", "403", "404", "409", "422", "502", "503", "default"}
     assert "Idempotency-Key" in [each["name"] for each in operation["parameters"]]
 
 

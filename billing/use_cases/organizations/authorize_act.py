@@ -1,6 +1,7 @@
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from billing.actor import Actor
 from billing.errors import OrganizationNotFound, OrganizationRoleTooLow
@@ -14,39 +15,41 @@ def authorize_act(*, organization_id: UUID, by: Actor, act: Act, lock: bool = Fa
     """Returns the organization, with its customer, if the caller's role in it allows the act.
 
     An open invitation of the caller's address counts as a role, and is bound unless `lock` is set. A change calls it
-    inside its transaction with `lock`, so that a role that ends meanwhile does not count. One query for the owner,
-    two for others.
+    inside its transaction with `lock`, so that a role that ends meanwhile does not count. One query, two with `lock`.
 
     Raises: OrganizationNotFound for a stranger, and for a deleted organization except for its owner's reading and
     deleting; OrganizationRoleTooLow. Locks: Organization, with `lock`.
     """
-    organizations = Organization.objects.select_related("customer")
     if lock:
-        # Races with the organization's deletion, and with every change of its members.
-        organizations = organizations.select_for_update(no_key=True, of=("self",))
-    organization = organizations.filter(id=organization_id).first()
-    role = None if organization is None else _role_in(organization, by=by, bind=not lock)
-    if organization is None or role is None:
+        # Races with the organization's deletion, and with every change of its members. The next statement reads the
+        # roles: this one would read them as they were before it waited for the lock.
+        list(Organization.objects.select_for_update(no_key=True).filter(id=organization_id).values_list("id"))
+    roles = _memberships_of(by).filter(organization=OuterRef("pk"))
+    found: Any = (
+        Organization.objects.select_related("customer")
+        .annotate(role=Subquery(roles.values("role")[:1]), bound_to=Subquery(roles.values("customer")[:1]))
+        .filter(id=organization_id)
+        .first()
+    )
+    if found is None:
+        raise OrganizationNotFound
+    role = OrganizationRole.OWNER if found.customer.user_id == by.user_id else found.role
+    if role is None:
         raise OrganizationNotFound
     is_open_to_owner = role == OrganizationRole.OWNER and act in ACTS_AFTER_DELETION
-    if organization.status == Organization.Status.DELETED and not is_open_to_owner:
+    if found.status == Organization.Status.DELETED and not is_open_to_owner:
         raise OrganizationNotFound
-    if not may(role, act):
+    if not may(OrganizationRole(role), act):
         raise OrganizationRoleTooLow
+    if role != OrganizationRole.OWNER and found.bound_to is None and not lock:
+        bind_invitations(by=by)
+    organization: Organization = found
     return organization
 
 
-def _role_in(organization: Organization, *, by: Actor, bind: bool) -> OrganizationRole | None:
-    """Returns the caller's role in the organization, or None for a stranger."""
-    if organization.customer.user_id == by.user_id:
-        return OrganizationRole.OWNER
+def _memberships_of(by: Actor) -> QuerySet[OrganizationMember, OrganizationMember]:
+    """The caller's memberships, and the open invitations of the caller's address after them."""
     own = Q(customer__user_id=by.user_id)
     if by.email:
         own |= Q(customer__isnull=True, email=normal_email(by.email))
-    # A bound role comes before an invitation.
-    found = OrganizationMember.objects.filter(own, organization=organization).order_by("customer").first()
-    if found is None:
-        return None
-    if found.customer_id is None and bind:
-        bind_invitations(by=by)
-    return OrganizationRole(found.role)
+    return OrganizationMember.objects.filter(own).order_by("customer")

@@ -57,12 +57,12 @@ class NewOrder:
 def try_batched_checkout(request: CheckoutRequest, *, by: Actor, now: datetime) -> PlacedOrder | None:
     """Places the order in a batch, without a query beforehand, if this process has priced the basket before.
 
-    Returns None if it placed no order; it does not say why.
+    Returns None if it placed no order; it does not say why. A free order has a quota, which the other way checks.
 
     Raises: OperationalError where the connection was lost and the outcome is unknown.
     """
     priced = priced_before(request)
-    if priced is None or connection.in_atomic_block:
+    if priced is None or priced.basket.total_minor == 0 or connection.in_atomic_block:
         return None
     parameters = order_parameters(request, basket=priced.basket, by=by, now=now)
     return _group.submit(NewOrder.of({**parameters, "catalog": priced.catalog}))

@@ -17,14 +17,17 @@ A *twin* is another request with the same idempotency key and body, such as the 
 from dataclasses import replace
 from datetime import datetime
 
+from django.conf import settings
 from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import Busy, DomainError, IdempotencyMismatch
-from orders.errors import AlreadySubscribed, OrderStale, PaymentOpen, PaymentProcessorNotConfigured
+from billing.organization_roles import Act
+from billing.use_cases.organizations.authorize_act import authorize_act
+from orders.errors import AlreadySubscribed, OrderStale, PaymentOpen, PaymentProcessorNotConfigured, TooManyOrders
 from orders.models import Order
-from orders.models.basket import CheckoutRequest
-from orders.queries import find_open_order, find_organization
+from orders.models.basket import Basket, CheckoutRequest
+from orders.queries import count_orders_today, find_open_order
 from orders.stripe.gateway import is_configured
 from orders.use_cases.checkout.batched_checkout import PlacedOrder, place_alone, try_batched_checkout
 from orders.use_cases.checkout.checkout_context import CheckoutContext, load_checkout_context
@@ -90,6 +93,7 @@ def _attempt(context: CheckoutContext, *, by: Actor) -> PlacedOrder:
         raise AlreadySubscribed
     if context.has_open_payment:
         raise PaymentOpen
+    _check_quota(basket, by=by, now=context.now)
     granted_minor = promo_code.credit_minor if promo_code else 0
     if context.credit_minor + granted_minor >= basket.total_minor:
         placed = place_alone(
@@ -106,7 +110,7 @@ def _attempt(context: CheckoutContext, *, by: Actor) -> PlacedOrder:
     if not is_configured():
         raise PaymentProcessorNotConfigured
     opened = open_payment(
-        organization=find_organization(organization_id=request.tenant_id, user_id=by.user_id),
+        organization=authorize_act(organization_id=request.tenant_id, by=by, act=Act.PAY),
         request=request,
         basket=basket,
         catalog=context.catalog,
@@ -116,6 +120,14 @@ def _attempt(context: CheckoutContext, *, by: Actor) -> PlacedOrder:
         now=context.now,
     )
     return _answer(opened, replayed=False)
+
+
+def _check_quota(basket: Basket, *, by: Actor, now: datetime) -> None:
+    """Refuses more free orders of a day than a customer may place. Requests that arrive at once may exceed it."""
+    if basket.total_minor == 0:
+        placed = count_orders_today(user_id=by.user_id, statuses=[Order.Status.COMPLETED], free=True, now=now)
+        if placed >= settings.FREE_ORDERS_PER_DAY:
+            raise TooManyOrders(retry_after=3600)
 
 
 def _without_spent_code(request: CheckoutRequest, closed: Order | None) -> CheckoutRequest:

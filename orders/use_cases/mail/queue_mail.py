@@ -5,7 +5,7 @@ from orders.jobs import enqueue
 
 
 class Mail(StrEnum):
-    """The mails that customers get; the value is the template's name."""
+    """The mails of the service; the value is the template's name."""
 
     PAYMENT_RECEIVED = "payment_received"
     PAYMENT_FAILED = "payment_failed"
@@ -13,12 +13,14 @@ class Mail(StrEnum):
     RENEWED = "renewed"
     PAST_DUE = "past_due"
     CANCELED = "canceled"
+    INVITED = "invited"
 
 
 def queue_mail(mail: Mail, subject_id: UUID, *, event_id: str = "") -> None:
-    """Queues a mail to the customer. The worker sends it at least once, after the transaction commits.
+    """Queues a mail. The worker sends it at least once, after the transaction commits.
 
-    Args: subject_id: the order of a payment or refund, the invoice of a month, or the subscription that ended.
+    Args: subject_id: the order of a payment or refund, the invoice of a month, the subscription that ended, or the
+    member who was invited.
     event_id: an event of the inbox that holds a link to pay. Transaction: joins.
     """
     enqueue("send_mail", mail=mail.value, subject_id=str(subject_id), event_id=event_id)

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
-from billing.models import Customer, Invoice, LedgerEntry, Organization, Subscription
+from billing.models import Customer, Invoice, LedgerEntry, Organization, OrganizationMember, Subscription
 from billing.money import format_money
 from billing.queries import balance_of
 from orders.models import Order, Payment, StripeEvent
@@ -26,11 +26,15 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailContent:
-    """The customer that a mail goes to, the organization it is about, and its template's context."""
+    """The address that a mail goes to, the organization it is about, its payer, and the template's context.
+
+    Without an address the mail goes to the payer.
+    """
 
     customer: Customer
     organization: Organization
     context: dict[str, Any] = field(default_factory=dict)
+    address: str = ""
 
 
 def send_mail(*, mail: Mail, subject_id: UUID, event_id: str = "", reference: str = "") -> bool:
@@ -43,7 +47,8 @@ def send_mail(*, mail: Mail, subject_id: UUID, event_id: str = "", reference: st
     if content is None:
         logger.info("mail_stale", mail=mail.value, subject_id=str(subject_id))
         return False
-    if not content.customer.email:
+    address = content.address or content.customer.email
+    if not address:
         logger.warning("mail_without_address", mail=mail.value, customer_id=content.customer.user_id)
         return False
     if settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
@@ -57,7 +62,7 @@ def send_mail(*, mail: Mail, subject_id: UUID, event_id: str = "", reference: st
         # Django refuses to send a subject with a line break, which a name may contain.
         subject=" ".join(subject.split()),
         body=body.strip() + "\n",
-        to=[content.customer.email],
+        to=[address],
         headers={"Message-ID": f"<{reference}@{settings.SOVEREIGN_DOMAIN}>"} if reference else {},
     ).send()
     return True
@@ -185,6 +190,19 @@ def _build_canceled(subscription_id: UUID, event_id: str) -> MailContent | None:
     )
 
 
+def _build_invited(member_id: UUID, event_id: str) -> MailContent | None:
+    members = OrganizationMember.objects.select_related("organization__customer")
+    member = members.exclude(organization__status=Organization.Status.DELETED).filter(id=member_id).first()
+    if member is None:
+        return None
+    return MailContent(
+        customer=member.organization.customer,
+        organization=member.organization,
+        address=member.email,
+        context={"role": member.role, "address": member.email, "domain": settings.SOVEREIGN_DOMAIN},
+    )
+
+
 _BUILDERS: dict[Mail, Callable[[UUID, str], MailContent | None]] = {
     Mail.PAYMENT_RECEIVED: _build_payment_received,
     Mail.PAYMENT_FAILED: _build_payment_failed,
@@ -192,4 +210,5 @@ _BUILDERS: dict[Mail, Callable[[UUID, str], MailContent | None]] = {
     Mail.RENEWED: _build_renewed,
     Mail.PAST_DUE: _build_past_due,
     Mail.CANCELED: _build_canceled,
+    Mail.INVITED: _build_invited,
 }

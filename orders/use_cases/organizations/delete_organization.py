@@ -5,35 +5,36 @@ from django.utils import timezone
 
 from billing.actor import SUPERADMIN, Actor
 from billing.errors import OrganizationNotFound
-from billing.models import Invoice, Organization, Subscription
+from billing.models import Invoice, Organization, OrganizationMember, Subscription
 from billing.models.subscription import ENDED_STATUSES
+from billing.organization_roles import Act
+from billing.use_cases.organizations.authorize_act import authorize_act
 from billing.use_cases.record_audit import record_audit
 from orders.use_cases.domains.remove_domain import remove_domains
+from orders.use_cases.organizations.close_open_payment import close_open_payment, enqueue_closing
 from orders.use_cases.organizations.provision_organization import record_tenant_event
 from orders.use_cases.subscriptions.end_subscriptions import end_subscriptions
 
+_WHY = "the organization was deleted"
+
 
 def delete_organization(*, organization_id: UUID, by: Actor, reason: str = "") -> Organization:
-    """Deletes an organization: cancels its subscription, voids its unpaid invoices, and records `tenant.deleted`.
+    """Deletes an organization with all that hangs on it, and records `tenant.deleted`.
 
-    Its domains are removed. The row, paid invoices and every ledger entry stay. The owner and a superadmin may delete
-    it.
+    Its open payment is closed, its subscription cancelled, its unpaid invoices are void, its domains are removed, and
+    its invitations withdrawn. The row, paid invoices and every ledger entry stay. The owner and a superadmin may
+    delete it. A payment that Stripe does not close now is closed by a job.
 
-    Raises: OrganizationNotFound, also for another customer's. Locks: Organization, Subscription, Domain.
-    Transaction: owns.
-    Idempotency: a second call changes nothing.
+    Raises: OrganizationNotFound for a stranger, OrganizationRoleTooLow for a member.
+    Locks: Organization, Subscription, Domain. Transaction: owns, after the call to Stripe. Idempotency: a second call
+    changes nothing.
     """
+    if _find(organization_id, by=by).status != Organization.Status.DELETED:
+        close_open_payment(organization_id=organization_id, why=_WHY, by=by)
     moment = timezone.now()
     with transaction.atomic():
         # Races with a checkout for the organization, which updates the same row.
-        organization = (
-            Organization.objects.select_for_update(no_key=True, of=("self",))
-            .select_related("customer")
-            .filter(id=organization_id)
-            .first()
-        )
-        if organization is None or (by.role != SUPERADMIN and organization.customer.user_id != by.user_id):
-            raise OrganizationNotFound
+        organization = _find(organization_id, by=by, lock=True)
         if organization.status == Organization.Status.DELETED:
             return organization
         before = organization.status
@@ -46,6 +47,8 @@ def delete_organization(*, organization_id: UUID, by: Actor, reason: str = "") -
             organization=organization, status__in=[Invoice.Status.DRAFT, Invoice.Status.OPEN]
         ).update(status=Invoice.Status.VOID)
         remove_domains(organization, by=by)
+        OrganizationMember.objects.filter(organization=organization, customer__isnull=True).delete()
+        enqueue_closing(organization_id=organization.id, why=_WHY)
         record_tenant_event("tenant.deleted", organization)
         record_audit(
             action="organization.deleted",
@@ -56,3 +59,13 @@ def delete_organization(*, organization_id: UUID, by: Actor, reason: str = "") -
             reason=reason,
         )
         return organization
+
+
+def _find(organization_id: UUID, *, by: Actor, lock: bool = False) -> Organization:
+    if by.role != SUPERADMIN:
+        return authorize_act(organization_id=organization_id, by=by, act=Act.DELETE, lock=lock)
+    organizations = Organization.objects.select_related("customer").filter(id=organization_id)
+    found = (organizations.select_for_update(no_key=True, of=("self",)) if lock else organizations).first()
+    if found is None:
+        raise OrganizationNotFound
+    return found

@@ -32,8 +32,14 @@ def provision_organization(*, order_id: UUID) -> Organization:
         is_paid = Subscription.objects.filter(organization=organization).exclude(status__in=ENDED_STATUSES).exists()
         organization.status = Organization.Status.ACTIVE if is_paid else Organization.Status.SUSPENDED
         organization.save(update_fields=["status"])
-        record_tenant_event("tenant.created", organization)
+        announce_creation(organization)
         return organization
+
+
+def announce_creation(organization: Organization) -> None:
+    """Records `tenant.created`, unless it is recorded. The caller holds the organization's lock."""
+    if not OutboxEvent.objects.filter(type="tenant.created", tenant_id=organization.id).exists():
+        record_tenant_event("tenant.created", organization)
 
 
 def record_tenant_event(type_: str, organization: Organization) -> OutboxEvent:

@@ -27,11 +27,12 @@ from billing.models.subscription import ENDED_STATUSES
 from billing.use_cases.hold_credit import hold_credit, release_hold
 from billing.use_cases.link_processor_customer import link_processor_customer, replace_processor_customer
 from billing.use_cases.store_answer import store_answer
-from orders.errors import AmountNotChargeable, OrderStale, PaymentOpen, PaymentProcessorError
+from orders.errors import AmountNotChargeable, OrderStale, PaymentOpen, PaymentProcessorError, TooManyOrders
 from orders.locks import lock_order
 from orders.models import CatalogVersion, Order, Payment
 from orders.models.basket import Basket, CheckoutRequest, Line
 from orders.models.charge import split_total
+from orders.queries import count_orders_today
 from orders.stripe import gateway
 from orders.stripe.payloads import Session
 from orders.stripe.session_request import SessionRequest
@@ -75,10 +76,11 @@ def open_payment(
 
     Args: catalog, replaces: the version of the catalog, and the live subscription, that the caller saw.
     Raises: PaymentProcessorError where Stripe did not open one, and only a failed order is left; AmountNotChargeable;
-    PaymentOpen, OrderStale and promo problems where the state changed since it was read.
+    PaymentOpen, OrderStale and promo problems where the state changed since it was read; TooManyOrders.
     Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, two of them.
     """
     adopt_email(user_id=by.user_id, email=by.email)
+    _check_quota(by=by, now=now)
     order = _reserve(
         organization=organization,
         request=request,
@@ -90,6 +92,13 @@ def open_payment(
         now=now,
     )
     return ask_processor(order_id=order.id, by=by)
+
+
+def _check_quota(*, by: Actor, now: datetime) -> None:
+    """Refuses more sessions of a day that end without a payment than a customer may open."""
+    unpaid = [Order.Status.EXPIRED, Order.Status.CANCELLED]
+    if count_orders_today(user_id=by.user_id, statuses=unpaid, free=False, now=now) >= settings.UNPAID_ORDERS_PER_DAY:
+        raise TooManyOrders(retry_after=3600)
 
 
 def ask_processor(*, order_id: UUID, by: Actor) -> OpenedPayment:
