@@ -23,6 +23,12 @@ def _checkout(options: argparse.Namespace) -> list[Table]:
     return [checkout.measure(turns=options.turns, seconds=options.seconds)]
 
 
+def _catalog(options: argparse.Namespace) -> list[Table]:
+    from tests.bench import catalog  # noqa: PLC0415
+
+    return [catalog.measure(turns=options.turns, seconds=options.seconds)]
+
+
 def _bulk(options: argparse.Namespace) -> list[Table]:
     from tests.bench import bulk  # noqa: PLC0415
 
@@ -57,6 +63,7 @@ WHAT: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
     "redemption": _redemption,
     "bulk": _bulk,
     "checkout": _checkout,
+    "catalog": _catalog,
     "startup": _startup,
     "scaling": _scaling,
     "growth": _growth,
