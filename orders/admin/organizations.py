@@ -27,7 +27,7 @@ from billing.admin.console.display import (
 from billing.admin.ledger import customer_link, matching_customers
 from billing.models import Invoice, Organization, Subscription
 from orders.models import AddOn, App
-from orders.queries import item_names
+from orders.queries import domains_of, item_names
 
 _MAX_PANEL_ROWS = 20
 
@@ -128,6 +128,15 @@ class OrganizationAdmin(ReadOnlyAdmin):
                 for each in invoices
             ],
             empty="This organization has no invoices.",
+        )
+        yield Panel(
+            title="Domains",
+            columns=[Column("Domain"), Column("State"), Column("Added (UTC)"), Column("Changed (UTC)")],
+            rows=[
+                (each.name, state_badge(each.status), moment(each.created_at), moment(each.updated_at))
+                for each in domains_of(record)[:_MAX_PANEL_ROWS]
+            ],
+            empty="This organization has brought no domain.",
         )
 
     def links(self, record: Any) -> Iterable[Tool]:

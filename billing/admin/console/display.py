@@ -116,7 +116,7 @@ def state_badge(state: str) -> SafeString:
 
 _KINDS = {
     **dict.fromkeys(
-        ("active", "completed", "confirmed", "paid", "succeeded", "delivered", "done", "complete"), "good"
+        ("active", "completed", "confirmed", "paid", "succeeded", "delivered", "done", "complete", "verified"), "good"
     ),
     **dict.fromkeys(("pending", "provisioning", "reserved", "open", "doing", "trialing", "draft", "todo"), "info"),
     **dict.fromkeys(("past_due", "suspended", "unpaid", "incomplete", "paused", "refunded"), "warn"),
