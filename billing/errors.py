@@ -250,6 +250,28 @@ class InvalidRefreshToken(SignInRefused):
     message = "the session has ended: sign in again"
 
 
+class ProviderNotConfigured(DomainError):
+    code = "not_configured"
+    status = 404
+    message = "this service has no identity provider to sign in with"
+
+
+class ProviderRefused(DomainError):
+    code = "provider_refused"
+    message = "the identity provider did not confirm this sign-in: start again"
+
+
+class ProviderUnavailable(DomainError):
+    code = "identity_provider_unavailable"
+    status = 503
+    message = "the identity provider cannot be reached: try again"
+
+
+class RedirectNotAllowed(DomainError):
+    code = "redirect_not_allowed"
+    message = "redirect_uri: sign-in may not end at this address"
+
+
 class UserNotFound(DomainError):
     code = "user_not_found"
     status = 404

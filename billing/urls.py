@@ -1,7 +1,7 @@
 from django.urls import path
 
 from .api import credit, processor_settings, revenue
-from .api.identity import sessions, sign_in
+from .api.identity import provider, sessions, sign_in
 
 urlpatterns = [
     path("billing/balance", credit.BalanceView.as_view()),
@@ -10,6 +10,8 @@ urlpatterns = [
     path("auth/magic-link", sign_in.MagicLinkView.as_view()),
     path("auth/verify", sign_in.VerifyView.as_view()),
     path("auth/login", sign_in.LoginView.as_view()),
+    path("auth/google", provider.ProviderUrlView.as_view()),
+    path("auth/google/callback", provider.ProviderCallbackView.as_view()),
     path("auth/me", sessions.MeView.as_view()),
     path("auth/refresh", sessions.RefreshView.as_view()),
     path("auth/logout", sessions.LogoutView.as_view()),

@@ -21,10 +21,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def landing(request: HttpRequest) -> HttpResponse:
-    """Describes the service and links to its parts. Needs no identity and no database."""
+    """Describes the service and links to its parts. Needs no identity, and without one no database."""
     context = {
         "sovereign": settings.SOVEREIGN_NAME,
         "currency": settings.SOVEREIGN_CURRENCY,
+        "auth_enabled": settings.AUTH_ENABLED,
+        # The user is loaded only for a visitor who has a session.
+        "visitor": request.user if settings.SESSION_COOKIE_NAME in request.COOKIES else None,
         "demo": settings.DEMO,
         "demo_logins": settings.DEMO_LOGINS,
         # If the demo talks to Stripe itself, there is no sandbox to link to.

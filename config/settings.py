@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.urls import reverse_lazy
+
 from billing.currencies import CURRENCIES
 from config.api_groups import GROUPS
 from config.database import connection_from_url, database, default_pool_size, default_web_processes
@@ -54,6 +56,17 @@ API_GROUPS_OFF: frozenset[str] = frozenset(
 )
 _environment.refuse(API_GROUPS_OFF.difference(GROUPS), f"API_GROUPS_OFF must be some of {', '.join(GROUPS)}")
 AUTH_ENABLED: bool = "auth" not in API_GROUPS_OFF
+# An OpenID Connect provider that signs people in here; its redirects may lead to these origins.
+OIDC_ISSUER: str = _environment.text("OIDC_ISSUER", pattern=r"https?://[^\s?#]+")
+OIDC_CLIENT_ID: str = _environment.text("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET: str = _environment.text("OIDC_CLIENT_SECRET")
+AUTH_REDIRECT_ORIGINS: list[str] = _environment.items("AUTH_REDIRECT_ORIGINS")
+_environment.refuse_plain("OIDC_ISSUER", OIDC_ISSUER)
+_environment.refuse(OIDC_ISSUER and not OIDC_CLIENT_ID, "OIDC_CLIENT_ID is missing, which OIDC_ISSUER needs")
+_environment.refuse(
+    any(not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?", origin) for origin in AUTH_REDIRECT_ORIGINS),
+    "AUTH_REDIRECT_ORIGINS must be origins such as https://shop.example.om",
+)
 _jwks_scheme = urlsplit(JWT_JWKS_URL).scheme
 _environment.refuse(JWT_JWKS_URL and _jwks_scheme not in ("http", "https"), "JWT_JWKS_URL must be an http(s) URL")
 if _jwks_scheme == "http":
@@ -120,7 +133,9 @@ _environment.refuse(
     not re.fullmatch(r"([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?", _prefix),
     "API_PREFIX must be a path such as api/, or empty",
 )
-_environment.refuse(_prefix in ("admin", "static", "healthz", "readyz"), "API_PREFIX is a path of the service's own")
+_environment.refuse(
+    _prefix in ("admin", "accounts", "static", "healthz", "readyz"), "API_PREFIX is a path of the service's own"
+)
 # Names that an organization's address must not have, because people would take it for the Sovereign's own.
 RESERVED_SLUGS: frozenset[str] = frozenset(_environment.items("RESERVED_SLUGS")) or frozenset(
     "account accounts admin administrator api app apps assets auth autoconfig autodiscover billing cdn console"
@@ -260,6 +275,7 @@ INSTALLED_APPS: list[str] = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "allauth",
     "allauth.account",
     "allauth.mfa",
     "corsheaders",
@@ -307,6 +323,19 @@ TEMPLATES: list[dict[str, Any]] = [
         },
     },
 ]
+
+# --- Pages of django-allauth: second factors, and asking a password again ----------------------------------
+ACCOUNT_ADAPTER: str = "billing.web.adapters.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION: str = "none"
+ACCOUNT_RATE_LIMITS: dict[str, str] = {"reauthenticate": "10/m/user"}
+MFA_ADAPTER: str = "billing.web.adapters.MFAAdapter"
+# A code of the app is valid for half a minute longer than it is shown, for clocks that differ.
+MFA_TOTP_TOLERANCE: int = 1
+MFA_SUPPORTED_TYPES: list[str] = ["totp", "recovery_codes"]
+# The processes share what each needs to know of the others, such as which code of an app was used.
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "billing_cache"}
+}
 
 AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -388,6 +417,7 @@ MIGRATION_MODULES: dict[str, str] = {"djstripe": "config.stripe_mirror.migration
 
 # --- The console's appearance -----------------------------------------------------------------------------
 UNFOLD: dict[str, Any] = {
+    "ACCOUNT": {"navigation": [{"title": "Second factor", "link": reverse_lazy("mfa_index")}]},
     "SITE_TITLE": SOVEREIGN_NAME,
     "SITE_HEADER": SOVEREIGN_NAME,
     "SITE_SUBHEADER": "Vouchers, credit, orders",

@@ -32,6 +32,7 @@ handler500 = "config.pages.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", landing, name="landing"),
     path("admin/", admin.site.urls),
+    path("accounts/", include("billing.web.urls")),
     path("checkout/success", checkout_success, name="checkout-success"),
     path("checkout/cancel", checkout_cancel, name="checkout-cancel"),
     path(f"{_API_ROOT}schema", _schema, name="schema"),

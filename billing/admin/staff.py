@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -24,6 +25,8 @@ from billing.admin.console.request_actor import actor_of, staff_of
 from billing.admin.console.submission import Submission
 from billing.models import User
 from billing.use_cases.assign_role import assign_role, role_of
+from billing.use_cases.identity.end_sessions import end_sessions
+from billing.use_cases.identity.users import vouch_for_address
 
 _NO_ROLE = "Not staff"
 _ROLES = [("", "Choose a role"), *((role, role) for role in reversed(STAFF_ROLES)), (CUSTOMER, _NO_ROLE)]
@@ -134,6 +137,8 @@ class StaffAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
             obj.updated_at = timezone.now()
         super().save_model(request, obj, form, change)
         data = form.cleaned_data
+        if not change or "email" in form.changed_data:
+            vouch_for_address(user=obj)
         assign_role(user=obj, role=data["role"], by=actor_of(request), reason=data["reason"])
 
     def construct_change_message(  # type: ignore[override]
@@ -178,7 +183,14 @@ class StaffAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
             messages.error(request, refusal)
             return HttpResponseRedirect(request.path)
         response: HttpResponse = super().user_change_password(request, id, form_url)
+        if request.method == "POST" and response.status_code == 302:  # noqa: PLR2004
+            self._end_sessions(request, User.objects.get(pk=unquote(id)))
         return response
+
+    def _end_sessions(self, request: HttpRequest, user: User) -> None:
+        end_sessions(user=user)
+        if user.pk == request.user.pk:
+            update_session_auth_hash(request, user)
 
     def form_links(self, request: HttpRequest, object_id: str) -> list[Tool]:
         password = Tool("Set a password", reverse("admin:auth_user_password_change", args=[object_id]))

@@ -3,7 +3,7 @@ from django.db import transaction
 
 from billing.actor import CUSTOMER, STAFF_ROLES, SUPERADMIN, Actor
 from billing.models import User
-from billing.use_cases.identity.end_sessions import end_sessions
+from billing.use_cases.identity.end_sessions import end_page_sessions, end_sessions
 from billing.use_cases.record_audit import record_audit
 
 
@@ -48,4 +48,7 @@ def assign_role(*, user: User, role: str, by: Actor, reason: str) -> User:
         )
         if before in STAFF_ROLES and before != role:
             end_sessions(user=locked)
+        elif before != role:
+            # A customer's session of the pages was proved by less than a member of staff has to prove.
+            end_page_sessions(user=locked)
         return locked

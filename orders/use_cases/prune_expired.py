@@ -60,6 +60,22 @@ WITH gone AS (
 )
 SELECT count(*), 0 FROM gone
 """,
+    "sign_in_codes": """
+WITH gone AS (
+  DELETE FROM billing_signincode WHERE id IN (
+    SELECT id FROM billing_signincode WHERE expires_at <= %(now)s
+     ORDER BY expires_at LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) RETURNING 1
+)
+SELECT count(*), 0 FROM gone
+""",
+    "refresh_tokens": """
+WITH gone AS (
+  DELETE FROM billing_refreshtoken WHERE id IN (
+    SELECT id FROM billing_refreshtoken WHERE expires_at <= %(now)s
+     ORDER BY expires_at LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) RETURNING 1
+)
+SELECT count(*), 0 FROM gone
+""",
     "windows": """
 WITH gone AS (
   DELETE FROM billing_ratelimitwindow WHERE key IN (
@@ -80,12 +96,14 @@ class Pruned:
     jobs: int
     sessions: int
     windows: int
+    sign_in_codes: int = 0
+    refresh_tokens: int = 0
 
 
 def prune_expired(
     *, now: datetime | None = None, batch_size: int = BATCH_SIZE, max_batches: int = MAX_BATCHES
 ) -> Pruned:
-    """Deletes expired keys, form ids, sessions and rate limits, and jobs that finished JOBS_KEPT_DAYS ago.
+    """Deletes expired keys, form ids, sessions, codes, tokens and rate limits, and jobs finished JOBS_KEPT_DAYS ago.
 
     Args: batch_size: the rows read in one transaction. max_batches: the batches of each kind.
     Transaction: owns, one for each batch.

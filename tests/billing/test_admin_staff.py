@@ -61,7 +61,7 @@ def new_member(**changed: str) -> dict[str, str]:
 
 
 def test_a_new_member_of_staff_can_sign_in(client: Browser, sara: User) -> None:
-    with only_changes("billing_user", "billing_user_groups", "billing_auditentry"):
+    with only_changes("billing_user", "billing_user_groups", "billing_auditentry", "account_emailaddress"):
         client.submit(ADD, new_member())
     omar = User.objects.get(username="omar")
     assert (role_of(omar), omar.is_staff, omar.is_superuser) == (SOVEREIGN_ADMIN, True, False)

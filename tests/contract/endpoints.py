@@ -82,6 +82,7 @@ DOMAIN = {"tenant_id": "{tenant}", "domain": "shop.example.com"}
 
 KEYS = {"stripe_secret_key": "sk_test_x", "stripe_webhook_secret": "whsec_x", "stripe_public_key": "pk_test_x"}
 CODE = {"email": "{slug}@example.org", "code": "123456"}
+CALLBACK = {"code": "{code}", "redirect_uri": "https://shop.example.org/callback"}
 PASSWORD = {"email": "{slug}@example.org", "password": "wrong", "otp": "123456"}
 
 ENDPOINTS = [
@@ -179,6 +180,8 @@ ENDPOINTS = [
     Endpoint(method="POST", path="auth/magic-link", roles=PUBLIC, body={"email": "{slug}@example.org"}),
     Endpoint(method="POST", path="auth/verify", roles=PUBLIC, body=CODE, status=401),
     Endpoint(method="POST", path="auth/login", roles=PUBLIC, body=PASSWORD, status=401),
+    Endpoint(method="GET", path="auth/google", roles=PUBLIC, status=404),
+    Endpoint(method="POST", path="auth/google/callback", roles=PUBLIC, body=CALLBACK, status=404),
     Endpoint(method="GET", path="auth/me", roles=IDENTIFIED),
     Endpoint(method="POST", path="auth/refresh", roles=PUBLIC, body={"refresh_token": "{code}"}, status=401),
     Endpoint(method="POST", path="auth/logout", roles=PUBLIC, body={"refresh_token": "{code}"}),

@@ -267,6 +267,7 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "auth/magic-link": {"email": _ADDRESS},
     "auth/verify": {"email": _ADDRESS, "code": _TOKEN},
     "auth/login": {"email": _ADDRESS, "password": _TOKEN, "otp": (None, "x" * 21, *NOT_TEXT)},
+    "auth/google/callback": {"code": NOT_TEXT, "redirect_uri": NOT_TEXT},
     "auth/refresh": {"refresh_token": (*_TOKEN, "\u00fc")},
     "auth/logout": {"refresh_token": (*_TOKEN, "\u00fc")},
     # A quote says what is wrong with a code that cannot be redeemed.

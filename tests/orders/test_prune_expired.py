@@ -1,5 +1,6 @@
 """Expired keys, finished jobs, sessions and rate-limit windows are removed in batches; everything else stays."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -9,9 +10,18 @@ from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
 
-from billing.models import Customer, FormSubmission, IdempotencyKey, RateLimitWindow
+from billing.models import (
+    Customer,
+    FormSubmission,
+    IdempotencyKey,
+    RateLimitWindow,
+    RefreshToken,
+    SignInCode,
+    SignInSession,
+)
 from orders import tasks
 from orders.use_cases.prune_expired import Pruned, prune_expired
+from tests.factories import UserFactory
 from tests.orders.conftest import Buy
 from tests.snapshot import nothing_changes
 
@@ -123,3 +133,12 @@ def test_what_is_for_ever_stays(buy: Buy) -> None:
     IdempotencyKey.objects.all().delete()
     with nothing_changes():
         prune_expired(now=timezone.now() + DAY)
+
+
+def test_expired_sign_in_codes_and_refresh_tokens_are_removed(now: datetime) -> None:
+    for number, expires_at in enumerate((now, now + timedelta(seconds=1))):
+        SignInCode.objects.create(email=f"p{number}@example.org", key=UUID(int=number), expires_at=expires_at)
+        session = SignInSession.objects.create(user=UserFactory.create(), method="code")
+        RefreshToken.objects.create(session=session, token_hash=f"{number:064x}", expires_at=expires_at)
+    assert prune_expired(now=now) == replace(NOTHING, sign_in_codes=1, refresh_tokens=1)
+    assert (SignInCode.objects.count(), RefreshToken.objects.count()) == (1, 1)

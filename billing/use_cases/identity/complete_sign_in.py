@@ -8,6 +8,7 @@ from billing.models import SignInSession, User
 from billing.use_cases.assign_role import role_of
 from billing.use_cases.ensure_customer import ensure_customer
 from billing.use_cases.identity.sessions import Tokens, open_session
+from billing.use_cases.identity.users import has_proved_address
 from billing.use_cases.organizations.bind_invitations import bind_invitations
 from billing.use_cases.record_audit import record_audit
 
@@ -15,13 +16,14 @@ from billing.use_cases.record_audit import record_audit
 def complete_sign_in(*, user: User, method: str, by: Actor) -> None:
     """Does what follows every sign-in, whichever way and on whichever page: call it once the identity is proved.
 
-    A customer gets an account, invitations of the user's address are bound, and the audit trail names the user.
+    A customer gets an account, invitations of a proved address are bound, and the audit trail names the user.
     Transaction: joins; the caller holds no lock of an organization.
     """
     person = actor_for(user, by)
     if role_of(user) == CUSTOMER:
         ensure_customer(user_id=user.sub, email=user.email)
-    bind_invitations(by=person)
+    if has_proved_address(user):
+        bind_invitations(by=person)
     record_audit(
         action="user.signed_in",
         object_type="user",

@@ -14,6 +14,11 @@ def end_sessions(*, user: User) -> None:
     Transaction: joins. The caller records the reason.
     """
     SignInSession.objects.filter(user=user, ended_at=None).update(ended_at=timezone.now())
+    end_page_sessions(user=user)
+
+
+def end_page_sessions(*, user: User) -> None:
+    """Ends the user's sessions of the pages. Transaction: joins. The caller records the reason."""
     User.objects.filter(pk=user.pk).update(session_version=F("session_version") + 1)
     user.refresh_from_db(fields=["session_version"])
 

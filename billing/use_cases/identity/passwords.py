@@ -5,11 +5,12 @@ together. A success takes its own attempt back. Wrong codes of the second factor
 """
 
 from allauth.mfa.models import Authenticator
-from django.db import transaction
+from django.db.models import Q
 
 from billing.actor import ANONYMOUS, STAFF_ROLES, Actor
 from billing.errors import SecondFactorRequired, WrongPassword, WrongSecondFactor
 from billing.models import SignInSession, User
+from billing.text import normal_email
 from billing.use_cases.assign_role import role_of
 from billing.use_cases.count_attempt import Limit, count_attempt, forget_attempts, network_of, uncount_attempt
 from billing.use_cases.identity.addresses import normalize_address
@@ -23,44 +24,49 @@ _MAX_NAME_LENGTH = 100
 
 
 def sign_in_with_password(*, email: str, password: str, otp: str, by: Actor) -> Tokens:
-    """Signs a member of staff in with a password and, if one is enrolled, a second factor.
+    """Signs a member of staff in to the API.
 
-    Raises: InvalidAddress; WrongPassword; SecondFactorRequired without `otp`; WrongSecondFactor; TooManyAttempts.
-    Transaction: owns.
+    Raises: InvalidAddress; as check_staff. Transaction: owns.
     """
-    name = normalize_address(email)
-    count_password_attempt(name=name, address=by.address)
-    user = _check_password(name, password)
+    user = check_staff(name=normalize_address(email), password=password, otp=otp, by=by)
+    return sign_in_to_api(user=user, method=SignInSession.Method.PASSWORD, by=by)
+
+
+def check_staff(*, name: str, password: str, otp: str, by: Actor) -> User:
+    """Returns the member of staff with this name, password and, if one is enrolled, second factor.
+
+    Args: name: the user name or e-mail address. otp: may be empty.
+    Raises: WrongPassword; SecondFactorRequired without `otp`; WrongSecondFactor; TooManyAttempts.
+    Transaction: owns; call it outside one, so that a refusal does not undo what it counts and records.
+    """
+    users = _find_staff(name)
+    account = count_password_attempt(name=name, user=users[0] if users else None, address=by.address)
+    user = _check_password(users, password)
     if user is None:
         record_failure(name=name, method="password", by=by)
         raise WrongPassword
     if has_second_factor(user):
         if not otp:
-            uncount_password_attempt(name=name, address=by.address)
+            uncount_attempt(PASSWORDS_OF_CLIENT, network_of(by.address))
+            uncount_attempt(PASSWORDS_OF_ACCOUNT, account)
             raise SecondFactorRequired
         if not check_second_factor(user, otp):
             record_failure(name=name, method="second factor", by=by)
             raise WrongSecondFactor
-    forget_password_attempts(name=name, address=by.address)
-    return sign_in_to_api(user=user, method=SignInSession.Method.PASSWORD, by=by)
+    uncount_attempt(PASSWORDS_OF_CLIENT, network_of(by.address))
+    forget_attempts(PASSWORDS_OF_ACCOUNT, account)
+    return user
 
 
-def count_password_attempt(*, name: str, address: str | None) -> None:
-    """Counts an attempt at an account. Raises: TooManyAttempts."""
+def count_password_attempt(*, name: str, user: User | None, address: str | None) -> str:
+    """Counts an attempt, and returns the account under which it is counted: known users count under one name.
+
+    Raises: TooManyAttempts.
+    """
+    account = f"user {user.pk}" if user else f"name {normal_email(name)}"
     count_attempt(PASSWORDS_OF_CLIENT, network_of(address))
-    count_attempt(PASSWORDS_OF_ACCOUNT, name)
-
-
-def uncount_password_attempt(*, name: str, address: str | None) -> None:
-    """Takes back the attempt that was just counted: it was neither right nor wrong."""
-    uncount_attempt(PASSWORDS_OF_CLIENT, network_of(address))
-    uncount_attempt(PASSWORDS_OF_ACCOUNT, name)
-
-
-def forget_password_attempts(*, name: str, address: str | None) -> None:
-    """Forgets the account's attempts, and this one of the client: the identity is proved."""
-    uncount_attempt(PASSWORDS_OF_CLIENT, network_of(address))
-    forget_attempts(PASSWORDS_OF_ACCOUNT, name)
+    count_attempt(PASSWORDS_OF_ACCOUNT, account)
+    return account
 
 
 def has_second_factor(user: User) -> bool:
@@ -80,24 +86,23 @@ def check_second_factor(user: User, code: str) -> bool:
 
 
 def record_failure(*, name: str, method: str, by: Actor) -> None:
-    """Records a failed sign-in under the account's name, whether or not the account exists. Transaction: joins."""
-    actor = Actor(user_id=ANONYMOUS, role=ANONYMOUS, channel=by.channel, address=by.address)
+    """Records a failed sign-in under the name that was tried, also of an unknown account. Transaction: joins."""
     record_audit(
         action="user.sign_in_failed",
         object_type="user",
         object_id=name[:_MAX_NAME_LENGTH],
-        by=actor,
+        by=Actor(user_id=ANONYMOUS, role=ANONYMOUS, channel=by.channel, address=by.address),
         changes={"method": [None, method]},
     )
 
 
-def _check_password(name: str, password: str) -> User | None:
-    """Returns the active member of staff with this e-mail address and password."""
-    users = [user for user in User.objects.filter(email__iexact=name, is_active=True) if role_of(user) in STAFF_ROLES]
+def _find_staff(name: str) -> list[User]:
+    found = User.objects.filter(Q(username=name) | Q(email__iexact=name), is_active=True).order_by("pk")
+    return [user for user in found.prefetch_related("groups") if role_of(user) in STAFF_ROLES]
+
+
+def _check_password(users: list[User], password: str) -> User | None:
+    """Returns the first of the users whose password this is. An unknown name costs as much work as a known one."""
     if not users:
-        # As much work as for a known name.
         User().set_password(password)
-        return None
-    with transaction.atomic():
-        # A correct password may be hashed again with today's parameters.
-        return next((user for user in users if user.check_password(password)), None)
+    return next((user for user in users if user.check_password(password)), None)

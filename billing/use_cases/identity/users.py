@@ -1,6 +1,6 @@
 """Finds the one user of a verified person.
 
-Only an address that somebody proved counts: by a mailed code, by a provider that calls it verified, or because a
+Only an address that a person proved counts: by a mailed code, by a provider that calls it verified, or because a
 superadmin entered it for a member of staff. The table of verified addresses admits one user an address. The e-mail
 claim of a platform's token proves nothing, so it never leads to a user.
 """
@@ -21,7 +21,12 @@ def find_user(*, address: str) -> User | None:
     return found.user if found else None
 
 
-def ensure_user(*, address: str, sub: str = "", name: str = "", avatar_url: str = "", by: Actor) -> User:
+def has_proved_address(user: User) -> bool:
+    """Tells whether the user has proved the present address."""
+    return EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists()
+
+
+def ensure_user(*, address: str, sub: str = "", by: Actor) -> User:
     """Returns the user of a proved address, creating a customer on first use.
 
     Args: sub: the platform's user id of a new user, where it is known.
@@ -32,7 +37,7 @@ def ensure_user(*, address: str, sub: str = "", name: str = "", avatar_url: str 
         return found
     try:
         with transaction.atomic():
-            return _create_user(address, sub=sub, name=name, avatar_url=avatar_url, by=by)
+            return create_user(address=address, is_verified=True, sub=sub or str(uuid4()), by=by)
     except IntegrityError:
         # Races with another first sign-in of the same person. If it is none, the address is still unknown.
         found = find_user(address=address)
@@ -41,12 +46,24 @@ def ensure_user(*, address: str, sub: str = "", name: str = "", avatar_url: str 
         return found
 
 
-def _create_user(address: str, *, sub: str, name: str, avatar_url: str, by: Actor) -> User:
-    identity = sub or str(uuid4())
-    user = User(username=f"customer-{uuid4()}", sub=identity, email=address)
-    user.first_name, user.avatar_url = name[:150], avatar_url
+def create_user(*, address: str, is_verified: bool, sub: str, by: Actor) -> User:
+    """Creates a customer's user, without a password. Transaction: joins."""
+    user = User(username=f"customer-{uuid4()}", sub=sub, email=address)
     user.set_unusable_password()
     user.save(force_insert=True)
-    EmailAddress.objects.create(user=user, email=address, verified=True, primary=True)
+    if is_verified:
+        EmailAddress.objects.create(user=user, email=address, verified=True, primary=True)
     record_audit(action="user.created", object_type="user", object_id=str(user.pk), by=by)
     return user
+
+
+def vouch_for_address(*, user: User) -> None:
+    """Makes the address that a superadmin entered the user's verified one, unless another user has proved it.
+
+    Transaction: joins.
+    """
+    EmailAddress.objects.filter(user=user).exclude(email=user.email.lower()).delete()
+    if user.email and find_user(address=user.email.lower()) is None:
+        EmailAddress.objects.update_or_create(
+            user=user, email=user.email.lower(), defaults={"verified": True, "primary": True}
+        )

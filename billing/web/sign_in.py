@@ -1,0 +1,140 @@
+"""The sign-in pages of customers: an address, then the mailed code; or the OpenID Connect provider."""
+
+import secrets
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth import login, logout
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.crypto import constant_time_compare
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from billing.actor import CUSTOMER
+from billing.errors import DomainError, ProviderNotConfigured, ProviderRefused
+from billing.models import User
+from billing.oidc import authorization_url, is_configured, redeem_code
+from billing.use_cases.assign_role import role_of
+from billing.use_cases.identity.complete_sign_in import complete_sign_in
+from billing.use_cases.identity.sign_in_codes import CODE_MINUTES, request_code
+from billing.use_cases.identity.sign_in_with_code import prove_by_code
+from billing.use_cases.identity.sign_in_with_provider import prove_by_provider
+from billing.web.adapters import page_actor
+
+_ADDRESS, _NEXT, _STATE = "sign_in_address", "sign_in_next", "sign_in_state"
+_BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+class AddressForm(forms.Form):
+    email = forms.EmailField(label="E-mail address", max_length=254, widget=forms.EmailInput({"autofocus": True}))
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        label="Code",
+        max_length=20,
+        widget=forms.TextInput({"autofocus": True, "autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """Asks for the address and mails a code to it."""
+    form = AddressForm(request.POST or None)
+    if request.method != "POST":
+        request.session[_NEXT] = request.GET.get("next", "")
+    elif form.is_valid():
+        try:
+            request.session[_ADDRESS] = request_code(email=form.cleaned_data["email"], by=page_actor(request))
+            return HttpResponseRedirect(reverse("account_code"))
+        except DomainError as error:
+            form.add_error(None, _sentence(error))
+    return _page(request, "account/sign_in.html", form=form, with_provider=is_configured())
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def enter_code(request: HttpRequest) -> HttpResponse:
+    """Signs in with the code that was mailed."""
+    address = request.session.get(_ADDRESS)
+    if not address:
+        return HttpResponseRedirect(reverse("account_login"))
+    form = CodeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            user = prove_by_code(email=address, code=form.cleaned_data["code"], by=page_actor(request))
+        except DomainError as error:
+            form.add_error(None, _sentence(error))
+        else:
+            if role_of(user) == CUSTOMER:
+                return _enter(request, user, method="code")
+            form.add_error(None, "Members of staff sign in to the console, with a password.")
+    return _page(request, "account/code.html", form=form, address=address, minutes=CODE_MINUTES)
+
+
+@never_cache
+@require_safe
+def provider_start(request: HttpRequest) -> HttpResponse:
+    """Sends the visitor to the provider."""
+    try:
+        if not is_configured():
+            raise ProviderNotConfigured
+        request.session[_STATE] = secrets.token_urlsafe(16)
+        return HttpResponseRedirect(authorization_url(redirect_uri=_callback(request), state=request.session[_STATE]))
+    except DomainError as error:
+        return _page(request, "account/refused.html", status=error.status, problem=_sentence(error))
+
+
+@never_cache
+@require_safe
+def provider_callback(request: HttpRequest) -> HttpResponse:
+    """Signs the visitor in who comes back from the provider."""
+    state = request.session.pop(_STATE, "")
+    try:
+        if not is_configured():
+            raise ProviderNotConfigured
+        # Only the browser that was sent there may come back, so nobody can be signed in as somebody else unawares.
+        if not state or not constant_time_compare(state, request.GET.get("state", "")):
+            raise ProviderRefused
+        identity = redeem_code(code=request.GET.get("code", ""), redirect_uri=_callback(request))
+        user = prove_by_provider(identity, by=page_actor(request))
+    except DomainError as error:
+        return _page(request, "account/refused.html", status=error.status, problem=_sentence(error))
+    return _enter(request, user, method="provider")
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """Ends this session of the pages."""
+    if request.method == "POST":
+        logout(request)
+        return HttpResponseRedirect("/")
+    return _page(request, "account/sign_out.html")
+
+
+def _enter(request: HttpRequest, user: User, *, method: str) -> HttpResponse:
+    target = request.session.get(_NEXT, "")
+    complete_sign_in(user=user, method=method, by=page_actor(request))
+    login(request, user, backend=_BACKEND)
+    for name in (_ADDRESS, _NEXT):
+        request.session.pop(name, None)
+    is_own = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    return HttpResponseRedirect(target if target and is_own else "/")
+
+
+def _callback(request: HttpRequest) -> str:
+    return request.build_absolute_uri(reverse("account_provider_callback"))
+
+
+def _sentence(error: DomainError) -> str:
+    return f"{error.text[0].upper()}{error.text[1:]}."
+
+
+def _page(request: HttpRequest, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
+    return render(request, template, {"sovereign": settings.SOVEREIGN_NAME, **context}, status=status)
