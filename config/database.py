@@ -33,8 +33,10 @@ POOL_RECONNECT_SECONDS = 2
 Connection = dict[str, Any]
 
 # The web processes of a deployment share this many connections. PostgreSQL accepts 100 by default and keeps 3 for
-# superusers; a worker takes 7, and ten are left for a second worker, psql and a backup.
+# superusers; a worker takes 8, and nine are left for a second worker, psql and a backup.
 WEB_CONNECTIONS = 80
+# A process that has asked Stripe for a payment holds this many beside its pool (orders/process_lock.py).
+LOCK_CONNECTIONS = 1
 MAX_DEFAULT_POOL_SIZE = 16
 MAX_DEFAULT_WEB_PROCESSES = 8
 
@@ -46,7 +48,7 @@ def default_web_processes() -> int:
 
 def default_pool_size(web_processes: int) -> int:
     """Returns how many connections each web process may open, so that all of them fit into WEB_CONNECTIONS."""
-    return max(1, min(MAX_DEFAULT_POOL_SIZE, WEB_CONNECTIONS // web_processes))
+    return max(1, min(MAX_DEFAULT_POOL_SIZE, WEB_CONNECTIONS // web_processes - LOCK_CONNECTIONS))
 
 
 def describe_connection_shortage(settings: Connection, *, web_processes: int) -> str:
@@ -66,11 +68,11 @@ def describe_connection_shortage(settings: Connection, *, web_processes: int) ->
     except PsycopgError:
         return ""
     accepted = int(row[0]) if row else 0
-    pool_size = int(settings["OPTIONS"]["pool"]["max_size"])
-    if web_processes * pool_size <= accepted:
+    opened = int(settings["OPTIONS"]["pool"]["max_size"]) + LOCK_CONNECTIONS
+    if web_processes * opened <= accepted:
         return ""
     return (
-        f"{web_processes} web processes may open {pool_size} connections each, but PostgreSQL accepts {accepted}:"
+        f"{web_processes} web processes may open {opened} connections each, but PostgreSQL accepts {accepted}:"
         " lower WEB_CONCURRENCY or DATABASE_POOL_SIZE, or raise max_connections"
     )
 

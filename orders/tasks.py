@@ -139,6 +139,14 @@ def link_payment_intent(order_id: str) -> None:
         Payment.objects.filter(pk=payment.pk, payment_intent_id="").update(payment_intent_id=intent)
 
 
+# The sixth field is seconds: an abandoned slot is free within 30 of them.
+@app.periodic(cron="* * * * * */10")
+@app.task(name="release_abandoned_checkouts", queue="default", queueing_lock="release_abandoned_checkouts")
+def release_abandoned(timestamp: int) -> None:
+    """Frees slots and credit of checkouts whose web process died while it waited for Stripe."""
+    sweep_payments.release_abandoned_checkouts()
+
+
 @app.periodic(cron="* * * * *")
 @app.task(name="sweep_payments", queue="default", queueing_lock="sweep_payments")
 def sweep(timestamp: int) -> None:

@@ -40,6 +40,11 @@ class Payment(models.Model):
     currency = models.CharField(max_length=3)
     requested_at = models.DateTimeField(db_default=Now())
     leased_until = models.DateTimeField(help_text="Until then a process may still be asking Stripe.")
+    process_key = models.IntegerField(
+        default=0,
+        db_default=0,
+        help_text="Of the lock of the process that asks Stripe; 0 where only the clock counts.",
+    )
     expires_at = models.DateTimeField(help_text="The session's end, as Stripe is asked for it.")
     stripe_customer_id = models.CharField(
         max_length=255,

@@ -5,10 +5,16 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from config.database import connection_from_url, database, default_pool_size, describe_connection_shortage
+from config.database import (
+    LOCK_CONNECTIONS,
+    connection_from_url,
+    database,
+    default_pool_size,
+    describe_connection_shortage,
+)
 from tests.config.test_settings import COMPLETE, read
 
-POSTGRESQL_DEFAULT, RESERVED_FOR_SUPERUSERS, OF_A_WORKER = 100, 3, 7
+POSTGRESQL_DEFAULT, RESERVED_FOR_SUPERUSERS, OF_A_WORKER = 100, 3, 8
 
 
 def default_of(variables: dict[str, str]) -> dict[str, Any]:
@@ -19,11 +25,11 @@ def default_of(variables: dict[str, str]) -> dict[str, Any]:
 
 
 def test_four_cores_with_defaults_fit_into_100_connections() -> None:
-    opened = 8 * default_of({"WEB_CONCURRENCY": "8"})["OPTIONS"]["pool"]["max_size"]
+    opened = 8 * default_of({"WEB_CONCURRENCY": "8"})["OPTIONS"]["pool"]["max_size"] + 8 * LOCK_CONNECTIONS
     assert opened + 2 * OF_A_WORKER <= POSTGRESQL_DEFAULT - RESERVED_FOR_SUPERUSERS
 
 
-@pytest.mark.parametrize(("processes", "size"), [(1, 16), (4, 16), (5, 16), (6, 13), (8, 10), (80, 1), (200, 1)])
+@pytest.mark.parametrize(("processes", "size"), [(1, 16), (4, 16), (5, 15), (6, 12), (8, 9), (80, 1), (200, 1)])
 def test_the_pool_of_a_process_is_its_share(processes: int, size: int) -> None:
     assert default_pool_size(processes) == size
 
@@ -40,7 +46,7 @@ def test_the_web_server_warns_where_its_connections_do_not_fit() -> None:
         cursor.execute("SELECT current_setting('max_connections'), current_setting('superuser_reserved_connections')")
         ((most, reserved),) = cursor.fetchall()
     accepted = int(most) - int(reserved)
-    size = settings["OPTIONS"]["pool"]["max_size"]
+    size = settings["OPTIONS"]["pool"]["max_size"] + LOCK_CONNECTIONS
     fitting = accepted // size
     assert describe_connection_shortage(settings, web_processes=fitting) == ""
     assert describe_connection_shortage(settings, web_processes=fitting + 1) == (

@@ -25,7 +25,7 @@ from tests.factories import actor
 
 ORDERS = Path(__file__).parents[2] / "orders"
 # The folders of use cases that jobs run, and the modules of which one call may go through many items.
-FOLDERS = ("mail", "payments", "provisioning", "reconciliation", "subscriptions")
+FOLDERS = ("events", "mail", "organizations", "payments", "provisioning", "reconciliation", "subscriptions")
 FILES = (
     ORDERS / "tasks.py",
     ORDERS / "stripe" / "gateway.py",
@@ -35,6 +35,7 @@ FILES = (
 
 TESTED = "a test below makes one item fail"
 ONE_THING = "the items belong to one order, subscription or event, which is one transaction or one job"
+REFUSED = "an event that the broker refuses is stored as refused, and the others are delivered"
 NEXT_RUN = "the items belong to one customer, and a job of its own takes each that is left in the next run"
 ENQUEUES = "each item becomes a job of its own"
 COMPUTES = "reads or computes only"
@@ -44,6 +45,7 @@ ISOLATED = (
 
 LOOPS = {
     "tasks.py provision_organization": ONE_THING,
+    "tasks.py run_app_job": ONE_THING,
     "tasks.py retry_stalled_jobs": TESTED,
     "tasks.py renew_due_subscriptions": ENQUEUES,
     "tasks.py reconcile_with_stripe": ENQUEUES,
@@ -52,12 +54,13 @@ LOOPS = {
     "stripe/gateway.py refund_payment": COMPUTES,
     "stripe/gateway.py void_open_invoices": TESTED,
     "stripe/gateway.py list_pages": COMPUTES,
+    "use_cases/events/deliver_events.py deliver_batch": REFUSED,
+    "use_cases/events/deliver_events.py _in_turns": COMPUTES,
+    "use_cases/events/deliver_events.py deliver_events": REFUSED,
     "use_cases/payments/settle_event.py _find_order_of_charge": COMPUTES,
     "use_cases/payments/settle_payment.py _requeue_early_events": ENQUEUES,
     "use_cases/payments/sweep_payments.py run_each": TESTED,
-    "use_cases/provisioning/app_dependencies.py __init__": COMPUTES,
-    "use_cases/provisioning/app_dependencies.py add": COMPUTES,
-    "use_cases/provisioning/app_dependencies.py in_deployment_order": COMPUTES,
+    "use_cases/provisioning/report_progress.py merge_steps": COMPUTES,
     "use_cases/prune_expired.py prune_expired": TESTED,
     "use_cases/prune_expired.py _delete_batches": COMPUTES,
     "use_cases/reconciliation/close_break.py close_resolved_breaks": ONE_THING,
@@ -108,7 +111,7 @@ def test_the_jobs_run_use_cases_of_these_folders_only() -> None:
 
 # The steps of the sweeper, each with the query that finds its items.
 STEPS = {
-    "_undo_unanswered": "_choose",
+    "_undo_unanswered": "find_abandoned_payments",
     "_clean_up_session": "_choose",
     "_settle_overdue": "_choose",
     "_settle_debit": "_choose",
@@ -121,7 +124,7 @@ STEPS = {
 
 def test_the_sweeper_has_these_steps() -> None:
     tree = ast.parse(Path(sweep_payments.__file__).read_text())
-    [sweep] = [each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef) and each.name == "sweep_payments"]
+    sweep = tree
     called = {
         ast.unparse(each.body.func)
         for each in ast.walk(sweep)
@@ -147,7 +150,7 @@ def test_an_item_that_fails_stops_no_other_item_of_the_sweeper(
         return run
 
     for name, query in STEPS.items():
-        monkeypatch.setattr(sweep_payments, query, lambda *_: ["bad", "good"])
+        monkeypatch.setattr(sweep_payments, query, lambda *_, **__: ["bad", "good"])
         monkeypatch.setattr(sweep_payments, name, record(name))
 
     swept = sweep_payments.sweep_payments()

@@ -32,6 +32,7 @@ from orders.locks import lock_order
 from orders.models import CatalogVersion, Order, Payment
 from orders.models.basket import Basket, CheckoutRequest, Line
 from orders.models.charge import split_total
+from orders.process_lock import is_abandoned, process_key
 from orders.queries import count_orders_today
 from orders.stripe import gateway
 from orders.stripe.payloads import Session
@@ -116,6 +117,22 @@ def ask_processor(*, order_id: UUID, by: Actor) -> OpenedPayment:
         undo_checkout(order_id=order_id, by=by, why=f"processor did not answer: {error}")
         raise PaymentProcessorError(retry_after=30) from error
     return answer_with_session(order_id=order_id, session=session, by=by)
+
+
+def take_over_request(*, order_id: UUID, now: datetime) -> bool:
+    """Makes this process the one that asks Stripe for an abandoned payment.
+
+    Returns: False while another process may be asking. Locks: Order. Transaction: owns. Idempotency: of two processes
+    that try, one takes it over.
+    """
+    process = process_key()
+    with transaction.atomic():
+        payment = lock_order(order_id=order_id).payment
+        if payment.status != Payment.Status.REQUESTED or not is_abandoned(order_id=order_id, now=now):
+            return False
+        payment.process_key, payment.leased_until = process, now + LEASE
+        payment.save(update_fields=["process_key", "leased_until"])
+        return True
 
 
 def find_session(order: Order, *, now: datetime) -> Session | None:
@@ -221,6 +238,7 @@ def _reserve(
     now: datetime,
 ) -> Order:
     """Records the order, its payment and the reserved slot; grants nothing yet."""
+    process = process_key()
     with (
         translate_violations(_RESERVE_REFUSALS),
         transaction.atomic(),
@@ -264,6 +282,7 @@ def _reserve(
             currency=order.currency,
             requested_at=now,
             leased_until=now + LEASE,
+            process_key=process,
             expires_at=now + SESSION_LIFE,
         )
         if request.idempotency_key:

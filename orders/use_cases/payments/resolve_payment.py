@@ -22,7 +22,7 @@ from orders.models.basket import CheckoutRequest
 from orders.queries import find_open_order, load_basket
 from orders.stripe import gateway
 from orders.use_cases.checkout.complete_order import basket_of
-from orders.use_cases.payments.open_payment import OpenedPayment, answer_checkout, ask_processor
+from orders.use_cases.payments.open_payment import OpenedPayment, answer_checkout, ask_processor, take_over_request
 from orders.use_cases.payments.settle_payment import settle_session
 
 
@@ -39,7 +39,8 @@ def resolve_open_payment(*, request: CheckoutRequest, by: Actor, now: datetime) 
     if order.payment.status == Payment.Status.PROCESSING:
         raise PaymentInProgress
     if order.payment.status == Payment.Status.REQUESTED:
-        _check_lease_is_over(order, now=now)
+        if not take_over_request(order_id=order.id, now=now):
+            raise PaymentInProgress(retry_after=2)
         opened = ask_processor(order_id=order.id, by=by)
         if same:
             return _store_answer(opened, request, order, now=now)
@@ -64,7 +65,7 @@ def resume_request(*, order_id: UUID, by: Actor, now: datetime) -> OpenedPayment
         if order.payment.status != Payment.Status.REQUESTED:
             # The first try, a webhook or the sweeper recorded the session after the caller had read the answer.
             return answer_checkout(order)
-        if order.payment.leased_until > now:
+        if not take_over_request(order_id=order_id, now=now):
             raise RequestInProgress(retry_after=2)
     return ask_processor(order_id=order_id, by=by)
 
@@ -82,11 +83,6 @@ def is_same_basket(order: Order, request: CheckoutRequest) -> bool:
         and requested.total_minor == ordered.total_minor
         and request.promo_code in ("", order.promo_code)
     )
-
-
-def _check_lease_is_over(order: Order, *, now: datetime) -> None:
-    if order.payment.leased_until > now:
-        raise PaymentInProgress(retry_after=2)
 
 
 def _close(order: Order, *, by: Actor) -> Order:

@@ -18,6 +18,7 @@ from django.utils import timezone
 from billing.actor import Actor, system_actor
 from orders.models import Break, Order, Payment, Refund, StripeEvent
 from orders.models.payment import BEFORE_COMPLETION, BEFORE_LINK
+from orders.process_lock import find_abandoned_payments
 from orders.stripe import gateway
 from orders.stripe.payloads import read_event_object, read_reference
 from orders.use_cases.payments.find_event_owner import (
@@ -26,7 +27,7 @@ from orders.use_cases.payments.find_event_owner import (
     close_early_invoice,
     find_charge_owner,
 )
-from orders.use_cases.payments.open_payment import find_session, undo_checkout
+from orders.use_cases.payments.open_payment import find_session, take_over_request, undo_checkout
 from orders.use_cases.payments.request_refund import send_refund
 from orders.use_cases.payments.settle_event import MAX_ATTEMPTS, SET_ASIDE, try_event
 from orders.use_cases.payments.settle_payment import settle_session, settle_session_and_debit, settle_unpaid
@@ -77,9 +78,7 @@ def sweep_payments(*, now: datetime | None = None) -> Swept:
     """
     moment = now or timezone.now()
     by = system_actor(channel="worker", user_id="sweeper")
-    swept = Swept()
-    unanswered = Payment.objects.filter(status=Payment.Status.REQUESTED, leased_until__lte=moment)
-    swept.run_each(_choose(unanswered), lambda order_id: _undo_unanswered(order_id, swept, by=by))
+    swept = release_abandoned_checkouts(now=moment)
     swept.run_each(
         _choose(Payment.objects.filter(needs_stripe_cleanup=True)),
         lambda order_id: _clean_up_session(order_id, swept, by=by, now=moment),
@@ -99,13 +98,31 @@ def sweep_payments(*, now: datetime | None = None) -> Swept:
     return swept
 
 
+def release_abandoned_checkouts(*, now: datetime | None = None) -> Swept:
+    """Undoes the checkouts whose process died while it asked Stripe, so that slot and credit are free again.
+
+    Transaction: owns, one for each payment; no call to Stripe. The next round of the sweeper closes the sessions.
+    """
+    moment = now or timezone.now()
+    by = system_actor(channel="worker", user_id="sweeper")
+    swept = Swept()
+    swept.run_each(
+        find_abandoned_payments(now=moment, limit=MAX_ITEMS),
+        lambda order_id: _undo_unanswered(order_id, swept, by=by, now=moment),
+    )
+    return swept
+
+
 def _choose(rows: QuerySet[Any, Any]) -> list[Any]:
     """Chooses at random, so that rows that fail in every round do not keep the others waiting."""
     return list(rows.order_by("?").values_list("pk", flat=True)[:MAX_ITEMS])
 
 
-def _undo_unanswered(order_id: UUID, swept: Swept, *, by: Actor) -> None:
+def _undo_unanswered(order_id: UUID, swept: Swept, *, by: Actor, now: datetime) -> None:
     """Undoes a checkout that was interrupted. Its customer never got an answer; the session is cleaned up next."""
+    if not take_over_request(order_id=order_id, now=now):
+        # The customer's retry was first.
+        return
     undo_checkout(order_id=order_id, by=by, why="the checkout was interrupted")
     swept.undone.append(str(order_id))
 

@@ -38,6 +38,7 @@ from orders.errors import PaymentProcessorError
 from orders.locks import lock_subscription
 from orders.models import Order, Payment
 from orders.models.charge import split_total
+from orders.process_lock import process_key
 from orders.queries import end_of_grace
 from orders.stripe import gateway
 from orders.use_cases.checkout.new_order import renewal_parameters, write_order
@@ -220,6 +221,7 @@ def _request_payment(subscription: Subscription, account: Account, *, by: Actor,
         currency=order.currency,
         requested_at=now,
         leased_until=now + LEASE,
+        process_key=process_key(),
         expires_at=now + RENEWAL_SESSION_LIFETIME,
     )
     invoice = open_invoice(subscription, period=find_due_period(subscription))
