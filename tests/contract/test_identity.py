@@ -9,6 +9,8 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Group
 from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from billing.models import AuditEntry, Customer, User
 from billing.use_cases.identity.sign_in_codes import send_code
@@ -300,3 +302,31 @@ def test_signing_out_everywhere_ends_all_sessions(anybody: Caller) -> None:
     assert {refresh(anybody, tokens["refresh_token"]).status for tokens in (first, second)} == {401}
     assert refresh(anybody, other["refresh_token"]).status == 200
     assert_refused(anybody.post("auth/logout-all"), 401, "not_authenticated")
+
+
+def test_wrong_codes_cost_the_same_statements_for_known_and_unknown_addresses(anybody: Caller) -> None:
+    sign_in(anybody)
+    costs = []
+    for address in ("ada@example.org", "unknown@example.org"):
+        code = ask(anybody, address)
+        with CaptureQueriesContext(connection) as queries:
+            assert anybody.post("auth/verify", {"email": address, "code": wrong(code)}).status == 401
+        costs.append([query["sql"].split()[0] for query in queries])
+    assert costs[0] == costs[1]
+
+
+def test_without_jwt_secret_tokens_are_signed_with_a_derived_key(anybody: Caller, settings: Any) -> None:
+    settings.JWT_SECRET = ""
+    tokens = sign_in(anybody)
+    assert as_user(tokens).get("auth/me").status == 200
+    settings.AUTH_ENABLED = False
+    assert as_user(tokens).get("billing/balance").status == 401
+
+
+def test_tokens_are_never_logged(anybody: Caller, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    tokens = sign_in(anybody)
+    anybody.get(f"catalog/plans?token={tokens['token']}&refresh_token={tokens['refresh_token']}")
+    refresh(anybody, tokens["refresh_token"])
+    for secret in (tokens["token"], tokens["refresh_token"]):
+        assert secret not in caplog.text
