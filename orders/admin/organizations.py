@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from billing.admin.audit import history_panel
 from billing.admin.console.base import ReadOnlyAdmin
 from billing.admin.console.display import (
     NOTHING,
@@ -17,6 +18,7 @@ from billing.admin.console.display import (
     Text,
     Tool,
     amount,
+    badge,
     change_url,
     code,
     link,
@@ -26,6 +28,7 @@ from billing.admin.console.display import (
 )
 from billing.admin.ledger import customer_link, matching_customers
 from billing.models import Invoice, Organization, Subscription
+from billing.queries import members_of
 from orders.models import AddOn, App
 from orders.queries import domains_of, item_names
 
@@ -39,7 +42,7 @@ def organization_link(organization: Organization) -> Text:
 
 @admin.register(Organization)
 class OrganizationAdmin(ReadOnlyAdmin):
-    """Organizations (tenants). Orders and their owners create and end them, never staff on this page."""
+    """Organizations (tenants) with their members. Orders and their owners change them, never staff on this page."""
 
     list_display = ("named", "title", "customer_named", "state", "since")
     list_filter = ("status",)
@@ -138,6 +141,23 @@ class OrganizationAdmin(ReadOnlyAdmin):
             ],
             empty="This organization has brought no domain.",
         )
+        members = members_of(record)
+        yield Panel(
+            title="Members",
+            columns=[Column("E-mail"), Column("User id"), Column("Role"), Column("Since (UTC)")],
+            rows=[
+                (
+                    (each.customer.email if each.customer else "") or each.email or NOTHING,
+                    code(each.customer.user_id) if each.customer else badge("invited"),
+                    each.role,
+                    moment(each.joined_at),
+                )
+                for each in members[:_MAX_PANEL_ROWS]
+            ],
+            notes=[f"{len(members)} in all."] if len(members) > _MAX_PANEL_ROWS else [],
+        )
+        if request.user.has_perm("billing.view_auditentry"):
+            yield history_panel(object_type="organization", object_id=str(record.pk))
 
     def links(self, record: Any) -> Iterable[Tool]:
         yield Tool("Orders", list_url("orders_order", organization__slug=record.slug))

@@ -86,8 +86,8 @@ COSTS = {
     "GET auth/me": 2,
     "GET tenant/orgs/{tenant}": 1,
     "GET tenant/check-slug/{slug}": 1,
-    # The page and the number of all rows.
-    "GET tenant/admin/tenants": 2,
+    # The page, the states of its apps, and the number of all rows.
+    "GET tenant/admin/tenants": 3,
     "GET schema": 0,
     "GET docs": 0,
 }

@@ -64,7 +64,7 @@ PAGE_QUERIES = {
     "billing_hold": SHARED + 1,
     "billing_invoice": SHARED + 1,
     "billing_ledgerentry": SHARED + 1,
-    "billing_organization": SHARED + 4,  # subscriptions, invoices, domains
+    "billing_organization": SHARED + 6,  # subscriptions, invoices, domains, members, history
     "billing_subscription": SHARED + 4,  # lines, open payment, invoices
     "orders_order": SHARED + 7,  # lines, redemption, entries, payment, subscription, event
     "orders_outboxevent": SHARED + 1,
