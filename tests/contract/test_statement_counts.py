@@ -86,6 +86,8 @@ COSTS = {
     "GET auth/me": 2,
     "GET tenant/orgs/{tenant}": 1,
     "GET tenant/check-slug/{slug}": 1,
+    # The organization, its services and the catalog's apps.
+    "GET tenant/admin/tenants/{tenant}/backing-services": 3,
     # The page, the states of its apps, and the number of all rows.
     "GET tenant/admin/tenants": 3,
     "GET schema": 0,
