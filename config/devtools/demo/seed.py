@@ -29,6 +29,7 @@ def seed_demo(*, staff: Mapping[str, str], password: str) -> list[DemoLogin]:
     from billing.actor import system_actor  # noqa: PLC0415
     from billing.models import User  # noqa: PLC0415
     from billing.use_cases.assign_role import assign_role  # noqa: PLC0415
+    from billing.use_cases.identity.users import vouch_for_address  # noqa: PLC0415
     from promos.models import PromoCode  # noqa: PLC0415
     from promos.use_cases.issue_code import Terms, issue_code  # noqa: PLC0415
 
@@ -41,6 +42,7 @@ def seed_demo(*, staff: Mapping[str, str], password: str) -> list[DemoLogin]:
         )
         user.set_password(password)
         user.save(update_fields=["password"])
+        vouch_for_address(user=user)
         assign_role(user=user, role=role, by=by, reason="demo Sovereign")
         logins.append(DemoLogin(username=username, role=role, password=password))
     if not PromoCode.objects.filter(code=VOUCHER).exists():
