@@ -12,6 +12,7 @@ from email.utils import formataddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.urls import reverse_lazy
 
@@ -40,6 +41,12 @@ _environment.refuse(
     re.fullmatch("[A-Z]{3}", SOVEREIGN_CURRENCY) and SOVEREIGN_CURRENCY not in CURRENCIES,
     "SOVEREIGN_CURRENCY must be a currency in which Stripe charges",
 )
+# People see times in this zone, and their days begin at its midnight. The API's times are in UTC.
+SOVEREIGN_TIME_ZONE: str = _environment.text("SOVEREIGN_TIME_ZONE", "UTC")
+try:
+    ZoneInfo(SOVEREIGN_TIME_ZONE)
+except (ValueError, OSError, ZoneInfoNotFoundError):
+    _environment.refuse(True, "SOVEREIGN_TIME_ZONE must be a zone such as Asia/Muscat")
 SOVEREIGN_DOMAIN: str = _environment.text("SOVEREIGN_DOMAIN", "sovereign.example", pattern="[A-Za-z0-9.-]+")
 
 # --- Secrets and identity ---------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from billing.admin.console.display import (
     two_lines,
 )
 from billing.admin.console.filters import one_of
+from billing.local_time import local_text
 from billing.models import AuditEntry
 from billing.money import format_money
 
@@ -59,7 +60,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         except ValueError:
             return found
 
-    @admin.display(description="Time (UTC)")
+    @admin.display(description="Time")
     def when(self, entry: AuditEntry) -> Text:
         return moment(entry.created_at)
 
@@ -89,7 +90,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("What", _sentence(record.action))
         yield Fact("Of what", _object_link(record))
-        yield Fact("Time (UTC)", moment(record.created_at))
+        yield Fact("Time", moment(record.created_at))
         yield Fact("Who", record.actor_email or NOTHING)
         yield Fact("User id", code(record.actor_id))
         yield Fact("Role", record.actor_role)
@@ -111,7 +112,7 @@ def history_panel(*, object_type: str, object_id: str) -> Panel:
     return Panel(
         title="History",
         columns=[
-            Column("Time (UTC)"),
+            Column("Time"),
             Column("What"),
             Column("Changes"),
             Column("Why"),
@@ -184,6 +185,6 @@ def _format_value(name: str, value: Any) -> str:
 
 def _format_time(value: str) -> str:
     try:
-        return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return local_text(datetime.fromisoformat(value))
     except ValueError:
         return value

@@ -25,7 +25,7 @@ from billing.admin.console.display import (
     list_url,
     moment,
 )
-from billing.admin.console.forms import AmountField, reason_field
+from billing.admin.console.forms import AmountField, ConsoleForm, reason_field
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
@@ -39,7 +39,7 @@ from .ledger import CORRECT_CREDIT_PERMISSION, ENTRY_COLUMNS, entry_rows, order_
 _MAX_PANEL_ROWS = 20
 
 
-class AdjustForm(forms.Form):
+class AdjustForm(ConsoleForm):
     """An amount and a reason."""
 
     amount = AmountField(help_text="For example, 5.250 adds credit and -5.250 takes it away.")
@@ -95,7 +95,7 @@ class CustomerAdmin(ReadOnlyAdmin):
     def available_amount(self, customer: Any) -> Text:
         return amount(customer.available_minor)
 
-    @admin.display(description="Since (UTC)")
+    @admin.display(description="Since")
     def since(self, customer: Customer) -> Text:
         return moment(customer.created_at)
 
@@ -108,7 +108,7 @@ class CustomerAdmin(ReadOnlyAdmin):
         yield Fact("Available", amount(record.available_minor))
         yield Fact("E-mail", record.email or code(""))
         yield Fact("User id", code(record.user_id))
-        yield Fact("Since (UTC)", moment(record.created_at))
+        yield Fact("Since", moment(record.created_at))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         mine = {"account__customer__user_id": record.user_id}
@@ -124,7 +124,7 @@ class CustomerAdmin(ReadOnlyAdmin):
         holds = Hold.objects.filter(account_id=record.pk, status=Hold.Status.ACTIVE).order_by("-pk")[:_MAX_PANEL_ROWS]
         yield Panel(
             title="Held now",
-            columns=[Column("Since (UTC)"), Column("Order"), Column("State"), Column("Amount", right=True)],
+            columns=[Column("Since"), Column("Order"), Column("State"), Column("Amount", right=True)],
             rows=[
                 (
                     moment(hold.created_at),

@@ -74,7 +74,7 @@ def entry_rows(entries: Iterable[LedgerEntry]) -> list[tuple[Text, ...]]:
 
 
 ENTRY_COLUMNS = (
-    Column("Time (UTC)"),
+    Column("Time"),
     Column("Kind"),
     Column("Reason"),
     Column("Amount", right=True),
@@ -115,7 +115,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         grants = Q(redemption_id=key, kind=LedgerEntry.Kind.GRANT)
         return Q(pk=key) | spends | grants | Q(account__customer__in=matching_customers(term))
 
-    @admin.display(description="Time (UTC)")
+    @admin.display(description="Time")
     def when(self, entry: LedgerEntry) -> Text:
         return moment(entry.created_at)
 
@@ -153,7 +153,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         yield Fact("Reason", record.reason)
         if record.note:
             yield Fact("Note", record.note)
-        yield Fact("Time (UTC)", moment(record.created_at))
+        yield Fact("Time", moment(record.created_at))
         yield Fact("Position in the account", f"{record.version:,}")
         yield Fact("Order", order_link(record.order_id))
         if record.redemption_id:
@@ -268,7 +268,7 @@ class HoldAdmin(ReadOnlyAdmin):
             return Q(account__customer__in=matching_customers(term))
         return Q(pk=key) | Q(order_id=key) | Q(account__customer__in=matching_customers(term))
 
-    @admin.display(description="Time (UTC)")
+    @admin.display(description="Time")
     def when(self, hold: Hold) -> Text:
         return moment(hold.created_at)
 
@@ -288,7 +288,7 @@ class HoldAdmin(ReadOnlyAdmin):
     def order(self, hold: Hold) -> Text:
         return order_link(hold.order_id)
 
-    @admin.display(description="Closed (UTC)")
+    @admin.display(description="Closed")
     def closed(self, hold: Hold) -> Text:
         return moment(hold.closed_at)
 
@@ -297,6 +297,6 @@ class HoldAdmin(ReadOnlyAdmin):
         yield Fact("Amount", amount(record.amount_minor))
         yield Fact("State", self.state(record))
         yield Fact("Order", order_link(record.order_id))
-        yield Fact("Held since (UTC)", moment(record.created_at))
-        yield Fact("Closed (UTC)", moment(record.closed_at))
+        yield Fact("Held since", moment(record.created_at))
+        yield Fact("Closed", moment(record.closed_at))
         yield Fact("Hold id", code(record.pk))

@@ -139,7 +139,7 @@ def _facts() -> Iterable[Fact]:
     yield Fact("Webhook secret", _ending(keys.webhook_secret))
     yield Fact("Public key", keys.public_key or NOTHING)
     changed = moment(keys.updated_at) if keys.updated_at else "not yet: the environment's keys apply"
-    yield Fact("Changed (UTC)", changed)
+    yield Fact("Changed", changed)
 
 
 def _ending(secret: str) -> Text:

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.options import TO_FIELD_VAR
 from django.http import Http404, HttpRequest, HttpResponse
 
 _search = admin.site.search  # type: ignore[attr-defined]
 _admin_view, _get_urls = admin.site.admin_view, admin.site.get_urls
+_each_context = admin.site.each_context
 
 
 def search(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -41,5 +43,11 @@ def get_urls() -> list[Any]:
     return [each for each in _get_urls() if getattr(each, "name", None) != "view_on_site"]
 
 
+def each_context(request: HttpRequest) -> dict[str, Any]:
+    """Adds the name of the zone in which a page shows its times."""
+    return {**_each_context(request), "time_zone": settings.SOVEREIGN_TIME_ZONE}
+
+
+admin.site.each_context = each_context  # type: ignore[method-assign]
 admin.site.admin_view = admin_view  # type: ignore[method-assign, assignment]
 admin.site.get_urls = get_urls  # type: ignore[method-assign]

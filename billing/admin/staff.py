@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from billing.actor import CUSTOMER, STAFF_ROLES
 from billing.admin.console.base import REFUSAL, Change, ConsoleAdmin
 from billing.admin.console.display import Text, Tool, badge, change_url, list_url, moment
-from billing.admin.console.forms import reason_field
+from billing.admin.console.forms import UneditedValues, reason_field
 from billing.admin.console.request_actor import actor_of, staff_of
 from billing.admin.console.submission import Submission
 from billing.models import User
@@ -51,7 +51,7 @@ class NewStaffForm(UserCreationForm):
         fields = ("username", "email")
 
 
-class StaffForm(forms.ModelForm):  # type: ignore[type-arg]
+class StaffForm(UneditedValues, forms.ModelForm):  # type: ignore[type-arg]
     """An existing console user. Nobody can take away their own role or access."""
 
     acting: User
@@ -205,10 +205,10 @@ class StaffAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
     def access(self, user: User) -> Text:
         return badge("active", "good") if user.is_active else badge("deactivated", "bad")
 
-    @admin.display(description="Last signed in (UTC)", ordering="last_login")
+    @admin.display(description="Last signed in", ordering="last_login")
     def seen(self, user: User) -> Text:
         return moment(user.last_login)
 
-    @admin.display(description="Since (UTC)")
+    @admin.display(description="Since")
     def joined(self, user: User) -> Text:
         return moment(user.date_joined)

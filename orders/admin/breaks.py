@@ -107,7 +107,7 @@ class BreakAdmin(ReadOnlyAdmin):
         except ValueError:
             return Q(object_id=term)
 
-    @admin.display(description="Found (UTC)")
+    @admin.display(description="Found")
     def when(self, found: Break) -> Text:
         return moment(found.opened_at)
 
@@ -137,8 +137,8 @@ class BreakAdmin(ReadOnlyAdmin):
         yield Fact("Order", self.order_named(record))
         for name, value in record.details.items():
             yield Fact(name.capitalize(), _detail(record, name, value))
-        yield Fact("Found (UTC)", self.when(record))
-        yield Fact("Closed (UTC)", moment(record.closed_at))
+        yield Fact("Found", self.when(record))
+        yield Fact("Closed", moment(record.closed_at))
         yield Fact("Closed by", code(record.closed_by))
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:

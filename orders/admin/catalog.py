@@ -10,7 +10,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from billing.admin.console.base import ConsoleAdmin
 from billing.admin.console.display import Text, amount, badge, code
-from billing.admin.console.forms import AmountField, reason_field
+from billing.admin.console.forms import AmountField, UneditedValues, reason_field
 from orders.errors import PriceNotChargeable
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.use_cases.catalog.check_price import check_price
@@ -39,7 +39,7 @@ class LinesField(forms.CharField):
         return "\n".join(map(str, value)) if isinstance(value, list) else value
 
 
-class CatalogForm(forms.ModelForm):  # type: ignore[type-arg]
+class CatalogForm(UneditedValues, forms.ModelForm):  # type: ignore[type-arg]
     """The fields that every catalog item shares."""
 
     reason = reason_field()

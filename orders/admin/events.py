@@ -78,7 +78,7 @@ class EventAdmin(ReadOnlyAdmin):
             return Q(type=term)
         return Q(pk=key) | Q(order_id=key) | Q(tenant_id=key)
 
-    @admin.display(description="Time (UTC)")
+    @admin.display(description="Time")
     def when(self, event: OutboxEvent) -> Text:
         return moment(event.created_at)
 
@@ -106,7 +106,7 @@ class EventAdmin(ReadOnlyAdmin):
             return badge("refused", "bad")
         return state_badge("delivered" if event.delivered_at else "pending")
 
-    @admin.display(description="Delivered (UTC)")
+    @admin.display(description="Delivered")
     def delivered(self, event: OutboxEvent) -> Text:
         return moment(event.delivered_at)
 
@@ -117,10 +117,10 @@ class EventAdmin(ReadOnlyAdmin):
         yield Fact("Source", record.source)
         yield Fact("Organization", self.tenant(record))
         yield Fact("Order", order_link(record.order_id))
-        yield Fact("Recorded (UTC)", moment(record.created_at))
-        yield Fact("Delivered (UTC)", moment(record.delivered_at))
+        yield Fact("Recorded", moment(record.created_at))
+        yield Fact("Delivered", moment(record.delivered_at))
         if record.refused_at:
-            yield Fact("Refused (UTC)", moment(record.refused_at))
+            yield Fact("Refused", moment(record.refused_at))
             yield Fact("The broker's reason", record.refusal)
         yield Fact("Event id", code(record.pk))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.admin.console.display import Column, Panel, Text, Tool, amount, list_url
+from billing.local_time import local_day, midnight_of
 from billing.models import Account, Subscription
 from billing.money import format_money
 from orders.models import Break, Order, Payment
@@ -59,7 +60,7 @@ def first_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def _figures(request: HttpRequest, now: datetime) -> Iterator[Figure]:
     may = request.user.has_perm
-    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = midnight_of(local_day(now))
     if may("promos.view_promocode"):
         yield _live_codes(now)
     if may("promos.view_redemption"):

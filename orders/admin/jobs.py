@@ -83,7 +83,7 @@ class JobAdmin(ReadOnlyAdmin):
         order = _order_of(job)
         return format_html("order {}", order_link(order)) if order else clipped(str(job.args or ""))
 
-    @admin.display(description="Not before (UTC)")
+    @admin.display(description="Not before")
     def due(self, job: ProcrastinateJob) -> Text:
         return moment(job.scheduled_at)
 
@@ -94,7 +94,7 @@ class JobAdmin(ReadOnlyAdmin):
         yield Fact("Task", self.task(record))
         yield Fact("State", self.state(record))
         yield Fact("Attempts", str(record.attempts))
-        yield Fact("Not before (UTC)", moment(record.scheduled_at))
+        yield Fact("Not before", moment(record.scheduled_at))
         if order := _order_of(record):
             yield Fact("Order", order_link(order))
         yield Fact("Queue", record.queue_name)
@@ -106,7 +106,7 @@ class JobAdmin(ReadOnlyAdmin):
         events = ProcrastinateEvent.objects.filter(job_id=record.pk).order_by("-pk")[:_MAX_PANEL_ROWS]
         yield Panel(
             title="What happened",
-            columns=[Column("Time (UTC)"), Column("What")],
+            columns=[Column("Time"), Column("What")],
             rows=[(moment(event.at), event.type.replace("_", " ")) for event in events],
             empty="Nothing yet.",
         )

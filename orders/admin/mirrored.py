@@ -142,7 +142,7 @@ class MirroredAdmin(ReadOnlyAdmin):
     def stripe_id(self, record: Any) -> Text:
         return short_stripe_id(record.id)
 
-    @admin.display(description="Created (UTC)")
+    @admin.display(description="Created")
     def created_at_stripe(self, record: Any) -> Text:
         return moment(record.created)
 
@@ -160,7 +160,7 @@ class MirroredAdmin(ReadOnlyAdmin):
         found = self.subscriber_of(record)
         return customer_link(found) if found else NOTHING
 
-    @admin.display(description="Mirrored (UTC)")
+    @admin.display(description="Mirrored")
     def mirrored(self, record: Any) -> Text:
         return moment(record.djstripe_updated)
 
@@ -182,8 +182,8 @@ class MirroredAdmin(ReadOnlyAdmin):
         for title, member in self.addresses.items():
             if is_shown(request, member):
                 yield Fact(title, outward_link("Open", str(document.get(member) or "")))
-        yield Fact("Created (UTC)", self.created_at_stripe(record))
-        yield Fact("Mirrored (UTC)", self.mirrored(record))
+        yield Fact("Created", self.created_at_stripe(record))
+        yield Fact("Mirrored", self.mirrored(record))
         yield Fact("Mode", "live" if record.livemode else "test")
         yield Fact("Id at Stripe", code(record.id))
 
@@ -225,7 +225,7 @@ class MirroredSessionAdmin(MirroredAdmin):
     amount_member = "amount_total"
     amounts = {"Before the discount": "amount_subtotal"}
     texts = {"Payment": "payment_status", "Mode of payment": "mode"}
-    times = {"Ends (UTC)": "expires_at"}
+    times = {"Ends": "expires_at"}
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("Order", _order_link_of(record.stripe_data))
@@ -239,13 +239,13 @@ class MirroredSubscriptionAdmin(MirroredAdmin):
     noun, nouns = "Stripe subscription", "Stripe subscriptions"
     list_display = ("stripe_id", "created_at_stripe", "state", "customer_named", "mirrored")
     list_filter = (by_state("active", "past_due", "canceled", "unpaid", "incomplete"),)
-    times = {"Cancelled (UTC)": "canceled_at", "Ends (UTC)": "cancel_at"}
+    times = {"Cancelled": "canceled_at", "Ends": "cancel_at"}
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         items = (record.stripe_data.get("items") or {}).get("data") or []
         for item in items:
             yield Fact("Per month", stripe_amount(item.get("price") or {}, "unit_amount"))
-            yield Fact("Paid until (UTC)", stripe_time(item.get("current_period_end")))
+            yield Fact("Paid until", stripe_time(item.get("current_period_end")))
         yield from (fact for fact in super().facts(request, record) if fact.title != "Amount")
 
 
@@ -267,7 +267,7 @@ class MirroredPaymentIntentAdmin(MirroredAdmin):
 
     noun, nouns = "Stripe payment", "Stripe payments"
     amounts = {"Received": "amount_received"}
-    times = {"Cancelled (UTC)": "canceled_at"}
+    times = {"Cancelled": "canceled_at"}
 
 
 @admin.register(mirrored.Charge)
@@ -318,7 +318,7 @@ class MirroredDisputeAdmin(MirroredRefundAdmin):
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield from super().facts(request, record)
         details = record.stripe_data.get("evidence_details") or {}
-        yield Fact("Answer by (UTC)", stripe_time(details.get("due_by")))
+        yield Fact("Answer by", stripe_time(details.get("due_by")))
 
 
 @admin.register(mirrored.Event)

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from billing.admin.console.base import ReadOnlyAdmin, find_or_404
 from billing.admin.console.display import Fact, amount, change_url, state_badge
-from billing.admin.console.forms import AmountField, ReasonForm, reason_field
+from billing.admin.console.forms import AmountField, ConsoleForm, ReasonForm, reason_field
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
@@ -23,7 +23,7 @@ from orders.use_cases.payments.close_lost_payment import close_lost_payment
 from orders.use_cases.payments.request_refund import refund_order
 
 
-class RefundForm(forms.Form):
+class RefundForm(ConsoleForm):
     """The amount to refund to the card; empty means all that is left."""
 
     card = AmountField(required=False, help_text="Leave empty to refund everything that is left.")

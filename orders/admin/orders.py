@@ -82,7 +82,7 @@ class OrderAdmin(ReadOnlyAdmin):
         except ValueError:
             return found
 
-    @admin.display(description="Time (UTC)")
+    @admin.display(description="Time")
     def when(self, order: Order) -> Text:
         return moment(order.created_at)
 
@@ -137,11 +137,11 @@ class OrderAdmin(ReadOnlyAdmin):
         credit_title, card_title = _PART_TITLES.get(record.status, _UNPAID_PART_TITLES)
         yield Fact(credit_title, amount(record.credit_applied_minor))
         yield Fact(card_title, amount(record.amount_due_minor))
-        yield Fact("Placed (UTC)", moment(record.created_at))
-        yield Fact("Completed (UTC)", moment(record.completed_at))
+        yield Fact("Placed", moment(record.created_at))
+        yield Fact("Completed", moment(record.completed_at))
         if record.renews_id:
             yield Fact("Renews", link("subscription", change_url("billing_subscription", record.renews_id)))
-            yield Fact("Month from (UTC)", moment(record.period_start))
+            yield Fact("Month from", moment(record.period_start))
         yield Fact("Apps", ", ".join(item_names(App, record.apps)) or NOTHING)
         yield Fact("Placed by", f"{record.placed_by_role}, {record.channel}")
         yield Fact("Address", record.address or NOTHING)
@@ -204,7 +204,7 @@ _KINDS = {OrderLine.Kind.PLAN: "Plan", OrderLine.Kind.ADDON: "Add-on"}
 def _payment_panel(payment: Payment) -> Panel:
     return Panel(
         title="Card payment",
-        columns=[Column("Requested (UTC)"), Column("State"), Column("Session"), Column("Amount", right=True)],
+        columns=[Column("Requested"), Column("State"), Column("Session"), Column("Amount", right=True)],
         rows=[
             (
                 link(moment(payment.requested_at), change_url("orders_payment", payment.pk)),
@@ -222,7 +222,7 @@ def orders_panel() -> Panel:
     return Panel(
         title="Newest orders",
         columns=[
-            Column("Time (UTC)"),
+            Column("Time"),
             Column("Customer"),
             Column("Organization"),
             Column("State"),
@@ -249,7 +249,7 @@ def orders_panel() -> Panel:
 def _redemptions_panel(order: Order) -> Panel:
     return Panel(
         title="Redemption",
-        columns=[Column("Time (UTC)"), Column("State"), Column("Voucher"), Column("Credit", right=True)],
+        columns=[Column("Time"), Column("State"), Column("Voucher"), Column("Credit", right=True)],
         rows=[
             (
                 link(moment(each.reserved_at), change_url("promos_redemption", each.pk)),
@@ -283,7 +283,7 @@ def _consequences_panel(order: Order) -> Panel:
     ]
     return Panel(
         title="What followed",
-        columns=[Column("What"), Column("State"), Column("Time (UTC)")],
+        columns=[Column("What"), Column("State"), Column("Time")],
         rows=rows,
         empty="Nothing yet.",
     )

@@ -77,7 +77,7 @@ class OrganizationAdmin(ReadOnlyAdmin):
     def state(self, organization: Organization) -> Text:
         return state_badge(organization.status)
 
-    @admin.display(description="Since (UTC)")
+    @admin.display(description="Since")
     def since(self, organization: Organization) -> Text:
         return moment(organization.created_at)
 
@@ -89,9 +89,9 @@ class OrganizationAdmin(ReadOnlyAdmin):
         yield Fact("Name", record.name)
         yield Fact("Address", record.slug)
         yield Fact("Customer", self.customer_named(record))
-        yield Fact("Since (UTC)", moment(record.created_at))
+        yield Fact("Since", moment(record.created_at))
         if record.deleted_at:
-            yield Fact("Deleted (UTC)", moment(record.deleted_at))
+            yield Fact("Deleted", moment(record.deleted_at))
         yield Fact("Apps", ", ".join(item_names(App, record.apps)) or NOTHING)
         yield Fact("Add-ons", ", ".join(item_names(AddOn, record.addons)) or NOTHING)
         yield Fact("Plan id", code(record.plan_id))
@@ -102,9 +102,9 @@ class OrganizationAdmin(ReadOnlyAdmin):
         yield Panel(
             title="Subscriptions",
             columns=[
-                Column("Since (UTC)"),
+                Column("Since"),
                 Column("State"),
-                Column("Paid until (UTC)"),
+                Column("Paid until"),
                 Column("A month", right=True),
             ],
             rows=[
@@ -121,7 +121,7 @@ class OrganizationAdmin(ReadOnlyAdmin):
         invoices = Invoice.objects.filter(organization=record).order_by("-created_at")[:_MAX_PANEL_ROWS]
         yield Panel(
             title="Invoices",
-            columns=[Column("Time (UTC)"), Column("State"), Column("Amount", right=True)],
+            columns=[Column("Time"), Column("State"), Column("Amount", right=True)],
             rows=[
                 (
                     link(moment(each.created_at), change_url("billing_invoice", each.pk)),
@@ -134,7 +134,7 @@ class OrganizationAdmin(ReadOnlyAdmin):
         )
         yield Panel(
             title="Domains",
-            columns=[Column("Domain"), Column("State"), Column("Added (UTC)"), Column("Changed (UTC)")],
+            columns=[Column("Domain"), Column("State"), Column("Added"), Column("Changed")],
             rows=[
                 (each.name, state_badge(each.status), moment(each.created_at), moment(each.updated_at))
                 for each in domains_of(record)[:_MAX_PANEL_ROWS]

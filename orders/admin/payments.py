@@ -27,6 +27,7 @@ from billing.admin.console.display import (
     state_badge,
 )
 from billing.admin.ledger import customer_link, order_link
+from billing.local_time import local_day
 from orders.admin.documents import redact, sees_links
 from orders.models import Order, Payment, Refund, StripeEvent
 from orders.queries import open_payments
@@ -54,7 +55,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         except ValueError:
             return found
 
-    @admin.display(description="Requested (UTC)")
+    @admin.display(description="Requested")
     def when(self, payment: Payment) -> Text:
         return moment(payment.requested_at)
 
@@ -78,7 +79,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     def refunded(self, payment: Payment) -> Text:
         return amount(payment.refunded_minor) if payment.refunded_minor else NOTHING
 
-    @admin.display(description="Paid (UTC)")
+    @admin.display(description="Paid")
     def paid(self, payment: Payment) -> Text:
         return moment(payment.paid_at)
 
@@ -88,10 +89,10 @@ class PaymentAdmin(ReadOnlyAdmin):
         yield Fact("Customer", self.customer_named(record))
         yield Fact("Charged" if record.paid_at else "To be charged", self.charged(record))
         yield Fact("Refunded", self.refunded(record))
-        yield Fact("Requested (UTC)", self.when(record))
-        yield Fact("Session ends (UTC)", moment(record.expires_at))
-        yield Fact("Paid (UTC)", self.paid(record))
-        yield Fact("Closed (UTC)", moment(record.closed_at))
+        yield Fact("Requested", self.when(record))
+        yield Fact("Session ends", moment(record.expires_at))
+        yield Fact("Paid", self.paid(record))
+        yield Fact("Closed", moment(record.closed_at))
         if record.refusal:
             yield Fact("Why it failed", record.refusal)
         yield Fact("Needs cleanup at Stripe", "yes" if record.needs_stripe_cleanup else "no")
@@ -117,7 +118,7 @@ def waiting_panel(request: HttpRequest, payment: Payment, *, names_order: bool =
         Fact("Due by card", amount(payment.amount_minor)),
         Fact("Credit held for it", amount(order.credit_to_hold_minor)),
         Fact("For", _cause(order)),
-        Fact("Session ends (UTC)", moment(payment.expires_at)),
+        Fact("Session ends", moment(payment.expires_at)),
     ]
     if names_order:
         facts.append(Fact("Order", order_link(order.pk)))
@@ -137,7 +138,7 @@ _WAITING = "Waiting for payment"
 
 def _cause(order: Order) -> str:
     if order.kind == Order.Kind.RENEWAL:
-        return f"the month from {order.period_start:%Y-%m-%d}"
+        return f"the month from {local_day(order.period_start)}" if order.period_start else "a month"
     return "a new order"
 
 
@@ -145,7 +146,7 @@ def refunds_panel(payment: Payment) -> Panel:
     """Builds the panel of a payment's refunds; one query."""
     return Panel(
         title="Refunds",
-        columns=[Column("Requested (UTC)"), Column("State"), Column("Reason"), Column("Amount", right=True)],
+        columns=[Column("Requested"), Column("State"), Column("Reason"), Column("Amount", right=True)],
         rows=[
             (
                 link(moment(each.requested_at), change_url("orders_refund", each.pk)),
@@ -178,7 +179,7 @@ class RefundAdmin(ReadOnlyAdmin):
             return Q(stripe_refund_id=term)
         return Q(pk=key) | Q(payment_id=key)
 
-    @admin.display(description="Requested (UTC)")
+    @admin.display(description="Requested")
     def when(self, refund: Refund) -> Text:
         return moment(refund.requested_at)
 
@@ -198,7 +199,7 @@ class RefundAdmin(ReadOnlyAdmin):
     def why(self, refund: Refund) -> Text:
         return refund.reason
 
-    @admin.display(description="Closed (UTC)")
+    @admin.display(description="Closed")
     def closed(self, refund: Refund) -> Text:
         return moment(refund.closed_at)
 
@@ -208,8 +209,8 @@ class RefundAdmin(ReadOnlyAdmin):
         yield Fact("Amount", self.amount_refunded(record))
         yield Fact("Reason", record.reason)
         yield Fact("Requested by", code(record.requested_by))
-        yield Fact("Requested (UTC)", self.when(record))
-        yield Fact("Closed (UTC)", self.closed(record))
+        yield Fact("Requested", self.when(record))
+        yield Fact("Closed", self.closed(record))
         yield Fact("At Stripe", code(record.stripe_refund_id))
 
 
@@ -229,7 +230,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
     def search_filter(self, term: str) -> Q:
         return Q(pk=term) | Q(type=term)
 
-    @admin.display(description="Received (UTC)")
+    @admin.display(description="Received")
     def when(self, event: StripeEvent) -> Text:
         return moment(event.received_at)
 
@@ -241,11 +242,11 @@ class StripeEventAdmin(ReadOnlyAdmin):
     def outcome_named(self, event: StripeEvent) -> Text:
         return badge(event.outcome.replace("_", " ")) if event.settled_at else badge("waiting", "info")
 
-    @admin.display(description="Settled (UTC)")
+    @admin.display(description="Settled")
     def settled(self, event: StripeEvent) -> Text:
         return moment(event.settled_at)
 
-    @admin.display(description="Happened (UTC)")
+    @admin.display(description="Happened")
     def occurred(self, event: StripeEvent) -> Text:
         return moment(event.occurred_at)
 
@@ -255,10 +256,10 @@ class StripeEventAdmin(ReadOnlyAdmin):
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("Event", record.type)
         yield Fact("What was done", self.outcome_named(record))
-        yield Fact("Happened (UTC)", self.occurred(record))
-        yield Fact("Received (UTC)", self.when(record))
-        yield Fact("Settled (UTC)", self.settled(record))
-        yield Fact("Mirrored (UTC)", moment(record.mirrored_at))
+        yield Fact("Happened", self.occurred(record))
+        yield Fact("Received", self.when(record))
+        yield Fact("Settled", self.settled(record))
+        yield Fact("Mirrored", moment(record.mirrored_at))
         yield Fact("Event id", code(record.pk))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:

@@ -30,6 +30,7 @@ from billing.admin.console.display import (
     unbroken,
 )
 from billing.admin.ledger import customer_link, matching_customers, order_link
+from billing.local_time import local_day
 from billing.models import Invoice, Subscription
 from orders.admin.organizations import organization_link
 from orders.admin.payments import waiting_panel
@@ -73,7 +74,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         key = _parse_key(term)
         return found | Q(pk=key) | Q(order_id=key) if key else found
 
-    @admin.display(description="Since (UTC)")
+    @admin.display(description="Since")
     def when(self, subscription: Subscription) -> Text:
         return moment(subscription.created_at)
 
@@ -101,7 +102,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     def paid(self, subscription: Subscription) -> Text:
         return subscription.paid_by
 
-    @admin.display(description="Paid until (UTC)")
+    @admin.display(description="Paid until")
     def until(self, subscription: Subscription) -> Text:
         return moment(subscription.current_period_end)
 
@@ -117,14 +118,14 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         yield Fact("Plan and add-ons", ", ".join(lines.values_list("name", flat=True)) or NOTHING)
         yield Fact("Per month", amount(record.amount_minor))
         yield Fact("Paid by", record.paid_by)
-        yield Fact("Period from (UTC)", moment(record.current_period_start))
-        yield Fact("Period until (UTC)", moment(record.current_period_end))
+        yield Fact("Period from", moment(record.current_period_start))
+        yield Fact("Period until", moment(record.current_period_end))
         if record.past_due_since:
-            yield Fact("Past due since (UTC)", moment(record.past_due_since))
+            yield Fact("Past due since", moment(record.past_due_since))
         if ends := end_of_grace(record):
-            yield Fact("Ends unless paid by (UTC)", moment(ends))
+            yield Fact("Ends unless paid by", moment(ends))
         if record.canceled_at:
-            yield Fact("Cancelled (UTC)", moment(record.canceled_at))
+            yield Fact("Cancelled", moment(record.canceled_at))
         yield Fact("Order", order_link(record.order_id))
         if record.stripe_subscription_id:
             at_stripe = change_url("djstripe_subscription", record.stripe_subscription_id)
@@ -140,7 +141,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         invoices = Invoice.objects.filter(subscription=record).order_by("-period_start", "-pk")[:_MAX_PANEL_ROWS]
         yield Panel(
             title="Invoices",
-            columns=[Column("Month (UTC)"), Column("State"), Column("Order"), Column("Amount", right=True)],
+            columns=[Column("Month"), Column("State"), Column("Order"), Column("Amount", right=True)],
             rows=[
                 (
                     link(_period(each), change_url("billing_invoice", each.pk)),
@@ -167,7 +168,7 @@ def _unpaid_panel(subscription: Subscription) -> Panel:
 
 
 def _period(invoice: Invoice) -> Text:
-    return unbroken(f"{invoice.period_start:%Y-%m-%d} to {invoice.period_end:%Y-%m-%d}")
+    return unbroken(f"{local_day(invoice.period_start)} to {local_day(invoice.period_end)}")
 
 
 @admin.register(Invoice)
@@ -189,7 +190,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
         key = _parse_key(term)
         return found | Q(pk=key) | Q(order_id=key) if key else found
 
-    @admin.display(description="Time (UTC)")
+    @admin.display(description="Time")
     def when(self, invoice: Invoice) -> Text:
         return moment(invoice.created_at)
 
@@ -209,7 +210,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
     def billed_amount(self, invoice: Invoice) -> Text:
         return amount(invoice.amount_minor)
 
-    @admin.display(description="Period (UTC)")
+    @admin.display(description="Period")
     def period(self, invoice: Invoice) -> Text:
         return _period(invoice)
 
@@ -222,8 +223,8 @@ class InvoiceAdmin(ReadOnlyAdmin):
         yield Fact("Amount", amount(record.amount_minor))
         yield Fact("Organization", self.organization_named(record))
         yield Fact("Customer", self.customer_named(record))
-        yield Fact("Period (UTC)", self.period(record))
-        yield Fact("Time (UTC)", moment(record.created_at))
+        yield Fact("Period", self.period(record))
+        yield Fact("Time", moment(record.created_at))
         yield Fact("Order", order_link(record.order_id))
         url = change_url("billing_subscription", record.subscription_id)
         yield Fact("Subscription", link(short_id(record.subscription_id), url))

@@ -11,7 +11,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from billing.admin.console.forms import AmountField, MomentField, reason_field
+from billing.admin.console.forms import AmountField, ConsoleForm, MomentField, reason_field
 from promos.models import PromoCode
 from promos.models.promo_code import CODE_MATCH, HOT_COUNTERS
 from promos.queries import normal_code
@@ -21,7 +21,7 @@ from promos.use_cases.issue_code import MAX_CAP, Terms
 FIELD_OF_REFUSAL = {"cap_below_used": "max_redemptions"}
 
 
-class TermsForm(forms.Form):
+class TermsForm(ConsoleForm):
     """The terms of a voucher: its credit, its number of customers, and its time."""
 
     credit = AmountField()
@@ -45,9 +45,9 @@ class TermsForm(forms.Form):
         help_text="Shown to customers who preview the voucher.",
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "wide": True}),
     )
-    starts_at = MomentField(label="Valid from (UTC)", help_text="Leave empty to start at once.")
+    starts_at = MomentField(label="Valid from", help_text="Leave empty to start at once.")
     expires_at = MomentField(
-        label="Valid until (UTC)", help_text="From this moment on it is no longer valid. Leave empty for no end."
+        label="Valid until", help_text="From this moment on it is no longer valid. Leave empty for no end."
     )
     active = forms.BooleanField(
         required=False,

@@ -40,6 +40,7 @@ from billing.admin.console.pages import form_page, record_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission, tell
 from billing.errors import DomainError
+from billing.local_time import local_text
 from billing.models import User
 from promos.errors import InvalidPromo
 from promos.locks import lock_code_exclusively
@@ -89,6 +90,11 @@ VERBS = {
         danger=True,
     ),
 }
+
+
+def _shorten(value: datetime) -> str:
+    """Writes a time without its seconds if they are zero."""
+    return local_text(value).removesuffix(":00")
 
 
 def _lock_update_time(promo_code: PromoCode) -> datetime:
@@ -147,20 +153,20 @@ class PromoCodeAdmin(RecordAdmin):
     def use(self, promo_code: Any) -> Text:
         return format_html('<span class="moment">{}</span>', format_usage(promo_code))
 
-    @admin.display(description="Valid (UTC)")
+    @admin.display(description="Valid")
     def validity(self, promo_code: Any) -> Text:
         starts, ends = promo_code.starts_at, promo_code.expires_at
         if not starts and not ends:
             return "always"
-        start = f"from {starts:%Y-%m-%d %H:%M}" if starts else ""
-        end = f"until {ends:%Y-%m-%d %H:%M}" if ends else ""
+        start = f"from {_shorten(starts)}" if starts else ""
+        end = f"until {_shorten(ends)}" if ends else ""
         return format_html('<span class="lines"><span>{}</span><span>{}</span></span>', start, end)
 
     @admin.display(description="Description")
     def about(self, promo_code: Any) -> Text:
         return clipped(promo_code.description)
 
-    @admin.display(description="Issued (UTC)", ordering="created_at")
+    @admin.display(description="Issued", ordering="created_at")
     def issued(self, promo_code: Any) -> Text:
         return two_lines(day(promo_code.created_at), promo_code.issuer_name)
 
@@ -173,14 +179,14 @@ class PromoCodeAdmin(RecordAdmin):
         yield Fact("State", self.state(record))
         yield Fact("Used", format_usage(record))
         yield Fact("Credit", amount(record.credit_minor))
-        yield Fact("Valid (UTC)", self.validity(record))
+        yield Fact("Valid", self.validity(record))
         yield Fact("Description", record.description or NOTHING)
         yield Fact("Expect a rush", "yes" if record.hot else "no")
         yield Fact("Issued by", record.issuer_name)
-        yield Fact("Issued (UTC)", moment(record.created_at))
-        yield Fact("Last changed (UTC)", moment(record.updated_at))
+        yield Fact("Issued", moment(record.created_at))
+        yield Fact("Last changed", moment(record.updated_at))
         if record.retired_at:
-            yield Fact("Retired (UTC)", moment(record.retired_at))
+            yield Fact("Retired", moment(record.retired_at))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         yield history_panel(object_type=self.audit_name, object_id=record.code)

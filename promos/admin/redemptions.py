@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -30,7 +29,7 @@ from billing.admin.console.display import (
     state_badge,
 )
 from billing.admin.console.filters import DayRangeFilter
-from billing.admin.console.forms import reason_field
+from billing.admin.console.forms import ConsoleForm, reason_field
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
@@ -55,7 +54,7 @@ _MAX_PANEL_ROWS = 20
 _REASON_LENGTH = 200
 
 
-class ReleaseForm(forms.Form):
+class ReleaseForm(ConsoleForm):
     """The reason for a release."""
 
     reason = reason_field(length=_REASON_LENGTH)
@@ -80,7 +79,7 @@ def redemptions_panel(promo_code: PromoCode) -> Panel:
     return Panel(
         title="Redemptions",
         columns=[
-            Column("Time (UTC)"),
+            Column("Time"),
             Column("Customer"),
             Column("State"),
             Column("Order"),
@@ -126,7 +125,7 @@ class RedemptionAdmin(ReadOnlyAdmin):
             return found
         return found | Q(pk=key) | Q(order_id=key)
 
-    @admin.display(description="Time (UTC)")
+    @admin.display(description="Time")
     def when(self, redemption: Redemption) -> Text:
         return moment(redemption.reserved_at)
 
@@ -160,10 +159,10 @@ class RedemptionAdmin(ReadOnlyAdmin):
         yield Fact("Customer", self.customer_named(record))
         yield Fact("Credit", amount(record.credit_minor))
         yield Fact("Order", order_link(record.order_id))
-        yield Fact("Reserved (UTC)", moment(record.reserved_at))
-        yield Fact("Confirmed (UTC)", moment(record.confirmed_at))
+        yield Fact("Reserved", moment(record.reserved_at))
+        yield Fact("Confirmed", moment(record.confirmed_at))
         if record.released_at:
-            yield Fact("Released (UTC)", moment(record.released_at))
+            yield Fact("Released", moment(record.released_at))
             yield Fact("Released because", record.release_reason)
         yield Fact("Redemption id", code(record.pk))
 

@@ -1,5 +1,6 @@
 """Mails to customers: queued in the transaction of the change that they announce, and still true when sent."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -241,3 +242,12 @@ def test_the_worker_sends_a_mail_once(by_card: Order) -> None:
     assert mail.outbox[0].extra_headers["Message-ID"].startswith("<job-")
     assert queued_mails() == []
     assert len(queued_jobs("provision_organization")) == 1
+
+
+def test_a_mail_names_the_day_of_the_sovereigns_zone(buy: Buy, settings: Any) -> None:
+    settings.SOVEREIGN_TIME_ZONE = "Asia/Muscat"
+    order = buy("flexi")
+    # 01:00 of the next day in Muscat.
+    Order.objects.filter(pk=order.order_id).update(completed_at=datetime(2026, 11, 1, 21, 0, tzinfo=UTC))
+    send_mail(mail=Mail.PAYMENT_RECEIVED, subject_id=order.order_id)
+    assert "02 November 2026" in mail.outbox[-1].body

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
@@ -63,6 +64,10 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
     show_facets = ShowFacets.NEVER
     compressed_fields = True
     audit_name = ""
+
+    @property
+    def time_zone(self) -> str:
+        return str(settings.SOVEREIGN_TIME_ZONE)
 
     @property
     def singular(self) -> str:

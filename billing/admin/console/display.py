@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import simplejson
@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from billing.local_time import local_day, local_text, to_local
 from billing.money import format_money
 
 NOTHING = "\N{EN DASH}"
@@ -71,22 +72,22 @@ def amount(minor: int | None, *, signed: bool = False) -> Text:
 
 
 def moment(value: datetime | None) -> Text:
-    """Formats a time in UTC, to the second. The label beside it must name the zone."""
+    """Formats a time in the Sovereign's time zone, to the second. The foot of each page names the zone."""
     if value is None:
         return NOTHING
-    utc = value.astimezone(UTC)
+    text = local_text(value)
     return format_html(
         '<time datetime="{}" title="{}" class="moment">{}</time>',
-        utc.isoformat(),
-        f"{utc:%Y-%m-%d %H:%M:%S} UTC",
-        f"{utc:%Y-%m-%d %H:%M:%S}",
+        to_local(value).isoformat(),
+        f"{text} {settings.SOVEREIGN_TIME_ZONE}",
+        text,
     )
 
 
 def day(value: datetime) -> SafeString:
     """Formats the day of a time, for lists in which the hour seldom matters. The tooltip shows the full time."""
-    utc = value.astimezone(UTC)
-    return format_html('<time title="{}" class="moment">{}</time>', f"{utc:%Y-%m-%d %H:%M:%S} UTC", f"{utc:%Y-%m-%d}")
+    title = f"{local_text(value)} {settings.SOVEREIGN_TIME_ZONE}"
+    return format_html('<time title="{}" class="moment">{}</time>', title, local_day(value).isoformat())
 
 
 def clipped(text: str) -> Text:

@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -9,18 +9,21 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.utils import parse_date_str
 
+from billing.local_time import local_day, midnight_of
+
 _YEARS = range(2000, 2100)
 
 
 class DayRangeFilter(RangeDateFilter):
-    """Filters by a range of days in UTC, both included. The theme's own filter leaves out the last day."""
+    """Filters by a range of days in the Sovereign's time zone. The theme's own filter leaves out the last day."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         first, last = self._midnight(request, "from"), self._midnight(request, "to")
         if first:
             queryset = queryset.filter(**{f"{self.field_path}__gte": first})
         if last:
-            queryset = queryset.filter(**{f"{self.field_path}__lt": last + timedelta(days=1)})
+            following = midnight_of(local_day(last) + timedelta(days=1))
+            queryset = queryset.filter(**{f"{self.field_path}__lt": following})
         return queryset
 
     def _midnight(self, request: HttpRequest, end: str) -> datetime | None:
@@ -31,7 +34,7 @@ class DayRangeFilter(RangeDateFilter):
         if day is None or day.year not in _YEARS:
             messages.error(request, "Write a day as 2026-12-31. The list is not filtered by this date.")
             return None
-        return datetime.combine(day, time.min, tzinfo=UTC)
+        return midnight_of(day)
 
 
 def one_of(field: str, values: Sequence[str]) -> type[SimpleListFilter]:

@@ -1,25 +1,33 @@
-"""Form fields of the console (amounts, times in UTC, a reason), and the display of refusals on their fields."""
+"""Form fields of the console (amounts, times, a reason), and the display of refusals on their fields."""
 
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.conf import settings
 from django.db import OperationalError
+from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from psycopg import errors as postgres
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from billing.errors import Busy, DomainError
+from billing.local_time import local_zone, to_local
 from billing.money import AmountError, format_money, to_major, to_minor
 
 REASON_LENGTH = 500
 _AMOUNT = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
-_TIMES = ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
-_YEARS = range(2000, 2100)
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?")
+# A browser's time has milliseconds.
+_MICROSECONDS_SHOWN = 1000
+
+if TYPE_CHECKING:
+    _Base = Any
+else:
+    _Base = object
 
 
 class AmountField(forms.CharField):
@@ -54,29 +62,109 @@ class AmountField(forms.CharField):
 
 
 class MomentField(forms.DateTimeField):
-    """A time in UTC, to the minute, entered with the browser's date picker."""
+    """A time in the Sovereign's time zone, entered with the browser's date picker."""
 
     def __init__(self, **options: Any) -> None:
-        widget = forms.DateTimeInput(
-            attrs={"type": "datetime-local", "class": " ".join(INPUT_CLASSES)}, format="%Y-%m-%dT%H:%M"
-        )
-        super().__init__(widget=widget, required=False, **options)
+        attrs = {"type": "datetime-local", "step": "1", "class": " ".join(INPUT_CLASSES)}
+        super().__init__(widget=forms.TextInput(attrs=attrs), required=False, **options)
+        # The attribute would be lost beside the input's own type.
+        self.widget.input_type = "datetime-local"
 
     def to_python(self, value: Any) -> datetime | None:
         if value in self.empty_values or isinstance(value, datetime):
             return value or None
-        for form in _TIMES:
-            try:
-                found = datetime.strptime(str(value).strip(), form).replace(tzinfo=UTC)
-            except ValueError:
-                continue
-            if found.year in _YEARS:
-                return found
-            raise forms.ValidationError(f"The year must be from {_YEARS[0]} to {_YEARS[-1]}.")
-        raise forms.ValidationError("Write the time as 2026-12-31 23:59, in UTC.")
+        try:
+            if not _TIME.fullmatch(str(value)):
+                raise ValueError(value)
+            return datetime.fromisoformat(str(value)).replace(tzinfo=local_zone()).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            zone = settings.SOVEREIGN_TIME_ZONE
+            raise forms.ValidationError(f"Write the time as 2026-12-31 23:59, in {zone}.") from error
 
     def prepare_value(self, value: Any) -> Any:
-        return value.astimezone(UTC) if isinstance(value, datetime) else value
+        """Formats a stored time as short as a browser would, with seconds and milliseconds if there are any."""
+        if not isinstance(value, datetime):
+            return value
+        local = to_local(value).replace(tzinfo=None)
+        if local.microsecond >= _MICROSECONDS_SHOWN:
+            return local.isoformat(timespec="milliseconds").rstrip("0")
+        return local.isoformat(timespec="seconds" if local.second else "minutes")
+
+
+class UneditedValues(_Base):  # type: ignore[misc]
+    """Keeps the stored value of each input that was not edited, whatever the browser and the field make of it.
+
+    A browser writes line breaks as two characters, and a field shows less than is stored: fractions of a second, or a
+    value that a later rule would refuse. So an input that comes back as it was shown counts as not sent.
+    """
+
+    data: Any
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.is_bound:
+            sent: Any = self.data.copy()
+            for name, field in self.fields.items():
+                key = self.add_prefix(name)
+                if isinstance(field.widget, forms.Textarea) and key in sent:
+                    sent[key] = _with_newlines(sent[key])
+            self.data = sent
+
+    @cached_property
+    def unedited(self) -> frozenset[str]:
+        """The inputs that came back as they were shown."""
+        stored = not getattr(getattr(self, "instance", None), "_state", _Stored).adding
+        return frozenset(name for name in self.fields if stored and name in self.initial and self._is_as_shown(name))
+
+    def _is_as_shown(self, name: str) -> bool:
+        bound = self[name]
+        widget, sent = bound.field.widget, bound.data
+        is_text = isinstance(widget, forms.Textarea | forms.widgets.Input) and not isinstance(
+            widget, forms.CheckboxInput
+        )
+        if not is_text or not isinstance(sent, str):
+            return False
+        shown = widget.format_value(bound.field.prepare_value(bound.initial))
+        shown = _with_newlines("" if shown is None else str(shown))
+        if isinstance(widget, forms.Textarea):
+            # A browser takes a line break after the opening tag for part of the page.
+            return sent.lstrip("\n") == shown.lstrip("\n")
+        # A browser removes line breaks from a line, and the blanks around an address or a number.
+        return sent.replace("\n", "").strip() == shown.replace("\n", "").strip()
+
+    def _clean_fields(self) -> None:
+        super()._clean_fields()
+        for name in self.unedited:
+            self._errors.pop(name, None)
+            self.cleaned_data[name] = self.get_initial_for_field(self.fields[name], name)
+
+    @cached_property
+    def changed_data(self) -> list[str]:
+        return [name for name in super().changed_data if name not in self.unedited]
+
+    def _post_clean(self) -> None:
+        super()._post_clean()
+        # A model's `clean` may write its fields anew.
+        for name in self.unedited & set(getattr(getattr(self, "_meta", None), "fields", None) or ()):
+            setattr(self.instance, name, self.cleaned_data[name])
+
+    def _get_validation_exclusions(self) -> set[str]:
+        excluded: set[str] = super()._get_validation_exclusions()
+        return excluded | self.unedited
+
+
+class _Stored:
+    """Stands for the state of a record, in a form that has none."""
+
+    adding = False
+
+
+class ConsoleForm(UneditedValues, forms.Form):
+    """A form of the console that is not made from a model."""
+
+
+def _with_newlines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def reason_field(*, length: int = REASON_LENGTH) -> forms.CharField:
@@ -89,7 +177,7 @@ def reason_field(*, length: int = REASON_LENGTH) -> forms.CharField:
     )
 
 
-class ReasonForm(forms.Form):
+class ReasonForm(ConsoleForm):
     """A confirmation that asks only for a reason."""
 
     reason = reason_field()

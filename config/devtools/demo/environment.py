@@ -60,6 +60,7 @@ def demo_environment(port: int) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
     chosen = {
         "DEMO": "1",
+        "SOVEREIGN_TIME_ZONE": os.environ.get("SOVEREIGN_TIME_ZONE", "Asia/Muscat"),
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "ALLOWED_HOSTS": f"{ADDRESS},localhost",
         "BIND_ADDRESS": ADDRESS,

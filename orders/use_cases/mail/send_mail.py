@@ -6,6 +6,7 @@ the reminder was queued.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
+from billing.local_time import local_day
 from billing.models import Customer, Invoice, LedgerEntry, Organization, OrganizationMember, Subscription
 from billing.money import format_money
 from billing.queries import balance_of
@@ -68,6 +70,10 @@ def send_mail(*, mail: Mail, subject_id: UUID, event_id: str = "", reference: st
     return True
 
 
+def _day(value: datetime) -> str:
+    return f"{local_day(value):%d %B %Y}"
+
+
 def _load_order(order_id: UUID) -> Order:
     return Order.objects.select_related("customer", "organization", "payment").get(id=order_id)
 
@@ -86,7 +92,7 @@ def _order_context(order: Order) -> dict[str, Any]:
     card_minor = _paid_by_card_minor(order)
     return {
         "order": str(order.id),
-        "date": f"{order.completed_at or order.created_at:%d %B %Y}",
+        "date": _day(order.completed_at or order.created_at),
         "lines": [
             {"name": line.name, "price": format_money(line.price_minor, currency=order.currency)}
             for line in order.lines.order_by("position")
@@ -145,8 +151,8 @@ def _load_invoice(invoice_id: UUID) -> tuple[Invoice, dict[str, Any]]:
     return invoice, {
         "invoice": str(invoice.id),
         "amount": format_money(invoice.amount_minor, currency=invoice.currency),
-        "from": f"{invoice.period_start:%d %B %Y}",
-        "until": f"{invoice.period_end:%d %B %Y}",
+        "from": _day(invoice.period_start),
+        "until": _day(invoice.period_end),
         **_balance_context(invoice.customer),
     }
 
@@ -183,7 +189,7 @@ def _build_canceled(subscription_id: UUID, event_id: str) -> MailContent | None:
         customer=subscription.customer,
         organization=subscription.organization,
         context={
-            "date": f"{subscription.canceled_at:%d %B %Y}",
+            "date": _day(subscription.canceled_at) if subscription.canceled_at else "",
             "was_unpaid": unpaid.exists(),
             **_balance_context(subscription.customer),
         },

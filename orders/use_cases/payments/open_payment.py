@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import translate_violations
+from billing.local_time import local_day
 from billing.locks import lock_account
 from billing.models import Account, IdempotencyKey, Invoice, Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
@@ -221,7 +222,7 @@ def _session_request(order: Order, *, customer_id: str) -> SessionRequest:
 
 def _remainder(order: Order, lines: tuple[Line, ...]) -> Line:
     """Returns the part of a renewal that credit does not cover, as one line, charged once."""
-    month = f"{order.period_start:%Y-%m-%d}"
+    month = local_day(order.period_start).isoformat() if order.period_start else ""
     names = ", ".join(line.name for line in lines)
     return replace(lines[0], name=f"Month from {month}: {names}"[:250], price_minor=order.payment.amount_minor)
 

@@ -96,8 +96,8 @@ def test_every_page_of_a_past_due_month_shows_staff_the_link(past_due: Subscript
 
 def test_the_subscription_page_shows_when_it_became_past_due_and_when_it_ends(past_due: Subscription) -> None:
     page = shown(client_of(create_user(AUDITOR)), reverse("admin:billing_subscription_change", args=[past_due.pk]))
-    assert "Past due since (UTC)" in page and f"{DUE:%Y-%m-%d %H:%M:%S}" in page
-    assert "Ends unless paid by (UTC)" in page and f"{GRACE_END:%Y-%m-%d %H:%M:%S}" in page
+    assert "Past due since" in page and f"{DUE:%Y-%m-%d %H:%M:%S}" in page
+    assert "Ends unless paid by" in page and f"{GRACE_END:%Y-%m-%d %H:%M:%S}" in page
 
 
 def test_the_first_page_counts_open_payments_and_links_to_them(past_due: Subscription) -> None:
