@@ -90,6 +90,9 @@ COSTS = {
     "GET tenant/admin/tenants/{tenant}/backing-services": 3,
     # The page, the states of its apps, and the number of all rows.
     "GET tenant/admin/tenants": 3,
+    # Without an organization, or without a provider, there is nothing to read.
+    "GET provisioning/jobs": 0,
+    "GET auth/google": 0,
     "GET schema": 0,
     "GET docs": 0,
 }
