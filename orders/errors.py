@@ -131,6 +131,12 @@ class PaymentNotOpen(DomainError):
     message = "this order has no open payment"
 
 
+class SubscriptionEnded(DomainError):
+    code = "subscription_ended"
+    status = 409
+    message = "the subscription has ended; order a plan to start another one"
+
+
 class PaymentProcessorError(DomainError):
     code = "payment_processor_error"
     status = 502

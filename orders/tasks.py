@@ -25,6 +25,8 @@ from orders.use_cases.payments.adopt_email import send_email_to_stripe
 from orders.use_cases.provisioning.play_steps import play_next_step, provision_order
 from orders.use_cases.prune_expired import prune_expired
 from orders.use_cases.reconciliation import reconcile_stripe
+from orders.use_cases.subscriptions.cancel_subscription import find_unsent_cancellations
+from orders.use_cases.subscriptions.cancel_subscription import send_cancellation as send_cancellation_to_stripe
 from orders.use_cases.subscriptions.end_subscription_at_stripe import end_subscription_at_stripe
 from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
 from orders.use_cases.subscriptions.follow_subscription import refetch_subscription
@@ -174,9 +176,10 @@ def renew_due_subscriptions(timestamp: int) -> None:
     """Adds one job for each due subscription, so that one that fails does not stop the others."""
     for due in find_due_subscriptions():
         enqueue_once("renew_subscription", key=f"subscription:{due}", subscription_id=str(due))
-
     for payable in find_payable_subscriptions():
         enqueue_once("pay_stripe_months", key=f"subscription:{payable}", subscription_id=str(payable))
+    for unsent in find_unsent_cancellations():
+        enqueue_once("send_cancellation", key=f"cancellation:{unsent}", subscription_id=str(unsent))
 
 
 @app.task(name="pay_stripe_months", queue="default")
@@ -184,6 +187,12 @@ def pay_stripe_months(subscription_id: str) -> None:
     """Pays from credit the months that the card did not pay. A failure is retried by the next run."""
     by = system_actor(channel="worker", user_id="renewals")
     pay_months(subscription_id=UUID(subscription_id), by=by, now=timezone.now())
+
+
+@app.task(name="send_cancellation", queue="default", retry=_RETRIES)
+def send_cancellation(subscription_id: str) -> None:
+    """Tells Stripe whether a subscription ends with its period."""
+    send_cancellation_to_stripe(subscription_id=UUID(subscription_id))
 
 
 @app.task(name="settle_month_at_stripe", queue="default", retry=_RETRIES)

@@ -2,6 +2,7 @@ from django.urls import path
 
 from .api import (
     apps,
+    cancellation,
     checkout,
     domains,
     organization_members,
@@ -24,6 +25,8 @@ urlpatterns = [
     path("billing/webhook", StripeWebhookView.as_view()),
     path("billing/subscription", subscriptions.SubscriptionView.as_view()),
     path("billing/subscription/<str:tenant_id>", subscriptions.SubscriptionView.as_view()),
+    path("billing/subscription/<str:tenant_id>/cancel", cancellation.CancelView.as_view()),
+    path("billing/subscription/<str:tenant_id>/resume", cancellation.ResumeView.as_view()),
     path("billing/invoices", subscriptions.InvoicesView.as_view()),
     path("billing/invoices/<str:tenant_id>", subscriptions.InvoicesView.as_view()),
     path("billing/portal/<str:tenant_id>", portal.PortalView.as_view()),

@@ -32,6 +32,7 @@ from billing.admin.console.display import (
 from billing.admin.ledger import customer_link, matching_customers, order_link
 from billing.local_time import local_day
 from billing.models import Invoice, Subscription
+from billing.models.subscription import ENDED_STATUSES
 from orders.admin.organizations import organization_link
 from orders.admin.payments import waiting_panel
 from orders.models import OrderLine
@@ -120,6 +121,8 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         yield Fact("Paid by", record.paid_by)
         yield Fact("Period from", moment(record.current_period_start))
         yield Fact("Period until", moment(record.current_period_end))
+        if record.cancel_at_period_end and record.status not in ENDED_STATUSES:
+            yield Fact("Cancelled by its owner", "ends with the period")
         if record.past_due_since:
             yield Fact("Past due since", moment(record.past_due_since))
         if ends := end_of_grace(record):

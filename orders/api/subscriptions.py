@@ -59,6 +59,7 @@ class SubscriptionSerializer(MoneyResponseSerializer):
         allow_null=True,
         help_text="The open payment of the organization's order or month; null where there is none, and for members.",
     )
+    cancel_at_period_end = serializers.BooleanField(help_text="Cancelled: it ends with the current period.")
     canceled_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
 
@@ -70,20 +71,23 @@ class SubscriptionView(APIView):
         summary="Read an organization's subscription, or your newest",
     )
     def get(self, request: Request, tenant_id: str | None = None) -> Response:
-        organization = _organization_of(request, tenant_id, act=Act.READ_SUBSCRIPTION)
+        organization = organization_of(request, tenant_id, act=Act.READ_SUBSCRIPTION)
         if tenant_id is not None and organization is None:
             raise SubscriptionNotFound
-        found: Any = subscription_of(
+        found = subscription_of(
             user_id=principal_of(request).user_id, organization_id=organization.id if organization else None
         )
-        found.grace_ends_at = end_of_grace(found)
-        found.open_payment = None
-        if _is_payer(request, organization):
-            found.open_payment = open_payment_of(organization_id=found.organization_id)
-        return Response(SubscriptionSerializer(found).data)
+        return subscription_response(found, is_payer=_is_payer(request, organization))
 
 
-def _organization_of(request: Request, tenant_id: str | None, *, act: Act) -> Organization | None:
+def subscription_response(found: Any, *, is_payer: bool = True) -> Response:
+    """Renders a subscription, for its payer with the open payment of its organization. One query."""
+    found.grace_ends_at = end_of_grace(found)
+    found.open_payment = open_payment_of(organization_id=found.organization_id) if is_payer else None
+    return Response(SubscriptionSerializer(found).data)
+
+
+def organization_of(request: Request, tenant_id: str | None, *, act: Act) -> Organization | None:
     """Returns the organization that the path names; None if it names none, or a stranger's.
 
     Raises: OrganizationRoleTooLow.
@@ -126,7 +130,7 @@ class InvoicesView(APIView):
     def get(self, request: Request, tenant_id: str | None = None) -> Response:
         if tenant_id is not None:
             read_path_id(tenant_id, not_found=OrganizationNotFound)
-        organization = _organization_of(request, tenant_id, act=Act.READ_INVOICES)
+        organization = organization_of(request, tenant_id, act=Act.READ_INVOICES)
         invoices = invoices_of(
             user_id=principal_of(request).user_id, organization_id=organization.id if organization else None
         )

@@ -266,6 +266,18 @@ def cancel_subscription(subscription_id: str) -> None:
             raise Unanswered(str(error)) from error
 
 
+def set_cancel_at_period_end(subscription_id: str, *, ends: bool) -> None:
+    """Sets whether a subscription ends with its period; one that has ended already is no failure.
+
+    Raises: Unanswered, NotConfigured.
+    """
+    try:
+        _call(lambda client: client.v1.subscriptions.update(subscription_id, {"cancel_at_period_end": ends}))
+    except Refused as error:
+        if not _has_ended(subscription_id):
+            raise Unanswered(str(error)) from error
+
+
 def _has_ended(subscription_id: str) -> bool:
     try:
         return retrieve_subscription(subscription_id)["status"] in ("canceled", "incomplete_expired")

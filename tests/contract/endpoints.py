@@ -104,6 +104,13 @@ ENDPOINTS = [
     Endpoint(method="GET", path="billing/balance", roles=IDENTIFIED),
     Endpoint(method="GET", path="billing/subscription", roles=IDENTIFIED),
     Endpoint(method="GET", path="billing/subscription/{tenant}", roles=IDENTIFIED),
+    Endpoint(
+        method="POST",
+        path="billing/subscription/{tenant}/cancel",
+        roles=IDENTIFIED,
+        body={"at": "period_end"},
+    ),
+    Endpoint(method="POST", path="billing/subscription/{tenant}/resume", roles=IDENTIFIED),
     Endpoint(method="GET", path="billing/invoices", roles=IDENTIFIED, is_list=True),
     Endpoint(method="GET", path="billing/invoices/{tenant}", roles=IDENTIFIED, is_list=True),
     Endpoint(method="GET", path="billing/admin/revenue", roles=READS_ORDERS),

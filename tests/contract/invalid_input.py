@@ -270,6 +270,7 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "auth/google/callback": {"code": NOT_TEXT, "redirect_uri": NOT_TEXT},
     "auth/refresh": {"refresh_token": (*_TOKEN, "\u00fc")},
     "auth/logout": {"refresh_token": (*_TOKEN, "\u00fc")},
+    "billing/subscription/{tenant}/cancel": {"at": (None, "", "  ", "never", "NOW", *NOT_TEXT)},
     # A quote says what is wrong with a code that cannot be redeemed.
     "billing/checkout/quote": {**_BASKET, "promo_code": ("x" * 201, "x" * 100_000, *NOT_TEXT)},
     "billing/admin/settings": dict.fromkeys(

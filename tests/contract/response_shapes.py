@@ -220,6 +220,7 @@ SUBSCRIPTION = {
     "past_due_since": either(null, moment),
     "grace_ends_at": either(null, moment),
     "open_payment": Nullable(OPEN_PAYMENT),
+    "cancel_at_period_end": flag,
     "canceled_at": either(null, moment),
     "created_at": moment,
 }

@@ -26,7 +26,9 @@ def caller(shop: None, settings: Any) -> Caller:
 @pytest.fixture
 def facts(caller: Caller) -> dict[str, str]:
     PromoCodeFactory.create(code="GIFT", max_redemptions=5)
-    return {"tenant": tenant_of(caller, "mine"), "code": "GIFT", "slug": "new"}
+    tenant = tenant_of(caller, "mine")
+    caller.post("billing/checkout", {"tenant_id": tenant, "plan_id": "flexi"})
+    return {"tenant": tenant, "code": "GIFT", "slug": "new"}
 
 
 def assert_clear(answer: Answer, what: object) -> None:

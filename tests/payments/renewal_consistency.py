@@ -10,6 +10,7 @@ from billing.models import AuditEntry, Invoice, Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from orders.models import Break, Order, OutboxEvent, StripeEvent
 from orders.models.period import next_period
+from orders.use_cases.subscriptions.suspend_unpaid import OWNER_CANCELLED
 from tests.payments.stripe_server import Object, Stripe
 
 Discrepancies = list[str]
@@ -119,6 +120,14 @@ def _events(subscription: Subscription, paid: dict[Period, UUID], announced: Cou
             if ended == last
             else [*discrepancies, f"announced once: the end of {last} was announced for {ended}"]
         )
+    if was_cancelled_by_owner(subscription):
+        # The last paid month, or the one that is due and was never asked for.
+        lasts = ({subscription.current_period_start.isoformat()}, {due[1]})
+        return (
+            discrepancies
+            if ended in lasts
+            else [*discrepancies, f"announced once: the end of one of {lasts} was announced for {ended}"]
+        )
     if subscription.status == Subscription.Status.PAST_DUE and due not in announced:
         discrepancies.append("announced once: the unpaid month was not announced")
     if ended and (subscription.status != Subscription.Status.CANCELED or ended != {due[1]} or due not in announced):
@@ -149,6 +158,12 @@ def _count_end_mails(subscription: Subscription, announced: Counts) -> int:
     ended = sum(times for (kind, _), times in announced.items() if kind == "canceled")
     # The mail of the refund announces the end as well.
     return 0 if was_refunded(subscription) else ended
+
+
+def was_cancelled_by_owner(subscription: Subscription) -> bool:
+    """Returns whether its owner ended the subscription here."""
+    ends = AuditEntry.objects.filter(action="subscription.canceled", object_id=str(subscription.id))
+    return ends.filter(reason=OWNER_CANCELLED).exists()
 
 
 def was_refunded(subscription: Subscription) -> bool:

@@ -24,6 +24,7 @@ STRIPE_JOBS = (
     "refetch_stripe_subscription",
     "link_payment_intent",
     "settle_month_at_stripe",
+    "send_cancellation",
     "find_charge_owner",
     "settle_long_invoice",
 )

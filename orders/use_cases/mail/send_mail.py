@@ -16,12 +16,13 @@ from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
 from billing.local_time import local_day
-from billing.models import Customer, Invoice, LedgerEntry, Organization, OrganizationMember, Subscription
+from billing.models import AuditEntry, Customer, Invoice, LedgerEntry, Organization, OrganizationMember, Subscription
 from billing.money import format_money
 from billing.queries import balance_of
 from orders.models import Order, Payment, StripeEvent
 from orders.stripe.payloads import read_event_object, read_link
 from orders.use_cases.mail.queue_mail import Mail
+from orders.use_cases.subscriptions.suspend_unpaid import OWNER_CANCELLED
 
 logger = structlog.get_logger(__name__)
 
@@ -185,12 +186,15 @@ def _build_past_due(invoice_id: UUID, event_id: str) -> MailContent | None:
 def _build_canceled(subscription_id: UUID, event_id: str) -> MailContent | None:
     subscription = Subscription.objects.select_related("customer", "organization").get(id=subscription_id)
     unpaid = Invoice.objects.filter(subscription=subscription).exclude(status=Invoice.Status.PAID)
+    cancelled = AuditEntry.objects.filter(
+        action="subscription.canceled", object_id=str(subscription_id), reason=OWNER_CANCELLED
+    )
     return MailContent(
         customer=subscription.customer,
         organization=subscription.organization,
         context={
             "date": _day(subscription.canceled_at) if subscription.canceled_at else "",
-            "was_unpaid": unpaid.exists(),
+            "was_unpaid": unpaid.exists() and not cancelled.exists(),
             **_balance_context(subscription.customer),
         },
     )

@@ -198,6 +198,9 @@ def apply_subscription_state(
     has_ended = status in (Subscription.Status.CANCELED, Subscription.Status.UNPAID)
     subscription.status = Subscription.Status.CANCELED if has_ended else Subscription.Status(status)
     subscription.last_stripe_event_at = as_of
+    if not subscription.cancel_to_send:
+        # Its owner may have cancelled it in Stripe's portal. What is to be sent is newer than what Stripe knows.
+        subscription.cancel_at_period_end = document.get("cancel_at_period_end") is True
     period = read_subscription_period(document)
     if period is not None and period[1] > subscription.current_period_end:
         subscription.current_period_start, subscription.current_period_end = period

@@ -8,6 +8,7 @@ Each due month, oldest first, is decided under the locks of Account, Organizatio
                              pending; after the commit a one-off Checkout Session for the rest is requested from
                              Stripe (open_payment.py)
     Stripe not configured    subscription past due; every run tries the credit again
+    its owner cancelled it   subscription cancelled, organization suspended, `subscription.canceled`
     the days of grace over   the session is closed at Stripe first; then the subscription is cancelled, the invoice
                              void, the organization suspended, `subscription.canceled`
 
@@ -45,6 +46,7 @@ from orders.use_cases.checkout.new_order import renewal_parameters, write_order
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.payments.open_payment import LEASE, ask_processor
 from orders.use_cases.payments.settle_payment import settle_session
+from orders.use_cases.subscriptions.cancel_subscription import end_cancelled
 from orders.use_cases.subscriptions.complete_renewal import (
     RENEWABLE_STATUSES,
     complete_renewal,
@@ -106,6 +108,7 @@ def _payment_is_closed(subscription_id: UUID, *, by: Actor, now: datetime) -> bo
         order.payment.expires_at <= now,
         available_minor + order.credit_applied_minor >= order.total_minor,
         order.renews.status not in RENEWABLE_STATUSES,
+        order.renews.cancel_at_period_end,
         _grace_is_over(order.renews, now=now),
     )
     if not any(reasons_to_close):
@@ -130,9 +133,8 @@ def _renew_month(subscription_id: UUID, *, by: Actor, now: datetime) -> RenewalO
         subscription = lock_subscription(subscription_id=subscription_id)
         if not _is_due(subscription, now=now):
             return RenewalOutcome.NOT_DUE
-        if subscription.amount_minor <= account.available_minor:
-            _pay_from_credit(subscription, by=by, now=now)
-            return RenewalOutcome.RENEWED
+        if subscription.cancel_at_period_end or subscription.amount_minor <= account.available_minor:
+            return _end_or_pay(subscription, by=by, now=now)
         may_be_paid = _may_be_paid(subscription)
         if _grace_is_over(subscription, now=now) and not may_be_paid:
             _cancel(subscription, by=by, now=now)
@@ -180,6 +182,14 @@ def _failed_recently(subscription: Subscription, *, now: datetime) -> bool:
         status=Order.Status.FAILED,
         created_at__gt=now - RETRY_INTERVAL,
     ).exists()
+
+
+def _end_or_pay(subscription: Subscription, *, by: Actor, now: datetime) -> RenewalOutcome:
+    if subscription.cancel_at_period_end:
+        end_cancelled(subscription, by=by, now=now)
+        return RenewalOutcome.CANCELED
+    _pay_from_credit(subscription, by=by, now=now)
+    return RenewalOutcome.RENEWED
 
 
 def _pay_from_credit(subscription: Subscription, *, by: Actor, now: datetime) -> None:

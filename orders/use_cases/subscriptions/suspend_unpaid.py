@@ -6,6 +6,9 @@ from billing.use_cases.record_audit import record_audit
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.subscriptions.record_subscription_event import record_subscription_event
 
+# The reason of a subscription's end that its owner asked for.
+OWNER_CANCELLED = "cancelled by its owner"
+
 
 def suspend_unpaid(
     subscription: Subscription,
