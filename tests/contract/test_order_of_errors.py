@@ -63,6 +63,7 @@ def test_the_role_comes_before_the_body(ada: Caller, salim: Caller, endpoint: En
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=str)
 def test_an_invalid_body_is_refused_with_its_own_error(shop: None, root: Caller, endpoint: Endpoint) -> None:
     tenant = tenant_of(root, "roots")
+    root.post("billing/checkout", {"tenant_id": tenant, "plan_id": "flexi"})
     with nothing_changes():
         for bad, (_, _, status, code) in BAD_BODIES.items():
             if not (endpoint.requires_nothing and bad == "invalid"):
