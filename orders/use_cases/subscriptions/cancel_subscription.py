@@ -13,9 +13,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.models import Organization, Subscription
+from billing.models import Subscription
 from billing.models.subscription import ENDED_STATUSES
+from billing.organization_roles import Act
 from billing.queries import subscription_of
+from billing.use_cases.organizations.authorize_act import authorize_act
 from billing.use_cases.record_audit import record_audit
 from orders.errors import SubscriptionEnded
 from orders.jobs import enqueue, enqueue_once
@@ -39,7 +41,8 @@ def cancel_subscription(
 ) -> Subscription:
     """Cancels the subscription of one of the caller's organizations. Its organization is suspended when it ends.
 
-    Raises: SubscriptionNotFound; SubscriptionEnded, unless it is to end now.
+    Raises: OrganizationNotFound, OrganizationRoleTooLow, SubscriptionNotFound; SubscriptionEnded, unless it is to end
+    now.
     Locks: Organization, Subscription. Transaction: owns. Idempotency: a second call changes nothing.
     """
     moment = now or timezone.now()
@@ -57,7 +60,8 @@ def cancel_subscription(
 def resume_subscription(*, organization_id: UUID, by: Actor) -> Subscription:
     """Takes a cancellation at the period's end back.
 
-    Raises: SubscriptionNotFound, SubscriptionEnded. Locks: Organization, Subscription. Transaction: owns.
+    Raises: OrganizationNotFound, OrganizationRoleTooLow, SubscriptionNotFound, SubscriptionEnded.
+    Locks: Organization, Subscription. Transaction: owns.
     Idempotency: a subscription that is not cancelled stays as it is.
     """
     with transaction.atomic():
@@ -116,11 +120,9 @@ def _is_due(subscription: Subscription, *, now: datetime) -> bool:
 
 
 def _lock(organization_id: UUID, *, by: Actor) -> Subscription:
-    found = subscription_of(user_id=by.user_id, organization_id=organization_id)
-    # Races with the organization's deletion, and with a checkout for it.
-    Organization.objects.select_for_update(no_key=True).get(id=organization_id)
-    # A checkout may have replaced the subscription before the lock.
-    found = subscription_of(user_id=by.user_id, organization_id=organization_id)
+    # Races with the organization's deletion, and with a checkout for it, which may replace the subscription.
+    authorize_act(organization_id=organization_id, by=by, act=Act.CHANGE_SUBSCRIPTION, lock=True)
+    found = subscription_of(organization_id=organization_id)
     return lock_subscription(subscription_id=found.id)
 
 
