@@ -38,6 +38,8 @@ ROWS: dict[str, Row] = {
     "POST billing/checkout": Row(least=OWNER, body={"tenant_id": "{tenant}", "plan_id": "s"}),
     "POST billing/checkout/quote": Row(least=OWNER, body={"tenant_id": "{tenant}", "plan_id": "s"}),
     "GET billing/subscription/{tenant}": Row(least=VIEWER),
+    "POST billing/subscription/{tenant}/cancel": Row(least=OWNER, body={"at": "period_end"}),
+    "POST billing/subscription/{tenant}/resume": Row(least=OWNER),
     # A stranger has no invoices there.
     "GET billing/invoices/{tenant}": Row(least=ADMIN, stranger=200),
     # No card processor is configured.
