@@ -11,7 +11,7 @@ from billing.use_cases.identity.sign_in_codes import send_code
 _MAIL_RETRIES = RetryStrategy(max_attempts=9, exponential_wait=2)
 
 
-@app.task(name="send_sign_in_code", queue="default", retry=_MAIL_RETRIES)
+@app.task(name="send_sign_in_code", queue="mail", retry=_MAIL_RETRIES)
 def send_sign_in_code(key: str) -> None:
     """Mails a sign-in code, unless it was replaced or has expired."""
     send_code(key=UUID(key))

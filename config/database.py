@@ -33,8 +33,8 @@ POOL_RECONNECT_SECONDS = 2
 Connection = dict[str, Any]
 
 # The web processes of a deployment share this many connections. PostgreSQL accepts 100 by default and keeps 3 for
-# superusers; a worker takes 8, and nine are left for a second worker, psql and a backup.
-WEB_CONNECTIONS = 80
+# superusers; a worker takes at most 16, so a second one fits too.
+WEB_CONNECTIONS = 64
 # A process that has asked Stripe for a payment holds this many beside its pool (orders/process_lock.py).
 LOCK_CONNECTIONS = 1
 MAX_DEFAULT_POOL_SIZE = 16

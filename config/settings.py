@@ -242,6 +242,8 @@ DEFAULT_FROM_EMAIL: str = _environment.text(
 # --- Provisioning -----------------------------------------------------------------------------------------
 # external: a provisioner reports the steps of deployments. none: the worker completes them itself.
 PROVISIONER: str = _environment.text("PROVISIONER", "none", pattern="none|external")
+# How long each step takes that the worker completes itself.
+PLAYED_STEP_SECONDS: float = 0.5
 
 # --- Events -----------------------------------------------------------------------------------------------
 # The broker that gets the events of the outbox. Without it they stay in the database.

@@ -1,4 +1,4 @@
-"""Keeps the worker running while PostgreSQL restarts.
+"""Runs a worker for each queue in one process, and keeps them running while PostgreSQL restarts.
 
 Procrastinate's worker ends when one of its side tasks (heartbeat, schedule, listener) loses the database, without an
 error and with exit status 0. It has no option to stay. Here it starts again within the process, and gives up with
@@ -12,14 +12,46 @@ import asyncio
 import logging
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from django.db import DEFAULT_DB_ALIAS, connections
 from procrastinate import App, PsycopgConnector
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 
 from config.database import POOL_RECONNECT_SECONDS, POOL_WAIT_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """A queue, and how many of its jobs run at a time. Without `listens`, a new job waits for the next poll."""
+
+    name: str
+    concurrency: int
+    listens: bool
+
+
+# Each has a worker of its own, so no queue waits for the jobs of another one. `payments` calls Stripe, which may be
+# silent; `events` settles what Stripe sent from what is stored; `default` cleans up, mirrors and compares.
+QUEUES = (
+    Queue(name="events", concurrency=3, listens=True),
+    Queue(name="mail", concurrency=2, listens=True),
+    Queue(name="provisioning", concurrency=8, listens=True),
+    Queue(name="payments", concurrency=3, listens=False),
+    Queue(name="default", concurrency=1, listens=False),
+)
+# Each running job has a thread. Those that only wait between two steps of a deployment hold no connection.
+JOB_THREADS = sum(queue.concurrency for queue in QUEUES)
+JOB_CONNECTIONS = 8
+
+# A worker whose heartbeat is older is dead, and its jobs return to their queues.
+HEARTBEAT_SECONDS = 3
+DEAD_SECONDS = 10
+STALLED_CHECK_SECONDS = 4
 
 RESTART_SECONDS = 2
 # An outage that lasts longer ends the process.
@@ -38,7 +70,8 @@ def install_restarting_worker(app: App) -> None:
         if not options.get("wait", True):
             await run_once(**options)
             return
-        await _run_until_stopped(run_once, options)
+        _provide_threads_and_connections()
+        await _run_until_stopped(partial(_run_queues, app, run_once), options)
 
     app.run_worker_async = run_worker_async  # type: ignore[method-assign]
     app.connector.get_worker_connector = create_worker_connector  # type: ignore[attr-defined]
@@ -49,6 +82,60 @@ def create_worker_connector() -> PsycopgConnector:
     return PsycopgConnector(
         kwargs=connector_params(), timeout=POOL_WAIT_SECONDS, reconnect_timeout=POOL_RECONNECT_SECONDS
     )
+
+
+def _provide_threads_and_connections() -> None:
+    """Gives every job a thread and, beside the web server's own size of the pool, enough connections."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(JOB_THREADS, thread_name_prefix="job"))
+    pool = connections.settings[DEFAULT_DB_ALIAS]["OPTIONS"].get("pool")
+    if isinstance(pool, dict):
+        pool["max_size"] = max(pool["max_size"], JOB_CONNECTIONS)
+
+
+async def _run_queues(app: App, run_once: Any, **options: Any) -> None:
+    """Runs the workers of all queues, or of those that are named. When one ends, all end."""
+    if options.get("queues"):
+        await run_once(**options)
+        return
+    running = [
+        asyncio.ensure_future(
+            run_once(
+                **options
+                | {
+                    "name": queue.name,
+                    "queues": [queue.name],
+                    "concurrency": queue.concurrency,
+                    "listen_notify": queue.listens,
+                    "update_heartbeat_interval": HEARTBEAT_SECONDS,
+                }
+            )
+        )
+        for queue in QUEUES
+    ]
+    running.append(asyncio.ensure_future(_retry_stalled_jobs_repeatedly(app)))
+    try:
+        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for each in done:
+            each.result()
+    finally:
+        for each in running:
+            each.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _retry_stalled_jobs_repeatedly(app: App) -> None:
+    while True:
+        await asyncio.sleep(STALLED_CHECK_SECONDS)
+        await retry_stalled_jobs(app)
+
+
+async def retry_stalled_jobs(app: App) -> None:
+    """Returns the jobs of a worker that died to their queues: a killed worker cannot do so itself."""
+    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_SECONDS):
+        try:
+            await app.job_manager.retry_job(job)
+        except ConnectorException:
+            logger.exception("stalled job %s could not be returned to the queue", job.id)
 
 
 async def _run_until_stopped(run_once: Any, options: dict[str, Any]) -> None:

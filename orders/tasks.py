@@ -1,10 +1,12 @@
 """The worker's jobs. Each calls one use case. A job is enqueued in the transaction of the change that needs it."""
 
 import logging
+import time
 from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
@@ -46,45 +48,40 @@ _DELIVERY_SECONDS = 19
 _RETRIES = RetryStrategy(max_attempts=14, exponential_wait=2)
 
 
-@app.task(name="provision_organization", queue="default", retry=_RETRIES)
+@app.task(name="provision_organization", queue="provisioning", retry=_RETRIES)
 def provision_organization(order_id: str) -> None:
     """Deploys what a completed order bought. Without a provisioner, the worker completes the steps itself."""
     provision = provision_order(order_id=UUID(order_id))
-    while play_next_step(Provision, provision.pk):
-        pass
+    _play_steps(Provision, provision.pk)
 
 
-@app.task(name="run_app_job", queue="default", retry=_RETRIES)
+@app.task(name="run_app_job", queue="provisioning", retry=_RETRIES)
 def run_app_job(job_id: str) -> None:
     """Installs or removes an app. Without a provisioner, the worker completes the steps itself."""
-    while play_next_step(AppJob, UUID(job_id)):
-        pass
+    _play_steps(AppJob, UUID(job_id))
 
 
-@app.periodic(cron="* * * * *")
-@app.task(name="retry_stalled_jobs", queue="default", queueing_lock="retry_stalled_jobs", pass_context=True)
-async def retry_stalled_jobs(context: JobContext, timestamp: int) -> None:
-    """Returns the jobs of a worker that died to the queue: a killed worker cannot do so itself."""
-    for job in await context.app.job_manager.get_stalled_jobs(seconds_since_heartbeat=30):
-        try:
-            await context.app.job_manager.retry_job(job)
-        except Exception:
-            logger.exception("stalled job %s could not be returned to the queue", job.id)
+def _play_steps(model: type[Provision] | type[AppJob], key: UUID) -> None:
+    """Plays a step a tick, so that clients that poll see each one. No connection is held between them."""
+    while play_next_step(model, key):
+        if settings.PLAYED_STEP_SECONDS:
+            connection.close()
+            time.sleep(settings.PLAYED_STEP_SECONDS)
 
 
-@app.task(name="settle_stripe_event", queue="default", retry=_RETRIES)
+@app.task(name="settle_stripe_event", queue="events", retry=_RETRIES)
 def settle_stripe_event(event_id: str) -> None:
     """Settles an event of the inbox from its stored payload."""
     settle_event.try_event(event_id=event_id)
 
 
-@app.task(name="find_charge_owner", queue="default", retry=_RETRIES)
+@app.task(name="find_charge_owner", queue="payments", retry=_RETRIES)
 def find_charge_owner(event_id: str) -> None:
     """Finds the order or month of a refund whose event names neither."""
     find_event_owner.find_charge_owner(event_id=event_id)
 
 
-@app.task(name="settle_long_invoice", queue="default", retry=_RETRIES)
+@app.task(name="settle_long_invoice", queue="payments", retry=_RETRIES)
 def settle_long_invoice(event_id: str) -> None:
     """Settles an invoice's event that does not hold all lines."""
     find_event_owner.settle_long_invoice(event_id=event_id)
@@ -100,13 +97,13 @@ def mirror_stripe_event(event_id: str) -> None:
         StripeEvent.objects.filter(id=event_id).update(mirrored_at=timezone.now())
 
 
-@app.task(name="send_refund", queue="default", retry=_RETRIES)
+@app.task(name="send_refund", queue="payments", retry=_RETRIES)
 def send_refund(refund_id: str) -> None:
     """Sends a requested refund to Stripe."""
     request_refund.send_refund(refund_id=UUID(refund_id), by=system_actor(channel="worker"))
 
 
-@app.task(name="close_open_payment", queue="default", retry=_RETRIES)
+@app.task(name="close_open_payment", queue="payments", retry=_RETRIES)
 def close_open_payment(organization_id: str, why: str) -> None:
     """Closes a payment that was still open when its organization ended. Fails, to be retried, until it is closed."""
     by = system_actor(channel="worker")
@@ -114,25 +111,25 @@ def close_open_payment(organization_id: str, why: str) -> None:
         raise PaymentProcessorError
 
 
-@app.task(name="update_stripe_email", queue="default", retry=_RETRIES)
+@app.task(name="update_stripe_email", queue="payments", retry=_RETRIES)
 def update_stripe_email(user_id: str) -> None:
     """Gives Stripe's customer the e-mail address that the user has now."""
     send_email_to_stripe(user_id=user_id)
 
 
-@app.task(name="cancel_stripe_subscription", queue="default", retry=_RETRIES)
+@app.task(name="cancel_stripe_subscription", queue="payments", retry=_RETRIES)
 def cancel_stripe_subscription(subscription_id: str) -> None:
     """Ends a subscription at Stripe that has ended here."""
     end_subscription_at_stripe(stripe_id=subscription_id)
 
 
-@app.task(name="refetch_stripe_subscription", queue="default", retry=_RETRIES)
+@app.task(name="refetch_stripe_subscription", queue="payments", retry=_RETRIES)
 def refetch_stripe_subscription(subscription_id: str) -> None:
     """Retrieves a subscription from Stripe and applies its state."""
     refetch_subscription(stripe_id=subscription_id, by=system_actor(channel="worker"))
 
 
-@app.task(name="link_payment_intent", queue="default", retry=_RETRIES)
+@app.task(name="link_payment_intent", queue="payments", retry=_RETRIES)
 def link_payment_intent(order_id: str) -> None:
     """Stores which payment settled an order's invoice, so that events of refunds and disputes find the order."""
     payment = Payment.objects.get(order_id=UUID(order_id))
@@ -143,14 +140,14 @@ def link_payment_intent(order_id: str) -> None:
 
 # The sixth field is seconds: an abandoned slot is free within 30 of them.
 @app.periodic(cron="* * * * * */10")
-@app.task(name="release_abandoned_checkouts", queue="default", queueing_lock="release_abandoned_checkouts")
+@app.task(name="release_abandoned_checkouts", queue="events", queueing_lock="release_abandoned_checkouts")
 def release_abandoned(timestamp: int) -> None:
     """Frees slots and credit of checkouts whose web process died while it waited for Stripe."""
     sweep_payments.release_abandoned_checkouts()
 
 
 @app.periodic(cron="* * * * *")
-@app.task(name="sweep_payments", queue="default", queueing_lock="sweep_payments")
+@app.task(name="sweep_payments", queue="payments", queueing_lock="sweep_payments")
 def sweep(timestamp: int) -> None:
     """Finishes payments that a crash or an unanswered call to Stripe left open."""
     sweep_payments.sweep_payments()
@@ -164,14 +161,14 @@ def deliver_events(timestamp: int) -> None:
         deliver(seconds=_DELIVERY_SECONDS)
 
 
-@app.task(name="send_mail", queue="default", retry=_RETRIES, pass_context=True)
+@app.task(name="send_mail", queue="mail", retry=_RETRIES, pass_context=True)
 def send_mail(context: JobContext, mail: str, subject_id: str, event_id: str) -> None:
     """Sends a mail. Its Message-ID comes from the job's id, so that mail programs recognize a second delivery."""
     send(mail=Mail(mail), subject_id=UUID(subject_id), event_id=event_id, reference=f"job-{context.job.id}")
 
 
 @app.periodic(cron="*/10 * * * *")
-@app.task(name="renew_due_subscriptions", queue="default", queueing_lock="renew_due_subscriptions")
+@app.task(name="renew_due_subscriptions", queue="payments", queueing_lock="renew_due_subscriptions")
 def renew_due_subscriptions(timestamp: int) -> None:
     """Adds one job for each due subscription, so that one that fails does not stop the others."""
     for due in find_due_subscriptions():
@@ -182,26 +179,26 @@ def renew_due_subscriptions(timestamp: int) -> None:
         enqueue_once("send_cancellation", key=f"cancellation:{unsent}", subscription_id=str(unsent))
 
 
-@app.task(name="pay_stripe_months", queue="default")
+@app.task(name="pay_stripe_months", queue="payments")
 def pay_stripe_months(subscription_id: str) -> None:
     """Pays from credit the months that the card did not pay. A failure is retried by the next run."""
     by = system_actor(channel="worker", user_id="renewals")
     pay_months(subscription_id=UUID(subscription_id), by=by, now=timezone.now())
 
 
-@app.task(name="send_cancellation", queue="default", retry=_RETRIES)
+@app.task(name="send_cancellation", queue="payments", retry=_RETRIES)
 def send_cancellation(subscription_id: str) -> None:
     """Tells Stripe whether a subscription ends with its period."""
     send_cancellation_to_stripe(subscription_id=UUID(subscription_id))
 
 
-@app.task(name="settle_month_at_stripe", queue="default", retry=_RETRIES)
+@app.task(name="settle_month_at_stripe", queue="payments", retry=_RETRIES)
 def settle_month_at_stripe(order_id: str) -> None:
     """Tells Stripe that credit has paid a month whose charge to the card had failed."""
     settle_month(order_id=UUID(order_id), by=system_actor(channel="worker", user_id="renewals"))
 
 
-@app.task(name="renew_subscription", queue="default")
+@app.task(name="renew_subscription", queue="payments")
 def renew(subscription_id: str) -> None:
     """Renews the due months of a subscription. A failure is retried by the next run."""
     renew_subscription(subscription_id=UUID(subscription_id), by=system_actor(channel="worker", user_id="renewals"))

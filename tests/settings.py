@@ -62,4 +62,5 @@ for _name in (
 from config.settings import *  # noqa: E402, F403 - after the environment is set
 
 DEBUG = False
+PLAYED_STEP_SECONDS = 0
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -14,7 +14,7 @@ from config.database import (
 )
 from tests.config.test_settings import COMPLETE, read
 
-POSTGRESQL_DEFAULT, RESERVED_FOR_SUPERUSERS, OF_A_WORKER = 100, 3, 8
+POSTGRESQL_DEFAULT, RESERVED_FOR_SUPERUSERS, OF_A_WORKER = 100, 3, 16
 
 
 def default_of(variables: dict[str, str]) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def test_four_cores_with_defaults_fit_into_100_connections() -> None:
     assert opened + 2 * OF_A_WORKER <= POSTGRESQL_DEFAULT - RESERVED_FOR_SUPERUSERS
 
 
-@pytest.mark.parametrize(("processes", "size"), [(1, 16), (4, 16), (5, 15), (6, 12), (8, 9), (80, 1), (200, 1)])
+@pytest.mark.parametrize(("processes", "size"), [(1, 16), (4, 15), (5, 11), (6, 9), (8, 7), (63, 1), (200, 1)])
 def test_the_pool_of_a_process_is_its_share(processes: int, size: int) -> None:
     assert default_pool_size(processes) == size
 

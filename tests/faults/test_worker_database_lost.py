@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from django.db import connection
 
+from config.worker import QUEUES
 from tests.concurrency.wait_for import wait_until
 from tests.database import parameters
 from tests.faults.test_worker_killed import (
@@ -55,7 +56,7 @@ def count_workers() -> int:
 def test_the_worker_goes_on_after_outages_of_the_database(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with worker(log) as process:
-        wait_until(lambda: count_workers() == 1, "the worker", seconds=START_SECONDS)
+        wait_until(lambda: count_workers() == len(QUEUES), "the workers", seconds=START_SECONDS)
         for number in (1, 2):
             with outage(log):
                 organization = bought_organization()

@@ -1,7 +1,7 @@
 """A worker that is killed and restarted provisions an organization, with one event.
 
-The job of a killed worker stays `doing` until the worker's heartbeat is stale; `retry_stalled_jobs` then requeues it
-every minute. The tests set the clock back in the database instead of waiting for it.
+The job of a killed worker stays `doing` until the worker's heartbeat is stale; any running worker then requeues it
+within seconds. The tests set the clock back in the database instead of waiting for it.
 """
 
 import os
@@ -14,12 +14,14 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection
+from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.models import Organization
+from config.worker import QUEUES, retry_stalled_jobs
 from orders.models import OutboxEvent
-from orders.tasks import retry_stalled_jobs
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from tests.concurrency.wait_for import Other, other_connection, wait_for_waiters, wait_until
 from tests.database import database_environment
@@ -93,9 +95,8 @@ def wait_until_gone(backends: list[int]) -> None:
 
 
 def let_a_minute_pass() -> None:
-    """Make heartbeats a minute older, and the job that runs each minute due again."""
+    """Make heartbeats a minute older."""
     _execute("UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - interval '1 minute'")
-    _execute("DELETE FROM procrastinate_periodic_defers")
 
 
 def job_of(organization: Organization) -> ProcrastinateJob:
@@ -172,7 +173,8 @@ def test_a_worker_killed_between_the_jobs_commit_and_its_end_is_replaced_by_the_
         hold_organization(other, organization)
         with worker(tmp_path / "first") as process:
             wait_for_waiters(1, seconds=START_SECONDS)
-            third.execute("SELECT FROM procrastinate_jobs FOR UPDATE")
+            # Jobs of other queues run at the same time, and must not wait too.
+            third.execute("SELECT FROM procrastinate_jobs WHERE task_name = 'provision_organization' FOR UPDATE")
             other.rollback()
             wait_until(lambda: "tenant.created" in events_of(organization.id), "the job's commit")
             wait_for_waiters(1)
@@ -196,7 +198,9 @@ def test_a_running_worker_takes_over_the_job_of_a_killed_one(tmp_path: Path) -> 
             wait_for_waiters(1, seconds=START_SECONDS)
             waiting = backends_waiting()
             with worker(tmp_path / "second") as second:
-                wait_until(lambda: len(_column("SELECT id FROM procrastinate_workers")) == 2, "two workers")
+                wait_until(
+                    lambda: len(_column("SELECT id FROM procrastinate_workers")) == 2 * len(QUEUES), "two processes"
+                )
                 kill(first)
                 other.rollback()
                 wait_until_gone(waiting)
@@ -205,7 +209,6 @@ def test_a_running_worker_takes_over_the_job_of_a_killed_one(tmp_path: Path) -> 
                     " WHERE id = (SELECT worker_id FROM procrastinate_jobs WHERE status = 'doing'"
                     " AND task_name = 'provision_organization')"
                 )
-                retry_stalled_jobs.configure(queueing_lock="now").defer(timestamp=0)
                 wait_until_done(organization, tmp_path / "second")
                 stop(second)
     assert_active_with_one_event(organization)
@@ -218,12 +221,10 @@ def test_the_job_of_a_running_worker_is_not_taken_over(tmp_path: Path) -> None:
         with worker(tmp_path / "first") as first:
             wait_for_waiters(1, seconds=START_SECONDS)
             with worker(tmp_path / "second") as second:
-                stalled = retry_stalled_jobs.configure(queueing_lock="now").defer(timestamp=0)
                 wait_until(
-                    lambda: ProcrastinateJob.objects.get(id=stalled).status == "succeeded",
-                    "the search for stalled jobs",
-                    seconds=START_SECONDS,
+                    lambda: len(_column("SELECT id FROM procrastinate_workers")) == 2 * len(QUEUES), "two processes"
                 )
+                async_to_sync(retry_stalled_jobs)(app)
                 assert job_of(organization).status == "doing"
                 stop(second)
             other.rollback()

@@ -237,7 +237,7 @@ def test_the_worker_sends_a_mail_once(by_card: Order) -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_jobs SET queue_name = 'elsewhere' WHERE task_name <> 'send_mail'")
     with app.replace_connector(app.connector.get_worker_connector()):  # type: ignore[attr-defined]
-        app.run_worker(queues=["default"], wait=False, install_signal_handlers=False, listen_notify=False)
+        app.run_worker(queues=["mail"], wait=False, install_signal_handlers=False, listen_notify=False)
     assert [message.subject for message in mail.outbox] == ["Sovereign: receipt for Acme"]
     assert mail.outbox[0].extra_headers["Message-ID"].startswith("<job-")
     assert queued_mails() == []

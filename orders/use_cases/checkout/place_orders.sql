@@ -72,7 +72,7 @@ BEGIN
              OFFSET 0) AS i))
   )
   SELECT procrastinate_defer_jobs_v1(array_agg(ROW(
-           'default', 'cancel_stripe_subscription', 0, NULL, NULL,
+           'payments', 'cancel_stripe_subscription', 0, NULL, NULL,
            jsonb_build_object('subscription_id', ended.stripe_subscription_id), NULL)::procrastinate_job_to_defer_v1))
     INTO deferred
     FROM ended WHERE ended.stripe_subscription_id <> '' HAVING count(*) > 0;
@@ -114,9 +114,9 @@ BEGIN
      FROM unnest(completions) AS c
      JOIN orders_order o ON o.id = c.order_id
     CROSS JOIN LATERAL (VALUES
-            (ROW('default', 'provision_organization', 0, 'organization:' || o.organization_id, NULL,
+            (ROW('provisioning', 'provision_organization', 0, 'organization:' || o.organization_id, NULL,
                  jsonb_build_object('order_id', o.id), NULL)::procrastinate_job_to_defer_v1),
-            (ROW('default', 'send_mail', 0, NULL, NULL,
+            (ROW('mail', 'send_mail', 0, NULL, NULL,
                  jsonb_build_object('mail', 'payment_received', 'subject_id', o.id, 'event_id', ''),
                  NULL)::procrastinate_job_to_defer_v1)) AS jobs(job);
 END $$;

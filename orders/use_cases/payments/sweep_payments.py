@@ -5,6 +5,7 @@ leaves alone what was decided before. A step that fails is left for the next rou
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,6 +36,8 @@ from orders.use_cases.reconciliation.record_break import record_break
 
 # Of each kind, in one round.
 MAX_ITEMS = 100
+# Of each kind, in one round: a silent Stripe must not let one kind keep the others, or the next round, waiting.
+MAX_SECONDS_OF_KIND = 4
 # A job settles an event or sends a refund at once. The sweeper takes those that are older: their job was lost.
 JOB_GRACE = timedelta(minutes=2)
 DEBIT_CHECK_INTERVAL = timedelta(hours=1)
@@ -58,8 +61,14 @@ class Swept:
     failed: list[str] = field(default_factory=list)
 
     def run_each(self, keys: Iterable[Key], step: Callable[[Key], None]) -> None:
-        """Runs the step for each key. One that fails does not stop the others, unless the database is away."""
-        for key in keys:
+        """Runs the step for each key, at least one and then until the time is over; the next round goes on.
+
+        One that fails does not stop the others, unless the database is away.
+        """
+        deadline = time.monotonic() + MAX_SECONDS_OF_KIND
+        for number, key in enumerate(keys):
+            if number and time.monotonic() > deadline:
+                return
             try:
                 step(key)
             except (gateway.Unanswered, gateway.NotConfigured, gateway.Refused):

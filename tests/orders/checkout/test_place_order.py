@@ -133,7 +133,7 @@ def test_a_completed_order_is_announced_once_and_queues_provisioning(
     assert (acme.status, acme.plan_id) == ("provisioning", plan.id)
     assert (acme.apps, acme.addons) == (ids_of(App, "wordpress"), ids_of(AddOn, "backup"))
     job, receipt = ProcrastinateJob.objects.order_by("task_name")
-    assert (job.task_name, job.queue_name, job.status) == ("provision_organization", "default", "todo")
+    assert (job.task_name, job.queue_name, job.status) == ("provision_organization", "provisioning", "todo")
     assert job.args == {"order_id": str(placed.order_id)}
     assert (receipt.task_name, receipt.status) == ("send_mail", "todo")
 
