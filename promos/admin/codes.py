@@ -186,7 +186,7 @@ class PromoCodeAdmin(RecordAdmin):
         yield Fact("Issued", moment(record.created_at))
         yield Fact("Last changed", moment(record.updated_at))
         if record.retired_at:
-            yield Fact("Retired", moment(record.retired_at))
+            yield Fact("Retired at", moment(record.retired_at))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         yield history_panel(object_type=self.audit_name, object_id=record.code)
