@@ -44,8 +44,14 @@ def on_starting(server: Any) -> None:
         settings = import_module(os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings"))
     except ImproperlyConfigured as error:
         sys.exit(str(error))
+    if settings.PRODUCTION and not settings.TRUSTED_PROXIES:
+        warn("TRUSTED_PROXIES is empty: behind a gateway, all clients share one address and its rate limits")
     # A pooler opens the server's connections itself, and has a limit of its own.
     if not os.environ.get("DATABASE_POOLER"):
         shortage = describe_connection_shortage(settings.DATABASES["default"], web_processes=workers)
         if shortage:
-            print(f"Warning: {shortage}.", file=sys.stderr, flush=True)
+            warn(shortage)
+
+
+def warn(text: str) -> None:
+    print(f"Warning: {text}.", file=sys.stderr, flush=True)

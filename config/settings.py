@@ -153,6 +153,11 @@ RESERVED_SLUGS: frozenset[str] = frozenset(_environment.items("RESERVED_SLUGS"))
 # How many requests one client address may send to the public voucher preview and to quotes, together.
 PREVIEW_RATE_LIMIT: str = _environment.text("PREVIEW_RATE_LIMIT", "60/min", pattern=r"[1-9][0-9]{0,5}/(s|min|h|d)")
 
+# How many refused codes a customer may send with checkouts and top-ups. All customers of one address together may
+# send ten times as many.
+REFUSED_CODE_RATE_LIMIT: str = _environment.text(
+    "REFUSED_CODE_RATE_LIMIT", "20/min", pattern=r"[1-9][0-9]{0,5}/(s|min|h|d)"
+)
 # How many lookups of domains one client address may cause.
 DOMAIN_RATE_LIMIT: str = _environment.text("DOMAIN_RATE_LIMIT", "30/min", pattern=r"[1-9][0-9]{0,5}/(s|min|h|d)")
 # The name servers that look up customers' domains. Without any, the system's are asked.

@@ -6,6 +6,7 @@ import pytest
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
+from promos.api.code_guessing import forget_blocked
 from tests.database import cloned_database, restore_pristine
 from tests.factories import forget_prices
 
@@ -30,6 +31,7 @@ def django_db_setup(
 
 
 @pytest.fixture(autouse=True)
-def forget_prices_of_earlier_tests() -> None:
-    """Empty the cache of priced baskets, whose prices belong to the catalog of an earlier test."""
+def forget_earlier_tests() -> None:
+    """Empty what a process remembers: prices of an earlier test's catalog, and callers past a limit."""
     forget_prices()
+    forget_blocked()

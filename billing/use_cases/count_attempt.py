@@ -4,7 +4,7 @@ A window begins with the first attempt and ends one period later. One statement 
 a new window remove a few ended ones.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from math import ceil
 
@@ -14,8 +14,10 @@ from django.utils.crypto import salted_hmac
 from billing.errors import TooManyAttempts
 
 _MAX_WINDOWS_REMOVED = 20
-# Internet providers usually give one customer a /64, in which single addresses cost nothing.
+# Internet providers usually give one customer a /64, in which single addresses cost nothing. Some give a /56 or a
+# /48, which has many: such a network may do a few times as much as a /64.
 _IPV6_CUSTOMER_PREFIX = 64
+_IPV6_ALLOWANCES = {64: 1, 56: 4, 48: 16}
 
 _COUNT = """
 INSERT INTO billing_ratelimitwindow AS known (key, hits, ends_at)
@@ -60,6 +62,25 @@ def network_of(address: str | None) -> str:
     if address is None or ":" not in address:
         return address or ""
     return str(ip_network(f"{address}/{_IPV6_CUSTOMER_PREFIX}", strict=False))
+
+
+def networks_of(address: str | None) -> dict[str, int]:
+    """Returns every network of an address that limits count, each with how many times the limit it may use."""
+    if address is None or ":" not in address:
+        return {address or "": 1}
+    return {
+        str(ip_network(f"{address}/{prefix}", strict=False)): allowance
+        for prefix, allowance in _IPV6_ALLOWANCES.items()
+    }
+
+
+def count_hit_of_networks(limit: Limit, address: str | None) -> tuple[bool, int]:
+    """Counts one attempt for each network of the address. Returns whether all allow it, and the seconds to wait."""
+    counts = [
+        count_hit(replace(limit, hits=limit.hits * allowance), network)
+        for network, allowance in networks_of(address).items()
+    ]
+    return all(allowed for allowed, _ in counts), max(wait for _, wait in counts)
 
 
 def count_hit(limit: Limit, counted: str) -> tuple[bool, int]:

@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.conf import settings
@@ -22,6 +22,7 @@ from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.api.references import ReferencesField
 from orders.models.basket import CheckoutRequest
 from orders.use_cases.checkout.place_order import place_order
+from promos.api.code_guessing import limit_refused_codes
 from promos.queries import normal_code
 
 
@@ -59,6 +60,7 @@ class CheckoutView(APIView):
                     404: "The organization is not yours.",
                     409: "Already subscribed, a payment is in progress, or a request with the same key is in flight.",
                     422: "The key was already used for a different request.",
+                    429: "Too many refused codes of this customer or address.",
                     502: "The payment processor could not open a payment; nothing was charged or redeemed.",
                     503: "Credit does not cover the order and no processor is configured; or the service is busy.",
                 }
@@ -71,7 +73,7 @@ class CheckoutView(APIView):
                 int,
                 OpenApiParameter.HEADER,
                 description="Seconds after which the same request may succeed.",
-                response=[409, 502, 503],
+                response=[409, 429, 502, 503],
             ),
         ],
         tags=["checkout"],
@@ -79,7 +81,8 @@ class CheckoutView(APIView):
     )
     def post(self, request: Request) -> Response:
         checkout, by = read_checkout(request), actor_of(request)
-        with refusing_members(checkout, by=by):
+        guarded = limit_refused_codes(request) if checkout.promo_code else nullcontext()
+        with refusing_members(checkout, by=by), guarded:
             placed = place_order(request=checkout, by=by)
         paid = {"session_url": placed.session_url} if placed.paid_by_card else {"paid_by_credit": True}
         return Response(

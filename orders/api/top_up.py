@@ -15,6 +15,7 @@ from billing.api.idempotency import fingerprint, idempotency_parameter, read_ide
 from billing.api.schema import refusals
 from billing.money import to_major
 from orders.use_cases.top_up import top_up
+from promos.api.code_guessing import limit_refused_codes
 from promos.api.vouchers import CodeSerializer
 from promos.queries import normal_code
 
@@ -71,6 +72,7 @@ class TopUpView(APIView):
                     400: "The body or the key is invalid, or the code cannot be redeemed.",
                     409: "A request with the same key is in flight.",
                     422: "The key was used for another request.",
+                    429: "Too many refused codes of this customer or address.",
                     503: "Busy; nothing was redeemed.",
                 }
             ),
@@ -82,7 +84,7 @@ class TopUpView(APIView):
                 int,
                 OpenApiParameter.HEADER,
                 description="Seconds after which the same request may succeed.",
-                response=[409, 503],
+                response=[409, 429, 503],
             ),
         ],
         examples=_EXAMPLES,
@@ -93,12 +95,14 @@ class TopUpView(APIView):
         form = CodeSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         code = normal_code(form.validated_data["code"])
-        redeemed = top_up(
-            code=code,
-            by=actor_of(request),
-            idempotency_key=read_idempotency_key(request),
-            fingerprint=fingerprint({"top_up": code}),
-        )
+        key = read_idempotency_key(request)
+        with limit_refused_codes(request):
+            redeemed = top_up(
+                code=code,
+                by=actor_of(request),
+                idempotency_key=key,
+                fingerprint=fingerprint({"top_up": code}),
+            )
         answer: dict[str, Any] = {
             "code": redeemed.code,
             **money_fields("credit", redeemed.credit_minor),

@@ -6,8 +6,8 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from billing.api.access.client_address import client_network
-from billing.use_cases.count_attempt import Limit, count_hit
+from billing.api.access.client_address import client_address
+from billing.use_cases.count_attempt import Limit, count_hit_of_networks
 
 _PERIOD_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 
@@ -21,9 +21,7 @@ class RateLimit(BaseThrottle):
     _wait: int | None = None
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        hits, seconds = _read_rate(getattr(settings, self.setting))
-        limit = Limit(scope=self.scope, hits=hits, seconds=seconds)
-        allowed, self._wait = count_hit(limit, client_network(request))
+        allowed, self._wait = count_hit_of_networks(read_limit(self.scope, self.setting), client_address(request))
         return allowed
 
     def wait(self) -> int | None:
@@ -44,7 +42,7 @@ class DomainRateLimit(RateLimit):
     setting = "DOMAIN_RATE_LIMIT"
 
 
-def _read_rate(text: str) -> tuple[int, int]:
-    """Parses a rate: `60/min` is 60 requests in 60 seconds. The settings have validated the text."""
-    limit, _, period = text.partition("/")
-    return int(limit), _PERIOD_SECONDS[period]
+def read_limit(scope: str, setting: str) -> Limit:
+    """Returns the limit of a setting: `60/min` is 60 attempts in 60 seconds. The settings have validated its text."""
+    hits, _, period = str(getattr(settings, setting)).partition("/")
+    return Limit(scope=scope, hits=int(hits), seconds=_PERIOD_SECONDS[period])
