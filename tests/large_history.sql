@@ -45,6 +45,10 @@ BEGIN
   SELECT pg_temp.key('organization', began, n), n + 1, 'o-' || n, 'Organization ' || n, '[]', '[]',
          pg_temp.key('plan', began, 0), 'active', began + interval '1 microsecond' * n
     FROM generate_series(0, acted - 1) AS n;
+  INSERT INTO billing_organizationmember (organization_id, customer_id, email, role, joined_at)
+  SELECT pg_temp.key('organization', began, n), CASE WHEN n % 10 > 0 THEN (n + 1) % customers + 1 END,
+         'member-' || n || '@example.org', 'viewer', began
+    FROM generate_series(0, acted - 1) AS n;
 
   INSERT INTO promos_promocode (id, code, credit_minor, currency, max_redemptions, hot, issued_by, created_at, updated_at)
   SELECT pg_temp.key('code', at, n), 'GROWN-' || n, 10000, 'OMR', CASE WHEN n % 10 = 9 THEN 0 ELSE 1000000 END,
