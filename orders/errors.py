@@ -122,7 +122,7 @@ class PaymentOpen(DomainError):
 class PaymentInProgress(DomainError):
     code = "payment_in_progress"
     status = 409
-    message = "a payment of this organization is being processed"
+    message = "an earlier payment for this organization is not finished: try again in a few minutes"
 
 
 class PaymentNotOpen(DomainError):
@@ -140,7 +140,10 @@ class SubscriptionEnded(DomainError):
 class PaymentProcessorError(DomainError):
     code = "payment_processor_error"
     status = 502
-    message = "the payment processor could not open a payment; nothing was charged and no voucher was used"
+    message = (
+        "the payment processor did not open a payment, so nothing was charged and no voucher was used: try again"
+        " later, and tell us if this stays"
+    )
 
 
 class TooManyOrders(DomainError):
@@ -152,7 +155,7 @@ class TooManyOrders(DomainError):
 class AmountNotChargeable(DomainError):
     code = "amount_not_chargeable"
     status = 409
-    message = "the remainder cannot be charged to a card: a price has more decimals than the processor accepts"
+    message = "the credit does not cover this order, and its total is not an amount that a card can pay"
 
 
 class OrderNotRefundable(DomainError):

@@ -84,7 +84,7 @@ class CreditRequired(InvalidPromo):
 class CreditSpent(DomainError):
     code = "credit_spent"
     status = 409
-    message = "the credit of this redemption has already been spent"
+    message = "the customer has spent this redemption's credit, or it is held for an open payment"
 
 
 class RedemptionNotConfirmed(DomainError):

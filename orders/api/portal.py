@@ -17,7 +17,7 @@ from orders.stripe import gateway
 class ProcessorCustomerNotFound(DomainError):
     code = "processor_customer_not_found"
     status = 404
-    message = "this customer has never paid by card"
+    message = "this customer has no billing page: the first payment by card makes one"
 
 
 class PortalFailed(DomainError):

@@ -76,7 +76,9 @@ def test_credit_that_was_spent_is_not_taken_back(client: Browser, redemption: Re
     spend_credit(customer_id=ada.pk, amount_minor=1, order_id=redemption.pk, by=acting(ada))
     with nothing_changes():
         answer = client.submit(releasing(redemption), {"reason": WHY})
-    assert form_errors(answer) == {"__all__": ["The credit of this redemption has already been spent."]}
+    assert form_errors(answer) == {
+        "__all__": ["The customer has spent this redemption's credit, or it is held for an open payment."]
+    }
 
 
 def test_an_unconfirmed_redemption_is_not_released_here(client: Browser, redemption: Redemption) -> None:

@@ -142,6 +142,7 @@ def _build_refunded(order_id: UUID, event_id: str) -> MailContent | None:
             "to_card": format_money(card_minor, currency=order.currency) if card_minor else "",
             "to_credit": format_money(reversed_minor, currency=order.currency) if reversed_minor else "",
             "has_ended": order.status == Order.Status.REFUNDED,
+            "in_part": payment is not None and 0 < payment.refunded_minor < payment.amount_minor,
             **_balance_context(order.customer),
         },
     )
