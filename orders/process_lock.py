@@ -111,13 +111,15 @@ class _ProcessLock:
             self._reconnect()
 
     def _reconnect(self) -> None:
-        pause = Event()
+        pause, is_logged = Event(), False
         while True:
             try:
                 self._connect()
                 return
             except psycopg.Error as error:
-                logger.warning("the process's lock is lost, and is taken again: %s", type(error).__name__)
+                if not is_logged:
+                    logger.warning("the process's lock is lost until PostgreSQL answers: %s", type(error).__name__)
+                is_logged = True
                 pause.wait(RECONNECT_SECONDS)
 
 
