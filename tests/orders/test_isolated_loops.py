@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError
-from procrastinate.contrib.django import app
 
+from config.worker import retry_stalled_jobs
 from orders.models import StripeEvent
 from orders.stripe import gateway
 from orders.use_cases import prune_expired
@@ -44,9 +44,7 @@ ISOLATED = (
 )
 
 LOOPS = {
-    "tasks.py provision_organization": ONE_THING,
-    "tasks.py run_app_job": ONE_THING,
-    "tasks.py retry_stalled_jobs": TESTED,
+    "tasks.py _play_steps": ONE_THING,
     "tasks.py renew_due_subscriptions": ENQUEUES,
     "tasks.py reconcile_with_stripe": ENQUEUES,
     "tasks.py reconcile_part": COMPUTES,
@@ -221,9 +219,8 @@ def test_a_stalled_job_that_cannot_be_returned_stops_no_other() -> None:
                 raise Broken
             returned.append(job.id)
 
-    context = SimpleNamespace(app=SimpleNamespace(job_manager=JobManager()))
-    task: Any = app.tasks["retry_stalled_jobs"].func
-    asyncio.run(task(context, timestamp=0))
+    worker: Any = SimpleNamespace(job_manager=JobManager())
+    asyncio.run(retry_stalled_jobs(worker))
     assert returned == [2, 3]
 
 
