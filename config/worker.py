@@ -134,7 +134,7 @@ async def retry_stalled_jobs(app: App) -> None:
     for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_SECONDS):
         try:
             await app.job_manager.retry_job(job)
-        except ConnectorException:
+        except Exception:
             logger.exception("stalled job %s could not be returned to the queue", job.id)
 
 
