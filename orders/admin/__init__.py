@@ -1,5 +1,16 @@
 """The console's pages of this app; importing this package registers them."""
 
-from . import breaks, catalog, events, jobs, mirrored, orders, organizations, payments, subscriptions
+from . import breaks, catalog, deployments, events, jobs, mirrored, orders, organizations, payments, subscriptions
 
-__all__ = ["breaks", "catalog", "events", "jobs", "mirrored", "orders", "organizations", "payments", "subscriptions"]
+__all__ = [
+    "breaks",
+    "catalog",
+    "deployments",
+    "events",
+    "jobs",
+    "mirrored",
+    "orders",
+    "organizations",
+    "payments",
+    "subscriptions",
+]

@@ -37,7 +37,14 @@ from orders.locks import lock_event
 from orders.models import OutboxEvent
 from orders.use_cases.events.resend_event import resend_event
 
-TYPES = ("order.placed", "tenant.created", "tenant.deleted")
+TYPES = (
+    "order.placed",
+    "tenant.created",
+    "tenant.deleted",
+    "provision.requested",
+    "app.install_requested",
+    "app.uninstall_requested",
+)
 
 
 class DeliveryFilter(admin.SimpleListFilter):

@@ -27,6 +27,8 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("Orders", "shopping_cart", "orders_order"),
             ("Organizations", "domain", "billing_organization"),
+            ("Provisions", "rocket_launch", "orders_provision"),
+            ("App jobs", "install_desktop", "orders_appjob"),
             ("Subscriptions", "autorenew", "billing_subscription"),
             ("Invoices", "description", "billing_invoice"),
         ),

@@ -77,6 +77,7 @@ class Provision(Deployment):
         ]
         indexes = [
             models.Index(fields=["organization", "-created_at"], name="orders_provision_newest"),
+            models.Index(fields=["-created_at", "-order"], name="orders_provision_by_time"),
         ]
 
     def __str__(self) -> str:

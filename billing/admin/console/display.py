@@ -119,7 +119,9 @@ _KINDS = {
     **dict.fromkeys(
         ("active", "completed", "confirmed", "paid", "succeeded", "delivered", "done", "complete", "verified"), "good"
     ),
-    **dict.fromkeys(("pending", "provisioning", "reserved", "open", "doing", "trialing", "draft", "todo"), "info"),
+    **dict.fromkeys(
+        ("pending", "provisioning", "running", "reserved", "open", "doing", "trialing", "draft", "todo"), "info"
+    ),
     **dict.fromkeys(("past_due", "suspended", "unpaid", "incomplete", "paused", "refunded"), "warn"),
     **dict.fromkeys(("failed", "aborted", "uncollectible"), "bad"),
 }
