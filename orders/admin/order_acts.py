@@ -20,7 +20,7 @@ from orders.locks import lock_order
 from orders.models import Order, Payment, Refund
 from orders.models.payment import WAITING_STATUSES
 from orders.use_cases.payments.close_lost_payment import close_lost_payment
-from orders.use_cases.payments.request_refund import refund_order
+from orders.use_cases.payments.request_refund import find_refundable, refund_order
 
 
 class RefundForm(ConsoleForm):
@@ -50,9 +50,8 @@ def refund_view(admin: ReadOnlyAdmin, request: HttpRequest, order_id: UUID) -> H
     if not request.user.has_perm("orders.add_refund"):
         raise PermissionDenied
     order = find_or_404(admin, request, str(order_id))
-    payment = Payment.objects.filter(order=order, status=Payment.Status.PAID).first()
-    left = payment.amount_minor - payment.refunded_minor if payment else 0
-    form = RefundForm(request.POST if request.method == "POST" else None, left_minor=left)
+    left = find_refundable(order)
+    form = RefundForm(request.POST if request.method == "POST" else None, left_minor=left.card_minor)
     submission = Submission(request, f"orders_order:refund:{order.pk}", _refund_state(order))
     here = change_url(admin.model_label, order.pk)
 
@@ -63,7 +62,7 @@ def refund_view(admin: ReadOnlyAdmin, request: HttpRequest, order_id: UUID) -> H
             why=form.cleaned_data["reason"],
             by=actor_of(request),
         )
-        return Done("The refund was requested." if left else "The credit was returned.", here)
+        return Done("The refund was requested." if left.card_minor else "The credit was returned.", here)
 
     if form.is_valid() and (
         answer := submission.submit(
@@ -88,9 +87,11 @@ def refund_view(admin: ReadOnlyAdmin, request: HttpRequest, order_id: UUID) -> H
             Fact("Organization", organization_link(order.organization)),
             Fact("Total", amount(order.total_minor)),
             Fact("Paid from credit", amount(order.credit_applied_minor)),
-            Fact("Left on the card", amount(left)),
+            *([Fact("Credited for the unused month", amount(left.prorated_minor))] if left.prorated_minor else []),
+            Fact("Left on the card", amount(left.card_minor)),
+            Fact("Can be refunded at most", amount(left.total_minor)),
         ],
-        warning="The card is refunded first. Once its whole part is refunded, the credit is returned too, the"
+        warning="The card is refunded first. Once nothing is left on the card, the credit is returned too, the"
         " order is refunded, and its subscription ends.",
         danger=True,
     )

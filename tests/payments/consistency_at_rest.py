@@ -19,6 +19,7 @@ from billing.models import Account, Hold, IdempotencyKey, LedgerEntry, Subscript
 from billing.models.subscription import ENDED_STATUSES
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.models import Break, Order, OutboxEvent, Payment, Refund, StripeEvent
+from orders.use_cases.subscriptions.credit_unused_month import find_prorated_minor
 from promos.models import Redemption
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.payments.renewal_consistency import IN_EFFECT, find_card_renewal_disagreements, find_renewal_disagreements
@@ -178,9 +179,15 @@ def _payment(payment: Payment, sessions: list[Object], money: tuple[int, int]) -
     if returned_minor != payment.refunded_minor:
         discrepancies.append(f"once: Stripe gave back {returned_minor}, the books say {payment.refunded_minor}")
     kept_minor = charged_minor - returned_minor
-    if order.status != Order.Status.COMPLETED and kept_minor:
+    if order.status != Order.Status.COMPLETED and kept_minor != _kept_for_credited_month(order):
         discrepancies.append(f"all or nothing: {kept_minor} of the card payment is kept for a {order.status} order")
     return discrepancies
+
+
+def _kept_for_credited_month(order: Order) -> int:
+    """What the card pays of a refunded order whose unused month was credited, if the order's own credit is less."""
+    prorated_minor = find_prorated_minor(order_id=order.id) if order.status == Order.Status.REFUNDED else 0
+    return max(0, -(-(prorated_minor - order.credit_applied_minor) // 10) * 10)
 
 
 def _money(stripe: Stripe) -> dict[str, tuple[int, int]]:

@@ -1,5 +1,10 @@
-"""Refunds: a row records the intent in a transaction, then a job calls Stripe with a key derived from that row."""
+"""Refunds: a row records the intent in a transaction, then a job calls Stripe with a key derived from that row.
 
+A change of plan credits the unused month of the order that it replaces. Card and credit together give back at most
+the rest of that order.
+"""
+
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
@@ -13,7 +18,7 @@ from billing.models import LedgerEntry, Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.money import format_money
 from billing.text import has_visible_text
-from billing.use_cases.post_entry import reverse_entry
+from billing.use_cases.post_entry import adjust_credit, reverse_entry
 from billing.use_cases.record_audit import record_audit
 from orders.errors import AmountNotRefundable, OrderNotRefundable
 from orders.jobs import enqueue
@@ -23,6 +28,7 @@ from orders.models.charge import nearest_charges
 from orders.stripe import gateway
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.reconciliation.record_break import record_break
+from orders.use_cases.subscriptions.credit_unused_month import find_prorated_minor
 from orders.use_cases.subscriptions.end_subscriptions import end_subscriptions
 from orders.use_cases.subscriptions.suspend_unpaid import suspend_unpaid
 
@@ -30,7 +36,7 @@ from orders.use_cases.subscriptions.suspend_unpaid import suspend_unpaid
 def refund_order(*, order_id: UUID, card_minor: int | None, why: str, by: Actor) -> Refund | None:
     """Refunds an order on behalf of staff: the card first, and the credit once the card's part is refunded in full.
 
-    Args: card_minor: the amount for the card, smallest unit; None refunds all that is left of the card's part.
+    Args: card_minor: the amount for the card, smallest unit; None refunds all that is left for the card.
     Returns: the requested refund; None where the card has nothing to get back.
     Raises: ReasonRequired, OrderNotRefundable, AmountNotRefundable. Locks: Order, Account. Transaction: owns.
     """
@@ -42,11 +48,14 @@ def refund_order(*, order_id: UUID, card_minor: int | None, why: str, by: Actor)
             raise OrderNotRefundable("this order is refunded already")
         if order.status != Order.Status.COMPLETED:
             raise OrderNotRefundable
-        payment = Payment.objects.filter(order=order, status=Payment.Status.PAID).first()
-        left = payment.amount_minor - payment.refunded_minor if payment else 0
-        wanted = left if card_minor is None else card_minor
+        # Races with a change of plan, which credits the order's unused month under the same lock.
+        lock_account(customer_id=order.customer_id)
+        left = find_refundable(order)
+        if left.prorated_minor and not left.total_minor:
+            raise OrderNotRefundable("nothing is left to be refunded: the unused month of this order was credited")
+        wanted = left.card_minor if card_minor is None else card_minor
         if card_minor is not None:
-            _check_amount(card_minor, left_minor=left, currency=order.currency)
+            _check_amount(card_minor, left=left, currency=order.currency)
         record_audit(
             action="order.refund_requested",
             object_type="order",
@@ -62,13 +71,52 @@ def refund_order(*, order_id: UUID, card_minor: int | None, why: str, by: Actor)
         return None
 
 
-def _check_amount(card_minor: int, *, left_minor: int, currency: str) -> None:
-    """Raises: AmountNotRefundable, with the nearest amounts that Stripe can refund."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refundable:
+    """What can still be refunded of an order, smallest unit. `prorated_minor` was credited by a change of plan."""
+
+    card_minor: int
+    credit_minor: int
+    prorated_minor: int
+
+    @property
+    def total_minor(self) -> int:
+        return self.card_minor + self.credit_minor
+
+
+def find_refundable(order: Order) -> Refundable:
+    """Finds what can still be refunded of a completed order: at most its total, less what was prorated of it.
+
+    The answer is final under the locks of the order and the account. Two queries, up to four for a replaced order.
+    """
+    payment = Payment.objects.filter(order=order, status=Payment.Status.PAID).first()
+    charged_minor, refunded_minor = (payment.amount_minor, payment.refunded_minor) if payment else (0, 0)
+    prorated_minor = find_prorated_minor(order_id=order.id)
+    left_minor = max(0, order.total_minor - prorated_minor - refunded_minor)
+    card_minor = charged_minor - refunded_minor
+    if card_minor > left_minor:
+        # The rest may have more decimals than Stripe refunds.
+        nearest = nearest_charges(left_minor, currency=order.currency, minimum_minor=0)
+        card_minor = max((each for each in nearest if each <= left_minor), default=0)
+    return Refundable(
+        card_minor=card_minor,
+        credit_minor=min(order.credit_applied_minor, left_minor - card_minor),
+        prorated_minor=prorated_minor,
+    )
+
+
+def _check_amount(card_minor: int, *, left: Refundable, currency: str) -> None:
+    """Raises: AmountNotRefundable, with the most or the nearest amounts that Stripe can refund."""
+    left_minor = left.card_minor
     if not 0 < card_minor <= left_minor:
-        raise AmountNotRefundable(
+        text = (
             f"at most {format_money(left_minor, currency=currency)} can be refunded to the card"
             if left_minor
             else "nothing is left to be refunded to the card"
+        )
+        credited = format_money(left.prorated_minor, currency=currency)
+        raise AmountNotRefundable(
+            f"{text}: {credited} of the order was credited for its unused month" if left.prorated_minor else text
         )
     nearest = nearest_charges(card_minor, currency=currency, minimum_minor=0)
     if card_minor not in nearest:
@@ -132,7 +180,7 @@ def send_refund(*, refund_id: UUID, by: Actor) -> Refund:
 
 
 def record_refunded_total(*, order: Order, refunded_minor: int, reason: str, by: Actor) -> str:
-    """Records the total that the card got back. Once that is the card's whole part, the credit is returned too.
+    """Records the total that the card got back. Once nothing is left for the card, the credit is returned too.
 
     The caller holds the order's lock. Returns: the outcome. Locks: Account. Transaction: joins.
     Idempotency: a total that is known already changes nothing, so Stripe's event and the answer to our own call may
@@ -141,10 +189,12 @@ def record_refunded_total(*, order: Order, refunded_minor: int, reason: str, by:
     payment = order.payment
     if refunded_minor <= payment.refunded_minor:
         return "unchanged"
+    # Races with a change of plan, which credits the order's unused month under the same lock.
+    lock_account(customer_id=order.customer_id)
     payment.refunded_minor = min(refunded_minor, payment.amount_minor)
     payment.save(update_fields=["refunded_minor"])
     queue_mail(Mail.REFUNDED, order.id)
-    if payment.refunded_minor < payment.amount_minor or order.status != Order.Status.COMPLETED:
+    if order.status != Order.Status.COMPLETED or find_refundable(order).card_minor:
         return "refunded_in_part"
     return_credit(order=order, reason=reason, by=by)
     return "refunded"
@@ -153,12 +203,18 @@ def record_refunded_total(*, order: Order, refunded_minor: int, reason: str, by:
 def return_credit(*, order: Order, reason: str, by: Actor) -> None:
     """Returns an order's credit by a reversal of its spend, and ends the subscription that the order bought.
 
+    An adjustment takes back what a change of plan has credited of it before.
+
     The caller holds the order's lock. Locks: Account, Organization, Subscription. Transaction: joins.
     """
     lock_account(customer_id=order.customer_id)
+    left = find_refundable(order)
     spent = LedgerEntry.objects.filter(order_id=order.id, kind=LedgerEntry.Kind.SPEND).first()
     if spent is not None:
         reverse_entry(entry_id=spent.id, why=reason, by=by)
+        if kept_minor := order.credit_applied_minor - left.credit_minor:
+            why = f"order {order.id}: its unused month was credited before its refund"
+            adjust_credit(customer_id=order.customer_id, amount_minor=-kept_minor, why=why, by=by)
     order.status = Order.Status.REFUNDED
     order.save(update_fields=["status"])
     _end_subscription(order, reason=reason, by=by)

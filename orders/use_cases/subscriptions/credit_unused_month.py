@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from billing.actor import Actor
-from billing.models import Subscription
+from billing.models import Invoice, LedgerEntry, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.use_cases.post_entry import grant_credit
 from orders.locks import lock_subscription
@@ -25,6 +25,24 @@ def unused_minor(*, subscription_id: UUID, as_of: datetime) -> int:
         cursor.execute("SELECT orders_unused_minor(%s, %s)", [subscription_id, as_of])
         value: int = cursor.fetchone()[0]
     return value
+
+
+def find_prorated_minor(*, order_id: UUID) -> int:
+    """Returns what a change of plan has credited of this order: of the last month that its subscription paid."""
+    month = Invoice.objects.filter(order_id=order_id, status=Invoice.Status.PAID).first()
+    if month is None:
+        return 0
+    paid = Invoice.objects.filter(subscription_id=month.subscription_id, status=Invoice.Status.PAID)
+    if paid.filter(period_start__gt=month.period_start).exists():
+        return 0
+    entry = LedgerEntry.objects.filter(
+        kind=LedgerEntry.Kind.GRANT,
+        reason=f"proration:{month.subscription_id}",
+        reason__startswith="proration:",  # the condition of the unique index
+    ).first()
+    if entry is None or LedgerEntry.objects.filter(reverses=entry).exists():
+        return 0
+    return entry.amount_minor
 
 
 def credit_unused_month(*, order: Order, by: Actor) -> int:

@@ -7,19 +7,30 @@ import pytest
 from django.utils import timezone
 
 from billing.models import Hold, Invoice, LedgerEntry, Subscription
-from orders.errors import OrderStale, PaymentInProgress
+from orders.errors import AmountNotRefundable, OrderNotRefundable, OrderStale, PaymentInProgress
 from orders.models import Order, Payment, Plan
 from orders.use_cases.checkout.checkout_context import load_checkout_context
 from orders.use_cases.checkout.place_order import PlacedOrder, place_order
 from orders.use_cases.checkout.quote_checkout import Quote, quote_checkout
 from orders.use_cases.payments.open_payment import open_payment
+from orders.use_cases.payments.request_refund import refund_order
 from orders.use_cases.subscriptions.end_subscriptions import end_subscriptions
 from tests.concurrency.threads import race
-from tests.factories import PlanFactory, acting, give_credit
-from tests.payments.buyer import BALANCE_AFTER_MINOR, TOTAL_MINOR, Buyer, buy, new_buyer, session_id_of
-from tests.payments.consistency_at_rest import assert_books_agree
+from tests.factories import PlanFactory, acting, actor, give_credit
+from tests.payments.buyer import (
+    BALANCE_AFTER_MINOR,
+    CHARGED_MINOR,
+    TOTAL_MINOR,
+    Buyer,
+    buy,
+    new_buyer,
+    order_status,
+    session_id_of,
+)
+from tests.payments.consistency_at_rest import assert_books_agree, refunded_at_stripe
 from tests.payments.stripe_server import Stripe
 from tests.payments.worker import run_until_idle
+from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,6 +86,75 @@ def test_the_card_pays_what_the_quote_says_and_stripe_ends_the_old_subscription(
     assert subscribed.account.balance_minor == BALANCE_AFTER_MINOR == quote.credit_left_minor
     assert {each["id"]: each["status"] for each in stripe.subscriptions()}[old.stripe_subscription_id] == "canceled"
     assert len(stripe.charges()) == 2
+    assert_books_agree(stripe)
+
+
+def given_back(buyer: Buyer, stripe: Stripe) -> int:
+    """What the customer has beyond the balance before the change, and what Stripe gave back."""
+    return buyer.account.balance_minor - BALANCE_AFTER_MINOR + refunded_at_stripe(stripe)
+
+
+@pytest.mark.parametrize("in_two_parts", [False, True], ids=["at once", "in two parts"])
+def test_a_refund_of_the_replaced_order_gives_back_what_was_not_credited(
+    subscribed: Buyer, stripe: Stripe, in_two_parts: bool
+) -> None:
+    old = Order.objects.get()
+    change(subscribed.wanting(plan=PlanFactory.create(price_minor=1_000)), now=reach())
+    run_until_idle(stripe)
+    # 9.500 of 19.000 were credited, and 4.000 of that paid for the smaller plan.
+    assert given_back(subscribed, stripe) == 5_500
+    with (
+        nothing_changes(),
+        pytest.raises(AmountNotRefundable, match=r"at most 6\.660 OMR .* 9\.500 OMR of the order"),
+    ):
+        refund_order(order_id=old.id, card_minor=CHARGED_MINOR + 10, why="more", by=actor())
+    for card_minor in [1_000, None] if in_two_parts else [None]:
+        refund_order(order_id=old.id, card_minor=card_minor, why="old", by=actor())
+        run_until_idle(stripe)
+    assert order_status(old.id) == "refunded"
+    assert refunded_at_stripe(stripe) == CHARGED_MINOR
+    assert given_back(subscribed, stripe) == TOTAL_MINOR - 4_000
+    assert_books_agree(stripe)
+    with nothing_changes(), pytest.raises(OrderNotRefundable):
+        refund_order(order_id=old.id, card_minor=None, why="again", by=actor())
+
+
+def test_the_card_gets_the_rest_where_more_was_credited_than_credit_had_paid(
+    subscribed: Buyer, stripe: Stripe
+) -> None:
+    old = Order.objects.get()
+    _, placed = change(subscribed, now=reach(before_end=timedelta(days=27, hours=22)))
+    pay(stripe, placed)
+    prorated_minor = LedgerEntry.objects.get(reason__startswith="proration:").amount_minor
+    assert prorated_minor > old.credit_applied_minor
+    most_minor = (TOTAL_MINOR - prorated_minor) // 10 * 10
+    with nothing_changes(), pytest.raises(AmountNotRefundable, match="at most"):
+        refund_order(order_id=old.id, card_minor=most_minor + 10, why="more", by=actor())
+    refund_order(order_id=old.id, card_minor=None, why="the rest", by=actor())
+    run_until_idle(stripe)
+    assert (order_status(old.id), refunded_at_stripe(stripe)) == ("refunded", most_minor)
+    assert given_back(subscribed, stripe) <= TOTAL_MINOR
+    assert Subscription.objects.exclude(status="canceled").count() == 1
+    assert_books_agree(stripe)
+
+
+def test_a_refund_in_stripes_dashboard_returns_no_credit_twice(subscribed: Buyer, stripe: Stripe) -> None:
+    old = Order.objects.get()
+    change(subscribed.wanting(plan=PlanFactory.create(price_minor=1_000)), now=reach())
+    run_until_idle(stripe)
+    stripe.do(f"payments/{session_id_of(old.id)}/refund", amount=CHARGED_MINOR)
+    run_until_idle(stripe)
+    assert given_back(subscribed, stripe) == TOTAL_MINOR - 4_000
+    assert_books_agree(stripe)
+
+
+def test_a_refund_on_its_way_is_not_credited_as_well(subscribed: Buyer, stripe: Stripe) -> None:
+    old = Order.objects.get()
+    refund_order(order_id=old.id, card_minor=None, why="all", by=actor())
+    change(subscribed.wanting(plan=PlanFactory.create(price_minor=1_000)), now=reach())
+    run_until_idle(stripe)
+    assert order_status(old.id) == "refunded"
+    assert given_back(subscribed, stripe) <= TOTAL_MINOR - 4_000
     assert_books_agree(stripe)
 
 
