@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import chain
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -13,8 +14,8 @@ from djstripe.models import Charge
 from billing.actor import AUDITOR
 from billing.admin.console.base import ReadOnlyAdmin
 from billing.models import ProcessorSettings
-from orders.models import StripeEvent
-from tests.console import Browser, client_of, create_user
+from orders.models import Order, StripeEvent
+from tests.console import Browser, client_of, create_user, place_orders
 
 pytestmark = pytest.mark.django_db
 
@@ -92,3 +93,17 @@ def test_every_list_of_records_is_ordered_by_time() -> None:
         assert page.time_field or (isinstance(key, COUNTED_KEYS) and not mirrored), model.__name__
         if page.time_field:
             assert isinstance(model._meta.get_field(page.time_field), models.DateTimeField)
+
+
+def test_an_order_at_one_in_the_morning_belongs_to_that_day_in_muscat(client: Browser, settings: Any) -> None:
+    settings.SOVEREIGN_TIME_ZONE = "Asia/Muscat"
+    (order,) = place_orders(1)
+    Order.objects.filter(pk=order.pk).update(created_at=datetime(2026, 11, 1, 21, 0, tzinfo=UTC))
+    address = reverse("admin:orders_order_changelist")
+    page = client.get(address).content.decode()
+    assert "2026-11-02 01:00:00" in page
+    assert "times in Asia/Muscat" in page
+    for day, number in (("2026-11-01", 0), ("2026-11-02", 1), ("2026-11-03", 0)):
+        found = client.get(address, {"created_at_from": day, "created_at_to": day}).context["cl"].result_list
+        assert len(found) == number, day
+    assert "2026-11-02 01:00:00" in client.get(reverse("admin:orders_order_change", args=[order.pk])).content.decode()
