@@ -200,6 +200,17 @@ class Busy(DomainError):
     message = "the service is busy: try again"
 
 
+class OutcomeUnknown(DomainError):
+    """The connection to the database was lost after the request was sent: unlike other errors, it may have worked."""
+
+    code = "outcome_unknown"
+    status = 503
+    message = (
+        "the connection to the database was lost, so it is unknown whether this was done: before you try again, look"
+        " at billing/subscription and billing/balance"
+    )
+
+
 class TooManyAttempts(DomainError):
     code = "throttled"
     status = 429

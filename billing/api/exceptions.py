@@ -1,7 +1,8 @@
 """Turns every exception of a view into a response: `{"error", "code"}`, with `fields` for invalid input.
 
 A DomainError carries its own code, status and sentence. Refusals by the framework get the same shape. If the database
-is busy or unavailable, the answer is a 503 with `Retry-After`: nothing was changed, and the same request may succeed.
+is busy or unavailable, the answer is a 503 with `Retry-After`, and the same request may succeed. A checkout and a
+top-up that lose their connection may have committed: if they do not find out, they raise OutcomeUnknown.
 Every other exception is a bug. It is reported as Django reports unhandled exceptions, so the log has the traceback,
 and the client learns only that something failed.
 """

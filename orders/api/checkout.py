@@ -62,7 +62,8 @@ class CheckoutView(APIView):
                     422: "The key was already used for a different request.",
                     429: "Too many refused codes of this customer or address.",
                     502: "The payment processor could not open a payment; nothing was charged or redeemed.",
-                    503: "Credit does not cover the order and no processor is configured; or the service is busy.",
+                    503: "Credit does not cover the order and no processor is configured; the service is busy; or, as"
+                    " `outcome_unknown`, the order may have been placed.",
                 }
             ),
         },

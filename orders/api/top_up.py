@@ -73,7 +73,7 @@ class TopUpView(APIView):
                     409: "A request with the same key is in flight.",
                     422: "The key was used for another request.",
                     429: "Too many refused codes of this customer or address.",
-                    503: "Busy; nothing was redeemed.",
+                    503: "Busy, and nothing was redeemed; or, as `outcome_unknown`, the code may have been redeemed.",
                 }
             ),
         },

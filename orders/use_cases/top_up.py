@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import OuterRef
 from django.utils import timezone
 
@@ -11,6 +12,7 @@ from billing.actor import Actor
 from billing.errors import Busy, DomainError, IdempotencyMismatch, translate_lock_errors
 from billing.models import Account, IdempotencyKey, LedgerEntry
 from billing.queries import exists_per_row
+from billing.use_cases.find_after_lost_connection import find_after_lost_connection
 from billing.use_cases.store_answer import find_answer
 from orders.use_cases.subscriptions.pay_due_months import pay_due_months, unpaid_subscriptions
 from promos.errors import PromoChanged
@@ -39,7 +41,8 @@ def top_up(
     """Redeems the code for the caller; its credit is on the balance from this answer on.
 
     Args: fingerprint: the hash of the request's body, required with a key.
-    Raises: a PromoProblem, IdempotencyMismatch, RequestInProgress, Busy. If it raises, nothing has changed.
+    Raises: a PromoProblem, IdempotencyMismatch, RequestInProgress, Busy. If it raises, nothing has changed, except
+    for OutcomeUnknown: the connection was lost, and the redemption was not found.
     Locks: as `redeem`. Transaction: owns, one statement.
     Idempotency: under a key the same request has one redemption and one answer for 24 hours; a refusal is not stored.
     A request waits for a twin (the same key and body) that is still in flight.
@@ -56,6 +59,15 @@ def top_up(
                 fingerprint=fingerprint,
                 now=moment,
             )
+    except (OperationalError, InterfaceError) as error:
+        redeemed = Redemption.objects.filter(
+            customer__user_id=by.user_id,
+            promo_code__code=normal_code(code),
+            order_id=None,
+            confirmed_at=moment,
+            status=Redemption.Status.CONFIRMED,
+        )
+        redemption = find_after_lost_connection(error, redeemed.first)
     except DomainError as refusal:
         # If an earlier attempt or a twin caused the refusal, for example by redeeming first, its answer is used here.
         replay = _replay(by=by, key=idempotency_key, fingerprint=fingerprint, now=moment)

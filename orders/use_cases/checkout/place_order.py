@@ -16,13 +16,16 @@ A *twin* is another request with the same idempotency key and body, such as the 
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.errors import Busy, DomainError, IdempotencyMismatch
+from billing.errors import Busy, DomainError, IdempotencyMismatch, OutcomeUnknown
 from billing.organization_roles import Act
+from billing.use_cases.find_after_lost_connection import find_after_lost_connection
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.errors import AlreadySubscribed, OrderStale, PaymentOpen, PaymentProcessorNotConfigured, TooManyOrders
 from orders.models import Order
@@ -31,6 +34,7 @@ from orders.queries import count_orders_today, find_open_order
 from orders.stripe.gateway import is_configured
 from orders.use_cases.checkout.batched_checkout import PlacedOrder, place_alone, try_batched_checkout
 from orders.use_cases.checkout.checkout_context import CheckoutContext, load_checkout_context
+from orders.use_cases.checkout.find_placed_order import find_placed_order
 from orders.use_cases.payments.open_payment import OpenedPayment, open_payment
 from orders.use_cases.payments.resolve_payment import resolve_open_payment, resume_request
 from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoProblem
@@ -46,12 +50,43 @@ def place_order(*, request: CheckoutRequest, by: Actor, now: datetime | None = N
 
     Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, a PromoProblem, AlreadySubscribed,
     PaymentProcessorNotConfigured where credit does not cover the total, PaymentProcessorError, PaymentInProgress,
-    IdempotencyMismatch, RequestInProgress, Busy. If it raises, voucher and credit are unchanged.
+    IdempotencyMismatch, RequestInProgress, Busy. If it raises, voucher and credit are unchanged, except for
+    OutcomeUnknown: the connection was lost, and the order was not found. The same request in this process finds it.
     Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, one statement.
     Idempotency: under a key, the same request has one order and one answer for 24 hours; a refusal is not
     stored. A request waits for a twin that is still in flight.
     """
     moment = now or timezone.now()
+    try:
+        return _place(request, by=by, moment=moment)
+    except (OperationalError, InterfaceError) as error:
+        find = partial(find_placed_order, request, user_id=by.user_id, placed_at=moment)
+        try:
+            return find_after_lost_connection(error, find)
+        except OutcomeUnknown:
+            _remember_unknown(request, by=by, moment=moment)
+            raise
+    except AlreadySubscribed:
+        tried_at = _unknown.pop((by.user_id, request), None)
+        placed = tried_at and find_placed_order(request, user_id=by.user_id, placed_at=tried_at)
+        if not placed:
+            raise
+        return placed
+
+
+# The requests of this process whose outcome is unknown, and when they were made.
+_unknown: dict[tuple[str, CheckoutRequest], datetime] = {}
+MAX_UNKNOWN = 1_000
+
+
+def _remember_unknown(request: CheckoutRequest, *, by: Actor, moment: datetime) -> None:
+    if len(_unknown) >= MAX_UNKNOWN:
+        _unknown.clear()
+    # The first of several attempts is the one that may have placed the order.
+    _unknown.setdefault((by.user_id, request), moment)
+
+
+def _place(request: CheckoutRequest, *, by: Actor, moment: datetime) -> PlacedOrder:
     placed = try_batched_checkout(request, by=by, now=moment)
     if placed is not None:
         return placed

@@ -1,0 +1,37 @@
+from datetime import datetime
+
+from billing.models import LedgerEntry
+from billing.queries import balance_of
+from orders.models import Order
+from orders.models.basket import CheckoutRequest
+from orders.use_cases.checkout.batched_checkout import PlacedOrder
+
+
+def find_placed_order(request: CheckoutRequest, *, user_id: str, placed_at: datetime) -> PlacedOrder | None:
+    """Finds the order that this request has placed at this instant. Two queries, three where a card pays."""
+    order = (
+        Order.objects.select_related("payment")
+        .filter(
+            customer__user_id=user_id,
+            organization_id=request.tenant_id,
+            kind=Order.Kind.PURCHASE,
+            status__in=[Order.Status.PENDING, Order.Status.COMPLETED],
+            created_at=placed_at,
+        )
+        .first()
+    )
+    if order is None:
+        return None
+    payment = getattr(order, "payment", None)
+    if payment is not None:
+        if not payment.session_url:
+            return None
+        return PlacedOrder(
+            order_id=order.id,
+            balance_minor=balance_of(user_id=user_id).credit_minor,
+            paid_by_card=True,
+            session_url=payment.session_url,
+        )
+    spent = LedgerEntry.objects.filter(order_id=order.id, kind=LedgerEntry.Kind.SPEND).first()
+    balance_minor = spent.balance_after_minor if spent else balance_of(user_id=user_id).credit_minor
+    return PlacedOrder(order_id=order.id, balance_minor=balance_minor)
