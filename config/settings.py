@@ -14,15 +14,15 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.urls import reverse_lazy
-
 from billing.currencies import CURRENCIES
 from config.api_groups import GROUPS
+from config.appearance import unfold_settings
 from config.database import connection_from_url, database, default_pool_size, default_web_processes
 from config.development import embedded_connection, uses_embedded_postgres
 from config.environment import LOCAL_HOSTS, Environment, Network
 from config.logs import configure_structlog, logging_config
 from config.mail import mail_settings
+from config.rest import api_docs_settings, rest_framework_settings
 
 BASE_DIR: Path = Path(__file__).resolve().parent.parent
 VERSION: str = "0.1.0"
@@ -211,9 +211,9 @@ CHECKOUT_CANCEL_URL: str = _environment.text(
 )
 
 # --- Renewals, jobs and mail ------------------------------------------------------------------------------
-# How long a subscription that credit no longer covers stays past due before it ends.
 # Whether a change of plan credits the unused part of the paid month to the balance.
 PRORATION: bool = _environment.flag("PRORATION", default=True)
+# How long a subscription that credit no longer covers stays past due before it ends.
 RENEWAL_GRACE_DAYS: int = _environment.number("RENEWAL_GRACE_DAYS", 7)
 # How long finished jobs stay in the console. Failed jobs are never removed.
 JOBS_KEPT_DAYS: int = _environment.number("JOBS_KEPT_DAYS", 14, minimum=1)
@@ -376,50 +376,10 @@ SILENCED_SYSTEM_CHECKS: list[str] = [
 PROCRASTINATE_ON_APP_READY: str = "config.worker.install_restarting_worker"
 
 # --- REST framework, OpenAPI ------------------------------------------------------------------------------
-REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "billing.api.access.authentication.BearerAuthentication",
-        "billing.api.access.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["billing.api.access.permissions.Authenticated"],
-    "DEFAULT_PARSER_CLASSES": ["billing.api.parsers.StrictJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["billing.api.renderers.ExactJSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "billing.api.renderers.AlwaysJSON",
-    "DEFAULT_SCHEMA_CLASS": "billing.api.schema.ApiSchema",
-    "EXCEPTION_HANDLER": "billing.api.exceptions.handle_exception",
-    "COERCE_DECIMAL_TO_STRING": False,
-    "URL_FORMAT_OVERRIDE": None,
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    "TEST_REQUEST_RENDERER_CLASSES": ["billing.api.renderers.ExactJSONRenderer"],
-}
-
-SPECTACULAR_SETTINGS: dict[str, Any] = {
-    "TITLE": f"{SOVEREIGN_NAME}: vouchers, credit and checkout",
-    "DESCRIPTION": "Vouchers, credit, checkout, catalog and organizations of one Sovereign. Errors are"
-    ' `{"error": "<a sentence>", "code": "<stable_code>"}`, with `fields` where single inputs are at fault.'
-    " Each answer has an `X-Request-Id`, by which the log names the request: the request's own, if it sent one.",
-    "VERSION": VERSION,
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PUBLIC": True,
-    "SERVE_AUTHENTICATION": [],
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SCHEMA_PATH_PREFIX": f"/{API_PREFIX}",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "COMPONENT_NO_READ_ONLY_REQUIRED": False,
-    "GET_LIB_DOC_EXCLUDES": "billing.api.schema.undescribed_bases",
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
-    # Names for sets of values that share the field's name with others.
-    "ENUM_NAME_OVERRIDES": {
-        "OrganizationStatusEnum": "billing.models.Organization.Status",
-        "ReportedStatusEnum": "orders.api.provisioning.reports.REPORTED_STATUSES",
-        "DeploymentStatusEnum": "orders.models.provisioning.Deployment.Status",
-        "ProvisionStatusEnum": "orders.models.provisioning.Provision.Status",
-        "StepStatusEnum": "orders.api.provisioning.steps.STEP_STATUSES",
-    },
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {"persistAuthorization": False, "tryItOutEnabled": False},
-}
+REST_FRAMEWORK: dict[str, Any] = rest_framework_settings()
+SPECTACULAR_SETTINGS: dict[str, Any] = api_docs_settings(
+    sovereign=SOVEREIGN_NAME, version=VERSION, api_prefix=API_PREFIX
+)
 
 # --- dj-stripe, which keeps copies of Stripe's objects ----------------------------------------------------
 DJSTRIPE_FOREIGN_KEY_TO_FIELD: str = "id"
@@ -430,21 +390,7 @@ DJSTRIPE_SUBSCRIBER_CUSTOMER_KEY: None = None
 MIGRATION_MODULES: dict[str, str] = {"djstripe": "config.stripe_mirror.migrations"}
 
 # --- The console's appearance -----------------------------------------------------------------------------
-UNFOLD: dict[str, Any] = {
-    "ACCOUNT": {"navigation": [{"title": "Second factor", "link": reverse_lazy("mfa_index")}]},
-    "SITE_TITLE": SOVEREIGN_NAME,
-    "SITE_HEADER": SOVEREIGN_NAME,
-    "SITE_SUBHEADER": "Vouchers, credit, orders",
-    "SITE_SYMBOL": "confirmation_number",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "billing.admin.appearance.icon"}],
-    "SITE_URL": "/",
-    "SHOW_HISTORY": False,
-    "SHOW_VIEW_ON_SITE": False,
-    "STYLES": ["billing.admin.appearance.stylesheet"],
-    "SCRIPTS": ["billing.admin.appearance.script"],
-    "SIDEBAR": {"navigation": "orders.admin.navigation.menu"},
-    "DASHBOARD_CALLBACK": "orders.admin.home.first_page",
-}
+UNFOLD: dict[str, Any] = unfold_settings(sovereign=SOVEREIGN_NAME)
 
 # --- Logging ----------------------------------------------------------------------------------------------
 configure_structlog()
