@@ -1,4 +1,6 @@
-"""The only module that calls Stripe's API. No call is made inside a database transaction.
+"""The calls to Stripe's API, and their outcomes. No call is made inside a database transaction.
+
+Only this module and subscriptions.py, which uses `call_stripe`, call the API.
 
 Every call that creates something carries an idempotency key derived from a row of ours, so that a retry gets the same
 answer. Every call has time-outs. A call fails in one of two ways:
@@ -14,7 +16,6 @@ The caller decides what follows from either.
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -91,13 +92,13 @@ def create_customer(*, user_id: str, email: str, order_id: UUID, instead_of: str
     if email:
         params["email"] = email
     key = f"customer-{order_id}-{instead_of}" if instead_of else f"customer-{order_id}"
-    created = _call(lambda client: client.v1.customers.create(params, _options(key)))  # type: ignore[arg-type]
+    created = call_stripe(lambda client: client.v1.customers.create(params, idempotency_options(key)))  # type: ignore[arg-type]
     return created.id
 
 
 def update_customer_email(*, customer_id: str, email: str) -> None:
     """Gives a customer at Stripe another e-mail address. Raises: Refused, Unanswered, NotConfigured."""
-    _call(lambda client: client.v1.customers.update(customer_id, {"email": email}))
+    call_stripe(lambda client: client.v1.customers.update(customer_id, {"email": email}))
 
 
 def create_session(request: SessionRequest) -> Session:
@@ -107,7 +108,7 @@ def create_session(request: SessionRequest) -> Session:
     """
     params = session_params(request)
     if request.credit_minor:
-        coupon = _call(
+        coupon = call_stripe(
             lambda client: client.v1.coupons.create(
                 {
                     "amount_off": request.credit_minor,
@@ -117,14 +118,14 @@ def create_session(request: SessionRequest) -> Session:
                     "name": "Credit",
                     "metadata": {"order_id": str(request.order_id)},
                 },
-                _options(f"credit-{request.order_id}"),
+                idempotency_options(f"credit-{request.order_id}"),
             )
         )
         params["discounts"] = [{"coupon": coupon.id}]
     # Stripe keeps a key's first answer, a refusal too, so another customer needs another key.
     key = f"session-{request.order_id}-{request.customer_id}"
-    created = _call(
-        lambda client: client.v1.checkout.sessions.create(params, _options(key))  # type: ignore[arg-type]
+    created = call_stripe(
+        lambda client: client.v1.checkout.sessions.create(params, idempotency_options(key))  # type: ignore[arg-type]
     )
     return read_session(created.to_dict())
 
@@ -132,7 +133,7 @@ def create_session(request: SessionRequest) -> Session:
 def find_session(*, order_id: UUID, customer_id: str, since: datetime) -> Session | None:
     """Finds the session that carries the order among its customer's. Raises: Refused, Unanswered, NotConfigured."""
     params: Any = {"customer": customer_id, "created": {"gte": int(since.timestamp())}, "limit": PAGE_SIZE}
-    sessions = _call(lambda client: list(client.v1.checkout.sessions.list(params).auto_paging_iter()))
+    sessions = call_stripe(lambda client: list(client.v1.checkout.sessions.list(params).auto_paging_iter()))
     for session in sessions:
         if session.client_reference_id == str(order_id):
             return read_session(session.to_dict())
@@ -141,7 +142,7 @@ def find_session(*, order_id: UUID, customer_id: str, since: datetime) -> Sessio
 
 def retrieve_session(session_id: str) -> Session:
     """Retrieves the session as it is now. Raises: ObjectUnknown, Refused, Unanswered, NotConfigured."""
-    return read_session(_call(lambda client: client.v1.checkout.sessions.retrieve(session_id)).to_dict())
+    return read_session(call_stripe(lambda client: client.v1.checkout.sessions.retrieve(session_id)).to_dict())
 
 
 def expire_session(session_id: str) -> Session:
@@ -151,7 +152,7 @@ def expire_session(session_id: str) -> Session:
     Raises: ObjectUnknown; Refused; Unanswered, also where the session is still open; NotConfigured.
     """
     try:
-        return read_session(_call(lambda client: client.v1.checkout.sessions.expire(session_id)).to_dict())
+        return read_session(call_stripe(lambda client: client.v1.checkout.sessions.expire(session_id)).to_dict())
     except Refused as error:
         session = retrieve_session(session_id)
         if session.status == "open":
@@ -169,14 +170,14 @@ def refund_payment(*, refund_id: UUID, payment_intent_id: str, amount_minor: int
         for refund in page:
             if (refund.get("metadata") or {}).get("refund_id") == str(refund_id):
                 return str(refund["id"])
-    created = _call(
+    created = call_stripe(
         lambda client: client.v1.refunds.create(
             {
                 "payment_intent": payment_intent_id,
                 "amount": amount_minor,
                 "metadata": {"refund_id": str(refund_id)},
             },
-            _options(f"refund-{refund_id}"),
+            idempotency_options(f"refund-{refund_id}"),
         )
     )
     return created.id
@@ -193,7 +194,7 @@ def find_payment_intent(*, invoice_id: str) -> str:
 
     Raises: Refused, Unanswered, NotConfigured.
     """
-    paid = (_read_intent(each) for each in _list_invoice_payments(invoice_id) if each.get("status") == "paid")
+    paid = (_read_intent(each) for each in list_invoice_payments(invoice_id) if each.get("status") == "paid")
     return next(filter(None, paid), "")
 
 
@@ -207,7 +208,7 @@ def find_invoice(*, payment_intent_id: str) -> Object | None:
     # The invoice that it has paid comes first, before one that it was only tried for.
     found.sort(key=lambda each: each.get("status") != "paid")
     invoice_id = next((read_reference(each.get("invoice")) for each in found), "")
-    return _call(lambda client: client.v1.invoices.retrieve(invoice_id)).to_dict() if invoice_id else None
+    return call_stripe(lambda client: client.v1.invoices.retrieve(invoice_id)).to_dict() if invoice_id else None
 
 
 def list_invoice_lines(invoice_id: str) -> list[Object]:
@@ -215,13 +216,14 @@ def list_invoice_lines(invoice_id: str) -> list[Object]:
 
     Raises: Refused, Unanswered, NotConfigured.
     """
-    lines = _call(
+    lines = call_stripe(
         lambda client: list(client.v1.invoices.line_items.list(invoice_id, {"limit": PAGE_SIZE}).auto_paging_iter())
     )
     return [line.to_dict() for line in lines]
 
 
-def _list_invoice_payments(invoice_id: str) -> list[Object]:
+def list_invoice_payments(invoice_id: str) -> list[Object]:
+    """Lists the payments of an invoice. Raises: Refused, Unanswered, NotConfigured."""
     return [each for page in list_pages(Resource.INVOICE_PAYMENTS, invoice=invoice_id) for each in page]
 
 
@@ -236,7 +238,7 @@ def fetch_debit_status(session: Session) -> DebitStatus:
     """
     intent_ids = [read_reference(session.raw.get("payment_intent"))]
     if intent_ids == [""]:
-        payments = _list_invoice_payments(read_reference(session.raw.get("invoice")))
+        payments = list_invoice_payments(read_reference(session.raw.get("invoice")))
         if any(each.get("status") == "paid" for each in payments):
             return DebitStatus.PAID
         intent_ids = [_read_intent(each) for each in payments]
@@ -247,89 +249,8 @@ def fetch_debit_status(session: Session) -> DebitStatus:
 
 
 def _fetch_intent_status(intent_id: str) -> DebitStatus:
-    status = _call(lambda client: client.v1.payment_intents.retrieve(intent_id)).status
+    status = call_stripe(lambda client: client.v1.payment_intents.retrieve(intent_id)).status
     return _DEBIT_STATUS_BY_INTENT_STATUS.get(status, DebitStatus.PROCESSING)
-
-
-def retrieve_subscription(subscription_id: str) -> Object:
-    """Retrieves a subscription as it is now. Raises: Refused, Unanswered, NotConfigured."""
-    return _call(lambda client: client.v1.subscriptions.retrieve(subscription_id)).to_dict()
-
-
-def cancel_subscription(subscription_id: str) -> None:
-    """Ends a subscription at once; one that has ended already is no failure. Raises: Unanswered, NotConfigured."""
-    try:
-        _call(lambda client: client.v1.subscriptions.cancel(subscription_id))
-    except Refused as error:
-        # Stripe refuses to cancel an ended subscription. Any other that it refuses would go on charging the card.
-        if not _has_ended(subscription_id):
-            raise Unanswered(str(error)) from error
-
-
-def set_cancel_at_period_end(subscription_id: str, *, ends: bool) -> None:
-    """Sets whether a subscription ends with its period; one that has ended already is no failure.
-
-    Raises: Unanswered, NotConfigured.
-    """
-    try:
-        _call(lambda client: client.v1.subscriptions.update(subscription_id, {"cancel_at_period_end": ends}))
-    except Refused as error:
-        if not _has_ended(subscription_id):
-            raise Unanswered(str(error)) from error
-
-
-def _has_ended(subscription_id: str) -> bool:
-    try:
-        return retrieve_subscription(subscription_id)["status"] in ("canceled", "incomplete_expired")
-    except Refused:
-        return True
-
-
-def void_open_invoices(*, subscription_id: str) -> None:
-    """Voids a subscription's unpaid invoices, so that they cannot be paid any more.
-
-    Raises: Unanswered, NotConfigured; Refused where an invoice was paid after it was listed: a retry skips it.
-    """
-    refusal: Refused | None = None
-    for page in list_pages(Resource.INVOICES, subscription=subscription_id, status="open"):
-        for invoice in page:
-            try:
-                _call(partial(_void_invoice, str(invoice["id"])))
-            except Refused as error:
-                # The others are voided nevertheless.
-                refusal = error
-    if refusal is not None:
-        raise refusal
-
-
-def _void_invoice(invoice_id: str, client: stripe.StripeClient) -> stripe.Invoice:
-    return client.v1.invoices.void_invoice(invoice_id)
-
-
-def pay_invoice_out_of_band(*, order_id: UUID, invoice_id: str) -> str:
-    """Marks an open invoice as paid without its card, and returns the invoice's status.
-
-    Stripe refuses it for an invoice that is paid or void, also where an earlier try paid it.
-    Raises: Refused, Unanswered, also where the invoice is still open; NotConfigured.
-    """
-    try:
-        _call(
-            lambda client: client.v1.invoices.pay(
-                invoice_id, {"paid_out_of_band": True}, _options(f"out-of-band-{order_id}")
-            )
-        )
-    except Refused as error:
-        status = _call(lambda client: client.v1.invoices.retrieve(invoice_id)).status or ""
-        if status in ("draft", "open"):
-            raise Unanswered(str(error)) from error
-        return status
-    return "paid"
-
-
-def was_paid_by_card(*, invoice_id: str) -> bool:
-    """Returns whether a payment to Stripe settled the invoice. Raises: Refused, Unanswered, NotConfigured."""
-    paid = [each for each in _list_invoice_payments(invoice_id) if each.get("status") == "paid"]
-    return any((each.get("payment") or {}).get("type") in ("payment_intent", "charge") for each in paid)
 
 
 def create_portal_session(*, customer_id: str, return_url: str) -> str:
@@ -337,7 +258,7 @@ def create_portal_session(*, customer_id: str, return_url: str) -> str:
 
     Raises: Refused, CustomerUnknown, Unanswered, NotConfigured.
     """
-    created = _call(
+    created = call_stripe(
         lambda client: client.v1.billing_portal.sessions.create({"customer": customer_id, "return_url": return_url})
     )
     return created.url
@@ -383,14 +304,16 @@ def list_pages(resource: Resource, *, since: datetime | None = None, **filters: 
 
 
 def _list_page(resource: Resource, params: Mapping[str, Any]) -> Any:
-    return _call(lambda client: _SERVICES[resource](client).list(dict(params)))
+    return call_stripe(lambda client: _SERVICES[resource](client).list(dict(params)))
 
 
-def _options(idempotency_key: str) -> Any:
+def idempotency_options(idempotency_key: str) -> Any:
+    """Returns the options of a request that Stripe carries out once."""
     return {"idempotency_key": idempotency_key}
 
 
-def _call(call: Callable[[stripe.StripeClient], Result]) -> Result:
+def call_stripe(call: Callable[[stripe.StripeClient], Result]) -> Result:
+    """Calls Stripe's API with the current key. Raises: Refused, Unanswered, NotConfigured."""
     keys = processor_keys()
     if not keys.secret_key:
         raise NotConfigured

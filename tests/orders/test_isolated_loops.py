@@ -18,6 +18,7 @@ from django.db import DatabaseError
 from config.worker import retry_stalled_jobs
 from orders.models import StripeEvent
 from orders.stripe import gateway
+from orders.stripe import subscriptions as stripe_subscriptions
 from orders.use_cases import prune_expired
 from orders.use_cases.payments import sweep_payments
 from orders.use_cases.reconciliation import reconcile_stripe
@@ -236,5 +237,5 @@ def test_an_invoice_that_stripe_does_not_void_stops_no_other(monkeypatch: pytest
     monkeypatch.setattr(gateway, "_void_invoice", void)
     monkeypatch.setattr(gateway, "_call", lambda call: call(None))
     with pytest.raises(gateway.Refused):
-        gateway.void_open_invoices(subscription_id="sub_1")
+        stripe_subscriptions.void_open_invoices(subscription_id="sub_1")
     assert voided == ["in_2", "in_3"]

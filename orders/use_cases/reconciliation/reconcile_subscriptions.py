@@ -14,6 +14,7 @@ from orders.jobs import enqueue
 from orders.locks import lock_followed_subscription
 from orders.models import Break, Order, Payment
 from orders.stripe import gateway
+from orders.stripe import subscriptions as stripe_subscriptions
 from orders.stripe.gateway import Resource
 from orders.stripe.payloads import Object, read_order_id, read_reference
 from orders.use_cases.reconciliation.reconciliation_run import (
@@ -143,7 +144,7 @@ def _end(subscription_id: str) -> bool:
     ours = Subscription.objects.filter(stripe_subscription_id=subscription_id)
     if ours.exclude(status__in=ENDED_STATUSES).exists():
         return False
-    gateway.cancel_subscription(subscription_id)
+    stripe_subscriptions.cancel_subscription(subscription_id)
     # The job voids its unpaid invoices: Stripe may not answer now, and no later run would list the subscription.
     enqueue("cancel_stripe_subscription", subscription_id=subscription_id)
     return True
@@ -152,7 +153,7 @@ def _end(subscription_id: str) -> bool:
 def _retrieve_and_compare(run: ReconciliationRun, subscription: Subscription) -> Iterator[Finding]:
     run.forget_recent_events()
     try:
-        document = gateway.retrieve_subscription(subscription.stripe_subscription_id)
+        document = stripe_subscriptions.retrieve_subscription(subscription.stripe_subscription_id)
     except gateway.Refused:
         document = {"id": subscription.stripe_subscription_id, "status": UNKNOWN}
     subscription.refresh_from_db()

@@ -23,7 +23,7 @@ from orders.errors import SubscriptionEnded
 from orders.jobs import enqueue, enqueue_once
 from orders.locks import lock_subscription
 from orders.models import Order
-from orders.stripe import gateway
+from orders.stripe import subscriptions as stripe_subscriptions
 from orders.use_cases.subscriptions.complete_renewal import find_due_period
 from orders.use_cases.subscriptions.end_subscriptions import end_subscriptions
 from orders.use_cases.subscriptions.suspend_unpaid import OWNER_CANCELLED, suspend_unpaid
@@ -107,7 +107,7 @@ def send_cancellation(*, subscription_id: UUID) -> None:
     known = Subscription.objects.get(id=subscription_id)
     if not known.cancel_to_send or known.status in ENDED_STATUSES:
         return
-    gateway.set_cancel_at_period_end(known.stripe_subscription_id, ends=known.cancel_at_period_end)
+    stripe_subscriptions.set_cancel_at_period_end(known.stripe_subscription_id, ends=known.cancel_at_period_end)
     # The owner may have decided otherwise during the call. Then it stays to be sent.
     Subscription.objects.filter(id=subscription_id, cancel_at_period_end=known.cancel_at_period_end).update(
         cancel_to_send=False

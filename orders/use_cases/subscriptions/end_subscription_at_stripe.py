@@ -1,5 +1,5 @@
 from billing.models import Invoice
-from orders.stripe import gateway
+from orders.stripe import subscriptions as stripe_subscriptions
 
 
 def end_subscription_at_stripe(*, stripe_id: str) -> None:
@@ -8,8 +8,8 @@ def end_subscription_at_stripe(*, stripe_id: str) -> None:
     Raises: gateway.Unanswered, gateway.Refused, gateway.NotConfigured; the job retries.
     Transaction: none around the calls. Idempotency: a cancelled subscription and a void invoice stay so.
     """
-    gateway.cancel_subscription(stripe_id)
-    gateway.void_open_invoices(subscription_id=stripe_id)
+    stripe_subscriptions.cancel_subscription(stripe_id)
+    stripe_subscriptions.void_open_invoices(subscription_id=stripe_id)
     # All unpaid ones, not only those that this try voided: an earlier try may have voided some and got no answer.
     # If an invoice was paid at Stripe, its event corrects the row.
     unpaid = Invoice.objects.filter(status__in=[Invoice.Status.DRAFT, Invoice.Status.OPEN])

@@ -17,7 +17,7 @@ from orders.jobs import enqueue
 from orders.locks import lock_followed_subscription, lock_order
 from orders.models import Break, Order, StripeEvent
 from orders.models.payment import BEFORE_COMPLETION
-from orders.stripe import gateway
+from orders.stripe import subscriptions as stripe_subscriptions
 from orders.stripe.payloads import (
     OTHER_INTERVAL,
     Object,
@@ -158,7 +158,7 @@ def refetch_subscription(*, stripe_id: str, by: Actor) -> str:
     Raises: gateway.Refused, gateway.Unanswered, gateway.NotConfigured; the job retries.
     Locks: Organization, Subscription. Transaction: owns, after the call.
     """
-    document = gateway.retrieve_subscription(stripe_id)
+    document = stripe_subscriptions.retrieve_subscription(stripe_id)
     with transaction.atomic():
         subscription = lock_followed_subscription(stripe_id=stripe_id)
         if subscription is None or subscription.last_stripe_event_at is None:

@@ -21,7 +21,7 @@ from orders.jobs import enqueue
 from orders.locks import lock_order, lock_subscription
 from orders.models import Order
 from orders.models.order import LIVE_STATUSES
-from orders.stripe import gateway
+from orders.stripe import subscriptions as stripe_subscriptions
 from orders.use_cases.checkout.new_order import renewal_parameters, write_order
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.subscriptions.record_subscription_event import record_subscription_event
@@ -84,8 +84,8 @@ def settle_month_at_stripe(*, order_id: UUID, by: Actor) -> str:
     if order.status != Order.Status.COMPLETED:
         return "unchanged"
     invoice_id = Invoice.objects.values_list("stripe_invoice_id", flat=True).get(order_id=order_id)
-    status = gateway.pay_invoice_out_of_band(order_id=order_id, invoice_id=invoice_id)
-    if status == "paid" and not gateway.was_paid_by_card(invoice_id=invoice_id):
+    status = stripe_subscriptions.pay_invoice_out_of_band(order_id=order_id, invoice_id=invoice_id)
+    if status == "paid" and not stripe_subscriptions.was_paid_by_card(invoice_id=invoice_id):
         return "paid"
     _return_credit(order_id, status=status, by=by)
     return "returned"

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from billing.models import Organization, Subscription
 from orders.stripe import gateway
+from orders.stripe import subscriptions as stripe_subscriptions
 from orders.tasks import renew_due_subscriptions
 from orders.use_cases.subscriptions.cancel_subscription import (
     CancelAt,
@@ -89,14 +90,14 @@ def test_a_lost_answer_and_a_lost_job_are_made_up_for(
     buyer: Buyer, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscription = cancel(buyer)
-    give = gateway.set_cancel_at_period_end
+    give = stripe_subscriptions.set_cancel_at_period_end
 
     def give_and_lose(stripe_id: str, *, ends: bool) -> None:
         give(stripe_id, ends=ends)
         raise gateway.Unanswered("lost")
 
     with monkeypatch.context() as during:
-        during.setattr(gateway, "set_cancel_at_period_end", give_and_lose)
+        during.setattr(stripe_subscriptions, "set_cancel_at_period_end", give_and_lose)
         with pytest.raises(gateway.Unanswered):
             send_cancellation(subscription_id=subscription.id)
     assert find_unsent_cancellations() == [subscription.id]
@@ -109,14 +110,14 @@ def test_a_decision_during_the_call_is_sent_as_well(
     buyer: Buyer, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscription = cancel(buyer)
-    give = gateway.set_cancel_at_period_end
+    give = stripe_subscriptions.set_cancel_at_period_end
 
     def give_while_resuming(stripe_id: str, *, ends: bool) -> None:
         give(stripe_id, ends=ends)
         if ends:
             resume(buyer)
 
-    monkeypatch.setattr(gateway, "set_cancel_at_period_end", give_while_resuming)
+    monkeypatch.setattr(stripe_subscriptions, "set_cancel_at_period_end", give_while_resuming)
     send_cancellation(subscription_id=subscription.id)
     assert Subscription.objects.get().cancel_to_send
     run_until_idle(stripe)
@@ -124,7 +125,7 @@ def test_a_decision_during_the_call_is_sent_as_well(
 
 
 def test_a_cancellation_in_stripes_portal_is_followed(buyer: Buyer, stripe: Stripe) -> None:
-    gateway.set_cancel_at_period_end(Subscription.objects.get().stripe_subscription_id, ends=True)
+    stripe_subscriptions.set_cancel_at_period_end(Subscription.objects.get().stripe_subscription_id, ends=True)
     run_until_idle(stripe)
     assert Subscription.objects.get().cancel_at_period_end
     resume(buyer)

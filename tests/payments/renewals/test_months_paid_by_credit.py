@@ -10,6 +10,7 @@ from django.utils import timezone
 from billing.models import Invoice, LedgerEntry, Subscription
 from orders.models import Order
 from orders.stripe import gateway
+from orders.stripe import subscriptions as stripe_subscriptions
 from orders.tasks import renew_due_subscriptions
 from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.send_mail import send_mail
@@ -98,7 +99,7 @@ def test_credit_is_returned_where_the_card_paid_the_month_first(declined: Buyer,
 def test_a_lost_answer_of_stripe_is_asked_for_again(
     declined: Buyer, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pay = gateway.pay_invoice_out_of_band
+    pay = stripe_subscriptions.pay_invoice_out_of_band
 
     def pay_and_lose(**asked: object) -> str:
         pay(**asked)  # type: ignore[arg-type]
@@ -107,7 +108,7 @@ def test_a_lost_answer_of_stripe_is_asked_for_again(
     redeem(declined)
     order = Order.objects.get(kind=Order.Kind.RENEWAL)
     with monkeypatch.context() as during:
-        during.setattr(gateway, "pay_invoice_out_of_band", pay_and_lose)
+        during.setattr(stripe_subscriptions, "pay_invoice_out_of_band", pay_and_lose)
         with pytest.raises(gateway.Unanswered):
             paying.settle_month_at_stripe(order_id=order.id, by=actor())
     run_until_idle(stripe)

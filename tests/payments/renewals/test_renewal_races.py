@@ -12,7 +12,7 @@ import pytest
 from billing.models import Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from orders.models import Order
-from orders.stripe import gateway
+from orders.stripe import subscriptions as stripe_subscriptions
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.payments.request_refund import refund_order
 from orders.use_cases.payments.settle_event import settle_event
@@ -194,7 +194,7 @@ def test_an_end_at_stripe_races_with_the_next_checkout(stripe: Stripe) -> None:
         run_until_idle(stripe)
         give_credit(buyer.customer, OTHER_MINOR)
         subscription = Subscription.objects.get(organization=buyer.organization)
-        gateway.cancel_subscription(subscription.stripe_subscription_id)
+        stripe_subscriptions.cancel_subscription(subscription.stripe_subscription_id)
         ended = newest_event(stripe, "customer.subscription.deleted")
         post_event(ended)
         other = buyer.wanting(plan=PlanFactory.create(price_minor=1_000), promo_code=None, key="other")

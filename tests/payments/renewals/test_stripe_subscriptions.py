@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from billing.models import AuditEntry, Invoice, LedgerEntry, Organization, Subscription
 from orders.models import Break, Order, Payment, StripeEvent
-from orders.stripe import gateway
+from orders.stripe import subscriptions as stripe_subscriptions
 from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.send_mail import send_mail
 from orders.use_cases.organizations.delete_organization import delete_organization
@@ -89,7 +89,7 @@ def decline_until_canceled(stripe: Stripe) -> None:
 def cancel_at_stripe(stripe: Stripe) -> None:
     advance_a_month(stripe)
     advance_clock(stripe, seconds=DAY_SECONDS)
-    gateway.cancel_subscription(stripe.subscriptions()[0]["id"])
+    stripe_subscriptions.cancel_subscription(stripe.subscriptions()[0]["id"])
 
 
 # What happens at Stripe, then the expected subscription status, organization status and number of renewed months.
@@ -377,7 +377,7 @@ def test_an_organization_whose_subscription_ended_before_provisioning_is_suspend
         post_event(event)
     settle_event(event_id=newest_event(stripe, "checkout.session.completed")["id"])
     assert Organization.objects.get().status == "provisioning"
-    gateway.cancel_subscription(Payment.objects.get(order_id=order_id).stripe_subscription_id)
+    stripe_subscriptions.cancel_subscription(Payment.objects.get(order_id=order_id).stripe_subscription_id)
     ended = newest_event(stripe, "customer.subscription.deleted")
     post_event(ended)
     settle_event(event_id=ended["id"])

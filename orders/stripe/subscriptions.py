@@ -1,0 +1,98 @@
+"""The calls to Stripe about subscriptions and their invoices."""
+
+from functools import partial
+from uuid import UUID
+
+import stripe
+
+from orders.stripe.gateway import (
+    Refused,
+    Resource,
+    Unanswered,
+    call_stripe,
+    idempotency_options,
+    list_invoice_payments,
+    list_pages,
+)
+from orders.stripe.payloads import Object
+
+
+def retrieve_subscription(subscription_id: str) -> Object:
+    """Retrieves a subscription as it is now. Raises: Refused, Unanswered, NotConfigured."""
+    return call_stripe(lambda client: client.v1.subscriptions.retrieve(subscription_id)).to_dict()
+
+
+def cancel_subscription(subscription_id: str) -> None:
+    """Ends a subscription at once; one that has ended already is no failure. Raises: Unanswered, NotConfigured."""
+    try:
+        call_stripe(lambda client: client.v1.subscriptions.cancel(subscription_id))
+    except Refused as error:
+        # Stripe refuses to cancel an ended subscription. Any other that it refuses would go on charging the card.
+        if not _has_ended(subscription_id):
+            raise Unanswered(str(error)) from error
+
+
+def set_cancel_at_period_end(subscription_id: str, *, ends: bool) -> None:
+    """Sets whether a subscription ends with its period; one that has ended already is no failure.
+
+    Raises: Unanswered, NotConfigured.
+    """
+    try:
+        call_stripe(lambda client: client.v1.subscriptions.update(subscription_id, {"cancel_at_period_end": ends}))
+    except Refused as error:
+        if not _has_ended(subscription_id):
+            raise Unanswered(str(error)) from error
+
+
+def _has_ended(subscription_id: str) -> bool:
+    try:
+        return retrieve_subscription(subscription_id)["status"] in ("canceled", "incomplete_expired")
+    except Refused:
+        return True
+
+
+def void_open_invoices(*, subscription_id: str) -> None:
+    """Voids a subscription's unpaid invoices, so that they cannot be paid any more.
+
+    Raises: Unanswered, NotConfigured; Refused where an invoice was paid after it was listed: a retry skips it.
+    """
+    refusal: Refused | None = None
+    for page in list_pages(Resource.INVOICES, subscription=subscription_id, status="open"):
+        for invoice in page:
+            try:
+                call_stripe(partial(_void_invoice, str(invoice["id"])))
+            except Refused as error:
+                # The others are voided nevertheless.
+                refusal = error
+    if refusal is not None:
+        raise refusal
+
+
+def _void_invoice(invoice_id: str, client: stripe.StripeClient) -> stripe.Invoice:
+    return client.v1.invoices.void_invoice(invoice_id)
+
+
+def pay_invoice_out_of_band(*, order_id: UUID, invoice_id: str) -> str:
+    """Marks an open invoice as paid without its card, and returns the invoice's status.
+
+    Stripe refuses it for an invoice that is paid or void, also where an earlier try paid it.
+    Raises: Refused, Unanswered, also where the invoice is still open; NotConfigured.
+    """
+    try:
+        call_stripe(
+            lambda client: client.v1.invoices.pay(
+                invoice_id, {"paid_out_of_band": True}, idempotency_options(f"out-of-band-{order_id}")
+            )
+        )
+    except Refused as error:
+        status = call_stripe(lambda client: client.v1.invoices.retrieve(invoice_id)).status or ""
+        if status in ("draft", "open"):
+            raise Unanswered(str(error)) from error
+        return status
+    return "paid"
+
+
+def was_paid_by_card(*, invoice_id: str) -> bool:
+    """Returns whether a payment to Stripe settled the invoice. Raises: Refused, Unanswered, NotConfigured."""
+    paid = [each for each in list_invoice_payments(invoice_id) if each.get("status") == "paid"]
+    return any((each.get("payment") or {}).get("type") in ("payment_intent", "charge") for each in paid)
