@@ -22,6 +22,7 @@ from config.development import embedded_connection, uses_embedded_postgres
 from config.environment import LOCAL_HOSTS, Environment, Network
 from config.logs import configure_structlog, logging_config
 from config.mail import mail_settings
+from config.reserved_slugs import DEFAULT_RESERVED_SLUGS
 from config.rest import api_docs_settings, rest_framework_settings
 
 BASE_DIR: Path = Path(__file__).resolve().parent.parent
@@ -144,12 +145,7 @@ _environment.refuse(
     _prefix in ("admin", "accounts", "static", "healthz", "readyz"), "API_PREFIX is a path of the service's own"
 )
 # Names that an organization's address must not have, because people would take it for the Sovereign's own.
-RESERVED_SLUGS: frozenset[str] = frozenset(_environment.items("RESERVED_SLUGS")) or frozenset(
-    "account accounts admin administrator api app apps assets auth autoconfig autodiscover billing cdn console"
-    " dashboard dns docs ftp help hostmaster imap internal keycloak localhost login mail marketplace mta-sts ns1 ns2"
-    " pop pop3 portal postmaster provisioning root security smtp sso static status support system tenant vpn webmail"
-    " webmaster wpad www".split()
-)
+RESERVED_SLUGS: frozenset[str] = frozenset(_environment.items("RESERVED_SLUGS")) or DEFAULT_RESERVED_SLUGS
 # How many requests one client address may send to the public voucher preview and to quotes, together.
 PREVIEW_RATE_LIMIT: str = _environment.text("PREVIEW_RATE_LIMIT", "60/min", pattern=r"[1-9][0-9]{0,5}/(s|min|h|d)")
 
