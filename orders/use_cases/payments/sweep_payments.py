@@ -28,8 +28,9 @@ from orders.use_cases.payments.find_event_owner import (
     close_early_invoice,
     find_charge_owner,
 )
-from orders.use_cases.payments.open_payment import find_session, take_over_request, undo_checkout
+from orders.use_cases.payments.open_payment import take_over_request, undo_checkout
 from orders.use_cases.payments.request_refund import send_refund
+from orders.use_cases.payments.request_session import find_session
 from orders.use_cases.payments.settle_event import MAX_ATTEMPTS, SET_ASIDE, try_event
 from orders.use_cases.payments.settle_payment import settle_session, settle_session_and_debit, settle_unpaid
 from orders.use_cases.reconciliation.record_break import record_break

@@ -14,6 +14,7 @@ from orders.models import Order, Payment
 from orders.process_lock import is_abandoned, process_key
 from orders.use_cases.payments import open_payment, sweep_payments
 from orders.use_cases.payments.open_payment import LEASE
+from orders.use_cases.payments.request_session import request_session
 from tests.concurrency.wait_for import wait_until
 from tests.consistency import times_redeemed
 from tests.factories import acting
@@ -99,7 +100,7 @@ def waiting(stripe: Stripe, monkeypatch: pytest.MonkeyPatch) -> Buyer:
         raise StillWaiting
 
     with monkeypatch.context() as during:
-        during.setattr(open_payment, "_create_session", wait)
+        during.setattr(open_payment, "request_session", wait)
         with pytest.raises(StillWaiting):
             buyer.check_out()
     return buyer
@@ -139,23 +140,21 @@ def test_of_two_that_take_over_one_asks_stripe(stripe: Stripe) -> None:
     assert not open_payment.take_over_request(order_id=order_id, now=now)
 
 
-def test_a_payment_that_was_taken_over_ends_once_where_the_first_process_lives(stripe: Stripe) -> None:
+def test_a_payment_that_was_taken_over_ends_once_where_the_first_process_lives(
+    stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The lock looked free while the process lived: both get the same session, and both answers are right."""
     buyer = new_buyer()
-    create = open_payment._create_session
     answers = []
 
     def take_over_first(order: Order, **more: object) -> object:
-        open_payment._create_session = create
+        monkeypatch.undo()
         Payment.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
         answers.append(buyer.wanting(key="second").check_out())
-        return create(order, **more)  # type: ignore[arg-type]
+        return request_session(order, **more)  # type: ignore[arg-type]
 
-    open_payment._create_session = take_over_first  # type: ignore[assignment]
-    try:
-        answers.append(buyer.check_out())
-    finally:
-        open_payment._create_session = create
+    monkeypatch.setattr(open_payment, "request_session", take_over_first)
+    answers.append(buyer.check_out())
     assert len({each.session_url for each in answers}) == 1
     assert len(stripe.sessions()) == 1
     run_until_idle(stripe)
