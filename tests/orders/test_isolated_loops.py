@@ -51,7 +51,7 @@ LOOPS = {
     "tasks.py reconcile_part": COMPUTES,
     "stripe/gateway.py find_session": COMPUTES,
     "stripe/gateway.py refund_payment": COMPUTES,
-    "stripe/gateway.py void_open_invoices": TESTED,
+    "stripe/subscriptions.py void_open_invoices": TESTED,
     "stripe/gateway.py list_pages": COMPUTES,
     "use_cases/events/deliver_events.py deliver_batch": REFUSED,
     "use_cases/events/deliver_events.py _in_turns": COMPUTES,
@@ -233,9 +233,11 @@ def test_an_invoice_that_stripe_does_not_void_stops_no_other(monkeypatch: pytest
             raise gateway.Refused("it was paid")
         voided.append(invoice_id)
 
-    monkeypatch.setattr(gateway, "list_pages", lambda *_, **__: [[{"id": "in_1"}, {"id": "in_2"}], [{"id": "in_3"}]])
-    monkeypatch.setattr(gateway, "_void_invoice", void)
-    monkeypatch.setattr(gateway, "_call", lambda call: call(None))
+    monkeypatch.setattr(
+        stripe_subscriptions, "list_pages", lambda *_, **__: [[{"id": "in_1"}, {"id": "in_2"}], [{"id": "in_3"}]]
+    )
+    monkeypatch.setattr(stripe_subscriptions, "_void_invoice", void)
+    monkeypatch.setattr(stripe_subscriptions, "call_stripe", lambda call: call(None))
     with pytest.raises(gateway.Refused):
         stripe_subscriptions.void_open_invoices(subscription_id="sub_1")
     assert voided == ["in_2", "in_3"]
