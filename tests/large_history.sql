@@ -86,6 +86,8 @@ BEGIN
     FROM procrastinate_jobs CROSS JOIN unnest(ARRAY['deferred', 'started', 'succeeded']::procrastinate_job_event_type[]) AS type;
   INSERT INTO billing_ratelimitwindow (key, hits, ends_at)
   SELECT md5(n::text) || md5(n::text), 1, now() + interval '1 minute' FROM generate_series(0, acted / 5) AS n;
+  INSERT INTO billing_formsubmission (form_id, submitted_at, expires_at)
+  SELECT pg_temp.key('form', now(), n), now(), now() + interval '12 hours' FROM generate_series(0, acted / 5) AS n;
   INSERT INTO orders_break (kind, object_id, details, opened_at, closed_at, closed_by)
   SELECT 'dispute', 'dp_' || n, '{}', began + interval '1 second' * n, now(), 'someone'
     FROM generate_series(0, acted / 5) AS n;

@@ -182,7 +182,12 @@ ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
     ),
     "pruning": (
         lambda: prune_expired(now=timezone.now() - timedelta(days=10_000), batch_size=10),
-        {"billing_idempotencykey_pkey", "procrastinate_jobs_pkey", "billing_ratelimitwindow_ended"},
+        {
+            "billing_formsubmission_pkey",
+            "billing_idempotencykey_pkey",
+            "billing_ratelimitwindow_ended",
+            "procrastinate_jobs_pkey",
+        },
     ),
 }
 
