@@ -30,6 +30,7 @@ FOLDERS = ("events", "mail", "organizations", "payments", "provisioning", "recon
 FILES = (
     ORDERS / "tasks.py",
     ORDERS / "stripe" / "gateway.py",
+    ORDERS / "stripe" / "subscriptions.py",
     *(ORDERS / "use_cases").glob("*.py"),
     *(path for folder in FOLDERS for path in (ORDERS / "use_cases" / folder).glob("*.py")),
 )
