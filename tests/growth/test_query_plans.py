@@ -186,6 +186,8 @@ ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
             "billing_formsubmission_pkey",
             "billing_idempotencykey_pkey",
             "billing_ratelimitwindow_ended",
+            "billing_refreshtoken_expired",
+            "billing_signincode_expired",
             "procrastinate_jobs_pkey",
         },
     ),
