@@ -14,6 +14,7 @@ from billing.models import Account, IdempotencyKey, LedgerEntry
 from billing.queries import exists_per_row
 from billing.use_cases.find_after_lost_connection import find_after_lost_connection
 from billing.use_cases.store_answer import find_answer
+from orders.use_cases.payments.adopt_email import adopt_email
 from orders.use_cases.subscriptions.pay_due_months import pay_due_months, unpaid_subscriptions
 from promos.errors import PromoChanged
 from promos.models import Redemption
@@ -58,6 +59,7 @@ def top_up(
                 key=idempotency_key,
                 fingerprint=fingerprint,
                 now=moment,
+                adopt_email=adopt_email,
             )
     except (OperationalError, InterfaceError) as error:
         redeemed = Redemption.objects.filter(

@@ -6,7 +6,8 @@ import pytest
 
 from billing.models import Customer
 from orders.use_cases.checkout.place_order import place_order
-from tests.factories import PlanFactory, acting
+from orders.use_cases.top_up import top_up
+from tests.factories import PlanFactory, PromoCodeFactory, acting
 from tests.payments.buyer import buy
 from tests.payments.stripe_server import Stripe
 from tests.payments.worker import run_until_idle
@@ -19,6 +20,17 @@ def test_a_new_email_of_the_token_reaches_the_customer_and_stripe_at_the_next_pa
     customer = Customer.objects.get()
     wanted = buyer.wanting(plan=PlanFactory.create(price_minor=40_000), promo_code=None, key="second")
     place_order(request=wanted.request, by=replace(acting(customer), email="new@example.org"))
+    run_until_idle(stripe)
+    customer.refresh_from_db()
+    assert customer.email == "new@example.org"
+    assert stripe.get(f"customers/{customer.stripe_customer_id}")["email"] == "new@example.org"
+
+
+def test_a_new_email_of_the_token_reaches_the_customer_and_stripe_at_a_top_up(stripe: Stripe) -> None:
+    buy(stripe)
+    customer = Customer.objects.get()
+    PromoCodeFactory.create(code="GIFT")
+    top_up(code="GIFT", by=replace(acting(customer), email="new@example.org"))
     run_until_idle(stripe)
     customer.refresh_from_db()
     assert customer.email == "new@example.org"
