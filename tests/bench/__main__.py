@@ -23,6 +23,12 @@ def _checkout(options: argparse.Namespace) -> list[Table]:
     return [checkout.measure(turns=options.turns, seconds=options.seconds)]
 
 
+def _polling(options: argparse.Namespace) -> list[Table]:
+    from tests.bench import polling  # noqa: PLC0415
+
+    return [polling.measure(turns=options.turns, seconds=options.seconds)]
+
+
 def _catalog(options: argparse.Namespace) -> list[Table]:
     from tests.bench import catalog  # noqa: PLC0415
 
@@ -64,6 +70,7 @@ WHAT: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
     "bulk": _bulk,
     "checkout": _checkout,
     "catalog": _catalog,
+    "polling": _polling,
     "startup": _startup,
     "scaling": _scaling,
     "growth": _growth,

@@ -93,6 +93,8 @@ COSTS = {
     # Without an organization, or without a provider, there is nothing to read.
     "GET provisioning/jobs": 0,
     "GET auth/google": 0,
+    # No order is complete here. Where one is, the first statement finds its provision.
+    "GET provisioning/tenant/{tenant}": 2,
     "GET schema": 0,
     "GET docs": 0,
 }

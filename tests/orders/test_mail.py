@@ -1,6 +1,7 @@
 """Mails to customers: queued in the transaction of the change that they announce, and still true when sent."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -192,6 +193,17 @@ def test_a_customer_without_an_address_is_skipped(by_card: Order) -> None:
 def test_no_mail_is_sent_if_mail_is_not_configured(by_card: Order, settings: Any) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     assert not send_mail(mail=Mail.PAYMENT_RECEIVED, subject_id=by_card.id)
+
+
+def test_mails_that_are_not_sent_are_one_warning_a_minute(
+    by_card: Order, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    for seconds, warnings in ((1_000_000, 1), (1_000_000, 1), (1_000_059, 1), (1_000_061, 2)):
+        clock = SimpleNamespace(monotonic=lambda now=seconds: now)
+        monkeypatch.setattr("orders.use_cases.mail.send_mail.time", clock)
+        send_mail(mail=Mail.PAYMENT_RECEIVED, subject_id=by_card.id)
+        assert caplog.text.count("mail_not_configured") == warnings, seconds
 
 
 def test_a_name_cannot_add_a_header_or_markup(by_card: Order) -> None:

@@ -1,6 +1,11 @@
+import json
+from typing import Any
 from uuid import UUID
 
+from django.db import connection
+
 from billing.actor import Actor
+from billing.models import Organization
 from billing.organization_roles import Act
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.models import AppJob
@@ -8,14 +13,62 @@ from orders.models import AppJob
 DEFAULT_JOBS = 50
 MAX_JOBS = 200
 
+_COLUMNS = (
+    "id",
+    "kind",
+    "app_id",
+    "app_slug",
+    "app_name",
+    "status",
+    "steps",
+    "purged_services",
+    "retained_services",
+    "created_at",
+    "updated_at",
+)
+_JSON = ("steps", "purged_services", "retained_services")
+# A row without a job says that the organization has none.
+_OWN = """
+SELECT o.slug, j.id, j.kind, j.app_id, j.app_slug, j.app_name, j.status, j.steps, j.purged_services,
+       j.retained_services, j.created_at, j.updated_at
+  FROM billing_organization o
+  JOIN billing_customer c ON c.id = o.customer_id AND c.user_id = %s
+  LEFT JOIN LATERAL (
+         SELECT * FROM orders_appjob a WHERE a.organization_id = o.id
+          ORDER BY a.created_at DESC, a.id DESC LIMIT %s) AS j ON true
+ WHERE o.id = %s AND o.status <> 'deleted'
+ ORDER BY j.created_at DESC, j.id DESC
+"""
+
 
 def list_app_jobs(*, organization_id: UUID, limit: int, by: Actor) -> list[AppJob]:
-    """Returns the newest jobs of an organization's apps. Two queries for the owner.
+    """Returns the newest jobs of an organization's apps. One query for the owner.
 
     Raises: OrganizationNotFound, OrganizationRoleTooLow.
     """
+    own = _read_own(organization_id=organization_id, limit=limit, owner=by.user_id)
+    if own is not None:
+        return own
     organization = authorize_act(organization_id=organization_id, by=by, act=Act.READ_PROVISIONING)
     jobs = list(AppJob.objects.filter(organization=organization).order_by("-created_at", "-id")[:limit])
     for job in jobs:
         job.organization = organization
     return jobs
+
+
+def _read_own(*, organization_id: UUID, limit: int, owner: str) -> list[AppJob] | None:
+    """Returns the jobs, or None if the caller does not own the organization. Clients poll them."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OWN, [owner, limit, organization_id])
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    if not rows:
+        return None
+    organization = Organization(id=organization_id, slug=rows[0][0])
+    return [_make_job(organization, row[1:]) for row in rows if row[1] is not None]
+
+
+def _make_job(organization: Organization, row: tuple[Any, ...]) -> AppJob:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    for name in _JSON:
+        values[name] = json.loads(values[name]) if values[name] is not None else None
+    return AppJob(organization=organization, **values)

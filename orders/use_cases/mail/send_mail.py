@@ -4,6 +4,7 @@ A mail states what is true when it is sent. A stale one is not sent, such as a r
 the reminder was queued.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +26,10 @@ from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.subscriptions.suspend_unpaid import OWNER_CANCELLED
 
 logger = structlog.get_logger(__name__)
+
+# A burst of orders would otherwise fill the log with one line for each mail that is not sent.
+WARNING_SECONDS = 60
+_warned_at: dict[str, float] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +60,7 @@ def send_mail(*, mail: Mail, subject_id: UUID, event_id: str = "", reference: st
         logger.warning("mail_without_address", mail=mail.value, customer_id=content.customer.user_id)
         return False
     if settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
-        logger.warning("mail_not_configured", mail=mail.value, customer_id=content.customer.user_id)
+        _warn_not_configured()
         return False
     subject, _, body = render_to_string(
         f"mail/{mail.value}.txt",
@@ -223,3 +228,11 @@ _BUILDERS: dict[Mail, Callable[[UUID, str], MailContent | None]] = {
     Mail.CANCELED: _build_canceled,
     Mail.INVITED: _build_invited,
 }
+
+
+def _warn_not_configured() -> None:
+    """Warns that no mail is sent, once a minute at most."""
+    now = time.monotonic()
+    if now - _warned_at.get("mail", -WARNING_SECONDS) >= WARNING_SECONDS:
+        _warned_at["mail"] = now
+        logger.warning("mail_not_configured")
