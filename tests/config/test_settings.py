@@ -171,7 +171,7 @@ def test_the_database_comes_from_the_url_with_every_wait_bounded() -> None:
     assert options["pool"] == {
         "connection_class": "<class 'config.database.PooledConnection'>",
         "min_size": 2,
-        "max_size": 16,
+        "max_size": 15,
         "timeout": 5,
         "reconnect_timeout": 2,
     }

@@ -113,13 +113,13 @@ def test_the_preview_documents_its_rate_limit(described: dict[str, Any]) -> None
 
 def test_the_checkout_documents_its_errors(described: dict[str, Any]) -> None:
     operation = described["paths"]["/api/billing/checkout"]["post"]
-    assert set(operation["responses"]) == {"200", "400", "403", "404", "409", "422", "502", "503", "default"}
+    assert set(operation["responses"]) == {"200", "400", "403", "404", "409", "422", "429", "502", "503", "default"}
     assert "Idempotency-Key" in [each["name"] for each in operation["parameters"]]
 
 
 def test_the_top_up_says_how_it_refuses_with_an_example_of_each(described: dict[str, Any]) -> None:
     operation = described["paths"]["/api/billing/vouchers/redeem"]["post"]
-    assert set(operation["responses"]) == {"200", "400", "409", "422", "503", "default"}
+    assert set(operation["responses"]) == {"200", "400", "409", "422", "429", "503", "default"}
     assert "Idempotency-Key" in [each["name"] for each in operation["parameters"]]
     examples = {
         status: [each["value"].get("code") for each in answer["content"]["application/json"]["examples"].values()]

@@ -27,6 +27,7 @@ SMALL = {
     "orders_app",
     "orders_catalogversion",
     "orders_plan",
+    "pg_database",
 }
 
 
