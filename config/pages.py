@@ -5,6 +5,7 @@ import sys
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
 from billing.api.exceptions import UNAVAILABLE_RETRY_SECONDS, is_database_failure
@@ -13,10 +14,10 @@ from billing.api.exceptions import UNAVAILABLE_RETRY_SECONDS, is_database_failur
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answers an exception that no view handled: 503 while the database is away, else 500. Reads no database."""
     if is_database_failure(sys.exc_info()[1]):
-        response = render(None, "503.html", status=503)
+        response = HttpResponse(render_to_string("503.html"), status=503)
         response.headers["Retry-After"] = str(UNAVAILABLE_RETRY_SECONDS)
         return response
-    return render(None, "500.html", status=500)
+    return HttpResponse(render_to_string("500.html"), status=500)
 
 
 @require_safe

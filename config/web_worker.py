@@ -19,8 +19,6 @@ from typing import Any
 from gunicorn import util
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from config.middleware import error_response
-
 # From the first byte of a request, or from the opening of its connection, to its last byte.
 REQUEST_SECONDS = 20
 # How long one send to a client that reads slowly may take, and how long its closed connection is read from.
@@ -224,6 +222,9 @@ class _Page:
 
 
 def _raw_response(status: int) -> bytes:
+    # gunicorn loads this module before the settings are read, and they may be at fault.
+    from config.middleware import error_response  # noqa: PLC0415
+
     response = error_response(status)
     head = f"HTTP/1.1 {status} {response.reason_phrase}\r\nConnection: close\r\n"
     return head.encode() + response.serialize_headers() + b"\r\n\r\n" + response.content

@@ -32,7 +32,7 @@ SELECT format('constraint %s %s', conrelid::regclass, pg_get_constraintdef(oid))
 UNION ALL
 SELECT format('index %s', regexp_replace(indexdef, ' INDEX \\S+ ON ', ' ON '))
   FROM pg_indexes
- WHERE starts_with(tablename, 'djstripe_')
+ WHERE starts_with(tablename, 'djstripe_') AND NOT indexname LIKE 'djstripe\\_%\\_newest'
 """
 
 

@@ -32,7 +32,7 @@ def test_the_models_ask_for_no_further_migration() -> None:
     call_command("makemigrations", "djstripe", check_changes=True, dry_run=True, verbosity=0)
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_the_tables_can_be_taken_away_and_made_again() -> None:
     MigrationExecutor(connection).migrate([("djstripe", None)])
     assert described() == []

@@ -20,6 +20,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def caller(shop: None, settings: Any) -> Caller:
     """A superadmin with an organization, whom only the input can keep from succeeding."""
     settings.PREVIEW_RATE_LIMIT = "100000/min"
+    # Without a provider, its addresses are 404 before any input is read.
+    settings.OIDC_ISSUER = "https://sign-in.example.om"
+    settings.AUTH_REDIRECT_ORIGINS = ["https://shop.example.org"]
     return by_token("superadmin")
 
 

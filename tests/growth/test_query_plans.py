@@ -167,7 +167,7 @@ ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
             "orders_payment_unanswered",
             "orders_payment_open",
             "orders_stripeevent_unsettled",
-            "orders_stripeevent_newest",
+            "orders_stripeevent_unowned",
             "orders_refund_one_under_way",
         },
     ),
