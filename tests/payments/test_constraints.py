@@ -120,6 +120,9 @@ ORDERS: Attacks = {
             attack="UPDATE orders_break SET closed_at = NULL",
         ),
     ],
+    "orders_stripeevent_attempts_check": [
+        inserting("orders_stripeevent", VALID["orders_stripeevent"], attempts="-1"),
+    ],
     "orders_order_one_open_per_organization": [
         after(of_orders.order(status="'pending'"), attack=of_orders.order(status="'pending'")),
         after(renewal(), attack=of_orders.order(status="'pending'")),
