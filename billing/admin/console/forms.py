@@ -144,8 +144,9 @@ class UneditedValues(_Base):  # type: ignore[misc]
 
     def _post_clean(self) -> None:
         super()._post_clean()
-        # A model's `clean` may write its fields anew.
-        for name in self.unedited & set(getattr(getattr(self, "_meta", None), "fields", None) or ()):
+        # A model's `clean` may write its fields anew. A field that the form refused has no value.
+        own = set(getattr(getattr(self, "_meta", None), "fields", None) or ())
+        for name in self.unedited & own & self.cleaned_data.keys():
             setattr(self.instance, name, self.cleaned_data[name])
 
     def _get_validation_exclusions(self) -> set[str]:
