@@ -41,7 +41,7 @@ class AppJobSerializer(serializers.Serializer[Any]):
 
 class JobsQuerySerializer(RequestSerializer):
     tenant_id = IdField()
-    limit = serializers.IntegerField(min_value=1, max_value=MAX_JOBS, required=False, default=DEFAULT_JOBS)
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_JOBS, required=False)
 
 
 class JobsView(APIView):
@@ -63,5 +63,7 @@ class JobsView(APIView):
         query = JobsQuerySerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         asked = query.validated_data
-        jobs = list_app_jobs(organization_id=asked["tenant_id"], limit=asked["limit"], by=actor_of(request))
+        jobs = list_app_jobs(
+            organization_id=asked["tenant_id"], limit=asked.get("limit", DEFAULT_JOBS), by=actor_of(request)
+        )
         return Response([describe_app_job(job) for job in jobs])

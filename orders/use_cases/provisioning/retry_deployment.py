@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import ReasonRequired
+from billing.text import has_visible_text
 from billing.use_cases.record_audit import record_audit
 from orders.errors import DeploymentSucceeded
 from orders.models import AppJob, Provision, UnsettledApp
@@ -21,7 +22,7 @@ def retry_deployment(
 
     Raises: ReasonRequired, DeploymentSucceeded. Locks: Organization, then the deployment. Transaction: owns.
     """
-    if not reason.strip():
+    if not has_visible_text(reason):
         raise ReasonRequired
     with transaction.atomic():
         deployment = lock_deployment(model, key)
