@@ -83,11 +83,13 @@ def test_subscription_is_the_organizations_newest_or_the_callers(ada: Customer) 
     assert subscription_of(user_id="ada").organization_id == other.id
 
 
-def test_subscription_of_another_customer_is_not_found(ada: Customer) -> None:
+def test_subscription_of_another_customer_or_organization_is_not_found(ada: Customer) -> None:
+    """Whether a caller may read the organization's is decided before: its members may, who do not pay for it."""
     give_credit(ada, 100_000)
     acme = OrganizationFactory.create(customer=ada)
     buy(acme, "m")
-    for owner, organization_id in (("bob", acme.id), ("bob", None), ("ada", uuid4())):
+    other = OrganizationFactory.create(customer=ada)
+    for owner, organization_id in (("bob", None), ("ada", other.id), ("ada", uuid4())):
         with pytest.raises(SubscriptionNotFound):
             subscription_of(user_id=owner, organization_id=organization_id)
 

@@ -78,7 +78,7 @@ def test_checkouts_that_wait_together_are_placed_by_one_statement(cap: int, hot:
 
 
 def test_one_batch_has_checkouts_without_a_code_and_of_different_plans() -> None:
-    plans = priced_plans(9_000, 16_000, 0)
+    plans = priced_plans(9_000, 16_000, 12_000)
     organizations = OrganizationFactory.create_batch(6)
     for organization in organizations:
         give_credit(organization.customer, 20_000)
@@ -86,13 +86,19 @@ def test_one_batch_has_checkouts_without_a_code_and_of_different_plans() -> None
     with record_batches(CHECKOUTS) as batches, start_behind_leader(calls) as (_, under_way):
         pass
     assert batches == [[True] * 6]
-    assert [placed.balance_minor for placed in under_way.values] == [11_000, 4_000, 20_000] * 2
+    assert [placed.balance_minor for placed in under_way.values] == [11_000, 4_000, 8_000] * 2
     assert list(Order.objects.order_by("id").values_list("promo_code", flat=True)) == [""] * 6
     assert not Redemption.objects.exists()
-    assert_orders(
-        [each for n, each in enumerate(organizations) if n % 3 != 2],
-        [each for n, each in enumerate(under_way.outcomes) if n % 3 != 2],
-    )
+    assert_orders(organizations, under_way.outcomes)
+
+
+def test_a_free_checkout_is_placed_outside_a_batch() -> None:
+    [plan] = priced_plans(0)
+    organization = OrganizationFactory.create()
+    give_credit(organization.customer, 20_000)
+    with record_batches(CHECKOUTS) as batches:
+        placed = buy(organization, plan)
+    assert (batches, placed.balance_minor, Order.objects.get().total_minor) == ([], 20_000, 0)
 
 
 def test_twins_in_one_batch_have_one_order_and_one_answer() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 
 import pytest
 
@@ -38,17 +39,27 @@ def organization_with(credit_minor: int) -> Organization:
 
 
 def assert_every_order_is_whole(organization: Organization, placed: list[PlacedOrder], credit_minor: int) -> None:
-    """Assert that each placed order exists with one payment, one event and one invoice, and no others exist."""
+    """Assert that each placed order exists with one payment, one event and one invoice, and no others exist.
+
+    Each order but the last was replaced, and the rest of its month credited: all of it but seconds.
+    """
     orders = Order.objects.filter(organization=organization)
     assert {order.id for order in orders} == {each.order_id for each in placed}
     for order in orders:
-        spend = LedgerEntry.objects.get(order_id=order.id)
-        assert (spend.kind, spend.amount_minor) == ("spend", -order.total_minor)
+        assert LedgerEntry.objects.get(order_id=order.id, kind="spend").amount_minor == -order.total_minor
         assert Subscription.objects.filter(order_id=order.id).count() == 1
         assert Invoice.objects.get(order_id=order.id).amount_minor == order.total_minor
         assert OutboxEvent.objects.filter(order_id=order.id, type="order.placed").count() == 1
     spent = sum(order.total_minor for order in orders)
-    assert Account.objects.get(customer=organization.customer).balance_minor == credit_minor - spent
+    entries = LedgerEntry.objects.filter(account_id=organization.customer_id).order_by("version")
+    spends = [entry for entry in entries if entry.kind == "spend"]
+    credited = [(entry.reason, entry.order_id) for entry in entries if entry.kind == "grant"]
+    bought = {each.order_id: each.id for each in Subscription.objects.filter(organization=organization)}
+    assert credited == [(f"proration:{bought[old.order_id]}", new.order_id) for old, new in pairwise(spends)]
+    amounts = [entry.amount_minor for entry in entries if entry.kind == "grant"]
+    assert set(amounts) <= {PRICE_MINOR - 1, PRICE_MINOR}
+    balance_minor = Account.objects.get(customer=organization.customer).balance_minor
+    assert balance_minor == credit_minor - spent + sum(amounts)
 
 
 def live_subscriptions(organization: Organization) -> list[Subscription]:

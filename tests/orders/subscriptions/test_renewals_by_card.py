@@ -247,10 +247,18 @@ def test_another_basket_is_refused_while_the_session_cannot_be_closed(
         buy("l", now=DUE + DAY / 2)
 
 
+def delete_while_stripe_does_not_answer(
+    organization: Organization, owner: Customer, stripe: StripeCheckoutStub
+) -> None:
+    stripe.failing_status = BROKEN
+    delete_organization(organization_id=organization.id, by=acting(owner))
+    stripe.failing_status = 0
+
+
 def test_a_payment_for_a_deleted_organization_is_refunded(
     past_due: Subscription, stripe: StripeCheckoutStub, ada: Customer, acme: Organization
 ) -> None:
-    delete_organization(organization_id=acme.id, by=acting(ada))
+    delete_while_stripe_does_not_answer(acme, ada, stripe)
     paid = stripe.pay(stripe.sessions["cs_1"])
     assert settle_event_of_type("checkout.session.completed", paid) == "refunded_late"
     assert (balance_and_held(), renewal_orders()[0].status) == ((2_345, 0), "cancelled")
@@ -261,10 +269,18 @@ def test_a_payment_for_a_deleted_organization_is_refunded(
     assert event_data("subscription.renewed") == []
 
 
-def test_the_session_of_a_deleted_organization_is_closed(
+def test_a_deletion_closes_the_session_of_a_renewal(
     past_due: Subscription, stripe: StripeCheckoutStub, ada: Customer, acme: Organization
 ) -> None:
     delete_organization(organization_id=acme.id, by=acting(ada))
+    assert (stripe.open_sessions, balance_and_held(), find_due_subscriptions(now=DUE)) == ([], (2_345, 0), [])
+    assert (renewal_orders()[0].status, newest_subscription().status) == ("expired", "canceled")
+
+
+def test_the_session_of_a_deleted_organization_is_closed_once_stripe_answers(
+    past_due: Subscription, stripe: StripeCheckoutStub, ada: Customer, acme: Organization
+) -> None:
+    delete_while_stripe_does_not_answer(acme, ada, stripe)
     assert find_due_subscriptions(now=DUE) == [past_due.id]
     assert renew(DUE, past_due) == [RenewalOutcome.NOT_DUE]
     assert (stripe.open_sessions, balance_and_held(), find_due_subscriptions(now=DUE)) == ([], (2_345, 0), [])
