@@ -31,6 +31,7 @@ from tests.factories import (
 )
 
 CREDIT_MINOR = 50_000
+PREVIOUS_PRICE_MINOR = 9_000
 LOCKED_ACCOUNT = "SELECT FROM billing_account WHERE customer_id = %s FOR NO KEY UPDATE"
 LOCKED_COUNTERS = "SELECT FROM promos_promocounter WHERE promo_code_id = %s FOR NO KEY UPDATE"
 
@@ -86,7 +87,7 @@ _numbers = count()
 def shop(*, cap: int | None = 20, hot: bool = False, price_minor: int = 16_000, addon_minor: int = 3_000) -> Shop:
     """Create a shop whose checkout replaces a subscription; `cap` is None for no code and 0 for no cap."""
     organization = OrganizationFactory.create()
-    first = PlanFactory.create(price_minor=9_000)
+    first = PlanFactory.create(price_minor=PREVIOUS_PRICE_MINOR)
     give_credit(organization.customer, first.price_minor)
     place_order(request=CheckoutRequest(tenant_id=organization.id, plan=first.slug), by=acting(organization.customer))
     return Shop(
@@ -116,7 +117,9 @@ def nothing_to_pay() -> Scenario:
 
 
 def not_covered() -> Scenario:
-    return Scenario(act=shop(price_minor=CREDIT_MINOR).buy(), ends=PaymentProcessorNotConfigured)
+    """Neither the code nor the unused month covers the basket."""
+    price_minor = CREDIT_MINOR + PREVIOUS_PRICE_MINOR
+    return Scenario(act=shop(price_minor=price_minor).buy(), ends=PaymentProcessorNotConfigured)
 
 
 def hot_code_after_a_wait() -> Scenario:

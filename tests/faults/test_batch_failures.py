@@ -28,10 +28,17 @@ from tests.snapshot import snapshot
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# A request alone comes by these and a batch does not: it waits for accounts and organizations.
+# A request alone comes by these and a batch does not: it waits for accounts and organizations, and
+# only it replaces a subscription, whose unused month it credits.
 OF_A_REQUEST_ALONE = {
     "orders_place_orders-06-in-if-wait-then",
     "orders_place_orders-07-after-perform-from-billing_organization-where-id",
+    "orders_place_orders-08-in-if-requests-0-then",
+    "orders_place_orders-09-after-perform-from-billing_subscription-where-id",
+    "orders_place_orders-10-after-unused_minor-orders_unused_minor-requests-0-uuid",
+    "orders_place_orders-11-after-end-if",
+    "orders_place_orders-22-in-if-unused_minor-0-then",
+    "orders_place_orders-23-after-insert-into-billing_grants-select-array_agg",
     "promos_redeem-02-in-if-wait-then",
     "promos_redeem-03-after-perform-billing_lock_accounts-array-select-r",
     "billing_lock_accounts-02-in-if-wait-then",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -28,7 +29,7 @@ from tests.faults.kill_process import (
     receive_report,
     wait_until_backend_is_gone,
 )
-from tests.faults.scenarios import CREDIT_MINOR, Shop, shop
+from tests.faults.scenarios import CREDIT_MINOR, PREVIOUS_PRICE_MINOR, Shop, shop
 from tests.snapshot import snapshot
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -81,6 +82,13 @@ def checkout_process(shopping: Shop, stop: tuple[int, str] | None) -> Iterator[t
         here.close()
 
 
+def price_unused_month(replaced: Subscription, *, since: datetime) -> int:
+    """Return what the rest of the replaced subscription's month cost: to the second, rounded down."""
+    unused_seconds = (replaced.current_period_end - since) // timedelta(seconds=1)
+    month_seconds = (replaced.current_period_end - replaced.current_period_start) // timedelta(seconds=1)
+    return PREVIOUS_PRICE_MINOR * unused_seconds // month_seconds
+
+
 def assert_complete(shopping: Shop, placed: PlacedOrder) -> None:
     """Assert that the order exists once with all its records, and no other record."""
     assert isinstance(shopping.promo_code, PromoCode)
@@ -88,12 +96,15 @@ def assert_complete(shopping: Shop, placed: PlacedOrder) -> None:
     order = Order.objects.get(customer=customer, promo_code_id=shopping.promo_code.id)
     assert (order.id, order.status, order.total_minor) == (placed.order_id, "completed", TOTAL_MINOR)
     assert placed.balance_minor == Account.objects.get(customer=customer).balance_minor
-    assert placed.balance_minor == CREDIT_MINOR - TOTAL_MINOR
+    replaced = Subscription.objects.get(customer=customer, status__in=ENDED_STATUSES)
+    unused_minor = price_unused_month(replaced, since=order.created_at)
+    assert placed.balance_minor == CREDIT_MINOR + unused_minor - TOTAL_MINOR
+    entries = LedgerEntry.objects.filter(order_id=order.id).order_by("version")
+    assert [entry.amount_minor for entry in entries] == [CREDIT_MINOR, unused_minor, -TOTAL_MINOR]
+    assert entries[1].reason == f"proration:{replaced.id}"
     redemption = Redemption.objects.get(promo_code=shopping.promo_code)
     assert (redemption.order_id, redemption.status) == (order.id, "confirmed")
     assert times_redeemed(shopping.promo_code) == 1
-    entries = LedgerEntry.objects.filter(order_id=order.id).order_by("version")
-    assert [entry.amount_minor for entry in entries] == [CREDIT_MINOR, -TOTAL_MINOR]
     live = Subscription.objects.exclude(status__in=ENDED_STATUSES).get(customer=customer)
     assert live.order_id == order.id
     assert Invoice.objects.filter(order_id=order.id).count() == 1
