@@ -10,6 +10,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
+from billing.errors import OutcomeUnknown
 from billing.models import Account, IdempotencyKey, Invoice, LedgerEntry, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.use_cases.verify_ledger import verify_ledger
@@ -190,8 +191,9 @@ def test_a_checkout_whose_connection_is_cut_while_it_waits_for_a_lock_is_complet
     def buy() -> str:
         try:
             place_order(request=request_of(shopping), by=acting(shopping.customer))
-        except OperationalError as error:
-            return type(error.__cause__).__name__
+        except OutcomeUnknown as unknown:
+            assert isinstance(unknown.__cause__, OperationalError)
+            return type(unknown.__cause__.__cause__).__name__
         return "placed"
 
     with ThreadGroup(1) as threads, other_connection() as other:
