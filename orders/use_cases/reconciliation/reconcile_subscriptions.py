@@ -173,6 +173,9 @@ def _report_state_difference(run: ReconciliationRun, subscription: Subscription,
 def _apply_state(run: ReconciliationRun, subscription: Subscription, document: Object) -> bool:
     """Applies Stripe's state; False for a status that we do not know."""
     status = str(document["status"])
+    if status not in Subscription.Status.values:
+        # The finding says so already, and the run decides whether it is one break for the whole account.
+        return False
     with transaction.atomic():
         current = lock_followed_subscription(stripe_id=subscription.stripe_subscription_id)
         if current is None:
