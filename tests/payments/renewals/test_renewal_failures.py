@@ -68,6 +68,13 @@ def assert_books_agree_at_rest(tenant: Tenant) -> None:
     assert_books_agree(tenant.stripe)
 
 
+def delete_organization_while_stripe_is_down(tenant: Tenant) -> None:
+    """Delete the organization while Stripe cannot close its session, which so stays open or paid."""
+    tenant.stripe.fault(**fault_for(stripe_failures.EXPIRE_SESSION, "dropped-before", LASTING))
+    delete_organization(organization_id=tenant.organization.id, by=acting(tenant.organization.customer))
+    tenant.stripe.heal()
+
+
 def charged(stripe: Stripe) -> list[int]:
     return [charge["amount"] - charge["amount_refunded"] for charge in stripe.charges()]
 
@@ -149,7 +156,7 @@ DELETING = "close for a deleted organization"
 @pytest.mark.parametrize(("failure", "extent"), CASES[DELETING], ids=ids(CASES[DELETING]))
 def test_a_renewal_closes_the_session_of_a_deleted_organization(stripe: Stripe, failure: str, extent: str) -> None:
     tenant = tenant_with_open_session(stripe)
-    delete_organization(organization_id=tenant.organization.id, by=acting(tenant.organization.customer))
+    delete_organization_while_stripe_is_down(tenant)
     assert find_due_subscriptions(now=tenant.now) == [tenant.subscription_id]
     stripe.fault(**fault_for(stripe_failures.EXPIRE_SESSION, failure, extent))
 
@@ -184,7 +191,7 @@ def test_a_renewal_settles_a_paid_session_whose_event_was_lost(stripe: Stripe, f
 def test_a_payment_for_a_deleted_organization_is_refunded(stripe: Stripe, failure: str, extent: str) -> None:
     tenant = tenant_with_open_session(stripe)
     stripe.pay(tenant.open_session)
-    delete_organization(organization_id=tenant.organization.id, by=acting(tenant.organization.customer))
+    delete_organization_while_stripe_is_down(tenant)
     deliver_events(stripe)
     stripe.fault(**fault_for(stripe_failures.CREATE_REFUND, failure, extent))
 
