@@ -4,12 +4,15 @@ Every action returns the names of the refusals that apply. If there is none, the
 not. The service may choose any one of several refusals.
 """
 
+from calendar import monthrange
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 Refusals = frozenset[str]
 NO_REFUSAL: Refusals = frozenset()
 LIVE = ("reserved", "confirmed")
 KEY_HOURS = 24
+START = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def refused(*names: str) -> Refusals:
@@ -65,6 +68,25 @@ class Basket:
 
 
 @dataclass(frozen=True)
+class Paid:
+    """A subscription: its basket, and the hour from which its first month, the only one, is paid."""
+
+    basket: Basket
+    hour: int
+
+    def unused(self, hour: int) -> int:
+        """Return what the rest of the month is worth, rounded down."""
+        begin = START + timedelta(hours=self.hour)
+        next_month = begin.replace(day=1) + timedelta(days=monthrange(begin.year, begin.month)[1])
+        last_day = monthrange(next_month.year, next_month.month)[1]
+        hours = (next_month.replace(day=min(begin.day, last_day)) - begin) // timedelta(hours=1)
+        return self.basket.total * max(self.hour + hours - hour, 0) // hours
+
+
+NOTHING_PAID = Paid(Basket("", frozenset(), 0), 0)
+
+
+@dataclass(frozen=True)
 class Answer:
     """The answer of a checkout: the number of the order, and the balance after it."""
 
@@ -82,7 +104,7 @@ class Model:
     entries: dict[str, list[Entry]] = field(default_factory=dict)
     holds: list[Hold] = field(default_factory=list)
     orders: list[Basket] = field(default_factory=list)
-    subscriptions: dict[str, Basket] = field(default_factory=dict)
+    subscriptions: dict[str, Paid] = field(default_factory=dict)
     answers: dict[tuple[str, str], tuple[object, int, Answer]] = field(default_factory=dict)
 
     def balance(self, user: str) -> int:
@@ -234,17 +256,19 @@ class Model:
         standing = self.problem(code, user) if code else NO_REFUSAL
         if standing:
             return standing, None
-        if self.subscriptions.get(tenant) == basket:
+        replaced = self.subscriptions.get(tenant, NOTHING_PAID)
+        if replaced.basket == basket:
             return refused("AlreadySubscribed"), None
         credit = self.codes[code].terms.credit if code else 0
-        if self.available(user) + credit < basket.total:
+        unused = replaced.unused(self.hour)
+        if self.available(user) + credit + unused < basket.total:
             return refused("PaymentProcessorNotConfigured"), None
         if code:
             self.redeem(code, user)
-        if basket.total:
-            self._post(user, -basket.total, "spend")
+        self._post(user, unused, "grant")
+        self._post(user, -basket.total, "spend")
         self.orders.append(basket)
-        self.subscriptions[tenant] = basket
+        self.subscriptions[tenant] = Paid(basket, self.hour)
         answer = Answer(len(self.orders) - 1, self.balance(user))
         if key:
             self.answers[user, key] = (request, self.hour + KEY_HOURS, answer)
@@ -260,4 +284,5 @@ class Model:
         self._post(made.user, made.credit, "grant", number)
 
     def _post(self, user: str, amount: int, kind: str, redemption: int | None = None) -> None:
-        self.entries.setdefault(user, []).append(Entry(amount, kind, redemption))
+        if amount:
+            self.entries.setdefault(user, []).append(Entry(amount, kind, redemption))
