@@ -84,7 +84,7 @@ def test_subscription_is_the_organizations_newest_or_the_callers(ada: Customer) 
 
 
 def test_subscription_of_another_customer_or_organization_is_not_found(ada: Customer) -> None:
-    """Whether a caller may read the organization's is decided before: its members may, who do not pay for it."""
+    """The caller's role is checked earlier: members may read it, who do not pay for it."""
     give_credit(ada, 100_000)
     acme = OrganizationFactory.create(customer=ada)
     buy(acme, "m")

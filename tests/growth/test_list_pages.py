@@ -30,7 +30,7 @@ CONSOLE: dict[type[Model], str] = {
     Payment: "orders_payment_pkey",
     ProcrastinateJob: "procrastinate_jobs_pkey",
     Redemption: "promos_redemption_pkey",
-    StripeEvent: "orders_stripeevent_pkey",
+    StripeEvent: "orders_stripeevent_newest",
     Subscription: "billing_subscription_pkey",
 }
 API = {

@@ -73,7 +73,10 @@ def refund_order(*, order_id: UUID, card_minor: int | None, why: str, by: Actor)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refundable:
-    """What can still be refunded of an order, smallest unit. `prorated_minor` was credited by a change of plan."""
+    """The amounts that can still be refunded of an order, smallest unit.
+
+    A change of plan has credited `prorated_minor`.
+    """
 
     card_minor: int
     credit_minor: int

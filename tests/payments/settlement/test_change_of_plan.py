@@ -90,7 +90,7 @@ def test_the_card_pays_what_the_quote_says_and_stripe_ends_the_old_subscription(
 
 
 def given_back(buyer: Buyer, stripe: Stripe) -> int:
-    """What the customer has beyond the balance before the change, and what Stripe gave back."""
+    """Return what the customer has beyond the balance before the change, and what Stripe gave back."""
     return buyer.account.balance_minor - BALANCE_AFTER_MINOR + refunded_at_stripe(stripe)
 
 
