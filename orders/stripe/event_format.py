@@ -155,6 +155,7 @@ _INVOICE = _object(
 _SUBSCRIPTION = _object(
     _ID,
     object=_WORD,
+    cancel_at_period_end=_is_flag,
     cancellation_details=_object(reason=_WORD),
     customer=_REFERENCE,
     items=_object(data=_list_of(_ITEM), has_more=_is_flag),

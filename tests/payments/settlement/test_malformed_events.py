@@ -106,6 +106,7 @@ MALFORMED: dict[str, Object] = {
     "items as a list": about(SUBSCRIPTION, items=[]),
     "an item's period as a text": about(SUBSCRIPTION, items={"data": [{"current_period_end": "later"}]}),
     "a status as a number": about(SUBSCRIPTION, status=5),
+    "the end of the period as a text": about(SUBSCRIPTION, cancel_at_period_end="no"),
     "a reason as a list": about(SUBSCRIPTION, cancellation_details=[]),
 }
 
