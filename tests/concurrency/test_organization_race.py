@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from uuid import UUID
 
 import pytest
 
@@ -54,7 +55,9 @@ def assert_every_order_is_whole(organization: Organization, placed: list[PlacedO
     entries = LedgerEntry.objects.filter(account_id=organization.customer_id).order_by("version")
     spends = [entry for entry in entries if entry.kind == "spend"]
     credited = [(entry.reason, entry.order_id) for entry in entries if entry.kind == "grant"]
-    bought = {each.order_id: each.id for each in Subscription.objects.filter(organization=organization)}
+    bought: dict[UUID | None, UUID] = {
+        each.order_id: each.id for each in Subscription.objects.filter(organization=organization)
+    }
     assert credited == [(f"proration:{bought[old.order_id]}", new.order_id) for old, new in pairwise(spends)]
     amounts = [entry.amount_minor for entry in entries if entry.kind == "grant"]
     assert set(amounts) <= {PRICE_MINOR - 1, PRICE_MINOR}

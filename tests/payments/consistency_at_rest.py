@@ -185,7 +185,7 @@ def _payment(payment: Payment, sessions: list[Object], money: tuple[int, int]) -
 
 
 def _kept_for_credited_month(order: Order) -> int:
-    """The amount that the card pays of a refunded order whose unused month was credited, if the order's own credit is less."""
+    """The amount that the card pays of an order that was refunded after its unused month, if its credit is less."""
     prorated_minor = find_prorated_minor(order_id=order.id) if order.status == Order.Status.REFUNDED else 0
     return max(0, -(-(prorated_minor - order.credit_applied_minor) // 10) * 10)
 
