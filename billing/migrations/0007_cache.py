@@ -3,16 +3,19 @@
 from django.db import migrations
 
 
+def create_table(apps, schema_editor):
+    schema_editor.execute(
+        "CREATE TABLE billing_cache (cache_key varchar(255) NOT NULL PRIMARY KEY,"
+        " value text NOT NULL, expires timestamptz NOT NULL)"
+    )
+    schema_editor.execute("CREATE INDEX billing_cache_expires ON billing_cache (expires)")
+
+
+def drop_table(apps, schema_editor):
+    schema_editor.execute("DROP TABLE billing_cache")
+
+
 class Migration(migrations.Migration):
     dependencies = [("billing", "0006_cancel_and_prorate")]
 
-    operations = [
-        migrations.RunSQL(
-            sql=[
-                "CREATE TABLE billing_cache (cache_key varchar(255) NOT NULL PRIMARY KEY,"
-                " value text NOT NULL, expires timestamptz NOT NULL)",
-                "CREATE INDEX billing_cache_expires ON billing_cache (expires)",
-            ],
-            reverse_sql="DROP TABLE billing_cache",
-        ),
-    ]
+    operations = [migrations.RunPython(create_table, drop_table)]
