@@ -49,8 +49,12 @@ PAID_AFTER_END = "paid_after_end"
 
 
 def apply_paid_invoice_event(invoice: Object, event: StripeEvent) -> str:
-    """Applies a paid invoice; a job retrieves its lines first, where the event does not hold the subscription's."""
-    if bills_month(invoice) and read_invoice_period(invoice) is None and not lists_all_lines(invoice):
+    """Applies a paid invoice; a job retrieves its lines first, where the event does not hold the subscription's.
+
+    Stripe is not asked about an invoice of no known subscription: it may be another account's.
+    """
+    lacks_lines = bills_month(invoice) and read_invoice_period(invoice) is None and not lists_all_lines(invoice)
+    if lacks_lines and _lock_subscription(read_subscription_id(invoice), read_invoice_order_id(invoice)) is not None:
         enqueue("settle_long_invoice", event_id=event.id)
         return RETRIEVING_LINES
     return apply_paid_invoice(invoice, as_of=event.occurred_at)
