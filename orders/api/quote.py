@@ -18,10 +18,9 @@ from billing.api.access.authentication import actor_of
 from billing.api.access.rate_limit import PreviewRateLimit
 from billing.api.fields import MoneyResponseSerializer
 from billing.api.schema import refusals
-from billing.errors import DomainError
 from orders.api.checkout import CheckoutSerializer, read_checkout, refusing_members
 from orders.models import OrderLine
-from orders.use_cases.checkout.quote_checkout import Quote, quote_checkout
+from orders.use_cases.checkout.quote_checkout import quote_checkout
 
 
 class QuoteLineSerializer(MoneyResponseSerializer):
@@ -40,44 +39,36 @@ class QuotedCreditSerializer(MoneyResponseSerializer):
 
 
 class RefusalSerializer(serializers.Serializer[Any]):
-    error = serializers.CharField(help_text="A sentence for people.")
+    error = serializers.CharField(source="text", help_text="A sentence for people.")
     code = serializers.CharField(help_text="The code of the checkout's refusal.")
+
+
+@extend_schema_field(
+    PolymorphicProxySerializer(
+        component_name="QuotedCode",
+        serializers=[QuotedCreditSerializer, RefusalSerializer],
+        resource_type_field_name=None,
+    )
+)
+class QuotedCodeField(serializers.Field[Any, Any, Any, Any]):
+    def to_representation(self, value: Any) -> Any:
+        return RefusalSerializer(value.problem).data if value.problem else QuotedCreditSerializer(value).data
 
 
 class QuoteSerializer(MoneyResponseSerializer):
     money = ("total", "credit_applied", "amount_due", "credit_left", "proration", "next_month")
 
     lines = QuoteLineSerializer(many=True)
-    promo = serializers.SerializerMethodField(
+    promo = QuotedCodeField(
         required=False, help_text="What the promo code adds, or why it cannot be redeemed; absent without a code."
     )
-    refusal = serializers.SerializerMethodField(
+    refusal = RefusalSerializer(
         required=False, help_text="Why the checkout would be refused though the basket is right; absent otherwise."
     )
-
-    @extend_schema_field(
-        PolymorphicProxySerializer(
-            component_name="QuotedCode",
-            serializers=[QuotedCreditSerializer, RefusalSerializer],
-            resource_type_field_name=None,
-        )
-    )
-    def get_promo(self, quote: Quote) -> Any:
-        if quote.promo is None:
-            return None
-        return _refusal(quote.promo.problem) if quote.promo.problem else QuotedCreditSerializer(quote.promo).data
-
-    @extend_schema_field(RefusalSerializer)
-    def get_refusal(self, quote: Quote) -> Any:
-        return _refusal(quote.refusal) if quote.refusal else None
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         data: dict[str, Any] = super().to_representation(instance)
         return {name: value for name, value in data.items() if value is not None}
-
-
-def _refusal(refusal: DomainError) -> dict[str, str]:
-    return {"error": refusal.text, "code": refusal.code}
 
 
 _EXAMPLES = [
