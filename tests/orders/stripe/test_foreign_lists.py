@@ -25,6 +25,7 @@ OUR_OWN_SEQUENCES = {
     "stripe/payloads.py": {"period[0]", "period[1]"},  # A pair of start and end.
     "stripe/replay.py": {"_PRODUCT_FEATURES[0]", "_PRODUCT_FEATURES[1]", "path.partition('?')[0]"},
     "stripe/session_request.py": set[str](),
+    "stripe/subscriptions.py": set[str](),
 }
 # Functions that read a list inside an object, and consider all of its items.
 LIST_READERS = {
