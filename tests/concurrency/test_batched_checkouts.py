@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from django.db import OperationalError, connection
 
-from billing.errors import Busy, RequestInProgress
+from billing.errors import Busy, OutcomeUnknown, RequestInProgress
 from billing.models import Account, LedgerEntry, Organization
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import AlreadySubscribed, PaymentProcessorNotConfigured
@@ -244,7 +244,8 @@ def test_a_batch_whose_connection_is_lost_leaves_nothing_and_the_same_again_is_w
     def outcome_of(organization: Organization) -> PlacedOrder | None:
         try:
             return buy(organization, plan, promo_code.code, key="k")
-        except OperationalError:
+        except OutcomeUnknown as unknown:
+            assert isinstance(unknown.__cause__, OperationalError)
             connection.close()
             return None
 
