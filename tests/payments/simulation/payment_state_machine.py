@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from billing.actor import system_actor
 from billing.models import Organization, Subscription
+from orders.models import Order
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.payments.request_refund import refund_order
 from orders.use_cases.subscriptions.renew_subscription import renew_subscription
@@ -205,6 +206,9 @@ class PaymentStateMachine(RuleBasedStateMachine):
     def renew(self, interruption: Interruption, grace_is_over: bool) -> None:
         if grace_is_over:
             late = Subscription.objects.filter(past_due_since__isnull=False)
+            # The request that made the month past due was made at the same moment.
+            first = Order.objects.filter(status=Order.Status.PENDING, renews__past_due_since=F("created_at"))
+            first.update(created_at=F("created_at") - GRACE)
             late.update(past_due_since=F("past_due_since") - GRACE)
         by = system_actor(channel="worker", user_id="renewals")
         for subscription_id in self.simulation.due:
