@@ -148,6 +148,17 @@ def test_a_refund_in_stripes_dashboard_returns_no_credit_twice(subscribed: Buyer
     assert_books_agree(stripe)
 
 
+def test_a_refund_at_stripe_of_the_credited_part_too_returns_no_credit(subscribed: Buyer, stripe: Stripe) -> None:
+    old = Order.objects.get()
+    _, placed = change(subscribed, now=reach(before_end=timedelta(days=27, hours=22)))
+    pay(stripe, placed)
+    balance_minor = subscribed.account.balance_minor
+    stripe.do(f"payments/{session_id_of(old.id)}/refund", amount=CHARGED_MINOR)
+    run_until_idle(stripe)
+    assert (order_status(old.id), subscribed.account.balance_minor) == ("refunded", balance_minor)
+    assert_books_agree(stripe)
+
+
 def test_a_refund_on_its_way_is_not_credited_as_well(subscribed: Buyer, stripe: Stripe) -> None:
     old = Order.objects.get()
     refund_order(order_id=old.id, card_minor=None, why="all", by=actor())
