@@ -1,7 +1,7 @@
 """Check the months of subscriptions at rest: periods, invoices, events and mails. See consistency_at_rest.py."""
 
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -173,10 +173,28 @@ def was_refunded(subscription: Subscription) -> bool:
 
 
 def _count_reminders(subscription: Subscription, month: datetime) -> int:
-    """Count the mails due for an unpaid month: one a session, and one without a link if the first try failed."""
-    orders = Order.objects.filter(renews=subscription, period_start=month, payment__isnull=False)
-    links = [bool(order.payment.session_url) for order in orders.order_by("created_at").select_related("payment")]
-    return sum(links) + (not links or not links[0])
+    """Count the mails due for an unpaid month: one a session, and one without a link if none was made at once."""
+    found = Order.objects.filter(renews=subscription, period_start=month, payment__isnull=False)
+    orders = list(found.order_by("created_at").select_related("payment"))
+    links = [bool(order.payment.session_url) for order in orders]
+    return sum(links) + (not links or not links[0] or not _was_requested_at_once(orders[0]))
+
+
+def _was_requested_at_once(order: Order) -> bool:
+    """Return whether the month's first payment was requested when the month became past due.
+
+    Only another checkout delays it. Without one the times are not compared: tests move the clock of renewals ahead.
+    """
+    assert order.period_start is not None
+    told = OutboxEvent.objects.get(
+        type="subscription.past_due",
+        data__subscription_id=str(order.renews_id),
+        data__period_start=order.period_start.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+    )
+    checkouts = Order.objects.filter(
+        organization_id=order.organization_id, kind=Order.Kind.PURCHASE, payment__isnull=False
+    )
+    return order.created_at <= told.created_at or not checkouts.exists()
 
 
 def _suspended(organization: Organization) -> Discrepancies:

@@ -13,7 +13,8 @@ Each due month, oldest first, is decided under the locks of Account, Organizatio
                              void, the organization suspended, `subscription.canceled`
 
 While a payment of the month is open or processing, nothing else is done about the month. The session is closed at
-Stripe first. If Stripe does not confirm that it is closed, the month waits for the next run. The days of grace count
+Stripe first. If Stripe does not confirm that it is closed, the month waits for the next run. A month that falls due
+during another checkout of the organization becomes past due, with a mail that has no link. The days of grace count
 from the first time that credit did not cover the month, not from the period's end, so a late job does not shorten
 them.
 
@@ -140,15 +141,13 @@ def _renew_month(subscription_id: UUID, *, by: Actor, now: datetime) -> RenewalO
             _cancel(subscription, by=by, now=now)
             return RenewalOutcome.CANCELED
         newly_past_due = _mark_past_due(subscription, now=now)
-        if may_be_paid:
-            return RenewalOutcome.WAITING
         order = None
-        if configured and not _failed_recently(subscription, now=now):
+        if not may_be_paid and configured and not _failed_recently(subscription, now=now):
             order = _request_payment(subscription, account, by=by, now=now)
         if order is None:
             if newly_past_due:
                 queue_mail(Mail.PAST_DUE, open_invoice(subscription, period=find_due_period(subscription)).id)
-            return RenewalOutcome.PAST_DUE
+            return RenewalOutcome.WAITING if may_be_paid else RenewalOutcome.PAST_DUE
     with suppress(PaymentProcessorError):
         ask_processor(order_id=order.id, by=by)
     return RenewalOutcome.PAST_DUE

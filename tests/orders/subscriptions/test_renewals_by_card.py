@@ -238,6 +238,22 @@ def test_another_basket_paid_by_card_replaces_the_session(
         assert renew(GRACE_END, past_due) == [RenewalOutcome.WAITING]
 
 
+def test_a_month_that_falls_due_during_a_checkout_has_one_mail_and_one_more_with_a_link(
+    stripe: StripeCheckoutStub, ada: Customer, buy: Buy
+) -> None:
+    give_credit(ada, 9_000)
+    buy("m", now=START)
+    buy("l", now=DUE - timedelta(minutes=5))
+    found = newest_subscription()
+    for minutes in (0, 5):
+        assert renew(DUE + timedelta(minutes=minutes), found) == [RenewalOutcome.WAITING]
+        assert (len(event_data("subscription.past_due")), mails_after_receipt()) == (1, ["past_due"])
+    stripe.sessions["cs_1"] |= {"status": "expired"}
+    assert settle_event_of_type("checkout.session.expired", stripe.sessions["cs_1"]) == "expired"
+    assert renew(DUE + DAY / 2, found) == [RenewalOutcome.PAST_DUE]
+    assert mails_after_receipt() == ["past_due", "past_due"]
+
+
 def test_another_basket_is_refused_while_the_session_cannot_be_closed(
     past_due: Subscription, stripe: StripeCheckoutStub, ada: Customer, buy: Buy
 ) -> None:
