@@ -17,7 +17,20 @@ from django.utils import timezone
 from billing.actor import SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import AuditEntry, Customer, FormSubmission, LedgerEntry, User
 from billing.use_cases.verify_ledger import verify_ledger
-from orders.models import AddOn, App, Break, Bundle, Industry, Order, OutboxEvent, Payment, Plan, Refund
+from orders.models import (
+    AddOn,
+    App,
+    AppJob,
+    Break,
+    Bundle,
+    Industry,
+    Order,
+    OutboxEvent,
+    Payment,
+    Plan,
+    Provision,
+    Refund,
+)
 from orders.use_cases.reconciliation.record_break import record_break
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import redeem
@@ -111,6 +124,38 @@ def refused_event() -> OutboxEvent:
     )
 
 
+FAILED_STEPS = [{"name": "Creating namespace", "status": "failed", "message": "no room"}]
+
+
+def failed_provision(order: Order) -> Provision:
+    return Provision.objects.create(
+        order=order,
+        organization=order.organization,
+        plan_id=order.plan_id,
+        subdomain=order.organization.slug,
+        steps=FAILED_STEPS,
+        status=Provision.Status.FAILED,
+    )
+
+
+def failed_job(order: Order) -> AppJob:
+    return AppJob.objects.create(
+        organization=order.organization,
+        kind=AppJob.Kind.INSTALL,
+        app_id=UUID(int=1),
+        app_slug="wiki",
+        app_name="Wiki",
+        steps=FAILED_STEPS,
+        status=AppJob.Status.FAILED,
+    )
+
+
+def retrying(make: Callable[[Order], Provision | AppJob]) -> Form:
+    found = make(place_orders(1)[0])
+    name = found._meta.label_lower.replace(".", "_")
+    return Form(page(f"{name}_retry", found.pk), {}, AuditEntry)
+
+
 TERMS = {"credit": "7", "max_redemptions": "0", "active": "on"}
 
 
@@ -193,6 +238,8 @@ FORMS: dict[str, Callable[[], Form]] = {
     "orders_order_refund, credit": refunding_credit,
     "orders_break_close": closing_a_break,
     "orders_outboxevent_resend": resending_an_event,
+    "orders_provision_retry": partial(retrying, failed_provision),
+    "orders_appjob_retry": partial(retrying, failed_job),
     "promos_promocode_add": issuing,
     "promos_promocode_change": changing_a_voucher,
     **{f"promos_promocode_{verb}": partial(changing_state, verb) for verb in ("pause", "resume", "retire")},
@@ -321,4 +368,6 @@ def records() -> dict[str, object]:
         "orders_payment": order.pk,
         "orders_refund": UUID(int=1),
         "orders_outboxevent": refused_event().pk,
+        "orders_provision": failed_provision(order).pk,
+        "orders_appjob": failed_job(order).pk,
     }
