@@ -20,27 +20,24 @@ BATCH_SIZE = 1_000
 MAX_BATCHES = 200
 
 # Each statement deletes one batch, and returns the number of deleted rows and the last key that it read.
-_STATEMENTS = {
-    "keys": """
+_BY_KEY = """
 WITH oldest AS MATERIALIZED (
-  SELECT id FROM billing_idempotencykey WHERE id > %(after)s ORDER BY id LIMIT %(batch_size)s
+  SELECT id FROM {table} WHERE id > %(after)s ORDER BY id LIMIT %(batch_size)s
 ), gone AS (
-  DELETE FROM billing_idempotencykey
-   WHERE id = ANY(ARRAY(SELECT id FROM oldest)) AND expires_at <= %(now)s RETURNING 1
+  DELETE FROM {table} WHERE id = ANY(ARRAY(SELECT id FROM oldest)) AND expires_at <= %(now)s RETURNING 1
 )
 SELECT (SELECT count(*) FROM gone), (SELECT max(id) FROM oldest)
-""",
-    "forms": """
-WITH oldest AS MATERIALIZED (
-  SELECT id FROM billing_formsubmission WHERE id > %(after)s ORDER BY id LIMIT %(batch_size)s
-), gone AS (
-  DELETE FROM billing_formsubmission
-   WHERE id = ANY(ARRAY(SELECT id FROM oldest)) AND expires_at <= %(now)s RETURNING 1
+"""
+_BY_EXPIRY = """
+WITH gone AS (
+  DELETE FROM {table} WHERE {key} IN (
+    SELECT {key} FROM {table} WHERE {expiry} <= %(now)s
+     ORDER BY {expiry} LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) RETURNING 1
 )
-SELECT (SELECT count(*) FROM gone), (SELECT max(id) FROM oldest)
-""",
-    # Deleting a job deletes its events.
-    "jobs": """
+SELECT count(*), 0 FROM gone
+"""
+# Deleting a job deletes its events.
+_FINISHED_JOBS = """
 WITH oldest AS MATERIALIZED (
   SELECT id FROM procrastinate_jobs
    WHERE id > %(after)s AND status IN ('succeeded', 'cancelled', 'aborted') ORDER BY id LIMIT %(batch_size)s
@@ -51,39 +48,15 @@ WITH oldest AS MATERIALIZED (
   RETURNING 1
 )
 SELECT (SELECT count(*) FROM gone), (SELECT max(id) FROM oldest)
-""",
-    "sessions": """
-WITH gone AS (
-  DELETE FROM django_session WHERE session_key IN (
-    SELECT session_key FROM django_session WHERE expire_date <= %(now)s
-     ORDER BY expire_date LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) RETURNING 1
-)
-SELECT count(*), 0 FROM gone
-""",
-    "sign_in_codes": """
-WITH gone AS (
-  DELETE FROM billing_signincode WHERE id IN (
-    SELECT id FROM billing_signincode WHERE expires_at <= %(now)s
-     ORDER BY expires_at LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) RETURNING 1
-)
-SELECT count(*), 0 FROM gone
-""",
-    "refresh_tokens": """
-WITH gone AS (
-  DELETE FROM billing_refreshtoken WHERE id IN (
-    SELECT id FROM billing_refreshtoken WHERE expires_at <= %(now)s
-     ORDER BY expires_at LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) RETURNING 1
-)
-SELECT count(*), 0 FROM gone
-""",
-    "windows": """
-WITH gone AS (
-  DELETE FROM billing_ratelimitwindow WHERE key IN (
-    SELECT key FROM billing_ratelimitwindow WHERE ends_at <= %(now)s
-     ORDER BY ends_at LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) RETURNING 1
-)
-SELECT count(*), 0 FROM gone
-""",
+"""
+_STATEMENTS = {
+    "keys": _BY_KEY.format(table="billing_idempotencykey"),
+    "forms": _BY_KEY.format(table="billing_formsubmission"),
+    "jobs": _FINISHED_JOBS,
+    "sessions": _BY_EXPIRY.format(table="django_session", key="session_key", expiry="expire_date"),
+    "sign_in_codes": _BY_EXPIRY.format(table="billing_signincode", key="id", expiry="expires_at"),
+    "refresh_tokens": _BY_EXPIRY.format(table="billing_refreshtoken", key="id", expiry="expires_at"),
+    "windows": _BY_EXPIRY.format(table="billing_ratelimitwindow", key="key", expiry="ends_at"),
 }
 
 
