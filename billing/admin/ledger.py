@@ -5,13 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404
+from billing.admin.console.acts import confirm_act, find_for_act
+from billing.admin.console.base import ReadOnlyAdmin, View
 from billing.admin.console.display import (
     NOTHING,
     Column,
@@ -30,10 +30,8 @@ from billing.admin.console.display import (
     two_lines,
 )
 from billing.admin.console.filters import DayRangeFilter
-from billing.admin.console.forms import ReasonForm
-from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
-from billing.admin.console.submission import Done, Submission
+from billing.admin.console.submission import Done
 from billing.errors import EntryNotReversible
 from billing.locks import lock_account
 from billing.models import Customer, Hold, LedgerEntry
@@ -186,42 +184,32 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
     def reverse_view(self, request: HttpRequest, entry_id: UUID) -> HttpResponse:
         """Asks for a reason, and posts the opposite entry."""
-        if not request.user.has_perm(CORRECT_CREDIT_PERMISSION):
-            raise PermissionDenied
-        entry = find_or_404(self, request, str(entry_id))
-        form = ReasonForm(request.POST if request.method == "POST" else None)
+        entry = find_for_act(self, request, entry_id, permission=CORRECT_CREDIT_PERMISSION)
         refusal = _refusal(entry)
-        # The page shows the balance before and after, so a form is refused after the balance has changed.
-        submission = Submission(request, f"billing_ledgerentry:reverse:{entry.pk}", entry.account.version)
 
-        def reverse() -> Done:
+        def reverse(reason: str) -> Done:
             if refusal:
                 raise EntryNotReversible(refusal)
-            made = reverse_entry(entry_id=entry.pk, why=form.cleaned_data["reason"], by=actor_of(request))
+            made = reverse_entry(entry_id=entry.pk, why=reason, by=actor_of(request))
             return Done("The entry is reversed. This is the reversal.", change_url(self.model_label, made.pk))
 
-        if form.is_valid() and (
-            answer := submission.submit(
-                form, lock_state=lambda: lock_account(customer_id=entry.account_id).version, effect=reverse
-            )
-        ):
-            return answer
-        undone = amount(-entry.amount_minor, signed=True)
-        return form_page(
+        return confirm_act(
             self,
             request,
+            entry,
+            name="reverse",
             title="Reverse",
-            form=form,
-            submission=submission,
             submit="Reverse this entry",
-            back=change_url(self.model_label, entry.pk),
-            parent=(self.title_of(entry), change_url(self.model_label, entry.pk)),
+            # The page shows the balance before and after, so a form is refused after the balance has changed.
+            seen=entry.account.version,
+            lock_state=lambda: lock_account(customer_id=entry.account_id).version,
+            effect=reverse,
             facts=[
                 Fact("Customer", self.customer_named(entry)),
                 Fact("Entry", entry.reason),
                 Fact("Amount", amount(entry.amount_minor, signed=True)),
                 Fact("Balance now", amount(entry.account.balance_minor)),
-                Fact("Reversal", undone),
+                Fact("Reversal", amount(-entry.amount_minor, signed=True)),
                 Fact("Balance afterwards", amount(entry.account.balance_minor - entry.amount_minor)),
             ],
             warning=refusal

@@ -6,17 +6,15 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404
+from billing.admin.console.acts import confirm_act, find_for_act
+from billing.admin.console.base import ReadOnlyAdmin, View
 from billing.admin.console.display import Fact, Text, Tool, badge, change_url, code, moment, short_stripe_id
-from billing.admin.console.forms import ReasonForm
-from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
-from billing.admin.console.submission import Done, Submission
+from billing.admin.console.submission import Done
 from billing.admin.ledger import order_link
 from billing.money import format_money
 from orders.locks import lock_break
@@ -150,32 +148,22 @@ class BreakAdmin(ReadOnlyAdmin):
 
     def close_view(self, request: HttpRequest, break_id: UUID) -> HttpResponse:
         """Asks for the reason, and closes the break."""
-        if not request.user.has_perm("orders.change_break"):
-            raise PermissionDenied
-        found = find_or_404(self, request, str(break_id))
-        form = ReasonForm(request.POST if request.method == "POST" else None)
-        here = change_url(self.model_label, found.pk)
-        submission = Submission(request, f"orders_break:close:{found.pk}", found.closed_at)
+        found = find_for_act(self, request, break_id, permission="orders.change_break")
 
-        def close() -> Done:
-            close_break(break_id=found.pk, why=form.cleaned_data["reason"], by=actor_of(request))
-            return Done("The break was closed.", here)
+        def close(reason: str) -> Done:
+            close_break(break_id=found.pk, why=reason, by=actor_of(request))
+            return Done("The break was closed.", change_url(self.model_label, found.pk))
 
-        if form.is_valid() and (
-            answer := submission.submit(
-                form, lock_state=lambda: lock_break(break_id=found.pk).closed_at, effect=close
-            )
-        ):
-            return answer
-        return form_page(
+        return confirm_act(
             self,
             request,
+            found,
+            name="close",
             title="Close",
-            form=form,
-            submission=submission,
             submit="Close this break",
-            back=here,
-            parent=(self.title_of(found), here),
+            seen=found.closed_at,
+            lock_state=lambda: lock_break(break_id=found.pk).closed_at,
+            effect=close,
             facts=[Fact("Break", _name(found)), Fact("Object", code(found.object_id))],
             warning="Close a break after you have resolved it. If a run finds it again and can repair it, it"
             " is opened again.",

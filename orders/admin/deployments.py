@@ -6,18 +6,16 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404
+from billing.admin.console.acts import confirm_act, find_for_act
+from billing.admin.console.base import ReadOnlyAdmin, View
 from billing.admin.console.display import Column, Fact, Panel, Text, Tool, change_url, code, moment, state_badge
 from billing.admin.console.filters import one_of
-from billing.admin.console.forms import ReasonForm
-from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
-from billing.admin.console.submission import Done, Submission
+from billing.admin.console.submission import Done
 from billing.admin.ledger import order_link
 from orders.admin.organizations import organization_link
 from orders.models import AppJob, Provision
@@ -84,7 +82,7 @@ class DeploymentAdmin(ReadOnlyAdmin):
         )
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
-        if record.status != record.Status.SUCCEEDED and self._may_retry(request):
+        if record.status != record.Status.SUCCEEDED and request.user.has_perm(self._retry_permission):
             yield Tool("Try again", reverse(f"admin:{self.model_label}_retry", args=[record.pk]))
 
     def extra_views(self) -> Sequence[tuple[str, str, View]]:
@@ -92,39 +90,29 @@ class DeploymentAdmin(ReadOnlyAdmin):
 
     def retry_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
         """Asks for the reason, and repeats the failed step."""
-        if not self._may_retry(request):
-            raise PermissionDenied
-        found = find_or_404(self, request, str(key))
-        form = ReasonForm(request.POST if request.method == "POST" else None)
-        here = change_url(self.model_label, found.pk)
-        submission = Submission(request, f"{self.model_label}:retry:{found.pk}", found.updated_at)
+        found = find_for_act(self, request, key, permission=self._retry_permission)
 
-        def retry() -> Done:
-            reason = form.cleaned_data["reason"]
+        def retry(reason: str) -> Done:
             retry_deployment(model=self.deployment, key=found.pk, by=actor_of(request), reason=reason)
-            return Done("The failed step is tried again.", here)
+            return Done("The failed step is tried again.", change_url(self.model_label, found.pk))
 
-        if form.is_valid() and (
-            answer := submission.submit(
-                form, lock_state=lambda: lock_deployment(self.deployment, found.pk).updated_at, effect=retry
-            )
-        ):
-            return answer
-        return form_page(
+        return confirm_act(
             self,
             request,
+            found,
+            name="retry",
             title="Try again",
-            form=form,
-            submission=submission,
             submit="Try again",
-            back=here,
-            parent=(self.title_of(found), here),
+            seen=found.updated_at,
+            lock_state=lambda: lock_deployment(self.deployment, found.pk).updated_at,
+            effect=retry,
             facts=[Fact("Organization", self.organization_named(found)), Fact("State", self.state(found))],
             warning="Repeats the failed step and the steps after it. Completed steps stay as they are.",
         )
 
-    def _may_retry(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("{}.change_{}".format(*self.model_label.split("_"))))
+    @property
+    def _retry_permission(self) -> str:
+        return "{}.change_{}".format(*self.model_label.split("_"))
 
 
 @admin.register(Provision)

@@ -5,12 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404
+from billing.admin.console.acts import confirm_act, find_for_act
+from billing.admin.console.base import ReadOnlyAdmin, View
 from billing.admin.console.display import (
     NOTHING,
     Column,
@@ -28,10 +28,8 @@ from billing.admin.console.display import (
     state_badge,
 )
 from billing.admin.console.filters import one_of
-from billing.admin.console.forms import ReasonForm
-from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
-from billing.admin.console.submission import Done, Submission
+from billing.admin.console.submission import Done
 from billing.admin.ledger import order_link
 from orders.locks import lock_event
 from orders.models import OutboxEvent
@@ -140,32 +138,22 @@ class EventAdmin(ReadOnlyAdmin):
 
     def resend_view(self, request: HttpRequest, event_id: UUID) -> HttpResponse:
         """Asks for the reason, and lets a refused event be delivered again."""
-        if not request.user.has_perm("orders.change_outboxevent"):
-            raise PermissionDenied
-        event = find_or_404(self, request, str(event_id))
-        form = ReasonForm(request.POST if request.method == "POST" else None)
-        here = change_url(self.model_label, event.pk)
-        submission = Submission(request, f"orders_outboxevent:resend:{event.pk}", event.refused_at)
+        event = find_for_act(self, request, event_id, permission="orders.change_outboxevent")
 
-        def resend() -> Done:
-            resend_event(event_id=event.pk, why=form.cleaned_data["reason"], by=actor_of(request))
-            return Done("The event is sent again within a minute.", here)
+        def resend(reason: str) -> Done:
+            resend_event(event_id=event.pk, why=reason, by=actor_of(request))
+            return Done("The event is sent again within a minute.", change_url(self.model_label, event.pk))
 
-        if form.is_valid() and (
-            answer := submission.submit(
-                form, lock_state=lambda: lock_event(event_id=event.pk).refused_at, effect=resend
-            )
-        ):
-            return answer
-        return form_page(
+        return confirm_act(
             self,
             request,
+            event,
+            name="resend",
             title="Send again",
-            form=form,
-            submission=submission,
             submit="Send this event again",
-            back=here,
-            parent=(self.title_of(event), here),
+            seen=event.refused_at,
+            lock_state=lambda: lock_event(event_id=event.pk).refused_at,
+            effect=resend,
             facts=[Fact("Event", event.type), Fact("The broker's reason", event.refusal)],
             warning="Send an event again after the broker's limits or its stream were changed. It is delivered before"
             " all newer events.",

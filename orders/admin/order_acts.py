@@ -8,9 +8,10 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
+from billing.admin.console.acts import confirm_act, find_for_act
 from billing.admin.console.base import ReadOnlyAdmin, find_or_404
 from billing.admin.console.display import Fact, amount, change_url, state_badge
-from billing.admin.console.forms import AmountField, ConsoleForm, ReasonForm, reason_field
+from billing.admin.console.forms import AmountField, ConsoleForm, reason_field
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
@@ -111,35 +112,24 @@ def has_open_payment(order: Order) -> bool:
 
 def close_view(admin: ReadOnlyAdmin, request: HttpRequest, order_id: UUID) -> HttpResponse:
     """Asks for the reason, and closes a payment that the customer did not finish, or that Stripe does not know."""
-    if not request.user.has_perm("orders.add_refund"):
-        raise PermissionDenied
-    order = find_or_404(admin, request, str(order_id))
-    form = ReasonForm(request.POST if request.method == "POST" else None)
-    here = change_url(admin.model_label, order.pk)
-    submission = Submission(request, f"orders_order:close:{order.pk}", order.status)
+    order = find_for_act(admin, request, order_id, permission="orders.add_refund")
 
-    def close() -> Done:
-        closed = close_lost_payment(order_id=order.pk, why=form.cleaned_data["reason"], by=actor_of(request))
-        return Done(_PAID if closed.status == Order.Status.COMPLETED else _CLOSED, here)
+    def close(reason: str) -> Done:
+        closed = close_lost_payment(order_id=order.pk, why=reason, by=actor_of(request))
+        message = _PAID if closed.status == Order.Status.COMPLETED else _CLOSED
+        return Done(message, change_url(admin.model_label, order.pk))
 
-    if form.is_valid() and (
-        answer := submission.submit(
-            form,
-            lock_state=lambda: Order.objects.values_list("status", flat=True).get(pk=order.pk),
-            effect=close,
-            with_calls=True,
-        )
-    ):
-        return answer
-    return form_page(
+    return confirm_act(
         admin,
         request,
+        order,
+        name="close",
         title="Close the payment",
-        form=form,
-        submission=submission,
         submit="Close this payment",
-        back=here,
-        parent=(admin.title_of(order), here),
+        seen=order.status,
+        lock_state=lambda: Order.objects.values_list("status", flat=True).get(pk=order.pk),
+        effect=close,
+        with_calls=True,
         facts=[
             Fact("State", state_badge(order.status)),
             Fact("Customer", customer_link(order.customer)),

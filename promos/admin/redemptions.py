@@ -5,13 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from billing.admin.console.base import ReadOnlyAdmin, View, find_or_404
+from billing.admin.console.acts import confirm_act, find_for_act
+from billing.admin.console.base import ReadOnlyAdmin, View
 from billing.admin.console.display import (
     NOTHING,
     Column,
@@ -30,9 +30,8 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.filters import DayRangeFilter
 from billing.admin.console.forms import ConsoleForm, reason_field
-from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
-from billing.admin.console.submission import Done, Submission
+from billing.admin.console.submission import Done
 from billing.admin.ledger import (
     CORRECT_CREDIT_PERMISSION,
     ENTRY_COLUMNS,
@@ -185,32 +184,26 @@ class RedemptionAdmin(ReadOnlyAdmin):
 
     def release_view(self, request: HttpRequest, redemption_id: UUID) -> HttpResponse:
         """Asks for a reason, then frees the slot and takes the credit back in one transaction."""
-        if not request.user.has_perm(CORRECT_CREDIT_PERMISSION):
-            raise PermissionDenied
-        redemption = find_or_404(self, request, str(redemption_id))
-        form = ReleaseForm(request.POST if request.method == "POST" else None)
-        page = change_url(self.model_label, redemption.pk)
-        submission = Submission(request, f"promos_redemption:release:{redemption.pk}", redemption.status)
+        redemption = find_for_act(self, request, redemption_id, permission=CORRECT_CREDIT_PERMISSION)
 
-        def free_slot() -> Done:
+        def free_slot(reason: str) -> Done:
             if redemption.status != Redemption.Status.CONFIRMED:
                 raise RedemptionNotConfirmed
-            release(redemption=redemption, reason=form.cleaned_data["reason"], by=actor_of(request))
+            release(redemption=redemption, reason=reason, by=actor_of(request))
+            page = change_url(self.model_label, redemption.pk)
             return Done("The redemption is released: its slot is free, and its credit was taken back.", page)
 
-        if form.is_valid() and (
-            answer := submission.submit(form, lock_state=lambda: _lock_status(redemption), effect=free_slot)
-        ):
-            return answer
-        return form_page(
+        return confirm_act(
             self,
             request,
+            redemption,
+            name="release",
             title="Release",
-            form=form,
-            submission=submission,
             submit="Release this redemption",
-            back=page,
-            parent=(self.title_of(redemption), page),
+            seen=redemption.status,
+            lock_state=lambda: _lock_status(redemption),
+            effect=free_slot,
+            form_class=ReleaseForm,
             facts=[
                 Fact("Voucher", self.voucher(redemption)),
                 Fact("Customer", self.customer_named(redemption)),

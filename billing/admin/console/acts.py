@@ -1,0 +1,71 @@
+"""Acts on one record that a member of staff confirms with a reason: one page for all of them."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+
+from billing.admin.console.base import RecordAdmin, find_or_404
+from billing.admin.console.display import Fact, Text, change_url
+from billing.admin.console.forms import ReasonForm
+from billing.admin.console.pages import form_page
+from billing.admin.console.submission import Done, Submission
+
+
+def find_for_act(admin: RecordAdmin, request: HttpRequest, key: UUID, *, permission: str) -> Any:
+    """Returns the record of this key. Raises: PermissionDenied, Http404."""
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+    return find_or_404(admin, request, str(key))
+
+
+def confirm_act(
+    admin: RecordAdmin,
+    request: HttpRequest,
+    record: Any,
+    *,
+    name: str,
+    title: str,
+    submit: str,
+    seen: object,
+    lock_state: Callable[[], object],
+    effect: Callable[[str], Done],
+    facts: Iterable[Fact],
+    warning: Text,
+    danger: bool = False,
+    form_class: type[ReasonForm] = ReasonForm,
+    with_calls: bool = False,
+) -> HttpResponse:
+    """Asks for the reason, and carries the act out once.
+
+    Args: name: the act in addresses; seen: the state of the record that the page shows; lock_state: locks the record
+    and returns that state anew; effect: carries the act out, given the reason; with_calls: whether the effect calls
+    another service.
+    """
+    form = form_class(request.POST if request.method == "POST" else None)
+    submission = Submission(request, f"{admin.model_label}:{name}:{record.pk}", seen)
+    if form.is_valid() and (
+        answer := submission.submit(
+            form,
+            lock_state=lock_state,
+            effect=lambda: effect(form.cleaned_data["reason"]),
+            with_calls=with_calls,
+        )
+    ):
+        return answer
+    page = change_url(admin.model_label, record.pk)
+    return form_page(
+        admin,
+        request,
+        title=title,
+        form=form,
+        submission=submission,
+        submit=submit,
+        back=page,
+        parent=(admin.title_of(record), page),
+        facts=facts,
+        warning=warning,
+        danger=danger,
+    )
