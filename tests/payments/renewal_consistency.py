@@ -186,7 +186,7 @@ def _was_requested_at_once(order: Order) -> bool:
     Only another checkout delays it. Without one the times are not compared: tests move the clock of renewals ahead.
     """
     assert order.period_start is not None
-    told = OutboxEvent.objects.get(
+    announcement = OutboxEvent.objects.get(
         type="subscription.past_due",
         data__subscription_id=str(order.renews_id),
         data__period_start=order.period_start.astimezone(UTC).isoformat().replace("+00:00", "Z"),
@@ -194,7 +194,7 @@ def _was_requested_at_once(order: Order) -> bool:
     checkouts = Order.objects.filter(
         organization_id=order.organization_id, kind=Order.Kind.PURCHASE, payment__isnull=False
     )
-    return order.created_at <= told.created_at or not checkouts.exists()
+    return order.created_at <= announcement.created_at or not checkouts.exists()
 
 
 def _suspended(organization: Organization) -> Discrepancies:

@@ -51,7 +51,7 @@ def renewal(**wrong: str) -> str:
     return inserting("orders_order", {**valid, "renews_id": SUBSCRIPTION, "period_start": "'2030-01-01'"}, **wrong)
 
 
-def told(**wrong: str) -> str:
+def renewal_event(**wrong: str) -> str:
     data = """'{"subscription_id": "s", "period_start": "2030-01-01"}'"""
     valid = {**of_orders.VALID["orders_outboxevent"], "type": "'subscription.renewed'", "data": data}
     return inserting("orders_outboxevent", valid, **wrong)
@@ -142,7 +142,7 @@ ORDERS: Attacks = {
         for status, completed_at in (("pending", "NULL"), ("completed", "now()"), ("refunded", "now()"))
     ],
     "orders_event_subscription_told_once": [
-        after(told(type=f"'subscription.{what}'"), attack=told(type=f"'subscription.{what}'"))
+        after(renewal_event(type=f"'subscription.{what}'"), attack=renewal_event(type=f"'subscription.{what}'"))
         for what in ("renewed", "past_due", "canceled")
     ],
 }
@@ -212,7 +212,9 @@ def test_row_that_attacks_start_from_is_accepted(table: str) -> None:
     assert_accepted(inserting(table, VALID[table]))
 
 
-@pytest.mark.parametrize("statement", [renewal(), told(), settings(), of_orders.order(status="'pending'")], ids=str)
+@pytest.mark.parametrize(
+    "statement", [renewal(), renewal_event(), settings(), of_orders.order(status="'pending'")], ids=str
+)
 def test_statement_that_attacks_vary_is_accepted(statement: str) -> None:
     assert_accepted(statement)
 

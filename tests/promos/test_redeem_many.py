@@ -41,7 +41,7 @@ def give(*user_ids: str, code: str = "GIFT", now: datetime = NOW) -> list[Outcom
     return redeem_many(code=code, user_ids=user_ids, why="for the fair", by=STAFF, now=now)
 
 
-def told(outcomes: list[Outcome]) -> list[tuple[str, str]]:
+def results(outcomes: list[Outcome]) -> list[tuple[str, str]]:
     for outcome in outcomes:
         assert (outcome.redemption_id is None) == (outcome.refusal is not None)
     return [(each.user_id, each.refusal.code if each.refusal else "redeemed") for each in outcomes]
@@ -56,7 +56,7 @@ def test_each_has_a_redemption_and_its_credit_and_the_call_is_audited_once() -> 
     PromoCodeFactory.create(code="GIFT", credit_minor=25_000, max_redemptions=10)
     with only_changes(*WRITTEN, "promos_promocounter"):
         outcomes = give("bob", "ada", code=" gift\n")
-    assert told(outcomes) == [("bob", "redeemed"), ("ada", "redeemed")]
+    assert results(outcomes) == [("bob", "redeemed"), ("ada", "redeemed")]
     for customer, outcome in zip((bob, ada), outcomes, strict=True):
         redemption = Redemption.objects.get(id=str(outcome.redemption_id))
         assert (redemption.customer_id, redemption.status, redemption.credit_minor) == (
@@ -98,7 +98,11 @@ def test_no_row_of_the_code_itself_is_touched_and_an_uncapped_one_counts_nothing
 def test_users_whose_first_act_this_is_become_customers() -> None:
     CustomerFactory.create(user_id="ada")
     PromoCodeFactory.create(code="GIFT", credit_minor=5)
-    assert told(give("new-2", "ada", "new-1")) == [("new-2", "redeemed"), ("ada", "redeemed"), ("new-1", "redeemed")]
+    assert results(give("new-2", "ada", "new-1")) == [
+        ("new-2", "redeemed"),
+        ("ada", "redeemed"),
+        ("new-1", "redeemed"),
+    ]
     assert [balance_of(user_id=user).credit_minor for user in ("ada", "new-1", "new-2")] == [5, 5, 5]
     assert Customer.objects.count() == 3
     assert ledger_and_redemptions_agree()
@@ -106,7 +110,7 @@ def test_users_whose_first_act_this_is_become_customers() -> None:
 
 def test_user_who_is_named_twice_redeems_once() -> None:
     PromoCodeFactory.create(code="GIFT", max_redemptions=5)
-    assert told(give("ada", "bob", "ada")) == [("ada", "redeemed"), ("bob", "redeemed")]
+    assert results(give("ada", "bob", "ada")) == [("ada", "redeemed"), ("bob", "redeemed")]
     assert times_redeemed("GIFT") == 2
 
 
@@ -114,7 +118,7 @@ def test_who_redeemed_it_already_is_told_so_and_does_not_keep_the_others_from_it
     ada = CustomerFactory.create(user_id="ada")
     PromoCodeFactory.create(code="GIFT", credit_minor=5, max_redemptions=2)
     redeem(code="GIFT", user_id="ada", by=acting(ada), now=NOW)
-    assert told(give("ada", "bob", "carol")) == [
+    assert results(give("ada", "bob", "carol")) == [
         ("ada", "promo_already_redeemed"),
         ("bob", "redeemed"),
         ("carol", "promo_exhausted"),
@@ -127,7 +131,7 @@ def test_who_gave_it_back_may_be_given_it_again() -> None:
     PromoCodeFactory.create(code="GIFT", credit_minor=5, max_redemptions=1)
     redemption = redeem(code="GIFT", user_id="ada", by=acting(ada), now=NOW)
     release(redemption=redemption, reason="a mistake", by=STAFF)
-    assert told(give("ada")) == [("ada", "redeemed")]
+    assert results(give("ada")) == [("ada", "redeemed")]
     assert (times_redeemed("GIFT"), balance_of(user_id="ada").credit_minor) == (1, 5)
     assert ledger_and_redemptions_agree()
 
@@ -137,13 +141,13 @@ def test_who_gave_it_back_may_be_given_it_again() -> None:
 def test_places_go_to_the_first_of_the_list_and_the_rest_leave_no_trace(cap: int, hot: bool) -> None:
     PromoCodeFactory.create(code="GIFT", max_redemptions=cap, hot=hot)
     users = [f"user-{number:03}" for number in range(100)]
-    assert told(give(*users)) == [
+    assert results(give(*users)) == [
         (user, "redeemed" if place < cap else "promo_exhausted") for place, user in enumerate(users)
     ]
     assert times_redeemed("GIFT") == Redemption.objects.count() == LedgerEntry.objects.count() == cap
     assert list(Customer.objects.order_by("user_id").values_list("user_id", flat=True)) == users[:cap]
     with nothing_changes():
-        assert {refusal for _, refusal in told(give(*users))} == {"promo_already_redeemed", "promo_exhausted"}
+        assert {refusal for _, refusal in results(give(*users))} == {"promo_already_redeemed", "promo_exhausted"}
     assert ledger_and_redemptions_agree()
 
 
@@ -160,8 +164,8 @@ def test_the_same_list_again_changes_nothing() -> None:
     PromoCodeFactory.create(code="GIFT", max_redemptions=5)
     give("ada", "bob")
     with nothing_changes():
-        assert told(give("ada", "bob")) == [("ada", "promo_already_redeemed"), ("bob", "promo_already_redeemed")]
-    assert told(give("ada", "carol"))[1] == ("carol", "redeemed")
+        assert results(give("ada", "bob")) == [("ada", "promo_already_redeemed"), ("bob", "promo_already_redeemed")]
+    assert results(give("ada", "carol"))[1] == ("carol", "redeemed")
     assert times_redeemed("GIFT") == 3
 
 
@@ -230,7 +234,7 @@ def test_places_that_are_always_gone_by_the_time_end_in_try_again() -> None:
 def test_inside_another_transaction_it_comes_and_goes_with_it() -> None:
     PromoCodeFactory.create(code="GIFT", max_redemptions=3)
     with nothing_changes(), transaction.atomic():
-        assert told(give("ada")) == [("ada", "redeemed")]
+        assert results(give("ada")) == [("ada", "redeemed")]
         transaction.set_rollback(True)
 
 

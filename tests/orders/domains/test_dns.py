@@ -1,4 +1,4 @@
-"""Names are looked up at real name servers, and an unanswered question is told apart from an answer."""
+"""The lookups run against real name servers. A question without an answer is a result of its own."""
 
 import time
 
