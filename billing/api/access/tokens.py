@@ -20,7 +20,7 @@ from rest_framework.exceptions import AuthenticationFailed
 
 from billing.actor import CUSTOMER, PROVISIONER, STAFF_ROLES, is_user_id
 from billing.errors import DomainError
-from billing.use_cases.identity.access_tokens import signing_key
+from billing.use_cases.identity.access_tokens import SESSION_CLAIM, signing_key
 
 logger = structlog.get_logger(__name__)
 
@@ -148,7 +148,7 @@ def _read_claims(claims: dict[str, Any]) -> Claims:
     user_id, email, role = claims["sub"], claims.get("email"), claims.get("role")
     if not is_user_id(user_id):
         raise InvalidToken()
-    session_id = claims.get("sid")
+    session_id = claims.get(SESSION_CLAIM)
     return Claims(
         user_id=user_id,
         email=read_email(email),

@@ -18,6 +18,8 @@ ACCESS_MINUTES = 15
 # The word for a customer in answers and tokens of the identity endpoints. As a claim it means the same as any other
 # word that is no staff role.
 MEMBER = "member"
+# A claim of this service alone: `sid` is a session of the identity provider, which is not known here.
+SESSION_CLAIM = "qasima_session"
 
 
 def signing_key() -> str:
@@ -42,7 +44,7 @@ def sign_access_token(*, user: User, role: str, session: SignInSession, now: dat
         "role": role_word(role),
         "iat": int(now.timestamp()),
         "exp": int((now + timedelta(minutes=ACCESS_MINUTES)).timestamp()),
-        "sid": str(session.pk),
+        SESSION_CLAIM: str(session.pk),
     }
     claims |= {"iss": settings.JWT_ISSUER} if settings.JWT_ISSUER else {}
     claims |= {"aud": settings.JWT_AUDIENCE} if settings.JWT_AUDIENCE else {}

@@ -29,6 +29,18 @@ def test_a_platform_token_identifies_its_bearer(api: Client) -> None:
     assert answer.json() == ["ada", "ada@example.org", "auditor", "192.0.2.7", "api"]
 
 
+@pytest.mark.parametrize("session", ["0f1b7d2e-6c1d-4f0e-9a52-3f6f4a1f0a11", "a-session", 7])
+def test_a_staff_token_may_name_a_session_of_the_identity_provider(
+    api: Client, identity_provider: IdentityProvider, session: Any
+) -> None:
+    for headers in (
+        authorization(identity_provider.token(role="auditor", sid=session)),
+        bearer(role="auditor", sid=session),
+    ):
+        answer = api.get("/api/whoami", headers=headers)
+        assert (answer.status_code, answer.json()[2]) == (200, "auditor")
+
+
 def test_no_identity_is_401_and_says_how_to_give_one(api: Client) -> None:
     answer = api.get("/api/whoami")
     assert answer.status_code == 401
