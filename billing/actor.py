@@ -36,6 +36,11 @@ def system_actor(*, channel: str, user_id: str = "system") -> Actor:
     return Actor(user_id=user_id, role=SYSTEM, channel=channel)
 
 
+def anonymous_actor(*, channel: str, address: str | None) -> Actor:
+    """Makes the actor of a request whose identity is not proved yet."""
+    return Actor(user_id=ANONYMOUS, role=ANONYMOUS, channel=channel, address=address)
+
+
 def is_user_id(value: object) -> bool:
     """Returns whether this can be a user id: the one rule for tokens, lists of users and commands.
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from unfold.forms import AuthenticationForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from billing.actor import ANONYMOUS, Actor
+from billing.actor import anonymous_actor
 from billing.admin.console.request_actor import actor_of, staff_of
 from billing.errors import DomainError, WrongPassword
 from billing.use_cases.identity.change_password import record_password_change
@@ -37,7 +37,7 @@ class ConsoleSignInForm(AuthenticationForm):
         if not data.get("username") or not data.get("password"):
             return data
         address = self.request.META.get("REMOTE_ADDR") if self.request else None
-        by = Actor(user_id=ANONYMOUS, role=ANONYMOUS, channel="admin", address=address or None)
+        by = anonymous_actor(channel="admin", address=address or None)
         try:
             user = check_staff(name=data["username"], password=data["password"], otp=data.get("otp", ""), by=by)
         except WrongPassword as error:

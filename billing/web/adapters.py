@@ -9,7 +9,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from billing.actor import ANONYMOUS, Actor
+from billing.actor import Actor, anonymous_actor
 from billing.errors import TooManyAttempts
 from billing.models import User
 from billing.use_cases.count_attempt import forget_attempts, network_of, uncount_attempt
@@ -26,7 +26,7 @@ from billing.use_cases.record_audit import record_audit
 
 def page_actor(request: HttpRequest) -> Actor:
     """Returns the actor of a page whose visitor's identity is not proved yet."""
-    return Actor(user_id=ANONYMOUS, role=ANONYMOUS, channel="admin", address=request.META.get("REMOTE_ADDR") or None)
+    return anonymous_actor(channel="admin", address=request.META.get("REMOTE_ADDR") or None)
 
 
 class AccountAdapter(DefaultAccountAdapter):

@@ -7,7 +7,7 @@ together. A success takes its own attempt back. Wrong codes of the second factor
 from allauth.mfa.models import Authenticator
 from django.db.models import Q
 
-from billing.actor import ANONYMOUS, STAFF_ROLES, Actor
+from billing.actor import STAFF_ROLES, Actor, anonymous_actor
 from billing.errors import SecondFactorRequired, WrongPassword, WrongSecondFactor
 from billing.models import SignInSession, User
 from billing.text import normal_email
@@ -91,7 +91,7 @@ def record_failure(*, name: str, method: str, by: Actor) -> None:
         action="user.sign_in_failed",
         object_type="user",
         object_id=name[:_MAX_NAME_LENGTH],
-        by=Actor(user_id=ANONYMOUS, role=ANONYMOUS, channel=by.channel, address=by.address),
+        by=anonymous_actor(channel=by.channel, address=by.address),
         changes={"method": [None, method]},
     )
 
