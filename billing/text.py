@@ -1,6 +1,8 @@
-"""Text that people write: whether there is anything to see in it, and addresses in one form."""
+"""Text that people read and write: whether it has anything to see, e-mail addresses in one form, and sentences."""
 
 import unicodedata
+
+from django.utils.text import capfirst
 
 # Letters, figures, punctuation and symbols. Spaces, controls, marks and format characters show nothing by themselves.
 _VISIBLE = ("L", "N", "P", "S")
@@ -16,3 +18,8 @@ def has_visible_text(text: str) -> bool:
 def normal_email(address: str) -> str:
     """Returns the one form of an e-mail address by which it is compared: trimmed and lower-case."""
     return address.strip().lower()
+
+
+def as_sentence(text: str) -> str:
+    """Writes an error's text as a sentence of a page: with a capital letter and a full stop."""
+    return capfirst(text if text.endswith(".") else f"{text}.")

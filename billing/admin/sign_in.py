@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from billing.actor import anonymous_actor
 from billing.admin.console.request_actor import actor_of, staff_of
 from billing.errors import DomainError, WrongPassword
+from billing.text import as_sentence
 from billing.use_cases.identity.change_password import record_password_change
 from billing.use_cases.identity.complete_sign_in import complete_sign_in
 from billing.use_cases.identity.passwords import check_staff
@@ -43,7 +44,7 @@ class ConsoleSignInForm(AuthenticationForm):
         except WrongPassword as error:
             raise self.get_invalid_login_error() from error
         except DomainError as error:
-            raise ValidationError(f"{error.text[0].upper()}{error.text[1:]}.", code=error.code) from error
+            raise ValidationError(as_sentence(error.text), code=error.code) from error
         self.confirm_login_allowed(user)
         complete_sign_in(user=user, method="password", by=by)
         self.user_cache = user

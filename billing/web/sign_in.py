@@ -18,6 +18,7 @@ from billing.actor import CUSTOMER
 from billing.errors import DomainError, ProviderNotConfigured, ProviderRefused
 from billing.models import User
 from billing.oidc import authorization_url, is_configured, redeem_code
+from billing.text import as_sentence
 from billing.use_cases.assign_role import role_of
 from billing.use_cases.identity.complete_sign_in import complete_sign_in
 from billing.use_cases.identity.sign_in_codes import CODE_MINUTES, request_code
@@ -53,7 +54,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             request.session[_ADDRESS] = request_code(email=form.cleaned_data["email"], by=page_actor(request))
             return HttpResponseRedirect(reverse("account_code"))
         except DomainError as error:
-            form.add_error(None, _sentence(error))
+            form.add_error(None, as_sentence(error.text))
     return _page(request, "account/sign_in.html", form=form, with_provider=is_configured())
 
 
@@ -69,7 +70,7 @@ def enter_code(request: HttpRequest) -> HttpResponse:
         try:
             user = prove_by_code(email=address, code=form.cleaned_data["code"], by=page_actor(request))
         except DomainError as error:
-            form.add_error(None, _sentence(error))
+            form.add_error(None, as_sentence(error.text))
         else:
             if role_of(user) == CUSTOMER:
                 return _enter(request, user, method="code")
@@ -87,7 +88,7 @@ def provider_start(request: HttpRequest) -> HttpResponse:
         request.session[_STATE] = secrets.token_urlsafe(16)
         return HttpResponseRedirect(authorization_url(redirect_uri=_callback(request), state=request.session[_STATE]))
     except DomainError as error:
-        return _page(request, "account/refused.html", status=error.status, problem=_sentence(error))
+        return _page(request, "account/refused.html", status=error.status, problem=as_sentence(error.text))
 
 
 @never_cache
@@ -104,7 +105,7 @@ def provider_callback(request: HttpRequest) -> HttpResponse:
         identity = redeem_code(code=request.GET.get("code", ""), redirect_uri=_callback(request))
         user = prove_by_provider(identity, by=page_actor(request))
     except DomainError as error:
-        return _page(request, "account/refused.html", status=error.status, problem=_sentence(error))
+        return _page(request, "account/refused.html", status=error.status, problem=as_sentence(error.text))
     return _enter(request, user, method="provider")
 
 
@@ -130,10 +131,6 @@ def _enter(request: HttpRequest, user: User, *, method: str) -> HttpResponse:
 
 def _callback(request: HttpRequest) -> str:
     return request.build_absolute_uri(reverse("account_provider_callback"))
-
-
-def _sentence(error: DomainError) -> str:
-    return f"{error.text[0].upper()}{error.text[1:]}."
 
 
 def _page(request: HttpRequest, template: str, *, status: int = 200, **context: Any) -> HttpResponse:

@@ -20,12 +20,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 
 from billing.admin.console.display import Fact, Panel, Tool, list_url
-from billing.admin.console.forms import as_sentence, refused_form
+from billing.admin.console.forms import refused_form
 from billing.admin.console.lists import KeysetChangeList
 from billing.admin.console.pages import record_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission, tell
 from billing.errors import DomainError
+from billing.text import as_sentence
 from billing.use_cases.record_audit import record_audit
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from unfold.widgets import INPUT_CLASSES, UnfoldAdminTextareaWidget, UnfoldAdmin
 from billing.errors import Busy, DomainError
 from billing.local_time import local_zone, to_local
 from billing.money import AmountError, format_money, to_major, to_minor
+from billing.text import as_sentence
 
 REASON_LENGTH = 500
 _AMOUNT = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
@@ -213,11 +214,6 @@ def show_refusals_on(form: forms.BaseForm, *, fields: Mapping[str, str] | None =
                 form.add_error(name if name in form.fields else None, as_sentence(sentence))
         if not error.fields:
             form.add_error((fields or {}).get(error.code), as_sentence(error.text))
-
-
-def as_sentence(text: str) -> str:
-    """Writes an error's text as a sentence of the console: with a capital letter and a full stop."""
-    return capfirst(text if text.endswith(".") else f"{text}.")
 
 
 def refused_form(form: type[Any], refusal: str) -> type[Any]:
