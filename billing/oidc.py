@@ -50,13 +50,18 @@ def is_configured() -> bool:
     return bool(settings.OIDC_ISSUER)
 
 
+def check_configured() -> None:
+    """Raises: ProviderNotConfigured."""
+    if not is_configured():
+        raise ProviderNotConfigured
+
+
 def check_redirect(redirect_uri: str) -> None:
     """Checks that a sign-in may end at this address.
 
     Raises: ProviderNotConfigured; RedirectNotAllowed.
     """
-    if not is_configured():
-        raise ProviderNotConfigured
+    check_configured()
     parts = urlsplit(redirect_uri)
     if f"{parts.scheme}://{parts.netloc}" not in settings.AUTH_REDIRECT_ORIGINS or parts.fragment:
         raise RedirectNotAllowed

@@ -15,9 +15,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.actor import CUSTOMER
-from billing.errors import DomainError, ProviderNotConfigured, ProviderRefused
+from billing.errors import DomainError, ProviderRefused
 from billing.models import User
-from billing.oidc import authorization_url, is_configured, redeem_code
+from billing.oidc import authorization_url, check_configured, is_configured, redeem_code
 from billing.text import as_sentence
 from billing.use_cases.assign_role import role_of
 from billing.use_cases.identity.complete_sign_in import complete_sign_in
@@ -83,8 +83,7 @@ def enter_code(request: HttpRequest) -> HttpResponse:
 def provider_start(request: HttpRequest) -> HttpResponse:
     """Sends the visitor to the provider."""
     try:
-        if not is_configured():
-            raise ProviderNotConfigured
+        check_configured()
         request.session[_STATE] = secrets.token_urlsafe(16)
         return HttpResponseRedirect(authorization_url(redirect_uri=_callback(request), state=request.session[_STATE]))
     except DomainError as error:
@@ -94,12 +93,11 @@ def provider_start(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def provider_callback(request: HttpRequest) -> HttpResponse:
-    """Signs the visitor in who comes back from the provider."""
+    """Signs in the visitor who comes back from the provider."""
     state = request.session.pop(_STATE, "")
     try:
-        if not is_configured():
-            raise ProviderNotConfigured
-        # Only the browser that was sent there may come back, so nobody can be signed in as somebody else unawares.
+        check_configured()
+        # Only the browser that was sent there may come back. A link with another person's code signs nobody in.
         if not state or not constant_time_compare(state, request.GET.get("state", "")):
             raise ProviderRefused
         identity = redeem_code(code=request.GET.get("code", ""), redirect_uri=_callback(request))

@@ -9,8 +9,7 @@ from billing.api.fields import RequestSerializer, TextField
 from billing.api.identity.answers import TokensSerializer, anonymous_actor, tokens_answer
 from billing.api.identity.sign_in import PublicView
 from billing.api.schema import refusals
-from billing.errors import ProviderNotConfigured
-from billing.oidc import authorization_url, check_redirect, is_configured
+from billing.oidc import authorization_url, check_configured, check_redirect
 from billing.use_cases.identity.sign_in_with_provider import sign_in_with_provider
 
 _NOT_CONFIGURED = {404: "`not_configured`: this deployment has no OpenID Connect provider."}
@@ -62,8 +61,7 @@ class ProviderCallbackView(PublicView):
     )
     def post(self, request: Request) -> Response:
         form = CallbackSerializer(data=request.data)
-        if not is_configured():
-            raise ProviderNotConfigured
+        check_configured()
         form.is_valid(raise_exception=True)
         tokens = sign_in_with_provider(**form.validated_data, by=anonymous_actor(request))
         return Response(tokens_answer(tokens))

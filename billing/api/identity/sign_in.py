@@ -48,7 +48,7 @@ class MagicLinkView(PublicView):
     def post(self, request: Request) -> Response:
         form = AddressSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        request_code(email=form.validated_data["email"], by=anonymous_actor(request))
+        request_code(**form.validated_data, by=anonymous_actor(request))
         return Response({"message": _MAILED})
 
 
@@ -67,7 +67,7 @@ class VerifyView(PublicView):
     def post(self, request: Request) -> Response:
         form = MailedCodeSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        tokens = sign_in_with_code(**_given(form, "email", "code"), by=anonymous_actor(request))
+        tokens = sign_in_with_code(**form.validated_data, by=anonymous_actor(request))
         return Response(tokens_answer(tokens))
 
 
@@ -90,11 +90,5 @@ class LoginView(PublicView):
     def post(self, request: Request) -> Response:
         form = PasswordSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        tokens = sign_in_with_password(
-            **_given(form, "email", "password"), otp=form.validated_data.get("otp", ""), by=anonymous_actor(request)
-        )
+        tokens = sign_in_with_password(**form.validated_data, by=anonymous_actor(request))
         return Response(tokens_answer(tokens))
-
-
-def _given(form: AddressSerializer, *names: str) -> dict[str, str]:
-    return {name: form.validated_data[name] for name in names}

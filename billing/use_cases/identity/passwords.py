@@ -23,7 +23,7 @@ PASSWORDS_OF_CLIENT = Limit(scope="passwords of a client", hits=30, seconds=15 *
 _MAX_NAME_LENGTH = 100
 
 
-def sign_in_with_password(*, email: str, password: str, otp: str, by: Actor) -> Tokens:
+def sign_in_with_password(*, email: str, password: str, otp: str = "", by: Actor) -> Tokens:
     """Signs a member of staff in to the API.
 
     Raises: InvalidAddress; as check_staff. Transaction: owns.
