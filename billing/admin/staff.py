@@ -150,12 +150,7 @@ class StaffAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
         # The use case that assigns a role writes its own audit entry.
         return change._replace(fields={name: value for name, value in change.fields.items() if name != "role"})
 
-    def state_of(self, item: User | None, *, lock: bool = False) -> Any:
-        if item is None:
-            return None
-        if lock:
-            # Races with another superadmin who saves the same user.
-            item = User.objects.select_for_update(no_key=True).get(pk=item.pk)
+    def values_of(self, item: User) -> list[Any]:
         # Not the time of the last sign-in: the user may sign in while a superadmin edits.
         return [item.username, item.email, item.first_name, item.last_name, item.is_active, role_of(item)]
 
@@ -167,9 +162,7 @@ class StaffAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
         user = self.get_object(request, unquote(id))
         submission = Submission(request, f"{self.model_label}:password:{id}", self.state_of(user))
         if request.method == "POST" and user is not None:
-            response = self._save_once(
-                request, submission, user, lambda: self._set_password(request, id, form_url), self._add_refusal
-            )
+            response = self._save_once(request, submission, user, lambda: self._set_password(request, id, form_url))
         else:
             response = self._set_password(request, id, form_url)
         if isinstance(response, TemplateResponse) and response.context_data:

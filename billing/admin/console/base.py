@@ -41,6 +41,19 @@ LIST_LENGTH = 50
 View = Callable[..., HttpResponse]
 
 
+# The attribute of a request whose form must be shown again with an error.
+REFUSAL = "console_refusal"
+_SAVED_BY_ANOTHER = "someone else saved the same value while you were editing, so nothing was changed: try again"
+
+
+class _NotSaved(Exception):
+    """The form has errors and is shown again. Nothing is saved, so the form can be sent again."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        super().__init__()
+        self.response = response
+
+
 class Change(NamedTuple):
     """The fields that a form changed, as field → [before, after], and the reason."""
 
@@ -123,7 +136,6 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
             submission,
             item,
             lambda: self._show_or_save(request, object_id, form_url, context),
-            self._add_refusal,
         )
 
     def _show_or_save(
@@ -138,11 +150,10 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
         submission: Submission,
         item: Model | None,
         save: Callable[[], HttpResponse],
-        add_refusal: Callable[[HttpRequest, str], None],
     ) -> HttpResponse:
         """Saves a form of Django's once. A form with errors is shown again, and can be sent again.
 
-        Args: add_refusal: makes the form invalid, so that `save` shows it again with this error.
+        Args: save: saves the form, or shows it with its errors and the request's REFUSAL.
         """
 
         def effect() -> Done:
@@ -158,14 +169,11 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
         except (DomainError, IntegrityError) as error:
             # An IntegrityError: the form found the unique value free; then another request took it.
             text = error.text if isinstance(error, DomainError) else _SAVED_BY_ANOTHER
-            add_refusal(request, as_sentence(text))
+            setattr(request, REFUSAL, as_sentence(text))
             return save()
         if is_repeated:
             tell(request, done, is_repeated=True)
         return HttpResponseRedirect(done.url)
-
-    def _add_refusal(self, request: HttpRequest, text: str) -> None:
-        setattr(request, REFUSAL, text)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> type[Any]:
         form: type[Any] = super().get_form(request, obj, change=change, **options)
@@ -179,6 +187,10 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
         if lock:
             # Races with another member of staff who saves the same item.
             item = self.model.objects.select_for_update(no_key=True).get(pk=item.pk)
+        return self.values_of(item)
+
+    def values_of(self, item: Any) -> list[Any]:
+        """Returns the values of an item whose change a form notices."""
         return [field.value_from_object(item) for field in self.opts.concrete_fields]
 
     def response_action(  # type: ignore[override] # the stubs are of a newer Django
@@ -332,21 +344,6 @@ class ReadOnlyAdmin(RecordAdmin):
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         return super().changelist_view(request, extra_context)
-
-
-# The attribute of a request whose form must be shown again with an error.
-REFUSAL = "console_refusal"
-
-
-class _NotSaved(Exception):
-    """The form has errors, and is shown again: nothing may be saved, its submission neither."""
-
-    def __init__(self, response: HttpResponse) -> None:
-        super().__init__()
-        self.response = response
-
-
-_SAVED_BY_ANOTHER = "someone else saved the same value while you were editing, so nothing was changed: try again"
 
 
 def find_or_404(admin: ConsoleAdmin, request: HttpRequest, object_id: str) -> Any:

@@ -71,36 +71,28 @@ class Submission:
         Returns: the result, and whether it is an earlier one.
         Raises: FormExpired, RecordChanged, Busy, and what the effect raises. Transaction: owns.
         """
-        if self._sent is None or part not in self._seen:
-            raise FormExpired
         with refuse_when_busy(), transaction.atomic():
             # Races with the same form, sent twice: the second waits here until the first has committed.
-            stored, is_first = FormSubmission.objects.get_or_create(
-                form_id=self._form_id, part=part, defaults={"expires_at": timezone.now() + TOKEN_LIFE}
-            )
+            stored, is_first = self._store(part)
             if not is_first:
                 return Done(stored.result, stored.url), True
             if _fingerprint(lock_state()) != self._seen[part]:
                 raise RecordChanged
             done = effect()
-            stored.result, stored.url = done
-            stored.save(update_fields=["result", "url"])
+            _store_result(stored, done)
             return done, False
 
     def run_once_with_calls(
         self, *, read_state: Callable[[], object], effect: Callable[[], Done]
     ) -> tuple[Done, bool]:
-        """As `run_once`, for an effect that calls another service, and therefore owns its transactions.
+        """Makes a change that calls another service, and therefore owns its transactions, unless it was made before.
 
-        The form's id is stored first. If the process dies before the effect has ended, the form has no effect.
+        The form's id is committed first. If the process dies before the effect ends, sending the form again raises
+        SubmissionInProgress: the effect may have begun, and must not begin twice.
 
-        Raises: also SubmissionInProgress.
+        Raises: FormExpired, RecordChanged, SubmissionInProgress, and what the effect raises.
         """
-        if self._sent is None:
-            raise FormExpired
-        stored, is_first = FormSubmission.objects.get_or_create(
-            form_id=self._form_id, part="", defaults={"expires_at": timezone.now() + TOKEN_LIFE}
-        )
+        stored, is_first = self._store()
         if not is_first:
             if not stored.result:
                 raise SubmissionInProgress
@@ -112,8 +104,7 @@ class Submission:
         except BaseException:
             stored.delete()
             raise
-        stored.result, stored.url = done
-        stored.save(update_fields=["result", "url"])
+        _store_result(stored, done)
         return done, False
 
     def submit(
@@ -139,6 +130,14 @@ class Submission:
             answer = HttpResponseRedirect(done.url)
         return answer
 
+    def _store(self, part: str = "") -> tuple[FormSubmission, bool]:
+        """Stores the form's id. Returns its row, and whether the row is new. Raises: FormExpired."""
+        if self._sent is None or part not in self._seen:
+            raise FormExpired
+        return FormSubmission.objects.get_or_create(
+            form_id=self._form_id, part=part, defaults={"expires_at": timezone.now() + TOKEN_LIFE}
+        )
+
     def _read_token(self) -> tuple[UUID, dict[str, str]] | None:
         """Returns the id and the fingerprints of the token that was sent; None without a valid one."""
         if self._request.method != "POST":
@@ -158,6 +157,11 @@ def tell(request: HttpRequest, done: Done, *, is_repeated: bool) -> None:
         messages.info(request, f"This was done already, and was not done again: {done.message}")
     else:
         messages.success(request, done.message)
+
+
+def _store_result(stored: FormSubmission, done: Done) -> None:
+    stored.result, stored.url = done
+    stored.save(update_fields=["result", "url"])
 
 
 def _fingerprint(state: Any) -> str:
