@@ -114,8 +114,10 @@ class UneditedValues(_Base):  # type: ignore[misc]
     @cached_property
     def unedited(self) -> frozenset[str]:
         """The inputs that came back as they were shown."""
-        stored = not getattr(getattr(self, "instance", None), "_state", _Stored).adding
-        return frozenset(name for name in self.fields if stored and name in self.initial and self._is_as_shown(name))
+        instance = getattr(self, "instance", None)
+        if instance is not None and instance._state.adding:
+            return frozenset()
+        return frozenset(name for name in self.fields if name in self.initial and self._is_as_shown(name))
 
     def _is_as_shown(self, name: str) -> bool:
         bound = self[name]
@@ -153,12 +155,6 @@ class UneditedValues(_Base):  # type: ignore[misc]
     def _get_validation_exclusions(self) -> set[str]:
         excluded: set[str] = super()._get_validation_exclusions()
         return excluded | self.unedited
-
-
-class _Stored:
-    """Stands for the state of a record, in a form that has none."""
-
-    adding = False
 
 
 class ConsoleForm(UneditedValues, forms.Form):
