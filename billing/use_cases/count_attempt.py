@@ -64,22 +64,19 @@ def network_of(address: str | None) -> str:
     return str(ip_network(f"{address}/{_IPV6_CUSTOMER_PREFIX}", strict=False))
 
 
-def networks_of(address: str | None) -> dict[str, int]:
-    """Returns every network of an address that limits count, each with how many times the limit it may use."""
+def limits_of_networks(limit: Limit, address: str | None) -> dict[str, Limit]:
+    """Returns every network of an address that is counted, each with its limit: a larger network may do more."""
     if address is None or ":" not in address:
-        return {address or "": 1}
+        return {address or "": limit}
     return {
-        str(ip_network(f"{address}/{prefix}", strict=False)): allowance
+        str(ip_network(f"{address}/{prefix}", strict=False)): replace(limit, hits=limit.hits * allowance)
         for prefix, allowance in _IPV6_ALLOWANCES.items()
     }
 
 
 def count_hit_of_networks(limit: Limit, address: str | None) -> tuple[bool, int]:
     """Counts one attempt for each network of the address. Returns whether all allow it, and the seconds to wait."""
-    counts = [
-        count_hit(replace(limit, hits=limit.hits * allowance), network)
-        for network, allowance in networks_of(address).items()
-    ]
+    counts = [count_hit(each, network) for network, each in limits_of_networks(limit, address).items()]
     return all(allowed for allowed, _ in counts), max(wait for _, wait in counts)
 
 

@@ -9,7 +9,6 @@ one code more than the limit allows.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from rest_framework.request import Request
 
@@ -17,7 +16,7 @@ from billing.api.access.authentication import principal_of
 from billing.api.access.client_address import client_address
 from billing.api.access.rate_limit import read_limit
 from billing.errors import TooManyAttempts
-from billing.use_cases.count_attempt import Limit, count_hit, networks_of
+from billing.use_cases.count_attempt import Limit, count_hit, limits_of_networks
 from promos.errors import PromoExpired, PromoInactive, PromoNotFound, PromoNotStarted
 
 # The refusals of guessed codes. In a rush, honest customers send exhausted codes and codes that they have redeemed.
@@ -26,7 +25,7 @@ _GUESSES = (PromoNotFound, PromoInactive, PromoNotStarted, PromoExpired)
 _ADDRESS_ALLOWANCE = 10
 MAX_REMEMBERED = 10_000
 
-# Who is past a limit in this process, and the instant until which.
+# The callers that are past a limit in this process, each with the instant at which that ends.
 _blocked: dict[tuple[str, str], float] = {}
 
 
@@ -50,24 +49,27 @@ def limit_refused_codes(request: Request) -> Iterator[None]:
 
 
 def forget_blocked() -> None:
-    """Forgets who is past a limit, as if the process had just started."""
+    """Forgets the callers that are past a limit, as if the process had just started."""
     _blocked.clear()
 
 
 def _counted(request: Request) -> dict[tuple[str, str], Limit]:
-    limit = read_limit("refused code", "REFUSED_CODE_RATE_LIMIT")
-    of_networks = {
-        ("network", network): replace(limit, hits=limit.hits * _ADDRESS_ALLOWANCE * allowance)
-        for network, allowance in networks_of(client_address(request)).items()
+    of_customer = read_limit("refused code of customer", "REFUSED_CODE_RATE_LIMIT")
+    of_network = Limit(
+        scope="refused code of network", hits=of_customer.hits * _ADDRESS_ALLOWANCE, seconds=of_customer.seconds
+    )
+    networks = limits_of_networks(of_network, client_address(request))
+    return {
+        ("customer", principal_of(request).user_id): of_customer,
+        **{("network", network): limit for network, limit in networks.items()},
     }
-    return {("customer", principal_of(request).user_id): limit, **of_networks}
 
 
 def _count(counted: dict[tuple[str, str], Limit], now: float) -> int:
     """Counts a refused code, and returns the seconds to wait if that is past a limit, else 0."""
     longest = 0
     for (kind, name), limit in counted.items():
-        allowed, wait = count_hit(replace(limit, scope=f"{limit.scope} of {kind}"), name)
+        allowed, wait = count_hit(limit, name)
         if not allowed:
             if len(_blocked) >= MAX_REMEMBERED:
                 _blocked.clear()

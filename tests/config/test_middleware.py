@@ -7,7 +7,8 @@ from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
-from billing.api.access.client_address import client_address, client_network
+from billing.api.access.client_address import client_address
+from billing.use_cases.count_attempt import network_of
 from config.environment import Environment
 from config.middleware import ProxyMiddleware
 from tests.config.test_settings import PROJECT
@@ -80,7 +81,7 @@ def test_a_peer_without_an_address_has_none(settings: Any, peer: str) -> None:
 
 def test_limits_count_ipv6_by_network() -> None:
     def network(address: str) -> str:
-        return client_network(RequestFactory().get("/", REMOTE_ADDR=address))
+        return network_of(client_address(RequestFactory().get("/", REMOTE_ADDR=address)))
 
     assert network("192.0.2.7") == "192.0.2.7"
     assert network("2001:db8:1:2:3:4:5:6") == "2001:db8:1:2::/64"
