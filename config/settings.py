@@ -144,6 +144,8 @@ _environment.refuse(
 _environment.refuse(
     _prefix in ("admin", "accounts", "static", "healthz", "readyz"), "API_PREFIX is a path of the service's own"
 )
+# The service's own pages. Beside them stands the API if its prefix is empty.
+PAGE_PATHS: tuple[str, ...] = ("admin/", "accounts/", "checkout/", "static/")
 # Names that an organization's address must not have, because people would take it for the Sovereign's own.
 RESERVED_SLUGS: frozenset[str] = frozenset(_environment.items("RESERVED_SLUGS")) or DEFAULT_RESERVED_SLUGS
 # How many requests one client address may send to the public voucher preview and to quotes, together.
@@ -164,7 +166,7 @@ DNS_TIMEOUT_SECONDS: int = _environment.number("DNS_TIMEOUT_SECONDS", 5, minimum
 # Pages of these origins may call the API from a browser; without any, browsers refuse all pages of other origins.
 CORS_ALLOWED_ORIGINS: list[str] = _environment.origins("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_CREDENTIALS: bool = _environment.flag("CORS_ALLOW_CREDENTIALS")
-CORS_URLS_REGEX: str = rf"^/{API_PREFIX}" if API_PREFIX else r"^/(?!admin/|static/|checkout/|$)"
+CORS_URLS_REGEX: str = rf"^/{API_PREFIX}" if API_PREFIX else rf"^/(?!{'|'.join(PAGE_PATHS)}|$)"
 CORS_ALLOW_HEADERS: list[str] = (
     "accept authorization content-type idempotency-key if-none-match x-csrftoken x-request-id".split()
 )

@@ -52,9 +52,10 @@ def test_errors_are_readable_for_the_page_as_well(shop: None, prefix: str, root:
         for path, expected in (("billing/balance", 401), ("nowhere", 404), ("catalog/plans?x=%00", 400)):
             status, _, headers = process.call("GET", root + path, headers={"Origin": SHOP})
             assert (status, headers["access-control-allow-origin"]) == (expected, SHOP)
-        # The console is not for pages of other origins.
-        _, _, headers = process.call("OPTIONS", "/admin/", headers={"Origin": SHOP, **PREFLIGHT})
-        assert allowed(headers) == {}
+        # The service's own pages are not for pages of other origins.
+        for page in ("/admin/", "/accounts/login/", "/checkout/success", "/"):
+            _, _, headers = process.call("OPTIONS", page, headers={"Origin": SHOP, **PREFLIGHT})
+            assert allowed(headers) == {}
 
 
 def test_a_preflight_is_answered_before_anything_is_read(shop: None) -> None:
