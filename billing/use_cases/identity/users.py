@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 
 from billing.actor import Actor
 from billing.models import User
+from billing.text import normal_email
 from billing.use_cases.record_audit import record_audit
 
 
@@ -23,7 +24,7 @@ def find_user(*, address: str) -> User | None:
 
 def has_proved_address(user: User) -> bool:
     """Tells whether the user has proved the present address."""
-    return EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists()
+    return EmailAddress.objects.filter(user=user, email=normal_email(user.email), verified=True).exists()
 
 
 def ensure_user(*, address: str, sub: str = "", by: Actor) -> User:
@@ -62,8 +63,7 @@ def vouch_for_address(*, user: User) -> None:
 
     Transaction: joins.
     """
-    EmailAddress.objects.filter(user=user).exclude(email=user.email.lower()).delete()
-    if user.email and find_user(address=user.email.lower()) is None:
-        EmailAddress.objects.update_or_create(
-            user=user, email=user.email.lower(), defaults={"verified": True, "primary": True}
-        )
+    address = normal_email(user.email)
+    EmailAddress.objects.filter(user=user).exclude(email=address).delete()
+    if address and find_user(address=address) is None:
+        EmailAddress.objects.update_or_create(user=user, email=address, defaults={"verified": True, "primary": True})
