@@ -26,7 +26,7 @@ SEND_SECONDS, LINGER_SECONDS = 10, 2
 # The longest head, and the longest request that is awaited. The application refuses longer ones without reading them.
 MAX_HEAD_BYTES = 64 * 1024
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
-# What the incomplete requests of one process may hold together.
+# The bytes that the incomplete requests of one process may hold together.
 MAX_BUFFERED_BYTES = 256 * 1024 * 1024
 _READ_BYTES = 64 * 1024
 

@@ -1,4 +1,4 @@
-"""The arguments and the list of users that commands share which do one thing for many users."""
+"""The arguments and the list of users of the commands that do one thing for many users."""
 
 import re
 import sys

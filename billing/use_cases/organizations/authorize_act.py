@@ -48,7 +48,7 @@ def authorize_act(*, organization_id: UUID, by: Actor, act: Act, lock: bool = Fa
 
 
 def _memberships_of(by: Actor) -> QuerySet[OrganizationMember, OrganizationMember]:
-    """The caller's memberships, and the open invitations of the caller's address after them."""
+    """Returns the caller's memberships, and after them the open invitations of the caller's address."""
     own = Q(customer__user_id=by.user_id)
     if by.email:
         own |= Q(customer__isnull=True, email=normal_email(by.email))
