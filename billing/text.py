@@ -9,6 +9,8 @@ _VISIBLE = ("L", "N", "P", "S")
 # Characters of those kinds that show nothing: the fillers of Hangul and the blank of Braille.
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
+MAX_EMAIL_LENGTH = 254
+
 
 def has_visible_text(text: str) -> bool:
     """Returns whether people can see at least one character of the text."""

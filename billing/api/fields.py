@@ -20,11 +20,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.money import MAX_MINOR, AmountError, exponent, to_major, to_minor, within_limit
-from billing.text import has_visible_text
+from billing.text import MAX_EMAIL_LENGTH, has_visible_text
 
 # Existing clients know amounts of this currency by their own names: `<name>_omr` and `<name>_baisa`.
 MIRRORED_CURRENCY = "OMR"
-MAX_EMAIL_LENGTH = 254
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})", re.IGNORECASE
 )

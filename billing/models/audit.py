@@ -2,6 +2,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from billing.text import MAX_EMAIL_LENGTH
+
 from .keys import Uuid7
 
 
@@ -19,7 +21,7 @@ class AuditEntry(models.Model):
     reason = models.TextField(blank=True, default="", db_default="")
     actor_id = models.CharField(max_length=255)
     actor_role = models.CharField(max_length=20)
-    actor_email = models.CharField(max_length=254, blank=True, default="", db_default="")
+    actor_email = models.CharField(max_length=MAX_EMAIL_LENGTH, blank=True, default="", db_default="")
     channel = models.CharField(max_length=10)
     address = models.GenericIPAddressField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())

@@ -7,6 +7,8 @@ from django.db import models
 from django.db.models.functions import Now, Upper
 from django.utils.crypto import salted_hmac
 
+from billing.text import MAX_EMAIL_LENGTH
+
 
 def new_user_id() -> str:
     return str(uuid4())
@@ -46,7 +48,7 @@ class Customer(models.Model):
     """Somebody who may hold credit: one row for each user id that ever acted, never deleted."""
 
     user_id = models.CharField(max_length=255, unique=True)
-    email = models.CharField(max_length=254, blank=True, default="", db_default="")
+    email = models.CharField(max_length=MAX_EMAIL_LENGTH, blank=True, default="", db_default="")
     stripe_customer_id = models.CharField(max_length=255, blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now())
 

@@ -2,6 +2,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
 
+from billing.text import MAX_EMAIL_LENGTH
+
 from .customer import User
 from .keys import Uuid7
 
@@ -14,7 +16,7 @@ class SignInCode(models.Model):
     The code itself is not stored. It is derived from `key` with a secret of the settings.
     """
 
-    email = models.CharField(max_length=254)
+    email = models.CharField(max_length=MAX_EMAIL_LENGTH)
     key = models.UUIDField()
     wrong_attempts = models.SmallIntegerField(default=0, db_default=0)
     expires_at = models.DateTimeField()

@@ -3,6 +3,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 
 from billing.organization_roles import MEMBER_ROLES
+from billing.text import MAX_EMAIL_LENGTH
 
 from .customer import Customer
 from .keys import Uuid7
@@ -21,7 +22,7 @@ class OrganizationMember(models.Model):
     customer = models.ForeignKey(
         Customer, on_delete=models.PROTECT, related_name="memberships", null=True, blank=True
     )
-    email = models.CharField(max_length=254)
+    email = models.CharField(max_length=MAX_EMAIL_LENGTH)
     role = models.CharField(max_length=6, choices=[(role.value, role.label) for role in MEMBER_ROLES])
     joined_at = models.DateTimeField(db_default=Now())
 

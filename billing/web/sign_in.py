@@ -18,7 +18,7 @@ from billing.actor import CUSTOMER
 from billing.errors import DomainError, ProviderRefused
 from billing.models import User
 from billing.oidc import authorization_url, check_configured, is_configured, redeem_code
-from billing.text import as_sentence
+from billing.text import MAX_EMAIL_LENGTH, as_sentence
 from billing.use_cases.assign_role import role_of
 from billing.use_cases.identity.complete_sign_in import complete_sign_in
 from billing.use_cases.identity.sign_in_codes import CODE_MINUTES, request_code
@@ -31,7 +31,9 @@ _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 class AddressForm(forms.Form):
-    email = forms.EmailField(label="E-mail address", max_length=254, widget=forms.EmailInput({"autofocus": True}))
+    email = forms.EmailField(
+        label="E-mail address", max_length=MAX_EMAIL_LENGTH, widget=forms.EmailInput({"autofocus": True})
+    )
 
 
 class CodeForm(forms.Form):

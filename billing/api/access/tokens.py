@@ -20,6 +20,7 @@ from rest_framework.exceptions import AuthenticationFailed
 
 from billing.actor import CUSTOMER, PROVISIONER, STAFF_ROLES, is_user_id
 from billing.errors import DomainError
+from billing.text import MAX_EMAIL_LENGTH
 from billing.use_cases.identity.access_tokens import SESSION_CLAIM, signing_key
 
 logger = structlog.get_logger(__name__)
@@ -34,8 +35,6 @@ KEYS_STALE_SECONDS = 3600
 KEYS_RETRY_SECONDS = 5
 # An unknown key id causes a refresh, but no more often than this: anyone can invent key ids.
 KEYS_REFRESH_SECONDS = 30
-
-_EMAIL_LENGTH = 254
 
 
 class InvalidToken(AuthenticationFailed):
@@ -163,7 +162,7 @@ def read_email(value: object) -> str:
     Stripe refuses a customer whose address is none, so a bad claim would fail every payment by card.
     """
     address = value.strip() if isinstance(value, str) else ""
-    if len(address) > _EMAIL_LENGTH:
+    if len(address) > MAX_EMAIL_LENGTH:
         return ""
     try:
         validate_email(address)

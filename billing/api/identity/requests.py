@@ -3,13 +3,13 @@
 from django.core.validators import RegexValidator
 
 from billing.api.fields import RequestSerializer, TextField
+from billing.text import MAX_EMAIL_LENGTH
 
-_MAX_ADDRESS_LENGTH = 254
 _MAX_TOKEN_LENGTH = 200
 
 
 class AddressSerializer(RequestSerializer):
-    email = TextField(max_length=_MAX_ADDRESS_LENGTH, help_text="Trimmed and lower-cased.")
+    email = TextField(max_length=MAX_EMAIL_LENGTH, help_text="Trimmed and lower-cased.")
 
 
 class MailedCodeSerializer(AddressSerializer):

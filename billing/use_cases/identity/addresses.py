@@ -1,10 +1,8 @@
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from django.core.validators import MaxLengthValidator, validate_email
 
 from billing.errors import InvalidAddress
-from billing.text import normal_email
-
-_MAX_LENGTH = 254
+from billing.text import MAX_EMAIL_LENGTH, normal_email
 
 
 def normalize_address(text: str) -> str:
@@ -15,8 +13,7 @@ def normalize_address(text: str) -> str:
     address = normal_email(text)
     try:
         validate_email(address)
+        MaxLengthValidator(MAX_EMAIL_LENGTH)(address)
     except ValidationError as error:
         raise InvalidAddress(fields={"email": ["enter an e-mail address"]}) from error
-    if len(address) > _MAX_LENGTH:
-        raise InvalidAddress(fields={"email": ["enter an e-mail address"]})
     return address
