@@ -9,16 +9,13 @@ change made here, even an empty one, encrypts the stored secrets again with the 
 key can decrypt is reported as unreadable. It never counts as cleared, which would silently turn card payments off.
 """
 
-import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.fernet import InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -28,10 +25,10 @@ from billing.errors import InvalidProcessorKey, ProcessorSettingsUnreadable
 from billing.models import ProcessorSettings
 
 from .record_audit import record_audit
+from .secret_cipher import make_cipher
 
 MAX_KEY_LENGTH = 255
-# Part of every derived key. Changing it makes all stored secrets unreadable.
-_DERIVED_FOR = b"qasima.billing.processor_settings.v1"
+_PURPOSE = b"qasima.billing.processor_settings.v1"
 
 SECRET_KEY, WEBHOOK_SECRET, PUBLIC_KEY = "stripe_secret_key", "stripe_webhook_secret", "stripe_public_key"
 _FORMS = {
@@ -175,13 +172,7 @@ def _unreadable(name: str) -> NoReturn:
 
 
 def _cipher() -> MultiFernet:
-    """Returns a cipher that encrypts with SECRET_KEY and also decrypts with its predecessors."""
-    return MultiFernet([Fernet(_derived(key)) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
-
-
-def _derived(secret: str) -> bytes:
-    key = HKDF(algorithm=SHA256(), length=32, salt=None, info=_DERIVED_FOR).derive(secret.encode())
-    return base64.urlsafe_b64encode(key)
+    return make_cipher(_PURPOSE)
 
 
 def _last4_before(row: ProcessorSettings, name: str) -> str:
