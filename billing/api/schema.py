@@ -6,7 +6,7 @@ from typing import Any, Literal
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import get_lib_doc_excludes
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 
@@ -39,6 +39,18 @@ class Error(serializers.Serializer[Any]):
 def refusals(described: dict[int, str]) -> dict[int, OpenApiResponse]:
     """Describes an operation's own refusals: a sentence for each status."""
     return {status: OpenApiResponse(Error, sentence) for status, sentence in described.items()}
+
+
+def retry_after_parameter(description: str, *statuses: int, required: bool = False) -> OpenApiParameter:
+    """Describes the header `Retry-After` of the answers with these statuses."""
+    return OpenApiParameter(
+        "Retry-After",
+        int,
+        OpenApiParameter.HEADER,
+        required=required,
+        description=description,
+        response=list(statuses),
+    )
 
 
 class ApiSchema(AutoSchema):

@@ -3,7 +3,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,7 +14,7 @@ from billing.api.access.authentication import actor_of
 from billing.api.fields import MajorAmountField, MinorAmountField, RequestSerializer, TextField
 from billing.api.idempotency import InvalidIdempotencyKey, fingerprint, idempotency_parameter, read_idempotency_key
 from billing.api.identifiers import IdField, read_id
-from billing.api.schema import refusals
+from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import OrganizationNotFound
 from billing.money import to_major
 from billing.organization_roles import Act
@@ -69,13 +69,7 @@ class CheckoutView(APIView):
         },
         parameters=[
             idempotency_parameter("a second order"),
-            OpenApiParameter(
-                "Retry-After",
-                int,
-                OpenApiParameter.HEADER,
-                description="Seconds after which the same request may succeed.",
-                response=[409, 429, 502, 503],
-            ),
+            retry_after_parameter("Seconds after which the same request may succeed.", 409, 429, 502, 503),
         ],
         tags=["checkout"],
         summary="Order a plan for an organization; credit pays first",

@@ -17,7 +17,7 @@ from billing.api.access.rate_limit import DomainRateLimit
 from billing.api.fields import RequestSerializer, TextField
 from billing.api.identifiers import IdField, read_path_id
 from billing.api.pagination import page_parameters, page_response, slice_into_page
-from billing.api.schema import refusals
+from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import OrganizationNotFound
 from billing.models import Organization
 from billing.models.organization import SLUG_MATCH
@@ -72,9 +72,7 @@ _LIST_OPTIONS: dict[str, Any] = {
     "tags": ["domains"],
     "description": "The organization's own address first, then the domains that it brought, newest first.",
 }
-_RETRY_AFTER = OpenApiParameter(
-    "Retry-After", int, OpenApiParameter.HEADER, description="Seconds until the next attempt.", response=[429]
-)
+_RETRY_AFTER = retry_after_parameter("Seconds until the next attempt.", 429)
 
 
 class DomainListView(APIView):

@@ -4,7 +4,6 @@ from typing import Any
 
 from drf_spectacular.utils import (
     OpenApiExample,
-    OpenApiParameter,
     PolymorphicProxySerializer,
     extend_schema,
     extend_schema_field,
@@ -17,7 +16,7 @@ from rest_framework.views import APIView
 from billing.api.access.authentication import actor_of
 from billing.api.access.rate_limit import PreviewRateLimit
 from billing.api.fields import MoneyResponseSerializer
-from billing.api.schema import refusals
+from billing.api.schema import refusals, retry_after_parameter
 from orders.api.checkout import CheckoutSerializer, read_checkout, refusing_members
 from orders.models import OrderLine
 from orders.use_cases.checkout.quote_checkout import quote_checkout
@@ -137,16 +136,7 @@ class QuoteView(APIView):
                 }
             ),
         },
-        parameters=[
-            OpenApiParameter(
-                "Retry-After",
-                int,
-                OpenApiParameter.HEADER,
-                required=True,
-                description="Seconds until the next quote is allowed.",
-                response=[429],
-            )
-        ],
+        parameters=[retry_after_parameter("Seconds until the next quote is allowed.", 429, required=True)],
         examples=_EXAMPLES,
         tags=["checkout"],
         summary="Learn what a checkout would do",

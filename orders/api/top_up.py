@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from billing.api.access.authentication import actor_of
 from billing.api.fields import MajorAmountField, MinorAmountField, MoneyResponseSerializer, money_fields
 from billing.api.idempotency import fingerprint, idempotency_parameter, read_idempotency_key
-from billing.api.schema import refusals
+from billing.api.schema import refusals, retry_after_parameter
 from billing.money import to_major
 from orders.use_cases.top_up import top_up
 from promos.api.code_guessing import limit_refused_codes
@@ -79,13 +79,7 @@ class TopUpView(APIView):
         },
         parameters=[
             idempotency_parameter("a second redemption"),
-            OpenApiParameter(
-                "Retry-After",
-                int,
-                OpenApiParameter.HEADER,
-                description="Seconds after which the same request may succeed.",
-                response=[409, 429, 503],
-            ),
+            retry_after_parameter("Seconds after which the same request may succeed.", 409, 429, 503),
         ],
         examples=_EXAMPLES,
         tags=["credit"],

@@ -6,7 +6,7 @@ from typing import Any, cast
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -29,7 +29,7 @@ from billing.api.fields import (
     money_fields,
 )
 from billing.api.pagination import page_parameters, page_response, read_page
-from billing.api.schema import refusals
+from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import DomainError
 from promos.errors import CreditRequired
 from promos.models import PromoCode
@@ -167,16 +167,7 @@ class PreviewView(APIView):
             410: OpenApiResponse(PreviewSerializer, "The code exists but cannot be redeemed now."),
             **refusals({404: "Unknown or retired.", 429: "Too many previews from this address."}),
         },
-        parameters=[
-            OpenApiParameter(
-                "Retry-After",
-                int,
-                OpenApiParameter.HEADER,
-                required=True,
-                description="Seconds until the next preview is allowed.",
-                response=[429],
-            )
-        ],
+        parameters=[retry_after_parameter("Seconds until the next preview is allowed.", 429, required=True)],
         tags=["vouchers"],
         summary="Preview a code",
     )

@@ -1,6 +1,6 @@
 """Ways to sign in: a mailed code for customers, a password for staff."""
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -8,19 +8,12 @@ from rest_framework.views import APIView
 
 from billing.api.identity.answers import MessageSerializer, TokensSerializer, anonymous_actor, tokens_answer
 from billing.api.identity.requests import AddressSerializer, MailedCodeSerializer, PasswordSerializer
-from billing.api.schema import refusals
+from billing.api.schema import refusals, retry_after_parameter
 from billing.use_cases.identity.passwords import sign_in_with_password
 from billing.use_cases.identity.sign_in_codes import CODE_MINUTES, request_code
 from billing.use_cases.identity.sign_in_with_code import sign_in_with_code
 
-RETRY_AFTER = OpenApiParameter(
-    "Retry-After",
-    int,
-    OpenApiParameter.HEADER,
-    required=True,
-    description="Seconds until the next attempt is allowed.",
-    response=[429],
-)
+_RETRY_AFTER = retry_after_parameter("Seconds until the next attempt is allowed.", 429, required=True)
 _MAILED = f"If this address can receive mail, a code is on its way. It is valid for {CODE_MINUTES} minutes."
 
 
@@ -38,7 +31,7 @@ class MagicLinkView(PublicView):
             200: MessageSerializer,
             **refusals({429: "Too many codes for this address or client.", 503: "This service cannot send mail."}),
         },
-        parameters=[RETRY_AFTER],
+        parameters=[_RETRY_AFTER],
         examples=[OpenApiExample("Ada", {"email": "ada@example.org"}, request_only=True)],
         tags=["identity"],
         summary="Mail a sign-in code",
@@ -59,7 +52,7 @@ class VerifyView(PublicView):
             200: TokensSerializer,
             **refusals({401: "The code is wrong or has expired.", 429: "More than 10 attempts in a minute."}),
         },
-        parameters=[RETRY_AFTER],
+        parameters=[_RETRY_AFTER],
         tags=["identity"],
         summary="Sign in with a mailed code",
         description="An unknown address becomes a customer. The fifth wrong attempt ends the code.",
@@ -83,7 +76,7 @@ class LoginView(PublicView):
                 }
             ),
         },
-        parameters=[RETRY_AFTER],
+        parameters=[_RETRY_AFTER],
         tags=["identity"],
         summary="Sign in with a password (staff)",
     )
