@@ -12,14 +12,8 @@ from django.http import HttpRequest
 from billing.actor import Actor, anonymous_actor
 from billing.errors import TooManyAttempts
 from billing.models import User
-from billing.use_cases.count_attempt import forget_attempts, network_of, uncount_attempt
 from billing.use_cases.identity.complete_sign_in import actor_for
-from billing.use_cases.identity.passwords import (
-    PASSWORDS_OF_ACCOUNT,
-    PASSWORDS_OF_CLIENT,
-    count_password_attempt,
-    record_failure,
-)
+from billing.use_cases.identity.passwords import count_password_attempt, forget_failed_passwords, record_failure
 from billing.use_cases.identity.second_factor_secrets import decrypt_secret, encrypt_secret
 from billing.use_cases.record_audit import record_audit
 
@@ -45,8 +39,7 @@ class AccountAdapter(DefaultAccountAdapter):
             raise ValidationError("Too many attempts. Try again later.") from error
 
     def _rollback_login_failed_rl_usage(self) -> None:
-        uncount_attempt(PASSWORDS_OF_CLIENT, network_of(page_actor(self.request).address))
-        forget_attempts(PASSWORDS_OF_ACCOUNT, self._account)
+        forget_failed_passwords(account=self._account, address=page_actor(self.request).address)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         record_failure(name=credentials.get("username", ""), method="password", by=page_actor(request))

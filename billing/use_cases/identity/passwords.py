@@ -53,8 +53,7 @@ def check_staff(*, name: str, password: str, otp: str, by: Actor) -> User:
         if not check_second_factor(user, otp):
             record_failure(name=name, method="second factor", by=by)
             raise WrongSecondFactor
-    uncount_attempt(PASSWORDS_OF_CLIENT, network_of(by.address))
-    forget_attempts(PASSWORDS_OF_ACCOUNT, account)
+    forget_failed_passwords(account=account, address=by.address)
     return user
 
 
@@ -67,6 +66,12 @@ def count_password_attempt(*, name: str, user: User | None, address: str | None)
     count_attempt(PASSWORDS_OF_CLIENT, network_of(address))
     count_attempt(PASSWORDS_OF_ACCOUNT, account)
     return account
+
+
+def forget_failed_passwords(*, account: str, address: str | None) -> None:
+    """Takes back the attempt that succeeded, and forgets the failed ones of the account."""
+    uncount_attempt(PASSWORDS_OF_CLIENT, network_of(address))
+    forget_attempts(PASSWORDS_OF_ACCOUNT, account)
 
 
 def has_second_factor(user: User) -> bool:

@@ -72,7 +72,7 @@ def end_session(*, token: str, by: Actor) -> None:
     if session is None:
         return
     with transaction.atomic():
-        if SignInSession.objects.filter(pk=session.pk, ended_at=None).update(ended_at=timezone.now()):
+        if _end(session):
             _record("user.signed_out", session.user, by=by)
 
 
@@ -96,6 +96,11 @@ def _issue_tokens(session: SignInSession, *, now: datetime) -> Tokens:
     return Tokens(access=access, refresh=token, user=session.user, role=role)
 
 
+def _end(session: SignInSession) -> bool:
+    """Ends the session. Returns False if it had ended before."""
+    return bool(SignInSession.objects.filter(pk=session.pk, ended_at=None).update(ended_at=timezone.now()))
+
+
 def _hash(token: str) -> str:
     # The token is random and long, so a plain hash cannot be reversed.
     return sha256(token.encode()).hexdigest()
@@ -112,7 +117,7 @@ def _is_reuse(token: RefreshToken, now: datetime) -> bool:
 
 def _record_reuse(session: SignInSession, *, by: Actor) -> None:
     if role_in(session) != CUSTOMER:
-        SignInSession.objects.filter(pk=session.pk, ended_at=None).update(ended_at=timezone.now())
+        _end(session)
     _record("refresh_token.reused", session.user, by=by, reason="a refresh token was used again after its rotation")
 
 
