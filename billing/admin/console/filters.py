@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.utils import parse_date_str
 
-from billing.local_time import local_day, midnight_of
+from billing.local_time import midnight_of
 
 _YEARS = range(2000, 2100)
 
@@ -18,15 +18,14 @@ class DayRangeFilter(RangeDateFilter):
     """Filters by a range of days in the Sovereign's time zone. The theme's own filter leaves out the last day."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        first, last = self._midnight(request, "from"), self._midnight(request, "to")
+        first, last = self._day(request, "from"), self._day(request, "to")
         if first:
-            queryset = queryset.filter(**{f"{self.field_path}__gte": first})
+            queryset = queryset.filter(**{f"{self.field_path}__gte": midnight_of(first)})
         if last:
-            following = midnight_of(local_day(last) + timedelta(days=1))
-            queryset = queryset.filter(**{f"{self.field_path}__lt": following})
+            queryset = queryset.filter(**{f"{self.field_path}__lt": midnight_of(last + timedelta(days=1))})
         return queryset
 
-    def _midnight(self, request: HttpRequest, end: str) -> datetime | None:
+    def _day(self, request: HttpRequest, end: str) -> date | None:
         text = self.used_parameters.get(f"{self.field_path}_{end}")
         if not text:
             return None
@@ -34,7 +33,7 @@ class DayRangeFilter(RangeDateFilter):
         if day is None or day.year not in _YEARS:
             messages.error(request, "Write a day as 2026-12-31. The list is not filtered by this date.")
             return None
-        return midnight_of(day)
+        return day
 
 
 def one_of(field: str, values: Sequence[str]) -> type[SimpleListFilter]:
