@@ -12,9 +12,9 @@ from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
 from billing.actor import system_actor
+from billing.jobs import enqueue_once
 from billing.use_cases.processor_settings import processor_keys
 from orders.errors import PaymentProcessorError
-from orders.jobs import enqueue_once
 from orders.models import AppJob, Payment, Provision, StripeEvent
 from orders.stripe import gateway
 from orders.stripe.mirror import mirror_event

@@ -1,7 +1,7 @@
 from enum import StrEnum
 from uuid import UUID
 
-from orders.jobs import enqueue
+from billing.jobs import enqueue
 
 
 class Mail(StrEnum):

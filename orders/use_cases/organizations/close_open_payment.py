@@ -1,8 +1,8 @@
 from uuid import UUID
 
 from billing.actor import Actor
+from billing.jobs import enqueue
 from orders.errors import PaymentInProgress, PaymentNotOpen, PaymentProcessorError
-from orders.jobs import enqueue
 from orders.models import Order, Payment
 from orders.queries import find_open_order
 from orders.use_cases.payments.close_lost_payment import close_lost_payment

@@ -1,8 +1,8 @@
 from django.db import transaction
 
+from billing.jobs import enqueue
 from billing.models import Customer
 from billing.use_cases.ensure_customer import update_email
-from orders.jobs import enqueue
 from orders.stripe import gateway
 
 

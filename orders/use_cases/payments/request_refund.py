@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import ReasonRequired
+from billing.jobs import enqueue
 from billing.locks import lock_account
 from billing.models import LedgerEntry, Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
@@ -21,7 +22,6 @@ from billing.text import has_visible_text
 from billing.use_cases.post_entry import adjust_credit, reverse_entry
 from billing.use_cases.record_audit import record_audit
 from orders.errors import AmountNotRefundable, OrderNotRefundable
-from orders.jobs import enqueue
 from orders.locks import lock_order, lock_subscription
 from orders.models import Break, Order, Payment, Refund
 from orders.models.charge import nearest_charges

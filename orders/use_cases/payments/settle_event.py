@@ -12,8 +12,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from billing.actor import Actor, system_actor
+from billing.jobs import enqueue
 from billing.models import Customer, Invoice, Subscription
-from orders.jobs import enqueue
 from orders.locks import lock_order
 from orders.models import Break, Order, Payment, StripeEvent
 from orders.models.payment import BEFORE_LINK

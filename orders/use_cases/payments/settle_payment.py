@@ -13,12 +13,12 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import InsufficientCredit
+from billing.jobs import enqueue
 from billing.locks import lock_account
 from billing.models import Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.use_cases.hold_credit import capture_hold, release_hold
 from billing.use_cases.post_entry import spend_credit
-from orders.jobs import enqueue
 from orders.locks import lock_order
 from orders.models import Break, Order, Payment, StripeEvent
 from orders.models.payment import BEFORE_COMPLETION

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.conf import settings
 
-from orders.jobs import enqueue
+from billing.jobs import enqueue
 from orders.models import AppJob, OutboxEvent, Provision
 from orders.use_cases.organizations.provision_organization import SOURCE
 from orders.use_cases.provisioning.describe_deployment import describe_app_job, describe_provision

@@ -8,9 +8,9 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
+from billing.jobs import enqueue
 from billing.models import Subscription
 from billing.models.subscription import ENDED_STATUSES
-from orders.jobs import enqueue
 from orders.locks import lock_followed_subscription
 from orders.models import Break, Order, Payment
 from orders.stripe import gateway

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.actor import Actor
+from billing.jobs import enqueue, enqueue_once
 from billing.models import Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.organization_roles import Act
@@ -20,7 +21,6 @@ from billing.queries import subscription_of
 from billing.use_cases.organizations.authorize_act import authorize_act
 from billing.use_cases.record_audit import record_audit
 from orders.errors import SubscriptionEnded
-from orders.jobs import enqueue, enqueue_once
 from orders.locks import lock_subscription
 from orders.models import Order
 from orders.stripe import subscriptions as stripe_subscriptions

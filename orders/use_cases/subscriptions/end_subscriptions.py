@@ -2,8 +2,8 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
+from billing.jobs import enqueue
 from billing.models import Invoice, Subscription
-from orders.jobs import enqueue
 
 
 def end_subscriptions(subscriptions: QuerySet[Subscription, Subscription], *, now: datetime) -> None:

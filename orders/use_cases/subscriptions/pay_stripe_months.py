@@ -14,10 +14,10 @@ from django.db import transaction
 from django.db.models import F
 
 from billing.actor import Actor
+from billing.jobs import enqueue
 from billing.locks import lock_account
 from billing.models import Invoice, LedgerEntry, Organization, Subscription
 from billing.use_cases.post_entry import reverse_entry, spend_credit
-from orders.jobs import enqueue
 from orders.locks import lock_order, lock_subscription
 from orders.models import Order
 from orders.models.order import LIVE_STATUSES
