@@ -6,8 +6,10 @@ Within one table, rows are locked by ascending primary key. `FOR NO KEY UPDATE` 
 rows that reference the locked row.
 """
 
+from uuid import UUID
+
 from .errors import CustomerNotFound
-from .models import Account
+from .models import Account, Organization
 
 
 def lock_account(*, customer_id: int) -> Account:
@@ -29,3 +31,13 @@ def lock_account_of_user(*, user_id: str) -> Account | None:
     """
     # Races with every other grant, spend and hold of this customer.
     return Account.objects.select_for_update(no_key=True, of=("self",)).filter(customer__user_id=user_id).first()
+
+
+def lock_organization(*, organization_id: UUID) -> Organization:
+    """Locks the organization's row, and reads it with its customer. Raises: Organization.DoesNotExist."""
+    # Races with checkouts and renewals for it, its provisioning and deletion, and changes of its members and apps.
+    return (
+        Organization.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("customer")
+        .get(id=organization_id)
+    )

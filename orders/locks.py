@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from billing.models import Organization, Subscription
+from billing.locks import lock_organization
+from billing.models import Subscription
 
 from .models import Break, Order, OutboxEvent
 
@@ -48,6 +49,6 @@ def lock_followed_subscription(*, stripe_id: str) -> Subscription | None:
     found = Subscription.objects.filter(stripe_subscription_id=stripe_id).only("organization_id").first()
     if found is None:
         return None
-    # Races with a checkout for the organization, and with its deletion. The caller may suspend the organization.
-    Organization.objects.select_for_update(no_key=True).get(id=found.organization_id)
+    # The caller may suspend the organization.
+    lock_organization(organization_id=found.organization_id)
     return lock_subscription(subscription_id=found.id)

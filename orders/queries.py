@@ -199,15 +199,9 @@ def _normal(reference: str) -> str:
     return reference if identity is None else str(identity)
 
 
-def find_organization(*, organization_id: UUID, lock: bool = False) -> Organization:
-    """An organization that is not deleted, with its customer, for staff. Raises: OrganizationNotFound. One query.
-
-    Locks: Organization, with `lock`.
-    """
+def find_organization(*, organization_id: UUID) -> Organization:
+    """Returns an organization that is not deleted, with its customer, for staff. Raises: OrganizationNotFound."""
     organizations = Organization.objects.select_related("customer").exclude(status=Organization.Status.DELETED)
-    if lock:
-        # Races with the organization's provisioning and deletion, and with orders for it.
-        organizations = organizations.select_for_update(no_key=True, of=("self",))
     found = organizations.filter(id=organization_id).first()
     if found is None:
         raise OrganizationNotFound

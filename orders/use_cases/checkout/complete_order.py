@@ -4,7 +4,8 @@ from datetime import datetime
 
 from django.db import connection
 
-from billing.models import Organization, Subscription
+from billing.locks import lock_organization
+from billing.models import Subscription
 from orders.models import Order
 from orders.models.basket import Basket, Line
 from orders.models.period import next_period
@@ -22,7 +23,7 @@ def complete_order(*, order: Order, now: datetime) -> Subscription:
 
     Locks: Organization. Transaction: joins.
     """
-    Organization.objects.select_for_update(no_key=True).get(id=order.organization_id)
+    lock_organization(organization_id=order.organization_id)
     order.status, order.completed_at = Order.Status.COMPLETED, now
     order.save(update_fields=["status", "completed_at"])
     start, end = now, next_period(anchor=now, end=now)[1]

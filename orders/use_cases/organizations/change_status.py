@@ -4,6 +4,7 @@ from django.db import transaction
 
 from billing.actor import Actor
 from billing.errors import StatusNotAllowed
+from billing.locks import lock_organization
 from billing.models import Organization
 from billing.use_cases.record_audit import record_audit
 from orders.queries import find_organization
@@ -30,7 +31,8 @@ def change_status(*, organization_id: UUID, status: Organization.Status, by: Act
     if status == Organization.Status.SUSPENDED:
         close_open_payment(organization_id=organization_id, why=_WHY, by=by)
     with transaction.atomic():
-        organization = find_organization(organization_id=organization_id, lock=True)
+        lock_organization(organization_id=organization_id)
+        organization = find_organization(organization_id=organization_id)
         before = organization.status
         if before == status:
             return organization

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from billing.actor import SUPERADMIN, Actor
 from billing.errors import OrganizationNotFound
+from billing.locks import lock_organization
 from billing.models import Invoice, Organization, OrganizationMember, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.organization_roles import Act
@@ -33,7 +34,6 @@ def delete_organization(*, organization_id: UUID, by: Actor, reason: str = "") -
         close_open_payment(organization_id=organization_id, why=_WHY, by=by)
     moment = timezone.now()
     with transaction.atomic():
-        # Races with a checkout for the organization, which updates the same row.
         organization = _find(organization_id, by=by, lock=True)
         if organization.status == Organization.Status.DELETED:
             return organization
@@ -64,8 +64,9 @@ def delete_organization(*, organization_id: UUID, by: Actor, reason: str = "") -
 def _find(organization_id: UUID, *, by: Actor, lock: bool = False) -> Organization:
     if by.role != SUPERADMIN:
         return authorize_act(organization_id=organization_id, by=by, act=Act.DELETE, lock=lock)
-    organizations = Organization.objects.select_related("customer").filter(id=organization_id)
-    found = (organizations.select_for_update(no_key=True, of=("self",)) if lock else organizations).first()
+    if lock:
+        return lock_organization(organization_id=organization_id)
+    found = Organization.objects.select_related("customer").filter(id=organization_id).first()
     if found is None:
         raise OrganizationNotFound
     return found

@@ -2,6 +2,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from billing.locks import lock_organization
 from billing.models import Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from orders.models import Order, OutboxEvent
@@ -21,12 +22,7 @@ def provision_organization(*, order_id: UUID) -> Organization:
     """
     with transaction.atomic():
         order = Order.objects.get(id=order_id)
-        # Races with a second run of the job, and with the deletion of the organization.
-        organization = (
-            Organization.objects.select_for_update(no_key=True, of=("self",))
-            .select_related("customer")
-            .get(id=order.organization_id)
-        )
+        organization = lock_organization(organization_id=order.organization_id)
         if organization.status != Organization.Status.PROVISIONING:
             return organization
         is_paid = Subscription.objects.filter(organization=organization).exclude(status__in=ENDED_STATUSES).exists()

@@ -14,8 +14,8 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.errors import ReasonRequired
 from billing.jobs import enqueue
-from billing.locks import lock_account
-from billing.models import LedgerEntry, Organization, Subscription
+from billing.locks import lock_account, lock_organization
+from billing.models import LedgerEntry, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.money import format_money
 from billing.text import has_visible_text
@@ -225,8 +225,7 @@ def return_credit(*, order: Order, reason: str, by: Actor) -> None:
 
 def _end_subscription(order: Order, *, reason: str, by: Actor) -> None:
     """Ends the subscription that the order pays for, unless another order has replaced it before."""
-    # Races with a checkout for the organization, and with the end of the subscription at Stripe.
-    Organization.objects.select_for_update(no_key=True).get(id=order.organization_id)
+    lock_organization(organization_id=order.organization_id)
     bought = Subscription.objects.filter(Q(order_id=order.id) | Q(id=order.renews_id)).exclude(
         status__in=ENDED_STATUSES
     )

@@ -14,7 +14,7 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.errors import InsufficientCredit
 from billing.jobs import enqueue
-from billing.locks import lock_account
+from billing.locks import lock_account, lock_organization
 from billing.models import Organization, Subscription
 from billing.models.subscription import ENDED_STATUSES
 from billing.use_cases.hold_credit import capture_hold, release_hold
@@ -118,8 +118,8 @@ def settle_paid(*, order_id: UUID, session: Object, by: Actor) -> str:
 def _settle_paid_order(order: Order, session: Object, *, by: Actor) -> str:
     payment = order.payment
     lock_account(customer_id=order.customer_id)
-    # Races with the organization's deletion: a payment for a deleted one is refunded.
-    order.organization = Organization.objects.select_for_update(no_key=True).get(id=order.organization_id)
+    # A payment for a deleted organization is refunded.
+    order.organization = lock_organization(organization_id=order.organization_id)
     _mark_paid(payment, session)
     if order.status != Order.Status.PENDING:
         return _settle_after_release(order, by=by)

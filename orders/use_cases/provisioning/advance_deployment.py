@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from billing.locks import lock_organization
 from billing.models import Organization
 from orders.models import AppJob, Provision, UnsettledApp
 from orders.models.provisioning import as_rows
@@ -20,8 +21,7 @@ def lock_deployment(model: type[Provision] | type[AppJob], key: UUID) -> Provisi
     """
     rows: QuerySet[Any] = model._default_manager.all()
     organization_id = rows.only("organization_id").get(pk=key).organization_id
-    # Races with the organization's deletion, with a checkout for it and with another change of its apps.
-    Organization.objects.select_for_update(no_key=True).only("id").get(id=organization_id)
+    lock_organization(organization_id=organization_id)
     # Races with another worker and with reports of the provisioner.
     locked: Provision | AppJob = (
         rows.select_for_update(no_key=True, of=("self",)).select_related("organization").get(pk=key)

@@ -15,8 +15,8 @@ from django.db.models import F
 
 from billing.actor import Actor
 from billing.jobs import enqueue
-from billing.locks import lock_account
-from billing.models import Invoice, LedgerEntry, Organization, Subscription
+from billing.locks import lock_account, lock_organization
+from billing.models import Invoice, LedgerEntry, Subscription
 from billing.use_cases.post_entry import reverse_entry, spend_credit
 from orders.locks import lock_order, lock_subscription
 from orders.models import Order
@@ -49,8 +49,7 @@ def pay_stripe_months(*, subscription_id: UUID, by: Actor, now: datetime) -> lis
     paid: list[UUID] = []
     with transaction.atomic():
         available_minor = lock_account(customer_id=found.customer_id).available_minor
-        # Races with a checkout for the organization, and with its deletion.
-        Organization.objects.select_for_update(no_key=True).get(id=found.organization_id)
+        lock_organization(organization_id=found.organization_id)
         subscription = lock_subscription(subscription_id=subscription_id)
         if (subscription.status, subscription.paid_by) != (
             Subscription.Status.PAST_DUE,

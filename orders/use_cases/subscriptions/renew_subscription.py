@@ -32,8 +32,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.locks import lock_account
-from billing.models import Account, Organization, Subscription
+from billing.locks import lock_account, lock_organization
+from billing.models import Account, Subscription
 from billing.use_cases.hold_credit import hold_credit
 from billing.use_cases.post_entry import spend_credit
 from orders.errors import PaymentProcessorError
@@ -129,8 +129,7 @@ def _renew_month(subscription_id: UUID, *, by: Actor, now: datetime) -> RenewalO
     )
     with transaction.atomic():
         account = lock_account(customer_id=customer_id)
-        # Races with the organization's deletion, which locks the organization before it ends the subscription.
-        Organization.objects.select_for_update(no_key=True).get(id=organization_id)
+        lock_organization(organization_id=organization_id)
         subscription = lock_subscription(subscription_id=subscription_id)
         if not _is_due(subscription, now=now):
             return RenewalOutcome.NOT_DUE
