@@ -109,9 +109,9 @@ def settle_paid(*, order_id: UUID, session: Object, by: Actor) -> str:
             return _settle_paid_order(order, session, by=by)
         # It was paid before the answer of Stripe was recorded here. The answer is recorded first, and the checkout
         # answers with the balance after the payment.
-        record_session(order_id=order.id, session=read_session(session), by=by)
-        outcome = _settle_paid_order(lock_order(order_id=order_id), session, by=by)
-        answer_checkout(lock_order(order_id=order_id))
+        order = record_session(order_id=order_id, session=read_session(session), by=by)
+        outcome = _settle_paid_order(order, session, by=by)
+        answer_checkout(order)
         return outcome
 
 
@@ -136,21 +136,21 @@ def _settle_paid_order(order: Order, session: Object, *, by: Actor) -> str:
 
 
 def _spend(order: Order, *, by: Actor) -> None:
-    """Spends the order's credit: the held part, and the unused month of the subscription that it replaces.
+    """Spends the order's credit, with the unused month of the subscription that it replaces.
 
     Raises: InsufficientCredit, and nothing has changed.
     """
     with transaction.atomic():
         if order.kind == Order.Kind.PURCHASE:
             credit_unused_month(order=order, by=by)
-        if order.proration_minor:
-            # One spend pays with both: an order has one.
-            release_hold(order_id=order.id)
-            spend_credit(
-                customer_id=order.customer_id, amount_minor=order.credit_applied_minor, order_id=order.id, by=by
-            )
-        elif order.credit_applied_minor:
+        if not order.credit_applied_minor:
+            return
+        if order.status == Order.Status.PENDING and not order.proration_minor:
             capture_hold(order_id=order.id, by=by)
+            return
+        # An order has one spend, which pays with the unused month too. A released order holds nothing any more.
+        release_hold(order_id=order.id)
+        spend_credit(customer_id=order.customer_id, amount_minor=order.credit_applied_minor, order_id=order.id, by=by)
 
 
 def _cancel_and_refund(order: Order, *, by: Actor) -> str:
@@ -189,16 +189,7 @@ def _settle_after_release(order: Order, *, by: Actor) -> str:
     """Settles a payment that arrived after the order's credit was released."""
     if not _is_superseded(order):
         try:
-            with transaction.atomic():
-                if order.kind == Order.Kind.PURCHASE:
-                    credit_unused_month(order=order, by=by)
-                if order.credit_applied_minor:
-                    spend_credit(
-                        customer_id=order.customer_id,
-                        amount_minor=order.credit_applied_minor,
-                        order_id=order.id,
-                        by=by,
-                    )
+            _spend(order, by=by)
         except InsufficientCredit:
             pass
         else:
