@@ -8,6 +8,7 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from orders.errors import PaymentProcessorError
 from orders.models import Payment
 from orders.stripe import gateway
 from orders.use_cases.organizations.provision_organization import provision_organization
@@ -27,6 +28,7 @@ STRIPE_JOBS = (
     "send_cancellation",
     "find_charge_owner",
     "settle_long_invoice",
+    "close_open_payment",
 )
 MAX_SECONDS = 20
 ROUNDS_BEFORE_EXPIRY = 25
@@ -50,7 +52,7 @@ def run_job(job: ProcrastinateJob) -> bool:
     else:
         try:
             app.tasks[job.task_name].func(**job.args)
-        except (gateway.Unanswered, gateway.Refused, gateway.NotConfigured):
+        except (gateway.Unanswered, gateway.Refused, gateway.NotConfigured, PaymentProcessorError):
             return False
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_jobs SET status = 'succeeded' WHERE id = %s", [job.id])
