@@ -23,6 +23,9 @@ from orders.models.payment import WAITING_STATUSES
 from orders.use_cases.payments.close_lost_payment import close_lost_payment
 from orders.use_cases.payments.request_refund import find_refundable, refund_order
 
+_PAID = "The customer had paid: the order is complete."
+_CLOSED = "The payment is closed, and the held credit is available again."
+
 
 class RefundForm(ConsoleForm):
     """The amount to refund to the card; empty means all that is left."""
@@ -104,7 +107,7 @@ def _refund_state(order: Order) -> list[object]:
 
 
 def has_open_payment(order: Order) -> bool:
-    """Tells whether the order waits for a payment that staff can close."""
+    """Returns whether the order waits for a payment that staff can close."""
     if order.status != Order.Status.PENDING:
         return False
     return Payment.objects.filter(order=order, status__in=WAITING_STATUSES).exists()
@@ -134,7 +137,7 @@ def close_view(admin: ReadOnlyAdmin, request: HttpRequest, order_id: UUID) -> Ht
             Fact("State", state_badge(order.status)),
             Fact("Customer", customer_link(order.customer)),
             Fact("Organization", organization_link(order.organization)),
-            Fact("Credit held for it", amount(order.credit_applied_minor)),
+            Fact("Credit held for it", amount(order.credit_to_hold_minor)),
             Fact("Due by card", amount(order.amount_due_minor)),
         ],
         warning="The payment page is closed at Stripe, if Stripe knows it. The held credit becomes available, and the"
@@ -142,7 +145,3 @@ def close_view(admin: ReadOnlyAdmin, request: HttpRequest, order_id: UUID) -> Ht
         " that arrives later is refunded.",
         danger=True,
     )
-
-
-_PAID = "The customer had paid: the order is complete."
-_CLOSED = "The payment is closed, and the held credit is available again."
