@@ -44,3 +44,8 @@ class OrganizationMember(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} {self.email}"
+
+    @property
+    def current_email(self) -> str:
+        """The address that the customer has now; that of the invitation until it is bound."""
+        return (self.customer.email if self.customer else "") or self.email

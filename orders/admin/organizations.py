@@ -144,10 +144,10 @@ class OrganizationAdmin(ReadOnlyAdmin):
         members = members_of(record)
         yield Panel(
             title="Members",
-            columns=[Column("E-mail"), Column("User id"), Column("Role"), Column("Since (UTC)")],
+            columns=[Column("E-mail"), Column("User id"), Column("Role"), Column("Since")],
             rows=[
                 (
-                    (each.customer.email if each.customer else "") or each.email or NOTHING,
+                    each.current_email or NOTHING,
                     code(each.customer.user_id) if each.customer else badge("invited"),
                     each.role,
                     moment(each.joined_at),

@@ -32,15 +32,12 @@ class MemberSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     tenant_id = serializers.UUIDField(source="organization_id")
     user_id = serializers.SerializerMethodField(help_text="Empty until the invited person signs in.")
-    email = serializers.SerializerMethodField()
+    email = serializers.CharField(source="current_email")
     role = serializers.ChoiceField(choices=[role.value for role in OrganizationRole])
     joined_at = serializers.DateTimeField(help_text="When the organization was created, or the person invited.")
 
     def get_user_id(self, member: OrganizationMember) -> str:
         return member.customer.user_id if member.customer else ""
-
-    def get_email(self, member: OrganizationMember) -> str:
-        return (member.customer.email if member.customer else "") or member.email
 
 
 class InvitationSerializer(RequestSerializer):
