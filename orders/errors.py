@@ -52,15 +52,6 @@ class DomainNotFound(DomainError):
     status = 404
     message = "no such domain"
 
-    @classmethod
-    @contextmanager
-    def for_strangers(cls) -> Iterator[None]:
-        """Raises this error in place of OrganizationNotFound, so that a stranger learns of no domain's existence."""
-        try:
-            yield
-        except OrganizationNotFound as error:
-            raise cls from error
-
 
 class InvalidDomain(DomainError):
     code = "invalid_domain"
@@ -231,3 +222,12 @@ class DeploymentSucceeded(DomainError):
     code = "deployment_succeeded"
     status = 409
     message = "every step is completed already"
+
+
+@contextmanager
+def refuse_strangers(error: type[DomainError]) -> Iterator[None]:
+    """Raises this error in place of OrganizationNotFound, so that a stranger does not learn what exists."""
+    try:
+        yield
+    except OrganizationNotFound as unknown:
+        raise error from unknown

@@ -324,26 +324,6 @@ def other_items_name(item: CatalogItem) -> bool:
     return any(rows.exists() for rows in named.get(type(item), ()))
 
 
-def cname_target(organization: Organization) -> str:
-    """The organization's own address: the name that the CNAME records of its domains point to."""
-    return f"{organization.slug}.{settings.SOVEREIGN_DOMAIN}".lower()
-
-
-def is_in_sovereign_domain(name: str) -> bool:
-    """Returns whether the name is the Sovereign's domain, or lies under it."""
-    return f".{name}".endswith(f".{settings.SOVEREIGN_DOMAIN.lower()}")
-
-
-def proof_name(domain: str) -> str:
-    """The name of the TXT record that proves a domain's organization where no CNAME record can stand."""
-    return f"_organization.{domain}"
-
-
-def proof_text(organization: Organization) -> str:
-    """The text of that record."""
-    return f"organization={organization.id}"
-
-
 def domains_of(organization: Organization) -> QuerySet[Domain, Domain]:
     """The domains that the organization brought, newest first. One query."""
     return Domain.objects.filter(organization=organization).order_by("-created_at", "-id")

@@ -26,7 +26,8 @@ from billing.queries import slug_is_free
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.errors import DomainNotFound, OwnAddressStays
 from orders.models import Domain
-from orders.queries import cname_target, domains_of, proof_name, proof_text
+from orders.models.domain import cname_target, proof_name, proof_text
+from orders.queries import domains_of
 from orders.use_cases.domains.add_domain import add_domain
 from orders.use_cases.domains.remove_domain import remove_domain
 from orders.use_cases.domains.verify_domain import verify_domain
@@ -117,7 +118,7 @@ class DomainsView(APIView):
     )
     def delete(self, request: Request, owner_id: str) -> Response:
         identity = read_path_id(owner_id, not_found=DomainNotFound)
-        if _find_own_address(request, identity, act=Act.CHANGE_DOMAINS):
+        if _find_own_address(request, identity):
             raise OwnAddressStays
         remove_domain(domain_id=identity, by=actor_of(request))
         return Response({"ok": True, "status": "removed"})
@@ -183,7 +184,7 @@ class VerificationView(APIView):
     )
     def post(self, request: Request, domain_id: str) -> Response:
         identity = read_path_id(domain_id, not_found=DomainNotFound)
-        own = _find_own_address(request, identity, act=Act.CHANGE_DOMAINS)
+        own = _find_own_address(request, identity)
         if own:
             described = _describe_own_address(own)
             message = f"{described['domain']} is the organization's own address, and needs no DNS record"
@@ -230,10 +231,13 @@ def _list(request: Request, organization_id: UUID) -> Response:
     return page_response(page, list(DomainSerializer(described, many=True).data), request=request)
 
 
-def _find_own_address(request: Request, identity: UUID, *, act: Act) -> Organization | None:
-    """Returns the organization whose own address has this id: the address has the id of its organization."""
+def _find_own_address(request: Request, identity: UUID) -> Organization | None:
+    """Returns the organization whose own address has this id: the address has the id of its organization.
+
+    Raises: OrganizationRoleTooLow if the caller may not change its domains.
+    """
     try:
-        return authorize_act(organization_id=identity, by=actor_of(request), act=act)
+        return authorize_act(organization_id=identity, by=actor_of(request), act=Act.CHANGE_DOMAINS)
     except OrganizationNotFound:
         return None
 

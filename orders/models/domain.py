@@ -1,6 +1,7 @@
 import ipaddress
 
 import idna
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -86,3 +87,23 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def cname_target(organization: Organization) -> str:
+    """Returns the organization's own address: the name that the CNAME records of its domains point to."""
+    return f"{organization.slug}.{settings.SOVEREIGN_DOMAIN}".lower()
+
+
+def is_in_sovereign_domain(name: str) -> bool:
+    """Returns whether the name is the Sovereign's domain, or lies under it."""
+    return f".{name}".endswith(f".{settings.SOVEREIGN_DOMAIN.lower()}")
+
+
+def proof_name(domain: str) -> str:
+    """Returns the name of the TXT record that proves a domain's organization where no CNAME record can stand."""
+    return f"_organization.{domain}"
+
+
+def proof_text(organization: Organization) -> str:
+    """Returns the text of the TXT record that proves a domain's organization."""
+    return f"organization={organization.id}"

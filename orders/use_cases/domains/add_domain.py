@@ -9,8 +9,7 @@ from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.dns import NameLookup
 from orders.errors import DomainAdded, DomainTaken, InvalidDomain, TooManyDomains
 from orders.models import Domain
-from orders.models.domain import DomainNameError, normal_domain
-from orders.queries import is_in_sovereign_domain
+from orders.models.domain import DomainNameError, is_in_sovereign_domain, normal_domain
 from orders.use_cases.domains.record_domain_event import record_domain_event
 from orders.use_cases.domains.verify_domain import check_domain
 

@@ -3,7 +3,7 @@ from typing import Any
 from billing.actor import Actor
 from billing.use_cases.record_audit import record_audit
 from orders.models import Domain, OutboxEvent
-from orders.queries import cname_target
+from orders.models.domain import cname_target
 from orders.use_cases.organizations.provision_organization import SOURCE
 
 DOMAIN_TOPIC = "sme.domain.events"

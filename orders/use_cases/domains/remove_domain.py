@@ -6,7 +6,7 @@ from billing.actor import Actor
 from billing.models import Organization
 from billing.organization_roles import Act
 from billing.use_cases.organizations.authorize_act import authorize_act
-from orders.errors import DomainNotFound
+from orders.errors import DomainNotFound, refuse_strangers
 from orders.models import Domain
 from orders.use_cases.domains.record_domain_event import record_domain_event
 from orders.use_cases.domains.verify_domain import find_domain
@@ -20,7 +20,7 @@ def remove_domain(*, domain_id: UUID, by: Actor) -> None:
     """
     found = find_domain(domain_id=domain_id, by=by)
     with transaction.atomic():
-        with DomainNotFound.for_strangers():
+        with refuse_strangers(DomainNotFound):
             organization = authorize_act(
                 organization_id=found.organization_id, by=by, act=Act.CHANGE_DOMAINS, lock=True
             )

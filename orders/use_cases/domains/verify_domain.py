@@ -16,9 +16,9 @@ from billing.actor import Actor
 from billing.organization_roles import Act
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.dns import NameLookup, NameServersSilent, NoSuchName
-from orders.errors import DomainNotFound
+from orders.errors import DomainNotFound, refuse_strangers
 from orders.models import Domain
-from orders.queries import cname_target, proof_name, proof_text
+from orders.models.domain import cname_target, proof_name, proof_text
 from orders.use_cases.domains.record_domain_event import record_domain_event
 
 
@@ -58,7 +58,7 @@ def find_domain(*, domain_id: UUID, by: Actor) -> Domain:
     domain = Domain.objects.select_related("organization").filter(id=domain_id).first()
     if domain is None:
         raise DomainNotFound
-    with DomainNotFound.for_strangers():
+    with refuse_strangers(DomainNotFound):
         authorize_act(organization_id=domain.organization_id, by=by, act=Act.CHANGE_DOMAINS)
     return domain
 
@@ -72,7 +72,7 @@ def check_domain(domain: Domain, *, by: Actor, authorize: bool = False) -> Verif
     finding = _look_up(domain)
     with transaction.atomic():
         if authorize:
-            with DomainNotFound.for_strangers():
+            with refuse_strangers(DomainNotFound):
                 authorize_act(organization_id=domain.organization_id, by=by, act=Act.CHANGE_DOMAINS, lock=True)
         # Races with the verification of the same name for another organization, and with the removal of this one.
         claims = Domain.objects.select_related("organization").select_for_update(no_key=True, of=("self",))

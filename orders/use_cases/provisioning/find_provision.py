@@ -7,10 +7,9 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from billing.actor import Actor
-from billing.errors import OrganizationNotFound
 from billing.organization_roles import Act
 from billing.use_cases.organizations.authorize_act import authorize_act
-from orders.errors import OrderNotFound, ProvisionNotFound
+from orders.errors import OrderNotFound, ProvisionNotFound, refuse_strangers
 from orders.models import Order, Provision
 from orders.use_cases.provisioning.ensure_provision import COMPLETE, ensure_provision
 
@@ -48,10 +47,8 @@ def find_provision(*, provision_id: UUID, by: Actor) -> Provision:
     order = _purchases().filter(id=provision_id, status__in=COMPLETE).first()
     if order is None:
         raise ProvisionNotFound
-    try:
+    with refuse_strangers(ProvisionNotFound):
         authorize_act(organization_id=order.organization_id, by=by, act=Act.READ_PROVISIONING)
-    except OrganizationNotFound:
-        raise ProvisionNotFound from None
     return ensure_provision(order=order, in_worker=False)
 
 
