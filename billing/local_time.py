@@ -1,6 +1,6 @@
-"""Times as people see them: in the Sovereign's time zone. The database and the API keep UTC."""
+"""Times as texts and days: for people in the Sovereign's time zone, for other systems in UTC."""
 
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -23,6 +23,11 @@ def to_local(value: datetime) -> datetime:
 def local_text(value: datetime) -> str:
     """Writes a time for people, to the second: `2026-12-31 23:59:00`."""
     return to_local(value).replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
+
+
+def utc_text(value: datetime) -> str:
+    """Writes a time for other systems: `2026-12-31T23:59:00.123456Z`."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def local_day(value: datetime) -> date:

@@ -1,5 +1,4 @@
 import json
-from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +8,7 @@ from django.db.models import Q
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Now
 
+from billing.local_time import utc_text
 from billing.models.keys import Uuid7
 
 SUBSCRIPTION_EVENTS = ("subscription.renewed", "subscription.past_due", "subscription.canceled")
@@ -111,7 +111,7 @@ class OutboxEvent(models.Model):
             "id": str(self.id),
             "type": self.type,
             "source": self.source,
-            "timestamp": self.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "timestamp": utc_text(self.created_at),
             "tenant_id": str(self.tenant_id) if self.tenant_id else None,
             "data": self.data,
             "metadata": self.metadata,

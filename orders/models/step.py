@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from billing.local_time import utc_text
+
 
 class StepStatus(StrEnum):
     PENDING = "pending"
@@ -28,11 +30,11 @@ class Step:
     done_at: str | None = None
 
     def start(self, now: datetime) -> "Step":
-        return replace(self, status=StepStatus.RUNNING, started_at=self.started_at or format_instant(now))
+        return replace(self, status=StepStatus.RUNNING, started_at=self.started_at or utc_text(now))
 
     def finish(self, status: StepStatus, now: datetime, *, message: str = "") -> "Step":
         """Returns the step as it ended at this moment."""
-        moment = format_instant(now)
+        moment = utc_text(now)
         return replace(
             self,
             status=status,
@@ -60,8 +62,3 @@ def progress_of(rows: Sequence[dict[str, Any]]) -> int:
     """Returns how much of the steps is completed, in percent, rounded down."""
     completed = sum(row["status"] == StepStatus.COMPLETED for row in rows)
     return 100 * completed // len(rows) if rows else 100
-
-
-def format_instant(moment: datetime) -> str:
-    """Returns an instant in UTC as answers write it."""
-    return moment.isoformat().replace("+00:00", "Z")

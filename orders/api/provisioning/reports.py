@@ -11,12 +11,13 @@ from billing.api.access.permissions import roles
 from billing.api.fields import InstantField, RequestSerializer, TextField, WholeNumberField
 from billing.api.identifiers import IdField
 from billing.api.schema import refusals
+from billing.local_time import utc_text
 from orders.api.provisioning.jobs import AppJobSerializer
 from orders.api.provisioning.provisions import ProvisionSerializer
 from orders.api.provisioning.steps import STEP_STATUSES
 from orders.models import AppJob, Provision
 from orders.models.provisioning import Deployment
-from orders.models.step import Step, StepStatus, format_instant
+from orders.models.step import Step, StepStatus
 from orders.use_cases.apps.list_backing_services import CATEGORIES, POD_STATUSES
 from orders.use_cases.provisioning.describe_deployment import describe_app_job, describe_provision
 from orders.use_cases.provisioning.report_progress import Report, report_progress
@@ -121,6 +122,6 @@ def _read_step(step: dict[str, Any]) -> Step:
         name=step["name"],
         status=StepStatus(step["status"]),
         message=step.get("message", ""),
-        started_at=format_instant(started_at) if started_at else None,
-        done_at=format_instant(done_at) if done_at else None,
+        started_at=utc_text(started_at) if started_at else None,
+        done_at=utc_text(done_at) if done_at else None,
     )

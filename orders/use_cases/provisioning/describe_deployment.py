@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from billing.local_time import utc_text
 from orders.models import AppJob, Provision
 from orders.models.provisioning import Deployment
-from orders.models.step import format_instant
 
 
 def describe_provision(provision: Provision) -> dict[str, Any]:
@@ -40,6 +40,6 @@ def _describe(deployment: Deployment) -> dict[str, Any]:
         "status": deployment.status,
         "steps": deployment.steps,
         "progress": deployment.progress,
-        "created_at": format_instant(deployment.created_at),
-        "updated_at": format_instant(deployment.updated_at),
+        "created_at": utc_text(deployment.created_at),
+        "updated_at": utc_text(deployment.updated_at),
     }

@@ -7,10 +7,11 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from billing.local_time import utc_text
 from orders.errors import ProvisionNotFound
 from orders.models import AppJob, BackingServices, Provision, ProvisioningReport
 from orders.models.provisioning import Deployment
-from orders.models.step import FINISHED, Step, StepStatus, format_instant
+from orders.models.step import FINISHED, Step, StepStatus
 from orders.use_cases.provisioning.advance_deployment import advance_deployment, lock_deployment
 
 _ORDER = [StepStatus.PENDING, StepStatus.RUNNING, StepStatus.COMPLETED]
@@ -82,7 +83,7 @@ def _move_on(step: Step, report: Step, *, now: datetime) -> Step:
         return step
     if report.status in _ORDER and _ORDER.index(report.status) < _ORDER.index(step.status):
         return step
-    moment = format_instant(now)
+    moment = utc_text(now)
     has_started, is_done = report.status != StepStatus.PENDING, report.status in FINISHED
     return replace(
         step,

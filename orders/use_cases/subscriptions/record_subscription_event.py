@@ -1,9 +1,10 @@
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models.fields.json import KT
 
+from billing.local_time import utc_text
 from billing.models import Subscription
 from billing.money import to_major
 from orders.models import OutboxEvent
@@ -20,7 +21,7 @@ def record_subscription_event(
     The caller holds the subscription's lock. Args: period: the month that was paid, is due, or was not paid.
     Transaction: joins. Idempotency: each type is recorded once for a subscription and month.
     """
-    start, end = (_format_utc(moment) for moment in period)
+    start, end = (utc_text(moment) for moment in period)
     events = OutboxEvent.objects.alias(about=KT("data__subscription_id"), month=KT("data__period_start"))
     if events.filter(type=type_, about=str(subscription.id), month=start).exists():
         return False
@@ -53,7 +54,3 @@ def record_subscription_event(
         data=data,
     )
     return True
-
-
-def _format_utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
