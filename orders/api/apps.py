@@ -15,10 +15,9 @@ from billing.api.schema import Error, refusals
 from billing.errors import OrganizationNotFound
 from billing.organization_roles import Act
 from billing.use_cases.organizations.authorize_act import authorize_act
-from orders.api.organization_answers import describe_organization
+from orders.api.organization_answers import AppStatesField, describe_organization
 from orders.api.provisioning.jobs import ServiceSerializer
 from orders.api.provisioning.reports import BackingServiceSerializer
-from orders.models import UnsettledApp
 from orders.use_cases.apps.change_apps import AppChange
 from orders.use_cases.apps.install_app import install_app
 from orders.use_cases.apps.list_backing_services import list_backing_services, list_backing_services_for_staff
@@ -27,17 +26,12 @@ from orders.use_cases.apps.uninstall_app import name_services, preview_uninstall
 _NOT_FOUND = "The organization or the app does not exist, or the organization is another customer's."
 
 
-class DependencyChoicesField(serializers.DictField):
-    """By a dependency's slug, `dedicated` or the slug of the installed app whose dependency is reused."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(child=TextField(max_length=64), allow_null=True, **options)
-
-
 class InstallSerializer(RequestSerializer):
     slug = TextField(max_length=64)
-    dep_choices = DependencyChoicesField(
+    dep_choices = serializers.DictField(
+        child=TextField(max_length=64),
         required=False,
+        allow_null=True,
         help_text="By a dependency's slug, `dedicated`, or the slug of an installed app whose dependency is reused.",
     )
 
@@ -45,10 +39,7 @@ class InstallSerializer(RequestSerializer):
 class AppChangeSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["queued", "already_installed", "not_installed"])
     apps = serializers.ListField(child=serializers.UUIDField())
-    app_states = serializers.DictField(
-        child=serializers.ChoiceField(choices=UnsettledApp.State.choices),
-        help_text="By app id; an app that is absent is settled.",
-    )
+    app_states = AppStatesField()
     deployed = serializers.ListField(
         child=serializers.UUIDField(), required=False, help_text="The apps that the job installs."
     )

@@ -6,20 +6,24 @@ from typing import Any
 from rest_framework import serializers
 
 from billing.models import Organization
+from orders.models import UnsettledApp
 from orders.queries import app_slugs_of, app_states_of
 
-APP_STATES = ("installing", "uninstalling", "failed")
+
+class AppStatesField(serializers.DictField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            child=serializers.ChoiceField(choices=UnsettledApp.State.choices),
+            help_text="By app id; an app that is absent is settled.",
+            **options,
+        )
 
 
 class OrganizationSerializer(serializers.ModelSerializer[Organization]):
     apps = serializers.ListField(child=serializers.UUIDField(), read_only=True)
     addons = serializers.ListField(child=serializers.UUIDField(), read_only=True)
     app_slugs = serializers.ListField(child=serializers.CharField(), read_only=True)
-    app_states = serializers.DictField(
-        child=serializers.ChoiceField(choices=APP_STATES),
-        read_only=True,
-        help_text="By app id; an app that is absent is settled.",
-    )
+    app_states = AppStatesField(read_only=True)
 
     class Meta:
         model = Organization
