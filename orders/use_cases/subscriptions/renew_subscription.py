@@ -133,8 +133,12 @@ def _renew_month(subscription_id: UUID, *, by: Actor, now: datetime) -> RenewalO
         subscription = lock_subscription(subscription_id=subscription_id)
         if not _is_due(subscription, now=now):
             return RenewalOutcome.NOT_DUE
-        if subscription.cancel_at_period_end or subscription.amount_minor <= account.available_minor:
-            return _end_or_pay(subscription, by=by, now=now)
+        if subscription.cancel_at_period_end:
+            end_cancelled(subscription, by=by, now=now)
+            return RenewalOutcome.CANCELED
+        if subscription.amount_minor <= account.available_minor:
+            _pay_from_credit(subscription, by=by, now=now)
+            return RenewalOutcome.RENEWED
         may_be_paid = _may_be_paid(subscription)
         if _grace_is_over(subscription, now=now) and not may_be_paid:
             _cancel(subscription, by=by, now=now)
@@ -180,14 +184,6 @@ def _failed_recently(subscription: Subscription, *, now: datetime) -> bool:
         status=Order.Status.FAILED,
         created_at__gt=now - RETRY_INTERVAL,
     ).exists()
-
-
-def _end_or_pay(subscription: Subscription, *, by: Actor, now: datetime) -> RenewalOutcome:
-    if subscription.cancel_at_period_end:
-        end_cancelled(subscription, by=by, now=now)
-        return RenewalOutcome.CANCELED
-    _pay_from_credit(subscription, by=by, now=now)
-    return RenewalOutcome.RENEWED
 
 
 def _pay_from_credit(subscription: Subscription, *, by: Actor, now: datetime) -> None:
