@@ -37,7 +37,6 @@ class Quote:
     credit_applied_minor: int
     credit_left_minor: int
     proration_minor: int
-    next_month_minor: int
     promo: QuotedCode | None
     refusal: DomainError | None = None
 
@@ -46,11 +45,16 @@ class Quote:
         """The amount that a card would pay now."""
         return self.total_minor - self.credit_applied_minor
 
+    @property
+    def next_month_minor(self) -> int:
+        """The price of each later month: the basket's price, and no credit is known for it yet."""
+        return self.total_minor
+
 
 def quote_checkout(*, request: CheckoutRequest, user_id: str, now: datetime | None = None) -> Quote:
-    """Says what the checkout would do, and writes nothing.
+    """Returns what the checkout would do, and writes nothing.
 
-    Order of money: the balance, the code's credit and the unused part of the replaced subscription's month pay first,
+    The balance, the code's credit and the unused part of the replaced subscription's month pay first,
     a card pays the rest.
 
     Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, AlreadySubscribed. Two queries at most, three
@@ -77,7 +81,6 @@ def quote_checkout(*, request: CheckoutRequest, user_id: str, now: datetime | No
         credit_applied_minor=applied_minor,
         credit_left_minor=credit_minor - applied_minor,
         proration_minor=context.proration_minor,
-        next_month_minor=basket.total_minor,
         promo=promo,
         refusal=refusal,
     )
