@@ -1,4 +1,4 @@
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from django.db import models
@@ -197,8 +197,3 @@ class ProvisioningReport(models.Model):
 
     def __str__(self) -> str:
         return self.id
-
-
-def as_rows(steps: list[Step]) -> list[dict[str, Any]]:
-    """Returns the steps as a deployment's row has them."""
-    return [step.as_json() for step in steps]

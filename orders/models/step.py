@@ -53,6 +53,11 @@ class Step:
         return row
 
 
+def as_rows(steps: Iterable[Step]) -> list[dict[str, Any]]:
+    """Returns the steps as a row has them."""
+    return [step.as_json() for step in steps]
+
+
 def read_steps(rows: Iterable[dict[str, Any]]) -> list[Step]:
     """Returns the steps of a row."""
     return [Step(**{**row, "status": StepStatus(row["status"])}) for row in rows]

@@ -8,8 +8,7 @@ from billing.organization_roles import Act
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.errors import AppHasDependents
 from orders.models import App, AppJob, UnsettledApp
-from orders.models.provisioning import as_rows
-from orders.models.step import Step
+from orders.models.step import Step, as_rows
 from orders.use_cases.apps.change_apps import AppChange, OrganizationApps, refuse_with_message
 
 

@@ -9,8 +9,7 @@ from django.db.models import QuerySet
 from billing.locks import lock_organization
 from billing.models import Organization
 from orders.models import AppJob, Provision, UnsettledApp
-from orders.models.provisioning import as_rows
-from orders.models.step import Step, StepStatus
+from orders.models.step import Step, StepStatus, as_rows
 from orders.use_cases.organizations.provision_organization import provision_organization
 
 

@@ -3,8 +3,7 @@ from django.db import transaction
 
 from orders.errors import OrderNotComplete
 from orders.models import App, Order, Provision
-from orders.models.provisioning import as_rows
-from orders.models.step import Step
+from orders.models.step import Step, as_rows
 from orders.use_cases.apps.app_catalog import AppCatalog
 from orders.use_cases.provisioning.enqueue_deployment import enqueue_deployment
 

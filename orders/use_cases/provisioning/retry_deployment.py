@@ -9,8 +9,7 @@ from billing.text import has_visible_text
 from billing.use_cases.record_audit import record_audit
 from orders.errors import DeploymentSucceeded
 from orders.models import AppJob, Provision, UnsettledApp
-from orders.models.provisioning import as_rows
-from orders.models.step import Step, StepStatus
+from orders.models.step import Step, StepStatus, as_rows
 from orders.use_cases.provisioning.advance_deployment import lock_deployment
 from orders.use_cases.provisioning.enqueue_deployment import enqueue_deployment
 
