@@ -22,7 +22,11 @@ from orders.stripe.payloads import (
 )
 from orders.use_cases.payments.find_event_owner import with_all_lines
 from orders.use_cases.reconciliation.reconciliation_run import Finding, ReconciliationRun
-from orders.use_cases.subscriptions.follow_subscription import PAID_AFTER_END, apply_paid_invoice
+from orders.use_cases.subscriptions.follow_subscription import (
+    PAID_AFTER_END,
+    apply_paid_invoice,
+    describe_not_followed,
+)
 
 Kind = Break.Kind
 _KINDS = (Kind.INVOICE_MISSING, Kind.AMOUNT_DIFFERS, Kind.OTHER_CURRENCY)
@@ -56,7 +60,7 @@ def _compare(
     kind = Kind.INVOICE_MISSING
     if not bills_month(document):
         kind = Kind.INVOICE_NOT_FOLLOWED
-        details = {"paid": amount_minor, "reason": document.get("billing_reason")}
+        details = describe_not_followed(document)
     elif currency != subscription.currency:
         kind = Kind.OTHER_CURRENCY
     elif ours is not None and is_paid and ours.amount_minor != amount_minor:

@@ -6,6 +6,7 @@ subscription from Stripe.
 """
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -302,9 +303,14 @@ def _record_not_followed(invoice: Object, subscription: Subscription) -> str:
         kind=Break.Kind.INVOICE_NOT_FOLLOWED,
         object_id=str(invoice["id"]),
         order_id=subscription.order_id,
-        details={"paid": int(invoice.get("amount_paid") or 0), "reason": invoice.get("billing_reason")},
+        details=describe_not_followed(invoice),
     )
     return Break.Kind.INVOICE_NOT_FOLLOWED.value
+
+
+def describe_not_followed(invoice: Object) -> dict[str, Any]:
+    """Returns the details of the invoice's break: the same each time, so that one that staff closed stays closed."""
+    return {"paid": int(invoice.get("amount_paid") or 0), "reason": invoice.get("billing_reason")}
 
 
 def _record_other_currency(invoice: Object, subscription: Subscription) -> str:
