@@ -44,7 +44,7 @@ class Broker:
     def __init__(self, url: str) -> None:
         self._url = url
         self._runner = asyncio.Runner()
-        self._streams: set[str] = set()
+        self._known_topics: set[str] = set()
 
     def __enter__(self) -> Self:
         """Connects. Raises: BrokerUnavailable."""
@@ -62,7 +62,7 @@ class Broker:
         except BrokerUnavailable:
             self._runner.close()
             raise
-        self._stream = self._client.jetstream(timeout=TIMEOUT_SECONDS)
+        self._jetstream = self._client.jetstream(timeout=TIMEOUT_SECONDS)
         return self
 
     def __exit__(
@@ -96,7 +96,7 @@ class Broker:
             raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
 
     async def _publish(self, messages: Sequence[Message]) -> dict[UUID, str]:
-        for topic in {message.topic for message in messages} - self._streams:
+        for topic in {message.topic for message in messages} - self._known_topics:
             await self._ensure_stream(topic)
         answers = await asyncio.gather(*(self._publish_one(message) for message in messages), return_exceptions=True)
         refused = {}
@@ -110,7 +110,7 @@ class Broker:
     async def _publish_one(self, message: Message) -> str:
         """Returns the broker's reason if it refuses the message for what it is, else nothing."""
         try:
-            await self._stream.publish(message.topic, message.body, headers={"Nats-Msg-Id": str(message.id)})
+            await self._jetstream.publish(message.topic, message.body, headers={"Nats-Msg-Id": str(message.id)})
         except MaxPayloadError as error:
             return str(error)
         except APIError as error:
@@ -122,10 +122,10 @@ class Broker:
     async def _ensure_stream(self, topic: str) -> None:
         """Makes a stream for the topic, unless the operator has made one."""
         try:
-            await self._stream.find_stream_name_by_subject(topic)
+            await self._jetstream.find_stream_name_by_subject(topic)
         except NotFoundError:
-            await self._stream.add_stream(name=STREAM, subjects=[STREAM_SUBJECTS])
-        self._streams.add(topic)
+            await self._jetstream.add_stream(name=STREAM, subjects=[STREAM_SUBJECTS])
+        self._known_topics.add(topic)
 
 
 async def _ignore(error: Exception) -> None:

@@ -6,7 +6,6 @@ delivery. While the broker is away, events wait in their table, and nothing else
 
 import logging
 import time
-from collections.abc import Iterator
 
 from django.conf import settings
 from django.db.models import F, QuerySet
@@ -71,7 +70,7 @@ def events_to_deliver() -> QuerySet[OutboxEvent, OutboxEvent]:
     return waiting.order_by(F("position").asc(nulls_first=True), "id")
 
 
-def _in_turns(events: list[OutboxEvent]) -> Iterator[list[OutboxEvent]]:
+def _in_turns(events: list[OutboxEvent]) -> list[list[OutboxEvent]]:
     """Divides events into turns that have one event of an organization at most, the oldest first.
 
     The messages of a turn are published at once, so none of them may depend on another.
@@ -85,4 +84,4 @@ def _in_turns(events: list[OutboxEvent]) -> Iterator[list[OutboxEvent]]:
         if turn == len(turns):
             turns.append([])
         turns[turn].append(event)
-    return iter(turns)
+    return turns

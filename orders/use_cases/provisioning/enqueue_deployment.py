@@ -1,5 +1,3 @@
-from typing import Any
-
 from django.conf import settings
 
 from billing.jobs import enqueue
@@ -16,7 +14,7 @@ def enqueue_deployment(deployment: Provision | AppJob) -> None:
     Transaction: joins.
     """
     if settings.PROVISIONER == "external":
-        announce_deployment(deployment)
+        _announce(deployment)
         return
     # An organization's deployments run one after the other.
     lock = f"organization:{deployment.organization_id}"
@@ -26,17 +24,12 @@ def enqueue_deployment(deployment: Provision | AppJob) -> None:
         enqueue("run_app_job", lock=lock, job_id=str(deployment.id))
 
 
-def announce_deployment(deployment: Provision | AppJob) -> None:
-    """Records the event that asks the provisioner to deploy. Transaction: joins."""
+def _announce(deployment: Provision | AppJob) -> None:
     if isinstance(deployment, Provision):
         type_, data = "provision.requested", describe_provision(deployment)
     else:
         type_, data = f"app.{deployment.kind}_requested", describe_app_job(deployment)
         data["dep_choices"] = deployment.dep_choices
-    _record(type_, data, deployment)
-
-
-def _record(type_: str, data: dict[str, Any], deployment: Provision | AppJob) -> None:
     OutboxEvent.objects.create(
         type=type_, topic=TOPIC, source=SOURCE, tenant_id=deployment.organization_id, data=data
     )

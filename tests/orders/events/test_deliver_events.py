@@ -166,10 +166,10 @@ def test_an_event_recorded_in_a_round_is_delivered_in_it(server: NatsServer, set
 
 
 def test_a_stream_of_the_operator_is_used(server: NatsServer, broker: Broker) -> None:
-    broker._run(broker._stream.add_stream(name="operators", subjects=["sme.order.events"]))
+    broker._run(broker._jetstream.add_stream(name="operators", subjects=["sme.order.events"]))
     record()
     deliver_batch(broker)
-    assert broker._run(broker._stream.find_stream_name_by_subject("sme.order.events")) == "operators"
+    assert broker._run(broker._jetstream.find_stream_name_by_subject("sme.order.events")) == "operators"
     assert len(server.messages("sme.order.events")) == 1
 
 
