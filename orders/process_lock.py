@@ -1,4 +1,4 @@
-"""Tells whether the process that asks Stripe for a payment is still alive, by a lock that ends with the process.
+"""Knows whether the process that asks Stripe for a payment is still alive, by a lock that ends with the process.
 
 A process holds one session-level advisory lock, on a connection of its own, while it lives. A payment stores the
 lock's key. However the process dies, PostgreSQL ends its session, and the lock is free: at once where the machine
@@ -69,7 +69,7 @@ def find_abandoned_payments(*, now: datetime, limit: int) -> list[UUID]:
 
 
 def is_abandoned(*, order_id: UUID, now: datetime) -> bool:
-    """Tells whether no process is asking Stripe for the order's requested payment."""
+    """Returns whether no process is asking Stripe for the order's requested payment."""
     return bool(_find(now=now, limit=1, order_id=order_id))
 
 

@@ -83,7 +83,7 @@ class Offer(NamedTuple):
 
 
 def load_basket(*, plan: str, apps: Sequence[str], addons: Sequence[str]) -> Basket:
-    """The basket at the catalog's prices of now; references are ids or slugs, and a repeated one counts once.
+    """Returns the basket at the catalog's prices of now; references are ids or slugs, and a repeated one counts once.
 
     Raises: UnknownPlan, UnknownApp, UnknownAddOn, naming the references. One query.
     """
@@ -92,7 +92,7 @@ def load_basket(*, plan: str, apps: Sequence[str], addons: Sequence[str]) -> Bas
 
 
 def price_basket(wanted: References, offers: Iterable[Offer]) -> Basket:
-    """The basket of a plan and what goes with it, at the prices that are offered. Pure.
+    """Returns the basket of a plan and what goes with it, at the prices that are offered. Pure.
 
     Raises: UnknownPlan, UnknownApp, UnknownAddOn, naming the references.
     """
@@ -115,7 +115,7 @@ class ItemIds(NamedTuple):
 
 
 def find_items(*, plan: str | None, apps: Sequence[str], addons: Sequence[str]) -> ItemIds:
-    """The ids of the items that are named by id or slug, each once; a plan may be absent.
+    """Returns the ids of the items that are named by id or slug, each once; a plan may be absent.
 
     Raises: UnknownPlan, UnknownApp, UnknownAddOn. One query, none where nothing is named.
     """
@@ -127,21 +127,21 @@ def find_items(*, plan: str | None, apps: Sequence[str], addons: Sequence[str]) 
 
 
 def item_names(kind: type[CatalogItem], ids: Sequence[str]) -> list[str]:
-    """The names of catalog items, retired ones included, in the order of their ids. One query, none without ids."""
+    """Returns the names of items, also of retired ones, in the order of the ids. One query, none without ids."""
     known = [each for each in ids if _uuid(each)]
     names = {str(each.pk): each.name for each in kind._default_manager.filter(pk__in=known)} if known else {}
     return [names.get(each, each) for each in ids]
 
 
 def app_slugs_of(organizations: Iterable[Organization]) -> dict[str, str]:
-    """The slugs of the organizations' apps, by id. One query, none where there is no app."""
+    """Returns the slugs of the organizations' apps, by id. One query, none where there is no app."""
     ids = {app for organization in organizations for app in organization.apps if _uuid(app)}
     found = App.objects.filter(id__in=ids).values_list("id", "slug") if ids else ()
     return {str(app): slug for app, slug in found}
 
 
 def app_states_of(organizations: Iterable[Organization]) -> dict[UUID, dict[str, str]]:
-    """By organization, the apps that are not settled: app id → installing, uninstalling or failed."""
+    """Returns by organization the apps that are not settled: app id → installing, uninstalling or failed."""
     states: dict[UUID, dict[str, str]] = {organization.id: {} for organization in organizations}
     unsettled = UnsettledApp.objects.filter(organization__in=states).values_list("organization_id", "app_id", "state")
     for organization_id, app_id, state in unsettled if states else ():
@@ -160,7 +160,7 @@ def _offers(wanted: References) -> list[Offer]:
 
 
 def _match(wanted: References, offers: Iterable[Offer]) -> dict[str, dict[str, Offer]]:
-    """By kind, the items that are wanted, each once, under the reference that named it first."""
+    """Returns by kind the items that are wanted, each once, under the reference that named it first."""
     offered: dict[tuple[str, str], Offer] = {}
     for offer in offers:
         offered[offer.kind, str(offer.id)] = offered[offer.kind, offer.slug] = offer
@@ -209,7 +209,7 @@ def find_organization(*, organization_id: UUID) -> Organization:
 
 
 def find_organizations(*, term: str) -> QuerySet[Organization, Organization]:
-    """The organizations that are not deleted, newest first, with `member_count`; all of them without a term.
+    """Returns the organizations that are not deleted, newest first, with `member_count`; all of them without a term.
 
     A term is part of a name or slug, an id, or the owner's e-mail address or user id.
     """
@@ -227,7 +227,7 @@ def find_organizations(*, term: str) -> QuerySet[Organization, Organization]:
 
 
 def find_open_order(*, organization_id: UUID) -> Order | None:
-    """The organization's order that waits for a payment, with it; there is at most one. One query."""
+    """Returns the organization's order that waits for a payment, with it; there is at most one. One query."""
     return (
         Order.objects.select_related("payment", "customer")
         .filter(organization_id=organization_id, status=Order.Status.PENDING)
@@ -247,25 +247,25 @@ def count_orders_today(*, user_id: str, statuses: Sequence[str], free: bool, now
 
 
 def orders_for_staff() -> QuerySet[Order, Order]:
-    """Every order with its customer and `promo_deleted`: whether its code was retired since. One query."""
+    """Returns every order with its customer and `promo_deleted`: whether its code was retired since. One query."""
     retired = PromoCode.objects.filter(id=OuterRef("promo_code_id"), retired_at__isnull=False)
     return Order.objects.select_related("customer").annotate(promo_deleted=exists_per_row(retired))
 
 
 def open_payments(*, now: datetime | None = None) -> QuerySet[Payment, Payment]:
-    """The payments that can be made now, with their orders: Stripe's page is open, and its time is not over."""
+    """Returns the payments that can be made now, with their orders: Stripe's page is open, and not past its end."""
     open_still = Payment.objects.filter(status=Payment.Status.OPEN, expires_at__gt=now or timezone.now())
     return open_still.select_related("order")
 
 
 def open_payment_of(*, organization_id: UUID) -> Payment | None:
-    """The payment that the organization's month or order waits for; there is at most one. One query."""
+    """Returns the payment that the organization's month or order waits for; there is at most one. One query."""
     waiting = open_payments().filter(order__organization_id=organization_id, order__status=Order.Status.PENDING)
     return waiting.first()
 
 
 def end_of_grace(subscription: Subscription) -> datetime | None:
-    """Unless the month that is due is paid by then, the subscription ends; None where none is due."""
+    """Returns when the subscription ends unless the month that is due is paid before; None where none is due."""
     since = subscription.past_due_since
     # Only credit's is known: Stripe counts the days of what it charges itself.
     if since is None or subscription.status in ENDED_STATUSES:
@@ -325,5 +325,5 @@ def other_items_name(item: CatalogItem) -> bool:
 
 
 def domains_of(organization: Organization) -> QuerySet[Domain, Domain]:
-    """The domains that the organization brought, newest first. One query."""
+    """Returns the domains that the organization brought, newest first. One query."""
     return Domain.objects.filter(organization=organization).order_by("-created_at", "-id")

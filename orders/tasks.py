@@ -32,9 +32,7 @@ from orders.use_cases.subscriptions.cancel_subscription import send_cancellation
 from orders.use_cases.subscriptions.end_subscription_at_stripe import end_subscription_at_stripe
 from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
 from orders.use_cases.subscriptions.follow_subscription import refetch_subscription
-from orders.use_cases.subscriptions.pay_stripe_months import (
-    find_payable_subscriptions,
-)
+from orders.use_cases.subscriptions.pay_stripe_months import find_payable_subscriptions
 from orders.use_cases.subscriptions.pay_stripe_months import pay_stripe_months as pay_months
 from orders.use_cases.subscriptions.pay_stripe_months import settle_month_at_stripe as settle_month
 from orders.use_cases.subscriptions.renew_subscription import renew_subscription

@@ -116,9 +116,8 @@ class Payment(models.Model):
         return f"{self.status} payment of order {self.order_id}"
 
 
-# The payments that wait for what their customer or bank does.
+# A payment with one of these waits for its customer or for a bank.
 WAITING_STATUSES = (Payment.Status.OPEN, Payment.Status.PROCESSING)
-
 
 # The outcome of a charge's event whose order or month is not known yet.
 BEFORE_LINK = "before_link"

@@ -32,6 +32,7 @@ class SessionRequest:
 
 
 def session_params(request: SessionRequest) -> dict[str, Any]:
+    """Returns the parameters by which Stripe makes the session, apart from the coupon of its credit."""
     metadata = {"order_id": str(request.order_id), "tenant_id": str(request.tenant_id)}
     every_month = {"recurring": {"interval": "month"}} if request.recurring else {}
     return {

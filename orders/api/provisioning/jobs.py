@@ -62,8 +62,8 @@ class JobsView(APIView):
     def get(self, request: Request) -> Response:
         query = JobsQuerySerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
-        asked = query.validated_data
+        wanted = query.validated_data
         jobs = list_app_jobs(
-            organization_id=asked["tenant_id"], limit=asked.get("limit", DEFAULT_JOBS), by=actor_of(request)
+            organization_id=wanted["tenant_id"], limit=wanted.get("limit", DEFAULT_JOBS), by=actor_of(request)
         )
         return Response([describe_app_job(job) for job in jobs])

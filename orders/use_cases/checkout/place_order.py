@@ -44,6 +44,10 @@ __all__ = ["CheckoutRequest", "PlacedOrder", "place_order"]
 # After this many attempts whose state changed before they wrote, the checkout answers that the service is busy.
 MAX_ATTEMPTS = 3
 
+# The requests of this process whose outcome is unknown, and when they were made.
+_unknown: dict[tuple[str, CheckoutRequest], datetime] = {}
+MAX_UNKNOWN = 1_000
+
 
 def place_order(*, request: CheckoutRequest, by: Actor, now: datetime | None = None) -> PlacedOrder:
     """Buys the basket for one of the caller's organizations; credit pays first.
@@ -74,11 +78,6 @@ def place_order(*, request: CheckoutRequest, by: Actor, now: datetime | None = N
         return placed
 
 
-# The requests of this process whose outcome is unknown, and when they were made.
-_unknown: dict[tuple[str, CheckoutRequest], datetime] = {}
-MAX_UNKNOWN = 1_000
-
-
 def _remember_unknown(request: CheckoutRequest, *, by: Actor, moment: datetime) -> None:
     if len(_unknown) >= MAX_UNKNOWN:
         _unknown.clear()
@@ -107,9 +106,8 @@ def _place(request: CheckoutRequest, *, by: Actor, moment: datetime) -> PlacedOr
             replay = _replay_of_twin(current, by=by, now=moment)
             if replay is not None:
                 return replay
-            if not (isinstance(refusal, PromoProblem) and context.has_open_payment) and not isinstance(
-                refusal, PromoAlreadyRedeemed
-            ):
+            may_resume = isinstance(refusal, PromoProblem) and context.has_open_payment
+            if not may_resume and not isinstance(refusal, PromoAlreadyRedeemed):
                 raise
             # If the organization's open payment redeemed this code, the request continues that payment, whatever has
             # become of the code since.

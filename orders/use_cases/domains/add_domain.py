@@ -19,8 +19,8 @@ MAX_DOMAINS = 50
 def add_domain(*, organization_id: UUID, domain: str, by: Actor) -> Domain:
     """Adds a domain that the organization brings, to be verified.
 
-    Claims that are not verified hinder no one. If another organization has verified the domain, the DNS is asked
-    whether it still points there; if it does not, that claim fails, and this one is accepted.
+    A claim that is not verified does not hinder another. If another organization has verified the domain, and the DNS
+    no longer points there, that claim fails, and this one is accepted.
 
     Raises: OrganizationNotFound; OrganizationRoleTooLow; InvalidDomain; DomainAdded if the organization has it
     already; DomainTaken; TooManyDomains. Locks: Organization, Domain. Transaction: owns, after the lookups.

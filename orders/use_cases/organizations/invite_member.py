@@ -49,7 +49,7 @@ def invite_member(*, organization_id: UUID, email: str, role: OrganizationRole, 
 
 
 def _only_customer(address: str) -> Customer | None:
-    """The customer with this address; None if there is none, or if several share it, since any may be meant."""
+    """Returns the customer with this address; None if there is none, or if several share it: any may be meant."""
     found = list(Customer.objects.filter(email__iexact=address)[:2])
     return found[0] if len(found) == 1 else None
 
@@ -72,7 +72,7 @@ def _check_quotas(organization: Organization) -> None:
 
 
 def _invitations_today(owner: Customer) -> QuerySet[AuditEntry, AuditEntry]:
-    """The invitations of a day to all organizations of the owner, so that nobody floods mailboxes from many."""
+    """Returns the invitations of a day to all organizations of the owner, so that one cannot flood mailboxes."""
     organizations = [str(each) for each in Organization.objects.filter(customer=owner).values_list("id", flat=True)]
     return AuditEntry.objects.filter(
         object_type="organization",

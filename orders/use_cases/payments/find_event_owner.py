@@ -48,12 +48,11 @@ def find_charge_owner(*, event_id: str, is_last: bool = False) -> str:
         event = StripeEvent.objects.select_for_update(no_key=True).get(id=event_id)
         if event.outcome != BEFORE_LINK:
             return event.outcome
-        month = find_month(invoice_id=invoice_id)
         if invoice_id and _link_payment(invoice_id, intent):
             event.settled_at = None
             event.save(update_fields=["settled_at"])
             return settle_event(event_id=event_id)
-        if month is not None:
+        if month := find_month(invoice_id=invoice_id):
             event.outcome = record_refunded_month(charge, month)
         elif is_last:
             event.outcome = record_unknown(charge)
