@@ -6,7 +6,7 @@ from django.conf import settings
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing import actor
+from billing.actor import Actor, anonymous_actor
 from billing.api.access.client_address import client_address
 from billing.models import Customer, User
 from billing.use_cases.identity.access_tokens import MEMBER, role_word
@@ -71,6 +71,6 @@ def tokens_answer(tokens: Tokens) -> dict[str, Any]:
     }
 
 
-def anonymous_actor(request: Request) -> actor.Actor:
+def anonymous_actor_of(request: Request) -> Actor:
     """Returns the actor of a request whose identity is not proved yet."""
-    return actor.anonymous_actor(channel="api", address=client_address(request))
+    return anonymous_actor(channel="api", address=client_address(request))

@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.fields import RequestSerializer, TextField
-from billing.api.identity.answers import TokensSerializer, anonymous_actor, tokens_answer
+from billing.api.identity.answers import TokensSerializer, anonymous_actor_of, tokens_answer
 from billing.api.identity.sign_in import PublicView
 from billing.api.schema import refusals
 from billing.oidc import authorization_url, check_configured, check_redirect
@@ -63,5 +63,5 @@ class ProviderCallbackView(PublicView):
         form = CallbackSerializer(data=request.data)
         check_configured()
         form.is_valid(raise_exception=True)
-        tokens = sign_in_with_provider(**form.validated_data, by=anonymous_actor(request))
+        tokens = sign_in_with_provider(**form.validated_data, by=anonymous_actor_of(request))
         return Response(tokens_answer(tokens))

@@ -11,7 +11,7 @@ from billing.api.identity.answers import (
     MessageSerializer,
     TokensSerializer,
     UserSerializer,
-    anonymous_actor,
+    anonymous_actor_of,
     customer_answer,
     tokens_answer,
     user_answer,
@@ -60,7 +60,7 @@ class RefreshView(PublicView):
     def post(self, request: Request) -> Response:
         form = RefreshSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        tokens = refresh_session(token=form.validated_data["refresh_token"], by=anonymous_actor(request))
+        tokens = refresh_session(token=form.validated_data["refresh_token"], by=anonymous_actor_of(request))
         return Response(tokens_answer(tokens))
 
 
@@ -75,7 +75,7 @@ class LogoutView(PublicView):
     def post(self, request: Request) -> Response:
         form = RefreshSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        end_session(token=form.validated_data["refresh_token"], by=anonymous_actor(request))
+        end_session(token=form.validated_data["refresh_token"], by=anonymous_actor_of(request))
         return Response({"message": "You are signed out."})
 
 

@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.api.identity.answers import MessageSerializer, TokensSerializer, anonymous_actor, tokens_answer
+from billing.api.identity.answers import MessageSerializer, TokensSerializer, anonymous_actor_of, tokens_answer
 from billing.api.identity.requests import AddressSerializer, MailedCodeSerializer, PasswordSerializer
 from billing.api.schema import refusals, retry_after_parameter
 from billing.use_cases.identity.passwords import sign_in_with_password
@@ -41,7 +41,7 @@ class MagicLinkView(PublicView):
     def post(self, request: Request) -> Response:
         form = AddressSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        request_code(**form.validated_data, by=anonymous_actor(request))
+        request_code(**form.validated_data, by=anonymous_actor_of(request))
         return Response({"message": _MAILED})
 
 
@@ -60,7 +60,7 @@ class VerifyView(PublicView):
     def post(self, request: Request) -> Response:
         form = MailedCodeSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        tokens = sign_in_with_code(**form.validated_data, by=anonymous_actor(request))
+        tokens = sign_in_with_code(**form.validated_data, by=anonymous_actor_of(request))
         return Response(tokens_answer(tokens))
 
 
@@ -83,5 +83,5 @@ class LoginView(PublicView):
     def post(self, request: Request) -> Response:
         form = PasswordSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        tokens = sign_in_with_password(**form.validated_data, by=anonymous_actor(request))
+        tokens = sign_in_with_password(**form.validated_data, by=anonymous_actor_of(request))
         return Response(tokens_answer(tokens))
