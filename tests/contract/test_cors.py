@@ -84,16 +84,15 @@ def test_credentials_are_allowed_by_a_setting_of_their_own(shop: None) -> None:
         assert headers["access-control-allow-credentials"] == "true"
 
 
+@pytest.mark.parametrize("name", ["CORS_ALLOWED_ORIGINS", "AUTH_REDIRECT_ORIGINS"])
 @pytest.mark.parametrize(
     "origins", ["*", "shop.example.om", "https://*.example.om", "https://shop.example.om/", "https://SHOP.example.om"]
 )
-def test_a_setting_that_is_no_list_of_origins_is_refused(origins: str) -> None:
-    assert "CORS_ALLOWED_ORIGINS must be comma-separated origins" in refusal(
-        COMPLETE | {"CORS_ALLOWED_ORIGINS": origins}
-    )
+def test_a_setting_that_is_no_list_of_origins_is_refused(name: str, origins: str) -> None:
+    assert f"{name} must be comma-separated origins" in refusal(COMPLETE | {name: origins})
 
 
-def test_production_allows_only_encrypted_pages() -> None:
-    plain = COMPLETE | {"CORS_ALLOWED_ORIGINS": "http://shop.example.om"}
-    assert "CORS_ALLOWED_ORIGINS must be https:// in production" in refusal(plain)
-    assert read("CORS_ALLOWED_ORIGINS", COMPLETE | {"CORS_ALLOWED_ORIGINS": SHOP}) == [[SHOP]]
+@pytest.mark.parametrize("name", ["CORS_ALLOWED_ORIGINS", "AUTH_REDIRECT_ORIGINS"])
+def test_production_allows_only_encrypted_pages(name: str) -> None:
+    assert f"{name} must be https:// in production" in refusal(COMPLETE | {name: "http://shop.example.om"})
+    assert read(name, COMPLETE | {name: SHOP}) == [[SHOP]]
