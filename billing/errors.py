@@ -130,7 +130,7 @@ class StatusNotAllowed(DomainError):
 class AlreadyMember(DomainError):
     code = "already_member"
     status = 409
-    message = "this person is a member of the organization, or invited, already"
+    message = "this person is already a member of the organization, or invited"
 
 
 class MemberNotFound(DomainError):

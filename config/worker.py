@@ -85,7 +85,7 @@ def create_worker_connector() -> PsycopgConnector:
 
 
 def _provide_threads_and_connections() -> None:
-    """Gives every job a thread and, beside the web server's own size of the pool, enough connections."""
+    """Gives every job a thread, and the jobs enough connections where the pool's own size is smaller."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(JOB_THREADS, thread_name_prefix="job"))
     pool = connections.settings[DEFAULT_DB_ALIAS]["OPTIONS"].get("pool")
     if isinstance(pool, dict):

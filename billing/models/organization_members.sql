@@ -3,7 +3,7 @@ CREATE OR REPLACE FUNCTION billing_check_member() RETURNS trigger LANGUAGE plpgs
 BEGIN
   IF EXISTS (SELECT FROM billing_organization o WHERE o.id = NEW.organization_id AND o.customer_id = NEW.customer_id) THEN
     RAISE check_violation USING CONSTRAINT = 'billing_organizationmember_not_owner', TABLE = TG_TABLE_NAME,
-      MESSAGE = 'the owner of an organization is no member beside';
+      MESSAGE = 'the owner of an organization cannot be its member too';
   END IF;
   RETURN NEW;
 END $$;

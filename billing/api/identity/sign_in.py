@@ -18,7 +18,7 @@ _MAILED = f"If this address can receive mail, a code is on its way. It is valid 
 
 
 class PublicView(APIView):
-    """An endpoint without an identity: an expired bearer token beside the request does not matter."""
+    """An endpoint without an identity: an expired bearer token in the request does not matter."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)

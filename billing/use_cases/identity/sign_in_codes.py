@@ -61,7 +61,7 @@ def request_code(*, email: str, by: Actor, now: datetime | None = None) -> str:
 
 
 def send_code(*, key: UUID) -> bool:
-    """Mails a code; False where it was replaced, used or has expired meanwhile.
+    """Mails a code. Returns False if the code has been replaced or used, or has expired.
 
     Raises: any failure of the mail server; the job retries. Transaction: none.
     """
