@@ -60,20 +60,19 @@ def request_code(*, email: str, by: Actor, now: datetime | None = None) -> str:
     return address
 
 
-def send_code(*, key: UUID) -> bool:
-    """Mails a code. Returns False if the code has been replaced or used, or has expired.
+def send_code(*, key: UUID) -> None:
+    """Mails a code, unless it has been replaced or used, or has expired.
 
     Raises: any failure of the mail server; the job retries. Transaction: none.
     """
     code = SignInCode.objects.filter(key=key, expires_at__gt=timezone.now()).first()
     if code is None:
-        return False
+        return
     subject, _, body = render_to_string(
         "mail/sign_in_code.txt",
         {"sovereign": settings.SOVEREIGN_NAME, "code": derive_code(code.key, code.email), "minutes": CODE_MINUTES},
     ).partition("\n")
     EmailMessage(subject=" ".join(subject.split()), body=body.strip() + "\n", to=[code.email]).send()
-    return True
 
 
 def use_code(*, email: str, code: str, by: Actor, now: datetime | None = None) -> str:
