@@ -48,8 +48,9 @@ def find_prorated_minor(*, order_id: UUID) -> int:
 def credit_unused_month(*, order: Order, by: Actor) -> int:
     """Credits the unused month of the subscription that a paid order replaces. Returns the amount.
 
-    The part is counted from the moment of the checkout, as the quote was, and is at least the part that the order
-    uses. A month that was paid since is unused as a whole. Nothing is credited where the subscription has ended.
+    The part is counted from the moment of the checkout, as the quote was. A month that was paid since is unused as a
+    whole; what was refunded since lowers the part, also below what the order counts on. Nothing is credited where
+    the subscription has ended.
 
     The caller holds the locks of the order, the account and the organization. Locks: Subscription.
     Transaction: joins. Idempotency: the database allows one such entry for a subscription.
@@ -64,7 +65,7 @@ def credit_unused_month(*, order: Order, by: Actor) -> int:
         return 0
     # Races with a renewal, which moves the period.
     lock_subscription(subscription_id=replaced)
-    credited_minor = max(order.proration_minor, unused_minor(subscription_id=replaced, as_of=order.created_at))
+    credited_minor = unused_minor(subscription_id=replaced, as_of=order.created_at)
     if credited_minor:
         grant_credit(
             customer_id=order.customer_id,

@@ -278,3 +278,21 @@ def test_a_payment_is_not_opened_at_a_price_that_has_changed(stripe: Stripe) -> 
             now=timezone.now(),
         )
     assert not Order.objects.exists()
+
+
+def test_a_refund_while_the_change_waits_for_its_payment_is_not_credited_again(
+    subscribed: Buyer, stripe: Stripe
+) -> None:
+    """The change counts on 17.680 of 19.000. After a refund of 6.000 less is unused, and the payment is returned."""
+    old = Order.objects.get()
+    _, placed = change(subscribed, now=reach(before_end=timedelta(days=27, hours=22)))
+    counted_on_minor = Order.objects.get(id=placed.order_id).proration_minor
+    refund_order(order_id=old.id, card_minor=6_000, why="a test", by=actor())
+    run_until_idle(stripe)
+    assert counted_on_minor > TOTAL_MINOR - 6_000
+    pay(stripe, placed)
+    assert not LedgerEntry.objects.filter(reason__startswith="proration:").exists()
+    payment = Payment.objects.get(order_id=placed.order_id)
+    assert (order_status(placed.order_id), payment.refunded_minor) == ("cancelled", payment.amount_minor)
+    assert refunded_at_stripe(stripe) == payment.amount_minor + 6_000
+    assert_books_agree(stripe)
