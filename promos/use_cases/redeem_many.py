@@ -23,6 +23,7 @@ from billing.text import has_visible_text
 from billing.use_cases.grant_many import MAX_BATCH, distinct_users
 from billing.use_cases.record_audit import record_audit
 from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoExhausted, PromoProblem
+from promos.locks import lock_code_shared
 from promos.models import PromoCode, PromoCounter, Redemption
 from promos.models.redemption import LIVE_STATUSES
 from promos.queries import find_code, normal_code
@@ -103,6 +104,8 @@ def _redeem(promo_code: PromoCode, users: list[str], *, why: str, by: Actor, now
         if len(made) < len(served):
             # Somebody else redeemed it for one of them, or changed the code, since it was read.
             raise PromoChanged
+        if len(served) < len(wanting):
+            _check_cap(promo_code)
         if made:
             record_audit(
                 action="promo_code.redeemed_for_many",
@@ -130,6 +133,14 @@ def _redeem_batch(promo_code: PromoCode, users: list[str], *, why: str, by: Acto
         cursor.execute(_REDEEM, [*shared, redemptions, entries, users])
         written = {redemption for (redemption,) in cursor}
     return {user: id_ for user, id_ in zip(users, redemptions, strict=True) if id_ in written}
+
+
+def _check_cap(promo_code: PromoCode) -> None:
+    """Raises: PromoChanged where the code has another cap than the one by which its slots were counted."""
+    # Races with a change of the cap, which replaces the counters between two statements.
+    lock_code_shared(promo_code_id=promo_code.id)
+    if PromoCode.objects.filter(id=promo_code.id).exclude(max_redemptions=promo_code.max_redemptions).exists():
+        raise PromoChanged
 
 
 def _free_slots(promo_code: PromoCode) -> int:
