@@ -23,7 +23,7 @@ from billing.models import Organization
 from config.worker import QUEUES, retry_stalled_jobs
 from orders.models import OutboxEvent
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
-from tests.concurrency.wait_for import Other, other_connection, wait_for_waiters, wait_until
+from tests.concurrency.wait_for import Other, other_connection, wait_until
 from tests.database import database_environment
 from tests.factories import OrganizationFactory, PlanFactory, acting, give_credit
 
@@ -77,6 +77,20 @@ def bought_organization() -> Organization:
     organization.refresh_from_db()
     assert organization.status == Organization.Status.PROVISIONING
     return organization
+
+
+def wait_until_blocked_by(holder: Other) -> None:
+    """Wait until a connection waits for a lock of the holder. Periodic jobs wait for one another now and then."""
+
+    def is_blocking() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid)))",
+                [holder.info.backend_pid],
+            )
+            return bool(cursor.fetchone()[0])
+
+    wait_until(is_blocking, "waiting for the holder's lock", seconds=START_SECONDS)
 
 
 def hold_organization(other: Other, organization: Organization) -> None:
@@ -150,7 +164,7 @@ def test_a_worker_killed_inside_the_job_is_replaced_by_the_next(tmp_path: Path) 
     with other_connection() as other:
         hold_organization(other, organization)
         with worker(tmp_path / "first") as process:
-            wait_for_waiters(1, seconds=START_SECONDS)
+            wait_until_blocked_by(other)
             waiting = backends_waiting()
             kill(process)
         other.rollback()
@@ -172,12 +186,12 @@ def test_a_worker_killed_between_the_jobs_commit_and_its_end_is_replaced_by_the_
     with other_connection() as other, other_connection() as third:
         hold_organization(other, organization)
         with worker(tmp_path / "first") as process:
-            wait_for_waiters(1, seconds=START_SECONDS)
+            wait_until_blocked_by(other)
             # Jobs of other queues run at the same time, and must not wait too.
             third.execute("SELECT FROM procrastinate_jobs WHERE task_name = 'provision_organization' FOR UPDATE")
             other.rollback()
             wait_until(lambda: "tenant.created" in events_of(organization.id), "the job's commit")
-            wait_for_waiters(1)
+            wait_until_blocked_by(third)
             waiting = backends_waiting()
             kill(process)
         third.rollback()
@@ -195,7 +209,7 @@ def test_a_running_worker_takes_over_the_job_of_a_killed_one(tmp_path: Path) -> 
     with other_connection() as other:
         hold_organization(other, organization)
         with worker(tmp_path / "first") as first:
-            wait_for_waiters(1, seconds=START_SECONDS)
+            wait_until_blocked_by(other)
             waiting = backends_waiting()
             with worker(tmp_path / "second") as second:
                 wait_until(
@@ -219,7 +233,7 @@ def test_the_job_of_a_running_worker_is_not_taken_over(tmp_path: Path) -> None:
     with other_connection() as other:
         hold_organization(other, organization)
         with worker(tmp_path / "first") as first:
-            wait_for_waiters(1, seconds=START_SECONDS)
+            wait_until_blocked_by(other)
             with worker(tmp_path / "second") as second:
                 wait_until(
                     lambda: len(_column("SELECT id FROM procrastinate_workers")) == 2 * len(QUEUES), "two processes"
