@@ -9,7 +9,7 @@ class BillingConfig(AppConfig):
         "models/storage.sql",
         "models/ledger.sql",
         "models/transitions.sql",
-        "models/organization_members.sql",
+        "models/organizations/organization_members.sql",
         "use_cases/grant_many.sql",
         "use_cases/store_answer.sql",
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import Environment
+from config.parts.environment import Environment
 
 
 def uses_embedded_postgres(environment: Environment) -> bool:

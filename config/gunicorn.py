@@ -10,15 +10,15 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.database import default_web_processes, describe_connection_shortage
 from config.development import start_embedded_postgres
+from config.parts.database import default_web_processes, describe_connection_shortage
 
 # Twice the number that keeps a processor busy: redemptions that are in flight together share one statement.
 DEFAULT_THREADS = 16
 
 wsgi_app = "config.wsgi"
 bind = f"{os.environ.get('BIND_ADDRESS') or '0.0.0.0'}:{os.environ.get('PORT') or '8000'}"  # noqa: S104
-worker_class = "config.web_worker.WebWorker"
+worker_class = "config.web.web_worker.WebWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY") or default_web_processes())
 threads = int(os.environ.get("WEB_THREADS") or DEFAULT_THREADS)
 timeout = 60

@@ -15,15 +15,15 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from billing.currencies import CURRENCIES
-from config.api_groups import GROUPS
-from config.appearance import unfold_settings
-from config.database import connection_from_url, database, default_pool_size, default_web_processes
 from config.development import embedded_connection, uses_embedded_postgres
-from config.environment import LOCAL_HOSTS, Environment, Network
-from config.logs import configure_structlog, logging_config
-from config.mail import mail_settings
-from config.reserved_slugs import DEFAULT_RESERVED_SLUGS
-from config.rest import api_docs_settings, rest_framework_settings
+from config.parts.api_groups import GROUPS
+from config.parts.appearance import unfold_settings
+from config.parts.database import connection_from_url, database, default_pool_size, default_web_processes
+from config.parts.environment import LOCAL_HOSTS, Environment, Network
+from config.parts.logs import configure_structlog, logging_config
+from config.parts.mail import mail_settings
+from config.parts.reserved_slugs import DEFAULT_RESERVED_SLUGS
+from config.parts.rest import api_docs_settings, rest_framework_settings
 
 BASE_DIR: Path = Path(__file__).resolve().parent.parent
 VERSION: str = "0.1.0"
@@ -300,12 +300,12 @@ INSTALLED_APPS: list[str] = [
 # The first five handle a request before Django checks its host, and their order matters: HealthMiddleware answers
 # probes; ProxyMiddleware determines the client's address, which the log line and all later middleware use.
 MIDDLEWARE: list[str] = [
-    "config.middleware.HealthMiddleware",
-    "config.middleware.ProxyMiddleware",
-    "config.middleware.RequestLogMiddleware",
+    "config.web.middleware.HealthMiddleware",
+    "config.web.middleware.ProxyMiddleware",
+    "config.web.middleware.RequestLogMiddleware",
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
-    "config.middleware.ContentSecurityPolicyMiddleware",
-    "config.middleware.ApiMiddleware",
+    "config.web.middleware.ContentSecurityPolicyMiddleware",
+    "config.web.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -1,6 +1,6 @@
 """The root URL configuration: the API under its root, the console, and the landing page.
 
-Middleware answers the health endpoints before this is consulted (`config.health`).
+Middleware answers the health endpoints before this is consulted (`config.web.health`).
 """
 
 from django.conf import settings
@@ -9,9 +9,9 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.negotiation import DefaultContentNegotiation
 
-from config.api_groups import load_endpoints
-from config.pages import checkout_cancel, checkout_success, landing
-from config.schema import SchemaView
+from config.parts.api_groups import load_endpoints
+from config.web.pages import checkout_cancel, checkout_success, landing
+from config.web.schema import SchemaView
 
 _API_ROOT = settings.API_PREFIX
 
@@ -27,7 +27,7 @@ _docs = SpectacularSwaggerSplitView.as_view(
     http_method_names=_READING,
 )
 
-handler500 = "config.pages.server_error"
+handler500 = "config.web.pages.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", landing, name="landing"),

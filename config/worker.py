@@ -23,7 +23,7 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 
-from config.database import POOL_RECONNECT_SECONDS, POOL_WAIT_SECONDS
+from config.parts.database import POOL_RECONNECT_SECONDS, POOL_WAIT_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

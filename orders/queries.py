@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from billing.errors import DomainError, OrganizationNotFound
 from billing.models import Customer, Organization, OrganizationMember, Subscription
-from billing.models.subscription import ENDED_STATUSES
+from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.queries import cursor_without_timeout, exists_per_row
 from promos.models import PromoCode
 

@@ -1,20 +1,8 @@
 from django.urls import path
 
-from .api import (
-    apps,
-    cancellation,
-    checkout,
-    domains,
-    organization_members,
-    organizations,
-    portal,
-    quote,
-    staff,
-    staff_organizations,
-    subscriptions,
-    top_up,
-)
+from .api import cancellation, checkout, portal, quote, staff, subscriptions, top_up
 from .api.catalog import administration, lists
+from .api.organizations import apps, domains, organization_members, organizations, staff_organizations
 from .api.provisioning import jobs, provisions, reports
 from .webhooks import StripeWebhookView
 

@@ -29,7 +29,7 @@ def sentences() -> list[str]:
                 import_module(module.name)
     refusals = subclasses(import_module("billing.errors").DomainError)
     found = {f"{each.code}: {_text(each)}" for each in refusals if each.__module__.startswith(APPS)}
-    for name in ("billing.api.exceptions", "config.middleware"):
+    for name in ("billing.api.exceptions", "config.web.middleware"):
         answers = import_module(name)._SENTENCES
         pairs = answers.items() if name.startswith("billing") else answers.values()
         found |= {f"{code}: {text}" for code, text in pairs}

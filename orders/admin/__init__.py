@@ -1,6 +1,7 @@
 """The console's pages of this app; importing this package registers them."""
 
-from . import breaks, catalog, deployments, events, jobs, mirrored, orders, organizations, payments, subscriptions
+from . import catalog, mirrored, orders, organizations, payments, subscriptions
+from .operations import breaks, deployments, events, jobs
 
 __all__ = [
     "breaks",

@@ -25,7 +25,7 @@ from promos.admin.states import State, count_live_and_unretired, format_usage, s
 from promos.models import Redemption
 from promos.queries import codes_with_use
 
-from .jobs import UNFINISHED
+from .operations.jobs import UNFINISHED
 from .orders import orders_panel
 
 _MAX_PANEL_ROWS = 5

@@ -32,7 +32,7 @@ from billing.admin.console.display import (
 from billing.admin.ledger import customer_link, matching_customers, order_link
 from billing.local_time import local_day
 from billing.models import Invoice, Subscription
-from billing.models.subscription import ENDED_STATUSES
+from billing.models.organizations.subscription import ENDED_STATUSES
 from orders.admin.organizations import organization_link
 from orders.admin.payments import waiting_panel
 from orders.models import OrderLine

@@ -30,7 +30,7 @@ from tests.concurrency.batched_redemptions import (
 )
 from tests.concurrency.hold_batches import REDEMPTIONS, block_leader, record_batches
 from tests.concurrency.threads import THREAD_TIMEOUT_SECONDS, ThreadGroup
-from tests.concurrency.wait_for import other_connection, wait_for_waiters
+from tests.concurrency.wait_for import other_connection, wait_for_waiters, wait_until
 from tests.consistency import times_redeemed
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor
 from tests.snapshot import nothing_changes
@@ -154,7 +154,6 @@ def test_a_batch_whose_connection_is_lost_leaves_nothing_and_its_requests_fail(h
 def test_while_connections_are_lost_at_random_no_customer_has_the_code_twice(hot: bool) -> None:
     customers = CustomerFactory.create_batch(16)
     codes = [PromoCodeFactory.create(max_redemptions=12, hot=hot) for _ in range(12)]
-    finished: list[Customer] = []
 
     def redeem_all(customer: Customer) -> list[str]:
         mine = []
@@ -167,26 +166,25 @@ def test_while_connections_are_lost_at_random_no_customer_has_the_code_twice(hot
             except OperationalError:
                 connection.close()
                 mine.append("unknown")
-        finished.append(customer)
         return mine
 
-    def cut() -> list[str]:
-        cuts = []
-        while len(finished) < len(customers):
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-                    " AND state = 'active' AND query LIKE '%promos_redeem(%' AND pid <> pg_backend_pid()"
-                    " AND random() < 0.2 LIMIT 1"
-                )
-                cuts += ["cut"] * len(cursor.fetchall())
-        return cuts
+    def cut(condition: str) -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+                f" AND state = 'active' AND query LIKE '%promos_redeem(%' AND pid <> pg_backend_pid() AND {condition}"
+                " LIMIT 1"
+            )
+            return bool(cursor.fetchall())
 
-    with ThreadGroup(len(customers) + 1) as crew:
-        calls: list[Callable[[], list[str]]] = [*(partial(redeem_all, customer) for customer in customers), cut]
-        outcome = crew.race(calls)
-    *results, cuts = outcome.values
-    assert cuts
+    with ThreadGroup(len(customers)) as crew:
+        # One batch is cut for certain, while it waits for this test's lock; chance may spare all others.
+        with other_connection() as other, held(other, LOCKED_COUNTERS, codes[0].id):
+            under_way = crew.start([partial(redeem_all, customer) for customer in customers])
+            wait_until(lambda: cut("wait_event_type = 'Lock'"), "a batch that waits for the lock")
+        while not under_way.done:
+            cut("random() < 0.2")
+        results = under_way.finish().values
     for place, promo_code in enumerate(codes):
         redeemed = [
             customer.pk for customer, mine in zip(customers, results, strict=True) if mine[place] == "redeemed"

@@ -9,7 +9,7 @@ import pytest
 
 from billing.errors import Busy, DomainError, OrganizationNotFound, SlugTaken
 from billing.models import Account, Customer, Invoice, LedgerEntry, Organization, Subscription
-from billing.models.subscription import ENDED_STATUSES
+from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.use_cases.ensure_customer import ensure_customer
 from billing.use_cases.organizations.create_organization import create_organization
 from billing.use_cases.verify_ledger import verify_ledger

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from config.database import (
+from config.parts.database import (
     LOCK_CONNECTIONS,
     connection_from_url,
     database,

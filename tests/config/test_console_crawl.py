@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver
 
 from billing.actor import SUPERADMIN
-from config.logs import logging_config
+from config.parts.logs import logging_config
 from tests.console import client_of, create_one_of_each, create_user
 from tests.snapshot import nothing_changes
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce, TruncMonth
 from psycopg_pool import ConnectionPool
 
 from billing.models import Account, Customer
-from config.database import PooledConnection
+from config.parts.database import PooledConnection
 from tests.concurrency.wait_for import wait_until
 from tests.database import parameters
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from config.mail import DUMMY_BACKEND, mail_settings
+from config.parts.mail import DUMMY_BACKEND, mail_settings
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 

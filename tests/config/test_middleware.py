@@ -9,8 +9,8 @@ from django.test import Client, RequestFactory
 
 from billing.api.access.client_address import client_address
 from billing.use_cases.count_attempt import network_of
-from config.environment import Environment
-from config.middleware import ProxyMiddleware
+from config.parts.environment import Environment
+from config.web.middleware import ProxyMiddleware
 from tests.config.test_settings import PROJECT
 
 NOT_FOUND = {"error": "there is nothing at this address", "code": "not_found"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import Environment
+from config.parts.environment import Environment
 
 PROJECT = Path(__file__).resolve().parents[2]
 COMPLETE = {
@@ -169,7 +169,7 @@ def test_the_database_comes_from_the_url_with_every_wait_bounded() -> None:
         "-c TimeZone=UTC -c lock_timeout=5000 -c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000"
     )
     assert options["pool"] == {
-        "connection_class": "<class 'config.database.PooledConnection'>",
+        "connection_class": "<class 'config.parts.database.PooledConnection'>",
         "min_size": 2,
         "max_size": 15,
         "timeout": 5,
@@ -233,7 +233,7 @@ def test_a_failure_is_logged_with_its_traceback_and_without_its_variables() -> N
 import django
 django.setup()
 from django.test import Client
-from config import pages
+from config.web import pages
 def landing(*args):
     password = "TOPSECRET"
     raise RuntimeError("it broke")

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from billing.api.parsers import MAX_BODY_BYTES
-from config import web_worker
+from config.web import web_worker
 from tests.bench.web import ADDRESS, Web, serving
 
 pytestmark = pytest.mark.django_db

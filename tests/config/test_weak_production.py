@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import Environment
+from config.parts.environment import Environment
 from tests.config.test_settings import COMPLETE, read, refusal
 
 STRONG = "Zb3-kQ9x_Lw7RtYv2MnPc5Hd8Fg1Js4A"

@@ -2,7 +2,7 @@
 
 from procrastinate.contrib.django import app
 
-from config import database
+from config.parts import database
 from config.worker import JOB_CONNECTIONS, JOB_THREADS, QUEUES
 from tests.config.test_connections import OF_A_WORKER
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from billing.models import Customer
-from config.api_groups import GROUPS, group_of
-from config.schema import schema
+from config.parts.api_groups import GROUPS, group_of
+from config.web.schema import schema
 from tests.config.test_settings import COMPLETE, read, refusal
 from tests.factories import give_credit
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from schema_diff.openapi.diff import diff_openapi
 
-from config.schema import schema
+from config.web.schema import schema
 
 RELEASES = Path(__file__).parents[1] / "releases"
 Description = dict[str, Any]

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 import pytest
 from psycopg_pool import ConnectionPool
 
-from config.database import POOL_RECONNECT_SECONDS, POOL_WAIT_SECONDS, PooledConnection
 from config.devtools.embedded_postgres import connection_settings, ensure_running
 from config.devtools.embedded_postgres.__main__ import stop
 from config.devtools.embedded_postgres.places import places_of
+from config.parts.database import POOL_RECONNECT_SECONDS, POOL_WAIT_SECONDS, PooledConnection
 
 CLUSTER = "test-restarted"
 CONNECTIONS = 6

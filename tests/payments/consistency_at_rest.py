@@ -16,7 +16,7 @@ begins with the invariant that it breaks:
 from django.db.models import Sum
 
 from billing.models import Account, Hold, IdempotencyKey, LedgerEntry, Subscription
-from billing.models.subscription import ENDED_STATUSES
+from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.use_cases.verify_ledger import verify_ledger
 from orders.models import Break, Order, OutboxEvent, Payment, Refund, StripeEvent
 from orders.use_cases.subscriptions.credit_unused_month import find_prorated_minor

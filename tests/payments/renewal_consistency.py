@@ -7,7 +7,7 @@ from uuid import UUID
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.models import AuditEntry, Invoice, Organization, Subscription
-from billing.models.subscription import ENDED_STATUSES
+from billing.models.organizations.subscription import ENDED_STATUSES
 from orders.models import Break, Order, OutboxEvent, StripeEvent
 from orders.models.period import next_period
 from orders.use_cases.subscriptions.suspend_unpaid import OWNER_CANCELLED

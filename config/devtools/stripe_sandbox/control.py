@@ -12,8 +12,8 @@ from config.devtools.stripe_sandbox.clock import API, BILLING, add_interval
 from config.devtools.stripe_sandbox.faults import read_fault
 from config.devtools.stripe_sandbox.protocol.errors import StripeError, invalid, no_route
 from config.devtools.stripe_sandbox.resources import checkout, completion
+from config.devtools.stripe_sandbox.resources.billing.invoices import intent_of
 from config.devtools.stripe_sandbox.resources.disputes import close_dispute, open_dispute
-from config.devtools.stripe_sandbox.resources.invoices import intent_of
 from config.devtools.stripe_sandbox.resources.payments import charge_of_intent
 from config.devtools.stripe_sandbox.resources.refunds import fail_refund, refund_charge
 from config.devtools.stripe_sandbox.sandbox import Sandbox

@@ -8,9 +8,9 @@ from config.devtools.stripe_sandbox import resources  # noqa: F401 - enters the 
 from config.devtools.stripe_sandbox.api import Api, check_secret_key, fingerprint_key
 from config.devtools.stripe_sandbox.deliveries import Deliveries
 from config.devtools.stripe_sandbox.protocol.errors import invalid
+from config.devtools.stripe_sandbox.resources.billing.invoices import collect_again
+from config.devtools.stripe_sandbox.resources.billing.renewals import renew
 from config.devtools.stripe_sandbox.resources.checkout import expire_session
-from config.devtools.stripe_sandbox.resources.invoices import collect_again
-from config.devtools.stripe_sandbox.resources.renewals import renew
 from config.devtools.stripe_sandbox.resources.urls import check_url
 from config.devtools.stripe_sandbox.store import Object, Store
 from config.devtools.stripe_sandbox.world import World, new_id

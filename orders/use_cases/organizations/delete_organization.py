@@ -7,7 +7,7 @@ from billing.actor import SUPERADMIN, Actor
 from billing.errors import OrganizationNotFound
 from billing.locks import lock_organization
 from billing.models import Invoice, Organization, OrganizationMember, Subscription
-from billing.models.subscription import ENDED_STATUSES
+from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.organization_roles import Act
 from billing.use_cases.organizations.authorize_act import authorize_act
 from billing.use_cases.record_audit import record_audit

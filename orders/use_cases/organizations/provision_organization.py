@@ -4,7 +4,7 @@ from django.db import transaction
 
 from billing.locks import lock_organization
 from billing.models import Organization, Subscription
-from billing.models.subscription import ENDED_STATUSES
+from billing.models.organizations.subscription import ENDED_STATUSES
 from orders.models import Order, OutboxEvent
 
 TENANT_TOPIC = "sme.tenant.events"

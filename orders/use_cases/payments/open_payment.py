@@ -23,7 +23,7 @@ from billing.actor import Actor
 from billing.errors import translate_violations
 from billing.locks import lock_account
 from billing.models import Account, IdempotencyKey, Invoice, Organization, Subscription
-from billing.models.subscription import ENDED_STATUSES
+from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.use_cases.hold_credit import hold_credit, release_hold
 from billing.use_cases.store_answer import store_answer
 from orders.errors import AmountNotChargeable, OrderStale, PaymentOpen, PaymentProcessorError, TooManyOrders

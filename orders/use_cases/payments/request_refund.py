@@ -16,7 +16,7 @@ from billing.errors import ReasonRequired
 from billing.jobs import enqueue
 from billing.locks import lock_account, lock_organization
 from billing.models import LedgerEntry, Subscription
-from billing.models.subscription import ENDED_STATUSES
+from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.money import format_money
 from billing.text import has_visible_text
 from billing.use_cases.post_entry import adjust_credit, reverse_entry

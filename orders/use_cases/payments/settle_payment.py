@@ -16,7 +16,7 @@ from billing.errors import InsufficientCredit
 from billing.jobs import enqueue
 from billing.locks import lock_account, lock_organization
 from billing.models import Organization, Subscription
-from billing.models.subscription import ENDED_STATUSES
+from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.use_cases.hold_credit import capture_hold, release_hold
 from billing.use_cases.post_entry import spend_credit
 from orders.locks import lock_order

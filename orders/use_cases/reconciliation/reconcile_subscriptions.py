@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from billing.jobs import enqueue
 from billing.models import Subscription
-from billing.models.subscription import ENDED_STATUSES
+from billing.models.organizations.subscription import ENDED_STATUSES
 from orders.locks import lock_followed_subscription
 from orders.models import Break, Order, Payment
 from orders.stripe import gateway

@@ -15,7 +15,7 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.jobs import enqueue, enqueue_once
 from billing.models import Subscription
-from billing.models.subscription import ENDED_STATUSES
+from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.organization_roles import Act
 from billing.queries import subscription_of
 from billing.use_cases.organizations.authorize_act import authorize_act

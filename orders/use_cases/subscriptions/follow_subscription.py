@@ -14,7 +14,7 @@ from django.db import transaction
 from billing.actor import Actor, system_actor
 from billing.jobs import enqueue
 from billing.models import Invoice, Subscription
-from billing.models.subscription import ENDED_STATUSES
+from billing.models.organizations.subscription import ENDED_STATUSES
 from orders.locks import lock_followed_subscription, lock_order
 from orders.models import Break, Order, StripeEvent
 from orders.models.payment import BEFORE_COMPLETION

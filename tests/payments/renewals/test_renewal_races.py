@@ -10,7 +10,7 @@ from urllib.error import HTTPError
 import pytest
 
 from billing.models import Organization, Subscription
-from billing.models.subscription import ENDED_STATUSES
+from billing.models.organizations.subscription import ENDED_STATUSES
 from orders.models import Order
 from orders.stripe import subscriptions as stripe_subscriptions
 from orders.use_cases.organizations.delete_organization import delete_organization

@@ -6,7 +6,7 @@ from html import escape
 from config.devtools.stripe_sandbox.clock import BILLING
 from config.devtools.stripe_sandbox.money import format_amount
 from config.devtools.stripe_sandbox.pages.layout import button, message, page, table
-from config.devtools.stripe_sandbox.resources.subscriptions import period_of
+from config.devtools.stripe_sandbox.resources.billing.subscriptions import period_of
 from config.devtools.stripe_sandbox.sandbox import Sandbox
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World

@@ -14,8 +14,8 @@ from config.devtools.stripe_sandbox.pages.account import (
 from config.devtools.stripe_sandbox.pages.checkout import checkout_page
 from config.devtools.stripe_sandbox.pages.layout import message
 from config.devtools.stripe_sandbox.protocol.errors import StripeError
-from config.devtools.stripe_sandbox.resources.invoices import collect
-from config.devtools.stripe_sandbox.resources.subscriptions import set_end_with_period
+from config.devtools.stripe_sandbox.resources.billing.invoices import collect
+from config.devtools.stripe_sandbox.resources.billing.subscriptions import set_end_with_period
 from config.devtools.stripe_sandbox.sandbox import Sandbox
 
 OK = 200

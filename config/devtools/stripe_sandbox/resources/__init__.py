@@ -8,13 +8,11 @@ from config.devtools.stripe_sandbox.resources import (
     customers,
     disputes,
     events,
-    invoices,
     payments,
     portal,
     refunds,
-    renewals,
-    subscriptions,
 )
+from config.devtools.stripe_sandbox.resources.billing import invoices, renewals, subscriptions
 
 __all__ = [
     "accounts",

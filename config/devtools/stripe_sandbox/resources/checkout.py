@@ -22,8 +22,8 @@ from config.devtools.stripe_sandbox.money import check_currency, is_chargeable, 
 from config.devtools.stripe_sandbox.protocol.endpoints import endpoint
 from config.devtools.stripe_sandbox.protocol.errors import StripeError, invalid
 from config.devtools.stripe_sandbox.protocol.parameters import accept
+from config.devtools.stripe_sandbox.resources.billing.discounts import Line, apply_coupon, make_discount
 from config.devtools.stripe_sandbox.resources.catalog import make_price, usable_coupon
-from config.devtools.stripe_sandbox.resources.discounts import Line, apply_coupon, make_discount
 from config.devtools.stripe_sandbox.resources.urls import check_url
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World, new_id

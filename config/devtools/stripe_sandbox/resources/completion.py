@@ -7,11 +7,16 @@ none. A declined card leaves the session open, as at Stripe, so that the custome
 from config.devtools.stripe_sandbox.clock import BILLING
 from config.devtools.stripe_sandbox.protocol.errors import invalid
 from config.devtools.stripe_sandbox.resources import payments
+from config.devtools.stripe_sandbox.resources.billing.discounts import Line, apply_discount
+from config.devtools.stripe_sandbox.resources.billing.invoices import (
+    intent_of,
+    issue_invoice,
+    mark_paid,
+    note_failure,
+)
+from config.devtools.stripe_sandbox.resources.billing.subscriptions import make_subscription, set_status
 from config.devtools.stripe_sandbox.resources.catalog import count_redemption
 from config.devtools.stripe_sandbox.resources.customers import make_customer
-from config.devtools.stripe_sandbox.resources.discounts import Line, apply_discount
-from config.devtools.stripe_sandbox.resources.invoices import intent_of, issue_invoice, mark_paid, note_failure
-from config.devtools.stripe_sandbox.resources.subscriptions import make_subscription, set_status
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World
 

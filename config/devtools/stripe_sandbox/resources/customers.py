@@ -14,7 +14,7 @@ from stripe.params import (
 from config.devtools.stripe_sandbox.protocol.endpoints import endpoint
 from config.devtools.stripe_sandbox.protocol.errors import invalid
 from config.devtools.stripe_sandbox.protocol.parameters import accept
-from config.devtools.stripe_sandbox.resources.subscriptions import end_subscription
+from config.devtools.stripe_sandbox.resources.billing.subscriptions import end_subscription
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World, new_id
 

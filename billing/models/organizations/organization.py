@@ -4,8 +4,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from .customer import Customer
-from .keys import Uuid7
+from ..customer import Customer
+from ..keys import Uuid7
 
 SLUG_PATTERN = r"^[a-z][a-z0-9-]{2,30}$"
 # Python's $ also matches before a newline at the end; PostgreSQL's does not.

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.utils.functional import SimpleLazyObject
 from django_structlog.middlewares.request import RequestMiddleware
 
-from config.health import HEALTH_VIEWS
+from config.web.health import HEALTH_VIEWS
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -33,7 +33,7 @@ _INTERNAL = ("internal_error", "something went wrong on our side; we have logged
 
 
 class HealthMiddleware:
-    """Answers /healthz and /readyz before any other middleware runs (see `config.health`)."""
+    """Answers /healthz and /readyz before any other middleware runs (see `config.web.health`)."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -4,8 +4,8 @@ Events have Stripe's order: the invoice and the new period first, then the resul
 """
 
 from config.devtools.stripe_sandbox.clock import BILLING, add_interval
-from config.devtools.stripe_sandbox.resources.invoices import collect, issue_invoice
-from config.devtools.stripe_sandbox.resources.subscriptions import (
+from config.devtools.stripe_sandbox.resources.billing.invoices import collect, issue_invoice
+from config.devtools.stripe_sandbox.resources.billing.subscriptions import (
     end_subscription,
     move_period,
     period_of,

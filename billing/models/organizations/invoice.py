@@ -2,8 +2,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from .customer import Customer
-from .keys import Uuid7
+from ..customer import Customer
+from ..keys import Uuid7
 from .organization import Organization
 from .subscription import Subscription
 

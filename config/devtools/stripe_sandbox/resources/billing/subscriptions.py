@@ -19,7 +19,7 @@ from config.devtools.stripe_sandbox.clock import BILLING, add_interval
 from config.devtools.stripe_sandbox.protocol.endpoints import endpoint
 from config.devtools.stripe_sandbox.protocol.errors import invalid, missing, unsupported
 from config.devtools.stripe_sandbox.protocol.parameters import accept
-from config.devtools.stripe_sandbox.resources.discounts import Line
+from config.devtools.stripe_sandbox.resources.billing.discounts import Line
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World, new_id, whole_list
 

@@ -25,9 +25,9 @@ from config.devtools.stripe_sandbox.protocol.endpoints import endpoint
 from config.devtools.stripe_sandbox.protocol.errors import declined, invalid
 from config.devtools.stripe_sandbox.protocol.parameters import accept
 from config.devtools.stripe_sandbox.resources import payments
-from config.devtools.stripe_sandbox.resources.bills import invoice_fields
-from config.devtools.stripe_sandbox.resources.discounts import Line, applies_once, apply_coupon, is_over
-from config.devtools.stripe_sandbox.resources.subscriptions import end_subscription, set_status
+from config.devtools.stripe_sandbox.resources.billing.bills import invoice_fields
+from config.devtools.stripe_sandbox.resources.billing.discounts import Line, applies_once, apply_coupon, is_over
+from config.devtools.stripe_sandbox.resources.billing.subscriptions import end_subscription, set_status
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World
 

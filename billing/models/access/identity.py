@@ -4,8 +4,8 @@ from django.db.models.functions import Lower, Now
 
 from billing.text import MAX_EMAIL_LENGTH
 
-from .customer import User
-from .keys import Uuid7
+from ..customer import User
+from ..keys import Uuid7
 
 CODE_MAX_ATTEMPTS = 5
 

@@ -15,7 +15,7 @@ from billing.api.schema import Error, refusals
 from billing.errors import OrganizationNotFound
 from billing.organization_roles import Act
 from billing.use_cases.organizations.authorize_act import authorize_act
-from orders.api.organization_answers import AppStatesField, describe_organization
+from orders.api.organizations.organization_answers import AppStatesField, describe_organization
 from orders.api.provisioning.jobs import ServiceSerializer
 from orders.api.provisioning.reports import BackingServiceSerializer
 from orders.use_cases.apps.change_apps import AppChange

@@ -5,8 +5,8 @@ from django.db.models.functions import Lower, Now
 from billing.organization_roles import MEMBER_ROLES
 from billing.text import MAX_EMAIL_LENGTH
 
-from .customer import Customer
-from .keys import Uuid7
+from ..customer import Customer
+from ..keys import Uuid7
 from .organization import Organization
 
 

@@ -20,7 +20,7 @@ from billing.api.pagination import page_parameters, page_response, slice_into_pa
 from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import OrganizationNotFound
 from billing.models import Organization
-from billing.models.organization import SLUG_MATCH
+from billing.models.organizations.organization import SLUG_MATCH
 from billing.organization_roles import Act
 from billing.queries import slug_is_free
 from billing.use_cases.organizations.authorize_act import authorize_act

@@ -1,8 +1,8 @@
 """The fields of a draft invoice for one period of a subscription."""
 
 from config.devtools.stripe_sandbox.clock import BILLING
-from config.devtools.stripe_sandbox.resources.discounts import Line
-from config.devtools.stripe_sandbox.resources.subscriptions import period_of
+from config.devtools.stripe_sandbox.resources.billing.discounts import Line
+from config.devtools.stripe_sandbox.resources.billing.subscriptions import period_of
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import World, new_id, whole_list
 

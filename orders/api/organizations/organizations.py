@@ -12,14 +12,18 @@ from billing.api.identifiers import read_path_id
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound
-from billing.models.organization import SLUG_MATCH
+from billing.models.organizations.organization import SLUG_MATCH
 from billing.organization_roles import Act
 from billing.queries import organizations_of, slug_is_free
 from billing.use_cases.organizations.authorize_act import authorize_act
 from billing.use_cases.organizations.bind_invitations import bind_invitations
 from billing.use_cases.organizations.create_organization import create_organization
 from billing.use_cases.organizations.rename_organization import rename_organization
-from orders.api.organization_answers import OrganizationSerializer, describe_organization, describe_organizations
+from orders.api.organizations.organization_answers import (
+    OrganizationSerializer,
+    describe_organization,
+    describe_organizations,
+)
 from orders.api.references import ReferencesField
 from orders.queries import find_items
 from orders.use_cases.organizations.delete_organization import delete_organization

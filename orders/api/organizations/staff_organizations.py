@@ -14,7 +14,11 @@ from billing.api.pagination import read_window
 from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound
 from billing.models import Organization
-from orders.api.organization_answers import OrganizationSerializer, describe_organization, describe_organizations
+from orders.api.organizations.organization_answers import (
+    OrganizationSerializer,
+    describe_organization,
+    describe_organizations,
+)
 from orders.queries import find_organization, find_organizations
 from orders.use_cases.organizations.change_status import change_status
 

@@ -1,0 +1,1 @@
+"""Sign-in, limits of attempts, and the forms that staff have sent."""

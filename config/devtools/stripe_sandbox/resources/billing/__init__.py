@@ -1,0 +1,1 @@
+"""Subscriptions and the invoices that they make."""

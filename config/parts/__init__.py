@@ -1,0 +1,1 @@
+"""The parts of the settings: each reads, checks or describes one subject."""

@@ -1,0 +1,1 @@
+"""Pages by which staff watch the service: jobs, events, deployments, discrepancies."""
