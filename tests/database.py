@@ -199,6 +199,6 @@ def template_digest(server_version: str) -> str:
         if kept and (folder := PROJECT.joinpath(*kept.split("."))).is_dir():
             files.update(folder.glob("*.py"))
     for path in sorted(files):
-        digest.update(f"\n{path.relative_to(PROJECT)}\n".encode())
+        digest.update(f"\n{path}\n".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
