@@ -23,10 +23,10 @@ def _checkout(options: argparse.Namespace) -> list[Table]:
     return [checkout.measure(turns=options.turns, seconds=options.seconds)]
 
 
-def _polling(options: argparse.Namespace) -> list[Table]:
-    from tests.bench import polling  # noqa: PLC0415
+def _front_ends(options: argparse.Namespace) -> list[Table]:
+    from tests.bench import front_ends  # noqa: PLC0415
 
-    return [polling.measure(turns=options.turns, seconds=options.seconds)]
+    return [front_ends.measure(turns=options.turns, seconds=options.seconds)]
 
 
 def _catalog(options: argparse.Namespace) -> list[Table]:
@@ -70,7 +70,7 @@ WHAT: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
     "bulk": _bulk,
     "checkout": _checkout,
     "catalog": _catalog,
-    "polling": _polling,
+    "front-ends": _front_ends,
     "startup": _startup,
     "scaling": _scaling,
     "growth": _growth,
