@@ -2,12 +2,19 @@
 
 The token's header can only choose an algorithm that is configured, and each algorithm has its own kind of key. This
 refuses `alg: none` and an RSA public key used as an HMAC secret. PyJWT does the verification.
+
+Clients send a token with many requests. A process remembers the tokens that it has verified, by their hash, until
+they expire or their key is withdrawn. Only the token is remembered: each request asks the database whether a session
+of staff has ended.
 """
 
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
+from threading import Lock
 from typing import Any
+from uuid import UUID
 
 import jwt
 import structlog
@@ -35,6 +42,8 @@ KEYS_STALE_SECONDS = 3600
 KEYS_RETRY_SECONDS = 5
 # An unknown key id causes a refresh, but no more often than this: anyone can invent key ids.
 KEYS_REFRESH_SECONDS = 30
+# How many verified tokens a process remembers.
+MAX_VERIFIED_TOKENS = 4_096
 
 
 class InvalidToken(AuthenticationFailed):
@@ -55,8 +64,8 @@ class Claims:
     user_id: str
     email: str
     role: str
-    # The session of a token that this service issued; empty in the platform's own tokens.
-    session_id: str = ""
+    # The session of a token that this service issued; the platform's own tokens have none.
+    session_id: UUID | None = None
 
 
 class IdentityProviderKeys(jwt.PyJWKClient):
@@ -101,29 +110,78 @@ class IdentityProviderKeys(jwt.PyJWKClient):
             raise PyJWKClientConnectionError(str(error)) from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _VerifiedToken:
+    """The claims of a token, the moment until which they count, and what they were verified with."""
+
+    claims: Claims
+    valid_before: float
+    header: dict[str, Any]
+    key: str | PyJWK
+    issuer: str
+    audience: str
+
+
+_verified_tokens: dict[bytes, _VerifiedToken] = {}
+_remembering = Lock()
+
+
 def verify_token(token: str) -> Claims:
     """Verifies the token and returns its claims.
 
     Raises: InvalidToken; IdentityProviderUnavailable.
     """
+    digest = sha256(token.encode()).digest()
     try:
-        algorithm, key = _key_for(jwt.get_unverified_header(token))
-        claims = jwt.decode(
-            token,
-            key,
-            algorithms=[algorithm],
-            leeway=LEEWAY_SECONDS,
-            issuer=settings.JWT_ISSUER or None,
-            audience=settings.JWT_AUDIENCE or None,
-            options={"require": ["exp", "sub"], "verify_aud": bool(settings.JWT_AUDIENCE)},
-        )
+        verified = _verified_tokens.get(digest)
+        if verified is None or not _still_counts(verified):
+            verified = _verify(token)
+            _remember(digest, verified)
     except PyJWKClientConnectionError as error:
         raise IdentityProviderUnavailable(retry_after=KEYS_RETRY_SECONDS) from error
     except ExpiredSignatureError as error:
         raise InvalidToken("the bearer token has expired") from error
     except (PyJWTError, ValueError, OverflowError, RecursionError) as error:
         raise InvalidToken() from error
-    return _read_claims(claims)
+    return verified.claims
+
+
+def _verify(token: str) -> _VerifiedToken:
+    header = jwt.get_unverified_header(token)
+    algorithm, key = _key_for(header)
+    claims = jwt.decode(
+        token,
+        key,
+        algorithms=[algorithm],
+        leeway=LEEWAY_SECONDS,
+        issuer=settings.JWT_ISSUER or None,
+        audience=settings.JWT_AUDIENCE or None,
+        options={"require": ["exp", "sub"], "verify_aud": bool(settings.JWT_AUDIENCE)},
+    )
+    return _VerifiedToken(
+        claims=_read_claims(claims),
+        valid_before=int(claims["exp"]) + LEEWAY_SECONDS,
+        header=header,
+        key=key,
+        issuer=settings.JWT_ISSUER,
+        audience=settings.JWT_AUDIENCE,
+    )
+
+
+def _still_counts(verified: _VerifiedToken) -> bool:
+    """Tells whether the token would be verified again. A key that the identity provider withdraws ends its tokens."""
+    return (
+        time.time() < verified.valid_before
+        and _key_for(verified.header)[1] == verified.key
+        and (settings.JWT_ISSUER, settings.JWT_AUDIENCE) == (verified.issuer, verified.audience)
+    )
+
+
+def _remember(digest: bytes, verified: _VerifiedToken) -> None:
+    with _remembering:
+        if len(_verified_tokens) >= MAX_VERIFIED_TOKENS:
+            _verified_tokens.clear()
+        _verified_tokens[digest] = verified
 
 
 def _key_for(header: dict[str, Any]) -> tuple[str, str | PyJWK]:
@@ -152,7 +210,7 @@ def _read_claims(claims: dict[str, Any]) -> Claims:
         user_id=user_id,
         email=read_email(email),
         role=role if role in (*STAFF_ROLES, PROVISIONER) else CUSTOMER,
-        session_id=session_id if isinstance(session_id, str) else "",
+        session_id=UUID(session_id) if isinstance(session_id, str) else None,
     )
 
 

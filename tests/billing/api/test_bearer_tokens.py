@@ -4,6 +4,7 @@ import json
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings as django_settings
 from django.test import Client
 
+from billing.api.access import tokens
 from tests.billing.api.conftest import IdentityProvider, authorization, bearer, claims
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.billing.api.probe")]
@@ -264,3 +266,68 @@ def test_a_key_that_is_not_rsa_verifies_nothing(api: Client, identity_provider: 
     keys = [{"kty": "oct", "kid": "first", "k": secret, "use": "sig", "alg": "HS256"}]
     identity_provider.body = json.dumps({"keys": keys}).encode()
     assert api.get("/api/whoami", headers=authorization(identity_provider.token())).json() == INVALID
+
+
+def test_a_token_that_was_verified_is_verified_no_second_time(
+    api: Client, monkeypatch: pytest.MonkeyPatch, identity_provider: IdentityProvider
+) -> None:
+    for headers in (bearer(), authorization(identity_provider.token())):
+        assert api.get("/api/whoami", headers=headers).status_code == 200
+        with monkeypatch.context() as patched:
+            patched.setattr(jwt, "decode", None)
+            assert api.get("/api/whoami", headers=headers).status_code == 200
+
+
+def test_a_verified_token_counts_until_it_expires(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = bearer(exp=int(time.time()) + 600)
+    assert api.get("/api/whoami", headers=headers).status_code == 200
+    later = datetime.now(UTC) + timedelta(seconds=611)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> "Later":
+            return cls.fromtimestamp(later.timestamp(), tz)
+
+    monkeypatch.setattr("jwt.api_jwt.datetime", Later)
+    monkeypatch.setattr(time, "time", later.timestamp)
+    answer = api.get("/api/whoami", headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (401, "the bearer token has expired")
+
+
+def test_a_verified_token_is_refused_once_its_key_is_withdrawn(
+    api: Client, identity_provider: IdentityProvider, later: Callable[[float], None]
+) -> None:
+    headers = authorization(identity_provider.token())
+    assert api.get("/api/whoami", headers=headers).status_code == 200
+    identity_provider.new_key("first")
+    assert api.get("/api/whoami", headers=headers).status_code == 200
+    later(tokens.KEYS_FRESH_SECONDS + 1)
+    assert api.get("/api/whoami", headers=headers).json() == INVALID
+    assert api.get("/api/whoami", headers=authorization(identity_provider.token())).status_code == 200
+
+
+def test_a_verified_token_is_refused_under_other_settings(api: Client, settings: Any) -> None:
+    headers = bearer(iss="https://id.example", aud="shop")
+    settings.JWT_AUDIENCE, settings.JWT_ISSUER = "shop", "https://id.example"
+    assert api.get("/api/whoami", headers=headers).status_code == 200
+    for name, other in (("JWT_AUDIENCE", "bank"), ("JWT_ISSUER", "https://other.example"), ("JWT_SECRET", "x" * 40)):
+        before = getattr(settings, name)
+        setattr(settings, name, other)
+        assert api.get("/api/whoami", headers=headers).json() == INVALID
+        setattr(settings, name, before)
+    assert api.get("/api/whoami", headers=headers).status_code == 200
+
+
+def test_no_part_of_a_verified_token_can_be_changed(api: Client) -> None:
+    token = bearer()["Authorization"].removeprefix("Bearer ")
+    assert api.get("/api/whoami", headers=authorization(token)).status_code == 200
+    for place in (0, token.index(".") + 5, len(token) - 5):
+        changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
+        assert api.get("/api/whoami", headers=authorization(changed)).json() == INVALID
+
+
+def test_a_process_remembers_a_limited_number_of_tokens(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "MAX_VERIFIED_TOKENS", 2)
+    for number in range(5):
+        assert api.get("/api/whoami", headers=bearer(sub=f"user-{number}")).status_code == 200
+        assert len(tokens._verified_tokens) <= 2
