@@ -73,6 +73,14 @@ class Page(Generic[Row]):
     limit: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """A place in a list: the number of rows, and the timestamp and key of the row before them."""
+
+    limit: int
+    before: tuple[datetime, Any] | None
+
+
 def read_page(
     queryset: QuerySet[Row],
     *,
@@ -86,12 +94,25 @@ def read_page(
     Args: by: the timestamp to order by, newest first; the primary key breaks ties.
     Raises: InvalidLimit; InvalidCursor.
     """
-    limit = _read_limit(request, default=default_limit, maximum=max_limit)
-    if "cursor" in request.query_params:
-        at, key = _read_cursor(request.query_params["cursor"], queryset.model)
+    position = read_position(request, queryset.model, default_limit=default_limit, max_limit=max_limit)
+    if position.before:
+        at, key = position.before
         # The second condition implies the first, but only the first can use an index on the timestamp.
         queryset = queryset.filter(Q(**{f"{by}__lte": at}) & (Q(**{f"{by}__lt": at}) | Q(**{by: at}, pk__lt=key)))
-    rows = list(queryset.order_by(f"-{by}", "-pk")[: limit + 1])
+    return cut_page(list(queryset.order_by(f"-{by}", "-pk")[: position.limit + 1]), limit=position.limit, by=by)
+
+
+def read_position(
+    request: Request, model: type[Model], *, default_limit: int = DEFAULT_LIMIT, max_limit: int = MAX_LIMIT
+) -> Position:
+    """Reads `limit` and `cursor`. Raises: InvalidLimit; InvalidCursor."""
+    limit = _read_limit(request, default=default_limit, maximum=max_limit)
+    cursor = request.query_params.get("cursor")
+    return Position(limit=limit, before=None if cursor is None else _read_cursor(cursor, model))
+
+
+def cut_page(rows: list[Row], *, limit: int, by: str = "created_at") -> Page[Row]:
+    """Makes a page of rows in their order; one more than the limit says that another page follows."""
     more = len(rows) > limit
     rows = rows[:limit]
     return Page(rows=rows, next_cursor=_cursor(rows[-1], by) if more else None, limit=limit)

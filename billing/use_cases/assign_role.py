@@ -1,3 +1,5 @@
+from collections.abc import Iterable
+
 from django.contrib.auth.models import Group
 from django.db import transaction
 
@@ -11,8 +13,13 @@ def role_of(user: User) -> str:
     """Returns the strongest role that the user's groups give. A superuser is a superadmin."""
     if user.is_superuser:
         return SUPERADMIN
-    groups = {group.name for group in user.groups.all()}
-    return next((role for role in STAFF_ROLES if role in groups), CUSTOMER)
+    return strongest_role(group.name for group in user.groups.all())
+
+
+def strongest_role(groups: Iterable[str]) -> str:
+    """Returns the strongest role that groups of these names give."""
+    names = set(groups)
+    return next((role for role in STAFF_ROLES if role in names), CUSTOMER)
 
 
 def assign_role(*, user: User, role: str, by: Actor, reason: str) -> User:

@@ -35,7 +35,7 @@ class Page:
 
 @dataclass(slots=True, kw_only=True)
 class Costs:
-    """What the answers of a run took of the machine, in milliseconds of CPU time a request, a value for each turn."""
+    """The milliseconds of CPU time that a request took, a value for each turn."""
 
     web: list[float] = field(default_factory=list)
     database: list[float] = field(default_factory=list)

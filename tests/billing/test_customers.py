@@ -6,12 +6,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from billing.actor import system_actor
 from billing.errors import SlugTaken
 from billing.models import Account, Customer, Organization
-from billing.queries import organizations_of, slug_is_free
+from billing.queries import slug_is_free
 from billing.use_cases.ensure_customer import ensure_customer
 from billing.use_cases.organizations.create_organization import create_organization
 from orders.use_cases.organizations.delete_organization import delete_organization
+from orders.use_cases.organizations.list_organizations import list_organizations
 from tests.factories import CustomerFactory, OrganizationFactory, acting
 from tests.snapshot import nothing_changes, only_changes
 
@@ -94,5 +96,5 @@ def test_customer_sees_only_own_organizations_that_are_not_deleted_newest_first(
     first, gone, second = (OrganizationFactory.create(customer=ada) for _ in range(3))
     OrganizationFactory.create(slug="another")
     delete_organization(organization_id=gone.id, by=acting(ada))
-    assert list(organizations_of(user_id="ada")) == [second, first]
-    assert list(organizations_of(user_id="nobody")) == []
+    assert [each.organization for each in list_organizations(by=acting(ada), limit=9)] == [second, first]
+    assert list_organizations(by=system_actor(channel="api", user_id="nobody"), limit=9) == []

@@ -131,8 +131,8 @@ def test_a_page_costs_the_same_queries_whatever_its_length(reader: Caller, path:
         assert asked
         with CaptureQueriesContext(connection) as queries:
             assert reader.get(asked).status == 200
-        # One more reads the caller's role in the organization that the path names, or the states of apps.
-        assert len(queries) == (2 if path.startswith(("billing/invoices/", "tenant/orgs")) else 1)
+        # One more reads the caller's role in the organization that the path names.
+        assert len(queries) == (2 if path.startswith("billing/invoices/") else 1)
 
 
 WRONG_LIMITS = ["0", "-1", "101", "1001", "ten", "1.5", "", "%20", "1e1", "\u0661", "9" * 99, "1;2", "null"]

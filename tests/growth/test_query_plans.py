@@ -8,12 +8,13 @@ import pytest
 from django.utils import timezone
 
 from billing.models import Organization
-from billing.queries import balance_of, invoices_of, organizations_of, slug_is_free, subscription_of
+from billing.queries import balance_of, invoices_of, slug_is_free, subscription_of
 from billing.use_cases.hold_credit import capture_hold, hold_credit, release_hold
 from billing.use_cases.post_entry import adjust_credit, reverse_entry
 from orders.models import Break
 from orders.queries import find_open_order, open_payment_of
 from orders.use_cases.events.deliver_events import events_to_deliver
+from orders.use_cases.organizations.list_organizations import list_organizations
 from orders.use_cases.payments.sweep_payments import sweep_payments
 from orders.use_cases.prune_expired import prune_expired
 from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
@@ -59,7 +60,7 @@ def _read_own_records() -> None:
     subscription_of(user_id=customer.user_id)
     subscription_of(user_id=customer.user_id, organization_id=organization.id)
     list(invoices_of(user_id=customer.user_id)[:51])
-    list(organizations_of(user_id=customer.user_id)[:51])
+    list_organizations(by=acting(customer), limit=51)
     slug_is_free("o-7")
     find_open_order(organization_id=organization.id)
     open_payment_of(organization_id=organization.id)

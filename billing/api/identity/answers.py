@@ -8,6 +8,7 @@ from rest_framework.request import Request
 
 from billing.actor import Actor, anonymous_actor
 from billing.api.access.client_address import client_address
+from billing.local_time import utc_text
 from billing.models import Customer, User
 from billing.use_cases.identity.access_tokens import MEMBER, role_word
 from billing.use_cases.identity.sessions import Tokens
@@ -35,31 +36,30 @@ class MessageSerializer(serializers.Serializer[Any]):
 
 def user_answer(user: User, *, role: str) -> dict[str, Any]:
     """Returns a user as clients know it."""
-    facts = {
+    return {
         "id": user.sub,
         # An administrator without an address still has one in answers: clients rely on it.
         "email": user.email or f"{user.username}@{settings.SOVEREIGN_DOMAIN}",
         "name": user.get_full_name(),
         "avatar_url": user.avatar_url,
         "role": role_word(role),
-        "created_at": user.date_joined,
-        "updated_at": user.updated_at,
+        "created_at": utc_text(user.date_joined),
+        "updated_at": utc_text(user.updated_at),
     }
-    return dict(UserSerializer(facts).data)
 
 
 def customer_answer(customer: Customer) -> dict[str, Any]:
     """Returns a platform's user, who has only a customer here, as clients know a user."""
-    facts = {
+    created_at = utc_text(customer.created_at)
+    return {
         "id": customer.user_id,
         "email": customer.email,
         "name": "",
         "avatar_url": "",
         "role": MEMBER,
-        "created_at": customer.created_at,
-        "updated_at": customer.created_at,
+        "created_at": created_at,
+        "updated_at": created_at,
     }
-    return dict(UserSerializer(facts).data)
 
 
 def tokens_answer(tokens: Tokens) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.actor import CUSTOMER
+from billing.actor import CUSTOMER, SUPERADMIN
 from billing.api.access.authentication import actor_of, principal_of
 from billing.api.identity.answers import (
     MessageSerializer,
@@ -20,9 +20,9 @@ from billing.api.identity.requests import RefreshSerializer
 from billing.api.identity.sign_in import PublicView
 from billing.api.schema import refusals
 from billing.errors import UserNotFound
-from billing.models import Customer, User
+from billing.models import Customer
 from billing.queries import find_signed_in_user
-from billing.use_cases.assign_role import role_of
+from billing.use_cases.assign_role import strongest_role
 from billing.use_cases.identity.end_sessions import sign_out_everywhere
 from billing.use_cases.identity.sessions import end_session, refresh_session
 
@@ -38,14 +38,15 @@ class MeView(APIView):
     )
     def get(self, request: Request) -> Response:
         principal = principal_of(request)
-        user = find_signed_in_user(user_id=principal.user_id)
-        if user is None:
+        found = find_signed_in_user(user_id=principal.user_id)
+        if found is None:
             raise UserNotFound
-        if isinstance(user, Customer):
-            return Response({"user": customer_answer(user)})
+        if isinstance(found, Customer):
+            return Response({"user": customer_answer(found)})
+        user, groups = found
+        role = SUPERADMIN if user.is_superuser else strongest_role(groups)
         # A customer's session of a member of staff stays a customer's.
-        role = CUSTOMER if principal.role == CUSTOMER else role_of(user)
-        return Response({"user": user_answer(user, role=role)})
+        return Response({"user": user_answer(user, role=CUSTOMER if principal.role == CUSTOMER else role)})
 
 
 class RefreshView(PublicView):
@@ -87,7 +88,7 @@ class LogoutAllView(APIView):
         summary="End all sessions of the signed-in user",
     )
     def post(self, request: Request) -> Response:
-        user = find_signed_in_user(user_id=principal_of(request).user_id)
-        if isinstance(user, User):
-            sign_out_everywhere(user=user, by=actor_of(request))
+        found = find_signed_in_user(user_id=principal_of(request).user_id)
+        if isinstance(found, tuple):
+            sign_out_everywhere(user=found[0], by=actor_of(request))
         return Response({"message": "You are signed out everywhere."})

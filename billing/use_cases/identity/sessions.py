@@ -10,8 +10,9 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from billing.actor import CUSTOMER, Actor
@@ -24,6 +25,10 @@ from billing.use_cases.record_audit import record_audit
 REFRESH_DAYS = 30
 GRACE_SECONDS = 60
 _TOKEN_BYTES = 32
+_LIVE = """
+SELECT 1 FROM billing_signinsession s JOIN billing_user u ON u.id = s.user_id
+ WHERE s.id = %s AND s.ended_at IS NULL AND u.is_active
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +81,11 @@ def end_session(*, token: str, by: Actor) -> None:
             _record("user.signed_out", session.user, by=by)
 
 
-def is_live(session_id: str) -> bool:
+def is_live(session_id: UUID) -> bool:
     """Tells whether the session of an access token still lasts, and its user may sign in. One query."""
-    return SignInSession.objects.filter(pk=session_id, ended_at=None, user__is_active=True).exists()
+    with connection.cursor() as cursor:
+        cursor.execute(_LIVE, [session_id])
+        return cursor.fetchone() is not None
 
 
 def role_in(session: SignInSession) -> str:

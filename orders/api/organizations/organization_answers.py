@@ -5,9 +5,11 @@ from typing import Any
 
 from rest_framework import serializers
 
+from billing.local_time import utc_text
 from billing.models import Organization
 from orders.models import UnsettledApp
 from orders.queries import app_slugs_of, app_states_of
+from orders.use_cases.organizations.list_organizations import ListedOrganization
 
 
 class AppStatesField(serializers.DictField):
@@ -42,16 +44,37 @@ class OrganizationSerializer(serializers.ModelSerializer[Organization]):
         read_only_fields = fields
 
 
-def describe_organizations(
-    organizations: Iterable[Organization], serializer: type[OrganizationSerializer] = OrganizationSerializer
-) -> list[dict[str, Any]]:
+def describe_organizations(organizations: Iterable[Organization]) -> list[dict[str, Any]]:
     """Returns the answers for organizations. Two queries at most."""
-    rows: list[Any] = list(organizations)
+    rows = list(organizations)
     slugs, states = app_slugs_of(rows), app_states_of(rows)
-    for each in rows:
-        each.app_slugs = [slugs[app] for app in each.apps if app in slugs]
-        each.app_states = states[each.id]
-    return list(serializer(rows, many=True).data)
+    return [
+        describe_listed(
+            ListedOrganization(
+                organization=each,
+                app_slugs=[slugs[app] for app in each.apps if app in slugs],
+                app_states=states[each.id],
+            )
+        )
+        for each in rows
+    ]
+
+
+def describe_listed(listed: ListedOrganization) -> dict[str, Any]:
+    """Returns the answer for an organization that was read with its apps."""
+    organization = listed.organization
+    return {
+        "id": str(organization.id),
+        "slug": organization.slug,
+        "name": organization.name,
+        "plan_id": organization.plan_id and str(organization.plan_id),
+        "apps": organization.apps,
+        "addons": organization.addons,
+        "app_slugs": listed.app_slugs,
+        "status": organization.status,
+        "app_states": listed.app_states,
+        "created_at": utc_text(organization.created_at),
+    }
 
 
 def describe_organization(organization: Organization) -> dict[str, Any]:

@@ -9,24 +9,25 @@ from rest_framework.views import APIView
 from billing.api.access.authentication import actor_of, principal_of
 from billing.api.fields import RequestSerializer, TextField
 from billing.api.identifiers import read_path_id
-from billing.api.pagination import page_parameters, page_response, read_page
+from billing.api.pagination import cut_page, page_parameters, page_response, read_position
 from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound
+from billing.models import Organization
 from billing.models.organizations.organization import SLUG_MATCH
 from billing.organization_roles import Act
-from billing.queries import organizations_of, slug_is_free
+from billing.queries import slug_is_free
 from billing.use_cases.organizations.authorize_act import authorize_act
-from billing.use_cases.organizations.bind_invitations import bind_invitations
 from billing.use_cases.organizations.create_organization import create_organization
 from billing.use_cases.organizations.rename_organization import rename_organization
 from orders.api.organizations.organization_answers import (
     OrganizationSerializer,
+    describe_listed,
     describe_organization,
-    describe_organizations,
 )
 from orders.api.references import ReferencesField
 from orders.queries import find_items
 from orders.use_cases.organizations.delete_organization import delete_organization
+from orders.use_cases.organizations.list_organizations import list_organizations
 from orders.use_cases.payments.adopt_email import adopt_email
 
 
@@ -74,11 +75,11 @@ class OrganizationsView(APIView):
         summary="List the organizations of which you are the owner or a member, newest first",
     )
     def get(self, request: Request) -> Response:
-        by = actor_of(request)
-        page = read_page(organizations_of(user_id=by.user_id, email=by.email), request=request)
-        if any(each.is_invited for each in page.rows):  # type: ignore[attr-defined]
-            bind_invitations(by=by)
-        return page_response(page, describe_organizations(page.rows), request=request)
+        position = read_position(request, Organization)
+        listed = list_organizations(by=actor_of(request), limit=position.limit + 1, before=position.before)
+        page = cut_page([each.organization for each in listed], limit=position.limit)
+        answers = [describe_listed(each) for each in listed[: position.limit]]
+        return page_response(page, answers, request=request)
 
     @extend_schema(
         request=NewOrganizationSerializer,

@@ -1,0 +1,78 @@
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from billing.actor import Actor
+from billing.models import Organization
+from billing.text import normal_email
+from billing.use_cases.organizations.bind_invitations import bind_invitations
+
+_COLUMNS = ("id", "slug", "name", "plan_id", "apps", "addons", "status", "created_at")
+# The parts of the union are the organizations that the caller owns, joined, and is invited to.
+_LIST = f"""
+WITH customer AS (SELECT id FROM billing_customer WHERE user_id = %(user_id)s),
+     invitation AS (SELECT organization_id AS id FROM billing_organizationmember
+                     WHERE customer_id IS NULL AND email = %(email)s AND %(email)s <> '')
+SELECT {", ".join(f"o.{name}" for name in _COLUMNS)},
+       EXISTS (SELECT FROM invitation WHERE invitation.id = o.id),
+       ARRAY(SELECT app.slug
+               FROM jsonb_array_elements_text(o.apps) WITH ORDINALITY AS named (id, place)
+               JOIN orders_app app
+                 ON app.id = CASE WHEN named.id ~ '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$'
+                                  THEN named.id::uuid END
+              ORDER BY named.place),
+       (SELECT jsonb_object_agg(app_id, state) FROM orders_unsettledapp WHERE organization_id = o.id)::text
+  FROM billing_organization o
+ WHERE o.id IN (SELECT id FROM billing_organization WHERE customer_id = (SELECT id FROM customer)
+                 UNION SELECT organization_id FROM billing_organizationmember
+                        WHERE customer_id = (SELECT id FROM customer)
+                 UNION SELECT id FROM invitation)
+   AND o.status <> 'deleted'
+   AND (%(at)s::timestamptz IS NULL OR (o.created_at, o.id) < (%(at)s::timestamptz, %(key)s::uuid))
+ ORDER BY o.created_at DESC, o.id DESC
+ LIMIT %(limit)s
+"""  # noqa: S608 - the names of our own columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedOrganization:
+    """An organization with the slugs of its apps, and the states of those that are not settled by app id."""
+
+    organization: Organization
+    app_slugs: list[str]
+    app_states: dict[str, str]
+
+
+def list_organizations(
+    *, by: Actor, limit: int, before: tuple[datetime, UUID] | None = None
+) -> list[ListedOrganization]:
+    """Returns the organizations of which the caller is the owner or a member, newest first, without deleted ones.
+
+    Open invitations of the caller's address count, and are bound. One query, if there are none: front ends ask for
+    the list on every page.
+
+    Args: before: the time and id of the organization after which the list continues.
+    """
+    at, key = before or (None, None)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _LIST,
+            {"user_id": by.user_id, "email": normal_email(by.email), "at": at, "key": key, "limit": limit},
+        )
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    if any(is_invited for *_, is_invited, _slugs, _states in rows):
+        bind_invitations(by=by)
+    return [_read(row) for row in rows]
+
+
+def _read(row: tuple[Any, ...]) -> ListedOrganization:
+    *values, _is_invited, slugs, states = row
+    columns = dict(zip(_COLUMNS, values, strict=True))
+    columns |= {name: json.loads(columns[name]) for name in ("apps", "addons")}
+    return ListedOrganization(
+        organization=Organization(**columns), app_slugs=slugs, app_states=json.loads(states) if states else {}
+    )
