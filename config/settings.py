@@ -4,7 +4,6 @@ The service runs in production mode unless DEBUG=1 or DEMO=1 is set (only `make 
 production it refuses to start while a required setting is missing or malformed; the message names all of them.
 """
 
-import logging
 import os
 import re
 import secrets
@@ -389,7 +388,3 @@ UNFOLD: dict[str, Any] = unfold_settings(sovereign=SOVEREIGN_NAME)
 # --- Logging ----------------------------------------------------------------------------------------------
 configure_structlog()
 LOGGING: dict[str, Any] = logging_config(as_json=PRODUCTION, level=LOG_LEVEL)
-# RequestLogMiddleware replaces an id that a log could misread.
-DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID: bool = True
-DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL: int = logging.DEBUG
-DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL: int = logging.INFO

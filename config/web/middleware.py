@@ -1,18 +1,26 @@
 """Middleware: health probes, the client's address, one log line a request, and JSON errors under the API root."""
 
+import logging
 import re
+import sys
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.core.exceptions import PermissionDenied
+from django.core.signals import got_request_exception
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.utils.functional import SimpleLazyObject
-from django_structlog.middlewares.request import RequestMiddleware
+from structlog.contextvars import bound_contextvars
 
+from config.parts.logs import log_event
 from config.web.health import HEALTH_VIEWS
+
+logger = structlog.get_logger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -28,7 +36,7 @@ _SENTENCES = {
     503: ("database_unavailable", "the service is temporarily unavailable: try again"),
 }
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_REQUEST_ID_HEADER = "HTTP_X_REQUEST_ID"
+_REQUEST_LOGGER = logging.getLogger("config.requests")
 _INTERNAL = ("internal_error", "something went wrong on our side; we have logged it")
 
 
@@ -70,40 +78,59 @@ class ProxyMiddleware:
         return self.get_response(request)
 
 
-class RequestLogMiddleware(RequestMiddleware):
+class RequestLogMiddleware:
     """Logs one line at the end of a request, with the client's address and without the query string.
 
     The line and the answer carry the request's id. A client or gateway may choose it, unless it could be mistaken for
-    something else in a log.
+    something else in a log. A failure is logged when it happens, with its traceback, instead of the line.
     """
 
-    def prepare(self, request: HttpRequest) -> None:
-        if not _REQUEST_ID.fullmatch(request.META.get(_REQUEST_ID_HEADER, "")):
-            request.META[_REQUEST_ID_HEADER] = str(uuid4())
-        super().prepare(request)
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        got_request_exception.connect(self._log_failure)
 
-    def handle_response(self, request: HttpRequest, response: HttpResponse) -> None:
-        response.headers["X-Request-Id"] = request.META[_REQUEST_ID_HEADER]
-        super().handle_response(request, response)
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid4())
+        ip = request.META.get("REMOTE_ADDR") or None
+        with bound_contextvars(request_id=request_id, ip=ip):
+            response = self.get_response(request)
+        response.headers["X-Request-Id"] = request_id
+        if not hasattr(request, "_logged_failure"):
+            log_event(
+                _REQUEST_LOGGER,
+                logging.ERROR if response.status_code >= 500 else logging.INFO,  # noqa: PLR2004
+                {
+                    "event": "request_finished",
+                    "request": _describe(request),
+                    "code": response.status_code,
+                    "request_id": request_id,
+                    "ip": ip,
+                    "user_id": _user_id(request),
+                },
+            )
+        return response
 
-    @classmethod
-    def bind_ip(cls, request: HttpRequest) -> None:
-        structlog.contextvars.bind_contextvars(ip=request.META.get("REMOTE_ADDR") or None)
+    def _log_failure(self, *, request: HttpRequest | None = None, **_: Any) -> None:
+        is_refusal = isinstance(sys.exception(), (Http404, PermissionDenied))
+        if request is None or is_refusal or hasattr(request, "_logged_failure"):
+            return
+        request._logged_failure = True  # type: ignore[attr-defined]
+        logger.exception("request_failed", code=500, request=_describe(request), user_id=_user_id(request))
 
-    @staticmethod
-    def format_request(request: HttpRequest) -> str:
-        # A query may hold secrets, so it is left out. Quoting keeps a path from forging a second log line.
-        return f"{request.method} {quote(request.path)}"
 
-    @staticmethod
-    def bind_user_id(request: HttpRequest) -> None:
-        # Use only a user that is already loaded: loading a session's user here could run a query that fails
-        # outside all error handlers.
-        user = getattr(request, "user", None)
-        if isinstance(user, SimpleLazyObject):
-            user = getattr(request, "_cached_user", None)
-        user_id = getattr(user, "user_id", None) or getattr(user, "sub", None)
-        structlog.contextvars.bind_contextvars(user_id=user_id)
+def _describe(request: HttpRequest) -> str:
+    # A query may hold secrets, so it is left out. Quoting keeps a path from forging a second log line.
+    return f"{request.method} {quote(request.path)}"
+
+
+def _user_id(request: HttpRequest) -> str | None:
+    # Use only a user that is already loaded: loading a session's user here could run a query that fails outside all
+    # error handlers.
+    user = getattr(request, "user", None)
+    if isinstance(user, SimpleLazyObject):
+        user = getattr(request, "_cached_user", None)
+    return getattr(user, "user_id", None) or getattr(user, "sub", None)
 
 
 class ApiMiddleware:

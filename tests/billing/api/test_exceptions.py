@@ -91,7 +91,7 @@ def test_an_internal_error_is_logged_and_not_shown(api: Client, caplog: pytest.L
         "error": "something went wrong on our side; we have logged it",
         "code": "internal_error",
     }
-    (record,) = [each for each in caplog.records if each.name.startswith("django_structlog")]
+    (record,) = [each for each in caplog.records if each.name == "config.web.middleware"]
     assert record.exc_info is not None or "RuntimeError" in record.getMessage()
 
 
