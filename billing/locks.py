@@ -1,6 +1,7 @@
 """Row locks, and the order in which the whole service takes its locks. Any other order can deadlock.
 
-    Order → Account → Organization → Subscription → Domain → Redemption → the code's advisory lock → its counters
+    Order → Account → Organization → Subscription → Domain → Redemption → the campaign's advisory lock
+    → the code's advisory lock → the code's counters → the campaign's counters
 
 Within one table, rows are locked by ascending primary key. `FOR NO KEY UPDATE` still lets other transactions insert
 rows that reference the locked row.

@@ -4,4 +4,10 @@ from django.apps import AppConfig
 class PromosConfig(AppConfig):
     name = "promos"
     default_auto_field = "django.db.models.BigAutoField"
-    sql_after_tables = ("models/storage.sql", "models/promos.sql", "use_cases/slots.sql", "use_cases/redeem.sql")
+    sql_after_tables = (
+        "models/storage.sql",
+        "models/promos.sql",
+        "use_cases/slots.sql",
+        "use_cases/budgets.sql",
+        "use_cases/redeem.sql",
+    )

@@ -69,6 +69,43 @@ class CapBelowUsed(DomainError):
     message = "the cap cannot be lower than the number of redemptions already made"
 
 
+class CampaignNotFound(DomainError):
+    code = "campaign_not_found"
+    status = 404
+    message = "there is no campaign with this id"
+
+
+class InvalidCampaign(DomainError):
+    code = "invalid_campaign"
+    message = "the campaign is not valid"
+
+
+class CampaignNameTaken(DomainError):
+    code = "campaign_name_taken"
+    status = 409
+    message = "another campaign has this name"
+
+
+class CampaignStateRefuses(DomainError):
+    """The campaign's state does not allow the act."""
+
+    code = "campaign_state"
+    status = 409
+    message = "the campaign's state does not allow this"
+
+
+class ApprovalNeedsAnother(DomainError):
+    code = "approval_needs_another"
+    status = 403
+    message = "somebody else than the person who drafted the campaign must approve it"
+
+
+class BudgetBelowUsed(DomainError):
+    code = "budget_below_used"
+    status = 409
+    message = "the budget cannot be lower than the credit already granted from it"
+
+
 class InvalidPromo(DomainError):
     code = "invalid_promo"
     message = "the promo code is not valid"

@@ -1,4 +1,4 @@
-"""The locks of a promo code, and the places that are counted under them (see use_cases/claim_slot.sql).
+"""The locks of promo codes and campaigns, and the counters under them (see use_cases/slots.sql and budgets.sql).
 
 They come after the account in the order that billing.locks states.
 """
@@ -7,12 +7,17 @@ from uuid import UUID
 
 from django.db import connection
 
-from .models import PromoCode, Redemption
+from .models import Campaign, PromoCode, Redemption
 
 
 def lock_code_shared(*, promo_code_id: UUID) -> None:
-    """Keeps changes of the code out until the transaction ends; redemptions and releases share the lock."""
-    _run("SELECT pg_advisory_xact_lock_shared(promos_lock_key(%s))", promo_code_id)
+    """Keeps changes of the code and of its campaign out until the transaction ends.
+
+    Redemptions and releases share the locks.
+    """
+    _run(
+        "SELECT promos_lock_codes(ARRAY(SELECT code::text FROM promos_promocode WHERE id = %s), true)", promo_code_id
+    )
 
 
 def lock_code_exclusively(*, promo_code_id: UUID) -> None:
@@ -20,12 +25,22 @@ def lock_code_exclusively(*, promo_code_id: UUID) -> None:
     _run("SELECT pg_advisory_xact_lock(promos_lock_key(%s))", promo_code_id)
 
 
+def lock_campaign_exclusively(*, campaign_id: UUID) -> Campaign | None:
+    """Waits until no redemption or release of the campaign's codes is in flight, and keeps new ones waiting.
+
+    Returns the campaign as it is under the lock, or None if there is none.
+    """
+    # Races with redemptions and releases, and with another act on the campaign.
+    _run("SELECT pg_advisory_xact_lock(promos_campaign_lock_key(%s))", campaign_id)
+    return Campaign.objects.filter(id=campaign_id).first()
+
+
 def lock_redemption(*, redemption_id: UUID) -> Redemption:
     """The redemption with its code, its row locked; the account is locked already."""
     # Races with another release or confirm of the same redemption.
     return (
         Redemption.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("promo_code")
+        .select_related("promo_code__campaign")
         .get(id=redemption_id)
     )
 
@@ -38,6 +53,21 @@ def claim_slot(*, promo_code: PromoCode) -> bool:
 def return_slot(*, promo_code_id: UUID) -> None:
     """Returns one slot; an uncapped code counts none."""
     _run("SELECT promos_return_slot(%s)", promo_code_id)
+
+
+def claim_budget(*, campaign: Campaign, amount_minor: int) -> bool:
+    """Claims a part of the campaign's budget; False where less is left. Call it after `claim_slot`."""
+    return bool(_run("SELECT promos_claim_budget(%s, %s, %s)", campaign.id, amount_minor, campaign.hot))
+
+
+def return_budget(*, campaign_id: UUID, amount_minor: int) -> None:
+    """Returns a part of the budget; a campaign without one counts nothing. Call it after `return_slot`."""
+    _run("SELECT promos_return_budget(%s, %s)", campaign_id, amount_minor)
+
+
+def redistribute_budget(*, campaign_id: UUID, budget_minor: int, counters: int) -> bool:
+    """Redistributes a budget, under `lock_campaign_exclusively`; False where more is in use than it allows."""
+    return bool(_run("SELECT promos_redistribute_budget(%s, %s, %s)", campaign_id, budget_minor, counters))
 
 
 def redistribute_counters(*, promo_code_id: UUID, cap: int, counters: int) -> bool:

@@ -2,11 +2,27 @@
 
 from typing import Any
 
-from django.db.models import BigIntegerField, Case, Exists, F, OuterRef, QuerySet, Subquery, Sum, Value, When
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Case,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
 from django.db.models.aggregates import Count
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact, GreaterThan
 
-from .models import PromoCode, PromoCounter, Redemption
+from billing.queries import exists_per_row
+
+from .models import BudgetCounter, PromoCode, PromoCounter, Redemption
 from .models.redemption import LIVE_STATUSES
 
 
@@ -51,20 +67,35 @@ def live_codes() -> QuerySet[PromoCode, PromoCode]:
     return codes_with_use().filter(retired_at__isnull=True).order_by("-created_at", "-id")
 
 
-def find_code(text: str, *, customer_id: int | None = None) -> PromoCode | None:
-    """The live code of this text, with `has_free_slot` and, for a customer, `redeemed_by_customer`.
+def budget_left() -> Coalesce:
+    """An expression for the budget that is left of a code's campaign; 0 also where it has no budget."""
+    counters = BudgetCounter.objects.filter(campaign=OuterRef("campaign")).order_by().values("campaign")
+    left = counters.annotate(left=Sum(F("quota") - F("used"))).values("left")
+    return Coalesce(Subquery(left, output_field=BigIntegerField()), Value(0))
 
-    `has_free_slot` is true for an uncapped code. One query. A retired code costs as much work as an unknown one, so
-    that the time of an answer does not tell them apart.
+
+def is_exhausted() -> Q:
+    """A condition on codes: no slot is free, or the campaign's budget has no room for the code's credit."""
+    free = PromoCounter.objects.filter(promo_code=OuterRef("pk"), used__lt=F("quota"))
+    return Q(max_redemptions__gt=0) & Exact(exists_per_row(free), False) | Q(campaign__budget_minor__gt=0) & (
+        GreaterThan(F("credit_minor"), budget_left())
+    )
+
+
+def find_code(text: str, *, customer_id: int | None = None) -> PromoCode | None:
+    """The live code of this text and its campaign, with `has_free_slot` and, for a customer, `redeemed_by_customer`.
+
+    `has_free_slot` says whether another redemption fits the cap and the campaign's budget. One query. A retired code
+    costs as much work as an unknown one, so that the time of an answer does not tell them apart.
     """
     free: dict[str, Any] = {
         "has_free_slot": Case(
-            When(max_redemptions=0, then=Value(True)),
-            default=Exists(PromoCounter.objects.filter(promo_code=OuterRef("pk"), used__lt=F("quota"))),
+            When(is_exhausted(), then=Value(False)), default=Value(True), output_field=BooleanField()
         )
     }
     if customer_id is not None:
         free["redeemed_by_customer"] = Exists(
             Redemption.objects.filter(promo_code=OuterRef("pk"), customer_id=customer_id, status__in=LIVE_STATUSES)
         )
-    return PromoCode.objects.annotate(**free).filter(code=normal_code(text), retired_at__isnull=True).first()
+    codes = PromoCode.objects.select_related("campaign").annotate(**free)
+    return codes.filter(code=normal_code(text), retired_at__isnull=True).first()

@@ -19,7 +19,14 @@ from billing.use_cases.organizations.create_organization import create_organizat
 from billing.use_cases.post_entry import adjust_credit
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.use_cases.checkout import checkout_context
-from promos.models import PromoCode
+from promos.models import Campaign, PromoCode
+from promos.use_cases.campaigns.change_state import (
+    activate_campaign,
+    approve_campaign,
+    end_campaign,
+    pause_campaign,
+)
+from promos.use_cases.campaigns.draft_campaign import CampaignTerms, draft_campaign
 from promos.use_cases.issue_code import Terms, issue_code
 
 ADDRESS = "192.0.2.7"
@@ -103,8 +110,33 @@ class PromoCodeFactory(DjangoModelFactory[PromoCode]):
 
     @classmethod
     def _create(cls, model_class: type[PromoCode], *args: Any, **kwargs: Any) -> PromoCode:
-        code, by = kwargs.pop("code"), kwargs.pop("by")
-        return issue_code(code=code, terms=Terms(**kwargs), by=by)
+        code, by, campaign_id = kwargs.pop("code"), kwargs.pop("by"), kwargs.pop("campaign_id", None)
+        return issue_code(code=code, terms=Terms(**kwargs), by=by, campaign_id=campaign_id)
+
+
+class CampaignFactory(DjangoModelFactory[Campaign]):
+    """An active campaign without a budget; any of `CampaignTerms` may be given, and the `status` to end in."""
+
+    class Meta:
+        model = Campaign
+
+    name = Sequence(lambda n: f"Campaign {n}")
+    status = Campaign.Status.ACTIVE
+
+    @classmethod
+    def _create(cls, model_class: type[Campaign], *args: Any, **kwargs: Any) -> Campaign:
+        status = kwargs.pop("status")
+        campaign = draft_campaign(terms=CampaignTerms(**kwargs), by=actor(user_id="drafter"))
+        acts = {
+            Campaign.Status.DRAFT: (),
+            Campaign.Status.APPROVED: (approve_campaign,),
+            Campaign.Status.ACTIVE: (approve_campaign, activate_campaign),
+            Campaign.Status.PAUSED: (approve_campaign, activate_campaign, pause_campaign),
+            Campaign.Status.ENDED: (end_campaign,),
+        }[status]
+        for act in acts:
+            campaign = act(campaign_id=campaign.pk, by=actor(user_id="approver"), reason="for a test")
+        return campaign
 
 
 class PlanFactory(DjangoModelFactory[Plan]):

@@ -2,7 +2,8 @@
 
 Ada bought plan `m` with a backup, with the voucher WELCOME and the idempotency key `first`; her organization is
 active. Bob has holds in all three states, reserved LATER, deleted one organization and has another. Carol took the
-only slot of FULL, and Dave's redemption of WELCOME was released.
+only slot of FULL, and Dave's redemption of WELCOME was released. Erin redeemed SPRING of the campaign Spring.
+Draft is a campaign that was not approved, and Done one that has ended.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from billing.use_cases.post_entry import adjust_credit, reverse_entry
 from orders import tasks
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from orders.use_cases.organizations.delete_organization import delete_organization
+from promos.models import Campaign
 from promos.use_cases import redeem_code
 from promos.use_cases.change_code import pause_code, retire_code
 
@@ -24,6 +26,7 @@ from .factories import (
     AddOnFactory,
     AppFactory,
     BundleFactory,
+    CampaignFactory,
     CustomerFactory,
     IndustryFactory,
     OrganizationFactory,
@@ -74,6 +77,12 @@ def _make_codes() -> None:
     PromoCodeFactory.create(code="HOT", max_redemptions=20, hot=True)
     PromoCodeFactory.create(code="OPEN")
     PromoCodeFactory.create(code="FULL", max_redemptions=1)
+    spring = CampaignFactory.create(name="Spring", budget_minor=25_000)
+    PromoCodeFactory.create(code="SPRING", campaign_id=spring.pk)
+    PromoCodeFactory.create(code="SPRING2", campaign_id=spring.pk, credit_minor=15_001)
+    draft = CampaignFactory.create(name="Draft", status=Campaign.Status.DRAFT)
+    PromoCodeFactory.create(code="DRAFT", campaign_id=draft.pk)
+    CampaignFactory.create(name="Done", status=Campaign.Status.ENDED)
     PromoCodeFactory.create(code="PAUSED")
     pause_code(code="PAUSED", by=actor())
     PromoCodeFactory.create(code="RETIRED")
@@ -114,6 +123,8 @@ def _bob_holds_credit() -> None:
 def _others_redeem() -> None:
     carol = CustomerFactory.create(user_id="carol")
     redeem_code.redeem(code="FULL", user_id="carol", by=acting(carol))
+    erin = CustomerFactory.create(user_id="erin")
+    redeem_code.redeem(code="SPRING", user_id="erin", by=acting(erin))
     dave = CustomerFactory.create(user_id="dave")
     given_back = redeem_code.redeem(code="WELCOME", user_id="dave", by=acting(dave))
     redeem_code.release(redemption=given_back, reason="by mistake", by=actor())

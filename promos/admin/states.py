@@ -8,21 +8,18 @@ from django.db import connection
 from django.db.models import (
     Case,
     CharField,
-    F,
-    OuterRef,
     Q,
     QuerySet,
     TextChoices,
     Value,
     When,
 )
-from django.db.models.lookups import Exact
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from billing.admin.console.display import badge
-from billing.queries import exists_per_row
-from promos.models import PromoCode, PromoCounter
+from promos.models import Campaign, PromoCode
+from promos.queries import is_exhausted
 
 
 class State(TextChoices):
@@ -46,10 +43,15 @@ STATES_AS_LISTED = (
 )
 # A join: once the counters are too many for a hash, IN or EXISTS would run a lookup for each code.
 _COUNT_LIVE_AND_UNRETIRED = """
-SELECT count(*) FILTER (WHERE promos_is_redeemable(p, %(now)s)
-                          AND (max_redemptions = 0 OR free.promo_code_id IS NOT NULL)),
+SELECT count(*) FILTER (WHERE promos_is_redeemable(p, g, %(now)s)
+                          AND (max_redemptions = 0 OR free.promo_code_id IS NOT NULL)
+                          AND (g.budget_minor = 0 OR p.credit_minor <= budget.left_minor)),
        count(*)
   FROM promos_promocode p
+  JOIN promos_campaign g ON g.id = p.campaign_id
+  LEFT JOIN (SELECT campaign_id, sum(quota - used) AS left_minor FROM promos_budgetcounter
+              GROUP BY campaign_id) budget
+    ON budget.campaign_id = g.id
   LEFT JOIN (SELECT DISTINCT promo_code_id FROM promos_promocounter WHERE used < quota) free
     ON free.promo_code_id = p.id
  WHERE retired_at IS NULL
@@ -79,14 +81,13 @@ class StateFilter(admin.SimpleListFilter):
 
 def with_state(codes: QuerySet[PromoCode, PromoCode], *, now: datetime) -> QuerySet[PromoCode, PromoCode]:
     """Annotates the codes with `state`."""
-    has_free_slot = exists_per_row(PromoCounter.objects.filter(promo_code=OuterRef("pk"), used__lt=F("quota")))
     return codes.annotate(
         state=Case(
             When(retired_at__isnull=False, then=Value(State.RETIRED.value)),
-            When(active=False, then=Value(State.PAUSED.value)),
-            When(starts_at__gt=now, then=Value(State.NOT_STARTED.value)),
-            When(expires_at__lte=now, then=Value(State.EXPIRED.value)),
-            When(Q(max_redemptions__gt=0) & Exact(has_free_slot, False), then=Value(State.EXHAUSTED.value)),
+            When(Q(active=False) | ~Q(campaign__status=Campaign.Status.ACTIVE), then=Value(State.PAUSED.value)),
+            When(Q(starts_at__gt=now) | Q(campaign__starts_at__gt=now), then=Value(State.NOT_STARTED.value)),
+            When(Q(expires_at__lte=now) | Q(campaign__ends_at__lte=now), then=Value(State.EXPIRED.value)),
+            When(is_exhausted(), then=Value(State.EXHAUSTED.value)),
             default=Value(State.LIVE.value),
             output_field=CharField(),
         )

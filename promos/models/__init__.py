@@ -1,4 +1,5 @@
+from .campaign import BudgetCounter, Campaign
 from .promo_code import PromoCode, PromoCounter
 from .redemption import Redemption
 
-__all__ = ["PromoCode", "PromoCounter", "Redemption"]
+__all__ = ["BudgetCounter", "Campaign", "PromoCode", "PromoCounter", "Redemption"]

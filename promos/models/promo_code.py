@@ -7,6 +7,8 @@ from django.db.models.functions import Now
 
 from billing.models.keys import Uuid7
 
+from .campaign import DEFAULT_CAMPAIGN, Campaign
+
 CODE_PATTERN = r"^[A-Z0-9_-]{3,64}$"
 CODE_MATCH = re.compile(r"[A-Z0-9_-]{3,64}")
 HOT_COUNTERS = 16
@@ -23,6 +25,14 @@ class PromoCode(models.Model):
     code = models.CharField(max_length=64, unique=True)
     credit_minor = models.BigIntegerField(help_text="Credit that one redemption grants, smallest unit.")
     currency = models.CharField(max_length=3)
+    campaign: "models.ForeignKey[Campaign, Campaign]" = models.ForeignKey(
+        Campaign,
+        on_delete=models.PROTECT,
+        related_name="codes",
+        db_index=False,
+        default=DEFAULT_CAMPAIGN,
+        db_default=DEFAULT_CAMPAIGN,  # type: ignore[arg-type]  # a key, which the stubs do not know of
+    )
     description = models.CharField(max_length=500, blank=True, default="", db_default="")
     active = models.BooleanField(default=True, db_default=True)
     max_redemptions = models.BigIntegerField(default=0, db_default=0, help_text="0 = unlimited.")
@@ -54,6 +64,7 @@ class PromoCode(models.Model):
                 condition=Q(retired_at__isnull=True),
                 name="promos_promocode_live_in_order",
             ),
+            models.Index(fields=["campaign", "-created_at"], name="promos_promocode_of_campaign"),
         ]
 
     def __str__(self) -> str:

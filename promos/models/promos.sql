@@ -1,11 +1,33 @@
 -- What the tables of this app keep by themselves. Installed by every migrate.
 
--- A code is retired, never deleted, and its text never changes: redemptions point to it without a foreign key.
+-- Returns the id of the campaign that codes without one of their own belong to (models/campaign.py).
+CREATE OR REPLACE FUNCTION promos_default_campaign() RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$ SELECT '00000000-0000-7000-8000-000000000001'::uuid $$;
+
+-- A campaign is ended, never deleted. Once approved, it keeps what was approved; an act of its own changes its budget
+-- or its end. The default campaign always stays as it is, so that its codes need no lock on it.
+CREATE OR REPLACE TRIGGER promos_campaign_never_deleted BEFORE DELETE OR TRUNCATE ON promos_campaign
+  FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('a campaign is ended, never deleted');
+CREATE OR REPLACE TRIGGER promos_campaign_default_fixed BEFORE UPDATE ON promos_campaign FOR EACH ROW
+  WHEN (OLD.id = '00000000-0000-7000-8000-000000000001')
+  EXECUTE FUNCTION billing_refuse('the default campaign stays as it is');
+CREATE OR REPLACE TRIGGER promos_campaign_unchanged_once_approved BEFORE UPDATE ON promos_campaign FOR EACH ROW
+  WHEN (OLD.status <> 'draft' AND (NEW.id, NEW.name, NEW.credit_class, NEW.drafted_by, NEW.approved_by, NEW.starts_at)
+        IS DISTINCT FROM (OLD.id, OLD.name, OLD.credit_class, OLD.drafted_by, OLD.approved_by, OLD.starts_at))
+  EXECUTE FUNCTION billing_refuse('an approved campaign keeps what was approved');
+CREATE OR REPLACE TRIGGER promos_campaign_transition_known BEFORE UPDATE ON promos_campaign FOR EACH ROW
+  WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION billing_check_transition(
+    'draft > approved', 'draft > ended', 'approved > active', 'approved > ended', 'active > paused', 'active > ended',
+    'paused > active', 'paused > ended');
+
+-- A code is retired, never deleted, and its text never changes: redemptions point to it without a foreign key. It stays
+-- in its campaign, whose budget counts its redemptions.
 CREATE OR REPLACE TRIGGER promos_promocode_never_deleted BEFORE DELETE OR TRUNCATE ON promos_promocode
   FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('a code is retired, never deleted');
 CREATE OR REPLACE TRIGGER promos_promocode_identity_fixed BEFORE UPDATE ON promos_promocode FOR EACH ROW
-  WHEN ((NEW.id, NEW.code, NEW.currency) IS DISTINCT FROM (OLD.id, OLD.code, OLD.currency))
-  EXECUTE FUNCTION billing_refuse('a code''s text and currency stay');
+  WHEN ((NEW.id, NEW.code, NEW.currency, NEW.campaign_id)
+        IS DISTINCT FROM (OLD.id, OLD.code, OLD.currency, OLD.campaign_id))
+  EXECUTE FUNCTION billing_refuse('a code''s text, currency and campaign stay');
 CREATE OR REPLACE TRIGGER promos_redemption_never_deleted BEFORE DELETE OR TRUNCATE ON promos_redemption
   FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('a redemption is released, never deleted');
 

@@ -8,3 +8,4 @@ ALTER TABLE promos_redemption SET
 
 -- A counter is updated in place (HOT) as long as its page has room for the new version.
 ALTER TABLE promos_promocounter SET (fillfactor = 10);
+ALTER TABLE promos_budgetcounter SET (fillfactor = 10);

@@ -15,19 +15,22 @@ from promos.errors import (
     PromoNotStarted,
     PromoProblem,
 )
-from promos.models import PromoCode
+from promos.models import Campaign, PromoCode
 from promos.queries import find_code
 
 
 def problem_of(code: PromoCode | None, *, now: datetime, has_free_slot: bool, redeemed: bool) -> PromoProblem | None:
-    """The first reason why the code cannot be redeemed, or None. Pure."""
+    """The first reason why the code cannot be redeemed, or None. Pure, given the code with its campaign.
+
+    Args: has_free_slot: whether a slot is free, and the campaign's budget has room for the code's credit.
+    """
     if code is None or code.retired_at is not None:
         return PromoNotFound()
     against: tuple[tuple[bool, type[PromoProblem]], ...] = (
         (redeemed, PromoAlreadyRedeemed),
-        (not code.active, PromoInactive),
-        (not code.started(now=now), PromoNotStarted),
-        (code.expired(now=now), PromoExpired),
+        (not code.active or code.campaign.status != Campaign.Status.ACTIVE, PromoInactive),
+        (not code.started(now=now) or not code.campaign.started(now=now), PromoNotStarted),
+        (code.expired(now=now) or code.campaign.over(now=now), PromoExpired),
         (not has_free_slot, PromoExhausted),
     )
     return next((problem() for stands, problem in against if stands), None)

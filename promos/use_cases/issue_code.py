@@ -1,6 +1,7 @@
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, TypedDict, cast
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -9,9 +10,10 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.money import MAX_MINOR
 from billing.use_cases.record_audit import record_audit
-from promos.errors import CapBelowUsed, CreditRequired, InvalidPromo
+from promos.errors import CampaignNotFound, CampaignStateRefuses, CapBelowUsed, CreditRequired, InvalidPromo
 from promos.locks import lock_code_exclusively, redistribute_counters
-from promos.models import PromoCode
+from promos.models import Campaign, PromoCode
+from promos.models.campaign import DEFAULT_CAMPAIGN
 from promos.models.promo_code import CODE_MATCH, HOT_COUNTERS
 from promos.queries import codes_with_use, normal_code
 
@@ -48,25 +50,31 @@ class GivenTerms(TypedDict, total=False):
     expires_at: datetime | None
 
 
-def issue_code(*, code: str, terms: Terms | GivenTerms, by: Actor, reason: str = "") -> PromoCode:
+def issue_code(
+    *, code: str, terms: Terms | GivenTerms, by: Actor, reason: str = "", campaign_id: UUID | None = None
+) -> PromoCode:
     """Creates a code, or gives an existing code these terms. A retired code becomes live again.
 
     Absent terms keep their value on an existing code, also on a retired one, and take their default on a new one.
-    Existing redemptions stay, and count against the new cap.
+    Existing redemptions stay, and count against the new cap. A code stays in the campaign that it was issued in.
 
-    Raises: InvalidPromo, CreditRequired if a new code has no credit, CapBelowUsed.
+    Args: campaign_id: the campaign of a new code, by default the default campaign; of an existing code, its own.
+    Raises: InvalidPromo, CreditRequired if a new code has no credit, CapBelowUsed; CampaignNotFound or
+    CampaignStateRefuses if the campaign of a new code is unknown or has ended.
     Locks: the code's advisory lock, exclusively. Transaction: owns.
     Idempotency: the same terms again change nothing and write no audit entry.
     """
     text = normal_code(code)
     given = cast(GivenTerms, asdict(terms)) if isinstance(terms, Terms) else terms
     with transaction.atomic():
-        promo_code, created = _find_or_create(text, given, by=by)
+        promo_code, created = _find_or_create(text, given, campaign_id=campaign_id or DEFAULT_CAMPAIGN, by=by)
         # Races with redemptions and releases in flight, and with another admin. Redistributing slots over the
         # counters needs the exclusive lock.
         lock_code_exclusively(promo_code_id=promo_code.id)
         if not created:
             promo_code.refresh_from_db()
+        if campaign_id not in (None, promo_code.campaign_id):
+            raise InvalidPromo(fields={"campaign_id": ["the voucher belongs to another campaign, and stays in it"]})
         complete = _complete(given, promo_code)
         _check(text, complete)
         changes = _changes(promo_code, complete, created=created)
@@ -83,7 +91,7 @@ def issue_code(*, code: str, terms: Terms | GivenTerms, by: Actor, reason: str =
         return codes_with_use().get(id=promo_code.id)
 
 
-def _find_or_create(text: str, given: GivenTerms, *, by: Actor) -> tuple[PromoCode, bool]:
+def _find_or_create(text: str, given: GivenTerms, *, campaign_id: UUID, by: Actor) -> tuple[PromoCode, bool]:
     """Returns the code, and whether this call created it."""
     found = PromoCode.objects.filter(code=text).first()
     if found is not None:
@@ -92,11 +100,26 @@ def _find_or_create(text: str, given: GivenTerms, *, by: Actor) -> tuple[PromoCo
         raise CreditRequired
     terms = Terms(**given)
     _check(text, terms)
+    if campaign_id != DEFAULT_CAMPAIGN:
+        _check_campaign(campaign_id)
     # Races with another admin who creates the same code: the second one gets the first one's row.
     return PromoCode.objects.get_or_create(
         code=text,
-        defaults={"currency": settings.SOVEREIGN_CURRENCY, "issued_by": by.user_id, **asdict(terms)},
+        defaults={
+            "currency": settings.SOVEREIGN_CURRENCY,
+            "issued_by": by.user_id,
+            "campaign_id": campaign_id,
+            **asdict(terms),
+        },
     )
+
+
+def _check_campaign(campaign_id: UUID) -> None:
+    campaign = Campaign.objects.filter(id=campaign_id).first()
+    if campaign is None:
+        raise CampaignNotFound
+    if campaign.status == Campaign.Status.ENDED:
+        raise CampaignStateRefuses("the campaign has ended")
 
 
 def _complete(given: GivenTerms, promo_code: PromoCode) -> Terms:
@@ -111,6 +134,8 @@ def _changes(promo_code: PromoCode, terms: Terms, *, created: bool) -> dict[str,
         for name, value in asdict(terms).items()
         if created or getattr(promo_code, name) != value
     }
+    if created and promo_code.campaign_id != DEFAULT_CAMPAIGN:
+        changes["campaign_id"] = [None, str(promo_code.campaign_id)]
     if promo_code.retired_at is not None:
         changes["retired_at"] = [_json(promo_code.retired_at), None]
     return changes

@@ -6,12 +6,14 @@
 --
 -- All three call promos_write_redemptions, and promos_claim_slots (slots.sql) as their last statement.
 
--- Returns whether the code itself may be redeemed at an instant. In Python, problem_of (check_eligibility.py) names the
+-- Returns whether the code of this campaign may be redeemed at an instant. In Python, problem_of (check_eligibility.py) names the
 -- rule that it breaks; a test holds the two equal.
-CREATE OR REPLACE FUNCTION promos_is_redeemable(p promos_promocode, as_of timestamptz) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+CREATE OR REPLACE FUNCTION promos_is_redeemable(p promos_promocode, g promos_campaign, as_of timestamptz)
+RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT p.active AND p.retired_at IS NULL
      AND (p.starts_at IS NULL OR p.starts_at <= as_of) AND (p.expires_at IS NULL OR as_of < p.expires_at)
+     AND g.status = 'active'
+     AND (g.starts_at IS NULL OR g.starts_at <= as_of) AND (g.ends_at IS NULL OR as_of < g.ends_at)
 $$;
 
 DO $$ BEGIN
@@ -20,6 +22,11 @@ DO $$ BEGIN
   CREATE TYPE promos_written_redemption AS (
     id uuid, promo uuid, customer bigint, for_order uuid, credit bigint, capped boolean, hot boolean);
 EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+-- `campaign` is the campaign whose budget the redemption uses; `rush` says whether several counters hold that budget.
+DO $$ BEGIN
+  ALTER TYPE promos_written_redemption ADD ATTRIBUTE campaign uuid, ADD ATTRIBUTE rush boolean;
+EXCEPTION WHEN duplicate_column THEN NULL;
 END $$;
 
 -- Writes these redemptions, at most one a customer, and grants the credit of confirmed ones. Returns those that it
@@ -34,9 +41,11 @@ DECLARE
   written promos_written_redemption[];
 BEGIN
   WITH terms AS MATERIALIZED (
-    SELECT w.*, p.code, p.credit_minor, p.max_redemptions > 0 AS capped, p.hot
+    SELECT w.*, p.code, p.credit_minor, p.max_redemptions > 0 AS capped, p.hot,
+           CASE WHEN g.budget_minor > 0 THEN g.id END AS campaign, g.hot AS rush
       FROM unnest(wanted) AS w
-      JOIN promos_promocode p ON p.id = w.promo AND promos_is_redeemable(p, w.at)
+      JOIN promos_promocode p ON p.id = w.promo
+      JOIN promos_campaign g ON g.id = p.campaign_id AND promos_is_redeemable(p, g, w.at)
   ), redeemed AS (
     INSERT INTO promos_redemption AS r (id, promo_code_id, customer_id, order_id, credit_minor, status, reserved_at,
                                         confirmed_at)
@@ -54,12 +63,13 @@ BEGIN
       FROM made m WHERE as_status = 'confirmed' HAVING count(*) > 0
   )
   SELECT array_agg(ROW(m.id, m.promo, m.customer, m.for_order, m.credit_minor, m.capped,
-                       m.hot)::promos_written_redemption) INTO written FROM made m;
+                       m.hot, m.campaign, m.rush)::promos_written_redemption) INTO written FROM made m;
   RETURN written;
 END $$;
 
--- Claims the slots of these redemptions, as the last statement of their transaction.
--- Raises promos_promocode_exhausted where a code has fewer free slots than they need.
+-- Claims the slots of these redemptions and then their part of campaigns' budgets, as the last statement of their
+-- transaction. Raises promos_promocode_exhausted where a code has fewer free slots than they need, and
+-- promos_campaign_budget_exhausted where a campaign has less budget left.
 CREATE OR REPLACE FUNCTION promos_claim_slots_of(written promos_written_redemption[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -69,6 +79,12 @@ BEGIN
                 WHERE w.capped GROUP BY w.promo ORDER BY w.promo LOOP
     IF NOT promos_claim_slots(claim.promo, claim.slots, claim.hot) THEN
       RAISE check_violation USING CONSTRAINT = 'promos_promocode_exhausted', MESSAGE = 'every slot is taken';
+    END IF;
+  END LOOP;
+  FOR claim IN SELECT w.campaign, sum(w.credit)::bigint AS credit, bool_or(w.rush) AS rush FROM unnest(written) AS w
+                WHERE w.campaign IS NOT NULL GROUP BY w.campaign ORDER BY w.campaign LOOP
+    IF NOT promos_claim_budget(claim.campaign, claim.credit, claim.rush) THEN
+      RAISE check_violation USING CONSTRAINT = 'promos_campaign_budget_exhausted', MESSAGE = 'the budget is used up';
     END IF;
   END LOOP;
 END $$;
@@ -88,10 +104,11 @@ END $$;
 -- wait: whether to wait for an account that another transaction has locked. A batch of several customers' requests does
 -- not wait: a lock on one customer's account must not delay the others.
 --
--- Locks: accounts, codes (shared), counters last. Without `wait`, accounts are locked after the codes; that is safe
+-- Locks: accounts, campaigns and codes (shared), counters last. Without `wait`, accounts are locked after the codes; that is safe
 -- because such a lock is never waited for.
 --
--- Raises, for all requests: promos_promocode_exhausted where others took the slots between the count and the claim;
+-- Raises, for all requests: promos_promocode_exhausted or promos_campaign_budget_exhausted where others took the slots or
+-- the budget between the count and the claim;
 -- billing_idempotencykey_once where a request with the same key was answered in between.
 CREATE OR REPLACE FUNCTION promos_redeem(requests promos_redemption_request[], wait boolean)
 RETURNS SETOF promos_written_redemption
@@ -109,7 +126,7 @@ BEGIN
   END IF;
   codes := promos_lock_codes(ARRAY(SELECT DISTINCT r.code FROM unnest(requests) AS r), wait);
   WITH eligible AS MATERIALIZED (
-    SELECT r.*, p.id AS promo, p.max_redemptions, a.customer_id AS customer
+    SELECT r.*, p.id AS promo, p.max_redemptions, p.credit_minor, p.campaign_id AS campaign, a.customer_id AS customer
       FROM unnest(requests) WITH ORDINALITY
            AS r(redemption, entry, code, "user", email, note, actor, role, channel, address, now, key, hash,
                 key_expires_at, number)
@@ -127,18 +144,25 @@ BEGIN
        FOR NO KEY UPDATE OF a SKIP LOCKED
   ), ranked AS (
     SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY e.number) AS of_code,
-           row_number() OVER (PARTITION BY e.customer ORDER BY e.number) AS of_customer
+           row_number() OVER (PARTITION BY e.customer ORDER BY e.number) AS of_customer,
+           sum(e.credit_minor) OVER (PARTITION BY e.campaign ORDER BY e.number) AS of_campaign
       FROM eligible e
   ), room AS MATERIALIZED (
     SELECT n.promo_code_id, sum(n.quota - n.used) AS free FROM promos_promocounter n
      WHERE n.promo_code_id = ANY (ARRAY(SELECT DISTINCT e.promo FROM eligible e WHERE e.max_redemptions > 0))
      GROUP BY n.promo_code_id
+  ), budget AS MATERIALIZED (  -- of campaigns that have one
+    SELECT n.campaign_id, sum(n.quota - n.used) AS free FROM promos_budgetcounter n
+     WHERE n.campaign_id = ANY (ARRAY(SELECT DISTINCT e.campaign FROM eligible e
+                                       WHERE e.campaign <> promos_default_campaign()))
+     GROUP BY n.campaign_id
   )
   SELECT array_agg(ROW(r.redemption, r.entry, r.promo, r.customer, NULL, r.note,
                        ROW(r.actor, r.role, r.channel, r.address)::billing_actor, r.now)::promos_new_redemption)
     INTO wanted
-    FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo
-   WHERE r.of_customer = 1 AND (r.max_redemptions = 0 OR r.of_code <= room.free);
+    FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo LEFT JOIN budget ON budget.campaign_id = r.campaign
+   WHERE r.of_customer = 1 AND (r.max_redemptions = 0 OR r.of_code <= room.free)
+     AND (budget.free IS NULL OR r.of_campaign <= budget.free);
   written := promos_write_redemptions(wanted, 'confirmed');
   IF EXISTS (SELECT FROM unnest(requests) AS r WHERE r.key IS NOT NULL) THEN
     PERFORM billing_store_answers(array_agg(ROW(w.customer, r.key, r.hash, w.id, a.balance_minor, '', r.now,

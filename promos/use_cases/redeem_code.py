@@ -24,7 +24,14 @@ from billing.text import has_visible_text
 from billing.use_cases.ensure_customer import ensure_customer
 from billing.use_cases.post_entry import grant_credit, reverse_grant
 from promos.errors import CreditSpent, PromoAlreadyRedeemed, PromoChanged, PromoExhausted, RedemptionNotReserved
-from promos.locks import claim_slot, lock_code_shared, lock_redemption, return_slot
+from promos.locks import (
+    claim_budget,
+    claim_slot,
+    lock_code_shared,
+    lock_redemption,
+    return_budget,
+    return_slot,
+)
 from promos.models import PromoCode, Redemption
 from promos.queries import normal_code
 from promos.use_cases.check_eligibility import find_redeemable
@@ -32,6 +39,7 @@ from promos.use_cases.check_eligibility import find_redeemable
 # Constraint names of the database → the refusal that each stands for.
 REFUSALS = {
     "promos_promocode_exhausted": PromoExhausted,
+    "promos_campaign_budget_exhausted": PromoExhausted,
     "promos_redemption_once_per_customer": PromoAlreadyRedeemed,
     "billing_idempotencykey_once": PromoChanged,
 }
@@ -100,7 +108,7 @@ def redeem(
     that has a live answer redeems nothing: the caller reads it (billing/use_cases/store_answer.py).
     adopt_email: stores the address of a known customer where `email` is another one.
     Raises: a PromoProblem, each state its own; PromoChanged where the code keeps changing, or the key has an answer.
-    Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns; inside another's it is a
+    Locks: Account, the locks of `lock_code_shared`, counters last. Transaction: owns; inside another's it is a
     savepoint.
     """
     request = RedemptionRequest(
@@ -171,9 +179,9 @@ def _redemption(redeemed: Redeemed, *, now: datetime) -> Redemption:
 def reserve(*, promo_code: PromoCode, customer_id: int, order_id: UUID, now: datetime | None = None) -> Redemption:
     """Claims a slot for an order whose payment is yet to come; the credit is granted later, by `confirm`.
 
-    Call it last in the transaction: the code's counter stays locked until the commit.
+    Call it last in the transaction: the counters stay locked until the commit.
 
-    Raises: a PromoProblem; PromoChanged. Locks: Account, the code's advisory lock (shared), one counter.
+    Raises: a PromoProblem; PromoChanged. Locks: Account, the locks of `lock_code_shared`, counters.
     Transaction: joins.
     """
     moment, redemption_id = now or timezone.now(), uuid7()
@@ -189,7 +197,11 @@ def reserve(*, promo_code: PromoCode, customer_id: int, order_id: UUID, now: dat
             raise PromoChanged
         if current.capped and not claim_slot(promo_code=current):
             raise PromoExhausted
-        return Redemption.objects.get(id=redemption_id)
+        redemption = Redemption.objects.get(id=redemption_id)
+        budgeted = current.campaign.budgeted
+        if budgeted and not claim_budget(campaign=current.campaign, amount_minor=redemption.credit_minor):
+            raise PromoExhausted
+        return redemption
 
 
 _RESERVE = """
@@ -233,7 +245,7 @@ def release(
     redemption that was released already, nothing changes.
 
     Raises: ReasonRequired; CreditSpent where the customer no longer has the credit, or holds it for an open payment.
-    Locks: Account, Redemption, the code's advisory lock (shared), one counter last. Transaction: joins.
+    Locks: Account, Redemption, the locks of `lock_code_shared`, counters last. Transaction: joins.
     """
     if redemption is None:
         return None
@@ -254,4 +266,5 @@ def release(
         current.save(update_fields=["status", "released_at", "release_reason"])
         lock_code_shared(promo_code_id=current.promo_code_id)
         return_slot(promo_code_id=current.promo_code_id)
+        return_budget(campaign_id=current.promo_code.campaign.pk, amount_minor=current.credit_minor)
         return current

@@ -24,7 +24,7 @@ from billing.use_cases.grant_many import MAX_BATCH, distinct_users
 from billing.use_cases.record_audit import record_audit
 from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoExhausted, PromoProblem
 from promos.locks import lock_code_shared
-from promos.models import PromoCode, PromoCounter, Redemption
+from promos.models import BudgetCounter, PromoCode, PromoCounter, Redemption
 from promos.models.redemption import LIVE_STATUSES
 from promos.queries import find_code, normal_code
 from promos.use_cases.check_eligibility import redeemable
@@ -97,7 +97,7 @@ def _redeem(promo_code: PromoCode, users: list[str], *, why: str, by: Actor, now
         with connection.cursor() as cursor:
             cursor.execute(_NOT_REDEEMED, [users, promo_code.id])
             wanting: dict[str, bool] = dict(cursor)
-            served = list(wanting)[: _free_slots(promo_code)] if promo_code.capped else list(wanting)
+            served = list(wanting)[: _free_slots(promo_code)]
             if new := [user for user in served if not wanting[user]]:
                 cursor.execute("SELECT billing_make_customers(%s, %s)", [new, settings.SOVEREIGN_CURRENCY])
             made = _redeem_batch(promo_code, served, why=why, by=by, now=now) if served else {}
@@ -136,16 +136,28 @@ def _redeem_batch(promo_code: PromoCode, users: list[str], *, why: str, by: Acto
 
 
 def _check_cap(promo_code: PromoCode) -> None:
-    """Raises: PromoChanged where the code has another cap than the one by which its slots were counted."""
-    # Races with a change of the cap, which replaces the counters between two statements.
+    """Raises: PromoChanged where the cap or the budget is another one than that by which slots were counted."""
+    # Races with a change of the cap or the budget, which replaces the counters between two statements.
     lock_code_shared(promo_code_id=promo_code.id)
-    if PromoCode.objects.filter(id=promo_code.id).exclude(max_redemptions=promo_code.max_redemptions).exists():
+    if not PromoCode.objects.filter(
+        id=promo_code.id,
+        max_redemptions=promo_code.max_redemptions,
+        campaign__budget_minor=promo_code.campaign.budget_minor,
+    ).exists():
         raise PromoChanged
 
 
-def _free_slots(promo_code: PromoCode) -> int:
-    counters = PromoCounter.objects.filter(promo_code=promo_code)
-    return int(counters.aggregate(free=Sum(F("quota") - F("used")))["free"] or 0)
+def _free_slots(promo_code: PromoCode) -> int | None:
+    """Returns how many more redemptions fit the cap and the campaign's budget; None for any number."""
+    left = F("quota") - F("used")
+    free: list[int] = []
+    if promo_code.capped:
+        slots = PromoCounter.objects.filter(promo_code=promo_code).aggregate(free=Sum(left))["free"]
+        free.append(int(slots or 0))
+    if promo_code.campaign.budgeted:
+        budget = BudgetCounter.objects.filter(campaign=promo_code.campaign_id).aggregate(free=Sum(left))["free"]
+        free.append(int(budget or 0) // promo_code.credit_minor)
+    return min(free, default=None)
 
 
 def preview_redeem_many(*, code: str, user_ids: Sequence[str], now: datetime | None = None) -> Counter[str]:
@@ -161,5 +173,6 @@ def preview_redeem_many(*, code: str, user_ids: Sequence[str], now: datetime | N
             promo_code=promo_code, customer__user_id__in=users, status__in=LIVE_STATUSES
         ).count()
     wanting = len(user_ids) - already
-    served = min(wanting, _free_slots(promo_code)) if promo_code.capped else wanting
+    free = _free_slots(promo_code)
+    served = wanting if free is None else min(wanting, free)
     return Counter({REDEEMED: served, PromoAlreadyRedeemed.code: already, PromoExhausted.code: wanting - served})

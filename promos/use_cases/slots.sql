@@ -10,20 +10,33 @@
 CREATE OR REPLACE FUNCTION promos_lock_key(promo uuid) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$ SELECT hashtextextended('promos_promocode:' || promo, 0) $$;
 
--- Shares the locks of several codes, given as text, and returns the ids of those it locked: a caller redeems no other
--- code, also not one that was issued while this waited. With `wait` it locks all, in ascending order, so that two callers
--- never wait in a circle; without, it leaves out a code whose cap is being changed.
+-- Returns the key of a campaign's advisory lock. Redemptions and releases take it shared; a change of the campaign's state
+-- or budget takes it exclusively. The default campaign never changes, so its lock is never taken.
+CREATE OR REPLACE FUNCTION promos_campaign_lock_key(campaign uuid) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT hashtextextended('promos_campaign:' || campaign, 0) $$;
+
+-- Shares the locks of several codes, given as text, and of their campaigns. Returns the ids of the codes that it locked:
+-- a caller redeems no other code, also not one that was issued while this waited. With `wait` it locks all, campaigns
+-- first, each in ascending order, so that two callers never wait in a circle; without, it leaves out a code that is being
+-- changed, or whose campaign is.
 CREATE OR REPLACE FUNCTION promos_lock_codes(codes text[], wait boolean) RETURNS uuid[]
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   ids uuid[];
+  campaigns uuid[];  -- of each of these codes
 BEGIN
-  ids := ARRAY(SELECT p.id FROM promos_promocode p WHERE p.code = ANY (codes) ORDER BY p.id);
+  SELECT coalesce(array_agg(p.id ORDER BY p.id), '{}'), array_agg(p.campaign_id ORDER BY p.id)
+    INTO ids, campaigns FROM promos_promocode p WHERE p.code = ANY (codes);
   IF wait THEN
+    PERFORM pg_advisory_xact_lock_shared(promos_campaign_lock_key(id))
+       FROM (SELECT DISTINCT id FROM unnest(campaigns) AS id WHERE id <> promos_default_campaign() ORDER BY id) AS own;
     PERFORM pg_advisory_xact_lock_shared(promos_lock_key(id)) FROM unnest(ids) AS id;
     RETURN ids;
   END IF;
-  RETURN ARRAY(SELECT id FROM unnest(ids) AS id WHERE pg_try_advisory_xact_lock_shared(promos_lock_key(id)));
+  RETURN ARRAY(SELECT id FROM unnest(ids, campaigns) AS each(id, campaign)
+                WHERE (campaign = promos_default_campaign()
+                       OR pg_try_advisory_xact_lock_shared(promos_campaign_lock_key(campaign)))
+                  AND pg_try_advisory_xact_lock_shared(promos_lock_key(id)));
 END $$;
 
 -- Claims this many slots. Returns false where fewer are free, after waiting for transactions that may still return one.

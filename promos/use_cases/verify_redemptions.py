@@ -1,6 +1,7 @@
 from billing.queries import cursor_without_timeout
 
-# A code's counters must agree with its live redemptions and its cap, and a redemption with its ledger entries.
+# A code's counters must agree with its live redemptions and its cap, a campaign's with the credit of its live
+# redemptions and its budget, and a redemption with its ledger entries.
 # Each table is read once and aggregated. A lookup for each row would take hours on a long history.
 _STATEMENT = """
 WITH counted AS (
@@ -16,6 +17,18 @@ WITH counted AS (
          format('%s live redemptions, %s counted, cap %s of %s', live, used, quota, max_redemptions) AS wrong
     FROM counted
    WHERE quota <> max_redemptions OR (max_redemptions > 0 AND (live <> used OR live > max_redemptions))
+  UNION ALL
+  SELECT 'campaign ' || g.name,
+         format('%s granted by live redemptions, %s counted, budget %s of %s',
+                coalesce(r.granted, 0), coalesce(n.used, 0), coalesce(n.quota, 0), g.budget_minor)
+    FROM promos_campaign g
+    LEFT JOIN (SELECT campaign_id, sum(used) AS used, sum(quota) AS quota FROM promos_budgetcounter
+                GROUP BY campaign_id) n ON n.campaign_id = g.id
+    LEFT JOIN (SELECT p.campaign_id, sum(r.credit_minor) AS granted
+                 FROM promos_redemption r JOIN promos_promocode p ON p.id = r.promo_code_id
+                WHERE r.status IN ('reserved', 'confirmed') GROUP BY p.campaign_id) r ON r.campaign_id = g.id
+   WHERE coalesce(n.quota, 0) <> g.budget_minor
+      OR (g.budget_minor > 0 AND (coalesce(r.granted, 0) <> coalesce(n.used, 0) OR r.granted > g.budget_minor))
   UNION ALL
   SELECT 'redemption ' || r.id, 'its credit in the ledger does not match its state'
     FROM promos_redemption r

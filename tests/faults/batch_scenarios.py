@@ -22,6 +22,7 @@ from promos.use_cases.change_code import pause_code
 from promos.use_cases.redeem_code import RedemptionRequest, redeem, redeem_batch
 from tests.concurrency.hold_batches import CHECKOUTS, REDEMPTIONS, request_of
 from tests.factories import (
+    CampaignFactory,
     CustomerFactory,
     OrganizationFactory,
     PlanFactory,
@@ -30,7 +31,7 @@ from tests.factories import (
     actor,
     give_credit,
 )
-from tests.faults.scenarios import LOCKED_COUNTERS, End, Scenario
+from tests.faults.scenarios import LOCKED_BUDGET, LOCKED_COUNTERS, End, Scenario
 
 SIZE = 3
 PRICE_MINOR = 9_000
@@ -141,6 +142,20 @@ def redeemed_until_exhausted() -> Batch:
     return redemptions(promo_code.code, held=(LOCKED_COUNTERS, promo_code.id), meanwhile=partial(_fill, promo_code))
 
 
+def redeemed_of_a_budget() -> Batch:
+    campaign = CampaignFactory.create(budget_minor=1_000_000)
+    return redemptions(PromoCodeFactory.create(campaign_id=campaign.pk).code)
+
+
+def redeemed_until_budget_exhausted() -> Batch:
+    campaign = CampaignFactory.create(budget_minor=1_000_000)
+    return redemptions(
+        PromoCodeFactory.create(campaign_id=campaign.pk).code,
+        held=(LOCKED_BUDGET, campaign.id),
+        meanwhile=partial(campaign.counters.update, used=F("quota")),
+    )
+
+
 def bought_ordinary() -> Batch:
     return checkouts(PromoCodeFactory.create(max_redemptions=9).code, key="key")
 
@@ -180,6 +195,8 @@ BATCHES: tuple[Callable[[], Batch], ...] = (
     redeemed_again,
     redeemed_used_up,
     redeemed_until_exhausted,
+    redeemed_of_a_budget,
+    redeemed_until_budget_exhausted,
     bought_hot_from_several_counters,
     bought_without_a_code,
     bought_with_an_unknown_code,

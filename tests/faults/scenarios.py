@@ -20,9 +20,10 @@ from orders.errors import PaymentInProgress, PaymentProcessorNotConfigured
 from orders.models import AddOn, Order, OrderLine, Payment, Plan
 from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.errors import PromoExhausted, PromoInactive
-from promos.models import PromoCode
+from promos.models import Campaign, PromoCode
 from tests.factories import (
     AddOnFactory,
+    CampaignFactory,
     OrganizationFactory,
     PlanFactory,
     PromoCodeFactory,
@@ -33,6 +34,7 @@ from tests.factories import (
 CREDIT_MINOR = 50_000
 PREVIOUS_PRICE_MINOR = 9_000
 LOCKED_ACCOUNT = "SELECT FROM billing_account WHERE customer_id = %s FOR NO KEY UPDATE"
+LOCKED_BUDGET = "SELECT FROM promos_budgetcounter WHERE campaign_id = %s FOR NO KEY UPDATE"
 LOCKED_COUNTERS = "SELECT FROM promos_promocounter WHERE promo_code_id = %s FOR NO KEY UPDATE"
 
 # The type of what `act` returns or raises.
@@ -84,7 +86,14 @@ class Shop:
 _numbers = count()
 
 
-def shop(*, cap: int | None = 20, hot: bool = False, price_minor: int = 16_000, addon_minor: int = 3_000) -> Shop:
+def shop(
+    *,
+    cap: int | None = 20,
+    hot: bool = False,
+    price_minor: int = 16_000,
+    addon_minor: int = 3_000,
+    campaign: Campaign | None = None,
+) -> Shop:
     """Create a shop whose checkout replaces a subscription; `cap` is None for no code and 0 for no cap."""
     organization = OrganizationFactory.create()
     first = PlanFactory.create(price_minor=PREVIOUS_PRICE_MINOR)
@@ -96,7 +105,9 @@ def shop(*, cap: int | None = 20, hot: bool = False, price_minor: int = 16_000, 
         addon=AddOnFactory.create(price_minor=addon_minor),
         promo_code=None
         if cap is None
-        else PromoCodeFactory.create(credit_minor=CREDIT_MINOR, max_redemptions=cap, hot=hot),
+        else PromoCodeFactory.create(
+            credit_minor=CREDIT_MINOR, max_redemptions=cap, hot=hot, campaign_id=campaign.pk if campaign else None
+        ),
     )
 
 
@@ -106,6 +117,10 @@ def ordinary_code() -> Scenario:
 
 def hot_code() -> Scenario:
     return Scenario(act=shop(hot=True).buy(), ends=PlacedOrder)
+
+
+def code_of_a_budget() -> Scenario:
+    return Scenario(act=shop(campaign=CampaignFactory.create(budget_minor=CREDIT_MINOR)).buy(), ends=PlacedOrder)
 
 
 def uncapped_code_without_key() -> Scenario:
@@ -149,6 +164,16 @@ def ordinary_code_exhausted_meanwhile() -> Scenario:
         ends=PromoExhausted,
         held=shopping.held_counters,
         meanwhile=partial(_fill, shopping.promo_code),
+    )
+
+
+def budget_exhausted_meanwhile() -> Scenario:
+    campaign = CampaignFactory.create(budget_minor=CREDIT_MINOR)
+    return Scenario(
+        act=shop(campaign=campaign).buy(),
+        ends=PromoExhausted,
+        held=(LOCKED_BUDGET, campaign.id),
+        meanwhile=partial(campaign.counters.update, used=F("quota")),
     )
 
 
@@ -282,12 +307,14 @@ def code_paused_meanwhile() -> Scenario:
 CHECKOUTS: tuple[Callable[[], Scenario], ...] = (
     ordinary_code,
     hot_code,
+    code_of_a_budget,
     uncapped_code_without_key,
     nothing_to_pay,
     not_covered,
     hot_code_after_a_wait,
     hot_code_exhausted_meanwhile,
     ordinary_code_exhausted_meanwhile,
+    budget_exhausted_meanwhile,
     key_used_meanwhile,
     key_used_for_another_body_meanwhile,
     key_in_flight_meanwhile,

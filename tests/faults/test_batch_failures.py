@@ -43,7 +43,8 @@ OF_A_REQUEST_ALONE = {
     "promos_redeem-03-after-perform-billing_lock_accounts-array-select-r",
     "billing_lock_accounts-02-in-if-wait-then",
     "promos_lock_codes-03-in-if-wait-then",
-    "promos_lock_codes-04-after-perform-pg_advisory_xact_lock_shared-promos_lock_key-id-from",
+    "promos_lock_codes-04-after-perform-pg_advisory_xact_lock_shared-promos_campaign_lock_key-id-from",
+    "promos_lock_codes-05-after-perform-pg_advisory_xact_lock_shared-promos_lock_key-id-from",
 }
 OF_A_BATCH = [name for name in CHECKOUT_FUNCTIONS if not name.startswith("billing_post_")]
 BOUNDARIES = [

@@ -18,9 +18,11 @@ WITHOUT_SEQUENTIAL_SCANS = {
     "orders_complete_orders",
     "orders_place_orders",
     "promos_check_references",
+    "promos_claim_budget",
     "promos_claim_slots",
     "promos_lock_codes",
     "promos_redeem",
+    "promos_return_budget",
     "promos_return_slot",
     "promos_write_redemptions",
 }

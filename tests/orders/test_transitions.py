@@ -11,7 +11,7 @@ from pytest_django import DjangoDbBlocker
 
 from billing.models import Hold, Organization, Subscription
 from orders.models import AppJob, Domain, Order, Payment, Provision, Refund
-from promos.models import Redemption
+from promos.models import Campaign, Redemption
 from tests.orders import deployment_attacks
 from tests.rules import ORDER, TRIGGERS_OFF, customer, inserting
 from tests.sample_history import HELD, committed_sample_history
@@ -96,6 +96,12 @@ MACHINES = [
             "released_at": ("NULL", {"released": NOW}),
             "release_reason": ("''", {"released": "'x'"}),
         },
+    ),
+    Machine(
+        model=Campaign,
+        rule="promos_campaign_transition_known",
+        row="name = 'Spring'",
+        fitting={"approved_by": ("'bob'", {"draft": "''"})},
     ),
     Machine(
         model=Order,

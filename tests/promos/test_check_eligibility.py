@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -16,8 +17,9 @@ from promos.errors import (
     PromoNotStarted,
     PromoProblem,
 )
-from promos.models import PromoCode
+from promos.models import Campaign, PromoCode
 from promos.queries import find_code
+from promos.use_cases.campaigns.draft_campaign import set_budget
 from promos.use_cases.check_eligibility import problem_of
 from promos.use_cases.redeem_code import RedemptionRequest, redeem, redeem_batch
 from tests.consistency import ledger_and_redemptions_agree
@@ -43,15 +45,42 @@ STATE_OF_PROBLEM: dict[type[PromoProblem] | None, State] = {
 }
 
 
+def campaign_with(status: str, window: tuple[datetime | None, datetime | None], budget: str, number: int) -> UUID:
+    """A campaign in this state, with room for one redemption, for less than one, or without a budget."""
+    campaign = Campaign.objects.create(
+        name=f"Campaign {number}",
+        # A code is issued before its campaign ends.
+        status=Campaign.Status.DRAFT if status == Campaign.Status.ENDED else status,
+        drafted_by="ada",
+        approved_by="" if status in (Campaign.Status.DRAFT, Campaign.Status.ENDED) else "bob",
+        starts_at=window[0],
+        ends_at=window[1],
+        budget_minor={FREE: 10_000, FULL: 9_999, UNCAPPED: 0}[budget],
+        hot=number % 2 == 1,
+    )
+    assert set_budget(campaign)
+    return campaign.pk
+
+
 @pytest.fixture
 def codes() -> list[str]:
-    """A code in each combination of active, retired, window and free slots."""
-    made = []
+    """A code in each combination of active, retired, window and free slots, and of its campaign's state."""
     every = product((True, False), (None, NOW), WINDOWS, (FREE, FULL, UNCAPPED))
-    for number, (active, retired_at, (starts_at, expires_at), slots) in enumerate(every):
+    of_code = [(None, *terms) for terms in every]
+    of_campaign = [
+        (terms, True, None, (None, None), UNCAPPED)
+        for terms in product(Campaign.Status, WINDOWS, (FREE, FULL, UNCAPPED))
+    ]
+    made = []
+    for number, (terms, active, retired_at, (starts_at, expires_at), slots) in enumerate((*of_code, *of_campaign)):
         code = PromoCodeFactory.create(
-            code=f"CODE-{number}", max_redemptions={FREE: 1, FULL: 1, UNCAPPED: 0}[slots], hot=number % 2 == 1
+            code=f"CODE-{number}",
+            max_redemptions={FREE: 1, FULL: 1, UNCAPPED: 0}[slots],
+            hot=number % 2 == 1,
+            campaign_id=campaign_with(*terms, number) if terms else None,
         )
+        if terms and terms[0] == Campaign.Status.ENDED:
+            Campaign.objects.filter(codes=code).update(status=Campaign.Status.ENDED)
         if slots == FULL:
             other = CustomerFactory.create()
             redeem(code=code.code, user_id=other.user_id, by=acting(other), now=NOW)
@@ -79,7 +108,11 @@ def problems(codes: list[str]) -> dict[str, type[PromoProblem] | None]:
 
 def redeemable_by_sql() -> set[str]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT code FROM promos_promocode p WHERE promos_is_redeemable(p, %s)", [NOW])
+        cursor.execute(
+            "SELECT code FROM promos_promocode p JOIN promos_campaign g ON g.id = p.campaign_id"
+            " WHERE promos_is_redeemable(p, g, %s)",
+            [NOW],
+        )
         return {code for (code,) in cursor.fetchall()}
 
 

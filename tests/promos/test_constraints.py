@@ -27,6 +27,7 @@ pytestmark = pytest.mark.django_db
 
 ADA, BOB, CAROL, DAVE = (customer(name) for name in ("ada", "bob", "carol", "dave"))
 WELCOME, OPEN, FULL = code("WELCOME"), code("OPEN"), code("FULL")
+SPRING = "(SELECT id FROM promos_campaign WHERE name = 'Spring')"
 
 VALID = {
     "promos_promocode": {
@@ -35,6 +36,8 @@ VALID = {
         "currency": "'OMR'",
         "issued_by": "'root'",
     },
+    "promos_campaign": {"name": "'New'", "drafted_by": "'ada'"},
+    "promos_budgetcounter": {"campaign_id": "'00000000-0000-7000-8000-000000000001'", "quota": "5", "used": "0"},
     "promos_promocounter": {"promo_code_id": WELCOME, "quota": "5", "used": "0"},
     "promos_redemption": {
         "promo_code_id": OPEN,
@@ -48,6 +51,14 @@ _CONFIRMED = {**VALID["promos_redemption"], "status": "'confirmed'", "confirmed_
 
 def promo_code(**wrong: str) -> str:
     return inserting("promos_promocode", VALID["promos_promocode"], **wrong)
+
+
+def campaign(**wrong: str) -> str:
+    return inserting("promos_campaign", VALID["promos_campaign"], **wrong)
+
+
+def budget(**wrong: str) -> str:
+    return inserting("promos_budgetcounter", VALID["promos_budgetcounter"], **wrong)
 
 
 def counter(**wrong: str) -> str:
@@ -83,8 +94,14 @@ def writing(promo: str, owner: str, status: str) -> str:
 
 def claiming(promo: str, slots: int, *, hot: bool = False) -> str:
     """The last statement of a transaction that has written this many redemptions of the code."""
-    written = f"ROW(gen_random_uuid(), {promo}, {DAVE}, NULL, 100, true, {hot})::promos_written_redemption"
-    return f"SELECT promos_claim_slots_of(array_fill({written}, ARRAY[{slots}]))"
+    fields = f"gen_random_uuid(), {promo}, {DAVE}, NULL, 100, true, {hot}, NULL, false"
+    return f"SELECT promos_claim_slots_of(array_fill(ROW({fields})::promos_written_redemption, ARRAY[{slots}]))"
+
+
+def claiming_budget(redemptions: int) -> str:
+    """The last statement of a transaction that has written this many redemptions of SPRING."""
+    fields = f"gen_random_uuid(), {code('SPRING')}, {DAVE}, NULL, 10000, false, false, {SPRING}, false"
+    return f"SELECT promos_claim_slots_of(array_fill(ROW({fields})::promos_written_redemption, ARRAY[{redemptions}]))"
 
 
 def with_terms(changes: str) -> list[str]:
@@ -94,6 +111,10 @@ def with_terms(changes: str) -> list[str]:
 CLAIMS_NOTHING = """
 CREATE OR REPLACE FUNCTION promos_claim_slots(promo uuid, wanted bigint, hot boolean) RETURNS boolean LANGUAGE sql AS
 $$ SELECT false $$
+"""
+CLAIMS_NO_BUDGET = """
+CREATE OR REPLACE FUNCTION promos_claim_budget(campaign uuid, wanted bigint, rush boolean) RETURNS boolean
+LANGUAGE sql AS $$ SELECT false $$
 """
 RELEASE = "status = 'released', released_at = now(), release_reason = 'x'"
 
@@ -128,6 +149,7 @@ CODES: Attacks = {
         "UPDATE promos_promocode SET code = 'OTHER' WHERE code = 'OPEN'",
         "UPDATE promos_promocode SET id = gen_random_uuid() WHERE code = 'OPEN'",
         "UPDATE promos_promocode SET currency = 'USD' WHERE code = 'OPEN'",
+        f"UPDATE promos_promocode SET campaign_id = {SPRING} WHERE code = 'OPEN'",
     ],
     # Slots that were free when they were counted, and that are gone when they are claimed.
     "promos_promocode_exhausted": [
@@ -202,7 +224,73 @@ REDEMPTIONS: Attacks = {
     ],
 }
 
-ATTACKS: Attacks = {**CODES, **REDEMPTIONS}
+# Spring is active and has granted 10,000 of 25,000; Draft and Done are a draft and an ended campaign.
+CAMPAIGNS: Attacks = {
+    "promos_campaign_name_once": [campaign(name="'spring'"), campaign(name="'GENERAL'")],
+    "promos_campaign_has_name": [campaign(name="''")],
+    "promos_campaign_budget_not_negative": [campaign(budget_minor="-1")],
+    "promos_campaign_window_forward": [
+        campaign(starts_at="now()", ends_at="now()"),
+        campaign(starts_at="now()", ends_at="now() - interval '1 second'"),
+    ],
+    "promos_campaign_status_known": [
+        Attack(
+            campaign(status=status),
+            ["ALTER TABLE promos_campaign DROP CONSTRAINT promos_campaign_approved_by_another"],
+        )
+        for status in ("'lost'", "''", "'DRAFT'")
+    ],
+    "promos_campaign_credit_class_known": [campaign(credit_class="'free'"), campaign(credit_class="''")],
+    "promos_campaign_approved_by_another": [
+        *(campaign(status=status) for status in ("'approved'", "'active'", "'paused'")),
+        campaign(status="'active'", approved_by="'ada'"),
+        campaign(approved_by="'bob'"),
+        "UPDATE promos_campaign SET status = 'approved' WHERE name = 'Draft'",
+        "UPDATE promos_campaign SET status = 'approved', approved_by = drafted_by WHERE name = 'Draft'",
+    ],
+    "promos_campaign_never_deleted": [
+        "DELETE FROM promos_campaign",
+        "DELETE FROM promos_campaign WHERE name = 'Draft'",
+        "TRUNCATE promos_campaign CASCADE",
+    ],
+    "promos_campaign_default_fixed": [
+        f"UPDATE promos_campaign SET {change} WHERE id = promos_default_campaign()"
+        for change in ("status = 'paused'", "budget_minor = 1", "name = 'Other'", "ends_at = now()")
+    ],
+    "promos_campaign_unchanged_once_approved": [
+        f"UPDATE promos_campaign SET {change} WHERE name = '{name}'"
+        for name in ("Spring", "Done")
+        for change in (
+            "name = 'Other'",
+            "credit_class = 'sold'",
+            "drafted_by = 'eve'",
+            "approved_by = 'eve'",
+            "starts_at = now()",
+            "id = gen_random_uuid()",
+        )
+    ],
+    "promos_campaign_transition_known": [
+        "UPDATE promos_campaign SET status = 'active', approved_by = 'bob' WHERE name = 'Draft'",
+        "UPDATE promos_campaign SET status = 'approved' WHERE name = 'Spring'",
+        "UPDATE promos_campaign SET status = 'active' WHERE name = 'Done'",
+    ],
+    "promos_campaign_budget_exhausted": [
+        Attack(redeeming("SPRING"), [CLAIMS_NO_BUDGET]),
+        Attack(redeeming("SPRING", wait=False), [CLAIMS_NO_BUDGET]),
+        claiming_budget(2),
+    ],
+    "promos_budgetcounter_used_within_quota": [
+        f"UPDATE promos_budgetcounter SET used = used + 15001 WHERE campaign_id = {SPRING}",
+        f"UPDATE promos_budgetcounter SET quota = 0 WHERE campaign_id = {SPRING}",
+        f"UPDATE promos_budgetcounter SET used = -1 WHERE campaign_id = {SPRING}",
+        budget(used="-1"),
+        budget(used="6"),
+        budget(quota="-1"),
+        f"SELECT promos_return_budget({SPRING}, 10001)",
+    ],
+}
+
+ATTACKS: Attacks = {**CODES, **REDEMPTIONS, **CAMPAIGNS}
 
 # What the functions of a redemption leave out, without an error: the others of its batch are redeemed.
 LEFT_OUT: Attacks = {
@@ -219,6 +307,8 @@ LEFT_OUT: Attacks = {
             for status in ("confirmed", "reserved")
         ),
     ],
+    "a code of a campaign that is not active": [redeeming("DRAFT"), redeeming("DRAFT", wait=False)],
+    "a code whose campaign's budget has no room": [redeeming("SPRING2"), redeeming("SPRING2", wait=False)],
     "a code without a free slot": [redeeming("FULL"), redeeming("FULL", wait=False)],
     "a customer with a live redemption of the code": [
         redeeming("WELCOME", "ada"),
@@ -262,6 +352,11 @@ def test_row_that_attacks_start_from_is_accepted(table: str) -> None:
         *(redeeming(text, wait=wait) for text in ("OPEN", "WELCOME", "HOT") for wait in (True, False)),
         redeeming("OPEN", email="dave@example.org"),
         *(writing(promo, DAVE, status) for promo in (OPEN, WELCOME) for status in ("confirmed", "reserved")),
+        claiming_budget(1),
+        redeeming("SPRING"),
+        f"SELECT promos_return_budget({SPRING}, 10000)",
+        f"UPDATE promos_campaign SET status = 'paused', budget_minor = 1 WHERE id = {SPRING}",
+        "UPDATE promos_campaign SET status = 'approved', approved_by = 'eve', name = 'X' WHERE name = 'Draft'",
         claiming(WELCOME, 4),
         claiming(code("HOT"), 20, hot=True),
         f"UPDATE promos_promocounter SET used = quota WHERE promo_code_id = {WELCOME}",

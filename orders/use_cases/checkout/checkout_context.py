@@ -21,11 +21,12 @@ from django.db import connection
 from billing.errors import OrganizationNotFound
 from orders.models.basket import Basket, CheckoutRequest, Subscribed
 from orders.queries import OFFERED, Offer, References, price_basket
-from promos.models import PromoCode
+from promos.models import Campaign, PromoCode
 from promos.queries import normal_code
 from promos.use_cases.check_eligibility import redeemable
 
 _CODE_FIELDS = tuple(field.attname for field in PromoCode._meta.concrete_fields)
+_CAMPAIGN_FIELDS = tuple(field.attname for field in Campaign._meta.concrete_fields)
 _CONTEXT = f"""
 SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
        EXISTS (SELECT FROM orders_payment y WHERE y.order_id = k.result_id),
@@ -33,12 +34,14 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
        EXISTS (SELECT FROM orders_order d WHERE d.organization_id = o.id AND d.status = 'pending'),
        s.id, s.plan_id, s.addon_ids, CASE WHEN %(prorates)s THEN orders_unused_minor(s.id, %(now)s) END,
        (SELECT jsonb_agg(jsonb_build_array(kind, id, slug, name, price_minor)) FROM ({OFFERED}) AS offered),
-       p.max_redemptions = 0
-         OR EXISTS (SELECT FROM promos_promocounter n WHERE n.promo_code_id = p.id AND n.used < n.quota),
+       (p.max_redemptions = 0
+         OR EXISTS (SELECT FROM promos_promocounter n WHERE n.promo_code_id = p.id AND n.used < n.quota))
+         AND (g.budget_minor = 0 OR p.credit_minor <=
+              (SELECT sum(b.quota - b.used) FROM promos_budgetcounter b WHERE b.campaign_id = g.id)),
        EXISTS (SELECT FROM promos_redemption r WHERE r.promo_code_id = p.id AND r.customer_id = c.id
                   AND r.status IN ('reserved', 'confirmed')),
        (SELECT version FROM orders_catalogversion),
-       {", ".join(f"p.{name}" for name in _CODE_FIELDS)}
+       {", ".join(f"p.{name}" for name in _CODE_FIELDS)}, {", ".join(f"g.{name}" for name in _CAMPAIGN_FIELDS)}
   FROM (SELECT) AS one
   LEFT JOIN billing_customer c ON c.user_id = %(user_id)s
   LEFT JOIN billing_account a ON a.customer_id = c.id
@@ -48,6 +51,7 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
   LEFT JOIN LATERAL (SELECT * FROM billing_idempotencykey
                       WHERE customer_id = c.id AND key = %(key)s AND expires_at > %(now)s LIMIT 1) k ON true
   LEFT JOIN promos_promocode p ON p.code = %(code)s AND p.retired_at IS NULL
+  LEFT JOIN promos_campaign g ON g.id = p.campaign_id
 """  # noqa: S608 - the names of our own columns
 
 
@@ -145,7 +149,7 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         )
         row: tuple[Any, ...] = cursor.fetchone()
     order_id, request_hash, balance_minor, session_url, paid_by_card, customer_id, available_minor, is_open = row[:8]
-    live, plan_id, addon_ids, proration_minor, offers, has_free_slot, redeemed, catalog, *code = row[8:]
+    live, plan_id, addon_ids, proration_minor, offers, has_free_slot, redeemed, catalog, *found = row[8:]
     return CheckoutContext(
         request=request,
         now=now,
@@ -164,10 +168,18 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         catalog=catalog,
         _customer_id=customer_id,
         _offers=[Offer(kind, UUID(item), *rest) for kind, item, *rest in json.loads(offers or "[]")],
-        _promo_code=PromoCode.from_db(connection.alias, _CODE_FIELDS, code) if code[0] else None,
+        _promo_code=_promo_code(found) if found[0] else None,
         _has_free_slot=bool(has_free_slot),
         _redeemed=redeemed,
     )
+
+
+def _promo_code(found: Sequence[Any]) -> PromoCode:
+    """Makes the code of its columns and its campaign's."""
+    code, campaign = found[: len(_CODE_FIELDS)], found[len(_CODE_FIELDS) :]
+    promo_code = PromoCode.from_db(connection.alias, _CODE_FIELDS, code)
+    promo_code.campaign = Campaign.from_db(connection.alias, _CAMPAIGN_FIELDS, campaign)
+    return promo_code
 
 
 def _references(request: CheckoutRequest) -> References:

@@ -128,10 +128,11 @@ END $$;
 -- wait: whether to wait for an account or an organization that another transaction has locked. A batch does not wait, and
 -- leaves an order that replaces a subscription to be placed alone, because its row may be locked too.
 --
--- Locks: accounts, codes (shared), organizations, counters last. Locks taken with SKIP LOCKED need no order.
+-- Locks: accounts, campaigns and codes (shared), organizations, counters last. Locks taken with SKIP LOCKED need no order.
 -- A separate statement locks the accounts, so that the next one sees what others committed before it.
 --
--- Raises promos_promocode_exhausted, for all requests, where others took the slots between the count and the claim.
+-- Raises promos_promocode_exhausted or promos_campaign_budget_exhausted, for all requests, where others took the slots or
+-- the budget between the count and the claim.
 CREATE OR REPLACE FUNCTION orders_place_orders(requests jsonb, wait boolean) RETURNS SETOF orders_placed_order
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 LANGUAGE plpgsql AS $$
@@ -163,7 +164,8 @@ BEGIN
 
   -- The orders that may be placed now. For each condition, Python has a refusal that names it (checkout_context.py).
   WITH eligible AS MATERIALIZED (
-    SELECT r AS request, r.id, c.id AS customer, p.id AS promo, p.max_redemptions
+    SELECT r AS request, r.id, c.id AS customer, p.id AS promo, p.max_redemptions, p.credit_minor,
+           p.campaign_id AS campaign
       FROM jsonb_populate_recordset(NULL::orders_new_order, requests) AS r
       JOIN orders_catalogversion v ON v.id = 1 AND v.version = r.catalog
       JOIN billing_customer c ON c.user_id = r."user" AND c.id = ANY (locked)
@@ -171,7 +173,8 @@ BEGIN
       JOIN billing_organization o ON o.id = r.organization AND o.customer_id = c.id AND o.status <> 'deleted'
       LEFT JOIN billing_subscription s ON s.organization_id = o.id
             AND NOT (s.status IN ('canceled', 'incomplete_expired'))
-      LEFT JOIN promos_promocode p ON p.code = r.code AND p.id = ANY (codes) AND promos_is_redeemable(p, r.at)
+      LEFT JOIN (promos_promocode p JOIN promos_campaign g ON g.id = p.campaign_id)
+        ON p.code = r.code AND p.id = ANY (codes) AND promos_is_redeemable(p, g, r.at)
       -- LIMIT 1 reads one row by index. NOT EXISTS would read all redemptions of the code, and all keys.
       LEFT JOIN LATERAL (SELECT d.id FROM orders_order d
                           WHERE d.organization_id = o.id AND d.status = 'pending' LIMIT 1) AS open ON true
@@ -188,12 +191,18 @@ BEGIN
        FOR NO KEY UPDATE OF o SKIP LOCKED
   ), ranked AS (
     SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY (e.request).at, e.id) AS of_code,
-           row_number() OVER (PARTITION BY e.customer ORDER BY (e.request).at, e.id) AS of_customer
+           row_number() OVER (PARTITION BY e.customer ORDER BY (e.request).at, e.id) AS of_customer,
+           sum(e.credit_minor) OVER (PARTITION BY e.campaign ORDER BY (e.request).at, e.id) AS of_campaign
       FROM eligible e
   ), room AS MATERIALIZED (
     SELECT n.promo_code_id, sum(n.quota - n.used) AS free FROM promos_promocounter n
      WHERE n.promo_code_id = ANY (ARRAY(SELECT DISTINCT e.promo FROM eligible e WHERE e.max_redemptions > 0))
      GROUP BY n.promo_code_id
+  ), budget AS MATERIALIZED (  -- of campaigns that have one
+    SELECT n.campaign_id, sum(n.quota - n.used) AS free FROM promos_budgetcounter n
+     WHERE n.campaign_id = ANY (ARRAY(SELECT DISTINCT e.campaign FROM eligible e
+                                       WHERE e.campaign <> promos_default_campaign()))
+     GROUP BY n.campaign_id
   )
   SELECT array_agg(jsonb_populate_record(r.request, jsonb_build_object('customer', r.customer, 'promo', r.promo))),
          array_agg(ROW((r.request).redemption, (r.request).entry, r.promo, r.customer, r.id, '',
@@ -201,8 +210,9 @@ BEGIN
                            (r.request).address)::billing_actor,
                        (r.request).at)::promos_new_redemption) FILTER (WHERE r.promo IS NOT NULL)
     INTO accepted, redemptions
-    FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo
-   WHERE r.of_customer = 1 AND (coalesce(r.max_redemptions, 0) = 0 OR r.of_code <= room.free);
+    FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo LEFT JOIN budget ON budget.campaign_id = r.campaign
+   WHERE r.of_customer = 1 AND (coalesce(r.max_redemptions, 0) = 0 OR r.of_code <= room.free)
+     AND (budget.free IS NULL OR r.of_campaign <= budget.free);
   IF accepted IS NULL THEN RETURN; END IF;
 
   IF redemptions IS NOT NULL THEN

@@ -1,0 +1,123 @@
+from datetime import datetime
+from uuid import UUID
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower, Now
+
+from billing.models.keys import Uuid7
+
+# The campaign of codes that were issued without one. The database has it from the start and keeps it as it is.
+DEFAULT_CAMPAIGN = UUID("00000000-0000-7000-8000-000000000001")
+
+
+class Campaign(models.Model):
+    """Promo codes that start, pause and end together, and share one budget.
+
+    A code is redeemable only while its campaign is active and in its window. A redemption never updates this row:
+    other rows (`BudgetCounter`) count the used budget, as `PromoCounter` counts a code's slots. Codes issued without
+    a campaign belong to `DEFAULT_CAMPAIGN`, which is always active and has neither window nor budget.
+    """
+
+    class Status(models.TextChoices):
+        DRAFT = "draft"
+        APPROVED = "approved"
+        ACTIVE = "active"
+        PAUSED = "paused"
+        ENDED = "ended"
+
+    class CreditClass(models.TextChoices):
+        SOLD = "sold"
+        PROMOTIONAL = "promotional"
+        COMPENSATION = "compensation"
+
+    TRANSITIONS = {
+        Status.DRAFT: {Status.APPROVED, Status.ENDED},
+        Status.APPROVED: {Status.ACTIVE, Status.ENDED},
+        Status.ACTIVE: {Status.PAUSED, Status.ENDED},
+        Status.PAUSED: {Status.ACTIVE, Status.ENDED},
+        Status.ENDED: set(),
+    }
+
+    id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
+    name = models.CharField(max_length=100)
+    purpose = models.CharField(max_length=500, blank=True, default="", db_default="")
+    owner_email = models.EmailField(blank=True, default="", db_default="")
+    credit_class = models.CharField(
+        max_length=12, choices=CreditClass, default=CreditClass.PROMOTIONAL, db_default=CreditClass.PROMOTIONAL.value
+    )
+    budget_minor = models.BigIntegerField(default=0, db_default=0, help_text="Smallest unit. 0 = unlimited.")
+    hot = models.BooleanField(default=False, db_default=False)
+    starts_at = models.DateTimeField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True)
+    status = models.CharField(max_length=8, choices=Status, default=Status.DRAFT, db_default=Status.DRAFT.value)
+    drafted_by = models.CharField(max_length=255)
+    approved_by = models.CharField(max_length=255, blank=True, default="", db_default="")
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Lower("name"), name="promos_campaign_name_once"),
+            models.CheckConstraint(condition=~Q(name=""), name="promos_campaign_has_name"),
+            models.CheckConstraint(condition=Q(budget_minor__gte=0), name="promos_campaign_budget_not_negative"),
+            models.CheckConstraint(
+                condition=Q(starts_at__isnull=True) | Q(ends_at__isnull=True) | Q(starts_at__lt=F("ends_at")),
+                name="promos_campaign_window_forward",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["draft", "approved", "active", "paused", "ended"]),
+                name="promos_campaign_status_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(credit_class__in=["sold", "promotional", "compensation"]),
+                name="promos_campaign_credit_class_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="draft", approved_by="")
+                | Q(status="ended")
+                | (~Q(status="draft") & ~Q(approved_by="") & ~Q(approved_by=F("drafted_by"))),
+                name="promos_campaign_approved_by_another",
+            ),
+        ]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="promos_campaign_in_order")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_default(self) -> bool:
+        return self.id == DEFAULT_CAMPAIGN
+
+    @property
+    def budgeted(self) -> bool:
+        return self.budget_minor > 0
+
+    def started(self, *, now: datetime) -> bool:
+        return self.starts_at is None or self.starts_at <= now
+
+    def over(self, *, now: datetime) -> bool:
+        """Returns whether the window has passed. It reaches from `starts_at` up to, not including, `ends_at`."""
+        return self.ends_at is not None and self.ends_at <= now
+
+
+class BudgetCounter(models.Model):
+    """Some of a campaign's budget: one row, or several for a campaign that expects a rush.
+
+    `quota` is this row's part of the budget; the sum of `used` is the credit of the campaign's live redemptions. A
+    campaign without a budget has no counter. No foreign key references this table.
+    """
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="counters")
+    quota = models.BigIntegerField()
+    used = models.BigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(used__gte=0, used__lte=F("quota")), name="promos_budgetcounter_used_within_quota"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.used} of {self.quota}"

@@ -1,0 +1,63 @@
+"""Changes the terms that an approved campaign may still change: its budget and its end."""
+
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from billing.actor import Actor
+from billing.errors import ReasonRequired
+from billing.text import has_visible_text
+from promos.errors import BudgetBelowUsed, CampaignStateRefuses
+from promos.models import Campaign
+from promos.use_cases.campaigns.draft_campaign import (
+    CampaignTerms,
+    changes_of,
+    check_terms,
+    find_for_change,
+    record_campaign,
+    set_budget,
+)
+
+
+def change_budget(*, campaign_id: UUID, budget_minor: int, by: Actor, reason: str) -> Campaign:
+    """Raises or lowers the budget, never under what live redemptions have used of it.
+
+    Args: budget_minor: smallest unit; 0 means unlimited.
+    Raises: BudgetBelowUsed, CampaignNotFound, CampaignStateRefuses for an ended one, InvalidCampaign, ReasonRequired.
+    Locks: the campaign's advisory lock, exclusively. Transaction: owns. Idempotency: yes.
+    """
+    return _change(
+        campaign_id, {"budget_minor": budget_minor}, action="campaign.budget_changed", by=by, reason=reason
+    )
+
+
+def change_end(*, campaign_id: UUID, ends_at: datetime | None, by: Actor, reason: str) -> Campaign:
+    """Extends or shortens the window. Otherwise as `change_budget`."""
+    return _change(campaign_id, {"ends_at": ends_at}, action="campaign.end_changed", by=by, reason=reason)
+
+
+def _change(campaign_id: UUID, state: dict[str, Any], *, action: str, by: Actor, reason: str) -> Campaign:
+    if not has_visible_text(reason):
+        raise ReasonRequired
+    with transaction.atomic():
+        # Races with redemptions in flight and with another act, so the campaign is read under the lock.
+        campaign = find_for_change(campaign_id)
+        if campaign.status == Campaign.Status.ENDED:
+            raise CampaignStateRefuses("the campaign has ended")
+        complete = CampaignTerms(**{**{f.name: getattr(campaign, f.name) for f in fields(CampaignTerms)}, **state})
+        check_terms(complete)
+        changes = changes_of(campaign, asdict(complete))
+        if not changes:
+            return campaign
+        for name, value in state.items():
+            setattr(campaign, name, value)
+        campaign.updated_at = timezone.now()
+        campaign.save(update_fields=[*state, "updated_at"])
+        if "budget_minor" in changes and not set_budget(campaign):
+            raise BudgetBelowUsed
+        record_campaign(campaign, action, by=by, changes=changes, reason=reason)
+        return campaign

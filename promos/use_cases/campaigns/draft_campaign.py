@@ -1,0 +1,168 @@
+"""Drafts a campaign, and changes the terms of a draft. An approved campaign keeps its terms (change_terms.py)."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, TypedDict
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+from django.utils import timezone
+
+from billing.actor import Actor
+from billing.errors import translate_violations
+from billing.money import MAX_MINOR
+from billing.text import has_visible_text
+from billing.use_cases.record_audit import record_audit
+from promos.errors import BudgetBelowUsed, CampaignNameTaken, CampaignNotFound, CampaignStateRefuses, InvalidCampaign
+from promos.locks import lock_campaign_exclusively, redistribute_budget
+from promos.models import Campaign
+from promos.models.promo_code import HOT_COUNTERS
+
+MAX_NAME_LENGTH = 100
+MAX_PURPOSE_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignTerms:
+    """The terms of a campaign. `budget_minor` 0 means unlimited; the window is `[starts_at, ends_at)`."""
+
+    name: str
+    purpose: str = ""
+    owner_email: str = ""
+    credit_class: str = Campaign.CreditClass.PROMOTIONAL.value
+    budget_minor: int = 0
+    hot: bool = False
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+class GivenCampaignTerms(TypedDict, total=False):
+    """The terms that a request names, as in `CampaignTerms`. An absent one keeps its value, or takes its default."""
+
+    name: str
+    purpose: str
+    owner_email: str
+    credit_class: str
+    budget_minor: int
+    hot: bool
+    starts_at: datetime | None
+    ends_at: datetime | None
+
+
+def draft_campaign(*, terms: CampaignTerms, by: Actor, reason: str = "") -> Campaign:
+    """Writes a new campaign as a draft, whose codes cannot be redeemed yet.
+
+    Raises: InvalidCampaign, CampaignNameTaken. Transaction: owns.
+    """
+    check_terms(terms)
+    with transaction.atomic():
+        with _names_once():
+            campaign = Campaign.objects.create(**asdict(terms), drafted_by=by.user_id)
+        _count_budget(campaign)
+        changes = {name: [None, to_json(value)] for name, value in asdict(terms).items()}
+        record_campaign(campaign, "campaign.drafted", by=by, changes=changes, reason=reason)
+    return campaign
+
+
+def change_draft(*, campaign_id: UUID, terms: GivenCampaignTerms, by: Actor, reason: str = "") -> Campaign:
+    """Gives a draft these terms. The person who changed it last counts as its drafter, and cannot approve it.
+
+    Raises: CampaignNotFound, CampaignStateRefuses where it is no draft, InvalidCampaign, CampaignNameTaken.
+    Locks: the campaign's advisory lock, exclusively. Transaction: owns. Idempotency: the same terms change nothing.
+    """
+    with transaction.atomic():
+        campaign = find_for_change(campaign_id)
+        if campaign.status != Campaign.Status.DRAFT:
+            raise CampaignStateRefuses("only the terms of a draft can be changed: use an act for each change")
+        complete = CampaignTerms(**{**{f.name: getattr(campaign, f.name) for f in fields(CampaignTerms)}, **terms})
+        check_terms(complete)
+        changes = changes_of(campaign, asdict(complete))
+        if not changes:
+            return campaign
+        for name in changes:
+            setattr(campaign, name, getattr(complete, name))
+        campaign.drafted_by, campaign.updated_at = by.user_id, timezone.now()
+        with _names_once():
+            campaign.save()
+        if {"budget_minor", "hot"} & changes.keys():
+            _count_budget(campaign)
+        record_campaign(campaign, "campaign.redrafted", by=by, changes=changes, reason=reason)
+        return campaign
+
+
+def find_for_change(campaign_id: UUID) -> Campaign:
+    """The campaign under its exclusive lock. Raises: CampaignNotFound; CampaignStateRefuses for the default one."""
+    campaign = lock_campaign_exclusively(campaign_id=campaign_id)
+    if campaign is None:
+        raise CampaignNotFound
+    if campaign.is_default:
+        raise CampaignStateRefuses("the campaign of vouchers without one of their own always stays as it is")
+    return campaign
+
+
+def check_terms(terms: CampaignTerms) -> None:
+    """Raises: InvalidCampaign, which names each bad field."""
+    problems: dict[str, list[str]] = {}
+    if not has_visible_text(terms.name) or len(terms.name) > MAX_NAME_LENGTH:
+        problems["name"] = [f"1 to {MAX_NAME_LENGTH} characters"]
+    if len(terms.purpose) > MAX_PURPOSE_LENGTH:
+        problems["purpose"] = [f"at most {MAX_PURPOSE_LENGTH} characters"]
+    if terms.owner_email and not _is_email(terms.owner_email):
+        problems["owner_email"] = ["an e-mail address"]
+    if terms.credit_class not in Campaign.CreditClass.values:
+        problems["credit_class"] = [f"one of {', '.join(Campaign.CreditClass.values)}"]
+    if not 0 <= terms.budget_minor <= MAX_MINOR:
+        problems["budget"] = ["0 (unlimited) or a positive amount"]
+    if terms.starts_at and terms.ends_at and terms.starts_at >= terms.ends_at:
+        problems["ends_at"] = ["must be later than starts_at"]
+    if problems:
+        raise InvalidCampaign(fields=problems)
+
+
+def changes_of(campaign: Campaign, state: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Returns the fields that differ, each with its value before and after."""
+    return {
+        name: [to_json(getattr(campaign, name)), to_json(value)]
+        for name, value in state.items()
+        if getattr(campaign, name) != value
+    }
+
+
+def record_campaign(
+    campaign: Campaign, action: str, *, by: Actor, changes: dict[str, list[Any]], reason: str
+) -> None:
+    """Writes the act into the audit trail. Transaction: joins."""
+    record_audit(
+        action=action, object_type="campaign", object_id=str(campaign.id), by=by, changes=changes, reason=reason
+    )
+
+
+def _count_budget(campaign: Campaign) -> None:
+    if not set_budget(campaign):
+        raise BudgetBelowUsed
+
+
+def set_budget(campaign: Campaign) -> bool:
+    """Counts the campaign's budget anew, under its exclusive lock; False where more of it is used."""
+    counters = min(HOT_COUNTERS if campaign.hot else 1, campaign.budget_minor)
+    return redistribute_budget(campaign_id=campaign.id, budget_minor=campaign.budget_minor, counters=counters)
+
+
+def to_json(value: object) -> object:
+    """Returns the value as the audit trail holds it."""
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _is_email(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def _names_once() -> Any:
+    return translate_violations({"promos_campaign_name_once": CampaignNameTaken})
