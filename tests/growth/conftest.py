@@ -28,6 +28,7 @@ SMALL = {
     "orders_catalogversion",
     "orders_plan",
     "pg_database",
+    "promos_budgetcounter",
     "promos_campaign",
 }
 
