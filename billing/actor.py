@@ -21,7 +21,7 @@ class Actor:
     """The person or process that makes a change.
 
     `user_id` is the platform's user id (a token's `sub`). `address` is the client's IP address, if there is one.
-    `channel` says how the request arrived: `api`, `admin`, `command` or `worker`.
+    `channel` says how the request arrived: `api`, `page`, `admin`, `command` or `worker`.
     """
 
     user_id: str

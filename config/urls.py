@@ -33,6 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", landing, name="landing"),
     path("admin/", admin.site.urls),
     path("accounts/", include("billing.web.urls")),
+    *([path("", include("orders.web.urls"))] if settings.AUTH_ENABLED else []),
     path("checkout/success", checkout_success, name="checkout-success"),
     path("checkout/cancel", checkout_cancel, name="checkout-cancel"),
     path(f"{_API_ROOT}schema", _schema, name="schema"),

@@ -33,7 +33,7 @@ from billing.local_time import local_text
 from billing.models import AuditEntry
 from billing.money import format_money
 
-CHANNELS = ("admin", "api", "command", "worker")
+CHANNELS = ("admin", "api", "command", "page", "worker")
 _MAX_PANEL_ROWS = 20
 # Object type → the list that finds the object: model, fixed parameters, and the parameter for the object's id.
 _PAGES = {

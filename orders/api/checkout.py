@@ -76,7 +76,9 @@ class CheckoutView(APIView):
     )
     def post(self, request: Request) -> Response:
         checkout, by = read_checkout(request), actor_of(request)
-        guarded = limit_refused_codes(request) if checkout.promo_code else nullcontext()
+        guarded = (
+            limit_refused_codes(user_id=by.user_id, address=by.address) if checkout.promo_code else nullcontext()
+        )
         with refusing_members(checkout, by=by), guarded:
             placed = place_order(request=checkout, by=by)
         paid = {"session_url": placed.session_url} if placed.paid_by_card else {"paid_by_credit": True}

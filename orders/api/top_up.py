@@ -90,10 +90,11 @@ class TopUpView(APIView):
         form.is_valid(raise_exception=True)
         code = normal_code(form.validated_data["code"])
         key = read_idempotency_key(request)
-        with limit_refused_codes(request):
+        by = actor_of(request)
+        with limit_refused_codes(user_id=by.user_id, address=by.address):
             redeemed = top_up(
                 code=code,
-                by=actor_of(request),
+                by=by,
                 idempotency_key=key,
                 fingerprint=fingerprint({"top_up": code}),
             )

@@ -10,10 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rest_framework.request import Request
-
-from billing.api.access.authentication import principal_of
-from billing.api.access.client_address import client_address
 from billing.api.access.rate_limit import read_limit
 from billing.errors import TooManyAttempts
 from billing.use_cases.count_attempt import Limit, count_hit, limits_of_networks
@@ -30,12 +26,12 @@ _blocked: dict[tuple[str, str], float] = {}
 
 
 @contextmanager
-def limit_refused_codes(request: Request) -> Iterator[None]:
+def limit_refused_codes(*, user_id: str, address: str | None) -> Iterator[None]:
     """Refuses every code of a caller past the limit, and counts a code that is refused inside.
 
     Raises: TooManyAttempts, in place of the refusal that is past the limit.
     """
-    counted = _counted(request)
+    counted = _counted(user_id, address)
     now = time.monotonic()
     waits = [_blocked[key] - now for key in counted if key in _blocked]
     if waits and max(waits) > 0:
@@ -53,14 +49,14 @@ def forget_blocked() -> None:
     _blocked.clear()
 
 
-def _counted(request: Request) -> dict[tuple[str, str], Limit]:
+def _counted(user_id: str, address: str | None) -> dict[tuple[str, str], Limit]:
     of_customer = read_limit("refused code of customer", "REFUSED_CODE_RATE_LIMIT")
     of_network = Limit(
         scope="refused code of network", hits=of_customer.hits * _ADDRESS_ALLOWANCE, seconds=of_customer.seconds
     )
-    networks = limits_of_networks(of_network, client_address(request))
+    networks = limits_of_networks(of_network, address)
     return {
-        ("customer", principal_of(request).user_id): of_customer,
+        ("customer", user_id): of_customer,
         **{("network", network): limit for network, limit in networks.items()},
     }
 

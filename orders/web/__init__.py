@@ -1,0 +1,1 @@
+"""The pages on which customers redeem vouchers and read their accounts."""

@@ -1,0 +1,129 @@
+"""The page that redeems a voucher: a printed card's QR code opens it with the code in the address."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from billing.actor import Actor
+from billing.api.access.client_address import client_address
+from billing.api.access.rate_limit import PreviewRateLimit, read_limit
+from billing.api.idempotency import fingerprint
+from billing.errors import DomainError, TooManyAttempts
+from billing.money import format_money
+from billing.text import as_sentence
+from billing.use_cases.count_attempt import count_hit_of_networks
+from orders.use_cases.top_up import top_up
+from orders.web.visitor import signed_in_actor
+from promos.api.code_guessing import limit_refused_codes
+from promos.api.vouchers import MAX_CODE_INPUT_LENGTH
+from promos.errors import PromoProblem
+from promos.queries import find_typed_code
+from promos.use_cases.check_eligibility import redeemable
+
+
+class CodeForm(forms.Form):
+    """`attempt` is the idempotency key: however often the form is sent, it redeems once."""
+
+    code = forms.CharField(
+        label="Voucher code",
+        max_length=MAX_CODE_INPUT_LENGTH,
+        widget=forms.TextInput({"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+    )
+    attempt = forms.UUIDField(widget=forms.HiddenInput, required=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A voucher as the page shows it before it is redeemed."""
+
+    code: str
+    credit: str
+    description: str
+    expires_at: datetime | None
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def redeem_page(request: HttpRequest) -> HttpResponse:
+    """Shows what a code grants, and adds its credit to the balance of a signed-in customer."""
+    visitor = signed_in_actor(request)
+    if request.method == "POST":
+        return _redeem(request, visitor)
+    if not request.GET.get("code", "").strip():
+        return _page(request, form=CodeForm(), visitor=visitor)
+    form = CodeForm({"code": request.GET["code"], "attempt": str(uuid4())})
+    if not form.is_valid():
+        return _page(request, form=form, visitor=visitor)
+    try:
+        offer = _find_offer(request, form.cleaned_data["code"])
+    except DomainError as error:
+        return _refused(request, error, form=form, visitor=visitor)
+    return _page(request, form=form, visitor=visitor, offer=offer)
+
+
+def _find_offer(request: HttpRequest, text: str) -> Offer:
+    """Looks the code up. Raises: a PromoProblem, TooManyAttempts past the limit of the public preview."""
+    limit = read_limit(PreviewRateLimit.scope, PreviewRateLimit.setting)
+    allowed, wait = count_hit_of_networks(limit, client_address(request))
+    if not allowed:
+        raise TooManyAttempts(retry_after=wait)
+    now, found = timezone.now(), find_typed_code(text)
+    found = redeemable(found, now=now, has_free_slot=getattr(found, "has_free_slot", False), redeemed=False)
+    return Offer(
+        code=found.code,
+        credit=format_money(found.credit_minor, currency=settings.SOVEREIGN_CURRENCY),
+        description=found.description,
+        expires_at=min(filter(None, (found.expires_at, found.campaign.ends_at)), default=None),
+    )
+
+
+def _redeem(request: HttpRequest, visitor: Actor | None) -> HttpResponse:
+    form = CodeForm(request.POST)
+    if not form.is_valid():
+        return _page(request, form=form, visitor=visitor)
+    text = form.cleaned_data["code"]
+    if visitor is None:
+        back = f"{reverse('redeem')}?{urlencode({'code': text})}"
+        return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({'next': back})}")
+    try:
+        with limit_refused_codes(user_id=visitor.user_id, address=visitor.address):
+            found = find_typed_code(text)
+            code = found.code if found else text
+            redeemed = top_up(
+                code=code,
+                by=visitor,
+                idempotency_key=str(form.cleaned_data["attempt"] or uuid4()),
+                fingerprint=fingerprint({"top_up": code}),
+            )
+    except DomainError as error:
+        return _refused(request, error, form=form, visitor=visitor)
+    credit = format_money(redeemed.credit_minor, currency=settings.SOVEREIGN_CURRENCY)
+    paid = " It paid the month that was due." if redeemed.paid_invoices else ""
+    messages.success(request, f"{credit} was added to your balance by the voucher {redeemed.code}.{paid}")
+    return HttpResponseRedirect(reverse("account"))
+
+
+def _refused(request: HttpRequest, error: DomainError, *, form: CodeForm, visitor: Actor | None) -> HttpResponse:
+    """Shows the refusal at the field, in the words of a page."""
+    why = f"this voucher cannot be redeemed: {error.why}" if isinstance(error, PromoProblem) else error.text
+    form.add_error("code", as_sentence(why))
+    response = _page(request, form=form, visitor=visitor)
+    if error.retry_after is not None:
+        response.status_code, response.headers["Retry-After"] = error.status, str(error.retry_after)
+    return response
+
+
+def _page(request: HttpRequest, **context: Any) -> HttpResponse:
+    return render(request, "customer/redeem.html", {"sovereign": settings.SOVEREIGN_NAME, **context})

@@ -1,0 +1,24 @@
+"""The customer who visits a page."""
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from billing.actor import Actor
+from billing.api.access.client_address import client_address
+from billing.models import User
+from billing.text import normal_email
+from billing.use_cases.assign_role import role_of
+
+
+def signed_in_actor(request: HttpRequest) -> Actor | None:
+    """Returns the signed-in visitor as an actor, or None. A visitor without a session costs no query."""
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES or not isinstance(request.user, User):
+        return None
+    user = request.user
+    return Actor(
+        user_id=user.sub,
+        email=normal_email(user.email),
+        role=role_of(user),
+        channel="page",
+        address=client_address(request),
+    )
