@@ -224,6 +224,12 @@ class DeploymentSucceeded(DomainError):
     message = "every step is completed already"
 
 
+class DeploymentSuperseded(DomainError):
+    code = "deployment_superseded"
+    status = 409
+    message = "a newer job has changed these apps since: install or remove the app again instead"
+
+
 @contextmanager
 def refuse_strangers(error: type[DomainError]) -> Iterator[None]:
     """Raises this error in place of OrganizationNotFound, so that a stranger does not learn what exists."""

@@ -16,7 +16,6 @@ from billing.errors import TooManyAttempts
 _MAX_WINDOWS_REMOVED = 20
 # Internet providers usually give one customer a /64, in which single addresses cost nothing. Some give a /56 or a
 # /48, which has many: such a network may do a few times as much as a /64.
-_IPV6_CUSTOMER_PREFIX = 64
 _IPV6_ALLOWANCES = {64: 1, 56: 4, 48: 16}
 
 _COUNT = """
@@ -57,13 +56,6 @@ class Limit:
     seconds: int
 
 
-def network_of(address: str | None) -> str:
-    """Returns the network that limits count by: an IPv4 address or an IPv6 /64. Empty without an address."""
-    if address is None or ":" not in address:
-        return address or ""
-    return str(ip_network(f"{address}/{_IPV6_CUSTOMER_PREFIX}", strict=False))
-
-
 def limits_of_networks(limit: Limit, address: str | None) -> dict[str, Limit]:
     """Returns every network of an address that is counted, each with its limit: a larger network may do more."""
     if address is None or ":" not in address:
@@ -101,10 +93,23 @@ def count_attempt(limit: Limit, counted: str) -> None:
         raise TooManyAttempts(retry_after=wait)
 
 
+def count_attempt_of_networks(limit: Limit, address: str | None) -> None:
+    """Counts one attempt for each network of the address. Raises and transaction: as count_attempt."""
+    allowed, wait = count_hit_of_networks(limit, address)
+    if not allowed:
+        raise TooManyAttempts(retry_after=wait)
+
+
 def uncount_attempt(limit: Limit, counted: str) -> None:
     """Takes back one counted attempt, because it was not a failure."""
     with connection.cursor() as cursor:
         cursor.execute(_UNCOUNT, {"key": _key(limit, counted)})
+
+
+def uncount_attempt_of_networks(limit: Limit, address: str | None) -> None:
+    """Takes back one counted attempt of each network of the address, because it was not a failure."""
+    for network, each in limits_of_networks(limit, address).items():
+        uncount_attempt(each, network)
 
 
 def forget_attempts(limit: Limit, counted: str) -> None:

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
 from billing.api.access.client_address import client_address
-from billing.use_cases.count_attempt import network_of
+from billing.use_cases.count_attempt import Limit, limits_of_networks
 from config.parts.environment import Environment
 from config.web.middleware import ProxyMiddleware
 from tests.config.test_settings import PROJECT
@@ -80,12 +80,18 @@ def test_a_peer_without_an_address_has_none(settings: Any, peer: str) -> None:
 
 
 def test_limits_count_ipv6_by_network() -> None:
-    def network(address: str) -> str:
-        return network_of(client_address(RequestFactory().get("/", REMOTE_ADDR=address)))
+    def counted(address: str) -> dict[str, int]:
+        client = client_address(RequestFactory().get("/", REMOTE_ADDR=address))
+        networks = limits_of_networks(Limit(scope="any", hits=10, seconds=60), client)
+        return {network: limit.hits for network, limit in networks.items()}
 
-    assert network("192.0.2.7") == "192.0.2.7"
-    assert network("2001:db8:1:2:3:4:5:6") == "2001:db8:1:2::/64"
-    assert network("") == ""
+    assert counted("192.0.2.7") == {"192.0.2.7": 10}
+    assert counted("2001:db8:1:2:3:4:5:6") == {
+        "2001:db8:1:2::/64": 10,
+        "2001:db8:1::/56": 40,
+        "2001:db8:1::/48": 160,
+    }
+    assert counted("") == {"": 10}
 
 
 @pytest.mark.parametrize(

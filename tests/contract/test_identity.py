@@ -224,6 +224,22 @@ def test_a_client_cannot_try_one_password_at_many_accounts(anybody: Caller) -> N
     assert statuses == [401] * 30 + [429]
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "allowed"),
+    [
+        ("auth/login", {"email": "p{n}@example.org", "password": "wrong"}, 30 * 16),
+        ("auth/verify", {"email": "p{n}@example.org", "code": "000000"}, 10 * 16),
+    ],
+)
+def test_a_client_with_many_ipv6_networks_is_one_client(path: str, body: dict[str, str], allowed: int) -> None:
+    """A /48 has 65,536 networks of one customer each; together they may do as much as 16."""
+    caller, statuses = Caller(), []
+    for n in range(allowed + 1):
+        caller.client.defaults["REMOTE_ADDR"] = f"2001:db8:1:{64 * n:x}::1"
+        statuses.append(caller.post(path, {name: value.format(n=n) for name, value in body.items()}).status)
+    assert statuses == [401] * allowed + [429]
+
+
 def test_right_passwords_are_not_limited(anybody: Caller) -> None:
     staff()
     body = {"email": "noor@example.org", "password": PASSWORD}

@@ -203,3 +203,14 @@ def test_a_provider_that_fails_is_a_503(anybody: Caller, provider: OidcProvider)
     code = provider.grant(start(anybody))
     provider.status = 500
     assert_refused(finish(anybody, code), 503, "identity_provider_unavailable")
+
+
+def test_an_unverified_address_joins_no_organization(
+    anybody: Caller, ada: Caller, acme: str, provider: OidcProvider
+) -> None:
+    ada.post(f"tenant/orgs/{acme}/members", {"email": "eve@example.org"})
+    for verified, joined in ((False, []), (True, [acme])):
+        person = {"sub": f"eve-{verified}", "email": "eve@example.org", "email_verified": verified}
+        token = enter(anybody, provider, **person).body["token"]
+        eve = Caller(headers={"Authorization": f"Bearer {token}"})
+        assert [each["id"] for each in eve.get("tenant/orgs").body] == joined

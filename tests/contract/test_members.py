@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from billing.models import AuditEntry, Customer, Organization, OrganizationMember
 from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.send_mail import send_mail
+from tests.billing.api.conftest import bearer
 from tests.factories import CustomerFactory, OrganizationFactory
 from tests.orders.subscriptions.run_renewals import queued_jobs
 from tests.snapshot import nothing_changes, only_changes
@@ -277,3 +278,17 @@ def test_an_invited_person_who_never_acted_becomes_a_customer(ada: Caller, acme:
     assert not Customer.objects.filter(user_id="eve").exists()
     assert eve().get(f"tenant/orgs/{acme}").status == 200
     assert Customer.objects.get(user_id="eve").email == "eve@example.org"
+
+
+def test_an_unverified_address_binds_to_no_invitation_and_no_customer(ada: Caller, acme: str, path: str) -> None:
+    invite(ada, path)
+    claims = bearer(sub="mallory", email="eve@example.org", email_verified=False)
+    mallory = Caller(user_id="mallory", role="customer", headers=claims)
+    with nothing_changes():
+        assert mallory.get("tenant/orgs").body == []
+        assert_refused(mallory.get(path), 404, "tenant_not_found")
+        assert_refused(invite(mallory, path, "carol"), 404, "tenant_not_found")
+    assert mallory.post("tenant/orgs", {"slug": "mallory", "name": "M"}).status == 201
+    assert Customer.objects.get(user_id="mallory").email == ""
+    # The invitation waits for the person who has the address.
+    assert [each["id"] for each in eve().get("tenant/orgs").body] == [acme]

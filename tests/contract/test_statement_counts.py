@@ -120,10 +120,10 @@ def test_a_forbidden_request_costs_no_statement(anybody: Caller, ada: Caller) ->
             assert statements == []
 
 
-def test_a_session_costs_its_own_row_its_user_and_the_users_groups(shop: None) -> None:
+def test_a_session_costs_its_own_row_its_user_and_the_users_groups_and_proof(shop: None) -> None:
     caller = by_session("customer")
     _, statements = counted(caller.get, "billing/balance")
-    assert len(statements) == 4
+    assert len(statements) == 5
 
 
 def test_previews(anybody: Caller) -> None:

@@ -208,10 +208,19 @@ def _read_claims(claims: dict[str, Any]) -> Claims:
     session_id = claims.get(SESSION_CLAIM)
     return Claims(
         user_id=user_id,
-        email=read_email(email),
+        email="" if _is_unverified(claims) else read_email(email),
         role=role if role in (*STAFF_ROLES, PROVISIONER) else CUSTOMER,
         session_id=UUID(session_id) if isinstance(session_id, str) else None,
     )
+
+
+def _is_unverified(claims: dict[str, Any]) -> bool:
+    """Tells whether the token says that nobody proved its address: such an address counts as none.
+
+    It may be another person's, and an address leads to invitations and mails. A token that does not say comes from a
+    platform that verifies every address.
+    """
+    return claims.get("email_verified") in (False, "false")
 
 
 def read_email(value: object) -> str:

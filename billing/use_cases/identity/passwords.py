@@ -12,7 +12,14 @@ from billing.errors import SecondFactorRequired, WrongPassword, WrongSecondFacto
 from billing.models import SignInSession, User
 from billing.text import normal_email
 from billing.use_cases.assign_role import role_of
-from billing.use_cases.count_attempt import Limit, count_attempt, forget_attempts, network_of, uncount_attempt
+from billing.use_cases.count_attempt import (
+    Limit,
+    count_attempt,
+    count_attempt_of_networks,
+    forget_attempts,
+    uncount_attempt,
+    uncount_attempt_of_networks,
+)
 from billing.use_cases.identity.addresses import normalize_address
 from billing.use_cases.identity.complete_sign_in import sign_in_to_api
 from billing.use_cases.identity.sessions import Tokens
@@ -47,7 +54,7 @@ def check_staff(*, name: str, password: str, otp: str, by: Actor) -> User:
         raise WrongPassword
     if has_second_factor(user):
         if not otp:
-            uncount_attempt(PASSWORDS_OF_CLIENT, network_of(by.address))
+            uncount_attempt_of_networks(PASSWORDS_OF_CLIENT, by.address)
             uncount_attempt(PASSWORDS_OF_ACCOUNT, account)
             raise SecondFactorRequired
         if not check_second_factor(user, otp):
@@ -63,14 +70,14 @@ def count_password_attempt(*, name: str, user: User | None, address: str | None)
     Raises: TooManyAttempts.
     """
     account = f"user {user.pk}" if user else f"name {normal_email(name)}"
-    count_attempt(PASSWORDS_OF_CLIENT, network_of(address))
+    count_attempt_of_networks(PASSWORDS_OF_CLIENT, address)
     count_attempt(PASSWORDS_OF_ACCOUNT, account)
     return account
 
 
 def forget_failed_passwords(*, account: str, address: str | None) -> None:
     """Takes back the attempt that succeeded, and forgets the failed ones of the account."""
-    uncount_attempt(PASSWORDS_OF_CLIENT, network_of(address))
+    uncount_attempt_of_networks(PASSWORDS_OF_CLIENT, address)
     forget_attempts(PASSWORDS_OF_ACCOUNT, account)
 
 

@@ -22,7 +22,7 @@ from billing.actor import Actor
 from billing.errors import MailNotConfigured, WrongCode
 from billing.jobs import enqueue
 from billing.models import CODE_MAX_ATTEMPTS, SignInCode
-from billing.use_cases.count_attempt import Limit, count_attempt, network_of
+from billing.use_cases.count_attempt import Limit, count_attempt, count_attempt_of_networks
 from billing.use_cases.identity.addresses import normalize_address
 from billing.use_cases.record_audit import record_audit
 
@@ -44,7 +44,7 @@ def request_code(*, email: str, by: Actor, now: datetime | None = None) -> str:
     address = normalize_address(email)
     if settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
         raise MailNotConfigured
-    count_attempt(CODES_OF_CLIENT, network_of(by.address))
+    count_attempt_of_networks(CODES_OF_CLIENT, by.address)
     count_attempt(CODES_OF_ADDRESS, address)
     count_attempt(CODES_OF_ADDRESS_A_DAY, address)
     key = uuid4()
@@ -82,7 +82,7 @@ def use_code(*, email: str, code: str, by: Actor, now: datetime | None = None) -
     Locks: SignInCode. Transaction: owns.
     """
     address = normalize_address(email)
-    count_attempt(ATTEMPTS_OF_CLIENT, network_of(by.address))
+    count_attempt_of_networks(ATTEMPTS_OF_CLIENT, by.address)
     with transaction.atomic():
         # Races with other attempts at the same code: one of them uses it, and none is left uncounted.
         stored = SignInCode.objects.select_for_update(no_key=True).filter(email=address).first()

@@ -51,7 +51,7 @@ def _follow(deployment: Provision | AppJob, steps: list[Step], *, failed: bool) 
     statuses = {step.status for step in steps}
     if failed or StepStatus.FAILED in statuses:
         return deployment.Status.FAILED
-    if statuses == {StepStatus.COMPLETED}:
+    if statuses <= {StepStatus.COMPLETED}:
         return deployment.Status.SUCCEEDED
     return deployment.status if statuses == {StepStatus.PENDING} else deployment.Status.RUNNING
 

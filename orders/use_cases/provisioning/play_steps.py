@@ -43,8 +43,12 @@ def play_next_step(model: type[Provision] | type[AppJob], key: UUID) -> bool:
         if deployment.status == deployment.Status.PENDING:
             logger.info("no provisioner is configured: the worker itself completes the steps of %s", deployment)
         steps = deployment.read_steps()
-        position = next(number for number, step in enumerate(steps) if step.status != StepStatus.COMPLETED)
-        if deployment.organization.status == Organization.Status.DELETED:
+        left = (number for number, step in enumerate(steps) if step.status != StepStatus.COMPLETED)
+        # A provisioner may have called a deployment failed whose every step is completed: nothing is left to play.
+        position = next(left, None)
+        if position is None:
+            pass
+        elif deployment.organization.status == Organization.Status.DELETED:
             steps[position] = steps[position].finish(StepStatus.FAILED, moment, message=DELETED)
         else:
             _play(steps, position, now=moment)

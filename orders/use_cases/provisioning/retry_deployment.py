@@ -7,7 +7,7 @@ from billing.actor import Actor
 from billing.errors import ReasonRequired
 from billing.text import has_visible_text
 from billing.use_cases.record_audit import record_audit
-from orders.errors import DeploymentSucceeded
+from orders.errors import DeploymentSucceeded, DeploymentSuperseded
 from orders.models import AppJob, Provision, UnsettledApp
 from orders.models.step import Step, StepStatus, as_rows
 from orders.use_cases.provisioning.advance_deployment import lock_deployment
@@ -19,7 +19,10 @@ def retry_deployment(
 ) -> Provision | AppJob:
     """Repeats the failed step of a deployment, and the steps after it. One that is stuck is enqueued again.
 
-    Raises: ReasonRequired, DeploymentSucceeded. Locks: Organization, then the deployment. Transaction: owns.
+    A job of apps is refused once a newer job has changed one of them: its steps would undo the newer one.
+
+    Raises: ReasonRequired, DeploymentSucceeded, DeploymentSuperseded.
+    Locks: Organization, then the deployment. Transaction: owns.
     """
     if not has_visible_text(reason):
         raise ReasonRequired
@@ -27,6 +30,8 @@ def retry_deployment(
         deployment = lock_deployment(model, key)
         if deployment.status == deployment.Status.SUCCEEDED:
             raise DeploymentSucceeded
+        if isinstance(deployment, AppJob) and deployment.unsettled_apps.count() < len(deployment.apps):
+            raise DeploymentSuperseded
         before = deployment.status
         if deployment.status == deployment.Status.FAILED:
             steps = [

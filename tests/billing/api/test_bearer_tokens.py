@@ -31,6 +31,21 @@ def test_a_platform_token_identifies_its_bearer(api: Client) -> None:
     assert answer.json() == ["ada", "ada@example.org", "auditor", "192.0.2.7", "api"]
 
 
+@pytest.mark.parametrize(
+    ("said", "email"),
+    [
+        (None, "ada@example.org"),
+        (True, "ada@example.org"),
+        ("true", "ada@example.org"),
+        (False, ""),
+        ("false", ""),
+    ],
+)
+def test_an_address_that_the_token_calls_unverified_counts_as_none(api: Client, said: Any, email: str) -> None:
+    given = {"sub": "ada", "email": "ada@example.org"} | ({} if said is None else {"email_verified": said})
+    assert api.get("/api/whoami", headers=bearer(**given)).json()[:2] == ["ada", email]
+
+
 @pytest.mark.parametrize("session", ["0f1b7d2e-6c1d-4f0e-9a52-3f6f4a1f0a11", "a-session", 7])
 def test_a_staff_token_may_name_a_session_of_the_identity_provider(
     api: Client, identity_provider: IdentityProvider, session: Any

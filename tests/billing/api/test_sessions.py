@@ -12,7 +12,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.billing.api.probe")
 
 @pytest.fixture
 def user() -> User:
-    return User.objects.create_user("noor@example.org", email="noor@example.org", sub="noor")
+    user = User.objects.create_user("noor@example.org", email="noor@example.org", sub="noor")
+    user.emailaddress_set.create(email=user.email, verified=True, primary=True)
+    return user
 
 
 def csrf_token(api: Client) -> dict[str, str]:
@@ -22,6 +24,12 @@ def csrf_token(api: Client) -> dict[str, str]:
 
 def join(user: User, *groups: str) -> None:
     user.groups.set([Group.objects.get_or_create(name=name)[0] for name in groups])
+
+
+def test_an_address_that_a_customer_has_not_proved_counts_as_none(api: Client, user: User) -> None:
+    user.emailaddress_set.all().delete()
+    api.force_login(user)
+    assert api.get("/api/whoami").json()[:2] == ["noor", ""]
 
 
 def test_a_session_identifies_the_same_way_as_a_token(api: Client, user: User) -> None:

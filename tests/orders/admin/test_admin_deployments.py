@@ -93,3 +93,36 @@ def test_others_may_not_repeat_it(failed: Provision) -> None:
         with nothing_changes():
             assert client.get(retry_of(failed)).status_code == HTTPStatus.FORBIDDEN
             assert client.post(retry_of(failed), {"reason": "x"}).status_code == HTTPStatus.FORBIDDEN
+
+
+def test_a_job_that_a_newer_one_replaced_is_not_repeated(
+    failed: Provision, acme: Organization, ada: Customer
+) -> None:
+    AppFactory.create(slug="wiki")
+    install_app(organization_id=acme.id, slug="wiki", dep_choices={}, by=acting(ada))
+    old = AppJob.objects.get()
+    report_progress(report=Report(model=AppJob, key=old.id, status="FAILED"))
+    install_app(organization_id=acme.id, slug="wiki", dep_choices={}, by=acting(ada))
+    newer = AppJob.objects.exclude(pk=old.pk).get()
+    client = client_of(create_user(SUPERADMIN))
+    for end in (None, "SUCCEEDED"):
+        if end:
+            report_progress(report=Report(model=AppJob, key=newer.id, status=end))
+        with nothing_changes():
+            answer = client.submit(retry_of(old), {"reason": "again"})
+        assert answer.status_code == HTTPStatus.OK
+        assert "A newer job has changed these apps since" in answer.content.decode()
+
+
+def test_a_deployment_that_failed_after_its_last_step_is_completed(failed: Provision, acme: Organization) -> None:
+    client = client_of(create_user(SUPERADMIN))
+    client.submit(retry_of(failed), {"reason": "again"})
+    steps = [Step(name=step["name"], status=StepStatus.COMPLETED) for step in failed.steps]
+    report_progress(report=Report(model=Provision, key=failed.pk, steps=steps, status="FAILED"))
+    failed.refresh_from_db()
+    assert (failed.status, failed.progress) == ("failed", 100)
+    client.submit(retry_of(failed), {"reason": "it is there"})
+    tasks.provision_organization(str(failed.pk))
+    failed.refresh_from_db()
+    acme.refresh_from_db()
+    assert (failed.status, acme.status) == ("completed", "active")
