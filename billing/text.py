@@ -2,6 +2,7 @@
 
 import unicodedata
 
+from django.utils.encoding import punycode
 from django.utils.text import capfirst
 
 # Letters, figures, punctuation and symbols. Spaces, controls, marks and format characters show nothing by themselves.
@@ -18,8 +19,19 @@ def has_visible_text(text: str) -> bool:
 
 
 def normal_email(address: str) -> str:
-    """Returns the one form of an e-mail address by which it is compared: trimmed and lower-case."""
-    return address.strip().lower()
+    """Returns the one form of an e-mail address by which it is compared: trimmed, lower-case, with an ASCII domain.
+
+    Mail is delivered to a domain's ASCII form. Full-width letters and characters that show nothing do not change that
+    form, so they must not make one mailbox several addresses, each with limits of its own.
+    """
+    text = address.strip().lower()
+    local, at, domain = text.rpartition("@")
+    if domain.isascii():
+        return text
+    try:
+        return f"{local}{at}{punycode(domain)}"
+    except UnicodeError:
+        return text
 
 
 def as_sentence(text: str) -> str:
