@@ -63,7 +63,10 @@ def check_redirect(redirect_uri: str) -> None:
     """
     check_configured()
     parts = urlsplit(redirect_uri)
-    if f"{parts.scheme}://{parts.netloc}" not in settings.AUTH_REDIRECT_ORIGINS or parts.fragment:
+    origin = f"{parts.scheme}://{parts.netloc}"
+    # Parsing drops spaces, tabs and line breaks, which would reach the provider all the same.
+    is_exact = redirect_uri.startswith(origin) and redirect_uri.isprintable()
+    if origin not in settings.AUTH_REDIRECT_ORIGINS or parts.fragment or not is_exact:
         raise RedirectNotAllowed
 
 
