@@ -1,25 +1,30 @@
 from datetime import timedelta
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import AlreadyMember, TooManyInvitations, TooManyMembers
-from billing.models import AuditEntry, Customer, Organization, OrganizationMember
+from billing.models import AuditEntry, Customer, Organization, OrganizationMember, User
 from billing.organization_roles import Act, OrganizationRole
 from billing.text import normal_email
+from billing.use_cases.count_attempt import Limit, count_hit
 from billing.use_cases.organizations.authorize_act import authorize_act
 from billing.use_cases.record_audit import record_audit
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 
 _ACTION = "organization.member_invited"
+# Of all organizations. A later invitation of the day is open as well, and is not mailed: refusing it would let
+# strangers keep a person out of an organization.
+MAILS_OF_ADDRESS = Limit(scope="invitations mailed to an address in a day", hits=10, seconds=24 * 3600)
 
 
 def invite_member(*, organization_id: UUID, email: str, role: OrganizationRole, by: Actor) -> OrganizationMember:
-    """Makes the person with this e-mail address a member, and queues a mail that says so.
+    """Makes the person with this e-mail address a member, and queues a mail that says so, ten a day to an address.
 
     The only customer with the address is a member at once. Else the invitation is open until a person signs in with
     the address (bind_invitations).
@@ -44,13 +49,21 @@ def invite_member(*, organization_id: UUID, email: str, role: OrganizationRole, 
             by=by,
             changes={"email": [None, address], "role": [None, role.value]},
         )
-        queue_mail(Mail.INVITED, member.id)
+        may_mail, _ = count_hit(MAILS_OF_ADDRESS, address)
+        if may_mail:
+            queue_mail(Mail.INVITED, member.id)
         return member
 
 
 def _only_customer(address: str) -> Customer | None:
-    """Returns the customer with this address; None if there is none, or if several share it: any may be meant."""
-    found = list(Customer.objects.filter(email__iexact=address)[:2])
+    """Returns the customer with this address; None if there is none, or if several share it: any may be meant.
+
+    A user who signs in here has to have proved the address. The platform proves the addresses of its own users.
+    """
+    users = User.objects.filter(sub=OuterRef("user_id"))
+    proved = EmailAddress.objects.filter(user__sub=OuterRef("user_id"), email=address, verified=True)
+    known = Customer.objects.filter(~Exists(users) | Exists(proved), email__iexact=address)
+    found = list(known[:2])
     return found[0] if len(found) == 1 else None
 
 
