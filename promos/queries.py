@@ -23,7 +23,7 @@ from django.db.models.lookups import Exact, GreaterThan
 
 from billing.queries import exists_per_row
 
-from .models import BudgetCounter, PromoCode, PromoCounter, Redemption
+from .models import BudgetCounter, Campaign, PromoCode, PromoCounter, Redemption
 from .models.redemption import LIVE_STATUSES
 
 
@@ -61,6 +61,13 @@ def codes_with_use() -> QuerySet[PromoCode, PromoCode]:
             output_field=number,
         )
     )
+
+
+def campaigns_with_use() -> QuerySet[Campaign, Campaign]:
+    """Every campaign with `used_minor`, what its live redemptions have used of its budget; 0 without a budget."""
+    counters = BudgetCounter.objects.filter(campaign=OuterRef("pk")).order_by().values("campaign")
+    used = Subquery(counters.annotate(total=Sum("used")).values("total"), output_field=BigIntegerField())
+    return Campaign.objects.annotate(used_minor=Coalesce(used, Value(0)))
 
 
 def live_codes() -> QuerySet[PromoCode, PromoCode]:

@@ -1,12 +1,20 @@
 from django.urls import path
 
-from .api import vouchers
+from .api import campaigns, vouchers
 
 urlpatterns = [
     path("billing/vouchers/issue", vouchers.IssueView.as_view()),
     path("billing/vouchers/list", vouchers.VouchersView.as_view()),
     path("billing/vouchers/revoke/<str:code>", vouchers.RevokeView.as_view()),
     path("billing/vouchers/redeem-preview", vouchers.PreviewView.as_view()),
+    path("billing/campaigns", campaigns.CampaignsView.as_view()),
+    path("billing/campaigns/<uuid:campaign_id>", campaigns.CampaignView.as_view()),
+    path("billing/campaigns/<uuid:campaign_id>/approve", campaigns.ApproveCampaignView.as_view()),
+    path("billing/campaigns/<uuid:campaign_id>/activate", campaigns.ActivateCampaignView.as_view()),
+    path("billing/campaigns/<uuid:campaign_id>/pause", campaigns.PauseCampaignView.as_view()),
+    path("billing/campaigns/<uuid:campaign_id>/end", campaigns.EndCampaignView.as_view()),
+    path("billing/campaigns/<uuid:campaign_id>/budget", campaigns.CampaignBudgetView.as_view()),
+    path("billing/campaigns/<uuid:campaign_id>/end-date", campaigns.CampaignEndDateView.as_view()),
     path("billing/admin/promos", vouchers.PromosView.as_view()),
     path("billing/admin/promos/<str:code>", vouchers.RevokeView.as_view()),
 ]

@@ -17,7 +17,7 @@ from billing.use_cases.assign_role import role_of
 from billing.use_cases.hold_credit import hold_credit
 from orders.models import AddOn, App, Bundle, Industry, Order, OutboxEvent, Plan
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
-from promos.models import PromoCode, Redemption
+from promos.models import Campaign, PromoCode, Redemption
 from tests.factories import (
     AddOnFactory,
     AppFactory,
@@ -98,6 +98,7 @@ def create_one_of_each() -> dict[str, object]:
         AddOn,
         App,
         AuditEntry,
+        Campaign,
         Bundle,
         Customer,
         Hold,

@@ -11,6 +11,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         "Vouchers",
         (
             ("Vouchers", "confirmation_number", "promos_promocode"),
+            ("Campaigns", "sell", "promos_campaign"),
             ("Redemptions", "redeem", "promos_redemption"),
         ),
     ),

@@ -1,5 +1,5 @@
 """The promos app's pages in the staff console. Importing a module registers its pages."""
 
-from . import codes, redemptions
+from . import campaigns, codes, redemptions
 
-__all__ = ["codes", "redemptions"]
+__all__ = ["campaigns", "codes", "redemptions"]

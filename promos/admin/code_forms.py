@@ -1,18 +1,20 @@
 """Forms for a voucher's terms, to issue a voucher and to change one."""
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.conf import settings
 from unfold.widgets import (
     UnfoldAdminBigIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
 )
 
 from billing.admin.console.forms import AmountField, ConsoleForm, MomentField, reason_field
-from promos.models import PromoCode
+from promos.models import Campaign, PromoCode
 from promos.models.promo_code import CODE_MATCH, HOT_COUNTERS
 from promos.queries import normal_code
 from promos.use_cases.issue_code import MAX_CAP, Terms
@@ -97,7 +99,19 @@ class IssueForm(TermsForm):
         help_text="3 to 64 letters, digits, '-' or '_'. It is stored in capitals.",
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
     )
-    field_order = ("code", "credit")
+    campaign = forms.ModelChoiceField(
+        Campaign.objects.exclude(status=Campaign.Status.ENDED).order_by("name"),
+        required=False,
+        empty_label="None",
+        help_text="The voucher stays in this campaign, and is redeemable only while the campaign is active.",
+        widget=UnfoldAdminSelectWidget(),
+    )
+    field_order = ("code", "campaign", "credit")
+
+    def campaign_id(self) -> UUID | None:
+        """Returns the chosen campaign, if any."""
+        campaign: Campaign | None = self.cleaned_data["campaign"]
+        return campaign.pk if campaign else None
 
     def clean_code(self) -> str:
         text = normal_code(self.cleaned_data["code"])

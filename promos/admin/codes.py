@@ -31,6 +31,7 @@ from billing.admin.console.display import (
     change_url,
     clipped,
     day,
+    link,
     list_url,
     moment,
     two_lines,
@@ -112,6 +113,7 @@ class PromoCodeAdmin(RecordAdmin):
     list_display = ("named", "state", "credit_amount", "use", "validity", "about", "issued")
     list_filter = (StateFilter,)
     list_before_template = "admin/voucher_states.html"
+    narrow_by = {"campaign__name": "campaign"}
     search_fields = ("code",)
     search_help_text = "Code or description"
     ordering = ("-created_at", "-id")
@@ -120,7 +122,9 @@ class PromoCodeAdmin(RecordAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[PromoCode, PromoCode]:
         email = Subquery(User.objects.filter(sub=OuterRef("issued_by")).values("email")[:1])
         issuer = Coalesce(NullIf(email, Value("")), "issued_by", output_field=CharField())
-        return with_state(codes_with_use().annotate(issuer_name=issuer), now=timezone.now())
+        return with_state(
+            codes_with_use().select_related("campaign").annotate(issuer_name=issuer), now=timezone.now()
+        )
 
     def search_filter(self, term: str) -> Q:
         return Q(code__icontains=term) | Q(description__icontains=term)
@@ -179,6 +183,7 @@ class PromoCodeAdmin(RecordAdmin):
         yield Fact("State", self.state(record))
         yield Fact("Used", format_usage(record))
         yield Fact("Credit", amount(record.credit_minor))
+        yield Fact("Campaign", link(record.campaign.name, change_url("promos_campaign", record.campaign.pk)))
         yield Fact("Valid", self.validity(record))
         yield Fact("Description", record.description or NOTHING)
         yield Fact("Expect a rush", "yes" if record.hot else "no")
@@ -210,7 +215,8 @@ class PromoCodeAdmin(RecordAdmin):
     ) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = IssueForm(request.POST if request.method == "POST" else None)
+        posted = request.POST if request.method == "POST" else None
+        form = IssueForm(posted, initial={"campaign": request.GET.get("campaign")})
         submission = Submission(request, f"{self.model_label}:issue", None)
 
         def issue() -> Done:
@@ -219,7 +225,10 @@ class PromoCodeAdmin(RecordAdmin):
             if existing and not existing.retired_at:
                 # A courtesy: it keeps a typo from changing a voucher that is in use.
                 raise InvalidPromo(fields={"code": [f"{text} already exists. To change it, open it from the list."]})
-            made = issue_code(code=text, terms=form.terms(), by=actor_of(request), reason=form.cleaned_data["reason"])
+            reason, campaign_id = form.cleaned_data["reason"], form.campaign_id()
+            made = issue_code(
+                code=text, terms=form.terms(), by=actor_of(request), reason=reason, campaign_id=campaign_id
+            )
             result = "was retired, and is back with these terms" if existing else "is issued"
             return Done(f"{made.code} {result}.", change_url(self.model_label, made.pk))
 

@@ -28,6 +28,7 @@ from billing.api.fields import (
     WholeNumberField,
     money_fields,
 )
+from billing.api.identifiers import IdField
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import DomainError
@@ -80,6 +81,7 @@ class IssueSerializer(MoneyRequestSerializer):
     hot = FlagField(required=False, help_text="Expect many redemptions at the same moment: use several counters.")
     starts_at = InstantField(required=False, allow_null=True)
     expires_at = InstantField(required=False, allow_null=True)
+    campaign_id = IdField(required=False, help_text="The campaign of a new code, which stays in it. Absent: none.")
     reason = TextField(required=False, allow_blank=True, max_length=500, help_text="For the audit trail.")
 
 
@@ -96,7 +98,15 @@ class PreviewSerializer(MoneyResponseSerializer):
     accepting_redemptions = serializers.BooleanField()
 
 
-_ISSUED = {200: VoucherSerializer, **refusals({409: "The cap is lower than the number of redemptions already made."})}
+_ISSUED = {
+    200: VoucherSerializer,
+    **refusals(
+        {
+            404: "There is no such campaign.",
+            409: "The cap is lower than the number of redemptions already made, or the campaign has ended.",
+        }
+    ),
+}
 _REVOKED = {
     200: inline_serializer("VoucherRevoked", {"ok": serializers.BooleanField()}),
     **refusals({404: "There is no live voucher with this code."}),
@@ -192,7 +202,11 @@ def _issue(request: Request) -> Response:
         terms["description"] = terms["description"] or ""
     try:
         code = issue_code(
-            code=body["code"], terms=cast(GivenTerms, terms), by=actor_of(request), reason=body.get("reason", "")
+            code=body["code"],
+            terms=cast(GivenTerms, terms),
+            by=actor_of(request),
+            reason=body.get("reason", ""),
+            campaign_id=body.get("campaign_id"),
         )
     except CreditRequired as error:
         raise serializers.ValidationError(form.missing("credit")) from error

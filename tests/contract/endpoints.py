@@ -9,7 +9,7 @@ from billing.actor import AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN
 from .catalog_endpoints import BODIES as CATALOG_BODIES
 from .catalog_endpoints import INVALID as CATALOG_INVALID
 from .conftest import ITEM_IDS, ITEM_SLUGS
-from .invalid_input import FIELDS
+from .invalid_input import CAMPAIGN_ACTS, FIELDS
 
 ANONYMOUS = "anonymous"
 PUBLIC = frozenset({ANONYMOUS, CUSTOMER, AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN})
@@ -49,6 +49,8 @@ class Endpoint:
         return {name: value.format(**facts) if isinstance(value, str) else value for name, value in self.body.items()}
 
 
+# It always stays as it is.
+DEFAULT_CAMPAIGN = "00000000-0000-7000-8000-000000000001"
 ISSUE = {
     "code": "{code}",
     "credit_omr": 5,
@@ -58,6 +60,18 @@ ISSUE = {
     "hot": False,
     "starts_at": "2020-01-01T00:00:00Z",
     "expires_at": "2099-01-01T00:00:00Z",
+    "campaign_id": DEFAULT_CAMPAIGN,
+    "reason": "spring",
+}
+CAMPAIGN = {
+    "name": "{slug}",
+    "purpose": "Win customers",
+    "owner_email": "noor@example.org",
+    "credit_class": "promotional",
+    "budget_omr": 500,
+    "hot": False,
+    "starts_at": "2020-01-01T00:00:00Z",
+    "ends_at": "2099-01-01T00:00:00Z",
     "reason": "spring",
 }
 CHECKOUT = {
@@ -94,6 +108,34 @@ ENDPOINTS = [
     Endpoint(method="DELETE", path="billing/admin/promos/{code}", roles=ISSUES),
     Endpoint(method="POST", path="billing/vouchers/redeem-preview", roles=PUBLIC, body={"code": "{code}"}),
     Endpoint(method="POST", path="billing/vouchers/redeem", roles=IDENTIFIED, body={"code": "{code}"}),
+    Endpoint(method="GET", path="billing/campaigns", roles=READS_VOUCHERS, is_list=True),
+    Endpoint(method="POST", path="billing/campaigns", roles=ISSUES, body=CAMPAIGN, status=201),
+    Endpoint(method="GET", path=f"billing/campaigns/{DEFAULT_CAMPAIGN}", roles=READS_VOUCHERS),
+    Endpoint(
+        method="PUT",
+        path=f"billing/campaigns/{DEFAULT_CAMPAIGN}",
+        roles=ISSUES,
+        body=CAMPAIGN,
+        status=409,
+        requires_nothing=True,
+    ),
+    *(
+        Endpoint(
+            method="POST",
+            path=f"billing/campaigns/{DEFAULT_CAMPAIGN}/{act}",
+            roles=ISSUES,
+            body={**body, "reason": "spring"},
+            status=409,
+        )
+        for act, body in (
+            ("approve", {}),
+            ("activate", {}),
+            ("pause", {}),
+            ("end", {}),
+            ("budget", {"budget_omr": 500}),
+            ("end-date", {"ends_at": "2099-01-01T00:00:00Z"}),
+        )
+    ),
     Endpoint(method="POST", path="billing/checkout", roles=IDENTIFIED, body=CHECKOUT),
     Endpoint(
         method="POST",
@@ -209,6 +251,9 @@ LISTS = [endpoint for endpoint in ENDPOINTS if endpoint.is_list]
 
 def invalid_fields(endpoint: Endpoint) -> Mapping[str, Sequence[Any]]:
     """Return the invalid values of each field of the endpoint's body."""
+    if endpoint.path.startswith("billing/campaigns/"):
+        act = endpoint.path.split("/")[3:]
+        return CAMPAIGN_ACTS[act[0]] if act else FIELDS["billing/campaigns"]
     if endpoint.path.startswith("catalog/admin/"):
         return CATALOG_INVALID[endpoint.path.split("/")[2]]
     return FIELDS[endpoint.path]

@@ -198,7 +198,27 @@ _ISSUE: dict[str, Sequence[Any]] = {
     "hot": NOT_BOOLEAN,
     "starts_at": INVALID_TIME,
     "expires_at": INVALID_TIME,
+    "campaign_id": (*INVALID_ID, "01890000-0000-7000-8000-000000000000"),
     "reason": (None, "x" * 501, *NOT_TEXT),
+}
+_BUDGET = (None, -1, 0.0001, 1e13, "5", "NaN", True, *NOT_SCALAR)
+_CAMPAIGN: dict[str, Sequence[Any]] = {
+    "name": (None, "", "   ", "x" * 101, "x" * 100_000, *NOT_TEXT),
+    "purpose": (None, "x" * 501, "x" * 100_000, *NOT_TEXT),
+    "owner_email": [each for each in INVALID_EMAIL if each not in ("", "  ")],
+    "credit_class": (None, "", "free", "Sold", *SUSPICIOUS_TEXTS, *NOT_TEXT),
+    "budget_omr": _BUDGET,
+    "hot": NOT_BOOLEAN,
+    "starts_at": INVALID_TIME,
+    "ends_at": INVALID_TIME,
+    "reason": (None, "x" * 501, *NOT_TEXT),
+}
+_REASON: dict[str, Sequence[Any]] = {"reason": (None, "", "  ", "x" * 501, "x" * 100_000, *NOT_TEXT)}
+# Act on a campaign → field of its body → invalid values.
+CAMPAIGN_ACTS: Mapping[str, Mapping[str, Sequence[Any]]] = {
+    **dict.fromkeys(("approve", "activate", "pause", "end"), _REASON),
+    "budget": {**_REASON, "budget_omr": _BUDGET},
+    "end-date": {**_REASON, "ends_at": INVALID_TIME},
 }
 _TOKEN = (None, "", "  ", "x" * 201, "x" * 100_000, *NOT_TEXT)
 _ADDRESS = (*_TOKEN, "ada", "ada@", "@example.org", "ada@example.org, bob@example.org", *SUSPICIOUS_TEXTS)
@@ -241,6 +261,7 @@ _BASKET: Mapping[str, Sequence[Any]] = {
 FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/vouchers/issue": _ISSUE,
     "billing/admin/promos": _ISSUE,
+    "billing/campaigns": _CAMPAIGN,
     "billing/vouchers/redeem-preview": {"code": (*INVALID_CODE, "NEVER")},
     "billing/vouchers/redeem": {"code": (*INVALID_CODE, "NEVER")},
     "billing/checkout": {

@@ -152,6 +152,23 @@ VOUCHER = {
     "starts_at": either(null, moment),
     "expires_at": either(null, moment),
 }
+CAMPAIGN = {
+    "id": identity,
+    "name": text,
+    "purpose": text,
+    "owner_email": text,
+    "credit_class": one_of("sold", "promotional", "compensation"),
+    **money("budget"),
+    **money("used"),
+    "hot": flag,
+    "starts_at": either(null, moment),
+    "ends_at": either(null, moment),
+    "status": one_of("draft", "approved", "active", "paused", "ended"),
+    "drafted_by": text,
+    "approved_by": text,
+    "created_at": moment,
+    "updated_at": moment,
+}
 PREVIEW = {
     "code": text,
     "credit_omr": omr,

@@ -13,7 +13,8 @@ from pytest_django import DjangoDbBlocker
 from billing.models import Customer, Organization
 from orders.use_cases.catalog.seed_catalog import seed_catalog
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
-from tests.factories import OrganizationFactory, PlanFactory, PromoCodeFactory, acting, give_credit
+from promos.models import Campaign
+from tests.factories import CampaignFactory, OrganizationFactory, PlanFactory, PromoCodeFactory, acting, give_credit
 
 from .api_client import Answer, Caller, by_token
 from .endpoints import LISTS
@@ -51,6 +52,7 @@ def create_rows() -> None:
         place_order(request=request, by=acting(first.customer))
         if number:
             OrganizationFactory.create(customer=first.customer)
+            CampaignFactory.create(budget_minor=number % 2, status=Campaign.Status.DRAFT)
     # Rows of the same moment are ordered by their ids.
     moment = Organization.objects.order_by("created_at")[10].created_at
     Organization.objects.filter(created_at__gt=moment).update(created_at=moment)

@@ -12,7 +12,7 @@ from drf_spectacular.validation import validate_schema
 
 from .api_client import Caller
 from .conftest import ITEM_IDS
-from .endpoints import ENDPOINTS, LISTS, PUBLIC, WITH_BODY, Endpoint, invalid_fields
+from .endpoints import DEFAULT_CAMPAIGN, ENDPOINTS, LISTS, PUBLIC, WITH_BODY, Endpoint, invalid_fields
 
 pytestmark = pytest.mark.django_db
 
@@ -28,6 +28,7 @@ _PLACES = {
     "apps/wordpress": "apps/{slug}",
     "apps/mariadb-of-old": "apps/{slug}",
     "members/{code}": "members/{member}",
+    DEFAULT_CAMPAIGN: "{campaign_id}",
     **{str(identity): "{item_id}" for identity in ITEM_IDS.values()},
 }
 
@@ -100,7 +101,7 @@ def test_exactly_the_accepted_bodies_are_valid_by_the_description(
     assert validator.is_valid(body)
     assert validator.is_valid({**body, "credit_minor": 5_000})
     for field in invalid_fields(endpoint):
-        assert not validator.is_valid({**body, field: 5.5}) or field.startswith(("credit", "price"))
+        assert not validator.is_valid({**body, field: 5.5}) or field.startswith(("budget", "credit", "price"))
         assert not validator.is_valid({**body, field: {"x": "y"}}) or isinstance(body[field], dict)
 
 

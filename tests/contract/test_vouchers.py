@@ -129,7 +129,9 @@ def test_reissuing_a_live_capped_code_without_a_cap_keeps_the_cap(noor: Caller, 
 
 def test_every_absent_term_keeps_its_value_on_an_existing_code(noor: Caller) -> None:
     issue(noor, **CHANGED_TERMS)
-    assert CHANGED_TERMS.keys() | {"code", "reason"} == IssueSerializer().fields.keys() - set(CREDIT_FORMS)
+    assert CHANGED_TERMS.keys() | {"code", "reason", "campaign_id"} == IssueSerializer().fields.keys() - set(
+        CREDIT_FORMS
+    )
     with nothing_changes():
         answer = noor.post(ISSUE[0], {"code": "WELCOME50"})
     assert answer.status == 200

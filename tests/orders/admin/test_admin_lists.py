@@ -18,6 +18,7 @@ from tests.factories import (
     AddOnFactory,
     AppFactory,
     BundleFactory,
+    CampaignFactory,
     CustomerFactory,
     IndustryFactory,
     OrganizationFactory,
@@ -53,6 +54,7 @@ QUERIES = {
     "orders_outboxevent": BY_KEY,
     "orders_plan": NUMBERED,
     "procrastinate_procrastinatejob": BY_KEY,
+    "promos_campaign": NUMBERED,
     "promos_promocode": NUMBERED,
     "promos_redemption": BY_KEY,
 }
@@ -69,6 +71,7 @@ PAGE_QUERIES = {
     "orders_order": SHARED + 7,  # lines, redemption, entries, payment, subscription, event
     "orders_outboxevent": SHARED + 1,
     "procrastinate_procrastinatejob": SHARED + 2,  # its events
+    "promos_campaign": SHARED + 3,  # history, vouchers
     "promos_promocode": SHARED + 3,  # history, redemptions
     "promos_redemption": SHARED + 2,  # entries
 }
@@ -98,7 +101,15 @@ def test_a_list_costs_the_same_for_one_row_and_for_fifty(client: Client) -> None
     create_one_of_each()
     assert {name: count_list_queries(client, name, 1) for name in QUERIES} == QUERIES
     place_orders(49)
-    for factory in (AddOnFactory, AppFactory, BundleFactory, IndustryFactory, PlanFactory, PromoCodeFactory):
+    for factory in (
+        AddOnFactory,
+        AppFactory,
+        BundleFactory,
+        CampaignFactory,
+        IndustryFactory,
+        PlanFactory,
+        PromoCodeFactory,
+    ):
         factory.create_batch(49)
     UserFactory.create_batch(49, is_staff=True)
     assert {name: count_list_queries(client, name, 50) for name in QUERIES} == QUERIES

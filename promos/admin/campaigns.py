@@ -1,0 +1,365 @@
+"""The pages of campaigns: draft, approve, activate, pause, end, change budget or end. None is ever deleted."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+
+from billing.admin.audit import history_panel
+from billing.admin.console.acts import confirm_act, find_for_act
+from billing.admin.console.base import RecordAdmin, View
+from billing.admin.console.display import (
+    NOTHING,
+    Column,
+    Fact,
+    Panel,
+    Text,
+    Tool,
+    amount,
+    badge,
+    change_url,
+    clipped,
+    link,
+    list_url,
+    moment,
+    two_lines,
+)
+from billing.admin.console.filters import one_of
+from billing.admin.console.pages import form_page
+from billing.admin.console.request_actor import actor_of
+from billing.admin.console.submission import Done, Submission
+from promos.locks import lock_campaign_exclusively
+from promos.models import Campaign
+from promos.queries import campaigns_with_use, live_codes
+from promos.use_cases.campaigns.change_state import (
+    activate_campaign,
+    approve_campaign,
+    end_campaign,
+    pause_campaign,
+)
+from promos.use_cases.campaigns.change_terms import change_budget, change_end
+from promos.use_cases.campaigns.draft_campaign import change_draft, draft_campaign
+
+from .campaign_forms import FIELD_OF_REFUSAL, BudgetForm, DraftForm, EndForm, initial_terms
+from .states import format_usage
+
+_MAX_PANEL_ROWS = 20
+_CHANGE = "promos.change_campaign"
+Status = Campaign.Status
+_KINDS = {Status.DRAFT: "info", Status.APPROVED: "info", Status.ACTIVE: "good", Status.PAUSED: "warn"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """A change of state: its name, its outcome, its consequences, and its use case."""
+
+    name: str
+    done: str
+    warning: str
+    act: Callable[..., Campaign]
+    leads_to: Status
+    danger: bool = False
+
+
+VERBS = {
+    "approve": Verb(
+        name="Approve",
+        done="approved",
+        warning="Its terms stay as they are from here on, except for its budget and its end. Somebody else than the"
+        " person who drafted it must approve it.",
+        act=approve_campaign,
+        leads_to=Status.APPROVED,
+    ),
+    "activate": Verb(
+        name="Activate",
+        done="active",
+        warning="Customers can redeem its vouchers, as soon as its window and each voucher allow it.",
+        act=activate_campaign,
+        leads_to=Status.ACTIVE,
+    ),
+    "pause": Verb(
+        name="Pause",
+        done="paused",
+        warning="Customers cannot redeem any of its vouchers until it is activated again.",
+        act=pause_campaign,
+        leads_to=Status.PAUSED,
+    ),
+    "end": Verb(
+        name="End",
+        done="ended",
+        warning="None of its vouchers can ever be redeemed again. Customers keep the credit that it granted.",
+        act=end_campaign,
+        leads_to=Status.ENDED,
+        danger=True,
+    ),
+}
+
+
+def _lock_update_time(campaign: Campaign) -> object:
+    found = lock_campaign_exclusively(campaign_id=campaign.pk)
+    return found and found.updated_at
+
+
+@admin.register(Campaign)
+class CampaignAdmin(RecordAdmin):
+    """Campaigns: vouchers with one state, one window and one budget."""
+
+    noun, nouns, add_title = "campaign", "campaigns", "Draft a campaign"
+    audit_name = "campaign"
+    list_display = ("named", "state", "credit_class", "use", "window", "owner")
+    list_filter = (one_of("status", Status.values), one_of("credit_class", Campaign.CreditClass.values))
+    search_fields = ("name",)
+    search_help_text = "Name, purpose or owner"
+    actions = None
+    sortable_by = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign, Campaign]:
+        return campaigns_with_use().order_by("-created_at", "-id")
+
+    def search_filter(self, term: str) -> Q:
+        return Q(name__icontains=term) | Q(purpose__icontains=term) | Q(owner_email__icontains=term)
+
+    # --- The list -----------------------------------------------------------------------------------------------
+
+    @admin.display(description="Name")
+    def named(self, campaign: Any) -> Text:
+        return clipped(campaign.name)
+
+    @admin.display(description="State")
+    def state(self, campaign: Any) -> Text:
+        return badge(campaign.get_status_display(), _KINDS.get(campaign.status, "plain"))
+
+    @admin.display(description="Budget used")
+    def use(self, campaign: Any) -> Text:
+        if not campaign.budgeted:
+            return "no budget"
+        percent = 100 * campaign.used_minor // campaign.budget_minor
+        return format_html(
+            '<span class="lines"><span>{} of {}</span>'
+            '<meter min="0" max="100" low="80" high="99" optimum="0" value="{}" title="{}%">{}%</meter></span>',
+            amount(campaign.used_minor),
+            amount(campaign.budget_minor),
+            percent,
+            percent,
+            percent,
+        )
+
+    @admin.display(description="Valid")
+    def window(self, campaign: Any) -> Text:
+        if not campaign.starts_at and not campaign.ends_at:
+            return "always"
+        starts = format_html("from {}", moment(campaign.starts_at)) if campaign.starts_at else ""
+        ends = format_html("until {}", moment(campaign.ends_at)) if campaign.ends_at else ""
+        return two_lines(starts, ends)
+
+    @admin.display(description="Owner")
+    def owner(self, campaign: Any) -> Text:
+        return campaign.owner_email or NOTHING
+
+    # --- One campaign -------------------------------------------------------------------------------------------
+
+    def title_of(self, record: Any) -> str:
+        return str(record.name)
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("State", self.state(record))
+        yield Fact("Budget used", self.use(record))
+        if record.budgeted:
+            yield Fact("Budget left", amount(record.budget_minor - record.used_minor))
+        yield Fact("Valid", self.window(record))
+        yield Fact("Credit class", record.get_credit_class_display())
+        yield Fact("Purpose", record.purpose or NOTHING)
+        yield Fact("Owner", self.owner(record))
+        yield Fact("Expect a rush", "yes" if record.hot else "no")
+        yield Fact("Drafted by", record.drafted_by)
+        yield Fact("Approved by", record.approved_by or NOTHING)
+        yield Fact("Drafted", moment(record.created_at))
+        yield Fact("Last changed", moment(record.updated_at))
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        yield history_panel(object_type=self.audit_name, object_id=str(record.pk))
+        if request.user.has_perm("promos.view_promocode"):
+            yield _codes_panel(record)
+
+    def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
+        if record.is_default or not request.user.has_perm(_CHANGE):
+            return
+        for verb, each in VERBS.items():
+            if each.leads_to in Campaign.TRANSITIONS[Status(record.status)]:
+                yield Tool(each.name, self._url(verb, record), "danger" if each.danger else "plain")
+        if record.status == Status.DRAFT:
+            yield Tool("Change the draft", self._url("redraft", record))
+        elif record.status != Status.ENDED:
+            yield Tool("Change the budget", self._url("budget", record))
+            yield Tool("Change the end", self._url("window", record))
+        if record.status != Status.ENDED and request.user.has_perm("promos.add_promocode"):
+            issue = reverse("admin:promos_promocode_add")
+            yield Tool("Issue a voucher", f"{issue}?{urlencode({'campaign': record.pk})}")
+
+    def _url(self, view: str, campaign: Campaign) -> str:
+        return reverse(f"admin:{self.model_label}_{view}", args=[campaign.pk])
+
+    # --- Draft --------------------------------------------------------------------------------------------------
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        initial = {"owner_email": actor_of(request).email}
+        form = DraftForm(request.POST if request.method == "POST" else None, initial=initial)
+        submission = Submission(request, f"{self.model_label}:draft", None)
+
+        def draft() -> Done:
+            made = draft_campaign(terms=form.terms(), by=actor_of(request), reason=form.cleaned_data["reason"])
+            return Done(f"{made.name} is a draft. Somebody else must approve it.", self._page(made))
+
+        if form.is_valid() and (
+            answer := submission.submit(form, lock_state=lambda: None, effect=draft, fields=FIELD_OF_REFUSAL)
+        ):
+            return answer
+        back = list_url(self.model_label)
+        return form_page(
+            self, request, title=self.add_title, form=form, submission=submission, submit="Save the draft", back=back
+        )
+
+    # --- Acts ---------------------------------------------------------------------------------------------------
+
+    def extra_views(self) -> Sequence[tuple[str, str, View]]:
+        return [
+            *((f"<uuid:key>/{verb}/", verb, partial(self._change_state, verb)) for verb in VERBS),
+            ("<uuid:key>/redraft/", "redraft", self._redraft),
+            ("<uuid:key>/budget/", "budget", self._change_budget),
+            ("<uuid:key>/window/", "window", self._change_end),
+        ]
+
+    def _change_state(self, verb: str, request: HttpRequest, key: UUID) -> HttpResponse:
+        campaign, each = find_for_act(self, request, key, permission=_CHANGE), VERBS[verb]
+
+        def change(reason: str) -> Done:
+            changed = each.act(campaign_id=key, by=actor_of(request), reason=reason)
+            return Done(f"{changed.name} is {each.done}.", self._page(changed))
+
+        return confirm_act(
+            self,
+            request,
+            campaign,
+            name=verb,
+            title=f"{each.name} {campaign.name}",
+            submit=each.name,
+            seen=campaign.updated_at,
+            lock_state=lambda: _lock_update_time(campaign),
+            effect=change,
+            facts=self._shown_facts(campaign),
+            warning=each.warning,
+            danger=each.danger,
+        )
+
+    def _redraft(self, request: HttpRequest, key: UUID) -> HttpResponse:
+        campaign = find_for_act(self, request, key, permission=_CHANGE)
+        form = DraftForm(request.POST if request.method == "POST" else None, initial=initial_terms(campaign))
+
+        def redraft() -> None:
+            terms = form.terms()
+            given = {name: getattr(terms, name) for name in terms.__slots__}
+            reason = form.cleaned_data["reason"]
+            change_draft(campaign_id=key, terms=given, by=actor_of(request), reason=reason)  # type: ignore[arg-type]
+
+        return self._change_terms(request, campaign, form, redraft, name="redraft", title="Change the draft")
+
+    def _change_budget(self, request: HttpRequest, key: UUID) -> HttpResponse:
+        campaign = find_for_act(self, request, key, permission=_CHANGE)
+        form = BudgetForm(
+            request.POST if request.method == "POST" else None, initial={"budget": campaign.budget_minor}
+        )
+
+        def change() -> None:
+            data = form.cleaned_data
+            change_budget(campaign_id=key, budget_minor=data["budget"], by=actor_of(request), reason=data["reason"])
+
+        return self._change_terms(request, campaign, form, change, name="budget", title="Change the budget")
+
+    def _change_end(self, request: HttpRequest, key: UUID) -> HttpResponse:
+        campaign = find_for_act(self, request, key, permission=_CHANGE)
+        form = EndForm(request.POST if request.method == "POST" else None, initial={"ends_at": campaign.ends_at})
+
+        def change() -> None:
+            data = form.cleaned_data
+            change_end(campaign_id=key, ends_at=data["ends_at"], by=actor_of(request), reason=data["reason"])
+
+        return self._change_terms(request, campaign, form, change, name="window", title="Change the end")
+
+    def _change_terms(
+        self,
+        request: HttpRequest,
+        campaign: Any,
+        form: forms.Form,
+        change: Callable[[], None],
+        *,
+        name: str,
+        title: str,
+    ) -> HttpResponse:
+        """Asks for new terms and the reason, and changes the campaign once."""
+        submission = Submission(request, f"{self.model_label}:{name}:{campaign.pk}", campaign.updated_at)
+
+        def effect() -> Done:
+            change()
+            return Done(f"{campaign.name} is changed.", self._page(campaign))
+
+        if form.is_valid() and (
+            answer := submission.submit(
+                form, lock_state=lambda: _lock_update_time(campaign), effect=effect, fields=FIELD_OF_REFUSAL
+            )
+        ):
+            return answer
+        return form_page(
+            self,
+            request,
+            title=title,
+            form=form,
+            submission=submission,
+            submit="Save",
+            back=self._page(campaign),
+            parent=(self.title_of(campaign), self._page(campaign)),
+            facts=self._shown_facts(campaign),
+        )
+
+    def _shown_facts(self, campaign: Any) -> Iterable[Fact]:
+        yield Fact("State", self.state(campaign))
+        yield Fact("Budget used", self.use(campaign))
+        yield Fact("Valid", self.window(campaign))
+        yield Fact("Drafted by", campaign.drafted_by)
+
+    def _page(self, campaign: Campaign) -> str:
+        return change_url(self.model_label, campaign.pk)
+
+
+def _codes_panel(campaign: Campaign) -> Panel:
+    """Makes a panel of a campaign's newest vouchers. One query."""
+    codes = live_codes().filter(campaign=campaign)
+    return Panel(
+        title="Vouchers",
+        columns=[Column("Code"), Column("Credit", right=True), Column("Used"), Column("Issued")],
+        rows=[
+            (
+                link(each.code, change_url("promos_promocode", each.pk)),
+                amount(each.credit_minor),
+                format_usage(each),
+                moment(each.created_at),
+            )
+            for each in codes[:_MAX_PANEL_ROWS]
+        ],
+        empty="No voucher belongs to this campaign yet.",
+        more_title="All vouchers",
+        more_url=list_url("promos_promocode", campaign__name=campaign.name),
+    )
