@@ -298,7 +298,7 @@ def list_pages(resource: Resource, *, since: datetime | None = None, **filters: 
     while True:
         page = _list_page(resource, params)
         yield [each.to_dict() for each in page.data]
-        if not page.has_more:
+        if not page.has_more or not page.data:
             return
         params["starting_after"] = page.data[-1].id
 

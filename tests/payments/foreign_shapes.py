@@ -1,145 +1,118 @@
-"""Events in every shape that Stripe documents: order, presence and types vary, so no reader may rely on them.
+"""Play a customer's purchase, renewal, refund and dispute while Stripe answers and sends events in varied shapes."""
 
-`vary_event` changes an event of the sandbox as other API versions, settings and dashboards at Stripe would write it.
-What the event says stays the same: the same money, of the same object, for the same month.
-"""
+import random
+from datetime import timedelta
 
-import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+from django.utils import timezone
 
-from tests.payments.stripe_server import Object
+from billing.models import Invoice, Subscription
+from config.devtools.stripe_sandbox.protocol.shapes import Draw, vary_event
+from orders.models import Break, Order, Payment, StripeEvent
+from orders.stripe.mirror import mirror_event
+from orders.stripe.payloads import read_subscription_period
+from orders.use_cases.reconciliation.reconciliation_run import Finding
+from tests.payments.buyer import CHARGED_MINOR, TOTAL_MINOR, new_buyer, order_status, session_id_of
+from tests.payments.consistency_at_rest import assert_books_agree
+from tests.payments.reconciliation.reconciliation_checks import LATER, reconcile
+from tests.payments.stripe_server import SECRET_KEY, Object, Stripe
+from tests.payments.webhook_delivery import ENDPOINT_TYPES, post_event, undelivered_events
+from tests.payments.worker import run_waiting_jobs, sweep
 
-DAY = 86_400
-# Each may be an id, or the object itself.
-REFERENCES = ("customer", "invoice", "subscription", "payment_intent", "charge", "latest_invoice", "payment_method")
-# Fields that the service reads and can do without.
-OPTIONAL = (
-    "cancellation_details",
-    "hosted_invoice_url",
-    "invoice_pdf",
-    "livemode",
-    "period_end",
-    "period_start",
-    "reason",
-    "status_transitions",
-    "url",
-)
+REFUNDED_MINOR = 1_000
+# Two months and a day: every wait for an owner or an order is over.
+LATE = timedelta(days=62)
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """Makes the choices of one event: `choose` picks one of several, by whatever drives the test."""
+def act_at_stripe(stripe: Stripe, seed: int) -> tuple[Order, Order]:
+    """One customer buys, renews, is refunded in part and disputes; another one buys. Nothing is delivered.
 
-    choose: Callable[[tuple[str, ...]], str]
-
-    def flag(self) -> bool:
-        return self.choose(("no", "yes")) == "yes"
-
-
-def vary_event(event: Object, draw: Draw) -> Object:
-    """Return the event as Stripe may also send it."""
-    varied = copy.deepcopy(event)
-    document = varied["data"]["object"]
-    kind = document["object"]
-    vary = {"invoice": vary_invoice, "subscription": vary_subscription, "charge": vary_charge}.get(kind)
-    if vary is not None:
-        vary(document, draw)
-    if kind == "dispute":
-        document["reason"] = draw.choose(("fraudulent", "a_reason_of_2031"))
-    expand_references(document, draw)
-    for name in OPTIONAL:
-        choice = draw.choose(("kept", "null", "absent"))
-        if choice == "null" and name in document:
-            document[name] = None
-        elif choice == "absent":
-            document.pop(name, None)
-    if draw.flag():
-        document["a_field_of_2031"] = {"object": "list", "data": None, "has_more": True}
-    if draw.flag():
-        varied |= {
-            "api_version": draw.choose(("2019-12-03", "2025-03-31.basil", "2031-01-01.later")),
-            "request": None,
-        }
-    return varied
+    From the first call on, Stripe's answers vary by the seed.
+    """
+    stripe.do("shapes", seed=seed)
+    orders = [Order.objects.get(id=new_buyer().check_out().order_id) for _ in range(2)]
+    for order in orders:
+        stripe.pay(session_id_of(order.id))
+    first = session_id_of(orders[0].id)
+    stripe.do(f"payments/{first}/refund", amount=REFUNDED_MINOR)
+    stripe.do(f"payments/{first}/dispute")
+    stripe.do("clock", months=1)
+    return orders[0], orders[1]
 
 
-def expand_references(document: Object, draw: Draw) -> None:
-    for name in REFERENCES:
-        if isinstance(document.get(name), str) and draw.flag():
-            document[name] = {"id": document[name], "object": name, "deleted": True}
+def play(stripe: Stripe, draw: Draw, shuffle: random.Random, *, seed: int, twice: bool) -> None:
+    """Deliver every event in a shape of its own, in any order, perhaps twice; then run the service until it rests."""
+    first, other = act_at_stripe(stripe, seed)
+    events = [each for each in undelivered_events(stripe) if each["type"] in ENDPOINT_TYPES]
+    deliveries = [vary_event(event, draw) if is_about(event, first) else event for event in events]
+    deliveries += deliveries if twice else []
+    shuffle.shuffle(deliveries)
+    for event in deliveries:
+        answer = post_event(event)
+        assert answer.status_code == 200, (answer.status_code, answer.content, event)
+    run_all_jobs()
+    assert order_status(other.id) == Order.Status.COMPLETED
+    sweep_late()
+    assert compare_late() == []
+    assert_settled(stripe, first, other)
+    assert Break.objects.filter(kind=Break.Kind.DISPUTE).count() == 1
 
 
-def vary_invoice(invoice: Object, draw: Draw) -> None:
-    lines = invoice["lines"]["data"]
-    is_month = invoice["billing_reason"] == "subscription_cycle"
-    if is_month:
-        invoice["billing_reason"] = draw.choose(("subscription_cycle", "a_cycle_of_2031"))
-        extra = [make(lines[0]) for make in (pending_item, proration, of_another, usage) if draw.flag()]
-        lines[:] = [*extra, *lines] if draw.flag() else [*lines, *extra]
-    if draw.flag():
-        lines.reverse()
-    if is_month and draw.choose(("complete", "complete", "first ones only")) == "first ones only":
-        # The rest is on the next page. The month's own lines may be there.
-        invoice["lines"] |= {"has_more": True, "data": [pending_item(lines[0]) for _ in range(10)]}
-    if draw.flag():
-        make_invoice_old(invoice)
+def play_unheard(stripe: Stripe, *, seed: int) -> None:
+    """Deliver no event: the sweeper and the nightly comparison find everything by their own reading."""
+    first, other = act_at_stripe(stripe, seed)
+    sweep_late()
+    assert [order_status(each.id) for each in (first, other)] == [Order.Status.COMPLETED] * 2
+    # The refund is compared after its payment's invoice is booked.
+    for _ in range(2):
+        compare_late()
+        run_all_jobs()
+    assert compare_late() == []
+    assert_settled(stripe, first, other)
 
 
-def make_invoice_old(invoice: Object) -> None:
-    """As API versions before 2025-03-31."""
-    details = invoice.pop("parent")["subscription_details"]
-    invoice["subscription"] = details["subscription"]
-    invoice["subscription_details"] = {"metadata": details["metadata"]}
-    for line in invoice["lines"]["data"]:
-        parent = line.pop("parent")
-        item = parent.get("subscription_item_details") or {}
-        line["type"] = "subscription" if item and not item.get("proration") else "invoiceitem"
-        line["proration"] = bool(item.get("proration"))
+def sweep_late() -> None:
+    for _ in range(3):
+        assert sweep(now=timezone.now() + LATE).failed == []
+        run_all_jobs()
 
 
-def pending_item(line: Object) -> Object:
-    at = line["period"]["start"]
-    parent = {"type": "invoice_item_details", "invoice_item_details": {"proration": False}}
-    return {**line, "id": "il_pending", "parent": parent, "amount": 700, "period": {"start": at, "end": at}}
+def compare_late() -> list[Finding]:
+    return reconcile(repair=True, now=timezone.now() + LATE + LATER, since=2 * LATE).findings
 
 
-def proration(line: Object) -> Object:
-    details = {**line["parent"]["subscription_item_details"], "proration": True}
-    end = line["period"]["start"] + 5 * DAY
-    parent = {"type": "subscription_item_details", "subscription_item_details": details}
-    return {**line, "id": "il_proration", "parent": parent, "amount": -300, "period": {"start": 2 * DAY, "end": end}}
+def run_all_jobs() -> None:
+    while run_waiting_jobs():
+        pass
 
 
-def of_another(line: Object) -> Object:
-    details = {**line["parent"]["subscription_item_details"], "subscription": "sub_of_another"}
-    parent = {"type": "subscription_item_details", "subscription_item_details": details}
-    far = line["period"]["end"] + 900 * DAY
-    return {**line, "parent": parent, "subscription": "sub_of_another", "period": {"start": far, "end": far + DAY}}
+def mirror_all(stripe: Stripe, draw: Draw, *, seed: int) -> None:
+    """Copy the object of each event for staff, while Stripe answers in shapes of this seed."""
+    act_at_stripe(stripe, seed)
+    for event in undelivered_events(stripe):
+        if event["type"] in ENDPOINT_TYPES:
+            assert mirror_event(vary_event(event, draw), secret_key=SECRET_KEY, api_base=stripe.url)
 
 
-def usage(line: Object) -> Object:
-    start = line["period"]["start"]
-    return {**line, "id": "il_usage", "amount": 0, "period": {"start": start - 30 * DAY, "end": start}}
+def is_about(event: Object, order: Order) -> bool:
+    customer = Payment.objects.get(order=order).stripe_customer_id
+    document = event["data"]["object"]
+    return document.get("customer") in (customer, None)
 
 
-def vary_subscription(subscription: Object, draw: Draw) -> None:
-    items = subscription["items"]["data"]
-    if draw.flag():
-        items.reverse()
-    if draw.flag():
-        # Its price is an id, or not a whole number of the smallest unit.
-        items[0]["price"] = draw.choose(("price_1", "price_2")) if draw.flag() else {"unit_amount": None}
-        items[0].pop("plan", None)
-    if draw.flag():
-        # As API versions before 2025-03-31.
-        for item in items:
-            period = {name: item.pop(name) for name in ("current_period_start", "current_period_end")}
-            subscription |= period
-
-
-def vary_charge(charge: Object, draw: Draw) -> None:
-    if draw.flag():
-        charge["metadata"] = {} if draw.flag() else None
-    if draw.flag():
-        charge["refunds"] = None
+def assert_settled(stripe: Stripe, first: Order, other: Order) -> None:
+    assert list(StripeEvent.objects.filter(settled_at=None)) == []
+    assert list(StripeEvent.objects.filter(attempts__gt=0)) == []
+    waiting = StripeEvent.objects.filter(outcome__in=["before_link", "before_completion", "retrieving_lines"])
+    assert list(waiting.values_list("type", "outcome")) == []
+    assert [order_status(each.id) for each in (first, other)] == [Order.Status.COMPLETED] * 2
+    assert Payment.objects.get(order=first).refunded_minor == REFUNDED_MINOR
+    assert set(Break.objects.filter(closed_at=None).values_list("kind", flat=True)) <= {Break.Kind.DISPUTE}
+    for subscription in Subscription.objects.all():
+        theirs = stripe.get(f"subscriptions/{subscription.stripe_subscription_id}")
+        ours = (subscription.current_period_start, subscription.current_period_end)
+        assert ours == read_subscription_period(theirs)
+        months = Invoice.objects.filter(subscription=subscription).order_by("period_start")
+        assert list(months.values_list("amount_minor", "status")) == [(TOTAL_MINOR, "paid")] * 2
+        assert months.last() is not None and months.last().period_end == ours[1]  # type: ignore[union-attr]
+    assert sorted(each["amount"] for each in stripe.charges()) == [CHARGED_MINOR] * 2 + [TOTAL_MINOR] * 2
+    assert_books_agree(stripe)

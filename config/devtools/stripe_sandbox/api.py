@@ -21,6 +21,7 @@ from config.devtools.stripe_sandbox.protocol import endpoints, forms
 from config.devtools.stripe_sandbox.protocol.errors import StripeError, bad_key, invalid, no_key, no_route
 from config.devtools.stripe_sandbox.protocol.expansion import expand_paths
 from config.devtools.stripe_sandbox.protocol.idempotency import Kept, Keys
+from config.devtools.stripe_sandbox.protocol.shapes import Shapes
 from config.devtools.stripe_sandbox.store import Object
 from config.devtools.stripe_sandbox.world import API_VERSION, Call, World, new_id
 
@@ -194,7 +195,8 @@ class Api:
             if kept:
                 return _replayed(kept)
             read = endpoint.accepted.read(call.given)
-            self.world.call = Call(read, call.request_id, key)
+            shapes = self._shapes_for(request)
+            self.world.call = Call(read, call.request_id, key, shapes)
             try:
                 status, body = self._run(endpoint, names, read)
             finally:
@@ -204,13 +206,22 @@ class Api:
                 self.keys.keep(key, request.path, call.given, Kept(*stored, call.request_id or ""))
         return Reply(status, body)
 
+    def _shapes_for(self, request: Request) -> Shapes | None:
+        """Return how the answers vary. A reader without a client library, such as a test, gets the plain ones."""
+        seed = self.store.setting("shapes", None)
+        return Shapes(seed) if seed is not None and "Stripe-Version" in request.headers else None
+
     def _run(self, endpoint: endpoints.Endpoint, names: tuple[str, ...], read: Object) -> tuple[int, str]:
         refusal = None
         try:
             with self.store.savepoint():
                 try:
                     item = endpoints.answer(self.world, endpoint, names)
-                    return OK, json.dumps(expand_paths(self.world, item, read.get("expand", [])), indent=2)
+                    paths = read.get("expand", [])
+                    answer = expand_paths(self.world, item, paths)
+                    if shapes := self.world.call.shapes:
+                        answer = shapes.vary_answer(answer, expanded=bool(paths))
+                    return OK, json.dumps(answer, indent=2)
                 except StripeError as error:
                     if not error.keeps_changes:
                         raise

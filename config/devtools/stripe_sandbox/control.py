@@ -88,6 +88,17 @@ def remove_faults(sandbox: Sandbox, call: ControlCall) -> Any:
     return {"ok": True}
 
 
+# --- Shapes of answers ------------------------------------------------------------------------------------
+def set_shapes(sandbox: Sandbox, call: ControlCall) -> Any:
+    """`{"seed": 7}` varies the answers of the API from now on; `{}` makes them plain again. See `shapes.py`."""
+    seed = call.body.get("seed")
+    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
+        raise invalid("seed must be a whole number.", param="seed")
+    with sandbox.store.transaction():
+        sandbox.store.set("shapes", seed)
+    return {"seed": seed}
+
+
 # --- Webhooks ---------------------------------------------------------------------------------------------
 def show_webhooks(sandbox: Sandbox, call: ControlCall) -> Any:
     """Show how events are delivered, where to, and how many are pending."""
@@ -290,6 +301,7 @@ CONTROLS: dict[tuple[str, str], Control] = {
     ("POST", "faults"): add_fault,
     ("DELETE", "faults"): remove_faults,
     ("DELETE", "faults/*"): remove_faults,
+    ("POST", "shapes"): set_shapes,
     ("GET", "webhooks"): show_webhooks,
     ("POST", "webhooks"): set_webhooks,
     ("POST", "webhooks/flush"): flush_webhooks,

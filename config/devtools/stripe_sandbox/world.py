@@ -13,6 +13,7 @@ import stripe
 
 from config.devtools.stripe_sandbox.clock import API, BILLING, Clock
 from config.devtools.stripe_sandbox.protocol.errors import BAD_REQUEST, NOT_FOUND, invalid, missing
+from config.devtools.stripe_sandbox.protocol.shapes import Shapes
 from config.devtools.stripe_sandbox.store import Object, Store
 
 ACCOUNT = "acct_1Sandbox00000000"
@@ -58,11 +59,12 @@ def new_id(prefix: str) -> str:
 
 @dataclass
 class Call:
-    """A request to an endpoint: its validated parameters, its id and its idempotency key."""
+    """A request to an endpoint: its parameters, its id, its idempotency key, and how its answer varies."""
 
     given: dict[str, Any] = field(default_factory=dict)
     request_id: str | None = None
     idempotency_key: str | None = None
+    shapes: Shapes | None = None
 
 
 class World:
@@ -191,6 +193,8 @@ class World:
             raise invalid(
                 "This value must be between 1 and 100 (inclusive).", param="limit", code="parameter_invalid_integer"
             )
+        if self.call.shapes:
+            items, limit = self.call.shapes.order_lines(items), min(limit, self.call.shapes.page_size)
         after, before = given.get("starting_after"), given.get("ending_before")
         if after:
             start = _position_of(items, after, "starting_after") + 1
