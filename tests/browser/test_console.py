@@ -10,6 +10,7 @@ from billing.models import AuditEntry, Customer, LedgerEntry
 from billing.queries import balance_of
 from promos.models import PromoCode
 from tests.browser.page_checks import SignIn, assert_sound
+from tests.concurrency.test_console_forms import adjusting, refunding_credit, releasing, resending_an_event
 from tests.console import place_orders
 from tests.factories import CustomerFactory, PromoCodeFactory, give_credit
 
@@ -127,3 +128,39 @@ def test_the_menu_leads_everywhere(page: Page, sign_in: SignIn) -> None:
         assert answer is not None
         assert answer.ok
         assert_sound(page)
+
+
+# Counts the clicks, and notes when the page ends whether its button was disabled.
+NOTE_THE_BUTTON = """() => {
+  const button = document.querySelector("form.ask [type=submit]");
+  let clicks = 0;
+  document.addEventListener("pointerdown", () => { clicks += 1; });
+  addEventListener("pagehide", () => {
+    sessionStorage.clicks = clicks;
+    sessionStorage.disabled = button.disabled;
+  });
+}"""
+
+
+@pytest.mark.parametrize("page", [1280], ids=["desktop"], indirect=True)
+@pytest.mark.parametrize("act", ["adjust", "refund", "release", "resend"])
+def test_a_double_click_on_an_act_takes_effect_once(page: Page, sign_in: SignIn, act: str) -> None:
+    form = {"adjust": adjusting, "refund": refunding_credit, "release": releasing, "resend": resending_an_event}[
+        act
+    ]()
+    sign_in(SUPERADMIN)
+    page.goto(form.address)
+    for name, value in {"reason": "Twice", **form.inputs}.items():
+        field = page.locator(f"form.ask [name={name}]")
+        if field.count() and field.get_attribute("type") != "hidden":
+            field.fill(value)
+    if act == "adjust":
+        page.get_by_role("button", name="Continue").click()
+    rows, sent = form.made._default_manager.count(), list[str]()
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.evaluate(NOTE_THE_BUTTON)
+    page.locator("form.ask button[type=submit]").dblclick(no_wait_after=True)
+    expect(page.locator("form.ask")).to_have_count(0)
+    assert page.evaluate("[sessionStorage.clicks, sessionStorage.disabled]") == ["2", "true"]
+    assert len(sent) == 1
+    assert form.made._default_manager.count() == rows + 1
