@@ -40,7 +40,7 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
               (SELECT sum(b.quota - b.used) FROM promos_budgetcounter b WHERE b.campaign_id = g.id)),
        EXISTS (SELECT FROM promos_redemption r WHERE r.promo_code_id = p.id AND r.customer_id = c.id
                   AND r.status IN ('reserved', 'confirmed')),
-       (SELECT version FROM orders_catalogversion),
+       (SELECT version FROM orders_catalogversion), c.email,
        {", ".join(f"p.{name}" for name in _CODE_FIELDS)}, {", ".join(f"g.{name}" for name in _CAMPAIGN_FIELDS)}
   FROM (SELECT) AS one
   LEFT JOIN billing_customer c ON c.user_id = %(user_id)s
@@ -100,6 +100,7 @@ class CheckoutContext:
     available_minor: int
     proration_minor: int
     catalog: UUID
+    email: str
     _customer_id: int | None
     _offers: Sequence[Offer]
     _promo_code: PromoCode | None
@@ -149,7 +150,7 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         )
         row: tuple[Any, ...] = cursor.fetchone()
     order_id, request_hash, balance_minor, session_url, paid_by_card, customer_id, available_minor, is_open = row[:8]
-    live, plan_id, addon_ids, proration_minor, offers, has_free_slot, redeemed, catalog, *found = row[8:]
+    live, plan_id, addon_ids, proration_minor, offers, has_free_slot, redeemed, catalog, email, *found = row[8:]
     return CheckoutContext(
         request=request,
         now=now,
@@ -166,6 +167,7 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         available_minor=available_minor or 0,
         proration_minor=proration_minor or 0,
         catalog=catalog,
+        email=email or "",
         _customer_id=customer_id,
         _offers=[Offer(kind, UUID(item), *rest) for kind, item, *rest in json.loads(offers or "[]")],
         _promo_code=_promo_code(found) if found[0] else None,

@@ -49,6 +49,7 @@ def order_parameters(
         "key": request.idempotency_key or None,
         "hash": request.fingerprint or None,
         "key_expires_at": now + KEY_LIFE,
+        "email": by.email,
         **_actor_parameters(by, now=now),
     }
 

@@ -35,6 +35,7 @@ from orders.stripe.gateway import is_configured
 from orders.use_cases.checkout.batched_checkout import PlacedOrder, place_alone, try_batched_checkout
 from orders.use_cases.checkout.checkout_context import CheckoutContext, load_checkout_context
 from orders.use_cases.checkout.find_placed_order import find_placed_order
+from orders.use_cases.payments.adopt_email import adopt_email
 from orders.use_cases.payments.open_payment import OpenedPayment, open_payment
 from orders.use_cases.payments.resolve_payment import resolve_open_payment, resume_request
 from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoProblem
@@ -129,6 +130,8 @@ def _attempt(context: CheckoutContext, *, by: Actor) -> PlacedOrder:
     _check_quota(basket, by=by, now=context.now)
     granted_minor = promo_code.credit_minor if promo_code else 0
     if context.credit_minor + granted_minor >= basket.total_minor:
+        if by.email not in ("", context.email):
+            adopt_email(user_id=by.user_id, email=by.email)
         placed = place_alone(
             request,
             basket=basket,

@@ -17,12 +17,18 @@ DO $$ BEGIN
     catalog uuid,                             -- the version of the catalog that gave the prices
     key text, hash text, key_expires_at timestamptz,
     "user" text, role text, channel text, address inet, at timestamptz,
-    customer bigint, promo uuid);             -- found under the locks
+    customer bigint, promo uuid,              -- found under the locks
+    email text);                              -- the address that the user's token names
   CREATE TYPE orders_placed_order AS (id uuid, balance bigint);
   CREATE TYPE orders_completion AS (
     order_id uuid, paid_by text, stripe_subscription text, stripe_invoice text,
     period_start timestamptz, period_end timestamptz);
-EXCEPTION WHEN duplicate_object THEN NULL;
+EXCEPTION WHEN duplicate_object THEN
+  -- An attribute that came later stands last, so that a process of an earlier release may leave it out.
+  IF NOT EXISTS (SELECT FROM pg_attribute
+                  WHERE attrelid = 'orders_new_order'::regclass AND attname = 'email' AND NOT attisdropped) THEN
+    ALTER TYPE orders_new_order ADD ATTRIBUTE email text;
+  END IF;
 END $$;
 
 -- Writes orders and their lines.
@@ -126,7 +132,8 @@ END $$;
 -- find out why, and may retry. So no request can make another one fail or wait.
 --
 -- wait: whether to wait for an account or an organization that another transaction has locked. A batch does not wait, and
--- leaves an order that replaces a subscription to be placed alone, because its row may be locked too.
+-- leaves an order that replaces a subscription to be placed alone, because its row may be locked too; and one of a
+-- customer with a new address, because Python stores that before the account is locked.
 --
 -- Locks: accounts, campaigns and codes (shared), organizations, counters last. Locks taken with SKIP LOCKED need no order.
 -- A separate statement locks the accounts, so that the next one sees what others committed before it.
@@ -187,6 +194,7 @@ BEGIN
      WHERE (r.code = '' OR p.id IS NOT NULL)
        AND a.balance_minor - a.held_minor + coalesce(p.credit_minor, 0) + unused_minor >= r.total
        AND s.id IS NOT DISTINCT FROM r.replaces AND (r.replaces IS NULL OR wait)
+       AND (coalesce(r.email, '') IN ('', c.email) OR wait)
        AND open.id IS NULL AND live.id IS NULL AND answered.key IS NULL
        FOR NO KEY UPDATE OF o SKIP LOCKED
   ), ranked AS (

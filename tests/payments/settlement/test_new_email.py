@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from billing.models import Customer
+from orders.models.basket import CheckoutRequest
+from orders.use_cases.checkout.checkout_context import forget_priced_baskets
 from orders.use_cases.checkout.place_order import place_order
 from orders.use_cases.top_up import top_up
-from tests.factories import PlanFactory, PromoCodeFactory, acting
+from tests.factories import OrganizationFactory, PlanFactory, PromoCodeFactory, acting, give_credit
 from tests.payments.buyer import buy
 from tests.payments.stripe_server import Stripe
 from tests.payments.worker import run_until_idle
@@ -31,6 +33,26 @@ def test_a_new_email_of_the_token_reaches_the_customer_and_stripe_at_a_top_up(st
     customer = Customer.objects.get()
     PromoCodeFactory.create(code="GIFT")
     top_up(code="GIFT", by=replace(acting(customer), email="new@example.org"))
+    run_until_idle(stripe)
+    customer.refresh_from_db()
+    assert customer.email == "new@example.org"
+    assert stripe.get(f"customers/{customer.stripe_customer_id}")["email"] == "new@example.org"
+
+
+@pytest.mark.parametrize("batched", [False, True], ids=["alone", "batched"])
+def test_a_new_email_of_the_token_reaches_the_customer_and_stripe_at_an_order_that_credit_pays(
+    stripe: Stripe, batched: bool
+) -> None:
+    buyer, _ = buy(stripe)
+    customer = Customer.objects.get()
+    run_until_idle(stripe)
+    give_credit(customer, 100_000)
+    second = OrganizationFactory.create(customer=customer)
+    request = CheckoutRequest(tenant_id=second.id, plan=buyer.plan.slug)
+    if not batched:
+        forget_priced_baskets()
+    placed = place_order(request=request, by=replace(acting(customer), email="new@example.org"))
+    assert not placed.paid_by_card
     run_until_idle(stripe)
     customer.refresh_from_db()
     assert customer.email == "new@example.org"
