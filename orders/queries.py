@@ -46,6 +46,7 @@ UNION ALL
 SELECT 'app', id, slug, name, 0 FROM orders_app
  WHERE active AND (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
 """
+_OFFERED_ONCE = OFFERED.replace("WHERE active AND", "WHERE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +83,14 @@ class Offer(NamedTuple):
     price_minor: int
 
 
-def load_basket(*, plan: str, apps: Sequence[str], addons: Sequence[str]) -> Basket:
+def load_basket(*, plan: str, apps: Sequence[str], addons: Sequence[str], retired: bool = False) -> Basket:
     """Returns the basket at the catalog's prices of now; references are ids or slugs, and a repeated one counts once.
 
+    Args: retired: whether items that are not offered any more count as well.
     Raises: UnknownPlan, UnknownApp, UnknownAddOn, naming the references. One query.
     """
     wanted = References(plans=(plan,), apps=tuple(apps), addons=tuple(addons))
-    return price_basket(wanted, _offers(wanted))
+    return price_basket(wanted, _offers(wanted, retired=retired))
 
 
 def price_basket(wanted: References, offers: Iterable[Offer]) -> Basket:
@@ -153,9 +155,9 @@ def _ids(items: dict[str, Offer]) -> tuple[str, ...]:
     return tuple(str(item.id) for item in items.values())
 
 
-def _offers(wanted: References) -> list[Offer]:
+def _offers(wanted: References, *, retired: bool = False) -> list[Offer]:
     with connection.cursor() as cursor:
-        cursor.execute(OFFERED, wanted.parameters())
+        cursor.execute(_OFFERED_ONCE if retired else OFFERED, wanted.parameters())
         return [Offer(*row) for row in cursor.fetchall()]
 
 

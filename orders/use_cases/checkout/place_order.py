@@ -27,7 +27,16 @@ from billing.errors import Busy, DomainError, IdempotencyMismatch, OutcomeUnknow
 from billing.organization_roles import Act
 from billing.use_cases.find_after_lost_connection import find_after_lost_connection
 from billing.use_cases.organizations.authorize_act import authorize_act
-from orders.errors import AlreadySubscribed, OrderStale, PaymentOpen, PaymentProcessorNotConfigured, TooManyOrders
+from orders.errors import (
+    AlreadySubscribed,
+    OrderStale,
+    PaymentOpen,
+    PaymentProcessorNotConfigured,
+    TooManyOrders,
+    UnknownAddOn,
+    UnknownApp,
+    UnknownPlan,
+)
 from orders.models import Order
 from orders.models.basket import Basket, CheckoutRequest
 from orders.queries import count_orders_today, find_open_order
@@ -37,7 +46,7 @@ from orders.use_cases.checkout.checkout_context import CheckoutContext, load_che
 from orders.use_cases.checkout.find_placed_order import find_placed_order
 from orders.use_cases.payments.adopt_email import adopt_email
 from orders.use_cases.payments.open_payment import OpenedPayment, open_payment
-from orders.use_cases.payments.resolve_payment import resolve_open_payment, resume_request
+from orders.use_cases.payments.resolve_payment import resolve_open_payment, resume_request, resume_retired_basket
 from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoProblem
 
 __all__ = ["CheckoutRequest", "PlacedOrder", "place_order"]
@@ -107,6 +116,11 @@ def _place(request: CheckoutRequest, *, by: Actor, moment: datetime) -> PlacedOr
             replay = _replay_of_twin(current, by=by, now=moment)
             if replay is not None:
                 return replay
+            if isinstance(refusal, UnknownPlan | UnknownApp | UnknownAddOn) and context.has_open_payment:
+                resumed = resume_retired_basket(request=current, by=by, now=moment)
+                if resumed is None:
+                    raise
+                return _answer(resumed, replayed=False)
             may_resume = isinstance(refusal, PromoProblem) and context.has_open_payment
             if not may_resume and not isinstance(refusal, PromoAlreadyRedeemed):
                 raise

@@ -5,13 +5,21 @@ from django.conf import settings
 from django.utils import timezone
 
 from billing.errors import DomainError
-from orders.errors import AlreadySubscribed, AmountNotChargeable, PaymentProcessorNotConfigured
+from orders.errors import (
+    AlreadySubscribed,
+    AmountNotChargeable,
+    PaymentProcessorNotConfigured,
+    UnknownAddOn,
+    UnknownApp,
+    UnknownPlan,
+)
 from orders.models import Order
-from orders.models.basket import CheckoutRequest, Line
+from orders.models.basket import Basket, CheckoutRequest, Line
 from orders.models.charge import split_total
 from orders.queries import find_open_order
 from orders.stripe.gateway import is_configured
 from orders.use_cases.checkout.checkout_context import CheckoutContext, load_checkout_context
+from orders.use_cases.checkout.complete_order import basket_of
 from orders.use_cases.payments.resolve_payment import is_same_basket
 from promos.errors import PromoProblem
 
@@ -62,10 +70,10 @@ def quote_checkout(*, request: CheckoutRequest, user_id: str, now: datetime | No
     """
     context = load_checkout_context(request=request, user_id=user_id, now=now or timezone.now())
     context.check_organization()
-    basket = context.price_basket()
+    open_order = find_open_order(organization_id=request.tenant_id) if context.has_open_payment else None
+    basket = _price_basket(context, open_order)
     if context.subscribed is not None and basket.matches(context.subscribed):
         raise AlreadySubscribed
-    open_order = find_open_order(organization_id=request.tenant_id) if context.has_open_payment else None
     promo = _quote_code(context, open_order)
     credit_minor = context.credit_minor + (promo.credit_minor if promo else 0)
     if open_order is not None:
@@ -84,6 +92,16 @@ def quote_checkout(*, request: CheckoutRequest, user_id: str, now: datetime | No
         promo=promo,
         refusal=refusal,
     )
+
+
+def _price_basket(context: CheckoutContext, open_order: Order | None) -> Basket:
+    """Prices the basket by the catalog, or, where an item was retired since, by the open order that sells it."""
+    try:
+        return context.price_basket()
+    except (UnknownPlan, UnknownApp, UnknownAddOn):
+        if open_order is None or not is_same_basket(open_order, context.request):
+            raise
+        return basket_of(open_order)
 
 
 def _quote_code(context: CheckoutContext, open_order: Order | None) -> QuotedCode | None:

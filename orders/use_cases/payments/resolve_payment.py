@@ -55,6 +55,18 @@ def resolve_open_payment(*, request: CheckoutRequest, by: Actor, now: datetime) 
     return _close(order, by=by)
 
 
+def resume_retired_basket(*, request: CheckoutRequest, by: Actor, now: datetime) -> OpenedPayment | None:
+    """Resumes the open payment of a basket of which an item was retired since; None where it is another basket's.
+
+    Raises: as `resolve_open_payment`; UnknownPlan, UnknownApp, UnknownAddOn for items that never were.
+    """
+    order = find_open_order(organization_id=request.tenant_id)
+    if order is None or not is_same_basket(order, request):
+        return None
+    resolved = resolve_open_payment(request=request, by=by, now=now)
+    return resolved if isinstance(resolved, OpenedPayment) else None
+
+
 def resume_request(*, order_id: UUID, by: Actor, now: datetime) -> OpenedPayment:
     """Continues a request whose first try stopped before it had an answer.
 
@@ -71,10 +83,13 @@ def resume_request(*, order_id: UUID, by: Actor, now: datetime) -> OpenedPayment
 
 
 def is_same_basket(order: Order, request: CheckoutRequest) -> bool:
-    """Returns whether a checkout asks for what the open order sells, at its price, and so resumes its payment."""
+    """Returns whether a checkout asks for what the open order sells, at its price, and so resumes its payment.
+
+    An item that was retired since is still what the open order sells.
+    """
     if order.kind == Order.Kind.RENEWAL:
         return False
-    requested = load_basket(plan=request.plan, apps=request.apps, addons=request.addons)
+    requested = load_basket(plan=request.plan, apps=request.apps, addons=request.addons, retired=True)
     ordered = basket_of(order)
     return (
         requested.plan.item_id == ordered.plan.item_id
