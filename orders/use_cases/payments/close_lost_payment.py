@@ -44,11 +44,11 @@ def close_lost_payment(*, order_id: UUID, why: str, by: Actor) -> Order:
     session = _end_session(payment)
     if session is None:
         return cancel_lost_payment(order_id=order_id, why=why, by=by)
-    _record_closing(order_id, payment, why=why, by=by)
     settle_session_and_debit(order_id=order_id, session=session, by=by)
     order.refresh_from_db()
     if order.status == Order.Status.PENDING:
         raise PaymentInProgress
+    _record_closing(order, payment, why=why, by=by)
     return order
 
 
@@ -64,9 +64,9 @@ def cancel_lost_payment(*, order_id: UUID, why: str, by: Actor) -> Order:
             return order
         lock_account(customer_id=order.customer_id)
         release_hold(order_id=order.id)
-        _record_closing(order.id, payment, why=why, by=by)
         order.status = Order.Status.CANCELLED
         order.save(update_fields=["status"])
+        _record_closing(order, payment, why=why, by=by)
         is_open = payment.status == Payment.Status.OPEN
         payment.status = Payment.Status.EXPIRED if is_open else Payment.Status.FAILED
         payment.closed_at, payment.refusal = timezone.now(), why[:200]
@@ -90,12 +90,13 @@ def _end_session(payment: Payment) -> Session | None:
         raise PaymentProcessorError("the payment processor did not answer; the payment is still open") from error
 
 
-def _record_closing(order_id: UUID, payment: Payment, *, why: str, by: Actor) -> None:
+def _record_closing(order: Order, payment: Payment, *, why: str, by: Actor) -> None:
+    """Records the closing with its outcome: the state that the order has now."""
     record_audit(
         action="payment.closed",
         object_type="order",
-        object_id=str(order_id),
+        object_id=str(order.id),
         by=by,
-        changes={"session": [payment.session_id, None]},
+        changes={"session": [payment.session_id, None], "status": [Order.Status.PENDING.value, order.status]},
         reason=why,
     )

@@ -15,7 +15,7 @@ from billing.actor import SUPERADMIN
 from billing.errors import ReasonRequired
 from billing.models import AuditEntry
 from billing.use_cases.processor_settings import change_processor_keys
-from orders.errors import PaymentNotOpen, PaymentProcessorError
+from orders.errors import PaymentInProgress, PaymentNotOpen, PaymentProcessorError
 from orders.models import Break, Order, Payment, Refund
 from orders.stripe import gateway
 from orders.stripe.gateway import ObjectUnknown
@@ -148,6 +148,8 @@ def test_a_session_that_stripe_knows_is_closed_there_first(stripe: Stripe) -> No
 
     assert close_lost_payment(order_id=order_id, why=WHY, by=actor()).status == Order.Status.EXPIRED
 
+    entry = AuditEntry.objects.get(action="payment.closed")
+    assert entry.changes["status"] == [Order.Status.PENDING, Order.Status.EXPIRED]
     assert [each["status"] for each in stripe.sessions()] == ["expired"]
     run_until_idle(stripe)
     assert_free(buyer)
@@ -193,6 +195,14 @@ def test_a_debit_of_the_previous_account_waits_for_staff_and_is_shown(stripe: St
     assert close_lost_payment(order_id=order_id, why=WHY, by=actor()).status == Order.Status.CANCELLED
     assert Payment.objects.get(order_id=order_id).status == Payment.Status.FAILED
     assert_free(buyer)
+
+
+def test_a_debit_that_the_bank_still_processes_is_not_audited_as_closed(stripe: Stripe) -> None:
+    order_id = new_buyer().check_out().order_id
+    stripe.do(f"sessions/{session_id_of(order_id)}/pay_async")
+    run_until_idle(stripe)
+    with nothing_changes(), pytest.raises(PaymentInProgress):
+        close_lost_payment(order_id=order_id, why=WHY, by=actor())
 
 
 def test_the_gateway_tells_an_unknown_session_from_a_refusal(stripe: Stripe) -> None:
