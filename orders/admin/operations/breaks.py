@@ -33,6 +33,8 @@ _EXPLANATIONS = {
     Break.Kind.REFUND_DIFFERS: "Stripe refunded another amount than is booked. If it refunded more, reconcile_stripe"
     " --repair books it. If it refunded less, the customer's bank may have returned the refund: pay the customer"
     " another way.",
+    Break.Kind.REFUND_BEYOND_ORDER: "Stripe refunded more than was left of an order, for example because a change of"
+    " plan had credited its unused month. Adjust the customer's credit if the customer should not keep both.",
     Break.Kind.REFUND_NOT_SENT: "A refund was requested here, and Stripe has not made it. Check that the worker is"
     " running. reconcile_stripe --repair sends the refund.",
     Break.Kind.RENEWAL_REFUNDED: "A later month was refunded at Stripe, which our books do not record. End the"
@@ -58,8 +60,9 @@ _EXPLANATIONS = {
     " Stripe, or close this break if the charge was intended.",
     Break.Kind.EVENT_NOT_SETTLED: "An event of Stripe could not be settled here and is set aside. The worker's log"
     " names the error. reconcile_stripe --repair tries it again, for example after an update of this service.",
-    Break.Kind.INVOICE_NOT_FOLLOWED: "The customer paid an invoice that is no month of the subscription: a change or"
-    " an item that was added at Stripe. It is not in our books. Check it at Stripe.",
+    Break.Kind.INVOICE_NOT_FOLLOWED: "The customer paid an invoice that is no month of the subscription (a change or"
+    " an item that was added at Stripe), or whose lines Stripe does not know any more. It is not in our books. Check it"
+    " at Stripe.",
     Break.Kind.SUBSCRIPTION_CHANGED: "Price, quantity or interval of a subscription were changed at Stripe, which our"
     " order does not follow. Change it back at Stripe, or let the customer order the other plan.",
     Break.Kind.INVOICE_MISSING: "A month was paid at Stripe and is not in the books. reconcile_stripe --repair books"

@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 from django.db import transaction
 
 from billing.jobs import enqueue
@@ -22,7 +24,12 @@ def adopt_email(*, user_id: str, email: str) -> None:
 
 
 def send_email_to_stripe(*, user_id: str) -> None:
-    """Gives Stripe's customer the address that is stored now. Raises: gateway.Refused, gateway.Unanswered."""
+    """Gives Stripe's customer the address that is stored now.
+
+    A customer that Stripe does not know any more needs none: the next payment creates another one.
+    Raises: gateway.Refused, gateway.Unanswered.
+    """
     customer = Customer.objects.get(user_id=user_id)
     if customer.stripe_customer_id and customer.email:
-        gateway.update_customer_email(customer_id=customer.stripe_customer_id, email=customer.email)
+        with suppress(gateway.CustomerUnknown, gateway.ObjectUnknown):
+            gateway.update_customer_email(customer_id=customer.stripe_customer_id, email=customer.email)

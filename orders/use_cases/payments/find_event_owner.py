@@ -20,7 +20,7 @@ from orders.use_cases.payments.settle_event import (
     record_unknown,
     settle_event,
 )
-from orders.use_cases.subscriptions.follow_subscription import RETRIEVING_LINES
+from orders.use_cases.subscriptions.follow_subscription import RETRIEVING_LINES, record_lost_invoice
 
 # An event whose order or month is still unknown after this long becomes a break.
 MAX_WAIT_FOR_OWNER = timedelta(hours=1)
@@ -63,16 +63,31 @@ def find_charge_owner(*, event_id: str, is_last: bool = False) -> str:
 def settle_long_invoice(*, event_id: str) -> str:
     """Settles an invoice's event with all lines of the invoice, of which the event holds the first ones only.
 
+    An invoice that Stripe does not know any more becomes a break: it was paid, and its month is not known.
+
     Returns: the outcome. Raises: gateway.Refused, gateway.Unanswered, gateway.NotConfigured; the job retries.
     Transaction: owns, after the call. Idempotency: by the event's outcome.
     """
     event = StripeEvent.objects.get(id=event_id)
     if event.outcome != RETRIEVING_LINES:
         return event.outcome
-    invoice = with_all_lines(read_event_object(event.payload))
+    try:
+        invoice = with_all_lines(read_event_object(event.payload))
+    except gateway.ObjectUnknown:
+        return _close_unknown_invoice(event_id)
     with transaction.atomic():
         StripeEvent.objects.filter(id=event_id, outcome=RETRIEVING_LINES).update(settled_at=None)
         return settle_event(event_id=event_id, document=invoice)
+
+
+def _close_unknown_invoice(event_id: str) -> str:
+    with transaction.atomic():
+        # Races with a second job for the same event.
+        event = StripeEvent.objects.select_for_update(no_key=True).get(id=event_id)
+        if event.outcome == RETRIEVING_LINES:
+            event.outcome = record_lost_invoice(read_event_object(event.payload))
+            event.save(update_fields=["outcome"])
+        return event.outcome
 
 
 def with_all_lines(invoice: Object) -> Object:

@@ -308,6 +308,14 @@ def _record_not_followed(invoice: Object, subscription: Subscription) -> str:
     return Break.Kind.INVOICE_NOT_FOLLOWED.value
 
 
+def record_lost_invoice(invoice: Object) -> str:
+    """Records a paid invoice whose lines Stripe does not know any more as a break. Transaction: joins."""
+    subscription = _lock_subscription(read_subscription_id(invoice), read_invoice_order_id(invoice))
+    if subscription is None:
+        return _record_unknown(invoice, read_invoice_order_id(invoice))
+    return _record_not_followed(invoice, subscription)
+
+
 def describe_not_followed(invoice: Object) -> dict[str, Any]:
     """Returns the details of the invoice's break: the same each time, so that one that staff closed stays closed."""
     return {"paid": int(invoice.get("amount_paid") or 0), "reason": invoice.get("billing_reason")}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.models import Invoice, Subscription
 from orders.models import Break, StripeEvent
@@ -304,3 +305,15 @@ def test_a_paid_month_whose_order_never_completes_becomes_a_break(stripe: Stripe
     sweep(now=now + timedelta(hours=25))
 
     assert (Kind.UNKNOWN_OBJECT.value, invoice["id"], None) in open_break_keys()
+
+
+def test_a_long_invoice_that_stripe_does_not_know_any_more_becomes_a_break(stripe: Stripe) -> None:
+    event = renewed_invoice(stripe)
+    leave_out_the_rest(event)
+    stripe.fault(path="/v1/invoices/*/lines", effect="answer", status=404, count=None)
+
+    assert settle(event) == Break.Kind.INVOICE_NOT_FOLLOWED
+
+    order_id = Subscription.objects.get().order_id
+    assert open_break_keys() == [(Break.Kind.INVOICE_NOT_FOLLOWED.value, invoice_of(event)["id"], order_id)]
+    assert not ProcrastinateJob.objects.exclude(status="succeeded").filter(task_name="settle_long_invoice").exists()
