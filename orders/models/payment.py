@@ -224,6 +224,7 @@ class Break(models.Model):
         EVENT_NOT_SETTLED = "event_not_settled"
         INVOICE_NOT_FOLLOWED = "invoice_not_followed"
         SUBSCRIPTION_CHANGED = "subscription_changed"
+        REFUND_BEYOND_ORDER = "refund_beyond_order"
 
     id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
     kind = models.CharField(max_length=40, choices=Kind)

@@ -185,6 +185,8 @@ def send_refund(*, refund_id: UUID, by: Actor) -> Refund:
 def record_refunded_total(*, order: Order, refunded_minor: int, reason: str, by: Actor) -> str:
     """Records the total that the card got back. Once nothing is left for the card, the credit is returned too.
 
+    A refund at Stripe of more than was left of the order becomes a break.
+
     The caller holds the order's lock. Returns: the outcome. Locks: Account. Transaction: joins.
     Idempotency: a total that is known already changes nothing, so Stripe's event and the answer to our own call may
     come in any order.
@@ -194,6 +196,14 @@ def record_refunded_total(*, order: Order, refunded_minor: int, reason: str, by:
         return "unchanged"
     # Races with a change of plan, which credits the order's unused month under the same lock.
     lock_account(customer_id=order.customer_id)
+    refundable_minor = payment.refunded_minor + find_refundable(order).card_minor
+    if refunded_minor > refundable_minor:
+        record_break(
+            kind=Break.Kind.REFUND_BEYOND_ORDER,
+            object_id=payment.payment_intent_id or str(order.id),
+            order_id=order.id,
+            details={"refunded": refunded_minor, "refundable": refundable_minor},
+        )
     payment.refunded_minor = min(refunded_minor, payment.amount_minor)
     payment.save(update_fields=["refunded_minor"])
     queue_mail(Mail.REFUNDED, order.id)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from billing.models import Hold, Invoice, LedgerEntry, Subscription
 from orders.errors import AmountNotRefundable, OrderNotRefundable, OrderStale, PaymentInProgress
-from orders.models import Order, Payment, Plan
+from orders.models import Break, Order, Payment, Plan
 from orders.use_cases.checkout.checkout_context import load_checkout_context
 from orders.use_cases.checkout.place_order import PlacedOrder, place_order
 from orders.use_cases.checkout.quote_checkout import Quote, quote_checkout
@@ -157,6 +157,9 @@ def test_a_refund_at_stripe_of_the_credited_part_too_returns_no_credit(subscribe
     run_until_idle(stripe)
     assert (order_status(old.id), subscribed.account.balance_minor) == ("refunded", balance_minor)
     assert_books_agree(stripe)
+    found = Break.objects.get(closed_at=None, kind="refund_beyond_order")
+    assert (found.order_id, found.details["refunded"]) == (old.id, CHARGED_MINOR)
+    assert 0 <= found.details["refundable"] < CHARGED_MINOR
 
 
 def test_a_refund_on_its_way_is_not_credited_as_well(subscribed: Buyer, stripe: Stripe) -> None:
