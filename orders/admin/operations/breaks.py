@@ -61,8 +61,8 @@ _EXPLANATIONS = {
     Break.Kind.EVENT_NOT_SETTLED: "An event of Stripe could not be settled here and is set aside. The worker's log"
     " names the error. reconcile_stripe --repair tries it again, for example after an update of this service.",
     Break.Kind.INVOICE_NOT_FOLLOWED: "The customer paid an invoice that is no month of the subscription (a change or"
-    " an item that was added at Stripe), or whose lines Stripe does not know any more. It is not in our books. Check it"
-    " at Stripe.",
+    " an item that was added at Stripe), or whose lines Stripe does not know any more. It is not in our books. Check"
+    " it at Stripe.",
     Break.Kind.SUBSCRIPTION_CHANGED: "Price, quantity or interval of a subscription were changed at Stripe, which our"
     " order does not follow. Change it back at Stripe, or let the customer order the other plan.",
     Break.Kind.INVOICE_MISSING: "A month was paid at Stripe and is not in the books. reconcile_stripe --repair books"

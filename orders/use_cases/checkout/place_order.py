@@ -112,25 +112,36 @@ def _place(request: CheckoutRequest, *, by: Actor, moment: datetime) -> PlacedOr
                 return _answer(resolved, replayed=False)
             current = _without_spent_code(request, resolved)
         except DomainError as refusal:
-            # If a twin caused the refusal, for example by redeeming the code first, its answer is this request's too.
-            replay = _replay_of_twin(current, by=by, now=moment)
-            if replay is not None:
-                return replay
-            if isinstance(refusal, UnknownPlan | UnknownApp | UnknownAddOn) and context.has_open_payment:
-                resumed = resume_retired_basket(request=current, by=by, now=moment)
-                if resumed is None:
-                    raise
-                return _answer(resumed, replayed=False)
-            may_resume = isinstance(refusal, PromoProblem) and context.has_open_payment
-            if not may_resume and not isinstance(refusal, PromoAlreadyRedeemed):
-                raise
-            # If the organization's open payment redeemed this code, the request continues that payment, whatever has
-            # become of the code since.
-            open_order = find_open_order(organization_id=request.tenant_id)
-            if open_order is None or open_order.promo_code != current.promo_code:
-                raise
-            current = replace(request, promo_code="")
+            continued = _continue_after_refusal(refusal, context=context, by=by)
+            if isinstance(continued, PlacedOrder):
+                return continued
+            current = continued
     raise Busy(retry_after=1)
+
+
+def _continue_after_refusal(
+    refusal: DomainError, *, context: CheckoutContext, by: Actor
+) -> PlacedOrder | CheckoutRequest:
+    """Returns the answer of a twin, or the open payment of the same order, or the request that continues it.
+
+    Raises: the refusal itself, if nothing explains it.
+    """
+    request = context.request
+    # If a twin caused the refusal, for example by redeeming the code first, its answer is this request's too.
+    replay = _replay_of_twin(request, by=by, now=context.now)
+    if replay is not None:
+        return replay
+    if isinstance(refusal, UnknownPlan | UnknownApp | UnknownAddOn) and context.has_open_payment:
+        resumed = resume_retired_basket(request=request, by=by, now=context.now)
+        if resumed is not None:
+            return _answer(resumed, replayed=False)
+    if isinstance(refusal, PromoAlreadyRedeemed) or (isinstance(refusal, PromoProblem) and context.has_open_payment):
+        # If the organization's open payment redeemed this code, the request continues that payment, whatever has
+        # become of the code since.
+        open_order = find_open_order(organization_id=request.tenant_id)
+        if open_order is not None and open_order.promo_code == request.promo_code:
+            return replace(request, promo_code="")
+    raise refusal
 
 
 def _attempt(context: CheckoutContext, *, by: Actor) -> PlacedOrder:
