@@ -1,14 +1,35 @@
+"""Finds what a request has written whose connection was lost between its commit and its answer.
+
+If it is not found, the customer learns that the outcome is unknown. A retry without an idempotency key would then be
+refused by what the request itself has written. So the audit trail remembers the request, and its retry finds what was
+written, once, in every process. While the database is away, a thread tries to write the entry until it can.
+"""
+
+import logging
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from hashlib import sha256
+from threading import Event, Thread
 from typing import TypeVar
 
 import psycopg
 from django.db import InterfaceError, OperationalError, connection
+from django.utils.dateparse import parse_datetime
 from psycopg_pool import PoolTimeout
 
+from billing.actor import Actor
 from billing.errors import OutcomeUnknown
 from billing.group_commit import is_refusal
+from billing.models import AuditEntry
+from billing.use_cases.record_audit import record_audit
 
 Found = TypeVar("Found")
+
+# How long after the request its retry may come.
+MAX_RETRY_AGE = timedelta(hours=24)
+_SECONDS_BETWEEN_WRITES, _MAX_WRITES = 0.2, 3_000
+
+logger = logging.getLogger(__name__)
 
 
 def find_after_lost_connection(error: OperationalError | InterfaceError, find: Callable[[], Found | None]) -> Found:
@@ -37,3 +58,70 @@ def _was_never_sent(error: BaseException) -> bool:
             return True
         cause = cause.__cause__
     return False
+
+
+def remember_unknown(kind: str, request: object, *, by: Actor, tried_at: datetime) -> None:
+    """Remembers that the customer was told that the outcome of the request is unknown.
+
+    Args: kind: `checkout` or `top-up`; request: its values, whose text identifies it.
+    """
+    try:
+        _write_unknown(kind, request, by, tried_at)
+    except (OperationalError, InterfaceError):
+        Thread(target=_write_unknown_later, args=(kind, request, by, tried_at), daemon=True).start()
+
+
+def find_unknown(
+    kind: str, request: object, *, by: Actor, now: datetime, find: Callable[[datetime], Found | None]
+) -> Found | None:
+    """Finds what an earlier try of the same request has written, unless its customer has learned of it.
+
+    Args: find: finds what was written by the request that was made at this time.
+    Transaction: joins. One query where no such try is remembered.
+    """
+    identity = _identify(request, by=by)
+    entries = AuditEntry.objects.filter(
+        object_type=kind, object_id=identity, created_at__gt=now - MAX_RETRY_AGE
+    ).order_by("created_at", "id")
+    tries = list(entries)
+    if not tries or tries[-1].action == _answered(kind):
+        return None
+    for entry in tries:
+        tried_at = parse_datetime(entry.changes.get("tried_at", [None, ""])[1])
+        found = find(tried_at) if tried_at else None
+        if found is not None:
+            record_audit(action=_answered(kind), object_type=kind, object_id=identity, by=by)
+            return found
+    return None
+
+
+def _write_unknown(kind: str, request: object, by: Actor, tried_at: datetime) -> None:
+    record_audit(
+        action=f"{kind}.outcome_unknown",
+        object_type=kind,
+        object_id=_identify(request, by=by),
+        by=by,
+        changes={"tried_at": [None, tried_at.isoformat()]},
+    )
+
+
+def _write_unknown_later(kind: str, request: object, by: Actor, tried_at: datetime) -> None:
+    pause = Event()
+    for _ in range(_MAX_WRITES):
+        pause.wait(_SECONDS_BETWEEN_WRITES)
+        try:
+            _write_unknown(kind, request, by, tried_at)
+        except (OperationalError, InterfaceError):
+            continue
+        finally:
+            connection.close()
+        return
+    logger.error("a %s of unknown outcome is not remembered: the database stayed away", kind)
+
+
+def _identify(request: object, *, by: Actor) -> str:
+    return sha256(repr((by.user_id, request)).encode()).hexdigest()
+
+
+def _answered(kind: str) -> str:
+    return f"{kind}.outcome_answered"

@@ -9,14 +9,14 @@ from django.db.models import OuterRef
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.errors import Busy, DomainError, IdempotencyMismatch, translate_lock_errors
+from billing.errors import Busy, DomainError, IdempotencyMismatch, OutcomeUnknown, translate_lock_errors
 from billing.models import Account, IdempotencyKey, LedgerEntry
 from billing.queries import exists_per_row
-from billing.use_cases.find_after_lost_connection import find_after_lost_connection
+from billing.use_cases.find_after_lost_connection import find_after_lost_connection, find_unknown, remember_unknown
 from billing.use_cases.store_answer import find_answer
 from orders.use_cases.payments.adopt_email import adopt_email
 from orders.use_cases.subscriptions.pay_due_months import pay_due_months, unpaid_subscriptions
-from promos.errors import PromoChanged
+from promos.errors import PromoChanged, PromoProblem
 from promos.models import Redemption
 from promos.queries import normal_code
 from promos.use_cases.redeem_code import redeem
@@ -43,7 +43,7 @@ def top_up(
 
     Args: fingerprint: the hash of the request's body, required with a key.
     Raises: a PromoProblem, IdempotencyMismatch, RequestInProgress, Busy. If it raises, nothing has changed, except
-    for OutcomeUnknown: the connection was lost, and the redemption was not found.
+    for OutcomeUnknown: the connection was lost, and the redemption was not found. The same request again finds it.
     Locks: as `redeem`. Transaction: owns, one statement.
     Idempotency: under a key the same request has one redemption and one answer for 24 hours; a refusal is not stored.
     A request waits for a twin (the same key and body) that is still in flight.
@@ -62,14 +62,11 @@ def top_up(
                 adopt_email=adopt_email,
             )
     except (OperationalError, InterfaceError) as error:
-        redeemed = Redemption.objects.filter(
-            customer__user_id=by.user_id,
-            promo_code__code=normal_code(code),
-            order_id=None,
-            confirmed_at=moment,
-            status=Redemption.Status.CONFIRMED,
-        )
-        redemption = find_after_lost_connection(error, redeemed.first)
+        try:
+            redemption = find_after_lost_connection(error, lambda: _find_redeemed(code, by=by, at=moment))
+        except OutcomeUnknown:
+            remember_unknown("top-up", normal_code(code), by=by, tried_at=moment)
+            raise
     except DomainError as refusal:
         # If an earlier attempt or a twin caused the refusal, for example by redeeming first, its answer is used here.
         replay = _replay(by=by, key=idempotency_key, fingerprint=fingerprint, now=moment)
@@ -77,7 +74,18 @@ def top_up(
             return replay
         if isinstance(refusal, PromoChanged):
             raise Busy(retry_after=1) from refusal
-        raise
+        if idempotency_key or not isinstance(refusal, PromoProblem):
+            raise
+        found = find_unknown(
+            "top-up",
+            normal_code(code),
+            by=by,
+            now=moment,
+            find=lambda tried_at: _find_redeemed(code, by=by, at=tried_at),
+        )
+        if found is None:
+            raise
+        redemption = found
     owed = unpaid_subscriptions(now=moment).filter(customer_id=OuterRef("account_id"))
     granted = LedgerEntry.objects.annotate(owes=exists_per_row(owed)).get(
         redemption_id=redemption.id, kind=LedgerEntry.Kind.GRANT
@@ -89,6 +97,17 @@ def top_up(
         replayed=False,
     )
     return _pay_due_months(topped_up, granted, key=idempotency_key, by=by, now=moment) if granted.owes else topped_up
+
+
+def _find_redeemed(code: str, *, by: Actor, at: datetime) -> Redemption | None:
+    """Finds the redemption into the balance that a request of this time has made."""
+    return Redemption.objects.filter(
+        customer__user_id=by.user_id,
+        promo_code__code=normal_code(code),
+        order_id=None,
+        confirmed_at=at,
+        status=Redemption.Status.CONFIRMED,
+    ).first()
 
 
 def _pay_due_months(topped_up: ToppedUp, granted: LedgerEntry, *, key: str, by: Actor, now: datetime) -> ToppedUp:

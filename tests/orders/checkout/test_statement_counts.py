@@ -23,11 +23,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 BATCH, CONTEXT, PLACE = "place it in a batch", "read the context", "place it alone"
 CARD, OPEN = "is a card processor configured", "is a payment open"
+UNKNOWN = "is an earlier try of unknown outcome remembered"
 PLACING = "SELECT id, balance FROM orders_place_orders("
 KINDS = {
     "LEFT JOIN billing_organization": CONTEXT,
     'FROM "billing_processorsettings"': CARD,
     """"orders_order"."status" = 'pending'""": OPEN,
+    'FROM "billing_auditentry"': UNKNOWN,
 }
 KEY: dict[str, Any] = {"idempotency_key": "k-1", "fingerprint": "f" * 64}
 
@@ -134,11 +136,11 @@ def test_refused_checkout_sends_no_rollback_and_leaves_no_transaction(buy: Buy) 
 
 def test_what_the_context_refuses_is_one_statement_more_once_the_basket_is_known(buy: Buy, ada: Customer) -> None:
     statements(buy, promo_code="FIFTY")
-    assert kinds(statements(buy, raises=AlreadySubscribed)) == [BATCH, CONTEXT]
+    assert kinds(statements(buy, raises=AlreadySubscribed)) == [BATCH, CONTEXT, UNKNOWN]
     forget_prices()
-    assert kinds(statements(buy, raises=AlreadySubscribed)) == [CONTEXT]
+    assert kinds(statements(buy, raises=AlreadySubscribed)) == [CONTEXT, UNKNOWN]
 
     another: dict[str, Any] = {"tenant": OrganizationFactory.create(customer=ada), "promo_code": "FIFTY"}
-    assert kinds(statements(buy, raises=PromoAlreadyRedeemed, **another)) == [BATCH, CONTEXT, OPEN]
+    assert kinds(statements(buy, raises=PromoAlreadyRedeemed, **another)) == [BATCH, CONTEXT, OPEN, UNKNOWN]
     forget_prices()
-    assert kinds(statements(buy, raises=PromoAlreadyRedeemed, **another)) == [CONTEXT, OPEN]
+    assert kinds(statements(buy, raises=PromoAlreadyRedeemed, **another)) == [CONTEXT, OPEN, UNKNOWN]
