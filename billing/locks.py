@@ -3,6 +3,8 @@
     Order → Account → Organization → Subscription → Domain → Redemption → the campaign's advisory lock
     → the code's advisory lock → the code's counters → the campaign's counters
 
+The advisory lock of the catalog may be taken anywhere after the account: its exclusive holder waits for nothing else.
+
 Within one table, rows are locked by ascending primary key. `FOR NO KEY UPDATE` still lets other transactions insert
 rows that reference the locked row.
 """

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from django.db import connection
+
 from billing.locks import lock_organization
 from billing.models import Subscription
 
@@ -52,3 +54,18 @@ def lock_followed_subscription(*, stripe_id: str) -> Subscription | None:
     # The caller may suspend the organization.
     lock_organization(organization_id=found.organization_id)
     return lock_subscription(subscription_id=found.id)
+
+
+def share_catalog() -> None:
+    """Keeps the removal of a catalog item waiting until the transaction ends. It is taken after the accounts."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(orders_catalog_lock_key())")
+
+
+def wait_for_orders_in_flight() -> None:
+    """Waits until each order is committed that may have read the catalog as it was before.
+
+    Transaction: its own, so that new orders wait only as long.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(orders_catalog_lock_key())")

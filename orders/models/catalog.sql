@@ -23,4 +23,8 @@ CREATE OR REPLACE TRIGGER orders_app_changes_catalog AFTER INSERT OR DELETE OR T
 CREATE OR REPLACE TRIGGER orders_app_altered_changes_catalog AFTER UPDATE ON orders_app
   FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION orders_catalog_changed();
 
+-- The key of the advisory lock that each order shares until it is committed, and that a removal of an item waits for.
+CREATE OR REPLACE FUNCTION orders_catalog_lock_key() RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT hashtextextended('orders.catalog', 0) $$;
+
 INSERT INTO orders_catalogversion (id, version) VALUES (1, gen_random_uuid()) ON CONFLICT (id) DO NOTHING;

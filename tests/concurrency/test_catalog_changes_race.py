@@ -5,11 +5,17 @@ from functools import partial
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from billing.errors import Busy
 from billing.models import Organization
 from billing.use_cases.verify_ledger import verify_ledger
-from orders.models import CatalogVersion, Order, Plan
+from orders.models import App, CatalogVersion, Order, Plan
+from orders.models.basket import CheckoutRequest
+from orders.models.catalog import CatalogItem
+from orders.use_cases.catalog.change_catalog import remove_item
+from orders.use_cases.checkout.checkout_context import load_checkout_context
+from orders.use_cases.checkout.new_order import order_parameters, to_json
 from tests.concurrency.batched_checkouts import (
     PRICE_MINOR,
     THREADS,
@@ -22,7 +28,15 @@ from tests.concurrency.hold_batches import CHECKOUTS, record_batches
 from tests.concurrency.schema_changes import function_definition, replace_text, replaced_function
 from tests.concurrency.threads import ThreadGroup
 from tests.concurrency.wait_for import other_connection, wait_until
-from tests.factories import OrganizationFactory, PlanFactory, PromoCodeFactory
+from tests.factories import (
+    AppFactory,
+    OrganizationFactory,
+    PlanFactory,
+    PromoCodeFactory,
+    acting,
+    actor,
+    give_credit,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -122,3 +136,32 @@ def test_while_the_price_rises_no_order_costs_less_than_at_its_request() -> None
     assert len(prices) > 2
     assert batches
     assert verify_ledger().sound
+
+
+@pytest.mark.parametrize("removed", [Plan, App], ids=lambda model: model.__name__)
+def test_an_item_that_an_order_in_flight_buys_is_retired_not_deleted(removed: type[CatalogItem]) -> None:
+    plan, app, organization = priced_plan(), AppFactory.create(), OrganizationFactory.create()
+    give_credit(organization.customer, PRICE_MINOR)
+    request = CheckoutRequest(tenant_id=organization.id, plan=plan.slug, apps=(app.slug,))
+    by, now = acting(organization.customer), timezone.now()
+    context = load_checkout_context(request=request, user_id=by.user_id, now=now)
+    order = order_parameters(request, basket=context.price_basket(), by=by, now=now) | {"catalog": context.catalog}
+    item = plan if removed is Plan else app
+    with other_connection() as other, ThreadGroup(1) as threads:
+        placed = other.execute("SELECT id FROM orders_place_orders(%s::jsonb, true)", [f"[{to_json(order)}]"])
+        assert placed.fetchone() is not None
+        removal = threads.start([partial(remove_item, removed, item_id=item.pk, by=actor())])
+        wait_until(lambda: removal.done or lock_waiters() > 0, "the removal waits for the order")
+        other.commit()
+        removal.finish()
+    assert removed._default_manager.get().active is False
+    assert Order.objects.get().plan_id == plan.id
+
+
+def lock_waiters() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        return int(cursor.fetchone()[0])

@@ -1,7 +1,8 @@
 """A superadmin adds, changes and removes catalog items.
 
 An order keeps the names and prices of its day, so no change here alters it. A checkout that is in flight completes
-with the catalog that it has read.
+with the catalog that it has read. A removal waits for such checkouts: once it has ended, nobody can buy the item, and
+an item that one of them bought is retired, not deleted.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -15,6 +16,7 @@ from billing.actor import Actor
 from billing.errors import SlugTaken, translate_violations
 from billing.use_cases.record_audit import record_audit
 from orders.errors import CatalogItemNotFound, InvalidCatalogItem, SlugInUse
+from orders.locks import wait_for_orders_in_flight
 from orders.models import AddOn, Plan
 from orders.models.catalog import CatalogItem
 from orders.queries import item_was_sold, other_items_name
@@ -64,15 +66,19 @@ def change_item(model: type[Item], *, item_id: UUID, facts: Mapping[str, Any], b
 def remove_item(model: type[CatalogItem], *, item_id: UUID, by: Actor) -> None:
     """Removes an offered item. One that was ever sold is retired: it is not offered, and the console still shows it.
 
-    Raises: CatalogItemNotFound. Transaction: owns.
+    Raises: CatalogItemNotFound. Transaction: owns three: the item is retired; orders in flight are awaited; the item
+    is deleted if nothing was ever sold of it. After a crash in between it stays retired.
     """
     with transaction.atomic():
         item = _lock_offered(model, item_id)
-        if item_was_sold(item):
-            item.active = False
-            item.save(update_fields=["active"])
-            _audit(item, "retired", {"active": [True, False]}, by=by)
-        else:
+        item.active = False
+        item.save(update_fields=["active"])
+        _audit(item, "retired", {"active": [True, False]}, by=by)
+    with transaction.atomic():
+        wait_for_orders_in_flight()
+    with transaction.atomic():
+        item = model._default_manager.select_for_update().get(id=item_id)
+        if not item_was_sold(item):
             _audit(item, "deleted", {name: [value, None] for name, value in _facts(item).items()}, by=by)
             item.delete()
 
