@@ -113,6 +113,14 @@ class OrganizationNotFound(DomainError):
     message = "no such organization"
 
 
+class OrganizationSuspended(DomainError):
+    """Staff suspended the organization, and only staff make it active again."""
+
+    code = "organization_suspended"
+    status = 409
+    message = "this organization is suspended: contact support"
+
+
 class OrganizationRoleTooLow(DomainError):
     """The caller is a member of the organization, and the caller's role does not allow the act."""
 

@@ -58,7 +58,8 @@ class CheckoutView(APIView):
                     400: "The body is invalid, a catalog item is unknown, or the promo code cannot be redeemed.",
                     403: "You are a member of the organization; only its owner pays.",
                     404: "The organization is not yours.",
-                    409: "Already subscribed, a payment is in progress, or a request with the same key is in flight.",
+                    409: "Suspended by staff, already subscribed, a payment is in progress, or a request with the"
+                    " same key is in flight.",
                     422: "The key was already used for a different request.",
                     429: "Too many refused codes of this customer or address.",
                     502: "The payment processor could not open a payment; nothing was charged or redeemed.",

@@ -37,6 +37,10 @@ ORGANIZATIONS: Attacks = {
         "UPDATE billing_organization SET deleted_at = now() WHERE slug = 'acme'",
         organization_row(status="'deleted'"),
     ],
+    "billing_organization_staff_suspension_fits": [
+        "UPDATE billing_organization SET suspended_by_staff = true WHERE slug = 'acme'",
+        organization_row(suspended_by_staff="true"),
+    ],
     "billing_organization_transition_known": [
         "UPDATE billing_organization SET status = 'active' WHERE slug = 'gone'",
         "UPDATE billing_organization SET status = 'active', deleted_at = NULL WHERE slug = 'gone'",

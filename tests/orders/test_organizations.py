@@ -4,13 +4,17 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from django.utils import timezone
 
-from billing.errors import OrganizationNotFound
+from billing.errors import OrganizationNotFound, OrganizationSuspended
 from billing.models import AuditEntry, Customer, Invoice, LedgerEntry, Organization, Subscription
 from orders import tasks
 from orders.models import AddOn, App, Order, OutboxEvent
+from orders.use_cases.checkout.checkout_context import forget_priced_baskets
+from orders.use_cases.organizations.change_status import change_status
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.organizations.provision_organization import provision_organization
+from orders.use_cases.subscriptions.end_subscriptions import end_subscriptions
 from tests.factories import ADDRESS, OrganizationFactory, acting, actor, give_credit, ids_of
 from tests.orders.conftest import Buy
 from tests.snapshot import nothing_changes, only_changes
@@ -46,6 +50,40 @@ def test_an_order_activates_its_organization_and_announces_it(buy: Buy, acme: Or
         "addons": ids_of(AddOn, "backup"),
         "status": "active",
     }
+
+
+@pytest.mark.parametrize("before", ["active", "suspended for lack of payment"])
+@pytest.mark.parametrize("batched", [False, True], ids=["alone", "batched"])
+def test_an_organization_that_staff_suspended_is_not_reactivated_by_its_owners_order(
+    buy: Buy, acme: Organization, before: str, batched: bool
+) -> None:
+    tasks.provision_organization(str(buy("m").order_id))
+    if before != "active":
+        end_subscriptions(Subscription.objects.all(), now=timezone.now())
+        Organization.objects.update(status="suspended")
+    change_status(organization_id=acme.id, status=Organization.Status.SUSPENDED, by=actor())
+    if not batched:
+        forget_priced_baskets()
+    elif before != "active":
+        buy("m", tenant=OrganizationFactory.create(customer=acme.customer))
+    with nothing_changes(), pytest.raises(OrganizationSuspended):
+        buy("m" if before != "active" else "l")
+
+    change_status(organization_id=acme.id, status=Organization.Status.ACTIVE, by=actor())
+    buy("l")
+    acme.refresh_from_db()
+    assert (acme.status, acme.suspended_by_staff) == ("active", False)
+
+
+def test_an_organization_that_was_suspended_for_lack_of_payment_is_active_after_an_order(
+    buy: Buy, acme: Organization
+) -> None:
+    tasks.provision_organization(str(buy("m").order_id))
+    end_subscriptions(Subscription.objects.all(), now=timezone.now())
+    Organization.objects.update(status="suspended")
+    buy("m")
+    acme.refresh_from_db()
+    assert acme.status == "active"
 
 
 def test_a_second_run_of_the_job_announces_nothing(buy: Buy, acme: Organization) -> None:

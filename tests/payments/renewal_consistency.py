@@ -198,12 +198,12 @@ def _was_requested_at_once(order: Order) -> bool:
 
 
 def _suspended(organization: Organization) -> Discrepancies:
-    """An organization is suspended exactly if its newest subscription ended unpaid or refunded."""
+    """An organization is suspended exactly if staff did it, or its newest subscription ended unpaid or refunded."""
     subscriptions = Subscription.objects.filter(organization=organization).order_by("created_at")
     live = [each for each in subscriptions if each.status not in ENDED_STATUSES]
     newest = subscriptions.last()
     unpaid = newest is not None and any(kind == "canceled" for kind, _ in count_announcements(newest))
-    is_suspended = organization.status == Organization.Status.SUSPENDED
+    is_suspended = organization.status == Organization.Status.SUSPENDED and not organization.suspended_by_staff
     if is_suspended and (live or not unpaid):
         return [f"all or nothing: {organization} is suspended with {live or 'a subscription that was not canceled'}"]
     if organization.status == Organization.Status.ACTIVE and unpaid and not live:

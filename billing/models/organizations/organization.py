@@ -38,6 +38,9 @@ class Organization(models.Model):
     apps = models.JSONField(default=list, blank=True)
     addons = models.JSONField(default=list, blank=True)
     status = models.CharField(max_length=12, choices=Status, default=Status.PENDING, db_default=Status.PENDING)
+    suspended_by_staff = models.BooleanField(
+        default=False, db_default=False, help_text="Its owner's order does not make it active again: only staff do."
+    )
     created_at = models.DateTimeField(db_default=Now())
     deleted_at = models.DateTimeField(null=True, blank=True)
 
@@ -56,6 +59,10 @@ class Organization(models.Model):
                 condition=Q(status="deleted", deleted_at__isnull=False)
                 | (~Q(status="deleted") & Q(deleted_at__isnull=True)),
                 name="billing_organization_deleted_at_fits",
+            ),
+            models.CheckConstraint(
+                condition=Q(suspended_by_staff=False) | Q(status__in=["suspended", "deleted"]),
+                name="billing_organization_staff_suspension_fits",
             ),
         ]
         indexes = [

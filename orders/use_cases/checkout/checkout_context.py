@@ -18,7 +18,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
-from billing.errors import OrganizationNotFound
+from billing.errors import OrganizationNotFound, OrganizationSuspended
 from orders.models.basket import Basket, CheckoutRequest, Subscribed
 from orders.queries import OFFERED, Offer, References, price_basket
 from promos.models import Campaign, PromoCode
@@ -40,7 +40,7 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
               (SELECT sum(b.quota - b.used) FROM promos_budgetcounter b WHERE b.campaign_id = g.id)),
        EXISTS (SELECT FROM promos_redemption r WHERE r.promo_code_id = p.id AND r.customer_id = c.id
                   AND r.status IN ('reserved', 'confirmed')),
-       (SELECT version FROM orders_catalogversion), c.email,
+       (SELECT version FROM orders_catalogversion), c.email, o.suspended_by_staff,
        {", ".join(f"p.{name}" for name in _CODE_FIELDS)}, {", ".join(f"g.{name}" for name in _CAMPAIGN_FIELDS)}
   FROM (SELECT) AS one
   LEFT JOIN billing_customer c ON c.user_id = %(user_id)s
@@ -101,6 +101,7 @@ class CheckoutContext:
     proration_minor: int
     catalog: UUID
     email: str
+    is_suspended: bool
     _customer_id: int | None
     _offers: Sequence[Offer]
     _promo_code: PromoCode | None
@@ -116,6 +117,11 @@ class CheckoutContext:
         """Raises: OrganizationNotFound, also for another customer's organization."""
         if self._customer_id is None:
             raise OrganizationNotFound
+
+    def check_not_suspended(self) -> None:
+        """Raises: OrganizationSuspended, if staff suspended it."""
+        if self.is_suspended:
+            raise OrganizationSuspended
 
     def price_basket(self) -> Basket:
         """The basket at the catalog's prices of now. Raises: UnknownPlan, UnknownApp, UnknownAddOn."""
@@ -150,7 +156,19 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         )
         row: tuple[Any, ...] = cursor.fetchone()
     order_id, request_hash, balance_minor, session_url, paid_by_card, customer_id, available_minor, is_open = row[:8]
-    live, plan_id, addon_ids, proration_minor, offers, has_free_slot, redeemed, catalog, email, *found = row[8:]
+    (
+        live,
+        plan_id,
+        addon_ids,
+        proration_minor,
+        offers,
+        has_free_slot,
+        redeemed,
+        catalog,
+        email,
+        is_suspended,
+        *found,
+    ) = row[8:]
     return CheckoutContext(
         request=request,
         now=now,
@@ -168,6 +186,7 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         proration_minor=proration_minor or 0,
         catalog=catalog,
         email=email or "",
+        is_suspended=bool(is_suspended),
         _customer_id=customer_id,
         _offers=[Offer(kind, UUID(item), *rest) for kind, item, *rest in json.loads(offers or "[]")],
         _promo_code=_promo_code(found) if found[0] else None,

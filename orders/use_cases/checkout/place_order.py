@@ -25,7 +25,7 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.errors import Busy, DomainError, IdempotencyMismatch, OutcomeUnknown
 from billing.organization_roles import Act
-from billing.use_cases.find_after_lost_connection import find_after_lost_connection
+from billing.use_cases.find_after_lost_connection import find_after_lost_connection, find_unknown, remember_unknown
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.errors import (
     AlreadySubscribed,
@@ -54,18 +54,15 @@ __all__ = ["CheckoutRequest", "PlacedOrder", "place_order"]
 # After this many attempts whose state changed before they wrote, the checkout answers that the service is busy.
 MAX_ATTEMPTS = 3
 
-# The requests of this process whose outcome is unknown, and when they were made.
-_unknown: dict[tuple[str, CheckoutRequest], datetime] = {}
-MAX_UNKNOWN = 1_000
-
 
 def place_order(*, request: CheckoutRequest, by: Actor, now: datetime | None = None) -> PlacedOrder:
     """Buys the basket for one of the caller's organizations; credit pays first.
 
-    Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, a PromoProblem, AlreadySubscribed,
-    PaymentProcessorNotConfigured where credit does not cover the total, PaymentProcessorError, PaymentInProgress,
-    IdempotencyMismatch, RequestInProgress, Busy. If it raises, voucher and credit are unchanged, except for
-    OutcomeUnknown: the connection was lost, and the order was not found. The same request in this process finds it.
+    Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, a PromoProblem, OrganizationSuspended,
+    AlreadySubscribed, PaymentProcessorNotConfigured where credit does not cover the total, PaymentProcessorError,
+    PaymentInProgress, IdempotencyMismatch, RequestInProgress, Busy. If it raises, voucher and credit are
+    unchanged, except for OutcomeUnknown: the connection was lost, and the order was not found. The same request again
+    finds it.
     Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, one statement.
     Idempotency: under a key, the same request has one order and one answer for 24 hours; a refusal is not
     stored. A request waits for a twin that is still in flight.
@@ -78,21 +75,22 @@ def place_order(*, request: CheckoutRequest, by: Actor, now: datetime | None = N
         try:
             return find_after_lost_connection(error, find)
         except OutcomeUnknown:
-            _remember_unknown(request, by=by, moment=moment)
+            remember_unknown("checkout", request, by=by, tried_at=moment)
             raise
-    except AlreadySubscribed:
-        tried_at = _unknown.pop((by.user_id, request), None)
-        placed = tried_at and find_placed_order(request, user_id=by.user_id, placed_at=tried_at)
-        if not placed:
+    except (AlreadySubscribed, PromoProblem):
+        if request.idempotency_key:
+            raise
+        # The order of an earlier try, whose outcome was unknown, may be what refuses this one.
+        placed = find_unknown(
+            "checkout",
+            request,
+            by=by,
+            now=moment,
+            find=lambda tried_at: find_placed_order(request, user_id=by.user_id, placed_at=tried_at),
+        )
+        if placed is None:
             raise
         return placed
-
-
-def _remember_unknown(request: CheckoutRequest, *, by: Actor, moment: datetime) -> None:
-    if len(_unknown) >= MAX_UNKNOWN:
-        _unknown.clear()
-    # The first of several attempts is the one that may have placed the order.
-    _unknown.setdefault((by.user_id, request), moment)
 
 
 def _place(request: CheckoutRequest, *, by: Actor, moment: datetime) -> PlacedOrder:
@@ -148,6 +146,7 @@ def _attempt(context: CheckoutContext, *, by: Actor) -> PlacedOrder:
     request = context.request
     context.check_organization()
     basket, promo_code = context.price_basket(), context.find_promo_code()
+    context.check_not_suspended()
     if context.subscribed is not None and basket.matches(context.subscribed):
         raise AlreadySubscribed
     if context.has_open_payment:

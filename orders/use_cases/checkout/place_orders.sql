@@ -135,7 +135,8 @@ END $$;
 -- leaves an order that replaces a subscription to be placed alone, because its row may be locked too; and one of a
 -- customer with a new address, because Python stores that before the account is locked.
 --
--- Locks: accounts, campaigns and codes (shared), organizations, counters last. Locks taken with SKIP LOCKED need no order.
+-- Locks: accounts, campaigns and codes (shared), the catalog (shared), organizations, counters last. Locks taken with SKIP
+-- LOCKED need no order.
 -- A separate statement locks the accounts, so that the next one sees what others committed before it.
 --
 -- Raises promos_promocode_exhausted or promos_campaign_budget_exhausted, for all requests, where others took the slots or
@@ -169,6 +170,9 @@ BEGIN
   codes := promos_lock_codes(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r
                                     WHERE r->>'code' <> ''), wait);
 
+  -- Races with the removal of a catalog item (change_catalog.py), which waits for the orders that are in flight.
+  PERFORM pg_advisory_xact_lock_shared(orders_catalog_lock_key());
+
   -- The orders that may be placed now. For each condition, Python has a refusal that names it (checkout_context.py).
   WITH eligible AS MATERIALIZED (
     SELECT r AS request, r.id, c.id AS customer, p.id AS promo, p.max_redemptions, p.credit_minor,
@@ -178,6 +182,7 @@ BEGIN
       JOIN billing_customer c ON c.user_id = r."user" AND c.id = ANY (locked)
       JOIN billing_account a ON a.customer_id = c.id
       JOIN billing_organization o ON o.id = r.organization AND o.customer_id = c.id AND o.status <> 'deleted'
+            AND NOT o.suspended_by_staff
       LEFT JOIN billing_subscription s ON s.organization_id = o.id
             AND NOT (s.status IN ('canceled', 'incomplete_expired'))
       LEFT JOIN (promos_promocode p JOIN promos_campaign g ON g.id = p.campaign_id)

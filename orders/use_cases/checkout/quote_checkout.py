@@ -65,13 +65,15 @@ def quote_checkout(*, request: CheckoutRequest, user_id: str, now: datetime | No
     The balance, the code's credit and the unused part of the replaced subscription's month pay first,
     a card pays the rest.
 
-    Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, AlreadySubscribed. Two queries at most, three
+    Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, OrganizationSuspended, AlreadySubscribed.
+    Two queries at most, three
     with an open payment. Transaction: none.
     """
     context = load_checkout_context(request=request, user_id=user_id, now=now or timezone.now())
     context.check_organization()
     open_order = find_open_order(organization_id=request.tenant_id) if context.has_open_payment else None
     basket = _price_basket(context, open_order)
+    context.check_not_suspended()
     if context.subscribed is not None and basket.matches(context.subscribed):
         raise AlreadySubscribed
     promo = _quote_code(context, open_order)

@@ -33,12 +33,12 @@ def change_status(*, organization_id: UUID, status: Organization.Status, by: Act
     with transaction.atomic():
         lock_organization(organization_id=organization_id)
         organization = find_organization(organization_id=organization_id)
-        before = organization.status
-        if before == status:
+        before, suspends = organization.status, status == Organization.Status.SUSPENDED
+        if before == status and organization.suspended_by_staff == suspends:
             return organization
         _check_transition(organization, status)
-        organization.status = status
-        organization.save(update_fields=["status"])
+        organization.status, organization.suspended_by_staff = status, suspends
+        organization.save(update_fields=["status", "suspended_by_staff"])
         if status != Organization.Status.PROVISIONING:
             announce_creation(organization)
         if status == Organization.Status.SUSPENDED:

@@ -27,7 +27,7 @@ from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.use_cases.hold_credit import hold_credit, release_hold
 from billing.use_cases.store_answer import store_answer
 from orders.errors import AmountNotChargeable, OrderStale, PaymentOpen, PaymentProcessorError, TooManyOrders
-from orders.locks import lock_order
+from orders.locks import lock_order, share_catalog
 from orders.models import CatalogVersion, Order, Payment
 from orders.models.basket import Basket, CheckoutRequest
 from orders.models.charge import split_total
@@ -152,8 +152,11 @@ def _reserve(
         account = lock_account(customer_id=organization.customer_id)
         if Order.objects.filter(organization=organization, status=Order.Status.PENDING).exists():
             raise PaymentOpen
-        if Organization.objects.filter(id=organization.id, status=Organization.Status.DELETED).exists():
+        # Staff may have deleted or suspended it since it was read. The next read names the refusal.
+        may_order = Organization.objects.exclude(status=Organization.Status.DELETED).filter(suspended_by_staff=False)
+        if not may_order.filter(id=organization.id).exists():
             raise OrderStale
+        share_catalog()
         _check_state(organization, catalog=catalog, replaces=replaces)
         granted = promo_code.credit_minor if promo_code else 0
         unused = unused_minor(subscription_id=replaces, as_of=now) if replaces else 0

@@ -214,13 +214,15 @@ def _refund_late_payment(order: Order, *, by: Actor) -> str:
 def _is_superseded(order: Order) -> bool:
     """Returns whether a payment for the order serves nothing any more.
 
-    The order was cancelled, its organization is deleted or has a newer order's subscription, or the renewed month is
-    not due.
+    The order was cancelled, its organization is deleted, was suspended by staff, or has a newer order's subscription,
+    or the renewed month is not due.
     """
     if order.status == Order.Status.CANCELLED or order.organization.status == Organization.Status.DELETED:
         return True
     if order.kind == Order.Kind.RENEWAL:
         return not is_still_due(order)
+    if order.organization.suspended_by_staff:
+        return True
     return (
         Subscription.objects.filter(organization_id=order.organization_id, created_at__gt=order.created_at)
         .exclude(status__in=ENDED_STATUSES)

@@ -4,8 +4,9 @@ from uuid import UUID
 
 import pytest
 
+from billing.models import Organization
 from billing.use_cases.post_entry import adjust_credit
-from orders.models import Break, Order
+from orders.models import Break, Order, Refund
 from orders.use_cases.checkout.place_order import place_order
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.payments.settle_payment import settle_unpaid
@@ -75,4 +76,16 @@ def test_a_late_payment_is_refunded_if_its_order_cannot_be_completed(stripe: Str
     assert refunded_at_stripe(stripe) == CHARGED_MINOR
     assert [each["status"] for each in stripe.subscriptions()] == ["canceled"]
     assert open_break_kinds() == [Break.Kind.PAID_AFTER_RELEASE]
+    assert_books_agree(stripe)
+
+
+def test_a_payment_for_an_organization_that_staff_suspended_is_refunded(stripe: Stripe) -> None:
+    buyer = new_buyer()
+    order_id = buyer.check_out().order_id
+    Organization.objects.update(status="suspended", suspended_by_staff=True)
+    stripe.pay(session_id_of(order_id))
+    run_until_idle(stripe)
+    assert order_status(order_id) == Order.Status.CANCELLED
+    assert Refund.objects.get().amount_minor == CHARGED_MINOR
+    assert Organization.objects.get().status == "suspended"
     assert_books_agree(stripe)
