@@ -50,6 +50,10 @@ class ObjectUnknown(Refused):
     """Stripe does not know the object of the request: it is of another account, or of the other mode."""
 
 
+class AddressRefused(Refused):
+    """Stripe takes the e-mail address for none."""
+
+
 class Unanswered(Exception):
     """The outcome is unknown: Stripe may or may not have done it."""
 
@@ -84,20 +88,31 @@ def create_customer(*, user_id: str, email: str, order_id: UUID, instead_of: str
     The idempotency key is the order's, not the customer's: Stripe repeats an answer of 500 for a day, and a key of
     the customer would block all of their orders that long.
 
+    An address that Stripe refuses is left out: a payment needs none.
+
     Args: instead_of: an id that Stripe does not know any more. It makes another key, since the order's first key may
     lead to that id.
     Raises: Refused, Unanswered, NotConfigured.
     """
     params: dict[str, Any] = {"metadata": {"user_id": user_id}}
-    if email:
-        params["email"] = email
     key = f"customer-{order_id}-{instead_of}" if instead_of else f"customer-{order_id}"
+    try:
+        return _create_customer(params | {"email": email} if email else params, key=key)
+    except AddressRefused:
+        # Stripe keeps a key's first answer, a refusal too.
+        return _create_customer(params, key=f"{key}-without-address")
+
+
+def _create_customer(params: dict[str, Any], *, key: str) -> str:
     created = call_stripe(lambda client: client.v1.customers.create(params, idempotency_options(key)))  # type: ignore[arg-type]
     return created.id
 
 
 def update_customer_email(*, customer_id: str, email: str) -> None:
-    """Gives a customer at Stripe another e-mail address. Raises: Refused, Unanswered, NotConfigured."""
+    """Gives a customer at Stripe another e-mail address.
+
+    Raises: AddressRefused, CustomerUnknown, Refused, Unanswered, NotConfigured.
+    """
     call_stripe(lambda client: client.v1.customers.update(customer_id, {"email": email}))
 
 
@@ -335,6 +350,8 @@ def _translate_error(error: stripe.StripeError) -> Refused | Unanswered:
     status = error.http_status or 0
     if status not in _REFUSAL_STATUSES or isinstance(error, stripe.IdempotencyError):
         return Unanswered(name)
+    if error.code == "email_invalid":
+        return AddressRefused(name)
     if error.code != "resource_missing":
         return Refused(name)
     return CustomerUnknown(name) if getattr(error, "param", None) == "customer" else ObjectUnknown(name)
