@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -38,6 +39,7 @@ from billing.admin.console.filters import one_of
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from billing.money import format_money
 from promos.locks import lock_campaign_exclusively
 from promos.models import Campaign
 from promos.queries import campaigns_with_use, live_codes
@@ -144,11 +146,15 @@ class CampaignAdmin(RecordAdmin):
         if not campaign.budgeted:
             return "no budget"
         percent = 100 * campaign.used_minor // campaign.budget_minor
+        currency = settings.SOVEREIGN_CURRENCY
+        used, budget = (
+            format_money(each, currency=currency) for each in (campaign.used_minor, campaign.budget_minor)
+        )
         return format_html(
-            '<span class="lines"><span>{} of {}</span>'
+            '<span class="lines"><span class="moment">{} of {}</span>'
             '<meter min="0" max="100" low="80" high="99" optimum="0" value="{}" title="{}%">{}%</meter></span>',
-            amount(campaign.used_minor),
-            amount(campaign.budget_minor),
+            used.removesuffix(f" {currency}"),
+            budget,
             percent,
             percent,
             percent,

@@ -74,13 +74,17 @@ CREATE OR REPLACE FUNCTION promos_claim_slots_of(written promos_written_redempti
 LANGUAGE plpgsql AS $$
 DECLARE
   claim record;
+  budgeted boolean := false;
 BEGIN
-  FOR claim IN SELECT w.promo, count(*) AS slots, bool_or(w.hot) AS hot FROM unnest(written) AS w
-                WHERE w.capped GROUP BY w.promo ORDER BY w.promo LOOP
-    IF NOT promos_claim_slots(claim.promo, claim.slots, claim.hot) THEN
+  FOR claim IN SELECT w.promo, count(*) AS slots, bool_or(w.hot) AS hot, bool_or(w.capped) AS capped,
+                      bool_or(w.campaign IS NOT NULL) AS budgeted
+                 FROM unnest(written) AS w GROUP BY w.promo ORDER BY w.promo LOOP
+    IF claim.capped AND NOT promos_claim_slots(claim.promo, claim.slots, claim.hot) THEN
       RAISE check_violation USING CONSTRAINT = 'promos_promocode_exhausted', MESSAGE = 'every slot is taken';
     END IF;
+    budgeted := budgeted OR claim.budgeted;
   END LOOP;
+  IF NOT budgeted THEN RETURN; END IF;
   FOR claim IN SELECT w.campaign, sum(w.credit)::bigint AS credit, bool_or(w.rush) AS rush FROM unnest(written) AS w
                 WHERE w.campaign IS NOT NULL GROUP BY w.campaign ORDER BY w.campaign LOOP
     IF NOT promos_claim_budget(claim.campaign, claim.credit, claim.rush) THEN
@@ -88,6 +92,24 @@ BEGIN
     END IF;
   END LOOP;
 END $$;
+
+-- Returns these redemptions without those for which their campaign has too little budget left, in their order.
+CREATE OR REPLACE FUNCTION promos_within_budgets(wanted promos_new_redemption[]) RETURNS promos_new_redemption[]
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off LANGUAGE sql AS $$
+  WITH needs AS MATERIALIZED (
+    SELECT w.number, p.campaign_id AS campaign,
+           sum(p.credit_minor) OVER (PARTITION BY p.campaign_id ORDER BY w.number) AS of_campaign
+      FROM unnest(wanted) WITH ORDINALITY
+           AS w(id, entry, promo, customer, for_order, note, actor, at, number)
+      JOIN promos_promocode p ON p.id = w.promo
+  ), budget AS MATERIALIZED (  -- of campaigns that have one
+    SELECT n.campaign_id, sum(n.quota - n.used) AS free FROM promos_budgetcounter n
+     WHERE n.campaign_id = ANY (ARRAY(SELECT DISTINCT campaign FROM needs)) GROUP BY n.campaign_id
+  )
+  SELECT array_agg(wanted[needs.number] ORDER BY needs.number)
+    FROM needs LEFT JOIN budget ON budget.campaign_id = needs.campaign
+   WHERE budget.free IS NULL OR needs.of_campaign <= budget.free
+$$;
 
 -- A request to redeem a code into the balance. With a key, its answer is stored too.
 DO $$ BEGIN
@@ -117,6 +139,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
   codes uuid[];
   wanted promos_new_redemption[];
+  in_campaigns boolean;
   written promos_written_redemption[];
 BEGIN
   IF wait THEN
@@ -126,7 +149,7 @@ BEGIN
   END IF;
   codes := promos_lock_codes(ARRAY(SELECT DISTINCT r.code FROM unnest(requests) AS r), wait);
   WITH eligible AS MATERIALIZED (
-    SELECT r.*, p.id AS promo, p.max_redemptions, p.credit_minor, p.campaign_id AS campaign, a.customer_id AS customer
+    SELECT r.*, p.id AS promo, p.max_redemptions, p.campaign_id AS campaign, a.customer_id AS customer
       FROM unnest(requests) WITH ORDINALITY
            AS r(redemption, entry, code, "user", email, note, actor, role, channel, address, now, key, hash,
                 key_expires_at, number)
@@ -144,25 +167,22 @@ BEGIN
        FOR NO KEY UPDATE OF a SKIP LOCKED
   ), ranked AS (
     SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY e.number) AS of_code,
-           row_number() OVER (PARTITION BY e.customer ORDER BY e.number) AS of_customer,
-           sum(e.credit_minor) OVER (PARTITION BY e.campaign ORDER BY e.number) AS of_campaign
+           row_number() OVER (PARTITION BY e.customer ORDER BY e.number) AS of_customer
       FROM eligible e
   ), room AS MATERIALIZED (
     SELECT n.promo_code_id, sum(n.quota - n.used) AS free FROM promos_promocounter n
      WHERE n.promo_code_id = ANY (ARRAY(SELECT DISTINCT e.promo FROM eligible e WHERE e.max_redemptions > 0))
      GROUP BY n.promo_code_id
-  ), budget AS MATERIALIZED (  -- of campaigns that have one
-    SELECT n.campaign_id, sum(n.quota - n.used) AS free FROM promos_budgetcounter n
-     WHERE n.campaign_id = ANY (ARRAY(SELECT DISTINCT e.campaign FROM eligible e
-                                       WHERE e.campaign <> promos_default_campaign()))
-     GROUP BY n.campaign_id
   )
   SELECT array_agg(ROW(r.redemption, r.entry, r.promo, r.customer, NULL, r.note,
-                       ROW(r.actor, r.role, r.channel, r.address)::billing_actor, r.now)::promos_new_redemption)
-    INTO wanted
-    FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo LEFT JOIN budget ON budget.campaign_id = r.campaign
-   WHERE r.of_customer = 1 AND (r.max_redemptions = 0 OR r.of_code <= room.free)
-     AND (budget.free IS NULL OR r.of_campaign <= budget.free);
+                       ROW(r.actor, r.role, r.channel, r.address)::billing_actor, r.now)::promos_new_redemption),
+         bool_or(r.campaign <> promos_default_campaign())
+    INTO wanted, in_campaigns
+    FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo
+   WHERE r.of_customer = 1 AND (r.max_redemptions = 0 OR r.of_code <= room.free);
+  IF in_campaigns THEN
+    wanted := promos_within_budgets(wanted);
+  END IF;
   written := promos_write_redemptions(wanted, 'confirmed');
   IF EXISTS (SELECT FROM unnest(requests) AS r WHERE r.key IS NOT NULL) THEN
     PERFORM billing_store_answers(array_agg(ROW(w.customer, r.key, r.hash, w.id, a.balance_minor, '', r.now,

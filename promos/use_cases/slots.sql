@@ -25,8 +25,8 @@ DECLARE
   ids uuid[];
   campaigns uuid[];  -- of each of these codes
 BEGIN
-  SELECT coalesce(array_agg(p.id ORDER BY p.id), '{}'), array_agg(p.campaign_id ORDER BY p.id)
-    INTO ids, campaigns FROM promos_promocode p WHERE p.code = ANY (codes);
+  SELECT coalesce(array_agg(found.id), '{}'), array_agg(found.campaign_id) INTO ids, campaigns
+    FROM (SELECT p.id, p.campaign_id FROM promos_promocode p WHERE p.code = ANY (codes) ORDER BY p.id) AS found;
   IF wait THEN
     PERFORM pg_advisory_xact_lock_shared(promos_campaign_lock_key(id))
        FROM (SELECT DISTINCT id FROM unnest(campaigns) AS id WHERE id <> promos_default_campaign() ORDER BY id) AS own;

@@ -21,9 +21,11 @@ from orders.models import AddOn, Order, OrderLine, Payment, Plan
 from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.errors import PromoExhausted, PromoInactive
 from promos.models import Campaign, PromoCode
+from promos.use_cases.redeem_code import RedemptionRequest, redeem_batch
 from tests.factories import (
     AddOnFactory,
     CampaignFactory,
+    CustomerFactory,
     OrganizationFactory,
     PlanFactory,
     PromoCodeFactory,
@@ -121,6 +123,13 @@ def hot_code() -> Scenario:
 
 def code_of_a_budget() -> Scenario:
     return Scenario(act=shop(campaign=CampaignFactory.create(budget_minor=CREDIT_MINOR)).buy(), ends=PlacedOrder)
+
+
+def redemption_of_a_budget() -> Scenario:
+    code = PromoCodeFactory.create(campaign_id=CampaignFactory.create(budget_minor=CREDIT_MINOR).pk)
+    customer = CustomerFactory.create()
+    request = RedemptionRequest(code=code.code, user_id=customer.user_id, by=acting(customer))
+    return Scenario(act=partial(redeem_batch, [request], wait=True), ends=list)
 
 
 def uncapped_code_without_key() -> Scenario:
@@ -308,6 +317,7 @@ CHECKOUTS: tuple[Callable[[], Scenario], ...] = (
     ordinary_code,
     hot_code,
     code_of_a_budget,
+    redemption_of_a_budget,
     uncapped_code_without_key,
     nothing_to_pay,
     not_covered,

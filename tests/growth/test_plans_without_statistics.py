@@ -24,6 +24,7 @@ WITHOUT_SEQUENTIAL_SCANS = {
     "promos_redeem",
     "promos_return_budget",
     "promos_return_slot",
+    "promos_within_budgets",
     "promos_write_redemptions",
 }
 # Tables that are first analyzed after 1,000 rows.
