@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 SUPERADMIN = "superadmin"
 SOVEREIGN_ADMIN = "sovereign-admin"
+# Decides what other members of staff have proposed.
+APPROVER = "approver"
 AUDITOR = "auditor"
 # The program that deploys organizations and reports its progress.
 PROVISIONER = "provisioner"
@@ -11,7 +13,7 @@ CUSTOMER = "customer"
 SYSTEM = "system"
 ANONYMOUS = "anonymous"
 
-STAFF_ROLES = (SUPERADMIN, SOVEREIGN_ADMIN, AUDITOR)
+STAFF_ROLES = (SUPERADMIN, SOVEREIGN_ADMIN, APPROVER, AUDITOR)
 
 MAX_USER_ID_LENGTH = 255
 

@@ -1,6 +1,6 @@
 """Row locks, and the order in which the whole service takes its locks. Any other order can deadlock.
 
-    Order → Account → Organization → Subscription → Domain → Redemption → the campaign's advisory lock
+    Proposal → Order → Account → Organization → Subscription → Domain → Redemption → the campaign's advisory lock
     → the code's advisory lock → the code's counters → the campaign's counters
 
 The advisory lock of the catalog may be taken anywhere after the account: its exclusive holder waits for nothing else.

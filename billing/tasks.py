@@ -6,6 +6,7 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from billing.use_cases.identity.sign_in_codes import send_code
+from billing.use_cases.proposals import mail, propose
 
 # Waits 1, 2, 4 … seconds between attempts: longer than a code is valid.
 _MAIL_RETRIES = RetryStrategy(max_attempts=9, exponential_wait=2)
@@ -15,3 +16,20 @@ _MAIL_RETRIES = RetryStrategy(max_attempts=9, exponential_wait=2)
 def send_sign_in_code(key: str) -> None:
     """Mails a sign-in code, unless it was replaced or has expired."""
     send_code(key=UUID(key))
+
+
+# Waits 2, 4, 8 … seconds between attempts, about nine hours in all.
+_PROPOSAL_RETRIES = RetryStrategy(max_attempts=14, exponential_wait=2)
+
+
+@app.task(name="send_proposal_mail", queue="mail", retry=_PROPOSAL_RETRIES)
+def send_proposal_mail(proposal_id: str, address: str) -> None:
+    """Mails a proposal to one of those who can approve it, unless it was decided meanwhile."""
+    mail.send_proposal_mail(proposal_id=UUID(proposal_id), address=address)
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="expire_proposals", queue="default", queueing_lock="expire_proposals")
+def expire_proposals(timestamp: int) -> None:
+    """Closes the proposals that nobody decided in time."""
+    propose.expire_proposals()

@@ -17,6 +17,7 @@ from billing.currencies import CURRENCIES
 from config.development import embedded_connection, uses_embedded_postgres
 from config.parts.api_groups import GROUPS
 from config.parts.appearance import unfold_settings
+from config.parts.approvals import approval_limits
 from config.parts.database import connection_from_url, database, default_pool_size, default_web_processes
 from config.parts.environment import LOCAL_HOSTS, Environment, Network
 from config.parts.logs import configure_structlog, logging_config
@@ -178,6 +179,16 @@ INVITATIONS_PER_DAY: int = _environment.number("INVITATIONS_PER_DAY", 100, minim
 # How many orders a customer may place in a day that cost nothing, and how many whose payment does not arrive.
 FREE_ORDERS_PER_DAY: int = _environment.number("FREE_ORDERS_PER_DAY", 100, minimum=1)
 UNPAID_ORDERS_PER_DAY: int = _environment.number("UNPAID_ORDERS_PER_DAY", 100, minimum=1)
+
+# --- Approvals --------------------------------------------------------------------------------------------
+# Above these limits an act of staff is only proposed: it takes effect once another member of staff approves it.
+APPROVAL_LIMITS: dict[str, dict[str, int]] = {}
+try:
+    APPROVAL_LIMITS = approval_limits(_environment.items("APPROVAL_LIMITS"))
+except ValueError as _error:
+    _environment.refuse(True, str(_error))
+# How many days a proposal waits for a decision.
+PROPOSAL_DAYS: int = _environment.number("PROPOSAL_DAYS", 14, minimum=1)
 
 # --- Card payments ----------------------------------------------------------------------------------------
 STRIPE_API_BASE: str = _environment.text(

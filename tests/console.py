@@ -12,9 +12,21 @@ from django.utils.html import escape
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.actor import CUSTOMER, Actor
-from billing.models import AuditEntry, Customer, Hold, Invoice, LedgerEntry, Organization, Subscription, User
+from billing.models import (
+    AuditEntry,
+    Customer,
+    Hold,
+    Invoice,
+    LedgerEntry,
+    Organization,
+    Proposal,
+    Subscription,
+    User,
+)
 from billing.use_cases.assign_role import role_of
 from billing.use_cases.hold_credit import hold_credit
+from billing.use_cases.proposals.credit_adjustment import CREDIT_ADJUSTMENT, adjustment_arguments
+from billing.use_cases.proposals.propose import propose
 from orders.models import AddOn, App, Bundle, Industry, Order, OutboxEvent, Plan
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.models import Campaign, PromoCode, Redemption
@@ -28,6 +40,7 @@ from tests.factories import (
     PromoCodeFactory,
     UserFactory,
     acting,
+    actor,
 )
 
 ADDRESS = "203.0.113.9"
@@ -89,11 +102,18 @@ def place_orders(number: int, *, code: str = "") -> list[Order]:
     return placed
 
 
+def propose_adjustment(customer: Customer, *, amount_minor: int = 5_000, by: Actor | None = None) -> Proposal:
+    """Propose an adjustment of the customer's credit as a superadmin."""
+    arguments = adjustment_arguments(customer_id=customer.pk, amount_minor=amount_minor)
+    return propose(CREDIT_ADJUSTMENT, arguments, why="an outage", by=by or actor(user_id="proposer"))
+
+
 def create_one_of_each() -> dict[str, object]:
     """Create a record of every model of the console; return each model's name in addresses → the record's key."""
     for factory in (AddOnFactory, AppFactory, BundleFactory, IndustryFactory):
         factory.create()
     place_orders(1)
+    propose_adjustment(Customer.objects.earliest("pk"))
     models = (
         AddOn,
         App,
@@ -111,6 +131,7 @@ def create_one_of_each() -> dict[str, object]:
         Plan,
         ProcrastinateJob,
         PromoCode,
+        Proposal,
         Redemption,
         Subscription,
     )

@@ -27,12 +27,13 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.forms import AmountField, ConsoleForm, reason_field
 from billing.admin.console.pages import form_page
+from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from billing.locks import lock_account
 from billing.models import Account, Customer, Hold, LedgerEntry
-from billing.money import format_money
-from billing.use_cases.post_entry import adjust_credit
+from billing.use_cases.proposals.credit_adjustment import CREDIT_ADJUSTMENT, adjustment_arguments
+from billing.use_cases.proposals.propose import run_or_propose
 
 from .ledger import CORRECT_CREDIT_PERMISSION, ENTRY_COLUMNS, entry_rows, order_link
 
@@ -171,14 +172,11 @@ class CustomerAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, account: Account, form: AdjustForm, submission: Submission
     ) -> HttpResponse | None:
         def adjust() -> Done:
-            change = form.cleaned_data["amount"]
-            adjust_credit(
-                customer_id=account.pk, amount_minor=change, why=form.cleaned_data["reason"], by=actor_of(request)
+            arguments = adjustment_arguments(customer_id=account.pk, amount_minor=form.cleaned_data["amount"])
+            outcome = run_or_propose(
+                CREDIT_ADJUSTMENT, arguments, why=form.cleaned_data["reason"], by=actor_of(request)
             )
-            text = format_money(change, currency=account.currency)
-            return Done(
-                f"The credit of {account.customer} is adjusted by {text}.", change_url(self.model_label, account.pk)
-            )
+            return done_or_proposed(outcome)
 
         return submission.submit(
             form,

@@ -35,7 +35,8 @@ _ROLES = [("", "Choose a role"), *((role, role) for role in reversed(STAFF_ROLES
 def _role_field() -> forms.ChoiceField:
     return forms.ChoiceField(
         choices=_ROLES,
-        help_text="superadmin: everything. sovereign-admin: vouchers. auditor: reads everything, changes nothing.",
+        help_text="superadmin: everything. sovereign-admin: vouchers. approver: decides proposals. auditor: reads"
+        " everything, changes nothing.",
         widget=UnfoldAdminSelectWidget(choices=_ROLES),
     )
 

@@ -18,6 +18,8 @@
 | an organization's owner is no member     | organization_members.sql       | compares two tables           |        |
 | states change as TRANSITIONS lists       | transitions.sql, promos.sql;   | compares a row with its       |        |
 |                                          | a hold's: ledger.sql           | former state                  |        |
+| a proposal starts proposed, keeps its    | proposals.sql                  | compares a row with its       |        |
+| content, is decided once, never deleted  |                                | former state                  |        |
 
 (1) measured: redemptions of a hot code are 1.4 times the reference with the foreign key, 2.8 times without.
 """
@@ -26,6 +28,7 @@ from .access.identity import CODE_MAX_ATTEMPTS, ProviderAccount, RefreshToken, S
 from .access.rate_limit import RateLimitWindow
 from .access.submission import FormSubmission
 from .account import Account, Hold
+from .approvals.proposal import Proposal
 from .audit import AuditEntry
 from .customer import Customer, User
 from .idempotency import IdempotencyKey
@@ -51,6 +54,7 @@ __all__ = [
     "Organization",
     "OrganizationMember",
     "ProcessorSettings",
+    "Proposal",
     "ProviderAccount",
     "RateLimitWindow",
     "RefreshToken",

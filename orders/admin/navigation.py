@@ -5,6 +5,8 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from billing.admin.proposals import DECIDE_PERMISSION, waiting_for
+
 # Of each entry: title, icon, and the model as URLs name it.
 _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
@@ -14,6 +16,10 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Campaigns", "sell", "promos_campaign"),
             ("Redemptions", "redeem", "promos_redemption"),
         ),
+    ),
+    (
+        "Approvals",
+        (("Proposals", "approval", "billing_proposal"),),
     ),
     (
         "Money",
@@ -83,13 +89,21 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
 def menu(request: HttpRequest) -> list[dict[str, Any]]:
     """Builds the groups and entries of the menu, in the form that django-unfold expects."""
     home = {"title": "Overview", "icon": "home", "link": reverse("admin:index")}
-    groups = [{"items": [home]}]
+    groups: list[dict[str, Any]] = [{"items": [home]}]
     for title, entries in _GROUPS:
         items = [
-            {"title": name, "icon": icon, "link": reverse(f"admin:{model}_changelist")}
+            {"title": name, "icon": icon, "link": reverse(f"admin:{model}_changelist"), **_badge(request, model)}
             for name, icon, model in entries
             if request.user.has_perm("{}.view_{}".format(*model.split("_")))
         ]
         if items:
-            groups.append({"title": title, "items": items})  # type: ignore[dict-item]
+            groups.append({"title": title, "items": items})
     return groups
+
+
+def _badge(request: HttpRequest, model: str) -> dict[str, Any]:
+    """Returns the number of proposals that wait for this member of staff, in the form that django-unfold expects."""
+    if model != "billing_proposal" or not request.user.has_perm(DECIDE_PERMISSION):
+        return {}
+    waiting = waiting_for(request)
+    return {"badge": waiting, "badge_variant": "warning"} if waiting else {}

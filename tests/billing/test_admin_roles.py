@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from billing.actor import AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN
+from billing.actor import APPROVER, AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN
 from tests.console import NO_ROLE, SUPERUSER, client_of, create_one_of_each, create_user
 from tests.snapshot import nothing_changes
 
@@ -36,12 +36,14 @@ EVERYTHING = {
     **dict.fromkeys(CATALOG, "vac"),
     "promos_promocode": "vac",
     "billing_user": "vac",
+    "billing_proposal": "v",
 }
 MATRIX = {
     SUPERUSER: EVERYTHING,
     SUPERADMIN: EVERYTHING,
-    SOVEREIGN_ADMIN: {"promos_promocode": "vac"},
-    AUDITOR: {**dict.fromkeys(RECORDS, "v"), "promos_promocode": "v"},
+    SOVEREIGN_ADMIN: {"promos_promocode": "vac", "billing_proposal": "v"},
+    APPROVER: {"billing_proposal": "v", "billing_customer": "v", "promos_promocode": "v"},
+    AUDITOR: {**dict.fromkeys(RECORDS, "v"), "promos_promocode": "v", "billing_proposal": "v"},
     NO_ROLE: {},
 }
 # Whose roles are shown in tests/orders/admin/test_admin_payments.py, test_admin_mirrored.py and beside the keys.
@@ -107,6 +109,18 @@ def test_only_a_superadmin_corrects_money(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", MATRIX)
+def test_approvers_and_superadmins_decide_proposals(role: str) -> None:
+    key = create_one_of_each()["billing_proposal"]
+    client = client_of(create_user(role))
+    may = HTTPStatus.OK if role in (SUPERUSER, SUPERADMIN, APPROVER) else HTTPStatus.FORBIDDEN
+    with nothing_changes():
+        for verb, answer in (("approve", may), ("reject", may), ("withdraw", HTTPStatus.FORBIDDEN)):
+            address = reverse(f"admin:billing_proposal_{verb}", args=[key])
+            assert client.get(address).status_code == answer
+            assert client.post(address, {}).status_code == answer
+
+
+@pytest.mark.parametrize("role", MATRIX)
 def test_roles_that_change_vouchers_change_their_state(role: str) -> None:
     key = str(create_one_of_each()["promos_promocode"])
     client = client_of(create_user(role))
@@ -160,10 +174,16 @@ def test_the_menu_shows_exactly_the_pages_of_the_role(role: str) -> None:
 
 def test_the_groups_are_made_by_migration_and_can_be_taken_back() -> None:
     migration = importlib.import_module("billing.migrations.0001_initial")
-    assert {group.name for group in Group.objects.all()} == {SUPERADMIN, SOVEREIGN_ADMIN, AUDITOR}
+    approvers = importlib.import_module("billing.migrations.0010_approvers")
+    assert {group.name for group in Group.objects.all()} == {SUPERADMIN, SOVEREIGN_ADMIN, AUDITOR, APPROVER}
+    approvers.drop_role(apps, None)
     migration.drop_groups(apps, None)
     assert not Group.objects.exists()
     migration.make_groups(apps, None)
     migration.make_groups(apps, None)
     made = {group.name: group.permissions.count() for group in Group.objects.all()}
     assert made == {SUPERADMIN: 25 + 2 + 1 + 15 + 3 + 2 + 1 + 1, SOVEREIGN_ADMIN: 3, AUDITOR: 25}
+    approvers.grant(apps, None)
+    approvers.grant(apps, None)
+    granted = {group.name: group.permissions.count() - made.get(group.name, 0) for group in Group.objects.all()}
+    assert granted == {SUPERADMIN: 2, SOVEREIGN_ADMIN: 1, AUDITOR: 1, APPROVER: 4}

@@ -7,6 +7,7 @@ import pytest
 from django.db import NotSupportedError, connection, transaction
 from pytest_django import DjangoDbBlocker
 
+from tests.billing.approvals.attacks import PROPOSALS
 from tests.billing.identity_attacks import SIGN_IN, VALID_CODE
 from tests.billing.organization_attacks import ORGANIZATIONS, VALID_MEMBER, VALID_ORGANIZATION
 from tests.factories import CustomerFactory
@@ -331,7 +332,7 @@ TENANTS: Attacks = {
     "billing_idempotencykey_expires_later": [key(expires_at=each) for each in ("now()", "now() - interval '1 s'")],
 }
 
-ATTACKS: Attacks = {**PEOPLE, **ACCOUNTS, **LEDGER, **HOLDS, **TENANTS, **ORGANIZATIONS, **SIGN_IN}
+ATTACKS: Attacks = {**PEOPLE, **ACCOUNTS, **LEDGER, **HOLDS, **TENANTS, **ORGANIZATIONS, **PROPOSALS, **SIGN_IN}
 
 # Not ours: the unique pairs of the two tables that Django makes of a user's groups and permissions.
 DJANGOS_OWN = {

@@ -9,9 +9,10 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from pytest_django import DjangoDbBlocker
 
-from billing.models import Hold, Organization, Subscription
+from billing.models import Hold, Organization, Proposal, Subscription
 from orders.models import AppJob, Domain, Order, Payment, Provision, Refund
 from promos.models import Campaign, Redemption
+from tests.billing.approvals.attacks import VALID_PROPOSAL
 from tests.orders import deployment_attacks
 from tests.rules import ORDER, TRIGGERS_OFF, customer, inserting
 from tests.sample_history import HELD, committed_sample_history
@@ -74,6 +75,16 @@ MACHINES = [
         rule="billing_organization_transition_known",
         row="slug = 'acme'",
         fitting={"deleted_at": ("NULL", {"deleted": NOW})},
+    ),
+    Machine(
+        model=Proposal,
+        rule="billing_proposal_transition_known",
+        row="true",
+        prepare=(inserting("billing_proposal", VALID_PROPOSAL),),
+        fitting={
+            "decided_at": (NOW, {"proposed": "NULL"}),
+            "decider_id": ("'bob'", {"proposed": "''"}),
+        },
     ),
     Machine(
         model=Subscription,

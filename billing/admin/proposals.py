@@ -1,0 +1,266 @@
+"""The pages of proposals: the inbox of those who approve, and a page for each with the exact difference."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from billing.actor import Actor
+from billing.admin.audit import history_panel
+from billing.admin.console.acts import confirm_act, find_for_act
+from billing.admin.console.base import ReadOnlyAdmin, View
+from billing.admin.console.display import (
+    NOTHING,
+    Column,
+    Fact,
+    Panel,
+    Text,
+    Tool,
+    badge,
+    change_url,
+    clipped,
+    code,
+    link,
+    moment,
+    two_lines,
+)
+from billing.admin.console.forms import REASON_LENGTH, ReasonForm
+from billing.admin.console.request_actor import actor_of, staff_of
+from billing.admin.console.submission import Done
+from billing.models import Proposal
+from billing.use_cases.proposals.decide import (
+    approve_proposal,
+    is_proposer,
+    lock_proposal,
+    reject_proposal,
+    withdraw_proposal,
+)
+
+DECIDE_PERMISSION = "billing.change_proposal"
+_COLOURS = {
+    Proposal.Status.PROPOSED: "info",
+    Proposal.Status.APPROVED: "good",
+    Proposal.Status.REJECTED: "bad",
+    Proposal.Status.FAILED: "bad",
+}
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """Shows the proposals that wait for a decision by default."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [*((each.value, each.label) for each in Proposal.Status if each != "proposed"), ("all", "All")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(status=self.value() or Proposal.Status.PROPOSED)
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        return [{**first, "display": "Waiting"}, *others]
+
+
+class CommentForm(ReasonForm):
+    """An approval, with a comment for the record."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["reason"] = forms.CharField(
+            label="Comment",
+            required=False,
+            max_length=REASON_LENGTH,
+            help_text="Optional. Recorded together with your name, the time and your address.",
+            widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "wide": True}),
+        )
+
+
+def waiting_for(request: HttpRequest) -> int:
+    """Counts the proposals that this member of staff can decide."""
+    user = staff_of(request)
+    waiting = Proposal.objects.filter(status=Proposal.Status.PROPOSED, expires_at__gt=timezone.now())
+    own = Q(proposer_id=user.sub) | Q(proposer_email=user.email.lower(), proposer_email__gt="")
+    return waiting.exclude(own).count()
+
+
+@admin.register(Proposal)
+class ProposalAdmin(ReadOnlyAdmin):
+    """Proposals, the newest first."""
+
+    list_display = ("title", "state_named", "proposer", "when", "expiry", "why")
+    list_filter = (StatusFilter,)
+    search_fields = ("title",)
+    search_help_text = "Words of the title, or the proposer's e-mail or user id"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Proposal, Proposal]:
+        return Proposal.objects.all()
+
+    def search_filter(self, term: str) -> Q:
+        return Q(title__icontains=term) | Q(proposer_email__iexact=term) | Q(proposer_id=term)
+
+    @admin.display(description="State")
+    def state_named(self, proposal: Proposal) -> Text:
+        if proposal.status == Proposal.Status.PROPOSED and not proposal.is_open():
+            return badge("expired", "plain")
+        return badge(proposal.get_status_display().lower(), _COLOURS.get(Proposal.Status(proposal.status), "plain"))
+
+    @admin.display(description="Proposed by")
+    def proposer(self, proposal: Proposal) -> Text:
+        return two_lines(proposal.proposer_email or proposal.proposer_id, proposal.proposer_role)
+
+    @admin.display(description="Proposed")
+    def when(self, proposal: Proposal) -> Text:
+        return moment(proposal.created_at)
+
+    @admin.display(description="Expires")
+    def expiry(self, proposal: Proposal) -> Text:
+        return moment(proposal.expires_at) if proposal.is_open() else NOTHING
+
+    @admin.display(description="Why")
+    def why(self, proposal: Proposal) -> Text:
+        return clipped(proposal.reason)
+
+    def title_of(self, record: Any) -> str:
+        return str(record.title)
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("State", self.state_named(record))
+        yield Fact("Proposed by", f"{record.proposer_email or record.proposer_id} ({record.proposer_role})")
+        yield Fact("Proposed", moment(record.created_at))
+        yield Fact("Why", record.reason)
+        if record.subject_model:
+            yield Fact("Concerns", _subject_link(request, record))
+        if record.status == Proposal.Status.PROPOSED:
+            yield Fact("Expires", moment(record.expires_at))
+            return
+        yield Fact("Result", record.outcome or NOTHING)
+        yield Fact("Closed", moment(record.decided_at))
+        if record.decider_id:
+            yield Fact("Closed by", f"{record.decider_email or record.decider_id} ({record.decider_role})")
+            yield Fact("Comment", record.comment or NOTHING)
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        yield Panel(
+            title="Exact difference",
+            columns=[Column("What"), Column("Before"), Column("After")],
+            rows=[(name, before or NOTHING, after or NOTHING) for name, before, after in record.changes],
+            empty="Nothing would change.",
+        )
+        yield history_panel(object_type="proposal", object_id=str(record.pk))
+
+    def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
+        if not record.is_open():
+            return
+        if is_proposer(record, actor_of(request)):
+            yield self._tool("withdraw", "Withdraw", record)
+        elif request.user.has_perm(DECIDE_PERMISSION):
+            yield self._tool("approve", "Approve", record, kind="primary")
+            yield self._tool("reject", "Reject", record, kind="danger")
+
+    def _tool(self, verb: str, title: str, record: Proposal, *, kind: str = "plain") -> Tool:
+        return Tool(title, reverse(f"admin:{self.model_label}_{verb}", args=[record.pk]), kind)
+
+    def extra_views(self) -> Sequence[tuple[str, str, View]]:
+        return [
+            ("<uuid:key>/approve/", "approve", self.approve_view),
+            ("<uuid:key>/reject/", "reject", self.reject_view),
+            ("<uuid:key>/withdraw/", "withdraw", self.withdraw_view),
+        ]
+
+    def approve_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
+        """Asks for a comment, and carries out what was proposed."""
+        proposal = find_for_act(self, request, key, permission=DECIDE_PERMISSION)
+
+        def approve(comment: str) -> Done:
+            decided = approve_proposal(proposal_id=key, by=actor_of(request), comment=comment)
+            verb = "Not carried out" if decided.status == Proposal.Status.FAILED else "Approved"
+            return Done(f"{verb}: {decided.outcome}", change_url(self.model_label, key))
+
+        return confirm_act(
+            self,
+            request,
+            proposal,
+            name="approve",
+            title="Approve",
+            submit="Approve and carry out",
+            seen=proposal.status,
+            lock_state=lambda: lock_proposal(proposal_id=key).status,
+            effect=approve,
+            facts=self._difference(proposal),
+            warning="Approving carries this out at once, exactly as shown.",
+            form_class=CommentForm,
+        )
+
+    def reject_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
+        """Asks for the reason, and rejects the proposal."""
+        proposal = find_for_act(self, request, key, permission=DECIDE_PERMISSION)
+
+        def reject(reason: str) -> Done:
+            reject_proposal(proposal_id=key, by=actor_of(request), reason=reason)
+            return Done("The proposal is rejected.", change_url(self.model_label, key))
+
+        return confirm_act(
+            self,
+            request,
+            proposal,
+            name="reject",
+            title="Reject",
+            submit="Reject",
+            seen=proposal.status,
+            lock_state=lambda: lock_proposal(proposal_id=key).status,
+            effect=reject,
+            facts=self._difference(proposal),
+            warning="Nothing is carried out. The proposer can propose it again.",
+            danger=True,
+        )
+
+    def withdraw_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
+        """Asks the proposer for the reason, and withdraws the proposal."""
+        proposal = find_for_act(self, request, key, permission="billing.view_proposal")
+        by: Actor = actor_of(request)
+        if not is_proposer(proposal, by):
+            raise PermissionDenied
+
+        def withdraw(reason: str) -> Done:
+            withdraw_proposal(proposal_id=key, by=by, reason=reason)
+            return Done("The proposal is withdrawn.", change_url(self.model_label, key))
+
+        return confirm_act(
+            self,
+            request,
+            proposal,
+            name="withdraw",
+            title="Withdraw",
+            submit="Withdraw",
+            seen=proposal.status,
+            lock_state=lambda: lock_proposal(proposal_id=key).status,
+            effect=withdraw,
+            facts=self._difference(proposal),
+            warning="Nothing is carried out.",
+        )
+
+    def _difference(self, proposal: Proposal) -> list[Fact]:
+        facts = [Fact("Proposal", proposal.title)]
+        facts += [Fact(name, f"{before or NOTHING} → {after or NOTHING}") for name, before, after in proposal.changes]
+        return [*facts, Fact("Why", proposal.reason)]
+
+
+def _subject_link(request: HttpRequest, proposal: Proposal) -> Text:
+    app, _, model = proposal.subject_model.partition("_")
+    if not request.user.has_perm(f"{app}.view_{model}"):
+        return code(proposal.subject_id)
+    try:
+        return link(proposal.title, change_url(proposal.subject_model, proposal.subject_id))
+    except NoReverseMatch:
+        return code(proposal.subject_id)

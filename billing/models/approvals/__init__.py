@@ -1,0 +1,1 @@
+"""Proposals: acts that take effect only after another member of staff has approved them."""
