@@ -1,12 +1,17 @@
 from django.urls import path
 
-from .api import credit, processor_settings, revenue
+from .api import credit, processor_settings, proposals, revenue
 from .api.identity import provider, sessions, sign_in
 
 urlpatterns = [
     path("billing/balance", credit.BalanceView.as_view()),
     path("billing/admin/revenue", revenue.RevenueView.as_view()),
     path("billing/admin/settings", processor_settings.ProcessorSettingsView.as_view()),
+    path("billing/proposals", proposals.ProposalsView.as_view()),
+    path("billing/proposals/<str:proposal_id>", proposals.ProposalView.as_view()),
+    path("billing/proposals/<str:proposal_id>/approve", proposals.ApproveView.as_view()),
+    path("billing/proposals/<str:proposal_id>/reject", proposals.RejectView.as_view()),
+    path("billing/proposals/<str:proposal_id>/withdraw", proposals.WithdrawView.as_view()),
     path("auth/magic-link", sign_in.MagicLinkView.as_view()),
     path("auth/verify", sign_in.VerifyView.as_view()),
     path("auth/login", sign_in.LoginView.as_view()),

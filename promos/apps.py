@@ -11,3 +11,4 @@ class PromosConfig(AppConfig):
         "use_cases/budgets.sql",
         "use_cases/redeem.sql",
     )
+    proposal_kinds = ("promos.use_cases.propose_issue.CODE_ISSUE",)

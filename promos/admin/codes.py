@@ -38,6 +38,7 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page, record_page
+from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission, tell
 from billing.errors import DomainError
@@ -48,7 +49,7 @@ from promos.locks import lock_code_exclusively
 from promos.models import PromoCode
 from promos.queries import codes_with_use
 from promos.use_cases.change_code import pause_code, resume_code, retire_code
-from promos.use_cases.issue_code import issue_code
+from promos.use_cases.propose_issue import issue_or_propose, issued_or_refused
 
 from .code_forms import FIELD_OF_REFUSAL, IssueForm, TermsForm, initial_terms
 from .redemptions import redemptions_panel
@@ -226,9 +227,12 @@ class PromoCodeAdmin(RecordAdmin):
                 # A courtesy: it keeps a typo from changing a voucher that is in use.
                 raise InvalidPromo(fields={"code": [f"{text} already exists. To change it, open it from the list."]})
             reason, campaign_id = form.cleaned_data["reason"], form.campaign_id()
-            made = issue_code(
+            outcome = issue_or_propose(
                 code=text, terms=form.terms(), by=actor_of(request), reason=reason, campaign_id=campaign_id
             )
+            if outcome.proposal:
+                return done_or_proposed(outcome)
+            made = issued_or_refused(outcome)
             result = "was retired, and is back with these terms" if existing else "is issued"
             return Done(f"{made.code} {result}.", change_url(self.model_label, made.pk))
 
@@ -278,12 +282,15 @@ class PromoCodeAdmin(RecordAdmin):
         seen_at, was_retired = promo_code.updated_at, promo_code.retired_at is not None
 
         def change() -> Done:
-            changed = issue_code(
+            outcome = issue_or_propose(
                 code=promo_code.code,
                 terms=form.terms(),
                 by=actor_of(request),
                 reason=form.cleaned_data["reason"],
             )
+            if outcome.proposal:
+                return done_or_proposed(outcome)
+            changed = issued_or_refused(outcome)
             if changed.updated_at == seen_at:
                 return Done(f"{changed.code} already has these terms; nothing was changed.", request.path)
             return Done(f"{changed.code} is {'back' if was_retired else 'changed'}.", request.path)

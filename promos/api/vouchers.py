@@ -37,7 +37,8 @@ from promos.models import PromoCode
 from promos.queries import find_code, live_codes
 from promos.use_cases.change_code import retire_code
 from promos.use_cases.check_eligibility import problem_of
-from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms, issue_code
+from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms
+from promos.use_cases.propose_issue import issue_or_propose, issued_or_refused
 
 MAX_LIST_LENGTH = 1000
 MAX_CODE_INPUT_LENGTH = 200
@@ -98,12 +99,14 @@ class PreviewSerializer(MoneyResponseSerializer):
     accepting_redemptions = serializers.BooleanField()
 
 
+_NO_REASON = "No reason was given."
 _ISSUED = {
     200: VoucherSerializer,
     **refusals(
         {
             404: "There is no such campaign.",
-            409: "The cap is lower than the number of redemptions already made, or the campaign has ended.",
+            409: "The cap is lower than the number of redemptions already made, or the campaign has ended. Or credit or"
+            " cap exceed a limit, and the code was proposed instead (`approval_required`, with a `proposal_id`).",
         }
     ),
 }
@@ -201,16 +204,18 @@ def _issue(request: Request) -> Response:
     if "description" in terms:
         terms["description"] = terms["description"] or ""
     try:
-        code = issue_code(
+        outcome = issue_or_propose(
             code=body["code"],
             terms=cast(GivenTerms, terms),
             by=actor_of(request),
             reason=body.get("reason", ""),
             campaign_id=body.get("campaign_id"),
+            # Existing clients send none, and could otherwise propose nothing.
+            reason_of_proposal=_NO_REASON,
         )
     except CreditRequired as error:
         raise serializers.ValidationError(form.missing("credit")) from error
-    return Response(VoucherSerializer(code).data)
+    return Response(VoucherSerializer(issued_or_refused(outcome)).data)
 
 
 def _preview(code: PromoCode, *, accepting: bool) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from billing.actor import AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN
+from billing.actor import APPROVER, AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN
 
 from .catalog_endpoints import BODIES as CATALOG_BODIES
 from .catalog_endpoints import INVALID as CATALOG_INVALID
@@ -12,11 +12,13 @@ from .conftest import ITEM_IDS, ITEM_SLUGS
 from .invalid_input import CAMPAIGN_ACTS, FIELDS
 
 ANONYMOUS = "anonymous"
-PUBLIC = frozenset({ANONYMOUS, CUSTOMER, AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN})
+PUBLIC = frozenset({ANONYMOUS, CUSTOMER, AUDITOR, APPROVER, SOVEREIGN_ADMIN, SUPERADMIN})
 IDENTIFIED = PUBLIC - {ANONYMOUS}
 READS_VOUCHERS = frozenset({AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN})
 ISSUES = frozenset({SOVEREIGN_ADMIN, SUPERADMIN})
 READS_ORDERS = frozenset({AUDITOR, SUPERADMIN})
+READS_PROPOSALS = frozenset({AUDITOR, APPROVER, SOVEREIGN_ADMIN, SUPERADMIN})
+DECIDES = frozenset({APPROVER, SUPERADMIN})
 ADMINISTERS = frozenset({SUPERADMIN})
 
 
@@ -158,6 +160,23 @@ ENDPOINTS = [
     Endpoint(method="GET", path="billing/admin/revenue", roles=READS_ORDERS),
     Endpoint(method="GET", path="billing/admin/events", roles=READS_ORDERS, is_list=True),
     Endpoint(method="GET", path="billing/admin/orders", roles=READS_ORDERS, is_list=True),
+    Endpoint(method="GET", path="billing/proposals", roles=READS_PROPOSALS, is_list=True),
+    # The id of an organization is no proposal's.
+    Endpoint(method="GET", path="billing/proposals/{tenant}", roles=READS_PROPOSALS, status=404),
+    Endpoint(
+        method="POST",
+        path="billing/proposals/{tenant}/approve",
+        roles=DECIDES,
+        body={"comment": "seen"},
+        status=404,
+        requires_nothing=True,
+    ),
+    Endpoint(
+        method="POST", path="billing/proposals/{tenant}/reject", roles=DECIDES, body={"reason": "no"}, status=404
+    ),
+    Endpoint(
+        method="POST", path="billing/proposals/{tenant}/withdraw", roles=ISSUES, body={"reason": "no"}, status=404
+    ),
     Endpoint(method="GET", path="catalog/plans", roles=PUBLIC, is_list=True),
     Endpoint(method="GET", path="catalog/apps", roles=PUBLIC, is_list=True),
     Endpoint(method="GET", path="catalog/addons", roles=PUBLIC, is_list=True),

@@ -23,11 +23,15 @@ class Difference(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The result of an act in a sentence, and the record that shows it, by model as in addresses and key."""
+    """The result of an act in a sentence, and the record that shows it, by model as in addresses and key.
+
+    `value` is what the act's use case returned, for a caller that needs it.
+    """
 
     message: str
     model: str = ""
     key: str = ""
+    value: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,19 +31,32 @@ class Outcome:
     proposal: Proposal | None
 
 
-def run_or_propose(kind: Kind, arguments: Arguments, *, why: str, by: Actor) -> Outcome:
+def run_or_propose(kind: Kind, arguments: Arguments, *, why: str, by: Actor, why_propose: str = "") -> Outcome:
     """Carries the act out; proposes it where it exceeds a limit of the actor's role.
 
+    Args: why_propose: the reason of a proposal where `why` is empty.
     Raises: as the act does; ReasonRequired for a proposal without a reason. Locks: what the kind locks.
     Transaction: joins. Idempotency: an act that is proposed already is not proposed a second time.
     """
     limits = limits_of(by.role)
-    with transaction.atomic():
-        if limits:
-            state = kind.lock_state(arguments)
-            if exceeds_limit(kind.measure(arguments, state), limits):
-                return Outcome(result=None, proposal=propose(kind, arguments, why=why, by=by))
+    if not limits:
         return Outcome(result=kind.run(arguments, why, by), proposal=None)
+    with transaction.atomic():
+        if exceeds_limit(kind.measure(arguments, kind.lock_state(arguments)), limits):
+            return Outcome(result=None, proposal=propose(kind, arguments, why=why or why_propose, by=by))
+        return Outcome(result=kind.run(arguments, why, by), proposal=None)
+
+
+def check_act(kind: Kind, arguments: Arguments, *, why: str, by: Actor) -> None:
+    """Carries the act out and takes it back, so that nothing is proposed that would be refused.
+
+    Raises: as the act does. Locks: what the kind locks. Transaction: joins, a savepoint.
+    """
+    with transaction.atomic():
+        # First, because the kind's own order of locks must hold.
+        kind.lock_state(arguments)
+        kind.run(arguments, why, by)
+        transaction.set_rollback(True)
 
 
 def limits_of(role: str) -> dict[str, int]:
@@ -62,12 +75,13 @@ def exceeds_limit(measures: object, limits: dict[str, int]) -> bool:
 def propose(kind: Kind, arguments: Arguments, *, why: str, by: Actor) -> Proposal:
     """Stores an act as a proposal, with the state that it is proposed on, and mails those who can approve it.
 
-    Raises: ReasonRequired. Locks: what the kind locks. Transaction: joins.
+    Raises: ReasonRequired, and as the act does. Locks: what the kind locks. Transaction: joins.
     Idempotency: an open proposal of the same act is returned.
     """
     if not has_visible_text(why):
         raise ReasonRequired
     with transaction.atomic():
+        check_act(kind, arguments, why=why, by=by)
         state = kind.lock_state(arguments)
         model, key = kind.subject(arguments)
         expires_at = timezone.now() + timedelta(days=settings.PROPOSAL_DAYS)

@@ -30,6 +30,7 @@ from billing.use_cases.proposals.mail import send_proposal_mail
 from billing.use_cases.proposals.propose import expire_proposals, run_or_propose
 from billing.use_cases.verify_ledger import verify_ledger
 from config.parts.approvals import MEASURES, approval_limits
+from promos.use_cases.propose_issue import CODE_ISSUE
 from tests.console import create_user, propose_adjustment
 from tests.factories import CustomerFactory, actor, give_credit
 from tests.snapshot import nothing_changes, only_changes
@@ -148,10 +149,9 @@ def test_a_stale_proposal_fails_and_nothing_is_carried_out(ada: Customer) -> Non
     refuse(approve_proposal, ProposalDecided, proposal, by=APPROVES)
 
 
-def test_an_act_that_is_refused_leaves_the_proposal_open(ada: Customer) -> None:
-    proposal = propose_adjustment(ada, amount_minor=-50_001, by=ROOT)
-    refuse(approve_proposal, InsufficientCredit, proposal, by=APPROVES)
-    assert Proposal.objects.get().status == "proposed"
+def test_an_act_that_would_be_refused_is_not_proposed(ada: Customer) -> None:
+    with nothing_changes(), pytest.raises(InsufficientCredit):
+        propose_adjustment(ada, amount_minor=-50_001, by=ROOT)
 
 
 def test_an_expired_proposal_cannot_be_decided_and_the_worker_closes_it(ada: Customer, monkeypatch: Any) -> None:
@@ -205,7 +205,11 @@ def test_those_who_can_approve_get_one_mail_each(ada: Customer) -> None:
 
 def test_every_limit_is_a_figure_of_some_kind() -> None:
     assert all(kind.name == name for name, kind in kinds().items())
-    assert set(MEASURES) == {"adjust_credit"}
+    measured = {
+        **CREDIT_ADJUSTMENT.measure({"amount_minor": 1}, None),
+        **CODE_ISSUE.measure({"terms": {"credit_minor": 1}}, None),
+    }
+    assert set(MEASURES) == measured.keys()
 
 
 @pytest.mark.parametrize("item", ["adjust_credit", "adjust_credit=-1", "adjust=5", "adjust_credit:=5", "=5"])

@@ -1,0 +1,141 @@
+"""The kind of proposal that issues a code, or gives an existing one other terms."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any, cast
+
+from django.conf import settings
+
+from billing.actor import Actor
+from billing.errors import ApprovalRequired
+from billing.local_time import local_text
+from billing.money import format_money
+from billing.use_cases.proposals.kinds import Arguments, Difference, Kind, Result
+from billing.use_cases.proposals.propose import Outcome, run_or_propose
+from promos.locks import lock_code_exclusively
+from promos.models import PromoCode
+from promos.queries import normal_code
+from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms, issue_code
+
+_INSTANTS = ("starts_at", "expires_at")
+_NAMES = {
+    "credit_minor": "Credit",
+    "description": "Description",
+    "active": "Active",
+    "max_redemptions": "Cap",
+    "hot": "Expect a rush",
+    "starts_at": "Valid from",
+    "expires_at": "Valid until",
+}
+
+
+def issue_or_propose(
+    *, code: str, terms: Terms | GivenTerms, by: Actor, reason: str, reason_of_proposal: str = ""
+) -> Outcome:
+    """Issues a code as `issue_code` does; proposes it where it exceeds a limit of the actor's role.
+
+    Args: reason_of_proposal: the reason of a proposal where none is given.
+    Raises: as `issue_code` does; ReasonRequired for a proposal without a reason.
+    """
+    arguments = issue_arguments(code=code, terms=terms)
+    return run_or_propose(CODE_ISSUE, arguments, why=reason, by=by, why_propose=reason_of_proposal)
+
+
+def issued_or_refused(outcome: Outcome) -> PromoCode:
+    """Returns the code that was issued. Raises: ApprovalRequired, with the id of the proposal made instead."""
+    if outcome.result is None:
+        raise ApprovalRequired(extra={"proposal_id": str(outcome.proposal.pk) if outcome.proposal else None})
+    return cast(PromoCode, outcome.result.value)
+
+
+def issue_arguments(*, code: str, terms: Terms | GivenTerms) -> Arguments:
+    """Returns the arguments of an issue: the code, and the terms that are given."""
+    given = asdict(terms) if isinstance(terms, Terms) else dict(terms)
+    return {"code": normal_code(code), "terms": _as_json(given)}
+
+
+def _describe(arguments: Arguments, state: Any) -> str:
+    verb = "Issue" if state is None else "Bring back" if state["retired_at"] else "Change"
+    return f"{verb} {arguments['code']}"
+
+
+def _lock_state(arguments: Arguments) -> dict[str, Any] | None:
+    """Returns the code's present terms; None before it exists."""
+    found = PromoCode.objects.filter(code=arguments["code"]).first()
+    if found is None:
+        return None
+    # Races with another member of staff who changes the code, so the code is read again under the lock.
+    lock_code_exclusively(promo_code_id=found.pk)
+    found.refresh_from_db()
+    terms = {field.name: getattr(found, field.name) for field in fields(Terms)}
+    return _as_json({**terms, "retired_at": found.retired_at})
+
+
+def _differences(arguments: Arguments, state: Any) -> Sequence[Difference]:
+    after = _complete(arguments, state)
+    changed = [name for name in _NAMES if state is None or after[name] != state[name]]
+    lines = [
+        Difference(_NAMES[name], "" if state is None else _written(name, state[name]), _written(name, after[name]))
+        for name in changed
+    ]
+    if state and state["retired_at"]:
+        lines.append(Difference("State", "retired", "live"))
+    return lines
+
+
+def _measure(arguments: Arguments, state: Any) -> Mapping[str, int]:
+    """Returns credit and cap where they are new or raised. No cap counts as more than every cap."""
+    after, is_live = _complete(arguments, state), state is not None and not state["retired_at"]
+    figures = {"issue_credit": (after["credit_minor"], state["credit_minor"] if state else 0)}
+    figures["issue_cap"] = (_cap(after), _cap(state) if state else 0)
+    return {name: new for name, (new, old) in figures.items() if not is_live or new > old}
+
+
+def _cap(terms: Mapping[str, Any]) -> int:
+    return terms["max_redemptions"] or MAX_CAP + 1
+
+
+def _complete(arguments: Arguments, state: Any) -> dict[str, Any]:
+    return {**asdict(Terms(credit_minor=0)), **(state or {}), **arguments["terms"]}
+
+
+def _run(arguments: Arguments, why: str, by: Actor) -> Result:
+    terms = {
+        name: datetime.fromisoformat(value) if name in _INSTANTS and value else value
+        for name, value in arguments["terms"].items()
+    }
+    made = issue_code(code=arguments["code"], terms=cast(GivenTerms, terms), by=by, reason=why)
+    return Result(f"{made.code} is issued with these terms.", "promos_promocode", str(made.pk), made)
+
+
+def _as_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+
+
+def _written(name: str, value: Any) -> str:
+    if name == "credit_minor":
+        return format_money(value, currency=settings.SOVEREIGN_CURRENCY)
+    if name == "max_redemptions":
+        return f"{value:,}" if value else "unlimited"
+    if name in _INSTANTS:
+        return f"{local_text(datetime.fromisoformat(value))} {settings.SOVEREIGN_TIME_ZONE}" if value else ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def _subject(arguments: Arguments) -> tuple[str, str]:
+    key = PromoCode.objects.filter(code=arguments["code"]).values_list("pk", flat=True).first()
+    return ("promos_promocode", str(key)) if key else ("", "")
+
+
+CODE_ISSUE = Kind(
+    name="code_issue",
+    describe=_describe,
+    lock_state=_lock_state,
+    differences=_differences,
+    measure=_measure,
+    run=_run,
+    subject=_subject,
+)
