@@ -268,7 +268,12 @@ LOG_LEVEL: str = _environment.text("LOG_LEVEL", "INFO", pattern="DEBUG|INFO|WARN
 DEMO_PASSWORD: str = _environment.text("DEMO_PASSWORD", "demo" if DEMO else "")
 _environment.refuse(DEMO_PASSWORD and PRODUCTION, "DEMO_PASSWORD is not for production")
 # The users that the demo creates with that password, and their roles; the demo's landing page lists them.
-DEMO_LOGINS: dict[str, str] = {"admin": "superadmin", "noor": "sovereign-admin", "salim": "auditor"}
+DEMO_LOGINS: dict[str, str] = {
+    "admin": "superadmin",
+    "noor": "sovereign-admin",
+    "amal": "approver",
+    "salim": "auditor",
+}
 _environment.refuse_problems()
 if not SECRET_KEY:
     # Only outside production: every session ends with the process.

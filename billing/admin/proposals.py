@@ -252,7 +252,10 @@ class ProposalAdmin(ReadOnlyAdmin):
 
     def _difference(self, proposal: Proposal) -> list[Fact]:
         facts = [Fact("Proposal", proposal.title)]
-        facts += [Fact(name, f"{before or NOTHING} → {after or NOTHING}") for name, before, after in proposal.changes]
+        facts += [
+            Fact(name, f"{before} → {after or NOTHING}" if before else after)
+            for name, before, after in proposal.changes
+        ]
         return [*facts, Fact("Why", proposal.reason)]
 
 
@@ -261,6 +264,6 @@ def _subject_link(request: HttpRequest, proposal: Proposal) -> Text:
     if not request.user.has_perm(f"{app}.view_{model}"):
         return code(proposal.subject_id)
     try:
-        return link(proposal.title, change_url(proposal.subject_model, proposal.subject_id))
+        return link("Open the record", change_url(proposal.subject_model, proposal.subject_id))
     except NoReverseMatch:
         return code(proposal.subject_id)

@@ -74,10 +74,11 @@ def _lock_state(arguments: Arguments) -> dict[str, Any] | None:
 
 def _differences(arguments: Arguments, state: Any) -> Sequence[Difference]:
     after = _complete(arguments, state)
-    changed = [name for name in _NAMES if state is None or after[name] != state[name]]
+    before = {name: "" if state is None else _written(name, state[name]) for name in _NAMES}
     lines = [
-        Difference(_NAMES[name], "" if state is None else _written(name, state[name]), _written(name, after[name]))
-        for name in changed
+        Difference(title, before[name], _written(name, after[name]))
+        for name, title in _NAMES.items()
+        if before[name] != _written(name, after[name])
     ]
     if state and state["retired_at"]:
         lines.append(Difference("State", "retired", "live"))

@@ -35,7 +35,7 @@ from orders.use_cases.reconciliation.record_break import record_break
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import redeem
 from tests.concurrency.threads import ThreadGroup
-from tests.console import Browser, client_of, create_user, place_orders, shown_messages
+from tests.console import Browser, client_of, create_user, place_orders, propose_adjustment, shown_messages
 from tests.factories import (
     AddOnFactory,
     AppFactory,
@@ -156,6 +156,11 @@ def retrying(make: Callable[[Order], Provision | AppJob]) -> Form:
     return Form(page(f"{name}_retry", found.pk), {}, AuditEntry)
 
 
+def deciding(verb: str) -> Form:
+    proposer = actor() if verb == "withdraw" else actor(user_id="proposer")
+    return Form(page(f"billing_proposal_{verb}", propose_adjustment(customer(), by=proposer).pk), {}, AuditEntry)
+
+
 TERMS = {"credit": "7", "max_redemptions": "0", "active": "on"}
 
 
@@ -243,6 +248,7 @@ FORMS: dict[str, Callable[[], Form]] = {
     "promos_promocode_add": issuing,
     "promos_promocode_change": changing_a_voucher,
     **{f"promos_promocode_{verb}": partial(changing_state, verb) for verb in ("pause", "resume", "retire")},
+    **{f"billing_proposal_{verb}": partial(deciding, verb) for verb in ("approve", "reject", "withdraw")},
     "billing_processorsettings_changelist": changing_keys,
     "billing_user_add": adding_staff,
     "billing_user_change": changing_staff,
@@ -363,6 +369,7 @@ def records() -> dict[str, object]:
         "orders_order": order.pk,
         "orders_break": found.pk,
         "billing_ledgerentry": entry.pk,
+        "billing_proposal": propose_adjustment(customer(), by=actor()).pk,
         "billing_user": create_user(SOVEREIGN_ADMIN).pk,
         "billing_organization": order.organization_id,
         "orders_payment": order.pk,

@@ -21,6 +21,7 @@ _PLACES = {
     "{tenant}": "{tenant_id}",
     "orgs/{tenant_id}": "orgs/{organization_id}",
     "status/{tenant_id}": "status/{provision_id}",
+    "proposals/{tenant_id}": "proposals/{proposal_id}",
     "domain/domains/{tenant_id}": "domain/domains/{owner_id}",
     "domain/verify/{tenant_id}": "domain/verify/{domain_id}",
     "?tenant_id={tenant_id}": "",
