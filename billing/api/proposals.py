@@ -117,11 +117,7 @@ class ProposalView(APIView):
         summary="Read a proposal",
     )
     def get(self, request: Request, proposal_id: str) -> Response:
-        key = read_path_id(proposal_id, not_found=ProposalNotFound)
-        proposal = Proposal.objects.filter(id=key).first()
-        if proposal is None:
-            raise ProposalNotFound
-        return Response(ProposalSerializer(proposal).data)
+        return Response(ProposalSerializer(_find(proposal_id)).data)
 
 
 class ApproveView(APIView):
@@ -135,10 +131,11 @@ class ApproveView(APIView):
         description="Exactly what was proposed takes effect, once. Nobody approves their own proposal.",
     )
     def post(self, request: Request, proposal_id: str) -> Response:
+        found = _find(proposal_id)
         sent = ApprovalSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         proposal = approve_proposal(
-            proposal_id=read_path_id(proposal_id, not_found=ProposalNotFound),
+            proposal_id=found.pk,
             by=actor_of(request),
             comment=sent.validated_data.get("comment", ""),
         )
@@ -155,10 +152,11 @@ class RejectView(APIView):
         summary="Reject a proposal",
     )
     def post(self, request: Request, proposal_id: str) -> Response:
+        found = _find(proposal_id)
         sent = RejectionSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         proposal = reject_proposal(
-            proposal_id=read_path_id(proposal_id, not_found=ProposalNotFound),
+            proposal_id=found.pk,
             by=actor_of(request),
             reason=sent.validated_data["reason"],
         )
@@ -175,11 +173,20 @@ class WithdrawView(APIView):
         summary="Withdraw one's own proposal",
     )
     def post(self, request: Request, proposal_id: str) -> Response:
+        found = _find(proposal_id)
         sent = RejectionSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         proposal = withdraw_proposal(
-            proposal_id=read_path_id(proposal_id, not_found=ProposalNotFound),
+            proposal_id=found.pk,
             by=actor_of(request),
             reason=sent.validated_data["reason"],
         )
         return Response(ProposalSerializer(proposal).data)
+
+
+def _find(text: str) -> Proposal:
+    """Returns the proposal of the id in a path, before the body is read. Raises: ProposalNotFound."""
+    found = Proposal.objects.filter(id=read_path_id(text, not_found=ProposalNotFound)).first()
+    if found is None:
+        raise ProposalNotFound
+    return found
