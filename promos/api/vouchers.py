@@ -105,8 +105,8 @@ _ISSUED = {
     **refusals(
         {
             404: "There is no such campaign.",
-            409: "The cap is lower than the number of redemptions already made, or the campaign has ended. Or credit or"
-            " cap exceed a limit, and the code was proposed instead (`approval_required`, with a `proposal_id`).",
+            409: "The cap is lower than the number of redemptions already made, or the campaign has ended. Or"
+            " credit or cap exceed a limit, and the code was proposed instead: `approval_required`, `proposal_id`.",
         }
     ),
 }

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, cast
+from uuid import UUID
 
 from django.conf import settings
 
@@ -14,7 +15,7 @@ from billing.money import format_money
 from billing.use_cases.proposals.kinds import Arguments, Difference, Kind, Result
 from billing.use_cases.proposals.propose import Outcome, run_or_propose
 from promos.locks import lock_code_exclusively
-from promos.models import PromoCode
+from promos.models import Campaign, PromoCode
 from promos.queries import normal_code
 from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms, issue_code
 
@@ -31,14 +32,20 @@ _NAMES = {
 
 
 def issue_or_propose(
-    *, code: str, terms: Terms | GivenTerms, by: Actor, reason: str, reason_of_proposal: str = ""
+    *,
+    code: str,
+    terms: Terms | GivenTerms,
+    by: Actor,
+    reason: str,
+    campaign_id: UUID | None = None,
+    reason_of_proposal: str = "",
 ) -> Outcome:
     """Issues a code as `issue_code` does; proposes it where it exceeds a limit of the actor's role.
 
-    Args: reason_of_proposal: the reason of a proposal where none is given.
+    Args: campaign_id: as for `issue_code`. reason_of_proposal: the reason of a proposal where none is given.
     Raises: as `issue_code` does; ReasonRequired for a proposal without a reason.
     """
-    arguments = issue_arguments(code=code, terms=terms)
+    arguments = issue_arguments(code=code, terms=terms, campaign_id=campaign_id)
     return run_or_propose(CODE_ISSUE, arguments, why=reason, by=by, why_propose=reason_of_proposal)
 
 
@@ -49,10 +56,14 @@ def issued_or_refused(outcome: Outcome) -> PromoCode:
     return cast(PromoCode, outcome.result.value)
 
 
-def issue_arguments(*, code: str, terms: Terms | GivenTerms) -> Arguments:
-    """Returns the arguments of an issue: the code, and the terms that are given."""
+def issue_arguments(*, code: str, terms: Terms | GivenTerms, campaign_id: UUID | None = None) -> Arguments:
+    """Returns the arguments of an issue: the code, the terms that are given, and the campaign."""
     given = asdict(terms) if isinstance(terms, Terms) else dict(terms)
-    return {"code": normal_code(code), "terms": _as_json(given)}
+    return {
+        "code": normal_code(code),
+        "terms": _as_json(given),
+        "campaign_id": str(campaign_id) if campaign_id else None,
+    }
 
 
 def _describe(arguments: Arguments, state: Any) -> str:
@@ -80,6 +91,9 @@ def _differences(arguments: Arguments, state: Any) -> Sequence[Difference]:
         for name, title in _NAMES.items()
         if before[name] != _written(name, after[name])
     ]
+    if state is None and arguments["campaign_id"]:
+        campaign = Campaign.objects.filter(pk=arguments["campaign_id"]).first()
+        lines.append(Difference("Campaign", "", str(campaign or "")))
     if state and state["retired_at"]:
         lines.append(Difference("State", "retired", "live"))
     return lines
@@ -106,7 +120,10 @@ def _run(arguments: Arguments, why: str, by: Actor) -> Result:
         name: datetime.fromisoformat(value) if name in _INSTANTS and value else value
         for name, value in arguments["terms"].items()
     }
-    made = issue_code(code=arguments["code"], terms=cast(GivenTerms, terms), by=by, reason=why)
+    campaign_id = UUID(arguments["campaign_id"]) if arguments["campaign_id"] else None
+    made = issue_code(
+        code=arguments["code"], terms=cast(GivenTerms, terms), by=by, reason=why, campaign_id=campaign_id
+    )
     return Result(f"{made.code} is issued with these terms.", "promos_promocode", str(made.pk), made)
 
 

@@ -1,11 +1,14 @@
 """Fixtures: a shop with a catalog, its staff, and its customers Ada and Bob."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.utils import timezone
 
+from billing.models import Proposal
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from tests.factories import (
     AddOnFactory,
@@ -36,6 +39,8 @@ ITEM_IDS = {
     "industries": UUID("0f000000-0000-4000-8000-000000000004"),
     "bundles": UUID("0f000000-0000-4000-8000-000000000005"),
 }
+# A proposal of the shop's staff that was decided.
+PROPOSAL_ID = UUID("0f000000-0000-4000-8000-000000000006")
 
 
 def open_shop() -> None:
@@ -69,6 +74,22 @@ def open_shop() -> None:
     App.objects.bulk_create(apps)
     Industry.objects.bulk_create([industry])
     Bundle.objects.bulk_create([bundle])
+    now = timezone.now()
+    Proposal.objects.create(
+        id=PROPOSAL_ID,
+        kind="credit_adjustment",
+        title="Adjust the credit of ada by 5.000 OMR",
+        arguments={"customer_id": 1, "amount_minor": 5_000},
+        changes=[["Credit", "0.000 OMR", "5.000 OMR"]],
+        reason="an outage",
+        proposer_id="proposer",
+        proposer_role="superadmin",
+        proposer_channel="api",
+        expires_at=now + timedelta(days=14),
+    )
+    Proposal.objects.filter(id=PROPOSAL_ID).update(
+        status="rejected", decider_id="decider", comment="too much", decided_at=now
+    )
 
 
 def tenant_of(caller: Caller, slug: str) -> str:

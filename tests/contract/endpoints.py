@@ -8,7 +8,7 @@ from billing.actor import APPROVER, AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADM
 
 from .catalog_endpoints import BODIES as CATALOG_BODIES
 from .catalog_endpoints import INVALID as CATALOG_INVALID
-from .conftest import ITEM_IDS, ITEM_SLUGS
+from .conftest import ITEM_IDS, ITEM_SLUGS, PROPOSAL_ID
 from .invalid_input import CAMPAIGN_ACTS, FIELDS
 
 ANONYMOUS = "anonymous"
@@ -161,21 +161,29 @@ ENDPOINTS = [
     Endpoint(method="GET", path="billing/admin/events", roles=READS_ORDERS, is_list=True),
     Endpoint(method="GET", path="billing/admin/orders", roles=READS_ORDERS, is_list=True),
     Endpoint(method="GET", path="billing/proposals", roles=READS_PROPOSALS, is_list=True),
-    # The id of an organization is no proposal's.
-    Endpoint(method="GET", path="billing/proposals/{tenant}", roles=READS_PROPOSALS, status=404),
+    # It was decided before.
+    Endpoint(method="GET", path=f"billing/proposals/{PROPOSAL_ID}", roles=READS_PROPOSALS),
     Endpoint(
         method="POST",
-        path="billing/proposals/{tenant}/approve",
+        path=f"billing/proposals/{PROPOSAL_ID}/approve",
         roles=DECIDES,
         body={"comment": "seen"},
-        status=404,
+        status=409,
         requires_nothing=True,
     ),
     Endpoint(
-        method="POST", path="billing/proposals/{tenant}/reject", roles=DECIDES, body={"reason": "no"}, status=404
+        method="POST",
+        path=f"billing/proposals/{PROPOSAL_ID}/reject",
+        roles=DECIDES,
+        body={"reason": "no"},
+        status=409,
     ),
     Endpoint(
-        method="POST", path="billing/proposals/{tenant}/withdraw", roles=ISSUES, body={"reason": "no"}, status=404
+        method="POST",
+        path=f"billing/proposals/{PROPOSAL_ID}/withdraw",
+        roles=ISSUES,
+        body={"reason": "no"},
+        status=409,
     ),
     Endpoint(method="GET", path="catalog/plans", roles=PUBLIC, is_list=True),
     Endpoint(method="GET", path="catalog/apps", roles=PUBLIC, is_list=True),
@@ -275,4 +283,4 @@ def invalid_fields(endpoint: Endpoint) -> Mapping[str, Sequence[Any]]:
         return CAMPAIGN_ACTS[act[0]] if act else FIELDS["billing/campaigns"]
     if endpoint.path.startswith("catalog/admin/"):
         return CATALOG_INVALID[endpoint.path.split("/")[2]]
-    return FIELDS[endpoint.path]
+    return FIELDS[endpoint.path.replace(str(PROPOSAL_ID), "{proposal}")]

@@ -300,9 +300,9 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "domain/byod": {"tenant_id": INVALID_ID, "domain": INVALID_DOMAIN},
     "tenant/orgs/{tenant}": {"name": INVALID_NAME},
     "tenant/orgs/{tenant}/members": {"email": INVALID_EMAIL, "role": INVALID_MEMBER_ROLE},
-    "billing/proposals/{tenant}/approve": {"comment": (None, "x" * 501, *NOT_TEXT)},
-    "billing/proposals/{tenant}/reject": {"reason": (None, "", "  ", "x" * 501, *NOT_TEXT)},
-    "billing/proposals/{tenant}/withdraw": {"reason": (None, "", "  ", "x" * 501, *NOT_TEXT)},
+    "billing/proposals/{proposal}/approve": {"comment": (None, "x" * 501, *NOT_TEXT)},
+    "billing/proposals/{proposal}/reject": {"reason": (None, "", "  ", "x" * 501, *NOT_TEXT)},
+    "billing/proposals/{proposal}/withdraw": {"reason": (None, "", "  ", "x" * 501, *NOT_TEXT)},
     "tenant/admin/tenants/{tenant}/status": {
         "status": INVALID_STATUS,
         "reason": (None, "x" * 501, "x" * 100_000, *NOT_TEXT),

@@ -14,9 +14,8 @@ from billing.models import Customer, Organization
 from orders.use_cases.catalog.seed_catalog import seed_catalog
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.models import Campaign
-from tests.factories import CampaignFactory, OrganizationFactory, PlanFactory, PromoCodeFactory, acting, give_credit
 from tests.console import propose_adjustment
-from tests.factories import OrganizationFactory, PlanFactory, PromoCodeFactory, acting, give_credit
+from tests.factories import CampaignFactory, OrganizationFactory, PlanFactory, PromoCodeFactory, acting, give_credit
 
 from .api_client import Answer, Caller, by_token
 from .endpoints import LISTS

@@ -11,7 +11,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
 from .api_client import Caller
-from .conftest import ITEM_IDS
+from .conftest import ITEM_IDS, PROPOSAL_ID
 from .endpoints import DEFAULT_CAMPAIGN, ENDPOINTS, LISTS, PUBLIC, WITH_BODY, Endpoint, invalid_fields
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ _PLACES = {
     "{tenant}": "{tenant_id}",
     "orgs/{tenant_id}": "orgs/{organization_id}",
     "status/{tenant_id}": "status/{provision_id}",
-    "proposals/{tenant_id}": "proposals/{proposal_id}",
+    str(PROPOSAL_ID): "{proposal_id}",
     "domain/domains/{tenant_id}": "domain/domains/{owner_id}",
     "domain/verify/{tenant_id}": "domain/verify/{domain_id}",
     "?tenant_id={tenant_id}": "",

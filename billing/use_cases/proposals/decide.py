@@ -66,9 +66,9 @@ def withdraw_proposal(*, proposal_id: UUID, by: Actor, reason: str) -> Proposal:
         raise ReasonRequired
     with transaction.atomic():
         proposal = lock_proposal(proposal_id=proposal_id)
+        _check_open(proposal)
         if not is_proposer(proposal, by):
             raise NotOwnProposal
-        _check_open(proposal)
         return _decide(proposal, Proposal.Status.WITHDRAWN, by=by, comment=reason, outcome="It was not carried out.")
 
 
