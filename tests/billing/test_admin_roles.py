@@ -174,7 +174,7 @@ def test_the_menu_shows_exactly_the_pages_of_the_role(role: str) -> None:
 
 def test_the_groups_are_made_by_migration_and_can_be_taken_back() -> None:
     migration = importlib.import_module("billing.migrations.0001_initial")
-    approvers = importlib.import_module("billing.migrations.0010_approvers")
+    approvers = importlib.import_module("billing.migrations.0011_approvers")
     assert {group.name for group in Group.objects.all()} == {SUPERADMIN, SOVEREIGN_ADMIN, AUDITOR, APPROVER}
     approvers.drop_role(apps, None)
     migration.drop_groups(apps, None)

@@ -35,6 +35,6 @@ def drop_role(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0009_proposals")]
+    dependencies = [("billing", "0010_proposals")]
 
     operations = [migrations.RunPython(grant, drop_role)]

@@ -9,7 +9,7 @@ import billing.models.keys
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0008_staff_addresses"),
+        ("billing", "0009_suspended_by_staff"),
     ]
 
     operations = [
