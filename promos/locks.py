@@ -47,7 +47,7 @@ def lock_redemption(*, redemption_id: UUID) -> Redemption:
 
 def claim_slot(*, promo_code: PromoCode) -> bool:
     """Claims one of a capped code's slots; False where all are really taken. Call it last before the commit."""
-    return bool(_run("SELECT promos_claim_slots(%s, 1, %s)", promo_code.id, promo_code.hot))
+    return bool(_run("SELECT promos_claim_slots_of_code(%s, 1, %s)", promo_code.id, promo_code.hot))
 
 
 def return_slot(*, promo_code_id: UUID) -> None:

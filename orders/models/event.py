@@ -79,14 +79,14 @@ class OutboxEvent(models.Model):
             models.UniqueConstraint(
                 fields=["tenant_id", "type"],
                 condition=Q(type__in=["tenant.created", "tenant.deleted"]),
-                name="orders_event_tenant_told_once",
+                name="orders_event_tenant_once",
             ),
             models.UniqueConstraint(
                 "type",
                 KeyTextTransform("subscription_id", "data"),
                 KeyTextTransform("period_start", "data"),
                 condition=Q(type__in=SUBSCRIPTION_EVENTS),
-                name="orders_event_subscription_told_once",
+                name="orders_event_subscription_month_once",
             ),
         ]
         indexes = [

@@ -238,7 +238,7 @@ class Break(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["kind", "object_id"], condition=Q(closed_at__isnull=True), name="orders_break_told_once"
+                fields=["kind", "object_id"], condition=Q(closed_at__isnull=True), name="orders_break_open_once"
             ),
         ]
         indexes = [models.Index(fields=["-opened_at"], name="orders_break_newest")]

@@ -4,7 +4,7 @@
 --   orders_place_orders       codes redeemed by orders that credit covers (orders/use_cases/checkout/place_orders.sql)
 --   reserve (redeem_code.py)  a code whose credit is granted later, when a payment session is open
 --
--- All three call promos_write_redemptions, and promos_claim_slots (slots.sql) as their last statement.
+-- All three call promos_write_redemptions, and promos_claim_slots_of_code (slots.sql) as their last statement.
 
 -- Returns whether the code of this campaign may be redeemed at an instant. In Python, problem_of (check_eligibility.py) names the
 -- rule that it breaks; a test holds the two equal.
@@ -32,7 +32,7 @@ END $$;
 -- Writes these redemptions, at most one a customer, and grants the credit of confirmed ones. Returns those that it
 -- wrote: it leaves out a code that may not be redeemed now, and a customer who has a live redemption of the code.
 --
--- The caller has locked the accounts exclusively and the codes shared, and calls promos_claim_slots_of last.
+-- The caller has locked the accounts exclusively and the codes shared, and calls promos_claim_slots_of_redemptions last.
 CREATE OR REPLACE FUNCTION promos_write_redemptions(wanted promos_new_redemption[], as_status text)
 RETURNS promos_written_redemption[]
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -70,7 +70,7 @@ END $$;
 -- Claims the slots of these redemptions and then their part of campaigns' budgets, as the last statement of their
 -- transaction. Raises promos_promocode_exhausted where a code has fewer free slots than they need, and
 -- promos_campaign_budget_exhausted where a campaign has less budget left.
-CREATE OR REPLACE FUNCTION promos_claim_slots_of(written promos_written_redemption[]) RETURNS void
+CREATE OR REPLACE FUNCTION promos_claim_slots_of_redemptions(written promos_written_redemption[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
   claim record;
@@ -79,7 +79,7 @@ BEGIN
   FOR claim IN SELECT w.promo, count(*) AS slots, bool_or(w.hot) AS hot, bool_or(w.capped) AS capped,
                       bool_or(w.campaign IS NOT NULL) AS budgeted
                  FROM unnest(written) AS w GROUP BY w.promo ORDER BY w.promo LOOP
-    IF claim.capped AND NOT promos_claim_slots(claim.promo, claim.slots, claim.hot) THEN
+    IF claim.capped AND NOT promos_claim_slots_of_code(claim.promo, claim.slots, claim.hot) THEN
       RAISE check_violation USING CONSTRAINT = 'promos_promocode_exhausted', MESSAGE = 'every slot is taken';
     END IF;
     budgeted := budgeted OR claim.budgeted;
@@ -192,6 +192,6 @@ BEGIN
        JOIN billing_account a ON a.customer_id = w.customer
       WHERE r.key IS NOT NULL HAVING count(*) > 0;
   END IF;
-  PERFORM promos_claim_slots_of(written);
+  PERFORM promos_claim_slots_of_redemptions(written);
   RETURN QUERY SELECT * FROM unnest(written);
 END $$;

@@ -49,7 +49,7 @@ END $$;
 -- fails; two such locks would deadlock. If the attempt fails, all counters are locked in ascending order, which waits for each
 -- transaction that may still roll back. Then each counter gives slots in proportion to its free ones, so that the code
 -- keeps free slots in all counters.
-CREATE OR REPLACE FUNCTION promos_claim_slots(promo uuid, wanted bigint, hot boolean) RETURNS boolean
+CREATE OR REPLACE FUNCTION promos_claim_slots_of_code(promo uuid, wanted bigint, hot boolean) RETURNS boolean
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
   IF NOT hot THEN

@@ -43,7 +43,7 @@ from tests.snapshot import nothing_changes
 pytestmark = pytest.mark.django_db(transaction=True)
 
 UNCHECKED_CLAIM = """
-CREATE OR REPLACE FUNCTION promos_claim_slots(promo uuid, wanted bigint, hot boolean) RETURNS boolean
+CREATE OR REPLACE FUNCTION promos_claim_slots_of_code(promo uuid, wanted bigint, hot boolean) RETURNS boolean
 LANGUAGE sql AS $$ SELECT true $$
 """
 
@@ -116,7 +116,7 @@ def test_a_batch_waits_for_a_slot_that_may_still_be_rolled_back(hot: bool, commi
 def test_control_a_claim_that_counts_nothing_is_seen() -> None:
     promo_code = PromoCodeFactory.create(max_redemptions=8)
     customers = CustomerFactory.create_batch(8)
-    with replaced_function("promos_claim_slots", UNCHECKED_CLAIM):
+    with replaced_function("promos_claim_slots_of_code", UNCHECKED_CLAIM):
         with start_behind_leader(calls_of(customers, promo_code)):
             pass
     assert live(promo_code) == 8
@@ -128,7 +128,7 @@ def test_control_a_claim_that_counts_nothing_oversells() -> None:
     """With a slot in flight, so that eight seem to be free and seven are."""
     promo_code = PromoCodeFactory.create(max_redemptions=8)
     customers = CustomerFactory.create_batch(8)
-    with replaced_function("promos_claim_slots", UNCHECKED_CLAIM), other_connection() as other:
+    with replaced_function("promos_claim_slots_of_code", UNCHECKED_CLAIM), other_connection() as other:
         with start_behind_leader(calls_of(customers, promo_code)):
             redeem_on(other, CustomerFactory.create(), promo_code)
         other.commit()

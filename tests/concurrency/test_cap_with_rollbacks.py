@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 either_code = pytest.mark.parametrize("hot", [False, True], ids=["ordinary", "hot"])
 
 CLAIM_SLOTS = """
-CREATE OR REPLACE FUNCTION promos_claim_slots(promo uuid, wanted bigint, hot boolean) RETURNS boolean
+CREATE OR REPLACE FUNCTION promos_claim_slots_of_code(promo uuid, wanted bigint, hot boolean) RETURNS boolean
 LANGUAGE plpgsql AS $$ {} $$
 """
 READ_THEN_WRITE = CLAIM_SLOTS.format(f"""
@@ -190,7 +190,7 @@ def test_a_redemption_is_refused_if_the_slot_it_waited_for_is_taken(hot: bool) -
 def test_control_a_claim_that_reads_and_then_writes_goes_over_the_cap(hot: bool) -> None:
     with (
         dropped_constraint("promos_promocounter", "promos_promocounter_used_within_quota"),
-        replaced_function("promos_claim_slots", READ_THEN_WRITE),
+        replaced_function("promos_claim_slots_of_code", READ_THEN_WRITE),
         other_connection() as gatekeeper,
         ThreadGroup(THREADS) as threads,
     ):
@@ -212,7 +212,7 @@ def test_control_a_claim_that_reads_and_then_writes_goes_over_the_cap(hot: bool)
 
 @either_code
 def test_control_a_claim_that_only_skips_locked_rows_refuses_falsely(hot: bool) -> None:
-    with replaced_function("promos_claim_slots", SKIP_ONLY), other_connection() as holder:
+    with replaced_function("promos_claim_slots_of_code", SKIP_ONLY), other_connection() as holder:
         promo_code = PromoCodeFactory.create(max_redemptions=1, hot=hot)
         latecomer = CustomerFactory.create()
         hold_slot(holder, CustomerFactory.create(), promo_code)

@@ -115,14 +115,14 @@ def test_batches_of_the_same_customers_and_codes_never_deadlock(wait: bool) -> N
 def test_control_batches_that_claim_in_their_own_order_deadlock() -> None:
     codes = [code.code for code in PromoCodeFactory.create_batch(2, max_redemptions=9)]
     ours, theirs = CustomerFactory.create_batch(2), CustomerFactory.create_batch(2)
-    definition = function_definition("promos_claim_slots_of")
+    definition = function_definition("promos_claim_slots_of_redemptions")
     own_order = f"CASE WHEN min(w.customer) <= {ours[-1].pk} THEN w.promo END, w.promo DESC"
     unordered = replace_text(
         definition, "GROUP BY w.promo ORDER BY w.promo", f"GROUP BY w.promo ORDER BY {own_order}"
     )
     stops = replace_text(unordered, "  END LOOP;", f"    {PASS_GATE}\n  END LOOP;")
     with (
-        replaced_function("promos_claim_slots_of", stops),
+        replaced_function("promos_claim_slots_of_redemptions", stops),
         other_connection() as gatekeeper,
         ThreadGroup(2) as threads,
     ):

@@ -19,7 +19,7 @@ WITHOUT_SEQUENTIAL_SCANS = {
     "orders_place_orders",
     "promos_check_references",
     "promos_claim_budget",
-    "promos_claim_slots",
+    "promos_claim_slots_of_code",
     "promos_lock_codes",
     "promos_redeem",
     "promos_return_budget",

@@ -179,7 +179,7 @@ ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
     ),
     "breaks that are open": (
         lambda: list(Break.objects.filter(closed_at=None, object_id="dp_1", kind=Break.Kind.DISPUTE)),
-        {"orders_break_told_once"},
+        {"orders_break_open_once"},
     ),
     "pruning": (
         lambda: prune_expired(now=timezone.now() - timedelta(days=10_000), batch_size=10),

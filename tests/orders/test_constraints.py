@@ -179,7 +179,7 @@ ORDERS: Attacks = {
 
 EVENTS: Attacks = {
     "orders_event_order_placed_once": [event(order_id=ORDER)],
-    "orders_event_tenant_told_once": [
+    "orders_event_tenant_once": [
         event(type="'tenant.created'"),
         event(type="'tenant.deleted'", tenant_id=organization("gone")),
     ],
@@ -200,8 +200,8 @@ CREATE OR REPLACE FUNCTION promos_write_redemptions(wanted promos_new_redemption
 RETURNS promos_written_redemption[] LANGUAGE sql AS $$ SELECT NULL::promos_written_redemption[] $$
 """
 CLAIMS_NO_SLOT = """
-CREATE OR REPLACE FUNCTION promos_claim_slots(promo uuid, wanted bigint, hot boolean) RETURNS boolean LANGUAGE sql AS
-$$ SELECT false $$
+CREATE OR REPLACE FUNCTION promos_claim_slots_of_code(promo uuid, wanted bigint, hot boolean) RETURNS boolean
+LANGUAGE sql AS $$ SELECT false $$
 """
 PLACING: Attacks = {
     # Without its redemption an order would be paid by credit that nobody granted.

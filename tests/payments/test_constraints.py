@@ -110,7 +110,7 @@ ORDERS: Attacks = {
         after(payment(), refund(status="'done'"), attack="UPDATE orders_refund SET status = 'requested'"),
         after(payment(), refund(), attack="UPDATE orders_refund SET status = 'lost'"),
     ],
-    "orders_break_told_once": [
+    "orders_break_open_once": [
         after(
             inserting("orders_break", VALID["orders_break"]), attack=inserting("orders_break", VALID["orders_break"])
         ),
@@ -141,7 +141,7 @@ ORDERS: Attacks = {
         )
         for status, completed_at in (("pending", "NULL"), ("completed", "now()"), ("refunded", "now()"))
     ],
-    "orders_event_subscription_told_once": [
+    "orders_event_subscription_month_once": [
         after(renewal_event(type=f"'subscription.{what}'"), attack=renewal_event(type=f"'subscription.{what}'"))
         for what in ("renewed", "past_due", "canceled")
     ],

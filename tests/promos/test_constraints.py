@@ -95,13 +95,15 @@ def writing(promo: str, owner: str, status: str) -> str:
 def claiming(promo: str, slots: int, *, hot: bool = False) -> str:
     """The last statement of a transaction that has written this many redemptions of the code."""
     fields = f"gen_random_uuid(), {promo}, {DAVE}, NULL, 100, true, {hot}, NULL, false"
-    return f"SELECT promos_claim_slots_of(array_fill(ROW({fields})::promos_written_redemption, ARRAY[{slots}]))"
+    written = f"ROW({fields})::promos_written_redemption"
+    return f"SELECT promos_claim_slots_of_redemptions(array_fill({written}, ARRAY[{slots}]))"
 
 
 def claiming_budget(redemptions: int) -> str:
     """The last statement of a transaction that has written this many redemptions of SPRING."""
     fields = f"gen_random_uuid(), {code('SPRING')}, {DAVE}, NULL, 10000, false, false, {SPRING}, false"
-    return f"SELECT promos_claim_slots_of(array_fill(ROW({fields})::promos_written_redemption, ARRAY[{redemptions}]))"
+    written = f"ROW({fields})::promos_written_redemption"
+    return f"SELECT promos_claim_slots_of_redemptions(array_fill({written}, ARRAY[{redemptions}]))"
 
 
 def with_terms(changes: str) -> list[str]:
@@ -109,8 +111,8 @@ def with_terms(changes: str) -> list[str]:
 
 
 CLAIMS_NOTHING = """
-CREATE OR REPLACE FUNCTION promos_claim_slots(promo uuid, wanted bigint, hot boolean) RETURNS boolean LANGUAGE sql AS
-$$ SELECT false $$
+CREATE OR REPLACE FUNCTION promos_claim_slots_of_code(promo uuid, wanted bigint, hot boolean) RETURNS boolean
+LANGUAGE sql AS $$ SELECT false $$
 """
 CLAIMS_NO_BUDGET = """
 CREATE OR REPLACE FUNCTION promos_claim_budget(campaign uuid, wanted bigint, rush boolean) RETURNS boolean

@@ -115,9 +115,11 @@ def test_slots_that_are_gone_when_they_are_claimed_refuse_the_batch_and_not_the_
     ada = CustomerFactory.create(user_id="ada")
     CustomerFactory.create(user_id="bob")
     claims_one = replace_text(
-        function_definition("promos_claim_slots"), "AND used + wanted <= quota;", "AND wanted = 1 AND used < quota;"
+        function_definition("promos_claim_slots_of_code"),
+        "AND used + wanted <= quota;",
+        "AND wanted = 1 AND used < quota;",
     )
-    with replaced_function("promos_claim_slots", claims_one):
+    with replaced_function("promos_claim_slots_of_code", claims_one):
         with nothing_changes(), pytest.raises(PromoExhausted):
             redeem_batch([request("ORDINARY", "ada"), request("ORDINARY", "bob")])
         redeem(code="ORDINARY", user_id="ada", by=acting(ada))

@@ -224,10 +224,10 @@ def test_nobody_redeems_anything_where_it_fails_for_one() -> None:
 
 def test_places_that_are_always_gone_by_the_time_end_in_try_again() -> None:
     PromoCodeFactory.create(code="GIFT", max_redemptions=50)
-    true_definition = function_definition("promos_claim_slots")
+    true_definition = function_definition("promos_claim_slots_of_code")
     never = true_definition.replace("  RETURN FOUND;", "  RETURN false;")
     assert never != true_definition
-    with replaced_functions({"promos_claim_slots": never}), nothing_changes(), pytest.raises(PromoChanged):
+    with replaced_functions({"promos_claim_slots_of_code": never}), nothing_changes(), pytest.raises(PromoChanged):
         give("ada")
 
 

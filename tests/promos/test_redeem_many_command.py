@@ -174,12 +174,12 @@ def test_a_batch_size_out_of_range_is_refused(people: Path, batch: str) -> None:
 
 def test_an_interrupted_run_reports_its_progress_and_a_second_run_continues(people: Path) -> None:
     PromoCodeFactory.create(code="GIFT", max_redemptions=9)
-    true_definition = function_definition("promos_claim_slots")
+    true_definition = function_definition("promos_claim_slots_of_code")
     once = true_definition.replace(
         "  RETURN FOUND;", "  RETURN FOUND AND (SELECT sum(used) FROM promos_promocounter) < 2;"
     )
     assert once != true_definition
-    with replaced_functions({"promos_claim_slots": once}):
+    with replaced_functions({"promos_claim_slots_of_code": once}):
         status, said = run_and_fail(str(people), "--batch", "1")
     assert (status, said) == (
         1,

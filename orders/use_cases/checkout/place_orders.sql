@@ -259,6 +259,6 @@ BEGIN
                                               r.key_expires_at)::billing_answer))
      FROM unnest(accepted) AS r JOIN unnest(placed) AS p ON p.id = r.id
     WHERE r.key IS NOT NULL HAVING count(*) > 0;
-  PERFORM promos_claim_slots_of(written);
+  PERFORM promos_claim_slots_of_redemptions(written);
   RETURN QUERY SELECT * FROM unnest(placed);
 END $$;

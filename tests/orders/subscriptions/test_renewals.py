@@ -302,7 +302,7 @@ def test_the_event_has_the_exact_amount_in_baisa(ada: Customer, acme: Organizati
         (
             "INSERT INTO orders_outboxevent (type, topic, source, tenant_id, data, metadata) SELECT type, topic,"
             " source, tenant_id, data, metadata FROM orders_outboxevent WHERE type = 'subscription.renewed'",
-            "orders_event_subscription_told_once",
+            "orders_event_subscription_month_once",
         ),
         (
             "UPDATE billing_subscription SET status = 'past_due', past_due_since = NULL",
