@@ -7,7 +7,7 @@ the cluster is one of its own, with fsync and synchronous_commit as PostgreSQL s
 - `peers`: what is compared with, run by pgbench: the floor of one bare insert, and the sequence of the service that
   this one replaces.
 - `clients`: threads in processes of their own that call a use case; `load`: clients that call it over HTTP.
-- `redemption`, `bulk`, `checkout`, `catalog`, `front_ends`, `growth`, `churn`, `startup`, `scaling`: what is
-  measured, a module each.
+- `redemption`, `bulk`, `checkout`, `catalog`, `front_ends`, `sign_in`, `growth`, `churn`, `startup`, `scaling`: what
+  is measured, a module each.
 - `table`: medians, spreads and ratios, for people and as JSON.
 """

@@ -29,6 +29,12 @@ def _front_ends(options: argparse.Namespace) -> list[Table]:
     return [front_ends.measure(turns=options.turns, seconds=options.seconds)]
 
 
+def _sign_in(options: argparse.Namespace) -> list[Table]:
+    from tests.bench import sign_in  # noqa: PLC0415
+
+    return [sign_in.measure(turns=options.turns, seconds=options.seconds)]
+
+
 def _catalog(options: argparse.Namespace) -> list[Table]:
     from tests.bench import catalog  # noqa: PLC0415
 
@@ -71,6 +77,7 @@ WHAT: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
     "checkout": _checkout,
     "catalog": _catalog,
     "front-ends": _front_ends,
+    "sign-in": _sign_in,
     "startup": _startup,
     "scaling": _scaling,
     "growth": _growth,

@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group
 from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import crypto
 
 from billing.models import AuditEntry, Customer, User
 from billing.use_cases.identity.sign_in_codes import send_code
@@ -329,6 +330,38 @@ def test_wrong_codes_cost_the_same_statements_for_known_and_unknown_addresses(an
             assert anybody.post("auth/verify", {"email": address, "code": wrong(code)}).status == 401
         costs.append([query["sql"].split()[0] for query in queries])
     assert costs[0] == costs[1]
+
+
+def test_wrong_codes_cost_the_same_statements_and_hashes_whatever_the_address(
+    anybody: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(anybody)
+    UserFactory.create(username="user@example.org", email="user@example.org")
+    ask(anybody, "ada@example.org")
+    ask(anybody, "asked@example.org")
+    hashed: list[str] = []
+
+    def salted_hmac(salt: Any, *args: Any, **options: Any) -> Any:
+        hashed.append(str(salt))
+        return crypto.salted_hmac(salt, *args, **options)
+
+    for module in ("billing.use_cases.identity.sign_in_codes", "billing.use_cases.count_attempt"):
+        monkeypatch.setattr(f"{module}.salted_hmac", salted_hmac)
+    costs = []
+    # The first attempt also removes windows that have ended.
+    for address in (
+        "first@example.org",
+        "ada@example.org",
+        "user@example.org",
+        "asked@example.org",
+        "nobody@example.org",
+    ):
+        hashed.clear()
+        with CaptureQueriesContext(connection) as queries:
+            assert anybody.post("auth/verify", {"email": address, "code": "x"}).code == "wrong_code"
+        statements = [re.sub(r'"s\d+_x\d+"', "", query["sql"].replace(address, "")) for query in queries]
+        costs.append(([each.split(" WHERE ")[0] for each in statements], list(hashed)))
+    assert costs[1] == costs[2] == costs[3] == costs[4]
 
 
 def test_without_jwt_secret_tokens_are_signed_with_a_derived_key(anybody: Caller, settings: Any) -> None:
