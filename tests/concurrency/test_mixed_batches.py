@@ -120,7 +120,8 @@ def test_control_batches_that_claim_in_their_own_order_deadlock() -> None:
     unordered = replace_text(
         definition, "GROUP BY w.promo ORDER BY w.promo", f"GROUP BY w.promo ORDER BY {own_order}"
     )
-    stops = replace_text(unordered, "  END LOOP;", f"    {PASS_GATE}\n  END LOOP;")
+    claimed = "MESSAGE = 'every slot is taken';\n    END IF;"
+    stops = replace_text(unordered, claimed, f"{claimed}\n    {PASS_GATE}")
     with (
         replaced_function("promos_claim_slots_of_redemptions", stops),
         other_connection() as gatekeeper,
