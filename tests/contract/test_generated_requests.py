@@ -24,9 +24,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from billing.models import Customer
+from billing.models import Customer, OrganizationMember
 from orders import tasks
-from tests.factories import AppFactory, PromoCodeFactory, give_credit
+from tests.factories import AppFactory, CustomerFactory, PromoCodeFactory, give_credit
 
 from .api_client import Caller, by_token
 from .conftest import ITEM_IDS, ITEM_SLUGS, tenant_of
@@ -157,15 +157,20 @@ def send_generated(operation: Operation, mode: GenerationMode, caller: Caller, f
     return statuses
 
 
+def described_operations() -> list[Operation]:
+    """Every operation of the description, those that delete last."""
+    schema = schemathesis.openapi.from_wsgi("/api/schema", get_wsgi_application())
+    operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
+    assert len(operations) == schema.statistic.operations.total
+    return sorted(operations, key=deletion_order)
+
+
 @pytest.mark.parametrize("role", ["superadmin", "customer"])
 def test_every_answer_is_as_described(shop: None, settings: Any, role: str) -> None:
     settings.PREVIEW_RATE_LIMIT = "100000/min"
     caller = by_token(role)
     facts = create_facts(caller)
-    schema = schemathesis.openapi.from_wsgi("/api/schema", get_wsgi_application())
-    operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
-    assert len(operations) == schema.statistic.operations.total
-    for number, operation in enumerate(sorted(operations, key=deletion_order)):
+    for number, operation in enumerate(described_operations()):
         if role == "customer" and any(each in operation.path for each in STAFF_ONLY):
             continue
         # Each request gets a separate code: a customer redeems a code only once, with an order or without.
@@ -176,3 +181,31 @@ def test_every_answer_is_as_described(shop: None, settings: Any, role: str) -> N
             statuses = send_generated(operation, mode, caller, own_facts)
             if mode is GenerationMode.POSITIVE and operation.label not in (*NEED_CARDS, *SIGN_IN):
                 assert statuses.keys() & {200, 201, 410}, f"{operation.label} never succeeds: {statuses}"
+
+
+# People who may not do everything: another role on the platform, a role in the organization, or none in either.
+OTHERS = {
+    "sovereign-admin": by_token("sovereign-admin"),
+    "auditor": by_token("auditor"),
+    "provisioner": by_token("provisioner"),
+    "stranger": by_token("customer", "stranger"),
+    "anonymous": Caller(),
+    **{role: by_token("customer", role) for role in ("admin", "member", "viewer")},
+}
+
+
+@pytest.mark.parametrize("role", OTHERS)
+def test_every_refusal_is_as_described(shop: None, settings: Any, role: str) -> None:
+    settings.PREVIEW_RATE_LIMIT = "100000/min"
+    owner, caller = by_token("customer", "owner"), OTHERS[role]
+    facts = create_facts(owner)
+    for number, inside in enumerate(("admin", "member", "viewer")):
+        customer = CustomerFactory.create(user_id=inside, email=f"{inside}@example.net")
+        OrganizationMember.objects.create(
+            organization_id=facts["tenant_id"], customer=customer, email=f"{number}@example.net", role=inside
+        )
+    statuses: Counter[int] = Counter()
+    for operation in described_operations():
+        facts |= {"code": "NEVER", "promo_code": "NEVER"}
+        statuses += send_generated(operation, GenerationMode.POSITIVE, caller, facts)
+    assert statuses[401 if role == "anonymous" else 403] > 0, statuses
