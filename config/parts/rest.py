@@ -39,7 +39,10 @@ def api_docs_settings(*, sovereign: str, version: str, api_prefix: str) -> dict[
         "COMPONENT_SPLIT_REQUEST": True,
         "COMPONENT_NO_READ_ONLY_REQUIRED": False,
         "GET_LIB_DOC_EXCLUDES": "billing.api.schema.undescribed_bases",
-        "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
+        "POSTPROCESSING_HOOKS": [
+            "drf_spectacular.hooks.postprocess_schema_enums",
+            "config.web.schema_examples.add_examples",
+        ],
         # Names for sets of values that share the field's name with others.
         "ENUM_NAME_OVERRIDES": {
             "OrganizationStatusEnum": "billing.models.Organization.Status",

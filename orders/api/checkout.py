@@ -3,7 +3,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -44,6 +44,8 @@ class CheckoutAnswerSerializer(serializers.Serializer[Any]):
     credit_balance_minor = MinorAmountField(read_only=True, help_text="The same, in the smallest unit.")
 
 
+_ORDER = "01a206fe-6626-7d50-8e6d-02d212e822dc"
+
 # Shared by all requests: creating its fields costs more than validating, and validating does not change them.
 _FORM = CheckoutSerializer()
 
@@ -71,6 +73,25 @@ class CheckoutView(APIView):
         parameters=[
             idempotency_parameter("a second order"),
             retry_after_parameter("Seconds after which the same request may succeed.", 409, 429, 502, 503),
+        ],
+        examples=[
+            OpenApiExample(
+                "Credit covers the total",
+                {"order_id": _ORDER, "paid_by_credit": True, "credit_balance": 38, "credit_balance_minor": 38_000},
+                response_only=True,
+                status_codes=["200"],
+            ),
+            OpenApiExample(
+                "A card pays the rest",
+                {
+                    "order_id": _ORDER,
+                    "session_url": "https://checkout.stripe.com/c/pay/cs_1",
+                    "credit_balance": 20,
+                    "credit_balance_minor": 20_000,
+                },
+                response_only=True,
+                status_codes=["200"],
+            ),
         ],
         tags=["checkout"],
         summary="Order a plan for an organization; credit pays first",

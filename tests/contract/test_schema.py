@@ -106,6 +106,32 @@ def test_exactly_the_accepted_bodies_are_valid_by_the_description(
         assert not validator.is_valid({**body, field: {"x": "y"}}) or isinstance(body[field], dict)
 
 
+def media_of(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    """The JSON of the request and of the successful answers."""
+    answers = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+    contents = [
+        part.get("content", {}).get("application/json") for part in (operation.get("requestBody", {}), *answers)
+    ]
+    return [content for content in contents if content]
+
+
+@pytest.mark.parametrize("endpoint", DESCRIBED, ids=str)
+def test_each_operation_has_valid_examples_of_its_request_and_answer(
+    described: dict[str, Any], endpoint: Endpoint
+) -> None:
+    contents = media_of(operation_of(described, endpoint))
+    assert len(contents) == 1 + (endpoint.body is not None or endpoint.path == "billing/webhook")
+    for content in contents:
+        validator = jsonschema_rs.validator_for(
+            {**content["schema"], "components": described["components"]},
+            base_uri="urn:described",
+            validate_formats=True,
+        )
+        examples = [each["value"] for each in content.get("examples", {}).values()] or [content["example"]]
+        for example in examples:
+            assert [error.message for error in validator.iter_errors(example)] == [], example
+
+
 def test_the_preview_documents_its_rate_limit(described: dict[str, Any]) -> None:
     responses = described["paths"]["/api/billing/vouchers/redeem-preview"]["post"]["responses"]
     assert set(responses) == {"200", "404", "410", "429", "default"}

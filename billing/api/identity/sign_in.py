@@ -53,6 +53,7 @@ class VerifyView(PublicView):
             **refusals({401: "The code is wrong or has expired.", 429: "More than 10 attempts in a minute."}),
         },
         parameters=[_RETRY_AFTER],
+        examples=[OpenApiExample("Ada", {"email": "ada@example.org", "code": "123456"}, request_only=True)],
         tags=["identity"],
         summary="Sign in with a mailed code",
         description="An unknown address becomes a customer. The fifth wrong attempt ends the code.",
