@@ -75,7 +75,8 @@ def make_example(schema: Mapping[str, Any], schemas: Mapping[str, Any], name: st
     if first is not None:
         return first
     for combined in ("oneOf", "anyOf", "allOf"):
-        if combined in schema:
+        # Beside fields of its own, a combination only says which of them are required.
+        if combined in schema and "properties" not in schema:
             return make_example(schema[combined][0], schemas, name, depth)
     kinds = schema.get("type", "object")
     kind = kinds if isinstance(kinds, str) else next(each for each in kinds if each != "null")

@@ -70,7 +70,14 @@ REPORT = "POST /api/provisioning/report"
 
 
 # Refused to all customers; see test_roles.
-STAFF_ONLY = ("/admin/", "/vouchers/issue", "/vouchers/list", "/vouchers/revoke", "/provisioning/report")
+STAFF_ONLY = (
+    "/admin/",
+    "/billing/campaigns",
+    "/vouchers/issue",
+    "/vouchers/list",
+    "/vouchers/revoke",
+    "/provisioning/report",
+)
 
 Operation = APIOperation[Any, Any, Any, Any]
 Facts = dict[str, Any]
