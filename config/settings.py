@@ -213,6 +213,10 @@ CHECKOUT_SUCCESS_URL: str = _environment.text(
 CHECKOUT_CANCEL_URL: str = _environment.text(
     "CHECKOUT_CANCEL_URL", f"https://{SOVEREIGN_DOMAIN}/checkout/cancel", pattern=r"https?://\S+"
 )
+# The page that the QR code of a printed card opens; {code} is the card's code.
+CARD_REDEEM_URL: str = _environment.text(
+    "CARD_REDEEM_URL", f"https://{SOVEREIGN_DOMAIN}/redeem?code={{code}}", pattern=r"https?://\S+\{code\}\S*"
+)
 
 # --- Renewals, jobs and mail ------------------------------------------------------------------------------
 # Whether a change of plan credits the unused part of the paid month to the balance.

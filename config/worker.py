@@ -36,12 +36,14 @@ class Queue:
 
 
 # Each has a worker of its own, so no queue waits for the jobs of another one. `payments` calls Stripe, which may be
-# silent; `events` settles what Stripe sent from what is stored; `default` cleans up, mirrors and compares.
+# silent; `events` settles what Stripe sent from what is stored; `cards`
+# generates batches; `default` cleans up, mirrors and compares.
 QUEUES = (
     Queue(name="events", concurrency=3, listens=True),
     Queue(name="mail", concurrency=2, listens=True),
     Queue(name="provisioning", concurrency=8, listens=True),
     Queue(name="payments", concurrency=3, listens=False),
+    Queue(name="cards", concurrency=1, listens=False),
     Queue(name="default", concurrency=1, listens=False),
 )
 # Each running job has a thread. Those that only wait between two steps of a deployment hold no connection.

@@ -249,9 +249,15 @@ def count_orders_today(*, user_id: str, statuses: Sequence[str], free: bool, now
 
 
 def orders_for_staff() -> QuerySet[Order, Order]:
-    """Returns every order with its customer and `promo_deleted`: whether its code was retired since. One query."""
+    """Returns every order with its customer, and of its code whether it was retired since and whether it is a card's.
+
+    One query.
+    """
+    of_card = PromoCode.objects.filter(id=OuterRef("promo_code_id"), for_cards=True)
     retired = PromoCode.objects.filter(id=OuterRef("promo_code_id"), retired_at__isnull=False)
-    return Order.objects.select_related("customer").annotate(promo_deleted=exists_per_row(retired))
+    return Order.objects.select_related("customer").annotate(
+        promo_deleted=exists_per_row(retired), promo_is_card=exists_per_row(of_card)
+    )
 
 
 def open_payments(*, now: datetime | None = None) -> QuerySet[Payment, Payment]:

@@ -7,6 +7,8 @@ class PromosConfig(AppConfig):
     sql_after_tables = (
         "models/storage.sql",
         "models/promos.sql",
+        "models/batches.sql",
+        "use_cases/cards/cards.sql",
         "use_cases/slots.sql",
         "use_cases/budgets.sql",
         "use_cases/redeem.sql",

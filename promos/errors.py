@@ -22,6 +22,14 @@ class PromoNotFound(PromoProblem):
     why = "not found"
 
 
+class CardNotActive(PromoNotFound):
+    """The card's batch is not active. A customer must not be able to tell such a card from an unknown code."""
+
+    def __init__(self, *, serial: int) -> None:
+        super().__init__()
+        self.serial = serial
+
+
 class PromoInactive(PromoProblem):
     code = "promo_inactive"
     why = "not active"
@@ -109,6 +117,25 @@ class BudgetBelowUsed(DomainError):
 class InvalidPromo(DomainError):
     code = "invalid_promo"
     message = "the promo code is not valid"
+
+
+class InvalidCardBatch(DomainError):
+    code = "invalid_card_batch"
+    message = "the batch of cards is not valid"
+
+
+class BatchStateRefuses(DomainError):
+    """The batch's state does not allow the act."""
+
+    code = "batch_state"
+    status = 409
+    message = "the state of this batch does not allow that"
+
+
+class BatchNeedsAnotherApprover(DomainError):
+    code = "batch_needs_another_approver"
+    status = 403
+    message = "a batch must be approved by someone other than the person who drafted it"
 
 
 class CreditRequired(InvalidPromo):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from .models import Campaign, PromoCode, Redemption
+from .models import Batch, Campaign, PromoCode, Redemption
 
 
 def lock_code_shared(*, promo_code_id: UUID) -> None:
@@ -33,6 +33,19 @@ def lock_campaign_exclusively(*, campaign_id: UUID) -> Campaign | None:
     # Races with redemptions and releases, and with another act on the campaign.
     _run("SELECT pg_advisory_xact_lock(promos_campaign_lock_key(%s))", campaign_id)
     return Campaign.objects.filter(id=campaign_id).first()
+
+
+def lock_batch(*, batch_id: int) -> Batch:
+    """Returns the batch with its terms, its row locked, while no redemption of its cards is in flight."""
+    terms_id = Batch.objects.values_list("promo_code_id", flat=True).get(id=batch_id)
+    lock_code_exclusively(promo_code_id=terms_id)
+    # Races with the worker that generates its cards, and with another member of staff.
+    return Batch.objects.select_for_update(no_key=True, of=("self",)).select_related("promo_code").get(id=batch_id)
+
+
+def lock_texts() -> None:
+    """Keeps other new codes and cards waiting until the transaction ends, so that no two get the same text."""
+    _run("SELECT promos_lock_texts()")
 
 
 def lock_redemption(*, redemption_id: UUID) -> Redemption:

@@ -23,7 +23,8 @@ from django.db.models.lookups import Exact, GreaterThan
 
 from billing.queries import exists_per_row
 
-from .models import BudgetCounter, Campaign, PromoCode, PromoCounter, Redemption
+from .models import BudgetCounter, Campaign, Card, PromoCode, PromoCounter, Redemption
+from .models.batch import normal_card_code
 from .models.redemption import LIVE_STATUSES
 
 
@@ -34,7 +35,7 @@ def normal_code(text: str) -> str:
 
 
 def codes_with_use() -> QuerySet[PromoCode, PromoCode]:
-    """Every code with `times_redeemed`, its live redemptions.
+    """Every voucher with `times_redeemed`, its live redemptions. The terms of cards are no voucher.
 
     For a capped code they are the sum of its counters, exact at any moment. An uncapped code has no counter, so that
     its redemptions do not wait for one another; its redemptions are counted in their index.
@@ -54,7 +55,7 @@ def codes_with_use() -> QuerySet[PromoCode, PromoCode]:
         .values("total")
     )
     number = BigIntegerField()
-    return PromoCode.objects.annotate(
+    return PromoCode.objects.filter(for_cards=False).annotate(
         times_redeemed=Case(
             When(max_redemptions__gt=0, then=Coalesce(Subquery(counted, output_field=number), Value(0))),
             default=Coalesce(Subquery(live, output_field=number), Value(0)),
@@ -93,20 +94,36 @@ def is_exhausted() -> Q:
 def find_code(text: str, *, customer_id: int | None = None) -> PromoCode | None:
     """The live code of this text and its campaign, with `has_free_slot` and, for a customer, `redeemed_by_customer`.
 
-    `has_free_slot` says whether another redemption fits the cap and the campaign's budget. One query. A retired code
-    costs as much work as an unknown one, so that the time of an answer does not tell them apart.
+    A card's text finds the terms of its batch, with the card's serial number. `has_free_slot` says whether another
+    redemption fits the cap and the campaign's budget; of a card, also whether it is not redeemed. One query. A
+    retired code costs as much work as an unknown one, so that the time of an answer does not tell them apart.
     """
+    code = normal_code(text)
+    card = Card.objects.filter(code=normal_card_code(code))
+    serial = Subquery(card.values("serial")[:1])
+    live = Redemption.objects.filter(status__in=LIVE_STATUSES)
     free: dict[str, Any] = {
+        "found_serial": serial,
         "has_free_slot": Case(
-            When(is_exhausted(), then=Value(False)), default=Value(True), output_field=BooleanField()
-        )
+            When(is_exhausted(), then=Value(False)),
+            When(for_cards=True, then=~Exists(live.filter(card_serial=serial))),
+            default=Value(True),
+            output_field=BooleanField(),
+        ),
     }
     if customer_id is not None:
-        free["redeemed_by_customer"] = Exists(
-            Redemption.objects.filter(promo_code=OuterRef("pk"), customer_id=customer_id, status__in=LIVE_STATUSES)
+        own = live.filter(customer_id=customer_id)
+        free["redeemed_by_customer"] = Case(
+            When(for_cards=True, then=Exists(own.filter(card_serial=serial))),
+            default=Exists(own.filter(promo_code=OuterRef("pk"), card_serial__isnull=True)),
         )
+    named = Q(code=code, for_cards=False) | Q(pk=Subquery(card.values("batch__promo_code")[:1]))
     codes = PromoCode.objects.select_related("campaign").annotate(**free)
-    return codes.filter(code=normal_code(text), retired_at__isnull=True).first()
+    found = codes.filter(named, retired_at__isnull=True).order_by("for_cards").first()
+    if found is not None:
+        found.found_by = code
+        found.card_serial = found.found_serial if found.for_cards else None  # type: ignore[attr-defined]
+    return found
 
 
 def find_typed_code(text: str) -> PromoCode | None:

@@ -37,6 +37,7 @@ CHANNELS = ("admin", "api", "command", "page", "worker")
 _MAX_PANEL_ROWS = 20
 # Object type → the list that finds the object: model, fixed parameters, and the parameter for the object's id.
 _PAGES = {
+    "batch": ("promos_batch", {}, "q"),
     "promo_code": ("promos_promocode", {"state": "all"}, "q"),
     "organization": ("billing_organization", {}, "q"),
     "user": ("billing_user", {"kind": "all"}, "id"),

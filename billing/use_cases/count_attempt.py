@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from math import ceil
 
+from django.conf import settings
 from django.db import connection
 from django.utils.crypto import salted_hmac
 
 from billing.errors import TooManyAttempts
 
+_PERIOD_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _MAX_WINDOWS_REMOVED = 20
 # Internet providers usually give one customer a /64, in which single addresses cost nothing. Some give a /56 or a
 # /48, which has many: such a network may do a few times as much as a /64.
@@ -54,6 +56,12 @@ class Limit:
     scope: str
     hits: int
     seconds: int
+
+
+def read_limit(scope: str, setting: str) -> Limit:
+    """Returns the limit of a setting: `60/min` is 60 attempts in 60 seconds. The settings have validated its text."""
+    hits, _, period = str(getattr(settings, setting)).partition("/")
+    return Limit(scope=scope, hits=int(hits), seconds=_PERIOD_SECONDS[period])
 
 
 def limits_of_networks(limit: Limit, address: str | None) -> dict[str, Limit]:

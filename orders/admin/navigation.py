@@ -14,6 +14,8 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("Vouchers", "confirmation_number", "promos_promocode"),
             ("Campaigns", "sell", "promos_campaign"),
+            ("Batches of cards", "style", "promos_batch"),
+            ("Cards", "loyalty", "promos_card"),
             ("Redemptions", "redeem", "promos_redemption"),
         ),
     ),

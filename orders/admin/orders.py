@@ -112,6 +112,8 @@ class OrderAdmin(ReadOnlyAdmin):
         if not order.promo_code_id:
             return NOTHING
         text = code(order.promo_code)
+        if order.promo_is_card:
+            return link(text, list_url("promos_card", q=order.promo_code))
         if order.promo_deleted:
             text = format_html('<span class="struck">{}</span> {}', text, badge("retired", "bad"))
         return link(text, change_url("promos_promocode", order.promo_code_id))

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
-from django.db.models import OuterRef
+from django.db.models import OuterRef, Q
 from django.utils import timezone
 
 from billing.actor import Actor
@@ -17,7 +17,8 @@ from billing.use_cases.store_answer import find_answer
 from orders.use_cases.payments.adopt_email import adopt_email
 from orders.use_cases.subscriptions.pay_due_months import pay_due_months, unpaid_subscriptions
 from promos.errors import PromoChanged, PromoProblem
-from promos.models import Redemption
+from promos.models import Card, Redemption
+from promos.models.batch import normal_card_code
 from promos.queries import normal_code
 from promos.use_cases.redeem_code import redeem
 
@@ -69,7 +70,7 @@ def top_up(
             raise
     except DomainError as refusal:
         # If an earlier attempt or a twin caused the refusal, for example by redeeming first, its answer is used here.
-        replay = _replay(by=by, key=idempotency_key, fingerprint=fingerprint, now=moment)
+        replay = _replay(code=code, by=by, key=idempotency_key, fingerprint=fingerprint, now=moment)
         if replay is not None:
             return replay
         if isinstance(refusal, PromoChanged):
@@ -102,12 +103,17 @@ def top_up(
 def _find_redeemed(code: str, *, by: Actor, at: datetime) -> Redemption | None:
     """Finds the redemption into the balance that a request of this time has made."""
     return Redemption.objects.filter(
+        _redeemed_by(normal_code(code)),
         customer__user_id=by.user_id,
-        promo_code__code=normal_code(code),
         order_id=None,
         confirmed_at=at,
         status=Redemption.Status.CONFIRMED,
     ).first()
+
+
+def _redeemed_by(code: str) -> Q:
+    """Returns the filter for redemptions of this code, or of the card that has it."""
+    return Q(promo_code__code=code) | Q(card_serial__in=Card.objects.filter(code=normal_card_code(code)))
 
 
 def _pay_due_months(topped_up: ToppedUp, granted: LedgerEntry, *, key: str, by: Actor, now: datetime) -> ToppedUp:
@@ -123,16 +129,16 @@ def _pay_due_months(topped_up: ToppedUp, granted: LedgerEntry, *, key: str, by: 
     return replace(topped_up, balance_minor=balance_minor, paid_invoices=tuple(paid))
 
 
-def _replay(*, by: Actor, key: str, fingerprint: str, now: datetime) -> ToppedUp | None:
+def _replay(*, code: str, by: Actor, key: str, fingerprint: str, now: datetime) -> ToppedUp | None:
     """The stored answer. Raises: IdempotencyMismatch where the key was used for another request."""
     stored = find_answer(user_id=by.user_id, key=key, now=now) if key else None
     if stored is None:
         return None
     if stored.request_hash != fingerprint or stored.balance_after_minor is None:
         raise IdempotencyMismatch
-    redemption = Redemption.objects.select_related("promo_code").get(id=stored.result_id)
+    redemption = Redemption.objects.get(id=stored.result_id)
     return ToppedUp(
-        code=redemption.promo_code.code,
+        code=normal_code(code),
         credit_minor=redemption.credit_minor,
         balance_minor=stored.balance_after_minor,
         replayed=True,

@@ -18,18 +18,19 @@ from django.views.decorators.http import require_http_methods
 
 from billing.actor import Actor
 from billing.api.access.client_address import client_address
-from billing.api.access.rate_limit import PreviewRateLimit, read_limit
+from billing.api.access.rate_limit import PreviewRateLimit
 from billing.api.idempotency import fingerprint
 from billing.errors import DomainError, TooManyAttempts
 from billing.money import format_money
 from billing.text import as_sentence
-from billing.use_cases.count_attempt import count_hit_of_networks
+from billing.use_cases.count_attempt import count_hit_of_networks, read_limit
 from orders.use_cases.top_up import top_up
 from orders.web.visitor import signed_in_actor
 from promos.api.code_guessing import limit_refused_codes
 from promos.api.vouchers import MAX_CODE_INPUT_LENGTH
-from promos.errors import PromoProblem
+from promos.errors import CardNotActive, PromoProblem
 from promos.queries import find_typed_code
+from promos.use_cases.cards.record_early_attempt import record_early_attempt
 from promos.use_cases.check_eligibility import redeemable
 
 
@@ -80,9 +81,13 @@ def _find_offer(request: HttpRequest, text: str) -> Offer:
     if not allowed:
         raise TooManyAttempts(retry_after=wait)
     now, found = timezone.now(), find_typed_code(text)
-    found = redeemable(found, now=now, has_free_slot=getattr(found, "has_free_slot", False), redeemed=False)
+    try:
+        found = redeemable(found, now=now, has_free_slot=getattr(found, "has_free_slot", False), redeemed=False)
+    except CardNotActive as refusal:
+        record_early_attempt(serial=refusal.serial, address=client_address(request))
+        raise
     return Offer(
-        code=found.code,
+        code=found.found_by,
         credit=format_money(found.credit_minor, currency=settings.SOVEREIGN_CURRENCY),
         description=found.description,
         expires_at=min(filter(None, (found.expires_at, found.campaign.ends_at)), default=None),
@@ -100,7 +105,7 @@ def _redeem(request: HttpRequest, visitor: Actor | None) -> HttpResponse:
     try:
         with limit_refused_codes(user_id=visitor.user_id, address=visitor.address):
             found = find_typed_code(text)
-            code = found.code if found else text
+            code = found.found_by if found else text
             redeemed = top_up(
                 code=code,
                 by=visitor,

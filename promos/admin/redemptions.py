@@ -67,6 +67,8 @@ def _lock_status(redemption: Redemption) -> str:
 def code_link(promo_code: PromoCode) -> Text:
     """Links to the voucher's page. A retired voucher is struck through."""
     text = code(promo_code.code)
+    if promo_code.for_cards:
+        return link(text, list_url("promos_batch", q=promo_code.code))
     if promo_code.retired_at:
         text = format_html('<span class="struck">{}</span> {}', text, badge("retired", "bad"))
     return link(text, change_url("promos_promocode", promo_code.pk))
@@ -155,6 +157,8 @@ class RedemptionAdmin(ReadOnlyAdmin):
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("State", self.state(record))
         yield Fact("Voucher", self.voucher(record))
+        if record.card_serial is not None:
+            yield Fact("Card", link(f"No. {record.card_serial}", change_url("promos_card", record.card_serial)))
         yield Fact("Customer", self.customer_named(record))
         yield Fact("Credit", amount(record.credit_minor))
         yield Fact("Order", order_link(record.order_id))

@@ -54,7 +54,7 @@ SELECT count(*) FILTER (WHERE promos_is_redeemable(p, g, %(now)s)
     ON budget.campaign_id = g.id
   LEFT JOIN (SELECT DISTINCT promo_code_id FROM promos_promocounter WHERE used < quota) free
     ON free.promo_code_id = p.id
- WHERE retired_at IS NULL
+ WHERE retired_at IS NULL AND NOT p.for_cards
 """
 _KINDS = {State.LIVE: "good", State.NOT_STARTED: "info", State.PAUSED: "warn", State.RETIRED: "bad"}
 

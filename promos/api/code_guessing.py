@@ -10,15 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from billing.api.access.rate_limit import read_limit
 from billing.errors import TooManyAttempts
-from billing.use_cases.count_attempt import Limit, count_hit, limits_of_networks
-from promos.errors import PromoExpired, PromoInactive, PromoNotFound, PromoNotStarted
+from billing.use_cases.count_attempt import Limit, count_hit, limits_of_networks, read_limit
+from promos.errors import CardNotActive, PromoExpired, PromoInactive, PromoNotFound, PromoNotStarted
+from promos.use_cases.cards.guessing import ADDRESS_ALLOWANCE
+from promos.use_cases.cards.record_early_attempt import record_early_attempt
 
 # The refusals of guessed codes. In a rush, honest customers send exhausted codes and codes that they have redeemed.
 _GUESSES = (PromoNotFound, PromoInactive, PromoNotStarted, PromoExpired)
-# Many customers can share an address.
-_ADDRESS_ALLOWANCE = 10
 MAX_REMEMBERED = 10_000
 
 # The callers that are past a limit in this process, each with the instant at which that ends.
@@ -39,6 +38,8 @@ def limit_refused_codes(*, user_id: str, address: str | None) -> Iterator[None]:
     try:
         yield
     except _GUESSES as refusal:
+        if isinstance(refusal, CardNotActive):
+            record_early_attempt(serial=refusal.serial, address=address)
         if wait := _count(counted, now):
             raise TooManyAttempts(retry_after=wait) from refusal
         raise
@@ -52,7 +53,7 @@ def forget_blocked() -> None:
 def _counted(user_id: str, address: str | None) -> dict[tuple[str, str], Limit]:
     of_customer = read_limit("refused code of customer", "REFUSED_CODE_RATE_LIMIT")
     of_network = Limit(
-        scope="refused code of network", hits=of_customer.hits * _ADDRESS_ALLOWANCE, seconds=of_customer.seconds
+        scope="refused code of network", hits=of_customer.hits * ADDRESS_ALLOWANCE, seconds=of_customer.seconds
     )
     networks = limits_of_networks(of_network, address)
     return {

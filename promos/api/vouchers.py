@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN
 from billing.api.access.authentication import actor_of
+from billing.api.access.client_address import client_address
 from billing.api.access.permissions import roles
 from billing.api.access.rate_limit import PreviewRateLimit
 from billing.api.fields import (
@@ -32,9 +33,10 @@ from billing.api.identifiers import IdField
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import DomainError
-from promos.errors import CreditRequired
+from promos.errors import CardNotActive, CreditRequired
 from promos.models import PromoCode
 from promos.queries import find_code, live_codes
+from promos.use_cases.cards.record_early_attempt import record_early_attempt
 from promos.use_cases.change_code import retire_code
 from promos.use_cases.check_eligibility import problem_of
 from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms
@@ -193,6 +195,9 @@ class PreviewView(APIView):
         problem = problem_of(
             found, now=timezone.now(), has_free_slot=getattr(found, "has_free_slot", False), redeemed=False
         )
+        if isinstance(problem, CardNotActive):
+            record_early_attempt(serial=problem.serial, address=client_address(request))
+            raise VoucherNotFound
         return Response(_preview(found, accepting=problem is None), status=410 if problem else 200)
 
 
@@ -220,7 +225,7 @@ def _issue(request: Request) -> Response:
 
 def _preview(code: PromoCode, *, accepting: bool) -> dict[str, Any]:
     return {
-        "code": code.code,
+        "code": code.found_by,
         **money_fields("credit", code.credit_minor),
         "currency": settings.SOVEREIGN_CURRENCY,
         "description": code.description,

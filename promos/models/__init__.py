@@ -1,5 +1,6 @@
+from .batch import Batch, Card
 from .campaign import BudgetCounter, Campaign
 from .promo_code import PromoCode, PromoCounter
 from .redemption import Redemption
 
-__all__ = ["BudgetCounter", "Campaign", "PromoCode", "PromoCounter", "Redemption"]
+__all__ = ["Batch", "BudgetCounter", "Campaign", "Card", "PromoCode", "PromoCounter", "Redemption"]

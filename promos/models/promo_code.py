@@ -36,6 +36,9 @@ class PromoCode(models.Model):
     description = models.CharField(max_length=500, blank=True, default="", db_default="")
     active = models.BooleanField(default=True, db_default=True)
     max_redemptions = models.BigIntegerField(default=0, db_default=0, help_text="0 = unlimited.")
+    for_cards = models.BooleanField(
+        default=False, db_default=False, help_text="The terms of a batch's cards; not redeemed by this code itself."
+    )
     hot = models.BooleanField(
         default=False,
         db_default=False,
@@ -48,6 +51,10 @@ class PromoCode(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 
+    # The text by which this row was found, and the serial number of the card that has this text.
+    found_by: str = ""
+    card_serial: int | None = None
+
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(code__regex=CODE_PATTERN), name="promos_promocode_code_form"),
@@ -56,6 +63,10 @@ class PromoCode(models.Model):
             models.CheckConstraint(
                 condition=Q(starts_at__isnull=True) | Q(expires_at__isnull=True) | Q(starts_at__lt=F("expires_at")),
                 name="promos_promocode_window_forward",
+            ),
+            models.CheckConstraint(
+                condition=Q(for_cards=False) | Q(max_redemptions=0, hot=False),
+                name="promos_promocode_cards_uncapped",
             ),
         ]
         indexes = [

@@ -35,8 +35,8 @@ CREATE OR REPLACE TRIGGER promos_redemption_never_deleted BEFORE DELETE OR TRUNC
 CREATE OR REPLACE TRIGGER promos_redemption_starts_live BEFORE INSERT ON promos_redemption FOR EACH ROW
   WHEN (NEW.status = 'released') EXECUTE FUNCTION billing_refuse('a redemption starts reserved or confirmed');
 CREATE OR REPLACE TRIGGER promos_redemption_identity_fixed BEFORE UPDATE ON promos_redemption FOR EACH ROW
-  WHEN ((NEW.id, NEW.promo_code_id, NEW.customer_id, NEW.order_id, NEW.credit_minor)
-        IS DISTINCT FROM (OLD.id, OLD.promo_code_id, OLD.customer_id, OLD.order_id, OLD.credit_minor))
+  WHEN ((NEW.id, NEW.promo_code_id, NEW.card_serial, NEW.customer_id, NEW.order_id, NEW.credit_minor) IS DISTINCT FROM
+        (OLD.id, OLD.promo_code_id, OLD.card_serial, OLD.customer_id, OLD.order_id, OLD.credit_minor))
   EXECUTE FUNCTION billing_refuse('a redemption stays what it is');
 CREATE OR REPLACE TRIGGER promos_redemption_transition_known BEFORE UPDATE ON promos_redemption FOR EACH ROW
   EXECUTE FUNCTION billing_check_transition(
@@ -44,13 +44,20 @@ CREATE OR REPLACE TRIGGER promos_redemption_transition_known BEFORE UPDATE ON pr
 
 -- The reference from a redemption to its code, checked once a statement. A foreign key would lock the code's row for
 -- every redemption (the figure stands in billing/models/__init__.py). This is as sound: a code's row can neither be deleted
--- nor change its id.
+-- nor change its id. The code is the terms of cards exactly where the redemption names a card, and then of that card.
 CREATE OR REPLACE FUNCTION promos_check_references() RETURNS trigger
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off LANGUAGE plpgsql AS $$
 BEGIN
-  IF EXISTS (SELECT FROM made LEFT JOIN promos_promocode p ON p.id = made.promo_code_id WHERE p.id IS NULL) THEN
+  IF EXISTS (SELECT FROM made LEFT JOIN promos_promocode p
+                 ON p.id = made.promo_code_id AND p.for_cards = (made.card_serial IS NOT NULL) WHERE p.id IS NULL) THEN
     RAISE foreign_key_violation USING CONSTRAINT = 'promos_redemption_promo_code_exists',
       MESSAGE = 'a redemption needs a promo code';
+  END IF;
+  IF EXISTS (SELECT FROM made WHERE made.card_serial IS NOT NULL
+                AND NOT EXISTS (SELECT FROM promos_card c JOIN promos_batch b ON b.id = c.batch_id
+                                 WHERE c.serial = made.card_serial AND b.promo_code_id = made.promo_code_id)) THEN
+    RAISE foreign_key_violation USING CONSTRAINT = 'promos_redemption_card_exists',
+      MESSAGE = 'a redemption of a card needs that card, of the batch whose terms it names';
   END IF;
   RETURN NULL;
 END $$;

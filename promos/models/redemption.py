@@ -34,6 +34,7 @@ class Redemption(models.Model):
         PromoCode, on_delete=models.PROTECT, related_name="redemptions", db_constraint=False, db_index=False
     )
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="redemptions")
+    card_serial = models.BigIntegerField(null=True, blank=True, help_text="The card, where the code is a batch's.")
     order_id = models.UUIDField(null=True, blank=True)
     credit_minor = models.BigIntegerField()
     status = models.CharField(max_length=10, choices=Status)
@@ -46,8 +47,13 @@ class Redemption(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["promo_code", "customer"],
-                condition=Q(status__in=LIVE_STATUSES),
+                condition=Q(status__in=LIVE_STATUSES, card_serial__isnull=True),
                 name="promos_redemption_once_per_customer",
+            ),
+            models.UniqueConstraint(
+                fields=["card_serial"],
+                condition=Q(status__in=LIVE_STATUSES, card_serial__isnull=False),
+                name="promos_redemption_once_per_card",
             ),
             models.CheckConstraint(
                 condition=Q(status__in=["reserved", "confirmed", "released"]), name="promos_redemption_status_known"

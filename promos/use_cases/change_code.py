@@ -34,7 +34,7 @@ def retire_code(*, code: str, by: Actor, reason: str = "") -> PromoCode:
 def _change(code: str, state: dict[str, Any], *, action: str, by: Actor, reason: str) -> PromoCode:
     text = normal_code(code)
     with transaction.atomic():
-        found = PromoCode.objects.filter(code=text, retired_at__isnull=True).first()
+        found = PromoCode.objects.filter(code=text, for_cards=False, retired_at__isnull=True).first()
         if found is None:
             raise LiveCodeNotFound
         # Races with redemptions in flight and with another admin, so the code is read again under the lock.

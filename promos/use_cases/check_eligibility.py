@@ -7,6 +7,7 @@ This check takes no lock: it is a courtesy, which names what is wrong. The datab
 from datetime import datetime
 
 from promos.errors import (
+    CardNotActive,
     PromoAlreadyRedeemed,
     PromoExhausted,
     PromoExpired,
@@ -26,9 +27,12 @@ def problem_of(code: PromoCode | None, *, now: datetime, has_free_slot: bool, re
     """
     if code is None or code.retired_at is not None:
         return PromoNotFound()
+    is_active = code.active and code.campaign.status == Campaign.Status.ACTIVE
+    if code.card_serial is not None and not is_active:
+        return CardNotActive(serial=code.card_serial)
     against: tuple[tuple[bool, type[PromoProblem]], ...] = (
         (redeemed, PromoAlreadyRedeemed),
-        (not code.active or code.campaign.status != Campaign.Status.ACTIVE, PromoInactive),
+        (not is_active, PromoInactive),
         (not code.started(now=now) or not code.campaign.started(now=now), PromoNotStarted),
         (code.expired(now=now) or code.campaign.over(now=now), PromoExpired),
         (not has_free_slot, PromoExhausted),

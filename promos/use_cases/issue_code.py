@@ -11,8 +11,9 @@ from billing.actor import Actor
 from billing.money import MAX_MINOR
 from billing.use_cases.record_audit import record_audit
 from promos.errors import CampaignNotFound, CampaignStateRefuses, CapBelowUsed, CreditRequired, InvalidPromo
-from promos.locks import lock_code_exclusively, redistribute_counters
-from promos.models import Campaign, PromoCode
+from promos.locks import lock_code_exclusively, lock_texts, redistribute_counters
+from promos.models import Campaign, Card, PromoCode
+from promos.models.batch import normal_card_code
 from promos.models.campaign import DEFAULT_CAMPAIGN
 from promos.models.promo_code import CODE_MATCH, HOT_COUNTERS
 from promos.queries import codes_with_use, normal_code
@@ -95,13 +96,19 @@ def _find_or_create(text: str, given: GivenTerms, *, campaign_id: UUID, by: Acto
     """Returns the code, and whether this call created it."""
     found = PromoCode.objects.filter(code=text).first()
     if found is not None:
+        if found.for_cards:
+            raise InvalidPromo(fields={"code": ["a batch of cards has this name"]})
         return found, False
     if "credit_minor" not in given:
         raise CreditRequired
     terms = Terms(**given)
     _check(text, terms)
     if campaign_id != DEFAULT_CAMPAIGN:
-        _check_campaign(campaign_id)
+        check_campaign(campaign_id)
+    # Races with the generation of a batch, whose cards get other codes.
+    lock_texts()
+    if Card.objects.filter(code=normal_card_code(text)).exists():
+        raise InvalidPromo(fields={"code": ["a card has this code"]})
     # Races with another admin who creates the same code: the second one gets the first one's row.
     return PromoCode.objects.get_or_create(
         code=text,
@@ -114,7 +121,8 @@ def _find_or_create(text: str, given: GivenTerms, *, campaign_id: UUID, by: Acto
     )
 
 
-def _check_campaign(campaign_id: UUID) -> None:
+def check_campaign(campaign_id: UUID) -> None:
+    """Raises: CampaignNotFound; CampaignStateRefuses where it has ended and takes no new codes."""
     campaign = Campaign.objects.filter(id=campaign_id).first()
     if campaign is None:
         raise CampaignNotFound

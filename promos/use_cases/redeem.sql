@@ -16,9 +16,19 @@ RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
      AND (g.starts_at IS NULL OR g.starts_at <= as_of) AND (g.ends_at IS NULL OR as_of < g.ends_at)
 $$;
 
+-- promos_new_redemption: what processes of the last release pass to their promos_write_redemptions.
 DO $$ BEGIN
   CREATE TYPE promos_new_redemption AS (
     id uuid, entry uuid, promo uuid, customer bigint, for_order uuid, note text, actor billing_actor, at timestamptz);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+DO $$ BEGIN
+  CREATE TYPE promos_redemption_to_write AS (
+    id uuid, entry uuid, promo uuid, card bigint, customer bigint, for_order uuid, note text, actor billing_actor,
+    at timestamptz);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+DO $$ BEGIN
   CREATE TYPE promos_written_redemption AS (
     id uuid, promo uuid, customer bigint, for_order uuid, credit bigint, capped boolean, hot boolean);
 EXCEPTION WHEN duplicate_object THEN NULL;
@@ -30,10 +40,11 @@ EXCEPTION WHEN duplicate_column THEN NULL;
 END $$;
 
 -- Writes these redemptions, at most one a customer, and grants the credit of confirmed ones. Returns those that it
--- wrote: it leaves out a code that may not be redeemed now, and a customer who has a live redemption of the code.
+-- wrote: it leaves out a code that may not be redeemed now, a customer who has a live redemption of the code, and a card
+-- that has one.
 --
 -- The caller has locked the accounts exclusively and the codes shared, and calls promos_claim_slots_of_redemptions last.
-CREATE OR REPLACE FUNCTION promos_write_redemptions(wanted promos_new_redemption[], as_status text)
+CREATE OR REPLACE FUNCTION promos_write_redemptions(wanted promos_redemption_to_write[], as_status text)
 RETURNS promos_written_redemption[]
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 LANGUAGE plpgsql AS $$
@@ -47,12 +58,12 @@ BEGIN
       JOIN promos_promocode p ON p.id = w.promo
       JOIN promos_campaign g ON g.id = p.campaign_id AND promos_is_redeemable(p, g, w.at)
   ), redeemed AS (
-    INSERT INTO promos_redemption AS r (id, promo_code_id, customer_id, order_id, credit_minor, status, reserved_at,
-                                        confirmed_at)
-    SELECT t.id, t.promo, t.customer, t.for_order, t.credit_minor, as_status, t.at,
+    INSERT INTO promos_redemption AS r (id, promo_code_id, card_serial, customer_id, order_id, credit_minor, status,
+                                        reserved_at, confirmed_at)
+    SELECT t.id, t.promo, t.card, t.customer, t.for_order, t.credit_minor, as_status, t.at,
            CASE WHEN as_status = 'confirmed' THEN t.at END
-      FROM terms t
-        ON CONFLICT (promo_code_id, customer_id) WHERE status IN ('reserved', 'confirmed') DO NOTHING
+      FROM terms t ORDER BY t.card  -- two transactions that write the same cards wait for each other in one direction
+        ON CONFLICT DO NOTHING
     RETURNING r.id
   ), made AS MATERIALIZED (  -- an expression, so that it is hashed: as a join it is a nested loop over a long list
     SELECT t.* FROM terms t WHERE (t.id IN (SELECT id FROM redeemed)) IS TRUE
@@ -94,13 +105,13 @@ BEGIN
 END $$;
 
 -- Returns these redemptions without those for which their campaign has too little budget left, in their order.
-CREATE OR REPLACE FUNCTION promos_within_budgets(wanted promos_new_redemption[]) RETURNS promos_new_redemption[]
+CREATE OR REPLACE FUNCTION promos_within_budgets(wanted promos_redemption_to_write[]) RETURNS promos_redemption_to_write[]
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off LANGUAGE sql AS $$
   WITH needs AS MATERIALIZED (
     SELECT w.number, p.campaign_id AS campaign,
            sum(p.credit_minor) OVER (PARTITION BY p.campaign_id ORDER BY w.number) AS of_campaign
       FROM unnest(wanted) WITH ORDINALITY
-           AS w(id, entry, promo, customer, for_order, note, actor, at, number)
+           AS w(id, entry, promo, card, customer, for_order, note, actor, at, number)
       JOIN promos_promocode p ON p.id = w.promo
   ), budget AS MATERIALIZED (  -- of campaigns that have one
     SELECT n.campaign_id, sum(n.quota - n.used) AS free FROM promos_budgetcounter n
@@ -137,8 +148,9 @@ RETURNS SETOF promos_written_redemption
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 LANGUAGE plpgsql AS $$
 DECLARE
+  found promos_found_code[];
   codes uuid[];
-  wanted promos_new_redemption[];
+  wanted promos_redemption_to_write[];
   in_campaigns boolean;
   written promos_written_redemption[];
 BEGIN
@@ -147,23 +159,28 @@ BEGIN
   ELSE
     PERFORM set_config('lock_timeout', '250ms', true);
   END IF;
-  codes := promos_lock_codes(ARRAY(SELECT DISTINCT r.code FROM unnest(requests) AS r), wait);
+  found := promos_find_codes(ARRAY(SELECT DISTINCT r.code FROM unnest(requests) AS r));
+  codes := promos_lock_codes(ARRAY(SELECT DISTINCT f.code FROM unnest(found) AS f), wait);
   WITH eligible AS MATERIALIZED (
-    SELECT r.*, p.id AS promo, p.max_redemptions, p.campaign_id AS campaign, a.customer_id AS customer
+    SELECT r.*, p.id AS promo, f.card, p.max_redemptions, p.campaign_id AS campaign, a.customer_id AS customer
       FROM unnest(requests) WITH ORDINALITY
            AS r(redemption, entry, code, "user", email, note, actor, role, channel, address, now, key, hash,
                 key_expires_at, number)
-      JOIN promos_promocode p ON p.code = r.code AND p.id = ANY (codes)
+      JOIN unnest(found) AS f ON f.text = r.code
+      JOIN promos_promocode p ON p.id = f.promo AND p.id = ANY (codes)
       JOIN billing_customer c ON c.user_id = r."user" AND r.email IN ('', c.email)
       JOIN billing_account a ON a.customer_id = c.id
       -- LIMIT 1 reads one row by index. A join would read all redemptions of the code, and all keys.
       LEFT JOIN LATERAL (SELECT o.id FROM promos_redemption o
-                          WHERE o.promo_code_id = p.id AND o.customer_id = c.id
-                            AND o.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
+                          WHERE f.card IS NULL AND o.card_serial IS NULL AND o.promo_code_id = p.id
+                            AND o.customer_id = c.id AND o.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
+      LEFT JOIN LATERAL (SELECT o.id FROM promos_redemption o
+                          WHERE o.card_serial = f.card AND o.status IN ('reserved', 'confirmed')
+                          LIMIT 1) AS used ON f.card IS NOT NULL
       LEFT JOIN LATERAL (SELECT k.id FROM billing_idempotencykey k
                           WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.now
                           LIMIT 1) AS answered ON true
-     WHERE live.id IS NULL AND answered.id IS NULL
+     WHERE live.id IS NULL AND used.id IS NULL AND answered.id IS NULL
        FOR NO KEY UPDATE OF a SKIP LOCKED
   ), ranked AS (
     SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY e.number) AS of_code,
@@ -174,8 +191,8 @@ BEGIN
      WHERE n.promo_code_id = ANY (ARRAY(SELECT DISTINCT e.promo FROM eligible e WHERE e.max_redemptions > 0))
      GROUP BY n.promo_code_id
   )
-  SELECT array_agg(ROW(r.redemption, r.entry, r.promo, r.customer, NULL, r.note,
-                       ROW(r.actor, r.role, r.channel, r.address)::billing_actor, r.now)::promos_new_redemption),
+  SELECT array_agg(ROW(r.redemption, r.entry, r.promo, r.card, r.customer, NULL, r.note,
+                       ROW(r.actor, r.role, r.channel, r.address)::billing_actor, r.now)::promos_redemption_to_write),
          bool_or(r.campaign <> promos_default_campaign())
     INTO wanted, in_campaigns
     FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo

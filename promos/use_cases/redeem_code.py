@@ -153,11 +153,14 @@ def redeem_batch(requests: Sequence[RedemptionRequest], *, wait: bool = False) -
 
 
 _group: GroupCommit[RedemptionRequest, Redeemed] = GroupCommit(redeem_batch)
-_FIELDS = tuple(field.attname for field in Redemption._meta.concrete_fields)
+_FIELDS = ("id", "promo_code_id", "customer_id", "order_id", "credit_minor", "status", "reserved_at", "confirmed_at")
 
 
 def _redemption(redeemed: Redeemed, *, now: datetime) -> Redemption:
-    """The redemption as the database holds it, so that saving it later is an update."""
+    """The redemption as the database holds it, so that saving it later is an update.
+
+    Other fields are read when they are asked for.
+    """
     return Redemption.from_db(
         DEFAULT_DB_ALIAS,
         _FIELDS,
@@ -170,8 +173,6 @@ def _redemption(redeemed: Redeemed, *, now: datetime) -> Redemption:
             "confirmed",
             now,
             now,
-            None,
-            "",
         ),
     )
 
@@ -189,12 +190,13 @@ def reserve(*, promo_code: PromoCode, customer_id: int, order_id: UUID, now: dat
         lock_account(customer_id=customer_id)
         lock_code_shared(promo_code_id=promo_code.id)
         with connection.cursor() as cursor:
-            cursor.execute(_RESERVE, [redemption_id, promo_code.id, customer_id, order_id, moment])
+            parameters = [redemption_id, promo_code.id, promo_code.card_serial, customer_id, order_id, moment]
+            cursor.execute(_RESERVE, parameters)
             [written] = cursor.fetchone()
-        current = find_redeemable(code=promo_code.code, customer_id=None, now=moment) if written else None
-        if current is None:
-            find_redeemable(code=promo_code.code, customer_id=customer_id, now=moment)
+        if not written:
+            find_redeemable(code=promo_code.found_by or promo_code.code, customer_id=customer_id, now=moment)
             raise PromoChanged
+        current = PromoCode.objects.get(id=promo_code.id)
         if current.capped and not claim_slot(promo_code=current):
             raise PromoExhausted
         redemption = Redemption.objects.get(id=redemption_id)
@@ -206,7 +208,7 @@ def reserve(*, promo_code: PromoCode, customer_id: int, order_id: UUID, now: dat
 
 _RESERVE = """
 SELECT promos_write_redemptions(
-  ARRAY[ROW(%s, NULL, %s, %s, %s, '', NULL, %s)::promos_new_redemption], 'reserved') IS NOT NULL
+  ARRAY[ROW(%s, NULL, %s, %s, %s, %s, '', NULL, %s)::promos_redemption_to_write], 'reserved') IS NOT NULL
 """
 
 

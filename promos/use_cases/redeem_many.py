@@ -84,7 +84,7 @@ def redeem_many(
         raise ReasonRequired
     for _ in range(MAX_ATTEMPTS):
         # This check only names the problem early. A missing slot is an outcome of each user.
-        promo_code = redeemable(find_code(text), now=moment, has_free_slot=True, redeemed=False)
+        promo_code = redeemable(_find_voucher(text), now=moment, has_free_slot=True, redeemed=False)
         try:
             return _redeem(promo_code, users, why=why, by=by, now=moment)
         except (PromoChanged, PromoExhausted):
@@ -135,6 +135,12 @@ def _redeem_batch(promo_code: PromoCode, users: list[str], *, why: str, by: Acto
     return {user: id_ for user, id_ in zip(users, redemptions, strict=True) if id_ in written}
 
 
+def _find_voucher(text: str) -> PromoCode | None:
+    """Returns the code of this text. A card has one customer, so it is not for a list."""
+    found = find_code(text)
+    return None if found is None or found.for_cards else found
+
+
 def _check_cap(promo_code: PromoCode) -> None:
     """Raises: PromoChanged where the cap or the budget is another one than that by which slots were counted."""
     # Races with a change of the cap or the budget, which replaces the counters between two statements.
@@ -165,7 +171,7 @@ def preview_redeem_many(*, code: str, user_ids: Sequence[str], now: datetime | N
 
     Args: user_ids: each once, any number. Raises: a PromoProblem where no user can redeem it now, InvalidBatch.
     """
-    promo_code = redeemable(find_code(code), now=now or timezone.now(), has_free_slot=True, redeemed=False)
+    promo_code = redeemable(_find_voucher(code), now=now or timezone.now(), has_free_slot=True, redeemed=False)
     already = 0
     for first in range(0, len(user_ids), MAX_BATCH):
         users = distinct_users(user_ids[first : first + MAX_BATCH])

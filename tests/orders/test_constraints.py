@@ -196,7 +196,7 @@ EVENTS: Attacks = {
 }
 
 WRITES_NO_REDEMPTION = """
-CREATE OR REPLACE FUNCTION promos_write_redemptions(wanted promos_new_redemption[], as_status text)
+CREATE OR REPLACE FUNCTION promos_write_redemptions(wanted promos_redemption_to_write[], as_status text)
 RETURNS promos_written_redemption[] LANGUAGE sql AS $$ SELECT NULL::promos_written_redemption[] $$
 """
 CLAIMS_NO_SLOT = """

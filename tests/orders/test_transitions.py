@@ -11,9 +11,10 @@ from pytest_django import DjangoDbBlocker
 
 from billing.models import Hold, Organization, Proposal, Subscription
 from orders.models import AppJob, Domain, Order, Payment, Provision, Refund
-from promos.models import Campaign, Redemption
+from promos.models import Batch, Campaign, Redemption
 from tests.billing.approvals.attacks import VALID_PROPOSAL
 from tests.orders import deployment_attacks
+from tests.promos.cards.attacks import APPROVED as GENERATED_BATCH
 from tests.rules import ORDER, TRIGGERS_OFF, customer, inserting
 from tests.sample_history import HELD, committed_sample_history
 
@@ -113,6 +114,12 @@ MACHINES = [
         rule="promos_campaign_transition_known",
         row="name = 'Spring'",
         fitting={"approved_by": ("'bob'", {"draft": "''"})},
+    ),
+    Machine(
+        model=Batch,
+        rule="promos_batch_transition_known",
+        row="true",
+        prepare=(*GENERATED_BATCH, "UPDATE promos_batch SET generated = size"),
     ),
     Machine(
         model=Order,

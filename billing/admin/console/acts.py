@@ -14,7 +14,7 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.submission import Done, Submission
 
 
-def find_for_act(admin: RecordAdmin, request: HttpRequest, key: UUID, *, permission: str) -> Any:
+def find_for_act(admin: RecordAdmin, request: HttpRequest, key: UUID | int, *, permission: str) -> Any:
     """Returns the record of this key. Raises: PermissionDenied, Http404."""
     if not request.user.has_perm(permission):
         raise PermissionDenied

@@ -2,14 +2,11 @@
 
 from typing import Any
 
-from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from billing.api.access.client_address import client_address
-from billing.use_cases.count_attempt import Limit, count_hit_of_networks
-
-_PERIOD_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+from billing.use_cases.count_attempt import count_hit_of_networks, read_limit
 
 
 class RateLimit(BaseThrottle):
@@ -40,9 +37,3 @@ class DomainRateLimit(RateLimit):
 
     scope = "domain"
     setting = "DOMAIN_RATE_LIMIT"
-
-
-def read_limit(scope: str, setting: str) -> Limit:
-    """Returns the limit of a setting: `60/min` is 60 attempts in 60 seconds. The settings have validated its text."""
-    hits, _, period = str(getattr(settings, setting)).partition("/")
-    return Limit(scope=scope, hits=int(hits), seconds=_PERIOD_SECONDS[period])

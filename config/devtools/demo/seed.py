@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 VOUCHER = "AHLAN20"
+BATCH = "SHOPS-5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,7 @@ class DemoLogin:
 
 
 def seed_demo(*, staff: Mapping[str, str], password: str) -> list[DemoLogin]:
-    """Creates staff logins and a voucher in the demo's database.
+    """Creates staff logins, a voucher and a batch of cards in the demo's database.
 
     Args: staff: each user name with its role.
     Transaction: joins. Idempotency: existing users and the existing voucher stay; each password is set again.
@@ -52,7 +53,28 @@ def seed_demo(*, staff: Mapping[str, str], password: str) -> list[DemoLogin]:
             by=by,
             reason="demo Sovereign",
         )
+    _seed_batch()
     return logins
+
+
+def _seed_batch() -> None:
+    """Makes a small batch of cards that can be redeemed, unless it exists."""
+    from billing.actor import system_actor  # noqa: PLC0415
+    from promos.models import Batch  # noqa: PLC0415
+    from promos.use_cases.cards import change_batch  # noqa: PLC0415
+    from promos.use_cases.cards.create_batch import BatchTerms, create_batch  # noqa: PLC0415
+    from promos.use_cases.cards.generate_cards import generate_cards  # noqa: PLC0415
+
+    if Batch.objects.filter(promo_code__code=BATCH).exists():
+        return
+    by, why = system_actor(channel="command", user_id="seed-demo"), "demo Sovereign"
+    approver = system_actor(channel="command", user_id="seed-demo-approver")
+    terms = BatchTerms(name=BATCH, credit_minor=5_000, size=20, pattern="####-####-####", description="Card of 5")
+    batch = create_batch(terms=terms, by=by, reason=why)
+    change_batch.approve_batch(batch=batch, by=approver, reason=why)
+    generate_cards(batch_id=batch.id)
+    change_batch.release_batch(batch=batch, by=by, reason=why)
+    change_batch.activate_batch(batch=batch, by=by, reason=why)
 
 
 def main() -> None:

@@ -34,13 +34,18 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
        EXISTS (SELECT FROM orders_order d WHERE d.organization_id = o.id AND d.status = 'pending'),
        s.id, s.plan_id, s.addon_ids, CASE WHEN %(prorates)s THEN orders_unused_minor(s.id, %(now)s) END,
        (SELECT jsonb_agg(jsonb_build_array(kind, id, slug, name, price_minor)) FROM ({OFFERED}) AS offered),
-       (p.max_redemptions = 0
-         OR EXISTS (SELECT FROM promos_promocounter n WHERE n.promo_code_id = p.id AND n.used < n.quota))
+       CASE WHEN f.card IS NOT NULL THEN NOT EXISTS (
+         SELECT FROM promos_redemption r WHERE r.card_serial = f.card AND r.status IN ('reserved', 'confirmed'))
+       ELSE p.max_redemptions = 0
+         OR EXISTS (SELECT FROM promos_promocounter n WHERE n.promo_code_id = p.id AND n.used < n.quota) END
          AND (g.budget_minor = 0 OR p.credit_minor <=
               (SELECT sum(b.quota - b.used) FROM promos_budgetcounter b WHERE b.campaign_id = g.id)),
-       EXISTS (SELECT FROM promos_redemption r WHERE r.promo_code_id = p.id AND r.customer_id = c.id
-                  AND r.status IN ('reserved', 'confirmed')),
-       (SELECT version FROM orders_catalogversion), c.email, o.suspended_by_staff,
+       CASE WHEN f.card IS NOT NULL THEN EXISTS (
+         SELECT FROM promos_redemption r WHERE r.card_serial = f.card AND r.customer_id = c.id
+                   AND r.status IN ('reserved', 'confirmed'))
+       ELSE EXISTS (SELECT FROM promos_redemption r WHERE r.promo_code_id = p.id AND r.customer_id = c.id
+                       AND r.card_serial IS NULL AND r.status IN ('reserved', 'confirmed')) END,
+       (SELECT version FROM orders_catalogversion), c.email, o.suspended_by_staff, f.card,
        {", ".join(f"p.{name}" for name in _CODE_FIELDS)}, {", ".join(f"g.{name}" for name in _CAMPAIGN_FIELDS)}
   FROM (SELECT) AS one
   LEFT JOIN billing_customer c ON c.user_id = %(user_id)s
@@ -50,7 +55,8 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
         AND NOT (s.status IN ('canceled', 'incomplete_expired'))
   LEFT JOIN LATERAL (SELECT * FROM billing_idempotencykey
                       WHERE customer_id = c.id AND key = %(key)s AND expires_at > %(now)s LIMIT 1) k ON true
-  LEFT JOIN promos_promocode p ON p.code = %(code)s AND p.retired_at IS NULL
+  LEFT JOIN unnest(promos_find_codes(array_remove(ARRAY[%(code)s], ''))) f ON true
+  LEFT JOIN promos_promocode p ON p.id = f.promo AND p.retired_at IS NULL
   LEFT JOIN promos_campaign g ON g.id = p.campaign_id
 """  # noqa: S608 - the names of our own columns
 
@@ -167,6 +173,7 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         catalog,
         email,
         is_suspended,
+        card,
         *found,
     ) = row[8:]
     return CheckoutContext(
@@ -189,17 +196,18 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         is_suspended=bool(is_suspended),
         _customer_id=customer_id,
         _offers=[Offer(kind, UUID(item), *rest) for kind, item, *rest in json.loads(offers or "[]")],
-        _promo_code=_promo_code(found) if found[0] else None,
+        _promo_code=_promo_code(found, card, found_by=normal_code(request.promo_code)) if found[0] else None,
         _has_free_slot=bool(has_free_slot),
         _redeemed=redeemed,
     )
 
 
-def _promo_code(found: Sequence[Any]) -> PromoCode:
+def _promo_code(found: Sequence[Any], card: int | None, *, found_by: str) -> PromoCode:
     """Makes the code of its columns and its campaign's."""
     code, campaign = found[: len(_CODE_FIELDS)], found[len(_CODE_FIELDS) :]
     promo_code = PromoCode.from_db(connection.alias, _CODE_FIELDS, code)
     promo_code.campaign = Campaign.from_db(connection.alias, _CAMPAIGN_FIELDS, campaign)
+    promo_code.card_serial, promo_code.found_by = card, found_by
     return promo_code
 
 

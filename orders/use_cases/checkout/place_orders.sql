@@ -146,9 +146,10 @@ SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_has
 LANGUAGE plpgsql AS $$
 DECLARE
   locked bigint[];
+  found promos_found_code[];
   codes uuid[];
   accepted orders_new_order[];
-  redemptions promos_new_redemption[];
+  redemptions promos_redemption_to_write[];
   written promos_written_redemption[];
   placed orders_placed_order[];
   unused_minor bigint := 0;  -- of the replaced subscription's month: credit that this same order may use
@@ -167,15 +168,16 @@ BEGIN
       unused_minor := orders_unused_minor((requests->0->>'replaces')::uuid, (requests->0->>'at')::timestamptz);
     END IF;
   END IF;
-  codes := promos_lock_codes(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r
-                                    WHERE r->>'code' <> ''), wait);
+  found := promos_find_codes(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r
+                                    WHERE r->>'code' <> ''));
+  codes := promos_lock_codes(ARRAY(SELECT DISTINCT f.code FROM unnest(found) AS f), wait);
 
   -- Races with the removal of a catalog item (change_catalog.py), which waits for the orders that are in flight.
   PERFORM pg_advisory_xact_lock_shared(orders_catalog_lock_key());
 
   -- The orders that may be placed now. For each condition, Python has a refusal that names it (checkout_context.py).
   WITH eligible AS MATERIALIZED (
-    SELECT r AS request, r.id, c.id AS customer, p.id AS promo, p.max_redemptions, p.credit_minor,
+    SELECT r AS request, r.id, c.id AS customer, p.id AS promo, f.card, p.max_redemptions, p.credit_minor,
            p.campaign_id AS campaign
       FROM jsonb_populate_recordset(NULL::orders_new_order, requests) AS r
       JOIN orders_catalogversion v ON v.id = 1 AND v.version = r.catalog
@@ -185,14 +187,18 @@ BEGIN
             AND NOT o.suspended_by_staff
       LEFT JOIN billing_subscription s ON s.organization_id = o.id
             AND NOT (s.status IN ('canceled', 'incomplete_expired'))
+      LEFT JOIN unnest(found) AS f ON f.text = r.code
       LEFT JOIN (promos_promocode p JOIN promos_campaign g ON g.id = p.campaign_id)
-        ON p.code = r.code AND p.id = ANY (codes) AND promos_is_redeemable(p, g, r.at)
+        ON p.id = f.promo AND p.id = ANY (codes) AND promos_is_redeemable(p, g, r.at)
       -- LIMIT 1 reads one row by index. NOT EXISTS would read all redemptions of the code, and all keys.
       LEFT JOIN LATERAL (SELECT d.id FROM orders_order d
                           WHERE d.organization_id = o.id AND d.status = 'pending' LIMIT 1) AS open ON true
       LEFT JOIN LATERAL (SELECT d.id FROM promos_redemption d
-                          WHERE d.promo_code_id = p.id AND d.customer_id = c.id
-                            AND d.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
+                          WHERE f.card IS NULL AND d.card_serial IS NULL AND d.promo_code_id = p.id
+                            AND d.customer_id = c.id AND d.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
+      LEFT JOIN LATERAL (SELECT d.id FROM promos_redemption d
+                          WHERE d.card_serial = f.card AND d.status IN ('reserved', 'confirmed')
+                          LIMIT 1) AS used ON f.card IS NOT NULL
       LEFT JOIN LATERAL (SELECT k.key FROM billing_idempotencykey k
                           WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.at
                           LIMIT 1) AS answered ON true
@@ -200,7 +206,7 @@ BEGIN
        AND a.balance_minor - a.held_minor + coalesce(p.credit_minor, 0) + unused_minor >= r.total
        AND s.id IS NOT DISTINCT FROM r.replaces AND (r.replaces IS NULL OR wait)
        AND (coalesce(r.email, '') IN ('', c.email) OR wait)
-       AND open.id IS NULL AND live.id IS NULL AND answered.key IS NULL
+       AND open.id IS NULL AND live.id IS NULL AND used.id IS NULL AND answered.key IS NULL
        FOR NO KEY UPDATE OF o SKIP LOCKED
   ), ranked AS (
     SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY (e.request).at, e.id) AS of_code,
@@ -218,10 +224,10 @@ BEGIN
      GROUP BY n.campaign_id
   )
   SELECT array_agg(jsonb_populate_record(r.request, jsonb_build_object('customer', r.customer, 'promo', r.promo))),
-         array_agg(ROW((r.request).redemption, (r.request).entry, r.promo, r.customer, r.id, '',
+         array_agg(ROW((r.request).redemption, (r.request).entry, r.promo, r.card, r.customer, r.id, '',
                        ROW((r.request)."user", (r.request).role, (r.request).channel,
                            (r.request).address)::billing_actor,
-                       (r.request).at)::promos_new_redemption) FILTER (WHERE r.promo IS NOT NULL)
+                       (r.request).at)::promos_redemption_to_write) FILTER (WHERE r.promo IS NOT NULL)
     INTO accepted, redemptions
     FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo LEFT JOIN budget ON budget.campaign_id = r.campaign
    WHERE r.of_customer = 1 AND (coalesce(r.max_redemptions, 0) = 0 OR r.of_code <= room.free)

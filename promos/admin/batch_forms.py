@@ -1,0 +1,111 @@
+"""Forms for batches of cards: a new batch, and a part of one to print."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from unfold.widgets import (
+    UnfoldAdminBigIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from billing.admin.console.forms import AmountField, ConsoleForm, MomentField, ReasonForm, reason_field
+from promos.models import Batch, Campaign
+from promos.models.batch import MAX_CARDS
+from promos.models.campaign import DEFAULT_CAMPAIGN
+from promos.use_cases.cards.create_batch import BatchTerms
+
+MAX_PRINTED = 1_000
+
+
+class BatchForm(ConsoleForm):
+    """The terms of a new batch."""
+
+    name = forms.CharField(
+        max_length=64,
+        help_text="3 to 64 letters, digits, '-' or '_'. Staff and ledger entries name the batch so; it is no code.",
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
+    )
+    campaign = forms.ModelChoiceField(
+        Campaign.objects.exclude(status=Campaign.Status.ENDED).order_by("name"),
+        required=False,
+        empty_label="None",
+        help_text="The batch stays in this campaign, and is redeemable only while the campaign is active.",
+        widget=UnfoldAdminSelectWidget(),
+    )
+    credit = AmountField()
+    size = forms.IntegerField(
+        label="Cards",
+        min_value=1,
+        max_value=MAX_CARDS,
+        help_text=f"How many cards, at most {MAX_CARDS:,}.",
+        widget=UnfoldAdminBigIntegerFieldWidget(),
+    )
+    pattern = forms.CharField(
+        max_length=40,
+        initial="####-####-####",
+        help_text="Each # is a random character. Letters and digits stand in every code; dashes are only printed.",
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
+    alphabet = forms.ChoiceField(
+        label="Random characters", choices=Batch.Alphabet.choices, widget=UnfoldAdminSelectWidget()
+    )
+    description = forms.CharField(
+        max_length=500,
+        required=False,
+        help_text="Shown to customers who preview a card.",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "wide": True}),
+    )
+    starts_at = MomentField(label="Valid from", help_text="Leave empty to start with the activation.")
+    expires_at = MomentField(
+        label="Valid until", help_text="From this moment on its cards are no longer valid. Leave empty for no end."
+    )
+    reason = reason_field()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["credit"].label = f"Credit ({settings.SOVEREIGN_CURRENCY})"
+        self.fields["credit"].help_text = "The credit that one card grants."
+
+    def terms(self) -> BatchTerms:
+        """Returns the entered terms."""
+        data = self.cleaned_data
+        return BatchTerms(
+            name=data["name"],
+            credit_minor=data["credit"],
+            size=data["size"],
+            pattern=data["pattern"],
+            alphabet=data["alphabet"],
+            description=data["description"],
+            starts_at=data["starts_at"],
+            expires_at=data["expires_at"],
+            campaign_id=data["campaign"].id if data["campaign"] else DEFAULT_CAMPAIGN,
+        )
+
+
+class SheetsForm(ReasonForm):
+    """The serial numbers of the cards to print."""
+
+    first = forms.IntegerField(label="From serial number", widget=UnfoldAdminBigIntegerFieldWidget())
+    last = forms.IntegerField(label="To serial number", widget=UnfoldAdminBigIntegerFieldWidget())
+    field_order = ("first", "last", "reason")
+
+    def __init__(self, *args: Any, batch: Batch, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.batch = batch
+        last = min(batch.last_serial, batch.first_serial + MAX_PRINTED - 1)
+        for name, value in (("first", batch.first_serial), ("last", last)):
+            self.fields[name].initial = value
+            self.fields[name].help_text = f"{batch.first_serial} to {batch.last_serial}; at most {MAX_PRINTED} cards."
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        first, last = data.get("first"), data.get("last")
+        if first is not None and last is not None:
+            if not self.batch.first_serial <= first <= last <= self.batch.last_serial:
+                self.add_error("last", "Choose serial numbers of this batch, the lower one first.")
+            elif last - first >= MAX_PRINTED:
+                self.add_error("last", f"Print at most {MAX_PRINTED} cards at a time.")
+        return data

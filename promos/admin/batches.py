@@ -1,0 +1,367 @@
+"""The pages of batches of cards. Each act calls a use case; none deletes."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.html import format_html
+
+from billing.admin.audit import history_panel
+from billing.admin.console.acts import confirm_act, find_for_act
+from billing.admin.console.base import RecordAdmin, View
+from billing.admin.console.display import (
+    NOTHING,
+    Fact,
+    Panel,
+    Text,
+    Tool,
+    amount,
+    badge,
+    change_url,
+    code,
+    day,
+    list_url,
+    moment,
+    two_lines,
+)
+from billing.admin.console.forms import ReasonForm, show_refusals_on
+from billing.admin.console.pages import form_page
+from billing.admin.console.request_actor import actor_of
+from billing.admin.console.submission import Done, Submission
+from promos.locks import lock_batch
+from promos.models import Batch, Card, Redemption
+from promos.models.batch import LAST_CHARACTERS, normal_card_code
+from promos.models.redemption import LIVE_STATUSES
+from promos.queries import normal_code
+from promos.use_cases.cards import change_batch
+from promos.use_cases.cards.create_batch import create_batch
+from promos.use_cases.cards.export_cards import HANDED_OUT, export_csv, hand_out_codes, print_cards
+from promos.use_cases.cards.guessing import compute_odds
+
+from .batch_forms import BatchForm, SheetsForm
+from .cards import batch_badge, ending_in, serial_of
+
+_CHANGE = "promos.change_batch"
+Status = Batch.Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchAct:
+    """An act on a batch: its name, its result, its consequences, and its use case."""
+
+    name: str
+    done: str
+    warning: str
+    act: Callable[..., Batch]
+    allowed: Sequence[str]
+    danger: bool = False
+
+
+def _states_before(status: Batch.Status) -> list[str]:
+    return [before for before, after in Batch.TRANSITIONS.items() if status in after]
+
+
+ACTS = {
+    "approve": BatchAct(
+        name="Approve",
+        done="approved",
+        warning="Check credit, number of cards and window: they stay. You cannot approve a batch that you drafted.",
+        act=change_batch.approve_batch,
+        allowed=_states_before(Status.APPROVED),
+    ),
+    "generate": BatchAct(
+        name="Generate",
+        done="being generated",
+        warning="The worker generates the cards. This page shows its progress when you load it again.",
+        act=change_batch.start_generation,
+        allowed=[Status.APPROVED],
+    ),
+    "release": BatchAct(
+        name="Release",
+        done="released",
+        warning="From now on staff can export and print its codes. Customers cannot redeem them yet.",
+        act=change_batch.release_batch,
+        allowed=_states_before(Status.RELEASED),
+    ),
+    "activate": BatchAct(
+        name="Activate",
+        done="active",
+        warning="From now on customers can redeem its cards.",
+        act=change_batch.activate_batch,
+        allowed=_states_before(Status.ACTIVE),
+    ),
+    "lock": BatchAct(
+        name="Lock",
+        done="locked",
+        warning="Customers cannot redeem its cards until it is activated again.",
+        act=change_batch.stop_batch,
+        allowed=_states_before(Status.LOCKED),
+    ),
+    "close": BatchAct(
+        name="Close",
+        done="closed",
+        warning="No card can be redeemed any more, and a closed batch stays closed. Customers keep their credit.",
+        act=change_batch.close_batch,
+        allowed=_states_before(Status.CLOSED),
+        danger=True,
+    ),
+    "void": BatchAct(
+        name="Void",
+        done="void",
+        warning="No card can be redeemed any more, and a void batch stays void. Customers keep their credit.",
+        act=change_batch.void_batch,
+        allowed=_states_before(Status.VOID),
+        danger=True,
+    ),
+}
+
+
+def _bar(part: int, whole: int, title: str) -> Text:
+    return format_html(
+        '<span class="lines"><span class="moment">{} of {}</span>'
+        '<progress class="use-bar" value="{}" max="{}" aria-label="{}"></progress></span>',
+        f"{part:,}",
+        f"{whole:,}",
+        part,
+        whole,
+        title,
+    )
+
+
+def _lock_status(batch_id: int) -> str:
+    return lock_batch(batch_id=batch_id).status
+
+
+@admin.register(Batch)
+class BatchAdmin(RecordAdmin):
+    """Batches of cards. The permissions of the user's group apply to all batches alike."""
+
+    noun, nouns, add_title = "batch of cards", "batches of cards", "Draft a batch"
+    audit_name = "batch"
+    list_display = ("named", "state", "credit_amount", "use", "serials", "early", "drafted")
+    list_filter = ("status",)
+    search_fields = ("promo_code__code",)
+    search_help_text = "Name; a card's code, its last four characters or its serial number"
+    ordering = ("-created_at", "-id")
+    sortable_by = ()
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Batch, Batch]:
+        live = Redemption.objects.filter(promo_code=OuterRef("promo_code"), status__in=LIVE_STATUSES)
+        used = live.order_by().values("promo_code").annotate(total=Count("*")).values("total")
+        return Batch.objects.select_related("promo_code__campaign").annotate(used=Coalesce(Subquery(used), 0))
+
+    def search_filter(self, term: str) -> Q:
+        text = normal_card_code(normal_code(term))
+        cards = Card.objects.filter(code=text).values("batch_id")
+        found = Q(promo_code__code__icontains=term) | Q(pk__in=cards)
+        if len(text) == LAST_CHARACTERS:
+            found |= Q(pk__in=ending_in(text).values("batch_id"))
+        if (serial := serial_of(text)) is not None:
+            found |= Q(first_serial__lte=serial, first_serial__gt=serial - F("size"))
+        return found
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # A batch is changed by its acts alone; Django's own form is not offered.
+        return False
+
+    @admin.display(description="Name")
+    def named(self, batch: Batch) -> Text:
+        return code(batch.promo_code.code)
+
+    @admin.display(description="State")
+    def state(self, batch: Batch) -> Text:
+        return batch_badge(batch.status)
+
+    @admin.display(description="Credit a card")
+    def credit_amount(self, batch: Batch) -> Text:
+        return amount(batch.promo_code.credit_minor)
+
+    @admin.display(description="Redeemed")
+    def use(self, batch: Any) -> Text:
+        return _bar(batch.used, batch.size, "Redeemed")
+
+    @admin.display(description="Serial numbers")
+    def serials(self, batch: Batch) -> Text:
+        return two_lines(batch.first_serial, batch.last_serial)
+
+    @admin.display(description="Tried too early")
+    def early(self, batch: Batch) -> Text:
+        return badge(f"{batch.early_attempts:,}", "bad") if batch.early_attempts else NOTHING
+
+    @admin.display(description="Drafted")
+    def drafted(self, batch: Batch) -> Text:
+        return day(batch.created_at)
+
+    # --- One batch ----------------------------------------------------------------------------------------------
+
+    def title_of(self, record: Any) -> str:
+        return str(record.promo_code.code)
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        terms = record.promo_code
+        odds = compute_odds(pattern=record.pattern, alphabet=record.alphabet, size=record.size)
+        yield Fact("State", self.state(record))
+        yield Fact("Generated", _bar(record.generated, record.size, "Generated"))
+        yield Fact("Redeemed", self.use(record))
+        yield Fact("Campaign", terms.campaign.name)
+        yield Fact("Credit a card", amount(terms.credit_minor))
+        yield Fact("Credit of all cards", amount(terms.credit_minor * record.size))
+        yield Fact("Serial numbers", f"{record.first_serial} to {record.last_serial}")
+        yield Fact("Pattern", code(record.pattern))
+        yield Fact("Odds of a year of guessing", f"1 in {odds.one_in:,}")
+        yield Fact("Valid from", moment(terms.starts_at))
+        yield Fact("Valid until", moment(terms.expires_at))
+        yield Fact("Description", terms.description or NOTHING)
+        if record.early_attempts:
+            yield Fact("Tried while not active", badge(f"{record.early_attempts:,} times", "bad"))
+            yield Fact("Last tried while not active", moment(record.last_early_attempt_at))
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        yield history_panel(object_type=self.audit_name, object_id=record.promo_code.code)
+
+    def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
+        if not request.user.has_perm(_CHANGE):
+            return
+        for name, act in ACTS.items():
+            if record.status in act.allowed:
+                yield Tool(act.name, self._url(name, record), "danger" if act.danger else "plain")
+        if record.status in HANDED_OUT:
+            yield Tool("Export CSV", self._url("export", record))
+            yield Tool("Print", self._url("sheets", record))
+
+    def links(self, record: Any) -> Iterable[Tool]:
+        yield Tool("Cards", list_url("promos_card", batch=str(record.pk)))
+        yield Tool("Redemptions", list_url("promos_redemption", promo_code__code=record.promo_code.code))
+
+    def _url(self, name: str, batch: Batch) -> str:
+        return reverse(f"admin:{self.model_label}_{name}", args=[batch.pk])
+
+    # --- Draft --------------------------------------------------------------------------------------------------
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = BatchForm(request.POST if request.method == "POST" else None)
+        submission = Submission(request, f"{self.model_label}:draft", None)
+
+        def draft() -> Done:
+            batch = create_batch(terms=form.terms(), by=actor_of(request), reason=form.cleaned_data["reason"])
+            text = f"{batch.promo_code.code} is drafted. Someone else must approve it."
+            return Done(text, change_url(self.model_label, batch.pk))
+
+        if form.is_valid() and (answer := submission.submit(form, lock_state=lambda: None, effect=draft)):
+            return answer
+        back = list_url(self.model_label)
+        return form_page(
+            self, request, title=self.add_title, form=form, submission=submission, submit="Draft", back=back
+        )
+
+    # --- Acts ---------------------------------------------------------------------------------------------------
+
+    def extra_views(self) -> Sequence[tuple[str, str, View]]:
+        acts = [(f"<int:key>/{name}/", name, partial(self._act_view, name)) for name in ACTS]
+        return [
+            *acts,
+            ("<int:key>/export/", "export", self.export_view),
+            ("<int:key>/sheets/", "sheets", self.sheets_view),
+        ]
+
+    def _act_view(self, name: str, request: HttpRequest, key: int) -> HttpResponse:
+        batch, act = find_for_act(self, request, key, permission=_CHANGE), ACTS[name]
+
+        def effect(reason: str) -> Done:
+            act.act(batch=batch, by=actor_of(request), reason=reason)
+            return Done(f"{batch.promo_code.code} is {act.done}.", change_url(self.model_label, batch.pk))
+
+        return confirm_act(
+            self,
+            request,
+            batch,
+            name=name,
+            title=f"{act.name} {batch.promo_code.code}",
+            submit=act.name,
+            seen=batch.status,
+            lock_state=lambda: _lock_status(batch.pk),
+            effect=effect,
+            facts=self._summary(batch),
+            warning=act.warning,
+            danger=act.danger,
+        )
+
+    def _summary(self, batch: Any) -> list[Fact]:
+        return [
+            Fact("State", self.state(batch)),
+            Fact("Cards", f"{batch.size:,}"),
+            Fact("Credit a card", amount(batch.promo_code.credit_minor)),
+            Fact("Credit of all cards", amount(batch.promo_code.credit_minor * batch.size)),
+            Fact("Redeemed", self.use(batch)),
+        ]
+
+    # --- Export and print ---------------------------------------------------------------------------------------
+
+    def export_view(self, request: HttpRequest, key: int) -> Any:
+        """Asks for a reason, then streams the codes as a CSV file."""
+        batch = find_for_act(self, request, key, permission=_CHANGE)
+        form = ReasonForm(request.POST if request.method == "POST" else None)
+        if form.is_valid() and self._hand_out(
+            request, batch, form, how="exported", serials=(batch.first_serial, batch.last_serial)
+        ):
+            name = f"{batch.promo_code.code}.csv"
+            return StreamingHttpResponse(
+                export_csv(batch),
+                content_type="text/csv; charset=utf-8",
+                headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+            )
+        return self._ask(request, batch, form, "export", "Export CSV")
+
+    def sheets_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Asks for serial numbers and a reason, then shows the cards as sheets to print."""
+        batch = find_for_act(self, request, key, permission=_CHANGE)
+        form = SheetsForm(request.POST if request.method == "POST" else None, batch=batch)
+        if form.is_valid():
+            first, last = form.cleaned_data["first"], form.cleaned_data["last"]
+            if self._hand_out(request, batch, form, how="printed", serials=(first, last)):
+                context = {"batch": batch, "credit": amount(batch.promo_code.credit_minor)}
+                cards = list(print_cards(batch, first=first, last=last))
+                response = render(request, "admin/card_sheets.html", {**context, "cards": cards})
+                response["Cache-Control"] = "no-store"
+                return response
+        return self._ask(request, batch, form, "sheets", "Print")
+
+    def _hand_out(
+        self, request: HttpRequest, batch: Batch, form: ReasonForm, *, how: str, serials: tuple[int, int]
+    ) -> bool:
+        """Records the hand-out; False where the form now shows a refusal."""
+        with show_refusals_on(form), transaction.atomic():
+            current, reason = lock_batch(batch_id=batch.pk), form.cleaned_data["reason"]
+            hand_out_codes(
+                batch=current, first=serials[0], last=serials[1], how=how, by=actor_of(request), reason=reason
+            )
+        return form.is_valid()
+
+    def _ask(self, request: HttpRequest, batch: Any, form: ReasonForm, name: str, submit: str) -> HttpResponse:
+        page = change_url(self.model_label, batch.pk)
+        return form_page(
+            self,
+            request,
+            title=f"{submit} {batch.promo_code.code}",
+            form=form,
+            submission=Submission(request, f"{self.model_label}:{name}:{batch.pk}", batch.status),
+            submit=submit,
+            back=page,
+            parent=(self.title_of(batch), page),
+            facts=self._summary(batch),
+            warning="The codes are worth their credit. Keep them as you keep cash.",
+        )

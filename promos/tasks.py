@@ -1,0 +1,15 @@
+"""The worker's jobs of this app. Each calls one use case."""
+
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+
+from promos.use_cases.cards.generate_cards import generate_cards as generate
+
+# Waits 2, 4, 8 … seconds between attempts, about an hour in all.
+_RETRIES = RetryStrategy(max_attempts=11, exponential_wait=2)
+
+
+@app.task(name="generate_cards", queue="cards", retry=_RETRIES)
+def generate_cards(batch_id: str) -> None:
+    """Generates the cards of a batch, or the rest of them."""
+    generate(batch_id=int(batch_id))

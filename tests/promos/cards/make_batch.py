@@ -1,0 +1,40 @@
+"""Batches for tests, made through the use cases."""
+
+from billing.models import Customer
+from promos.models import Batch, Card
+from promos.use_cases.cards.change_batch import activate_batch, approve_batch, release_batch, start_generation
+from promos.use_cases.cards.create_batch import BatchTerms, create_batch
+from promos.use_cases.cards.generate_cards import generate_cards
+from promos.use_cases.redeem_code import redeem
+from tests.factories import acting, actor
+
+DRAFTER, APPROVER = actor(user_id="noor"), actor(user_id="salma")
+PATTERN = "####-####-####"
+
+
+def draft(name: str = "SHOPS-1", *, size: int = 3, credit_minor: int = 5_000, pattern: str = PATTERN) -> Batch:
+    terms = BatchTerms(name=name, credit_minor=credit_minor, size=size, pattern=pattern)
+    return create_batch(terms=terms, by=DRAFTER, reason="for shops")
+
+
+def approved(name: str = "SHOPS-1", *, size: int = 3) -> Batch:
+    return approve_batch(batch=draft(name, size=size), by=APPROVER, reason="as agreed")
+
+
+def released(name: str = "SHOPS-1", *, size: int = 3) -> Batch:
+    batch = approved(name, size=size)
+    start_generation(batch=batch, by=DRAFTER, reason="print")
+    generate_cards(batch_id=batch.id)
+    return release_batch(batch=batch, by=DRAFTER, reason="to the printer")
+
+
+def active(name: str = "SHOPS-1", *, size: int = 3) -> Batch:
+    return activate_batch(batch=released(name, size=size), by=DRAFTER, reason="in the shops")
+
+
+def codes_of(batch: Batch) -> list[str]:
+    return [batch.print_code(card.code) for card in Card.objects.filter(batch=batch).order_by("serial")]
+
+
+def redeem_for(customer: Customer, code: str) -> None:
+    redeem(code=code, user_id=customer.user_id, by=acting(customer))
