@@ -8,6 +8,7 @@ class BillingConfig(AppConfig):
     sql_after_tables = (
         "models/storage.sql",
         "models/ledger.sql",
+        "models/merges.sql",
         "models/transitions.sql",
         "models/approvals/proposals.sql",
         "models/organizations/organization_members.sql",

@@ -1,7 +1,7 @@
 """Row locks, and the order in which the whole service takes its locks. Any other order can deadlock.
 
-    Proposal → Order → Account → Organization → Subscription → Domain → Redemption → the campaign's advisory lock
-    → the code's advisory lock → the code's counters → the campaign's counters
+    Merges → Proposal → Order → Customer → Account → Organization → Subscription → Domain → Redemption
+    → the campaign's advisory lock → the code's advisory lock → the code's counters → the campaign's counters
 
 The advisory lock of the catalog may be taken anywhere after the account: its exclusive holder waits for nothing else.
 
@@ -11,20 +11,49 @@ rows that reference the locked row.
 
 from uuid import UUID
 
-from .errors import CustomerNotFound
-from .models import Account, Organization
+from django.db import connection
+
+from .errors import Busy, CustomerMerged, CustomerNotFound
+from .models import Account, Customer, Organization
 
 
-def lock_account(*, customer_id: int) -> Account:
+def lock_account(*, customer_id: int, may_be_closed: bool = False) -> Account:
     """Locks the customer's account until the transaction ends, and returns it as it is under the lock.
 
-    Raises: CustomerNotFound. Locks: Account.
+    Args: may_be_closed: whether the customer may have been merged into another one.
+    Raises: CustomerNotFound, CustomerMerged. Locks: Account.
     """
     # Races with every other grant, spend and hold of this customer.
     account = Account.objects.select_for_update(no_key=True).filter(customer_id=customer_id).first()
     if account is None:
         raise CustomerNotFound
+    if account.closed and not may_be_closed:
+        raise CustomerMerged
     return account
+
+
+def lock_account_and_survivor(*, customer_id: int) -> tuple[Account, int | None]:
+    """Locks an account and, before it, the account of the customer that its own was merged into, if it was.
+
+    Returns: the account, and the key of the other one. Raises: CustomerNotFound; Busy, if a merge ended meanwhile.
+    Locks: Account; a closed one after the open one.
+    """
+    customers = Customer.objects.filter(id=customer_id)
+    survivor_id = customers.values_list("merged_into_id", flat=True).first()
+    if survivor_id is not None:
+        lock_account(customer_id=survivor_id)
+    account = lock_account(customer_id=customer_id, may_be_closed=True)
+    # Races with a merge of either customer.
+    if customers.values_list("merged_into_id", flat=True).get() != survivor_id:
+        raise Busy(retry_after=1)
+    return account, survivor_id
+
+
+def lock_merges() -> None:
+    """Keeps other merges of customers out until the transaction ends. It comes before all other locks."""
+    # Races with a second merge: a merge also changes customers that were merged before, in no order of keys.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('merges of customers', 0))")
 
 
 def lock_account_of_user(*, user_id: str) -> Account | None:

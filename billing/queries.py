@@ -165,7 +165,7 @@ def revenue(*, now: datetime) -> Revenue:
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     active = Subscription.objects.filter(status=Subscription.Status.ACTIVE)
     subscriptions: dict[str, Any] = active.aggregate(mrr=Coalesce(Sum("amount_minor"), 0), number=Count("pk"))
-    customers: dict[str, Any] = Customer.objects.aggregate(
+    customers: dict[str, Any] = Customer.objects.filter(merged_into=None).aggregate(
         number=Count("pk"), new=Count("pk", filter=Q(created_at__gte=month))
     )
     return Revenue(
@@ -207,6 +207,6 @@ def find_signed_in_user(*, user_id: str) -> tuple[User, list[str]] | Customer | 
         cursor.execute(_SIGNED_IN, [user_id])
         row = cursor.fetchone()
     if row is None:
-        return Customer.objects.filter(user_id=user_id).exclude(email="").first()
+        return Customer.objects.filter(user_id=user_id, merged_into=None).exclude(email="").first()
     user = User(**dict(zip(_SIGNED_IN_COLUMNS, row[1:], strict=True)))
     return (user, row[0]) if user.is_active else None

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .api import cancellation, checkout, portal, quote, staff, subscriptions, top_up
+from .api import cancellation, checkout, merges, portal, quote, staff, subscriptions, top_up
 from .api.catalog import administration, lists
 from .api.organizations import apps, domains, organization_members, organizations, staff_organizations
 from .api.provisioning import jobs, provisions, reports
@@ -19,6 +19,8 @@ urlpatterns = [
     path("billing/invoices/<str:tenant_id>", subscriptions.InvoicesView.as_view()),
     path("billing/portal/<str:tenant_id>", portal.PortalView.as_view()),
     path("billing/admin/orders", staff.OrdersView.as_view()),
+    path("billing/admin/customers/merge", merges.MergeView.as_view()),
+    path("billing/admin/customers/merge/preview", merges.MergePreviewView.as_view()),
     path("billing/admin/events", staff.EventsView.as_view()),
     path("catalog/plans", lists.PlansView.as_view()),
     path("catalog/apps", lists.AppsView.as_view()),

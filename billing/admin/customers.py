@@ -11,6 +11,7 @@ from django.db.models import F, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 
+from billing.admin.audit import history_panel
 from billing.admin.console.base import ReadOnlyAdmin, View
 from billing.admin.console.display import (
     Column,
@@ -22,6 +23,7 @@ from billing.admin.console.display import (
     badge,
     change_url,
     code,
+    link,
     list_url,
     moment,
 )
@@ -110,6 +112,12 @@ class CustomerAdmin(ReadOnlyAdmin):
         yield Fact("E-mail", record.email or code(""))
         yield Fact("User id", code(record.user_id))
         yield Fact("Since", moment(record.created_at))
+        if record.merged_into:
+            yield Fact(
+                "Merged into", link(str(record.merged_into), change_url(self.model_label, record.merged_into_id))
+            )
+        for merged in record.merged_customers.order_by("pk")[:_MAX_PANEL_ROWS]:
+            yield Fact("Merged customer", link(merged.user_id, change_url(self.model_label, merged.pk)))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         mine = {"account__customer__user_id": record.user_id}
@@ -139,6 +147,8 @@ class CustomerAdmin(ReadOnlyAdmin):
             more_title="All holds",
             more_url=list_url("billing_hold", **mine),
         )
+        if request.user.has_perm("billing.view_auditentry"):
+            yield history_panel(object_type="customer", object_id=str(record.pk))
 
     def links(self, record: Any) -> Iterable[Tool]:
         for title, model in _RELATED.items():

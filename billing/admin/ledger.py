@@ -36,7 +36,7 @@ from billing.errors import EntryNotReversible
 from billing.locks import lock_account
 from billing.models import Customer, Hold, LedgerEntry
 from billing.queries import exists_per_row
-from billing.use_cases.post_entry import reverse_entry
+from billing.use_cases.post_entry import TRANSFER, reverse_entry
 
 CORRECT_CREDIT_PERMISSION = "billing.add_ledgerentry"
 _MAX_PANEL_ROWS = 20
@@ -228,6 +228,8 @@ def _refusal(entry: Any) -> str:
     """Says why the entry cannot be reversed here; empty if it can. The use case checks again under its lock."""
     if entry.kind == LedgerEntry.Kind.REVERSAL:
         return "A reversal cannot be reversed. Adjust the customer's credit instead."
+    if entry.reason.startswith(TRANSFER):
+        return "A transfer between two merged customers cannot be reversed."
     if entry.is_reversed:
         return "This entry was already reversed."
     if entry.redemption_id:

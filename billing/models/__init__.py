@@ -13,6 +13,8 @@
 | are never deleted                        |                                |                               |        |
 | an account starts empty, a hold active,  | ledger.sql, promos.sql         | about INSERT alone            |        |
 | a redemption not released                |                                |                               |        |
+| a merged customer stays merged, its      | merges.sql, ledger.sql         | compares a row with others    |        |
+| account is closed; a transfer balances   |                                |                               |        |
 | a code's text and currency stay; so does | promos.sql, _identity_fixed    | compares a row with its       |        |
 | all of a redemption but its state        |                                | former state                  |        |
 | an organization's owner is no member     | organization_members.sql       | compares two tables           |        |

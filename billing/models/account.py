@@ -18,6 +18,9 @@ class Account(models.Model):
     balance_minor = models.BigIntegerField(default=0, db_default=0)
     held_minor = models.BigIntegerField(default=0, db_default=0)
     version = models.BigIntegerField(default=0, db_default=0)
+    closed = models.BooleanField(
+        default=False, db_default=False, help_text="Its customer was merged into another one: it stays empty."
+    )
 
     class Meta:
         constraints = [

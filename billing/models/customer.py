@@ -45,16 +45,28 @@ class User(AbstractUser):
 
 
 class Customer(models.Model):
-    """Somebody who may hold credit: one row for each user id that ever acted, never deleted."""
+    """Somebody who may hold credit: one row for each user id that ever acted, never deleted.
+
+    A customer that was merged into another one can no longer act. Its ledger entries, holds and answers stay with it.
+    """
 
     user_id = models.CharField(max_length=255, unique=True)
     email = models.CharField(max_length=MAX_EMAIL_LENGTH, blank=True, default="", db_default="")
     stripe_customer_id = models.CharField(max_length=255, blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now())
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.PROTECT, related_name="merged_customers", null=True, blank=True, db_index=False
+    )
+    merged_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=~models.Q(user_id=""), name="billing_customer_user_id_given"),
+            models.CheckConstraint(
+                condition=models.Q(merged_into__isnull=True, merged_at__isnull=True)
+                | models.Q(merged_into__isnull=False, merged_at__isnull=False),
+                name="billing_customer_merged_at_fits",
+            ),
             models.UniqueConstraint(
                 fields=["stripe_customer_id"],
                 condition=~models.Q(stripe_customer_id=""),
@@ -64,6 +76,11 @@ class Customer(models.Model):
         indexes = [
             models.Index(fields=["-created_at"], name="billing_customer_newest"),
             models.Index(Upper("email"), name="billing_customer_email"),
+            models.Index(
+                fields=["merged_into"],
+                condition=models.Q(merged_into__isnull=False),
+                name="billing_customer_merged",
+            ),
         ]
 
     def __str__(self) -> str:

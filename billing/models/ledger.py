@@ -39,6 +39,14 @@ class LedgerEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "ledger entries"
+        indexes = [
+            # `transfer:<id>`: the two entries that move credit from one account to another.
+            models.Index(
+                fields=["reason"],
+                condition=Q(kind="adjustment", reason__startswith="transfer:"),
+                name="billing_ledgerentry_transfer",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["account", "version"], name="billing_ledgerentry_version_once"),
             models.UniqueConstraint(

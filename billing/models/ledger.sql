@@ -18,14 +18,15 @@ END $$;
 CREATE OR REPLACE FUNCTION billing_post_entry() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   original record;
+  is_closed boolean;
 BEGIN
   IF NEW.reverses_id IS NOT NULL THEN
-    SELECT account_id, amount_minor, kind INTO original FROM billing_ledgerentry WHERE id = NEW.reverses_id;
+    SELECT account_id, amount_minor, kind, reason INTO original FROM billing_ledgerentry WHERE id = NEW.reverses_id;
     IF original.account_id IS DISTINCT FROM NEW.account_id
        OR original.amount_minor IS DISTINCT FROM -NEW.amount_minor
-       OR original.kind = 'reversal' THEN
+       OR original.kind = 'reversal' OR original.reason LIKE 'transfer:%' THEN
       RAISE check_violation USING CONSTRAINT = 'billing_ledgerentry_reversal_mirrors_entry',
-        MESSAGE = 'a reversal undoes exactly one entry of its own account, which is no reversal itself';
+        MESSAGE = 'a reversal undoes exactly one entry of its own account, which is neither a reversal nor a transfer';
     END IF;
   END IF;
   -- billing_post_grants moves the account itself. What a client gives as version or balance is overwritten.
@@ -33,11 +34,15 @@ BEGIN
     UPDATE billing_account
        SET balance_minor = balance_minor + NEW.amount_minor, version = version + 1
      WHERE customer_id = NEW.account_id
-    RETURNING version, balance_minor INTO NEW.version, NEW.balance_after_minor;
+    RETURNING version, balance_minor, closed INTO NEW.version, NEW.balance_after_minor, is_closed;
     -- The foreign key is checked later than this, and would name no account either.
     IF NOT FOUND THEN
       RAISE foreign_key_violation USING CONSTRAINT = 'billing_ledgerentry_account_exists',
         MESSAGE = 'a ledger entry needs an account';
+    END IF;
+    IF is_closed AND NEW.kind <> 'reversal' AND NEW.reason NOT LIKE 'transfer:%' THEN
+      RAISE check_violation USING CONSTRAINT = 'billing_ledgerentry_account_open',
+        MESSAGE = 'the account of a merged customer takes only reversals and transfers';
     END IF;
   END IF;
   RETURN NEW;
@@ -67,7 +72,7 @@ DECLARE
 BEGIN
   WITH moved AS (
     UPDATE billing_account a SET balance_minor = a.balance_minor + g.amount_minor, version = a.version + 1
-      FROM unnest(NEW.grants) AS g WHERE a.customer_id = g.account_id
+      FROM unnest(NEW.grants) AS g WHERE a.customer_id = g.account_id AND NOT a.closed
     RETURNING g.*, a.version, a.balance_minor)
   INSERT INTO billing_ledgerentry (id, account_id, version, kind, amount_minor, balance_after_minor, reason, note,
                                    order_id, redemption_id, actor_id, actor_role, channel, address)
@@ -76,7 +81,7 @@ BEGIN
   GET DIAGNOSTICS posted = ROW_COUNT;
   IF posted <> cardinality(NEW.grants) THEN
     RAISE foreign_key_violation USING CONSTRAINT = 'billing_grants_account_each',
-      MESSAGE = 'each grant of a statement needs an account, and another one than the others';
+      MESSAGE = 'each grant of a statement needs an open account, and another one than the others';
   END IF;
   RETURN NEW;
 END $$;

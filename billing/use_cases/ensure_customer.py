@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.db import transaction
 
+from billing.errors import CustomerMerged
 from billing.models import Account, Customer
 
 
@@ -9,10 +10,13 @@ def ensure_customer(*, user_id: str, email: str = "") -> Customer:
 
     A new e-mail address replaces the stored one.
 
-    Transaction: joins. Idempotency: concurrent first requests create one customer; the second waits for the first.
+    Raises: CustomerMerged. Transaction: joins.
+    Idempotency: concurrent first requests create one customer; the second waits for the first.
     """
     found = Customer.objects.filter(user_id=user_id, account__isnull=False).first()
     if found is not None:
+        if found.merged_into_id is not None:
+            raise CustomerMerged
         if email and found.email != email:
             found.email = email
             found.save(update_fields=["email"])

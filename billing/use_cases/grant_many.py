@@ -14,6 +14,7 @@ from django.db import connection, transaction
 
 from billing.actor import Actor, is_user_id
 from billing.errors import InvalidBatch, ReasonRequired
+from billing.models import Customer
 from billing.text import has_visible_text
 from billing.use_cases.post_entry import check_positive
 
@@ -46,6 +47,7 @@ def grant_many(*, user_ids: Iterable[str], amount_minor: int, name: str, why: st
     if not has_visible_text(why):
         raise ReasonRequired
     check_positive(amount_minor)
+    check_not_merged(users)
     actor = (by.user_id, by.role, by.channel, by.address)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -55,6 +57,15 @@ def grant_many(*, user_ids: Iterable[str], amount_minor: int, name: str, why: st
         )
         entries: dict[str, UUID] = dict(cursor.fetchall())
     return [Granted(user_id=user, entry_id=entries.get(user)) for user in users]
+
+
+def check_not_merged(user_ids: Iterable[str]) -> None:
+    """Raises: InvalidBatch, naming the users whose customer was merged into another one. One query."""
+    merged = Customer.objects.filter(user_id__in=user_ids, merged_into__isnull=False).values_list(
+        "user_id", flat=True
+    )
+    if wrong := list(merged[:10]):
+        raise InvalidBatch(fields={"user_ids": [f"merged into another customer: {user[:80]!r}" for user in wrong]})
 
 
 def distinct_users(user_ids: Iterable[str]) -> list[str]:

@@ -9,9 +9,11 @@ from django.db import transaction
 
 from billing.actor import Actor
 from billing.errors import (
+    CustomerMerged,
     CustomerNotFound,
     EntryAlreadyReversed,
     EntryNotFound,
+    EntryNotReversible,
     EntryOfRedemption,
     InsufficientCredit,
     InvalidAmount,
@@ -19,15 +21,18 @@ from billing.errors import (
     ReasonRequired,
     translate_violations,
 )
-from billing.locks import lock_account
+from billing.locks import lock_account_and_survivor
 from billing.models import LedgerEntry
+from billing.models.keys import uuid7
 from billing.money import AmountError, within_limit
 from billing.text import has_visible_text
 
+TRANSFER = "transfer:"
 _REFUSALS = {
     "billing_account_balance_covers_held": InsufficientCredit,
     "billing_ledgerentry_one_spend_per_order": OrderAlreadySpent,
     "billing_ledgerentry_account_exists": CustomerNotFound,
+    "billing_ledgerentry_account_open": CustomerMerged,
     "billing_ledgerentry_reversed_once": EntryAlreadyReversed,
 }
 
@@ -87,15 +92,19 @@ def spend_credit(*, customer_id: int, amount_minor: int, order_id: UUID, by: Act
 def reverse_entry(*, entry_id: UUID, why: str, by: Actor) -> LedgerEntry:
     """Undoes an entry by posting its opposite. The entry itself stays.
 
-    An entry is reversed at most once, and a reversal never. To undo the credit of a redemption, release the
-    redemption: that frees its slot too.
+    An entry is reversed at most once, and a reversal or a transfer never. To undo the credit of a redemption, release
+    the redemption: that frees its slot too.
 
-    Raises: ReasonRequired, EntryNotFound, EntryOfRedemption, EntryAlreadyReversed, InsufficientCredit if the credit
-    of a grant was already spent. Locks: Account. Transaction: joins.
+    The entry of a merged customer is reversed in its own account, and the difference is the survivor's.
+
+    Raises: ReasonRequired, EntryNotFound, EntryOfRedemption, EntryNotReversible, EntryAlreadyReversed,
+    InsufficientCredit if the credit of a grant was already spent. Locks: Account. Transaction: joins.
     """
     entry = LedgerEntry.objects.filter(id=entry_id).exclude(kind=LedgerEntry.Kind.REVERSAL).first()
     if entry is not None and entry.redemption_id is not None:
         raise EntryOfRedemption
+    if entry is not None and entry.reason.startswith(TRANSFER):
+        raise EntryNotReversible
     return _reverse(entry, why=why, by=by)
 
 
@@ -114,10 +123,12 @@ def _reverse(entry: LedgerEntry | None, *, why: str, by: Actor) -> LedgerEntry:
     if entry is None:
         raise EntryNotFound
     with transaction.atomic():
-        lock_account(customer_id=entry.account_id)
+        account, survivor_id = lock_account_and_survivor(customer_id=entry.account_id)
         if LedgerEntry.objects.filter(reverses=entry).exists():
             raise EntryAlreadyReversed
-        return _post(
+        if survivor_id is not None and entry.amount_minor > 0:
+            transfer_credit(from_id=survivor_id, to_id=account.pk, amount_minor=entry.amount_minor, why=why, by=by)
+        reversal = _post(
             LedgerEntry(
                 account_id=entry.account_id,
                 kind=LedgerEntry.Kind.REVERSAL,
@@ -127,6 +138,29 @@ def _reverse(entry: LedgerEntry | None, *, why: str, by: Actor) -> LedgerEntry:
                 order_id=entry.order_id,
                 redemption_id=entry.redemption_id,
                 reverses=entry,
+            ),
+            by=by,
+        )
+        if survivor_id is not None and entry.amount_minor < 0:
+            transfer_credit(from_id=account.pk, to_id=survivor_id, amount_minor=-entry.amount_minor, why=why, by=by)
+        return reversal
+
+
+def transfer_credit(*, from_id: int, to_id: int, amount_minor: int, why: str, by: Actor) -> None:
+    """Moves credit from one customer's account to another's: two entries that add up to zero.
+
+    Args: amount_minor: positive, smallest unit. Raises: InsufficientCredit. Locks: both are locked by the caller.
+    Transaction: joins.
+    """
+    reason = f"{TRANSFER}{uuid7()}"
+    for account_id, change in ((from_id, -amount_minor), (to_id, amount_minor)):
+        _post(
+            LedgerEntry(
+                account_id=account_id,
+                kind=LedgerEntry.Kind.ADJUSTMENT,
+                amount_minor=change,
+                reason=reason,
+                note=why,
             ),
             by=by,
         )

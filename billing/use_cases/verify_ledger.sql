@@ -33,6 +33,13 @@ WITH entry AS (
          SELECT FROM billing_ledgerentry AS e WHERE e.kind = 'spend' AND e.order_id = h.order_id
                  AND e.account_id = h.account_id AND e.amount_minor = -h.amount_minor)
   UNION ALL
+  SELECT 3, min(account_id), 0, reason, 'a transfer that does not add up to zero in two accounts'
+    FROM billing_ledgerentry WHERE kind = 'adjustment' AND reason LIKE 'transfer:%'
+   GROUP BY reason HAVING (count(*), count(DISTINCT account_id), sum(amount_minor)) <> (2, 2, 0)
+  UNION ALL
+  SELECT 4, customer_id, version, 'account ' || customer_id, format('closed, its balance is %s', balance_minor)
+    FROM account WHERE closed AND balance_minor <> 0
+  UNION ALL
   SELECT 4, customer_id, version, 'account ' || customer_id,
          CASE WHEN balance_minor <> sum_minor THEN format('balance %s, its entries sum to %s', balance_minor, sum_minor)
               WHEN version <> entries THEN format('version %s, it has %s entries', version, entries)

@@ -1,11 +1,12 @@
 """The console's pages of this app; importing this package registers them."""
 
-from . import catalog, mirrored, orders, organizations, payments, subscriptions
+from . import catalog, customers, mirrored, orders, organizations, payments, subscriptions
 from .operations import breaks, deployments, events, jobs
 
 __all__ = [
     "breaks",
     "catalog",
+    "customers",
     "deployments",
     "events",
     "jobs",

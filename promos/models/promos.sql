@@ -31,15 +31,29 @@ CREATE OR REPLACE TRIGGER promos_promocode_identity_fixed BEFORE UPDATE ON promo
 CREATE OR REPLACE TRIGGER promos_redemption_never_deleted BEFORE DELETE OR TRUNCATE ON promos_redemption
   FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('a redemption is released, never deleted');
 
--- A redemption is written reserved or confirmed; afterwards it only changes its state.
+-- A redemption is written reserved or confirmed; afterwards it only changes its state. When its customer is merged into
+-- another one, it becomes the other one's, so that the code stays redeemed once.
 CREATE OR REPLACE TRIGGER promos_redemption_starts_live BEFORE INSERT ON promos_redemption FOR EACH ROW
   WHEN (NEW.status = 'released') EXECUTE FUNCTION billing_refuse('a redemption starts reserved or confirmed');
 CREATE OR REPLACE TRIGGER promos_redemption_identity_fixed BEFORE UPDATE ON promos_redemption FOR EACH ROW
-  WHEN ((NEW.id, NEW.promo_code_id, NEW.card_serial, NEW.customer_id, NEW.order_id, NEW.credit_minor) IS DISTINCT FROM
-        (OLD.id, OLD.promo_code_id, OLD.card_serial, OLD.customer_id, OLD.order_id, OLD.credit_minor))
+  WHEN ((NEW.id, NEW.promo_code_id, NEW.card_serial, NEW.order_id, NEW.credit_minor)
+        IS DISTINCT FROM (OLD.id, OLD.promo_code_id, OLD.card_serial, OLD.order_id, OLD.credit_minor))
   EXECUTE FUNCTION billing_refuse('a redemption stays what it is');
+CREATE OR REPLACE FUNCTION promos_check_customer() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+BEGIN
+  IF (NEW.status, NEW.confirmed_at, NEW.released_at, NEW.release_reason, NEW.reserved_at)
+       IS DISTINCT FROM (OLD.status, OLD.confirmed_at, OLD.released_at, OLD.release_reason, OLD.reserved_at)
+     OR NOT EXISTS (SELECT FROM billing_customer c WHERE c.id = OLD.customer_id AND c.merged_into_id = NEW.customer_id) THEN
+    RAISE restrict_violation USING CONSTRAINT = 'promos_redemption_identity_fixed', TABLE = TG_TABLE_NAME,
+      MESSAGE = 'a redemption only follows its customer into the one that the customer was merged into';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE OR REPLACE TRIGGER promos_redemption_customer_checked BEFORE UPDATE ON promos_redemption FOR EACH ROW
+  WHEN (NEW.customer_id <> OLD.customer_id) EXECUTE FUNCTION promos_check_customer();
 CREATE OR REPLACE TRIGGER promos_redemption_transition_known BEFORE UPDATE ON promos_redemption FOR EACH ROW
-  EXECUTE FUNCTION billing_check_transition(
+  WHEN (NEW.customer_id = OLD.customer_id) EXECUTE FUNCTION billing_check_transition(
     'reserved > confirmed', 'reserved > released', 'confirmed > released');
 
 -- The reference from a redemption to its code, checked once a statement. A foreign key would lock the code's row for

@@ -169,7 +169,7 @@ BEGIN
       JOIN unnest(found) AS f ON f.text = r.code
       JOIN promos_promocode p ON p.id = f.promo AND p.id = ANY (codes)
       JOIN billing_customer c ON c.user_id = r."user" AND r.email IN ('', c.email)
-      JOIN billing_account a ON a.customer_id = c.id
+      JOIN billing_account a ON a.customer_id = c.id AND NOT a.closed
       -- LIMIT 1 reads one row by index. A join would read all redemptions of the code, and all keys.
       LEFT JOIN LATERAL (SELECT o.id FROM promos_redemption o
                           WHERE f.card IS NULL AND o.card_serial IS NULL AND o.promo_code_id = p.id

@@ -16,7 +16,7 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.errors import InsufficientCredit, ReasonRequired, translate_violations
 from billing.group_commit import GroupCommit
-from billing.locks import lock_account
+from billing.locks import lock_account, lock_account_and_survivor
 from billing.models import Customer
 from billing.models.idempotency import KEY_LIFE
 from billing.models.keys import uuid7
@@ -254,7 +254,8 @@ def release(
     if not has_visible_text(reason):
         raise ReasonRequired
     with transaction.atomic():
-        lock_account(customer_id=redemption.customer_id)
+        # A redemption of a code that both customers of a merge had redeemed stays with the merged one.
+        lock_account_and_survivor(customer_id=redemption.customer_id)
         current = lock_redemption(redemption_id=redemption.id)
         if current.status == Redemption.Status.RELEASED:
             return current

@@ -20,7 +20,7 @@ from billing.actor import Actor
 from billing.errors import ReasonRequired, translate_violations
 from billing.models.keys import uuid7
 from billing.text import has_visible_text
-from billing.use_cases.grant_many import MAX_BATCH, distinct_users
+from billing.use_cases.grant_many import MAX_BATCH, check_not_merged, distinct_users
 from billing.use_cases.record_audit import record_audit
 from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoExhausted, PromoProblem
 from promos.locks import lock_code_shared
@@ -82,6 +82,7 @@ def redeem_many(
     users, moment, text = distinct_users(user_ids), now or timezone.now(), normal_code(code)
     if not has_visible_text(why):
         raise ReasonRequired
+    check_not_merged(users)
     for _ in range(MAX_ATTEMPTS):
         # This check only names the problem early. A missing slot is an outcome of each user.
         promo_code = redeemable(_find_voucher(text), now=moment, has_free_slot=True, redeemed=False)

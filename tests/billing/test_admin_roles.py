@@ -59,6 +59,7 @@ DEPLOYMENTS = {"orders_appjob", "orders_provision"}
 # Changes by pages of our own: the page → the roles that may use it.
 CORRECTIONS = (
     ("admin:billing_customer_adjust", "billing_customer"),
+    ("admin:billing_customer_merge", "billing_customer"),
     ("admin:billing_ledgerentry_reverse", "billing_ledgerentry"),
     ("admin:promos_redemption_release", "promos_redemption"),
 )

@@ -9,6 +9,7 @@ from pytest_django import DjangoDbBlocker
 
 from tests.billing.approvals.attacks import PROPOSALS
 from tests.billing.identity_attacks import SIGN_IN, VALID_CODE
+from tests.billing.merge_attacks import MERGES
 from tests.billing.organization_attacks import ORGANIZATIONS, VALID_MEMBER, VALID_ORGANIZATION
 from tests.factories import CustomerFactory
 from tests.rules import (
@@ -347,7 +348,7 @@ def history(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterat
         yield
 
 
-@pytest.mark.parametrize(("rule", "attack"), each(ATTACKS))
+@pytest.mark.parametrize(("rule", "attack"), [*each(ATTACKS), *each(MERGES)])
 def test_database_refuses(rule: str, attack: Attack) -> None:
     assert_refused(rule, attack)
 
@@ -359,7 +360,7 @@ def test_row_that_attacks_start_from_is_accepted(table: str) -> None:
 
 def test_every_attacked_rule_is_in_the_database() -> None:
     """That no rule is left out is shown with those of card payments: tests/payments/test_constraints.py."""
-    assert set(ATTACKS) <= rules_of("billing")
+    assert set(ATTACKS) | set(MERGES) <= rules_of("billing")
     assert triggers_without_rule("billing") == set()
 
 

@@ -85,6 +85,7 @@ CHECKOUT = {
 }
 ORGANIZATION = {"slug": "{slug}", "name": "New", "plan_id": "m", "apps": ["wordpress"], "addons": ["backup"]}
 # Whether the organization has a plan or not, there is no such app.
+MERGE = {"customer_id": "no-such-customer", "into_customer_id": "nor-this-one", "reason": "one person"}
 APP_TO_INSTALL = {"slug": "no-such-app", "dep_choices": {"mariadb": "dedicated"}}
 REPORT = {"id": "{slug}", "provision_id": "{tenant}", "status": "provisioning", "reported_at": "2026-01-01T00:00:00Z"}
 START = {
@@ -158,6 +159,15 @@ ENDPOINTS = [
     Endpoint(method="GET", path="billing/invoices", roles=IDENTIFIED, is_list=True),
     Endpoint(method="GET", path="billing/invoices/{tenant}", roles=IDENTIFIED, is_list=True),
     Endpoint(method="GET", path="billing/admin/revenue", roles=READS_ORDERS),
+    # Nobody has these user ids.
+    Endpoint(
+        method="POST",
+        path="billing/admin/customers/merge/preview",
+        roles=ADMINISTERS,
+        body={name: MERGE[name] for name in ("customer_id", "into_customer_id")},
+        status=404,
+    ),
+    Endpoint(method="POST", path="billing/admin/customers/merge", roles=ADMINISTERS, body=MERGE, status=404),
     Endpoint(method="GET", path="billing/admin/events", roles=READS_ORDERS, is_list=True),
     Endpoint(method="GET", path="billing/admin/orders", roles=READS_ORDERS, is_list=True),
     Endpoint(method="GET", path="billing/proposals", roles=READS_PROPOSALS, is_list=True),

@@ -222,6 +222,7 @@ CAMPAIGN_ACTS: Mapping[str, Mapping[str, Sequence[Any]]] = {
 }
 _TOKEN = (None, "", "  ", "x" * 201, "x" * 100_000, *NOT_TEXT)
 _ADDRESS = (*_TOKEN, "ada", "ada@", "@example.org", "ada@example.org, bob@example.org", *SUSPICIOUS_TEXTS)
+_PAIR = dict.fromkeys(("customer_id", "into_customer_id"), (None, "", "  ", "x" * 256, "x" * 100_000, *NOT_TEXT))
 INVALID_DOMAIN = (
     None,
     "",
@@ -303,6 +304,8 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/proposals/{proposal}/approve": {"comment": (None, "x" * 501, *NOT_TEXT)},
     "billing/proposals/{proposal}/reject": {"reason": (None, "", "  ", "x" * 501, *NOT_TEXT)},
     "billing/proposals/{proposal}/withdraw": {"reason": (None, "", "  ", "x" * 501, *NOT_TEXT)},
+    "billing/admin/customers/merge/preview": _PAIR,
+    "billing/admin/customers/merge": {**_PAIR, "reason": (None, "", "  ", "x" * 501, "x" * 100_000, *NOT_TEXT)},
     "tenant/admin/tenants/{tenant}/status": {
         "status": INVALID_STATUS,
         "reason": (None, "x" * 501, "x" * 100_000, *NOT_TEXT),

@@ -56,7 +56,7 @@ def test_installed_functions_are_those_of_the_files() -> None:
 @pytest.mark.django_db
 def test_installed_triggers_are_those_of_the_files_and_enabled() -> None:
     text = "\n".join(path.read_text() for path in sql_files())
-    written = re.findall(r"CREATE OR REPLACE TRIGGER (\w+) ", text)
+    written = re.findall(r"CREATE (?:OR REPLACE|CONSTRAINT) TRIGGER (\w+) ", text)
     assert sorted(rows(_TRIGGERS)) == sorted((name, "O") for name in written)
 
 

@@ -1,0 +1,145 @@
+"""The pages of customers, on which a superadmin merges two customers who are one person."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+
+from billing.actor import MAX_USER_ID_LENGTH
+from billing.admin.console.base import View
+from billing.admin.console.display import Fact, Tool, amount, change_url
+from billing.admin.console.forms import ConsoleForm, reason_field, show_refusals_on
+from billing.admin.console.pages import form_page
+from billing.admin.console.request_actor import actor_of
+from billing.admin.console.submission import Done, Submission
+from billing.admin.customers import CustomerAdmin
+from billing.admin.ledger import CORRECT_CREDIT_PERMISSION
+from billing.models import Customer
+from orders.use_cases.customers.merge_customers import lock_both, merge_customers
+from orders.use_cases.customers.plan_merge import MergePlan, find_customer, plan_merge
+
+_FIELDS = {"customer_not_found": "into", "same_customer": "into"}
+
+
+class MergeForm(ConsoleForm):
+    """The customer that stays, and a reason."""
+
+    into = forms.CharField(
+        label="Merge into",
+        max_length=MAX_USER_ID_LENGTH,
+        help_text="The user id of the customer that stays and gets everything.",
+    )
+    reason = reason_field()
+
+
+admin.site.unregister(Customer)
+
+
+@admin.register(Customer)
+class MergeableCustomerAdmin(CustomerAdmin):
+    """Customers, with the page that merges one into another."""
+
+    def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
+        if record.merged_into_id is None:
+            yield from super().tools(request, record)
+            if request.user.has_perm(CORRECT_CREDIT_PERMISSION):
+                yield Tool("Merge", reverse("admin:billing_customer_merge", args=[record.pk]), "danger")
+
+    def extra_views(self) -> Sequence[tuple[str, str, View]]:
+        return [*super().extra_views(), ("<int:customer_id>/merge/", "merge", self.merge_view)]
+
+    def merge_view(self, request: HttpRequest, customer_id: int) -> HttpResponse:
+        """Asks for the customer that stays and a reason, shows what moves, and merges after a confirmation."""
+        if not request.user.has_perm(CORRECT_CREDIT_PERMISSION):
+            raise PermissionDenied
+        merged = Customer.objects.filter(pk=customer_id, account__isnull=False).first()
+        if merged is None:
+            raise Http404
+        form = MergeForm(request.POST if request.method == "POST" else None)
+        name, plan = f"billing_customer:merge:{merged.pk}", None
+        submission = Submission(request, name, None)
+        if form.is_valid():
+            # The confirmation has a token of its own: it holds for these two customers, and for what the page shows.
+            name = f"{name}:confirm:{form.cleaned_data['into']}"
+            if "confirmed" in request.POST:
+                if answer := _merge(request, merged, form, Submission(request, name, None)):
+                    return answer
+            else:
+                with show_refusals_on(form, fields=_FIELDS):
+                    plan = _plan(merged.user_id, form.cleaned_data["into"])
+                    submission = Submission(request, name, astuple(plan))
+        return self._ask_for_merge(request, merged, form, submission, plan)
+
+    def _ask_for_merge(
+        self,
+        request: HttpRequest,
+        merged: Customer,
+        form: MergeForm,
+        submission: Submission,
+        plan: MergePlan | None,
+    ) -> HttpResponse:
+        page = change_url(self.model_label, merged.pk)
+        return form_page(
+            self,
+            request,
+            title="Confirm the merge" if plan else "Merge",
+            form=form,
+            submission=submission,
+            submit="Merge the two customers" if plan else "Continue",
+            back=page,
+            parent=(str(merged), page),
+            facts=list(_facts(merged, form, plan)),
+            warning="This cannot be undone: the merged customer is signed out and can no longer act." if plan else "",
+            danger=plan is not None,
+            hidden=[("confirmed", "yes")] if plan else [],
+            confirming=plan is not None,
+        )
+
+
+def _plan(merged_user_id: str, into_user_id: str) -> MergePlan:
+    return plan_merge(merged=find_customer(user_id=merged_user_id), survivor=find_customer(user_id=into_user_id))
+
+
+def _merge(request: HttpRequest, merged: Customer, form: MergeForm, submission: Submission) -> HttpResponse | None:
+    into, reason = form.cleaned_data["into"], form.cleaned_data["reason"]
+
+    def lock_state() -> object:
+        # Races with everything that would move more or less than the page shows.
+        lock_both(merged_user_id=merged.user_id, into_user_id=into)
+        return astuple(_plan(merged.user_id, into))
+
+    def merge() -> Done:
+        merge_customers(merged_user_id=merged.user_id, into_user_id=into, reason=reason, by=actor_of(request))
+        survivor = find_customer(user_id=into)
+        return Done(f"{merged} is merged into {survivor}.", change_url("billing_customer", survivor.pk))
+
+    return submission.submit(form, lock_state=lock_state, effect=merge, fields=_FIELDS)
+
+
+def _facts(merged: Customer, form: MergeForm, plan: MergePlan | None) -> Iterable[Fact]:
+    yield Fact("Customer that can no longer act", f"{merged} ({merged.user_id})")
+    if plan is None:
+        return
+    survivor = find_customer(user_id=form.cleaned_data["into"])
+    yield Fact("Customer that stays", f"{survivor} ({survivor.user_id})")
+    yield Fact("Credit that is transferred", amount(plan.credit_minor))
+    for title, values in (
+        ("Organizations that move", plan.organizations),
+        ("Memberships that move", plan.memberships),
+        ("Live subscriptions that move", plan.subscriptions),
+        ("Redeemed vouchers that move", plan.codes),
+        ("Vouchers that both have redeemed, which stay", plan.kept_codes),
+        ("Addresses to sign in with that move", plan.emails),
+    ):
+        yield Fact(title, ", ".join(values) or "none")
+    yield Fact("Orders that move", str(plan.orders))
+    yield Fact("Invoices that move", str(plan.invoices))
+    yield Fact("Provider accounts that move", str(plan.provider_accounts))
+    yield Fact("Sessions that end", str(plan.sessions))
+    yield Fact("Stripe customer afterwards", plan.stripe_customer_id or "none")
+    yield Fact("Reason", form.cleaned_data["reason"])
