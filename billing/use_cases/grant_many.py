@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from billing.actor import Actor, is_user_id
 from billing.errors import InvalidBatch, ReasonRequired
@@ -47,15 +47,18 @@ def grant_many(*, user_ids: Iterable[str], amount_minor: int, name: str, why: st
     if not has_visible_text(why):
         raise ReasonRequired
     check_positive(amount_minor)
-    check_not_merged(users)
     actor = (by.user_id, by.role, by.channel, by.address)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT grantee, entry FROM"
-            " billing_grant_many(%s::text[], %s, %s, %s, %s, ROW(%s, %s, %s, %s)::billing_actor)",
-            [users, amount_minor, f"grant:{name}", why, settings.SOVEREIGN_CURRENCY, *actor],
-        )
-        entries: dict[str, UUID] = dict(cursor.fetchall())
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT grantee, entry FROM"
+                " billing_grant_many(%s::text[], %s, %s, %s, %s, ROW(%s, %s, %s, %s)::billing_actor)",
+                [users, amount_minor, f"grant:{name}", why, settings.SOVEREIGN_CURRENCY, *actor],
+            )
+            entries: dict[str, UUID] = dict(cursor.fetchall())
+    except IntegrityError:
+        check_not_merged(users)
+        raise
     return [Granted(user_id=user, entry_id=entries.get(user)) for user in users]
 
 

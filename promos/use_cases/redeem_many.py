@@ -82,7 +82,6 @@ def redeem_many(
     users, moment, text = distinct_users(user_ids), now or timezone.now(), normal_code(code)
     if not has_visible_text(why):
         raise ReasonRequired
-    check_not_merged(users)
     for _ in range(MAX_ATTEMPTS):
         # This check only names the problem early. A missing slot is an outcome of each user.
         promo_code = redeemable(_find_voucher(text), now=moment, has_free_slot=True, redeemed=False)
@@ -90,6 +89,7 @@ def redeem_many(
             return _redeem(promo_code, users, why=why, by=by, now=moment)
         except (PromoChanged, PromoExhausted):
             continue
+    check_not_merged(users)
     raise PromoChanged
 
 
