@@ -116,8 +116,8 @@ def surviving_stripe_customer(*, merged: Customer, survivor: Customer) -> str:
 
 
 def codes_of_both(*, merged: Customer, survivor: Customer) -> list[Any]:
-    """Returns the ids of the codes that both have redeemed."""
-    live = Redemption.objects.filter(status__in=LIVE_STATUSES)
+    """Returns the ids of the codes that both have redeemed. A customer may redeem several cards of a batch."""
+    live = Redemption.objects.filter(status__in=LIVE_STATUSES, card_serial=None)
     own = live.filter(customer=survivor).values("promo_code_id")
     return list(live.filter(customer=merged, promo_code_id__in=own).values_list("promo_code_id", flat=True))
 
