@@ -35,15 +35,17 @@ EVERYTHING = {
     **dict.fromkeys(RECORDS, "v"),
     **dict.fromkeys(CATALOG, "vac"),
     "promos_promocode": "vac",
+    # A draft is changed by a page of its own.
+    "promos_campaign": "va",
     "billing_user": "vac",
     "billing_proposal": "v",
 }
 MATRIX = {
     SUPERUSER: EVERYTHING,
     SUPERADMIN: EVERYTHING,
-    SOVEREIGN_ADMIN: {"promos_promocode": "vac", "billing_proposal": "v"},
+    SOVEREIGN_ADMIN: {"promos_promocode": "vac", "promos_campaign": "va", "billing_proposal": "v"},
     APPROVER: {"billing_proposal": "v", "billing_customer": "v", "promos_promocode": "v"},
-    AUDITOR: {**dict.fromkeys(RECORDS, "v"), "promos_promocode": "v", "billing_proposal": "v"},
+    AUDITOR: {**dict.fromkeys((*RECORDS, "promos_promocode", "promos_campaign", "billing_proposal"), "v")},
     NO_ROLE: {},
 }
 # Whose roles are shown in tests/orders/admin/test_admin_payments.py, test_admin_mirrored.py and beside the keys.

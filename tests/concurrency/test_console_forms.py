@@ -32,7 +32,7 @@ from orders.models import (
     Refund,
 )
 from orders.use_cases.reconciliation.record_break import record_break
-from promos.models import PromoCode, Redemption
+from promos.models import Campaign, PromoCode, Redemption
 from promos.use_cases.redeem_code import redeem
 from tests.concurrency.threads import ThreadGroup
 from tests.console import Browser, client_of, create_user, place_orders, propose_adjustment, shown_messages
@@ -40,6 +40,7 @@ from tests.factories import (
     AddOnFactory,
     AppFactory,
     BundleFactory,
+    CampaignFactory,
     CustomerFactory,
     IndustryFactory,
     PlanFactory,
@@ -161,6 +162,7 @@ def deciding(verb: str) -> Form:
     return Form(page(f"billing_proposal_{verb}", propose_adjustment(customer(), by=proposer).pk), {}, AuditEntry)
 
 
+DRAFT = {"name": "Spring", "credit_class": "promotional", "budget": "100"}
 TERMS = {"credit": "7", "max_redemptions": "0", "active": "on"}
 
 
@@ -175,6 +177,15 @@ def changing_a_voucher() -> Form:
 def changing_state(verb: str) -> Form:
     code = PromoCodeFactory.create(active=verb != "resume")
     return Form(page(f"promos_promocode_{verb}"), {"id": str(code.pk)}, AuditEntry)
+
+
+def drafting() -> Form:
+    return Form(page("promos_campaign_add"), DRAFT, Campaign)
+
+
+def changing_a_campaign(name: str, status: str, **inputs: str) -> Form:
+    campaign = CampaignFactory.create(status=status)
+    return Form(page(f"promos_campaign_{name}", campaign.pk), inputs, AuditEntry)
 
 
 def changing_keys() -> Form:
@@ -249,6 +260,14 @@ FORMS: dict[str, Callable[[], Form]] = {
     "promos_promocode_change": changing_a_voucher,
     **{f"promos_promocode_{verb}": partial(changing_state, verb) for verb in ("pause", "resume", "retire")},
     **{f"billing_proposal_{verb}": partial(deciding, verb) for verb in ("approve", "reject", "withdraw")},
+    "promos_campaign_add": drafting,
+    "promos_campaign_redraft": partial(changing_a_campaign, "redraft", "draft", **DRAFT),
+    "promos_campaign_approve": partial(changing_a_campaign, "approve", "draft"),
+    "promos_campaign_activate": partial(changing_a_campaign, "activate", "approved"),
+    "promos_campaign_pause": partial(changing_a_campaign, "pause", "active"),
+    "promos_campaign_end": partial(changing_a_campaign, "end", "active"),
+    "promos_campaign_budget": partial(changing_a_campaign, "budget", "active", budget="100"),
+    "promos_campaign_window": partial(changing_a_campaign, "window", "active", ends_at="2027-01-01T00:00"),
     "billing_processorsettings_changelist": changing_keys,
     "billing_user_add": adding_staff,
     "billing_user_change": changing_staff,
@@ -370,6 +389,7 @@ def records() -> dict[str, object]:
         "orders_break": found.pk,
         "billing_ledgerentry": entry.pk,
         "billing_proposal": propose_adjustment(customer(), by=actor()).pk,
+        "promos_campaign": CampaignFactory.create().pk,
         "billing_user": create_user(SOVEREIGN_ADMIN).pk,
         "billing_organization": order.organization_id,
         "orders_payment": order.pk,
