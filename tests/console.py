@@ -29,7 +29,7 @@ from billing.use_cases.proposals.credit_adjustment import CREDIT_ADJUSTMENT, adj
 from billing.use_cases.proposals.propose import propose
 from orders.models import AddOn, App, Bundle, Industry, Order, OutboxEvent, Plan
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
-from promos.models import Campaign, PromoCode, Redemption
+from promos.models import Batch, Campaign, Card, PromoCode, Redemption
 from tests.factories import (
     AddOnFactory,
     AppFactory,
@@ -42,6 +42,7 @@ from tests.factories import (
     acting,
     actor,
 )
+from tests.promos.cards.make_batch import active as active_batch
 
 ADDRESS = "203.0.113.9"
 AUDITED = ("action", "object_id", "reason", "actor_id", "actor_email", "actor_role", "channel", "address")
@@ -114,12 +115,15 @@ def create_one_of_each() -> dict[str, object]:
         factory.create()
     place_orders(1)
     propose_adjustment(Customer.objects.earliest("pk"))
+    active_batch()
     models = (
         AddOn,
         App,
         AuditEntry,
-        Campaign,
+        Batch,
         Bundle,
+        Campaign,
+        Card,
         Customer,
         Hold,
         Industry,

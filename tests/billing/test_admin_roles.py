@@ -31,21 +31,28 @@ RECORDS = (
     "promos_redemption",
 )
 CATALOG = ("orders_plan", "orders_addon", "orders_app", "orders_industry", "orders_bundle")
+# Pages of their own change a campaign and a batch.
+VOUCHERS = {"promos_promocode": "vac", "promos_campaign": "va", "promos_batch": "va", "promos_card": "v"}
 EVERYTHING = {
     **dict.fromkeys(RECORDS, "v"),
     **dict.fromkeys(CATALOG, "vac"),
-    "promos_promocode": "vac",
-    # A draft is changed by a page of its own.
-    "promos_campaign": "va",
+    **VOUCHERS,
     "billing_user": "vac",
     "billing_proposal": "v",
 }
 MATRIX = {
     SUPERUSER: EVERYTHING,
     SUPERADMIN: EVERYTHING,
-    SOVEREIGN_ADMIN: {"promos_promocode": "vac", "promos_campaign": "va", "billing_proposal": "v"},
+    SOVEREIGN_ADMIN: {
+        **{name: may for name, may in EVERYTHING.items() if name.startswith("promos_")},
+        "billing_proposal": "v",
+    },
     APPROVER: {"billing_proposal": "v", "billing_customer": "v", "promos_promocode": "v"},
-    AUDITOR: {**dict.fromkeys((*RECORDS, "promos_promocode", "promos_campaign", "billing_proposal"), "v")},
+    AUDITOR: {
+        **dict.fromkeys(
+            (*RECORDS, "promos_promocode", "promos_campaign", "promos_batch", "promos_card", "billing_proposal"), "v"
+        )
+    },
     NO_ROLE: {},
 }
 # Whose roles are shown in tests/orders/admin/test_admin_payments.py, test_admin_mirrored.py and beside the keys.

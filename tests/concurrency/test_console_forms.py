@@ -32,7 +32,9 @@ from orders.models import (
     Refund,
 )
 from orders.use_cases.reconciliation.record_break import record_break
-from promos.models import Campaign, PromoCode, Redemption
+from promos.models import Batch, Campaign, PromoCode, Redemption
+from promos.use_cases.cards.change_batch import start_generation
+from promos.use_cases.cards.generate_cards import generate_cards
 from promos.use_cases.redeem_code import redeem
 from tests.concurrency.threads import ThreadGroup
 from tests.console import Browser, client_of, create_user, place_orders, propose_adjustment, shown_messages
@@ -48,6 +50,10 @@ from tests.factories import (
     actor,
     give_credit,
 )
+from tests.promos.cards.make_batch import active as active_batch
+from tests.promos.cards.make_batch import approved as approved_batch
+from tests.promos.cards.make_batch import draft as draft_batch
+from tests.promos.cards.make_batch import released as released_batch
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -183,9 +189,27 @@ def drafting() -> Form:
     return Form(page("promos_campaign_add"), DRAFT, Campaign)
 
 
-def changing_a_campaign(name: str, status: str, **inputs: str) -> Form:
+def changing_a_campaign(verb: str, status: str, **inputs: str) -> Form:
     campaign = CampaignFactory.create(status=status)
-    return Form(page(f"promos_campaign_{name}", campaign.pk), inputs, AuditEntry)
+    return Form(page(f"promos_campaign_{verb}", campaign.pk), inputs, AuditEntry)
+
+
+BATCH = {"name": "SHOPS-9", "credit": "5", "size": "3", "pattern": "####-####-####", "alphabet": "letters"}
+
+
+def drafting_a_batch() -> Form:
+    return Form(page("promos_batch_add"), BATCH, Batch)
+
+
+def changing_a_batch(verb: str, make: Callable[[], Batch]) -> Form:
+    return Form(page(f"promos_batch_{verb}", make().pk), {}, AuditEntry)
+
+
+def generated_batch() -> Batch:
+    batch = approved_batch()
+    start_generation(batch=batch, by=actor(), reason=WHY)
+    generate_cards(batch_id=batch.pk)
+    return batch
 
 
 def changing_keys() -> Form:
@@ -268,6 +292,12 @@ FORMS: dict[str, Callable[[], Form]] = {
     "promos_campaign_end": partial(changing_a_campaign, "end", "active"),
     "promos_campaign_budget": partial(changing_a_campaign, "budget", "active", budget="100"),
     "promos_campaign_window": partial(changing_a_campaign, "window", "active", ends_at="2027-01-01T00:00"),
+    "promos_batch_add": drafting_a_batch,
+    "promos_batch_approve": partial(changing_a_batch, "approve", draft_batch),
+    "promos_batch_generate": partial(changing_a_batch, "generate", approved_batch),
+    "promos_batch_release": partial(changing_a_batch, "release", generated_batch),
+    "promos_batch_activate": partial(changing_a_batch, "activate", released_batch),
+    **{f"promos_batch_{verb}": partial(changing_a_batch, verb, active_batch) for verb in ("lock", "close", "void")},
     "billing_processorsettings_changelist": changing_keys,
     "billing_user_add": adding_staff,
     "billing_user_change": changing_staff,
@@ -280,8 +310,9 @@ FORMS: dict[str, Callable[[], Form]] = {
     "orders_industry_change": partial(changing_an_item, IndustryFactory),
     "orders_bundle_change": partial(changing_an_item, BundleFactory),
 }
-# It calls Stripe: tests/payments/reconciliation/test_lost_payments.py sends it twice.
-ELSEWHERE = {"orders_order_close"}
+# The first calls Stripe: tests/payments/reconciliation/test_lost_payments.py sends it twice. The others read codes,
+# which may be repeated, and each time is audited: tests/promos/cards/test_admin_batches.py.
+ELSEWHERE = {"orders_order_close", "promos_batch_export", "promos_batch_sheets"}
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -390,6 +421,7 @@ def records() -> dict[str, object]:
         "billing_ledgerentry": entry.pk,
         "billing_proposal": propose_adjustment(customer(), by=actor()).pk,
         "promos_campaign": CampaignFactory.create().pk,
+        "promos_batch": active_batch().pk,
         "billing_user": create_user(SOVEREIGN_ADMIN).pk,
         "billing_organization": order.organization_id,
         "orders_payment": order.pk,
