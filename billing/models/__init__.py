@@ -4,6 +4,8 @@
 |------------------------------------------|--------------------------------|-------------------------------|--------|
 | a redemption's code exists               | promos.sql, _references        | a foreign key locks the row   | (1)    |
 |                                          |                                | of a hot code each time       |        |
+| a card's batch exists                    | cards.sql                      | checks a row for each of a    |        |
+|                                          |                                | million cards                 |        |
 | balance, held credit and version follow  | ledger.sql                     | one table's row follows from  |        |
 | from entries and holds                   |                                | another's                     |        |
 | an entry needs an account                | ledger.sql, and a foreign key  | the trigger comes first       |        |

@@ -43,16 +43,9 @@ EVERYTHING = {
 MATRIX = {
     SUPERUSER: EVERYTHING,
     SUPERADMIN: EVERYTHING,
-    SOVEREIGN_ADMIN: {
-        **{name: may for name, may in EVERYTHING.items() if name.startswith("promos_")},
-        "billing_proposal": "v",
-    },
+    SOVEREIGN_ADMIN: {**VOUCHERS, "billing_proposal": "v"},
     APPROVER: {"billing_proposal": "v", "billing_customer": "v", "promos_promocode": "v"},
-    AUDITOR: {
-        **dict.fromkeys(
-            (*RECORDS, "promos_promocode", "promos_campaign", "promos_batch", "promos_card", "billing_proposal"), "v"
-        )
-    },
+    AUDITOR: dict.fromkeys((*RECORDS, *VOUCHERS, "billing_proposal"), "v"),
     NO_ROLE: {},
 }
 # Whose roles are shown in tests/orders/admin/test_admin_payments.py, test_admin_mirrored.py and beside the keys.

@@ -26,7 +26,9 @@ from schemathesis.specs.openapi.checks import (
 
 from billing.models import Customer, OrganizationMember
 from orders import tasks
-from tests.factories import AppFactory, CustomerFactory, PromoCodeFactory, give_credit
+from promos.models import Campaign
+from tests.console import propose_adjustment
+from tests.factories import AppFactory, CampaignFactory, CustomerFactory, PromoCodeFactory, actor, give_credit
 
 from .api_client import Caller, by_token
 from .conftest import ITEM_IDS, ITEM_SLUGS, tenant_of
@@ -68,11 +70,18 @@ APPS = "/api/tenant/orgs/{organization_id}/apps"
 # Needs one of two ids, which the description cannot say.
 REPORT = "POST /api/provisioning/report"
 
-
+# The act on a campaign → the state in which it is allowed, where that is not a draft.
+STATE_BEFORE = {
+    "activate": Campaign.Status.APPROVED,
+    "pause": Campaign.Status.ACTIVE,
+    "budget": Campaign.Status.ACTIVE,
+    "end-date": Campaign.Status.ACTIVE,
+}
 # Refused to all customers; see test_roles.
 STAFF_ONLY = (
     "/admin/",
     "/billing/campaigns",
+    "/billing/proposals",
     "/vouchers/issue",
     "/vouchers/list",
     "/vouchers/revoke",
@@ -102,6 +111,21 @@ def create_facts(caller: Caller) -> Facts:
         "domain": "shop.example.com",
         "subdomain": "mine",
     }
+
+
+def records_of(operation: Operation, caller: Caller) -> Facts:
+    """Make the records that one operation needs for itself, because it changes them."""
+    act = operation.path.rpartition("/")[2]
+    if "{campaign_id}" in operation.path:
+        campaign = CampaignFactory.create(status=STATE_BEFORE.get(act, Campaign.Status.DRAFT))
+        return {"campaign_id": str(campaign.pk)}
+    if "{proposal_id}" in operation.path:
+        proposer = actor(user_id=caller.user_id if act == "withdraw" else "proposer")
+        return {"proposal_id": str(propose_adjustment(CustomerFactory.create(), by=proposer).pk)}
+    if "/customers/merge" in operation.path:
+        merged, survivor = CustomerFactory.create_batch(2)
+        return {"customer_id": merged.user_id, "into_customer_id": survivor.user_id}
+    return {}
 
 
 def facts_of(operation: Operation, caller: Caller, facts: Facts) -> Facts:
@@ -183,7 +207,7 @@ def test_every_answer_is_as_described(shop: None, settings: Any, role: str) -> N
         # Each request gets a separate code: a customer redeems a code only once, with an order or without.
         code = PromoCodeFactory.create(code=f"GIFT-{number}").code
         facts |= {"code": code, "promo_code": code}
-        own_facts = facts_of(operation, caller, facts)
+        own_facts = facts_of(operation, caller, facts) | records_of(operation, caller)
         for mode in kinds_of(operation):
             statuses = send_generated(operation, mode, caller, own_facts)
             if mode is GenerationMode.POSITIVE and operation.label not in (*NEED_CARDS, *SIGN_IN):
