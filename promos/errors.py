@@ -142,7 +142,7 @@ class CreditRequired(InvalidPromo):
     """A new code needs a credit. The client's own names of the field are the API's to say."""
 
     def __init__(self) -> None:
-        super().__init__(fields={"credit": ["a new voucher needs a credit"]})
+        super().__init__(fields={"credit": ["say how much credit a new voucher gives"]})
 
 
 class CreditSpent(DomainError):

@@ -10,9 +10,18 @@ from pkgutil import walk_packages
 from typing import Any
 
 import django
+from django import forms
+from rest_framework import serializers
+
+from tests.refusal_sentences import templates
 
 LIST = Path(__file__).with_name("error_sentences.txt")
 APPS = ("billing", "promos", "orders")
+
+
+FORMS = "form or field"
+# The messages of fields that an input of ours can cause. Each field class has others too.
+FIELD_MESSAGES = ("required", "null", "blank", "max_length", "min_length", "max_value", "min_value", "invalid_choice")
 
 
 def subclasses(refusal: type[Any]) -> Iterator[type[Any]]:
@@ -33,7 +42,20 @@ def sentences() -> list[str]:
         answers = import_module(name)._SENTENCES
         pairs = answers.items() if name.startswith("billing") else answers.values()
         found |= {f"{code}: {text}" for code, text in pairs}
+    found |= {f"{FORMS}: {text}" for text in (*templates(), *_field_messages())}
     return sorted(found)
+
+
+def _field_messages() -> Iterator[str]:
+    """Yield the messages of the fields of all forms and serializers, those of the frameworks among them."""
+    bases: tuple[Any, ...] = (forms.BaseForm, serializers.Serializer)
+    for base in bases:
+        for each in subclasses(base):
+            if each.__module__.startswith(APPS):
+                fields = getattr(each, "base_fields", None) or getattr(each, "_declared_fields", {})
+                for field in fields.values():
+                    messages = getattr(field, "error_messages", {})
+                    yield from (str(messages[name]) for name in FIELD_MESSAGES if name in messages)
 
 
 def _text(refusal: Any) -> str:
@@ -47,7 +69,11 @@ def test_the_list_names_every_sentence() -> None:
 
 def test_sentences_follow_one_form() -> None:
     for line in sentences():
-        text = line.partition(": ")[2]
+        code, _, text = line.partition(": ")
+        if code == FORMS:
+            # A page's sentence ends with a full stop; a field's message is a part of one.
+            assert text == text.strip(), line
+            continue
         assert text == text.strip().rstrip("."), line
         assert text[0].islower() or text.startswith("Idempotency-Key"), line
 

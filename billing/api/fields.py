@@ -32,7 +32,7 @@ _INSTANT = re.compile(
 class TextField(serializers.CharField):
     """A JSON string. Unless it may be blank, people can see at least one of its characters."""
 
-    default_error_messages = {"invalid": "must be a text"}
+    default_error_messages = {"invalid": "must be text"}
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -216,7 +216,7 @@ class MoneyRequestSerializer(RequestSerializer):
             given = {form: attrs.pop(form) for form in amount.forms() if form in attrs}
             if len(set(given.values())) > 1:
                 raise serializers.ValidationError(
-                    {form: [f"{', '.join(given)} are different amounts"] for form in given}
+                    {form: [f"{', '.join(given)} are different amounts: send one of them"] for form in given}
                 )
             if given:
                 attrs[f"{amount.name}_minor"] = next(iter(given.values()))

@@ -43,7 +43,7 @@ def grant_many(*, user_ids: Iterable[str], amount_minor: int, name: str, why: st
     """
     users = distinct_users(user_ids)
     if not _NAME.fullmatch(name):
-        raise InvalidBatch(fields={"name": ["3 to 80 of the letters a-z, digits, '.', '_' and '-'"]})
+        raise InvalidBatch(fields={"name": ["use 3 to 80 of the letters a-z, digits, '.', '_' and '-'"]})
     if not has_visible_text(why):
         raise ReasonRequired
     check_positive(amount_minor)
@@ -76,7 +76,7 @@ def distinct_users(user_ids: Iterable[str]) -> list[str]:
     users = list(dict.fromkeys(user_ids))
     wrong = [user for user in users if not is_user_id(user)]
     if wrong:
-        raise InvalidBatch(fields={"user_ids": [f"not a user id: {user[:80]!r}" for user in wrong[:10]]})
+        raise InvalidBatch(fields={"user_ids": [f"this is not a user id: {user[:80]!r}" for user in wrong[:10]]})
     if len(users) > MAX_BATCH:
-        raise InvalidBatch(fields={"user_ids": [f"at most {MAX_BATCH} at once"]})
+        raise InvalidBatch(fields={"user_ids": [f"send at most {MAX_BATCH} at once"]})
     return users

@@ -92,7 +92,7 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     ({"amount": "five"}, "--amount: an amount must be a number"),
     ({"amount": "NaN"}, "--amount: an amount must be a finite number"),
     ({"amount": "1e10"}, "--amount: an amount may not exceed"),
-    ({"name": "X"}, "the batch is not valid; name: 3 to 80 of"),
+    ({"name": "X"}, "the batch is not valid; name: use 3 to 80 of"),
     ({"why": "  "}, "a reason is required"),
 ]
 
