@@ -11,7 +11,7 @@ from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
 _COLUMN = """
-ALTER TABLE promos_promocode ADD COLUMN campaign_id uuid NOT NULL DEFAULT '00000000-0000-7000-8000-000000000001'
+ALTER TABLE promos_promocode ADD COLUMN campaign_id uuid DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL
 """
 _KEY = """
 ALTER TABLE promos_promocode ADD CONSTRAINT promos_promocode_campaign_exists
