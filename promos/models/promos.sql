@@ -63,18 +63,27 @@ CREATE OR REPLACE FUNCTION promos_check_references() RETURNS trigger
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off LANGUAGE plpgsql AS $$
 BEGIN
   IF EXISTS (SELECT FROM made LEFT JOIN promos_promocode p
-                 ON p.id = made.promo_code_id AND p.for_cards = (made.card_serial IS NOT NULL) WHERE p.id IS NULL) THEN
+                 ON p.id = made.promo_code_id AND p.for_cards = (made.card_serial IS NOT NULL)
+              WHERE p.id IS NULL) THEN
     RAISE foreign_key_violation USING CONSTRAINT = 'promos_redemption_promo_code_exists',
       MESSAGE = 'a redemption needs a promo code';
-  END IF;
-  IF EXISTS (SELECT FROM made WHERE made.card_serial IS NOT NULL
-                AND NOT EXISTS (SELECT FROM promos_card c JOIN promos_batch b ON b.id = c.batch_id
-                                 WHERE c.serial = made.card_serial AND b.promo_code_id = made.promo_code_id)) THEN
-    RAISE foreign_key_violation USING CONSTRAINT = 'promos_redemption_card_exists',
-      MESSAGE = 'a redemption of a card needs that card, of the batch whose terms it names';
   END IF;
   RETURN NULL;
 END $$;
 
 CREATE OR REPLACE TRIGGER promos_redemption_references AFTER INSERT ON promos_redemption
   REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION promos_check_references();
+
+-- A redemption of a card needs that card, of the batch whose terms it names. Vouchers do not reach this trigger.
+CREATE OR REPLACE FUNCTION promos_check_card() RETURNS trigger SET enable_seqscan = off LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM promos_card c JOIN promos_batch b ON b.id = c.batch_id
+                  WHERE c.serial = NEW.card_serial AND b.promo_code_id = NEW.promo_code_id) THEN
+    RAISE foreign_key_violation USING CONSTRAINT = 'promos_redemption_card_exists',
+      MESSAGE = 'a redemption of a card needs that card, of the batch whose terms it names';
+  END IF;
+  RETURN NULL;
+END $$;
+
+CREATE OR REPLACE TRIGGER promos_redemption_of_card AFTER INSERT ON promos_redemption FOR EACH ROW
+  WHEN (NEW.card_serial IS NOT NULL) EXECUTE FUNCTION promos_check_card();

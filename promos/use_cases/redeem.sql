@@ -148,8 +148,9 @@ RETURNS SETOF promos_written_redemption
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 LANGUAGE plpgsql AS $$
 DECLARE
-  found promos_found_code[];
+  texts text[];
   codes uuid[];
+  cards promos_found_code[];
   wanted promos_redemption_to_write[];
   in_campaigns boolean;
   written promos_written_redemption[];
@@ -159,28 +160,30 @@ BEGIN
   ELSE
     PERFORM set_config('lock_timeout', '250ms', true);
   END IF;
-  found := promos_find_codes(ARRAY(SELECT DISTINCT r.code FROM unnest(requests) AS r));
-  codes := promos_lock_codes(ARRAY(SELECT DISTINCT f.code FROM unnest(found) AS f), wait);
+  texts := ARRAY(SELECT DISTINCT r.code FROM unnest(requests) AS r);
+  codes := promos_lock_codes(texts, wait);
+  IF cardinality(codes) < cardinality(texts) THEN
+    cards := promos_find_cards(texts);
+    codes := codes || promos_lock_codes(ARRAY(SELECT DISTINCT f.code FROM unnest(cards) AS f), wait);
+  END IF;
   WITH eligible AS MATERIALIZED (
     SELECT r.*, p.id AS promo, f.card, p.max_redemptions, p.campaign_id AS campaign, a.customer_id AS customer
       FROM unnest(requests) WITH ORDINALITY
            AS r(redemption, entry, code, "user", email, note, actor, role, channel, address, now, key, hash,
                 key_expires_at, number)
-      JOIN unnest(found) AS f ON f.text = r.code
-      JOIN promos_promocode p ON p.id = f.promo AND p.id = ANY (codes)
+      LEFT JOIN unnest(cards) AS f ON f.text = r.code
+      JOIN promos_promocode p ON p.code = coalesce(f.code, r.code) AND p.for_cards = (f.card IS NOT NULL)
+            AND p.id = ANY (codes)
       JOIN billing_customer c ON c.user_id = r."user" AND r.email IN ('', c.email)
       JOIN billing_account a ON a.customer_id = c.id AND NOT a.closed
       -- LIMIT 1 reads one row by index. A join would read all redemptions of the code, and all keys.
       LEFT JOIN LATERAL (SELECT o.id FROM promos_redemption o
                           WHERE f.card IS NULL AND o.card_serial IS NULL AND o.promo_code_id = p.id
                             AND o.customer_id = c.id AND o.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
-      LEFT JOIN LATERAL (SELECT o.id FROM promos_redemption o
-                          WHERE o.card_serial = f.card AND o.status IN ('reserved', 'confirmed')
-                          LIMIT 1) AS used ON f.card IS NOT NULL
       LEFT JOIN LATERAL (SELECT k.id FROM billing_idempotencykey k
                           WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.now
                           LIMIT 1) AS answered ON true
-     WHERE live.id IS NULL AND used.id IS NULL AND answered.id IS NULL
+     WHERE live.id IS NULL AND answered.id IS NULL
        FOR NO KEY UPDATE OF a SKIP LOCKED
   ), ranked AS (
     SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY e.number) AS of_code,

@@ -117,7 +117,7 @@ def statements(caller: Caller, code: str) -> tuple[Answer, list[str]]:
     """Return the answer and its SQL statements without the text of the code."""
     with CaptureQueriesContext(connection) as queries:
         answer = preview(caller, code)
-    texts = [re.sub(r"[0-9a-f]{64}|[0-9]+|NEVER-WAS|RETIRED-X", "?", str(query["sql"])) for query in queries]
+    texts = [re.sub(r"[0-9a-f]{64}|[0-9]+|NEVER-?WAS|RETIRED-?X", "?", str(query["sql"])) for query in queries]
     return answer, texts
 
 

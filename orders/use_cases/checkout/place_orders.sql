@@ -146,8 +146,9 @@ SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_has
 LANGUAGE plpgsql AS $$
 DECLARE
   locked bigint[];
-  found promos_found_code[];
+  texts text[];
   codes uuid[];
+  cards promos_found_code[];
   accepted orders_new_order[];
   redemptions promos_redemption_to_write[];
   written promos_written_redemption[];
@@ -168,9 +169,12 @@ BEGIN
       unused_minor := orders_unused_minor((requests->0->>'replaces')::uuid, (requests->0->>'at')::timestamptz);
     END IF;
   END IF;
-  found := promos_find_codes(ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r
-                                    WHERE r->>'code' <> ''));
-  codes := promos_lock_codes(ARRAY(SELECT DISTINCT f.code FROM unnest(found) AS f), wait);
+  texts := ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r WHERE r->>'code' <> '');
+  codes := promos_lock_codes(texts, wait);
+  IF cardinality(codes) < cardinality(texts) THEN
+    cards := promos_find_cards(texts);
+    codes := codes || promos_lock_codes(ARRAY(SELECT DISTINCT f.code FROM unnest(cards) AS f), wait);
+  END IF;
 
   -- Races with the removal of a catalog item (change_catalog.py), which waits for the orders that are in flight.
   PERFORM pg_advisory_xact_lock_shared(orders_catalog_lock_key());
@@ -187,9 +191,10 @@ BEGIN
             AND NOT o.suspended_by_staff
       LEFT JOIN billing_subscription s ON s.organization_id = o.id
             AND NOT (s.status IN ('canceled', 'incomplete_expired'))
-      LEFT JOIN unnest(found) AS f ON f.text = r.code
+      LEFT JOIN unnest(cards) AS f ON f.text = r.code
       LEFT JOIN (promos_promocode p JOIN promos_campaign g ON g.id = p.campaign_id)
-        ON p.id = f.promo AND p.id = ANY (codes) AND promos_is_redeemable(p, g, r.at)
+        ON p.code = coalesce(f.code, r.code) AND p.for_cards = (f.card IS NOT NULL) AND p.id = ANY (codes)
+       AND promos_is_redeemable(p, g, r.at)
       -- LIMIT 1 reads one row by index. NOT EXISTS would read all redemptions of the code, and all keys.
       LEFT JOIN LATERAL (SELECT d.id FROM orders_order d
                           WHERE d.organization_id = o.id AND d.status = 'pending' LIMIT 1) AS open ON true

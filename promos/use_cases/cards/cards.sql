@@ -9,25 +9,25 @@ DO $$ BEGIN
 EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
 
--- Finds codes and cards by their texts. A code comes before a card of the same text. The terms of cards cannot be found
--- by their own code. Only a text that is no code is looked for among the cards.
+-- Finds cards by their texts. A text that is a voucher's code too is left to the voucher.
+CREATE OR REPLACE FUNCTION promos_find_cards(texts text[]) RETURNS promos_found_code[]
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN ARRAY(
+    SELECT ROW(t, p.id, p.code, c.serial)::promos_found_code
+      FROM unnest(texts) AS t
+      JOIN promos_card c ON c.code = replace(t, '-', '')
+      JOIN promos_batch b ON b.id = c.batch_id
+      JOIN promos_promocode p ON p.id = b.promo_code_id
+     WHERE NOT EXISTS (SELECT FROM promos_promocode o WHERE o.code = t AND NOT o.for_cards));
+END $$;
+
+-- Finds codes and cards by their texts. The terms of cards cannot be found by their own code.
 CREATE OR REPLACE FUNCTION promos_find_codes(texts text[]) RETURNS promos_found_code[]
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off LANGUAGE plpgsql STABLE AS $$
-DECLARE
-  found promos_found_code[];
 BEGIN
-  found := ARRAY(SELECT ROW(p.code, p.id, p.code, NULL)::promos_found_code FROM promos_promocode p
-                  WHERE p.code = ANY (texts) AND NOT p.for_cards);
-  IF cardinality(found) < cardinality(texts) THEN
-    found := found || ARRAY(
-      SELECT ROW(t, p.id, p.code, c.serial)::promos_found_code
-        FROM unnest(texts) AS t
-        JOIN promos_card c ON c.code = replace(t, '-', '')
-        JOIN promos_batch b ON b.id = c.batch_id
-        JOIN promos_promocode p ON p.id = b.promo_code_id
-       WHERE NOT EXISTS (SELECT FROM promos_promocode o WHERE o.code = t AND NOT o.for_cards));
-  END IF;
-  RETURN found;
+  RETURN ARRAY(SELECT ROW(p.code, p.id, p.code, NULL)::promos_found_code FROM promos_promocode p
+                WHERE p.code = ANY (texts) AND NOT p.for_cards) || promos_find_cards(texts);
 END $$;
 
 -- Writes the next cards of an approved batch, with these codes, and returns how many of them the batch has now.

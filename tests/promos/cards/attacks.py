@@ -139,11 +139,12 @@ CARDS: Attacks = {
     "promos_redemption_once_per_card": [Attack(redeemed("1", owner="bob"), [*GENERATED, redeemed("1")])],
     "promos_redemption_card_exists": [
         Attack(redeemed("3"), GENERATED),
+        Attack(redeemed("1", code("OPEN")), GENERATED),
         Attack(
             redeemed("1", code("OTHER")),
             [*GENERATED, OTHER, batch(promo_code_id=code("OTHER"), first_serial="10")],
         ),
     ],
 }
-# A redemption names a card exactly where its code is the terms of cards.
-NO_CARD = [Attack(redeemed("NULL"), GENERATED), Attack(redeemed("1", code("OPEN")), GENERATED)]
+# A redemption by the terms of cards names a card.
+NO_CARD = [Attack(redeemed("NULL"), GENERATED)]
