@@ -48,7 +48,7 @@ def codes_with_use() -> QuerySet[PromoCode, PromoCode]:
         .values("total")
     )
     live = (
-        Redemption.objects.filter(promo_code=OuterRef("pk"), status__in=LIVE_STATUSES)
+        Redemption.objects.filter(promo_code=OuterRef("pk"), status__in=LIVE_STATUSES, card_serial__isnull=True)
         .order_by()
         .values("promo_code")
         .annotate(total=Count("*"))

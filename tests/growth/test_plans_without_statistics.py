@@ -12,19 +12,27 @@ from .customer_actions import buy, next_customer, redeem_in_a_batch, redeem_vouc
 # Entry points and triggers; the functions that they call are planned inside them.
 WITHOUT_SEQUENTIAL_SCANS = {
     "billing_apply_hold",
+    "billing_check_closed",
+    "billing_check_merge",
+    "billing_check_transfer",
+    "billing_lock_accounts",
     "billing_post_entry",
     "billing_post_grants",
-    "billing_lock_accounts",
     "orders_complete_orders",
     "orders_place_orders",
+    "promos_check_card",
+    "promos_check_customer",
     "promos_check_references",
     "promos_claim_budget",
     "promos_claim_slots_of_code",
+    "promos_find_cards",
+    "promos_find_codes",
     "promos_lock_codes",
     "promos_redeem",
     "promos_return_budget",
     "promos_return_slot",
     "promos_within_budgets",
+    "promos_write_cards",
     "promos_write_redemptions",
 }
 # Tables that are first analyzed after 1,000 rows.

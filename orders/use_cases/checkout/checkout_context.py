@@ -5,7 +5,8 @@ subscription and open payment, the credit, the catalog's offers and the code. Ea
 one thing by it; place_order.py asks them in the order in which people learn of refusals. The database checks the same
 again under its locks (place_orders.sql).
 
-The key is looked up apart (LIMIT): joined, a statement that was planned while the table was empty reads every key.
+The key and the code are looked up apart (LIMIT): joined, a statement that was planned while tables were empty reads
+every key, redemption and payment.
 """
 
 import json
@@ -55,7 +56,7 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
         AND NOT (s.status IN ('canceled', 'incomplete_expired'))
   LEFT JOIN LATERAL (SELECT * FROM billing_idempotencykey
                       WHERE customer_id = c.id AND key = %(key)s AND expires_at > %(now)s LIMIT 1) k ON true
-  LEFT JOIN unnest(promos_find_codes(array_remove(ARRAY[%(code)s], ''))) f ON true
+  LEFT JOIN LATERAL (SELECT * FROM unnest(promos_find_codes(array_remove(ARRAY[%(code)s], ''))) LIMIT 1) f ON true
   LEFT JOIN promos_promocode p ON p.id = f.promo AND p.retired_at IS NULL
   LEFT JOIN promos_campaign g ON g.id = p.campaign_id
 """  # noqa: S608 - the names of our own columns

@@ -31,8 +31,8 @@ from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db
 
-# Every page: the session, the user, and the permissions of the user and of the groups.
-SHARED = 4
+# Every page: the session, the user, the permissions of the user and of the groups, and the number of open proposals.
+SHARED = 5
 # A list with pages by key reads only its rows.
 BY_KEY = SHARED + 1
 # A list with numbered pages counts its rows first.
@@ -62,7 +62,7 @@ KEYED = [name for name, number in QUERIES.items() if number == BY_KEY]
 # A record's page: one query for the record and one for each of its tables.
 PAGE_QUERIES = {
     "billing_auditentry": SHARED + 1,
-    "billing_customer": SHARED + 3,  # entries, holds
+    "billing_customer": SHARED + 5,  # entries, holds, merged customers, what a merge needs
     "billing_hold": SHARED + 1,
     "billing_invoice": SHARED + 1,
     "billing_ledgerentry": SHARED + 1,
@@ -131,7 +131,9 @@ def test_a_list_of_records_counts_nothing(client: Client, name: str) -> None:
     create_one_of_each()
     with CaptureQueriesContext(connection) as queries:
         client.get(list_of(name))
-    assert not [query["sql"] for query in queries if "COUNT(" in query["sql"].upper()]
+    counts = [query["sql"] for query in queries if "COUNT(" in query["sql"].upper()]
+    # The menu counts the open proposals, which are few.
+    assert [sql for sql in counts if 'FROM "billing_proposal"' not in sql] == []
 
 
 def test_pages_by_key_show_every_row_once(client: Client) -> None:
