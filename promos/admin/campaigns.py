@@ -122,11 +122,12 @@ class CampaignAdmin(RecordAdmin):
     list_filter = (one_of("status", Status.values), one_of("credit_class", Campaign.CreditClass.values))
     search_fields = ("name",)
     search_help_text = "Name, purpose or owner"
+    ordering = ("-created_at", "-id")
     actions = None
     sortable_by = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign, Campaign]:
-        return campaigns_with_use().order_by("-created_at", "-id")
+        return campaigns_with_use().order_by(*self.ordering)
 
     def search_filter(self, term: str) -> Q:
         return Q(name__icontains=term) | Q(purpose__icontains=term) | Q(owner_email__icontains=term)

@@ -310,9 +310,10 @@ FORMS: dict[str, Callable[[], Form]] = {
     "orders_industry_change": partial(changing_an_item, IndustryFactory),
     "orders_bundle_change": partial(changing_an_item, BundleFactory),
 }
-# The first calls Stripe: tests/payments/reconciliation/test_lost_payments.py sends it twice. The others read codes,
-# which may be repeated, and each time is audited: tests/promos/cards/test_admin_batches.py.
-ELSEWHERE = {"orders_order_close", "promos_batch_export", "promos_batch_sheets"}
+# Closing an order calls Stripe (tests/payments/reconciliation/test_lost_payments.py sends it twice); a merge has two
+# steps (tests/orders/admin/test_admin_merge.py). Codes may be read repeatedly, and each time is audited
+# (tests/promos/cards/test_admin_batches.py).
+ELSEWHERE = {"orders_order_close", "billing_customer_merge", "promos_batch_export", "promos_batch_sheets"}
 
 
 @pytest.mark.parametrize("name", FORMS)
