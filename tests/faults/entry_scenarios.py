@@ -6,8 +6,9 @@ from itertools import count
 from uuid import uuid4
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
-from billing.models import LedgerEntry
+from billing.models import Customer, LedgerEntry
 from billing.use_cases.hold_credit import capture_hold, hold_credit
 from billing.use_cases.post_entry import grant_credit
 from promos.errors import CapBelowUsed, CreditSpent
@@ -137,6 +138,12 @@ def entry_without_an_account() -> Scenario:
     return Scenario(act=_post_raw(account_id=-1), ends=IntegrityError)
 
 
+def entry_of_a_merged_customer() -> Scenario:
+    merged, survivor = CustomerFactory.create_batch(2)
+    Customer.objects.filter(pk=merged.pk).update(merged_into=survivor, merged_at=timezone.now())
+    return Scenario(act=_post_raw(account_id=merged.pk), ends=IntegrityError)
+
+
 def grant_of_a_negative_amount() -> Scenario:
     customer = CustomerFactory.create()
     return Scenario(act=_post_raw(account_id=customer.pk, amount_minor=-1), ends=IntegrityError)
@@ -153,6 +160,7 @@ ENTRIES_OF_A_CHECKOUT: tuple[Callable[[], Scenario], ...] = (
     released,
     reversal_of_another_amount,
     entry_without_an_account,
+    entry_of_a_merged_customer,
     grant_of_a_negative_amount,
 )
 BESIDE_A_CHECKOUT: tuple[Callable[[], Scenario], ...] = (

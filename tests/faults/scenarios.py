@@ -5,7 +5,7 @@ A thread calls a scenario's `act`. If the scenario has `held` rows, another tran
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from itertools import count
@@ -20,8 +20,8 @@ from orders.errors import PaymentInProgress, PaymentProcessorNotConfigured
 from orders.models import AddOn, Order, OrderLine, Payment, Plan
 from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.errors import PromoExhausted, PromoInactive
-from promos.models import Campaign, PromoCode
-from promos.use_cases.redeem_code import RedemptionRequest, redeem_batch
+from promos.models import Campaign, PromoCode, Redemption
+from promos.use_cases.redeem_code import RedemptionRequest, redeem, redeem_batch
 from tests.factories import (
     AddOnFactory,
     CampaignFactory,
@@ -32,6 +32,8 @@ from tests.factories import (
     acting,
     give_credit,
 )
+from tests.promos.cards.make_batch import active as active_batch
+from tests.promos.cards.make_batch import codes_of
 
 CREDIT_MINOR = 50_000
 PREVIOUS_PRICE_MINOR = 9_000
@@ -64,8 +66,8 @@ class Shop:
     def customer(self) -> Customer:
         return self.organization.customer
 
-    def buy(self, *, key: str = "key", body: str = "body") -> Callable[[], PlacedOrder]:
-        request = CheckoutRequest(
+    def request(self, *, key: str = "key", body: str = "body") -> CheckoutRequest:
+        return CheckoutRequest(
             tenant_id=self.organization.id,
             plan=self.plan.slug,
             addons=(self.addon.slug,),
@@ -73,7 +75,9 @@ class Shop:
             idempotency_key=key,
             fingerprint=body if key else "",
         )
-        return partial(place_order, request=request, by=acting(self.customer))
+
+    def buy(self, *, key: str = "key", body: str = "body") -> Callable[[], PlacedOrder]:
+        return partial(place_order, request=self.request(key=key, body=body), by=acting(self.customer))
 
     @property
     def held_account(self) -> tuple[str, int | UUID]:
@@ -119,6 +123,20 @@ def ordinary_code() -> Scenario:
 
 def hot_code() -> Scenario:
     return Scenario(act=shop(hot=True).buy(), ends=PlacedOrder)
+
+
+def a_card() -> Scenario:
+    [code] = codes_of(active_batch(f"CARDS-{next(_numbers)}", size=1))
+    shopping = shop(cap=None)
+    give_credit(shopping.customer, CREDIT_MINOR)
+    request = replace(shopping.request(), promo_code=code)
+    return Scenario(act=partial(place_order, request=request, by=acting(shopping.customer)), ends=PlacedOrder)
+
+
+def redemption_of_a_card() -> Scenario:
+    [code] = codes_of(active_batch(f"CARDS-{next(_numbers)}", size=1))
+    customer = CustomerFactory.create()
+    return Scenario(act=partial(redeem, code=code, user_id=customer.user_id, by=acting(customer)), ends=Redemption)
 
 
 def code_of_a_budget() -> Scenario:
@@ -316,6 +334,8 @@ def code_paused_meanwhile() -> Scenario:
 CHECKOUTS: tuple[Callable[[], Scenario], ...] = (
     ordinary_code,
     hot_code,
+    a_card,
+    redemption_of_a_card,
     code_of_a_budget,
     redemption_of_a_budget,
     uncapped_code_without_key,
