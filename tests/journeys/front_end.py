@@ -68,6 +68,7 @@ class FrontEnd:
     token: str = ""
     refresh_token: str = ""
     user: dict[str, Any] = field(default_factory=dict)
+    otp: str = ""  # the code of the authenticator app that was used to sign in
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Send a request; on a 401 refresh the tokens once and send it again, as the front ends do."""

@@ -54,7 +54,8 @@ class Deployment:
         if self.hash_password:
             User.objects.filter(pk=user.pk).update(password=self.hash_password(PASSWORD))
         front_end = self.front_end()
-        credentials = {"email": user.email, "password": PASSWORD, "otp": current_code()}
+        front_end.otp = current_code()
+        credentials = {"email": user.email, "password": PASSWORD, "otp": front_end.otp}
         front_end.keep(front_end.post("auth/login", credentials))
         return front_end
 

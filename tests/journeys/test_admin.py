@@ -6,7 +6,7 @@ import pytest
 
 from tests.journeys.front_end import FrontEnd
 from tests.journeys.ordering import issue_voucher
-from tests.journeys.people import PASSWORD, Deployment, current_code, organization_of
+from tests.journeys.people import PASSWORD, Deployment, organization_of
 from tests.journeys.shapes import (
     CATALOG,
     ORDER,
@@ -36,7 +36,7 @@ def test_sign_in_with_password_and_second_factor(root: FrontEnd, catalog: None, 
     assert (first.status, first.code) == (401, "second_factor_required")
     assert admin.post("auth/login", {**credentials, "otp": "000000"}).status == 401
     # A code of the authenticator app works once.
-    assert admin.post("auth/login", {**credentials, "otp": current_code()}).status == 401
+    assert admin.post("auth/login", {**credentials, "otp": root.otp}).status == 401
     # A customer has no password.
     deployment.customer("ada@example.org")
     assert admin.post("auth/login", {"email": "ada@example.org", "password": PASSWORD}).status == 401
