@@ -115,7 +115,8 @@ CONTROLS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "a hold that is not released": (_keep_the_hold, "all or nothing"),
     "a crash that no sweeper finishes": (
         _skip_undoing_crashed_payments,
-        "all or nothing: . requested payments at rest",
+        # It rests, or a job that is to close it finds no session for ever.
+        r"all or nothing: . requested payments at rest|does not become idle: .*\['close_open_payment'\]",
     ),
     "lines that are left out": (_ask_for_the_plan_alone, "charge"),
 }
