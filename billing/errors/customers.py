@@ -1,0 +1,48 @@
+"""Refusals of acts on customers."""
+
+from .base import DomainError
+
+
+class CustomerNotFound(DomainError):
+    code = "customer_not_found"
+    status = 404
+    message = "no such customer"
+
+
+class CustomerMerged(DomainError):
+    """The customer was merged into another one, which acts in its place."""
+
+    code = "customer_merged"
+    status = 409
+    message = "this account was merged into another one: sign in with that one"
+
+
+class SameCustomer(DomainError):
+    code = "same_customer"
+    message = "into: a customer cannot be merged into itself"
+
+
+class CustomerIsStaff(DomainError):
+    code = "customer_is_staff"
+    status = 409
+    message = "one of the two is a member of staff: end the staff role first"
+
+
+class CustomerHasOpenPayment(DomainError):
+    code = "customer_has_open_payment"
+    status = 409
+    message = "one of the two has an open payment: wait for it, or cancel it first"
+
+
+class TwoCardSubscribers(DomainError):
+    """Stripe cannot move a subscription from one of its customers to another."""
+
+    code = "two_card_subscribers"
+    status = 409
+    message = "both customers pay a subscription by card at Stripe: end the subscriptions of one of them first"
+
+
+class UserNotFound(DomainError):
+    code = "user_not_found"
+    status = 404
+    message = "this user does not exist"
