@@ -12,7 +12,7 @@ class BillingConfig(AppConfig):
         "models/transitions.sql",
         "models/approvals/proposals.sql",
         "models/organizations/organization_members.sql",
-        "use_cases/grant_many.sql",
+        "use_cases/ledger/grant_many.sql",
         "use_cases/store_answer.sql",
     )
     proposal_kinds = ("billing.use_cases.proposals.credit_adjustment.CREDIT_ADJUSTMENT",)

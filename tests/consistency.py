@@ -1,6 +1,6 @@
 """Checks that the ledger, the codes and the redemptions agree, and counts a code's redemptions."""
 
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from promos.models import PromoCode
 from promos.queries import codes_with_use
 from promos.use_cases.verify_redemptions import verify_redemptions

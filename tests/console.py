@@ -24,7 +24,7 @@ from billing.models import (
     User,
 )
 from billing.use_cases.assign_role import role_of
-from billing.use_cases.hold_credit import hold_credit
+from billing.use_cases.ledger.hold_credit import hold_credit
 from billing.use_cases.proposals.credit_adjustment import CREDIT_ADJUSTMENT, adjustment_arguments
 from billing.use_cases.proposals.propose import propose
 from orders.models import AddOn, App, Bundle, Industry, Order, OutboxEvent, Plan

@@ -15,8 +15,8 @@ from factory.django import DjangoModelFactory
 from billing.actor import CUSTOMER, SUPERADMIN, Actor
 from billing.models import Customer, Organization, User
 from billing.use_cases.ensure_customer import ensure_customer
+from billing.use_cases.ledger.post_entry import adjust_credit
 from billing.use_cases.organizations.create_organization import create_organization
-from billing.use_cases.post_entry import adjust_credit
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.use_cases.checkout import checkout_context
 from promos.models import Campaign, PromoCode

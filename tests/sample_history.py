@@ -13,8 +13,8 @@ from uuid import UUID
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
-from billing.use_cases.hold_credit import capture_hold, hold_credit, release_hold
-from billing.use_cases.post_entry import adjust_credit, reverse_entry
+from billing.use_cases.ledger.hold_credit import capture_hold, hold_credit, release_hold
+from billing.use_cases.ledger.post_entry import adjust_credit, reverse_entry
 from orders import tasks
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from orders.use_cases.organizations.delete_organization import delete_organization

@@ -36,7 +36,7 @@ from billing.errors import EntryNotReversible
 from billing.locks import lock_account
 from billing.models import Customer, Hold, LedgerEntry
 from billing.queries import exists_per_row
-from billing.use_cases.post_entry import TRANSFER, reverse_entry
+from billing.use_cases.ledger.post_entry import TRANSFER, reverse_entry
 
 CORRECT_CREDIT_PERMISSION = "billing.add_ledgerentry"
 _MAX_PANEL_ROWS = 20

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from billing.actor import is_user_id
 from billing.errors import DomainError
-from billing.use_cases.grant_many import MAX_BATCH
+from billing.use_cases.ledger.grant_many import MAX_BATCH
 
 # The exit status where the terms or the list are refused.
 REFUSED = 1

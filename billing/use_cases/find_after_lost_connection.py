@@ -61,7 +61,7 @@ def _was_never_sent(error: BaseException) -> bool:
 
 
 def remember_unknown(kind: str, request: object, *, by: Actor, tried_at: datetime) -> None:
-    """Remembers that the customer was told that the outcome of the request is unknown.
+    """Remembers that the request was answered with OutcomeUnknown.
 
     Args: kind: `checkout` or `top-up`; request: its values, whose text identifies it.
     """

@@ -22,7 +22,7 @@ from billing.models.idempotency import KEY_LIFE
 from billing.models.keys import uuid7
 from billing.text import has_visible_text
 from billing.use_cases.ensure_customer import ensure_customer
-from billing.use_cases.post_entry import grant_credit, reverse_grant
+from billing.use_cases.ledger.post_entry import grant_credit, reverse_grant
 from promos.errors import CreditSpent, PromoAlreadyRedeemed, PromoChanged, PromoExhausted, RedemptionNotReserved
 from promos.locks import (
     claim_budget,

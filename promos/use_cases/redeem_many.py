@@ -20,7 +20,7 @@ from billing.actor import Actor
 from billing.errors import ReasonRequired, translate_violations
 from billing.models.keys import uuid7
 from billing.text import has_visible_text
-from billing.use_cases.grant_many import MAX_BATCH, check_not_merged, distinct_users
+from billing.use_cases.ledger.grant_many import MAX_BATCH, check_not_merged, distinct_users
 from billing.use_cases.record_audit import record_audit
 from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoExhausted, PromoProblem
 from promos.locks import lock_code_shared

@@ -66,7 +66,7 @@ class GrantMany:
 
     def __call__(self, client: int, turn: int) -> bool:
         from billing.actor import Actor  # noqa: PLC0415
-        from billing.use_cases.grant_many import grant_many  # noqa: PLC0415
+        from billing.use_cases.ledger.grant_many import grant_many  # noqa: PLC0415
 
         granted = grant_many(
             user_ids=users_of(clients=self.clients, client=client, turn=turn, batch=self.batch),
@@ -132,7 +132,7 @@ class Bulk:
 
 def measure(*, turns: int, seconds: float) -> Table:
     """The whole table."""
-    from billing.use_cases.verify_ledger import verify_ledger  # noqa: PLC0415
+    from billing.use_cases.ledger.verify_ledger import verify_ledger  # noqa: PLC0415
 
     table = Table(f"Bulk, {CLIENTS} clients, {BATCH:,} customers a call where no other number is given")
     with database() as connection:

@@ -37,7 +37,7 @@ class Rush:
 
     def __call__(self, client: int, turn: int) -> bool:
         from billing.actor import Actor  # noqa: PLC0415 - in the client's process, after Django is set up
-        from billing.use_cases.post_entry import adjust_credit  # noqa: PLC0415
+        from billing.use_cases.ledger.post_entry import adjust_credit  # noqa: PLC0415
         from promos.use_cases.redeem_code import redeem  # noqa: PLC0415
 
         if turn % 4 == 3:

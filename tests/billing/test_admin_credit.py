@@ -9,9 +9,9 @@ from django.urls import reverse
 
 from billing.actor import SUPERADMIN
 from billing.models import Account, Customer, LedgerEntry, User
-from billing.use_cases.hold_credit import hold_credit
-from billing.use_cases.post_entry import spend_credit
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.hold_credit import hold_credit
+from billing.use_cases.ledger.post_entry import spend_credit
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from promos.use_cases.redeem_code import redeem
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.console import ADDRESS, Browser, client_of, create_user, form_errors, shown_messages

@@ -11,10 +11,10 @@ from billing.errors import DomainError, InvalidAmount, InvalidBatch, ReasonRequi
 from billing.models import Account, Customer, LedgerEntry
 from billing.money import MAX_MINOR
 from billing.queries import balance_of
-from billing.use_cases.grant_many import MAX_BATCH, Granted, grant_many
-from billing.use_cases.hold_credit import hold_credit
-from billing.use_cases.post_entry import reverse_entry
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.grant_many import MAX_BATCH, Granted, grant_many
+from billing.use_cases.ledger.hold_credit import hold_credit
+from billing.use_cases.ledger.post_entry import reverse_entry
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from tests.concurrency.schema_changes import function_definition
 from tests.concurrency.threads import ThreadGroup
 from tests.factories import ADDRESS, CustomerFactory, actor, give_credit

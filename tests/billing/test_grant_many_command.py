@@ -10,7 +10,7 @@ from django.db import IntegrityError
 
 from billing.models import LedgerEntry
 from billing.queries import balance_of
-from billing.use_cases import grant_many as use_case
+from billing.use_cases.ledger import grant_many as use_case
 from tests.concurrency.schema_changes import function_definition
 from tests.factories import CustomerFactory
 from tests.faults.run_scenario import replaced_functions
@@ -81,7 +81,7 @@ def test_dry_run_says_what_would_come_of_it_and_changes_nothing(people: Path, tm
 
 def test_a_dry_run_counts_a_list_of_any_length(people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(people)
-    monkeypatch.setattr("billing.use_cases.preview_grant_many.MAX_BATCH", 3)
+    monkeypatch.setattr("billing.use_cases.ledger.preview_grant_many.MAX_BATCH", 3)
     assert run(people, DRY_RUN)[-1] == "it would be granted: 0, already granted: 4"
 
 

@@ -14,9 +14,9 @@ from billing.errors import (
 )
 from billing.models import Customer, Hold, LedgerEntry
 from billing.queries import balance_of
-from billing.use_cases.hold_credit import capture_hold, hold_credit, release_hold
-from billing.use_cases.post_entry import spend_credit
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.hold_credit import capture_hold, hold_credit, release_hold
+from billing.use_cases.ledger.post_entry import spend_credit
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from tests.factories import CustomerFactory, acting, give_credit
 from tests.snapshot import nothing_changes, only_changes
 

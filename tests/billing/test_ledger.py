@@ -18,9 +18,9 @@ from billing.errors import (
 from billing.models import Account, Customer, LedgerEntry
 from billing.money import MAX_MINOR
 from billing.queries import balance_of
-from billing.use_cases.hold_credit import hold_credit
-from billing.use_cases.post_entry import adjust_credit, grant_credit, reverse_entry, spend_credit
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.hold_credit import hold_credit
+from billing.use_cases.ledger.post_entry import adjust_credit, grant_credit, reverse_entry, spend_credit
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from tests.factories import ADDRESS, CustomerFactory, acting, actor, give_credit
 from tests.snapshot import nothing_changes, only_changes
 

@@ -11,8 +11,8 @@ from django.utils import timezone
 from billing.errors import SubscriptionNotFound
 from billing.models import Customer, Organization, Subscription
 from billing.queries import Balance, Revenue, balance_of, invoices_of, revenue, subscription_of
-from billing.use_cases.hold_credit import hold_credit
-from billing.use_cases.post_entry import spend_credit
+from billing.use_cases.ledger.hold_credit import hold_credit
+from billing.use_cases.ledger.post_entry import spend_credit
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from orders.use_cases.organizations.delete_organization import delete_organization
 from tests.factories import (

@@ -7,7 +7,7 @@ import pytest
 
 import billing
 from billing.errors import ReasonRequired
-from billing.use_cases.post_entry import adjust_credit
+from billing.use_cases.ledger.post_entry import adjust_credit
 from tests.factories import CustomerFactory, actor
 from tests.snapshot import nothing_changes
 

@@ -8,9 +8,9 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from billing.models import Account, Customer, Hold, LedgerEntry
-from billing.use_cases.hold_credit import capture_hold, hold_credit
-from billing.use_cases.post_entry import reverse_entry, spend_credit
-from billing.use_cases.verify_ledger import Verdict, verify_ledger
+from billing.use_cases.ledger.hold_credit import capture_hold, hold_credit
+from billing.use_cases.ledger.post_entry import reverse_entry, spend_credit
+from billing.use_cases.ledger.verify_ledger import Verdict, verify_ledger
 from tests.factories import CustomerFactory, acting, actor, give_credit
 from tests.rules import corrupt
 from tests.snapshot import nothing_changes

@@ -10,7 +10,7 @@ from billing.models import AuditEntry, Customer, LedgerEntry
 from billing.queries import balance_of
 from promos.models import PromoCode
 from tests.browser.page_checks import SignIn, assert_sound
-from tests.concurrency.test_console_forms import adjusting, refunding_credit, releasing, resending_an_event
+from tests.concurrency.console_forms import adjusting, refunding_credit, releasing, resending_an_event
 from tests.console import place_orders
 from tests.factories import CustomerFactory, PromoCodeFactory, give_credit
 

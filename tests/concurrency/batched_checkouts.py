@@ -7,7 +7,7 @@ from uuid import uuid4
 from django.utils import timezone
 
 from billing.models import Account, LedgerEntry, Organization, Subscription
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.models import Order, OutboxEvent, Plan
 from orders.use_cases.checkout.checkout_context import load_checkout_context
 from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from billing.actor import SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import Account, Customer, LedgerEntry
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from promos.models import PromoCode
 from promos.use_cases.change_code import retire_code
 from promos.use_cases.issue_code import issue_code

@@ -8,7 +8,7 @@ from django.db import OperationalError, connection
 
 from billing.errors import Busy, OutcomeUnknown, RequestInProgress
 from billing.models import Account, LedgerEntry, Organization
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.errors import AlreadySubscribed, PaymentProcessorNotConfigured
 from orders.models import Order
 from orders.use_cases.checkout.place_order import PlacedOrder

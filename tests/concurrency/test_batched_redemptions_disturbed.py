@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from billing.models import Customer
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from promos.errors import PromoAlreadyRedeemed, PromoExhausted
 from promos.models import Redemption
 from promos.use_cases.redeem_code import redeem, release, reserve

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from billing.models import Customer
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from promos.errors import BudgetBelowUsed, PromoExhausted, PromoInactive
 from promos.models import BudgetCounter, Campaign, PromoCode, Redemption
 from promos.models.redemption import LIVE_STATUSES

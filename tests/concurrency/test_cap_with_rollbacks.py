@@ -14,7 +14,7 @@ import pytest
 from django.db import transaction
 
 from billing.models import Customer, LedgerEntry
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from promos.errors import PromoExhausted
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import redeem

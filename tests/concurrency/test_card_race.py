@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from billing.models import Customer, LedgerEntry
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from promos.errors import CardNotActive, PromoChanged, PromoExhausted
 from promos.models import Redemption
 from promos.use_cases.cards.change_batch import stop_batch

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from billing.errors import Busy
 from billing.models import Organization
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.models import App, CatalogVersion, Order, Plan
 from orders.models.basket import CheckoutRequest
 from orders.models.catalog import CatalogItem

@@ -13,7 +13,7 @@ from django.utils import timezone
 from billing.errors import IdempotencyMismatch
 from billing.group_commit import MAX_BATCH
 from billing.models import Organization
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.errors import PaymentInProgress, PaymentProcessorNotConfigured
 from orders.models import Order, Plan
 from orders.use_cases.checkout.batched_checkout import NewOrder, PlacedOrder, place_batch

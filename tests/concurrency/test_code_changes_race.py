@@ -11,7 +11,7 @@ from django.db.models import Sum
 
 from billing.actor import CUSTOMER
 from billing.models import Account, Customer, LedgerEntry
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from promos.errors import (
     CapBelowUsed,
     LiveCodeNotFound,

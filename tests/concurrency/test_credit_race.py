@@ -9,9 +9,9 @@ from django.db import connection
 
 from billing.errors import EntryAlreadyReversed, HoldNotActive, InsufficientCredit, OrderHasHold
 from billing.models import Account, Customer, Hold, LedgerEntry, Organization, Subscription
-from billing.use_cases.hold_credit import capture_hold, hold_credit, release_hold
-from billing.use_cases.post_entry import grant_credit, reverse_entry, spend_credit
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.hold_credit import capture_hold, hold_credit, release_hold
+from billing.use_cases.ledger.post_entry import grant_credit, reverse_entry, spend_credit
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.errors import PaymentProcessorNotConfigured
 from orders.models import Order, OutboxEvent, Plan
 from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order

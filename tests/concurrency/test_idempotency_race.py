@@ -7,7 +7,7 @@ from django.db import connection
 
 from billing.errors import Busy, IdempotencyMismatch, RequestInProgress
 from billing.models import Account, Customer, IdempotencyKey, LedgerEntry, Organization, Subscription
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.models import Order, OutboxEvent
 from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.models import Redemption

@@ -8,7 +8,7 @@ import pytest
 from billing.actor import SUPERADMIN
 from billing.errors import Busy, CustomerHasOpenPayment, CustomerMerged, OrganizationNotFound
 from billing.models import Account, Customer, Subscription
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.models.basket import CheckoutRequest
 from orders.use_cases.checkout.place_order import place_order
 from orders.use_cases.customers.merge_customers import merge_customers

@@ -11,8 +11,8 @@ from billing.errors import Busy, DomainError, OrganizationNotFound, SlugTaken
 from billing.models import Account, Customer, Invoice, LedgerEntry, Organization, Subscription
 from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.use_cases.ensure_customer import ensure_customer
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from billing.use_cases.organizations.create_organization import create_organization
-from billing.use_cases.verify_ledger import verify_ledger
 from orders.errors import AlreadySubscribed, OrderStale
 from orders.models import Order, OutboxEvent, Plan
 from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order

@@ -8,7 +8,7 @@ import pytest
 from django.db.models import Sum
 
 from billing.models import Account, Customer, LedgerEntry, Organization
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.errors import PaymentProcessorNotConfigured
 from orders.models import Order, Plan
 from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order

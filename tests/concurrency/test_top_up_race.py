@@ -7,7 +7,7 @@ import pytest
 from billing.errors import IdempotencyMismatch
 from billing.models import Account, IdempotencyKey, LedgerEntry
 from billing.use_cases.ensure_customer import ensure_customer
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.use_cases.top_up import ToppedUp, top_up
 from promos.errors import PromoAlreadyRedeemed, PromoExhausted
 from promos.models import Redemption

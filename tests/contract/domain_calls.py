@@ -5,7 +5,7 @@ from typing import Any
 from orders.models import Domain, OutboxEvent
 
 from .api_client import Answer, Caller
-from .response_shapes import flag, identity, moment, one_of, text
+from .json_shapes import flag, identity, moment, one_of, text
 
 DOMAIN = {
     "id": identity,

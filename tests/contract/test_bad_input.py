@@ -11,7 +11,7 @@ from .api_client import JSON, Answer, Caller, by_token
 from .conftest import tenant_of
 from .endpoints import ENDPOINTS, WITH_BODY, Endpoint, invalid_fields
 from .invalid_input import BODIES, EMPTY_OBJECTS, PATH_PARTS
-from .response_shapes import assert_error
+from .json_shapes import assert_error
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,7 +10,8 @@ from tests.factories import CampaignFactory, CustomerFactory, PromoCodeFactory, 
 from tests.snapshot import nothing_changes, only_changes
 
 from .api_client import Answer, Caller
-from .response_shapes import CAMPAIGN, assert_refused, assert_shape
+from .json_shapes import assert_refused, assert_shape
+from .response_shapes import CAMPAIGN
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

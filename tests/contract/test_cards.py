@@ -10,7 +10,8 @@ from tests.snapshot import nothing_changes, only_changes
 
 from .api_client import Answer, Caller, anonymous_caller, by_token
 from .conftest import Checkout
-from .response_shapes import CHECKOUT, PREVIEW, TOP_UP, assert_refused, assert_shape
+from .json_shapes import assert_refused, assert_shape
+from .response_shapes import CHECKOUT, PREVIEW, TOP_UP
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,7 +14,8 @@ from tests.factories import AppFactory
 
 from .api_client import Answer, Caller, by_token
 from .conftest import open_shop
-from .response_shapes import ADDON, APP, BUNDLE, INDUSTRY, PLAN, assert_shape
+from .json_shapes import assert_shape
+from .response_shapes import ADDON, APP, BUNDLE, INDUSTRY, PLAN
 
 pytestmark = pytest.mark.django_db
 

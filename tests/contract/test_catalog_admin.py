@@ -15,7 +15,8 @@ from .api_client import Answer, Caller
 from .api_process import api_process
 from .catalog_endpoints import BODIES
 from .conftest import ITEM_IDS, ITEM_SLUGS, Checkout
-from .response_shapes import ADDON, APP, BUNDLE, INDUSTRY, PLAN, assert_refused, assert_shape
+from .json_shapes import assert_refused, assert_shape
+from .response_shapes import ADDON, APP, BUNDLE, INDUSTRY, PLAN
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

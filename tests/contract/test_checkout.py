@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from billing.models import Customer, LedgerEntry
-from billing.use_cases.hold_credit import hold_credit
+from billing.use_cases.ledger.hold_credit import hold_credit
 from orders.models import Order, Plan
 from promos.use_cases.change_code import retire_code
 from tests.factories import PromoCodeFactory, actor, give_credit
@@ -13,7 +13,8 @@ from tests.snapshot import nothing_changes, only_changes
 
 from .api_client import Answer, Caller
 from .conftest import FIFTY_OMR, Checkout, tenant_of
-from .response_shapes import CHECKOUT, assert_refused, assert_shape
+from .json_shapes import assert_refused, assert_shape
+from .response_shapes import CHECKOUT
 from .test_preview import REFUSING
 
 pytestmark = pytest.mark.django_db(transaction=True)

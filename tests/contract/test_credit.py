@@ -8,14 +8,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from billing.models import Customer, Invoice
-from billing.use_cases.hold_credit import hold_credit
-from billing.use_cases.post_entry import adjust_credit
+from billing.use_cases.ledger.hold_credit import hold_credit
+from billing.use_cases.ledger.post_entry import adjust_credit
 from tests.factories import PromoCodeFactory, actor, give_credit
 from tests.snapshot import nothing_changes
 
 from .api_client import Caller, by_token
 from .conftest import Checkout, tenant_of
-from .response_shapes import BALANCE, INVOICE, SUBSCRIPTION, assert_refused, assert_shape
+from .json_shapes import assert_refused, assert_shape
+from .response_shapes import BALANCE, INVOICE, SUBSCRIPTION
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

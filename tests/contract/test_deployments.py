@@ -16,7 +16,7 @@ from tests.snapshot import nothing_changes
 
 from .api_client import Caller, by_token
 from .conftest import Checkout, tenant_of
-from .response_shapes import assert_refused
+from .json_shapes import assert_refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,7 +12,7 @@ from tests.snapshot import nothing_changes
 from .api_client import Caller, by_token
 from .conftest import Checkout
 from .domain_calls import DOMAIN, SHOP, TARGET, add, added, announced, verify
-from .response_shapes import assert_refused, assert_shape, text
+from .json_shapes import assert_refused, assert_shape, text
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,7 +14,7 @@ from tests.snapshot import nothing_changes
 
 from .api_client import Caller
 from .conftest import Checkout
-from .response_shapes import assert_refused
+from .json_shapes import assert_refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,7 +19,7 @@ from tests.factories import UserFactory
 from tests.orders.subscriptions.run_renewals import queued_jobs
 
 from .api_client import Answer, Caller
-from .response_shapes import assert_refused
+from .json_shapes import assert_refused
 
 pytestmark = pytest.mark.django_db
 

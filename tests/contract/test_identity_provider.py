@@ -16,7 +16,7 @@ from tests.billing.identity.oidc_provider import CLIENT_ID, ORIGIN, REDIRECT, Oi
 from tests.factories import UserFactory
 
 from .api_client import Answer, Caller
-from .response_shapes import assert_refused
+from .json_shapes import assert_refused
 from .test_identity import sign_in
 
 pytestmark = pytest.mark.django_db

@@ -19,7 +19,7 @@ from tests.factories import CampaignFactory, OrganizationFactory, PlanFactory, P
 
 from .api_client import Answer, Caller, by_token
 from .endpoints import LISTS
-from .response_shapes import assert_refused
+from .json_shapes import assert_refused
 
 pytestmark = pytest.mark.django_db
 

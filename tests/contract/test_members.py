@@ -17,7 +17,8 @@ from tests.orders.subscriptions.run_renewals import queued_jobs
 from tests.snapshot import nothing_changes, only_changes
 
 from .api_client import Answer, Caller, by_token
-from .response_shapes import MEMBER, ORGANIZATION, assert_refused, assert_shape
+from .json_shapes import assert_refused, assert_shape
+from .response_shapes import MEMBER, ORGANIZATION
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,7 +7,7 @@ from tests.factories import PromoCodeFactory, give_credit
 from tests.snapshot import nothing_changes
 
 from .api_client import Caller
-from .response_shapes import assert_refused
+from .json_shapes import assert_refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,7 +11,7 @@ from promos.models import PromoCode
 from tests.snapshot import nothing_changes
 
 from .api_client import Answer, Caller
-from .response_shapes import assert_refused
+from .json_shapes import assert_refused
 
 # The test transaction rolls back, since the database refuses nothing here.
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from tests.snapshot import nothing_changes
 from .api_client import JSON, Answer, Caller
 from .conftest import Checkout, tenant_of
 from .endpoints import ANONYMOUS, ENDPOINTS, WITH_BODY, Endpoint
-from .response_shapes import assert_refused
+from .json_shapes import assert_refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

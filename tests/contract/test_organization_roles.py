@@ -17,8 +17,8 @@ from tests.factories import CustomerFactory, give_credit
 
 from .api_client import Answer, Caller, anonymous_caller, by_session, by_token
 from .conftest import open_shop, tenant_of
+from .json_shapes import assert_refused
 from .organization_rows import ADMIN, OWNER, ROWS, STAFF_ONLY, VIEWER, Row
-from .response_shapes import assert_refused
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,8 @@ from tests.snapshot import nothing_changes, only_changes
 
 from .api_client import Answer, Caller, by_token
 from .conftest import Checkout
-from .response_shapes import ORGANIZATION, assert_refused, assert_shape
+from .json_shapes import assert_refused, assert_shape
+from .response_shapes import ORGANIZATION
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

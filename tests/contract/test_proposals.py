@@ -12,7 +12,7 @@ from tests.factories import CustomerFactory, give_credit
 from tests.snapshot import nothing_changes
 
 from .api_client import Caller, by_token
-from .response_shapes import assert_refused
+from .json_shapes import assert_refused
 
 pytestmark = pytest.mark.django_db
 

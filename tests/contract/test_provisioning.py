@@ -15,7 +15,8 @@ from tests.snapshot import nothing_changes
 
 from .api_client import Answer, Caller
 from .conftest import Checkout
-from .response_shapes import PROVISION, assert_refused, assert_shape
+from .json_shapes import assert_refused, assert_shape
+from .response_shapes import PROVISION
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

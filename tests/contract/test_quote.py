@@ -13,7 +13,8 @@ from tests.snapshot import nothing_changes
 
 from .api_client import Answer, Caller
 from .conftest import Checkout
-from .response_shapes import QUOTE, assert_refused, assert_shape
+from .json_shapes import assert_refused, assert_shape
+from .response_shapes import QUOTE
 from .test_preview import REFUSING
 
 pytestmark = pytest.mark.django_db(transaction=True)

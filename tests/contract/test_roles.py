@@ -15,7 +15,7 @@ from tests.snapshot import nothing_changes
 from .api_client import Answer, Caller, anonymous_caller, by_session, by_token
 from .conftest import open_shop, tenant_of
 from .endpoints import ANONYMOUS, ENDPOINTS, PUBLIC, Endpoint
-from .response_shapes import assert_refused
+from .json_shapes import assert_refused
 
 # Runs in a transaction that rolls back, since no refusal here comes from the database.
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,8 @@ from tests.factories import CustomerFactory, PromoCodeFactory, give_credit, ids_
 
 from .api_client import Caller
 from .conftest import Checkout, tenant_of
-from .response_shapes import EVENT, ORDER, ORDER_PLACED, REVENUE, assert_shape
+from .json_shapes import assert_shape
+from .response_shapes import EVENT, ORDER, ORDER_PLACED, REVENUE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,7 +18,8 @@ from tests.snapshot import nothing_changes
 
 from .api_client import Answer, Caller, by_session, by_token
 from .conftest import Checkout
-from .response_shapes import BALANCE, TOP_UP, assert_refused, assert_shape
+from .json_shapes import assert_refused, assert_shape
+from .response_shapes import BALANCE, TOP_UP
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

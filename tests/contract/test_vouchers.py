@@ -12,7 +12,8 @@ from tests.snapshot import nothing_changes, only_changes
 
 from .api_client import Answer, Caller
 from .conftest import Checkout
-from .response_shapes import VOUCHER, assert_refused, assert_shape
+from .json_shapes import assert_refused, assert_shape
+from .response_shapes import VOUCHER
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

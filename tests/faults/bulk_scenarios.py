@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 
-from billing.use_cases.grant_many import grant_many
+from billing.use_cases.ledger.grant_many import grant_many
 from promos.use_cases.redeem_code import redeem
 from promos.use_cases.redeem_many import redeem_many
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor

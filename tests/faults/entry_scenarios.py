@@ -9,8 +9,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from billing.models import Customer, LedgerEntry
-from billing.use_cases.hold_credit import capture_hold, hold_credit
-from billing.use_cases.post_entry import grant_credit
+from billing.use_cases.ledger.hold_credit import capture_hold, hold_credit
+from billing.use_cases.ledger.post_entry import grant_credit
 from promos.errors import CapBelowUsed, CreditSpent
 from promos.models import PromoCode, Redemption
 from promos.use_cases.issue_code import Terms, issue_code

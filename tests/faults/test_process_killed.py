@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from billing.errors import OutcomeUnknown
 from billing.models import Account, IdempotencyKey, Invoice, LedgerEntry, Subscription
 from billing.models.organizations.subscription import ENDED_STATUSES
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.models import Order, OutboxEvent
 from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.models import PromoCode, Redemption

@@ -32,7 +32,7 @@ _FILES = (
     "promos/use_cases/redeem.sql",
     "promos/use_cases/slots.sql",
     "promos/models/promos.sql",
-    "billing/use_cases/grant_many.sql",
+    "billing/use_cases/ledger/grant_many.sql",
     "billing/models/ledger.sql",
 )
 FUNCTIONS: Mapping[str, Function] = {

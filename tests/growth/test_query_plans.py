@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from billing.models import Organization
 from billing.queries import balance_of, invoices_of, slug_is_free, subscription_of
-from billing.use_cases.hold_credit import capture_hold, hold_credit, release_hold
-from billing.use_cases.post_entry import adjust_credit, reverse_entry
+from billing.use_cases.ledger.hold_credit import capture_hold, hold_credit, release_hold
+from billing.use_cases.ledger.post_entry import adjust_credit, reverse_entry
 from orders.models import Break
 from orders.queries import find_open_order, open_payment_of
 from orders.use_cases.events.deliver_events import events_to_deliver

@@ -35,12 +35,12 @@ from billing.models import (
     User,
 )
 from billing.use_cases.ensure_customer import ensure_customer
-from billing.use_cases.grant_many import grant_many
-from billing.use_cases.hold_credit import hold_credit
 from billing.use_cases.identity.sessions import open_session
 from billing.use_cases.identity.users import find_user
-from billing.use_cases.post_entry import adjust_credit, reverse_entry
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.grant_many import grant_many
+from billing.use_cases.ledger.hold_credit import hold_credit
+from billing.use_cases.ledger.post_entry import adjust_credit, reverse_entry
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.models import Order
 from orders.use_cases.customers.merge_customers import merge_customers
 from orders.use_cases.customers.plan_merge import MergePlan, plan_merge

@@ -17,7 +17,7 @@ from django.db.models import Sum
 
 from billing.models import Account, Hold, IdempotencyKey, LedgerEntry, Subscription
 from billing.models.organizations.subscription import ENDED_STATUSES
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.models import Break, Order, OutboxEvent, Payment, Refund, StripeEvent
 from orders.use_cases.subscriptions.credit_unused_month import find_prorated_minor
 from promos.models import Redemption

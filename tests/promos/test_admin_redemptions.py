@@ -8,8 +8,8 @@ from django.urls import reverse
 from billing.actor import AUDITOR, SUPERADMIN
 from billing.models import LedgerEntry, User
 from billing.queries import balance_of
-from billing.use_cases.post_entry import spend_credit
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.post_entry import spend_credit
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from promos.models import Redemption
 from promos.use_cases.change_code import retire_code
 from promos.use_cases.redeem_code import redeem, release, reserve

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.models import AuditEntry, Customer, LedgerEntry
 from billing.queries import balance_of
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from promos.errors import (
     PromoAlreadyRedeemed,
     PromoExhausted,

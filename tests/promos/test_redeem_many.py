@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from billing.errors import DomainError, InvalidBatch, ReasonRequired
 from billing.models import AuditEntry, Customer, LedgerEntry
 from billing.queries import balance_of
-from billing.use_cases.grant_many import MAX_BATCH
+from billing.use_cases.ledger.grant_many import MAX_BATCH
 from promos.errors import (
     PromoAlreadyRedeemed,
     PromoChanged,

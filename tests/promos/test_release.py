@@ -8,8 +8,8 @@ from django.db import connection, transaction
 from billing.errors import EntryNotFound, EntryOfRedemption, ReasonRequired
 from billing.models import Customer, LedgerEntry
 from billing.queries import balance_of
-from billing.use_cases.hold_credit import hold_credit
-from billing.use_cases.post_entry import reverse_entry, spend_credit
+from billing.use_cases.ledger.hold_credit import hold_credit
+from billing.use_cases.ledger.post_entry import reverse_entry, spend_credit
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.errors import CreditSpent
 from promos.models import PromoCode, PromoCounter, Redemption

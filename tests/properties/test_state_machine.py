@@ -25,9 +25,9 @@ from hypothesis.stateful import (
 
 from billing.errors import DomainError
 from billing.models import Customer, LedgerEntry, Organization
-from billing.use_cases import hold_credit
-from billing.use_cases.post_entry import adjust_credit, reverse_entry
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger import hold_credit
+from billing.use_cases.ledger.post_entry import adjust_credit, reverse_entry
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.use_cases.checkout.place_order import CheckoutRequest, PlacedOrder, place_order
 from promos.models import PromoCode
 from promos.models import Redemption as RedemptionRow

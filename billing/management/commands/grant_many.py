@@ -14,8 +14,8 @@ from billing.management.user_lists import (
     refused,
 )
 from billing.money import AmountError, format_money, to_minor
-from billing.use_cases.grant_many import grant_many
-from billing.use_cases.preview_grant_many import preview_grant_many
+from billing.use_cases.ledger.grant_many import grant_many
+from billing.use_cases.ledger.preview_grant_many import preview_grant_many
 
 GRANTED, ALREADY_GRANTED = "granted", "already granted"
 

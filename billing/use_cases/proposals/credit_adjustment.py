@@ -9,7 +9,7 @@ from billing.actor import Actor
 from billing.locks import lock_account
 from billing.models import Customer
 from billing.money import format_money
-from billing.use_cases.post_entry import adjust_credit
+from billing.use_cases.ledger.post_entry import adjust_credit
 from billing.use_cases.proposals.kinds import Arguments, Difference, Kind, Result
 
 

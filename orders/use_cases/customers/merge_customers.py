@@ -17,7 +17,7 @@ from billing.models import Account, Customer, Invoice, Organization, Organizatio
 from billing.organization_roles import MEMBER_ROLES
 from billing.text import has_visible_text, normal_email
 from billing.use_cases.identity.merge_users import merge_users
-from billing.use_cases.post_entry import transfer_credit
+from billing.use_cases.ledger.post_entry import transfer_credit
 from billing.use_cases.record_audit import record_audit
 from orders.models import Order
 from orders.use_cases.customers.plan_merge import (

@@ -12,7 +12,7 @@ from billing.actor import Actor
 from billing.errors import ReasonRequired
 from billing.locks import lock_account
 from billing.text import has_visible_text
-from billing.use_cases.hold_credit import release_hold
+from billing.use_cases.ledger.hold_credit import release_hold
 from billing.use_cases.record_audit import record_audit
 from orders.errors import PaymentInProgress, PaymentNotOpen, PaymentProcessorError
 from orders.locks import lock_order

@@ -24,7 +24,7 @@ from billing.errors import translate_violations
 from billing.locks import lock_account
 from billing.models import Account, IdempotencyKey, Invoice, Organization, Subscription
 from billing.models.organizations.subscription import ENDED_STATUSES
-from billing.use_cases.hold_credit import hold_credit, release_hold
+from billing.use_cases.ledger.hold_credit import hold_credit, release_hold
 from billing.use_cases.store_answer import store_answer
 from orders.errors import AmountNotChargeable, OrderStale, PaymentOpen, PaymentProcessorError, TooManyOrders
 from orders.locks import lock_order, share_catalog

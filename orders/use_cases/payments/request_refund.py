@@ -19,7 +19,7 @@ from billing.models import LedgerEntry, Subscription
 from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.money import format_money
 from billing.text import has_visible_text
-from billing.use_cases.post_entry import adjust_credit, reverse_entry
+from billing.use_cases.ledger.post_entry import adjust_credit, reverse_entry
 from billing.use_cases.record_audit import record_audit
 from orders.errors import AmountNotRefundable, OrderNotRefundable
 from orders.locks import lock_order, lock_subscription

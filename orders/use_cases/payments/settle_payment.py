@@ -17,8 +17,8 @@ from billing.jobs import enqueue
 from billing.locks import lock_account, lock_organization
 from billing.models import Organization, Subscription
 from billing.models.organizations.subscription import ENDED_STATUSES
-from billing.use_cases.hold_credit import capture_hold, release_hold
-from billing.use_cases.post_entry import spend_credit
+from billing.use_cases.ledger.hold_credit import capture_hold, release_hold
+from billing.use_cases.ledger.post_entry import spend_credit
 from orders.locks import lock_order
 from orders.models import Break, Order, Payment, StripeEvent
 from orders.models.payment import BEFORE_COMPLETION

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from billing.models import Hold, LedgerEntry
-from billing.use_cases.hold_credit import release_hold
+from billing.use_cases.ledger.hold_credit import release_hold
 from orders.locks import lock_order
 from orders.models import Break, Order
 from orders.use_cases.reconciliation.reconciliation_run import Finding, ReconciliationRun

@@ -12,7 +12,7 @@ from django.db import connection
 from billing.actor import Actor
 from billing.models import Invoice, LedgerEntry, Subscription
 from billing.models.organizations.subscription import ENDED_STATUSES
-from billing.use_cases.post_entry import grant_credit
+from billing.use_cases.ledger.post_entry import grant_credit
 from orders.locks import lock_subscription
 from orders.models import Order
 

@@ -17,7 +17,7 @@ from billing.actor import Actor
 from billing.jobs import enqueue
 from billing.locks import lock_account, lock_organization
 from billing.models import Invoice, LedgerEntry, Subscription
-from billing.use_cases.post_entry import reverse_entry, spend_credit
+from billing.use_cases.ledger.post_entry import reverse_entry, spend_credit
 from orders.locks import lock_order, lock_subscription
 from orders.models import Order
 from orders.models.order import LIVE_STATUSES

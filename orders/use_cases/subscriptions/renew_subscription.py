@@ -34,8 +34,8 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.locks import lock_account, lock_organization
 from billing.models import Account, Subscription
-from billing.use_cases.hold_credit import hold_credit
-from billing.use_cases.post_entry import spend_credit
+from billing.use_cases.ledger.hold_credit import hold_credit
+from billing.use_cases.ledger.post_entry import spend_credit
 from orders.errors import PaymentProcessorError
 from orders.locks import lock_subscription
 from orders.models import Order, Payment

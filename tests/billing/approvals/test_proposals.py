@@ -22,13 +22,13 @@ from billing.errors import (
 )
 from billing.models import Account, AuditEntry, Customer, LedgerEntry, Proposal
 from billing.models.keys import uuid7
-from billing.use_cases.hold_credit import hold_credit
+from billing.use_cases.ledger.hold_credit import hold_credit
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from billing.use_cases.proposals.credit_adjustment import CREDIT_ADJUSTMENT, adjustment_arguments
 from billing.use_cases.proposals.decide import approve_proposal, reject_proposal, withdraw_proposal
 from billing.use_cases.proposals.kinds import kinds
 from billing.use_cases.proposals.mail import send_proposal_mail
 from billing.use_cases.proposals.propose import expire_proposals, run_or_propose
-from billing.use_cases.verify_ledger import verify_ledger
 from config.parts.approvals import MEASURES, approval_limits
 from promos.use_cases.propose_issue import CODE_ISSUE
 from tests.console import create_user, propose_adjustment

@@ -16,7 +16,7 @@ from django.urls import reverse
 from billing.models import AuditEntry, User
 from billing.use_cases.identity.sessions import open_session, refresh_session
 from tests.contract.api_client import Caller
-from tests.contract.response_shapes import assert_refused
+from tests.contract.json_shapes import assert_refused
 from tests.factories import UserFactory, actor
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import LedgerEntry, Subscription
-from billing.use_cases.hold_credit import hold_credit
+from billing.use_cases.ledger.hold_credit import hold_credit
 from orders.models import Order, OutboxEvent
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.models import Redemption

@@ -8,7 +8,7 @@ import pytest
 from pytest_django import Settings
 
 from billing.models import Account, Customer, Invoice, LedgerEntry, Organization, Subscription
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.errors import AlreadySubscribed, PaymentProcessorNotConfigured
 from orders.models import Order
 from orders.use_cases.organizations.delete_organization import delete_organization

@@ -8,7 +8,7 @@ import pytest
 from billing.errors import DomainError, OrganizationNotFound
 from billing.models import Customer, LedgerEntry, Organization
 from billing.queries import balance_of
-from billing.use_cases.hold_credit import hold_credit
+from billing.use_cases.ledger.hold_credit import hold_credit
 from orders.errors import PaymentProcessorNotConfigured, UnknownAddOn, UnknownApp, UnknownPlan
 from orders.models import AddOn, Order, Plan
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order

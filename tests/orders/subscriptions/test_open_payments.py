@@ -17,7 +17,8 @@ from orders.models import Order, Payment
 from orders.use_cases.subscriptions.renew_subscription import RenewalOutcome
 from tests.console import client_of, create_user
 from tests.contract.api_client import by_token
-from tests.contract.response_shapes import INVOICE, SUBSCRIPTION, assert_shape
+from tests.contract.json_shapes import assert_shape
+from tests.contract.response_shapes import INVOICE, SUBSCRIPTION
 from tests.factories import give_credit
 from tests.orders.conftest import Buy
 from tests.orders.subscriptions.run_renewals import (

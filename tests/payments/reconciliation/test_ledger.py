@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from billing.models import Hold
-from billing.use_cases.hold_credit import hold_credit
+from billing.use_cases.ledger.hold_credit import hold_credit
 from orders.models import Break, Order
 from orders.use_cases.payments.settle_payment import settle_unpaid
 from orders.use_cases.reconciliation.close_break import close_break

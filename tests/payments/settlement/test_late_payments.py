@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from billing.models import Organization
-from billing.use_cases.post_entry import adjust_credit
+from billing.use_cases.ledger.post_entry import adjust_credit
 from orders.models import Break, Order, Refund
 from orders.use_cases.checkout.place_order import place_order
 from orders.use_cases.organizations.delete_organization import delete_organization

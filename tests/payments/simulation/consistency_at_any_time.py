@@ -9,7 +9,7 @@ from itertools import chain
 
 from django.db import connection
 
-from billing.use_cases.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.models import Order, OrderLine, Payment
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.payments.stripe_server import Object

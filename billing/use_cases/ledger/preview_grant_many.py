@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 from billing.actor import Actor
 from billing.models import LedgerEntry
-from billing.use_cases.grant_many import MAX_BATCH, distinct_users, grant_many
+from billing.use_cases.ledger.grant_many import MAX_BATCH, distinct_users, grant_many
 
 
 def preview_grant_many(*, user_ids: Sequence[str], amount_minor: int, name: str, why: str, by: Actor) -> int:

@@ -12,7 +12,7 @@ from billing.actor import Actor
 from billing.errors import HoldNotActive, InsufficientCredit, InvalidAmount, OrderHasHold, translate_violations
 from billing.locks import lock_account
 from billing.models import Hold, LedgerEntry
-from billing.use_cases.post_entry import spend_credit
+from billing.use_cases.ledger.post_entry import spend_credit
 
 
 def hold_credit(*, customer_id: int, amount_minor: int, order_id: UUID) -> Hold:

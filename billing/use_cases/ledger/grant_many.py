@@ -16,7 +16,7 @@ from billing.actor import Actor, is_user_id
 from billing.errors import InvalidBatch, ReasonRequired
 from billing.models import Customer
 from billing.text import has_visible_text
-from billing.use_cases.post_entry import check_positive
+from billing.use_cases.ledger.post_entry import check_positive
 
 # Limits a transaction: the accounts of its users stay locked until it ends.
 MAX_BATCH = 10_000
