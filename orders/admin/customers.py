@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from billing.actor import MAX_USER_ID_LENGTH
 from billing.admin.console.base import View
@@ -33,6 +34,7 @@ class MergeForm(ConsoleForm):
         label="Merge into",
         max_length=MAX_USER_ID_LENGTH,
         help_text="The user id of the customer that stays and gets everything.",
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
     )
     reason = reason_field()
 
