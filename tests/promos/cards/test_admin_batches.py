@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
@@ -9,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import AuditEntry
-from promos.models import Batch, Card
+from promos.models import Batch, Card, PromoCode
 from promos.use_cases.cards.generate_cards import generate_cards
 from tests.console import Browser, client_of, create_user, form_errors
 from tests.factories import CustomerFactory
@@ -106,10 +107,11 @@ def test_codes_are_exported_from_the_release_on(noor: Browser) -> None:
 
 def test_sheets_show_each_card_with_a_code_to_scan(noor: Browser) -> None:
     batch = released()
+    PromoCode.objects.filter(batch=batch).update(expires_at=datetime(2099, 1, 1, tzinfo=UTC))
     sent = {"first": batch.first_serial, "last": batch.first_serial + 1, "reason": "print"}
     page = noor.submit(url(batch, "sheets"), sent).content.decode()
     codes = codes_of(batch)
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == page.count("Valid until 1 January 2099, 00:00 UTC") == 2
     assert codes[0] in page and codes[1] in page and codes[2] not in page
     for first, last in ((batch.first_serial, batch.last_serial + 1), (batch.last_serial, batch.first_serial)):
         with nothing_changes():
