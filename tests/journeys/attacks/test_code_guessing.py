@@ -10,11 +10,13 @@ their codes with a chance of 1.4% a day at most, and needs 2,880 mails for that.
 """
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from django.db import connection
 
-from billing.models import AuditEntry, User
+from billing.models import CODE_MAX_ATTEMPTS, AuditEntry, User
+from billing.use_cases.identity.sign_in_codes import CODE_DIGITS, CODES_OF_ADDRESS_A_DAY
 from tests.journeys.front_end import FrontEnd, in_this_process, newest_code
 from tests.journeys.people import PASSWORD, Deployment, current_code, member_of_staff
 
@@ -56,7 +58,8 @@ def test_a_day_of_an_attack_on_one_address_has_the_odds_that_are_stated() -> Non
         codes += 1
     assert codes == 5
     # 96 quarters of an hour would allow 480 codes; the limit of a day stops at 30.
-    assert Fraction(30 * 5, 10**6) == Fraction(150, 1_000_000)
+    guesses = CODES_OF_ADDRESS_A_DAY.hits * CODE_MAX_ATTEMPTS
+    assert Fraction(guesses, 10**CODE_DIGITS) == Fraction(150, 1_000_000)
 
 
 def test_the_limit_of_a_day_holds_when_every_quarter_of_an_hour_begins_anew() -> None:
@@ -107,9 +110,9 @@ def test_passwords_and_second_factors_share_a_limit() -> None:
 
 
 def test_a_preview_past_the_limit_says_when_to_come_back(
-    deployment: Deployment, catalog: None, settings: object
+    deployment: Deployment, catalog: None, settings: Any
 ) -> None:
-    settings.PREVIEW_RATE_LIMIT = "3/min"  # type: ignore[attr-defined]
+    settings.PREVIEW_RATE_LIMIT = "3/min"
     guesser = deployment.front_end()
     statuses = [
         guesser.post("billing/vouchers/redeem-preview", {"code": f"GUESS{number}"}).status for number in range(4)
