@@ -72,11 +72,11 @@ class FrontEnd:
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Send a request; on a 401 refresh the tokens once and send it again, as the front ends do."""
-        answer = self._call(method, path, body, headers)
+        answer = self.call_once(method, path, body, headers)
         if answer.status == 401 and self.refresh_token and not path.startswith("auth/"):
             if not self.refresh():
                 return answer
-            answer = self._call(method, path, body, headers)
+            answer = self.call_once(method, path, body, headers)
         return answer
 
     def get(self, path: str, **headers: str) -> Answer:
@@ -115,7 +115,7 @@ class FrontEnd:
 
     def refresh(self) -> bool:
         """Exchange the refresh token. Returns False if the session is over, and forgets its tokens."""
-        answer = self._call("POST", "auth/refresh", {"refresh_token": self.refresh_token}, {})
+        answer = self.call_once("POST", "auth/refresh", {"refresh_token": self.refresh_token})
         if answer.status == 200:
             self.keep(answer)
             return True
@@ -123,8 +123,9 @@ class FrontEnd:
         self.token = self.refresh_token = ""
         return False
 
-    def _call(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> Answer:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+    def call_once(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a request with the token as it is."""
+        named = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
         identity = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         return self.send(method, f"{self.root}{path}", body, {**identity, **named})
 

@@ -40,9 +40,10 @@ def test_a_token_is_rotated_by_each_use_and_answered_again_for_a_minute(ada: Fro
     assert (tab.status, other_tab.status) == (200, 200)
     assert len({first, tab.body["refresh_token"], other_tab.body["refresh_token"]}) == 3
     assert tab.body["user"] == other_tab.body["user"] == ada.user
-    pass_seconds(59)
+    # Far from the minute's end, so that a slow machine does not cross it.
+    pass_seconds(45)
     assert refresh(ada, first).status == 200
-    pass_seconds(2)
+    pass_seconds(16)
     assert refresh(ada, first).status == 401
 
 
@@ -90,7 +91,7 @@ def test_reuse_ends_the_whole_family_of_a_member_of_staff(root: FrontEnd, deploy
 def test_a_role_that_is_taken_away_counts_at_once_while_the_token_lives(root: FrontEnd) -> None:
     assert root.read("billing/admin/orders") == []
     assign_role(user=User.objects.get(sub=root.user["id"]), role="sovereign-admin", by=actor(), reason="moved")
-    answer = root._call("GET", "billing/admin/orders", None, {})
+    answer = root.call_once("GET", "billing/admin/orders")
     assert answer.status in (401, 403)
     assert not root.refresh()
 
