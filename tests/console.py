@@ -68,8 +68,7 @@ class Browser(Client):
 
     def token_of(self, address: str, query: dict[str, Any] | None = None) -> str:
         """Open the page with a form, and return the form's token; empty if the page has none."""
-        found = re.search(r'name="form_token" value="([^"]*)"', self.get(address, query or {}).content.decode())
-        return found[1] if found else ""
+        return form_token(self.get(address, query or {}))
 
     def submit(self, address: str, sent: Mapping[str, Any], *, follow: bool = False) -> Any:
         """Open the page, and send its form with these inputs; `form_token` among them is another page's."""
@@ -141,6 +140,12 @@ def create_one_of_each() -> dict[str, object]:
     )
     found = {f"{model._meta.app_label}_{model._meta.model_name}": model.objects.first() for model in models}
     return {name: record.pk for name, record in found.items() if record} | {"billing_user": UserFactory.create().pk}
+
+
+def form_token(answer: Any) -> str:
+    """Return the token of the form on a page; empty if it has none."""
+    found = re.search(r'name="form_token" value="([^"]*)"', answer.content.decode())
+    return found[1] if found else ""
 
 
 def shown_messages(answer: Any) -> list[str]:

@@ -5,25 +5,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+
+from tests.contract.json_shapes import flag, identities, identity, mapping, text, texts, whole
 
 Check = Callable[[Any], bool]
 
 
-def text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 def filled(value: Any) -> bool:
     return isinstance(value, str) and value.strip() != ""
-
-
-def flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def number(value: Any) -> bool:
@@ -35,10 +24,6 @@ def omr(value: Any) -> bool:
     return whole(value) or (isinstance(value, (Decimal, float)) and Decimal(str(value)) % 1 != 0)
 
 
-def identity(value: Any) -> bool:
-    return isinstance(value, str) and str(UUID(value)) == value
-
-
 def moment(value: Any) -> bool:
     """RFC 3339 in UTC."""
     return (
@@ -46,18 +31,6 @@ def moment(value: Any) -> bool:
         and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", value) is not None
         and datetime.fromisoformat(value).utcoffset() == timedelta(0)
     )
-
-
-def texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
-
-
-def identities(value: Any) -> bool:
-    return isinstance(value, list) and all(identity(each) for each in value)
-
-
-def mapping(value: Any) -> bool:
-    return isinstance(value, dict)
 
 
 def one_of(*words: str) -> Check:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.contract.json_shapes import whole
 from tests.journeys.front_end import FrontEnd
 from tests.journeys.ordering import issue_voucher
 from tests.journeys.people import PASSWORD, Deployment, organization_of
@@ -16,7 +17,6 @@ from tests.journeys.shapes import (
     USER,
     VOUCHER,
     conforms,
-    whole,
 )
 from tests.journeys.worker import run_worker
 

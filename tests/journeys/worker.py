@@ -4,11 +4,13 @@ from typing import Any
 
 from procrastinate.contrib.django import app
 
-QUEUES = ("events", "mail", "provisioning", "payments", "default")
+from config.worker import QUEUES
 
 
 def run_worker(*queues: str) -> None:
     """Run all due jobs of these queues, by default of every queue, as `manage.py procrastinate worker` runs them."""
     options: dict[str, Any] = {"install_signal_handlers": False, "listen_notify": False}
     with app.replace_connector(app.connector.get_worker_connector()):  # type: ignore[attr-defined]
-        app.run_worker(queues=list(queues or QUEUES), wait=False, delete_jobs="never", **options)
+        app.run_worker(
+            queues=list(queues) or [queue.name for queue in QUEUES], wait=False, delete_jobs="never", **options
+        )

@@ -1,6 +1,5 @@
 """A superadmin merges two customers in the console: sees what moves, confirms it, and it happens once."""
 
-import re
 from http import HTTPStatus
 
 import pytest
@@ -8,7 +7,7 @@ from django.urls import reverse
 
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import Account, AuditEntry, Customer, Organization
-from tests.console import client_of, create_user
+from tests.console import client_of, create_user, form_token
 from tests.factories import CustomerFactory, give_credit
 from tests.snapshot import nothing_changes
 
@@ -24,22 +23,16 @@ def merge_of(customer: Customer) -> str:
     return reverse("admin:billing_customer_merge", args=[customer.pk])
 
 
-def token_of(page: str) -> str:
-    found = re.search(r'name="form_token" value="([^"]+)"', page)
-    assert found
-    return found.group(1)
-
-
 def test_a_merge_is_shown_confirmed_and_done_once(ada: Customer, eve: Customer, acme: Organization) -> None:
     give_credit(ada, 5_000)
     client = client_of(create_user(SUPERADMIN))
     body = {"into": "eve", "reason": "one person"}
-    first = client.get(merge_of(ada)).content.decode()
     with nothing_changes():
-        shown = client.post(merge_of(ada), {**body, "form_token": token_of(first)}).content.decode()
+        preview = client.submit(merge_of(ada), body)
+    shown = preview.content.decode()
     for text in ("Confirm the merge", "acme", "5.000", "eve@example.org", "ada@example.org", "cannot be undone"):
         assert text in shown, text
-    confirmed = {**body, "confirmed": "yes", "form_token": token_of(shown)}
+    confirmed = {**body, "confirmed": "yes", "form_token": form_token(preview)}
     page = reverse("admin:billing_customer_change", args=[eve.pk])
     for _ in range(2):
         done = client.post(merge_of(ada), confirmed)
@@ -56,14 +49,15 @@ def test_a_merge_is_shown_confirmed_and_done_once(ada: Customer, eve: Customer, 
 def test_nothing_is_merged_that_the_page_did_not_show(ada: Customer, eve: Customer) -> None:
     client = client_of(create_user(SUPERADMIN))
     body = {"into": "eve", "reason": "one person"}
-    first = client.get(merge_of(ada)).content.decode()
-    shown = client.post(merge_of(ada), {**body, "form_token": token_of(first)}).content.decode()
+    first = client.token_of(merge_of(ada))
+    shown = form_token(client.submit(merge_of(ada), {**body, "form_token": first}))
+    assert first and shown
     give_credit(ada, 5_000)
     with nothing_changes():
         for sent in (
-            {**body, "form_token": token_of(shown)},
-            {**body, "form_token": token_of(first)},
-            {**body, "into": "bob", "form_token": token_of(shown)},
+            {**body, "form_token": shown},
+            {**body, "form_token": first},
+            {**body, "into": "bob", "form_token": shown},
         ):
             assert client.post(merge_of(ada), {**sent, "confirmed": "yes"}).status_code == HTTPStatus.OK
 

@@ -1,11 +1,10 @@
 """Cards are generated in chunks that commit: none twice, none missing, also after a crash and beside each other."""
 
 import re
-from threading import Thread
+from functools import partial
 from unittest.mock import patch
 
 import pytest
-from django.db import connection
 
 from billing.errors import ReasonRequired
 from promos.errors import BatchNeedsAnotherApprover, BatchStateRefuses, InvalidCardBatch, InvalidPromo
@@ -16,6 +15,7 @@ from promos.use_cases.cards.codes import SYMBOLS, make_codes
 from promos.use_cases.cards.create_batch import BatchTerms, create_batch
 from promos.use_cases.cards.generate_cards import generate_cards
 from promos.use_cases.issue_code import Terms, issue_code
+from tests.concurrency.threads import race
 from tests.factories import actor
 from tests.snapshot import nothing_changes
 
@@ -53,21 +53,10 @@ def test_worker_that_died_is_continued() -> None:
     assert_complete(batch)
 
 
-def test_two_workers_write_no_card_twice() -> None:
+def test_workers_side_by_side_write_no_card_twice() -> None:
     batch = approved(size=200)
-
-    def work() -> None:
-        try:
-            generate_cards(batch_id=batch.id)
-        finally:
-            connection.close()
-
     with patch.object(module, "CHUNK_SIZE", 10):
-        threads = [Thread(target=work) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        assert race([partial(generate_cards, batch_id=batch.id)] * 4).refusals == {}
     assert_complete(batch)
 
 
