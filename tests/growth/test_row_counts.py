@@ -18,7 +18,7 @@ Cost = dict[str, int]
 WRITTEN = "n_tup_ins + n_tup_upd + n_tup_del"
 READ = "seq_tup_read + coalesce(idx_tup_fetch, 0)"
 # Per table. A foreign key is checked once for each row that has it, and an updated row is read once more.
-MAX_ROWS_READ = 16
+MAX_ROWS_READ = 12
 # So many times a statement is planned anew, by psycopg and then by the server, before its plan is kept.
 EXECUTIONS_BEFORE_KEPT_PLAN = 11
 # The free slots of a hot code are summed, then a counter with a free slot is found and claimed. The context of a
