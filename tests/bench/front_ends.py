@@ -17,7 +17,7 @@ WORKERS = 2
 OK = 200
 GOAL = 0.6
 MAX_QUERIES = 3
-# So many requests, and a session has prepared its statements.
+# After this many requests a session has prepared its statements.
 PREPARED = 9
 EMPTY = "/api/bench/empty"
 

@@ -56,7 +56,7 @@ CARD_PAYMENTS = {
     "orders_refund",
     "orders_stripeevent",
 }
-# Whose roles are shown in tests/orders/admin/test_admin_deployments.py.
+# Their roles are tested in tests/orders/admin/test_admin_deployments.py.
 DEPLOYMENTS = {"orders_appjob", "orders_provision"}
 # Changes by pages of our own: the page → the roles that may use it.
 CORRECTIONS = (

@@ -51,7 +51,7 @@ class Endpoint:
         return {name: value.format(**facts) if isinstance(value, str) else value for name, value in self.body.items()}
 
 
-# It always stays as it is.
+# The campaign of vouchers that name none. No act changes it.
 DEFAULT_CAMPAIGN = "00000000-0000-7000-8000-000000000001"
 ISSUE = {
     "code": "{code}",
@@ -84,8 +84,8 @@ CHECKOUT = {
     "promo_code": "{code}",
 }
 ORGANIZATION = {"slug": "{slug}", "name": "New", "plan_id": "m", "apps": ["wordpress"], "addons": ["backup"]}
-# Whether the organization has a plan or not, there is no such app.
 MERGE = {"customer_id": "no-such-customer", "into_customer_id": "nor-this-one", "reason": "one person"}
+# Whether the organization has a plan or not, there is no such app.
 APP_TO_INSTALL = {"slug": "no-such-app", "dep_choices": {"mariadb": "dedicated"}}
 REPORT = {"id": "{slug}", "provision_id": "{tenant}", "status": "provisioning", "reported_at": "2026-01-01T00:00:00Z"}
 START = {

@@ -188,7 +188,7 @@ def add_lines(lines: list[Object], draw: Draw) -> list[Object]:
 
 
 def make_invoice_old(invoice: Object) -> None:
-    """As API versions before 2025-03-31."""
+    """Give the invoice the shape that API versions before 2025-03-31 have."""
     details = invoice.pop("parent")["subscription_details"]
     invoice["subscription"] = details["subscription"]
     invoice["subscription_details"] = {"metadata": details["metadata"]}
