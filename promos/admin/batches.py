@@ -1,7 +1,6 @@
 """The pages of batches of cards. Each act calls a use case; none deletes."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +15,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from billing.admin.audit import history_panel
-from billing.admin.console.acts import confirm_act, find_for_act
+from billing.admin.console.acts import StateChange, confirm_change, find_for_act
 from billing.admin.console.base import RecordAdmin, View
 from billing.admin.console.display import (
     NOTHING,
@@ -54,72 +53,56 @@ _CHANGE = "promos.change_batch"
 Status = Batch.Status
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchAct:
-    """An act on a batch: its name, its result, its consequences, and its use case."""
-
-    name: str
-    done: str
-    warning: str
-    act: Callable[..., Batch]
-    allowed: Sequence[str]
-    danger: bool = False
-
-
-def _states_before(status: Batch.Status) -> list[str]:
-    return [before for before, after in Batch.TRANSITIONS.items() if status in after]
-
-
-ACTS = {
-    "approve": BatchAct(
+CHANGES = {
+    "approve": StateChange(
         name="Approve",
         done="approved",
         warning="Check credit, number of cards and window: they stay. You cannot approve a batch that you drafted.",
-        act=change_batch.approve_batch,
-        allowed=_states_before(Status.APPROVED),
+        use_case=change_batch.approve_batch,
+        leads_to=Status.APPROVED,
     ),
-    "generate": BatchAct(
+    "generate": StateChange(
         name="Generate",
         done="being generated",
         warning="The worker generates the cards. This page shows its progress when you load it again.",
-        act=change_batch.start_generation,
-        allowed=[Status.APPROVED],
+        use_case=change_batch.start_generation,
+        leads_to=Status.GENERATED,
     ),
-    "release": BatchAct(
+    "release": StateChange(
         name="Release",
         done="released",
         warning="From now on staff can export and print its codes. Customers cannot redeem them yet.",
-        act=change_batch.release_batch,
-        allowed=_states_before(Status.RELEASED),
+        use_case=change_batch.release_batch,
+        leads_to=Status.RELEASED,
     ),
-    "activate": BatchAct(
+    "activate": StateChange(
         name="Activate",
         done="active",
         warning="From now on customers can redeem its cards.",
-        act=change_batch.activate_batch,
-        allowed=_states_before(Status.ACTIVE),
+        use_case=change_batch.activate_batch,
+        leads_to=Status.ACTIVE,
     ),
-    "lock": BatchAct(
+    "lock": StateChange(
         name="Lock",
         done="locked",
         warning="Customers cannot redeem its cards until it is activated again.",
-        act=change_batch.stop_batch,
-        allowed=_states_before(Status.LOCKED),
+        use_case=change_batch.stop_batch,
+        leads_to=Status.LOCKED,
     ),
-    "close": BatchAct(
+    "close": StateChange(
         name="Close",
         done="closed",
         warning="No card can be redeemed any more, and a closed batch stays closed. Customers keep their credit.",
-        act=change_batch.close_batch,
-        allowed=_states_before(Status.CLOSED),
+        use_case=change_batch.close_batch,
+        leads_to=Status.CLOSED,
         danger=True,
     ),
-    "void": BatchAct(
+    "void": StateChange(
         name="Void",
         done="void",
         warning="No card can be redeemed any more, and a void batch stays void. Customers keep their credit.",
-        act=change_batch.void_batch,
-        allowed=_states_before(Status.VOID),
+        use_case=change_batch.void_batch,
+        leads_to=Status.VOID,
         danger=True,
     ),
 }
@@ -232,9 +215,9 @@ class BatchAdmin(RecordAdmin):
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         if not request.user.has_perm(_CHANGE):
             return
-        for name, act in ACTS.items():
-            if record.status in act.allowed:
-                yield Tool(act.name, self._url(name, record), "danger" if act.danger else "plain")
+        for name, change in CHANGES.items():
+            if change.leads_to in Batch.TRANSITIONS[Status(record.status)]:
+                yield change.tool(self._url(name, record))
         if record.status in HANDED_OUT:
             yield Tool("Export CSV", self._url("export", record))
             yield Tool("Print", self._url("sheets", record))
@@ -271,33 +254,24 @@ class BatchAdmin(RecordAdmin):
     # --- Acts ---------------------------------------------------------------------------------------------------
 
     def extra_views(self) -> Sequence[tuple[str, str, View]]:
-        acts = [(f"<int:key>/{name}/", name, partial(self._act_view, name)) for name in ACTS]
         return [
-            *acts,
+            *((f"<int:key>/{name}/", name, partial(self._change_state, name)) for name in CHANGES),
             ("<int:key>/export/", "export", self.export_view),
             ("<int:key>/sheets/", "sheets", self.sheets_view),
         ]
 
-    def _act_view(self, name: str, request: HttpRequest, key: int) -> HttpResponse:
-        batch, act = find_for_act(self, request, key, permission=_CHANGE), ACTS[name]
-
-        def effect(reason: str) -> Done:
-            act.act(batch=batch, by=actor_of(request), reason=reason)
-            return Done(f"{batch.promo_code.code} is {act.done}.", change_url(self.model_label, batch.pk))
-
-        return confirm_act(
+    def _change_state(self, name: str, request: HttpRequest, key: int) -> HttpResponse:
+        batch = find_for_act(self, request, key, permission=_CHANGE)
+        return confirm_change(
             self,
             request,
             batch,
+            CHANGES[name],
             name=name,
-            title=f"{act.name} {batch.promo_code.code}",
-            submit=act.name,
+            arguments={"batch": batch},
             seen=batch.status,
             lock_state=lambda: _lock_status(batch.pk),
-            effect=effect,
             facts=self._summary(batch),
-            warning=act.warning,
-            danger=act.danger,
         )
 
     def _summary(self, batch: Any) -> list[Fact]:

@@ -1,7 +1,6 @@
 """The pages of campaigns: draft, approve, activate, pause, end, change budget or end. None is ever deleted."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -17,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from billing.admin.audit import history_panel
-from billing.admin.console.acts import confirm_act, find_for_act
+from billing.admin.console.acts import StateChange, confirm_change, find_for_act
 from billing.admin.console.base import RecordAdmin, View
 from billing.admin.console.display import (
     NOTHING,
@@ -61,46 +60,34 @@ Status = Campaign.Status
 _KINDS = {Status.DRAFT: "info", Status.APPROVED: "info", Status.ACTIVE: "good", Status.PAUSED: "warn"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verb:
-    """A change of state: its name, its outcome, its consequences, and its use case."""
-
-    name: str
-    done: str
-    warning: str
-    act: Callable[..., Campaign]
-    leads_to: Status
-    danger: bool = False
-
-
-VERBS = {
-    "approve": Verb(
+CHANGES = {
+    "approve": StateChange(
         name="Approve",
         done="approved",
         warning="Its terms stay as they are from here on, except for its budget and its end. Somebody else than the"
         " person who drafted it must approve it.",
-        act=approve_campaign,
+        use_case=approve_campaign,
         leads_to=Status.APPROVED,
     ),
-    "activate": Verb(
+    "activate": StateChange(
         name="Activate",
         done="active",
         warning="Customers can redeem its vouchers, as soon as its window and each voucher allow it.",
-        act=activate_campaign,
+        use_case=activate_campaign,
         leads_to=Status.ACTIVE,
     ),
-    "pause": Verb(
+    "pause": StateChange(
         name="Pause",
         done="paused",
         warning="Customers cannot redeem any of its vouchers until it is activated again.",
-        act=pause_campaign,
+        use_case=pause_campaign,
         leads_to=Status.PAUSED,
     ),
-    "end": Verb(
+    "end": StateChange(
         name="End",
         done="ended",
         warning="None of its vouchers can ever be redeemed again. Customers keep the credit that it granted.",
-        act=end_campaign,
+        use_case=end_campaign,
         leads_to=Status.ENDED,
         danger=True,
     ),
@@ -201,9 +188,9 @@ class CampaignAdmin(RecordAdmin):
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         if record.is_default or not request.user.has_perm(_CHANGE):
             return
-        for verb, each in VERBS.items():
-            if each.leads_to in Campaign.TRANSITIONS[Status(record.status)]:
-                yield Tool(each.name, self._url(verb, record), "danger" if each.danger else "plain")
+        for name, change in CHANGES.items():
+            if change.leads_to in Campaign.TRANSITIONS[Status(record.status)]:
+                yield change.tool(self._url(name, record))
         if record.status == Status.DRAFT:
             yield Tool("Change the draft", self._url("redraft", record))
         elif record.status != Status.ENDED:
@@ -244,32 +231,24 @@ class CampaignAdmin(RecordAdmin):
 
     def extra_views(self) -> Sequence[tuple[str, str, View]]:
         return [
-            *((f"<uuid:key>/{verb}/", verb, partial(self._change_state, verb)) for verb in VERBS),
+            *((f"<uuid:key>/{name}/", name, partial(self._change_state, name)) for name in CHANGES),
             ("<uuid:key>/redraft/", "redraft", self._redraft),
             ("<uuid:key>/budget/", "budget", self._change_budget),
             ("<uuid:key>/window/", "window", self._change_end),
         ]
 
-    def _change_state(self, verb: str, request: HttpRequest, key: UUID) -> HttpResponse:
-        campaign, each = find_for_act(self, request, key, permission=_CHANGE), VERBS[verb]
-
-        def change(reason: str) -> Done:
-            changed = each.act(campaign_id=key, by=actor_of(request), reason=reason)
-            return Done(f"{changed.name} is {each.done}.", self._page(changed))
-
-        return confirm_act(
+    def _change_state(self, name: str, request: HttpRequest, key: UUID) -> HttpResponse:
+        campaign = find_for_act(self, request, key, permission=_CHANGE)
+        return confirm_change(
             self,
             request,
             campaign,
-            name=verb,
-            title=f"{each.name} {campaign.name}",
-            submit=each.name,
+            CHANGES[name],
+            name=name,
+            arguments={"campaign_id": key},
             seen=campaign.updated_at,
             lock_state=lambda: _lock_update_time(campaign),
-            effect=change,
             facts=self._shown_facts(campaign),
-            warning=each.warning,
-            danger=each.danger,
         )
 
     def _redraft(self, request: HttpRequest, key: UUID) -> HttpResponse:

@@ -1,6 +1,7 @@
 """Acts on one record that a member of staff confirms with a reason: one page for all of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -8,10 +9,30 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
 from billing.admin.console.base import RecordAdmin, find_or_404
-from billing.admin.console.display import Fact, Text, change_url
+from billing.admin.console.display import Fact, Text, Tool, change_url
 from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page
+from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange:
+    """A change of a record's state: its name, its result, its consequences, and its use case.
+
+    `leads_to` is the new state, where a table of transitions says from which states it can be reached.
+    """
+
+    name: str
+    done: str
+    warning: str
+    use_case: Callable[..., Any]
+    leads_to: str = ""
+    danger: bool = False
+
+    def tool(self, url: str) -> Tool:
+        """Makes the button that leads to the page of this change."""
+        return Tool(self.name, url, "danger" if self.danger else "plain")
 
 
 def find_for_act(admin: RecordAdmin, request: HttpRequest, key: UUID | int, *, permission: str) -> Any:
@@ -68,4 +89,42 @@ def confirm_act(
         facts=facts,
         warning=warning,
         danger=danger,
+    )
+
+
+def confirm_change(
+    admin: RecordAdmin,
+    request: HttpRequest,
+    record: Any,
+    change: StateChange,
+    *,
+    name: str,
+    arguments: Mapping[str, Any],
+    seen: object,
+    lock_state: Callable[[], object],
+    facts: Iterable[Fact],
+) -> HttpResponse:
+    """Asks for the reason, and changes the record's state once.
+
+    Args: arguments: those of the use case that name the record. The others are as for `confirm_act`.
+    """
+    title = admin.title_of(record)
+
+    def effect(reason: str) -> Done:
+        change.use_case(**arguments, by=actor_of(request), reason=reason)
+        return Done(f"{title} is {change.done}.", change_url(admin.model_label, record.pk))
+
+    return confirm_act(
+        admin,
+        request,
+        record,
+        name=name,
+        title=f"{change.name} {title}",
+        submit=change.name,
+        seen=seen,
+        lock_state=lock_state,
+        effect=effect,
+        facts=facts,
+        warning=change.warning,
+        danger=change.danger,
     )
