@@ -1,32 +1,25 @@
-"""The pages of vouchers: issue, change, pause, resume, retire, bring back. Each calls a use case; none deletes."""
+"""The pages of vouchers: issue, change, bring back. Each calls a use case; none deletes."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
-from functools import partial
 from typing import Any
-from uuid import UUID
 
-from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin import helpers
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import CharField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, NullIf
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 
 from billing.admin.audit import history_panel
-from billing.admin.console.base import RecordAdmin, View, find_or_404
+from billing.admin.console.base import find_or_404
 from billing.admin.console.display import (
     NOTHING,
     Fact,
     Panel,
     Text,
-    Tool,
     amount,
     change_url,
     clipped,
@@ -36,62 +29,21 @@ from billing.admin.console.display import (
     moment,
     two_lines,
 )
-from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page, record_page
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
-from billing.admin.console.submission import Done, Submission, tell
-from billing.errors import DomainError
+from billing.admin.console.submission import Done, Submission
 from billing.local_time import local_text
 from billing.models import User
 from promos.errors import InvalidPromo
-from promos.locks import lock_code_exclusively
 from promos.models import PromoCode
 from promos.queries import codes_with_use
-from promos.use_cases.change_code import pause_code, resume_code, retire_code
 from promos.use_cases.propose_issue import issue_or_propose, issued_or_refused
 
 from .code_forms import FIELD_OF_REFUSAL, IssueForm, TermsForm, initial_terms
+from .code_states import CodeStatesAdmin, lock_update_time
 from .redemptions import redemptions_panel
 from .states import STATES_AS_LISTED, StateFilter, format_usage, state_badge, state_of, with_state
-
-# One action pauses, resumes or retires at most this many vouchers.
-_MAX_SELECTED = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verb:
-    """A change of state: its name, its consequences, and its use case."""
-
-    name: str
-    done: str
-    warning: str
-    act: Callable[..., PromoCode]
-    danger: bool = False
-
-
-VERBS = {
-    "pause": Verb(
-        name="Pause",
-        done="paused",
-        warning="Customers cannot redeem it until it is resumed.",
-        act=pause_code,
-    ),
-    "resume": Verb(
-        name="Resume",
-        done="resumed",
-        warning="Customers can redeem it again, unless it has expired or is exhausted.",
-        act=resume_code,
-    ),
-    "retire": Verb(
-        name="Retire",
-        done="retired",
-        warning="Customers no longer find it, and lists leave it out. Customers keep the credit that it granted."
-        " To bring it back, give it new terms.",
-        act=retire_code,
-        danger=True,
-    ),
-}
 
 
 def _shorten(value: datetime) -> str:
@@ -99,14 +51,8 @@ def _shorten(value: datetime) -> str:
     return local_text(value).removesuffix(":00")
 
 
-def _lock_update_time(promo_code: PromoCode) -> datetime:
-    # Races with another member of staff and with redemptions in flight.
-    lock_code_exclusively(promo_code_id=promo_code.pk)
-    return PromoCode.objects.only("updated_at").get(pk=promo_code.pk).updated_at
-
-
 @admin.register(PromoCode)
-class PromoCodeAdmin(RecordAdmin):
+class PromoCodeAdmin(CodeStatesAdmin):
     """Vouchers. The permissions of the user's group apply to all vouchers alike."""
 
     noun, nouns, add_title = "voucher", "vouchers", "Issue a voucher"
@@ -118,7 +64,6 @@ class PromoCodeAdmin(RecordAdmin):
     search_fields = ("code",)
     search_help_text = "Code or description"
     ordering = ("-created_at", "-id")
-    actions = ("pause", "resume", "retire")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PromoCode, PromoCode]:
         email = Subquery(User.objects.filter(sub=OuterRef("issued_by")).values("email")[:1])
@@ -198,16 +143,6 @@ class PromoCodeAdmin(RecordAdmin):
         yield history_panel(object_type=self.audit_name, object_id=record.code)
         if request.user.has_perm("promos.view_redemption"):
             yield redemptions_panel(record)
-
-    def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
-        if record.retired_at or not self.has_change_permission(request):
-            return
-        yield self._tool("pause" if record.active else "resume", record)
-        yield self._tool("retire", record)
-
-    def _tool(self, verb: str, promo_code: PromoCode) -> Tool:
-        url = reverse(f"admin:{self.model_label}_{verb}")
-        return Tool(VERBS[verb].name, f"{url}?id={promo_code.pk}", "danger" if VERBS[verb].danger else "plain")
 
     # --- Issue and change ---------------------------------------------------------------------------------------
 
@@ -296,112 +231,5 @@ class PromoCodeAdmin(RecordAdmin):
             return Done(f"{changed.code} is {'back' if was_retired else 'changed'}.", request.path)
 
         return submission.submit(
-            form, lock_state=lambda: _lock_update_time(promo_code), effect=change, fields=FIELD_OF_REFUSAL
+            form, lock_state=lambda: lock_update_time(promo_code), effect=change, fields=FIELD_OF_REFUSAL
         )
-
-    # --- Pause, resume, retire ----------------------------------------------------------------------------------
-
-    def extra_views(self) -> Sequence[tuple[str, str, View]]:
-        return [(f"{verb}/", verb, self._view_of(verb)) for verb in VERBS]
-
-    def _view_of(self, verb: str) -> View:
-        def view(request: HttpRequest) -> HttpResponse:
-            if not self.has_change_permission(request):
-                raise PermissionDenied
-            sent = request.POST if request.method == "POST" else request.GET
-            codes = self._chosen(request, sent.getlist("id"))
-            if not codes:
-                raise Http404
-            form = ReasonForm(request.POST if request.method == "POST" else None)
-            submission = self._submission(request, verb, codes)
-            if form.is_valid():
-                self._run(request, VERBS[verb], codes, submission, reason=form.cleaned_data["reason"])
-                return HttpResponseRedirect(self._result_url(codes))
-            return self._ask(request, verb, codes, form, submission)
-
-        return view
-
-    def _submission(self, request: HttpRequest, verb: str, codes: Sequence[Any]) -> Submission:
-        return Submission(request, f"{self.model_label}:{verb}", {str(each.pk): each.updated_at for each in codes})
-
-    def _result_url(self, codes: Sequence[Any]) -> str:
-        return change_url(self.model_label, codes[0].pk) if len(codes) == 1 else list_url(self.model_label)
-
-    def _ask(
-        self, request: HttpRequest, verb: str, codes: Sequence[Any], form: forms.Form, submission: Submission
-    ) -> HttpResponse:
-        what = codes[0].code if len(codes) == 1 else f"{len(codes)} vouchers"
-        return form_page(
-            self,
-            request,
-            title=f"{VERBS[verb].name} {what}",
-            form=form,
-            submission=submission,
-            submit=f"{VERBS[verb].name} {what}",
-            back=self._result_url(codes),
-            action=reverse(f"admin:{self.model_label}_{verb}"),
-            facts=[Fact(each.code, format_html("{} {}", self.state(each), format_usage(each))) for each in codes],
-            warning=VERBS[verb].warning,
-            danger=VERBS[verb].danger,
-            hidden=[("id", str(each.pk)) for each in codes],
-        )
-
-    def _run(
-        self, request: HttpRequest, verb: Verb, codes: Sequence[Any], submission: Submission, *, reason: str
-    ) -> None:
-        """Changes each voucher in its own transaction, so that no voucher is locked for the others' sake."""
-        by, url = actor_of(request), self._result_url(codes)
-        outcomes: dict[str, list[str]] = {"done": [], "unchanged": [], "repeated": []}
-        for promo_code in codes:
-
-            def act(promo_code: Any = promo_code) -> Done:
-                changed = verb.act(code=promo_code.code, by=by, reason=reason)
-                return Done("unchanged" if changed.updated_at == promo_code.updated_at else "done", url)
-
-            try:
-                done, is_repeated = submission.run_once(
-                    lock_state=partial(_lock_update_time, promo_code), effect=act, part=str(promo_code.pk)
-                )
-            except DomainError as error:
-                messages.error(request, f"{promo_code.code} was not {verb.done}: {error.text}.")
-            else:
-                outcomes["repeated" if is_repeated else done.message].append(promo_code.code)
-        if outcomes["done"]:
-            messages.success(request, f"{verb.done.capitalize()}: {', '.join(outcomes['done'])}.")
-        if outcomes["unchanged"]:
-            messages.info(request, f"Already {verb.done}, nothing to change: {', '.join(outcomes['unchanged'])}.")
-        if outcomes["repeated"]:
-            texts = f"{verb.done.capitalize()}: {', '.join(outcomes['repeated'])}."
-            tell(request, Done(texts, url), is_repeated=True)
-
-    def _chosen(self, request: HttpRequest, ids: Sequence[str]) -> list[Any]:
-        """Returns the vouchers of these ids, even if the list's filter no longer includes them. Raises: Http404."""
-        try:
-            keys = {UUID(identity) for identity in ids}
-        except ValueError:
-            raise Http404 from None
-        if len(keys) > _MAX_SELECTED:
-            raise Http404
-        return list(self.get_queryset(request).filter(pk__in=keys).order_by("code"))
-
-    def _from_list(self, request: HttpRequest, queryset: QuerySet[Any], verb: str) -> HttpResponse | None:
-        if request.POST.get("select_across", "0") == "0":
-            codes = self._chosen(request, request.POST.getlist(helpers.ACTION_CHECKBOX_NAME))
-        else:
-            codes = list(queryset.order_by("code")[: _MAX_SELECTED + 1])
-        if len(codes) > _MAX_SELECTED:
-            messages.error(request, f"Choose at most {_MAX_SELECTED} vouchers. Nothing was changed.")
-            return None
-        return self._ask(request, verb, codes, ReasonForm(), self._submission(request, verb, codes))
-
-    @admin.action(description="Pause", permissions=["change"])
-    def pause(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        return self._from_list(request, queryset, "pause")
-
-    @admin.action(description="Resume", permissions=["change"])
-    def resume(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        return self._from_list(request, queryset, "resume")
-
-    @admin.action(description="Retire", permissions=["change"])
-    def retire(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        return self._from_list(request, queryset, "retire")

@@ -126,7 +126,7 @@ def test_an_action_on_all_applies_to_the_filtered_codes(client: Browser) -> None
 
 
 def test_an_action_on_too_many_codes_is_refused(client: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promos.admin.codes._MAX_SELECTED", 1)
+    monkeypatch.setattr("promos.admin.code_states._MAX_SELECTED", 1)
     keys = [str(PromoCodeFactory.create().pk) for _ in range(2)]
     sent = {"action": "retire", "index": "0", "select_across": "1", "_selected_action": keys[:1]}
     with nothing_changes():
@@ -161,7 +161,7 @@ def test_a_busy_code_is_reported(client: Browser, monkeypatch: pytest.MonkeyPatc
             cursor.execute("DO $$ BEGIN RAISE lock_not_available; END $$")
 
     monkeypatch.setattr("promos.use_cases.change_code.lock_code_exclusively", waits)
-    monkeypatch.setattr("promos.admin.codes.lock_code_exclusively", waits)
+    monkeypatch.setattr("promos.admin.code_states.lock_code_exclusively", waits)
     with nothing_changes():
         retired = client.submit(reverse("admin:promos_promocode_retire"), {"id": code.pk, "reason": WHY})
         changed = client.submit(page_of(code), changed_terms(code))
