@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -318,11 +317,9 @@ class BatchAdmin(RecordAdmin):
         self, request: HttpRequest, batch: Batch, form: ReasonForm, *, how: str, serials: tuple[int, int]
     ) -> bool:
         """Records the hand-out; False where the form now shows a refusal."""
-        with show_refusals_on(form), transaction.atomic():
-            current, reason = lock_batch(batch_id=batch.pk), form.cleaned_data["reason"]
-            hand_out_codes(
-                batch=current, first=serials[0], last=serials[1], how=how, by=actor_of(request), reason=reason
-            )
+        (first, last), reason = serials, form.cleaned_data["reason"]
+        with show_refusals_on(form):
+            hand_out_codes(batch=batch, first=first, last=last, how=how, by=actor_of(request), reason=reason)
         return form.is_valid()
 
     def _ask(self, request: HttpRequest, batch: Any, form: ReasonForm, name: str, submit: str) -> HttpResponse:

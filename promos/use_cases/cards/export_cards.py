@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import segno
 from django.conf import settings
+from django.db import transaction
 
 from billing.actor import Actor
 from billing.errors import ReasonRequired
@@ -13,6 +14,7 @@ from billing.money import format_money
 from billing.text import has_visible_text
 from billing.use_cases.record_audit import record_audit
 from promos.errors import BatchStateRefuses
+from promos.locks import lock_batch
 from promos.models import Batch, Card
 
 # Codes are handed out from the release of a batch until it is closed or voided.
@@ -33,20 +35,23 @@ class PrintedCard:
 def hand_out_codes(*, batch: Batch, first: int, last: int, how: str, by: Actor, reason: str) -> None:
     """Records that a member of staff takes the codes of these serial numbers out of the system.
 
-    Args: how: `exported` or `printed`. Raises: BatchStateRefuses, ReasonRequired. Transaction: joins.
+    Args: how: `exported` or `printed`. Raises: BatchStateRefuses, ReasonRequired.
+    Locks: the advisory lock of the batch's terms (exclusive), Batch. Transaction: owns.
     """
     if not has_visible_text(reason):
         raise ReasonRequired
-    if batch.status not in HANDED_OUT:
-        raise BatchStateRefuses
-    record_audit(
-        action=f"batch.{how}",
-        object_type="batch",
-        object_id=batch.promo_code.code,
-        by=by,
-        changes={"first_serial": [None, first], "last_serial": [None, last]},
-        reason=reason,
-    )
+    with transaction.atomic():
+        # Races with another member of staff who closes or voids the batch.
+        if lock_batch(batch_id=batch.id).status not in HANDED_OUT:
+            raise BatchStateRefuses
+        record_audit(
+            action=f"batch.{how}",
+            object_type="batch",
+            object_id=batch.promo_code.code,
+            by=by,
+            changes={"first_serial": [None, first], "last_serial": [None, last]},
+            reason=reason,
+        )
 
 
 def export_csv(batch: Batch) -> Iterator[str]:
