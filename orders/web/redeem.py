@@ -11,7 +11,6 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -28,10 +27,9 @@ from orders.use_cases.top_up import top_up
 from orders.web.visitor import signed_in_actor
 from promos.api.code_guessing import limit_refused_codes
 from promos.api.vouchers import MAX_CODE_INPUT_LENGTH
-from promos.errors import CardNotActive, PromoProblem
+from promos.errors import PromoNotFound, PromoProblem
 from promos.queries import find_typed_code
-from promos.use_cases.cards.record_early_attempt import record_early_attempt
-from promos.use_cases.check_eligibility import redeemable
+from promos.use_cases.preview_code import preview_code
 
 
 class CodeForm(forms.Form):
@@ -80,12 +78,10 @@ def _find_offer(request: HttpRequest, text: str) -> Offer:
     allowed, wait = count_hit_of_networks(limit, client_address(request))
     if not allowed:
         raise TooManyAttempts(retry_after=wait)
-    now, found = timezone.now(), find_typed_code(text)
-    try:
-        found = redeemable(found, now=now, has_free_slot=getattr(found, "has_free_slot", False), redeemed=False)
-    except CardNotActive as refusal:
-        record_early_attempt(serial=refusal.serial, address=client_address(request))
-        raise
+    found = find_typed_code(text)
+    problem = preview_code(found, address=client_address(request))
+    if found is None or problem is not None:
+        raise problem or PromoNotFound
     return Offer(
         code=found.found_by,
         credit=format_money(found.credit_minor, currency=settings.SOVEREIGN_CURRENCY),

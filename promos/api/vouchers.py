@@ -5,7 +5,6 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.core.validators import RegexValidator
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -33,13 +32,12 @@ from billing.api.identifiers import IdField
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import DomainError
-from promos.errors import CardNotActive, CreditRequired
+from promos.errors import CreditRequired, PromoNotFound
 from promos.models import PromoCode
 from promos.queries import find_code, live_codes
-from promos.use_cases.cards.record_early_attempt import record_early_attempt
 from promos.use_cases.change_code import retire_code
-from promos.use_cases.check_eligibility import problem_of
 from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms
+from promos.use_cases.preview_code import preview_code
 from promos.use_cases.propose_issue import issue_or_propose, issued_or_refused
 
 MAX_LIST_LENGTH = 1000
@@ -190,13 +188,8 @@ class PreviewView(APIView):
         form = CodeSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         found = find_code(form.validated_data["code"])
-        if found is None:
-            raise VoucherNotFound
-        problem = problem_of(
-            found, now=timezone.now(), has_free_slot=getattr(found, "has_free_slot", False), redeemed=False
-        )
-        if isinstance(problem, CardNotActive):
-            record_early_attempt(serial=problem.serial, address=client_address(request))
+        problem = preview_code(found, address=client_address(request))
+        if found is None or isinstance(problem, PromoNotFound):
             raise VoucherNotFound
         return Response(_preview(found, accepting=problem is None), status=410 if problem else 200)
 
