@@ -256,10 +256,8 @@ class CampaignAdmin(RecordAdmin):
         form = DraftForm(request.POST if request.method == "POST" else None, initial=initial_terms(campaign))
 
         def redraft() -> None:
-            terms = form.terms()
-            given = {name: getattr(terms, name) for name in terms.__slots__}
             reason = form.cleaned_data["reason"]
-            change_draft(campaign_id=key, terms=given, by=actor_of(request), reason=reason)  # type: ignore[arg-type]
+            change_draft(campaign_id=key, terms=form.terms(), by=actor_of(request), reason=reason)
 
         return self._change_terms(request, campaign, form, redraft, name="redraft", title="Change the draft")
 

@@ -1,6 +1,7 @@
 """Endpoints for campaigns: what staff do in the console, for the platform's automation."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
@@ -44,7 +45,7 @@ from promos.use_cases.campaigns.draft_campaign import (
     draft_campaign,
 )
 
-_TERMS = ("name", "purpose", "owner_email", "credit_class", "budget_minor", "hot", "starts_at", "ends_at")
+_TERMS = tuple(field.name for field in fields(CampaignTerms))
 
 
 class CampaignSerializer(MoneyResponseSerializer):

@@ -1,8 +1,6 @@
 """Changes the terms that an approved campaign may still change: its budget and its end."""
 
-from dataclasses import asdict, fields
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -11,15 +9,15 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.errors import ReasonRequired
 from billing.text import has_visible_text
-from promos.errors import BudgetBelowUsed, CampaignStateRefuses
+from promos.errors import CampaignStateRefuses
 from promos.models import Campaign
 from promos.use_cases.campaigns.draft_campaign import (
-    CampaignTerms,
+    GivenCampaignTerms,
     changes_of,
-    check_terms,
+    complete_terms,
+    count_budget,
     find_for_change,
     record_campaign,
-    set_budget,
 )
 
 
@@ -40,7 +38,7 @@ def change_end(*, campaign_id: UUID, ends_at: datetime | None, by: Actor, reason
     return _change(campaign_id, {"ends_at": ends_at}, action="campaign.end_changed", by=by, reason=reason)
 
 
-def _change(campaign_id: UUID, state: dict[str, Any], *, action: str, by: Actor, reason: str) -> Campaign:
+def _change(campaign_id: UUID, state: GivenCampaignTerms, *, action: str, by: Actor, reason: str) -> Campaign:
     if not has_visible_text(reason):
         raise ReasonRequired
     with transaction.atomic():
@@ -48,16 +46,15 @@ def _change(campaign_id: UUID, state: dict[str, Any], *, action: str, by: Actor,
         campaign = find_for_change(campaign_id)
         if campaign.status == Campaign.Status.ENDED:
             raise CampaignStateRefuses("the campaign has ended")
-        complete = CampaignTerms(**{**{f.name: getattr(campaign, f.name) for f in fields(CampaignTerms)}, **state})
-        check_terms(complete)
-        changes = changes_of(campaign, asdict(complete))
+        complete_terms(campaign, state)
+        changes = changes_of(campaign, state)
         if not changes:
             return campaign
         for name, value in state.items():
             setattr(campaign, name, value)
         campaign.updated_at = timezone.now()
         campaign.save(update_fields=[*state, "updated_at"])
-        if "budget_minor" in changes and not set_budget(campaign):
-            raise BudgetBelowUsed
+        if "budget_minor" in changes:
+            count_budget(campaign)
         record_campaign(campaign, action, by=by, changes=changes, reason=reason)
         return campaign

@@ -57,17 +57,19 @@ def draft_campaign(*, terms: CampaignTerms, by: Actor, reason: str = "") -> Camp
 
     Raises: InvalidCampaign, CampaignNameTaken. Transaction: owns.
     """
-    check_terms(terms)
+    _check_terms(terms)
     with transaction.atomic():
         with _names_once():
             campaign = Campaign.objects.create(**asdict(terms), drafted_by=by.user_id)
-        _count_budget(campaign)
+        count_budget(campaign)
         changes = {name: [None, to_json(value)] for name, value in asdict(terms).items()}
         record_campaign(campaign, "campaign.drafted", by=by, changes=changes, reason=reason)
     return campaign
 
 
-def change_draft(*, campaign_id: UUID, terms: GivenCampaignTerms, by: Actor, reason: str = "") -> Campaign:
+def change_draft(
+    *, campaign_id: UUID, terms: CampaignTerms | GivenCampaignTerms, by: Actor, reason: str = ""
+) -> Campaign:
     """Gives a draft these terms. The person who changed it last counts as its drafter, and cannot approve it.
 
     Raises: CampaignNotFound, CampaignStateRefuses where it is no draft, InvalidCampaign, CampaignNameTaken.
@@ -77,8 +79,7 @@ def change_draft(*, campaign_id: UUID, terms: GivenCampaignTerms, by: Actor, rea
         campaign = find_for_change(campaign_id)
         if campaign.status != Campaign.Status.DRAFT:
             raise CampaignStateRefuses("only the terms of a draft can be changed: use an act for each change")
-        complete = CampaignTerms(**{**{f.name: getattr(campaign, f.name) for f in fields(CampaignTerms)}, **terms})
-        check_terms(complete)
+        complete = complete_terms(campaign, terms)
         changes = changes_of(campaign, asdict(complete))
         if not changes:
             return campaign
@@ -88,7 +89,7 @@ def change_draft(*, campaign_id: UUID, terms: GivenCampaignTerms, by: Actor, rea
         with _names_once():
             campaign.save()
         if {"budget_minor", "hot"} & changes.keys():
-            _count_budget(campaign)
+            count_budget(campaign)
         record_campaign(campaign, "campaign.redrafted", by=by, changes=changes, reason=reason)
         return campaign
 
@@ -103,7 +104,16 @@ def find_for_change(campaign_id: UUID) -> Campaign:
     return campaign
 
 
-def check_terms(terms: CampaignTerms) -> None:
+def complete_terms(campaign: Campaign, given: CampaignTerms | GivenCampaignTerms) -> CampaignTerms:
+    """Returns the given terms, with the campaign's own in place of absent ones. Raises: InvalidCampaign."""
+    if not isinstance(given, CampaignTerms):
+        own = {field.name: getattr(campaign, field.name) for field in fields(CampaignTerms)}
+        given = CampaignTerms(**{**own, **given})
+    _check_terms(given)
+    return given
+
+
+def _check_terms(terms: CampaignTerms) -> None:
     """Raises: InvalidCampaign, which names each bad field."""
     problems: dict[str, list[str]] = {}
     if not has_visible_text(terms.name) or len(terms.name) > MAX_NAME_LENGTH:
@@ -140,15 +150,11 @@ def record_campaign(
     )
 
 
-def _count_budget(campaign: Campaign) -> None:
-    if not set_budget(campaign):
-        raise BudgetBelowUsed
-
-
-def set_budget(campaign: Campaign) -> bool:
-    """Counts the campaign's budget anew, under its exclusive lock; False where more of it is used."""
+def count_budget(campaign: Campaign) -> None:
+    """Counts the campaign's budget anew, under its exclusive lock. Raises: BudgetBelowUsed."""
     counters = min(HOT_COUNTERS if campaign.hot else 1, campaign.budget_minor)
-    return redistribute_budget(campaign_id=campaign.id, budget_minor=campaign.budget_minor, counters=counters)
+    if not redistribute_budget(campaign_id=campaign.id, budget_minor=campaign.budget_minor, counters=counters):
+        raise BudgetBelowUsed
 
 
 def to_json(value: object) -> object:
