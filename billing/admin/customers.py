@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Q, QuerySet
@@ -27,7 +26,7 @@ from billing.admin.console.display import (
     list_url,
     moment,
 )
-from billing.admin.console.forms import AmountField, ConsoleForm, reason_field
+from billing.admin.console.forms import AmountField, ConsoleForm, reason_field, with_currency
 from billing.admin.console.pages import form_page
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
@@ -45,12 +44,10 @@ _MAX_PANEL_ROWS = 20
 class AdjustForm(ConsoleForm):
     """An amount and a reason."""
 
-    amount = AmountField(help_text="For example, 5.250 adds credit and -5.250 takes it away.")
+    amount = AmountField(
+        label=with_currency("Amount"), help_text="For example, 5.250 adds credit and -5.250 takes it away."
+    )
     reason = reason_field()
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.fields["amount"].label = f"Amount ({settings.SOVEREIGN_CURRENCY})"
 
     def clean_amount(self) -> int:
         minor: int = self.cleaned_data["amount"]

@@ -4,14 +4,13 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
 from billing.admin.console.acts import confirm_act, find_for_act
 from billing.admin.console.base import ReadOnlyAdmin, find_or_404
 from billing.admin.console.display import Fact, amount, change_url, state_badge
-from billing.admin.console.forms import AmountField, ConsoleForm, reason_field
+from billing.admin.console.forms import AmountField, ConsoleForm, reason_field, with_currency
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
@@ -30,13 +29,16 @@ _CLOSED = "The payment is closed, and the held credit is available again."
 class RefundForm(ConsoleForm):
     """The amount to refund to the card; empty means all that is left."""
 
-    card = AmountField(required=False, help_text="Leave empty to refund everything that is left.")
+    card = AmountField(
+        label=with_currency("Refund to the card"),
+        required=False,
+        help_text="Leave empty to refund everything that is left.",
+    )
     reason = reason_field(length=200)
 
     def __init__(self, *args: Any, left_minor: int, **options: Any) -> None:
         super().__init__(*args, **options)
         self.left_minor = left_minor
-        self.fields["card"].label = f"Refund to the card ({settings.SOVEREIGN_CURRENCY})"
         if not left_minor:
             del self.fields["card"]
 

@@ -3,24 +3,24 @@
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from unfold.widgets import (
     UnfoldAdminBigIntegerFieldWidget,
     UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
-from billing.admin.console.forms import AmountField, ConsoleForm, MomentField, ReasonForm, reason_field
-from promos.models import Batch, Campaign
+from billing.admin.console.forms import AmountField, MomentField, ReasonForm, reason_field, with_currency
+from promos.models import Batch
 from promos.models.batch import MAX_CARDS
 from promos.models.campaign import DEFAULT_CAMPAIGN
 from promos.use_cases.cards.create_batch import BatchTerms
 
+from .form_fields import WindowForm, campaign_field, text_field
+
 MAX_PRINTED = 1_000
 
 
-class BatchForm(ConsoleForm):
+class BatchForm(WindowForm):
     """The terms of a new batch."""
 
     name = forms.CharField(
@@ -28,14 +28,8 @@ class BatchForm(ConsoleForm):
         help_text="3 to 64 letters, digits, '-' or '_'. Staff and ledger entries name the batch so; it is no code.",
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
     )
-    campaign = forms.ModelChoiceField(
-        Campaign.objects.exclude(status=Campaign.Status.ENDED).order_by("name"),
-        required=False,
-        empty_label="None",
-        help_text="The batch stays in this campaign, and is redeemable only while the campaign is active.",
-        widget=UnfoldAdminSelectWidget(),
-    )
-    credit = AmountField()
+    campaign = campaign_field("batch")
+    credit = AmountField(label=with_currency("Credit"), help_text="The credit that one card grants.")
     size = forms.IntegerField(
         label="Cards",
         min_value=1,
@@ -52,22 +46,12 @@ class BatchForm(ConsoleForm):
     alphabet = forms.ChoiceField(
         label="Random characters", choices=Batch.Alphabet.choices, widget=UnfoldAdminSelectWidget()
     )
-    description = forms.CharField(
-        max_length=500,
-        required=False,
-        help_text="Shown to customers who preview a card.",
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "wide": True}),
-    )
+    description = text_field(max_length=500, help_text="Shown to customers who preview a card.")
     starts_at = MomentField(label="Valid from", help_text="Leave empty to start with the activation.")
     expires_at = MomentField(
         label="Valid until", help_text="From this moment on its cards are no longer valid. Leave empty for no end."
     )
     reason = reason_field()
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.fields["credit"].label = f"Credit ({settings.SOVEREIGN_CURRENCY})"
-        self.fields["credit"].help_text = "The credit that one card grants."
 
     def terms(self) -> BatchTerms:
         """Returns the entered terms."""

@@ -4,29 +4,28 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.conf import settings
 from unfold.widgets import (
     UnfoldAdminBigIntegerFieldWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
 )
 
-from billing.admin.console.forms import AmountField, ConsoleForm, MomentField, reason_field
+from billing.admin.console.forms import AmountField, MomentField, reason_field, with_currency
 from promos.models import Campaign, PromoCode
-from promos.models.promo_code import CODE_MATCH, HOT_COUNTERS
+from promos.models.promo_code import CODE_MATCH
 from promos.queries import normal_code
 from promos.use_cases.issue_code import MAX_CAP, Terms
+
+from .form_fields import WindowForm, campaign_field, rush_field, text_field
 
 # Error code of a refusal that names no field → the field it is about.
 FIELD_OF_REFUSAL = {"cap_below_used": "max_redemptions"}
 
 
-class TermsForm(ConsoleForm):
+class TermsForm(WindowForm):
     """The terms of a voucher: its credit, its number of customers, and its time."""
 
-    credit = AmountField()
+    credit = AmountField(label=with_currency("Credit"), help_text="The credit that one redemption grants.")
     max_redemptions = forms.IntegerField(
         label="Cap",
         min_value=0,
@@ -35,18 +34,8 @@ class TermsForm(ConsoleForm):
         help_text="How many customers can redeem it. 0 means unlimited.",
         widget=UnfoldAdminBigIntegerFieldWidget(),
     )
-    hot = forms.BooleanField(
-        label="Expect a rush",
-        required=False,
-        help_text=f"Divides the cap over {HOT_COUNTERS} counters, so that many customers can redeem at once.",
-        widget=UnfoldBooleanSwitchWidget(),
-    )
-    description = forms.CharField(
-        max_length=500,
-        required=False,
-        help_text="Shown to customers who preview the voucher.",
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "wide": True}),
-    )
+    hot = rush_field("cap")
+    description = text_field(max_length=500, help_text="Shown to customers who preview the voucher.")
     starts_at = MomentField(label="Valid from", help_text="Leave empty to start at once.")
     expires_at = MomentField(
         label="Valid until", help_text="From this moment on it is no longer valid. Leave empty for no end."
@@ -59,23 +48,11 @@ class TermsForm(ConsoleForm):
     )
     reason = reason_field()
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.fields["credit"].label = f"Credit ({settings.SOVEREIGN_CURRENCY})"
-        self.fields["credit"].help_text = "The credit that one redemption grants."
-
     def clean_credit(self) -> int:
         credit: int = self.cleaned_data["credit"]
         if credit <= 0:
             raise forms.ValidationError("The credit must be more than zero.")
         return credit
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        starts_at, expires_at = data.get("starts_at"), data.get("expires_at")
-        if starts_at and expires_at and starts_at >= expires_at:
-            self.add_error("expires_at", "The end must be later than the start.")
-        return data
 
     def terms(self) -> Terms:
         """Returns the entered terms."""
@@ -99,13 +76,7 @@ class IssueForm(TermsForm):
         help_text="3 to 64 letters, digits, '-' or '_'. It is stored in capitals.",
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
     )
-    campaign = forms.ModelChoiceField(
-        Campaign.objects.exclude(status=Campaign.Status.ENDED).order_by("name"),
-        required=False,
-        empty_label="None",
-        help_text="The voucher stays in this campaign, and is redeemable only while the campaign is active.",
-        widget=UnfoldAdminSelectWidget(),
-    )
+    campaign = campaign_field("voucher")
     field_order = ("code", "campaign", "credit")
 
     def campaign_id(self) -> UUID | None:

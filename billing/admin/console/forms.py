@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.conf import settings
 from django.db import OperationalError
-from django.utils.functional import cached_property
+from django.utils.functional import cached_property, lazy
 from django.utils.text import capfirst
 from psycopg import errors as postgres
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
@@ -60,6 +60,11 @@ class AmountField(forms.CharField):
             return value
         currency = settings.SOVEREIGN_CURRENCY
         return format_money(value, currency=currency).removesuffix(f" {currency}").replace(",", "")
+
+
+def with_currency(title: str) -> Any:
+    """Returns the label of an amount, with the deployment's currency. It is lazy, since forms are made at import."""
+    return lazy(lambda: f"{title} ({settings.SOVEREIGN_CURRENCY})", str)()
 
 
 class MomentField(forms.DateTimeField):

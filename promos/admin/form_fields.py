@@ -1,0 +1,54 @@
+"""Form fields that vouchers, batches and campaigns share."""
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
+
+from billing.admin.console.forms import ConsoleForm
+from promos.models import Campaign
+from promos.models.promo_code import HOT_COUNTERS
+
+
+class WindowForm(ConsoleForm):
+    """A form with a window, from `starts_at` up to the field that `window_end` names."""
+
+    window_end = "expires_at"
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        starts_at, ends_at = data.get("starts_at"), data.get(self.window_end)
+        if starts_at and ends_at and starts_at >= ends_at:
+            self.add_error(self.window_end, "The end must be later than the start.")
+        return data
+
+
+def campaign_field(noun: str) -> "forms.ModelChoiceField[Campaign]":
+    """Makes the choice of a campaign. `noun` is what joins it."""
+    return forms.ModelChoiceField(
+        Campaign.objects.exclude(status=Campaign.Status.ENDED).order_by("name"),
+        required=False,
+        empty_label="None",
+        help_text=f"The {noun} stays in this campaign, and is redeemable only while the campaign is active.",
+        widget=UnfoldAdminSelectWidget(),
+    )
+
+
+def text_field(*, max_length: int, help_text: str) -> forms.CharField:
+    """Makes the input for an optional text of a few lines."""
+    return forms.CharField(
+        max_length=max_length,
+        required=False,
+        help_text=help_text,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "wide": True}),
+    )
+
+
+def rush_field(divided: str) -> forms.BooleanField:
+    """Makes the switch for many redemptions at once. `divided` is what the counters hold."""
+    return forms.BooleanField(
+        label="Expect a rush",
+        required=False,
+        help_text=f"Divides the {divided} over {HOT_COUNTERS} counters, so that many customers can redeem at once.",
+        widget=UnfoldBooleanSwitchWidget(),
+    )
