@@ -105,7 +105,7 @@ class CampaignStateRefuses(DomainError):
 class ApprovalNeedsAnother(DomainError):
     code = "approval_needs_another"
     status = 403
-    message = "somebody else than the person who drafted the campaign must approve it"
+    message = "someone other than the person who drafted the campaign must approve it"
 
 
 class BudgetBelowUsed(DomainError):

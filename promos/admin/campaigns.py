@@ -64,8 +64,8 @@ CHANGES = {
     "approve": StateChange(
         name="Approve",
         done="approved",
-        warning="Its terms stay as they are from here on, except for its budget and its end. Somebody else than the"
-        " person who drafted it must approve it.",
+        warning="Its terms stay as they are from here on, except for its budget and its end. Someone other than"
+        " the person who drafted it must approve it.",
         use_case=approve_campaign,
         leads_to=Status.APPROVED,
     ),

@@ -53,7 +53,7 @@ def test_a_draft_is_approved_by_somebody_else(client: Browser, omar: User) -> No
     assert (campaign.budget_minor, campaign.drafted_by, campaign.status) == (20_000, omar.sub, "draft")
     with nothing_changes():
         answer = client.submit(page_of(campaign, "approve"), {"reason": WHY})
-    assert "Somebody else than the person who drafted" in str(form_errors(answer))
+    assert "Someone other than the person who drafted" in str(form_errors(answer))
     other = client_of(create_user(SUPERADMIN))
     other.submit(page_of(campaign, "approve"), {"reason": WHY})
     other.submit(page_of(campaign, "activate"), {"reason": WHY})
