@@ -88,6 +88,12 @@ def test_bad_input_is_shown_at_its_field(noor: Browser, field: str, value: str) 
     assert list(form_errors(answer)) == [field]
 
 
+def test_end_before_the_start_is_shown_in_words_for_staff(noor: Browser) -> None:
+    with nothing_changes():
+        answer = noor.submit(ADD, {**TERMS, "starts_at": "2030-01-02T00:00", "expires_at": "2030-01-01T00:00"})
+    assert form_errors(answer) == {"expires_at": ["The end must be later than the start."]}
+
+
 def test_codes_are_exported_from_the_release_on(noor: Browser) -> None:
     batch = draft()
     with nothing_changes():
