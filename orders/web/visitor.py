@@ -8,17 +8,18 @@ from billing.api.access.client_address import client_address
 from billing.models import User
 from billing.text import normal_email
 from billing.use_cases.assign_role import role_of
+from billing.use_cases.identity.users import may_use_address
 
 
 def signed_in_actor(request: HttpRequest) -> Actor | None:
     """Returns the signed-in visitor as an actor, or None. A visitor without a session costs no query."""
     if settings.SESSION_COOKIE_NAME not in request.COOKIES or not isinstance(request.user, User):
         return None
-    user = request.user
+    user, role = request.user, role_of(request.user)
     return Actor(
         user_id=user.sub,
-        email=normal_email(user.email),
-        role=role_of(user),
+        email=normal_email(user.email) if may_use_address(user, role=role) else "",
+        role=role,
         channel="page",
         address=client_address(request),
     )

@@ -14,13 +14,13 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.request import Request
 
-from billing.actor import CUSTOMER, STAFF_ROLES, Actor
+from billing.actor import STAFF_ROLES, Actor
 from billing.api.access.client_address import client_address
 from billing.api.access.tokens import InvalidToken, read_email, verify_token
 from billing.models import User
 from billing.use_cases.assign_role import role_of
 from billing.use_cases.identity.sessions import is_live
-from billing.use_cases.identity.users import has_proved_address
+from billing.use_cases.identity.users import may_use_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +67,8 @@ class SessionAuthentication(BaseAuthentication):
             return None
         _enforce_csrf(request._request)
         role = role_of(user)
-        # A superadmin has entered the addresses of staff.
-        is_proved = role != CUSTOMER or has_proved_address(user)
-        return Principal(user_id=user.sub, email=read_email(user.email) if is_proved else "", role=role), "session"
+        email = read_email(user.email) if may_use_address(user, role=role) else ""
+        return Principal(user_id=user.sub, email=email, role=role), "session"
 
 
 class _CSRFCheck(CsrfViewMiddleware):

@@ -13,7 +13,7 @@ from django.utils.crypto import salted_hmac
 
 from billing.actor import CUSTOMER
 from billing.models import SignInSession, User
-from billing.use_cases.identity.users import has_proved_address
+from billing.use_cases.identity.users import may_use_address
 
 ACCESS_MINUTES = 15
 # The word for a customer in answers and tokens of the identity endpoints. As a claim it means the same as any other
@@ -47,7 +47,7 @@ def sign_access_token(*, user: User, role: str, session: SignInSession, now: dat
         "exp": int((now + timedelta(minutes=ACCESS_MINUTES)).timestamp()),
         SESSION_CLAIM: str(session.pk),
     }
-    claims |= {"email_verified": False} if role == CUSTOMER and not has_proved_address(user) else {}
+    claims |= {"email_verified": False} if not may_use_address(user, role=role) else {}
     claims |= {"iss": settings.JWT_ISSUER} if settings.JWT_ISSUER else {}
     claims |= {"aud": settings.JWT_AUDIENCE} if settings.JWT_AUDIENCE else {}
     return jwt.encode(claims, signing_key(), algorithm="HS256")

@@ -10,7 +10,7 @@ from uuid import uuid4
 from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
 
-from billing.actor import Actor
+from billing.actor import CUSTOMER, Actor
 from billing.models import User
 from billing.text import normal_email
 from billing.use_cases.record_audit import record_audit
@@ -25,6 +25,15 @@ def find_user(*, address: str) -> User | None:
 def has_proved_address(user: User) -> bool:
     """Tells whether the user has proved the present address."""
     return EmailAddress.objects.filter(user=user, email=normal_email(user.email), verified=True).exists()
+
+
+def may_use_address(user: User, *, role: str) -> bool:
+    """Returns whether the user acts with the present address: a customer has to prove it; staff need not.
+
+    An address leads to invitations and mails, so no use case may get one that is not proved. A superadmin enters the
+    addresses of staff.
+    """
+    return role != CUSTOMER or has_proved_address(user)
 
 
 def ensure_user(*, address: str, sub: str = "", by: Actor) -> User:

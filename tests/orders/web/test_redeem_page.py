@@ -10,11 +10,11 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from billing.models import LedgerEntry, User
+from billing.models import LedgerEntry, OrganizationMember, User
 from billing.queries import balance_of
 from promos.models import Redemption
 from promos.use_cases.change_code import retire_code
-from tests.factories import PromoCodeFactory, UserFactory, actor
+from tests.factories import OrganizationFactory, PromoCodeFactory, UserFactory, actor
 from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db
@@ -131,6 +131,20 @@ def test_guessing_is_limited_as_in_the_api(client: Client, customer: User, setti
 def test_the_account_needs_a_customer_and_comes_back_after_signing_in(client: Client) -> None:
     answer = client.get(reverse("account"))
     assert answer.headers["Location"] == f"{reverse('account_login')}?next=%2Faccount"
+
+
+def test_an_address_that_is_not_proved_joins_no_organization_and_is_not_stored(client: Client) -> None:
+    invited = OrganizationMember.objects.create(
+        organization=OrganizationFactory.create(), email="eve@example.org", role="member"
+    )
+    client.force_login(UserFactory.create(email=invited.email))
+    with nothing_changes():
+        page = text_of(client.get(reverse("account")))
+    assert "You have none yet." in page
+    assert invited.email in page
+    PromoCodeFactory.create(code="CARD50")
+    assert client.post(reverse("redeem"), {"code": "CARD50"}).status_code == 302
+    assert Redemption.objects.get().customer.email == ""
 
 
 def test_the_account_of_a_new_customer_is_empty(
