@@ -137,11 +137,9 @@ _environment.refuse(
     not re.fullmatch(r"([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?", _prefix),
     "API_PREFIX must be a path such as api/, or empty",
 )
-_environment.refuse(
-    _prefix in ("admin", "accounts", "static", "healthz", "readyz"), "API_PREFIX is a path of the service's own"
-)
-# The service's own pages. Beside them stands the API if its prefix is empty.
-PAGE_PATHS: tuple[str, ...] = ("admin/", "accounts/", "checkout/", "static/")
+# The first parts of the addresses of the service's own pages. If the API's prefix is empty, it stands beside them.
+PAGE_PATHS: tuple[str, ...] = ("account", "accounts", "admin", "checkout", "redeem", "static")
+_environment.refuse(_prefix in (*PAGE_PATHS, "healthz", "readyz"), "API_PREFIX is a path of the service's own")
 # Names that an organization's address must not have, because people would take it for the Sovereign's own.
 RESERVED_SLUGS: frozenset[str] = frozenset(_environment.items("RESERVED_SLUGS")) or DEFAULT_RESERVED_SLUGS
 # How many requests one client address may send to the public voucher preview and to quotes, together.
@@ -162,7 +160,7 @@ DNS_TIMEOUT_SECONDS: int = _environment.number("DNS_TIMEOUT_SECONDS", 5, minimum
 # Pages of these origins may call the API from a browser; without any, browsers refuse all pages of other origins.
 CORS_ALLOWED_ORIGINS: list[str] = _environment.origins("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_CREDENTIALS: bool = _environment.flag("CORS_ALLOW_CREDENTIALS")
-CORS_URLS_REGEX: str = rf"^/{API_PREFIX}" if API_PREFIX else rf"^/(?!{'|'.join(PAGE_PATHS)}|$)"
+CORS_URLS_REGEX: str = rf"^/{API_PREFIX}" if API_PREFIX else rf"^/(?!({'|'.join(PAGE_PATHS)})(/|$)|$)"
 CORS_ALLOW_HEADERS: list[str] = (
     "accept authorization content-type idempotency-key if-none-match x-csrftoken x-request-id".split()
 )

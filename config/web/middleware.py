@@ -203,7 +203,8 @@ def is_api_path(path: str) -> bool:
     """Tells whether the path is under the API root. An empty root leaves out the service's pages."""
     if settings.API_PREFIX:
         return f"{path}/".startswith(f"/{settings.API_PREFIX}")
-    return path != "/" and not f"{path}/".startswith(tuple(f"/{each}" for each in settings.PAGE_PATHS))
+    first_part = path[1:].partition("/")[0]
+    return path != "/" and first_part not in settings.PAGE_PATHS
 
 
 def error_response(status: int) -> JsonResponse:

@@ -160,6 +160,7 @@ django.setup()
 from django.test import Client
 client = Client(raise_request_exception=False)
 for path in ["/", "/admin", "/admin/login/", "/static/nowhere", "/docs", "/schema", "/nowhere", "/nowhere/",
+             "/account/nothing", "/redeem/nothing", "/accountant",
              "/catalog/plans/extra", "/api/catalog/plans", "/healthz"]:
     answer = client.get(path)
     print(path, answer.status_code, answer.headers["Content-Type"].split(";")[0])
@@ -192,6 +193,9 @@ def test_the_api_root_may_be_the_servers_root() -> None:
         "/schema 200 application/vnd.oai.openapi",
         "/nowhere 404 application/json",
         "/nowhere/ 404 application/json",
+        "/account/nothing 404 text/html",
+        "/redeem/nothing 404 text/html",
+        "/accountant 404 application/json",
         "/catalog/plans/extra 404 application/json",
         "/api/catalog/plans 404 application/json",
         "/healthz 200 application/json",

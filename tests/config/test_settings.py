@@ -145,7 +145,8 @@ def test_the_api_root_may_be_anywhere(given: str | None, prefix: str) -> None:
 
 def test_the_api_root_cannot_be_one_of_the_services_own_paths() -> None:
     sentence = "The environment is not complete: API_PREFIX is a path of the service's own."
-    assert refusal(COMPLETE | {"API_PREFIX": "admin/"}) == sentence
+    for prefix in ("admin/", "checkout", "redeem", "account"):
+        assert refusal(COMPLETE | {"API_PREFIX": prefix}) == sentence
 
 
 def test_proxies_are_networks() -> None:

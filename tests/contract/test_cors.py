@@ -53,7 +53,7 @@ def test_errors_are_readable_for_the_page_as_well(shop: None, prefix: str, root:
             status, _, headers = process.call("GET", root + path, headers={"Origin": SHOP})
             assert (status, headers["access-control-allow-origin"]) == (expected, SHOP)
         # The service's own pages are not for pages of other origins.
-        for page in ("/admin/", "/accounts/login/", "/checkout/success", "/"):
+        for page in ("/admin/", "/accounts/login/", "/checkout/success", "/redeem", "/account", "/"):
             _, _, headers = process.call("OPTIONS", page, headers={"Origin": SHOP, **PREFLIGHT})
             assert allowed(headers) == {}
 
