@@ -1,6 +1,6 @@
 """The pages of proposals: the inbox of those who approve, and a page for each with the exact difference."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +10,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from billing.actor import Actor
 from billing.admin.audit import history_panel
 from billing.admin.console.acts import confirm_act, find_for_act
 from billing.admin.console.base import ReadOnlyAdmin, View
@@ -40,6 +38,7 @@ from billing.use_cases.proposals.decide import (
     approve_proposal,
     is_proposer,
     lock_proposal,
+    proposals_to_decide,
     reject_proposal,
     withdraw_proposal,
 )
@@ -89,9 +88,7 @@ class CommentForm(ReasonForm):
 def waiting_for(request: HttpRequest) -> int:
     """Counts the proposals that this member of staff can decide."""
     user = staff_of(request)
-    waiting = Proposal.objects.filter(status=Proposal.Status.PROPOSED, expires_at__gt=timezone.now())
-    own = Q(proposer_id=user.sub) | Q(proposer_email=user.email.lower(), proposer_email__gt="")
-    return waiting.exclude(own).count()
+    return proposals_to_decide(user_id=user.sub, email=user.email).count()
 
 
 @admin.register(Proposal)
@@ -180,47 +177,34 @@ class ProposalAdmin(ReadOnlyAdmin):
 
     def approve_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
         """Asks for a comment, and carries out what was proposed."""
-        proposal = find_for_act(self, request, key, permission=DECIDE_PERMISSION)
 
-        def approve(comment: str) -> Done:
+        def approve(comment: str) -> str:
             decided = approve_proposal(proposal_id=key, by=actor_of(request), comment=comment)
             verb = "Not carried out" if decided.status == Proposal.Status.FAILED else "Approved"
-            return Done(f"{verb}: {decided.outcome}", change_url(self.model_label, key))
+            return f"{verb}: {decided.outcome}"
 
-        return confirm_act(
-            self,
+        return self._confirm(
             request,
-            proposal,
-            name="approve",
+            find_for_act(self, request, key, permission=DECIDE_PERMISSION),
             title="Approve",
             submit="Approve and carry out",
-            seen=proposal.status,
-            lock_state=lambda: lock_proposal(proposal_id=key).status,
             effect=approve,
-            facts=self._difference(proposal),
             warning="Approving carries this out at once, exactly as shown.",
             form_class=CommentForm,
         )
 
     def reject_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
         """Asks for the reason, and rejects the proposal."""
-        proposal = find_for_act(self, request, key, permission=DECIDE_PERMISSION)
 
-        def reject(reason: str) -> Done:
+        def reject(reason: str) -> str:
             reject_proposal(proposal_id=key, by=actor_of(request), reason=reason)
-            return Done("The proposal is rejected.", change_url(self.model_label, key))
+            return "The proposal is rejected."
 
-        return confirm_act(
-            self,
+        return self._confirm(
             request,
-            proposal,
-            name="reject",
+            find_for_act(self, request, key, permission=DECIDE_PERMISSION),
             title="Reject",
-            submit="Reject",
-            seen=proposal.status,
-            lock_state=lambda: lock_proposal(proposal_id=key).status,
             effect=reject,
-            facts=self._difference(proposal),
             warning="Nothing is carried out. The proposer can propose it again.",
             danger=True,
         )
@@ -228,26 +212,42 @@ class ProposalAdmin(ReadOnlyAdmin):
     def withdraw_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
         """Asks the proposer for the reason, and withdraws the proposal."""
         proposal = find_for_act(self, request, key, permission="billing.view_proposal")
-        by: Actor = actor_of(request)
-        if not is_proposer(proposal, by):
+        if not is_proposer(proposal, actor_of(request)):
             raise PermissionDenied
 
-        def withdraw(reason: str) -> Done:
-            withdraw_proposal(proposal_id=key, by=by, reason=reason)
-            return Done("The proposal is withdrawn.", change_url(self.model_label, key))
+        def withdraw(reason: str) -> str:
+            withdraw_proposal(proposal_id=key, by=actor_of(request), reason=reason)
+            return "The proposal is withdrawn."
 
+        return self._confirm(request, proposal, title="Withdraw", effect=withdraw, warning="Nothing is carried out.")
+
+    def _confirm(
+        self,
+        request: HttpRequest,
+        proposal: Proposal,
+        *,
+        title: str,
+        effect: Callable[[str], str],
+        warning: str,
+        submit: str = "",
+        danger: bool = False,
+        form_class: type[ReasonForm] = ReasonForm,
+    ) -> HttpResponse:
+        """Asks for the reason, and decides the proposal once. Args: effect: decides it, and returns the message."""
         return confirm_act(
             self,
             request,
             proposal,
-            name="withdraw",
-            title="Withdraw",
-            submit="Withdraw",
+            name=title.lower(),
+            title=title,
+            submit=submit or title,
             seen=proposal.status,
-            lock_state=lambda: lock_proposal(proposal_id=key).status,
-            effect=withdraw,
+            lock_state=lambda: lock_proposal(proposal_id=proposal.pk).status,
+            effect=lambda reason: Done(effect(reason), change_url(self.model_label, proposal.pk)),
             facts=self._difference(proposal),
-            warning="Nothing is carried out.",
+            warning=warning,
+            danger=danger,
+            form_class=form_class,
         )
 
     def _difference(self, proposal: Proposal) -> list[Fact]:

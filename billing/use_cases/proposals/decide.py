@@ -3,11 +3,11 @@
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import (
-    DomainError,
     NotOwnProposal,
     OwnProposal,
     ProposalDecided,
@@ -87,6 +87,12 @@ def is_proposer(proposal: Proposal, by: Actor) -> bool:
     return by.user_id == proposal.proposer_id or same_address
 
 
+def proposals_to_decide(*, user_id: str, email: str) -> QuerySet[Proposal, Proposal]:
+    """Returns the open proposals that this person can decide: those that are not the person's own."""
+    own = Q(proposer_id=user_id) | Q(proposer_email=email.lower(), proposer_email__gt="")
+    return Proposal.objects.filter(status=Proposal.Status.PROPOSED, expires_at__gt=timezone.now()).exclude(own)
+
+
 def proposer_of(proposal: Proposal) -> Actor:
     """Returns the actor that proposed it."""
     return Actor(
@@ -114,13 +120,10 @@ def _lock_to_decide(proposal_id: UUID, *, by: Actor) -> Proposal:
 
 
 def _check_open(proposal: Proposal) -> None:
-    refusal: type[DomainError] | None = None
     if proposal.status != Proposal.Status.PROPOSED:
-        refusal = ProposalDecided
-    elif not proposal.is_open():
-        refusal = ProposalExpired
-    if refusal:
-        raise refusal
+        raise ProposalDecided
+    if not proposal.is_open():
+        raise ProposalExpired
 
 
 def _decide(proposal: Proposal, status: Proposal.Status, *, by: Actor, comment: str, outcome: str) -> Proposal:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -66,9 +67,8 @@ def limits_of(role: str) -> dict[str, int]:
     return {name: limit for name, limit in found.items() if limit is not None}
 
 
-def exceeds_limit(measures: object, limits: dict[str, int]) -> bool:
+def exceeds_limit(figures: Mapping[str, int], limits: Mapping[str, int]) -> bool:
     """Returns whether one of the figures is above its limit."""
-    figures = dict(measures)  # type: ignore[call-overload]
     return any(figures.get(name, 0) > limit for name, limit in limits.items())
 
 
