@@ -14,7 +14,6 @@ from typing import TypeVar
 
 import psycopg
 from django.db import InterfaceError, OperationalError, connection
-from django.utils.dateparse import parse_datetime
 from psycopg_pool import PoolTimeout
 
 from billing.actor import Actor
@@ -27,6 +26,8 @@ Found = TypeVar("Found")
 
 # How long after the request its retry may come.
 MAX_RETRY_AGE = timedelta(hours=24)
+# A thread tries to write the entry for at least ten minutes. Only a request that was in flight when its connection
+# was lost starts one, so there are few.
 _SECONDS_BETWEEN_WRITES, _MAX_WRITES = 0.2, 3_000
 
 logger = logging.getLogger(__name__)
@@ -60,15 +61,30 @@ def _was_never_sent(error: BaseException) -> bool:
     return False
 
 
-def remember_unknown(kind: str, request: object, *, by: Actor, tried_at: datetime) -> None:
-    """Remembers that the request was answered with OutcomeUnknown.
+def find_or_remember(
+    error: OperationalError | InterfaceError,
+    kind: str,
+    request: object,
+    *,
+    by: Actor,
+    tried_at: datetime,
+    find: Callable[[datetime], Found | None],
+) -> Found:
+    """Returns what the request of the lost connection has written; if its outcome is unknown, remembers the request.
 
-    Args: kind: `checkout` or `top-up`; request: its values, whose text identifies it.
+    Args: kind: `checkout` or `top-up`; request: its values, whose text identifies it; find: finds what was written
+    by the request that was made at this time.
+    Raises: as find_after_lost_connection.
     """
     try:
-        _write_unknown(kind, request, by, tried_at)
-    except (OperationalError, InterfaceError):
-        Thread(target=_write_unknown_later, args=(kind, request, by, tried_at), daemon=True).start()
+        return find_after_lost_connection(error, lambda: find(tried_at))
+    except OutcomeUnknown:
+        try:
+            _write_unknown(kind, request, by, tried_at)
+        except (OperationalError, InterfaceError):
+            # It ends with the process: a process that waited for it could not be stopped while the database is away.
+            Thread(target=_write_unknown_later, args=(kind, request, by, tried_at), daemon=True).start()
+        raise
 
 
 def find_unknown(
@@ -83,12 +99,11 @@ def find_unknown(
     entries = AuditEntry.objects.filter(
         object_type=kind, object_id=identity, created_at__gt=now - MAX_RETRY_AGE
     ).order_by("created_at", "id")
-    tries = list(entries)
-    if not tries or tries[-1].action == _answered(kind):
-        return None
-    for entry in tries:
-        tried_at = parse_datetime(entry.changes.get("tried_at", [None, ""])[1])
-        found = find(tried_at) if tried_at else None
+    tries: list[datetime] = []
+    for action, changes in entries.values_list("action", "changes"):
+        tries = [] if action == _answered(kind) else [*tries, datetime.fromisoformat(changes["tried_at"][1])]
+    for tried_at in tries:
+        found = find(tried_at)
         if found is not None:
             record_audit(action=_answered(kind), object_type=kind, object_id=identity, by=by)
             return found

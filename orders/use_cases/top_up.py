@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
@@ -9,10 +10,10 @@ from django.db.models import OuterRef, Q
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.errors import Busy, DomainError, IdempotencyMismatch, OutcomeUnknown, translate_lock_errors
+from billing.errors import Busy, DomainError, IdempotencyMismatch, translate_lock_errors
 from billing.models import Account, IdempotencyKey, LedgerEntry
 from billing.queries import exists_per_row
-from billing.use_cases.find_after_lost_connection import find_after_lost_connection, find_unknown, remember_unknown
+from billing.use_cases.find_after_lost_connection import find_or_remember, find_unknown
 from billing.use_cases.store_answer import find_answer
 from orders.use_cases.payments.adopt_email import adopt_email
 from orders.use_cases.subscriptions.pay_due_months import pay_due_months, unpaid_subscriptions
@@ -50,6 +51,7 @@ def top_up(
     A request waits for a twin (the same key and body) that is still in flight.
     """
     moment = now or timezone.now()
+    find = partial(_find_redeemed, code, by)
     try:
         with translate_lock_errors(key=idempotency_key, on_deadlock=PromoChanged):
             redemption = redeem(
@@ -63,11 +65,7 @@ def top_up(
                 adopt_email=adopt_email,
             )
     except (OperationalError, InterfaceError) as error:
-        try:
-            redemption = find_after_lost_connection(error, lambda: _find_redeemed(code, by=by, at=moment))
-        except OutcomeUnknown:
-            remember_unknown("top-up", normal_code(code), by=by, tried_at=moment)
-            raise
+        redemption = find_or_remember(error, "top-up", normal_code(code), by=by, tried_at=moment, find=find)
     except DomainError as refusal:
         # If an earlier attempt or a twin caused the refusal, for example by redeeming first, its answer is used here.
         replay = _replay(code=code, by=by, key=idempotency_key, fingerprint=fingerprint, now=moment)
@@ -77,13 +75,7 @@ def top_up(
             raise Busy(retry_after=1) from refusal
         if idempotency_key or not isinstance(refusal, PromoProblem):
             raise
-        found = find_unknown(
-            "top-up",
-            normal_code(code),
-            by=by,
-            now=moment,
-            find=lambda tried_at: _find_redeemed(code, by=by, at=tried_at),
-        )
+        found = find_unknown("top-up", normal_code(code), by=by, now=moment, find=find)
         if found is None:
             raise
         redemption = found
@@ -100,7 +92,7 @@ def top_up(
     return _pay_due_months(topped_up, granted, key=idempotency_key, by=by, now=moment) if granted.owes else topped_up
 
 
-def _find_redeemed(code: str, *, by: Actor, at: datetime) -> Redemption | None:
+def _find_redeemed(code: str, by: Actor, at: datetime) -> Redemption | None:
     """Finds the redemption into the balance that a request of this time has made."""
     return Redemption.objects.filter(
         _redeemed_by(normal_code(code)),

@@ -1,15 +1,19 @@
 """The connection is lost between a commit and its answer, without an idempotency key."""
 
 from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
+from django.utils import timezone
 
 from billing.errors import OutcomeUnknown
 from billing.group_commit import GroupCommit
 from billing.models import AuditEntry, Customer, LedgerEntry
 from billing.use_cases import find_after_lost_connection
+from billing.use_cases.find_after_lost_connection import find_or_remember, find_unknown
 from billing.use_cases.record_audit import record_audit
 from orders.errors import AlreadySubscribed
 from orders.models import Order
@@ -111,6 +115,17 @@ def test_an_unknown_checkout_is_remembered_once_the_database_is_back(
     wait_until(lambda: AuditEntry.objects.filter(action="checkout.outcome_unknown").exists(), "the entry")
     forget_priced_baskets()
     assert buy("m").order_id == Order.objects.get().id
+
+
+def test_a_try_that_was_answered_is_not_answered_a_second_time(ada: Customer) -> None:
+    by, now = acting(ada), timezone.now()
+    find = partial(find_unknown, "checkout", "the request", by=by, now=now, find=lambda tried_at: tried_at)
+    for tried_at in (now, now + timedelta(seconds=1)):
+        with pytest.raises(OutcomeUnknown):
+            find_or_remember(
+                OperationalError(), "checkout", "the request", by=by, tried_at=tried_at, find=lambda _: None
+            )
+        assert (find(), find()) == (tried_at, None)
 
 
 def test_another_customer_or_basket_does_not_find_an_unknown_order(

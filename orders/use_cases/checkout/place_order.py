@@ -16,16 +16,15 @@ A *twin* is another request with the same idempotency key and body, such as the 
 
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.errors import Busy, DomainError, IdempotencyMismatch, OutcomeUnknown
+from billing.errors import Busy, DomainError, IdempotencyMismatch
 from billing.organization_roles import Act
-from billing.use_cases.find_after_lost_connection import find_after_lost_connection, find_unknown, remember_unknown
+from billing.use_cases.find_after_lost_connection import find_or_remember, find_unknown
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.errors import (
     AlreadySubscribed,
@@ -68,26 +67,19 @@ def place_order(*, request: CheckoutRequest, by: Actor, now: datetime | None = N
     stored. A request waits for a twin that is still in flight.
     """
     moment = now or timezone.now()
+
+    def find(placed_at: datetime) -> PlacedOrder | None:
+        return find_placed_order(request, user_id=by.user_id, placed_at=placed_at)
+
     try:
         return _place(request, by=by, moment=moment)
     except (OperationalError, InterfaceError) as error:
-        find = partial(find_placed_order, request, user_id=by.user_id, placed_at=moment)
-        try:
-            return find_after_lost_connection(error, find)
-        except OutcomeUnknown:
-            remember_unknown("checkout", request, by=by, tried_at=moment)
-            raise
+        return find_or_remember(error, "checkout", request, by=by, tried_at=moment, find=find)
     except (AlreadySubscribed, PromoProblem):
         if request.idempotency_key:
             raise
         # The order of an earlier try, whose outcome was unknown, may be what refuses this one.
-        placed = find_unknown(
-            "checkout",
-            request,
-            by=by,
-            now=moment,
-            find=lambda tried_at: find_placed_order(request, user_id=by.user_id, placed_at=tried_at),
-        )
+        placed = find_unknown("checkout", request, by=by, now=moment, find=find)
         if placed is None:
             raise
         return placed
