@@ -4,6 +4,7 @@ The merged customer stays, names the survivor, and can no longer act. Its ledger
 stay with it, its balance is transferred, and a code that both have redeemed stays redeemed by both.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from django.db import transaction
@@ -27,7 +28,6 @@ from orders.use_cases.customers.plan_merge import (
     find_customer,
     plan_merge,
     proved_emails,
-    surviving_stripe_customer,
 )
 from promos.models import Redemption
 
@@ -44,16 +44,14 @@ def merge_customers(*, merged_user_id: str, into_user_id: str, reason: str, by: 
         raise ReasonRequired
     with transaction.atomic():
         merged, survivor = lock_both(merged_user_id=merged_user_id, into_user_id=into_user_id)
+        _lock_organizations(merged, survivor, emails=proved_emails(merged))
         plan = plan_merge(merged=merged, survivor=survivor)
-        emails = proved_emails(merged)
-        _lock_organizations(merged, survivor, emails=emails)
         kept = codes_of_both(merged=merged, survivor=survivor)
-        stripe_customer = surviving_stripe_customer(merged=merged, survivor=survivor)
         _mark_merged(merged, survivor)
-        _join_stripe_customers(merged, survivor, stripe_customer)
+        _join_stripe_customers(merged, survivor, plan.stripe_customer_id)
         if plan.credit_minor:
             transfer_credit(from_id=merged.pk, to_id=survivor.pk, amount_minor=plan.credit_minor, why=reason, by=by)
-        _move_members(merged, survivor, emails=emails)
+        _move_members(merged, survivor, emails=plan.emails)
         for model in (Organization, Subscription, Invoice, Order):
             model._default_manager.filter(customer=merged).update(customer=survivor)
         Redemption.objects.filter(customer=merged).exclude(promo_code_id__in=kept).update(customer=survivor)
@@ -69,7 +67,7 @@ def lock_both(*, merged_user_id: str, into_user_id: str) -> tuple[Customer, Cust
     """
     lock_merges()
     merged, survivor = find_customer(user_id=merged_user_id), find_customer(user_id=into_user_id)
-    keys = sorted({merged.pk, survivor.pk})
+    keys = [merged.pk, survivor.pk]
     orders = Order.objects.filter(customer=merged).order_by("id").values_list("id", flat=True)
     # Races with late payments, refunds and deletions, which lock an order before its customer's account.
     locked = list(orders.select_for_update(no_key=True))
@@ -83,7 +81,7 @@ def lock_both(*, merged_user_id: str, into_user_id: str) -> tuple[Customer, Cust
     return merged, survivor
 
 
-def _lock_organizations(merged: Customer, survivor: Customer, *, emails: list[str]) -> None:
+def _lock_organizations(merged: Customer, survivor: Customer, *, emails: Sequence[str]) -> None:
     joined = _memberships(merged, emails=emails) | OrganizationMember.objects.filter(customer=survivor)
     concerned = Q(customer=merged) | Q(pk__in=joined.values("organization"))
     # Races with changes of their members, and with checkouts and renewals for them.
@@ -108,13 +106,13 @@ def _join_stripe_customers(merged: Customer, survivor: Customer, chosen: str) ->
     Customer.objects.filter(pk=merged.pk).update(stripe_customer_id=survivor.stripe_customer_id)
 
 
-def _memberships(merged: Customer, *, emails: list[str]) -> QuerySet[OrganizationMember, OrganizationMember]:
+def _memberships(merged: Customer, *, emails: Sequence[str]) -> QuerySet[OrganizationMember, OrganizationMember]:
     """Returns the customer's memberships, and the invitations of its proved addresses."""
     invited = Q(customer__isnull=True, email__in=[normal_email(each) for each in emails])
     return OrganizationMember.objects.filter(Q(customer=merged) | invited)
 
 
-def _move_members(merged: Customer, survivor: Customer, *, emails: list[str]) -> None:
+def _move_members(merged: Customer, survivor: Customer, *, emails: Sequence[str]) -> None:
     """Joins the memberships: the stronger role counts, and an owner is no member of the own organization."""
     own = Organization.objects.filter(customer__in=[merged, survivor])
     OrganizationMember.objects.filter(customer=survivor, organization__in=own).delete()

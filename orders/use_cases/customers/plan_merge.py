@@ -80,7 +80,7 @@ def plan_merge(*, merged: Customer, survivor: Customer) -> MergePlan:
         codes=[each.promo_code.code for each in live if each.promo_code_id not in kept],
         kept_codes=[each.promo_code.code for each in live if each.promo_code_id in kept],
         credit_minor=merged.account.balance_minor,
-        emails=list(proved_emails(merged)),
+        emails=proved_emails(merged),
         provider_accounts=ProviderAccount.objects.filter(user__sub=merged.user_id).count(),
         sessions=SignInSession.objects.filter(user__sub=merged.user_id, ended_at=None).count(),
         stripe_customer_id=surviving_stripe_customer(merged=merged, survivor=survivor),
@@ -94,18 +94,13 @@ def check_merge(*, merged: Customer, survivor: Customer) -> None:
     if merged.merged_into_id is not None or survivor.merged_into_id is not None:
         raise CustomerMerged("one of the two was merged into another customer already")
     check_not_staff(merged, survivor)
-    both: list[Any] = [merged.pk, survivor.pk]
+    both = [merged.pk, survivor.pk]
     if (
         Order.objects.filter(customer__in=both, status=Order.Status.PENDING).exists()
         or Hold.objects.filter(account__in=both, status=Hold.Status.ACTIVE).exists()
     ):
         raise CustomerHasOpenPayment
-    if (
-        _pays_by_card(merged)
-        and _pays_by_card(survivor)
-        and merged.stripe_customer_id
-        and survivor.stripe_customer_id
-    ):
+    if all(each.stripe_customer_id and _pays_by_card(each) for each in (merged, survivor)):
         raise TwoCardSubscribers
 
 
