@@ -62,12 +62,11 @@ class Quote:
 def quote_checkout(*, request: CheckoutRequest, user_id: str, now: datetime | None = None) -> Quote:
     """Returns what the checkout would do, and writes nothing.
 
-    The balance, the code's credit and the unused part of the replaced subscription's month pay first,
-    a card pays the rest.
+    The balance, the code's credit and the unused part of the replaced subscription's month pay first, a card pays the
+    rest.
 
     Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, OrganizationSuspended, AlreadySubscribed.
-    Two queries at most, three
-    with an open payment. Transaction: none.
+    Two queries at most, three with an open payment. Transaction: none.
     """
     context = load_checkout_context(request=request, user_id=user_id, now=now or timezone.now())
     context.check_organization()
