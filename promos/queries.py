@@ -27,6 +27,9 @@ from .models import BudgetCounter, Campaign, Card, PromoCode, PromoCounter, Rede
 from .models.batch import normal_card_code
 from .models.redemption import LIVE_STATUSES
 
+# How many characters of a code a customer may send.
+MAX_CODE_INPUT_LENGTH = 200
+
 
 def normal_code(text: str) -> str:
     """The code as it is stored: trimmed, upper-case. No letter beyond ASCII becomes one of its letters."""

@@ -6,7 +6,7 @@ import pytest
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
-from promos.api.code_guessing import forget_blocked
+from promos.use_cases.code_guessing import forget_blocked
 from tests.database import cloned_database, restore_pristine
 from tests.factories import forget_prices
 

@@ -1,9 +1,5 @@
 """The Idempotency-Key header: the same request under the same key gets the same answer."""
 
-import hashlib
-import json
-from typing import Any
-
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
@@ -24,11 +20,6 @@ def read_idempotency_key(request: Request) -> str:
     if len(key) > MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise InvalidIdempotencyKey
     return key
-
-
-def fingerprint(body: dict[str, Any]) -> str:
-    """A hash of what the request means; bodies of two endpoints never have the same names."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def idempotency_parameter(never: str) -> OpenApiParameter:

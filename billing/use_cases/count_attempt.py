@@ -14,6 +14,8 @@ from django.utils.crypto import salted_hmac
 
 from billing.errors import TooManyAttempts
 
+# The scope and setting of the limit of public previews, so that codes cannot be found by guessing.
+PREVIEWS = ("preview", "PREVIEW_RATE_LIMIT")
 _PERIOD_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _MAX_WINDOWS_REMOVED = 20
 # Internet providers usually give one customer a /64, in which single addresses cost nothing. Some give a /56 or a

@@ -12,18 +12,19 @@ from rest_framework.views import APIView
 from billing.actor import Actor
 from billing.api.access.authentication import actor_of
 from billing.api.fields import MajorAmountField, MinorAmountField, RequestSerializer, TextField
-from billing.api.idempotency import InvalidIdempotencyKey, fingerprint, idempotency_parameter, read_idempotency_key
+from billing.api.idempotency import InvalidIdempotencyKey, idempotency_parameter, read_idempotency_key
 from billing.api.identifiers import IdField, read_id
 from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import OrganizationNotFound
 from billing.money import to_major
 from billing.organization_roles import Act
 from billing.use_cases.organizations.authorize_act import authorize_act
+from billing.use_cases.store_answer import fingerprint
 from orders.api.references import ReferencesField
 from orders.models.basket import CheckoutRequest
 from orders.use_cases.checkout.place_order import place_order
-from promos.api.code_guessing import limit_refused_codes
 from promos.queries import normal_code
+from promos.use_cases.code_guessing import limit_refused_codes
 
 
 class CheckoutSerializer(RequestSerializer):

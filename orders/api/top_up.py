@@ -11,13 +11,14 @@ from rest_framework.views import APIView
 
 from billing.api.access.authentication import actor_of
 from billing.api.fields import MajorAmountField, MinorAmountField, MoneyResponseSerializer, money_fields
-from billing.api.idempotency import fingerprint, idempotency_parameter, read_idempotency_key
+from billing.api.idempotency import idempotency_parameter, read_idempotency_key
 from billing.api.schema import refusals, retry_after_parameter
 from billing.money import to_major
+from billing.use_cases.store_answer import fingerprint
 from orders.use_cases.top_up import top_up
-from promos.api.code_guessing import limit_refused_codes
 from promos.api.vouchers import CodeSerializer
 from promos.queries import normal_code
+from promos.use_cases.code_guessing import limit_refused_codes
 
 
 class TopUpAnswerSerializer(MoneyResponseSerializer):

@@ -17,18 +17,16 @@ from django.views.decorators.http import require_http_methods
 
 from billing.actor import Actor
 from billing.api.access.client_address import client_address
-from billing.api.access.rate_limit import PreviewRateLimit
-from billing.api.idempotency import fingerprint
-from billing.errors import DomainError, TooManyAttempts
+from billing.errors import DomainError
 from billing.money import format_money
 from billing.text import as_sentence
-from billing.use_cases.count_attempt import count_hit_of_networks, read_limit
+from billing.use_cases.count_attempt import PREVIEWS, count_attempt_of_networks, read_limit
+from billing.use_cases.store_answer import fingerprint
 from orders.use_cases.top_up import top_up
 from orders.web.visitor import signed_in_actor
-from promos.api.code_guessing import limit_refused_codes
-from promos.api.vouchers import MAX_CODE_INPUT_LENGTH
 from promos.errors import PromoNotFound, PromoProblem
-from promos.queries import find_typed_code
+from promos.queries import MAX_CODE_INPUT_LENGTH, find_typed_code
+from promos.use_cases.code_guessing import limit_refused_codes
 from promos.use_cases.preview_code import preview_code
 
 
@@ -74,10 +72,7 @@ def redeem_page(request: HttpRequest) -> HttpResponse:
 
 def _find_offer(request: HttpRequest, text: str) -> Offer:
     """Looks the code up. Raises: a PromoProblem, TooManyAttempts past the limit of the public preview."""
-    limit = read_limit(PreviewRateLimit.scope, PreviewRateLimit.setting)
-    allowed, wait = count_hit_of_networks(limit, client_address(request))
-    if not allowed:
-        raise TooManyAttempts(retry_after=wait)
+    count_attempt_of_networks(read_limit(*PREVIEWS), client_address(request))
     found = find_typed_code(text)
     problem = preview_code(found, address=client_address(request))
     if found is None or problem is not None:

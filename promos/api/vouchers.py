@@ -34,14 +34,13 @@ from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import DomainError
 from promos.errors import CreditRequired, PromoNotFound
 from promos.models import PromoCode
-from promos.queries import find_code, live_codes
+from promos.queries import MAX_CODE_INPUT_LENGTH, find_code, live_codes
 from promos.use_cases.change_code import retire_code
 from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms
 from promos.use_cases.preview_code import preview_code
 from promos.use_cases.propose_issue import issue_or_propose, issued_or_refused
 
 MAX_LIST_LENGTH = 1000
-MAX_CODE_INPUT_LENGTH = 200
 
 
 class VoucherNotFound(DomainError):

@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from billing.models import RateLimitWindow
-from promos.api.code_guessing import forget_blocked
 from promos.models import Redemption
+from promos.use_cases.code_guessing import forget_blocked
 from tests.factories import PromoCodeFactory
 
 from .api_client import Answer, Caller, by_token

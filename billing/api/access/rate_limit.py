@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from billing.api.access.client_address import client_address
-from billing.use_cases.count_attempt import count_hit_of_networks, read_limit
+from billing.use_cases.count_attempt import PREVIEWS, count_hit_of_networks, read_limit
 
 
 class RateLimit(BaseThrottle):
@@ -26,10 +26,9 @@ class RateLimit(BaseThrottle):
 
 
 class PreviewRateLimit(RateLimit):
-    """The limit of the public voucher preview, so that codes cannot be found by guessing."""
+    """The limit of the public voucher preview and of quotes."""
 
-    scope = "preview"
-    setting = "PREVIEW_RATE_LIMIT"
+    scope, setting = PREVIEWS
 
 
 class DomainRateLimit(RateLimit):

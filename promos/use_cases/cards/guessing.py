@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from billing.use_cases.count_attempt import read_limit
+from billing.use_cases.count_attempt import PREVIEWS, read_limit
 from promos.errors import InvalidCardBatch
 from promos.models import Batch
 from promos.use_cases.cards.codes import SYMBOLS, count_random
 
+# The scope and setting of the limit of a customer's refused codes.
+REFUSED_CODES = ("refused code of customer", "REFUSED_CODE_RATE_LIMIT")
 # Many customers can share an address, so it may send more refused codes than a customer may.
 ADDRESS_ALLOWANCE = 10
 # The guesser that a batch must withstand: from this many addresses, for a year, as fast as the limits allow.
@@ -30,8 +32,7 @@ class GuessingOdds:
 
 def guesses_of_a_year() -> int:
     """Returns how many codes the guesser can try in a year, in previews and as refused codes."""
-    preview = read_limit("preview", "PREVIEW_RATE_LIMIT")
-    refused = read_limit("refused code of customer", "REFUSED_CODE_RATE_LIMIT")
+    preview, refused = read_limit(*PREVIEWS), read_limit(*REFUSED_CODES)
     of_address = (
         preview.hits * _YEAR_SECONDS // preview.seconds
         + refused.hits * ADDRESS_ALLOWANCE * _YEAR_SECONDS // refused.seconds

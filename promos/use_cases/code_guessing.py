@@ -1,4 +1,4 @@
-"""Limits refused codes, so that codes cannot be found by guessing in checkouts and top-ups.
+"""Limits refused codes, so that codes cannot be found by guessing in checkouts and redemptions.
 
 The database counts each refused code, by customer and by the client's networks, so that all processes share one
 count. Requests that succeed are not counted and cost no query: from the refusal that is past a limit until the window
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from billing.errors import TooManyAttempts
 from billing.use_cases.count_attempt import Limit, count_hit, limits_of_networks, read_limit
 from promos.errors import CardNotActive, PromoExpired, PromoInactive, PromoNotFound, PromoNotStarted
-from promos.use_cases.cards.guessing import ADDRESS_ALLOWANCE
+from promos.use_cases.cards.guessing import ADDRESS_ALLOWANCE, REFUSED_CODES
 from promos.use_cases.cards.record_early_attempt import record_early_attempt
 
 # The refusals of guessed codes. In a rush, honest customers send exhausted codes and codes that they have redeemed.
@@ -51,7 +51,7 @@ def forget_blocked() -> None:
 
 
 def _counted(user_id: str, address: str | None) -> dict[tuple[str, str], Limit]:
-    of_customer = read_limit("refused code of customer", "REFUSED_CODE_RATE_LIMIT")
+    of_customer = read_limit(*REFUSED_CODES)
     of_network = Limit(
         scope="refused code of network", hits=of_customer.hits * ADDRESS_ALLOWANCE, seconds=of_customer.seconds
     )
