@@ -13,10 +13,8 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db import connection, transaction
 from django.db.models import F
-from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
@@ -27,6 +25,7 @@ from billing.models import CODE_MAX_ATTEMPTS, SignInCode
 from billing.use_cases.count_attempt import Limit, count_attempt, count_attempt_of_networks
 from billing.use_cases.identity.addresses import normalize_address
 from billing.use_cases.record_audit import record_audit
+from billing.use_cases.send_text_mail import send_text_mail
 
 CODE_DIGITS = 6
 CODE_MINUTES = 5
@@ -70,11 +69,11 @@ def send_code(*, key: UUID) -> None:
     code = SignInCode.objects.filter(key=key, expires_at__gt=timezone.now()).first()
     if code is None:
         return
-    subject, _, body = render_to_string(
-        "mail/sign_in_code.txt",
-        {"sovereign": settings.SOVEREIGN_NAME, "code": derive_code(code.key, code.email), "minutes": CODE_MINUTES},
-    ).partition("\n")
-    EmailMessage(subject=" ".join(subject.split()), body=body.strip() + "\n", to=[code.email]).send()
+    send_text_mail(
+        template="mail/sign_in_code.txt",
+        context={"code": derive_code(code.key, code.email), "minutes": CODE_MINUTES},
+        address=code.email,
+    )
 
 
 def use_code(*, email: str, code: str, by: Actor, now: datetime | None = None) -> str:

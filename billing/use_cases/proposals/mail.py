@@ -4,12 +4,11 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage
-from django.template.loader import render_to_string
 from django.urls import reverse
 
 from billing.local_time import local_text
 from billing.models import Proposal
+from billing.use_cases.send_text_mail import send_text_mail
 
 logger = structlog.get_logger(__name__)
 
@@ -23,21 +22,15 @@ def send_proposal_mail(*, proposal_id: UUID, address: str) -> bool:
     if not proposal.is_open() or settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
         logger.info("proposal_mail_not_sent", proposal_id=str(proposal_id))
         return False
-    subject, _, body = render_to_string(
-        "mail/proposal.txt",
-        {
-            "sovereign": settings.SOVEREIGN_NAME,
+    send_text_mail(
+        template="mail/proposal.txt",
+        context={
             "proposal": proposal,
             "proposer": proposal.proposer_email or proposal.proposer_id,
             "expires": f"{local_text(proposal.expires_at)} {settings.SOVEREIGN_TIME_ZONE}",
             "page": reverse("admin:billing_proposal_change", args=[proposal.pk]),
         },
-    ).partition("\n")
-    EmailMessage(
-        # Django refuses to send a subject with a line break.
-        subject=" ".join(subject.split()),
-        body=body.strip() + "\n",
-        to=[address],
-        headers={"Message-ID": f"<proposal-{proposal.pk}@{settings.SOVEREIGN_DOMAIN}>"},
-    ).send()
+        address=address,
+        reference=f"proposal-{proposal.pk}",
+    )
     return True

@@ -13,13 +13,12 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage
-from django.template.loader import render_to_string
 
 from billing.local_time import local_day
 from billing.models import AuditEntry, Customer, Invoice, LedgerEntry, Organization, OrganizationMember, Subscription
 from billing.money import format_money
 from billing.queries import balance_of
+from billing.use_cases.send_text_mail import send_text_mail
 from orders.models import Order, Payment, StripeEvent
 from orders.stripe.payloads import read_event_object, read_link
 from orders.use_cases.mail.queue_mail import Mail
@@ -62,17 +61,12 @@ def send_mail(*, mail: Mail, subject_id: UUID, event_id: str = "", reference: st
     if settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
         _warn_not_configured()
         return False
-    subject, _, body = render_to_string(
-        f"mail/{mail.value}.txt",
-        {"sovereign": settings.SOVEREIGN_NAME, "organization": content.organization.name, **content.context},
-    ).partition("\n")
-    EmailMessage(
-        # Django refuses to send a subject with a line break, which a name may contain.
-        subject=" ".join(subject.split()),
-        body=body.strip() + "\n",
-        to=[address],
-        headers={"Message-ID": f"<{reference}@{settings.SOVEREIGN_DOMAIN}>"} if reference else {},
-    ).send()
+    send_text_mail(
+        template=f"mail/{mail.value}.txt",
+        context={"organization": content.organization.name, **content.context},
+        address=address,
+        reference=reference,
+    )
     return True
 
 
