@@ -34,19 +34,19 @@ _UNKNOWN: dict[str, tuple[type[DomainError], str]] = {
 }
 
 
-# The catalog items of these references, as rows of kind, id, slug, name and price; an app's price is 0. A checkout's
-# statement contains it too (use_cases/checkout/checkout_context.py).
-OFFERED = """
+# The catalog items of these references, as rows of kind, id, slug, name and price; an app's price is 0.
+_ITEMS = """
 SELECT 'plan' AS kind, id, slug, name, price_minor FROM orders_plan
- WHERE active AND (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
+ WHERE {condition} (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
 UNION ALL
 SELECT 'addon', id, slug, name, price_minor FROM orders_addon
- WHERE active AND (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
+ WHERE {condition} (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
 UNION ALL
 SELECT 'app', id, slug, name, 0 FROM orders_app
- WHERE active AND (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
+ WHERE {condition} (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
 """
-_OFFERED_ONCE = OFFERED.replace("WHERE active AND", "WHERE")
+# A checkout's statement contains the offered ones too (use_cases/checkout/checkout_context.py).
+OFFERED, _OFFERED_ONCE = _ITEMS.format(condition="active AND"), _ITEMS.format(condition="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
