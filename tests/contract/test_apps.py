@@ -120,6 +120,14 @@ def test_a_dependency_of_an_ordered_app_is_there_too(ada: Caller, live: str, che
     assert answer.body["apps"] == ids("wordpress", "mariadb", "ghost")
 
 
+def test_an_order_for_a_running_organization_keeps_its_apps(ada: Caller, live: str, checkout: Checkout) -> None:
+    installed(ada, live, "wordpress")
+    both = ids("mariadb", "wordpress")
+    checkout(plan_id="l", apps=["ghost", "wordpress"])
+    assert ada.get(f"tenant/orgs/{live}").body["apps"] == [*both, *ids("ghost")]
+    assert ada.get(f"provisioning/tenant/{live}").body["apps"] == ids("ghost", "wordpress")
+
+
 def test_an_app_that_is_installed_or_being_installed_needs_no_second_job(ada: Caller, live: str) -> None:
     install(ada, live, "wordpress")
     for _ in range(2):

@@ -51,7 +51,7 @@ END $$;
 
 -- Gives completed orders their effect: the organization gets its plan, apps and add-ons; an earlier subscription ends
 -- (a job ends it at Stripe); the new one starts with its first invoice paid; and it writes the event for other systems
--- and the jobs for the worker.
+-- and the jobs for the worker. Apps that an organization runs stay: only their removal ends them.
 -- The caller holds the locks of the accounts and organizations.
 CREATE OR REPLACE FUNCTION orders_complete_orders(completions orders_completion[]) RETURNS void
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -60,7 +60,10 @@ DECLARE
   deferred bigint[];
 BEGIN
   UPDATE billing_organization AS t
-     SET plan_id = o.plan_id, apps = o.apps, addons = o.addons,
+     SET plan_id = o.plan_id, addons = o.addons,
+         apps = CASE t.status WHEN 'pending' THEN o.apps
+                ELSE t.apps || (SELECT coalesce(jsonb_agg(app), '[]') FROM jsonb_array_elements(o.apps) AS ordered (app)
+                                 WHERE NOT t.apps @> app) END,
          status = CASE t.status WHEN 'pending' THEN 'provisioning' WHEN 'suspended' THEN 'active' ELSE t.status END
     FROM unnest(completions) AS c JOIN orders_order o ON o.id = c.order_id
    WHERE t.id = o.organization_id;
