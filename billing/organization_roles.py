@@ -62,6 +62,7 @@ LEAST_ROLES: dict[Act, OrganizationRole] = {
     Act.OPEN_PORTAL: OrganizationRole.OWNER,
     Act.DELETE: OrganizationRole.OWNER,
 }
+READING_ACTS = frozenset(act for act in Act if act.value.startswith("read "))
 # The history of a deleted organization stays readable, for its owner alone.
 ACTS_AFTER_DELETION = frozenset({Act.READ, Act.READ_SUBSCRIPTION, Act.READ_INVOICES, Act.DELETE})
 

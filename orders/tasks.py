@@ -23,7 +23,7 @@ from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.send_mail import send_mail as send
 from orders.use_cases.organizations import close_open_payment as close_payment
 from orders.use_cases.payments import find_event_owner, request_refund, settle_event, sweep_payments
-from orders.use_cases.payments.adopt_email import send_email_to_stripe
+from orders.use_cases.payments.send_email_to_stripe import send_email_to_stripe
 from orders.use_cases.provisioning.play_steps import play_next_step, provision_order
 from orders.use_cases.prune_expired import prune_expired
 from orders.use_cases.reconciliation import reconcile_stripe

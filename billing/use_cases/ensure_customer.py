@@ -3,23 +3,22 @@ from django.db import transaction
 
 from billing.errors import CustomerMerged
 from billing.models import Account, Customer
+from billing.use_cases.adopt_email import adopt_email
 
 
 def ensure_customer(*, user_id: str, email: str = "") -> Customer:
     """Returns the customer of a platform user, creating the customer and its account on first use.
 
-    A new e-mail address replaces the stored one.
+    A new e-mail address replaces the stored one, also at Stripe.
 
-    Raises: CustomerMerged. Transaction: joins.
+    Raises: CustomerMerged. Locks: Customer, if the address differs. Transaction: joins.
     Idempotency: concurrent first requests create one customer; the second waits for the first.
     """
     found = Customer.objects.filter(user_id=user_id, account__isnull=False).first()
     if found is not None:
         if found.merged_into_id is not None:
             raise CustomerMerged
-        if email and found.email != email:
-            found.email = email
-            found.save(update_fields=["email"])
+        adopt_email(found, email=email)
         return found
     with transaction.atomic():
         Customer.objects.bulk_create([Customer(user_id=user_id, email=email)], ignore_conflicts=True)
@@ -28,13 +27,3 @@ def ensure_customer(*, user_id: str, email: str = "") -> Customer:
             [Account(customer=customer, currency=settings.SOVEREIGN_CURRENCY)], ignore_conflicts=True
         )
     return customer
-
-
-def update_email(*, user_id: str, email: str) -> None:
-    """Stores the address that a known user has now; nothing for an unknown user, or without an address.
-
-    Call it before the customer's account is locked, as a redemption does: the other order could deadlock with one.
-    Locks: Customer, where the address differs. Transaction: joins.
-    """
-    if email:
-        Customer.objects.filter(user_id=user_id).exclude(email=email).update(email=email)

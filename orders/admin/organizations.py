@@ -90,6 +90,8 @@ class OrganizationAdmin(ReadOnlyAdmin):
         yield Fact("Address", record.slug)
         yield Fact("Customer", self.customer_named(record))
         yield Fact("Since", moment(record.created_at))
+        if record.suspended_by_staff:
+            yield Fact("Suspended by", "staff: an order of its owner does not make it active again")
         if record.deleted_at:
             yield Fact("Deleted", moment(record.deleted_at))
         yield Fact("Apps", ", ".join(item_names(App, record.apps)) or NOTHING)

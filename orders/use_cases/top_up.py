@@ -15,7 +15,6 @@ from billing.models import Account, IdempotencyKey, LedgerEntry
 from billing.queries import exists_per_row
 from billing.use_cases.find_after_lost_connection import find_or_remember, find_unknown
 from billing.use_cases.store_answer import find_answer
-from orders.use_cases.payments.adopt_email import adopt_email
 from orders.use_cases.subscriptions.pay_due_months import pay_due_months, unpaid_subscriptions
 from promos.errors import PromoChanged, PromoProblem
 from promos.models import Card, Redemption
@@ -62,7 +61,6 @@ def top_up(
                 key=idempotency_key,
                 fingerprint=fingerprint,
                 now=moment,
-                adopt_email=adopt_email,
             )
     except (OperationalError, InterfaceError) as error:
         redemption = find_or_remember(error, "top-up", normal_code(code), by=by, tried_at=moment, find=find)

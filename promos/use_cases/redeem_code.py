@@ -4,7 +4,7 @@ What is written, and under which locks, stands in redeem.sql.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -97,7 +97,6 @@ def redeem(
     key: str = "",
     fingerprint: str = "",
     now: datetime | None = None,
-    adopt_email: Callable[..., None] | None = None,
 ) -> Redemption:
     """Redeems the code into the user's balance, without an order.
 
@@ -106,7 +105,6 @@ def redeem(
 
     Args: key, fingerprint: an idempotency key and the request's hash; the answer is stored with the redemption. A key
     that has a live answer redeems nothing: the caller reads it (billing/use_cases/store_answer.py).
-    adopt_email: stores the address of a known customer where `email` is another one.
     Raises: a PromoProblem, each state its own; PromoChanged where the code keeps changing, or the key has an answer.
     Locks: Account, the locks of `lock_code_shared`, counters last. Transaction: owns; inside another's it is a
     savepoint.
@@ -118,10 +116,8 @@ def redeem(
     for _ in range(MAX_ATTEMPTS):
         if redeemed is not None:
             break
-        known, known_email = Customer.objects.filter(user_id=user_id).values_list("id", "email").first() or (None, "")
+        known = Customer.objects.filter(user_id=user_id).values_list("id", flat=True).first()
         find_redeemable(code=request.code, customer_id=known, now=request.now)
-        if adopt_email and known and email not in ("", known_email):
-            adopt_email(user_id=user_id, email=email)
         ensure_customer(user_id=user_id, email=email)
         [redeemed] = redeem_batch([request], wait=True)
     if redeemed is None:

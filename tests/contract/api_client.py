@@ -73,10 +73,10 @@ class Caller:
         return self.call("DELETE", path, **headers)
 
 
-def by_token(role: str, user_id: str = "") -> Caller:
+def by_token(role: str, user_id: str = "", *, email: str = "") -> Caller:
     """Return a caller with a bearer token of this role."""
     identity = user_id or role
-    claims = bearer(sub=identity, email=f"{identity}@example.org", role=role)
+    claims = bearer(sub=identity, email=email or f"{identity}@example.org", role=role)
     return Caller(user_id=identity, role=role, headers=claims)
 
 

@@ -6,8 +6,9 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from billing.actor import Actor
 from billing.errors import OrganizationNotFound, OrganizationRoleTooLow
 from billing.models import Organization, OrganizationMember
-from billing.organization_roles import ACTS_AFTER_DELETION, Act, OrganizationRole, may
+from billing.organization_roles import ACTS_AFTER_DELETION, READING_ACTS, Act, OrganizationRole, may
 from billing.text import normal_email
+from billing.use_cases.adopt_email import adopt_email
 from billing.use_cases.organizations.bind_invitations import bind_invitations
 
 
@@ -16,6 +17,7 @@ def authorize_act(*, organization_id: UUID, by: Actor, act: Act, lock: bool = Fa
 
     An open invitation of the caller's address counts as a role, and is bound unless `lock` is set. A change calls it
     inside its transaction with `lock`, so that a role that ends meanwhile does not count. One query, two with `lock`.
+    A new e-mail address of the owner is stored, unless the act only reads or `lock` is set.
 
     Raises: OrganizationNotFound for a stranger, and for a deleted organization except for its owner's reading and
     deleting; OrganizationRoleTooLow. Locks: Organization, with `lock`.
@@ -43,6 +45,8 @@ def authorize_act(*, organization_id: UUID, by: Actor, act: Act, lock: bool = Fa
         raise OrganizationRoleTooLow
     if role != OrganizationRole.OWNER and found.bound_to is None and not lock:
         bind_invitations(by=by)
+    if role == OrganizationRole.OWNER and act not in READING_ACTS and not lock:
+        adopt_email(found.customer, email=by.email)
     organization: Organization = found
     return organization
 

@@ -28,7 +28,6 @@ from orders.api.references import ReferencesField
 from orders.queries import find_items
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.organizations.list_organizations import list_organizations
-from orders.use_cases.payments.adopt_email import adopt_email
 
 
 class NewOrganizationSerializer(RequestSerializer):
@@ -96,7 +95,6 @@ class OrganizationsView(APIView):
         body = form.validated_data
         principal = principal_of(request)
         items = find_items(plan=body.get("plan_id"), apps=body.get("apps") or [], addons=body.get("addons") or [])
-        adopt_email(user_id=principal.user_id, email=principal.email)
         organization = create_organization(
             user_id=principal.user_id,
             email=principal.email,

@@ -23,7 +23,9 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import Busy, DomainError, IdempotencyMismatch
+from billing.models import Customer
 from billing.organization_roles import Act
+from billing.use_cases.adopt_email import adopt_email
 from billing.use_cases.find_after_lost_connection import find_or_remember, find_unknown
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.errors import (
@@ -43,7 +45,6 @@ from orders.stripe.gateway import is_configured
 from orders.use_cases.checkout.batched_checkout import PlacedOrder, place_alone, try_batched_checkout
 from orders.use_cases.checkout.checkout_context import CheckoutContext, load_checkout_context
 from orders.use_cases.checkout.find_placed_order import find_placed_order
-from orders.use_cases.payments.adopt_email import adopt_email
 from orders.use_cases.payments.open_payment import OpenedPayment, open_payment
 from orders.use_cases.payments.resolve_payment import resolve_open_payment, resume_request, resume_retired_basket
 from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoProblem
@@ -147,7 +148,7 @@ def _attempt(context: CheckoutContext, *, by: Actor) -> PlacedOrder:
     granted_minor = promo_code.credit_minor if promo_code else 0
     if context.credit_minor + granted_minor >= basket.total_minor:
         if by.email not in ("", context.email):
-            adopt_email(user_id=by.user_id, email=by.email)
+            adopt_email(Customer.objects.get(user_id=by.user_id), email=by.email)
         placed = place_alone(
             request,
             basket=basket,

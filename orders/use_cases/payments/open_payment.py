@@ -37,7 +37,6 @@ from orders.stripe import gateway
 from orders.stripe.payloads import Session
 from orders.use_cases.checkout.new_order import order_parameters, write_order
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
-from orders.use_cases.payments.adopt_email import adopt_email
 from orders.use_cases.payments.request_session import request_session
 from orders.use_cases.subscriptions.credit_unused_month import unused_minor
 from promos.models import PromoCode, Redemption
@@ -77,7 +76,6 @@ def open_payment(
     PaymentOpen, OrderStale and promo problems where the state changed since it was read; TooManyOrders.
     Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, two of them.
     """
-    adopt_email(user_id=by.user_id, email=by.email)
     _check_quota(by=by, now=now)
     order = _reserve(
         organization=organization,

@@ -4,8 +4,10 @@ import pytest
 from django.urls import reverse
 
 from billing.actor import AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN
+from billing.models import Organization
 from billing.organization_roles import OrganizationRole
 from billing.use_cases.organizations.rename_organization import rename_organization
+from orders.use_cases.organizations.change_status import change_status
 from orders.use_cases.organizations.invite_member import invite_member
 from tests.console import client_of, create_user
 from tests.factories import CustomerFactory, OrganizationFactory, acting, actor
@@ -39,6 +41,9 @@ def test_staff_see_members_invitations_and_who_changed_them() -> None:
             "organization member invited",
         ]
         assert "bob@example.org (customer)" in page
+    assert "Suspended by" not in page
+    change_status(organization_id=acme.id, status=Organization.Status.SUSPENDED, by=actor(SUPERADMIN))
+    assert "staff: an order of its owner does not make it active again" in root.get(address).content.decode()
     with nothing_changes():
         assert noor.get(address).status_code == 403
         assert root.post(address, {"name": "Other"}).status_code == 403

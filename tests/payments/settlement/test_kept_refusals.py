@@ -8,10 +8,10 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.actor import SUPERADMIN
 from billing.models import Customer
+from billing.use_cases.adopt_email import adopt_email
 from orders.errors import PaymentProcessorError
 from orders.models import Payment
 from orders.use_cases.checkout.place_order import place_order
-from orders.use_cases.payments.adopt_email import adopt_email
 from tests.console import client_of, create_user
 from tests.factories import acting
 from tests.payments import stripe_failures
@@ -63,8 +63,8 @@ def test_an_address_that_only_the_processor_refuses_stops_no_payment(stripe: Str
 
 
 def test_an_address_that_only_the_processor_refuses_fails_no_job(stripe: Stripe) -> None:
-    buyer, _ = buy(stripe)
-    adopt_email(user_id=buyer.customer.user_id, email="no address")
+    buy(stripe)
+    adopt_email(Customer.objects.get(), email="no address")
     run_until_idle(stripe)
     assert Customer.objects.get().email == "no address"
     assert not ProcrastinateJob.objects.exclude(status="succeeded").filter(task_name="update_stripe_email").exists()

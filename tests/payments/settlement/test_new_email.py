@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from billing.actor import CUSTOMER
 from billing.models import Customer
 from orders.models.basket import CheckoutRequest
 from orders.use_cases.checkout.checkout_context import forget_priced_baskets
 from orders.use_cases.checkout.place_order import place_order
 from orders.use_cases.top_up import top_up
+from tests.contract.api_client import by_token
 from tests.factories import OrganizationFactory, PlanFactory, PromoCodeFactory, acting, give_credit
 from tests.payments.buyer import buy
 from tests.payments.stripe_server import Stripe
@@ -35,6 +37,26 @@ def test_a_new_email_of_the_token_reaches_the_customer_and_stripe_at_a_top_up(st
     top_up(code="GIFT", by=replace(acting(customer), email="new@example.org"))
     run_until_idle(stripe)
     customer.refresh_from_db()
+    assert customer.email == "new@example.org"
+    assert stripe.get(f"customers/{customer.stripe_customer_id}")["email"] == "new@example.org"
+
+
+@pytest.mark.parametrize("act", ["cancel", "portal", "rename"])
+def test_a_new_email_of_the_token_reaches_the_customer_and_stripe_at_another_act(stripe: Stripe, act: str) -> None:
+    buyer, _ = buy(stripe)
+    run_until_idle(stripe)
+    api = by_token(CUSTOMER, buyer.customer.user_id, email="new@example.org")
+    at = str(buyer.organization.pk)
+    assert api.get(f"billing/subscription/{at}").status == 200
+    assert Customer.objects.get().email != "new@example.org"
+    answer = {
+        "cancel": lambda: api.post(f"billing/subscription/{at}/cancel", {"at": "period_end"}),
+        "portal": lambda: api.post(f"billing/portal/{at}", {}),
+        "rename": lambda: api.call("PUT", f"tenant/orgs/{at}", {"name": "Renamed"}),
+    }[act]()
+    assert answer.status == 200
+    run_until_idle(stripe)
+    customer = Customer.objects.get()
     assert customer.email == "new@example.org"
     assert stripe.get(f"customers/{customer.stripe_customer_id}")["email"] == "new@example.org"
 
