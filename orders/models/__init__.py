@@ -3,7 +3,7 @@ from .domain import Domain
 from .event import OutboxEvent
 from .order import Order, OrderLine
 from .payment import Break, Payment, Refund, StripeEvent
-from .provisioning import AppJob, BackingServices, Provision, ProvisioningReport, UnsettledApp
+from .provisioning import AppJob, BackingServices, DependencyUse, Provision, ProvisioningReport, UnsettledApp
 
 __all__ = [
     "AddOn",
@@ -13,6 +13,7 @@ __all__ = [
     "Break",
     "Bundle",
     "CatalogVersion",
+    "DependencyUse",
     "Domain",
     "Industry",
     "Order",

@@ -2,7 +2,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from billing.models import Organization
@@ -171,6 +171,29 @@ class UnsettledApp(models.Model):
 
     def __str__(self) -> str:
         return f"{self.state} {self.app_id}"
+
+
+class DependencyUse(models.Model):
+    """A service that an app needs and does not share. Without a row, the app uses the organization's shared one."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", db_index=False)
+    app_id = models.UUIDField()
+    service_id = models.UUIDField()
+    dedicated_to = models.UUIDField(
+        null=True,
+        help_text="The app whose own service it is, this one or another. Empty: the service was removed by force.",
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "app_id", "service_id"], name="orders_dependencyuse_once"
+            ),
+            models.CheckConstraint(condition=~Q(app_id=F("service_id")), name="orders_dependencyuse_of_another_app"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.app_id} uses {self.service_id} of {self.dedicated_to}"
 
 
 class BackingServices(models.Model):

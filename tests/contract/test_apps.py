@@ -31,8 +31,9 @@ PREVIEW = {
 
 @pytest.fixture
 def catalog(shop: None) -> None:
-    """Ghost needs MariaDB, as WordPress does; Chat needs plan l; Old is no longer deployable."""
+    """Ghost and Blog need MariaDB, as WordPress does; Chat needs plan l; Old is no longer deployable."""
     AppFactory.create(slug="ghost", dependencies=["mariadb"])
+    AppFactory.create(slug="blog", dependencies=["mariadb"])
     AppFactory.create(slug="chat", minimum_size="l")
     AppFactory.create(slug="old", deployable=False)
     AppFactory.create(slug="gone", active=False)
@@ -162,6 +163,68 @@ def test_a_plan_that_is_too_small_is_refused_with_a_suggestion(ada: Caller, live
     )
     Plan.objects.filter(slug="l").update(active=False)
     assert install(ada, live, "chat").body["upgrade_suggestion"] == "xl"
+
+
+def names(services: list[dict[str, Any]]) -> list[str]:
+    return [service["name"] for service in services]
+
+
+def preview(caller: Caller, tenant: str, slug: str) -> dict[str, Any]:
+    return dict(caller.get(f"tenant/orgs/{tenant}/apps/{slug}/uninstall-preview").body)
+
+
+def test_a_dedicated_dependency_belongs_to_its_app_alone(ada: Caller, live: str) -> None:
+    installed(ada, live, "wordpress")
+    assert install(ada, live, "ghost", dep_choices={"mariadb": "dedicated"}).body["deployed"] == ids("ghost")
+    run_jobs()
+    services = ada.get(f"tenant/orgs/{live}/backing-services").body["services"]
+    assert names(services) == ["Mariadb", "Mariadb of Ghost"]
+    assert len({service["id"] for service in services}) == len(services)
+    mariadb = [{"slug": "mariadb", "name": "Mariadb"}]
+    for slug in ("wordpress", "ghost"):
+        shown = preview(ada, live, slug)
+        assert (shown["purged_services"], shown["retained_services"]) == (mariadb, [])
+    answer = remove(ada, live, "wordpress")
+    assert answer.body["app_states"] == dict.fromkeys(ids("wordpress"), "uninstalling")
+    run_jobs()
+    assert ada.get(f"tenant/orgs/{live}").body["apps"] == ids("mariadb", "ghost")
+    assert names(ada.get(f"tenant/orgs/{live}/backing-services").body["services"]) == ["Mariadb of Ghost"]
+    # The shared one is gone, so the next app that shares brings it again.
+    assert install(ada, live, "wordpress").body["deployed"] == ids("mariadb", "wordpress")
+
+
+def test_an_app_may_use_the_dedicated_dependency_of_another(ada: Caller, live: str) -> None:
+    both = ids("mariadb", "ghost")
+    assert install(ada, live, "ghost", dep_choices={"mariadb": "dedicated"}).body["deployed"] == both
+    assert install(ada, live, "wordpress", dep_choices={"mariadb": "ghost"}).body["deployed"] == ids("wordpress")
+    run_jobs()
+    assert names(ada.get(f"tenant/orgs/{live}/backing-services").body["services"]) == ["Mariadb of Ghost"]
+    assert preview(ada, live, "ghost")["retained_services"] == [{"slug": "mariadb", "name": "Mariadb"}]
+    remove(ada, live, "ghost")
+    run_jobs()
+    assert preview(ada, live, "wordpress")["purged_services"] == [{"slug": "mariadb", "name": "Mariadb"}]
+    remove(ada, live, "wordpress")
+    run_jobs()
+    assert ada.get(f"tenant/orgs/{live}").body["apps"] == []
+    assert ada.get(f"tenant/orgs/{live}/backing-services").body == {"services": []}
+
+
+def test_a_dependency_that_was_removed_by_force_is_not_there(ada: Caller, live: str, checkout: Checkout) -> None:
+    installed(ada, live, "wordpress", "ghost")
+    remove(ada, live, "mariadb", "?force=true")
+    run_jobs()
+    assert ada.get(f"tenant/orgs/{live}/backing-services").body == {"services": []}
+    assert remove(ada, live, "mariadb").body["status"] == "not_installed"
+    with nothing_changes():
+        answer = install(ada, live, "blog", dep_choices={"mariadb": "ghost"})
+    assert_refused(answer, 400, "invalid_dependency_choice")
+    assert install(ada, live, "blog").body["deployed"] == ids("mariadb", "blog")
+    run_jobs()
+    assert preview(ada, live, "mariadb")["dependents"] == ["Wordpress", "Ghost", "Blog"]
+    remove(ada, live, "mariadb", "?force=true")
+    run_jobs()
+    tasks.provision_organization(checkout(plan_id="l", apps=["wordpress"]).body["order_id"])
+    assert preview(ada, live, "mariadb")["installed"]
 
 
 @pytest.mark.parametrize("choice", ["dedicated", "mariadb", "wordpress"])

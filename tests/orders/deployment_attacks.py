@@ -35,6 +35,11 @@ UNSETTLED = {
     "state": "'installing'",
     "job_id": "(SELECT id FROM orders_appjob)",
 }
+DEPENDENCY_USE = {
+    "organization_id": organization("acme"),
+    "app_id": "'00000000-0000-0000-0000-000000000001'",
+    "service_id": "'00000000-0000-0000-0000-000000000002'",
+}
 
 
 def job(**wrong: str) -> str:
@@ -43,6 +48,10 @@ def job(**wrong: str) -> str:
 
 def unsettled(**wrong: str) -> str:
     return inserting("orders_unsettledapp", UNSETTLED, **wrong)
+
+
+def dependency_use(**wrong: str) -> str:
+    return inserting("orders_dependencyuse", DEPENDENCY_USE, **wrong)
 
 
 def changing(steps: str) -> Attack:
@@ -82,6 +91,12 @@ ATTACKS: Attacks = {
     ],
     "orders_appjob_transition_known": [
         Attack("UPDATE orders_appjob SET status = 'running'", [job(status="'succeeded'", steps="'[]'")]),
+    ],
+    "orders_dependencyuse_once": [
+        Attack(dependency_use(dedicated_to="gen_random_uuid()"), [dependency_use()]),
+    ],
+    "orders_dependencyuse_of_another_app": [
+        dependency_use(service_id="'00000000-0000-0000-0000-000000000001'"),
     ],
     "orders_unsettledapp_once": [Attack(unsettled(state="'failed'"), [job(), unsettled()])],
     "orders_unsettledapp_state_known": [Attack(unsettled(state="'lost'"), [job()])],

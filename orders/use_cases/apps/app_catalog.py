@@ -1,7 +1,8 @@
 """Finds the apps that an app needs, in the catalog. Pure, apart from loading it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable
 from typing import Self
+from uuid import UUID
 
 from orders.models import App
 
@@ -27,8 +28,13 @@ class AppCatalog:
         """Returns the apps that this one needs itself. A dependency that the catalog does not have is left out."""
         return [found for slug in app.dependencies if (found := self.find(slug)) is not None and found != app]
 
-    def in_deployment_order(self, references: Sequence[str]) -> list[App]:
-        """Returns these apps and everything that they need, each once and after what it needs."""
+    def in_deployment_order(
+        self, references: Iterable[str], *, without: Container[tuple[UUID, UUID]] = ()
+    ) -> list[App]:
+        """Returns these apps and everything that they need, each once and after what it needs.
+
+        Args: without: apps with the dependencies that they do without, both by id.
+        """
         ordered: dict[App, None] = {}
         entered: set[App] = set()
 
@@ -37,7 +43,8 @@ class AppCatalog:
                 return
             entered.add(app)
             for dependency in self.dependencies_of(app):
-                add(dependency)
+                if (app.id, dependency.id) not in without:
+                    add(dependency)
             ordered[app] = None
 
         for reference in references:

@@ -1,5 +1,5 @@
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from billing.actor import Actor
 from billing.errors import OrganizationNotFound
@@ -7,7 +7,7 @@ from billing.models import Organization
 from billing.organization_roles import Act
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.models import App, BackingServices
-from orders.use_cases.apps.app_catalog import AppCatalog
+from orders.use_cases.apps.organization_apps import OrganizationApps
 
 DATABASE, CACHE, SERVICE = CATEGORIES = ("database", "cache", "service")
 POD_STATUSES = ("Running", "Pending", "Failed", "unknown", "not_found")
@@ -33,8 +33,17 @@ def _services_of(organization: Organization) -> list[dict[str, Any]]:
     reported = BackingServices.objects.filter(organization=organization).first()
     if reported is not None:
         return list(reported.services)
-    apps = AppCatalog.load().in_deployment_order(organization.apps)
-    return [_describe_unknown(app) for app in apps if app.system]
+    apps = OrganizationApps(organization)
+    services: list[dict[str, Any]] = []
+    for service in apps.installed:
+        if service.system:
+            owners = {apps.service_of(app, service): None for app in apps.dependents_of(service)}
+            services += [_describe_unknown(service)] if apps.has_shared(service) else []
+            for owner in owners:
+                if isinstance(owner, UUID) and (app := apps.catalog.find(str(owner))):
+                    own = {"id": str(uuid5(owner, str(service.id))), "name": f"{service.name} of {app.name}"}
+                    services.append({**_describe_unknown(service), **own})
+    return services
 
 
 def _describe_unknown(app: App) -> dict[str, Any]:

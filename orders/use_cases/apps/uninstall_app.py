@@ -9,16 +9,21 @@ from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.errors import AppHasDependents
 from orders.models import App, AppJob, UnsettledApp
 from orders.models.step import Step, as_rows
-from orders.use_cases.apps.change_apps import AppChange, OrganizationApps, refuse_with_message
+from orders.use_cases.apps.change_apps import AppChange, refuse_with_message, start_job
+from orders.use_cases.apps.organization_apps import OrganizationApps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """The services that the removal of an app deletes, and those that another installed app retains."""
+    """The services that the removal of an app deletes, and those that another installed app retains.
+
+    `ended` are the deleted ones of which no other app has one of its own, or the shared one.
+    """
 
     app: App
     is_installed: bool
     purged: list[App]
+    ended: list[App]
     retained: list[App]
     dependents: list[App]
 
@@ -59,12 +64,12 @@ def uninstall_app(*, organization_id: UUID, slug: str, force: bool, by: Actor) -
             app_id=app.id,
             app_slug=app.slug,
             app_name=app.name,
-            apps=[str(each.id) for each in (app, *removal.purged)],
+            apps=[str(each.id) for each in (app, *removal.ended)],
             steps=as_rows([Step(name=f"Removing {each.name}") for each in (app, *removal.purged)]),
             purged_services=name_services(removal.purged),
             retained_services=name_services(removal.retained),
         )
-        apps.start(job, state=UnsettledApp.State.UNINSTALLING, by=by)
+        start_job(job, apps=apps, by=by)
         return AppChange(status="queued", organization=organization)
 
 
@@ -76,13 +81,21 @@ def name_services(apps: list[App]) -> list[dict[str, str]]:
 def _plan_removal(apps: OrganizationApps, slug: str) -> Removal:
     """Raises: AppNotFound."""
     app = apps.find(slug)
-    services = [each for each in apps.catalog.needs(app) if each.system and each in apps.installed]
+    services = [each for each in apps.catalog.needs(app) if each.system and apps.service_of(app, each) is not None]
+    services = [each for each in services if each in apps.installed]
     leaving = {app, *services}
-    retained = [each for each in services if any(other not in leaving for other in apps.dependents_of(each))]
+    others = {each: apps.dependents_of(each, leaving=leaving) for each in services}
+    retained = [
+        each
+        for each in services
+        if any(apps.service_of(other, each) == apps.service_of(app, each) for other in others[each])
+    ]
+    purged = [each for each in services if each not in retained]
     return Removal(
         app=app,
         is_installed=app in apps.installed,
-        purged=[each for each in services if each not in retained],
+        purged=purged,
+        ended=[each for each in purged if not others[each]],
         retained=retained,
         dependents=apps.dependents_of(app),
     )

@@ -7,9 +7,9 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from billing.locks import lock_organization
-from billing.models import Organization
-from orders.models import AppJob, Provision, UnsettledApp
+from orders.models import AppJob, Provision
 from orders.models.step import Step, StepStatus, as_rows
+from orders.use_cases.apps.settle_apps import settle_apps
 from orders.use_cases.organizations.provision_organization import provision_organization
 
 
@@ -42,7 +42,7 @@ def advance_deployment(
     deployment.save(update_fields=["steps", "status", "updated_at"])
     succeeded = status == deployment.Status.SUCCEEDED
     if isinstance(deployment, AppJob):
-        _settle_apps(deployment)
+        settle_apps(deployment)
     elif succeeded:
         provision_organization(order_id=deployment.order_id)
 
@@ -54,16 +54,3 @@ def _follow(deployment: Provision | AppJob, steps: list[Step], *, failed: bool) 
     if statuses <= {StepStatus.COMPLETED}:
         return deployment.Status.SUCCEEDED
     return deployment.status if statuses == {StepStatus.PENDING} else deployment.Status.RUNNING
-
-
-def _settle_apps(job: AppJob) -> None:
-    """Gives the end of a job its effect on the organization's apps."""
-    unsettled = UnsettledApp.objects.filter(job=job)
-    if job.status == AppJob.Status.FAILED:
-        unsettled.update(state=UnsettledApp.State.FAILED)
-    elif job.status == AppJob.Status.SUCCEEDED:
-        unsettled.delete()
-        if job.kind == AppJob.Kind.UNINSTALL:
-            organization = Organization.objects.get(id=job.organization_id)
-            organization.apps = [app for app in organization.apps if app not in job.apps]
-            organization.save(update_fields=["apps"])

@@ -1,8 +1,9 @@
 from django.conf import settings
 from django.db import transaction
 
+from billing.models import Organization
 from orders.errors import OrderNotComplete
-from orders.models import App, Order, Provision
+from orders.models import App, DependencyUse, Order, Provision
 from orders.models.step import Step, as_rows
 from orders.use_cases.apps.app_catalog import AppCatalog
 from orders.use_cases.provisioning.enqueue_deployment import enqueue_deployment
@@ -25,6 +26,7 @@ def ensure_provision(*, order: Order, in_worker: bool) -> Provision:
         return order.provision
     catalog = AppCatalog.load()
     organization = order.organization
+    deployed = catalog.in_deployment_order(order.apps)
     with transaction.atomic():
         provision, made = Provision.objects.get_or_create(
             order=order,
@@ -33,12 +35,20 @@ def ensure_provision(*, order: Order, in_worker: bool) -> Provision:
                 "plan_id": order.plan_id,
                 "apps": [str(app.id) for reference in order.apps if (app := catalog.find(reference))],
                 "subdomain": organization.slug,
-                "steps": as_rows(_plan_steps(catalog.in_deployment_order(order.apps), organization.slug)),
+                "steps": as_rows(_plan_steps(deployed, organization.slug)),
             },
         )
+        if made:
+            _restore_services(organization, deployed)
         if made and (settings.PROVISIONER == "external" or not in_worker):
             enqueue_deployment(provision)
     return provision
+
+
+def _restore_services(organization: Organization, deployed: list[App]) -> None:
+    """Lets apps that ran without a service share the one that the order brings."""
+    services = [app.id for app in deployed]
+    DependencyUse.objects.filter(organization=organization, service_id__in=services, dedicated_to=None).delete()
 
 
 def _plan_steps(apps: list[App], subdomain: str) -> list[Step]:
