@@ -13,6 +13,7 @@ from procrastinate.contrib.django import app
 
 from billing.actor import system_actor
 from billing.jobs import enqueue_once
+from billing.use_cases.ledger.verify_ledger import verify_and_record_ledger
 from billing.use_cases.processor_settings import processor_keys
 from orders.errors import PaymentProcessorError
 from orders.models import AppJob, Payment, Provision, StripeEvent
@@ -36,6 +37,7 @@ from orders.use_cases.subscriptions.pay_stripe_months import find_payable_subscr
 from orders.use_cases.subscriptions.pay_stripe_months import pay_stripe_months as pay_months
 from orders.use_cases.subscriptions.pay_stripe_months import settle_month_at_stripe as settle_month
 from orders.use_cases.subscriptions.renew_subscription import renew_subscription
+from promos.use_cases.verify_redemptions import verify_and_record_redemptions
 
 logger = logging.getLogger(__name__)
 
@@ -207,6 +209,15 @@ def renew(subscription_id: str) -> None:
 def prune(timestamp: int) -> None:
     """Deletes expired rows, in batches."""
     prune_expired()
+
+
+@app.periodic(cron="43 3 * * *")
+@app.task(name="verify_books", queue="default", queueing_lock="verify_books")
+def verify_books(timestamp: int) -> None:
+    """Recomputes the ledger and the vouchers' counts every night. Monitoring tells a fault, and an old result."""
+    for fault in (verify_and_record_ledger().fault, verify_and_record_redemptions()):
+        if fault:
+            logger.error("the books do not add up: %s", fault)
 
 
 @app.periodic(cron="23 3 * * *")

@@ -37,7 +37,7 @@ from .audit import AuditEntry
 from .customer import Customer, User
 from .idempotency import IdempotencyKey
 from .installed_sql import InstalledSql
-from .ledger import LedgerEntry
+from .ledger import LedgerEntry, Verification
 from .organizations.invoice import Invoice
 from .organizations.organization import Organization
 from .organizations.organization_member import OrganizationMember
@@ -66,4 +66,5 @@ __all__ = [
     "SignInSession",
     "Subscription",
     "User",
+    "Verification",
 ]

@@ -78,6 +78,7 @@ class Hold(models.Model):
                 fields=["order_id"], condition=~Q(status="released"), name="billing_hold_once_per_order"
             ),
         ]
+        indexes = [models.Index(fields=["created_at"], condition=Q(status="active"), name="billing_hold_active")]
 
     def __str__(self) -> str:
         return f"{self.status} hold of {self.amount_minor} for order {self.order_id}"

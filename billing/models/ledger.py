@@ -95,3 +95,25 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount_minor} ({self.reason})"
+
+
+class Verification(models.Model):
+    """The last verification of the ledger or of the redemptions, and the first fault that it found."""
+
+    class Books(models.TextChoices):
+        LEDGER = "ledger"
+        REDEMPTIONS = "redemptions"
+
+    books = models.CharField(max_length=11, choices=Books, primary_key=True)
+    verified_at = models.DateTimeField()
+    fault = models.CharField(max_length=300, blank=True, default="", db_default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(books__in=["ledger", "redemptions"]), name="billing_verification_books_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.books} verified at {self.verified_at}"

@@ -1,4 +1,6 @@
+from billing.models import Verification
 from billing.queries import cursor_without_timeout
+from billing.use_cases.ledger.record_verification import record_verification
 
 # A code's counters must agree with its live redemptions and its cap, a campaign's with the credit of its live
 # redemptions and its budget, and a redemption with its ledger entries.
@@ -48,4 +50,11 @@ def verify_redemptions() -> tuple[str, str] | None:
     with cursor_without_timeout() as cursor:
         cursor.execute(_STATEMENT)
         fault: tuple[str, str] | None = cursor.fetchone()
+    return fault
+
+
+def verify_and_record_redemptions() -> str:
+    """Verifies the redemptions, and records when and with which result. Returns the fault. Transaction: owns."""
+    fault = ": ".join(verify_redemptions() or ())
+    record_verification(Verification.Books.REDEMPTIONS, fault=fault)
     return fault

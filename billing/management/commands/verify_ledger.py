@@ -2,15 +2,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billing.use_cases.ledger.verify_ledger import verify_ledger
+from billing.use_cases.ledger.verify_ledger import verify_and_record_ledger
 
 
 class Command(BaseCommand):
     help = "Recompute the whole ledger. Name the first wrong row and exit 1, or report that all rows add up."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        verdict = verify_ledger()
+        verdict = verify_and_record_ledger()
         if not verdict.sound:
-            owner = f" of {verdict.user_id}" if verdict.user_id else ""
-            raise CommandError(f"{verdict.row}{owner}: {verdict.wrong}")
+            raise CommandError(verdict.fault)
         self.stdout.write(f"sound: {verdict.entries} entries of {verdict.accounts} accounts add up")

@@ -1,7 +1,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from billing.models import Verification
 from billing.queries import cursor_without_timeout
+from billing.use_cases.ledger.record_verification import record_verification
 
 _STATEMENT = (Path(__file__).parent / "verify_ledger.sql").read_text(encoding="utf-8")
 _SIZE = "SELECT (SELECT count(*) FROM billing_account), (SELECT count(*) FROM billing_ledgerentry)"
@@ -23,6 +25,18 @@ class Verdict:
     @property
     def sound(self) -> bool:
         return not self.row
+
+    @property
+    def fault(self) -> str:
+        owner = f" of {self.user_id}" if self.user_id else ""
+        return "" if self.sound else f"{self.row}{owner}: {self.wrong}"
+
+
+def verify_and_record_ledger() -> Verdict:
+    """Verifies the ledger, and records when and with which result. Transaction: owns."""
+    verdict = verify_ledger()
+    record_verification(Verification.Books.LEDGER, fault=verdict.fault)
+    return verdict
 
 
 def verify_ledger() -> Verdict:
