@@ -14,20 +14,22 @@ TEST_SETTINGS = DJANGO_SETTINGS_MODULE=tests.settings DEBUG=1 DATABASE_URL= QASI
 # These tests take minutes, so make test leaves them out; CI runs them too.
 PAYMENTS = tests/payments tests/stripe_sandbox tests/browser/test_payment.py
 JOURNEYS = tests/journeys tests/contract/test_generated_requests.py
-SLOW = $(PAYMENTS) $(JOURNEYS)
+OPERATIONS = tests/operations
+SLOW = $(PAYMENTS) $(JOURNEYS) $(OPERATIONS)
 # A complete production environment of invented values, for Django's check --deploy.
 PRODUCTION_SETTINGS = DJANGO_SETTINGS_MODULE=config.settings DEBUG=0 DEMO=0 ALLOWED_HOSTS=sovereign.example \
 	DATABASE_URL=postgresql://nobody@localhost/none SECRET_KEY=$$(head -c 48 /dev/urandom | base64 | tr -d '\n') \
 	JWT_SECRET=$$(head -c 48 /dev/urandom | base64 | tr -d '\n')
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-payments test-journeys bench check format serve worker seed migrate token runtime demo-packages dev
+.PHONY: help demo test test-payments test-journeys test-operations bench check format serve worker seed migrate token runtime demo-packages dev
 
 help:
 	@echo "make demo      a whole Sovereign on this machine, with its own PostgreSQL, at http://127.0.0.1:$(PORT)/"
 	@echo "make test      every check, and every test except the slow ones"
 	@echo "make test-payments   the slow tests: card payments through every failure of Stripe, and the sandbox"
 	@echo "make test-journeys   more slow tests: whole journeys and attacks of clients, and generated requests of every role"
+	@echo "make test-operations   more slow tests: what operators run, such as alert rules"
 	@echo "make bench     the measurements; WHAT='redemption checkout' chooses some, WHAT=growth or churn takes half an hour"
 	@echo "make check     the checks without the tests; make format formats the files"
 	@echo "make token SUB=ada EMAIL=ada@example.org ROLE=customer    a bearer token for the demo"
@@ -78,6 +80,11 @@ test-payments: dev
 # The requests of the existing front ends, in their order; attacks; and every operation with generated input.
 test-journeys: dev
 	@$(VENV) -m pytest -n 2 $(JOURNEYS)
+
+# The tools and files of operators, with the programs that read them.
+test-operations: dev
+	@.ci/install-debian-packages promtool:prometheus
+	@$(VENV) -m pytest -n 2 $(OPERATIONS)
 
 # Prints each figure as a ratio to a comparison of the same run, and writes all of them to build/bench as JSON.
 bench: dev

@@ -4,7 +4,9 @@ The application decides which proxies it trusts (`TRUSTED_PROXIES`), so gunicorn
 """
 
 import os
+import shutil
 import sys
+import tempfile
 from importlib import import_module
 from typing import Any
 
@@ -22,7 +24,9 @@ worker_class = "config.web.web_worker.WebWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY") or default_web_processes())
 threads = int(os.environ.get("WEB_THREADS") or DEFAULT_THREADS)
 timeout = 60
-graceful_timeout = 20
+# After SIGTERM a worker serves on for this long, while /readyz tells the load balancer to send requests elsewhere.
+drain_seconds = int(os.environ.get("DRAIN_SECONDS") or 0)
+graceful_timeout = 20 + drain_seconds
 # Longer than a gateway keeps an idle connection, so that the server never closes one that is about to be used.
 keepalive = 75
 forwarded_allow_ips = ""
@@ -32,6 +36,22 @@ control_socket_disable = True
 accesslog = None  # the application logs each request, with its request id
 errorlog = "-"
 loglevel = "warning"
+
+# The worker processes count in files of this directory, so that each of them answers /metrics for all.
+# prometheus_client reads the variable when a worker process imports it.
+_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Removes the gauges of a worker process that ended. Its counters stay, because they only grow."""
+    if _METRICS in os.environ:
+        import_module("prometheus_client.multiprocess").mark_process_dead(worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    """Removes the files of the metrics."""
+    if _METRICS in os.environ:
+        shutil.rmtree(os.environ[_METRICS], ignore_errors=True)
 
 
 def on_starting(server: Any) -> None:
@@ -44,6 +64,8 @@ def on_starting(server: Any) -> None:
         settings = import_module(os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings"))
     except ImproperlyConfigured as error:
         sys.exit(str(error))
+    if settings.METRICS_TOKEN and _METRICS not in os.environ:
+        os.environ[_METRICS] = tempfile.mkdtemp(prefix="qasima-metrics-", dir=worker_tmp_dir)
     if settings.PRODUCTION and not settings.TRUSTED_PROXIES:
         warn("TRUSTED_PROXIES is empty: behind a gateway, all clients share one address and its rate limits")
     # A pooler opens the server's connections itself, and has a limit of its own.

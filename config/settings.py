@@ -139,7 +139,9 @@ _environment.refuse(
 )
 # The first parts of the addresses of the service's own pages. If the API's prefix is empty, it stands beside them.
 PAGE_PATHS: tuple[str, ...] = ("account", "accounts", "admin", "checkout", "redeem", "static")
-_environment.refuse(_prefix in (*PAGE_PATHS, "healthz", "readyz"), "API_PREFIX is a path of the service's own")
+_environment.refuse(
+    _prefix in (*PAGE_PATHS, "healthz", "readyz", "metrics"), "API_PREFIX is a path of the service's own"
+)
 # Names that an organization's address must not have, because people would take it for the Sovereign's own.
 RESERVED_SLUGS: frozenset[str] = frozenset(_environment.items("RESERVED_SLUGS")) or DEFAULT_RESERVED_SLUGS
 # How many requests one client address may send to the public voucher preview and to quotes, together.
@@ -259,6 +261,12 @@ PLAYED_STEP_SECONDS: float = 0.5
 # --- Events -----------------------------------------------------------------------------------------------
 # The broker that gets the events of the outbox. Without it they stay in the database.
 EVENTS_URL: str = _environment.text("EVENTS_URL", pattern=r"(nats|tls)://\S+")
+
+# --- Monitoring -------------------------------------------------------------------------------------------
+# Prometheus identifies itself by this token. Without it there are no metrics.
+METRICS_TOKEN: str = _environment.secret("METRICS_TOKEN")
+# The worker's own port for /metrics; 0 for none.
+METRICS_PORT: int = _environment.number("METRICS_PORT", 0)
 
 # --- What production requires -----------------------------------------------------------------------------
 if PRODUCTION:

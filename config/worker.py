@@ -23,6 +23,7 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 
+from config.metrics.worker_server import serve_metrics
 from config.parts.database import POOL_RECONNECT_SECONDS, POOL_WAIT_SECONDS
 
 
@@ -73,6 +74,7 @@ def install_restarting_worker(app: App) -> None:
             await run_once(**options)
             return
         _provide_threads_and_connections()
+        serve_metrics()
         await _run_until_stopped(partial(_run_queues, app, run_once), options)
 
     app.run_worker_async = run_worker_async  # type: ignore[method-assign]

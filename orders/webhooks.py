@@ -4,6 +4,7 @@ from typing import Any
 import stripe
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, inline_serializer
+from prometheus_client import Counter
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -17,6 +18,8 @@ from orders.stripe.event_format import MalformedEvent, check_event
 from orders.use_cases.payments.settle_event import receive_event
 
 MAX_EVENT_AGE_SECONDS = 300
+
+_RECEIVED = Counter("qasima_stripe_webhooks", "Events that Stripe sent, by what became of them", ["outcome"])
 
 
 class WebhookNotConfigured(DomainError):
@@ -48,8 +51,15 @@ class StripeWebhookView(APIView):
     def post(self, request: Request) -> Response:
         secret = processor_keys().webhook_secret
         if not secret:
+            _RECEIVED.labels("not_configured").inc()
             raise WebhookNotConfigured
-        created = receive_event(_verify(request, secret))
+        try:
+            payload = _verify(request, secret)
+        except (InvalidWebhook, PayloadTooLarge):
+            _RECEIVED.labels("invalid").inc()
+            raise
+        created = receive_event(payload)
+        _RECEIVED.labels("stored" if created else "duplicate").inc()
         return Response({"received": True, "duplicate": not created})
 
 

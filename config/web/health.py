@@ -6,6 +6,7 @@ forged Host header gains nothing. Probes write no log line.
 """
 
 from functools import cache
+from threading import Event
 
 import structlog
 from django.db import DatabaseError, InterfaceError
@@ -31,7 +32,14 @@ def healthz(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponseBase:
-    """Reports whether the database can be written and has all migrations that this code needs. One query."""
+    """Reports whether the database can be written and has all migrations that this code needs. One query.
+
+    A process that is told to stop says that it drains: it still serves what arrives, and is not dead.
+    """
+    if _draining.is_set():
+        return _answer(
+            {"status": "draining", "error": "this process is about to stop", "code": "draining"}, status=503
+        )
     try:
         ready = _has_all_migrations()
     except ReadOnlyDatabase:
@@ -48,6 +56,14 @@ def readyz(request: HttpRequest) -> HttpResponseBase:
 
 # "on" or "off".
 _READ_ONLY = Func(Value("transaction_read_only"), function="current_setting", output_field=TextField())
+
+_draining = Event()
+
+
+def start_draining() -> None:
+    """Makes /readyz say that this process is about to stop."""
+    _draining.set()
+
 
 HEALTH_VIEWS = {"/healthz": healthz, "/readyz": readyz}
 

@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+import time
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
@@ -17,6 +18,8 @@ from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.utils.functional import SimpleLazyObject
 from structlog.contextvars import bound_contextvars
 
+from config.metrics.endpoint import metrics
+from config.metrics.process import count_request
 from config.parts.logs import log_event
 from config.web.health import HEALTH_VIEWS
 
@@ -41,13 +44,14 @@ _INTERNAL = ("internal_error", "something went wrong on our side; we have logged
 
 
 class HealthMiddleware:
-    """Answers /healthz and /readyz before any other middleware runs (see `config.web.health`)."""
+    """Answers /healthz, /readyz and /metrics before any other middleware runs (see `config.web.health`)."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
+        self.views = {**HEALTH_VIEWS, **({"/metrics": metrics} if settings.METRICS_TOKEN else {})}
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        view = HEALTH_VIEWS.get(request.path_info)
+        view = self.views.get(request.path_info)
         return view(request) if view else self.get_response(request)
 
 
@@ -93,9 +97,11 @@ class RequestLogMiddleware:
         given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid4())
         ip = request.META.get("REMOTE_ADDR") or None
+        began = time.monotonic()
         with bound_contextvars(request_id=request_id, ip=ip):
             response = self.get_response(request)
         response.headers["X-Request-Id"] = request_id
+        count_request(request, response.status_code, time.monotonic() - began)
         if not hasattr(request, "_logged_failure"):
             log_event(
                 _REQUEST_LOGGER,

@@ -5,6 +5,7 @@ of them. Here the event loop reads each connection until its request is complete
 `REQUEST_SECONDS` gets a 408. A gateway that buffers requests does the same, and is not required.
 """
 
+import os
 import re
 import selectors
 import socket
@@ -29,6 +30,7 @@ MAX_REQUEST_BYTES = 8 * 1024 * 1024
 # The bytes that the incomplete requests of one process may hold together.
 MAX_BUFFERED_BYTES = 256 * 1024 * 1024
 _READ_BYTES = 64 * 1024
+DRAIN_SECONDS = int(os.environ.get("DRAIN_SECONDS") or 0)
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*(?=\r\n)")
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked")
@@ -117,7 +119,24 @@ class WebWorker(ThreadWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.drained_at: float | None = None
         self.lingering: deque[tuple[float, socket.socket]] = deque()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Stops, after it has served on for DRAIN_SECONDS. /readyz says so meanwhile."""
+        if not DRAIN_SECONDS or self.drained_at is not None:
+            super().handle_exit(sig, frame)
+            return
+        self.drained_at = time.monotonic() + DRAIN_SECONDS
+        # It reads the settings, which a process that has not started yet may find at fault.
+        from config.web.health import start_draining  # noqa: PLC0415
+
+        start_draining()
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        super().murder_keepalived(force)
+        if self.alive and self.drained_at is not None and self.drained_at <= time.monotonic():
+            self.alive = False
 
     def accept(self, listener: Any) -> None:
         try:

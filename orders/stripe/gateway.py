@@ -13,6 +13,7 @@ answer. Every call has time-outs. A call fails in one of two ways:
 The caller decides what follows from either.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +22,7 @@ from uuid import UUID
 
 import stripe
 from django.conf import settings
+from prometheus_client import Histogram
 
 from billing.use_cases.processor_settings import processor_keys
 from orders.stripe.payloads import Object, Session, read_reference, read_session
@@ -34,6 +36,13 @@ MAX_CALL_SECONDS = 60
 PAGE_SIZE = 100
 # With these Stripe refuses what was requested. Other 4xx are about the key, the rate, or a concurrent request.
 _REFUSAL_STATUSES = frozenset({400, 402, 404})
+
+_CALLS = Histogram(
+    "qasima_stripe_call_seconds",
+    "How long calls to Stripe took, retries included: answered, refused, or unanswered",
+    ["outcome"],
+    buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32),
+)
 
 Result = TypeVar("Result")
 
@@ -338,10 +347,17 @@ def call_stripe(call: Callable[[stripe.StripeClient], Result]) -> Result:
         max_network_retries=MAX_NETWORK_RETRIES,
         http_client=stripe.RequestsClient(timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)),
     )
+    began, outcome = time.monotonic(), "unanswered"
     try:
-        return call(client)
+        result = call(client)
+        outcome = "answered"
     except stripe.StripeError as error:
-        raise _translate_error(error) from error
+        translated = _translate_error(error)
+        outcome = "refused" if isinstance(translated, Refused) else "unanswered"
+        raise translated from error
+    finally:
+        _CALLS.labels(outcome).observe(time.monotonic() - began)
+    return result
 
 
 def _translate_error(error: stripe.StripeError) -> Refused | Unanswered:

@@ -15,6 +15,7 @@ from billing.models import Account, IdempotencyKey, LedgerEntry
 from billing.queries import exists_per_row
 from billing.use_cases.find_after_lost_connection import find_or_remember, find_unknown
 from billing.use_cases.store_answer import find_answer
+from orders.use_cases.count_outcomes import count_top_ups
 from orders.use_cases.subscriptions.pay_due_months import pay_due_months, unpaid_subscriptions
 from promos.errors import PromoChanged, PromoProblem
 from promos.models import Card, Redemption
@@ -37,6 +38,7 @@ class ToppedUp:
     paid_invoices: tuple[UUID, ...] = ()
 
 
+@count_top_ups
 def top_up(
     *, code: str, by: Actor, idempotency_key: str = "", fingerprint: str = "", now: datetime | None = None
 ) -> ToppedUp:

@@ -2,6 +2,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import update_last_login
 from django.db import transaction
+from prometheus_client import Counter
 
 from billing.actor import CUSTOMER, Actor
 from billing.models import SignInSession, User
@@ -11,6 +12,13 @@ from billing.use_cases.identity.sessions import Tokens, open_session
 from billing.use_cases.identity.users import has_proved_address
 from billing.use_cases.organizations.bind_invitations import bind_invitations
 from billing.use_cases.record_audit import record_audit
+
+_SIGN_INS = Counter("qasima_sign_ins", "Sign-ins by method and outcome", ["method", "outcome"])
+
+
+def count_failed_sign_in(method: str) -> None:
+    """Counts a wrong proof of an identity, for monitoring."""
+    _SIGN_INS.labels(method, "failed").inc()
 
 
 def complete_sign_in(*, user: User, method: str, by: Actor) -> None:
@@ -31,6 +39,7 @@ def complete_sign_in(*, user: User, method: str, by: Actor) -> None:
         by=person,
         changes={"method": [None, method]},
     )
+    _SIGN_INS.labels(str(method), "succeeded").inc()
 
 
 def sign_in_to_api(*, user: User, method: str, by: Actor, now: datetime | None = None) -> Tokens:

@@ -21,7 +21,7 @@ from billing.use_cases.count_attempt import (
     uncount_attempt_of_networks,
 )
 from billing.use_cases.identity.addresses import normalize_address
-from billing.use_cases.identity.complete_sign_in import sign_in_to_api
+from billing.use_cases.identity.complete_sign_in import count_failed_sign_in, sign_in_to_api
 from billing.use_cases.identity.sessions import Tokens
 from billing.use_cases.record_audit import record_audit
 
@@ -99,6 +99,7 @@ def check_second_factor(user: User, code: str) -> bool:
 
 def record_failure(*, name: str, method: str, by: Actor) -> None:
     """Records a failed sign-in under the name that was tried, also of an unknown account. Transaction: joins."""
+    count_failed_sign_in(method)
     record_audit(
         action="user.sign_in_failed",
         object_type="user",

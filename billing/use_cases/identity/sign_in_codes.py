@@ -24,6 +24,7 @@ from billing.jobs import enqueue
 from billing.models import CODE_MAX_ATTEMPTS, SignInCode
 from billing.use_cases.count_attempt import Limit, count_attempt, count_attempt_of_networks
 from billing.use_cases.identity.addresses import normalize_address
+from billing.use_cases.identity.complete_sign_in import count_failed_sign_in
 from billing.use_cases.record_audit import record_audit
 from billing.use_cases.send_text_mail import send_text_mail
 
@@ -91,6 +92,7 @@ def use_code(*, email: str, code: str, by: Actor, now: datetime | None = None) -
             cursor.execute("SET LOCAL synchronous_commit = off")
         is_right = _check_code(address, code.strip(), by=by, now=now or timezone.now())
     if not is_right:
+        count_failed_sign_in("code")
         raise WrongCode
     return address
 

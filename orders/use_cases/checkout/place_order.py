@@ -45,6 +45,7 @@ from orders.stripe.gateway import is_configured
 from orders.use_cases.checkout.batched_checkout import PlacedOrder, place_alone, try_batched_checkout
 from orders.use_cases.checkout.checkout_context import CheckoutContext, load_checkout_context
 from orders.use_cases.checkout.find_placed_order import find_placed_order
+from orders.use_cases.count_outcomes import count_checkouts
 from orders.use_cases.payments.open_payment import OpenedPayment, open_payment
 from orders.use_cases.payments.resolve_payment import resolve_open_payment, resume_request, resume_retired_basket
 from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoProblem
@@ -55,6 +56,7 @@ __all__ = ["CheckoutRequest", "PlacedOrder", "place_order"]
 MAX_ATTEMPTS = 3
 
 
+@count_checkouts
 def place_order(*, request: CheckoutRequest, by: Actor, now: datetime | None = None) -> PlacedOrder:
     """Buys the basket for one of the caller's organizations; credit pays first.
 

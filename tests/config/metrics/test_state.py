@@ -1,0 +1,94 @@
+"""The state of the work that monitoring reads, from real rows."""
+
+import re
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from billing.jobs import enqueue
+from billing.models import Verification
+from config.metrics.database_state import _STATEMENT, STATE, DatabaseState
+from config.metrics.endpoint import render_metrics
+from orders.models import Break, OutboxEvent, StripeEvent
+from promos.models import Campaign
+from tests.factories import CampaignFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def collect() -> dict[tuple[str, str], float]:
+    """Return each value by the metric's name and the first label's value."""
+    return {
+        (sample.name, next(iter(sample.labels.values()), "")): sample.value
+        for family in DatabaseState().collect()
+        for sample in family.samples
+    }
+
+
+def test_the_statement_and_the_list_of_metrics_name_the_same() -> None:
+    assert set(re.findall(r"'(qasima_\w+)'", _STATEMENT)) == set(STATE)
+
+
+def test_an_idle_service_has_zeros_and_one_query(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(4):  # the statement, its timeout, and the transaction around both
+        found = collect()
+    assert found["qasima_database_up", ""] == 1
+    zeros = "events_undelivered", "events_refused", "stripe_events_unsettled", "holds", "jobs_failed", "workers"
+    assert {found[f"qasima_{name}", ""] for name in zeros} == {0}
+    assert found["qasima_database_max_connections", ""] > 0
+
+
+def test_unfinished_work_is_counted_with_its_age() -> None:
+    hour_ago = timezone.now() - timedelta(hours=1)
+    OutboxEvent.objects.create(type="domain.added", topic="sme.domain.events", source="test", created_at=hour_ago)
+    StripeEvent.objects.create(id="evt_1", type="x", payload={}, occurred_at=hour_ago, received_at=hour_ago)
+    StripeEvent.objects.create(id="evt_2", type="x", payload={}, occurred_at=hour_ago, attempts=3)
+    Break.objects.create(kind=Break.Kind.DISPUTE, object_id="dp_1")
+    enqueue("prune_expired", timestamp="1")
+    enqueue("send_proposal_mail", proposal_id="1", address="a@example.org")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE queue_name = 'mail'")
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE queue_name = 'mail'")
+    found = collect()
+    assert found["qasima_events_undelivered", ""] == 1
+    assert found["qasima_events_oldest_undelivered_seconds", ""] >= 3600
+    assert (found["qasima_stripe_events_unsettled", ""], found["qasima_stripe_events_set_aside", ""]) == (1, 1)
+    assert found["qasima_stripe_events_oldest_unsettled_seconds", ""] >= 3600
+    assert found["qasima_breaks_open", "dispute"] == 1
+    assert (found["qasima_jobs", "default"], found["qasima_jobs_failed", ""]) == (1, 1)
+    assert 0 <= found["qasima_jobs_oldest_seconds", "default"] < 60
+
+
+def test_a_campaigns_budget_is_told() -> None:
+    campaign = CampaignFactory.create(budget_minor=1000, status=Campaign.Status.ACTIVE)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE promos_budgetcounter SET used = quota / 4 WHERE campaign_id = %s", [campaign.pk])
+    found = collect()
+    assert found["qasima_campaign_budget_minor", campaign.name] == 1000
+    assert found["qasima_campaign_budget_left_minor", campaign.name] == 750
+
+
+def test_a_verification_is_recorded() -> None:
+    call_command("verify_ledger", stdout=StringIO())
+    call_command("verify_redemptions", stdout=StringIO())
+    assert set(Verification.objects.values_list("books", "fault")) == {("ledger", ""), ("redemptions", "")}
+    found = collect()
+    assert found["qasima_books_wrong", "ledger"] == found["qasima_books_wrong", "redemptions"] == 0
+    assert timezone.now().timestamp() - found["qasima_books_verified_timestamp_seconds", "ledger"] < 60
+
+
+def test_no_secret_and_no_customer_is_told(client: Client) -> None:
+    client.get("/api/billing/balance?token=hush", headers={"Authorization": "Bearer hush"})
+    text = render_metrics().decode()
+    assert "hush" not in text
+    assert 'route="api/billing/balance"' in text
+
+
+def test_without_a_token_there_are_no_metrics(client: Client) -> None:
+    assert client.get("/metrics").status_code == 404
