@@ -1,4 +1,3 @@
-from django.conf import settings
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,12 +11,13 @@ from billing.organization_roles import Act
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.errors import PaymentProcessorNotConfigured
 from orders.stripe import gateway
+from orders.stripe.session_request import page_after_payment
 
 
 class ProcessorCustomerNotFound(DomainError):
     code = "processor_customer_not_found"
     status = 404
-    message = "this customer has no billing page: the first payment by card makes one"
+    message = "this customer has no billing page: the next payment by card creates one"
 
 
 class PortalFailed(DomainError):
@@ -45,7 +45,7 @@ class PortalView(APIView):
             raise ProcessorCustomerNotFound
         try:
             url = gateway.create_portal_session(
-                customer_id=organization.customer.stripe_customer_id, return_url=settings.CHECKOUT_SUCCESS_URL
+                customer_id=organization.customer.stripe_customer_id, return_url=page_after_payment()
             )
         except gateway.CustomerUnknown as error:
             # It was deleted at Stripe, or is another account's. The next checkout creates a new one.

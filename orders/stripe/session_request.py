@@ -31,6 +31,11 @@ class SessionRequest:
     recurring: bool = True
 
 
+def page_after_payment(session_id: str = "") -> str:
+    """Returns the page to which Stripe sends a customer who has paid the session."""
+    return settings.CHECKOUT_SUCCESS_URL.replace("{CHECKOUT_SESSION_ID}", session_id)
+
+
 def session_params(request: SessionRequest) -> dict[str, Any]:
     """Returns the parameters by which Stripe makes the session, apart from the coupon of its credit."""
     metadata = {"order_id": str(request.order_id), "tenant_id": str(request.tenant_id)}

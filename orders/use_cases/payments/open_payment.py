@@ -35,6 +35,7 @@ from orders.process_lock import is_abandoned, process_key
 from orders.queries import count_orders_today
 from orders.stripe import gateway
 from orders.stripe.payloads import Session
+from orders.stripe.session_request import page_after_payment
 from orders.use_cases.checkout.new_order import order_parameters, write_order
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.payments.request_session import request_session
@@ -252,7 +253,7 @@ def answer_checkout(order: Order, *, session_url: str = "") -> OpenedPayment:
     answers = IdempotencyKey.objects.filter(customer_id=order.customer_id, result_id=order.id)
     given = answers.exclude(balance_after_minor=None).first()
     # Stripe takes the address from a session that was paid. Its customer goes where Stripe would send them.
-    url = order.payment.session_url or session_url or settings.CHECKOUT_SUCCESS_URL
+    url = order.payment.session_url or session_url or page_after_payment(order.payment.session_id or "")
     if given is not None:
         url, balance_minor = given.session_url, given.balance_after_minor or 0
     else:

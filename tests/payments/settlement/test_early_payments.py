@@ -1,7 +1,8 @@
 """A session that is paid before the checkout has answered: the answer says so, and a retry gets the same one."""
 
+from typing import Any
+
 import pytest
-from django.conf import settings as current
 
 from billing.models import IdempotencyKey
 from orders.models import Order, Payment
@@ -21,10 +22,13 @@ from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+THANKS = "https://shop.example/thanks?session="
+
 
 @pytest.fixture
-def paid_at_once(stripe: Stripe, monkeypatch: pytest.MonkeyPatch) -> Stripe:
+def paid_at_once(stripe: Stripe, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Stripe:
     """Stripe, where each session is paid, and its webhook settled, before the service has the session."""
+    settings.CHECKOUT_SUCCESS_URL = f"{THANKS}{{CHECKOUT_SESSION_ID}}"
     create = gateway.create_session
 
     def create_and_pay(request: SessionRequest) -> Session:
@@ -56,8 +60,9 @@ def test_the_answer_names_the_session_and_the_balance_after_the_payment(paid_at_
     order = Order.objects.get()
     assert (order.status, order.payment.status) == ("completed", "paid")
     assert "paid_by_credit" not in answer.body
-    page = current.CHECKOUT_SUCCESS_URL if key else paid_at_once.url
-    assert answer.body["session_url"].startswith(page)
+    if key:
+        assert answer.body["session_url"] == f"{THANKS}{order.payment.session_id}"
+    assert answer.body["session_url"].startswith(THANKS if key else paid_at_once.url)
     assert answer.body["credit_balance_minor"] == BALANCE_AFTER_MINOR
     if key:
         with nothing_changes():
@@ -79,7 +84,7 @@ def test_a_retry_after_a_crash_answers_from_what_the_webhook_recorded(
     first, second = buyer.check_out(), buyer.check_out()
     assert first == second
     assert (first.paid_by_card, first.balance_minor) == (True, BALANCE_AFTER_MINOR)
-    assert first.session_url == current.CHECKOUT_SUCCESS_URL
+    assert first.session_url == f"{THANKS}{Payment.objects.get().session_id}"
     assert len(paid_at_once.requests()) == requests_before
 
 
