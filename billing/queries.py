@@ -128,6 +128,12 @@ def slug_is_free(slug: str) -> bool:
     return not slug_is_reserved(slug) and not taken.exists()
 
 
+def owned_organizations(*, user_id: str) -> QuerySet[Organization, Organization]:
+    """Returns the organizations that the user owns and has not deleted, newest first. One query."""
+    owned = Organization.objects.filter(customer__user_id=user_id).exclude(status=Organization.Status.DELETED)
+    return owned.order_by("-created_at", "-id")
+
+
 def subscription_of(*, user_id: str = "", organization_id: UUID | None = None) -> Subscription:
     """Returns the newest subscription of the organization, or that the user pays for if none is given.
 

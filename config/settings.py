@@ -138,7 +138,7 @@ _environment.refuse(
     "API_PREFIX must be a path such as api/, or empty",
 )
 # The first parts of the addresses of the service's own pages. If the API's prefix is empty, it stands beside them.
-PAGE_PATHS: tuple[str, ...] = ("account", "accounts", "admin", "checkout", "redeem", "static")
+PAGE_PATHS: tuple[str, ...] = ("account", "accounts", "admin", "checkout", "redeem", "shop", "static")
 _environment.refuse(
     _prefix in (*PAGE_PATHS, "healthz", "readyz", "metrics"), "API_PREFIX is a path of the service's own"
 )
@@ -352,6 +352,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "billing.web.branding.branding",
             ],
         },
     },

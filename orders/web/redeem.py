@@ -42,7 +42,7 @@ class CodeForm(forms.Form):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Voucher:
     """A voucher as the page shows it before it is redeemed."""
 
     code: str
@@ -64,20 +64,20 @@ def redeem_page(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form=form, visitor=visitor)
     try:
-        offer = _find_offer(request, form.cleaned_data["code"])
+        offer = find_offer(request, form.cleaned_data["code"])
     except DomainError as error:
         return _refused(request, error, form=form, visitor=visitor)
     return _page(request, form=form, visitor=visitor, offer=offer)
 
 
-def _find_offer(request: HttpRequest, text: str) -> Offer:
+def find_offer(request: HttpRequest, text: str) -> Voucher:
     """Looks the code up. Raises: a PromoProblem, TooManyAttempts past the limit of the public preview."""
     count_attempt_of_networks(read_limit(*PREVIEWS), client_address(request))
     found = find_typed_code(text)
     problem = preview_code(found, address=client_address(request))
     if found is None or problem is not None:
         raise problem or PromoNotFound
-    return Offer(
+    return Voucher(
         code=found.found_by,
         credit=format_money(found.credit_minor, currency=settings.SOVEREIGN_CURRENCY),
         description=found.description,

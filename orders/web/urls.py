@@ -3,8 +3,16 @@
 from django.urls import path
 
 from . import account, redeem
+from .shop import checkout, choose, order, review
 
 urlpatterns = [
     path("redeem", redeem.redeem_page, name="redeem"),
     path("account", account.account_page, name="account"),
+    path("shop", choose.plan_step, name="shop"),
+    path("shop/apps", choose.apps_step, name="shop-apps"),
+    path("shop/add-ons", choose.addons_step, name="shop-addons"),
+    path("shop/checkout", checkout.checkout_step, name="shop-checkout"),
+    path("shop/review", review.review_step, name="shop-review"),
+    path("shop/orders/<uuid:order_id>", order.order_page, name="shop-order"),
+    path("shop/orders/<uuid:order_id>/give-up", order.give_up, name="shop-give-up"),
 ]

@@ -59,17 +59,21 @@ class Quote:
         return self.total_minor
 
 
-def quote_checkout(*, request: CheckoutRequest, user_id: str, now: datetime | None = None) -> Quote:
+def quote_checkout(
+    *, request: CheckoutRequest, user_id: str, now: datetime | None = None, for_new_organization: bool = False
+) -> Quote:
     """Returns what the checkout would do, and writes nothing.
 
     The balance, the code's credit and the unused part of the replaced subscription's month pay first, a card pays the
     rest.
 
+    Args: for_new_organization: whether the organization is yet to be created, so that the request names none.
     Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, OrganizationSuspended, AlreadySubscribed.
     Two queries at most, three with an open payment. Transaction: none.
     """
     context = load_checkout_context(request=request, user_id=user_id, now=now or timezone.now())
-    context.check_organization()
+    if not for_new_organization:
+        context.check_organization()
     open_order = find_open_order(organization_id=request.tenant_id) if context.has_open_payment else None
     basket = _price_basket(context, open_order)
     context.check_not_suspended()

@@ -1,0 +1,72 @@
+"""The basket of a visitor: what was chosen so far, kept in the session."""
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from orders.models import AddOn, App, Plan
+from orders.web.shop.offer import Offer
+
+_KEY = "shop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopBasket:
+    """Slugs of catalog items, the organization to buy for, and a voucher's code as it was typed.
+
+    `organization` is the id of one of the customer's organizations; empty for a new one, with `name` and `slug`.
+    """
+
+    plan: str = ""
+    apps: tuple[str, ...] = ()
+    addons: tuple[str, ...] = ()
+    organization: str = ""
+    name: str = ""
+    slug: str = ""
+    code: str = ""
+
+    def with_choice(self, **changes: Any) -> "ShopBasket":
+        return replace(self, **changes)
+
+
+def read_basket(request: HttpRequest) -> ShopBasket:
+    """Returns the visitor's basket. A visitor without a session costs no query."""
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return ShopBasket()
+    kept = request.session.get(_KEY, {})
+    # A session may be older than this version of the shop.
+    known = {field.name for field in fields(ShopBasket)}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in kept.items() if name in known
+    }
+    return ShopBasket(**values)
+
+
+def keep_basket(request: HttpRequest, basket: ShopBasket) -> None:
+    request.session[_KEY] = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in asdict(basket).items()
+    }
+
+
+def empty_basket(request: HttpRequest) -> None:
+    request.session.pop(_KEY, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The items of a basket that are still offered."""
+
+    plan: Plan | None
+    apps: list[App]
+    addons: list[AddOn]
+
+
+def chosen_items(basket: ShopBasket, offer: Offer) -> Chosen:
+    """Returns the basket's items that are still offered, in the order of the catalog."""
+    return Chosen(
+        plan=next((plan for plan in offer.plans if plan.slug == basket.plan), None),
+        apps=[app for app in offer.apps if app.slug in basket.apps],
+        addons=[addon for addon in offer.addons if addon.slug in basket.addons and not addon.included],
+    )

@@ -1,0 +1,132 @@
+"""The page of a placed order: its payment, then the progress until the organization is live."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from billing.actor import Actor
+from billing.errors import DomainError
+from billing.models import Organization
+from billing.text import as_sentence
+from orders.models import App, Order, Payment, Provision
+from orders.queries import item_names
+from orders.use_cases.payments.give_up_payment import give_up_payment
+from orders.use_cases.provisioning.ensure_provision import COMPLETE, ensure_provision
+from orders.web.shop.steps import is_live
+from orders.web.shop.summary import money
+from orders.web.visitor import signed_in_actor
+
+_ENDED = {Order.Status.FAILED, Order.Status.EXPIRED, Order.Status.CANCELLED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """The state of an order in words, and whether the page must be read again to see it change."""
+
+    title: str
+    is_changing: bool
+    provision: Provision | None = None
+    payment: Payment | None = None
+
+
+@never_cache
+@require_safe
+def order_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Shows one of the customer's own orders."""
+    visitor = signed_in_actor(request)
+    if visitor is None:
+        back = reverse("shop-order", args=[order_id])
+        return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({'next': back})}")
+    order = _find_order(order_id, by=visitor)
+    progress = _progress_of(order)
+    part = "live" if is_live(request) else "page"
+    return render(
+        request,
+        f"shop/order_{part}.html",
+        {
+            "visitor": visitor,
+            "order": order,
+            "progress": progress,
+            "organization": order.organization,
+            "is_live": order.organization.status == Organization.Status.ACTIVE,
+            "address": f"{order.organization.slug}.{settings.SOVEREIGN_DOMAIN}",
+            "lines": [{"name": line.name, "price": money(line.price_minor)} for line in order.lines.all()],
+            "apps": item_names(App, order.apps),
+            "total": money(order.total_minor),
+            "credit": money(order.credit_applied_minor) if order.credit_applied_minor else "",
+            "held": money(order.credit_to_hold_minor) if order.credit_to_hold_minor else "",
+            "due": money(order.amount_due_minor) if order.amount_due_minor else "",
+            "is_ended": order.status in _ENDED,
+        },
+    )
+
+
+@never_cache
+@require_POST
+def give_up(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Gives up the open payment of one of the customer's own orders."""
+    visitor = signed_in_actor(request)
+    if visitor is None:
+        raise Http404
+    _find_order(order_id, by=visitor)
+    try:
+        give_up_payment(order_id=order_id, by=visitor)
+    except DomainError as error:
+        messages.warning(request, as_sentence(error.text))
+    return HttpResponseRedirect(reverse("shop-order", args=[order_id]))
+
+
+def find_order_of_session(*, session_id: str, by: Actor) -> Order | None:
+    """Returns the caller's own order that this session of Stripe's pays. One query."""
+    orders = Order.objects.filter(customer__user_id=by.user_id)
+    return orders.filter(payment__session_id=session_id).first() if session_id else None
+
+
+def _find_order(order_id: UUID, *, by: Actor) -> Order:
+    """Returns the order with what the page shows of it. Raises: Http404, also for another customer's."""
+    orders = Order.objects.select_related("organization", "payment", "provision").prefetch_related("lines")
+    order = orders.filter(id=order_id, customer__user_id=by.user_id).first()
+    if order is None:
+        raise Http404
+    return order
+
+
+def _progress_of(order: Order) -> Progress:
+    if order.status in COMPLETE and order.kind == Order.Kind.PURCHASE and order.status != Order.Status.REFUNDED:
+        return _progress_of_setup(order, ensure_provision(order=order, in_worker=False))
+    payment: Payment | None = getattr(order, "payment", None)
+    is_processing = payment is not None and payment.status == Payment.Status.PROCESSING
+    titles = {
+        Order.Status.PENDING: _("Your bank is processing the payment")
+        if is_processing
+        else _("Your order waits for the payment"),
+        Order.Status.COMPLETED: _("Thank you. The month is paid"),
+        Order.Status.REFUNDED: _("This order was refunded"),
+    }
+    return Progress(
+        title=titles.get(Order.Status(order.status), _("This order was not paid")),
+        is_changing=order.status == Order.Status.PENDING,
+        payment=payment,
+    )
+
+
+def _progress_of_setup(order: Order, provision: Provision) -> Progress:
+    status = order.organization.status
+    if status == Organization.Status.ACTIVE and provision.status == Provision.Status.SUCCEEDED:
+        return Progress(title=_("Your organization is live"), is_changing=False, provision=provision)
+    if status in (Organization.Status.SUSPENDED, Organization.Status.DELETED):
+        return Progress(title=_("This organization is not running"), is_changing=False, provision=provision)
+    if provision.status == Provision.Status.FAILED:
+        title = _("Setting up takes longer than usual. We look after it")
+    else:
+        title = _("Thank you. We are setting up your organization")
+    return Progress(title=title, is_changing=True, provision=provision)

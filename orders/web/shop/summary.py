@@ -1,0 +1,82 @@
+"""The summary beside each step: what was chosen, what it costs a month, and whether the apps fit the plan."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from billing.money import format_money
+from orders.models import App, Plan
+from orders.use_cases.apps.compare_needs import capacity_of, fits, needs_of, recommend_plan
+from orders.web.shop.basket import Chosen
+from orders.web.shop.offer import Offer
+
+_MB_OF_GB = 1024
+_MILLI_OF_CPU = 1000
+
+
+def money(minor: int) -> str:
+    """Formats an amount of the deployment's currency."""
+    return format_money(minor, currency=settings.SOVEREIGN_CURRENCY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    name: str
+    price: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meter:
+    """A need of the apps beside what the plan offers of it. Without a limit there is no `offered`."""
+
+    name: str
+    needed: str
+    offered: str
+    percent: int
+    exceeds: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    rows: list[Row]
+    apps: list[str]
+    total: str
+    meters: list[Meter]
+    too_small: bool
+    recommended: Plan | None
+
+
+def summarize(chosen: Chosen, offer: Offer) -> Summary:
+    """Adds up the basket at the catalog's prices. The review quotes it again with the use case of the checkout."""
+    priced = [each for each in (chosen.plan, *chosen.addons) if each is not None]
+    deployed = offer.with_dependencies(chosen.apps) if chosen.apps else []
+    recommended = recommend_plan(offer.plans, deployed) if deployed else None
+    return Summary(
+        rows=[Row(name=each.name, price=money(each.price_minor)) for each in priced],
+        apps=[app.name for app in chosen.apps],
+        total=money(sum(each.price_minor for each in priced)),
+        meters=_meters(chosen.plan, deployed) if chosen.plan and deployed else [],
+        too_small=bool(chosen.plan and deployed and not fits(chosen.plan, offer.plans, deployed)),
+        recommended=recommended if recommended != chosen.plan else None,
+    )
+
+
+def _meters(plan: Plan, deployed: list[App]) -> list[Meter]:
+    needed, offered = needs_of(deployed), capacity_of(plan)
+    return [
+        _meter(_("Memory"), needed.memory_mb, offered.memory_mb, scale=_MB_OF_GB, unit="GB"),
+        _meter(_("Processing"), needed.cpu_milli, offered.cpu_milli, scale=_MILLI_OF_CPU, unit="vCPU"),
+        _meter(_("Storage"), needed.disk_gb, offered.disk_gb, scale=1, unit="GB"),
+    ]
+
+
+def _meter(name: str, needed: int | None, offered: int | None, *, scale: int, unit: str) -> Meter:
+    need = needed or 0
+    return Meter(
+        name=name,
+        needed=f"{need / scale:.1f}".removesuffix(".0"),
+        offered=f"{offered // scale} {unit}" if offered is not None else "",
+        percent=min(100, 100 * need // offered) if offered else 0,
+        exceeds=offered is not None and need > offered,
+    )
