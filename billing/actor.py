@@ -7,13 +7,15 @@ SOVEREIGN_ADMIN = "sovereign-admin"
 # Decides what other members of staff have proposed.
 APPROVER = "approver"
 AUDITOR = "auditor"
+# Sells cards: sees and activates its own ranges of them, and nothing else.
+DEALER = "dealer"
 # The program that deploys organizations and reports its progress.
 PROVISIONER = "provisioner"
 CUSTOMER = "customer"
 SYSTEM = "system"
 ANONYMOUS = "anonymous"
 
-STAFF_ROLES = (SUPERADMIN, SOVEREIGN_ADMIN, APPROVER, AUDITOR)
+STAFF_ROLES = (SUPERADMIN, SOVEREIGN_ADMIN, APPROVER, AUDITOR, DEALER)
 
 MAX_USER_ID_LENGTH = 255
 

@@ -8,6 +8,7 @@ class PromosConfig(AppConfig):
         "models/storage.sql",
         "models/promos.sql",
         "models/batches.sql",
+        "models/ranges.sql",
         "use_cases/cards/cards.sql",
         "use_cases/slots.sql",
         "use_cases/budgets.sql",

@@ -23,7 +23,7 @@ class PromoNotFound(PromoProblem):
 
 
 class CardNotActive(PromoNotFound):
-    """The card's batch is not active. A customer must not be able to tell such a card from an unknown code."""
+    """The card's batch or range is not active. A customer must not be able to tell it from an unknown code."""
 
     def __init__(self, *, serial: int) -> None:
         super().__init__()
@@ -136,6 +136,34 @@ class BatchNeedsAnotherApprover(DomainError):
     code = "batch_needs_another_approver"
     status = 403
     message = "a batch must be approved by someone other than the person who drafted it"
+
+
+class InvalidRange(DomainError):
+    code = "invalid_range"
+    message = "the serial numbers, or the act on them, are not valid"
+
+
+class InvalidDealer(DomainError):
+    code = "invalid_dealer"
+    message = "the dealer is not valid"
+
+
+class DealerNameTaken(DomainError):
+    code = "dealer_name_taken"
+    status = 409
+    message = "another dealer has this name"
+
+
+class DealerUserTaken(DomainError):
+    code = "dealer_user_taken"
+    status = 409
+    message = "this user is another dealer's already"
+
+
+class DealerNotFound(DomainError):
+    code = "dealer_not_found"
+    status = 404
+    message = "there is no dealer with this id"
 
 
 class CreditRequired(InvalidPromo):

@@ -23,7 +23,7 @@ from django.db.models.lookups import Exact, GreaterThan
 
 from billing.queries import exists_per_row
 
-from .models import BudgetCounter, Campaign, Card, PromoCode, PromoCounter, Redemption
+from .models import BudgetCounter, Campaign, Card, CardRange, PromoCode, PromoCounter, Redemption
 from .models.batch import normal_card_code
 from .models.redemption import LIVE_STATUSES
 
@@ -107,6 +107,7 @@ def find_code(text: str, *, customer_id: int | None = None) -> PromoCode | None:
     live = Redemption.objects.filter(status__in=LIVE_STATUSES)
     free: dict[str, Any] = {
         "found_serial": serial,
+        **_range_of_card(serial),
         "has_free_slot": Case(
             When(is_exhausted(), then=Value(False)),
             When(for_cards=True, then=~Exists(live.filter(card_serial=serial))),
@@ -126,7 +127,23 @@ def find_code(text: str, *, customer_id: int | None = None) -> PromoCode | None:
     if found is not None:
         found.found_by = code
         found.card_serial = found.found_serial if found.for_cards else None  # type: ignore[attr-defined]
+        found.card_is_open, found.card_expires_at = found.range_is_open, found.range_end  # type: ignore[attr-defined]
     return found
+
+
+def _range_of_card(serial: Subquery) -> dict[str, Any]:
+    """Returns annotations for the range of a card, as promos_range_of finds it (models/ranges.sql)."""
+    is_open = Case(When(~Q(status=CardRange.Status.ACTIVE) | Q(locked=True), then=Value(False)), default=Value(True))
+    return {
+        "range_is_open": Coalesce(range_value(serial, is_open), Value(True)),
+        "range_end": range_value(serial, F("expires_at")),
+    }
+
+
+def range_value(serial: Any, value: Any) -> Subquery:
+    """An expression for a value of the range that a card is in; NULL where it is in none."""
+    below = CardRange.objects.filter(first_serial__lte=serial).order_by("-first_serial")
+    return Subquery(below.values_list(Case(When(last_serial__gte=serial, then=value)))[:1])
 
 
 def find_typed_code(text: str) -> PromoCode | None:

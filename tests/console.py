@@ -29,7 +29,7 @@ from billing.use_cases.proposals.credit_adjustment import CREDIT_ADJUSTMENT, adj
 from billing.use_cases.proposals.propose import propose
 from orders.models import AddOn, App, Bundle, Industry, Order, OutboxEvent, Plan
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
-from promos.models import Batch, Campaign, Card, PromoCode, Redemption
+from promos.models import Batch, Campaign, Card, CardRange, Dealer, PromoCode, Redemption
 from tests.factories import (
     AddOnFactory,
     AppFactory,
@@ -43,6 +43,8 @@ from tests.factories import (
     actor,
 )
 from tests.promos.cards.make_batch import active as active_batch
+from tests.promos.ranges.make_ranges import act
+from tests.promos.ranges.make_ranges import dealer as make_dealer
 
 ADDRESS = "203.0.113.9"
 AUDITED = ("action", "object_id", "reason", "actor_id", "actor_email", "actor_role", "channel", "address")
@@ -114,7 +116,7 @@ def create_one_of_each() -> dict[str, object]:
         factory.create()
     place_orders(1)
     propose_adjustment(Customer.objects.earliest("pk"))
-    active_batch()
+    act(active_batch(), "allocate", 1, 2, dealer=make_dealer())
     models = (
         AddOn,
         App,
@@ -123,7 +125,9 @@ def create_one_of_each() -> dict[str, object]:
         Bundle,
         Campaign,
         Card,
+        CardRange,
         Customer,
+        Dealer,
         Hold,
         Industry,
         Invoice,

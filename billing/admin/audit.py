@@ -38,6 +38,7 @@ _MAX_PANEL_ROWS = 20
 # Object type → the list that finds the object: model, fixed parameters, and the parameter for the object's id.
 _PAGES = {
     "batch": ("promos_batch", {}, "q"),
+    "dealer": ("promos_dealer", {}, "id"),
     "promo_code": ("promos_promocode", {"state": "all"}, "q"),
     "organization": ("billing_organization", {}, "q"),
     "user": ("billing_user", {"kind": "all"}, "id"),

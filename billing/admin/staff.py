@@ -36,7 +36,7 @@ def _role_field() -> forms.ChoiceField:
     return forms.ChoiceField(
         choices=_ROLES,
         help_text="superadmin: everything. sovereign-admin: vouchers. approver: decides proposals. auditor: reads"
-        " everything, changes nothing.",
+        " everything, changes nothing. dealer: sees and activates its own cards.",
         widget=UnfoldAdminSelectWidget(choices=_ROLES),
     )
 

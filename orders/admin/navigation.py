@@ -16,6 +16,8 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Campaigns", "sell", "promos_campaign"),
             ("Batches of cards", "style", "promos_batch"),
             ("Cards", "loyalty", "promos_card"),
+            ("Ranges of cards", "view_week", "promos_cardrange"),
+            ("Dealers", "storefront", "promos_dealer"),
             ("Redemptions", "redeem", "promos_redemption"),
         ),
     ),

@@ -1,6 +1,17 @@
 from .batch import Batch, Card
 from .campaign import BudgetCounter, Campaign
+from .card_range import CardRange, Dealer
 from .promo_code import PromoCode, PromoCounter
 from .redemption import Redemption
 
-__all__ = ["Batch", "BudgetCounter", "Campaign", "Card", "PromoCode", "PromoCounter", "Redemption"]
+__all__ = [
+    "Batch",
+    "BudgetCounter",
+    "Campaign",
+    "Card",
+    "CardRange",
+    "Dealer",
+    "PromoCode",
+    "PromoCounter",
+    "Redemption",
+]

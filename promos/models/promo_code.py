@@ -51,9 +51,12 @@ class PromoCode(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 
-    # The text by which this row was found, and the serial number of the card that has this text.
+    # The text by which this row was found, the serial number of the card that has this text, whether the card's range
+    # lets it be redeemed, and the range's own end.
     found_by: str = ""
     card_serial: int | None = None
+    card_is_open: bool = True
+    card_expires_at: datetime | None = None
 
     class Meta:
         constraints = [
@@ -90,7 +93,8 @@ class PromoCode(models.Model):
 
     def expired(self, *, now: datetime) -> bool:
         """Returns whether the code has expired. It is valid from `starts_at` up to, not including, `expires_at`."""
-        return self.expires_at is not None and self.expires_at <= now
+        expires_at = self.card_expires_at or self.expires_at
+        return expires_at is not None and expires_at <= now
 
 
 class PromoCounter(models.Model):

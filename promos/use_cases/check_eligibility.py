@@ -27,7 +27,7 @@ def problem_of(code: PromoCode | None, *, now: datetime, has_free_slot: bool, re
     """
     if code is None or code.retired_at is not None:
         return PromoNotFound()
-    is_active = code.active and code.campaign.status == Campaign.Status.ACTIVE
+    is_active = code.active and code.card_is_open and code.campaign.status == Campaign.Status.ACTIVE
     if code.card_serial is not None and not is_active:
         return CardNotActive(serial=code.card_serial)
     against: tuple[tuple[bool, type[PromoProblem]], ...] = (

@@ -6,14 +6,25 @@
 --
 -- All three call promos_write_redemptions, and promos_claim_slots_of_code (slots.sql) as their last statement.
 
--- Returns whether the code of this campaign may be redeemed at an instant. In Python, problem_of (check_eligibility.py) names the
--- rule that it breaks; a test holds the two equal.
-CREATE OR REPLACE FUNCTION promos_is_redeemable(p promos_promocode, g promos_campaign, as_of timestamptz)
+-- Returns whether the code of this campaign may be redeemed at an instant; of a card, also whether its range `r` allows
+-- it (promos_range_of). In Python, problem_of (check_eligibility.py) names the rule that it breaks; a test holds the two
+-- equal. Under the shared lock of the code, the answer stays true until the caller's transaction ends: acts on a batch
+-- and on its ranges take that lock exclusively.
+CREATE OR REPLACE FUNCTION promos_is_redeemable(
+  p promos_promocode, g promos_campaign, r promos_cardrange, as_of timestamptz)
 RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT p.active AND p.retired_at IS NULL
-     AND (p.starts_at IS NULL OR p.starts_at <= as_of) AND (p.expires_at IS NULL OR as_of < p.expires_at)
+     AND (r.id IS NULL OR r.status = 'active' AND NOT r.locked)
+     AND (p.starts_at IS NULL OR p.starts_at <= as_of)
+     AND (coalesce(r.expires_at, p.expires_at) IS NULL OR as_of < coalesce(r.expires_at, p.expires_at))
      AND g.status = 'active'
      AND (g.starts_at IS NULL OR g.starts_at <= as_of) AND (g.ends_at IS NULL OR as_of < g.ends_at)
+$$;
+
+-- The same for a code that is no card's.
+CREATE OR REPLACE FUNCTION promos_is_redeemable(p promos_promocode, g promos_campaign, as_of timestamptz)
+RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT promos_is_redeemable(p, g, NULL::promos_cardrange, as_of)
 $$;
 
 -- promos_new_redemption: what processes of the last release pass to their promos_write_redemptions.
@@ -56,7 +67,8 @@ BEGIN
            CASE WHEN g.budget_minor > 0 THEN g.id END AS campaign, g.hot AS rush
       FROM unnest(wanted) AS w
       JOIN promos_promocode p ON p.id = w.promo
-      JOIN promos_campaign g ON g.id = p.campaign_id AND promos_is_redeemable(p, g, w.at)
+      LEFT JOIN LATERAL promos_range_of(w.card) AS r ON true
+      JOIN promos_campaign g ON g.id = p.campaign_id AND promos_is_redeemable(p, g, r, w.at)
   ), redeemed AS (
     INSERT INTO promos_redemption AS r (id, promo_code_id, card_serial, customer_id, order_id, credit_minor, status,
                                         reserved_at, confirmed_at)

@@ -10,7 +10,8 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from billing.actor import APPROVER, AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN
+from billing.actor import APPROVER, AUDITOR, CUSTOMER, DEALER, SOVEREIGN_ADMIN, SUPERADMIN
+from promos.models import Dealer
 from tests.console import NO_ROLE, SUPERUSER, client_of, create_one_of_each, create_user
 from tests.snapshot import nothing_changes
 
@@ -32,7 +33,14 @@ RECORDS = (
 )
 CATALOG = ("orders_plan", "orders_addon", "orders_app", "orders_industry", "orders_bundle")
 # Pages of their own change a campaign and a batch.
-VOUCHERS = {"promos_promocode": "vac", "promos_campaign": "va", "promos_batch": "va", "promos_card": "v"}
+VOUCHERS = {
+    "promos_promocode": "vac",
+    "promos_campaign": "va",
+    "promos_batch": "va",
+    "promos_card": "v",
+    "promos_cardrange": "v",
+    "promos_dealer": "vac",
+}
 EVERYTHING = {
     **dict.fromkeys(RECORDS, "v"),
     **dict.fromkeys(CATALOG, "vac"),
@@ -46,6 +54,7 @@ MATRIX = {
     SOVEREIGN_ADMIN: {**VOUCHERS, "billing_proposal": "v"},
     APPROVER: {"billing_proposal": "v", "billing_customer": "v", "promos_promocode": "v"},
     AUDITOR: dict.fromkeys((*RECORDS, *VOUCHERS, "billing_proposal"), "v"),
+    DEALER: {"promos_cardrange": "v"},
     NO_ROLE: {},
 }
 # Whose roles are shown in tests/orders/admin/test_admin_payments.py, test_admin_mirrored.py and beside the keys.
@@ -87,7 +96,10 @@ def answers(client: Client, name: str, key: object) -> str:
 @pytest.mark.parametrize("role", MATRIX)
 def test_a_role_may_do_exactly_the_actions_of_the_matrix(role: str) -> None:
     keys = create_one_of_each()
-    client = client_of(create_user(role))
+    user = create_user(role)
+    if role == DEALER:
+        Dealer.objects.update(user_id=user.sub)
+    client = client_of(user)
     with nothing_changes():
         found = {name: may for name, key in keys.items() if (may := answers(client, name, key))}
     assert found == MATRIX[role]
@@ -178,8 +190,10 @@ def test_the_menu_shows_exactly_the_pages_of_the_role(role: str) -> None:
 def test_the_groups_are_made_by_migration_and_can_be_taken_back() -> None:
     migration = importlib.import_module("billing.migrations.0001_initial")
     approvers = importlib.import_module("billing.migrations.0011_approvers")
-    assert {group.name for group in Group.objects.all()} == {SUPERADMIN, SOVEREIGN_ADMIN, AUDITOR, APPROVER}
+    dealers = importlib.import_module("promos.migrations.0009_dealers_activate_their_cards")
+    assert {group.name for group in Group.objects.all()} == {SUPERADMIN, SOVEREIGN_ADMIN, AUDITOR, APPROVER, DEALER}
     approvers.drop_role(apps, None)
+    dealers.drop_role(apps, None)
     migration.drop_groups(apps, None)
     assert not Group.objects.exists()
     migration.make_groups(apps, None)
@@ -190,3 +204,7 @@ def test_the_groups_are_made_by_migration_and_can_be_taken_back() -> None:
     approvers.grant(apps, None)
     granted = {group.name: group.permissions.count() - made.get(group.name, 0) for group in Group.objects.all()}
     assert granted == {SUPERADMIN: 2, SOVEREIGN_ADMIN: 1, AUDITOR: 1, APPROVER: 4}
+    before = {group.name: group.permissions.count() for group in Group.objects.all()}
+    dealers.grant(apps, None)
+    granted = {group.name: group.permissions.count() - before.get(group.name, 0) for group in Group.objects.all()}
+    assert granted == {SUPERADMIN: 5, SOVEREIGN_ADMIN: 5, AUDITOR: 2, APPROVER: 0, DEALER: 2}

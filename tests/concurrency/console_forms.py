@@ -27,7 +27,7 @@ from orders.models import (
     Refund,
 )
 from orders.use_cases.reconciliation.record_break import record_break
-from promos.models import Batch, Campaign, PromoCode, Redemption
+from promos.models import Batch, Campaign, CardRange, Dealer, PromoCode, Redemption
 from promos.use_cases.cards.change_batch import start_generation
 from promos.use_cases.cards.generate_cards import generate_cards
 from promos.use_cases.redeem_code import redeem
@@ -48,6 +48,8 @@ from tests.promos.cards.make_batch import active as active_batch
 from tests.promos.cards.make_batch import approved as approved_batch
 from tests.promos.cards.make_batch import draft as draft_batch
 from tests.promos.cards.make_batch import released as released_batch
+from tests.promos.ranges.make_ranges import act
+from tests.promos.ranges.make_ranges import dealer as make_dealer
 
 WHY = "a test"
 PASSWORD = "nine-brass-lanterns"
@@ -195,6 +197,23 @@ def changing_a_batch(verb: str, make: Callable[[], Batch]) -> Form:
     return Form(page(f"promos_batch_{verb}", make().pk), {}, AuditEntry)
 
 
+def acting_on_cards() -> Form:
+    batch = active_batch()
+    sent = {"act": "lock", "first": str(batch.first_serial), "last": str(batch.first_serial)}
+    return Form(page("promos_batch_range", batch.pk), sent, AuditEntry)
+
+
+def acting_on_a_range() -> Form:
+    row = returned_range()
+    sent = {"act": "activate", "first": str(row.first_serial), "last": str(row.last_serial)}
+    return Form(page("promos_cardrange_act", row.pk), sent, AuditEntry)
+
+
+def returned_range() -> CardRange:
+    act(active_batch("RANGED"), "return", 1, 2)
+    return CardRange.objects.get()
+
+
 def generated_batch() -> Batch:
     batch = approved_batch()
     start_generation(batch=batch, by=actor(), reason=WHY)
@@ -288,6 +307,12 @@ FORMS: dict[str, Callable[[], Form]] = {
     "promos_batch_release": partial(changing_a_batch, "release", generated_batch),
     "promos_batch_activate": partial(changing_a_batch, "activate", released_batch),
     **{f"promos_batch_{verb}": partial(changing_a_batch, verb, active_batch) for verb in ("lock", "close", "void")},
+    "promos_batch_range": acting_on_cards,
+    "promos_cardrange_act": acting_on_a_range,
+    "promos_dealer_add": lambda: Form(page("promos_dealer_add"), {"name": "Nizwa Souq"}, Dealer),
+    "promos_dealer_change": lambda: Form(
+        page("promos_dealer_change", make_dealer().pk), {"name": "Ruwi"}, AuditEntry
+    ),
     "billing_processorsettings_changelist": changing_keys,
     "billing_user_add": adding_staff,
     "billing_user_change": changing_staff,
@@ -319,6 +344,8 @@ def records() -> dict[str, object]:
         "billing_proposal": propose_adjustment(customer(), by=actor()).pk,
         "promos_campaign": CampaignFactory.create().pk,
         "promos_batch": active_batch().pk,
+        "promos_cardrange": returned_range().pk,
+        "promos_dealer": make_dealer().pk,
         "billing_user": create_user(SOVEREIGN_ADMIN).pk,
         "billing_organization": order.organization_id,
         "orders_payment": order.pk,

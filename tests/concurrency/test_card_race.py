@@ -1,4 +1,4 @@
-"""A card is redeemed once at any concurrency, and never after its batch was locked."""
+"""A card is redeemed once at any concurrency, and never after its batch or its range was locked."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,8 +10,10 @@ import pytest
 from billing.models import Customer, LedgerEntry
 from billing.use_cases.ledger.verify_ledger import verify_ledger
 from promos.errors import CardNotActive, PromoChanged, PromoExhausted
-from promos.models import Redemption
+from promos.models import CardRange, Redemption
 from promos.use_cases.cards.change_batch import stop_batch
+from promos.use_cases.ranges.act_on_cards import act_on_cards
+from promos.use_cases.ranges.plan_act import Act, Skipped
 from promos.use_cases.redeem_code import redeem
 from promos.use_cases.verify_redemptions import verify_redemptions
 from tests.concurrency.threads import ThreadGroup
@@ -68,3 +70,41 @@ def test_no_card_is_redeemed_after_its_batch_was_locked() -> None:
     [redeemed_at_lock] = [value for value in race.values if isinstance(value, int)]
     assert Redemption.objects.count() == redeemed_at_lock
     assert set(race.refusals) <= {CardNotActive}
+
+
+@pytest.mark.parametrize("act", [Act.LOCK, Act.VOID, Act.RETURN])
+def test_no_card_is_redeemed_after_its_range_was_locked_and_others_are(act: Act) -> None:
+    customers, others = CustomerFactory.create_batch(THREADS // 2), CustomerFactory.create_batch(THREADS // 2 - 1)
+    batch = active(size=THREADS)
+    first, last = batch.first_serial, batch.first_serial + THREADS // 2 - 1
+    of_range = Redemption.objects.filter(card_serial__range=(first, last))
+
+    def stop() -> tuple[int, int]:
+        report = act_on_cards(batch=batch, act=act, spans=[(first, last)], by=DRAFTER, reason="a box is missing")
+        return of_range.count(), report.skipped.get(Skipped.REDEEMED, 0)
+
+    codes, calls = codes_of(batch), list[Callable[[], Any]]([stop])
+    calls += [partial(redeem_as, each, code) for each, code in zip(customers, codes, strict=False)]
+    calls += [partial(redeem_as, each, code) for each, code in zip(others, codes[THREADS // 2 :], strict=False)]
+    with ThreadGroup(THREADS) as threads:
+        race = threads.race(calls)
+    [(redeemed_at_act, reported)] = [value for value in race.values if isinstance(value, tuple)]
+    assert of_range.count() == redeemed_at_act == reported
+    assert set(race.refusals) <= {CardNotActive}
+    assert Redemption.objects.count() == redeemed_at_act + len(others)
+    assert (verify_redemptions(), verify_ledger().sound) == (None, True)
+
+
+def test_two_acts_on_the_same_cards_take_turns() -> None:
+    batch = active(size=THREADS)
+    spans = [(batch.first_serial + n, batch.first_serial + n + 8) for n in range(0, 16, 2)]
+    acts = [Act.RETURN, Act.LOCK, Act.ACTIVATE, Act.UNLOCK]
+    calls = [
+        partial(act_on_cards, batch=batch, act=acts[n % 4], spans=[span], by=DRAFTER, reason="race")
+        for n, span in enumerate(spans)
+    ]
+    with ThreadGroup(len(calls)) as threads:
+        race = threads.race(calls)
+    assert not race.refusals
+    covered = {serial for row in CardRange.objects.all() for serial in range(row.first_serial, row.last_serial + 1)}
+    assert sum(row.size for row in CardRange.objects.all()) == len(covered)

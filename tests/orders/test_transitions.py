@@ -11,10 +11,11 @@ from pytest_django import DjangoDbBlocker
 
 from billing.models import Hold, Organization, Proposal, Subscription
 from orders.models import AppJob, Domain, Order, Payment, Provision, Refund
-from promos.models import Batch, Campaign, Redemption
+from promos.models import Batch, Campaign, CardRange, Redemption
 from tests.billing.approvals.attacks import VALID_PROPOSAL
 from tests.orders import deployment_attacks
 from tests.promos.cards.attacks import APPROVED as GENERATED_BATCH
+from tests.promos.ranges.attacks import ALLOCATED as ALLOCATED_CARDS
 from tests.rules import ORDER, TRIGGERS_OFF, customer, inserting
 from tests.sample_history import HELD, committed_sample_history
 
@@ -120,6 +121,13 @@ MACHINES = [
         rule="promos_batch_transition_known",
         row="true",
         prepare=(*GENERATED_BATCH, "UPDATE promos_batch SET generated = size"),
+    ),
+    Machine(
+        model=CardRange,
+        rule="promos_cardrange_transition_known",
+        row="true",
+        prepare=ALLOCATED_CARDS,
+        fitting={"dealer_id": ("(SELECT min(id) FROM promos_dealer)", {"stock": "NULL"})},
     ),
     Machine(
         model=Order,

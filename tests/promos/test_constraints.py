@@ -24,6 +24,7 @@ from tests.sample_history import RESERVED, committed_sample_history
 from tests.snapshot import nothing_changes
 
 from .cards.attacks import BATCHES, CARDS, NO_CARD
+from .ranges.attacks import DEALERS, RANGES
 
 pytestmark = pytest.mark.django_db
 
@@ -294,7 +295,7 @@ CAMPAIGNS: Attacks = {
     ],
 }
 
-ATTACKS: Attacks = {**CODES, **REDEMPTIONS, **CAMPAIGNS, **BATCHES, **CARDS}
+ATTACKS: Attacks = {**CODES, **REDEMPTIONS, **CAMPAIGNS, **BATCHES, **CARDS, **DEALERS, **RANGES}
 
 # What the functions of a redemption leave out, without an error: the others of its batch are redeemed.
 LEFT_OUT: Attacks = {

@@ -47,6 +47,7 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
        ELSE EXISTS (SELECT FROM promos_redemption r WHERE r.promo_code_id = p.id AND r.customer_id = c.id
                        AND r.card_serial IS NULL AND r.status IN ('reserved', 'confirmed')) END,
        (SELECT version FROM orders_catalogversion), c.email, o.suspended_by_staff, f.card,
+       of_card.id IS NULL OR of_card.status = 'active' AND NOT of_card.locked, of_card.expires_at,
        {", ".join(f"p.{name}" for name in _CODE_FIELDS)}, {", ".join(f"g.{name}" for name in _CAMPAIGN_FIELDS)}
   FROM (SELECT) AS one
   LEFT JOIN billing_customer c ON c.user_id = %(user_id)s
@@ -57,6 +58,7 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
   LEFT JOIN LATERAL (SELECT * FROM billing_idempotencykey
                       WHERE customer_id = c.id AND key = %(key)s AND expires_at > %(now)s LIMIT 1) k ON true
   LEFT JOIN LATERAL (SELECT * FROM unnest(promos_find_codes(array_remove(ARRAY[%(code)s], ''))) LIMIT 1) f ON true
+  LEFT JOIN LATERAL promos_range_of(f.card) AS of_card ON true
   LEFT JOIN promos_promocode p ON p.id = f.promo AND p.retired_at IS NULL
   LEFT JOIN promos_campaign g ON g.id = p.campaign_id
 """  # noqa: S608 - the names of our own columns
@@ -175,8 +177,15 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         email,
         is_suspended,
         card,
+        card_is_open,
+        card_expires_at,
         *found,
     ) = row[8:]
+    promo_code = None
+    if found[0]:
+        promo_code = _promo_code(found, found_by=normal_code(request.promo_code))
+        promo_code.card_serial = card
+        promo_code.card_is_open, promo_code.card_expires_at = card_is_open, card_expires_at
     return CheckoutContext(
         request=request,
         now=now,
@@ -197,18 +206,18 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         is_suspended=bool(is_suspended),
         _customer_id=customer_id,
         _offers=[Offer(kind, UUID(item), *rest) for kind, item, *rest in json.loads(offers or "[]")],
-        _promo_code=_promo_code(found, card, found_by=normal_code(request.promo_code)) if found[0] else None,
+        _promo_code=promo_code,
         _has_free_slot=bool(has_free_slot),
         _redeemed=redeemed,
     )
 
 
-def _promo_code(found: Sequence[Any], card: int | None, *, found_by: str) -> PromoCode:
+def _promo_code(found: Sequence[Any], *, found_by: str) -> PromoCode:
     """Makes the code of its columns and its campaign's."""
     code, campaign = found[: len(_CODE_FIELDS)], found[len(_CODE_FIELDS) :]
     promo_code = PromoCode.from_db(connection.alias, _CODE_FIELDS, code)
     promo_code.campaign = Campaign.from_db(connection.alias, _CAMPAIGN_FIELDS, campaign)
-    promo_code.card_serial, promo_code.found_by = card, found_by
+    promo_code.found_by = found_by
     return promo_code
 
 

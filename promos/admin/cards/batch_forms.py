@@ -9,13 +9,14 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from billing.admin.console.forms import AmountField, MomentField, ReasonForm, reason_field, with_currency
+from billing.admin.console.forms import AmountField, MomentField, reason_field, with_currency
+from promos.admin.form_fields import WindowForm, campaign_field, text_field
 from promos.models import Batch
 from promos.models.batch import MAX_CARDS
 from promos.models.campaign import DEFAULT_CAMPAIGN
 from promos.use_cases.cards.create_batch import BatchTerms
 
-from .form_fields import WindowForm, campaign_field, text_field
+from .range_forms import SerialsForm
 
 MAX_PRINTED = 1_000
 
@@ -69,27 +70,16 @@ class BatchForm(WindowForm):
         )
 
 
-class SheetsForm(ReasonForm):
+class SheetsForm(SerialsForm):
     """The serial numbers of the cards to print."""
 
-    first = forms.IntegerField(label="From serial number", widget=UnfoldAdminBigIntegerFieldWidget())
-    last = forms.IntegerField(label="To serial number", widget=UnfoldAdminBigIntegerFieldWidget())
-    field_order = ("first", "last", "reason")
-
     def __init__(self, *args: Any, batch: Batch, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.batch = batch
         last = min(batch.last_serial, batch.first_serial + MAX_PRINTED - 1)
-        for name, value in (("first", batch.first_serial), ("last", last)):
-            self.fields[name].initial = value
-            self.fields[name].help_text = f"{batch.first_serial} to {batch.last_serial}; at most {MAX_PRINTED} cards."
+        super().__init__(*args, batch=batch, serials=(batch.first_serial, last), **options)
+        self.fields["last"].help_text = f"At most {MAX_PRINTED} cards."
 
     def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        first, last = data.get("first"), data.get("last")
-        if first is not None and last is not None:
-            if not self.batch.first_serial <= first <= last <= self.batch.last_serial:
-                self.add_error("last", "Choose serial numbers of this batch, the lower one first.")
-            elif last - first >= MAX_PRINTED:
-                self.add_error("last", f"Print at most {MAX_PRINTED} cards at a time.")
+        data = super().clean()
+        if not self.errors and data["last"] - data["first"] >= MAX_PRINTED:
+            self.add_error("last", f"Print at most {MAX_PRINTED} cards at a time.")
         return data

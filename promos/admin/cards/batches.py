@@ -18,6 +18,7 @@ from billing.admin.console.acts import StateChange, confirm_change, find_for_act
 from billing.admin.console.base import RecordAdmin, View
 from billing.admin.console.display import (
     NOTHING,
+    Column,
     Fact,
     Panel,
     Text,
@@ -27,6 +28,7 @@ from billing.admin.console.display import (
     change_url,
     code,
     day,
+    link,
     list_url,
     moment,
     two_lines,
@@ -36,7 +38,7 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from promos.locks import lock_batch
-from promos.models import Batch, Card, Redemption
+from promos.models import Batch, Card, CardRange, Redemption
 from promos.models.batch import LAST_CHARACTERS, normal_card_code
 from promos.models.redemption import LIVE_STATUSES
 from promos.queries import normal_code
@@ -44,11 +46,15 @@ from promos.use_cases.cards import change_batch
 from promos.use_cases.cards.create_batch import create_batch
 from promos.use_cases.cards.export_cards import HANDED_OUT, export_csv, hand_out_codes, print_cards
 from promos.use_cases.cards.guessing import compute_odds
+from promos.use_cases.ranges.act_on_cards import RANGES_CHANGE
 
 from .batch_forms import BatchForm, SheetsForm
-from .cards import batch_badge, ending_in, serial_of
+from .cards import batch_badge, ending_in, range_badge, serial_of
+from .range_forms import RangeForm
+from .ranges import act_of, range_act_page
 
 _CHANGE = "promos.change_batch"
+_MAX_RANGES_SHOWN = 10
 Status = Batch.Status
 
 
@@ -116,6 +122,27 @@ def _bar(part: int, whole: int, title: str) -> Text:
         part,
         whole,
         title,
+    )
+
+
+def _ranges_panel(batch: Batch) -> Panel:
+    """Makes a panel of the batch's first ranges."""
+    rows = CardRange.objects.filter(batch=batch).select_related("dealer").order_by("first_serial")
+    return Panel(
+        title="Ranges",
+        columns=[Column("Serial numbers"), Column("State"), Column("Dealer"), Column("Cards", right=True)],
+        rows=[
+            (
+                link(f"{row.first_serial} to {row.last_serial}", change_url("promos_cardrange", row.pk)),
+                range_badge(row.status, locked=row.locked),
+                row.dealer.name if row.dealer else NOTHING,
+                f"{row.size:,}",
+            )
+            for row in rows[:_MAX_RANGES_SHOWN]
+        ],
+        empty="All cards follow their batch.",
+        more_title="All ranges",
+        more_url=list_url("promos_cardrange", batch=str(batch.pk)),
     )
 
 
@@ -209,6 +236,7 @@ class BatchAdmin(RecordAdmin):
             yield Fact("Last tried while not active", moment(record.last_early_attempt_at))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        yield _ranges_panel(record)
         yield history_panel(object_type=self.audit_name, object_id=record.promo_code.code)
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
@@ -220,9 +248,12 @@ class BatchAdmin(RecordAdmin):
         if record.status in HANDED_OUT:
             yield Tool("Export CSV", self._url("export", record))
             yield Tool("Print", self._url("sheets", record))
+        if record.status in RANGES_CHANGE:
+            yield Tool("Act on cards", self._url("range", record))
 
     def links(self, record: Any) -> Iterable[Tool]:
         yield Tool("Cards", list_url("promos_card", batch=str(record.pk)))
+        yield Tool("Ranges", list_url("promos_cardrange", batch=str(record.pk)))
         yield Tool("Redemptions", list_url("promos_redemption", promo_code__code=record.promo_code.code))
 
     def _url(self, name: str, batch: Batch) -> str:
@@ -257,6 +288,7 @@ class BatchAdmin(RecordAdmin):
             *((f"<int:key>/{name}/", name, partial(self._change_state, name)) for name in CHANGES),
             ("<int:key>/export/", "export", self.export_view),
             ("<int:key>/sheets/", "sheets", self.sheets_view),
+            ("<int:key>/range/", "range", self.range_view),
         ]
 
     def _change_state(self, name: str, request: HttpRequest, key: int) -> HttpResponse:
@@ -281,6 +313,24 @@ class BatchAdmin(RecordAdmin):
             Fact("Credit of all cards", amount(batch.promo_code.credit_minor * batch.size)),
             Fact("Redeemed", self.use(batch)),
         ]
+
+    def range_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Asks for an act on the cards of some serial numbers."""
+        batch = find_for_act(self, request, key, permission=_CHANGE)
+        sent, serials = request.POST if request.method == "POST" else None, (batch.first_serial, batch.last_serial)
+        form = RangeForm(sent, batch=batch, serials=serials)
+        return range_act_page(
+            self,
+            request,
+            batch,
+            form,
+            title=f"Act on cards of {batch.promo_code.code}",
+            back=change_url(self.model_label, batch.pk),
+            form_name=f"{self.model_label}:range:{batch.pk}",
+            facts=self._summary(batch),
+            arguments=lambda: act_of(form),
+            submit="Carry out",
+        )
 
     # --- Export and print ---------------------------------------------------------------------------------------
 

@@ -4,16 +4,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Right
 from django.http import HttpRequest
 
 from billing.admin.console.base import ReadOnlyAdmin
 from billing.admin.console.display import NOTHING, Fact, Text, amount, badge, change_url, code, link
-from promos.models import Batch, Card, Redemption
+from promos.models import Batch, Card, CardRange, Redemption
 from promos.models.batch import LAST_CHARACTERS, normal_card_code
 from promos.models.redemption import LIVE_STATUSES
-from promos.queries import normal_code
+from promos.queries import normal_code, range_value
 
 _BADGES = {
     Batch.Status.ACTIVE: "good",
@@ -21,11 +21,23 @@ _BADGES = {
     Batch.Status.VOID: "bad",
     Batch.Status.CLOSED: "plain",
 }
+_RANGE_BADGES = {
+    CardRange.Status.ACTIVE: "good",
+    CardRange.Status.ALLOCATED: "info",
+    CardRange.Status.STOCK: "plain",
+    CardRange.Status.VOID: "bad",
+}
 
 
 def batch_badge(status: str) -> Text:
     """Formats the state of a batch as a badge."""
     return badge(status, _BADGES.get(Batch.Status(status), "info"))
+
+
+def range_badge(status: str, *, locked: bool) -> Text:
+    """Formats the state of a range as a badge."""
+    text = str(CardRange.Status(status).label).lower()
+    return badge(f"{text}, locked", "warn") if locked else badge(text, _RANGE_BADGES[CardRange.Status(status)])
 
 
 def ending_in(text: str) -> QuerySet[Any, Any]:
@@ -53,6 +65,9 @@ class CardAdmin(ReadOnlyAdmin):
             redemption_id=Subquery(live.values("id")[:1]),
             customer_id=Subquery(live.values("customer_id")[:1]),
             user_id=Subquery(live.values("customer__user_id")[:1]),
+            range_id=range_value(OuterRef("serial"), F("id")),
+            range_status=range_value(OuterRef("serial"), F("status")),
+            range_locked=range_value(OuterRef("serial"), F("locked")),
         )
 
     def search_filter(self, term: str) -> Q:
@@ -78,7 +93,12 @@ class CardAdmin(ReadOnlyAdmin):
 
     @admin.display(description="State")
     def state(self, card: Any) -> Text:
-        return badge("redeemed", "good") if card.redemption_id else batch_badge(card.batch.status)
+        if card.redemption_id:
+            return badge("redeemed", "good")
+        follows_batch = card.range_status in (None, CardRange.Status.ACTIVE) and not card.range_locked
+        if follows_batch or card.batch.status in (Batch.Status.CLOSED, Batch.Status.VOID):
+            return batch_badge(card.batch.status)
+        return range_badge(card.range_status, locked=card.range_locked)
 
     @admin.display(description="Customer")
     def customer(self, card: Any) -> Text:
@@ -90,6 +110,8 @@ class CardAdmin(ReadOnlyAdmin):
         yield Fact("Code", self.ending(record))
         yield Fact("Batch", self.of_batch(record))
         yield Fact("State of the batch", batch_badge(record.batch.status))
+        if record.range_id:
+            yield Fact("Range", link("show", change_url("promos_cardrange", record.range_id)))
         yield Fact("Credit", amount(record.batch.promo_code.credit_minor))
         yield Fact("Customer", self.customer(record))
         if record.redemption_id:

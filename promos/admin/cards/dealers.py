@@ -1,0 +1,118 @@
+"""The pages of dealers."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+
+from billing.admin.audit import history_panel
+from billing.admin.console.base import RecordAdmin, find_or_404
+from billing.admin.console.display import NOTHING, Fact, Panel, Text, Tool, change_url, day, list_url, moment
+from billing.admin.console.pages import form_page, record_page
+from billing.admin.console.request_actor import actor_of
+from billing.admin.console.submission import Done, Submission
+from promos.models import Dealer
+from promos.use_cases.ranges.keep_dealers import add_dealer, change_dealer
+
+from .range_forms import DealerForm
+
+_FIELD_OF_REFUSAL = {"dealer_name_taken": "name", "dealer_user_taken": "user_id"}
+
+
+@admin.register(Dealer)
+class DealerAdmin(RecordAdmin):
+    """Dealers: those who sell cards. Each may be linked to a user with the role dealer."""
+
+    list_display = ("named", "user", "added")
+    narrow_by = {"id": "dealer"}
+    search_fields = ("name",)
+    search_help_text = "Name or user id"
+    ordering = ("-created_at", "-id")
+    sortable_by = ()
+    actions = None
+    add_title = "Add a dealer"
+
+    def search_filter(self, term: str) -> Q:
+        return Q(name__icontains=term) | Q(user_id=term)
+
+    @admin.display(description="Name")
+    def named(self, dealer: Dealer) -> Text:
+        return dealer.name
+
+    @admin.display(description="User")
+    def user(self, dealer: Dealer) -> Text:
+        return dealer.user_id or NOTHING
+
+    @admin.display(description="Added")
+    def added(self, dealer: Dealer) -> Text:
+        return day(dealer.created_at)
+
+    def title_of(self, record: Any) -> str:
+        return str(record.name)
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("User", self.user(record))
+        yield Fact("Added", moment(record.created_at))
+        yield Fact("Added by", record.created_by)
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        yield history_panel(object_type="dealer", object_id=str(record.pk))
+
+    def links(self, record: Any) -> Iterable[Tool]:
+        yield Tool("Ranges of cards", list_url("promos_cardrange", dealer=str(record.pk)))
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = DealerForm(request.POST if request.method == "POST" else None)
+        submission = Submission(request, f"{self.model_label}:add", None)
+
+        def effect() -> Done:
+            dealer = add_dealer(**form.cleaned_data, by=actor_of(request))
+            return Done(f"{dealer.name} is added.", change_url(self.model_label, dealer.pk))
+
+        if form.is_valid() and (
+            answer := submission.submit(form, lock_state=lambda: None, effect=effect, fields=_FIELD_OF_REFUSAL)
+        ):
+            return answer
+        back = list_url(self.model_label)
+        return form_page(
+            self, request, title=self.add_title, form=form, submission=submission, submit="Add", back=back
+        )
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Shows a dealer, with a form to change it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        may_change = self.has_change_permission(request)
+        if request.method not in ("GET", "HEAD") and not may_change:
+            raise PermissionDenied
+        dealer = find_or_404(self, request, object_id)
+        if not may_change:
+            return record_page(self, request, dealer)
+        initial = {"name": dealer.name, "user_id": dealer.user_id}
+        form = DealerForm(request.POST if request.method == "POST" else None, initial=initial)
+        submission = Submission(request, f"{self.model_label}:change:{dealer.pk}", dealer.updated_at)
+
+        def effect() -> Done:
+            changed = change_dealer(dealer_id=dealer.pk, **form.cleaned_data, by=actor_of(request))
+            return Done(f"{changed.name} is changed.", change_url(self.model_label, changed.pk))
+
+        def lock_state() -> datetime:
+            # Races with another member of staff who changes the same dealer.
+            return Dealer.objects.select_for_update(no_key=True).get(pk=dealer.pk).updated_at
+
+        if form.is_valid() and (
+            answer := submission.submit(form, lock_state=lock_state, effect=effect, fields=_FIELD_OF_REFUSAL)
+        ):
+            return answer
+        dealer = find_or_404(self, request, object_id)
+        return record_page(self, request, dealer, form=form, form_title="Change", submission=submission)

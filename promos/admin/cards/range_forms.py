@@ -1,0 +1,89 @@
+"""Forms for acts on ranges of cards, and for dealers."""
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminBigIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from billing.actor import DEALER
+from billing.admin.console.forms import ConsoleForm, MomentField, ReasonForm, reason_field
+from billing.models import User
+from promos.models import Batch, Dealer
+from promos.models.card_range import MAX_DEALER_NAME_LENGTH
+from promos.use_cases.ranges.plan_act import Act
+
+ACTS = {
+    Act.ALLOCATE: "Allocate to a dealer: cards cannot be redeemed until they are activated",
+    Act.ACTIVATE: "Activate: customers can redeem the cards while the batch is active",
+    Act.LOCK: "Lock: customers cannot redeem the cards until they are unlocked",
+    Act.UNLOCK: "Unlock",
+    Act.RETURN: "Return to the stock: no dealer holds the cards, and customers cannot redeem them",
+    Act.EXTEND: "Extend: a later end than the batch's",
+    Act.VOID: "Void for good",
+}
+
+
+class SerialsForm(ReasonForm):
+    """Serial numbers of a batch, and the reason of an act on their cards."""
+
+    first = forms.IntegerField(label="From serial number", widget=UnfoldAdminBigIntegerFieldWidget())
+    last = forms.IntegerField(label="To serial number", widget=UnfoldAdminBigIntegerFieldWidget())
+    field_order: tuple[str, ...] = ("first", "last", "reason")
+
+    def __init__(self, *args: Any, batch: Batch, serials: tuple[int, int], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.batch = batch
+        for name, value in zip(("first", "last"), serials, strict=True):
+            self.fields[name].initial = value
+            self.fields[name].help_text = f"This batch has {batch.first_serial} to {batch.last_serial}."
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        first, last = data.get("first"), data.get("last")
+        if first is not None and last is not None:
+            if not self.batch.first_serial <= first <= last <= self.batch.last_serial:
+                self.add_error("last", "Choose serial numbers of this batch, the lower one first.")
+        return data
+
+
+class RangeForm(SerialsForm):
+    """An act on the cards of some serial numbers."""
+
+    act = forms.ChoiceField(label="Act", choices=ACTS.items(), widget=UnfoldAdminSelectWidget())
+    dealer = forms.ModelChoiceField(
+        Dealer.objects.order_by("name"),
+        required=False,
+        empty_label="None",
+        help_text="Only for an allocation.",
+        widget=UnfoldAdminSelectWidget(),
+    )
+    expires_at = MomentField(label="Valid until", help_text="Only for an extension.")
+    field_order = ("act", "first", "last", "dealer", "expires_at", "reason")
+
+
+class DealerForm(ConsoleForm):
+    """A dealer's name, and the user who sells for it."""
+
+    name = forms.CharField(
+        max_length=MAX_DEALER_NAME_LENGTH, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"})
+    )
+    user_id = forms.ChoiceField(
+        label="User",
+        required=False,
+        help_text="A user with the role dealer, who sees and activates this dealer's cards.",
+        widget=UnfoldAdminSelectWidget(),
+    )
+    reason = reason_field()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        users = User.objects.filter(groups__name=DEALER, is_active=True).order_by("username")
+        choices = {user.sub: user.get_username() for user in users}
+        if current := self.initial.get("user_id"):
+            # The user may be one of the platform's, whom this service does not know.
+            choices.setdefault(current, current)
+        self.fields["user_id"].choices = [("", "None"), *choices.items()]  # type: ignore[attr-defined]

@@ -1,0 +1,112 @@
+"""The console's pages of ranges and dealers: acts with their reports, and a dealer's own view."""
+
+from http import HTTPStatus
+
+import pytest
+
+from billing.actor import DEALER, SOVEREIGN_ADMIN
+from billing.models import AuditEntry
+from promos.models import CardRange, Dealer
+from tests.console import Browser, client_of, create_user, form_errors, shown_messages
+from tests.factories import CustomerFactory
+from tests.promos.cards.make_batch import active, codes_of, redeem_for
+from tests.snapshot import nothing_changes
+
+from .make_ranges import act, dealer, ranges_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+RANGES, DEALERS = "/admin/promos/cardrange/", "/admin/promos/dealer/"
+
+
+@pytest.fixture
+def noor() -> Browser:
+    return client_of(create_user(SOVEREIGN_ADMIN))
+
+
+def test_staff_act_on_serial_numbers_and_read_what_was_skipped(noor: Browser) -> None:
+    batch, shop = active(size=5), dealer()
+    redeem_for(CustomerFactory.create(), codes_of(batch)[0])
+    page = f"/admin/promos/batch/{batch.pk}/range/"
+    sent = {"act": "allocate", "first": batch.first_serial, "last": batch.last_serial, "reason": "for the mall"}
+    answer = noor.submit(page, {**sent, "dealer": shop.pk})
+    assert shown_messages(answer) == ["Allocated: 4 of 5 cards. Skipped: 1 redeemed already."]
+    assert ranges_of(batch) == [(1, 5, "allocated", False, "Muscat Mall")]
+    assert "Muscat Mall" in noor.get(f"/admin/promos/batch/{batch.pk}/change/").content.decode()
+    row = CardRange.objects.get()
+    answer = noor.submit(f"{RANGES}{row.pk}/act/", {**sent, "act": "void", "first": batch.last_serial})
+    assert shown_messages(answer) == ["Voided: 1 of 1 cards."]
+    for address in (RANGES, f"{RANGES}{row.pk}/change/", f"{RANGES}?q=muscat", f"{RANGES}?dealer={shop.pk}"):
+        assert "Muscat Mall" in noor.get(address).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"first": "0"}, "last"),
+        ({"act": "allocate"}, "dealer"),
+        ({"act": "extend"}, "expires_at"),
+        ({"act": "extend", "expires_at": "2020-01-01T00:00"}, "expires_at"),
+        ({"reason": ""}, "reason"),
+        ({"act": "melt"}, "act"),
+    ],
+)
+def test_bad_input_is_shown_at_its_field(noor: Browser, wrong: dict[str, str], field: str) -> None:
+    batch = active()
+    sent = {"act": "lock", "first": batch.first_serial, "last": batch.last_serial, "reason": "x", **wrong}
+    with nothing_changes():
+        answer = noor.submit(f"/admin/promos/batch/{batch.pk}/range/", sent)
+    assert list(form_errors(answer)) == [field]
+
+
+def test_dealer_sees_and_activates_its_own_cards_only() -> None:
+    omar = create_user(DEALER)
+    browser, batch = client_of(omar), active(size=9)
+    own, other = dealer(user_id=omar.sub), dealer("Nizwa Souq")
+    act(batch, "allocate", 1, 3, dealer=own)
+    act(batch, "allocate", 4, 6, dealer=other)
+    mine, theirs = CardRange.objects.order_by("first_serial")
+    page = browser.get(RANGES).content.decode()
+    assert "Muscat Mall" in page and "Nizwa Souq" not in page
+    for path in ("act", "change"):
+        assert browser.get(f"{RANGES}{theirs.pk}/{path}/").status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.FOUND)
+    for address in ("/admin/promos/batch/", f"/admin/promos/batch/{batch.pk}/range/", DEALERS, "/admin/promos/card/"):
+        assert browser.get(address).status_code == HTTPStatus.FORBIDDEN
+    sent = {"first": batch.first_serial, "last": batch.last_serial, "reason": "sold", "act": "void"}
+    answer = browser.submit(f"{RANGES}{mine.pk}/act/", sent)
+    assert shown_messages(answer) == ["Activated: 3 of 9 cards. Skipped: 6 not cards of this dealer."]
+    assert [status for _, _, status, *_ in ranges_of(batch)] == ["active", "allocated"]
+    assert AuditEntry.objects.latest("pk").actor_role == DEALER
+
+
+def test_dealer_without_a_record_sees_no_range() -> None:
+    batch = active()
+    act(batch, "allocate", 1, 3, dealer=dealer())
+    browser = client_of(create_user(DEALER))
+    assert "Muscat Mall" not in browser.get(RANGES).content.decode()
+    assert browser.get(f"{RANGES}{CardRange.objects.get().pk}/act/").status_code != HTTPStatus.OK
+
+
+def test_dealers_are_added_and_linked_to_their_users(noor: Browser) -> None:
+    omar = create_user(DEALER)
+    noor.submit(f"{DEALERS}add/", {"name": " Muscat Mall ", "user_id": "", "reason": "new"})
+    shop = Dealer.objects.get()
+    page = f"{DEALERS}{shop.pk}/change/"
+    noor.submit(page, {"name": "Mall", "user_id": omar.sub, "reason": "its cashier"})
+    shop.refresh_from_db()
+    assert (shop.name, shop.user_id) == ("Mall", omar.sub)
+    assert [entry.action for entry in AuditEntry.objects.filter(object_type="dealer").order_by("pk")] == [
+        "dealer.added",
+        "dealer.changed",
+    ]
+    with nothing_changes():
+        answer = noor.submit(f"{DEALERS}add/", {"name": "MALL", "user_id": omar.sub, "reason": "again"})
+    assert list(form_errors(answer)) == ["name"]
+    with nothing_changes():
+        assert list(form_errors(noor.submit(page, {"name": "Mall", "user_id": omar.sub, "reason": ""}))) == ["reason"]
+
+
+def test_card_page_shows_the_state_of_its_range(noor: Browser) -> None:
+    batch = active()
+    act(batch, "lock", 1, 1)
+    assert "active, locked" in noor.get(f"/admin/promos/card/{batch.first_serial}/change/").content.decode()
+    assert "locked" not in noor.get(f"/admin/promos/card/{batch.last_serial}/change/").content.decode()
