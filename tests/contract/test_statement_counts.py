@@ -86,8 +86,8 @@ COSTS = {
     "GET auth/me": 2,
     "GET tenant/orgs/{tenant}": 1,
     "GET tenant/check-slug/{slug}": 1,
-    # The organization, its services and the catalog's apps.
-    "GET tenant/admin/tenants/{tenant}/backing-services": 3,
+    # The organization, its services, the catalog's apps, the services that are not shared, and unsettled apps.
+    "GET tenant/admin/tenants/{tenant}/backing-services": 5,
     # The page, the states of its apps, and the number of all rows.
     "GET tenant/admin/tenants": 3,
     # Without an organization, or without a provider, there is nothing to read.
