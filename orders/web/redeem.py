@@ -23,6 +23,7 @@ from billing.text import as_sentence
 from billing.use_cases.count_attempt import PREVIEWS, count_attempt_of_networks, read_limit
 from billing.use_cases.store_answer import fingerprint
 from orders.use_cases.top_up import top_up
+from orders.web.shop.basket import keep_basket, read_basket
 from orders.web.visitor import signed_in_actor
 from promos.errors import PromoNotFound, PromoProblem
 from promos.queries import MAX_CODE_INPUT_LENGTH, find_typed_code
@@ -90,6 +91,9 @@ def _redeem(request: HttpRequest, visitor: Actor | None) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form=form, visitor=visitor)
     text = form.cleaned_data["code"]
+    if "shop" in request.POST:
+        keep_basket(request, read_basket(request).with_choice(code=text))
+        return HttpResponseRedirect(reverse("shop"))
     if visitor is None:
         back = f"{reverse('redeem')}?{urlencode({'code': text})}"
         return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({'next': back})}")

@@ -9,7 +9,9 @@ from django.http import HttpRequest
 from orders.models import AddOn, App, Plan
 from orders.web.shop.offer import Offer
 
-_KEY = "shop"
+_KEY, _PLACED = "shop", "shop_placed"
+# How many placed orders a session remembers.
+MAX_PLACED_KEPT = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,17 @@ def keep_basket(request: HttpRequest, basket: ShopBasket) -> None:
 
 def empty_basket(request: HttpRequest) -> None:
     request.session.pop(_KEY, None)
+
+
+def placed_orders(request: HttpRequest) -> dict[str, str]:
+    """Returns the orders that this session placed, oldest first, by the key of the form that placed them."""
+    placed: dict[str, str] = request.session.get(_PLACED, {})
+    return placed
+
+
+def remember_placed(request: HttpRequest, *, attempt: str, order_id: str) -> None:
+    newest = list(placed_orders(request).items())[1 - MAX_PLACED_KEPT :]
+    request.session[_PLACED] = {**dict(newest), attempt: order_id}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

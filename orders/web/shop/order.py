@@ -21,6 +21,7 @@ from orders.models import App, Order, Payment, Provision
 from orders.queries import item_names
 from orders.use_cases.payments.give_up_payment import give_up_payment
 from orders.use_cases.provisioning.ensure_provision import COMPLETE, ensure_provision
+from orders.web.shop.basket import placed_orders
 from orders.web.shop.steps import is_live
 from orders.web.shop.summary import money
 from orders.web.visitor import signed_in_actor
@@ -47,7 +48,7 @@ def order_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
         back = reverse("shop-order", args=[order_id])
         return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({'next': back})}")
     order = _find_order(order_id, by=visitor)
-    progress = _progress_of(order)
+    progress = _progress_of(order, has_paid=request.GET.get("returned") == "paid")
     part = "live" if is_live(request) else "page"
     return render(
         request,
@@ -91,6 +92,13 @@ def find_order_of_session(*, session_id: str, by: Actor) -> Order | None:
     return orders.filter(payment__session_id=session_id).first() if session_id else None
 
 
+def newest_placed_order(request: HttpRequest) -> str:
+    """Returns the id of the order that this session placed last; empty without one. Costs a stranger no query."""
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return ""
+    return next(reversed(placed_orders(request).values()), "")
+
+
 def _find_order(order_id: UUID, *, by: Actor) -> Order:
     """Returns the order with what the page shows of it. Raises: Http404, also for another customer's."""
     orders = Order.objects.select_related("organization", "payment", "provision").prefetch_related("lines")
@@ -100,22 +108,22 @@ def _find_order(order_id: UUID, *, by: Actor) -> Order:
     return order
 
 
-def _progress_of(order: Order) -> Progress:
+def _progress_of(order: Order, *, has_paid: bool) -> Progress:
     if order.status in COMPLETE and order.kind == Order.Kind.PURCHASE and order.status != Order.Status.REFUNDED:
         return _progress_of_setup(order, ensure_provision(order=order, in_worker=False))
     payment: Payment | None = getattr(order, "payment", None)
     is_processing = payment is not None and payment.status == Payment.Status.PROCESSING
+    is_confirmed_soon = has_paid and not is_processing and order.status == Order.Status.PENDING
+    waiting = _("Your bank is processing the payment") if is_processing else _("Your order waits for the payment")
     titles = {
-        Order.Status.PENDING: _("Your bank is processing the payment")
-        if is_processing
-        else _("Your order waits for the payment"),
+        Order.Status.PENDING: _("Thank you. Your payment is being confirmed") if is_confirmed_soon else waiting,
         Order.Status.COMPLETED: _("Thank you. The month is paid"),
         Order.Status.REFUNDED: _("This order was refunded"),
     }
     return Progress(
         title=titles.get(Order.Status(order.status), _("This order was not paid")),
         is_changing=order.status == Order.Status.PENDING,
-        payment=payment,
+        payment=None if is_confirmed_soon else payment,
     )
 
 

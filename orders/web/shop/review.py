@@ -29,7 +29,16 @@ from orders.models.basket import CheckoutRequest
 from orders.queries import load_basket
 from orders.use_cases.checkout.place_order import place_order
 from orders.use_cases.checkout.quote_checkout import Quote, quote_checkout
-from orders.web.shop.basket import Chosen, ShopBasket, chosen_items, empty_basket, keep_basket, read_basket
+from orders.web.shop.basket import (
+    Chosen,
+    ShopBasket,
+    chosen_items,
+    empty_basket,
+    keep_basket,
+    placed_orders,
+    read_basket,
+    remember_placed,
+)
 from orders.web.shop.checkout import refusal_text
 from orders.web.shop.offer import Offer
 from orders.web.shop.steps import step_page
@@ -38,9 +47,6 @@ from orders.web.visitor import signed_in_actor
 from promos.queries import find_typed_code
 from promos.use_cases.code_guessing import limit_refused_codes
 
-_PLACED = "shop_placed"
-# How many placed orders a session remembers by the key of their form.
-MAX_PLACED_KEPT = 5
 _NO_ORGANIZATION = UUID(int=0)
 
 
@@ -52,7 +58,7 @@ def review_step(request: HttpRequest) -> HttpResponse:
     if visitor is None:
         return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({'next': reverse('shop-review')})}")
     attempt = request.POST.get("attempt", "")
-    placed = request.session.get(_PLACED, {}).get(attempt)
+    placed = placed_orders(request).get(attempt)
     if placed:
         return HttpResponseRedirect(reverse("shop-order", args=[placed]))
     return _review_or_place(request, attempt=attempt, by=visitor)
@@ -90,8 +96,7 @@ def _place(
     guarded = limit_refused_codes(user_id=by.user_id, address=by.address) if checkout.promo_code else nullcontext()
     with guarded:
         placed = place_order(request=checkout, by=by)
-    kept = list(request.session.get(_PLACED, {}).items())[1 - MAX_PLACED_KEPT :]
-    request.session[_PLACED] = {**dict(kept), attempt: str(placed.order_id)}
+    remember_placed(request, attempt=attempt, order_id=str(placed.order_id))
     empty_basket(request)
     if placed.paid_by_card:
         return HttpResponseRedirect(placed.session_url)

@@ -42,6 +42,16 @@ def test_a_voucher_pays_for_an_organization_and_leads_to_its_progress(buyer: Vis
     assert buyer.get("shop-review").headers["Location"] == reverse("shop")
 
 
+def test_a_card_that_is_used_in_the_shop_stands_in_the_checkout(visitor: Visitor) -> None:
+    PromoCodeFactory.create(code="CARD20", credit_minor=20_000)
+    answer = visitor.post("redeem", code="card 20", shop="1")
+    assert answer.headers["Location"] == reverse("shop")
+    visitor.choose()
+    page = text_of(visitor.get("shop-checkout"))
+    assert 'value="card 20"' in page and "20.000 OMR of credit." in page
+    assert not Redemption.objects.exists()
+
+
 def test_the_same_form_places_one_order_however_often_it_is_sent(buyer: Visitor, user: User) -> None:
     PromoCodeFactory.create(code="CARD20", credit_minor=20_000)
     buyer.choose()
