@@ -225,6 +225,8 @@ PRORATION: bool = _environment.flag("PRORATION", default=True)
 RENEWAL_GRACE_DAYS: int = _environment.number("RENEWAL_GRACE_DAYS", 7)
 # How long finished jobs stay in the console. Failed jobs are never removed.
 JOBS_KEPT_DAYS: int = _environment.number("JOBS_KEPT_DAYS", 14, minimum=1)
+# How long refused attempts to use a code stay, with the customer's id and address.
+ATTEMPTS_KEPT_DAYS: int = _environment.number("ATTEMPTS_KEPT_DAYS", 90, minimum=1)
 # smtp+tls://user:password@host:587, smtp+ssl:// or smtp://. Without it the terminal prints every mail; production
 # sends none and logs that it did not.
 EMAIL_URL: str = _environment.text("EMAIL_URL")

@@ -13,5 +13,6 @@ class PromosConfig(AppConfig):
         "use_cases/slots.sql",
         "use_cases/budgets.sql",
         "use_cases/redeem.sql",
+        "use_cases/attempts/attempts.sql",
     )
     proposal_kinds = ("promos.use_cases.propose_issue.CODE_ISSUE",)

@@ -1,18 +1,24 @@
 """Refusals of the promos app. A checkout answers a `PromoProblem` with 400, starting "invalid promo code: "."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from billing.errors import DomainError
 
 
 class PromoProblem(DomainError):
-    """The code cannot be redeemed now, or not by this customer."""
+    """The code cannot be redeemed now, or not by this customer.
+
+    `rule` is the name under which staff find the refusal, by default its code. `values` are those that decided; only
+    staff see them.
+    """
 
     code = "promo_invalid"
     why: ClassVar[str] = "it cannot be redeemed"
+    rule: ClassVar[str] = ""
 
-    def __init__(self) -> None:
+    def __init__(self, **values: Any) -> None:
         super().__init__(f"invalid promo code: {self.why}")
+        self.values = values
 
 
 class PromoNotFound(PromoProblem):
@@ -24,6 +30,8 @@ class PromoNotFound(PromoProblem):
 
 class CardNotActive(PromoNotFound):
     """The card's batch or range is not active. A customer must not be able to tell it from an unknown code."""
+
+    rule = "card_not_active"
 
     def __init__(self, *, serial: int) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .api import campaigns, vouchers
+from .api import attempts, campaigns, vouchers
 
 urlpatterns = [
     path("billing/vouchers/issue", vouchers.IssueView.as_view()),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("billing/campaigns/<uuid:campaign_id>/end", campaigns.EndCampaignView.as_view()),
     path("billing/campaigns/<uuid:campaign_id>/budget", campaigns.CampaignBudgetView.as_view()),
     path("billing/campaigns/<uuid:campaign_id>/end-date", campaigns.CampaignEndDateView.as_view()),
+    path("billing/attempts", attempts.AttemptsView.as_view()),
     path("billing/admin/promos", vouchers.PromosView.as_view()),
     path("billing/admin/promos/<str:code>", vouchers.RevokeView.as_view()),
 ]

@@ -6,6 +6,7 @@ import pytest
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
+from promos.use_cases.attempts.record_attempt import forget_allowance
 from promos.use_cases.code_guessing import forget_blocked
 from tests.database import cloned_database, restore_pristine
 from tests.factories import forget_prices
@@ -32,6 +33,7 @@ def django_db_setup(
 
 @pytest.fixture(autouse=True)
 def forget_earlier_tests() -> None:
-    """Empty what a process remembers: prices of an earlier test's catalog, and callers past a limit."""
+    """Empty what a process remembers: prices of an earlier test's catalog, and callers past a limit or refused."""
     forget_prices()
     forget_blocked()
+    forget_allowance()

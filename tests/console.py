@@ -29,7 +29,9 @@ from billing.use_cases.proposals.credit_adjustment import CREDIT_ADJUSTMENT, adj
 from billing.use_cases.proposals.propose import propose
 from orders.models import AddOn, App, Bundle, Industry, Order, OutboxEvent, Plan
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
-from promos.models import Batch, Campaign, Card, CardRange, Dealer, PromoCode, Redemption
+from promos.errors import PromoNotFound, PromoProblem
+from promos.models import Batch, Campaign, Card, CardRange, Dealer, PromoCode, Redemption, RefusedAttempt
+from promos.use_cases.attempts.record_attempt import record_attempt
 from tests.factories import (
     AddOnFactory,
     AppFactory,
@@ -110,6 +112,13 @@ def propose_adjustment(customer: Customer, *, amount_minor: int = 5_000, by: Act
     return propose(CREDIT_ADJUSTMENT, arguments, why="an outage", by=by or actor(user_id="proposer"))
 
 
+def refuse_code(code: str, problem: PromoProblem | None = None, *, by: Actor | None = None) -> RefusedAttempt:
+    """Record a refused redemption, by default of an unknown code."""
+    by = by or actor(CUSTOMER, user_id="ada")
+    record_attempt(problem or PromoNotFound(), code=code, act=RefusedAttempt.Act.REDEMPTION, by=by)
+    return RefusedAttempt.objects.latest("created_at", "id")
+
+
 def create_one_of_each() -> dict[str, object]:
     """Create a record of every model of the console; return each model's name in addresses → the record's key."""
     for factory in (AddOnFactory, AppFactory, BundleFactory, IndustryFactory):
@@ -117,6 +126,7 @@ def create_one_of_each() -> dict[str, object]:
     place_orders(1)
     propose_adjustment(Customer.objects.earliest("pk"))
     act(active_batch(), "allocate", 1, 2, dealer=make_dealer())
+    refuse_code("NO-SUCH-CODE")
     models = (
         AddOn,
         App,
@@ -140,6 +150,7 @@ def create_one_of_each() -> dict[str, object]:
         PromoCode,
         Proposal,
         Redemption,
+        RefusedAttempt,
         Subscription,
     )
     found = {f"{model._meta.app_label}_{model._meta.model_name}": model.objects.first() for model in models}

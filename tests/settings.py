@@ -20,6 +20,7 @@ for _name in (
     "API_GROUPS_OFF",
     "API_PREFIX",
     "AUTH_ENABLED",
+    "ATTEMPTS_KEPT_DAYS",
     "AUTH_REDIRECT_ORIGINS",
     "OIDC_CLIENT_ID",
     "OIDC_CLIENT_SECRET",

@@ -1,4 +1,7 @@
-"""Compares the whole database before and after, to show that a refusal changes nothing."""
+"""Compares the whole database before and after, to show that a refusal changes nothing.
+
+A refused code is remembered as an attempt, which is no change; tests/promos/test_refused_attempts.py asserts them.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +14,7 @@ _TABLES = """
 SELECT format('%I.%I', n.nspname, c.relname)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
-   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pristine')
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pristine') AND c.relname <> 'promos_refusedattempt'
  ORDER BY 1
 """
 

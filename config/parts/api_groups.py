@@ -10,7 +10,7 @@ from importlib import import_module
 from django.urls import URLPattern
 
 GROUPS = ("auth", "billing", "catalog", "domain", "provisioning", "tenant", "vouchers")
-_VOUCHERS = ("billing/vouchers/", "billing/campaigns", "billing/admin/promos")
+_VOUCHERS = ("billing/vouchers/", "billing/campaigns", "billing/attempts", "billing/admin/promos")
 # Stripe reports card payments there, also those of renewals.
 _WEBHOOK = "billing/webhook"
 

@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from billing.actor import MAX_USER_ID_LENGTH
 from billing.admin.console.base import View
-from billing.admin.console.display import Fact, Tool, amount, change_url
+from billing.admin.console.display import Fact, Panel, Tool, amount, change_url
 from billing.admin.console.forms import ConsoleForm, reason_field, show_refusals_on
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
@@ -23,6 +23,8 @@ from billing.admin.ledger import CORRECT_CREDIT_PERMISSION
 from billing.models import Customer
 from orders.use_cases.customers.merge_customers import lock_both, merge_customers
 from orders.use_cases.customers.plan_merge import MergePlan, find_customer, plan_merge
+from promos.admin.oversight.attempts import attempts_panel
+from promos.models import RefusedAttempt
 
 _FIELDS = {"customer_not_found": "into", "same_customer": "into"}
 
@@ -44,7 +46,13 @@ admin.site.unregister(Customer)
 
 @admin.register(Customer)
 class MergeableCustomerAdmin(CustomerAdmin):
-    """Customers, with the page that merges one into another."""
+    """Customers, with their refused attempts, and the page that merges one into another."""
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        yield from super().panels(request, record)
+        if request.user.has_perm("promos.view_refusedattempt"):
+            refused = RefusedAttempt.objects.filter(user_id=record.user_id)
+            yield attempts_panel(refused, user_id=record.user_id)
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         if record.merged_into_id is None:

@@ -19,6 +19,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Ranges of cards", "view_week", "promos_cardrange"),
             ("Dealers", "storefront", "promos_dealer"),
             ("Redemptions", "redeem", "promos_redemption"),
+            ("Refused attempts", "block", "promos_refusedattempt"),
         ),
     ),
     (

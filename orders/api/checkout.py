@@ -23,6 +23,7 @@ from billing.use_cases.store_answer import fingerprint
 from orders.api.references import ReferencesField
 from orders.models.basket import CheckoutRequest
 from orders.use_cases.checkout.place_order import place_order
+from promos.models import RefusedAttempt
 from promos.queries import normal_code
 from promos.use_cases.code_guessing import limit_refused_codes
 
@@ -99,9 +100,8 @@ class CheckoutView(APIView):
     )
     def post(self, request: Request) -> Response:
         checkout, by = read_checkout(request), actor_of(request)
-        guarded = (
-            limit_refused_codes(user_id=by.user_id, address=by.address) if checkout.promo_code else nullcontext()
-        )
+        code = checkout.promo_code
+        guarded = limit_refused_codes(code=code, act=RefusedAttempt.Act.CHECKOUT, by=by) if code else nullcontext()
         with refusing_members(checkout, by=by), guarded:
             placed = place_order(request=checkout, by=by)
         paid = {"session_url": placed.session_url} if placed.paid_by_card else {"paid_by_credit": True}

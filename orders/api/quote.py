@@ -20,6 +20,8 @@ from billing.api.schema import refusals, retry_after_parameter
 from orders.api.checkout import CheckoutSerializer, read_checkout, refusing_members
 from orders.models import OrderLine
 from orders.use_cases.checkout.quote_checkout import quote_checkout
+from promos.models import RefusedAttempt
+from promos.use_cases.attempts.record_attempt import record_attempt
 
 
 class QuoteLineSerializer(MoneyResponseSerializer):
@@ -148,4 +150,6 @@ class QuoteView(APIView):
         checkout, by = read_checkout(request), actor_of(request)
         with refusing_members(checkout, by=by):
             quote = quote_checkout(request=checkout, user_id=by.user_id)
+        if quote.promo and quote.promo.problem:
+            record_attempt(quote.promo.problem, code=checkout.promo_code, act=RefusedAttempt.Act.QUOTE, by=by)
         return Response(QuoteSerializer(quote).data)

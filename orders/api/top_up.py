@@ -17,6 +17,7 @@ from billing.money import to_major
 from billing.use_cases.store_answer import fingerprint
 from orders.use_cases.top_up import top_up
 from promos.api.vouchers import CodeSerializer
+from promos.models import RefusedAttempt
 from promos.queries import normal_code
 from promos.use_cases.code_guessing import limit_refused_codes
 
@@ -92,7 +93,7 @@ class TopUpView(APIView):
         code = normal_code(form.validated_data["code"])
         key = read_idempotency_key(request)
         by = actor_of(request)
-        with limit_refused_codes(user_id=by.user_id, address=by.address):
+        with limit_refused_codes(code=code, act=RefusedAttempt.Act.REDEMPTION, by=by):
             redeemed = top_up(
                 code=code,
                 by=by,

@@ -1,4 +1,4 @@
-"""Deletes expired rows: idempotency keys, the console's form ids, rate limits and sessions, and finished jobs.
+"""Deletes expired rows: keys, form ids, rate limits and sessions, and old refused attempts and finished jobs.
 
 Ledger, redemptions, orders, audit trail, outbox and inbox are kept for ever. So are failed jobs, for staff to read.
 
@@ -49,6 +49,14 @@ WITH oldest AS MATERIALIZED (
 )
 SELECT (SELECT count(*) FROM gone), (SELECT max(id) FROM oldest)
 """
+_OLD_ATTEMPTS = """
+WITH gone AS (
+  DELETE FROM promos_refusedattempt WHERE id IN (
+    SELECT id FROM promos_refusedattempt WHERE created_at <= %(attempts_kept_since)s
+     ORDER BY created_at, id LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) RETURNING 1
+)
+SELECT count(*), 0 FROM gone
+"""
 _STATEMENTS = {
     "keys": _BY_KEY.format(table="billing_idempotencykey"),
     "forms": _BY_KEY.format(table="billing_formsubmission"),
@@ -56,6 +64,7 @@ _STATEMENTS = {
     "sessions": _BY_EXPIRY.format(table="django_session", key="session_key", expiry="expire_date"),
     "sign_in_codes": _BY_EXPIRY.format(table="billing_signincode", key="id", expiry="expires_at"),
     "refresh_tokens": _BY_EXPIRY.format(table="billing_refreshtoken", key="id", expiry="expires_at"),
+    "attempts": _OLD_ATTEMPTS,
     "windows": _BY_EXPIRY.format(table="billing_ratelimitwindow", key="key", expiry="ends_at"),
 }
 
@@ -71,12 +80,15 @@ class Pruned:
     windows: int
     sign_in_codes: int = 0
     refresh_tokens: int = 0
+    attempts: int = 0
 
 
 def prune_expired(
     *, now: datetime | None = None, batch_size: int = BATCH_SIZE, max_batches: int = MAX_BATCHES
 ) -> Pruned:
-    """Deletes expired keys, form ids, sessions, codes, tokens and rate limits, and jobs finished JOBS_KEPT_DAYS ago.
+    """Deletes expired keys, form ids, sessions, codes, tokens and rate limits.
+
+    Refused attempts are deleted after ATTEMPTS_KEPT_DAYS, finished jobs after JOBS_KEPT_DAYS.
 
     Args: batch_size: the rows read in one transaction. max_batches: the batches of each kind.
     Transaction: owns, one for each batch.
@@ -85,6 +97,7 @@ def prune_expired(
     parameters = {
         "now": moment,
         "kept_since": moment - timedelta(days=settings.JOBS_KEPT_DAYS),
+        "attempts_kept_since": moment - timedelta(days=settings.ATTEMPTS_KEPT_DAYS),
         "batch_size": batch_size,
     }
     deleted: dict[str, int] = {}

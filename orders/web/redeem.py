@@ -15,7 +15,7 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from billing.actor import Actor
+from billing.actor import Actor, anonymous_actor
 from billing.api.access.client_address import client_address
 from billing.errors import DomainError
 from billing.money import format_money
@@ -26,6 +26,7 @@ from orders.use_cases.top_up import top_up
 from orders.web.shop.basket import keep_basket, read_basket
 from orders.web.visitor import signed_in_actor
 from promos.errors import PromoNotFound, PromoProblem
+from promos.models import RefusedAttempt
 from promos.queries import MAX_CODE_INPUT_LENGTH, find_typed_code
 from promos.use_cases.code_guessing import limit_refused_codes
 from promos.use_cases.preview_code import preview_code
@@ -65,17 +66,18 @@ def redeem_page(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form=form, visitor=visitor)
     try:
-        offer = find_offer(request, form.cleaned_data["code"])
+        offer = find_offer(request, form.cleaned_data["code"], visitor)
     except DomainError as error:
         return _refused(request, error, form=form, visitor=visitor)
     return _page(request, form=form, visitor=visitor, offer=offer)
 
 
-def find_offer(request: HttpRequest, text: str) -> Voucher:
+def find_offer(request: HttpRequest, text: str, visitor: Actor | None) -> Voucher:
     """Looks the code up. Raises: a PromoProblem, TooManyAttempts past the limit of the public preview."""
-    count_attempt_of_networks(read_limit(*PREVIEWS), client_address(request))
+    by = visitor or anonymous_actor(channel="page", address=client_address(request))
+    count_attempt_of_networks(read_limit(*PREVIEWS), by.address)
     found = find_typed_code(text)
-    problem = preview_code(found, address=client_address(request))
+    problem = preview_code(found, code=found.found_by if found else text, by=by)
     if found is None or problem is not None:
         raise problem or PromoNotFound
     return Voucher(
@@ -98,7 +100,7 @@ def _redeem(request: HttpRequest, visitor: Actor | None) -> HttpResponse:
         back = f"{reverse('redeem')}?{urlencode({'code': text})}"
         return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({'next': back})}")
     try:
-        with limit_refused_codes(user_id=visitor.user_id, address=visitor.address):
+        with limit_refused_codes(code=text, act=RefusedAttempt.Act.REDEMPTION, by=visitor):
             found = find_typed_code(text)
             code = found.found_by if found else text
             redeemed = top_up(

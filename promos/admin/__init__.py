@@ -1,5 +1,6 @@
 """The promos app's pages in the staff console. Importing a module registers its pages."""
 
 from . import campaigns, cards, codes, redemptions
+from .oversight import attempts
 
-__all__ = ["campaigns", "cards", "codes", "redemptions"]
+__all__ = ["attempts", "campaigns", "cards", "codes", "redemptions"]

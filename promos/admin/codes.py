@@ -42,6 +42,7 @@ from promos.use_cases.propose_issue import issue_or_propose, issued_or_refused
 
 from .code_forms import FIELD_OF_REFUSAL, IssueForm, TermsForm, initial_terms
 from .code_states import CodeStatesAdmin, lock_update_time
+from .oversight.attempts import attempts_panel
 from .redemptions import redemptions_panel
 from .states import STATES_AS_LISTED, StateFilter, format_usage, state_badge, state_of, with_state
 
@@ -143,6 +144,8 @@ class PromoCodeAdmin(CodeStatesAdmin):
         yield history_panel(object_type=self.audit_name, object_id=record.code)
         if request.user.has_perm("promos.view_redemption"):
             yield redemptions_panel(record)
+        if request.user.has_perm("promos.view_refusedattempt"):
+            yield attempts_panel(record.refused_attempts, promo_code__code=record.code)
 
     # --- Issue and change ---------------------------------------------------------------------------------------
 

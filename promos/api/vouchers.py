@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.actor import AUDITOR, SOVEREIGN_ADMIN
+from billing.actor import AUDITOR, SOVEREIGN_ADMIN, anonymous_actor
 from billing.api.access.authentication import actor_of
 from billing.api.access.client_address import client_address
 from billing.api.access.permissions import roles
@@ -186,8 +186,10 @@ class PreviewView(APIView):
     def post(self, request: Request) -> Response:
         form = CodeSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        found = find_code(form.validated_data["code"])
-        problem = preview_code(found, address=client_address(request))
+        code = form.validated_data["code"]
+        found = find_code(code)
+        by = anonymous_actor(channel="api", address=client_address(request))
+        problem = preview_code(found, code=code, by=by)
         if found is None or isinstance(problem, PromoNotFound):
             raise VoucherNotFound
         return Response(_preview(found, accepting=problem is None), status=410 if problem else 200)

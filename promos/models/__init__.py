@@ -1,3 +1,4 @@
+from .attempt import RefusedAttempt
 from .batch import Batch, Card
 from .campaign import BudgetCounter, Campaign
 from .card_range import CardRange, Dealer
@@ -14,4 +15,5 @@ __all__ = [
     "PromoCode",
     "PromoCounter",
     "Redemption",
+    "RefusedAttempt",
 ]

@@ -10,9 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from billing.actor import Actor
 from billing.errors import TooManyAttempts
 from billing.use_cases.count_attempt import Limit, count_hit, limits_of_networks, read_limit
-from promos.errors import CardNotActive, PromoExpired, PromoInactive, PromoNotFound, PromoNotStarted
+from promos.errors import CardNotActive, PromoExpired, PromoInactive, PromoNotFound, PromoNotStarted, PromoProblem
+from promos.models import RefusedAttempt
+from promos.use_cases.attempts.record_attempt import record_attempt
 from promos.use_cases.cards.guessing import ADDRESS_ALLOWANCE, REFUSED_CODES
 from promos.use_cases.cards.record_early_attempt import record_early_attempt
 
@@ -25,22 +28,23 @@ _blocked: dict[tuple[str, str], float] = {}
 
 
 @contextmanager
-def limit_refused_codes(*, user_id: str, address: str | None) -> Iterator[None]:
-    """Refuses every code of a caller past the limit, and counts a code that is refused inside.
+def limit_refused_codes(*, code: str, act: RefusedAttempt.Act, by: Actor) -> Iterator[None]:
+    """Refuses every code of a caller past the limit, and counts and records a code that is refused inside.
 
     Raises: TooManyAttempts, in place of the refusal that is past the limit.
     """
-    counted = _counted(user_id, address)
+    counted = _counted(by.user_id, by.address)
     now = time.monotonic()
     waits = [_blocked[key] - now for key in counted if key in _blocked]
     if waits and max(waits) > 0:
         raise TooManyAttempts(retry_after=int(max(waits)) + 1)
     try:
         yield
-    except _GUESSES as refusal:
+    except PromoProblem as refusal:
+        record_attempt(refusal, code=code, act=act, by=by)
         if isinstance(refusal, CardNotActive):
-            record_early_attempt(serial=refusal.serial, address=address)
-        if wait := _count(counted, now):
+            record_early_attempt(serial=refusal.serial, address=by.address)
+        if isinstance(refusal, _GUESSES) and (wait := _count(counted, now)):
             raise TooManyAttempts(retry_after=wait) from refusal
         raise
 

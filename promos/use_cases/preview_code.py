@@ -1,19 +1,24 @@
 from django.utils import timezone
 
+from billing.actor import Actor
 from promos.errors import CardNotActive, PromoProblem
-from promos.models import PromoCode
+from promos.models import PromoCode, RefusedAttempt
+from promos.use_cases.attempts.record_attempt import record_attempt
 from promos.use_cases.cards.record_early_attempt import record_early_attempt
 from promos.use_cases.check_eligibility import problem_of
 
 
-def preview_code(found: PromoCode | None, *, address: str | None) -> PromoProblem | None:
-    """Returns why no customer can redeem the code now, or None. An inactive card counts as an early attempt.
+def preview_code(found: PromoCode | None, *, code: str, by: Actor) -> PromoProblem | None:
+    """Returns why no customer can redeem the code now, or None. A refusal is recorded.
 
-    Args: found: as `find_code` or `find_typed_code` returns it. address: the client's, for the log.
-    Transaction: joins.
+    An inactive card counts as an early attempt.
+
+    Args: found: as `find_code` or `find_typed_code` returns it. code: as the caller entered it.
     """
     has_free_slot = getattr(found, "has_free_slot", False)
     problem = problem_of(found, now=timezone.now(), has_free_slot=has_free_slot, redeemed=False)
+    if problem is not None:
+        record_attempt(problem, code=code, act=RefusedAttempt.Act.PREVIEW, by=by)
     if isinstance(problem, CardNotActive):
-        record_early_attempt(serial=problem.serial, address=address)
+        record_early_attempt(serial=problem.serial, address=by.address)
     return problem

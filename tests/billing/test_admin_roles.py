@@ -40,6 +40,7 @@ VOUCHERS = {
     "promos_card": "v",
     "promos_cardrange": "v",
     "promos_dealer": "vac",
+    "promos_refusedattempt": "v",
 }
 EVERYTHING = {
     **dict.fromkeys(RECORDS, "v"),

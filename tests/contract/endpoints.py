@@ -111,6 +111,7 @@ ENDPOINTS = [
     Endpoint(method="DELETE", path="billing/admin/promos/{code}", roles=ISSUES),
     Endpoint(method="POST", path="billing/vouchers/redeem-preview", roles=PUBLIC, body={"code": "{code}"}),
     Endpoint(method="POST", path="billing/vouchers/redeem", roles=IDENTIFIED, body={"code": "{code}"}),
+    Endpoint(method="GET", path="billing/attempts", roles=READS_VOUCHERS, is_list=True),
     Endpoint(method="GET", path="billing/campaigns", roles=READS_VOUCHERS, is_list=True),
     Endpoint(method="POST", path="billing/campaigns", roles=ISSUES, body=CAMPAIGN, status=201),
     Endpoint(method="GET", path=f"billing/campaigns/{DEFAULT_CAMPAIGN}", roles=READS_VOUCHERS),

@@ -51,6 +51,18 @@ CAMPAIGN = {
     "created_at": moment,
     "updated_at": moment,
 }
+ATTEMPT = {
+    "id": identity,
+    "act": one_of("preview", "quote", "checkout", "redemption"),
+    "rule": text,
+    "code": text,
+    "card_serial": either(null, whole),
+    "customer_id": text,
+    "address": either(null, text),
+    "channel": one_of("api", "page"),
+    "values": mapping,
+    "created_at": moment,
+}
 PREVIEW = {
     "code": text,
     "credit_omr": omr,

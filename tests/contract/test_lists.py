@@ -14,7 +14,7 @@ from billing.models import Customer, Organization
 from orders.use_cases.catalog.seed_catalog import seed_catalog
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.models import Campaign
-from tests.console import propose_adjustment
+from tests.console import propose_adjustment, refuse_code
 from tests.factories import CampaignFactory, OrganizationFactory, PlanFactory, PromoCodeFactory, acting, give_credit
 
 from .api_client import Answer, Caller, by_token
@@ -52,6 +52,7 @@ def create_rows() -> None:
         request = CheckoutRequest(tenant_id=first.id, plan=("odd", "even")[number % 2])
         place_order(request=request, by=acting(first.customer))
         propose_adjustment(first.customer, amount_minor=number + 1)
+        refuse_code(f"NO-{number}")
         if number:
             OrganizationFactory.create(customer=first.customer)
             CampaignFactory.create(budget_minor=number % 2, status=Campaign.Status.DRAFT)

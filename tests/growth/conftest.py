@@ -13,6 +13,12 @@ from tests.large_history import Connection, insert_large_history
 from tests.promos.cards.make_batch import active as active_batch
 
 ENTRIES, CODES = 50_000, 5_000
+REFUSED_ATTEMPTS = """
+INSERT INTO promos_refusedattempt (act, rule, code, code_hash, user_id, address, channel, created_at)
+SELECT 'redemption', 'promo_not_found', '…', md5(n::text), 'c-' || n %% 5000, '203.0.113.9', 'api',
+       now() - n * interval '1 minute'
+  FROM generate_series(1, %s) AS n
+"""
 # Tables that do not grow with the number of customers or orders.
 SMALL = {
     "auth_group",
@@ -54,6 +60,7 @@ def grown(empty_database: Connection) -> Connection:
     """Fill the empty database with a large history, a catalog, and the codes GIFT, HOT and OPEN."""
     create_shop()
     active_batch("CARDS", size=20_000)
+    empty_database.execute(REFUSED_ATTEMPTS, [ENTRIES])
     insert_large_history(empty_database, entries=ENTRIES, codes=CODES)
     return empty_database
 

@@ -36,6 +36,7 @@ CONSOLE: dict[type[Model], str] = {
 API = {
     "billing/admin/events": "orders_event_newest",
     "billing/admin/orders": "orders_order_newest",
+    "billing/attempts": "promos_refused_in_order",
     "billing/admin/promos": "promos_promocode_live_in_order",
 }
 

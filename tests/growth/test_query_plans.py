@@ -190,6 +190,7 @@ ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
             "billing_refreshtoken_expired",
             "billing_signincode_expired",
             "procrastinate_jobs_pkey",
+            "promos_refused_in_order",
         },
     ),
 }

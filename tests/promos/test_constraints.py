@@ -41,6 +41,7 @@ VALID = {
     },
     "promos_campaign": {"name": "'New'", "drafted_by": "'ada'"},
     "promos_budgetcounter": {"campaign_id": "'00000000-0000-7000-8000-000000000001'", "quota": "5", "used": "0"},
+    "promos_refusedattempt": {"act": "'preview'", "rule": "'promo_expired'", "code_hash": "'x'", "channel": "'api'"},
     "promos_promocounter": {"promo_code_id": WELCOME, "quota": "5", "used": "0"},
     "promos_redemption": {
         "promo_code_id": OPEN,
@@ -66,6 +67,10 @@ def budget(**wrong: str) -> str:
 
 def counter(**wrong: str) -> str:
     return inserting("promos_promocounter", VALID["promos_promocounter"], **wrong)
+
+
+def refused_attempt(**wrong: str) -> str:
+    return inserting("promos_refusedattempt", VALID["promos_refusedattempt"], **wrong)
 
 
 def redemption(**wrong: str) -> str:
@@ -295,7 +300,11 @@ CAMPAIGNS: Attacks = {
     ],
 }
 
-ATTACKS: Attacks = {**CODES, **REDEMPTIONS, **CAMPAIGNS, **BATCHES, **CARDS, **DEALERS, **RANGES}
+ATTEMPTS: Attacks = {
+    "promos_refusedattempt_act_known": [refused_attempt(act="'guess'"), refused_attempt(act="''")],
+    "promos_refusedattempt_has_rule": [refused_attempt(rule="''")],
+}
+ATTACKS: Attacks = {**CODES, **REDEMPTIONS, **CAMPAIGNS, **BATCHES, **CARDS, **DEALERS, **RANGES, **ATTEMPTS}
 
 # What the functions of a redemption leave out, without an error: the others of its batch are redeemed.
 LEFT_OUT: Attacks = {

@@ -176,7 +176,7 @@ def answer_code(request: HttpRequest, text: str) -> Answer | None:
         # The customer types in another field. Looking the code up again would count against the limit of previews.
         return Answer(text=kept["text"], is_good=kept["is_good"])
     try:
-        offer: Voucher = find_offer(request, text)
+        offer: Voucher = find_offer(request, text, signed_in_actor(request))
     except DomainError as error:
         answer = Answer(text=refusal_text(error), is_good=False)
     else:

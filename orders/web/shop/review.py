@@ -44,7 +44,9 @@ from orders.web.shop.offer import Offer
 from orders.web.shop.steps import step_page
 from orders.web.shop.summary import money, summarize
 from orders.web.visitor import signed_in_actor
+from promos.models import RefusedAttempt
 from promos.queries import find_typed_code
+from promos.use_cases.attempts.record_attempt import record_attempt
 from promos.use_cases.code_guessing import limit_refused_codes
 
 _NO_ORGANIZATION = UUID(int=0)
@@ -93,7 +95,8 @@ def _place(
     # If the order is refused, the next try is for the organization that now exists.
     keep_basket(request, basket.with_choice(organization=str(organization.id)))
     checkout = _checkout_request(basket, chosen, organization_id=organization.id, attempt=attempt)
-    guarded = limit_refused_codes(user_id=by.user_id, address=by.address) if checkout.promo_code else nullcontext()
+    code = checkout.promo_code
+    guarded = limit_refused_codes(code=code, act=RefusedAttempt.Act.CHECKOUT, by=by) if code else nullcontext()
     with guarded:
         placed = place_order(request=checkout, by=by)
     remember_placed(request, attempt=attempt, order_id=str(placed.order_id))
@@ -148,7 +151,10 @@ def _review(
     except DomainError as error:
         messages.warning(request, refusal_text(error))
         return HttpResponseRedirect(reverse("shop-checkout"))
-    refusal = (quote.promo and quote.promo.problem) or quote.refusal
+    problem_of_code = quote.promo.problem if quote.promo else None
+    if problem_of_code:
+        record_attempt(problem_of_code, code=checkout.promo_code, act=RefusedAttempt.Act.QUOTE, by=by)
+    refusal = problem_of_code or quote.refusal
     return step_page(
         request,
         "review",
@@ -160,7 +166,7 @@ def _review(
         domain=settings.SOVEREIGN_DOMAIN,
         problem=problem,
         refusal=refusal_text(refusal) if refusal else "",
-        code_is_refused=bool(quote.promo and quote.promo.problem),
+        code_is_refused=problem_of_code is not None,
         attempt=uuid4(),
         shown=_hash_of(basket, chosen),
         **_amounts(quote),

@@ -9,8 +9,9 @@ from django.db.models.functions import Right
 from django.http import HttpRequest
 
 from billing.admin.console.base import ReadOnlyAdmin
-from billing.admin.console.display import NOTHING, Fact, Text, amount, badge, change_url, code, link
-from promos.models import Batch, Card, CardRange, Redemption
+from billing.admin.console.display import NOTHING, Fact, Panel, Text, amount, badge, change_url, code, link
+from promos.admin.oversight.attempts import attempts_panel
+from promos.models import Batch, Card, CardRange, Redemption, RefusedAttempt
 from promos.models.batch import LAST_CHARACTERS, normal_card_code
 from promos.models.redemption import LIVE_STATUSES
 from promos.queries import normal_code, range_value
@@ -116,6 +117,12 @@ class CardAdmin(ReadOnlyAdmin):
         yield Fact("Customer", self.customer(record))
         if record.redemption_id:
             yield Fact("Redemption", link("show", change_url("promos_redemption", record.redemption_id)))
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        if request.user.has_perm("promos.view_refusedattempt"):
+            yield attempts_panel(
+                RefusedAttempt.objects.filter(card_serial=record.serial), card_serial=str(record.serial)
+            )
 
     def title_of(self, record: Any) -> str:
         return f"Card {record.serial}"

@@ -1,0 +1,185 @@
+"""The pages of refused attempts: which code, by whom, from where, and the rule and values that decided."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.http import HttpRequest
+
+from billing.admin.audit import CHANNELS
+from billing.admin.console.base import ReadOnlyAdmin
+from billing.admin.console.display import (
+    NOTHING,
+    Column,
+    Fact,
+    Panel,
+    Text,
+    Tool,
+    amount,
+    badge,
+    change_url,
+    code,
+    link,
+    list_url,
+    moment,
+    two_lines,
+)
+from billing.admin.console.filters import DayRangeFilter, one_of
+from billing.models import Customer
+from promos.admin.redemptions import code_link
+from promos.models import PromoCode, RefusedAttempt
+from promos.queries import normal_code
+from promos.use_cases.attempts.record_attempt import hashes_of
+from promos.use_cases.attempts.rules import describe_rule, rule_names
+
+_MAX_PANEL_ROWS = 10
+
+
+def with_customers(attempts: QuerySet[RefusedAttempt]) -> QuerySet[RefusedAttempt]:
+    """Adds the key and the address of the customer, if there is one, and the voucher."""
+    customers = Customer.objects.filter(user_id=OuterRef("user_id"))
+    return attempts.select_related("promo_code").annotate(
+        customer_key=Subquery(customers.values("pk")[:1]), customer_email=Subquery(customers.values("email")[:1])
+    )
+
+
+def attempts_panel(attempts: QuerySet[RefusedAttempt], **narrowed: str) -> Panel:
+    """Makes a panel of the newest of these attempts. One query.
+
+    Args: narrowed: the parameters by which the full list shows the same attempts.
+    """
+    return Panel(
+        title="Refused attempts",
+        columns=[Column("Time"), Column("Why"), Column("Code"), Column("Customer"), Column("From")],
+        rows=[
+            (
+                link(moment(each.created_at), change_url("promos_refusedattempt", each.pk)),
+                describe_rule(each.rule),
+                attempted_code(each),
+                attempting_customer(each),
+                each.address or NOTHING,
+            )
+            for each in with_customers(attempts).order_by("-created_at", "-id")[:_MAX_PANEL_ROWS]
+        ],
+        empty="Nothing was refused.",
+        more_title="All refused attempts",
+        more_url=list_url("promos_refusedattempt", **narrowed),
+    )
+
+
+def attempted_code(attempt: RefusedAttempt) -> Text:
+    """Links to the voucher or card of an attempt; an unknown code is shown in part."""
+    if attempt.card_serial is not None:
+        return link(f"card {attempt.card_serial}", change_url("promos_card", attempt.card_serial))
+    return code_link(attempt.promo_code) if attempt.promo_code else code(attempt.code)
+
+
+def attempting_customer(attempt: Any) -> Text:
+    """Links to the customer of an attempt, if one was signed in and is known."""
+    if attempt.customer_key is None:
+        return attempt.user_id or NOTHING
+    return link(attempt.customer_email or attempt.user_id, change_url("billing_customer", attempt.customer_key))
+
+
+@admin.register(RefusedAttempt)
+class RefusedAttemptAdmin(ReadOnlyAdmin):
+    """Refused attempts to use a code. They are removed after some days."""
+
+    noun, nouns = "refused attempt", "refused attempts"
+    list_display = ("when", "why", "what", "who", "origin")
+    list_filter = (
+        one_of("rule", rule_names()),
+        one_of("act", RefusedAttempt.Act.values),
+        one_of("channel", CHANNELS),
+        ("created_at", DayRangeFilter),
+    )
+    list_filter_submit = True
+    narrow_by = {
+        "user_id": "customer",
+        "address": "address",
+        "promo_code__code": "voucher",
+        "card_serial": "card",
+        "promo_code__campaign__name": "campaign",
+    }
+    time_field = "created_at"
+    search_fields = ("code",)
+    search_help_text = "The whole code; card's serial number; customer's e-mail or user id; address"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RefusedAttempt]:
+        return with_customers(RefusedAttempt.objects.all())
+
+    def search_filter(self, term: str) -> Q:
+        found = Q(code_hash__in=hashes_of(term)) | Q(user_id=term)
+        found |= Q(
+            user_id__in=list(Customer.objects.filter(email__iexact=term).values_list("user_id", flat=True)[:50])
+        )
+        codes = PromoCode.objects.filter(code=normal_code(term), for_cards=True)
+        found |= Q(promo_code__in=codes)
+        if term.isascii() and term.isdigit() and len(term) <= len("9" * 18):
+            found |= Q(card_serial=int(term))
+        try:
+            return found | Q(address=str(ip_address(term)))
+        except ValueError:
+            pass
+        try:
+            return found | Q(pk=UUID(term))
+        except ValueError:
+            return found
+
+    @admin.display(description="Time")
+    def when(self, attempt: RefusedAttempt) -> Text:
+        return moment(attempt.created_at)
+
+    @admin.display(description="Why")
+    def why(self, attempt: RefusedAttempt) -> Text:
+        return two_lines(describe_rule(attempt.rule), attempt.rule)
+
+    @admin.display(description="Code")
+    def what(self, attempt: RefusedAttempt) -> Text:
+        return attempted_code(attempt)
+
+    @admin.display(description="Customer")
+    def who(self, attempt: RefusedAttempt) -> Text:
+        return attempting_customer(attempt)
+
+    @admin.display(description="From")
+    def origin(self, attempt: RefusedAttempt) -> Text:
+        return two_lines(f"{attempt.act}, {attempt.channel}", attempt.address or "")
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("Why", describe_rule(record.rule))
+        yield Fact("Rule", code(record.rule))
+        for name, value in record.values.items():
+            yield Fact(name.removesuffix("_minor").replace("_", " ").capitalize(), _value(name, value))
+        yield Fact("Code", attempted_code(record))
+        if record.card_serial is not None and record.promo_code:
+            yield Fact("Batch", code_link(record.promo_code))
+        yield Fact("Customer", attempting_customer(record))
+        yield Fact("Act", badge(record.act))
+        yield Fact("Time", moment(record.created_at))
+        yield Fact("From", f"{record.channel}, {record.address}" if record.address else record.channel)
+
+    def links(self, record: Any) -> Iterable[Tool]:
+        if record.user_id:
+            yield Tool("All of the customer", list_url(self.model_label, user_id=record.user_id))
+        if record.address:
+            yield Tool("All from the address", list_url(self.model_label, address=record.address))
+        if record.promo_code:
+            yield Tool("All of the voucher", list_url(self.model_label, promo_code__code=record.promo_code.code))
+
+
+def _value(name: str, value: Any) -> Text:
+    """Formats a value that decided: amounts, times and references by their names."""
+    if name.endswith("_minor"):
+        return amount(value)
+    if name == "redemption":
+        return link("show", change_url("promos_redemption", value))
+    if name.endswith("_at"):
+        return moment(datetime.fromisoformat(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
