@@ -14,6 +14,7 @@ from config.web.pages import checkout_cancel, checkout_success, landing
 from config.web.schema import SchemaView
 
 _API_ROOT = settings.API_PREFIX
+_APPS = ("billing.urls", "promos.urls", "orders.urls")
 
 # The page's script has an address of its own, because the content security policy allows no inline script. The other
 # methods would describe the view with a renderer that cannot.
@@ -30,6 +31,7 @@ _docs = SpectacularSwaggerSplitView.as_view(
 handler500 = "config.web.pages.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path(_API_ROOT, include(load_endpoints(*_APPS, groups_off=settings.API_GROUPS_OFF))),
     path("", landing, name="landing"),
     path("admin/", admin.site.urls),
     path("accounts/", include("billing.web.urls")),
@@ -38,8 +40,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("checkout/cancel", checkout_cancel, name="checkout-cancel"),
     path(f"{_API_ROOT}schema", _schema, name="schema"),
     path(f"{_API_ROOT}docs", _docs, name="docs"),
-    *(
-        path(_API_ROOT, include(load_endpoints(urls, groups_off=settings.API_GROUPS_OFF)))
-        for urls in ("billing.urls", "promos.urls", "orders.urls")
-    ),
 ]
