@@ -174,6 +174,16 @@ class WebWorker(ThreadWorker):
         conn.parser.unreader.unread(conn.take_received())
         return super().handle(conn)
 
+    def handle_request(self, req: Any, conn: Connection) -> Any:
+        """Sends the head of an answer together with the beginning of its body: one system call less."""
+        client = conn.sock
+        conn.sock = answer = _Answer(client)
+        try:
+            return super().handle_request(req, conn)
+        finally:
+            conn.sock = client
+            answer.flush()
+
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answers a request that is no valid HTTP, in the API's error shape."""
         page = _Page()
@@ -226,6 +236,30 @@ class WebWorker(ThreadWorker):
         self.lingering = deque(entry for entry in self.lingering if entry[1] is not client)
         self.poller.unregister(client)
         util.close(client)
+
+
+class _Answer:
+    """A client's socket that holds the head of an answer back until its body begins."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self._client = client
+        self._held: bytes | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        self.flush()
+        return getattr(self._client, name)
+
+    def sendall(self, data: bytes) -> None:
+        if self._held is None:
+            self._held = data
+        else:
+            held, self._held = self._held, b""
+            self._client.sendall(held + data if held else data)
+
+    def flush(self) -> None:
+        if self._held:
+            held, self._held = self._held, b""
+            self._client.sendall(held)
 
 
 class _Page:
