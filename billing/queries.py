@@ -19,6 +19,7 @@ from django.db.models.functions import Coalesce
 from .errors import SubscriptionNotFound
 from .models import Customer, Invoice, Organization, OrganizationMember, Subscription, User
 from .organization_roles import OrganizationRole
+from .shared_read import SharedRead
 
 Row = TypeVar("Row", Subscription, Invoice)
 
@@ -195,12 +196,13 @@ _SIGNED_IN_COLUMNS = (
     "date_joined",
     "updated_at",
 )
-_SIGNED_IN = f"""
-SELECT ARRAY(SELECT g.name FROM auth_group g JOIN billing_user_groups m ON m.group_id = g.id WHERE m.user_id = u.id),
+_SIGNED_IN = SharedRead(f"""
+SELECT asked.position,
+       ARRAY(SELECT g.name FROM auth_group g JOIN billing_user_groups m ON m.group_id = g.id WHERE m.user_id = u.id),
        {", ".join(f"u.{name}" for name in _SIGNED_IN_COLUMNS)}
-  FROM billing_user u
- WHERE u.sub = %s
-"""  # noqa: S608 - the names of our own columns
+  FROM unnest(%s::text[]) WITH ORDINALITY AS asked (sub, position)
+  JOIN billing_user u ON u.sub = asked.sub
+""")  # noqa: S608 - the names of our own columns
 
 
 def find_signed_in_user(*, user_id: str) -> tuple[User, list[str]] | Customer | None:
@@ -209,9 +211,7 @@ def find_signed_in_user(*, user_id: str) -> tuple[User, list[str]] | Customer | 
     A platform's user who never signed in here has only a customer, which is a second query. None for a user who may
     not sign in any more.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_SIGNED_IN, [user_id])
-        row = cursor.fetchone()
+    row = next(iter(_SIGNED_IN.rows(user_id)), None)
     if row is None:
         return Customer.objects.filter(user_id=user_id, merged_into=None).exclude(email="").first()
     user = User(**dict(zip(_SIGNED_IN_COLUMNS, row[1:], strict=True)))

@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from billing.actor import CUSTOMER, Actor
 from billing.errors import InvalidRefreshToken
 from billing.models import RefreshToken, SignInSession, User
+from billing.shared_read import SharedRead
 from billing.use_cases.assign_role import role_of
 from billing.use_cases.identity.access_tokens import sign_access_token
 from billing.use_cases.record_audit import record_audit
@@ -25,10 +26,12 @@ from billing.use_cases.record_audit import record_audit
 REFRESH_DAYS = 30
 GRACE_SECONDS = 60
 _TOKEN_BYTES = 32
-_LIVE = """
-SELECT 1 FROM billing_signinsession s JOIN billing_user u ON u.id = s.user_id
- WHERE s.id = %s AND s.ended_at IS NULL AND u.is_active
-"""
+_LIVE = SharedRead("""
+SELECT asked.position
+  FROM unnest(%s::uuid[]) WITH ORDINALITY AS asked (id, position)
+  JOIN billing_signinsession s ON s.id = asked.id AND s.ended_at IS NULL
+  JOIN billing_user u ON u.id = s.user_id AND u.is_active
+""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +86,7 @@ def end_session(*, token: str, by: Actor) -> None:
 
 def is_live(session_id: UUID) -> bool:
     """Tells whether the session of an access token still lasts, and its user may sign in. One query."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LIVE, [session_id])
-        return cursor.fetchone() is not None
+    return bool(_LIVE.rows(session_id))
 
 
 def role_in(session: SignInSession) -> str:

@@ -2,11 +2,10 @@ import json
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from billing.actor import Actor
 from billing.models import Organization
 from billing.organization_roles import Act
+from billing.shared_read import SharedRead
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.models import AppJob
 
@@ -28,16 +27,16 @@ _COLUMNS = (
 )
 _JSON = ("steps", "purged_services", "retained_services")
 # A row without a job says that the organization has none.
-_OWN = f"""
-SELECT o.slug, {", ".join(f"j.{name}" for name in _COLUMNS)}
-  FROM billing_organization o
-  JOIN billing_customer c ON c.id = o.customer_id AND c.user_id = %s
+_OWN = SharedRead(f"""
+SELECT asked.position, o.slug, {", ".join(f"j.{name}" for name in _COLUMNS)}
+  FROM unnest(%s::uuid[], %s::text[], %s::int[]) WITH ORDINALITY AS asked (organization_id, user_id, number, position)
+  JOIN billing_organization o ON o.id = asked.organization_id AND o.status <> 'deleted'
+  JOIN billing_customer c ON c.id = o.customer_id AND c.user_id = asked.user_id
   LEFT JOIN LATERAL (
          SELECT * FROM orders_appjob a WHERE a.organization_id = o.id
-          ORDER BY a.created_at DESC, a.id DESC LIMIT %s) AS j ON true
- WHERE o.id = %s AND o.status <> 'deleted'
- ORDER BY j.created_at DESC, j.id DESC
-"""  # noqa: S608 - the names of our own columns
+          ORDER BY a.created_at DESC, a.id DESC LIMIT asked.number) AS j ON true
+ ORDER BY asked.position, j.created_at DESC, j.id DESC
+""")  # noqa: S608 - the names of our own columns
 
 
 def list_app_jobs(*, organization_id: UUID, limit: int, by: Actor) -> list[AppJob]:
@@ -57,9 +56,7 @@ def list_app_jobs(*, organization_id: UUID, limit: int, by: Actor) -> list[AppJo
 
 def _read_own(*, organization_id: UUID, limit: int, owner: str) -> list[AppJob] | None:
     """Returns the jobs, or None if the caller does not own the organization. Clients poll them."""
-    with connection.cursor() as cursor:
-        cursor.execute(_OWN, [owner, limit, organization_id])
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    rows = _OWN.rows(organization_id, owner, limit)
     if not rows:
         return None
     organization = Organization(id=organization_id, slug=rows[0][0])

@@ -4,19 +4,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from billing.actor import Actor
 from billing.models import Organization
+from billing.shared_read import SharedRead
 from billing.text import normal_email
 from billing.use_cases.organizations.bind_invitations import bind_invitations
 
 _COLUMNS = ("id", "slug", "name", "plan_id", "apps", "addons", "status", "created_at")
 # The parts of the union are the organizations that the caller owns, joined, and is invited to.
-_LIST = f"""
-WITH customer AS (SELECT id FROM billing_customer WHERE user_id = %(user_id)s),
+_LIST = SharedRead(f"""
+SELECT asked.position, listed.*
+  FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::uuid[], %s::int[])
+       WITH ORDINALITY AS asked (user_id, email, at, key, number, position)
+ CROSS JOIN LATERAL (
+WITH customer AS (SELECT id FROM billing_customer WHERE user_id = asked.user_id),
      invitation AS (SELECT organization_id AS id FROM billing_organizationmember
-                     WHERE customer_id IS NULL AND email = %(email)s AND %(email)s <> '')
+                     WHERE customer_id IS NULL AND email = asked.email AND asked.email <> '')
 SELECT {", ".join(f"o.{name}" for name in _COLUMNS)},
        EXISTS (SELECT FROM invitation WHERE invitation.id = o.id),
        ARRAY(SELECT app.slug
@@ -32,10 +35,11 @@ SELECT {", ".join(f"o.{name}" for name in _COLUMNS)},
                         WHERE customer_id = (SELECT id FROM customer)
                  UNION SELECT id FROM invitation)
    AND o.status <> 'deleted'
-   AND (%(at)s::timestamptz IS NULL OR (o.created_at, o.id) < (%(at)s::timestamptz, %(key)s::uuid))
+   AND (asked.at IS NULL OR (o.created_at, o.id) < (asked.at, asked.key))
  ORDER BY o.created_at DESC, o.id DESC
- LIMIT %(limit)s
-"""  # noqa: S608 - the names of our own columns
+ LIMIT asked.number) AS listed
+ ORDER BY asked.position, listed.created_at DESC, listed.id DESC
+""")  # noqa: S608 - the names of our own columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +62,7 @@ def list_organizations(
     Args: before: the time and id of the organization after which the list continues.
     """
     at, key = before or (None, None)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _LIST,
-            {"user_id": by.user_id, "email": normal_email(by.email), "at": at, "key": key, "limit": limit},
-        )
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    rows = _LIST.rows(by.user_id, normal_email(by.email), at, key, limit)
     if any(is_invited for *_, is_invited, _slugs, _states in rows):
         bind_invitations(by=by)
     return [_read(row) for row in rows]

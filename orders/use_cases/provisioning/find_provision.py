@@ -3,27 +3,38 @@
 import json
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from billing.actor import Actor
 from billing.organization_roles import Act
+from billing.shared_read import SharedRead
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.errors import OrderNotFound, ProvisionNotFound, refuse_strangers
 from orders.models import Order, Provision
 from orders.use_cases.provisioning.ensure_provision import COMPLETE, ensure_provision
 
-_NEWEST = """
-SELECT p.order_id, p.plan_id, p.apps, p.subdomain, p.status, p.steps, p.created_at, p.updated_at
-  FROM billing_organization o
-  JOIN billing_customer c ON c.id = o.customer_id AND c.user_id = %s
+_COLUMNS = (
+    "order_id",
+    "organization_id",
+    "plan_id",
+    "apps",
+    "subdomain",
+    "status",
+    "steps",
+    "created_at",
+    "updated_at",
+)
+_NEWEST = SharedRead(f"""
+SELECT asked.position, {", ".join(f"p.{name}" for name in _COLUMNS)}
+  FROM unnest(%s::uuid[], %s::text[]) WITH ORDINALITY AS asked (organization_id, user_id, position)
+  JOIN billing_organization o ON o.id = asked.organization_id AND o.status <> 'deleted'
+  JOIN billing_customer c ON c.id = o.customer_id AND c.user_id = asked.user_id
  CROSS JOIN LATERAL (
          SELECT d.id FROM orders_order d
           WHERE d.organization_id = o.id AND d.kind = 'purchase' AND d.status IN ('completed', 'refunded')
           ORDER BY d.completed_at DESC, d.id DESC LIMIT 1) AS newest
   JOIN orders_provision p ON p.order_id = newest.id
- WHERE o.id = %s AND o.status <> 'deleted'
-"""
+""")  # noqa: S608 - the names of our own columns
 
 
 def start_provision(*, organization_id: UUID, order_id: UUID, by: Actor) -> Provision:
@@ -72,24 +83,8 @@ def _purchases() -> QuerySet[Order, Order]:
 
 
 def _read_newest(*, organization_id: UUID, owner: str) -> Provision | None:
-    """Returns the newest provision if it exists and the caller owns the organization.
-
-    Clients poll it: with this statement a web process answers three times as many requests as with the ORM's two.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_NEWEST, [owner, organization_id])
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    order_id, plan_id, apps, subdomain, status, steps, created_at, updated_at = row
-    return Provision(
-        order_id=order_id,
-        organization_id=organization_id,
-        plan_id=plan_id,
-        apps=json.loads(apps),
-        subdomain=subdomain,
-        status=status,
-        steps=json.loads(steps),
-        created_at=created_at,
-        updated_at=updated_at,
-    )
+    """Returns the newest provision if it exists and the caller owns the organization. Clients poll it."""
+    for row in _NEWEST.rows(organization_id, owner):
+        values = dict(zip(_COLUMNS, row, strict=True))
+        return Provision(**values | {name: json.loads(values[name]) for name in ("apps", "steps")})
+    return None
