@@ -12,3 +12,4 @@ class OrdersConfig(AppConfig):
         "use_cases/subscriptions/unused_month.sql",
         "use_cases/checkout/place_orders.sql",
     )
+    sold_items = "orders.queries.load_sold_items"

@@ -20,6 +20,7 @@ from billing.models import Customer, Organization, OrganizationMember, Subscript
 from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.queries import cursor_without_timeout, exists_per_row
 from promos.models import PromoCode
+from promos.use_cases.restrictions.sold_items import SoldItem
 
 from .errors import UnknownAddOn, UnknownApp, UnknownPlan
 from .models import AddOn, App, Bundle, Domain, Industry, Order, OrderLine, Payment, Plan, UnsettledApp
@@ -46,6 +47,12 @@ SELECT 'app', id, slug, name, 0 FROM orders_app
  WHERE {condition} (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
 """
 # A checkout's statement contains the offered ones too (use_cases/checkout/checkout_context.py).
+_RESTRICTABLE = """
+SELECT rule, id, slug, name, active
+  FROM (SELECT 'plans' AS rule, id, slug, name, active, sort_order, '' AS category FROM orders_plan
+        UNION ALL SELECT 'addons', id, slug, name, active, 0, category FROM orders_addon) AS sold
+ ORDER BY sort_order, category, slug
+"""
 OFFERED, _OFFERED_ONCE = _ITEMS.format(condition="active AND"), _ITEMS.format(condition="")
 
 
@@ -71,6 +78,24 @@ class References:
             else:
                 ids.append(identity)
         return {"item_ids": ids, "slugs": slugs}
+
+
+def load_sold_items() -> dict[str, list[SoldItem]]:
+    """Returns all plans and add-ons, in the catalog's order, for restrictions that name some. One query."""
+    found: dict[str, list[SoldItem]] = {"plans": [], "addons": []}
+    with connection.cursor() as cursor:
+        cursor.execute(_RESTRICTABLE)
+        for rule, item_id, *rest in cursor:
+            found[rule].append(SoldItem(str(item_id), *rest))
+    return found
+
+
+def is_first_order(*, customer_id: int | None, organization_id: UUID) -> bool:
+    """Returns whether an order of this organization would be the customer's first. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT orders_is_first_order(%s, %s)", [customer_id, organization_id])
+        [is_first] = cursor.fetchone()
+    return bool(is_first)
 
 
 class Offer(NamedTuple):

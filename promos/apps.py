@@ -12,6 +12,7 @@ class PromosConfig(AppConfig):
         "use_cases/cards/cards.sql",
         "use_cases/slots.sql",
         "use_cases/budgets.sql",
+        "use_cases/restrictions/restrictions.sql",
         "use_cases/redeem.sql",
         "use_cases/attempts/attempts.sql",
     )

@@ -13,7 +13,7 @@ class PromoProblem(DomainError):
     """
 
     code = "promo_invalid"
-    why: ClassVar[str] = "it cannot be redeemed"
+    why: str = "it cannot be redeemed"
     rule: ClassVar[str] = ""
 
     def __init__(self, **values: Any) -> None:
@@ -61,6 +61,75 @@ class PromoExhausted(PromoProblem):
 class PromoAlreadyRedeemed(PromoProblem):
     code = "promo_already_redeemed"
     why = "already redeemed by this customer"
+
+
+class RestrictionBroken(PromoProblem):
+    """The code is restricted, and this redemption does not keep to it. Each rule has a class of its own."""
+
+
+class PromoNeedsOrder(RestrictionBroken):
+    code = "promo_needs_order"
+    why = "it is valid only with an order"
+
+
+class PromoOnlyTopUp(RestrictionBroken):
+    code = "promo_only_top_up"
+    why = "it is not valid with an order: redeem it into your balance first"
+
+
+class PromoCustomerNotEligible(RestrictionBroken):
+    code = "promo_customer_not_eligible"
+    why = "it was issued to other customers"
+
+
+class PromoEmailNotEligible(RestrictionBroken):
+    code = "promo_email_not_eligible"
+    why = "it is not valid for your e-mail address"
+
+
+class PromoPlanNotEligible(RestrictionBroken):
+    code = "promo_plan_not_eligible"
+    why = "it is not valid for this plan"
+
+
+class PromoAddOnMissing(RestrictionBroken):
+    code = "promo_addon_missing"
+    why = "it is valid only with certain add-ons, and the order has none of them"
+
+
+class PromoOrderTooSmall(RestrictionBroken):
+    code = "promo_order_too_small"
+    why = "the order's total is too low for it"
+
+    def __init__(self, *, minimum: str = "", **values: Any) -> None:
+        if minimum:
+            self.why = f"it is valid only for orders of at least {minimum}"
+        super().__init__(**values)
+
+
+class PromoNotFirstOrder(RestrictionBroken):
+    code = "promo_not_first_order"
+    why = "it is valid only for a first order"
+
+
+class PromoCustomerLimit(RestrictionBroken):
+    code = "promo_customer_limit"
+    why = "you have used it as often as one customer may"
+
+
+class PromoDailyLimit(RestrictionBroken):
+    code = "promo_daily_limit"
+    why = "you have used it as often as is allowed in one day: try again tomorrow"
+
+
+class PromoWeeklyLimit(RestrictionBroken):
+    code = "promo_weekly_limit"
+    why = "you have used it as often as is allowed in one week: try again next week"
+
+
+class PromoMonthlyLimit(RestrictionBroken):
+    code = "promo_monthly_limit"
+    why = "you have used it as often as is allowed in one month: try again next month"
 
 
 class PromoChanged(DomainError):
@@ -125,6 +194,11 @@ class BudgetBelowUsed(DomainError):
 class InvalidPromo(DomainError):
     code = "invalid_promo"
     message = "the promo code is not valid"
+
+
+class InvalidRestrictions(DomainError):
+    code = "invalid_restrictions"
+    message = "the restrictions are not valid"
 
 
 class InvalidCardBatch(DomainError):

@@ -149,7 +149,7 @@ class QuoteView(APIView):
     def post(self, request: Request) -> Response:
         checkout, by = read_checkout(request), actor_of(request)
         with refusing_members(checkout, by=by):
-            quote = quote_checkout(request=checkout, user_id=by.user_id)
+            quote = quote_checkout(request=checkout, by=by)
         if quote.promo and quote.promo.problem:
             record_attempt(quote.promo.problem, code=checkout.promo_code, act=RefusedAttempt.Act.QUOTE, by=by)
         return Response(QuoteSerializer(quote).data)

@@ -26,6 +26,7 @@ from billing.api.fields import (
 )
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.schema import refusals
+from promos.api.restrictions import RestrictionsRequestSerializer, RestrictionsSerializer
 from promos.errors import CampaignNotFound
 from promos.models import Campaign
 from promos.queries import campaigns_with_use
@@ -64,6 +65,9 @@ class CampaignSerializer(MoneyResponseSerializer):
     approved_by = serializers.CharField(help_text="Empty until the campaign is approved.")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+    restrictions = RestrictionsSerializer(
+        allow_null=True, help_text="They apply to all its vouchers and cards, beside their own."
+    )
 
 
 class CampaignChangeSerializer(MoneyRequestSerializer):
@@ -78,6 +82,9 @@ class CampaignChangeSerializer(MoneyRequestSerializer):
     hot = FlagField(required=False)
     starts_at = InstantField(required=False, allow_null=True)
     ends_at = InstantField(required=False, allow_null=True)
+    restrictions = RestrictionsRequestSerializer(
+        required=False, allow_null=True, help_text="For all its vouchers and cards. Null removes all rules."
+    )
     reason = TextField(required=False, allow_blank=True, max_length=500, help_text="For the audit trail.")
 
 

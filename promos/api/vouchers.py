@@ -32,6 +32,7 @@ from billing.api.identifiers import IdField
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import DomainError
+from promos.api.restrictions import RestrictionsRequestSerializer, RestrictionsSerializer
 from promos.errors import CreditRequired, PromoNotFound
 from promos.models import PromoCode
 from promos.queries import MAX_CODE_INPUT_LENGTH, find_code, live_codes
@@ -63,6 +64,7 @@ class VoucherSerializer(MoneyResponseSerializer):
     starts_at = serializers.DateTimeField(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
+    restrictions = RestrictionsSerializer(allow_null=True, help_text="Its own; those of its campaign apply too.")
 
 
 class IssueSerializer(MoneyRequestSerializer):
@@ -82,6 +84,9 @@ class IssueSerializer(MoneyRequestSerializer):
     starts_at = InstantField(required=False, allow_null=True)
     expires_at = InstantField(required=False, allow_null=True)
     campaign_id = IdField(required=False, help_text="The campaign of a new code, which stays in it. Absent: none.")
+    restrictions = RestrictionsRequestSerializer(
+        required=False, allow_null=True, help_text="Who can redeem it, and with what. Null removes all rules."
+    )
     reason = TextField(required=False, allow_blank=True, max_length=500, help_text="For the audit trail.")
 
 

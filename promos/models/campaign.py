@@ -7,6 +7,8 @@ from django.db.models.functions import Lower, Now
 
 from billing.models.keys import Uuid7
 
+from .restrictions import Restrictions
+
 # The campaign of codes that were issued without one. The database has it from the start and keeps it as it is.
 DEFAULT_CAMPAIGN = UUID("00000000-0000-7000-8000-000000000001")
 
@@ -50,6 +52,9 @@ class Campaign(models.Model):
     hot = models.BooleanField(default=False, db_default=False)
     starts_at = models.DateTimeField(null=True, blank=True)
     ends_at = models.DateTimeField(null=True, blank=True)
+    restrictions: "models.JSONField[Restrictions | None, Restrictions | None]" = models.JSONField(
+        null=True, blank=True
+    )
     status = models.CharField(max_length=8, choices=Status, default=Status.DRAFT, db_default=Status.DRAFT.value)
     drafted_by = models.CharField(max_length=255)
     approved_by = models.CharField(max_length=255, blank=True, default="", db_default="")
@@ -78,6 +83,10 @@ class Campaign(models.Model):
                 | Q(status="ended")
                 | (~Q(status="draft") & ~Q(approved_by="") & ~Q(approved_by=F("drafted_by"))),
                 name="promos_campaign_approved_by_another",
+            ),
+            models.CheckConstraint(
+                condition=Q(restrictions__isnull=True) | ~Q(restrictions={}),
+                name="promos_campaign_restrictions_say_one",
             ),
         ]
         indexes = [models.Index(fields=["-created_at", "-id"], name="promos_campaign_in_order")]

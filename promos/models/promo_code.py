@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from billing.models.keys import Uuid7
 
 from .campaign import DEFAULT_CAMPAIGN, Campaign
+from .restrictions import Restrictions
 
 CODE_PATTERN = r"^[A-Z0-9_-]{3,64}$"
 CODE_MATCH = re.compile(r"[A-Z0-9_-]{3,64}")
@@ -47,6 +48,9 @@ class PromoCode(models.Model):
     starts_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     retired_at = models.DateTimeField(null=True, blank=True)
+    restrictions: "models.JSONField[Restrictions | None, Restrictions | None]" = models.JSONField(
+        null=True, blank=True
+    )
     issued_by = models.CharField(max_length=255)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
@@ -71,6 +75,10 @@ class PromoCode(models.Model):
                 condition=Q(for_cards=False) | Q(max_redemptions=0, hot=False),
                 name="promos_promocode_cards_uncapped",
             ),
+            models.CheckConstraint(
+                condition=Q(restrictions__isnull=True) | ~Q(restrictions={}),
+                name="promos_promocode_restrictions_say_one",
+            ),
         ]
         indexes = [
             models.Index(
@@ -87,6 +95,11 @@ class PromoCode(models.Model):
     @property
     def capped(self) -> bool:
         return self.max_redemptions > 0
+
+    @property
+    def restricted(self) -> bool:
+        """Returns whether the code, or its campaign for all of its codes, has restrictions."""
+        return self.restrictions is not None or self.campaign.restrictions is not None
 
     def started(self, *, now: datetime) -> bool:
         return self.starts_at is None or self.starts_at <= now

@@ -12,8 +12,10 @@ CREATE OR REPLACE TRIGGER promos_campaign_default_fixed BEFORE UPDATE ON promos_
   WHEN (OLD.id = '00000000-0000-7000-8000-000000000001')
   EXECUTE FUNCTION billing_refuse('the default campaign stays as it is');
 CREATE OR REPLACE TRIGGER promos_campaign_unchanged_once_approved BEFORE UPDATE ON promos_campaign FOR EACH ROW
-  WHEN (OLD.status <> 'draft' AND (NEW.id, NEW.name, NEW.credit_class, NEW.drafted_by, NEW.approved_by, NEW.starts_at)
-        IS DISTINCT FROM (OLD.id, OLD.name, OLD.credit_class, OLD.drafted_by, OLD.approved_by, OLD.starts_at))
+  WHEN (OLD.status <> 'draft' AND
+        (NEW.id, NEW.name, NEW.credit_class, NEW.drafted_by, NEW.approved_by, NEW.starts_at, NEW.restrictions)
+        IS DISTINCT FROM
+        (OLD.id, OLD.name, OLD.credit_class, OLD.drafted_by, OLD.approved_by, OLD.starts_at, OLD.restrictions))
   EXECUTE FUNCTION billing_refuse('an approved campaign keeps what was approved');
 CREATE OR REPLACE TRIGGER promos_campaign_transition_known BEFORE UPDATE ON promos_campaign FOR EACH ROW
   WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION billing_check_transition(

@@ -1,7 +1,8 @@
 """Checks whether a code can be redeemed, and names the reason if it cannot.
 
 This check takes no lock: it is a courtesy, which names what is wrong. The database decides under its locks
-(promos_is_redeemable and promos_redeem in redeem.sql); a test holds the two equal.
+(promos_is_redeemable and promos_redeem in redeem.sql); a test holds the two equal. Restrictions are checked by the
+database in both cases.
 """
 
 from datetime import datetime
@@ -18,6 +19,7 @@ from promos.errors import (
 )
 from promos.models import Campaign, PromoCode
 from promos.queries import find_code
+from promos.use_cases.restrictions.find_broken_restriction import find_broken_restriction
 
 
 def problem_of(code: PromoCode | None, *, now: datetime, has_free_slot: bool, redeemed: bool) -> PromoProblem | None:
@@ -41,7 +43,7 @@ def problem_of(code: PromoCode | None, *, now: datetime, has_free_slot: bool, re
 
 
 def find_redeemable(*, code: str, customer_id: int | None, now: datetime) -> PromoCode:
-    """The code, where this customer can redeem it as far as can be seen without a lock.
+    """The code, where this customer can redeem it as far as can be seen without a lock. It leaves restrictions out.
 
     Args: customer_id: None for a user who has never acted.
 
@@ -54,6 +56,19 @@ def find_redeemable(*, code: str, customer_id: int | None, now: datetime) -> Pro
         has_free_slot=getattr(found, "has_free_slot", False),
         redeemed=getattr(found, "redeemed_by_customer", False),
     )
+
+
+def find_redeemable_into_balance(
+    *, code: str, customer_id: int | None, user_id: str, email: str, now: datetime
+) -> PromoCode:
+    """As `find_redeemable`, and where no restriction refuses a redemption without an order. Two queries at most."""
+    found = find_redeemable(code=code, customer_id=customer_id, now=now)
+    broken = find_broken_restriction(
+        found, customer_id=customer_id, user_id=user_id, email=email, order=None, now=now
+    )
+    if broken is not None:
+        raise broken
+    return found
 
 
 def redeemable(code: PromoCode | None, *, now: datetime, has_free_slot: bool, redeemed: bool) -> PromoCode:

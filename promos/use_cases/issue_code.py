@@ -16,7 +16,9 @@ from promos.models import Campaign, Card, PromoCode
 from promos.models.batch import normal_card_code
 from promos.models.campaign import DEFAULT_CAMPAIGN
 from promos.models.promo_code import CODE_MATCH, HOT_COUNTERS
+from promos.models.restrictions import Restrictions
 from promos.queries import codes_with_use, normal_code
+from promos.use_cases.restrictions.complete_restrictions import complete_restrictions
 
 MAX_CAP = 10**12
 
@@ -27,7 +29,7 @@ class Terms:
 
     `credit_minor` is positive, in the smallest unit. `max_redemptions` 0 means unlimited. Validity is half-open:
     `[starts_at, expires_at)`. `hot` divides the cap over several counters, for a code that many customers redeem at
-    the same moment.
+    the same moment. `restrictions` add to those of the campaign.
     """
 
     credit_minor: int
@@ -37,6 +39,7 @@ class Terms:
     hot: bool = False
     starts_at: datetime | None = None
     expires_at: datetime | None = None
+    restrictions: Restrictions | None = None
 
 
 class GivenTerms(TypedDict, total=False):
@@ -49,6 +52,7 @@ class GivenTerms(TypedDict, total=False):
     hot: bool
     starts_at: datetime | None
     expires_at: datetime | None
+    restrictions: Restrictions | None
 
 
 def issue_code(
@@ -60,13 +64,13 @@ def issue_code(
     Existing redemptions stay, and count against the new cap. A code stays in the campaign that it was issued in.
 
     Args: campaign_id: the campaign of a new code, by default the default campaign; of an existing code, its own.
-    Raises: InvalidPromo, CreditRequired if a new code has no credit, CapBelowUsed; CampaignNotFound or
-    CampaignStateRefuses if the campaign of a new code is unknown or has ended.
+    Raises: InvalidPromo, InvalidRestrictions, CreditRequired if a new code has no credit, CapBelowUsed;
+    CampaignNotFound or CampaignStateRefuses if the campaign of a new code is unknown or has ended.
     Locks: the code's advisory lock, exclusively. Transaction: owns.
     Idempotency: the same terms again change nothing and write no audit entry.
     """
     text = normal_code(code)
-    given = cast(GivenTerms, asdict(terms)) if isinstance(terms, Terms) else terms
+    given = with_complete_restrictions(terms)
     with transaction.atomic():
         promo_code, created = _find_or_create(text, given, campaign_id=campaign_id or DEFAULT_CAMPAIGN, by=by)
         # Races with redemptions and releases in flight, and with another admin. Redistributing slots over the
@@ -90,6 +94,14 @@ def issue_code(
                 reason=reason,
             )
         return codes_with_use().get(id=promo_code.id)
+
+
+def with_complete_restrictions(terms: Terms | GivenTerms) -> GivenTerms:
+    """Returns the given terms, with restrictions in the form that is stored. Raises: InvalidRestrictions."""
+    given = cast(GivenTerms, asdict(terms) if isinstance(terms, Terms) else dict(terms))
+    if "restrictions" in given:
+        given["restrictions"] = complete_restrictions(given["restrictions"], once_a_customer=True)
+    return given
 
 
 def _find_or_create(text: str, given: GivenTerms, *, campaign_id: UUID, by: Actor) -> tuple[PromoCode, bool]:

@@ -17,7 +17,8 @@ from billing.use_cases.proposals.propose import Outcome, run_or_propose
 from promos.locks import lock_code_exclusively
 from promos.models import Campaign, PromoCode
 from promos.queries import normal_code
-from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms, issue_code
+from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms, issue_code, with_complete_restrictions
+from promos.use_cases.restrictions.describe_restrictions import describe_to_staff
 
 _INSTANTS = ("starts_at", "expires_at")
 _NAMES = {
@@ -28,6 +29,7 @@ _NAMES = {
     "hot": "Expect a rush",
     "starts_at": "Valid from",
     "expires_at": "Valid until",
+    "restrictions": "Restrictions",
 }
 
 
@@ -45,7 +47,7 @@ def issue_or_propose(
     Args: campaign_id: as for `issue_code`. reason_of_proposal: the reason of a proposal where none is given.
     Raises: as `issue_code` does; ReasonRequired for a proposal without a reason.
     """
-    arguments = issue_arguments(code=code, terms=terms, campaign_id=campaign_id)
+    arguments = issue_arguments(code=code, terms=with_complete_restrictions(terms), campaign_id=campaign_id)
     return run_or_propose(CODE_ISSUE, arguments, why=reason, by=by, why_propose=reason_of_proposal)
 
 
@@ -136,6 +138,8 @@ def _written(name: str, value: Any) -> str:
         return format_money(value, currency=settings.SOVEREIGN_CURRENCY)
     if name == "max_redemptions":
         return f"{value:,}" if value else "unlimited"
+    if name == "restrictions":
+        return " ".join(describe_to_staff(value)) or "none"
     if name in _INSTANTS:
         return f"{local_text(datetime.fromisoformat(value))} {settings.SOVEREIGN_TIME_ZONE}" if value else ""
     if isinstance(value, bool):

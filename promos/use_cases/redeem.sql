@@ -54,7 +54,8 @@ END $$;
 -- wrote: it leaves out a code that may not be redeemed now, a customer who has a live redemption of the code, and a card
 -- that has one.
 --
--- The caller has locked the accounts exclusively and the codes shared, and calls promos_claim_slots_of_redemptions last.
+-- The caller has locked the accounts exclusively and the codes shared, has then checked the restrictions
+-- (restrictions/restrictions.sql), and calls promos_claim_slots_of_redemptions last.
 CREATE OR REPLACE FUNCTION promos_write_redemptions(wanted promos_redemption_to_write[], as_status text)
 RETURNS promos_written_redemption[]
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -134,6 +135,22 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off LA
    WHERE budget.free IS NULL OR needs.of_campaign <= budget.free
 $$;
 
+-- Returns these redemptions into the balance without those that a restriction refuses, in their order. It runs in a
+-- statement after the one that locked the accounts, so that it counts the uses that others committed before. It counts none
+-- of the others in its list: a list has at most one redemption of a customer.
+CREATE OR REPLACE FUNCTION promos_within_restrictions(wanted promos_redemption_to_write[])
+RETURNS promos_redemption_to_write[]
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off LANGUAGE sql AS $$
+  SELECT array_agg(wanted[w.number] ORDER BY w.number)
+    FROM unnest(wanted) WITH ORDINALITY
+         AS w(id, entry, promo, card, customer, for_order, note, actor, at, number)
+    JOIN promos_promocode p ON p.id = w.promo
+    JOIN promos_campaign g ON g.id = p.campaign_id
+    JOIN billing_customer c ON c.id = w.customer
+   WHERE p.restrictions IS NULL AND g.restrictions IS NULL
+      OR promos_find_broken_restriction(p.id, c.id, c.user_id, c.email, NULL, w.at) IS NULL
+$$;
+
 -- A request to redeem a code into the balance. With a key, its answer is stored too.
 DO $$ BEGIN
   CREATE TYPE promos_redemption_request AS (
@@ -165,6 +182,7 @@ DECLARE
   cards promos_found_code[];
   wanted promos_redemption_to_write[];
   in_campaigns boolean;
+  restricted boolean;
   written promos_written_redemption[];
 BEGIN
   IF wait THEN
@@ -179,7 +197,8 @@ BEGIN
     codes := codes || promos_lock_codes(ARRAY(SELECT DISTINCT f.code FROM unnest(cards) AS f), wait);
   END IF;
   WITH eligible AS MATERIALIZED (
-    SELECT r.*, p.id AS promo, f.card, p.max_redemptions, p.campaign_id AS campaign, a.customer_id AS customer
+    SELECT r.*, p.id AS promo, f.card, p.max_redemptions, p.campaign_id AS campaign, a.customer_id AS customer,
+           p.restrictions IS NOT NULL AS restricted
       FROM unnest(requests) WITH ORDINALITY
            AS r(redemption, entry, code, "user", email, note, actor, role, channel, address, now, key, hash,
                 key_expires_at, number)
@@ -208,10 +227,13 @@ BEGIN
   )
   SELECT array_agg(ROW(r.redemption, r.entry, r.promo, r.card, r.customer, NULL, r.note,
                        ROW(r.actor, r.role, r.channel, r.address)::billing_actor, r.now)::promos_redemption_to_write),
-         bool_or(r.campaign <> promos_default_campaign())
-    INTO wanted, in_campaigns
+         bool_or(r.campaign <> promos_default_campaign()), bool_or(r.restricted)
+    INTO wanted, in_campaigns, restricted
     FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo
    WHERE r.of_customer = 1 AND (r.max_redemptions = 0 OR r.of_code <= room.free);
+  IF restricted OR in_campaigns THEN
+    wanted := promos_within_restrictions(wanted);
+  END IF;
   IF in_campaigns THEN
     wanted := promos_within_budgets(wanted);
   END IF;

@@ -34,7 +34,8 @@ from promos.locks import (
 )
 from promos.models import PromoCode, Redemption
 from promos.queries import normal_code
-from promos.use_cases.check_eligibility import find_redeemable
+from promos.use_cases.check_eligibility import find_redeemable, find_redeemable_into_balance
+from promos.use_cases.restrictions.find_broken_restriction import OrderFacts, find_broken_restriction
 
 # Constraint names of the database → the refusal that each stands for.
 REFUSALS = {
@@ -116,8 +117,10 @@ def redeem(
     for _ in range(MAX_ATTEMPTS):
         if redeemed is not None:
             break
-        known = Customer.objects.filter(user_id=user_id).values_list("id", flat=True).first()
-        find_redeemable(code=request.code, customer_id=known, now=request.now)
+        known, known_email = Customer.objects.filter(user_id=user_id).values_list("id", "email").first() or (None, "")
+        find_redeemable_into_balance(
+            code=request.code, customer_id=known, user_id=user_id, email=email or known_email, now=request.now
+        )
         ensure_customer(user_id=user_id, email=email)
         [redeemed] = redeem_batch([request], wait=True)
     if redeemed is None:
@@ -173,18 +176,29 @@ def _redemption(redeemed: Redeemed, *, now: datetime) -> Redemption:
     )
 
 
-def reserve(*, promo_code: PromoCode, customer_id: int, order_id: UUID, now: datetime | None = None) -> Redemption:
+def reserve(
+    *,
+    promo_code: PromoCode,
+    customer_id: int,
+    order_id: UUID,
+    order: OrderFacts | None = None,
+    now: datetime | None = None,
+) -> Redemption:
     """Claims a slot for an order whose payment is yet to come; the credit is granted later, by `confirm`.
 
     Call it last in the transaction: the counters stay locked until the commit.
 
-    Raises: a PromoProblem; PromoChanged. Locks: Account, the locks of `lock_code_shared`, counters.
-    Transaction: joins.
+    Args: order: what a restricted code's rules are checked by.
+    Raises: a PromoProblem; PromoChanged, also where the restrictions were changed since the code was read.
+    Locks: Account, the locks of `lock_code_shared`, counters. Transaction: joins.
     """
     moment, redemption_id = now or timezone.now(), uuid7()
     with transaction.atomic():
         lock_account(customer_id=customer_id)
         lock_code_shared(promo_code_id=promo_code.id)
+        current = PromoCode.objects.select_related("campaign").get(id=promo_code.id)
+        if current.restricted:
+            _check_restrictions(current, seen=promo_code, customer_id=customer_id, order=order, now=moment)
         with connection.cursor() as cursor:
             parameters = [redemption_id, promo_code.id, promo_code.card_serial, customer_id, order_id, moment]
             cursor.execute(_RESERVE, parameters)
@@ -192,7 +206,6 @@ def reserve(*, promo_code: PromoCode, customer_id: int, order_id: UUID, now: dat
         if not written:
             find_redeemable(code=promo_code.found_by or promo_code.code, customer_id=customer_id, now=moment)
             raise PromoChanged
-        current = PromoCode.objects.get(id=promo_code.id)
         if current.capped and not claim_slot(promo_code=current):
             raise PromoExhausted
         redemption = Redemption.objects.get(id=redemption_id)
@@ -200,6 +213,19 @@ def reserve(*, promo_code: PromoCode, customer_id: int, order_id: UUID, now: dat
         if budgeted and not claim_budget(campaign=current.campaign, amount_minor=redemption.credit_minor):
             raise PromoExhausted
         return redemption
+
+
+def _check_restrictions(
+    current: PromoCode, *, seen: PromoCode, customer_id: int, order: OrderFacts | None, now: datetime
+) -> None:
+    if current.restrictions != seen.restrictions:
+        raise PromoChanged
+    customer = Customer.objects.get(id=customer_id)
+    broken = find_broken_restriction(
+        current, customer_id=customer_id, user_id=customer.user_id, email=customer.email, order=order, now=now
+    )
+    if broken is not None:
+        raise broken
 
 
 _RESERVE = """

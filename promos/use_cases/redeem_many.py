@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -24,25 +25,28 @@ from billing.use_cases.ledger.grant_many import MAX_BATCH, check_not_merged, dis
 from billing.use_cases.record_audit import record_audit
 from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoExhausted, PromoProblem
 from promos.locks import lock_code_shared
-from promos.models import BudgetCounter, PromoCode, PromoCounter, Redemption
-from promos.models.redemption import LIVE_STATUSES
+from promos.models import BudgetCounter, PromoCode, PromoCounter
 from promos.queries import find_code, normal_code
 from promos.use_cases.check_eligibility import redeemable
 from promos.use_cases.redeem_code import REFUSALS
+from promos.use_cases.restrictions.find_broken_restriction import REFUSAL_OF_RULE
 
 REDEEMED = "redeemed"
 # Others may take slots while a batch runs; each time fewer are left to take.
 MAX_ATTEMPTS = 20
-# The users, in their order, who have no live redemption of the code, and whether each has an account already. LATERAL
-# with LIMIT looks each up by index. A join would read all customers, or all redemptions of the code.
+# The users, in their order, who have no live redemption of the code, whether each has an account already, and the
+# rule of a restricted code that refuses them. LATERAL with LIMIT looks each up by index. A join would read all
+# customers, or all redemptions of the code.
 _NOT_REDEEMED = """
-SELECT named.user_id, known.account IS NOT NULL
-  FROM unnest(%s::text[]) WITH ORDINALITY AS named(user_id, position)
-  LEFT JOIN LATERAL (SELECT c.id, a.customer_id AS account
+SELECT named.user_id, known.account IS NOT NULL,
+       CASE WHEN %(restricted)s
+            THEN promos_find_broken_restriction(%(code)s, known.id, named.user_id, known.email, NULL, %(now)s) END
+  FROM unnest(%(users)s::text[]) WITH ORDINALITY AS named(user_id, position)
+  LEFT JOIN LATERAL (SELECT c.id, c.email, a.customer_id AS account
                        FROM billing_customer c LEFT JOIN billing_account a ON a.customer_id = c.id
                       WHERE c.user_id = named.user_id LIMIT 1) AS known ON true
   LEFT JOIN LATERAL (SELECT r.id FROM promos_redemption r
-                      WHERE r.promo_code_id = %s AND r.customer_id = known.id
+                      WHERE r.promo_code_id = %(code)s AND r.customer_id = known.id
                         AND r.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
  WHERE live.id IS NULL ORDER BY named.position
 """
@@ -95,10 +99,9 @@ def redeem_many(
 
 def _redeem(promo_code: PromoCode, users: list[str], *, why: str, by: Actor, now: datetime) -> list[Outcome]:
     with transaction.atomic():
+        wanting, refused = _find_wanting(promo_code, users, now=now)
+        served = list(wanting)[: _free_slots(promo_code)]
         with connection.cursor() as cursor:
-            cursor.execute(_NOT_REDEEMED, [users, promo_code.id])
-            wanting: dict[str, bool] = dict(cursor)
-            served = list(wanting)[: _free_slots(promo_code)]
             if new := [user for user in served if not wanting[user]]:
                 cursor.execute("SELECT billing_make_customers(%s, %s)", [new, settings.SOVEREIGN_CURRENCY])
             made = _redeem_batch(promo_code, served, why=why, by=by, now=now) if served else {}
@@ -120,10 +123,39 @@ def _redeem(promo_code: PromoCode, users: list[str], *, why: str, by: Actor, now
         Outcome(
             user_id=user,
             redemption_id=made.get(user),
-            refusal=None if user in made else PromoExhausted if user in wanting else PromoAlreadyRedeemed,
+            refusal=None
+            if user in made
+            else PromoExhausted
+            if user in wanting
+            else refused.get(user, PromoAlreadyRedeemed),
         )
         for user in users
     ]
+
+
+def _find_wanting(
+    promo_code: PromoCode, users: Sequence[str], *, now: datetime
+) -> tuple[dict[str, bool], dict[str, type[PromoProblem]]]:
+    """Returns the users who may redeem the code, each with whether it has an account; and the restricted ones.
+
+    Users who have redeemed the code are in neither. One query.
+    """
+    parameters: dict[str, Any] = {
+        "users": list(users),
+        "code": promo_code.id,
+        "restricted": promo_code.restricted,
+        "now": now,
+    }
+    wanting: dict[str, bool] = {}
+    refused: dict[str, type[PromoProblem]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_NOT_REDEEMED, parameters)
+        for user, has_account, broken in cursor:
+            if broken:
+                refused[user] = REFUSAL_OF_RULE[broken]
+            else:
+                wanting[user] = has_account
+    return wanting, refused
 
 
 def _redeem_batch(promo_code: PromoCode, users: list[str], *, why: str, by: Actor, now: datetime) -> dict[str, UUID]:
@@ -172,14 +204,16 @@ def preview_redeem_many(*, code: str, user_ids: Sequence[str], now: datetime | N
 
     Args: user_ids: each once, any number. Raises: a PromoProblem where no user can redeem it now, InvalidBatch.
     """
-    promo_code = redeemable(_find_voucher(code), now=now or timezone.now(), has_free_slot=True, redeemed=False)
-    already = 0
+    moment = now or timezone.now()
+    promo_code = redeemable(_find_voucher(code), now=moment, has_free_slot=True, redeemed=False)
+    outcomes: Counter[str] = Counter()
+    wanting = 0
     for first in range(0, len(user_ids), MAX_BATCH):
         users = distinct_users(user_ids[first : first + MAX_BATCH])
-        already += Redemption.objects.filter(
-            promo_code=promo_code, customer__user_id__in=users, status__in=LIVE_STATUSES
-        ).count()
-    wanting = len(user_ids) - already
+        may, refused = _find_wanting(promo_code, users, now=moment)
+        wanting += len(may)
+        outcomes.update(each.code for each in refused.values())
+        outcomes[PromoAlreadyRedeemed.code] += len(users) - len(may) - len(refused)
     free = _free_slots(promo_code)
     served = wanting if free is None else min(wanting, free)
-    return Counter({REDEEMED: served, PromoAlreadyRedeemed.code: already, PromoExhausted.code: wanting - served})
+    return outcomes + Counter({REDEEMED: served, PromoExhausted.code: wanting - served})

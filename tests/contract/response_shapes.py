@@ -18,6 +18,20 @@ from .json_shapes import (
     whole,
 )
 
+RESTRICTIONS = {
+    "only": either(null, one_of("orders", "top_ups")),
+    "plans": identities,
+    "addons": identities,
+    **money("minimum_order"),
+    "first_order_only": flag,
+    "email_domains": texts,
+    "customers": texts,
+    "uses_per_customer": either(null, whole),
+    "uses_per_day": either(null, whole),
+    "uses_per_week": either(null, whole),
+    "uses_per_month": either(null, whole),
+    "time_zone": either(null, text),
+}
 VOUCHER = {
     "code": text,
     "credit_omr": omr,
@@ -33,6 +47,7 @@ VOUCHER = {
     "hot": flag,
     "starts_at": either(null, moment),
     "expires_at": either(null, moment),
+    "restrictions": Nullable(RESTRICTIONS),
 }
 CAMPAIGN = {
     "id": identity,
@@ -50,6 +65,7 @@ CAMPAIGN = {
     "approved_by": text,
     "created_at": moment,
     "updated_at": moment,
+    "restrictions": Nullable(RESTRICTIONS),
 }
 ATTEMPT = {
     "id": identity,

@@ -51,6 +51,7 @@ def test_issue_answers_with_the_record(noor: Caller, path: str) -> None:
         "hot": False,
         "starts_at": None,
         "expires_at": None,
+        "restrictions": None,
     }
     assert b'"credit_omr":50,' in answer.content
 
@@ -118,6 +119,23 @@ CHANGED_TERMS: dict[str, Any] = {
     "hot": True,
     "starts_at": "2030-01-01T00:00:00Z",
     "expires_at": "2030-02-01T00:00:00Z",
+    "restrictions": {
+        "only": "orders",
+        "plans": [],
+        "addons": [],
+        "minimum_order_minor": 5_000,
+        "minimum_order_omr": 5,
+        "minimum_order_baisa": 5_000,
+        "currency": "OMR",
+        "first_order_only": True,
+        "email_domains": ["bank.om"],
+        "customers": [],
+        "uses_per_customer": None,
+        "uses_per_day": None,
+        "uses_per_week": None,
+        "uses_per_month": None,
+        "time_zone": None,
+    },
 }
 
 

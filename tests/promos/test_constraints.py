@@ -150,6 +150,7 @@ CODES: Attacks = {
         promo_code(starts_at="now()", expires_at="now()"),
         promo_code(starts_at="now()", expires_at="now() - interval '1 second'"),
     ],
+    "promos_promocode_restrictions_say_one": [promo_code(restrictions="'{}'"), *with_terms("restrictions = '{}'")],
     "promos_promocode_never_deleted": [
         "DELETE FROM promos_promocode",
         "DELETE FROM promos_promocode WHERE code = 'RETIRED'",
@@ -258,6 +259,7 @@ CAMPAIGNS: Attacks = {
         "UPDATE promos_campaign SET status = 'approved' WHERE name = 'Draft'",
         "UPDATE promos_campaign SET status = 'approved', approved_by = drafted_by WHERE name = 'Draft'",
     ],
+    "promos_campaign_restrictions_say_one": [campaign(restrictions="'{}'")],
     "promos_campaign_never_deleted": [
         "DELETE FROM promos_campaign",
         "DELETE FROM promos_campaign WHERE name = 'Draft'",
@@ -276,6 +278,7 @@ CAMPAIGNS: Attacks = {
             "drafted_by = 'eve'",
             "approved_by = 'eve'",
             "starts_at = now()",
+            """restrictions = '{"uses_per_day": 1}'""",
             "id = gen_random_uuid()",
         )
     ],
@@ -320,6 +323,11 @@ LEFT_OUT: Attacks = {
             for promo in (code("PAUSED"), code("RETIRED"), "gen_random_uuid()")
             for status in ("confirmed", "reserved")
         ),
+    ],
+    "a redemption that a restriction refuses": [
+        Attack(redeeming("OPEN", wait=wait), with_terms(f"restrictions = '{rules}'"))
+        for rules in ('{"only": "orders"}', '{"customers": ["ada"]}', '{"email_domains": ["bank.om"]}')
+        for wait in (True, False)
     ],
     "a code of a campaign that is not active": [redeeming("DRAFT"), redeeming("DRAFT", wait=False)],
     "a code whose campaign's budget has no room": [redeeming("SPRING2"), redeeming("SPRING2", wait=False)],

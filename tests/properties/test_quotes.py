@@ -104,7 +104,7 @@ def _compare(case: Case, *, now: datetime) -> None:
     )
 
     with nothing_changes():
-        quote = quote_checkout(request=request, user_id=by.user_id, now=now)
+        quote = quote_checkout(request=request, by=by, now=now)
     assert quote.total_minor == quote.credit_applied_minor + quote.amount_due_minor == case.new + (case.addon or 0)
     assert quote.total_minor == quote.next_month_minor == sum(line.price_minor for line in quote.lines)
     before = Account.objects.get(customer=organization.customer).balance_minor

@@ -13,18 +13,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
 
+from billing.actor import Actor
 from billing.errors import OrganizationNotFound, OrganizationSuspended
 from orders.models.basket import Basket, CheckoutRequest, Subscribed
-from orders.queries import OFFERED, Offer, References, price_basket
+from orders.queries import OFFERED, Offer, References, is_first_order, price_basket
 from promos.models import Campaign, PromoCode
 from promos.queries import normal_code
 from promos.use_cases.check_eligibility import redeemable
+from promos.use_cases.restrictions.find_broken_restriction import OrderFacts, find_broken_restriction
 
 _CODE_FIELDS = tuple(field.attname for field in PromoCode._meta.concrete_fields)
 _CAMPAIGN_FIELDS = tuple(field.attname for field in Campaign._meta.concrete_fields)
@@ -47,7 +49,7 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
        ELSE EXISTS (SELECT FROM promos_redemption r WHERE r.promo_code_id = p.id AND r.customer_id = c.id
                        AND r.card_serial IS NULL AND r.status IN ('reserved', 'confirmed')) END,
        (SELECT version FROM orders_catalogversion), c.email, o.suspended_by_staff, f.card,
-       of_card.id IS NULL OR of_card.status = 'active' AND NOT of_card.locked, of_card.expires_at,
+       of_card.id IS NULL OR of_card.status = 'active' AND NOT of_card.locked, of_card.expires_at, c.id,
        {", ".join(f"p.{name}" for name in _CODE_FIELDS)}, {", ".join(f"g.{name}" for name in _CAMPAIGN_FIELDS)}
   FROM (SELECT) AS one
   LEFT JOIN billing_customer c ON c.user_id = %(user_id)s
@@ -112,6 +114,7 @@ class CheckoutContext:
     email: str
     is_suspended: bool
     _customer_id: int | None
+    _caller_id: int | None
     _offers: Sequence[Offer]
     _promo_code: PromoCode | None
     _has_free_slot: bool
@@ -141,11 +144,37 @@ class CheckoutContext:
         _priced[references] = Priced(basket, self.catalog)
         return basket
 
-    def find_promo_code(self) -> PromoCode | None:
-        """The code that the request names, if the snapshot shows it redeemable. Raises: a PromoProblem."""
+    def find_promo_code(self, basket: Basket, *, by: Actor) -> PromoCode | None:
+        """The code that the request names, if the caller can redeem it with this basket. Raises: a PromoProblem.
+
+        No query, except for a restricted code.
+        """
         if not self.request.promo_code:
             return None
-        return redeemable(self._promo_code, now=self.now, has_free_slot=self._has_free_slot, redeemed=self._redeemed)
+        found = redeemable(self._promo_code, now=self.now, has_free_slot=self._has_free_slot, redeemed=self._redeemed)
+        if not found.restricted:
+            return found
+        broken = find_broken_restriction(
+            found,
+            customer_id=self._caller_id,
+            user_id=by.user_id,
+            email=by.email or self.email,
+            order=order_facts(basket, customer_id=self._caller_id, organization_id=self.request.tenant_id),
+            now=self.now,
+        )
+        if broken is not None:
+            raise broken
+        return found
+
+
+def order_facts(basket: Basket, *, customer_id: int | None, organization_id: UUID) -> OrderFacts:
+    """Returns what the restrictions of a code are checked by. One query."""
+    return OrderFacts(
+        total_minor=basket.total_minor,
+        plan_id=basket.plan.item_id,
+        addon_ids=basket.addons,
+        is_first=is_first_order(customer_id=customer_id, organization_id=organization_id),
+    )
 
 
 def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: datetime) -> CheckoutContext:
@@ -179,6 +208,7 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         card,
         card_is_open,
         card_expires_at,
+        caller_id,
         *found,
     ) = row[8:]
     promo_code = None
@@ -205,6 +235,7 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         email=email or "",
         is_suspended=bool(is_suspended),
         _customer_id=customer_id,
+        _caller_id=caller_id,
         _offers=[Offer(kind, UUID(item), *rest) for kind, item, *rest in json.loads(offers or "[]")],
         _promo_code=promo_code,
         _has_free_slot=bool(has_free_slot),
@@ -217,6 +248,9 @@ def _promo_code(found: Sequence[Any], *, found_by: str) -> PromoCode:
     code, campaign = found[: len(_CODE_FIELDS)], found[len(_CODE_FIELDS) :]
     promo_code = PromoCode.from_db(connection.alias, _CODE_FIELDS, code)
     promo_code.campaign = Campaign.from_db(connection.alias, _CAMPAIGN_FIELDS, campaign)
+    for restricted in (promo_code, promo_code.campaign):
+        # A cursor returns JSON as text.
+        restricted.restrictions = json.loads(cast(str, restricted.restrictions) or "null")
     promo_code.found_by = found_by
     return promo_code
 

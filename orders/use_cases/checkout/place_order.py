@@ -140,7 +140,8 @@ def _continue_after_refusal(
 def _attempt(context: CheckoutContext, *, by: Actor) -> PlacedOrder:
     request = context.request
     context.check_organization()
-    basket, promo_code = context.price_basket(), context.find_promo_code()
+    basket = context.price_basket()
+    promo_code = context.find_promo_code(basket, by=by)
     context.check_not_suspended()
     if context.subscribed is not None and basket.matches(context.subscribed):
         raise AlreadySubscribed

@@ -130,6 +130,15 @@ BEGIN
                  NULL)::procrastinate_job_to_defer_v1)) AS jobs(job);
 END $$;
 
+-- Returns whether this would be the customer's first order: no other one was bought, or awaits its payment. An order of the
+-- same organization that awaits its payment does not count, because a new order takes its place.
+CREATE OR REPLACE FUNCTION orders_is_first_order(customer bigint, organization uuid) RETURNS boolean
+SET enable_seqscan = off LANGUAGE sql STABLE AS $$
+  SELECT NOT EXISTS (SELECT FROM orders_order o WHERE o.customer_id = customer AND o.kind = 'purchase'
+                        AND (o.status IN ('completed', 'refunded')
+                             OR o.status = 'pending' AND o.organization_id <> organization))
+$$;
+
 -- Places the orders of a batch of requests that arrived together, or of one request: those that credit covers now.
 -- Returns the orders that it placed, with the balance after each. For the other requests it does nothing: their callers
 -- find out why, and may retry. So no request can make another one fail or wait.
@@ -212,6 +221,8 @@ BEGIN
                           WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.at
                           LIMIT 1) AS answered ON true
      WHERE (r.code = '' OR p.id IS NOT NULL)
+       AND (p.restrictions IS NULL AND g.restrictions IS NULL OR promos_find_broken_restriction(
+              p.id, c.id, c.user_id, c.email, ROW(r.total, r.plan, r.addons, orders_is_first_order(c.id, o.id)), r.at) IS NULL)
        AND a.balance_minor - a.held_minor + coalesce(p.credit_minor, 0) + unused_minor >= r.total
        AND s.id IS NOT DISTINCT FROM r.replaces AND (r.replaces IS NULL OR wait)
        AND (coalesce(r.email, '') IN ('', c.email) OR wait)

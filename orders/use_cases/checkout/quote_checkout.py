@@ -4,6 +4,7 @@ from datetime import datetime
 from django.conf import settings
 from django.utils import timezone
 
+from billing.actor import Actor
 from billing.errors import DomainError
 from orders.errors import (
     AlreadySubscribed,
@@ -60,7 +61,7 @@ class Quote:
 
 
 def quote_checkout(
-    *, request: CheckoutRequest, user_id: str, now: datetime | None = None, for_new_organization: bool = False
+    *, request: CheckoutRequest, by: Actor, now: datetime | None = None, for_new_organization: bool = False
 ) -> Quote:
     """Returns what the checkout would do, and writes nothing.
 
@@ -69,9 +70,9 @@ def quote_checkout(
 
     Args: for_new_organization: whether the organization is yet to be created, so that the request names none.
     Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, OrganizationSuspended, AlreadySubscribed.
-    Two queries at most, three with an open payment. Transaction: none.
+    Two queries at most, three with an open payment, and two more for a restricted code. Transaction: none.
     """
-    context = load_checkout_context(request=request, user_id=user_id, now=now or timezone.now())
+    context = load_checkout_context(request=request, user_id=by.user_id, now=now or timezone.now())
     if not for_new_organization:
         context.check_organization()
     open_order = find_open_order(organization_id=request.tenant_id) if context.has_open_payment else None
@@ -79,7 +80,7 @@ def quote_checkout(
     context.check_not_suspended()
     if context.subscribed is not None and basket.matches(context.subscribed):
         raise AlreadySubscribed
-    promo = _quote_code(context, open_order)
+    promo = _quote_code(context, open_order, basket, by=by)
     credit_minor = context.credit_minor + (promo.credit_minor if promo else 0)
     if open_order is not None:
         credit_minor += open_order.credit_to_hold_minor
@@ -109,7 +110,9 @@ def _price_basket(context: CheckoutContext, open_order: Order | None) -> Basket:
         return basket_of(open_order)
 
 
-def _quote_code(context: CheckoutContext, open_order: Order | None) -> QuotedCode | None:
+def _quote_code(
+    context: CheckoutContext, open_order: Order | None, basket: Basket, *, by: Actor
+) -> QuotedCode | None:
     code = context.request.promo_code
     if not code:
         return None
@@ -117,7 +120,7 @@ def _quote_code(context: CheckoutContext, open_order: Order | None) -> QuotedCod
         # The open payment redeemed it: its credit is on the balance.
         return QuotedCode(code=code)
     try:
-        found = context.find_promo_code()
+        found = context.find_promo_code(basket, by=by)
     except PromoProblem as problem:
         return QuotedCode(code=code, problem=problem)
     return QuotedCode(code=code, credit_minor=found.credit_minor if found else 0)

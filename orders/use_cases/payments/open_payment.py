@@ -36,6 +36,7 @@ from orders.queries import count_orders_today
 from orders.stripe import gateway
 from orders.stripe.payloads import Session
 from orders.stripe.session_request import page_after_payment
+from orders.use_cases.checkout.checkout_context import order_facts
 from orders.use_cases.checkout.new_order import order_parameters, write_order
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.payments.request_session import request_session
@@ -43,6 +44,7 @@ from orders.use_cases.subscriptions.credit_unused_month import unused_minor
 from promos.models import PromoCode, Redemption
 from promos.use_cases.redeem_code import confirm, reserve
 from promos.use_cases.redeem_code import release as release_redemption
+from promos.use_cases.restrictions.find_broken_restriction import OrderFacts
 
 # The sweeper must be able to ask again within the 30 minutes that Stripe wants a session to be open at least.
 SESSION_LIFE = timedelta(hours=2)
@@ -205,11 +207,24 @@ def _reserve(
         _hold_now(account, order)
         if promo_code is not None:
             # Last: the code's counter stays locked until the commit, which is next.
-            redemption = reserve(promo_code=promo_code, customer_id=account.customer_id, order_id=order.id, now=now)
+            redemption = reserve(
+                promo_code=promo_code,
+                customer_id=account.customer_id,
+                order_id=order.id,
+                order=_facts_for(promo_code, basket=basket, order=order),
+                now=now,
+            )
             if redemption.credit_minor != granted:
                 # The code's credit was changed after it was read, and the charge was split by the earlier one.
                 raise OrderStale
         return order
+
+
+def _facts_for(promo_code: PromoCode, *, basket: Basket, order: Order) -> OrderFacts | None:
+    """Returns the order's facts where the code's restrictions may need them."""
+    if not promo_code.restricted:
+        return None
+    return order_facts(basket, customer_id=order.customer_id, organization_id=order.organization_id)
 
 
 def _check_state(organization: Organization, *, catalog: UUID, replaces: UUID | None) -> None:

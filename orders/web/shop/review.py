@@ -147,7 +147,7 @@ def _review(
         basket, chosen, organization_id=organization.id if basket.organization else _NO_ORGANIZATION, attempt=""
     )
     try:
-        quote = quote_checkout(request=checkout, user_id=by.user_id, for_new_organization=not basket.organization)
+        quote = quote_checkout(request=checkout, by=by, for_new_organization=not basket.organization)
     except DomainError as error:
         messages.warning(request, refusal_text(error))
         return HttpResponseRedirect(reverse("shop-checkout"))

@@ -1,7 +1,7 @@
 """Drafts a campaign, and changes the terms of a draft. An approved campaign keeps its terms (change_terms.py)."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any, TypedDict
 from uuid import UUID
@@ -20,6 +20,8 @@ from promos.errors import BudgetBelowUsed, CampaignNameTaken, CampaignNotFound, 
 from promos.locks import lock_campaign_exclusively, redistribute_budget
 from promos.models import Campaign
 from promos.models.promo_code import HOT_COUNTERS
+from promos.models.restrictions import Restrictions
+from promos.use_cases.restrictions.complete_restrictions import complete_restrictions
 
 MAX_NAME_LENGTH = 100
 MAX_PURPOSE_LENGTH = 500
@@ -27,7 +29,10 @@ MAX_PURPOSE_LENGTH = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignTerms:
-    """The terms of a campaign. `budget_minor` 0 means unlimited; the window is `[starts_at, ends_at)`."""
+    """The terms of a campaign. `budget_minor` 0 means unlimited; the window is `[starts_at, ends_at)`.
+
+    `restrictions` apply to all its codes and batches, beside their own.
+    """
 
     name: str
     purpose: str = ""
@@ -37,6 +42,7 @@ class CampaignTerms:
     hot: bool = False
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    restrictions: Restrictions | None = None
 
 
 class GivenCampaignTerms(TypedDict, total=False):
@@ -50,13 +56,15 @@ class GivenCampaignTerms(TypedDict, total=False):
     hot: bool
     starts_at: datetime | None
     ends_at: datetime | None
+    restrictions: Restrictions | None
 
 
 def draft_campaign(*, terms: CampaignTerms, by: Actor, reason: str = "") -> Campaign:
     """Writes a new campaign as a draft, whose codes cannot be redeemed yet.
 
-    Raises: InvalidCampaign, CampaignNameTaken. Transaction: owns.
+    Raises: InvalidCampaign, InvalidRestrictions, CampaignNameTaken. Transaction: owns.
     """
+    terms = replace(terms, restrictions=complete_restrictions(terms.restrictions))
     _check_terms(terms)
     with transaction.atomic():
         with _names_once():
@@ -72,7 +80,8 @@ def change_draft(
 ) -> Campaign:
     """Gives a draft these terms. The person who changed it last counts as its drafter, and cannot approve it.
 
-    Raises: CampaignNotFound, CampaignStateRefuses where it is no draft, InvalidCampaign, CampaignNameTaken.
+    Raises: CampaignNotFound, CampaignStateRefuses where it is no draft, InvalidCampaign, InvalidRestrictions,
+    CampaignNameTaken.
     Locks: the campaign's advisory lock, exclusively. Transaction: owns. Idempotency: the same terms change nothing.
     """
     with transaction.atomic():
@@ -105,8 +114,15 @@ def find_for_change(campaign_id: UUID) -> Campaign:
 
 
 def complete_terms(campaign: Campaign, given: CampaignTerms | GivenCampaignTerms) -> CampaignTerms:
-    """Returns the given terms, with the campaign's own in place of absent ones. Raises: InvalidCampaign."""
-    if not isinstance(given, CampaignTerms):
+    """Returns the given terms, with the campaign's own in place of absent ones.
+
+    Raises: InvalidCampaign, InvalidRestrictions.
+    """
+    if isinstance(given, CampaignTerms):
+        given = replace(given, restrictions=complete_restrictions(given.restrictions))
+    else:
+        if "restrictions" in given:
+            given = {**given, "restrictions": complete_restrictions(given["restrictions"])}
         own = {field.name: getattr(campaign, field.name) for field in fields(CampaignTerms)}
         given = CampaignTerms(**{**own, **given})
     _check_terms(given)

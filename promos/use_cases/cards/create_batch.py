@@ -15,10 +15,12 @@ from promos.models import Batch, Card, PromoCode
 from promos.models.batch import MAX_CARDS, PATTERN_MATCH, normal_card_code
 from promos.models.campaign import DEFAULT_CAMPAIGN
 from promos.models.promo_code import CODE_MATCH
+from promos.models.restrictions import Restrictions
 from promos.queries import normal_code
 from promos.use_cases.cards.codes import count_random
 from promos.use_cases.cards.guessing import check_odds
 from promos.use_cases.issue_code import check_campaign
+from promos.use_cases.restrictions.complete_restrictions import complete_restrictions
 
 MIN_RANDOM = 6
 
@@ -39,16 +41,19 @@ class BatchTerms:
     starts_at: datetime | None = None
     expires_at: datetime | None = None
     campaign_id: UUID = DEFAULT_CAMPAIGN
+    restrictions: Restrictions | None = None
 
 
 def create_batch(*, terms: BatchTerms, by: Actor, reason: str = "") -> Batch:
     """Drafts a batch of cards, and sets its serial numbers apart. No card exists before it is generated.
 
-    Raises: CampaignNotFound, CampaignStateRefuses; InvalidCardBatch, also where its codes would be too easy to guess.
+    Raises: CampaignNotFound, CampaignStateRefuses, InvalidRestrictions; InvalidCardBatch, also where its codes would
+    be too easy to guess.
     Locks: the texts of codes. Transaction: owns.
     """
     name, pattern = normal_code(terms.name), normal_code(terms.pattern)
     _check(terms, name=name, pattern=pattern)
+    restrictions = complete_restrictions(terms.restrictions)
     check_odds(pattern=pattern, alphabet=terms.alphabet, size=terms.size)
     with transaction.atomic():
         # Races with a voucher that is issued and a batch that is drafted: names and serial numbers are taken once.
@@ -69,6 +74,7 @@ def create_batch(*, terms: BatchTerms, by: Actor, reason: str = "") -> Batch:
             description=terms.description,
             starts_at=terms.starts_at,
             expires_at=terms.expires_at,
+            restrictions=restrictions,
             issued_by=by.user_id,
         )
         batch = Batch.objects.create(
@@ -91,6 +97,7 @@ def create_batch(*, terms: BatchTerms, by: Actor, reason: str = "") -> Batch:
                 "pattern": [None, pattern],
                 "starts_at": [None, terms.starts_at and terms.starts_at.isoformat()],
                 "expires_at": [None, terms.expires_at and terms.expires_at.isoformat()],
+                "restrictions": [None, restrictions],
             },
             reason=reason,
         )

@@ -23,7 +23,8 @@ def test_a_payment_is_not_opened_by_a_credit_that_the_code_no_longer_grants(chan
     request = CheckoutRequest(tenant_id=organization.id, plan=plan.slug, promo_code=code.code)
     by, now = acting(organization.customer), timezone.now()
     context = load_checkout_context(request=request, user_id=by.user_id, now=now)
-    basket, seen = context.price_basket(), context.find_promo_code()
+    basket = context.price_basket()
+    seen = context.find_promo_code(basket, by=by)
     issue_code(code=code.code, terms=Terms(credit_minor=changed_minor, max_redemptions=3), by=actor())
 
     with pytest.raises(OrderStale):

@@ -55,7 +55,7 @@ def reach(*, before_end: timedelta | None = None) -> datetime:
 
 
 def change(buyer: Buyer, *, now: datetime) -> tuple[Quote, PlacedOrder]:
-    quote = quote_checkout(request=buyer.request, user_id=buyer.customer.user_id, now=now)
+    quote = quote_checkout(request=buyer.request, by=acting(buyer.customer), now=now)
     return quote, place_order(request=buyer.request, by=acting(buyer.customer), now=now)
 
 

@@ -76,7 +76,7 @@ def test_a_retired_item_resumes_the_payment_that_sells_it(stripe: Stripe, retire
     for again in (request, replace(request, promo_code=""), replace(request, plan=str(buyer.plan.id))):
         resumed = place_order(request=again, by=acting(buyer.customer))
         assert (resumed.order_id, resumed.session_url) == (first.order_id, first.session_url)
-    quote = quote_checkout(request=request, user_id=buyer.customer.user_id)
+    quote = quote_checkout(request=request, by=acting(buyer.customer))
     assert quote.amount_due_minor == Payment.objects.get().amount_minor
     assert [session["status"] for session in stripe.sessions()] == ["open"]
     assert_books_agree(stripe)

@@ -1,5 +1,7 @@
 """Batches for tests, made through the use cases."""
 
+from typing import Any
+
 from billing.models import Customer
 from promos.models import Batch, Card
 from promos.use_cases.cards.change_batch import activate_batch, approve_batch, release_batch, start_generation
@@ -12,24 +14,25 @@ DRAFTER, APPROVER = actor(user_id="noor"), actor(user_id="salma")
 PATTERN = "####-####-####"
 
 
-def draft(name: str = "SHOPS-1", *, size: int = 3, credit_minor: int = 5_000, pattern: str = PATTERN) -> Batch:
-    terms = BatchTerms(name=name, credit_minor=credit_minor, size=size, pattern=pattern)
-    return create_batch(terms=terms, by=DRAFTER, reason="for shops")
+def draft(name: str = "SHOPS-1", *, size: int = 3, pattern: str = PATTERN, **terms: Any) -> Batch:
+    """Draft a batch of cards of 5.000 OMR; any of `BatchTerms` may be given."""
+    given = BatchTerms(**{"name": name, "credit_minor": 5_000, "size": size, "pattern": pattern, **terms})
+    return create_batch(terms=given, by=DRAFTER, reason="for shops")
 
 
-def approved(name: str = "SHOPS-1", *, size: int = 3) -> Batch:
-    return approve_batch(batch=draft(name, size=size), by=APPROVER, reason="as agreed")
+def approved(name: str = "SHOPS-1", **terms: Any) -> Batch:
+    return approve_batch(batch=draft(name, **terms), by=APPROVER, reason="as agreed")
 
 
-def released(name: str = "SHOPS-1", *, size: int = 3) -> Batch:
-    batch = approved(name, size=size)
+def released(name: str = "SHOPS-1", **terms: Any) -> Batch:
+    batch = approved(name, **terms)
     start_generation(batch=batch, by=DRAFTER, reason="print")
     generate_cards(batch_id=batch.id)
     return release_batch(batch=batch, by=DRAFTER, reason="to the printer")
 
 
-def active(name: str = "SHOPS-1", *, size: int = 3) -> Batch:
-    return activate_batch(batch=released(name, size=size), by=DRAFTER, reason="in the shops")
+def active(name: str = "SHOPS-1", **terms: Any) -> Batch:
+    return activate_batch(batch=released(name, **terms), by=DRAFTER, reason="in the shops")
 
 
 def codes_of(batch: Batch) -> list[str]:

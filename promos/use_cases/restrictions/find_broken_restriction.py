@@ -1,0 +1,101 @@
+"""Finds the restriction that a redemption would break. The database decides (restrictions.sql); this names it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import simplejson
+from django.conf import settings
+from django.db import connection
+
+from billing.money import format_money
+from promos.errors import (
+    PromoAddOnMissing,
+    PromoCustomerLimit,
+    PromoCustomerNotEligible,
+    PromoDailyLimit,
+    PromoEmailNotEligible,
+    PromoMonthlyLimit,
+    PromoNeedsOrder,
+    PromoNotFirstOrder,
+    PromoOnlyTopUp,
+    PromoOrderTooSmall,
+    PromoPlanNotEligible,
+    PromoWeeklyLimit,
+    RestrictionBroken,
+)
+from promos.models import PromoCode
+
+# The code of a rule's refusal, which restrictions.sql returns → the refusal.
+REFUSAL_OF_RULE: dict[str, type[RestrictionBroken]] = {
+    refusal.code: refusal
+    for refusal in (
+        PromoNeedsOrder,
+        PromoOnlyTopUp,
+        PromoCustomerNotEligible,
+        PromoEmailNotEligible,
+        PromoPlanNotEligible,
+        PromoAddOnMissing,
+        PromoOrderTooSmall,
+        PromoNotFirstOrder,
+        PromoCustomerLimit,
+        PromoDailyLimit,
+        PromoWeeklyLimit,
+        PromoMonthlyLimit,
+    )
+}
+_FIND = "SELECT promos_find_broken_restriction(%s, %s, %s, %s, {basket}, %s)"
+_BASKET = "ROW(%s, %s, %s::jsonb, %s)::promos_basket"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFacts:
+    """An order as restrictions see it: its total before credit, its plan and add-ons, and whether it is a first.
+
+    The total is in the smallest unit. The add-ons are ids as text.
+    """
+
+    total_minor: int
+    plan_id: UUID
+    addon_ids: tuple[str, ...]
+    is_first: bool
+
+
+def find_broken_restriction(
+    promo_code: PromoCode,
+    *,
+    customer_id: int | None,
+    user_id: str | None,
+    email: str,
+    order: OrderFacts | None,
+    now: datetime,
+) -> RestrictionBroken | None:
+    """Returns the first restriction of the code or of its campaign that the redemption would break, or None.
+
+    Args: customer_id: None for a user who has never acted. user_id: None for a visitor who is not known; rules about
+    customers then count as kept. order: None for a redemption into the balance.
+    One query for a restricted code, else none. Transaction: joins; exact where the caller holds the account's lock.
+    """
+    if not promo_code.restricted:
+        return None
+    basket: list[Any] = []
+    if order is not None:
+        basket = [order.total_minor, order.plan_id, simplejson.dumps(order.addon_ids), order.is_first]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _FIND.format(basket=_BASKET if order else "NULL"),
+            [promo_code.pk, customer_id, user_id, email, *basket, now],
+        )
+        [broken] = cursor.fetchone()
+    return refusal_of(broken, promo_code) if broken else None
+
+
+def refusal_of(broken: str, promo_code: PromoCode) -> RestrictionBroken:
+    """Returns the refusal of a rule that restrictions.sql has found broken."""
+    refusal = REFUSAL_OF_RULE[broken]
+    if refusal is not PromoOrderTooSmall:
+        return refusal()
+    rules = (promo_code.restrictions or {}, promo_code.campaign.restrictions or {})
+    minimum_minor = max(each.get("minimum_order_minor", 0) for each in rules)
+    return PromoOrderTooSmall(minimum=format_money(minimum_minor, currency=settings.SOVEREIGN_CURRENCY))

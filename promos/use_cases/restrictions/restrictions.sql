@@ -1,0 +1,74 @@
+-- The restrictions of codes and campaigns: the one place that decides whether a redemption keeps to them.
+--
+-- A code without restrictions, in a campaign without any, never reaches this file. The keys of the JSON stand in
+-- models/restrictions.py.
+
+-- The order that a code is redeemed with. NULL stands for a redemption into the balance. `is_first` says whether the
+-- customer has no other order that was bought or that awaits its payment.
+DO $$ BEGIN
+  CREATE TYPE promos_basket AS (total bigint, plan uuid, addons jsonb, is_first boolean);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
+-- Returns the first rule that a redemption would break, as the code of its refusal (check_restrictions.py), or NULL. The
+-- code's own restrictions come first, then its campaign's: both apply.
+--
+-- customer: NULL for a user who has never acted. user: NULL where the user is not known; rules about customers then count
+-- as kept.
+--
+-- The caller of a redemption holds the account's lock, so that the uses it counts are exact.
+CREATE OR REPLACE FUNCTION promos_find_broken_restriction(
+  promo uuid, customer bigint, "user" text, email text, basket promos_basket, as_of timestamptz)
+RETURNS text SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  own record;
+  address text := coalesce(lower(email), '');
+  broken text;
+BEGIN
+  FOR own IN SELECT p.restrictions AS rules, NULL::uuid AS campaign FROM promos_promocode p WHERE p.id = promo
+             UNION ALL
+             SELECT g.restrictions, g.id FROM promos_promocode p JOIN promos_campaign g ON g.id = p.campaign_id
+              WHERE p.id = promo LOOP
+    CONTINUE WHEN own.rules IS NULL;
+    broken := CASE
+      WHEN basket IS NULL AND own.rules->>'only' = 'orders' THEN 'promo_needs_order'
+      WHEN basket IS NOT NULL AND own.rules->>'only' = 'top_ups' THEN 'promo_only_top_up'
+      WHEN "user" IS NOT NULL AND own.rules ? 'customers'
+           AND NOT (own.rules->'customers' ? "user" OR own.rules->'customers' ? address)
+        THEN 'promo_customer_not_eligible'
+      WHEN "user" IS NOT NULL AND own.rules ? 'email_domains'
+           AND NOT own.rules->'email_domains' ? coalesce(substring(address FROM '@([^@]*)$'), '')
+        THEN 'promo_email_not_eligible'
+      WHEN own.rules ? 'plans' AND NOT own.rules->'plans' ? basket.plan::text THEN 'promo_plan_not_eligible'
+      WHEN own.rules ? 'addons'
+           AND NOT own.rules->'addons' ?| ARRAY(SELECT jsonb_array_elements_text(basket.addons))
+        THEN 'promo_addon_missing'
+      WHEN basket.total < (own.rules->>'minimum_order_minor')::bigint THEN 'promo_order_too_small'
+      WHEN own.rules ? 'first_order_only' AND NOT basket.is_first THEN 'promo_not_first_order'
+      WHEN customer IS NOT NULL AND own.rules ?| '{uses_per_customer,uses_per_day,uses_per_week,uses_per_month}'
+        THEN promos_find_used_up(own.rules, promo, own.campaign, customer, as_of)
+    END;
+    IF broken IS NOT NULL THEN RETURN broken; END IF;
+  END LOOP;
+  RETURN NULL;
+END $$;
+
+-- Returns the first limit on a customer's uses that is used up, or NULL. A campaign's limits count the uses of all its
+-- codes and cards, a batch's those of its cards. A day, a week and a month are those of the zone that the rules name.
+CREATE OR REPLACE FUNCTION promos_find_used_up(
+  rules jsonb, promo uuid, campaign uuid, customer bigint, as_of timestamptz)
+RETURNS text SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off LANGUAGE sql STABLE AS $$
+  SELECT CASE
+           WHEN count(*) >= (rules->>'uses_per_customer')::bigint THEN 'promo_customer_limit'
+           WHEN count(*) FILTER (WHERE date_trunc('day', used_at, zone) = date_trunc('day', as_of, zone))
+                  >= (rules->>'uses_per_day')::bigint THEN 'promo_daily_limit'
+           WHEN count(*) FILTER (WHERE date_trunc('week', used_at, zone) = date_trunc('week', as_of, zone))
+                  >= (rules->>'uses_per_week')::bigint THEN 'promo_weekly_limit'
+           WHEN count(*) FILTER (WHERE date_trunc('month', used_at, zone) = date_trunc('month', as_of, zone))
+                  >= (rules->>'uses_per_month')::bigint THEN 'promo_monthly_limit'
+         END
+    FROM (SELECT r.reserved_at AS used_at, coalesce(rules->>'time_zone', 'UTC') AS zone
+            FROM promos_redemption r JOIN promos_promocode p ON p.id = r.promo_code_id
+           WHERE r.customer_id = customer AND r.status IN ('reserved', 'confirmed')
+             AND CASE WHEN campaign IS NULL THEN p.id = promo ELSE p.campaign_id = campaign END) AS uses
+$$;
