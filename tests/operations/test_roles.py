@@ -1,0 +1,72 @@
+"""roles.sql: with rows alone the service works, and can change neither tables nor history."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import ProgrammingError, connection, transaction
+from django.test import Client
+
+from billing.use_cases.record_audit import record_audit
+from orders.use_cases.prune_expired import prune_expired
+from tests.contract.api_client import by_token
+from tests.factories import AddOnFactory, PlanFactory, actor
+
+ROLES = Path(__file__).resolve().parents[2] / "deploy/roles.sql"
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def as_app(db: None) -> Iterator[None]:
+    """Go on as a user that roles.sql has made."""
+    statements = re.sub(r"^--.*$", "", ROLES.read_text(), flags=re.MULTILINE).replace(':"app"', "qasima_drill_app")
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE qasima_drill_app")
+        cursor.execute(statements)
+        cursor.execute("SET ROLE qasima_drill_app")
+        yield
+        cursor.execute("RESET ROLE")
+
+
+def test_vouchers_checkouts_and_the_console_need_rows_alone(as_app: None, client: Client) -> None:
+    PlanFactory.create(slug="m", price_minor=9_000)
+    AddOnFactory.create(slug="backup", price_minor=500)
+
+    noor, ada, bob = by_token("sovereign-admin", "noor"), by_token("customer", "ada"), by_token("customer", "bob")
+    answers = [noor.post("billing/vouchers/issue", {"code": "GIFT", "credit_omr": 20, "max_redemptions": 5})]
+    answers.append(ada.post("tenant/orgs", {"slug": "ada-bakery", "name": "Ada"}))
+    basket = {"tenant_id": answers[-1].body["id"], "plan_id": "m", "addons": ["backup"], "promo_code": "GIFT"}
+    answers.append(ada.post("billing/checkout", basket))
+    answers.append(bob.post("billing/vouchers/redeem", {"code": "GIFT"}))
+    assert [answer.status for answer in answers] == [200, 201, 200, 200]
+    prune_expired()
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE billing_ledgerentry SET amount_minor = 1",
+        "DELETE FROM billing_ledgerentry",
+        "TRUNCATE billing_ledgerentry CASCADE",
+        "ALTER TABLE billing_ledgerentry DISABLE TRIGGER ALL",
+        "DELETE FROM billing_auditentry",
+        "UPDATE billing_auditentry SET reason = ''",
+        "DELETE FROM billing_hold",
+        "DROP TABLE billing_account",
+        "CREATE TABLE mine (id int)",
+        "DELETE FROM django_migrations",
+        "UPDATE billing_installedsql SET sha256 = ''",
+        "SET session_replication_role = replica",
+        "COPY billing_account TO PROGRAM 'cat'",
+    ],
+)
+def test_tables_functions_and_history_stay(as_app: None, statement: str) -> None:
+    record_audit(action="drill", object_type="drill", object_id="1", by=actor())
+    with (
+        pytest.raises(ProgrammingError, match=r"permission denied|must be owner"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement)
