@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from asgiref.sync import sync_to_async
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
 from procrastinate import App, PsycopgConnector
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 
+from billing.use_cases.outside_calls import are_outside_calls_held
 from config.metrics.worker_server import serve_metrics
 from config.parts.database import POOL_RECONNECT_SECONDS, POOL_WAIT_SECONDS
 
@@ -57,6 +59,8 @@ DEAD_SECONDS = 10
 STALLED_CHECK_SECONDS = 4
 
 RESTART_SECONDS = 2
+# How soon a worker notices that the calls of a restored database are released.
+RELEASE_CHECK_SECONDS = 5
 # An outage that lasts longer ends the process.
 GIVE_UP_SECONDS = 300
 # An outage is over once the worker has run for this long.
@@ -98,6 +102,7 @@ def _provide_threads_and_connections() -> None:
 
 async def _run_queues(app: App, run_once: Any, **options: Any) -> None:
     """Runs the workers of all queues, or of those that are named. When one ends, all end."""
+    await _wait_for_release()
     if options.get("queues"):
         await run_once(**options)
         return
@@ -125,6 +130,28 @@ async def _run_queues(app: App, run_once: Any, **options: Any) -> None:
         for each in running:
             each.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _wait_for_release() -> None:
+    """Waits while a restored database holds what leaves the service: no job starts before.
+
+    Raises: ConnectorException where the database cannot be reached.
+    """
+    is_logged = False
+    while await sync_to_async(_are_calls_held)():
+        if not is_logged:
+            logger.warning("the database was restored: no job runs until `manage.py outside_calls release`")
+            is_logged = True
+        await asyncio.sleep(RELEASE_CHECK_SECONDS)
+
+
+def _are_calls_held() -> bool:
+    try:
+        return are_outside_calls_held()
+    except (OperationalError, InterfaceError) as error:
+        raise ConnectorException from error
+    finally:
+        connections[DEFAULT_DB_ALIAS].close()
 
 
 async def _retry_stalled_jobs_repeatedly(app: App) -> None:

@@ -14,6 +14,7 @@ from procrastinate.contrib.django import app
 from billing.actor import system_actor
 from billing.jobs import enqueue_once
 from billing.use_cases.ledger.verify_ledger import verify_and_record_ledger
+from billing.use_cases.outside_calls import are_outside_calls_held
 from billing.use_cases.processor_settings import processor_keys
 from orders.errors import PaymentProcessorError
 from orders.models import AppJob, Payment, Provision, StripeEvent
@@ -157,7 +158,7 @@ def sweep(timestamp: int) -> None:
 @app.task(name="deliver_events", queue="events", lock="deliver_events", queueing_lock="deliver_events")
 def deliver_events(timestamp: int) -> None:
     """Delivers recorded events to the broker until the next round begins."""
-    if settings.EVENTS_URL:
+    if settings.EVENTS_URL and not are_outside_calls_held():
         deliver(seconds=_DELIVERY_SECONDS)
 
 

@@ -73,6 +73,7 @@ from .requests import (
     Busy,
     IdempotencyMismatch,
     OutcomeUnknown,
+    OutsideCallsHeld,
     RequestInProgress,
     TooManyAttempts,
 )
@@ -113,6 +114,7 @@ __all__ = [
     "OrganizationRoleTooLow",
     "OrganizationSuspended",
     "OutcomeUnknown",
+    "OutsideCallsHeld",
     "OwnProposal",
     "OwnerNotRemovable",
     "ProcessorSettingsUnreadable",

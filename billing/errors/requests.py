@@ -36,3 +36,11 @@ class RequestInProgress(DomainError):
     code = "request_in_progress"
     status = 409
     message = "a request with this idempotency key is still being processed"
+
+
+class OutsideCallsHeld(DomainError):
+    """The database was restored from a backup, and nothing leaves it until an operator says so."""
+
+    code = "outside_calls_held"
+    status = 503
+    message = "this service was restored from a backup: it sends nothing until its operator releases it"

@@ -33,7 +33,7 @@ from .access.rate_limit import RateLimitWindow
 from .access.submission import FormSubmission
 from .account import Account, Hold
 from .approvals.proposal import Proposal
-from .audit import AuditEntry
+from .audit import AuditEntry, Restoration
 from .customer import Customer, User
 from .idempotency import IdempotencyKey
 from .installed_sql import InstalledSql
@@ -62,6 +62,7 @@ __all__ = [
     "ProviderAccount",
     "RateLimitWindow",
     "RefreshToken",
+    "Restoration",
     "SignInCode",
     "SignInSession",
     "Subscription",

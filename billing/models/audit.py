@@ -39,3 +39,27 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.object_type} {self.object_id}"
+
+
+class Restoration(models.Model):
+    """A restoration of this database from a backup. Until it is released, no mail, event or charge leaves it.
+
+    A restored copy may stand beside the original, and may not know what the original sent after the backup.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    restored_at = models.DateTimeField(db_default=Now())
+    released_at = models.DateTimeField(null=True, blank=True)
+    released_by = models.CharField(max_length=255, blank=True, default="", db_default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(released_at__isnull=True, released_by="")
+                | (Q(released_at__isnull=False) & ~Q(released_by="")),
+                name="billing_restoration_released_by_someone",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"restored at {self.restored_at}"

@@ -4,13 +4,16 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
+from billing.use_cases.outside_calls import check_outside_calls
+
 
 def send_text_mail(*, template: str, context: dict[str, Any], address: str, reference: str = "") -> None:
     """Sends a mail of plain text. The first line of the template is the subject.
 
     Args: reference: the same on every try; the Message-ID is made from it.
-    Raises: any failure of the mail server.
+    Raises: OutsideCallsHeld; any failure of the mail server.
     """
+    check_outside_calls()
     text = render_to_string(template, {"sovereign": settings.SOVEREIGN_NAME, **context})
     subject, _, body = text.partition("\n")
     EmailMessage(

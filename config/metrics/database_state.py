@@ -34,6 +34,7 @@ STATE: dict[str, tuple[tuple[str, ...], str]] = {
     "qasima_breaks_open": (("kind",), "Discrepancies that staff have to resolve"),
     "qasima_books_verified_timestamp_seconds": (("books",), "When ledger and redemptions were last verified"),
     "qasima_books_wrong": (("books",), "1 if the last verification found a fault"),
+    "qasima_outside_calls_held": ((), "1 while a restored database sends no mail, event or charge"),
     "qasima_database_connections": (("state",), "Connections to the database by state"),
     "qasima_database_max_connections": ((), "How many connections PostgreSQL accepts"),
     "qasima_database_bytes": ((), "Size of the database"),

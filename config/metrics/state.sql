@@ -68,6 +68,8 @@ SELECT name, labels, value::float8
     UNION ALL
     SELECT 'qasima_books_wrong', jsonb_build_object('books', books), (fault <> '')::int FROM billing_verification
     UNION ALL
+    SELECT 'qasima_outside_calls_held', '{}', EXISTS (SELECT FROM billing_restoration WHERE released_at IS NULL)::int
+    UNION ALL
     SELECT 'qasima_database_connections', jsonb_build_object('state', coalesce(state, 'unknown')), count(*)
       FROM pg_stat_activity WHERE datname = current_database() GROUP BY state
     UNION ALL

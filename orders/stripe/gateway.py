@@ -24,6 +24,7 @@ import stripe
 from django.conf import settings
 from prometheus_client import Histogram
 
+from billing.use_cases.outside_calls import are_outside_calls_held
 from billing.use_cases.processor_settings import processor_keys
 from orders.stripe.payloads import Object, Session, read_reference, read_session
 from orders.stripe.session_request import SessionRequest, session_params
@@ -68,7 +69,7 @@ class Unanswered(Exception):
 
 
 class NotConfigured(Exception):
-    """No secret key is set."""
+    """No secret key is set, or calls are held after a restoration."""
 
 
 class DebitStatus(StrEnum):
@@ -87,8 +88,8 @@ _DEBIT_STATUS_BY_INTENT_STATUS = {
 
 
 def is_configured() -> bool:
-    """Returns whether a secret key is set at this moment."""
-    return bool(processor_keys().secret_key)
+    """Returns whether a secret key is set at this moment, and calls to Stripe are not held."""
+    return bool(processor_keys().secret_key) and not are_outside_calls_held()
 
 
 def create_customer(*, user_id: str, email: str, order_id: UUID, instead_of: str = "") -> str:
@@ -339,7 +340,7 @@ def idempotency_options(idempotency_key: str) -> Any:
 def call_stripe(call: Callable[[stripe.StripeClient], Result]) -> Result:
     """Calls Stripe's API with the current key. Raises: Refused, Unanswered, NotConfigured."""
     keys = processor_keys()
-    if not keys.secret_key:
+    if not keys.secret_key or are_outside_calls_held():
         raise NotConfigured
     client = stripe.StripeClient(
         keys.secret_key,

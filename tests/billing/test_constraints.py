@@ -79,6 +79,7 @@ VALID = {
         "channel": "'api'",
     },
     "billing_ratelimitwindow": {"key": "'k'", "hits": "1", "ends_at": "now()"},
+    "billing_restoration": {"restored_at": "now()"},
     "billing_verification": {"books": "'ledger'", "verified_at": "now()"},
     "billing_formsubmission": {"form_id": "gen_random_uuid()", "expires_at": "now() + interval '12 h'"},
     "billing_idempotencykey": {
@@ -166,6 +167,10 @@ PEOPLE: Attacks = {
     "billing_auditentry_action_given": [audit(action="''")],
     "billing_ratelimitwindow_hits_positive": [
         inserting("billing_ratelimitwindow", VALID["billing_ratelimitwindow"], hits=hits) for hits in ("0", "-1")
+    ],
+    "billing_restoration_released_by_someone": [
+        inserting("billing_restoration", VALID["billing_restoration"], released_at="now()"),
+        inserting("billing_restoration", VALID["billing_restoration"], released_by="'ops'"),
     ],
     "billing_verification_books_known": [
         inserting("billing_verification", VALID["billing_verification"], books="'novels'")
