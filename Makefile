@@ -22,14 +22,15 @@ PRODUCTION_SETTINGS = DJANGO_SETTINGS_MODULE=config.settings DEBUG=0 DEMO=0 ALLO
 	JWT_SECRET=$$(head -c 48 /dev/urandom | base64 | tr -d '\n')
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-payments test-journeys test-operations bench check format serve worker seed migrate token runtime demo-packages dev
+.PHONY: help demo test test-payments test-journeys test-operations restore-drill bench check format serve worker seed migrate token runtime demo-packages dev
 
 help:
 	@echo "make demo      a whole Sovereign on this machine, with its own PostgreSQL, at http://127.0.0.1:$(PORT)/"
 	@echo "make test      every check, and every test except the slow ones"
 	@echo "make test-payments   the slow tests: card payments through every failure of Stripe, and the sandbox"
 	@echo "make test-journeys   more slow tests: whole journeys and attacks of clients, and generated requests of every role"
-	@echo "make test-operations   more slow tests: what operators run, such as alert rules"
+	@echo "make test-operations   more slow tests: what operators run, such as alert rules and a restore"
+	@echo "make restore-drill     backs a server up, destroys it, restores it to a moment, and verifies the ledger"
 	@echo "make bench     the measurements; WHAT='redemption checkout' chooses some, WHAT=growth or churn takes half an hour"
 	@echo "make check     the checks without the tests; make format formats the files"
 	@echo "make token SUB=ada EMAIL=ada@example.org ROLE=customer    a bearer token for the demo"
@@ -85,6 +86,10 @@ test-journeys: dev
 test-operations: dev
 	@.ci/install-debian-packages promtool:prometheus
 	@$(VENV) -m pytest -n 2 $(OPERATIONS)
+
+# A server is backed up, works on, loses its disk, and is restored to a moment.
+restore-drill: dev
+	@$(VENV) -m pytest tests/operations/test_restore_drill.py
 
 # Prints each figure as a ratio to a comparison of the same run, and writes all of them to build/bench as JSON.
 bench: dev
