@@ -137,6 +137,18 @@ class PaymentProcessorError(DomainError):
     )
 
 
+class ProcessorCustomerNotFound(DomainError):
+    code = "processor_customer_not_found"
+    status = 404
+    message = "this customer has no billing page: the next payment by card creates one"
+
+
+class PortalFailed(DomainError):
+    code = "payment_processor_error"
+    status = 502
+    message = "the payment processor could not open its billing portal"
+
+
 class TooManyOrders(DomainError):
     code = "too_many_orders"
     status = 429

@@ -2,12 +2,27 @@
 
 from django.urls import path
 
-from . import account, redeem
+from . import redeem
+from .account import orders, organization, overview, sessions
 from .shop import checkout, choose, order, review
 
 urlpatterns = [
     path("redeem", redeem.redeem_page, name="redeem"),
-    path("account", account.account_page, name="account"),
+    path("account", overview.account_page, name="account"),
+    path("account/orders", orders.orders_page, name="account-orders"),
+    path("account/sessions/end", sessions.end_all_sessions, name="account-end-sessions"),
+    path("account/organizations/<uuid:organization_id>", organization.organization_page, name="account-organization"),
+    *(
+        path(f"account/organizations/<uuid:organization_id>/{act}", view, name=f"account-organization-{act}")
+        for act, view in {
+            "change": organization.change_plan,
+            "cancel": organization.cancel,
+            "resume": organization.resume,
+            "portal": organization.portal,
+            "invite": organization.invite,
+            "remove": organization.remove,
+        }.items()
+    ),
     path("shop", choose.plan_step, name="shop"),
     path("shop/apps", choose.apps_step, name="shop-apps"),
     path("shop/add-ons", choose.addons_step, name="shop-addons"),
