@@ -1,10 +1,9 @@
-"""The console's first page: key figures, each with a link to the list that it counts."""
+"""The console's first page: key figures, each with a link to the list that it counts, and charts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Count, Q, Sum
@@ -25,6 +24,7 @@ from promos.admin.states import State, count_live_and_unretired, format_usage, s
 from promos.models import Redemption
 from promos.queries import codes_with_use
 
+from .operations.charts import charts, first_key
 from .operations.jobs import UNFINISHED
 from .orders import orders_panel
 
@@ -43,7 +43,7 @@ class Figure:
 
 
 def first_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Adds the figures and tables that this member of staff may see to the site's context; one query each."""
+    """Adds the figures, charts and tables that this member of staff may see to the site's context; one query each."""
     now = timezone.now()
     tools = []
     if request.user.has_perm("promos.add_promocode"):
@@ -54,6 +54,7 @@ def first_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "crumbs": [("Overview", "")],
         "tools": tools,
         "figures": list(_figures(request, now)),
+        "charts": list(charts(request, now)),
         "panels": list(_panels(request, now)),
     }
 
@@ -109,7 +110,7 @@ def _live_codes(now: datetime) -> Figure:
 
 def _redemptions(midnight: datetime) -> Figure:
     # A key of UUID version 7 begins with its time, so the primary key's index finds today's rows.
-    today = Redemption.objects.filter(pk__gte=_first_key(midnight), reserved_at__gte=midnight)
+    today = Redemption.objects.filter(pk__gte=first_key(midnight), reserved_at__gte=midnight)
     found = today.aggregate(number=Count("pk"), credit=Coalesce(Sum("credit_minor"), 0))
     return Figure(
         title="Redemptions today",
@@ -199,8 +200,3 @@ def _jobs() -> Iterator[Figure]:
 
 def _granted(minor: int) -> str:
     return f"{format_money(int(minor), currency=settings.SOVEREIGN_CURRENCY)} granted"
-
-
-def _first_key(at: datetime) -> UUID:
-    """Makes the lowest UUID of version 7 of a moment."""
-    return UUID(int=int(at.timestamp() * 1000) << 80)

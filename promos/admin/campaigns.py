@@ -52,6 +52,7 @@ from promos.use_cases.campaigns.change_terms import change_budget, change_end
 from promos.use_cases.campaigns.draft_campaign import change_draft, draft_campaign
 
 from .campaign_forms import FIELD_OF_REFUSAL, BudgetForm, DraftForm, EndForm, initial_terms
+from .oversight.figures import figure_panels
 from .states import format_usage
 
 _MAX_PANEL_ROWS = 20
@@ -181,6 +182,7 @@ class CampaignAdmin(RecordAdmin):
         yield Fact("Last changed", moment(record.updated_at))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        yield from figure_panels(request, record.codes.all(), promo_code__campaign__name=record.name)
         yield history_panel(object_type=self.audit_name, object_id=str(record.pk))
         if request.user.has_perm("promos.view_promocode"):
             yield _codes_panel(record)

@@ -43,8 +43,9 @@ from promos.use_cases.propose_issue import issue_or_propose, issued_or_refused
 from .code_forms import FIELD_OF_REFUSAL, IssueForm, TermsForm, initial_terms
 from .code_states import CodeStatesAdmin, lock_update_time
 from .oversight.attempts import attempts_panel
+from .oversight.figures import figure_panels
 from .redemptions import redemptions_panel
-from .states import STATES_AS_LISTED, StateFilter, format_usage, state_badge, state_of, with_state
+from .states import STATES_AS_LISTED, StateFilter, format_usage, state_badge, state_of, usage_bar, with_state
 
 
 def _shorten(value: datetime) -> str:
@@ -102,7 +103,7 @@ class PromoCodeAdmin(CodeStatesAdmin):
 
     @admin.display(description="Used")
     def use(self, promo_code: Any) -> Text:
-        return format_html('<span class="moment">{}</span>', format_usage(promo_code))
+        return usage_bar(promo_code)
 
     @admin.display(description="Valid")
     def validity(self, promo_code: Any) -> Text:
@@ -141,6 +142,8 @@ class PromoCodeAdmin(CodeStatesAdmin):
             yield Fact("Retired at", moment(record.retired_at))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        codes = PromoCode.objects.filter(pk=record.pk)
+        yield from figure_panels(request, codes, promo_code__code=record.code)
         yield history_panel(object_type=self.audit_name, object_id=record.code)
         if request.user.has_perm("promos.view_redemption"):
             yield redemptions_panel(record)

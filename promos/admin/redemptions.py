@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Right
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -44,11 +45,15 @@ from billing.locks import lock_account
 from billing.models import LedgerEntry
 from promos.errors import RedemptionNotConfirmed
 from promos.locks import lock_redemption
-from promos.models import PromoCode, Redemption
+from promos.models import Card, PromoCode, Redemption
+from promos.models.batch import LAST_CHARACTERS, normal_card_code
 from promos.queries import normal_code
 from promos.use_cases.redeem_code import release
 
 _MAX_PANEL_ROWS = 20
+# Of a batch of a million, thirty cards end with the same characters if codes are letters, a hundred if digits.
+_MAX_CARDS_MATCHED = 1_000
+_MAX_SERIAL_DIGITS = 18
 # The column `release_reason` of a redemption holds this many characters.
 _REASON_LENGTH = 200
 
@@ -72,6 +77,19 @@ def code_link(promo_code: PromoCode) -> Text:
     if promo_code.retired_at:
         text = format_html('<span class="struck">{}</span> {}', text, badge("retired", "bad"))
     return link(text, change_url("promos_promocode", promo_code.pk))
+
+
+def matching_cards(term: str) -> list[int]:
+    """Returns the serial numbers that a search term means: one itself, a code, or its last characters."""
+    text = normal_card_code(normal_code(term))
+    found = Card.objects.filter(code=text).values_list("serial", flat=True)
+    serials = [*found[:1]]
+    if len(text) == LAST_CHARACTERS:
+        ending = Card.objects.annotate(ending=Right("code", LAST_CHARACTERS)).filter(ending=text)
+        serials += ending.values_list("serial", flat=True)[:_MAX_CARDS_MATCHED]
+    if text.isascii() and text.isdigit() and len(text) <= _MAX_SERIAL_DIGITS:
+        serials.append(int(text))
+    return serials
 
 
 def redemptions_panel(promo_code: PromoCode) -> Panel:
@@ -110,9 +128,14 @@ class RedemptionAdmin(ReadOnlyAdmin):
     list_filter = ("status", ("reserved_at", DayRangeFilter))
     list_filter_submit = True
     list_select_related = ("promo_code", "customer")
-    narrow_by = {"promo_code__code": "voucher", "customer__user_id": "customer", "order_id": "order"}
+    narrow_by = {
+        "promo_code__code": "voucher",
+        "promo_code__campaign__name": "campaign",
+        "customer__user_id": "customer",
+        "order_id": "order",
+    }
     search_fields = ("id",)
-    search_help_text = "Voucher's code; customer's e-mail or user id; redemption or order id"
+    search_help_text = "Voucher's or card's code, its serial number or batch; customer's e-mail or user id; order id"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Redemption, Redemption]:
         return Redemption.objects.select_related("promo_code", "customer")
@@ -120,6 +143,7 @@ class RedemptionAdmin(ReadOnlyAdmin):
     def search_filter(self, term: str) -> Q:
         codes = PromoCode.objects.filter(code=normal_code(term))
         found = Q(promo_code__in=codes) | Q(customer__in=matching_customers(term))
+        found |= Q(card_serial__in=matching_cards(term))
         try:
             key = UUID(term)
         except ValueError:

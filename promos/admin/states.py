@@ -15,6 +15,7 @@ from django.db.models import (
     When,
 )
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from billing.admin.console.display import badge
@@ -110,6 +111,20 @@ def state_of(code: Any) -> State:
 def state_badge(state: State) -> SafeString:
     """Formats the state as a badge in its colour."""
     return badge(str(state.label), _KINDS.get(state, "plain"))
+
+
+def usage_bar(code: Any) -> SafeString:
+    """Formats the usage with a bar of how much of the cap is used; without a cap there is no bar."""
+    text = format_usage(code)
+    if not code.max_redemptions:
+        return format_html('<span class="moment">{}</span>', text)
+    return format_html(
+        '<span class="lines"><span class="moment">{}</span>'
+        '<progress class="use-bar" value="{}" max="{}" aria-label="Used"></progress></span>',
+        text,
+        code.times_redeemed,
+        code.max_redemptions,
+    )
 
 
 def format_usage(code: Any) -> str:

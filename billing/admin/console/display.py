@@ -46,13 +46,15 @@ class Tool(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """A section below a record: a table of rendered cells with a link to the full list, or a group of facts."""
+    """A section below a record: a group of facts, a chart, a table of rendered cells, and a link to the full list."""
 
     title: str
     columns: Sequence[Column] = ()
     rows: Sequence[Sequence[Text]] = ()
     empty: str = ""
     facts: Sequence[Fact] = ()
+    chart_title: str = ""
+    chart: Text = ""
     more_title: str = ""
     more_url: str = ""
     notes: Sequence[str] = field(default_factory=tuple)

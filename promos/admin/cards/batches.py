@@ -37,8 +37,9 @@ from billing.admin.console.forms import ReasonForm, show_refusals_on
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from promos.admin.oversight.figures import figure_panels
 from promos.locks import lock_batch
-from promos.models import Batch, Card, CardRange, Redemption
+from promos.models import Batch, Card, CardRange, PromoCode, Redemption
 from promos.models.batch import LAST_CHARACTERS, normal_card_code
 from promos.models.redemption import LIVE_STATUSES
 from promos.queries import normal_code
@@ -222,7 +223,7 @@ class BatchAdmin(RecordAdmin):
         yield Fact("State", self.state(record))
         yield Fact("Generated", _bar(record.generated, record.size, "Generated"))
         yield Fact("Redeemed", self.use(record))
-        yield Fact("Campaign", terms.campaign.name)
+        yield Fact("Campaign", link(terms.campaign.name, change_url("promos_campaign", terms.campaign_id)))
         yield Fact("Credit a card", amount(terms.credit_minor))
         yield Fact("Credit of all cards", amount(terms.credit_minor * record.size))
         yield Fact("Serial numbers", f"{record.first_serial} to {record.last_serial}")
@@ -236,6 +237,8 @@ class BatchAdmin(RecordAdmin):
             yield Fact("Last tried while not active", moment(record.last_early_attempt_at))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        codes = PromoCode.objects.filter(pk=record.promo_code_id)
+        yield from figure_panels(request, codes, promo_code__code=record.promo_code.code)
         yield _ranges_panel(record)
         yield history_panel(object_type=self.audit_name, object_id=record.promo_code.code)
 

@@ -30,7 +30,7 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.filters import DayRangeFilter, one_of
 from billing.models import Customer
-from promos.admin.redemptions import code_link
+from promos.admin.redemptions import code_link, matching_cards
 from promos.models import PromoCode, RefusedAttempt
 from promos.queries import normal_code
 from promos.use_cases.attempts.record_attempt import hashes_of
@@ -107,7 +107,9 @@ class RefusedAttemptAdmin(ReadOnlyAdmin):
     }
     time_field = "created_at"
     search_fields = ("code",)
-    search_help_text = "The whole code; card's serial number; customer's e-mail or user id; address"
+    search_help_text = (
+        "The whole code; a card's serial number or last four characters; customer's e-mail or user id; address"
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RefusedAttempt]:
         return with_customers(RefusedAttempt.objects.all())
@@ -119,8 +121,7 @@ class RefusedAttemptAdmin(ReadOnlyAdmin):
         )
         codes = PromoCode.objects.filter(code=normal_code(term), for_cards=True)
         found |= Q(promo_code__in=codes)
-        if term.isascii() and term.isdigit() and len(term) <= len("9" * 18):
-            found |= Q(card_serial=int(term))
+        found |= Q(card_serial__in=matching_cards(term))
         try:
             return found | Q(address=str(ip_address(term)))
         except ValueError:

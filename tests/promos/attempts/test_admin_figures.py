@@ -1,0 +1,104 @@
+"""The pages of a voucher, a batch and a campaign show their use and the reasons of refusals."""
+
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from billing.actor import SOVEREIGN_ADMIN, SUPERADMIN
+from promos.errors import PromoExhausted
+from promos.models import Campaign, Redemption
+from promos.use_cases.redeem_code import redeem, release
+from tests.console import client_of, create_user, refuse_code
+from tests.factories import CampaignFactory, CustomerFactory, PromoCodeFactory, actor
+from tests.promos.cards.make_batch import active, codes_of, redeem_for
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client(db: None) -> Client:
+    return client_of(create_user(SUPERADMIN))
+
+
+def page_of(client: Client, model: str, key: object) -> Any:
+    answer = client.get(reverse(f"admin:{model}_change", args=[key]))
+    assert answer.status_code == HTTPStatus.OK
+    return answer
+
+
+def use_of(client: Client, model: str, key: object) -> dict[str, str]:
+    """Return the facts of the panel of use, without markup."""
+    [panel] = [each for each in page_of(client, model, key).context["panels"] if each.title == "Use"]
+    return {fact.title: str(fact.value).partition(">")[2].partition("<")[0] or fact.value for fact in panel.facts}
+
+
+def test_use_adds_up_for_a_voucher_and_its_campaign(client: Client) -> None:
+    campaign = CampaignFactory.create(name="Spring", status=Campaign.Status.ACTIVE)
+    gift = PromoCodeFactory.create(code="GIFT", credit_minor=2_000, campaign_id=campaign.pk, max_redemptions=9)
+    other = PromoCodeFactory.create(code="OTHER", credit_minor=500, campaign_id=campaign.pk)
+    for code in ("GIFT", "GIFT", "OTHER"):
+        redeem(code=code, user_id=CustomerFactory.create().user_id, by=actor())
+    release(redemption=Redemption.objects.filter(promo_code=gift).first(), reason="by mistake", by=actor())
+    refuse_code("GIFT", PromoExhausted())
+    shown = ("Redemptions begun", "Confirmed", "Released", "Credit granted")
+    expected = {
+        ("promos_promocode", gift.pk): ("2", "1", "1", "2.000 OMR"),
+        ("promos_promocode", other.pk): ("1", "1", "0", "0.500 OMR"),
+        ("promos_campaign", campaign.pk): ("3", "2", "1", "2.500 OMR"),
+    }
+    for (model, key), figures in expected.items():
+        found = use_of(client, model, key)
+        assert tuple(found[name] for name in shown) == figures
+    for model, key in (("promos_promocode", gift.pk), ("promos_campaign", campaign.pk)):
+        assert "budget is used up, or the card is redeemed" in page_of(client, model, key).content.decode()
+    listed = client.get(reverse("admin:promos_promocode_changelist")).content.decode()
+    assert '<progress class="use-bar" value="1" max="9"' in listed
+
+
+def test_a_batch_shows_its_use_and_a_chart_that_can_be_read(client: Client) -> None:
+    batch = active()
+    code = codes_of(batch)[0]
+    redeem_for(CustomerFactory.create(), code)
+    assert use_of(client, "promos_batch", batch.pk)["Confirmed"] == "1"
+    page = page_of(client, "promos_batch", batch.pk).content.decode()
+    assert page.count('class="chart-bar"') == 30
+    assert "Redemptions of the last 30 days" in page
+    for term in (code, code[-4:], str(batch.first_serial)):
+        answer = client.get(reverse("admin:promos_redemption_changelist"), {"q": term})
+        assert str(Redemption.objects.get().pk) in answer.content.decode()
+
+
+def test_figures_cost_the_same_for_one_redemption_and_for_many(client: Client) -> None:
+    gift = PromoCodeFactory.create(code="GIFT")
+    counts = []
+    for number in (1, 25):
+        for _ in range(number):
+            redeem(code="GIFT", user_id=CustomerFactory.create().user_id, by=actor())
+            refuse_code("GIFT", PromoExhausted())
+        with CaptureQueriesContext(connection) as queries:
+            page_of(client, "promos_promocode", gift.pk)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+def test_the_first_page_draws_what_the_member_of_staff_may_see(client: Client) -> None:
+    PromoCodeFactory.create(code="GIFT", credit_minor=2_000)
+    redeem(code="GIFT", user_id=CustomerFactory.create().user_id, by=actor())
+    refuse_code("GIFT", PromoExhausted())
+    charts = {panel.title: panel for panel in client.get(reverse("admin:index")).context["charts"]}
+    assert list(charts) == [
+        "Redemptions",
+        "Credit granted by vouchers",
+        "Completed orders",
+        "Revenue of orders by card",
+        "Refusals of the last 14 days",
+    ]
+    assert "highest: 2.000 OMR" in charts["Credit granted by vouchers"].chart
+    assert "1" in charts["Refusals of the last 14 days"].chart
+    noor = client_of(create_user(SOVEREIGN_ADMIN)).get(reverse("admin:index")).context["charts"]
+    assert [panel.title for panel in noor] == ["Refusals of the last 14 days"]
