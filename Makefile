@@ -22,7 +22,7 @@ PRODUCTION_SETTINGS = DJANGO_SETTINGS_MODULE=config.settings DEBUG=0 DEMO=0 ALLO
 	JWT_SECRET=$$(head -c 48 /dev/urandom | base64 | tr -d '\n')
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-payments test-journeys test-operations restore-drill bench check format serve worker seed migrate token runtime demo-packages dev
+.PHONY: help demo test test-payments test-journeys test-operations restore-drill sovereign bench check format serve worker seed migrate token runtime demo-packages dev
 
 help:
 	@echo "make demo      a whole Sovereign on this machine, with its own PostgreSQL, at http://127.0.0.1:$(PORT)/"
@@ -34,6 +34,7 @@ help:
 	@echo "make bench     the measurements; WHAT='redemption checkout' chooses some, WHAT=growth or churn takes half an hour"
 	@echo "make check     the checks without the tests; make format formats the files"
 	@echo "make token SUB=ada EMAIL=ada@example.org ROLE=customer    a bearer token for the demo"
+	@echo "make sovereign NAME=… DOMAIN=… IMAGE=…@sha256:…   the Kubernetes directory of a new Sovereign"
 	@echo "make serve, worker, migrate, seed    the production commands, configured by the environment"
 
 demo: demo-packages
@@ -90,6 +91,10 @@ test-operations: dev
 # A server is backed up, works on, loses its disk, and is restored to a moment.
 restore-drill: dev
 	@$(VENV) -m pytest tests/operations/test_restore_drill.py
+
+# Writes deploy/kubernetes/clusters/NAME, the directory of a new Sovereign. It needs no packages.
+sovereign:
+	@$(PYTHON) deploy/kubernetes/make_sovereign.py NAME=$(NAME) DOMAIN=$(DOMAIN) CURRENCY=$(or $(CURRENCY),OMR) IMAGE=$(IMAGE)
 
 # Prints each figure as a ratio to a comparison of the same run, and writes all of them to build/bench as JSON.
 bench: dev
