@@ -8,6 +8,7 @@ class BillingConfig(AppConfig):
     sql_after_tables = (
         "models/storage.sql",
         "models/ledger.sql",
+        "models/proof/chain.sql",
         "models/merges.sql",
         "models/transitions.sql",
         "models/approvals/proposals.sql",

@@ -6,6 +6,7 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from billing.use_cases.identity.sign_in_codes import send_code
+from billing.use_cases.proof.daily_proof import prove_ledger
 from billing.use_cases.proposals import mail, propose
 
 # Waits 1, 2, 4 … seconds between attempts: longer than a code is valid.
@@ -33,3 +34,10 @@ def send_proposal_mail(proposal_id: str, address: str) -> None:
 def expire_proposals(timestamp: int) -> None:
     """Closes the proposals that nobody decided in time."""
     propose.expire_proposals()
+
+
+@app.periodic(cron="41 2 * * *")
+@app.task(name="prove_ledger", queue="default", queueing_lock="prove_ledger")
+def prove_ledger_daily(timestamp: int) -> None:
+    """Signs a head of the ledger and verifies the whole chain."""
+    prove_ledger()

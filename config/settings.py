@@ -55,6 +55,9 @@ SECRET_KEY: str = _environment.secret("SECRET_KEY")
 # Earlier values of SECRET_KEY: sessions that they signed and keys that they encrypted stay valid.
 SECRET_KEY_FALLBACKS: list[str] = _environment.secrets("SECRET_KEY_FALLBACKS")
 JWT_SECRET: str = _environment.secret("JWT_SECRET")
+# The key that signs the ledger's heads is derived from the first; earlier values verify the heads that they signed.
+LEDGER_SIGNING_SECRET: str = _environment.secret("LEDGER_SIGNING_SECRET")
+LEDGER_SIGNING_SECRET_FALLBACKS: list[str] = _environment.secrets("LEDGER_SIGNING_SECRET_FALLBACKS")
 JWT_JWKS_URL: str = _environment.text("JWT_JWKS_URL")
 JWT_ISSUER: str = _environment.text("JWT_ISSUER")
 JWT_AUDIENCE: str = _environment.text("JWT_AUDIENCE")

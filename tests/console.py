@@ -17,7 +17,9 @@ from billing.models import (
     Customer,
     Hold,
     Invoice,
+    LedgerCheck,
     LedgerEntry,
+    LedgerHead,
     Organization,
     Proposal,
     Subscription,
@@ -25,6 +27,7 @@ from billing.models import (
 )
 from billing.use_cases.assign_role import role_of
 from billing.use_cases.ledger.hold_credit import hold_credit
+from billing.use_cases.proof.daily_proof import prove_ledger
 from billing.use_cases.proposals.credit_adjustment import CREDIT_ADJUSTMENT, adjustment_arguments
 from billing.use_cases.proposals.propose import propose
 from orders.models import AddOn, App, Bundle, Industry, Order, OutboxEvent, Plan
@@ -127,6 +130,7 @@ def create_one_of_each() -> dict[str, object]:
     propose_adjustment(Customer.objects.earliest("pk"))
     act(active_batch(), "allocate", 1, 2, dealer=make_dealer())
     refuse_code("NO-SUCH-CODE")
+    prove_ledger()
     models = (
         AddOn,
         App,
@@ -141,7 +145,9 @@ def create_one_of_each() -> dict[str, object]:
         Hold,
         Industry,
         Invoice,
+        LedgerCheck,
         LedgerEntry,
+        LedgerHead,
         Order,
         Organization,
         OutboxEvent,

@@ -42,4 +42,5 @@ def insert_large_history(connection: Connection, *, entries: int, codes: int, sp
         connection.execute("SELECT pg_temp.grow(%s, %s, %s)", [entries, codes, spare])
         for _, definition in indexes:
             connection.execute(definition.encode())
+        connection.execute("SELECT billing_chain_older_entries()")
     connection.execute("VACUUM (ANALYZE)")

@@ -77,6 +77,14 @@ class InvalidProcessorKey(DomainError):
     message = "this is not a Stripe key"
 
 
+class NoLedgerSigningSecret(DomainError):
+    """A head cannot be signed: this Sovereign has no LEDGER_SIGNING_SECRET."""
+
+    code = "no_ledger_signing_secret"
+    status = 409
+    message = "the ledger cannot be sealed: LEDGER_SIGNING_SECRET is not set"
+
+
 class ProcessorSettingsUnreadable(DomainError):
     """The stored keys were encrypted with a SECRET_KEY that this process does not know."""
 

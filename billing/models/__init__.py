@@ -10,6 +10,8 @@
 | from entries and holds                   |                                | another's                     |        |
 | an entry needs an account                | ledger.sql, and a foreign key  | the trigger comes first       |        |
 | a reversal mirrors its entry             | ledger.sql                     | compares two rows             |        |
+| an entry's hash follows from the entry   | ledger.sql, chain.sql          | compares two rows             |        |
+| and from the entry before                |                                |                               |        |
 | entries and audit entries never change;  | ledger.sql, promos.sql,        | about a statement, not a row  |        |
 | accounts, holds, codes and redemptions   | billing_refuse                 |                               |        |
 | are never deleted                        |                                |                               |        |
@@ -43,6 +45,7 @@ from .organizations.organization import Organization
 from .organizations.organization_member import OrganizationMember
 from .organizations.subscription import Subscription
 from .processor_settings import ProcessorSettings
+from .proof.ledger_head import LedgerCheck, LedgerHead, SealedAccount
 
 __all__ = [
     "CODE_MAX_ATTEMPTS",
@@ -54,7 +57,9 @@ __all__ = [
     "IdempotencyKey",
     "InstalledSql",
     "Invoice",
+    "LedgerCheck",
     "LedgerEntry",
+    "LedgerHead",
     "Organization",
     "OrganizationMember",
     "ProcessorSettings",
@@ -63,6 +68,7 @@ __all__ = [
     "RateLimitWindow",
     "RefreshToken",
     "Restoration",
+    "SealedAccount",
     "SignInCode",
     "SignInSession",
     "Subscription",

@@ -9,8 +9,9 @@ from .keys import Uuid7
 class LedgerEntry(models.Model):
     """One change of a balance, for ever: the database refuses UPDATE, DELETE and TRUNCATE of this table.
 
-    `version` counts the account's entries from 1 without a gap and `balance_after_minor` is the balance that
-    the entry left; both are set by the trigger that moves the account, whatever was given.
+    `version` counts the account's entries from 1 without a gap, `balance_after_minor` is the balance that the entry
+    left, and `hash` covers the entry and the hash of the account's entry before. The trigger that moves the account
+    sets all three, whatever was given.
     """
 
     class Kind(models.TextChoices):
@@ -36,10 +37,13 @@ class LedgerEntry(models.Model):
     channel = models.CharField(max_length=10)
     address = models.GenericIPAddressField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
+    hash = models.BinaryField(null=True, editable=False, help_text="SHA-256 of this entry and of the hash before it.")
 
     class Meta:
         verbose_name_plural = "ledger entries"
         indexes = [
+            # Entries of a release without a chain, until migrate has given them a hash. Empty after that.
+            models.Index(fields=["account"], condition=Q(hash__isnull=True), name="billing_entry_without_hash"),
             # `transfer:<id>`: the two entries that move credit from one account to another.
             models.Index(
                 fields=["reason"],
@@ -98,11 +102,12 @@ class LedgerEntry(models.Model):
 
 
 class Verification(models.Model):
-    """The last verification of the ledger or of the redemptions, and the first fault that it found."""
+    """The last verification of the ledger, its chain or the redemptions, and the first fault that it found."""
 
     class Books(models.TextChoices):
         LEDGER = "ledger"
         REDEMPTIONS = "redemptions"
+        CHAIN = "chain"
 
     books = models.CharField(max_length=11, choices=Books, primary_key=True)
     verified_at = models.DateTimeField()
@@ -111,7 +116,7 @@ class Verification(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(books__in=["ledger", "redemptions"]), name="billing_verification_books_known"
+                condition=Q(books__in=["ledger", "redemptions", "chain"]), name="billing_verification_books_known"
             ),
         ]
 

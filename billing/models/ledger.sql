@@ -1,7 +1,7 @@
 -- The ledger keeps itself. Installed by every migrate; no statement outside this file writes
 -- balance_minor, held_minor, version or balance_after_minor.
 --
---   INSERT INTO billing_ledgerentry  moves the account and stamps version and balance_after_minor
+--   INSERT INTO billing_ledgerentry  moves the account and stamps version, balance_after_minor and hash (proof/chain.sql)
 --   INSERT INTO billing_grants       the same for one grant each of several customers, at half the cost
 --   INSERT INTO billing_hold         raises held_minor; closing the hold lowers it
 --   everything else                  is refused: UPDATE, DELETE, TRUNCATE of entries, direct writes to an account
@@ -19,6 +19,7 @@ CREATE OR REPLACE FUNCTION billing_post_entry() RETURNS trigger LANGUAGE plpgsql
 DECLARE
   original record;
   is_closed boolean;
+  previous bytea;  -- the hash of the account's entry before
 BEGIN
   IF NEW.reverses_id IS NOT NULL THEN
     SELECT account_id, amount_minor, kind, reason INTO original FROM billing_ledgerentry WHERE id = NEW.reverses_id;
@@ -45,6 +46,10 @@ BEGIN
         MESSAGE = 'the account of a merged customer takes only reversals and transfers';
     END IF;
   END IF;
+  IF NEW.version > 1 THEN
+    SELECT hash INTO previous FROM billing_ledgerentry WHERE account_id = NEW.account_id AND version = NEW.version - 1;
+  END IF;
+  NEW.hash := billing_entry_hash(previous, NEW);
   RETURN NEW;
 END $$;
 

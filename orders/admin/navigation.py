@@ -85,6 +85,8 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Events", "campaign", "orders_outboxevent"),
             ("Jobs", "engineering", "procrastinate_procrastinatejob"),
             ("Audit", "policy", "billing_auditentry"),
+            ("Signed heads", "verified", "billing_ledgerhead"),
+            ("Checks of the chain", "link", "billing_ledgercheck"),
             ("Staff", "badge", "billing_user"),
         ),
     ),

@@ -151,6 +151,14 @@ def append_only(table: str, column: str) -> list[str]:
     ]
 
 
+# Two heads cover the same entry of Ada's, or one covers two of her entries.
+_SEAL = "INSERT INTO billing_sealedaccount (head_id, account_id, version, hash) VALUES"
+SEALED = (
+    "WITH heads AS (INSERT INTO billing_ledgerhead (number, statement, signature)"
+    "               VALUES (1, '1', '1'), (2, '2', '2')),"
+    f" first AS ({_SEAL} (1, {ADA}, 1, '1')) {_SEAL} ({{head}}, {ADA}, {{version}}, '1')"
+)
+
 PEOPLE: Attacks = {
     "billing_user_sub_given": ["UPDATE billing_user SET sub = '' WHERE sub = 'first'"],
     "billing_user_sub_key": ["UPDATE billing_user SET sub = 'second' WHERE sub = 'first'"],
@@ -163,6 +171,11 @@ PEOPLE: Attacks = {
         "INSERT INTO billing_customer (user_id) VALUES ('ada')",
     ],
     "billing_auditentry_append_only": append_only("billing_auditentry", "reason"),
+    "billing_ledgerhead_append_only": append_only("billing_ledgerhead", "statement"),
+    "billing_sealedaccount_append_only": append_only("billing_sealedaccount", "hash"),
+    "billing_ledgercheck_append_only": append_only("billing_ledgercheck", "fault"),
+    "billing_sealedaccount_version_once": [SEALED.format(head=2, version=1)],
+    "billing_sealedaccount_once_a_head": [SEALED.format(head=1, version=2)],
     "billing_auditentry_actor_given": [audit(actor_id="''")],
     "billing_auditentry_action_given": [audit(action="''")],
     "billing_ratelimitwindow_hits_positive": [

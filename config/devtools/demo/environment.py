@@ -70,7 +70,10 @@ def demo_environment(port: int) -> dict[str, str]:
         "CHECKOUT_SUCCESS_URL": f"{root_url(port)}checkout/success?session={{CHECKOUT_SESSION_ID}}",
         "CHECKOUT_CANCEL_URL": f"{root_url(port)}checkout/cancel",
     }
-    return inherited | chosen | kept_secrets() | (sandbox_environment(port) if uses_sandbox() else {})
+    kept = kept_secrets()
+    # A demo that was started before there was a chain has no such secret.
+    chosen["LEDGER_SIGNING_SECRET"] = hashlib.sha256(kept["JWT_SECRET"].encode() + b"ledger").hexdigest()
+    return inherited | chosen | kept | (sandbox_environment(port) if uses_sandbox() else {})
 
 
 def kept_secrets() -> dict[str, str]:

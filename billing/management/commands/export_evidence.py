@@ -1,0 +1,21 @@
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from billing.use_cases.proof.export_evidence import export_evidence
+
+
+class Command(BaseCommand):
+    help = "Write an evidence pack: all ledger entries, all signed heads and a program that checks them offline."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path, help="the zip file to write; it must not exist")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            with options["file"].open("xb") as file:
+                export_evidence(file)
+        except OSError as error:
+            raise CommandError(f"{options['file']} cannot be written: {error.strerror}") from error
+        self.stdout.write(f"written: {options['file']}")

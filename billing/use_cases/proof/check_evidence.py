@@ -1,0 +1,171 @@
+"""Checks an evidence pack of a ledger. It needs Python 3.8 or newer, and nothing else: no network, no package.
+
+    python3 check_evidence.py evidence.zip [--head NUMBER:HASH] [--public-key KEY]
+
+Give the head and the public key as they were published elsewhere. Without them the pack is only checked against
+itself.
+Exit status: 0 if everything follows, 1 with the first fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import zipfile
+
+# Ed25519 (RFC 8032, 5.1): the curve -x² + y² = 1 + d x² y² over the integers modulo P; its base point has order L.
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT_OF_MINUS_ONE = pow(2, (P - 1) // 4, P)
+
+
+Point = tuple[int, int, int, int]
+
+
+class Fault(Exception):
+    """A row of the pack is wrong."""
+
+
+def add(a: Point, b: Point) -> Point:
+    """Adds two points, each as X, Y, Z, T with x = X/Z, y = Y/Z, xy = T/Z."""
+    e = (a[1] - a[0]) * (b[1] - b[0]) % P
+    f = (a[1] + a[0]) * (b[1] + b[0]) % P
+    g = 2 * a[3] * b[3] * D % P
+    h = 2 * a[2] * b[2] % P
+    i, j, k, m = f - e, h - g, h + g, f + e
+    return i * j % P, k * m % P, j * k % P, i * m % P
+
+
+def multiply(number: int, point: Point) -> Point:
+    """Adds a point to itself so many times."""
+    product: Point = (0, 1, 1, 0)
+    while number:
+        if number & 1:
+            product = add(product, point)
+        point = add(point, point)
+        number >>= 1
+    return product
+
+
+def decode_point(data: bytes) -> Point:
+    """Reads a point: 255 bits of y and the lowest bit of x."""
+    number = int.from_bytes(data, "little")
+    y, sign = number & ((1 << 255) - 1), number >> 255
+    if y >= P:
+        raise Fault("a point of the signature is malformed")
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * ROOT_OF_MINUS_ONE % P
+    if (x * x - square) % P or (x == 0 and sign):
+        raise Fault("a point of the signature is malformed")
+    if x & 1 != sign:
+        x = P - x
+    return x, y, 1, x * y % P
+
+
+def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Returns whether the key signed the message."""
+    base = decode_point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+    s = int.from_bytes(signature[32:], "little")
+    challenge = hashlib.sha512(signature[:32] + public_key + message).digest()
+    right = add(
+        decode_point(signature[:32]),
+        multiply(int.from_bytes(challenge, "little") % L, decode_point(public_key)),
+    )
+    left = multiply(s, base)
+    return (
+        s < L
+        and (left[0] * right[2] - right[0] * left[2]) % P == 0
+        and (left[1] * right[2] - right[1] * left[2]) % P == 0
+    )
+
+
+def check_heads(
+    pack: zipfile.ZipFile, known: tuple[int, str] | None, trusted: list[str] | None
+) -> tuple[dict[tuple[int, int], str], int, str]:
+    """Checks heads, signatures and accounts. Returns {(account, version): hash} of what they cover."""
+    covered: dict[tuple[int, int], str] = {}
+    roots: dict[int, hashlib._Hash] = {}
+    with pack.open("accounts.txt") as lines:
+        for line in lines:
+            head, account, version, digest = line.decode().split()
+            covered[int(account), int(version)] = digest
+            roots.setdefault(int(head), hashlib.sha256()).update(f"{account} {version} {digest}\n".encode())
+    previous, number = "", 0
+    with pack.open("heads.jsonl") as lines:
+        for number, line in enumerate(lines, start=1):
+            head = json.loads(line)
+            signed = head["statement"].encode()
+            facts = json.loads(signed)
+            if facts["number"] != number:
+                raise Fault(f"head {number} is missing")
+            if facts["previous"] != previous:
+                raise Fault(f"head {number} does not follow from the head before")
+            if trusted and facts["public_key"] not in trusted:
+                raise Fault(f"head {number} is signed with another key: {facts['public_key']}")
+            if not is_signed(bytes.fromhex(facts["public_key"]), signed, bytes.fromhex(head["signature"])):
+                raise Fault(f"head {number} has a wrong signature")
+            if roots.get(number, hashlib.sha256()).hexdigest() != facts["root"]:
+                raise Fault(f"head {number}: its accounts are not those that it signed")
+            previous = hashlib.sha256(signed).hexdigest()
+            if known and known[0] == number and known[1] != previous:
+                raise Fault(f"head {number} is not the published one")
+    if known and known[0] > number:
+        raise Fault(f"head {known[0]} was published and is missing")
+    return covered, number, previous
+
+
+def check_entries(pack: zipfile.ZipFile, covered: dict[tuple[int, int], str]) -> int:
+    """Checks that each account's entries follow from each other, and match the heads that cover them."""
+    account, version, balance = 0, 0, 0
+    digest: str | None = None
+    count = 0
+    missing = set(covered)
+    with pack.open("entries.jsonl") as lines:
+        for line in lines:
+            text = line.rstrip(b"\n")
+            before, of_account, number, _, _, amount, balance_after, *_ = json.loads(text)
+            if of_account != account:
+                account, version, balance, digest = of_account, 0, 0, None
+            version, balance, count = version + 1, balance + amount, count + 1
+            name = f"entry {number} of account {account}"
+            if number != version:
+                raise Fault(f"entry {version} of account {account} is missing")
+            if before != digest:
+                raise Fault(f"{name} does not follow from the entry before")
+            if balance_after != balance:
+                raise Fault(f"{name}: its balance is {balance_after}, the amounts add up to {balance}")
+            digest = hashlib.sha256(text).hexdigest()
+            if covered.get((account, version), digest) != digest:
+                raise Fault(f"{name} is not the one that a head covers")
+            missing.discard((account, version))
+    if missing:
+        raise Fault("entry {1} of account {0}, which a head covers, is missing".format(*min(missing)))
+    return count
+
+
+def main() -> int:
+    """Checks the pack that the command line names, and prints what was checked or the first fault."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("pack")
+    parser.add_argument("--head", metavar="NUMBER:HASH", help="a head that was published elsewhere")
+    parser.add_argument("--public-key", action="append", metavar="KEY", help="trust only this key; may be repeated")
+    options = parser.parse_args()
+    number, _, digest = (options.head or "").partition(":")
+    try:
+        with zipfile.ZipFile(options.pack) as pack:
+            covered, heads, last = check_heads(pack, (int(number), digest) if number else None, options.public_key)
+            count = check_entries(pack, covered)
+    except Fault as fault:
+        print(f"FAULT: {fault}")
+        return 1
+    print(f"sound: {count} entries; {heads} heads" + (f", the last is {heads}:{last}" if heads else ""))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
