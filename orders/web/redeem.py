@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -18,6 +19,7 @@ from django.views.decorators.http import require_http_methods
 from billing.actor import Actor, anonymous_actor
 from billing.api.access.client_address import client_address
 from billing.errors import DomainError
+from billing.models import Customer
 from billing.money import format_money
 from billing.text import as_sentence
 from billing.use_cases.count_attempt import PREVIEWS, count_attempt_of_networks, read_limit
@@ -26,10 +28,12 @@ from orders.use_cases.top_up import top_up
 from orders.web.shop.basket import keep_basket, read_basket
 from orders.web.visitor import signed_in_actor
 from promos.errors import PromoNotFound, PromoProblem
-from promos.models import RefusedAttempt
+from promos.models import PromoCode, RefusedAttempt
 from promos.queries import MAX_CODE_INPUT_LENGTH, find_typed_code
 from promos.use_cases.code_guessing import limit_refused_codes
 from promos.use_cases.preview_code import preview_code
+from promos.use_cases.restrictions.describe_restrictions import describe_to_customers
+from promos.use_cases.restrictions.find_broken_restriction import find_broken_restriction
 
 
 class CodeForm(forms.Form):
@@ -45,12 +49,14 @@ class CodeForm(forms.Form):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voucher:
-    """A voucher as the page shows it before it is redeemed."""
+    """A voucher as the page shows it before it is redeemed. `no_top_up` says why it needs an order, or is refused."""
 
     code: str
     credit: str
     description: str
     expires_at: datetime | None
+    conditions: tuple[str, ...]
+    no_top_up: str
 
 
 @never_cache
@@ -85,7 +91,25 @@ def find_offer(request: HttpRequest, text: str, visitor: Actor | None) -> Vouche
         credit=format_money(found.credit_minor, currency=settings.SOVEREIGN_CURRENCY),
         description=found.description,
         expires_at=min(filter(None, (found.expires_at, found.campaign.ends_at)), default=None),
+        conditions=tuple(describe_to_customers(found.restrictions, found.campaign.restrictions)),
+        no_top_up=_find_refusal_of_top_up(found, visitor),
     )
+
+
+def _find_refusal_of_top_up(found: PromoCode, visitor: Actor | None) -> str:
+    """Returns why a restriction refuses the code without an order, or nothing. No query for an unrestricted code."""
+    if not found.restricted:
+        return ""
+    customers = Customer.objects.filter(user_id=visitor.user_id).values_list("id", flat=True) if visitor else ()
+    broken = find_broken_restriction(
+        found,
+        customer_id=next(iter(customers), None),
+        user_id=visitor.user_id if visitor else None,
+        email=visitor.email if visitor else "",
+        order=None,
+        now=timezone.now(),
+    )
+    return as_sentence(broken.why) if broken else ""
 
 
 def _redeem(request: HttpRequest, visitor: Actor | None) -> HttpResponse:

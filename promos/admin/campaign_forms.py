@@ -12,7 +12,8 @@ from billing.admin.console.forms import AmountField, ConsoleForm, MomentField, r
 from promos.models import Campaign
 from promos.use_cases.campaigns.draft_campaign import MAX_NAME_LENGTH, MAX_PURPOSE_LENGTH, CampaignTerms
 
-from .form_fields import WindowForm, rush_field, text_field
+from .form_fields import rush_field, text_field
+from .restriction_fields import RestrictionsForm, initial_restrictions
 
 # Error code of a refusal that names no field → the field it is about.
 FIELD_OF_REFUSAL = {"campaign_name_taken": "name", "budget_below_used": "budget"}
@@ -35,7 +36,7 @@ class BudgetField(AmountField):
             raise forms.ValidationError("The budget cannot be negative.")
 
 
-class DraftForm(WindowForm):
+class DraftForm(RestrictionsForm):
     """The terms of a campaign that is not approved yet."""
 
     name = forms.CharField(
@@ -62,8 +63,10 @@ class DraftForm(WindowForm):
 
     def terms(self) -> CampaignTerms:
         """Returns the entered terms."""
-        data = {name: value for name, value in self.cleaned_data.items() if name not in ("budget", "reason")}
-        return CampaignTerms(**data, budget_minor=self.cleaned_data["budget"])
+        apart = ("budget", "reason", *self.folded)
+        data = {name: value for name, value in self.cleaned_data.items() if name not in apart}
+        budget_minor = self.cleaned_data["budget"]
+        return CampaignTerms(**data, budget_minor=budget_minor, restrictions=self.restrictions())
 
 
 class BudgetForm(ConsoleForm):
@@ -83,4 +86,8 @@ class EndForm(ConsoleForm):
 def initial_terms(campaign: Campaign) -> dict[str, Any]:
     """Returns the campaign's current terms as the form's initial values."""
     names = ("name", "purpose", "owner_email", "credit_class", "hot", "starts_at", "ends_at")
-    return {"budget": campaign.budget_minor, **{name: getattr(campaign, name) for name in names}}
+    return {
+        "budget": campaign.budget_minor,
+        **{name: getattr(campaign, name) for name in names},
+        **initial_restrictions(campaign.restrictions),
+    }

@@ -53,6 +53,7 @@ from promos.use_cases.campaigns.draft_campaign import change_draft, draft_campai
 
 from .campaign_forms import FIELD_OF_REFUSAL, BudgetForm, DraftForm, EndForm, initial_terms
 from .oversight.figures import figure_panels
+from .restriction_fields import restriction_facts, with_restricted
 from .states import format_usage
 
 _MAX_PANEL_ROWS = 20
@@ -128,7 +129,8 @@ class CampaignAdmin(RecordAdmin):
 
     @admin.display(description="State")
     def state(self, campaign: Any) -> Text:
-        return badge(campaign.get_status_display(), _KINDS.get(campaign.status, "plain"))
+        state = badge(campaign.get_status_display(), _KINDS.get(campaign.status, "plain"))
+        return with_restricted(state, restricted=campaign.restrictions is not None)
 
     @admin.display(description="Budget used")
     def use(self, campaign: Any) -> Text:
@@ -172,6 +174,7 @@ class CampaignAdmin(RecordAdmin):
         if record.budgeted:
             yield Fact("Budget left", amount(record.budget_minor - record.used_minor))
         yield Fact("Valid", self.window(record))
+        yield from restriction_facts(record.restrictions)
         yield Fact("Credit class", record.get_credit_class_display())
         yield Fact("Purpose", record.purpose or NOTHING)
         yield Fact("Owner", self.owner(record))

@@ -16,13 +16,14 @@ from promos.models.promo_code import CODE_MATCH
 from promos.queries import normal_code
 from promos.use_cases.issue_code import MAX_CAP, Terms
 
-from .form_fields import WindowForm, campaign_field, rush_field, text_field
+from .form_fields import campaign_field, rush_field, text_field
+from .restriction_fields import RestrictionsForm, initial_restrictions
 
 # Error code of a refusal that names no field → the field it is about.
 FIELD_OF_REFUSAL = {"cap_below_used": "max_redemptions"}
 
 
-class TermsForm(WindowForm):
+class TermsForm(RestrictionsForm):
     """The terms of a voucher: its credit, its number of customers, and its time."""
 
     credit = AmountField(label=with_currency("Credit"), help_text="The credit that one redemption grants.")
@@ -47,6 +48,8 @@ class TermsForm(WindowForm):
         widget=UnfoldBooleanSwitchWidget(),
     )
     reason = reason_field()
+    # A customer redeems a voucher once.
+    limits = ()
 
     def clean_credit(self) -> int:
         credit: int = self.cleaned_data["credit"]
@@ -65,6 +68,7 @@ class TermsForm(WindowForm):
             hot=data["hot"],
             starts_at=data["starts_at"],
             expires_at=data["expires_at"],
+            restrictions=self.restrictions(),
         )
 
 
@@ -101,4 +105,5 @@ def initial_terms(code: PromoCode) -> dict[str, Any]:
         "expires_at": code.expires_at,
         "active": code.active,
         "hot": code.hot,
+        **initial_restrictions(code.restrictions),
     }

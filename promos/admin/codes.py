@@ -45,6 +45,7 @@ from .code_states import CodeStatesAdmin, lock_update_time
 from .oversight.attempts import attempts_panel
 from .oversight.figures import figure_panels
 from .redemptions import redemptions_panel
+from .restriction_fields import restriction_facts, with_restricted
 from .states import STATES_AS_LISTED, StateFilter, format_usage, state_badge, state_of, usage_bar, with_state
 
 
@@ -95,7 +96,7 @@ class PromoCodeAdmin(CodeStatesAdmin):
 
     @admin.display(description="State")
     def state(self, promo_code: Any) -> Text:
-        return state_badge(state_of(promo_code))
+        return with_restricted(state_badge(state_of(promo_code)), restricted=promo_code.restricted)
 
     @admin.display(description="Credit", ordering="credit_minor")
     def credit_amount(self, promo_code: Any) -> Text:
@@ -133,6 +134,7 @@ class PromoCodeAdmin(CodeStatesAdmin):
         yield Fact("Credit", amount(record.credit_minor))
         yield Fact("Campaign", link(record.campaign.name, change_url("promos_campaign", record.campaign.pk)))
         yield Fact("Valid", self.validity(record))
+        yield from restriction_facts(record.restrictions, record.campaign.restrictions)
         yield Fact("Description", record.description or NOTHING)
         yield Fact("Expect a rush", "yes" if record.hot else "no")
         yield Fact("Issued by", record.issuer_name)

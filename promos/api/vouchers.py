@@ -40,6 +40,7 @@ from promos.use_cases.change_code import retire_code
 from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms
 from promos.use_cases.preview_code import preview_code
 from promos.use_cases.propose_issue import issue_or_propose, issued_or_refused
+from promos.use_cases.restrictions.describe_restrictions import describe_to_customers
 
 MAX_LIST_LENGTH = 1000
 
@@ -101,6 +102,11 @@ class PreviewSerializer(MoneyResponseSerializer):
     description = serializers.CharField()
     active = serializers.BooleanField()
     accepting_redemptions = serializers.BooleanField()
+    conditions = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="The restrictions in sentences, which a checkout or a top-up checks; absent where there are none.",
+    )
 
 
 _NO_REASON = "No reason was given."
@@ -223,6 +229,7 @@ def _issue(request: Request) -> Response:
 
 
 def _preview(code: PromoCode, *, accepting: bool) -> dict[str, Any]:
+    conditions = describe_to_customers(code.restrictions, code.campaign.restrictions)
     return {
         "code": code.found_by,
         **money_fields("credit", code.credit_minor),
@@ -230,4 +237,5 @@ def _preview(code: PromoCode, *, accepting: bool) -> dict[str, Any]:
         "description": code.description,
         "active": code.active,
         "accepting_redemptions": accepting,
+        **({"conditions": conditions} if conditions else {}),
     }

@@ -274,4 +274,9 @@ def test_the_public_preview_leaves_rules_about_customers_and_orders_to_the_check
     issue(noor, {"plans": ["l"], "customers": ["bob"]})
     answer = anybody.post("billing/vouchers/redeem-preview", {"code": "GIFT"})
     assert (answer.status, answer.body["accepting_redemptions"]) == (200, True)
+    assert answer.body["conditions"] == [
+        "Only with an order.",
+        "Only with the plan L.",
+        "Only for certain customers.",
+    ]
     assert b"bob" not in answer.content

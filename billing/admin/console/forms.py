@@ -165,6 +165,9 @@ class UneditedValues(_Base):  # type: ignore[misc]
 class ConsoleForm(UneditedValues, forms.Form):
     """A form of the console that is not made from a model."""
 
+    # The fields of the part that is folded at first.
+    folded: tuple[str, ...] = ()
+
 
 def _with_newlines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -204,6 +207,8 @@ def refuse_when_busy() -> Iterator[None]:
 def show_refusals_on(form: forms.BaseForm, *, fields: Mapping[str, str] | None = None) -> Iterator[None]:
     """Shows a refusal on the field at fault, or above the form. The form is invalid afterwards.
 
+    A member of an object, such as `restrictions.plans`, has a field of its own name.
+
     Args: fields: error code → field, for refusals that name no field themselves.
     """
     try:
@@ -212,7 +217,8 @@ def show_refusals_on(form: forms.BaseForm, *, fields: Mapping[str, str] | None =
     except DomainError as error:
         for name, sentences in (error.fields or {}).items():
             for sentence in sentences:
-                form.add_error(name if name in form.fields else None, as_sentence(sentence))
+                field = name.rpartition(".")[2]
+                form.add_error(field if field in form.fields else None, as_sentence(sentence))
         if not error.fields:
             form.add_error((fields or {}).get(error.code), as_sentence(error.text))
 

@@ -180,7 +180,8 @@ def answer_code(request: HttpRequest, text: str) -> Answer | None:
     except DomainError as error:
         answer = Answer(text=refusal_text(error), is_good=False)
     else:
-        answer = Answer(text=_("%(credit)s of credit.") % {"credit": offer.credit}, is_good=True)
+        granted = _("%(credit)s of credit.") % {"credit": offer.credit}
+        answer = Answer(text=" ".join((granted, *offer.conditions)), is_good=True)
     request.session[_VOUCHER] = {"code": text, "text": answer.text, "is_good": answer.is_good}
     return answer
 

@@ -10,7 +10,8 @@ from unfold.widgets import (
 )
 
 from billing.admin.console.forms import AmountField, MomentField, reason_field, with_currency
-from promos.admin.form_fields import WindowForm, campaign_field, text_field
+from promos.admin.form_fields import campaign_field, text_field
+from promos.admin.restriction_fields import RestrictionsForm
 from promos.models import Batch
 from promos.models.batch import MAX_CARDS
 from promos.models.campaign import DEFAULT_CAMPAIGN
@@ -21,7 +22,7 @@ from .range_forms import SerialsForm
 MAX_PRINTED = 1_000
 
 
-class BatchForm(WindowForm):
+class BatchForm(RestrictionsForm):
     """The terms of a new batch."""
 
     name = forms.CharField(
@@ -67,6 +68,7 @@ class BatchForm(WindowForm):
             starts_at=data["starts_at"],
             expires_at=data["expires_at"],
             campaign_id=data["campaign"].id if data["campaign"] else DEFAULT_CAMPAIGN,
+            restrictions=self.restrictions(),
         )
 
 

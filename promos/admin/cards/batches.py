@@ -38,6 +38,7 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from promos.admin.oversight.figures import figure_panels
+from promos.admin.restriction_fields import restriction_facts, with_restricted
 from promos.locks import lock_batch
 from promos.models import Batch, Card, CardRange, PromoCode, Redemption
 from promos.models.batch import LAST_CHARACTERS, normal_card_code
@@ -190,7 +191,7 @@ class BatchAdmin(RecordAdmin):
 
     @admin.display(description="State")
     def state(self, batch: Batch) -> Text:
-        return batch_badge(batch.status)
+        return with_restricted(batch_badge(batch.status), restricted=batch.promo_code.restricted)
 
     @admin.display(description="Credit a card")
     def credit_amount(self, batch: Batch) -> Text:
@@ -231,6 +232,7 @@ class BatchAdmin(RecordAdmin):
         yield Fact("Odds of a year of guessing", f"1 in {odds.one_in:,}")
         yield Fact("Valid from", moment(terms.starts_at))
         yield Fact("Valid until", moment(terms.expires_at))
+        yield from restriction_facts(terms.restrictions, terms.campaign.restrictions)
         yield Fact("Description", terms.description or NOTHING)
         if record.early_attempts:
             yield Fact("Tried while not active", badge(f"{record.early_attempts:,} times", "bad"))

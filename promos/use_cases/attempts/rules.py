@@ -12,6 +12,18 @@ _SENTENCES = {
     "promo_expired": "The voucher or its campaign has expired.",
     "promo_exhausted": "The cap or the campaign's budget is used up, or the card is redeemed.",
     "promo_already_redeemed": "The customer has redeemed it before.",
+    "promo_needs_order": "It is restricted to orders, and was redeemed into the balance.",
+    "promo_only_top_up": "It is restricted to the balance, and was used with an order.",
+    "promo_customer_not_eligible": "It is restricted to other customers.",
+    "promo_email_not_eligible": "It is restricted to e-mail addresses at other domains.",
+    "promo_plan_not_eligible": "It is restricted to other plans.",
+    "promo_addon_missing": "It is restricted to orders with other add-ons.",
+    "promo_order_too_small": "The order's total is below the minimum of the voucher or its campaign.",
+    "promo_not_first_order": "It is restricted to a first order, and the customer has another one.",
+    "promo_customer_limit": "The customer has reached the limit of uses per customer.",
+    "promo_daily_limit": "The customer has reached the limit of uses in a day.",
+    "promo_weekly_limit": "The customer has reached the limit of uses in a week.",
+    "promo_monthly_limit": "The customer has reached the limit of uses in a month.",
 }
 
 

@@ -88,14 +88,17 @@ def find_broken_restriction(
             [promo_code.pk, customer_id, user_id, email, *basket, now],
         )
         [broken] = cursor.fetchone()
-    return refusal_of(broken, promo_code) if broken else None
-
-
-def refusal_of(broken: str, promo_code: PromoCode) -> RestrictionBroken:
-    """Returns the refusal of a rule that restrictions.sql has found broken."""
+    if not broken:
+        return None
     refusal = REFUSAL_OF_RULE[broken]
-    if refusal is not PromoOrderTooSmall:
+    if refusal in (PromoCustomerNotEligible, PromoEmailNotEligible):
+        return refusal(email=email)
+    if order is None:
         return refusal()
+    values: dict[str, Any] = {"order_total_minor": order.total_minor, "plan": str(order.plan_id)}
+    if refusal is not PromoOrderTooSmall:
+        return refusal(**values)
     rules = (promo_code.restrictions or {}, promo_code.campaign.restrictions or {})
     minimum_minor = max(each.get("minimum_order_minor", 0) for each in rules)
-    return PromoOrderTooSmall(minimum=format_money(minimum_minor, currency=settings.SOVEREIGN_CURRENCY))
+    minimum = format_money(minimum_minor, currency=settings.SOVEREIGN_CURRENCY)
+    return PromoOrderTooSmall(minimum=minimum, minimum_order_minor=minimum_minor, **values)

@@ -155,3 +155,15 @@ def test_the_account_of_a_new_customer_is_empty(
     assert "0.000 OMR" in page
     assert "Nothing yet." in page
     assert "You have none yet." in page
+
+
+def test_a_voucher_for_orders_is_led_to_the_shop(client: Client, customer: User) -> None:
+    PromoCodeFactory.create(code="SHOP", restrictions={"minimum_order_minor": 5_000, "customers": [customer.sub]})
+    for _ in range(2):
+        page = text_of(client.get(reverse("redeem"), {"code": "shop"}))
+        conditions = "Only with an order. Only for orders of at least 5.000 OMR. Only for certain customers."
+        assert conditions in page
+        assert "It is valid only with an order." in page
+        assert "Use it in the shop" in page
+        assert ("Add to my balance" in page, "Sign in or sign up to redeem" in page) == (False, False)
+        client.logout()
