@@ -29,7 +29,7 @@ from billing.admin.console.display import (
 from billing.admin.ledger import customer_link, matching_customers
 from billing.models import Invoice, Organization, Subscription
 from billing.queries import members_of
-from orders.models import AddOn, App
+from orders.models import AddOn, App, Provision
 from orders.queries import domains_of, item_names
 
 _MAX_PANEL_ROWS = 20
@@ -96,6 +96,9 @@ class OrganizationAdmin(ReadOnlyAdmin):
             yield Fact("Deleted", moment(record.deleted_at))
         yield Fact("Apps", ", ".join(item_names(App, record.apps)) or NOTHING)
         yield Fact("Add-ons", ", ".join(item_names(AddOn, record.addons)) or NOTHING)
+        newest = Provision.objects.filter(organization=record).order_by("-created_at").first()
+        if newest is not None:
+            yield Fact("Newest provision", link(newest.status, change_url("orders_provision", newest.pk)))
         yield Fact("Plan id", code(record.plan_id))
         yield Fact("Organization id", code(record.pk))
 

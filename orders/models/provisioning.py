@@ -147,7 +147,10 @@ class AppJob(Deployment):
 
 
 class UnsettledApp(models.Model):
-    """An app of an organization that a job installs or removes, or where that failed. A settled app has no row."""
+    """An app of an organization that a job installs or removes, or where that failed. A settled app has no row.
+
+    Without a job, it is an app of an order whose provision has failed.
+    """
 
     class State(models.TextChoices):
         INSTALLING = "installing"
@@ -157,7 +160,7 @@ class UnsettledApp(models.Model):
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", db_index=False)
     app_id = models.UUIDField()
     state = models.CharField(max_length=12, choices=State)
-    job = models.ForeignKey(AppJob, on_delete=models.PROTECT, related_name="unsettled_apps")
+    job = models.ForeignKey(AppJob, on_delete=models.PROTECT, null=True, related_name="unsettled_apps")
 
     class Meta:
         constraints = [
@@ -166,6 +169,9 @@ class UnsettledApp(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=["installing", "uninstalling", "failed"]),
                 name="orders_unsettledapp_state_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(job__isnull=False) | Q(state="failed"), name="orders_unsettledapp_without_job_failed"
             ),
         ]
 

@@ -1,14 +1,16 @@
 """The provisioner reports progress: once an id, in any order, and nothing that has ended is moved back."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from billing.actor import SUPERADMIN
 from billing.models import Customer
 from orders import tasks
-from orders.models import App, AppJob, OutboxEvent
-from tests.factories import give_credit
+from orders.models import App, AppJob, OutboxEvent, Provision
+from orders.use_cases.provisioning.retry_deployment import retry_deployment
+from tests.factories import actor, give_credit
 from tests.snapshot import nothing_changes
 
 from .api_client import Answer, Caller, by_token
@@ -141,8 +143,23 @@ def test_a_failed_step_shows_in_the_provision(
     body = report(robot, provision, *steps, **({} if with_step else {"status": "failed"})).body
     assert (body["status"], states(body)[0]) == ("failed", "failed")
     assert ada.get(f"provisioning/tenant/{acme}").body["status"] == "failed"
-    assert ada.get(f"tenant/orgs/{acme}").body["status"] == "provisioning"
+    organization = ada.get(f"tenant/orgs/{acme}").body
+    assert (organization["status"], organization["apps"] != []) == ("provisioning", True)
+    assert organization["app_states"] == dict.fromkeys(organization["apps"], "failed")
     assert report(robot, provision, status="completed").body["status"] == "failed"
+
+
+def test_a_retry_and_an_installation_settle_the_apps_of_a_failed_provision(
+    robot: Caller, ada: Caller, acme: str, provision: str
+) -> None:
+    report(robot, provision, status="failed")
+    retry_deployment(model=Provision, key=UUID(provision), by=actor(SUPERADMIN), reason="more room")
+    assert ada.get(f"tenant/orgs/{acme}").body["app_states"] == {}
+    report(robot, provision, status="failed")
+    assert ada.post(f"tenant/orgs/{acme}/apps", {"slug": "wordpress"}).body["status"] == "queued"
+    [job] = ada.get(f"provisioning/jobs?tenant_id={acme}").body
+    assert robot.post("provisioning/report", {"job_id": job["id"], "status": "succeeded"}).status == 200
+    assert ada.get(f"tenant/orgs/{acme}").body["app_states"] == {}
 
 
 def test_services_are_those_of_the_newest_report(robot: Caller, ada: Caller, acme: str, provision: str) -> None:

@@ -99,5 +99,6 @@ ATTACKS: Attacks = {
         dependency_use(service_id="'00000000-0000-0000-0000-000000000001'"),
     ],
     "orders_unsettledapp_once": [Attack(unsettled(state="'failed'"), [job(), unsettled()])],
+    "orders_unsettledapp_without_job_failed": [unsettled(job_id="NULL")],
     "orders_unsettledapp_state_known": [Attack(unsettled(state="'lost'"), [job()])],
 }

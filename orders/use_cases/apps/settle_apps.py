@@ -1,11 +1,11 @@
-"""Gives the end of a job its effect on the organization's apps."""
+"""Gives the end of a deployment its effect on the states of the organization's apps."""
 
 from uuid import UUID
 
 from django.db.models import Q
 
 from billing.models import Organization
-from orders.models import AppJob, DependencyUse, UnsettledApp
+from orders.models import AppJob, DependencyUse, Provision, UnsettledApp
 from orders.use_cases.apps.organization_apps import OrganizationApps
 
 
@@ -21,6 +21,22 @@ def settle_apps(job: AppJob) -> None:
         unsettled.delete()
         if job.kind == AppJob.Kind.UNINSTALL:
             _remove(job)
+
+
+def settle_ordered_apps(provision: Provision) -> None:
+    """Shows the apps of a failed provision as failed, until it is retried or a job installs them.
+
+    The provision and its organization are locked. Transaction: joins.
+    """
+    organization = provision.organization_id
+    if provision.status == Provision.Status.FAILED:
+        failed = [
+            UnsettledApp(organization_id=organization, app_id=app, state=UnsettledApp.State.FAILED)
+            for app in provision.apps
+        ]
+        UnsettledApp.objects.bulk_create(failed, ignore_conflicts=True)
+    else:
+        UnsettledApp.objects.filter(organization=organization, job=None, app_id__in=provision.apps).delete()
 
 
 def _remove(job: AppJob) -> None:

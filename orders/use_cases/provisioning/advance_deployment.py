@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from billing.locks import lock_organization
 from orders.models import AppJob, Provision
 from orders.models.step import Step, StepStatus, as_rows
-from orders.use_cases.apps.settle_apps import settle_apps
+from orders.use_cases.apps.settle_apps import settle_apps, settle_ordered_apps
 from orders.use_cases.organizations.provision_organization import provision_organization
 
 
@@ -40,11 +40,12 @@ def advance_deployment(
     status = _follow(deployment, steps, failed=failed)
     deployment.steps, deployment.status, deployment.updated_at = as_rows(steps), status, now
     deployment.save(update_fields=["steps", "status", "updated_at"])
-    succeeded = status == deployment.Status.SUCCEEDED
     if isinstance(deployment, AppJob):
         settle_apps(deployment)
-    elif succeeded:
-        provision_organization(order_id=deployment.order_id)
+    elif deployment.is_finished:
+        settle_ordered_apps(deployment)
+        if deployment.status == deployment.Status.SUCCEEDED:
+            provision_organization(order_id=deployment.order_id)
 
 
 def _follow(deployment: Provision | AppJob, steps: list[Step], *, failed: bool) -> str:

@@ -10,6 +10,7 @@ from billing.use_cases.record_audit import record_audit
 from orders.errors import DeploymentSucceeded, DeploymentSuperseded
 from orders.models import AppJob, Provision, UnsettledApp
 from orders.models.step import Step, StepStatus, as_rows
+from orders.use_cases.apps.settle_apps import settle_ordered_apps
 from orders.use_cases.provisioning.advance_deployment import lock_deployment
 from orders.use_cases.provisioning.enqueue_deployment import enqueue_deployment
 
@@ -44,6 +45,8 @@ def retry_deployment(
             is_install = deployment.kind == AppJob.Kind.INSTALL
             state = UnsettledApp.State.INSTALLING if is_install else UnsettledApp.State.UNINSTALLING
             UnsettledApp.objects.filter(job=deployment).update(state=state)
+        else:
+            settle_ordered_apps(deployment)
         record_audit(
             action="deployment.retried",
             object_type="app job" if isinstance(deployment, AppJob) else "provision",

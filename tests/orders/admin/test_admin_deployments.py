@@ -55,6 +55,12 @@ def test_staff_see_the_failed_step(failed: Provision, role: str) -> None:
     assert ("Try again" in shown) is (role == SUPERADMIN)
 
 
+def test_an_organization_links_to_its_failed_provision(failed: Provision, acme: Organization) -> None:
+    page = reverse("admin:billing_organization_change", args=[acme.pk])
+    shown = client_of(create_user(SUPERADMIN)).get(page).content.decode()
+    assert f'href="{page_of(failed)}">failed</a>' in shown
+
+
 def test_a_superadmin_repeats_the_failed_step_with_a_reason(failed: Provision, acme: Organization) -> None:
     client = client_of(create_user(SUPERADMIN))
     with nothing_changes():
@@ -71,6 +77,7 @@ def test_a_superadmin_repeats_the_failed_step_with_a_reason(failed: Provision, a
     tasks.provision_organization(str(failed.pk))
     acme.refresh_from_db()
     assert acme.status == "active"
+    assert not UnsettledApp.objects.exists()
     assert "Try again" not in client.get(page_of(failed)).content.decode()
 
 
@@ -79,12 +86,12 @@ def test_a_failed_installation_is_repeated(failed: Provision, acme: Organization
     install_app(organization_id=acme.id, slug="wiki", dep_choices={}, by=acting(ada))
     job = AppJob.objects.get()
     report_progress(report=Report(model=AppJob, key=job.id, status="FAILED"))
-    assert UnsettledApp.objects.get().state == "failed"
+    assert UnsettledApp.objects.get(job=job).state == "failed"
     client = client_of(create_user(SUPERADMIN))
     client.submit(retry_of(job), {"reason": "again"})
-    assert UnsettledApp.objects.get().state == "installing"
+    assert UnsettledApp.objects.get(job=job).state == "installing"
     tasks.run_app_job(str(job.id))
-    assert not UnsettledApp.objects.exists()
+    assert not UnsettledApp.objects.filter(job=job).exists()
 
 
 def test_others_may_not_repeat_it(failed: Provision) -> None:
