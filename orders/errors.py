@@ -26,7 +26,7 @@ class CatalogItemNotFound(DomainError):
 
     code = "catalog_item_not_found"
     status = 404
-    message = "no such catalog item"
+    message = "there is no such catalog item"
 
 
 class InvalidCatalogItem(DomainError):
@@ -50,7 +50,7 @@ class SlugInUse(DomainError):
 class DomainNotFound(DomainError):
     code = "domain_not_found"
     status = 404
-    message = "no such domain"
+    message = "there is no such domain"
 
 
 class InvalidDomain(DomainError):
@@ -99,7 +99,7 @@ class OrderStale(DomainError):
 
     code = "order_stale"
     status = 409
-    message = "the organization or the promo code changed during the checkout; try again"
+    message = "the organization or the promo code changed during the checkout: try again"
 
 
 class PaymentOpen(DomainError):
@@ -107,7 +107,7 @@ class PaymentOpen(DomainError):
 
     code = "payment_in_progress"
     status = 409
-    message = "this organization has another open payment; try again"
+    message = "this organization has another open payment: try again"
 
 
 class PaymentInProgress(DomainError):
@@ -125,7 +125,7 @@ class PaymentNotOpen(DomainError):
 class SubscriptionEnded(DomainError):
     code = "subscription_ended"
     status = 409
-    message = "the subscription has ended; order a plan to start another one"
+    message = "the subscription has ended: order a plan to start another one"
 
 
 class PaymentProcessorError(DomainError):
@@ -133,7 +133,7 @@ class PaymentProcessorError(DomainError):
     status = 502
     message = (
         "the payment processor did not open a payment, so nothing was charged and no voucher was used: try again"
-        " later, and tell us if this stays"
+        " later, and contact support if it fails again"
     )
 
 
@@ -169,13 +169,13 @@ class OrderNotRefundable(DomainError):
 
 class AmountNotRefundable(OrderNotRefundable):
     code = "amount_not_refundable"
-    message = "a card cannot be refunded by this amount"
+    message = "this amount cannot be refunded to a card"
 
 
 class OrderNotFound(DomainError):
     code = "order_not_found"
     status = 404
-    message = "no such order"
+    message = "there is no such order"
 
 
 class OrderNotComplete(DomainError):
@@ -187,13 +187,13 @@ class OrderNotComplete(DomainError):
 class ProvisionNotFound(DomainError):
     code = "provision_not_found"
     status = 404
-    message = "there is no provision"
+    message = "there is no such provision"
 
 
 class AppNotFound(DomainError):
     code = "app_not_found"
     status = 404
-    message = "no such app"
+    message = "there is no such app"
 
 
 class AppNotDeployable(DomainError):
@@ -209,13 +209,13 @@ class InvalidDependencyChoice(DomainError):
 class AppBusy(DomainError):
     code = "app_busy"
     status = 409
-    message = "this app is being installed or removed; try again when that is done"
+    message = "this app is being installed or removed: try again when that is done"
 
 
 class OrganizationNotRunning(DomainError):
     code = "organization_not_running"
     status = 409
-    message = "the organization has no running plan; order one first"
+    message = "the organization has no running plan: order one first"
 
 
 class PlanTooSmall(DomainError):
@@ -233,7 +233,7 @@ class AppHasDependents(DomainError):
 class DeploymentSucceeded(DomainError):
     code = "deployment_succeeded"
     status = 409
-    message = "every step is completed already"
+    message = "every step is complete already"
 
 
 class DeploymentSuperseded(DomainError):

@@ -55,7 +55,7 @@ class PromoExpired(PromoProblem):
 
 class PromoExhausted(PromoProblem):
     code = "promo_exhausted"
-    why = "exhausted, every redemption is taken"
+    why = "every redemption of it is taken"
 
 
 class PromoAlreadyRedeemed(PromoProblem):
@@ -211,13 +211,13 @@ class BatchStateRefuses(DomainError):
 
     code = "batch_state"
     status = 409
-    message = "the state of this batch does not allow that"
+    message = "the batch's state does not allow this"
 
 
 class BatchNeedsAnotherApprover(DomainError):
     code = "batch_needs_another_approver"
     status = 403
-    message = "a batch must be approved by someone other than the person who drafted it"
+    message = "someone other than the person who drafted the batch must approve it"
 
 
 class InvalidRange(DomainError):

@@ -19,7 +19,7 @@ LIST = Path(__file__).with_name("error_sentences.txt")
 APPS = ("billing", "promos", "orders")
 
 
-FORMS = "form or field"
+FORMS, FIELDS = "form or field", "field of a request"
 # The messages of fields that an input of ours can cause. Each field class has others too.
 FIELD_MESSAGES = ("required", "null", "blank", "max_length", "min_length", "max_value", "min_value", "invalid_choice")
 
@@ -42,20 +42,19 @@ def sentences() -> list[str]:
         answers = import_module(name)._SENTENCES
         pairs = answers.items() if name.startswith("billing") else answers.values()
         found |= {f"{code}: {text}" for code, text in pairs}
-    found |= {f"{FORMS}: {text}" for text in (*templates(), *_field_messages())}
+    found |= {f"{FORMS}: {text}" for text in (*templates(), *_field_messages(forms.BaseForm))}
+    found |= {f"{FIELDS}: {text}" for text in _field_messages(serializers.Serializer)}
     return sorted(found)
 
 
-def _field_messages() -> Iterator[str]:
-    """Yield the messages of the fields of all forms and serializers, those of the frameworks among them."""
-    bases: tuple[Any, ...] = (forms.BaseForm, serializers.Serializer)
-    for base in bases:
-        for each in subclasses(base):
-            if each.__module__.startswith(APPS):
-                fields = getattr(each, "base_fields", None) or getattr(each, "_declared_fields", {})
-                for field in fields.values():
-                    messages = getattr(field, "error_messages", {})
-                    yield from (str(messages[name]) for name in FIELD_MESSAGES if name in messages)
+def _field_messages(base: Any) -> Iterator[str]:
+    """Yield the messages of the fields of all forms, or of all serializers, those of the framework among them."""
+    for each in subclasses(base):
+        if each.__module__.startswith(APPS):
+            fields = getattr(each, "base_fields", None) or getattr(each, "_declared_fields", {})
+            for field in fields.values():
+                messages = getattr(field, "error_messages", {})
+                yield from (str(messages[name]) for name in FIELD_MESSAGES if name in messages)
 
 
 def _text(refusal: Any) -> str:
@@ -70,6 +69,10 @@ def test_the_list_names_every_sentence() -> None:
 def test_sentences_follow_one_form() -> None:
     for line in sentences():
         code, _, text = line.partition(": ")
+        if code == FIELDS:
+            # The name of the field stands before it: DRF's own sentences do not fit there.
+            assert text.startswith(("is ", "must ", '"{input}" is ')) and not text.endswith("."), line
+            continue
         if code == FORMS:
             # A page's sentence ends with a full stop; a field's message is a part of one.
             assert text == text.strip(), line

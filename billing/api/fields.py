@@ -28,11 +28,38 @@ _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})", re.IGNORECASE
 )
 
+# The service's sentences in place of DRF's own, which have a capital and a full stop.
+_OF_LISTS = {
+    "not_a_list": "must be a list",
+    "empty": "must not be empty",
+    "max_length": "must have at most {max_length} elements",
+    "min_length": "must have at least {min_length} elements",
+}
+_SENTENCES: dict[type[serializers.Field], dict[str, str]] = {  # type: ignore[type-arg]
+    serializers.Field: {"required": "is required", "null": "must not be null"},
+    serializers.CharField: {
+        "invalid": "must be text",
+        "blank": "must not be blank",
+        "max_length": "must have at most {max_length} characters",
+        "min_length": "must have at least {min_length} characters",
+    },
+    serializers.IntegerField: {
+        "invalid": "must be a whole number",
+        "max_value": "must be at most {max_value}",
+        "min_value": "must be at least {min_value}",
+    },
+    serializers.ChoiceField: {"invalid_choice": '"{input}" is not a valid choice'},
+    serializers.UUIDField: {"invalid": "must be an id (a UUID)"},
+    serializers.DictField: {"not_a_dict": "must be an object"},
+    serializers.ListField: _OF_LISTS,
+    serializers.ListSerializer: _OF_LISTS,
+}
+for _field, _sentences in _SENTENCES.items():
+    _field.default_error_messages = {**_field.default_error_messages, **_sentences}
+
 
 class TextField(serializers.CharField):
     """A JSON string. Unless it may be blank, people can see at least one of its characters."""
-
-    default_error_messages = {"invalid": "must be text"}
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -74,12 +101,6 @@ class FlagField(serializers.BooleanField):
 
 class WholeNumberField(serializers.IntegerField):
     """A JSON number without a fraction, such as 5 or 5.0."""
-
-    default_error_messages = {
-        "invalid": "must be a whole number",
-        "min_value": "must be at least {min_value}",
-        "max_value": "may be at most {max_value}",
-    }
 
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or not isinstance(data, (int, Decimal)) or data != int(data):

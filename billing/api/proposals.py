@@ -24,7 +24,7 @@ MAX_COMMENT_LENGTH = 500
 
 class InvalidStatus(DomainError):
     code = "invalid_status"
-    message = "status is not one of a proposal"
+    message = "status must be a status of a proposal"
 
 
 class ChangeSerializer(serializers.Serializer[Any]):

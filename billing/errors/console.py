@@ -8,13 +8,13 @@ class ApprovalRequired(DomainError):
 
     code = "approval_required"
     status = 409
-    message = "this needs the approval of another member of staff: it was proposed, and not carried out yet"
+    message = "this was proposed, and takes effect when another member of staff approves it"
 
 
 class ProposalNotFound(DomainError):
     code = "proposal_not_found"
     status = 404
-    message = "no such proposal"
+    message = "there is no such proposal"
 
 
 class ProposalDecided(DomainError):

@@ -45,7 +45,7 @@ class OrderAlreadySpent(DomainError):
 class EntryNotFound(DomainError):
     code = "entry_not_found"
     status = 404
-    message = "no such ledger entry"
+    message = "there is no such ledger entry"
 
 
 class EntryOfRedemption(DomainError):
@@ -69,7 +69,7 @@ class EntryAlreadyReversed(DomainError):
 class SubscriptionNotFound(DomainError):
     code = "subscription_not_found"
     status = 404
-    message = "no subscription"
+    message = "there is no subscription"
 
 
 class InvalidProcessorKey(DomainError):

@@ -6,7 +6,7 @@ from .base import DomainError
 class CustomerNotFound(DomainError):
     code = "customer_not_found"
     status = 404
-    message = "no such customer"
+    message = "there is no such customer"
 
 
 class CustomerMerged(DomainError):
@@ -14,7 +14,7 @@ class CustomerMerged(DomainError):
 
     code = "customer_merged"
     status = 409
-    message = "this account was merged into another one: sign in with that one"
+    message = "this account was merged into another account: sign in with that account"
 
 
 class SameCustomer(DomainError):
@@ -25,13 +25,13 @@ class SameCustomer(DomainError):
 class CustomerIsStaff(DomainError):
     code = "customer_is_staff"
     status = 409
-    message = "one of the two is a member of staff: end the staff role first"
+    message = "one of the two customers is a member of staff: take the staff role away first"
 
 
 class CustomerHasOpenPayment(DomainError):
     code = "customer_has_open_payment"
     status = 409
-    message = "one of the two has an open payment: wait for it, or cancel it first"
+    message = "one of the two customers has an open payment: wait until it ends, or close it first"
 
 
 class TwoCardSubscribers(DomainError):

@@ -66,4 +66,4 @@ class ProviderUnavailable(DomainError):
 
 class RedirectNotAllowed(DomainError):
     code = "redirect_not_allowed"
-    message = "redirect_uri: sign-in may not end at this address"
+    message = "redirect_uri: signing in cannot lead to this address"

@@ -6,7 +6,7 @@ from .base import DomainError
 class OrganizationNotFound(DomainError):
     code = "tenant_not_found"
     status = 404
-    message = "no such organization"
+    message = "there is no such organization"
 
 
 class OrganizationSuspended(DomainError):
@@ -34,13 +34,13 @@ class StatusNotAllowed(DomainError):
 class AlreadyMember(DomainError):
     code = "already_member"
     status = 409
-    message = "this person is already a member of the organization, or invited"
+    message = "this person is a member of the organization already, or has an invitation"
 
 
 class MemberNotFound(DomainError):
     code = "member_not_found"
     status = 404
-    message = "no such member"
+    message = "there is no such member"
 
 
 class OwnerNotRemovable(DomainError):

@@ -31,7 +31,7 @@ _SENTENCES = {
     400: ("bad_request", "the request is malformed"),
     403: ("permission_denied", "you may not do this"),
     404: ("not_found", "there is nothing at this address"),
-    405: ("method_not_allowed", "this address does not answer that method"),
+    405: ("method_not_allowed", "this address does not accept this method"),
     408: ("request_timeout", "the request did not arrive in time"),
     413: ("payload_too_large", "the request is too large"),
     414: ("uri_too_long", "the address is too long"),

@@ -47,7 +47,7 @@ class RefundForm(ConsoleForm):
         if card_minor is None:
             return None
         if not 0 < card_minor <= self.left_minor:
-            raise forms.ValidationError("Enter more than zero, and at most what is left on the card.")
+            raise forms.ValidationError("Enter an amount of more than zero, and at most what is left on the card.")
         return card_minor
 
 

@@ -50,7 +50,7 @@ class VoucherNotFound(DomainError):
 
     code = "promo_not_found"
     status = 404
-    message = "no voucher with this code"
+    message = "there is no voucher with this code"
 
 
 class VoucherSerializer(MoneyResponseSerializer):

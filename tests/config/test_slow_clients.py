@@ -100,7 +100,10 @@ def test_a_request_that_arrives_byte_by_byte_is_answered(web: Web) -> None:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body:
             client.sendall(bytes([byte]))
-        assert read_error(client)[::2] == (404, {"error": "no voucher with this code", "code": "promo_not_found"})
+        assert read_error(client)[::2] == (
+            404,
+            {"error": "there is no voucher with this code", "code": "promo_not_found"},
+        )
 
 
 def test_chunks_arrive_whole(web: Web) -> None:

@@ -131,7 +131,7 @@ def test_unknown_and_retired_codes_look_the_same(anybody: Caller) -> None:
     preview(anybody, "WARM-UP")
     unknown, asked_for_unknown = statements(anybody, "NEVER-WAS")
     retired, asked_for_retired = statements(anybody, "RETIRED-X")
-    assert_refused(unknown, 404, "promo_not_found", "no voucher with this code")
+    assert_refused(unknown, 404, "promo_not_found", "there is no voucher with this code")
     assert (retired.status, retired.content) == (unknown.status, unknown.content)
     assert shown_headers(retired) == shown_headers(unknown)
     assert asked_for_retired == asked_for_unknown

@@ -124,7 +124,7 @@ def _check_amount(card_minor: int, *, left: Refundable, currency: str) -> None:
     nearest = nearest_charges(card_minor, currency=currency, minimum_minor=0)
     if card_minor not in nearest:
         texts = [format_money(each, currency=currency) for each in nearest if 0 < each <= left_minor]
-        raise AmountNotRefundable(f"a card cannot be refunded by this amount: the nearest is {' or '.join(texts)}")
+        raise AmountNotRefundable(f"this amount cannot be refunded to a card: the nearest is {' or '.join(texts)}")
 
 
 def request_refund(*, order: Order, card_minor: int, reason: str, by: Actor) -> Refund:

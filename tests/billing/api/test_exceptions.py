@@ -45,12 +45,12 @@ def test_each_invalid_input_is_named(api: Client) -> None:
     answer = fail(api, "invalid", {"apps": ["a", None, []]})
     assert answer.status_code == 400
     assert answer.json() == {
-        "error": "name: This field is required.",
+        "error": "name: is required",
         "code": "invalid_request",
         "fields": {
-            "name": ["This field is required."],
-            "apps.1": ["This field may not be null."],
-            "apps.2": ["Not a valid string."],
+            "name": ["is required"],
+            "apps.1": ["must not be null"],
+            "apps.2": ["must be text"],
         },
     }
 

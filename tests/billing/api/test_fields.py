@@ -80,7 +80,7 @@ LIMIT = "an amount may not exceed 1000000000000 of the currency's smallest unit"
         ("credit_omr", "10", "must be a number"),
         ("credit_omr", True, "must be a number"),
         ("credit_omr", [], "must be a number"),
-        ("credit_omr", None, "This field may not be null."),
+        ("credit_omr", None, "must not be null"),
         ("credit_minor", 0, "must be at least 1"),
         ("credit_minor", -5, "must be at least 1"),
         ("credit_minor", 10**12 + 1, LIMIT),
@@ -154,7 +154,7 @@ def test_a_body_must_be_an_object() -> None:
         ("number", Decimal("0.5"), "must be a whole number"),
         ("number", [5], "must be a whole number"),
         ("number", -1, "must be at least 0"),
-        ("number", 10, "may be at most 9"),
+        ("number", 10, "must be at most 9"),
     ],
 )
 def test_a_value_of_another_type_is_refused(name: str, value: Any, sentence: str) -> None:

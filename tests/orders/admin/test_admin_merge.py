@@ -62,7 +62,7 @@ def test_nothing_is_merged_that_the_page_did_not_show(ada: Customer, eve: Custom
             assert client.post(merge_of(ada), {**sent, "confirmed": "yes"}).status_code == HTTPStatus.OK
 
 
-@pytest.mark.parametrize(("into", "sentence"), [("nobody", "No such customer"), ("ada", "into itself")])
+@pytest.mark.parametrize(("into", "sentence"), [("nobody", "There is no such customer"), ("ada", "into itself")])
 def test_a_wrong_customer_is_refused(ada: Customer, into: str, sentence: str) -> None:
     client = client_of(create_user(SUPERADMIN))
     with nothing_changes():

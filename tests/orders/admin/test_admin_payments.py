@@ -201,10 +201,10 @@ def test_only_a_superadmin_refunds(paid: Payment, role: str) -> None:
 @pytest.mark.parametrize(
     ("amount", "sentence"),
     [
-        ("1.234", "A card cannot be refunded by this amount: the nearest is 1.230 OMR or 1.240 OMR."),
-        ("0.001", "A card cannot be refunded by this amount: the nearest is 0.010 OMR."),
-        ("8.999", "A card cannot be refunded by this amount: the nearest is 8.990 OMR or 9.000 OMR."),
-        ("9.010", "Enter more than zero, and at most what is left on the card."),
+        ("1.234", "This amount cannot be refunded to a card: the nearest is 1.230 OMR or 1.240 OMR."),
+        ("0.001", "This amount cannot be refunded to a card: the nearest is 0.010 OMR."),
+        ("8.999", "This amount cannot be refunded to a card: the nearest is 8.990 OMR or 9.000 OMR."),
+        ("9.010", "Enter an amount of more than zero, and at most what is left on the card."),
     ],
 )
 def test_a_refund_that_stripe_cannot_make_is_refused_with_the_nearest(

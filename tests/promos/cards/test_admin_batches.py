@@ -74,7 +74,7 @@ def test_drafter_cannot_approve(noor: Browser) -> None:
     with nothing_changes():
         answer = noor.submit(url(Batch.objects.get(), "approve"), {"reason": "mine"})
     assert form_errors(answer) == {
-        "__all__": ["A batch must be approved by someone other than the person who drafted it."]
+        "__all__": ["Someone other than the person who drafted the batch must approve it."]
     }
 
 
@@ -98,7 +98,7 @@ def test_codes_are_exported_from_the_release_on(noor: Browser) -> None:
     batch = draft()
     with nothing_changes():
         answer = noor.submit(url(batch, "export"), {"reason": "print"})
-    assert form_errors(answer) == {"__all__": ["The state of this batch does not allow that."]}
+    assert form_errors(answer) == {"__all__": ["The batch's state does not allow this."]}
     batch = released("SHOPS-2")
     answer = noor.submit(url(batch, "export"), {"reason": "for the printer"})
     text = b"".join(answer.streaming_content).decode()
