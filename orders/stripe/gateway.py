@@ -294,6 +294,7 @@ class Resource(StrEnum):
 
     SESSIONS = "sessions"
     CHARGES = "charges"
+    DISPUTES = "disputes"
     REFUNDS = "refunds"
     INVOICES = "invoices"
     INVOICE_PAYMENTS = "invoice_payments"
@@ -304,6 +305,7 @@ class Resource(StrEnum):
 _SERVICES: Mapping[Resource, Callable[[stripe.StripeClient], Any]] = {
     Resource.SESSIONS: lambda client: client.v1.checkout.sessions,
     Resource.CHARGES: lambda client: client.v1.charges,
+    Resource.DISPUTES: lambda client: client.v1.disputes,
     Resource.REFUNDS: lambda client: client.v1.refunds,
     Resource.INVOICES: lambda client: client.v1.invoices,
     Resource.INVOICE_PAYMENTS: lambda client: client.v1.invoice_payments,

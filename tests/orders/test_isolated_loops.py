@@ -65,6 +65,7 @@ LOOPS = {
     "use_cases/prune_expired.py _delete_batches": COMPUTES,
     "use_cases/reconciliation/close_break.py close_resolved_breaks": ONE_THING,
     "use_cases/reconciliation/reconcile_charges.py reconcile_charges": ISOLATED,
+    "use_cases/reconciliation/reconcile_disputes.py reconcile_disputes": ISOLATED,
     "use_cases/reconciliation/reconcile_invoices.py reconcile_invoices": ISOLATED,
     "use_cases/reconciliation/reconcile_ledger.py reconcile_ledger": ISOLATED,
     "use_cases/reconciliation/reconcile_ledger.py _find_unspent": COMPUTES,

@@ -19,6 +19,15 @@ TIMEOUT_SECONDS = 30
 PAGE_SIZE = 100
 
 Object = dict[str, Any]
+# The lists of the kinds of object to which others refer, by the beginning of an id.
+REFERRED = {
+    "ch": "charges",
+    "cus": "customers",
+    "in": "invoices",
+    "pi": "payment_intents",
+    "pm": "payment_methods",
+    "sub": "subscriptions",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,10 @@ class Stripe:
         """One object by its path, such as `subscriptions/sub_1`."""
         found: Object = self._call("GET", f"/v1/{path}", key=SECRET_KEY)
         return found
+
+    def find(self, identifier: str) -> Object | None:
+        """The object of an id that Stripe's objects refer to; None where it was deleted."""
+        return self.get(f"{REFERRED[identifier.partition('_')[0]]}/{identifier}")
 
     def sessions(self) -> list[Object]:
         return self.all("checkout/sessions")

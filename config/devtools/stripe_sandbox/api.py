@@ -23,7 +23,7 @@ from config.devtools.stripe_sandbox.protocol.expansion import expand_paths
 from config.devtools.stripe_sandbox.protocol.idempotency import Kept, Keys
 from config.devtools.stripe_sandbox.protocol.shapes import Shapes
 from config.devtools.stripe_sandbox.store import Object
-from config.devtools.stripe_sandbox.world import API_VERSION, Call, World, new_id
+from config.devtools.stripe_sandbox.world import API_VERSION, Call, World, new_id, public
 
 OK = 200
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
@@ -209,7 +209,12 @@ class Api:
     def _shapes_for(self, request: Request) -> Shapes | None:
         """Return how the answers vary. A reader without a client library, such as a test, gets the plain ones."""
         seed = self.store.setting("shapes", None)
-        return Shapes(seed) if seed is not None and "Stripe-Version" in request.headers else None
+        return Shapes(seed, self._find) if seed is not None and "Stripe-Version" in request.headers else None
+
+    def _find(self, identifier: str) -> Object | None:
+        found = self.store.load(identifier)
+        shown: Object | None = public(found) if found else None
+        return shown
 
     def _run(self, endpoint: endpoints.Endpoint, names: tuple[str, ...], read: Object) -> tuple[int, str]:
         refusal = None

@@ -21,8 +21,9 @@ def positive(text: str) -> int:
 
 class Command(BaseCommand):
     help = (
-        "Compares Stripe's sessions, payments, refunds and subscriptions with orders and ledger, and lists each break"
-        " (discrepancy) by kind. Exits with 1 while any break is open, and with 2 if something could not be compared."
+        "Compares Stripe's sessions, payments, refunds, disputes and subscriptions with orders and ledger, and lists"
+        " each break (discrepancy) by kind. Exits with 1 while any break is open, and with 2 if something could not"
+        " be compared."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

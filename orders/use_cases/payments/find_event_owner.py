@@ -96,8 +96,11 @@ def with_all_lines(invoice: Object) -> Object:
     return {**invoice, "lines": {"data": lines, "has_more": False}}
 
 
-def close_early_invoice(*, event_id: str) -> str:
-    """Ends the wait of a paid invoice whose order is not complete: a break, unless the order's payment is recorded.
+def close_early_event(*, event_id: str) -> str:
+    """Ends the wait of an event whose order did not complete.
+
+    Money that it reports is a break, unless the order's payment is recorded. Any other event has no effect: what it
+    says of a subscription that serves no order is compared with Stripe.
 
     Returns: the outcome. Transaction: owns.
     """
@@ -110,7 +113,8 @@ def close_early_invoice(*, event_id: str) -> str:
         order_id = read_invoice_order_id(invoice)
         was_paid = Q(payment__status=Payment.Status.PAID)
         is_recorded = order_id is not None and Order.objects.filter(was_paid, id=order_id).exists()
-        event.outcome = WITHOUT_EFFECT if is_recorded else record_unknown(invoice)
+        has_no_effect = event.type != "invoice.paid" or is_recorded
+        event.outcome = WITHOUT_EFFECT if has_no_effect else record_unknown(invoice)
         event.save(update_fields=["outcome"])
         return event.outcome
 

@@ -32,7 +32,7 @@ from orders.use_cases.payments.settle_payment import (
     settle_processing,
     settle_unpaid,
 )
-from orders.use_cases.reconciliation.record_break import record_break
+from orders.use_cases.reconciliation.record_break import is_lost, record_break, record_dispute
 from orders.use_cases.subscriptions.follow_subscription import (
     apply_failed_invoice,
     apply_paid_invoice_event,
@@ -193,31 +193,15 @@ def record_refunded_month(charge: Object, month: Invoice) -> str:
 
 
 def _record_dispute(dispute: Object, event: StripeEvent) -> str:
-    record_break(
-        kind=Break.Kind.DISPUTE,
-        object_id=str(dispute["id"]),
-        order_id=_find_order_of_charge(dispute),
-        details={
-            "amount": dispute.get("amount"),
-            "currency": dispute.get("currency"),
-            "reason": dispute.get("reason"),
-        },
-    )
+    record_dispute(dispute, order_id=_find_order_of_charge(dispute))
     return "dispute"
 
 
 def _record_closed_dispute(dispute: Object, event: StripeEvent) -> str:
     """Notes a lost dispute on its break, and opens the break again if staff have closed it: the money is gone."""
-    if dispute.get("status") != "lost":
+    if not is_lost(dispute):
         return "dispute_closed"
-    found = record_break(
-        kind=Break.Kind.DISPUTE,
-        object_id=str(dispute["id"]),
-        order_id=_find_order_of_charge(dispute),
-        details={name: dispute.get(name) for name in ("amount", "currency", "reason")},
-    )
-    found.details |= {"status": "lost"}
-    found.save(update_fields=["details"])
+    record_dispute(dispute, order_id=_find_order_of_charge(dispute))
     return "dispute_lost"
 
 

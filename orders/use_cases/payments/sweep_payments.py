@@ -25,7 +25,7 @@ from orders.stripe.payloads import read_event_object, read_reference
 from orders.use_cases.payments.find_event_owner import (
     MAX_WAIT_FOR_COMPLETION,
     MAX_WAIT_FOR_OWNER,
-    close_early_invoice,
+    close_early_event,
     find_charge_owner,
 )
 from orders.use_cases.payments.open_payment import take_over_request, undo_checkout
@@ -197,7 +197,7 @@ def _close_unowned_event(event_id: str, swept: Swept) -> None:
     if StripeEvent.objects.get(id=event_id).outcome == BEFORE_LINK:
         find_charge_owner(event_id=event_id, is_last=True)
     else:
-        close_early_invoice(event_id=event_id)
+        close_early_event(event_id=event_id)
     swept.settled.append(event_id)
 
 
@@ -219,7 +219,5 @@ def _find_linked_events() -> list[str]:
 def _find_unowned_events(now: datetime) -> list[str]:
     settled = StripeEvent.objects.filter(settled_at__isnull=False)
     charges = settled.filter(outcome=BEFORE_LINK, received_at__lte=now - MAX_WAIT_FOR_OWNER)
-    invoices = settled.filter(
-        outcome=BEFORE_COMPLETION, type="invoice.paid", received_at__lte=now - MAX_WAIT_FOR_COMPLETION
-    )
-    return _choose(charges) + _choose(invoices)
+    early = settled.filter(outcome=BEFORE_COMPLETION, received_at__lte=now - MAX_WAIT_FOR_COMPLETION)
+    return _choose(charges) + _choose(early)

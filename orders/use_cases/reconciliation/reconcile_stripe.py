@@ -21,6 +21,7 @@ from billing.actor import Actor
 from orders.stripe import gateway
 from orders.use_cases.reconciliation.close_break import close_resolved_breaks
 from orders.use_cases.reconciliation.reconcile_charges import reconcile_charges
+from orders.use_cases.reconciliation.reconcile_disputes import reconcile_disputes
 from orders.use_cases.reconciliation.reconcile_events import reconcile_events
 from orders.use_cases.reconciliation.reconcile_invoices import reconcile_invoices
 from orders.use_cases.reconciliation.reconcile_ledger import reconcile_ledger
@@ -43,6 +44,7 @@ PARTS: dict[str, Part] = {
     "invoices": reconcile_invoices,
     "charges": reconcile_charges,
     "refunds": reconcile_refunds,
+    "disputes": reconcile_disputes,
     "subscriptions": reconcile_subscriptions,
 }
 

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 MAX_IN_FLIGHT = timedelta(minutes=15)
 # The types of event that change what is compared. Stripe takes at most 20 in one list.
 _EVENT_TYPES = [
+    "charge.dispute.closed",
+    "charge.dispute.created",
     "charge.refunded",
     "charge.succeeded",
     "checkout.session.async_payment_failed",

@@ -18,6 +18,12 @@ DAY = 86_400
 EMBEDDED_ITEMS = 10
 # Each may be an id, or the object itself.
 REFERENCES = ("customer", "invoice", "subscription", "payment_intent", "charge", "latest_invoice", "payment_method")
+# Versions of the API, oldest first; the last one is not there yet. The date decides the shape of an event.
+VERSIONS = ("2019-12-03", "2024-06-20", "2025-03-31.basil", "2026-08-26.dahlia", "2031-01-01.later")
+# From this version on an invoice, a subscription and a charge name each other in other places than before.
+BASIL = "2025-03-31"
+# From this version on a charge does not hold its refunds.
+WITHOUT_REFUNDS = "2022-11-15"
 # Fields that an event may leave out, or hold as null.
 OPTIONAL = (
     "cancellation_details",
@@ -45,12 +51,16 @@ OPEN_WORDS = {
     "charge": ("calculated_statement_descriptor",),
     "checkout.session": ("mode", "submit_type", "ui_mode"),
     "customer": ("tax_exempt",),
-    "dispute": ("reason", "status"),
+    "dispute": ("reason",),
     "invoice": ("collection_method",),
     "payment_intent": ("capture_method", "confirmation_method"),
     "refund": ("reason", "status"),
     "subscription": ("collection_method",),
 }
+
+
+# Finds an object by its id, as a client sees it.
+Find = Callable[[str], Object | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +79,9 @@ class Shapes:
     The choices for an object depend on the seed and the object's id only, so its lines have one order on all pages.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, find: Find) -> None:
         self._seed = seed
+        self._find = find
         self.page_size = 1 + seed % 3
 
     def vary_answer(self, answer: Object, *, expanded: bool) -> Object:
@@ -89,7 +100,7 @@ class Shapes:
         kind = item.get("object", "")
         draw = self._draw(str(item.get("id")))
         if kind == "event":
-            item |= vary_event(item, draw)
+            item |= vary_event(item, draw, self._find)
         if kind == "event" or item.get("deleted"):
             return
         if kind == "invoice":
@@ -97,9 +108,11 @@ class Shapes:
             item["lines"] |= {"data": lines[:EMBEDDED_ITEMS], "has_more": len(lines) > EMBEDDED_ITEMS}
         if vary := _ANSWERS.get(kind):
             vary(item, draw)
+        if kind == "invoice_payment":
+            expand_references(item["payment"], draw, self._find)
         vary_words(item, draw)
         if not expanded:
-            expand_references(item, draw)
+            expand_references(item, draw, self._find)
         if draw.flag():
             item["a_field_of_2031"] = {"object": "list", "data": None, "has_more": True}
 
@@ -118,8 +131,8 @@ def vary_words(item: Object, draw: Draw) -> None:
             item[name] = "a_word_of_2031"
 
 
-def vary_event(event: Object, draw: Draw) -> Object:
-    """Return the event as Stripe may also send it."""
+def vary_event(event: Object, draw: Draw, find: Find) -> Object:
+    """Return the event as Stripe may also send it, to an endpoint of any version of the API."""
     varied = copy.deepcopy(event)
     document = varied["data"]["object"]
     kind = document["object"]
@@ -128,7 +141,11 @@ def vary_event(event: Object, draw: Draw) -> Object:
         vary(document, draw)
     if kind == "dispute":
         document["reason"] = draw.choose(("fraudulent", "a_reason_of_2031"))
-    expand_references(document, draw)
+    version = draw.choose(VERSIONS)
+    varied["api_version"] = version
+    if make_old := _OLD.get(kind) if version < BASIL else None:
+        make_old(document, version)
+    expand_references(document, draw, find)
     for name in OPTIONAL:
         choice = draw.choose(("kept", "null", "absent"))
         if choice == "null" and name in document:
@@ -138,17 +155,17 @@ def vary_event(event: Object, draw: Draw) -> Object:
     if draw.flag():
         document["a_field_of_2031"] = {"object": "list", "data": None, "has_more": True}
     if draw.flag():
-        varied |= {
-            "api_version": draw.choose(("2019-12-03", "2025-03-31.basil", "2031-01-01.later")),
-            "request": None,
-        }
+        varied["request"] = draw.choose(("req_1", "")) or None
     return varied
 
 
-def expand_references(document: Object, draw: Draw) -> None:
+def expand_references(document: Object, draw: Draw, find: Find) -> None:
+    """Put the whole object in place of an id, or the little that is left of one that was deleted."""
     for name in REFERENCES:
-        if isinstance(document.get(name), str) and draw.flag():
-            document[name] = {"id": document[name], "object": name, "deleted": True}
+        reference = document.get(name)
+        if isinstance(reference, str) and reference and draw.flag():
+            found = find(reference) if draw.choose(("whole", "deleted")) == "whole" else None
+            document[name] = found or {"id": reference, "object": name, "deleted": True}
 
 
 def vary_invoice(invoice: Object, draw: Draw) -> None:
@@ -163,17 +180,11 @@ def vary_invoice(invoice: Object, draw: Draw) -> None:
         # The rest is on the next page. The month's own lines may be there.
         first = [pending_item(lines[0]) for _ in range(EMBEDDED_ITEMS)]
         invoice["lines"] |= {"has_more": True, "data": first}
-    if draw.flag():
-        make_invoice_old(invoice)
 
 
 def vary_reason(invoice: Object, draw: Draw) -> None:
     if invoice["billing_reason"] == "subscription_cycle":
         invoice["billing_reason"] = draw.choose(("subscription_cycle", "a_cycle_of_2031"))
-
-
-def vary_paid_by(invoice_payment: Object, draw: Draw) -> None:
-    expand_references(invoice_payment["payment"], draw)
 
 
 def add_lines(lines: list[Object], draw: Draw) -> list[Object]:
@@ -187,8 +198,7 @@ def add_lines(lines: list[Object], draw: Draw) -> list[Object]:
     return lines[::-1] if draw.flag() else lines
 
 
-def make_invoice_old(invoice: Object) -> None:
-    """Give the invoice the shape that API versions before 2025-03-31 have."""
+def make_invoice_old(invoice: Object, version: str) -> None:
     details = invoice.pop("parent")["subscription_details"]
     invoice["subscription"] = details["subscription"]
     invoice["subscription_details"] = {"metadata": details["metadata"]}
@@ -197,6 +207,23 @@ def make_invoice_old(invoice: Object) -> None:
         item = parent.get("subscription_item_details") or {}
         line["type"] = "subscription" if item and not item.get("proration") else "invoiceitem"
         line["proration"] = bool(item.get("proration"))
+        line["price"] = line.pop("pricing", None)
+    invoice["paid"] = invoice["status"] == "paid"
+    invoice["discount"] = next(iter(invoice.get("discounts") or []), None)
+
+
+def make_subscription_old(subscription: Object, version: str) -> None:
+    items = subscription["items"]["data"]
+    for item in items:
+        subscription |= {name: item.pop(name) for name in ("current_period_start", "current_period_end")}
+    only = items[0] if len(items) == 1 else {}
+    subscription |= {"plan": only.get("plan"), "quantity": only.get("quantity")}
+
+
+def make_charge_old(charge: Object, version: str) -> None:
+    if version < WITHOUT_REFUNDS:
+        refunds = {"object": "list", "data": [], "has_more": bool(charge["amount_refunded"])}
+        charge["refunds"] = {**refunds, "url": f"/v1/charges/{charge['id']}/refunds"}
 
 
 def pending_item(line: Object, number: int = 0) -> Object:
@@ -244,11 +271,6 @@ def vary_subscription(subscription: Object, draw: Draw) -> None:
         # As a price of old API versions, or of those that have more than one amount.
         items[0]["price"] = draw.choose(("price_1", "price_2")) if draw.flag() else {"unit_amount": None}
         items[0].pop("plan", None)
-    if draw.flag():
-        # As API versions before 2025-03-31.
-        for item in items:
-            period = {name: item.pop(name) for name in ("current_period_start", "current_period_end")}
-            subscription |= period
 
 
 def vary_items(subscription: Object, draw: Draw) -> None:
@@ -267,9 +289,14 @@ def vary_charge(charge: Object, draw: Draw) -> None:
         charge["refunds"] = None
 
 
+# What an object of an earlier version looks like.
+_OLD: dict[str, Callable[[Object, str], None]] = {
+    "charge": make_charge_old,
+    "invoice": make_invoice_old,
+    "subscription": make_subscription_old,
+}
 _ANSWERS: dict[str, Callable[[Object, Draw], None]] = {
     "charge": vary_charge,
     "invoice": vary_reason,
-    "invoice_payment": vary_paid_by,
     "subscription": vary_items,
 }
