@@ -16,13 +16,10 @@ from tests.database import PROJECT
 
 pytestmark = pytest.mark.django_db
 
-# The templates that send a form by POST: the console's one form, which has the token; signing in; customers' pages.
-POSTING = {
-    "admin/console_form.html": True,
-    "admin/login.html": False,
-    "account/form.html": False,
-    "customer/redeem.html": False,
-}
+# The console's templates that send a form by POST: its one form, which has the token, and signing in.
+POSTING = {"console_form.html": True, "login.html": False}
+# The folders of templates that only customers' pages use.
+CUSTOMERS = {"account", "account_pages", "customer", "shop"}
 # Django's own addresses of forms that are no page of a record.
 OTHER_FORMS = {"auth_user_password_change", "billing_processorsettings_changelist"}
 
@@ -47,14 +44,16 @@ def test_every_act_that_an_admin_registers_is_posted_twice_by_a_test() -> None:
     assert found == {name.partition(",")[0] for name in FORMS} | ELSEWHERE
 
 
-def test_every_template_with_a_form_is_known_and_those_of_the_console_have_a_token() -> None:
-    root = PROJECT / "templates"
-    found = {
-        str(path.relative_to(root)): 'include "admin/form_token.html"' in path.read_text()
-        for path in sorted(root.rglob("*.html"))
+def test_every_template_of_the_console_with_a_form_is_known_and_has_a_token() -> None:
+    posting = [
+        path
+        for path in (PROJECT / "templates").rglob("*.html")
         if re.search(r'method="?post', path.read_text(), re.IGNORECASE)
-    }
+    ]
+    token = 'include "admin/form_token.html"'
+    found = {path.name: token in path.read_text() for path in posting if path.parent.name == "admin"}
     assert found == POSTING
-    folders = ("billing", "promos", "orders", "config/web")
-    code = [path for folder in folders for path in (PROJECT / folder).rglob("*.py")]
-    assert [path.name for path in code if "<form" in path.read_text()] == []
+    assert {path.parent.name for path in posting} <= CUSTOMERS | {"admin"}
+    code = [path for app in ("billing", "promos", "orders") for path in (PROJECT / app / "admin").rglob("*.py")]
+    named = re.compile(rf'<form|"({"|".join(CUSTOMERS)})/')
+    assert [path.name for path in code if named.search(path.read_text())] == []
