@@ -1,0 +1,71 @@
+"""A printed card's link in a browser, on a desk and on a phone: from the QR code to a live organization."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from billing.models import Organization
+from orders.models import Order
+from orders.use_cases.catalog.seed_catalog import seed_catalog
+from promos.models import Redemption
+from tests.billing.identity.test_pages import mailed_code
+from tests.browser.accessibility import assert_accessible
+from tests.factories import PromoCodeFactory
+from tests.journeys.worker import run_worker_beside_browser
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_card_becomes_a_live_organization(page: Page) -> None:
+    seed_catalog()
+    PromoCodeFactory.create(code="CARD20", credit_minor=20_000)
+    page.goto("/")
+    assert_accessible(page)
+    page.goto("/redeem?code=card-20")
+    assert_accessible(page)
+    page.get_by_role("button", name="Use it in the shop").click()
+    assert_accessible(page)
+    page.get_by_role("button", name="Choose S", exact=True).click()
+    page.get_by_role("searchbox", name="Search").fill("wordp")
+    expect(page.get_by_role("checkbox", name="Nextcloud")).to_be_hidden()
+    page.get_by_role("checkbox", name="WordPress").check()
+    # The summary changes without a button.
+    expect(page.get_by_text("One app: WordPress")).to_be_visible()
+    page.get_by_role("button", name="Use plan M").click()
+    expect(page.get_by_role("checkbox", name="WordPress")).to_be_checked()
+    page.get_by_text("Start with a bundle").click()
+    assert_accessible(page)
+    page.get_by_role("button", name="Continue to add-ons").click()
+    page.get_by_label("Daily Backup").check()
+    expect(page.locator("#summary .total")).to_contain_text("12.000 OMR")
+    assert_accessible(page)
+    page.get_by_role("button", name="Continue to checkout").click()
+    expect(page.get_by_text("20.000 OMR of credit.")).to_be_visible()
+    page.get_by_label("Name of the organization").fill("Ada Bakery")
+    expect(page.get_by_text("ada-bakery.sovereign.example is free.")).to_be_visible()
+    assert_accessible(page)
+    page.get_by_role("button", name="Continue to review").click()
+    assert_accessible(page)
+    page.get_by_label("E-mail address").fill("ada@example.org")
+    page.get_by_role("button", name="Mail me a code").click()
+    assert_accessible(page)
+    page.get_by_label("Code").fill(mailed_code())
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".due")).to_contain_text("0.000 OMR")
+    assert_accessible(page)
+    page.get_by_role("button", name="Place the order").dblclick()
+    expect(page.get_by_role("heading", name="We are setting up your organization")).to_be_visible()
+    assert_accessible(page)
+    run_worker_beside_browser()
+    # The page follows the setup by itself.
+    expect(page.get_by_role("heading", name="Your organization is live")).to_be_visible()
+    expect(page.get_by_role("link", name="ada-bakery.sovereign.example")).to_be_visible()
+    assert_accessible(page)
+    page.go_back()
+    expect(page.get_by_role("heading", name="Choose a plan")).to_be_visible()
+    assert (Order.objects.count(), Organization.objects.count(), Redemption.objects.count()) == (1, 1, 1)
+    for address in ("/account", "/account/orders"):
+        page.goto(address)
+        assert_accessible(page)
+    page.goto("/account")
+    page.get_by_role("link", name="Ada Bakery", exact=True).click()
+    assert_accessible(page)
