@@ -11,13 +11,23 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import nats
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
+from nats.js.api import ConsumerConfig
+from nats.js.client import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
 # The stream that is made where no stream of the broker keeps our topics.
 STREAM = "sme"
 STREAM_SUBJECTS = "sme.>"
+# The consumer of this service, one for each topic, and where it sets events aside.
+CONSUMER = "qasima"
+DEAD_TOPIC = "sme.dead.qasima"
+# An event that is not acknowledged for this long is delivered again.
+ACKNOWLEDGE_SECONDS = 60
+# How long a fetch waits for an event.
+FETCH_SECONDS = 0.5
 # How long one call to the broker may take.
 TIMEOUT_SECONDS = 5
 _BAD_REQUEST = 400
@@ -38,6 +48,16 @@ class Message:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A message that the broker keeps for this service, until it is acknowledged."""
+
+    topic: str
+    body: bytes
+    deliveries: int
+    message: Msg
+
+
 class Broker:
     """A connection to the broker, for the length of a `with` block."""
 
@@ -45,6 +65,7 @@ class Broker:
         self._url = url
         self._runner = asyncio.Runner()
         self._known_topics: set[str] = set()
+        self._consumers: dict[str, JetStreamContext.PullSubscription] = {}
 
     def __enter__(self) -> Self:
         """Connects. Raises: BrokerUnavailable."""
@@ -83,6 +104,22 @@ class Broker:
         """
         return self._run(self._publish(messages))
 
+    def fetch(self, *, topic: str, number: int) -> list[Received]:
+        """Returns messages of the topic that wait for this service, at most `number`. Raises: BrokerUnavailable."""
+        return self._run(self._fetch(topic, number))
+
+    def acknowledge(self, received: Received) -> None:
+        """Tells the broker not to deliver the message again. Raises: BrokerUnavailable."""
+        self._run(received.message.ack_sync(timeout=TIMEOUT_SECONDS))
+
+    def redeliver(self, received: Received, *, after_seconds: float) -> None:
+        """Asks the broker to deliver the message again later. Raises: BrokerUnavailable."""
+        self._run(received.message.nak(delay=after_seconds))
+
+    def set_aside(self, received: Received, *, reason: str) -> None:
+        """Keeps the message under DEAD_TOPIC, with the reason. Raises: BrokerUnavailable."""
+        self._run(self._set_aside(received, reason))
+
     def wait(self, seconds: float) -> None:
         """Lets the connection live for a while. Raises: BrokerUnavailable if it ends."""
         self._run(asyncio.sleep(seconds))
@@ -94,6 +131,34 @@ class Broker:
             return self._runner.run(call)
         except (NatsError, OSError, TimeoutError) as error:
             raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
+
+    async def _fetch(self, topic: str, number: int) -> list[Received]:
+        if topic not in self._consumers:
+            await self._ensure_stream(topic)
+            self._consumers[topic] = await self._jetstream.pull_subscribe(
+                topic,
+                durable=f"{CONSUMER}-{topic.replace('.', '-')}",
+                config=ConsumerConfig(ack_wait=ACKNOWLEDGE_SECONDS),
+            )
+        try:
+            messages = await self._consumers[topic].fetch(number, timeout=FETCH_SECONDS)
+        except TimeoutError:
+            if not self._client.is_connected:
+                raise
+            return []
+        return [
+            Received(topic=topic, body=each.data, deliveries=each.metadata.num_delivered or 1, message=each)
+            for each in messages
+        ]
+
+    async def _set_aside(self, received: Received, reason: str) -> None:
+        await self._ensure_stream(DEAD_TOPIC)
+        # A header is one line of ASCII.
+        sentence = " ".join(reason.encode("ascii", "replace").decode().split())
+        key = f"dead-{received.topic}-{received.message.metadata.sequence.stream}"
+        headers = {"Qasima-Topic": received.topic, "Qasima-Reason": sentence, "Nats-Msg-Id": key}
+        await self._jetstream.publish(DEAD_TOPIC, received.body, headers=headers)
+        await received.message.term()
 
     async def _publish(self, messages: Sequence[Message]) -> dict[UUID, str]:
         for topic in {message.topic for message in messages} - self._known_topics:

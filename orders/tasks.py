@@ -16,11 +16,13 @@ from billing.jobs import enqueue_once
 from billing.use_cases.ledger.verify_ledger import verify_and_record_ledger
 from billing.use_cases.outside_calls import are_outside_calls_held
 from billing.use_cases.processor_settings import processor_keys
+from orders.api.provisioning.reports import parse_report
 from orders.errors import PaymentProcessorError
 from orders.models import AppJob, Payment, Provision, StripeEvent
 from orders.stripe import gateway
 from orders.stripe.mirror import mirror_event
 from orders.use_cases.events.deliver_events import deliver_events as deliver
+from orders.use_cases.events.receive_events import receive_events as receive
 from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.send_mail import send_mail as send
 from orders.use_cases.organizations import close_open_payment as close_payment
@@ -160,6 +162,14 @@ def deliver_events(timestamp: int) -> None:
     """Delivers recorded events to the broker until the next round begins."""
     if settings.EVENTS_URL and not are_outside_calls_held():
         deliver(seconds=_DELIVERY_SECONDS)
+
+
+@app.periodic(cron="*/20 * * * * *")
+@app.task(name="receive_events", queue="events", lock="receive_events", queueing_lock="receive_events")
+def receive_events(timestamp: int) -> None:
+    """Applies the events of other systems until the next round begins."""
+    if settings.EVENTS_URL and not are_outside_calls_held():
+        receive(seconds=_DELIVERY_SECONDS, parse_report=parse_report)
 
 
 @app.task(name="send_mail", queue="mail", retry=_RETRIES, pass_context=True)

@@ -19,7 +19,7 @@ from orders.use_cases.payments.settle_event import receive_event
 
 MAX_EVENT_AGE_SECONDS = 300
 
-_RECEIVED = Counter("qasima_stripe_webhooks", "Events that Stripe sent, by what became of them", ["outcome"])
+_RECEIVED = Counter("qasima_stripe_webhooks", "Events that Stripe sent, by outcome", ["outcome"])
 
 
 class WebhookNotConfigured(DomainError):

@@ -1,5 +1,6 @@
 """The provisioner reports progress: once an id, in any order, and nothing that has ended is moved back."""
 
+import json
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,7 +9,9 @@ import pytest
 from billing.actor import SUPERADMIN
 from billing.models import Customer
 from orders import tasks
+from orders.api.provisioning.reports import parse_report
 from orders.models import App, AppJob, OutboxEvent, Provision
+from orders.use_cases.events.receive_events import NeverApplicable, Outcome, apply_event
 from orders.use_cases.provisioning.retry_deployment import retry_deployment
 from tests.factories import actor, give_credit
 from tests.snapshot import nothing_changes
@@ -224,3 +227,20 @@ def test_an_invalid_report_is_refused(robot: Caller, provision: str, body: dict[
     named = {} if body == {} else {"provision_id": provision}
     with nothing_changes():
         assert_refused(robot.post("provisioning/report", {**named, **body}), 400, "invalid_request")
+
+
+def test_progress_may_arrive_as_an_event_too(ada: Caller, provision: str) -> None:
+    envelope = {
+        "id": "evt-1",
+        "type": "provision.progress",
+        "source": "provisioner",
+        "tenant_id": None,
+        "data": {"provision_id": provision, "status": "completed"},
+    }
+    for _ in range(2):
+        assert apply_event(json.dumps(envelope).encode(), parse_report=parse_report) == Outcome.APPLIED
+    answer = ada.get(f"provisioning/status/{provision}")
+    assert (answer.body["status"], set(states(answer.body))) == ("completed", {"completed"})
+    with pytest.raises(NeverApplicable, match="status"):
+        wrong = {**envelope, "data": {"provision_id": provision, "status": "lost"}}
+        apply_event(json.dumps(wrong).encode(), parse_report=parse_report)

@@ -102,6 +102,14 @@ class ReportView(APIView):
         return Response(describe(deployment))
 
 
+def parse_report(data: dict[str, Any]) -> Report:
+    """Returns the report that an event describes, as a body of this endpoint does. Raises: ValueError."""
+    form = ReportSerializer(data=data)
+    if not form.is_valid():
+        raise ValueError(", ".join(f"{name}: {problems}" for name, problems in form.errors.items()))
+    return read_report(form.validated_data)
+
+
 def read_report(body: dict[str, Any]) -> Report:
     """Returns the report that a validated body describes."""
     model: type[Provision] | type[AppJob] = Provision if "provision_id" in body else AppJob

@@ -3,7 +3,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from billing.actor import SUPERADMIN, Actor
+from billing.actor import SUPERADMIN, SYSTEM, Actor
 from billing.errors import OrganizationNotFound
 from billing.locks import lock_organization
 from billing.models import Invoice, Organization, OrganizationMember, Subscription
@@ -23,8 +23,8 @@ def delete_organization(*, organization_id: UUID, by: Actor, reason: str = "") -
     """Deletes an organization with all that hangs on it, and records `tenant.deleted`.
 
     Its open payment is closed, its subscription cancelled, its unpaid invoices are void, its domains are removed, and
-    its invitations withdrawn. The row, paid invoices and every ledger entry stay. The owner and a superadmin may
-    delete it. A payment that Stripe does not close now is closed by a job.
+    its invitations withdrawn. The row, paid invoices and every ledger entry stay. The owner, a superadmin and an
+    event of the platform may delete it. A payment that Stripe does not close now is closed by a job.
 
     Raises: OrganizationNotFound for a stranger, OrganizationRoleTooLow for a member.
     Locks: Organization, Subscription, Domain. Transaction: owns, after the call to Stripe. Idempotency: a second call
@@ -62,7 +62,7 @@ def delete_organization(*, organization_id: UUID, by: Actor, reason: str = "") -
 
 
 def _find(organization_id: UUID, *, by: Actor, lock: bool = False) -> Organization:
-    if by.role != SUPERADMIN:
+    if by.role not in (SUPERADMIN, SYSTEM):
         return authorize_act(organization_id=organization_id, by=by, act=Act.DELETE, lock=lock)
     if lock:
         return lock_organization(organization_id=organization_id)
