@@ -9,6 +9,7 @@ class BillingConfig(AppConfig):
         "models/storage.sql",
         "models/ledger.sql",
         "models/proof/chain.sql",
+        "models/lots/lots.sql",
         "models/merges.sql",
         "models/transitions.sql",
         "models/approvals/proposals.sql",

@@ -9,16 +9,21 @@ Within one table, rows are locked by ascending primary key. `FOR NO KEY UPDATE` 
 rows that reference the locked row.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
+from django.utils import timezone
 
 from .errors import Busy, CustomerMerged, CustomerNotFound
 from .models import Account, Customer, Organization
 
 
-def lock_account(*, customer_id: int, may_be_closed: bool = False) -> Account:
+def lock_account(*, customer_id: int, may_be_closed: bool = False, now: datetime | None = None) -> Account:
     """Locks the customer's account until the transaction ends, and returns it as it is under the lock.
+
+    What has expired of its credit is posted first, so the figures are those of `now`.
 
     Args: may_be_closed: whether the customer may have been merged into another one.
     Raises: CustomerNotFound, CustomerMerged. Locks: Account.
@@ -29,7 +34,28 @@ def lock_account(*, customer_id: int, may_be_closed: bool = False) -> Account:
         raise CustomerNotFound
     if account.closed and not may_be_closed:
         raise CustomerMerged
+    return _without_expired_credit(account, now=now)
+
+
+def _without_expired_credit(account: Account, *, now: datetime | None = None) -> Account:
+    if account.next_expiry is not None and account.next_expiry <= (now or timezone.now()):
+        post_expired_credit(customer_ids=[account.pk], now=now)
+        account.refresh_from_db()
     return account
+
+
+def post_expired_credit(*, customer_ids: Sequence[int], now: datetime | None = None) -> int:
+    """Posts an `expiry` entry for each lot of these customers that has expired. Returns how many.
+
+    Locks: Account, ascending. Transaction: joins. Idempotency: what is posted has nothing left to expire.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT billing_expire_credit(%s::bigint[], coalesce(%s::timestamptz, statement_timestamp()))",
+            [list(customer_ids), now],
+        )
+        [posted] = cursor.fetchone()
+    return int(posted)
 
 
 def lock_account_and_survivor(*, customer_id: int) -> tuple[Account, int | None]:
@@ -62,7 +88,8 @@ def lock_account_of_user(*, user_id: str) -> Account | None:
     Locks: Account.
     """
     # Races with every other grant, spend and hold of this customer.
-    return Account.objects.select_for_update(no_key=True, of=("self",)).filter(customer__user_id=user_id).first()
+    account = Account.objects.select_for_update(no_key=True, of=("self",)).filter(customer__user_id=user_id).first()
+    return account and _without_expired_credit(account)
 
 
 def lock_organization(*, organization_id: UUID) -> Organization:

@@ -7,15 +7,17 @@ Tests make history (redemptions, entries, orders) themselves, through use cases.
 # The declarations of factory-boy carry no types.
 # mypy: allow-untyped-calls
 
+from datetime import timedelta
 from typing import Any, cast
 
+from django.utils import timezone
 from factory.declarations import LazyAttribute, LazyFunction, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from billing.actor import CUSTOMER, SUPERADMIN, Actor
 from billing.models import Customer, Organization, User
 from billing.use_cases.ensure_customer import ensure_customer
-from billing.use_cases.ledger.post_entry import adjust_credit
+from billing.use_cases.ledger.post_entry import adjust_credit, grant_credit
 from billing.use_cases.organizations.create_organization import create_organization
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.use_cases.checkout import checkout_context
@@ -47,6 +49,17 @@ def acting(customer: Customer) -> Actor:
 def give_credit(customer: Customer, amount_minor: int) -> None:
     """Add credit to the customer's balance without a promo code."""
     adjust_credit(customer_id=customer.pk, amount_minor=amount_minor, why="credit for a test", by=actor())
+
+
+def give_expired_credit(customer: Customer, amount_minor: int) -> None:
+    """Add credit that expired an hour ago, and of whose expiry no entry tells yet."""
+    grant_credit(
+        customer_id=customer.pk,
+        amount_minor=amount_minor,
+        reason="gift",
+        expires_at=timezone.now() - timedelta(hours=1),
+        by=actor(),
+    )
 
 
 def forget_prices() -> None:

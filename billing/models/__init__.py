@@ -24,6 +24,8 @@
 | an organization's owner is no member     | organization_members.sql       | compares two tables           |        |
 | states change as TRANSITIONS lists       | transitions.sql, promos.sql;   | compares a row with its       |        |
 |                                          | a hold's: ledger.sql           | former state                  |        |
+| lots follow from entries and holds       | lots.sql                       | one table's rows follow from  |        |
+|                                          |                                | another's                     |        |
 | a proposal starts proposed, keeps its    | proposals.sql                  | compares a row with its       |        |
 | content, is decided once, never deleted  |                                | former state                  |        |
 
@@ -39,7 +41,8 @@ from .audit import AuditEntry, Restoration
 from .customer import Customer, User
 from .idempotency import IdempotencyKey
 from .installed_sql import InstalledSql
-from .ledger import LedgerEntry, Verification
+from .ledger import CreditClass, LedgerEntry, Verification
+from .lots.lot import Lot, LotMove
 from .organizations.invoice import Invoice
 from .organizations.organization import Organization
 from .organizations.organization_member import OrganizationMember
@@ -51,6 +54,7 @@ __all__ = [
     "CODE_MAX_ATTEMPTS",
     "Account",
     "AuditEntry",
+    "CreditClass",
     "Customer",
     "FormSubmission",
     "Hold",
@@ -60,6 +64,8 @@ __all__ = [
     "LedgerCheck",
     "LedgerEntry",
     "LedgerHead",
+    "Lot",
+    "LotMove",
     "Organization",
     "OrganizationMember",
     "ProcessorSettings",

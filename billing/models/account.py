@@ -18,6 +18,12 @@ class Account(models.Model):
     balance_minor = models.BigIntegerField(default=0, db_default=0)
     held_minor = models.BigIntegerField(default=0, db_default=0)
     version = models.BigIntegerField(default=0, db_default=0)
+    lots_since = models.BigIntegerField(
+        null=True,
+        blank=True,
+        help_text="The version from which on entries name their lots; none before credit expires.",
+    )
+    next_expiry = models.DateTimeField(null=True, blank=True, help_text="When the next of the credit expires.")
     closed = models.BooleanField(
         default=False, db_default=False, help_text="Its customer was merged into another one: it stays empty."
     )
@@ -30,6 +36,11 @@ class Account(models.Model):
             ),
             models.CheckConstraint(condition=Q(held_minor__gte=0), name="billing_account_held_not_negative"),
             models.CheckConstraint(condition=Q(version__gte=0), name="billing_account_version_not_negative"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_expiry"], condition=Q(next_expiry__isnull=False), name="billing_account_next_expiry"
+            ),
         ]
 
     def __str__(self) -> str:

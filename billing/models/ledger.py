@@ -6,6 +6,14 @@ from .account import Account
 from .keys import Uuid7
 
 
+class CreditClass(models.TextChoices):
+    """Why a customer has credit: it was bought, given to promote, or given to make up for something."""
+
+    SOLD = "sold"
+    PROMOTIONAL = "promotional"
+    COMPENSATION = "compensation"
+
+
 class LedgerEntry(models.Model):
     """One change of a balance, for ever: the database refuses UPDATE, DELETE and TRUNCATE of this table.
 
@@ -19,6 +27,7 @@ class LedgerEntry(models.Model):
         SPEND = "spend"
         REVERSAL = "reversal"
         ADJUSTMENT = "adjustment"
+        EXPIRY = "expiry"
 
     id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entries", db_index=False)
@@ -32,6 +41,25 @@ class LedgerEntry(models.Model):
     redemption_id = models.UUIDField(null=True, blank=True)
     # Once: by the constraint below, whose index has no row for all that reverse nothing.
     reverses = models.ForeignKey("self", on_delete=models.PROTECT, db_index=False, null=True, blank=True)
+    credit_class = models.CharField(
+        max_length=12,
+        choices=CreditClass,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of credit that comes in.",
+    )
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="When the credit expires that this brought.")
+    # The lot is that of the entry which brought the credit.
+    lot = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        db_index=False,
+        db_constraint=False,  # the trigger looks it up
+        null=True,
+        blank=True,
+        related_name="taken_by",
+    )
     actor_id = models.CharField(max_length=255)
     actor_role = models.CharField(max_length=20)
     channel = models.CharField(max_length=10)
@@ -77,9 +105,22 @@ class LedgerEntry(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(kind="grant", amount_minor__gt=0)
-                | Q(kind="spend", amount_minor__lt=0)
+                | Q(kind__in=["spend", "expiry"], amount_minor__lt=0)
                 | (Q(kind__in=["reversal", "adjustment"]) & ~Q(amount_minor=0)),
-                name="billing_ledgerentry_sign_fits_kind",
+                name="billing_ledgerentry_amount_fits_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(expires_at__isnull=True) | Q(kind__in=["grant", "adjustment"], amount_minor__gt=0),
+                name="billing_ledgerentry_expires_if_it_grants",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="expiry", lot__isnull=False)
+                | (~Q(kind="expiry") & (Q(lot__isnull=True) | Q(kind="adjustment", amount_minor__lt=0))),
+                name="billing_ledgerentry_expiry_names_lot",
+            ),
+            models.CheckConstraint(
+                condition=Q(credit_class__in=["", "sold", "promotional", "compensation"]),
+                name="billing_ledgerentry_credit_class_known",
             ),
             models.CheckConstraint(
                 condition=Q(kind="reversal", reverses__isnull=False)

@@ -10,6 +10,8 @@ ALTER TABLE billing_customer SET (autovacuum_analyze_threshold = 1000, autovacuu
 ALTER TABLE billing_hold SET (autovacuum_analyze_threshold = 1000, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE billing_invoice SET (autovacuum_analyze_threshold = 1000, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE billing_ledgerentry SET (autovacuum_analyze_threshold = 1000, autovacuum_vacuum_threshold = 1000);
+ALTER TABLE billing_lot SET (fillfactor = 80, autovacuum_analyze_threshold = 1000, autovacuum_vacuum_threshold = 1000);
+ALTER TABLE billing_lotmove SET (autovacuum_analyze_threshold = 1000, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE billing_organization SET (autovacuum_analyze_threshold = 1000, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE billing_subscription SET (autovacuum_analyze_threshold = 1000, autovacuum_vacuum_threshold = 1000);
 

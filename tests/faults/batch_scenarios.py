@@ -30,6 +30,7 @@ from tests.factories import (
     acting,
     actor,
     give_credit,
+    give_expired_credit,
 )
 from tests.faults.scenarios import LOCKED_BUDGET, LOCKED_COUNTERS, End, Scenario
 
@@ -97,6 +98,21 @@ def new_order(request: CheckoutRequest, organization: Organization) -> NewOrder:
 
 def redeemed_ordinary() -> Batch:
     return redemptions(PromoCodeFactory.create(max_redemptions=9).code, key="key")
+
+
+def redeemed_with_expired_credit() -> Batch:
+    return _with_expired_credit(redeemed_ordinary())
+
+
+def bought_with_expired_credit() -> Batch:
+    return _with_expired_credit(bought_ordinary())
+
+
+def _with_expired_credit(batch: Batch) -> Batch:
+    """Each customer has credit that has expired, which the batch posts first."""
+    for customer in Customer.objects.order_by("-pk")[:SIZE]:
+        give_expired_credit(customer, 1)
+    return batch
 
 
 def redeemed_hot() -> Batch:
@@ -187,6 +203,8 @@ def bought_until_exhausted() -> Batch:
 BATCHES: tuple[Callable[[], Batch], ...] = (
     redeemed_ordinary,
     bought_ordinary,
+    redeemed_with_expired_credit,
+    bought_with_expired_credit,
     redeemed_hot,
     redeemed_hot_from_several_counters,
     redeemed_uncapped,

@@ -31,6 +31,7 @@ from tests.factories import (
     PromoCodeFactory,
     acting,
     give_credit,
+    give_expired_credit,
 )
 from tests.promos.cards.make_batch import active as active_batch
 from tests.promos.cards.make_batch import codes_of
@@ -99,6 +100,7 @@ def shop(
     price_minor: int = 16_000,
     addon_minor: int = 3_000,
     campaign: Campaign | None = None,
+    credit_days: int | None = None,
 ) -> Shop:
     """Create a shop whose checkout replaces a subscription; `cap` is None for no code and 0 for no cap."""
     organization = OrganizationFactory.create()
@@ -112,7 +114,11 @@ def shop(
         promo_code=None
         if cap is None
         else PromoCodeFactory.create(
-            credit_minor=CREDIT_MINOR, max_redemptions=cap, hot=hot, campaign_id=campaign.pk if campaign else None
+            credit_minor=CREDIT_MINOR,
+            max_redemptions=cap,
+            hot=hot,
+            campaign_id=campaign.pk if campaign else None,
+            credit_days=credit_days,
         ),
     )
 
@@ -123,6 +129,13 @@ def ordinary_code() -> Scenario:
 
 def hot_code() -> Scenario:
     return Scenario(act=shop(hot=True).buy(), ends=PlacedOrder)
+
+
+def expired_credit() -> Scenario:
+    """The code's credit expires too, and what is spent is named by lots."""
+    shopping = shop(credit_days=30)
+    give_expired_credit(shopping.customer, CREDIT_MINOR)
+    return Scenario(act=shopping.buy(), ends=PlacedOrder)
 
 
 def a_card() -> Scenario:
@@ -334,6 +347,7 @@ def code_paused_meanwhile() -> Scenario:
 CHECKOUTS: tuple[Callable[[], Scenario], ...] = (
     ordinary_code,
     hot_code,
+    expired_credit,
     a_card,
     redemption_of_a_card,
     code_of_a_budget,

@@ -38,10 +38,11 @@ OF_A_REQUEST_ALONE = {
     "orders_place_orders-10-after-unused_minor-orders_unused_minor-requests-0-uuid",
     "orders_place_orders-11-after-end-if",
     "orders_place_orders-28-in-if-unused_minor-0-then",
-    "orders_place_orders-29-after-insert-into-billing_grants-select-array_agg",
+    "orders_place_orders-29-after-insert-into-billing_dated_grants-select-array_agg",
     "promos_redeem-02-in-if-wait-then",
     "promos_redeem-03-after-perform-billing_lock_accounts-array-select-r",
     "billing_lock_accounts-02-in-if-wait-then",
+    "billing_lock_accounts-03-after-select-coalesce-array_agg-own-customer_id",
     "promos_lock_codes-03-in-if-wait-then",
     "promos_lock_codes-04-after-perform-pg_advisory_xact_lock_shared-promos_campaign_lock_key-id-from",
     "promos_lock_codes-05-after-perform-pg_advisory_xact_lock_shared-promos_lock_key-id-from",
@@ -55,7 +56,7 @@ BOUNDARIES = [
 ]
 # Functions that fail for the batch, and for each request alone.
 SHARED = [
-    (redeemed_ordinary, "billing_post_grants"),
+    (redeemed_ordinary, "billing_post_dated_grants"),
     (bought_ordinary, "billing_post_entry"),
     (bought_ordinary, "promos_write_redemptions"),
     (bought_ordinary, "orders_write_orders"),

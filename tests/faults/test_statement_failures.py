@@ -48,7 +48,7 @@ CHECKOUT_FUNCTIONS = (
     "promos_claim_slots_of_code",
     "promos_lock_codes",
     "billing_lock_accounts",
-    "billing_post_grants",
+    "billing_post_dated_grants",
     "billing_post_entry",
 )
 # Only a batch passes these (test_batch_failures.py), because it does not wait for accounts.
@@ -57,13 +57,16 @@ BOUNDARIES_OF_A_BATCH = {
     "orders_place_orders-03-after-perform-set_config-true",
     "promos_redeem-04-in-else",
     "promos_redeem-05-after-perform-set_config-true",
-    "billing_lock_accounts-03-after-end-if",
+    "promos_redeem-20-in-if-expires-then",
+    "promos_redeem-21-after-perform-billing_expire_credit-array-select-w",
+    "billing_lock_accounts-04-in-else",
+    "billing_lock_accounts-05-after-select-coalesce-array_agg-own-customer_id",
     "promos_lock_codes-06-after-end-if",
 }
 # Nothing passes these: they raise where the database contradicts itself.
 IMPOSSIBLE = {
     "orders_place_orders-25-in-if-cardinality-written-is-distinct",
-    "billing_post_grants-04-in-if-posted-cardinality-new-grants",
+    "billing_post_dated_grants-03-in-if-posted-cardinality-new-grants",
 }
 BOUNDARIES = [
     boundary

@@ -9,6 +9,7 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 from tests.billing import test_constraints as of_billing
+from tests.billing.lot_attacks import LOTS
 from tests.billing.merge_attacks import MERGES
 from tests.orders import test_constraints as of_orders
 from tests.rules import ORDER, Attack, Attacks, assert_accepted, assert_refused, customer, each, inserting, rules_of
@@ -231,5 +232,5 @@ def test_every_new_rule_of_orders_is_attacked() -> None:
 
 
 def test_every_new_rule_of_billing_is_attacked() -> None:
-    known = set(of_billing.ATTACKS) | set(MERGES) | of_billing.DJANGOS_OWN
+    known = set(of_billing.ATTACKS) | set(LOTS) | set(MERGES) | of_billing.DJANGOS_OWN
     assert rules_of("billing") - known == set(BILLING) - set(of_billing.ATTACKS)

@@ -19,16 +19,26 @@ END $$;
 
 -- Locks the accounts of these users until the transaction ends, and returns the keys of those it locked. Races with
 -- every other grant, spend and hold of these customers. With `wait` it locks all, in ascending order of their keys;
--- without, it leaves out an account that another transaction has locked.
+-- without, it leaves out an account that another transaction has locked. Posts what has expired of their credit.
 CREATE OR REPLACE FUNCTION billing_lock_accounts(users text[], wait boolean) RETURNS bigint[]
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  locked bigint[];
+  expires boolean;
 BEGIN
   IF wait THEN
-    RETURN ARRAY(SELECT a.customer_id FROM billing_account a JOIN billing_customer c ON c.id = a.customer_id
-                  WHERE c.user_id = ANY (users) ORDER BY a.customer_id FOR NO KEY UPDATE OF a);
+    SELECT coalesce(array_agg(own.customer_id), '{}'), bool_or(own.next_expiry <= statement_timestamp())
+      INTO locked, expires
+      FROM (SELECT a.customer_id, a.next_expiry FROM billing_account a JOIN billing_customer c ON c.id = a.customer_id
+             WHERE c.user_id = ANY (users) ORDER BY a.customer_id FOR NO KEY UPDATE OF a) AS own;
+  ELSE
+    SELECT coalesce(array_agg(own.customer_id), '{}'), bool_or(own.next_expiry <= statement_timestamp())
+      INTO locked, expires
+      FROM (SELECT a.customer_id, a.next_expiry FROM billing_account a JOIN billing_customer c ON c.id = a.customer_id
+             WHERE c.user_id = ANY (users) FOR NO KEY UPDATE OF a SKIP LOCKED) AS own;
   END IF;
-  RETURN ARRAY(SELECT a.customer_id FROM billing_account a JOIN billing_customer c ON c.id = a.customer_id
-                WHERE c.user_id = ANY (users) FOR NO KEY UPDATE OF a SKIP LOCKED);
+  IF expires THEN PERFORM billing_expire_credit(locked); END IF;
+  RETURN locked;
 END $$;
 
 -- Grants credit to each of these users who has no grant of this reason yet. Returns those users and their new entries.
@@ -53,8 +63,9 @@ BEGIN
                             AND e.kind = 'grant' AND e.reason LIKE 'grant:%' LIMIT 1) AS earlier ON true
      WHERE earlier.id IS NULL
   ), granted AS (
-    INSERT INTO billing_grants
-    SELECT array_agg(ROW(id, customer, amount, why_reason, why_note, NULL, NULL, by_actor)::billing_grant) FROM wanted
+    INSERT INTO billing_dated_grants
+    SELECT array_agg(ROW(id, customer, amount, why_reason, why_note, NULL, NULL, by_actor, 'promotional',
+                         NULL)::billing_dated_grant) FROM wanted
     HAVING count(*) > 0)
   SELECT array_agg(id), array_agg(customer) INTO made, made_for FROM wanted;
   RETURN QUERY

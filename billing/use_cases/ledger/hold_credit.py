@@ -3,6 +3,7 @@
 A hold is either captured, which turns it into a spend, or released.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -15,8 +16,10 @@ from billing.models import Hold, LedgerEntry
 from billing.use_cases.ledger.post_entry import spend_credit
 
 
-def hold_credit(*, customer_id: int, amount_minor: int, order_id: UUID) -> Hold:
-    """Sets credit aside for an order. An order has at most one hold.
+def hold_credit(*, customer_id: int, amount_minor: int, order_id: UUID, now: datetime | None = None) -> Hold:
+    """Sets credit aside for an order, the soonest to expire first. An order has at most one hold.
+
+    Held credit does not expire. If the hold is released after the expiry, the credit expires then.
 
     Args: amount_minor: positive, smallest unit, at most what is available.
     Raises: InvalidAmount, InsufficientCredit, OrderHasHold, CustomerNotFound. Locks: Account.
@@ -29,11 +32,12 @@ def hold_credit(*, customer_id: int, amount_minor: int, order_id: UUID) -> Hold:
         "billing_hold_once_per_order": OrderHasHold,
     }
     with translate_violations(refusals), transaction.atomic():
-        lock_account(customer_id=customer_id)
-        return Hold.objects.create(account_id=customer_id, order_id=order_id, amount_minor=amount_minor)
+        lock_account(customer_id=customer_id, now=now)
+        moment = {} if now is None else {"created_at": now}
+        return Hold.objects.create(account_id=customer_id, order_id=order_id, amount_minor=amount_minor, **moment)
 
 
-def capture_hold(*, order_id: UUID, by: Actor) -> LedgerEntry:
+def capture_hold(*, order_id: UUID, by: Actor, now: datetime | None = None) -> LedgerEntry:
     """Turns an order's hold into a spend of exactly the held amount.
 
     Raises: HoldNotActive if the order has no active hold. Locks: Account. Transaction: joins.
@@ -43,7 +47,9 @@ def capture_hold(*, order_id: UUID, by: Actor) -> LedgerEntry:
         if active is None:
             raise HoldNotActive
         _close(active, status=Hold.Status.CAPTURED)
-        return spend_credit(customer_id=active.account_id, amount_minor=active.amount_minor, order_id=order_id, by=by)
+        return spend_credit(
+            customer_id=active.account_id, amount_minor=active.amount_minor, order_id=order_id, by=by, now=now
+        )
 
 
 def release_hold(*, order_id: UUID) -> Hold | None:

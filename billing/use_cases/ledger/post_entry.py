@@ -3,9 +3,11 @@
 A trigger on the entry updates the account (see models/ledger.sql). This module decides which entries are allowed.
 """
 
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from billing.actor import Actor
 from billing.errors import (
@@ -22,7 +24,7 @@ from billing.errors import (
     translate_violations,
 )
 from billing.locks import lock_account_and_survivor
-from billing.models import LedgerEntry
+from billing.models import CreditClass, LedgerEntry
 from billing.models.keys import uuid7
 from billing.money import AmountError, within_limit
 from billing.text import has_visible_text
@@ -45,8 +47,11 @@ def grant_credit(
     by: Actor,
     order_id: UUID | None = None,
     redemption_id: UUID | None = None,
+    credit_class: str = CreditClass.PROMOTIONAL,
+    expires_at: datetime | None = None,
+    now: datetime | None = None,
 ) -> LedgerEntry:
-    """Adds credit to the customer's balance.
+    """Adds credit to the customer's balance. It cannot be spent or held from `expires_at` on.
 
     Args: amount_minor: positive, smallest unit. Raises: InvalidAmount, CustomerNotFound.
     Locks: Account. Transaction: joins.
@@ -60,12 +65,17 @@ def grant_credit(
             reason=reason,
             order_id=order_id,
             redemption_id=redemption_id,
+            credit_class=credit_class,
+            expires_at=expires_at,
         ),
         by=by,
+        now=now,
     )
 
 
-def spend_credit(*, customer_id: int, amount_minor: int, order_id: UUID, by: Actor) -> LedgerEntry:
+def spend_credit(
+    *, customer_id: int, amount_minor: int, order_id: UUID, by: Actor, now: datetime | None = None
+) -> LedgerEntry:
     """Pays for an order from the available credit. An order is paid from credit at most once.
 
     Args: amount_minor: positive, smallest unit; stored negative.
@@ -80,7 +90,7 @@ def spend_credit(*, customer_id: int, amount_minor: int, order_id: UUID, by: Act
         order_id=order_id,
     )
     try:
-        return _post(entry, by=by)
+        return _post(entry, by=by, now=now)
     except InsufficientCredit as error:
         # The database checks the account before the unique index of spends, so a second spend of the same order may
         # fail for lack of credit first. Report the real reason.
@@ -89,8 +99,10 @@ def spend_credit(*, customer_id: int, amount_minor: int, order_id: UUID, by: Act
         raise
 
 
-def reverse_entry(*, entry_id: UUID, why: str, by: Actor) -> LedgerEntry:
+def reverse_entry(*, entry_id: UUID, why: str, by: Actor, now: datetime | None = None) -> LedgerEntry:
     """Undoes an entry by posting its opposite. The entry itself stays.
+
+    Credit goes back to the lots that it came from; what has expired since gets a grace (CREDIT_GRACE_DAYS).
 
     An entry is reversed at most once, and a reversal or a transfer never. To undo the credit of a redemption, release
     the redemption: that frees its slot too.
@@ -105,7 +117,7 @@ def reverse_entry(*, entry_id: UUID, why: str, by: Actor) -> LedgerEntry:
         raise EntryOfRedemption
     if entry is not None and entry.reason.startswith(TRANSFER):
         raise EntryNotReversible
-    return _reverse(entry, why=why, by=by)
+    return _reverse(entry, why=why, by=by, now=now)
 
 
 def reverse_grant(*, redemption_id: UUID, why: str, by: Actor) -> LedgerEntry:
@@ -117,7 +129,7 @@ def reverse_grant(*, redemption_id: UUID, why: str, by: Actor) -> LedgerEntry:
     return _reverse(granted, why=why, by=by)
 
 
-def _reverse(entry: LedgerEntry | None, *, why: str, by: Actor) -> LedgerEntry:
+def _reverse(entry: LedgerEntry | None, *, why: str, by: Actor, now: datetime | None = None) -> LedgerEntry:
     if not has_visible_text(why):
         raise ReasonRequired
     if entry is None:
@@ -128,42 +140,77 @@ def _reverse(entry: LedgerEntry | None, *, why: str, by: Actor) -> LedgerEntry:
             raise EntryAlreadyReversed
         if survivor_id is not None and entry.amount_minor > 0:
             transfer_credit(from_id=survivor_id, to_id=account.pk, amount_minor=entry.amount_minor, why=why, by=by)
-        reversal = _post(
-            LedgerEntry(
-                account_id=entry.account_id,
-                kind=LedgerEntry.Kind.REVERSAL,
-                amount_minor=-entry.amount_minor,
-                reason=f"reversal:{entry.reason}"[:100],
-                note=why,
-                order_id=entry.order_id,
-                redemption_id=entry.redemption_id,
-                reverses=entry,
-            ),
-            by=by,
-        )
+        for expiry in LedgerEntry.objects.filter(lot=entry, kind=LedgerEntry.Kind.EXPIRY, ledgerentry=None):
+            # What has expired of a grant is given back first, so that the reversal takes no other credit.
+            _post(_reversal_of(expiry, why=why), by=by, now=now)
+        reversal = _post(_reversal_of(entry, why=why), by=by, now=now)
         if survivor_id is not None and entry.amount_minor < 0:
             transfer_credit(from_id=account.pk, to_id=survivor_id, amount_minor=-entry.amount_minor, why=why, by=by)
         return reversal
 
 
+def _reversal_of(entry: LedgerEntry, *, why: str) -> LedgerEntry:
+    return LedgerEntry(
+        account_id=entry.account_id,
+        kind=LedgerEntry.Kind.REVERSAL,
+        amount_minor=-entry.amount_minor,
+        reason=f"reversal:{entry.reason}"[:100],
+        note=why,
+        order_id=entry.order_id,
+        redemption_id=entry.redemption_id,
+        reverses=entry,
+    )
+
+
 def transfer_credit(*, from_id: int, to_id: int, amount_minor: int, why: str, by: Actor) -> None:
-    """Moves credit from one customer's account to another's: two entries that add up to zero.
+    """Moves credit from one customer's account to another's: two entries that add up to zero, for each lot.
+
+    The credit keeps its class and its expiry.
 
     Args: amount_minor: positive, smallest unit. Raises: InsufficientCredit. Locks: both are locked by the caller.
     Transaction: joins.
     """
-    reason = f"{TRANSFER}{uuid7()}"
-    for account_id, change in ((from_id, -amount_minor), (to_id, amount_minor)):
-        _post(
-            LedgerEntry(
-                account_id=account_id,
-                kind=LedgerEntry.Kind.ADJUSTMENT,
-                amount_minor=change,
-                reason=reason,
-                note=why,
-            ),
-            by=by,
-        )
+    for part in _parts(account_id=from_id, amount_minor=amount_minor):
+        reason = f"{TRANSFER}{uuid7()}"
+        for account_id, change in ((from_id, -part.amount_minor), (to_id, part.amount_minor)):
+            incoming = change > 0
+            _post(
+                LedgerEntry(
+                    account_id=account_id,
+                    kind=LedgerEntry.Kind.ADJUSTMENT,
+                    amount_minor=change,
+                    reason=reason,
+                    note=why,
+                    lot_id=None if incoming else part.lot_id,
+                    credit_class=part.credit_class if incoming else "",
+                    expires_at=part.expires_at if incoming else None,
+                ),
+                by=by,
+            )
+
+
+class _Part(NamedTuple):
+    """The part of an amount that comes from one lot; without a lot, all of it."""
+
+    amount_minor: int
+    lot_id: UUID | None = None
+    credit_class: str = ""
+    expires_at: datetime | None = None
+
+
+_PARTS = """
+SELECT next.part, next.lot, lot.credit_class, lot.expires_at
+  FROM billing_account a CROSS JOIN billing_next_lots(a.customer_id, %s, NULL) AS next
+  JOIN billing_lot lot ON lot.entry_id = next.lot
+ WHERE a.customer_id = %s AND a.lots_since IS NOT NULL
+"""
+
+
+def _parts(*, account_id: int, amount_minor: int) -> list[_Part]:
+    with connection.cursor() as cursor:
+        cursor.execute(_PARTS, [amount_minor, account_id])
+        parts = [_Part(*row) for row in cursor.fetchall()]
+    return parts or [_Part(amount_minor)]
 
 
 def adjust_credit(*, customer_id: int, amount_minor: int, why: str, by: Actor) -> LedgerEntry:
@@ -190,9 +237,11 @@ def adjust_credit(*, customer_id: int, amount_minor: int, why: str, by: Actor) -
     )
 
 
-def _post(entry: LedgerEntry, *, by: Actor) -> LedgerEntry:
+def _post(entry: LedgerEntry, *, by: Actor, now: datetime | None = None) -> LedgerEntry:
     entry.actor_id, entry.actor_role = by.user_id, by.role
     entry.channel, entry.address = by.channel, by.address
+    if now is not None:
+        entry.created_at = now
     # The savepoint keeps the caller's transaction usable if the database refuses the entry.
     with translate_violations(_REFUSALS), transaction.atomic():
         entry.save(force_insert=True)

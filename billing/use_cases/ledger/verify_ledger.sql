@@ -12,6 +12,20 @@ WITH entry AS (
                 GROUP BY account_id) AS e ON e.account_id = a.customer_id
     LEFT JOIN (SELECT account_id, sum(amount_minor) AS active_holds FROM billing_hold
                 WHERE status = 'active' GROUP BY account_id) AS h ON h.account_id = a.customer_id
+), lot AS (
+  SELECT l.*, e.account_id AS account_of_entry, e.expires_at AS expiry_of_entry,
+         l.amount_minor + coalesce((SELECT sum(m.amount_minor) FROM billing_lotmove m
+                                     WHERE m.lot_id = l.entry_id AND m.entry_id IS NOT NULL), 0) AS rest,
+         coalesce((SELECT sum(m.amount_minor) FROM billing_lotmove m JOIN billing_hold h ON h.id = m.hold_id
+                    WHERE m.lot_id = l.entry_id AND h.status = 'active'), 0) AS pinned
+    FROM billing_lot AS l JOIN billing_ledgerentry AS e ON e.id = l.entry_id
+), in_lots AS (
+  SELECT a.*, coalesce(l.sum_left, 0) AS sum_left, coalesce(l.sum_held, 0) AS sum_held, l.soonest
+    FROM billing_account AS a
+    LEFT JOIN (SELECT account_id, sum(left_minor) AS sum_left, sum(held_minor) AS sum_held,
+                      min(expires_at) FILTER (WHERE left_minor > held_minor) AS soonest
+                 FROM billing_lot GROUP BY account_id) AS l ON l.account_id = a.customer_id
+   WHERE a.lots_since IS NOT NULL OR l.account_id IS NOT NULL
 ), fault AS (
   SELECT 1 AS stage, account_id, version, 'ledger entry ' || id AS row,
          CASE WHEN version <> position THEN format('version %s instead of %s', version, position)
@@ -45,6 +59,36 @@ WITH entry AS (
               WHEN version <> entries THEN format('version %s, it has %s entries', version, entries)
               ELSE format('held %s, its active holds sum to %s', held_minor, active_holds) END
     FROM account WHERE balance_minor <> sum_minor OR version <> entries OR held_minor <> active_holds
+  UNION ALL
+  SELECT 5, account_id, version, 'lot ' || entry_id,
+         CASE WHEN left_minor <> rest THEN format('left %s, its entries leave %s', left_minor, rest)
+              WHEN held_minor <> pinned THEN format('held %s, its active holds sum to %s', held_minor, pinned)
+              WHEN account_id <> account_of_entry THEN 'of another account than its entry'
+              ELSE format('expires at %s, its entry says %s', expires_at, expiry_of_entry) END
+    FROM lot
+   WHERE left_minor <> rest OR held_minor <> pinned OR account_id <> account_of_entry
+      OR (expires_at IS NULL) <> (expiry_of_entry IS NULL) OR expires_at < expiry_of_entry
+  UNION ALL
+  SELECT 6, e.account_id, e.version, 'ledger entry ' || e.id,
+         format('its lots account for %s of %s', moved.sum_minor, e.amount_minor)
+    FROM in_lots AS a JOIN billing_ledgerentry AS e ON e.account_id = a.customer_id AND e.version >= a.lots_since
+   CROSS JOIN LATERAL (SELECT coalesce((SELECT sum(m.amount_minor) FROM billing_lotmove m WHERE m.entry_id = e.id), 0)
+                            + coalesce((SELECT l.amount_minor FROM billing_lot l WHERE l.entry_id = e.id), 0)
+                              AS sum_minor) AS moved
+   WHERE moved.sum_minor <> e.amount_minor
+  UNION ALL
+  SELECT 6, e.account_id, e.version, 'ledger entry ' || e.id, format('expires credit that lasts until %s', o.expires_at)
+    FROM billing_ledgerentry AS e JOIN billing_ledgerentry AS o ON o.id = e.lot_id
+   WHERE e.kind = 'expiry' AND (o.expires_at IS NULL OR e.created_at < o.expires_at)
+  UNION ALL
+  SELECT 7, customer_id, version, 'account ' || customer_id,
+         CASE WHEN lots_since IS NULL THEN 'has lots, but not since when'
+              WHEN balance_minor <> sum_left THEN format('balance %s, its lots sum to %s', balance_minor, sum_left)
+              WHEN held_minor <> sum_held THEN format('held %s, its lots hold %s', held_minor, sum_held)
+              ELSE format('its next credit expires at %s, not %s', soonest, next_expiry) END
+    FROM in_lots
+   WHERE lots_since IS NULL OR balance_minor <> sum_left OR held_minor <> sum_held
+      OR next_expiry IS DISTINCT FROM soonest
 )
 SELECT fault.row, fault.wrong, c.user_id
   FROM fault LEFT JOIN billing_customer AS c ON c.id = fault.account_id

@@ -262,9 +262,10 @@ BEGIN
     END IF;
   END IF;
   IF unused_minor > 0 THEN
-    INSERT INTO billing_grants
+    INSERT INTO billing_dated_grants
     SELECT array_agg(ROW((requests->0->>'proration')::uuid, r.customer, unused_minor, 'proration:' || r.replaces, '', r.id,
-                         NULL, ROW(r."user", r.role, r.channel, r.address)::billing_actor)::billing_grant)
+                         NULL, ROW(r."user", r.role, r.channel, r.address)::billing_actor, 'sold',
+                         NULL)::billing_dated_grant)
       FROM unnest(accepted) AS r;
   END IF;
   PERFORM orders_write_orders(accepted, 'completed');

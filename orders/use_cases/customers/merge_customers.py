@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import Busy, ReasonRequired
-from billing.locks import lock_merges
+from billing.locks import lock_merges, post_expired_credit
 from billing.models import Account, Customer, Invoice, Organization, OrganizationMember, Subscription
 from billing.organization_roles import MEMBER_ROLES
 from billing.text import has_visible_text, normal_email
@@ -74,6 +74,7 @@ def lock_both(*, merged_user_id: str, into_user_id: str) -> tuple[Customer, Cust
     # Races with everything that moves credit of either.
     list(Customer.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk"))
     list(Account.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk"))
+    post_expired_credit(customer_ids=keys)
     merged, survivor = find_customer(user_id=merged_user_id), find_customer(user_id=into_user_id)
     check_merge(merged=merged, survivor=survivor)
     if list(orders) != locked:

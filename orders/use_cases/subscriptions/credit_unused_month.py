@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from billing.actor import Actor
-from billing.models import Invoice, LedgerEntry, Subscription
+from billing.models import CreditClass, Invoice, LedgerEntry, Subscription
 from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.use_cases.ledger.post_entry import grant_credit
 from orders.locks import lock_subscription
@@ -72,6 +72,7 @@ def credit_unused_month(*, order: Order, by: Actor) -> int:
             amount_minor=credited_minor,
             reason=f"proration:{replaced}",
             order_id=order.id,
+            credit_class=CreditClass.SOLD,
             by=by,
         )
     return credited_minor
