@@ -9,10 +9,11 @@ from unfold.widgets import (
 )
 
 from billing.admin.console.forms import AmountField, ConsoleForm, MomentField, reason_field, with_currency
+from billing.models import CreditClass
 from promos.models import Campaign
 from promos.use_cases.campaigns.draft_campaign import MAX_NAME_LENGTH, MAX_PURPOSE_LENGTH, CampaignTerms
 
-from .form_fields import rush_field, text_field
+from .form_fields import credit_days_field, credit_expires_field, rush_field, text_field
 from .restriction_fields import RestrictionsForm, initial_restrictions
 
 # Error code of a refusal that names no field → the field it is about.
@@ -49,15 +50,17 @@ class DraftForm(RestrictionsForm):
         widget=UnfoldAdminTextInputWidget(attrs={"type": "email"}),
     )
     credit_class = forms.ChoiceField(
-        choices=Campaign.CreditClass.choices,
-        initial=Campaign.CreditClass.PROMOTIONAL.value,
+        choices=CreditClass.choices,
+        initial=CreditClass.PROMOTIONAL.value,
         help_text="Whether customers paid for the credit, or got it as a promotion or a compensation.",
-        widget=UnfoldAdminSelectWidget(choices=Campaign.CreditClass.choices),
+        widget=UnfoldAdminSelectWidget(choices=CreditClass.choices),
     )
     budget = BudgetField()
     hot = rush_field("budget")
     starts_at = MomentField(label="Valid from", help_text="Leave empty to start with the activation.")
     ends_at = MomentField(label="Valid until", help_text=_END_HELP)
+    credit_days = credit_days_field()
+    credit_expires_at = credit_expires_field()
     reason = reason_field()
     window_end = "ends_at"
 
@@ -85,7 +88,10 @@ class EndForm(ConsoleForm):
 
 def initial_terms(campaign: Campaign) -> dict[str, Any]:
     """Returns the campaign's current terms as the form's initial values."""
-    names = ("name", "purpose", "owner_email", "credit_class", "hot", "starts_at", "ends_at")
+    names = (
+        *("name", "purpose", "owner_email", "credit_class", "hot", "starts_at", "ends_at"),
+        *("credit_days", "credit_expires_at"),
+    )
     return {
         "budget": campaign.budget_minor,
         **{name: getattr(campaign, name) for name in names},

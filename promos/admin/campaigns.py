@@ -38,6 +38,7 @@ from billing.admin.console.filters import one_of
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from billing.models import CreditClass
 from billing.money import format_money
 from promos.locks import lock_campaign_exclusively
 from promos.models import Campaign
@@ -52,6 +53,7 @@ from promos.use_cases.campaigns.change_terms import change_budget, change_end
 from promos.use_cases.campaigns.draft_campaign import change_draft, draft_campaign
 
 from .campaign_forms import FIELD_OF_REFUSAL, BudgetForm, DraftForm, EndForm, initial_terms
+from .form_fields import written_credit_life
 from .oversight.figures import figure_panels
 from .restriction_fields import restriction_facts, with_restricted
 from .states import format_usage
@@ -108,7 +110,7 @@ class CampaignAdmin(RecordAdmin):
     noun, nouns, add_title = "campaign", "campaigns", "Draft a campaign"
     audit_name = "campaign"
     list_display = ("named", "state", "credit_class", "use", "window", "owner")
-    list_filter = (one_of("status", Status.values), one_of("credit_class", Campaign.CreditClass.values))
+    list_filter = (one_of("status", Status.values), one_of("credit_class", CreditClass.values))
     search_fields = ("name",)
     search_help_text = "Name, purpose or owner"
     ordering = ("-created_at", "-id")
@@ -174,6 +176,7 @@ class CampaignAdmin(RecordAdmin):
         if record.budgeted:
             yield Fact("Budget left", amount(record.budget_minor - record.used_minor))
         yield Fact("Valid", self.window(record))
+        yield Fact("Credit expires", written_credit_life(record))
         yield from restriction_facts(record.restrictions)
         yield Fact("Credit class", record.get_credit_class_display())
         yield Fact("Purpose", record.purpose or NOTHING)

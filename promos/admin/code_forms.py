@@ -16,7 +16,13 @@ from promos.models.promo_code import CODE_MATCH
 from promos.queries import normal_code
 from promos.use_cases.issue_code import MAX_CAP, Terms
 
-from .form_fields import campaign_field, rush_field, text_field
+from .form_fields import (
+    campaign_field,
+    credit_days_field,
+    credit_expires_field,
+    rush_field,
+    text_field,
+)
 from .restriction_fields import RestrictionsForm, initial_restrictions
 
 # Error code of a refusal that names no field → the field it is about.
@@ -41,6 +47,8 @@ class TermsForm(RestrictionsForm):
     expires_at = MomentField(
         label="Valid until", help_text="From this moment on it is no longer valid. Leave empty for no end."
     )
+    credit_days = credit_days_field()
+    credit_expires_at = credit_expires_field()
     active = forms.BooleanField(
         required=False,
         initial=True,
@@ -68,6 +76,8 @@ class TermsForm(RestrictionsForm):
             hot=data["hot"],
             starts_at=data["starts_at"],
             expires_at=data["expires_at"],
+            credit_days=data["credit_days"],
+            credit_expires_at=data["credit_expires_at"],
             restrictions=self.restrictions(),
         )
 
@@ -103,6 +113,8 @@ def initial_terms(code: PromoCode) -> dict[str, Any]:
         "description": code.description,
         "starts_at": code.starts_at,
         "expires_at": code.expires_at,
+        "credit_days": code.credit_days,
+        "credit_expires_at": code.credit_expires_at,
         "active": code.active,
         "hot": code.hot,
         **initial_restrictions(code.restrictions),

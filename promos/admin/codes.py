@@ -42,6 +42,7 @@ from promos.use_cases.propose_issue import issue_or_propose, issued_or_refused
 
 from .code_forms import FIELD_OF_REFUSAL, IssueForm, TermsForm, initial_terms
 from .code_states import CodeStatesAdmin, lock_update_time
+from .form_fields import written_credit_life
 from .oversight.attempts import attempts_panel
 from .oversight.figures import figure_panels
 from .redemptions import redemptions_panel
@@ -134,6 +135,7 @@ class PromoCodeAdmin(CodeStatesAdmin):
         yield Fact("Credit", amount(record.credit_minor))
         yield Fact("Campaign", link(record.campaign.name, change_url("promos_campaign", record.campaign.pk)))
         yield Fact("Valid", self.validity(record))
+        yield Fact("Credit expires", written_credit_life(record, otherwise=written_credit_life(record.campaign)))
         yield from restriction_facts(record.restrictions, record.campaign.restrictions)
         yield Fact("Description", record.description or NOTHING)
         yield Fact("Expect a rush", "yes" if record.hot else "no")

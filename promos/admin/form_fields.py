@@ -3,10 +3,17 @@
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import (
+    UnfoldAdminBigIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
-from billing.admin.console.forms import ConsoleForm
+from billing.admin.console.forms import ConsoleForm, MomentField
+from billing.local_time import local_text
 from promos.models import Campaign
+from promos.models.credit_life import MAX_CREDIT_DAYS, CreditLife
 from promos.models.promo_code import HOT_COUNTERS
 
 
@@ -21,6 +28,33 @@ class WindowForm(ConsoleForm):
         if starts_at and ends_at and starts_at >= ends_at:
             self.add_error(self.window_end, "The end must be later than the start.")
         return data
+
+
+def credit_days_field() -> forms.IntegerField:
+    """Makes the input for the number of days that credit lasts."""
+    return forms.IntegerField(
+        label="Credit lasts (days)",
+        min_value=1,
+        max_value=MAX_CREDIT_DAYS,
+        required=False,
+        help_text="The credit expires so many days after the redemption. Leave empty if it should not.",
+        widget=UnfoldAdminBigIntegerFieldWidget(),
+    )
+
+
+def credit_expires_field() -> MomentField:
+    """Makes the input for the moment at which credit expires."""
+    return MomentField(
+        label="Credit expires", help_text="The moment at which all its credit expires, also if the days are not over."
+    )
+
+
+def written_credit_life(terms: CreditLife, *, otherwise: str = "never") -> str:
+    """Returns in words when the credit of these terms expires."""
+    ends = [f"{terms.credit_days:,} days after the redemption"] if terms.credit_days is not None else []
+    if terms.credit_expires_at:
+        ends.append(local_text(terms.credit_expires_at))
+    return ", or sooner: ".join(ends) or otherwise
 
 
 def campaign_field(noun: str) -> "forms.ModelChoiceField[Campaign]":

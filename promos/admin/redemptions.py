@@ -185,6 +185,7 @@ class RedemptionAdmin(ReadOnlyAdmin):
             yield Fact("Card", link(f"No. {record.card_serial}", change_url("promos_card", record.card_serial)))
         yield Fact("Customer", self.customer_named(record))
         yield Fact("Credit", amount(record.credit_minor))
+        yield Fact("Credit expires", moment(record.credit_expires_at))
         yield Fact("Order", order_link(record.order_id))
         yield Fact("Reserved", moment(record.reserved_at))
         yield Fact("Confirmed", moment(record.confirmed_at))

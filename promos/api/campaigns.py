@@ -23,12 +23,15 @@ from billing.api.fields import (
     MoneyResponseSerializer,
     RequestSerializer,
     TextField,
+    WholeNumberField,
 )
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.schema import refusals
+from billing.models import CreditClass
 from promos.api.restrictions import RestrictionsRequestSerializer, RestrictionsSerializer
 from promos.errors import CampaignNotFound
 from promos.models import Campaign
+from promos.models.credit_life import MAX_CREDIT_DAYS
 from promos.queries import campaigns_with_use
 from promos.use_cases.campaigns.change_state import (
     activate_campaign,
@@ -56,10 +59,16 @@ class CampaignSerializer(MoneyResponseSerializer):
     name = serializers.CharField()
     purpose = serializers.CharField()
     owner_email = serializers.CharField()
-    credit_class = serializers.ChoiceField(choices=Campaign.CreditClass.choices)
+    credit_class = serializers.ChoiceField(choices=CreditClass.choices)
     hot = serializers.BooleanField(help_text="Counted by several counters, for many redemptions at the same moment.")
     starts_at = serializers.DateTimeField(allow_null=True)
     ends_at = serializers.DateTimeField(allow_null=True)
+    credit_days = serializers.IntegerField(
+        allow_null=True, help_text="The credit expires so many days of 24 hours after the redemption."
+    )
+    credit_expires_at = serializers.DateTimeField(
+        allow_null=True, help_text="At the latest at this instant. Both null: never, unless a code says otherwise."
+    )
     status = serializers.ChoiceField(choices=Campaign.Status.choices)
     drafted_by = serializers.CharField()
     approved_by = serializers.CharField(help_text="Empty until the campaign is approved.")
@@ -78,13 +87,21 @@ class CampaignChangeSerializer(MoneyRequestSerializer):
     name = TextField(required=False, max_length=MAX_NAME_LENGTH)
     purpose = TextField(required=False, allow_blank=True, max_length=MAX_PURPOSE_LENGTH)
     owner_email = EmailField(required=False, allow_blank=True)
-    credit_class = serializers.ChoiceField(required=False, choices=Campaign.CreditClass.choices)
+    credit_class = serializers.ChoiceField(required=False, choices=CreditClass.choices)
     hot = FlagField(required=False)
     starts_at = InstantField(required=False, allow_null=True)
     ends_at = InstantField(required=False, allow_null=True)
     restrictions = RestrictionsRequestSerializer(
         required=False, allow_null=True, help_text="For all its vouchers and cards. Null removes all rules."
     )
+    credit_days = WholeNumberField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=MAX_CREDIT_DAYS,
+        help_text="The credit expires so many days after the redemption, at the latest at `credit_expires_at`.",
+    )
+    credit_expires_at = InstantField(required=False, allow_null=True)
     reason = TextField(required=False, allow_blank=True, max_length=500, help_text="For the audit trail.")
 
 

@@ -35,6 +35,7 @@ from billing.errors import DomainError
 from promos.api.restrictions import RestrictionsRequestSerializer, RestrictionsSerializer
 from promos.errors import CreditRequired, PromoNotFound
 from promos.models import PromoCode
+from promos.models.credit_life import MAX_CREDIT_DAYS
 from promos.queries import MAX_CODE_INPUT_LENGTH, find_code, live_codes
 from promos.use_cases.change_code import retire_code
 from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms
@@ -64,6 +65,12 @@ class VoucherSerializer(MoneyResponseSerializer):
     hot = serializers.BooleanField(help_text="Counted by several counters, for many redemptions at the same moment.")
     starts_at = serializers.DateTimeField(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True)
+    credit_days = serializers.IntegerField(
+        allow_null=True, help_text="The credit expires so many days of 24 hours after the redemption."
+    )
+    credit_expires_at = serializers.DateTimeField(
+        allow_null=True, help_text="At the latest at this instant. Both null: as the campaign says."
+    )
     created_at = serializers.DateTimeField()
     restrictions = RestrictionsSerializer(allow_null=True, help_text="Its own; those of its campaign apply too.")
 
@@ -84,6 +91,14 @@ class IssueSerializer(MoneyRequestSerializer):
     hot = FlagField(required=False, help_text="Expect many redemptions at the same moment: use several counters.")
     starts_at = InstantField(required=False, allow_null=True)
     expires_at = InstantField(required=False, allow_null=True)
+    credit_days = WholeNumberField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=MAX_CREDIT_DAYS,
+        help_text="The credit expires so many days after the redemption, at the latest at `credit_expires_at`.",
+    )
+    credit_expires_at = InstantField(required=False, allow_null=True)
     campaign_id = IdField(required=False, help_text="The campaign of a new code, which stays in it. Absent: none.")
     restrictions = RestrictionsRequestSerializer(
         required=False, allow_null=True, help_text="Who can redeem it, and with what. Null removes all rules."

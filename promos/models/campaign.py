@@ -5,15 +5,17 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 
+from billing.models import CreditClass
 from billing.models.keys import Uuid7
 
+from .credit_life import CreditLife, credit_life_check
 from .restrictions import Restrictions
 
 # The campaign of codes that were issued without one. The database has it from the start and keeps it as it is.
 DEFAULT_CAMPAIGN = UUID("00000000-0000-7000-8000-000000000001")
 
 
-class Campaign(models.Model):
+class Campaign(CreditLife):
     """Promo codes that start, pause and end together, and share one budget.
 
     A code is redeemable only while its campaign is active and in its window. A redemption never updates this row:
@@ -27,11 +29,6 @@ class Campaign(models.Model):
         ACTIVE = "active"
         PAUSED = "paused"
         ENDED = "ended"
-
-    class CreditClass(models.TextChoices):
-        SOLD = "sold"
-        PROMOTIONAL = "promotional"
-        COMPENSATION = "compensation"
 
     TRANSITIONS = {
         Status.DRAFT: {Status.APPROVED, Status.ENDED},
@@ -78,6 +75,7 @@ class Campaign(models.Model):
                 condition=Q(credit_class__in=["sold", "promotional", "compensation"]),
                 name="promos_campaign_credit_class_known",
             ),
+            credit_life_check("promos_campaign"),
             models.CheckConstraint(
                 condition=Q(status="draft", approved_by="")
                 | Q(status="ended")

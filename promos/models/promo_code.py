@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from billing.models.keys import Uuid7
 
 from .campaign import DEFAULT_CAMPAIGN, Campaign
+from .credit_life import CreditLife, credit_life_check
 from .restrictions import Restrictions
 
 CODE_PATTERN = r"^[A-Z0-9_-]{3,64}$"
@@ -15,7 +16,7 @@ CODE_MATCH = re.compile(r"[A-Z0-9_-]{3,64}")
 HOT_COUNTERS = 16
 
 
-class PromoCode(models.Model):
+class PromoCode(CreditLife):
     """A code that grants credit. People say voucher.
 
     A redemption never updates this row. Other rows (`PromoCounter`) count the code's slots, so that redemptions of a
@@ -79,6 +80,7 @@ class PromoCode(models.Model):
                 condition=Q(restrictions__isnull=True) | ~Q(restrictions={}),
                 name="promos_promocode_restrictions_say_one",
             ),
+            credit_life_check("promos_promocode"),
         ]
         indexes = [
             models.Index(
@@ -108,6 +110,16 @@ class PromoCode(models.Model):
         """Returns whether the code has expired. It is valid from `starts_at` up to, not including, `expires_at`."""
         expires_at = self.card_expires_at or self.expires_at
         return expires_at is not None and expires_at <= now
+
+    def expiry_of_credit(self, *, redeemed_at: datetime) -> datetime | None:
+        """Returns when the credit of a redemption at this instant expires; None for never."""
+        life = self if self.limits_credit else self.campaign
+        return life.credit_expiry(redeemed_at=redeemed_at)
+
+    def grants_expired_credit(self, *, now: datetime) -> bool:
+        """Returns whether a redemption now would grant credit that has expired already."""
+        expiry = self.expiry_of_credit(redeemed_at=now)
+        return expiry is not None and expiry <= now
 
 
 class PromoCounter(models.Model):

@@ -13,9 +13,11 @@ CREATE OR REPLACE TRIGGER promos_campaign_default_fixed BEFORE UPDATE ON promos_
   EXECUTE FUNCTION billing_refuse('the default campaign stays as it is');
 CREATE OR REPLACE TRIGGER promos_campaign_unchanged_once_approved BEFORE UPDATE ON promos_campaign FOR EACH ROW
   WHEN (OLD.status <> 'draft' AND
-        (NEW.id, NEW.name, NEW.credit_class, NEW.drafted_by, NEW.approved_by, NEW.starts_at, NEW.restrictions)
+        (NEW.id, NEW.name, NEW.credit_class, NEW.drafted_by, NEW.approved_by, NEW.starts_at, NEW.restrictions,
+         NEW.credit_days, NEW.credit_expires_at)
         IS DISTINCT FROM
-        (OLD.id, OLD.name, OLD.credit_class, OLD.drafted_by, OLD.approved_by, OLD.starts_at, OLD.restrictions))
+        (OLD.id, OLD.name, OLD.credit_class, OLD.drafted_by, OLD.approved_by, OLD.starts_at, OLD.restrictions,
+         OLD.credit_days, OLD.credit_expires_at))
   EXECUTE FUNCTION billing_refuse('an approved campaign keeps what was approved');
 CREATE OR REPLACE TRIGGER promos_campaign_transition_known BEFORE UPDATE ON promos_campaign FOR EACH ROW
   WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION billing_check_transition(
@@ -38,8 +40,9 @@ CREATE OR REPLACE TRIGGER promos_redemption_never_deleted BEFORE DELETE OR TRUNC
 CREATE OR REPLACE TRIGGER promos_redemption_starts_live BEFORE INSERT ON promos_redemption FOR EACH ROW
   WHEN (NEW.status = 'released') EXECUTE FUNCTION billing_refuse('a redemption starts reserved or confirmed');
 CREATE OR REPLACE TRIGGER promos_redemption_identity_fixed BEFORE UPDATE ON promos_redemption FOR EACH ROW
-  WHEN ((NEW.id, NEW.promo_code_id, NEW.card_serial, NEW.order_id, NEW.credit_minor)
-        IS DISTINCT FROM (OLD.id, OLD.promo_code_id, OLD.card_serial, OLD.order_id, OLD.credit_minor))
+  WHEN ((NEW.id, NEW.promo_code_id, NEW.card_serial, NEW.order_id, NEW.credit_minor, NEW.credit_expires_at)
+        IS DISTINCT FROM (OLD.id, OLD.promo_code_id, OLD.card_serial, OLD.order_id, OLD.credit_minor,
+                          OLD.credit_expires_at))
   EXECUTE FUNCTION billing_refuse('a redemption stays what it is');
 CREATE OR REPLACE FUNCTION promos_check_customer() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN

@@ -37,6 +37,7 @@ class Redemption(models.Model):
     card_serial = models.BigIntegerField(null=True, blank=True, help_text="The card, where the code is a batch's.")
     order_id = models.UUIDField(null=True, blank=True)
     credit_minor = models.BigIntegerField()
+    credit_expires_at = models.DateTimeField(null=True, blank=True, help_text="When the credit expires.")
     status = models.CharField(max_length=10, choices=Status)
     reserved_at = models.DateTimeField(db_default=Now())
     confirmed_at = models.DateTimeField(null=True, blank=True)

@@ -36,7 +36,7 @@ def problem_of(code: PromoCode | None, *, now: datetime, has_free_slot: bool, re
         (redeemed, PromoAlreadyRedeemed),
         (not is_active, PromoInactive),
         (not code.started(now=now) or not code.campaign.started(now=now), PromoNotStarted),
-        (code.expired(now=now) or code.campaign.over(now=now), PromoExpired),
+        (code.expired(now=now) or code.campaign.over(now=now) or code.grants_expired_credit(now=now), PromoExpired),
         (not has_free_slot, PromoExhausted),
     )
     return next((problem() for stands, problem in against if stands), None)

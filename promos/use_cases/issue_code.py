@@ -15,6 +15,7 @@ from promos.locks import lock_code_exclusively, lock_texts, redistribute_counter
 from promos.models import Campaign, Card, PromoCode
 from promos.models.batch import normal_card_code
 from promos.models.campaign import DEFAULT_CAMPAIGN
+from promos.models.credit_life import credit_days_problems
 from promos.models.promo_code import CODE_MATCH, HOT_COUNTERS
 from promos.models.restrictions import Restrictions
 from promos.queries import codes_with_use, normal_code
@@ -29,7 +30,8 @@ class Terms:
 
     `credit_minor` is positive, in the smallest unit. `max_redemptions` 0 means unlimited. Validity is half-open:
     `[starts_at, expires_at)`. `hot` divides the cap over several counters, for a code that many customers redeem at
-    the same moment. `restrictions` add to those of the campaign.
+    the same moment. The credit lasts `credit_days`, at most until `credit_expires_at`, or as its campaign says.
+    `restrictions` add to those of the campaign.
     """
 
     credit_minor: int
@@ -40,6 +42,8 @@ class Terms:
     starts_at: datetime | None = None
     expires_at: datetime | None = None
     restrictions: Restrictions | None = None
+    credit_days: int | None = None
+    credit_expires_at: datetime | None = None
 
 
 class GivenTerms(TypedDict, total=False):
@@ -53,6 +57,8 @@ class GivenTerms(TypedDict, total=False):
     starts_at: datetime | None
     expires_at: datetime | None
     restrictions: Restrictions | None
+    credit_days: int | None
+    credit_expires_at: datetime | None
 
 
 def issue_code(
@@ -183,6 +189,7 @@ def _check(text: str, terms: Terms) -> None:
         problems["max_redemptions"] = ["0 (unlimited) or a positive number"]
     if terms.starts_at and terms.expires_at and terms.starts_at >= terms.expires_at:
         problems["expires_at"] = ["must be later than starts_at"]
+    problems |= credit_days_problems(terms.credit_days)
     if problems:
         raise InvalidPromo(fields=problems)
 

@@ -20,7 +20,7 @@ from promos.queries import normal_code
 from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms, issue_code, with_complete_restrictions
 from promos.use_cases.restrictions.describe_restrictions import describe_to_staff
 
-_INSTANTS = ("starts_at", "expires_at")
+_INSTANTS = ("starts_at", "expires_at", "credit_expires_at")
 _NAMES = {
     "credit_minor": "Credit",
     "description": "Description",
@@ -30,6 +30,8 @@ _NAMES = {
     "starts_at": "Valid from",
     "expires_at": "Valid until",
     "restrictions": "Restrictions",
+    "credit_days": "Credit lasts (days)",
+    "credit_expires_at": "Credit expires",
 }
 
 
@@ -87,7 +89,7 @@ def _lock_state(arguments: Arguments) -> dict[str, Any] | None:
 
 def _differences(arguments: Arguments, state: Any) -> Sequence[Difference]:
     after = _complete(arguments, state)
-    before = {name: "" if state is None else _written(name, state[name]) for name in _NAMES}
+    before = {name: "" if state is None else _written(name, state.get(name)) for name in _NAMES}
     lines = [
         Difference(title, before[name], _written(name, after[name]))
         for name, title in _NAMES.items()
@@ -144,7 +146,7 @@ def _written(name: str, value: Any) -> str:
         return f"{local_text(datetime.fromisoformat(value))} {settings.SOVEREIGN_TIME_ZONE}" if value else ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    return "" if value is None else str(value)
 
 
 def _subject(arguments: Arguments) -> tuple[str, str]:

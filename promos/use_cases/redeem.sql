@@ -19,6 +19,17 @@ RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
      AND (coalesce(r.expires_at, p.expires_at) IS NULL OR as_of < coalesce(r.expires_at, p.expires_at))
      AND g.status = 'active'
      AND (g.starts_at IS NULL OR g.starts_at <= as_of) AND (g.ends_at IS NULL OR as_of < g.ends_at)
+     AND (p.credit_expires_at IS NULL OR as_of < p.credit_expires_at)
+     AND (g.credit_expires_at IS NULL OR as_of < g.credit_expires_at
+          OR p.credit_days IS NOT NULL OR p.credit_expires_at IS NOT NULL)
+$$;
+
+-- Returns when the credit of a redemption at this instant expires: by the code, else by its campaign; NULL for never. In
+-- Python, PromoCode.expiry_of_credit says the same; a test holds the two equal.
+CREATE OR REPLACE FUNCTION promos_credit_expiry(p promos_promocode, g promos_campaign, redeemed_at timestamptz)
+RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT coalesce(least(p.credit_expires_at, redeemed_at + p.credit_days * interval '24 hours'),
+                  least(g.credit_expires_at, redeemed_at + g.credit_days * interval '24 hours'))
 $$;
 
 -- The same for a code that is no card's.
@@ -64,16 +75,17 @@ DECLARE
   written promos_written_redemption[];
 BEGIN
   WITH terms AS MATERIALIZED (
-    SELECT w.*, p.code, p.credit_minor, p.max_redemptions > 0 AS capped, p.hot,
+    SELECT w.*, p.code, p.credit_minor, promos_credit_expiry(p, g, w.at) AS expires_at, g.credit_class,
+           p.max_redemptions > 0 AS capped, p.hot,
            CASE WHEN g.budget_minor > 0 THEN g.id END AS campaign, g.hot AS rush
       FROM unnest(wanted) AS w
       JOIN promos_promocode p ON p.id = w.promo
       LEFT JOIN LATERAL promos_range_of(w.card) AS r ON true
       JOIN promos_campaign g ON g.id = p.campaign_id AND promos_is_redeemable(p, g, r, w.at)
   ), redeemed AS (
-    INSERT INTO promos_redemption AS r (id, promo_code_id, card_serial, customer_id, order_id, credit_minor, status,
-                                        reserved_at, confirmed_at)
-    SELECT t.id, t.promo, t.card, t.customer, t.for_order, t.credit_minor, as_status, t.at,
+    INSERT INTO promos_redemption AS r (id, promo_code_id, card_serial, customer_id, order_id, credit_minor,
+                                        credit_expires_at, status, reserved_at, confirmed_at)
+    SELECT t.id, t.promo, t.card, t.customer, t.for_order, t.credit_minor, t.expires_at, as_status, t.at,
            CASE WHEN as_status = 'confirmed' THEN t.at END
       FROM terms t ORDER BY t.card  -- two transactions that write the same cards wait for each other in one direction
         ON CONFLICT DO NOTHING
@@ -81,9 +93,9 @@ BEGIN
   ), made AS MATERIALIZED (  -- an expression, so that it is hashed: as a join it is a nested loop over a long list
     SELECT t.* FROM terms t WHERE (t.id IN (SELECT id FROM redeemed)) IS TRUE
   ), granted AS (
-    INSERT INTO billing_grants
+    INSERT INTO billing_dated_grants
     SELECT array_agg(ROW(m.entry, m.customer, m.credit_minor, 'promo:' || m.code, m.note, m.for_order, m.id,
-                         m.actor)::billing_grant)
+                         m.actor, m.credit_class, m.expires_at)::billing_dated_grant)
       FROM made m WHERE as_status = 'confirmed' HAVING count(*) > 0
   )
   SELECT array_agg(ROW(m.id, m.promo, m.customer, m.for_order, m.credit_minor, m.capped,
@@ -183,6 +195,7 @@ DECLARE
   wanted promos_redemption_to_write[];
   in_campaigns boolean;
   restricted boolean;
+  expires boolean;  -- whether credit of these customers has expired that no entry tells of yet
   written promos_written_redemption[];
 BEGIN
   IF wait THEN
@@ -198,7 +211,7 @@ BEGIN
   END IF;
   WITH eligible AS MATERIALIZED (
     SELECT r.*, p.id AS promo, f.card, p.max_redemptions, p.campaign_id AS campaign, a.customer_id AS customer,
-           p.restrictions IS NOT NULL AS restricted
+           p.restrictions IS NOT NULL AS restricted, a.next_expiry
       FROM unnest(requests) WITH ORDINALITY
            AS r(redemption, entry, code, "user", email, note, actor, role, channel, address, now, key, hash,
                 key_expires_at, number)
@@ -227,8 +240,9 @@ BEGIN
   )
   SELECT array_agg(ROW(r.redemption, r.entry, r.promo, r.card, r.customer, NULL, r.note,
                        ROW(r.actor, r.role, r.channel, r.address)::billing_actor, r.now)::promos_redemption_to_write),
-         bool_or(r.campaign <> promos_default_campaign()), bool_or(r.restricted)
-    INTO wanted, in_campaigns, restricted
+         bool_or(r.campaign <> promos_default_campaign()), bool_or(r.restricted),
+         bool_or(r.next_expiry <= statement_timestamp())
+    INTO wanted, in_campaigns, restricted, expires
     FROM ranked r LEFT JOIN room ON room.promo_code_id = r.promo
    WHERE r.of_customer = 1 AND (r.max_redemptions = 0 OR r.of_code <= room.free);
   IF restricted OR in_campaigns THEN
@@ -236,6 +250,9 @@ BEGIN
   END IF;
   IF in_campaigns THEN
     wanted := promos_within_budgets(wanted);
+  END IF;
+  IF expires THEN
+    PERFORM billing_expire_credit(ARRAY(SELECT w.customer FROM unnest(wanted) AS w));
   END IF;
   written := promos_write_redemptions(wanted, 'confirmed');
   IF EXISTS (SELECT FROM unnest(requests) AS r WHERE r.key IS NOT NULL) THEN

@@ -255,6 +255,8 @@ def confirm(*, redemption: Redemption, by: Actor, now: datetime | None = None) -
             reason=f"promo:{current.promo_code.code}",
             order_id=current.order_id,
             redemption_id=current.id,
+            credit_class=current.promo_code.campaign.credit_class,
+            expires_at=current.credit_expires_at,
             by=by,
         )
         return current

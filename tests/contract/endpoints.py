@@ -62,6 +62,8 @@ ISSUE = {
     "hot": False,
     "starts_at": "2020-01-01T00:00:00Z",
     "expires_at": "2099-01-01T00:00:00Z",
+    "credit_days": 90,
+    "credit_expires_at": "2099-01-01T00:00:00Z",
     "campaign_id": DEFAULT_CAMPAIGN,
     "reason": "spring",
 }
@@ -74,6 +76,8 @@ CAMPAIGN = {
     "hot": False,
     "starts_at": "2020-01-01T00:00:00Z",
     "ends_at": "2099-01-01T00:00:00Z",
+    "credit_days": 90,
+    "credit_expires_at": "2099-01-01T00:00:00Z",
     "reason": "spring",
 }
 CHECKOUT = {

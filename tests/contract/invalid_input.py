@@ -198,6 +198,8 @@ _ISSUE: dict[str, Sequence[Any]] = {
     "hot": NOT_BOOLEAN,
     "starts_at": INVALID_TIME,
     "expires_at": INVALID_TIME,
+    "credit_days": (0, -1, 1.5, 3_651, 10**40, "3", "", True, *NOT_SCALAR),
+    "credit_expires_at": INVALID_TIME,
     "campaign_id": (*INVALID_ID, "01890000-0000-7000-8000-000000000000"),
     "reason": (None, "x" * 501, *NOT_TEXT),
 }
@@ -211,6 +213,8 @@ _CAMPAIGN: dict[str, Sequence[Any]] = {
     "hot": NOT_BOOLEAN,
     "starts_at": INVALID_TIME,
     "ends_at": INVALID_TIME,
+    "credit_days": (0, -1, 1.5, 3_651, 10**40, "3", "", True, *NOT_SCALAR),
+    "credit_expires_at": INVALID_TIME,
     "reason": (None, "x" * 501, *NOT_TEXT),
 }
 _REASON: dict[str, Sequence[Any]] = {"reason": (None, "", "  ", "x" * 501, "x" * 100_000, *NOT_TEXT)}

@@ -48,6 +48,8 @@ VOUCHER = {
     "starts_at": either(null, moment),
     "expires_at": either(null, moment),
     "restrictions": Nullable(RESTRICTIONS),
+    "credit_days": either(null, whole),
+    "credit_expires_at": either(null, moment),
 }
 CAMPAIGN = {
     "id": identity,
@@ -60,6 +62,8 @@ CAMPAIGN = {
     "hot": flag,
     "starts_at": either(null, moment),
     "ends_at": either(null, moment),
+    "credit_days": either(null, whole),
+    "credit_expires_at": either(null, moment),
     "status": one_of("draft", "approved", "active", "paused", "ended"),
     "drafted_by": text,
     "approved_by": text,

@@ -52,6 +52,8 @@ def test_issue_answers_with_the_record(noor: Caller, path: str) -> None:
         "starts_at": None,
         "expires_at": None,
         "restrictions": None,
+        "credit_days": None,
+        "credit_expires_at": None,
     }
     assert b'"credit_omr":50,' in answer.content
 
@@ -136,6 +138,8 @@ CHANGED_TERMS: dict[str, Any] = {
         "uses_per_month": None,
         "time_zone": None,
     },
+    "credit_days": 90,
+    "credit_expires_at": "2030-06-01T00:00:00Z",
 }
 
 
@@ -148,9 +152,12 @@ def test_reissuing_a_live_capped_code_without_a_cap_keeps_the_cap(noor: Caller, 
 
 def test_every_absent_term_keeps_its_value_on_an_existing_code(noor: Caller) -> None:
     issue(noor, **CHANGED_TERMS)
-    assert CHANGED_TERMS.keys() | {"code", "reason", "campaign_id"} == IssueSerializer().fields.keys() - set(
-        CREDIT_FORMS
-    )
+    assert CHANGED_TERMS.keys() | {
+        "code",
+        "reason",
+        "campaign_id",
+        "credit_expires_at",
+    } == IssueSerializer().fields.keys() - set(CREDIT_FORMS)
     with nothing_changes():
         answer = noor.post(ISSUE[0], {"code": "WELCOME50"})
     assert answer.status == 200

@@ -151,6 +151,10 @@ CODES: Attacks = {
         promo_code(starts_at="now()", expires_at="now() - interval '1 second'"),
     ],
     "promos_promocode_restrictions_say_one": [promo_code(restrictions="'{}'"), *with_terms("restrictions = '{}'")],
+    "promos_promocode_credit_days_in_bounds": [
+        promo_code(credit_days="0"),
+        promo_code(credit_days="3651"),
+    ],
     "promos_promocode_never_deleted": [
         "DELETE FROM promos_promocode",
         "DELETE FROM promos_promocode WHERE code = 'RETIRED'",
@@ -219,6 +223,7 @@ REDEMPTIONS: Attacks = {
     ],
     "promos_redemption_identity_fixed": [
         changing(CAROL, f"{RELEASE}, credit_minor = 1"),
+        changing(CAROL, f"{RELEASE}, credit_expires_at = now()"),
         changing(CAROL, f"{RELEASE}, customer_id = {BOB}"),
         changing(CAROL, f"{RELEASE}, promo_code_id = {OPEN}"),
         changing(CAROL, f"{RELEASE}, order_id = '{RESERVED}'"),
@@ -251,6 +256,10 @@ CAMPAIGNS: Attacks = {
         )
         for status in ("'lost'", "''", "'DRAFT'")
     ],
+    "promos_campaign_credit_days_in_bounds": [
+        campaign(credit_days="0"),
+        campaign(credit_days="3651"),
+    ],
     "promos_campaign_credit_class_known": [campaign(credit_class="'free'"), campaign(credit_class="''")],
     "promos_campaign_approved_by_another": [
         *(campaign(status=status) for status in ("'approved'", "'active'", "'paused'")),
@@ -279,6 +288,7 @@ CAMPAIGNS: Attacks = {
             "approved_by = 'eve'",
             "starts_at = now()",
             """restrictions = '{"uses_per_day": 1}'""",
+            "credit_days = 1",
             "id = gen_random_uuid()",
         )
     ],

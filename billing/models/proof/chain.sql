@@ -6,12 +6,12 @@
 -- where it is given: so the text of older entries stays. No column may be renamed or removed.
 CREATE OR REPLACE FUNCTION billing_entry_text(previous bytea, e billing_ledgerentry) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-  SELECT json_build_array(
+  SELECT left(json_build_array(
     encode(previous, 'hex'), e.account_id, e.version, e.id, e.kind, e.amount_minor, e.balance_after_minor, e.reason, e.note,
     e.order_id, e.redemption_id, e.reverses_id, e.actor_id, e.actor_role, e.channel, e.address,
-    (extract(epoch FROM e.created_at) * 1000000)::bigint)::text
-  || CASE WHEN e.credit_class = '' AND e.expires_at IS NULL AND e.lot_id IS NULL THEN '' ELSE json_build_array(
-       e.credit_class, (extract(epoch FROM e.expires_at) * 1000000)::bigint, e.lot_id)::text END
+    (extract(epoch FROM e.created_at) * 1000000)::bigint)::text, -1)
+  || CASE WHEN e.credit_class = '' AND e.expires_at IS NULL AND e.lot_id IS NULL THEN ']' ELSE ', ' || substr(
+       json_build_array(e.credit_class, (extract(epoch FROM e.expires_at) * 1000000)::bigint, e.lot_id)::text, 2) END
 $$;
 
 CREATE OR REPLACE FUNCTION billing_entry_hash(previous bytea, e billing_ledgerentry) RETURNS bytea

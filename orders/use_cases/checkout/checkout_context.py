@@ -33,7 +33,8 @@ _CAMPAIGN_FIELDS = tuple(field.attname for field in Campaign._meta.concrete_fiel
 _CONTEXT = f"""
 SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
        EXISTS (SELECT FROM orders_payment y WHERE y.order_id = k.result_id),
-       o.customer_id, a.balance_minor - a.held_minor,
+       o.customer_id, a.balance_minor - a.held_minor - CASE WHEN a.next_expiry <= statement_timestamp()
+         THEN billing_expired_minor(a.customer_id, statement_timestamp()) ELSE 0 END,
        EXISTS (SELECT FROM orders_order d WHERE d.organization_id = o.id AND d.status = 'pending'),
        s.id, s.plan_id, s.addon_ids, CASE WHEN %(prorates)s THEN orders_unused_minor(s.id, %(now)s) END,
        (SELECT jsonb_agg(jsonb_build_array(kind, id, slug, name, price_minor)) FROM ({OFFERED}) AS offered),
@@ -212,7 +213,7 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         *found,
     ) = row[8:]
     promo_code = None
-    if found[0]:
+    if found[_CODE_FIELDS.index("id")]:
         promo_code = _promo_code(found, found_by=normal_code(request.promo_code))
         promo_code.card_serial = card
         promo_code.card_is_open, promo_code.card_expires_at = card_is_open, card_expires_at

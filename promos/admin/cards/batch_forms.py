@@ -10,7 +10,12 @@ from unfold.widgets import (
 )
 
 from billing.admin.console.forms import AmountField, MomentField, reason_field, with_currency
-from promos.admin.form_fields import campaign_field, text_field
+from promos.admin.form_fields import (
+    campaign_field,
+    credit_days_field,
+    credit_expires_field,
+    text_field,
+)
 from promos.admin.restriction_fields import RestrictionsForm
 from promos.models import Batch
 from promos.models.batch import MAX_CARDS
@@ -53,6 +58,8 @@ class BatchForm(RestrictionsForm):
     expires_at = MomentField(
         label="Valid until", help_text="From this moment on its cards are no longer valid. Leave empty for no end."
     )
+    credit_days = credit_days_field()
+    credit_expires_at = credit_expires_field()
     reason = reason_field()
 
     def terms(self) -> BatchTerms:
@@ -67,6 +74,8 @@ class BatchForm(RestrictionsForm):
             description=data["description"],
             starts_at=data["starts_at"],
             expires_at=data["expires_at"],
+            credit_days=data["credit_days"],
+            credit_expires_at=data["credit_expires_at"],
             campaign_id=data["campaign"].id if data["campaign"] else DEFAULT_CAMPAIGN,
             restrictions=self.restrictions(),
         )

@@ -37,6 +37,7 @@ from billing.admin.console.forms import ReasonForm, show_refusals_on
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from promos.admin.form_fields import written_credit_life
 from promos.admin.oversight.figures import figure_panels
 from promos.admin.restriction_fields import restriction_facts, with_restricted
 from promos.locks import lock_batch
@@ -232,6 +233,7 @@ class BatchAdmin(RecordAdmin):
         yield Fact("Odds of a year of guessing", f"1 in {odds.one_in:,}")
         yield Fact("Valid from", moment(terms.starts_at))
         yield Fact("Valid until", moment(terms.expires_at))
+        yield Fact("Credit expires", written_credit_life(terms, otherwise=written_credit_life(terms.campaign)))
         yield from restriction_facts(terms.restrictions, terms.campaign.restrictions)
         yield Fact("Description", terms.description or NOTHING)
         if record.early_attempts:

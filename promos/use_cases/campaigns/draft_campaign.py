@@ -13,12 +13,14 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import translate_violations
+from billing.models import CreditClass
 from billing.money import MAX_MINOR
 from billing.text import has_visible_text
 from billing.use_cases.record_audit import record_audit
 from promos.errors import BudgetBelowUsed, CampaignNameTaken, CampaignNotFound, CampaignStateRefuses, InvalidCampaign
 from promos.locks import lock_campaign_exclusively, redistribute_budget
 from promos.models import Campaign
+from promos.models.credit_life import credit_days_problems
 from promos.models.promo_code import HOT_COUNTERS
 from promos.models.restrictions import Restrictions
 from promos.use_cases.restrictions.complete_restrictions import complete_restrictions
@@ -32,17 +34,20 @@ class CampaignTerms:
     """The terms of a campaign. `budget_minor` 0 means unlimited; the window is `[starts_at, ends_at)`.
 
     `restrictions` apply to all its codes and batches, beside their own.
+    The credit of codes without a life of their own lasts `credit_days`, at most until `credit_expires_at`.
     """
 
     name: str
     purpose: str = ""
     owner_email: str = ""
-    credit_class: str = Campaign.CreditClass.PROMOTIONAL.value
+    credit_class: str = CreditClass.PROMOTIONAL.value
     budget_minor: int = 0
     hot: bool = False
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     restrictions: Restrictions | None = None
+    credit_days: int | None = None
+    credit_expires_at: datetime | None = None
 
 
 class GivenCampaignTerms(TypedDict, total=False):
@@ -57,6 +62,8 @@ class GivenCampaignTerms(TypedDict, total=False):
     starts_at: datetime | None
     ends_at: datetime | None
     restrictions: Restrictions | None
+    credit_days: int | None
+    credit_expires_at: datetime | None
 
 
 def draft_campaign(*, terms: CampaignTerms, by: Actor, reason: str = "") -> Campaign:
@@ -138,12 +145,13 @@ def _check_terms(terms: CampaignTerms) -> None:
         problems["purpose"] = [f"at most {MAX_PURPOSE_LENGTH} characters"]
     if terms.owner_email and not _is_email(terms.owner_email):
         problems["owner_email"] = ["an e-mail address"]
-    if terms.credit_class not in Campaign.CreditClass.values:
-        problems["credit_class"] = [f"one of {', '.join(Campaign.CreditClass.values)}"]
+    if terms.credit_class not in CreditClass.values:
+        problems["credit_class"] = [f"one of {', '.join(CreditClass.values)}"]
     if not 0 <= terms.budget_minor <= MAX_MINOR:
         problems["budget"] = ["0 (unlimited) or a positive amount"]
     if terms.starts_at and terms.ends_at and terms.starts_at >= terms.ends_at:
         problems["ends_at"] = ["must be later than starts_at"]
+    problems |= credit_days_problems(terms.credit_days)
     if problems:
         raise InvalidCampaign(fields=problems)
 

@@ -14,6 +14,7 @@ from promos.locks import lock_texts
 from promos.models import Batch, Card, PromoCode
 from promos.models.batch import MAX_CARDS, PATTERN_MATCH, normal_card_code
 from promos.models.campaign import DEFAULT_CAMPAIGN
+from promos.models.credit_life import credit_days_problems
 from promos.models.promo_code import CODE_MATCH
 from promos.models.restrictions import Restrictions
 from promos.queries import normal_code
@@ -40,6 +41,8 @@ class BatchTerms:
     description: str = ""
     starts_at: datetime | None = None
     expires_at: datetime | None = None
+    credit_days: int | None = None
+    credit_expires_at: datetime | None = None
     campaign_id: UUID = DEFAULT_CAMPAIGN
     restrictions: Restrictions | None = None
 
@@ -75,6 +78,8 @@ def create_batch(*, terms: BatchTerms, by: Actor, reason: str = "") -> Batch:
             starts_at=terms.starts_at,
             expires_at=terms.expires_at,
             restrictions=restrictions,
+            credit_days=terms.credit_days,
+            credit_expires_at=terms.credit_expires_at,
             issued_by=by.user_id,
         )
         batch = Batch.objects.create(
@@ -98,6 +103,8 @@ def create_batch(*, terms: BatchTerms, by: Actor, reason: str = "") -> Batch:
                 "starts_at": [None, terms.starts_at and terms.starts_at.isoformat()],
                 "expires_at": [None, terms.expires_at and terms.expires_at.isoformat()],
                 "restrictions": [None, restrictions],
+                "credit_days": [None, terms.credit_days],
+                "credit_expires_at": [None, terms.credit_expires_at and terms.credit_expires_at.isoformat()],
             },
             reason=reason,
         )
@@ -120,5 +127,6 @@ def _check(terms: BatchTerms, *, name: str, pattern: str) -> None:
         problems["pattern"] = [f"at least {MIN_RANDOM} random characters, written as '#'"]
     if terms.starts_at and terms.expires_at and terms.starts_at >= terms.expires_at:
         problems["expires_at"] = ["must be later than starts_at"]
+    problems |= credit_days_problems(terms.credit_days)
     if problems:
         raise InvalidCardBatch(fields=problems)

@@ -205,8 +205,9 @@ def test_every_column_of_an_entry_is_covered(ada: Customer) -> None:
     others = dict.fromkeys(columns, "9") | {
         "address": "192.0.2.99",
         "created_at": "2020-01-01T00:00:00Z",
+        "expires_at": "2020-01-01T00:00:00Z",
         "reverses_id": None,
-        **dict.fromkeys(("id", "order_id", "redemption_id"), str(UUID(int=9))),
+        **dict.fromkeys(("id", "order_id", "redemption_id", "lot_id"), str(UUID(int=9))),
     }
     changed = "jsonb_populate_record(e, jsonb_build_object(%s::text, %s::text))"
     for column, value in others.items():
