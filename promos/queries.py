@@ -23,7 +23,7 @@ from django.db.models.lookups import Exact, GreaterThan
 
 from billing.queries import exists_per_row
 
-from .models import BudgetCounter, Campaign, Card, CardRange, PromoCode, PromoCounter, Redemption
+from .models import Batch, BudgetCounter, Campaign, Card, CardRange, PromoCode, PromoCounter, Redemption
 from .models.batch import normal_card_code
 from .models.redemption import LIVE_STATUSES
 
@@ -65,6 +65,17 @@ def codes_with_use() -> QuerySet[PromoCode, PromoCode]:
             output_field=number,
         )
     )
+
+
+def batches_with_terms() -> QuerySet[Batch, Batch]:
+    """Every batch with its terms, and `credit_minor`, the credit of one card."""
+    return Batch.objects.select_related("promo_code__campaign").annotate(credit_minor=F("promo_code__credit_minor"))
+
+
+def count_redeemed(batch: Batch) -> int:
+    """Counts the redeemed cards of a batch, in their index."""
+    serials = (batch.first_serial, batch.last_serial)
+    return Redemption.objects.filter(card_serial__range=serials, status__in=LIVE_STATUSES).count()
 
 
 def campaigns_with_use() -> QuerySet[Campaign, Campaign]:

@@ -3,6 +3,7 @@
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from promos.use_cases.cards.count_redeemed_cards import count_redeemed_cards
 from promos.use_cases.cards.generate_cards import generate_cards as generate
 
 # Waits 2, 4, 8 … seconds between attempts, about an hour in all.
@@ -13,3 +14,17 @@ _RETRIES = RetryStrategy(max_attempts=11, exponential_wait=2)
 def generate_cards(batch_id: str) -> None:
     """Generates the cards of a batch, or the rest of them."""
     generate(batch_id=int(batch_id))
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="count_redeemed_cards", queue="default", queueing_lock="count_redeemed_cards")
+def count_cards(timestamp: int) -> None:
+    """Counts the redeemed cards of batches that had redemptions since their last count."""
+    count_redeemed_cards()
+
+
+@app.periodic(cron="17 2 * * *")
+@app.task(name="recount_redeemed_cards", queue="default", queueing_lock="recount_redeemed_cards")
+def recount_cards(timestamp: int) -> None:
+    """Counts the redeemed cards of every batch, also of those whose redemptions were only taken back."""
+    count_redeemed_cards(everything=True)

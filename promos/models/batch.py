@@ -59,6 +59,10 @@ class Batch(models.Model):
     early_attempts = models.BigIntegerField(
         default=0, db_default=0, help_text="Attempts to redeem one of its cards while it could not be redeemed."
     )
+    redeemed = models.IntegerField(
+        default=0, db_default=0, help_text="Its redeemed cards, as the worker counted them last."
+    )
+    redeemed_counted_at = models.DateTimeField(null=True, blank=True)
     last_early_attempt_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
@@ -80,6 +84,9 @@ class Batch(models.Model):
             models.CheckConstraint(condition=Q(first_serial__gt=0), name="promos_batch_serial_positive"),
             models.CheckConstraint(
                 condition=Q(generated__gte=0, generated__lte=F("size")), name="promos_batch_generated_within_size"
+            ),
+            models.CheckConstraint(
+                condition=Q(redeemed__gte=0, redeemed__lte=F("size")), name="promos_batch_redeemed_within_size"
             ),
             models.CheckConstraint(
                 condition=Q(status__in=["draft", "approved", "void"]) | Q(generated=F("size")),

@@ -6,8 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -41,10 +40,9 @@ from promos.admin.form_fields import written_credit_life
 from promos.admin.oversight.figures import figure_panels
 from promos.admin.restriction_fields import restriction_facts, with_restricted
 from promos.locks import lock_batch
-from promos.models import Batch, Card, CardRange, PromoCode, Redemption
+from promos.models import Batch, Card, CardRange, PromoCode
 from promos.models.batch import LAST_CHARACTERS, normal_card_code
-from promos.models.redemption import LIVE_STATUSES
-from promos.queries import normal_code
+from promos.queries import count_redeemed, normal_code
 from promos.use_cases.cards import change_batch
 from promos.use_cases.cards.create_batch import create_batch
 from promos.use_cases.cards.export_cards import HANDED_OUT, export_csv, hand_out_codes, print_cards
@@ -168,9 +166,7 @@ class BatchAdmin(RecordAdmin):
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Batch, Batch]:
-        live = Redemption.objects.filter(promo_code=OuterRef("promo_code"), status__in=LIVE_STATUSES)
-        used = live.order_by().values("promo_code").annotate(total=Count("*")).values("total")
-        return Batch.objects.select_related("promo_code__campaign").annotate(used=Coalesce(Subquery(used), 0))
+        return Batch.objects.select_related("promo_code__campaign")
 
     def search_filter(self, term: str) -> Q:
         text = normal_card_code(normal_code(term))
@@ -200,7 +196,7 @@ class BatchAdmin(RecordAdmin):
 
     @admin.display(description="Redeemed")
     def use(self, batch: Any) -> Text:
-        return _bar(batch.used, batch.size, "Redeemed")
+        return _bar(batch.redeemed, batch.size, "Redeemed, as of the last minute")
 
     @admin.display(description="Serial numbers")
     def serials(self, batch: Batch) -> Text:
@@ -224,7 +220,7 @@ class BatchAdmin(RecordAdmin):
         odds = compute_odds(pattern=record.pattern, alphabet=record.alphabet, size=record.size)
         yield Fact("State", self.state(record))
         yield Fact("Generated", _bar(record.generated, record.size, "Generated"))
-        yield Fact("Redeemed", self.use(record))
+        yield Fact("Redeemed", _bar(count_redeemed(record), record.size, "Redeemed"))
         yield Fact("Campaign", link(terms.campaign.name, change_url("promos_campaign", terms.campaign_id)))
         yield Fact("Credit a card", amount(terms.credit_minor))
         yield Fact("Credit of all cards", amount(terms.credit_minor * record.size))
@@ -318,7 +314,7 @@ class BatchAdmin(RecordAdmin):
             Fact("Cards", f"{batch.size:,}"),
             Fact("Credit a card", amount(batch.promo_code.credit_minor)),
             Fact("Credit of all cards", amount(batch.promo_code.credit_minor * batch.size)),
-            Fact("Redeemed", self.use(batch)),
+            Fact("Redeemed", _bar(count_redeemed(batch), batch.size, "Redeemed")),
         ]
 
     def range_view(self, request: HttpRequest, key: int) -> HttpResponse:

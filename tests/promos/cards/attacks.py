@@ -81,6 +81,9 @@ BATCHES: Attacks = {
     "promos_batch_generated_within_size": [
         Attack(f"UPDATE promos_batch SET generated = {count}", DRAFT) for count in ("-1", "3")
     ],
+    "promos_batch_redeemed_within_size": [
+        Attack(f"UPDATE promos_batch SET redeemed = {count}", DRAFT) for count in ("-1", "3")
+    ],
     "promos_batch_generated_before_use": [Attack(moving("generated", generated="1"), APPROVED)],
     "promos_batch_approved_by_another": [
         Attack(moving("approved", approved_by=name), DRAFT) for name in ("''", "'noor'")
