@@ -206,6 +206,12 @@ class InvalidCardBatch(DomainError):
     message = "the batch of cards is not valid"
 
 
+class BatchNotFound(DomainError):
+    code = "batch_not_found"
+    status = 404
+    message = "there is no batch with this id"
+
+
 class BatchStateRefuses(DomainError):
     """The batch's state does not allow the act."""
 

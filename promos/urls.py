@@ -1,6 +1,7 @@
 from django.urls import path
 
 from .api import attempts, campaigns, vouchers
+from .api.cards import batches, ranges
 
 urlpatterns = [
     path("billing/vouchers/issue", vouchers.IssueView.as_view()),
@@ -16,6 +17,14 @@ urlpatterns = [
     path("billing/campaigns/<uuid:campaign_id>/budget", campaigns.CampaignBudgetView.as_view()),
     path("billing/campaigns/<uuid:campaign_id>/end-date", campaigns.CampaignEndDateView.as_view()),
     path("billing/attempts", attempts.AttemptsView.as_view()),
+    path("billing/batches", batches.BatchesView.as_view()),
+    path("billing/batches/<uuid:batch_id>", batches.BatchView.as_view()),
+    *(path(f"billing/batches/<uuid:batch_id>/{name}", view.as_view()) for name, view in batches.ACTS.items()),
+    path("billing/batches/<uuid:batch_id>/cards", batches.CardsView.as_view()),
+    path("billing/batches/<uuid:batch_id>/ranges", ranges.BatchRangesView.as_view()),
+    path("billing/ranges", ranges.RangesView.as_view()),
+    path("billing/dealers", ranges.DealersView.as_view()),
+    path("billing/dealers/<uuid:dealer_id>", ranges.DealerView.as_view()),
     path("billing/admin/promos", vouchers.PromosView.as_view()),
     path("billing/admin/promos/<str:code>", vouchers.RevokeView.as_view()),
 ]

@@ -25,6 +25,7 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
 _MAX_CURSOR_LENGTH = 200
 _MAX_OFFSET_DIGITS = 9
+_MAX_NUMBER = 2**63 - 1
 
 Row = TypeVar("Row", bound=Model)
 
@@ -100,6 +101,26 @@ def read_page(
         # The second condition implies the first, but only the first can use an index on the timestamp.
         queryset = queryset.filter(Q(**{f"{by}__lte": at}) & (Q(**{f"{by}__lt": at}) | Q(**{by: at}, pk__lt=key)))
     return cut_page(list(queryset.order_by(f"-{by}", "-pk")[: position.limit + 1]), limit=position.limit, by=by)
+
+
+def read_page_by_number(queryset: QuerySet[Row], *, request: Request, by: str) -> Page[Row]:
+    """Reads the requested page of rows that are ordered by a unique number, ascending. One query.
+
+    Raises: InvalidLimit; InvalidCursor.
+    """
+    limit = _read_limit(request, default=DEFAULT_LIMIT, maximum=MAX_LIMIT)
+    if "cursor" in request.query_params:
+        try:
+            after = _decoded(request.query_params["cursor"])
+        except (ValueError, RecursionError) as error:
+            raise InvalidCursor() from error
+        if not isinstance(after, int) or isinstance(after, bool) or not 0 <= after <= _MAX_NUMBER:
+            raise InvalidCursor()
+        queryset = queryset.filter(**{f"{by}__gt": after})
+    rows = list(queryset.order_by(by)[: limit + 1])
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return Page(rows=rows, next_cursor=_encoded(getattr(rows[-1], by)) if more else None, limit=limit)
 
 
 def read_position(

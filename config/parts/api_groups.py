@@ -10,7 +10,15 @@ from importlib import import_module
 from django.urls import URLPattern, URLResolver, include, path
 
 GROUPS = ("auth", "billing", "catalog", "domain", "provisioning", "tenant", "vouchers")
-_VOUCHERS = ("billing/vouchers/", "billing/campaigns", "billing/attempts", "billing/admin/promos")
+_VOUCHERS = (
+    "billing/vouchers/",
+    "billing/campaigns",
+    "billing/attempts",
+    "billing/batches",
+    "billing/ranges",
+    "billing/dealers",
+    "billing/admin/promos",
+)
 # Stripe reports card payments there, also those of renewals.
 _WEBHOOK = "billing/webhook"
 

@@ -50,6 +50,7 @@ def api_docs_settings(*, sovereign: str, version: str, api_prefix: str) -> dict[
             "DeploymentStatusEnum": "orders.models.provisioning.Deployment.Status",
             "ProvisionStatusEnum": "orders.models.provisioning.Provision.Status",
             "StepStatusEnum": "orders.api.provisioning.steps.STEP_STATUSES",
+            "RangeActEnum": "promos.use_cases.ranges.plan_act.Act",
         },
         "SWAGGER_UI_DIST": "SIDECAR",
         "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

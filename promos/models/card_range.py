@@ -2,6 +2,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 
+from billing.models.keys import Uuid7
+
 from .batch import Batch
 
 MAX_DEALER_NAME_LENGTH = 100
@@ -11,6 +13,7 @@ class Dealer(models.Model):
     """A shop or person that sells cards. `user_id` may name the user who sees and activates its cards."""
 
     id = models.AutoField(primary_key=True)
+    public_id = models.UUIDField(db_default=Uuid7(), editable=False, unique=True, help_text="Its id in the API.")
     name = models.CharField(max_length=MAX_DEALER_NAME_LENGTH)
     user_id = models.CharField(max_length=255, blank=True, default="", db_default="")
     created_by = models.CharField(max_length=255)

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.utils import timezone
 
 from billing.models import Proposal
 from orders.models import AddOn, App, Bundle, Industry, Plan
+from promos.models import Batch, Card, CardRange, Dealer, PromoCode
 from tests.factories import (
     AddOnFactory,
     AppFactory,
@@ -41,6 +42,9 @@ ITEM_IDS = {
 }
 # A proposal of the shop's staff that was decided.
 PROPOSAL_ID = UUID("0f000000-0000-4000-8000-000000000006")
+# A batch that was voided, and the dealer of its first card.
+BATCH_ID = UUID("0f000000-0000-4000-8000-000000000007")
+DEALER_ID = UUID("0f000000-0000-4000-8000-000000000008")
 
 
 def open_shop() -> None:
@@ -90,6 +94,28 @@ def open_shop() -> None:
     Proposal.objects.filter(id=PROPOSAL_ID).update(
         status="rejected", decider_id="decider", comment="too much", decided_at=now
     )
+
+    make_void_batch()
+
+
+def make_void_batch() -> None:
+    """Makes a batch of two cards, one of each dealer."""
+    terms = {"code": "VOIDED", "credit_minor": 5_000, "currency": "OMR", "issued_by": "noor"}
+    PromoCode.objects.create(id=BATCH_ID, for_cards=True, active=False, **terms)
+    batch = Batch.objects.create(
+        promo_code_id=BATCH_ID, pattern="########", alphabet="letters", size=2, first_serial=1, created_by="noor"
+    )
+    made = Batch.objects.filter(pk=batch.pk)
+    made.update(status="approved", approved_by="salma")
+    Card.objects.bulk_create(Card(serial=serial, batch=batch, code=f"VOIDED{serial}") for serial in (1, 2))
+    made.update(status="generated", generated=2)
+    for serial, user_id in ((1, "dealer"), (2, "dealer-of-the-pages")):
+        public_id = DEALER_ID if serial == 1 else uuid4()
+        dealer = Dealer.objects.create(public_id=public_id, name=user_id.title(), user_id=user_id, created_by="noor")
+        CardRange.objects.create(
+            batch=batch, first_serial=serial, last_serial=serial, status="allocated", dealer=dealer
+        )
+    made.update(status="void")
 
 
 def tenant_of(caller: Caller, slug: str) -> str:

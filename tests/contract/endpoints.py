@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from billing.actor import APPROVER, AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN
+from billing.actor import APPROVER, AUDITOR, CUSTOMER, DEALER, SOVEREIGN_ADMIN, SUPERADMIN
 
 from .catalog_endpoints import BODIES as CATALOG_BODIES
 from .catalog_endpoints import INVALID as CATALOG_INVALID
-from .conftest import ITEM_IDS, ITEM_SLUGS, PROPOSAL_ID
-from .invalid_input import CAMPAIGN_ACTS, FIELDS
+from .conftest import BATCH_ID, DEALER_ID, ITEM_IDS, ITEM_SLUGS, PROPOSAL_ID
+from .invalid_input import CAMPAIGN_ACTS, FIELDS, RANGE_ACT
 
 ANONYMOUS = "anonymous"
-PUBLIC = frozenset({ANONYMOUS, CUSTOMER, AUDITOR, APPROVER, SOVEREIGN_ADMIN, SUPERADMIN})
+PUBLIC = frozenset({ANONYMOUS, CUSTOMER, DEALER, AUDITOR, APPROVER, SOVEREIGN_ADMIN, SUPERADMIN})
 IDENTIFIED = PUBLIC - {ANONYMOUS}
 READS_VOUCHERS = frozenset({AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN})
 ISSUES = frozenset({SOVEREIGN_ADMIN, SUPERADMIN})
@@ -80,6 +80,18 @@ CAMPAIGN = {
     "credit_expires_at": "2099-01-01T00:00:00Z",
     "reason": "spring",
 }
+BATCH = {
+    "name": "{slug}",
+    "credit_omr": 5,
+    "size": 2,
+    "pattern": "####-####-####",
+    "alphabet": "letters",
+    "description": "Cards of shops",
+    "campaign_id": DEFAULT_CAMPAIGN,
+    "starts_at": "2020-01-01T00:00:00Z",
+    "expires_at": "2099-01-01T00:00:00Z",
+    "reason": "spring",
+}
 CHECKOUT = {
     "tenant_id": "{tenant}",
     "plan_id": "flexi",
@@ -143,6 +155,45 @@ ENDPOINTS = [
             ("budget", {"budget_omr": 500}),
             ("end-date", {"ends_at": "2099-01-01T00:00:00Z"}),
         )
+    ),
+    Endpoint(method="GET", path="billing/batches", roles=READS_VOUCHERS, is_list=True),
+    Endpoint(method="POST", path="billing/batches", roles=ISSUES, body=BATCH, status=201),
+    Endpoint(method="GET", path=f"billing/batches/{BATCH_ID}", roles=READS_VOUCHERS),
+    *(
+        # It is void.
+        Endpoint(
+            method="POST",
+            path=f"billing/batches/{BATCH_ID}/{act}",
+            roles=ISSUES,
+            body={"reason": "spring"},
+            status=200 if act == "void" else 409,
+        )
+        for act in ("approve", "generate", "release", "activate", "lock", "close", "void")
+    ),
+    Endpoint(method="GET", path=f"billing/batches/{BATCH_ID}/cards", roles=READS_VOUCHERS, is_list=True),
+    Endpoint(method="GET", path=f"billing/batches/{BATCH_ID}/ranges", roles=READS_VOUCHERS | {DEALER}, is_list=True),
+    Endpoint(
+        method="POST",
+        path=f"billing/batches/{BATCH_ID}/ranges",
+        roles=ISSUES | {DEALER},
+        body={"act": "activate", "first_serial": 1, "last_serial": 1, "reason": "sold"},
+        status=409,
+    ),
+    Endpoint(method="GET", path="billing/ranges", roles=READS_VOUCHERS | {DEALER}, is_list=True),
+    Endpoint(method="GET", path="billing/dealers", roles=READS_VOUCHERS, is_list=True),
+    Endpoint(
+        method="POST",
+        path="billing/dealers",
+        roles=ISSUES,
+        body={"name": "{slug}", "user_id": "{slug}", "reason": "new"},
+        status=201,
+    ),
+    Endpoint(method="GET", path=f"billing/dealers/{DEALER_ID}", roles=READS_VOUCHERS),
+    Endpoint(
+        method="PUT",
+        path=f"billing/dealers/{DEALER_ID}",
+        roles=ISSUES,
+        body={"name": "Mall", "user_id": "dealer", "reason": "moved"},
     ),
     Endpoint(method="POST", path="billing/checkout", roles=IDENTIFIED, body=CHECKOUT),
     Endpoint(
@@ -298,4 +349,7 @@ def invalid_fields(endpoint: Endpoint) -> Mapping[str, Sequence[Any]]:
         return CAMPAIGN_ACTS[act[0]] if act else FIELDS["billing/campaigns"]
     if endpoint.path.startswith("catalog/admin/"):
         return CATALOG_INVALID[endpoint.path.split("/")[2]]
-    return FIELDS[endpoint.path.replace(str(PROPOSAL_ID), "{proposal}")]
+    if endpoint.path.startswith(f"billing/batches/{BATCH_ID}/"):
+        return RANGE_ACT if endpoint.path.endswith("/ranges") else CAMPAIGN_ACTS["approve"]
+    path = endpoint.path.replace(str(PROPOSAL_ID), "{proposal}").replace(str(DEALER_ID), "{dealer}")
+    return FIELDS[path]

@@ -224,6 +224,31 @@ CAMPAIGN_ACTS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "budget": {**_REASON, "budget_omr": _BUDGET},
     "end-date": {**_REASON, "ends_at": INVALID_TIME},
 }
+_SERIAL = (None, 0, -1, 1.5, 10**40, "3", "", True, *NOT_SCALAR)
+RANGE_ACT: Mapping[str, Sequence[Any]] = {
+    **_REASON,
+    "act": (None, "", "melt", "Lock", *SUSPICIOUS_TEXTS, *NOT_TEXT),
+    "first_serial": _SERIAL,
+    "last_serial": _SERIAL,
+}
+_BATCH: Mapping[str, Sequence[Any]] = {
+    "name": (None, "", "  ", "AB", "x" * 65, "a b c", "x" * 100_000, *SUSPICIOUS_TEXTS, *NOT_TEXT),
+    "credit_omr": (None, 0, -1, 0.0001, 1e13, "5", "NaN", True, *NOT_SCALAR),
+    "size": (None, 0, -1, 1.5, 1_000_001, "3", True, *NOT_SCALAR),
+    "pattern": (None, "", "####", "######", "-##########", "=##########", "#" * 41, *SUSPICIOUS_TEXTS, *NOT_TEXT),
+    "alphabet": (None, "", "emoji", *NOT_TEXT),
+    "description": (None, "x" * 501, *NOT_TEXT),
+    "campaign_id": (*INVALID_ID, "01890000-0000-7000-8000-000000000000"),
+    "starts_at": INVALID_TIME,
+    "expires_at": (*INVALID_TIME, "2010-01-01T00:00:00Z"),
+    "reason": (None, "x" * 501, *NOT_TEXT),
+}
+_DEALER_USER = (None, "x" * 256, "x\u200b", *NOT_TEXT)
+_DEALER: Mapping[str, Sequence[Any]] = {
+    "name": (None, "", "  ", "x" * 101, "x\ny", "x" * 100_000, *NOT_TEXT),
+    "user_id": _DEALER_USER,
+    "reason": (None, "x" * 501, *NOT_TEXT),
+}
 _TOKEN = (None, "", "  ", "x" * 201, "x" * 100_000, *NOT_TEXT)
 _ADDRESS = (*_TOKEN, "ada", "ada@", "@example.org", "ada@example.org, bob@example.org", *SUSPICIOUS_TEXTS)
 _PAIR = dict.fromkeys(("customer_id", "into_customer_id"), (None, "", "  ", "x" * 256, "x" * 100_000, *NOT_TEXT))
@@ -267,6 +292,9 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/vouchers/issue": _ISSUE,
     "billing/admin/promos": _ISSUE,
     "billing/campaigns": _CAMPAIGN,
+    "billing/batches": _BATCH,
+    "billing/dealers": _DEALER,
+    "billing/dealers/{dealer}": {**_DEALER, **_REASON},
     "billing/vouchers/redeem-preview": {"code": (*INVALID_CODE, "NEVER")},
     "billing/vouchers/redeem": {"code": (*INVALID_CODE, "NEVER")},
     "billing/checkout": {

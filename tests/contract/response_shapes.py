@@ -83,6 +83,57 @@ ATTEMPT = {
     "values": mapping,
     "created_at": moment,
 }
+BATCH = {
+    "id": identity,
+    "name": text,
+    "description": text,
+    "campaign_id": identity,
+    "status": one_of("draft", "approved", "generated", "released", "active", "locked", "closed", "void"),
+    "size": whole,
+    "generated": whole,
+    "redeemed": whole,
+    "pattern": text,
+    "alphabet": one_of("letters", "digits"),
+    "first_serial": whole,
+    "last_serial": whole,
+    "early_attempts": whole,
+    **money("credit"),
+    "starts_at": either(null, moment),
+    "expires_at": either(null, moment),
+    "created_by": text,
+    "approved_by": text,
+    "created_at": moment,
+    "updated_at": moment,
+}
+CARD = {
+    "serial": whole,
+    "last4": text,
+    "batch_id": identity,
+    "status": text,
+    "customer_id": either(null, text),
+    "redeemed_at": either(null, moment),
+}
+RANGE = {
+    "batch_id": identity,
+    "batch_name": text,
+    "first_serial": whole,
+    "last_serial": whole,
+    "cards": whole,
+    "status": one_of("stock", "allocated", "active", "void"),
+    "locked": flag,
+    "dealer_id": either(null, identity),
+    "dealer_name": either(null, text),
+    "expires_at": either(null, moment),
+    "updated_at": moment,
+}
+DEALER = {
+    "id": identity,
+    "name": text,
+    "user_id": text,
+    "created_by": text,
+    "created_at": moment,
+    "updated_at": moment,
+}
 PREVIEW = {
     "code": text,
     "credit_omr": omr,

@@ -28,13 +28,19 @@ from schemathesis.specs.openapi.checks import (
 
 from billing.models import Customer, OrganizationMember
 from orders import tasks
-from promos.models import Campaign
+from promos.models import Batch, Campaign, Dealer
 from tests.console import propose_adjustment
 from tests.factories import AppFactory, CampaignFactory, CustomerFactory, PromoCodeFactory, actor, give_credit
+from tests.promos.cards.make_batch import active as active_batch
+from tests.promos.cards.make_batch import approved as approved_batch
+from tests.promos.cards.make_batch import draft as draft_batch
+from tests.promos.cards.make_batch import generated as generated_batch
+from tests.promos.cards.make_batch import released as released_batch
 
 from .api_client import Caller, by_token
 from .conftest import ITEM_IDS, ITEM_SLUGS, tenant_of
 from .domain_calls import added
+from .endpoints import DEFAULT_CAMPAIGN
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -79,11 +85,21 @@ STATE_BEFORE = {
     "budget": Campaign.Status.ACTIVE,
     "end-date": Campaign.Status.ACTIVE,
 }
+# The act on a batch → how to make a batch that allows it, where that is not an active one.
+BATCHES: dict[str, Callable[[str], Batch]] = {
+    "approve": draft_batch,
+    "generate": approved_batch,
+    "release": generated_batch,
+    "activate": released_batch,
+}
 # Refused to all customers; see test_roles.
 STAFF_ONLY = (
     "/admin/",
+    "/billing/batches",
     "/billing/campaigns",
+    "/billing/dealers",
     "/billing/proposals",
+    "/billing/ranges",
     "/vouchers/issue",
     "/vouchers/list",
     "/vouchers/revoke",
@@ -121,12 +137,28 @@ def records_of(operation: Operation, caller: Caller) -> Facts:
     if "{campaign_id}" in operation.path:
         campaign = CampaignFactory.create(status=STATE_BEFORE.get(act, Campaign.Status.DRAFT))
         return {"campaign_id": str(campaign.pk)}
+    if "/billing/batches" in operation.path or "/billing/dealers" in operation.path:
+        return cards_of(operation, act)
     if "{proposal_id}" in operation.path:
         proposer = actor(user_id=caller.user_id if act == "withdraw" else "proposer")
         return {"proposal_id": str(propose_adjustment(CustomerFactory.create(), by=proposer).pk)}
     if "/customers/merge" in operation.path:
         merged, survivor = CustomerFactory.create_batch(2)
         return {"customer_id": merged.user_id, "into_customer_id": survivor.user_id}
+    return {}
+
+
+def cards_of(operation: Operation, act: str) -> Facts:
+    """Make the batch or the dealer of an operation."""
+    if operation.label == "POST /api/billing/batches":
+        return {"name": "NEW-CARDS", "pattern": "####-####-####", "size": 2, "campaign_id": DEFAULT_CAMPAIGN}
+    if "{batch_id}" in operation.path:
+        batch = BATCHES.get(act, active_batch)(f"{operation.method}-{act.strip('{}')}".upper())
+        serials = {"first_serial": batch.first_serial, "last_serial": batch.last_serial}
+        return {"batch_id": str(batch.promo_code_id), "act": "lock", **serials}
+    if "{dealer_id}" in operation.path:
+        dealer = Dealer.objects.create(name=f"Dealer to {operation.method}", created_by="noor")
+        return {"dealer_id": str(Dealer.objects.get(pk=dealer.pk).public_id)}
     return {}
 
 

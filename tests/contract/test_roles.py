@@ -39,7 +39,7 @@ def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
         cursor.execute("SELECT pristine.restore()")
 
 
-STAFF = ("superadmin", "sovereign-admin", "approver", "auditor", "customer")
+STAFF = ("superadmin", "sovereign-admin", "approver", "auditor", "dealer", "customer")
 
 
 # These need no identity, so no CSRF token either.

@@ -8,7 +8,7 @@ from billing.models import Customer
 from tests.factories import PromoCodeFactory, forget_prices, give_credit
 
 from .api_client import Answer, Caller, by_session
-from .conftest import Checkout
+from .conftest import BATCH_ID, Checkout
 from .endpoints import ANONYMOUS, ENDPOINTS
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -95,6 +95,8 @@ COSTS = {
     "GET auth/google": 0,
     # No order is complete here. Where one is, the first statement finds its provision.
     "GET provisioning/tenant/{tenant}": 2,
+    # The batch, and its redeemed cards, its cards or its ranges.
+    **{f"GET billing/batches/{BATCH_ID}{part}": 2 for part in ("", "/cards", "/ranges")},
     "GET schema": 0,
     "GET docs": 0,
 }

@@ -24,11 +24,15 @@ def approved(name: str = "SHOPS-1", **terms: Any) -> Batch:
     return approve_batch(batch=draft(name, **terms), by=APPROVER, reason="as agreed")
 
 
-def released(name: str = "SHOPS-1", **terms: Any) -> Batch:
+def generated(name: str = "SHOPS-1", **terms: Any) -> Batch:
     batch = approved(name, **terms)
     start_generation(batch=batch, by=DRAFTER, reason="print")
     generate_cards(batch_id=batch.id)
-    return release_batch(batch=batch, by=DRAFTER, reason="to the printer")
+    return batch
+
+
+def released(name: str = "SHOPS-1", **terms: Any) -> Batch:
+    return release_batch(batch=generated(name, **terms), by=DRAFTER, reason="to the printer")
 
 
 def active(name: str = "SHOPS-1", **terms: Any) -> Batch:

@@ -27,6 +27,9 @@ VOID = (*GENERATED, card_range(status="'void'"))
 DEALERS: Attacks = {
     "promos_dealer_name_given": [dealer(name="''")],
     "promos_dealer_name_once": [Attack(dealer(name="'MUSCAT mall'"), [dealer()])],
+    "promos_dealer_public_id_key": [
+        Attack(dealer(name="'Souq'", public_id="(SELECT public_id FROM promos_dealer)"), [dealer()])
+    ],
     "promos_dealer_user_once": [
         Attack(dealer(name="'Souq'", user_id="'omar'"), [dealer(user_id="'omar'")]),
     ],
