@@ -72,7 +72,8 @@ class Balance:
 
 
 _BALANCE = """
-SELECT account.balance_minor, account.held_minor,
+SELECT account.balance_minor - CASE WHEN account.next_expiry <= statement_timestamp()
+         THEN billing_expired_minor(account.customer_id, statement_timestamp()) ELSE 0 END, account.held_minor,
        entry.id, entry.amount_minor, entry.reason, entry.order_id, entry.created_at
   FROM billing_customer AS customer
   JOIN billing_account AS account ON account.customer_id = customer.id
@@ -84,7 +85,10 @@ SELECT account.balance_minor, account.held_minor,
 
 
 def balance_of(*, user_id: str) -> Balance:
-    """Returns the customer's balance and newest entries, or zeros for a user without a customer row. One query."""
+    """Returns the customer's balance and newest entries, or zeros for a user without a customer row. One query.
+
+    The balance is that of now: what has expired does not count, also where no entry tells of it yet.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_BALANCE, [MAX_BALANCE_ENTRIES, user_id])
         rows = cursor.fetchall()

@@ -6,6 +6,7 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from billing.use_cases.identity.sign_in_codes import send_code
+from billing.use_cases.ledger.expire_credit import expire_credit as post_expiries
 from billing.use_cases.proof.daily_proof import prove_ledger
 from billing.use_cases.proposals import mail, propose
 
@@ -27,6 +28,13 @@ _PROPOSAL_RETRIES = RetryStrategy(max_attempts=14, exponential_wait=2)
 def send_proposal_mail(proposal_id: str, address: str) -> None:
     """Mails a proposal to one of those who can approve it, unless it was decided meanwhile."""
     mail.send_proposal_mail(proposal_id=UUID(proposal_id), address=address)
+
+
+@app.periodic(cron="5 * * * *")
+@app.task(name="expire_credit", queue="default", queueing_lock="expire_credit")
+def expire_credit(timestamp: int) -> None:
+    """Posts what has expired of accounts that nobody has touched since."""
+    post_expiries()
 
 
 @app.periodic(cron="*/10 * * * *")

@@ -9,10 +9,12 @@ from django.utils import timezone
 from billing.errors import InsufficientCredit
 from billing.locks import lock_account
 from billing.models import Account, Customer, LedgerEntry, Lot
+from billing.queries import balance_of
+from billing.use_cases.ledger.expire_credit import expire_credit
 from billing.use_cases.ledger.hold_credit import capture_hold, hold_credit, release_hold
-from billing.use_cases.ledger.post_entry import grant_credit, reverse_entry, spend_credit
+from billing.use_cases.ledger.post_entry import grant_credit, reverse_entry, spend_credit, transfer_credit
 from billing.use_cases.ledger.verify_ledger import verify_ledger
-from tests.factories import CustomerFactory, actor, give_credit
+from tests.factories import CustomerFactory, actor, give_credit, give_expired_credit
 
 pytestmark = pytest.mark.django_db
 
@@ -149,4 +151,34 @@ def test_a_grant_that_has_expired_is_reversed_without_touching_other_credit(ada:
     reverse_entry(entry_id=expired.pk, why="given by mistake", by=actor())
     assert balance(ada) == (50, 0)
     assert left(ada) == [50, 0]
+    assert verify_ledger().sound
+
+
+def test_a_balance_does_not_count_expired_credit(ada: Customer) -> None:
+    give_credit(ada, 50)
+    give_expired_credit(ada, 10)
+    assert (balance_of(user_id="ada").credit_minor, balance_of(user_id="ada").available_minor) == (50, 50)
+    assert balance(ada) == (60, 0)
+
+
+def test_the_job_posts_each_expiry_once(ada: Customer) -> None:
+    give_expired_credit(ada, 10)
+    give_expired_credit(CustomerFactory.create(), 20)
+    grant(CustomerFactory.create(), 30, DAY)
+    assert [expire_credit(), expire_credit()] == [2, 0]
+    assert list(LedgerEntry.objects.filter(kind="expiry").values_list("amount_minor", flat=True)) == [-10, -20]
+    assert balance(ada) == (0, 0)
+
+
+def test_a_transfer_keeps_class_and_expiry(ada: Customer) -> None:
+    bob = CustomerFactory.create(user_id="bob")
+    give_credit(ada, 50)
+    sold = grant(ada, 10, DAY, "sold")
+    transfer_credit(from_id=ada.pk, to_id=bob.pk, amount_minor=60, why="one person", by=actor())
+    lots = Lot.objects.filter(account=bob.pk).order_by("version")
+    assert [(lot.left_minor, lot.credit_class, lot.expires_at) for lot in lots] == [
+        (10, "sold", sold.expires_at),
+        (50, "promotional", None),
+    ]
+    assert left(ada) == [0, 0]
     assert verify_ledger().sound
