@@ -29,7 +29,7 @@ def life_of(model):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("promos", "0012_restrictions")]
+    dependencies = [("promos", "0014_dealers_have_an_id_for_the_api")]
 
     operations = [
         *life_of("promocode"),

@@ -5,7 +5,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("promos", "0013_credit_life")]
+    dependencies = [("promos", "0015_credit_life")]
 
     operations = [
         ValidateConstraint(model_name=model, name=f"promos_{model}_credit_days_in_bounds")
