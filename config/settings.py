@@ -50,6 +50,10 @@ except (ValueError, OSError, ZoneInfoNotFoundError):
     _environment.refuse(True, "SOVEREIGN_TIME_ZONE must be a zone such as Asia/Muscat")
 SOVEREIGN_DOMAIN: str = _environment.text("SOVEREIGN_DOMAIN", "sovereign.example", pattern="[A-Za-z0-9.-]+")
 
+# The footer of the customers' pages: an e-mail address or a page for questions, and pages such as the terms.
+SUPPORT_CONTACT: str = _environment.text("SUPPORT_CONTACT", pattern=r"https?://\S+|[^\s@:/]+@[^\s@:/]+")
+LEGAL_LINKS: list[tuple[str, str]] = _environment.links("LEGAL_LINKS")
+
 # --- Secrets and identity ---------------------------------------------------------------------------------
 SECRET_KEY: str = _environment.secret("SECRET_KEY")
 # Earlier values of SECRET_KEY: sessions that they signed and keys that they encrypted stay valid.

@@ -38,6 +38,7 @@ for _name in (
     "EMAIL_URL",
     "JOBS_KEPT_DAYS",
     "JWT_AUDIENCE",
+    "LEGAL_LINKS",
     "JWT_ISSUER",
     "JWT_JWKS_URL",
     "LEDGER_SIGNING_SECRET_FALLBACKS",
@@ -58,6 +59,7 @@ for _name in (
     "STRIPE_PUBLIC_KEY",
     "STRIPE_SECRET_KEY",
     "STRIPE_WEBHOOK_SECRET",
+    "SUPPORT_CONTACT",
     "TRUSTED_PROXIES",
 ):
     os.environ.pop(_name, None)

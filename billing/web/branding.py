@@ -1,4 +1,4 @@
-"""The Sovereign's name, for the frame of every page."""
+"""The Sovereign's name and links, for the frame of every page."""
 
 from typing import Any
 
@@ -8,4 +8,10 @@ from django.http import HttpRequest
 
 def branding(request: HttpRequest) -> dict[str, Any]:
     """Returns what the frame of every page shows of the Sovereign. No query."""
-    return {"sovereign": settings.SOVEREIGN_NAME, "time_zone": settings.SOVEREIGN_TIME_ZONE}
+    contact = settings.SUPPORT_CONTACT
+    return {
+        "sovereign": settings.SOVEREIGN_NAME,
+        "time_zone": settings.SOVEREIGN_TIME_ZONE,
+        "support": f"mailto:{contact}" if "@" in contact and ":" not in contact else contact,
+        "legal_links": settings.LEGAL_LINKS,
+    }

@@ -99,6 +99,13 @@ class Environment:
             self.refuse_plain(name, each)
         return origins
 
+    def links(self, name: str) -> list[tuple[str, str]]:
+        """Comma-separated links, each a text and an address: `Terms=https://example.om/terms`."""
+        found = [re.fullmatch(r"([^=]+)=(https?://\S+)", item) for item in self.items(name)]
+        if not all(found):
+            self._problem(f"{name} must be comma-separated links such as Terms=https://example.om/terms")
+        return [(link[1].strip(), link[2]) for link in found if link]
+
     def name_servers(self, name: str) -> list[tuple[str, int]]:
         """Comma-separated addresses, each with a port or without: `10.0.0.53, 127.0.0.1:5353, [::1]:53`."""
         found = []

@@ -1,8 +1,11 @@
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.test import Client
+
+from config.parts.environment import Environment
 
 
 def test_the_landing_page_names_the_sovereign_and_the_ways_in(
@@ -48,6 +51,25 @@ def test_the_landing_page_of_the_demo_shows_its_logins(client: Client, settings:
         assert f"<code>{name}</code>" in page and f"<td>{role}</td>" in page
     settings.STRIPE_API_BASE = "http://127.0.0.1:9000"
     assert '<a href="http://127.0.0.1:9000">Stripe sandbox</a>' in client.get("/").content.decode()
+
+
+def test_the_footer_leads_to_help_and_the_terms(client: Client, settings: Any) -> None:
+    assert "Help" not in client.get("/").content.decode()
+    settings.LEGAL_LINKS = Environment(
+        {"LEGAL_LINKS": "Terms=https://example.om/terms?a=1, Privacy=https://p.om"}
+    ).links("LEGAL_LINKS")
+    for contact, address in (("help@example.om", "mailto:help@example.om"), ("https://h.om/@us", "https://h.om/@us")):
+        settings.SUPPORT_CONTACT = contact
+        page = client.get("/").content.decode()
+        for link in (f'"{address}">Help', '"https://example.om/terms?a=1">Terms', '"https://p.om">Privacy'):
+            assert f"<a href={link}</a>" in page
+
+
+def test_a_malformed_link_stops_the_start() -> None:
+    environment = Environment({"LEGAL_LINKS": "javascript:alert(1)"})
+    assert environment.links("LEGAL_LINKS") == []
+    with pytest.raises(ImproperlyConfigured, match="LEGAL_LINKS must be comma-separated links"):
+        environment.refuse_problems()
 
 
 @pytest.mark.django_db
