@@ -159,6 +159,9 @@ PREVIEW_RATE_LIMIT: str = _environment.text("PREVIEW_RATE_LIMIT", "60/min", patt
 REFUSED_CODE_RATE_LIMIT: str = _environment.text(
     "REFUSED_CODE_RATE_LIMIT", "20/min", pattern=r"[1-9][0-9]{0,5}/(s|min|h|d)"
 )
+# Above so many refused codes of one address or one customer, and redemptions of one customer, staff are alerted.
+ALERT_REFUSED_CODES: str = _environment.text("ALERT_REFUSED_CODES", "100/h", pattern=r"[1-9][0-9]{0,5}/(s|min|h|d)")
+ALERT_REDEMPTIONS: str = _environment.text("ALERT_REDEMPTIONS", "20/min", pattern=r"[1-9][0-9]{0,5}/(s|min|h|d)")
 # How many lookups of domains one client address may cause.
 DOMAIN_RATE_LIMIT: str = _environment.text("DOMAIN_RATE_LIMIT", "30/min", pattern=r"[1-9][0-9]{0,5}/(s|min|h|d)")
 # The name servers that look up customers' domains. Without any, the system's are asked.

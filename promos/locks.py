@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from .models import Batch, Campaign, PromoCode, Redemption
+from .models import Alert, Batch, Campaign, PromoCode, Redemption
 
 
 def lock_code_shared(*, promo_code_id: UUID) -> None:
@@ -56,6 +56,12 @@ def lock_redemption(*, redemption_id: UUID) -> Redemption:
         .select_related("promo_code__campaign")
         .get(id=redemption_id)
     )
+
+
+def lock_alert(*, alert_id: UUID) -> Alert:
+    """Returns the alert, its row locked. Raises: Alert.DoesNotExist."""
+    # Races with another member of staff who closes it, and with the job that raises alerts.
+    return Alert.objects.select_for_update(no_key=True).get(id=alert_id)
 
 
 def claim_slot(*, promo_code: PromoCode) -> bool:

@@ -1,8 +1,12 @@
 """The worker's jobs of this app. Each calls one use case."""
 
+from uuid import UUID
+
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from promos.use_cases.alerts import raise_alerts as alerts
+from promos.use_cases.alerts import send_alert_mail as mail
 from promos.use_cases.cards.count_redeemed_cards import count_redeemed_cards
 from promos.use_cases.cards.generate_cards import generate_cards as generate
 
@@ -28,3 +32,16 @@ def count_cards(timestamp: int) -> None:
 def recount_cards(timestamp: int) -> None:
     """Counts the redeemed cards of every batch, also of those whose redemptions were only taken back."""
     count_redeemed_cards(everything=True)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="raise_alerts", queue="default", queueing_lock="raise_alerts")
+def raise_alerts(timestamp: int) -> None:
+    """Looks for uses of codes that staff must look at."""
+    alerts.raise_alerts()
+
+
+@app.task(name="send_alert_mail", queue="mail", retry=_RETRIES)
+def send_alert_mail(alert_id: str, address: str) -> None:
+    """Mails an alert to one member of staff, unless it was closed meanwhile."""
+    mail.send_alert_mail(alert_id=UUID(alert_id), address=address)

@@ -33,7 +33,7 @@ from billing.use_cases.proposals.propose import propose
 from orders.models import AddOn, App, Bundle, Industry, Order, OutboxEvent, Plan
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.errors import PromoNotFound, PromoProblem
-from promos.models import Batch, Campaign, Card, CardRange, Dealer, PromoCode, Redemption, RefusedAttempt
+from promos.models import Alert, Batch, Campaign, Card, CardRange, Dealer, PromoCode, Redemption, RefusedAttempt
 from promos.use_cases.attempts.record_attempt import record_attempt
 from tests.factories import (
     AddOnFactory,
@@ -131,8 +131,10 @@ def create_one_of_each() -> dict[str, object]:
     act(active_batch(), "allocate", 1, 2, dealer=make_dealer())
     refuse_code("NO-SUCH-CODE")
     prove_ledger()
+    Alert.objects.create(kind=Alert.Kind.CUSTOMER, subject="ada", number=101)
     models = (
         AddOn,
+        Alert,
         App,
         AuditEntry,
         Batch,

@@ -18,6 +18,8 @@ os.environ |= {
     "DOMAIN_RATE_LIMIT": "100000/min",
 }
 for _name in (
+    "ALERT_REDEMPTIONS",
+    "ALERT_REFUSED_CODES",
     "API_GROUPS_OFF",
     "API_PREFIX",
     "AUTH_ENABLED",

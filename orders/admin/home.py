@@ -21,7 +21,7 @@ from orders.models import Break, Order, Payment
 from orders.queries import open_payments
 from promos.admin.redemptions import code_link
 from promos.admin.states import State, count_live_and_unretired, format_usage, state_badge, state_of, with_state
-from promos.models import Redemption
+from promos.models import Alert, Redemption
 from promos.queries import codes_with_use
 
 from .operations.charts import charts, first_key
@@ -76,6 +76,8 @@ def _figures(request: HttpRequest, now: datetime) -> Iterator[Figure]:
         yield _past_due()
     if may("orders.view_break"):
         yield _breaks()
+    if may("promos.view_alert"):
+        yield _alerts()
     if may("procrastinate.view_procrastinatejob"):
         yield from _jobs()
 
@@ -175,6 +177,17 @@ def _breaks() -> Figure:
         value=f"{number:,}",
         note="between Stripe and our books, to be resolved",
         url=list_url("orders_break"),
+        alarming=number > 0,
+    )
+
+
+def _alerts() -> Figure:
+    number = Alert.objects.filter(closed_at__isnull=True).count()
+    return Figure(
+        title="Alerts",
+        value=f"{number:,}",
+        note="of codes and cards, to be looked at",
+        url=list_url("promos_alert"),
         alarming=number > 0,
     )
 

@@ -20,6 +20,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Dealers", "storefront", "promos_dealer"),
             ("Redemptions", "redeem", "promos_redemption"),
             ("Refused attempts", "block", "promos_refusedattempt"),
+            ("Alerts", "notifications", "promos_alert"),
         ),
     ),
     (

@@ -1,6 +1,6 @@
 """The promos app's pages in the staff console. Importing a module registers its pages."""
 
 from . import campaigns, cards, codes, redemptions
-from .oversight import attempts
+from .oversight import alerts, attempts
 
-__all__ = ["attempts", "campaigns", "cards", "codes", "redemptions"]
+__all__ = ["alerts", "attempts", "campaigns", "cards", "codes", "redemptions"]

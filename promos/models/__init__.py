@@ -1,3 +1,4 @@
+from .alert import Alert
 from .attempt import RefusedAttempt
 from .batch import Batch, Card
 from .campaign import BudgetCounter, Campaign
@@ -6,6 +7,7 @@ from .promo_code import PromoCode, PromoCounter
 from .redemption import Redemption
 
 __all__ = [
+    "Alert",
     "Batch",
     "BudgetCounter",
     "Campaign",

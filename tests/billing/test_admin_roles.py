@@ -43,6 +43,7 @@ VOUCHERS = {
     "promos_cardrange": "v",
     "promos_dealer": "vac",
     "promos_refusedattempt": "v",
+    "promos_alert": "v",
 }
 EVERYTHING = {
     **dict.fromkeys(RECORDS, "v"),

@@ -27,7 +27,7 @@ from orders.models import (
     Refund,
 )
 from orders.use_cases.reconciliation.record_break import record_break
-from promos.models import Batch, Campaign, CardRange, Dealer, PromoCode, Redemption
+from promos.models import Alert, Batch, Campaign, CardRange, Dealer, PromoCode, Redemption
 from promos.use_cases.cards.change_batch import start_generation
 from promos.use_cases.cards.generate_cards import generate_cards
 from promos.use_cases.redeem_code import redeem
@@ -107,6 +107,11 @@ def refunding_the_card() -> Form:
 
 def refunding_credit() -> Form:
     return Form(page("orders_order_refund", place_orders(1)[0].pk), {}, LedgerEntry)
+
+
+def closing_an_alert() -> Form:
+    alert = Alert.objects.create(kind=Alert.Kind.CUSTOMER, subject="ada", number=101)
+    return Form(page("promos_alert_close", alert.pk), {}, AuditEntry)
 
 
 def closing_a_break() -> Form:
@@ -286,6 +291,7 @@ FORMS: dict[str, Callable[[], Form]] = {
     "orders_order_refund": refunding_the_card,
     "orders_order_refund, credit": refunding_credit,
     "orders_break_close": closing_a_break,
+    "promos_alert_close": closing_an_alert,
     "orders_outboxevent_resend": resending_an_event,
     "orders_provision_retry": partial(retrying, failed_provision),
     "orders_appjob_retry": partial(retrying, failed_job),
@@ -340,6 +346,7 @@ def records() -> dict[str, object]:
     return keys | {
         "orders_order": order.pk,
         "orders_break": found.pk,
+        "promos_alert": Alert.objects.create(kind=Alert.Kind.CUSTOMER, subject="eve", number=101).pk,
         "billing_ledgerentry": entry.pk,
         "billing_proposal": propose_adjustment(customer(), by=actor()).pk,
         "promos_campaign": CampaignFactory.create().pk,

@@ -42,6 +42,7 @@ VALID = {
     "promos_campaign": {"name": "'New'", "drafted_by": "'ada'"},
     "promos_budgetcounter": {"campaign_id": "'00000000-0000-7000-8000-000000000001'", "quota": "5", "used": "0"},
     "promos_refusedattempt": {"act": "'preview'", "rule": "'promo_expired'", "code_hash": "'x'", "channel": "'api'"},
+    "promos_alert": {"kind": "'customer'", "subject": "'ada'", "number": "101"},
     "promos_promocounter": {"promo_code_id": WELCOME, "quota": "5", "used": "0"},
     "promos_redemption": {
         "promo_code_id": OPEN,
@@ -67,6 +68,10 @@ def budget(**wrong: str) -> str:
 
 def counter(**wrong: str) -> str:
     return inserting("promos_promocounter", VALID["promos_promocounter"], **wrong)
+
+
+def alert(**wrong: str) -> str:
+    return inserting("promos_alert", VALID["promos_alert"], **wrong)
 
 
 def refused_attempt(**wrong: str) -> str:
@@ -314,6 +319,9 @@ CAMPAIGNS: Attacks = {
 }
 
 ATTEMPTS: Attacks = {
+    "promos_alert_kind_known": [alert(kind="'other'"), alert(kind="''")],
+    "promos_alert_closed_by_someone": [alert(closed_at="now()"), alert(closed_by="'noor'")],
+    "promos_alert_open_once": [Attack(alert(number="5"), [alert()])],
     "promos_refusedattempt_act_known": [refused_attempt(act="'guess'"), refused_attempt(act="''")],
     "promos_refusedattempt_has_rule": [refused_attempt(rule="''")],
 }

@@ -1,0 +1,43 @@
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from billing.models.keys import Uuid7
+
+
+class Alert(models.Model):
+    """A use of codes that staff must look at; open once for each subject, and closed by a member of staff."""
+
+    class Kind(models.TextChoices):
+        ADDRESS = "address", "Many refusals from one address"
+        CUSTOMER = "customer", "Many refusals of one customer"
+        EARLY_CARD = "early_card", "Cards tried before activation"
+        COLLECTOR = "collector", "One customer redeems many codes"
+
+    id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
+    kind = models.CharField(max_length=10, choices=Kind)
+    subject = models.CharField(max_length=255, help_text="The address, the user id, or the batch's name.")
+    number = models.BigIntegerField(help_text="How many refusals or redemptions there were when it was last seen.")
+    opened_at = models.DateTimeField(db_default=Now())
+    last_seen_at = models.DateTimeField(db_default=Now())
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.CharField(max_length=255, blank=True, default="", db_default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["address", "customer", "early_card", "collector"]),
+                name="promos_alert_kind_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=True, closed_by="") | (Q(closed_at__isnull=False) & ~Q(closed_by="")),
+                name="promos_alert_closed_by_someone",
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "subject"], condition=Q(closed_at__isnull=True), name="promos_alert_open_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["kind", "subject", "-closed_at"], name="promos_alert_of_subject")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}"
