@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,7 +28,7 @@ from billing.api.fields import (
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.schema import refusals
 from billing.models import CreditClass
-from promos.api.restrictions import RestrictionsRequestSerializer, RestrictionsSerializer
+from promos.api.restrictions import RESTRICTIONS_EXAMPLE, RestrictionsRequestSerializer, RestrictionsSerializer
 from promos.errors import CampaignNotFound
 from promos.models import Campaign
 from promos.models.credit_life import MAX_CREDIT_DAYS
@@ -154,6 +154,18 @@ class CampaignsView(APIView):
     @extend_schema(
         request=CampaignDraftSerializer,
         responses={201: CampaignSerializer, **refusals({409: "Another campaign has this name."})},
+        examples=[
+            OpenApiExample(
+                "For first orders",
+                {"name": "Spring", "budget_minor": 500_000, "restrictions": RESTRICTIONS_EXAMPLE},
+                request_only=True,
+            ),
+            OpenApiExample(
+                "Cards, of which a customer uses one a day",
+                {"name": "Cards", "restrictions": {"only": "top_ups", "uses_per_day": 1}},
+                request_only=True,
+            ),
+        ],
         tags=["campaigns"],
         summary="Draft a campaign",
         description="Its vouchers cannot be redeemed until somebody else has approved it and it is active.",

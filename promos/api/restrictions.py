@@ -20,6 +20,13 @@ from promos.use_cases.restrictions.complete_restrictions import (
     MAX_USES,
 )
 
+# For the examples of endpoints whose bodies have restrictions.
+RESTRICTIONS_EXAMPLE = {
+    "plans": ["l", "xl"],
+    "minimum_order_minor": 20_000,
+    "first_order_only": True,
+    "email_domains": ["bank.om"],
+}
 _ONLY = [(ORDERS, "With an order"), (TOP_UPS, "Into the balance")]
 _MAX_ITEMS = 200
 _HELP = {

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.core.validators import RegexValidator
-from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -32,7 +32,7 @@ from billing.api.identifiers import IdField
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import DomainError
-from promos.api.restrictions import RestrictionsRequestSerializer, RestrictionsSerializer
+from promos.api.restrictions import RESTRICTIONS_EXAMPLE, RestrictionsRequestSerializer, RestrictionsSerializer
 from promos.errors import CreditRequired, PromoNotFound
 from promos.models import PromoCode
 from promos.models.credit_life import MAX_CREDIT_DAYS
@@ -163,6 +163,14 @@ class IssueView(APIView):
     @extend_schema(
         request=IssueSerializer,
         responses=_ISSUED,
+        examples=[
+            OpenApiExample("A voucher", {"code": "WELCOME50", "credit_minor": 50_000}, request_only=True),
+            OpenApiExample(
+                "A voucher for first orders",
+                {"code": "FIRST10", "credit_minor": 10_000, "restrictions": RESTRICTIONS_EXAMPLE},
+                request_only=True,
+            ),
+        ],
         tags=["vouchers"],
         summary="Create a code, or give an existing one these terms",
         description="An absent field keeps its value on an existing code, and takes its default on a new one. A"
