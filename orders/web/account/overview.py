@@ -33,6 +33,7 @@ _WORDS = {
     "grant": _("Credit from us"),
     "adjustment": _("Correction"),
     "reversal": _("Taken back"),
+    "expiry": _("Credit that expired"),
 }
 
 
