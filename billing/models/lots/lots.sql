@@ -5,6 +5,9 @@
 -- each entry and each hold of the account names its lots (billing_lotmove), and the account knows when the next of its
 -- credit expires (next_expiry). A trigger on the entry or the hold calls these functions (ledger.sql); nothing else may
 -- write the two tables. The account's row is locked by then.
+--
+-- Two settings of the database, which an operator may change: qasima.spend_sold_first (off: sold credit is spent last) and
+-- qasima.credit_grace_days (30).
 
 -- Returns the lots that a spend or a hold of this amount takes from, in order: the preferred lot, then the soonest
 -- expiry, then sold or other credit, whichever a setting names first, then the oldest.

@@ -102,7 +102,7 @@ def spend_credit(
 def reverse_entry(*, entry_id: UUID, why: str, by: Actor, now: datetime | None = None) -> LedgerEntry:
     """Undoes an entry by posting its opposite. The entry itself stays.
 
-    Credit goes back to the lots that it came from; what has expired since gets a grace (CREDIT_GRACE_DAYS).
+    Credit goes back to the lots that it came from; what has expired since gets a grace (lots.sql).
 
     An entry is reversed at most once, and a reversal or a transfer never. To undo the credit of a redemption, release
     the redemption: that frees its slot too.
