@@ -79,19 +79,31 @@ def act_on_cards(
         if current.status not in RANGES_CHANGE:
             raise BatchStateRefuses
         _check_spans(current, wanted)
-        request = Request(
-            act=act,
-            dealer_id=dealer.id if dealer else None,
-            expires_at=expires_at,
-            only_dealer_id=only_dealer.id if only_dealer else None,
-            batch_end=current.promo_code.expires_at,
-        )
-        plan = plan_act(request, spans=wanted, ranges=_overlapping(current, wanted))
-        report = _report(act, wanted, plan)
+        plan, report = _plan(current, act, wanted, dealer=dealer, expires_at=expires_at, only_dealer=only_dealer)
         if plan.changed:
             _write(current, plan)
             _audit(current, report, plan, by=by, reason=reason, dealer=dealer, expires_at=expires_at)
         return report
+
+
+def preview_act(
+    *,
+    batch: Batch,
+    act: Act,
+    spans: Iterable[tuple[int, int]],
+    dealer: Dealer | None = None,
+    expires_at: datetime | None = None,
+) -> Report:
+    """Returns the report that the act would have now. Nothing is locked or changed.
+
+    Raises: InvalidRange, BatchStateRefuses.
+    """
+    _check_arguments(act, dealer=dealer, expires_at=expires_at)
+    wanted = merge_spans(spans)
+    if batch.status not in RANGES_CHANGE:
+        raise BatchStateRefuses
+    _check_spans(batch, wanted)
+    return _plan(batch, act, wanted, dealer=dealer, expires_at=expires_at, only_dealer=None)[1]
 
 
 def merge_spans(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -126,6 +138,26 @@ def _overlapping(batch: Batch, spans: list[tuple[int, int]]) -> list[CardRange]:
     first, last = spans[0][0], spans[-1][1]
     rows = CardRange.objects.filter(batch=batch, first_serial__lte=last, last_serial__gte=first)
     return list(rows.order_by("first_serial"))
+
+
+def _plan(
+    batch: Batch,
+    act: Act,
+    spans: list[tuple[int, int]],
+    *,
+    dealer: Dealer | None,
+    expires_at: datetime | None,
+    only_dealer: Dealer | None,
+) -> tuple[Plan, Report]:
+    request = Request(
+        act=act,
+        dealer_id=dealer.id if dealer else None,
+        expires_at=expires_at,
+        only_dealer_id=only_dealer.id if only_dealer else None,
+        batch_end=batch.promo_code.expires_at,
+    )
+    plan = plan_act(request, spans=spans, ranges=_overlapping(batch, spans))
+    return plan, _report(act, spans, plan)
 
 
 def _report(act: Act, spans: list[tuple[int, int]], plan: Plan) -> Report:
