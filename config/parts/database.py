@@ -14,8 +14,8 @@ import os
 import select
 from typing import Any
 
+from psycopg import AsyncConnection, AsyncCursor, Cursor, IsolationLevel, OperationalError, ProgrammingError, connect
 from psycopg import Connection as PsycopgConnection
-from psycopg import Cursor, IsolationLevel, OperationalError, ProgrammingError, connect
 from psycopg import Error as PsycopgError
 from psycopg.conninfo import conninfo_to_dict
 
@@ -92,7 +92,7 @@ class PooledConnection(PsycopgConnection[Any]):
     def execute(self, query: Any, *args: Any, **options: Any) -> Cursor[Any]:
         if query != "":
             return super().execute(query, *args, **options)
-        if not self._has_something_to_read():
+        if not has_something_to_read(self):
             return self.cursor()
         try:
             return super().execute(query, *args, **options)
@@ -104,10 +104,26 @@ class PooledConnection(PsycopgConnection[Any]):
                 pool.drain()
             raise
 
-    def _has_something_to_read(self) -> bool:
-        waiting = select.poll()
-        waiting.register(self.fileno(), select.POLLIN | select.POLLPRI | select.POLLHUP | select.POLLERR)
-        return bool(waiting.poll(0))
+
+class WorkerConnection(AsyncConnection[Any]):
+    """A connection of the worker's own pool, with the same health check."""
+
+    async def execute(self, query: Any, *args: Any, **options: Any) -> AsyncCursor[Any]:
+        if query == "" and not has_something_to_read(self):
+            return self.cursor()
+        return await super().execute(query, *args, **options)
+
+
+async def commit_each_statement(connection: WorkerConnection) -> None:
+    """Configures a new connection of the worker's pool."""
+    await connection.set_autocommit(True)
+
+
+def has_something_to_read(connection: PsycopgConnection[Any] | AsyncConnection[Any]) -> bool:
+    """Returns whether the server has sent something, or closed its side of the socket. It asks the server nothing."""
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN | select.POLLPRI | select.POLLHUP | select.POLLERR)
+    return bool(waiting.poll(0))
 
 
 def connection_from_url(url: str) -> Connection:

@@ -4,13 +4,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connection
 from django.db.models import Case, Count, F, Value, When
 from django.db.models.functions import Coalesce, TruncMonth
-from psycopg_pool import ConnectionPool
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from billing.models import Account, Customer
-from config.parts.database import PooledConnection
+from config.parts.database import PooledConnection, WorkerConnection, has_something_to_read
 from tests.concurrency.wait_for import wait_until
 from tests.database import parameters
 
@@ -71,7 +72,7 @@ def pooled() -> Iterator[PooledConnection]:
         yield made
 
 
-def statements_of(made: PooledConnection) -> str:
+def statements_of(made: WorkerConnection | PooledConnection) -> str:
     """Return the last statement that the server received on this connection."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", [made.info.backend_pid])
@@ -85,11 +86,29 @@ def test_a_live_connection_is_checked_without_a_statement() -> None:
         assert statements_of(made) == "SELECT 'before'"
 
 
+def test_the_worker_checks_a_live_connection_without_a_statement_and_detects_an_ended_one() -> None:
+    async def check() -> None:
+        made = await WorkerConnection.connect(**parameters(connection.settings_dict["NAME"]), autocommit=True)
+        await made.execute("SELECT 'before'")
+        await AsyncConnectionPool.check_connection(made)
+        assert await sync_to_async(statements_of)(made) == "SELECT 'before'"
+        await sync_to_async(terminate)(made)
+        with pytest.raises(psycopg.OperationalError):
+            await AsyncConnectionPool.check_connection(made)
+        await made.close()
+
+    async_to_sync(check)()
+
+
+def terminate(made: WorkerConnection | PooledConnection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [made.info.backend_pid])
+    wait_until(lambda: has_something_to_read(made), "the server to close the session")
+
+
 def test_a_connection_whose_server_process_has_ended_is_detected() -> None:
     with pooled() as made:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(%s)", [made.info.backend_pid])
-        wait_until(made._has_something_to_read, "the server to close the session")
+        terminate(made)
         with pytest.raises(psycopg.OperationalError):
             ConnectionPool.check_connection(made)
 
