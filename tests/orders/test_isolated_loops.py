@@ -38,6 +38,7 @@ FILES = (
 TESTED = "a test below makes one item fail"
 ONE_THING = "the items belong to one order, subscription or event, which is one transaction or one job"
 REFUSED = "an event that the broker refuses is stored as refused, and the others are delivered"
+APPLIED_OR_SET_ASIDE = "an event that fails is set aside at the broker or delivered again, and the others are applied"
 NEXT_RUN = "the items belong to one customer, and a job of its own takes each that is left in the next run"
 ENQUEUES = "each item becomes a job of its own"
 COMPUTES = "reads or computes only"
@@ -58,6 +59,8 @@ LOOPS = {
     "use_cases/events/deliver_events.py deliver_batch": REFUSED,
     "use_cases/events/deliver_events.py _in_turns": COMPUTES,
     "use_cases/events/deliver_events.py deliver_events": REFUSED,
+    "use_cases/events/receive_events.py receive_events": APPLIED_OR_SET_ASIDE,
+    "use_cases/events/receive_events.py receive_batch": APPLIED_OR_SET_ASIDE,
     "use_cases/payments/settle_event.py _find_order_of_charge": COMPUTES,
     "use_cases/payments/settle_payment.py _requeue_early_events": ENQUEUES,
     "use_cases/payments/sweep_payments.py run_each": TESTED,
