@@ -6,6 +6,9 @@
 |                                          |                                | of a hot code each time       |        |
 | a card's batch exists                    | cards.sql                      | checks a row for each of a    |        |
 |                                          |                                | million cards                 |        |
+| an attempt's code exists                 | nothing: attempts are pruned   | a foreign key locks the row   |        |
+|                                          |                                | of a code under attack        |        |
+| the lot that an entry names exists       | lots.sql                       | the trigger comes first       |        |
 | balance, held credit and version follow  | ledger.sql                     | one table's row follows from  |        |
 | from entries and holds                   |                                | another's                     |        |
 | an entry needs an account                | ledger.sql, and a foreign key  | the trigger comes first       |        |

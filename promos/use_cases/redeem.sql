@@ -10,7 +10,7 @@
 -- it (promos_range_of). In Python, problem_of (check_eligibility.py) names the rule that it breaks; a test holds the two
 -- equal. Under the shared lock of the code, the answer stays true until the caller's transaction ends: acts on a batch
 -- and on its ranges take that lock exclusively.
-CREATE OR REPLACE FUNCTION promos_is_redeemable(
+CREATE OR REPLACE FUNCTION promos_is_card_redeemable(
   p promos_promocode, g promos_campaign, r promos_cardrange, as_of timestamptz)
 RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT p.active AND p.retired_at IS NULL
@@ -35,7 +35,7 @@ $$;
 -- The same for a code that is no card's.
 CREATE OR REPLACE FUNCTION promos_is_redeemable(p promos_promocode, g promos_campaign, as_of timestamptz)
 RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT promos_is_redeemable(p, g, NULL::promos_cardrange, as_of)
+  SELECT promos_is_card_redeemable(p, g, NULL, as_of)
 $$;
 
 -- promos_new_redemption: what processes of the last release pass to their promos_write_redemptions.
@@ -81,7 +81,7 @@ BEGIN
       FROM unnest(wanted) AS w
       JOIN promos_promocode p ON p.id = w.promo
       LEFT JOIN LATERAL promos_range_of(w.card) AS r ON true
-      JOIN promos_campaign g ON g.id = p.campaign_id AND promos_is_redeemable(p, g, r, w.at)
+      JOIN promos_campaign g ON g.id = p.campaign_id AND promos_is_card_redeemable(p, g, r, w.at)
   ), redeemed AS (
     INSERT INTO promos_redemption AS r (id, promo_code_id, card_serial, customer_id, order_id, credit_minor,
                                         credit_expires_at, status, reserved_at, confirmed_at)

@@ -19,7 +19,7 @@ from billing.admin.console.forms import UneditedValues
 from billing.models import AuditEntry, ProcessorSettings, User
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from promos.admin.code_forms import TermsForm
-from promos.models import Batch, Campaign, PromoCode
+from promos.models import Batch, Campaign, CardRange, Dealer, PromoCode
 from tests.console import Browser, client_of, create_user
 from tests.factories import (
     AddOnFactory,
@@ -190,7 +190,7 @@ def test_a_member_of_staff_saved_as_shown_is_unchanged(client: Browser, line: st
 
 
 def test_every_form_with_stored_values_is_tested_above() -> None:
-    # Vouchers, campaigns and batches have forms of their own, and so do records, which are never edited.
+    # Vouchers, campaigns, batches and ranges have forms of their own, and so do records, which are never edited.
     forms = {model: page.form for model, page in admin.site._registry.items() if page.form is not ModelForm}
     assert {model for model, form in forms.items() if issubclass(form, UneditedValues)} == {
         Plan,
@@ -201,7 +201,8 @@ def test_every_form_with_stored_values_is_tested_above() -> None:
         User,
     }
     unedited = {model for model, page in admin.site._registry.items() if not isinstance(page, ReadOnlyAdmin)}
-    assert unedited - {PromoCode, Campaign, Batch, ProcessorSettings} == {Plan, AddOn, App, Industry, Bundle, User}
+    own = {PromoCode, Campaign, Batch, CardRange, Dealer, ProcessorSettings}
+    assert unedited - own == {Plan, AddOn, App, Industry, Bundle, User}
     assert issubclass(TermsForm, UneditedValues)
 
 

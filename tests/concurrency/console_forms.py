@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from billing.actor import SOVEREIGN_ADMIN
 from billing.models import AuditEntry, Customer, LedgerEntry, User
+from billing.use_cases.proof.seal_ledger import seal_ledger
 from orders.models import (
     AddOn,
     App,
@@ -348,6 +349,7 @@ def records() -> dict[str, object]:
         "orders_break": found.pk,
         "promos_alert": Alert.objects.create(kind=Alert.Kind.CUSTOMER, subject="eve", number=101).pk,
         "billing_ledgerentry": entry.pk,
+        "billing_ledgerhead": seal_ledger().pk,
         "billing_proposal": propose_adjustment(customer(), by=actor()).pk,
         "promos_campaign": CampaignFactory.create().pk,
         "promos_batch": active_batch().pk,

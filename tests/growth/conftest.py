@@ -40,6 +40,7 @@ SMALL = {
     "promos_batch",
     "promos_budgetcounter",
     "promos_campaign",
+    "promos_cardrange",  # has none here; the ranges of a batch have an index
 }
 
 

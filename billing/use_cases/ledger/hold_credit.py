@@ -65,8 +65,9 @@ def release_hold(*, order_id: UUID) -> Hold | None:
 
 
 def _locked_active_hold(order_id: UUID) -> Hold | None:
-    found = Hold.objects.filter(order_id=order_id, status=Hold.Status.ACTIVE).first()
-    if found is None:
+    # At most one hold of an order is not released. Asking for the active one, PostgreSQL may read all active holds.
+    found = Hold.objects.filter(order_id=order_id).exclude(status=Hold.Status.RELEASED).first()
+    if found is None or found.status != Hold.Status.ACTIVE:
         return None
     lock_account(customer_id=found.account_id)
     # Races with another capture or release of the same hold, so the hold is read again under the lock.

@@ -140,9 +140,11 @@ def _reverse(entry: LedgerEntry | None, *, why: str, by: Actor, now: datetime | 
             raise EntryAlreadyReversed
         if survivor_id is not None and entry.amount_minor > 0:
             transfer_credit(from_id=survivor_id, to_id=account.pk, amount_minor=entry.amount_minor, why=why, by=by)
-        for expiry in LedgerEntry.objects.filter(lot=entry, kind=LedgerEntry.Kind.EXPIRY, ledgerentry=None):
+        if entry.expires_at is not None:
             # What has expired of a grant is given back first, so that the reversal takes no other credit.
-            _post(_reversal_of(expiry, why=why), by=by, now=now)
+            own = LedgerEntry.objects.filter(account_id=entry.account_id, kind=LedgerEntry.Kind.EXPIRY)
+            for expiry in own.filter(lot=entry, ledgerentry=None):
+                _post(_reversal_of(expiry, why=why), by=by, now=now)
         reversal = _post(_reversal_of(entry, why=why), by=by, now=now)
         if survivor_id is not None and entry.amount_minor < 0:
             transfer_credit(from_id=account.pk, to_id=survivor_id, amount_minor=-entry.amount_minor, why=why, by=by)

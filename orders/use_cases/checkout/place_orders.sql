@@ -207,7 +207,7 @@ BEGIN
       LEFT JOIN LATERAL promos_range_of(f.card) AS of_card ON true
       LEFT JOIN (promos_promocode p JOIN promos_campaign g ON g.id = p.campaign_id)
         ON p.code = coalesce(f.code, r.code) AND p.for_cards = (f.card IS NOT NULL) AND p.id = ANY (codes)
-       AND promos_is_redeemable(p, g, of_card, r.at)
+       AND promos_is_card_redeemable(p, g, of_card, r.at)
       -- LIMIT 1 reads one row by index. NOT EXISTS would read all redemptions of the code, and all keys.
       LEFT JOIN LATERAL (SELECT d.id FROM orders_order d
                           WHERE d.organization_id = o.id AND d.status = 'pending' LIMIT 1) AS open ON true
