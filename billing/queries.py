@@ -1,6 +1,7 @@
 """Queries for a customer's credit, organizations, subscriptions and invoices.
 
-The number of queries never depends on the length of the history: one for each function, two for `revenue`.
+The number of queries never depends on the length of the history: one for each function, two for `revenue` and for a
+balance with lots.
 """
 
 from collections.abc import Iterator
@@ -23,8 +24,9 @@ from .shared_read import SharedRead
 
 Row = TypeVar("Row", Subscription, Invoice)
 
-# A balance shows only the newest ledger entries.
+# A balance shows only the newest ledger entries, and the credit that expires soonest.
 MAX_BALANCE_ENTRIES = 20
+MAX_BALANCE_LOTS = 100
 
 
 def exists_per_row(rows: QuerySet[Any, Any]) -> Coalesce:
@@ -59,22 +61,53 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreditLeft:
+    """The rest of an account's credit of one class that expires at one instant, or never."""
+
+    amount_minor: int
+    expiring_minor: int
+    expires_at: datetime | None
+    credit_class: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextExpiry:
+    """The credit that expires next. Held credit does not expire."""
+
+    amount_minor: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """A customer's credit in the currency's smallest unit, with the newest ledger entries first."""
+    """A customer's credit in the currency's smallest unit, with the newest ledger entries first.
+
+    `lots` is empty for an account without expiring credit; else the soonest expiry is first.
+    """
 
     credit_minor: int
     held_minor: int
     entries: tuple[Entry, ...]
+    lots: tuple[CreditLeft, ...] = ()
 
     @property
     def available_minor(self) -> int:
         return self.credit_minor - self.held_minor
 
+    @property
+    def next_expiry(self) -> NextExpiry | None:
+        expiring = [lot for lot in self.lots if lot.expiring_minor]
+        if not expiring or expiring[0].expires_at is None:
+            return None
+        first = expiring[0].expires_at
+        amount_minor = sum(lot.expiring_minor for lot in expiring if lot.expires_at == first)
+        return NextExpiry(amount_minor=amount_minor, expires_at=first)
+
 
 _BALANCE = """
 SELECT account.balance_minor - CASE WHEN account.next_expiry <= statement_timestamp()
          THEN billing_expired_minor(account.customer_id, statement_timestamp()) ELSE 0 END, account.held_minor,
-       entry.id, entry.amount_minor, entry.reason, entry.order_id, entry.created_at
+       account.lots_since IS NOT NULL, entry.id, entry.amount_minor, entry.reason, entry.order_id, entry.created_at
   FROM billing_customer AS customer
   JOIN billing_account AS account ON account.customer_id = customer.id
   LEFT JOIN LATERAL (SELECT * FROM billing_ledgerentry
@@ -83,24 +116,51 @@ SELECT account.balance_minor - CASE WHEN account.next_expiry <= statement_timest
  ORDER BY entry.version DESC
 """
 
+# Of a lot that has expired, only the held part is left.
+_LOTS = """
+SELECT lot.amount_minor, CASE WHEN lot.expires_at IS NULL THEN 0 ELSE lot.free_minor END, lot.expires_at,
+       lot.credit_class
+  FROM billing_customer AS customer
+ CROSS JOIN LATERAL (
+       SELECT sum(CASE WHEN expires_at <= statement_timestamp() THEN held_minor ELSE left_minor END)::bigint
+                AS amount_minor,
+              sum(CASE WHEN expires_at <= statement_timestamp() THEN 0 ELSE left_minor - held_minor END)::bigint
+                AS free_minor,
+              expires_at, credit_class
+         FROM billing_lot WHERE account_id = customer.id AND left_minor > 0
+        GROUP BY expires_at, credit_class) AS lot
+ WHERE customer.user_id = %s AND lot.amount_minor > 0
+ ORDER BY lot.expires_at, lot.credit_class
+ LIMIT %s
+"""
 
-def balance_of(*, user_id: str) -> Balance:
-    """Returns the customer's balance and newest entries, or zeros for a user without a customer row. One query.
 
-    The balance is that of now: what has expired does not count, also where no entry tells of it yet.
+def balance_of(*, user_id: str, with_lots: bool = False) -> Balance:
+    """Returns the customer's balance and newest entries, or zeros for a user without a customer row.
+
+    The balance is that of now: what has expired does not count, also where no entry tells of it yet. One query; a
+    second one reads the lots of an account that has some.
     """
     with connection.cursor() as cursor:
         cursor.execute(_BALANCE, [MAX_BALANCE_ENTRIES, user_id])
         rows = cursor.fetchall()
-    if not rows:
-        return Balance(credit_minor=0, held_minor=0, entries=())
+        if not rows:
+            return Balance(credit_minor=0, held_minor=0, entries=())
+        lots = []
+        if with_lots and rows[0][2]:
+            cursor.execute(_LOTS, [user_id, MAX_BALANCE_LOTS])
+            lots = cursor.fetchall()
     return Balance(
         credit_minor=rows[0][0],
         held_minor=rows[0][1],
         entries=tuple(
             Entry(id=identity, amount_minor=amount, reason=reason, order_id=order_id, created_at=created_at)
-            for _, _, identity, amount, reason, order_id, created_at in rows
+            for _, _, _, identity, amount, reason, order_id, created_at in rows
             if identity is not None
+        ),
+        lots=tuple(
+            CreditLeft(amount_minor=amount, expiring_minor=expiring, expires_at=expires_at, credit_class=credit_class)
+            for amount, expiring, expires_at, credit_class in lots
         ),
     )
 

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.api.access.authentication import principal_of
-from billing.queries import balance_of
+from billing.models import CreditClass
+from billing.queries import MAX_BALANCE_ENTRIES, MAX_BALANCE_LOTS, balance_of
 
 from .fields import MoneyResponseSerializer
 
@@ -32,15 +33,81 @@ class EntrySerializer(MoneyResponseSerializer):
         return data
 
 
+class NextExpirySerializer(serializers.Serializer[Any]):
+    amount_minor = serializers.IntegerField()
+    expires_at = serializers.DateTimeField()
+
+
+class CreditLeftSerializer(serializers.Serializer[Any]):
+    amount_minor = serializers.IntegerField(help_text="What is left, with the held part.")
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="`null`: the credit does not expire.")
+    credit_class = serializers.ChoiceField(choices=CreditClass.choices)
+
+
 class BalanceSerializer(MoneyResponseSerializer):
     money = ("credit",)
 
     held_minor = serializers.IntegerField(help_text="The part of the credit that is set aside for an open payment.")
     available_minor = serializers.IntegerField(help_text="The credit minus the held part.")
-    entries = EntrySerializer(many=True, help_text="The 20 newest entries.")
+    entries = EntrySerializer(many=True, help_text=f"The {MAX_BALANCE_ENTRIES} newest entries.")
+    next_expiry = NextExpirySerializer(
+        allow_null=True,
+        help_text="The credit that expires next; `null` where none does. Held credit does not expire.",
+    )
+    lots = CreditLeftSerializer(
+        many=True,
+        help_text="What is left of the credit by expiry and class, the soonest expiry first, at most"
+        f" {MAX_BALANCE_LOTS}; empty for a balance that never had expiring credit.",
+    )
+
+
+_EXAMPLE = OpenApiExample(
+    "Credit that expires",
+    {
+        "held_minor": 0,
+        "available_minor": 50_000,
+        "entries": [
+            {
+                "id": "01a206fe-663a-7435-a6a9-1013e6545926",
+                "reason": "promo:WELCOME20",
+                "created_at": "2026-11-23T06:01:05.316094Z",
+                "amount_minor": 20_000,
+                "amount_omr": 20,
+                "amount_baisa": 20_000,
+                "currency": "OMR",
+            },
+            {
+                "id": "01a206fe-6246-74c5-b7f0-76ba91a49334",
+                "reason": "promo:CARD30",
+                "created_at": "2026-11-23T06:01:04.316094Z",
+                "amount_minor": 30_000,
+                "amount_omr": 30,
+                "amount_baisa": 30_000,
+                "currency": "OMR",
+            },
+        ],
+        "next_expiry": {"amount_minor": 20_000, "expires_at": "2026-12-23T06:01:05.316094Z"},
+        "lots": [
+            {"amount_minor": 20_000, "expires_at": "2026-12-23T06:01:05.316094Z", "credit_class": "promotional"},
+            {"amount_minor": 30_000, "expires_at": "2027-11-23T06:01:04.316094Z", "credit_class": "sold"},
+        ],
+        "credit_minor": 50_000,
+        "credit_omr": 50,
+        "credit_baisa": 50_000,
+        "currency": "OMR",
+    },
+    response_only=True,
+    status_codes=["200"],
+)
 
 
 class BalanceView(APIView):
-    @extend_schema(responses=BalanceSerializer, tags=["credit"], summary="Your credit and its newest entries")
+    @extend_schema(
+        responses=BalanceSerializer,
+        examples=[_EXAMPLE],
+        tags=["credit"],
+        summary="Your credit, its newest entries and when it expires",
+    )
     def get(self, request: Request) -> Response:
-        return Response(BalanceSerializer(balance_of(user_id=principal_of(request).user_id)).data)
+        balance = balance_of(user_id=principal_of(request).user_id, with_lots=True)
+        return Response(BalanceSerializer(balance).data)

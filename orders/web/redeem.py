@@ -12,7 +12,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.http import urlencode
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -29,6 +31,7 @@ from orders.web.shop.basket import keep_basket, read_basket
 from orders.web.visitor import signed_in_actor
 from promos.errors import PromoNotFound, PromoProblem
 from promos.models import PromoCode, RefusedAttempt
+from promos.models.credit_life import CreditLife
 from promos.queries import MAX_CODE_INPUT_LENGTH, find_typed_code
 from promos.use_cases.code_guessing import limit_refused_codes
 from promos.use_cases.preview_code import preview_code
@@ -55,6 +58,7 @@ class Voucher:
     credit: str
     description: str
     expires_at: datetime | None
+    credit_life: str
     conditions: tuple[str, ...]
     no_top_up: str
 
@@ -91,9 +95,29 @@ def find_offer(request: HttpRequest, text: str, visitor: Actor | None) -> Vouche
         credit=format_money(found.credit_minor, currency=settings.SOVEREIGN_CURRENCY),
         description=found.description,
         expires_at=min(filter(None, (found.expires_at, found.campaign.ends_at)), default=None),
+        credit_life=_describe_credit_life(found.credit_life),
         conditions=tuple(describe_to_customers(found.restrictions, found.campaign.restrictions)),
         no_top_up=_find_refusal_of_top_up(found, visitor),
     )
+
+
+def _describe_credit_life(life: CreditLife) -> str:
+    """Returns how long the credit is valid, in a sentence, or nothing for credit that does not expire."""
+    sentences = []
+    if life.credit_days is not None:
+        valid = ngettext(
+            "The credit is valid for %(days)d day after you redeem the voucher.",
+            "The credit is valid for %(days)d days after you redeem the voucher.",
+            life.credit_days,
+        )
+        sentences.append(valid % {"days": life.credit_days})
+    if life.credit_expires_at is not None:
+        until = date_format(timezone.localtime(life.credit_expires_at), "j F Y, H:i T")
+        if sentences:
+            sentences.append(gettext("It expires on %(until)s at the latest.") % {"until": until})
+        else:
+            sentences.append(gettext("The credit is valid until %(until)s.") % {"until": until})
+    return " ".join(sentences)
 
 
 def _find_refusal_of_top_up(found: PromoCode, visitor: Actor | None) -> str:

@@ -111,10 +111,14 @@ class PromoCode(CreditLife):
         expires_at = self.card_expires_at or self.expires_at
         return expires_at is not None and expires_at <= now
 
+    @property
+    def credit_life(self) -> CreditLife:
+        """The code's own life of its credit, or else its campaign's."""
+        return self if self.limits_credit else self.campaign
+
     def expiry_of_credit(self, *, redeemed_at: datetime) -> datetime | None:
         """Returns when the credit of a redemption at this instant expires; None for never."""
-        life = self if self.limits_credit else self.campaign
-        return life.credit_expiry(redeemed_at=redeemed_at)
+        return self.credit_life.credit_expiry(redeemed_at=redeemed_at)
 
     def grants_expired_credit(self, *, now: datetime) -> bool:
         """Returns whether a redemption now would grant credit that has expired already."""

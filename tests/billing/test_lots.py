@@ -9,7 +9,7 @@ from django.utils import timezone
 from billing.errors import InsufficientCredit
 from billing.locks import lock_account
 from billing.models import Account, Customer, LedgerEntry, Lot
-from billing.queries import balance_of
+from billing.queries import NextExpiry, balance_of
 from billing.use_cases.ledger.expire_credit import expire_credit
 from billing.use_cases.ledger.hold_credit import capture_hold, hold_credit, release_hold
 from billing.use_cases.ledger.post_entry import grant_credit, reverse_entry, spend_credit, transfer_credit
@@ -159,6 +159,37 @@ def test_a_balance_does_not_count_expired_credit(ada: Customer) -> None:
     give_expired_credit(ada, 10)
     assert (balance_of(user_id="ada").credit_minor, balance_of(user_id="ada").available_minor) == (50, 50)
     assert balance(ada) == (60, 0)
+
+
+def test_a_balance_tells_what_is_left_by_expiry_and_class(ada: Customer) -> None:
+    start = NOW - 2 * DAY
+    grant_credit(customer_id=ada.pk, amount_minor=10, reason="gift", expires_at=NOW - HOUR, by=actor(), now=start)
+    hold_credit(customer_id=ada.pk, amount_minor=4, order_id=uuid4(), now=start)
+    give_credit(ada, 50)
+    for amount, credit_class, expiry in (
+        (5, "sold", NOW + DAY),
+        (7, "sold", NOW + DAY),
+        (3, "promotional", NOW + DAY),
+    ):
+        grant_credit(
+            customer_id=ada.pk,
+            amount_minor=amount,
+            reason="gift",
+            credit_class=credit_class,
+            expires_at=expiry,
+            by=actor(),
+        )
+    grant(ada, 1, 2 * DAY)
+    found = balance_of(user_id="ada", with_lots=True)
+    assert [(lot.amount_minor, lot.expires_at, lot.credit_class) for lot in found.lots[:4]] == [
+        (4, NOW - HOUR, "promotional"),
+        (3, NOW + DAY, "promotional"),
+        (12, NOW + DAY, "sold"),
+        (1, found.lots[3].expires_at, "promotional"),
+    ]
+    assert [(lot.amount_minor, lot.expires_at) for lot in found.lots[4:]] == [(50, None)]
+    assert sum(lot.amount_minor for lot in found.lots) == found.credit_minor == 70
+    assert found.next_expiry == NextExpiry(amount_minor=15, expires_at=NOW + DAY)
 
 
 def test_the_job_posts_each_expiry_once(ada: Customer) -> None:

@@ -180,7 +180,21 @@ ENTRY = {
     "order_id": Maybe(identity),
     "created_at": moment,
 }
-BALANCE = {**money("credit"), "held_minor": whole, "available_minor": whole, "entries": [ENTRY]}
+BALANCE = {
+    **money("credit"),
+    "held_minor": whole,
+    "available_minor": whole,
+    "entries": [ENTRY],
+    # extensions
+    "next_expiry": Nullable({"amount_minor": whole, "expires_at": moment}),
+    "lots": [
+        {
+            "amount_minor": whole,
+            "expires_at": either(null, moment),
+            "credit_class": one_of("sold", "promotional", "compensation"),
+        }
+    ],
+}
 OPEN_PAYMENT = {
     "order_id": identity,
     "payment_url": text,

@@ -6,10 +6,12 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from billing.local_time import utc_text
 from billing.models import Customer, Invoice
 from billing.use_cases.ledger.hold_credit import hold_credit
-from billing.use_cases.ledger.post_entry import adjust_credit
+from billing.use_cases.ledger.post_entry import adjust_credit, grant_credit
 from tests.factories import PromoCodeFactory, actor, give_credit
 from tests.snapshot import nothing_changes
 
@@ -35,6 +37,8 @@ def test_a_new_customer_has_zeros(role: str) -> None:
             "held_minor": 0,
             "available_minor": 0,
             "entries": [],
+            "next_expiry": None,
+            "lots": [],
         },
     )
 
@@ -52,6 +56,8 @@ def test_the_balance_shows_the_credit_and_its_entries(checkout: Checkout, ada: C
         "currency": "OMR",
         "held_minor": 0,
         "available_minor": 41_250,
+        "next_expiry": None,
+        "lots": [],
     }
     assert b'"credit_omr":41.25' in answer.content
     shown = [(entry["reason"], entry["amount_minor"], entry["amount_baisa"], entry["order_id"]) for entry in entries]
@@ -74,6 +80,22 @@ def test_held_credit_is_part_of_the_credit_and_not_available(ada: Caller, acme: 
     hold_credit(customer_id=customer.pk, amount_minor=2_000, order_id=uuid4())
     body = ada.get("billing/balance").body
     assert (body["credit_minor"], body["held_minor"], body["available_minor"]) == (5_000, 2_000, 3_000)
+
+
+def test_credit_that_expires_says_when(ada: Caller, acme: str) -> None:
+    customer, expiry = Customer.objects.get(), timezone.now() + timedelta(days=30)
+    give_credit(customer, 5_000)
+    grant_credit(customer_id=customer.pk, amount_minor=2_000, reason="gift", expires_at=expiry, by=actor())
+    with CaptureQueriesContext(connection) as queries:
+        body = ada.get("billing/balance").body
+    assert len(queries) == 2
+    assert_shape(body, BALANCE)
+    at = utc_text(expiry)
+    assert body["next_expiry"] == {"amount_minor": 2_000, "expires_at": at}
+    assert body["lots"] == [
+        {"amount_minor": 2_000, "expires_at": at, "credit_class": "promotional"},
+        {"amount_minor": 5_000, "expires_at": None, "credit_class": "promotional"},
+    ]
 
 
 def test_the_20_newest_entries_cost_one_query_whatever_the_history(ada: Caller, acme: str) -> None:

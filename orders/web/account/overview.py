@@ -54,7 +54,7 @@ def account_page(request: HttpRequest) -> HttpResponse:
     visitor = signed_in_actor(request)
     if visitor is None:
         return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({'next': reverse('account')})}")
-    balance = balance_of(user_id=visitor.user_id)
+    balance = balance_of(user_id=visitor.user_id, with_lots=True)
     organizations = list_organizations(by=visitor, limit=MAX_ORGANIZATIONS_SHOWN)
     # A customer who has neither an organization nor an entry has ordered nothing.
     orders = _newest_and_waiting(visitor.user_id) if organizations or balance.entries else []
@@ -63,6 +63,8 @@ def account_page(request: HttpRequest) -> HttpResponse:
         "credit": money(balance.credit_minor),
         "held": money(balance.held_minor) if balance.held_minor else "",
         "available": money(balance.available_minor),
+        "expiring": money(balance.next_expiry.amount_minor) if balance.next_expiry else "",
+        "expires_at": balance.next_expiry.expires_at if balance.next_expiry else None,
         "changes": [_change(entry) for entry in balance.entries],
         "max_changes": MAX_BALANCE_ENTRIES,
         "waiting": [describe_order(each) for each in orders if each.status == Order.Status.PENDING],

@@ -1,6 +1,6 @@
 """The pages on which a customer redeems a voucher and reads the account."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,10 +14,12 @@ from billing.models import LedgerEntry, OrganizationMember, User
 from billing.queries import balance_of
 from promos.models import Redemption
 from promos.use_cases.change_code import retire_code
-from tests.factories import OrganizationFactory, PromoCodeFactory, UserFactory, actor
+from tests.factories import CampaignFactory, OrganizationFactory, PromoCodeFactory, UserFactory, actor
 from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db
+
+YEAR_2031 = datetime(2031, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -48,6 +50,32 @@ def test_a_card_opens_the_page_with_its_code_and_the_button_adds_the_credit(clie
     assert "Voucher CARD50" in account
     assert balance_of(user_id=customer.sub).credit_minor == 50_000
     assert LedgerEntry.objects.get().channel == "page"
+
+
+@pytest.mark.parametrize(
+    ("of_code", "of_campaign", "sentence"),
+    [
+        ({"credit_days": 1}, {}, "<p>The credit is valid for 1 day after you redeem the voucher.</p>"),
+        ({}, {"credit_expires_at": YEAR_2031}, "<p>The credit is valid until 1 January 2031, 00:00 UTC.</p>"),
+        (
+            {"credit_days": 90, "credit_expires_at": YEAR_2031},
+            {},
+            "<p>The credit is valid for 90 days after you redeem the voucher."
+            " It expires on 1 January 2031, 00:00 UTC at the latest.</p>",
+        ),
+    ],
+)
+def test_the_page_says_how_long_credit_is_valid(
+    client: Client, of_code: dict[str, Any], of_campaign: dict[str, Any], sentence: str
+) -> None:
+    PromoCodeFactory.create(code="GIFT", campaign_id=CampaignFactory.create(**of_campaign).pk, **of_code)
+    assert sentence in text_of(client.get(reverse("redeem"), {"code": "GIFT"}))
+
+
+def test_the_account_says_what_expires_next(client: Client, customer: User) -> None:
+    PromoCodeFactory.create(code="GIFT", credit_minor=5_000, credit_expires_at=YEAR_2031)
+    client.post(reverse("redeem"), {"code": "GIFT"})
+    assert "5.000 OMR of your credit expires on 1 January 2031, 00:00 UTC." in text_of(client.get(reverse("account")))
 
 
 def test_the_same_form_sent_twice_redeems_once_and_shows_the_same_result(client: Client, customer: User) -> None:
