@@ -6,6 +6,7 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from billing.use_cases.identity.sign_in_codes import send_code
+from billing.use_cases.ledger import remind_of_expiry as reminders
 from billing.use_cases.ledger.expire_credit import expire_credit as post_expiries
 from billing.use_cases.proof.daily_proof import prove_ledger
 from billing.use_cases.proposals import mail, propose
@@ -21,10 +22,10 @@ def send_sign_in_code(key: str) -> None:
 
 
 # Waits 2, 4, 8 … seconds between attempts, about nine hours in all.
-_PROPOSAL_RETRIES = RetryStrategy(max_attempts=14, exponential_wait=2)
+_LONG_MAIL_RETRIES = RetryStrategy(max_attempts=14, exponential_wait=2)
 
 
-@app.task(name="send_proposal_mail", queue="mail", retry=_PROPOSAL_RETRIES)
+@app.task(name="send_proposal_mail", queue="mail", retry=_LONG_MAIL_RETRIES)
 def send_proposal_mail(proposal_id: str, address: str) -> None:
     """Mails a proposal to one of those who can approve it, unless it was decided meanwhile."""
     mail.send_proposal_mail(proposal_id=UUID(proposal_id), address=address)
@@ -35,6 +36,19 @@ def send_proposal_mail(proposal_id: str, address: str) -> None:
 def expire_credit(timestamp: int) -> None:
     """Posts what has expired of accounts that nobody has touched since."""
     post_expiries()
+
+
+@app.periodic(cron="23 5 * * *")
+@app.task(name="remind_of_expiry", queue="default", queueing_lock="remind_of_expiry")
+def remind_of_expiry(timestamp: int) -> None:
+    """Queues a mail for credit that expires soon, once for each grant."""
+    reminders.remind_of_expiry()
+
+
+@app.task(name="send_expiry_reminder", queue="mail", retry=_LONG_MAIL_RETRIES)
+def send_expiry_reminder(lot_id: str) -> None:
+    """Mails a customer that credit expires soon, unless it was spent meanwhile."""
+    reminders.send_expiry_reminder(lot_id=UUID(lot_id))
 
 
 @app.periodic(cron="*/10 * * * *")

@@ -233,6 +233,8 @@ CARD_REDEEM_URL: str = _environment.text(
 PRORATION: bool = _environment.flag("PRORATION", default=True)
 # How long a subscription that credit no longer covers stays past due before it ends.
 RENEWAL_GRACE_DAYS: int = _environment.number("RENEWAL_GRACE_DAYS", 7)
+# How many days before credit expires its customer gets a mail; 0 for none.
+CREDIT_REMINDER_DAYS: int = _environment.number("CREDIT_REMINDER_DAYS", 7)
 # How long finished jobs stay in the console. Failed jobs are never removed.
 JOBS_KEPT_DAYS: int = _environment.number("JOBS_KEPT_DAYS", 14, minimum=1)
 # How long refused attempts to use a code stay, with the customer's id and address.
