@@ -17,7 +17,7 @@ from billing.errors import DomainError
 from billing.models import Organization
 from billing.models.organizations.organization import SLUG_MATCH
 from billing.queries import owned_organizations, slug_is_free
-from billing.text import as_sentence
+from billing.text import as_sentence, has_visible_text
 from orders.web.redeem import Voucher, find_offer
 from orders.web.shop.basket import ShopBasket, chosen_items, keep_basket, read_basket
 from orders.web.shop.offer import Offer
@@ -169,7 +169,7 @@ def _answer_address(basket: ShopBasket, form: CheckoutForm) -> Answer | None:
 
 def answer_code(request: HttpRequest, text: str) -> Answer | None:
     """Answers what the code grants, or why it cannot be redeemed; None without a code."""
-    if not text.strip():
+    if not has_visible_text(text):
         return None
     kept = request.session.get(_VOUCHER, {})
     if is_live(request) and kept.get("code") == text:
