@@ -1,9 +1,14 @@
 """Times as texts and days: for people in the Sovereign's time zone, for other systems in UTC."""
 
+import re
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})", re.IGNORECASE
+)
 
 
 def local_zone() -> ZoneInfo:
@@ -38,3 +43,16 @@ def local_day(value: datetime) -> date:
 def midnight_of(day: date) -> datetime:
     """Returns the instant at which that day begins for people."""
     return datetime.combine(day, time.min, tzinfo=local_zone())
+
+
+def read_instant(text: str) -> datetime:
+    """Reads an instant as RFC 3339 writes it, with an offset. Returns it in UTC.
+
+    Raises: ValueError for anything else.
+    """
+    if not _INSTANT.fullmatch(text):
+        raise ValueError(text)
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(text) from error

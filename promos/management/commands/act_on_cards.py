@@ -1,4 +1,3 @@
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from billing.actor import system_actor
 from billing.errors import DomainError
+from billing.local_time import read_instant
 from promos.errors import BatchNotFound, DealerNotFound
 from promos.models import Batch, Dealer
 from promos.queries import normal_code
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("act", choices=Act.values)
         parser.add_argument("file", type=Path)
         parser.add_argument("--dealer", help="the name of the dealer, for an allocation")
-        parser.add_argument("--until", type=_read_instant, help="the new end, for an extension: 2027-01-31T20:00:00Z")
+        parser.add_argument("--until", type=read_instant, help="the new end, for an extension: 2027-01-31T20:00:00Z")
         parser.add_argument("--why", required=True, help="kept in the audit trail")
         parser.add_argument("--by", required=True, help="your user id, kept in the audit trail")
         parser.add_argument("--dry-run", action="store_true", help="check the file, and only say what would be done")
@@ -73,13 +73,6 @@ def _find_dealer(name: str) -> Dealer:
     if dealer is None:
         raise DealerNotFound("there is no dealer of this name")
     return dealer
-
-
-def _read_instant(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(text)
-    return moment.astimezone(UTC)
 
 
 def _describe(report: Report) -> str:

@@ -68,3 +68,12 @@ def test_refusals_are_told(tmp_path: Path, batch: str, options: dict[str, str], 
     path = write(tmp_path / "box.csv", active(), 1)
     with nothing_changes(), pytest.raises(CommandError, match=said):
         run(batch, "allocate", path, **options)
+
+
+@pytest.mark.parametrize(
+    "until", ["2099-W01-1T00:00:00+00:00", "20991231T235959Z", "2099-12-31T23:59:59", "2099-12-31"]
+)
+def test_an_end_that_is_not_rfc_3339_is_refused(tmp_path: Path, until: str) -> None:
+    path = write(tmp_path / "box.csv", active(), 1)
+    with nothing_changes(), pytest.raises(CommandError, match="--until"):
+        call_command("act_on_cards", "SHOPS-1", "extend", str(path), f"--until={until}", "--why=x", "--by=noor")
