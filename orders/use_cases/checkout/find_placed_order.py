@@ -2,8 +2,9 @@ from datetime import datetime
 
 from billing.models import LedgerEntry
 from billing.queries import balance_of
-from orders.models import Order
+from orders.models import Order, Payment
 from orders.models.basket import CheckoutRequest
+from orders.stripe.session_request import page_after_payment
 from orders.use_cases.checkout.batched_checkout import PlacedOrder
 
 
@@ -24,13 +25,15 @@ def find_placed_order(request: CheckoutRequest, *, user_id: str, placed_at: date
         return None
     payment = getattr(order, "payment", None)
     if payment is not None:
-        if not payment.session_url:
+        if payment.status == Payment.Status.REQUESTED:
+            # The checkout has no answer yet: the same request continues it.
             return None
         return PlacedOrder(
             order_id=order.id,
             balance_minor=balance_of(user_id=user_id).credit_minor,
             paid_by_card=True,
-            session_url=payment.session_url,
+            # Stripe takes the address from a session that was paid.
+            session_url=payment.session_url or page_after_payment(payment.session_id or ""),
         )
     spent = LedgerEntry.objects.filter(order_id=order.id, kind=LedgerEntry.Kind.SPEND).first()
     balance_minor = spent.balance_after_minor if spent else balance_of(user_id=user_id).credit_minor

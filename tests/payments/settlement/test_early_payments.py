@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from billing.models import IdempotencyKey
 from orders.models import Order, Payment
@@ -86,6 +87,20 @@ def test_a_retry_after_a_crash_answers_from_what_the_webhook_recorded(
     assert (first.paid_by_card, first.balance_minor) == (True, BALANCE_AFTER_MINOR)
     assert first.session_url == f"{THANKS}{Payment.objects.get().session_id}"
     assert len(paid_at_once.requests()) == requests_before
+
+
+@pytest.mark.usefixtures("paid_at_once")
+def test_a_checkout_whose_connection_is_lost_finds_its_paid_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    buyer = new_buyer().wanting(key="")
+
+    def lose_connection(**_: Any) -> None:
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(open_payment, "answer_with_session", lose_connection)
+    placed, payment = buyer.check_out(), Payment.objects.get()
+    assert (payment.status, payment.session_url) == ("paid", "")
+    assert (placed.order_id, placed.paid_by_card) == (payment.order_id, True)
+    assert placed.session_url == f"{THANKS}{payment.session_id}"
 
 
 def test_a_retired_code_resumes_the_payment_that_redeemed_it(stripe: Stripe) -> None:
