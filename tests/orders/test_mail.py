@@ -109,6 +109,17 @@ def test_a_failed_card_payment_sends_a_mail(stripe: StripeCheckoutStub, ada: Cus
     assert "You can order again at any time." in text
 
 
+@pytest.mark.parametrize(
+    "state",
+    [{"status": "deleted", "deleted_at": datetime.now(UTC)}, {"status": "suspended", "suspended_by_staff": True}],
+)
+def test_no_mail_invites_an_organization_that_may_not_order_to_order(by_card: Order, state: dict[str, Any]) -> None:
+    Organization.objects.update(**state)
+    send_mail(mail=Mail.CANCELED, subject_id=Subscription.objects.get().id)
+    assert "You will not be charged again." in mail.outbox[-1].body
+    assert "order again" not in mail.outbox[-1].body
+
+
 def test_an_expired_session_sends_no_mail(stripe: StripeCheckoutStub, buy: Buy) -> None:
     buy("l")
     settle_event_of_type("checkout.session.expired", stripe.sessions["cs_1"] | {"status": "expired"})

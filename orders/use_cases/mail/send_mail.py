@@ -63,7 +63,12 @@ def send_mail(*, mail: Mail, subject_id: UUID, event_id: str = "", reference: st
         return False
     send_text_mail(
         template=f"mail/{mail.value}.txt",
-        context={"organization": content.organization.name, **content.context},
+        context={
+            "organization": content.organization.name,
+            "may_order": content.organization.status != Organization.Status.DELETED
+            and not content.organization.suspended_by_staff,
+            **content.context,
+        },
         address=address,
         reference=reference,
     )
