@@ -215,5 +215,5 @@ def test_what_it_costs_in_statements(carl: Caller, hot: bool) -> None:
     # Tried, read to say why, and then the answer that was stored, with its redemption.
     assert statements_of(carl, "MORE", KEY) == (200, 1 + 2 + 2)
     assert statements_of(carl, "", KEY) == (400, 0)
-    # Tried, then read again to say why, and for an attempt whose outcome is unknown.
-    assert statements_of(carl, "GIFT") == (400, 4)
+    # Tried, then read again to say why, and for an attempt whose outcome is unknown; and the refusal is recorded.
+    assert statements_of(carl, "GIFT") == (400, 4 + 1)
