@@ -13,6 +13,8 @@ _ZERO_DECIMALS = frozenset(
 _THREE_DECIMALS = frozenset(("BHD", "JOD", "KWD", "OMR", "TND"))
 # Amounts must end in these: the last digit of a three-decimal currency is 0, and so are both decimals of ISK and UGX.
 _STEPS = dict.fromkeys(_THREE_DECIMALS, 10) | {"ISK": 100, "UGX": 100}
+# The largest charge, in the currency's smallest unit: an amount has at most eight digits, in IDR twelve.
+_MAXIMUM, _MAXIMUM_IDR = 99_999_999, 999_999_999_999
 
 # The smallest charge, in the currency's smallest unit. Stripe documents these.
 _DOCUMENTED_MINIMA = {
@@ -164,11 +166,12 @@ _OTHER_MINIMA = {
 
 @dataclass(frozen=True)
 class Currency:
-    """A currency's decimals, the step of amounts that can be charged, and the smallest charge (smallest unit)."""
+    """A currency's decimals, the step of amounts that can be charged, the smallest and the largest charge."""
 
     exponent: int
     charge_step: int
     minimum_charge_minor: int
+    maximum_charge_minor: int
 
 
 CURRENCIES: dict[str, Currency] = {
@@ -176,6 +179,7 @@ CURRENCIES: dict[str, Currency] = {
         exponent=3 if code in _THREE_DECIMALS else 0 if code in _ZERO_DECIMALS else 2,
         charge_step=_STEPS.get(code, 1),
         minimum_charge_minor=minimum,
+        maximum_charge_minor=_MAXIMUM_IDR if code == "IDR" else _MAXIMUM,
     )
     for code, minimum in (_DOCUMENTED_MINIMA | _OTHER_MINIMA).items()
 }

@@ -11,22 +11,24 @@ def charge_step(currency: str) -> int:
 def split_total(*, total_minor: int, credit_minor: int, currency: str, minimum_minor: int) -> tuple[int, int] | None:
     """Returns (credit applied, amount charged) for a total; None where the remainder cannot be charged.
 
-    As much credit as there is, rounded down so that the rest is chargeable: a multiple of the currency's step, and
-    at least what the processor charges at all. What is not applied stays in the balance. The two always add up to the
-    total: nothing is lost or invented.
+    As much credit as there is, rounded down so that the rest is chargeable: a multiple of the currency's step, at
+    least and at most what the processor charges at all. What is not applied stays in the balance. The two always add
+    up to the total: nothing is lost or invented.
 
     Args: minimum_minor: the least that the processor charges, smallest unit.
     """
     due = total_minor - min(credit_minor, total_minor)
     wanted = max(due, minimum_minor) if due else 0
     charged = _round_up(wanted, charge_step(currency))
-    return (total_minor - charged, charged) if charged <= total_minor else None
+    limit = min(total_minor, CURRENCIES[currency].maximum_charge_minor)
+    return (total_minor - charged, charged) if charged <= limit else None
 
 
 def nearest_charges(amount_minor: int, *, currency: str, minimum_minor: int) -> list[int]:
     """Returns the amount alone if the processor can charge it, else the nearest smaller and larger ones that it can.
 
-    Zero needs no charge, so it always counts as one that can be charged.
+    Above the largest charge there is no larger one. Zero needs no charge, so it always counts as one that can be
+    charged.
 
     Args: minimum_minor: the least that the processor charges, smallest unit.
     """
@@ -34,7 +36,8 @@ def nearest_charges(amount_minor: int, *, currency: str, minimum_minor: int) -> 
     minimum_minor = _round_up(minimum_minor, step)
     if amount_minor < minimum_minor:
         return [0, minimum_minor] if amount_minor else [0]
-    return sorted({amount_minor // step * step, _round_up(amount_minor, step)})
+    largest = CURRENCIES[currency].maximum_charge_minor // step * step
+    return sorted({min(amount_minor // step * step, largest), min(_round_up(amount_minor, step), largest)})
 
 
 def _round_up(amount_minor: int, step: int) -> int:

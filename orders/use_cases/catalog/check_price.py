@@ -14,8 +14,7 @@ def check_price(price_minor: int) -> None:
     nearest = nearest_charges(price_minor, currency=currency, minimum_minor=settings.STRIPE_MINIMUM_CHARGE_MINOR)
     if price_minor in nearest:
         return
-    named = " and ".join(format_money(each, currency=currency) for each in nearest)
-    sentence = (
-        f"{format_money(price_minor, currency=currency)} cannot be charged to a card; the nearest prices are {named}"
-    )
+    texts = [format_money(each, currency=currency) for each in nearest]
+    named = f"prices are {texts[0]} and {texts[1]}" if len(texts) > 1 else f"price is {texts[0]}"
+    sentence = f"{format_money(price_minor, currency=currency)} cannot be charged to a card; the nearest {named}"
     raise PriceNotChargeable(sentence, fields={"price_minor": [sentence]})

@@ -107,9 +107,10 @@ def test_an_included_add_on_must_cost_nothing(client: Browser) -> None:
 @pytest.mark.parametrize(
     ("price", "nearest"),
     [
-        ("9.995", "9.990 OMR and 10.000 OMR"),
-        ("0.150", "0.000 OMR and 0.200 OMR"),
-        ("0.199", "0.000 OMR and 0.200 OMR"),
+        ("9.995", "prices are 9.990 OMR and 10.000 OMR"),
+        ("0.150", "prices are 0.000 OMR and 0.200 OMR"),
+        ("0.199", "prices are 0.000 OMR and 0.200 OMR"),
+        ("100,000.000", "price is 99,999.990 OMR"),
     ],
 )
 @pytest.mark.parametrize("factory", [PlanFactory, AddOnFactory])
@@ -118,8 +119,8 @@ def test_a_price_that_stripe_cannot_charge_is_refused_with_the_nearest(
 ) -> None:
     item = factory.create()
     with nothing_changes():
-        answer = client.submit(page_of(item), form_on(client, item, price_minor=price))
-    sentence = f"{price} OMR cannot be charged to a card; the nearest prices are {nearest}."
+        answer = client.submit(page_of(item), form_on(client, item, price_minor=price.replace(",", "")))
+    sentence = f"{price} OMR cannot be charged to a card; the nearest {nearest}."
     assert form_errors(answer) == {"price_minor": [sentence]}
 
 
