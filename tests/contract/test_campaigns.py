@@ -57,6 +57,19 @@ def test_an_absent_field_of_a_draft_keeps_its_value(noor: Caller) -> None:
     assert (changed["budget_omr"], changed["ends_at"]) == (30, "2099-01-01T00:00:00Z")
 
 
+def test_a_listed_campaign_sent_back_whole_is_accepted_and_changes_nothing(noor: Caller) -> None:
+    made = draft(noor, restrictions={"customers": ["ada"]}).body
+    with nothing_changes():
+        answer = noor.call("PUT", f"{CAMPAIGNS}/{made['id']}", made)
+    assert (answer.status, answer.body) == (200, made)
+
+
+@pytest.mark.parametrize("customer", ["ada\u200b", "a\u2028b", "bob\x0c"])
+def test_a_customer_of_an_id_that_no_token_may_carry_is_refused(noor: Caller, customer: str) -> None:
+    with nothing_changes():
+        assert_refused(draft(noor, restrictions={"customers": [f"x{customer}x"]}), 400, "invalid_restrictions")
+
+
 def test_a_campaign_goes_from_draft_to_end_with_its_vouchers(noor: Caller, root: Caller, anybody: Caller) -> None:
     campaign = draft(noor).body["id"]
     issued = noor.post("billing/vouchers/issue", {"code": "SPRING", "credit_omr": 10, "campaign_id": campaign})

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from django.conf import settings
 
+from billing.actor import MAX_USER_ID_LENGTH, is_user_id
 from billing.money import MAX_MINOR
 from billing.text import normal_email
 from promos.errors import InvalidRestrictions
@@ -20,7 +21,7 @@ from promos.use_cases.restrictions.sold_items import load_sold_items
 MAX_CUSTOMERS = 1_000
 MAX_DOMAINS = 100
 MAX_USES = 1_000_000
-MAX_CUSTOMER_LENGTH = 255
+MAX_CUSTOMER_LENGTH = MAX_USER_ID_LENGTH
 _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9][a-z0-9-]*[a-z0-9]")
 _MAX_DOMAIN_LENGTH = 253
 
@@ -79,7 +80,7 @@ def _domains(given: Sequence[str], problems: dict[str, list[str]]) -> list[str]:
 
 def _customers(given: Sequence[str], problems: dict[str, list[str]]) -> list[str]:
     customers = sorted({normal_email(each) if "@" in each else each.strip() for each in given})
-    if not all(0 < len(each) <= MAX_CUSTOMER_LENGTH for each in customers):
+    if not all(is_user_id(each) for each in customers):
         problems["customers"] = [f"user ids or e-mail addresses of at most {MAX_CUSTOMER_LENGTH} characters"]
     elif len(customers) > MAX_CUSTOMERS:
         problems["customers"] = [f"at most {MAX_CUSTOMERS:,} customers: issue cards for more"]
