@@ -13,7 +13,7 @@ from djstripe.models import Charge
 
 from billing.actor import AUDITOR
 from billing.admin.console.base import ReadOnlyAdmin
-from billing.models import ProcessorSettings
+from billing.models import LedgerHead, ProcessorSettings
 from orders.models import Order, StripeEvent
 from promos.models import Card
 from tests.console import Browser, client_of, create_user, place_orders
@@ -91,8 +91,8 @@ def test_every_list_of_records_is_ordered_by_time() -> None:
             continue
         key = model._meta.pk
         mirrored = model.__module__.startswith("djstripe")
-        # Serial numbers of cards ascend as their batches are drafted.
-        counted = isinstance(key, COUNTED_KEYS) or model is Card
+        # Serial numbers of cards ascend as their batches are drafted, and each signed head has the next number.
+        counted = isinstance(key, COUNTED_KEYS) or model in (Card, LedgerHead)
         assert page.time_field or (counted and not mirrored), model.__name__
         if page.time_field:
             assert isinstance(model._meta.get_field(page.time_field), models.DateTimeField)
