@@ -55,7 +55,7 @@ class PromoExpired(PromoProblem):
 
 class PromoExhausted(PromoProblem):
     code = "promo_exhausted"
-    why = "every redemption of it is taken"
+    why = "exhausted, every redemption of it is taken"
 
 
 class PromoAlreadyRedeemed(PromoProblem):

@@ -98,18 +98,21 @@ def open_shop() -> None:
     make_void_batch()
 
 
-def make_void_batch() -> None:
-    """Makes a batch of two cards, one of each dealer."""
+def make_void_batch(size: int = 2) -> None:
+    """Makes a batch of cards, one of each dealer."""
     terms = {"code": "VOIDED", "credit_minor": 5_000, "currency": "OMR", "issued_by": "noor"}
     PromoCode.objects.create(id=BATCH_ID, for_cards=True, active=False, **terms)
     batch = Batch.objects.create(
-        promo_code_id=BATCH_ID, pattern="########", alphabet="letters", size=2, first_serial=1, created_by="noor"
+        promo_code_id=BATCH_ID, pattern="########", alphabet="letters", size=size, first_serial=1, created_by="noor"
     )
     made = Batch.objects.filter(pk=batch.pk)
     made.update(status="approved", approved_by="salma")
-    Card.objects.bulk_create(Card(serial=serial, batch=batch, code=f"VOIDED{serial}") for serial in (1, 2))
-    made.update(status="generated", generated=2)
-    for serial, user_id in ((1, "dealer"), (2, "dealer-of-the-pages")):
+    Card.objects.bulk_create(
+        Card(serial=serial, batch=batch, code=f"VOIDED{serial}") for serial in range(1, size + 1)
+    )
+    made.update(status="generated", generated=size)
+    for serial in range(1, size + 1):
+        user_id = {1: "dealer", 2: "dealer-of-the-pages"}.get(serial, f"dealer-{serial}")
         public_id = DEALER_ID if serial == 1 else uuid4()
         dealer = Dealer.objects.create(public_id=public_id, name=user_id.title(), user_id=user_id, created_by="noor")
         CardRange.objects.create(

@@ -75,7 +75,7 @@ def test_card_of_a_batch_that_is_not_active_looks_unknown_and_is_counted(carl: C
         start=1,
     ):
         assert (known.status, known.body) == (unknown.status, unknown.body), number
-    batch = Batch.objects.get()
+    batch = Batch.objects.get(pk=batch.pk)
     assert (batch.early_attempts, batch.last_early_attempt_at is None) == (3, False)
     activate_batch(batch=batch, by=DRAFTER, reason="in the shops")
     with only_changes("billing_account", "billing_customer", "billing_ledgerentry", "promos_redemption"):

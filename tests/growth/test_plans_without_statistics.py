@@ -11,6 +11,11 @@ from .customer_actions import buy, next_customer, redeem_in_a_batch, redeem_vouc
 
 # Entry points and triggers; the functions that they call are planned inside them.
 WITHOUT_SEQUENTIAL_SCANS = {
+    "orders_is_first_order",
+    "promos_find_broken_restriction",
+    "promos_find_used_up",
+    "promos_within_restrictions",
+    "promos_write_refused_attempts",
     "billing_apply_hold",
     "billing_check_closed",
     "billing_check_merge",
@@ -38,6 +43,8 @@ WITHOUT_SEQUENTIAL_SCANS = {
 }
 # Tables that are first analyzed after 1,000 rows.
 ANALYZED_LATE = {
+    "billing_lot",
+    "billing_lotmove",
     "billing_account",
     "billing_customer",
     "billing_hold",

@@ -39,7 +39,7 @@ def bar_chart(bars: Sequence[Bar], *, title: str) -> SafeString:
     )
     top = next((bar for bar in bars if bar.value == highest), None)
     return format_html(
-        '<figure class="chart">'
+        '<figure class="bar-figure">'
         '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
         "<figcaption><span>{}</span><span>{}</span><span>{}</span></figcaption></figure>",
         max(len(bars) * (_BAR + _GAP) - _GAP, 1),

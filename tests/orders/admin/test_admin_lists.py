@@ -65,19 +65,19 @@ KEYED = [name for name, number in QUERIES.items() if number == BY_KEY]
 # A record's page: one query for the record and one for each of its tables.
 PAGE_QUERIES = {
     "billing_auditentry": SHARED + 1,
-    "billing_customer": SHARED + 5,  # entries, holds, merged customers, what a merge needs
+    "billing_customer": SHARED + 6,  # entries, holds, merged customers, what a merge needs, refused codes
     "billing_hold": SHARED + 1,
     "billing_invoice": SHARED + 1,
     "billing_ledgercheck": SHARED + 1,
     "billing_ledgerentry": SHARED + 1,
     "billing_ledgerhead": SHARED + 1,
-    "billing_organization": SHARED + 6,  # subscriptions, invoices, domains, members, history
+    "billing_organization": SHARED + 7,  # subscriptions, invoices, domains, members, history, failed provision
     "billing_subscription": SHARED + 4,  # lines, open payment, invoices
     "orders_order": SHARED + 7,  # lines, redemption, entries, payment, subscription, event
     "orders_outboxevent": SHARED + 1,
     "procrastinate_procrastinatejob": SHARED + 2,  # its events
-    "promos_campaign": SHARED + 3,  # history, vouchers
-    "promos_promocode": SHARED + 3,  # history, redemptions
+    "promos_campaign": SHARED + 5,  # history, vouchers, figures
+    "promos_promocode": SHARED + 7,  # history, redemptions, figures, refused codes
     "promos_redemption": SHARED + 2,  # entries
 }
 

@@ -69,7 +69,8 @@ def test_no_use_case_reads_a_list_inside_an_object_of_stripe() -> None:
     found = {
         str(path): names
         for path in (ORDERS / "use_cases").rglob("*.py")
-        if (names := functions_that_contain(ast.parse(path.read_text()), reads))
+        # The events of other systems of the platform have data of their own.
+        if path.parent.name != "events" and (names := functions_that_contain(ast.parse(path.read_text()), reads))
     }
     assert found == {}
 
