@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from prometheus_client import Counter
 
-from billing.actor import system_actor
+from billing.actor import is_user_id, system_actor
 from billing.errors import DomainError, OrganizationNotFound
 from orders.broker import Broker, BrokerUnavailable, Received
 from orders.use_cases.organizations.delete_organization import delete_organization
@@ -133,7 +133,8 @@ def _delete_tenant(envelope: dict[str, Any]) -> Outcome:
         key = UUID(str(envelope["data"].get("id") or envelope.get("tenant_id")))
     except ValueError as error:
         raise NeverApplicable("the event names no organization") from error
-    by = system_actor(channel="worker", user_id=str(envelope.get("source") or "events"))
+    source = envelope.get("source")
+    by = system_actor(channel="worker", user_id=str(source) if is_user_id(source) else "events")
     try:
         delete_organization(organization_id=key, by=by, reason="the platform deleted it")
     except OrganizationNotFound:

@@ -15,7 +15,7 @@ from billing.models import AuditEntry, Organization
 from orders.api.provisioning.reports import parse_report
 from orders.broker import DEAD_TOPIC, Broker
 from orders.use_cases.events import receive_events as module
-from orders.use_cases.events.receive_events import Outcome, receive_batch
+from orders.use_cases.events.receive_events import Outcome, apply_event, receive_batch
 from orders.use_cases.organizations.delete_organization import delete_organization
 from tests.factories import OrganizationFactory
 from tests.nats_server import NatsServer, nats_server
@@ -86,6 +86,13 @@ def test_a_deleted_tenant_is_deleted_here_once(server: NatsServer, broker: Broke
     assert {(one.actor_id, one.reason) for one in entries} == {("platform", "the platform deleted it")}
     assert entries.count() == 2
     assert receive(broker) == []
+
+
+@pytest.mark.parametrize("source", ["x\0", "\ud800", "x" * 300, 5, None])
+def test_an_event_of_a_source_that_is_no_id_is_applied(source: object) -> None:
+    body = json.dumps(deleted(OrganizationFactory.create(), source=source)).encode()
+    assert apply_event(body, parse_report=parse_report) == APPLIED
+    assert AuditEntry.objects.get(action="organization.deleted").actor_id == "events"
 
 
 def test_poison_is_set_aside_and_the_next_event_goes_on(server: NatsServer, broker: Broker) -> None:
