@@ -95,6 +95,7 @@ BATCHES: dict[str, Callable[[str], Batch]] = {
 # Refused to all customers; see test_roles.
 STAFF_ONLY = (
     "/admin/",
+    "/billing/attempts",
     "/billing/batches",
     "/billing/campaigns",
     "/billing/dealers",
