@@ -14,7 +14,7 @@ TEST_SETTINGS = DJANGO_SETTINGS_MODULE=tests.settings DEBUG=1 DATABASE_URL= QASI
 # These tests take minutes, so make test leaves them out; CI runs them too.
 PAYMENTS = tests/payments tests/stripe_sandbox tests/browser/test_payment.py tests/browser/test_shop_payment.py
 JOURNEYS = tests/journeys tests/browser/test_shop.py tests/contract/test_generated_requests.py
-OPERATIONS = tests/operations
+OPERATIONS = tests/operations tests/growth
 SLOW = $(PAYMENTS) $(JOURNEYS) $(OPERATIONS)
 # A complete production environment of invented values, for Django's check --deploy.
 PRODUCTION_SETTINGS = DJANGO_SETTINGS_MODULE=config.settings DEBUG=0 DEMO=0 ALLOWED_HOSTS=sovereign.example \
@@ -29,7 +29,7 @@ help:
 	@echo "make test      every check, and every test except the slow ones"
 	@echo "make test-payments   the slow tests: card payments through every failure of Stripe, and the sandbox"
 	@echo "make test-journeys   more slow tests: whole journeys and attacks of clients, and generated requests of every role"
-	@echo "make test-operations   more slow tests: what operators run, such as alert rules and a restore"
+	@echo "make test-operations   more slow tests: what operators run, and query plans in a long history"
 	@echo "make restore-drill     backs a server up, destroys it, restores it to a moment, and verifies the ledger"
 	@echo "make bench     the measurements; WHAT='redemption checkout' chooses some, WHAT=growth or churn takes half an hour"
 	@echo "make check     the checks without the tests; make format formats the files"
@@ -83,7 +83,7 @@ test-payments: dev
 test-journeys: dev
 	@$(VENV) -m pytest -n 2 $(JOURNEYS)
 
-# The tools and files of operators, with the programs that read them.
+# The tools and files of operators, with the programs that read them; and query plans in a long history.
 test-operations: dev
 	@.ci/install-debian-packages promtool:prometheus
 	@$(VENV) -m pytest -n 2 $(OPERATIONS)
