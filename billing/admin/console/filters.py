@@ -50,3 +50,22 @@ def one_of(field: str, values: Sequence[str]) -> type[SimpleListFilter]:
             return queryset.filter(**{field: self.value()}) if self.value() in values else queryset
 
     return OneOf
+
+
+class OpenFilter(SimpleListFilter):
+    """Shows by default the records that are not closed: those without `closed_at`."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("closed", "Closed"), ("all", "All")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(closed_at__isnull=self.value() != "closed")
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        return [{**first, "display": "Open"}, *others]

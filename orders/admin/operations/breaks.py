@@ -13,6 +13,7 @@ from django.urls import reverse
 from billing.admin.console.acts import confirm_act, find_for_act
 from billing.admin.console.base import ReadOnlyAdmin, View
 from billing.admin.console.display import Fact, Text, Tool, badge, change_url, code, moment, short_stripe_id
+from billing.admin.console.filters import OpenFilter
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
 from billing.admin.ledger import order_link
@@ -68,25 +69,6 @@ _EXPLANATIONS = {
     Break.Kind.INVOICE_MISSING: "A month was paid at Stripe and is not in the books. reconcile_stripe --repair books"
     " it.",
 }
-
-
-class OpenFilter(admin.SimpleListFilter):
-    """Shows open breaks by default."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("closed", "Closed"), ("all", "All")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() == "all":
-            return queryset
-        return queryset.filter(closed_at__isnull=self.value() != "closed")
-
-    def choices(self, changelist: Any) -> Any:
-        first, *others = super().choices(changelist)
-        return [{**first, "display": "Open"}, *others]
 
 
 @admin.register(Break)

@@ -5,13 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from billing.admin.console.acts import confirm_act, find_for_act
 from billing.admin.console.base import ReadOnlyAdmin, View
 from billing.admin.console.display import Fact, Text, Tool, badge, change_url, code, list_url, moment
+from billing.admin.console.filters import OpenFilter
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
 from promos.locks import lock_alert
@@ -30,32 +31,13 @@ _EXPLANATIONS = {
 }
 
 
-class OpenAlertFilter(admin.SimpleListFilter):
-    """Shows open alerts by default."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("closed", "Closed"), ("all", "All")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() == "all":
-            return queryset
-        return queryset.filter(closed_at__isnull=self.value() != "closed")
-
-    def choices(self, changelist: Any) -> Any:
-        first, *others = super().choices(changelist)
-        return [{**first, "display": "Open"}, *others]
-
-
 @admin.register(Alert)
 class AlertAdmin(ReadOnlyAdmin):
     """Alerts, the newest first."""
 
     noun, nouns = "alert", "alerts"
     list_display = ("opened", "what", "subject_named", "times", "seen", "state")
-    list_filter = (OpenAlertFilter, "kind")
+    list_filter = (OpenFilter, "kind")
     search_fields = ("subject",)
     search_help_text = "Address, user id or batch"
 
