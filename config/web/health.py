@@ -34,7 +34,7 @@ def healthz(request: HttpRequest) -> HttpResponseBase:
 def readyz(request: HttpRequest) -> HttpResponseBase:
     """Reports whether the database can be written and has all migrations that this code needs. One query.
 
-    A process that is told to stop says that it drains: it still serves what arrives, and is not dead.
+    A process that received SIGTERM answers that it drains: it still serves requests, and is not dead.
     """
     if _draining.is_set():
         return _answer(

@@ -32,7 +32,7 @@ def top_up(caller: Caller, code: str = "GIFT") -> Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A restriction, an order of Ada that it refuses and one that it allows, and what a top-up of hers is told."""
+    """A restriction, an order of Ada that it refuses and one that it allows, and the refusal of her top-up."""
 
     restrictions: dict[str, Any]
     top_up: str = "promo_needs_order"

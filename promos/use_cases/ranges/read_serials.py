@@ -14,7 +14,7 @@ MAX_ROWS = 50_000
 _DELIMITERS = ";\t,"
 _FIRST_TITLES = {"serial", "serial number", "serial_number", "first", "first serial", "first_serial", "from"}
 _LAST_TITLES = {"last", "last serial", "last_serial", "to"}
-# A cell that a spreadsheet was told to keep as text.
+# The form in which a spreadsheet keeps a cell as text: ="001".
 _AS_TEXT = re.compile(r"""^="(.*)"$|^'(.*)$""")
 _WHOLE = re.compile(r"([0-9]{1,18})([.,]0+)?")
 _SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)

@@ -36,8 +36,8 @@ def test_file_is_checked_by_a_dry_run_and_acted_on_once(tmp_path: Path) -> None:
     redeem_for(CustomerFactory.create(), codes_of(batch)[0])
     path = write(tmp_path / "box.csv", batch, 1, 3, 4, 7)
     with nothing_changes():
-        told = run("shops-1", "allocate", path, dealer="muscat mall", dry_run=True)
-    assert told == "it would be changed: 3 of 4 cards; 1 redeemed already"
+        output = run("shops-1", "allocate", path, dealer="muscat mall", dry_run=True)
+    assert output == "it would be changed: 3 of 4 cards; 1 redeemed already"
     assert run("shops-1", "allocate", path, dealer="muscat mall") == "changed: 3 of 4 cards; 1 redeemed already"
     held = [(first, last) for first, last, status, *_ in ranges_of(batch) if status == "allocated"]
     assert held == [(1, 1), (3, 4), (7, 7)]
