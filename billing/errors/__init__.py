@@ -73,6 +73,7 @@ from .organizations import (
 from .requests import (
     Busy,
     IdempotencyMismatch,
+    InvalidFile,
     OutcomeUnknown,
     OutsideCallsHeld,
     RequestInProgress,
@@ -104,6 +105,7 @@ __all__ = [
     "InvalidAddress",
     "InvalidAmount",
     "InvalidBatch",
+    "InvalidFile",
     "InvalidProcessorKey",
     "InvalidRefreshToken",
     "MailNotConfigured",

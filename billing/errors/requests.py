@@ -44,3 +44,10 @@ class OutsideCallsHeld(DomainError):
     code = "outside_calls_held"
     status = 503
     message = "this service was restored from a backup: it sends nothing until its operator releases it"
+
+
+class InvalidFile(DomainError):
+    """A file cannot be read, or has bad rows: each is named by its line."""
+
+    code = "invalid_file"
+    message = "the file is not valid"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from promos.errors import InvalidRange
+from billing.errors import InvalidFile
 from promos.models import Batch
 from promos.use_cases.ranges.read_serials import MAX_ROWS, Serials, read_serials
 
@@ -75,6 +75,6 @@ def test_overlapping_and_reversed_rows_are_bad() -> None:
     ["", "\ufeff", "serial\n", "name,code\n1,2\n", b"\xff\xff\x00", "101\n" * (MAX_ROWS + 1), b"1" * 2_000_001],
 )
 def test_what_is_no_such_file_is_refused(content: str | bytes) -> None:
-    with pytest.raises(InvalidRange) as refused:
+    with pytest.raises(InvalidFile) as refused:
         read(content)
     assert list(refused.value.fields or {}) == ["file"]
