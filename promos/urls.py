@@ -22,6 +22,7 @@ urlpatterns = [
     *(path(f"billing/batches/<uuid:batch_id>/{name}", view.as_view()) for name, view in batches.ACTS.items()),
     path("billing/batches/<uuid:batch_id>/cards", batches.CardsView.as_view()),
     path("billing/batches/<uuid:batch_id>/ranges", ranges.BatchRangesView.as_view()),
+    path("billing/batches/<uuid:batch_id>/ranges/csv", ranges.SerialFileView.as_view()),
     path("billing/ranges", ranges.RangesView.as_view()),
     path("billing/dealers", ranges.DealersView.as_view()),
     path("billing/dealers/<uuid:dealer_id>", ranges.DealerView.as_view()),

@@ -4,7 +4,8 @@ DRF's own fields are lenient: they take the string "yes" for true and the number
 type is an error, so that the client's mistake is found.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,6 +19,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from billing.errors import InvalidFile
 from billing.local_time import read_instant
 from billing.money import MAX_MINOR, AmountError, exponent, to_major, to_minor, within_limit
 from billing.text import MAX_EMAIL_LENGTH, has_visible_text
@@ -65,6 +67,22 @@ class TextField(serializers.CharField):
         if text and not self.allow_blank and not has_visible_text(text):
             self.fail("blank")
         return text
+
+
+class CsvTextField(TextField):
+    """A CSV file as a JSON string, kept as it is."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, **options)
+
+
+@contextmanager
+def refusals_on_csv() -> Iterator[None]:
+    """Names the field `csv` in a refusal of the file that it holds. Raises: InvalidFile."""
+    try:
+        yield
+    except InvalidFile as error:
+        raise InvalidFile(error.text, fields={"csv": (error.fields or {}).get("file", [])}) from error
 
 
 @extend_schema_field(OpenApiTypes.EMAIL)

@@ -209,6 +209,12 @@ def acting_on_cards() -> Form:
     return Form(page("promos_batch_range", batch.pk), sent, AuditEntry)
 
 
+def acting_on_a_file() -> Form:
+    batch = active_batch()
+    sent = {"act": "lock", "spans": f"{batch.first_serial}-{batch.first_serial}", "confirmed": "yes"}
+    return Form(page("promos_batch_serials", batch.pk), sent, AuditEntry)
+
+
 def acting_on_a_range() -> Form:
     row = returned_range()
     sent = {"act": "activate", "first": str(row.first_serial), "last": str(row.last_serial)}
@@ -315,6 +321,7 @@ FORMS: dict[str, Callable[[], Form]] = {
     "promos_batch_activate": partial(changing_a_batch, "activate", released_batch),
     **{f"promos_batch_{verb}": partial(changing_a_batch, verb, active_batch) for verb in ("lock", "close", "void")},
     "promos_batch_range": acting_on_cards,
+    "promos_batch_serials": acting_on_a_file,
     "promos_cardrange_act": acting_on_a_range,
     "promos_dealer_add": lambda: Form(page("promos_dealer_add"), {"name": "Nizwa Souq"}, Dealer),
     "promos_dealer_change": lambda: Form(

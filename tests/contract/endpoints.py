@@ -9,7 +9,7 @@ from billing.actor import APPROVER, AUDITOR, CUSTOMER, DEALER, SOVEREIGN_ADMIN, 
 from .catalog_endpoints import BODIES as CATALOG_BODIES
 from .catalog_endpoints import INVALID as CATALOG_INVALID
 from .conftest import BATCH_ID, DEALER_ID, ITEM_IDS, ITEM_SLUGS, PROPOSAL_ID
-from .invalid_input import CAMPAIGN_ACTS, FIELDS, RANGE_ACT
+from .invalid_input import CAMPAIGN_ACTS, FIELDS, RANGE_ACT, SERIAL_FILE
 
 ANONYMOUS = "anonymous"
 PUBLIC = frozenset({ANONYMOUS, CUSTOMER, DEALER, AUDITOR, APPROVER, SOVEREIGN_ADMIN, SUPERADMIN})
@@ -177,6 +177,13 @@ ENDPOINTS = [
         path=f"billing/batches/{BATCH_ID}/ranges",
         roles=ISSUES | {DEALER},
         body={"act": "activate", "first_serial": 1, "last_serial": 1, "reason": "sold"},
+        status=409,
+    ),
+    Endpoint(
+        method="POST",
+        path=f"billing/batches/{BATCH_ID}/ranges/csv",
+        roles=ISSUES | {DEALER},
+        body={"act": "activate", "csv": "1", "dry_run": True, "reason": "sold"},
         status=409,
     ),
     Endpoint(method="GET", path="billing/ranges", roles=READS_VOUCHERS | {DEALER}, is_list=True),
@@ -350,6 +357,7 @@ def invalid_fields(endpoint: Endpoint) -> Mapping[str, Sequence[Any]]:
     if endpoint.path.startswith("catalog/admin/"):
         return CATALOG_INVALID[endpoint.path.split("/")[2]]
     if endpoint.path.startswith(f"billing/batches/{BATCH_ID}/"):
-        return RANGE_ACT if endpoint.path.endswith("/ranges") else CAMPAIGN_ACTS["approve"]
+        part = endpoint.path.rpartition("/")[2]
+        return {"ranges": RANGE_ACT, "csv": SERIAL_FILE}.get(part, CAMPAIGN_ACTS["approve"])
     path = endpoint.path.replace(str(PROPOSAL_ID), "{proposal}").replace(str(DEALER_ID), "{dealer}")
     return FIELDS[path]

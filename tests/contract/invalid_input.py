@@ -231,6 +231,13 @@ RANGE_ACT: Mapping[str, Sequence[Any]] = {
     "first_serial": _SERIAL,
     "last_serial": _SERIAL,
 }
+INVALID_CSV = (None, "", "  ", "\n;;\n", "x" * 100_000, '"1', *SUSPICIOUS_TEXTS, *NOT_TEXT)
+SERIAL_FILE: Mapping[str, Sequence[Any]] = {
+    **_REASON,
+    "act": RANGE_ACT["act"],
+    "csv": (*INVALID_CSV, "1,2E+05", "1\n1", "99"),
+    "dry_run": NOT_BOOLEAN,
+}
 _BATCH: Mapping[str, Sequence[Any]] = {
     "name": (None, "", "  ", "AB", "x" * 65, "a b c", "x" * 100_000, *SUSPICIOUS_TEXTS, *NOT_TEXT),
     "credit_omr": (None, 0, -1, 0.0001, 1e13, "5", "NaN", True, *NOT_SCALAR),

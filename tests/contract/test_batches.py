@@ -122,6 +122,22 @@ def test_acts_report_what_they_skip(noor: Caller, salim: Caller) -> None:
             assert (answer.status, list(answer.body["fields"])) == (400, [field])
 
 
+def test_a_file_of_serial_numbers_is_checked_and_acted_on(noor: Caller, omar: Caller) -> None:
+    batch, own = active(size=6), make_dealer(noor, "Muscat Mall", "omar")
+    act_on(noor, batch, "allocate", 1, 2, dealer_id=own)
+    page, serials = f"{BATCHES}/{batch.promo_code_id}/ranges/csv", [batch.first_serial + each for each in range(6)]
+    sent = {"act": "activate", "csv": f"\ufeffserial;note\r\n'{serials[0]};x\r\n{serials[5]};\r\n", **WHY}
+    with nothing_changes():
+        checked = omar.post(page, {**sent, "dry_run": True})
+        bad = noor.post(page, {**sent, "csv": f"{serials[0]}\n1,2E+05\n\n{serials[0]}"})
+        assert omar.post(page, {**sent, "act": "void"}).status == 403
+    assert shown(checked) == (2, 1, {"not_of_dealer": 1})
+    assert_refused(bad, 400, "invalid_file")
+    assert [text.partition(":")[0] for text in bad.body["fields"]["csv"]] == ["Line 2", "Line 4"]
+    assert shown(omar.post(page, sent)) == (2, 1, {"not_of_dealer": 1})
+    assert shown(omar.post(page, sent)) == (2, 0, {"already": 1, "not_of_dealer": 1})
+
+
 def test_a_dealer_reads_and_activates_its_own_cards_only(noor: Caller, omar: Caller) -> None:
     batch, hidden = active(size=6), active("HIDDEN")
     own, other = make_dealer(noor, "Muscat Mall", "omar"), make_dealer(noor, "Nizwa Souq")

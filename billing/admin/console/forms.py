@@ -18,6 +18,7 @@ from billing.errors import Busy, DomainError
 from billing.local_time import local_zone, to_local
 from billing.money import AmountError, format_money, to_major, to_minor
 from billing.text import as_sentence
+from billing.use_cases.bulk.csv_rows import MAX_FILE_BYTES
 
 REASON_LENGTH = 500
 _AMOUNT = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
@@ -95,6 +96,24 @@ class MomentField(forms.DateTimeField):
         if local.microsecond >= _MICROSECONDS_SHOWN:
             return local.isoformat(timespec="milliseconds").rstrip("0")
         return local.isoformat(timespec="seconds" if local.second else "minutes")
+
+
+class CsvField(forms.FileField):
+    """A CSV file. Its cleaned value is the file's content, empty without a file."""
+
+    def __init__(self, *, columns: str, **options: Any) -> None:
+        widget = forms.FileInput(attrs={"accept": ".csv,.txt,text/csv", "class": " ".join(INPUT_CLASSES)})
+        help_text = f"{columns} As a spreadsheet saves CSV: with or without titles, commas or semicolons."
+        super().__init__(label="CSV file", widget=widget, help_text=help_text, **options)
+
+    def clean(self, data: Any, initial: Any = None) -> bytes:
+        found = super().clean(data, initial)
+        if not found:
+            return b""
+        if found.size > MAX_FILE_BYTES:
+            raise forms.ValidationError(f"At most {MAX_FILE_BYTES:,} bytes.")
+        content: bytes = found.read()
+        return content
 
 
 class UneditedValues(_Base):  # type: ignore[misc]

@@ -53,6 +53,7 @@ from .batch_forms import BatchForm, SheetsForm
 from .cards import batch_badge, ending_in, range_badge, serial_of
 from .range_forms import RangeForm
 from .ranges import act_of, range_act_page
+from .serial_files import serial_file_view
 
 _CHANGE = "promos.change_batch"
 _MAX_RANGES_SHOWN = 10
@@ -253,6 +254,7 @@ class BatchAdmin(RecordAdmin):
             yield Tool("Print", self._url("sheets", record))
         if record.status in RANGES_CHANGE:
             yield Tool("Act on cards", self._url("range", record))
+            yield Tool("Act on a file", self._url("serials", record))
 
     def links(self, record: Any) -> Iterable[Tool]:
         yield Tool("Cards", list_url("promos_card", batch=str(record.pk)))
@@ -292,6 +294,7 @@ class BatchAdmin(RecordAdmin):
             ("<int:key>/export/", "export", self.export_view),
             ("<int:key>/sheets/", "sheets", self.sheets_view),
             ("<int:key>/range/", "range", self.range_view),
+            ("<int:key>/serials/", "serials", partial(serial_file_view, self)),
         ]
 
     def _change_state(self, name: str, request: HttpRequest, key: int) -> HttpResponse:

@@ -10,11 +10,16 @@ from unfold.widgets import (
 )
 
 from billing.actor import DEALER
-from billing.admin.console.forms import ConsoleForm, MomentField, ReasonForm, reason_field
+from billing.admin.console.forms import ConsoleForm, CsvField, MomentField, ReasonForm, reason_field
+from billing.errors import InvalidFile
 from billing.models import User
+from billing.text import as_sentence
+from billing.use_cases.bulk.csv_rows import refuse_bad_rows
 from promos.models import Batch, Dealer
 from promos.models.card_range import MAX_DEALER_NAME_LENGTH
+from promos.use_cases.ranges.act_on_cards import merge_spans
 from promos.use_cases.ranges.plan_act import Act
+from promos.use_cases.ranges.read_serials import read_serials
 
 ACTS = {
     Act.ALLOCATE: "Allocate to a dealer: cards cannot be redeemed until they are activated",
@@ -50,8 +55,8 @@ class SerialsForm(ReasonForm):
         return data
 
 
-class RangeForm(SerialsForm):
-    """An act on the cards of some serial numbers."""
+class ActForm(ReasonForm):
+    """An act on cards, with its arguments and its reason."""
 
     act = forms.ChoiceField(label="Act", choices=ACTS.items(), widget=UnfoldAdminSelectWidget())
     dealer = forms.ModelChoiceField(
@@ -62,7 +67,46 @@ class RangeForm(SerialsForm):
         widget=UnfoldAdminSelectWidget(),
     )
     expires_at = MomentField(label="Valid until", help_text="Only for an extension.")
+
+
+class RangeForm(ActForm, SerialsForm):
+    """An act on the cards of some serial numbers."""
+
     field_order = ("act", "first", "last", "dealer", "expires_at", "reason")
+
+
+class SerialFileForm(ActForm):
+    """An act on the cards of a CSV file. After the check, `spans` are the serial numbers that it names."""
+
+    file = CsvField(columns="One serial number in each row, or a first and a last one.", required=False)
+    spans = forms.CharField(required=False, widget=forms.HiddenInput)
+    field_order = ("act", "file", "dealer", "expires_at", "reason", "spans")
+
+    def __init__(self, *args: Any, batch: Batch, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.batch = batch
+
+    def clean_file(self) -> None:
+        """Reads the file into `spans`, for the confirmation."""
+        content = self.cleaned_data["file"]
+        if not content:
+            if not self.data.get("spans"):
+                raise forms.ValidationError("Choose a file.")
+            return
+        try:
+            serials = read_serials(content, batch=self.batch)
+            refuse_bad_rows(serials.bad_rows)
+        except InvalidFile as error:
+            sentences = [as_sentence(text) for text in (error.fields or {})["file"]]
+            raise forms.ValidationError(sentences) from error
+        self.data["spans"] = " ".join(f"{first}-{last}" for first, last in merge_spans(serials.spans))
+
+    def clean_spans(self) -> list[tuple[int, int]]:
+        parts = [part.partition("-") for part in str(self.data.get("spans", "")).split()]
+        try:
+            return [(int(first), int(last)) for first, _, last in parts]
+        except ValueError as error:
+            raise forms.ValidationError("Choose the file again.") from error
 
 
 class DealerForm(ConsoleForm):

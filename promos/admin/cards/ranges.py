@@ -23,6 +23,7 @@ from billing.admin.console.display import (
     moment,
     two_lines,
 )
+from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of, staff_of
 from billing.admin.console.submission import Done, Submission
@@ -211,7 +212,7 @@ class CardRangeAdmin(RecordAdmin):
         )
 
 
-def act_of(form: SerialsForm) -> Mapping[str, Any]:
+def act_of(form: ReasonForm) -> Mapping[str, Any]:
     """Returns the act of a valid form, with its arguments."""
     data = form.cleaned_data
     return {"act": Act(data["act"]), "dealer": data["dealer"], "expires_at": data["expires_at"]}

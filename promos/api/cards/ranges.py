@@ -14,13 +14,16 @@ from rest_framework.views import APIView
 from billing.actor import AUDITOR, DEALER, SOVEREIGN_ADMIN
 from billing.api.access.authentication import actor_of, principal_of
 from billing.api.access.permissions import roles
+from billing.api.fields import refusals_on_csv
 from billing.api.pagination import page_parameters, page_response, read_page, read_page_by_number
 from billing.api.schema import refusals
+from billing.use_cases.bulk.csv_rows import refuse_bad_rows
 from promos.errors import BatchNotFound, DealerNotFound, InvalidRange
 from promos.models import Batch, CardRange, Dealer
-from promos.use_cases.ranges.act_on_cards import act_on_cards
+from promos.use_cases.ranges.act_on_cards import act_on_cards, preview_act
 from promos.use_cases.ranges.keep_dealers import add_dealer, change_dealer
 from promos.use_cases.ranges.plan_act import Act, Skipped
+from promos.use_cases.ranges.read_serials import read_serials
 
 from .batches import NO_BATCH, READS, find_batch, read_body
 from .serializers import (
@@ -30,6 +33,7 @@ from .serializers import (
     RangeActSerializer,
     RangeReportSerializer,
     RangeSerializer,
+    SerialFileSerializer,
 )
 
 # Field of the use case → field of the request.
@@ -83,26 +87,64 @@ class BatchRangesView(APIView):
     def post(self, request: Request, batch_id: UUID) -> Response:
         batch = _visible_batch(request, batch_id)
         body = read_body(RangeActSerializer, request)
-        act, own = Act(body["act"]), _own_dealer(request)
-        if own and act != Act.ACTIVATE:
-            raise PermissionDenied("a dealer can only activate its cards")
-        try:
-            report = act_on_cards(
-                batch=batch,
-                act=act,
-                spans=[(body["first_serial"], body["last_serial"])],
-                by=actor_of(request),
-                reason=body["reason"],
-                dealer=_find_allocated(body["dealer_id"]) if "dealer_id" in body else None,
-                expires_at=body.get("expires_at"),
-                only_dealer=own,
-            )
-        except InvalidRange as error:
-            fields = error.fields or {}
-            raise InvalidRange(fields={_FIELDS.get(name, name): text for name, text in fields.items()}) from error
-        answer = {"act": act.value, "cards": report.cards, "changed": report.changed}
-        skipped = {str(why.value): report.skipped.get(why, 0) for why in Skipped}
-        return Response({**answer, "skipped": skipped})
+        return _act(request, batch, body, spans=[(body["first_serial"], body["last_serial"])])
+
+
+class SerialFileView(APIView):
+    permission_classes = (roles(SOVEREIGN_ADMIN, DEALER),)
+
+    @extend_schema(
+        request=SerialFileSerializer,
+        responses={
+            200: RangeReportSerializer,
+            **refusals(
+                {
+                    400: "The body is not valid, or the file has bad rows: `fields.csv` names each by its line.",
+                    403: "A dealer only activates.",
+                    409: "The batch's state does not allow this.",
+                    **NO_BATCH,
+                }
+            ),
+        },
+        tags=["cards"],
+        summary="Act on the cards of a CSV file, or only check it",
+        description="The file may have a byte order mark, a row of titles, quotes, any line ends, and commas,"
+        " semicolons or tabs between its cells. If a row is bad, nothing is changed. The act is one transaction.",
+    )
+    def post(self, request: Request, batch_id: UUID) -> Response:
+        batch = _visible_batch(request, batch_id)
+        body = read_body(SerialFileSerializer, request)
+        with refusals_on_csv():
+            serials = read_serials(body["csv"].encode(), batch=batch)
+            refuse_bad_rows(serials.bad_rows)
+        return _act(request, batch, body, spans=serials.spans, dry_run=body.get("dry_run", False))
+
+
+def _act(
+    request: Request, batch: Batch, body: dict[str, Any], *, spans: list[tuple[int, int]], dry_run: bool = False
+) -> Response:
+    act, own = Act(body["act"]), _own_dealer(request)
+    if own and act != Act.ACTIVATE:
+        raise PermissionDenied("a dealer can only activate its cards")
+    arguments: dict[str, Any] = {
+        "batch": batch,
+        "act": act,
+        "spans": spans,
+        "dealer": _find_allocated(body["dealer_id"]) if "dealer_id" in body else None,
+        "expires_at": body.get("expires_at"),
+        "only_dealer": own,
+    }
+    try:
+        if dry_run:
+            report = preview_act(**arguments)
+        else:
+            report = act_on_cards(**arguments, by=actor_of(request), reason=body["reason"])
+    except InvalidRange as error:
+        fields = error.fields or {}
+        raise InvalidRange(fields={_FIELDS.get(name, name): text for name, text in fields.items()}) from error
+    answer = {"act": act.value, "cards": report.cards, "changed": report.changed}
+    skipped = {str(why.value): report.skipped.get(why, 0) for why in Skipped}
+    return Response({**answer, "skipped": skipped})
 
 
 class DealersView(APIView):

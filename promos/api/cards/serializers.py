@@ -5,6 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from billing.api.fields import (
+    CsvTextField,
+    FlagField,
     InstantField,
     MoneyInput,
     MoneyRequestSerializer,
@@ -119,6 +121,17 @@ class RangeActSerializer(RequestSerializer):
     last_serial = WholeNumberField(min_value=1, max_value=MAX_SERIAL)
     dealer_id = IdField(required=False, help_text="For an allocation.")
     expires_at = InstantField(required=False, help_text="For an extension: a later end than the batch's.")
+    reason = TextField(max_length=500, help_text=_REASON)
+
+
+class SerialFileSerializer(RequestSerializer):
+    """An act on the cards that a CSV file names."""
+
+    act = serializers.ChoiceField(choices=Act.choices)
+    csv = CsvTextField(help_text="One serial number in each row, or a first and a last one; titles are optional.")
+    dealer_id = IdField(required=False, help_text="For an allocation.")
+    expires_at = InstantField(required=False, help_text="For an extension: a later end than the batch's.")
+    dry_run = FlagField(required=False, help_text="True: only report what the act would do.")
     reason = TextField(max_length=500, help_text=_REASON)
 
 

@@ -93,6 +93,7 @@ def preview_act(
     spans: Iterable[tuple[int, int]],
     dealer: Dealer | None = None,
     expires_at: datetime | None = None,
+    only_dealer: Dealer | None = None,
 ) -> Report:
     """Returns the report that the act would have now. Nothing is locked or changed.
 
@@ -103,7 +104,7 @@ def preview_act(
     if batch.status not in RANGES_CHANGE:
         raise BatchStateRefuses
     _check_spans(batch, wanted)
-    return _plan(batch, act, wanted, dealer=dealer, expires_at=expires_at, only_dealer=None)[1]
+    return _plan(batch, act, wanted, dealer=dealer, expires_at=expires_at, only_dealer=only_dealer)[1]
 
 
 def merge_spans(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from billing.actor import DEALER, SOVEREIGN_ADMIN
 from billing.models import AuditEntry
@@ -56,6 +57,40 @@ def test_bad_input_is_shown_at_its_field(noor: Browser, wrong: dict[str, str], f
     with nothing_changes():
         answer = noor.submit(f"/admin/promos/batch/{batch.pk}/range/", sent)
     assert list(form_errors(answer)) == [field]
+
+
+def upload(*rows: object) -> SimpleUploadedFile:
+    return SimpleUploadedFile("box.csv", "\r\n".join(["\ufeffserial;;", *(f"{row};;" for row in rows)]).encode())
+
+
+def test_file_of_serial_numbers_is_checked_confirmed_and_acted_on_once(noor: Browser) -> None:
+    batch, shop = active(size=5), dealer()
+    redeem_for(CustomerFactory.create(), codes_of(batch)[0])
+    page = f"/admin/promos/batch/{batch.pk}/serials/"
+    sent = {"act": "allocate", "dealer": shop.pk, "reason": "for the mall"}
+    with nothing_changes():
+        checked = noor.submit(page, {**sent, "file": upload(batch.first_serial, f"'{batch.last_serial}")})
+    assert "redeemed already" in checked.content.decode()
+    form = checked.context["form"]
+    confirmed = {**sent, "spans": form["spans"].value(), "confirmed": "yes", "form_token": checked.context["token"]}
+    for said in ("Allocated: 1 of 2 cards. Skipped: 1 redeemed already.", "This was done already"):
+        message = shown_messages(noor.post(page, confirmed))[-1]
+        assert message.startswith(said)
+    assert ranges_of(batch) == [(1, 1, "allocated", False, "Muscat Mall"), (5, 5, "allocated", False, "Muscat Mall")]
+
+
+def test_bad_rows_of_a_file_are_shown_at_its_field(noor: Browser) -> None:
+    batch = active(size=5)
+    page, sent = f"/admin/promos/batch/{batch.pk}/serials/", {"act": "lock", "reason": "lost"}
+    with nothing_changes():
+        bad = noor.submit(page, {**sent, "file": upload(batch.first_serial, "1.2E+05", batch.first_serial)})
+        none = noor.submit(page, sent)
+        forged = noor.submit(page, {**sent, "spans": "a-b", "confirmed": "yes"})
+        foreign = noor.submit(page, {**sent, "spans": "900-901", "confirmed": "yes"})
+    assert [text.partition(":")[0] for text in form_errors(bad)["file"]] == ["Line 3", "Line 4"]
+    assert form_errors(none) == {"file": ["Choose a file."]}
+    assert list(form_errors(forged)) == ["spans"]
+    assert form_errors(foreign)
 
 
 def test_dealer_sees_and_activates_its_own_cards_only() -> None:
