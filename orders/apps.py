@@ -12,4 +12,5 @@ class OrdersConfig(AppConfig):
         "use_cases/subscriptions/unused_month.sql",
         "use_cases/checkout/place_orders.sql",
     )
+    proposal_kinds = ("orders.use_cases.payments.request_refund.ORDER_REFUND",)
     sold_items = "orders.queries.load_sold_items"

@@ -16,4 +16,9 @@ class PromosConfig(AppConfig):
         "use_cases/redeem.sql",
         "use_cases/attempts/attempts.sql",
     )
-    proposal_kinds = ("promos.use_cases.propose_issue.CODE_ISSUE",)
+    proposal_kinds = (
+        "promos.use_cases.propose_issue.CODE_ISSUE",
+        "promos.use_cases.campaigns.propose_budget.CAMPAIGN_BUDGET",
+        "promos.use_cases.cards.propose_activation.BATCH_ACTIVATION",
+        "promos.use_cases.ranges.propose_activation.RANGE_ACTIVATION",
+    )

@@ -183,7 +183,7 @@ class CustomerAdmin(ReadOnlyAdmin):
             outcome = run_or_propose(
                 CREDIT_ADJUSTMENT, arguments, why=form.cleaned_data["reason"], by=actor_of(request)
             )
-            return done_or_proposed(outcome)
+            return done_or_proposed(outcome, request)
 
         return submission.submit(
             form,

@@ -12,6 +12,7 @@ from billing.admin.console.base import ReadOnlyAdmin, find_or_404
 from billing.admin.console.display import Fact, amount, change_url, state_badge
 from billing.admin.console.forms import AmountField, ConsoleForm, reason_field, with_currency
 from billing.admin.console.pages import form_page
+from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from billing.admin.ledger import customer_link
@@ -20,7 +21,7 @@ from orders.locks import lock_order
 from orders.models import Order, Payment, Refund
 from orders.models.payment import WAITING_STATUSES
 from orders.use_cases.payments.close_lost_payment import close_lost_payment
-from orders.use_cases.payments.request_refund import find_refundable, refund_order
+from orders.use_cases.payments.request_refund import find_refundable, refund_or_propose
 
 _PAID = "The customer had paid: the order is complete."
 _CLOSED = "The payment is closed, and the held credit is available again."
@@ -62,13 +63,13 @@ def refund_view(admin: ReadOnlyAdmin, request: HttpRequest, order_id: UUID) -> H
     here = change_url(admin.model_label, order.pk)
 
     def refund() -> Done:
-        refund_order(
+        outcome = refund_or_propose(
             order_id=order.pk,
             card_minor=form.cleaned_data.get("card"),
             why=form.cleaned_data["reason"],
             by=actor_of(request),
         )
-        return Done("The refund was requested." if left.card_minor else "The credit was returned.", here)
+        return done_or_proposed(outcome, request)
 
     if form.is_valid() and (
         answer := submission.submit(

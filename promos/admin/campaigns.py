@@ -36,10 +36,12 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.filters import one_of
 from billing.admin.console.pages import form_page
+from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from billing.models import CreditClass
 from billing.money import format_money
+from billing.use_cases.proposals.propose import Outcome
 from promos.locks import lock_campaign_exclusively
 from promos.models import Campaign
 from promos.queries import campaigns_with_use, live_codes
@@ -49,8 +51,9 @@ from promos.use_cases.campaigns.change_state import (
     end_campaign,
     pause_campaign,
 )
-from promos.use_cases.campaigns.change_terms import change_budget, change_end
+from promos.use_cases.campaigns.change_terms import change_end
 from promos.use_cases.campaigns.draft_campaign import change_draft, draft_campaign
+from promos.use_cases.campaigns.propose_budget import change_budget_or_propose
 
 from .campaign_forms import FIELD_OF_REFUSAL, BudgetForm, DraftForm, EndForm, initial_terms
 from .form_fields import written_credit_life
@@ -275,9 +278,11 @@ class CampaignAdmin(RecordAdmin):
             request.POST if request.method == "POST" else None, initial={"budget": campaign.budget_minor}
         )
 
-        def change() -> None:
+        def change() -> Outcome:
             data = form.cleaned_data
-            change_budget(campaign_id=key, budget_minor=data["budget"], by=actor_of(request), reason=data["reason"])
+            return change_budget_or_propose(
+                campaign_id=key, budget_minor=data["budget"], by=actor_of(request), reason=data["reason"]
+            )
 
         return self._change_terms(request, campaign, form, change, name="budget", title="Change the budget")
 
@@ -296,7 +301,7 @@ class CampaignAdmin(RecordAdmin):
         request: HttpRequest,
         campaign: Any,
         form: forms.Form,
-        change: Callable[[], None],
+        change: Callable[[], Outcome | None],
         *,
         name: str,
         title: str,
@@ -305,7 +310,8 @@ class CampaignAdmin(RecordAdmin):
         submission = Submission(request, f"{self.model_label}:{name}:{campaign.pk}", campaign.updated_at)
 
         def effect() -> Done:
-            change()
+            if outcome := change():
+                return done_or_proposed(outcome, request)
             return Done(f"{campaign.name} is changed.", self._page(campaign))
 
         if form.is_valid() and (

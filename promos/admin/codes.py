@@ -176,7 +176,7 @@ class PromoCodeAdmin(CodeStatesAdmin):
                 code=text, terms=form.terms(), by=actor_of(request), reason=reason, campaign_id=campaign_id
             )
             if outcome.proposal:
-                return done_or_proposed(outcome)
+                return done_or_proposed(outcome, request)
             made = issued_or_refused(outcome)
             result = "was retired, and is back with these terms" if existing else "is issued"
             return Done(f"{made.code} {result}.", change_url(self.model_label, made.pk))
@@ -234,7 +234,7 @@ class PromoCodeAdmin(CodeStatesAdmin):
                 reason=form.cleaned_data["reason"],
             )
             if outcome.proposal:
-                return done_or_proposed(outcome)
+                return done_or_proposed(outcome, request)
             changed = issued_or_refused(outcome)
             if changed.updated_at == seen_at:
                 return Done(f"{changed.code} already has these terms; nothing was changed.", request.path)

@@ -28,6 +28,7 @@ from billing.api.fields import (
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.schema import refusals
 from billing.models import CreditClass
+from billing.use_cases.proposals.propose import carried_out
 from promos.api.restrictions import RESTRICTIONS_EXAMPLE, RestrictionsRequestSerializer, RestrictionsSerializer
 from promos.errors import CampaignNotFound
 from promos.models import Campaign
@@ -39,7 +40,7 @@ from promos.use_cases.campaigns.change_state import (
     end_campaign,
     pause_campaign,
 )
-from promos.use_cases.campaigns.change_terms import change_budget, change_end
+from promos.use_cases.campaigns.change_terms import change_end
 from promos.use_cases.campaigns.draft_campaign import (
     MAX_NAME_LENGTH,
     MAX_PURPOSE_LENGTH,
@@ -48,6 +49,7 @@ from promos.use_cases.campaigns.draft_campaign import (
     change_draft,
     draft_campaign,
 )
+from promos.use_cases.campaigns.propose_budget import change_budget_or_propose
 
 _TERMS = tuple(field.name for field in fields(CampaignTerms))
 
@@ -130,6 +132,8 @@ _CHANGED = {
     200: CampaignSerializer,
     **refusals({404: "There is no such campaign.", 409: "The campaign's state or its use does not allow this."}),
 }
+
+_BUDGET_REFUSED = "Its state or use does not allow this, or it was proposed: `approval_required`, with `proposal_id`."
 
 
 class CampaignsView(APIView):
@@ -264,15 +268,20 @@ class CampaignBudgetView(APIView):
 
     @extend_schema(
         request=CampaignBudgetSerializer,
-        responses=_CHANGED,
+        responses={**_CHANGED, **refusals({409: _BUDGET_REFUSED})},
         tags=["campaigns"],
         summary="Raise or lower the budget",
         description="Never under what is used of it. 0 is unlimited.",
     )
     def post(self, request: Request, campaign_id: UUID) -> Response:
         body = _read(CampaignBudgetSerializer, request)
-        change_budget(
-            campaign_id=campaign_id, budget_minor=body["budget_minor"], by=actor_of(request), reason=body["reason"]
+        carried_out(
+            change_budget_or_propose(
+                campaign_id=campaign_id,
+                budget_minor=body["budget_minor"],
+                by=actor_of(request),
+                reason=body["reason"],
+            )
         )
         return _answer(campaign_id)
 

@@ -9,11 +9,10 @@ from uuid import UUID
 from django.conf import settings
 
 from billing.actor import Actor
-from billing.errors import ApprovalRequired
 from billing.local_time import local_text
 from billing.money import format_money
 from billing.use_cases.proposals.kinds import Arguments, Difference, Kind, Result
-from billing.use_cases.proposals.propose import Outcome, run_or_propose
+from billing.use_cases.proposals.propose import Outcome, carried_out, run_or_propose
 from promos.locks import lock_code_exclusively
 from promos.models import Campaign, PromoCode
 from promos.queries import normal_code
@@ -55,9 +54,7 @@ def issue_or_propose(
 
 def issued_or_refused(outcome: Outcome) -> PromoCode:
     """Returns the code that was issued. Raises: ApprovalRequired, with the id of the proposal made instead."""
-    if outcome.result is None:
-        raise ApprovalRequired(extra={"proposal_id": str(outcome.proposal.pk) if outcome.proposal else None})
-    return cast(PromoCode, outcome.result.value)
+    return cast(PromoCode, carried_out(outcome).value)
 
 
 def issue_arguments(*, code: str, terms: Terms | GivenTerms, campaign_id: UUID | None = None) -> Arguments:

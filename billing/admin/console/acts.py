@@ -12,8 +12,10 @@ from billing.admin.console.base import RecordAdmin, find_or_404
 from billing.admin.console.display import Fact, Text, Tool, change_url
 from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page
+from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from billing.use_cases.proposals.propose import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,9 @@ def confirm_change(
     title = admin.title_of(record)
 
     def effect(reason: str) -> Done:
-        change.use_case(**arguments, by=actor_of(request), reason=reason)
+        outcome = change.use_case(**arguments, by=actor_of(request), reason=reason)
+        if isinstance(outcome, Outcome):
+            return done_or_proposed(outcome, request)
         return Done(f"{title} is {change.done}.", change_url(admin.model_label, record.pk))
 
     return confirm_act(

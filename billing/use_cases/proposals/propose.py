@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from billing.actor import APPROVER, SUPERADMIN, Actor
-from billing.errors import ReasonRequired
+from billing.errors import ApprovalRequired, ReasonRequired
 from billing.jobs import enqueue
 from billing.models import Proposal, User
 from billing.text import has_visible_text
@@ -46,6 +46,13 @@ def run_or_propose(kind: Kind, arguments: Arguments, *, why: str, by: Actor, why
         if exceeds_limit(kind.measure(arguments, kind.lock_state(arguments)), limits):
             return Outcome(result=None, proposal=propose(kind, arguments, why=why or why_propose, by=by))
         return Outcome(result=kind.run(arguments, why, by), proposal=None)
+
+
+def carried_out(outcome: Outcome) -> Result:
+    """Returns the result of an act. Raises: ApprovalRequired, with the id of the proposal made instead."""
+    if outcome.result is None:
+        raise ApprovalRequired(extra={"proposal_id": str(outcome.proposal.pk) if outcome.proposal else None})
+    return outcome.result
 
 
 def check_act(kind: Kind, arguments: Arguments, *, why: str, by: Actor) -> None:

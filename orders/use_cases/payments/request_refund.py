@@ -4,9 +4,12 @@ A change of plan credits the unused month of the order that it replaces. Card an
 the rest of that order.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, Sum
 from django.utils import timezone
@@ -20,6 +23,8 @@ from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.money import format_money
 from billing.text import has_visible_text
 from billing.use_cases.ledger.post_entry import adjust_credit, reverse_entry
+from billing.use_cases.proposals.kinds import Arguments, Difference, Kind, Result
+from billing.use_cases.proposals.propose import Outcome, run_or_propose
 from billing.use_cases.record_audit import record_audit
 from orders.errors import AmountNotRefundable, OrderNotRefundable
 from orders.locks import lock_order, lock_subscription
@@ -31,6 +36,15 @@ from orders.use_cases.reconciliation.record_break import record_break
 from orders.use_cases.subscriptions.credit_unused_month import find_prorated_minor
 from orders.use_cases.subscriptions.end_subscriptions import end_subscriptions
 from orders.use_cases.subscriptions.suspend_unpaid import suspend_unpaid
+
+
+def refund_or_propose(*, order_id: UUID, card_minor: int | None, why: str, by: Actor) -> Outcome:
+    """Refunds an order as `refund_order` does; proposes it where it exceeds a limit of the actor's role.
+
+    Raises: as `refund_order` does.
+    """
+    arguments = {"order_id": str(order_id), "card_minor": card_minor}
+    return run_or_propose(ORDER_REFUND, arguments, why=why, by=by)
 
 
 def refund_order(*, order_id: UUID, card_minor: int | None, why: str, by: Actor) -> Refund | None:
@@ -269,3 +283,78 @@ def _record_failure(refund: Refund, *, why: str) -> Refund:
             details={"why": why},
         )
     return refund
+
+
+def _describe(arguments: Arguments, state: Any) -> str:
+    order = Order.objects.select_related("customer").get(pk=arguments["order_id"])
+    return f"Refund an order of {order.customer}"
+
+
+def _lock_state(arguments: Arguments) -> dict[str, Any]:
+    order = lock_order(order_id=UUID(arguments["order_id"]))
+    lock_account(customer_id=order.customer_id)
+    left = find_refundable(order)
+    refunded_minor = Payment.objects.filter(order=order).values_list("refunded_minor", flat=True).first() or 0
+    return {
+        "status": order.status,
+        "card_minor": left.card_minor,
+        "credit_minor": left.credit_minor,
+        "refunded_minor": refunded_minor,
+    }
+
+
+def _to_refund(arguments: Arguments, state: Any) -> tuple[int, int]:
+    """Returns the amounts for the card and for the credit."""
+    wanted = arguments["card_minor"]
+    card_minor = state["card_minor"] if wanted is None else wanted
+    return card_minor, state["credit_minor"] if card_minor == state["card_minor"] else 0
+
+
+def _differences(arguments: Arguments, state: Any) -> Sequence[Difference]:
+    card_minor, credit_minor = _to_refund(arguments, state)
+    currency = settings.SOVEREIGN_CURRENCY
+    before = state["refunded_minor"]
+    is_whole = card_minor == state["card_minor"]
+    return [
+        Difference(
+            "Refunded to the card",
+            format_money(before, currency=currency),
+            format_money(before + card_minor, currency=currency),
+        ),
+        Difference(
+            "Returned to the credit",
+            format_money(0, currency=currency),
+            format_money(credit_minor, currency=currency),
+        ),
+        *(
+            [Difference("Order", Order.Status(state["status"]).label, Order.Status.REFUNDED.label)]
+            if is_whole
+            else []
+        ),
+    ]
+
+
+def _measure(arguments: Arguments, state: Any) -> Mapping[str, int]:
+    """Returns all that the order got back after this refund, so that several parts are no way around a limit."""
+    return {"refund": state["refunded_minor"] + sum(_to_refund(arguments, state))}
+
+
+def _run(arguments: Arguments, why: str, by: Actor) -> Result:
+    refund = refund_order(order_id=UUID(arguments["order_id"]), card_minor=arguments["card_minor"], why=why, by=by)
+    message = "The refund was requested." if refund else "The credit was returned."
+    return Result(message, *_subject(arguments), value=refund)
+
+
+def _subject(arguments: Arguments) -> tuple[str, str]:
+    return "orders_order", arguments["order_id"]
+
+
+ORDER_REFUND = Kind(
+    name="order_refund",
+    describe=_describe,
+    lock_state=_lock_state,
+    differences=_differences,
+    measure=_measure,
+    run=_run,
+    subject=_subject,
+)

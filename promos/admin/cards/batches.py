@@ -47,6 +47,7 @@ from promos.use_cases.cards import change_batch
 from promos.use_cases.cards.create_batch import create_batch
 from promos.use_cases.cards.export_cards import HANDED_OUT, export_csv, hand_out_codes, print_cards
 from promos.use_cases.cards.guessing import compute_odds
+from promos.use_cases.cards.propose_activation import activate_or_propose
 from promos.use_cases.ranges.act_on_cards import RANGES_CHANGE
 
 from .batch_forms import BatchForm, SheetsForm
@@ -86,7 +87,7 @@ CHANGES = {
         name="Activate",
         done="active",
         warning="From now on customers can redeem its cards.",
-        use_case=change_batch.activate_batch,
+        use_case=activate_or_propose,
         leads_to=Status.ACTIVE,
     ),
     "lock": StateChange(

@@ -25,36 +25,20 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page
+from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of, staff_of
 from billing.admin.console.submission import Done, Submission
 from billing.use_cases.assign_role import role_of
 from promos.locks import lock_batch
 from promos.models import Batch, CardRange
-from promos.use_cases.ranges.act_on_cards import RANGES_CHANGE, Report, act_on_cards
+from promos.use_cases.ranges.act_on_cards import RANGES_CHANGE
 from promos.use_cases.ranges.plan_act import Act
+from promos.use_cases.ranges.propose_activation import act_or_propose
 
 from .cards import batch_badge, range_badge, serial_of
 from .range_forms import RangeForm, SerialsForm
 
 _CHANGE = "promos.change_cardrange"
-DONE = {
-    Act.ALLOCATE: "Allocated",
-    Act.ACTIVATE: "Activated",
-    Act.LOCK: "Locked",
-    Act.UNLOCK: "Unlocked",
-    Act.RETURN: "Returned",
-    Act.EXTEND: "Extended",
-    Act.VOID: "Voided",
-}
-
-
-def describe(report: Report) -> str:
-    """Returns a sentence about what an act changed, and what it skipped and why."""
-    text = f"{DONE[report.act]}: {report.changed:,} of {report.cards:,} cards."
-    if report.skipped:
-        parts = [f"{number:,} {why.label}" for why, number in sorted(report.skipped.items())]
-        text += f" Skipped: {'; '.join(parts)}."
-    return text
 
 
 def _is_dealer(request: HttpRequest) -> bool:
@@ -74,22 +58,22 @@ def range_act_page(
     arguments: Callable[[], Mapping[str, Any]],
     submit: str,
 ) -> HttpResponse:
-    """Asks for an act on the cards of a batch, and carries it out once.
+    """Asks for an act on the cards of a batch, and carries it out or proposes it once.
 
-    Args: arguments: those of `act_on_cards` that the valid form does not name itself.
+    Args: arguments: those of `act_or_propose` that the valid form does not name itself.
     """
     submission = Submission(request, form_name, batch.status)
 
     def effect() -> Done:
         data = form.cleaned_data
-        report = act_on_cards(
+        outcome = act_or_propose(
             batch=batch,
             spans=[(data["first"], data["last"])],
             by=actor_of(request),
             reason=data["reason"],
             **arguments(),
         )
-        return Done(describe(report), back)
+        return done_or_proposed(outcome, request, url=back)
 
     if form.is_valid() and (
         answer := submission.submit(form, lock_state=lambda: lock_batch(batch_id=batch.pk).status, effect=effect)

@@ -7,14 +7,16 @@ from billing.admin.console.base import RecordAdmin
 from billing.admin.console.display import Fact, change_url
 from billing.admin.console.forms import show_refusals_on
 from billing.admin.console.pages import form_page
+from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from promos.locks import lock_batch
 from promos.models import Batch
-from promos.use_cases.ranges.act_on_cards import Report, act_on_cards, preview_act
+from promos.use_cases.ranges.act_on_cards import Report, preview_act
+from promos.use_cases.ranges.propose_activation import act_or_propose
 
 from .range_forms import ACTS, SerialFileForm
-from .ranges import act_of, describe
+from .ranges import act_of
 
 _CHANGE = "promos.change_batch"
 
@@ -29,7 +31,8 @@ def serial_file_view(model_admin: RecordAdmin, request: HttpRequest, key: int) -
 
     def effect() -> Done:
         arguments = {**act_of(form), "by": actor_of(request), "reason": form.cleaned_data["reason"]}
-        return Done(describe(act_on_cards(batch=batch, spans=form.cleaned_data["spans"], **arguments)), page)
+        outcome = act_or_propose(batch=batch, spans=form.cleaned_data["spans"], **arguments)
+        return done_or_proposed(outcome, request, url=page)
 
     if form.is_valid():
         if "confirmed" in request.POST:

@@ -17,6 +17,7 @@ from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.pagination import page_parameters, page_response, read_page, read_page_by_number
 from billing.api.schema import refusals
+from billing.use_cases.proposals.propose import carried_out
 from promos.errors import BatchNotFound
 from promos.models import Batch, Card, Redemption
 from promos.models.batch import LAST_CHARACTERS
@@ -25,12 +26,14 @@ from promos.models.redemption import LIVE_STATUSES
 from promos.queries import batches_with_terms, count_redeemed, range_value
 from promos.use_cases.cards import change_batch
 from promos.use_cases.cards.create_batch import BatchTerms, create_batch
+from promos.use_cases.cards.propose_activation import activate_or_propose
 
 from .serializers import BatchActSerializer, BatchDraftSerializer, BatchSerializer, CardSerializer
 
 READS = roles(SOVEREIGN_ADMIN, read=(AUDITOR,))
 NO_BATCH = {404: "There is no such batch."}
-_CHANGED = {200: BatchSerializer, **refusals({**NO_BATCH, 409: "The batch's state does not allow this."})}
+NOT_NOW = "The batch's state does not allow this, or it was proposed: `approval_required`, with `proposal_id`."
+_CHANGED = {200: BatchSerializer, **refusals({**NO_BATCH, 409: NOT_NOW})}
 _MAX_SERIAL_DIGITS = 18
 
 
@@ -76,7 +79,7 @@ class _ActView(APIView):
     """An act on a batch, which needs a reason."""
 
     permission_classes = (roles(SOVEREIGN_ADMIN),)
-    act: ClassVar[Callable[..., Batch]]
+    act: ClassVar[Callable[..., object]]
 
     def _carry_out(self, request: Request, batch_id: UUID) -> Response:
         batch = find_batch(batch_id)
@@ -85,7 +88,12 @@ class _ActView(APIView):
         return _answer(batch_id)
 
 
-def _act_view(act: Callable[..., Batch], summary: str, **described: str) -> type[APIView]:
+def activate_batch(**arguments: Any) -> None:
+    """Activates a batch. Raises: as `activate_or_propose` does; ApprovalRequired where it was proposed."""
+    carried_out(activate_or_propose(**arguments))
+
+
+def _act_view(act: Callable[..., object], summary: str, **described: str) -> type[APIView]:
     """Makes the view of one act."""
 
     class ActView(_ActView):
@@ -109,7 +117,7 @@ ACTS = {
     ),
     "generate": _act_view(change_batch.start_generation, "Let the worker generate its cards"),
     "release": _act_view(change_batch.release_batch, "Let its codes be exported and printed"),
-    "activate": _act_view(change_batch.activate_batch, "Let customers redeem its cards, also after a lock"),
+    "activate": _act_view(activate_batch, "Let customers redeem its cards, also after a lock"),
     "lock": _act_view(change_batch.stop_batch, "Lock all its cards for a time"),
     "close": _act_view(change_batch.close_batch, "End it for good"),
     "void": _act_view(change_batch.void_batch, "Void all its cards for good"),

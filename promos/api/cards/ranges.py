@@ -18,14 +18,16 @@ from billing.api.fields import refusals_on_csv
 from billing.api.pagination import page_parameters, page_response, read_page, read_page_by_number
 from billing.api.schema import refusals
 from billing.use_cases.bulk.csv_rows import refuse_bad_rows
+from billing.use_cases.proposals.propose import carried_out
 from promos.errors import BatchNotFound, DealerNotFound, InvalidRange
 from promos.models import Batch, CardRange, Dealer
-from promos.use_cases.ranges.act_on_cards import act_on_cards, preview_act
+from promos.use_cases.ranges.act_on_cards import Report, preview_act
 from promos.use_cases.ranges.keep_dealers import add_dealer, change_dealer
 from promos.use_cases.ranges.plan_act import Act, Skipped
+from promos.use_cases.ranges.propose_activation import act_or_propose
 from promos.use_cases.ranges.read_serials import read_serials
 
-from .batches import NO_BATCH, READS, find_batch, read_body
+from .batches import NO_BATCH, NOT_NOW, READS, find_batch, read_body
 from .serializers import (
     DealerChangeSerializer,
     DealerSerializer,
@@ -37,7 +39,7 @@ from .serializers import (
 )
 
 # Field of the use case → field of the request.
-_FIELDS = {"first": "first_serial", "last": "last_serial", "dealer": "dealer_id"}
+_FIELDS = {"first": "first_serial", "last": "last_serial", "dealer": "dealer_id", "file": "csv"}
 _NO_DEALER = {404: "There is no such dealer."}
 _SEES_RANGES = roles(SOVEREIGN_ADMIN, DEALER, read=(AUDITOR,))
 
@@ -78,7 +80,7 @@ class BatchRangesView(APIView):
         request=RangeActSerializer,
         responses={
             200: RangeReportSerializer,
-            **refusals({**NO_BATCH, 403: "A dealer only activates.", 409: "The batch's state does not allow this."}),
+            **refusals({**NO_BATCH, 403: "A dealer only activates.", 409: NOT_NOW}),
         },
         tags=["cards"],
         summary="Allocate, activate, lock, unlock, return, extend or void cards",
@@ -101,7 +103,7 @@ class SerialFileView(APIView):
                 {
                     400: "The body is not valid, or the file has bad rows: `fields.csv` names each by its line.",
                     403: "A dealer only activates.",
-                    409: "The batch's state does not allow this.",
+                    409: NOT_NOW,
                     **NO_BATCH,
                 }
             ),
@@ -136,9 +138,10 @@ def _act(
     }
     try:
         if dry_run:
-            report = preview_act(**arguments)
+            report: Report = preview_act(**arguments)
         else:
-            report = act_on_cards(**arguments, by=actor_of(request), reason=body["reason"])
+            outcome = act_or_propose(**arguments, by=actor_of(request), reason=body["reason"])
+            report = carried_out(outcome).value
     except InvalidRange as error:
         fields = error.fields or {}
         raise InvalidRange(fields={_FIELDS.get(name, name): text for name, text in fields.items()}) from error

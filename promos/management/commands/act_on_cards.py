@@ -6,11 +6,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from billing.actor import system_actor
 from billing.errors import DomainError
 from billing.local_time import read_instant
+from billing.use_cases.proposals.propose import carried_out
 from promos.errors import BatchNotFound, DealerNotFound
 from promos.models import Batch, Dealer
 from promos.queries import normal_code
-from promos.use_cases.ranges.act_on_cards import Report, act_on_cards, preview_act
+from promos.use_cases.ranges.act_on_cards import Report, preview_act
 from promos.use_cases.ranges.plan_act import Act
+from promos.use_cases.ranges.propose_activation import act_or_propose
 from promos.use_cases.ranges.read_serials import read_serials
 
 
@@ -65,7 +67,8 @@ class Command(BaseCommand):
             self.stdout.write(f"it would be {_describe(preview_act(**arguments))}")
         else:
             by = system_actor(channel="command", user_id=options["by"])
-            self.stdout.write(_describe(act_on_cards(**arguments, by=by, reason=options["why"])))
+            report: Report = carried_out(act_or_propose(**arguments, by=by, reason=options["why"])).value
+            self.stdout.write(_describe(report))
 
 
 def _find_dealer(name: str) -> Dealer:

@@ -52,8 +52,11 @@ def _change(campaign_id: UUID, state: GivenCampaignTerms, *, action: str, by: Ac
             return campaign
         for name, value in state.items():
             setattr(campaign, name, value)
+        if campaign.status == Campaign.Status.DRAFT:
+            # Nobody approves terms that they have changed.
+            campaign.drafted_by = by.user_id
         campaign.updated_at = timezone.now()
-        campaign.save(update_fields=[*state, "updated_at"])
+        campaign.save(update_fields=[*state, "drafted_by", "updated_at"])
         if "budget_minor" in changes:
             count_budget(campaign)
         record_campaign(campaign, action, by=by, changes=changes, reason=reason)

@@ -107,6 +107,15 @@ def preview_act(
     return _plan(batch, act, wanted, dealer=dealer, expires_at=expires_at, only_dealer=only_dealer)[1]
 
 
+def describe_report(report: Report) -> str:
+    """Returns a sentence about what an act changed, and what it skipped and why."""
+    text = f"{_DONE[report.act].capitalize()}: {report.changed:,} of {report.cards:,} cards."
+    if report.skipped:
+        parts = [f"{number:,} {why.label}" for why, number in sorted(report.skipped.items())]
+        text += f" Skipped: {'; '.join(parts)}."
+    return text
+
+
 def merge_spans(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Returns the same serial numbers as spans that are ascending and apart. Raises: InvalidRange."""
     merged: list[tuple[int, int]] = []

@@ -30,9 +30,14 @@ from billing.use_cases.proposals.kinds import kinds
 from billing.use_cases.proposals.mail import send_proposal_mail
 from billing.use_cases.proposals.propose import expire_proposals, run_or_propose
 from config.parts.approvals import MEASURES, approval_limits
+from orders.use_cases.payments.request_refund import ORDER_REFUND
+from promos.use_cases.campaigns.propose_budget import CAMPAIGN_BUDGET
+from promos.use_cases.cards.propose_activation import BATCH_ACTIVATION
 from promos.use_cases.propose_issue import CODE_ISSUE
+from promos.use_cases.ranges.propose_activation import RANGE_ACTIVATION
 from tests.console import create_user, propose_adjustment
 from tests.factories import CustomerFactory, actor, give_credit
+from tests.promos.cards.make_batch import active as active_batch
 from tests.snapshot import nothing_changes, only_changes
 
 pytestmark = pytest.mark.django_db
@@ -203,11 +208,19 @@ def test_those_who_can_approve_get_one_mail_each(ada: Customer) -> None:
     assert not send_proposal_mail(proposal_id=proposal.pk, address=approver.email)
 
 
-def test_every_limit_is_a_figure_of_some_kind() -> None:
+def test_every_limit_is_a_figure_of_some_kind(db: None) -> None:
     assert all(kind.name == name for name, kind in kinds().items())
+    batch = active_batch()
+    of_batch = {"batch_id": batch.pk}
+    in_batch = {**of_batch, "spans": [(batch.first_serial, batch.first_serial)], "dealer_id": None}
+    paid = {"refunded_minor": 1, "card_minor": 1, "credit_minor": 1}
     measured = {
         **CREDIT_ADJUSTMENT.measure({"amount_minor": 1}, None),
         **CODE_ISSUE.measure({"terms": {"credit_minor": 1}}, None),
+        **CAMPAIGN_BUDGET.measure({"budget_minor": 1}, {"budget_minor": 1, "draft": False}),
+        **BATCH_ACTIVATION.measure(of_batch, {"status": "released"}),
+        **RANGE_ACTIVATION.measure(in_batch, None),
+        **ORDER_REFUND.measure({"card_minor": 1}, paid),
     }
     assert set(MEASURES) == measured.keys()
 

@@ -2,22 +2,26 @@
 
 from datetime import timedelta
 from http import HTTPStatus
+from typing import Any
 from uuid import UUID
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN, system_actor
-from billing.models import AuditEntry, Customer, LedgerEntry, Organization
+from billing.actor import APPROVER, AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN, system_actor
+from billing.models import AuditEntry, Customer, LedgerEntry, Organization, Proposal
+from billing.money import format_money
 from billing.queries import balance_of
+from billing.use_cases.proposals.decide import approve_proposal
+from config.parts.approvals import approval_limits
 from orders.models import Break, Order, Payment, Refund, StripeEvent
-from orders.use_cases.payments.request_refund import request_refund
+from orders.use_cases.payments.request_refund import refund_or_propose, request_refund
 from orders.use_cases.reconciliation.record_break import record_break
 from tests.console import Browser, client_of, create_user, form_errors
-from tests.factories import give_credit
+from tests.factories import actor, give_credit
 from tests.orders.conftest import Buy
-from tests.snapshot import nothing_changes
+from tests.snapshot import nothing_changes, only_changes
 
 pytestmark = pytest.mark.django_db
 
@@ -169,6 +173,45 @@ def test_a_refund_of_an_order_paid_by_credit_returns_the_credit(buy: Buy, ada: C
     order = Order.objects.get(id=placed.order_id)
     assert order.status == Order.Status.REFUNDED
     assert balance_of(user_id="ada").credit_minor == before + order.total_minor
+
+
+def test_a_refund_above_the_limit_is_proposed_and_sent_once_approved(paid: Payment, settings: Any) -> None:
+    settings.APPROVAL_LIMITS = approval_limits(["refund=5000"])
+    address, staff = reverse("admin:orders_order_refund", args=[paid.order_id]), client_of(create_user(SUPERADMIN))
+    with only_changes("billing_proposal", "billing_auditentry"):
+        staff.submit(address, {"card": "5.010", "reason": "too slow"})
+    proposal = Proposal.objects.get()
+    assert proposal.changes == [
+        ["Refunded to the card", "0.000 OMR", "5.010 OMR"],
+        ["Returned to the credit", "0.000 OMR", "0.000 OMR"],
+    ]
+    approve_proposal(proposal_id=proposal.pk, by=actor(APPROVER, user_id="amal"))
+    assert Refund.objects.get().amount_minor == 5_010
+
+
+def test_parts_of_a_refund_are_no_way_around_the_limit(paid: Payment, settings: Any) -> None:
+    settings.APPROVAL_LIMITS = approval_limits(["refund=5000"])
+    Payment.objects.filter(pk=paid.pk).update(refunded_minor=1_000)
+    first = refund_or_propose(order_id=paid.order_id, card_minor=4_010, why="a part", by=actor())
+    assert first.proposal is not None
+    Payment.objects.filter(pk=paid.pk).update(refunded_minor=1_010)
+    approved = approve_proposal(proposal_id=first.proposal.pk, by=actor(APPROVER, user_id="amal"))
+    assert approved.status == "failed"
+    sent = refund_or_propose(order_id=paid.order_id, card_minor=3_990, why="a part", by=actor())
+    assert sent.result is not None
+
+
+def test_a_proposed_refund_names_the_credit_and_the_end_of_the_order(buy: Buy, ada: Customer, settings: Any) -> None:
+    settings.APPROVAL_LIMITS = approval_limits(["refund=0"])
+    give_credit(ada, 50_000)
+    placed = buy("m")
+    outcome = refund_or_propose(order_id=placed.order_id, card_minor=None, why="not delivered", by=actor())
+    assert outcome.proposal is not None
+    total = format_money(Order.objects.get(id=placed.order_id).total_minor, currency="OMR")
+    assert ["Returned to the credit", "0.000 OMR", total] in outcome.proposal.changes
+    assert ["Order", "Completed", "Refunded"] in outcome.proposal.changes
+    approve_proposal(proposal_id=outcome.proposal.pk, by=actor(APPROVER, user_id="amal"))
+    assert Order.objects.get(id=placed.order_id).status == Order.Status.REFUNDED
 
 
 def test_money_moves_only_by_a_confirmed_form(paid: Payment, ada: Customer) -> None:
