@@ -9,8 +9,10 @@ class OrdersConfig(AppConfig):
         "models/transitions.sql",
         "models/catalog.sql",
         "models/provisioning.sql",
+        "models/books/card_entries.sql",
         "use_cases/subscriptions/unused_month.sql",
         "use_cases/checkout/place_orders.sql",
     )
     proposal_kinds = ("orders.use_cases.payments.request_refund.ORDER_REFUND",)
+    ledger_checks = ("use_cases/books/verify_card_entries.sql",)
     sold_items = "orders.queries.load_sold_items"

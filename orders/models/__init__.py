@@ -1,3 +1,4 @@
+from .books import CardEntry
 from .catalog import AddOn, App, Bundle, CatalogVersion, Industry, Plan
 from .domain import Domain
 from .event import OutboxEvent
@@ -12,6 +13,7 @@ __all__ = [
     "BackingServices",
     "Break",
     "Bundle",
+    "CardEntry",
     "CatalogVersion",
     "DependencyUse",
     "Domain",

@@ -301,4 +301,6 @@ def test_every_attacked_rule_is_in_the_database() -> None:
         "orders_addon_altered_changes_catalog",
         "orders_app_changes_catalog",
         "orders_app_altered_changes_catalog",
+        "orders_payment_posts_paid",
+        "orders_payment_posts_change",
     }

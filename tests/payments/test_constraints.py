@@ -12,7 +12,18 @@ from tests.billing import test_constraints as of_billing
 from tests.billing.lot_attacks import LOTS
 from tests.billing.merge_attacks import MERGES
 from tests.orders import test_constraints as of_orders
-from tests.rules import ORDER, Attack, Attacks, assert_accepted, assert_refused, customer, each, inserting, rules_of
+from tests.rules import (
+    ORDER,
+    TRIGGERS_OFF,
+    Attack,
+    Attacks,
+    assert_accepted,
+    assert_refused,
+    customer,
+    each,
+    inserting,
+    rules_of,
+)
 from tests.sample_history import committed_sample_history
 
 pytestmark = pytest.mark.django_db
@@ -27,6 +38,13 @@ VALID = {
         "currency": "'OMR'",
         "leased_until": "now()",
         "expires_at": "now()",
+    },
+    "orders_cardentry": {
+        "kind": "'payment'",
+        "amount_minor": "6660",
+        "currency": "'OMR'",
+        "order_id": ORDER,
+        "stripe_object_id": "'cs_1'",
     },
     "orders_break": {"kind": "'dispute'", "object_id": "'dp_1'", "details": "'{}'"},
     "orders_stripeevent": {"id": "'evt_1'", "type": "'invoice.paid'", "payload": "'{}'", "occurred_at": "now()"},
@@ -46,6 +64,18 @@ def refund(**wrong: str) -> str:
         "requested_by": "'staff'",
     }
     return inserting("orders_refund", valid, **wrong)
+
+
+def card(kind: str, amount_minor: int, **wrong: str) -> str:
+    return inserting(
+        "orders_cardentry",
+        {
+            **VALID["orders_cardentry"],
+            "kind": f"'{kind}'",
+            "amount_minor": str(amount_minor),
+            **wrong,
+        },
+    )
 
 
 def renewal(**wrong: str) -> str:
@@ -121,6 +151,41 @@ ORDERS: Attacks = {
             inserting("orders_break", VALID["orders_break"], closed_at="now()"),
             attack="UPDATE orders_break SET closed_at = NULL",
         ),
+    ],
+    "orders_cardentry_amount_fits_kind": [
+        card("payment", 0),
+        card("payment", -1),
+        card("dispute", 1),
+        card("fee", 1),
+        after(card("payment", 9), attack=card("refund", 1)),
+        after(card("dispute", -9), attack=card("owed", -1)),
+    ],
+    "orders_cardentry_object_given": [card("payment", 1, stripe_object_id="''")],
+    "orders_cardentry_object_once_a_kind": [
+        after(card("payment", 9), attack=card("payment", 9)),
+        after(card("dispute", -9), attack=card("dispute", -1)),
+    ],
+    "orders_cardentry_total_once": [
+        after(
+            card("payment", 9),
+            card("refund", -3),
+            TRIGGERS_OFF,
+            attack=card("refund", -3, total_minor="-3"),
+        )
+    ],
+    "orders_cardentry_within_its_object": [
+        card("refund", -1),
+        card("owed", 1),
+        after(card("payment", 9), attack=card("refund", -10)),
+        after(card("payment", 9), attack=card("refund", -1, currency="'USD'")),
+        after(card("payment", 9), card("refund", -5), attack=card("refund", -5)),
+        after(card("dispute", -9), attack=card("dispute_won", 10)),
+        after(card("dispute", -9), attack=card("owed", 10)),
+    ],
+    "orders_cardentry_append_only": [
+        after(card("payment", 9), attack="UPDATE orders_cardentry SET amount_minor = 8"),
+        after(card("payment", 9), attack="DELETE FROM orders_cardentry"),
+        "TRUNCATE orders_cardentry",
     ],
     "orders_stripeevent_attempts_check": [
         inserting("orders_stripeevent", VALID["orders_stripeevent"], attempts="-1"),

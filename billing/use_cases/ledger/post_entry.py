@@ -239,6 +239,35 @@ def adjust_credit(*, customer_id: int, amount_minor: int, why: str, by: Actor) -
     )
 
 
+def post_taken_back(
+    *,
+    granted: LedgerEntry,
+    amount_minor: int,
+    lot_id: UUID | None,
+    reason: str,
+    why: str,
+    order_id: UUID,
+    by: Actor,
+) -> LedgerEntry:
+    """Takes credit away that a grant brought; its lot is named where the account has lots.
+
+    Args: amount_minor: positive, smallest unit; stored negative. Raises: InsufficientCredit. Locks: Account.
+    Transaction: joins.
+    """
+    return _post(
+        LedgerEntry(
+            account_id=granted.account_id,
+            kind=LedgerEntry.Kind.ADJUSTMENT,
+            amount_minor=-amount_minor,
+            reason=reason,
+            note=why,
+            order_id=order_id,
+            lot_id=lot_id,
+        ),
+        by=by,
+    )
+
+
 def _post(entry: LedgerEntry, *, by: Actor, now: datetime | None = None) -> LedgerEntry:
     entry.actor_id, entry.actor_role = by.user_id, by.role
     entry.channel, entry.address = by.channel, by.address

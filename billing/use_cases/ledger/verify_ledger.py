@@ -1,5 +1,8 @@
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from django.apps import apps
 
 from billing.models import Verification
 from billing.queries import cursor_without_timeout
@@ -42,14 +45,25 @@ def verify_and_record_ledger() -> Verdict:
 def verify_ledger() -> Verdict:
     """Recomputes the whole ledger and compares versions, balances, reversals, captured holds and accounts.
 
-    Transaction: one statement, which sees one snapshot of the database while others keep writing.
+    Then the statements that other apps add (`ledger_checks` of their AppConfig).
+
+    Transaction: each statement sees one snapshot of the database while others keep writing.
     """
     with cursor_without_timeout() as cursor:
         cursor.execute(_SIZE)
         accounts, entries = cursor.fetchone()
-        cursor.execute(_STATEMENT)
-        fault = cursor.fetchone()
+        fault = None
+        for statement in (_STATEMENT, *_checks_of_apps()):
+            cursor.execute(statement)
+            fault = fault or cursor.fetchone()
     if fault is None:
         return Verdict(accounts=accounts, entries=entries)
     row, wrong, user_id = fault
     return Verdict(accounts=accounts, entries=entries, row=row, wrong=wrong, user_id=user_id or "")
+
+
+def _checks_of_apps() -> Iterator[str]:
+    """Reads the statements that return the first fault of what another app's rows say of money."""
+    for app in apps.get_app_configs():
+        for name in getattr(app, "ledger_checks", ()):
+            yield (Path(app.path) / name).read_text(encoding="utf-8")

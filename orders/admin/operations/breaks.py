@@ -29,7 +29,8 @@ _EXPLANATIONS = {
     Break.Kind.PAID_AFTER_RELEASE: "A payment arrived after its order or subscription had ended. An order's payment"
     " is refunded automatically. Refund a subscription's month at Stripe.",
     Break.Kind.PAID_TWICE: "A second session of a paid order was paid. Refund one of the two at Stripe.",
-    Break.Kind.DISPUTE: "The cardholder disputes the charge. Answer the dispute at Stripe.",
+    Break.Kind.DISPUTE: "The cardholder disputes the charge. Answer the dispute at Stripe. The card entries"
+    " say what the bank took, and what the customer owes if the dispute is lost.",
     Break.Kind.REFUND_FAILED: "Stripe refused a refund. Refund it at Stripe, or pay the customer another way.",
     Break.Kind.REFUND_DIFFERS: "Stripe refunded another amount than is booked. If it refunded more, reconcile_stripe"
     " --repair books it. If it refunded less, the customer's bank may have returned the refund: pay the customer"
@@ -38,7 +39,7 @@ _EXPLANATIONS = {
     " plan had credited its unused month. Adjust the customer's credit if the customer should not keep both.",
     Break.Kind.REFUND_NOT_SENT: "A refund was requested here, and Stripe has not made it. Check that the worker is"
     " running. reconcile_stripe --repair sends the refund.",
-    Break.Kind.RENEWAL_REFUNDED: "A later month was refunded at Stripe, which our books do not record. End the"
+    Break.Kind.RENEWAL_REFUNDED: "A later month was refunded at Stripe. The card entries record it. End the"
     " subscription if it should end.",
     Break.Kind.CREDIT_NOT_SPENT: "The ledger holds no spend for the credit of a completed order.",
     Break.Kind.CREDIT_NOT_RETURNED: "An order that is not in effect has spent credit and not returned it.",

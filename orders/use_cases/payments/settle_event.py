@@ -25,6 +25,8 @@ from orders.stripe.payloads import (
     read_order_id,
     read_reference,
 )
+from orders.use_cases.books.record_dispute_entries import record_dispute_entries
+from orders.use_cases.books.record_month_refund import record_month_refund
 from orders.use_cases.payments.request_refund import record_refunded_total
 from orders.use_cases.payments.settle_payment import (
     settle_debit_failed,
@@ -181,7 +183,11 @@ def find_month(*, invoice_id: str) -> Invoice | None:
 
 
 def record_refunded_month(charge: Object, month: Invoice) -> str:
-    """Records the refund of a later month as a break: our books hold no refund of a month. Transaction: joins."""
+    """Posts the refund of a later month, and records it as a break: staff decide if the subscription ends.
+
+    Locks: Order. Transaction: joins.
+    """
+    record_month_refund(month=month, refunded_minor=int(charge.get("amount_refunded") or 0))
     found = record_break(
         kind=Break.Kind.RENEWAL_REFUNDED,
         object_id=str(charge["id"]),
@@ -193,15 +199,21 @@ def record_refunded_month(charge: Object, month: Invoice) -> str:
 
 
 def _record_dispute(dispute: Object, event: StripeEvent) -> str:
-    record_dispute(dispute, order_id=_find_order_of_charge(dispute))
+    order_id = _find_order_of_charge(dispute)
+    if order_id is not None:
+        record_dispute_entries(dispute, order_id=order_id, by=_actor(event))
+    record_dispute(dispute, order_id=order_id)
     return "dispute"
 
 
 def _record_closed_dispute(dispute: Object, event: StripeEvent) -> str:
     """Notes a lost dispute on its break, and opens the break again if staff have closed it: the money is gone."""
+    order_id = _find_order_of_charge(dispute)
+    if order_id is not None:
+        record_dispute_entries(dispute, order_id=order_id, by=_actor(event))
     if not is_lost(dispute):
         return "dispute_closed"
-    record_dispute(dispute, order_id=_find_order_of_charge(dispute))
+    record_dispute(dispute, order_id=order_id)
     return "dispute_lost"
 
 

@@ -24,6 +24,7 @@ from orders.stripe.payloads import (
     read_reference,
     read_subscription_id,
 )
+from orders.use_cases.books.record_month_refund import record_month_refund
 from orders.use_cases.payments.request_refund import record_refunded_total
 from orders.use_cases.reconciliation.reconciliation_run import (
     Finding,
@@ -157,7 +158,7 @@ def _book_refunds(run: ReconciliationRun, payment: Payment, stripe_minor: int) -
 
 
 def _compare_with_month(run: ReconciliationRun, month: Invoice, document: Object) -> Iterator[Finding]:
-    """Compares the charge of a later month, which Stripe charges by itself. Its refunds are not in our books."""
+    """Compares the charge of a later month, which Stripe charges by itself, and posts what was refunded of it."""
     order_id = Subscription.objects.values_list("order_id", flat=True).get(id=month.subscription_id)
     difference = _find_difference(document, amount_minor=month.amount_minor, currency=month.currency)
     if difference is not None:
@@ -167,9 +168,15 @@ def _compare_with_month(run: ReconciliationRun, month: Invoice, document: Object
     run.close_breaks(document["id"], kinds=_KINDS)
     details = {"refunded": document["amount_refunded"], "invoice": month.stripe_invoice_id}
     if document["amount_refunded"]:
+        run.repair_with(partial(_post_month_refund, month, document["amount_refunded"]))
         yield Finding(
             kind=Kind.RENEWAL_REFUNDED, object_id=document["id"], order_id=order_id, details=details, needs_staff=True
         )
+
+
+def _post_month_refund(month: Invoice, refunded_minor: int) -> bool:
+    with transaction.atomic():
+        return record_month_refund(month=month, refunded_minor=refunded_minor)
 
 
 def _check_unknown(run: ReconciliationRun, document: Object, intent: str) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Compares disputes: staff have seen each one, and its loss, also where Stripe's events about it were lost."""
+"""Compares disputes: each has its card entries, and staff have seen it and its loss, also where events were lost."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -11,6 +11,7 @@ from orders.models import Break, Payment
 from orders.stripe import gateway
 from orders.stripe.gateway import Resource
 from orders.stripe.payloads import Object, read_reference, read_subscription_id
+from orders.use_cases.books.record_dispute_entries import lacks_dispute_entries, record_dispute_entries
 from orders.use_cases.reconciliation.reconcile_charges import read_payment_intents
 from orders.use_cases.reconciliation.reconciliation_run import Finding, ReconciliationRun
 from orders.use_cases.reconciliation.record_break import is_lost, record_dispute
@@ -26,12 +27,18 @@ def reconcile_disputes(run: ReconciliationRun) -> Iterator[Finding]:
 
 def _compare(run: ReconciliationRun, orders: dict[str, UUID], dispute: Object) -> Iterator[Finding]:
     intent = read_reference(dispute.get("payment_intent"))
-    if _is_known(dispute) or run.is_in_flight(dispute["id"], intent):
+    order_id, is_known = orders.get(intent), _is_known(dispute)
+    if is_known and (order_id is None or not lacks_dispute_entries(dispute, order_id=order_id)):
         return
-    order_id = orders.get(intent) or _find_order_of_month(intent)
+    if run.is_in_flight(dispute["id"], intent):
+        return
+    order_id = order_id or _find_order_of_month(intent)
     if order_id is None:
         return
     with transaction.atomic():
+        record_dispute_entries(dispute, order_id=order_id, by=run.by)
+        if is_known:
+            return
         found = record_dispute(dispute, order_id=order_id)
     yield Finding(
         kind=Break.Kind.DISPUTE,

@@ -2,10 +2,10 @@
 
 import pytest
 
-from orders.models import Break
+from orders.models import Break, CardEntry
 from orders.use_cases.reconciliation.close_break import close_break
 from tests.factories import actor
-from tests.payments.buyer import buy, session_id_of
+from tests.payments.buyer import CHARGED_MINOR, buy, session_id_of
 from tests.payments.reconciliation.reconciliation_checks import break_keys, open_break_keys, reconcile
 from tests.payments.stripe_server import Stripe
 from tests.payments.webhook_delivery import newest_event, post_event
@@ -19,7 +19,7 @@ def test_a_dispute_whose_event_was_lost_opens_a_break_once_and_again_when_it_is_
     _, order_id = buy(stripe)
     dispute = stripe.do(f"payments/{session_id_of(order_id)}/dispute")
     expected = (Break.Kind.DISPUTE.value, dispute["id"], order_id)
-    with only_changes("orders_break"):
+    with only_changes("orders_break", "orders_cardentry"):
         assert break_keys(reconcile().findings) == [expected]
     assert break_keys(reconcile().findings) == []
     close_break(break_id=Break.objects.get().pk, by=actor(), why="answered at Stripe")
@@ -29,6 +29,7 @@ def test_a_dispute_whose_event_was_lost_opens_a_break_once_and_again_when_it_is_
     assert break_keys(reconcile().findings) == [expected]
     assert break_keys(reconcile().findings) == []
     assert open_break_keys() == [expected]
+    assert list(CardEntry.objects.filter(kind="owed").values_list("amount_minor")) == [(CHARGED_MINOR,)]
     assert Break.objects.get(closed_at=None).details["status"] == "lost"
 
 

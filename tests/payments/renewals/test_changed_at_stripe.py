@@ -9,7 +9,8 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.models import Invoice, Subscription
-from orders.models import Break, StripeEvent
+from billing.use_cases.ledger.verify_ledger import verify_ledger
+from orders.models import Break, CardEntry, StripeEvent
 from orders.stripe.payloads import read_moment
 from tests.payments.buyer import TOTAL_MINOR, new_buyer
 from tests.payments.reconciliation.reconciliation_checks import open_break_keys
@@ -256,6 +257,12 @@ def test_a_refund_of_a_later_month_is_a_break_the_same_day(stripe: Stripe) -> No
     stripe.do(f"payments/{invoice_id}/refund", amount=1_000)
     assert settle(newest_event(stripe, "charge.refunded")) == Kind.RENEWAL_REFUNDED
     assert Break.objects.get().details["refunded"] == 6_000
+    refunds = CardEntry.objects.filter(kind="refund", stripe_object_id=invoice_id, order_id=order_id)
+    assert list(refunds.order_by("id").values_list("amount_minor", "total_minor")) == [
+        (-5_000, -5_000),
+        (-1_000, -6_000),
+    ]
+    assert verify_ledger().sound
 
 
 def test_a_refund_without_an_owner_never_expires_in_silence(stripe: Stripe) -> None:

@@ -1,0 +1,3 @@
+from .card_entry import CardEntry
+
+__all__ = ["CardEntry"]

@@ -1,0 +1,62 @@
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from billing.models.keys import Uuid7
+
+from ..order import Order
+
+
+class CardEntry(models.Model):
+    """One movement of card money, for ever: the database refuses UPDATE, DELETE and TRUNCATE of this table.
+
+    Payments, refunds and disputes are the entries of one clearing account: their sum is what Stripe received for this
+    service and has not given back. `owed` is the part of a lost dispute that its customer owes.
+
+    Triggers write the entries of payments and refunds (card_entries.sql), in the transaction that settles them.
+    """
+
+    class Kind(models.TextChoices):
+        PAYMENT = "payment"
+        REFUND = "refund"
+        DISPUTE = "dispute"
+        DISPUTE_WON = "dispute_won", "dispute won"
+        OWED = "owed"
+
+    CLEARING = (Kind.PAYMENT, Kind.REFUND, Kind.DISPUTE, Kind.DISPUTE_WON)
+
+    id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
+    kind = models.CharField(max_length=11, choices=Kind)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    total_minor = models.BigIntegerField(
+        db_default=0, editable=False, help_text="The sum of the object's entries of this kind. A trigger sets it."
+    )
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="card_entries")
+    stripe_object_id = models.CharField(
+        max_length=255, help_text="Of the paid session or invoice, also for its refunds; else of the dispute."
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "card entries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["stripe_object_id", "kind", "total_minor"], name="orders_cardentry_total_once"
+            ),
+            models.UniqueConstraint(
+                fields=["stripe_object_id", "kind"],
+                condition=~Q(kind="refund"),
+                name="orders_cardentry_object_once_a_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["payment", "dispute_won", "owed"], amount_minor__gt=0)
+                | Q(kind__in=["refund", "dispute"], amount_minor__lt=0),
+                name="orders_cardentry_amount_fits_kind",
+            ),
+            models.CheckConstraint(condition=~Q(stripe_object_id=""), name="orders_cardentry_object_given"),
+        ]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="orders_cardentry_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.amount_minor}"
