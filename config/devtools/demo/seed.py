@@ -1,9 +1,13 @@
-"""Staff logins and a voucher: `python -m config.devtools.demo.seed` creates and prints them."""
+"""Staff logins, a voucher and a history: `python -m config.devtools.demo.seed` creates them and prints the logins.
+
+The history needs the file of the Stripe sandbox as an argument: at a real Stripe, nobody pays in the past.
+"""
 
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import django
 from django.conf import settings
@@ -83,6 +87,11 @@ def main() -> None:
     django.setup()
     if settings.PRODUCTION:
         sys.exit("Demo logins are not for production.")
+    if len(sys.argv) > 1:
+        # It imports models, as seed_demo() does.
+        from config.devtools.demo.history.write_history import write_history  # noqa: PLC0415
+
+        write_history(state=Path(sys.argv[1]))
     with transaction.atomic():
         logins = seed_demo(staff=settings.DEMO_LOGINS, password=settings.DEMO_PASSWORD or "demo")
     for login in logins:

@@ -42,7 +42,9 @@ def run_demo() -> NoReturn:
         print("Preparing the database ...", flush=True)
         run_python([MANAGE, "migrate", "--no-input", "--verbosity=0"], environment)
         run_python([MANAGE, "seed_catalog"], environment)
-        logins = run_python(["-m", "config.devtools.demo.seed"], environment)
+        print("Writing three months of history, at the first start ...", flush=True)
+        # The history's warnings are of the past.
+        logins = run_python(seed_command(), environment | {"LOG_LEVEL": "ERROR"})
         lease = lease_descriptor()
         for name, command in programs(port).items():
             children.append(Child(name, command, environment, lease))
@@ -66,6 +68,11 @@ def programs(port: int) -> dict[str, list[str]]:
         "web server": [sys.executable, "-m", "gunicorn", "--config", "python:config.gunicorn"],
         "worker": [sys.executable, MANAGE, "procrastinate", "worker"],
     }
+
+
+def seed_command() -> list[str]:
+    """Return the command of the seed. It uses the sandbox's state, so it ends before the sandbox starts."""
+    return ["-m", "config.devtools.demo.seed"] + ([str(SANDBOX_STATE)] if uses_sandbox() else [])
 
 
 def sandbox_command(port: int) -> list[str]:

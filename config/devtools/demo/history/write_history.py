@@ -1,0 +1,156 @@
+"""Writes three months of history, day by day, into a database that has no order yet."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.db import connection
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+from procrastinate.contrib.django import app
+
+from billing.actor import system_actor
+from billing.models import Customer
+from billing.use_cases.ledger.expire_credit import expire_credit
+from billing.use_cases.ledger.grant_many import grant_many
+from billing.use_cases.ledger.post_entry import adjust_credit
+from billing.use_cases.proof.seal_ledger import seal_ledger
+from billing.use_cases.proof.signing import signing_key
+from config.devtools.demo.history.card_processor import CardProcessor, card_processor
+from config.devtools.demo.history.customers import Customers
+from config.devtools.demo.history.issuers import ADMIN, NOOR, STOLEN, Issuers
+from config.devtools.demo.history.past_clock import PastClock, past_clock
+from orders.models import Order, Payment
+from orders.use_cases.payments.request_refund import refund_order, send_refund
+from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
+from orders.use_cases.subscriptions.renew_subscription import renew_subscription
+from promos.models import Alert, Card
+from promos.use_cases.alerts.close_alert import close_alert
+from promos.use_cases.alerts.raise_alerts import raise_alerts
+from promos.use_cases.cards.count_redeemed_cards import count_redeemed_cards
+
+DAYS = 90
+# Customers who come on a day of the week, Monday first.
+ARRIVALS = (1, 1, 1, 1, 1, 2, 1)
+OUTAGE, REFUNDS, CORRECTION, GUESSES, EARLY_CARDS = 52, (21, 37, 44, 59, 72, 83), 63, 70, 86
+# The worker's nightly jobs run once in so many days, because there is little to do.
+NIGHTLY_JOBS = 7
+# How many of Stripe's events the worker copies after the first start: all of them would keep it busy for minutes.
+MIRRORED_EVENTS = 150
+_WORKER = system_actor(channel="worker", user_id="renewals")
+
+
+def write_history(*, state: Path | None, days: int = DAYS) -> bool:
+    """Writes the history, and returns whether it did: a database with an order has a history of its own.
+
+    Args: state: the file of the Stripe sandbox, which must not run meanwhile.
+    Transaction: owns one, so a kill leaves no part of it.
+    """
+    if Order.objects.exists():
+        return False
+    now = timezone.now()
+    began = (now - timedelta(days=days)).replace(hour=4, minute=0, second=0, microsecond=0)
+    with card_processor(state) as processor, past_clock(began) as clock:
+        story = _Story(began, clock, processor)
+        for day in range(days):
+            story.play(day)
+        _finish_jobs()
+    return True
+
+
+class _Story:
+    def __init__(self, began: datetime, clock: PastClock, processor: CardProcessor | None) -> None:
+        self._began, self._clock, self._processor = began, clock, processor
+        self._issuers = Issuers(began)
+        self._customers = Customers(self._issuers, processor)
+        self._others: dict[int, Callable[[], None]] = {
+            OUTAGE: self._compensate,
+            CORRECTION: self._correct,
+            GUESSES: lambda: self._customers.guess(address="203.0.113.66", tries=120),
+            EARLY_CARDS: self._try_cards_of_the_printer,
+            **dict.fromkeys(REFUNDS, self._refund),
+        }
+
+    def play(self, day: int) -> None:
+        """Plays a day: the worker's nightly jobs, the staff in the morning, customers until the evening."""
+        morning = self._began + timedelta(days=day)
+        self._clock.move_to(morning)
+        self._work(day)
+        for minute, act in enumerate((self._issuers.acts().get(day), self._others.get(day)), start=5):
+            if act:
+                self._clock.move_to(morning + timedelta(minutes=17 * minute))
+                act()
+                raise_alerts()
+        for number in range(ARRIVALS[morning.weekday()]):
+            self._clock.move_to(morning + timedelta(hours=4 + number * 3, minutes=day * 7 % 60, seconds=number))
+            self._customers.arrive()
+        self._clock.move_to(morning + timedelta(hours=14, minutes=day * 11 % 60))
+        self._customers.live_a_day()
+
+    def _work(self, day: int) -> None:
+        if self._processor:
+            self._processor.pass_time()
+        for subscription_id in find_due_subscriptions():
+            renew_subscription(subscription_id=subscription_id, by=_WORKER)
+        self._customers.pay_open_months()
+        if self._processor:
+            _run_payment_jobs()
+        if day % NIGHTLY_JOBS == 0:
+            expire_credit()
+            count_redeemed_cards()
+            if signing_key():
+                seal_ledger()
+            with connection.cursor() as cursor:
+                cursor.execute("ANALYZE")  # autovacuum sees nothing of an open transaction
+
+    def _compensate(self) -> None:
+        users = [customer.actor.user_id for customer in self._customers.known if customer.organization_id][:60]
+        grant_many(user_ids=users, amount_minor=2_000, name="outage-muscat-1", why="two hours of outage", by=NOOR)
+
+    def _correct(self) -> None:
+        last = Customer.objects.order_by("-pk").values_list("pk", flat=True)[0]
+        adjust_credit(
+            customer_id=last, amount_minor=3_500, why="a card that could not be read, seen by support", by=ADMIN
+        )
+
+    def _refund(self) -> None:
+        bought = Order.objects.filter(kind=Order.Kind.PURCHASE, status=Order.Status.COMPLETED)
+        by_card = Exists(Payment.objects.filter(order_id=OuterRef("pk"), status=Payment.Status.PAID))
+        order = bought.annotate(by_card=by_card).order_by("-by_card", "-created_at").first()
+        if order is None:
+            return
+        refund = refund_order(order_id=order.id, card_minor=None, why="ordered by mistake", by=ADMIN)
+        if refund is not None and self._processor:
+            send_refund(refund_id=refund.id, by=_WORKER)
+            self._processor.settle()
+
+    def _try_cards_of_the_printer(self) -> None:
+        cards = Card.objects.filter(batch__promo_code__code=STOLEN).order_by("serial").values_list("code", flat=True)
+        self._customers.try_cards_too_early(list(cards[:4]))
+        raise_alerts()
+        guesses = Alert.objects.filter(closed_at=None, kind=Alert.Kind.ADDRESS).first()
+        if guesses is not None:
+            close_alert(alert_id=guesses.pk, why="a student of the university, who was told to stop", by=NOOR)
+
+
+def _run_payment_jobs() -> None:
+    """Runs the jobs by which Stripe learns what happened here, as the worker does."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs WHERE queue_name = 'payments' RETURNING task_name, args")
+        jobs = cursor.fetchall()
+    for name, arguments in jobs:
+        if name != "settle_stripe_event":
+            app.tasks[name].func(**json.loads(arguments))
+
+
+def _finish_jobs() -> None:
+    """Removes the jobs of the past: their mails are old, and their organizations are deployed.
+
+    Those that copy Stripe's latest objects stay, for the console to show them, behind all jobs of the present.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs WHERE task_name <> 'mirror_stripe_event'")
+        latest = "SELECT id FROM procrastinate_jobs ORDER BY id DESC LIMIT %s"
+        cursor.execute(f"DELETE FROM procrastinate_jobs WHERE id NOT IN ({latest})", [MIRRORED_EVENTS])  # noqa: S608
+        cursor.execute("UPDATE procrastinate_jobs SET priority = -1")
