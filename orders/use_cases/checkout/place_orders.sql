@@ -9,8 +9,7 @@ DO $$ BEGIN
   CREATE TYPE orders_new_order AS (
     id uuid, organization uuid, plan uuid, apps jsonb, addons jsonb, lines jsonb,
     total bigint, credit_applied bigint, currency text,
-    replaces uuid,                            -- the live subscription that the caller saw; with the JSON's `proration`,
-                                              -- the id of a new entry, its unused month is credited
+    replaces uuid,                            -- the live subscription that the caller saw
     renews uuid, period_start timestamptz,    -- a renewal's subscription and month
     period_end timestamptz,                   -- the end of the first month
     code text, redemption uuid, entry uuid,   -- the promo code, and the new ids for its redemption and its grant
@@ -18,7 +17,8 @@ DO $$ BEGIN
     key text, hash text, key_expires_at timestamptz,
     "user" text, role text, channel text, address inet, at timestamptz,
     customer bigint, promo uuid,              -- found under the locks
-    email text);                              -- the address that the user's token names
+    email text,                               -- the address that the user's token names
+    proration uuid);                          -- the id of a new entry, which credits the replaced one's unused month
   CREATE TYPE orders_placed_order AS (id uuid, balance bigint);
   CREATE TYPE orders_completion AS (
     order_id uuid, paid_by text, stripe_subscription text, stripe_invoice text,
@@ -28,6 +28,10 @@ EXCEPTION WHEN duplicate_object THEN
   IF NOT EXISTS (SELECT FROM pg_attribute
                   WHERE attrelid = 'orders_new_order'::regclass AND attname = 'email' AND NOT attisdropped) THEN
     ALTER TYPE orders_new_order ADD ATTRIBUTE email text;
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_attribute
+                  WHERE attrelid = 'orders_new_order'::regclass AND attname = 'proration' AND NOT attisdropped) THEN
+    ALTER TYPE orders_new_order ADD ATTRIBUTE proration uuid;
   END IF;
 END $$;
 
@@ -157,6 +161,7 @@ CREATE OR REPLACE FUNCTION orders_place_orders(requests jsonb, wait boolean) RET
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 LANGUAGE plpgsql AS $$
 DECLARE
+  new_orders orders_new_order[] := ARRAY(SELECT r FROM jsonb_populate_recordset(NULL::orders_new_order, requests) AS r);
   locked bigint[];
   texts text[];
   codes uuid[];
@@ -170,18 +175,18 @@ BEGIN
   IF NOT wait THEN
     PERFORM set_config('lock_timeout', '250ms', true);
   END IF;
-  locked := billing_lock_accounts(ARRAY(SELECT r->>'user' FROM jsonb_array_elements(requests) AS r), wait);
+  locked := billing_lock_accounts(ARRAY(SELECT r."user" FROM unnest(new_orders) AS r), wait);
   IF wait THEN  -- races with the deletion and the provisioning of the organization
     PERFORM FROM billing_organization
-      WHERE id = ANY (ARRAY(SELECT (r->>'organization')::uuid FROM jsonb_array_elements(requests) AS r))
+      WHERE id = ANY (ARRAY(SELECT r.organization FROM unnest(new_orders) AS r))
       ORDER BY id FOR NO KEY UPDATE;
-    IF requests->0 ? 'proration' THEN  -- one request, which replaces a subscription
+    IF new_orders[1].proration IS NOT NULL THEN  -- one request, which replaces a subscription
       PERFORM FROM billing_subscription  -- races with its renewal, and with its end
-        WHERE id = (requests->0->>'replaces')::uuid FOR NO KEY UPDATE;
-      unused_minor := orders_unused_minor((requests->0->>'replaces')::uuid, (requests->0->>'at')::timestamptz);
+        WHERE id = new_orders[1].replaces FOR NO KEY UPDATE;
+      unused_minor := orders_unused_minor(new_orders[1].replaces, new_orders[1].at);
     END IF;
   END IF;
-  texts := ARRAY(SELECT DISTINCT r->>'code' FROM jsonb_array_elements(requests) AS r WHERE r->>'code' <> '');
+  texts := ARRAY(SELECT DISTINCT r.code FROM unnest(new_orders) AS r WHERE r.code <> '');
   codes := promos_lock_codes(texts, wait);
   IF cardinality(codes) < cardinality(texts) THEN
     cards := promos_find_cards(texts);
@@ -195,7 +200,7 @@ BEGIN
   WITH eligible AS MATERIALIZED (
     SELECT r AS request, r.id, c.id AS customer, p.id AS promo, f.card, p.max_redemptions, p.credit_minor,
            p.campaign_id AS campaign
-      FROM jsonb_populate_recordset(NULL::orders_new_order, requests) AS r
+      FROM unnest(new_orders) AS r
       JOIN orders_catalogversion v ON v.id = 1 AND v.version = r.catalog
       JOIN billing_customer c ON c.user_id = r."user" AND c.id = ANY (locked)
       JOIN billing_account a ON a.customer_id = c.id
@@ -263,7 +268,7 @@ BEGIN
   END IF;
   IF unused_minor > 0 THEN
     INSERT INTO billing_dated_grants
-    SELECT array_agg(ROW((requests->0->>'proration')::uuid, r.customer, unused_minor, 'proration:' || r.replaces, '', r.id,
+    SELECT array_agg(ROW(r.proration, r.customer, unused_minor, 'proration:' || r.replaces, '', r.id,
                          NULL, ROW(r."user", r.role, r.channel, r.address)::billing_actor, 'sold',
                          NULL)::billing_dated_grant)
       FROM unnest(accepted) AS r;
