@@ -8,8 +8,10 @@ from pytest_django import DjangoDbBlocker
 
 from promos.use_cases.attempts.record_attempt import forget_allowance
 from promos.use_cases.code_guessing import forget_blocked
-from tests.database import cloned_database, restore_pristine
+from tests.database import changed_tables, cloned_database, restore_pristine
 from tests.factories import forget_prices
+
+_database = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session")
@@ -20,10 +22,10 @@ def django_db_setup(
     worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
     rebuild = bool(request.config.getoption("create_db"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", restore_pristine)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: restore_pristine())
         with django_db_blocker.unblock():
             database = cloned_database(worker, rebuild=rebuild)
-            database.__enter__()
+            request.config.stash[_database] = database.__enter__()
         try:
             yield
         finally:
@@ -37,3 +39,12 @@ def forget_earlier_tests() -> None:
     forget_prices()
     forget_blocked()
     forget_allowance()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def restored_database(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Fail the last test of a module that leaves rows to the next one, as a server in another process can."""
+    yield
+    if _database in request.config.stash:
+        with django_db_blocker.unblock():
+            assert changed_tables() == []

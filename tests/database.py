@@ -26,7 +26,6 @@ from django.core.management import call_command
 from django.db import connection, connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
-from django.test import TransactionTestCase
 from psycopg.sql import SQL, Identifier, Literal
 
 from config.devtools.embedded_postgres import connection_settings, ensure_running
@@ -80,10 +79,17 @@ def database_environment() -> dict[str, str]:
     return {"DATABASE_URL": f"postgresql://{f'{login}@' if login else ''}/{at['NAME']}?{where}"}
 
 
-def restore_pristine(case: TransactionTestCase) -> None:
-    """Remove what a test committed; replaces Django's flush."""
+def restore_pristine() -> None:
+    """Remove what tests committed; replaces Django's flush."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pristine.restore()")
+
+
+def changed_tables() -> list[str]:
+    """Return the tables whose rows differ from those that migrations made."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM pristine.subject AS s WHERE pristine.is_changed(s) ORDER BY name")
+        return [name for (name,) in cursor.fetchall()]
 
 
 def admin_connection() -> Admin:

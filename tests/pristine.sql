@@ -27,25 +27,32 @@ BEGIN
   END LOOP;
 END $$;
 
+-- Returns whether the table's rows differ from those that migrations made.
+CREATE FUNCTION pristine.is_changed(subject pristine.subject) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  result boolean;
+BEGIN
+  IF to_regclass(subject.copy) IS NULL THEN
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', subject.name) INTO result;
+  ELSE
+    EXECUTE format('SELECT EXISTS ((SELECT t::text FROM %1$s t EXCEPT ALL SELECT c::text FROM %2$s c)'
+                   ' UNION ALL (SELECT c::text FROM %2$s c EXCEPT ALL SELECT t::text FROM %1$s t))',
+                   subject.name, subject.copy) INTO result;
+  END IF;
+  RETURN result;
+END $$;
+
 -- Triggers and foreign keys are off in this function. It waits for row locks only briefly, so that a test that leaves
 -- a transaction open in a thread fails.
 CREATE FUNCTION pristine.restore() RETURNS void LANGUAGE plpgsql
 SET session_replication_role = replica SET lock_timeout = '10s' AS $$
 DECLARE
-  subject record;
-  is_changed boolean;
+  subject pristine.subject;
 BEGIN
-  FOR subject IN SELECT *, to_regclass(copy) IS NOT NULL AS is_kept FROM pristine.subject LOOP
-    IF subject.is_kept THEN
-      EXECUTE format('SELECT EXISTS ((SELECT t::text FROM %1$s t EXCEPT ALL SELECT c::text FROM %2$s c)'
-                     ' UNION ALL (SELECT c::text FROM %2$s c EXCEPT ALL SELECT t::text FROM %1$s t))',
-                     subject.name, subject.copy) INTO is_changed;
-    ELSE
-      EXECUTE format('SELECT EXISTS (SELECT FROM %s)', subject.name) INTO is_changed;
-    END IF;
-    CONTINUE WHEN NOT is_changed;
+  FOR subject IN SELECT * FROM pristine.subject LOOP
+    CONTINUE WHEN NOT pristine.is_changed(subject);
     EXECUTE format('DELETE FROM %s', subject.name);
-    IF subject.is_kept THEN
+    IF to_regclass(subject.copy) IS NOT NULL THEN
       EXECUTE format('INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM %3$s',
                      subject.name, subject.columns, subject.copy);
     END IF;

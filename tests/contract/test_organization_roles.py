@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from drf_spectacular.generators import SchemaGenerator
 from pytest_django import DjangoDbBlocker
 
@@ -13,6 +13,7 @@ from billing.models import Customer, Organization, OrganizationMember
 from billing.organization_roles import OrganizationRole
 from orders.dns import NameLookup
 from orders.models import Domain, Order, Provision
+from tests.database import restore_pristine
 from tests.factories import CustomerFactory, give_credit
 
 from .api_client import Answer, Caller, anonymous_caller, by_session, by_token
@@ -90,8 +91,8 @@ def tenant(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterato
                 role="viewer" if user_id == "leaver" else user_id,
             )
     yield identity
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("SELECT pristine.restore()")
+    with django_db_blocker.unblock():
+        restore_pristine()
 
 
 def call(caller: Caller, endpoint: str, tenant: str) -> Answer:

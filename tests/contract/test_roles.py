@@ -5,10 +5,10 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
-from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from billing.actor import CUSTOMER
+from tests.database import restore_pristine
 from tests.factories import PromoCodeFactory
 from tests.snapshot import nothing_changes
 
@@ -35,8 +35,8 @@ def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
     for those in members.values():
         those.append((anonymous_caller(), those[0][1]))
     yield members
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("SELECT pristine.restore()")
+    with django_db_blocker.unblock():
+        restore_pristine()
 
 
 STAFF = ("superadmin", "sovereign-admin", "approver", "auditor", "dealer", "customer")

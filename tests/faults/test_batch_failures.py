@@ -20,6 +20,7 @@ from tests.concurrency.hold_batches import block_leader, record_batches
 from tests.concurrency.schema_changes import function_definition, replace_text
 from tests.concurrency.threads import ThreadGroup
 from tests.consistency import ledger_and_redemptions_agree
+from tests.database import restore_pristine
 from tests.faults.batch_scenarios import BATCHES, SIZE, Batch, bought_ordinary, redeemed_ordinary
 from tests.faults.run_scenario import replaced_functions, run_scenario
 from tests.faults.statement_boundaries import Boundary
@@ -112,8 +113,7 @@ def passing_by() -> Mapping[str, list[Make]]:
             for boundary in dict.fromkeys(result.notices):
                 found.setdefault(boundary, []).append(make)
     # Played in the midst of the first test that needs it, and some of them count slots that nobody took.
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pristine.restore()")
+    restore_pristine()
     return found
 
 

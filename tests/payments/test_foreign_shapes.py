@@ -7,11 +7,11 @@ for one that fails, the books agree, and nothing is a 500.
 import random
 
 import pytest
-from django.db import connection
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from config.devtools.stripe_sandbox.protocol.shapes import Draw
+from tests.database import restore_pristine
 from tests.factories import forget_prices
 from tests.payments.foreign_shapes import play, play_unheard
 from tests.payments.stripe_server import Stripe
@@ -32,8 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_events_in_any_shape_and_order_are_settled(
     stripe: Stripe, data: st.DataObject, seed: int, shuffle: random.Random, twice: bool
 ) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pristine.restore()")
+    restore_pristine()
     forget_prices()
     stripe.reset()
     play(stripe, Draw(lambda choices: data.draw(st.sampled_from(choices))), shuffle, seed=seed, twice=twice)

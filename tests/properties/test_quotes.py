@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +18,7 @@ from orders.models.basket import CheckoutRequest
 from orders.use_cases.checkout.place_order import place_order
 from orders.use_cases.checkout.quote_checkout import quote_checkout
 from promos.errors import PromoProblem
+from tests.database import restore_pristine
 from tests.factories import (
     AddOnFactory,
     OrganizationFactory,
@@ -37,8 +38,7 @@ PRICE = st.integers(0, 60_000)
 def database(django_db_setup: None, django_db_blocker: object) -> Iterator[None]:
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         yield
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pristine.restore()")
+        restore_pristine()
 
 
 class Undo(Exception):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +19,7 @@ from promos.models import Campaign, PromoCode, Redemption
 from promos.use_cases.check_eligibility import find_redeemable_into_balance
 from promos.use_cases.redeem_code import redeem
 from promos.use_cases.restrictions.complete_restrictions import complete_restrictions
+from tests.database import restore_pristine
 from tests.factories import (
     AddOnFactory,
     CustomerFactory,
@@ -112,8 +113,7 @@ def shop(django_db_setup: None, django_db_blocker: object) -> Iterator[None]:
             OrganizationFactory.create(customer=ada, slug=slug)
         give_credit(ada, 50_000)
         yield
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pristine.restore()")
+        restore_pristine()
 
 
 class Undo(Exception):

@@ -37,6 +37,7 @@ from promos.use_cases.issue_code import Terms as TermsGiven
 from promos.use_cases.issue_code import issue_code
 from promos.use_cases.redeem_code import confirm, redeem, release, reserve
 from promos.use_cases.verify_redemptions import verify_redemptions
+from tests.database import restore_pristine
 from tests.factories import AddOnFactory, CustomerFactory, OrganizationFactory, PlanFactory, acting, actor
 
 from .model import START, Answer, Basket, Model, Refusals, Terms
@@ -113,8 +114,7 @@ class Vouchers(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pristine.restore()")
+        restore_pristine()
         for slug, price_minor in PLANS.items():
             PlanFactory.create(slug=slug, price_minor=price_minor)
         for slug, price_minor in ADDONS.items():

@@ -12,7 +12,6 @@ from typing import Any, ClassVar, TypeVar
 from urllib.error import HTTPError
 from uuid import UUID
 
-from django.db import connection
 from django.utils import timezone
 from hypothesis import event
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -29,6 +28,7 @@ from promos.errors import PromoExhausted
 from promos.models import PromoCode, Redemption
 from promos.models.redemption import LIVE_STATUSES
 from tests.consistency import times_redeemed
+from tests.database import restore_pristine
 from tests.factories import (
     AddOnFactory,
     CustomerFactory,
@@ -85,8 +85,7 @@ class Simulation:
 
     def set_up(self) -> None:
         """Empty the database and Stripe, then make the catalog, the codes and the customers."""
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pristine.restore()")
+        restore_pristine()
         self.stripe.heal()
         self.stripe.reset()
         for slug, price_minor in PLANS.items():
