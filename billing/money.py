@@ -6,9 +6,26 @@ A deployment has one currency, of those in `billing.currencies`. The currency's 
 
 from decimal import Decimal, InvalidOperation
 
+from django.utils.translation import get_language
+
 from billing.currencies import CURRENCIES
 
 MAX_MINOR = 10**12
+
+# The signs of currencies as people write them in Arabic. Other currencies keep their code.
+_ARABIC_SIGNS = {
+    "AED": "د.إ",
+    "BHD": "د.ب",
+    "EGP": "ج.م",
+    "JOD": "د.أ",
+    "KWD": "د.ك",
+    "OMR": "ر.ع",
+    "QAR": "ر.ق",
+    "SAR": "ر.س",
+}
+# They show nothing. The first makes an amount read from right to left, also inside English, and the second keeps a
+# sign on the left of its figures.
+_RIGHT_TO_LEFT, _LEFT_TO_RIGHT = "\u200f", "\u200e"
 
 
 class AmountError(ValueError):
@@ -69,3 +86,17 @@ def to_major(minor: int, *, currency: str) -> Decimal | int:
 def format_money(minor: int, *, currency: str) -> str:
     """Formats the amount for people, with all decimals: `5.250 OMR`."""
     return f"{Decimal(minor).scaleb(-exponent(currency)):,.{exponent(currency)}f} {currency}"
+
+
+def local_money(minor: int, *, currency: str, signed: bool = False) -> str:
+    """Formats the amount in the active language: `5.250 OMR`, or `5.250 ر.ع` in Arabic.
+
+    Western digits in both: in Oman they are the usual ones of prices. Args: signed: a plus stands before a gain.
+    """
+    sign = "-" if minor < 0 else "+" if signed and minor > 0 else ""
+    figures = format_money(abs(minor), currency=currency)
+    if get_language() != "ar":
+        return f"{sign}{figures}"
+    number = figures.removesuffix(f" {currency}")
+    mark = f"{_LEFT_TO_RIGHT}{sign}" if sign else ""
+    return f"{_RIGHT_TO_LEFT}{mark}{number}\N{NO-BREAK SPACE}{_ARABIC_SIGNS.get(currency, currency)}"

@@ -18,6 +18,7 @@ from config.development import embedded_connection, uses_embedded_postgres
 from config.parts.api_groups import GROUPS
 from config.parts.appearance import unfold_settings
 from config.parts.approvals import approval_limits
+from config.parts.catalogs import LOCALE_FOLDER, compile_catalogs
 from config.parts.database import connection_from_url, database, default_pool_size, default_web_processes
 from config.parts.environment import LOCAL_HOSTS, Environment, Network
 from config.parts.logs import configure_structlog, logging_config
@@ -336,7 +337,7 @@ INSTALLED_APPS: list[str] = [
     "orders",
 ]
 
-# The first five handle a request before Django checks its host, and their order matters: HealthMiddleware answers
+# The first six handle a request before Django checks its host, and their order matters: HealthMiddleware answers
 # probes; ProxyMiddleware determines the client's address, which the log line and all later middleware use.
 MIDDLEWARE: list[str] = [
     "config.web.middleware.HealthMiddleware",
@@ -344,6 +345,7 @@ MIDDLEWARE: list[str] = [
     "config.web.middleware.RequestLogMiddleware",
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "config.web.middleware.ContentSecurityPolicyMiddleware",
+    "config.web.language.LanguageMiddleware",
     "config.web.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -392,6 +394,14 @@ AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
 ]
 
 LANGUAGE_CODE: str = "en"
+LANGUAGES: list[tuple[str, str]] = [("en", "English"), ("ar", "العربية")]
+LOCALE_PATHS: list[Path] = [LOCALE_FOLDER]
+FORMAT_MODULE_PATH: str = "config.formats"
+LANGUAGE_COOKIE_AGE: int = 365 * 24 * 60 * 60
+LANGUAGE_COOKIE_SECURE: bool = PRODUCTION
+LANGUAGE_COOKIE_HTTPONLY: bool = True
+LANGUAGE_COOKIE_SAMESITE: str = "Lax"
+compile_catalogs()
 USE_I18N: bool = True
 USE_TZ: bool = True
 TIME_ZONE: str = "UTC"

@@ -2,7 +2,11 @@
 
 from typing import Any, ClassVar
 
+from django.conf import settings
+from django.utils.translation import gettext
+
 from billing.errors import DomainError
+from billing.money import local_money
 
 
 class PromoProblem(DomainError):
@@ -19,6 +23,15 @@ class PromoProblem(DomainError):
     def __init__(self, **values: Any) -> None:
         super().__init__(f"invalid promo code: {self.why}")
         self.values = values
+
+    @property
+    def reason(self) -> str:
+        """`why` in the language of the request."""
+        return gettext(self.why)
+
+    @property
+    def text(self) -> str:
+        return f"{gettext('invalid promo code')}: {self.reason}"
 
 
 class PromoNotFound(PromoProblem):
@@ -101,10 +114,13 @@ class PromoOrderTooSmall(RestrictionBroken):
     code = "promo_order_too_small"
     why = "the order's total is too low for it"
 
-    def __init__(self, *, minimum: str = "", **values: Any) -> None:
-        if minimum:
-            self.why = f"it is valid only for orders of at least {minimum}"
-        super().__init__(**values)
+    @property
+    def reason(self) -> str:
+        minimum_minor = self.values.get("minimum_order_minor")
+        if minimum_minor is None:
+            return super().reason
+        minimum = local_money(minimum_minor, currency=settings.SOVEREIGN_CURRENCY)
+        return gettext("it is valid only for orders of at least %(minimum)s") % {"minimum": minimum}
 
 
 class PromoNotFirstOrder(RestrictionBroken):

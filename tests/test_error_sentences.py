@@ -30,12 +30,17 @@ def subclasses(refusal: type[Any]) -> Iterator[type[Any]]:
         yield from subclasses(each)
 
 
-def sentences() -> list[str]:
-    """Return `code: sentence` of every class of refusal, of the API's own answers and of the middleware's."""
+def import_all() -> None:
+    """Import every module, so that all classes of refusals exist."""
     for app in APPS:
         for module in walk_packages(import_module(app).__path__, f"{app}."):
             if ".migrations" not in module.name:
                 import_module(module.name)
+
+
+def sentences() -> list[str]:
+    """Return `code: sentence` of every class of refusal, of the API's own answers and of the middleware's."""
+    import_all()
     refusals = subclasses(import_module("billing.errors").DomainError)
     found = {f"{each.code}: {_text(each)}" for each in refusals if each.__module__.startswith(APPS)}
     for name in ("billing.api.exceptions", "config.web.middleware"):

@@ -17,6 +17,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
+from django.utils.translation import gettext
 from psycopg import Error as PostgresError
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -104,8 +105,8 @@ def _invalid(exc: exceptions.ValidationError) -> Response:
     if whole:
         sentence = whole[0]
     else:
-        name, sentences = next(iter(fields.items()), ("body", ["is not valid"]))
-        sentence = f"{name}: {sentences[0]}"
+        name, sentences = next(iter(fields.items()), ("body", [gettext("is not valid")]))
+        sentence = f"{name}: {gettext(sentences[0])}"
     return _answer(400, "invalid_request", sentence, fields=fields)
 
 
@@ -163,8 +164,8 @@ def _answer(
     retry_after: int | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> Response:
-    body: dict[str, Any] = {"error": sentence, "code": code, **(extra or {})}
+    body: dict[str, Any] = {"error": gettext(sentence), "code": code, **(extra or {})}
     if fields is not None:
-        body["fields"] = fields
+        body["fields"] = {name: [gettext(each) for each in sentences] for name, sentences in fields.items()}
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     return Response(body, status=status, headers=headers)

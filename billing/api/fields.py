@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.validators import validate_email
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.drainage import set_override
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -29,27 +30,27 @@ MIRRORED_CURRENCY = "OMR"
 
 # The service's sentences in place of DRF's own, which have a capital and a full stop.
 _OF_LISTS = {
-    "not_a_list": "must be a list",
-    "empty": "must not be empty",
-    "max_length": "must have at most {max_length} elements",
-    "min_length": "must have at least {min_length} elements",
+    "not_a_list": _("must be a list"),
+    "empty": _("must not be empty"),
+    "max_length": _("must have at most {max_length} elements"),
+    "min_length": _("must have at least {min_length} elements"),
 }
-_SENTENCES: dict[type[serializers.Field], dict[str, str]] = {  # type: ignore[type-arg]
-    serializers.Field: {"required": "is required", "null": "must not be null"},
+_SENTENCES: dict[type[serializers.Field], dict[str, Any]] = {  # type: ignore[type-arg]
+    serializers.Field: {"required": _("is required"), "null": _("must not be null")},
     serializers.CharField: {
-        "invalid": "must be text",
-        "blank": "must not be blank",
-        "max_length": "must have at most {max_length} characters",
-        "min_length": "must have at least {min_length} characters",
+        "invalid": _("must be text"),
+        "blank": _("must not be blank"),
+        "max_length": _("must have at most {max_length} characters"),
+        "min_length": _("must have at least {min_length} characters"),
     },
     serializers.IntegerField: {
-        "invalid": "must be a whole number",
-        "max_value": "must be at most {max_value}",
-        "min_value": "must be at least {min_value}",
+        "invalid": _("must be a whole number"),
+        "max_value": _("must be at most {max_value}"),
+        "min_value": _("must be at least {min_value}"),
     },
-    serializers.ChoiceField: {"invalid_choice": '"{input}" is not a valid choice'},
-    serializers.UUIDField: {"invalid": "must be an id (a UUID)"},
-    serializers.DictField: {"not_a_dict": "must be an object"},
+    serializers.ChoiceField: {"invalid_choice": _('"{input}" is not a valid choice')},
+    serializers.UUIDField: {"invalid": _("must be an id (a UUID)")},
+    serializers.DictField: {"not_a_dict": _("must be an object")},
     serializers.ListField: _OF_LISTS,
     serializers.ListSerializer: _OF_LISTS,
 }
@@ -89,7 +90,7 @@ def refusals_on_csv() -> Iterator[None]:
 class EmailField(TextField):
     """An e-mail address as a JSON string."""
 
-    default_error_messages = {"not_an_address": "must be an e-mail address"}
+    default_error_messages = {"not_an_address": _("must be an e-mail address")}
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=MAX_EMAIL_LENGTH, **options)
@@ -106,7 +107,7 @@ class EmailField(TextField):
 class FlagField(serializers.BooleanField):
     """A JSON true or false."""
 
-    default_error_messages = {"invalid": "must be true or false"}
+    default_error_messages = {"invalid": _("must be true or false")}
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
@@ -132,7 +133,7 @@ class InstantField(serializers.Field[Any, Any, Any, Any]):
     in request bodies.
     """
 
-    default_error_messages = {"invalid": "must be an instant with an offset, as 2026-12-31T23:59:59Z (RFC 3339)"}
+    default_error_messages = {"invalid": _("must be an instant with an offset, as 2026-12-31T23:59:59Z (RFC 3339)")}
 
     def to_internal_value(self, data: Any) -> datetime:
         if not isinstance(data, str):
@@ -149,7 +150,7 @@ class InstantField(serializers.Field[Any, Any, Any, Any]):
 class MinorAmountField(serializers.Field[Any, Any, Any, Any]):
     """An amount as an integer of the currency's smallest unit."""
 
-    default_error_messages = {"invalid": "must be a whole number", "minimum": "must be at least {minimum}"}
+    default_error_messages = {"invalid": _("must be a whole number"), "minimum": _("must be at least {minimum}")}
 
     def __init__(self, *, minimum: int = 0, **options: Any) -> None:
         super().__init__(**options)
@@ -178,7 +179,7 @@ class MinorAmountField(serializers.Field[Any, Any, Any, Any]):
 class MajorAmountField(MinorAmountField):
     """An amount as a JSON number in the currency's main unit; its Python value is in the smallest unit."""
 
-    default_error_messages = {"invalid": "must be a number", "minimum": "must be more than zero"}
+    default_error_messages = {"invalid": _("must be a number"), "minimum": _("must be more than zero")}
 
     def __init__(self, *, minimum: int = 0, **options: Any) -> None:
         super().__init__(minimum=minimum, **options)
@@ -212,7 +213,7 @@ class CurrencyField(serializers.ReadOnlyField):
 class RequestSerializer(serializers.Serializer[Any]):
     """The JSON object in a request's body. Unknown members are ignored, because existing clients send some."""
 
-    default_error_messages = {"invalid": "the body must be a JSON object"}
+    default_error_messages = {"invalid": _("the body must be a JSON object")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
 from billing.actor import Actor, anonymous_actor
 from billing.errors import TooManyAttempts
@@ -36,7 +37,7 @@ class AccountAdapter(DefaultAccountAdapter):
                 name=credentials.get("username", ""), user=user, address=page_actor(request).address
             )
         except TooManyAttempts as error:
-            raise ValidationError("Too many attempts. Try again later.") from error
+            raise ValidationError(gettext("Too many attempts. Try again later.")) from error
 
     def _rollback_login_failed_rl_usage(self) -> None:
         forget_failed_passwords(account=self._account, address=page_actor(self.request).address)

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -32,13 +33,15 @@ _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 class AddressForm(forms.Form):
     email = forms.EmailField(
-        label="E-mail address", max_length=MAX_EMAIL_LENGTH, widget=forms.EmailInput({"autofocus": True})
+        label=gettext_lazy("E-mail address"),
+        max_length=MAX_EMAIL_LENGTH,
+        widget=forms.EmailInput({"autofocus": True}),
     )
 
 
 class CodeForm(forms.Form):
     code = forms.CharField(
-        label="Code",
+        label=gettext_lazy("Code"),
         max_length=20,
         widget=forms.TextInput({"autofocus": True, "autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
@@ -76,7 +79,7 @@ def enter_code(request: HttpRequest) -> HttpResponse:
         else:
             if role_of(user) == CUSTOMER:
                 return _enter(request, user, method="code")
-            form.add_error(None, "Members of staff sign in to the console, with a password.")
+            form.add_error(None, gettext("Members of staff sign in to the console, with a password."))
     return _page(request, "account/code.html", form=form, address=address, minutes=CODE_MINUTES)
 
 

@@ -5,12 +5,13 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from . import sign_in
+from . import language, sign_in
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("reauthenticate/", reauthenticate, name="account_reauthenticate"),
     path("2fa/", include("allauth.mfa.urls")),
     path("logout/", sign_in.sign_out, name="account_logout"),
+    path("language/", language.choose_language, name="language"),
 ]
 
 if settings.AUTH_ENABLED:

@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.signals import got_request_exception
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext
 from structlog.contextvars import bound_contextvars
 
 from config.metrics.endpoint import metrics
@@ -216,7 +217,7 @@ def is_api_path(path: str) -> bool:
 def error_response(status: int) -> JsonResponse:
     """Makes an error response in the API's shape, without any detail."""
     code, sentence = _SENTENCES.get(status, _INTERNAL if status >= 500 else _SENTENCES[400])  # noqa: PLR2004
-    response = JsonResponse({"error": sentence, "code": code}, status=status)
+    response = JsonResponse({"error": gettext(sentence), "code": code}, status=status)
     response.headers["Content-Length"] = str(len(response.content))
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.http import urlencode
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -22,12 +22,12 @@ from billing.actor import Actor, anonymous_actor
 from billing.api.access.client_address import client_address
 from billing.errors import DomainError
 from billing.models import Customer
-from billing.money import format_money
 from billing.text import as_sentence
 from billing.use_cases.count_attempt import PREVIEWS, count_attempt_of_networks, read_limit
 from billing.use_cases.store_answer import fingerprint
 from orders.use_cases.top_up import top_up
 from orders.web.shop.basket import keep_basket, read_basket
+from orders.web.shop.summary import money
 from orders.web.visitor import signed_in_actor
 from promos.errors import PromoNotFound, PromoProblem
 from promos.models import PromoCode, RefusedAttempt
@@ -43,9 +43,11 @@ class CodeForm(forms.Form):
     """`attempt` is the idempotency key: however often the form is sent, it redeems once."""
 
     code = forms.CharField(
-        label="Voucher code",
+        label=gettext_lazy("Voucher code"),
         max_length=MAX_CODE_INPUT_LENGTH,
-        widget=forms.TextInput({"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+        widget=forms.TextInput(
+            {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false", "dir": "ltr"}
+        ),
     )
     attempt = forms.UUIDField(widget=forms.HiddenInput, required=False)
 
@@ -92,7 +94,7 @@ def find_offer(request: HttpRequest, text: str, visitor: Actor | None) -> Vouche
         raise problem or PromoNotFound
     return Voucher(
         code=found.found_by,
-        credit=format_money(found.credit_minor, currency=settings.SOVEREIGN_CURRENCY),
+        credit=money(found.credit_minor),
         description=found.description,
         expires_at=min(filter(None, (found.expires_at, found.campaign.ends_at)), default=None),
         credit_life=_describe_credit_life(found.credit_life),
@@ -112,7 +114,7 @@ def _describe_credit_life(life: CreditLife) -> str:
         )
         sentences.append(valid % {"days": life.credit_days})
     if life.credit_expires_at is not None:
-        until = date_format(timezone.localtime(life.credit_expires_at), "j F Y, H:i T")
+        until = date_format(timezone.localtime(life.credit_expires_at), "ZONED_MOMENT")
         if sentences:
             sentences.append(gettext("It expires on %(until)s at the latest.") % {"until": until})
         else:
@@ -133,7 +135,7 @@ def _find_refusal_of_top_up(found: PromoCode, visitor: Actor | None) -> str:
         order=None,
         now=timezone.now(),
     )
-    return as_sentence(broken.why) if broken else ""
+    return as_sentence(broken.reason) if broken else ""
 
 
 def _redeem(request: HttpRequest, visitor: Actor | None) -> HttpResponse:
@@ -159,16 +161,23 @@ def _redeem(request: HttpRequest, visitor: Actor | None) -> HttpResponse:
             )
     except DomainError as error:
         return _refused(request, error, form=form, visitor=visitor)
-    credit = format_money(redeemed.credit_minor, currency=settings.SOVEREIGN_CURRENCY)
-    paid = " It paid the month that was due." if redeemed.paid_invoices else ""
-    messages.success(request, f"{credit} was added to your balance by the voucher {redeemed.code}.{paid}")
+    added = gettext("%(credit)s was added to your balance by the voucher %(code)s.")
+    paid = gettext("It paid the month that was due.") if redeemed.paid_invoices else ""
+    values = {"credit": money(redeemed.credit_minor), "code": redeemed.code}
+    messages.success(request, f"{added % values} {paid}".rstrip())
     return HttpResponseRedirect(reverse("account"))
+
+
+def refusal_text(error: DomainError) -> str:
+    """Writes a refusal in the words of a page."""
+    if isinstance(error, PromoProblem):
+        return as_sentence(gettext("this voucher cannot be redeemed: %(reason)s") % {"reason": error.reason})
+    return as_sentence(error.text)
 
 
 def _refused(request: HttpRequest, error: DomainError, *, form: CodeForm, visitor: Actor | None) -> HttpResponse:
     """Shows the refusal at the field, in the words of a page."""
-    why = f"this voucher cannot be redeemed: {error.why}" if isinstance(error, PromoProblem) else error.text
-    form.add_error("code", as_sentence(why))
+    form.add_error("code", refusal_text(error))
     response = _page(request, form=form, visitor=visitor)
     if error.retry_after is not None:
         response.status_code, response.headers["Retry-After"] = error.status, str(error.retry_after)

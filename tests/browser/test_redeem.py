@@ -26,7 +26,7 @@ def test_a_visitor_with_a_card_signs_up_and_has_its_credit(page: Page) -> None:
     page.get_by_label("E-mail address").fill("ada@example.org")
     page.get_by_role("button", name="Mail me a code").click()
     page.get_by_label("Code").fill(mailed_code())
-    page.get_by_role("button").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("50.000 OMR")).to_be_visible()
     page.get_by_role("button", name="Add to my balance").dblclick()
     expect(page.get_by_text("50.000 OMR was added to your balance by the voucher CARD50.")).to_be_visible()

@@ -3,6 +3,7 @@ import re
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from ..customer import Customer
 from ..keys import Uuid7
@@ -16,11 +17,11 @@ class Organization(models.Model):
     """A tenant: pending until its first order is complete, then provisioned by the worker."""
 
     class Status(models.TextChoices):
-        PENDING = "pending"
-        PROVISIONING = "provisioning"
-        ACTIVE = "active"
-        SUSPENDED = "suspended"
-        DELETED = "deleted"
+        PENDING = "pending", _("Pending")
+        PROVISIONING = "provisioning", _("Provisioning")
+        ACTIVE = "active", _("Active")
+        SUSPENDED = "suspended", _("Suspended")
+        DELETED = "deleted", _("Deleted")
 
     TRANSITIONS = {
         Status.PENDING: {Status.PROVISIONING, Status.ACTIVE, Status.SUSPENDED, Status.DELETED},

@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -33,7 +33,7 @@ from orders.use_cases.payments.open_portal import open_portal
 from orders.use_cases.subscriptions.cancel_subscription import CancelAt, cancel_subscription, resume_subscription
 from orders.web.account.orders import describe_order
 from orders.web.shop.basket import ShopBasket, keep_basket
-from orders.web.shop.summary import money
+from orders.web.shop.summary import join_names, money
 from orders.web.visitor import signed_in_actor
 
 MAX_INVOICES_SHOWN = 24
@@ -85,7 +85,7 @@ def organization_page(request: HttpRequest, organization_id: UUID) -> HttpRespon
         "address": f"{organization.slug}.{settings.SOVEREIGN_DOMAIN}",
         "is_owner": is_owner,
         "role": _ROLES[role],
-        "apps": item_names(App, organization.apps),
+        "apps": join_names(item_names(App, organization.apps)),
         "members": [_describe_member(each) for each in members_of(organization)],
         "invitation": InvitationForm() if may(role, Act.CHANGE_MEMBERS) else None,
         "invoices": _describe_invoices(organization) if may(role, Act.READ_INVOICES) else [],
@@ -219,10 +219,9 @@ def _describe_subscription(organization: Organization, *, is_owner: bool) -> dic
         "is_past_due": subscription.status == Subscription.Status.PAST_DUE,
         "grace_ends_at": end_of_grace(subscription),
         "price": money(subscription.amount_minor),
-        "items": [
-            *item_names(Plan, [str(subscription.plan_id)]),
-            *item_names(AddOn, subscription.addon_ids),
-        ],
+        "items": join_names(
+            [*item_names(Plan, [str(subscription.plan_id)]), *item_names(AddOn, subscription.addon_ids)]
+        ),
         "waiting": describe_order(waiting) if waiting else None,
     }
 
@@ -238,7 +237,11 @@ def _describe_member(member: Any) -> Member:
 
 
 def _describe_invoices(organization: Organization) -> list[dict[str, Any]]:
-    words = {Invoice.Status.PAID: _("paid"), Invoice.Status.OPEN: _("open"), Invoice.Status.VOID: _("void")}
+    words = {
+        Invoice.Status.PAID: pgettext("invoice", "paid"),
+        Invoice.Status.OPEN: pgettext("invoice", "open"),
+        Invoice.Status.VOID: pgettext("invoice", "void"),
+    }
     return [
         {
             "period_start": each.period_start,

@@ -85,10 +85,9 @@ def _change(entry: Entry) -> Change:
     words = str(_WORDS.get(kind, _WORDS["adjustment"]))
     if kind == "promo":
         words = gettext("Voucher %(code)s") % {"code": detail}
-    sign = "+" if entry.amount_minor > 0 else ""
     return Change(
         words=words,
-        amount=f"{sign}{money(entry.amount_minor)}",
+        amount=money(entry.amount_minor, signed=True),
         created_at=entry.created_at,
         order_id=entry.order_id,
     )

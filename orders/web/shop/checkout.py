@@ -17,14 +17,13 @@ from billing.errors import DomainError
 from billing.models import Organization
 from billing.models.organizations.organization import SLUG_MATCH
 from billing.queries import owned_organizations, slug_is_free
-from billing.text import as_sentence, has_visible_text
-from orders.web.redeem import Voucher, find_offer
+from billing.text import has_visible_text
+from orders.web.redeem import Voucher, find_offer, refusal_text
 from orders.web.shop.basket import ShopBasket, chosen_items, keep_basket, read_basket
 from orders.web.shop.offer import Offer
 from orders.web.shop.steps import is_live, step_page
 from orders.web.shop.summary import summarize
 from orders.web.visitor import signed_in_actor
-from promos.errors import PromoProblem
 from promos.queries import MAX_CODE_INPUT_LENGTH
 
 MAX_ORGANIZATIONS_SHOWN = 50
@@ -184,9 +183,3 @@ def answer_code(request: HttpRequest, text: str) -> Answer | None:
         answer = Answer(text=" ".join((granted, *offer.conditions)), is_good=True)
     request.session[_VOUCHER] = {"code": text, "text": answer.text, "is_good": answer.is_good}
     return answer
-
-
-def refusal_text(error: DomainError) -> str:
-    """Writes a refusal in the words of a page."""
-    why = f"this voucher cannot be redeemed: {error.why}" if isinstance(error, PromoProblem) else error.text
-    return as_sentence(why)

@@ -14,7 +14,7 @@ from orders.use_cases.apps.compare_needs import fits, recommend_plan
 from orders.web.shop.basket import Chosen, ShopBasket, chosen_items, keep_basket, read_basket
 from orders.web.shop.offer import Offer
 from orders.web.shop.steps import is_live, step_page
-from orders.web.shop.summary import money, summarize
+from orders.web.shop.summary import join_names, money, summarize
 from orders.web.visitor import signed_in_actor
 
 # As many apps as a checkout takes.
@@ -199,7 +199,7 @@ def _bundle_cards(offer: Offer, basket: ShopBasket) -> list[BundleCard]:
     return [
         BundleCard(
             bundle=bundle,
-            apps=", ".join(names[slug] for slug in bundle.apps if slug in names),
+            apps=join_names(names[slug] for slug in bundle.apps if slug in names),
             is_chosen=all(slug in basket.apps for slug in bundle.apps if slug in names),
         )
         for bundle in offer.bundles

@@ -18,12 +18,13 @@ from billing.errors import DomainError
 from billing.models import Organization
 from billing.text import as_sentence
 from orders.models import App, Order, Payment, Provision
+from orders.models.step import StepStatus
 from orders.queries import item_names
 from orders.use_cases.payments.give_up_payment import give_up_payment
 from orders.use_cases.provisioning.ensure_provision import COMPLETE, ensure_provision
 from orders.web.shop.basket import placed_orders
 from orders.web.shop.steps import is_live
-from orders.web.shop.summary import money
+from orders.web.shop.summary import join_names, money
 from orders.web.visitor import signed_in_actor
 
 _ENDED = {Order.Status.FAILED, Order.Status.EXPIRED, Order.Status.CANCELLED}
@@ -61,12 +62,13 @@ def order_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
             "is_live": order.organization.status == Organization.Status.ACTIVE,
             "address": f"{order.organization.slug}.{settings.SOVEREIGN_DOMAIN}",
             "lines": [{"name": line.name, "price": money(line.price_minor)} for line in order.lines.all()],
-            "apps": item_names(App, order.apps),
+            "apps": join_names(item_names(App, order.apps)),
             "total": money(order.total_minor),
             "credit": money(order.credit_applied_minor) if order.credit_applied_minor else "",
             "held": money(order.credit_to_hold_minor) if order.credit_to_hold_minor else "",
             "due": money(order.amount_due_minor) if order.amount_due_minor else "",
             "is_ended": order.status in _ENDED,
+            "steps": _describe_steps(progress.provision) if progress.provision else [],
         },
     )
 
@@ -106,6 +108,30 @@ def _find_order(order_id: UUID, *, by: Actor) -> Order:
     if order is None:
         raise Http404
     return order
+
+
+def _describe_steps(provision: Provision) -> list[dict[str, str]]:
+    """Writes the steps in the active language; a provisioner's own steps keep their names."""
+    states = {
+        StepStatus.COMPLETED: _("done"),
+        StepStatus.RUNNING: _("in progress"),
+        StepStatus.FAILED: _("failed"),
+        StepStatus.PENDING: _("waiting"),
+    }
+    return [
+        {"name": _describe_step(step.name), "status": step.status.value, "state": states[step.status]}
+        for step in provision.read_steps()
+    ]
+
+
+def _describe_step(name: str) -> str:
+    for start, translated in (
+        ("Deploying ", _("Deploying %(name)s")),
+        ("Connecting ", _("Connecting %(name)s")),
+    ):
+        if name.startswith(start):
+            return translated % {"name": name.removeprefix(start)}
+    return _("Creating namespace") if name == "Creating namespace" else name
 
 
 def _progress_of(order: Order, *, has_paid: bool) -> Progress:

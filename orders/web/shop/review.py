@@ -29,6 +29,7 @@ from orders.models.basket import CheckoutRequest
 from orders.queries import load_basket
 from orders.use_cases.checkout.place_order import place_order
 from orders.use_cases.checkout.quote_checkout import Quote, quote_checkout
+from orders.web.redeem import refusal_text
 from orders.web.shop.basket import (
     Chosen,
     ShopBasket,
@@ -39,7 +40,6 @@ from orders.web.shop.basket import (
     read_basket,
     remember_placed,
 )
-from orders.web.shop.checkout import refusal_text
 from orders.web.shop.offer import Offer
 from orders.web.shop.steps import step_page
 from orders.web.shop.summary import money, summarize
@@ -182,11 +182,17 @@ def _amounts(quote: Quote) -> dict[str, Any]:
         "total": money(quote.total_minor),
         "proration": money(quote.proration_minor) if quote.proration_minor else "",
         "credit": money(quote.credit_applied_minor) if quote.credit_applied_minor else "",
+        "less_credit": _less(quote.credit_applied_minor),
         "due": money(quote.amount_due_minor),
         "by_card": quote.amount_due_minor > 0,
         "left": money(quote.credit_left_minor),
         "next_month": money(quote.next_month_minor),
     }
+
+
+def _less(minor: int) -> str:
+    """Formats an amount that is taken off, with a minus sign."""
+    return money(-minor).replace("-", "\N{MINUS SIGN}")
 
 
 def _checkout_request(basket: ShopBasket, chosen: Chosen, *, organization_id: UUID, attempt: str) -> CheckoutRequest:

@@ -1,11 +1,12 @@
 """The summary beside each step: what was chosen, what it costs a month, and whether the apps fit the plan."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from billing.money import format_money
+from billing.money import local_money
 from orders.models import App, Plan
 from orders.use_cases.apps.compare_needs import capacity_of, fits, needs_of, recommend_plan
 from orders.web.shop.basket import Chosen
@@ -15,9 +16,15 @@ _MB_OF_GB = 1024
 _MILLI_OF_CPU = 1000
 
 
-def money(minor: int) -> str:
-    """Formats an amount of the deployment's currency."""
-    return format_money(minor, currency=settings.SOVEREIGN_CURRENCY)
+def money(minor: int, *, signed: bool = False) -> str:
+    """Formats an amount of the deployment's currency, in the active language."""
+    return local_money(minor, currency=settings.SOVEREIGN_CURRENCY, signed=signed)
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Joins names by the comma of the active language."""
+    # Translators: the comma and the space between two names.
+    return _(", ").join(names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +48,7 @@ class Meter:
 class Summary:
     rows: list[Row]
     apps: list[str]
+    app_names: str
     total: str
     meters: list[Meter]
     too_small: bool
@@ -55,6 +63,7 @@ def summarize(chosen: Chosen, offer: Offer) -> Summary:
     return Summary(
         rows=[Row(name=each.name, price=money(each.price_minor)) for each in priced],
         apps=[app.name for app in chosen.apps],
+        app_names=join_names(app.name for app in chosen.apps),
         total=money(sum(each.price_minor for each in priced)),
         meters=_meters(chosen.plan, deployed) if chosen.plan and deployed else [],
         too_small=bool(chosen.plan and deployed and not fits(chosen.plan, offer.plans, deployed)),
@@ -65,9 +74,9 @@ def summarize(chosen: Chosen, offer: Offer) -> Summary:
 def _meters(plan: Plan, deployed: list[App]) -> list[Meter]:
     needed, offered = needs_of(deployed), capacity_of(plan)
     return [
-        _meter(_("Memory"), needed.memory_mb, offered.memory_mb, scale=_MB_OF_GB, unit="GB"),
-        _meter(_("Processing"), needed.cpu_milli, offered.cpu_milli, scale=_MILLI_OF_CPU, unit="vCPU"),
-        _meter(_("Storage"), needed.disk_gb, offered.disk_gb, scale=1, unit="GB"),
+        _meter(_("Memory"), needed.memory_mb, offered.memory_mb, scale=_MB_OF_GB, unit=_("GB")),
+        _meter(_("Processing"), needed.cpu_milli, offered.cpu_milli, scale=_MILLI_OF_CPU, unit=_("vCPU")),
+        _meter(_("Storage"), needed.disk_gb, offered.disk_gb, scale=1, unit=_("GB")),
     ]
 
 

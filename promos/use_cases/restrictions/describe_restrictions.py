@@ -4,12 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from billing.money import format_money
+from billing.money import local_money
 from promos.models.restrictions import TOP_UPS, Restrictions
 from promos.use_cases.restrictions.sold_items import SoldItem, load_sold_items
 
 MAX_NAMED_CUSTOMERS = 20
+
+
+def ngettext_noop(singular: str, plural: str) -> tuple[str, str]:
+    """Marks a sentence in both numbers for translation, and returns both."""
+    return singular, plural
 
 
 def describe_to_staff(restrictions: Restrictions | None) -> list[str]:
@@ -30,11 +37,12 @@ def _describe(rules: Mapping[str, Any], sentences: Mapping[str, Callable[[Any], 
 
 
 def _only(value: str) -> str:
-    return "Only into the balance, not with an order." if value == TOP_UPS else "Only with an order."
+    return _("Only into the balance, not with an order.") if value == TOP_UPS else _("Only with an order.")
 
 
 def _minimum(minor: int) -> str:
-    return f"Only for orders of at least {format_money(minor, currency=settings.SOVEREIGN_CURRENCY)}."
+    amount = local_money(minor, currency=settings.SOVEREIGN_CURRENCY)
+    return _("Only for orders of at least %(amount)s.") % {"amount": amount}
 
 
 def _customers(customers: Sequence[str]) -> str:
@@ -48,26 +56,42 @@ def _names(ids: Sequence[str], items: Sequence[SoldItem]) -> list[str]:
     return [names.get(each, each) for each in ids]
 
 
-def _limit(period: str) -> Callable[[int], str]:
-    return lambda count: f"At most {'once' if count == 1 else f'{count:,} times'} per customer{period}."
+def _plans(names: Sequence[str]) -> str:
+    sentence = ngettext("Only with the plan %(names)s.", "Only with one of the plans %(names)s.", len(names))
+    return sentence % {"names": _(", ").join(names)}
+
+
+def _addons(names: Sequence[str]) -> str:
+    sentence = ngettext("Only with the add-on %(names)s.", "Only with one of the add-ons %(names)s.", len(names))
+    return sentence % {"names": _(", ").join(names)}
+
+
+def _limit(once: str, often: str) -> Callable[[int], str]:
+    return lambda count: ngettext(once, often, count) % {"count": f"{count:,}"}
 
 
 _SENTENCES: dict[str, Callable[[Any], str]] = {
     "only": _only,
-    "plans": lambda names: f"Only with {'the plan' if len(names) == 1 else 'one of the plans'} {', '.join(names)}.",
-    "addons": lambda names: (
-        f"Only with {'the add-on' if len(names) == 1 else 'one of the add-ons'} {', '.join(names)}."
-    ),
+    "plans": _plans,
+    "addons": _addons,
     "minimum_order_minor": _minimum,
-    "first_order_only": lambda _: "Only for a customer's first order.",
+    "first_order_only": lambda _value: _("Only for a customer's first order."),
     "email_domains": lambda domains: f"Only for e-mail addresses at {', '.join(domains)}.",
     "customers": _customers,
-    "uses_per_customer": _limit(""),
-    "uses_per_day": _limit(" and day"),
-    "uses_per_week": _limit(" and week"),
-    "uses_per_month": _limit(" and month"),
+    "uses_per_customer": _limit(
+        *ngettext_noop("At most once per customer.", "At most %(count)s times per customer.")
+    ),
+    "uses_per_day": _limit(
+        *ngettext_noop("At most once per customer and day.", "At most %(count)s times per customer and day.")
+    ),
+    "uses_per_week": _limit(
+        *ngettext_noop("At most once per customer and week.", "At most %(count)s times per customer and week.")
+    ),
+    "uses_per_month": _limit(
+        *ngettext_noop("At most once per customer and month.", "At most %(count)s times per customer and month.")
+    ),
 }
 _DISCREET_SENTENCES: dict[str, Callable[[Any], str]] = {
-    "email_domains": lambda _: "Only for certain e-mail addresses.",
-    "customers": lambda _: "Only for certain customers.",
+    "email_domains": lambda _value: _("Only for certain e-mail addresses."),
+    "customers": lambda _value: _("Only for certain customers."),
 }

@@ -6,10 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import simplejson
-from django.conf import settings
 from django.db import connection
 
-from billing.money import format_money
 from promos.errors import (
     PromoAddOnMissing,
     PromoCustomerLimit,
@@ -100,5 +98,4 @@ def find_broken_restriction(
         return refusal(**values)
     rules = (promo_code.restrictions or {}, promo_code.campaign.restrictions or {})
     minimum_minor = max(each.get("minimum_order_minor", 0) for each in rules)
-    minimum = format_money(minimum_minor, currency=settings.SOVEREIGN_CURRENCY)
-    return PromoOrderTooSmall(minimum=minimum, minimum_order_minor=minimum_minor, **values)
+    return PromoOrderTooSmall(minimum_order_minor=minimum_minor, **values)

@@ -1,0 +1,6 @@
+LONG_DATE = "j F Y"
+SHORT_DATE = "j M Y"
+LONG_MOMENT = "j F Y, H:i"
+SHORT_MOMENT = "j M Y, H:i"
+MOMENT_OF_YEAR = "j F, H:i"
+ZONED_MOMENT = "j F Y, H:i T"
