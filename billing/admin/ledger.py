@@ -86,7 +86,15 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
     nouns = "ledger"
     noun = "ledger entry"
-    list_display = ("when", "customer_named", "kinds", "entry_amount", "balance_amount", "cause", "who")
+    list_display = (
+        "when",
+        "customer_named",
+        "kinds",
+        "entry_amount",
+        "balance_amount",
+        "cause",
+        "who",
+    )
     list_filter = ("kind", ("created_at", DayRangeFilter))
     list_filter_submit = True
     list_select_related = ("account__customer",)

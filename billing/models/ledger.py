@@ -72,6 +72,12 @@ class LedgerEntry(models.Model):
         indexes = [
             # Entries of a release without a chain, until migrate has given them a hash. Empty after that.
             models.Index(fields=["account"], condition=Q(hash__isnull=True), name="billing_entry_without_hash"),
+            # The entries that are no grant and no spend are few, and people look for them.
+            models.Index(
+                fields=["-id"],
+                condition=Q(kind__in=["reversal", "adjustment", "expiry"]),
+                name="billing_ledgerentry_correction",
+            ),
             # `transfer:<id>`: the two entries that move credit from one account to another.
             models.Index(
                 fields=["reason"],

@@ -1,6 +1,7 @@
 """The console's pages of this app; importing this package registers them."""
 
 from . import catalog, customers, mirrored, orders, organizations, payments, subscriptions
+from .ledger import entries
 from .operations import breaks, deployments, events, jobs
 
 __all__ = [
@@ -8,6 +9,7 @@ __all__ = [
     "catalog",
     "customers",
     "deployments",
+    "entries",
     "events",
     "jobs",
     "mirrored",

@@ -23,10 +23,11 @@ CLICKS = 4
 REPEATED = "This was done already, and was not done again: "
 # Closing an order calls Stripe (tests/payments/reconciliation/test_lost_payments.py sends it twice); a merge has two
 # steps (tests/orders/admin/test_admin_merge.py). Codes may be read repeatedly, and each time is audited
-# (tests/promos/cards/test_admin_batches.py).
+# (tests/promos/cards/test_admin_batches.py), and so may the ledger be exported.
 ELSEWHERE = {
     "orders_order_close",
     "billing_customer_merge",
+    "billing_ledgerentry_export",
     "billing_ledgerhead_evidence",
     "promos_batch_export",
     "promos_batch_sheets",

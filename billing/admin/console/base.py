@@ -313,13 +313,17 @@ class RecordAdmin(ConsoleAdmin):
     def get_urls(self) -> list[URLPattern]:
         own = [
             path(route, self.admin_site.admin_view(view), name=f"{self.model_label}_{name}")
-            for route, name, view in self.extra_views()
+            for route, name, view in (*self.extra_views(), *self.reading_views())
         ]
         urls: list[URLPattern] = super().get_urls()
         return own + urls
 
     def extra_views(self) -> Sequence[tuple[str, str, View]]:
-        """Returns additional pages as (route, name, view)."""
+        """Returns additional pages, on which something can be done, as (route, name, view)."""
+        return ()
+
+    def reading_views(self) -> Sequence[tuple[str, str, View]]:
+        """Returns additional pages that only show something, as (route, name, view)."""
         return ()
 
 

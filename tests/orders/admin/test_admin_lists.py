@@ -44,7 +44,7 @@ QUERIES = {
     "billing_hold": BY_KEY,
     "billing_invoice": BY_KEY,
     "billing_ledgercheck": BY_KEY,
-    "billing_ledgerentry": BY_KEY,
+    "billing_ledgerentry": BY_KEY + 1,  # what the entries belong to
     "billing_ledgerhead": BY_KEY,
     "billing_organization": BY_KEY,
     "billing_subscription": BY_KEY,
@@ -61,7 +61,7 @@ QUERIES = {
     "promos_promocode": NUMBERED,
     "promos_redemption": BY_KEY,
 }
-KEYED = [name for name, number in QUERIES.items() if number == BY_KEY]
+KEYED = ["billing_ledgerentry", *(name for name, number in QUERIES.items() if number == BY_KEY)]
 # A record's page: one query for the record and one for each of its tables.
 PAGE_QUERIES = {
     "billing_auditentry": SHARED + 1,
