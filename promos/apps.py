@@ -17,8 +17,10 @@ class PromosConfig(AppConfig):
         "use_cases/attempts/attempts.sql",
     )
     proposal_kinds = (
-        "promos.use_cases.propose_issue.CODE_ISSUE",
-        "promos.use_cases.campaigns.propose_budget.CAMPAIGN_BUDGET",
-        "promos.use_cases.cards.propose_activation.BATCH_ACTIVATION",
-        "promos.use_cases.ranges.propose_activation.RANGE_ACTIVATION",
+        "promos.use_cases.approvals.approve_batch.BATCH_APPROVAL",
+        "promos.use_cases.approvals.approve_campaign.CAMPAIGN_APPROVAL",
+        "promos.use_cases.approvals.propose_issue.CODE_ISSUE",
+        "promos.use_cases.approvals.propose_budget.CAMPAIGN_BUDGET",
+        "promos.use_cases.approvals.propose_activation.BATCH_ACTIVATION",
+        "promos.use_cases.approvals.propose_cards.RANGE_ACTIVATION",
     )

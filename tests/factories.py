@@ -22,9 +22,9 @@ from billing.use_cases.organizations.create_organization import create_organizat
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.use_cases.checkout import checkout_context
 from promos.models import Campaign, PromoCode
+from promos.use_cases.approvals.approve_campaign import approve_campaign
 from promos.use_cases.campaigns.change_state import (
     activate_campaign,
-    approve_campaign,
     end_campaign,
     pause_campaign,
 )

@@ -41,19 +41,25 @@ from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from billing.models import CreditClass
 from billing.money import format_money
+from billing.use_cases.proposals.drafts import lock_open_proposal
 from billing.use_cases.proposals.propose import Outcome
 from promos.locks import lock_campaign_exclusively
 from promos.models import Campaign
 from promos.queries import campaigns_with_use, live_codes
+from promos.use_cases.approvals.approve_campaign import (
+    CAMPAIGN_APPROVAL,
+    approve_campaign,
+    campaign_arguments,
+    propose_campaign,
+)
+from promos.use_cases.approvals.propose_budget import change_budget_or_propose
 from promos.use_cases.campaigns.change_state import (
     activate_campaign,
-    approve_campaign,
     end_campaign,
     pause_campaign,
 )
 from promos.use_cases.campaigns.change_terms import change_end
 from promos.use_cases.campaigns.draft_campaign import change_draft, draft_campaign
-from promos.use_cases.campaigns.propose_budget import change_budget_or_propose
 
 from .campaign_forms import FIELD_OF_REFUSAL, BudgetForm, DraftForm, EndForm, initial_terms
 from .form_fields import written_credit_life
@@ -68,6 +74,13 @@ _KINDS = {Status.DRAFT: "info", Status.APPROVED: "info", Status.ACTIVE: "good", 
 
 
 CHANGES = {
+    "propose": StateChange(
+        name="Propose",
+        done="proposed",
+        warning="Those who can approve it get a mail. A change of the draft withdraws the proposal.",
+        use_case=propose_campaign,
+        leads_to=Status.APPROVED,
+    ),
     "approve": StateChange(
         name="Approve",
         done="approved",
@@ -101,7 +114,10 @@ CHANGES = {
 }
 
 
-def _lock_update_time(campaign: Campaign) -> object:
+def _lock_update_time(campaign: Campaign, *, deciding: bool = False) -> object:
+    if deciding:
+        # A decision locks the proposal first.
+        lock_open_proposal(CAMPAIGN_APPROVAL, campaign_arguments(campaign_id=campaign.pk))
     found = lock_campaign_exclusively(campaign_id=campaign.pk)
     return found and found.updated_at
 
@@ -258,7 +274,7 @@ class CampaignAdmin(RecordAdmin):
             name=name,
             arguments={"campaign_id": key},
             seen=campaign.updated_at,
-            lock_state=lambda: _lock_update_time(campaign),
+            lock_state=lambda: _lock_update_time(campaign, deciding=name == "approve"),
             facts=self._shown_facts(campaign),
         )
 

@@ -38,7 +38,7 @@ from billing.models import User
 from promos.errors import InvalidPromo
 from promos.models import PromoCode
 from promos.queries import codes_with_use
-from promos.use_cases.propose_issue import issue_or_propose, issued_or_refused
+from promos.use_cases.approvals.propose_issue import issue_or_propose, issued_or_refused
 
 from .code_forms import FIELD_OF_REFUSAL, IssueForm, TermsForm, initial_terms
 from .code_states import CodeStatesAdmin, lock_update_time

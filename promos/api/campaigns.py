@@ -26,6 +26,7 @@ from billing.api.fields import (
     WholeNumberField,
 )
 from billing.api.pagination import page_parameters, page_response, read_page
+from billing.api.proposals import ProposalSerializer
 from billing.api.schema import refusals
 from billing.models import CreditClass
 from billing.use_cases.proposals.propose import carried_out
@@ -34,9 +35,10 @@ from promos.errors import CampaignNotFound
 from promos.models import Campaign
 from promos.models.credit_life import MAX_CREDIT_DAYS
 from promos.queries import campaigns_with_use
+from promos.use_cases.approvals.approve_campaign import approve_campaign, propose_campaign
+from promos.use_cases.approvals.propose_budget import change_budget_or_propose
 from promos.use_cases.campaigns.change_state import (
     activate_campaign,
-    approve_campaign,
     end_campaign,
     pause_campaign,
 )
@@ -49,7 +51,6 @@ from promos.use_cases.campaigns.draft_campaign import (
     change_draft,
     draft_campaign,
 )
-from promos.use_cases.campaigns.propose_budget import change_budget_or_propose
 
 _TERMS = tuple(field.name for field in fields(CampaignTerms))
 
@@ -220,6 +221,22 @@ class _ActView(APIView):
         body = _read(CampaignActSerializer, request)
         self.act(campaign_id=campaign_id, by=actor_of(request), reason=body["reason"])
         return _answer(campaign_id)
+
+
+class ProposeCampaignView(APIView):
+    permission_classes = (roles(SOVEREIGN_ADMIN),)
+
+    @extend_schema(
+        request=CampaignActSerializer,
+        responses={**_CHANGED, 200: ProposalSerializer},
+        tags=["campaigns"],
+        summary="Propose a draft to those who can approve it",
+        description="A change of the draft withdraws the proposal. An open proposal is answered again.",
+    )
+    def post(self, request: Request, campaign_id: UUID) -> Response:
+        body = _read(CampaignActSerializer, request)
+        proposal = propose_campaign(campaign_id=campaign_id, by=actor_of(request), reason=body["reason"])
+        return Response(ProposalSerializer(proposal).data)
 
 
 class ApproveCampaignView(_ActView):

@@ -37,10 +37,10 @@ from promos.errors import CreditRequired, PromoNotFound
 from promos.models import PromoCode
 from promos.models.credit_life import MAX_CREDIT_DAYS
 from promos.queries import MAX_CODE_INPUT_LENGTH, find_code, live_codes
+from promos.use_cases.approvals.propose_issue import issue_or_propose, issued_or_refused
 from promos.use_cases.change_code import retire_code
 from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms
 from promos.use_cases.preview_code import preview_code
-from promos.use_cases.propose_issue import issue_or_propose, issued_or_refused
 from promos.use_cases.restrictions.describe_restrictions import describe_to_customers
 
 MAX_LIST_LENGTH = 1000

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.actor import SOVEREIGN_ADMIN
-from billing.models import AuditEntry, Customer, LedgerEntry, User
+from billing.models import AuditEntry, Customer, LedgerEntry, Proposal, User
 from billing.use_cases.proof.seal_ledger import seal_ledger
 from orders.models import (
     AddOn,
@@ -189,7 +189,8 @@ def drafting() -> Form:
 
 def changing_a_campaign(verb: str, status: str, **inputs: str) -> Form:
     campaign = CampaignFactory.create(status=status)
-    return Form(page(f"promos_campaign_{verb}", campaign.pk), inputs, AuditEntry)
+    # An approval is audited together with its proposal.
+    return Form(page(f"promos_campaign_{verb}", campaign.pk), inputs, Proposal if verb == "approve" else AuditEntry)
 
 
 BATCH = {"name": "SHOPS-9", "credit": "5", "size": "3", "pattern": "####-####-####", "alphabet": "letters"}
@@ -200,7 +201,8 @@ def drafting_a_batch() -> Form:
 
 
 def changing_a_batch(verb: str, make: Callable[[], Batch]) -> Form:
-    return Form(page(f"promos_batch_{verb}", make().pk), {}, AuditEntry)
+    made = Proposal if verb == "approve" else AuditEntry
+    return Form(page(f"promos_batch_{verb}", make().pk), {}, made)
 
 
 def acting_on_cards() -> Form:
@@ -308,6 +310,7 @@ FORMS: dict[str, Callable[[], Form]] = {
     **{f"billing_proposal_{verb}": partial(deciding, verb) for verb in ("approve", "reject", "withdraw")},
     "promos_campaign_add": drafting,
     "promos_campaign_redraft": partial(changing_a_campaign, "redraft", "draft", **DRAFT),
+    "promos_campaign_propose": partial(changing_a_campaign, "propose", "draft"),
     "promos_campaign_approve": partial(changing_a_campaign, "approve", "draft"),
     "promos_campaign_activate": partial(changing_a_campaign, "activate", "approved"),
     "promos_campaign_pause": partial(changing_a_campaign, "pause", "active"),
@@ -315,6 +318,7 @@ FORMS: dict[str, Callable[[], Form]] = {
     "promos_campaign_budget": partial(changing_a_campaign, "budget", "active", budget="100"),
     "promos_campaign_window": partial(changing_a_campaign, "window", "active", ends_at="2027-01-01T00:00"),
     "promos_batch_add": drafting_a_batch,
+    "promos_batch_propose": partial(changing_a_batch, "propose", draft_batch),
     "promos_batch_approve": partial(changing_a_batch, "approve", draft_batch),
     "promos_batch_generate": partial(changing_a_batch, "generate", approved_batch),
     "promos_batch_release": partial(changing_a_batch, "release", generated_batch),

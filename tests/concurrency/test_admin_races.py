@@ -112,7 +112,7 @@ def test_control_without_the_lock_a_change_brings_a_retired_voucher_back(monkeyp
         return issue_code(**given)
 
     monkeypatch.setattr("promos.admin.code_states.lock_code_exclusively", lambda **_: None)
-    monkeypatch.setattr("promos.use_cases.propose_issue.issue_code", write_later)
+    monkeypatch.setattr("promos.use_cases.approvals.propose_issue.issue_code", write_later)
     assert edit(browser, code, token) == HTTPStatus.FOUND
     code.refresh_from_db()
     assert code.retired_at is None

@@ -148,6 +148,7 @@ ENDPOINTS = [
             status=409,
         )
         for act, body in (
+            ("propose", {}),
             ("approve", {}),
             ("activate", {}),
             ("pause", {}),
@@ -168,7 +169,7 @@ ENDPOINTS = [
             body={"reason": "spring"},
             status=200 if act == "void" else 409,
         )
-        for act in ("approve", "generate", "release", "activate", "lock", "close", "void")
+        for act in ("propose", "approve", "generate", "release", "activate", "lock", "close", "void")
     ),
     Endpoint(method="GET", path=f"billing/batches/{BATCH_ID}/cards", roles=READS_VOUCHERS, is_list=True),
     Endpoint(method="GET", path=f"billing/batches/{BATCH_ID}/ranges", roles=READS_VOUCHERS | {DEALER}, is_list=True),

@@ -220,7 +220,7 @@ _CAMPAIGN: dict[str, Sequence[Any]] = {
 _REASON: dict[str, Sequence[Any]] = {"reason": (None, "", "  ", "x" * 501, "x" * 100_000, *NOT_TEXT)}
 # Act on a campaign → field of its body → invalid values.
 CAMPAIGN_ACTS: Mapping[str, Mapping[str, Sequence[Any]]] = {
-    **dict.fromkeys(("approve", "activate", "pause", "end"), _REASON),
+    **dict.fromkeys(("propose", "approve", "activate", "pause", "end"), _REASON),
     "budget": {**_REASON, "budget_omr": _BUDGET},
     "end-date": {**_REASON, "ends_at": INVALID_TIME},
 }

@@ -14,8 +14,8 @@ READERS = {
     "billing/use_cases/find_after_lost_connection.py find_unknown": OWN_TEXT,
     "orders/admin/operations/deployments.py _time": OWN_TEXT,
     "promos/admin/oversight/attempts.py _value": OWN_TEXT,
-    "promos/use_cases/propose_issue.py _run": OWN_TEXT,
-    "promos/use_cases/propose_issue.py _written": OWN_TEXT,
+    "promos/use_cases/approvals/propose_issue.py _run": OWN_TEXT,
+    "promos/use_cases/approvals/written_terms.py _write_instant": OWN_TEXT,
 }
 FORMATTED = re.compile(r"\|\s*(date|time)\b")
 IN_ZONE = re.compile(r"{% timezone time_zone %}")

@@ -65,7 +65,7 @@ def test_a_draft_is_approved_by_somebody_else(client: Browser, omar: User) -> No
 @pytest.mark.parametrize(
     ("status", "shown"),
     [
-        ("draft", ["Approve", "End", "Change the draft", "Issue a voucher"]),
+        ("draft", ["Propose", "Approve", "End", "Change the draft", "Issue a voucher"]),
         ("approved", ["Activate", "End", "Change the budget", "Change the end", "Issue a voucher"]),
         ("active", ["Pause", "End", "Change the budget", "Change the end", "Issue a voucher"]),
         ("paused", ["Activate", "End", "Change the budget", "Change the end", "Issue a voucher"]),

@@ -15,6 +15,7 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from billing.models import Proposal
 from billing.use_cases.proposals.propose import Outcome
 
 
@@ -114,6 +115,8 @@ def confirm_change(
 
     def effect(reason: str) -> Done:
         outcome = change.use_case(**arguments, by=actor_of(request), reason=reason)
+        if isinstance(outcome, Proposal):
+            outcome = Outcome(result=None, proposal=outcome)
         if isinstance(outcome, Outcome):
             return done_or_proposed(outcome, request)
         return Done(f"{title} is {change.done}.", change_url(admin.model_label, record.pk))

@@ -35,12 +35,17 @@ def approve_proposal(*, proposal_id: UUID, by: Actor, comment: str = "") -> Prop
         proposal = _lock_to_decide(proposal_id, by=by)
         kind = kinds()[proposal.kind]
         if kind.lock_state(proposal.arguments) != proposal.state:
-            return _decide(proposal, Proposal.Status.FAILED, by=by, comment=comment, outcome=ProposalStale.message)
-        why = f"{proposal.reason} (approved by {by.email or by.user_id})"
-        result = kind.run(proposal.arguments, why, proposer_of(proposal))
+            return record_decision(
+                proposal, Proposal.Status.FAILED, by=by, comment=comment, outcome=ProposalStale.message
+            )
+        if kind.by_approver:
+            result = kind.run(proposal.arguments, comment or proposal.reason, by)
+        else:
+            why = f"{proposal.reason} (approved by {by.email or by.user_id})"
+            result = kind.run(proposal.arguments, why, proposer_of(proposal))
         if result.model:
             proposal.subject_model, proposal.subject_id = result.model, result.key
-        return _decide(proposal, Proposal.Status.APPROVED, by=by, comment=comment, outcome=result.message)
+        return record_decision(proposal, Proposal.Status.APPROVED, by=by, comment=comment, outcome=result.message)
 
 
 def reject_proposal(*, proposal_id: UUID, by: Actor, reason: str) -> Proposal:
@@ -53,7 +58,9 @@ def reject_proposal(*, proposal_id: UUID, by: Actor, reason: str) -> Proposal:
         raise ReasonRequired
     with transaction.atomic():
         proposal = _lock_to_decide(proposal_id, by=by)
-        return _decide(proposal, Proposal.Status.REJECTED, by=by, comment=reason, outcome="It was not carried out.")
+        return record_decision(
+            proposal, Proposal.Status.REJECTED, by=by, comment=reason, outcome="It was not carried out."
+        )
 
 
 def withdraw_proposal(*, proposal_id: UUID, by: Actor, reason: str) -> Proposal:
@@ -69,7 +76,9 @@ def withdraw_proposal(*, proposal_id: UUID, by: Actor, reason: str) -> Proposal:
         _check_open(proposal)
         if not is_proposer(proposal, by):
             raise NotOwnProposal
-        return _decide(proposal, Proposal.Status.WITHDRAWN, by=by, comment=reason, outcome="It was not carried out.")
+        return record_decision(
+            proposal, Proposal.Status.WITHDRAWN, by=by, comment=reason, outcome="It was not carried out."
+        )
 
 
 def lock_proposal(*, proposal_id: UUID) -> Proposal:
@@ -126,7 +135,10 @@ def _check_open(proposal: Proposal) -> None:
         raise ProposalExpired
 
 
-def _decide(proposal: Proposal, status: Proposal.Status, *, by: Actor, comment: str, outcome: str) -> Proposal:
+def record_decision(
+    proposal: Proposal, status: Proposal.Status, *, by: Actor, comment: str, outcome: str
+) -> Proposal:
+    """Writes a decision, and its audit entry. The caller holds the proposal's lock. Transaction: joins."""
     proposal.status, proposal.comment, proposal.outcome = status, comment, as_sentence(outcome)
     proposal.decider_id, proposal.decider_role, proposal.decider_email = by.user_id, by.role, by.email.lower()
     proposal.decided_at = timezone.now()

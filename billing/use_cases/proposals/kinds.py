@@ -40,7 +40,10 @@ class Kind:
 
     `lock_state` locks the records that the act changes, and returns their state as JSON values. The act runs only
     while that state is the one it was proposed on. `measure` returns the figures that limits apply to, by the names
-    of `APPROVAL_LIMITS`. `run` carries the act out in the caller's transaction.
+    of `APPROVAL_LIMITS`. `run` carries the act out in the caller's transaction, as its proposer's.
+
+    `check` raises what would refuse the act. Without it, the act is carried out and taken back before it is proposed.
+    `by_approver` makes the act the approver's own, as the approval of a draft is.
     """
 
     name: str
@@ -50,6 +53,8 @@ class Kind:
     measure: Callable[[Arguments, Any], Mapping[str, int]]
     run: Callable[[Arguments, str, Actor], Result]
     subject: Callable[[Arguments], tuple[str, str]] = lambda arguments: ("", "")
+    check: Callable[[Arguments, str, Actor], None] | None = None
+    by_approver: bool = False
 
 
 @cache

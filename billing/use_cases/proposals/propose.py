@@ -60,6 +60,9 @@ def check_act(kind: Kind, arguments: Arguments, *, why: str, by: Actor) -> None:
 
     Raises: as the act does. Locks: what the kind locks. Transaction: joins, a savepoint.
     """
+    if kind.check:
+        kind.check(arguments, why, by)
+        return
     with transaction.atomic():
         # First, because the kind's own order of locks must hold.
         kind.lock_state(arguments)
@@ -79,9 +82,10 @@ def exceeds_limit(figures: Mapping[str, int], limits: Mapping[str, int]) -> bool
     return any(figures.get(name, 0) > limit for name, limit in limits.items())
 
 
-def propose(kind: Kind, arguments: Arguments, *, why: str, by: Actor) -> Proposal:
+def propose(kind: Kind, arguments: Arguments, *, why: str, by: Actor, send_mail: bool = True) -> Proposal:
     """Stores an act as a proposal, with the state that it is proposed on, and mails those who can approve it.
 
+    Args: send_mail: False where the caller decides it at once.
     Raises: ReasonRequired, and as the act does. Locks: what the kind locks. Transaction: joins.
     Idempotency: an open proposal of the same act is returned.
     """
@@ -92,7 +96,7 @@ def propose(kind: Kind, arguments: Arguments, *, why: str, by: Actor) -> Proposa
         state = kind.lock_state(arguments)
         model, key = kind.subject(arguments)
         expires_at = timezone.now() + timedelta(days=settings.PROPOSAL_DAYS)
-        fingerprint = _fingerprint(kind, arguments)
+        fingerprint = fingerprint_of(kind, arguments)
         # An expired proposal that the worker has not closed yet must not block a new one.
         expire_proposals(Q(fingerprint=fingerprint))
         # Races with the same act, proposed at the same time: both get one proposal.
@@ -125,7 +129,7 @@ def propose(kind: Kind, arguments: Arguments, *, why: str, by: Actor) -> Proposa
                 changes={name: [before, after] for name, before, after in proposal.changes},
                 reason=why,
             )
-            for address in addresses_of_approvers(proposal):
+            for address in addresses_of_approvers(proposal) if send_mail else ():
                 enqueue("send_proposal_mail", proposal_id=str(proposal.id), address=address)
         return proposal
 
@@ -150,6 +154,7 @@ def expire_proposals(which: Q | None = None) -> int:
         )
 
 
-def _fingerprint(kind: Kind, arguments: Arguments) -> str:
+def fingerprint_of(kind: Kind, arguments: Arguments) -> str:
+    """Returns the text that is the same for the same act."""
     text = json.dumps([kind.name, dict(arguments)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

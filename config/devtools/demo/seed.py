@@ -65,6 +65,7 @@ def _seed_batch() -> None:
     """Makes a small batch of cards that can be redeemed, unless it exists."""
     from billing.actor import system_actor  # noqa: PLC0415
     from promos.models import Batch  # noqa: PLC0415
+    from promos.use_cases.approvals.approve_batch import approve_batch  # noqa: PLC0415
     from promos.use_cases.cards import change_batch  # noqa: PLC0415
     from promos.use_cases.cards.create_batch import BatchTerms, create_batch  # noqa: PLC0415
     from promos.use_cases.cards.generate_cards import generate_cards  # noqa: PLC0415
@@ -75,7 +76,7 @@ def _seed_batch() -> None:
     approver = system_actor(channel="command", user_id="seed-demo-approver")
     terms = BatchTerms(name=BATCH, credit_minor=5_000, size=20, pattern="####-####-####", description="Card of 5")
     batch = create_batch(terms=terms, by=by, reason=why)
-    change_batch.approve_batch(batch=batch, by=approver, reason=why)
+    approve_batch(batch=batch, by=approver, reason=why)
     generate_cards(batch_id=batch.id)
     change_batch.release_batch(batch=batch, by=by, reason=why)
     change_batch.activate_batch(batch=batch, by=by, reason=why)

@@ -36,6 +36,7 @@ from billing.admin.console.forms import ReasonForm, show_refusals_on
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from billing.use_cases.proposals.drafts import lock_open_proposal
 from promos.admin.form_fields import written_credit_life
 from promos.admin.oversight.figures import figure_panels
 from promos.admin.restriction_fields import restriction_facts, with_restricted
@@ -43,11 +44,12 @@ from promos.locks import lock_batch
 from promos.models import Batch, Card, CardRange, PromoCode
 from promos.models.batch import LAST_CHARACTERS, normal_card_code
 from promos.queries import count_redeemed, normal_code
+from promos.use_cases.approvals.approve_batch import BATCH_APPROVAL, approve_batch, batch_arguments, propose_batch
+from promos.use_cases.approvals.propose_activation import activate_or_propose
 from promos.use_cases.cards import change_batch
 from promos.use_cases.cards.create_batch import create_batch
 from promos.use_cases.cards.export_cards import HANDED_OUT, export_csv, hand_out_codes, print_cards
 from promos.use_cases.cards.guessing import compute_odds
-from promos.use_cases.cards.propose_activation import activate_or_propose
 from promos.use_cases.ranges.act_on_cards import RANGES_CHANGE
 
 from .batch_forms import BatchForm, SheetsForm
@@ -62,11 +64,18 @@ Status = Batch.Status
 
 
 CHANGES = {
+    "propose": StateChange(
+        name="Propose",
+        done="proposed",
+        warning="Those who can approve it get a mail.",
+        use_case=propose_batch,
+        leads_to=Status.APPROVED,
+    ),
     "approve": StateChange(
         name="Approve",
         done="approved",
         warning="Check credit, number of cards and window: they stay. You cannot approve a batch that you drafted.",
-        use_case=change_batch.approve_batch,
+        use_case=approve_batch,
         leads_to=Status.APPROVED,
     ),
     "generate": StateChange(
@@ -149,8 +158,11 @@ def _ranges_panel(batch: Batch) -> Panel:
     )
 
 
-def _lock_status(batch_id: int) -> str:
-    return lock_batch(batch_id=batch_id).status
+def _lock_status(batch: Batch, *, deciding: bool) -> str:
+    if deciding:
+        # A decision locks the proposal first.
+        lock_open_proposal(BATCH_APPROVAL, batch_arguments(batch=batch))
+    return lock_batch(batch_id=batch.pk).status
 
 
 @admin.register(Batch)
@@ -308,7 +320,7 @@ class BatchAdmin(RecordAdmin):
             name=name,
             arguments={"batch": batch},
             seen=batch.status,
-            lock_state=lambda: _lock_status(batch.pk),
+            lock_state=lambda: _lock_status(batch, deciding=name == "approve"),
             facts=self._summary(batch),
         )
 

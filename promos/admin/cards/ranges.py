@@ -31,9 +31,9 @@ from billing.admin.console.submission import Done, Submission
 from billing.use_cases.assign_role import role_of
 from promos.locks import lock_batch
 from promos.models import Batch, CardRange
+from promos.use_cases.approvals.propose_cards import act_or_propose
 from promos.use_cases.ranges.act_on_cards import RANGES_CHANGE
 from promos.use_cases.ranges.plan_act import Act
-from promos.use_cases.ranges.propose_activation import act_or_propose
 
 from .cards import batch_badge, range_badge, serial_of
 from .range_forms import RangeForm, SerialsForm

@@ -12,8 +12,8 @@ from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from promos.locks import lock_batch
 from promos.models import Batch
+from promos.use_cases.approvals.propose_cards import act_or_propose
 from promos.use_cases.ranges.act_on_cards import Report, preview_act
-from promos.use_cases.ranges.propose_activation import act_or_propose
 
 from .range_forms import ACTS, SerialFileForm
 from .ranges import act_of

@@ -16,6 +16,7 @@ from billing.actor import AUDITOR, SOVEREIGN_ADMIN
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.pagination import page_parameters, page_response, read_page, read_page_by_number
+from billing.api.proposals import ProposalSerializer
 from billing.api.schema import refusals
 from billing.use_cases.proposals.propose import carried_out
 from promos.errors import BatchNotFound
@@ -24,9 +25,10 @@ from promos.models.batch import LAST_CHARACTERS
 from promos.models.campaign import DEFAULT_CAMPAIGN
 from promos.models.redemption import LIVE_STATUSES
 from promos.queries import batches_with_terms, count_redeemed, range_value
+from promos.use_cases.approvals.approve_batch import approve_batch, propose_batch
+from promos.use_cases.approvals.propose_activation import activate_or_propose
 from promos.use_cases.cards import change_batch
 from promos.use_cases.cards.create_batch import BatchTerms, create_batch
-from promos.use_cases.cards.propose_activation import activate_or_propose
 
 from .serializers import BatchActSerializer, BatchDraftSerializer, BatchSerializer, CardSerializer
 
@@ -88,6 +90,23 @@ class _ActView(APIView):
         return _answer(batch_id)
 
 
+class ProposeBatchView(APIView):
+    permission_classes = (roles(SOVEREIGN_ADMIN),)
+
+    @extend_schema(
+        request=BatchActSerializer,
+        responses={**_CHANGED, 200: ProposalSerializer},
+        tags=["cards"],
+        summary="Propose a draft to those who can approve it",
+        description="An open proposal is answered again.",
+    )
+    def post(self, request: Request, batch_id: UUID) -> Response:
+        batch = find_batch(batch_id)
+        body = read_body(BatchActSerializer, request)
+        proposal = propose_batch(batch=batch, by=actor_of(request), reason=body["reason"])
+        return Response(ProposalSerializer(proposal).data)
+
+
 def activate_batch(**arguments: Any) -> None:
     """Activates a batch. Raises: as `activate_or_propose` does; ApprovalRequired where it was proposed."""
     carried_out(activate_or_propose(**arguments))
@@ -113,7 +132,7 @@ def _act_view(act: Callable[..., object], summary: str, **described: str) -> typ
 
 ACTS = {
     "approve": _act_view(
-        change_batch.approve_batch, "Approve a draft of somebody else", forbidden="The caller drafted the batch."
+        approve_batch, "Approve a draft of somebody else", forbidden="The caller drafted the batch."
     ),
     "generate": _act_view(change_batch.start_generation, "Let the worker generate its cards"),
     "release": _act_view(change_batch.release_batch, "Let its codes be exported and printed"),

@@ -21,10 +21,10 @@ from billing.use_cases.bulk.csv_rows import refuse_bad_rows
 from billing.use_cases.proposals.propose import carried_out
 from promos.errors import BatchNotFound, DealerNotFound, InvalidRange
 from promos.models import Batch, CardRange, Dealer
+from promos.use_cases.approvals.propose_cards import act_or_propose
 from promos.use_cases.ranges.act_on_cards import Report, preview_act
 from promos.use_cases.ranges.keep_dealers import add_dealer, change_dealer
 from promos.use_cases.ranges.plan_act import Act, Skipped
-from promos.use_cases.ranges.propose_activation import act_or_propose
 from promos.use_cases.ranges.read_serials import read_serials
 
 from .batches import NO_BATCH, NOT_NOW, READS, find_batch, read_body

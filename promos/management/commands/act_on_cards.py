@@ -10,9 +10,9 @@ from billing.use_cases.proposals.propose import carried_out
 from promos.errors import BatchNotFound, DealerNotFound
 from promos.models import Batch, Dealer
 from promos.queries import normal_code
+from promos.use_cases.approvals.propose_cards import act_or_propose
 from promos.use_cases.ranges.act_on_cards import Report, preview_act
 from promos.use_cases.ranges.plan_act import Act
-from promos.use_cases.ranges.propose_activation import act_or_propose
 from promos.use_cases.ranges.read_serials import read_serials
 
 

@@ -1,4 +1,4 @@
-"""Approves, activates, pauses or ends a campaign: all its codes at once. No campaign is ever deleted."""
+"""Activates, pauses or ends a campaign: all its codes at once. No campaign is ever deleted."""
 
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.errors import ReasonRequired
 from billing.text import has_visible_text
+from billing.use_cases.proposals.drafts import withdraw_proposals
 from promos.errors import ApprovalNeedsAnother, CampaignStateRefuses
 from promos.models import Campaign
 from promos.use_cases.campaigns.draft_campaign import changes_of, find_for_change, record_campaign
@@ -15,13 +16,18 @@ from promos.use_cases.campaigns.draft_campaign import changes_of, find_for_chang
 Status = Campaign.Status
 
 
-def approve_campaign(*, campaign_id: UUID, by: Actor, reason: str) -> Campaign:
-    """Approves a draft. Its terms stay as they are from here on, except for its budget and its end.
+def record_approval(*, campaign_id: UUID, by: Actor, reason: str) -> Campaign:
+    """Records that a draft is approved. Only the approval of its proposal calls this.
 
     Raises: ApprovalNeedsAnother for its drafter, CampaignNotFound, CampaignStateRefuses, ReasonRequired.
     Locks: the campaign's advisory lock, exclusively. Transaction: owns. Idempotency: yes.
     """
     return _change(campaign_id, Status.APPROVED, action="campaign.approved", by=by, reason=reason)
+
+
+def check_approvable(campaign: Campaign) -> None:
+    """Raises: CampaignStateRefuses unless the campaign is a draft."""
+    _check_transition(campaign, Status.APPROVED)
 
 
 def activate_campaign(*, campaign_id: UUID, by: Actor, reason: str) -> Campaign:
@@ -51,8 +57,7 @@ def _change(campaign_id: UUID, status: Status, *, action: str, by: Actor, reason
         campaign = find_for_change(campaign_id)
         if campaign.status == status:
             return campaign
-        if status not in Campaign.TRANSITIONS[Status(campaign.status)]:
-            raise CampaignStateRefuses(f"a campaign that is {campaign.status} cannot become {status.value}")
+        _check_transition(campaign, status)
         state = {"status": status.value}
         if status == Status.APPROVED:
             if by.user_id == campaign.drafted_by:
@@ -63,5 +68,12 @@ def _change(campaign_id: UUID, status: Status, *, action: str, by: Actor, reason
             setattr(campaign, name, value)
         campaign.updated_at = timezone.now()
         campaign.save(update_fields=[*state, "updated_at"])
+        if status == Status.ENDED:
+            withdraw_proposals(model="promos_campaign", key=str(campaign.pk), by=by, reason=reason)
         record_campaign(campaign, action, by=by, changes=changes, reason=reason)
         return campaign
+
+
+def _check_transition(campaign: Campaign, status: Status) -> None:
+    if status not in Campaign.TRANSITIONS[Status(campaign.status)]:
+        raise CampaignStateRefuses(f"a campaign that is {campaign.status} cannot become {status.value}")

@@ -9,6 +9,7 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.errors import ReasonRequired
 from billing.text import has_visible_text
+from billing.use_cases.proposals.drafts import withdraw_proposals
 from promos.errors import CampaignStateRefuses
 from promos.models import Campaign
 from promos.use_cases.campaigns.draft_campaign import (
@@ -55,6 +56,7 @@ def _change(campaign_id: UUID, state: GivenCampaignTerms, *, action: str, by: Ac
         if campaign.status == Campaign.Status.DRAFT:
             # Nobody approves terms that they have changed.
             campaign.drafted_by = by.user_id
+            withdraw_proposals(model="promos_campaign", key=str(campaign.pk), by=by, reason=reason)
         campaign.updated_at = timezone.now()
         campaign.save(update_fields=[*state, "drafted_by", "updated_at"])
         if "budget_minor" in changes:

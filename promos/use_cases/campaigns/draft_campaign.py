@@ -16,6 +16,7 @@ from billing.errors import translate_violations
 from billing.models import CreditClass
 from billing.money import MAX_MINOR
 from billing.text import has_visible_text
+from billing.use_cases.proposals.drafts import withdraw_proposals
 from billing.use_cases.record_audit import record_audit
 from promos.errors import BudgetBelowUsed, CampaignNameTaken, CampaignNotFound, CampaignStateRefuses, InvalidCampaign
 from promos.locks import lock_campaign_exclusively, redistribute_budget
@@ -87,6 +88,8 @@ def change_draft(
 ) -> Campaign:
     """Gives a draft these terms. The person who changed it last counts as its drafter, and cannot approve it.
 
+    An open proposal to approve the former terms is withdrawn.
+
     Raises: CampaignNotFound, CampaignStateRefuses where it is no draft, InvalidCampaign, InvalidRestrictions,
     CampaignNameTaken.
     Locks: the campaign's advisory lock, exclusively. Transaction: owns. Idempotency: the same terms change nothing.
@@ -106,6 +109,7 @@ def change_draft(
             campaign.save()
         if {"budget_minor", "hot"} & changes.keys():
             count_budget(campaign)
+        withdraw_proposals(model="promos_campaign", key=str(campaign.pk), by=by, reason="The draft was changed.")
         record_campaign(campaign, "campaign.redrafted", by=by, changes=changes, reason=reason)
         return campaign
 

@@ -7,6 +7,7 @@ from billing.actor import Actor
 from billing.errors import ReasonRequired
 from billing.jobs import enqueue_once
 from billing.text import has_visible_text
+from billing.use_cases.proposals.drafts import withdraw_proposals
 from billing.use_cases.record_audit import record_audit
 from promos.errors import BatchNeedsAnotherApprover, BatchStateRefuses
 from promos.locks import lock_batch
@@ -15,8 +16,8 @@ from promos.models import Batch
 Status = Batch.Status
 
 
-def approve_batch(*, batch: Batch, by: Actor, reason: str) -> Batch:
-    """Approves a draft, by someone other than the person who drafted it.
+def record_approval(*, batch: Batch, by: Actor, reason: str) -> Batch:
+    """Records that a draft is approved. Only the approval of its proposal calls this.
 
     Raises: BatchNeedsAnotherApprover, BatchStateRefuses, ReasonRequired. Locks: as `release_batch`.
     """
@@ -86,6 +87,8 @@ def _change(batch: Batch, status: Batch.Status, *, done: str, by: Actor, reason:
         current.status, current.updated_at = status, timezone.now()
         current.approved_by = approved_by or current.approved_by
         current.save(update_fields=["status", "approved_by", "updated_at"])
+        if status in (Status.CLOSED, Status.VOID):
+            withdraw_proposals(model="promos_batch", key=str(current.pk), by=by, reason=reason)
         _audit(current, done=done, by=by, reason=reason, before=before)
         return current
 

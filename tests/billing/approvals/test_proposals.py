@@ -31,10 +31,10 @@ from billing.use_cases.proposals.mail import send_proposal_mail
 from billing.use_cases.proposals.propose import expire_proposals, run_or_propose
 from config.parts.approvals import MEASURES, approval_limits
 from orders.use_cases.payments.request_refund import ORDER_REFUND
-from promos.use_cases.campaigns.propose_budget import CAMPAIGN_BUDGET
-from promos.use_cases.cards.propose_activation import BATCH_ACTIVATION
-from promos.use_cases.propose_issue import CODE_ISSUE
-from promos.use_cases.ranges.propose_activation import RANGE_ACTIVATION
+from promos.use_cases.approvals.propose_activation import BATCH_ACTIVATION
+from promos.use_cases.approvals.propose_budget import CAMPAIGN_BUDGET
+from promos.use_cases.approvals.propose_cards import RANGE_ACTIVATION
+from promos.use_cases.approvals.propose_issue import CODE_ISSUE
 from tests.console import create_user, propose_adjustment
 from tests.factories import CustomerFactory, actor, give_credit
 from tests.promos.cards.make_batch import active as active_batch

@@ -13,11 +13,11 @@ from billing.use_cases.proposals.decide import approve_proposal
 from config.parts.approvals import approval_limits
 from promos.errors import InvalidRange
 from promos.models import Batch
+from promos.use_cases.approvals import propose_cards
+from promos.use_cases.approvals.propose_activation import activate_or_propose
+from promos.use_cases.approvals.propose_cards import act_or_propose
 from promos.use_cases.cards.change_batch import stop_batch, void_batch
-from promos.use_cases.cards.propose_activation import activate_or_propose
-from promos.use_cases.ranges import propose_activation
 from promos.use_cases.ranges.plan_act import Act
-from promos.use_cases.ranges.propose_activation import act_or_propose
 from tests.console import client_of, create_user, shown_messages
 from tests.factories import actor
 from tests.promos.cards.make_batch import active, released
@@ -108,7 +108,7 @@ def test_other_acts_on_cards_need_no_approval() -> None:
 
 
 def test_more_spans_than_a_person_can_compare_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(propose_activation, "MAX_PROPOSED_SPANS", 1)
+    monkeypatch.setattr(propose_cards, "MAX_PROPOSED_SPANS", 1)
     batch = active(size=10)
     act(batch, "allocate", 1, 10, dealer=dealer())
     spans = [(batch.first_serial, batch.first_serial + 3), (batch.first_serial + 6, batch.first_serial + 8)]
@@ -127,7 +127,7 @@ def test_a_dealer_proposes_in_the_console_and_returns_to_its_range(settings: Any
         done = client.submit(reverse("admin:promos_cardrange_act", args=[row.pk]), sent)
     assert "it is proposed" in shown_messages(done)[0]
     assert done.headers["Location"] == reverse("admin:promos_cardrange_change", args=[row.pk])
-    assert "Only cards of" in {name for name, _, _ in Proposal.objects.get().changes}
+    assert "Only cards of" in {name for name, _, _ in Proposal.objects.get(status="proposed").changes}
 
 
 def test_the_command_proposes_and_says_so(tmp_path: Any) -> None:
@@ -137,12 +137,13 @@ def test_the_command_proposes_and_says_so(tmp_path: Any) -> None:
     file.write_text(f"{batch.first_serial},{batch.last_serial}\n")
     with pytest.raises(CommandError, match="this was proposed"):
         call_command("act_on_cards", "SHOPS-1", "activate", str(file), "--why=sold", "--by=noor")
-    assert Proposal.objects.get().proposer_id == "noor"
+    assert Proposal.objects.get(status="proposed").proposer_id == "noor"
 
 
-def test_a_void_batch_is_not_proposed() -> None:
+def test_the_proposals_of_a_void_batch_are_withdrawn() -> None:
     batch = released(size=4)
     proposal = activate(batch)
     assert proposal is not None
-    void_batch(batch=batch, by=NOOR, reason="misprinted")
-    assert approve_proposal(proposal_id=proposal.pk, by=AMAL).status == "failed"
+    void_batch(batch=batch, by=AMAL, reason="misprinted")
+    proposal.refresh_from_db()
+    assert (proposal.status, proposal.comment) == ("withdrawn", "misprinted")

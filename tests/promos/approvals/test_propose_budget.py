@@ -10,9 +10,9 @@ from billing.models import Proposal
 from billing.use_cases.proposals.decide import approve_proposal
 from config.parts.approvals import approval_limits
 from promos.models import Campaign
+from promos.use_cases.approvals.propose_budget import change_budget_or_propose
 from promos.use_cases.campaigns.change_state import pause_campaign
 from promos.use_cases.campaigns.change_terms import change_budget
-from promos.use_cases.campaigns.propose_budget import change_budget_or_propose
 from tests.console import client_of, create_user
 from tests.factories import CampaignFactory, actor
 from tests.snapshot import only_changes
@@ -81,4 +81,6 @@ def test_the_console_proposes_to_raise_a_budget() -> None:
         done = client.submit(
             reverse("admin:promos_campaign_budget", args=[campaign.pk]), {"budget": "60", "reason": "it sells well"}
         )
-    assert done.headers["Location"] == reverse("admin:billing_proposal_change", args=[Proposal.objects.get().pk])
+    assert done.headers["Location"] == reverse(
+        "admin:billing_proposal_change", args=[Proposal.objects.get(status="proposed").pk]
+    )

@@ -13,9 +13,9 @@ from billing.use_cases.proposals.decide import approve_proposal
 from config.parts.approvals import approval_limits
 from promos.errors import CapBelowUsed, CreditRequired, InvalidPromo
 from promos.models import PromoCode
+from promos.use_cases.approvals.propose_issue import issue_or_propose, issued_or_refused
 from promos.use_cases.change_code import pause_code, retire_code
 from promos.use_cases.issue_code import GivenTerms, Terms
-from promos.use_cases.propose_issue import issue_or_propose, issued_or_refused
 from promos.use_cases.redeem_code import redeem
 from tests.console import client_of, create_user, shown_messages
 from tests.factories import PromoCodeFactory, actor

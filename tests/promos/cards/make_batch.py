@@ -4,7 +4,8 @@ from typing import Any
 
 from billing.models import Customer
 from promos.models import Batch, Card
-from promos.use_cases.cards.change_batch import activate_batch, approve_batch, release_batch, start_generation
+from promos.use_cases.approvals.approve_batch import approve_batch
+from promos.use_cases.cards.change_batch import activate_batch, release_batch, start_generation
 from promos.use_cases.cards.create_batch import BatchTerms, create_batch
 from promos.use_cases.cards.generate_cards import generate_cards
 from promos.use_cases.redeem_code import redeem

@@ -9,8 +9,9 @@ import pytest
 from billing.errors import ReasonRequired
 from promos.errors import BatchNeedsAnotherApprover, BatchStateRefuses, InvalidCardBatch, InvalidPromo
 from promos.models import Batch, Card
+from promos.use_cases.approvals.approve_batch import approve_batch
 from promos.use_cases.cards import generate_cards as module
-from promos.use_cases.cards.change_batch import activate_batch, approve_batch, start_generation, void_batch
+from promos.use_cases.cards.change_batch import activate_batch, start_generation, void_batch
 from promos.use_cases.cards.codes import SYMBOLS, make_codes
 from promos.use_cases.cards.create_batch import BatchTerms, create_batch
 from promos.use_cases.cards.generate_cards import generate_cards

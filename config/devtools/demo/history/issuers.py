@@ -8,6 +8,8 @@ from uuid import UUID
 from billing.actor import APPROVER, SOVEREIGN_ADMIN, SUPERADMIN, Actor
 from promos.models import Batch, Card
 from promos.models.restrictions import Restrictions
+from promos.use_cases.approvals.approve_batch import approve_batch
+from promos.use_cases.approvals.approve_campaign import approve_campaign
 from promos.use_cases.campaigns import change_state, change_terms
 from promos.use_cases.campaigns.draft_campaign import CampaignTerms, draft_campaign
 from promos.use_cases.cards import change_batch
@@ -158,7 +160,7 @@ class Issuers:
 
     def _start(self, terms: CampaignTerms, *, day: int) -> None:
         campaign = draft_campaign(terms=terms, by=NOOR, reason=terms.purpose)
-        change_state.approve_campaign(campaign_id=campaign.id, by=AMAL, reason="within this quarter's budget")
+        approve_campaign(campaign_id=campaign.id, by=AMAL, reason="within this quarter's budget")
         change_state.activate_campaign(campaign_id=campaign.id, by=NOOR, reason=f"day {day} of the plan")
         self.campaigns[terms.name] = campaign.id
 
@@ -167,7 +169,7 @@ class Issuers:
 
     def _print(self, terms: BatchTerms) -> Batch:
         batch = create_batch(terms=terms, by=NOOR, reason="ordered by sales")
-        change_batch.approve_batch(batch=batch, by=AMAL, reason="the printer's offer is signed")
+        approve_batch(batch=batch, by=AMAL, reason="the printer's offer is signed")
         generate_cards(batch_id=batch.id)
         change_batch.release_batch(batch=batch, by=NOOR, reason="ready to print")
         batch.refresh_from_db()

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-
 from billing.actor import Actor
-from billing.money import format_money
 from billing.use_cases.proposals.kinds import Arguments, Difference, Kind, Result
 from billing.use_cases.proposals.propose import Outcome, run_or_propose
 from promos.models import Campaign
+from promos.use_cases.approvals.written_terms import write_term
 from promos.use_cases.campaigns.change_terms import change_budget
 from promos.use_cases.campaigns.draft_campaign import find_for_change
 
@@ -37,7 +35,13 @@ def _lock_state(arguments: Arguments) -> dict[str, Any]:
 
 
 def _differences(arguments: Arguments, state: Any) -> Sequence[Difference]:
-    return [Difference("Budget", written_budget(state["budget_minor"]), written_budget(arguments["budget_minor"]))]
+    return [
+        Difference(
+            "Budget",
+            write_term("budget_minor", state["budget_minor"]),
+            write_term("budget_minor", arguments["budget_minor"]),
+        )
+    ]
 
 
 def _measure(arguments: Arguments, state: Any) -> Mapping[str, int]:
@@ -49,12 +53,9 @@ def _measure(arguments: Arguments, state: Any) -> Mapping[str, int]:
 def _run(arguments: Arguments, why: str, by: Actor) -> Result:
     campaign_id, budget_minor = UUID(arguments["campaign_id"]), arguments["budget_minor"]
     changed = change_budget(campaign_id=campaign_id, budget_minor=budget_minor, by=by, reason=why)
-    return Result(f"The budget of {changed} is {written_budget(budget_minor)}.", *_subject(arguments), value=changed)
-
-
-def written_budget(budget_minor: int) -> str:
-    """Returns a budget in words."""
-    return format_money(budget_minor, currency=settings.SOVEREIGN_CURRENCY) if budget_minor else "unlimited"
+    return Result(
+        f"The budget of {changed} is {write_term('budget_minor', budget_minor)}.", *_subject(arguments), value=changed
+    )
 
 
 def _subject(arguments: Arguments) -> tuple[str, str]:

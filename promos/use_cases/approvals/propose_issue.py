@@ -6,20 +6,15 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from django.conf import settings
-
 from billing.actor import Actor
-from billing.local_time import local_text
-from billing.money import format_money
 from billing.use_cases.proposals.kinds import Arguments, Difference, Kind, Result
 from billing.use_cases.proposals.propose import Outcome, carried_out, run_or_propose
 from promos.locks import lock_code_exclusively
 from promos.models import Campaign, PromoCode
 from promos.queries import normal_code
+from promos.use_cases.approvals.written_terms import INSTANTS, as_json, write_term
 from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms, issue_code, with_complete_restrictions
-from promos.use_cases.restrictions.describe_restrictions import describe_to_staff
 
-_INSTANTS = ("starts_at", "expires_at", "credit_expires_at")
 _NAMES = {
     "credit_minor": "Credit",
     "description": "Description",
@@ -62,7 +57,7 @@ def issue_arguments(*, code: str, terms: Terms | GivenTerms, campaign_id: UUID |
     given = asdict(terms) if isinstance(terms, Terms) else dict(terms)
     return {
         "code": normal_code(code),
-        "terms": _as_json(given),
+        "terms": as_json(given),
         "campaign_id": str(campaign_id) if campaign_id else None,
     }
 
@@ -81,16 +76,16 @@ def _lock_state(arguments: Arguments) -> dict[str, Any] | None:
     lock_code_exclusively(promo_code_id=found.pk)
     found.refresh_from_db()
     terms = {field.name: getattr(found, field.name) for field in fields(Terms)}
-    return _as_json({**terms, "retired_at": found.retired_at})
+    return as_json({**terms, "retired_at": found.retired_at})
 
 
 def _differences(arguments: Arguments, state: Any) -> Sequence[Difference]:
     after = _complete(arguments, state)
-    before = {name: "" if state is None else _written(name, state.get(name)) for name in _NAMES}
+    before = {name: "" if state is None else write_term(name, state.get(name)) for name in _NAMES}
     lines = [
-        Difference(title, before[name], _written(name, after[name]))
+        Difference(title, before[name], write_term(name, after[name]))
         for name, title in _NAMES.items()
-        if before[name] != _written(name, after[name])
+        if before[name] != write_term(name, after[name])
     ]
     if state is None and arguments["campaign_id"]:
         campaign = Campaign.objects.filter(pk=arguments["campaign_id"]).first()
@@ -118,7 +113,7 @@ def _complete(arguments: Arguments, state: Any) -> dict[str, Any]:
 
 def _run(arguments: Arguments, why: str, by: Actor) -> Result:
     terms = {
-        name: datetime.fromisoformat(value) if name in _INSTANTS and value else value
+        name: datetime.fromisoformat(value) if name in INSTANTS and value else value
         for name, value in arguments["terms"].items()
     }
     campaign_id = UUID(arguments["campaign_id"]) if arguments["campaign_id"] else None
@@ -126,24 +121,6 @@ def _run(arguments: Arguments, why: str, by: Actor) -> Result:
         code=arguments["code"], terms=cast(GivenTerms, terms), by=by, reason=why, campaign_id=campaign_id
     )
     return Result(f"{made.code} is issued with these terms.", "promos_promocode", str(made.pk), made)
-
-
-def _as_json(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
-
-
-def _written(name: str, value: Any) -> str:
-    if name == "credit_minor":
-        return format_money(value, currency=settings.SOVEREIGN_CURRENCY)
-    if name == "max_redemptions":
-        return f"{value:,}" if value else "unlimited"
-    if name == "restrictions":
-        return " ".join(describe_to_staff(value)) or "none"
-    if name in _INSTANTS:
-        return f"{local_text(datetime.fromisoformat(value))} {settings.SOVEREIGN_TIME_ZONE}" if value else ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
 
 
 def _subject(arguments: Arguments) -> tuple[str, str]:
