@@ -10,6 +10,7 @@ class OrdersConfig(AppConfig):
         "models/catalog.sql",
         "models/provisioning.sql",
         "models/books/card_entries.sql",
+        "models/books/months.sql",
         "use_cases/subscriptions/unused_month.sql",
         "use_cases/checkout/place_orders.sql",
     )

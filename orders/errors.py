@@ -249,3 +249,32 @@ def refuse_strangers(error: type[DomainError]) -> Iterator[None]:
         yield
     except OrganizationNotFound as unknown:
         raise error from unknown
+
+
+class InvalidMonth(DomainError):
+    code = "invalid_request"
+    message = "a month is written as 2026-10"
+
+
+class MonthNotOver(DomainError):
+    code = "month_not_over"
+    status = 409
+    message = "this month can be closed an hour after it ends"
+
+
+class MonthAlreadyClosed(DomainError):
+    code = "month_already_closed"
+    status = 409
+    message = "this month is closed already, or a later one is"
+
+
+class MonthOutOfOrder(DomainError):
+    code = "month_out_of_order"
+    status = 409
+    message = "the month before must be closed first"
+
+
+class BooksDoNotFoot(DomainError):
+    code = "books_do_not_foot"
+    status = 409
+    message = "the books do not add up"

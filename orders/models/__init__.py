@@ -1,4 +1,4 @@
-from .books import CardEntry
+from .books import CardEntry, ClosedMonth, PostingRule, VatRate
 from .catalog import AddOn, App, Bundle, CatalogVersion, Industry, Plan
 from .domain import Domain
 from .event import OutboxEvent
@@ -15,6 +15,7 @@ __all__ = [
     "Bundle",
     "CardEntry",
     "CatalogVersion",
+    "ClosedMonth",
     "DependencyUse",
     "Domain",
     "Industry",
@@ -23,9 +24,11 @@ __all__ = [
     "OutboxEvent",
     "Payment",
     "Plan",
+    "PostingRule",
     "Provision",
     "ProvisioningReport",
     "Refund",
     "StripeEvent",
     "UnsettledApp",
+    "VatRate",
 ]

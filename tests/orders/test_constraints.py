@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from tests.orders import deployment_attacks
+from tests.orders import deployment_attacks, month_attacks
 from tests.rules import (
     ORDER,
     Attack,
@@ -62,6 +62,8 @@ VALID = {
         "metadata": "'{}'",
     },
     "orders_domain": VALID_DOMAIN,
+    "orders_closedmonth": month_attacks.VALID_MONTH,
+    "orders_vatrate": month_attacks.VALID_RATE,
 }
 
 
@@ -210,7 +212,15 @@ PLACING: Attacks = {
     ],
 }
 
-ATTACKS: Attacks = {**CATALOG, **ORDERS, **EVENTS, **PLACING, **deployment_attacks.ATTACKS, **DOMAINS}
+ATTACKS: Attacks = {
+    **CATALOG,
+    **ORDERS,
+    **EVENTS,
+    **PLACING,
+    **deployment_attacks.ATTACKS,
+    **DOMAINS,
+    **month_attacks.ATTACKS,
+}
 
 # A rule of another app that the function of a checkout must keep too.
 KEPT_BY_A_CHECKOUT: Attacks = {

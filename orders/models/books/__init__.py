@@ -1,3 +1,5 @@
 from .card_entry import CardEntry
+from .closed_month import ClosedMonth
+from .posting import PostingRule, VatRate
 
-__all__ = ["CardEntry"]
+__all__ = ["CardEntry", "ClosedMonth", "PostingRule", "VatRate"]

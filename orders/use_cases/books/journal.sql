@@ -1,0 +1,63 @@
+-- The lines of the journal from one instant to another, two or three an event, in order. Parameters: start, finish, rules and
+-- rates (JSON), zone. The debits of an event are as much as its credits.
+--
+-- VAT is what the price includes. Of several refunds of a payment it is rounded on their total, so that a full refund gives
+-- back exactly the VAT of the payment.
+WITH rule AS (
+  SELECT * FROM jsonb_to_recordset(%(rules)s::jsonb)
+         AS r(event text, debit text, credit text, vat text, cost_centre text, revenue_side text)
+), rate AS (
+  SELECT * FROM jsonb_to_recordset(%(rates)s::jsonb) AS r(starts_on date, basis_points numeric)
+), moved AS (
+  SELECT e.id, e.created_at AS at, coalesce(o.created_at, e.created_at) AS taxed_at, e.order_id, a.currency,
+         0::bigint AS before_minor, e.amount_minor,
+         CASE coalesce(o.kind, e.kind)
+           WHEN 'grant' THEN CASE WHEN coalesce(o.reason, e.reason) LIKE 'proration:%%' THEN 'credit.unused_month'
+                ELSE 'credit.granted_' || coalesce(nullif(coalesce(o.credit_class, e.credit_class), ''), 'promotional') END
+           WHEN 'spend' THEN 'credit.spent'
+           WHEN 'expiry' THEN 'credit.expired'
+           ELSE CASE WHEN coalesce(o.reason, e.reason) LIKE 'transfer:%%' THEN 'credit.transferred'
+                     WHEN coalesce(o.reason, e.reason) LIKE 'dispute:%%' THEN 'dispute.taken_back'
+                     ELSE 'credit.adjusted' END
+         END AS event
+    FROM billing_ledgerentry e
+    JOIN billing_account a ON a.customer_id = e.account_id
+    LEFT JOIN billing_ledgerentry o ON o.id = e.reverses_id
+   WHERE e.created_at >= %(start)s AND e.created_at < %(finish)s
+  UNION ALL
+  SELECT c.id, c.created_at, coalesce(p.created_at, c.created_at), c.order_id, c.currency,
+         c.total_minor - c.amount_minor, c.amount_minor,
+         CASE c.kind WHEN 'owed' THEN 'dispute.owed' ELSE 'card.' || c.kind END
+    FROM orders_cardentry c
+    LEFT JOIN orders_cardentry p
+           ON c.kind = 'refund' AND p.kind = 'payment' AND p.stripe_object_id = c.stripe_object_id
+   WHERE c.created_at >= %(start)s AND c.created_at < %(finish)s
+), signed AS (
+  SELECT m.*, r.debit, r.credit, r.vat, r.cost_centre, r.revenue_side,
+         CASE WHEN m.event IN ('credit.spent', 'credit.expired', 'dispute.taken_back', 'card.refund', 'card.dispute')
+              THEN -1 ELSE 1 END AS direction,
+         CASE WHEN r.vat = '' THEN 0 ELSE coalesce(
+           (SELECT basis_points FROM rate WHERE starts_on <= (m.taxed_at AT TIME ZONE %(zone)s)::date
+             ORDER BY starts_on DESC LIMIT 1), 0) END AS basis_points
+    FROM moved m JOIN rule r USING (event)
+), taxed AS (
+  SELECT s.*, direction * amount_minor AS gross_minor,
+         direction * (round((before_minor + amount_minor) * basis_points / (10000 + basis_points))
+                      - round(before_minor * basis_points / (10000 + basis_points)))::bigint AS vat_minor
+    FROM signed s
+), line AS (
+  SELECT t.*, l.number, l.account, l.side,
+         CASE WHEN l.account_kind = 'vat' THEN t.vat_minor
+              WHEN t.revenue_side = l.account_kind THEN t.gross_minor - t.vat_minor
+              ELSE t.gross_minor END AS line_minor
+    FROM taxed t CROSS JOIN LATERAL (VALUES
+      (1, t.debit, 'debit', 'debit'),
+      (2, t.vat, t.revenue_side, 'vat'),
+      (3, t.credit, 'credit', 'credit')) AS l(number, account, side, account_kind)
+)
+SELECT at, event, id, order_id, account, cost_centre,
+       CASE WHEN (side = 'debit') = (line_minor > 0) THEN abs(line_minor) ELSE 0 END AS debit_minor,
+       CASE WHEN (side = 'debit') = (line_minor > 0) THEN 0 ELSE abs(line_minor) END AS credit_minor,
+       currency
+  FROM line WHERE line_minor <> 0
+ ORDER BY at, id, number
