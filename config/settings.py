@@ -18,6 +18,14 @@ from config.development import embedded_connection, uses_embedded_postgres
 from config.parts.api_groups import GROUPS
 from config.parts.appearance import unfold_settings
 from config.parts.approvals import approval_limits
+from config.parts.branding import (
+    COLOR_PATTERN,
+    DARK_GROUNDS,
+    LIGHT_GROUNDS,
+    lighten_for_dark,
+    problem_of_color,
+    problem_of_logo,
+)
 from config.parts.catalogs import LOCALE_FOLDER, compile_catalogs
 from config.parts.database import connection_from_url, database, default_pool_size, default_web_processes
 from config.parts.environment import LOCAL_HOSTS, Environment, Network
@@ -54,6 +62,23 @@ SOVEREIGN_DOMAIN: str = _environment.text("SOVEREIGN_DOMAIN", "sovereign.example
 # The footer of the customers' pages: an e-mail address or a page for questions, and pages such as the terms.
 SUPPORT_CONTACT: str = _environment.text("SUPPORT_CONTACT", pattern=r"https?://\S+|[^\s@:/]+@[^\s@:/]+")
 LEGAL_LINKS: list[tuple[str, str]] = _environment.links("LEGAL_LINKS")
+
+# The colour of links and buttons, in a light and in a dark page; the second is made of the first where it is absent.
+BRAND_COLOR: str = _environment.text("BRAND_COLOR", pattern=COLOR_PATTERN)
+BRAND_COLOR_DARK: str = _environment.text("BRAND_COLOR_DARK", pattern=COLOR_PATTERN)
+for _name, _color, _grounds in (
+    ("BRAND_COLOR", BRAND_COLOR, LIGHT_GROUNDS),
+    ("BRAND_COLOR_DARK", BRAND_COLOR_DARK, DARK_GROUNDS),
+):
+    _problem = problem_of_color(_name, _color, _grounds)
+    _environment.refuse(_problem, _problem)
+_environment.refuse(BRAND_COLOR_DARK and not BRAND_COLOR, "BRAND_COLOR is missing, which BRAND_COLOR_DARK needs")
+if re.fullmatch(COLOR_PATTERN, BRAND_COLOR) and not BRAND_COLOR_DARK:
+    BRAND_COLOR_DARK = lighten_for_dark(BRAND_COLOR)
+# An SVG image in place of the name; usually BRAND_LOGO_FILE names its file.
+BRAND_LOGO: str = _environment.text("BRAND_LOGO")
+_problem = problem_of_logo(BRAND_LOGO)
+_environment.refuse(_problem, _problem)
 
 # --- Secrets and identity ---------------------------------------------------------------------------------
 SECRET_KEY: str = _environment.secret("SECRET_KEY")
@@ -434,7 +459,7 @@ DJSTRIPE_SUBSCRIBER_CUSTOMER_KEY: None = None
 MIGRATION_MODULES: dict[str, str] = {"djstripe": "config.stripe_mirror.migrations"}
 
 # --- The console's appearance -----------------------------------------------------------------------------
-UNFOLD: dict[str, Any] = unfold_settings(sovereign=SOVEREIGN_NAME)
+UNFOLD: dict[str, Any] = unfold_settings(sovereign=SOVEREIGN_NAME, logo=BRAND_LOGO)
 
 # --- Logging ----------------------------------------------------------------------------------------------
 configure_structlog()

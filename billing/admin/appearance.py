@@ -1,5 +1,6 @@
 from django.http import HttpRequest
 from django.templatetags.static import static
+from django.urls import reverse
 
 
 def icon(request: HttpRequest) -> str:
@@ -15,3 +16,8 @@ def stylesheet(request: HttpRequest) -> str:
 def script(request: HttpRequest) -> str:
     """Returns the address of the console's script."""
     return static("billing/console.js")
+
+
+def logo(request: HttpRequest) -> str:
+    """Returns the address of the Sovereign's logo."""
+    return reverse("brand-logo")

@@ -5,13 +5,15 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from . import language, sign_in
+from . import brand_files, language, sign_in
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("reauthenticate/", reauthenticate, name="account_reauthenticate"),
     path("2fa/", include("allauth.mfa.urls")),
     path("logout/", sign_in.sign_out, name="account_logout"),
     path("language/", language.choose_language, name="language"),
+    path("brand.css", brand_files.brand_stylesheet, name="brand-stylesheet"),
+    path("logo.svg", brand_files.brand_logo, name="brand-logo"),
 ]
 
 if settings.AUTH_ENABLED:

@@ -5,7 +5,7 @@ from typing import Any
 from django.urls import reverse_lazy
 
 
-def unfold_settings(*, sovereign: str) -> dict[str, Any]:
+def unfold_settings(*, sovereign: str, logo: str) -> dict[str, Any]:
     """Returns the setting UNFOLD."""
     return {
         "ACCOUNT": {"navigation": [{"title": "Second factor", "link": reverse_lazy("mfa_index")}]},
@@ -13,6 +13,7 @@ def unfold_settings(*, sovereign: str) -> dict[str, Any]:
         "SITE_HEADER": sovereign,
         "SITE_SUBHEADER": "Vouchers, credit, orders",
         "SITE_SYMBOL": "confirmation_number",
+        **({"SITE_LOGO": "billing.admin.appearance.logo"} if logo else {}),
         "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "billing.admin.appearance.icon"}],
         "SITE_URL": "/",
         "SHOW_HISTORY": False,

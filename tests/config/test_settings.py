@@ -105,6 +105,12 @@ def test_a_database_url_that_names_no_database_is_refused(url: str) -> None:
     )
 
 
+def test_a_colour_that_nobody_can_read_is_refused() -> None:
+    sentence = refusal(COMPLETE | {"BRAND_COLOR": "#ffcc00"})
+    assert "BRAND_COLOR has a contrast of 1.4 to 1" in sentence and "choose a darker colour" in sentence
+    assert read("BRAND_COLOR_DARK", COMPLETE | {"BRAND_COLOR": "#00563f"}) == ["#669a8c"]
+
+
 def test_only_production_is_strict() -> None:
     names = "PRODUCTION DEBUG DEMO SESSION_COOKIE_SECURE CSRF_COOKIE_SECURE SECURE_HSTS_SECONDS"
     assert read(names, COMPLETE) == [True, False, False, True, True, 31_536_000]
