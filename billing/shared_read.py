@@ -1,11 +1,14 @@
 """Shared reads: requests of one process that arrive together share one statement, as commits do.
 
 Front ends poll some endpoints every few seconds. Most of such an answer's time is the way to the database and back,
-and a batch pays for it once.
+and a batch pays for it once. Most polls then find the same rows as the poll before, so a process also remembers what
+it made of the rows that it read last.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
 
 from django.db import connection
 
@@ -13,32 +16,47 @@ from billing.group_commit import GroupCommit
 
 Key = tuple[Any, ...]
 Row = tuple[Any, ...]
+Value_co = TypeVar("Value_co", covariant=True)
+
+# For how many keys a process remembers what it made of their rows, and the body of their answer.
+MAX_REMEMBERED = 1024
 
 
-class SharedRead:
+@dataclass(frozen=True, slots=True, eq=False)
+class Read(Generic[Value_co]):
+    """The value of the rows that were read. Requests that read equal rows share it, so nothing may change it."""
+
+    value: Value_co
+
+
+class SharedRead(Generic[Value_co]):
     """A statement that reads rows for many keys.
 
     Args: statement: gets an array for each part of a key, and returns rows that begin with their key's position in
-    the arrays, counted from 1.
+    the arrays, counted from 1; make: makes the value of a key's rows. The columns must be hashable, so an array is
+    read as JSON.
     """
 
-    def __init__(self, statement: str) -> None:
+    def __init__(self, statement: str, make: Callable[[tuple[Row, ...]], Value_co]) -> None:
         self._statement = statement
-        self._group: GroupCommit[Key, list[Row]] = GroupCommit(self._read)
+        self._group: GroupCommit[Key, tuple[Row, ...]] = GroupCommit(self._read)
+        self._make: Callable[[tuple[Row, ...]], Read[Value_co]] = lru_cache(MAX_REMEMBERED)(
+            lambda rows: Read(make(rows))
+        )
 
-    def rows(self, *key: Any) -> list[Row]:
-        """Returns the rows of a key, without their position, as they are after the call began.
+    def read(self, *key: Any) -> Read[Value_co]:
+        """Returns what the rows of a key mean, as they are after the call began. Equal rows give the same object.
 
         Do not call it inside a transaction: another thread may run the statement.
         """
         rows = self._group.submit(key)
         # The database refused the whole batch: alone, the reason is raised.
-        return self._read([key])[0] if rows is None else rows
+        return self._make(self._read([key])[0] if rows is None else rows)
 
-    def _read(self, keys: Sequence[Key]) -> list[list[Row]]:
+    def _read(self, keys: Sequence[Key]) -> list[tuple[Row, ...]]:
         found: list[list[Row]] = [[] for _ in keys]
         with connection.cursor() as cursor:
             cursor.execute(self._statement, [list(part) for part in zip(*keys, strict=True)])
-            for position, *row in cursor.fetchall():
-                found[position - 1].append(tuple(row))
-        return found
+            for row in cursor.fetchall():
+                found[row[0] - 1].append(row[1:])
+        return [tuple(rows) for rows in found]

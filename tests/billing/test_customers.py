@@ -96,5 +96,5 @@ def test_customer_sees_only_own_organizations_that_are_not_deleted_newest_first(
     first, gone, second = (OrganizationFactory.create(customer=ada) for _ in range(3))
     OrganizationFactory.create(slug="another")
     delete_organization(organization_id=gone.id, by=acting(ada))
-    assert [each.organization for each in list_organizations(by=acting(ada), limit=9)] == [second, first]
-    assert list_organizations(by=system_actor(channel="api", user_id="nobody"), limit=9) == []
+    assert [each.organization for each in list_organizations(by=acting(ada), limit=9).value] == [second, first]
+    assert list_organizations(by=system_actor(channel="api", user_id="nobody"), limit=9).value == []

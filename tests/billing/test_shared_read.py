@@ -20,13 +20,13 @@ SELECT asked.position, 60 / asked.number * factor
 
 
 def test_each_read_gets_its_own_rows_in_their_order() -> None:
-    shared = SharedRead(MULTIPLES)
+    shared = SharedRead(MULTIPLES, list)
     together = Barrier(THREADS)
 
     def read(number: int) -> list[list[tuple[int]]]:
         together.wait()
         try:
-            return [shared.rows(number, number) for _ in range(ROUNDS)]
+            return [shared.read(number, number).value for _ in range(ROUNDS)]
         finally:
             connection.close()
 
@@ -38,12 +38,20 @@ def test_each_read_gets_its_own_rows_in_their_order() -> None:
 
 def test_a_single_read_is_one_statement() -> None:
     with CaptureQueriesContext(connection) as queries:
-        assert SharedRead(MULTIPLES).rows(7, 0) == []
+        assert SharedRead(MULTIPLES, list).read(7, 0).value == []
     assert len(queries) == 1
 
 
 def test_a_read_that_the_database_refuses_raises_the_reason_and_fails_no_other() -> None:
-    shared = SharedRead(MULTIPLES)
+    shared = SharedRead(MULTIPLES, list)
     with pytest.raises(DataError):
-        shared.rows(0, 1)
-    assert shared.rows(30, 1) == [(2,)]
+        shared.read(0, 1)
+    assert shared.read(30, 1).value == [(2,)]
+
+
+def test_the_value_of_equal_rows_is_made_once_and_other_rows_give_another() -> None:
+    shared = SharedRead(MULTIPLES, list)
+    first = shared.read(30, 2)
+    assert shared.read(30, 2) is first
+    assert shared.read(20, 2).value == [(3,), (6,)]
+    assert first.value == [(2,), (4,)]

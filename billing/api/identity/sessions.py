@@ -1,5 +1,8 @@
 """The signed-in user, and the refresh tokens of sessions."""
 
+from typing import Any
+
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,10 +21,12 @@ from billing.api.identity.answers import (
 )
 from billing.api.identity.requests import RefreshSerializer
 from billing.api.identity.sign_in import PublicView
+from billing.api.renderers import JSONBody, remember_bodies
 from billing.api.schema import refusals
 from billing.errors import UserNotFound
 from billing.models import Customer
-from billing.queries import find_signed_in_user
+from billing.queries import SignedInUser, find_signed_in_user
+from billing.shared_read import Read
 from billing.use_cases.assign_role import strongest_role
 from billing.use_cases.identity.end_sessions import sign_out_everywhere
 from billing.use_cases.identity.sessions import end_session, refresh_session
@@ -36,17 +41,21 @@ class MeView(APIView):
         tags=["identity"],
         summary="The signed-in user",
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         principal = principal_of(request)
         found = find_signed_in_user(user_id=principal.user_id)
         if found is None:
             raise UserNotFound
         if isinstance(found, Customer):
             return Response({"user": customer_answer(found)})
-        user, groups = found
-        role = SUPERADMIN if user.is_superuser else strongest_role(groups)
-        # A customer's session of a member of staff stays a customer's.
-        return Response({"user": user_answer(user, role=CUSTOMER if principal.role == CUSTOMER else role)})
+        return JSONBody(_body(found, principal.role == CUSTOMER))
+
+
+@remember_bodies
+def _body(found: SignedInUser, is_customer: bool) -> dict[str, Any]:
+    role = SUPERADMIN if found.user.is_superuser else strongest_role(found.groups)
+    # A customer's session of a member of staff stays a customer's.
+    return {"user": user_answer(found.user, role=CUSTOMER if is_customer else role)}
 
 
 class RefreshView(PublicView):
@@ -89,6 +98,6 @@ class LogoutAllView(APIView):
     )
     def post(self, request: Request) -> Response:
         found = find_signed_in_user(user_id=principal_of(request).user_id)
-        if isinstance(found, tuple):
-            sign_out_everywhere(user=found[0], by=actor_of(request))
+        if isinstance(found, Read):
+            sign_out_everywhere(user=found.value.user, by=actor_of(request))
         return Response({"message": "You are signed out everywhere."})

@@ -26,12 +26,15 @@ from billing.use_cases.record_audit import record_audit
 REFRESH_DAYS = 30
 GRACE_SECONDS = 60
 _TOKEN_BYTES = 32
-_LIVE = SharedRead("""
+_LIVE = SharedRead(
+    """
 SELECT asked.position
   FROM unnest(%s::uuid[]) WITH ORDINALITY AS asked (id, position)
   JOIN billing_signinsession s ON s.id = asked.id AND s.ended_at IS NULL
   JOIN billing_user u ON u.id = s.user_id AND u.is_active
-""")
+""",
+    bool,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +89,7 @@ def end_session(*, token: str, by: Actor) -> None:
 
 def is_live(session_id: UUID) -> bool:
     """Tells whether the session of an access token still lasts, and its user may sign in. One query."""
-    return bool(_LIVE.rows(session_id))
+    return _LIVE.read(session_id).value
 
 
 def role_in(session: SignInSession) -> str:

@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.core.validators import RegexValidator
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -9,7 +12,8 @@ from rest_framework.views import APIView
 from billing.api.access.authentication import actor_of, principal_of
 from billing.api.fields import RequestSerializer, TextField
 from billing.api.identifiers import read_path_id
-from billing.api.pagination import cut_page, page_parameters, page_response, read_position
+from billing.api.pagination import add_link, cut_page, page_parameters, read_position
+from billing.api.renderers import JSONBody, remember_bodies
 from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound
 from billing.models import Organization
@@ -27,7 +31,7 @@ from orders.api.organizations.organization_answers import (
 from orders.api.references import ReferencesField
 from orders.queries import find_items
 from orders.use_cases.organizations.delete_organization import delete_organization
-from orders.use_cases.organizations.list_organizations import list_organizations
+from orders.use_cases.organizations.list_organizations import ListedOrganization, list_organizations
 
 
 class NewOrganizationSerializer(RequestSerializer):
@@ -46,6 +50,11 @@ class NewOrganizationSerializer(RequestSerializer):
 
 class RenameSerializer(RequestSerializer):
     name = TextField(max_length=200, required=False, help_text="Absent: unchanged.")
+
+
+@remember_bodies
+def _page(listed: list[ListedOrganization], limit: int) -> list[dict[str, Any]]:
+    return [describe_listed(each) for each in listed[:limit]]
 
 
 _NOT_FOUND = refusals({404: "The organization does not exist, or you are no member of it."})
@@ -73,12 +82,13 @@ class OrganizationsView(APIView):
         tags=["organizations"],
         summary="List the organizations of which you are the owner or a member, newest first",
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         position = read_position(request, Organization)
         listed = list_organizations(by=actor_of(request), limit=position.limit + 1, before=position.before)
-        page = cut_page([each.organization for each in listed], limit=position.limit)
-        answers = [describe_listed(each) for each in listed[: position.limit]]
-        return page_response(page, answers, request=request)
+        page = cut_page([each.organization for each in listed.value], limit=position.limit)
+        response = JSONBody(_page(listed, position.limit))
+        add_link(response, page, request=request)
+        return response
 
     @extend_schema(
         request=NewOrganizationSerializer,

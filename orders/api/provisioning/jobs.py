@@ -1,14 +1,15 @@
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.api.access.authentication import actor_of
 from billing.api.fields import RequestSerializer
 from billing.api.identifiers import IdField
+from billing.api.renderers import JSONBody, remember_bodies
 from billing.api.schema import refusals
 from orders.api.provisioning.steps import StepSerializer
 from orders.models import AppJob
@@ -59,11 +60,16 @@ class JobsView(APIView):
         tags=["provisioning"],
         summary="List the jobs that install and remove an organization's apps, newest first",
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         query = JobsQuerySerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         wanted = query.validated_data
         jobs = list_app_jobs(
             organization_id=wanted["tenant_id"], limit=wanted.get("limit", DEFAULT_JOBS), by=actor_of(request)
         )
-        return Response([describe_app_job(job) for job in jobs])
+        return JSONBody(_body(jobs))
+
+
+@remember_bodies
+def _body(jobs: list[AppJob]) -> list[dict[str, Any]]:
+    return [describe_app_job(job) for job in jobs]

@@ -1,5 +1,6 @@
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -9,6 +10,7 @@ from rest_framework.views import APIView
 from billing.api.access.authentication import actor_of
 from billing.api.fields import RequestSerializer, TextField
 from billing.api.identifiers import IdField, read_path_id
+from billing.api.renderers import JSONBody, remember_bodies
 from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound
 from orders.api.provisioning.steps import StepSerializer
@@ -17,6 +19,8 @@ from orders.errors import ProvisionNotFound
 from orders.models import Provision
 from orders.use_cases.provisioning.describe_deployment import describe_provision
 from orders.use_cases.provisioning.find_provision import find_newest_provision, find_provision, start_provision
+
+_newest = remember_bodies(describe_provision)
 
 
 class ProvisionSerializer(serializers.Serializer[Any]):
@@ -78,9 +82,9 @@ class TenantProvisionView(APIView):
         tags=["provisioning"],
         summary="Read the provision of an organization's newest order",
     )
-    def get(self, request: Request, tenant_id: str) -> Response:
+    def get(self, request: Request, tenant_id: str) -> HttpResponse:
         identity = read_path_id(tenant_id, not_found=OrganizationNotFound)
-        return Response(describe_provision(find_newest_provision(organization_id=identity, by=actor_of(request))))
+        return JSONBody(_newest(find_newest_provision(organization_id=identity, by=actor_of(request))))
 
 
 class ProvisionView(APIView):

@@ -55,7 +55,7 @@ def account_page(request: HttpRequest) -> HttpResponse:
     if visitor is None:
         return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({'next': reverse('account')})}")
     balance = balance_of(user_id=visitor.user_id, with_lots=True)
-    organizations = list_organizations(by=visitor, limit=MAX_ORGANIZATIONS_SHOWN)
+    organizations = list_organizations(by=visitor, limit=MAX_ORGANIZATIONS_SHOWN).value
     # A customer who has neither an organization nor an entry has ordered nothing.
     orders = _newest_and_waiting(visitor.user_id) if organizations or balance.entries else []
     context = {
