@@ -230,6 +230,14 @@ class AppHasDependents(DomainError):
     message = "other apps need this app"
 
 
+class ForecastTooSlow(DomainError):
+    """The database had no time to replay the past orders."""
+
+    code = "forecast_too_slow"
+    status = 503
+    message = "replaying the past orders takes too long now: choose fewer days, or try again later"
+
+
 class DeploymentSucceeded(DomainError):
     code = "deployment_succeeded"
     status = 409

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .api import cancellation, checkout, merges, portal, quote, staff, subscriptions, top_up
+from .api import cancellation, checkout, forecasts, merges, portal, quote, staff, subscriptions, top_up
 from .api.catalog import administration, lists
 from .api.organizations import apps, domains, organization_members, organizations, staff_organizations
 from .api.provisioning import jobs, provisions, reports
@@ -10,6 +10,7 @@ urlpatterns = [
     path("billing/checkout/quote", quote.QuoteView.as_view()),
     path("billing/checkout", checkout.CheckoutView.as_view()),
     path("billing/vouchers/redeem", top_up.TopUpView.as_view()),
+    path("billing/campaigns/<uuid:campaign_id>/forecast", forecasts.ForecastView.as_view()),
     path("billing/webhook", StripeWebhookView.as_view()),
     path("billing/subscription", subscriptions.SubscriptionView.as_view()),
     path("billing/subscription/<str:tenant_id>", subscriptions.SubscriptionView.as_view()),

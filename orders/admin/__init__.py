@@ -1,11 +1,12 @@
 """The console's pages of this app; importing this package registers them."""
 
-from . import catalog, customers, mirrored, orders, organizations, payments, subscriptions
+from . import campaigns, catalog, customers, mirrored, orders, organizations, payments, subscriptions
 from .ledger import entries
 from .operations import breaks, deployments, events, jobs
 
 __all__ = [
     "breaks",
+    "campaigns",
     "catalog",
     "customers",
     "deployments",

@@ -68,7 +68,7 @@ from .restriction_fields import restriction_facts, with_restricted
 from .states import format_usage
 
 _MAX_PANEL_ROWS = 20
-_CHANGE = "promos.change_campaign"
+CHANGE_CAMPAIGN = "promos.change_campaign"
 Status = Campaign.Status
 _KINDS = {Status.DRAFT: "info", Status.APPROVED: "info", Status.ACTIVE: "good", Status.PAUSED: "warn"}
 
@@ -213,7 +213,7 @@ class CampaignAdmin(RecordAdmin):
             yield _codes_panel(record)
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
-        if record.is_default or not request.user.has_perm(_CHANGE):
+        if record.is_default or not request.user.has_perm(CHANGE_CAMPAIGN):
             return
         for name, change in CHANGES.items():
             if change.leads_to in Campaign.TRANSITIONS[Status(record.status)]:
@@ -265,7 +265,7 @@ class CampaignAdmin(RecordAdmin):
         ]
 
     def _change_state(self, name: str, request: HttpRequest, key: UUID) -> HttpResponse:
-        campaign = find_for_act(self, request, key, permission=_CHANGE)
+        campaign = find_for_act(self, request, key, permission=CHANGE_CAMPAIGN)
         return confirm_change(
             self,
             request,
@@ -279,7 +279,7 @@ class CampaignAdmin(RecordAdmin):
         )
 
     def _redraft(self, request: HttpRequest, key: UUID) -> HttpResponse:
-        campaign = find_for_act(self, request, key, permission=_CHANGE)
+        campaign = find_for_act(self, request, key, permission=CHANGE_CAMPAIGN)
         form = DraftForm(request.POST if request.method == "POST" else None, initial=initial_terms(campaign))
 
         def redraft() -> None:
@@ -289,7 +289,7 @@ class CampaignAdmin(RecordAdmin):
         return self._change_terms(request, campaign, form, redraft, name="redraft", title="Change the draft")
 
     def _change_budget(self, request: HttpRequest, key: UUID) -> HttpResponse:
-        campaign = find_for_act(self, request, key, permission=_CHANGE)
+        campaign = find_for_act(self, request, key, permission=CHANGE_CAMPAIGN)
         form = BudgetForm(
             request.POST if request.method == "POST" else None, initial={"budget": campaign.budget_minor}
         )
@@ -303,7 +303,7 @@ class CampaignAdmin(RecordAdmin):
         return self._change_terms(request, campaign, form, change, name="budget", title="Change the budget")
 
     def _change_end(self, request: HttpRequest, key: UUID) -> HttpResponse:
-        campaign = find_for_act(self, request, key, permission=_CHANGE)
+        campaign = find_for_act(self, request, key, permission=CHANGE_CAMPAIGN)
         form = EndForm(request.POST if request.method == "POST" else None, initial={"ends_at": campaign.ends_at})
 
         def change() -> None:

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,6 +30,7 @@ from billing.api.proposals import ProposalSerializer
 from billing.api.schema import refusals
 from billing.models import CreditClass
 from billing.use_cases.proposals.propose import carried_out
+from promos.api.forecasts import ForecastSerializer, forecast_row
 from promos.api.restrictions import RESTRICTIONS_EXAMPLE, RestrictionsRequestSerializer, RestrictionsSerializer
 from promos.errors import CampaignNotFound
 from promos.models import Campaign
@@ -80,6 +81,14 @@ class CampaignSerializer(MoneyResponseSerializer):
     restrictions = RestrictionsSerializer(
         allow_null=True, help_text="They apply to all its vouchers and cards, beside their own."
     )
+    forecast = serializers.SerializerMethodField(
+        help_text="What it would have cost in the past; null before it is made."
+    )
+
+    @extend_schema_field(ForecastSerializer(allow_null=True))
+    def get_forecast(self, campaign: Campaign) -> dict[str, Any] | None:
+        row = forecast_row(campaign)
+        return None if row is None else dict(ForecastSerializer(row).data)
 
 
 class CampaignChangeSerializer(MoneyRequestSerializer):

@@ -1,4 +1,5 @@
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import models
@@ -53,6 +54,9 @@ class Campaign(CreditLife):
         null=True, blank=True
     )
     status = models.CharField(max_length=8, choices=Status, default=Status.DRAFT, db_default=Status.DRAFT.value)
+    forecast: "models.JSONField[dict[str, Any] | None, dict[str, Any] | None]" = models.JSONField(
+        null=True, blank=True, help_text="The last replay of past orders, with the terms that it was made for."
+    )
     drafted_by = models.CharField(max_length=255)
     approved_by = models.CharField(max_length=255, blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now())
@@ -93,6 +97,11 @@ class Campaign(CreditLife):
         return self.name
 
     @property
+    def forecast_is_stale(self) -> bool:
+        """Returns whether the terms have changed since the forecast was made."""
+        return self.forecast is not None and self.forecast["terms"] != forecast_terms(self)
+
+    @property
     def is_default(self) -> bool:
         return self.id == DEFAULT_CAMPAIGN
 
@@ -106,6 +115,20 @@ class Campaign(CreditLife):
     def over(self, *, now: datetime) -> bool:
         """Returns whether the window has passed. It reaches from `starts_at` up to, not including, `ends_at`."""
         return self.ends_at is not None and self.ends_at <= now
+
+
+# A campaign is forecast until it starts.
+BEFORE_START = (Campaign.Status.DRAFT, Campaign.Status.APPROVED)
+
+
+def forecast_terms(campaign: Campaign) -> dict[str, Any]:
+    """Returns the terms that a forecast depends on, as it keeps them."""
+    return {
+        "budget_minor": campaign.budget_minor,
+        "restrictions": campaign.restrictions,
+        "starts_at": campaign.starts_at.isoformat() if campaign.starts_at else None,
+        "ends_at": campaign.ends_at.isoformat() if campaign.ends_at else None,
+    }
 
 
 class BudgetCounter(models.Model):

@@ -311,6 +311,7 @@ FORMS: dict[str, Callable[[], Form]] = {
     "promos_campaign_add": drafting,
     "promos_campaign_redraft": partial(changing_a_campaign, "redraft", "draft", **DRAFT),
     "promos_campaign_propose": partial(changing_a_campaign, "propose", "draft"),
+    "promos_campaign_forecast": partial(changing_a_campaign, "forecast", "draft", credit="10", max_redemptions="0"),
     "promos_campaign_approve": partial(changing_a_campaign, "approve", "draft"),
     "promos_campaign_activate": partial(changing_a_campaign, "activate", "approved"),
     "promos_campaign_pause": partial(changing_a_campaign, "pause", "active"),

@@ -155,6 +155,7 @@ ENDPOINTS = [
             ("end", {}),
             ("budget", {"budget_omr": 500}),
             ("end-date", {"ends_at": "2099-01-01T00:00:00Z"}),
+            ("forecast", {"credit_omr": 10, "max_redemptions": 5, "days": 30}),
         )
     ),
     Endpoint(method="GET", path="billing/batches", roles=READS_VOUCHERS, is_list=True),

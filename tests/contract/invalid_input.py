@@ -223,6 +223,11 @@ CAMPAIGN_ACTS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     **dict.fromkeys(("propose", "approve", "activate", "pause", "end"), _REASON),
     "budget": {**_REASON, "budget_omr": _BUDGET},
     "end-date": {**_REASON, "ends_at": INVALID_TIME},
+    "forecast": {
+        "credit_omr": (None, 0, -1, "", "x", True, *NOT_SCALAR),
+        "max_redemptions": (None, -1, 1.5, 10**40, "3", True, *NOT_SCALAR),
+        "days": (0, -1, 367, 1.5, "3", True, *NOT_SCALAR),
+    },
 }
 _SERIAL = (None, 0, -1, 1.5, 10**40, "3", "", True, *NOT_SCALAR)
 RANGE_ACT: Mapping[str, Sequence[Any]] = {

@@ -51,6 +51,27 @@ VOUCHER = {
     "credit_days": either(null, whole),
     "credit_expires_at": either(null, moment),
 }
+FORECAST = {
+    "made_at": moment,
+    "made_by": text,
+    "is_stale": flag,
+    **money("credit"),
+    "max_redemptions": whole,
+    "since": moment,
+    "until": moment,
+    "sampled_one_in": whole,
+    "orders": whole,
+    "qualified_orders": whole,
+    "qualified_customers": whole,
+    "refused": mapping,
+    "expected_redemptions": whole,
+    **money("expected"),
+    "worst_redemptions": whole,
+    **money("worst"),
+    "is_unlimited": flag,
+    **money("ceiling"),
+    "full_after_days": either(null, whole),
+}
 CAMPAIGN = {
     "id": identity,
     "name": text,
@@ -70,6 +91,7 @@ CAMPAIGN = {
     "created_at": moment,
     "updated_at": moment,
     "restrictions": Nullable(RESTRICTIONS),
+    "forecast": Nullable(FORECAST),
 }
 ATTEMPT = {
     "id": identity,

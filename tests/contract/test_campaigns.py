@@ -11,7 +11,7 @@ from tests.snapshot import nothing_changes, only_changes
 
 from .api_client import Answer, Caller
 from .json_shapes import assert_refused, assert_shape
-from .response_shapes import CAMPAIGN
+from .response_shapes import CAMPAIGN, FORECAST
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -112,6 +112,25 @@ def test_budget_is_spent_and_never_lowered_under_what_is_used(noor: Caller, ada:
     assert (changed["used_omr"], changed["budget_omr"]) == (10, 20)
     assert ada.post("billing/vouchers/redeem", {"code": "SPRING"}).status == 200
     assert act(noor, str(campaign.pk), "budget", budget_omr=0).body["budget_minor"] == 0
+
+
+def test_a_draft_is_forecast_and_shows_it(noor: Caller) -> None:
+    campaign = draft(noor).body["id"]
+    assert noor.get(f"{CAMPAIGNS}/{campaign}").body["forecast"] is None
+    with only_changes("promos_campaign", "billing_auditentry"):
+        answer = noor.post(f"{CAMPAIGNS}/{campaign}/forecast", {"credit_omr": 4, "max_redemptions": 3})
+    assert answer.status == 200
+    assert_shape(answer.body, FORECAST)
+    figures = ("orders", "worst_minor", "ceiling_omr", "is_unlimited", "is_stale", "full_after_days")
+    assert [answer.body[name] for name in figures] == [0, 0, 12, False, False, None]
+    shown = noor.get(f"{CAMPAIGNS}/{campaign}").body
+    assert shown["forecast"] == answer.body
+    noor.call("PUT", f"{CAMPAIGNS}/{campaign}", {"budget_omr": 5})
+    assert noor.get(f"{CAMPAIGNS}/{campaign}").body["forecast"]["is_stale"] is True
+    running = CampaignFactory.create()
+    with nothing_changes():
+        refused = noor.post(f"{CAMPAIGNS}/{running.pk}/forecast", {"credit_omr": 4, "max_redemptions": 0})
+        assert_refused(refused, 409, "campaign_state")
 
 
 def test_the_end_is_moved(noor: Caller, anybody: Caller) -> None:

@@ -65,8 +65,8 @@ def test_a_draft_is_approved_by_somebody_else(client: Browser, omar: User) -> No
 @pytest.mark.parametrize(
     ("status", "shown"),
     [
-        ("draft", ["Propose", "Approve", "End", "Change the draft", "Issue a voucher"]),
-        ("approved", ["Activate", "End", "Change the budget", "Change the end", "Issue a voucher"]),
+        ("draft", ["Propose", "Approve", "End", "Change the draft", "Issue a voucher", "What if"]),
+        ("approved", ["Activate", "End", "Change the budget", "Change the end", "Issue a voucher", "What if"]),
         ("active", ["Pause", "End", "Change the budget", "Change the end", "Issue a voucher"]),
         ("paused", ["Activate", "End", "Change the budget", "Change the end", "Issue a voucher"]),
         ("ended", []),

@@ -74,7 +74,9 @@ def _describe(arguments: Arguments, state: Any) -> str:
 def _lock_state(arguments: Arguments) -> dict[str, Any]:
     campaign = find_for_change(UUID(arguments["campaign_id"]))
     terms = {field.name: getattr(campaign, field.name) for field in fields(CampaignTerms)}
-    return as_json({**terms, "status": campaign.status, "drafted_by": campaign.drafted_by})
+    # What its forecast says is a part of what is approved.
+    forecast = {"forecast": campaign.forecast} if campaign.forecast else {}
+    return as_json({**terms, "status": campaign.status, "drafted_by": campaign.drafted_by, **forecast})
 
 
 def _differences(arguments: Arguments, state: Any) -> Sequence[Difference]:
@@ -83,6 +85,19 @@ def _differences(arguments: Arguments, state: Any) -> Sequence[Difference]:
     return [
         Difference("State", status(state["status"]).label, status.APPROVED.label),
         *(each for each in written if each.after),
+        *_forecast_lines(state.get("forecast")),
+    ]
+
+
+def _forecast_lines(forecast: dict[str, Any] | None) -> list[Difference]:
+    """Returns what past orders say about the cost; nothing where nobody has asked."""
+    if forecast is None:
+        return []
+    orders = f"{forecast['qualified_orders']:,} of {forecast['orders']:,}"
+    return [
+        Difference("Expected cost", "", write_term("credit_minor", forecast["expected_minor"])),
+        Difference("Worst cost", "", write_term("credit_minor", forecast["worst_minor"])),
+        Difference("Past orders that qualify", "", orders),
     ]
 
 

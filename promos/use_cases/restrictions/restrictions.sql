@@ -10,6 +10,29 @@ DO $$ BEGIN
 EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
 
+-- Returns the first of these rules that a redemption would break, or NULL. The limits on uses are not judged here. A forecast
+-- calls this for many past orders too (orders/use_cases/campaigns/replay_orders.sql). Args: address: in lower case.
+CREATE OR REPLACE FUNCTION promos_find_broken_rule(rules jsonb, "user" text, address text, basket promos_basket)
+RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+  RETURN CASE
+    WHEN basket IS NULL AND rules->>'only' = 'orders' THEN 'promo_needs_order'
+    WHEN basket IS NOT NULL AND rules->>'only' = 'top_ups' THEN 'promo_only_top_up'
+    WHEN "user" IS NOT NULL AND rules ? 'customers'
+         AND NOT (rules->'customers' ? "user" OR rules->'customers' ? address)
+      THEN 'promo_customer_not_eligible'
+    WHEN "user" IS NOT NULL AND rules ? 'email_domains'
+         AND NOT rules->'email_domains' ? coalesce(substring(address FROM '@([^@]*)$'), '')
+      THEN 'promo_email_not_eligible'
+    WHEN rules ? 'plans' AND NOT rules->'plans' ? basket.plan::text THEN 'promo_plan_not_eligible'
+    WHEN rules ? 'addons'
+         AND NOT rules->'addons' ?| ARRAY(SELECT jsonb_array_elements_text(basket.addons))
+      THEN 'promo_addon_missing'
+    WHEN basket.total < (rules->>'minimum_order_minor')::bigint THEN 'promo_order_too_small'
+    WHEN rules ? 'first_order_only' AND NOT basket.is_first THEN 'promo_not_first_order'
+  END;
+END $$;
+
 -- Returns the first rule that a redemption would break, as the code of its refusal (check_restrictions.py), or NULL. The
 -- code's own restrictions come first, then its campaign's: both apply.
 --
@@ -30,24 +53,10 @@ BEGIN
              SELECT g.restrictions, g.id FROM promos_promocode p JOIN promos_campaign g ON g.id = p.campaign_id
               WHERE p.id = promo LOOP
     CONTINUE WHEN own.rules IS NULL;
-    broken := CASE
-      WHEN basket IS NULL AND own.rules->>'only' = 'orders' THEN 'promo_needs_order'
-      WHEN basket IS NOT NULL AND own.rules->>'only' = 'top_ups' THEN 'promo_only_top_up'
-      WHEN "user" IS NOT NULL AND own.rules ? 'customers'
-           AND NOT (own.rules->'customers' ? "user" OR own.rules->'customers' ? address)
-        THEN 'promo_customer_not_eligible'
-      WHEN "user" IS NOT NULL AND own.rules ? 'email_domains'
-           AND NOT own.rules->'email_domains' ? coalesce(substring(address FROM '@([^@]*)$'), '')
-        THEN 'promo_email_not_eligible'
-      WHEN own.rules ? 'plans' AND NOT own.rules->'plans' ? basket.plan::text THEN 'promo_plan_not_eligible'
-      WHEN own.rules ? 'addons'
-           AND NOT own.rules->'addons' ?| ARRAY(SELECT jsonb_array_elements_text(basket.addons))
-        THEN 'promo_addon_missing'
-      WHEN basket.total < (own.rules->>'minimum_order_minor')::bigint THEN 'promo_order_too_small'
-      WHEN own.rules ? 'first_order_only' AND NOT basket.is_first THEN 'promo_not_first_order'
-      WHEN customer IS NOT NULL AND own.rules ?| '{uses_per_customer,uses_per_day,uses_per_week,uses_per_month}'
-        THEN promos_find_used_up(own.rules, promo, own.campaign, customer, as_of)
-    END;
+    broken := coalesce(
+      promos_find_broken_rule(own.rules, "user", address, basket),
+      CASE WHEN customer IS NOT NULL AND own.rules ?| '{uses_per_customer,uses_per_day,uses_per_week,uses_per_month}'
+        THEN promos_find_used_up(own.rules, promo, own.campaign, customer, as_of) END);
     IF broken IS NOT NULL THEN RETURN broken; END IF;
   END LOOP;
   RETURN NULL;

@@ -1,0 +1,68 @@
+"""The endpoint that replays past orders against the terms of a campaign which has not started."""
+
+from dataclasses import fields
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.actor import SOVEREIGN_ADMIN
+from billing.api.access.authentication import actor_of
+from billing.api.access.permissions import roles
+from billing.api.fields import MoneyInput, MoneyRequestSerializer, WholeNumberField
+from billing.api.schema import refusals
+from orders.use_cases.campaigns.forecast_campaign import MAX_DAYS, Question, forecast_campaign
+from promos.api.forecasts import ForecastSerializer, forecast_row
+from promos.use_cases.issue_code import MAX_CAP
+
+
+class ForecastRequestSerializer(MoneyRequestSerializer):
+    """The credit of one use, and the cap of the voucher or the number of cards; 0 is unlimited."""
+
+    money = (MoneyInput(name="credit", minimum=1),)
+
+    max_redemptions = WholeNumberField(min_value=0, max_value=MAX_CAP)
+    days = WholeNumberField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=MAX_DAYS,
+        help_text="How many past days are replayed: by default as many as the campaign's window has, or 30.",
+    )
+
+
+class ForecastView(APIView):
+    permission_classes = (roles(SOVEREIGN_ADMIN),)
+
+    @extend_schema(
+        request=ForecastRequestSerializer,
+        responses={
+            200: ForecastSerializer,
+            **refusals(
+                {
+                    404: "There is no such campaign.",
+                    409: "The campaign has started, or was changed meanwhile.",
+                    503: "The past orders are too many to be replayed in time: `forecast_too_slow`.",
+                }
+            ),
+        },
+        examples=[
+            OpenApiExample(
+                "A voucher for 50 customers", {"credit_minor": 10_000, "max_redemptions": 50}, request_only=True
+            )
+        ],
+        tags=["campaigns"],
+        summary="Replay past orders against its terms, before it starts",
+        description="The figures are stored with the campaign. Of more than 100,000 orders a sample of customers is"
+        " replayed, and the figures are multiplied.",
+    )
+    def post(self, request: Request, campaign_id: UUID) -> Response:
+        form = ForecastRequestSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        body: dict[str, Any] = form.validated_data
+        question = Question(**{field.name: body[field.name] for field in fields(Question) if field.name in body})
+        campaign = forecast_campaign(campaign_id=campaign_id, question=question, by=actor_of(request))
+        return Response(ForecastSerializer(forecast_row(campaign)).data)

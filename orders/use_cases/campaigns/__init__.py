@@ -1,0 +1,1 @@
+"""The effect of a campaign on orders, before it starts."""
