@@ -301,6 +301,12 @@ PLAYED_STEP_SECONDS: float = 0.5
 # --- Events -----------------------------------------------------------------------------------------------
 # The broker that gets the events of the outbox. Without it they stay in the database.
 EVENTS_URL: str = _environment.text("EVENTS_URL", pattern=r"(nats|tls)://\S+")
+# Subscribers' endpoints may have private addresses, and http, only in these networks.
+WEBHOOK_PRIVATE_NETWORKS: tuple[Network, ...] = _environment.networks("WEBHOOK_PRIVATE_NETWORKS")
+# An endpoint that accepts nothing for so many hours is paused.
+WEBHOOK_PAUSE_HOURS: int = _environment.number("WEBHOOK_PAUSE_HOURS", 24, minimum=1)
+# How long deliveries that were accepted stay in the log.
+WEBHOOK_LOG_DAYS: int = _environment.number("WEBHOOK_LOG_DAYS", 30, minimum=1)
 
 # --- Monitoring -------------------------------------------------------------------------------------------
 # Prometheus identifies itself by this token. Without it there are no metrics.

@@ -47,7 +47,7 @@ class Queue:
 # silent; `events` settles what Stripe sent from what is stored; `cards` generates batches; `default` cleans up,
 # mirrors and compares.
 QUEUES = (
-    Queue(name="events", concurrency=4, listens=True),
+    Queue(name="events", concurrency=5, listens=True),
     Queue(name="mail", concurrency=2, listens=True),
     Queue(name="provisioning", concurrency=8, listens=True),
     Queue(name="payments", concurrency=3, listens=False),

@@ -11,9 +11,11 @@ class OrdersConfig(AppConfig):
         "models/provisioning.sql",
         "models/books/card_entries.sql",
         "models/books/months.sql",
+        "models/webhooks/webhooks.sql",
         "use_cases/subscriptions/unused_month.sql",
         "use_cases/checkout/place_orders.sql",
     )
+    encrypt_secrets = "orders.use_cases.webhooks.endpoint_secrets.encrypt_secrets_anew"
     proposal_kinds = ("orders.use_cases.payments.request_refund.ORDER_REFUND",)
     ledger_checks = ("use_cases/books/verify_card_entries.sql",)
     sold_items = "orders.queries.load_sold_items"

@@ -250,6 +250,35 @@ class DeploymentSuperseded(DomainError):
     message = "a newer job has changed these apps since: install or remove the app again instead"
 
 
+class WebhookEndpointNotFound(DomainError):
+    code = "webhook_endpoint_not_found"
+    status = 404
+    message = "there is no such webhook endpoint"
+
+
+class WebhookEndpointRetired(DomainError):
+    code = "webhook_endpoint_retired"
+    status = 409
+    message = "the endpoint was retired: register another one"
+
+
+class InvalidWebhookEndpoint(DomainError):
+    code = "invalid_request"
+    message = "the webhook endpoint is not valid"
+
+
+class TooManyWebhookEndpoints(DomainError):
+    code = "too_many_webhook_endpoints"
+    status = 409
+    message = "there are as many webhook endpoints as there may be: retire one first"
+
+
+class WebhookDeliveryNotFound(DomainError):
+    code = "webhook_delivery_not_found"
+    status = 404
+    message = "there is no such delivery"
+
+
 @contextmanager
 def refuse_strangers(error: type[DomainError]) -> Iterator[None]:
     """Raises this error in place of OrganizationNotFound, so that a stranger does not learn what exists."""

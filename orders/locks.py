@@ -7,7 +7,8 @@ from django.db import connection
 from billing.locks import lock_organization
 from billing.models import Subscription
 
-from .models import Break, Order, OutboxEvent
+from .errors import WebhookEndpointNotFound
+from .models import Break, Order, OutboxEvent, WebhookEndpoint
 
 
 def lock_order(*, order_id: UUID) -> Order:
@@ -31,6 +32,15 @@ def lock_event(*, event_id: UUID) -> OutboxEvent:
     """Locks the outgoing event's row, and reads it. Raises: OutboxEvent.DoesNotExist."""
     # Races with its delivery, and with a second member of staff.
     return OutboxEvent.objects.select_for_update(no_key=True).get(id=event_id)
+
+
+def lock_webhook_endpoint(*, endpoint_id: UUID) -> WebhookEndpoint:
+    """Locks the endpoint's row, and reads it. Raises: WebhookEndpointNotFound."""
+    # Races with the round that records its deliveries, and with a second member of staff.
+    endpoint = WebhookEndpoint.objects.select_for_update(no_key=True).filter(pk=endpoint_id).first()
+    if endpoint is None:
+        raise WebhookEndpointNotFound
+    return endpoint
 
 
 def lock_subscription(*, subscription_id: UUID) -> Subscription:

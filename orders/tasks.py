@@ -40,6 +40,7 @@ from orders.use_cases.subscriptions.pay_stripe_months import find_payable_subscr
 from orders.use_cases.subscriptions.pay_stripe_months import pay_stripe_months as pay_months
 from orders.use_cases.subscriptions.pay_stripe_months import settle_month_at_stripe as settle_month
 from orders.use_cases.subscriptions.renew_subscription import renew_subscription
+from orders.use_cases.webhooks.deliver_webhooks import deliver_webhooks as send_webhooks
 from promos.use_cases.verify_redemptions import verify_and_record_redemptions
 
 logger = logging.getLogger(__name__)
@@ -170,6 +171,14 @@ def receive_events(timestamp: int) -> None:
     """Applies the events of other systems until the next round begins."""
     if settings.EVENTS_URL and not are_outside_calls_held():
         receive(seconds=_DELIVERY_SECONDS, parse_report=parse_report)
+
+
+@app.periodic(cron="*/20 * * * * *")
+@app.task(name="deliver_webhooks", queue="events", lock="deliver_webhooks", queueing_lock="deliver_webhooks")
+def deliver_webhooks(timestamp: int) -> None:
+    """Sends events to the endpoints of subscribers until the next round begins."""
+    if not are_outside_calls_held():
+        send_webhooks(seconds=_DELIVERY_SECONDS)
 
 
 @app.task(name="send_mail", queue="mail", retry=_RETRIES, pass_context=True)

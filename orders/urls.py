@@ -4,6 +4,7 @@ from .api import cancellation, checkout, forecasts, merges, portal, quote, staff
 from .api.catalog import administration, lists
 from .api.organizations import apps, domains, organization_members, organizations, staff_organizations
 from .api.provisioning import jobs, provisions, reports
+from .api.webhooks import deliveries, endpoints
 from .webhooks import StripeWebhookView
 
 urlpatterns = [
@@ -23,6 +24,15 @@ urlpatterns = [
     path("billing/admin/customers/merge", merges.MergeView.as_view()),
     path("billing/admin/customers/merge/preview", merges.MergePreviewView.as_view()),
     path("billing/admin/events", staff.EventsView.as_view()),
+    path("billing/admin/webhooks", endpoints.WebhookEndpointsView.as_view()),
+    path("billing/admin/webhooks/<str:endpoint_id>", endpoints.WebhookEndpointView.as_view()),
+    path("billing/admin/webhooks/<str:endpoint_id>/pause", endpoints.PauseView.as_view()),
+    path("billing/admin/webhooks/<str:endpoint_id>/resume", endpoints.ResumeView.as_view()),
+    path("billing/admin/webhooks/<str:endpoint_id>/retire", endpoints.RetireView.as_view()),
+    path("billing/admin/webhooks/<str:endpoint_id>/rotate-secret", endpoints.RotateSecretView.as_view()),
+    path("billing/admin/webhooks/<str:endpoint_id>/test", endpoints.TestView.as_view()),
+    path("billing/admin/webhooks/<str:endpoint_id>/resend-failed", deliveries.ResendFailedView.as_view()),
+    path("billing/admin/webhooks/<str:endpoint_id>/deliveries", deliveries.WebhookDeliveriesView.as_view()),
     path("catalog/plans", lists.PlansView.as_view()),
     path("catalog/apps", lists.AppsView.as_view()),
     path("catalog/addons", lists.AddOnsView.as_view()),

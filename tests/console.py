@@ -30,8 +30,19 @@ from billing.use_cases.ledger.hold_credit import hold_credit
 from billing.use_cases.proof.daily_proof import prove_ledger
 from billing.use_cases.proposals.credit_adjustment import CREDIT_ADJUSTMENT, adjustment_arguments
 from billing.use_cases.proposals.propose import propose
-from orders.models import AddOn, App, Bundle, Industry, Order, OutboxEvent, Plan
+from orders.models import (
+    AddOn,
+    App,
+    Bundle,
+    Industry,
+    Order,
+    OutboxEvent,
+    Plan,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
+from orders.use_cases.webhooks.keep_endpoints import register_endpoint
 from promos.errors import PromoNotFound, PromoProblem
 from promos.models import Alert, Batch, Campaign, Card, CardRange, Dealer, PromoCode, Redemption, RefusedAttempt
 from promos.use_cases.attempts.record_attempt import record_attempt
@@ -126,6 +137,7 @@ def create_one_of_each() -> dict[str, object]:
     """Create a record of every model of the console; return each model's name in addresses → the record's key."""
     for factory in (AddOnFactory, AppFactory, BundleFactory, IndustryFactory):
         factory.create()
+    register_endpoint(url="https://shop.example.com/hooks", by=actor())
     place_orders(1)
     propose_adjustment(Customer.objects.earliest("pk"))
     act(active_batch(), "allocate", 1, 2, dealer=make_dealer())
@@ -160,6 +172,8 @@ def create_one_of_each() -> dict[str, object]:
         Redemption,
         RefusedAttempt,
         Subscription,
+        WebhookDelivery,
+        WebhookEndpoint,
     )
     found = {f"{model._meta.app_label}_{model._meta.model_name}": model.objects.first() for model in models}
     return {name: record.pk for name, record in found.items() if record} | {"billing_user": UserFactory.create().pk}

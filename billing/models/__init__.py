@@ -8,6 +8,8 @@
 |                                          |                                | million cards                 |        |
 | an attempt's code exists                 | nothing: attempts are pruned   | a foreign key locks the row   |        |
 |                                          |                                | of a code under attack        |        |
+| a delivery's endpoint exists             | webhooks.sql: an endpoint is   | a foreign key locks the row   |
+|                                          | never deleted                  | of each endpoint each time    |
 | the lot that an entry names exists       | lots.sql                       | the trigger comes first       |        |
 | balance, held credit and version follow  | ledger.sql                     | one table's row follows from  |        |
 | from entries and holds                   |                                | another's                     |        |
@@ -29,6 +31,8 @@
 |                                          | a hold's: ledger.sql           | former state                  |        |
 | lots follow from entries and holds       | lots.sql                       | one table's rows follow from  |        |
 |                                          |                                | another's                     |        |
+| an event is queued for each endpoint     | webhooks.sql                   | one table's rows follow from  |
+|                                          |                                | another's                     |
 | a proposal starts proposed, keeps its    | proposals.sql                  | compares a row with its       |        |
 | content, is decided once, never deleted  |                                | former state                  |        |
 

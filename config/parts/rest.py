@@ -50,6 +50,8 @@ def api_docs_settings(*, sovereign: str, version: str, api_prefix: str) -> dict[
             "DeploymentStatusEnum": "orders.models.provisioning.Deployment.Status",
             "ProvisionStatusEnum": "orders.models.provisioning.Provision.Status",
             "StepStatusEnum": "orders.api.provisioning.steps.STEP_STATUSES",
+            "WebhookEndpointStatusEnum": "orders.models.WebhookEndpoint.Status",
+            "WebhookDeliveryStatusEnum": "orders.models.WebhookDelivery.Status",
             "RangeActEnum": "promos.use_cases.ranges.plan_act.Act",
         },
         "SWAGGER_UI_DIST": "SIDECAR",

@@ -45,6 +45,7 @@ _OF_NAMES: dict[str, Any] = {
     "slug": "ada-bakery",
     "subdomain": "ada-bakery",
     "tld": "sovereign.example",
+    "url": "https://shop.example.com/hooks",
     "token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl",
 }
 _MAX_DEPTH = 8

@@ -3,13 +3,16 @@
 from . import campaigns, catalog, customers, mirrored, orders, organizations, payments, subscriptions
 from .ledger import entries
 from .operations import breaks, deployments, events, jobs
+from .webhooks import deliveries, endpoints
 
 __all__ = [
     "breaks",
     "campaigns",
     "catalog",
     "customers",
+    "deliveries",
     "deployments",
+    "endpoints",
     "entries",
     "events",
     "jobs",

@@ -84,6 +84,8 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         "Oversight",
         (
             ("Events", "campaign", "orders_outboxevent"),
+            ("Webhooks", "webhook", "orders_webhookendpoint"),
+            ("Webhook deliveries", "outbox", "orders_webhookdelivery"),
             ("Jobs", "engineering", "procrastinate_procrastinatejob"),
             ("Audit", "policy", "billing_auditentry"),
             ("Signed heads", "verified", "billing_ledgerhead"),

@@ -5,6 +5,8 @@ from .event import OutboxEvent
 from .order import Order, OrderLine
 from .payment import Break, Payment, Refund, StripeEvent
 from .provisioning import AppJob, BackingServices, DependencyUse, Provision, ProvisioningReport, UnsettledApp
+from .webhooks.delivery import WebhookDelivery
+from .webhooks.endpoint import WebhookEndpoint
 
 __all__ = [
     "AddOn",
@@ -31,4 +33,6 @@ __all__ = [
     "StripeEvent",
     "UnsettledApp",
     "VatRate",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

@@ -1,6 +1,7 @@
 """Deletes expired rows: keys, form ids, rate limits and sessions, and old refused attempts and finished jobs.
 
-Ledger, redemptions, orders, audit trail, outbox and inbox are kept for ever. So are failed jobs, for staff to read.
+Ledger, redemptions, orders, audit trail, outbox and inbox are kept for ever. So are failed jobs and failed deliveries
+of webhooks, for staff to read.
 
 Keys and jobs are read by primary key, the oldest first. An index on a key's expiry would slow down every checkout. It
 would also mislead the planner: by yesterday's statistics all keys have expired, so the planner would look for a
@@ -57,6 +58,14 @@ WITH gone AS (
 )
 SELECT count(*), 0 FROM gone
 """
+_OLD_DELIVERIES = """
+WITH gone AS (
+  DELETE FROM orders_webhookdelivery WHERE id IN (
+    SELECT id FROM orders_webhookdelivery WHERE status = 'delivered' AND delivered_at <= %(deliveries_kept_since)s
+     ORDER BY delivered_at LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) RETURNING 1
+)
+SELECT count(*), 0 FROM gone
+"""
 _STATEMENTS = {
     "keys": _BY_KEY.format(table="billing_idempotencykey"),
     "forms": _BY_KEY.format(table="billing_formsubmission"),
@@ -65,6 +74,7 @@ _STATEMENTS = {
     "sign_in_codes": _BY_EXPIRY.format(table="billing_signincode", key="id", expiry="expires_at"),
     "refresh_tokens": _BY_EXPIRY.format(table="billing_refreshtoken", key="id", expiry="expires_at"),
     "attempts": _OLD_ATTEMPTS,
+    "deliveries": _OLD_DELIVERIES,
     "windows": _BY_EXPIRY.format(table="billing_ratelimitwindow", key="key", expiry="ends_at"),
 }
 
@@ -81,6 +91,7 @@ class Pruned:
     sign_in_codes: int = 0
     refresh_tokens: int = 0
     attempts: int = 0
+    deliveries: int = 0
 
 
 def prune_expired(
@@ -88,7 +99,8 @@ def prune_expired(
 ) -> Pruned:
     """Deletes expired keys, form ids, sessions, codes, tokens and rate limits.
 
-    Refused attempts are deleted after ATTEMPTS_KEPT_DAYS, finished jobs after JOBS_KEPT_DAYS.
+    Refused attempts are deleted after ATTEMPTS_KEPT_DAYS, finished jobs after JOBS_KEPT_DAYS, accepted deliveries of
+    webhooks after WEBHOOK_LOG_DAYS.
 
     Args: batch_size: the rows read in one transaction. max_batches: the batches of each kind.
     Transaction: owns, one for each batch.
@@ -98,6 +110,7 @@ def prune_expired(
         "now": moment,
         "kept_since": moment - timedelta(days=settings.JOBS_KEPT_DAYS),
         "attempts_kept_since": moment - timedelta(days=settings.ATTEMPTS_KEPT_DAYS),
+        "deliveries_kept_since": moment - timedelta(days=settings.WEBHOOK_LOG_DAYS),
         "batch_size": batch_size,
     }
     deleted: dict[str, int] = {}

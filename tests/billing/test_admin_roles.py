@@ -30,6 +30,7 @@ RECORDS = (
     "billing_subscription",
     "orders_order",
     "orders_outboxevent",
+    "orders_webhookdelivery",
     "procrastinate_procrastinatejob",
     "promos_redemption",
 )
@@ -51,13 +52,14 @@ EVERYTHING = {
     **VOUCHERS,
     "billing_user": "vac",
     "billing_proposal": "v",
+    "orders_webhookendpoint": "va",
 }
 MATRIX = {
     SUPERUSER: EVERYTHING,
     SUPERADMIN: EVERYTHING,
     SOVEREIGN_ADMIN: {**VOUCHERS, "billing_proposal": "v"},
     APPROVER: {"billing_proposal": "v", "billing_customer": "v", "promos_promocode": "v"},
-    AUDITOR: dict.fromkeys((*RECORDS, *VOUCHERS, "billing_proposal"), "v"),
+    AUDITOR: dict.fromkeys((*RECORDS, *VOUCHERS, "billing_proposal", "orders_webhookendpoint"), "v"),
     DEALER: {"promos_cardrange": "v"},
     NO_ROLE: {},
 }

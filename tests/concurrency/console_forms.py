@@ -26,8 +26,11 @@ from orders.models import (
     Plan,
     Provision,
     Refund,
+    WebhookDelivery,
+    WebhookEndpoint,
 )
 from orders.use_cases.reconciliation.record_break import record_break
+from orders.use_cases.webhooks.keep_endpoints import register_endpoint
 from promos.models import Alert, Batch, Campaign, CardRange, Dealer, PromoCode, Redemption
 from promos.use_cases.cards.change_batch import start_generation
 from promos.use_cases.cards.generate_cards import generate_cards
@@ -127,6 +130,40 @@ def refused_event() -> OutboxEvent:
     return OutboxEvent.objects.create(
         type="test", topic="sme.test", source="qasima", refused_at=timezone.now(), refusal="too large"
     )
+
+
+WEBHOOK = {"url": "https://shop.example.com/hooks"}
+
+
+def webhook(**state: str) -> WebhookEndpoint:
+    made = register_endpoint(**WEBHOOK, by=actor()).endpoint
+    WebhookEndpoint.objects.filter(pk=made.pk).update(**state)
+    return made
+
+
+def failed_delivery() -> WebhookDelivery:
+    endpoint = webhook()
+    refused_event()
+    WebhookDelivery.objects.update(status=WebhookDelivery.Status.FAILED)
+    return WebhookDelivery.objects.filter(endpoint=endpoint).latest("pk")
+
+
+def registering_a_webhook() -> Form:
+    return Form(page("orders_webhookendpoint_add"), WEBHOOK, WebhookEndpoint)
+
+
+def changing_a_webhook(verb: str) -> Form:
+    state = {"status": "paused", "pause_reason": "dead"} if verb == "resume" else {}
+    inputs = {"url": "https://new.example.com/hooks"} if verb == "edit" else {}
+    return Form(page(f"orders_webhookendpoint_{verb}", webhook(**state).pk), inputs, AuditEntry)
+
+
+def resending_deliveries() -> Form:
+    return Form(page("orders_webhookendpoint_resend", failed_delivery().endpoint_id), {}, AuditEntry)
+
+
+def resending_a_delivery() -> Form:
+    return Form(page("orders_webhookdelivery_resend", failed_delivery().pk), {}, AuditEntry)
 
 
 FAILED_STEPS = [{"name": "Creating namespace", "status": "failed", "message": "no room"}]
@@ -302,6 +339,13 @@ FORMS: dict[str, Callable[[], Form]] = {
     "orders_break_close": closing_a_break,
     "promos_alert_close": closing_an_alert,
     "orders_outboxevent_resend": resending_an_event,
+    "orders_webhookendpoint_add": registering_a_webhook,
+    **{
+        f"orders_webhookendpoint_{verb}": partial(changing_a_webhook, verb)
+        for verb in ("edit", "rotate", "pause", "resume", "retire")
+    },
+    "orders_webhookendpoint_resend": resending_deliveries,
+    "orders_webhookdelivery_resend": resending_a_delivery,
     "orders_provision_retry": partial(retrying, failed_provision),
     "orders_appjob_retry": partial(retrying, failed_job),
     "promos_promocode_add": issuing,
@@ -372,6 +416,8 @@ def records() -> dict[str, object]:
         "orders_payment": order.pk,
         "orders_refund": UUID(int=1),
         "orders_outboxevent": refused_event().pk,
+        "orders_webhookdelivery": failed_delivery().pk,
+        "orders_webhookendpoint": webhook().pk,
         "orders_provision": failed_provision(order).pk,
         "orders_appjob": failed_job(order).pk,
     }

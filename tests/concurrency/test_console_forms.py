@@ -23,7 +23,8 @@ CLICKS = 4
 REPEATED = "This was done already, and was not done again: "
 # Closing an order calls Stripe (tests/payments/reconciliation/test_lost_payments.py sends it twice); a merge has two
 # steps (tests/orders/admin/test_admin_merge.py). Codes may be read repeatedly, and each time is audited
-# (tests/promos/cards/test_admin_batches.py), and so may the ledger be exported.
+# (tests/promos/cards/test_admin_batches.py). So may the ledger, and a webhook's secret; a test of a webhook calls
+# its endpoint (tests/orders/webhooks/test_admin_webhooks.py).
 ELSEWHERE = {
     "orders_order_close",
     "billing_customer_merge",
@@ -31,6 +32,8 @@ ELSEWHERE = {
     "billing_ledgerhead_evidence",
     "promos_batch_export",
     "promos_batch_sheets",
+    "orders_webhookendpoint_secret",
+    "orders_webhookendpoint_test",
 }
 
 

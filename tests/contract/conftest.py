@@ -9,7 +9,8 @@ import pytest
 from django.utils import timezone
 
 from billing.models import Proposal
-from orders.models import AddOn, App, Bundle, Industry, Plan
+from orders.models import AddOn, App, Bundle, Industry, Plan, WebhookEndpoint
+from orders.use_cases.webhooks.endpoint_secrets import encrypt_secret, new_secret
 from promos.models import Batch, Card, CardRange, Dealer, PromoCode
 from tests.factories import (
     AddOnFactory,
@@ -45,6 +46,8 @@ PROPOSAL_ID = UUID("0f000000-0000-4000-8000-000000000006")
 # A batch that was voided, and the dealer of its first card.
 BATCH_ID = UUID("0f000000-0000-4000-8000-000000000007")
 DEALER_ID = UUID("0f000000-0000-4000-8000-000000000008")
+# A subscriber's endpoint that was retired.
+WEBHOOK_ID = UUID("0f000000-0000-4000-8000-000000000009")
 
 
 def open_shop() -> None:
@@ -95,7 +98,17 @@ def open_shop() -> None:
         status="rejected", decider_id="decider", comment="too much", decided_at=now
     )
 
+    make_retired_endpoints(1)
     make_void_batch()
+
+
+def make_retired_endpoints(number: int) -> None:
+    """Makes endpoints of subscribers that were retired; the first has WEBHOOK_ID."""
+    shared = {"url": "https://shop.example.com/hooks", "status": "retired", "created_by": "root"}
+    secret = encrypt_secret(new_secret())
+    WebhookEndpoint.objects.create(id=WEBHOOK_ID, encrypted_secret=secret, **shared)
+    for _ in range(number - 1):
+        WebhookEndpoint.objects.create(encrypted_secret=secret, **shared)
 
 
 def make_void_batch(size: int = 2) -> None:

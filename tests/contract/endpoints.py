@@ -8,8 +8,8 @@ from billing.actor import APPROVER, AUDITOR, CUSTOMER, DEALER, SOVEREIGN_ADMIN, 
 
 from .catalog_endpoints import BODIES as CATALOG_BODIES
 from .catalog_endpoints import INVALID as CATALOG_INVALID
-from .conftest import BATCH_ID, DEALER_ID, ITEM_IDS, ITEM_SLUGS, PROPOSAL_ID
-from .invalid_input import CAMPAIGN_ACTS, FIELDS, RANGE_ACT, SERIAL_FILE
+from .conftest import BATCH_ID, DEALER_ID, ITEM_IDS, ITEM_SLUGS, PROPOSAL_ID, WEBHOOK_ID
+from .invalid_input import CAMPAIGN_ACTS, FIELDS, INVALID_ID, RANGE_ACT, SERIAL_FILE
 
 ANONYMOUS = "anonymous"
 PUBLIC = frozenset({ANONYMOUS, CUSTOMER, DEALER, AUDITOR, APPROVER, SOVEREIGN_ADMIN, SUPERADMIN})
@@ -118,6 +118,38 @@ CODE = {"email": "{slug}@example.org", "code": "123456"}
 CALLBACK = {"code": "{code}", "redirect_uri": "https://shop.example.org/callback"}
 PASSWORD = {"email": "{slug}@example.org", "password": "wrong", "otp": "123456"}
 
+WEBHOOK = {
+    "url": "https://shop.example.com/hooks",
+    "description": "The shop",
+    "types": ["order.placed"],
+    "reason": "a new shop",
+}
+_WEBHOOK = f"billing/admin/webhooks/{WEBHOOK_ID}"
+WEBHOOKS = [
+    Endpoint(method="GET", path="billing/admin/webhooks", roles=READS_ORDERS, is_list=True),
+    Endpoint(method="POST", path="billing/admin/webhooks", roles=ADMINISTERS, body=WEBHOOK, status=201),
+    Endpoint(method="GET", path=_WEBHOOK, roles=READS_ORDERS),
+    Endpoint(method="PUT", path=_WEBHOOK, roles=ADMINISTERS, body=WEBHOOK, status=409),
+    *(
+        Endpoint(method="POST", path=f"{_WEBHOOK}/{act}", roles=ADMINISTERS, body={"reason": "spring"}, status=status)
+        for act, status in (
+            ("pause", 409),
+            ("resume", 409),
+            ("retire", 200),
+            ("rotate-secret", 409),
+            ("test", 409),
+        )
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{_WEBHOOK}/resend-failed",
+        roles=ADMINISTERS,
+        body={"reason": "spring", "delivery_id": "{tenant}"},
+        status=409,
+    ),
+    Endpoint(method="GET", path=f"{_WEBHOOK}/deliveries", roles=READS_ORDERS, is_list=True),
+]
+
 ENDPOINTS = [
     Endpoint(method="POST", path="billing/vouchers/issue", roles=ISSUES, body=ISSUE),
     Endpoint(method="POST", path="billing/admin/promos", roles=ISSUES, body=ISSUE),
@@ -158,6 +190,7 @@ ENDPOINTS = [
             ("forecast", {"credit_omr": 10, "max_redemptions": 5, "days": 30}),
         )
     ),
+    *WEBHOOKS,
     Endpoint(method="GET", path="billing/batches", roles=READS_VOUCHERS, is_list=True),
     Endpoint(method="POST", path="billing/batches", roles=ISSUES, body=BATCH, status=201),
     Endpoint(method="GET", path=f"billing/batches/{BATCH_ID}", roles=READS_VOUCHERS),
@@ -361,5 +394,9 @@ def invalid_fields(endpoint: Endpoint) -> Mapping[str, Sequence[Any]]:
     if endpoint.path.startswith(f"billing/batches/{BATCH_ID}/"):
         part = endpoint.path.rpartition("/")[2]
         return {"ranges": RANGE_ACT, "csv": SERIAL_FILE}.get(part, CAMPAIGN_ACTS["approve"])
+    if endpoint.path.startswith(f"{_WEBHOOK}/"):
+        resends = endpoint.path.endswith("resend-failed")
+        return {**CAMPAIGN_ACTS["approve"], **({"delivery_id": INVALID_ID} if resends else {})}
     path = endpoint.path.replace(str(PROPOSAL_ID), "{proposal}").replace(str(DEALER_ID), "{dealer}")
+    path = path.replace(str(WEBHOOK_ID), "{webhook}")
     return FIELDS[path]

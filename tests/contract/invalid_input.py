@@ -299,11 +299,19 @@ _BASKET: Mapping[str, Sequence[Any]] = {
     "apps": INVALID_REFERENCES,
     "addons": INVALID_REFERENCES,
 }
+_WEBHOOK: Mapping[str, Sequence[Any]] = {
+    "url": (None, "", "  ", "ftp://example.com/", "http://example.com/", "https://10.0.0.1/", "x" * 501, *NOT_TEXT),
+    "description": (None, "x" * 201, "two\nlines", *NOT_TEXT),
+    "types": (None, "order.placed", ["order.lost"], [5], [None], {}, ["order.placed"] * 100),
+    "reason": (None, "x" * 501, *NOT_TEXT),
+}
 # Path of the endpoint → field of its body → invalid values.
 FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/vouchers/issue": _ISSUE,
     "billing/admin/promos": _ISSUE,
     "billing/campaigns": _CAMPAIGN,
+    "billing/admin/webhooks": _WEBHOOK,
+    "billing/admin/webhooks/{webhook}": {**_WEBHOOK, **_REASON},
     "billing/batches": _BATCH,
     "billing/dealers": _DEALER,
     "billing/dealers/{dealer}": {**_DEALER, **_REASON},

@@ -93,6 +93,29 @@ CAMPAIGN = {
     "restrictions": Nullable(RESTRICTIONS),
     "forecast": Nullable(FORECAST),
 }
+WEBHOOK_ENDPOINT = {
+    "id": identity,
+    "url": text,
+    "description": text,
+    "types": texts,
+    "status": one_of("active", "paused", "retired"),
+    "pause_reason": text,
+    "failing_since": either(null, moment),
+    "created_by": text,
+    "created_at": moment,
+    "updated_at": moment,
+}
+WEBHOOK_DELIVERY = {
+    "id": identity,
+    "event_id": identity,
+    "type": text,
+    "status": one_of("pending", "delivered", "failed"),
+    "attempts": whole,
+    "next_attempt_at": either(null, moment),
+    "delivered_at": either(null, moment),
+    "created_at": moment,
+    "log": [{"at": moment, "status": either(null, whole), "error": text, "milliseconds": whole}],
+}
 ATTEMPT = {
     "id": identity,
     "act": one_of("preview", "quote", "checkout", "redemption"),

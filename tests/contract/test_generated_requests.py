@@ -28,6 +28,7 @@ from schemathesis.specs.openapi.checks import (
 
 from billing.models import Customer, OrganizationMember
 from orders import tasks
+from orders.use_cases.webhooks.keep_endpoints import register_endpoint
 from promos.models import Batch, Campaign, Dealer
 from tests.console import propose_adjustment
 from tests.factories import AppFactory, CampaignFactory, CustomerFactory, PromoCodeFactory, actor, give_credit
@@ -125,6 +126,8 @@ def create_facts(caller: Caller) -> Facts:
     return {
         **ids,
         **items,
+        "endpoint_id": str(register_endpoint(url="https://shop.example.com/hooks", by=actor()).endpoint.pk),
+        "url": "https://shop.example.com/hooks",
         "at": "period_end",
         "email": "eve@example.org",
         "domain": "shop.example.com",

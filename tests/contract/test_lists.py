@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoDbBlocker
 
 from billing.models import Customer, Organization
+from orders.models import OutboxEvent, WebhookDelivery
 from orders.use_cases.catalog.seed_catalog import seed_catalog
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.models import Campaign
@@ -21,7 +22,7 @@ from tests.factories import CampaignFactory, OrganizationFactory, PlanFactory, P
 from tests.promos.cards.make_batch import draft as draft_batch
 
 from .api_client import Answer, Caller, by_token
-from .conftest import make_void_batch
+from .conftest import WEBHOOK_ID, make_retired_endpoints, make_void_batch
 from .endpoints import LISTS
 from .json_shapes import assert_refused
 
@@ -54,6 +55,7 @@ def create_rows() -> None:
     first = OrganizationFactory.create(customer__user_id=CUSTOMER)
     give_credit(first.customer, 1_000_000)
     make_void_batch(MANY)
+    make_retired_endpoints(MANY)
     # The tests before may have recorded as many refusals in this second as a process does.
     forget_allowance()
     for number in range(MANY):
@@ -66,6 +68,9 @@ def create_rows() -> None:
             OrganizationFactory.create(customer=first.customer)
             CampaignFactory.create(budget_minor=number % 2, status=Campaign.Status.DRAFT)
             draft_batch(f"BATCH-{number}")
+    WebhookDelivery.objects.bulk_create(
+        WebhookDelivery(endpoint_id=WEBHOOK_ID, event=event) for event in OutboxEvent.objects.all()
+    )
     # Rows of the same moment are ordered by their ids.
     moment = Organization.objects.order_by("created_at")[10].created_at
     Organization.objects.filter(created_at__gt=moment).update(created_at=moment)
@@ -151,8 +156,9 @@ def test_a_page_costs_the_same_queries_whatever_its_length(reader: Caller, path:
         assert asked
         with CaptureQueriesContext(connection) as queries:
             assert reader.get(asked).status == 200
-        # One more reads the caller's role in the organization that the path names, or the batch.
-        assert len(queries) == (2 if path.startswith(("billing/invoices/", "billing/batches/")) else 1)
+        # One more reads the caller's role in the organization that the path names, or the batch, or the endpoint.
+        nested = ("billing/invoices/", "billing/batches/", "billing/admin/webhooks/")
+        assert len(queries) == (2 if path.startswith(nested) else 1)
 
 
 WRONG_LIMITS = ["0", "-1", "101", "1001", "ten", "1.5", "", "%20", "1e1", "\u0661", "9" * 99, "1;2", "null"]

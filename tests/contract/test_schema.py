@@ -11,7 +11,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
 from .api_client import Caller
-from .conftest import BATCH_ID, DEALER_ID, ITEM_IDS, PROPOSAL_ID
+from .conftest import BATCH_ID, DEALER_ID, ITEM_IDS, PROPOSAL_ID, WEBHOOK_ID
 from .endpoints import DEFAULT_CAMPAIGN, ENDPOINTS, LISTS, PUBLIC, WITH_BODY, Endpoint, invalid_fields
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +23,7 @@ _PLACES = {
     "status/{tenant_id}": "status/{provision_id}",
     str(PROPOSAL_ID): "{proposal_id}",
     str(BATCH_ID): "{batch_id}",
+    str(WEBHOOK_ID): "{endpoint_id}",
     str(DEALER_ID): "{dealer_id}",
     "domain/domains/{tenant_id}": "domain/domains/{owner_id}",
     "domain/verify/{tenant_id}": "domain/verify/{domain_id}",

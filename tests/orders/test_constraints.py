@@ -23,6 +23,7 @@ from tests.rules import (
 from tests.sample_history import committed_sample_history
 
 from .domain_attacks import DOMAINS, VALID_DOMAIN
+from .webhook_attacks import VALID_ENDPOINT, WEBHOOKS
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +65,7 @@ VALID = {
     "orders_domain": VALID_DOMAIN,
     "orders_closedmonth": month_attacks.VALID_MONTH,
     "orders_vatrate": month_attacks.VALID_RATE,
+    "orders_webhookendpoint": VALID_ENDPOINT,
 }
 
 
@@ -220,6 +222,7 @@ ATTACKS: Attacks = {
     **deployment_attacks.ATTACKS,
     **DOMAINS,
     **month_attacks.ATTACKS,
+    **WEBHOOKS,
 }
 
 # A rule of another app that the function of a checkout must keep too.
@@ -303,7 +306,7 @@ def test_what_is_allowed_passes(statement: str) -> None:
 def test_every_attacked_rule_is_in_the_database() -> None:
     """That no rule is left out is shown with those of card payments: tests/payments/test_constraints.py."""
     assert set(ATTACKS) <= rules_of("orders")
-    # These refuse nothing: what they do is shown in test_catalog_version.py.
+    # These refuse nothing: what they do is shown in test_catalog_version.py and test_deliver_webhooks.py.
     assert triggers_without_rule("orders") == {
         "orders_plan_changes_catalog",
         "orders_plan_altered_changes_catalog",
@@ -313,4 +316,5 @@ def test_every_attacked_rule_is_in_the_database() -> None:
         "orders_app_altered_changes_catalog",
         "orders_payment_posts_paid",
         "orders_payment_posts_change",
+        "orders_outboxevent_queued",
     }

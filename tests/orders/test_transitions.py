@@ -10,7 +10,16 @@ from django.db import IntegrityError, connection, models, transaction
 from pytest_django import DjangoDbBlocker
 
 from billing.models import Hold, Organization, Proposal, Subscription
-from orders.models import AppJob, Domain, Order, Payment, Provision, Refund
+from orders.models import (
+    AppJob,
+    Domain,
+    Order,
+    Payment,
+    Provision,
+    Refund,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from promos.models import Batch, Campaign, CardRange, Redemption
 from tests.billing.approvals.attacks import VALID_PROPOSAL
 from tests.orders import deployment_attacks
@@ -20,6 +29,7 @@ from tests.rules import ORDER, TRIGGERS_OFF, customer, inserting
 from tests.sample_history import HELD, committed_sample_history
 
 from .domain_attacks import VALID_DOMAIN
+from .webhook_attacks import delivery, endpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -145,6 +155,20 @@ MACHINES = [
     Machine(model=AppJob, rule="orders_appjob_transition_known", row="true", prepare=(JOB,)),
     Machine(model=Provision, rule="orders_provision_transition_known", row="true"),
     Machine(model=Refund, rule="orders_refund_transition_known", row="true", prepare=(PAYMENT, REFUND)),
+    Machine(
+        model=WebhookEndpoint,
+        rule="orders_webhookendpoint_transition_known",
+        row="true",
+        prepare=(endpoint(),),
+        fitting={"pause_reason": ("''", {"paused": "'dead'"})},
+    ),
+    Machine(
+        model=WebhookDelivery,
+        rule="orders_webhookdelivery_transition_known",
+        row="true",
+        prepare=(endpoint(), delivery()),
+        fitting={"delivered_at": ("NULL", {"delivered": NOW})},
+    ),
 ]
 
 

@@ -9,7 +9,7 @@ from billing.use_cases.rotate_secrets import rotate_secrets
 
 
 class Command(BaseCommand):
-    help = "Encrypt Stripe's keys and second factors with the present SECRET_KEY, so that older keys can be dropped."
+    help = "Encrypt the stored secrets with the present SECRET_KEY, so that older keys can be dropped."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--by", required=True, help="who does it, for the audit trail")
@@ -22,4 +22,6 @@ class Command(BaseCommand):
             raise CommandError(
                 "a secret was encrypted with a SECRET_KEY that is not known here: add it to SECRET_KEY_FALLBACKS"
             ) from error
-        self.stdout.write(f"encrypted with the present SECRET_KEY: Stripe's keys and {factors} second factors")
+        self.stdout.write(
+            f"encrypted with the present SECRET_KEY: Stripe's keys, webhook secrets and {factors} second factors"
+        )

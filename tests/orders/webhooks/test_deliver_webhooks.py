@@ -1,0 +1,225 @@
+"""Subscribers get each event signed, at least once, and a dead or slow one holds up no other."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from billing.models import AuditEntry
+from orders.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
+from orders.use_cases.webhooks import deliver_webhooks as module
+from orders.use_cases.webhooks.deliver_webhooks import deliver_webhooks
+from orders.use_cases.webhooks.keep_endpoints import (
+    Registered,
+    pause_endpoint,
+    register_endpoint,
+    resume_endpoint,
+    retire_endpoint,
+)
+from orders.use_cases.webhooks.resend_failed import resend_failed
+from tests.factories import actor
+
+from .receiver import Receiver, receiver
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("private_endpoints")]
+WAIT_SECONDS = 30
+FAILED, PENDING, DELIVERED = "failed", "pending", "delivered"
+
+
+def record(number: int = 0, *, type_: str = "tenant.created") -> OutboxEvent:
+    return OutboxEvent.objects.create(
+        type=type_, topic="sme.tenant.events", source="qasima", tenant_id=uuid4(), data={"number": number}
+    )
+
+
+def register(to: Receiver, **options: Any) -> Registered:
+    return register_endpoint(url=to.url, by=actor(), **options)
+
+
+def deliver() -> None:
+    """One round: what is due is sent, and answered."""
+    deliver_webhooks(seconds=0.05)
+
+
+@contextmanager
+def delivering() -> Iterator[None]:
+    """Deliver in the background, until every endpoint is paused at the end of the block."""
+
+    def run() -> None:
+        deliver_webhooks(seconds=60)
+        connection.close()
+
+    rounds = threading.Thread(target=run)
+    rounds.start()
+    try:
+        yield
+    finally:
+        for endpoint in WebhookEndpoint.objects.filter(status="active"):
+            pause_endpoint(endpoint_id=endpoint.pk, by=actor(), reason="the test ends")
+        rounds.join()
+
+
+def make_due() -> None:
+    WebhookDelivery.objects.update(next_attempt_at=timezone.now())
+    WebhookEndpoint.objects.filter(failures__gt=0).update(retry_at=timezone.now())
+
+
+def states(of: Registered) -> list[str]:
+    return sorted(WebhookDelivery.objects.filter(endpoint=of.endpoint).values_list("status", flat=True))
+
+
+def test_an_event_is_sent_signed_once_to_each_endpoint_that_wants_it() -> None:
+    with receiver() as first, receiver() as second, receiver() as other:
+        all_events, orders = register(first), register(second, types=["order.placed", "tenant.created"])
+        register(other, types=["tenant.deleted"])
+        event = record(7)
+        deliver()
+        deliver()
+        for found, registered in ((first, all_events), (second, orders)):
+            [body] = found.verified(registered.secret)
+            [(headers, raw)] = found.requests
+            assert headers["webhook-id"] == str(event.id)
+            assert headers["content-type"] == "application/json"
+            assert body == {**body, "id": str(event.id), "type": "tenant.created", "data": {"number": 7}}  # type: ignore[dict-item]
+            assert raw == event.as_message()
+        assert other.requests == []
+    [delivery] = WebhookDelivery.objects.filter(endpoint=all_events.endpoint)
+    assert (delivery.status, delivery.attempts, delivery.log[0]["status"]) == (DELIVERED, 1, 204)
+
+
+def test_what_is_rolled_back_is_not_queued_and_what_was_before_is_not_sent() -> None:
+    record()
+    with receiver() as found:
+        registered = register(found)
+        with transaction.atomic():
+            record()
+            transaction.set_rollback(True)
+        deliver()
+        assert found.requests == []
+        retire_endpoint(endpoint_id=registered.endpoint.pk, by=actor(), reason="it moved")
+        record()
+    assert not WebhookDelivery.objects.exists()
+
+
+def test_a_failure_is_retried_under_the_same_id_until_it_is_accepted() -> None:
+    with receiver() as found:
+        registered = register(found)
+        found.answers = lambda number: 500 if number < 3 else 200
+        event = record()
+        for _ in range(3):
+            deliver()
+            make_due()
+        assert [headers["webhook-id"] for headers, _ in found.requests] == [str(event.id)] * 3
+    delivery = WebhookDelivery.objects.get()
+    assert delivery.status == DELIVERED
+    assert [each["error"] for each in delivery.log] == ["answered 500", "answered 500", ""]
+    registered.endpoint.refresh_from_db()
+    assert (registered.endpoint.failures, registered.endpoint.retry_at) == (0, None)
+
+
+def test_a_refused_message_becomes_a_dead_letter_that_staff_send_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", (5,))
+    with receiver() as found:
+        registered = register(found)
+        found.answers = lambda number: 422
+        record()
+        for _ in range(3):
+            deliver()
+            make_due()
+        assert (states(registered), len(found.requests)) == ([FAILED], 2)
+        found.answers = lambda number: 200
+        delivery = WebhookDelivery.objects.get()
+        for _ in range(2):
+            resend_failed(
+                endpoint_id=registered.endpoint.pk, delivery_id=delivery.pk, by=actor(), reason="they mended it"
+            )
+        deliver()
+        assert states(registered) == [DELIVERED]
+    assert AuditEntry.objects.filter(action="webhook.resent").count() == 1
+    assert resend_failed(endpoint_id=registered.endpoint.pk, by=actor(), reason="all") == 0
+
+
+def test_a_silent_subscriber_holds_up_no_other() -> None:
+    with receiver(silent=True) as slow, receiver() as quick:
+        stuck, registered = register(slow), register(quick)
+        for number in range(30):
+            record(number)
+        quick.expected = 30
+        with delivering():
+            assert quick.arrived.wait(WAIT_SECONDS)
+            assert len(slow.requests) == module.MAX_IN_FLIGHT
+            assert states(stuck) == [PENDING] * 30
+            slow.released.set()
+        assert states(registered) == [DELIVERED] * 30
+        assert states(stuck).count(DELIVERED) >= module.MAX_IN_FLIGHT
+
+
+def test_an_endpoint_that_accepts_nothing_gets_one_request_at_a_time_and_is_paused(settings: Any) -> None:
+    with receiver() as found:
+        registered = register(found)
+        found.answers = lambda number: 503
+        for number in range(20):
+            record(number)
+        deliver()
+        assert len(found.requests) == module.MAX_IN_FLIGHT
+        deliver()
+        assert len(found.requests) == module.MAX_IN_FLIGHT
+        make_due()
+        deliver()
+        assert len(found.requests) == module.MAX_IN_FLIGHT + 1
+        long_ago = timezone.now() - timedelta(hours=settings.WEBHOOK_PAUSE_HOURS)
+        WebhookEndpoint.objects.update(failing_since=long_ago)
+        make_due()
+        deliver()
+        endpoint = WebhookEndpoint.objects.get()
+        assert (endpoint.status, endpoint.pause_reason) == (
+            "paused",
+            "it accepted nothing for 24 hours: answered 503",
+        )
+        assert states(registered) == [PENDING] * 20
+        record(20)
+        found.answers = lambda number: 200
+        resume_endpoint(endpoint_id=endpoint.pk, by=actor(), reason="it answers again")
+        make_due()
+        found.expected = len(found.requests) + 21
+        with delivering():
+            assert found.arrived.wait(WAIT_SECONDS)
+        assert states(registered) == [DELIVERED] * 21
+    assert AuditEntry.objects.filter(action="webhook.paused").earliest("id").actor_id == "webhooks"
+
+
+def test_an_endpoint_that_is_gone_is_paused_at_once() -> None:
+    with receiver() as found:
+        register(found)
+        found.answers = lambda number: 410
+        record()
+        deliver()
+    assert WebhookEndpoint.objects.get().status == "paused"
+
+
+def test_a_paused_endpoint_gets_nothing_until_it_is_resumed() -> None:
+    with receiver() as found:
+        registered = register(found)
+        pause_endpoint(endpoint_id=registered.endpoint.pk, by=actor(), reason="a move")
+        record()
+        deliver()
+        assert found.requests == []
+        resume_endpoint(endpoint_id=registered.endpoint.pk, by=actor(), reason="moved")
+        deliver()
+        assert len(found.requests) == 1
+
+
+def test_what_waits_for_a_retired_endpoint_has_failed() -> None:
+    with receiver() as found:
+        registered = register(found)
+        record()
+        retire_endpoint(endpoint_id=registered.endpoint.pk, by=actor(), reason="it moved")
+        deliver()
+        assert found.requests == []
+    assert states(registered) == [FAILED]
