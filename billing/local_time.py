@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.utils.formats import date_format
 
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})", re.IGNORECASE
@@ -38,6 +39,11 @@ def utc_text(value: datetime) -> str:
 def local_day(value: datetime) -> date:
     """Returns the day on which that time falls for people."""
     return to_local(value).date()
+
+
+def day_text(value: datetime) -> str:
+    """Writes the day on which that time falls for people, in the active language: `7 March 2026`."""
+    return date_format(local_day(value), "LONG_DATE")
 
 
 def midnight_of(day: date) -> datetime:

@@ -8,6 +8,7 @@ that a weaker one may.
 from enum import StrEnum
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy
 
 
 class OrganizationRole(TextChoices):
@@ -18,6 +19,13 @@ class OrganizationRole(TextChoices):
     MEMBER = "member"
     VIEWER = "viewer"
 
+
+ROLE_NAMES = {
+    OrganizationRole.OWNER: gettext_lazy("owner"),
+    OrganizationRole.ADMIN: gettext_lazy("admin"),
+    OrganizationRole.MEMBER: gettext_lazy("member"),
+    OrganizationRole.VIEWER: gettext_lazy("viewer"),
+}
 
 # The roles that an invitation can give.
 MEMBER_ROLES = (OrganizationRole.ADMIN, OrganizationRole.MEMBER, OrganizationRole.VIEWER)

@@ -16,9 +16,9 @@ _MAIL_RETRIES = RetryStrategy(max_attempts=9, exponential_wait=2)
 
 
 @app.task(name="send_sign_in_code", queue="mail", retry=_MAIL_RETRIES)
-def send_sign_in_code(key: str) -> None:
+def send_sign_in_code(key: str, language: str = "") -> None:
     """Mails a sign-in code, unless it was replaced or has expired."""
-    send_code(key=UUID(key))
+    send_code(key=UUID(key), language=language)
 
 
 # Waits 2, 4, 8 … seconds between attempts, about nine hours in all.

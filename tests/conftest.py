@@ -8,6 +8,7 @@ import pytest
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
+from billing.use_cases.identity.remember_language import forget_languages
 from promos.use_cases.attempts.record_attempt import forget_allowance
 from promos.use_cases.code_guessing import forget_blocked
 from tests.database import changed_tables, cloned_database, restore_pristine
@@ -37,10 +38,11 @@ def django_db_setup(
 
 @pytest.fixture(autouse=True)
 def forget_earlier_tests() -> None:
-    """Empty what a process remembers: prices of an earlier test's catalog, and callers past a limit or refused."""
+    """Empty what a process remembers: an earlier test's prices, callers past a limit or refused, and languages."""
     forget_prices()
     forget_blocked()
     forget_allowance()
+    forget_languages()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -22,8 +22,8 @@ from tests.refusal_sentences import FOLDERS, PROJECT, UNREAD
 from tests.test_error_sentences import import_all, subclasses
 
 CATALOG = PROJECT / "locale" / "ar" / "LC_MESSAGES" / "django.po"
-# The console is in English, and so are mails.
-UNTRANSLATED_TEMPLATES = ("admin/", "unfold/", "mail/")
+# The console is in English, and so are mails to staff.
+UNTRANSLATED_TEMPLATES = ("admin/", "unfold/", "mail/alert.txt", "mail/proposal.txt")
 SINGULAR = ("_", "gettext", "gettext_lazy", "gettext_noop")
 WITH_CONTEXT = "pgettext"
 PLURAL = ("ngettext", "ngettext_lazy", "ngettext_noop")

@@ -53,6 +53,8 @@ class Customer(models.Model):
     user_id = models.CharField(max_length=255, unique=True)
     email = models.CharField(max_length=MAX_EMAIL_LENGTH, blank=True, default="", db_default="")
     stripe_customer_id = models.CharField(max_length=255, blank=True, default="", db_default="")
+    # The language of mails: the one that the customer used last; empty for the default.
+    language = models.CharField(max_length=7, blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now())
     merged_into = models.ForeignKey(
         "self", on_delete=models.PROTECT, related_name="merged_customers", null=True, blank=True, db_index=False

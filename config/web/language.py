@@ -8,6 +8,7 @@ from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
 
+from billing.language import answer_in
 from config.web.middleware import is_api_path
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -29,7 +30,7 @@ class LanguageMiddleware:
             return self._answer_api(request)
         in_console = path.startswith("/admin/")
         language = settings.LANGUAGE_CODE if in_console else translation.get_language_from_request(request)
-        with translation.override(language):
+        with answer_in(language):
             response = self.get_response(request)
         if not path.startswith(settings.STATIC_URL):
             response.headers.setdefault("Content-Language", language)
@@ -40,7 +41,7 @@ class LanguageMiddleware:
         header = request.META.get("HTTP_ACCEPT_LANGUAGE", "")
         if not header:
             return self.get_response(request)
-        with translation.override(_best_language(header)):
+        with answer_in(_best_language(header)):
             return self.get_response(request)
 
 

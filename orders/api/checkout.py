@@ -18,6 +18,7 @@ from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import OrganizationNotFound
 from billing.money import to_major
 from billing.organization_roles import Act
+from billing.use_cases.identity.remember_language import remember_language_of_act
 from billing.use_cases.organizations.authorize_act import authorize_act
 from billing.use_cases.store_answer import fingerprint
 from orders.api.references import ReferencesField
@@ -104,6 +105,7 @@ class CheckoutView(APIView):
         guarded = limit_refused_codes(code=code, act=RefusedAttempt.Act.CHECKOUT, by=by) if code else nullcontext()
         with refusing_members(checkout, by=by), guarded:
             placed = place_order(request=checkout, by=by)
+        remember_language_of_act(user_id=by.user_id)
         paid = {"session_url": placed.session_url} if placed.paid_by_card else {"paid_by_credit": True}
         return Response(
             {

@@ -14,6 +14,7 @@ from billing.api.fields import MajorAmountField, MinorAmountField, MoneyResponse
 from billing.api.idempotency import idempotency_parameter, read_idempotency_key
 from billing.api.schema import refusals, retry_after_parameter
 from billing.money import to_major
+from billing.use_cases.identity.remember_language import remember_language_of_act
 from billing.use_cases.store_answer import fingerprint
 from orders.use_cases.top_up import top_up
 from promos.api.vouchers import CodeSerializer
@@ -100,6 +101,7 @@ class TopUpView(APIView):
                 idempotency_key=key,
                 fingerprint=fingerprint({"top_up": code}),
             )
+        remember_language_of_act(user_id=by.user_id)
         answer: dict[str, Any] = {
             "code": redeemed.code,
             **money_fields("credit", redeemed.credit_minor),

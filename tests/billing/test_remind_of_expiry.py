@@ -46,7 +46,7 @@ def test_each_lot_is_mailed_once_soon_before_it_expires() -> None:
     assert [message.to for message in mail.outbox] == [["ada@example.org"]] * 2
     expiry = Lot.objects.get(pk=first).expires_at
     assert expiry is not None
-    assert f"5.000 OMR of your credit expires on {expiry:%d %B %Y}." in str(mail.outbox[0].body)
+    assert f"5.000 OMR of your credit expires on {expiry:%-d %B %Y}." in str(mail.outbox[0].body)
     assert "6.000 OMR of your credit expires" in mail.outbox[1].subject
     assert set(Lot.objects.exclude(reminded_at=None).values_list("pk", flat=True)) == {first, second}
 

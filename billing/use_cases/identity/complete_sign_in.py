@@ -8,6 +8,7 @@ from billing.actor import CUSTOMER, Actor
 from billing.models import SignInSession, User
 from billing.use_cases.assign_role import role_of
 from billing.use_cases.ensure_customer import ensure_customer
+from billing.use_cases.identity.remember_language import remember_language
 from billing.use_cases.identity.sessions import Tokens, open_session
 from billing.use_cases.identity.users import has_proved_address
 from billing.use_cases.organizations.bind_invitations import bind_invitations
@@ -24,12 +25,14 @@ def count_failed_sign_in(method: str) -> None:
 def complete_sign_in(*, user: User, method: str, by: Actor) -> None:
     """Does what follows every sign-in, whichever way and on whichever page: call it once the identity is proved.
 
-    A customer gets an account, invitations of a proved address are bound, and the audit trail names the user.
+    A customer gets an account, and mails in the language of the page. Invitations of a proved address are bound, and
+    the audit trail names the user.
     Transaction: joins; the caller holds no lock of an organization.
     """
     person = actor_for(user, by)
     if role_of(user) == CUSTOMER:
         ensure_customer(user_id=user.sub, email=user.email)
+        remember_language(user_id=user.sub)
     if has_proved_address(user):
         bind_invitations(by=person)
     record_audit(

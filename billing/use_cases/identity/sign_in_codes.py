@@ -21,12 +21,13 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from billing.actor import Actor
 from billing.errors import MailNotConfigured, WrongCode
 from billing.jobs import enqueue
+from billing.language import requested_language
 from billing.models import CODE_MAX_ATTEMPTS, SignInCode
 from billing.use_cases.count_attempt import Limit, count_attempt, count_attempt_of_networks
 from billing.use_cases.identity.addresses import normalize_address
 from billing.use_cases.identity.complete_sign_in import count_failed_sign_in
+from billing.use_cases.mail.send_templated_mail import send_templated_mail
 from billing.use_cases.record_audit import record_audit
-from billing.use_cases.send_text_mail import send_text_mail
 
 CODE_DIGITS = 6
 CODE_MINUTES = 5
@@ -58,11 +59,11 @@ def request_code(*, email: str, by: Actor, now: datetime | None = None) -> str:
             unique_fields=["email"],
             update_fields=["key", "wrong_attempts", "expires_at"],
         )
-        enqueue("send_sign_in_code", key=str(key))
+        enqueue("send_sign_in_code", key=str(key), language=requested_language())
     return address
 
 
-def send_code(*, key: UUID) -> None:
+def send_code(*, key: UUID, language: str = "") -> None:
     """Mails a code, unless it has been replaced or used, or has expired.
 
     Raises: any failure of the mail server; the job retries. Transaction: none.
@@ -70,10 +71,11 @@ def send_code(*, key: UUID) -> None:
     code = SignInCode.objects.filter(key=key, expires_at__gt=timezone.now()).first()
     if code is None:
         return
-    send_text_mail(
+    send_templated_mail(
         template="mail/sign_in_code.txt",
         context={"code": derive_code(code.key, code.email), "minutes": CODE_MINUTES},
         address=code.email,
+        language=language,
     )
 
 

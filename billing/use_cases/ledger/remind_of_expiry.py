@@ -8,12 +8,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.functional import lazy
 
 from billing.jobs import enqueue
-from billing.local_time import local_day
+from billing.local_time import day_text
 from billing.models import Lot
-from billing.money import format_money
-from billing.use_cases.send_text_mail import send_text_mail
+from billing.money import local_money
+from billing.use_cases.mail.send_templated_mail import send_templated_mail
 
 logger = structlog.get_logger(__name__)
 
@@ -62,13 +63,14 @@ def send_expiry_reminder(*, lot_id: UUID) -> bool:
     if lot.expires_at is None or lot.expires_at <= timezone.now() or not left_minor or not address:
         logger.info("expiry_reminder_not_sent", lot_id=str(lot_id))
         return False
-    send_text_mail(
+    send_templated_mail(
         template="mail/credit_expires.txt",
         context={
-            "amount": format_money(left_minor, currency=lot.account.currency),
-            "date": f"{local_day(lot.expires_at):%d %B %Y}",
+            "amount": lazy(local_money, str)(left_minor, currency=lot.account.currency),
+            "date": lazy(day_text, str)(lot.expires_at),
         },
         address=address,
+        language=lot.account.customer.language,
         reference=f"expiry-{lot_id}",
     )
     return True

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from billing.local_time import local_text
 from billing.models import Proposal
-from billing.use_cases.send_text_mail import send_text_mail
+from billing.use_cases.mail.send_templated_mail import send_templated_mail
 
 logger = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ def send_proposal_mail(*, proposal_id: UUID, address: str) -> bool:
     if not proposal.is_open() or settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
         logger.info("proposal_mail_not_sent", proposal_id=str(proposal_id))
         return False
-    send_text_mail(
+    send_templated_mail(
         template="mail/proposal.txt",
         context={
             "proposal": proposal,

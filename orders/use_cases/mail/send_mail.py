@@ -1,4 +1,4 @@
-"""Sends mails to customers: plain text, without keys, cards or tokens.
+"""Sends mails to customers, without keys, cards or tokens, in the language that the customer used last.
 
 A mail states what is true when it is sent. A stale one is not sent, such as a reminder of a month that was paid after
 the reminder was queued.
@@ -13,12 +13,14 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.utils.functional import lazy
 
-from billing.local_time import local_day
+from billing.local_time import day_text
 from billing.models import AuditEntry, Customer, Invoice, LedgerEntry, Organization, OrganizationMember, Subscription
-from billing.money import format_money
+from billing.money import local_money
+from billing.organization_roles import ROLE_NAMES, OrganizationRole
 from billing.queries import balance_of
-from billing.use_cases.send_text_mail import send_text_mail
+from billing.use_cases.mail.send_templated_mail import send_templated_mail
 from orders.models import Order, Payment, StripeEvent
 from orders.stripe.payloads import read_event_object, read_link
 from orders.use_cases.mail.queue_mail import Mail
@@ -61,7 +63,7 @@ def send_mail(*, mail: Mail, subject_id: UUID, event_id: str = "", reference: st
     if settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
         _warn_not_configured()
         return False
-    send_text_mail(
+    send_templated_mail(
         template=f"mail/{mail.value}.txt",
         context={
             "organization": content.organization.name,
@@ -70,13 +72,15 @@ def send_mail(*, mail: Mail, subject_id: UUID, event_id: str = "", reference: st
             **content.context,
         },
         address=address,
+        language=content.customer.language,
         reference=reference,
     )
     return True
 
 
-def _day(value: datetime) -> str:
-    return f"{local_day(value):%d %B %Y}"
+# Written when the mail is, in its language.
+_money: Callable[..., Any] = lazy(local_money, str)
+_day: Callable[[datetime], Any] = lazy(day_text, str)
 
 
 def _load_order(order_id: UUID) -> Order:
@@ -99,19 +103,19 @@ def _order_context(order: Order) -> dict[str, Any]:
         "order": str(order.id),
         "date": _day(order.completed_at or order.created_at),
         "lines": [
-            {"name": line.name, "price": format_money(line.price_minor, currency=order.currency)}
+            {"name": line.name, "price": _money(line.price_minor, currency=order.currency)}
             for line in order.lines.order_by("position")
         ],
-        "total": format_money(order.total_minor, currency=order.currency),
-        "from_credit": format_money(order.credit_applied_minor, currency=order.currency),
-        "from_card": format_money(card_minor, currency=order.currency) if card_minor else "",
+        "total": _money(order.total_minor, currency=order.currency),
+        "from_credit": _money(order.credit_applied_minor, currency=order.currency),
+        "from_card": _money(card_minor, currency=order.currency) if card_minor else "",
         **_balance_context(order.customer),
     }
 
 
 def _balance_context(customer: Customer) -> dict[str, str]:
     balance = balance_of(user_id=customer.user_id)
-    return {"balance": format_money(balance.credit_minor, currency=settings.SOVEREIGN_CURRENCY)}
+    return {"balance": _money(balance.credit_minor, currency=settings.SOVEREIGN_CURRENCY)}
 
 
 def _build_payment_failed(order_id: UUID, event_id: str) -> MailContent | None:
@@ -123,7 +127,7 @@ def _build_payment_failed(order_id: UUID, event_id: str) -> MailContent | None:
         organization=order.organization,
         context={
             "order": str(order.id),
-            "amount": format_money(order.payment.amount_minor, currency=order.currency),
+            "amount": _money(order.payment.amount_minor, currency=order.currency),
             "is_renewal": order.kind == Order.Kind.RENEWAL,
         },
     )
@@ -143,8 +147,8 @@ def _build_refunded(order_id: UUID, event_id: str) -> MailContent | None:
         organization=order.organization,
         context={
             "order": str(order.id),
-            "to_card": format_money(card_minor, currency=order.currency) if card_minor else "",
-            "to_credit": format_money(reversed_minor, currency=order.currency) if reversed_minor else "",
+            "to_card": _money(card_minor, currency=order.currency) if card_minor else "",
+            "to_credit": _money(reversed_minor, currency=order.currency) if reversed_minor else "",
             "has_ended": order.status == Order.Status.REFUNDED,
             "in_part": payment is not None and 0 < payment.refunded_minor < payment.amount_minor,
             **_balance_context(order.customer),
@@ -156,7 +160,7 @@ def _load_invoice(invoice_id: UUID) -> tuple[Invoice, dict[str, Any]]:
     invoice = Invoice.objects.select_related("customer", "organization", "subscription").get(id=invoice_id)
     return invoice, {
         "invoice": str(invoice.id),
-        "amount": format_money(invoice.amount_minor, currency=invoice.currency),
+        "amount": _money(invoice.amount_minor, currency=invoice.currency),
         "from": _day(invoice.period_start),
         "until": _day(invoice.period_end),
         **_balance_context(invoice.customer),
@@ -177,7 +181,7 @@ def _build_past_due(invoice_id: UUID, event_id: str) -> MailContent | None:
     open_payments = Payment.objects.filter(status=Payment.Status.OPEN)
     payment = open_payments.filter(order_id=invoice.order_id).first() if invoice.order_id else None
     if payment is not None:
-        context |= {"link": payment.session_url, "due": format_money(payment.amount_minor, currency=payment.currency)}
+        context |= {"link": payment.session_url, "due": _money(payment.amount_minor, currency=payment.currency)}
     elif event_id:
         invoice_at_stripe = read_event_object(StripeEvent.objects.get(id=event_id).payload)
         context |= {"link": read_link(invoice_at_stripe, "hosted_invoice_url"), "due": context["amount"]}
@@ -214,7 +218,11 @@ def _build_invited(member_id: UUID, event_id: str) -> MailContent | None:
         customer=member.organization.customer,
         organization=member.organization,
         address=member.email,
-        context={"role": member.role, "address": member.email, "domain": settings.SOVEREIGN_DOMAIN},
+        context={
+            "role": ROLE_NAMES[OrganizationRole(member.role)],
+            "address": member.email,
+            "domain": settings.SOVEREIGN_DOMAIN,
+        },
     )
 
 

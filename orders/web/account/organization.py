@@ -21,7 +21,7 @@ from billing.actor import Actor
 from billing.errors import DomainError, OrganizationNotFound, SubscriptionNotFound
 from billing.models import Invoice, Organization, Subscription
 from billing.models.organizations.subscription import ENDED_STATUSES
-from billing.organization_roles import Act, OrganizationRole, may
+from billing.organization_roles import ROLE_NAMES, Act, OrganizationRole, may
 from billing.queries import invoices_of, members_of, subscription_of
 from billing.text import MAX_EMAIL_LENGTH, as_sentence
 from billing.use_cases.organizations.authorize_act import authorize_act
@@ -38,13 +38,6 @@ from orders.web.visitor import signed_in_actor
 
 MAX_INVOICES_SHOWN = 24
 
-_ROLES = {
-    OrganizationRole.OWNER: gettext_lazy("owner"),
-    OrganizationRole.ADMIN: gettext_lazy("admin"),
-    OrganizationRole.MEMBER: gettext_lazy("member"),
-    OrganizationRole.VIEWER: gettext_lazy("viewer"),
-}
-
 
 class InvitationForm(forms.Form):
     """The person to invite, and the role in the organization."""
@@ -52,7 +45,7 @@ class InvitationForm(forms.Form):
     email = forms.EmailField(label=gettext_lazy("E-mail address"), max_length=MAX_EMAIL_LENGTH)
     role = forms.ChoiceField(
         label=gettext_lazy("Role"),
-        choices=[(role.value, _ROLES[role]) for role in _ROLES if role != OrganizationRole.OWNER],
+        choices=[(role.value, ROLE_NAMES[role]) for role in ROLE_NAMES if role != OrganizationRole.OWNER],
         initial=OrganizationRole.MEMBER,
     )
 
@@ -84,7 +77,7 @@ def organization_page(request: HttpRequest, organization_id: UUID) -> HttpRespon
         "organization": organization,
         "address": f"{organization.slug}.{settings.SOVEREIGN_DOMAIN}",
         "is_owner": is_owner,
-        "role": _ROLES[role],
+        "role": ROLE_NAMES[role],
         "apps": join_names(item_names(App, organization.apps)),
         "members": [_describe_member(each) for each in members_of(organization)],
         "invitation": InvitationForm() if may(role, Act.CHANGE_MEMBERS) else None,
@@ -230,7 +223,7 @@ def _describe_member(member: Any) -> Member:
     return Member(
         id=member.id,
         email=member.email,
-        role=_ROLES[OrganizationRole(member.role)],
+        role=ROLE_NAMES[OrganizationRole(member.role)],
         is_invited=member.customer_id is None,
         is_owner=member.role == OrganizationRole.OWNER,
     )

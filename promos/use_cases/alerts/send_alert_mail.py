@@ -6,7 +6,7 @@ import structlog
 from django.conf import settings
 from django.urls import reverse
 
-from billing.use_cases.send_text_mail import send_text_mail
+from billing.use_cases.mail.send_templated_mail import send_templated_mail
 from promos.models import Alert
 
 logger = structlog.get_logger(__name__)
@@ -22,7 +22,7 @@ def send_alert_mail(*, alert_id: UUID, address: str) -> bool:
         logger.info("alert_mail_not_sent", alert_id=str(alert_id))
         return False
     page = reverse("admin:promos_alert_change", args=[alert.pk])
-    send_text_mail(
+    send_templated_mail(
         template="mail/alert.txt",
         context={"alert": alert, "page": page},
         address=address,

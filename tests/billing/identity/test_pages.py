@@ -20,7 +20,8 @@ __all__ = ["provider"]
 
 
 def mailed_code() -> str:
-    send_code(key=queued_jobs("send_sign_in_code")[-1]["key"])
+    job = queued_jobs("send_sign_in_code")[-1]
+    send_code(key=job["key"], language=job["language"])
     found = re.search(r"\b[0-9]{6}\b", str(mail.outbox[-1].body))
     assert found
     return found.group()

@@ -1,0 +1,27 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+
+from billing.use_cases.mail.compose_mail import compose_mail
+from billing.use_cases.outside_calls import check_outside_calls
+
+
+def send_templated_mail(
+    *, template: str, context: dict[str, Any], address: str, language: str = "", reference: str = ""
+) -> None:
+    """Sends a mail of plain text with the same in HTML.
+
+    Args: language: see `compose_mail`. reference: the same on every try; the Message-ID is made from it.
+    Raises: OutsideCallsHeld; any failure of the mail server.
+    """
+    check_outside_calls()
+    composed = compose_mail(template=template, context=context, language=language)
+    message = EmailMultiAlternatives(
+        subject=composed.subject,
+        body=composed.text,
+        to=[address],
+        headers={"Message-ID": f"<{reference}@{settings.SOVEREIGN_DOMAIN}>"} if reference else {},
+    )
+    message.attach_alternative(composed.html, "text/html")
+    message.send()
