@@ -21,6 +21,8 @@ STATE: dict[str, tuple[tuple[str, ...], str]] = {
     "qasima_events_undelivered": ((), "Events that the broker has not got yet, at most 100,000"),
     "qasima_events_oldest_undelivered_seconds": ((), "Age of the oldest event that the broker has not got"),
     "qasima_events_refused": ((), "Events that the broker refused; staff resend them"),
+    "qasima_webhooks": (("status",), "Endpoints of webhooks that are active or paused"),
+    "qasima_webhook_deliveries_failed": ((), "Deliveries of webhooks that failed for good; staff resend them"),
     "qasima_stripe_events_unsettled": ((), "Events of Stripe that wait to be settled"),
     "qasima_stripe_events_oldest_unsettled_seconds": ((), "Age of the oldest event that waits to be settled"),
     "qasima_stripe_events_set_aside": ((), "Events of Stripe whose settling failed too often"),

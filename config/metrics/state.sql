@@ -42,6 +42,12 @@ SELECT name, labels, value::float8
     UNION ALL
     SELECT 'qasima_events_refused', '{}', count(*)
       FROM (SELECT FROM orders_outboxevent WHERE refused_at IS NOT NULL LIMIT 100000) AS refused
+    UNION ALL
+    SELECT 'qasima_webhooks', jsonb_build_object('status', status), count(*) FROM orders_webhookendpoint
+     WHERE status <> 'retired' GROUP BY status
+    UNION ALL
+    SELECT 'qasima_webhook_deliveries_failed', '{}', count(*)
+      FROM (SELECT FROM orders_webhookdelivery WHERE status = 'failed' LIMIT 100000) AS dead
     UNION ALL SELECT 'qasima_stripe_events_unsettled', '{}', number FROM inbox
     UNION ALL
     SELECT 'qasima_stripe_events_oldest_unsettled_seconds', '{}', coalesce(extract(epoch FROM now() - oldest), 0)
