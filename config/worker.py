@@ -32,11 +32,12 @@ from config.parts.database import (
     WorkerConnection,
     commit_each_statement,
 )
+from config.queue_worker import SELF_POLL_SECONDS, QueueWorker, add_periodic_jobs, keep_alive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """A queue, and how many of its jobs run at a time. Without `listens`, a new job waits for the next poll."""
+    """A queue, and how many of its jobs run at a time. Without `listens`, a new job waits for a few seconds."""
 
     name: str
     concurrency: int
@@ -59,7 +60,6 @@ JOB_THREADS = sum(queue.concurrency for queue in QUEUES)
 JOB_CONNECTIONS = 8
 
 # A worker whose heartbeat is older is dead, and its jobs return to their queues.
-HEARTBEAT_SECONDS = 3
 DEAD_SECONDS = 10
 STALLED_CHECK_SECONDS = 4
 
@@ -119,22 +119,10 @@ async def _run_queues(app: App, run_once: Any, **options: Any) -> None:
     if options.get("queues"):
         await run_once(**options)
         return
-    running = [
-        asyncio.ensure_future(
-            run_once(
-                **options
-                | {
-                    "name": queue.name,
-                    "queues": [queue.name],
-                    "concurrency": queue.concurrency,
-                    "listen_notify": queue.listens,
-                    "update_heartbeat_interval": HEARTBEAT_SECONDS,
-                }
-            )
-        )
-        for queue in QUEUES
-    ]
-    running.append(asyncio.ensure_future(_retry_stalled_jobs_repeatedly(app)))
+    app.perform_import_paths()  # type: ignore[no-untyped-call]
+    workers = [_make_worker(app, queue, options) for queue in QUEUES]
+    work = [*(worker.run() for worker in workers), keep_alive(app, workers), add_periodic_jobs(app)]
+    running = [asyncio.ensure_future(each) for each in (*work, _retry_stalled_jobs_repeatedly(app))]
     try:
         done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         for each in done:
@@ -143,6 +131,17 @@ async def _run_queues(app: App, run_once: Any, **options: Any) -> None:
         for each in running:
             each.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+def _make_worker(app: App, queue: Queue, options: dict[str, Any]) -> QueueWorker:
+    chosen = {
+        "name": queue.name,
+        "queues": [queue.name],
+        "concurrency": queue.concurrency,
+        "listen_notify": queue.listens,
+        "fetch_job_polling_interval": SELF_POLL_SECONDS,
+    }
+    return QueueWorker(app=app, **{**app.worker_defaults, **options, **chosen})
 
 
 async def _wait_for_release() -> None:

@@ -1,0 +1,61 @@
+"""Workers of several queues in one process, which share what procrastinate does for each worker by itself.
+
+Each of its workers sends a heartbeat, looks for due jobs, and adds every periodic job. With a worker for each queue,
+an idle process would send ten transactions a second. Here one statement every few seconds keeps all workers alive and
+wakes those whose queue has a due job, and the process adds each periodic job once.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from procrastinate import App
+from procrastinate.periodic import PeriodicDeferrer
+from procrastinate.worker import Worker
+
+# A worker whose heartbeat is older is dead, and its jobs return to their queues.
+HEARTBEAT_SECONDS = 3
+# How often a worker looks for due jobs by itself, should it not be woken.
+SELF_POLL_SECONDS = 60
+
+_KEEP_ALIVE = """
+WITH alive AS (UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = ANY(%(workers)s))
+SELECT name FROM unnest(%(queues)s::text[]) AS name
+ WHERE EXISTS (SELECT FROM procrastinate_jobs
+                WHERE queue_name = name AND status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now()))
+"""
+
+
+class QueueWorker(Worker):
+    """A worker without side work of its own: `keep_alive` and `add_periodic_jobs` do it for all of the process."""
+
+    async def run(self) -> None:
+        await super().run()  # type: ignore[no-untyped-call]
+
+    def wake(self) -> None:
+        """Lets it look for jobs now."""
+        self._new_job_event.set()
+
+    async def _update_heartbeat(self) -> None:
+        await asyncio.Event().wait()
+
+    async def _periodic_deferrer(self) -> None:
+        await asyncio.Event().wait()
+
+
+async def keep_alive(app: App, workers: Sequence[QueueWorker]) -> None:
+    """Sends the heartbeat of all workers again and again, and wakes those that have a due job.
+
+    Raises: ConnectorException where the database cannot be reached.
+    """
+    by_queue = {queue: worker for worker in workers for queue in worker.queues or ()}
+    while True:
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+        alive = [worker.worker_id for worker in workers if worker.worker_id is not None]
+        due = await app.connector.execute_query_all_async(_KEEP_ALIVE, workers=alive, queues=list(by_queue))
+        for row in due:
+            by_queue[row["name"]].wake()
+
+
+async def add_periodic_jobs(app: App) -> None:
+    """Adds each periodic job when it is due. Other processes may do so too: each job is added once."""
+    await PeriodicDeferrer(registry=app.periodic_registry, **app.periodic_defaults).worker()
