@@ -10,6 +10,7 @@ class BillingConfig(AppConfig):
         "models/ledger.sql",
         "models/proof/chain.sql",
         "models/lots/lots.sql",
+        "use_cases/past/past.sql",
         "models/merges.sql",
         "models/transitions.sql",
         "models/approvals/proposals.sql",

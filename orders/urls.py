@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .api import cancellation, checkout, forecasts, merges, portal, quote, staff, subscriptions, top_up
+from .api import cancellation, checkout, forecasts, merges, past, portal, quote, staff, subscriptions, top_up
 from .api.catalog import administration, lists
 from .api.organizations import apps, domains, organization_members, organizations, staff_organizations
 from .api.provisioning import jobs, provisions, reports
@@ -23,6 +23,9 @@ urlpatterns = [
     path("billing/admin/orders", staff.OrdersView.as_view()),
     path("billing/admin/customers/merge", merges.MergeView.as_view()),
     path("billing/admin/customers/merge/preview", merges.MergePreviewView.as_view()),
+    path("billing/admin/past/balance", past.BalanceAtView.as_view()),
+    path("billing/admin/past/trial-balance", past.TrialBalanceView.as_view()),
+    path("billing/admin/past/voucher", past.VoucherAtView.as_view()),
     path("billing/admin/events", staff.EventsView.as_view()),
     path("billing/admin/webhooks", endpoints.WebhookEndpointsView.as_view()),
     path("billing/admin/webhooks/<str:endpoint_id>", endpoints.WebhookEndpointView.as_view()),

@@ -1,7 +1,8 @@
 -- The ledger keeps itself. Installed by every migrate; no statement outside this file writes
 -- balance_minor, held_minor, version or balance_after_minor.
 --
---   INSERT INTO billing_ledgerentry   moves the account and stamps version, balance_after_minor and hash (proof/chain.sql)
+--   INSERT INTO billing_ledgerentry   moves the account and stamps version, balance_after_minor and hash (proof/chain.sql);
+--                                     created_at is never before the account's entry before
 --   INSERT INTO billing_dated_grants  the same for one grant each of several customers, at half the cost
 --   INSERT INTO billing_hold          raises held_minor; closing the hold lowers it
 --   everything else                   is refused: UPDATE, DELETE, TRUNCATE of entries, direct writes to an account
@@ -22,7 +23,7 @@ CREATE OR REPLACE FUNCTION billing_post_entry() RETURNS trigger LANGUAGE plpgsql
 DECLARE
   original record;
   is_closed boolean;
-  previous bytea;  -- the hash of the account's entry before
+  previous record;  -- the hash and the time of the account's entry before
   since bigint;
 BEGIN
   IF NEW.reverses_id IS NOT NULL THEN
@@ -59,9 +60,14 @@ BEGIN
     END IF;
   END IF;
   IF NEW.version > 1 THEN
-    SELECT hash INTO previous FROM billing_ledgerentry WHERE account_id = NEW.account_id AND version = NEW.version - 1;
+    SELECT hash, created_at INTO previous FROM billing_ledgerentry
+     WHERE account_id = NEW.account_id AND version = NEW.version - 1;
+    -- A statement may begin before another one and get the account after it. No entry is older than the one before.
+    NEW.created_at := greatest(NEW.created_at, previous.created_at);
+    NEW.hash := billing_entry_hash(previous.hash, NEW);
+  ELSE
+    NEW.hash := billing_entry_hash(NULL, NEW);
   END IF;
-  NEW.hash := billing_entry_hash(previous, NEW);
   RETURN NEW;
 END $$;
 

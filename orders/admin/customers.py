@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.http import urlencode
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from billing.actor import MAX_USER_ID_LENGTH
@@ -59,6 +60,11 @@ class MergeableCustomerAdmin(CustomerAdmin):
             yield from super().tools(request, record)
             if request.user.has_perm(CORRECT_CREDIT_PERMISSION):
                 yield Tool("Merge", reverse("admin:billing_customer_merge", args=[record.pk]), "danger")
+
+    def links(self, record: Any) -> Iterable[Tool]:
+        yield from super().links(record)
+        past = reverse("admin:billing_ledgerentry_past")
+        yield Tool("As of a past instant", f"{past}?{urlencode({'customer': record.user_id})}")
 
     def extra_views(self) -> Sequence[tuple[str, str, View]]:
         return [*super().extra_views(), ("<int:customer_id>/merge/", "merge", self.merge_view)]

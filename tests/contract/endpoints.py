@@ -268,6 +268,10 @@ ENDPOINTS = [
     Endpoint(method="POST", path="billing/admin/customers/merge", roles=ADMINISTERS, body=MERGE, status=404),
     Endpoint(method="GET", path="billing/admin/events", roles=READS_ORDERS, is_list=True),
     Endpoint(method="GET", path="billing/admin/orders", roles=READS_ORDERS, is_list=True),
+    # Its query names a user: there is none.
+    Endpoint(method="GET", path="billing/admin/past/balance", roles=READS_ORDERS, status=400),
+    Endpoint(method="GET", path="billing/admin/past/trial-balance", roles=READS_ORDERS),
+    Endpoint(method="GET", path="billing/admin/past/voucher", roles=READS_ORDERS, status=400),
     Endpoint(method="GET", path="billing/proposals", roles=READS_PROPOSALS, is_list=True),
     # It was decided before.
     Endpoint(method="GET", path=f"billing/proposals/{PROPOSAL_ID}", roles=READS_PROPOSALS),

@@ -11,7 +11,7 @@ from unfold.utils import parse_date_str
 
 from billing.local_time import midnight_of
 
-_YEARS = range(2000, 2100)
+YEARS = range(2000, 2100)
 
 
 class DayRangeFilter(RangeDateFilter):
@@ -30,7 +30,7 @@ class DayRangeFilter(RangeDateFilter):
         if not text:
             return None
         day: date | None = parse_date_str(str(text))
-        if day is None or day.year not in _YEARS:
+        if day is None or day.year not in YEARS:
             messages.error(request, "Write a day as 2026-12-31. The list is not filtered by this date.")
             return None
         return day

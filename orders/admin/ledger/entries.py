@@ -49,6 +49,7 @@ from orders.admin.ledger.filters import (
     MostFilter,
     search_of,
 )
+from orders.admin.ledger.past import past_page
 from orders.use_cases.ledger.describe_entries import describe_entries
 from orders.use_cases.ledger.export_entries import FORMATS, hand_out_entries
 from orders.use_cases.ledger.find_entries import (
@@ -86,7 +87,8 @@ class LedgerChangeList(KeysetChangeList):
         self.older = self.get_query_string({PAGE_VAR: str(page.older)}) if page.older else ""
         self.newest = self.get_query_string(remove=[PAGE_VAR])
         self.page_facts = list(total_facts(total_of_page(page.entries)))
-        totals = try_total(self.search) if self.search.is_filtered else None
+        # The following pages need not pay for the totals of all of them again.
+        totals = try_total(self.search) if self.search.is_filtered and before is None else None
         self.facts = list(total_facts(totals)) if totals else []
         described = {each.id: each for each in describe_entries([entry.pk for entry in page.entries])}
         for entry in page.entries:
@@ -169,7 +171,7 @@ class DescribedLedgerEntryAdmin(LedgerEntryAdmin):
         return [*super().extra_views(), ("export/", "export", self.export_view)]
 
     def reading_views(self) -> Sequence[tuple[str, str, View]]:
-        return [("totals/", "totals", self.totals_view)]
+        return [("totals/", "totals", self.totals_view), ("past/", "past", self.past_view)]
 
     def totals_view(self, request: HttpRequest) -> HttpResponse:
         """Adds up all entries that the list's filters leave. It may read the whole ledger."""
@@ -183,6 +185,12 @@ class DescribedLedgerEntryAdmin(LedgerEntryAdmin):
             "facts": [*_conditions(changelist), *total_facts(totals)],
         }
         return TemplateResponse(request, "admin/console_page.html", context)
+
+    def past_view(self, request: HttpRequest) -> HttpResponse:
+        """Shows the ledger, or one customer, voucher, batch or campaign, as of a past instant."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return past_page(self, request)
 
     def export_view(self, request: HttpRequest) -> Any:
         """Asks for a format and a reason, then streams all entries that the list's filters leave."""

@@ -87,10 +87,10 @@ class CampaignFilter(TextFilter):
         if not name or "\0" in name:
             return queryset
         campaign = Campaign.objects.filter(name__iexact=name).first()
+        self.is_narrow = campaign is None or campaign_is_narrow(campaign.pk)
         if campaign is None:
             messages.error(request, "No campaign has this name.")
             return queryset.none()
-        self.is_narrow = campaign_is_narrow(campaign.pk)
         return queryset.filter(of_campaign(campaign.pk, is_narrow=self.is_narrow))
 
 

@@ -12,14 +12,16 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import BooleanField, Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import BooleanField, Count, OuterRef, Q, QuerySet, Sum
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact
 
 from billing.models import CreditClass, LedgerEntry
+from billing.queries import exists_per_row
 from promos.models import Redemption
 
-MAX_SCANNED = 50_000
+MAX_SCANNED = 20_000
 # The entries of a campaign with at most this many redemptions are found by them.
 MAX_NARROW_REDEMPTIONS = 5_000
 # A total of more entries than this is computed only if it is asked for.
@@ -246,5 +248,6 @@ def of_campaign(campaign_id: UUID, *, is_narrow: bool) -> Q:
     if is_narrow:
         return Q(pk__in=RawSQL(_OF_FEW_REDEMPTIONS, [campaign_id]))  # noqa: S611 - it takes a parameter
     of_it = Redemption.objects.filter(promo_code__campaign_id=campaign_id)
-    own = Exists(of_it.filter(pk=OuterRef("redemption_id")))
-    return Q(own) | Q(lot__isnull=False) & Q(Exists(of_it.filter(pk=OuterRef("lot__redemption_id"))))
+    own = exists_per_row(of_it.filter(pk=OuterRef("redemption_id")))
+    of_lot = exists_per_row(of_it.filter(pk=OuterRef("lot__redemption_id")))
+    return Q(Exact(own, True)) | Q(lot__isnull=False) & Q(Exact(of_lot, True))

@@ -1,0 +1,160 @@
+"""The ledger, vouchers, batches and campaigns as of a past instant, for staff."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.actor import AUDITOR
+from billing.api.access.permissions import roles
+from billing.api.fields import InstantField, RequestSerializer, TextField
+from billing.api.schema import refusals
+from billing.models import CreditClass, LedgerEntry
+from billing.use_cases.past.position_at import position_at
+from billing.use_cases.past.trial_balance import trial_balance
+from orders.use_cases.customers.plan_merge import find_customer
+from promos.use_cases.past.voucher_at import batch_at, campaign_at, code_at
+
+
+class InstantSerializer(RequestSerializer):
+    at = InstantField(required=False)
+
+
+class BalanceRequestSerializer(InstantSerializer):
+    user_id = TextField(max_length=255)
+
+
+class VoucherRequestSerializer(InstantSerializer):
+    code = TextField(required=False, max_length=64)
+    batch = TextField(required=False, max_length=64)
+    campaign = TextField(required=False, max_length=100)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len({"code", "batch", "campaign"} & attrs.keys()) != 1:
+            raise serializers.ValidationError({"code": ["name one code, batch or campaign"]})
+        return attrs
+
+
+class LotAtSerializer(serializers.Serializer[Any]):
+    entry_id = serializers.UUIDField(help_text="The ledger entry that brought this credit.")
+    credit_class = serializers.ChoiceField(choices=CreditClass.choices)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    brought_minor = serializers.IntegerField()
+    left_minor = serializers.IntegerField(help_text="What was left of it, with the held part.")
+    held_minor = serializers.IntegerField()
+
+
+class PositionAtSerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    user_id = serializers.CharField()
+    entries = serializers.IntegerField(help_text="The number of the account's ledger entries until then.")
+    balance_minor = serializers.IntegerField(help_text="As known then: the sum of the entries until then.")
+    held_minor = serializers.IntegerField()
+    expired_minor = serializers.IntegerField(help_text="Expired by then, although no entry told of it yet.")
+    available_minor = serializers.IntegerField(help_text="The balance less the held and the expired part.")
+    corrected_minor = serializers.IntegerField(
+        help_text="As corrected since: the balance with the reversals that followed later, of entries until then."
+    )
+    lots = LotAtSerializer(many=True, help_text="The first 200, the soonest expiry first.")
+
+
+class TrialLineSerializer(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=LedgerEntry.Kind.choices)
+    credit_class = serializers.CharField(help_text="Empty where the entries name no class.")
+    entries = serializers.IntegerField()
+    known_minor = serializers.IntegerField(help_text="As known then.")
+    corrected_minor = serializers.IntegerField(help_text="As corrected since.")
+
+
+class TrialBalanceSerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    lines = TrialLineSerializer(many=True)
+    balance_minor = serializers.IntegerField(help_text="The sum of the lines: the credit that customers had.")
+    held_minor = serializers.IntegerField()
+    corrected_minor = serializers.IntegerField()
+
+
+class FiguresSerializer(serializers.Serializer[Any]):
+    redemptions = serializers.IntegerField(help_text="Live ones.")
+    customers = serializers.IntegerField()
+    granted_minor = serializers.IntegerField()
+    taken_back_minor = serializers.IntegerField(help_text="Reversed grants.")
+    left_minor = serializers.IntegerField(help_text="What customers could still spend of it: the liability.")
+    held_minor = serializers.IntegerField(help_text="The part of it that was set aside for open payments.")
+
+
+class VoucherAtSerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    kind = serializers.ChoiceField(choices=["code", "batch", "campaign"])
+    name = serializers.CharField()
+    state = serializers.DictField(help_text="Its terms and state then; empty if it did not exist yet.")
+    figures = FiguresSerializer()
+
+
+_AT = OpenApiParameter("at", datetime, description="An instant with an offset (RFC 3339); now if absent.")
+
+
+def _read(serializer: type[RequestSerializer], request: Request) -> dict[str, Any]:
+    """Reads the parameters of the query. Raises: ValidationError."""
+    form = serializer(data=request.query_params.dict())
+    form.is_valid(raise_exception=True)
+    return {"at": timezone.now(), **form.validated_data}
+
+
+class BalanceAtView(APIView):
+    permission_classes = (roles(AUDITOR),)
+
+    @extend_schema(
+        responses={200: PositionAtSerializer, **refusals({404: "There is no such customer."})},
+        parameters=[OpenApiParameter("user_id", str, required=True), _AT],
+        tags=["administration"],
+        summary="A customer's balance, held credit and lots at a past instant",
+    )
+    def get(self, request: Request) -> Response:
+        asked = _read(BalanceRequestSerializer, request)
+        customer = find_customer(user_id=asked["user_id"])
+        return Response(PositionAtSerializer(position_at(customer, at=asked["at"], with_lots=True)).data)
+
+
+class TrialBalanceView(APIView):
+    permission_classes = (roles(AUDITOR),)
+
+    @extend_schema(
+        responses=TrialBalanceSerializer,
+        parameters=[_AT],
+        tags=["administration"],
+        summary="The trial balance of the ledger at a past instant",
+    )
+    def get(self, request: Request) -> Response:
+        return Response(TrialBalanceSerializer(trial_balance(at=_read(InstantSerializer, request)["at"])).data)
+
+
+class VoucherAtView(APIView):
+    permission_classes = (roles(AUDITOR),)
+
+    @extend_schema(
+        responses={200: VoucherAtSerializer, **refusals({404: "There is no such code, batch or campaign."})},
+        parameters=[
+            _AT,
+            OpenApiParameter("code", str),
+            OpenApiParameter("batch", str, description="A batch's name."),
+            OpenApiParameter("campaign", str, description="A campaign's name, in any case."),
+        ],
+        tags=["administration"],
+        summary="The state, use and liability of a code, batch or campaign at a past instant",
+    )
+    def get(self, request: Request) -> Response:
+        asked = _read(VoucherRequestSerializer, request)
+        at = asked["at"]
+        if "code" in asked:
+            found = code_at(asked["code"], at=at)
+        elif "batch" in asked:
+            found = batch_at(asked["batch"], at=at)
+        else:
+            found = campaign_at(asked["campaign"], at=at)
+        return Response(VoucherAtSerializer(found).data)
