@@ -8,10 +8,10 @@ from prometheus_client import Counter
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.parsers import MAX_BODY_BYTES, MalformedJSON, PayloadTooLarge, read_json
+from billing.api.renderers import Response
 from billing.errors import DomainError
 from billing.use_cases.processor_settings import processor_keys
 from orders.stripe.event_format import MalformedEvent, check_event
@@ -33,7 +33,7 @@ class InvalidWebhook(DomainError):
     message = "the event is not signed by the payment processor, is too old, or is malformed"
 
 
-class StripeWebhookView(APIView):
+class StripeWebhookView(ApiView):
     """Verifies an event, stores it, and answers. The worker settles it; no other service is called here."""
 
     authentication_classes = ()

@@ -5,10 +5,10 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import principal_of
+from billing.api.renderers import Response
 from billing.models import CreditClass
 from billing.queries import MAX_BALANCE_ENTRIES, MAX_BALANCE_LOTS, balance_of
 
@@ -101,7 +101,7 @@ _EXAMPLE = OpenApiExample(
 )
 
 
-class BalanceView(APIView):
+class BalanceView(ApiView):
     @extend_schema(
         responses=BalanceSerializer,
         examples=[_EXAMPLE],

@@ -20,8 +20,8 @@ from django.http import Http404
 from django.utils.translation import gettext
 from psycopg import Error as PostgresError
 from rest_framework import exceptions
-from rest_framework.response import Response
 
+from billing.api.renderers import Response
 from billing.errors import DomainError
 
 logger = structlog.get_logger(__name__)

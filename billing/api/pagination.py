@@ -17,8 +17,8 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
-from rest_framework.response import Response
 
+from billing.api.renderers import Response
 from billing.errors import DomainError
 
 DEFAULT_LIMIT = 50

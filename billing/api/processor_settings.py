@@ -5,11 +5,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
+from billing.api.renderers import Response
 from billing.use_cases.processor_settings import (
     MAX_KEY_LENGTH,
     ProcessorKeys,
@@ -40,7 +40,7 @@ class ProcessorSettingsRequest(RequestSerializer):
     stripe_public_key = TextField(required=False, allow_blank=True, max_length=MAX_KEY_LENGTH)
 
 
-class ProcessorSettingsView(APIView):
+class ProcessorSettingsView(ApiView):
     permission_classes = (roles(),)
 
     @extend_schema(

@@ -5,15 +5,15 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import APPROVER, AUDITOR, SOVEREIGN_ADMIN
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.fields import RequestSerializer, TextField
 from billing.api.identifiers import read_path_id
 from billing.api.pagination import page_parameters, page_response, read_page
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.errors import DomainError, ProposalNotFound
 from billing.models import Proposal
@@ -86,7 +86,7 @@ _CLOSED = {
 }
 
 
-class ProposalsView(APIView):
+class ProposalsView(ApiView):
     permission_classes = (roles(APPROVER, read=(SOVEREIGN_ADMIN, AUDITOR)),)
 
     @extend_schema(
@@ -108,7 +108,7 @@ class ProposalsView(APIView):
         return page_response(page, list(ProposalSerializer(page.rows, many=True).data), request=request)
 
 
-class ProposalView(APIView):
+class ProposalView(ApiView):
     permission_classes = (roles(APPROVER, read=(SOVEREIGN_ADMIN, AUDITOR)),)
 
     @extend_schema(
@@ -120,7 +120,7 @@ class ProposalView(APIView):
         return Response(ProposalSerializer(_find(proposal_id)).data)
 
 
-class ApproveView(APIView):
+class ApproveView(ApiView):
     permission_classes = (roles(APPROVER),)
 
     @extend_schema(
@@ -142,7 +142,7 @@ class ApproveView(APIView):
         return Response(ProposalSerializer(refuse_failed(proposal)).data)
 
 
-class RejectView(APIView):
+class RejectView(ApiView):
     permission_classes = (roles(APPROVER),)
 
     @extend_schema(
@@ -163,7 +163,7 @@ class RejectView(APIView):
         return Response(ProposalSerializer(proposal).data)
 
 
-class WithdrawView(APIView):
+class WithdrawView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN),)
 
     @extend_schema(

@@ -44,10 +44,17 @@ def write_json(data: Any) -> bytes:
 
 
 class JSONBody(HttpResponse):
-    """A successful answer whose body is rendered already."""
+    """An answer whose body is rendered already."""
 
-    def __init__(self, body: bytes) -> None:
-        super().__init__(body, content_type=ExactJSONRenderer.media_type)
+    def __init__(self, body: bytes, status: int | None = None, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(body, content_type=ExactJSONRenderer.media_type, status=status, headers=headers)
+
+
+class Response(JSONBody):
+    """An answer that renders its data as JSON."""
+
+    def __init__(self, data: Any, status: int | None = None, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(write_json(data), status, headers)
 
 
 def remember_bodies(describe: Callable[..., Any]) -> Callable[..., bytes]:

@@ -5,11 +5,11 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import AUDITOR
+from billing.api.access.api_view import ApiView
 from billing.api.access.permissions import roles
+from billing.api.renderers import Response
 from billing.queries import revenue
 
 from .fields import MIRRORED_CURRENCY, CurrencyField, MajorAmountField, MinorAmountField
@@ -33,7 +33,7 @@ class RevenueSerializer(serializers.Serializer[Any]):
         return fields
 
 
-class RevenueView(APIView):
+class RevenueView(ApiView):
     permission_classes = (roles(AUDITOR),)
 
     @extend_schema(responses=RevenueSerializer, tags=["administration"], summary="Recurring revenue")

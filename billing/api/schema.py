@@ -10,13 +10,14 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 
+from .access.api_view import ApiView
 from .fields import MoneyRequestSerializer, MoneyResponseSerializer, RequestSerializer
 
 
 def undescribed_bases() -> list[Any]:
     """Names base classes whose docstrings are for developers of this service, not for readers of the schema."""
     theirs: list[Any] = get_lib_doc_excludes()  # type: ignore[no-untyped-call]
-    return [*theirs, RequestSerializer, MoneyRequestSerializer, MoneyResponseSerializer]
+    return [*theirs, ApiView, RequestSerializer, MoneyRequestSerializer, MoneyResponseSerializer]
 
 
 class Error(serializers.Serializer[Any]):

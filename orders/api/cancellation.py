@@ -5,11 +5,11 @@ from uuid import UUID
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of, principal_of
 from billing.api.fields import RequestSerializer
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.errors import SubscriptionNotFound
 from billing.organization_roles import Act
@@ -37,7 +37,7 @@ def _subscribed_organization(request: Request, tenant_id: str) -> UUID:
     return organization.id
 
 
-class CancelView(APIView):
+class CancelView(ApiView):
     @extend_schema(
         request=CancelSerializer,
         responses={200: SubscriptionSerializer, **_REFUSED},
@@ -58,7 +58,7 @@ class CancelView(APIView):
         )
 
 
-class ResumeView(APIView):
+class ResumeView(ApiView):
     @extend_schema(
         request=None,
         responses={200: SubscriptionSerializer, **_REFUSED},

@@ -6,14 +6,14 @@ from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import Actor
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.fields import MajorAmountField, MinorAmountField, RequestSerializer, TextField
 from billing.api.idempotency import InvalidIdempotencyKey, idempotency_parameter, read_idempotency_key
 from billing.api.identifiers import IdField, read_id
+from billing.api.renderers import Response
 from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import OrganizationNotFound
 from billing.money import to_major
@@ -53,7 +53,7 @@ _ORDER = "01a206fe-6626-7d50-8e6d-02d212e822dc"
 _FORM = CheckoutSerializer()
 
 
-class CheckoutView(APIView):
+class CheckoutView(ApiView):
     @extend_schema(
         request=CheckoutSerializer,
         responses={

@@ -6,13 +6,13 @@ from uuid import UUID
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import SOVEREIGN_ADMIN
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.fields import MoneyInput, MoneyRequestSerializer, WholeNumberField
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from orders.use_cases.campaigns.forecast_campaign import MAX_DAYS, Question, forecast_campaign
 from promos.api.forecasts import ForecastSerializer, forecast_row
@@ -34,7 +34,7 @@ class ForecastRequestSerializer(MoneyRequestSerializer):
     )
 
 
-class ForecastView(APIView):
+class ForecastView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN),)
 
     @extend_schema(

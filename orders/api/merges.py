@@ -4,13 +4,13 @@ from typing import Any
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import MAX_USER_ID_LENGTH
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.fields import RequestSerializer, TextField
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from orders.use_cases.customers.merge_customers import merge_customers
 from orders.use_cases.customers.plan_merge import MergePlan, find_customer, plan_merge
@@ -53,7 +53,7 @@ class MergeSerializer(PairSerializer):
     reason = TextField(max_length=MAX_REASON_LENGTH, help_text="For the audit trail and the ledger.")
 
 
-class MergePreviewView(APIView):
+class MergePreviewView(ApiView):
     permission_classes = (roles(),)
 
     @extend_schema(
@@ -73,7 +73,7 @@ class MergePreviewView(APIView):
         return Response(_describe(plan, pair))
 
 
-class MergeView(APIView):
+class MergeView(ApiView):
     permission_classes = (roles(),)
 
     @extend_schema(

@@ -7,12 +7,12 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import AUDITOR
+from billing.api.access.api_view import ApiView
 from billing.api.access.permissions import roles
 from billing.api.fields import InstantField, RequestSerializer, TextField
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.models import CreditClass, LedgerEntry
 from billing.use_cases.past.position_at import position_at
@@ -106,7 +106,7 @@ def _read(serializer: type[RequestSerializer], request: Request) -> dict[str, An
     return {"at": timezone.now(), **form.validated_data}
 
 
-class BalanceAtView(APIView):
+class BalanceAtView(ApiView):
     permission_classes = (roles(AUDITOR),)
 
     @extend_schema(
@@ -121,7 +121,7 @@ class BalanceAtView(APIView):
         return Response(PositionAtSerializer(position_at(customer, at=asked["at"], with_lots=True)).data)
 
 
-class TrialBalanceView(APIView):
+class TrialBalanceView(ApiView):
     permission_classes = (roles(AUDITOR),)
 
     @extend_schema(
@@ -134,7 +134,7 @@ class TrialBalanceView(APIView):
         return Response(TrialBalanceSerializer(trial_balance(at=_read(InstantSerializer, request)["at"])).data)
 
 
-class VoucherAtView(APIView):
+class VoucherAtView(ApiView):
     permission_classes = (roles(AUDITOR),)
 
     @extend_schema(

@@ -1,16 +1,16 @@
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.identifiers import read_path_id
+from billing.api.renderers import Response
 from billing.errors import OrganizationNotFound
 from orders.use_cases.payments.open_portal import open_portal
 
 
-class PortalView(APIView):
+class PortalView(ApiView):
     @extend_schema(
         request=None,
         responses=inline_serializer("Portal", {"portal_url": serializers.URLField()}),

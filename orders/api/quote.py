@@ -10,12 +10,12 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.rate_limit import PreviewRateLimit
 from billing.api.fields import MoneyResponseSerializer
+from billing.api.renderers import Response
 from billing.api.schema import refusals, retry_after_parameter
 from orders.api.checkout import CheckoutSerializer, read_checkout, refusing_members
 from orders.models import OrderLine
@@ -121,7 +121,7 @@ _EXAMPLES = [
 ]
 
 
-class QuoteView(APIView):
+class QuoteView(ApiView):
     throttle_classes = (PreviewRateLimit,)
 
     @extend_schema(

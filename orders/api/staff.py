@@ -5,13 +5,13 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import AUDITOR
+from billing.api.access.api_view import ApiView
 from billing.api.access.permissions import roles
 from billing.api.fields import MoneyResponseSerializer
 from billing.api.pagination import page_parameters, page_response, read_page
+from billing.api.renderers import Response
 from orders.models import Order, OutboxEvent
 from orders.queries import orders_for_staff
 
@@ -63,7 +63,7 @@ class EventSerializer(serializers.ModelSerializer[OutboxEvent]):
         return {**super().get_fields(), "data": serializers.DictField(read_only=True, help_text="What happened.")}
 
 
-class OrdersView(APIView):
+class OrdersView(ApiView):
     permission_classes = (roles(AUDITOR),)
 
     @extend_schema(
@@ -79,7 +79,7 @@ class OrdersView(APIView):
         return page_response(page, list(OrderSerializer(page.rows, many=True).data), request=request)
 
 
-class EventsView(APIView):
+class EventsView(ApiView):
     permission_classes = (roles(AUDITOR),)
 
     @extend_schema(

@@ -9,13 +9,13 @@ from uuid import UUID
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of, principal_of
 from billing.api.fields import MoneyResponseSerializer
 from billing.api.identifiers import read_id, read_path_id
 from billing.api.pagination import page_parameters, page_response, read_page
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound, SubscriptionNotFound
 from billing.models import Invoice, Organization, Subscription
@@ -64,7 +64,7 @@ class SubscriptionSerializer(MoneyResponseSerializer):
     created_at = serializers.DateTimeField()
 
 
-class SubscriptionView(APIView):
+class SubscriptionView(ApiView):
     @extend_schema(
         responses={200: SubscriptionSerializer, **refusals({404: "There is no subscription."})},
         tags=["credit"],
@@ -120,7 +120,7 @@ class InvoiceSerializer(MoneyResponseSerializer):
     created_at = serializers.DateTimeField()
 
 
-class InvoicesView(APIView):
+class InvoicesView(ApiView):
     @extend_schema(
         responses=InvoiceSerializer(many=True),
         parameters=page_parameters(),

@@ -6,12 +6,12 @@ from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.fields import MajorAmountField, MinorAmountField, MoneyResponseSerializer, money_fields
 from billing.api.idempotency import idempotency_parameter, read_idempotency_key
+from billing.api.renderers import Response
 from billing.api.schema import refusals, retry_after_parameter
 from billing.money import to_major
 from billing.use_cases.identity.remember_language import remember_language_of_act
@@ -65,7 +65,7 @@ _EXAMPLES = [
 ]
 
 
-class TopUpView(APIView):
+class TopUpView(ApiView):
     @extend_schema(
         request=CodeSerializer,
         responses={

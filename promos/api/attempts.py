@@ -6,13 +6,13 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import AUDITOR, MAX_USER_ID_LENGTH, SOVEREIGN_ADMIN
+from billing.api.access.api_view import ApiView
 from billing.api.access.permissions import roles
 from billing.api.fields import InstantField, RequestSerializer, TextField
 from billing.api.pagination import page_parameters, page_response, read_page
+from billing.api.renderers import Response
 from promos.models import RefusedAttempt
 from promos.queries import MAX_CODE_INPUT_LENGTH
 from promos.use_cases.attempts.record_attempt import hashes_of
@@ -62,7 +62,7 @@ _EXAMPLE = {
 }
 
 
-class AttemptsView(APIView):
+class AttemptsView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN, read=(AUDITOR,)),)
 
     @extend_schema(

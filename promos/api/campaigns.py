@@ -8,10 +8,9 @@ from uuid import UUID
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.fields import (
@@ -27,6 +26,7 @@ from billing.api.fields import (
 )
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.proposals import ProposalSerializer
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.models import CreditClass
 from billing.use_cases.proposals.propose import carried_out
@@ -146,7 +146,7 @@ _CHANGED = {
 _BUDGET_REFUSED = "Its state or use does not allow this, or it was proposed: `approval_required`, with `proposal_id`."
 
 
-class CampaignsView(APIView):
+class CampaignsView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN, read=(AUDITOR,)),)
 
     @extend_schema(
@@ -191,7 +191,7 @@ class CampaignsView(APIView):
         return _answer(campaign.pk, status=201)
 
 
-class CampaignView(APIView):
+class CampaignView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN, read=(AUDITOR,)),)
 
     @extend_schema(
@@ -220,7 +220,7 @@ class CampaignView(APIView):
         return _answer(campaign_id)
 
 
-class _ActView(APIView):
+class _ActView(ApiView):
     """An act on a campaign, which needs a reason."""
 
     permission_classes = (roles(SOVEREIGN_ADMIN),)
@@ -232,7 +232,7 @@ class _ActView(APIView):
         return _answer(campaign_id)
 
 
-class ProposeCampaignView(APIView):
+class ProposeCampaignView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN),)
 
     @extend_schema(
@@ -289,7 +289,7 @@ class EndCampaignView(_ActView):
         return self._carry_out(request, campaign_id)
 
 
-class CampaignBudgetView(APIView):
+class CampaignBudgetView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN),)
 
     @extend_schema(
@@ -312,7 +312,7 @@ class CampaignBudgetView(APIView):
         return _answer(campaign_id)
 
 
-class CampaignEndDateView(APIView):
+class CampaignEndDateView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN),)
 
     @extend_schema(

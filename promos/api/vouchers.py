@@ -9,10 +9,9 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN, anonymous_actor
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.client_address import client_address
 from billing.api.access.permissions import roles
@@ -30,6 +29,7 @@ from billing.api.fields import (
 )
 from billing.api.identifiers import IdField
 from billing.api.pagination import page_parameters, page_response, read_page
+from billing.api.renderers import Response
 from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import DomainError
 from promos.api.restrictions import RESTRICTIONS_EXAMPLE, RestrictionsRequestSerializer, RestrictionsSerializer
@@ -141,7 +141,7 @@ _REVOKED = {
 }
 
 
-class VouchersView(APIView):
+class VouchersView(ApiView):
     """Lists live codes."""
 
     permission_classes = (roles(SOVEREIGN_ADMIN, read=(AUDITOR,)),)
@@ -157,7 +157,7 @@ class VouchersView(APIView):
         return page_response(page, list(VoucherSerializer(page.rows, many=True).data), request=request)
 
 
-class IssueView(APIView):
+class IssueView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN),)
 
     @extend_schema(
@@ -190,7 +190,7 @@ class PromosView(VouchersView):
         return _issue(request)
 
 
-class RevokeView(APIView):
+class RevokeView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN),)
 
     @extend_schema(responses=_REVOKED, tags=["vouchers"], summary="Retire a code")
@@ -199,7 +199,7 @@ class RevokeView(APIView):
         return Response({"ok": True})
 
 
-class PreviewView(APIView):
+class PreviewView(ApiView):
     """Previews what a code grants. It consumes nothing, and reveals neither the cap nor the count."""
 
     authentication_classes = ()

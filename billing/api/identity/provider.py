@@ -3,11 +3,11 @@
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from billing.api.fields import RequestSerializer, TextField
 from billing.api.identity.answers import TokensSerializer, anonymous_actor_of, tokens_answer
 from billing.api.identity.sign_in import PublicView
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.oidc import authorization_url, check_configured, check_redirect
 from billing.use_cases.identity.sign_in_with_provider import sign_in_with_provider

@@ -5,10 +5,9 @@ from typing import Any
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import CUSTOMER, SUPERADMIN
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of, principal_of
 from billing.api.identity.answers import (
     MessageSerializer,
@@ -21,7 +20,7 @@ from billing.api.identity.answers import (
 )
 from billing.api.identity.requests import RefreshSerializer
 from billing.api.identity.sign_in import PublicView
-from billing.api.renderers import JSONBody, remember_bodies
+from billing.api.renderers import JSONBody, Response, remember_bodies
 from billing.api.schema import refusals
 from billing.errors import UserNotFound
 from billing.models import Customer
@@ -32,7 +31,7 @@ from billing.use_cases.identity.end_sessions import sign_out_everywhere
 from billing.use_cases.identity.sessions import end_session, refresh_session
 
 
-class MeView(APIView):
+class MeView(ApiView):
     @extend_schema(
         responses={
             200: inline_serializer("Me", {"user": UserSerializer()}),
@@ -89,7 +88,7 @@ class LogoutView(PublicView):
         return Response({"message": "You are signed out."})
 
 
-class LogoutAllView(APIView):
+class LogoutAllView(ApiView):
     @extend_schema(
         request=None,
         responses=MessageSerializer,

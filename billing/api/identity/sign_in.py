@@ -3,11 +3,11 @@
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.identity.answers import MessageSerializer, TokensSerializer, anonymous_actor_of, tokens_answer
 from billing.api.identity.requests import AddressSerializer, MailedCodeSerializer, PasswordSerializer
+from billing.api.renderers import Response
 from billing.api.schema import refusals, retry_after_parameter
 from billing.use_cases.identity.passwords import sign_in_with_password
 from billing.use_cases.identity.sign_in_codes import CODE_MINUTES, request_code
@@ -17,7 +17,7 @@ _RETRY_AFTER = retry_after_parameter("Seconds until the next attempt is allowed.
 _MAILED = f"If this address can receive mail, a code is on its way. It is valid for {CODE_MINUTES} minutes."
 
 
-class PublicView(APIView):
+class PublicView(ApiView):
     """An endpoint without an identity: an expired bearer token in the request does not matter."""
 
     authentication_classes = ()

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 from drf_spectacular.utils import OpenApiExample, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.identifiers import read_path_id
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.errors import DomainError
 from orders.errors import CatalogItemNotFound, InvalidCatalogItem, PriceNotChargeable
@@ -57,13 +57,13 @@ _REFUSED = OpenApiExample(
 )
 
 
-def _views(kind: _Kind) -> tuple[type[APIView], type[APIView]]:
+def _views(kind: _Kind) -> tuple[type[ApiView], type[ApiView]]:
     """Makes the view that adds an item of this kind, and the one that changes and removes it."""
     change = change_of(kind.request)
     examples = [_REFUSED] if kind.request.money else []
     not_found = "The item does not exist, or is no longer offered."
 
-    class ItemsView(APIView):
+    class ItemsView(ApiView):
         permission_classes = (roles(),)
 
         @extend_schema(
@@ -80,7 +80,7 @@ def _views(kind: _Kind) -> tuple[type[APIView], type[APIView]]:
                 item = add_item(kind.model, facts=form.validated_data, by=actor_of(request))
             return Response(kind.answer(item).data, status=201)
 
-    class ItemView(APIView):
+    class ItemView(ApiView):
         permission_classes = (roles(),)
 
         @extend_schema(

@@ -18,8 +18,8 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.pagination import add_link, page_parameters, slice_into_page
 from billing.api.renderers import ExactJSONRenderer
 from orders.models import AddOn, App, Bundle, CatalogVersion, Industry, Plan
@@ -49,7 +49,7 @@ def forget_offers() -> None:
     _offers.clear()
 
 
-class _CatalogView(APIView):
+class _CatalogView(ApiView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
     model: type[CatalogItem]

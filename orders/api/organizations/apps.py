@@ -3,14 +3,14 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import SUPERADMIN
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.fields import RequestSerializer, TextField
 from billing.api.identifiers import read_path_id
+from billing.api.renderers import Response
 from billing.api.schema import Error, refusals
 from billing.errors import OrganizationNotFound
 from billing.organization_roles import Act
@@ -65,7 +65,7 @@ class RemovalSerializer(serializers.Serializer[Any]):
 _SERVICES = inline_serializer("BackingServices", {"services": BackingServiceSerializer(many=True)})
 
 
-class AppsView(APIView):
+class AppsView(ApiView):
     @extend_schema(
         request=InstallSerializer,
         responses={
@@ -94,7 +94,7 @@ class AppsView(APIView):
         return Response({**_describe_change(change), "deployed": list(change.deployed)})
 
 
-class AppView(APIView):
+class AppView(ApiView):
     @extend_schema(
         parameters=[
             OpenApiParameter("force", bool, description="Remove it also while other installed apps need it.")
@@ -114,7 +114,7 @@ class AppView(APIView):
         return Response(_describe_change(change))
 
 
-class UninstallPreviewView(APIView):
+class UninstallPreviewView(ApiView):
     @extend_schema(
         responses={200: RemovalSerializer, **refusals({404: _NOT_FOUND})},
         tags=["organizations"],
@@ -135,7 +135,7 @@ class UninstallPreviewView(APIView):
         )
 
 
-class BackingServicesView(APIView):
+class BackingServicesView(ApiView):
     @extend_schema(
         responses={200: _SERVICES, **refusals({404: "The organization does not exist, or is another customer's."})},
         tags=["organizations"],
@@ -146,7 +146,7 @@ class BackingServicesView(APIView):
         return Response({"services": list_backing_services(organization_id=identity, by=actor_of(request))})
 
 
-class StaffBackingServicesView(APIView):
+class StaffBackingServicesView(ApiView):
     permission_classes = (roles(SUPERADMIN),)
 
     @extend_schema(

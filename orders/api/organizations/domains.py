@@ -9,14 +9,14 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.rate_limit import DomainRateLimit
 from billing.api.fields import RequestSerializer, TextField
 from billing.api.identifiers import IdField, read_path_id
 from billing.api.pagination import page_parameters, page_response, slice_into_page
+from billing.api.renderers import Response
 from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import OrganizationNotFound
 from billing.models import Organization
@@ -76,7 +76,7 @@ _LIST_OPTIONS: dict[str, Any] = {
 _RETRY_AFTER = retry_after_parameter("Seconds until the next attempt.", 429)
 
 
-class DomainListView(APIView):
+class DomainListView(ApiView):
     @extend_schema(
         parameters=[
             OpenApiParameter("tenant_id", UUID, required=True, description="The organization."),
@@ -92,7 +92,7 @@ class DomainListView(APIView):
         return _list(request, read_path_id(tenant_id, not_found=OrganizationNotFound))
 
 
-class DomainsView(APIView):
+class DomainsView(ApiView):
     """The same path names an organization when it is read, and a domain when one is removed."""
 
     @extend_schema(
@@ -124,7 +124,7 @@ class DomainsView(APIView):
         return Response({"ok": True, "status": "removed"})
 
 
-class NewDomainView(APIView):
+class NewDomainView(ApiView):
     throttle_classes = (DomainRateLimit,)
 
     @extend_schema(
@@ -167,7 +167,7 @@ class NewDomainView(APIView):
         return Response(AddedDomainSerializer(answer).data, status=201)
 
 
-class VerificationView(APIView):
+class VerificationView(ApiView):
     throttle_classes = (DomainRateLimit,)
 
     @extend_schema(
@@ -196,7 +196,7 @@ class VerificationView(APIView):
         return Response(VerificationSerializer(answer | ({"cname": cname} if cname else {})).data)
 
 
-class AddressCheckView(APIView):
+class AddressCheckView(ApiView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 

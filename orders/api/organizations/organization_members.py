@@ -5,13 +5,13 @@ from typing import Any
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.fields import EmailField, RequestSerializer
 from billing.api.identifiers import read_path_id
 from billing.api.pagination import page_parameters, page_response, slice_into_page
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound
 from billing.models import OrganizationMember
@@ -47,7 +47,7 @@ class InvitationSerializer(RequestSerializer):
     )
 
 
-class MembersView(APIView):
+class MembersView(ApiView):
     @extend_schema(
         responses={200: MemberSerializer(many=True), **refusals(_REFUSALS)},
         parameters=page_parameters(default_limit=None),
@@ -94,7 +94,7 @@ class MembersView(APIView):
         return Response(MemberSerializer(member).data, status=201)
 
 
-class MemberView(APIView):
+class MemberView(ApiView):
     @extend_schema(
         responses={
             200: inline_serializer("MemberRemoved", {"status": serializers.ChoiceField(choices=["removed"])}),

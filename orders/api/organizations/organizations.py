@@ -6,14 +6,13 @@ from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of, principal_of
 from billing.api.fields import RequestSerializer, TextField
 from billing.api.identifiers import read_path_id
 from billing.api.pagination import add_link, cut_page, page_parameters, read_position
-from billing.api.renderers import JSONBody, remember_bodies
+from billing.api.renderers import JSONBody, Response, remember_bodies
 from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound
 from billing.models import Organization
@@ -61,7 +60,7 @@ _NOT_FOUND = refusals({404: "The organization does not exist, or you are no memb
 _TOO_LOW = refusals({403: "Your role in the organization does not allow this."})
 
 
-class SlugView(APIView):
+class SlugView(ApiView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
@@ -75,7 +74,7 @@ class SlugView(APIView):
         return Response({"available": bool(SLUG_MATCH.search(slug)) and slug_is_free(slug)})
 
 
-class OrganizationsView(APIView):
+class OrganizationsView(ApiView):
     @extend_schema(
         responses=OrganizationSerializer(many=True),
         parameters=page_parameters(),
@@ -117,7 +116,7 @@ class OrganizationsView(APIView):
         return Response(describe_organization(organization), status=201)
 
 
-class OrganizationView(APIView):
+class OrganizationView(ApiView):
     @extend_schema(
         responses={200: OrganizationSerializer, **_NOT_FOUND},
         tags=["organizations"],

@@ -5,14 +5,14 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.fields import RequestSerializer, TextField
 from billing.api.identifiers import read_path_id
 from billing.api.pagination import read_window
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound
 from billing.models import Organization
@@ -42,7 +42,7 @@ class StatusSerializer(RequestSerializer):
     reason = TextField(required=False, allow_blank=True, max_length=500, help_text="For the audit trail.")
 
 
-class TenantsView(APIView):
+class TenantsView(ApiView):
     permission_classes = (roles(),)
 
     @extend_schema(
@@ -80,7 +80,7 @@ class TenantsView(APIView):
         return Response({"tenants": answers, "total": found.count(), "offset": window.offset, "limit": window.limit})
 
 
-class TenantStatusView(APIView):
+class TenantStatusView(ApiView):
     permission_classes = (roles(),)
 
     @extend_schema(
@@ -108,7 +108,7 @@ class TenantStatusView(APIView):
         return Response(describe_organization(changed))
 
 
-class TenantView(APIView):
+class TenantView(ApiView):
     permission_classes = (roles(),)
 
     @extend_schema(

@@ -4,8 +4,8 @@ from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.fields import RequestSerializer
 from billing.api.identifiers import IdField
@@ -45,7 +45,7 @@ class JobsQuerySerializer(RequestSerializer):
     limit = serializers.IntegerField(min_value=1, max_value=MAX_JOBS, required=False)
 
 
-class JobsView(APIView):
+class JobsView(ApiView):
     @extend_schema(
         parameters=[
             OpenApiParameter("tenant_id", {"type": "string", "format": "uuid"}, required=True),

@@ -4,13 +4,12 @@ from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.fields import RequestSerializer, TextField
 from billing.api.identifiers import IdField, read_path_id
-from billing.api.renderers import JSONBody, remember_bodies
+from billing.api.renderers import JSONBody, Response, remember_bodies
 from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound
 from orders.api.provisioning.steps import StepSerializer
@@ -45,7 +44,7 @@ class StartSerializer(RequestSerializer):
     subdomain = TextField(max_length=255, required=False, allow_null=True, allow_blank=True)
 
 
-class StartView(APIView):
+class StartView(ApiView):
     @extend_schema(
         request=StartSerializer,
         responses={
@@ -73,7 +72,7 @@ class StartView(APIView):
         return Response(describe_provision(provision), status=201)
 
 
-class TenantProvisionView(APIView):
+class TenantProvisionView(ApiView):
     @extend_schema(
         responses={
             200: ProvisionSerializer,
@@ -87,7 +86,7 @@ class TenantProvisionView(APIView):
         return JSONBody(_newest(find_newest_provision(organization_id=identity, by=actor_of(request))))
 
 
-class ProvisionView(APIView):
+class ProvisionView(ApiView):
     @extend_schema(
         responses={
             200: ProvisionSerializer,

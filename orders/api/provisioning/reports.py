@@ -3,13 +3,13 @@ from typing import Any
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import PROVISIONER
+from billing.api.access.api_view import ApiView
 from billing.api.access.permissions import roles
 from billing.api.fields import InstantField, RequestSerializer, TextField, WholeNumberField
 from billing.api.identifiers import IdField
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.local_time import utc_text
 from orders.api.provisioning.jobs import AppJobSerializer
@@ -76,7 +76,7 @@ class ReportSerializer(RequestSerializer):
         return attrs
 
 
-class ReportView(APIView):
+class ReportView(ApiView):
     permission_classes = (roles(PROVISIONER),)
 
     @extend_schema(

@@ -3,13 +3,13 @@
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import AUDITOR
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.pagination import page_parameters, page_response, read_page
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from orders.models import WebhookDelivery
 from orders.use_cases.webhooks.resend_failed import resend_failed
@@ -18,7 +18,7 @@ from .endpoints import find_endpoint, read_body
 from .serializers import ResentSerializer, WebhookDeliverySerializer, WebhookResend
 
 
-class WebhookDeliveriesView(APIView):
+class WebhookDeliveriesView(ApiView):
     permission_classes = (roles(read=(AUDITOR,)),)
 
     @extend_schema(
@@ -41,7 +41,7 @@ class WebhookDeliveriesView(APIView):
         return page_response(page, list(WebhookDeliverySerializer(page.rows, many=True).data), request=request)
 
 
-class ResendFailedView(APIView):
+class ResendFailedView(ApiView):
     permission_classes = (roles(),)
 
     @extend_schema(

@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import AUDITOR
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.identifiers import read_path_id
 from billing.api.pagination import page_parameters, page_response, read_page
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from orders.errors import WebhookEndpointNotFound
 from orders.models import WebhookEndpoint
@@ -40,7 +40,7 @@ from .serializers import (
 _REFUSALS = refusals({404: "There is no such endpoint.", 409: "The endpoint was retired."})
 
 
-class WebhookEndpointsView(APIView):
+class WebhookEndpointsView(ApiView):
     permission_classes = (roles(read=(AUDITOR,)),)
 
     @extend_schema(
@@ -75,7 +75,7 @@ class WebhookEndpointsView(APIView):
         return Response(answer, status=201)
 
 
-class WebhookEndpointView(APIView):
+class WebhookEndpointView(ApiView):
     permission_classes = (roles(read=(AUDITOR,)),)
 
     @extend_schema(
@@ -99,7 +99,7 @@ class WebhookEndpointView(APIView):
         return _answer(change_endpoint(endpoint_id=endpoint.pk, **body, by=actor_of(request)))
 
 
-class _ActView(APIView):
+class _ActView(ApiView):
     """An act on an endpoint, which needs a reason."""
 
     permission_classes = (roles(),)
@@ -150,7 +150,7 @@ class RetireView(_ActView):
         return self._carry_out(request, endpoint_id)
 
 
-class RotateSecretView(APIView):
+class RotateSecretView(ApiView):
     permission_classes = (roles(),)
 
     @extend_schema(
@@ -166,7 +166,7 @@ class RotateSecretView(APIView):
         return Response({"secret": rotate_secret(endpoint_id=endpoint.pk, by=actor_of(request), **body)})
 
 
-class TestView(APIView):
+class TestView(ApiView):
     permission_classes = (roles(),)
 
     @extend_schema(

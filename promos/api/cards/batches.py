@@ -9,14 +9,14 @@ from django.db.models.functions import Right
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.pagination import page_parameters, page_response, read_page, read_page_by_number
 from billing.api.proposals import ProposalSerializer
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.use_cases.proposals.propose import carried_out
 from promos.errors import BatchNotFound
@@ -39,7 +39,7 @@ _CHANGED = {200: BatchSerializer, **refusals({**NO_BATCH, 409: NOT_NOW})}
 _MAX_SERIAL_DIGITS = 18
 
 
-class BatchesView(APIView):
+class BatchesView(ApiView):
     permission_classes = (READS,)
 
     @extend_schema(
@@ -69,7 +69,7 @@ class BatchesView(APIView):
         return _answer(create_batch(terms=terms, by=actor_of(request), reason=reason).promo_code_id, status=201)
 
 
-class BatchView(APIView):
+class BatchView(ApiView):
     permission_classes = (READS,)
 
     @extend_schema(responses={200: BatchSerializer, **refusals(NO_BATCH)}, tags=["cards"], summary="A batch of cards")
@@ -77,7 +77,7 @@ class BatchView(APIView):
         return _answer(batch_id)
 
 
-class _ActView(APIView):
+class _ActView(ApiView):
     """An act on a batch, which needs a reason."""
 
     permission_classes = (roles(SOVEREIGN_ADMIN),)
@@ -90,7 +90,7 @@ class _ActView(APIView):
         return _answer(batch_id)
 
 
-class ProposeBatchView(APIView):
+class ProposeBatchView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN),)
 
     @extend_schema(
@@ -112,7 +112,7 @@ def activate_batch(**arguments: Any) -> None:
     carried_out(activate_or_propose(**arguments))
 
 
-def _act_view(act: Callable[..., object], summary: str, **described: str) -> type[APIView]:
+def _act_view(act: Callable[..., object], summary: str, **described: str) -> type[ApiView]:
     """Makes the view of one act."""
 
     class ActView(_ActView):
@@ -143,7 +143,7 @@ ACTS = {
 }
 
 
-class CardsView(APIView):
+class CardsView(ApiView):
     permission_classes = (READS,)
 
     @extend_schema(

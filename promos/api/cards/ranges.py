@@ -8,14 +8,14 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import AUDITOR, DEALER, SOVEREIGN_ADMIN
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of, principal_of
 from billing.api.access.permissions import roles
 from billing.api.fields import refusals_on_csv
 from billing.api.pagination import page_parameters, page_response, read_page, read_page_by_number
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.use_cases.bulk.csv_rows import refuse_bad_rows
 from billing.use_cases.proposals.propose import carried_out
@@ -44,7 +44,7 @@ _NO_DEALER = {404: "There is no such dealer."}
 _SEES_RANGES = roles(SOVEREIGN_ADMIN, DEALER, read=(AUDITOR,))
 
 
-class RangesView(APIView):
+class RangesView(ApiView):
     permission_classes = (_SEES_RANGES,)
 
     @extend_schema(
@@ -63,7 +63,7 @@ class RangesView(APIView):
         return _page(ranges, request)
 
 
-class BatchRangesView(APIView):
+class BatchRangesView(ApiView):
     permission_classes = (_SEES_RANGES,)
 
     @extend_schema(
@@ -92,7 +92,7 @@ class BatchRangesView(APIView):
         return _act(request, batch, body, spans=[(body["first_serial"], body["last_serial"])])
 
 
-class SerialFileView(APIView):
+class SerialFileView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN, DEALER),)
 
     @extend_schema(
@@ -150,7 +150,7 @@ def _act(
     return Response({**answer, "skipped": skipped})
 
 
-class DealersView(APIView):
+class DealersView(ApiView):
     permission_classes = (READS,)
 
     @extend_schema(
@@ -174,7 +174,7 @@ class DealersView(APIView):
         return Response(DealerSerializer(Dealer.objects.get(pk=dealer.pk)).data, status=201)
 
 
-class DealerView(APIView):
+class DealerView(ApiView):
     permission_classes = (READS,)
 
     @extend_schema(responses={200: DealerSerializer, **refusals(_NO_DEALER)}, tags=["cards"], summary="A dealer")

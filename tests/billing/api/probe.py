@@ -11,19 +11,19 @@ from django.urls import include, path
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.access.rate_limit import RateLimit
 from billing.api.pagination import page_response, read_page
+from billing.api.renderers import Response
 from billing.errors import Busy, DomainError
 from billing.models import Customer
 
 
-class WhoAmI(APIView):
+class WhoAmI(ApiView):
     def get(self, request: Request) -> Response:
         by = actor_of(request)
         return Response([by.user_id, by.email, by.role, by.address, by.channel])
@@ -31,7 +31,7 @@ class WhoAmI(APIView):
     post = get
 
 
-class Vouchers(APIView):
+class Vouchers(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN, read=(AUDITOR,)),)
 
     def get(self, request: Request) -> Response:
@@ -41,14 +41,14 @@ class Vouchers(APIView):
         return Response(["written", request.data])
 
 
-class Superadmins(APIView):
+class Superadmins(ApiView):
     permission_classes = (roles(),)
 
     def get(self, request: Request) -> Response:
         return Response("read")
 
 
-class Echo(APIView):
+class Echo(ApiView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
@@ -56,7 +56,7 @@ class Echo(APIView):
         return Response(request.data)
 
 
-class Customers(APIView):
+class Customers(ApiView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
@@ -74,7 +74,7 @@ class OtherRateLimit(ProbeRateLimit):
     scope = "other"
 
 
-class Limited(APIView):
+class Limited(ApiView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
     throttle_classes = (ProbeRateLimit,)
@@ -98,7 +98,7 @@ class Form(serializers.Serializer[Any]):
     apps = serializers.ListField(child=serializers.CharField())
 
 
-class Fail(APIView):
+class Fail(ApiView):
     """Fails in the way that the path names."""
 
     authentication_classes = ()
