@@ -14,8 +14,13 @@ class BillingConfig(AppConfig):
         "models/merges.sql",
         "models/transitions.sql",
         "models/approvals/proposals.sql",
+        "models/bulk/bulk_grants.sql",
         "models/organizations/organization_members.sql",
         "use_cases/ledger/grant_many.sql",
+        "use_cases/bulk/undo_grants.sql",
         "use_cases/store_answer.sql",
     )
-    proposal_kinds = ("billing.use_cases.proposals.credit_adjustment.CREDIT_ADJUSTMENT",)
+    proposal_kinds = (
+        "billing.use_cases.proposals.credit_adjustment.CREDIT_ADJUSTMENT",
+        "billing.use_cases.bulk.propose_bulk_grant.BULK_GRANT",
+    )

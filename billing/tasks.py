@@ -5,6 +5,7 @@ from uuid import UUID
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from billing.use_cases.bulk import run_bulk_grant as bulk_grants
 from billing.use_cases.identity.sign_in_codes import send_code
 from billing.use_cases.ledger import remind_of_expiry as reminders
 from billing.use_cases.ledger.expire_credit import expire_credit as post_expiries
@@ -56,6 +57,23 @@ def send_expiry_reminder(lot_id: str) -> None:
 def expire_proposals(timestamp: int) -> None:
     """Closes the proposals that nobody decided in time."""
     propose.expire_proposals()
+
+
+# Waits 2, 4, 8 … seconds between attempts, about an hour in all.
+_RETRIES = RetryStrategy(max_attempts=11, exponential_wait=2)
+
+
+@app.task(name="run_bulk_grant", queue="cards", retry=_RETRIES)
+def run_bulk_grant(bulk_grant_id: str) -> None:
+    """Grants, or takes back, the credit of a bulk grant, or the rest of it."""
+    bulk_grants.run_bulk_grant(bulk_grant_id=UUID(bulk_grant_id))
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="continue_bulk_grants", queue="default", queueing_lock="continue_bulk_grants")
+def continue_bulk_grants(timestamp: int) -> None:
+    """Adds a job for each bulk grant that is under way and has none."""
+    bulk_grants.continue_bulk_grants()
 
 
 @app.periodic(cron="41 2 * * *")

@@ -1,12 +1,20 @@
 from django.urls import path
 
 from .api import credit, processor_settings, proposals, revenue
+from .api.bulk import bulk_grants
 from .api.identity import provider, sessions, sign_in
 
 urlpatterns = [
     path("billing/balance", credit.BalanceView.as_view()),
     path("billing/admin/revenue", revenue.RevenueView.as_view()),
     path("billing/admin/settings", processor_settings.ProcessorSettingsView.as_view()),
+    path("billing/grants", bulk_grants.BulkGrantsView.as_view()),
+    path("billing/grants/check", bulk_grants.CheckBulkGrantView.as_view()),
+    path("billing/grants/<uuid:grant_id>", bulk_grants.BulkGrantView.as_view()),
+    path("billing/grants/<uuid:grant_id>/rows", bulk_grants.BulkGrantRowsView.as_view()),
+    path("billing/grants/<uuid:grant_id>/start", bulk_grants.StartBulkGrantView.as_view()),
+    path("billing/grants/<uuid:grant_id>/undo", bulk_grants.UndoBulkGrantView.as_view()),
+    path("billing/grants/<uuid:grant_id>/discard", bulk_grants.DiscardBulkGrantView.as_view()),
     path("billing/proposals", proposals.ProposalsView.as_view()),
     path("billing/proposals/<str:proposal_id>", proposals.ProposalView.as_view()),
     path("billing/proposals/<str:proposal_id>/approve", proposals.ApproveView.as_view()),

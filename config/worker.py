@@ -45,8 +45,8 @@ class Queue:
 
 
 # Each has a worker of its own, so no queue waits for the jobs of another one. `payments` calls Stripe, which may be
-# silent; `events` settles what Stripe sent from what is stored; `cards` generates batches; `default` cleans up,
-# mirrors and compares.
+# silent; `events` settles what Stripe sent from what is stored; `cards` generates batches and grants in bulk;
+# `default` cleans up, mirrors and compares.
 QUEUES = (
     Queue(name="events", concurrency=5, listens=True),
     Queue(name="mail", concurrency=2, listens=True),

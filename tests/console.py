@@ -14,6 +14,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from billing.actor import CUSTOMER, Actor
 from billing.models import (
     AuditEntry,
+    BulkGrant,
     Customer,
     Hold,
     Invoice,
@@ -46,6 +47,7 @@ from orders.use_cases.webhooks.keep_endpoints import register_endpoint
 from promos.errors import PromoNotFound, PromoProblem
 from promos.models import Alert, Batch, Campaign, Card, CardRange, Dealer, PromoCode, Redemption, RefusedAttempt
 from promos.use_cases.attempts.record_attempt import record_attempt
+from tests.billing.bulk.make_grants import draft as draft_grant
 from tests.factories import (
     AddOnFactory,
     AppFactory,
@@ -143,6 +145,7 @@ def create_one_of_each() -> dict[str, object]:
     act(active_batch(), "allocate", 1, 2, dealer=make_dealer())
     refuse_code("NO-SUCH-CODE")
     prove_ledger()
+    draft_grant("ada,5")
     Alert.objects.create(kind=Alert.Kind.CUSTOMER, subject="ada", number=101)
     models = (
         AddOn,
@@ -150,6 +153,7 @@ def create_one_of_each() -> dict[str, object]:
         App,
         AuditEntry,
         Batch,
+        BulkGrant,
         Bundle,
         Campaign,
         Card,

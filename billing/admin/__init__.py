@@ -1,5 +1,16 @@
 """The billing app's pages in the staff console. Importing a module registers its pages."""
 
-from . import audit, customers, ledger, processor_settings, proof, proposals, sign_in, site, staff
+from . import audit, bulk, customers, ledger, processor_settings, proof, proposals, sign_in, site, staff
 
-__all__ = ["audit", "customers", "ledger", "processor_settings", "proof", "proposals", "sign_in", "site", "staff"]
+__all__ = [
+    "audit",
+    "bulk",
+    "customers",
+    "ledger",
+    "processor_settings",
+    "proof",
+    "proposals",
+    "sign_in",
+    "site",
+    "staff",
+]

@@ -17,6 +17,8 @@ from .console import (
     SubmissionInProgress,
 )
 from .credit import (
+    BulkGrantNotFound,
+    BulkGrantStateRefuses,
     EntryAlreadyReversed,
     EntryNotFound,
     EntryNotReversible,
@@ -88,6 +90,8 @@ from .translate import (
 __all__ = [
     "AlreadyMember",
     "ApprovalRequired",
+    "BulkGrantNotFound",
+    "BulkGrantStateRefuses",
     "Busy",
     "CustomerHasOpenPayment",
     "CustomerIsStaff",

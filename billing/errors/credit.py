@@ -18,6 +18,18 @@ class InvalidBatch(DomainError):
     message = "the batch is not valid"
 
 
+class BulkGrantNotFound(DomainError):
+    code = "bulk_grant_not_found"
+    status = 404
+    message = "there is no such bulk grant"
+
+
+class BulkGrantStateRefuses(DomainError):
+    code = "bulk_grant_state"
+    status = 409
+    message = "the state of the bulk grant does not allow this"
+
+
 class InsufficientCredit(DomainError):
     code = "insufficient_credit"
     status = 409

@@ -35,6 +35,8 @@
 |                                          |                                | another's                     |
 | a proposal starts proposed, keeps its    | proposals.sql                  | compares a row with its       |        |
 | content, is decided once, never deleted  |                                | former state                  |        |
+| a bulk grant starts as a draft, its      | bulk_grants.sql                | compares a row with its       |        |
+| content and rows stay, as it counts them |                                | former state, and two tables  |        |
 
 (1) measured: redemptions of a hot code are 1.4 times the reference with the foreign key, 2.8 times without.
 """
@@ -45,6 +47,7 @@ from .access.submission import FormSubmission
 from .account import Account, Hold
 from .approvals.proposal import Proposal
 from .audit import AuditEntry, Restoration
+from .bulk.bulk_grant import BulkGrant, BulkGrantRow
 from .customer import Customer, User
 from .idempotency import IdempotencyKey
 from .installed_sql import InstalledSql
@@ -61,6 +64,8 @@ __all__ = [
     "CODE_MAX_ATTEMPTS",
     "Account",
     "AuditEntry",
+    "BulkGrant",
+    "BulkGrantRow",
     "CreditClass",
     "Customer",
     "FormSubmission",

@@ -31,6 +31,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         "Money",
         (
             ("Customers & credit", "account_balance_wallet", "billing_customer"),
+            ("Bulk grants", "playlist_add_check", "billing_bulkgrant"),
             ("Ledger", "receipt_long", "billing_ledgerentry"),
             ("Holds", "lock_clock", "billing_hold"),
         ),

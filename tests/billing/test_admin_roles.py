@@ -46,7 +46,9 @@ VOUCHERS = {
     "promos_refusedattempt": "v",
     "promos_alert": "v",
 }
+GRANTS = {"billing_bulkgrant": "va"}
 EVERYTHING = {
+    **GRANTS,
     **dict.fromkeys(RECORDS, "v"),
     **dict.fromkeys(CATALOG, "vac"),
     **VOUCHERS,
@@ -57,9 +59,9 @@ EVERYTHING = {
 MATRIX = {
     SUPERUSER: EVERYTHING,
     SUPERADMIN: EVERYTHING,
-    SOVEREIGN_ADMIN: {**VOUCHERS, "billing_proposal": "v"},
-    APPROVER: {"billing_proposal": "v", "billing_customer": "v", "promos_promocode": "v"},
-    AUDITOR: dict.fromkeys((*RECORDS, *VOUCHERS, "billing_proposal", "orders_webhookendpoint"), "v"),
+    SOVEREIGN_ADMIN: {**VOUCHERS, **GRANTS, "billing_proposal": "v"},
+    APPROVER: {"billing_bulkgrant": "v", "billing_proposal": "v", "billing_customer": "v", "promos_promocode": "v"},
+    AUDITOR: dict.fromkeys((*RECORDS, *VOUCHERS, *GRANTS, "billing_proposal", "orders_webhookendpoint"), "v"),
     DEALER: {"promos_cardrange": "v"},
     NO_ROLE: {},
 }

@@ -8,6 +8,7 @@ from django.db import NotSupportedError, connection, transaction
 from pytest_django import DjangoDbBlocker
 
 from tests.billing.approvals.attacks import PROPOSALS
+from tests.billing.bulk.attacks import BULK_GRANTS
 from tests.billing.identity_attacks import SIGN_IN, VALID_CODE
 from tests.billing.lot_attacks import LOTS
 from tests.billing.merge_attacks import MERGES
@@ -371,7 +372,7 @@ def history(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterat
         yield
 
 
-@pytest.mark.parametrize(("rule", "attack"), [*each(ATTACKS), *each(LOTS), *each(MERGES)])
+@pytest.mark.parametrize(("rule", "attack"), [*each(ATTACKS), *each(LOTS), *each(MERGES), *each(BULK_GRANTS)])
 def test_database_refuses(rule: str, attack: Attack) -> None:
     assert_refused(rule, attack)
 
@@ -383,7 +384,7 @@ def test_row_that_attacks_start_from_is_accepted(table: str) -> None:
 
 def test_every_attacked_rule_is_in_the_database() -> None:
     """That no rule is left out is shown with those of card payments: tests/payments/test_constraints.py."""
-    assert set(ATTACKS) | set(LOTS) | set(MERGES) <= rules_of("billing")
+    assert set(ATTACKS) | set(LOTS) | set(MERGES) | set(BULK_GRANTS) <= rules_of("billing")
     assert triggers_without_rule("billing") == {
         # Grants of the last release are passed on to the trigger of today's.
         "billing_grants_post",

@@ -153,7 +153,7 @@ def test_number_of_statements_is_the_same_for_one_and_for_a_thousand() -> None:
     for number in (1, 1_000):
         with CaptureQueriesContext(connection) as queries:
             give(*(f"{number}-{each}" for each in range(number)))
-        assert len([each for each in queries if "billing_grant_many" in each["sql"]]) == 1
+        assert len([each for each in queries if "billing_grant_amounts" in each["sql"]]) == 1
         assert len(queries) <= 3
     assert LedgerEntry.objects.count() == 1_001
     assert verify_ledger().sound

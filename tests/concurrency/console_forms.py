@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.actor import SOVEREIGN_ADMIN
-from billing.models import AuditEntry, Customer, LedgerEntry, Proposal, User
+from billing.models import AuditEntry, BulkGrant, Customer, LedgerEntry, Proposal, User
 from billing.use_cases.proof.seal_ledger import seal_ledger
 from orders.models import (
     AddOn,
@@ -35,6 +35,8 @@ from promos.models import Alert, Batch, Campaign, CardRange, Dealer, PromoCode, 
 from promos.use_cases.cards.change_batch import start_generation
 from promos.use_cases.cards.generate_cards import generate_cards
 from promos.use_cases.redeem_code import redeem
+from tests.billing.bulk.make_grants import done as done_grant
+from tests.billing.bulk.make_grants import draft as draft_grant
 from tests.console import client_of, create_user, place_orders, propose_adjustment
 from tests.factories import (
     AddOnFactory,
@@ -272,6 +274,27 @@ def generated_batch() -> Batch:
     return batch
 
 
+class Upload:
+    """A file that several threads can send at once."""
+
+    name, content_type = "list.csv", "text/csv"
+
+    def __init__(self, *lines: str) -> None:
+        self.content = "\r\n".join(lines).encode()
+
+    def read(self) -> bytes:
+        return self.content
+
+
+def drafting_a_grant() -> Form:
+    inputs = {"name": "outage-2026", "file": Upload("ada,5", "bob,5"), "credit_class": "compensation"}
+    return Form(page("billing_bulkgrant_add"), inputs, BulkGrant)
+
+
+def changing_a_grant(verb: str, make: Callable[[str], BulkGrant]) -> Form:
+    return Form(page(f"billing_bulkgrant_{verb}", make("ada,5").pk), {}, AuditEntry)
+
+
 def changing_keys() -> Form:
     inputs = {"stripe_secret_key": "sk_test_0123456789"}
     return Form(page("billing_processorsettings_changelist"), inputs, AuditEntry)
@@ -372,6 +395,10 @@ FORMS: dict[str, Callable[[], Form]] = {
     "promos_batch_range": acting_on_cards,
     "promos_batch_serials": acting_on_a_file,
     "promos_cardrange_act": acting_on_a_range,
+    "billing_bulkgrant_add": drafting_a_grant,
+    "billing_bulkgrant_start": partial(changing_a_grant, "start", draft_grant),
+    "billing_bulkgrant_discard": partial(changing_a_grant, "discard", draft_grant),
+    "billing_bulkgrant_undo": partial(changing_a_grant, "undo", done_grant),
     "promos_dealer_add": lambda: Form(page("promos_dealer_add"), {"name": "Nizwa Souq"}, Dealer),
     "promos_dealer_change": lambda: Form(
         page("promos_dealer_change", make_dealer().pk), {"name": "Ruwi"}, AuditEntry
@@ -407,6 +434,7 @@ def records() -> dict[str, object]:
         "billing_ledgerentry": entry.pk,
         "billing_ledgerhead": seal_ledger().pk,
         "billing_proposal": propose_adjustment(customer(), by=actor()).pk,
+        "billing_bulkgrant": draft_grant("ada,5").pk,
         "promos_campaign": CampaignFactory.create().pk,
         "promos_batch": active_batch().pk,
         "promos_cardrange": returned_range().pk,

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.utils import timezone
 
-from billing.models import Proposal
+from billing.models import BulkGrant, BulkGrantRow, Proposal
 from orders.models import AddOn, App, Bundle, Industry, Plan, WebhookEndpoint
 from orders.use_cases.webhooks.endpoint_secrets import encrypt_secret, new_secret
 from promos.models import Batch, Card, CardRange, Dealer, PromoCode
@@ -48,6 +48,8 @@ BATCH_ID = UUID("0f000000-0000-4000-8000-000000000007")
 DEALER_ID = UUID("0f000000-0000-4000-8000-000000000008")
 # A subscriber's endpoint that was retired.
 WEBHOOK_ID = UUID("0f000000-0000-4000-8000-000000000009")
+# A bulk grant that was discarded.
+GRANT_ID = UUID("0f000000-0000-4000-8000-000000000010")
 
 
 def open_shop() -> None:
@@ -100,6 +102,7 @@ def open_shop() -> None:
 
     make_retired_endpoints(1)
     make_void_batch()
+    make_discarded_grant()
 
 
 def make_retired_endpoints(number: int) -> None:
@@ -132,6 +135,19 @@ def make_void_batch(size: int = 2) -> None:
             batch=batch, first_serial=serial, last_serial=serial, status="allocated", dealer=dealer
         )
     made.update(status="void")
+
+
+def make_discarded_grant(size: int = 2) -> None:
+    """Makes a bulk grant of so many rows that was never started."""
+    terms = {"credit_class": "compensation", "reason": "an outage", "drafted_by": "noor"}
+    made = BulkGrant.objects.create(
+        id=GRANT_ID, name="discarded", rows=size, total_minor=size * 5_000, rows_hash="x", **terms
+    )
+    BulkGrantRow.objects.bulk_create(
+        BulkGrantRow(bulk_grant=made, line=line, user_id=f"user-{line}", amount_minor=5_000)
+        for line in range(1, size + 1)
+    )
+    BulkGrant.objects.filter(pk=made.pk).update(status="discarded")
 
 
 def tenant_of(caller: Caller, slug: str) -> str:

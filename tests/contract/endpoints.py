@@ -8,7 +8,7 @@ from billing.actor import APPROVER, AUDITOR, CUSTOMER, DEALER, SOVEREIGN_ADMIN, 
 
 from .catalog_endpoints import BODIES as CATALOG_BODIES
 from .catalog_endpoints import INVALID as CATALOG_INVALID
-from .conftest import BATCH_ID, DEALER_ID, ITEM_IDS, ITEM_SLUGS, PROPOSAL_ID, WEBHOOK_ID
+from .conftest import BATCH_ID, DEALER_ID, GRANT_ID, ITEM_IDS, ITEM_SLUGS, PROPOSAL_ID, WEBHOOK_ID
 from .invalid_input import CAMPAIGN_ACTS, FIELDS, INVALID_ID, RANGE_ACT, SERIAL_FILE
 
 ANONYMOUS = "anonymous"
@@ -91,6 +91,14 @@ BATCH = {
     "starts_at": "2020-01-01T00:00:00Z",
     "expires_at": "2099-01-01T00:00:00Z",
     "reason": "spring",
+}
+GRANT = {
+    "name": "{slug}",
+    "csv": "ada,5\r\n{slug},1.250",
+    "credit_omr": 5,
+    "credit_class": "compensation",
+    "expires_at": "2099-01-01T00:00:00Z",
+    "reason": "an outage",
 }
 CHECKOUT = {
     "tenant_id": "{tenant}",
@@ -220,6 +228,22 @@ ENDPOINTS = [
         roles=ISSUES | {DEALER},
         body={"act": "activate", "csv": "1", "dry_run": True, "reason": "sold"},
         status=409,
+    ),
+    Endpoint(method="GET", path="billing/grants", roles=READS_VOUCHERS, is_list=True),
+    Endpoint(method="POST", path="billing/grants", roles=ISSUES, body=GRANT, status=201),
+    Endpoint(method="POST", path="billing/grants/check", roles=ISSUES, body=GRANT),
+    Endpoint(method="GET", path=f"billing/grants/{GRANT_ID}", roles=READS_VOUCHERS),
+    Endpoint(method="GET", path=f"billing/grants/{GRANT_ID}/rows", roles=READS_VOUCHERS, is_list=True),
+    *(
+        # It was discarded.
+        Endpoint(
+            method="POST",
+            path=f"billing/grants/{GRANT_ID}/{act}",
+            roles=ISSUES,
+            body={"reason": "spring"},
+            status=409,
+        )
+        for act in ("start", "undo", "discard")
     ),
     Endpoint(method="GET", path="billing/ranges", roles=READS_VOUCHERS | {DEALER}, is_list=True),
     Endpoint(method="GET", path="billing/dealers", roles=READS_VOUCHERS, is_list=True),
@@ -401,6 +425,8 @@ def invalid_fields(endpoint: Endpoint) -> Mapping[str, Sequence[Any]]:
     if endpoint.path.startswith(f"{_WEBHOOK}/"):
         resends = endpoint.path.endswith("resend-failed")
         return {**CAMPAIGN_ACTS["approve"], **({"delivery_id": INVALID_ID} if resends else {})}
+    if endpoint.path.startswith(f"billing/grants/{GRANT_ID}/"):
+        return CAMPAIGN_ACTS["approve"]
     path = endpoint.path.replace(str(PROPOSAL_ID), "{proposal}").replace(str(DEALER_ID), "{dealer}")
     path = path.replace(str(WEBHOOK_ID), "{webhook}")
     return FIELDS[path]

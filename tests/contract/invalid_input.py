@@ -255,6 +255,22 @@ _BATCH: Mapping[str, Sequence[Any]] = {
     "expires_at": (*INVALID_TIME, "2010-01-01T00:00:00Z"),
     "reason": (None, "x" * 501, *NOT_TEXT),
 }
+_GRANT: Mapping[str, Sequence[Any]] = {
+    **_REASON,
+    "name": (None, "", "  ", "ab", "x" * 81, "Outage", "a b c", *SUSPICIOUS_TEXTS, *NOT_TEXT),
+    "csv": (
+        *INVALID_CSV[: -len(NOT_TEXT) - len(SUSPICIOUS_TEXTS)],
+        *NOT_TEXT,
+        "ada,0",
+        "ada,-1",
+        "ada,1\nada,1",
+        "1.2E+5,1",
+        "ada,1,250",
+    ),
+    "credit_omr": (None, 0, -1, 0.0001, 1e13, "5", "NaN", True, *NOT_SCALAR),
+    "credit_class": (None, "", "free", "Sold", *SUSPICIOUS_TEXTS, *NOT_TEXT),
+    "expires_at": (*INVALID_TIME, "2010-01-01T00:00:00Z"),
+}
 _DEALER_USER = (None, "x" * 256, "x\u200b", *NOT_TEXT)
 _DEALER: Mapping[str, Sequence[Any]] = {
     "name": (None, "", "  ", "x" * 101, "x\ny", "x" * 100_000, *NOT_TEXT),
@@ -313,6 +329,8 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/admin/webhooks": _WEBHOOK,
     "billing/admin/webhooks/{webhook}": {**_WEBHOOK, **_REASON},
     "billing/batches": _BATCH,
+    "billing/grants": _GRANT,
+    "billing/grants/check": _GRANT,
     "billing/dealers": _DEALER,
     "billing/dealers/{dealer}": {**_DEALER, **_REASON},
     "billing/vouchers/redeem-preview": {"code": (*INVALID_CODE, "NEVER")},

@@ -171,6 +171,40 @@ RANGE = {
     "expires_at": either(null, moment),
     "updated_at": moment,
 }
+BULK_GRANT = {
+    "id": identity,
+    "name": text,
+    "status": one_of("draft", "discarded", "running", "done", "undoing", "undone"),
+    "rows": whole,
+    "progress": whole,
+    **money("total"),
+    "currency": one_of("OMR"),
+    "credit_class": one_of("sold", "promotional", "compensation"),
+    "expires_at": either(null, moment),
+    "reason": text,
+    "drafted_by": text,
+    "created_at": moment,
+    "started_at": either(null, moment),
+    "finished_at": either(null, moment),
+}
+BULK_GRANT_CHECK = {
+    "rows": whole,
+    **money("total"),
+    **money("already"),
+    "currency": one_of("OMR"),
+    "already": whole,
+    "unknown": whole,
+    "same_list": texts,
+}
+BULK_GRANT_ROW = {
+    "line": whole,
+    "customer_id": text,
+    **money("amount"),
+    "currency": one_of("OMR"),
+    "status": one_of("pending", "granted", "skipped", "undone", "kept"),
+    "why": one_of("", "had_it", "merged", "spent", "held", "expired", "reversed"),
+    "entry_id": either(null, identity),
+}
 DEALER = {
     "id": identity,
     "name": text,

@@ -30,6 +30,8 @@ from billing.models import Customer, OrganizationMember
 from orders import tasks
 from orders.use_cases.webhooks.keep_endpoints import register_endpoint
 from promos.models import Batch, Campaign, Dealer
+from tests.billing.bulk.make_grants import done as done_grant
+from tests.billing.bulk.make_grants import draft as draft_grant
 from tests.console import propose_adjustment
 from tests.factories import AppFactory, CampaignFactory, CustomerFactory, PromoCodeFactory, actor, give_credit
 from tests.promos.cards.make_batch import active as active_batch
@@ -100,6 +102,7 @@ STAFF_ONLY = (
     "/billing/batches",
     "/billing/campaigns",
     "/billing/dealers",
+    "/billing/grants",
     "/billing/proposals",
     "/billing/ranges",
     "/vouchers/issue",
@@ -143,6 +146,11 @@ def records_of(operation: Operation, caller: Caller) -> Facts:
         return {"campaign_id": str(campaign.pk)}
     if "/billing/batches" in operation.path or "/billing/dealers" in operation.path:
         return cards_of(operation, act)
+    if "/billing/grants" in operation.path:
+        grant = (done_grant if act == "undo" else draft_grant)(
+            "ada,5", name=f"for-{operation.method.lower()}-{act.strip('{}').replace('_', '-')}"
+        )
+        return {"grant_id": str(grant.pk), "name": "generated", "csv": "ada,5"}
     if "{proposal_id}" in operation.path:
         proposer = actor(user_id=caller.user_id if act == "withdraw" else "proposer")
         return {"proposal_id": str(propose_adjustment(CustomerFactory.create(), by=proposer).pk)}
@@ -159,7 +167,7 @@ def cards_of(operation: Operation, act: str) -> Facts:
     if "{batch_id}" in operation.path:
         batch = BATCHES.get(act, active_batch)(f"{operation.method}-{act.strip('{}')}".upper())
         serials = {"first_serial": batch.first_serial, "last_serial": batch.last_serial}
-        return {"batch_id": str(batch.promo_code_id), "act": "lock", **serials}
+        return {"batch_id": str(batch.promo_code_id), "act": "lock", "csv": str(batch.first_serial), **serials}
     if "{dealer_id}" in operation.path:
         dealer = Dealer.objects.create(name=f"Dealer to {operation.method}", created_by="noor")
         return {"dealer_id": str(Dealer.objects.get(pk=dealer.pk).public_id)}

@@ -16,13 +16,14 @@ from orders.use_cases.catalog.seed_catalog import seed_catalog
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.models import Campaign
 from promos.use_cases.attempts.record_attempt import forget_allowance
+from tests.billing.bulk.make_grants import draft as draft_grant
 from tests.console import propose_adjustment, refuse_code
 from tests.database import restore_pristine
 from tests.factories import CampaignFactory, OrganizationFactory, PlanFactory, PromoCodeFactory, acting, give_credit
 from tests.promos.cards.make_batch import draft as draft_batch
 
 from .api_client import Answer, Caller, by_token
-from .conftest import WEBHOOK_ID, make_retired_endpoints, make_void_batch
+from .conftest import WEBHOOK_ID, make_discarded_grant, make_retired_endpoints, make_void_batch
 from .endpoints import LISTS
 from .json_shapes import assert_refused
 
@@ -32,8 +33,8 @@ MANY = 53
 CUSTOMER = "walker"
 PATHS = [str(each.path) for each in LISTS]
 GROWING = [path for path in PATHS if not path.startswith("catalog/")]
-# In the order of their serial numbers.
-BY_SERIAL = [path for path in PATHS if path.endswith(("/cards", "ranges"))]
+# In the order of their serial numbers, or of their lines.
+BY_SERIAL = [path for path in PATHS if path.endswith(("/cards", "ranges", "/rows"))]
 VOUCHERS = ("billing/vouchers/list", "billing/admin/promos")
 _LINK = re.compile(r'<(http://testserver(/api/[^>]+))>; rel="next"')
 
@@ -56,6 +57,7 @@ def create_rows() -> None:
     give_credit(first.customer, 1_000_000)
     make_void_batch(MANY)
     make_retired_endpoints(MANY)
+    make_discarded_grant(MANY)
     # The tests before may have recorded as many refusals in this second as a process does.
     forget_allowance()
     for number in range(MANY):
@@ -68,6 +70,7 @@ def create_rows() -> None:
             OrganizationFactory.create(customer=first.customer)
             CampaignFactory.create(budget_minor=number % 2, status=Campaign.Status.DRAFT)
             draft_batch(f"BATCH-{number}")
+            draft_grant("ada,5", name=f"grant-{number}")
     WebhookDelivery.objects.bulk_create(
         WebhookDelivery(endpoint_id=WEBHOOK_ID, event=event) for event in OutboxEvent.objects.all()
     )
@@ -121,7 +124,7 @@ def test_pages_hold_every_row_once(reader: Caller, path: str, limit: int) -> Non
     assert 1 <= lengths[-1] <= limit
     name = "code" if path in VOUCHERS else "id"
     if path in BY_SERIAL:
-        name = "serial" if path.endswith("/cards") else "first_serial"
+        name = {"cards": "serial", "rows": "line"}.get(path.rpartition("/")[2], "first_serial")
     assert len({row[name] for row in rows}) == len(rows)
     if path in GROWING:
         assert len(rows) == MANY
@@ -156,8 +159,8 @@ def test_a_page_costs_the_same_queries_whatever_its_length(reader: Caller, path:
         assert asked
         with CaptureQueriesContext(connection) as queries:
             assert reader.get(asked).status == 200
-        # One more reads the caller's role in the organization that the path names, or the batch, or the endpoint.
-        nested = ("billing/invoices/", "billing/batches/", "billing/admin/webhooks/")
+        # One more reads the caller's role in the organization, the batch, the grant or the endpoint of the path.
+        nested = ("billing/invoices/", "billing/batches/", "billing/grants/", "billing/admin/webhooks/")
         assert len(queries) == (2 if path.startswith(nested) else 1)
 
 

@@ -8,7 +8,7 @@ from billing.models import Customer
 from tests.factories import PromoCodeFactory, forget_prices, give_credit
 
 from .api_client import Answer, Caller, by_session
-from .conftest import BATCH_ID, Checkout
+from .conftest import BATCH_ID, GRANT_ID, Checkout
 from .endpoints import ANONYMOUS, ENDPOINTS
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,6 +97,8 @@ COSTS = {
     "GET provisioning/tenant/{tenant}": 2,
     # The batch, and its redeemed cards, its cards or its ranges.
     **{f"GET billing/batches/{BATCH_ID}{part}": 2 for part in ("", "/cards", "/ranges")},
+    # The bulk grant and its rows.
+    f"GET billing/grants/{GRANT_ID}/rows": 2,
     "GET schema": 0,
     "GET docs": 0,
 }

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from pytest_django import DjangoDbBlocker
 
-from billing.models import Hold, Organization, Proposal, Subscription
+from billing.models import BulkGrant, BulkGrantRow, Hold, Organization, Proposal, Subscription
 from orders.models import (
     AppJob,
     Domain,
@@ -22,6 +22,7 @@ from orders.models import (
 )
 from promos.models import Batch, Campaign, CardRange, Redemption
 from tests.billing.approvals.attacks import VALID_PROPOSAL
+from tests.billing.bulk.attacks import DRAFTED as DRAFTED_GRANT
 from tests.orders import deployment_attacks
 from tests.promos.cards.attacks import APPROVED as GENERATED_BATCH
 from tests.promos.ranges.attacks import ALLOCATED as ALLOCATED_CARDS
@@ -80,6 +81,8 @@ REFUND = inserting(
 DOMAIN = inserting("orders_domain", VALID_DOMAIN)
 JOB = deployment_attacks.job(steps="'[]'")
 NOW = "now()"
+OF_ADA = """'{"user_id": "ada"}'"""
+ENTRY = "(SELECT id FROM billing_ledgerentry ORDER BY id LIMIT 1)"
 MACHINES = [
     Machine(model=Domain, rule="orders_domain_transition_known", row="true", prepare=(DOMAIN,)),
     Machine(
@@ -96,6 +99,27 @@ MACHINES = [
         fitting={
             "decided_at": (NOW, {"proposed": "NULL"}),
             "decider_id": ("'bob'", {"proposed": "''"}),
+        },
+    ),
+    Machine(
+        model=BulkGrant,
+        rule="billing_bulkgrant_transition_known",
+        row="true",
+        prepare=(*DRAFTED_GRANT,),
+        fitting={
+            "started_by": (OF_ADA, {"draft": "'{}'", "discarded": "'{}'"}),
+            "started_at": (NOW, {"draft": "NULL", "discarded": "NULL"}),
+            "undone_by": ("'{}'", {"undoing": OF_ADA, "undone": OF_ADA}),
+        },
+    ),
+    Machine(
+        model=BulkGrantRow,
+        rule="billing_bulkgrantrow_transition_known",
+        row="true",
+        prepare=(*DRAFTED_GRANT,),
+        fitting={
+            "entry_id": (ENTRY, {"pending": "NULL", "skipped": "NULL"}),
+            "why": ("''", {"skipped": "'merged'", "kept": "'spent'"}),
         },
     ),
     Machine(

@@ -9,6 +9,7 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 from tests.billing import test_constraints as of_billing
+from tests.billing.bulk.attacks import BULK_GRANTS
 from tests.billing.lot_attacks import LOTS
 from tests.billing.merge_attacks import MERGES
 from tests.orders import test_constraints as of_orders
@@ -297,5 +298,5 @@ def test_every_new_rule_of_orders_is_attacked() -> None:
 
 
 def test_every_new_rule_of_billing_is_attacked() -> None:
-    known = set(of_billing.ATTACKS) | set(LOTS) | set(MERGES) | of_billing.DJANGOS_OWN
+    known = set(of_billing.ATTACKS) | set(LOTS) | set(MERGES) | set(BULK_GRANTS) | of_billing.DJANGOS_OWN
     assert rules_of("billing") - known == set(BILLING) - set(of_billing.ATTACKS)

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from billing.actor import Actor, system_actor
-from billing.errors import DomainError
+from billing.errors import ApprovalRequired, DomainError
 from billing.management.user_lists import (
     REFUSED,
     add_batch_arguments,
@@ -13,9 +13,12 @@ from billing.management.user_lists import (
     read_user_ids,
     refused,
 )
+from billing.models import BulkGrant, BulkGrantRow, CreditClass
 from billing.money import AmountError, format_money, to_minor
-from billing.use_cases.ledger.grant_many import grant_many
-from billing.use_cases.ledger.preview_grant_many import preview_grant_many
+from billing.use_cases.bulk.draft_bulk_grant import GrantTerms, check_terms, draft_bulk_grant, preview_rows
+from billing.use_cases.bulk.propose_bulk_grant import start_or_propose
+from billing.use_cases.bulk.read_grant_list import GrantRow
+from billing.use_cases.bulk.run_bulk_grant import run_in_chunks
 
 GRANTED, ALREADY_GRANTED = "granted", "already granted"
 
@@ -45,22 +48,29 @@ class Command(BaseCommand):
             raise CommandError(f"--amount: {error}", returncode=REFUSED) from error
         each = format_money(amount_minor, currency=settings.SOVEREIGN_CURRENCY)
         self.stdout.write(f"{len(users)} users, {len(named) - len(users)} repeated lines, {each} each")
-        terms = {"amount_minor": amount_minor, "name": options["name"], "why": options["why"]}
+        rows = [GrantRow(line, user, amount_minor) for line, user in enumerate(users, 1)]
+        terms = GrantTerms(name=options["name"], reason=options["why"], credit_class=CreditClass.PROMOTIONAL)
         results: Counter[str] = Counter()
         try:
             if options["dry_run"]:
-                granted = preview_grant_many(user_ids=users, **terms, by=by)
-                results = Counter({GRANTED: granted, ALREADY_GRANTED: len(users) - granted})
+                check_terms(terms, rows)
+                already = preview_rows(name=terms.name, rows=rows).already
+                results = Counter({GRANTED: len(rows) - already, ALREADY_GRANTED: already})
             else:
-                self._grant(users, results, terms, by=by, size=options["batch"])
+                self._grant(terms, rows, results, by=by, size=options["batch"])
         except DomainError as error:
             raise refused(error, done_before=_report(results) if results else "") from error
         self.stdout.write(f"{'it would be ' if options['dry_run'] else ''}{_report(results)}")
 
-    def _grant(self, users: list[str], results: Counter[str], terms: dict[str, Any], *, by: Actor, size: int) -> None:
-        for first in range(0, len(users), size):
-            for outcome in grant_many(user_ids=users[first : first + size], **terms, by=by):
-                results[GRANTED if outcome.entry_id else ALREADY_GRANTED] += 1
+    def _grant(self, terms: GrantTerms, rows: list[GrantRow], results: Counter[str], *, by: Actor, size: int) -> None:
+        found, _ = draft_bulk_grant(terms=terms, rows=rows, by=by)
+        if found.status == BulkGrant.Status.DRAFT:
+            outcome = start_or_propose(bulk_grant=found, by=by, reason=terms.reason)
+            if outcome.proposal:
+                raise ApprovalRequired(extra={"proposal_id": str(outcome.proposal.pk)})
+        for statuses in run_in_chunks(bulk_grant_id=found.pk, size=size):
+            results[GRANTED] += statuses.count(BulkGrantRow.Status.GRANTED)
+        results[ALREADY_GRANTED] = len(rows) - results[GRANTED]
 
 
 def _report(results: Counter[str]) -> str:

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from billing.errors import InvalidFile
@@ -17,6 +17,9 @@ _DELIMITERS = ";\t,"
 _NAMED_DELIMITER = re.compile(r"sep=([;\t,])[;\t, ]*(\r\n|\r|\n|$)", re.IGNORECASE)
 # The forms in which a spreadsheet keeps a cell as text: ="001" and '001.
 _AS_TEXT = re.compile(r"""^="(.*)"$|^'(.*)$""")
+_TOO_WIDE = "has more cells than the first row: put quotes around a text that contains the delimiter"
+# The first characters of a formula.
+_COMPUTED = {"=", "+", "-", "@"}
 _SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)
 _SHORTENED = re.compile(r"[0-9]+([.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
 
@@ -46,10 +49,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The rows of a file, without its row of titles, and the character between its cells."""
+    """The rows of a file, without its row of titles, and the character between its cells.
+
+    A row with more cells than the first one is bad: a comma that stands for decimals would go unnoticed.
+    """
 
     titles: list[str]
     rows: list[Row]
+    bad_rows: list[BadRow]
     delimiter: str
 
     def column(self, names: Collection[str]) -> int | None:
@@ -82,9 +89,12 @@ def read_table(content: bytes, *, titles: Collection[str], max_rows: int = MAX_R
     has_titles = any(cell in titles for cell in first)
     if len(rows) - has_titles > max_rows:
         raise InvalidFile(fields={"file": [f"at most {max_rows:,} rows"]})
-    if has_titles:
-        return Table(titles=first, rows=rows[1:], delimiter=delimiter)
-    return Table(titles=[], rows=rows, delimiter=delimiter)
+    return Table(
+        titles=first if has_titles else [],
+        rows=[row for row in rows[has_titles:] if len(row.cells) <= len(first)],
+        bad_rows=[BadRow(row.line, _TOO_WIDE) for row in rows if len(row.cells) > len(first)],
+        delimiter=delimiter,
+    )
 
 
 def _decode(content: bytes) -> str:
@@ -101,7 +111,8 @@ def _find_delimiter(text: str) -> tuple[str, int]:
     """Returns the delimiter, and the length of the line that names it."""
     if named := _NAMED_DELIMITER.match(text):
         return named[1], named.end()
-    head = text.lstrip().splitlines()[0] if text.strip() else ""
+    first = text.lstrip().splitlines()[0] if text.strip() else ""
+    head = first if any(each in first for each in _DELIMITERS) else text
     return max(_DELIMITERS, key=head.count), 0
 
 
@@ -138,3 +149,19 @@ def refuse_bad_rows(rows: Iterable[BadRow]) -> None:
     raise InvalidFile(
         f"the file has {len(bad):,} bad {'row' if len(bad) == 1 else 'rows'}", fields={"file": sentences}
     )
+
+
+def write_lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    """Yields the lines of a CSV file. A text that a spreadsheet would compute is kept as text: '=1+1."""
+    writer = csv.writer(OneLine())
+    for row in rows:
+        yield writer.writerow(
+            [f"'{cell}" if isinstance(cell, str) and cell[:1] in _COMPUTED else cell for cell in row]
+        )
+
+
+class OneLine:
+    """A file of one line, which `write` returns."""
+
+    def write(self, line: str) -> str:
+        return line

@@ -5,8 +5,9 @@ answer was lost, can be repeated.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -14,13 +15,14 @@ from django.db import IntegrityError, connection, transaction
 
 from billing.actor import Actor, is_user_id
 from billing.errors import InvalidBatch, ReasonRequired
-from billing.models import Customer
+from billing.models import CreditClass, Customer
+from billing.models.bulk.bulk_grant import GRANT_NAME
 from billing.text import has_visible_text
 from billing.use_cases.ledger.post_entry import check_positive
 
 # Limits a transaction: the accounts of its users stay locked until it ends.
 MAX_BATCH = 10_000
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,79}")
+_NAME = re.compile(GRANT_NAME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,35 +33,53 @@ class Granted:
     entry_id: UUID | None
 
 
-def grant_many(*, user_ids: Iterable[str], amount_minor: int, name: str, why: str, by: Actor) -> list[Granted]:
-    """Adds the same credit to the balance of each of these users. If it fails, none of them gets it.
+def grant_many(
+    *,
+    user_ids: Iterable[str],
+    amount_minor: int | Mapping[str, int],
+    name: str,
+    why: str,
+    by: Actor,
+    credit_class: str = CreditClass.PROMOTIONAL,
+    expires_at: datetime | None = None,
+) -> list[Granted]:
+    """Adds credit to the balance of each of these users. If it fails, none of them gets it.
 
     Unknown users become customers. Each entry carries `grant:NAME` as its reason, `why` as its note, and the actor.
     It is one statement for any number of users; a user named twice is one.
 
-    Args: amount_minor: positive, smallest unit. name: lower-case, 3 to 80 of a-z 0-9 . _ -
+    Args: amount_minor: positive, smallest unit; the same for all, or by user. name: lower-case, 3 to 80 of
+    a-z 0-9 . _ -
     Raises: InvalidAmount, InvalidBatch, ReasonRequired. Locks: Account, ascending. Transaction: owns, one
     statement; inside another's it is a savepoint. Idempotency: a user with a grant of this name gets no second one.
     """
     users = distinct_users(user_ids)
-    if not _NAME.fullmatch(name):
-        raise InvalidBatch(fields={"name": ["use 3 to 80 of the letters a-z, digits, '.', '_' and '-'"]})
-    if not has_visible_text(why):
-        raise ReasonRequired
-    check_positive(amount_minor)
+    check_grant(name=name, why=why)
+    amounts = [amount_minor if isinstance(amount_minor, int) else amount_minor[user] for user in users]
+    for amount in {amount_minor} if isinstance(amount_minor, int) else set(amounts):
+        check_positive(amount)
     actor = (by.user_id, by.role, by.channel, by.address)
+    terms = (f"grant:{name}", why, settings.SOVEREIGN_CURRENCY, credit_class, expires_at)
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
-                "SELECT grantee, entry FROM"
-                " billing_grant_many(%s::text[], %s, %s, %s, %s, ROW(%s, %s, %s, %s)::billing_actor)",
-                [users, amount_minor, f"grant:{name}", why, settings.SOVEREIGN_CURRENCY, *actor],
+                "SELECT grantee, entry FROM billing_grant_amounts(%s::text[], %s::bigint[], %s, %s, %s, %s,"
+                " %s::timestamptz, ROW(%s, %s, %s, %s)::billing_actor)",
+                [users, amounts, *terms, *actor],
             )
             entries: dict[str, UUID] = dict(cursor.fetchall())
     except IntegrityError:
         check_not_merged(users)
         raise
     return [Granted(user_id=user, entry_id=entries.get(user)) for user in users]
+
+
+def check_grant(*, name: str, why: str) -> None:
+    """Raises: InvalidBatch where the name has another form, ReasonRequired."""
+    if not _NAME.fullmatch(name):
+        raise InvalidBatch(fields={"name": ["use 3 to 80 of the letters a-z, digits, '.', '_' and '-'"]})
+    if not has_visible_text(why):
+        raise ReasonRequired
 
 
 def check_not_merged(user_ids: Iterable[str]) -> None:

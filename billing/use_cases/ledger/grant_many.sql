@@ -1,4 +1,4 @@
--- Credit for many customers in one call: billing_grant_many, called by grant_many.py. A redemption for many customers
+-- Credit for many customers in one call: billing_grant_amounts, called by grant_many.py. A redemption for many customers
 -- (promos/use_cases/redeem_many.py) uses the first two functions too. Installed by every migrate.
 
 -- Makes customers and accounts of the platform users who have none. It inserts in ascending order, so that two calls
@@ -41,34 +41,42 @@ BEGIN
   RETURN locked;
 END $$;
 
--- Grants credit to each of these users who has no grant of this reason yet. Returns those users and their new entries.
--- Under the accounts' locks, billing_ledgerentry_one_grant_per_reason is never violated.
+-- Grants credit to each of these users who has no grant of this reason yet, each the amount at its place. Returns those
+-- users and their new entries. Under the accounts' locks, billing_ledgerentry_one_grant_per_reason is never violated.
 -- A generic plan looks each user up by index. A plan for a thousand users would read all customers.
-CREATE OR REPLACE FUNCTION billing_grant_many(
-  users text[], amount bigint, why_reason text, why_note text, money text, by_actor billing_actor
+CREATE OR REPLACE FUNCTION billing_grant_amounts(
+  users text[], amounts bigint[], why_reason text, why_note text, money text, of_class text, ends timestamptz,
+  by_actor billing_actor
 ) RETURNS TABLE (grantee text, entry uuid)
 SET plan_cache_mode = force_generic_plan LANGUAGE plpgsql AS $$
 DECLARE
-  customers bigint[];
   made uuid[];
-  made_for bigint[];
+  made_for text[];
 BEGIN
   PERFORM billing_make_customers(users, money);
-  customers := billing_lock_accounts(users, true);
+  PERFORM billing_lock_accounts(users, true);
   WITH wanted AS MATERIALIZED (
-    SELECT customer, billing_uuid7() AS id
-      FROM unnest(customers) AS customer
+    SELECT c.id AS customer, each.user_id, each.amount, billing_uuid7() AS id
+      FROM unnest(users, amounts) AS each(user_id, amount)
+      JOIN billing_customer c ON c.user_id = each.user_id
       LEFT JOIN LATERAL (SELECT e.id FROM billing_ledgerentry e
-                          WHERE e.account_id = customer AND e.reason = why_reason
+                          WHERE e.account_id = c.id AND e.reason = why_reason
                             AND e.kind = 'grant' AND e.reason LIKE 'grant:%' LIMIT 1) AS earlier ON true
      WHERE earlier.id IS NULL
   ), granted AS (
     INSERT INTO billing_dated_grants
-    SELECT array_agg(ROW(id, customer, amount, why_reason, why_note, NULL, NULL, by_actor, 'promotional',
-                         NULL)::billing_dated_grant) FROM wanted
+    SELECT array_agg(ROW(id, customer, amount, why_reason, why_note, NULL, NULL, by_actor, of_class,
+                         ends)::billing_dated_grant) FROM wanted
     HAVING count(*) > 0)
-  SELECT array_agg(id), array_agg(customer) INTO made, made_for FROM wanted;
-  RETURN QUERY
-    SELECT c.user_id::text, mine.id
-      FROM unnest(made, made_for) AS mine(id, customer_id) JOIN billing_customer c ON c.id = mine.customer_id;
+  SELECT array_agg(id), array_agg(user_id) INTO made, made_for FROM wanted;
+  RETURN QUERY SELECT * FROM unnest(made_for, made);
 END $$;
+
+-- The same amount for each, as processes of the last release grant it: they name neither class nor expiry.
+CREATE OR REPLACE FUNCTION billing_grant_many(
+  users text[], amount bigint, why_reason text, why_note text, money text, by_actor billing_actor
+) RETURNS TABLE (grantee text, entry uuid) LANGUAGE sql AS $$
+  SELECT g.grantee, g.entry
+    FROM billing_grant_amounts(users, array_fill(amount, ARRAY[cardinality(users)]), why_reason, why_note, money,
+                               'promotional', NULL, by_actor) AS g
+$$;

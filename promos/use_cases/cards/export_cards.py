@@ -12,6 +12,7 @@ from billing.actor import Actor
 from billing.errors import ReasonRequired
 from billing.money import format_money
 from billing.text import has_visible_text
+from billing.use_cases.bulk.csv_rows import OneLine
 from billing.use_cases.record_audit import record_audit
 from promos.errors import BatchStateRefuses
 from promos.locks import lock_batch
@@ -59,7 +60,7 @@ def export_csv(batch: Batch) -> Iterator[str]:
 
     No cell can begin a formula: serial numbers, amounts and codes begin with a digit or a letter.
     """
-    writer = csv.writer(_Line())
+    writer = csv.writer(OneLine())
     yield writer.writerow(HEADER)
     terms = batch.promo_code
     credit = format_money(terms.credit_minor, currency=terms.currency).removesuffix(f" {terms.currency}")
@@ -82,10 +83,3 @@ def _cards(batch: Batch, *, first: int, last: int) -> Iterator[tuple[int, str]]:
         rows = Card.objects.filter(batch=batch, serial__range=(first, part)).order_by("serial")
         yield from rows.values_list("serial", "code")
         first = part + 1
-
-
-class _Line:
-    """A file of one line, which `write` returns."""
-
-    def write(self, line: str) -> str:
-        return line

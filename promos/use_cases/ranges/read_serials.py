@@ -33,7 +33,7 @@ def read_serials(content: bytes, *, batch: Batch) -> Serials:
     table = read_table(content, titles=_FIRST_TITLES | _LAST_TITLES, max_rows=MAX_ROWS)
     first, last = _find_columns(table)
     found: list[tuple[int, int, int]] = []
-    bad_rows: list[BadRow] = []
+    bad_rows = list(table.bad_rows)
     for row in table.rows:
         span = _read_span(row, first, last, batch)
         if isinstance(span, str):

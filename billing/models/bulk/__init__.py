@@ -1,0 +1,1 @@
+"""Bulk grants: credit for each customer of a list."""
