@@ -6,6 +6,10 @@ SUPERADMIN = "superadmin"
 SOVEREIGN_ADMIN = "sovereign-admin"
 # Decides what other members of staff have proposed.
 APPROVER = "approver"
+# Reads the ledger, revenue and the figures of credit.
+FINANCE = "finance"
+# Helps customers: proposes corrections of credit and refunds, and releases redemptions.
+SUPPORT = "support"
 AUDITOR = "auditor"
 # Sells cards: sees and activates its own ranges of them, and nothing else.
 DEALER = "dealer"
@@ -15,7 +19,9 @@ CUSTOMER = "customer"
 SYSTEM = "system"
 ANONYMOUS = "anonymous"
 
-STAFF_ROLES = (SUPERADMIN, SOVEREIGN_ADMIN, APPROVER, AUDITOR, DEALER)
+STAFF_ROLES = (SUPERADMIN, SOVEREIGN_ADMIN, APPROVER, FINANCE, SUPPORT, AUDITOR, DEALER)
+# They read vouchers, campaigns, cards and bulk grants, and change none.
+VOUCHER_READERS = (FINANCE, SUPPORT, AUDITOR)
 
 MAX_USER_ID_LENGTH = 255
 

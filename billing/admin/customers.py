@@ -36,7 +36,7 @@ from billing.models import Account, Customer, Hold, LedgerEntry
 from billing.use_cases.proposals.credit_adjustment import CREDIT_ADJUSTMENT, adjustment_arguments
 from billing.use_cases.proposals.propose import run_or_propose
 
-from .ledger import CORRECT_CREDIT_PERMISSION, ENTRY_COLUMNS, entry_rows, order_link
+from .ledger import ENTRY_COLUMNS, PROPOSE_PERMISSION, entry_rows, order_link
 
 _MAX_PANEL_ROWS = 20
 
@@ -152,7 +152,7 @@ class CustomerAdmin(ReadOnlyAdmin):
             yield Tool(title, list_url(model, customer__user_id=record.user_id))
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
-        if request.user.has_perm(CORRECT_CREDIT_PERMISSION):
+        if request.user.has_perm(PROPOSE_PERMISSION):
             yield Tool("Adjust credit", reverse("admin:billing_customer_adjust", args=[record.pk]), "primary")
 
     def extra_views(self) -> Sequence[tuple[str, str, View]]:
@@ -160,7 +160,7 @@ class CustomerAdmin(ReadOnlyAdmin):
 
     def adjust_view(self, request: HttpRequest, customer_id: int) -> HttpResponse:
         """Asks for an amount and a reason, shows the resulting balance, and adjusts it after a confirmation."""
-        if not request.user.has_perm(CORRECT_CREDIT_PERMISSION):
+        if not request.user.has_perm(PROPOSE_PERMISSION):
             raise PermissionDenied
         account = Account.objects.select_related("customer").filter(pk=customer_id).first()
         if account is None:

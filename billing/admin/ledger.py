@@ -39,6 +39,8 @@ from billing.queries import exists_per_row
 from billing.use_cases.ledger.post_entry import TRANSFER, reverse_entry
 
 CORRECT_CREDIT_PERMISSION = "billing.add_ledgerentry"
+# Whether the role carries it out or only proposes it, the limits of `APPROVAL_LIMITS` say.
+PROPOSE_PERMISSION = "billing.add_proposal"
 _MAX_PANEL_ROWS = 20
 
 

@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing.actor import APPROVER, AUDITOR, SOVEREIGN_ADMIN
+from billing.actor import APPROVER, AUDITOR, SOVEREIGN_ADMIN, SUPPORT
 from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
@@ -87,7 +87,7 @@ _CLOSED = {
 
 
 class ProposalsView(ApiView):
-    permission_classes = (roles(APPROVER, read=(SOVEREIGN_ADMIN, AUDITOR)),)
+    permission_classes = (roles(APPROVER, read=(SOVEREIGN_ADMIN, AUDITOR, SUPPORT)),)
 
     @extend_schema(
         responses=ProposalSerializer(many=True),
@@ -109,7 +109,7 @@ class ProposalsView(ApiView):
 
 
 class ProposalView(ApiView):
-    permission_classes = (roles(APPROVER, read=(SOVEREIGN_ADMIN, AUDITOR)),)
+    permission_classes = (roles(APPROVER, read=(SOVEREIGN_ADMIN, AUDITOR, SUPPORT)),)
 
     @extend_schema(
         responses={200: ProposalSerializer, **refusals({404: "There is no such proposal."})},
@@ -164,7 +164,7 @@ class RejectView(ApiView):
 
 
 class WithdrawView(ApiView):
-    permission_classes = (roles(SOVEREIGN_ADMIN),)
+    permission_classes = (roles(SOVEREIGN_ADMIN, SUPPORT),)
 
     @extend_schema(
         request=RejectionSerializer,

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing.actor import AUDITOR
+from billing.actor import AUDITOR, FINANCE
 from billing.api.access.api_view import ApiView
 from billing.api.access.permissions import roles
 from billing.api.renderers import Response
@@ -34,7 +34,7 @@ class RevenueSerializer(serializers.Serializer[Any]):
 
 
 class RevenueView(ApiView):
-    permission_classes = (roles(AUDITOR),)
+    permission_classes = (roles(AUDITOR, FINANCE),)
 
     @extend_schema(responses=RevenueSerializer, tags=["administration"], summary="Recurring revenue")
     def get(self, request: Request) -> Response:

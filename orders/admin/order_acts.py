@@ -15,7 +15,7 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
-from billing.admin.ledger import customer_link
+from billing.admin.ledger import PROPOSE_PERMISSION, customer_link
 from orders.admin.organizations import organization_link
 from orders.locks import lock_order
 from orders.models import Order, Payment, Refund
@@ -54,7 +54,7 @@ class RefundForm(ConsoleForm):
 
 def refund_view(admin: ReadOnlyAdmin, request: HttpRequest, order_id: UUID) -> HttpResponse:
     """Asks for the amount and the reason, and refunds the order: the card first, then the credit."""
-    if not request.user.has_perm("orders.add_refund"):
+    if not request.user.has_perm(PROPOSE_PERMISSION):
         raise PermissionDenied
     order = find_or_404(admin, request, str(order_id))
     left = find_refundable(order)

@@ -33,7 +33,7 @@ from billing.admin.console.display import (
     unbroken,
 )
 from billing.admin.console.filters import DayRangeFilter
-from billing.admin.ledger import ENTRY_COLUMNS, customer_link, entry_rows, matching_customers
+from billing.admin.ledger import ENTRY_COLUMNS, PROPOSE_PERMISSION, customer_link, entry_rows, matching_customers
 from billing.models import LedgerEntry, Subscription
 from orders.admin.order_acts import close_view, has_open_payment, refund_view
 from orders.admin.organizations import organization_link
@@ -179,7 +179,7 @@ class OrderAdmin(ReadOnlyAdmin):
         yield _consequences_panel(record)
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
-        if record.status == Order.Status.COMPLETED and request.user.has_perm("orders.add_refund"):
+        if record.status == Order.Status.COMPLETED and request.user.has_perm(PROPOSE_PERMISSION):
             yield Tool("Refund", reverse("admin:orders_order_refund", args=[record.pk]), "danger")
         if request.user.has_perm("orders.add_refund") and has_open_payment(record):
             yield Tool("Close the payment", reverse("admin:orders_order_close", args=[record.pk]), "danger")

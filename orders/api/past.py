@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing.actor import AUDITOR
+from billing.actor import AUDITOR, FINANCE
 from billing.api.access.api_view import ApiView
 from billing.api.access.permissions import roles
 from billing.api.fields import InstantField, RequestSerializer, TextField
@@ -107,7 +107,7 @@ def _read(serializer: type[RequestSerializer], request: Request) -> dict[str, An
 
 
 class BalanceAtView(ApiView):
-    permission_classes = (roles(AUDITOR),)
+    permission_classes = (roles(AUDITOR, FINANCE),)
 
     @extend_schema(
         responses={200: PositionAtSerializer, **refusals({404: "There is no such customer."})},
@@ -122,7 +122,7 @@ class BalanceAtView(ApiView):
 
 
 class TrialBalanceView(ApiView):
-    permission_classes = (roles(AUDITOR),)
+    permission_classes = (roles(AUDITOR, FINANCE),)
 
     @extend_schema(
         responses=TrialBalanceSerializer,
@@ -135,7 +135,7 @@ class TrialBalanceView(ApiView):
 
 
 class VoucherAtView(ApiView):
-    permission_classes = (roles(AUDITOR),)
+    permission_classes = (roles(AUDITOR, FINANCE),)
 
     @extend_schema(
         responses={200: VoucherAtSerializer, **refusals({404: "There is no such code, batch or campaign."})},

@@ -34,7 +34,6 @@ from billing.admin.console.forms import ConsoleForm, reason_field
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
 from billing.admin.ledger import (
-    CORRECT_CREDIT_PERMISSION,
     ENTRY_COLUMNS,
     customer_link,
     entry_rows,
@@ -50,6 +49,7 @@ from promos.models.batch import LAST_CHARACTERS, normal_card_code
 from promos.queries import normal_code
 from promos.use_cases.redeem_code import release
 
+_RELEASE = "promos.change_redemption"
 _MAX_PANEL_ROWS = 20
 # Of a batch of a million, thirty cards end with the same characters if codes are letters, a hundred if digits.
 _MAX_CARDS_MATCHED = 1_000
@@ -204,7 +204,7 @@ class RedemptionAdmin(ReadOnlyAdmin):
         )
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
-        if request.user.has_perm(CORRECT_CREDIT_PERMISSION) and record.status == Redemption.Status.CONFIRMED:
+        if request.user.has_perm(_RELEASE) and record.status == Redemption.Status.CONFIRMED:
             url = reverse("admin:promos_redemption_release", args=[record.pk])
             yield Tool("Release", url, "danger")
 
@@ -213,7 +213,7 @@ class RedemptionAdmin(ReadOnlyAdmin):
 
     def release_view(self, request: HttpRequest, redemption_id: UUID) -> HttpResponse:
         """Asks for a reason, then frees the slot and takes the credit back in one transaction."""
-        redemption = find_for_act(self, request, redemption_id, permission=CORRECT_CREDIT_PERMISSION)
+        redemption = find_for_act(self, request, redemption_id, permission=_RELEASE)
 
         def free_slot(reason: str) -> Done:
             if redemption.status != Redemption.Status.CONFIRMED:

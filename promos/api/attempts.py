@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing.actor import AUDITOR, MAX_USER_ID_LENGTH, SOVEREIGN_ADMIN
+from billing.actor import AUDITOR, MAX_USER_ID_LENGTH, SOVEREIGN_ADMIN, SUPPORT
 from billing.api.access.api_view import ApiView
 from billing.api.access.permissions import roles
 from billing.api.fields import InstantField, RequestSerializer, TextField
@@ -63,7 +63,7 @@ _EXAMPLE = {
 
 
 class AttemptsView(ApiView):
-    permission_classes = (roles(SOVEREIGN_ADMIN, read=(AUDITOR,)),)
+    permission_classes = (roles(SOVEREIGN_ADMIN, read=(AUDITOR, SUPPORT)),)
 
     @extend_schema(
         responses=AttemptSerializer(many=True),

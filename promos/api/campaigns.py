@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing.actor import AUDITOR, SOVEREIGN_ADMIN
+from billing.actor import SOVEREIGN_ADMIN, VOUCHER_READERS
 from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
@@ -147,7 +147,7 @@ _BUDGET_REFUSED = "Its state or use does not allow this, or it was proposed: `ap
 
 
 class CampaignsView(ApiView):
-    permission_classes = (roles(SOVEREIGN_ADMIN, read=(AUDITOR,)),)
+    permission_classes = (roles(SOVEREIGN_ADMIN, read=VOUCHER_READERS),)
 
     @extend_schema(
         responses=CampaignSerializer(many=True),
@@ -192,7 +192,7 @@ class CampaignsView(ApiView):
 
 
 class CampaignView(ApiView):
-    permission_classes = (roles(SOVEREIGN_ADMIN, read=(AUDITOR,)),)
+    permission_classes = (roles(SOVEREIGN_ADMIN, read=VOUCHER_READERS),)
 
     @extend_schema(
         responses={200: CampaignSerializer, **refusals({404: "There is no such campaign."})},

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from billing.actor import AUDITOR, SOVEREIGN_ADMIN, anonymous_actor
+from billing.actor import SOVEREIGN_ADMIN, VOUCHER_READERS, anonymous_actor
 from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.client_address import client_address
@@ -144,7 +144,7 @@ _REVOKED = {
 class VouchersView(ApiView):
     """Lists live codes."""
 
-    permission_classes = (roles(SOVEREIGN_ADMIN, read=(AUDITOR,)),)
+    permission_classes = (roles(SOVEREIGN_ADMIN, read=VOUCHER_READERS),)
 
     @extend_schema(
         responses=VoucherSerializer(many=True),

@@ -10,7 +10,17 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from billing.actor import APPROVER, AUDITOR, CUSTOMER, DEALER, SOVEREIGN_ADMIN, SUPERADMIN
+from billing.actor import (
+    APPROVER,
+    AUDITOR,
+    CUSTOMER,
+    DEALER,
+    FINANCE,
+    SOVEREIGN_ADMIN,
+    STAFF_ROLES,
+    SUPERADMIN,
+    SUPPORT,
+)
 from promos.models import Dealer
 from tests.console import NO_ROLE, SUPERUSER, client_of, create_one_of_each, create_user
 from tests.snapshot import nothing_changes
@@ -60,7 +70,59 @@ MATRIX = {
     SUPERUSER: EVERYTHING,
     SUPERADMIN: EVERYTHING,
     SOVEREIGN_ADMIN: {**VOUCHERS, **GRANTS, "billing_proposal": "v"},
-    APPROVER: {"billing_bulkgrant": "v", "billing_proposal": "v", "billing_customer": "v", "promos_promocode": "v"},
+    APPROVER: dict.fromkeys(
+        (
+            "billing_bulkgrant",
+            "billing_proposal",
+            "billing_customer",
+            "promos_promocode",
+            "promos_campaign",
+            "promos_batch",
+            "orders_order",
+        ),
+        "v",
+    ),
+    FINANCE: dict.fromkeys(
+        (
+            "billing_bulkgrant",
+            "billing_customer",
+            "billing_hold",
+            "billing_invoice",
+            "billing_ledgercheck",
+            "billing_ledgerentry",
+            "billing_ledgerhead",
+            "billing_subscription",
+            "orders_order",
+            "promos_batch",
+            "promos_campaign",
+            "promos_cardrange",
+            "promos_dealer",
+            "promos_promocode",
+            "promos_redemption",
+        ),
+        "v",
+    ),
+    SUPPORT: dict.fromkeys(
+        (
+            "billing_bulkgrant",
+            "billing_customer",
+            "billing_hold",
+            "billing_invoice",
+            "billing_ledgerentry",
+            "billing_organization",
+            "billing_proposal",
+            "billing_subscription",
+            "orders_order",
+            "promos_batch",
+            "promos_campaign",
+            "promos_card",
+            "promos_cardrange",
+            "promos_promocode",
+            "promos_redemption",
+            "promos_refusedattempt",
+        ),
+        "v",
+    ),
     AUDITOR: dict.fromkeys((*RECORDS, *VOUCHERS, *GRANTS, "billing_proposal", "orders_webhookendpoint"), "v"),
     DEALER: {"promos_cardrange": "v"},
     NO_ROLE: {},
@@ -75,12 +137,15 @@ CARD_PAYMENTS = {
 }
 # Their roles are tested in tests/orders/admin/test_admin_deployments.py.
 DEPLOYMENTS = {"orders_appjob", "orders_provision"}
-# Changes by pages of our own: the page → the roles that may use it.
+# Changes by pages of our own: the page, its model, and the roles that may use it.
+_SUPERADMINS = (SUPERUSER, SUPERADMIN)
 CORRECTIONS = (
-    ("admin:billing_customer_adjust", "billing_customer"),
-    ("admin:billing_customer_merge", "billing_customer"),
-    ("admin:billing_ledgerentry_reverse", "billing_ledgerentry"),
-    ("admin:promos_redemption_release", "promos_redemption"),
+    ("admin:billing_customer_adjust", "billing_customer", (*_SUPERADMINS, SUPPORT)),
+    ("admin:billing_customer_merge", "billing_customer", _SUPERADMINS),
+    ("admin:billing_ledgerentry_reverse", "billing_ledgerentry", _SUPERADMINS),
+    ("admin:promos_redemption_release", "promos_redemption", (*_SUPERADMINS, SUPPORT)),
+    ("admin:orders_order_refund", "orders_order", (*_SUPERADMINS, SUPPORT)),
+    ("admin:orders_order_close", "orders_order", _SUPERADMINS),
 )
 
 
@@ -120,12 +185,12 @@ def test_the_matrix_names_every_model_of_the_console() -> None:
 
 
 @pytest.mark.parametrize("role", MATRIX)
-def test_only_a_superadmin_corrects_money(role: str) -> None:
+def test_superadmins_correct_money_and_support_a_part_of_it(role: str) -> None:
     keys = create_one_of_each()
     client = client_of(create_user(role))
-    may = HTTPStatus.OK if role in (SUPERUSER, SUPERADMIN) else HTTPStatus.FORBIDDEN
     with nothing_changes():
-        for page, name in CORRECTIONS:
+        for page, name, roles in CORRECTIONS:
+            may = HTTPStatus.OK if role in roles else HTTPStatus.FORBIDDEN
             address = reverse(page, args=[keys[name]])
             assert client.get(address).status_code == may
             assert client.post(address, {}).status_code == may
@@ -199,6 +264,9 @@ def test_the_groups_are_made_by_migration_and_can_be_taken_back() -> None:
     migration = importlib.import_module("billing.migrations.0001_initial")
     approvers = importlib.import_module("billing.migrations.0011_approvers")
     dealers = importlib.import_module("promos.migrations.0009_dealers_activate_their_cards")
+    finance = importlib.import_module("billing.migrations.0028_finance_and_support")
+    assert {group.name for group in Group.objects.all()} == set(STAFF_ROLES)
+    finance.drop_roles(apps, None)
     assert {group.name for group in Group.objects.all()} == {SUPERADMIN, SOVEREIGN_ADMIN, AUDITOR, APPROVER, DEALER}
     approvers.drop_role(apps, None)
     dealers.drop_role(apps, None)
@@ -216,3 +284,8 @@ def test_the_groups_are_made_by_migration_and_can_be_taken_back() -> None:
     dealers.grant(apps, None)
     granted = {group.name: group.permissions.count() - before.get(group.name, 0) for group in Group.objects.all()}
     assert granted == {SUPERADMIN: 5, SOVEREIGN_ADMIN: 5, AUDITOR: 2, APPROVER: 0, DEALER: 2}
+    finance.grant(apps, None)
+    finance.grant(apps, None)
+    assert Group.objects.get(name=FINANCE).permissions.exclude(codename__startswith="view_").count() == 0
+    others = Group.objects.get(name=SUPPORT).permissions.exclude(codename__startswith="view_")
+    assert set(others.values_list("codename", flat=True)) == {"add_proposal", "change_redemption"}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from billing.actor import APPROVER, AUDITOR, CUSTOMER, DEALER, SOVEREIGN_ADMIN, SUPERADMIN
+from billing.actor import APPROVER, AUDITOR, CUSTOMER, DEALER, FINANCE, SOVEREIGN_ADMIN, SUPERADMIN, SUPPORT
 
 from .catalog_endpoints import BODIES as CATALOG_BODIES
 from .catalog_endpoints import INVALID as CATALOG_INVALID
@@ -12,12 +12,16 @@ from .conftest import BATCH_ID, DEALER_ID, GRANT_ID, ITEM_IDS, ITEM_SLUGS, PROPO
 from .invalid_input import CAMPAIGN_ACTS, FIELDS, INVALID_ID, RANGE_ACT, SERIAL_FILE
 
 ANONYMOUS = "anonymous"
-PUBLIC = frozenset({ANONYMOUS, CUSTOMER, DEALER, AUDITOR, APPROVER, SOVEREIGN_ADMIN, SUPERADMIN})
+PUBLIC = frozenset({ANONYMOUS, CUSTOMER, DEALER, AUDITOR, SUPPORT, FINANCE, APPROVER, SOVEREIGN_ADMIN, SUPERADMIN})
 IDENTIFIED = PUBLIC - {ANONYMOUS}
-READS_VOUCHERS = frozenset({AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN})
+READS_VOUCHERS = frozenset({AUDITOR, SUPPORT, FINANCE, SOVEREIGN_ADMIN, SUPERADMIN})
+READS_ATTEMPTS = READS_VOUCHERS - {FINANCE}
 ISSUES = frozenset({SOVEREIGN_ADMIN, SUPERADMIN})
-READS_ORDERS = frozenset({AUDITOR, SUPERADMIN})
-READS_PROPOSALS = frozenset({AUDITOR, APPROVER, SOVEREIGN_ADMIN, SUPERADMIN})
+READS_ORDERS = frozenset({AUDITOR, SUPPORT, FINANCE, SUPERADMIN})
+READS_REVENUE = READS_ORDERS - {SUPPORT}
+READS_EVENTS = frozenset({AUDITOR, SUPERADMIN})
+READS_PROPOSALS = frozenset({AUDITOR, SUPPORT, APPROVER, SOVEREIGN_ADMIN, SUPERADMIN})
+WITHDRAWS = ISSUES | {SUPPORT}
 DECIDES = frozenset({APPROVER, SUPERADMIN})
 ADMINISTERS = frozenset({SUPERADMIN})
 
@@ -134,9 +138,9 @@ WEBHOOK = {
 }
 _WEBHOOK = f"billing/admin/webhooks/{WEBHOOK_ID}"
 WEBHOOKS = [
-    Endpoint(method="GET", path="billing/admin/webhooks", roles=READS_ORDERS, is_list=True),
+    Endpoint(method="GET", path="billing/admin/webhooks", roles=READS_EVENTS, is_list=True),
     Endpoint(method="POST", path="billing/admin/webhooks", roles=ADMINISTERS, body=WEBHOOK, status=201),
-    Endpoint(method="GET", path=_WEBHOOK, roles=READS_ORDERS),
+    Endpoint(method="GET", path=_WEBHOOK, roles=READS_EVENTS),
     Endpoint(method="PUT", path=_WEBHOOK, roles=ADMINISTERS, body=WEBHOOK, status=409),
     *(
         Endpoint(method="POST", path=f"{_WEBHOOK}/{act}", roles=ADMINISTERS, body={"reason": "spring"}, status=status)
@@ -155,7 +159,7 @@ WEBHOOKS = [
         body={"reason": "spring", "delivery_id": "{tenant}"},
         status=409,
     ),
-    Endpoint(method="GET", path=f"{_WEBHOOK}/deliveries", roles=READS_ORDERS, is_list=True),
+    Endpoint(method="GET", path=f"{_WEBHOOK}/deliveries", roles=READS_EVENTS, is_list=True),
 ]
 
 ENDPOINTS = [
@@ -167,7 +171,7 @@ ENDPOINTS = [
     Endpoint(method="DELETE", path="billing/admin/promos/{code}", roles=ISSUES),
     Endpoint(method="POST", path="billing/vouchers/redeem-preview", roles=PUBLIC, body={"code": "{code}"}),
     Endpoint(method="POST", path="billing/vouchers/redeem", roles=IDENTIFIED, body={"code": "{code}"}),
-    Endpoint(method="GET", path="billing/attempts", roles=READS_VOUCHERS, is_list=True),
+    Endpoint(method="GET", path="billing/attempts", roles=READS_ATTEMPTS, is_list=True),
     Endpoint(method="GET", path="billing/campaigns", roles=READS_VOUCHERS, is_list=True),
     Endpoint(method="POST", path="billing/campaigns", roles=ISSUES, body=CAMPAIGN, status=201),
     Endpoint(method="GET", path=f"billing/campaigns/{DEFAULT_CAMPAIGN}", roles=READS_VOUCHERS),
@@ -280,7 +284,7 @@ ENDPOINTS = [
     Endpoint(method="POST", path="billing/subscription/{tenant}/resume", roles=IDENTIFIED),
     Endpoint(method="GET", path="billing/invoices", roles=IDENTIFIED, is_list=True),
     Endpoint(method="GET", path="billing/invoices/{tenant}", roles=IDENTIFIED, is_list=True),
-    Endpoint(method="GET", path="billing/admin/revenue", roles=READS_ORDERS),
+    Endpoint(method="GET", path="billing/admin/revenue", roles=READS_REVENUE),
     # Nobody has these user ids.
     Endpoint(
         method="POST",
@@ -290,12 +294,12 @@ ENDPOINTS = [
         status=404,
     ),
     Endpoint(method="POST", path="billing/admin/customers/merge", roles=ADMINISTERS, body=MERGE, status=404),
-    Endpoint(method="GET", path="billing/admin/events", roles=READS_ORDERS, is_list=True),
+    Endpoint(method="GET", path="billing/admin/events", roles=READS_EVENTS, is_list=True),
     Endpoint(method="GET", path="billing/admin/orders", roles=READS_ORDERS, is_list=True),
     # Its query names a user: there is none.
-    Endpoint(method="GET", path="billing/admin/past/balance", roles=READS_ORDERS, status=400),
-    Endpoint(method="GET", path="billing/admin/past/trial-balance", roles=READS_ORDERS),
-    Endpoint(method="GET", path="billing/admin/past/voucher", roles=READS_ORDERS, status=400),
+    Endpoint(method="GET", path="billing/admin/past/balance", roles=READS_REVENUE, status=400),
+    Endpoint(method="GET", path="billing/admin/past/trial-balance", roles=READS_REVENUE),
+    Endpoint(method="GET", path="billing/admin/past/voucher", roles=READS_REVENUE, status=400),
     Endpoint(method="GET", path="billing/proposals", roles=READS_PROPOSALS, is_list=True),
     # It was decided before.
     Endpoint(method="GET", path=f"billing/proposals/{PROPOSAL_ID}", roles=READS_PROPOSALS),
@@ -317,7 +321,7 @@ ENDPOINTS = [
     Endpoint(
         method="POST",
         path=f"billing/proposals/{PROPOSAL_ID}/withdraw",
-        roles=ISSUES,
+        roles=WITHDRAWS,
         body={"reason": "no"},
         status=409,
     ),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from billing.actor import CUSTOMER
+from billing.actor import CUSTOMER, STAFF_ROLES
 from tests.database import restore_pristine
 from tests.factories import PromoCodeFactory
 from tests.snapshot import nothing_changes
@@ -39,7 +39,7 @@ def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
         restore_pristine()
 
 
-STAFF = ("superadmin", "sovereign-admin", "approver", "auditor", "dealer", "customer")
+STAFF = (*STAFF_ROLES, CUSTOMER)
 
 
 # These need no identity, so no CSRF token either.

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.actor import AUDITOR, SOVEREIGN_ADMIN
+from billing.actor import SOVEREIGN_ADMIN, VOUCHER_READERS
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.fields import refusals_on_csv
@@ -37,7 +37,7 @@ from .serializers import (
     GrantSerializer,
 )
 
-_READS = roles(SOVEREIGN_ADMIN, read=(AUDITOR,))
+_READS = roles(SOVEREIGN_ADMIN, read=VOUCHER_READERS)
 _NO_GRANT = {404: "There is no such bulk grant."}
 _CHANGED = {200: GrantSerializer, **refusals({**_NO_GRANT, 409: "The bulk grant's state does not allow this."})}
 

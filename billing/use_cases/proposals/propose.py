@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from billing.actor import APPROVER, SUPERADMIN, Actor
+from billing.actor import APPROVER, SUPERADMIN, SUPPORT, Actor
 from billing.errors import ApprovalRequired, ReasonRequired
 from billing.jobs import enqueue
 from billing.models import Proposal, User
@@ -22,6 +22,8 @@ from billing.use_cases.record_audit import record_audit
 
 # The limit of every role that has no limit of its own.
 EVERY_ROLE = "*"
+# The limits that a role has without a setting. Support proposes every correction of credit and every refund.
+OWN_LIMITS: dict[str, dict[str, int]] = {SUPPORT: {"adjust_credit": 0, "refund": 0}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +73,11 @@ def check_act(kind: Kind, arguments: Arguments, *, why: str, by: Actor) -> None:
 
 
 def limits_of(role: str) -> dict[str, int]:
-    """Returns the limits of a role by measure."""
+    """Returns the limits of a role by measure. Of `OWN_LIMITS`, only a setting for this role lifts one."""
     limits: dict[str, dict[str, int]] = settings.APPROVAL_LIMITS
     found = {name: of_roles.get(role, of_roles.get(EVERY_ROLE)) for name, of_roles in limits.items()}
+    for name, limit in OWN_LIMITS.get(role, {}).items():
+        found[name] = limits.get(name, {}).get(role, limit)
     return {name: limit for name, limit in found.items() if limit is not None}
 
 

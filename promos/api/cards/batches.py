@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing.actor import AUDITOR, SOVEREIGN_ADMIN
+from billing.actor import SOVEREIGN_ADMIN, VOUCHER_READERS
 from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
@@ -32,7 +32,7 @@ from promos.use_cases.cards.create_batch import BatchTerms, create_batch
 
 from .serializers import BatchActSerializer, BatchDraftSerializer, BatchSerializer, CardSerializer
 
-READS = roles(SOVEREIGN_ADMIN, read=(AUDITOR,))
+READS = roles(SOVEREIGN_ADMIN, read=VOUCHER_READERS)
 NO_BATCH = {404: "There is no such batch."}
 NOT_NOW = "The batch's state does not allow this, or it was proposed: `approval_required`, with `proposal_id`."
 _CHANGED = {200: BatchSerializer, **refusals({**NO_BATCH, 409: NOT_NOW})}

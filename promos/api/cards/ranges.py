@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
-from billing.actor import AUDITOR, DEALER, SOVEREIGN_ADMIN
+from billing.actor import DEALER, SOVEREIGN_ADMIN, VOUCHER_READERS
 from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of, principal_of
 from billing.api.access.permissions import roles
@@ -41,7 +41,7 @@ from .serializers import (
 # Field of the use case → field of the request.
 _FIELDS = {"first": "first_serial", "last": "last_serial", "dealer": "dealer_id", "file": "csv"}
 _NO_DEALER = {404: "There is no such dealer."}
-_SEES_RANGES = roles(SOVEREIGN_ADMIN, DEALER, read=(AUDITOR,))
+_SEES_RANGES = roles(SOVEREIGN_ADMIN, DEALER, read=VOUCHER_READERS)
 
 
 class RangesView(ApiView):

@@ -9,7 +9,7 @@ from django.core import mail
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from billing.actor import APPROVER, SOVEREIGN_ADMIN, SUPERADMIN, Actor
+from billing.actor import APPROVER, SOVEREIGN_ADMIN, SUPERADMIN, SUPPORT, Actor
 from billing.errors import (
     DomainError,
     InsufficientCredit,
@@ -206,6 +206,16 @@ def test_those_who_can_approve_get_one_mail_each(ada: Customer) -> None:
     assert f"/admin/billing/proposal/{proposal.pk}/change/" in sent.body
     withdraw_proposal(proposal_id=proposal.pk, by=by, reason="a typo")
     assert not send_proposal_mail(proposal_id=proposal.pk, address=approver.email)
+
+
+def test_support_proposes_every_correction_unless_it_has_a_limit_of_its_own(ada: Customer, settings: Any) -> None:
+    support = actor(SUPPORT, user_id="sara")
+    assert adjust(ada, 1, by=support) is not None
+    settings.APPROVAL_LIMITS = approval_limits(["adjust_credit=5000"])
+    assert adjust(ada, 2, by=support) is not None
+    settings.APPROVAL_LIMITS = approval_limits(["adjust_credit:support=5000"])
+    assert adjust(ada, 3, by=support) is None
+    assert balance(ada) == 50_003
 
 
 def test_every_limit_is_a_figure_of_some_kind(db: None) -> None:

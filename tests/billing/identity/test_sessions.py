@@ -7,12 +7,13 @@ import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from billing.actor import ANONYMOUS, Actor
+from billing.actor import ANONYMOUS, STAFF_ROLES, Actor
 from billing.errors import InvalidRefreshToken
 from billing.models import AuditEntry, RefreshToken, User
 from billing.use_cases.assign_role import assign_role
 from billing.use_cases.identity.end_sessions import sign_out_everywhere
 from billing.use_cases.identity.sessions import Tokens, end_session, open_session, refresh_session
+from tests.console import create_user
 from tests.contract.api_client import Caller
 from tests.factories import ADDRESS, UserFactory, actor
 
@@ -113,6 +114,17 @@ def test_a_role_that_is_taken_away_ends_tokens_and_sessions_at_once(noor: User, 
     assign_role(user=noor, role="customer", by=actor(), reason="left the team")
     answer = caller.get("billing/admin/settings")
     assert (answer.status, answer.code) == (401, "invalid_token")
+    assert client.get("/admin/").status_code == 302
+    assert_refused(tokens.refresh)
+
+
+@pytest.mark.parametrize("role", STAFF_ROLES)
+def test_every_role_that_is_taken_away_ends_the_sessions(client: Any, role: str) -> None:
+    sara = create_user(role)
+    tokens = open_session(user=sara, method="password")
+    client.force_login(sara)
+    assert client.get("/admin/").status_code == 200
+    assign_role(user=sara, role="customer", by=actor(), reason="left the team")
     assert client.get("/admin/").status_code == 302
     assert_refused(tokens.refresh)
 
