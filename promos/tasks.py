@@ -7,6 +7,7 @@ from procrastinate.contrib.django import app
 
 from promos.use_cases.alerts import raise_alerts as alerts
 from promos.use_cases.alerts import send_alert_mail as mail
+from promos.use_cases.alerts import watch_limits as limits
 from promos.use_cases.cards.count_redeemed_cards import count_redeemed_cards
 from promos.use_cases.cards.generate_cards import generate_cards as generate
 
@@ -39,6 +40,20 @@ def recount_cards(timestamp: int) -> None:
 def raise_alerts(timestamp: int) -> None:
     """Looks for uses of codes that staff must look at."""
     alerts.raise_alerts()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="watch_limits", queue="default", queueing_lock="watch_limits")
+def watch_limits(timestamp: int) -> None:
+    """Looks for budgets and caps that are nearly or fully used."""
+    limits.watch_limits()
+
+
+@app.periodic(cron="37 2 * * *")
+@app.task(name="watch_all_limits", queue="default", queueing_lock="watch_all_limits")
+def watch_all_limits(timestamp: int) -> None:
+    """Looks at the cap of every code, also of those that are not redeemed at the moment."""
+    limits.watch_limits(everything=True)
 
 
 @app.task(name="send_alert_mail", queue="mail", retry=_RETRIES)

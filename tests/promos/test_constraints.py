@@ -319,7 +319,12 @@ CAMPAIGNS: Attacks = {
 }
 
 ATTEMPTS: Attacks = {
-    "promos_alert_kind_known": [alert(kind="'other'"), alert(kind="''")],
+    "promos_alert_kind_known": [alert(kind="'other'", allowed="1"), alert(kind="''", allowed="1")],
+    "promos_alert_allowed_of_limits": [
+        alert(allowed="1"),
+        alert(kind="'cap_80'"),
+        alert(kind="'cap_80'", allowed="-1"),
+    ],
     "promos_alert_closed_by_someone": [alert(closed_at="now()"), alert(closed_by="'noor'")],
     "promos_alert_open_once": [Attack(alert(number="5"), [alert()])],
     "promos_refusedattempt_act_known": [refused_attempt(act="'guess'"), refused_attempt(act="''")],

@@ -8,10 +8,11 @@ from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.html import format_html
 
 from billing.admin.console.acts import confirm_act, find_for_act
 from billing.admin.console.base import ReadOnlyAdmin, View
-from billing.admin.console.display import Fact, Text, Tool, badge, change_url, code, list_url, moment
+from billing.admin.console.display import Fact, Text, Tool, amount, badge, change_url, code, list_url, moment
 from billing.admin.console.filters import OpenFilter
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
@@ -20,6 +21,8 @@ from promos.models import Alert
 from promos.use_cases.alerts.close_alert import close_alert
 
 _CHANGE = "promos.change_alert"
+_OF_BUDGETS = (Alert.Kind.BUDGET_80, Alert.Kind.BUDGET_100)
+_OF_CAPS = (Alert.Kind.CAP_80, Alert.Kind.CAP_100)
 _EXPLANATIONS = {
     Alert.Kind.ADDRESS: "Someone at this address may be guessing codes. The limits already slow the address down;"
     " your gateway can block it.",
@@ -28,6 +31,16 @@ _EXPLANATIONS = {
     " printer or from a shop. Void the batch or the range if you cannot explain it.",
     Alert.Kind.COLLECTOR: "The customer redeems as many codes in a minute as many customers have. The cards may be"
     " stolen.",
+    **dict.fromkeys(
+        _OF_BUDGETS,
+        "When the budget is used up, no voucher of the campaign can be redeemed. Raise the budget, or let the"
+        " campaign end. This alerts again after the budget has changed.",
+    ),
+    **dict.fromkeys(
+        _OF_CAPS,
+        "When the cap is used up, the voucher cannot be redeemed any more. Raise the cap, or leave it. This"
+        " alerts again after the cap has changed.",
+    ),
 }
 
 
@@ -39,7 +52,7 @@ class AlertAdmin(ReadOnlyAdmin):
     list_display = ("opened", "what", "subject_named", "times", "seen", "state")
     list_filter = (OpenFilter, "kind")
     search_fields = ("subject",)
-    search_help_text = "Address, user id or batch"
+    search_help_text = "Address, user id, or name of a batch, campaign or voucher"
 
     def search_filter(self, term: str) -> Q:
         return Q(subject=term)
@@ -58,7 +71,9 @@ class AlertAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Number")
     def times(self, alert: Alert) -> Text:
-        return f"{alert.number:,}"
+        if alert.kind in _OF_BUDGETS:
+            return format_html("{} of {}", amount(alert.number), amount(alert.allowed))
+        return f"{alert.number:,} of {alert.allowed:,}" if alert.allowed else f"{alert.number:,}"
 
     @admin.display(description="Last seen")
     def seen(self, alert: Alert) -> Text:
@@ -88,6 +103,8 @@ class AlertAdmin(ReadOnlyAdmin):
             Alert.Kind.CUSTOMER: ("Refused attempts", "promos_refusedattempt", "user_id"),
             Alert.Kind.EARLY_CARD: ("Refused attempts", "promos_refusedattempt", "promo_code__code"),
             Alert.Kind.COLLECTOR: ("Redemptions", "promos_redemption", "customer__user_id"),
+            **dict.fromkeys(_OF_BUDGETS, ("Campaign", "promos_campaign", "q")),
+            **dict.fromkeys(_OF_CAPS, ("Voucher", "promos_promocode", "q")),
         }
         title, model, parameter = narrowed[Alert.Kind(record.kind)]
         yield Tool(title, list_url(model, **{parameter: record.subject}))

@@ -97,9 +97,14 @@ def _raise(found: _Found, *, now: datetime) -> Alert | None:
         if not is_new:
             Alert.objects.filter(pk=alert.pk, closed_at=None).update(number=number, last_seen_at=now)
             return None
-        for address in addresses_of_staff():
-            enqueue("send_alert_mail", alert_id=str(alert.pk), address=address)
+        mail_alert(alert)
         return alert
+
+
+def mail_alert(alert: Alert) -> None:
+    """Mails the alert to the staff who run vouchers. Transaction: joins."""
+    for address in addresses_of_staff():
+        enqueue("send_alert_mail", alert_id=str(alert.pk), address=address)
 
 
 def addresses_of_staff() -> list[str]:
