@@ -107,6 +107,8 @@ def menu(request: HttpRequest) -> list[dict[str, Any]]:
             for name, icon, model in entries
             if request.user.has_perm("{}.view_{}".format(*model.split("_")))
         ]
+        if title == "Oversight" and request.user.has_perm("orders.view_order"):
+            items.append({"title": "Mails", "icon": "mail", "link": reverse("admin:orders_order_mails")})
         if items:
             groups.append({"title": title, "items": items})
     return groups

@@ -35,6 +35,7 @@ from billing.admin.console.display import (
 from billing.admin.console.filters import DayRangeFilter
 from billing.admin.ledger import ENTRY_COLUMNS, PROPOSE_PERMISSION, customer_link, entry_rows, matching_customers
 from billing.models import LedgerEntry, Subscription
+from orders.admin.mails import mail_view, mails_view
 from orders.admin.order_acts import close_view, has_open_payment, refund_view
 from orders.admin.organizations import organization_link
 from orders.admin.payments import refunds_panel, waiting_panel
@@ -189,6 +190,9 @@ class OrderAdmin(ReadOnlyAdmin):
             ("<uuid:order_id>/refund/", "refund", partial(refund_view, self)),
             ("<uuid:order_id>/close/", "close", partial(close_view, self)),
         ]
+
+    def reading_views(self) -> Sequence[tuple[str, str, View]]:
+        return [("mails/", "mails", mails_view), ("mails/<slug:mail>/<slug:language>/", "mail", mail_view)]
 
 
 # The titles of the two parts of an order's total, by the order's state.
