@@ -88,6 +88,9 @@ JWT_SECRET: str = _environment.secret("JWT_SECRET")
 # The key that signs the ledger's heads is derived from the first; earlier values verify the heads that they signed.
 LEDGER_SIGNING_SECRET: str = _environment.secret("LEDGER_SIGNING_SECRET")
 LEDGER_SIGNING_SECRET_FALLBACKS: list[str] = _environment.secrets("LEDGER_SIGNING_SECRET_FALLBACKS")
+# Hashes the codes of secret batches; earlier values find the cards that they hashed.
+CARD_CODE_SECRET: str = _environment.secret("CARD_CODE_SECRET")
+CARD_CODE_SECRET_FALLBACKS: list[str] = _environment.secrets("CARD_CODE_SECRET_FALLBACKS")
 JWT_JWKS_URL: str = _environment.text("JWT_JWKS_URL")
 JWT_ISSUER: str = _environment.text("JWT_ISSUER")
 JWT_AUDIENCE: str = _environment.text("JWT_AUDIENCE")

@@ -17,6 +17,7 @@ class PromosConfig(AppConfig):
         "use_cases/attempts/attempts.sql",
     )
     proposal_kinds = (
+        "promos.use_cases.cards.printer_file.PRINTER_FILE",
         "promos.use_cases.approvals.approve_batch.BATCH_APPROVAL",
         "promos.use_cases.approvals.approve_campaign.CAMPAIGN_APPROVAL",
         "promos.use_cases.approvals.propose_issue.CODE_ISSUE",

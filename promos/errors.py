@@ -23,6 +23,8 @@ class PromoProblem(DomainError):
     def __init__(self, **values: Any) -> None:
         super().__init__(f"invalid promo code: {self.why}")
         self.values = values
+        # The stored code, of a card of a secret batch.
+        self.stored_as = ""
 
     @property
     def reason(self) -> str:
@@ -234,6 +236,22 @@ class BatchStateRefuses(DomainError):
     code = "batch_state"
     status = 409
     message = "the batch's state does not allow this"
+
+
+class BatchIsSecret(DomainError):
+    """The codes of a secret batch cannot be exported or printed here: only hashes of them are stored."""
+
+    code = "batch_is_secret"
+    status = 409
+    message = "the codes of a secret batch are only in its printer's file"
+
+
+class PrinterFileNotYours(DomainError):
+    """The printer's file was handed to somebody else, or to nobody yet."""
+
+    code = "printer_file_not_yours"
+    status = 403
+    message = "the printer's file was not handed out to you"
 
 
 class BatchNeedsAnotherApprover(DomainError):

@@ -24,8 +24,9 @@ from django.db.models.lookups import Exact, GreaterThan
 from billing.queries import exists_per_row
 
 from .models import Batch, BudgetCounter, Campaign, Card, CardRange, PromoCode, PromoCounter, Redemption
-from .models.batch import normal_card_code
+from .models.batch import stored_card_codes
 from .models.redemption import LIVE_STATUSES
+from .models.secret_code import HASH_MARK, StoredCode
 
 # How many characters of a code a customer may send.
 MAX_CODE_INPUT_LENGTH = 200
@@ -33,7 +34,10 @@ MAX_CODE_INPUT_LENGTH = 200
 
 def normal_code(text: str) -> str:
     """The code as it is stored: trimmed, upper-case. No letter beyond ASCII becomes one of its letters."""
-    text = text.strip()
+    if isinstance(text, StoredCode):
+        return text
+    # No entered text is the stored form of a secret card's code.
+    text = text.strip().replace(HASH_MARK, "?")
     return text.upper() if text.isascii() else text
 
 
@@ -110,14 +114,16 @@ def find_code(text: str, *, customer_id: int | None = None) -> PromoCode | None:
 
     A card's text finds the terms of its batch, with the card's serial number. `has_free_slot` says whether another
     redemption fits the cap and the campaign's budget; of a card, also whether it is not redeemed. One query. A
-    retired code costs as much work as an unknown one, so that the time of an answer does not tell them apart.
+    retired code costs as much work as an unknown one, and as a secret card, so that the time of an answer does not
+    tell them apart.
     """
     code = normal_code(text)
-    card = Card.objects.filter(code=normal_card_code(code))
+    card = Card.objects.filter(code__in=stored_card_codes(code))
     serial = Subquery(card.values("serial")[:1])
     live = Redemption.objects.filter(status__in=LIVE_STATUSES)
     free: dict[str, Any] = {
         "found_serial": serial,
+        "found_stored": Subquery(card.values("code")[:1]),
         **_range_of_card(serial),
         "has_free_slot": Case(
             When(is_exhausted(), then=Value(False)),
@@ -138,6 +144,8 @@ def find_code(text: str, *, customer_id: int | None = None) -> PromoCode | None:
     if found is not None:
         found.found_by = code
         found.card_serial = found.found_serial if found.for_cards else None  # type: ignore[attr-defined]
+        if found.for_cards and found.found_stored.startswith(HASH_MARK):  # type: ignore[attr-defined]
+            found.stored_as = StoredCode(found.found_stored)  # type: ignore[attr-defined]
         found.card_is_open, found.card_expires_at = found.range_is_open, found.range_end  # type: ignore[attr-defined]
     return found
 

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from .api import attempts, campaigns, vouchers
-from .api.cards import batches, ranges
+from .api.cards import batches, printer_files, ranges
 
 urlpatterns = [
     path("billing/vouchers/issue", vouchers.IssueView.as_view()),
@@ -22,6 +22,7 @@ urlpatterns = [
     path("billing/batches/<uuid:batch_id>", batches.BatchView.as_view()),
     path("billing/batches/<uuid:batch_id>/propose", batches.ProposeBatchView.as_view()),
     *(path(f"billing/batches/<uuid:batch_id>/{name}", view.as_view()) for name, view in batches.ACTS.items()),
+    path("billing/batches/<uuid:batch_id>/printer-file", printer_files.PrinterFileView.as_view()),
     path("billing/batches/<uuid:batch_id>/cards", batches.CardsView.as_view()),
     path("billing/batches/<uuid:batch_id>/ranges", ranges.BatchRangesView.as_view()),
     path("billing/batches/<uuid:batch_id>/ranges/csv", ranges.SerialFileView.as_view()),

@@ -8,6 +8,7 @@ os.environ |= {
     "SECRET_KEY": "only-tests-sign-sessions-with-this-0123456789-abcdefghijklmnop",
     "JWT_SECRET": "only-tests-sign-tokens-with-this-0123456789",
     "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+    "CARD_CODE_SECRET": "only-tests-hash-cards-with-this-0123456789",
     "LEDGER_SIGNING_SECRET": "only-tests-sign-heads-with-this-0123456789",
     "LOG_LEVEL": "WARNING",
     # Concurrency tests run up to 64 threads, each with a connection of its own.
@@ -47,6 +48,7 @@ for _name in (
     "LEGAL_LINKS",
     "JWT_ISSUER",
     "JWT_JWKS_URL",
+    "CARD_CODE_SECRET_FALLBACKS",
     "LEDGER_SIGNING_SECRET_FALLBACKS",
     "PREVIEW_RATE_LIMIT",
     "PROVISIONER",

@@ -42,6 +42,7 @@ from orders.admin.payments import refunds_panel, waiting_panel
 from orders.models import App, Order, OrderLine, OutboxEvent, Payment
 from orders.queries import item_names, open_payments, orders_for_staff
 from promos.models import Redemption
+from promos.models.secret_code import HASH_MARK
 
 _NEWEST = 5
 
@@ -113,6 +114,8 @@ class OrderAdmin(ReadOnlyAdmin):
         if not order.promo_code_id:
             return NOTHING
         text = code(order.promo_code)
+        if order.promo_code.startswith(HASH_MARK):
+            return badge("secret card")
         if order.promo_is_card:
             return link(text, list_url("promos_card", q=order.promo_code))
         if order.promo_deleted:

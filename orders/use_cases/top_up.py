@@ -19,7 +19,7 @@ from orders.use_cases.count_outcomes import count_top_ups
 from orders.use_cases.subscriptions.pay_due_months import pay_due_months, unpaid_subscriptions
 from promos.errors import PromoChanged, PromoProblem
 from promos.models import Card, Redemption
-from promos.models.batch import normal_card_code
+from promos.models.batch import stored_card_codes
 from promos.queries import normal_code
 from promos.use_cases.redeem_code import redeem
 
@@ -105,7 +105,7 @@ def _find_redeemed(code: str, by: Actor, at: datetime) -> Redemption | None:
 
 def _redeemed_by(code: str) -> Q:
     """Returns the filter for redemptions of this code, or of the card that has it."""
-    return Q(promo_code__code=code) | Q(card_serial__in=Card.objects.filter(code=normal_card_code(code)))
+    return Q(promo_code__code=code) | Q(card_serial__in=Card.objects.filter(code__in=stored_card_codes(code)))
 
 
 def _pay_due_months(topped_up: ToppedUp, granted: LedgerEntry, *, key: str, by: Actor, now: datetime) -> ToppedUp:

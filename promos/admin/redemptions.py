@@ -45,7 +45,7 @@ from billing.models import LedgerEntry
 from promos.errors import RedemptionNotConfirmed
 from promos.locks import lock_redemption
 from promos.models import Card, PromoCode, Redemption
-from promos.models.batch import LAST_CHARACTERS, normal_card_code
+from promos.models.batch import LAST_CHARACTERS, normal_card_code, stored_card_codes
 from promos.queries import normal_code
 from promos.use_cases.redeem_code import release
 
@@ -82,7 +82,7 @@ def code_link(promo_code: PromoCode) -> Text:
 def matching_cards(term: str) -> list[int]:
     """Returns the serial numbers that a search term means: one itself, a code, or its last characters."""
     text = normal_card_code(normal_code(term))
-    found = Card.objects.filter(code=text).values_list("serial", flat=True)
+    found = Card.objects.filter(code__in=stored_card_codes(text)).values_list("serial", flat=True)
     serials = [*found[:1]]
     if len(text) == LAST_CHARACTERS:
         ending = Card.objects.annotate(ending=Right("code", LAST_CHARACTERS)).filter(ending=text)

@@ -3,6 +3,7 @@ from .attempt import RefusedAttempt
 from .batch import Batch, Card
 from .campaign import BudgetCounter, Campaign
 from .card_range import CardRange, Dealer
+from .printer_file import PrinterFile
 from .promo_code import PromoCode, PromoCounter
 from .redemption import Redemption
 
@@ -14,6 +15,7 @@ __all__ = [
     "Card",
     "CardRange",
     "Dealer",
+    "PrinterFile",
     "PromoCode",
     "PromoCounter",
     "Redemption",

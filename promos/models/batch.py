@@ -5,6 +5,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now, Right
 
 from .promo_code import PromoCode
+from .secret_code import HASH_MARK, StoredCode, hashes_of_card_code
 
 # A `#` stands for one random symbol. The rest stands in every code as it is; dashes are only printed.
 PATTERN_REGEX = r"^[A-Z0-9#-]{6,40}$"
@@ -53,6 +54,13 @@ class Batch(models.Model):
     alphabet = models.CharField(max_length=10, choices=Alphabet)
     size = models.IntegerField()
     first_serial = models.BigIntegerField()
+    printer_key = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="A secret batch: the public key that its codes are encrypted to. Only hashes of them are stored.",
+    )
     generated = models.IntegerField(default=0, db_default=0)
     created_by = models.CharField(max_length=255)
     approved_by = models.CharField(max_length=255, blank=True, default="", db_default="")
@@ -103,6 +111,10 @@ class Batch(models.Model):
         return str(self.promo_code.code)
 
     @property
+    def is_secret(self) -> bool:
+        return bool(self.printer_key)
+
+    @property
     def last_serial(self) -> int:
         return self.first_serial + self.size - 1
 
@@ -132,7 +144,19 @@ class Card(models.Model):
     def __str__(self) -> str:
         return f"card {self.serial}"
 
+    @property
+    def shown_ending(self) -> str:
+        """The last characters of its code; empty for a card of a secret batch."""
+        return "" if self.code.startswith(HASH_MARK) else self.code[-LAST_CHARACTERS:]
+
 
 def normal_card_code(text: str) -> str:
     """Returns a code as a card stores it: without dashes. The text is trimmed and upper-case already."""
     return text.replace("-", "")
+
+
+def stored_card_codes(text: str) -> list[str]:
+    """Returns the forms in which a card of this code may be stored, also of a secret batch."""
+    if isinstance(text, StoredCode):
+        return [text]
+    return [normal_card_code(text), *hashes_of_card_code(normal_card_code(text))]

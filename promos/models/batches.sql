@@ -3,9 +3,9 @@
 CREATE OR REPLACE TRIGGER promos_batch_never_deleted BEFORE DELETE OR TRUNCATE ON promos_batch
   FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('a batch is voided, never deleted');
 CREATE OR REPLACE TRIGGER promos_batch_identity_fixed BEFORE UPDATE ON promos_batch FOR EACH ROW
-  WHEN ((NEW.id, NEW.promo_code_id, NEW.pattern, NEW.alphabet, NEW.size, NEW.first_serial, NEW.created_by)
+  WHEN ((NEW.id, NEW.promo_code_id, NEW.pattern, NEW.alphabet, NEW.size, NEW.first_serial, NEW.created_by, NEW.printer_key)
         IS DISTINCT FROM
-        (OLD.id, OLD.promo_code_id, OLD.pattern, OLD.alphabet, OLD.size, OLD.first_serial, OLD.created_by))
+        (OLD.id, OLD.promo_code_id, OLD.pattern, OLD.alphabet, OLD.size, OLD.first_serial, OLD.created_by, OLD.printer_key))
   EXECUTE FUNCTION billing_refuse('a batch''s codes, size and serial numbers stay');
 CREATE OR REPLACE TRIGGER promos_batch_starts_draft BEFORE INSERT ON promos_batch FOR EACH ROW
   WHEN (NEW.status <> 'draft' OR NEW.generated <> 0) EXECUTE FUNCTION billing_refuse('a batch starts as a draft');
@@ -19,6 +19,14 @@ CREATE OR REPLACE TRIGGER promos_card_never_deleted BEFORE DELETE OR TRUNCATE ON
   FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('a card is voided with its batch, never deleted');
 CREATE OR REPLACE TRIGGER promos_card_never_changes BEFORE UPDATE ON promos_card
   FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('a card never changes');
+
+CREATE OR REPLACE TRIGGER promos_printerfile_never_deleted BEFORE DELETE OR TRUNCATE ON promos_printerfile
+  FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('of a printer''s file only the content is deleted');
+CREATE OR REPLACE TRIGGER promos_printerfile_handed_out_once BEFORE UPDATE ON promos_printerfile FOR EACH ROW
+  WHEN ((OLD.handed_to <> '' AND NEW.handed_to <> OLD.handed_to)
+        OR (NEW.content <> OLD.content AND NEW.content <> '')
+        OR (NEW.batch_id, NEW.digest, NEW.size) IS DISTINCT FROM (OLD.batch_id, OLD.digest, OLD.size))
+  EXECUTE FUNCTION billing_refuse('a printer''s file is handed out once, as it was written');
 
 -- The row of a batch's terms is active exactly while the batch is, so that a redemption reads one row for both.
 CREATE OR REPLACE FUNCTION promos_follow_batch() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -59,6 +59,8 @@ class PromoCode(CreditLife):
     # The text by which this row was found, the serial number of the card that has this text, whether the card's range
     # lets it be redeemed, and the range's own end.
     found_by: str = ""
+    # The stored form of that text, of a card of a secret batch.
+    stored_as: str = ""
     card_serial: int | None = None
     card_is_open: bool = True
     card_expires_at: datetime | None = None

@@ -27,6 +27,15 @@ def problem_of(code: PromoCode | None, *, now: datetime, has_free_slot: bool, re
 
     Args: has_free_slot: whether a slot is free, and the campaign's budget has room for the code's credit.
     """
+    problem = _first_problem(code, now=now, has_free_slot=has_free_slot, redeemed=redeemed)
+    if problem is not None and code is not None:
+        problem.stored_as = code.stored_as
+    return problem
+
+
+def _first_problem(
+    code: PromoCode | None, *, now: datetime, has_free_slot: bool, redeemed: bool
+) -> PromoProblem | None:
     if code is None or code.retired_at is not None:
         return PromoNotFound()
     is_active = code.active and code.card_is_open and code.campaign.status == Campaign.Status.ACTIVE
@@ -67,6 +76,7 @@ def find_redeemable_into_balance(
         found, customer_id=customer_id, user_id=user_id, email=email, order=None, now=now
     )
     if broken is not None:
+        broken.stored_as = found.stored_as
         raise broken
     return found
 

@@ -118,9 +118,19 @@ def redeem(
         if redeemed is not None:
             break
         known, known_email = Customer.objects.filter(user_id=user_id).values_list("id", "email").first() or (None, "")
-        find_redeemable_into_balance(
+        found = find_redeemable_into_balance(
             code=request.code, customer_id=known, user_id=user_id, email=email or known_email, now=request.now
         )
+        if found.stored_as and found.stored_as != request.code:
+            request = RedemptionRequest(
+                code=found.stored_as,
+                user_id=user_id,
+                email=email,
+                by=by,
+                key=key,
+                fingerprint=fingerprint,
+                now=request.now,
+            )
         ensure_customer(user_id=user_id, email=email)
         [redeemed] = redeem_batch([request], wait=True)
     if redeemed is None:
@@ -204,7 +214,8 @@ def reserve(
             cursor.execute(_RESERVE, parameters)
             [written] = cursor.fetchone()
         if not written:
-            find_redeemable(code=promo_code.found_by or promo_code.code, customer_id=customer_id, now=moment)
+            code = promo_code.stored_as or promo_code.found_by or promo_code.code
+            find_redeemable(code=code, customer_id=customer_id, now=moment)
             raise PromoChanged
         if current.capped and not claim_slot(promo_code=current):
             raise PromoExhausted

@@ -54,6 +54,7 @@ from tests.promos.cards.make_batch import active as active_batch
 from tests.promos.cards.make_batch import approved as approved_batch
 from tests.promos.cards.make_batch import draft as draft_batch
 from tests.promos.cards.make_batch import released as released_batch
+from tests.promos.cards.make_batch import secret as secret_batch
 from tests.promos.ranges.make_ranges import act
 from tests.promos.ranges.make_ranges import dealer as make_dealer
 
@@ -391,6 +392,7 @@ FORMS: dict[str, Callable[[], Form]] = {
     "promos_batch_generate": partial(changing_a_batch, "generate", approved_batch),
     "promos_batch_release": partial(changing_a_batch, "release", generated_batch),
     "promos_batch_activate": partial(changing_a_batch, "activate", released_batch),
+    "promos_batch_handout": partial(changing_a_batch, "handout", secret_batch),
     **{f"promos_batch_{verb}": partial(changing_a_batch, verb, active_batch) for verb in ("lock", "close", "void")},
     "promos_batch_range": acting_on_cards,
     "promos_batch_serials": acting_on_a_file,

@@ -30,6 +30,7 @@ ELSEWHERE = {
     "billing_customer_merge",
     "billing_ledgerentry_export",
     "billing_ledgerhead_evidence",
+    "promos_batch_download",
     "promos_batch_export",
     "promos_batch_sheets",
     "orders_webhookendpoint_secret",

@@ -95,6 +95,7 @@ BATCH = {
     "starts_at": "2020-01-01T00:00:00Z",
     "expires_at": "2099-01-01T00:00:00Z",
     "reason": "spring",
+    "printer_key": "",
 }
 GRANT = {
     "name": "{slug}",
@@ -216,6 +217,14 @@ ENDPOINTS = [
             status=200 if act == "void" else 409,
         )
         for act in ("propose", "approve", "generate", "release", "activate", "lock", "close", "void")
+    ),
+    Endpoint(method="GET", path=f"billing/batches/{BATCH_ID}/printer-file", roles=ISSUES, status=409),
+    Endpoint(
+        method="POST",
+        path=f"billing/batches/{BATCH_ID}/printer-file",
+        roles=ISSUES,
+        body={"reason": "to the printer"},
+        status=409,
     ),
     Endpoint(method="GET", path=f"billing/batches/{BATCH_ID}/cards", roles=READS_VOUCHERS, is_list=True),
     Endpoint(method="GET", path=f"billing/batches/{BATCH_ID}/ranges", roles=READS_VOUCHERS | {DEALER}, is_list=True),

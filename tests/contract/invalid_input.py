@@ -251,6 +251,7 @@ _BATCH: Mapping[str, Sequence[Any]] = {
     "alphabet": (None, "", "emoji", *NOT_TEXT),
     "description": (None, "x" * 501, *NOT_TEXT),
     "campaign_id": (*INVALID_ID, "01890000-0000-7000-8000-000000000000"),
+    "printer_key": (None, "age1", "x" * 201, *NOT_TEXT),
     "starts_at": INVALID_TIME,
     "expires_at": (*INVALID_TIME, "2010-01-01T00:00:00Z"),
     "reason": (None, "x" * 501, *NOT_TEXT),

@@ -139,6 +139,7 @@ BATCH = {
     "redeemed": whole,
     "pattern": text,
     "alphabet": one_of("letters", "digits"),
+    "printer_key": text,
     "first_serial": whole,
     "last_serial": whole,
     "early_attempts": whole,

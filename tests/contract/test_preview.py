@@ -115,11 +115,13 @@ def test_a_code_that_is_resumed_is_shown_as_live_again(anybody: Caller, noor: Ca
 
 
 def statements(caller: Caller, code: str) -> tuple[Answer, list[str]]:
-    """Return the answer and its SQL statements without the text of the code."""
+    """Return the answer and its SQL statements without the text of the code, and without its hash."""
     with CaptureQueriesContext(connection) as queries:
         answer = preview(caller, code)
     texts = [
-        re.sub(r'[0-9a-f]{64}|[0-9]+|NEVER-?WAS|RETIRED-?X|(?<="masked": ")[^"]*', "?", str(query["sql"]))
+        re.sub(
+            r'~[a-z2-7]{32}|[0-9a-f]{64}|[0-9]+|NEVER-?WAS|RETIRED-?X|(?<="masked": ")[^"]*', "?", str(query["sql"])
+        )
         for query in queries
     ]
     return answer, texts

@@ -84,6 +84,8 @@ COSTS = {
     "GET billing/subscription/{tenant}": 1,
     "GET billing/admin/revenue": 2,
     "GET auth/me": 2,
+    # A download takes the locks of the batch, and is recorded.
+    f"GET billing/batches/{BATCH_ID}/printer-file": 7,
     "GET tenant/orgs/{tenant}": 1,
     "GET tenant/check-slug/{slug}": 1,
     # The organization, its services, the catalog's apps, the services that are not shared, and unsettled apps.

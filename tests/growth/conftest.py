@@ -41,6 +41,7 @@ SMALL = {
     "promos_batch",
     "promos_budgetcounter",
     "promos_campaign",
+    "promos_printerfile",  # one for each secret batch
     "promos_cardrange",  # has none here; the ranges of a batch have an index
 }
 

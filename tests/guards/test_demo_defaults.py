@@ -13,6 +13,7 @@ SET = {
     **dict.fromkeys(["CHECKOUT_SUCCESS_URL", "CHECKOUT_CANCEL_URL", "STRIPE_API_BASE"], PLACES),
     **dict.fromkeys(["SECRET_KEY", "JWT_SECRET", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"], SECRETS),
     "LEDGER_SIGNING_SECRET": SECRETS,
+    "CARD_CODE_SECRET": SECRETS,
     "SOVEREIGN_TIME_ZONE": "UTC, the default, would hide a time that is shown without a zone",
     "WEB_CONCURRENCY": "two processes show what one hides",
     "PYTHONUNBUFFERED": "the log is shown at once",

@@ -23,7 +23,7 @@ from tests.rules import (
 from tests.sample_history import RESERVED, committed_sample_history
 from tests.snapshot import nothing_changes
 
-from .cards.attacks import BATCHES, CARDS, NO_CARD
+from .cards.attacks import BATCHES, CARDS, NO_CARD, PRINTER_FILES
 from .ranges.attacks import DEALERS, RANGES
 
 pytestmark = pytest.mark.django_db
@@ -330,7 +330,17 @@ ATTEMPTS: Attacks = {
     "promos_refusedattempt_act_known": [refused_attempt(act="'guess'"), refused_attempt(act="''")],
     "promos_refusedattempt_has_rule": [refused_attempt(rule="''")],
 }
-ATTACKS: Attacks = {**CODES, **REDEMPTIONS, **CAMPAIGNS, **BATCHES, **CARDS, **DEALERS, **RANGES, **ATTEMPTS}
+ATTACKS: Attacks = {
+    **CODES,
+    **REDEMPTIONS,
+    **CAMPAIGNS,
+    **BATCHES,
+    **PRINTER_FILES,
+    **CARDS,
+    **DEALERS,
+    **RANGES,
+    **ATTEMPTS,
+}
 
 # What the functions of a redemption leave out, without an error: the others of its batch are redeemed.
 LEFT_OUT: Attacks = {

@@ -73,6 +73,7 @@ def demo_environment(port: int) -> dict[str, str]:
     kept = kept_secrets()
     # A demo that was started before there was a chain has no such secret.
     chosen["LEDGER_SIGNING_SECRET"] = hashlib.sha256(kept["JWT_SECRET"].encode() + b"ledger").hexdigest()
+    chosen["CARD_CODE_SECRET"] = hashlib.sha256(kept["JWT_SECRET"].encode() + b"cards").hexdigest()
     return inherited | chosen | kept | (sandbox_environment(port) if uses_sandbox() else {})
 
 

@@ -11,7 +11,7 @@ every key, redemption and payment.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 from uuid import UUID
@@ -24,6 +24,8 @@ from billing.errors import OrganizationNotFound, OrganizationSuspended
 from orders.models.basket import Basket, CheckoutRequest, Subscribed
 from orders.queries import OFFERED, Offer, References, is_first_order, price_basket
 from promos.models import Campaign, PromoCode
+from promos.models.batch import normal_card_code
+from promos.models.secret_code import HASH_MARK, StoredCode, hashes_of_card_code
 from promos.queries import normal_code
 from promos.use_cases.check_eligibility import redeemable
 from promos.use_cases.restrictions.find_broken_restriction import OrderFacts, find_broken_restriction
@@ -50,7 +52,7 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
        ELSE EXISTS (SELECT FROM promos_redemption r WHERE r.promo_code_id = p.id AND r.customer_id = c.id
                        AND r.card_serial IS NULL AND r.status IN ('reserved', 'confirmed')) END,
        (SELECT version FROM orders_catalogversion), c.email, o.suspended_by_staff, f.card,
-       of_card.id IS NULL OR of_card.status = 'active' AND NOT of_card.locked, of_card.expires_at, c.id,
+       of_card.id IS NULL OR of_card.status = 'active' AND NOT of_card.locked, of_card.expires_at, c.id, f.text,
        {", ".join(f"p.{name}" for name in _CODE_FIELDS)}, {", ".join(f"g.{name}" for name in _CAMPAIGN_FIELDS)}
   FROM (SELECT) AS one
   LEFT JOIN billing_customer c ON c.user_id = %(user_id)s
@@ -60,7 +62,7 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
         AND NOT (s.status IN ('canceled', 'incomplete_expired'))
   LEFT JOIN LATERAL (SELECT * FROM billing_idempotencykey
                       WHERE customer_id = c.id AND key = %(key)s AND expires_at > %(now)s LIMIT 1) k ON true
-  LEFT JOIN LATERAL (SELECT * FROM unnest(promos_find_codes(array_remove(ARRAY[%(code)s], ''))) LIMIT 1) f ON true
+  LEFT JOIN LATERAL (SELECT * FROM unnest(promos_find_codes(%(codes)s::text[])) LIMIT 1) f ON true
   LEFT JOIN LATERAL promos_range_of(f.card) AS of_card ON true
   LEFT JOIN promos_promocode p ON p.id = f.promo AND p.retired_at IS NULL
   LEFT JOIN promos_campaign g ON g.id = p.campaign_id
@@ -164,6 +166,7 @@ class CheckoutContext:
             now=self.now,
         )
         if broken is not None:
+            broken.stored_as = found.stored_as
             raise broken
         return found
 
@@ -179,7 +182,11 @@ def order_facts(basket: Basket, *, customer_id: int | None, organization_id: UUI
 
 
 def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: datetime) -> CheckoutContext:
-    """Reads everything that the request names, for this user. One query."""
+    """Reads everything that the request names, for this user. One query.
+
+    The context's request names the card of a secret batch in its stored form.
+    """
+    code = normal_code(request.promo_code)
     with connection.cursor() as cursor:
         cursor.execute(
             _CONTEXT,
@@ -187,7 +194,8 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
                 "user_id": user_id,
                 "tenant": request.tenant_id,
                 "key": request.idempotency_key,
-                "code": normal_code(request.promo_code),
+                # An open card is found by the code itself, one of a secret batch by a hash.
+                "codes": [code, *hashes_of_card_code(normal_card_code(code))] if code else [],
                 "now": now,
                 "prorates": settings.PRORATION,
                 **_references(request).parameters(),
@@ -210,11 +218,15 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         card_is_open,
         card_expires_at,
         caller_id,
+        found_text,
         *found,
     ) = row[8:]
     promo_code = None
     if found[_CODE_FIELDS.index("id")]:
-        promo_code = _promo_code(found, found_by=normal_code(request.promo_code))
+        promo_code = _promo_code(found, found_by=code)
+        if found_text.startswith(HASH_MARK):
+            promo_code.stored_as = StoredCode(found_text)
+            request = replace(request, promo_code=promo_code.stored_as)
         promo_code.card_serial = card
         promo_code.card_is_open, promo_code.card_expires_at = card_is_open, card_expires_at
     return CheckoutContext(

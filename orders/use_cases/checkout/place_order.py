@@ -95,6 +95,7 @@ def _place(request: CheckoutRequest, *, by: Actor, moment: datetime) -> PlacedOr
     current = request
     for _ in range(MAX_ATTEMPTS):
         context = load_checkout_context(request=current, user_id=by.user_id, now=moment)
+        current = context.request
         try:
             return _replay(context, by=by) or _attempt(context, by=by)
         except (OrderStale, PromoChanged):

@@ -60,6 +60,14 @@ class BatchForm(RestrictionsForm):
     )
     credit_days = credit_days_field()
     credit_expires_at = credit_expires_field()
+    printer_key = forms.CharField(
+        label="Printer's key",
+        required=False,
+        max_length=200,
+        help_text="A public key of age (age1…) makes the batch secret: only hashes of its codes are stored, and one"
+        " file that only the printer can read. Leave empty for an open batch.",
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
     reason = reason_field()
 
     def terms(self) -> BatchTerms:
@@ -78,6 +86,7 @@ class BatchForm(RestrictionsForm):
             credit_expires_at=data["credit_expires_at"],
             campaign_id=data["campaign"].id if data["campaign"] else DEFAULT_CAMPAIGN,
             restrictions=self.restrictions(),
+            printer_key=data["printer_key"],
         )
 
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from billing.admin.audit import history_panel
-from billing.admin.console.acts import StateChange, confirm_change, find_for_act
+from billing.admin.console.acts import confirm_change, find_for_act
 from billing.admin.console.base import RecordAdmin, View
 from billing.admin.console.display import (
     NOTHING,
@@ -42,18 +42,18 @@ from promos.admin.oversight.figures import figure_panels
 from promos.admin.restriction_fields import restriction_facts, with_restricted
 from promos.locks import lock_batch
 from promos.models import Batch, Card, CardRange, PromoCode
-from promos.models.batch import LAST_CHARACTERS, normal_card_code
+from promos.models.batch import LAST_CHARACTERS, normal_card_code, stored_card_codes
 from promos.queries import count_redeemed, normal_code
-from promos.use_cases.approvals.approve_batch import BATCH_APPROVAL, approve_batch, batch_arguments, propose_batch
-from promos.use_cases.approvals.propose_activation import activate_or_propose
-from promos.use_cases.cards import change_batch
+from promos.use_cases.approvals.approve_batch import BATCH_APPROVAL, batch_arguments
 from promos.use_cases.cards.create_batch import create_batch
 from promos.use_cases.cards.export_cards import HANDED_OUT, export_csv, hand_out_codes, print_cards
 from promos.use_cases.cards.guessing import compute_odds
 from promos.use_cases.ranges.act_on_cards import RANGES_CHANGE
 
+from .batch_changes import CHANGES
 from .batch_forms import BatchForm, SheetsForm
 from .cards import batch_badge, ending_in, range_badge, serial_of
+from .printer_file import download_view, printer_file_facts, printer_file_tools
 from .range_forms import RangeForm
 from .ranges import act_of, range_act_page
 from .serial_files import serial_file_view
@@ -61,68 +61,6 @@ from .serial_files import serial_file_view
 _CHANGE = "promos.change_batch"
 _MAX_RANGES_SHOWN = 10
 Status = Batch.Status
-
-
-CHANGES = {
-    "propose": StateChange(
-        name="Propose",
-        done="proposed",
-        warning="Those who can approve it get a mail.",
-        use_case=propose_batch,
-        leads_to=Status.APPROVED,
-    ),
-    "approve": StateChange(
-        name="Approve",
-        done="approved",
-        warning="Check credit, number of cards and window: they stay. You cannot approve a batch that you drafted.",
-        use_case=approve_batch,
-        leads_to=Status.APPROVED,
-    ),
-    "generate": StateChange(
-        name="Generate",
-        done="being generated",
-        warning="The worker generates the cards. This page shows its progress when you load it again.",
-        use_case=change_batch.start_generation,
-        leads_to=Status.GENERATED,
-    ),
-    "release": StateChange(
-        name="Release",
-        done="released",
-        warning="From now on staff can export and print its codes. Customers cannot redeem them yet.",
-        use_case=change_batch.release_batch,
-        leads_to=Status.RELEASED,
-    ),
-    "activate": StateChange(
-        name="Activate",
-        done="active",
-        warning="From now on customers can redeem its cards.",
-        use_case=activate_or_propose,
-        leads_to=Status.ACTIVE,
-    ),
-    "lock": StateChange(
-        name="Lock",
-        done="locked",
-        warning="Customers cannot redeem its cards until it is activated again.",
-        use_case=change_batch.stop_batch,
-        leads_to=Status.LOCKED,
-    ),
-    "close": StateChange(
-        name="Close",
-        done="closed",
-        warning="No card can be redeemed any more, and a closed batch stays closed. Customers keep their credit.",
-        use_case=change_batch.close_batch,
-        leads_to=Status.CLOSED,
-        danger=True,
-    ),
-    "void": StateChange(
-        name="Void",
-        done="void",
-        warning="No card can be redeemed any more, and a void batch stays void. Customers keep their credit.",
-        use_case=change_batch.void_batch,
-        leads_to=Status.VOID,
-        danger=True,
-    ),
-}
 
 
 def _bar(part: int, whole: int, title: str) -> Text:
@@ -184,7 +122,7 @@ class BatchAdmin(RecordAdmin):
 
     def search_filter(self, term: str) -> Q:
         text = normal_card_code(normal_code(term))
-        cards = Card.objects.filter(code=text).values("batch_id")
+        cards = Card.objects.filter(code__in=stored_card_codes(text)).values("batch_id")
         found = Q(promo_code__code__icontains=term) | Q(pk__in=cards)
         if len(text) == LAST_CHARACTERS:
             found |= Q(pk__in=ending_in(text).values("batch_id"))
@@ -240,6 +178,7 @@ class BatchAdmin(RecordAdmin):
         yield Fact("Credit of all cards", amount(terms.credit_minor * record.size))
         yield Fact("Serial numbers", f"{record.first_serial} to {record.last_serial}")
         yield Fact("Pattern", code(record.pattern))
+        yield from printer_file_facts(record)
         yield Fact("Odds of a year of guessing", f"1 in {odds.one_in:,}")
         yield Fact("Valid from", moment(terms.starts_at))
         yield Fact("Valid until", moment(terms.expires_at))
@@ -260,9 +199,10 @@ class BatchAdmin(RecordAdmin):
         if not request.user.has_perm(_CHANGE):
             return
         for name, change in CHANGES.items():
-            if change.leads_to in Batch.TRANSITIONS[Status(record.status)]:
+            if change.leads_to and change.leads_to in Batch.TRANSITIONS[Status(record.status)]:
                 yield change.tool(self._url(name, record))
-        if record.status in HANDED_OUT:
+        yield from printer_file_tools(request, record)
+        if record.status in HANDED_OUT and not record.is_secret:
             yield Tool("Export CSV", self._url("export", record))
             yield Tool("Print", self._url("sheets", record))
         if record.status in RANGES_CHANGE:
@@ -305,6 +245,7 @@ class BatchAdmin(RecordAdmin):
         return [
             *((f"<int:key>/{name}/", name, partial(self._change_state, name)) for name in CHANGES),
             ("<int:key>/export/", "export", self.export_view),
+            ("<int:key>/download/", "download", partial(download_view, self)),
             ("<int:key>/sheets/", "sheets", self.sheets_view),
             ("<int:key>/range/", "range", self.range_view),
             ("<int:key>/serials/", "serials", partial(serial_file_view, self)),

@@ -12,7 +12,7 @@ from billing.admin.console.base import ReadOnlyAdmin
 from billing.admin.console.display import NOTHING, Fact, Panel, Text, amount, badge, change_url, code, link
 from promos.admin.oversight.attempts import attempts_panel
 from promos.models import Batch, Card, CardRange, Redemption, RefusedAttempt
-from promos.models.batch import LAST_CHARACTERS, normal_card_code
+from promos.models.batch import LAST_CHARACTERS, normal_card_code, stored_card_codes
 from promos.models.redemption import LIVE_STATUSES
 from promos.queries import normal_code, range_value
 
@@ -73,7 +73,7 @@ class CardAdmin(ReadOnlyAdmin):
 
     def search_filter(self, term: str) -> Q:
         text = normal_card_code(normal_code(term))
-        found = Q(code=text)
+        found = Q(code__in=stored_card_codes(text))
         if len(text) == LAST_CHARACTERS:
             found |= Q(pk__in=ending_in(text).values("pk"))
         if (serial := serial_of(text)) is not None:
@@ -86,7 +86,7 @@ class CardAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Code")
     def ending(self, card: Card) -> Text:
-        return code(f"…{card.code[-LAST_CHARACTERS:]}")
+        return code(f"…{card.shown_ending}") if card.shown_ending else "secret"
 
     @admin.display(description="Batch")
     def of_batch(self, card: Card) -> Text:

@@ -17,7 +17,7 @@ from billing.api.fields import (
 )
 from billing.api.identifiers import IdField
 from promos.models import Batch, CardRange
-from promos.models.batch import LAST_CHARACTERS, MAX_CARDS
+from promos.models.batch import MAX_CARDS
 from promos.models.card_range import MAX_DEALER_NAME_LENGTH
 from promos.use_cases.ranges.plan_act import Act, Skipped
 
@@ -38,6 +38,9 @@ class BatchSerializer(MoneyResponseSerializer):
     redeemed = serializers.IntegerField(help_text="Its redeemed cards; in a list as the worker counted them last.")
     pattern = serializers.CharField()
     alphabet = serializers.ChoiceField(choices=Batch.Alphabet.choices)
+    printer_key = serializers.CharField(
+        help_text="Of a secret batch: the public key of age that its codes are encrypted to, else empty."
+    )
     first_serial = serializers.IntegerField()
     last_serial = serializers.IntegerField()
     early_attempts = serializers.IntegerField(help_text="Attempts to redeem a card that was not active.")
@@ -60,6 +63,12 @@ class BatchDraftSerializer(MoneyRequestSerializer):
     alphabet = serializers.ChoiceField(required=False, choices=Batch.Alphabet.choices)
     description = TextField(required=False, allow_blank=True, max_length=500)
     campaign_id = IdField(required=False)
+    printer_key = TextField(
+        required=False,
+        allow_blank=True,
+        max_length=200,
+        help_text="A public key of age makes the batch secret: its codes are only in one file, encrypted to it.",
+    )
     starts_at = InstantField(required=False, allow_null=True)
     expires_at = InstantField(required=False, allow_null=True)
     reason = TextField(required=False, allow_blank=True, max_length=500, help_text=_REASON)
@@ -73,7 +82,7 @@ class CardSerializer(serializers.Serializer[Any]):
     """A card, without its code."""
 
     serial = serializers.IntegerField()
-    last4 = serializers.SerializerMethodField(help_text="The last characters of its code.")
+    last4 = serializers.SerializerMethodField(help_text="The last characters of its code; empty for a secret one.")
     batch_id = serializers.UUIDField(source="batch.promo_code_id")
     status = serializers.SerializerMethodField(
         help_text="redeemed; else the state of its range where that keeps it from being redeemed: stock, allocated,"
@@ -83,7 +92,7 @@ class CardSerializer(serializers.Serializer[Any]):
     redeemed_at = serializers.DateTimeField(allow_null=True)
 
     def get_last4(self, card: Any) -> str:
-        return str(card.code[-LAST_CHARACTERS:])
+        return str(card.shown_ending)
 
     def get_status(self, card: Any) -> str:
         if card.user_id:

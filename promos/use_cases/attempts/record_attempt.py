@@ -67,7 +67,7 @@ def record_attempt(
     attempt = _Attempt(
         act=act.value,
         rule=problem.rule or problem.code,
-        text=text,
+        text=problem.stored_as or text,
         masked=_mask(text),
         hash=hash_code(text),
         user="" if by.user_id == ANONYMOUS else by.user_id,

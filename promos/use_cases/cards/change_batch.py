@@ -12,6 +12,7 @@ from billing.use_cases.record_audit import record_audit
 from promos.errors import BatchNeedsAnotherApprover, BatchStateRefuses
 from promos.locks import lock_batch
 from promos.models import Batch
+from promos.use_cases.cards.printer_file import delete_content
 
 Status = Batch.Status
 
@@ -53,7 +54,11 @@ def release_batch(*, batch: Batch, by: Actor, reason: str) -> Batch:
 
 def activate_batch(*, batch: Batch, by: Actor, reason: str) -> Batch:
     """Lets customers redeem the cards of a released batch, or of a locked one again. Otherwise as `release_batch`."""
-    return _change(batch, Status.ACTIVE, done="activated", by=by, reason=reason)
+    with transaction.atomic():
+        activated = _change(batch, Status.ACTIVE, done="activated", by=by, reason=reason)
+        # The printer has had its file.
+        delete_content(activated)
+        return activated
 
 
 def stop_batch(*, batch: Batch, by: Actor, reason: str) -> Batch:

@@ -17,9 +17,11 @@ from promos.models.campaign import DEFAULT_CAMPAIGN
 from promos.models.credit_life import credit_days_problems
 from promos.models.promo_code import CODE_MATCH
 from promos.models.restrictions import Restrictions
+from promos.models.secret_code import has_code_secret
 from promos.queries import normal_code
 from promos.use_cases.cards.codes import count_random
 from promos.use_cases.cards.guessing import check_odds
+from promos.use_cases.cards.printer_file import is_printer_key
 from promos.use_cases.issue_code import check_campaign
 from promos.use_cases.restrictions.complete_restrictions import complete_restrictions
 
@@ -31,6 +33,7 @@ class BatchTerms:
     """The terms of a new batch: `credit_minor` is what one card grants, in the smallest unit.
 
     In `pattern` each `#` is one random symbol of the alphabet. Validity is half-open: `[starts_at, expires_at)`.
+    `printer_key` is a public key of age, which makes the batch secret; empty for an open one.
     """
 
     name: str
@@ -45,6 +48,7 @@ class BatchTerms:
     credit_expires_at: datetime | None = None
     campaign_id: UUID = DEFAULT_CAMPAIGN
     restrictions: Restrictions | None = None
+    printer_key: str = ""
 
 
 def create_batch(*, terms: BatchTerms, by: Actor, reason: str = "") -> Batch:
@@ -89,6 +93,7 @@ def create_batch(*, terms: BatchTerms, by: Actor, reason: str = "") -> Batch:
             size=terms.size,
             first_serial=last or 1,
             created_by=by.user_id,
+            printer_key=terms.printer_key,
         )
         record_audit(
             action="batch.drafted",
@@ -100,6 +105,7 @@ def create_batch(*, terms: BatchTerms, by: Actor, reason: str = "") -> Batch:
                 "size": [None, terms.size],
                 "campaign_id": [None, str(terms.campaign_id)],
                 "pattern": [None, pattern],
+                "printer_key": [None, terms.printer_key],
                 "starts_at": [None, terms.starts_at and terms.starts_at.isoformat()],
                 "expires_at": [None, terms.expires_at and terms.expires_at.isoformat()],
                 "restrictions": [None, restrictions],
@@ -127,6 +133,15 @@ def _check(terms: BatchTerms, *, name: str, pattern: str) -> None:
         problems["pattern"] = [f"at least {MIN_RANDOM} random characters, written as '#'"]
     if terms.starts_at and terms.expires_at and terms.starts_at >= terms.expires_at:
         problems["expires_at"] = ["must be later than starts_at"]
+    problems |= _key_problems(terms.printer_key)
     problems |= credit_days_problems(terms.credit_days)
     if problems:
         raise InvalidCardBatch(fields=problems)
+
+
+def _key_problems(printer_key: str) -> dict[str, list[str]]:
+    if printer_key and not has_code_secret():
+        return {"printer_key": ["secret batches are off: CARD_CODE_SECRET is not set"]}
+    if printer_key and not is_printer_key(printer_key):
+        return {"printer_key": ["not a public key of age, such as age1..."]}
+    return {}

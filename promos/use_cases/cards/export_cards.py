@@ -1,7 +1,7 @@
 """Hands the codes of a released batch out, as a CSV file and as sheets to print. Each time is audited."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import segno
@@ -14,7 +14,7 @@ from billing.money import format_money
 from billing.text import has_visible_text
 from billing.use_cases.bulk.csv_rows import OneLine
 from billing.use_cases.record_audit import record_audit
-from promos.errors import BatchStateRefuses
+from promos.errors import BatchIsSecret, BatchStateRefuses
 from promos.locks import lock_batch
 from promos.models import Batch, Card
 
@@ -36,9 +36,11 @@ class PrintedCard:
 def hand_out_codes(*, batch: Batch, first: int, last: int, how: str, by: Actor, reason: str) -> None:
     """Records that a member of staff takes the codes of these serial numbers out of the system.
 
-    Args: how: `exported` or `printed`. Raises: BatchStateRefuses, ReasonRequired.
+    Args: how: `exported` or `printed`. Raises: BatchIsSecret, BatchStateRefuses, ReasonRequired.
     Locks: the advisory lock of the batch's terms (exclusive), Batch. Transaction: owns.
     """
+    if batch.is_secret:
+        raise BatchIsSecret
     if not has_visible_text(reason):
         raise ReasonRequired
     with transaction.atomic():
@@ -60,12 +62,16 @@ def export_csv(batch: Batch) -> Iterator[str]:
 
     No cell can begin a formula: serial numbers, amounts and codes begin with a digit or a letter.
     """
-    writer = csv.writer(OneLine())
-    yield writer.writerow(HEADER)
-    terms = batch.promo_code
+    yield csv.writer(OneLine()).writerow(HEADER)
+    yield from csv_lines(batch, _cards(batch, first=batch.first_serial, last=batch.last_serial))
+
+
+def csv_lines(batch: Batch, cards: Iterable[tuple[int, str]]) -> Iterator[str]:
+    """Yields a line of the CSV file for each card. Args: cards: their serial numbers and codes."""
+    writer, terms = csv.writer(OneLine()), batch.promo_code
     credit = format_money(terms.credit_minor, currency=terms.currency).removesuffix(f" {terms.currency}")
     shared = (credit.replace(",", ""), terms.currency, terms.expires_at.isoformat() if terms.expires_at else "")
-    for serial, code in _cards(batch, first=batch.first_serial, last=batch.last_serial):
+    for serial, code in cards:
         yield writer.writerow((serial, batch.print_code(code), *shared))
 
 

@@ -100,6 +100,7 @@ BATCHES: Attacks = {
             "alphabet = 'digits'",
             "first_serial = 7",
             "created_by = 'salma'",
+            "printer_key = 'age1other'",
             f"promo_code_id = {code('OTHER')}",
         )
     ],
@@ -111,6 +112,26 @@ BATCHES: Attacks = {
         Attack(moving("active"), GENERATED),
         Attack(moving("draft"), APPROVED),
         Attack(moving("released"), [*GENERATED, moving("void")]),
+    ],
+}
+PRINTER_FILE = {"batch_id": BATCH, "content": "'x'", "size": "1", "digest": "'d'"}
+HANDED_OUT = "UPDATE promos_printerfile SET handed_to = 'noor', handed_out_at = now()"
+FILED = (*DRAFT, inserting("promos_printerfile", PRINTER_FILE))
+PRINTER_FILES: Attacks = {
+    "promos_printerfile_handed_out_to_somebody": [
+        Attack("UPDATE promos_printerfile SET handed_to = 'noor'", FILED),
+        Attack("UPDATE promos_printerfile SET handed_out_at = now()", FILED),
+    ],
+    "promos_printerfile_never_deleted": [
+        Attack("DELETE FROM promos_printerfile", FILED),
+        "TRUNCATE promos_printerfile",
+    ],
+    "promos_printerfile_handed_out_once": [
+        Attack("UPDATE promos_printerfile SET handed_to = 'salma'", [*FILED, HANDED_OUT]),
+        Attack("UPDATE promos_printerfile SET handed_to = '', handed_out_at = NULL", [*FILED, HANDED_OUT]),
+        Attack("UPDATE promos_printerfile SET content = 'other'", FILED),
+        Attack("UPDATE promos_printerfile SET digest = 'other'", FILED),
+        Attack("UPDATE promos_printerfile SET size = 2", FILED),
     ],
 }
 CARDS: Attacks = {

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import pyrage
+from pyrage import x25519
+
 from billing.models import Customer
-from promos.models import Batch, Card
+from promos.models import Batch, Card, PrinterFile
 from promos.use_cases.approvals.approve_batch import approve_batch
 from promos.use_cases.cards.change_batch import activate_batch, release_batch, start_generation
 from promos.use_cases.cards.create_batch import BatchTerms, create_batch
@@ -46,3 +49,17 @@ def codes_of(batch: Batch) -> list[str]:
 
 def redeem_for(customer: Customer, code: str) -> None:
     redeem(code=code, user_id=customer.user_id, by=acting(customer))
+
+
+PRINTER = x25519.Identity.generate()
+
+
+def secret(name: str = "PRINTED-1", *, size: int = 3, **terms: Any) -> Batch:
+    """Generate a secret batch."""
+    return generated(name, size=size, printer_key=str(PRINTER.to_public()), **terms)
+
+
+def printed_codes(batch: Batch) -> list[str]:
+    """Return the codes of a secret batch, as the printer reads them in the file."""
+    lines = pyrage.decrypt(bytes(PrinterFile.objects.get(batch=batch).content), [PRINTER]).decode().splitlines()
+    return [line.split(",")[1] for line in lines[1:]]
