@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("promos", "0019_campaigns_keep_a_forecast"),
+        ("promos", "0020_alerts_of_limits"),
     ]
 
     operations = [
