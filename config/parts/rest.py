@@ -45,6 +45,7 @@ def api_docs_settings(*, sovereign: str, version: str, api_prefix: str) -> dict[
         ],
         # Names for sets of values that share the field's name with others.
         "ENUM_NAME_OVERRIDES": {
+            "LedgerEntryKindEnum": "billing.models.LedgerEntry.Kind",
             "OrganizationStatusEnum": "billing.models.Organization.Status",
             "ReportedStatusEnum": "orders.api.provisioning.reports.REPORTED_STATUSES",
             "DeploymentStatusEnum": "orders.models.provisioning.Deployment.Status",

@@ -64,7 +64,9 @@ class MergeableCustomerAdmin(CustomerAdmin):
     def links(self, record: Any) -> Iterable[Tool]:
         yield from super().links(record)
         past = reverse("admin:billing_ledgerentry_past")
-        yield Tool("As of a past instant", f"{past}?{urlencode({'customer': record.user_id})}")
+        query = urlencode({"customer": record.user_id})
+        yield Tool("As of a past instant", f"{past}?{query}")
+        yield Tool("Explain the balance", f"{reverse('admin:billing_ledgerentry_explain')}?{query}")
 
     def extra_views(self) -> Sequence[tuple[str, str, View]]:
         return [*super().extra_views(), ("<int:customer_id>/merge/", "merge", self.merge_view)]

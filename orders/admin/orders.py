@@ -182,6 +182,9 @@ class OrderAdmin(ReadOnlyAdmin):
                 yield refunds_panel(payment)
         yield _consequences_panel(record)
 
+    def links(self, record: Any) -> Iterable[Tool]:
+        yield Tool("Explain what paid it", f"{reverse('admin:billing_ledgerentry_explain')}?order={record.pk}")
+
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         if record.status == Order.Status.COMPLETED and request.user.has_perm(PROPOSE_PERMISSION):
             yield Tool("Refund", reverse("admin:orders_order_refund", args=[record.pk]), "danger")

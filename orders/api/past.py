@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -12,12 +13,14 @@ from billing.actor import AUDITOR, FINANCE
 from billing.api.access.api_view import ApiView
 from billing.api.access.permissions import roles
 from billing.api.fields import InstantField, RequestSerializer, TextField
+from billing.api.identifiers import IdField
 from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.models import CreditClass, LedgerEntry
 from billing.use_cases.past.position_at import position_at
 from billing.use_cases.past.trial_balance import trial_balance
 from orders.use_cases.customers.plan_merge import find_customer
+from orders.use_cases.ledger.explain import ExplainedBalance, ExplainedOrder, explain_balance, explain_order
 from promos.use_cases.past.voucher_at import batch_at, campaign_at, code_at
 
 
@@ -96,6 +99,70 @@ class VoucherAtSerializer(serializers.Serializer[Any]):
     figures = FiguresSerializer()
 
 
+class ExplainRequestSerializer(RequestSerializer):
+    user_id = TextField(required=False, max_length=255)
+    order_id = IdField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len({"user_id", "order_id"} & attrs.keys()) != 1:
+            raise serializers.ValidationError({"user_id": ["name one user or one order"]})
+        return attrs
+
+
+class OriginSerializer(serializers.Serializer[Any]):
+    entry_id = serializers.UUIDField(help_text="The ledger entry that brought the credit.")
+    at = serializers.DateTimeField()
+    kind = serializers.ChoiceField(choices=LedgerEntry.Kind.choices)
+    reason = serializers.CharField()
+    note = serializers.CharField(help_text="The reason that staff gave; empty for most.")
+    amount_minor = serializers.IntegerField(help_text="The amount that it brought.")
+    actor_id = serializers.CharField()
+    redemption_id = serializers.UUIDField(allow_null=True)
+    code = serializers.CharField(allow_null=True, help_text="Of a card: its batch's name.")
+    card_serial = serializers.IntegerField(allow_null=True)
+    batch = serializers.CharField(allow_null=True)
+    batch_approved_by = serializers.CharField(allow_null=True)
+    campaign_id = serializers.UUIDField(allow_null=True)
+    campaign = serializers.CharField(allow_null=True)
+    campaign_approved_by = serializers.CharField(allow_null=True)
+    issued_by = serializers.CharField(allow_null=True)
+
+
+class UseSerializer(serializers.Serializer[Any]):
+    entry_id = serializers.UUIDField()
+    at = serializers.DateTimeField()
+    kind = serializers.ChoiceField(choices=LedgerEntry.Kind.choices)
+    reason = serializers.CharField()
+    order_id = serializers.UUIDField(allow_null=True)
+    organization = serializers.CharField(allow_null=True)
+    part_minor = serializers.IntegerField(help_text="The part of this credit that it took.")
+
+
+class ExplainedLotSerializer(serializers.Serializer[Any]):
+    lot = LotAtSerializer()
+    origin = OriginSerializer()
+    uses = UseSerializer(many=True)
+
+
+class SourceSerializer(serializers.Serializer[Any]):
+    part_minor = serializers.IntegerField()
+    origin = OriginSerializer()
+
+
+class ExplanationSerializer(serializers.Serializer[Any]):
+    user_id = serializers.CharField(source="customer.user_id")
+    order_id = serializers.UUIDField(source="order.id", required=False, help_text="Absent for a balance.")
+    position = PositionAtSerializer(required=False, help_text="Absent for an order.")
+    lots = ExplainedLotSerializer(many=True, required=False, help_text="Absent for an order.")
+    sources = SourceSerializer(many=True, required=False, help_text="The credit that paid it; absent for a balance.")
+    total_minor = serializers.IntegerField(
+        source="order.total_minor", required=False, help_text="Absent for a balance."
+    )
+    due_by_card_minor = serializers.IntegerField(
+        source="order.amount_due_minor", required=False, help_text="The part that credit does not cover."
+    )
+
+
 _AT = OpenApiParameter("at", datetime, description="An instant with an offset (RFC 3339); now if absent.")
 
 
@@ -158,3 +225,27 @@ class VoucherAtView(ApiView):
         else:
             found = campaign_at(asked["campaign"], at=at)
         return Response(VoucherAtSerializer(found).data)
+
+
+class ExplainView(ApiView):
+    permission_classes = (roles(AUDITOR, FINANCE),)
+
+    @extend_schema(
+        responses={200: ExplanationSerializer, **refusals({404: "There is no such customer or order."})},
+        parameters=[
+            OpenApiParameter("user_id", str, description="Explain this customer's balance."),
+            OpenApiParameter("order_id", UUID, description="Explain what paid this order, or this month's renewal."),
+        ],
+        tags=["administration"],
+        summary="Explain a balance by its redemptions and uses, or an order by the credit that paid it",
+    )
+    def get(self, request: Request) -> Response:
+        form = ExplainRequestSerializer(data=request.query_params.dict())
+        form.is_valid(raise_exception=True)
+        asked = form.validated_data
+        explained: ExplainedOrder | ExplainedBalance
+        if "order_id" in asked:
+            explained = explain_order(asked["order_id"])
+        else:
+            explained = explain_balance(find_customer(user_id=asked["user_id"]))
+        return Response(ExplanationSerializer(explained).data)

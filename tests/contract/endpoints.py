@@ -305,7 +305,8 @@ ENDPOINTS = [
     Endpoint(method="POST", path="billing/admin/customers/merge", roles=ADMINISTERS, body=MERGE, status=404),
     Endpoint(method="GET", path="billing/admin/events", roles=READS_EVENTS, is_list=True),
     Endpoint(method="GET", path="billing/admin/orders", roles=READS_ORDERS, is_list=True),
-    # Its query names a user: there is none.
+    # Their queries name a user, an order or a code: there is none.
+    Endpoint(method="GET", path="billing/admin/explain", roles=READS_REVENUE, status=400),
     Endpoint(method="GET", path="billing/admin/past/balance", roles=READS_REVENUE, status=400),
     Endpoint(method="GET", path="billing/admin/past/trial-balance", roles=READS_REVENUE),
     Endpoint(method="GET", path="billing/admin/past/voucher", roles=READS_REVENUE, status=400),

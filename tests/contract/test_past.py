@@ -125,3 +125,20 @@ def test_a_bad_question_is_refused(salim: Caller, path: str, status: int, field:
     answer = salim.get(f"{PAST}/{path}")
     assert answer.status == status, answer.content
     assert field is None or field in answer.body["fields"]
+
+
+def test_a_balance_and_an_order_are_explained(checkout: Checkout, salim: Caller) -> None:
+    PromoCodeFactory.create(code="TWENTY", credit_minor=20_000)
+    order_id = checkout(promo_code="TWENTY").body["order_id"]
+    spent = LedgerEntry.objects.get(kind="spend")
+    grant = LedgerEntry.objects.get(kind="grant")
+    balance = salim.get(f"billing/admin/explain?user_id={Customer.objects.get().user_id}").body
+    [lot] = balance["lots"]
+    assert lot["lot"]["left_minor"] == spent.balance_after_minor
+    assert (lot["origin"]["entry_id"], lot["origin"]["code"]) == (str(grant.pk), "TWENTY")
+    assert [(use["order_id"], use["part_minor"]) for use in lot["uses"]] == [(order_id, -spent.amount_minor)]
+    order = salim.get(f"billing/admin/explain?order_id={order_id}").body
+    assert order["sources"] == [{"part_minor": -spent.amount_minor, "origin": lot["origin"]}]
+    assert (order["order_id"], order["due_by_card_minor"]) == (order_id, 0)
+    for query, status in (("", 400), ("?user_id=nobody", 404), (f"?order_id={grant.pk}", 404), ("?order_id=x", 400)):
+        assert salim.get(f"billing/admin/explain{query}").status == status

@@ -39,6 +39,7 @@ from billing.admin.console.submission import Submission
 from billing.admin.ledger import LedgerEntryAdmin, order_link
 from billing.models import LedgerEntry
 from billing.queries import cursor_without_timeout
+from orders.admin.ledger.explain import explain_page
 from orders.admin.ledger.filters import (
     CampaignFilter,
     ClassFilter,
@@ -171,7 +172,11 @@ class DescribedLedgerEntryAdmin(LedgerEntryAdmin):
         return [*super().extra_views(), ("export/", "export", self.export_view)]
 
     def reading_views(self) -> Sequence[tuple[str, str, View]]:
-        return [("totals/", "totals", self.totals_view), ("past/", "past", self.past_view)]
+        return [
+            ("totals/", "totals", self.totals_view),
+            ("past/", "past", self.past_view),
+            ("explain/", "explain", self.explain_view),
+        ]
 
     def totals_view(self, request: HttpRequest) -> HttpResponse:
         """Adds up all entries that the list's filters leave. It may read the whole ledger."""
@@ -191,6 +196,12 @@ class DescribedLedgerEntryAdmin(LedgerEntryAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         return past_page(self, request)
+
+    def explain_view(self, request: HttpRequest) -> HttpResponse:
+        """Explains a customer's balance, or what paid an order."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return explain_page(self, request)
 
     def export_view(self, request: HttpRequest) -> Any:
         """Asks for a format and a reason, then streams all entries that the list's filters leave."""

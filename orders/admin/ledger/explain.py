@@ -1,0 +1,154 @@
+"""The page that explains a customer's balance lot by lot, or what paid an order."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from billing.admin.console.display import (
+    NOTHING,
+    Column,
+    Fact,
+    Panel,
+    Text,
+    amount,
+    change_url,
+    code,
+    link,
+    list_url,
+    moment,
+    short_id,
+)
+from billing.admin.ledger import customer_link
+from billing.errors import CustomerNotFound
+from orders.admin.ledger.past import position_facts
+from orders.errors import OrderNotFound
+from orders.use_cases.customers.plan_merge import find_customer
+from orders.use_cases.ledger.explain import ExplainedLot, ExplainedOrder, Origin, explain_balance, explain_order
+
+
+def explain_page(admin: Any, request: HttpRequest) -> HttpResponse:
+    """Explains the balance of `customer`, a user id, or what paid `order`. Raises: Http404."""
+    title = "What paid this order" if "order" in request.GET else "Where this balance comes from"
+    try:
+        if "order" in request.GET:
+            explained = explain_order(UUID(request.GET["order"]))
+            facts, panels = [*_order_facts(explained)], [_sources_panel(explained)]
+        else:
+            balance = explain_balance(find_customer(user_id=request.GET.get("customer", "")))
+            facts = [Fact("Customer", customer_link(balance.customer)), *position_facts(balance.position)]
+            panels = [_lot_panel(each) for each in balance.lots]
+    except (CustomerNotFound, OrderNotFound, ValueError) as error:
+        raise Http404 from error
+    context = {
+        **admin.admin_site.each_context(request),
+        "title": title,
+        "crumbs": [("Ledger", list_url(admin.model_label)), (title, "")],
+        "facts": facts,
+        "panels": panels,
+    }
+    return TemplateResponse(request, "admin/console_page.html", context)
+
+
+def _lot_panel(explained: ExplainedLot) -> Panel:
+    """Returns one lot: its origin as facts, and its uses as a table."""
+    lot = explained.lot
+    expires = moment(lot.expires_at) if lot.expires_at else "never"
+    return Panel(
+        title=f"Credit from {explained.origin.code or explained.origin.reason}",
+        facts=[
+            Fact("Left", amount(lot.left_minor)),
+            Fact("Held", amount(lot.held_minor)),
+            Fact("Brought", amount(lot.brought_minor)),
+            Fact("Class", lot.credit_class),
+            Fact("Expires", expires),
+            *_origin_facts(explained.origin),
+        ],
+        columns=[
+            Column("Time"),
+            Column("Used for"),
+            Column("Organization"),
+            Column("Order"),
+            Column("Part", right=True),
+        ],
+        rows=[
+            (
+                link(moment(use.at), change_url("billing_ledgerentry", use.entry_id)),
+                use.reason,
+                use.organization or NOTHING,
+                _order(use.order_id),
+                amount(use.part_minor),
+            )
+            for use in explained.uses
+        ],
+        empty="Nothing was paid from it yet.",
+    )
+
+
+def _order(order_id: UUID | None) -> Text:
+    if order_id is None:
+        return NOTHING
+    return link(short_id(order_id), f"?order={order_id}")
+
+
+def _origin_facts(origin: Origin) -> Iterable[Fact]:
+    yield Fact("Ledger entry", link(moment(origin.at), change_url("billing_ledgerentry", origin.entry_id)))
+    yield Fact("Reason", origin.reason)
+    if origin.note:
+        yield Fact("Note", origin.note)
+    yield Fact("Posted by", code(origin.actor_id))
+    if origin.redemption_id is None:
+        return
+    yield Fact(
+        "Redemption", link(short_id(origin.redemption_id), change_url("promos_redemption", origin.redemption_id))
+    )
+    yield Fact("Batch" if origin.batch else "Voucher", code(origin.code))
+    if origin.card_serial is not None:
+        yield Fact("Card", f"{origin.card_serial}")
+    yield Fact("Issued by", code(origin.issued_by))
+    if origin.batch:
+        yield Fact("Batch approved by", code(origin.batch_approved_by))
+    yield Fact("Campaign", link(origin.campaign, change_url("promos_campaign", origin.campaign_id)))
+    yield Fact("Campaign approved by", code(origin.campaign_approved_by) if origin.campaign_approved_by else NOTHING)
+
+
+def _order_facts(explained: ExplainedOrder) -> Iterable[Fact]:
+    order = explained.order
+    yield Fact("Order", link(short_id(order.pk), change_url("orders_order", order.pk)))
+    yield Fact("Customer", customer_link(order.customer))
+    yield Fact("Organization", order.organization.name)
+    yield Fact("State", order.status)
+    if order.renews_id:
+        yield Fact("Month from", moment(order.period_start))
+    yield Fact("Total", amount(order.total_minor))
+    yield Fact("Paid from credit", amount(explained.credit_minor))
+    yield Fact("By card", amount(order.amount_due_minor))
+
+
+def _sources_panel(explained: ExplainedOrder) -> Panel:
+    return Panel(
+        title="Credit that paid it",
+        columns=[
+            Column("Brought"),
+            Column("Reason"),
+            Column("Voucher or batch"),
+            Column("Campaign"),
+            Column("Issued by"),
+            Column("Part", right=True),
+        ],
+        rows=[
+            (
+                link(moment(origin.at), change_url("billing_ledgerentry", origin.entry_id)),
+                origin.reason,
+                code(origin.code) if origin.code else NOTHING,
+                origin.campaign or NOTHING,
+                code(origin.issued_by) if origin.issued_by else NOTHING,
+                amount(source.part_minor),
+            )
+            for source in explained.sources
+            for origin in [source.origin]
+        ],
+        empty="No credit paid it.",
+    )
