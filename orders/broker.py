@@ -57,6 +57,12 @@ class Received:
     deliveries: int
     message: Msg
 
+    @property
+    def key(self) -> str:
+        """The message's name: its place in the stream, and when the stream stored it."""
+        stored = self.message.metadata
+        return f"{self.topic}-{stored.sequence.stream}-{int(stored.timestamp.timestamp())}"
+
 
 class Broker:
     """A connection to the broker, for the length of a `with` block."""
@@ -155,8 +161,11 @@ class Broker:
         await self._ensure_stream(DEAD_TOPIC)
         # A header is one line of ASCII.
         sentence = " ".join(reason.encode("ascii", "replace").decode().split())
-        key = f"dead-{received.topic}-{received.message.metadata.sequence.stream}"
-        headers = {"Qasima-Topic": received.topic, "Qasima-Reason": sentence, "Nats-Msg-Id": key}
+        headers = {
+            "Qasima-Topic": received.topic,
+            "Qasima-Reason": sentence,
+            "Nats-Msg-Id": f"dead-{received.key}",
+        }
         await self._jetstream.publish(DEAD_TOPIC, received.body, headers=headers)
         await received.message.term()
 

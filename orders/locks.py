@@ -8,7 +8,7 @@ from billing.locks import lock_organization
 from billing.models import Subscription
 
 from .errors import WebhookEndpointNotFound
-from .models import Break, Order, OutboxEvent, WebhookEndpoint
+from .models import Break, DeadLetter, Order, OutboxEvent, WebhookEndpoint
 
 
 def lock_order(*, order_id: UUID) -> Order:
@@ -32,6 +32,12 @@ def lock_event(*, event_id: UUID) -> OutboxEvent:
     """Locks the outgoing event's row, and reads it. Raises: OutboxEvent.DoesNotExist."""
     # Races with its delivery, and with a second member of staff.
     return OutboxEvent.objects.select_for_update(no_key=True).get(id=event_id)
+
+
+def lock_dead_letter(*, dead_letter_id: UUID) -> DeadLetter:
+    """Locks the dead letter's row, and reads it. Raises: DeadLetter.DoesNotExist."""
+    # Races with a second member of staff.
+    return DeadLetter.objects.select_for_update(no_key=True).get(id=dead_letter_id)
 
 
 def lock_webhook_endpoint(*, endpoint_id: UUID) -> WebhookEndpoint:

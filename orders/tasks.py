@@ -21,6 +21,7 @@ from orders.errors import PaymentProcessorError
 from orders.models import AppJob, Payment, Provision, StripeEvent
 from orders.stripe import gateway
 from orders.stripe.mirror import mirror_event
+from orders.use_cases.events.apply_dead_letter import apply_dead_letter as apply_again
 from orders.use_cases.events.deliver_events import deliver_events as deliver
 from orders.use_cases.events.receive_events import receive_events as receive
 from orders.use_cases.mail.queue_mail import Mail
@@ -171,6 +172,12 @@ def receive_events(timestamp: int) -> None:
     """Applies the events of other systems until the next round begins."""
     if settings.EVENTS_URL and not are_outside_calls_held():
         receive(seconds=_DELIVERY_SECONDS, parse_report=parse_report)
+
+
+@app.task(name="apply_dead_letter", queue="events", retry=_RETRIES)
+def apply_dead_letter(dead_letter_id: str) -> None:
+    """Applies an event that was set aside again, because staff asked for it."""
+    apply_again(dead_letter_id=UUID(dead_letter_id), parse_report=parse_report)
 
 
 @app.periodic(cron="*/20 * * * * *")

@@ -35,6 +35,7 @@ from orders.models import (
     AddOn,
     App,
     Bundle,
+    DeadLetter,
     Industry,
     Order,
     OutboxEvent,
@@ -139,6 +140,7 @@ def create_one_of_each() -> dict[str, object]:
     """Create a record of every model of the console; return each model's name in addresses → the record's key."""
     for factory in (AddOnFactory, AppFactory, BundleFactory, IndustryFactory):
         factory.create()
+    DeadLetter.objects.create(key="1", topic="sme.tenant.events", body=b"{}", reason="the event has no type")
     register_endpoint(url="https://shop.example.com/hooks", by=actor())
     place_orders(1)
     propose_adjustment(Customer.objects.earliest("pk"))
@@ -159,6 +161,7 @@ def create_one_of_each() -> dict[str, object]:
         Card,
         CardRange,
         Customer,
+        DeadLetter,
         Dealer,
         Hold,
         Industry,

@@ -2,7 +2,7 @@
 
 from . import campaigns, catalog, customers, mirrored, orders, organizations, payments, subscriptions
 from .ledger import entries
-from .operations import breaks, deployments, events, jobs
+from .operations import breaks, dead_letters, deployments, events, jobs
 from .webhooks import deliveries, endpoints
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "campaigns",
     "catalog",
     "customers",
+    "dead_letters",
     "deliveries",
     "deployments",
     "endpoints",

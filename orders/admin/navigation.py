@@ -85,6 +85,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         "Oversight",
         (
             ("Events", "campaign", "orders_outboxevent"),
+            ("Events set aside", "unsubscribe", "orders_deadletter"),
             ("Webhooks", "webhook", "orders_webhookendpoint"),
             ("Webhook deliveries", "outbox", "orders_webhookdelivery"),
             ("Jobs", "engineering", "procrastinate_procrastinatejob"),

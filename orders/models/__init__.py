@@ -1,5 +1,6 @@
 from .books import CardEntry, ClosedMonth, PostingRule, VatRate
 from .catalog import AddOn, App, Bundle, CatalogVersion, Industry, Plan
+from .dead_letter import DeadLetter
 from .domain import Domain
 from .event import OutboxEvent
 from .order import Order, OrderLine
@@ -18,6 +19,7 @@ __all__ = [
     "CardEntry",
     "CatalogVersion",
     "ClosedMonth",
+    "DeadLetter",
     "DependencyUse",
     "Domain",
     "Industry",

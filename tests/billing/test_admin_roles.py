@@ -38,6 +38,7 @@ RECORDS = (
     "billing_ledgerhead",
     "billing_organization",
     "billing_subscription",
+    "orders_deadletter",
     "orders_order",
     "orders_outboxevent",
     "orders_webhookdelivery",

@@ -19,6 +19,7 @@ from orders.models import (
     AppJob,
     Break,
     Bundle,
+    DeadLetter,
     Industry,
     Order,
     OutboxEvent,
@@ -133,6 +134,14 @@ def refused_event() -> OutboxEvent:
     return OutboxEvent.objects.create(
         type="test", topic="sme.test", source="qasima", refused_at=timezone.now(), refusal="too large"
     )
+
+
+def dead_letter() -> DeadLetter:
+    return DeadLetter.objects.create(key="1", topic="sme.tenant.events", body=b"{}", reason="the event has no type")
+
+
+def applying_an_event() -> Form:
+    return Form(page("orders_deadletter_apply", dead_letter().pk), {}, AuditEntry)
 
 
 WEBHOOK = {"url": "https://shop.example.com/hooks"}
@@ -363,6 +372,7 @@ FORMS: dict[str, Callable[[], Form]] = {
     "orders_break_close": closing_a_break,
     "promos_alert_close": closing_an_alert,
     "orders_outboxevent_resend": resending_an_event,
+    "orders_deadletter_apply": applying_an_event,
     "orders_webhookendpoint_add": registering_a_webhook,
     **{
         f"orders_webhookendpoint_{verb}": partial(changing_a_webhook, verb)
@@ -446,6 +456,7 @@ def records() -> dict[str, object]:
         "orders_payment": order.pk,
         "orders_refund": UUID(int=1),
         "orders_outboxevent": refused_event().pk,
+        "orders_deadletter": dead_letter().pk,
         "orders_webhookdelivery": failed_delivery().pk,
         "orders_webhookendpoint": webhook().pk,
         "orders_provision": failed_provision(order).pk,

@@ -1,4 +1,4 @@
-"""Attacks on the rules of subscribers' endpoints and their deliveries, for test_constraints.py."""
+"""Attacks on the rules of subscribers' endpoints, their deliveries and dead letters, for test_constraints.py."""
 
 from tests.rules import Attack, Attacks, inserting
 
@@ -23,7 +23,16 @@ def delivery(**wrong: str) -> str:
     return inserting("orders_webhookdelivery", VALID_DELIVERY, **wrong)
 
 
+VALID_LETTER = {"key": "'1'", "topic": "'sme.tenant.events'", "body": "''", "reason": "'no type'"}
+
+
+def letter(**wrong: str) -> str:
+    return inserting("orders_deadletter", VALID_LETTER, **wrong)
+
+
 WEBHOOKS: Attacks = {
+    "orders_deadletter_once": [Attack(letter(), [letter()])],
+    "orders_deadletter_has_reason": [letter(reason="''")],
     "orders_webhookendpoint_status_known": [endpoint(status="'lost'")],
     "orders_webhookendpoint_url_form": [
         endpoint(url=url) for url in ("''", "'ftp://example.com/'", "'https://'", "'https://u@example.com/'")

@@ -139,14 +139,11 @@ class WebhookEndpointAdmin(RecordAdmin):
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         if not request.user.has_perm(_PERMISSION) or record.status == _STATUS.RETIRED:
             return
-        for title, name in (
-            ("Send a test", "test"),
-            ("Change", "edit"),
-            ("Show the secret", "secret"),
-            ("Rotate the secret", "rotate"),
-            ("Send failed ones again", "resend"),
-        ):
+        for title, name in (("Test", "test"), ("Change", "edit"), ("Secret", "secret"), ("Rotate secret", "rotate")):
             yield Tool(title, self._url(name, record))
+        failed = WebhookDelivery.objects.filter(endpoint=record, status=WebhookDelivery.Status.FAILED)
+        if failed.exists():
+            yield Tool("Resend failed", self._url("resend", record))
         for name, change in _CHANGES.items():
             if change.leads_to in WebhookEndpoint.TRANSITIONS[record.status]:
                 yield change.tool(self._url(name, record))

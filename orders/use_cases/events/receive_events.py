@@ -1,7 +1,8 @@
 """Applies the events of other systems that the broker keeps for this one: `tenant.deleted` and `provision.progress`.
 
 Each event is applied at least once, and a second time changes nothing. One that can never be applied is set aside at
-the broker, with the reason, so that those behind it go on. One that cannot be applied now is delivered again later.
+the broker and for staff, with the reason, so that those behind it go on. One that cannot be applied now is delivered
+again later.
 """
 
 import json
@@ -19,6 +20,8 @@ from prometheus_client import Counter
 from billing.actor import is_user_id, system_actor
 from billing.errors import DomainError, OrganizationNotFound
 from orders.broker import Broker, BrokerUnavailable, Received
+from orders.models import DeadLetter
+from orders.models.dead_letter import MAX_REASON_LENGTH
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.organizations.provision_organization import SOURCE, TENANT_TOPIC
 from orders.use_cases.provisioning.enqueue_deployment import TOPIC as PROVISION_TOPIC
@@ -104,6 +107,17 @@ def _handle(broker: Broker, received: Received, *, parse_report: ParseReport) ->
 
 def _set_aside(broker: Broker, received: Received, *, reason: str) -> Outcome:
     logger.warning("an event of %s is set aside: %s", received.topic, reason)
+    letter = DeadLetter(
+        key=received.key,
+        topic=received.topic,
+        body=received.body,
+        reason=(reason.replace("\0", "") or "unknown")[:MAX_REASON_LENGTH],
+    )
+    try:
+        DeadLetter.objects.bulk_create([letter], ignore_conflicts=True)
+    except (OperationalError, InterfaceError):
+        broker.redeliver(received, after_seconds=RETRY_SECONDS)
+        return Outcome.RETRIED
     broker.set_aside(received, reason=reason)
     return Outcome.SET_ASIDE
 

@@ -10,14 +10,19 @@ from uuid import uuid4
 import nats
 import pytest
 from django.db import OperationalError
+from procrastinate.contrib.django.models import ProcrastinateJob
 
+from billing.errors import ReasonRequired
 from billing.models import AuditEntry, Organization
 from orders.api.provisioning.reports import parse_report
 from orders.broker import DEAD_TOPIC, Broker
+from orders.models import DeadLetter
+from orders.tasks import apply_dead_letter as apply_dead_letter_job
 from orders.use_cases.events import receive_events as module
-from orders.use_cases.events.receive_events import Outcome, apply_event, receive_batch
+from orders.use_cases.events.apply_dead_letter import apply_dead_letter, request_application
+from orders.use_cases.events.receive_events import NeverApplicable, Outcome, apply_event, receive_batch
 from orders.use_cases.organizations.delete_organization import delete_organization
-from tests.factories import OrganizationFactory
+from tests.factories import OrganizationFactory, actor
 from tests.nats_server import NatsServer, nats_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -113,6 +118,28 @@ def test_poison_is_set_aside_and_the_next_event_goes_on(server: NatsServer, brok
         "the event names no organization",
     ]
     assert dead[0][1] == b"{" and len(dead) == 6
+    kept = DeadLetter.objects.order_by("created_at", "id")
+    assert [(each.reason, bytes(each.body)) for each in kept] == dead
+
+
+def test_a_dead_letter_is_applied_after_all_once_its_cause_is_mended(server: NatsServer, broker: Broker) -> None:
+    organization = OrganizationFactory.create()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "delete_organization", lambda **_: (_ for _ in ()).throw(NeverApplicable("a bug")))
+        send(server, TENANT_TOPIC, deleted(organization))
+        assert receive(broker) == [SET_ASIDE]
+        letter = DeadLetter.objects.get()
+        assert not apply_dead_letter(dead_letter_id=letter.pk, parse_report=parse_report)
+    with pytest.raises(ReasonRequired):
+        request_application(dead_letter_id=letter.pk, by=actor(), reason=" ")
+    for _ in range(2):
+        request_application(dead_letter_id=letter.pk, by=actor(), reason="the bug is mended")
+    [job] = ProcrastinateJob.objects.filter(task_name="apply_dead_letter")
+    for _ in range(2):
+        apply_dead_letter_job(**job.args)
+    letter.refresh_from_db()
+    organization.refresh_from_db()
+    assert letter.applied_at is not None and organization.status == "deleted"
 
 
 def test_an_event_that_cannot_be_applied_now_comes_again(

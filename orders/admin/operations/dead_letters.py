@@ -1,0 +1,138 @@
+"""Events of other systems that were set aside: why, and how to apply one after all."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from billing.admin.audit import history_panel
+from billing.admin.console.acts import confirm_act, find_for_act
+from billing.admin.console.base import ReadOnlyAdmin, View
+from billing.admin.console.display import (
+    Column,
+    Fact,
+    Panel,
+    Text,
+    Tool,
+    badge,
+    change_url,
+    clipped,
+    code,
+    moment,
+    pretty,
+)
+from billing.admin.console.request_actor import actor_of
+from billing.admin.console.submission import Done
+from orders.locks import lock_dead_letter
+from orders.models import DeadLetter
+from orders.use_cases.events.apply_dead_letter import request_application
+
+_PERMISSION = "orders.change_deadletter"
+
+
+class AppliedFilter(admin.SimpleListFilter):
+    """Filters by whether an event was applied after all."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "Set aside"), ("applied", "Applied")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() in ("open", "applied"):
+            return queryset.filter(applied_at__isnull=self.value() == "open")
+        return queryset
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ReadOnlyAdmin):
+    """The list and page of events that were set aside."""
+
+    noun, nouns = "event set aside", "events set aside"
+    list_display = ("when", "topic", "why", "state")
+    list_filter = (AppliedFilter,)
+    time_field = "created_at"
+    search_fields = ("id",)
+    search_help_text = "Topic or id"
+
+    def search_filter(self, term: str) -> Q:
+        try:
+            return Q(pk=UUID(term))
+        except ValueError:
+            return Q(topic=term)
+
+    @admin.display(description="Set aside")
+    def when(self, letter: DeadLetter) -> Text:
+        return moment(letter.created_at)
+
+    @admin.display(description="Topic")
+    def topic(self, letter: DeadLetter) -> Text:
+        return letter.topic
+
+    @admin.display(description="Reason")
+    def why(self, letter: DeadLetter) -> Text:
+        return clipped(letter.reason)
+
+    @admin.display(description="State")
+    def state(self, letter: DeadLetter) -> Text:
+        return badge("applied", "good") if letter.applied_at else badge("set aside", "bad")
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("State", self.state(record))
+        yield Fact("Topic", record.topic)
+        yield Fact("Reason", record.reason)
+        yield Fact("Set aside", moment(record.created_at))
+        yield Fact("Applied", moment(record.applied_at))
+        yield Fact("Message", code(record.key))
+
+    def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
+        if record.applied_at is None and request.user.has_perm(_PERMISSION):
+            yield Tool("Apply again", reverse("admin:orders_deadletter_apply", args=[record.pk]))
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        yield Panel(title="Content", columns=[Column("Body")], rows=[(_body(record),)], empty="")
+        yield history_panel(object_type="deadletter", object_id=str(record.pk))
+
+    def extra_views(self) -> Sequence[tuple[str, str, View]]:
+        return [("<uuid:letter_id>/apply/", "apply", self.apply_view)]
+
+    def apply_view(self, request: HttpRequest, letter_id: UUID) -> HttpResponse:
+        """Asks for the reason, and lets the worker apply the event again."""
+        letter = find_for_act(self, request, letter_id, permission=_PERMISSION)
+
+        def apply(reason: str) -> Done:
+            request_application(dead_letter_id=letter.pk, by=actor_of(request), reason=reason)
+            text = "The worker applies the event in a few seconds. If it is refused again, the reason is shown here."
+            return Done(text, change_url(self.model_label, letter.pk))
+
+        return confirm_act(
+            self,
+            request,
+            letter,
+            name="apply",
+            title="Apply again",
+            submit="Apply this event again",
+            seen=(letter.reason, letter.applied_at),
+            lock_state=lambda: _state(lock_dead_letter(dead_letter_id=letter.pk)),
+            effect=apply,
+            facts=[Fact("Topic", letter.topic), Fact("Reason", letter.reason)],
+            warning="Apply it after its cause was mended here. An event with a mistake of its own is refused again.",
+        )
+
+
+def _state(letter: DeadLetter) -> tuple[object, ...]:
+    return (letter.reason, letter.applied_at)
+
+
+def _body(letter: DeadLetter) -> Text:
+    text = bytes(letter.body).decode(errors="replace")
+    try:
+        return pretty(json.loads(text))
+    except ValueError:
+        return clipped(text[:2000])
