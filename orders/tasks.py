@@ -158,7 +158,7 @@ def sweep(timestamp: int) -> None:
     sweep_payments.sweep_payments()
 
 
-@app.periodic(cron="*/20 * * * * *")
+@app.periodic(cron="* * * * * */20")
 @app.task(name="deliver_events", queue="events", lock="deliver_events", queueing_lock="deliver_events")
 def deliver_events(timestamp: int) -> None:
     """Delivers recorded events to the broker until the next round begins."""
@@ -166,7 +166,7 @@ def deliver_events(timestamp: int) -> None:
         deliver(seconds=_DELIVERY_SECONDS)
 
 
-@app.periodic(cron="*/20 * * * * *")
+@app.periodic(cron="* * * * * */20")
 @app.task(name="receive_events", queue="events", lock="receive_events", queueing_lock="receive_events")
 def receive_events(timestamp: int) -> None:
     """Applies the events of other systems until the next round begins."""
@@ -180,7 +180,7 @@ def apply_dead_letter(dead_letter_id: str) -> None:
     apply_again(dead_letter_id=UUID(dead_letter_id), parse_report=parse_report)
 
 
-@app.periodic(cron="*/20 * * * * *")
+@app.periodic(cron="* * * * * */20")
 @app.task(name="deliver_webhooks", queue="events", lock="deliver_webhooks", queueing_lock="deliver_webhooks")
 def deliver_webhooks(timestamp: int) -> None:
     """Sends events to the endpoints of subscribers until the next round begins."""

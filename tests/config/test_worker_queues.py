@@ -22,3 +22,16 @@ def test_a_worker_opens_no_more_connections_than_stated() -> None:
     procrastinates_pool, listening = 4, sum(queue.listens for queue in QUEUES)
     worker = procrastinates_pool + listening + JOB_CONNECTIONS + database.LOCK_CONNECTIONS
     assert worker == OF_A_WORKER
+
+
+def test_rounds_begin_as_often_as_they_are_meant_to() -> None:
+    """The sixth field of a schedule is seconds: a first field of */20 would be one minute of twenty."""
+    rounds = {"release_abandoned_checkouts": 10, "deliver_events": 20, "receive_events": 20, "deliver_webhooks": 20}
+    found = {}
+    for (name, _), periodic in app.periodic_registry.periodic_tasks.items():
+        if name in rounds:
+            schedule = periodic.croniter
+            schedule.set_current(1_800_000_000)
+            first, second = schedule.get_next(ret_type=float), schedule.get_next(ret_type=float)
+            found[name] = second - first
+    assert found == rounds
