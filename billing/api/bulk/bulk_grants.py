@@ -6,14 +6,14 @@ from uuid import UUID
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import SOVEREIGN_ADMIN, VOUCHER_READERS
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.fields import refusals_on_csv
 from billing.api.pagination import page_parameters, page_response, read_page, read_page_by_number
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.errors import ApprovalRequired, BulkGrantNotFound
 from billing.models import BulkGrant, BulkGrantRow
@@ -55,7 +55,7 @@ _EXAMPLE = OpenApiExample(
 )
 
 
-class BulkGrantsView(APIView):
+class BulkGrantsView(ApiView):
     permission_classes = (_READS,)
 
     @extend_schema(
@@ -90,7 +90,7 @@ class BulkGrantsView(APIView):
         return Response(GrantSerializer(_find(found.pk)).data, status=201)
 
 
-class CheckBulkGrantView(APIView):
+class CheckBulkGrantView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN),)
 
     @extend_schema(
@@ -107,7 +107,7 @@ class CheckBulkGrantView(APIView):
         return Response(GrantCheckSerializer(preview_rows(name=terms.name, rows=rows)).data)
 
 
-class BulkGrantView(APIView):
+class BulkGrantView(ApiView):
     permission_classes = (_READS,)
 
     @extend_schema(responses={200: GrantSerializer, **refusals(_NO_GRANT)}, tags=["credit"], summary="A bulk grant")
@@ -115,7 +115,7 @@ class BulkGrantView(APIView):
         return Response(GrantSerializer(_find(grant_id)).data)
 
 
-class BulkGrantRowsView(APIView):
+class BulkGrantRowsView(ApiView):
     permission_classes = (_READS,)
 
     @extend_schema(
@@ -132,7 +132,7 @@ class BulkGrantRowsView(APIView):
         return page_response(page, list(GrantRowSerializer(page.rows, many=True).data), request=request)
 
 
-class StartBulkGrantView(APIView):
+class StartBulkGrantView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN),)
 
     @extend_schema(
@@ -158,7 +158,7 @@ class StartBulkGrantView(APIView):
         return Response(GrantSerializer(_find(grant_id)).data)
 
 
-class UndoBulkGrantView(APIView):
+class UndoBulkGrantView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN),)
 
     @extend_schema(
@@ -174,7 +174,7 @@ class UndoBulkGrantView(APIView):
         return Response(GrantSerializer(_find(grant_id)).data)
 
 
-class DiscardBulkGrantView(APIView):
+class DiscardBulkGrantView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN),)
 
     @extend_schema(request=GrantActSerializer, responses=_CHANGED, tags=["credit"], summary="Discard a draft")
