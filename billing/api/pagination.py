@@ -163,17 +163,16 @@ def slice_into_page(rows: Sequence[Row], *, request: Request, by: str) -> Page[R
     Raises: InvalidLimit; InvalidCursor, also if the row that the cursor names no longer exists.
     """
     limit = _read_limit(request, default=max(len(rows), 1), maximum=MAX_LIMIT)
-    names = [str(getattr(row, by)) for row in rows]
     start = 0
     if "cursor" in request.query_params:
+        names = [str(getattr(row, by)) for row in rows]
         try:
             start = names.index(_decoded(request.query_params["cursor"])) + 1
         except (ValueError, RecursionError) as error:
             raise InvalidCursor() from error
     end = start + limit
-    return Page(
-        rows=list(rows[start:end]), next_cursor=_encoded(names[end - 1]) if end < len(rows) else None, limit=limit
-    )
+    next_cursor = _encoded(str(getattr(rows[end - 1], by))) if end < len(rows) else None
+    return Page(rows=list(rows[start:end]), next_cursor=next_cursor, limit=limit)
 
 
 def page_response(page: Page[Any], data: list[Any], *, request: Request) -> Response:

@@ -21,6 +21,7 @@ BATCHES = {
     "billing/queries.py": ANY_READ,
     "billing/shared_read.py": ANY_READ,
     "billing/use_cases/identity/sessions.py": ANY_READ,
+    "orders/api/catalog/lists.py": ANY_READ,
     "orders/use_cases/apps/list_app_jobs.py": ANY_READ,
     "orders/use_cases/organizations/list_organizations.py": ANY_READ,
     "orders/use_cases/provisioning/find_provision.py": ANY_READ,

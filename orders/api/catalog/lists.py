@@ -22,6 +22,7 @@ from rest_framework.request import Request
 from billing.api.access.api_view import ApiView
 from billing.api.pagination import add_link, page_parameters, slice_into_page
 from billing.api.renderers import ExactJSONRenderer
+from billing.shared_read import SharedRead
 from orders.models import AddOn, App, Bundle, CatalogVersion, Industry, Plan
 from orders.models.catalog import CatalogItem
 
@@ -39,8 +40,16 @@ class _Offer:
     version: UUID | None
     items: Sequence[CatalogItem]
     content: bytes
+    etag: str
 
 
+_VERSION = SharedRead(
+    """
+SELECT asked.position, catalog.version
+  FROM unnest(%s::int[]) WITH ORDINALITY AS asked (request, position) CROSS JOIN orders_catalogversion AS catalog
+""",
+    lambda rows: rows[0][0] if rows else None,
+)
 _offers: dict[type[CatalogItem], _Offer] = {}
 
 
@@ -58,8 +67,10 @@ class _CatalogView(ApiView):
     def get(self, request: Request) -> HttpResponseBase:
         offer = self._current_offer()
         page = slice_into_page(offer.items, request=request, by="slug")
-        content = offer.content if len(page.rows) == len(offer.items) else self._render(page.rows)
-        etag = f'"{sha256(content).hexdigest()[:_ETAG_LENGTH]}"'
+        content, etag = offer.content, offer.etag
+        if len(page.rows) < len(offer.items):
+            content = self._render(page.rows)
+            etag = _etag_of(content)
         response = HttpResponse(content, content_type="application/json", headers={"ETag": etag})
         response.headers["Cache-Control"] = "no-cache"
         add_link(response, page, request=request)
@@ -68,11 +79,7 @@ class _CatalogView(ApiView):
     def _current_offer(self) -> _Offer:
         """Returns the list as it is now. One query, and another one after a change of the catalog."""
         known = _offers.get(self.model)
-        if (
-            known
-            and known.version
-            and known.version == CatalogVersion.objects.values_list("version", flat=True).first()
-        ):
+        if known and known.version and known.version == _VERSION.read(0).value:
             return known
         items = list(
             self.model._default_manager.filter(active=True).annotate(
@@ -80,12 +87,17 @@ class _CatalogView(ApiView):
             )
         )
         version = getattr(items[0], "catalog_version", None) if items and self.model in _VERSIONED else None
-        offer = _Offer(version, items, self._render(items))
+        content = self._render(items)
+        offer = _Offer(version, items, content, _etag_of(content))
         _offers[self.model] = offer
         return offer
 
     def _render(self, items: Sequence[CatalogItem]) -> bytes:
         return ExactJSONRenderer().render(self.serializer_class(items, many=True).data)
+
+
+def _etag_of(content: bytes) -> str:
+    return f'"{sha256(content).hexdigest()[:_ETAG_LENGTH]}"'
 
 
 _CACHE_PARAMETERS = [
