@@ -24,4 +24,5 @@ class PromosConfig(AppConfig):
         "promos.use_cases.approvals.propose_budget.CAMPAIGN_BUDGET",
         "promos.use_cases.approvals.propose_activation.BATCH_ACTIVATION",
         "promos.use_cases.approvals.propose_cards.RANGE_ACTIVATION",
+        "promos.use_cases.code_import.import_codes.CODE_IMPORT",
     )

@@ -1,10 +1,11 @@
 from django.urls import path
 
-from .api import attempts, campaigns, vouchers
+from .api import attempts, campaigns, code_import, vouchers
 from .api.cards import batches, printer_files, ranges
 
 urlpatterns = [
     path("billing/vouchers/issue", vouchers.IssueView.as_view()),
+    path("billing/vouchers/import", code_import.ImportView.as_view()),
     path("billing/vouchers/list", vouchers.VouchersView.as_view()),
     path("billing/vouchers/revoke/<str:code>", vouchers.RevokeView.as_view()),
     path("billing/vouchers/redeem-preview", vouchers.PreviewView.as_view()),

@@ -1,7 +1,8 @@
 """The pages of vouchers: issue, change, bring back. Each calls a use case; none deletes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -10,11 +11,12 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import CharField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, NullIf
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
 from billing.admin.audit import history_panel
-from billing.admin.console.base import find_or_404
+from billing.admin.console.base import View, find_or_404
 from billing.admin.console.display import (
     NOTHING,
     Fact,
@@ -41,6 +43,7 @@ from promos.queries import codes_with_use
 from promos.use_cases.approvals.propose_issue import issue_or_propose, issued_or_refused
 
 from .code_forms import FIELD_OF_REFUSAL, IssueForm, TermsForm, initial_terms
+from .code_import.import_page import import_view
 from .code_states import CodeStatesAdmin, lock_update_time
 from .form_fields import written_credit_life
 from .oversight.attempts import attempts_panel
@@ -86,7 +89,11 @@ class PromoCodeAdmin(CodeStatesAdmin):
             (title, list_url(self.model_label, **({"state": value} if value else {})), value == chosen)
             for value, title in choices
         ]
-        return super().changelist_view(request, {"state_tabs": tabs, **(extra_context or {})})
+        context = {"state_tabs": tabs, "import_url": reverse(f"admin:{self.model_label}_import")}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def extra_views(self) -> Sequence[tuple[str, str, View]]:
+        return [*super().extra_views(), ("import/", "import", partial(import_view, self))]
 
     # --- The list -----------------------------------------------------------------------------------------------
 

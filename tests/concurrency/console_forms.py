@@ -223,6 +223,11 @@ def issuing() -> Form:
     return Form(page("promos_promocode_add"), {**TERMS, "code": "NEW"}, PromoCode)
 
 
+def importing() -> Form:
+    inputs = {"text": "code,credit,cap\nEID-1,5,3", "confirmed": "yes"}
+    return Form(page("promos_promocode_import"), inputs, PromoCode)
+
+
 def changing_a_voucher() -> Form:
     return Form(page("promos_promocode_change", PromoCodeFactory.create().pk), TERMS, AuditEntry)
 
@@ -383,6 +388,7 @@ FORMS: dict[str, Callable[[], Form]] = {
     "orders_provision_retry": partial(retrying, failed_provision),
     "orders_appjob_retry": partial(retrying, failed_job),
     "promos_promocode_add": issuing,
+    "promos_promocode_import": importing,
     "promos_promocode_change": changing_a_voucher,
     **{f"promos_promocode_{verb}": partial(changing_state, verb) for verb in ("pause", "resume", "retire")},
     **{f"billing_proposal_{verb}": partial(deciding, verb) for verb in ("approve", "reject", "withdraw")},

@@ -97,6 +97,7 @@ BATCH = {
     "reason": "spring",
     "printer_key": "",
 }
+IMPORT = {"csv": "code,credit,cap\r\n{code}-NEW,5,3", "dry_run": False, "reason": "spring"}
 GRANT = {
     "name": "{slug}",
     "csv": "ada,5\r\n{slug},1.250",
@@ -242,6 +243,7 @@ ENDPOINTS = [
         body={"act": "activate", "csv": "1", "dry_run": True, "reason": "sold"},
         status=409,
     ),
+    Endpoint(method="POST", path="billing/vouchers/import", roles=ISSUES, body=IMPORT),
     Endpoint(method="GET", path="billing/grants", roles=READS_VOUCHERS, is_list=True),
     Endpoint(method="POST", path="billing/grants", roles=ISSUES, body=GRANT, status=201),
     Endpoint(method="POST", path="billing/grants/check", roles=ISSUES, body=GRANT),

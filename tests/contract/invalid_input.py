@@ -331,6 +331,11 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/admin/webhooks/{webhook}": {**_WEBHOOK, **_REASON},
     "billing/batches": _BATCH,
     "billing/grants": _GRANT,
+    "billing/vouchers/import": {
+        **_REASON,
+        "csv": (*INVALID_CSV, "code,credit\nX-1,5", "code,credit,cap\nX-1,5,", "code,credit,cap\nX-1,0,1"),
+        "dry_run": NOT_BOOLEAN,
+    },
     "billing/grants/check": _GRANT,
     "billing/dealers": _DEALER,
     "billing/dealers/{dealer}": {**_DEALER, **_REASON},

@@ -12,10 +12,12 @@ from billing.models import BulkGrant, LedgerEntry
 from billing.use_cases.bulk.run_bulk_grant import run_bulk_grant
 from billing.use_cases.bulk.start_bulk_grant import undo_bulk_grant
 from billing.use_cases.ledger.verify_ledger import verify_ledger
-from promos.models import Batch, Card
+from promos.models import Batch, Card, PromoCode
 from promos.use_cases.cards.change_batch import start_generation
 from promos.use_cases.cards.export_cards import export_csv
 from promos.use_cases.cards.generate_cards import generate_cards
+from promos.use_cases.code_import.import_codes import import_codes
+from promos.use_cases.code_import.read_codes import read_codes
 from tests.billing.bulk.make_grants import STAFF, running
 from tests.database import database_environment
 from tests.promos.cards.make_batch import active, approved
@@ -83,6 +85,16 @@ def test_generation_of_cards_is_continued() -> None:
     cards = Card.objects.filter(batch=batch).values_list("serial", "code")
     assert sorted(serial for serial, _ in cards) == list(range(batch.first_serial, batch.last_serial + 1))
     assert len({code for _, code in cards}) == ALL
+
+
+def test_import_of_codes_is_all_or_nothing_and_is_repeated() -> None:
+    content = "\n".join(["code,credit,cap", *(f"EID-{number},5,1" for number in range(ALL))])
+    kill_in_the_middle("import", content, parts=3)
+    assert not PromoCode.objects.filter(code__startswith="EID-").exists()
+    for issued in (ALL, 0):
+        report = import_codes(rows=read_codes(content.encode()).rows, by=STAFF, reason="a new list")
+        assert (report.issued, report.already) == (issued, ALL - issued)
+    assert PromoCode.objects.filter(code__startswith="EID-").count() == ALL
 
 
 def test_export_that_was_killed_is_complete_when_repeated() -> None:

@@ -1,22 +1,19 @@
 """Reads the customers and amounts of a bulk grant from a CSV file, and names each bad row by its line."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from django.conf import settings
 from django.db import connection
 
 from billing.actor import is_user_id
 from billing.errors import InvalidFile
-from billing.money import AmountError, to_minor
+from billing.use_cases.bulk.cells import Problem, decimal_mark, read_amount
 from billing.use_cases.bulk.csv_rows import BadRow, Table, describe_shortened, is_shortened, read_table
 
 _USER_TITLES = {"user_id", "user id", "customer_id", "customer id", "customer", "user", "sub"}
 _EMAIL_TITLES = {"email", "e-mail", "mail", "email address", "e-mail address"}
 _AMOUNT_TITLES = {"amount", "credit", "value"}
-_AMOUNT = re.compile(r"[0-9]{1,12}([.,][0-9]+)?")
 
 # One array, because a list has more customers than a statement can have parameters.
 _CUSTOMERS = """
@@ -50,25 +47,21 @@ def read_grant_list(content: bytes, *, amount_minor: int | None = None) -> Grant
     """
     table = read_table(content, titles=_USER_TITLES | _EMAIL_TITLES | _AMOUNT_TITLES)
     user, email, amount = _find_columns(table)
-    mark = _decimal_mark(table, amount)
+    mark = decimal_mark(table, amount)
     named = {row.line: row.cell(email) for row in table.rows if row.cell(email) and not row.cell(user)}
     named |= {row.line: row.cell(user) for row in table.rows if not table.titles and "@" in row.cell(user)}
     users = _users_of(named.values())
     rows, bad_rows = [], list(table.bad_rows)
     for row in table.rows:
         who = _read_user(row.cell(user), named.get(row.line), users)
-        minor = _read_amount(row.cell(amount), mark, amount_minor)
-        problems = [each.why for each in (who, minor) if isinstance(each, _Problem)]
+        minor = read_amount(row.cell(amount), mark, amount_minor)
+        problems = [each.why for each in (who, minor) if isinstance(each, Problem)]
         if isinstance(who, str) and isinstance(minor, int):
             rows.append(GrantRow(row.line, who, minor))
         else:
             bad_rows.append(BadRow(row.line, "; ".join(problems)))
     bad_rows += _find_repeated(rows)
     return GrantList(rows=rows, bad_rows=sorted(bad_rows, key=lambda row: row.line))
-
-
-class _Problem(NamedTuple):
-    why: str
 
 
 def _find_columns(table: Table) -> tuple[int | None, int | None, int | None]:
@@ -85,24 +78,17 @@ def _find_columns(table: Table) -> tuple[int | None, int | None, int | None]:
     return user, email, table.column(_AMOUNT_TITLES)
 
 
-def _decimal_mark(table: Table, amount: int | None) -> str:
-    """Returns the decimal mark of the file: a comma only with semicolons or tabs between cells, and no point."""
-    texts = [row.cell(amount) for row in table.rows]
-    has_comma, has_point = (any(mark in text for text in texts) for mark in ",.")
-    return "," if has_comma and not has_point and table.delimiter != "," else "."
-
-
-def _read_user(text: str, address: str | None, users: dict[str, list[str]]) -> str | _Problem:
+def _read_user(text: str, address: str | None, users: dict[str, list[str]]) -> str | Problem:
     if address is not None:
         found = users.get(address.upper(), [])
         if len(found) == 1:
             return found[0]
-        return _Problem(f"{len(found) or 'no'} customers have the e-mail address {address[:80]!r}")
+        return Problem(f"{len(found) or 'no'} customers have the e-mail address {address[:80]!r}")
     if not text:
-        return _Problem("the customer is missing")
+        return Problem("the customer is missing")
     if is_shortened(text):
-        return _Problem(describe_shortened(text))
-    return text if is_user_id(text) else _Problem(f"{text[:80]!r} is not a user id")
+        return Problem(describe_shortened(text))
+    return text if is_user_id(text) else Problem(f"{text[:80]!r} is not a user id")
 
 
 def _users_of(addresses: Iterable[str]) -> dict[str, list[str]]:
@@ -115,23 +101,6 @@ def _users_of(addresses: Iterable[str]) -> dict[str, list[str]]:
             for address, user_id in cursor.fetchall():
                 found.setdefault(address, []).append(user_id)
     return found
-
-
-def _read_amount(text: str, mark: str, default: int | None) -> int | _Problem:
-    currency = settings.SOVEREIGN_CURRENCY
-    text = text.removesuffix(currency).removeprefix(currency).strip()
-    if not text:
-        return _Problem("the amount is missing") if default is None else default
-    if is_shortened(text):
-        return _Problem(describe_shortened(text))
-    found = _AMOUNT.fullmatch(text)
-    if found is None or (found[1] and found[1][0] != mark):
-        return _Problem(f"{text[:40]!r} is not an amount: write figures, with a point for decimals")
-    try:
-        minor = to_minor(text.replace(",", "."), currency=currency)
-    except AmountError as error:
-        return _Problem(str(error))
-    return minor if minor > 0 else _Problem("the amount must be positive")
 
 
 def _find_repeated(rows: list[GrantRow]) -> Iterator[BadRow]:

@@ -1,0 +1,1 @@
+"""The page that imports voucher codes from a file."""

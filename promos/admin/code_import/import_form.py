@@ -1,0 +1,44 @@
+"""The form for a file of codes."""
+
+from typing import Any
+
+from django import forms
+
+from billing.admin.console.forms import CsvField, ReasonForm
+from billing.errors import InvalidFile
+from billing.text import as_sentence
+from billing.use_cases.bulk.csv_rows import refuse_bad_rows
+from promos.use_cases.code_import.read_codes import MAX_CODES, CodeRow, read_codes
+
+
+class ImportForm(ReasonForm):
+    """A file of codes and the reason. After the check, `text` is the file's content, and `rows` are its codes."""
+
+    file = CsvField(
+        columns=f"At most {MAX_CODES} codes. Titles: code, credit, cap (0 is unlimited); and optionally starts_at,"
+        " expires_at, campaign and description.",
+        required=False,
+    )
+    text = forms.CharField(required=False, widget=forms.HiddenInput, strip=False)
+    field_order = ("file", "reason", "text")
+    rows: list[CodeRow] = []
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        content = data.get("file") or data.get("text", "").encode()
+        if not content and "file" not in self.errors:
+            self.add_error("file", "Choose a file.")
+        elif content:
+            try:
+                found = read_codes(content)
+                refuse_bad_rows(found.bad_rows)
+            except InvalidFile as error:
+                for text in (error.fields or {})["file"]:
+                    self.add_error("file", as_sentence(text))
+            else:
+                self.rows = found.rows
+                self.data["text"] = content.decode("utf-16" if content[:2] in _UTF_16 else "utf-8-sig")
+        return data
+
+
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")

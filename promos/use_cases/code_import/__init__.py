@@ -1,0 +1,1 @@
+"""Imports voucher codes from a CSV file."""
