@@ -1,6 +1,7 @@
 """The language of an answer: English or Arabic."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
@@ -11,6 +12,8 @@ from django.utils.translation.trans_real import get_supported_language_variant, 
 from billing.language import answer_in
 from config.web.middleware import is_api_path
 
+# Browsers send few different headers.
+MAX_HEADERS_KEPT, MAX_HEADER_LENGTH = 1000, 500
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -38,13 +41,14 @@ class LanguageMiddleware:
         return response
 
     def _answer_api(self, request: HttpRequest) -> HttpResponseBase:
-        header = request.META.get("HTTP_ACCEPT_LANGUAGE", "")
+        header = request.META.get("HTTP_ACCEPT_LANGUAGE", "")[:MAX_HEADER_LENGTH]
         if not header:
             return self.get_response(request)
         with answer_in(_best_language(header)):
             return self.get_response(request)
 
 
+@lru_cache(maxsize=MAX_HEADERS_KEPT)
 def _best_language(header: str) -> str:
     """Returns the language that the header prefers, of those that the service speaks."""
     for wanted, _priority in parse_accept_lang_header(header.lower()):
