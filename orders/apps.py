@@ -14,6 +14,7 @@ class OrdersConfig(AppConfig):
         "models/webhooks/webhooks.sql",
         "use_cases/subscriptions/unused_month.sql",
         "use_cases/checkout/place_orders.sql",
+        "use_cases/figures/refresh_figures.sql",
     )
     encrypt_secrets = "orders.use_cases.webhooks.endpoint_secrets.encrypt_secrets_anew"
     proposal_kinds = ("orders.use_cases.payments.request_refund.ORDER_REFUND",)

@@ -24,6 +24,7 @@ from orders.stripe.mirror import mirror_event
 from orders.use_cases.events.apply_dead_letter import apply_dead_letter as apply_again
 from orders.use_cases.events.deliver_events import deliver_events as deliver
 from orders.use_cases.events.receive_events import receive_events as receive
+from orders.use_cases.figures.refresh_figures import refresh_figures
 from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.send_mail import send_mail as send
 from orders.use_cases.organizations import close_open_payment as close_payment
@@ -236,6 +237,13 @@ def renew(subscription_id: str) -> None:
 def prune(timestamp: int) -> None:
     """Deletes expired rows, in batches."""
     prune_expired()
+
+
+@app.periodic(cron="7 3 * * *")
+@app.task(name="refresh_figures", queue="default", queueing_lock="refresh_figures")
+def refresh_credit_figures(timestamp: int) -> None:
+    """Computes every night what became of the credit that vouchers granted."""
+    refresh_figures()
 
 
 @app.periodic(cron="43 3 * * *")

@@ -63,7 +63,7 @@ from promos.use_cases.campaigns.draft_campaign import change_draft, draft_campai
 
 from .campaign_forms import FIELD_OF_REFUSAL, BudgetForm, DraftForm, EndForm, initial_terms
 from .form_fields import written_credit_life
-from .oversight.figures import figure_panels
+from .oversight.figures import credit_column, credit_panel, figure_panels
 from .restriction_fields import restriction_facts, with_restricted
 from .states import format_usage
 
@@ -128,7 +128,7 @@ class CampaignAdmin(RecordAdmin):
 
     noun, nouns, add_title = "campaign", "campaigns", "Draft a campaign"
     audit_name = "campaign"
-    list_display = ("named", "state", "credit_class", "use", "window", "owner")
+    list_display = ("named", "state", "credit_class", "use", "credit_left", "window", "owner")
     list_filter = (one_of("status", Status.values), one_of("credit_class", CreditClass.values))
     search_fields = ("name",)
     search_help_text = "Name, purpose or owner"
@@ -137,7 +137,7 @@ class CampaignAdmin(RecordAdmin):
     sortable_by = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign, Campaign]:
-        return campaigns_with_use().order_by(*self.ordering)
+        return campaigns_with_use().select_related("figures").order_by(*self.ordering)
 
     def search_filter(self, term: str) -> Q:
         return Q(name__icontains=term) | Q(purpose__icontains=term) | Q(owner_email__icontains=term)
@@ -171,6 +171,10 @@ class CampaignAdmin(RecordAdmin):
             percent,
             percent,
         )
+
+    @admin.display(description="Credit as of last night")
+    def credit_left(self, campaign: Any) -> Text:
+        return credit_column(getattr(campaign, "figures", None))
 
     @admin.display(description="Valid")
     def window(self, campaign: Any) -> Text:
@@ -207,6 +211,7 @@ class CampaignAdmin(RecordAdmin):
         yield Fact("Last changed", moment(record.updated_at))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        yield credit_panel(getattr(record, "figures", None))
         yield from figure_panels(request, record.codes.all(), promo_code__campaign__name=record.name)
         yield history_panel(object_type=self.audit_name, object_id=str(record.pk))
         if request.user.has_perm("promos.view_promocode"):

@@ -47,7 +47,7 @@ from .code_import.import_page import import_view
 from .code_states import CodeStatesAdmin, lock_update_time
 from .form_fields import written_credit_life
 from .oversight.attempts import attempts_panel
-from .oversight.figures import figure_panels
+from .oversight.figures import credit_column, credit_panel, figure_panels
 from .redemptions import redemptions_panel
 from .restriction_fields import restriction_facts, with_restricted
 from .states import STATES_AS_LISTED, StateFilter, format_usage, state_badge, state_of, usage_bar, with_state
@@ -64,7 +64,7 @@ class PromoCodeAdmin(CodeStatesAdmin):
 
     noun, nouns, add_title = "voucher", "vouchers", "Issue a voucher"
     audit_name = "promo_code"
-    list_display = ("named", "state", "credit_amount", "use", "validity", "about", "issued")
+    list_display = ("named", "state", "credit_amount", "use", "credit_left", "validity", "about", "issued")
     list_filter = (StateFilter,)
     list_before_template = "admin/voucher_states.html"
     narrow_by = {"campaign__name": "campaign"}
@@ -76,7 +76,7 @@ class PromoCodeAdmin(CodeStatesAdmin):
         email = Subquery(User.objects.filter(sub=OuterRef("issued_by")).values("email")[:1])
         issuer = Coalesce(NullIf(email, Value("")), "issued_by", output_field=CharField())
         return with_state(
-            codes_with_use().select_related("campaign").annotate(issuer_name=issuer), now=timezone.now()
+            codes_with_use().select_related("campaign", "figures").annotate(issuer_name=issuer), now=timezone.now()
         )
 
     def search_filter(self, term: str) -> Q:
@@ -113,6 +113,10 @@ class PromoCodeAdmin(CodeStatesAdmin):
     @admin.display(description="Used")
     def use(self, promo_code: Any) -> Text:
         return usage_bar(promo_code)
+
+    @admin.display(description="Credit as of last night")
+    def credit_left(self, promo_code: Any) -> Text:
+        return credit_column(getattr(promo_code, "figures", None))
 
     @admin.display(description="Valid")
     def validity(self, promo_code: Any) -> Text:
@@ -154,6 +158,7 @@ class PromoCodeAdmin(CodeStatesAdmin):
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         codes = PromoCode.objects.filter(pk=record.pk)
+        yield credit_panel(getattr(record, "figures", None))
         yield from figure_panels(request, codes, promo_code__code=record.code)
         yield history_panel(object_type=self.audit_name, object_id=record.code)
         if request.user.has_perm("promos.view_redemption"):

@@ -1,8 +1,9 @@
-from .alert import Alert
-from .attempt import RefusedAttempt
 from .batch import Batch, Card
 from .campaign import BudgetCounter, Campaign
 from .card_range import CardRange, Dealer
+from .oversight.alert import Alert
+from .oversight.attempt import RefusedAttempt
+from .oversight.figures import CampaignFigures, CodeFigures, DealerFigures
 from .printer_file import PrinterFile
 from .promo_code import PromoCode, PromoCounter
 from .redemption import Redemption
@@ -12,9 +13,12 @@ __all__ = [
     "Batch",
     "BudgetCounter",
     "Campaign",
+    "CampaignFigures",
     "Card",
     "CardRange",
+    "CodeFigures",
     "Dealer",
+    "DealerFigures",
     "PrinterFile",
     "PromoCode",
     "PromoCounter",

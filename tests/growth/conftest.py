@@ -42,6 +42,9 @@ SMALL = {
     "promos_budgetcounter",
     "promos_campaign",
     "promos_printerfile",  # one for each secret batch
+    "promos_campaignfigures",
+    "promos_codefigures",  # has none here; a row is found by its code
+    "promos_dealerfigures",
     "promos_cardrange",  # has none here; the ranges of a batch have an index
 }
 

@@ -26,7 +26,16 @@ from tests.factories import actor
 
 ORDERS = Path(__file__).parents[2] / "orders"
 # The folders of use cases that jobs run, and the modules of which one call may go through many items.
-FOLDERS = ("events", "mail", "organizations", "payments", "provisioning", "reconciliation", "subscriptions")
+FOLDERS = (
+    "events",
+    "figures",
+    "mail",
+    "organizations",
+    "payments",
+    "provisioning",
+    "reconciliation",
+    "subscriptions",
+)
 FILES = (
     ORDERS / "tasks.py",
     ORDERS / "stripe" / "gateway.py",

@@ -32,6 +32,16 @@ ADA, BOB, CAROL, DAVE = (customer(name) for name in ("ada", "bob", "carol", "dav
 WELCOME, OPEN, FULL = code("WELCOME"), code("OPEN"), code("FULL")
 SPRING = "(SELECT id FROM promos_campaign WHERE name = 'Spring')"
 
+_CREDIT = {
+    **dict.fromkeys(("redemptions", "customers"), "1"),
+    "paying_customers": "0",
+    "granted_minor": "6",
+    "spent_minor": "1",
+    "expired_minor": "2",
+    "left_minor": "3",
+    "last_used_at": "now()",
+    "as_of": "now()",
+}
 VALID = {
     "promos_promocode": {
         "code": "'NEW_1-X'",
@@ -43,6 +53,8 @@ VALID = {
     "promos_budgetcounter": {"campaign_id": "'00000000-0000-7000-8000-000000000001'", "quota": "5", "used": "0"},
     "promos_refusedattempt": {"act": "'preview'", "rule": "'promo_expired'", "code_hash": "'x'", "channel": "'api'"},
     "promos_alert": {"kind": "'customer'", "subject": "'ada'", "number": "101"},
+    "promos_codefigures": {"promo_code_id": OPEN, **_CREDIT},
+    "promos_campaignfigures": {"campaign_id": "'00000000-0000-7000-8000-000000000001'", **_CREDIT},
     "promos_promocounter": {"promo_code_id": WELCOME, "quota": "5", "used": "0"},
     "promos_redemption": {
         "promo_code_id": OPEN,
@@ -68,6 +80,10 @@ def budget(**wrong: str) -> str:
 
 def counter(**wrong: str) -> str:
     return inserting("promos_promocounter", VALID["promos_promocounter"], **wrong)
+
+
+def figures(table: str, **wrong: str) -> str:
+    return inserting(table, VALID[table], **wrong)
 
 
 def alert(**wrong: str) -> str:
@@ -320,6 +336,15 @@ CAMPAIGNS: Attacks = {
 
 ATTEMPTS: Attacks = {
     "promos_alert_kind_known": [alert(kind="'other'", allowed="1"), alert(kind="''", allowed="1")],
+    **{
+        f"{table}_adds_up": [
+            figures(table, granted_minor="7"),
+            figures(table, spent_minor="-1", left_minor="5"),
+            figures(table, expired_minor="-1", left_minor="6"),
+            figures(table, left_minor="-1", spent_minor="5"),
+        ]
+        for table in ("promos_codefigures", "promos_campaignfigures")
+    },
     "promos_alert_allowed_of_limits": [
         alert(allowed="1"),
         alert(kind="'cap_80'"),

@@ -38,7 +38,7 @@ from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from billing.use_cases.proposals.drafts import lock_open_proposal
 from promos.admin.form_fields import written_credit_life
-from promos.admin.oversight.figures import figure_panels
+from promos.admin.oversight.figures import credit_column, credit_panel, figure_panels
 from promos.admin.restriction_fields import restriction_facts, with_restricted
 from promos.locks import lock_batch
 from promos.models import Batch, Card, CardRange, PromoCode
@@ -109,7 +109,7 @@ class BatchAdmin(RecordAdmin):
 
     noun, nouns, add_title = "batch of cards", "batches of cards", "Draft a batch"
     audit_name = "batch"
-    list_display = ("named", "state", "credit_amount", "use", "serials", "early", "drafted")
+    list_display = ("named", "state", "credit_amount", "use", "credit_left", "serials", "early", "drafted")
     list_filter = ("status",)
     search_fields = ("promo_code__code",)
     search_help_text = "Name; a card's code, its last four characters or its serial number"
@@ -118,7 +118,7 @@ class BatchAdmin(RecordAdmin):
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Batch, Batch]:
-        return Batch.objects.select_related("promo_code__campaign")
+        return Batch.objects.select_related("promo_code__campaign", "promo_code__figures")
 
     def search_filter(self, term: str) -> Q:
         text = normal_card_code(normal_code(term))
@@ -149,6 +149,10 @@ class BatchAdmin(RecordAdmin):
     @admin.display(description="Redeemed")
     def use(self, batch: Any) -> Text:
         return _bar(batch.redeemed, batch.size, "Redeemed, as of the last minute")
+
+    @admin.display(description="Credit as of last night")
+    def credit_left(self, batch: Batch) -> Text:
+        return credit_column(getattr(batch.promo_code, "figures", None))
 
     @admin.display(description="Serial numbers")
     def serials(self, batch: Batch) -> Text:
@@ -191,6 +195,7 @@ class BatchAdmin(RecordAdmin):
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         codes = PromoCode.objects.filter(pk=record.promo_code_id)
+        yield credit_panel(getattr(record.promo_code, "figures", None))
         yield from figure_panels(request, codes, promo_code__code=record.promo_code.code)
         yield _ranges_panel(record)
         yield history_panel(object_type=self.audit_name, object_id=record.promo_code.code)

@@ -6,12 +6,24 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from billing.admin.audit import history_panel
 from billing.admin.console.base import RecordAdmin, find_or_404
-from billing.admin.console.display import NOTHING, Fact, Panel, Text, Tool, change_url, day, list_url, moment
+from billing.admin.console.display import (
+    NOTHING,
+    Fact,
+    Panel,
+    Text,
+    Tool,
+    amount,
+    change_url,
+    day,
+    list_url,
+    moment,
+    two_lines,
+)
 from billing.admin.console.pages import form_page, record_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
@@ -27,7 +39,7 @@ _FIELD_OF_REFUSAL = {"dealer_name_taken": "name", "dealer_user_taken": "user_id"
 class DealerAdmin(RecordAdmin):
     """Dealers: those who sell cards. Each may be linked to a user with the role dealer."""
 
-    list_display = ("named", "user", "added")
+    list_display = ("named", "user", "held", "redeemed", "added")
     narrow_by = {"id": "dealer"}
     search_fields = ("name",)
     search_help_text = "Name or user id"
@@ -35,6 +47,9 @@ class DealerAdmin(RecordAdmin):
     sortable_by = ()
     actions = None
     add_title = "Add a dealer"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Dealer, Dealer]:
+        return Dealer.objects.select_related("figures")
 
     def search_filter(self, term: str) -> Q:
         return Q(name__icontains=term) | Q(user_id=term)
@@ -47,6 +62,16 @@ class DealerAdmin(RecordAdmin):
     def user(self, dealer: Dealer) -> Text:
         return dealer.user_id or NOTHING
 
+    @admin.display(description="Active cards")
+    def held(self, dealer: Dealer) -> Text:
+        figures = getattr(dealer, "figures", None)
+        return f"{figures.activated:,} of {figures.allocated:,}" if figures else NOTHING
+
+    @admin.display(description="Redeemed as of last night")
+    def redeemed(self, dealer: Dealer) -> Text:
+        figures = getattr(dealer, "figures", None)
+        return two_lines(f"{figures.redeemed:,}", amount(figures.credit_minor)) if figures else NOTHING
+
     @admin.display(description="Added")
     def added(self, dealer: Dealer) -> Text:
         return day(dealer.created_at)
@@ -56,6 +81,12 @@ class DealerAdmin(RecordAdmin):
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("User", self.user(record))
+        if figures := getattr(record, "figures", None):
+            yield Fact("Cards held", f"{figures.allocated:,}")
+            yield Fact("Active cards", f"{figures.activated:,}")
+            yield Fact("Redeemed cards", f"{figures.redeemed:,}")
+            yield Fact("Credit of redeemed cards", amount(figures.credit_minor))
+            yield Fact("Figures as of", moment(figures.as_of))
         yield Fact("Added", moment(record.created_at))
         yield Fact("Added by", record.created_by)
 

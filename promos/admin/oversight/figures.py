@@ -5,15 +5,56 @@ from collections.abc import Iterable
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 
 from billing.admin.console.charts import Bar, bar_chart, bars_of_days, days_until, share_chart
-from billing.admin.console.display import Fact, Panel, amount, list_url, moment
+from billing.admin.console.display import NOTHING, Fact, Panel, Text, amount, day, list_url, moment, two_lines
 from promos.models import PromoCode, RefusedAttempt
+from promos.models.oversight.figures import CreditFigures
 from promos.use_cases.attempts.measure_use import count_refusals, measure_use
 from promos.use_cases.attempts.rules import describe_rule
 
 _DAYS = 30
 _MAX_RULES = 8
+
+
+def credit_panel(figures: CreditFigures | None) -> Panel:
+    """Makes the panel of what became of granted credit, as of the last night."""
+    if figures is None:
+        return Panel(title="Credit", empty="No figures yet: they are computed every night.")
+    paying = round(100 * figures.paying_customers / figures.customers)
+    return Panel(
+        title="Credit",
+        facts=[
+            Fact("As of", moment(figures.as_of)),
+            Fact("Granted", amount(figures.granted_minor)),
+            Fact("Spent", amount(figures.spent_minor)),
+            Fact("Expired", amount(figures.expired_minor)),
+            Fact("Outstanding", amount(figures.left_minor)),
+            Fact("Customers", f"{figures.customers:,}"),
+            Fact("Paid by card later", f"{figures.paying_customers:,} ({paying}%)"),
+        ],
+        chart_title="What became of the credit",
+        chart=share_chart(
+            [
+                Bar(name, minor, amount(minor))
+                for name, minor in (
+                    ("Spent", figures.spent_minor),
+                    ("Expired", figures.expired_minor),
+                    ("Outstanding", figures.left_minor),
+                )
+            ],
+            title="What became of the credit",
+        ),
+    )
+
+
+def credit_column(figures: CreditFigures | None) -> Text:
+    """Returns what is left of the granted credit, and when it was used last, for a row of a list."""
+    if figures is None:
+        return NOTHING
+    left = format_html("{} left of {}", amount(figures.left_minor), amount(figures.granted_minor))
+    return two_lines(left, format_html("last use {}", day(figures.last_used_at)))
 
 
 def figure_panels(request: HttpRequest, codes: QuerySet[PromoCode], **narrowed: str) -> Iterable[Panel]:

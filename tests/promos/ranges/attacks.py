@@ -11,6 +11,11 @@ def dealer(**changed: str) -> str:
     return inserting("promos_dealer", VALID_DEALER, **changed)
 
 
+def dealer_figures(**changed: str) -> str:
+    given = {"dealer_id": MALL, "allocated": "2", "activated": "1", "redeemed": "1", "credit_minor": "5"}
+    return inserting("promos_dealerfigures", {**given, "as_of": "now()"}, **changed)
+
+
 def card_range(**changed: str) -> str:
     return inserting("promos_cardrange", VALID_RANGE, **changed)
 
@@ -25,6 +30,11 @@ ACTIVE = (*GENERATED, card_range())
 VOID = (*GENERATED, card_range(status="'void'"))
 
 DEALERS: Attacks = {
+    "promos_dealerfigures_within_allocated": [
+        Attack(dealer_figures(activated="3"), [dealer()]),
+        Attack(dealer_figures(activated="-1"), [dealer()]),
+        Attack(dealer_figures(redeemed="3"), [dealer()]),
+    ],
     "promos_dealer_name_given": [dealer(name="''")],
     "promos_dealer_name_once": [Attack(dealer(name="'MUSCAT mall'"), [dealer()])],
     "promos_dealer_public_id_key": [

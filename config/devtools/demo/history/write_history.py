@@ -22,6 +22,7 @@ from config.devtools.demo.history.customers import Customers
 from config.devtools.demo.history.issuers import ADMIN, NOOR, STOLEN, Issuers
 from config.devtools.demo.history.past_clock import PastClock, past_clock
 from orders.models import Order, Payment
+from orders.use_cases.figures.refresh_figures import refresh_figures
 from orders.use_cases.payments.request_refund import refund_order, send_refund
 from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
 from orders.use_cases.subscriptions.renew_subscription import renew_subscription
@@ -56,6 +57,7 @@ def write_history(*, state: Path | None, days: int = DAYS) -> bool:
         for day in range(days):
             story.play(day)
         _finish_jobs()
+        refresh_figures()
     return True
 
 

@@ -4,7 +4,7 @@ from django.db.models.functions import Now
 
 from billing.models.keys import Uuid7
 
-from .promo_code import PromoCode
+from ..promo_code import PromoCode
 
 
 class RefusedAttempt(models.Model):
