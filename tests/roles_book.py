@@ -85,6 +85,8 @@ def _is_admitted(view: Callable[..., Any], route: str, request: Any) -> bool:
         key = ["00000000-0000-0000-0000-000000000000"]
     elif "<int:" in route:
         key = [0]
+    elif "<slug:" in route:
+        key = ["none"] * route.count("<slug:")
     try:
         view(request, *key)
     except PermissionDenied:
