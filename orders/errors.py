@@ -315,3 +315,14 @@ class BooksDoNotFoot(DomainError):
     code = "books_do_not_foot"
     status = 409
     message = "the books do not add up"
+
+
+class InvalidPosting(DomainError):
+    code = "invalid_request"
+    message = "the accounts of this event are not valid"
+
+
+class VatRateTooEarly(DomainError):
+    code = "vat_rate_too_early"
+    status = 409
+    message = "a rate begins after the last one, and not in a closed month"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from http import HTTPStatus
 from typing import Any
 
@@ -35,14 +36,19 @@ from orders.models import (
     AddOn,
     App,
     Bundle,
+    CardEntry,
+    ClosedMonth,
     DeadLetter,
     Industry,
     Order,
     OutboxEvent,
     Plan,
+    PostingRule,
+    VatRate,
     WebhookDelivery,
     WebhookEndpoint,
 )
+from orders.use_cases.books.close_month import close_month, next_month_to_close
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from orders.use_cases.webhooks.keep_endpoints import register_endpoint
 from promos.errors import PromoNotFound, PromoProblem
@@ -136,6 +142,16 @@ def refuse_code(code: str, problem: PromoProblem | None = None, *, by: Actor | N
     return RefusedAttempt.objects.latest("created_at", "id")
 
 
+def keep_books() -> None:
+    """Create a card entry, a rate of VAT and a closed month."""
+    order = Order.objects.earliest("created_at")
+    CardEntry.objects.create(
+        kind="payment", amount_minor=10, currency="OMR", order=order, stripe_object_id="cs_books"
+    )
+    VatRate.objects.create(starts_on=date(2020, 1, 1), basis_points=500)
+    close_month(month=next_month_to_close(), why="month end", by=actor())
+
+
 def create_one_of_each() -> dict[str, object]:
     """Create a record of every model of the console; return each model's name in addresses → the record's key."""
     for factory in (AddOnFactory, AppFactory, BundleFactory, IndustryFactory):
@@ -148,6 +164,7 @@ def create_one_of_each() -> dict[str, object]:
     refuse_code("NO-SUCH-CODE")
     prove_ledger()
     draft_grant("ada,5")
+    keep_books()
     Alert.objects.create(kind=Alert.Kind.CUSTOMER, subject="ada", number=101)
     models = (
         AddOn,
@@ -181,6 +198,10 @@ def create_one_of_each() -> dict[str, object]:
         Subscription,
         WebhookDelivery,
         WebhookEndpoint,
+        CardEntry,
+        ClosedMonth,
+        PostingRule,
+        VatRate,
     )
     found = {f"{model._meta.app_label}_{model._meta.model_name}": model.objects.first() for model in models}
     return {name: record.pk for name, record in found.items() if record} | {"billing_user": UserFactory.create().pk}

@@ -1,6 +1,7 @@
 """The console's pages of this app; importing this package registers them."""
 
 from . import campaigns, catalog, customers, mirrored, orders, organizations, payments, subscriptions
+from .books import card_entries, months, postings
 from .ledger import entries
 from .operations import breaks, dead_letters, deployments, events, jobs
 from .webhooks import deliveries, endpoints
@@ -8,6 +9,7 @@ from .webhooks import deliveries, endpoints
 __all__ = [
     "breaks",
     "campaigns",
+    "card_entries",
     "catalog",
     "customers",
     "dead_letters",
@@ -18,8 +20,10 @@ __all__ = [
     "events",
     "jobs",
     "mirrored",
+    "months",
     "orders",
     "organizations",
     "payments",
+    "postings",
     "subscriptions",
 ]

@@ -34,6 +34,10 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Bulk grants", "playlist_add_check", "billing_bulkgrant"),
             ("Ledger", "receipt_long", "billing_ledgerentry"),
             ("Holds", "lock_clock", "billing_hold"),
+            ("Card entries", "account_balance", "orders_cardentry"),
+            ("Closed months", "event_available", "orders_closedmonth"),
+            ("Posting rules", "rule", "orders_postingrule"),
+            ("VAT rates", "percent", "orders_vatrate"),
         ),
     ),
     (

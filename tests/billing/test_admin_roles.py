@@ -39,12 +39,14 @@ RECORDS = (
     "billing_organization",
     "billing_subscription",
     "orders_deadletter",
+    "orders_cardentry",
     "orders_order",
     "orders_outboxevent",
     "orders_webhookdelivery",
     "procrastinate_procrastinatejob",
     "promos_redemption",
 )
+BOOKS = {"orders_closedmonth": "va", "orders_postingrule": "vc", "orders_vatrate": "va"}
 CATALOG = ("orders_plan", "orders_addon", "orders_app", "orders_industry", "orders_bundle")
 # Pages of their own change a campaign and a batch.
 VOUCHERS = {
@@ -63,6 +65,7 @@ EVERYTHING = {
     **dict.fromkeys(RECORDS, "v"),
     **dict.fromkeys(CATALOG, "vac"),
     **VOUCHERS,
+    **BOOKS,
     "billing_user": "vac",
     "billing_proposal": "v",
     "orders_webhookendpoint": "va",
@@ -100,9 +103,11 @@ MATRIX = {
             "promos_dealer",
             "promos_promocode",
             "promos_redemption",
+            "orders_cardentry",
         ),
         "v",
-    ),
+    )
+    | BOOKS,
     SUPPORT: dict.fromkeys(
         (
             "billing_bulkgrant",
@@ -124,7 +129,7 @@ MATRIX = {
         ),
         "v",
     ),
-    AUDITOR: dict.fromkeys((*RECORDS, *VOUCHERS, *GRANTS, "billing_proposal", "orders_webhookendpoint"), "v"),
+    AUDITOR: dict.fromkeys((*RECORDS, *VOUCHERS, *GRANTS, *BOOKS, "billing_proposal", "orders_webhookendpoint"), "v"),
     DEALER: {"promos_cardrange": "v"},
     NO_ROLE: {},
 }

@@ -1,7 +1,7 @@
 """A valid input for every form of the console, and a record of each model that has one."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -19,6 +19,7 @@ from orders.models import (
     AppJob,
     Break,
     Bundle,
+    ClosedMonth,
     DeadLetter,
     Industry,
     Order,
@@ -27,9 +28,11 @@ from orders.models import (
     Plan,
     Provision,
     Refund,
+    VatRate,
     WebhookDelivery,
     WebhookEndpoint,
 )
+from orders.use_cases.books.close_month import close_month, next_month_to_close
 from orders.use_cases.reconciliation.record_break import record_break
 from orders.use_cases.webhooks.keep_endpoints import register_endpoint
 from promos.models import Alert, Batch, Campaign, CardRange, Dealer, PromoCode, Redemption
@@ -421,6 +424,13 @@ FORMS: dict[str, Callable[[], Form]] = {
     "promos_dealer_change": lambda: Form(
         page("promos_dealer_change", make_dealer().pk), {"name": "Ruwi"}, AuditEntry
     ),
+    "orders_closedmonth_add": lambda: Form(page("orders_closedmonth_add"), {}, ClosedMonth),
+    "orders_postingrule_change": lambda: Form(
+        page("orders_postingrule_change", "card.payment"), {"debit": "1201", "credit": "4000"}, AuditEntry
+    ),
+    "orders_vatrate_add": lambda: Form(
+        page("orders_vatrate_add"), {"starts_on": "2026-01-01", "percent": "5"}, VatRate
+    ),
     "billing_processorsettings_changelist": changing_keys,
     "billing_user_add": adding_staff,
     "billing_user_change": changing_staff,
@@ -461,6 +471,9 @@ def records() -> dict[str, object]:
         "billing_organization": order.organization_id,
         "orders_payment": order.pk,
         "orders_refund": UUID(int=1),
+        "orders_closedmonth": close_month(month=next_month_to_close(), why="month end", by=actor()).pk,
+        "orders_postingrule": "card.payment",
+        "orders_vatrate": VatRate.objects.create(starts_on=date(2020, 1, 1), basis_points=500).pk,
         "orders_outboxevent": refused_event().pk,
         "orders_deadletter": dead_letter().pk,
         "orders_webhookdelivery": failed_delivery().pk,

@@ -31,6 +31,7 @@ ELSEWHERE = {
     "billing_ledgerentry_export",
     "billing_ledgerhead_evidence",
     "promos_batch_download",
+    "orders_closedmonth_journal",
     "promos_batch_export",
     "promos_batch_sheets",
     "orders_webhookendpoint_secret",

@@ -312,6 +312,16 @@ ENDPOINTS = [
     Endpoint(method="GET", path="billing/admin/past/balance", roles=READS_REVENUE, status=400),
     Endpoint(method="GET", path="billing/admin/past/trial-balance", roles=READS_REVENUE),
     Endpoint(method="GET", path="billing/admin/past/voucher", roles=READS_REVENUE, status=400),
+    Endpoint(method="GET", path="billing/admin/months", roles=READS_REVENUE, is_list=True),
+    Endpoint(method="GET", path="billing/admin/months/2026-01", roles=READS_REVENUE),
+    # It is not over yet.
+    Endpoint(
+        method="POST",
+        path="billing/admin/months/2999-01/close",
+        roles=READS_REVENUE - {AUDITOR},
+        body={"reason": "month end"},
+        status=409,
+    ),
     Endpoint(method="GET", path="billing/proposals", roles=READS_PROPOSALS, is_list=True),
     # It was decided before.
     Endpoint(method="GET", path=f"billing/proposals/{PROPOSAL_ID}", roles=READS_PROPOSALS),

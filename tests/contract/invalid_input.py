@@ -380,6 +380,7 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/proposals/{proposal}/approve": {"comment": (None, "x" * 501, *NOT_TEXT)},
     "billing/proposals/{proposal}/reject": {"reason": (None, "", "  ", "x" * 501, *NOT_TEXT)},
     "billing/proposals/{proposal}/withdraw": {"reason": (None, "", "  ", "x" * 501, *NOT_TEXT)},
+    "billing/admin/months/2999-01/close": {"reason": (None, "", "  ", "x" * 501, *NOT_TEXT)},
     "billing/admin/customers/merge/preview": _PAIR,
     "billing/admin/customers/merge": {**_PAIR, "reason": (None, "", "  ", "x" * 501, "x" * 100_000, *NOT_TEXT)},
     "tenant/admin/tenants/{tenant}/status": {

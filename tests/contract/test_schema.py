@@ -34,6 +34,8 @@ _PLACES = {
     "apps/mariadb-of-old": "apps/{slug}",
     "members/{code}": "members/{member}",
     DEFAULT_CAMPAIGN: "{campaign_id}",
+    "months/2026-01": "months/{month}",
+    "months/2999-01": "months/{month}",
     **{str(identity): "{item_id}" for identity in ITEM_IDS.values()},
 }
 

@@ -101,6 +101,8 @@ COSTS = {
     **{f"GET billing/batches/{BATCH_ID}{part}": 2 for part in ("", "/cards", "/ranges")},
     # The bulk grant and its rows.
     f"GET billing/grants/{GRANT_ID}/rows": 2,
+    # Its closing twice, the rules and the rates; figures and totals, each in a transaction without a time limit.
+    "GET billing/admin/months/2026-01": 12,
     "GET schema": 0,
     "GET docs": 0,
 }

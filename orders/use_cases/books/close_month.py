@@ -102,12 +102,12 @@ def verify_closed_months() -> tuple[int, str]:
 
 
 def next_month_to_close(*, now: datetime | None = None) -> Month:
-    """Returns the month after the last closed one, or else the month before this one."""
+    """Returns the month after the last closed one, or else the last one that is over."""
     last = ClosedMonth.objects.order_by("-month").first()
     if last is not None:
         return Month(last.month).next
-    first = month_of(now or timezone.now()).start
-    return month_of(first - timedelta(days=1))
+    current = month_of((now or timezone.now()) - MIN_AGE)
+    return month_of(current.start - timedelta(days=1))
 
 
 def _check_turn(month: Month, *, last: ClosedMonth | None, now: datetime) -> None:

@@ -13,8 +13,10 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
+from billing.actor import Actor
 from billing.local_time import utc_text
 from billing.money import exponent
+from billing.use_cases.record_audit import record_audit
 from orders.models import ClosedMonth, PostingRule, VatRate
 from orders.use_cases.books.month import Month
 
@@ -108,6 +110,12 @@ def journal_totals(month: Month, *, postings: Postings) -> list[AccountTotal]:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(_TOTALS, _parameters(month, postings))
         return [AccountTotal(*row) for row in cursor.fetchall()]
+
+
+def hand_out_journal(month: Month, *, by: Actor, reason: str) -> Iterator[str]:
+    """Yields the month's journal as CSV for a member of staff, and records that in the audit trail first."""
+    record_audit(action="month.journal_exported", object_type="month", object_id=month.name, by=by, reason=reason)
+    return write_csv(journal_lines(month, postings=postings_of(month)))
 
 
 def write_csv(lines: Iterable[Line]) -> Iterator[str]:

@@ -3,6 +3,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from django.conf import settings
+
 from billing.queries import cursor_without_timeout
 
 _ROLL_FORWARD = (Path(__file__).parent / "roll_forward.sql").read_text(encoding="utf-8")
@@ -69,7 +71,7 @@ def roll_forward(*, start: datetime, finish: datetime) -> list[Book]:
 
 
 def _books(found: Mapping[tuple[str, str], Mapping[str, int]]) -> Iterator[Book]:
-    for currency in sorted({currency for currency, _ in found}):
+    for currency in sorted({settings.SOVEREIGN_CURRENCY, *(currency for currency, _ in found)}):
         for name, lines in BOOKS.items():
             figures = found.get((currency, name), {})
             yield Book(

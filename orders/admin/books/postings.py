@@ -1,0 +1,198 @@
+"""Posting rules and rates of VAT, which finance edits for the journals of months that are open."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget
+
+from billing.admin.audit import history_panel
+from billing.admin.console.base import RecordAdmin, find_or_404
+from billing.admin.console.display import NOTHING, Fact, Panel, Text, change_url, list_url, moment
+from billing.admin.console.forms import ConsoleForm, reason_field
+from billing.admin.console.pages import form_page, record_page
+from billing.admin.console.request_actor import actor_of
+from billing.admin.console.submission import Done, Submission
+from orders.models import PostingRule, VatRate
+from orders.use_cases.books.change_postings import FIELDS, add_vat_rate, change_posting_rule
+
+_POINTS_OF_PERCENT = 100
+
+
+def _account_field(*, label: str, required: bool = True, help_text: str = "") -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        required=required,
+        max_length=20,
+        help_text=help_text,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
+
+
+class PostingRuleForm(ConsoleForm):
+    """The accounts of an event."""
+
+    debit = _account_field(label="Debit account")
+    credit = _account_field(label="Credit account")
+    vat = _account_field(label="VAT account", required=False, help_text="Of sales only; empty for no VAT.")
+    cost_centre = _account_field(label="Cost centre", required=False)
+    reason = reason_field()
+
+
+@admin.register(PostingRule)
+class PostingRuleAdmin(RecordAdmin):
+    """Posting rules, one for each event of the journal."""
+
+    noun, nouns = "posting rule", "posting rules"
+    list_display = ("named", "debit", "credit", "vat_account", "centre")
+    search_fields = ("event",)
+    search_help_text = "Account, cost centre or words of the event's name"
+    ordering = ("event",)
+    sortable_by = ()
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def search_filter(self, term: str) -> Q:
+        return Q(debit=term) | Q(credit=term) | Q(vat=term) | Q(cost_centre=term) | Q(event__icontains=term)
+
+    @admin.display(description="Event")
+    def named(self, rule: PostingRule) -> Text:
+        return self.title_of(rule)
+
+    @admin.display(description="VAT")
+    def vat_account(self, rule: PostingRule) -> Text:
+        return rule.vat or NOTHING
+
+    @admin.display(description="Cost centre")
+    def centre(self, rule: PostingRule) -> Text:
+        return rule.cost_centre or NOTHING
+
+    def title_of(self, record: Any) -> str:
+        return str(record).capitalize()
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("Debit", record.debit)
+        yield Fact("Credit", record.credit)
+        yield Fact("VAT", self.vat_account(record))
+        yield Fact("Cost centre", self.centre(record))
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        yield history_panel(object_type="posting_rule", object_id=record.event)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Shows a rule, with a form to change it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        may_change = self.has_change_permission(request)
+        if request.method not in ("GET", "HEAD") and not may_change:
+            raise PermissionDenied
+        rule = find_or_404(self, request, object_id)
+        if not may_change:
+            return record_page(self, request, rule)
+        initial = {name: getattr(rule, name) for name in FIELDS}
+        form = PostingRuleForm(request.POST if request.method == "POST" else None, initial=initial)
+        submission = Submission(request, f"{self.model_label}:change:{rule.pk}", list(initial.values()))
+
+        def effect() -> Done:
+            changed = change_posting_rule(event=rule.event, **form.cleaned_data, by=actor_of(request))
+            return Done(f"{self.title_of(changed)}: the rule is changed.", change_url(self.model_label, changed.pk))
+
+        def lock_state() -> list[str]:
+            # Races with another member of staff who changes the same rule.
+            locked = PostingRule.objects.select_for_update(no_key=True).get(pk=rule.pk)
+            return [getattr(locked, name) for name in FIELDS]
+
+        if form.is_valid() and (answer := submission.submit(form, lock_state=lock_state, effect=effect)):
+            return answer
+        rule = find_or_404(self, request, object_id)
+        return record_page(self, request, rule, form=form, form_title="Change", submission=submission)
+
+
+class VatRateForm(ConsoleForm):
+    """A rate, and the day from which it applies."""
+
+    starts_on = forms.DateField(label="From", widget=UnfoldAdminDateWidget(attrs={"type": "date"}))
+    percent = forms.DecimalField(
+        min_value=0,
+        max_value=100,
+        max_digits=5,
+        decimal_places=2,
+        help_text="Prices include it.",
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}),
+    )
+    reason = reason_field()
+
+
+@admin.register(VatRate)
+class VatRateAdmin(RecordAdmin):
+    """Rates of VAT. A new rate is added with a later day; none is edited."""
+
+    noun, nouns = "VAT rate", "VAT rates"
+    list_display = ("starts", "percent")
+    search_fields = ("starts_on",)
+    search_help_text = "Day, as 2026-10-01"
+    ordering = ("-starts_on",)
+    sortable_by = ()
+    actions = None
+    add_title = "Add a VAT rate"
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def search_filter(self, term: str) -> Q:
+        try:
+            return Q(starts_on=forms.DateField().to_python(term))
+        except forms.ValidationError:
+            return Q(pk=None)
+
+    @admin.display(description="From")
+    def starts(self, rate: VatRate) -> Text:
+        return rate.starts_on.isoformat()
+
+    @admin.display(description="Rate")
+    def percent(self, rate: VatRate) -> Text:
+        return f"{Decimal(rate.basis_points) / _POINTS_OF_PERCENT}%"
+
+    def title_of(self, record: Any) -> str:
+        return str(record)
+
+    def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
+        yield Fact("From", self.starts(record))
+        yield Fact("Rate", self.percent(record))
+        yield Fact("Added", moment(record.created_at))
+
+    def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
+        yield history_panel(object_type="vat_rate", object_id=str(record.pk))
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = VatRateForm(request.POST if request.method == "POST" else None)
+        submission = Submission(request, f"{self.model_label}:add", None)
+
+        def effect() -> Done:
+            rate = add_vat_rate(
+                starts_on=form.cleaned_data["starts_on"],
+                basis_points=int(form.cleaned_data["percent"] * _POINTS_OF_PERCENT),
+                reason=form.cleaned_data["reason"],
+                by=actor_of(request),
+            )
+            return Done("The rate is added.", change_url(self.model_label, rate.pk))
+
+        if form.is_valid() and (answer := submission.submit(form, lock_state=lambda: None, effect=effect)):
+            return answer
+        back = list_url(self.model_label)
+        return form_page(
+            self, request, title=self.add_title, form=form, submission=submission, submit="Add", back=back
+        )

@@ -1,0 +1,75 @@
+"""The console's pages of card entries, closed months, posting rules and rates of VAT."""
+
+from datetime import date
+from http import HTTPStatus
+
+import pytest
+from django.urls import reverse
+
+from billing.actor import AUDITOR, SUPERADMIN
+from billing.models import AuditEntry
+from orders.models import ClosedMonth, PostingRule, VatRate
+from orders.use_cases.books.close_month import close_month, next_month_to_close
+from tests.console import client_of, create_user, form_errors, keep_books, place_orders
+from tests.factories import actor
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_superadmin_closes_the_next_month_and_an_auditor_downloads_its_journal() -> None:
+    month = next_month_to_close()
+    add = reverse("admin:orders_closedmonth_add")
+    client = client_of(create_user(SUPERADMIN))
+    assert month.name in client.get(add).content.decode()
+    client.submit(add, {"reason": "month end"})
+    closed = ClosedMonth.objects.get()
+    assert closed.name == month.name
+
+    auditor = client_of(create_user(AUDITOR))
+    page = reverse("admin:orders_closedmonth_change", args=[closed.pk])
+    text = auditor.get(page).content.decode()
+    assert closed.hash in text
+    assert "Credit of all customers" in text
+    answer = auditor.submit(reverse("admin:orders_closedmonth_journal", args=[closed.pk]), {"reason": "audit"})
+    content = b"".join(answer.streaming_content).decode()
+    assert content == "time,event,entry,order,account,cost_centre,debit,credit,currency\r\n"
+    assert answer["Content-Disposition"] == f'attachment; filename="journal-{month.name}.csv"'
+    exported = AuditEntry.objects.get(action="month.journal_exported")
+    assert (exported.object_id, exported.reason) == (month.name, "audit")
+
+
+def test_finance_changes_a_rule_and_each_wrong_account_is_named() -> None:
+    address = reverse("admin:orders_postingrule_change", args=["credit.expired"])
+    client = client_of(create_user(SUPERADMIN))
+    valid = {"debit": "2200", "credit": "4910", "vat": "", "cost_centre": "SME", "reason": "new chart"}
+    for wrong in ({"debit": "=2200"}, {"vat": "2300"}, {"reason": " "}):
+        assert form_errors(client.submit(address, {**valid, **wrong})).keys() >= wrong.keys()
+    client.submit(address, valid)
+    rule = PostingRule.objects.get(event="credit.expired")
+    assert (rule.debit, rule.credit, rule.vat, rule.cost_centre) == ("2200", "4910", "", "SME")
+    audit = AuditEntry.objects.get(action="posting_rule.changed")
+    assert (audit.changes, audit.reason) == ({"credit": ["4900", "4910"], "cost_centre": ["", "SME"]}, "new chart")
+
+
+def test_a_rate_of_vat_begins_after_the_last_one_and_in_an_open_month() -> None:
+    client = client_of(create_user(SUPERADMIN))
+    address = reverse("admin:orders_vatrate_add")
+    given = {"starts_on": "2021-04-16", "percent": "5.25", "reason": "the law"}
+    client.submit(address, given)
+    assert VatRate.objects.get().basis_points == 525
+    assert form_errors(client.submit(address, given))
+    close_month(month=next_month_to_close(), why="month end", by=actor())
+    closed = ClosedMonth.objects.get().month
+    assert form_errors(client.submit(address, {**given, "starts_on": str(closed)}))
+    assert VatRate.objects.get().starts_on == date(2021, 4, 16)
+
+
+def test_card_entries_are_found_by_order_and_by_object() -> None:
+    place_orders(1)
+    keep_books()
+    client = client_of(create_user(AUDITOR))
+    address = reverse("admin:orders_cardentry_changelist")
+    for query, found in (("?q=cs_books", True), ("?q=cs_other", False), ("?kind__exact=refund", False)):
+        answer = client.get(address + query)
+        assert answer.status_code == HTTPStatus.OK
+        assert ("0.010 OMR" in answer.content.decode()) == found
