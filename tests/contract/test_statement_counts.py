@@ -8,7 +8,7 @@ from billing.models import Customer
 from tests.factories import PromoCodeFactory, forget_prices, give_credit
 
 from .api_client import Answer, Caller, by_session
-from .conftest import BATCH_ID, GRANT_ID, Checkout
+from .conftest import BATCH_ID, GRANT_ID, WEBHOOK_ID, Checkout
 from .endpoints import ANONYMOUS, ENDPOINTS
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,6 +103,8 @@ COSTS = {
     f"GET billing/grants/{GRANT_ID}/rows": 2,
     # Its closing twice, the rules and the rates; figures and totals, each in a transaction without a time limit.
     "GET billing/admin/months/2026-01": 12,
+    # The endpoint and its deliveries.
+    f"GET billing/admin/webhooks/{WEBHOOK_ID}/deliveries": 2,
     "GET schema": 0,
     "GET docs": 0,
 }

@@ -94,7 +94,7 @@ MACHINES = [
     Machine(
         model=Proposal,
         rule="billing_proposal_transition_known",
-        row="true",
+        row="fingerprint = 'first'",
         prepare=(inserting("billing_proposal", VALID_PROPOSAL),),
         fitting={
             "decided_at": (NOW, {"proposed": "NULL"}),

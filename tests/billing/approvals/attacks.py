@@ -24,8 +24,12 @@ def proposal(**wrong: str) -> str:
     return inserting("billing_proposal", VALID_PROPOSAL, **wrong)
 
 
+def changing(changes: str) -> str:
+    return f"UPDATE billing_proposal SET {changes} WHERE fingerprint = 'first'"
+
+
 def changed(changes: str, *before: str) -> Attack:
-    return Attack(f"UPDATE billing_proposal SET {changes}", [PROPOSED, *before])
+    return Attack(changing(changes), [PROPOSED, *before])
 
 
 PROPOSALS: Attacks = {
@@ -83,9 +87,9 @@ PROPOSALS: Attacks = {
                 "expires_at": "now() + interval '1 year'",
             }.items()
         ),
-        changed("comment = 'other'", f"UPDATE billing_proposal SET {APPROVED}, decider_id = 'bob'"),
+        changed("comment = 'other'", changing(f"{APPROVED}, decider_id = 'bob'")),
     ],
     "billing_proposal_transition_known": [
-        changed("status = 'rejected'", f"UPDATE billing_proposal SET {APPROVED}, decider_id = 'bob'"),
+        changed("status = 'rejected'", changing(f"{APPROVED}, decider_id = 'bob'")),
     ],
 }
