@@ -10,6 +10,7 @@ from django.utils.formats import date_format
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})", re.IGNORECASE
 )
+_LOCAL_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?")
 
 
 def local_zone() -> ZoneInfo:
@@ -60,5 +61,18 @@ def read_instant(text: str) -> datetime:
         raise ValueError(text)
     try:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(text) from error
+
+
+def read_written_time(text: str) -> datetime:
+    """Reads what a person wrote: a time in the Sovereign's zone, `2026-12-31 23:59`, or an instant with an offset.
+
+    Returns it in UTC. Raises: ValueError for anything else.
+    """
+    if not _LOCAL_TIME.fullmatch(text):
+        return read_instant(text)
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=local_zone()).astimezone(UTC)
     except OverflowError as error:
         raise ValueError(text) from error

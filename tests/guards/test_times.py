@@ -7,15 +7,20 @@ from .product import PROJECT, callers_of, product_files
 OWN_TEXT = "the text was written by the service itself"
 READERS = {
     "billing/local_time.py read_instant": "the one rule, for request bodies and commands",
+    "billing/local_time.py read_written_time": "a person's local time, by a pattern of its own; else by the one rule",
     "billing/admin/console/forms.py to_python": "a browser's input of a local time, by a pattern of its own",
     "billing/admin/audit.py _format_time": OWN_TEXT,
     "billing/admin/console/lists.py _after": OWN_TEXT,
     "billing/api/pagination.py _read_cursor": OWN_TEXT,
     "billing/use_cases/find_after_lost_connection.py find_unknown": OWN_TEXT,
+    "billing/use_cases/bulk/propose_bulk_grant.py _differences": OWN_TEXT,
+    "orders/admin/campaigns.py _facts": OWN_TEXT,
     "orders/admin/operations/deployments.py _time": OWN_TEXT,
     "promos/admin/oversight/attempts.py _value": OWN_TEXT,
+    "promos/api/forecasts.py forecast_row": OWN_TEXT,
     "promos/use_cases/approvals/propose_issue.py _run": OWN_TEXT,
     "promos/use_cases/approvals/written_terms.py _write_instant": OWN_TEXT,
+    "promos/use_cases/code_import/import_codes.py _terms": OWN_TEXT,
 }
 FORMATTED = re.compile(r"\|\s*(date|time)\b")
 IN_ZONE = re.compile(r"{% timezone time_zone %}")

@@ -35,6 +35,7 @@ FOLDERS = (
     "provisioning",
     "reconciliation",
     "subscriptions",
+    "webhooks",
 )
 FILES = (
     ORDERS / "tasks.py",
@@ -45,9 +46,11 @@ FILES = (
 )
 
 TESTED = "a test below makes one item fail"
-ONE_THING = "the items belong to one order, subscription or event, which is one transaction or one job"
+ONE_THING = "the items belong to one order, subscription, event or endpoint, which is one transaction or one job"
+ALL_OR_NONE = "one transaction of a command, which changes all or none"
 REFUSED = "an event that the broker refuses is stored as refused, and the others are delivered"
 APPLIED_OR_SET_ASIDE = "an event that fails is set aside at the broker or delivered again, and the others are applied"
+OF_ENDPOINTS = "one endpoint's failure leaves the others alone, tested in tests/orders/webhooks"
 NEXT_RUN = "the items belong to one customer, and a job of its own takes each that is left in the next run"
 ENQUEUES = "each item becomes a job of its own"
 COMPUTES = "reads or computes only"
@@ -73,7 +76,7 @@ LOOPS = {
     "use_cases/payments/settle_event.py _find_order_of_charge": COMPUTES,
     "use_cases/payments/settle_payment.py _requeue_early_events": ENQUEUES,
     "use_cases/payments/sweep_payments.py run_each": TESTED,
-    "use_cases/provisioning/find_provision.py _read_newest": COMPUTES,
+    "use_cases/provisioning/find_provision.py _make_newest": COMPUTES,
     "use_cases/provisioning/report_progress.py merge_steps": COMPUTES,
     "use_cases/prune_expired.py prune_expired": TESTED,
     "use_cases/prune_expired.py _delete_batches": COMPUTES,
@@ -97,6 +100,13 @@ LOOPS = {
     "use_cases/subscriptions/pay_due_months.py pay_due_months": NEXT_RUN,
     "use_cases/subscriptions/pay_stripe_months.py pay_stripe_months": ONE_THING,
     "use_cases/subscriptions/renew_subscription.py renew_subscription": ONE_THING,
+    "use_cases/webhooks/deliver_webhooks.py start": OF_ENDPOINTS,
+    "use_cases/webhooks/deliver_webhooks.py wait": OF_ENDPOINTS,
+    "use_cases/webhooks/deliver_webhooks.py deliver_webhooks": OF_ENDPOINTS,
+    "use_cases/webhooks/deliver_webhooks.py find_due": COMPUTES,
+    "use_cases/webhooks/deliver_webhooks.py record_attempts": ONE_THING,
+    "use_cases/webhooks/endpoint_secrets.py encrypt_secrets_anew": ALL_OR_NONE,
+    "use_cases/webhooks/keep_endpoints.py change_endpoint": ONE_THING,
 }
 
 

@@ -26,7 +26,7 @@ from billing.admin.console.display import (
 from billing.admin.console.filters import YEARS
 from billing.admin.ledger import matching_customers
 from billing.errors import DomainError
-from billing.local_time import local_zone, read_instant, to_local
+from billing.local_time import read_written_time, to_local
 from billing.text import as_sentence
 from billing.use_cases.past.position_at import PositionAt, position_at
 from billing.use_cases.past.trial_balance import TrialBalance, trial_balance
@@ -54,16 +54,12 @@ class PastForm(forms.Form):
         if not text:
             return timezone.now()
         try:
-            return read_instant(text)
-        except ValueError:
-            pass
-        try:
-            at = datetime.fromisoformat(text)
+            at = read_written_time(text)
         except ValueError as error:
             raise forms.ValidationError("Write the instant as 2026-12-31 23:59:59.") from error
         if at.year not in YEARS:
             raise forms.ValidationError("Write an instant of this century.")
-        return at if at.tzinfo else at.replace(tzinfo=local_zone())
+        return at
 
     def clean(self) -> dict[str, Any]:
         subjects = [name for name in ("customer", *_VOUCHERS) if self.cleaned_data.get(name)]

@@ -1,8 +1,11 @@
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from billing.local_time import local_day, midnight_of
 from orders.errors import InvalidMonth
+
+_MONTH = re.compile(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ def month_of(moment: datetime) -> Month:
 
 def read_month(text: str) -> Month:
     """Reads a month such as `2026-10`. Raises: InvalidMonth."""
-    try:
-        return Month(datetime.strptime(text, "%Y-%m").date())  # noqa: DTZ007 - a day, not an instant
-    except ValueError as error:
-        raise InvalidMonth from error
+    if not _MONTH.fullmatch(text):
+        raise InvalidMonth
+    year, month = map(int, text.split("-"))
+    return Month(date(year, month, 1))

@@ -91,17 +91,23 @@ def deliver_webhooks(*, seconds: float) -> None:
     events' ids, which subscribers recognize.
     """
     ends = time.monotonic() + seconds
+    broken: set[UUID] = set()  # endpoints whose answers could not be recorded, which wait for the next round
     with asyncio.Runner() as runner:
         flight = _Round(runner)
         while (left := ends - time.monotonic()) > 0 or flight.tasks:
             if left > 0:
                 if not flight.tasks and not WebhookEndpoint.objects.filter(status="active").exists():
                     return
-                flight.start(find_due(busy=list(flight.tasks)))
+                flight.start(find_due(busy=[*flight.tasks, *broken]))
             # Nothing of the database is held while requests are in flight.
             connection.close()
             for endpoint_id, attempts in flight.wait(min(POLL_SECONDS, left) if left > 0 else POLL_SECONDS).items():
-                record_attempts(endpoint_id=endpoint_id, attempts=attempts)
+                try:
+                    record_attempts(endpoint_id=endpoint_id, attempts=attempts)
+                except Exception:
+                    # A bug must not hold up the other endpoints.
+                    logger.exception("the answers of a webhook endpoint were not recorded")
+                    broken.add(endpoint_id)
 
 
 def find_due(*, busy: Sequence[UUID] = ()) -> dict[UUID, list[WebhookDelivery]]:

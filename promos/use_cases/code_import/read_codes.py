@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from billing.errors import InvalidFile
-from billing.local_time import local_zone, read_instant
+from billing.local_time import read_written_time
 from billing.use_cases.bulk.cells import Problem, decimal_mark, read_amount
 from billing.use_cases.bulk.csv_rows import BadRow, Row, describe_shortened, is_shortened, read_table
 from promos.models import Campaign, Card, PromoCode
@@ -23,7 +23,6 @@ _CODE, _CREDIT, _CAP = {"code", "voucher"}, {"credit", "amount", "value"}, {"cap
 _STARTS, _ENDS = {"starts_at", "valid from", "from"}, {"expires_at", "valid until", "until", "to"}
 _CAMPAIGN, _DESCRIPTION = {"campaign"}, {"description"}
 _COLUMNS = (_CODE, _CREDIT, _CAP, _STARTS, _ENDS, _CAMPAIGN, _DESCRIPTION)
-_LOCAL_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?")
 _WHOLE = re.compile(r"[0-9]{1,13}")
 
 
@@ -140,10 +139,8 @@ def _read_time(text: str) -> datetime | Problem | None:
     if not text:
         return None
     try:
-        if _LOCAL_TIME.fullmatch(text):
-            return datetime.fromisoformat(text).replace(tzinfo=local_zone()).astimezone(UTC)
-        return read_instant(text)
-    except (ValueError, OverflowError):
+        return read_written_time(text)
+    except ValueError:
         return Problem(f"{text[:40]!r} is not a time: write 2026-12-31 23:59")
 
 

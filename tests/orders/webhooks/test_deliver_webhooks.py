@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, transaction
@@ -158,6 +158,25 @@ def test_a_silent_subscriber_holds_up_no_other() -> None:
             slow.released.set()
         assert states(registered) == [DELIVERED] * 30
         assert states(stuck).count(DELIVERED) >= module.MAX_IN_FLIGHT
+
+
+def test_answers_that_cannot_be_recorded_hold_up_no_other_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    record_attempts = module.record_attempts
+
+    def fail_for_one(*, endpoint_id: UUID, **given: Any) -> None:
+        if endpoint_id == broken.endpoint.pk:
+            raise ValueError
+        record_attempts(endpoint_id=endpoint_id, **given)
+
+    with receiver() as first, receiver() as second:
+        broken, sound = register(first), register(second)
+        record()
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "record_attempts", fail_for_one)
+            deliver()
+        assert (states(broken), states(sound), len(first.requests)) == ([PENDING], [DELIVERED], 1)
+        deliver()
+        assert (states(broken), len(first.requests), len(second.requests)) == ([DELIVERED], 2, 1)
 
 
 def test_an_endpoint_that_accepts_nothing_gets_one_request_at_a_time_and_is_paused(settings: Any) -> None:
