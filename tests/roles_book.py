@@ -1,5 +1,6 @@
 """Makes the matrix of roles in deploy/books/roles.md from the code."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -72,6 +73,10 @@ def _console_rows(users: dict[str, Any]) -> Iterator[str]:
                 yield _row(f"{name}: {act.replace('_', ' ')}", allowed)
 
 
+# What names no record, by the kind of an address's part.
+_NO_RECORD = {"uuid": "00000000-0000-0000-0000-000000000000", "int": 0, "slug": "none", "str": "none"}
+
+
 def _request_of(user: Any) -> Any:
     request = RequestFactory().get("/admin/")
     request.user = user
@@ -80,13 +85,7 @@ def _request_of(user: Any) -> Any:
 
 def _is_admitted(view: Callable[..., Any], route: str, request: Any) -> bool:
     """Returns whether a page admits the request. Its record does not exist, so that the page ends there."""
-    key: list[Any] = []
-    if "<uuid:" in route:
-        key = ["00000000-0000-0000-0000-000000000000"]
-    elif "<int:" in route:
-        key = [0]
-    elif "<slug:" in route:
-        key = ["none"] * route.count("<slug:")
+    key = [_NO_RECORD[converter] for converter in re.findall(r"<(\w+):", route)]
     try:
         view(request, *key)
     except PermissionDenied:

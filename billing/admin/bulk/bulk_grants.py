@@ -215,8 +215,10 @@ class BulkGrantAdmin(RecordAdmin):
     # --- Acts ---------------------------------------------------------------------------------------------------
 
     def extra_views(self) -> Sequence[tuple[str, str, View]]:
-        acts = [(f"<uuid:key>/{name}/", name, partial(self._act, name)) for name in _ACTS]
-        return [*acts, ("<uuid:key>/rows/", "rows", self.rows_view)]
+        return [(f"<uuid:key>/{name}/", name, partial(self._act, name)) for name in _ACTS]
+
+    def reading_views(self) -> Sequence[tuple[str, str, View]]:
+        return [("<uuid:key>/rows/", "rows", self.rows_view)]
 
     def _act(self, name: str, request: HttpRequest, key: UUID) -> HttpResponse:
         record: BulkGrant = find_for_act(self, request, key, permission=_CHANGE)
