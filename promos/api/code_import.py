@@ -5,13 +5,13 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import SOVEREIGN_ADMIN
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.fields import CsvTextField, FlagField, RequestSerializer, TextField, refusals_on_csv
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.use_cases.bulk.csv_rows import refuse_bad_rows
 from billing.use_cases.proposals.propose import carried_out
@@ -36,7 +36,7 @@ class ImportReportSerializer(serializers.Serializer[Any]):
     already = serializers.IntegerField(help_text="Codes that were there with these terms.")
 
 
-class ImportView(APIView):
+class ImportView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN),)
 
     @extend_schema(

@@ -109,7 +109,7 @@ def named_pages(patterns: list[Any]) -> Iterator[URLPattern]:
 
 def test_every_form_of_the_console_is_tested_above_and_has_a_token() -> None:
     keys = records()
-    queries = {"billing_ledgerentry_explain": {"order": keys["orders_order"]}}
+    queries = {"billing_ledgerentry_explain": {"order": str(keys["orders_order"])}}
     browser = client_of(create_user(SUPERADMIN))
     tokens, missing, unseen = set(), set(), set()
     for pattern in named_pages(admin.site.get_urls()):
@@ -122,7 +122,7 @@ def test_every_form_of_the_console_is_tested_above_and_has_a_token() -> None:
         except NoReverseMatch:
             unseen |= set() if name.endswith(DJANGOS_OWN) else {name}
             continue
-        answer = browser.get(address, queries.get(name, {"id": key} if model == "promos_promocode" else {}))
+        answer = browser.get(address, queries.get(name, {"id": str(key)} if model == "promos_promocode" else {}))
         if answer.status_code == HTTPStatus.NOT_FOUND and not name.endswith(DJANGOS_OWN):
             unseen.add(name)
         found = answer.getvalue().decode()

@@ -5,9 +5,9 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from billing.actor import AUDITOR, FINANCE
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.fields import RequestSerializer, TextField
@@ -88,7 +88,7 @@ _EXAMPLE = {
 }
 
 
-class MonthsView(APIView):
+class MonthsView(ApiView):
     permission_classes = READS
 
     @extend_schema(
@@ -102,7 +102,7 @@ class MonthsView(APIView):
         return page_response(page, list(MonthSerializer(page.rows, many=True).data), request=request)
 
 
-class MonthView(APIView):
+class MonthView(ApiView):
     permission_classes = READS
 
     @extend_schema(
@@ -116,7 +116,7 @@ class MonthView(APIView):
         return Response(MonthFiguresSerializer(_figures(read_month(month))).data)
 
 
-class CloseMonthView(APIView):
+class CloseMonthView(ApiView):
     permission_classes = (roles(FINANCE),)
 
     @extend_schema(

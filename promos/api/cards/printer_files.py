@@ -7,13 +7,13 @@ from uuid import UUID
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from billing.actor import SOVEREIGN_ADMIN
+from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.proposals import ProposalSerializer
+from billing.api.renderers import Response
 from billing.api.schema import refusals
 from promos.api.cards.batches import NO_BATCH, find_batch, read_body
 from promos.api.cards.serializers import BatchActSerializer
@@ -33,7 +33,7 @@ class PrinterFileSerializer(serializers.Serializer[Any]):
         return base64.b64encode(file.content).decode()
 
 
-class PrinterFileView(APIView):
+class PrinterFileView(ApiView):
     permission_classes = (roles(SOVEREIGN_ADMIN),)
 
     @extend_schema(
