@@ -185,6 +185,19 @@ CURRENCIES: dict[str, Currency] = {
 }
 
 
+# The signs of currencies as people write them in Arabic. Other currencies keep their code.
+ARABIC_SIGNS = {
+    "AED": "د.إ",
+    "BHD": "د.ب",
+    "EGP": "ج.م",
+    "JOD": "د.أ",
+    "KWD": "د.ك",
+    "OMR": "ر.ع",
+    "QAR": "ر.ق",
+    "SAR": "ر.س",
+}
+
+
 def currencies_of_step(charge_step: int) -> list[str]:
     """Returns the currencies whose amounts must be multiples of the step."""
     return sorted(code for code, currency in CURRENCIES.items() if currency.charge_step == charge_step)

@@ -8,21 +8,10 @@ from decimal import Decimal, InvalidOperation
 
 from django.utils.translation import get_language
 
-from billing.currencies import CURRENCIES
+from billing.currencies import ARABIC_SIGNS, CURRENCIES
 
 MAX_MINOR = 10**12
 
-# The signs of currencies as people write them in Arabic. Other currencies keep their code.
-_ARABIC_SIGNS = {
-    "AED": "د.إ",
-    "BHD": "د.ب",
-    "EGP": "ج.م",
-    "JOD": "د.أ",
-    "KWD": "د.ك",
-    "OMR": "ر.ع",
-    "QAR": "ر.ق",
-    "SAR": "ر.س",
-}
 # They show nothing. The first makes an amount read from right to left, also inside English, and the second keeps a
 # sign on the left of its figures.
 _RIGHT_TO_LEFT, _LEFT_TO_RIGHT = "\u200f", "\u200e"
@@ -99,4 +88,4 @@ def local_money(minor: int, *, currency: str, signed: bool = False) -> str:
         return f"{sign}{figures}"
     number = figures.removesuffix(f" {currency}")
     mark = f"{_LEFT_TO_RIGHT}{sign}" if sign else ""
-    return f"{_RIGHT_TO_LEFT}{mark}{number}\N{NO-BREAK SPACE}{_ARABIC_SIGNS.get(currency, currency)}"
+    return f"{_RIGHT_TO_LEFT}{mark}{number}\N{NO-BREAK SPACE}{ARABIC_SIGNS.get(currency, currency)}"

@@ -15,9 +15,12 @@ from hypothesis import strategies as st
 
 from billing.actor import AUDITOR, SUPERADMIN
 from billing.admin.console.base import ReadOnlyAdmin
+from billing.admin.console.display import change_url
 from billing.admin.console.forms import UneditedValues
-from billing.models import AuditEntry, ProcessorSettings, User
-from orders.models import AddOn, App, Bundle, Industry, Plan
+from billing.models import AuditEntry, BulkGrant, ProcessorSettings, User
+from orders.models import AddOn, App, Bundle, ClosedMonth, Industry, Plan, PostingRule, VatRate, WebhookEndpoint
+from orders.models.books.posting import ACCOUNT_PATTERN
+from orders.use_cases.webhooks.endpoint_secrets import encrypt_secret
 from promos.admin.code_forms import TermsForm
 from promos.models import Batch, Campaign, CardRange, Dealer, PromoCode
 from tests.console import Browser, client_of, create_user
@@ -40,6 +43,7 @@ EXAMPLES = settings(
 CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 LINE = st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
 # A browser sends every line break as two characters, and shows them as one.
+ACCOUNTS = st.from_regex(ACCOUNT_PATTERN, fullmatch=True).filter(lambda each: "\n" not in each)
 LINES = st.text(st.one_of(CHARACTERS.filter(lambda each: each != "\r"), st.just("\n")), max_size=500)
 MOMENTS = st.integers(-62_135_400_000, 253_402_000_000).map(
     lambda ms: EPOCH + timedelta(seconds=ms, microseconds=ms % 10**6)
@@ -189,6 +193,27 @@ def test_a_member_of_staff_saved_as_shown_is_unchanged(client: Browser, line: st
             save_unchanged(client, f"/admin/billing/user/{user.pk}/change/")
 
 
+@given(account=ACCOUNTS, centre=ACCOUNTS)
+@EXAMPLES
+def test_a_posting_rule_saved_as_it_was_shown_is_unchanged(client: Browser, account: str, centre: str) -> None:
+    with rolled_back():
+        rule = PostingRule.objects.get(event="card.payment")
+        PostingRule.objects.filter(pk=rule.pk).update(debit=account, cost_centre=centre)
+        with unchanged(rule):
+            save_unchanged(client, change_url("orders_postingrule", rule.pk))
+
+
+@given(description=LINE.filter(str.isprintable))
+@EXAMPLES
+def test_an_endpoint_of_webhooks_saved_as_it_was_shown_is_unchanged(client: Browser, description: str) -> None:
+    with rolled_back():
+        endpoint = WebhookEndpoint.objects.create(
+            url="https://shop.example.com/hooks", description=description, encrypted_secret=encrypt_secret("x")
+        )
+        with unchanged(endpoint):
+            save_unchanged(client, f"/admin/orders/webhookendpoint/{endpoint.pk}/edit/")
+
+
 def test_every_form_with_stored_values_is_tested_above() -> None:
     # Vouchers, campaigns, batches and ranges have forms of their own, and so do records, which are never edited.
     forms = {model: page.form for model, page in admin.site._registry.items() if page.form is not ModelForm}
@@ -201,7 +226,9 @@ def test_every_form_with_stored_values_is_tested_above() -> None:
         User,
     }
     unedited = {model for model, page in admin.site._registry.items() if not isinstance(page, ReadOnlyAdmin)}
-    own = {PromoCode, Campaign, Batch, CardRange, Dealer, ProcessorSettings}
+    own = {PromoCode, Campaign, Batch, CardRange, Dealer, ProcessorSettings, PostingRule, WebhookEndpoint}
+    # Nothing that is stored is shown in a form again.
+    own |= {BulkGrant, ClosedMonth, VatRate}
     assert unedited - own == {Plan, AddOn, App, Industry, Bundle, User}
     assert issubclass(TermsForm, UneditedValues)
 

@@ -71,6 +71,7 @@ ISSUE = {
     "campaign_id": DEFAULT_CAMPAIGN,
     "reason": "spring",
 }
+_SPRING = {"reason": "spring"}
 CAMPAIGN = {
     "name": "{slug}",
     "purpose": "Win customers",
@@ -190,17 +191,17 @@ ENDPOINTS = [
             method="POST",
             path=f"billing/campaigns/{DEFAULT_CAMPAIGN}/{act}",
             roles=ISSUES,
-            body={**body, "reason": "spring"},
+            body=body,
             status=409,
         )
         for act, body in (
-            ("propose", {}),
-            ("approve", {}),
-            ("activate", {}),
-            ("pause", {}),
-            ("end", {}),
-            ("budget", {"budget_omr": 500}),
-            ("end-date", {"ends_at": "2099-01-01T00:00:00Z"}),
+            ("propose", _SPRING),
+            ("approve", _SPRING),
+            ("activate", _SPRING),
+            ("pause", _SPRING),
+            ("end", _SPRING),
+            ("budget", {**_SPRING, "budget_omr": 500}),
+            ("end-date", {**_SPRING, "ends_at": "2099-01-01T00:00:00Z"}),
             ("forecast", {"credit_omr": 10, "max_redemptions": 5, "days": 30}),
         )
     ),

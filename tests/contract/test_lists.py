@@ -12,6 +12,8 @@ from pytest_django import DjangoDbBlocker
 
 from billing.models import Customer, Organization
 from orders.models import OutboxEvent, WebhookDelivery
+from orders.use_cases.books.close_month import close_month
+from orders.use_cases.books.month import read_month
 from orders.use_cases.catalog.seed_catalog import seed_catalog
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.models import Campaign
@@ -19,7 +21,15 @@ from promos.use_cases.attempts.record_attempt import forget_allowance
 from tests.billing.bulk.make_grants import draft as draft_grant
 from tests.console import propose_adjustment, refuse_code
 from tests.database import restore_pristine
-from tests.factories import CampaignFactory, OrganizationFactory, PlanFactory, PromoCodeFactory, acting, give_credit
+from tests.factories import (
+    CampaignFactory,
+    OrganizationFactory,
+    PlanFactory,
+    PromoCodeFactory,
+    acting,
+    actor,
+    give_credit,
+)
 from tests.promos.cards.make_batch import draft as draft_batch
 
 from .api_client import Answer, Caller, by_token
@@ -60,12 +70,15 @@ def create_rows() -> None:
     make_discarded_grant(MANY)
     # The tests before may have recorded as many refusals in this second as a process does.
     forget_allowance()
+    month = read_month("2020-01")
     for number in range(MANY):
         PromoCodeFactory.create(code=f"CODE-{number}", max_redemptions=number % 3)
         request = CheckoutRequest(tenant_id=first.id, plan=("odd", "even")[number % 2])
         place_order(request=request, by=acting(first.customer))
         propose_adjustment(first.customer, amount_minor=number + 1)
         refuse_code(f"NO-{number}")
+        close_month(month=month, why="month end", by=actor())
+        month = month.next
         if number:
             OrganizationFactory.create(customer=first.customer)
             CampaignFactory.create(budget_minor=number % 2, status=Campaign.Status.DRAFT)
@@ -122,7 +135,7 @@ def test_pages_hold_every_row_once(reader: Caller, path: str, limit: int) -> Non
     assert rows == whole
     assert set(lengths[:-1]) <= {limit}
     assert 1 <= lengths[-1] <= limit
-    name = "code" if path in VOUCHERS else "id"
+    name = "code" if path in VOUCHERS else "month" if path.endswith("months") else "id"
     if path in BY_SERIAL:
         name = {"cards": "serial", "rows": "line"}.get(path.rpartition("/")[2], "first_serial")
     assert len({row[name] for row in rows}) == len(rows)
@@ -135,7 +148,8 @@ def test_pages_hold_every_row_once(reader: Caller, path: str, limit: int) -> Non
 @pytest.mark.parametrize("path", [path for path in GROWING if path not in BY_SERIAL])
 def test_rows_come_newest_first(reader: Caller, path: str) -> None:
     rows, _ = walk(reader, path_of(path) + "?limit=10")
-    moments = [row["timestamp" if path.endswith("events") else "created_at"] for row in rows]
+    times = {"events": "timestamp", "months": "closed_at"}
+    moments = [row[times.get(path.rpartition("/")[2], "created_at")] for row in rows]
     assert moments == sorted(moments, reverse=True)
 
 

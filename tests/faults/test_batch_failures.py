@@ -34,9 +34,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 OF_A_REQUEST_ALONE = {
     "orders_place_orders-06-in-if-wait-then",
     "orders_place_orders-07-after-perform-from-billing_organization-where-id",
-    "orders_place_orders-08-in-if-requests-0-then",
+    "orders_place_orders-08-in-if-new_orders-1-proration-is",
     "orders_place_orders-09-after-perform-from-billing_subscription-where-id",
-    "orders_place_orders-10-after-unused_minor-orders_unused_minor-requests-0-uuid",
+    "orders_place_orders-10-after-unused_minor-orders_unused_minor-new_orders-1-replaces",
     "orders_place_orders-11-after-end-if",
     "orders_place_orders-28-in-if-unused_minor-0-then",
     "orders_place_orders-29-after-insert-into-billing_dated_grants-select-array_agg",

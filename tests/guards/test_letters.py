@@ -34,7 +34,7 @@ PROMISES = {
     "Your bank may take some days": "tests/payments/settlement/test_refunds_and_disputes.py",
     "Enter this code to sign in": "tests/contract/test_identity.py::"
     "test_a_code_by_mail_makes_an_unknown_address_a_customer",
-    "minutes and works once": "tests/contract/test_identity.py::test_a_code_works_once",
+    " and works once": "tests/contract/test_identity.py::test_a_code_works_once",
 }
 PROMISING = re.compile(
     r"\b(can|will|may|again|at once|once|first|please|redeem|enter|approve|to join|look at|if the month|unless)\b",

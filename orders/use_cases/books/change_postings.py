@@ -21,6 +21,8 @@ def change_posting_rule(
 ) -> PostingRule:
     """Changes the accounts of an event, for the journals of months that are open.
 
+    If nothing changes, nothing is recorded.
+
     Raises: ReasonRequired, InvalidPosting with the fields. Transaction: owns. Locks: the rule.
     """
     if not has_visible_text(reason):
@@ -35,16 +37,18 @@ def change_posting_rule(
             rule.clean_fields()
         except ValidationError as error:
             raise InvalidPosting(fields=error.message_dict) from error
-        rule.save(update_fields=FIELDS)
         after = [getattr(rule, name) for name in FIELDS]
-        record_audit(
-            action="posting_rule.changed",
-            object_type="posting_rule",
-            object_id=event,
-            by=by,
-            changes={name: [old, new] for name, old, new in zip(FIELDS, before, after, strict=True) if old != new},
-            reason=reason,
-        )
+        changes = {name: [old, new] for name, old, new in zip(FIELDS, before, after, strict=True) if old != new}
+        if changes:
+            rule.save(update_fields=FIELDS)
+            record_audit(
+                action="posting_rule.changed",
+                object_type="posting_rule",
+                object_id=event,
+                by=by,
+                changes=changes,
+                reason=reason,
+            )
         return rule
 
 

@@ -22,6 +22,7 @@ from billing.errors import (
 )
 from billing.models import Account, AuditEntry, Customer, LedgerEntry, Proposal
 from billing.models.keys import uuid7
+from billing.use_cases.bulk.propose_bulk_grant import BULK_GRANT
 from billing.use_cases.ledger.hold_credit import hold_credit
 from billing.use_cases.ledger.verify_ledger import verify_ledger
 from billing.use_cases.proposals.credit_adjustment import CREDIT_ADJUSTMENT, adjustment_arguments
@@ -231,6 +232,7 @@ def test_every_limit_is_a_figure_of_some_kind(db: None) -> None:
         **BATCH_ACTIVATION.measure(of_batch, {"status": "released"}),
         **RANGE_ACTIVATION.measure(in_batch, None),
         **ORDER_REFUND.measure({"card_minor": 1}, paid),
+        **BULK_GRANT.measure({}, {"total_minor": 1}),
     }
     assert set(MEASURES) == measured.keys()
 
