@@ -45,6 +45,14 @@ def forget_earlier_tests() -> None:
     forget_languages()
 
 
+@pytest.fixture(scope="module")
+def committing_processes(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Remove what other processes committed to the database, at the end of a module whose tests start them."""
+    yield
+    with django_db_blocker.unblock():
+        restore_pristine()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def restored_database(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Fail the last test of a module that leaves rows to the next one, as a server in another process can."""

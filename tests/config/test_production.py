@@ -12,6 +12,9 @@ from tests.bench.web import ADDRESS, serving, web_environment
 from tests.config.test_requirements import normalized, pinned
 from tests.database import PROJECT
 
+# A verification is recorded.
+pytestmark = pytest.mark.usefixtures("committing_processes")
+
 GUNICORN = ["-m", "gunicorn", "--config", "python:config.gunicorn"]
 NOT_INSTALLED = (
     "DATABASE_URL is missing, and the embedded PostgreSQL is not installed. Set DATABASE_URL, or run:"

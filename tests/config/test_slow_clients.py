@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 import pytest
-from pytest_django import DjangoDbBlocker
 
 from billing.api.parsers import MAX_BODY_BYTES
 from config.web import web_worker
 from tests.bench.web import ADDRESS, Web, serving
-from tests.database import restore_pristine
 
 pytestmark = pytest.mark.django_db
 
@@ -24,12 +22,9 @@ HEAD = b"POST /api/billing/vouchers/redeem-preview HTTP/1.1\r\nHost: 127.0.0.1\r
 
 
 @pytest.fixture(scope="module")
-def web(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Web]:
+def web(committing_processes: None) -> Iterator[Web]:
     with serving(workers=1, threads=THREADS, more={"PREVIEW_RATE_LIMIT": "100000/min"}) as server:
         yield server
-    # The server recorded the unknown codes that it refused.
-    with django_db_blocker.unblock():
-        restore_pristine()
 
 
 def connect(web: Web) -> socket.socket:
