@@ -14,20 +14,22 @@ TEST_SETTINGS = DJANGO_SETTINGS_MODULE=tests.settings DEBUG=1 DATABASE_URL= QASI
 # These tests take minutes, so make test leaves them out; CI runs them too.
 PAYMENTS = tests/payments tests/stripe_sandbox tests/browser/test_payment.py tests/browser/test_shop_payment.py
 JOURNEYS = tests/journeys tests/browser/test_shop.py tests/browser/test_arabic.py tests/contract/test_generated_requests.py
+RACES = tests/concurrency tests/properties
 OPERATIONS = tests/operations tests/growth
-SLOW = $(PAYMENTS) $(JOURNEYS) $(OPERATIONS)
+SLOW = $(PAYMENTS) $(RACES) $(JOURNEYS) $(OPERATIONS)
 # A complete production environment of invented values, for Django's check --deploy.
 PRODUCTION_SETTINGS = DJANGO_SETTINGS_MODULE=config.settings DEBUG=0 DEMO=0 ALLOWED_HOSTS=sovereign.example \
 	DATABASE_URL=postgresql://nobody@localhost/none SECRET_KEY=$$(head -c 48 /dev/urandom | base64 | tr -d '\n') \
 	JWT_SECRET=$$(head -c 48 /dev/urandom | base64 | tr -d '\n')
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-payments test-journeys test-operations restore-drill sovereign bench check format serve worker seed migrate token runtime demo-packages dev
+.PHONY: help demo test test-payments test-races test-journeys test-operations restore-drill sovereign bench check format serve worker seed migrate token runtime demo-packages dev
 
 help:
 	@echo "make demo      a whole Sovereign on this machine, with its own PostgreSQL, at http://127.0.0.1:$(PORT)/"
 	@echo "make test      every check, and every test except the slow ones"
 	@echo "make test-payments   the slow tests: card payments through every failure of Stripe, and the sandbox"
+	@echo "make test-races      more slow tests: requests that race each other, and random games against a plain model"
 	@echo "make test-journeys   more slow tests: whole journeys and attacks of clients, and generated requests of every role"
 	@echo "make test-operations   more slow tests: what operators run, and query plans in a long history"
 	@echo "make restore-drill     backs a server up, destroys it, restores it to a moment, and verifies the ledger"
@@ -78,6 +80,10 @@ test: check
 test-payments: dev
 	@.ci/install-debian-packages
 	@$(VENV) -m pytest -n 2 $(PAYMENTS)
+
+# Real threads that race for the last slot, the same card or the same order; and hypothesis against a plain model.
+test-races: dev
+	@$(VENV) -m pytest -n 2 $(RACES)
 
 # The requests of the existing front ends, in their order; attacks; and every operation with generated input.
 test-journeys: dev

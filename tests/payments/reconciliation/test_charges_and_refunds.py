@@ -19,6 +19,7 @@ from tests.payments.reconciliation.reconciliation_checks import (
     assert_found,
     assert_left_open,
     assert_repaired,
+    break_keys,
     open_break_keys,
     reconcile,
 )
@@ -26,7 +27,7 @@ from tests.payments.reconciliation.test_sessions import create_session
 from tests.payments.stripe_server import Object, Stripe
 from tests.payments.webhook_delivery import newest_event, post_event
 from tests.payments.worker import run_until_idle
-from tests.snapshot import nothing_changes
+from tests.snapshot import nothing_changes, only_changes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -208,6 +209,9 @@ def test_a_refund_of_a_later_month_opens_a_break_once(stripe: Stripe) -> None:
     expected = (Kind.RENEWAL_REFUNDED.value, charge["id"], order_id)
 
     assert_found(expected, now=now)
+    # What left the card account is posted, and the break stays for staff.
+    with only_changes("orders_cardentry"):
+        assert break_keys(reconcile(repair=True, now=now).open) == [expected]
     assert_left_open(expected, now=now)
     close_break(break_id=Break.objects.get().id, why="a courtesy", by=actor())
     assert reconcile(now=now).findings == []
