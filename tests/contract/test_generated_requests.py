@@ -67,6 +67,8 @@ BOUNDED = settings(
 # Refused with 503 because no card processor is configured, which is no defect.
 MAY_NEED_CARDS = "POST /api/billing/checkout"
 NEED_CARDS = ("POST /api/billing/portal/{tenant_id}", "POST /api/billing/webhook")
+# Need a secret batch and two people; see tests/promos/cards/test_secret_batch.py.
+PRINTER_FILE = tuple(f"{method} /api/billing/batches/{{batch_id}}/printer-file" for method in ("GET", "POST"))
 # Need an identity provider, a password or a mailed code; see test_identity and test_identity_provider.
 SIGN_IN = (
     "GET /api/auth/google",
@@ -78,8 +80,14 @@ SIGN_IN = (
 # Accept any text, and answer that it is unavailable.
 TAKE_ANYTHING = ("GET /api/tenant/check-slug/{slug}", "GET /api/domain/check/{subdomain}/{tld}")
 APPS = "/api/tenant/orgs/{organization_id}/apps"
-# Needs one of two ids, which the description cannot say.
+# Need one of two ids, which the description cannot say.
 REPORT = "POST /api/provisioning/report"
+# Need one of several parameters → the one that they get.
+ONE_OF = {
+    "GET /api/billing/admin/explain": "order_id",
+    "GET /api/billing/admin/past/balance": "user_id",
+    "GET /api/billing/admin/past/voucher": "code",
+}
 
 # The act on a campaign → the state in which it is allowed, where that is not a draft.
 STATE_BEFORE = {
@@ -90,6 +98,7 @@ STATE_BEFORE = {
 }
 # The act on a batch → how to make a batch that allows it, where that is not an active one.
 BATCHES: dict[str, Callable[[str], Batch]] = {
+    "propose": draft_batch,
     "approve": draft_batch,
     "generate": approved_batch,
     "release": generated_batch,
@@ -105,6 +114,7 @@ STAFF_ONLY = (
     "/billing/grants",
     "/billing/proposals",
     "/billing/ranges",
+    "/vouchers/import",
     "/vouchers/issue",
     "/vouchers/list",
     "/vouchers/revoke",
@@ -129,7 +139,7 @@ def create_facts(caller: Caller) -> Facts:
     return {
         **ids,
         **items,
-        "endpoint_id": str(register_endpoint(url="https://shop.example.com/hooks", by=actor()).endpoint.pk),
+        "endpoint_id": endpoint_of_webhooks(),
         "url": "https://shop.example.com/hooks",
         "at": "period_end",
         "email": "eve@example.org",
@@ -160,6 +170,11 @@ def records_of(operation: Operation, caller: Caller) -> Facts:
     return {}
 
 
+def endpoint_of_webhooks() -> str:
+    """Register an endpoint, and return its id."""
+    return str(register_endpoint(url="https://shop.example.com/hooks", by=actor()).endpoint.pk)
+
+
 def cards_of(operation: Operation, act: str) -> Facts:
     """Make the batch or the dealer of an operation."""
     if operation.label == "POST /api/billing/batches":
@@ -176,19 +191,28 @@ def cards_of(operation: Operation, act: str) -> Facts:
 
 def facts_of(operation: Operation, caller: Caller, facts: Facts) -> Facts:
     """Return the facts as one operation needs them, where others need another value."""
-    kind = operation.path.partition("/catalog/admin/")[2].partition("/")[0]
-    if "{item_id}" in operation.path:
-        return {**facts, "item_id": str(ITEM_IDS[kind]), "slug": ITEM_SLUGS[kind]}
+    own: Facts = {}
     match operation.label:
         case "POST /api/billing/checkout/quote":
-            return {**facts, "plan_id": "m"}
+            own = {"plan_id": "m"}
+        case "POST /api/billing/vouchers/import":
+            own = {"csv": "code,credit,cap\r\nIMPORTED,5,0\r\n"}
+        case "GET /api/billing/admin/past/balance":
+            own = {"user_id": caller.user_id}
         case "DELETE /api/domain/domains/{owner_id}":
-            return {**facts, "owner_id": added(caller, facts["tenant_id"], "old.example.com")}
+            own = {"owner_id": added(caller, facts["tenant_id"], "old.example.com")}
+        case label if "{item_id}" in label:
+            kind = operation.path.partition("/catalog/admin/")[2].partition("/")[0]
+            own = {"item_id": str(ITEM_IDS[kind]), "slug": ITEM_SLUGS[kind]}
+        case label if "{endpoint_id}" in label:
+            own = {"endpoint_id": endpoint_of_webhooks()}
+        case label if "/months/{month}" in label:
+            own = {"month": "2026-01"}
         case label if label == f"POST {APPS}":
-            return {**facts, "slug": AppFactory.create(slug="ghost").slug}
+            own = {"slug": AppFactory.create(slug="ghost").slug}
         case label if APPS in label:
-            return {**facts, "slug": "wordpress"}
-    return facts
+            own = {"slug": "wordpress"}
+    return facts | own
 
 
 def use_existing_records(case: Case[Any], facts: Facts) -> None:
@@ -200,6 +224,8 @@ def use_existing_records(case: Case[Any], facts: Facts) -> None:
     if case.operation.label == REPORT and isinstance(case.body, dict):
         case.body.pop("job_id", None)
         case.body["provision_id"] = facts["provision_id"]
+    if name := ONE_OF.get(case.operation.label):
+        case.query = {name: facts[name]}
 
 
 def deletion_order(operation: Operation) -> int:
@@ -227,7 +253,11 @@ def send_generated(operation: Operation, mode: GenerationMode, caller: Caller, f
         headers = dict(caller.headers)
         answer = case.call(headers=headers)
         refused = operation.label in (MAY_NEED_CARDS, *NEED_CARDS) and answer.status_code == 503
-        case.validate_response(answer, checks=CHECKS[1:] if refused else CHECKS, headers=headers)
+        checks = CHECKS[1:] if refused else CHECKS
+        if answer.status_code == 413:
+            # A body that is too large is refused too, which the last check does not know.
+            checks = CHECKS[:-1]
+        case.validate_response(answer, checks=checks, headers=headers)
         statuses[answer.status_code] += 1
 
     run()
@@ -256,7 +286,7 @@ def test_every_answer_is_as_described(shop: None, settings: Any, role: str) -> N
         own_facts = facts_of(operation, caller, facts) | records_of(operation, caller)
         for mode in kinds_of(operation):
             statuses = send_generated(operation, mode, caller, own_facts)
-            if mode is GenerationMode.POSITIVE and operation.label not in (*NEED_CARDS, *SIGN_IN):
+            if mode is GenerationMode.POSITIVE and operation.label not in (*NEED_CARDS, *SIGN_IN, *PRINTER_FILE):
                 assert statuses.keys() & {200, 201, 410}, f"{operation.label} never succeeds: {statuses}"
 
 

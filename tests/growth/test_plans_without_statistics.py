@@ -17,6 +17,10 @@ WITHOUT_SEQUENTIAL_SCANS = {
     "promos_within_restrictions",
     "promos_write_refused_attempts",
     "billing_apply_hold",
+    "billing_lot_expiry_at",
+    "billing_lots_at",
+    "billing_position_at",
+    "billing_version_at",
     "billing_check_closed",
     "billing_check_merge",
     "billing_check_transfer",
@@ -94,7 +98,7 @@ def test_functions_read_by_index_with_statistics_of_empty_tables(new_shop: Conne
     new_shop.execute("VACUUM ANALYZE")
     with record_plans(generic=generic) as made:
         redeem_and_buy()
-    assert made.inside == set()
+    assert made.inside <= {"orders_webhookendpoint"}  # it has at most 50 rows that are not retired
 
 
 def test_functions_of_a_rush_disable_sequential_scans(new_shop: Connection) -> None:
