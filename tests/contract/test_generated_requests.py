@@ -225,7 +225,7 @@ def use_existing_records(case: Case[Any], facts: Facts) -> None:
         case.body.pop("job_id", None)
         case.body["provision_id"] = facts["provision_id"]
     if name := ONE_OF.get(case.operation.label):
-        case.query = {name: facts[name]}
+        case.query = {name: facts.get(name, "nobody")}
 
 
 def deletion_order(operation: Operation) -> int:
