@@ -14,7 +14,7 @@ TEST_SETTINGS = DJANGO_SETTINGS_MODULE=tests.settings DEBUG=1 DATABASE_URL= QASI
 # These tests take minutes, so make test leaves them out; CI runs them too.
 PAYMENTS = tests/payments tests/stripe_sandbox tests/browser/test_payment.py tests/browser/test_shop_payment.py
 JOURNEYS = tests/journeys tests/browser/test_shop.py tests/browser/test_arabic.py tests/contract/test_generated_requests.py
-RACES = tests/concurrency tests/properties
+RACES = tests/concurrency tests/faults tests/properties
 OPERATIONS = tests/operations tests/growth
 SLOW = $(PAYMENTS) $(RACES) $(JOURNEYS) $(OPERATIONS)
 # A complete production environment of invented values, for Django's check --deploy.
@@ -29,7 +29,7 @@ help:
 	@echo "make demo      a whole Sovereign on this machine, with its own PostgreSQL, at http://127.0.0.1:$(PORT)/"
 	@echo "make test      every check, and every test except the slow ones"
 	@echo "make test-payments   the slow tests: card payments through every failure of Stripe, and the sandbox"
-	@echo "make test-races      more slow tests: requests that race each other, and random games against a plain model"
+	@echo "make test-races      more slow tests: requests that race each other, failures at every statement, and random games"
 	@echo "make test-journeys   more slow tests: whole journeys and attacks of clients, and generated requests of every role"
 	@echo "make test-operations   more slow tests: what operators run, and query plans in a long history"
 	@echo "make restore-drill     backs a server up, destroys it, restores it to a moment, and verifies the ledger"
@@ -81,7 +81,8 @@ test-payments: dev
 	@.ci/install-debian-packages
 	@$(VENV) -m pytest -n 2 $(PAYMENTS)
 
-# Real threads that race for the last slot, the same card or the same order; and hypothesis against a plain model.
+# Real threads that race for the last slot or the same order, a failure at every statement of a checkout, killed
+# processes, and hypothesis against a plain model.
 test-races: dev
 	@$(VENV) -m pytest -n 2 $(RACES)
 

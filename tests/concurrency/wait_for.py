@@ -15,9 +15,12 @@ _POLL_SECONDS = 0.005
 
 Other = psycopg.Connection[tuple[Any, ...]]
 
+# A vacuum that truncates a table can make a connection wait too, which says nothing about the test's own locks.
 _WAITING = """
-SELECT count(*) FROM pg_stat_activity
+SELECT count(*) FROM pg_stat_activity AS waiter
  WHERE datname = current_database() AND wait_event_type = 'Lock' AND backend_type = 'client backend'
+   AND EXISTS (SELECT FROM pg_stat_activity AS holder
+                WHERE holder.pid = ANY (pg_blocking_pids(waiter.pid)) AND holder.backend_type = 'client backend')
 """
 
 

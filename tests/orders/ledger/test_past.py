@@ -57,7 +57,7 @@ def test_the_page_shows_the_ledger_a_customer_a_voucher_and_a_campaign(client: C
     ("sent", "sentence"),
     [
         ({"at": "yesterday"}, "Write the instant as 2026-12-31 23:59:59."),
-        ({"at": "0001-01-01"}, "Write an instant of this century."),
+        ({"at": "0001-01-02 00:00"}, "Write an instant of this century."),
         ({"customer": "nobody"}, "There is no such customer."),
         ({"code": "NO-SUCH"}, "There is no live voucher with this code."),
         ({"batch": "NO-SUCH"}, "There is no batch with this id."),
