@@ -58,7 +58,7 @@ class PositionAtSerializer(serializers.Serializer[Any]):
     entries = serializers.IntegerField(help_text="The number of the account's ledger entries until then.")
     balance_minor = serializers.IntegerField(help_text="As known then: the sum of the entries until then.")
     held_minor = serializers.IntegerField()
-    expired_minor = serializers.IntegerField(help_text="Expired by then, although no entry told of it yet.")
+    expired_minor = serializers.IntegerField(help_text="Expired by then, without an expiry entry yet.")
     available_minor = serializers.IntegerField(help_text="The balance less the held and the expired part.")
     corrected_minor = serializers.IntegerField(
         help_text="As corrected since: the balance with the reversals that followed later, of entries until then."

@@ -94,7 +94,7 @@ BEGIN
 END $$;
 
 -- Returns an account's position at an instant: the balance of its entries until then, what was held, and what had expired
--- although no entry told of it yet. `corrected_minor` is the balance with the reversals that followed later, of entries
+-- without an expiry entry. `corrected_minor` is the balance with the reversals that followed later, of entries
 -- until then.
 CREATE OR REPLACE FUNCTION billing_position_at(of_account bigint, as_of timestamptz)
 RETURNS TABLE (last_version bigint, balance_minor bigint, held_minor bigint, expired_minor bigint, corrected_minor bigint)

@@ -28,8 +28,8 @@ class LotAt:
 class PositionAt:
     """A customer's credit at an instant.
 
-    `balance_minor` is the sum of the entries until then. `expired_minor` is the part of it that had expired although
-    no entry told of it yet. `corrected_minor` is the balance with the reversals that followed later.
+    `balance_minor` is the sum of the entries until then. `expired_minor` is the part of it that had expired without
+    an expiry entry. `corrected_minor` is the balance with the reversals that followed later.
     """
 
     at: datetime

@@ -133,7 +133,7 @@ class _Story:
         raise_alerts()
         guesses = Alert.objects.filter(closed_at=None, kind=Alert.Kind.ADDRESS).first()
         if guesses is not None:
-            close_alert(alert_id=guesses.pk, why="a student of the university, who was told to stop", by=NOOR)
+            close_alert(alert_id=guesses.pk, why="a student guessed codes; the university stopped it", by=NOOR)
 
 
 def _run_payment_jobs() -> None:
