@@ -6,7 +6,7 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from billing.use_cases.bulk import run_bulk_grant as bulk_grants
-from billing.use_cases.identity.sign_in_codes import send_code
+from billing.use_cases.identity.sign_in.sign_in_codes import send_code
 from billing.use_cases.ledger import remind_of_expiry as reminders
 from billing.use_cases.ledger.expire_credit import expire_credit as post_expiries
 from billing.use_cases.proof.daily_proof import prove_ledger

@@ -16,8 +16,8 @@ from billing.admin.console.request_actor import actor_of, staff_of
 from billing.errors import DomainError, WrongPassword
 from billing.text import as_sentence
 from billing.use_cases.identity.change_password import record_password_change
-from billing.use_cases.identity.complete_sign_in import complete_sign_in
 from billing.use_cases.identity.passwords import check_staff
+from billing.use_cases.identity.sign_in.complete_sign_in import complete_sign_in
 
 _change_password = admin.site.password_change
 

@@ -13,9 +13,9 @@ from django.utils.translation import gettext
 from billing.actor import Actor, anonymous_actor
 from billing.errors import TooManyAttempts
 from billing.models import User
-from billing.use_cases.identity.complete_sign_in import actor_for
 from billing.use_cases.identity.passwords import count_password_attempt, forget_failed_passwords, record_failure
 from billing.use_cases.identity.second_factor_secrets import decrypt_secret, encrypt_secret
+from billing.use_cases.identity.sign_in.complete_sign_in import actor_for
 from billing.use_cases.record_audit import record_audit
 
 

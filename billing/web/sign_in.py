@@ -21,10 +21,10 @@ from billing.models import User
 from billing.oidc import authorization_url, check_configured, is_configured, redeem_code
 from billing.text import MAX_EMAIL_LENGTH, as_sentence
 from billing.use_cases.assign_role import role_of
-from billing.use_cases.identity.complete_sign_in import complete_sign_in
-from billing.use_cases.identity.sign_in_codes import CODE_MINUTES, request_code
-from billing.use_cases.identity.sign_in_with_code import prove_by_code
-from billing.use_cases.identity.sign_in_with_provider import prove_by_provider
+from billing.use_cases.identity.sign_in.complete_sign_in import complete_sign_in
+from billing.use_cases.identity.sign_in.sign_in_codes import CODE_MINUTES, request_code
+from billing.use_cases.identity.sign_in.sign_in_with_code import prove_by_code
+from billing.use_cases.identity.sign_in.sign_in_with_provider import prove_by_provider
 from billing.web.adapters import page_actor
 
 _ADDRESS, _NEXT, _STATE = "sign_in_address", "sign_in_next", "sign_in_state"

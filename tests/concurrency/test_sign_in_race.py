@@ -9,8 +9,8 @@ from billing.errors import TooManyAttempts, WrongCode
 from billing.models import RefreshToken, SignInCode, User
 from billing.use_cases.count_attempt import Limit, count_attempt
 from billing.use_cases.identity.sessions import open_session, refresh_session
-from billing.use_cases.identity.sign_in_codes import derive_code, request_code
-from billing.use_cases.identity.sign_in_with_code import sign_in_with_code
+from billing.use_cases.identity.sign_in.sign_in_codes import derive_code, request_code
+from billing.use_cases.identity.sign_in.sign_in_with_code import sign_in_with_code
 from tests.concurrency.threads import race
 from tests.factories import UserFactory
 

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import crypto
 
 from billing.models import AuditEntry, Customer, User
-from billing.use_cases.identity.sign_in_codes import send_code
+from billing.use_cases.identity.sign_in.sign_in_codes import send_code
 from tests.factories import UserFactory
 from tests.orders.subscriptions.run_renewals import queued_jobs
 
@@ -345,7 +345,7 @@ def test_wrong_codes_cost_the_same_statements_and_hashes_whatever_the_address(
         hashed.append(str(salt))
         return crypto.salted_hmac(salt, *args, **options)
 
-    for module in ("billing.use_cases.identity.sign_in_codes", "billing.use_cases.count_attempt"):
+    for module in ("billing.use_cases.identity.sign_in.sign_in_codes", "billing.use_cases.count_attempt"):
         monkeypatch.setattr(f"{module}.salted_hmac", salted_hmac)
     costs = []
     # The first attempt also removes windows that have ended.

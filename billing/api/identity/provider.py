@@ -10,7 +10,7 @@ from billing.api.identity.sign_in import PublicView
 from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.oidc import authorization_url, check_configured, check_redirect
-from billing.use_cases.identity.sign_in_with_provider import sign_in_with_provider
+from billing.use_cases.identity.sign_in.sign_in_with_provider import sign_in_with_provider
 
 _NOT_CONFIGURED = {404: "`not_configured`: this deployment has no OpenID Connect provider."}
 _UNAVAILABLE = {503: "The provider cannot be reached."}

@@ -10,8 +10,8 @@ from billing.api.identity.requests import AddressSerializer, MailedCodeSerialize
 from billing.api.renderers import Response
 from billing.api.schema import refusals, retry_after_parameter
 from billing.use_cases.identity.passwords import sign_in_with_password
-from billing.use_cases.identity.sign_in_codes import CODE_MINUTES, request_code
-from billing.use_cases.identity.sign_in_with_code import sign_in_with_code
+from billing.use_cases.identity.sign_in.sign_in_codes import CODE_MINUTES, request_code
+from billing.use_cases.identity.sign_in.sign_in_with_code import sign_in_with_code
 
 _RETRY_AFTER = retry_after_parameter("Seconds until the next attempt is allowed.", 429, required=True)
 _MAILED = f"If this address can receive mail, a code is on its way. It is valid for {CODE_MINUTES} minutes."

@@ -21,8 +21,8 @@ from billing.use_cases.count_attempt import (
     uncount_attempt_of_networks,
 )
 from billing.use_cases.identity.addresses import normalize_address
-from billing.use_cases.identity.complete_sign_in import count_failed_sign_in, sign_in_to_api
 from billing.use_cases.identity.sessions import Tokens
+from billing.use_cases.identity.sign_in.complete_sign_in import count_failed_sign_in, sign_in_to_api
 from billing.use_cases.record_audit import record_audit
 
 PASSWORDS_OF_ACCOUNT = Limit(scope="passwords of an account", hits=10, seconds=15 * 60)

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.models import AuditEntry, Customer
-from billing.use_cases.identity.sign_in_codes import send_code
+from billing.use_cases.identity.sign_in.sign_in_codes import send_code
 from tests.billing.identity.oidc_provider import OidcProvider, provider
 from tests.factories import UserFactory
 from tests.orders.subscriptions.run_renewals import queued_jobs

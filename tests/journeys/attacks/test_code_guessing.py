@@ -16,7 +16,7 @@ import pytest
 from django.db import connection
 
 from billing.models import CODE_MAX_ATTEMPTS, AuditEntry, User
-from billing.use_cases.identity.sign_in_codes import CODE_DIGITS, CODES_OF_ADDRESS_A_DAY
+from billing.use_cases.identity.sign_in.sign_in_codes import CODE_DIGITS, CODES_OF_ADDRESS_A_DAY
 from tests.journeys.front_end import FrontEnd, in_this_process, newest_code
 from tests.journeys.people import PASSWORD, Deployment, current_code, member_of_staff
 

@@ -25,7 +25,7 @@ from billing.language import requested_language
 from billing.models import CODE_MAX_ATTEMPTS, SignInCode
 from billing.use_cases.count_attempt import Limit, count_attempt, count_attempt_of_networks
 from billing.use_cases.identity.addresses import normalize_address
-from billing.use_cases.identity.complete_sign_in import count_failed_sign_in
+from billing.use_cases.identity.sign_in.complete_sign_in import count_failed_sign_in
 from billing.use_cases.mail.send_templated_mail import send_templated_mail
 from billing.use_cases.record_audit import record_audit
 

@@ -9,8 +9,8 @@ from billing.errors import InvalidAddress, ProviderRefused
 from billing.models import ProviderAccount, SignInSession, User
 from billing.oidc import Identity, check_redirect, redeem_code
 from billing.use_cases.identity.addresses import normalize_address
-from billing.use_cases.identity.complete_sign_in import sign_in_to_api
 from billing.use_cases.identity.sessions import Tokens
+from billing.use_cases.identity.sign_in.complete_sign_in import sign_in_to_api
 from billing.use_cases.identity.users import create_user, ensure_user
 
 _MAX_URL_LENGTH = 500

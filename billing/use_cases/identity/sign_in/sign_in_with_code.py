@@ -3,9 +3,9 @@ from django.db import transaction
 from billing.actor import Actor
 from billing.errors import WrongCode
 from billing.models import SignInSession, User
-from billing.use_cases.identity.complete_sign_in import sign_in_to_api
 from billing.use_cases.identity.sessions import Tokens
-from billing.use_cases.identity.sign_in_codes import use_code
+from billing.use_cases.identity.sign_in.complete_sign_in import sign_in_to_api
+from billing.use_cases.identity.sign_in.sign_in_codes import use_code
 from billing.use_cases.identity.users import ensure_user
 
 
