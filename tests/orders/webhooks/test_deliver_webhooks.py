@@ -150,9 +150,11 @@ def test_a_silent_subscriber_holds_up_no_other() -> None:
         stuck, registered = register(slow), register(quick)
         for number in range(30):
             record(number)
-        quick.expected = 30
+        slow.expected, quick.expected = module.MAX_IN_FLIGHT, 30
         with delivering():
             assert quick.arrived.wait(WAIT_SECONDS)
+            # They are in flight at the same time, and may arrive later than all of the other's.
+            assert slow.arrived.wait(WAIT_SECONDS)
             assert len(slow.requests) == module.MAX_IN_FLIGHT
             assert states(stuck) == [PENDING] * 30
             slow.released.set()
