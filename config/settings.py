@@ -17,15 +17,9 @@ from billing.currencies import CURRENCIES
 from config.development import embedded_connection, uses_embedded_postgres
 from config.parts.api_groups import GROUPS
 from config.parts.appearance import unfold_settings
+from config.parts.application import APPS, PASSWORD_VALIDATORS, middleware, templates
 from config.parts.approvals import approval_limits
-from config.parts.branding import (
-    COLOR_PATTERN,
-    DARK_GROUNDS,
-    LIGHT_GROUNDS,
-    lighten_for_dark,
-    problem_of_color,
-    problem_of_logo,
-)
+from config.parts.branding import read_colors, read_logo
 from config.parts.catalogs import LOCALE_FOLDER, compile_catalogs
 from config.parts.database import connection_from_url, database, default_pool_size, default_web_processes
 from config.parts.environment import LOCAL_HOSTS, Environment, Network
@@ -64,21 +58,9 @@ SUPPORT_CONTACT: str = _environment.text("SUPPORT_CONTACT", pattern=r"https?://\
 LEGAL_LINKS: list[tuple[str, str]] = _environment.links("LEGAL_LINKS")
 
 # The colour of links and buttons, in a light and in a dark page; the second is made of the first where it is absent.
-BRAND_COLOR: str = _environment.text("BRAND_COLOR", pattern=COLOR_PATTERN)
-BRAND_COLOR_DARK: str = _environment.text("BRAND_COLOR_DARK", pattern=COLOR_PATTERN)
-for _name, _color, _grounds in (
-    ("BRAND_COLOR", BRAND_COLOR, LIGHT_GROUNDS),
-    ("BRAND_COLOR_DARK", BRAND_COLOR_DARK, DARK_GROUNDS),
-):
-    _problem = problem_of_color(_name, _color, _grounds)
-    _environment.refuse(_problem, _problem)
-_environment.refuse(BRAND_COLOR_DARK and not BRAND_COLOR, "BRAND_COLOR is missing, which BRAND_COLOR_DARK needs")
-if re.fullmatch(COLOR_PATTERN, BRAND_COLOR) and not BRAND_COLOR_DARK:
-    BRAND_COLOR_DARK = lighten_for_dark(BRAND_COLOR)
+BRAND_COLOR, BRAND_COLOR_DARK = read_colors(_environment)
 # An SVG image in place of the name; usually BRAND_LOGO_FILE names its file.
-BRAND_LOGO: str = _environment.text("BRAND_LOGO")
-_problem = problem_of_logo(BRAND_LOGO)
-_environment.refuse(_problem, _problem)
+BRAND_LOGO: str = read_logo(_environment)
 
 # --- Secrets and identity ---------------------------------------------------------------------------------
 SECRET_KEY: str = _environment.secret("SECRET_KEY")
@@ -347,66 +329,9 @@ AUTH_USER_MODEL: str = "billing.User"
 LOGIN_URL: str = "admin:login"
 LOGIN_REDIRECT_URL: str = "admin:index"
 
-INSTALLED_APPS: list[str] = [
-    "unfold",
-    "unfold.contrib.filters",
-    "unfold.contrib.forms",
-    "config.console.ConsoleConfig",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
-    "allauth",
-    "allauth.account",
-    "allauth.mfa",
-    "corsheaders",
-    "rest_framework",
-    "drf_spectacular",
-    "drf_spectacular_sidecar",
-    "procrastinate.contrib.django",
-    "config.stripe_mirror.apps.StripeMirrorConfig",
-    "billing",
-    "promos",
-    "orders",
-]
-
-# The first six handle a request before Django checks its host, and their order matters: HealthMiddleware answers
-# probes; ProxyMiddleware determines the client's address, which the log line and all later middleware use.
-MIDDLEWARE: list[str] = [
-    "config.web.middleware.HealthMiddleware",
-    "config.web.middleware.ProxyMiddleware",
-    "config.web.middleware.RequestLogMiddleware",
-    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
-    "config.web.middleware.ContentSecurityPolicyMiddleware",
-    "config.web.language.LanguageMiddleware",
-    "config.web.middleware.ApiMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "allauth.account.middleware.AccountMiddleware",
-]
-
-TEMPLATES: list[dict[str, Any]] = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-                "billing.web.branding.branding",
-            ],
-        },
-    },
-]
+INSTALLED_APPS: list[str] = APPS
+MIDDLEWARE: list[str] = middleware(with_cors=bool(CORS_ALLOWED_ORIGINS))
+TEMPLATES: list[dict[str, Any]] = templates(BASE_DIR / "templates")
 
 # --- Pages of django-allauth: second factors, and asking a password again ----------------------------------
 ACCOUNT_ADAPTER: str = "billing.web.adapters.AccountAdapter"
@@ -421,11 +346,7 @@ CACHES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "billing_cache"}
 }
 
-AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-]
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = PASSWORD_VALIDATORS
 
 LANGUAGE_CODE: str = "en"
 LANGUAGES: list[tuple[str, str]] = [("en", "English"), ("ar", "العربية")]

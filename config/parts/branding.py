@@ -3,6 +3,8 @@
 import re
 from xml.etree import ElementTree
 
+from config.parts.environment import Environment
+
 # The backgrounds of pages.css, in its light and its dark colours.
 LIGHT_GROUNDS = ("#f7f8fa", "#ffffff")
 DARK_GROUNDS = ("#14181f", "#1c222b")
@@ -82,3 +84,24 @@ def _mix_with_white(color: str, share: float) -> str:
 
 def _parts(color: str) -> list[int]:
     return [int(color[start : start + 2], 16) for start in (1, 3, 5)]
+
+
+def read_colors(environment: Environment) -> tuple[str, str]:
+    """Reads the colour on light and on dark pages; the second is made of the first where it is absent."""
+    color = environment.text("BRAND_COLOR", pattern=COLOR_PATTERN)
+    dark = environment.text("BRAND_COLOR_DARK", pattern=COLOR_PATTERN)
+    for name, given, grounds in (("BRAND_COLOR", color, LIGHT_GROUNDS), ("BRAND_COLOR_DARK", dark, DARK_GROUNDS)):
+        problem = problem_of_color(name, given, grounds)
+        environment.refuse(problem, problem)
+    environment.refuse(dark and not color, "BRAND_COLOR is missing, which BRAND_COLOR_DARK needs")
+    if re.fullmatch(COLOR_PATTERN, color) and not dark:
+        dark = lighten_for_dark(color)
+    return color, dark
+
+
+def read_logo(environment: Environment) -> str:
+    """Reads the logo, an SVG image."""
+    logo = environment.text("BRAND_LOGO")
+    problem = problem_of_logo(logo)
+    environment.refuse(problem, problem)
+    return logo
