@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 
 from billing.admin.console.base import RecordAdmin, find_or_404
 from billing.admin.console.display import Fact, Text, Tool, change_url
-from billing.admin.console.forms import ReasonForm
-from billing.admin.console.pages import form_page
+from billing.admin.console.forms import ConsoleForm, ReasonForm
+from billing.admin.console.pages import form_page, record_page
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
@@ -135,3 +135,42 @@ def confirm_change(
         warning=change.warning,
         danger=change.danger,
     )
+
+
+def change_on_page(
+    admin: RecordAdmin,
+    request: HttpRequest,
+    object_id: str,
+    *,
+    form_class: type[ConsoleForm],
+    initial: Callable[[Any], dict[str, Any]],
+    state_of: Callable[[Any], object],
+    effect: Callable[[Any, dict[str, Any]], Done],
+    fields: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    """Shows a record, with a form on its page for those who may change it, and changes it once.
+
+    Args: initial: the form's values of the record; state_of: what must not have changed since the page was shown;
+    effect: changes the record, given the form's values; fields: the field of each refusal.
+    """
+    may_change = admin.has_change_permission(request)
+    if not admin.has_view_permission(request) or (request.method not in ("GET", "HEAD") and not may_change):
+        raise PermissionDenied
+    record = find_or_404(admin, request, object_id)
+    if not may_change:
+        return record_page(admin, request, record)
+    form = form_class(request.POST if request.method == "POST" else None, initial=initial(record))
+    submission = Submission(request, f"{admin.model_label}:change:{record.pk}", state_of(record))
+
+    def lock_state() -> object:
+        # Races with another member of staff who changes the same record.
+        return state_of(type(record)._default_manager.select_for_update(no_key=True).get(pk=record.pk))
+
+    if form.is_valid() and (
+        answer := submission.submit(
+            form, lock_state=lock_state, effect=lambda: effect(record, form.cleaned_data), fields=fields
+        )
+    ):
+        return answer
+    shown = find_or_404(admin, request, object_id)
+    return record_page(admin, request, shown, form=form, form_title="Change", submission=submission)

@@ -12,10 +12,11 @@ from django.http import HttpRequest, HttpResponse
 from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget
 
 from billing.admin.audit import history_panel
-from billing.admin.console.base import RecordAdmin, find_or_404
+from billing.admin.console.acts import change_on_page
+from billing.admin.console.base import RecordAdmin
 from billing.admin.console.display import NOTHING, Fact, Panel, Text, change_url, list_url, moment
 from billing.admin.console.forms import ConsoleForm, reason_field
-from billing.admin.console.pages import form_page, record_page
+from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from orders.models import PostingRule, VatRate
@@ -90,31 +91,20 @@ class PostingRuleAdmin(RecordAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Shows a rule, with a form to change it."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        may_change = self.has_change_permission(request)
-        if request.method not in ("GET", "HEAD") and not may_change:
-            raise PermissionDenied
-        rule = find_or_404(self, request, object_id)
-        if not may_change:
-            return record_page(self, request, rule)
-        initial = {name: getattr(rule, name) for name in FIELDS}
-        form = PostingRuleForm(request.POST if request.method == "POST" else None, initial=initial)
-        submission = Submission(request, f"{self.model_label}:change:{rule.pk}", list(initial.values()))
 
-        def effect() -> Done:
-            changed = change_posting_rule(event=rule.event, **form.cleaned_data, by=actor_of(request))
+        def effect(rule: PostingRule, given: dict[str, Any]) -> Done:
+            changed = change_posting_rule(event=rule.event, **given, by=actor_of(request))
             return Done(f"{self.title_of(changed)}: the rule is changed.", change_url(self.model_label, changed.pk))
 
-        def lock_state() -> list[str]:
-            # Races with another member of staff who changes the same rule.
-            locked = PostingRule.objects.select_for_update(no_key=True).get(pk=rule.pk)
-            return [getattr(locked, name) for name in FIELDS]
-
-        if form.is_valid() and (answer := submission.submit(form, lock_state=lock_state, effect=effect)):
-            return answer
-        rule = find_or_404(self, request, object_id)
-        return record_page(self, request, rule, form=form, form_title="Change", submission=submission)
+        return change_on_page(
+            self,
+            request,
+            object_id,
+            form_class=PostingRuleForm,
+            initial=lambda rule: {name: getattr(rule, name) for name in FIELDS},
+            state_of=lambda rule: [getattr(rule, name) for name in FIELDS],
+            effect=effect,
+        )
 
 
 class VatRateForm(ConsoleForm):

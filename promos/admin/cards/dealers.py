@@ -1,7 +1,6 @@
 """The pages of dealers."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -10,7 +9,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from billing.admin.audit import history_panel
-from billing.admin.console.base import RecordAdmin, find_or_404
+from billing.admin.console.acts import change_on_page
+from billing.admin.console.base import RecordAdmin
 from billing.admin.console.display import (
     NOTHING,
     Fact,
@@ -24,7 +24,7 @@ from billing.admin.console.display import (
     moment,
     two_lines,
 )
-from billing.admin.console.pages import form_page, record_page
+from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from promos.models import Dealer
@@ -121,29 +121,18 @@ class DealerAdmin(RecordAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Shows a dealer, with a form to change it."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        may_change = self.has_change_permission(request)
-        if request.method not in ("GET", "HEAD") and not may_change:
-            raise PermissionDenied
-        dealer = find_or_404(self, request, object_id)
-        if not may_change:
-            return record_page(self, request, dealer)
-        initial = {"name": dealer.name, "user_id": dealer.user_id}
-        form = DealerForm(request.POST if request.method == "POST" else None, initial=initial)
-        submission = Submission(request, f"{self.model_label}:change:{dealer.pk}", dealer.updated_at)
 
-        def effect() -> Done:
-            changed = change_dealer(dealer_id=dealer.pk, **form.cleaned_data, by=actor_of(request))
+        def effect(dealer: Dealer, given: dict[str, Any]) -> Done:
+            changed = change_dealer(dealer_id=dealer.pk, **given, by=actor_of(request))
             return Done(f"{changed.name} is changed.", change_url(self.model_label, changed.pk))
 
-        def lock_state() -> datetime:
-            # Races with another member of staff who changes the same dealer.
-            return Dealer.objects.select_for_update(no_key=True).get(pk=dealer.pk).updated_at
-
-        if form.is_valid() and (
-            answer := submission.submit(form, lock_state=lock_state, effect=effect, fields=_FIELD_OF_REFUSAL)
-        ):
-            return answer
-        dealer = find_or_404(self, request, object_id)
-        return record_page(self, request, dealer, form=form, form_title="Change", submission=submission)
+        return change_on_page(
+            self,
+            request,
+            object_id,
+            form_class=DealerForm,
+            initial=lambda dealer: {"name": dealer.name, "user_id": dealer.user_id},
+            state_of=lambda dealer: dealer.updated_at,
+            effect=effect,
+            fields=_FIELD_OF_REFUSAL,
+        )
