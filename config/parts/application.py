@@ -1,4 +1,4 @@
-"""What the application is made of: its apps, its middleware, its templates and the rules of its passwords."""
+"""The parts of the application: its apps, its middleware, its templates and the rules of its passwords."""
 
 from pathlib import Path
 from typing import Any
