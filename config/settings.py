@@ -337,6 +337,8 @@ TEMPLATES: list[dict[str, Any]] = templates(BASE_DIR / "templates")
 ACCOUNT_ADAPTER: str = "billing.web.adapters.AccountAdapter"
 ACCOUNT_EMAIL_VERIFICATION: str = "none"
 ACCOUNT_RATE_LIMITS: dict[str, str] = {"reauthenticate": "10/m/user"}
+# A mailed code proves an address, which is not enough for a change of a second factor.
+ACCOUNT_REAUTHENTICATION_METHODS: list[str] = ["password", "mfa"]
 MFA_ADAPTER: str = "billing.web.adapters.MFAAdapter"
 # A code of the app is valid for half a minute longer than it is shown, for clocks that differ.
 MFA_TOTP_TOLERANCE: int = 1
