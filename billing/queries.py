@@ -19,7 +19,7 @@ from django.db.models import BooleanField, Count, Q, QuerySet, Subquery, Sum, Va
 from django.db.models.functions import Coalesce
 
 from .errors import SubscriptionNotFound
-from .models import Customer, Invoice, Organization, OrganizationMember, Subscription, User
+from .models import Customer, Invoice, LedgerEntry, Organization, OrganizationMember, Subscription, User
 from .organization_roles import OrganizationRole
 from .shared_read import Read, SharedRead
 from .shared_read import Row as SharedRow
@@ -165,6 +165,11 @@ def balance_of(*, user_id: str, with_lots: bool = False) -> Balance:
             for amount, expiring, expires_at, credit_class in lots
         ),
     )
+
+
+def entries_of(*, user_id: str) -> QuerySet[LedgerEntry, LedgerEntry]:
+    """Returns the user's ledger entries, newest first. `version` numbers them from 1 without a gap. One query."""
+    return LedgerEntry.objects.filter(account__customer__user_id=user_id).order_by("-version")
 
 
 def members_of(organization: Organization) -> list[OrganizationMember]:

@@ -6,6 +6,7 @@ from .api.identity import provider, sessions, sign_in
 
 urlpatterns = [
     path("billing/balance", credit.BalanceView.as_view()),
+    path("billing/balance/entries", credit.EntriesView.as_view()),
     path("billing/admin/revenue", revenue.RevenueView.as_view()),
     path("billing/admin/settings", processor_settings.ProcessorSettingsView.as_view()),
     path("billing/grants", bulk_grants.BulkGrantsView.as_view()),

@@ -8,9 +8,10 @@ from rest_framework.request import Request
 
 from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import principal_of
+from billing.api.pagination import page_parameters, page_response, read_page_by_number
 from billing.api.renderers import Response
 from billing.models import CreditClass
-from billing.queries import MAX_BALANCE_ENTRIES, MAX_BALANCE_LOTS, balance_of
+from billing.queries import MAX_BALANCE_ENTRIES, MAX_BALANCE_LOTS, balance_of, entries_of
 
 from .fields import MoneyResponseSerializer
 
@@ -111,3 +112,17 @@ class BalanceView(ApiView):
     def get(self, request: Request) -> Response:
         balance = balance_of(user_id=principal_of(request).user_id, with_lots=True)
         return Response(BalanceSerializer(balance).data)
+
+
+class EntriesView(ApiView):
+    @extend_schema(
+        responses=EntrySerializer(many=True),
+        parameters=page_parameters(),
+        tags=["credit"],
+        summary="All entries of your credit",
+        description="Newest first, as in `entries` of the balance.",
+    )
+    def get(self, request: Request) -> Response:
+        entries = entries_of(user_id=principal_of(request).user_id)
+        page = read_page_by_number(entries, request=request, by="version", descending=True)
+        return page_response(page, list(EntrySerializer(page.rows, many=True).data), request=request)

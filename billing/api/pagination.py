@@ -103,8 +103,8 @@ def read_page(
     return cut_page(list(queryset.order_by(f"-{by}", "-pk")[: position.limit + 1]), limit=position.limit, by=by)
 
 
-def read_page_by_number(queryset: QuerySet[Row], *, request: Request, by: str) -> Page[Row]:
-    """Reads the requested page of rows that are ordered by a unique number, ascending. One query.
+def read_page_by_number(queryset: QuerySet[Row], *, request: Request, by: str, descending: bool = False) -> Page[Row]:
+    """Reads the requested page of rows that are ordered by a unique number. One query.
 
     Raises: InvalidLimit; InvalidCursor.
     """
@@ -116,8 +116,8 @@ def read_page_by_number(queryset: QuerySet[Row], *, request: Request, by: str) -
             raise InvalidCursor() from error
         if not isinstance(after, int) or isinstance(after, bool) or not 0 <= after <= _MAX_NUMBER:
             raise InvalidCursor()
-        queryset = queryset.filter(**{f"{by}__gt": after})
-    rows = list(queryset.order_by(by)[: limit + 1])
+        queryset = queryset.filter(**{f"{by}__{'lt' if descending else 'gt'}": after})
+    rows = list(queryset.order_by(f"-{by}" if descending else by)[: limit + 1])
     more = len(rows) > limit
     rows = rows[:limit]
     return Page(rows=rows, next_cursor=_encoded(getattr(rows[-1], by)) if more else None, limit=limit)

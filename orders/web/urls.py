@@ -3,12 +3,13 @@
 from django.urls import path
 
 from . import redeem
-from .account import orders, organization, overview, sessions
+from .account import credit, orders, organization, overview, sessions
 from .shop import checkout, choose, order, review
 
 urlpatterns = [
     path("redeem", redeem.redeem_page, name="redeem"),
     path("account", overview.account_page, name="account"),
+    path("account/credit", credit.credit_page, name="account-credit"),
     path("account/orders", orders.orders_page, name="account-orders"),
     path("account/sessions/end", sessions.end_all_sessions, name="account-end-sessions"),
     path("account/organizations/<uuid:organization_id>", organization.organization_page, name="account-organization"),

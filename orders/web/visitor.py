@@ -1,7 +1,9 @@
 """The customer who visits a page."""
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.http import urlencode
 
 from billing.actor import Actor
 from billing.api.access.client_address import client_address
@@ -23,3 +25,9 @@ def signed_in_actor(request: HttpRequest) -> Actor | None:
         channel="page",
         address=client_address(request),
     )
+
+
+def sign_in_first(page: str, *args: object) -> HttpResponseRedirect:
+    """Leads to the sign-in, which leads back to the page."""
+    back = reverse(page, args=args)
+    return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({'next': back})}")

@@ -285,6 +285,7 @@ ENDPOINTS = [
         body={**CHECKOUT, "addons": ["waf", "backup"]},
     ),
     Endpoint(method="GET", path="billing/balance", roles=IDENTIFIED),
+    Endpoint(method="GET", path="billing/balance/entries", roles=IDENTIFIED, is_list=True),
     Endpoint(method="GET", path="billing/subscription", roles=IDENTIFIED),
     Endpoint(method="GET", path="billing/subscription/{tenant}", roles=IDENTIFIED),
     Endpoint(

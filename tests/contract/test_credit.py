@@ -49,6 +49,7 @@ def test_the_balance_shows_the_credit_and_its_entries(checkout: Checkout, ada: C
     answer = ada.get("billing/balance")
     assert_shape(answer.body, BALANCE)
     entries = answer.body.pop("entries")
+    assert ada.get("billing/balance/entries").body == entries
     assert answer.body == {
         "credit_omr": answer.body["credit_omr"],
         "credit_minor": 41_250,

@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils.functional import Promise
-from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -16,7 +14,7 @@ from django.views.decorators.http import require_safe
 from orders.models import Order
 from orders.queries import orders_of
 from orders.web.shop.summary import money
-from orders.web.visitor import signed_in_actor
+from orders.web.visitor import sign_in_first, signed_in_actor
 
 PAGE = 50
 
@@ -68,7 +66,7 @@ def orders_page(request: HttpRequest) -> HttpResponse:
     """Lists the customer's own orders, newest first."""
     visitor = signed_in_actor(request)
     if visitor is None:
-        return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({'next': reverse('account-orders')})}")
+        return sign_in_first("account-orders")
     orders = orders_of(user_id=visitor.user_id)
     before = _read_id(request.GET.get("before", ""))
     after_cursor = orders.filter(id__lt=before) if before else orders

@@ -11,7 +11,6 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.cache import never_cache
@@ -34,7 +33,7 @@ from orders.use_cases.subscriptions.cancel_subscription import CancelAt, cancel_
 from orders.web.account.orders import describe_order
 from orders.web.shop.basket import ShopBasket, keep_basket
 from orders.web.shop.summary import join_names, money
-from orders.web.visitor import signed_in_actor
+from orders.web.visitor import sign_in_first, signed_in_actor
 
 MAX_INVOICES_SHOWN = 24
 
@@ -65,7 +64,7 @@ def organization_page(request: HttpRequest, organization_id: UUID) -> HttpRespon
     """Shows an organization to its owner and members, each as much as the role allows."""
     visitor = signed_in_actor(request)
     if visitor is None:
-        return _sign_in_first(organization_id)
+        return sign_in_first("account-organization", organization_id)
     try:
         organization: Any = authorize_act(organization_id=organization_id, by=visitor, act=Act.READ)
     except OrganizationNotFound as error:
@@ -170,7 +169,7 @@ def _do(request: HttpRequest, organization_id: UUID, act: Callable[[Actor], Http
     """Runs the act for the visitor, and leads back to the organization's page with the result or the refusal."""
     visitor = signed_in_actor(request)
     if visitor is None:
-        return _sign_in_first(organization_id)
+        return sign_in_first("account-organization", organization_id)
     try:
         answer = act(visitor)
     except OrganizationNotFound as error:
@@ -179,11 +178,6 @@ def _do(request: HttpRequest, organization_id: UUID, act: Callable[[Actor], Http
         messages.warning(request, as_sentence(error.text))
         answer = None
     return answer or HttpResponseRedirect(reverse("account-organization", args=[organization_id]))
-
-
-def _sign_in_first(organization_id: UUID) -> HttpResponseRedirect:
-    back = reverse("account-organization", args=[organization_id])
-    return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({'next': back})}")
 
 
 def _basket_of(organization: Organization) -> ShopBasket:

@@ -1,50 +1,23 @@
 """The first page of a customer's account: the balance, what changed it, open payments, organizations, and orders."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from urllib.parse import urlencode
-from uuid import UUID
-
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from billing.queries import MAX_BALANCE_ENTRIES, Entry, balance_of
+from billing.queries import MAX_BALANCE_ENTRIES, balance_of
 from orders.models import Order
 from orders.queries import orders_of
 from orders.use_cases.organizations.list_organizations import list_organizations
+from orders.web.account.credit import describe_change
 from orders.web.account.orders import describe_order
 from orders.web.shop.summary import money
-from orders.web.visitor import signed_in_actor
+from orders.web.visitor import sign_in_first, signed_in_actor
 
 MAX_ORGANIZATIONS_SHOWN = 50
 MAX_READ = 50
 MAX_ORDERS_SHOWN = 5
-
-# The reasons of ledger entries in a customer's words. What stands after the colon is for staff, but for a code.
-_WORDS = {
-    "order-payment": _("Paid for an order"),
-    "proration": _("Unused part of a month"),
-    "grant": _("Credit from us"),
-    "adjustment": _("Correction"),
-    "reversal": _("Taken back"),
-    "expiry": _("Credit that expired"),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """A change of the balance, in words."""
-
-    words: str
-    amount: str
-    created_at: datetime
-    order_id: UUID | None
 
 
 @never_cache
@@ -53,7 +26,7 @@ def account_page(request: HttpRequest) -> HttpResponse:
     """Shows the balance of the signed-in customer and its newest changes."""
     visitor = signed_in_actor(request)
     if visitor is None:
-        return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({'next': reverse('account')})}")
+        return sign_in_first("account")
     balance = balance_of(user_id=visitor.user_id, with_lots=True)
     organizations = list_organizations(by=visitor, limit=MAX_ORGANIZATIONS_SHOWN).value
     # A customer who has neither an organization nor an entry has ordered nothing.
@@ -65,8 +38,9 @@ def account_page(request: HttpRequest) -> HttpResponse:
         "available": money(balance.available_minor),
         "expiring": money(balance.next_expiry.amount_minor) if balance.next_expiry else "",
         "expires_at": balance.next_expiry.expires_at if balance.next_expiry else None,
-        "changes": [_change(entry) for entry in balance.entries],
+        "changes": [describe_change(entry) for entry in balance.entries],
         "max_changes": MAX_BALANCE_ENTRIES,
+        "has_more": len(balance.entries) == MAX_BALANCE_ENTRIES,
         "waiting": [describe_order(each) for each in orders if each.status == Order.Status.PENDING],
         "orders": [describe_order(each) for each in orders[:MAX_ORDERS_SHOWN]],
         "organizations": [each.organization for each in organizations],
@@ -78,16 +52,3 @@ def _newest_and_waiting(user_id: str) -> list[Order]:
     """Returns the newest orders, and older ones that wait for a payment. One query."""
     own = orders_of(user_id=user_id)
     return list(own.filter(Q(status=Order.Status.PENDING) | Q(pk__in=own.values("pk")[:MAX_ORDERS_SHOWN]))[:MAX_READ])
-
-
-def _change(entry: Entry) -> Change:
-    kind, _colon, detail = entry.reason.partition(":")
-    words = str(_WORDS.get(kind, _WORDS["adjustment"]))
-    if kind == "promo":
-        words = gettext("Voucher %(code)s") % {"code": detail}
-    return Change(
-        words=words,
-        amount=money(entry.amount_minor, signed=True),
-        created_at=entry.created_at,
-        order_id=entry.order_id,
-    )

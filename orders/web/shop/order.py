@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -25,7 +24,7 @@ from orders.use_cases.provisioning.ensure_provision import COMPLETE, ensure_prov
 from orders.web.shop.basket import placed_orders
 from orders.web.shop.steps import is_live
 from orders.web.shop.summary import join_names, money
-from orders.web.visitor import signed_in_actor
+from orders.web.visitor import sign_in_first, signed_in_actor
 
 _ENDED = {Order.Status.FAILED, Order.Status.EXPIRED, Order.Status.CANCELLED}
 
@@ -46,8 +45,7 @@ def order_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """Shows one of the customer's own orders."""
     visitor = signed_in_actor(request)
     if visitor is None:
-        back = reverse("shop-order", args=[order_id])
-        return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({'next': back})}")
+        return sign_in_first("shop-order", order_id)
     order = _find_order(order_id, by=visitor)
     progress = _progress_of(order, has_paid=request.GET.get("returned") == "paid")
     part = "live" if is_live(request) else "page"

@@ -1,7 +1,7 @@
 """The account: orders, an organization with its subscription and members, and what strangers see of them."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.models import Customer, Organization, OrganizationMember, Subscription, User
+from billing.use_cases.ledger.post_entry import grant_credit
 from orders.models import Order
 from orders.models.basket import CheckoutRequest
 from orders.use_cases.checkout.place_order import place_order
@@ -47,6 +48,22 @@ def test_the_account_shows_orders_and_leads_to_an_organization(buyer: Visitor, b
     page = text_of(buyer.get("account-organization", bakery.id))
     for shown in ("Bakery", "Renews on", "9.000 OMR", "Ghost", "owner", "paid"):
         assert shown in page
+
+
+def test_the_credit_page_shows_every_change_and_what_expires_when(buyer: Visitor, owner: Customer) -> None:
+    expiry = datetime(2031, 1, 1, tzinfo=UTC)
+    grant_credit(customer_id=owner.pk, amount_minor=5_000, reason="gift", expires_at=expiry, by=acting(owner))
+    for number in range(60):
+        give_credit(owner, 1_000 + number)
+    first = buyer.get("account-credit")
+    page = text_of(first)
+    for shown in ("66.770 OMR", "1 January 2031, 00:00 UTC", "does not expire", "+1.059 OMR", "Older changes"):
+        assert shown in page
+    second = buyer.get("account-credit", before=str(first.context["older"]))
+    amounts = [each.amount for page in (first, second) for each in page.context["changes"]]
+    assert len(amounts) == len(set(amounts)) == 61 and second.context["older"] is None
+    for unknown in ("x", "9" * 40, "\u0661"):
+        assert len(buyer.get("account-credit", before=unknown).context["changes"]) == 50
 
 
 def test_a_subscription_is_cancelled_resumed_and_ended(buyer: Visitor, bakery: Organization) -> None:
@@ -151,7 +168,12 @@ def test_the_pages_cost_the_same_queries_for_any_number_of_rows(
         copied = Order.objects.get(id=order.id)
         copied.id, copied.created_at = None, order.created_at + timedelta(seconds=number)  # type: ignore[assignment]
         copied.save(force_insert=True)
-    pages = {("account", ""): 7, ("account-orders", ""): 5, ("account-organization", str(bakery.id)): 11}
+    pages = {
+        ("account", ""): 7,
+        ("account-orders", ""): 5,
+        ("account-credit", ""): 6,
+        ("account-organization", str(bakery.id)): 11,
+    }
     for (name, identity), queries in pages.items():
         with django_assert_num_queries(queries):
             page = buyer.get(name, *filter(None, [identity]))
