@@ -15,11 +15,15 @@ AUDITOR = "auditor"
 DEALER = "dealer"
 # The program that deploys organizations and reports its progress.
 PROVISIONER = "provisioner"
+# An operator's system that tops up the balances of named customers (orders/api/tmf654).
+TOPUP_CHANNEL = "topup-channel"
 CUSTOMER = "customer"
 SYSTEM = "system"
 ANONYMOUS = "anonymous"
 
 STAFF_ROLES = (SUPERADMIN, SOVEREIGN_ADMIN, APPROVER, FINANCE, SUPPORT, AUDITOR, DEALER)
+# Programs, not people: they have these roles only by a token.
+MACHINE_ROLES = (PROVISIONER, TOPUP_CHANNEL)
 # They read vouchers, campaigns, cards and bulk grants, and change none.
 VOUCHER_READERS = (FINANCE, SUPPORT, AUDITOR)
 

@@ -82,6 +82,8 @@ API_GROUPS_OFF: frozenset[str] = frozenset(
 )
 _environment.refuse(API_GROUPS_OFF.difference(GROUPS), f"API_GROUPS_OFF must be some of {', '.join(GROUPS)}")
 AUTH_ENABLED: bool = "auth" not in API_GROUPS_OFF
+# Whether an operator's systems can top up customers by TM Forum's API for prepaid balances.
+TMF654_ENABLED: bool = _environment.flag("TMF654_ENABLED")
 # An OpenID Connect provider that signs people in here; its redirects may lead to these origins.
 OIDC_ISSUER: str = _environment.text("OIDC_ISSUER", pattern=r"https?://[^\s?#]+")
 OIDC_CLIENT_ID: str = _environment.text("OIDC_CLIENT_ID")

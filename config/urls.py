@@ -9,12 +9,13 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.negotiation import DefaultContentNegotiation
 
-from config.parts.api_groups import load_endpoints
+from config.parts.api_groups import TM_FORUM, load_endpoints
 from config.web.pages import checkout_cancel, checkout_success, landing
 from config.web.schema import SchemaView
 
 _API_ROOT = settings.API_PREFIX
 _APPS = ("billing.urls", "promos.urls", "orders.urls")
+_GROUPS_OFF = settings.API_GROUPS_OFF | (set() if settings.TMF654_ENABLED else {TM_FORUM})
 
 # The page's script has an address of its own, because the content security policy allows no inline script. The other
 # methods would describe the view with a renderer that cannot.
@@ -31,7 +32,7 @@ _docs = SpectacularSwaggerSplitView.as_view(
 handler500 = "config.web.pages.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path(_API_ROOT, include(load_endpoints(*_APPS, groups_off=settings.API_GROUPS_OFF))),
+    path(_API_ROOT, include(load_endpoints(*_APPS, groups_off=_GROUPS_OFF))),
     path("", landing, name="landing"),
     path("admin/", admin.site.urls),
     path("accounts/", include("billing.web.urls")),

@@ -326,3 +326,8 @@ class VatRateTooEarly(DomainError):
     code = "vat_rate_too_early"
     status = 409
     message = "a rate begins after the last one, and not in a closed month"
+
+
+class WrongAmount(DomainError):
+    code = "wrong_amount"
+    message = "amount: the voucher grants another amount; send its credit, or 0"

@@ -5,8 +5,11 @@ from .api.books import months
 from .api.catalog import administration, lists
 from .api.organizations import apps, domains, organization_members, organizations, staff_organizations
 from .api.provisioning import jobs, provisions, reports
+from .api.tmf654 import balances, topups
 from .api.webhooks import deliveries, endpoints
 from .webhooks import StripeWebhookView
+
+_PREPAY_BALANCE = "tmf-api/prepayBalanceManagement/v4"
 
 urlpatterns = [
     path("billing/checkout/quote", quote.QuoteView.as_view()),
@@ -69,6 +72,12 @@ urlpatterns = [
     path("tenant/orgs/<str:organization_id>/apps/<str:slug>/uninstall-preview", apps.UninstallPreviewView.as_view()),
     path("tenant/orgs/<str:organization_id>/backing-services", apps.BackingServicesView.as_view()),
     path("tenant/admin/tenants/<str:tenant_id>/backing-services", apps.StaffBackingServicesView.as_view()),
+    path(f"{_PREPAY_BALANCE}/bucket", balances.BucketsView.as_view()),
+    path(f"{_PREPAY_BALANCE}/bucket/<str:id>", balances.BucketView.as_view()),
+    path(f"{_PREPAY_BALANCE}/accumulatedBalance", balances.AccumulatedBalancesView.as_view()),
+    path(f"{_PREPAY_BALANCE}/accumulatedBalance/<str:id>", balances.AccumulatedBalanceView.as_view()),
+    path(f"{_PREPAY_BALANCE}/topupBalance", topups.TopupBalancesView.as_view()),
+    path(f"{_PREPAY_BALANCE}/topupBalance/<str:id>", topups.TopupBalanceView.as_view()),
     path("provisioning/jobs", jobs.JobsView.as_view()),
     path("provisioning/report", reports.ReportView.as_view()),
     path("provisioning/start", provisions.StartView.as_view()),

@@ -94,6 +94,12 @@ def live_codes() -> QuerySet[PromoCode, PromoCode]:
     return codes_with_use().filter(retired_at__isnull=True).order_by("-created_at", "-id")
 
 
+def top_ups_of(*, user_id: str) -> QuerySet[Redemption, Redemption]:
+    """Returns a customer's redemptions into the balance with their codes, newest first."""
+    redeemed = Redemption.objects.select_related("promo_code", "customer").filter(order_id=None)
+    return redeemed.filter(customer__user_id=user_id).order_by("-reserved_at", "-id")
+
+
 def budget_left() -> Coalesce:
     """An expression for the budget that is left of a code's campaign; 0 also where it has no budget."""
     counters = BudgetCounter.objects.filter(campaign=OuterRef("campaign")).order_by().values("campaign")

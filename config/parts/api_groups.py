@@ -19,6 +19,8 @@ _VOUCHERS = (
     "billing/dealers",
     "billing/admin/promos",
 )
+# The endpoints of TM Forum's APIs: off unless a setting turns them on.
+TM_FORUM = "tmf-api"
 # Stripe reports card payments there, also those of renewals.
 _WEBHOOK = "billing/webhook"
 

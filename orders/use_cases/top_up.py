@@ -26,11 +26,12 @@ from promos.use_cases.redeem_code import redeem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToppedUp:
-    """A redeemed code, its credit, and the customer's balance after it; both in the smallest unit.
+    """A redemption, its code and credit, and the customer's balance after it; both in the smallest unit.
 
     `paid_invoices` are those of unpaid months that the balance paid at once.
     """
 
+    redemption_id: UUID
     code: str
     credit_minor: int
     balance_minor: int
@@ -40,11 +41,19 @@ class ToppedUp:
 
 @count_top_ups
 def top_up(
-    *, code: str, by: Actor, idempotency_key: str = "", fingerprint: str = "", now: datetime | None = None
+    *,
+    code: str,
+    by: Actor,
+    user_id: str = "",
+    note: str = "",
+    idempotency_key: str = "",
+    fingerprint: str = "",
+    now: datetime | None = None,
 ) -> ToppedUp:
     """Redeems the code for the caller; its credit is on the balance from this answer on.
 
-    Args: fingerprint: the hash of the request's body, required with a key.
+    Args: user_id: the customer, where the caller is a system that acts for one. note: for staff, on the grant.
+    fingerprint: the hash of the request's body, required with a key.
     Raises: a PromoProblem, IdempotencyMismatch, RequestInProgress, Busy. If it raises, nothing has changed, except
     for OutcomeUnknown: the connection was lost, and the redemption was not found. The same request again finds it.
     Locks: as `redeem`. Transaction: owns, one statement.
@@ -52,30 +61,32 @@ def top_up(
     A request waits for a twin (the same key and body) that is still in flight.
     """
     moment = now or timezone.now()
-    find = partial(_find_redeemed, code, by)
+    customer = replace(by, user_id=user_id, email="") if user_id else by
+    find = partial(_find_redeemed, code, customer)
     try:
         with translate_lock_errors(key=idempotency_key, on_deadlock=PromoChanged):
             redemption = redeem(
                 code=code,
-                user_id=by.user_id,
+                user_id=customer.user_id,
                 by=by,
-                email=by.email,
+                email=customer.email,
+                note=note,
                 key=idempotency_key,
                 fingerprint=fingerprint,
                 now=moment,
             )
     except (OperationalError, InterfaceError) as error:
-        redemption = find_or_remember(error, "top-up", normal_code(code), by=by, tried_at=moment, find=find)
+        redemption = find_or_remember(error, "top-up", normal_code(code), by=customer, tried_at=moment, find=find)
     except DomainError as refusal:
         # If an earlier attempt or a twin caused the refusal, for example by redeeming first, its answer is used here.
-        replay = _replay(code=code, by=by, key=idempotency_key, fingerprint=fingerprint, now=moment)
+        replay = _replay(code=code, by=customer, key=idempotency_key, fingerprint=fingerprint, now=moment)
         if replay is not None:
             return replay
         if isinstance(refusal, PromoChanged):
             raise Busy(retry_after=1) from refusal
         if idempotency_key or not isinstance(refusal, PromoProblem):
             raise
-        found = find_unknown("top-up", normal_code(code), by=by, now=moment, find=find)
+        found = find_unknown("top-up", normal_code(code), by=customer, now=moment, find=find)
         if found is None:
             raise
         redemption = found
@@ -84,6 +95,7 @@ def top_up(
         redemption_id=redemption.id, kind=LedgerEntry.Kind.GRANT
     )
     topped_up = ToppedUp(
+        redemption_id=redemption.id,
         code=normal_code(code),
         credit_minor=granted.amount_minor,
         balance_minor=granted.balance_after_minor,
@@ -130,6 +142,7 @@ def _replay(*, code: str, by: Actor, key: str, fingerprint: str, now: datetime) 
         raise IdempotencyMismatch
     redemption = Redemption.objects.get(id=stored.result_id)
     return ToppedUp(
+        redemption_id=redemption.id,
         code=normal_code(code),
         credit_minor=redemption.credit_minor,
         balance_minor=stored.balance_after_minor,

@@ -95,6 +95,7 @@ def redeem(
     user_id: str,
     by: Actor,
     email: str = "",
+    note: str = "",
     key: str = "",
     fingerprint: str = "",
     now: datetime | None = None,
@@ -104,14 +105,15 @@ def redeem(
     It is tried first and explained afterwards, so that a redemption that succeeds is one round trip. Requests that
     arrive together share it (billing/group_commit.py).
 
-    Args: key, fingerprint: an idempotency key and the request's hash; the answer is stored with the redemption. A key
-    that has a live answer redeems nothing: the caller reads it (billing/use_cases/store_answer.py).
+    Args: note: for staff, on the grant. key, fingerprint: an idempotency key and the request's hash; the answer is
+    stored with the redemption. A key that has a live answer redeems nothing: the caller reads it
+    (billing/use_cases/store_answer.py).
     Raises: a PromoProblem, each state its own; PromoChanged where the code keeps changing, or the key has an answer.
     Locks: Account, the locks of `lock_code_shared`, counters last. Transaction: owns; inside another's it is a
     savepoint.
     """
     request = RedemptionRequest(
-        code=code, user_id=user_id, email=email, by=by, key=key, fingerprint=fingerprint, now=now
+        code=code, user_id=user_id, email=email, by=by, note=note, key=key, fingerprint=fingerprint, now=now
     )
     redeemed = None if connection.in_atomic_block else _group.submit(request)
     for _ in range(MAX_ATTEMPTS):
@@ -127,6 +129,7 @@ def redeem(
                 user_id=user_id,
                 email=email,
                 by=by,
+                note=note,
                 key=key,
                 fingerprint=fingerprint,
                 now=request.now,

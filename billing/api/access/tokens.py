@@ -25,7 +25,7 @@ from jwt.api_jwk import PyJWK, PyJWKSet
 from jwt.exceptions import ExpiredSignatureError, PyJWKClientConnectionError, PyJWTError
 from rest_framework.exceptions import AuthenticationFailed
 
-from billing.actor import CUSTOMER, PROVISIONER, STAFF_ROLES, is_user_id
+from billing.actor import CUSTOMER, MACHINE_ROLES, STAFF_ROLES, is_user_id
 from billing.errors import DomainError
 from billing.text import MAX_EMAIL_LENGTH
 from billing.use_cases.identity.access_tokens import SESSION_CLAIM, signing_key
@@ -209,7 +209,7 @@ def _read_claims(claims: dict[str, Any]) -> Claims:
     return Claims(
         user_id=user_id,
         email="" if _is_unverified(claims) else read_email(email),
-        role=role if role in (*STAFF_ROLES, PROVISIONER) else CUSTOMER,
+        role=role if role in (*STAFF_ROLES, *MACHINE_ROLES) else CUSTOMER,
         session_id=UUID(session_id) if isinstance(session_id, str) else None,
     )
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from billing.actor import CUSTOMER, PROVISIONER, STAFF_ROLES
+from billing.actor import CUSTOMER, MACHINE_ROLES, STAFF_ROLES
 
 
 class Command(BaseCommand):
@@ -15,7 +15,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("sub", help="the user id")
         parser.add_argument("--email", default="")
-        parser.add_argument("--role", default=CUSTOMER, choices=[CUSTOMER, *STAFF_ROLES, PROVISIONER])
+        parser.add_argument("--role", default=CUSTOMER, choices=[CUSTOMER, *STAFF_ROLES, *MACHINE_ROLES])
         parser.add_argument("--hours", type=int, default=12, help="how many hours the token is valid")
 
     def handle(self, *args: Any, **options: Any) -> None:
