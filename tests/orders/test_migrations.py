@@ -106,14 +106,14 @@ def test_tables_of_one_app_that_went_come_back_with_their_triggers() -> None:
 
 
 @pytest.fixture
-def busy_service(scratch_database: None) -> Iterator[None]:
+def busy_service(scratch_database: None) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
     """Another session, which has written to every table and has not committed."""
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '100ms'")
     with psycopg.connect(**parameters(connection.settings_dict["NAME"])) as service:
         tables = ", ".join(name for (name,) in rows(_TABLES))
         service.execute(f"LOCK TABLE {tables} IN ROW EXCLUSIVE MODE".encode())
-        yield
+        yield service
 
 
 @pytest.mark.usefixtures("busy_service")
@@ -126,8 +126,21 @@ def test_migrate_that_gets_no_lock_says_so_and_installs_nothing() -> None:
     change("promos/use_cases/redeem.sql", "orders/models/catalog.sql")
     before = recorded()
     with pytest.raises(CommandError, match="No SQL file was installed, because a running transaction holds a lock"):
-        call_command("migrate", interactive=False, verbosity=0)
+        call_command("migrate", interactive=False, verbosity=0, lock_wait=0)
     assert recorded() == before
+
+
+def test_migrate_tries_again_until_the_service_lets_go_of_its_locks(
+    busy_service: "psycopg.Connection[tuple[object, ...]]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("billing.management.table_locks.time.sleep", lambda seconds: busy_service.rollback())
+    before = recorded()
+    change("promos/use_cases/redeem.sql", "orders/models/catalog.sql")
+    call_command("migrate", interactive=False, verbosity=0)
+    assert recorded() == before
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("100ms",)
 
 
 @pytest.mark.usefixtures("scratch_database")

@@ -10,7 +10,9 @@ An app's config lists the files that tables need as `sql_before_tables`, and the
 `sql_after_tables`. A file may run any number of times.
 
 - `InstalledSql` records the digest of each file. When every file is unchanged, nothing runs and nothing is locked.
-  Otherwise the changed files run in one transaction, which waits for a table's lock no longer than `lock_timeout`.
+  Otherwise the changed files run in one transaction.
+- Locks are taken in short attempts (billing/management/table_locks.py) for `--lock-wait` seconds, so that customers
+  wait for half a second at most. A migration that does not get its locks changes nothing.
 - `migrate` to a named migration forgets the digests first, because tables that go take their triggers with them.
 - `--plan` lists the files that would run, and `--check` fails if there are any; both change nothing.
 
@@ -32,8 +34,14 @@ from django.core.management.base import CommandError
 from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import OperationalError, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
-from psycopg.errors import DeadlockDetected, LockNotAvailable
 
+from billing.management.table_locks import (
+    DEFAULT_WAIT_SECONDS,
+    lacks_lock,
+    lock_tables_of_triggers,
+    repeat_until_locked,
+    short_attempts,
+)
 from billing.models import InstalledSql
 
 APPS = ("billing", "promos", "orders")
@@ -41,6 +49,15 @@ STEPS = ("sql_before_tables", "sql_after_tables")
 
 
 class Command(MigrateCommand):
+    def add_arguments(self, parser: Any) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--lock-wait",
+            type=int,
+            default=DEFAULT_WAIT_SECONDS,
+            help="Seconds for which a step tries again to get the locks that running transactions hold.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         using: str = options["database"]
         only_looks = options["plan"] or options["check_unapplied"]
@@ -52,32 +69,41 @@ class Command(MigrateCommand):
             if pending and options["check_unapplied"]:
                 sys.exit(1)
             return
+        with short_attempts(using=using, wait_seconds=options["lock_wait"]):
+            self._change_database(*args, **options)
+
+    def _change_database(self, *args: Any, **options: Any) -> None:
+        using, wait_seconds = options["database"], options["lock_wait"]
         if options["migration_name"] and has_records(using=using):
             InstalledSql.objects.using(using).all().delete()
-        install(changed_files("sql_before_tables", using=using), using=using)
-        super().handle(*args, **options)
+        install(changed_files("sql_before_tables", using=using), using=using, wait_seconds=wait_seconds)
+        # A migration that was interrupted is not applied, and those before it are.
+        repeat_until_locked(lambda: super(Command, self).handle(*args, **options), wait_seconds=wait_seconds)
         executor = MigrationExecutor(connections[using])
         # A database that is taken back to an older state keeps the functions that it has.
         if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            install(changed_files(*STEPS, using=using), using=using)
+            install(changed_files(*STEPS, using=using), using=using, wait_seconds=wait_seconds)
 
 
-def install(files: dict[str, str], *, using: str) -> None:
+def install(files: dict[str, str], *, using: str, wait_seconds: float) -> None:
     """Runs SQL files and records their digests, in one transaction.
 
     Raises: CommandError where a table's lock is not to be had; nothing is installed then.
     """
     if not files:
         return
-    try:
+
+    def install_once() -> None:
         with transaction.atomic(using=using), connections[using].cursor() as cursor:
             # A fresh database gets what its tables need before there is a table of records.
             keeps_records = has_records(using=using)
             if keeps_records:
                 # Two migrates at once install one after the other.
                 cursor.execute(f"LOCK TABLE {InstalledSql._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
-            for path in files:
-                cursor.execute((root() / path).read_text(encoding="utf-8"))
+            texts = [(root() / path).read_text(encoding="utf-8") for path in files]
+            lock_tables_of_triggers(texts, using=using)
+            for text in texts:
+                cursor.execute(text)
             if keeps_records:
                 InstalledSql.objects.using(using).bulk_create(
                     [InstalledSql(path=path, sha256=digest) for path, digest in files.items()],
@@ -85,11 +111,14 @@ def install(files: dict[str, str], *, using: str) -> None:
                     unique_fields=["path"],
                     update_fields=["sha256"],
                 )
+
+    try:
+        repeat_until_locked(install_once, wait_seconds=wait_seconds)
     except OperationalError as error:
-        if isinstance(error.__cause__, LockNotAvailable | DeadlockDetected):
+        if lacks_lock(error):
             raise CommandError(
                 f"No SQL file was installed, because a running transaction holds a lock: {error.__cause__}. "
-                "Run migrate again; at a quieter time, or with a longer lock_timeout, if this repeats."
+                "Run migrate again; at a quieter time, or with a longer --lock-wait, if this repeats."
             ) from error
         raise
 
