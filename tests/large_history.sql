@@ -5,6 +5,12 @@
 -- apart. All redundant figures agree: entries with versions and balances, accounts, counters with redemptions. Only
 -- the last orders have jobs and idempotency keys; the others were pruned.
 
+-- The codes belong to these campaigns in turn; a code beyond them has none. Each has one counter of its budget.
+CREATE TEMP TABLE grown_campaign (number bigint, id uuid);
+-- In the n-th round of redemptions, counted from 0, customers redeem this voucher or the next card of this batch, in
+-- place of a code of their own.
+CREATE TEMP TABLE shared_use (nth bigint, promo_code_id uuid, first_serial bigint, cards bigint);
+
 -- A UUID of version 7 with the time of its row; the same arguments give the same key.
 CREATE FUNCTION pg_temp.key(kind text, at timestamptz, n bigint) RETURNS uuid LANGUAGE sql STABLE AS $$
   SELECT overlay(overlay(md5(kind || n)
@@ -50,15 +56,19 @@ BEGIN
          'member-' || n || '@example.org', 'viewer', began
     FROM generate_series(0, acted - 1) AS n;
 
-  INSERT INTO promos_promocode (id, code, credit_minor, currency, max_redemptions, hot, issued_by, created_at, updated_at)
+  INSERT INTO promos_promocode (id, code, credit_minor, currency, max_redemptions, hot, campaign_id, issued_by, created_at,
+                                updated_at)
   SELECT pg_temp.key('code', at, n), 'GROWN-' || n, 10000, 'OMR', CASE WHEN n % 10 = 9 THEN 0 ELSE 1000000 END,
-         n % 1000 = 1, 'issuer', at, at
+         n % 1000 = 1, coalesce(c.id, '00000000-0000-7000-8000-000000000001'), 'issuer', at, at
     FROM generate_series(0, codes - 1) AS n
-   CROSS JOIN LATERAL (SELECT began + make_interval(secs => n * code_step) AS at) AS t;
+   CROSS JOIN LATERAL (SELECT began + make_interval(secs => n * code_step) AS at) AS t
+    LEFT JOIN grown_campaign AS c ON c.number = n % (SELECT 2 * greatest(count(*), 1) FROM grown_campaign);
   INSERT INTO billing_auditentry (action, object_type, object_id, changes, actor_id, actor_role, channel, created_at)
   SELECT 'promocode.issued', 'promocode', id, '{}', 'issuer', 'superadmin', 'api', created_at FROM promos_promocode
    WHERE code LIKE 'GROWN-%';
 
+  CREATE TEMP TABLE entry_of_round (LIKE billing_ledgerentry INCLUDING DEFAULTS) ON COMMIT DROP;
+  CREATE TEMP TABLE hash_of_account (account_id bigint, hash bytea) ON COMMIT DROP;
   -- Each round inserts its rows into every table.
   FOR i IN 0 .. rounds - 1 LOOP
     PERFORM pg_temp.grow_round(i, acted, codes, began, step, code_step);
@@ -73,6 +83,11 @@ BEGIN
    CROSS JOIN LATERAL (SELECT nth, CASE WHEN p.hot THEN 16 ELSE 1 END AS counters
                          FROM generate_series(1, CASE WHEN p.hot THEN 16 ELSE 1 END) AS nth) AS k
    WHERE p.max_redemptions > 0 AND p.code LIKE 'GROWN-%';
+
+  UPDATE promos_budgetcounter AS b SET used = r.minor
+    FROM (SELECT p.campaign_id, sum(r.credit_minor) AS minor
+            FROM promos_redemption AS r JOIN promos_promocode AS p ON p.id = r.promo_code_id GROUP BY 1) AS r
+   WHERE r.campaign_id = b.campaign_id;
 
   ANALYZE orders_order;
   INSERT INTO billing_idempotencykey (customer_id, key, request_hash, result_id, balance_after_minor, created_at, expires_at)
@@ -112,8 +127,9 @@ DECLARE
   plan CONSTANT uuid := pg_temp.key('plan', began, 0);
 BEGIN
   SELECT * INTO now_at FROM act WHERE round = this;
-  INSERT INTO billing_ledgerentry (id, account_id, version, kind, amount_minor, balance_after_minor, reason, order_id,
-                                   redemption_id, actor_id, actor_role, channel, address, created_at)
+  TRUNCATE entry_of_round;
+  INSERT INTO entry_of_round (id, account_id, version, kind, amount_minor, balance_after_minor, reason, order_id,
+                              redemption_id, actor_id, actor_role, channel, address, created_at)
   SELECT pg_temp.key('entry', at, k), n + 1, now_at.version, now_at.kind, now_at.amount_minor, now_at.balance_minor,
          CASE now_at.kind WHEN 'grant' THEN 'promo:GROWN' ELSE 'order-payment' END,
          CASE now_at.kind WHEN 'spend' THEN pg_temp.key('order', at, k) END,
@@ -121,13 +137,24 @@ BEGIN
          'c-' || n, 'customer', 'api', '192.0.2.7', at
     FROM generate_series(0, acted - 1) AS n CROSS JOIN LATERAL (SELECT first_of_round + n AS k) AS i
    CROSS JOIN LATERAL (SELECT began + make_interval(secs => k * step) AS at) AS t;
+  -- Each hash covers the one of the account's entry before.
+  CREATE TEMP TABLE hashed ON COMMIT DROP AS
+  SELECT e.account_id, billing_entry_hash(p.hash, ROW(e.*)::billing_ledgerentry) AS hash
+    FROM entry_of_round AS e LEFT JOIN hash_of_account AS p ON p.account_id = e.account_id;
+  UPDATE entry_of_round AS e SET hash = h.hash FROM hashed AS h WHERE h.account_id = e.account_id;
+  INSERT INTO billing_ledgerentry SELECT * FROM entry_of_round;
+  DROP TABLE hash_of_account;
+  ALTER TABLE hashed RENAME TO hash_of_account;
   IF now_at.kind = 'grant' THEN
-    INSERT INTO promos_redemption (id, promo_code_id, customer_id, credit_minor, status, reserved_at, confirmed_at)
-    SELECT pg_temp.key('redemption', at, k), pg_temp.key('code', began + make_interval(secs => c * code_step), c), n + 1,
-           10000, 'confirmed', at, at
+    INSERT INTO promos_redemption (id, promo_code_id, card_serial, customer_id, credit_minor, status, reserved_at,
+                                   confirmed_at)
+    SELECT pg_temp.key('redemption', at, k),
+           coalesce(s.promo_code_id, pg_temp.key('code', began + make_interval(secs => c * code_step), c)),
+           s.first_serial + n, n + 1, 10000, 'confirmed', at, at
       FROM generate_series(0, acted - 1) AS n
      CROSS JOIN LATERAL (SELECT first_of_round + n AS k, (n * 7 + now_at.nth) % codes AS c) AS i
-     CROSS JOIN LATERAL (SELECT began + make_interval(secs => k * step) AS at) AS t;
+     CROSS JOIN LATERAL (SELECT began + make_interval(secs => k * step) AS at) AS t
+      LEFT JOIN shared_use AS s ON s.nth = now_at.nth AND (s.cards IS NULL OR n < s.cards);
     RETURN;
   END IF;
 
@@ -166,11 +193,14 @@ BEGIN
                             'tenant_id', organization_id, 'total', 9.5, 'status', 'completed'),
          '{}', created_at, CASE WHEN this < 8 OR n < acted - acted / 5 THEN created_at END
     FROM bought;
-  INSERT INTO orders_payment (order_id, status, amount_minor, currency, requested_at, leased_until, expires_at, session_id,
-                              payment_intent_id, paid_at, closed_at)
-  SELECT id, 'paid', 2500, 'OMR', created_at, created_at, created_at + interval '1 hour', 'cs_' || k, 'pi_' || k,
+  INSERT INTO orders_payment (order_id, status, amount_minor, refunded_minor, currency, requested_at, leased_until,
+                              expires_at, session_id, payment_intent_id, paid_at, closed_at)
+  SELECT id, 'paid', 2500, 10, 'OMR', created_at, created_at, created_at + interval '1 hour', 'cs_' || k, 'pi_' || k,
          created_at, created_at
     FROM bought WHERE n % 10 = 3;
+  INSERT INTO orders_cardentry (kind, amount_minor, total_minor, currency, order_id, stripe_object_id, created_at)
+  SELECT kind, minor, minor, 'OMR', id, 'cs_' || k, created_at
+    FROM bought CROSS JOIN (VALUES ('payment', 2500), ('refund', -10)) AS moved (kind, minor) WHERE n % 10 = 3;
   INSERT INTO billing_hold (account_id, order_id, amount_minor, status, created_at, closed_at)
   SELECT customer_id, id, 9500, 'captured', created_at, created_at FROM bought WHERE n % 10 = 3;
   INSERT INTO orders_refund (payment_id, amount_minor, reason, status, stripe_refund_id, requested_by, requested_at, closed_at)

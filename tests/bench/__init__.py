@@ -8,6 +8,6 @@ the cluster is one of its own, with fsync and synchronous_commit as PostgreSQL s
   this one replaces.
 - `clients`: threads in processes of their own that call a use case; `load`: clients that call it over HTTP.
 - `redemption`, `bulk`, `checkout`, `catalog`, `front_ends`, `sign_in`, `growth`, `churn`, `startup`, `scaling`: what
-  is measured, a module each.
+  is measured, a module each; `console`, a folder.
 - `table`: medians, spreads and ratios, for people and as JSON.
 """

@@ -71,6 +71,12 @@ def _churn(options: argparse.Namespace) -> list[Table]:
     return [churn.measure(minutes=options.minutes)]
 
 
+def _console(options: argparse.Namespace) -> list[Table]:
+    from tests.bench.console.measure import measure  # noqa: PLC0415
+
+    return measure(turns=options.turns, entries=options.entries, cards=options.cards, kept=options.database)
+
+
 WHAT: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
     "redemption": _redemption,
     "bulk": _bulk,
@@ -82,22 +88,26 @@ WHAT: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
     "scaling": _scaling,
     "growth": _growth,
     "churn": _churn,
+    "console": _console,
 }
 
 
-# Half an hour of its own each: only by name.
-LONG = ("growth", "churn")
+# Many minutes of their own each: only by name.
+LONG = ("growth", "churn", "console")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the chosen benchmarks. Returns 1 if a ratio misses its goal."""
     parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
-    parser.add_argument("what", nargs="*", help=f"of {', '.join(WHAT)}; without one all but {' and '.join(LONG)}")
+    parser.add_argument("what", nargs="*", help=f"of {', '.join(WHAT)}; without one all but {', '.join(LONG)}")
     parser.add_argument("--turns", type=int, default=5, help="how often each is measured, in turn")
     parser.add_argument("--seconds", type=float, default=3, help="how long each turn")
     parser.add_argument("--requests", type=int, default=100_000, help="how many `startup` asks")
     parser.add_argument("--largest", type=int, default=10_000_000, help="growth: ledger entries at the most")
     parser.add_argument("--minutes", type=float, default=10, help="churn: how long")
+    parser.add_argument("--entries", type=int, default=5_000_000, help="console: ledger entries")
+    parser.add_argument("--cards", type=int, default=1_000_000, help="console: cards of the batch")
+    parser.add_argument("--database", default="", help="console: a database that is filled once, and kept")
     parser.add_argument("--json", type=Path, default=RESULTS, help="folder for the figures")
     options = parser.parse_args(arguments)
     unknown = set(options.what) - WHAT.keys()
