@@ -315,7 +315,10 @@ DEMO_LOGINS: dict[str, str] = {
     "admin": "superadmin",
     "noor": "sovereign-admin",
     "amal": "approver",
+    "fatima": "finance",
+    "huda": "support",
     "salim": "auditor",
+    "majid": "dealer",
 }
 _environment.refuse_problems()
 if not SECRET_KEY:

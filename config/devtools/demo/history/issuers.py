@@ -24,6 +24,8 @@ from promos.use_cases.ranges.plan_act import Act
 
 WELCOME, AUTUMN, NATIONAL_DAY, WINTER = "Open for business", "Autumn market", "National Day", "Winter offers"
 SOUQ, KIOSK, STOLEN = "SOUQ-10", "KIOSK-5", "EID-20"
+# The demo's login that sees and activates the cards of the first dealer.
+DEALER_USER = "demo-majid"
 DEALERS = ("Al Noor Kiosks", "Seeb Stationery", "Salalah Mobile")
 
 
@@ -125,7 +127,8 @@ class Issuers:
         )
         first = batch.first_serial
         for number, name in enumerate(DEALERS):
-            dealer = add_dealer(name=name, by=NOOR, reason="signed the contract")
+            seller = "" if number else DEALER_USER
+            dealer = add_dealer(name=name, user_id=seller, by=NOOR, reason="signed the contract")
             span = [(first + number * 100, first + number * 100 + 99)]
             act_on_cards(batch=batch, act=Act.ALLOCATE, spans=span, dealer=dealer, by=NOOR, reason="first delivery")
             sold = [(span[0][0], span[0][0] + 79)]
