@@ -12,7 +12,8 @@ DECLARE
   old record;
 BEGIN
   FOR old IN SELECT pg_get_functiondef(oid) AS text FROM pg_proc
-              WHERE oid = to_regprocedure('promos_write_redemptions(promos_new_redemption[],text)') LOOP
+              WHERE pronamespace = 'public'::regnamespace AND proname = 'promos_write_redemptions'
+                AND pg_get_function_identity_arguments(oid) LIKE '%promos_new_redemption[]%' LOOP
     EXECUTE regexp_replace(old.text,
       'ROW\\(m\\.id, m\\.promo, m\\.customer, m\\.for_order, m\\.credit_minor, m\\.capped,\\s+m\\.hot\\)::promos_written_redemption',
       'jsonb_populate_record(NULL::promos_written_redemption, jsonb_build_object(''id'', m.id, ''promo'', m.promo,'
