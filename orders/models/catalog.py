@@ -27,7 +27,7 @@ class CatalogItem(models.Model):
 
 
 class CatalogVersion(models.Model):
-    """The version of the plans, add-ons and apps together: one row, kept by triggers (see catalog.sql)."""
+    """The version of all items of the catalog together: one row, kept by triggers (see catalog.sql)."""
 
     id = models.PositiveSmallIntegerField(primary_key=True)
     version = models.UUIDField()

@@ -1,5 +1,5 @@
--- The version of the catalog: each change of a plan, an add-on or an app gives it a new random value. A checkout is
--- written only while the catalog still has the version that gave its prices. Installed by every migrate.
+-- The version of the catalog: each change of one of its items gives it a new random value. A checkout is written only
+-- while the catalog still has the version that gave its prices. Installed by every migrate.
 --
 -- The version is random, not counted, so that it never stands for two catalogs, even after a rollback or a restored
 -- backup. Saving a row without a change, as a form of the console may, keeps the version.
@@ -21,6 +21,14 @@ CREATE OR REPLACE TRIGGER orders_addon_altered_changes_catalog AFTER UPDATE ON o
 CREATE OR REPLACE TRIGGER orders_app_changes_catalog AFTER INSERT OR DELETE OR TRUNCATE ON orders_app
   FOR EACH STATEMENT EXECUTE FUNCTION orders_catalog_changed();
 CREATE OR REPLACE TRIGGER orders_app_altered_changes_catalog AFTER UPDATE ON orders_app
+  FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION orders_catalog_changed();
+CREATE OR REPLACE TRIGGER orders_industry_changes_catalog AFTER INSERT OR DELETE OR TRUNCATE ON orders_industry
+  FOR EACH STATEMENT EXECUTE FUNCTION orders_catalog_changed();
+CREATE OR REPLACE TRIGGER orders_industry_altered_changes_catalog AFTER UPDATE ON orders_industry
+  FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION orders_catalog_changed();
+CREATE OR REPLACE TRIGGER orders_bundle_changes_catalog AFTER INSERT OR DELETE OR TRUNCATE ON orders_bundle
+  FOR EACH STATEMENT EXECUTE FUNCTION orders_catalog_changed();
+CREATE OR REPLACE TRIGGER orders_bundle_altered_changes_catalog AFTER UPDATE ON orders_bundle
   FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION orders_catalog_changed();
 
 -- The key of the advisory lock that each order shares until it is committed, and that a removal of an item waits for.

@@ -1,8 +1,8 @@
 """The public catalog of what can be ordered.
 
 A list carries an ETag, and clients ask each time whether theirs is still current, so none shows an old price. This
-process keeps the rendered lists of plans, add-ons and apps for as long as the catalog's version stays the same. The
-version changes in the transaction that changes an item, so every process answers with the new item at once.
+process keeps the rendered lists for as long as the catalog's version stays the same. The version changes in the
+transaction that changes an item, so every process answers with the new item at once.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,6 @@ from orders.models.catalog import CatalogItem
 
 from .items import AddOnSerializer, AppSerializer, BundleSerializer, IndustrySerializer, PlanSerializer
 
-# The catalog's version covers these (catalog.sql). The other lists are short, and are read each time.
-_VERSIONED = (Plan, AddOn, App)
 _ETAG_LENGTH = 32
 
 
@@ -86,7 +84,7 @@ class _CatalogView(ApiView):
                 catalog_version=Subquery(CatalogVersion.objects.values("version")[:1])
             )
         )
-        version = getattr(items[0], "catalog_version", None) if items and self.model in _VERSIONED else None
+        version = getattr(items[0], "catalog_version", None) if items else None
         content = self._render(items)
         offer = _Offer(version, items, content, _etag_of(content))
         _offers[self.model] = offer
