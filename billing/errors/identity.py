@@ -47,6 +47,12 @@ class InvalidRefreshToken(SignInRefused):
     message = "the session has ended: sign in again"
 
 
+class SessionNotFound(DomainError):
+    code = "session_not_found"
+    status = 404
+    message = "this session has ended already"
+
+
 class ProviderNotConfigured(DomainError):
     code = "not_configured"
     status = 404

@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -29,6 +30,19 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Returns the address that the proxies' middleware found."""
+        return request.META.get("REMOTE_ADDR") or "::"
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Tells whether the user proves the identity again. Customers have no password to prove it with.
+
+        Their first second factor needs only the session; each later change needs the present factor.
+        """
+        return bool(get_reauthentication_flows(self.request.user)) and bool(
+            super().is_reauthentication_required(app=app, **kwargs)
+        )
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         user = User.objects.filter(username=credentials.get("username", "")).first()

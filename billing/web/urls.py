@@ -5,10 +5,11 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from . import brand_files, language, sign_in
+from . import brand_files, language, second_factor, sign_in
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("reauthenticate/", reauthenticate, name="account_reauthenticate"),
+    path("2fa/totp/activate/", second_factor.EnrollPage.as_view(), name="mfa_activate_totp"),
     path("2fa/", include("allauth.mfa.urls")),
     path("logout/", sign_in.sign_out, name="account_logout"),
     path("language/", language.choose_language, name="language"),
@@ -20,6 +21,7 @@ if settings.AUTH_ENABLED:
     urlpatterns += [
         path("login/", sign_in.sign_in, name="account_login"),
         path("login/code/", sign_in.enter_code, name="account_code"),
+        path("login/second-factor/", sign_in.enter_second_factor, name="account_second_factor"),
         path("provider/", sign_in.provider_start, name="account_provider"),
         path("provider/callback/", sign_in.provider_callback, name="account_provider_callback"),
     ]

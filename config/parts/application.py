@@ -16,6 +16,7 @@ APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
     "corsheaders",
     "rest_framework",
     "drf_spectacular",

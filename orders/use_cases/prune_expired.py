@@ -66,11 +66,24 @@ WITH gone AS (
 )
 SELECT count(*), 0 FROM gone
 """
+# What the list of a user's sessions says of a browser whose session was deleted.
+_BROWSERS = """
+WITH oldest AS MATERIALIZED (
+  SELECT id FROM usersessions_usersession WHERE id > %(after)s ORDER BY id LIMIT %(batch_size)s
+), gone AS (
+  DELETE FROM usersessions_usersession u
+   WHERE id = ANY(ARRAY(SELECT id FROM oldest))
+     AND NOT EXISTS (SELECT FROM django_session s WHERE s.session_key = u.session_key)
+  RETURNING 1
+)
+SELECT (SELECT count(*) FROM gone), (SELECT max(id) FROM oldest)
+"""
 _STATEMENTS = {
     "keys": _BY_KEY.format(table="billing_idempotencykey"),
     "forms": _BY_KEY.format(table="billing_formsubmission"),
     "jobs": _FINISHED_JOBS,
     "sessions": _BY_EXPIRY.format(table="django_session", key="session_key", expiry="expire_date"),
+    "browsers": _BROWSERS,
     "sign_in_codes": _BY_EXPIRY.format(table="billing_signincode", key="id", expiry="expires_at"),
     "refresh_tokens": _BY_EXPIRY.format(table="billing_refreshtoken", key="id", expiry="expires_at"),
     "attempts": _OLD_ATTEMPTS,
@@ -88,6 +101,7 @@ class Pruned:
     jobs: int
     sessions: int
     windows: int
+    browsers: int = 0
     sign_in_codes: int = 0
     refresh_tokens: int = 0
     attempts: int = 0

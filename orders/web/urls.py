@@ -11,6 +11,8 @@ urlpatterns = [
     path("account", overview.account_page, name="account"),
     path("account/credit", credit.credit_page, name="account-credit"),
     path("account/orders", orders.orders_page, name="account-orders"),
+    path("account/sessions", sessions.sessions_page, name="account-sessions"),
+    path("account/sessions/end-one", sessions.end_session, name="account-end-session"),
     path("account/sessions/end", sessions.end_all_sessions, name="account-end-sessions"),
     path("account/organizations/<uuid:organization_id>", organization.organization_page, name="account-organization"),
     *(

@@ -12,18 +12,21 @@ class AddressSerializer(RequestSerializer):
     email = TextField(max_length=MAX_EMAIL_LENGTH, help_text="Trimmed and lower-cased.")
 
 
-class MailedCodeSerializer(AddressSerializer):
-    code = TextField(max_length=20, help_text="The 6 digits of the mail.")
-
-
-class PasswordSerializer(AddressSerializer):
-    password = TextField(max_length=200, trim_whitespace=False)
+class SecondFactorSerializer(AddressSerializer):
     otp = TextField(
         max_length=20,
         required=False,
         allow_blank=True,
         help_text="A code of the authenticator app, or a recovery code, where a second factor is enrolled.",
     )
+
+
+class MailedCodeSerializer(SecondFactorSerializer):
+    code = TextField(max_length=20, help_text="The 6 digits of the mail.")
+
+
+class PasswordSerializer(SecondFactorSerializer):
+    password = TextField(max_length=200, trim_whitespace=False)
 
 
 class RefreshSerializer(RequestSerializer):

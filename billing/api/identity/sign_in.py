@@ -50,7 +50,12 @@ class VerifyView(PublicView):
         request=MailedCodeSerializer,
         responses={
             200: TokensSerializer,
-            **refusals({401: "The code is wrong or has expired.", 429: "More than 10 attempts in a minute."}),
+            **refusals(
+                {
+                    401: "The code is wrong or has expired; `second_factor_required` until `otp` is sent with it.",
+                    429: "More than 10 attempts in a minute.",
+                }
+            ),
         },
         parameters=[_RETRY_AFTER],
         examples=[OpenApiExample("Ada", {"email": "ada@example.org", "code": "123456"}, request_only=True)],

@@ -1,3 +1,4 @@
+from allauth.usersessions.models import UserSession
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -20,6 +21,7 @@ def end_sessions(*, user: User) -> None:
 def end_page_sessions(*, user: User) -> None:
     """Ends the user's sessions of the pages. Transaction: joins. The caller records the reason."""
     User.objects.filter(pk=user.pk).update(session_version=F("session_version") + 1)
+    UserSession.objects.filter(user=user).delete()
     user.refresh_from_db(fields=["session_version"])
 
 

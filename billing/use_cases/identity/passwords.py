@@ -1,4 +1,4 @@
-"""Passwords and second factors of staff. Customers have neither.
+"""Passwords of staff, and second factors. Customers have no password, and may enrol a second factor.
 
 Attempts are counted before the password is checked, so that attempts at the same moment cannot pass the limit
 together. A success takes its own attempt back. Wrong codes of the second factor count as wrong passwords do.
@@ -27,6 +27,7 @@ from billing.use_cases.record_audit import record_audit
 
 PASSWORDS_OF_ACCOUNT = Limit(scope="passwords of an account", hits=10, seconds=15 * 60)
 PASSWORDS_OF_CLIENT = Limit(scope="passwords of a client", hits=30, seconds=15 * 60)
+SECOND_FACTORS_OF_CUSTOMER = Limit(scope="second factors of a customer", hits=5, seconds=15 * 60)
 _MAX_NAME_LENGTH = 100
 
 
@@ -81,9 +82,9 @@ def forget_failed_passwords(*, account: str, address: str | None) -> None:
     forget_attempts(PASSWORDS_OF_ACCOUNT, account)
 
 
-def has_second_factor(user: User) -> bool:
-    """Tells whether the user has enrolled an authenticator app."""
-    return Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists()
+def has_second_factor(user: User | None) -> bool:
+    """Tells whether the user has enrolled an authenticator app. Nobody has none, at the same cost."""
+    return Authenticator.objects.filter(user_id=user.pk if user else 0, type=Authenticator.Type.TOTP).exists()
 
 
 def check_second_factor(user: User, code: str) -> bool:
@@ -95,6 +96,23 @@ def check_second_factor(user: User, code: str) -> bool:
         user=user, type__in=[Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES]
     )
     return any(one.wrap().validate_code(code.strip()) for one in enrolled)
+
+
+def require_second_factor(user: User, code: str, *, by: Actor) -> None:
+    """Checks the second factor of a customer who has one and has proved an address.
+
+    Raises: SecondFactorRequired without a code; WrongSecondFactor; TooManyAttempts.
+    Transaction: owns; call it outside one, so that a refusal does not undo what it counts and records.
+    """
+    if not has_second_factor(user):
+        return
+    if not code:
+        raise SecondFactorRequired
+    count_attempt(SECOND_FACTORS_OF_CUSTOMER, str(user.pk))
+    if not check_second_factor(user, code):
+        record_failure(name=user.email, method="second factor", by=by)
+        raise WrongSecondFactor
+    forget_attempts(SECOND_FACTORS_OF_CUSTOMER, str(user.pk))
 
 
 def record_failure(*, name: str, method: str, by: Actor) -> None:

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.urls import reverse
 
 from billing.models import Customer, Organization, OrganizationMember, Subscription, User
+from billing.use_cases.identity.sessions import open_session
 from billing.use_cases.ledger.post_entry import grant_credit
 from orders.models import Order
 from orders.models.basket import CheckoutRequest
@@ -147,6 +149,33 @@ def test_each_person_sees_and_does_what_the_role_allows(
     assert "Bakery" not in text_of(stranger.get("account")) + text_of(stranger.get("account-orders"))
     assert Subscription.objects.get().cancel_at_period_end is False
     assert OrganizationMember.objects.count() == 1
+
+
+def test_one_session_ends_and_only_one_of_ones_own(
+    buyer: Visitor, user: User, client_of: Callable[[str], Visitor]
+) -> None:
+    other, stranger = Client(), client_of("sam")
+    other.force_login(user)
+    for client in (other, buyer.client):
+        key = client.session.session_key
+        UserSession.objects.create(
+            user=user, session_key=key, ip="192.0.2.7", user_agent="Mozilla/5.0 (Windows NT 10.0) Firefox/140.0"
+        )
+    open_session(user=user, method="code")
+    page = buyer.get("account-sessions")
+    for shown in ("this browser", "Firefox, Windows", "An app or another site, signed in with a mailed code"):
+        assert shown in text_of(page)
+    others = [each["id"] for each in page.context["sessions"] if not each["is_current"]]
+    assert len(others) == 2
+    for session_id in (*others, "x", "9" * 30):
+        stranger.post("account-end-session", session=session_id)
+        assert "has ended already" in text_of(stranger.get("account-sessions"))
+    assert other.get(reverse("account")).status_code == 200
+    for session_id in others:
+        buyer.post("account-end-session", session=session_id)
+        assert "The session has ended." in text_of(buyer.get("account-sessions"))
+    assert other.get(reverse("account")).status_code == 302
+    assert [each["is_current"] for each in buyer.get("account-sessions").context["sessions"]] == [True]
 
 
 def test_all_sessions_end_at_once(buyer: Visitor, user: User) -> None:

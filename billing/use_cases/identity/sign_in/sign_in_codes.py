@@ -79,9 +79,10 @@ def send_code(*, key: UUID, language: str = "") -> None:
     )
 
 
-def use_code(*, email: str, code: str, by: Actor, now: datetime | None = None) -> str:
+def use_code(*, email: str, code: str, by: Actor, now: datetime | None = None, keep: bool = False) -> str:
     """Uses up the code of an address, which proves the address. Returns the address.
 
+    Args: keep: leaves a right code for one more use, because more than the code is needed.
     Raises: InvalidAddress; TooManyAttempts; WrongCode, also for an expired one.
     Locks: SignInCode. Transaction: owns.
     """
@@ -92,7 +93,7 @@ def use_code(*, email: str, code: str, by: Actor, now: datetime | None = None) -
         # right code is followed by the transaction that opens a session, and that one waits for both.
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit = off")
-        is_right = _check_code(address, code.strip(), by=by, now=now or timezone.now())
+        is_right = _check_code(address, code.strip(), by=by, now=now or timezone.now(), keep=keep)
     if not is_right:
         count_failed_sign_in("code")
         raise WrongCode
@@ -105,14 +106,15 @@ def derive_code(key: UUID, address: str) -> str:
     return f"{int.from_bytes(digest) % 10**CODE_DIGITS:0{CODE_DIGITS}}"
 
 
-def _check_code(address: str, code: str, *, by: Actor, now: datetime) -> bool:
+def _check_code(address: str, code: str, *, by: Actor, now: datetime, keep: bool) -> bool:
     """Tells whether this is the address's code, and uses it up or counts a wrong attempt."""
     # Races with other attempts at the same code: one of them uses it, and none is left uncounted.
     stored = SignInCode.objects.select_for_update(no_key=True).filter(email=address).first()
     expected = derive_code(stored.key if stored else _NO_KEY, address)
     is_right = constant_time_compare(code, expected) and stored is not None and stored.expires_at > now
     if stored is not None and is_right:
-        stored.delete()
+        if not keep:
+            stored.delete()
     elif stored is not None and stored.wrong_attempts + 1 >= CODE_MAX_ATTEMPTS:
         record_audit(
             action="sign_in_code.guessed_at",
