@@ -15,10 +15,10 @@ from django.utils import crypto
 
 from billing.models import AuditEntry, Customer, User
 from billing.use_cases.identity.sign_in.sign_in_codes import send_code
-from tests.factories import UserFactory
+from tests.factories import CustomerFactory, UserFactory
 from tests.orders.subscriptions.run_renewals import queued_jobs
 
-from .api_client import Answer, Caller
+from .api_client import Answer, Caller, by_token
 from .json_shapes import assert_refused
 
 pytestmark = pytest.mark.django_db
@@ -266,6 +266,13 @@ def test_me_is_404_for_a_user_who_is_gone(anybody: Caller) -> None:
     tokens = sign_in(anybody)
     User.objects.update(is_active=False)
     assert_refused(as_user(tokens).get("auth/me"), 404, "user_not_found")
+
+
+@pytest.mark.parametrize(("role", "word"), [("customer", "member"), ("auditor", "auditor")])
+def test_me_of_a_platforms_user_who_has_only_a_customer_here_has_the_tokens_role(role: str, word: str) -> None:
+    CustomerFactory.create(user_id="kim", email="kim@example.org")
+    user = by_token(role, "kim").get("auth/me").body["user"]
+    assert (user["id"], user["email"], user["role"]) == ("kim", "kim@example.org", word)
 
 
 def test_me_has_no_tight_limit(anybody: Caller) -> None:

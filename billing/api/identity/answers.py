@@ -10,7 +10,7 @@ from billing.actor import Actor, anonymous_actor
 from billing.api.access.client_address import client_address
 from billing.local_time import utc_text
 from billing.models import Customer, User
-from billing.use_cases.identity.access_tokens import MEMBER, role_word
+from billing.use_cases.identity.access_tokens import role_word
 from billing.use_cases.identity.sessions import Tokens
 
 
@@ -48,15 +48,15 @@ def user_answer(user: User, *, role: str) -> dict[str, Any]:
     }
 
 
-def customer_answer(customer: Customer) -> dict[str, Any]:
-    """Returns a platform's user, who has only a customer here, as clients know a user."""
+def customer_answer(customer: Customer, *, role: str) -> dict[str, Any]:
+    """Returns a platform's user, who has only a customer here, as clients know a user. The token names the role."""
     created_at = utc_text(customer.created_at)
     return {
         "id": customer.user_id,
         "email": customer.email,
         "name": "",
         "avatar_url": "",
-        "role": MEMBER,
+        "role": role_word(role),
         "created_at": created_at,
         "updated_at": created_at,
     }

@@ -46,7 +46,7 @@ class MeView(ApiView):
         if found is None:
             raise UserNotFound
         if isinstance(found, Customer):
-            return Response({"user": customer_answer(found)})
+            return Response({"user": customer_answer(found, role=principal.role)})
         return JSONBody(_body(found, principal.role == CUSTOMER))
 
 
