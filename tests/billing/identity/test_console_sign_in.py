@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from billing.models import AuditEntry, User
 from billing.use_cases.identity.sessions import open_session, refresh_session
+from billing.use_cases.identity.users import ensure_user
 from tests.contract.api_client import Caller
 from tests.contract.json_shapes import assert_refused
 from tests.factories import UserFactory, actor
@@ -197,3 +198,9 @@ def test_a_wrong_old_password_changes_and_records_nothing(client: Client, noor: 
 def test_the_sign_in_page_shows_a_field_for_the_code(client: Client) -> None:
     content = client.get(reverse("admin:login")).content.decode()
     assert re.search(r'name="otp"', content)
+
+
+@pytest.mark.parametrize("page", ["account_reauthenticate", "mfa_activate_totp"])
+def test_a_customer_has_no_second_factor(client: Client, page: str) -> None:
+    client.force_login(ensure_user(address="ada@example.org", by=actor()))
+    assert client.get(reverse(page)).status_code == 403
