@@ -35,7 +35,7 @@ def group_of(address: str) -> str | None:
 def load_endpoints(*apps: str, groups_off: Collection[str]) -> list[URLResolver]:
     """Returns the endpoints of the apps' URL configurations without those of the groups that are off.
 
-    They are sorted by the first part of their paths, so that Django compares a request with few of them.
+    They are grouped by the first part of their paths, so that Django compares a request with few of them.
     """
     parts: dict[str, list[URLPattern]] = {}
     for urls in apps:

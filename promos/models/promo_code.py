@@ -56,12 +56,13 @@ class PromoCode(CreditLife):
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 
-    # The text by which this row was found, the serial number of the card that has this text, whether the card's range
-    # lets it be redeemed, and the range's own end.
+    # Not stored. The query that finds the row by the text that a customer entered sets them.
     found_by: str = ""
-    # The stored form of that text, of a card of a secret batch.
-    stored_as: str = ""
+    # Set if the text is the code of a card; the row then holds the terms of the card's batch. `stored_as` is the hash
+    # by which a secret batch stores the code. The last two are of the card's range: whether it may be redeemed, and
+    # the range's own end.
     card_serial: int | None = None
+    stored_as: str = ""
     card_is_open: bool = True
     card_expires_at: datetime | None = None
 

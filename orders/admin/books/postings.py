@@ -22,7 +22,7 @@ from billing.admin.console.submission import Done, Submission
 from orders.models import PostingRule, VatRate
 from orders.use_cases.books.change_postings import FIELDS, add_vat_rate, change_posting_rule
 
-_POINTS_OF_PERCENT = 100
+_BASIS_POINTS_PER_PERCENT = 100
 
 
 def _account_field(*, label: str, required: bool = True, help_text: str = "") -> forms.CharField:
@@ -150,7 +150,7 @@ class VatRateAdmin(RecordAdmin):
 
     @admin.display(description="Rate")
     def percent(self, rate: VatRate) -> Text:
-        return f"{Decimal(rate.basis_points) / _POINTS_OF_PERCENT}%"
+        return f"{Decimal(rate.basis_points) / _BASIS_POINTS_PER_PERCENT}%"
 
     def title_of(self, record: Any) -> str:
         return str(record)
@@ -174,7 +174,7 @@ class VatRateAdmin(RecordAdmin):
         def effect() -> Done:
             rate = add_vat_rate(
                 starts_on=form.cleaned_data["starts_on"],
-                basis_points=int(form.cleaned_data["percent"] * _POINTS_OF_PERCENT),
+                basis_points=int(form.cleaned_data["percent"] * _BASIS_POINTS_PER_PERCENT),
                 reason=form.cleaned_data["reason"],
                 by=actor_of(request),
             )

@@ -1,6 +1,6 @@
 """Raises an alert when 80% and when 100% of a campaign's budget or a code's cap is used.
 
-Each threshold alerts once for each budget or cap. So it alerts again only after staff have changed that.
+Each threshold alerts once for each amount of a budget or cap. It alerts again after staff have changed the amount.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,8 @@ from promos.models import Alert, Campaign, Redemption
 from promos.queries import campaigns_with_use, codes_with_use
 from promos.use_cases.alerts.raise_alerts import mail_alert
 
-# So long ago a redemption may have been for a run each minute to see its code. A nightly run sees every code.
+# A run each minute looks at the codes with a redemption in the last two minutes, so it misses none if it is late. A
+# nightly run looks at every code.
 WINDOW = timedelta(minutes=2)
 _PERCENT_OF_WARNING = 80
 _ALL = 100
