@@ -2,6 +2,11 @@ from django.apps import AppConfig
 
 
 class BillingConfig(AppConfig):
+    """The apps' configurations name what code of another app needs of them, because imports go one way.
+
+    `migrate` installs the SQL files; see the command. `proposal_kinds` are the acts that can wait for an approval.
+    """
+
     name = "billing"
     default_auto_field = "django.db.models.BigAutoField"
     sql_before_tables = ("models/keys.sql",)

@@ -16,7 +16,8 @@ class OrdersConfig(AppConfig):
         "use_cases/checkout/place_orders.sql",
         "use_cases/figures/refresh_figures.sql",
     )
-    encrypt_secrets = "orders.use_cases.webhooks.endpoint_secrets.encrypt_secrets_anew"
     proposal_kinds = ("orders.use_cases.payments.request_refund.ORDER_REFUND",)
+    # Used by `rotate_secrets`, by `verify_ledger`, and by the restrictions of vouchers.
+    encrypt_secrets = "orders.use_cases.webhooks.endpoint_secrets.encrypt_secrets_anew"
     ledger_checks = ("use_cases/books/verify_card_entries.sql",)
     sold_items = "orders.queries.load_sold_items"

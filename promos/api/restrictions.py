@@ -88,19 +88,11 @@ class RestrictionsSerializer(MoneyResponseSerializer):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Renders all rules, also those that are not set."""
-        empty: dict[str, Any] = {
-            "only": None,
-            "plans": [],
-            "addons": [],
-            "first_order_only": False,
-            "email_domains": [],
-        }
-        none: dict[str, Any] = {
-            **empty,
-            "customers": [],
+        unset: dict[str, Any] = {
+            **dict.fromkeys(("only", "time_zone", *USE_LIMITS)),
+            **{name: [] for name in ("plans", "addons", "email_domains", "customers")},
             "minimum_order_minor": 0,
-            "time_zone": None,
-            **dict.fromkeys(USE_LIMITS),
+            "first_order_only": False,
         }
-        rendered: dict[str, Any] = super().to_representation({**none, **instance})
+        rendered: dict[str, Any] = super().to_representation({**unset, **instance})
         return rendered

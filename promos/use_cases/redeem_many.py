@@ -1,8 +1,8 @@
-"""One code for many users in one call, as staff need it who give a code to a list of people.
+"""Redeems one code for many users in one call, for staff who give a code to a list of people.
 
 Each user has an outcome of their own: some on a long list will have redeemed the code already, and that is no reason
-to withhold it from the others. Everything that is redeemed is so in one transaction. A list that was cut off is given
-again: a user who has the code keeps one redemption.
+to withhold it from the others. One transaction redeems the code for all who may. If a call was interrupted, it can be
+repeated: a user who has redeemed the code keeps one redemption.
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ from promos.use_cases.redeem_code import REFUSALS
 from promos.use_cases.restrictions.find_broken_restriction import REFUSAL_OF_RULE
 
 REDEEMED = "redeemed"
-# Others may take slots while a batch runs; each time fewer are left to take.
+# A call starts again if others took slots meanwhile. Each time they have fewer slots left to take.
 MAX_ATTEMPTS = 20
 # The users, in their order, who have no live redemption of the code, whether each has an account already, and the
 # rule of a restricted code that refuses them. LATERAL with LIMIT looks each up by index. A join would read all
@@ -119,15 +119,12 @@ def _redeem(promo_code: PromoCode, users: list[str], *, why: str, by: Actor, now
                 changes={"redemptions": [0, len(made)]},
                 reason=why,
             )
+    refusals: dict[str, type[PromoProblem]] = {**dict.fromkeys(wanting, PromoExhausted), **refused}
     return [
         Outcome(
             user_id=user,
             redemption_id=made.get(user),
-            refusal=None
-            if user in made
-            else PromoExhausted
-            if user in wanting
-            else refused.get(user, PromoAlreadyRedeemed),
+            refusal=None if user in made else refusals.get(user, PromoAlreadyRedeemed),
         )
         for user in users
     ]
@@ -136,7 +133,8 @@ def _redeem(promo_code: PromoCode, users: list[str], *, why: str, by: Actor, now
 def _find_wanting(
     promo_code: PromoCode, users: Sequence[str], *, now: datetime
 ) -> tuple[dict[str, bool], dict[str, type[PromoProblem]]]:
-    """Returns the users who may redeem the code, each with whether it has an account; and the restricted ones.
+    """Returns the users who may redeem the code, each with whether they have an account, and the users whom a
+    restriction refuses, each with the refusal.
 
     Users who have redeemed the code are in neither. One query.
     """

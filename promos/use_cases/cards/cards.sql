@@ -31,8 +31,8 @@ BEGIN
 END $$;
 
 -- Writes the next cards of an approved batch, with these codes, and returns how many of them the batch has now.
--- It leaves out a code that a card or a voucher has, also as it is printed. Unused codes are dropped at the end of the
--- batch. The caller runs it in a transaction of its own.
+-- It leaves out a code that a card or a voucher has already, and one whose printed form, with dashes, is a voucher's
+-- code. When the batch is complete, codes that are left over are not used. The caller runs it in a separate transaction.
 --
 -- Locks: the texts of all codes (promos_lock_texts), the batch.
 CREATE OR REPLACE FUNCTION promos_write_cards(batch bigint, codes text[], printed text[]) RETURNS integer
