@@ -48,8 +48,40 @@ def _parse_key(term: str) -> UUID | None:
         return None
 
 
+class OfOrganizationAdmin(ReadOnlyAdmin):
+    """The columns and the search that the lists of subscriptions and of invoices share."""
+
+    list_select_related = ("customer", "organization")
+    narrow_by = {"customer__user_id": "customer", "organization__slug": "organization"}
+    search_fields = ("id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any, Any]:
+        return super().get_queryset(request).select_related("customer", "organization")
+
+    def search_filter(self, term: str) -> Q:
+        found = Q(organization__slug=term.lower()) | Q(customer__in=matching_customers(term))
+        key = _parse_key(term)
+        return found | Q(pk=key) | Q(order_id=key) if key else found
+
+    @admin.display(description="Organization")
+    def organization_named(self, record: Subscription | Invoice) -> Text:
+        return organization_link(record.organization)
+
+    @admin.display(description="Customer")
+    def customer_named(self, record: Subscription | Invoice) -> Text:
+        return customer_link(record.customer)
+
+    @admin.display(description="State")
+    def state(self, record: Subscription | Invoice) -> Text:
+        return state_badge(record.status)
+
+    @admin.display(description="Order")
+    def order(self, record: Subscription | Invoice) -> Text:
+        return order_link(record.order_id)
+
+
 @admin.register(Subscription)
-class SubscriptionAdmin(ReadOnlyAdmin):
+class SubscriptionAdmin(OfOrganizationAdmin):
     """The list and page of subscriptions."""
 
     list_display = (
@@ -62,38 +94,15 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         "order",
     )
     list_filter = ("status", "paid_by")
-    list_select_related = ("customer", "organization")
-    narrow_by = {"customer__user_id": "customer", "organization__slug": "organization"}
-    search_fields = ("id",)
     search_help_text = "Organization's address; customer's e-mail or user id; subscription or order id"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription, Subscription]:
-        return Subscription.objects.select_related("customer", "organization")
-
-    def search_filter(self, term: str) -> Q:
-        found = Q(organization__slug=term.lower()) | Q(customer__in=matching_customers(term))
-        key = _parse_key(term)
-        return found | Q(pk=key) | Q(order_id=key) if key else found
 
     @admin.display(description="Since")
     def when(self, subscription: Subscription) -> Text:
         return moment(subscription.created_at)
 
-    @admin.display(description="Organization")
-    def organization_named(self, subscription: Subscription) -> Text:
-        return organization_link(subscription.organization)
-
-    @admin.display(description="Customer")
-    def customer_named(self, subscription: Subscription) -> Text:
-        return customer_link(subscription.customer)
-
     @admin.display(description="Customer")
     def whose(self, subscription: Subscription) -> Text:
         return two_lines(self.customer_named(subscription), self.organization_named(subscription))
-
-    @admin.display(description="State")
-    def state(self, subscription: Subscription) -> Text:
-        return state_badge(subscription.status)
 
     @admin.display(description="Per month")
     def monthly_amount(self, subscription: Subscription) -> Text:
@@ -106,10 +115,6 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     @admin.display(description="Paid until")
     def until(self, subscription: Subscription) -> Text:
         return moment(subscription.current_period_end)
-
-    @admin.display(description="Order")
-    def order(self, subscription: Subscription) -> Text:
-        return order_link(subscription.order_id)
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("State", self.state(record))
@@ -175,39 +180,16 @@ def _period(invoice: Invoice) -> Text:
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(ReadOnlyAdmin):
+class InvoiceAdmin(OfOrganizationAdmin):
     """The list and page of invoices."""
 
     list_display = ("when", "organization_named", "customer_named", "state", "billed_amount", "period", "order")
     list_filter = ("status",)
-    list_select_related = ("customer", "organization")
-    narrow_by = {"customer__user_id": "customer", "organization__slug": "organization"}
-    search_fields = ("id",)
     search_help_text = "Organization's address; customer's e-mail or user id; invoice or order id"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice, Invoice]:
-        return Invoice.objects.select_related("customer", "organization")
-
-    def search_filter(self, term: str) -> Q:
-        found = Q(organization__slug=term.lower()) | Q(customer__in=matching_customers(term))
-        key = _parse_key(term)
-        return found | Q(pk=key) | Q(order_id=key) if key else found
 
     @admin.display(description="Time")
     def when(self, invoice: Invoice) -> Text:
         return moment(invoice.created_at)
-
-    @admin.display(description="Organization")
-    def organization_named(self, invoice: Invoice) -> Text:
-        return organization_link(invoice.organization)
-
-    @admin.display(description="Customer")
-    def customer_named(self, invoice: Invoice) -> Text:
-        return customer_link(invoice.customer)
-
-    @admin.display(description="State")
-    def state(self, invoice: Invoice) -> Text:
-        return state_badge(invoice.status)
 
     @admin.display(description="Amount")
     def billed_amount(self, invoice: Invoice) -> Text:
@@ -216,10 +198,6 @@ class InvoiceAdmin(ReadOnlyAdmin):
     @admin.display(description="Period")
     def period(self, invoice: Invoice) -> Text:
         return _period(invoice)
-
-    @admin.display(description="Order")
-    def order(self, invoice: Invoice) -> Text:
-        return order_link(invoice.order_id)
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("State", self.state(record))
