@@ -3,7 +3,7 @@
 CREATE OR REPLACE TRIGGER billing_customer_starts_unmerged BEFORE INSERT ON billing_customer FOR EACH ROW
   WHEN (NEW.merged_into_id IS NOT NULL) EXECUTE FUNCTION billing_refuse('a customer acts before it is merged');
 
--- The one that others were merged into acts itself. So one step leads from any merged customer to it.
+-- A customer is merged into one that is not merged itself. So one step leads from any merged customer to the survivor.
 CREATE OR REPLACE FUNCTION billing_check_merge() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
   IF NEW.merged_into_id IS NULL THEN
@@ -23,7 +23,7 @@ END $$;
 CREATE OR REPLACE TRIGGER billing_customer_merge_checked BEFORE UPDATE ON billing_customer FOR EACH ROW
   WHEN (OLD.merged_into_id IS DISTINCT FROM NEW.merged_into_id) EXECUTE FUNCTION billing_check_merge();
 
--- A closed account is empty when a transaction ends: what a reversal brings is transferred on.
+-- A closed account is empty when a transaction ends: credit that a reversal brings is transferred to the survivor.
 CREATE OR REPLACE FUNCTION billing_check_closed() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
   IF EXISTS (SELECT FROM billing_account a
@@ -45,7 +45,7 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- PostgreSQL cannot replace a constraint trigger. Both wait for the end of the transaction.
+-- PostgreSQL cannot replace a constraint trigger, so each is created once. Both run at the end of the transaction.
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'billing_account_closed_is_empty') THEN
     CREATE CONSTRAINT TRIGGER billing_account_closed_is_empty AFTER UPDATE ON billing_account

@@ -136,6 +136,7 @@ class CodeStatesAdmin(RecordAdmin):
 
             def act(promo_code: Any = promo_code) -> Done:
                 changed = change.use_case(code=promo_code.code, by=by, reason=reason)
+                # The message is the outcome's name; one message for all vouchers of an outcome follows below.
                 return Done("unchanged" if changed.updated_at == promo_code.updated_at else "done", url)
 
             try:

@@ -4,6 +4,7 @@ CREATE OR REPLACE TRIGGER billing_bulkgrant_never_deleted BEFORE DELETE OR TRUNC
 CREATE OR REPLACE TRIGGER billing_bulkgrant_starts_draft BEFORE INSERT ON billing_bulkgrant FOR EACH ROW
   WHEN (NEW.status <> 'draft' OR NEW.progress <> 0)
   EXECUTE FUNCTION billing_refuse('a bulk grant starts as a draft');
+-- Three conditions: the content never changes; only the start writes who started it; only the undo writes who undid it.
 CREATE OR REPLACE TRIGGER billing_bulkgrant_content_fixed BEFORE UPDATE ON billing_bulkgrant FOR EACH ROW
   WHEN ((NEW.id, NEW.name, NEW.rows, NEW.total_minor, NEW.rows_hash, NEW.credit_class, NEW.expires_at, NEW.reason,
          NEW.drafted_by, NEW.created_at)
@@ -25,6 +26,7 @@ CREATE OR REPLACE TRIGGER billing_bulkgrantrow_never_deleted BEFORE DELETE OR TR
   FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('a row of a bulk grant stays');
 CREATE OR REPLACE TRIGGER billing_bulkgrantrow_starts_pending BEFORE INSERT ON billing_bulkgrantrow FOR EACH ROW
   WHEN (NEW.status <> 'pending') EXECUTE FUNCTION billing_refuse('a row of a bulk grant starts pending');
+-- Likewise: only a grant or a skip writes the entry, and only a change of the status the reason.
 CREATE OR REPLACE TRIGGER billing_bulkgrantrow_content_fixed BEFORE UPDATE ON billing_bulkgrantrow FOR EACH ROW
   WHEN ((NEW.id, NEW.bulk_grant_id, NEW.line, NEW.user_id, NEW.amount_minor)
         IS DISTINCT FROM (OLD.id, OLD.bulk_grant_id, OLD.line, OLD.user_id, OLD.amount_minor)

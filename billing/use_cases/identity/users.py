@@ -49,7 +49,7 @@ def ensure_user(*, address: str, sub: str = "", by: Actor) -> User:
         with transaction.atomic():
             return create_user(address=address, is_verified=True, sub=sub or str(uuid4()), by=by)
     except IntegrityError:
-        # Races with another first sign-in of the same person. If it is none, the address is still unknown.
+        # Races with another first sign-in of the same person. If that is not the cause, nobody has the address.
         found = find_user(address=address)
         if found is None:
             raise
