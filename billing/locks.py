@@ -83,7 +83,7 @@ def lock_merges() -> None:
 
 
 def lock_account_of_user(*, user_id: str) -> Account | None:
-    """The account of a platform user, locked as by `lock_account`; None before the user's first act.
+    """Returns the account of a platform user, locked as by `lock_account`; None before the user's first act.
 
     Locks: Account.
     """

@@ -32,7 +32,7 @@ MAX_BALANCE_LOTS = 100
 
 
 def exists_per_row(rows: QuerySet[Any, Any]) -> Coalesce:
-    """An annotation that says whether a matching row exists, looked up once for each row of the page.
+    """Returns an annotation that says whether a matching row exists, looked up once for each row of the page.
 
     PostgreSQL plans EXISTS in a select list for the whole table, even if the page has few rows, and may collect all
     matching rows first. A scalar subquery with LIMIT 1 is evaluated only for the rows that are returned.

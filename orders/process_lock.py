@@ -91,7 +91,7 @@ class _ProcessLock:
 
     def _connect(self) -> None:
         held = psycopg.connect(**self._parameters, autocommit=True)
-        # Its own key where it had one. Another process may hold a key that is new, so that is tried first.
+        # It takes its former key again, or else a random one; if another process holds that, the next one.
         while not self._take(held, self.key or secrets.randbelow(_MAX_KEY) + 1):
             self.key = 0
         self._connection = held

@@ -68,7 +68,7 @@ class References:
         return {_PLAN: self.plans, _APP: self.apps, _ADDON: self.addons}
 
     def parameters(self) -> dict[str, list[str] | list[UUID]]:
-        """Those of `OFFERED`: of all kinds at once, since a row says its kind."""
+        """Returns the parameters of `OFFERED`: of all kinds at once, since a row says its kind."""
         ids: list[UUID] = []
         slugs: list[str] = []
         for reference in (*self.plans, *self.apps, *self.addons):

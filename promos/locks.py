@@ -49,7 +49,7 @@ def lock_texts() -> None:
 
 
 def lock_redemption(*, redemption_id: UUID) -> Redemption:
-    """The redemption with its code, its row locked; the account is locked already."""
+    """Returns the redemption with its code, its row locked; the account is locked already."""
     # Races with another release or confirm of the same redemption.
     return (
         Redemption.objects.select_for_update(no_key=True, of=("self",))

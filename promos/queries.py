@@ -33,7 +33,7 @@ MAX_CODE_INPUT_LENGTH = 200
 
 
 def normal_code(text: str) -> str:
-    """The code as it is stored: trimmed, upper-case. No letter beyond ASCII becomes one of its letters."""
+    """Returns the code as it is stored: trimmed, upper-case. No letter beyond ASCII becomes one of its letters."""
     if isinstance(text, StoredCode):
         return text
     # No entered text is the stored form of a secret card's code.
@@ -42,7 +42,7 @@ def normal_code(text: str) -> str:
 
 
 def codes_with_use() -> QuerySet[PromoCode, PromoCode]:
-    """Every voucher with `times_redeemed`, its live redemptions. The terms of cards are no voucher.
+    """Returns every voucher with `times_redeemed`, its live redemptions. The terms of cards are no voucher.
 
     For a capped code they are the sum of its counters, exact at any moment. An uncapped code has no counter, so that
     its redemptions do not wait for one another; its redemptions are counted in their index.
@@ -72,7 +72,7 @@ def codes_with_use() -> QuerySet[PromoCode, PromoCode]:
 
 
 def batches_with_terms() -> QuerySet[Batch, Batch]:
-    """Every batch with its terms, and `credit_minor`, the credit of one card."""
+    """Returns every batch with its terms, and `credit_minor`, the credit of one card."""
     return Batch.objects.select_related("promo_code__campaign").annotate(credit_minor=F("promo_code__credit_minor"))
 
 
@@ -83,7 +83,7 @@ def count_redeemed(batch: Batch) -> int:
 
 
 def campaigns_with_use() -> QuerySet[Campaign, Campaign]:
-    """Every campaign with `used_minor`, what its live redemptions have used of its budget; 0 without a budget."""
+    """Returns every campaign with `used_minor`, which its live redemptions used of its budget; 0 without a budget."""
     counters = BudgetCounter.objects.filter(campaign=OuterRef("pk")).order_by().values("campaign")
     used = Subquery(counters.annotate(total=Sum("used")).values("total"), output_field=BigIntegerField())
     return Campaign.objects.annotate(used_minor=Coalesce(used, Value(0)))
@@ -101,14 +101,14 @@ def top_ups_of(*, user_id: str) -> QuerySet[Redemption, Redemption]:
 
 
 def budget_left() -> Coalesce:
-    """An expression for the budget that is left of a code's campaign; 0 also where it has no budget."""
+    """Returns an expression for the budget that is left of a code's campaign; 0 also where it has no budget."""
     counters = BudgetCounter.objects.filter(campaign=OuterRef("campaign")).order_by().values("campaign")
     left = counters.annotate(left=Sum(F("quota") - F("used"))).values("left")
     return Coalesce(Subquery(left, output_field=BigIntegerField()), Value(0))
 
 
 def is_exhausted() -> Q:
-    """A condition on codes: no slot is free, or the campaign's budget has no room for the code's credit."""
+    """Returns a condition on codes: no slot is free, or the campaign's budget has no room for the code's credit."""
     free = PromoCounter.objects.filter(promo_code=OuterRef("pk"), used__lt=F("quota"))
     return Q(max_redemptions__gt=0) & Exact(exists_per_row(free), False) | Q(campaign__budget_minor__gt=0) & (
         GreaterThan(F("credit_minor"), budget_left())
@@ -116,7 +116,7 @@ def is_exhausted() -> Q:
 
 
 def find_code(text: str, *, customer_id: int | None = None) -> PromoCode | None:
-    """The live code of this text and its campaign, with `has_free_slot` and, for a customer, `redeemed_by_customer`.
+    """Returns the live code of this text, its campaign, `has_free_slot` and, for a customer, `redeemed_by_customer`.
 
     A card's text finds the terms of its batch, with the card's serial number. `has_free_slot` says whether another
     redemption fits the cap and the campaign's budget; of a card, also whether it is not redeemed. One query. A
@@ -166,7 +166,7 @@ def _range_of_card(serial: Subquery) -> dict[str, Any]:
 
 
 def range_value(serial: Any, value: Any) -> Subquery:
-    """An expression for a value of the range that a card is in; NULL where it is in none."""
+    """Returns an expression for a value of the range that a card is in; NULL where it is in none."""
     below = CardRange.objects.filter(first_serial__lte=serial).order_by("-first_serial")
     return Subquery(below.values_list(Case(When(last_serial__gte=serial, then=value)))[:1])
 

@@ -67,7 +67,7 @@ class KeysForm(forms.Form):
         return data
 
     def changed(self) -> dict[str, str]:
-        """The keys to set, and those to clear as empty texts."""
+        """Returns the keys to set, and those to clear as empty texts."""
         data = self.cleaned_data
         return {name: data[name] for name in _TITLES if data.get(name) or data.get(f"clear_{name}")}
 

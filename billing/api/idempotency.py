@@ -15,7 +15,7 @@ class InvalidIdempotencyKey(DomainError):
 
 
 def read_idempotency_key(request: Request) -> str:
-    """The key of the request; empty without one. Raises: InvalidIdempotencyKey."""
+    """Returns the key of the request; empty without one. Raises: InvalidIdempotencyKey."""
     key: str = request.headers.get("Idempotency-Key", "").strip()
     if len(key) > MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise InvalidIdempotencyKey

@@ -44,6 +44,6 @@ def translate_lock_errors(*, key: str | None, on_deadlock: type[DomainError]) ->
 
 
 def violated_constraint(error: BaseException) -> str:
-    """The name of the violated constraint, as the database reports it; empty if it reports none."""
+    """Returns the name of the violated constraint, as the database reports it; empty if it reports none."""
     cause = error.__cause__
     return (cause.diag.constraint_name or "") if isinstance(cause, psycopg.Error) else ""

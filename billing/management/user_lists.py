@@ -44,7 +44,7 @@ def _user_id(text: str) -> str:
 
 
 def _batch_size(text: str) -> int:
-    """A whole number of users that one transaction takes."""
+    """Reads how many users one transaction takes."""
     number = int(text)
     if not 1 <= number <= MAX_BATCH:
         raise ValueError
@@ -76,7 +76,7 @@ def read_user_ids(name: str) -> list[str]:
 
 
 def refused(error: DomainError, *, done_before: str) -> CommandError:
-    """The end of a command that was refused: why, and what earlier batches have done, empty for nothing."""
+    """Returns the end of a command that was refused: why, and what earlier batches have done, empty for nothing."""
     details = "".join(f"; {name}: {', '.join(texts)}" for name, texts in (error.fields or {}).items())
     before = f" (before that {done_before})" if done_before else ""
     return CommandError(f"{error}{details}{before}", returncode=REFUSED)

@@ -36,5 +36,5 @@ def store_answer(
 
 
 def find_answer(*, user_id: str, key: str, now: datetime) -> IdempotencyKey | None:
-    """The live answer under a customer's key. One query."""
+    """Returns the live answer under a customer's key. One query."""
     return IdempotencyKey.objects.filter(customer__user_id=user_id, key=key, expires_at__gt=now).first()

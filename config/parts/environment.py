@@ -45,7 +45,7 @@ class Environment:
         return name in self._variables
 
     def text(self, name: str, default: str = "", *, pattern: str = "") -> str:
-        """The trimmed value; an empty variable counts as absent."""
+        """Returns the trimmed value; an empty variable counts as absent."""
         value = self._read(name).strip() or default
         if value and pattern and not re.fullmatch(pattern, value):
             self._problem(f"{name} is malformed")
@@ -70,7 +70,7 @@ class Environment:
         return not self.flag("DEBUG") and not self.flag("DEMO")
 
     def number(self, name: str, default: int, *, minimum: int = 0) -> int:
-        """A whole number of at least `minimum`."""
+        """Returns a whole number of at least `minimum`."""
         value = self.text(name, str(default))
         if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < minimum:
             self._problem(f"{name} must be a whole number of at least {minimum}")
@@ -78,7 +78,7 @@ class Environment:
         return int(value)
 
     def items(self, name: str) -> list[str]:
-        """A comma-separated list, blanks dropped."""
+        """Returns a comma-separated list, blanks dropped."""
         listed: list[str] = Env.parse_value(self.text(name), list)  # type: ignore[no-untyped-call]
         return [item.strip() for item in listed if item.strip()]
 
@@ -123,13 +123,13 @@ class Environment:
         return found
 
     def secret(self, name: str) -> str:
-        """A text that nobody can guess. Outside production any text is accepted."""
+        """Returns a text that nobody can guess. Outside production any text is accepted."""
         value = self.text(name)
         self._refuse_weak(name, value)
         return value
 
     def secrets(self, name: str) -> list[str]:
-        """A comma-separated list of such secrets."""
+        """Returns a comma-separated list of such secrets."""
         values = self.items(name)
         for value in values:
             self._refuse_weak(name, value)

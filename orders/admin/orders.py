@@ -110,7 +110,7 @@ class OrderAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Voucher")
     def voucher(self, order: Any) -> Text:
-        """The code as it was on the day of the order; struck through where it was retired after that."""
+        """Returns the code as it was on the day of the order; struck through where it was retired after that."""
         if not order.promo_code_id:
             return NOTHING
         text = code(order.promo_code)

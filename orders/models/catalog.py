@@ -9,7 +9,7 @@ _NAMESPACE = UUID("7f6d3a52-54c4-5d0c-9a5e-0c4f9f3d4f0e")
 
 
 def catalog_id(kind: str, slug: str) -> UUID:
-    """The id of a seeded catalog item: the same in every deployment, so that clients may keep it."""
+    """Returns the id of a seeded catalog item: the same in every deployment, so that clients may keep it."""
     return uuid5(_NAMESPACE, f"{kind}:{slug}")
 
 

@@ -7,9 +7,9 @@ MONTHS = 12
 
 
 def next_period(*, anchor: datetime, end: datetime) -> tuple[datetime, datetime]:
-    """The calendar month that follows `end`, a half-open interval.
+    """Returns the calendar month that follows `end`, a half-open interval.
 
-    Counted from the anchor, so that a short month does not move the day for good: 31 Jan, 28 Feb, 31 Mar.
+    It is counted from the anchor, so that a short month does not move the day for good: 31 Jan, 28 Feb, 31 Mar.
 
     Args: anchor: the first period's start, aware UTC. end: the current period's end.
     """

@@ -55,7 +55,7 @@ def read_session(document: Object) -> Session:
 
 
 def read_reference(reference: Any) -> str:
-    """The id that a reference names; empty where there is none.
+    """Returns the id that a reference names; empty where there is none.
 
     A reference is an id, or the object itself where Stripe was asked to expand it.
     """
@@ -65,7 +65,7 @@ def read_reference(reference: Any) -> str:
 
 
 def read_link(document: Object, name: str) -> str:
-    """A link to a page or document at Stripe; empty where there is none that may be shown to people."""
+    """Returns a link to a page or document at Stripe; empty where there is none that may be shown to people."""
     link = document.get(name)
     return str(link) if is_link(link) and len(str(link)) <= MAX_LINK_LENGTH else ""
 
@@ -80,7 +80,7 @@ def is_link(value: Any) -> bool:
 
 
 def read_currency(document: Object) -> str:
-    """The ISO code in upper case, as our rows store it."""
+    """Returns the ISO code in upper case, as our rows store it."""
     return str(document.get("currency") or "").upper()
 
 
@@ -89,7 +89,7 @@ def read_moment(seconds: Any) -> datetime:
 
 
 def read_event_object(payload: Object) -> Object:
-    """The object that an event is about."""
+    """Returns the object that an event is about."""
     document: Object = payload["data"]["object"]
     return document
 
@@ -100,24 +100,24 @@ def read_event_time(payload: Object) -> datetime:
 
 
 def read_order_id(document: Object) -> UUID | None:
-    """The order that a session, subscription or charge carries: we write it there when we ask for a session."""
+    """Returns the order that a session, subscription or charge names: we put it there when we ask for a session."""
     return _parse_uuid((document.get("metadata") or {}).get("order_id")) or _parse_uuid(
         document.get("client_reference_id")
     )
 
 
 def read_invoice_order_id(invoice: Object) -> UUID | None:
-    """The order whose subscription an invoice bills."""
+    """Returns the order whose subscription an invoice bills."""
     return _parse_uuid((_read_subscription_details(invoice).get("metadata") or {}).get("order_id"))
 
 
 def read_subscription_id(document: Object) -> str:
-    """The subscription that an invoice or a session is for; empty where it is for none."""
+    """Returns the subscription that an invoice or a session is for; empty where it is for none."""
     return read_reference(_read_subscription_details(document).get("subscription") or document.get("subscription"))
 
 
 def read_invoice_period(invoice: Object) -> Period | None:
-    """The month that an invoice bills: the period of its subscription's lines; None where it lists none of them.
+    """Returns the month that an invoice bills: the period of its subscription's lines; None where it has none.
 
     Lines have no order to rely on: one-off items, which may have no length, and prorations stand among them. The
     invoice's own period is the time in which its lines were collected.
@@ -126,7 +126,7 @@ def read_invoice_period(invoice: Object) -> Period | None:
 
 
 def read_invoice_price(invoice: Object) -> int | None:
-    """The price of the month that an invoice bills, before discounts; None where its lines do not say it all."""
+    """Returns the price of the month that an invoice bills, before discounts; None where its lines do not say all."""
     amounts = [line.get("amount") for line in _read_subscription_lines(invoice)]
     if not lists_all_lines(invoice) or not amounts or None in amounts:
         return None
@@ -151,7 +151,7 @@ def read_invoice_paid_at(invoice: Object) -> datetime | None:
 
 
 def read_subscription_period(subscription: Object) -> Period | None:
-    """The current period; None where the object holds none.
+    """Returns the current period; None where the object holds none.
 
     API versions from 2025-03-31 on hold it on the subscription's items, earlier ones on the subscription itself.
     """
@@ -196,7 +196,7 @@ def _read_subscription_details(invoice: Object) -> Object:
 
 
 def _read_subscription_lines(invoice: Object) -> list[Object]:
-    """The lines of an invoice that bill its subscription's items for a whole period."""
+    """Returns the lines of an invoice that bill its subscription's items for a whole period."""
     subscription_id = read_subscription_id(invoice)
     lines = (invoice.get("lines") or {}).get("data") or []
     return [line for line in lines if _bills_item(line, subscription_id)]
@@ -220,7 +220,7 @@ def _read_items(subscription: Object) -> list[Object]:
 
 
 def _choose_period(periods: Iterable[Object | None]) -> Period | None:
-    """The period that began last, and of those the shortest: usage is billed late, add-ons may be billed by year."""
+    """Returns the period that began last, and of those the shortest: usage is billed late, add-ons perhaps by year."""
     found = [(each["start"], each["end"]) for each in periods if each and each.get("start") and each.get("end")]
     forward = [(start, end) for start, end in found if start < end]
     if not forward:

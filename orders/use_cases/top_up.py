@@ -134,7 +134,7 @@ def _pay_due_months(topped_up: ToppedUp, granted: LedgerEntry, *, key: str, by: 
 
 
 def _replay(*, code: str, by: Actor, key: str, fingerprint: str, now: datetime) -> ToppedUp | None:
-    """The stored answer. Raises: IdempotencyMismatch where the key was used for another request."""
+    """Returns the stored answer. Raises: IdempotencyMismatch where the key was used for another request."""
     stored = find_answer(user_id=by.user_id, key=key, now=now) if key else None
     if stored is None:
         return None

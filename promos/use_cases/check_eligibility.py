@@ -23,7 +23,7 @@ from promos.use_cases.restrictions.find_broken_restriction import find_broken_re
 
 
 def problem_of(code: PromoCode | None, *, now: datetime, has_free_slot: bool, redeemed: bool) -> PromoProblem | None:
-    """The first reason why the code cannot be redeemed, or None. Pure, given the code with its campaign.
+    """Returns the first reason why the code cannot be redeemed, or None. Pure, given the code with its campaign.
 
     Args: has_free_slot: whether a slot is free, and the campaign's budget has room for the code's credit.
     """
@@ -52,7 +52,7 @@ def _first_problem(
 
 
 def find_redeemable(*, code: str, customer_id: int | None, now: datetime) -> PromoCode:
-    """The code, where this customer can redeem it as far as can be seen without a lock. It leaves restrictions out.
+    """Returns the code if this customer can redeem it, as read without a lock. Restrictions are not checked.
 
     Args: customer_id: None for a user who has never acted.
 
@@ -82,7 +82,7 @@ def find_redeemable_into_balance(
 
 
 def redeemable(code: PromoCode | None, *, now: datetime, has_free_slot: bool, redeemed: bool) -> PromoCode:
-    """The code, where it can be redeemed. Raises: a PromoProblem, each state its own. Pure."""
+    """Returns the code if it can be redeemed. Raises: a PromoProblem, each state its own. Pure."""
     problem = problem_of(code, now=now, has_free_slot=has_free_slot, redeemed=redeemed)
     if code is None or problem is not None:
         raise problem or PromoNotFound()

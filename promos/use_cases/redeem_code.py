@@ -169,7 +169,7 @@ _FIELDS = ("id", "promo_code_id", "customer_id", "order_id", "credit_minor", "st
 
 
 def _redemption(redeemed: Redeemed, *, now: datetime) -> Redemption:
-    """The redemption as the database holds it, so that saving it later is an update.
+    """Returns the redemption as the database holds it, so that saving it later is an update.
 
     Other fields are read when they are asked for.
     """

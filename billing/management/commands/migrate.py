@@ -60,8 +60,8 @@ class Command(MigrateCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         using: str = options["database"]
-        only_looks = options["plan"] or options["check_unapplied"]
-        if only_looks:
+        is_dry_run = options["plan"] or options["check_unapplied"]
+        if is_dry_run:
             pending = changed_files(*STEPS, using=using)
             for path in pending if options["plan"] else ():
                 self.stdout.write(f"SQL file to install: {path}")
@@ -88,7 +88,7 @@ class Command(MigrateCommand):
 def install(files: dict[str, str], *, using: str, wait_seconds: float) -> None:
     """Runs SQL files and records their digests, in one transaction.
 
-    Raises: CommandError where a table's lock is not to be had; nothing is installed then.
+    Raises: CommandError if a table cannot be locked in time; nothing is installed then.
     """
     if not files:
         return
@@ -124,7 +124,7 @@ def install(files: dict[str, str], *, using: str, wait_seconds: float) -> None:
 
 
 def changed_files(*steps: str, using: str) -> dict[str, str]:
-    """The files of the steps that are not installed as they are now, in their order, each with its digest."""
+    """Returns the files of the steps that are not installed as they are now, in their order, each with its digest."""
     recorded = (
         dict(InstalledSql.objects.using(using).values_list("path", "sha256")) if has_records(using=using) else {}
     )
@@ -142,7 +142,7 @@ def has_records(*, using: str) -> bool:
 
 
 def sql_files(step: str) -> Iterator[Path]:
-    """The files that a step installs, in the order of the apps and of their lists."""
+    """Returns the files that a step installs, in the order of the apps and of their lists."""
     for label in APPS:
         config = apps.get_app_config(label)
         for name in getattr(config, step, ()):
@@ -150,5 +150,5 @@ def sql_files(step: str) -> Iterator[Path]:
 
 
 def root() -> Path:
-    """The folder of the three apps."""
+    """Returns the folder of the three apps."""
     return Path(apps.get_app_config("billing").path).parent

@@ -92,7 +92,7 @@ def check_not_merged(user_ids: Iterable[str]) -> None:
 
 
 def distinct_users(user_ids: Iterable[str]) -> list[str]:
-    """The users of a batch in their order, each once. Raises: InvalidBatch where one cannot be a user's id."""
+    """Returns the users of a batch in their order, each once. Raises: InvalidBatch where one is no user id."""
     users = list(dict.fromkeys(user_ids))
     wrong = [user for user in users if not is_user_id(user)]
     if wrong:

@@ -33,5 +33,5 @@ class EndpointForm(ConsoleForm):
     reason = reason_field()
 
     def values(self) -> dict[str, Any]:
-        """The arguments of the use case."""
+        """Returns the arguments of the use case."""
         return {name: self.cleaned_data[name] for name in ("url", "description", "types", "reason")}

@@ -17,7 +17,7 @@ class AppCatalog:
 
     @classmethod
     def load(cls) -> Self:
-        """One query."""
+        """Loads every app. One query."""
         return cls(App.objects.all())
 
     def find(self, reference: str) -> App | None:

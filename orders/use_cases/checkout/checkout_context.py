@@ -82,7 +82,7 @@ MAX_PRICED_BASKETS = 1_000
 
 
 def priced_before(request: CheckoutRequest) -> Priced | None:
-    """The request's basket as this process priced it last, or None. No query."""
+    """Returns the request's basket as this process priced it last, or None. No query."""
     return _priced.get(_references(request))
 
 
@@ -139,7 +139,7 @@ class CheckoutContext:
             raise OrganizationSuspended
 
     def price_basket(self) -> Basket:
-        """The basket at the catalog's prices of now. Raises: UnknownPlan, UnknownApp, UnknownAddOn."""
+        """Returns the basket at the catalog's prices of now. Raises: UnknownPlan, UnknownApp, UnknownAddOn."""
         references = _references(self.request)
         basket = price_basket(references, self._offers)
         if len(_priced) >= MAX_PRICED_BASKETS:
@@ -148,7 +148,7 @@ class CheckoutContext:
         return basket
 
     def find_promo_code(self, basket: Basket, *, by: Actor) -> PromoCode | None:
-        """The code that the request names, if the caller can redeem it with this basket. Raises: a PromoProblem.
+        """Returns the request's code, if the caller can redeem it with this basket. Raises: a PromoProblem.
 
         No query, except for a restricted code.
         """

@@ -29,7 +29,7 @@ SELECT orders_write_orders(ARRAY[jsonb_populate_record(NULL::orders_new_order, %
 def order_parameters(
     request: CheckoutRequest, *, basket: Basket, by: Actor, now: datetime, replaces: UUID | None = None
 ) -> dict[str, Any]:
-    """The parameters of a checkout's order, paid by credit alone."""
+    """Returns the parameters of a checkout's order, paid by credit alone."""
     return {
         "id": uuid7(),
         "organization": request.tenant_id,
@@ -57,7 +57,7 @@ def order_parameters(
 def renewal_parameters(
     *, first: Order, subscription: Subscription, credit_minor: int, by: Actor, now: datetime
 ) -> dict[str, Any]:
-    """The parameters of a month's order: the first order's basket once more, at the subscription's price."""
+    """Returns the parameters of a month's order: the first order's basket once more, at the subscription's price."""
     return {
         "id": uuid7(),
         "customer": subscription.customer_id,

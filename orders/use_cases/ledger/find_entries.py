@@ -173,7 +173,7 @@ def _key_at(instant: datetime | None, margin: timedelta) -> UUID | None:
 
 
 def in_time(since: datetime | None, until: datetime | None) -> Q:
-    """A condition on the time of an entry: from `since` up to, not including, `until`."""
+    """Returns a condition on the time of an entry: from `since` up to, not including, `until`."""
     first, end = keys_in_time(since, until)
     wanted = Q()
     if since is not None:
@@ -184,7 +184,7 @@ def in_time(since: datetime | None, until: datetime | None) -> Q:
 
 
 def of_class(credit_class: str) -> Q:
-    """A condition on the class of the credit that an entry brought or ended. Older grants are promotional."""
+    """Returns a condition on the class of the credit that an entry brought or ended. Older grants are promotional."""
     named = Q(credit_class=credit_class)
     if credit_class == CreditClass.PROMOTIONAL:
         named |= Q(
@@ -194,7 +194,7 @@ def of_class(credit_class: str) -> Q:
 
 
 def of_size(at_least: int | None, at_most: int | None) -> Q:
-    """A condition on the size of an amount, whether it came in or went out."""
+    """Returns a condition on the size of an amount, whether it came in or went out."""
     wanted = Q()
     if at_least is not None:
         wanted &= Q(amount_minor__gte=at_least) | Q(amount_minor__lte=-at_least)
@@ -209,7 +209,7 @@ _IS_CORRECTION = "billing_ledgerentry.kind IN ('reversal', 'adjustment', 'expiry
 
 
 def of_kind(kind: str) -> Q:
-    """A condition on the kind of an entry."""
+    """Returns a condition on the kind of an entry."""
     named = Q(kind=kind)
     if kind not in CORRECTIONS:
         return named
@@ -244,7 +244,7 @@ def campaign_is_narrow(campaign_id: UUID) -> bool:
 
 
 def of_campaign(campaign_id: UUID, *, is_narrow: bool) -> Q:
-    """A condition: the entry's credit came from a redemption of one of the campaign's codes or cards."""
+    """Returns a condition: the entry's credit came from a redemption of one of the campaign's codes or cards."""
     if is_narrow:
         return Q(pk__in=RawSQL(_OF_FEW_REDEMPTIONS, [campaign_id]))  # noqa: S611 - it takes a parameter
     of_it = Redemption.objects.filter(promo_code__campaign_id=campaign_id)

@@ -119,7 +119,7 @@ def receive_event(payload: Object) -> bool:
 
 
 def _mirror_lock_key(event: StripeEvent) -> str:
-    """The customer's id, so that the objects of one customer are mirrored one event after the other."""
+    """Returns the customer's id, so that the objects of one customer are mirrored one event after the other."""
     document = read_event_object(event.payload)
     return read_reference(document.get("customer")) or str(document.get("id", event.id))
 

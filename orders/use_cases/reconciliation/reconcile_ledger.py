@@ -30,7 +30,7 @@ def reconcile_ledger(run: ReconciliationRun) -> Iterator[Finding]:
 
 
 def _unreversed_spends() -> QuerySet[LedgerEntry, LedgerEntry]:
-    """The spend of an outer query's order, unless it is reversed."""
+    """Returns the spend of an outer query's order, unless it is reversed."""
     reversal = LedgerEntry.objects.filter(reverses_id=OuterRef("id"))
     spends = LedgerEntry.objects.filter(order_id=OuterRef("id"), kind=LedgerEntry.Kind.SPEND)
     return spends.exclude(Exists(reversal))

@@ -183,8 +183,8 @@ def _close(run: ReconciliationRun, payment: Payment, session: Session) -> bool:
     """Closes a session that no customer has a link to, or whose order has ended; settles it if it was just paid."""
     if payment.status == Payment.Status.REQUESTED:
         undo_checkout(order_id=payment.order_id, by=run.by, why="found by reconciliation")
-    now = gateway.expire_session(session.id)
-    return now.status == "expired" or _settle(run, payment, now)
+    closed = gateway.expire_session(session.id)
+    return closed.status == "expired" or _settle(run, payment, closed)
 
 
 def _cancel(run: ReconciliationRun, payment: Payment) -> bool:

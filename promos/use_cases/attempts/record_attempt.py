@@ -55,7 +55,7 @@ class _Attempt:
 def record_attempt(
     problem: PromoProblem, *, code: str, act: RefusedAttempt.Act, by: Actor, now: datetime | None = None
 ) -> None:
-    """Records that the code was refused, or loses that silently.
+    """Records that the code was refused. A failure is logged, and not raised.
 
     Args: code: as the customer entered it. by: the caller, who may be anonymous.
     Transaction: owns, with those of other requests; inside another's it is a savepoint.

@@ -99,7 +99,7 @@ def campaign_at(name: str, *, at: datetime) -> VoucherAt:
 def _state_at(
     found: Any, names: tuple[str, ...], *, object_type: str, object_id: str, at: datetime
 ) -> dict[str, Any]:
-    """Takes the changes that the audit trail has of later times back from today's state. One query."""
+    """Returns today's state without the later changes, which the audit trail holds. One query."""
     if found.created_at > at:
         return {}
     state = {name: _plain(getattr(found, name)) for name in names}

@@ -82,7 +82,7 @@ def create_product(world: World) -> Object:
 
 @endpoint("GET", "/v1/products/{id}", accept(ProductRetrieveParams, ""))
 def retrieve_product(world: World, identifier: str) -> Object:
-    """One product."""
+    """Return one product."""
     return world.get("product", identifier)
 
 
@@ -94,7 +94,7 @@ def update_product(world: World, identifier: str) -> Object:
 
 @endpoint("GET", "/v1/products", accept(ProductListParams, f"{_PAGING} active"))
 def list_products(world: World) -> Object:
-    """The products, newest first."""
+    """Return the products, newest first."""
     return world.page(_select(world, "product", ("active",)), "/v1/products")
 
 
@@ -179,7 +179,7 @@ def create_price(world: World) -> Object:
 
 @endpoint("GET", "/v1/prices/{id}", accept(PriceRetrieveParams, ""))
 def retrieve_price(world: World, identifier: str) -> Object:
-    """One price."""
+    """Return one price."""
     return world.get("price", identifier)
 
 
@@ -191,7 +191,7 @@ def update_price(world: World, identifier: str) -> Object:
 
 @endpoint("GET", "/v1/prices", accept(PriceListParams, f"{_PAGING} active currency lookup_keys product type"))
 def list_prices(world: World) -> Object:
-    """The prices, newest first."""
+    """Return the prices, newest first."""
     prices = _select(world, "price", ("active", "currency", "product", "type"))
     keys = world.call.given.get("lookup_keys")
     return world.page([each for each in prices if not keys or each["lookup_key"] in keys], "/v1/prices")
@@ -264,7 +264,7 @@ def count_redemption(world: World, identifier: str) -> None:
 
 @endpoint("GET", "/v1/coupons/{id}", accept(CouponRetrieveParams, ""))
 def retrieve_coupon(world: World, identifier: str) -> Object:
-    """One coupon."""
+    """Return one coupon."""
     return world.get("coupon", identifier)
 
 
@@ -285,7 +285,7 @@ def delete_coupon(world: World, identifier: str) -> Object:
 
 @endpoint("GET", "/v1/coupons", accept(CouponListParams, _PAGING))
 def list_coupons(world: World) -> Object:
-    """The coupons, newest first."""
+    """Return the coupons, newest first."""
     return world.page(world.store.select("coupon"), "/v1/coupons")
 
 

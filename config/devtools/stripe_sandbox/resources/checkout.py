@@ -353,7 +353,7 @@ def list_line_items(world: World, identifier: str) -> Object:
     ),
 )
 def list_all(world: World) -> Object:
-    """The sessions, newest first."""
+    """Return the sessions, newest first."""
     given = world.call.given
     wanted: Object = {
         name: given[name] for name in ("customer", "payment_intent", "status", "subscription") if name in given

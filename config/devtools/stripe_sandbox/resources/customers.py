@@ -112,7 +112,7 @@ def delete(world: World, identifier: str) -> Object:
 
 @endpoint("GET", "/v1/customers", accept(CustomerListParams, "created email ending_before limit starting_after"))
 def list_all(world: World) -> Object:
-    """The customers, newest first."""
+    """Return the customers, newest first."""
     given = world.call.given
     wanted = {"email": given["email"]} if "email" in given else {}
     living = [each for each in world.store.select("customer", **wanted) if not each.get("deleted")]

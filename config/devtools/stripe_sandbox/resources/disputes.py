@@ -72,7 +72,7 @@ def _move(world: World, dispute: Object, amount: int) -> None:
 
 @endpoint("GET", "/v1/disputes/{id}", accept(DisputeRetrieveParams, ""))
 def retrieve(world: World, identifier: str) -> Object:
-    """One dispute."""
+    """Return one dispute."""
     return world.get("dispute", identifier)
 
 
@@ -82,7 +82,7 @@ def retrieve(world: World, identifier: str) -> Object:
     accept(DisputeListParams, "charge created ending_before limit payment_intent starting_after"),
 )
 def list_all(world: World) -> Object:
-    """The disputes, newest first."""
+    """Return the disputes, newest first."""
     given = world.call.given
     wanted = {name: given[name] for name in ("charge", "payment_intent") if name in given}
     return world.page(world.store.select("dispute", **wanted), "/v1/disputes")

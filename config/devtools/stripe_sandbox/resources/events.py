@@ -14,7 +14,7 @@ _LISTED = "created delivery_success ending_before limit starting_after type type
 
 @endpoint("GET", "/v1/events/{id}", accept(EventRetrieveParams, ""))
 def retrieve(world: World, identifier: str) -> Object:
-    """One event."""
+    """Return one event."""
     return _with_pending(world, world.get("event", identifier))
 
 

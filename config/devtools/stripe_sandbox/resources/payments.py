@@ -73,7 +73,7 @@ def _billing_details(customer: Object | None) -> Object:
 
 @endpoint("GET", "/v1/payment_methods/{id}", accept(PaymentMethodRetrieveParams, ""))
 def retrieve_method(world: World, identifier: str) -> Object:
-    """One payment method."""
+    """Return one payment method."""
     return world.get("payment_method", identifier)
 
 
@@ -81,7 +81,7 @@ def retrieve_method(world: World, identifier: str) -> Object:
     "GET", "/v1/payment_methods", accept(PaymentMethodListParams, "customer ending_before limit starting_after type")
 )
 def list_methods(world: World) -> Object:
-    """The payment methods of a customer."""
+    """Return the payment methods of a customer."""
     given = world.call.given
     wanted = {name: given[name] for name in ("customer", "type") if name in given}
     return world.page(world.store.select("payment_method", **wanted), "/v1/payment_methods")
@@ -231,7 +231,7 @@ def _paid(world: World, intent: Object, charge: Object) -> None:
 
 @endpoint("GET", "/v1/payment_intents/{id}", accept(PaymentIntentRetrieveParams, "client_secret"))
 def retrieve_intent(world: World, identifier: str) -> Object:
-    """One payment."""
+    """Return one payment."""
     return world.get("payment_intent", identifier)
 
 
@@ -247,7 +247,7 @@ def update_intent(world: World, identifier: str) -> Object:
 
 @endpoint("GET", "/v1/payment_intents", accept(PaymentIntentListParams, f"{_PAGING} customer"))
 def list_intents(world: World) -> Object:
-    """The payments, newest first."""
+    """Return the payments, newest first."""
     given = world.call.given
     wanted = {"customer": given["customer"]} if "customer" in given else {}
     return world.page(world.store.select("payment_intent", **wanted), "/v1/payment_intents")
@@ -333,13 +333,13 @@ def charge_of_intent(world: World, intent: Object, *, param: str) -> Object:
 
 @endpoint("GET", "/v1/charges/{id}", accept(ChargeRetrieveParams, ""))
 def retrieve_charge(world: World, identifier: str) -> Object:
-    """One charge."""
+    """Return one charge."""
     return world.get("charge", identifier)
 
 
 @endpoint("GET", "/v1/charges", accept(ChargeListParams, f"{_PAGING} customer payment_intent"))
 def list_charges(world: World) -> Object:
-    """The charges, newest first."""
+    """Return the charges, newest first."""
     given = world.call.given
     wanted = {name: given[name] for name in ("customer", "payment_intent") if name in given}
     return world.page(world.store.select("charge", **wanted), "/v1/charges")

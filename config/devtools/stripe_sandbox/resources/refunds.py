@@ -97,7 +97,7 @@ def create(world: World) -> Object:
 
 @endpoint("GET", "/v1/refunds/{id}", accept(RefundRetrieveParams, ""))
 def retrieve(world: World, identifier: str) -> Object:
-    """One refund."""
+    """Return one refund."""
     return world.get("refund", identifier)
 
 
@@ -114,7 +114,7 @@ def update(world: World, identifier: str) -> Object:
     "GET", "/v1/refunds", accept(RefundListParams, "charge created ending_before limit payment_intent starting_after")
 )
 def list_all(world: World) -> Object:
-    """The refunds, newest first."""
+    """Return the refunds, newest first."""
     given = world.call.given
     wanted = {name: given[name] for name in ("charge", "payment_intent") if name in given}
     return world.page(world.store.select("refund", **wanted), "/v1/refunds")

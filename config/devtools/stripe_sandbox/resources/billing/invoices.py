@@ -192,7 +192,7 @@ def collect_again(world: World, invoice: Object) -> None:
 
 @endpoint("GET", "/v1/invoices/{id}", accept(InvoiceRetrieveParams, ""))
 def retrieve(world: World, identifier: str) -> Object:
-    """One invoice."""
+    """Return one invoice."""
     return world.get("invoice", identifier)
 
 
@@ -215,7 +215,7 @@ def update(world: World, identifier: str) -> Object:
     accept(InvoiceListParams, "created customer ending_before limit starting_after status subscription"),
 )
 def list_all(world: World) -> Object:
-    """The invoices, newest first."""
+    """Return the invoices, newest first."""
     given = world.call.given
     wanted: Object = {name: given[name] for name in ("customer", "status") if name in given}
     if "subscription" in given:
@@ -225,7 +225,7 @@ def list_all(world: World) -> Object:
 
 @endpoint("GET", "/v1/invoices/{id}/lines", accept(InvoiceLineItemListParams, "ending_before limit starting_after"))
 def list_lines(world: World, identifier: str) -> Object:
-    """The lines of an invoice."""
+    """Return the lines of an invoice."""
     return world.page(world.get("invoice", identifier)["lines"]["data"], f"/v1/invoices/{identifier}/lines")
 
 
@@ -275,7 +275,7 @@ def void(world: World, identifier: str) -> Object:
 
 @endpoint("GET", "/v1/invoice_payments/{id}", accept(InvoicePaymentRetrieveParams, ""))
 def retrieve_payment(world: World, identifier: str) -> Object:
-    """One link between invoice and payment."""
+    """Return one link between invoice and payment."""
     return world.get("invoice_payment", identifier)
 
 
@@ -285,7 +285,7 @@ def retrieve_payment(world: World, identifier: str) -> Object:
     accept(InvoicePaymentListParams, "created ending_before invoice limit payment starting_after status"),
 )
 def list_payments(world: World) -> Object:
-    """The links, by invoice or by payment intent."""
+    """Return the links, by invoice or by payment intent."""
     given = world.call.given
     wanted: Object = {name: given[name] for name in ("invoice", "status") if name in given}
     if "payment_intent" in given.get("payment", {}):

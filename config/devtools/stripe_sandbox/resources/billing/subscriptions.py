@@ -282,6 +282,6 @@ def list_all(world: World) -> Object:
     accept(SubscriptionItemListParams, "ending_before limit starting_after subscription", "subscription"),
 )
 def list_items(world: World) -> Object:
-    """The items of a subscription."""
+    """Return the items of a subscription."""
     subscription = world.get("subscription", world.call.given["subscription"], param="subscription")
     return world.page(subscription["items"]["data"], "/v1/subscription_items")
