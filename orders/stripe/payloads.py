@@ -220,7 +220,7 @@ def _read_items(subscription: Object) -> list[Object]:
 
 
 def _choose_period(periods: Iterable[Object | None]) -> Period | None:
-    """Returns the period that began last, and of those the shortest: usage is billed late, add-ons perhaps by year."""
+    """Returns the period that began last, and of those the shortest: usage is billed late, some add-ons yearly."""
     found = [(each["start"], each["end"]) for each in periods if each and each.get("start") and each.get("end")]
     forward = [(start, end) for start, end in found if start < end]
     if not forward:

@@ -10,7 +10,7 @@ from billing.errors import InvalidFile
 
 MAX_FILE_BYTES = 8_000_000
 MAX_ROWS = 100_000
-# A refusal names so many bad rows, and counts the rest.
+# A refusal names at most this many bad rows, and counts the rest.
 MAX_BAD_ROWS_NAMED = 1_000
 _DELIMITERS = ";\t,"
 # The first line with which Excel names the delimiter: sep=;

@@ -32,8 +32,9 @@ def check_switch(kind: type[Any], given: Object, *, choices: Mapping[str, tuple[
         if name not in known:
             raise invalid(f"There is no switch {name}.", param=name)
         types = _TYPES[known[name]]
-        numeric = isinstance(value, bool) and bool not in types and object not in types
-        if not isinstance(value, types) or numeric or (isinstance(value, _NUMBERS) and value < 0):
+        # For Python, a bool is an int.
+        is_bool_instead = isinstance(value, bool) and bool not in types and object not in types
+        if not isinstance(value, types) or is_bool_instead or (isinstance(value, _NUMBERS) and value < 0):
             raise invalid(f"Invalid {name}: {value}", param=name)
         if name in choices and value not in choices[name]:
             raise invalid(f"{name} must be one of {', '.join(choices[name])}.", param=name)

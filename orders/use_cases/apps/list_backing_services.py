@@ -35,15 +35,18 @@ def _services_of(organization: Organization) -> list[dict[str, Any]]:
         return list(reported.services)
     apps = OrganizationApps(organization)
     services: list[dict[str, Any]] = []
-    for service in apps.installed:
-        if service.system:
-            owners = {apps.service_of(app, service): None for app in apps.dependents_of(service)}
-            services += [_describe_unknown(service)] if apps.has_shared(service) else []
-            for owner in owners:
-                if isinstance(owner, UUID) and (app := apps.catalog.find(str(owner))):
-                    own = {"id": str(uuid5(owner, str(service.id))), "name": f"{service.name} of {app.name}"}
-                    services.append({**_describe_unknown(service), **own})
+    for service in (each for each in apps.installed if each.system):
+        if apps.has_shared(service):
+            services.append(_describe_unknown(service))
+        used = dict.fromkeys(apps.service_of(app, service) for app in apps.dependents_of(service))
+        owners = [apps.catalog.find(str(owner)) for owner in used if isinstance(owner, UUID)]
+        services += [_describe_dedicated(service, owner) for owner in owners if owner is not None]
     return services
+
+
+def _describe_dedicated(service: App, owner: App) -> dict[str, Any]:
+    own = {"id": str(uuid5(owner.id, str(service.id))), "name": f"{service.name} of {owner.name}"}
+    return {**_describe_unknown(service), **own}
 
 
 def _describe_unknown(app: App) -> dict[str, Any]:

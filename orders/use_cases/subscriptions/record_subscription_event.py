@@ -16,7 +16,7 @@ BILLING_TOPIC = "sme.billing.events"
 def record_subscription_event(
     type_: str, subscription: Subscription, *, period: tuple[datetime, datetime], order_id: UUID | None = None
 ) -> bool:
-    """Records an event about a subscription's month for other systems; False where it was recorded before.
+    """Records an event about a subscription's month for other systems. Returns False if it was recorded before.
 
     The caller holds the subscription's lock. Args: period: the month that was paid, is due, or was not paid.
     Transaction: joins. Idempotency: each type is recorded once for a subscription and month.

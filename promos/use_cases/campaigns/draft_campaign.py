@@ -115,7 +115,7 @@ def change_draft(
 
 
 def find_for_change(campaign_id: UUID) -> Campaign:
-    """Returns the campaign, locked exclusively. Raises: CampaignNotFound; CampaignStateRefuses for the default one."""
+    """Returns the campaign, locked exclusively. Raises: CampaignNotFound; CampaignStateRefuses for the default."""
     campaign = lock_campaign_exclusively(campaign_id=campaign_id)
     if campaign is None:
         raise CampaignNotFound
