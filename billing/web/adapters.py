@@ -54,6 +54,7 @@ class AccountAdapter(DefaultAccountAdapter):
             raise ValidationError(gettext("Too many attempts. Try again later.")) from error
 
     def _rollback_login_failed_rl_usage(self) -> None:
+        """Forgets the attempts before a right password. django-allauth calls it where it would do so itself."""
         forget_failed_passwords(account=self._account, address=page_actor(self.request).address)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:

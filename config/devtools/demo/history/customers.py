@@ -32,7 +32,7 @@ _FAMILY = "Balushi Harthy Kindi Lawati Maamari Nabhani Rawahi Siyabi".split()
 _TRADES = "Bakery Books Cafe Crafts Dental Design Fitness Garage Motors Pharmacy Tailor Travel".split()
 _PLANS = (("s", 50), ("m", 35), ("l", 12), ("xl", 3))
 _APPS = ("wordpress", "nextcloud", "cal-com", "invoiceshelf", "ghost")
-# How many in a hundred do it: customers, or days.
+# Percentages, of customers or of days.
 PAYS_BY_CARD, IS_LOYAL, MISTYPES, PAYS_SESSION, PAYS_MONTH = 20, 85, 12, 85, 40
 TRIES_AGAIN, CANCELS, CHANGES_PLAN = 25, 10, 10
 _MISTYPED = ("SALAM1O", "MARKET-9", "WELCOME", "OMAN81", "FREE100", "EID2025", "SALAM20")
@@ -145,8 +145,8 @@ class Customers:
                 top_up(code=code, by=customer.actor)
 
     def live_a_day(self) -> None:
-        """Lets customers whose month ends soon top up, and others do what they now and then do."""
-        for customer in self._whose_month_ends():
+        """Lets customers top up before their month ends, and now and then one try a code, cancel or change plan."""
+        for customer in self._find_ending_months():
             if customer.is_loyal and self._is_short(customer):
                 self._redeem(customer, self._issuers.buy_card(self._chance.choice((SOUQ, KIOSK))))
         if self.known and self._happens(TRIES_AGAIN):
@@ -177,7 +177,7 @@ class Customers:
     def _happens(self, percent: int) -> bool:
         return self._chance.randrange(100) < percent
 
-    def _whose_month_ends(self) -> list[Customer]:
+    def _find_ending_months(self) -> list[Customer]:
         now = timezone.now()
         ends = set(
             Subscription.objects.filter(
