@@ -1,7 +1,7 @@
 """Deletes expired rows: keys, form ids, rate limits and sessions, and old refused attempts and finished jobs.
 
-Ledger, redemptions, orders, audit trail, outbox and inbox are kept for ever. So are failed jobs and failed deliveries
-of webhooks, for staff to read.
+Ledger, redemptions, orders, audit trail, outbox and inbox are kept for ever. So are failed jobs, failed deliveries of
+webhooks, and received events that are still set aside, for staff to read.
 
 Keys and jobs are read by primary key, the oldest first. An index on a key's expiry would slow down every checkout. It
 would also mislead the planner: by yesterday's statistics all keys have expired, so the planner would look for a
@@ -78,6 +78,14 @@ WITH oldest AS MATERIALIZED (
 )
 SELECT (SELECT count(*) FROM gone), (SELECT max(id) FROM oldest)
 """
+_APPLIED_DEAD_LETTERS = """
+WITH gone AS (
+  DELETE FROM orders_deadletter WHERE id IN (
+    SELECT id FROM orders_deadletter WHERE applied_at <= %(kept_since)s
+     ORDER BY created_at, id LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) RETURNING 1
+)
+SELECT count(*), 0 FROM gone
+"""
 _STATEMENTS = {
     "keys": _BY_KEY.format(table="billing_idempotencykey"),
     "forms": _BY_KEY.format(table="billing_formsubmission"),
@@ -88,6 +96,7 @@ _STATEMENTS = {
     "refresh_tokens": _BY_EXPIRY.format(table="billing_refreshtoken", key="id", expiry="expires_at"),
     "attempts": _OLD_ATTEMPTS,
     "deliveries": _OLD_DELIVERIES,
+    "dead_letters": _APPLIED_DEAD_LETTERS,
     "windows": _BY_EXPIRY.format(table="billing_ratelimitwindow", key="key", expiry="ends_at"),
 }
 
@@ -106,6 +115,7 @@ class Pruned:
     refresh_tokens: int = 0
     attempts: int = 0
     deliveries: int = 0
+    dead_letters: int = 0
 
 
 def prune_expired(
@@ -113,8 +123,8 @@ def prune_expired(
 ) -> Pruned:
     """Deletes expired keys, form ids, sessions, codes, tokens and rate limits.
 
-    Refused attempts are deleted after ATTEMPTS_KEPT_DAYS, finished jobs after JOBS_KEPT_DAYS, accepted deliveries of
-    webhooks after WEBHOOK_LOG_DAYS.
+    Refused attempts are deleted after ATTEMPTS_KEPT_DAYS, finished jobs and applied events that had been set aside
+    after JOBS_KEPT_DAYS, accepted deliveries of webhooks after WEBHOOK_LOG_DAYS.
 
     Args: batch_size: the rows read in one transaction. max_batches: the batches of each kind.
     Transaction: owns, one for each batch.

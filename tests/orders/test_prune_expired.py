@@ -20,6 +20,7 @@ from billing.models import (
     SignInSession,
 )
 from orders import tasks
+from orders.models import DeadLetter
 from orders.use_cases.prune_expired import Pruned, prune_expired
 from tests.factories import UserFactory
 from tests.orders.conftest import Buy
@@ -88,6 +89,14 @@ def test_a_key_that_was_used_again_does_not_block_the_others(ada: Customer, now:
     create_keys(ada, 3, expires_at=now - DAY)
     assert prune_expired(now=now, batch_size=2).keys == 3
     assert IdempotencyKey.objects.get().expires_at > now
+
+
+def test_an_event_that_was_set_aside_is_removed_after_it_was_applied_and_its_days(now: datetime) -> None:
+    long_ago, lately = now - 14 * DAY, now - 14 * DAY + timedelta(seconds=1)
+    for key, applied_at in (("gone", long_ago), ("kept", lately), ("open", None)):
+        DeadLetter.objects.create(key=key, topic="sme.t", body=b"{}", reason="unknown", applied_at=applied_at)
+    assert prune_expired(now=now) == replace(NOTHING, dead_letters=1)
+    assert set(DeadLetter.objects.values_list("key", flat=True)) == {"kept", "open"}
 
 
 @pytest.mark.parametrize("status", ["succeeded", "cancelled", "aborted"])
