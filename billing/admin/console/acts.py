@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
@@ -156,7 +157,8 @@ def change_on_page(
     may_change = admin.has_change_permission(request)
     if not admin.has_view_permission(request) or (request.method not in ("GET", "HEAD") and not may_change):
         raise PermissionDenied
-    record = find_or_404(admin, request, object_id)
+    key = unquote(object_id)
+    record = find_or_404(admin, request, key)
     if not may_change:
         return record_page(admin, request, record)
     form = form_class(request.POST if request.method == "POST" else None, initial=initial(record))
@@ -172,5 +174,5 @@ def change_on_page(
         )
     ):
         return answer
-    shown = find_or_404(admin, request, object_id)
+    shown = find_or_404(admin, request, key)
     return record_page(admin, request, shown, form=form, form_title="Change", submission=submission)

@@ -1,5 +1,6 @@
 """The console's pages of card entries, closed months, posting rules and rates of VAT."""
 
+import re
 from datetime import date
 from http import HTTPStatus
 
@@ -49,6 +50,15 @@ def test_finance_changes_a_rule_and_each_wrong_account_is_named() -> None:
     assert (rule.debit, rule.credit, rule.vat, rule.cost_centre) == ("2200", "4910", "", "SME")
     audit = AuditEntry.objects.get(action="posting_rule.changed")
     assert (audit.changes, audit.reason) == ({"credit": ["4900", "4910"], "cost_centre": ["", "SME"]}, "new chart")
+
+
+def test_every_rule_of_the_list_opens() -> None:
+    client = client_of(create_user(SUPERADMIN))
+    listed = client.get(reverse("admin:orders_postingrule_changelist")).content.decode()
+    pages = set(re.findall(r'href="(/admin/orders/postingrule/[^/"]+/change/)', listed))
+    # Their keys are names, in which an address escapes the underscore.
+    assert len(pages) == PostingRule.objects.count()
+    assert {page: client.get(page).status_code for page in pages} == dict.fromkeys(pages, HTTPStatus.OK)
 
 
 def test_a_rate_of_vat_begins_after_the_last_one_and_in_an_open_month() -> None:
