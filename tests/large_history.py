@@ -3,7 +3,7 @@
 `large_history.sql` inserts whole sets of rows with triggers off; the result is consistent to the last row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -42,6 +42,7 @@ def insert_large_history(
     spare: int = 0,
     campaigns: Sequence[UUID] = (),
     shared: Sequence[SharedUse] = (),
+    beside: Callable[[], object] = lambda: None,
 ) -> None:
     """Fill an empty database with ledger entries, a tenth as many customers, and promo codes.
 
@@ -52,6 +53,7 @@ def insert_large_history(
         codes: the number of promo codes, at least 7.
         spare: the least number of customers; those beyond a tenth of the entries have no history.
         campaigns: the campaigns of half of the codes, each with room in its budget.
+        beside: inserts more rows in the same transaction, before the indexes are built.
         shared: the rounds in which customers redeem what others redeem too. Its credit is 10.000 OMR.
     """
     indexes = connection.execute(_INDEXES.encode()).fetchall()
@@ -64,6 +66,7 @@ def insert_large_history(
             cursor.executemany("INSERT INTO grown_campaign VALUES (%s, %s)", list(enumerate(campaigns)))
             cursor.executemany("INSERT INTO shared_use VALUES (%s, %s, %s, %s)", shared)
         connection.execute("SELECT pg_temp.grow(%s, %s, %s)", [entries, codes, spare])
+        beside()
         for _, definition in indexes:
             connection.execute(definition.encode())
     connection.execute("VACUUM (ANALYZE)")

@@ -64,13 +64,16 @@ def fill_database(connection: Connection, *, cards: int, entries: int, codes: in
         SharedUse(_WELCOME_ROUND, welcome.pk),
         SharedUse(_CARD_ROUND, batch.promo_code_id, batch.first_serial, batch.size),
     ]
-    insert_large_history(connection, entries=entries, codes=codes, campaigns=campaigns, shared=shared)
-    filled.note("history")
-    connection.execute(_ISSUING.read_text().encode())
-    sizes = [entries // 10, entries // 5, entries // 5, PROPOSALS]
-    connection.execute(b"SELECT pg_temp.surround(%s, %s, %s, %s)", sizes)
-    connection.execute("VACUUM (ANALYZE)")
-    filled.note("ranges, refused attempts and audit entries")
+
+    def insert_surroundings() -> None:
+        connection.execute(_ISSUING.read_text().encode())
+        sizes = [entries // 10, entries // 5, entries // 5, PROPOSALS]
+        connection.execute(b"SELECT pg_temp.surround(%s, %s, %s, %s)", sizes)
+
+    insert_large_history(
+        connection, entries=entries, codes=codes, campaigns=campaigns, shared=shared, beside=insert_surroundings
+    )
+    filled.note("history, ranges, refused attempts and audit entries")
     count_redeemed_cards()
     refresh_figures()
     filled.note("nightly figures")
