@@ -15,6 +15,7 @@ class OrdersConfig(AppConfig):
         "use_cases/subscriptions/unused_month.sql",
         "use_cases/checkout/place_orders.sql",
         "use_cases/figures/refresh_figures.sql",
+        "use_cases/figures/refresh_use.sql",
     )
     proposal_kinds = ("orders.use_cases.payments.request_refund.ORDER_REFUND",)
     # Used by `rotate_secrets`, by `verify_ledger`, and by the restrictions of vouchers.

@@ -212,7 +212,9 @@ class CampaignAdmin(RecordAdmin):
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         yield credit_panel(getattr(record, "figures", None))
-        yield from figure_panels(request, record.codes.all(), promo_code__campaign__name=record.name)
+        yield from figure_panels(
+            request, record.codes.all(), getattr(record, "figures", None), promo_code__campaign__name=record.name
+        )
         yield history_panel(object_type=self.audit_name, object_id=str(record.pk))
         if request.user.has_perm("promos.view_promocode"):
             yield _codes_panel(record)

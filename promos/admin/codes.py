@@ -158,8 +158,9 @@ class PromoCodeAdmin(CodeStatesAdmin):
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         codes = PromoCode.objects.filter(pk=record.pk)
-        yield credit_panel(getattr(record, "figures", None))
-        yield from figure_panels(request, codes, promo_code__code=record.code)
+        figures = getattr(record, "figures", None)
+        yield credit_panel(figures)
+        yield from figure_panels(request, codes, figures, promo_code__code=record.code)
         yield history_panel(object_type=self.audit_name, object_id=record.code)
         if request.user.has_perm("promos.view_redemption"):
             yield redemptions_panel(record)

@@ -195,8 +195,9 @@ class BatchAdmin(RecordAdmin):
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         codes = PromoCode.objects.filter(pk=record.promo_code_id)
-        yield credit_panel(getattr(record.promo_code, "figures", None))
-        yield from figure_panels(request, codes, promo_code__code=record.promo_code.code)
+        figures = getattr(record.promo_code, "figures", None)
+        yield credit_panel(figures)
+        yield from figure_panels(request, codes, figures, promo_code__code=record.promo_code.code)
         yield _ranges_panel(record)
         yield history_panel(object_type=self.audit_name, object_id=record.promo_code.code)
 

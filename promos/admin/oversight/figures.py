@@ -57,19 +57,23 @@ def credit_column(figures: CreditFigures | None) -> Text:
     return two_lines(left, format_html("last use {}", day(figures.last_used_at)))
 
 
-def figure_panels(request: HttpRequest, codes: QuerySet[PromoCode], **narrowed: str) -> Iterable[Panel]:
+def figure_panels(
+    request: HttpRequest, codes: QuerySet[PromoCode], figures: CreditFigures | None, **narrowed: str
+) -> Iterable[Panel]:
     """Makes the panels of the codes' figures that this member of staff may see; two queries.
 
-    Args: narrowed: the parameters by which the lists of redemptions and refused attempts show those of these codes.
+    Args:
+        figures: the nightly figures of the same codes.
+        narrowed: the parameters by which the lists of redemptions and refused attempts show those of these codes.
     """
     if request.user.has_perm("promos.view_redemption") or request.user.has_perm("promos.view_promocode"):
-        yield _use_panel(codes, **narrowed)
+        yield _use_panel(codes, figures, **narrowed)
     if request.user.has_perm("promos.view_refusedattempt"):
-        yield _refusals_panel(codes, **narrowed)
+        yield _refusals_panel(codes, figures, **narrowed)
 
 
-def _use_panel(codes: QuerySet[PromoCode], **narrowed: str) -> Panel:
-    use = measure_use(codes)
+def _use_panel(codes: QuerySet[PromoCode], figures: CreditFigures | None, **narrowed: str) -> Panel:
+    use = measure_use(codes, figures)
     days = days_until(timezone.now(), number=_DAYS)
     title = f"Redemptions of the last {_DAYS} days"
     return Panel(
@@ -82,6 +86,7 @@ def _use_panel(codes: QuerySet[PromoCode], **narrowed: str) -> Panel:
             Fact("Credit granted", amount(use.granted_minor)),
             Fact("Credit reserved", amount(use.reserved_minor)),
             Fact("Last use", moment(use.last_used_at)),
+            *([Fact("Older ones as of", moment(use.counted_until))] if use.counted_until else []),
         ],
         chart_title=title,
         chart=bar_chart(bars_of_days(days, use.by_day, "begun"), title=title),
@@ -90,8 +95,8 @@ def _use_panel(codes: QuerySet[PromoCode], **narrowed: str) -> Panel:
     )
 
 
-def _refusals_panel(codes: QuerySet[PromoCode], **narrowed: str) -> Panel:
-    counted = count_refusals(RefusedAttempt.objects.filter(promo_code__in=codes))[:_MAX_RULES]
+def _refusals_panel(codes: QuerySet[PromoCode], figures: CreditFigures | None, **narrowed: str) -> Panel:
+    counted = count_refusals(RefusedAttempt.objects.filter(promo_code__in=codes), figures)[:_MAX_RULES]
     return Panel(
         title="Refusals by reason",
         chart=share_chart(

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -21,6 +23,9 @@ class CreditFigures(models.Model):
     left_minor = models.BigIntegerField()
     last_used_at = models.DateTimeField()
     as_of = models.DateTimeField()
+    use: "models.JSONField[dict[str, Any] | None, dict[str, Any] | None]" = models.JSONField(
+        null=True, blank=True, help_text="Redemptions by day and state, and refusals by rule, begun before `until`."
+    )
 
     class Meta:
         abstract = True

@@ -1,6 +1,10 @@
-"""Measures the use of vouchers and cards: their redemptions by state and by day, and refusals by rule."""
+"""Measures the use of vouchers and cards: their redemptions by state and by day, and refusals by rule.
 
-from collections.abc import Mapping
+The nightly figures keep the counts of the past, so that the page of a million redemptions counts only the newest.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -10,11 +14,17 @@ from django.db.models.functions import TruncDate
 
 from billing.local_time import local_zone
 from promos.models import PromoCode, Redemption, RefusedAttempt
+from promos.models.oversight.figures import CreditFigures
+
+_NUMBERS = ("begun", "reserved", "confirmed", "granted_minor", "reserved_minor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """The redemptions of some codes; credit in the smallest unit."""
+    """The redemptions of some codes; credit in the smallest unit.
+
+    The states of those begun before `counted_until` are as of the last night.
+    """
 
     begun: int
     reserved: int
@@ -23,15 +33,47 @@ class Use:
     granted_minor: int
     reserved_minor: int
     last_used_at: datetime | None
-    by_day: Mapping[date, Mapping[str, Any]]
+    counted_until: datetime | None
+    by_day: Mapping[date, Mapping[str, int]]
 
 
-def measure_use(codes: QuerySet[PromoCode]) -> Use:
-    """Measures all redemptions of these codes. One query."""
-    day = TruncDate("reserved_at", tzinfo=local_zone())
-    rows = (
-        Redemption.objects.filter(promo_code__in=codes)
-        .annotate(day=day)
+def measure_use(codes: QuerySet[PromoCode], figures: CreditFigures | None = None) -> Use:
+    """Measures all redemptions of these codes. One query.
+
+    Args: figures: those of the same codes, whose counts are taken for what began before the last night.
+    """
+    kept = figures.use if figures else None
+    until = datetime.fromisoformat(kept["until"]) if kept else None
+    redemptions = Redemption.objects.filter(promo_code__in=codes)
+    if until:
+        redemptions = redemptions.filter(reserved_at__gte=until)
+    by_day: dict[date, Counter[str]] = {}
+    total, last_used_at = Counter[str](), figures.last_used_at if figures and kept else None
+    for day, numbers in (kept["days"] if kept else {}).items():
+        total.update(numbers)
+        if day:
+            by_day[date.fromisoformat(day)] = Counter(numbers)
+    for row in _count_by_day(redemptions):
+        numbers = {name: int(row[name]) for name in _NUMBERS}
+        total.update(numbers)
+        by_day.setdefault(row["day"], Counter()).update(numbers)
+        last_used_at = max(filter(None, (last_used_at, row["last_used_at"])))
+    return Use(
+        begun=total["begun"],
+        reserved=total["reserved"],
+        confirmed=total["confirmed"],
+        released=total["begun"] - total["reserved"] - total["confirmed"],
+        granted_minor=total["granted_minor"],
+        reserved_minor=total["reserved_minor"],
+        last_used_at=last_used_at,
+        counted_until=until,
+        by_day=by_day,
+    )
+
+
+def _count_by_day(redemptions: QuerySet[Redemption]) -> Iterable[Mapping[str, Any]]:
+    return (
+        redemptions.annotate(day=TruncDate("reserved_at", tzinfo=local_zone()))
         .order_by()
         .values("day")
         .annotate(
@@ -43,24 +85,17 @@ def measure_use(codes: QuerySet[PromoCode]) -> Use:
             last_used_at=Max("reserved_at"),
         )
     )
-    by_day: dict[date, Mapping[str, Any]] = {row["day"]: row for row in rows}
-
-    def total(name: str) -> int:
-        return sum(int(row[name]) for row in by_day.values())
-
-    return Use(
-        begun=total("begun"),
-        reserved=total("reserved"),
-        confirmed=total("confirmed"),
-        released=total("begun") - total("reserved") - total("confirmed"),
-        granted_minor=total("granted_minor"),
-        reserved_minor=total("reserved_minor"),
-        last_used_at=max((row["last_used_at"] for row in by_day.values()), default=None),
-        by_day=by_day,
-    )
 
 
-def count_refusals(attempts: QuerySet[RefusedAttempt]) -> list[tuple[str, int]]:
-    """Counts refused attempts by rule, the most frequent first. One query."""
-    counted = attempts.order_by().values("rule").annotate(number=Count("pk")).order_by("-number", "rule")
-    return list(counted.values_list("rule", "number"))
+def count_refusals(attempts: QuerySet[RefusedAttempt], figures: CreditFigures | None = None) -> list[tuple[str, int]]:
+    """Counts refused attempts by rule, the most frequent first. One query.
+
+    Args: figures: those of the codes of the attempts, as in `measure_use`.
+    """
+    kept = figures.use if figures else None
+    counted = Counter[str](kept["refused"] if kept else {})
+    if kept:
+        attempts = attempts.filter(created_at__gte=datetime.fromisoformat(kept["until"]))
+    # An index that has the rule is enough, if nothing but rows is counted.
+    counted.update(dict(attempts.order_by().values("rule").annotate(number=Count("*")).values_list("rule", "number")))
+    return sorted(counted.items(), key=lambda each: (-each[1], each[0]))

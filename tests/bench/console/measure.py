@@ -26,6 +26,7 @@ from tests.database import (
     drop_database,
     ensure_template,
     parameters,
+    template_lock,
     use_database,
 )
 
@@ -72,7 +73,7 @@ def measure(*, turns: int, entries: int, cards: int, kept: str = "") -> list[Tab
 def _open(stack: ExitStack, kept: str) -> tuple[Connection, bool]:
     if not kept:
         return stack.enter_context(database("console")), False
-    with admin_connection() as admin:
+    with admin_connection() as admin, template_lock(admin):
         template = ensure_template(admin, rebuild=False)
         is_filled = kept in databases(admin, kept)
         if not is_filled:

@@ -8,10 +8,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from billing.actor import SOVEREIGN_ADMIN, SUPERADMIN
+from orders.use_cases.figures.refresh_figures import LATEST_COMMIT, refresh_figures
 from promos.errors import PromoExhausted
-from promos.models import Campaign, Redemption
+from promos.models import Campaign, CodeFigures, Redemption
 from promos.use_cases.redeem_code import redeem, release
 from tests.console import client_of, create_user, refuse_code
 from tests.factories import CampaignFactory, CustomerFactory, PromoCodeFactory, actor
@@ -56,6 +58,17 @@ def test_use_adds_up_for_a_voucher_and_its_campaign(client: Client) -> None:
         assert tuple(found[name] for name in shown) == figures
     for model, key in (("promos_promocode", gift.pk), ("promos_campaign", campaign.pk)):
         assert "budget is used up, or the card is redeemed" in page_of(client, model, key).content.decode()
+    # Counted at night or live, the figures are the same.
+    refresh_figures(now=timezone.now() + LATEST_COMMIT)
+    assert CodeFigures.objects.filter(promo_code=gift, use__refused={"promo_exhausted": 1}).exists()
+    for (model, key), figures in expected.items():
+        found = use_of(client, model, key)
+        assert tuple(found[name] for name in shown) == figures
+    redeem(code="OTHER", user_id=CustomerFactory.create().user_id, by=actor())
+    refuse_code("GIFT", PromoExhausted())
+    found = use_of(client, "promos_campaign", campaign.pk)
+    assert tuple(found[name] for name in shown) == ("4", "3", "1", "3.000 OMR")
+    assert "<span>2</span></dd>" in page_of(client, "promos_promocode", gift.pk).content.decode()
     listed = client.get(reverse("admin:promos_promocode_changelist")).content.decode()
     assert '<progress class="use-bar" value="1" max="9"' in listed
 
