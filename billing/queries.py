@@ -272,9 +272,13 @@ SELECT asked.position,
        (SELECT json_agg(g.name) FROM auth_group g JOIN billing_user_groups m ON m.group_id = g.id
          WHERE m.user_id = u.id)::text,
        {", ".join(f"u.{name}" for name in _SIGNED_IN_COLUMNS)}
-  FROM unnest(%s::text[]) WITH ORDINALITY AS asked (sub, position)
-  JOIN billing_user u ON u.sub = asked.sub
+  FROM unnest(ARRAY(SELECT unnest(%s::text[]))) WITH ORDINALITY AS asked (key, position)
 """  # noqa: S608 - the names of our own columns
+_BY_USER_ID = "JOIN billing_user u ON u.sub = asked.key"
+_BY_SESSION = """
+  JOIN billing_signinsession s ON s.id = asked.key::uuid AND s.ended_at IS NULL
+  JOIN billing_user u ON u.id = s.user_id AND u.is_active
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +301,12 @@ def find_signed_in_user(*, user_id: str) -> Read[SignedInUser] | Customer | None
     return cast("Read[SignedInUser]", found) if found.value.user.is_active else None
 
 
+def find_user_of_session(*, session_id: UUID) -> Read[SignedInUser] | None:
+    """Returns the user of a session that lasts, or None if it has ended or its user may not sign in. One query."""
+    found = _SESSIONS.read(str(session_id))
+    return cast("Read[SignedInUser]", found) if found.value else None
+
+
 def _make_signed_in(rows: tuple[SharedRow, ...]) -> SignedInUser | None:
     for groups, *values in rows:
         user = User(**dict(zip(_SIGNED_IN_COLUMNS, values, strict=True)))
@@ -304,4 +314,5 @@ def _make_signed_in(rows: tuple[SharedRow, ...]) -> SignedInUser | None:
     return None
 
 
-_SIGNED_IN = SharedRead(_SIGNED_IN_STATEMENT, _make_signed_in)
+_SIGNED_IN = SharedRead(_SIGNED_IN_STATEMENT + _BY_USER_ID, _make_signed_in)
+_SESSIONS = SharedRead(_SIGNED_IN_STATEMENT + _BY_SESSION, _make_signed_in)

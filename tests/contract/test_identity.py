@@ -255,10 +255,10 @@ def test_me(anybody: Caller, django_assert_max_num_queries: Any) -> None:
     assert_refused(anybody.get("auth/me"), 401, "not_authenticated")
 
 
-def test_me_of_staff_costs_two_queries(anybody: Caller, django_assert_num_queries: Any) -> None:
+def test_me_of_staff_costs_one_query(anybody: Caller, django_assert_num_queries: Any) -> None:
     staff()
     tokens = anybody.post("auth/login", {"email": "noor@example.org", "password": PASSWORD}).body
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         assert as_user(tokens).get("auth/me").body["user"]["role"] == "superadmin"
 
 

@@ -20,7 +20,6 @@ BATCHES = {
     "test_any_text_can_be_recorded",
     "billing/queries.py": ANY_READ,
     "billing/shared_read.py": ANY_READ,
-    "billing/use_cases/identity/sessions.py": ANY_READ,
     "orders/api/catalog/lists.py": ANY_READ,
     "orders/use_cases/apps/list_app_jobs.py": ANY_READ,
     "orders/use_cases/organizations/list_organizations.py": ANY_READ,

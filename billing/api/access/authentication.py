@@ -18,18 +18,20 @@ from billing.actor import STAFF_ROLES, Actor
 from billing.api.access.client_address import client_address
 from billing.api.access.tokens import InvalidToken, read_email, verify_token
 from billing.models import User
+from billing.queries import SignedInUser, find_user_of_session
+from billing.shared_read import Read
 from billing.use_cases.assign_role import role_of
-from billing.use_cases.identity.sessions import is_live
 from billing.use_cases.identity.users import may_use_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """The identity behind a request, however it was proved."""
+    """The identity behind a request, however it was proved. `signed_in` is the user of a staff session's token."""
 
     user_id: str
     email: str
     role: str
+    signed_in: Read[SignedInUser] | None = None
 
     @property
     def is_authenticated(self) -> bool:
@@ -47,10 +49,14 @@ class BearerAuthentication(BaseAuthentication):
         if not token or not token.isascii():
             raise InvalidToken()
         claims = verify_token(token)
-        if claims.session_id and claims.role in STAFF_ROLES and not is_live(claims.session_id):
+        signed_in = None
+        if claims.session_id and claims.role in STAFF_ROLES:
             # A staff role that was taken away ends at once. Customers' requests cost no query.
-            raise InvalidToken("the session of this bearer token has ended")
-        return Principal(user_id=claims.user_id, email=claims.email, role=claims.role), "bearer"
+            signed_in = find_user_of_session(session_id=claims.session_id)
+            if signed_in is None:
+                raise InvalidToken("the session of this bearer token has ended")
+        principal = Principal(user_id=claims.user_id, email=claims.email, role=claims.role, signed_in=signed_in)
+        return principal, "bearer"
 
     def authenticate_header(self, request: Request) -> str:
         """Names the scheme, and an error if a token was sent and refused (RFC 6750)."""

@@ -42,7 +42,7 @@ class MeView(ApiView):
     )
     def get(self, request: Request) -> HttpResponse:
         principal = principal_of(request)
-        found = find_signed_in_user(user_id=principal.user_id)
+        found = principal.signed_in or find_signed_in_user(user_id=principal.user_id)
         if found is None:
             raise UserNotFound
         if isinstance(found, Customer):

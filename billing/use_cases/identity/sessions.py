@@ -10,7 +10,6 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -18,7 +17,6 @@ from django.utils import timezone
 from billing.actor import CUSTOMER, Actor
 from billing.errors import InvalidRefreshToken
 from billing.models import RefreshToken, SignInSession, User
-from billing.shared_read import SharedRead
 from billing.use_cases.assign_role import role_of
 from billing.use_cases.identity.access_tokens import sign_access_token
 from billing.use_cases.record_audit import record_audit
@@ -26,15 +24,6 @@ from billing.use_cases.record_audit import record_audit
 REFRESH_DAYS = 30
 GRACE_SECONDS = 60
 _TOKEN_BYTES = 32
-_LIVE = SharedRead(
-    """
-SELECT asked.position
-  FROM unnest(%s::uuid[]) WITH ORDINALITY AS asked (id, position)
-  JOIN billing_signinsession s ON s.id = asked.id AND s.ended_at IS NULL
-  JOIN billing_user u ON u.id = s.user_id AND u.is_active
-""",
-    bool,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +74,6 @@ def end_session(*, token: str, by: Actor) -> None:
     with transaction.atomic():
         if _end(session):
             _record("user.signed_out", session.user, by=by)
-
-
-def is_live(session_id: UUID) -> bool:
-    """Tells whether the session of an access token still lasts, and its user may sign in. One query."""
-    return _LIVE.read(session_id).value
 
 
 def role_in(session: SignInSession) -> str:
