@@ -35,6 +35,10 @@ class SharedRead(Generic[Value_co]):
     Args: statement: gets an array for each part of a key, and returns rows that begin with their key's position in
     the arrays, counted from 1; make: makes the value of a key's rows. The columns must be hashable, so an array is
     read as JSON.
+
+    A statement that joins tables reads its first array through `ARRAY(SELECT unnest(...))`. PostgreSQL then estimates
+    ten rows, whatever the array holds. It estimates ten for an unknown array too, so a plan that it keeps never seems
+    dearer than a new one. Otherwise it plans the statement anew for each batch, which costs more than running it.
     """
 
     def __init__(self, statement: str, make: Callable[[tuple[Row, ...]], Value_co]) -> None:

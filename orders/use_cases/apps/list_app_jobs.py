@@ -29,7 +29,8 @@ _JSON = ("steps", "purged_services", "retained_services")
 # A row without a job says that the organization has none.
 _OWN_STATEMENT = f"""
 SELECT asked.position, o.id, o.slug, {", ".join(f"j.{name}" for name in _COLUMNS)}
-  FROM unnest(%s::uuid[], %s::text[], %s::int[]) WITH ORDINALITY AS asked (organization_id, user_id, number, position)
+  FROM unnest(ARRAY(SELECT unnest(%s::uuid[])), %s::text[], %s::int[])
+       WITH ORDINALITY AS asked (organization_id, user_id, number, position)
   JOIN billing_organization o ON o.id = asked.organization_id AND o.status <> 'deleted'
   JOIN billing_customer c ON c.id = o.customer_id AND c.user_id = asked.user_id
   LEFT JOIN LATERAL (

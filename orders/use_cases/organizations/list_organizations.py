@@ -13,7 +13,7 @@ _COLUMNS = ("id", "slug", "name", "plan_id", "apps", "addons", "status", "create
 # The parts of the union are the organizations that the caller owns, joined, and is invited to.
 _LIST_STATEMENT = f"""
 SELECT asked.position, listed.*
-  FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::uuid[], %s::int[])
+  FROM unnest(ARRAY(SELECT unnest(%s::text[])), %s::text[], %s::timestamptz[], %s::uuid[], %s::int[])
        WITH ORDINALITY AS asked (user_id, email, at, key, number, position)
  CROSS JOIN LATERAL (
 WITH customer AS (SELECT id FROM billing_customer WHERE user_id = asked.user_id),
@@ -23,9 +23,7 @@ SELECT {", ".join(f"o.{name}" for name in _COLUMNS)},
        EXISTS (SELECT FROM invitation WHERE invitation.id = o.id),
        (SELECT json_agg(app.slug ORDER BY named.place)
           FROM jsonb_array_elements_text(o.apps) WITH ORDINALITY AS named (id, place)
-          JOIN orders_app app
-            ON app.id = CASE WHEN named.id ~ '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$'
-                             THEN named.id::uuid END)::text,
+          JOIN orders_app app ON app.id::text = named.id)::text,
        (SELECT jsonb_object_agg(app_id, state) FROM orders_unsettledapp WHERE organization_id = o.id)::text
   FROM billing_organization o
  WHERE o.id IN (SELECT id FROM billing_organization WHERE customer_id = (SELECT id FROM customer)

@@ -27,7 +27,8 @@ _COLUMNS = (
 )
 _NEWEST_STATEMENT = f"""
 SELECT asked.position, {", ".join(f"p.{name}" for name in _COLUMNS)}
-  FROM unnest(%s::uuid[], %s::text[]) WITH ORDINALITY AS asked (organization_id, user_id, position)
+  FROM unnest(ARRAY(SELECT unnest(%s::uuid[])), %s::text[])
+       WITH ORDINALITY AS asked (organization_id, user_id, position)
   JOIN billing_organization o ON o.id = asked.organization_id AND o.status <> 'deleted'
   JOIN billing_customer c ON c.id = o.customer_id AND c.user_id = asked.user_id
  CROSS JOIN LATERAL (
