@@ -16,14 +16,18 @@ PAYMENTS = tests/payments tests/stripe_sandbox tests/browser/test_payment.py tes
 JOURNEYS = tests/journeys tests/browser/test_shop.py tests/browser/test_arabic.py tests/contract/test_generated_requests.py
 RACES = tests/concurrency tests/faults tests/properties
 OPERATIONS = tests/operations tests/growth
-SLOW = $(PAYMENTS) $(RACES) $(JOURNEYS) $(OPERATIONS)
+FAILOVER = tests/failover
+SLOW = $(PAYMENTS) $(RACES) $(JOURNEYS) $(OPERATIONS) $(FAILOVER)
+# The programs of a cluster, each with its Debian package.
+CLUSTER = /usr/bin/patroni:patroni etcd:etcd-server /usr/sbin/haproxy:haproxy /usr/sbin/pgbouncer:pgbouncer \
+	pg_createcluster:postgresql
 # A complete production environment of invented values, for Django's check --deploy.
 PRODUCTION_SETTINGS = DJANGO_SETTINGS_MODULE=config.settings DEBUG=0 DEMO=0 ALLOWED_HOSTS=sovereign.example \
 	DATABASE_URL=postgresql://nobody@localhost/none SECRET_KEY=$$(head -c 48 /dev/urandom | base64 | tr -d '\n') \
 	JWT_SECRET=$$(head -c 48 /dev/urandom | base64 | tr -d '\n')
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-payments test-races test-journeys test-operations restore-drill sovereign bench check format serve worker seed migrate token runtime demo-packages dev
+.PHONY: help demo test test-payments test-races test-journeys test-operations restore-drill failover soak sbom sovereign bench check format serve worker seed migrate token runtime demo-packages dev
 
 help:
 	@echo "make demo      a whole Sovereign on this machine, with its own PostgreSQL, at http://127.0.0.1:$(PORT)/"
@@ -33,6 +37,9 @@ help:
 	@echo "make test-journeys   more slow tests: whole journeys and attacks of clients, and generated requests of every role"
 	@echo "make test-operations   more slow tests: what operators run, and query plans in a long history"
 	@echo "make restore-drill     backs a server up, destroys it, restores it to a moment, and verifies the ledger"
+	@echo "make failover  three PostgreSQL nodes under Patroni, whose primary fails in several ways while customers check out"
+	@echo "make soak      the same for an hour at half of the capacity, with a report; MINUTES= chooses another time"
+	@echo "make sbom      what the image contains, as CycloneDX, and the licence of each package"
 	@echo "make bench     the measurements; WHAT='redemption checkout' chooses some, WHAT=growth or churn takes half an hour"
 	@echo "make check     the checks without the tests; make format formats the files"
 	@echo "make token SUB=ada EMAIL=ada@example.org ROLE=customer    a bearer token for the demo"
@@ -99,9 +106,21 @@ test-operations: dev
 restore-drill: dev
 	@$(VENV) -m pytest tests/operations/test_restore_drill.py
 
+# Three nodes of PostgreSQL; the primary is killed, frozen, cut off, and has no connection left.
+failover: dev
+	@.ci/install-debian-packages $(CLUSTER)
+	@$(VENV) -m pytest -s $(FAILOVER)
+
+soak: dev
+	@.ci/install-debian-packages $(CLUSTER)
+	@$(VENV) -m tests.failover.soak $(MINUTES)
+
 # Writes deploy/kubernetes/clusters/NAME, the directory of a new Sovereign. It needs no packages.
 sovereign:
 	@$(PYTHON) deploy/kubernetes/make_sovereign.py NAME=$(NAME) DOMAIN=$(DOMAIN) CURRENCY=$(or $(CURRENCY),OMR) IMAGE=$(IMAGE)
+
+sbom: dev
+	@$(VENV) deploy/image/make_sbom.py
 
 # Prints each figure as a ratio to a comparison of the same run, and writes all of them to build/bench as JSON.
 bench: dev

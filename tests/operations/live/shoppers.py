@@ -20,6 +20,7 @@ ANSWER_SECONDS = 60
 PATIENCE_SECONDS = 90
 # Steady, and not all that the machine can do.
 PAUSE_SECONDS = 0.1
+CUSTOMERS_AT_ONCE = 4
 PLENTY, SCARCE = "PLENTY", "SCARCE"
 SCARCE_SLOTS = 150
 # Every so many customers use the scarce voucher.
@@ -53,6 +54,7 @@ class Shoppers:
     """Customers and the answers that they got. `ports` are the web servers among which a gateway would choose."""
 
     ports: list[int]
+    pause_seconds: float = PAUSE_SECONDS
     settled: list[Checkout] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     # Answers that no client should see: a broken connection, a 5xx that is not the clear 503, an unknown refusal.
@@ -61,20 +63,19 @@ class Shoppers:
     _turn: Iterator[int] = field(default_factory=count)
     _stop: threading.Event = field(default_factory=threading.Event)
 
-    def send(self, user_id: str, path: str, body: object, *, key: str = "", role: str = "customer") -> Answer:
-        """Sends one request to one of the web servers."""
+    def send(self, user_id: str, path: str, body: object = None, *, key: str = "", role: str = "customer") -> Answer:
+        """Sends one request to one of the web servers: POST with a body, GET without."""
         ports = self.ports
         connection = HTTPConnection(ADDRESS, ports[next(self._turn) % len(ports)], timeout=ANSWER_SECONDS)
         headers = {"Authorization": f"Bearer {token(user_id, role=role)}", "Content-Type": "application/json"}
         if key:
             headers["Idempotency-Key"] = key
         try:
-            connection.request("POST", f"/api/{path}", json.dumps(body), headers)
+            method, content = ("GET", None) if body is None else ("POST", json.dumps(body))
+            connection.request(method, f"/api/{path}", content, headers)
             got = connection.getresponse()
-            content = got.read()
-            return Answer(
-                status=got.status, body=json.loads(content or b"null"), retry_after=got.headers["Retry-After"]
-            )
+            received = json.loads(got.read() or b"null")
+            return Answer(status=got.status, body=received, retry_after=got.headers["Retry-After"])
         except (OSError, HTTPException, ValueError) as error:
             return Answer(status=0, body=repr(error))
         finally:
@@ -86,7 +87,8 @@ class Shoppers:
         for attempt in count(1):
             answer = self.send(user_id, path, body, key=key)
             self.statuses[answer.status] += 1
-            if answer.status not in (0, 503):
+            in_flight = answer.status == 409 and answer.body["code"] == "request_in_progress"
+            if answer.status not in (0, 503) and not in_flight:
                 if answer.status >= 500:
                     self.unclear.append((path, answer))
                 return answer, attempt
@@ -104,19 +106,17 @@ class Shoppers:
     def check_out_once(self) -> None:
         """A new customer makes an organization and orders a plan with a voucher."""
         name = f"s{uuid4().hex[:12]}"
-        made, _ = self.settle(name, "tenant/orgs", {"slug": name, "name": name}, key=f"{name}-org")
-        if made is None or made.status not in (200, 201):
-            if made is not None:
-                self.unclear.append(("tenant/orgs", made))
+        tenant_id = self.make_organization(name)
+        if tenant_id is None:
             return
         code = SCARCE if next(self._turn) % SCARCE_EVERY == 0 else PLENTY
-        body = {"tenant_id": made.body["id"], "plan_id": "m", "apps": [], "addons": [], "promo_code": code}
+        body = {"tenant_id": tenant_id, "plan_id": "m", "apps": [], "addons": [], "promo_code": code}
         answer, attempts = self.settle(name, "billing/checkout", body, key=name)
         if answer is not None:
             self.settled.append(
                 Checkout(
                     user_id=name,
-                    tenant_id=made.body["id"],
+                    tenant_id=tenant_id,
                     key=name,
                     body=body,
                     answer=answer,
@@ -125,8 +125,24 @@ class Shoppers:
                 )
             )
 
+    def make_organization(self, name: str) -> str | None:
+        """Makes the customer's organization, and returns its id.
+
+        This request takes no key. After an unknown outcome the customer finds its address taken, by themselves.
+        """
+        made, attempts = self.settle(name, "tenant/orgs", {"slug": name, "name": name}, key="")
+        if made is not None and made.status == 409 and attempts > 1:
+            listed, _ = self.settle(name, "tenant/orgs", None, key="")
+            if listed is not None and listed.status == 200 and listed.body:
+                return str(listed.body[0]["id"])
+        if made is not None and made.status in (200, 201):
+            return str(made.body["id"])
+        if made is not None:
+            self.unclear.append(("tenant/orgs", made))
+        return None
+
     @contextmanager
-    def at_work(self, number: int = 4) -> Iterator[None]:
+    def at_work(self, number: int = CUSTOMERS_AT_ONCE) -> Iterator[None]:
         """Keeps so many customers at work with short pauses. At the end each finishes its checkout."""
         self._stop.clear()
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(number)]
@@ -142,7 +158,7 @@ class Shoppers:
     def _work(self) -> None:
         while not self._stop.is_set():
             self.check_out_once()
-            self._stop.wait(PAUSE_SECONDS)
+            self._stop.wait(self.pause_seconds)
 
     def wait_for(self, more: int, *, seconds: float = 60) -> None:
         """Waits until so many more checkouts have succeeded."""

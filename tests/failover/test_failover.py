@@ -1,0 +1,45 @@
+"""The primary fails in several ways while customers check out: nothing is lost, and the service goes on by itself."""
+
+import time
+from pathlib import Path
+
+from tests.operations.live.facts import check_facts
+from tests.operations.live.processes import Installation
+from tests.operations.live.shoppers import Shoppers
+
+from .faults import FAULTS, Fault
+from .nodes import Cluster, cluster
+
+# The service goes on by itself within this time.
+MAX_GAP_SECONDS = 15
+
+
+def test_service_goes_on_when_the_primary_fails(tmp_path: Path) -> None:
+    gaps: dict[str, float] = {}
+    with cluster() as made:
+        direct = Installation(database_url=made.direct_url)
+        pooled = Installation(database_url=made.pooled_url, settings={"DATABASE_POOLER": "1"})
+        direct.manage("migrate", "--verbosity=0")
+        direct.manage("seed_catalog")
+        with pooled.web(tmp_path / "web.log") as web, direct.worker(tmp_path / "worker.log"):
+            shoppers = Shoppers(ports=[web.port])
+            shoppers.issue_vouchers()
+            with shoppers.at_work():
+                shoppers.wait_for(20)
+                for name, fault in FAULTS.items():
+                    gaps[name] = gap_of(fault, made, shoppers)
+                    print(name, gaps[name], dict(shoppers.statuses), flush=True)
+        check_facts(shoppers, made.psql, direct)
+    assert {name: gap for name, gap in gaps.items() if gap > MAX_GAP_SECONDS} == {}
+
+
+def gap_of(fault: Fault, made: Cluster, shoppers: Shoppers) -> float:
+    """Lets the primary fail and come back. Returns the longest time without a successful checkout."""
+    node = made.primary()
+    began = time.monotonic()
+    with fault(node):
+        time.sleep(0.5)
+        shoppers.wait_for(20)
+    made.wait_until_whole()
+    shoppers.wait_for(10)
+    return round(shoppers.longest_gap(since=began, until=time.monotonic()), 1)
