@@ -13,7 +13,7 @@ PACKAGES = $(if $(DATABASE_URL)$(DATABASE_URL_FILE),runtime,demo-packages)
 TEST_SETTINGS = DJANGO_SETTINGS_MODULE=tests.settings DEBUG=1 DATABASE_URL= QASIMA_POSTGRES_CLUSTER=test
 # These tests take minutes, so make test leaves them out; CI runs them too.
 PAYMENTS = tests/payments tests/stripe_sandbox tests/browser/test_payment.py tests/browser/test_shop_payment.py
-JOURNEYS = tests/journeys tests/browser/test_shop.py tests/browser/test_arabic.py tests/contract/test_generated_requests.py
+JOURNEYS = tests/journeys tests/browser/test_shop.py tests/browser/test_arabic.py tests/browser/test_issuing.py tests/contract/test_generated_requests.py
 RACES = tests/concurrency tests/faults tests/properties
 OPERATIONS = tests/operations tests/growth
 FAILOVER = tests/failover
