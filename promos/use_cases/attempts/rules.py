@@ -6,7 +6,7 @@ RETIRED = "promo_retired"
 _SENTENCES = {
     "promo_not_found": "The code is unknown.",
     RETIRED: "The voucher is retired. The customer sees that it is unknown.",
-    "card_not_active": "The card's batch is not active. The customer sees that the code is unknown.",
+    "card_not_active": "The card's range or batch is not active. The customer sees that the code is unknown.",
     "promo_inactive": "The voucher or its campaign is not active.",
     "promo_not_started": "The voucher or its campaign has not started.",
     "promo_expired": "The voucher or its campaign has expired.",
