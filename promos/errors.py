@@ -260,6 +260,12 @@ class BatchNeedsAnotherApprover(DomainError):
     message = "someone other than the person who drafted the batch must approve it"
 
 
+class AlertNotFound(DomainError):
+    code = "alert_not_found"
+    status = 404
+    message = "there is no such alert"
+
+
 class InvalidRange(DomainError):
     code = "invalid_range"
     message = "the serial numbers, or the act on them, are not valid"

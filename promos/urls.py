@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .api import attempts, campaigns, code_import, vouchers
+from .api import alerts, attempts, campaigns, code_import, figures, vouchers
 from .api.cards import batches, printer_files, ranges
 
 urlpatterns = [
@@ -9,6 +9,7 @@ urlpatterns = [
     path("billing/vouchers/list", vouchers.VouchersView.as_view()),
     path("billing/vouchers/revoke/<str:code>", vouchers.RevokeView.as_view()),
     path("billing/vouchers/redeem-preview", vouchers.PreviewView.as_view()),
+    path("billing/vouchers/figures/<str:code>", figures.VoucherFiguresView.as_view()),
     path("billing/campaigns", campaigns.CampaignsView.as_view()),
     path("billing/campaigns/<uuid:campaign_id>", campaigns.CampaignView.as_view()),
     path("billing/campaigns/<uuid:campaign_id>/propose", campaigns.ProposeCampaignView.as_view()),
@@ -18,9 +19,13 @@ urlpatterns = [
     path("billing/campaigns/<uuid:campaign_id>/end", campaigns.EndCampaignView.as_view()),
     path("billing/campaigns/<uuid:campaign_id>/budget", campaigns.CampaignBudgetView.as_view()),
     path("billing/campaigns/<uuid:campaign_id>/end-date", campaigns.CampaignEndDateView.as_view()),
+    path("billing/campaigns/<uuid:campaign_id>/figures", figures.CampaignFiguresView.as_view()),
+    path("billing/alerts", alerts.AlertsView.as_view()),
+    path("billing/alerts/<uuid:alert_id>/close", alerts.CloseAlertView.as_view()),
     path("billing/attempts", attempts.AttemptsView.as_view()),
     path("billing/batches", batches.BatchesView.as_view()),
     path("billing/batches/<uuid:batch_id>", batches.BatchView.as_view()),
+    path("billing/batches/<uuid:batch_id>/figures", figures.BatchFiguresView.as_view()),
     path("billing/batches/<uuid:batch_id>/propose", batches.ProposeBatchView.as_view()),
     *(path(f"billing/batches/<uuid:batch_id>/{name}", view.as_view()) for name, view in batches.ACTS.items()),
     path("billing/batches/<uuid:batch_id>/printer-file", printer_files.PrinterFileView.as_view()),
@@ -30,6 +35,7 @@ urlpatterns = [
     path("billing/ranges", ranges.RangesView.as_view()),
     path("billing/dealers", ranges.DealersView.as_view()),
     path("billing/dealers/<uuid:dealer_id>", ranges.DealerView.as_view()),
+    path("billing/dealers/<uuid:dealer_id>/figures", figures.DealerFiguresView.as_view()),
     path("billing/admin/promos", vouchers.PromosView.as_view()),
     path("billing/admin/promos/<str:code>", vouchers.RevokeView.as_view()),
 ]

@@ -13,6 +13,7 @@ GROUPS = ("auth", "billing", "catalog", "domain", "provisioning", "tenant", "vou
 _VOUCHERS = (
     "billing/vouchers/",
     "billing/campaigns",
+    "billing/alerts",
     "billing/attempts",
     "billing/batches",
     "billing/ranges",

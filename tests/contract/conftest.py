@@ -11,7 +11,7 @@ from django.utils import timezone
 from billing.models import BulkGrant, BulkGrantRow, Proposal
 from orders.models import AddOn, App, Bundle, Industry, Plan, WebhookEndpoint
 from orders.use_cases.webhooks.endpoint_secrets import encrypt_secret, new_secret
-from promos.models import Batch, Card, CardRange, Dealer, PromoCode
+from promos.models import Alert, Batch, Card, CardRange, Dealer, PromoCode
 from tests.factories import (
     AddOnFactory,
     AppFactory,
@@ -50,6 +50,8 @@ DEALER_ID = UUID("0f000000-0000-4000-8000-000000000008")
 WEBHOOK_ID = UUID("0f000000-0000-4000-8000-000000000009")
 # A bulk grant that was discarded.
 GRANT_ID = UUID("0f000000-0000-4000-8000-000000000010")
+# An alert that was closed.
+ALERT_ID = UUID("0f000000-0000-4000-8000-000000000011")
 
 
 def open_shop() -> None:
@@ -100,6 +102,9 @@ def open_shop() -> None:
         status="rejected", decider_id="decider", comment="too much", decided_at=now
     )
 
+    Alert.objects.create(
+        id=ALERT_ID, kind="address", subject="203.0.113.9", number=101, closed_at=now, closed_by="noor"
+    )
     make_retired_endpoints(1)
     make_void_batch()
     make_discarded_grant()

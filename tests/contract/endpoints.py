@@ -8,20 +8,22 @@ from billing.actor import APPROVER, AUDITOR, CUSTOMER, DEALER, FINANCE, SOVEREIG
 
 from .catalog_endpoints import BODIES as CATALOG_BODIES
 from .catalog_endpoints import INVALID as CATALOG_INVALID
-from .conftest import BATCH_ID, DEALER_ID, GRANT_ID, ITEM_IDS, ITEM_SLUGS, PROPOSAL_ID, WEBHOOK_ID
+from .conftest import ALERT_ID, BATCH_ID, DEALER_ID, GRANT_ID, ITEM_IDS, ITEM_SLUGS, PROPOSAL_ID, WEBHOOK_ID
 from .invalid_input import CAMPAIGN_ACTS, FIELDS, INVALID_ID, RANGE_ACT, SERIAL_FILE
 
 ANONYMOUS = "anonymous"
 PUBLIC = frozenset({ANONYMOUS, CUSTOMER, DEALER, AUDITOR, SUPPORT, FINANCE, APPROVER, SOVEREIGN_ADMIN, SUPERADMIN})
 IDENTIFIED = PUBLIC - {ANONYMOUS}
 READS_VOUCHERS = frozenset({AUDITOR, SUPPORT, FINANCE, SOVEREIGN_ADMIN, SUPERADMIN})
+READS_ALERTS = frozenset({AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN})
 READS_ATTEMPTS = READS_VOUCHERS - {FINANCE}
 ISSUES = frozenset({SOVEREIGN_ADMIN, SUPERADMIN})
 READS_ORDERS = frozenset({AUDITOR, SUPPORT, FINANCE, SUPERADMIN})
 READS_REVENUE = READS_ORDERS - {SUPPORT}
 READS_EVENTS = frozenset({AUDITOR, SUPERADMIN})
 READS_PROPOSALS = frozenset({AUDITOR, SUPPORT, APPROVER, SOVEREIGN_ADMIN, SUPERADMIN})
-WITHDRAWS = ISSUES | {SUPPORT}
+# Whether it is their own decides.
+WITHDRAWS = IDENTIFIED - {CUSTOMER}
 DECIDES = frozenset({APPROVER, SUPERADMIN})
 ADMINISTERS = frozenset({SUPERADMIN})
 
@@ -172,12 +174,21 @@ ENDPOINTS = [
     Endpoint(method="GET", path="billing/admin/promos", roles=READS_VOUCHERS, is_list=True),
     Endpoint(method="DELETE", path="billing/vouchers/revoke/{code}", roles=ISSUES),
     Endpoint(method="DELETE", path="billing/admin/promos/{code}", roles=ISSUES),
+    Endpoint(method="GET", path="billing/vouchers/figures/{code}", roles=READS_VOUCHERS),
     Endpoint(method="POST", path="billing/vouchers/redeem-preview", roles=PUBLIC, body={"code": "{code}"}),
     Endpoint(method="POST", path="billing/vouchers/redeem", roles=IDENTIFIED, body={"code": "{code}"}),
+    Endpoint(method="GET", path="billing/alerts", roles=READS_ALERTS, is_list=True),
+    Endpoint(
+        method="POST",
+        path=f"billing/alerts/{ALERT_ID}/close",
+        roles=ISSUES,
+        body={"reason": "spring"},
+    ),
     Endpoint(method="GET", path="billing/attempts", roles=READS_ATTEMPTS, is_list=True),
     Endpoint(method="GET", path="billing/campaigns", roles=READS_VOUCHERS, is_list=True),
     Endpoint(method="POST", path="billing/campaigns", roles=ISSUES, body=CAMPAIGN, status=201),
     Endpoint(method="GET", path=f"billing/campaigns/{DEFAULT_CAMPAIGN}", roles=READS_VOUCHERS),
+    Endpoint(method="GET", path=f"billing/campaigns/{DEFAULT_CAMPAIGN}/figures", roles=READS_VOUCHERS),
     Endpoint(
         method="PUT",
         path=f"billing/campaigns/{DEFAULT_CAMPAIGN}",
@@ -209,6 +220,7 @@ ENDPOINTS = [
     Endpoint(method="GET", path="billing/batches", roles=READS_VOUCHERS, is_list=True),
     Endpoint(method="POST", path="billing/batches", roles=ISSUES, body=BATCH, status=201),
     Endpoint(method="GET", path=f"billing/batches/{BATCH_ID}", roles=READS_VOUCHERS),
+    Endpoint(method="GET", path=f"billing/batches/{BATCH_ID}/figures", roles=READS_VOUCHERS),
     *(
         # It is void.
         Endpoint(
@@ -271,6 +283,7 @@ ENDPOINTS = [
         status=201,
     ),
     Endpoint(method="GET", path=f"billing/dealers/{DEALER_ID}", roles=READS_VOUCHERS),
+    Endpoint(method="GET", path=f"billing/dealers/{DEALER_ID}/figures", roles=READS_VOUCHERS),
     Endpoint(
         method="PUT",
         path=f"billing/dealers/{DEALER_ID}",
@@ -453,7 +466,7 @@ def invalid_fields(endpoint: Endpoint) -> Mapping[str, Sequence[Any]]:
     if endpoint.path.startswith(f"{_WEBHOOK}/"):
         resends = endpoint.path.endswith("resend-failed")
         return {**CAMPAIGN_ACTS["approve"], **({"delivery_id": INVALID_ID} if resends else {})}
-    if endpoint.path.startswith(f"billing/grants/{GRANT_ID}/"):
+    if endpoint.path.startswith((f"billing/grants/{GRANT_ID}/", f"billing/alerts/{ALERT_ID}/")):
         return CAMPAIGN_ACTS["approve"]
     path = endpoint.path.replace(str(PROPOSAL_ID), "{proposal}").replace(str(DEALER_ID), "{dealer}")
     path = path.replace(str(WEBHOOK_ID), "{webhook}")

@@ -29,7 +29,7 @@ from schemathesis.specs.openapi.checks import (
 from billing.models import Customer, OrganizationMember
 from orders import tasks
 from orders.use_cases.webhooks.keep_endpoints import register_endpoint
-from promos.models import Batch, Campaign, Dealer
+from promos.models import Alert, Batch, Campaign, Dealer
 from tests.billing.bulk.make_grants import done as done_grant
 from tests.billing.bulk.make_grants import draft as draft_grant
 from tests.console import propose_adjustment
@@ -41,7 +41,7 @@ from tests.promos.cards.make_batch import generated as generated_batch
 from tests.promos.cards.make_batch import released as released_batch
 
 from .api_client import Caller, by_token
-from .conftest import ITEM_IDS, ITEM_SLUGS, tenant_of
+from .conftest import ALERT_ID, ITEM_IDS, ITEM_SLUGS, tenant_of
 from .domain_calls import added
 from .endpoints import DEFAULT_CAMPAIGN
 
@@ -107,6 +107,7 @@ BATCHES: dict[str, Callable[[str], Batch]] = {
 # Refused to all customers; see test_roles.
 STAFF_ONLY = (
     "/admin/",
+    "/billing/alerts",
     "/billing/attempts",
     "/billing/batches",
     "/billing/campaigns",
@@ -114,6 +115,7 @@ STAFF_ONLY = (
     "/billing/grants",
     "/billing/proposals",
     "/billing/ranges",
+    "/vouchers/figures",
     "/vouchers/import",
     "/vouchers/issue",
     "/vouchers/list",
@@ -154,7 +156,7 @@ def records_of(operation: Operation, caller: Caller) -> Facts:
     if "{campaign_id}" in operation.path:
         campaign = CampaignFactory.create(status=STATE_BEFORE.get(act, Campaign.Status.DRAFT))
         return {"campaign_id": str(campaign.pk)}
-    if "/billing/batches" in operation.path or "/billing/dealers" in operation.path:
+    if any(f"/billing/{part}" in operation.path for part in ("batches", "dealers", "alerts")):
         return cards_of(operation, act)
     if "/billing/grants" in operation.path:
         grant = (done_grant if act == "undo" else draft_grant)(
@@ -176,15 +178,20 @@ def endpoint_of_webhooks() -> str:
 
 
 def cards_of(operation: Operation, act: str) -> Facts:
-    """Make the batch or the dealer of an operation."""
+    """Make the batch, the dealer or the alert of an operation."""
     if operation.label == "POST /api/billing/batches":
         return {"name": "NEW-CARDS", "pattern": "####-####-####", "size": 2, "campaign_id": DEFAULT_CAMPAIGN}
     if "{batch_id}" in operation.path:
         batch = BATCHES.get(act, active_batch)(f"{operation.method}-{act.strip('{}')}".upper())
         serials = {"first_serial": batch.first_serial, "last_serial": batch.last_serial}
         return {"batch_id": str(batch.promo_code_id), "act": "lock", "csv": str(batch.first_serial), **serials}
+    if "{alert_id}" in operation.path:
+        Alert.objects.get_or_create(
+            id=ALERT_ID, defaults={"kind": "address", "subject": "203.0.113.9", "number": 101}
+        )
+        return {"alert_id": str(ALERT_ID)}
     if "{dealer_id}" in operation.path:
-        dealer = Dealer.objects.create(name=f"Dealer to {operation.method}", created_by="noor")
+        dealer = Dealer.objects.create(name=f"Dealer to {operation.method} {act.strip('{}')}", created_by="noor")
         return {"dealer_id": str(Dealer.objects.get(pk=dealer.pk).public_id)}
     return {}
 

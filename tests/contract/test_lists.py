@@ -16,7 +16,7 @@ from orders.use_cases.books.close_month import close_month
 from orders.use_cases.books.month import read_month
 from orders.use_cases.catalog.seed_catalog import seed_catalog
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
-from promos.models import Campaign
+from promos.models import Alert, Campaign
 from promos.use_cases.attempts.record_attempt import forget_allowance
 from tests.billing.bulk.make_grants import draft as draft_grant
 from tests.console import propose_adjustment, refuse_code
@@ -79,6 +79,7 @@ def create_rows() -> None:
         place_order(request=request, by=acting(first.customer))
         propose_adjustment(first.customer, amount_minor=number + 1)
         refuse_code(f"NO-{number}")
+        Alert.objects.create(kind="address", subject=f"203.0.113.{number}", number=101)
         close_month(month=month, why="month end", by=actor())
         month = month.next
         if number:
@@ -150,7 +151,7 @@ def test_pages_hold_every_row_once(reader: Caller, path: str, limit: int) -> Non
 @pytest.mark.parametrize("path", [path for path in GROWING if path not in BY_SERIAL])
 def test_rows_come_newest_first(reader: Caller, path: str) -> None:
     rows, _ = walk(reader, path_of(path) + "?limit=10")
-    times = {"events": "timestamp", "months": "closed_at"}
+    times = {"events": "timestamp", "months": "closed_at", "alerts": "opened_at"}
     moments = [row[times.get(path.rpartition("/")[2], "created_at")] for row in rows]
     assert moments == sorted(moments, reverse=True)
 

@@ -11,7 +11,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
 from .api_client import Caller
-from .conftest import BATCH_ID, DEALER_ID, GRANT_ID, ITEM_IDS, PROPOSAL_ID, WEBHOOK_ID
+from .conftest import ALERT_ID, BATCH_ID, DEALER_ID, GRANT_ID, ITEM_IDS, PROPOSAL_ID, WEBHOOK_ID
 from .endpoints import DEFAULT_CAMPAIGN, ENDPOINTS, LISTS, PUBLIC, WITH_BODY, Endpoint, invalid_fields
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +26,7 @@ _PLACES = {
     str(WEBHOOK_ID): "{endpoint_id}",
     str(DEALER_ID): "{dealer_id}",
     str(GRANT_ID): "{grant_id}",
+    str(ALERT_ID): "{alert_id}",
     "domain/domains/{tenant_id}": "domain/domains/{owner_id}",
     "domain/verify/{tenant_id}": "domain/verify/{domain_id}",
     "?tenant_id={tenant_id}": "",

@@ -9,7 +9,7 @@ from tests.factories import PromoCodeFactory, forget_prices, give_credit
 
 from .api_client import Answer, Caller, by_session
 from .conftest import BATCH_ID, GRANT_ID, WEBHOOK_ID, Checkout
-from .endpoints import ANONYMOUS, ENDPOINTS
+from .endpoints import ANONYMOUS, DEFAULT_CAMPAIGN, ENDPOINTS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -99,6 +99,8 @@ COSTS = {
     "GET provisioning/tenant/{tenant}": 2,
     # The batch, and its redeemed cards, its cards or its ranges.
     **{f"GET billing/batches/{BATCH_ID}{part}": 2 for part in ("", "/cards", "/ranges")},
+    # The record with its figures, its use, and refused attempts.
+    **{f"GET billing/{part}/figures": 3 for part in (f"batches/{BATCH_ID}", f"campaigns/{DEFAULT_CAMPAIGN}")},
     # The bulk grant and its rows.
     f"GET billing/grants/{GRANT_ID}/rows": 2,
     # Its closing twice, the rules and the rates; figures and totals, each in a transaction without a time limit.
@@ -118,7 +120,7 @@ def test_reads(root: Caller, acme: str) -> None:
         if endpoint.method == "GET":
             if endpoint.path.startswith("catalog/"):
                 root.get(endpoint.path)  # the first read renders the list, which the process then keeps
-            _, statements = counted(root.get, endpoint.path_with(tenant=acme, slug="acme"))
+            _, statements = counted(root.get, endpoint.path_with(tenant=acme, slug="acme", code="NONE"))
             found[str(endpoint)] = len(statements)
             expected[str(endpoint)] = COSTS.get(str(endpoint), 0 if endpoint.status == 400 else 1)
     assert found == expected
