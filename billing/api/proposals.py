@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing.actor import APPROVER, AUDITOR, SOVEREIGN_ADMIN, SUPPORT
+from billing.actor import APPROVER, AUDITOR, SOVEREIGN_ADMIN, STAFF_ROLES, SUPPORT
 from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
@@ -164,7 +164,8 @@ class RejectView(ApiView):
 
 
 class WithdrawView(ApiView):
-    permission_classes = (roles(SOVEREIGN_ADMIN, SUPPORT),)
+    # The proposer of any role, also of one that proposes nothing now.
+    permission_classes = (roles(*STAFF_ROLES),)
 
     @extend_schema(
         request=RejectionSerializer,

@@ -9,6 +9,8 @@ from config.parts.approvals import approval_limits
 from promos.models import PromoCode
 from tests.console import propose_adjustment
 from tests.factories import CustomerFactory, give_credit
+from tests.promos.cards.make_batch import active
+from tests.promos.ranges.make_ranges import act, dealer
 from tests.snapshot import nothing_changes
 
 from .api_client import Caller, by_token
@@ -100,6 +102,21 @@ def test_a_proposer_may_withdraw_and_may_not_decide(settings: Any, db: None) -> 
         assert_refused(refused, 403, "not_own_proposal")
     withdrawn = root.post(f"billing/proposals/{key}/withdraw", {"reason": "a typo"})
     assert (withdrawn.status, withdrawn.body["status"]) == (200, "withdrawn")
+
+
+def test_a_dealer_withdraws_an_activation_that_it_proposed(settings: Any, db: None) -> None:
+    settings.APPROVAL_LIMITS = approval_limits(["activate_credit=0"])
+    batch, shop = active(), by_token("dealer", "shop-1")
+    act(batch, "allocate", 1, 2, dealer=dealer(user_id="shop-1"))
+    first = {"first_serial": batch.first_serial, "last_serial": batch.first_serial}
+    refused = shop.post(
+        f"billing/batches/{batch.promo_code_id}/ranges", {"act": "activate", "reason": "sold", **first}
+    )
+    assert (refused.status, refused.body["code"]) == (409, "approval_required")
+    withdraw = f"billing/proposals/{refused.body['proposal_id']}/withdraw"
+    assert_refused(by_token("dealer", "shop-2").post(withdraw, {"reason": "x"}), 403, "not_own_proposal")
+    withdrawn = shop.post(withdraw, {"reason": "not sold"})
+    assert (withdrawn.status, withdrawn.body["status"], withdrawn.body["comment"]) == (200, "withdrawn", "not sold")
 
 
 def test_an_unknown_status_is_refused(approver: Caller) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -143,6 +144,15 @@ def test_only_the_proposer_withdraws(ada: Customer) -> None:
     refuse(withdraw_proposal, NotOwnProposal, proposal, by=APPROVES)
     assert withdraw_proposal(proposal_id=proposal.pk, by=ROOT, reason="a typo").status == "withdrawn"
     refuse(approve_proposal, ProposalDecided, proposal, by=APPROVES)
+
+
+def test_the_proposer_withdraws_by_a_command(ada: Customer) -> None:
+    proposal = propose_adjustment(ada, by=ROOT)
+    with nothing_changes(), pytest.raises(CommandError, match="only the member of staff who proposed this can"):
+        call_command("withdraw_proposal", str(proposal.pk), why="a typo", by="amal")
+    call_command("withdraw_proposal", str(proposal.pk), why="a typo", by="root")
+    proposal.refresh_from_db()
+    assert (proposal.status, proposal.comment, proposal.decider_role) == ("withdrawn", "a typo", "system")
 
 
 def test_a_stale_proposal_fails_and_nothing_is_carried_out(ada: Customer) -> None:
