@@ -158,7 +158,7 @@ _environment.refuse(
     "API_PREFIX must be a path such as api/, or empty",
 )
 # The first parts of the addresses of the service's own pages. If the API's prefix is empty, it stands beside them.
-PAGE_PATHS: tuple[str, ...] = ("account", "accounts", "admin", "checkout", "redeem", "shop", "static")
+PAGE_PATHS: tuple[str, ...] = ("account", "accounts", "admin", "checkout", "mails", "redeem", "shop", "static")
 _environment.refuse(
     _prefix in (*PAGE_PATHS, "healthz", "readyz", "metrics"), "API_PREFIX is a path of the service's own"
 )
@@ -241,6 +241,11 @@ CARD_REDEEM_URL: str = _environment.text(
     "CARD_REDEEM_URL", f"https://{SOVEREIGN_DOMAIN}/redeem?code={{code}}", pattern=r"https?://\S+\{code\}\S*"
 )
 
+# The page that declines a kind of mail; {token} says whose and which.
+UNSUBSCRIBE_URL: str = _environment.text(
+    "UNSUBSCRIBE_URL", f"https://{SOVEREIGN_DOMAIN}/mails?token={{token}}", pattern=r"https?://\S+\{token\}\S*"
+)
+
 # --- Renewals, jobs and mail ------------------------------------------------------------------------------
 # Whether a change of plan credits the unused part of the paid month to the balance.
 PRORATION: bool = _environment.flag("PRORATION", default=True)
@@ -248,6 +253,8 @@ PRORATION: bool = _environment.flag("PRORATION", default=True)
 RENEWAL_GRACE_DAYS: int = _environment.number("RENEWAL_GRACE_DAYS", 7)
 # How many days before credit expires its customer gets a mail; 0 for none.
 CREDIT_REMINDER_DAYS: int = _environment.number("CREDIT_REMINDER_DAYS", 7)
+# How many days before a renewal its customer gets a mail; 0 for none.
+RENEWAL_REMINDER_DAYS: int = _environment.number("RENEWAL_REMINDER_DAYS", 3)
 # How long finished jobs stay in the console. Failed jobs are never removed.
 JOBS_KEPT_DAYS: int = _environment.number("JOBS_KEPT_DAYS", 14, minimum=1)
 # How long refused attempts to use a code stay, with the customer's id and address.

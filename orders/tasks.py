@@ -26,6 +26,7 @@ from orders.use_cases.events.deliver_events import deliver_events as deliver
 from orders.use_cases.events.receive_events import receive_events as receive
 from orders.use_cases.figures.refresh_figures import refresh_figures
 from orders.use_cases.mail.queue_mail import Mail
+from orders.use_cases.mail.remind_of_renewal import remind_of_renewals as renewals_ahead
 from orders.use_cases.mail.send_mail import send_mail as send
 from orders.use_cases.organizations import close_open_payment as close_payment
 from orders.use_cases.payments import find_event_owner, request_refund, settle_event, sweep_payments
@@ -205,6 +206,13 @@ def renew_due_subscriptions(timestamp: int) -> None:
         enqueue_once("pay_stripe_months", key=f"subscription:{payable}", subscription_id=str(payable))
     for unsent in find_unsent_cancellations():
         enqueue_once("send_cancellation", key=f"cancellation:{unsent}", subscription_id=str(unsent))
+
+
+@app.periodic(cron="41 5 * * *")
+@app.task(name="remind_of_renewals", queue="default", queueing_lock="remind_of_renewals")
+def remind_of_renewals(timestamp: int) -> None:
+    """Queues a mail for each renewal that is near, once for each month."""
+    renewals_ahead()
 
 
 @app.task(name="pay_stripe_months", queue="payments")

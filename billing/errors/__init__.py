@@ -47,6 +47,7 @@ from .customers import (
 from .identity import (
     InvalidAddress,
     InvalidRefreshToken,
+    InvalidUnsubscribeLink,
     MailNotConfigured,
     ProviderNotConfigured,
     ProviderRefused,
@@ -113,6 +114,7 @@ __all__ = [
     "InvalidFile",
     "InvalidProcessorKey",
     "InvalidRefreshToken",
+    "InvalidUnsubscribeLink",
     "MailNotConfigured",
     "MemberNotFound",
     "NoLedgerSigningSecret",

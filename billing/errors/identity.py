@@ -53,6 +53,12 @@ class SessionNotFound(DomainError):
     message = "this session has ended already"
 
 
+class InvalidUnsubscribeLink(DomainError):
+    code = "invalid_unsubscribe_link"
+    status = 404
+    message = "this link is not complete: copy it from the mail again"
+
+
 class ProviderNotConfigured(DomainError):
     code = "not_configured"
     status = 404

@@ -48,7 +48,7 @@ from .account import Account, Hold
 from .approvals.proposal import Proposal
 from .audit import AuditEntry, Restoration
 from .bulk.bulk_grant import BulkGrant, BulkGrantRow
-from .customer import Customer, User
+from .customer import OPTIONAL_MAILS, Customer, User
 from .idempotency import IdempotencyKey
 from .installed_sql import InstalledSql
 from .ledger import CreditClass, LedgerEntry, Verification
@@ -62,6 +62,7 @@ from .proof.ledger_head import LedgerCheck, LedgerHead, SealedAccount
 
 __all__ = [
     "CODE_MAX_ATTEMPTS",
+    "OPTIONAL_MAILS",
     "Account",
     "AuditEntry",
     "BulkGrant",

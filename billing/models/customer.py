@@ -3,6 +3,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now, Upper
 from django.utils.crypto import salted_hmac
@@ -44,6 +45,10 @@ class User(AbstractUser):
         ).hexdigest()
 
 
+# The mails that a customer may decline, by the names of their templates.
+OPTIONAL_MAILS = ("credit_expires", "renewal_ahead", "credit_runs_out")
+
+
 class Customer(models.Model):
     """Somebody who may hold credit: one row for each user id that ever acted, never deleted.
 
@@ -55,6 +60,7 @@ class Customer(models.Model):
     stripe_customer_id = models.CharField(max_length=255, blank=True, default="", db_default="")
     # The language of mails: the one that the customer used last; empty for the default.
     language = models.CharField(max_length=7, blank=True, default="", db_default="")
+    declined_mails = ArrayField(models.CharField(max_length=20), blank=True, default=list, db_default=[])
     created_at = models.DateTimeField(db_default=Now())
     merged_into = models.ForeignKey(
         "self", on_delete=models.PROTECT, related_name="merged_customers", null=True, blank=True, db_index=False
@@ -68,6 +74,10 @@ class Customer(models.Model):
                 condition=models.Q(merged_into__isnull=True, merged_at__isnull=True)
                 | models.Q(merged_into__isnull=False, merged_at__isnull=False),
                 name="billing_customer_merged_at_fits",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(declined_mails__contained_by=list(OPTIONAL_MAILS)),
+                name="billing_customer_declines_optional_mails",
             ),
             models.UniqueConstraint(
                 fields=["stripe_customer_id"],

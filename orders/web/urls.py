@@ -3,13 +3,15 @@
 from django.urls import path
 
 from . import redeem
-from .account import credit, orders, organization, overview, sessions
+from .account import credit, mails, orders, organization, overview, sessions
 from .shop import checkout, choose, order, review
 
 urlpatterns = [
     path("redeem", redeem.redeem_page, name="redeem"),
     path("account", overview.account_page, name="account"),
     path("account/credit", credit.credit_page, name="account-credit"),
+    path("account/mails", mails.mails_page, name="account-mails"),
+    path("mails", mails.unsubscribe_page, name="unsubscribe"),
     path("account/orders", orders.orders_page, name="account-orders"),
     path("account/sessions", sessions.sessions_page, name="account-sessions"),
     path("account/sessions/end-one", sessions.end_session, name="account-end-session"),

@@ -34,6 +34,7 @@ MADE = [
 MERGED = [*MADE, _merging(EVE, BOB)]
 
 MERGES: Attacks = {
+    "billing_customer_declines_optional_mails": ["UPDATE billing_customer SET declined_mails = '{renewed}'"],
     "billing_customer_merged_at_fits": [
         Attack(f"UPDATE billing_customer SET merged_into_id = {BOB} WHERE id = {EVE}", MADE),
         Attack(f"UPDATE billing_customer SET merged_at = now() WHERE id = {EVE}", MADE),

@@ -58,6 +58,9 @@ class Subscription(models.Model):
         default=False, db_default=False, help_text="Stripe has yet to learn whether it ends with the period."
     )
     canceled_at = models.DateTimeField(null=True, blank=True)
+    reminded_of = models.DateTimeField(
+        null=True, blank=True, help_text="The end of the last period before which a reminder was queued."
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -15,9 +15,11 @@ from billing.local_time import day_text
 from billing.models import Lot
 from billing.money import local_money
 from billing.use_cases.mail.send_templated_mail import send_templated_mail
+from billing.use_cases.personal.mail_choices import unsubscribe_address
 
 logger = structlog.get_logger(__name__)
 
+_MAIL = "credit_expires"
 # Limits a transaction: its lots stay locked until it ends.
 MAX_BATCH = 100
 
@@ -54,23 +56,27 @@ def _queue_batch() -> int:
 
 
 def send_expiry_reminder(*, lot_id: UUID) -> bool:
-    """Mails the reminder of a lot; False where nothing of it is left to expire, or the customer has no address.
+    """Mails the reminder of a lot; False where nothing of it is left to expire, or the customer has no address or
+    declined.
 
     Raises: any failure of the mail server; the job retries. Transaction: none.
     """
     lot = Lot.objects.select_related("account__customer").get(pk=lot_id)
-    left_minor, address = lot.left_minor - lot.held_minor, lot.account.customer.email
-    if lot.expires_at is None or lot.expires_at <= timezone.now() or not left_minor or not address:
+    customer = lot.account.customer
+    left_minor, address = lot.left_minor - lot.held_minor, customer.email
+    is_wanted = bool(left_minor and address) and _MAIL not in customer.declined_mails
+    if lot.expires_at is None or lot.expires_at <= timezone.now() or not is_wanted:
         logger.info("expiry_reminder_not_sent", lot_id=str(lot_id))
         return False
     send_templated_mail(
-        template="mail/credit_expires.txt",
+        template=f"mail/{_MAIL}.txt",
         context={
             "amount": lazy(local_money, str)(left_minor, currency=lot.account.currency),
             "date": lazy(day_text, str)(lot.expires_at),
         },
         address=address,
-        language=lot.account.customer.language,
+        language=customer.language,
         reference=f"expiry-{lot_id}",
+        unsubscribe=unsubscribe_address(customer, _MAIL),
     )
     return True

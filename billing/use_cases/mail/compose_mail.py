@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import translation
+from django.utils.translation import gettext as _
 
 DEFAULT_COLOR = "#5b2bb5"
 _URL = re.compile(r"https?://\S+")
@@ -37,15 +38,18 @@ class Block:
     emphasis: str = ""
 
 
-def compose_mail(*, template: str, context: dict[str, Any], language: str = "") -> ComposedMail:
+def compose_mail(
+    *, template: str, context: dict[str, Any], language: str = "", unsubscribe: str = ""
+) -> ComposedMail:
     """Writes a mail in a language. Lazy values of the context are written in that language too.
 
-    Args: language: of `settings.LANGUAGES`; any other means the default.
+    Args: language: of `settings.LANGUAGES`; any other means the default. unsubscribe: the address that declines such
+    mails, of an optional one.
     """
     chosen = language if language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
     with translation.override(chosen):
         text = render_to_string(template, {"sovereign": settings.SOVEREIGN_NAME, **context})
-        subject, _, body = text.partition("\n")
+        subject, _end, body = text.partition("\n")
         # Django refuses to send a subject with a line break, which a name may contain.
         subject, body = " ".join(subject.split()), re.sub(r"\n{3,}", "\n\n", body.strip()) + "\n"
         contact = settings.SUPPORT_CONTACT
@@ -56,7 +60,10 @@ def compose_mail(*, template: str, context: dict[str, Any], language: str = "") 
             "color": settings.BRAND_COLOR or DEFAULT_COLOR,
             "support": contact and (contact if "://" in contact else f"mailto:{contact}"),
             "legal_links": settings.LEGAL_LINKS,
+            "unsubscribe": unsubscribe,
         }
+        if unsubscribe:
+            body += f"\n{_('To get no more of these mails:')} {unsubscribe}\n"
         return ComposedMail(subject=subject, text=body, html=render_to_string("mail/frame.html", frame))
 
 

@@ -69,6 +69,7 @@ def demo_environment(port: int) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "CHECKOUT_SUCCESS_URL": f"{root_url(port)}checkout/success?session={{CHECKOUT_SESSION_ID}}",
         "CHECKOUT_CANCEL_URL": f"{root_url(port)}checkout/cancel",
+        "UNSUBSCRIBE_URL": f"{root_url(port)}mails?token={{token}}",
     }
     kept = kept_secrets()
     # A demo that was started before there was a chain has no such secret.

@@ -14,13 +14,14 @@ class Mail(StrEnum):
     PAST_DUE = "past_due"
     CANCELED = "canceled"
     INVITED = "invited"
+    RENEWAL_AHEAD = "renewal_ahead"
 
 
 def queue_mail(mail: Mail, subject_id: UUID, *, event_id: str = "") -> None:
     """Queues a mail. The worker sends it at least once, after the transaction commits.
 
-    Args: subject_id: the order of a payment or refund, the invoice of a month, the subscription that ended, or the
-    member who was invited.
+    Args: subject_id: the order of a payment or refund, the invoice of a month, the subscription that ended or
+    renews, or the member who was invited.
     event_id: an event of the inbox that holds a link to pay. Transaction: joins.
     """
     enqueue("send_mail", mail=mail.value, subject_id=str(subject_id), event_id=event_id)

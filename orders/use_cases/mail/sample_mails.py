@@ -44,6 +44,8 @@ def _samples() -> dict[str, dict[str, Any]]:
             "domain": settings.SOVEREIGN_DOMAIN,
             "address": "ada@example.org",
         },
+        "renewal_ahead": {"date": _day(_NEXT), "amount": _money(9), "by_card": False, "balance": _money(15)},
+        "credit_runs_out": {"date": _day(_NEXT), "amount": _money(9), "balance": _money(8)},
         "payment_received": bill,
         "payment_failed": {"order": _ORDER, "amount": _money(5), "is_renewal": False},
         "renewed": {**bill, **month, "invoice": _ORDER},

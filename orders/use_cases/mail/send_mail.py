@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.utils import timezone
 from django.utils.functional import lazy
 
 from billing.local_time import day_text
@@ -21,9 +22,11 @@ from billing.money import local_money
 from billing.organization_roles import ROLE_NAMES, OrganizationRole
 from billing.queries import balance_of
 from billing.use_cases.mail.send_templated_mail import send_templated_mail
+from billing.use_cases.personal.mail_choices import unsubscribe_address
 from orders.models import Order, Payment, StripeEvent
 from orders.stripe.payloads import read_event_object, read_link
 from orders.use_cases.mail.queue_mail import Mail
+from orders.use_cases.mail.remind_of_renewal import is_covered
 from orders.use_cases.subscriptions.suspend_unpaid import OWNER_CANCELLED
 
 logger = structlog.get_logger(__name__)
@@ -37,17 +40,18 @@ _warned_at: dict[str, float] = {}
 class MailContent:
     """The address that a mail goes to, the organization it is about, its payer, and the template's context.
 
-    Without an address the mail goes to the payer.
+    Without an address the mail goes to the payer. `template` is another than the mail's where its content decides.
     """
 
     customer: Customer
     organization: Organization
     context: dict[str, Any] = field(default_factory=dict)
     address: str = ""
+    template: str = ""
 
 
 def send_mail(*, mail: Mail, subject_id: UUID, event_id: str = "", reference: str = "") -> bool:
-    """Sends one mail; False where it is stale, the customer has no address, or mail is not configured.
+    """Sends one mail; False where it is stale or declined, has no address, or mail is not configured.
 
     Args: subject_id: see `queue_mail`. reference: the same on every try; the Message-ID is made from it.
     Raises: any failure of the mail server; the job retries. Transaction: none.
@@ -60,11 +64,15 @@ def send_mail(*, mail: Mail, subject_id: UUID, event_id: str = "", reference: st
     if not address:
         logger.warning("mail_without_address", mail=mail.value, customer_id=content.customer.user_id)
         return False
+    name = content.template or mail.value
+    if name in content.customer.declined_mails:
+        logger.info("mail_declined", mail=name, subject_id=str(subject_id))
+        return False
     if settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
         _warn_not_configured()
         return False
     send_templated_mail(
-        template=f"mail/{mail.value}.txt",
+        template=f"mail/{name}.txt",
         context={
             "organization": content.organization.name,
             "may_order": content.organization.status != Organization.Status.DELETED
@@ -74,6 +82,7 @@ def send_mail(*, mail: Mail, subject_id: UUID, event_id: str = "", reference: st
         address=address,
         language=content.customer.language,
         reference=reference,
+        unsubscribe=unsubscribe_address(content.customer, name),
     )
     return True
 
@@ -95,6 +104,27 @@ def _paid_by_card_minor(order: Order) -> int:
 def _build_payment_received(order_id: UUID, event_id: str) -> MailContent | None:
     order = _load_order(order_id)
     return MailContent(customer=order.customer, organization=order.organization, context=_order_context(order))
+
+
+def _build_renewal_ahead(subscription_id: UUID, event_id: str) -> MailContent | None:
+    subscription = Subscription.objects.select_related("customer", "organization").get(id=subscription_id)
+    if (
+        subscription.status != Subscription.Status.ACTIVE
+        or subscription.cancel_at_period_end
+        or subscription.current_period_end <= timezone.now()
+    ):
+        return None
+    return MailContent(
+        customer=subscription.customer,
+        organization=subscription.organization,
+        template="" if is_covered(subscription) else "credit_runs_out",
+        context={
+            "date": _day(subscription.current_period_end),
+            "amount": _money(subscription.amount_minor, currency=subscription.currency),
+            "by_card": subscription.paid_by == Subscription.PaidBy.STRIPE,
+            **_balance_context(subscription.customer),
+        },
+    )
 
 
 def _order_context(order: Order) -> dict[str, Any]:
@@ -227,6 +257,7 @@ def _build_invited(member_id: UUID, event_id: str) -> MailContent | None:
 
 
 _BUILDERS: dict[Mail, Callable[[UUID, str], MailContent | None]] = {
+    Mail.RENEWAL_AHEAD: _build_renewal_ahead,
     Mail.PAYMENT_RECEIVED: _build_payment_received,
     Mail.PAYMENT_FAILED: _build_payment_failed,
     Mail.REFUNDED: _build_refunded,
