@@ -15,7 +15,7 @@ from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.signals import got_request_exception
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404
 from django.utils.translation import gettext
 from psycopg import Error as PostgresError
@@ -129,7 +129,13 @@ def _django_detail(exc: DjangoValidationError) -> dict[str, Any] | list[Any]:
 
 
 def is_database_failure(exc: BaseException | None) -> bool:
-    """Tells whether the database failed, and not this code: the same request may succeed later."""
+    """Tells whether the database failed, and not this code: the same request may succeed later.
+
+    An internal error without PostgreSQL's code is the driver's own: a pooler that lost its server sent two answers to
+    a statement.
+    """
+    if isinstance(exc, InternalError) and _sqlstate(exc) is None:
+        return True
     return isinstance(exc, (OperationalError, InterfaceError)) or (
         isinstance(exc, Exception) and _sqlstate(exc) in _UNAVAILABLE_STATES
     )

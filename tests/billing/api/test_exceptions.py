@@ -4,9 +4,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import InternalError, connection
 from django.test import Client
 
+from billing.api.exceptions import is_database_failure
 from tests.billing.api.conftest import bearer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.billing.api.probe")]
@@ -137,6 +138,14 @@ def test_a_database_that_accepts_no_work_is_a_503(api: Client, state: str) -> No
 
 
 @pytest.mark.urls("config.urls")
+def test_a_pooler_that_answers_a_statement_twice_is_away_and_an_internal_error_of_the_server_is_not() -> None:
+    for cause, is_away in ((psycopg.InternalError("received 2 results from command 'BEGIN'"), True),
+                           (psycopg.errors.DataCorrupted(), False)):  # fmt: skip
+        failed = InternalError()
+        failed.__cause__ = cause
+        assert is_database_failure(failed) is is_away
+
+
 def test_a_read_only_primary_is_a_503_for_changes_and_unready(api: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION READ ONLY")
