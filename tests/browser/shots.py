@@ -19,8 +19,14 @@ def shoot(page: Page, name: str) -> None:
     before = page.viewport_size
     for width, scheme in product(_WIDTHS, _SCHEMES):
         page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme=scheme)
+        _choose_scheme(page, scheme)
         page.screenshot(path=Path(SHOTS) / f"{name}-{width}-{scheme}.png", full_page=True)
-    page.emulate_media(color_scheme="light")
+    _choose_scheme(page, "light")
     if before:
         page.set_viewport_size(before)
+
+
+def _choose_scheme(page: Page, scheme: Literal["light", "dark"]) -> None:
+    page.emulate_media(color_scheme=scheme)
+    # The console reads the browser's preference only when a page is loaded.
+    page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark")
