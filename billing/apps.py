@@ -28,4 +28,5 @@ class BillingConfig(AppConfig):
     proposal_kinds = (
         "billing.use_cases.proposals.credit_adjustment.CREDIT_ADJUSTMENT",
         "billing.use_cases.bulk.propose_bulk_grant.BULK_GRANT",
+        "billing.use_cases.proposals.email_move.EMAIL_MOVE",
     )

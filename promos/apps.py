@@ -25,4 +25,5 @@ class PromosConfig(AppConfig):
         "promos.use_cases.approvals.propose_activation.BATCH_ACTIVATION",
         "promos.use_cases.approvals.propose_cards.RANGE_ACTIVATION",
         "promos.use_cases.code_import.import_codes.CODE_IMPORT",
+        "promos.use_cases.approvals.propose_release.REDEMPTION_RELEASE",
     )

@@ -1,6 +1,7 @@
 """The pages of customers. A superadmin adjusts a customer's credit, with a reason, and confirms the result first."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -36,6 +37,7 @@ from billing.models import Account, Customer, Hold, LedgerEntry
 from billing.use_cases.proposals.credit_adjustment import CREDIT_ADJUSTMENT, adjustment_arguments
 from billing.use_cases.proposals.propose import run_or_propose
 
+from .email_move import move_email_view
 from .ledger import ENTRY_COLUMNS, PROPOSE_PERMISSION, entry_rows, order_link
 
 _MAX_PANEL_ROWS = 20
@@ -154,9 +156,13 @@ class CustomerAdmin(ReadOnlyAdmin):
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         if request.user.has_perm(PROPOSE_PERMISSION):
             yield Tool("Adjust credit", reverse("admin:billing_customer_adjust", args=[record.pk]), "primary")
+            yield Tool("Move e-mail", reverse("admin:billing_customer_email", args=[record.pk]))
 
     def extra_views(self) -> Sequence[tuple[str, str, View]]:
-        return [("<int:customer_id>/adjust/", "adjust", self.adjust_view)]
+        return [
+            ("<int:customer_id>/adjust/", "adjust", self.adjust_view),
+            ("<int:customer_id>/email/", "email", partial(move_email_view, self)),
+        ]
 
     def adjust_view(self, request: HttpRequest, customer_id: int) -> HttpResponse:
         """Asks for an amount and a reason, shows the resulting balance, and adjusts it after a confirmation."""

@@ -36,10 +36,13 @@ from .credit import (
     SubscriptionNotFound,
 )
 from .customers import (
+    AddressTaken,
     CustomerHasOpenPayment,
     CustomerIsStaff,
     CustomerMerged,
     CustomerNotFound,
+    NoSignInHere,
+    SameAddress,
     SameCustomer,
     TwoCardSubscribers,
     UserNotFound,
@@ -90,6 +93,7 @@ from .translate import (
 )
 
 __all__ = [
+    "AddressTaken",
     "AlreadyMember",
     "ApprovalRequired",
     "BulkGrantNotFound",
@@ -118,6 +122,7 @@ __all__ = [
     "MailNotConfigured",
     "MemberNotFound",
     "NoLedgerSigningSecret",
+    "NoSignInHere",
     "NotOwnProposal",
     "OrderAlreadySpent",
     "OrderHasHold",
@@ -140,6 +145,7 @@ __all__ = [
     "RecordChanged",
     "RedirectNotAllowed",
     "RequestInProgress",
+    "SameAddress",
     "SameCustomer",
     "SecondFactorRequired",
     "SessionNotFound",

@@ -42,6 +42,27 @@ class TwoCardSubscribers(DomainError):
     message = "both customers pay a subscription by card at Stripe: end the subscriptions of one of them first"
 
 
+class SameAddress(DomainError):
+    code = "same_address"
+    message = "email: the customer has this address already"
+
+
+class AddressTaken(DomainError):
+    """Another user has proved the address."""
+
+    code = "address_taken"
+    status = 409
+    message = "email: another account signs in with this address: merge the two customers instead"
+
+
+class NoSignInHere(DomainError):
+    """The customer has only used tokens of the platform."""
+
+    code = "no_sign_in_here"
+    status = 409
+    message = "this customer does not sign in here: the platform that issues the tokens knows the address"
+
+
 class UserNotFound(DomainError):
     code = "user_not_found"
     status = 404

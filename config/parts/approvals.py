@@ -4,7 +4,17 @@ import re
 from collections.abc import Iterable
 
 # The figures that a limit may name. Amounts are in the currency's smallest unit.
-MEASURES = ("adjust_credit", "issue_credit", "issue_cap", "raise_budget", "activate_credit", "refund", "bulk_grant")
+MEASURES = (
+    "adjust_credit",
+    "issue_credit",
+    "issue_cap",
+    "raise_budget",
+    "activate_credit",
+    "refund",
+    "bulk_grant",
+    "release",
+    "move_email",
+)
 _LIMIT = re.compile(r"(?P<measure>[a-z_]+)(:(?P<role>[a-z-]+))?=(?P<figure>[0-9]{1,15})")
 
 

@@ -31,6 +31,7 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.filters import DayRangeFilter
 from billing.admin.console.forms import ConsoleForm, reason_field
+from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
 from billing.admin.ledger import (
@@ -42,12 +43,11 @@ from billing.admin.ledger import (
 )
 from billing.locks import lock_account
 from billing.models import LedgerEntry
-from promos.errors import RedemptionNotConfirmed
 from promos.locks import lock_redemption
 from promos.models import Card, PromoCode, Redemption
 from promos.models.batch import LAST_CHARACTERS, normal_card_code, stored_card_codes
 from promos.queries import normal_code
-from promos.use_cases.redeem_code import release
+from promos.use_cases.approvals.propose_release import release_or_propose
 
 _RELEASE = "promos.change_redemption"
 _MAX_PANEL_ROWS = 20
@@ -216,11 +216,8 @@ class RedemptionAdmin(ReadOnlyAdmin):
         redemption = find_for_act(self, request, redemption_id, permission=_RELEASE)
 
         def free_slot(reason: str) -> Done:
-            if redemption.status != Redemption.Status.CONFIRMED:
-                raise RedemptionNotConfirmed
-            release(redemption=redemption, reason=reason, by=actor_of(request))
-            page = change_url(self.model_label, redemption.pk)
-            return Done("The redemption is released: its slot is free, and its credit was taken back.", page)
+            outcome = release_or_propose(redemption_id=redemption.pk, why=reason, by=actor_of(request))
+            return done_or_proposed(outcome, request)
 
         return confirm_act(
             self,

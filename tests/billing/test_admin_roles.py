@@ -147,6 +147,7 @@ DEPLOYMENTS = {"orders_appjob", "orders_provision"}
 _SUPERADMINS = (SUPERUSER, SUPERADMIN)
 CORRECTIONS = (
     ("admin:billing_customer_adjust", "billing_customer", (*_SUPERADMINS, SUPPORT)),
+    ("admin:billing_customer_email", "billing_customer", (*_SUPERADMINS, SUPPORT)),
     ("admin:billing_customer_merge", "billing_customer", _SUPERADMINS),
     ("admin:billing_ledgerentry_reverse", "billing_ledgerentry", _SUPERADMINS),
     ("admin:promos_redemption_release", "promos_redemption", (*_SUPERADMINS, SUPPORT)),

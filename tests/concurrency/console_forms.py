@@ -84,6 +84,12 @@ def adjusting() -> Form:
     return Form(page("billing_customer_adjust", customer().pk), {"amount": "5", "confirmed": "yes"}, LedgerEntry)
 
 
+def moving_an_email() -> Form:
+    moved = CustomerFactory.create(email="ada@example.org")
+    User.objects.create(username="ada", sub=moved.user_id, email=moved.email)
+    return Form(page("billing_customer_email", moved.pk), {"address": "ada@example.net"}, AuditEntry)
+
+
 def reversing() -> Form:
     entry = LedgerEntry.objects.get(account_id=customer().pk)
     return Form(page("billing_ledgerentry_reverse", entry.pk), {}, LedgerEntry)
@@ -373,6 +379,7 @@ def page(name: str, *args: object) -> str:
 
 FORMS: dict[str, Callable[[], Form]] = {
     "billing_customer_adjust": adjusting,
+    "billing_customer_email": moving_an_email,
     "billing_ledgerentry_reverse": reversing,
     "promos_redemption_release": releasing,
     "orders_order_refund": refunding_the_card,

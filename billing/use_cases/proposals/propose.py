@@ -22,8 +22,9 @@ from billing.use_cases.record_audit import record_audit
 
 # The limit of every role that has no limit of its own.
 EVERY_ROLE = "*"
-# The limits that a role has without a setting. Support proposes every correction of credit and every refund.
-OWN_LIMITS: dict[str, dict[str, int]] = {SUPPORT: {"adjust_credit": 0, "refund": 0}}
+# The limits that a role has without a setting. Support proposes every correction of credit, every refund and every
+# move of an e-mail address, which is a way into an account.
+OWN_LIMITS: dict[str, dict[str, int]] = {SUPPORT: {"adjust_credit": 0, "refund": 0, "move_email": 0}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from billing.use_cases.ledger.hold_credit import hold_credit
 from billing.use_cases.ledger.verify_ledger import verify_ledger
 from billing.use_cases.proposals.credit_adjustment import CREDIT_ADJUSTMENT, adjustment_arguments
 from billing.use_cases.proposals.decide import approve_proposal, reject_proposal, withdraw_proposal
+from billing.use_cases.proposals.email_move import EMAIL_MOVE
 from billing.use_cases.proposals.kinds import kinds
 from billing.use_cases.proposals.mail import send_proposal_mail
 from billing.use_cases.proposals.propose import expire_proposals, run_or_propose
@@ -37,6 +38,7 @@ from promos.use_cases.approvals.propose_activation import BATCH_ACTIVATION
 from promos.use_cases.approvals.propose_budget import CAMPAIGN_BUDGET
 from promos.use_cases.approvals.propose_cards import RANGE_ACTIVATION
 from promos.use_cases.approvals.propose_issue import CODE_ISSUE
+from promos.use_cases.approvals.propose_release import REDEMPTION_RELEASE
 from tests.console import create_user, propose_adjustment
 from tests.factories import CustomerFactory, actor, give_credit
 from tests.promos.cards.make_batch import active as active_batch
@@ -243,6 +245,8 @@ def test_every_limit_is_a_figure_of_some_kind(db: None) -> None:
         **RANGE_ACTIVATION.measure(in_batch, None),
         **ORDER_REFUND.measure({"card_minor": 1}, paid),
         **BULK_GRANT.measure({}, {"total_minor": 1}),
+        **REDEMPTION_RELEASE.measure({}, {"credit_minor": 1}),
+        **EMAIL_MOVE.measure({}, None),
     }
     assert set(MEASURES) == measured.keys()
 
