@@ -14,6 +14,7 @@ class BillingConfig(AppConfig):
         "models/storage.sql",
         "models/ledger.sql",
         "models/proof/chain.sql",
+        "models/proof/audit_chain.sql",
         "models/lots/lots.sql",
         "use_cases/past/past.sql",
         "models/merges.sql",

@@ -28,11 +28,46 @@ from billing.admin.console.display import (
     moment,
     two_lines,
 )
-from billing.admin.console.filters import one_of
+from billing.admin.console.filters import DayRangeFilter, one_of
 from billing.local_time import local_text
-from billing.models import AuditEntry
+from billing.models import AuditEntry, AuditLink
 from billing.money import format_money
 
+# The kinds of objects that acts are recorded of.
+OBJECT_TYPES = (
+    "addon",
+    "alert",
+    "app",
+    "batch",
+    "break",
+    "bulk_grant",
+    "bundle",
+    "campaign",
+    "customer",
+    "deadletter",
+    "dealer",
+    "domain",
+    "event",
+    "industry",
+    "ledger",
+    "month",
+    "order",
+    "organization",
+    "plan",
+    "posting_rule",
+    "processorsettings",
+    "promo_code",
+    "proposal",
+    "redemption",
+    "restoration",
+    "secrets",
+    "sign_in_code",
+    "subscription",
+    "user",
+    "vat_rate",
+    "webhookdelivery",
+    "webhookendpoint",
+)
 CHANNELS = ("admin", "api", "command", "page", "worker")
 _MAX_PANEL_ROWS = 20
 # Object type → the list that finds the object: model, fixed parameters, and the parameter for the object's id.
@@ -50,13 +85,20 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     """Audit entries. They are append-only in the database, and this page only reads them."""
 
     list_display = ("when", "what", "object_code", "who", "origin", "why")
-    list_filter = (one_of("actor_role", (*STAFF_ROLES, CUSTOMER, SYSTEM)), one_of("channel", CHANNELS))
-    narrow_by = {"object_type": "kind", "object_id": "object", "actor_id": "user id"}
+    list_filter = (
+        one_of("object_type", OBJECT_TYPES),
+        one_of("actor_role", (*STAFF_ROLES, CUSTOMER, SYSTEM)),
+        one_of("channel", CHANNELS),
+        ("created_at", DayRangeFilter),
+    )
+    list_filter_submit = True
+    narrow_by = {"object_type": "kind", "object_id": "object", "actor_id": "user id", "request_id": "request"}
     search_fields = ("object_id",)
-    search_help_text = "Code or id of the object, e-mail or user id"
+    search_help_text = "Code or id of the object, e-mail, user id or id of the request"
 
     def search_filter(self, term: str) -> Q:
         found = Q(object_id__in={term, term.upper()}) | Q(actor_id=term) | Q(actor_email__iexact=term)
+        found |= Q(request_id=term)
         try:
             return found | Q(pk=UUID(term))
         except ValueError:
@@ -97,7 +139,12 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         yield Fact("User id", code(record.actor_id))
         yield Fact("Role", record.actor_role)
         yield Fact("From", _origin(record))
+        yield Fact("Request", code(record.request_id))
         yield Fact("Why", record.reason or NOTHING)
+        link = AuditLink.objects.filter(entry=record).first()
+        if link:
+            yield Fact("Number in the chain", f"{link.number:,}")
+            yield Fact("Hash", code(bytes(link.hash).hex()))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         yield Panel(

@@ -68,6 +68,8 @@ class LedgerHeadAdmin(ReadOnlyAdmin):
         yield Fact("Entries", self.entries(record))
         yield Fact("Credit in all accounts", self.balance(record))
         yield Fact("Accounts changed since the head before", self.changed(record))
+        if "audit_entries" in record.facts:
+            yield Fact("Audit entries", f"{record.facts['audit_entries']:,}")
         yield Fact("To publish", code(f"{record.number}:{record.hash}"))
         yield Fact("Public key", code(record.facts["public_key"]))
 
@@ -143,4 +145,5 @@ class LedgerCheckAdmin(ReadOnlyAdmin):
         yield Fact("Finished", moment(record.finished_at))
         yield Fact("Accounts", f"{record.accounts:,}")
         yield Fact("Entries", f"{record.entries:,}")
+        yield Fact("Audit entries", f"{record.audit_entries:,}")
         yield Fact("Newest head", self.covered(record))

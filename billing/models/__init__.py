@@ -58,13 +58,16 @@ from .organizations.organization import Organization
 from .organizations.organization_member import OrganizationMember
 from .organizations.subscription import Subscription
 from .processor_settings import ProcessorSettings
+from .proof.audit_chain import AuditChain, AuditLink
 from .proof.ledger_head import LedgerCheck, LedgerHead, SealedAccount
 
 __all__ = [
     "CODE_MAX_ATTEMPTS",
     "OPTIONAL_MAILS",
     "Account",
+    "AuditChain",
     "AuditEntry",
+    "AuditLink",
     "BulkGrant",
     "BulkGrantRow",
     "CreditClass",

@@ -1,6 +1,6 @@
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 
 from billing.text import MAX_EMAIL_LENGTH
 
@@ -8,9 +8,10 @@ from .keys import Uuid7
 
 
 class AuditEntry(models.Model):
-    """One change: the actor, the object, its old and new values, and why. Append-only, as the ledger is.
+    """One act: the actor, the object, its old and new values, and why. Append-only and chained, as the ledger is.
 
-    Money has its own record, the ledger entry; this one is for codes, orders, settings and roles.
+    Money has its own record, the ledger entry; this one is for all other changes, for exports and for
+    looks at a secret.
     """
 
     id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
@@ -25,6 +26,7 @@ class AuditEntry(models.Model):
     channel = models.CharField(max_length=10)
     address = models.GenericIPAddressField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
+    request_id = models.CharField(max_length=128, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name_plural = "audit entries"
@@ -35,6 +37,9 @@ class AuditEntry(models.Model):
         indexes = [
             models.Index(fields=["object_type", "object_id", "-created_at"], name="billing_audit_of_object"),
             models.Index(fields=["-created_at"], name="billing_audit_newest"),
+            models.Index(fields=["actor_id", "-created_at"], name="billing_audit_of_actor"),
+            models.Index(Upper("actor_email"), name="billing_audit_of_email"),
+            models.Index(fields=["request_id"], condition=~Q(request_id=""), name="billing_audit_of_request"),
         ]
 
     def __str__(self) -> str:

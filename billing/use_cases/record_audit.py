@@ -1,6 +1,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
+
 from billing.actor import Actor
 from billing.models import AuditEntry
 
@@ -16,6 +18,8 @@ def record_audit(
 ) -> AuditEntry:
     """Records who changed what, when, from where and why, in the same transaction as the change.
 
+    The database adds the entry to the chain when the transaction commits (models/proof/audit_chain.sql).
+
     Args: changes: field → [before, after], JSON values. Transaction: joins.
     """
     return AuditEntry.objects.create(
@@ -29,4 +33,5 @@ def record_audit(
         actor_email=by.email,
         channel=by.channel,
         address=by.address,
+        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
     )

@@ -161,6 +161,8 @@ SEALED = (
     f" first AS ({_SEAL} (1, {ADA}, 1, '1')) {_SEAL} ({{head}}, {ADA}, {{version}}, '1')"
 )
 
+_LINK = "INSERT INTO billing_auditlink (number, entry_id, hash) VALUES"
+
 PEOPLE: Attacks = {
     "billing_user_sub_given": ["UPDATE billing_user SET sub = '' WHERE sub = 'first'"],
     "billing_user_sub_key": ["UPDATE billing_user SET sub = 'second' WHERE sub = 'first'"],
@@ -173,6 +175,28 @@ PEOPLE: Attacks = {
         "INSERT INTO billing_customer (user_id) VALUES ('ada')",
     ],
     "billing_auditentry_append_only": append_only("billing_auditentry", "reason"),
+    "billing_auditlink_append_only": append_only("billing_auditlink", "hash"),
+    "billing_auditlink_by_entries": [
+        "INSERT INTO billing_auditlink (number, entry_id, hash) SELECT 9, id, '1' FROM billing_auditentry"
+    ],
+    "billing_auditchain_moved_by_entries": [
+        "INSERT INTO billing_auditchain (id, entries) VALUES (1, 9)",
+        "UPDATE billing_auditchain SET entries = 9",
+    ],
+    "billing_auditchain_one_row": [
+        Attack("INSERT INTO billing_auditchain (id, entries) VALUES (2, 9)", prepare=(TRIGGERS_OFF,))
+    ],
+    "billing_auditlink_entry_id_key": [
+        Attack(
+            f"{_LINK} (2, '00000000-0000-0000-0000-000000000001', '1')",
+            prepare=(
+                TRIGGERS_OFF,
+                "DELETE FROM billing_auditlink",
+                f"{_LINK} (1, '00000000-0000-0000-0000-000000000001', '1')",
+            ),
+        )
+    ],
+    "billing_auditchain_never_deleted": ["DELETE FROM billing_auditchain", "TRUNCATE billing_auditchain CASCADE"],
     "billing_ledgerhead_append_only": append_only("billing_ledgerhead", "statement"),
     "billing_sealedaccount_append_only": append_only("billing_sealedaccount", "hash"),
     "billing_ledgercheck_append_only": append_only("billing_ledgercheck", "fault"),
@@ -388,6 +412,8 @@ def test_every_attacked_rule_is_in_the_database() -> None:
     assert triggers_without_rule("billing") == {
         # Grants of the last release are passed on to the trigger of today's.
         "billing_grants_post",
+        # It adds each entry to the chain.
+        "billing_auditentry_chained",
         "billing_invoice_posts_new_month",
         "billing_invoice_posts_paid_month",
     }

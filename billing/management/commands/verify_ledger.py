@@ -11,7 +11,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--chain", action="store_true", help="also recompute all hashes and check the signed heads"
+            "--chain",
+            action="store_true",
+            help="also recompute all hashes, and check the signed heads and the audit trail",
         )
         parser.add_argument(
             "--head", metavar="NUMBER:HASH", help="with --chain: a head as it was published, which must still be here"
@@ -33,7 +35,10 @@ class Command(BaseCommand):
         covered = (
             f"the last head is {verdict.head.number}:{verdict.head.hash}" if verdict.head else "no head is signed yet"
         )
-        self.stdout.write(f"sound: {verdict.entries} hashes follow, {verdict.entries_a_second} a second; {covered}")
+        self.stdout.write(
+            f"sound: {verdict.entries} hashes follow, {verdict.entries_a_second} a second; {covered};"
+            f" {verdict.audit_entries} entries of the audit trail follow"
+        )
 
 
 def _published(text: str | None) -> PublishedHead | None:

@@ -13,7 +13,8 @@ class LedgerHead(models.Model):
 
     The statement is kept as it was signed, a JSON object: `number`, `at` and `currency`; the totals `accounts`,
     `entries` and `balance_minor`; `changed`, how many accounts this head covers, and `root`, their hash (chain.sql);
-    the hash of the head before as `previous`; and the `public_key` that verifies the signature.
+    the hash of the head before as `previous`; `audit_entries` and `audit_hash`, the end of the audit trail's chain;
+    and the `public_key` that verifies the signature.
     """
 
     number = models.BigIntegerField(primary_key=True, editable=False)
@@ -64,6 +65,7 @@ class LedgerCheck(models.Model):
     finished_at = models.DateTimeField()
     accounts = models.BigIntegerField()
     entries = models.BigIntegerField()
+    audit_entries = models.BigIntegerField(default=0, db_default=0)
     head = models.ForeignKey(
         LedgerHead, on_delete=models.PROTECT, null=True, db_index=False, help_text="The newest head it compared with."
     )

@@ -12,11 +12,12 @@ from .signing import as_text, signing_key
 
 _SEAL = (Path(__file__).parent / "seal_ledger.sql").read_text(encoding="utf-8")
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('heads of the ledger', 0))"
+_AUDIT = "SELECT entries, encode(hash, 'hex') FROM billing_auditchain"
 _ROOT = "SELECT encode(billing_head_root(%s), 'hex')"
 
 
 def seal_ledger() -> LedgerHead:
-    """Signs a new head, which covers every account that changed since the head before.
+    """Signs a new head, which covers every account that changed since the head before, and the audit trail.
 
     Transaction: owns. Heads are made one after the other. Entries that are written meanwhile belong to the next head.
 
@@ -32,6 +33,8 @@ def seal_ledger() -> LedgerHead:
         number = before.number + 1 if before else 1
         cursor.execute(_SEAL, {"number": number})
         changed, accounts, entries, balance_minor, at = cursor.fetchone()
+        cursor.execute(_AUDIT)
+        audit_entries, audit_hash = cursor.fetchone() or (0, "")
         cursor.execute(_ROOT, [number])
         statement = {
             "number": number,
@@ -42,6 +45,8 @@ def seal_ledger() -> LedgerHead:
             "balance_minor": int(balance_minor),
             "changed": changed,
             "root": cursor.fetchone()[0],
+            "audit_entries": audit_entries,
+            "audit_hash": audit_hash,
             "previous": before.hash if before else "",
             "public_key": as_text(key.public_key()),
         }

@@ -12,6 +12,7 @@ from billing.models import Account, LedgerCheck, LedgerEntry, LedgerHead, Verifi
 from billing.queries import cursor_without_timeout
 from billing.use_cases.ledger.record_verification import record_verification
 
+from .audit.verify_audit import verify_audit_chain
 from .signing import is_signed, public_keys
 
 _ENTRIES = (Path(__file__).parent / "verify_chain.sql").read_text(encoding="utf-8")
@@ -36,6 +37,7 @@ class ChainVerdict:
     finished_at: datetime
     accounts: int
     entries: int
+    audit_entries: int
     head: LedgerHead | None
     fault: str = ""
 
@@ -48,6 +50,8 @@ class ChainVerdict:
 def verify_chain(*, published: PublishedHead | None = None) -> ChainVerdict:
     """Recomputes the hash of each entry, and compares heads, signatures and the accounts that they cover.
 
+    The audit trail's chain is verified too.
+
     Entries are read in ranges of accounts, on as many connections as there are processors. Each range is one
     snapshot; others keep writing meanwhile.
 
@@ -57,13 +61,15 @@ def verify_chain(*, published: PublishedHead | None = None) -> ChainVerdict:
     head = LedgerHead.objects.order_by("-number").first()
     entries, fault = _check_entries()
     fault = fault or _check_heads(published) or _check_sealed_accounts()
+    audit_entries, audit_fault = verify_audit_chain()
     return ChainVerdict(
         started_at=started_at,
         finished_at=timezone.now(),
         accounts=Account.objects.count(),
         entries=entries,
+        audit_entries=audit_entries,
         head=head,
-        fault=fault,
+        fault=fault or audit_fault,
     )
 
 
@@ -75,6 +81,7 @@ def record_check(verdict: ChainVerdict) -> LedgerCheck:
         finished_at=verdict.finished_at,
         accounts=verdict.accounts,
         entries=verdict.entries,
+        audit_entries=verdict.audit_entries,
         head=verdict.head,
         fault=verdict.fault,
     )

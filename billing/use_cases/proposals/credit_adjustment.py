@@ -11,6 +11,7 @@ from billing.models import Customer
 from billing.money import format_money
 from billing.use_cases.ledger.post_entry import adjust_credit
 from billing.use_cases.proposals.kinds import Arguments, Difference, Kind, Result
+from billing.use_cases.record_audit import record_audit
 
 
 def adjustment_arguments(*, customer_id: int, amount_minor: int) -> Arguments:
@@ -43,6 +44,14 @@ def _measure(arguments: Arguments, state: Any) -> Mapping[str, int]:
 def _run(arguments: Arguments, why: str, by: Actor) -> Result:
     customer_id, amount_minor = arguments["customer_id"], arguments["amount_minor"]
     adjust_credit(customer_id=customer_id, amount_minor=amount_minor, why=why, by=by)
+    record_audit(
+        action="customer.credit_adjusted",
+        object_type="customer",
+        object_id=str(customer_id),
+        by=by,
+        changes={"amount_minor": [0, amount_minor]},
+        reason=why,
+    )
     customer = Customer.objects.get(pk=customer_id)
     return Result(f"The credit of {customer} is adjusted by {_money(amount_minor)}.", *_subject(arguments))
 

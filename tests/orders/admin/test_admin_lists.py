@@ -64,7 +64,7 @@ QUERIES = {
 KEYED = ["billing_ledgerentry", *(name for name, number in QUERIES.items() if number == BY_KEY)]
 # A record's page: one query for the record and one for each of its tables.
 PAGE_QUERIES = {
-    "billing_auditentry": SHARED + 1,
+    "billing_auditentry": SHARED + 2,  # its place in the chain
     "billing_customer": SHARED + 6,  # entries, holds, merged customers, what a merge needs, refused codes
     "billing_hold": SHARED + 1,
     "billing_invoice": SHARED + 1,

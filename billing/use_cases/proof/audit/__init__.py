@@ -1,0 +1,1 @@
+"""The verification of the audit trail's chain."""
