@@ -1,7 +1,7 @@
 from django.urls import path
 
 from .api import cancellation, checkout, forecasts, merges, past, portal, quote, staff, subscriptions, top_up
-from .api.books import months
+from .api.books import ledger_export, months
 from .api.catalog import administration, lists
 from .api.organizations import apps, domains, organization_members, organizations, staff_organizations
 from .api.provisioning import jobs, provisions, reports
@@ -31,6 +31,7 @@ urlpatterns = [
     path("billing/admin/past/balance", past.BalanceAtView.as_view()),
     path("billing/admin/past/trial-balance", past.TrialBalanceView.as_view()),
     path("billing/admin/past/voucher", past.VoucherAtView.as_view()),
+    path("billing/admin/ledger/export", ledger_export.LedgerExportView.as_view()),
     path("billing/admin/months", months.MonthsView.as_view()),
     path("billing/admin/months/<str:month>", months.MonthView.as_view()),
     path("billing/admin/months/<str:month>/close", months.CloseMonthView.as_view()),

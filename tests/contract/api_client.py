@@ -54,7 +54,7 @@ class Caller:
             content_type=content_type,
             headers={**self.headers, **named},
         )
-        content = answer.content
+        content = answer.getvalue()  # also of an answer that is streamed
         is_json = answer.headers.get("Content-Type", "").split(";")[0] == JSON
         return Answer(
             status=answer.status_code,

@@ -327,6 +327,7 @@ ENDPOINTS = [
     Endpoint(method="GET", path="billing/admin/past/balance", roles=READS_REVENUE, status=400),
     Endpoint(method="GET", path="billing/admin/past/trial-balance", roles=READS_REVENUE),
     Endpoint(method="GET", path="billing/admin/past/voucher", roles=READS_REVENUE, status=400),
+    Endpoint(method="POST", path="billing/admin/ledger/export", roles=READS_REVENUE, body={"reason": "an audit"}),
     Endpoint(method="GET", path="billing/admin/months", roles=READS_REVENUE, is_list=True),
     Endpoint(method="GET", path="billing/admin/months/2026-01", roles=READS_REVENUE),
     # It is not over yet.
