@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .api import cancellation, checkout, forecasts, merges, past, portal, quote, staff, subscriptions, top_up
+from .api import cancellation, checkout, credit, forecasts, merges, past, portal, quote, staff, subscriptions, top_up
 from .api.books import ledger_export, months
 from .api.catalog import administration, lists
 from .api.organizations import apps, domains, organization_members, organizations, staff_organizations
@@ -12,6 +12,7 @@ from .webhooks import StripeWebhookView
 _PREPAY_BALANCE = "tmf-api/prepayBalanceManagement/v4"
 
 urlpatterns = [
+    path("billing/balance/sources", credit.OwnCreditView.as_view()),
     path("billing/checkout/quote", quote.QuoteView.as_view()),
     path("billing/checkout", checkout.CheckoutView.as_view()),
     path("billing/vouchers/redeem", top_up.TopUpView.as_view()),

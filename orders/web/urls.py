@@ -3,7 +3,7 @@
 from django.urls import path
 
 from . import redeem
-from .account import credit, mails, orders, organization, overview, sessions
+from .account import credit, mails, orders, organization, overview, sessions, sources
 from .shop import checkout, choose, order, review
 
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("account/credit", credit.credit_page, name="account-credit"),
     path("account/mails", mails.mails_page, name="account-mails"),
     path("mails", mails.unsubscribe_page, name="unsubscribe"),
+    path("account/credit/sources", sources.sources_page, name="account-credit-sources"),
     path("account/orders", orders.orders_page, name="account-orders"),
     path("account/sessions", sessions.sessions_page, name="account-sessions"),
     path("account/sessions/end-one", sessions.end_session, name="account-end-session"),

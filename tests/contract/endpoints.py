@@ -299,6 +299,7 @@ ENDPOINTS = [
     ),
     Endpoint(method="GET", path="billing/balance", roles=IDENTIFIED),
     Endpoint(method="GET", path="billing/balance/entries", roles=IDENTIFIED, is_list=True),
+    Endpoint(method="GET", path="billing/balance/sources", roles=IDENTIFIED),
     Endpoint(method="GET", path="billing/subscription", roles=IDENTIFIED),
     Endpoint(method="GET", path="billing/subscription/{tenant}", roles=IDENTIFIED),
     Endpoint(

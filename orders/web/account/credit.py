@@ -6,8 +6,6 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -15,6 +13,7 @@ from billing.models import LedgerEntry
 from billing.queries import CreditLeft, Entry, balance_of, entries_of
 from orders.models import Order
 from orders.queries import orders_of
+from orders.use_cases.ledger.explain_to_customer import words_of_reason
 from orders.web.account.orders import describe_order
 from orders.web.shop.summary import money
 from orders.web.visitor import sign_in_first, signed_in_actor
@@ -22,16 +21,6 @@ from orders.web.visitor import sign_in_first, signed_in_actor
 PAGE = 50
 MAX_PAYMENTS_SHOWN = 50
 _MAX_DIGITS = 18
-
-# The reasons of ledger entries in a customer's words. What stands after the colon is for staff, but for a code.
-_WORDS = {
-    "order-payment": _("Paid for an order"),
-    "proration": _("Unused part of a month"),
-    "grant": _("Credit from us"),
-    "adjustment": _("Correction"),
-    "reversal": _("Taken back"),
-    "expiry": _("Credit that expired"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +71,8 @@ def credit_page(request: HttpRequest) -> HttpResponse:
 
 def describe_change(entry: Entry | LedgerEntry) -> Change:
     """Describes a ledger entry in the customer's words."""
-    kind, _colon, detail = entry.reason.partition(":")
-    words = str(_WORDS.get(kind, _WORDS["adjustment"]))
-    if kind == "promo":
-        words = gettext("Voucher %(code)s") % {"code": detail}
     return Change(
-        words=words,
+        words=words_of_reason(entry.reason),
         amount=money(entry.amount_minor, signed=True),
         created_at=entry.created_at,
         order_id=entry.order_id,

@@ -47,6 +47,9 @@ def test_the_account_shows_orders_and_leads_to_an_organization(buyer: Visitor, b
     ):
         assert f'href="{address}"' in page
     assert "21.000 OMR" in page and "Paid for an order" in page
+    page = text_of(buyer.get("account-credit-sources"))
+    for shown in ("Correction", "30.000 OMR", "21.000 OMR", "9.000 OMR", "Paid for an order", "Bakery"):
+        assert shown in page
     page = text_of(buyer.get("account-organization", bakery.id))
     for shown in ("Bakery", "Renews on", "9.000 OMR", "Ghost", "owner", "paid"):
         assert shown in page
