@@ -17,7 +17,10 @@ class OrdersConfig(AppConfig):
         "use_cases/figures/refresh_figures.sql",
         "use_cases/figures/refresh_use.sql",
     )
-    proposal_kinds = ("orders.use_cases.payments.request_refund.ORDER_REFUND",)
+    proposal_kinds = (
+        "orders.use_cases.payments.request_refund.ORDER_REFUND",
+        "orders.use_cases.books.write_off.WRITE_OFF",
+    )
     # Used by `rotate_secrets`, by `verify_ledger`, and by the restrictions of vouchers.
     encrypt_secrets = "orders.use_cases.webhooks.endpoint_secrets.encrypt_secrets_anew"
     ledger_checks = ("use_cases/books/verify_card_entries.sql",)

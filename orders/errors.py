@@ -161,6 +161,12 @@ class AmountNotChargeable(DomainError):
     message = "the credit does not cover this order, and its total is not an amount that a card can pay"
 
 
+class NothingOwed(DomainError):
+    code = "nothing_owed"
+    status = 409
+    message = "nothing is owed by this entry any more"
+
+
 class OrderNotRefundable(DomainError):
     code = "order_not_refundable"
     status = 409

@@ -14,6 +14,7 @@ MEASURES = (
     "bulk_grant",
     "release",
     "move_email",
+    "write_off",
 )
 _LIMIT = re.compile(r"(?P<measure>[a-z_]+)(:(?P<role>[a-z-]+))?=(?P<figure>[0-9]{1,15})")
 

@@ -19,6 +19,7 @@ from orders.models import (
     AppJob,
     Break,
     Bundle,
+    CardEntry,
     ClosedMonth,
     DeadLetter,
     Industry,
@@ -124,6 +125,13 @@ def refunding_the_card() -> Form:
 
 def refunding_credit() -> Form:
     return Form(page("orders_order_refund", place_orders(1)[0].pk), {}, LedgerEntry)
+
+
+def writing_off() -> Form:
+    facts = {"order": place_orders(1)[0], "currency": "OMR", "stripe_object_id": "du_1"}
+    CardEntry.objects.create(kind="dispute", amount_minor=-9_000, **facts)
+    owed = CardEntry.objects.create(kind="owed", amount_minor=9_000, **facts)
+    return Form(page("orders_cardentry_writeoff", owed.pk), {}, CardEntry)
 
 
 def closing_an_alert() -> Form:
@@ -385,6 +393,7 @@ FORMS: dict[str, Callable[[], Form]] = {
     "orders_order_refund": refunding_the_card,
     "orders_order_refund, credit": refunding_credit,
     "orders_break_close": closing_a_break,
+    "orders_cardentry_writeoff": writing_off,
     "promos_alert_close": closing_an_alert,
     "orders_outboxevent_resend": resending_an_event,
     "orders_deadletter_apply": applying_an_event,

@@ -160,6 +160,7 @@ ORDERS: Attacks = {
         card("fee", 1),
         after(card("payment", 9), attack=card("refund", 1)),
         after(card("dispute", -9), attack=card("owed", -1)),
+        after(card("dispute", -9), card("owed", 9), attack=card("written_off", 9)),
     ],
     "orders_cardentry_object_given": [card("payment", 1, stripe_object_id="''")],
     "orders_cardentry_object_once_a_kind": [
@@ -182,6 +183,8 @@ ORDERS: Attacks = {
         after(card("payment", 9), card("refund", -5), attack=card("refund", -5)),
         after(card("dispute", -9), attack=card("dispute_won", 10)),
         after(card("dispute", -9), attack=card("owed", 10)),
+        card("written_off", -1),
+        after(card("dispute", -9), card("owed", 8), attack=card("written_off", -9)),
     ],
     "orders_cardentry_append_only": [
         after(card("payment", 9), attack="UPDATE orders_cardentry SET amount_minor = 8"),

@@ -1,16 +1,24 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
-from billing.admin.console.base import ReadOnlyAdmin
-from billing.admin.console.display import Fact, Text, amount, badge, code, moment, short_stripe_id
+from billing.admin.console.acts import confirm_act, find_for_act
+from billing.admin.console.base import ReadOnlyAdmin, View
+from billing.admin.console.display import Fact, Text, Tool, amount, badge, change_url, code, moment, short_stripe_id
 from billing.admin.console.filters import DayRangeFilter
+from billing.admin.console.proposed import done_or_proposed
+from billing.admin.console.request_actor import actor_of
+from billing.admin.console.submission import Done
 from billing.admin.ledger import order_link
 from orders.models import CardEntry
+from orders.use_cases.books.write_off import left_owed, write_off_or_propose
+
+_WRITE_OFF = "orders.add_cardentry"
 
 
 @admin.register(CardEntry)
@@ -62,3 +70,34 @@ class CardEntryAdmin(ReadOnlyAdmin):
         yield Fact("Order", self.order_named(record))
         yield Fact("At Stripe", code(record.stripe_object_id))
         yield Fact("Time", self.when(record))
+
+    def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
+        if record.kind == CardEntry.Kind.OWED and request.user.has_perm(_WRITE_OFF) and left_owed(record):
+            yield Tool("Write off", reverse("admin:orders_cardentry_writeoff", args=[record.pk]), "danger")
+
+    def extra_views(self) -> Sequence[tuple[str, str, View]]:
+        return [("<uuid:entry_id>/write-off/", "writeoff", self.write_off_view)]
+
+    def write_off_view(self, request: HttpRequest, entry_id: UUID) -> HttpResponse:
+        """Asks for a reason, and gives up what a customer owes, or proposes that."""
+        entry = find_for_act(self, request, entry_id, permission=_WRITE_OFF)
+        here = change_url(self.model_label, entry.pk)
+
+        def write_off(reason: str) -> Done:
+            outcome = write_off_or_propose(entry_id=entry.pk, why=reason, by=actor_of(request))
+            return done_or_proposed(outcome, request, url=here)
+
+        return confirm_act(
+            self,
+            request,
+            entry,
+            name="writeoff",
+            title="Write off",
+            submit="Write this amount off",
+            seen=left_owed(entry),
+            lock_state=lambda: left_owed(entry),
+            effect=write_off,
+            facts=[Fact("Owed", amount(left_owed(entry))), Fact("Order", self.order_named(entry))],
+            warning="The customer no longer owes it, and the journal posts it as a loss. This cannot be undone.",
+            danger=True,
+        )

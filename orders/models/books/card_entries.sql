@@ -11,13 +11,13 @@ DECLARE
 BEGIN
   SELECT NEW.amount_minor + coalesce(sum(amount_minor), 0) INTO NEW.total_minor FROM orders_cardentry
    WHERE stripe_object_id = NEW.stripe_object_id AND kind = NEW.kind;
-  IF NEW.kind IN ('refund', 'dispute_won', 'owed') THEN
+  IF NEW.kind IN ('refund', 'dispute_won', 'owed', 'written_off') THEN
     SELECT abs(amount_minor) INTO most FROM orders_cardentry
      WHERE stripe_object_id = NEW.stripe_object_id AND currency = NEW.currency AND order_id = NEW.order_id
-       AND kind = CASE NEW.kind WHEN 'refund' THEN 'payment' ELSE 'dispute' END;
+       AND kind = CASE NEW.kind WHEN 'refund' THEN 'payment' WHEN 'written_off' THEN 'owed' ELSE 'dispute' END;
     IF abs(NEW.total_minor) > coalesce(most, 0) THEN
       RAISE check_violation USING CONSTRAINT = 'orders_cardentry_within_its_object',
-        MESSAGE = 'a refund is at most its payment, and a won or owed amount at most its dispute';
+        MESSAGE = 'a refund is at most its payment, a won or owed amount its dispute, what is written off is owed';
     END IF;
   END IF;
   RETURN NEW;

@@ -11,7 +11,8 @@ class CardEntry(models.Model):
     """One movement of card money, for ever: the database refuses UPDATE, DELETE and TRUNCATE of this table.
 
     Payments, refunds and disputes are the entries of one clearing account: their sum is what Stripe received for this
-    service and has not given back. `owed` is the part of a lost dispute that its customer owes.
+    service and has not given back. `owed` is the part of a lost dispute that its customer owes, until it is
+    `written_off`.
 
     Triggers write the entries of payments and refunds (card_entries.sql), in the transaction that settles them.
     """
@@ -22,6 +23,7 @@ class CardEntry(models.Model):
         DISPUTE = "dispute"
         DISPUTE_WON = "dispute_won", "dispute won"
         OWED = "owed"
+        WRITTEN_OFF = "written_off", "written off"
 
     CLEARING = (Kind.PAYMENT, Kind.REFUND, Kind.DISPUTE, Kind.DISPUTE_WON)
 
@@ -51,7 +53,7 @@ class CardEntry(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(kind__in=["payment", "dispute_won", "owed"], amount_minor__gt=0)
-                | Q(kind__in=["refund", "dispute"], amount_minor__lt=0),
+                | Q(kind__in=["refund", "dispute", "written_off"], amount_minor__lt=0),
                 name="orders_cardentry_amount_fits_kind",
             ),
             models.CheckConstraint(condition=~Q(stripe_object_id=""), name="orders_cardentry_object_given"),

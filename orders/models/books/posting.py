@@ -24,6 +24,7 @@ class PostingRule(models.Model):
         DISPUTE = "card.dispute", "dispute opened"
         DISPUTE_WON = "card.dispute_won", "dispute won"
         OWED = "dispute.owed", "lost dispute owed by the customer"
+        WRITTEN_OFF = "dispute.written_off", "owed amount written off"
         TAKEN_BACK = "dispute.taken_back", "credit taken back for a lost dispute"
 
     # The side of a sale's revenue: the journal splits its VAT off there.
@@ -76,6 +77,7 @@ class PostingRule(models.Model):
                         "card.dispute",
                         "card.dispute_won",
                         "dispute.owed",
+                        "dispute.written_off",
                         "dispute.taken_back",
                     ]
                 ),

@@ -27,14 +27,15 @@ WITH rule AS (
   UNION ALL
   SELECT c.id, c.created_at, coalesce(p.created_at, c.created_at), c.order_id, c.currency,
          c.total_minor - c.amount_minor, c.amount_minor,
-         CASE c.kind WHEN 'owed' THEN 'dispute.owed' ELSE 'card.' || c.kind END
+         CASE WHEN c.kind IN ('owed', 'written_off') THEN 'dispute.' || c.kind ELSE 'card.' || c.kind END
     FROM orders_cardentry c
     LEFT JOIN orders_cardentry p
            ON c.kind = 'refund' AND p.kind = 'payment' AND p.stripe_object_id = c.stripe_object_id
    WHERE c.created_at >= %(start)s AND c.created_at < %(finish)s
 ), signed AS (
   SELECT m.*, r.debit, r.credit, r.vat, r.cost_centre, r.revenue_side,
-         CASE WHEN m.event IN ('credit.spent', 'credit.expired', 'dispute.taken_back', 'card.refund', 'card.dispute')
+         CASE WHEN m.event IN ('credit.spent', 'credit.expired', 'dispute.taken_back', 'card.refund', 'card.dispute',
+                             'dispute.written_off')
               THEN -1 ELSE 1 END AS direction,
          CASE WHEN r.vat = '' THEN 0 ELSE coalesce(
            (SELECT basis_points FROM rate WHERE starts_on <= (m.taxed_at AT TIME ZONE %(zone)s)::date

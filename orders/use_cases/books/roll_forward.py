@@ -26,7 +26,7 @@ BOOKS: Mapping[str, tuple[str, ...]] = {
     "held": ("placed", "captured", "released"),
     "card": ("payment", "refund", "dispute", "dispute_won"),
     "disputed": ("dispute", "dispute_won", "owed", "taken_back"),
-    "receivable": ("owed",),
+    "receivable": ("owed", "written_off"),
 }
 
 

@@ -21,14 +21,14 @@ WITH entry AS (
   SELECT 'held', a.currency, h.closed_at, h.status, -h.amount_minor
     FROM billing_hold h JOIN billing_account a ON a.customer_id = h.account_id WHERE h.status <> 'active'
   UNION ALL
-  SELECT 'card', currency, created_at, kind, amount_minor FROM orders_cardentry WHERE kind <> 'owed'
+  SELECT 'card', currency, created_at, kind, amount_minor FROM orders_cardentry WHERE kind NOT IN ('owed', 'written_off')
   UNION ALL
   SELECT 'disputed', currency, created_at, kind, -amount_minor FROM orders_cardentry
    WHERE kind IN ('dispute', 'dispute_won', 'owed')
   UNION ALL
   SELECT 'disputed', currency, created_at, line, amount_minor FROM entry WHERE line = 'taken_back'
   UNION ALL
-  SELECT 'receivable', currency, created_at, kind, amount_minor FROM orders_cardentry WHERE kind = 'owed'
+  SELECT 'receivable', currency, created_at, kind, amount_minor FROM orders_cardentry WHERE kind IN ('owed', 'written_off')
 ), later AS (
   SELECT book, currency, sum(amount_minor) AS amount_minor FROM moved WHERE created_at >= %(finish)s GROUP BY 1, 2
 )

@@ -8,7 +8,8 @@ WITH entry AS (
          -coalesce(sum(amount_minor) FILTER (WHERE kind = 'refund'), 0) AS refunded,
          -coalesce(sum(amount_minor) FILTER (WHERE kind = 'dispute'), 0) AS disputed,
          coalesce(sum(amount_minor) FILTER (WHERE kind = 'dispute_won'), 0) AS won,
-         coalesce(sum(amount_minor) FILTER (WHERE kind = 'owed'), 0) AS owed
+         coalesce(sum(amount_minor) FILTER (WHERE kind = 'owed'), 0) AS owed,
+         -coalesce(sum(amount_minor) FILTER (WHERE kind = 'written_off'), 0) AS written_off
     FROM orders_cardentry GROUP BY stripe_object_id, order_id
 ), payment AS (
   SELECT p.order_id, coalesce(p.session_id, p.order_id::text) AS stripe_object_id, p.refunded_minor,
@@ -44,6 +45,7 @@ WITH entry AS (
          format('%s was refunded of %s, and %s won and %s owed of %s disputed', refunded, paid, won, owed, disputed)
     FROM object AS o
    WHERE refunded > paid OR won + owed > disputed OR won NOT IN (0, disputed) OR won > 0 AND owed > 0
+      OR written_off > owed
 )
 SELECT fault.row, fault.wrong, c.user_id
   FROM fault LEFT JOIN orders_order AS o ON o.id = fault.order_id LEFT JOIN billing_customer AS c ON c.id = o.customer_id

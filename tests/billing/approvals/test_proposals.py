@@ -33,6 +33,7 @@ from billing.use_cases.proposals.kinds import kinds
 from billing.use_cases.proposals.mail import send_proposal_mail
 from billing.use_cases.proposals.propose import expire_proposals, run_or_propose
 from config.parts.approvals import MEASURES, approval_limits
+from orders.use_cases.books.write_off import WRITE_OFF
 from orders.use_cases.payments.request_refund import ORDER_REFUND
 from promos.use_cases.approvals.propose_activation import BATCH_ACTIVATION
 from promos.use_cases.approvals.propose_budget import CAMPAIGN_BUDGET
@@ -247,6 +248,7 @@ def test_every_limit_is_a_figure_of_some_kind(db: None) -> None:
         **BULK_GRANT.measure({}, {"total_minor": 1}),
         **REDEMPTION_RELEASE.measure({}, {"credit_minor": 1}),
         **EMAIL_MOVE.measure({}, None),
+        **WRITE_OFF.measure({}, {"left_minor": 1}),
     }
     assert set(MEASURES) == measured.keys()
 
