@@ -21,6 +21,7 @@ from orders.errors import PaymentProcessorError
 from orders.models import AppJob, Payment, Provision, StripeEvent
 from orders.stripe import gateway
 from orders.stripe.mirror import mirror_event
+from orders.use_cases.books.close_month import verify_and_record_months
 from orders.use_cases.events.apply_dead_letter import apply_dead_letter as apply_again
 from orders.use_cases.events.deliver_events import deliver_events as deliver
 from orders.use_cases.events.receive_events import receive_events as receive
@@ -257,8 +258,11 @@ def refresh_credit_figures(timestamp: int) -> None:
 @app.periodic(cron="43 3 * * *")
 @app.task(name="verify_books", queue="default", queueing_lock="verify_books")
 def verify_books(timestamp: int) -> None:
-    """Recomputes the ledger and the vouchers' counts every night. Monitoring tells a fault, and an old result."""
-    for fault in (verify_and_record_ledger().fault, verify_and_record_redemptions()):
+    """Recomputes the ledger, the vouchers' counts and the closed months every night.
+
+    Monitoring tells a fault, and an old result.
+    """
+    for fault in (verify_and_record_ledger().fault, verify_and_record_redemptions(), verify_and_record_months()[1]):
         if fault:
             logger.error("the books do not add up: %s", fault)
 

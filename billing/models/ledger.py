@@ -149,12 +149,13 @@ class LedgerEntry(models.Model):
 
 
 class Verification(models.Model):
-    """The last verification of the ledger, its chain or the redemptions, and the first fault that it found."""
+    """The last verification of the ledger, its chain, the redemptions or the closed months, and its first fault."""
 
     class Books(models.TextChoices):
         LEDGER = "ledger"
         REDEMPTIONS = "redemptions"
         CHAIN = "chain"
+        MONTHS = "months"
 
     books = models.CharField(max_length=11, choices=Books, primary_key=True)
     verified_at = models.DateTimeField()
@@ -163,7 +164,8 @@ class Verification(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(books__in=["ledger", "redemptions", "chain"]), name="billing_verification_books_known"
+                condition=Q(books__in=["ledger", "redemptions", "chain", "months"]),
+                name="billing_verification_books_known",
             ),
         ]
 

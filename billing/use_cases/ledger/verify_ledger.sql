@@ -13,7 +13,8 @@ WITH entry AS (
     LEFT JOIN (SELECT account_id, sum(amount_minor) AS active_holds FROM billing_hold
                 WHERE status = 'active' GROUP BY account_id) AS h ON h.account_id = a.customer_id
 ), lot AS (
-  SELECT l.*, e.account_id AS account_of_entry, e.expires_at AS expiry_of_entry,
+  SELECT l.*, e.account_id AS account_of_entry, e.expires_at AS expiry_of_entry, e.version AS version_of_entry,
+         e.amount_minor AS amount_of_entry, coalesce(nullif(e.credit_class, ''), 'promotional') AS class_of_entry,
          l.amount_minor + coalesce((SELECT sum(m.amount_minor) FROM billing_lotmove m
                                      WHERE m.lot_id = l.entry_id AND m.entry_id IS NOT NULL), 0) AS rest,
          coalesce((SELECT sum(m.amount_minor) FROM billing_lotmove m JOIN billing_hold h ON h.id = m.hold_id
@@ -64,9 +65,13 @@ WITH entry AS (
          CASE WHEN left_minor <> rest THEN format('left %s, its entries leave %s', left_minor, rest)
               WHEN held_minor <> pinned THEN format('held %s, its active holds sum to %s', held_minor, pinned)
               WHEN account_id <> account_of_entry THEN 'of another account than its entry'
+              WHEN version <> version_of_entry THEN format('version %s, its entry has %s', version, version_of_entry)
+              WHEN amount_minor > amount_of_entry THEN format('of %s, its entry brought %s', amount_minor, amount_of_entry)
+              WHEN credit_class <> class_of_entry THEN format('%s credit, its entry says %s', credit_class, class_of_entry)
               ELSE format('expires at %s, its entry says %s', expires_at, expiry_of_entry) END
     FROM lot
    WHERE left_minor <> rest OR held_minor <> pinned OR account_id <> account_of_entry
+      OR version <> version_of_entry OR amount_minor > amount_of_entry OR credit_class <> class_of_entry
       OR (expires_at IS NULL) <> (expiry_of_entry IS NULL) OR expires_at < expiry_of_entry
   UNION ALL
   SELECT 6, e.account_id, e.version, 'ledger entry ' || e.id,

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from billing.actor import system_actor
 from billing.errors import DomainError
 from billing.money import format_money
-from orders.use_cases.books.close_month import close_month, verify_closed_months
+from orders.use_cases.books.close_month import close_month, verify_and_record_months
 from orders.use_cases.books.journal import journal_lines, postings_of, write_csv
 from orders.use_cases.books.month import Month, read_month
 from orders.use_cases.books.roll_forward import roll_forward
@@ -46,10 +46,7 @@ class Command(BaseCommand):
             self._print_books(month)
 
     def _verify(self) -> None:
-        try:
-            count, fault = verify_closed_months()
-        except DomainError as error:
-            raise CommandError(error.text) from error
+        count, fault = verify_and_record_months()
         if fault:
             raise CommandError(fault)
         self.stdout.write(f"sound: {count} closed months are as they were signed")

@@ -14,7 +14,9 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.errors import NoLedgerSigningSecret, ReasonRequired
 from billing.local_time import utc_text
+from billing.models import Verification
 from billing.text import has_visible_text
+from billing.use_cases.ledger.record_verification import record_verification
 from billing.use_cases.proof.signing import as_text, is_signed, signing_key
 from billing.use_cases.record_audit import record_audit
 from orders.errors import BooksDoNotFoot, MonthAlreadyClosed, MonthNotOver, MonthOutOfOrder
@@ -99,6 +101,19 @@ def verify_closed_months() -> tuple[int, str]:
             return count, f"{closed.name}: {', '.join(wrong)} changed since it was closed"
         previous = closed.hash
     return count, ""
+
+
+def verify_and_record_months() -> tuple[int, str]:
+    """Verifies the closed months as `verify_closed_months` does, and records when and with which result.
+
+    Books that do not foot are a fault too.
+    """
+    try:
+        count, fault = verify_closed_months()
+    except BooksDoNotFoot as error:
+        count, fault = 0, error.text
+    record_verification(Verification.Books.MONTHS, fault=fault)
+    return count, fault
 
 
 def _without_zeros(value: Any) -> Any:

@@ -19,9 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import DjangoDbBlocker
 
-from billing.models import Account, AuditEntry, LedgerEntry
+from billing.models import Account, AuditEntry, LedgerEntry, Verification
 from orders.errors import BooksDoNotFoot, MonthAlreadyClosed, MonthNotOver, MonthOutOfOrder
 from orders.models import CardEntry, ClosedMonth, Order, PostingRule, VatRate
+from orders.tasks import verify_books
 from orders.use_cases.books.close_month import close_month, next_month_to_close, verify_closed_months
 from orders.use_cases.books.journal import current_postings, journal_lines, journal_totals, postings_of, write_csv
 from orders.use_cases.books.month import Month, read_month
@@ -230,6 +231,18 @@ def test_a_closed_month_keeps_its_rules_and_its_bytes() -> None:
     close_month(month=MONTHS[1], why="month end", by=actor(), now=LATER)
     assert verify_closed_months() == (2, "")
     call_command("month_end", verbosity=0)
+    assert Verification.objects.get(books="months").fault == ""
+
+
+def test_a_change_of_a_closed_month_is_found_every_night() -> None:
+    close_month(month=MONTHS[0], why="month end", by=actor(), now=LATER)
+    first = CardEntry.objects.filter(kind="payment").earliest("created_at")
+    corrupt(f"UPDATE orders_cardentry SET amount_minor = amount_minor + 1 WHERE id = '{first.pk}'")
+    verify_books(timestamp=0)
+    fault = Verification.objects.get(books="months").fault
+    assert fault == f"{MONTHS[0].name}: roll_forward, journal changed since it was closed"
+    with pytest.raises(CommandError, match="changed since it was closed"):
+        call_command("month_end")
 
 
 def test_months_are_closed_in_turn_and_once() -> None:
