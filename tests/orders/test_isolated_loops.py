@@ -27,6 +27,7 @@ from tests.factories import actor
 ORDERS = Path(__file__).parents[2] / "orders"
 # The folders of use cases that jobs run, and the modules of which one call may go through many items.
 FOLDERS = (
+    "books",
     "events",
     "figures",
     "mail",
@@ -69,6 +70,14 @@ LOOPS = {
     "stripe/subscriptions.py void_open_invoices": TESTED,
     "stripe/gateway.py list_pages": COMPUTES,
     "use_cases/events/deliver_events.py deliver_batch": REFUSED,
+    "use_cases/books/close_month.py verify_closed_months": COMPUTES,
+    "use_cases/books/close_month.py _by_currency": COMPUTES,
+    "use_cases/books/journal.py journal_lines": COMPUTES,
+    "use_cases/books/journal.py write_csv": COMPUTES,
+    "use_cases/books/journal.py summarize": COMPUTES,
+    "use_cases/books/journal.py counted": COMPUTES,
+    "use_cases/books/roll_forward.py roll_forward": COMPUTES,
+    "use_cases/books/roll_forward.py _books": COMPUTES,
     "use_cases/events/deliver_events.py _in_turns": COMPUTES,
     "use_cases/events/deliver_events.py deliver_events": REFUSED,
     "use_cases/events/receive_events.py receive_events": APPLIED_OR_SET_ASIDE,
