@@ -82,6 +82,8 @@ LOOPS = {
     "use_cases/events/deliver_events.py deliver_events": REFUSED,
     "use_cases/events/receive_events.py receive_events": APPLIED_OR_SET_ASIDE,
     "use_cases/events/receive_events.py receive_batch": APPLIED_OR_SET_ASIDE,
+    "use_cases/mail/remind_of_renewal.py _queue_batch": ENQUEUES,
+    "use_cases/mail/remind_of_renewal.py remind_of_renewals": ENQUEUES,
     "use_cases/payments/settle_event.py _find_order_of_charge": COMPUTES,
     "use_cases/payments/settle_payment.py _requeue_early_events": ENQUEUES,
     "use_cases/payments/sweep_payments.py run_each": TESTED,
