@@ -57,6 +57,11 @@ SOVEREIGN_DOMAIN: str = _environment.text("SOVEREIGN_DOMAIN", "sovereign.example
 SUPPORT_CONTACT: str = _environment.text("SUPPORT_CONTACT", pattern=r"https?://\S+|[^\s@:/]+@[^\s@:/]+")
 LEGAL_LINKS: list[tuple[str, str]] = _environment.links("LEGAL_LINKS")
 
+# The seller on invoices, as the law wants it: its registered name and address, and its VAT number if it has one.
+SELLER_NAME: str = _environment.text("SELLER_NAME", SOVEREIGN_NAME)
+SELLER_ADDRESS: str = _environment.text("SELLER_ADDRESS")
+SELLER_VAT_NUMBER: str = _environment.text("SELLER_VAT_NUMBER")
+
 # The colour of links and buttons, in a light and in a dark page; the second is made of the first where it is absent.
 BRAND_COLOR, BRAND_COLOR_DARK = read_colors(_environment)
 # An SVG image in place of the name; usually BRAND_LOGO_FILE names its file.

@@ -11,6 +11,7 @@ class OrdersConfig(AppConfig):
         "models/provisioning.sql",
         "models/books/card_entries.sql",
         "models/books/months.sql",
+        "models/documents/documents.sql",
         "models/webhooks/webhooks.sql",
         "use_cases/subscriptions/unused_month.sql",
         "use_cases/checkout/place_orders.sql",

@@ -337,3 +337,9 @@ class VatRateTooEarly(DomainError):
 class WrongAmount(DomainError):
     code = "wrong_amount"
     message = "amount: the voucher grants another amount; send its credit, or 0"
+
+
+class DocumentNotFound(DomainError):
+    code = "not_found"
+    status = 404
+    message = "there is no such document"

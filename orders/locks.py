@@ -8,7 +8,7 @@ from billing.locks import lock_organization
 from billing.models import Subscription
 
 from .errors import WebhookEndpointNotFound
-from .models import Break, DeadLetter, Order, OutboxEvent, WebhookEndpoint
+from .models import Break, DeadLetter, DocumentCursor, Order, OutboxEvent, WebhookEndpoint
 
 
 def lock_order(*, order_id: UUID) -> Order:
@@ -38,6 +38,12 @@ def lock_dead_letter(*, dead_letter_id: UUID) -> DeadLetter:
     """Locks the dead letter's row, and reads it. Raises: DeadLetter.DoesNotExist."""
     # Races with a second member of staff.
     return DeadLetter.objects.select_for_update(no_key=True).get(id=dead_letter_id)
+
+
+def lock_document_cursor() -> DocumentCursor:
+    """Locks the row that says up to where documents are issued, and reads it. It comes before all other locks."""
+    # Races with another process that issues documents. The series are locked under it.
+    return DocumentCursor.objects.select_for_update(no_key=True).get()
 
 
 def lock_webhook_endpoint(*, endpoint_id: UUID) -> WebhookEndpoint:

@@ -23,7 +23,7 @@ from promos.models import PromoCode
 from promos.use_cases.restrictions.sold_items import SoldItem
 
 from .errors import UnknownAddOn, UnknownApp, UnknownPlan
-from .models import AddOn, App, Bundle, Domain, Industry, Order, OrderLine, Payment, Plan, UnsettledApp
+from .models import AddOn, App, Bundle, Document, Domain, Industry, Order, OrderLine, Payment, Plan, UnsettledApp
 from .models.basket import Basket, Line
 from .models.catalog import CatalogItem
 
@@ -277,6 +277,12 @@ def orders_of(*, user_id: str) -> QuerySet[Order, Order]:
     """Returns the user's own orders, newest first, with their organizations and payments. One query."""
     own = Order.objects.select_related("organization", "payment").filter(customer__user_id=user_id)
     return own.order_by("-created_at", "-id")
+
+
+def documents_of(*, user_id: str | None) -> QuerySet[Document, Document]:
+    """Returns the documents of one user, or of all if none is given, newest first. One query."""
+    documents = Document.objects.select_related("order", "corrects").order_by("-supplied_at", "-id")
+    return documents if user_id is None else documents.filter(order__customer__user_id=user_id)
 
 
 def orders_for_staff() -> QuerySet[Order, Order]:

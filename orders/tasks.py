@@ -22,6 +22,7 @@ from orders.models import AppJob, Payment, Provision, StripeEvent
 from orders.stripe import gateway
 from orders.stripe.mirror import mirror_event
 from orders.use_cases.books.close_month import verify_and_record_months
+from orders.use_cases.documents import issue_documents as documents
 from orders.use_cases.events.apply_dead_letter import apply_dead_letter as apply_again
 from orders.use_cases.events.deliver_events import deliver_events as deliver
 from orders.use_cases.events.receive_events import receive_events as receive
@@ -175,6 +176,13 @@ def receive_events(timestamp: int) -> None:
     """Applies the events of other systems until the next round begins."""
     if settings.EVENTS_URL and not are_outside_calls_held():
         receive(seconds=_DELIVERY_SECONDS, parse_report=parse_report)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="issue_documents", queue="default", lock="issue_documents", queueing_lock="issue_documents")
+def issue_documents(timestamp: int) -> None:
+    """Issues the invoices, receipts and credit notes of what was paid and paid back since the last round."""
+    documents.issue_documents()
 
 
 @app.task(name="apply_dead_letter", queue="events", retry=_RETRIES)

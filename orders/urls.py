@@ -1,7 +1,7 @@
 from django.urls import path
 
 from .api import cancellation, checkout, credit, forecasts, merges, past, portal, quote, staff, subscriptions, top_up
-from .api.books import ledger_export, months
+from .api.books import documents, ledger_export, months
 from .api.catalog import administration, lists
 from .api.organizations import apps, domains, organization_members, organizations, staff_organizations
 from .api.provisioning import jobs, provisions, reports
@@ -24,8 +24,12 @@ urlpatterns = [
     path("billing/subscription/<str:tenant_id>/resume", cancellation.ResumeView.as_view()),
     path("billing/invoices", subscriptions.InvoicesView.as_view()),
     path("billing/invoices/<str:tenant_id>", subscriptions.InvoicesView.as_view()),
+    path("billing/documents", documents.DocumentsView.as_view()),
+    path("billing/documents/<str:document_id>", documents.DocumentView.as_view()),
+    path("billing/documents/<str:document_id>/pdf", documents.DocumentPdfView.as_view()),
     path("billing/portal/<str:tenant_id>", portal.PortalView.as_view()),
     path("billing/admin/orders", staff.OrdersView.as_view()),
+    path("billing/admin/documents", documents.AllDocumentsView.as_view()),
     path("billing/admin/customers/merge", merges.MergeView.as_view()),
     path("billing/admin/customers/merge/preview", merges.MergePreviewView.as_view()),
     path("billing/admin/explain", past.ExplainView.as_view()),

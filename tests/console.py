@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.models import Group
 from django.contrib.messages import get_messages
 from django.test import Client
+from django.utils import timezone
 from django.utils.html import escape
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -39,6 +40,7 @@ from orders.models import (
     CardEntry,
     ClosedMonth,
     DeadLetter,
+    Document,
     Industry,
     Order,
     OutboxEvent,
@@ -50,6 +52,7 @@ from orders.models import (
 )
 from orders.use_cases.books.close_month import close_month, next_month_to_close
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
+from orders.use_cases.documents.issue_documents import issue_documents
 from orders.use_cases.webhooks.keep_endpoints import register_endpoint
 from promos.errors import PromoNotFound, PromoProblem
 from promos.models import Alert, Batch, Campaign, Card, CardRange, Dealer, PromoCode, Redemption, RefusedAttempt
@@ -143,13 +146,14 @@ def refuse_code(code: str, problem: PromoProblem | None = None, *, by: Actor | N
 
 
 def keep_books() -> None:
-    """Create a card entry, a rate of VAT and a closed month."""
+    """Create a card entry with its document, a rate of VAT and a closed month."""
     order = Order.objects.earliest("created_at")
     CardEntry.objects.create(
         kind="payment", amount_minor=10, currency="OMR", order=order, stripe_object_id="cs_books"
     )
     VatRate.objects.create(starts_on=date(2020, 1, 1), basis_points=500)
     close_month(month=next_month_to_close(), why="month end", by=actor())
+    issue_documents(until=timezone.now() + timedelta(milliseconds=1))
 
 
 def create_one_of_each() -> dict[str, object]:
@@ -200,6 +204,7 @@ def create_one_of_each() -> dict[str, object]:
         WebhookEndpoint,
         CardEntry,
         ClosedMonth,
+        Document,
         PostingRule,
         VatRate,
     )

@@ -1,7 +1,7 @@
 """The console's pages of this app; importing this package registers them."""
 
 from . import campaigns, catalog, customers, mirrored, orders, organizations, payments, subscriptions
-from .books import card_entries, months, postings
+from .books import card_entries, issued_documents, months, postings
 from .ledger import entries
 from .operations import breaks, dead_letters, deployments, events, jobs
 from .webhooks import deliveries, endpoints
@@ -18,6 +18,7 @@ __all__ = [
     "endpoints",
     "entries",
     "events",
+    "issued_documents",
     "jobs",
     "mirrored",
     "months",

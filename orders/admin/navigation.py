@@ -49,6 +49,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("App jobs", "install_desktop", "orders_appjob"),
             ("Subscriptions", "autorenew", "billing_subscription"),
             ("Invoices", "description", "billing_invoice"),
+            ("Documents", "request_quote", "orders_document"),
         ),
     ),
     (

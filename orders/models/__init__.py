@@ -1,6 +1,7 @@
 from .books import CardEntry, ClosedMonth, PostingRule, VatRate
 from .catalog import AddOn, App, Bundle, CatalogVersion, Industry, Plan
 from .dead_letter import DeadLetter
+from .documents import Document, DocumentCursor, DocumentSeries
 from .domain import Domain
 from .event import OutboxEvent
 from .order import Order, OrderLine
@@ -21,6 +22,9 @@ __all__ = [
     "ClosedMonth",
     "DeadLetter",
     "DependencyUse",
+    "Document",
+    "DocumentCursor",
+    "DocumentSeries",
     "Domain",
     "Industry",
     "Order",

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from . import redeem
-from .account import credit, mails, orders, organization, overview, sessions, sources
+from .account import credit, documents, mails, orders, organization, overview, sessions, sources
 from .shop import checkout, choose, order, review
 
 urlpatterns = [
@@ -16,6 +16,9 @@ urlpatterns = [
     path("account/orders", orders.orders_page, name="account-orders"),
     path("account/sessions", sessions.sessions_page, name="account-sessions"),
     path("account/sessions/end-one", sessions.end_session, name="account-end-session"),
+    path("account/documents", documents.documents_page, name="account-documents"),
+    path("account/documents/<uuid:document_id>", documents.document_page, name="account-document"),
+    path("account/documents/<uuid:document_id>/pdf", documents.document_file, name="account-document-file"),
     path("account/sessions/end", sessions.end_all_sessions, name="account-end-sessions"),
     path("account/organizations/<uuid:organization_id>", organization.organization_page, name="account-organization"),
     *(

@@ -40,6 +40,7 @@ RECORDS = (
     "billing_subscription",
     "orders_deadletter",
     "orders_cardentry",
+    "orders_document",
     "orders_order",
     "orders_outboxevent",
     "orders_webhookdelivery",
@@ -104,6 +105,7 @@ MATRIX = {
             "promos_promocode",
             "promos_redemption",
             "orders_cardentry",
+            "orders_document",
         ),
         "v",
     )
@@ -126,6 +128,7 @@ MATRIX = {
             "promos_promocode",
             "promos_redemption",
             "promos_refusedattempt",
+            "orders_document",
         ),
         "v",
     ),

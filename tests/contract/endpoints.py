@@ -311,6 +311,11 @@ ENDPOINTS = [
     Endpoint(method="POST", path="billing/subscription/{tenant}/resume", roles=IDENTIFIED),
     Endpoint(method="GET", path="billing/invoices", roles=IDENTIFIED, is_list=True),
     Endpoint(method="GET", path="billing/invoices/{tenant}", roles=IDENTIFIED, is_list=True),
+    Endpoint(method="GET", path="billing/documents", roles=IDENTIFIED, is_list=True),
+    # There is none with this id.
+    Endpoint(method="GET", path="billing/documents/{tenant}", roles=IDENTIFIED, status=404),
+    Endpoint(method="GET", path="billing/documents/{tenant}/pdf", roles=IDENTIFIED, status=404),
+    Endpoint(method="GET", path="billing/admin/documents", roles=READS_ORDERS, is_list=True),
     Endpoint(method="GET", path="billing/admin/revenue", roles=READS_REVENUE),
     # Nobody has these user ids.
     Endpoint(

@@ -16,6 +16,7 @@ from orders.use_cases.books.close_month import close_month
 from orders.use_cases.books.month import read_month
 from orders.use_cases.catalog.seed_catalog import seed_catalog
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
+from orders.use_cases.documents.issue_documents import issue_documents
 from promos.models import Alert, Campaign
 from promos.use_cases.attempts.record_attempt import forget_allowance
 from tests.billing.bulk.make_grants import draft as draft_grant
@@ -87,6 +88,7 @@ def create_rows() -> None:
             CampaignFactory.create(budget_minor=number % 2, status=Campaign.Status.DRAFT)
             draft_batch(f"BATCH-{number}")
             draft_grant("ada,5", name=f"grant-{number}")
+    issue_documents()
     WebhookDelivery.objects.bulk_create(
         WebhookDelivery(endpoint_id=WEBHOOK_ID, event=event) for event in OutboxEvent.objects.all()
     )
@@ -151,7 +153,12 @@ def test_pages_hold_every_row_once(reader: Caller, path: str, limit: int) -> Non
 @pytest.mark.parametrize("path", [path for path in GROWING if path not in BY_SERIAL])
 def test_rows_come_newest_first(reader: Caller, path: str) -> None:
     rows, _ = walk(reader, path_of(path) + "?limit=10")
-    times = {"events": "timestamp", "months": "closed_at", "alerts": "opened_at"}
+    times = {
+        "events": "timestamp",
+        "months": "closed_at",
+        "alerts": "opened_at",
+        "documents": "supplied_at",
+    }
     moments = [row[times.get(path.rpartition("/")[2], "created_at")] for row in rows]
     assert moments == sorted(moments, reverse=True)
 

@@ -34,6 +34,8 @@ SMALL = {
     "orders_addon",
     "orders_app",
     "orders_catalogversion",
+    "orders_document",  # has none here; its order and its day have indexes
+    "orders_documentcursor",
     "orders_plan",
     "orders_webhookdelivery",  # has none here; the delivered ones have an index
     "orders_deadletter",  # what was set aside is the exception

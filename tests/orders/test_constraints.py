@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from tests.orders import deployment_attacks, month_attacks
+from tests.orders import deployment_attacks, document_attacks, month_attacks
 from tests.rules import (
     ORDER,
     Attack,
@@ -66,6 +66,7 @@ VALID = {
     "orders_closedmonth": month_attacks.VALID_MONTH,
     "orders_vatrate": month_attacks.VALID_RATE,
     "orders_webhookendpoint": VALID_ENDPOINT,
+    "orders_document": document_attacks.VALID_DOCUMENT,
 }
 
 
@@ -220,6 +221,7 @@ ATTACKS: Attacks = {
     **EVENTS,
     **PLACING,
     **deployment_attacks.ATTACKS,
+    **document_attacks.ATTACKS,
     **DOMAINS,
     **month_attacks.ATTACKS,
     **WEBHOOKS,

@@ -1,0 +1,3 @@
+from .document import Document, DocumentCursor, DocumentSeries
+
+__all__ = ["Document", "DocumentCursor", "DocumentSeries"]

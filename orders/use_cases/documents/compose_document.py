@@ -1,0 +1,173 @@
+"""Composes documents: their kind, the VAT that they include, and the snapshot of seller, buyer and lines."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+
+from billing.local_time import local_day, utc_text
+from billing.models import Invoice, LedgerEntry, Subscription
+from orders.models import CardEntry, Document, Order, VatRate
+from orders.use_cases.documents.movement import Movement
+from orders.use_cases.documents.vat import included_vat, load_rates, rate_at
+
+logger = logging.getLogger(__name__)
+Cause = Document.Cause
+
+
+class Part(NamedTuple):
+    """An entry that a document is about. `before_minor` was refunded of the same payment before."""
+
+    entry_id: UUID
+    amount_minor: int
+    before_minor: int = 0
+
+    def vat_minor(self, basis_points: int) -> int:
+        """The VAT that it includes. Several refunds of a payment are rounded on their total."""
+        total_minor = self.before_minor + self.amount_minor
+        return included_vat(total_minor, basis_points) - included_vat(self.before_minor, basis_points)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """The orders of some movements, with what documents say of them."""
+
+    orders: dict[UUID, Order]
+    spends: dict[UUID, Part]
+    payments: dict[tuple[UUID, str], Part]
+    months: dict[UUID | str, Invoice]
+    rates: list[VatRate]
+
+
+def compose_documents(movements: Sequence[Movement]) -> Iterator[Document]:
+    """Yields the documents of these movements. A sale that credit and a card paid has one document for both.
+
+    The caller saves each before it takes the next, which may correct it.
+    """
+    sources = _load_sources([each.order_id for each in movements])
+    done: set[UUID | None] = set()
+    for movement in movements:
+        if movement.order_id not in sources.orders:
+            logger.error("entry %s has no document: its order is unknown", movement.id)
+        elif movement.id not in done:
+            document = _compose(movement, sources)
+            done |= {document.ledger_entry_id, document.card_entry_id}
+            yield document
+
+
+def _load_sources(order_ids: Sequence[UUID]) -> Sources:
+    """Six queries."""
+    orders = Order.objects.select_related("customer", "organization", "payment", "renews").prefetch_related("lines")
+    entries = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.SPEND, order_id__in=order_ids)
+    payments = CardEntry.objects.filter(kind=CardEntry.Kind.PAYMENT, order_id__in=order_ids)
+    months = Invoice.objects.filter(Q(order_id__in=order_ids) | Q(subscription__order_id__in=order_ids))
+    return Sources(
+        orders=orders.in_bulk(order_ids),
+        spends={each.order_id: Part(each.id, -each.amount_minor) for each in entries if each.order_id},
+        payments={(each.order_id, each.stripe_object_id): Part(each.id, each.amount_minor) for each in payments},
+        months={key: each for each in months for key in (each.order_id, each.stripe_invoice_id) if key},
+        rates=load_rates(),
+    )
+
+
+def _compose(movement: Movement, sources: Sources) -> Document:
+    order = sources.orders[movement.order_id]
+    rate = rate_at(sources.rates, movement.taxed_at)
+    basis_points = rate.basis_points if rate else 0
+    credit, card = _parts(movement, order, sources)
+    credit_vat_minor = credit.vat_minor(basis_points) if credit else 0
+    card_vat_minor = card.vat_minor(basis_points) if card else 0
+    cause = _cause(movement, order)
+    kind = _kind(cause, has_rate=rate is not None)
+    return Document(
+        kind=kind,
+        cause=cause,
+        series=f"{Document.PREFIXES[kind]}-{local_day(movement.at).year}",
+        order=order,
+        corrects=_find_corrected(movement),
+        ledger_entry_id=credit.entry_id if credit else None,
+        card_entry_id=card.entry_id if card else None,
+        credit_minor=credit.amount_minor if credit else 0,
+        card_minor=card.amount_minor if card else 0,
+        vat_minor=credit_vat_minor + card_vat_minor,
+        basis_points=basis_points,
+        currency=order.currency,
+        details={
+            "seller": {
+                "name": settings.SELLER_NAME,
+                "address": settings.SELLER_ADDRESS,
+                "vat_number": settings.SELLER_VAT_NUMBER,
+            },
+            "buyer": {"organization": order.organization.name, "email": order.customer.email},
+            "lines": _lines(movement, order, total_minor=sum(part.amount_minor for part in (credit, card) if part)),
+            "period": _period(movement, sources),
+            "credit_vat_minor": credit_vat_minor,
+            "card_vat_minor": card_vat_minor,
+        },
+        supplied_at=movement.at,
+    )
+
+
+def _parts(movement: Movement, order: Order, sources: Sources) -> tuple[Part | None, Part | None]:
+    """Returns the credit's part and the card's. One transaction spends an order's credit and records its payment."""
+    own = Part(movement.id, movement.amount_minor, movement.before_minor)
+    payment = getattr(order, "payment", None)
+    session = (payment.session_id or str(order.id)) if payment else ""
+    if movement.kind == "spent":
+        return own, sources.payments.get((order.id, session))
+    if movement.kind == "payment":
+        return sources.spends.get(order.id) if movement.source == session else None, own
+    return (None, own) if movement.is_card else (own, None)
+
+
+def _cause(movement: Movement, order: Order) -> Document.Cause:
+    if movement.kind not in ("spent", "payment"):
+        return Cause(movement.kind)
+    payment = getattr(order, "payment", None)
+    if movement.kind == "payment" and (payment is None or movement.source not in (payment.session_id, str(order.id))):
+        return Cause.MONTH
+    return Cause.ORDER if order.completed_at else Cause.EARLY_PAYMENT
+
+
+def _kind(cause: Document.Cause, *, has_rate: bool) -> Document.Kind:
+    if cause in Document.CREDITING:
+        return Document.Kind.CREDIT_NOTE
+    return Document.Kind.INVOICE if has_rate and cause != Cause.EARLY_PAYMENT else Document.Kind.RECEIPT
+
+
+def _lines(movement: Movement, order: Order, *, total_minor: int) -> list[dict[str, Any]]:
+    """Returns what was sold. What was paid back has no lines: it names the document that it corrects."""
+    if movement.kind not in ("spent", "payment"):
+        return []
+    lines = sorted(order.lines.all(), key=lambda line: line.position)
+    if sum(line.price_minor for line in lines) != total_minor:
+        # A month of a subscription whose price at Stripe is another one.
+        return []
+    return [{"name": line.name, "price_minor": line.price_minor} for line in lines]
+
+
+def _period(movement: Movement, sources: Sources) -> list[str]:
+    """Returns the first instant of the paid month and the first after it; empty where there is none."""
+    month = sources.months.get(movement.source) or sources.months.get(movement.order_id)
+    if month is None or movement.kind not in ("spent", "payment"):
+        return []
+    return [utc_text(month.period_start), utc_text(month.period_end)]
+
+
+def _find_corrected(movement: Movement) -> Document | None:
+    """Finds the document that a movement corrects. One query, and two for an unused month."""
+    if movement.corrected_entry_id is not None:
+        entry_id = movement.corrected_entry_id
+        return Document.objects.filter(Q(ledger_entry=entry_id) | Q(card_entry=entry_id)).first()
+    if movement.kind != "unused_month":
+        return None
+    subscription = Subscription.objects.filter(id=movement.source.removeprefix("proration:")).first()
+    if subscription is None:
+        return None
+    paid = Document.objects.filter(cause__in=[Cause.ORDER, Cause.MONTH])
+    of_subscription = paid.filter(Q(order=subscription.order_id) | Q(order__renews=subscription))
+    return of_subscription.order_by("-supplied_at", "-id").first()

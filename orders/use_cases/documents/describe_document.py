@@ -1,0 +1,102 @@
+"""Puts a document into the words of the active language, for its page and its PDF alike."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from billing.local_time import day_text, read_instant
+from billing.money import local_money
+from orders.models import Document
+
+Cause = Document.Cause
+_POINTS_OF_PERCENT = 100
+
+_TITLES: dict[str, Promise] = {
+    Document.Kind.INVOICE: gettext_lazy("Tax invoice"),
+    Document.Kind.RECEIPT: gettext_lazy("Receipt"),
+    Document.Kind.CREDIT_NOTE: gettext_lazy("Credit note"),
+}
+_CAUSES: dict[str, Promise] = {
+    Cause.ORDER: gettext_lazy("Order"),
+    Cause.MONTH: gettext_lazy("A month of the subscription"),
+    Cause.EARLY_PAYMENT: gettext_lazy("Payment for an order that was not completed"),
+    Cause.REFUND: gettext_lazy("Refund to the card"),
+    Cause.CREDIT_RETURNED: gettext_lazy("Returned to the credit"),
+    Cause.UNUSED_MONTH: gettext_lazy("Unused part of a month, added to the credit"),
+    Cause.UNUSED_MONTH_TAKEN_BACK: gettext_lazy("Unused part of a month, taken back"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentText:
+    """A document in words. `amounts` ends with the total; `paid` says how it was paid or given back."""
+
+    title: str
+    seller: list[str]
+    buyer: list[str]
+    facts: list[tuple[str, str]]
+    lines: list[tuple[str, str]]
+    amounts: list[tuple[str, str]]
+    paid: list[tuple[str, str]]
+
+
+def title_of(document: Document) -> str:
+    """Returns the kind of document, as people call it."""
+    return str(_TITLES[document.kind])
+
+
+def cause_of(document: Document) -> str:
+    """Returns what the document is about."""
+    return str(_CAUSES[document.cause])
+
+
+def describe_document(document: Document) -> DocumentText:
+    """Describes a document that was read with the document that it corrects."""
+    seller, buyer = document.seller, document.buyer
+    vat_number = _("VAT number: %(number)s") % {"number": seller["vat_number"]} if seller["vat_number"] else ""
+    cause = cause_of(document)
+    return DocumentText(
+        title=title_of(document),
+        seller=[text for text in (seller["name"], seller["address"], vat_number) if text],
+        buyer=[text for text in (buyer["organization"], buyer["email"]) if text],
+        facts=list(_facts(document)),
+        lines=[(line["name"], _money(document, line["price_minor"])) for line in document.lines]
+        or [(cause, _money(document, document.total_minor))],
+        amounts=list(_amounts(document)),
+        paid=list(_paid(document)),
+    )
+
+
+def _facts(document: Document) -> Iterator[tuple[str, str]]:
+    yield _("Number"), document.name
+    yield _("Date"), day_text(document.supplied_at)
+    if document.corrects is not None:
+        yield _("Corrects"), document.corrects.name
+    yield _("Order"), str(document.order_id)
+    if document.details["period"]:
+        start, end = (read_instant(each) for each in document.details["period"])
+        yield _("Month"), f"{day_text(start)} \N{EN DASH} {day_text(end - timedelta(microseconds=1))}"
+
+
+def _amounts(document: Document) -> Iterator[tuple[str, str]]:
+    if document.basis_points:
+        rate = f"{document.basis_points / _POINTS_OF_PERCENT:g}%"
+        yield _("Total without VAT"), _money(document, document.net_minor)
+        yield _("VAT %(rate)s") % {"rate": rate}, _money(document, document.vat_minor)
+    yield _("Total"), _money(document, document.total_minor)
+
+
+def _paid(document: Document) -> Iterator[tuple[str, str]]:
+    is_credit = document.kind == Document.Kind.CREDIT_NOTE
+    names = (_("Added to the credit"), _("Refunded to the card")) if is_credit else (_("From credit"), _("By card"))
+    for name, minor in zip(names, (document.credit_minor, document.card_minor), strict=True):
+        if minor:
+            yield name, _money(document, minor)
+
+
+def _money(document: Document, minor: int) -> str:
+    return local_money(minor, currency=document.currency)

@@ -1,0 +1,119 @@
+"""Renders a stored document as a PDF, on demand. The same document gives the same bytes in each language.
+
+The font has Latin and Arabic letters; HarfBuzz joins the Arabic ones. In Arabic the sheet is mirrored.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import cache
+from tempfile import NamedTemporaryFile
+from typing import IO
+
+import pymupdf_fonts
+from django.utils.translation import get_language, gettext, override
+from fpdf import FPDF
+
+from orders.models import Document
+from orders.use_cases.documents.describe_document import describe_document
+
+FAMILY = "FiraGO"
+_FONTS = {"": "figo", "B": "figbo"}
+_MARGIN, _GAP = 20, 5
+_LINE, _SMALL, _LARGE = 5.5, 9, 18
+_INK, _SOFT, _RULE = 30, 105, 205
+_ARABIC = re.compile("[\u0600-\u06ff]")
+
+
+class Sheet(FPDF):
+    """Pages of A4 with rows of names and amounts, from left to right or, in Arabic, from right to left.
+
+    Args: made_at: the time that the file states, so that it is the same each time.
+    """
+
+    def __init__(self, *, title: str, made_at: datetime) -> None:
+        super().__init__(format="A4")
+        self.is_mirrored = get_language() == "ar"
+        self.set_margin(_MARGIN)
+        self.set_auto_page_break(True, margin=_MARGIN)
+        for style, name in _FONTS.items():
+            self.add_font(FAMILY, style, _font(name).name)
+        self.set_title(title)
+        self.set_lang("ar" if self.is_mirrored else "en")
+        self.set_creation_date(made_at)
+        self.set_producer("")
+        self.add_page()
+
+    def footer(self) -> None:
+        """Numbers the page. The base class calls it."""
+        self.set_y(-_MARGIN + _GAP)
+        page = gettext("Page %(page)s") % {"page": self.page_no()}
+        self._write(page, size=_SMALL, soft=True, at_end=True)
+
+    def heading(self, text: str, *, large: bool = False) -> None:
+        self._write(text, bold=True, size=_LARGE if large else 11, height=12 if large else 8)
+
+    def paragraph(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._write(line)
+        self.ln(_GAP)
+
+    def rows(self, rows: Sequence[tuple[str, str]], *, last_is_total: bool = False) -> None:
+        """Writes rows of a name and a value, with a rule below each."""
+        for position, (name, value) in enumerate(rows, start=1):
+            bold = last_is_total and position == len(rows)
+            if self.will_page_break(_LINE + 3):
+                self.add_page()
+            top = self.get_y() + 1
+            self.set_y(top)
+            self._write(name, bold=bold)
+            bottom = self.get_y()
+            self.set_y(top)
+            self._write(value, bold=bold, at_end=True)
+            self.set_y(max(bottom, self.get_y()) + 1)
+            self.set_draw_color(_RULE)
+            self.line(_MARGIN, self.get_y(), self.w - _MARGIN, self.get_y())
+        self.ln(_GAP)
+
+    def _write(
+        self,
+        text: str,
+        *,
+        bold: bool = False,
+        size: float = 10,
+        height: float = _LINE,
+        soft: bool = False,
+        at_end: bool = False,
+    ) -> None:
+        self.set_font(FAMILY, "B" if bold else "", size)
+        self.set_text_color(_SOFT if soft else _INK)
+        is_arabic = self.is_mirrored or _ARABIC.search(text)
+        self.set_text_shaping(True, direction="rtl" if is_arabic else "ltr")
+        align = "L" if at_end == self.is_mirrored else "R"
+        self.multi_cell(self.epw, height, text, align=align, new_x="LMARGIN", new_y="NEXT")
+
+
+@cache
+def _font(name: str) -> IO[bytes]:
+    """Writes the font to a file, which the library reads. It exists as long as this process."""
+    file = NamedTemporaryFile(suffix=".ttf")
+    file.write(pymupdf_fonts.fontbuffers[name]())
+    file.flush()
+    return file
+
+
+def render_document(document: Document, *, language: str) -> bytes:
+    """Renders a document that was read with the document that it corrects. No query."""
+    with override(language):
+        text = describe_document(document)
+        sheet = Sheet(title=f"{text.title} {document.name}", made_at=document.issued_at)
+        sheet.heading(text.title, large=True)
+        sheet.rows(text.facts)
+        sheet.heading(gettext("Seller"))
+        sheet.paragraph(text.seller)
+        sheet.heading(gettext("Buyer"))
+        sheet.paragraph(text.buyer)
+        sheet.rows(text.lines)
+        sheet.rows(text.amounts, last_is_total=True)
+        sheet.rows(text.paid)
+        return bytes(sheet.output())

@@ -1,0 +1,143 @@
+"""Each payment and refund has one document, with the VAT that the journal posts, in order and without a gap."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from billing.models import Customer, LedgerEntry, Organization
+from billing.use_cases.ledger.post_entry import reverse_entry
+from orders.models import Document, DocumentSeries, Order, VatRate
+from orders.use_cases.books.journal import current_postings, journal_totals
+from orders.use_cases.books.month import month_of
+from orders.use_cases.documents.issue_documents import issue_documents
+from orders.use_cases.documents.vat import included_vat
+from orders.use_cases.payments.request_refund import refund_order
+from tests.factories import actor, give_credit
+from tests.orders.conftest import Buy
+from tests.snapshot import nothing_changes
+
+pytestmark = pytest.mark.django_db(transaction=True)
+YEAR = timezone.now().year
+
+
+@pytest.fixture(autouse=True)
+def seller(settings: Settings) -> None:
+    settings.INITIAL_STRIPE_SECRET_KEY = ""
+    settings.SELLER_NAME, settings.SELLER_ADDRESS = "Majan Telecom SAOC", "Muscat"
+    settings.SELLER_VAT_NUMBER = "OM1100000000"
+
+
+def issue() -> int:
+    # The key of an entry that was written in this millisecond is below that of the next.
+    return issue_documents(until=timezone.now() + timedelta(milliseconds=1))
+
+
+def names() -> list[str]:
+    return [f"{each.name} {each.cause}" for each in Document.objects.order_by("supplied_at", "id")]
+
+
+def test_an_order_has_an_invoice_and_its_refund_a_credit_note(ada: Customer, acme: Organization, buy: Buy) -> None:
+    VatRate.objects.create(starts_on=date(2021, 4, 16), basis_points=500)
+    give_credit(ada, 30_000)
+    order = Order.objects.get(id=buy("m", addons=("backup",)).order_id)
+    assert (issue(), issue()) == (1, 0)
+    invoice = Document.objects.get()
+    assert (invoice.name, invoice.cause, invoice.order) == (f"INV-{YEAR}-000001", "order", order)
+    assert (invoice.total_minor, invoice.credit_minor, invoice.card_minor) == (12_000, 12_000, 0)
+    assert (invoice.vat_minor, invoice.net_minor, invoice.basis_points) == (571, 11_429, 500)
+    assert invoice.seller == {"name": "Majan Telecom SAOC", "address": "Muscat", "vat_number": "OM1100000000"}
+    assert invoice.buyer == {"organization": "Acme", "email": ada.email}
+    assert [line["price_minor"] for line in invoice.lines] == [9_000, 3_000]
+    assert invoice.supplied_at == LedgerEntry.objects.get(kind="spend").created_at
+
+    Organization.objects.update(name="Another")
+    refund_order(order_id=order.id, card_minor=None, why="a mistake", by=actor())
+    assert issue() == 1
+    note = Document.objects.get(kind="credit_note")
+    assert (note.name, note.cause, note.corrects) == (f"CN-{YEAR}-000001", "credit_returned", invoice)
+    assert (note.total_minor, note.vat_minor) == (12_000, 571)
+    invoice.refresh_from_db()
+    assert invoice.buyer["organization"] == "Acme"
+
+
+def test_without_a_rate_an_order_has_a_receipt_without_vat(ada: Customer, buy: Buy) -> None:
+    give_credit(ada, 9_000)
+    buy("m")
+    assert issue() == 1
+    receipt = Document.objects.get()
+    assert (receipt.kind, receipt.name, receipt.vat_minor) == ("receipt", f"RCT-{YEAR}-000001", 0)
+
+
+def test_a_free_order_has_no_document(buy: Buy) -> None:
+    buy("flexi")
+    assert issue() == 0
+
+
+def test_an_unused_month_has_a_credit_note_and_taking_it_back_an_invoice(ada: Customer, buy: Buy) -> None:
+    VatRate.objects.create(starts_on=date(2021, 4, 16), basis_points=500)
+    give_credit(ada, 60_000)
+    buy("m")
+    buy("l")
+    unused = LedgerEntry.objects.get(reason__startswith="proration:")
+    reverse_entry(entry_id=unused.id, why="a mistake", by=actor())
+    assert issue() == 4
+    assert sorted(names()) == [
+        f"CN-{YEAR}-000001 unused_month",
+        f"INV-{YEAR}-000001 order",
+        f"INV-{YEAR}-000002 order",
+        f"INV-{YEAR}-000003 unused_month_taken_back",
+    ]
+    first, note = Document.objects.get(number=1, kind="invoice"), Document.objects.get(kind="credit_note")
+    assert note.corrects == first
+    assert Document.objects.get(number=3, kind="invoice").corrects == note
+    assert_vat_is_the_journals()
+
+
+def assert_vat_is_the_journals() -> None:
+    """Asserts that the month's documents include the VAT that its journal posts."""
+    sign = {"credit_note": -1}
+    documents = sum(sign.get(each.kind, 1) * each.vat_minor for each in Document.objects.all())
+    totals = journal_totals(month_of(timezone.now()), postings=current_postings())
+    assert documents == sum(each.credit_minor - each.debit_minor for each in totals if each.account == "2300") > 0
+
+
+def test_a_round_that_fails_leaves_no_gap(ada: Customer, buy: Buy, monkeypatch: pytest.MonkeyPatch) -> None:
+    give_credit(ada, 60_000)
+    for plan in ("m", "l", "m"):
+        buy(plan)
+    save = Document.save
+
+    def save_first(document: Document, **options: object) -> None:
+        if DocumentSeries.objects.filter(last_number__gte=2).exists():
+            raise RuntimeError("the process died")
+        save(document, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Document, "save", save_first)
+    with pytest.raises(RuntimeError), nothing_changes():
+        issue()
+    monkeypatch.undo()
+    assert issue() == 5
+    assert sorted(names()) == [
+        *(f"CN-{YEAR}-00000{number} unused_month" for number in (1, 2)),
+        *(f"RCT-{YEAR}-00000{number} order" for number in (1, 2, 3)),
+    ]
+
+
+def test_a_backlog_of_several_batches_is_issued(ada: Customer, buy: Buy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orders.use_cases.documents.issue_documents.BATCH", 2)
+    give_credit(ada, 60_000)
+    for plan in ("m", "l", "m"):
+        buy(plan)
+    assert issue() == 5
+    assert issue_documents() == 0
+
+
+@given(amount=st.integers(0, 10**12), points=st.integers(0, 10_000))
+def test_included_vat_is_rounded_half_up(amount: int, points: int) -> None:
+    vat = included_vat(amount, points)
+    assert abs(2 * (vat * (10_000 + points) - amount * points)) <= 10_000 + points
+    assert 0 <= vat <= amount
