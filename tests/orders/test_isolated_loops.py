@@ -28,6 +28,7 @@ ORDERS = Path(__file__).parents[2] / "orders"
 # The folders of use cases that jobs run, and the modules of which one call may go through many items.
 FOLDERS = (
     "books",
+    "documents",
     "events",
     "figures",
     "mail",
@@ -55,6 +56,7 @@ OF_ENDPOINTS = "one endpoint's failure leaves the others alone, tested in tests/
 NEXT_RUN = "the items belong to one customer, and a job of its own takes each that is left in the next run"
 ENQUEUES = "each item becomes a job of its own"
 COMPUTES = "reads or computes only"
+IN_ORDER = "the numbers of documents follow the order of the entries, so none is issued before the one that fails"
 ISOLATED = (
     "its items go through ReconciliationRun.compare_each or repair_with, tested in tests/payments/reconciliation"
 )
@@ -78,6 +80,13 @@ LOOPS = {
     "use_cases/books/journal.py counted": COMPUTES,
     "use_cases/books/roll_forward.py roll_forward": COMPUTES,
     "use_cases/books/roll_forward.py _books": COMPUTES,
+    "use_cases/documents/compose_document.py compose_documents": COMPUTES,
+    "use_cases/documents/describe_document.py _paid": COMPUTES,
+    "use_cases/documents/issue_documents.py issue_documents": IN_ORDER,
+    "use_cases/documents/issue_documents.py _issue_batch": IN_ORDER,
+    "use_cases/documents/render_pdf.py __init__": COMPUTES,
+    "use_cases/documents/render_pdf.py paragraph": COMPUTES,
+    "use_cases/documents/render_pdf.py rows": COMPUTES,
     "use_cases/events/deliver_events.py _in_turns": COMPUTES,
     "use_cases/events/deliver_events.py deliver_events": REFUSED,
     "use_cases/events/receive_events.py receive_events": APPLIED_OR_SET_ASIDE,
