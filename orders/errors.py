@@ -331,7 +331,7 @@ class InvalidPosting(DomainError):
 class VatRateTooEarly(DomainError):
     code = "vat_rate_too_early"
     status = 409
-    message = "a rate begins after the last one, and not in a closed month"
+    message = "a rate begins after the last one, after the last invoice or receipt, and not in a closed month"
 
 
 class WrongAmount(DomainError):

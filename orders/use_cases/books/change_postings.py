@@ -7,10 +7,12 @@ from django.db import transaction
 
 from billing.actor import Actor
 from billing.errors import ReasonRequired
+from billing.local_time import midnight_of
 from billing.text import has_visible_text
 from billing.use_cases.record_audit import record_audit
 from orders.errors import InvalidPosting, VatRateTooEarly
-from orders.models import ClosedMonth, PostingRule, VatRate
+from orders.locks import lock_document_cursor
+from orders.models import ClosedMonth, Document, PostingRule, VatRate
 from orders.use_cases.books.month import Month
 
 FIELDS = ("debit", "credit", "vat", "cost_centre")
@@ -53,16 +55,21 @@ def change_posting_rule(
 
 
 def add_vat_rate(*, starts_on: date, basis_points: int, reason: str, by: Actor) -> VatRate:
-    """Adds a rate of VAT that applies from a day on: after the last rate's day, and not in a closed month.
+    """Adds a rate of VAT that applies from a day on.
 
-    Raises: ReasonRequired, VatRateTooEarly. Transaction: owns.
+    The day is after the last rate's, in no closed month, and after all documents, which then agree with the journal.
+
+    Raises: ReasonRequired, VatRateTooEarly. Transaction: owns. Locks: the documents' cursor.
     """
     if not has_visible_text(reason):
         raise ReasonRequired
     with transaction.atomic():
+        lock_document_cursor()
         closed = ClosedMonth.objects.order_by("-month").first()
-        if VatRate.objects.filter(starts_on__gte=starts_on).exists() or (
-            closed is not None and starts_on < Month(closed.month).next.first_day
+        if (
+            VatRate.objects.filter(starts_on__gte=starts_on).exists()
+            or (closed is not None and starts_on < Month(closed.month).next.first_day)
+            or Document.objects.filter(supplied_at__gte=midnight_of(starts_on)).exists()
         ):
             raise VatRateTooEarly
         rate = VatRate.objects.create(starts_on=starts_on, basis_points=basis_points)

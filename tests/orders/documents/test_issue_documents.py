@@ -8,9 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from billing.local_time import local_day
 from billing.models import Customer, LedgerEntry, Organization
 from billing.use_cases.ledger.post_entry import reverse_entry
+from orders.errors import VatRateTooEarly
 from orders.models import Document, DocumentSeries, Order, VatRate
+from orders.use_cases.books.change_postings import add_vat_rate
 from orders.use_cases.books.journal import current_postings, journal_totals
 from orders.use_cases.books.month import month_of
 from orders.use_cases.documents.issue_documents import issue_documents
@@ -70,6 +73,16 @@ def test_without_a_rate_an_order_has_a_receipt_without_vat(ada: Customer, buy: B
     assert issue() == 1
     receipt = Document.objects.get()
     assert (receipt.kind, receipt.name, receipt.vat_minor) == ("receipt", f"RCT-{YEAR}-000001", 0)
+
+
+def test_a_rate_begins_after_the_last_document(ada: Customer, buy: Buy) -> None:
+    give_credit(ada, 9_000)
+    buy("m")
+    assert issue() == 1
+    today = local_day(timezone.now())
+    with pytest.raises(VatRateTooEarly), nothing_changes():
+        add_vat_rate(starts_on=today, basis_points=500, reason="the law", by=actor())
+    add_vat_rate(starts_on=today + timedelta(days=1), basis_points=500, reason="the law", by=actor())
 
 
 def test_a_free_order_has_no_document(buy: Buy) -> None:
