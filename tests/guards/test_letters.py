@@ -24,6 +24,11 @@ PROMISES = {
     "Please pay": f"{BY_CARD}::test_the_mail_has_the_link_until_the_month_is_paid",
     "a voucher: credit that covers the month pays for it at once": "tests/payments/renewals/"
     "test_months_paid_by_credit.py::test_the_reminder_promises_what_a_top_up_does",
+    **dict.fromkeys(
+        ["your credit will not cover", "will not cover all that renews until then"],
+        "tests/orders/web/test_mail_choices.py::test_credit_that_will_not_cover_the_month_is_said",
+    ),
+    "Redeem a voucher before then, and nothing stops": f"{RENEWALS}::test_a_month_is_renewed_from_credit",
     "If the month stays unpaid, the subscription ends": f"{RENEWALS}::"
     "test_an_unpaid_subscription_ends_after_the_days_of_grace",
     "The credit that was held for it is available again": f"{BY_CARD}::"
