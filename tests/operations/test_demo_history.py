@@ -12,7 +12,7 @@ from django.utils import timezone
 from billing.models import AuditEntry, LedgerEntry, Organization
 from config.devtools.demo.history import write_history as history
 from config.devtools.demo.history.issuers import WELCOME
-from orders.models import Order
+from orders.models import Document, Order
 from orders.use_cases.catalog.seed_catalog import seed_catalog
 from promos.models import Campaign, Redemption, RefusedAttempt
 from promos.use_cases.verify_redemptions import verify_redemptions
@@ -45,6 +45,9 @@ def test_a_history_is_of_the_past_and_its_books_add_up(settings_of_demo: None) -
     assert Campaign.objects.get(name=WELCOME).status == Campaign.Status.ACTIVE
     call_command("verify_ledger", "--chain")
     assert verify_redemptions() is None
+    first = Document.objects.order_by("supplied_at", "id")[0]
+    assert (first.kind, first.basis_points, first.number) == (Document.Kind.INVOICE, history.VAT_BASIS_POINTS, 1)
+    assert timedelta() < first.issued_at - first.supplied_at < timedelta(days=1)
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_namespace WHERE nspname = 'qasima_past'")
         assert cursor.fetchone() == (0,)

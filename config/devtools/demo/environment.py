@@ -14,6 +14,12 @@ DEFAULT_PORT = 8000
 SANDBOX_PORT_DISTANCE = 1000
 MAX_PORT = 65535 - SANDBOX_PORT_DISTANCE
 SECRETS = CHECKOUT / ".data" / "demo.json"
+# The seller on the demo's invoices.
+SELLER = {
+    "SELLER_NAME": "Majan Cloud Services LLC",
+    "SELLER_ADDRESS": "Way 2239, Building 14, Al Khuwair, 133 Muscat, Oman",
+    "SELLER_VAT_NUMBER": "OM1100000000",
+}
 # The demo uses neither the caller's database nor the caller's mode.
 NOT_INHERITED = ("DATABASE_URL", "DATABASE_URL_FILE", "DEBUG", "DEBUG_FILE", "DEMO_FILE")
 
@@ -71,6 +77,7 @@ def demo_environment(port: int) -> dict[str, str]:
         "CHECKOUT_CANCEL_URL": f"{root_url(port)}checkout/cancel",
         "UNSUBSCRIBE_URL": f"{root_url(port)}mails?token={{token}}",
     }
+    chosen |= {name: os.environ.get(name) or text for name, text in SELLER.items()}
     kept = kept_secrets()
     # A demo that was started before there was a chain has no such secret.
     chosen["LEDGER_SIGNING_SECRET"] = hashlib.sha256(kept["JWT_SECRET"].encode() + b"ledger").hexdigest()

@@ -11,6 +11,7 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from billing.actor import system_actor
+from billing.local_time import local_day
 from billing.models import Customer
 from billing.use_cases.ledger.expire_credit import expire_credit
 from billing.use_cases.ledger.grant_many import grant_many
@@ -22,6 +23,8 @@ from config.devtools.demo.history.customers import Customers
 from config.devtools.demo.history.issuers import ADMIN, NOOR, STOLEN, Issuers
 from config.devtools.demo.history.past_clock import PastClock, past_clock
 from orders.models import Order, Payment
+from orders.use_cases.books.change_postings import add_vat_rate
+from orders.use_cases.documents.issue_documents import issue_documents
 from orders.use_cases.figures.refresh_figures import refresh_figures
 from orders.use_cases.payments.request_refund import refund_order, send_refund
 from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
@@ -37,6 +40,7 @@ ARRIVALS = (1, 1, 1, 1, 1, 2, 1)
 OUTAGE, REFUNDS, CORRECTION, GUESSES, EARLY_CARDS = 52, (21, 37, 44, 59, 72, 83), 63, 70, 86
 # The worker's nightly jobs run once in so many days, because there is little to do.
 NIGHTLY_JOBS = 7
+VAT_BASIS_POINTS = 500
 # How many of Stripe's events the worker copies after the first start: all of them would keep it busy for minutes.
 MIRRORED_EVENTS = 150
 _WORKER = system_actor(channel="worker", user_id="renewals")
@@ -53,6 +57,9 @@ def write_history(*, state: Path | None, days: int = DAYS) -> bool:
     now = timezone.now()
     began = (now - timedelta(days=days)).replace(hour=4, minute=0, second=0, microsecond=0)
     with card_processor(state) as processor, past_clock(began) as clock:
+        add_vat_rate(
+            starts_on=local_day(began), basis_points=VAT_BASIS_POINTS, reason="VAT of Oman since April 2021", by=ADMIN
+        )
         story = _Story(began, clock, processor)
         for day in range(days):
             story.play(day)
@@ -98,6 +105,7 @@ class _Story:
         self._customers.pay_open_months()
         if self._processor:
             _run_payment_jobs()
+        issue_documents(until=timezone.now())
         if day % NIGHTLY_JOBS == 0:
             expire_credit()
             count_redeemed_cards()
