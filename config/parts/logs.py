@@ -110,6 +110,8 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
             # Below WARNING it logs requests to Stripe and their responses, which may hold addresses.
             "stripe": {"handlers": [], "level": "WARNING", "propagate": True},
             "psycopg.pool": {"handlers": [], "level": "WARNING", "propagate": True},
+            # It would log each step of making a PDF, some hundred lines.
+            "fontTools": {"handlers": [], "level": "WARNING", "propagate": True},
             # At every start, both would log what the code already says.
             "procrastinate.blueprints": {"handlers": [], "level": "WARNING", "propagate": True},
             "procrastinate.periodic": {"handlers": [], "level": "WARNING", "propagate": True},
