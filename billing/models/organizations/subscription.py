@@ -120,6 +120,11 @@ class Subscription(models.Model):
             ),
             models.Index(fields=["customer", "-created_at"], name="billing_subscription_newest"),
             models.Index(fields=["organization", "-created_at"], name="billing_subscription_of_org"),
+            models.Index(
+                fields=["status", "-id"],
+                condition=~Q(status__in=["active", "canceled"]),
+                name="billing_subscription_rare",
+            ),
         ]
 
     def __str__(self) -> str:
