@@ -20,7 +20,15 @@ from billing.money import format_money
 from orders.models import Break, Order, Payment
 from orders.queries import open_payments
 from promos.admin.redemptions import code_link
-from promos.admin.states import State, count_live_and_unretired, format_usage, state_badge, state_of, with_state
+from promos.admin.states import (
+    MAX_COUNTED,
+    State,
+    count_live_and_unretired,
+    format_usage,
+    state_badge,
+    state_of,
+    with_state,
+)
 from promos.models import Alert, Redemption
 from promos.queries import codes_with_use
 
@@ -105,7 +113,7 @@ def _live_codes(now: datetime) -> Figure:
     return Figure(
         title="Live vouchers",
         value=f"{live:,}",
-        note=f"of {every:,} that are not retired",
+        note=f"of {'the newest ' if every == MAX_COUNTED else ''}{every:,} that are not retired",
         url=list_url("promos_promocode", state=State.LIVE.value),
     )
 

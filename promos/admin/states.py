@@ -42,20 +42,21 @@ STATES_AS_LISTED = (
     State.EXHAUSTED,
     State.RETIRED,
 )
-# A join: once the counters are too many for a hash, IN or EXISTS would run a lookup for each code.
+# The first page counts at most this many vouchers, so that it costs the same however many there are.
+MAX_COUNTED = 2_000
 _COUNT_LIVE_AND_UNRETIRED = """
 SELECT count(*) FILTER (WHERE promos_is_redeemable(p, g, %(now)s)
-                          AND (max_redemptions = 0 OR free.promo_code_id IS NOT NULL)
+                          AND (p.max_redemptions = 0 OR free.slot)
                           AND (g.budget_minor = 0 OR p.credit_minor <= budget.left_minor)),
        count(*)
-  FROM promos_promocode p
+  FROM (SELECT * FROM promos_promocode WHERE retired_at IS NULL AND NOT for_cards
+         ORDER BY created_at DESC, id DESC LIMIT %(most)s) p
   JOIN promos_campaign g ON g.id = p.campaign_id
   LEFT JOIN (SELECT campaign_id, sum(quota - used) AS left_minor FROM promos_budgetcounter
               GROUP BY campaign_id) budget
     ON budget.campaign_id = g.id
-  LEFT JOIN (SELECT DISTINCT promo_code_id FROM promos_promocounter WHERE used < quota) free
-    ON free.promo_code_id = p.id
- WHERE retired_at IS NULL AND NOT p.for_cards
+  LEFT JOIN LATERAL (SELECT true AS slot FROM promos_promocounter
+                      WHERE promo_code_id = p.id AND used < quota LIMIT 1) free ON true
 """
 _KINDS = {State.LIVE: "good", State.NOT_STARTED: "info", State.PAUSED: "warn", State.RETIRED: "bad"}
 
@@ -96,9 +97,9 @@ def with_state(codes: QuerySet[PromoCode, PromoCode], *, now: datetime) -> Query
 
 
 def count_live_and_unretired(*, now: datetime) -> tuple[int, int]:
-    """Counts the codes that can be redeemed and those that are not retired. One query reads each table once."""
+    """Counts the codes that can be redeemed, and all, of the newest MAX_COUNTED codes that are not retired."""
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT_LIVE_AND_UNRETIRED, {"now": now})
+        cursor.execute(_COUNT_LIVE_AND_UNRETIRED, {"now": now, "most": MAX_COUNTED})
         live, every = cursor.fetchone()
     return live, every
 
