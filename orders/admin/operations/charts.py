@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
 from billing.admin.console.charts import Bar, bar_chart, bars_of_days, days_until, share_chart, total_by_day
@@ -18,6 +19,7 @@ from promos.use_cases.attempts.rules import describe_rule
 # Few enough that the page is quick with a million orders a month.
 _DAYS = 14
 _MAX_RULES = 6
+_MAX_REFUSALS = 20_000
 # An order is paid by card at most this long after it is placed: a bank debit takes days.
 _LONGEST_PAYMENT = timedelta(days=14)
 
@@ -82,10 +84,13 @@ def _revenue(days: list[date], since: datetime) -> Panel:
 
 
 def _refusals(since: datetime) -> Panel:
-    counted = count_refusals(RefusedAttempt.objects.filter(created_at__gte=since))[:_MAX_RULES]
-    bars = [Bar(describe_rule(rule), number, f"{number:,}") for rule, number in counted]
+    recent = RefusedAttempt.objects.filter(created_at__gte=since)
+    last = recent.order_by("-created_at", "-id").values("created_at")[_MAX_REFUSALS - 1 : _MAX_REFUSALS]
+    counted = count_refusals(recent.filter(created_at__gte=Coalesce(Subquery(last), since)))
+    bars = [Bar(describe_rule(rule), number, f"{number:,}") for rule, number in counted[:_MAX_RULES]]
+    is_capped = sum(number for _, number in counted) >= _MAX_REFUSALS
     return Panel(
-        title=f"Refusals of the last {_DAYS} days",
+        title=f"The last {_MAX_REFUSALS:,} refusals" if is_capped else f"Refusals of the last {_DAYS} days",
         chart=share_chart(bars, title="Refusals by reason") if bars else "",
         empty="" if bars else "Nothing was refused.",
         more_title="Refused attempts",
