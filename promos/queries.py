@@ -109,10 +109,18 @@ def budget_left() -> Coalesce:
 
 def is_exhausted() -> Q:
     """Returns a condition on codes: no slot is free, or the campaign's budget has no room for the code's credit."""
+    return has_no_slot() | exceeds_budget()
+
+
+def has_no_slot() -> Q:
+    """Returns a condition on codes: they have a cap, and all slots are used."""
     free = PromoCounter.objects.filter(promo_code=OuterRef("pk"), used__lt=F("quota"))
-    return Q(max_redemptions__gt=0) & Exact(exists_per_row(free), False) | Q(campaign__budget_minor__gt=0) & (
-        GreaterThan(F("credit_minor"), budget_left())
-    )
+    return Q(max_redemptions__gt=0) & Q(Exact(exists_per_row(free), False))
+
+
+def exceeds_budget() -> Q:
+    """Returns a condition on codes: the campaign's budget has no room for the code's credit."""
+    return Q(campaign__budget_minor__gt=0) & Q(GreaterThan(F("credit_minor"), budget_left()))
 
 
 def find_code(text: str, *, customer_id: int | None = None) -> PromoCode | None:

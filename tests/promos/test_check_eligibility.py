@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
-from promos.admin.states import State, count_live_and_unretired, state_of, with_state
+from promos.admin.states import State, count_live_and_unretired, in_state, state_of, with_state
 from promos.errors import (
     PromoAlreadyRedeemed,
     PromoExhausted,
@@ -125,6 +125,8 @@ def test_python_sql_and_console_agree_on_every_state_at_every_boundary(codes: li
 
     states = {code.code: state_of(code) for code in with_state(PromoCode.objects.all(), now=NOW)}
     assert states == {code: STATE_OF_PROBLEM[problem] for code, problem in found.items()}
+    filtered = {code.code: state for state in State for code in in_state(PromoCode.objects.all(), state, now=NOW)}
+    assert filtered == states
 
     live = list(found.values()).count(None)
     unretired = len(found) - list(found.values()).count(PromoNotFound)
