@@ -14,6 +14,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.admin.console.display import Column, Panel, Text, Tool, amount, list_url
+from billing.admin.console.pages import may_open, open_panel
 from billing.local_time import local_day, midnight_of
 from billing.models import Account, Subscription
 from billing.money import format_money
@@ -61,9 +62,9 @@ def first_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "title": "Overview",
         "crumbs": [("Overview", "")],
         "tools": tools,
-        "figures": list(_figures(request, now)),
+        "figures": [each for each in _figures(request, now) if may_open(request, each.url)],
         "charts": list(charts(request, now)),
-        "panels": list(_panels(request, now)),
+        "panels": [open_panel(request, panel) for panel in _panels(request, now)],
     }
 
 

@@ -1,6 +1,7 @@
 """Any address of the console, with any parameters, is answered without a failure."""
 
 import logging
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from io import StringIO
@@ -12,7 +13,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver
 
-from billing.actor import SUPERADMIN
+from billing.actor import APPROVER, FINANCE, SUPERADMIN
 from config.parts.logs import logging_config
 from tests.console import client_of, create_one_of_each, create_user
 from tests.snapshot import nothing_changes
@@ -115,3 +116,20 @@ def test_a_refused_look_up_is_one_line_of_the_log(client: Client) -> None:
         logger.removeHandler(handler)
     assert answer.status_code == HTTPStatus.BAD_REQUEST
     assert len(lines.getvalue().splitlines()) == 1
+
+
+@pytest.mark.parametrize("role", [APPROVER, FINANCE])
+def test_a_page_links_only_to_pages_that_its_reader_may_open(role: str) -> None:
+    reader = client_of(create_user(role))
+    pages = ["/admin/"]
+    for name, key in create_one_of_each().items():
+        place = f"/admin/{name.replace('_', '/', 1)}/"
+        pages += [place, f"{place}{key}/change/"]
+    found: dict[str, str] = {}
+    for page in pages:
+        answer: Any = reader.get(page)
+        if answer.status_code == HTTPStatus.OK:
+            found |= {url: page for url in re.findall(r'href="(/admin/[^"?]*)', answer.content.decode())}
+    assert len(found) > 15
+    closed = {url: page for url, page in found.items() if reader.get(url).status_code == HTTPStatus.FORBIDDEN}
+    assert closed == {}

@@ -5,6 +5,7 @@ is used only for what is edited field by field: the catalog and staff. The conso
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from django import forms
@@ -16,13 +17,14 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 
 from billing.admin.console.display import Fact, Panel, Tool, list_url
 from billing.admin.console.forms import refused_form
 from billing.admin.console.lists import KeysetChangeList
-from billing.admin.console.pages import record_page
+from billing.admin.console.pages import drop_closed_links, record_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission, tell
 from billing.errors import DomainError
@@ -108,6 +110,8 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
             "list_url": list_url(self.model_label),
         }
         response: HttpResponse = super().changelist_view(request, {**context, **(extra_context or {})})
+        if isinstance(response, SimpleTemplateResponse):
+            response.add_post_render_callback(partial(drop_closed_links, request))
         return response
 
     def changeform_view(

@@ -1,18 +1,27 @@
 """Renders the console's own pages: a record, and a form that asks for input or confirmation."""
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.apps import apps
+from django.contrib.admin import site
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 
-from billing.admin.console.display import Fact, Text, list_url
+from billing.admin.console.display import Fact, Panel, Text, list_url
 from billing.admin.console.submission import Submission
 
 if TYPE_CHECKING:
     from billing.admin.console.base import ConsoleAdmin, RecordAdmin
+
+# As display.link() writes it.
+_LINK = re.compile(r'<a class="ref" href="([^"]*)">(.*?)</a>', re.DOTALL)
 
 
 def record_page(
@@ -30,10 +39,10 @@ def record_page(
     context = {
         "title": title,
         "crumbs": [(capfirst(admin.plural), list_url(admin.model_label)), (title, "")],
-        "facts": list(admin.facts(request, record)),
-        "panels": list(admin.panels(request, record)),
+        "facts": [_open_fact(request, fact) for fact in admin.facts(request, record)],
+        "panels": [open_panel(request, panel) for panel in admin.panels(request, record)],
         "tools": list(admin.tools(request, record)),
-        "links": list(admin.links(record)),
+        "links": [each for each in admin.links(record) if may_open(request, each.url)],
         "form": form,
         "form_title": form_title,
         "submit": submit,
@@ -81,6 +90,46 @@ def form_page(
         "confirming": confirming,
     }
     return _page(admin, request, context)
+
+
+def may_open(request: HttpRequest, url: str) -> bool:
+    """Tells whether this member of staff sees the model to which a page of the console belongs."""
+    app, _, rest = url.partition("?")[0].removeprefix(reverse("admin:index")).partition("/")
+    try:
+        model = apps.get_model(app, rest.partition("/")[0])
+    except (LookupError, ValueError):
+        return True
+    return not site.is_registered(model) or site.get_model_admin(model).has_view_permission(request)
+
+
+def without_closed_links(request: HttpRequest, text: Text) -> Text:
+    """Keeps the words of links that this member of staff may not follow."""
+    if not isinstance(text, SafeString):
+        return text
+
+    def keep(found: re.Match[str]) -> str:
+        return found[0] if may_open(request, found[1]) else found[2]
+
+    return mark_safe(_LINK.sub(keep, text))  # noqa: S308 - a part of a text that is safe
+
+
+def drop_closed_links(request: HttpRequest, response: HttpResponse) -> None:
+    """Replaces the links of a rendered page that this member of staff may not follow by their words."""
+    response.content = without_closed_links(request, mark_safe(response.content.decode()))  # noqa: S308 - a rendered page
+
+
+def _open_fact(request: HttpRequest, fact: Fact) -> Fact:
+    return fact._replace(value=without_closed_links(request, fact.value))
+
+
+def open_panel(request: HttpRequest, panel: Panel) -> Panel:
+    """Returns the panel with only the links that this member of staff may follow."""
+    return replace(
+        panel,
+        rows=[[without_closed_links(request, cell) for cell in row] for row in panel.rows],
+        facts=[_open_fact(request, fact) for fact in panel.facts],
+        more_url=panel.more_url if may_open(request, panel.more_url) else "",
+    )
 
 
 def _page(admin: "ConsoleAdmin", request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
