@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from allauth.mfa import admin as second_factors
+from allauth.usersessions import admin as sessions
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -95,6 +97,8 @@ class KindFilter(admin.SimpleListFilter):
 
 
 admin.site.unregister(Group)  # groups are roles: a migration creates them, and nobody edits them
+# Their packages' own pages would show and change secrets of second factors, without an audit entry.
+admin.site.unregister([second_factors.Authenticator, sessions.UserSession])  # type: ignore[attr-defined]
 
 
 @admin.register(User)

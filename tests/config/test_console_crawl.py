@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver
 
 from billing.actor import APPROVER, FINANCE, SUPERADMIN
+from billing.admin.console.base import ConsoleAdmin
 from config.parts.logs import logging_config
 from tests.console import client_of, create_one_of_each, create_user
 from tests.snapshot import nothing_changes
@@ -116,6 +117,10 @@ def test_a_refused_look_up_is_one_line_of_the_log(client: Client) -> None:
         logger.removeHandler(handler)
     assert answer.status_code == HTTPStatus.BAD_REQUEST
     assert len(lines.getvalue().splitlines()) == 1
+
+
+def test_no_package_brings_a_page_of_its_own() -> None:
+    assert [model for model, page in admin.site._registry.items() if not isinstance(page, ConsoleAdmin)] == []
 
 
 @pytest.mark.parametrize("role", [APPROVER, FINANCE])
