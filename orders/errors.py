@@ -340,6 +340,6 @@ class WrongAmount(DomainError):
 
 
 class DocumentNotFound(DomainError):
-    code = "not_found"
+    code = "document_not_found"
     status = 404
     message = "there is no such document"

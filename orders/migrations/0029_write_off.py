@@ -37,6 +37,10 @@ def seed(apps, schema_editor):
         group.permissions.add(permission)
 
 
+def forget(apps, schema_editor):
+    apps.get_model("orders", "PostingRule").objects.filter(event="dispute.written_off").delete()
+
+
 class Migration(migrations.Migration):
     dependencies = [("orders", "0028_staff_see_the_books")]
 
@@ -101,5 +105,5 @@ class Migration(migrations.Migration):
                 serialize=False,
             ),
         ),
-        migrations.RunPython(seed, migrations.RunPython.noop),
+        migrations.RunPython(seed, forget),
     ]

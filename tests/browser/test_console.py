@@ -122,7 +122,7 @@ def test_the_menu_leads_everywhere(page: Page, sign_in: SignIn) -> None:
     sign_in(SUPERADMIN)
     menu = page.locator("#nav-sidebar-apps a")
     addresses = [address for address in menu.evaluate_all("links => links.map(link => link.href)") if address]
-    assert len(addresses) == 54
+    assert len(addresses) == 55
     for address in addresses:
         answer = page.goto(address)
         assert answer is not None

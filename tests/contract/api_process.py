@@ -21,7 +21,9 @@ for line in sys.stdin:
     method, path, body, headers = json.loads(line)
     given = json.dumps(body) if body is not None else ""
     answer = client.generic(method, path, given, content_type="application/json", headers=headers)
-    print(json.dumps([answer.status_code, json.loads(answer.content or "null"), dict(answer.headers)]), flush=True)
+    content, is_json = answer.getvalue(), answer.headers.get("Content-Type", "").startswith("application/json")
+    body = json.loads(content) if content and is_json else None
+    print(json.dumps([answer.status_code, body, dict(answer.headers)]), flush=True)
 """
 
 

@@ -109,6 +109,19 @@ GRANT = {
     "expires_at": "2099-01-01T00:00:00Z",
     "reason": "an outage",
 }
+# No campaign has this name.
+EXPORT = {
+    "since": "2026-09-30T20:00:00Z",
+    "until": "2026-10-31T20:00:00Z",
+    "kind": "adjustment",
+    "credit_class": "sold",
+    "customer": "ada",
+    "campaign": "{slug}",
+    "at_least_minor": 1,
+    "at_most_minor": 5,
+    "file_format": "csv",
+    "reason": "an audit",
+}
 CHECKOUT = {
     "tenant_id": "{tenant}",
     "plan_id": "flexi",
@@ -333,7 +346,7 @@ ENDPOINTS = [
     Endpoint(method="GET", path="billing/admin/past/balance", roles=READS_REVENUE, status=400),
     Endpoint(method="GET", path="billing/admin/past/trial-balance", roles=READS_REVENUE),
     Endpoint(method="GET", path="billing/admin/past/voucher", roles=READS_REVENUE, status=400),
-    Endpoint(method="POST", path="billing/admin/ledger/export", roles=READS_REVENUE, body={"reason": "an audit"}),
+    Endpoint(method="POST", path="billing/admin/ledger/export", roles=READS_REVENUE, status=404, body=EXPORT),
     Endpoint(method="GET", path="billing/admin/months", roles=READS_REVENUE, is_list=True),
     Endpoint(method="GET", path="billing/admin/months/2026-01", roles=READS_REVENUE),
     # It is not over yet.

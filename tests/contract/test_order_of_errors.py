@@ -56,7 +56,7 @@ def test_identity_comes_before_the_body(anybody: Caller, endpoint: Endpoint) -> 
 def test_the_role_comes_before_the_body(ada: Caller, salim: Caller, endpoint: Endpoint) -> None:
     with nothing_changes():
         for bad in BAD_BODIES:
-            for caller in (ada, salim):
+            for caller in (ada,) if "auditor" in endpoint.roles else (ada, salim):
                 assert_refused(send(caller, endpoint, bad), 403, "permission_denied")
 
 
@@ -160,7 +160,7 @@ def test_an_unknown_path_is_not_found_for_any_caller(anybody: Caller, root: Call
 def test_every_get_endpoint_answers_head(root: Caller) -> None:
     for endpoint in ENDPOINTS:
         if endpoint.method == "GET":
-            path = endpoint.path_with(tenant=str(uuid4()), slug="new")
+            path = endpoint.path_with(tenant=str(uuid4()), code="NEVER", slug="new")
             whole, headers = root.get(path), root.call("HEAD", path)
             assert (headers.status, headers.content) == (whole.status, b"")
             assert headers.headers["Content-Type"] == whole.headers["Content-Type"]

@@ -66,9 +66,9 @@ def test_a_generated_client_works_and_its_types_fit(shop: None, live_server: Liv
         assert done.returncode == 0, done.stdout + done.stderr
 
     generator = programs / "openapi-python-client"
-    run(
-        generator, "generate", "--path", description, "--output-path", "client", "--meta", "none", "--fail-on-warning"
-    )
+    (tmp_path / "config.yaml").write_text('content_type_overrides: {"application/pdf": "application/octet-stream"}')
+    generate = (generator, "generate", "--path", description, "--config", "config.yaml", "--output-path", "client")
+    run(*generate, "--meta", "none", "--fail-on-warning")
     (tmp_path / "use.py").write_text(USE)
     run(programs / "mypy", "--strict", "--follow-imports=silent", "use.py")
     run(sys.executable, "use.py", live_server.url, bearer(sub="ada")["Authorization"].split()[1])

@@ -31,7 +31,7 @@ class LedgerExportSerializer(RequestSerializer):
     campaign = TextField(required=False, max_length=100, help_text="A campaign's name, in any case.")
     at_least_minor = MinorAmountField(required=False, help_text="Whether it came in or went out.")
     at_most_minor = MinorAmountField(required=False, help_text="Whether it came in or went out.")
-    file_format = serializers.ChoiceField(choices=list(FORMATS), default="csv")
+    file_format = serializers.ChoiceField(choices=list(FORMATS), required=False, help_text="CSV when absent.")
     reason = TextField(max_length=500, help_text="For the audit trail.")
 
 
@@ -68,7 +68,7 @@ class LedgerExportView(ApiView):
         form = LedgerExportSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         asked: dict[str, Any] = dict(form.validated_data)
-        file_format, reason = asked.pop("file_format"), asked.pop("reason")
+        file_format, reason = asked.pop("file_format", "csv"), asked.pop("reason")
         conditions = EntryConditions(**asked)
         given = {name: str(value) for name, value in asdict(conditions).items() if value not in (None, "")}
         parts = hand_out_entries(

@@ -137,7 +137,6 @@ def test_a_database_that_accepts_no_work_is_a_503(api: Client, state: str) -> No
     assert answer.json()["code"] == "database_unavailable"
 
 
-@pytest.mark.urls("config.urls")
 def test_a_pooler_that_answers_a_statement_twice_is_away_and_an_internal_error_of_the_server_is_not() -> None:
     for cause, is_away in ((psycopg.InternalError("received 2 results from command 'BEGIN'"), True),
                            (psycopg.errors.DataCorrupted(), False)):  # fmt: skip
@@ -146,6 +145,7 @@ def test_a_pooler_that_answers_a_statement_twice_is_away_and_an_internal_error_o
         assert is_database_failure(failed) is is_away
 
 
+@pytest.mark.urls("config.urls")
 def test_a_read_only_primary_is_a_503_for_changes_and_unready(api: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION READ ONLY")
