@@ -15,7 +15,7 @@ TEST_SETTINGS = DJANGO_SETTINGS_MODULE=tests.settings DEBUG=1 DATABASE_URL= QASI
 PAYMENTS = tests/payments tests/stripe_sandbox tests/browser/test_payment.py tests/browser/test_shop_payment.py
 JOURNEYS = tests/journeys tests/browser/test_shop.py tests/browser/test_arabic.py tests/browser/test_issuing.py tests/contract/test_generated_requests.py
 RACES = tests/concurrency tests/faults tests/properties
-OPERATIONS = tests/operations tests/growth
+OPERATIONS = tests/operations tests/growth tests/orders/test_upgrade.py tests/orders/test_migrations.py
 FAILOVER = tests/failover
 SLOW = $(PAYMENTS) $(RACES) $(JOURNEYS) $(OPERATIONS) $(FAILOVER)
 # The programs of a cluster, each with its Debian package.
@@ -97,7 +97,8 @@ test-races: dev
 test-journeys: dev
 	@$(VENV) -m pytest -n 2 $(JOURNEYS)
 
-# The tools and files of operators, with the programs that read them; and query plans in a long history.
+# The tools and files of operators, with the programs that read them; migrations and upgrades; and query plans in a
+# long history.
 test-operations: dev
 	@.ci/install-debian-packages promtool:prometheus
 	@$(VENV) -m pytest -n 2 $(OPERATIONS)
