@@ -127,11 +127,14 @@ def refunding_credit() -> Form:
     return Form(page("orders_order_refund", place_orders(1)[0].pk), {}, LedgerEntry)
 
 
-def writing_off() -> Form:
-    facts = {"order": place_orders(1)[0], "currency": "OMR", "stripe_object_id": "du_1"}
+def owed_by(order: Order) -> CardEntry:
+    facts = {"order": order, "currency": "OMR", "stripe_object_id": "du_1"}
     CardEntry.objects.create(kind="dispute", amount_minor=-9_000, **facts)
-    owed = CardEntry.objects.create(kind="owed", amount_minor=9_000, **facts)
-    return Form(page("orders_cardentry_writeoff", owed.pk), {}, CardEntry)
+    return CardEntry.objects.create(kind="owed", amount_minor=9_000, **facts)
+
+
+def writing_off() -> Form:
+    return Form(page("orders_cardentry_writeoff", owed_by(place_orders(1)[0]).pk), {}, CardEntry)
 
 
 def closing_an_alert() -> Form:
@@ -229,7 +232,8 @@ def retrying(make: Callable[[Order], Provision | AppJob]) -> Form:
 
 def deciding(verb: str) -> Form:
     proposer = actor() if verb == "withdraw" else actor(user_id="proposer")
-    return Form(page(f"billing_proposal_{verb}", propose_adjustment(customer(), by=proposer).pk), {}, AuditEntry)
+    made = LedgerEntry if verb == "approve" else AuditEntry
+    return Form(page(f"billing_proposal_{verb}", propose_adjustment(customer(), by=proposer).pk), {}, made)
 
 
 DRAFT = {"name": "Spring", "credit_class": "promotional", "budget": "100"}
@@ -487,6 +491,7 @@ def records() -> dict[str, object]:
         "billing_organization": order.organization_id,
         "orders_payment": order.pk,
         "orders_refund": UUID(int=1),
+        "orders_cardentry": owed_by(order).pk,
         "orders_closedmonth": close_month(month=next_month_to_close(), why="month end", by=actor()).pk,
         "orders_postingrule": "card.payment",
         "orders_vatrate": VatRate.objects.create(starts_on=date(2020, 1, 1), basis_points=500).pk,

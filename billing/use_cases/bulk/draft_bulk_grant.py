@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -163,8 +163,8 @@ def preview_draft(draft: BulkGrant) -> Preview:
     """Says what a draft would do now. Nothing is locked or changed."""
     rows = list(draft.entries.order_by("line").values_list("line", "user_id", "amount_minor"))
     found = preview_rows(name=draft.name, rows=[GrantRow(*row) for row in rows])
-    found.same_list.remove(draft.name)
-    return found
+    # Another may have discarded the draft meanwhile: then its name is not listed.
+    return replace(found, same_list=[name for name in found.same_list if name != draft.name])
 
 
 def _audit(found: BulkGrant, done: str, *, changes: Mapping[str, object], by: Actor, reason: str) -> None:
