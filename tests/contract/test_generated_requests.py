@@ -6,12 +6,14 @@ of them do not fit it.
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 import schemathesis
 from django.core.wsgi import get_wsgi_application
+from django.utils import timezone
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import Case
 from schemathesis.checks import not_a_server_error
@@ -28,6 +30,8 @@ from schemathesis.specs.openapi.checks import (
 
 from billing.models import Customer, OrganizationMember
 from orders import tasks
+from orders.models import Document
+from orders.use_cases.documents.issue_documents import issue_documents
 from orders.use_cases.webhooks.keep_endpoints import register_endpoint
 from promos.models import Alert, Batch, Campaign, Dealer
 from tests.billing.bulk.make_grants import done as done_grant
@@ -134,9 +138,11 @@ def create_facts(caller: Caller) -> Facts:
     bought = caller.post("billing/checkout", {"tenant_id": tenant, "plan_id": "odd", "apps": ["wordpress"]})
     order_id = bought.body["order_id"]
     tasks.provision_organization(order_id)
+    issue_documents(until=timezone.now() + timedelta(milliseconds=1))
     invited = caller.post(f"tenant/orgs/{tenant}/members", {"email": "mel@example.org", "role": "viewer"})
     ids = {"tenant_id": tenant, "organization_id": tenant, "owner_id": tenant, "domain_id": tenant}
     ids |= {"order_id": order_id, "provision_id": order_id, "member": invited.body["id"]}
+    ids["document_id"] = str(Document.objects.get(order_id=order_id).pk)
     items = {"plan_id": "s", "apps": ["wordpress"], "addons": ["backup"]}
     return {
         **ids,

@@ -40,7 +40,9 @@ def test_a_history_is_of_the_past_and_its_books_add_up(settings_of_demo: None) -
         (RefusedAttempt, "created_at"),
     ):
         span = model._default_manager.aggregate(first=Min(field), last=Max(field))
-        assert now - timedelta(days=DAYS + 1) < span["first"] < now - timedelta(days=DAYS - 3), model
+        # Customers come every day, and mistype a code by chance.
+        latest = now if model is RefusedAttempt else now - timedelta(days=DAYS - 3)
+        assert now - timedelta(days=DAYS + 1) < span["first"] < latest, model
         assert span["last"] < now, model
     assert Campaign.objects.get(name=WELCOME).status == Campaign.Status.ACTIVE
     call_command("verify_ledger", "--chain")
