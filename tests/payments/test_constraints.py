@@ -189,7 +189,7 @@ ORDERS: Attacks = {
     "orders_cardentry_append_only": [
         after(card("payment", 9), attack="UPDATE orders_cardentry SET amount_minor = 8"),
         after(card("payment", 9), attack="DELETE FROM orders_cardentry"),
-        "TRUNCATE orders_cardentry",
+        "TRUNCATE orders_cardentry CASCADE",
     ],
     "orders_stripeevent_attempts_check": [
         inserting("orders_stripeevent", VALID["orders_stripeevent"], attempts="-1"),
