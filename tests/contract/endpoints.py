@@ -116,7 +116,7 @@ EXPORT = {
     "kind": "adjustment",
     "credit_class": "sold",
     "customer": "ada",
-    "campaign": "{slug}",
+    "campaign": "Unknown",
     "at_least_minor": 1,
     "at_most_minor": 5,
     "file_format": "csv",
