@@ -88,7 +88,7 @@ class Desk:
         self.page.get_by_role("link", name=link, exact=True).click()
         self.send(button or link, shot, **inputs)
 
-    def told(self, text: str) -> None:
+    def sees(self, text: str) -> None:
         expect(self.page.get_by_text(text).first).to_be_visible()
 
 
@@ -115,9 +115,9 @@ def test_each_role_does_its_main_jobs(window: Open, tmp_path: Path) -> None:
 def draft_and_start_campaign(noor: Desk, amal: Desk) -> None:
     noor.open("/admin/promos/campaign/add/")
     noor.send("Save the draft", "campaign-draft", name="Spring", budget="60000", purpose="More shops")
-    noor.told("Spring is a draft")
+    noor.sees("Spring is a draft")
     noor.act("What if", "Replay past orders", "what-if", credit="5", max_redemptions="10000")
-    noor.told("The past orders are replayed")
+    noor.sees("The past orders are replayed")
     expect(fact(noor.page, "Past orders that qualify")).to_contain_text("3 of 3")
     noor.see("campaign-with-forecast")
     noor.act("Propose", "Propose", "campaign-propose")
@@ -126,7 +126,7 @@ def draft_and_start_campaign(noor: Desk, amal: Desk) -> None:
     campaign = Campaign.objects.get(name="Spring")
     noor.open(f"/admin/promos/campaign/{campaign.pk}/change/")
     noor.act("Activate")
-    noor.told("Spring is active")
+    noor.sees("Spring is active")
 
 
 def approve(amal: Desk, title: str, name: str) -> None:
@@ -144,7 +144,7 @@ def issue_batch(noor: Desk, amal: Desk, folder: Path) -> list[str]:
     campaign = Campaign.objects.get(name="Spring")
     noor.open("/admin/promos/batch/add/")
     noor.send("Draft", "batch-too-weak", name="SHOPS-5", credit="5", size=str(CARDS), pattern="######")
-    noor.told("too easy to guess")
+    noor.sees("too easy to guess")
     noor.see("batch-refused")
     inputs = {"name": "SHOPS-5", "credit": "5", "size": str(CARDS), "pattern": "####-####-####"}
     noor.send("Draft", "batch-draft", campaign=str(campaign.pk), **inputs)
@@ -185,14 +185,14 @@ def activate_some_cards(noor: Desk, majid: Desk) -> None:
     noor.see("cards-allocate-refused")
     noor.page.locator("form.ask [name=dealer]").select_option(label="Muttrah Kiosk")
     noor.page.locator("form.ask").get_by_role("button", name="Carry out").click()
-    noor.told("Allocated: 200 of 200 cards.")
+    noor.sees("Allocated: 200 of 200 cards.")
     noor.see("batch-with-ranges")
     majid.open("/admin/promos/cardrange/", "ranges")
     majid.page.locator(".result-list a").first.click()
     majid.see("range")
     majid.page.locator("a", has_text="Activate").first.click()
     majid.send("Activate", "range-act", last=str(first + 99))
-    majid.told("Activated: 100 of 100 cards.")
+    majid.sees("Activated: 100 of 100 cards.")
 
 
 def redeem_and_be_refused(page: Page, codes: list[str]) -> None:
@@ -220,7 +220,7 @@ def find_out_why(huda: Desk) -> None:
     huda.see("customer")
     refused = panel(huda.page, "Refused attempts")
     refused.locator("tbody a").first.click()
-    huda.told("card")
+    huda.sees("card")
     huda.see("refused-attempt")
     expect(fact(huda.page, "Why")).to_contain_text("not active")
 
@@ -230,7 +230,7 @@ def pause_and_see_figures(noor: Desk, fatima: Desk, salim: Desk) -> None:
     page = f"/admin/promos/campaign/{campaign.pk}/change/"
     noor.open(page)
     noor.act("Pause")
-    noor.told("Spring is paused")
+    noor.sees("Spring is paused")
     refresh_figures()
     noor.open(page, "campaign-paused")
     expect(fact(noor.page, "Redemptions begun")).to_have_text("1")

@@ -36,7 +36,7 @@ def check_history(shoppers: Shoppers, psql: Psql, current: Installation) -> None
                     f" WHERE p.code = '{SCARCE}' AND r.status IN ('reserved', 'confirmed')"))  # fmt: skip
     refused = {each.answer.body["code"] for each in shoppers.refused()}
     assert refused <= {"promo_exhausted"}
-    # Nobody is refused while a slot is free.
+    # A code with a free slot refuses no customer.
     assert live == SCARCE_SLOTS if refused else live <= SCARCE_SLOTS
     assert current.manage("verify_ledger").startswith("sound")
     assert current.manage("verify_redemptions").startswith("sound")

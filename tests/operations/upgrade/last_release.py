@@ -19,7 +19,8 @@ def git(*arguments: str) -> bytes:
 def extract_last_release(folder: Path) -> str:
     """Writes the code of the commit that wrote the release's dump into a folder. Returns the commit.
 
-    Skips the test where the clone has no history, because nothing else tells what the release's code was.
+    Skips the test where the project is an archive or a shallow clone: only the history holds the release's code, and
+    an operator who runs the other tests there has nothing to mend. A whole clone never skips.
     """
     try:
         is_shallow = git("rev-parse", "--is-shallow-repository").strip() == b"true"
