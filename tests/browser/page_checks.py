@@ -1,8 +1,9 @@
 """Find facts and panels on a page, and check that the page is sound."""
 
+import re
 from collections.abc import Callable
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 from billing.models import User
 
@@ -12,10 +13,16 @@ SignIn = Callable[[str], User]
 
 def assert_sound(page: Page) -> None:
     """Asserts that the page has a title and is no wider than the window, and that console forms have a CSRF token."""
-    assert page.title().strip()
+    expect(page).to_have_title(re.compile(r"\S"))
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     if "/admin/" in page.url:
         assert page.locator("form[method=post]:not(:has([name=csrfmiddlewaretoken]))").count() == 0
+
+
+def follow(link: Locator) -> None:
+    """Clicks a link or button, and waits for the next page: without that, a check may still see the old one."""
+    with link.page.expect_navigation():
+        link.click()
 
 
 def fact(page: Page, title: str) -> Locator:

@@ -14,7 +14,7 @@ from billing.models import LedgerEntry
 from orders.use_cases.figures.refresh_figures import refresh_figures
 from promos.models import Batch, Campaign, Card, Redemption
 from tests.billing.identity.test_pages import mailed_code
-from tests.browser.page_checks import PASSWORD, assert_sound, fact, panel
+from tests.browser.page_checks import PASSWORD, assert_sound, fact, follow, panel
 from tests.browser.shots import shoot
 from tests.console import create_user, place_orders
 from tests.journeys.worker import run_worker_beside_browser
@@ -85,7 +85,7 @@ class Desk:
 
     def act(self, link: str, button: str = "", shot: str = "", /, **inputs: str) -> None:
         """Follows a tool of a record's page, and sends the form behind it."""
-        self.page.get_by_role("link", name=link, exact=True).click()
+        follow(self.page.get_by_role("link", name=link, exact=True))
         self.send(button or link, shot, **inputs)
 
     def sees(self, text: str) -> None:
@@ -132,7 +132,7 @@ def draft_and_start_campaign(noor: Desk, amal: Desk) -> None:
 def approve(amal: Desk, title: str, name: str) -> None:
     """Finds the newest proposal in the approver's inbox, reads it and approves it."""
     amal.open("/admin/billing/proposal/", f"{name}-inbox")
-    amal.page.locator(".result-list a", has_text=title).first.click()
+    follow(amal.page.locator(".result-list a", has_text=title).first)
     expect(panel(amal.page, "Exact difference")).to_be_visible()
     amal.see(f"{name}-proposal")
     amal.act("Approve", "Approve", f"{name}-approve")
@@ -158,7 +158,7 @@ def issue_batch(noor: Desk, amal: Desk, folder: Path) -> list[str]:
     noor.open(page, "batch-generated")
     expect(fact(noor.page, "Generated")).to_contain_text("10,000 of 10,000")
     noor.act("Release")
-    noor.page.get_by_role("link", name="Export CSV", exact=True).click()
+    follow(noor.page.get_by_role("link", name="Export CSV", exact=True))
     with noor.page.expect_download() as download:
         noor.send("Export CSV", "batch-export")
     download.value.save_as(folder / "cards.csv")
@@ -182,15 +182,16 @@ def activate_some_cards(noor: Desk, majid: Desk) -> None:
     noor.open(f"/admin/promos/batch/{batch.pk}/change/")
     span = {"first": str(first), "last": str(first + 199)}
     noor.act("Act on cards", "Carry out", "cards-allocate", act="allocate", **span)
+    noor.sees("An allocation needs a dealer")
     noor.see("cards-allocate-refused")
     noor.page.locator("form.ask [name=dealer]").select_option(label="Muttrah Kiosk")
     noor.page.locator("form.ask").get_by_role("button", name="Carry out").click()
     noor.sees("Allocated: 200 of 200 cards.")
     noor.see("batch-with-ranges")
     majid.open("/admin/promos/cardrange/", "ranges")
-    majid.page.locator(".result-list a").first.click()
+    follow(majid.page.locator(".result-list a").first)
     majid.see("range")
-    majid.page.locator("a", has_text="Activate").first.click()
+    follow(majid.page.locator("a", has_text="Activate").first)
     majid.send("Activate", "range-act", last=str(first + 99))
     majid.sees("Activated: 100 of 100 cards.")
 
@@ -216,10 +217,10 @@ def find_out_why(huda: Desk) -> None:
     huda.open("/admin/billing/customer/")
     huda.page.locator("#searchbar").fill("ada@example.org")
     huda.page.locator("#searchbar").press("Enter")
-    huda.page.locator(".result-list").get_by_role("link", name="ada@example.org").click()
+    follow(huda.page.locator(".result-list").get_by_role("link", name="ada@example.org"))
     huda.see("customer")
     refused = panel(huda.page, "Refused attempts")
-    refused.locator("tbody a").first.click()
+    follow(refused.locator("tbody a").first)
     huda.sees("card")
     huda.see("refused-attempt")
     expect(fact(huda.page, "Why")).to_contain_text("not active")

@@ -9,6 +9,7 @@ from orders.use_cases.catalog.seed_catalog import seed_catalog
 from promos.models import Redemption
 from tests.billing.identity.test_pages import mailed_code
 from tests.browser.accessibility import assert_accessible
+from tests.browser.page_checks import follow
 from tests.factories import PromoCodeFactory
 from tests.journeys.worker import run_worker_beside_browser
 
@@ -22,7 +23,7 @@ def test_a_card_becomes_a_live_organization(page: Page) -> None:
     assert_accessible(page)
     page.goto("/redeem?code=card-20")
     assert_accessible(page)
-    page.get_by_role("button", name="Use it in the shop").click()
+    follow(page.get_by_role("button", name="Use it in the shop"))
     assert_accessible(page)
     page.get_by_role("button", name="Choose S", exact=True).click()
     page.get_by_role("searchbox", name="Search").fill("wordp")
@@ -43,10 +44,10 @@ def test_a_card_becomes_a_live_organization(page: Page) -> None:
     page.get_by_label("Name of the organization").fill("Ada Bakery")
     expect(page.get_by_text("ada-bakery.sovereign.example is free.")).to_be_visible()
     assert_accessible(page)
-    page.get_by_role("button", name="Continue to review").click()
+    follow(page.get_by_role("button", name="Continue to review"))
     assert_accessible(page)
     page.get_by_label("E-mail address").fill("ada@example.org")
-    page.get_by_role("button", name="Mail me a code").click()
+    follow(page.get_by_role("button", name="Mail me a code"))
     assert_accessible(page)
     page.get_by_label("Code").fill(mailed_code())
     page.get_by_role("button", name="Sign in").click()
@@ -67,5 +68,5 @@ def test_a_card_becomes_a_live_organization(page: Page) -> None:
         page.goto(address)
         assert_accessible(page)
     page.goto("/account")
-    page.get_by_role("link", name="Ada Bakery", exact=True).click()
+    follow(page.get_by_role("link", name="Ada Bakery", exact=True))
     assert_accessible(page)
