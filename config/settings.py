@@ -17,16 +17,17 @@ from billing.currencies import CURRENCIES
 from config.development import embedded_connection, uses_embedded_postgres
 from config.parts.api_groups import GROUPS
 from config.parts.appearance import unfold_settings
-from config.parts.application import APPS, PASSWORD_VALIDATORS, middleware, templates
+from config.parts.application import middleware, templates
 from config.parts.approvals import approval_limits
 from config.parts.branding import read_colors, read_logo
-from config.parts.catalogs import LOCALE_FOLDER, compile_catalogs
+from config.parts.catalogs import compile_catalogs
 from config.parts.database import connection_from_url, database, default_pool_size, default_web_processes
 from config.parts.environment import LOCAL_HOSTS, Environment, Network
 from config.parts.logs import configure_structlog, logging_config
 from config.parts.mail import mail_settings
 from config.parts.reserved_slugs import DEFAULT_RESERVED_SLUGS
 from config.parts.rest import api_docs_settings, rest_framework_settings
+from config.parts.same_everywhere import *  # noqa: F403 -- settings that no variable changes
 
 BASE_DIR: Path = Path(__file__).resolve().parent.parent
 VERSION: str = "0.1.0"
@@ -340,72 +341,21 @@ if not PRODUCTION and not ALLOWED_HOSTS:
     ALLOWED_HOSTS = ["localhost", ".localhost", "127.0.0.1", "[::1]"]
 
 # --- The application --------------------------------------------------------------------------------------
-ROOT_URLCONF: str = "config.urls"
-WSGI_APPLICATION: str = "config.wsgi.application"
-AUTH_USER_MODEL: str = "billing.User"
-LOGIN_URL: str = "admin:login"
-LOGIN_REDIRECT_URL: str = "admin:index"
-
-INSTALLED_APPS: list[str] = APPS
 MIDDLEWARE: list[str] = middleware(with_cors=bool(CORS_ALLOWED_ORIGINS))
 TEMPLATES: list[dict[str, Any]] = templates(BASE_DIR / "templates")
-
-# --- Pages of django-allauth: second factors, and asking a password again ----------------------------------
-ACCOUNT_ADAPTER: str = "billing.web.adapters.AccountAdapter"
-ACCOUNT_EMAIL_VERIFICATION: str = "none"
-ACCOUNT_RATE_LIMITS: dict[str, str] = {"reauthenticate": "10/m/user"}
-# A mailed code proves an address, which is not enough for a change of a second factor.
-ACCOUNT_REAUTHENTICATION_METHODS: list[str] = ["password", "mfa"]
-MFA_ADAPTER: str = "billing.web.adapters.MFAAdapter"
-# A code of the app is valid for half a minute longer than it is shown, for clocks that differ.
-MFA_TOTP_TOLERANCE: int = 1
-MFA_SUPPORTED_TYPES: list[str] = ["totp", "recovery_codes"]
-# The processes share what each needs to know of the others, such as which code of an app was used.
-CACHES: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "billing_cache"}
-}
-
-AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = PASSWORD_VALIDATORS
-
-LANGUAGE_CODE: str = "en"
-LANGUAGES: list[tuple[str, str]] = [("en", "English"), ("ar", "العربية")]
-LOCALE_PATHS: list[Path] = [LOCALE_FOLDER]
-FORMAT_MODULE_PATH: str = "config.formats"
-LANGUAGE_COOKIE_AGE: int = 365 * 24 * 60 * 60
 LANGUAGE_COOKIE_SECURE: bool = PRODUCTION
-LANGUAGE_COOKIE_HTTPONLY: bool = True
-LANGUAGE_COOKIE_SAMESITE: str = "Lax"
 compile_catalogs()
-USE_I18N: bool = True
-USE_TZ: bool = True
-TIME_ZONE: str = "UTC"
-
-# WhiteNoise serves the few assets from the packages that contain them, so no collectstatic step is needed.
-STATIC_URL: str = "/static/"
-WHITENOISE_USE_FINDERS: bool = True
-
 SILENCED_SYSTEM_CHECKS: list[str] = [
     "security.W005",  # HSTS for subdomains: the operator's domain has subdomains that this service must not affect
     "security.W021",  # HSTS preload: likewise
     *([] if SECURE_SSL_REDIRECT else ["security.W008"]),  # without SECURE_SSL_REDIRECT a gateway ends TLS
 ]
 
-# --- Jobs -------------------------------------------------------------------------------------------------
-PROCRASTINATE_ON_APP_READY: str = "config.worker.install_restarting_worker"
-
 # --- REST framework, OpenAPI ------------------------------------------------------------------------------
 REST_FRAMEWORK: dict[str, Any] = rest_framework_settings()
 SPECTACULAR_SETTINGS: dict[str, Any] = api_docs_settings(
     sovereign=SOVEREIGN_NAME, version=VERSION, api_prefix=API_PREFIX
 )
-
-# --- dj-stripe, which keeps copies of Stripe's objects ----------------------------------------------------
-DJSTRIPE_FOREIGN_KEY_TO_FIELD: str = "id"
-DJSTRIPE_SUBSCRIBER_MODEL: str = "billing.Customer"
-# None: dj-stripe must not take a Stripe customer's owner from its metadata, which anyone with access to Stripe's
-# dashboard can edit. This service records the owner itself.
-DJSTRIPE_SUBSCRIBER_CUSTOMER_KEY: None = None
-MIGRATION_MODULES: dict[str, str] = {"djstripe": "config.stripe_mirror.migrations"}
 
 # --- The console's appearance -----------------------------------------------------------------------------
 UNFOLD: dict[str, Any] = unfold_settings(sovereign=SOVEREIGN_NAME, logo=BRAND_LOGO)
