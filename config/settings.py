@@ -24,7 +24,7 @@ from config.parts.catalogs import compile_catalogs
 from config.parts.database import connection_from_url, database, default_pool_size, default_web_processes
 from config.parts.environment import LOCAL_HOSTS, Environment, Network
 from config.parts.logs import configure_structlog, logging_config
-from config.parts.mail import mail_settings
+from config.parts.mail import TERMINAL_BACKEND, mail_settings
 from config.parts.reserved_slugs import DEFAULT_RESERVED_SLUGS
 from config.parts.rest import api_docs_settings, rest_framework_settings
 from config.parts.same_everywhere import *  # noqa: F403 -- settings that no variable changes
@@ -268,7 +268,7 @@ ATTEMPTS_KEPT_DAYS: int = _environment.number("ATTEMPTS_KEPT_DAYS", 90, minimum=
 # smtp+tls://user:password@host:587, smtp+ssl:// or smtp://. Without it the terminal prints every mail; production
 # sends none and logs that it did not.
 EMAIL_URL: str = _environment.text("EMAIL_URL")
-_mail: dict[str, Any] = mail_settings("" if PRODUCTION else "consolemail://")
+_mail: dict[str, Any] = mail_settings("") | ({} if PRODUCTION else {"EMAIL_BACKEND": TERMINAL_BACKEND})
 if EMAIL_URL:
     try:
         _mail = mail_settings(EMAIL_URL)
@@ -362,4 +362,6 @@ UNFOLD: dict[str, Any] = unfold_settings(sovereign=SOVEREIGN_NAME, logo=BRAND_LO
 
 # --- Logging ----------------------------------------------------------------------------------------------
 configure_structlog()
-LOGGING: dict[str, Any] = logging_config(as_json=PRODUCTION, level=LOG_LEVEL)
+# In the demo's terminal, two lines of every job would push the addresses and passwords out of sight.
+_JOB_LOG_LEVEL = "WARNING" if DEMO else LOG_LEVEL
+LOGGING: dict[str, Any] = logging_config(as_json=PRODUCTION, level=LOG_LEVEL, job_level=_JOB_LOG_LEVEL)

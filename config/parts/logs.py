@@ -78,7 +78,7 @@ class RefusalWithoutTraceback(logging.Filter):
         return True
 
 
-def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
+def logging_config(*, as_json: bool, level: str, job_level: str) -> dict[str, Any]:
     """Returns Django's LOGGING setting."""
     rendered: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if as_json:
@@ -112,6 +112,7 @@ def logging_config(*, as_json: bool, level: str) -> dict[str, Any]:
             "psycopg.pool": {"handlers": [], "level": "WARNING", "propagate": True},
             # It would log each step of making a PDF, some hundred lines.
             "fontTools": {"handlers": [], "level": "WARNING", "propagate": True},
+            "procrastinate": {"handlers": [], "level": job_level, "propagate": True},
             # At every start, both would log what the code already says.
             "procrastinate.blueprints": {"handlers": [], "level": "WARNING", "propagate": True},
             "procrastinate.periodic": {"handlers": [], "level": "WARNING", "propagate": True},

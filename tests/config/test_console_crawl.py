@@ -106,7 +106,7 @@ def test_while_the_database_is_away_the_console_says_to_try_again(
 def test_a_refused_look_up_is_one_line_of_the_log(client: Client) -> None:
     lines = StringIO()
     handler = logging.StreamHandler(lines)
-    config = logging_config(as_json=True, level="INFO")
+    config = logging_config(as_json=True, level="INFO", job_level="INFO")
     for name in config["handlers"]["stderr"]["filters"]:
         handler.addFilter(config["filters"][name]["()"]())
     logger = logging.getLogger("django.security")

@@ -1,8 +1,12 @@
 """The mail URL is parsed strictly, and no error message repeats it, because it holds a password."""
 
+import io
+
 import pytest
+from django.core.mail import EmailMultiAlternatives
 
 from config.parts.mail import DUMMY_BACKEND, mail_settings
+from config.parts.terminal_mail import EmailBackend
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
@@ -35,3 +39,14 @@ def test_another_url_is_refused_without_being_repeated(url: str) -> None:
         mail_settings(url)
     assert "secret" not in str(refused.value)
     assert refused.value.__cause__ is None
+
+
+def test_the_terminal_shows_the_text_and_what_is_attached() -> None:
+    message = EmailMultiAlternatives("Your code", "Your code is 123456.\n", to=["ada@example.org"])
+    message.attach_alternative("<p>Your code is 123456.</p>", "text/html")
+    message.attach("INV-1.pdf", b"%PDF", "application/pdf")
+    stream = io.StringIO()
+    EmailBackend(stream=stream).send_messages([message])
+    assert stream.getvalue() == (
+        f"To: ada@example.org\nSubject: Your code\nAttached: INV-1.pdf\n\nYour code is 123456.\n{'-' * 79}\n"
+    )
