@@ -215,8 +215,10 @@ def _parts(*, account_id: int, amount_minor: int) -> list[_Part]:
     return parts or [_Part(amount_minor)]
 
 
-def adjust_credit(*, customer_id: int, amount_minor: int, why: str, by: Actor) -> LedgerEntry:
-    """Corrects a balance up or down on behalf of staff.
+def adjust_credit(
+    *, customer_id: int, amount_minor: int, why: str, by: Actor, reason: str = "adjustment"
+) -> LedgerEntry:
+    """Corrects a balance up or down on behalf of staff, or to correct an entry of this `reason`.
 
     Args: amount_minor: not zero, smallest unit, negative to take credit away.
     Raises: InvalidAmount, ReasonRequired, InsufficientCredit, CustomerNotFound. Locks: Account.
@@ -232,7 +234,7 @@ def adjust_credit(*, customer_id: int, amount_minor: int, why: str, by: Actor) -
             account_id=customer_id,
             kind=LedgerEntry.Kind.ADJUSTMENT,
             amount_minor=amount_minor,
-            reason="adjustment",
+            reason=reason,
             note=why,
         ),
         by=by,

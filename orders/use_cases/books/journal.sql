@@ -9,7 +9,7 @@ WITH rule AS (
 ), rate AS (
   SELECT * FROM jsonb_to_recordset(%(rates)s::jsonb) AS r(starts_on date, basis_points numeric)
 ), moved AS (
-  SELECT e.id, e.created_at AS at, coalesce(o.created_at, e.created_at) AS taxed_at, e.order_id, a.currency,
+  SELECT e.id, e.created_at AS at, coalesce(o.created_at, u.created_at, e.created_at) AS taxed_at, e.order_id, a.currency,
          0::bigint AS before_minor, e.amount_minor,
          CASE coalesce(o.kind, e.kind)
            WHEN 'grant' THEN CASE WHEN coalesce(o.reason, e.reason) LIKE 'proration:%%' THEN 'credit.unused_month'
@@ -17,12 +17,15 @@ WITH rule AS (
            WHEN 'spend' THEN 'credit.spent'
            WHEN 'expiry' THEN 'credit.expired'
            ELSE CASE WHEN coalesce(o.reason, e.reason) LIKE 'transfer:%%' THEN 'credit.transferred'
+                     WHEN coalesce(o.reason, e.reason) LIKE 'proration:%%' THEN 'credit.unused_month'
                      WHEN coalesce(o.reason, e.reason) LIKE 'dispute:%%' THEN 'dispute.taken_back'
                      ELSE 'credit.adjusted' END
          END AS event
     FROM billing_ledgerentry e
     JOIN billing_account a ON a.customer_id = e.account_id
     LEFT JOIN billing_ledgerentry o ON o.id = e.reverses_id
+    LEFT JOIN billing_ledgerentry u  -- the unused month that an adjustment takes back
+           ON e.kind = 'adjustment' AND u.kind = 'grant' AND u.reason LIKE 'proration:%%' AND u.reason = e.reason
    WHERE e.created_at >= %(start)s AND e.created_at < %(finish)s
   UNION ALL
   SELECT c.id, c.created_at, coalesce(p.created_at, c.created_at), c.order_id, c.currency,

@@ -22,7 +22,7 @@ from billing.models import LedgerEntry, Subscription
 from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.money import format_money
 from billing.text import has_visible_text
-from billing.use_cases.ledger.post_entry import adjust_credit, reverse_entry
+from billing.use_cases.ledger.post_entry import reverse_entry
 from billing.use_cases.proposals.kinds import Arguments, Difference, Kind, Result
 from billing.use_cases.proposals.propose import Outcome, run_or_propose
 from billing.use_cases.record_audit import record_audit
@@ -33,7 +33,7 @@ from orders.models.charge import nearest_charges
 from orders.stripe import gateway
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.reconciliation.record_break import record_break
-from orders.use_cases.subscriptions.credit_unused_month import find_prorated_minor
+from orders.use_cases.subscriptions.credit_unused_month import find_prorated_minor, take_back_unused_month
 from orders.use_cases.subscriptions.end_subscriptions import end_subscriptions
 from orders.use_cases.subscriptions.suspend_unpaid import suspend_unpaid
 
@@ -240,8 +240,7 @@ def return_credit(*, order: Order, reason: str, by: Actor) -> None:
     if spent is not None:
         reverse_entry(entry_id=spent.id, why=reason, by=by)
         if kept_minor := order.credit_applied_minor - left.credit_minor:
-            why = f"order {order.id}: its unused month was credited before its refund"
-            adjust_credit(customer_id=order.customer_id, amount_minor=-kept_minor, why=why, by=by)
+            take_back_unused_month(order=order, amount_minor=kept_minor, by=by)
     order.status = Order.Status.REFUNDED
     order.save(update_fields=["status"])
     _end_subscription(order, reason=reason, by=by)

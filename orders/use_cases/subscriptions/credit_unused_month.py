@@ -12,7 +12,7 @@ from django.db import connection
 from billing.actor import Actor
 from billing.models import CreditClass, Invoice, LedgerEntry, Subscription
 from billing.models.organizations.subscription import ENDED_STATUSES
-from billing.use_cases.ledger.post_entry import grant_credit
+from billing.use_cases.ledger.post_entry import adjust_credit, grant_credit
 from orders.locks import lock_subscription
 from orders.models import Order
 
@@ -29,20 +29,44 @@ def unused_minor(*, subscription_id: UUID, as_of: datetime) -> int:
 
 def find_prorated_minor(*, order_id: UUID) -> int:
     """Returns what a change of plan has credited of this order: of the last month that its subscription paid."""
+    entry = _find_proration(order_id=order_id)
+    return entry.amount_minor if entry else 0
+
+
+def take_back_unused_month(*, order: Order, amount_minor: int, by: Actor) -> LedgerEntry:
+    """Takes back what a change of plan credited of an order whose credit was returned as a whole.
+
+    The entry has the reason of the credited month, so that the journal and the documents take its VAT back too.
+
+    Args: amount_minor: positive, smallest unit. The caller holds the order's lock. Locks: Account.
+    Transaction: joins.
+    """
+    entry = _find_proration(order_id=order.id)
+    assert entry is not None  # noqa: S101 - the caller has found its amount under the same lock
+    return adjust_credit(
+        customer_id=order.customer_id,
+        amount_minor=-amount_minor,
+        reason=entry.reason,
+        why=f"order {order.id}: its unused month was credited before its refund",
+        by=by,
+    )
+
+
+def _find_proration(*, order_id: UUID) -> LedgerEntry | None:
     month = Invoice.objects.filter(order_id=order_id, status=Invoice.Status.PAID).first()
     if month is None:
-        return 0
+        return None
     paid = Invoice.objects.filter(subscription_id=month.subscription_id, status=Invoice.Status.PAID)
     if paid.filter(period_start__gt=month.period_start).exists():
-        return 0
+        return None
     entry = LedgerEntry.objects.filter(
         kind=LedgerEntry.Kind.GRANT,
         reason=f"proration:{month.subscription_id}",
         reason__startswith="proration:",  # the condition of the unique index
     ).first()
     if entry is None or LedgerEntry.objects.filter(reverses=entry).exists():
-        return 0
-    return entry.amount_minor
+        return None
+    return entry
 
 
 def credit_unused_month(*, order: Order, by: Actor) -> int:

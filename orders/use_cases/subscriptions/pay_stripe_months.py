@@ -24,6 +24,7 @@ from orders.models.order import LIVE_STATUSES
 from orders.stripe import subscriptions as stripe_subscriptions
 from orders.use_cases.checkout.new_order import renewal_parameters, write_order
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
+from orders.use_cases.subscriptions.credit_unused_month import find_prorated_minor, take_back_unused_month
 from orders.use_cases.subscriptions.record_subscription_event import record_subscription_event
 
 
@@ -128,9 +129,13 @@ def _return_credit(order_id: UUID, *, status: str, by: Actor) -> None:
             return
         lock_account(customer_id=order.customer_id)
         why = "the card paid the month as well" if status == "paid" else f"Stripe's invoice of the month is {status}"
+        # A month that the card paid keeps what a change of plan has credited of it.
+        credited_minor = 0 if status == "paid" else find_prorated_minor(order_id=order.id)
         spent = LedgerEntry.objects.filter(order_id=order.id, kind=LedgerEntry.Kind.SPEND).first()
         if spent is not None:
             reverse_entry(entry_id=spent.id, why=why, by=by)
+            if credited_minor:
+                take_back_unused_month(order=order, amount_minor=credited_minor, by=by)
         order.status = Order.Status.REFUNDED
         order.save(update_fields=["status"])
         invoices = Invoice.objects.filter(order_id=order.id)

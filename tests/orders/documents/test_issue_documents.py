@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from billing.local_time import local_day
-from billing.models import Customer, LedgerEntry, Organization
+from billing.models import Account, Customer, LedgerEntry, Organization
 from billing.use_cases.ledger.post_entry import reverse_entry
 from orders.errors import VatRateTooEarly
 from orders.models import Document, DocumentSeries, Order, VatRate
@@ -110,12 +110,44 @@ def test_an_unused_month_has_a_credit_note_and_taking_it_back_an_invoice(ada: Cu
     assert_vat_is_the_journals()
 
 
+def test_a_refund_after_an_unused_month_gives_its_vat_back_once(ada: Customer, buy: Buy) -> None:
+    """The refund returns the whole credit and takes the unused month back, and so does their VAT."""
+    VatRate.objects.create(starts_on=date(2021, 4, 16), basis_points=500)
+    give_credit(ada, 60_000)
+    first = Order.objects.get(id=buy("m").order_id)
+    second = buy("l")
+    refund_order(order_id=first.id, card_minor=None, why="a mistake", by=actor())
+    assert issue() == 5
+    assert sorted(names()) == [
+        f"CN-{YEAR}-000001 unused_month",
+        f"CN-{YEAR}-000002 credit_returned",
+        f"INV-{YEAR}-000001 order",
+        f"INV-{YEAR}-000002 order",
+        f"INV-{YEAR}-000003 unused_month_taken_back",
+    ]
+    unused, taken_back = (Document.objects.get(cause=f"unused_month{each}") for each in ("", "_taken_back"))
+    assert (taken_back.corrects, taken_back.order, taken_back.vat_minor) == (unused, unused.order, unused.vat_minor)
+    assert sum_of_vat() == Document.objects.get(order=second.order_id, cause="order").vat_minor == 762
+    assert_vat_is_the_journals()
+
+    refund_order(order_id=second.order_id, card_minor=None, why="a mistake", by=actor())
+    assert issue() == 1
+    assert (Account.objects.get().balance_minor, sum_of_vat(), vat_of_journal()) == (60_000, 0, 0)
+
+
+def sum_of_vat() -> int:
+    sign = {"credit_note": -1}
+    return sum(sign.get(each.kind, 1) * each.vat_minor for each in Document.objects.all())
+
+
+def vat_of_journal() -> int:
+    totals = journal_totals(month_of(timezone.now()), postings=current_postings())
+    return sum(each.credit_minor - each.debit_minor for each in totals if each.account == "2300")
+
+
 def assert_vat_is_the_journals() -> None:
     """Asserts that the month's documents include the VAT that its journal posts."""
-    sign = {"credit_note": -1}
-    documents = sum(sign.get(each.kind, 1) * each.vat_minor for each in Document.objects.all())
-    totals = journal_totals(month_of(timezone.now()), postings=current_postings())
-    assert documents == sum(each.credit_minor - each.debit_minor for each in totals if each.account == "2300") > 0
+    assert sum_of_vat() == vat_of_journal() > 0
 
 
 def test_a_round_that_fails_leaves_no_gap(ada: Customer, buy: Buy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,8 @@ from orders.use_cases.subscriptions import pay_stripe_months as paying
 from orders.use_cases.subscriptions.pay_stripe_months import pay_stripe_months
 from orders.use_cases.top_up import ToppedUp, top_up
 from tests.concurrency.threads import race
-from tests.factories import PromoCodeFactory, acting, actor, give_credit
-from tests.payments.buyer import BALANCE_AFTER_MINOR, TOTAL_MINOR, Buyer, new_buyer, session_id_of
+from tests.factories import PlanFactory, PromoCodeFactory, acting, actor, give_credit
+from tests.payments.buyer import BALANCE_AFTER_MINOR, PRICE_MINOR, TOTAL_MINOR, Buyer, new_buyer, session_id_of
 from tests.payments.consistency_at_rest import assert_books_agree
 from tests.payments.reconciliation.reconciliation_checks import reconcile
 from tests.payments.stripe_server import Stripe
@@ -94,6 +94,22 @@ def test_credit_is_returned_where_the_card_paid_the_month_first(declined: Buyer,
     reversal = LedgerEntry.objects.get(kind=LedgerEntry.Kind.REVERSAL)
     assert reversal.note == "the card paid the month as well"
     assert_books_agree(stripe)
+
+
+def test_credit_is_returned_once_where_a_change_of_plan_credited_the_month(
+    declined: Buyer, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redeem(declined)
+    give_credit(declined.customer, 2 * TOTAL_MINOR)
+    month = Order.objects.get(kind=Order.Kind.RENEWAL)
+    larger = declined.wanting(plan=PlanFactory.create(price_minor=PRICE_MINOR + 1_000), promo_code=None, key="larger")
+    changed = Order.objects.get(id=larger.check_out().order_id)
+    unused = LedgerEntry.objects.get(kind=LedgerEntry.Kind.GRANT, reason__startswith="proration:")
+    monkeypatch.setattr(stripe_subscriptions, "pay_invoice_out_of_band", lambda **asked: "void")
+    assert paying.settle_month_at_stripe(order_id=month.id, by=actor()) == "returned"
+    taken_back = LedgerEntry.objects.get(kind=LedgerEntry.Kind.ADJUSTMENT, reason=unused.reason)
+    assert taken_back.amount_minor == -unused.amount_minor
+    assert declined.account.balance_minor == BALANCE_AFTER_MINOR + 3 * TOTAL_MINOR - changed.total_minor
 
 
 def test_a_lost_answer_of_stripe_is_asked_for_again(
