@@ -56,6 +56,12 @@ class QuotedCodeField(serializers.Field[Any, Any, Any, Any]):
         return RefusalSerializer(value.problem).data if value.problem else QuotedCreditSerializer(value).data
 
 
+class IncludedVatSerializer(MoneyResponseSerializer):
+    money = ("vat", "net")
+
+    basis_points = serializers.IntegerField(help_text="The rate: 500 are 5 percent.")
+
+
 class QuoteSerializer(MoneyResponseSerializer):
     money = ("total", "credit_applied", "amount_due", "credit_left", "proration", "next_month")
 
@@ -65,6 +71,10 @@ class QuoteSerializer(MoneyResponseSerializer):
     )
     refusal = RefusalSerializer(
         required=False, help_text="Why the checkout would be refused though the basket is right; absent otherwise."
+    )
+
+    vat = IncludedVatSerializer(
+        required=False, help_text="The VAT that the total includes; absent where no rate of VAT applies."
     )
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
@@ -112,6 +122,16 @@ _EXAMPLES = [
                 "credit_minor": 5_000,
                 "credit_omr": 5,
                 "credit_baisa": 5_000,
+                "currency": "OMR",
+            },
+            "vat": {
+                "basis_points": 500,
+                "vat_minor": 762,
+                "vat_omr": 0.762,
+                "vat_baisa": 762,
+                "net_minor": 15_238,
+                "net_omr": 15.238,
+                "net_baisa": 15_238,
                 "currency": "OMR",
             },
         },

@@ -244,6 +244,8 @@ QUOTE = {
     ),
     # an extension
     "refusal": Maybe({"error": text, "code": text}),
+    # an extension
+    "vat": Maybe({"basis_points": whole, **money("vat"), **money("net")}),
 }
 TOP_UP = {
     "code": text,

@@ -1,12 +1,14 @@
 """The quote of a checkout: what it would do, to the last digit, without a trace, under the preview's limit."""
 
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from billing.models import Customer, Organization, Subscription
-from orders.models import Order
+from orders.models import Order, VatRate
 from promos.use_cases.change_code import retire_code
 from tests.factories import PromoCodeFactory, actor, give_credit
 from tests.snapshot import nothing_changes
@@ -72,6 +74,27 @@ def test_credit_and_voucher_pay_first_and_the_checkout_does_the_same(
     assert "refusal" not in answer.body
     placed = checkout(**order)
     assert (placed.status, placed.body["credit_balance_minor"]) == (200, 1_250)
+
+
+def test_the_vat_of_the_total_is_shown_under_a_rate(ada: Caller, acme: str) -> None:
+    """It is rounded as the invoice rounds it: the part that credit pays, and the card's."""
+    give(2_000)
+    assert "vat" not in quote(ada, acme).body
+    VatRate.objects.create(starts_on=date(2021, 4, 16), basis_points=500)
+    answer = quote(ada, acme)
+    assert answer.body["vat"] == {
+        "basis_points": 500,
+        "vat_minor": 95 + 333,
+        "vat_omr": Decimal("0.428"),
+        "vat_baisa": 428,
+        "net_minor": 8_572,
+        "net_omr": Decimal("8.572"),
+        "net_baisa": 8_572,
+        "currency": "OMR",
+    }
+    assert (answer.body["total_minor"], answer.body["amount_due_minor"]) == (9_000, 7_000)
+    VatRate.objects.create(starts_on=date(2021, 4, 17), basis_points=0)
+    assert "vat" not in quote(ada, acme).body
 
 
 def test_what_credit_does_not_cover_is_due(ada: Caller, acme: str) -> None:

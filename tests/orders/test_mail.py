@@ -1,6 +1,6 @@
 """Mails to customers: queued in the transaction of the change that they announce, and still true when sent."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from procrastinate.contrib.django import app
 
 from billing.models import Customer, Invoice, Organization, Subscription
-from orders.models import Order
+from orders.models import Order, VatRate
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.mail.send_mail import send_mail
 from orders.use_cases.payments.request_refund import refund_order, send_refund
@@ -84,6 +84,13 @@ def test_a_receipt_of_a_card_payment(by_card: Order) -> None:
         "Paid by card: 15.000 OMR\n"
         "Your credit is now 0.005 OMR.\n"
     )
+
+
+def test_a_receipt_tells_the_vat_that_the_total_includes(by_card: Order, ada: Customer) -> None:
+    VatRate.objects.create(starts_on=date(2021, 4, 16), basis_points=500)
+    assert "  Total for one month: 16.000 OMR\n  Includes VAT 5%: 0.762 OMR\n\nPaid" in send_next()
+    Customer.objects.update(language="ar")
+    assert "  تشمل ضريبة القيمة المضافة 5%: " in send_next()
 
 
 def test_a_receipt_of_an_order_that_credit_paid(ada: Customer, buy: Buy) -> None:

@@ -21,6 +21,7 @@ from orders.queries import find_open_order
 from orders.stripe.gateway import is_configured
 from orders.use_cases.checkout.checkout_context import CheckoutContext, load_checkout_context
 from orders.use_cases.checkout.complete_order import basket_of
+from orders.use_cases.documents.vat import IncludedVat, find_included_vat
 from orders.use_cases.payments.resolve_payment import is_same_basket
 from promos.errors import PromoProblem
 
@@ -39,6 +40,7 @@ class Quote:
     """The outcome of a checkout, in the smallest unit. `refusal` is its refusal, except one of the code.
 
     The credit is that of the balance, the code and the unused month; `credit_left_minor` is what is left available.
+    `vat` is None where no rate of VAT applies.
     """
 
     lines: tuple[Line, ...]
@@ -47,6 +49,7 @@ class Quote:
     credit_left_minor: int
     proration_minor: int
     promo: QuotedCode | None
+    vat: IncludedVat | None
     refusal: DomainError | None = None
 
     @property
@@ -70,9 +73,10 @@ def quote_checkout(
 
     Args: for_new_organization: whether the organization is yet to be created, so that the request names none.
     Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, OrganizationSuspended, AlreadySubscribed.
-    Two queries at most, three with an open payment, and two more for a restricted code. Transaction: none.
+    Three queries at most, four with an open payment, and two more for a restricted code. Transaction: none.
     """
-    context = load_checkout_context(request=request, user_id=by.user_id, now=now or timezone.now())
+    now = now or timezone.now()
+    context = load_checkout_context(request=request, user_id=by.user_id, now=now)
     if not for_new_organization:
         context.check_organization()
     open_order = find_open_order(organization_id=request.tenant_id) if context.has_open_payment else None
@@ -96,6 +100,7 @@ def quote_checkout(
         credit_left_minor=credit_minor - applied_minor,
         proration_minor=context.proration_minor,
         promo=promo,
+        vat=find_included_vat(applied_minor, basket.total_minor - applied_minor, at=now),
         refusal=refusal,
     )
 

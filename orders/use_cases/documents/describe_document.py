@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy
 from billing.local_time import day_text, read_instant
 from billing.money import local_money
 from orders.models import Document
+from orders.use_cases.documents.vat import percent_text
 
 Cause = Document.Cause
-_POINTS_OF_PERCENT = 100
 
 _TITLES: dict[str, Promise] = {
     Document.Kind.INVOICE: gettext_lazy("Tax invoice"),
@@ -84,7 +84,7 @@ def _facts(document: Document) -> Iterator[tuple[str, str]]:
 
 def _amounts(document: Document) -> Iterator[tuple[str, str]]:
     if document.basis_points:
-        rate = f"{document.basis_points / _POINTS_OF_PERCENT:g}%"
+        rate = percent_text(document.basis_points)
         yield _("Total without VAT"), _money(document, document.net_minor)
         yield _("VAT %(rate)s") % {"rate": rate}, _money(document, document.vat_minor)
     yield _("Total"), _money(document, document.total_minor)

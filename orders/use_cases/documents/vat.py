@@ -1,12 +1,33 @@
 """The VAT that a price includes, as the journal computes it (books/journal.sql)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from billing.local_time import local_day
 from orders.models import VatRate
 
 ALL_POINTS = 10_000
+_POINTS_OF_PERCENT = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncludedVat:
+    """The VAT that a total includes, smallest unit."""
+
+    basis_points: int
+    total_minor: int
+    vat_minor: int
+
+    @property
+    def net_minor(self) -> int:
+        """The total without VAT."""
+        return self.total_minor - self.vat_minor
+
+    @property
+    def rate(self) -> str:
+        """The rate as people write it: `5%`."""
+        return percent_text(self.basis_points)
 
 
 def included_vat(amount_minor: int, basis_points: int) -> int:
@@ -27,3 +48,23 @@ def rate_at(rates: Sequence[VatRate], at: datetime) -> VatRate | None:
     """Returns the rate that applies at an instant; None before the first."""
     day = local_day(at)
     return next((rate for rate in rates if rate.starts_on <= day), None)
+
+
+def find_included_vat(*parts_minor: int, at: datetime) -> IncludedVat | None:
+    """Finds the VAT that these parts of a total include at an instant; None without a rate. One query.
+
+    Each part is rounded by itself, as its document rounds what credit paid and what a card paid.
+    """
+    rate = VatRate.objects.filter(starts_on__lte=local_day(at)).order_by("-starts_on").first()
+    if rate is None or not rate.basis_points:
+        return None
+    return IncludedVat(
+        basis_points=rate.basis_points,
+        total_minor=sum(parts_minor),
+        vat_minor=sum(included_vat(part, rate.basis_points) for part in parts_minor),
+    )
+
+
+def percent_text(basis_points: int) -> str:
+    """Formats a rate in percent."""
+    return f"{basis_points / _POINTS_OF_PERCENT:g}%"

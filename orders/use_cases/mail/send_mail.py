@@ -25,6 +25,7 @@ from billing.use_cases.mail.send_templated_mail import send_templated_mail
 from billing.use_cases.personal.mail_choices import unsubscribe_address
 from orders.models import Order, Payment, StripeEvent
 from orders.stripe.payloads import read_event_object, read_link
+from orders.use_cases.documents.vat import find_included_vat
 from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.remind_of_renewal import is_covered
 from orders.use_cases.subscriptions.suspend_unpaid import OWNER_CANCELLED
@@ -139,8 +140,19 @@ def _order_context(order: Order) -> dict[str, Any]:
         "total": _money(order.total_minor, currency=order.currency),
         "from_credit": _money(order.credit_applied_minor, currency=order.currency),
         "from_card": _money(card_minor, currency=order.currency) if card_minor else "",
+        **_vat_context(
+            order.credit_applied_minor,
+            order.total_minor - order.credit_applied_minor,
+            at=order.completed_at or order.created_at,
+            currency=order.currency,
+        ),
         **_balance_context(order.customer),
     }
+
+
+def _vat_context(*parts_minor: int, at: datetime, currency: str) -> dict[str, str]:
+    vat = find_included_vat(*parts_minor, at=at)
+    return {"vat_rate": vat.rate, "vat": _money(vat.vat_minor, currency=currency)} if vat else {}
 
 
 def _balance_context(customer: Customer) -> dict[str, str]:
@@ -200,8 +212,13 @@ def _load_invoice(invoice_id: UUID) -> tuple[Invoice, dict[str, Any]]:
 def _build_renewed(invoice_id: UUID, event_id: str) -> MailContent | None:
     invoice, context = _load_invoice(invoice_id)
     order = _load_order(invoice.order_id) if invoice.order_id else None
-    context |= _order_context(order) if order else {"document": invoice.pdf_url}
+    context |= _order_context(order) if order else _card_context(invoice)
     return MailContent(customer=invoice.customer, organization=invoice.organization, context=context)
+
+
+def _card_context(invoice: Invoice) -> dict[str, Any]:
+    vat = _vat_context(invoice.amount_minor, at=timezone.now(), currency=invoice.currency)
+    return {"document": invoice.pdf_url, **vat}
 
 
 def _build_past_due(invoice_id: UUID, event_id: str) -> MailContent | None:

@@ -187,6 +187,8 @@ def _amounts(quote: Quote) -> dict[str, Any]:
         "by_card": quote.amount_due_minor > 0,
         "left": money(quote.credit_left_minor),
         "next_month": money(quote.next_month_minor),
+        "vat_rate": quote.vat.rate if quote.vat else "",
+        "vat": money(quote.vat.vat_minor) if quote.vat else "",
     }
 
 

@@ -1,6 +1,7 @@
 """The checkout and the review: one order however often the form is sent, and nothing where it is refused."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from django.urls import reverse
 
 from billing.models import Organization, User
 from billing.queries import balance_of
-from orders.models import Order, Plan
+from orders.models import Order, Plan, VatRate
 from promos.models import Redemption
 from tests.factories import CustomerFactory, OrganizationFactory, PromoCodeFactory, give_credit
 from tests.orders.web.shop.conftest import Visitor, text_of
@@ -40,6 +41,20 @@ def test_a_voucher_pays_for_an_organization_and_leads_to_its_progress(buyer: Vis
     assert balance_of(user_id=user.sub).credit_minor == 8_000
     assert "We are setting up your organization" in text_of(buyer.client.get(answer.headers["Location"]))
     assert buyer.get("shop-review").headers["Location"] == reverse("shop")
+
+
+def test_the_review_shows_the_vat_that_the_total_includes(buyer: Visitor) -> None:
+    buyer.choose(addons=("backup",))
+    buyer.check_out()
+    assert "VAT" not in text_of(buyer.get("shop-review"))
+    VatRate.objects.create(starts_on=date(2021, 4, 16), basis_points=500)
+    page = buyer.get("shop-review")
+    assert "Includes VAT 5%" in text_of(page)
+    assert (page.context["vat"], page.context["total"], page.context["due"]) == (
+        "0.571 OMR",
+        "12.000 OMR",
+        "12.000 OMR",
+    )
 
 
 def test_a_card_that_is_used_in_the_shop_stands_in_the_checkout(visitor: Visitor) -> None:
@@ -178,7 +193,7 @@ def test_checkout_and_review_cost_the_same_queries_for_any_number_of_organizatio
         owned = OrganizationFactory.create(customer=owner, slug=f"mine-{number}")
     buyer.choose()
     buyer.check_out(organization=str(owned.id))
-    for name, queries in {"shop-checkout": 8, "shop-review": 11}.items():
+    for name, queries in {"shop-checkout": 8, "shop-review": 12}.items():
         with django_assert_num_queries(queries):
             page = buyer.get(name)
         assert page.status_code == 200 and len(page.content) < 50_000
