@@ -14,6 +14,7 @@ def branding(request: HttpRequest) -> dict[str, Any]:
         "time_zone": settings.SOVEREIGN_TIME_ZONE,
         "support": f"mailto:{contact}" if "@" in contact and ":" not in contact else contact,
         "legal_links": settings.LEGAL_LINKS,
+        "demo": settings.DEMO,
         "has_colors": bool(settings.BRAND_COLOR),
         "has_logo": bool(settings.BRAND_LOGO),
     }

@@ -33,7 +33,6 @@ def landing(request: HttpRequest) -> HttpResponse:
         "sovereign": settings.SOVEREIGN_NAME,
         "currency": settings.SOVEREIGN_CURRENCY,
         "visitor": request.user if is_known else None,
-        "demo": settings.DEMO,
         "demo_logins": settings.DEMO_LOGINS,
         # If the demo talks to Stripe itself, there is no sandbox to link to.
         "sandbox": settings.STRIPE_API_BASE if settings.STRIPE_API_BASE.startswith("http://") else "",

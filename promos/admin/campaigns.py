@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -32,7 +31,9 @@ from billing.admin.console.display import (
     link,
     list_url,
     moment,
+    part_of_amount,
     two_lines,
+    use_bar,
 )
 from billing.admin.console.filters import one_of
 from billing.admin.console.pages import form_page
@@ -40,7 +41,6 @@ from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from billing.models import CreditClass
-from billing.money import format_money
 from billing.use_cases.proposals.drafts import lock_open_proposal
 from billing.use_cases.proposals.propose import Outcome
 from promos.locks import lock_campaign_exclusively
@@ -157,20 +157,8 @@ class CampaignAdmin(RecordAdmin):
     def use(self, campaign: Any) -> Text:
         if not campaign.budgeted:
             return "no budget"
-        percent = 100 * campaign.used_minor // campaign.budget_minor
-        currency = settings.SOVEREIGN_CURRENCY
-        used, budget = (
-            format_money(each, currency=currency) for each in (campaign.used_minor, campaign.budget_minor)
-        )
-        return format_html(
-            '<span class="lines"><span class="moment">{} of {}</span>'
-            '<meter min="0" max="100" low="80" high="99" optimum="0" value="{}" title="{}%">{}%</meter></span>',
-            used.removesuffix(f" {currency}"),
-            budget,
-            percent,
-            percent,
-            percent,
-        )
+        used = part_of_amount(campaign.used_minor, campaign.budget_minor)
+        return use_bar(used, campaign.used_minor, campaign.budget_minor, title="Used")
 
     @admin.display(description="Credit as of last night")
     def credit_left(self, campaign: Any) -> Text:

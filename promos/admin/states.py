@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from billing.admin.console.display import badge
+from billing.admin.console.display import badge, use_bar
 from promos.models import BudgetCounter, Campaign, PromoCode
 from promos.queries import exceeds_budget, has_no_slot, is_exhausted
 
@@ -147,13 +147,7 @@ def usage_bar(code: Any) -> SafeString:
     text = format_usage(code)
     if not code.max_redemptions:
         return format_html('<span class="moment">{}</span>', text)
-    return format_html(
-        '<span class="lines"><span class="moment">{}</span>'
-        '<progress class="use-bar" value="{}" max="{}" aria-label="Used"></progress></span>',
-        text,
-        code.times_redeemed,
-        code.max_redemptions,
-    )
+    return use_bar(text, code.times_redeemed, code.max_redemptions, title="Used")
 
 
 def format_usage(code: Any) -> str:

@@ -30,6 +30,7 @@ from billing.admin.console.display import (
     day,
     list_url,
     moment,
+    use_bar,
 )
 from billing.admin.console.filters import one_of
 from billing.admin.console.pages import form_page
@@ -111,14 +112,8 @@ class BulkGrantAdmin(RecordAdmin):
     def bar(self, record: BulkGrant) -> Text:
         if record.status in (Status.DRAFT, Status.DISCARDED):
             return NOTHING
-        return format_html(
-            '<span class="lines"><span class="moment">{} of {}</span>'
-            '<progress class="use-bar" value="{}" max="{}" aria-label="Progress"></progress></span>',
-            f"{record.progress:,}",
-            f"{record.rows:,}",
-            record.progress,
-            record.rows,
-        )
+        done = f"{record.progress:,} of {record.rows:,}"
+        return use_bar(done, record.progress, record.rows, title="Progress")
 
     @admin.display(description="Drafted")
     def drafted(self, record: BulkGrant) -> Text:

@@ -73,6 +73,25 @@ def amount(minor: int | None, *, signed: bool = False) -> Text:
     )
 
 
+def use_bar(text: str, part: int, whole: int, *, title: str) -> SafeString:
+    """Formats a text, such as `3 of 50`, above a bar of the part. `title` names the bar where it is not seen."""
+    return format_html(
+        '<span class="lines"><span class="moment">{}</span>'
+        '<progress class="use-bar" value="{}" max="{}" aria-label="{}"></progress></span>',
+        text,
+        part,
+        whole,
+        title,
+    )
+
+
+def part_of_amount(minor: int, whole_minor: int) -> str:
+    """Formats two amounts as `3.000 of 50.000 OMR`."""
+    currency = settings.SOVEREIGN_CURRENCY
+    part = format_money(minor, currency=currency).removesuffix(f" {currency}")
+    return f"{part} of {format_money(whole_minor, currency=currency)}"
+
+
 def moment(value: datetime | None) -> Text:
     """Formats a time in the Sovereign's time zone, to the second. The foot of each page names the zone."""
     if value is None:

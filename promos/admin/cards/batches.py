@@ -10,7 +10,6 @@ from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.html import format_html
 
 from billing.admin.audit import history_panel
 from billing.admin.console.acts import confirm_change, find_for_act
@@ -31,6 +30,7 @@ from billing.admin.console.display import (
     list_url,
     moment,
     two_lines,
+    use_bar,
 )
 from billing.admin.console.forms import ReasonForm, show_refusals_on
 from billing.admin.console.pages import form_page
@@ -64,15 +64,7 @@ Status = Batch.Status
 
 
 def _bar(part: int, whole: int, title: str) -> Text:
-    return format_html(
-        '<span class="lines"><span class="moment">{} of {}</span>'
-        '<progress class="use-bar" value="{}" max="{}" aria-label="{}"></progress></span>',
-        f"{part:,}",
-        f"{whole:,}",
-        part,
-        whole,
-        title,
-    )
+    return use_bar(f"{part:,} of {whole:,}", part, whole, title=title)
 
 
 def _ranges_panel(batch: Batch) -> Panel:

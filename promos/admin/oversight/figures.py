@@ -8,7 +8,18 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from billing.admin.console.charts import Bar, bar_chart, bars_of_days, days_until, share_chart
-from billing.admin.console.display import NOTHING, Fact, Panel, Text, amount, day, list_url, moment, two_lines
+from billing.admin.console.display import (
+    NOTHING,
+    Fact,
+    Panel,
+    Text,
+    amount,
+    day,
+    list_url,
+    moment,
+    part_of_amount,
+    two_lines,
+)
 from promos.models import PromoCode, RefusedAttempt
 from promos.models.oversight.figures import CreditFigures
 from promos.use_cases.attempts.measure_use import count_refusals, measure_use
@@ -53,8 +64,8 @@ def credit_column(figures: CreditFigures | None) -> Text:
     """Returns what is left of the granted credit, and when it was used last, for a row of a list."""
     if figures is None:
         return NOTHING
-    left = format_html("{} left of {}", amount(figures.left_minor), amount(figures.granted_minor))
-    return two_lines(left, format_html("last use {}", day(figures.last_used_at)))
+    left = part_of_amount(figures.left_minor, figures.granted_minor)
+    return two_lines(f"{left} left", format_html("last use {}", day(figures.last_used_at)))
 
 
 def figure_panels(
