@@ -314,6 +314,14 @@ METRICS_TOKEN: str = _environment.secret("METRICS_TOKEN")
 # The worker's own port for /metrics; 0 for none.
 METRICS_PORT: int = _environment.number("METRICS_PORT", 0)
 
+# Traces are sent there (OTLP over HTTP), for example http://collector:4318/v1/traces; without it there are none.
+TRACES_URL: str = _environment.text("TRACES_URL", pattern=r"https?://[^\s?#@]+")
+# How many of a hundred requests and jobs are traced.
+TRACES_PERCENT: int = _environment.number("TRACES_PERCENT", 100)
+# Where errors are reported, by Sentry's protocol; without it they are only logged.
+SENTRY_DSN: str = _environment.text("SENTRY_DSN", pattern=r"https?://[^\s@/]+@[^\s@]+/[0-9]+")
+_environment.refuse_plain("SENTRY_DSN", SENTRY_DSN)
+
 # --- What production requires -----------------------------------------------------------------------------
 if PRODUCTION:
     _environment.require(SECRET_KEY, "SECRET_KEY")
@@ -341,7 +349,7 @@ if not PRODUCTION and not ALLOWED_HOSTS:
     ALLOWED_HOSTS = ["localhost", ".localhost", "127.0.0.1", "[::1]"]
 
 # --- The application --------------------------------------------------------------------------------------
-MIDDLEWARE: list[str] = middleware(with_cors=bool(CORS_ALLOWED_ORIGINS))
+MIDDLEWARE: list[str] = middleware(with_cors=bool(CORS_ALLOWED_ORIGINS), with_traces=bool(TRACES_URL))
 TEMPLATES: list[dict[str, Any]] = templates(BASE_DIR / "templates")
 LANGUAGE_COOKIE_SECURE: bool = PRODUCTION
 compile_catalogs()
@@ -363,5 +371,8 @@ UNFOLD: dict[str, Any] = unfold_settings(sovereign=SOVEREIGN_NAME, logo=BRAND_LO
 # --- Logging ----------------------------------------------------------------------------------------------
 configure_structlog()
 # In the demo's terminal, two lines of every job would push the addresses and passwords out of sight.
-_JOB_LOG_LEVEL = "WARNING" if DEMO else LOG_LEVEL
-LOGGING: dict[str, Any] = logging_config(as_json=PRODUCTION, level=LOG_LEVEL, job_level=_JOB_LOG_LEVEL)
+_job_log_level = "WARNING" if DEMO else LOG_LEVEL
+_reports = {"dsn": SENTRY_DSN, "version": VERSION, "sovereign": SOVEREIGN_DOMAIN} if SENTRY_DSN else None
+LOGGING: dict[str, Any] = logging_config(
+    as_json=PRODUCTION, level=LOG_LEVEL, job_level=_job_log_level, reports=_reports
+)

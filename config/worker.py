@@ -16,9 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
 from procrastinate import App, PsycopgConnector
 from procrastinate.contrib.django.utils import connector_params
@@ -141,7 +143,17 @@ def _make_worker(app: App, queue: Queue, options: dict[str, Any]) -> QueueWorker
         "listen_notify": queue.listens,
         "fetch_job_polling_interval": SELF_POLL_SECONDS,
     }
-    return QueueWorker(app=app, **{**app.worker_defaults, **options, **chosen})
+    return QueueWorker(app=app, **{**app.worker_defaults, **options, **chosen, **_tracing()})
+
+
+def _tracing() -> dict[str, Any]:
+    """Returns the options that give each job a span; none without TRACES_URL."""
+    if not settings.TRACES_URL:
+        return {}
+    entrances = import_module("config.telemetry.entrances")
+    calls = import_module("config.telemetry.calls")
+    calls.trace_outgoing_requests()
+    return {"task_middleware": [entrances.trace_job, entrances.trace_async_job]}
 
 
 async def _wait_for_release() -> None:

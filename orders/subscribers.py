@@ -59,7 +59,7 @@ async def post(url: str, *, headers: Mapping[str, str], body: bytes) -> Answer:
     began, status, error = time.monotonic(), None, ""
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            status = await _post(url, headers, body)
+            status = await send_request(url, headers, body)
     except TimeoutError:
         error = f"no answer within {TIMEOUT_SECONDS} seconds"
     except AddressRefused as refusal:
@@ -95,7 +95,8 @@ def _reached(address: Address) -> list[Address]:
     return [*whole, *(each for each in inner if each is not None)]
 
 
-async def _post(url: str, headers: Mapping[str, str], body: bytes) -> int:
+async def send_request(url: str, headers: Mapping[str, str], body: bytes) -> int:
+    """Sends the request, and returns the status of the answer. Raises: AddressRefused, OSError, ValueError."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
     address = await _resolve(host, port, scheme=parts.scheme)

@@ -23,7 +23,7 @@ _POOL_TIMEOUTS = Gauge(
     "qasima_pool_timeouts", "Waits for a connection that ended in vain, since the start", multiprocess_mode="livesum"
 )
 _POOL_SECONDS = 5
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _read_pool_at = 0.0
 
 
@@ -31,7 +31,7 @@ def count_request(request: HttpRequest, status: int, seconds: float) -> None:
     """Counts a request under the pattern of its address, so that an id makes no metric of its own."""
     global _read_pool_at  # noqa: PLW0603
     route = request.resolver_match.route if request.resolver_match else ""
-    method = request.method if request.method in _METHODS else "other"
+    method = request.method if request.method in METHODS else "other"
     _REQUESTS.labels(method, route, str(status)).observe(seconds)
     now = time.monotonic()
     if now - _read_pool_at > _POOL_SECONDS:

@@ -35,7 +35,7 @@ PASSWORD_VALIDATORS: list[dict[str, Any]] = [
 ]
 
 
-def middleware(*, with_cors: bool) -> list[str]:
+def middleware(*, with_cors: bool, with_traces: bool) -> list[str]:
     """Returns the middleware, the outermost first.
 
     Those of config.web handle a request before Django checks its host, and their order matters: HealthMiddleware
@@ -45,6 +45,7 @@ def middleware(*, with_cors: bool) -> list[str]:
     return [
         "config.web.middleware.HealthMiddleware",
         "config.web.middleware.ProxyMiddleware",
+        *(["config.telemetry.entrances.TraceMiddleware"] if with_traces else []),
         "config.web.middleware.RequestLogMiddleware",
         *(["corsheaders.middleware.CorsMiddleware"] if with_cors else []),
         "config.web.middleware.ContentSecurityPolicyMiddleware",

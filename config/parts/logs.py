@@ -78,8 +78,14 @@ class RefusalWithoutTraceback(logging.Filter):
         return True
 
 
-def logging_config(*, as_json: bool, level: str, job_level: str) -> dict[str, Any]:
-    """Returns Django's LOGGING setting."""
+def logging_config(
+    *, as_json: bool, level: str, job_level: str, reports: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Returns Django's LOGGING setting.
+
+    Args: reports: where errors are reported too, and as which release and deployment.
+    """
+    reported = {"reports": {"()": "config.telemetry.error_reports.ErrorReportHandler", **reports}} if reports else {}
     rendered: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if as_json:
         rendered += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
@@ -98,9 +104,10 @@ def logging_config(*, as_json: bool, level: str, job_level: str) -> dict[str, An
         },
         "filters": {"refusals": {"()": RefusalWithoutTraceback}},
         "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["refusals"]}
+            "stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["refusals"]},
+            **reported,
         },
-        "root": {"handlers": ["stderr"], "level": level},
+        "root": {"handlers": ["stderr", *reported], "level": level},
         "loggers": {
             # Django's own handlers would print and mail what the root logger already writes.
             "django": {"handlers": [], "level": level, "propagate": True},

@@ -79,6 +79,9 @@ class ProxyMiddleware:
                 https = forwarded_proto.split(",")[-1].strip().lower() == "https"
                 meta["wsgi.url_scheme"] = "https" if https else "http"
             peer = _client(forwarded_for, nearest=peer)
+        else:
+            # Else every client could have its requests traced.
+            meta.pop("HTTP_TRACEPARENT", None)
         meta["REMOTE_ADDR"] = str(peer) if peer else ""
         return self.get_response(request)
 
