@@ -70,6 +70,9 @@ for _name in (
     "STRIPE_PUBLIC_KEY",
     "STRIPE_SECRET_KEY",
     "STRIPE_WEBHOOK_SECRET",
+    "SENTRY_DSN",
+    "TRACES_PERCENT",
+    "TRACES_URL",
     "SUPPORT_CONTACT",
     "TRUSTED_PROXIES",
 ):
