@@ -33,8 +33,8 @@ def charts(request: HttpRequest, now: datetime) -> Iterator[Panel]:
     """Makes the charts that this member of staff may see; one query for each kind of record."""
     may, days = request.user.has_perm, days_until(now, number=_DAYS)
     since = midnight_of(days[0])
-    if may("promos.view_redemption"):
-        yield from _redemptions(days, since)
+    if may("promos.view_redemption") or may("promos.view_promocode"):
+        yield from _redemptions(days, since, with_list=may("promos.view_redemption"))
     if may("orders.view_order"):
         yield _orders(days, since)
     if may("orders.view_payment"):
@@ -43,12 +43,12 @@ def charts(request: HttpRequest, now: datetime) -> Iterator[Panel]:
         yield _refusals(since)
 
 
-def _redemptions(days: list[date], since: datetime) -> Iterator[Panel]:
+def _redemptions(days: list[date], since: datetime, *, with_list: bool) -> Iterator[Panel]:
     redemptions = Redemption.objects.filter(pk__gte=first_key(since), reserved_at__gte=since)
     confirmed = Q(status=Redemption.Status.CONFIRMED)
     credit = Sum("credit_minor", filter=confirmed, default=0)
     found = total_by_day(redemptions, "reserved_at", number=Count("pk"), credit_minor=credit)
-    url = list_url("promos_redemption", reserved_at_from=days[0].isoformat())
+    url = list_url("promos_redemption", reserved_at_from=days[0].isoformat()) if with_list else ""
     for title, name in (("Redemptions", "number"), ("Credit granted by vouchers", "credit_minor")):
         yield Panel(
             title=title,
