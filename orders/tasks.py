@@ -21,6 +21,7 @@ from orders.errors import PaymentProcessorError
 from orders.models import AppJob, Payment, Provision, StripeEvent
 from orders.stripe import gateway
 from orders.stripe.mirror import mirror_event
+from orders.use_cases.balance import mirror_balance as balance
 from orders.use_cases.books.close_month import verify_and_record_months
 from orders.use_cases.documents import issue_documents as documents
 from orders.use_cases.events.apply_dead_letter import apply_dead_letter as apply_again
@@ -160,6 +161,21 @@ def release_abandoned(timestamp: int) -> None:
 def sweep(timestamp: int) -> None:
     """Finishes payments that a crash or an unanswered call to Stripe left open."""
     sweep_payments.sweep_payments()
+
+
+@app.task(name="mirror_balance", queue="payments", retry=_RETRIES)
+def mirror_balance() -> None:
+    """Books the fees and payouts of Stripe's balance, after an event that may have brought one."""
+    if gateway.is_configured():
+        balance.mirror_balance()
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="mirror_balance_regularly", queue="payments", queueing_lock="mirror_balance_regularly")
+def mirror_balance_regularly(timestamp: int) -> None:
+    """Books the fees and payouts whose events were lost, and on the first day all of before."""
+    if gateway.is_configured():
+        enqueue_once("mirror_balance", key="mirror_balance")
 
 
 @app.periodic(cron="* * * * * */20")

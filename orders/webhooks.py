@@ -15,7 +15,7 @@ from billing.api.renderers import Response
 from billing.errors import DomainError
 from billing.use_cases.processor_settings import processor_keys
 from orders.stripe.event_format import MalformedEvent, check_event
-from orders.use_cases.payments.settle_event import receive_event
+from orders.use_cases.payments.settle_event import BALANCE_EVENT_TYPES, EVENT_TYPES, receive_event
 
 MAX_EVENT_AGE_SECONDS = 300
 
@@ -47,6 +47,9 @@ class StripeWebhookView(ApiView):
         ),
         tags=["stripe"],
         summary="Receive a Stripe event, signed over the raw body",
+        description="Subscribe the endpoint at Stripe to "
+        + ", ".join(f"`{each}`" for each in (*EVENT_TYPES, *BALANCE_EVENT_TYPES))
+        + ". Other types are stored and change nothing.",
     )
     def post(self, request: Request) -> Response:
         secret = processor_keys().webhook_secret

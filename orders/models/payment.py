@@ -225,6 +225,11 @@ class Break(models.Model):
         INVOICE_NOT_FOLLOWED = "invoice_not_followed"
         SUBSCRIPTION_CHANGED = "subscription_changed"
         REFUND_BEYOND_ORDER = "refund_beyond_order"
+        FEE_MISSING = "fee_missing"
+        PAYOUT_MISSING = "payout_missing"
+        PAYOUT_RETURNED = "payout_returned"
+        BALANCE_DIFFERS = "balance_differs"
+        BALANCE_NOT_EXPLAINED = "balance_not_explained"
 
     id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
     kind = models.CharField(max_length=40, choices=Kind)

@@ -289,6 +289,11 @@ def create_portal_session(*, customer_id: str, return_url: str) -> str:
     return created.url
 
 
+def retrieve_movement(movement_id: str) -> Object:
+    """Retrieves a balance transaction. Raises: ObjectUnknown, Refused, Unanswered, NotConfigured."""
+    return call_stripe(lambda client: client.v1.balance_transactions.retrieve(movement_id)).to_dict()
+
+
 class Resource(StrEnum):
     """The kinds of object that `list_pages` lists."""
 
@@ -300,6 +305,7 @@ class Resource(StrEnum):
     INVOICE_PAYMENTS = "invoice_payments"
     SUBSCRIPTIONS = "subscriptions"
     EVENTS = "events"
+    BALANCE_TRANSACTIONS = "balance_transactions"
 
 
 _SERVICES: Mapping[Resource, Callable[[stripe.StripeClient], Any]] = {
@@ -311,6 +317,7 @@ _SERVICES: Mapping[Resource, Callable[[stripe.StripeClient], Any]] = {
     Resource.INVOICE_PAYMENTS: lambda client: client.v1.invoice_payments,
     Resource.SUBSCRIPTIONS: lambda client: client.v1.subscriptions,
     Resource.EVENTS: lambda client: client.v1.events,
+    Resource.BALANCE_TRANSACTIONS: lambda client: client.v1.balance_transactions,
 }
 
 

@@ -27,6 +27,7 @@ from tests.factories import actor
 ORDERS = Path(__file__).parents[2] / "orders"
 # The folders of use cases that jobs run, and the modules of which one call may go through many items.
 FOLDERS = (
+    "balance",
     "books",
     "documents",
     "events",
@@ -57,6 +58,7 @@ NEXT_RUN = "the items belong to one customer, and a job of its own takes each th
 ENQUEUES = "each item becomes a job of its own"
 COMPUTES = "reads or computes only"
 IN_ORDER = "the numbers of documents follow the order of the entries, so none is issued before the one that fails"
+OLDEST_FIRST = "a week of Stripe's balance is booked before the next, so that no run leaves a gap behind it"
 ISOLATED = (
     "its items go through ReconciliationRun.compare_each or repair_with, tested in tests/payments/reconciliation"
 )
@@ -72,6 +74,10 @@ LOOPS = {
     "stripe/subscriptions.py void_open_invoices": TESTED,
     "stripe/gateway.py list_pages": COMPUTES,
     "use_cases/events/deliver_events.py deliver_batch": REFUSED,
+    "use_cases/balance/book_movements.py book_movements": OLDEST_FIRST,
+    "use_cases/balance/mirror_balance.py mirror_balance": OLDEST_FIRST,
+    "use_cases/balance/reconcile_balance.py reconcile_balance": ISOLATED,
+    "use_cases/balance/reconcile_balance.py _load_posted": COMPUTES,
     "use_cases/books/close_month.py verify_closed_months": COMPUTES,
     "use_cases/books/close_month.py _by_currency": COMPUTES,
     "use_cases/books/journal.py journal_lines": COMPUTES,

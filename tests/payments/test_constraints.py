@@ -157,15 +157,20 @@ ORDERS: Attacks = {
         card("payment", 0),
         card("payment", -1),
         card("dispute", 1),
-        card("fee", 1),
+        card("fee", 0),
+        card("payout", 1),
+        card("payout_returned", -1),
         after(card("payment", 9), attack=card("refund", 1)),
         after(card("dispute", -9), attack=card("owed", -1)),
         after(card("dispute", -9), card("owed", 9), attack=card("written_off", 9)),
     ],
+    "orders_cardentry_order_given": [card("payment", 9, order_id="NULL"), card("dispute", -9, order_id="NULL")],
     "orders_cardentry_object_given": [card("payment", 1, stripe_object_id="''")],
     "orders_cardentry_object_once_a_kind": [
         after(card("payment", 9), attack=card("payment", 9)),
         after(card("dispute", -9), attack=card("dispute", -1)),
+        after(card("payout", -9, order_id="NULL"), attack=card("payout", -1, order_id="NULL")),
+        after(card("fee", -9, order_id="NULL"), attack=card("fee", -1, order_id="NULL")),
     ],
     "orders_cardentry_total_once": [
         after(

@@ -13,6 +13,7 @@ from tests.stripe_sandbox.sandbox_process import SandboxProcess
 
 LIBRARY: dict[str, type[Any]] = {
     "account": stripe.Account,
+    "balance": stripe.Balance,
     "balance_transaction": stripe.BalanceTransaction,
     "billing_portal.session": stripe.billing_portal.Session,
     "charge": stripe.Charge,
@@ -29,6 +30,7 @@ LIBRARY: dict[str, type[Any]] = {
     "list": stripe.ListObject,
     "payment_intent": stripe.PaymentIntent,
     "payment_method": stripe.PaymentMethod,
+    "payout": stripe.Payout,
     "plan": stripe.Plan,
     "price": stripe.Price,
     "product": stripe.Product,
@@ -88,6 +90,7 @@ def problems_of(item: Any, kind: type[Any] | None, path: str) -> list[str]:
 
 def everything(sandbox: SandboxProcess, client: stripe.StripeClient) -> list[Any]:
     """One object of every kind, in most of the states they can have."""
+    sandbox.control("POST", "fees", {"basis_points": 290, "fixed": 100, "dispute": 5_770})
     session = open_with_credit(client)
     sandbox.session(session.id, "refuse")
     sandbox.session(session.id, "pay")
@@ -96,9 +99,11 @@ def everything(sandbox: SandboxProcess, client: stripe.StripeClient) -> list[Any
     refund = client.v1.refunds.create({"charge": client.v1.charges.list().data[0].id, "amount": 1_000})
     sandbox.control("POST", f"refunds/{refund.id}/fail")
     sandbox.control("POST", f"payments/{client.v1.charges.list().data[0].id}/dispute")
+    sandbox.control("POST", f"payouts/{sandbox.control('POST', 'payouts', {'currency': 'omr'})['id']}/fail")
     client.v1.billing_portal.sessions.create({"customer": str(session.customer)})
     paths = (
         "account",
+        "balance",
         "balance_transactions",
         "charges?expand[]=data.refunds",
         "checkout/sessions?expand[]=data.line_items",
@@ -110,6 +115,7 @@ def everything(sandbox: SandboxProcess, client: stripe.StripeClient) -> list[Any
         "invoices?expand[]=data.discounts&expand[]=data.payments",
         "payment_intents",
         "payment_methods",
+        "payouts",
         "prices",
         "products",
         "refunds",

@@ -10,6 +10,6 @@ switches for every way in which Stripe, the network or a webhook can fail.
 - `control.py`: the control API for tests and the demo.
 
 Each module says what it reproduces and what it does not. A stand-in cannot prove that Stripe accepts an account's
-country and currencies, nor 3-D Secure, fraud checks, taxes, fees, payouts or real delivery times, nor that Stripe's
-rules have not changed since API version `stripe.api_version` of the pinned library.
+country and currencies, nor 3-D Secure, fraud checks, taxes, real delivery times or pending balances, nor that
+Stripe's rules have not changed since API version `stripe.api_version` of the pinned library.
 """

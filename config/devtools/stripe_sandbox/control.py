@@ -15,6 +15,7 @@ from config.devtools.stripe_sandbox.resources import checkout, completion
 from config.devtools.stripe_sandbox.resources.billing.invoices import intent_of
 from config.devtools.stripe_sandbox.resources.disputes import close_dispute, open_dispute
 from config.devtools.stripe_sandbox.resources.payments import charge_of_intent
+from config.devtools.stripe_sandbox.resources.payouts import fail_payout, pay_out
 from config.devtools.stripe_sandbox.resources.refunds import fail_refund, refund_charge
 from config.devtools.stripe_sandbox.sandbox import Sandbox
 from config.devtools.stripe_sandbox.signatures import read_manner
@@ -263,6 +264,28 @@ def let_refund_fail(sandbox: Sandbox, call: ControlCall) -> Any:
         return public(fail_refund(sandbox.world, found))
 
 
+def set_fees(sandbox: Sandbox, call: ControlCall) -> Any:
+    """`{"basis_points", "fixed", "dispute"}`: choose what charges and disputes cost from now on, in minor units."""
+    fees = {name: call.body.get(name, 0) for name in ("basis_points", "fixed", "dispute")}
+    if not all(isinstance(each, int) and each >= 0 for each in fees.values()):
+        raise invalid("Fees are whole numbers from 0 on.")
+    with sandbox.store.transaction():
+        sandbox.store.set("fees", fees)
+    return fees
+
+
+def make_payout(sandbox: Sandbox, call: ControlCall) -> Any:
+    """`{"currency"}`: pay out the balance, as Stripe's schedule does."""
+    with sandbox.store.transaction():
+        return public(pay_out(sandbox.world, currency=_text(call.body, "currency").lower()))
+
+
+def let_payout_fail(sandbox: Sandbox, call: ControlCall) -> Any:
+    """Let the bank return a payout."""
+    with sandbox.store.transaction():
+        return public(fail_payout(sandbox.world, sandbox.world.get("payout", call.names[0])))
+
+
 def _charge_of(world: World, identifier: str) -> Object:
     item = world.store.load(identifier)
     if item and item["object"] == "checkout.session":
@@ -320,6 +343,9 @@ CONTROLS: dict[tuple[str, str], Control] = {
     ("POST", "payments/*/dispute"): dispute,
     ("POST", "disputes/*/close"): close,
     ("POST", "refunds/*/fail"): let_refund_fail,
+    ("POST", "fees"): set_fees,
+    ("POST", "payouts"): make_payout,
+    ("POST", "payouts/*/fail"): let_payout_fail,
 }
 
 

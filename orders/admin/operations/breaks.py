@@ -67,6 +67,16 @@ _EXPLANATIONS = {
     " it at Stripe.",
     Break.Kind.SUBSCRIPTION_CHANGED: "Price, quantity or interval of a subscription were changed at Stripe, which our"
     " order does not follow. Change it back at Stripe, or let the customer order the other plan.",
+    Break.Kind.FEE_MISSING: "Stripe took a fee that is not in the books. The worker books fees every ten minutes:"
+    " check that it is running. reconcile_stripe --repair books the fee.",
+    Break.Kind.PAYOUT_MISSING: "Stripe paid out, or took back a payout, and the books do not have it. Check that the"
+    " worker is running. reconcile_stripe --repair books it.",
+    Break.Kind.PAYOUT_RETURNED: "The bank returned a payout, and the money is in Stripe's balance again. Check the"
+    " bank account in Stripe's dashboard.",
+    Break.Kind.BALANCE_DIFFERS: "A fee or payout has another amount in the books than at Stripe, or Stripe does not"
+    " know it: the keys may be another account's. An entry never changes; report it.",
+    Break.Kind.BALANCE_NOT_EXPLAINED: "Stripe moved its balance for a reason that the books do not have, such as a"
+    " top-up or a reserve. Post it in your accounts, and close this break.",
     Break.Kind.INVOICE_MISSING: "A month was paid at Stripe and is not in the books. reconcile_stripe --repair books"
     " it.",
 }

@@ -23,6 +23,9 @@ class PostingRule(models.Model):
         REFUND = "card.refund", "card refund"
         DISPUTE = "card.dispute", "dispute opened"
         DISPUTE_WON = "card.dispute_won", "dispute won"
+        FEE = "card.fee", "fee of Stripe"
+        PAYOUT = "card.payout", "payout to the bank"
+        PAYOUT_RETURNED = "card.payout_returned", "payout returned by the bank"
         OWED = "dispute.owed", "lost dispute owed by the customer"
         WRITTEN_OFF = "dispute.written_off", "owed amount written off"
         TAKEN_BACK = "dispute.taken_back", "credit taken back for a lost dispute"
@@ -76,6 +79,9 @@ class PostingRule(models.Model):
                         "card.refund",
                         "card.dispute",
                         "card.dispute_won",
+                        "card.fee",
+                        "card.payout",
+                        "card.payout_returned",
                         "dispute.owed",
                         "dispute.written_off",
                         "dispute.taken_back",

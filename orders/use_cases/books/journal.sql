@@ -38,7 +38,7 @@ WITH rule AS (
 ), signed AS (
   SELECT m.*, r.debit, r.credit, r.vat, r.cost_centre, r.revenue_side,
          CASE WHEN m.event IN ('credit.spent', 'credit.expired', 'dispute.taken_back', 'card.refund', 'card.dispute',
-                             'dispute.written_off')
+                             'card.fee', 'card.payout', 'dispute.written_off')
               THEN -1 ELSE 1 END AS direction,
          CASE WHEN r.vat = '' THEN 0 ELSE coalesce(
            (SELECT basis_points FROM rate WHERE starts_on <= (m.taxed_at AT TIME ZONE %(zone)s)::date

@@ -14,7 +14,7 @@ def record_month_refund(*, month: Invoice, refunded_minor: int) -> bool:
     Locks: Order. Transaction: joins. Idempotency: by the total, so events may come twice and in any order.
     """
     paid = CardEntry.objects.filter(stripe_object_id=month.stripe_invoice_id, kind=Kind.PAYMENT).first()
-    if paid is None:
+    if paid is None or paid.order_id is None:
         return False
     # Races with another event about the same charge.
     lock_order(order_id=paid.order_id)

@@ -24,7 +24,7 @@ BOOKS: Mapping[str, tuple[str, ...]] = {
         "taken_back",
     ),
     "held": ("placed", "captured", "released"),
-    "card": ("payment", "refund", "dispute", "dispute_won"),
+    "card": ("payment", "refund", "dispute", "dispute_won", "fee", "payout", "payout_returned"),
     "disputed": ("dispute", "dispute_won", "owed", "taken_back"),
     "receivable": ("owed", "written_off"),
 }

@@ -66,7 +66,7 @@ def left_owed(owed: CardEntry) -> int:
 
 def _lock_owed(entry_id: UUID) -> CardEntry:
     owed = CardEntry.objects.filter(pk=entry_id, kind=CardEntry.Kind.OWED).first()
-    if owed is None:
+    if owed is None or owed.order_id is None:
         raise NothingOwed
     # Races with another write-off of the same amount.
     lock_order(order_id=owed.order_id)
@@ -79,7 +79,8 @@ def _find(arguments: Arguments) -> CardEntry:
 
 def _describe(arguments: Arguments, state: Any) -> str:
     owed = _find(arguments)
-    return f"Write off {format_money(state['left_minor'], currency=owed.currency)} that {owed.order.customer} owes"
+    customer = owed.order and owed.order.customer
+    return f"Write off {format_money(state['left_minor'], currency=owed.currency)} that {customer} owes"
 
 
 def _lock_state(arguments: Arguments) -> dict[str, Any]:

@@ -68,7 +68,11 @@ def _load_sources(order_ids: Sequence[UUID]) -> Sources:
     return Sources(
         orders=orders.in_bulk(order_ids),
         spends={each.order_id: Part(each.id, -each.amount_minor) for each in entries if each.order_id},
-        payments={(each.order_id, each.stripe_object_id): Part(each.id, each.amount_minor) for each in payments},
+        payments={
+            (each.order_id, each.stripe_object_id): Part(each.id, each.amount_minor)
+            for each in payments
+            if each.order_id
+        },
         months={key: each for each in months for key in (each.order_id, each.stripe_invoice_id) if key},
         rates=load_rates(),
     )

@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from billing.actor import Actor, system_actor
-from billing.jobs import enqueue
+from billing.jobs import enqueue, enqueue_once
 from billing.models import Customer, Invoice, Subscription
 from orders.locks import lock_order
 from orders.models import Break, Order, Payment, StripeEvent
@@ -44,6 +44,18 @@ from orders.use_cases.subscriptions.follow_subscription import (
 # An event that failed this often is set aside: it becomes a break, and no job or sweeper tries it again.
 MAX_ATTEMPTS = 3
 SET_ASIDE = "set_aside"
+
+# Each may come with a fee or a payout in Stripe's balance.
+BALANCE_EVENT_TYPES = (
+    "balance.available",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.funds_withdrawn",
+    "charge.succeeded",
+    "charge.updated",
+    "payout.canceled",
+    "payout.failed",
+    "payout.paid",
+)
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +107,8 @@ def settle_event(*, event_id: str, document: Object | None = None) -> str:
         event.outcome = handler(document or read_event_object(event.payload), event) if handler else "ignored"
         event.settled_at = timezone.now()
         event.save(update_fields=["outcome", "settled_at"])
+        if event.type in BALANCE_EVENT_TYPES:
+            enqueue_once("mirror_balance", key="mirror_balance")
         enqueue("mirror_stripe_event", lock=f"mirror:{_mirror_lock_key(event)}", event_id=event.id)
         return event.outcome
 
@@ -267,3 +281,4 @@ _HANDLERS: dict[str, Callable[[Object, StripeEvent], str]] = {
     "customer.subscription.updated": apply_subscription_event,
     "customer.subscription.deleted": apply_subscription_event,
 }
+EVENT_TYPES = tuple(_HANDLERS)

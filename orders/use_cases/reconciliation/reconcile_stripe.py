@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from orders.stripe import gateway
+from orders.use_cases.balance.reconcile_balance import reconcile_balance
 from orders.use_cases.reconciliation.close_break import close_resolved_breaks
 from orders.use_cases.reconciliation.reconcile_charges import reconcile_charges
 from orders.use_cases.reconciliation.reconcile_disputes import reconcile_disputes
@@ -45,6 +46,7 @@ PARTS: dict[str, Part] = {
     "charges": reconcile_charges,
     "refunds": reconcile_refunds,
     "disputes": reconcile_disputes,
+    "balance": reconcile_balance,
     "subscriptions": reconcile_subscriptions,
 }
 

@@ -116,7 +116,7 @@ def _move_credit(draw: random.Random, account: int, now: datetime) -> None:
 
 def _move_card(draw: random.Random, order: Order, now: datetime) -> None:
     key, paid = f"cs_{draw.getrandbits(64):x}", draw.randint(10, 90_000)
-    moves = [("payment", paid, key)]
+    moves = [("payment", paid, key), ("fee", draw.choice([-1, -1, 1]) * draw.randint(1, 300), f"txn_{key}")]
     if draw.random() < 0.5:
         part = draw.randint(1, paid - 1)
         moves += [("refund", -part, key), ("refund", part - paid, key)]
@@ -127,6 +127,10 @@ def _move_card(draw: random.Random, order: Order, now: datetime) -> None:
         ]
         if moves[-1][0] == "owed" and draw.random() < 0.5:
             moves.append(("written_off", -paid, f"du_{key}"))
+    if draw.random() < 0.3:
+        moves.append(("payout", -draw.randint(1, paid), f"txn_p{key}"))
+        if draw.random() < 0.3:
+            moves.append(("payout_returned", -moves[-1][1], f"txn_f{key}"))
     for kind, amount, object_id in moves:
         CardEntry.objects.create(
             kind=kind, amount_minor=amount, currency="OMR", order=order, stripe_object_id=object_id, created_at=now

@@ -2,19 +2,24 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
 
+from config.devtools.stripe_sandbox.protocol.errors import StripeError
 from config.devtools.stripe_sandbox.resources import completion
+from config.devtools.stripe_sandbox.resources.payouts import pay_out
 from config.devtools.stripe_sandbox.sandbox import Sandbox, StartOptions
 from config.devtools.stripe_sandbox.server import SandboxServer
 from config.devtools.stripe_sandbox.world import public
 from orders.models import Payment
 from orders.use_cases.payments.settle_event import receive_event, settle_event
+
+# What a charge and a dispute cost, as Stripe's prices in the region are.
+FEES = {"basis_points": 290, "fixed": 100, "dispute": 5_770}
 
 
 class CardProcessor:
@@ -36,6 +41,12 @@ class CardProcessor:
         """Runs what is due by now: renewals that the card pays, and sessions that expire."""
         with self._sandbox.store.transaction():
             self._sandbox.world.run_due()
+        self.settle()
+
+    def pay_out(self) -> None:
+        """Pays the balance out to the bank, if there is one, as Stripe's schedule does."""
+        with suppress(StripeError), self._sandbox.store.transaction():
+            pay_out(self._sandbox.world, currency=settings.SOVEREIGN_CURRENCY.lower())
         self.settle()
 
     def settle(self) -> None:
@@ -68,6 +79,8 @@ def card_processor(state: Path | None) -> Iterator[CardProcessor | None]:
         StartOptions(base_url=server.base_url, state=state, secret_keys=(settings.INITIAL_STRIPE_SECRET_KEY,))
     )
     server.sandbox.reset()
+    with server.sandbox.store.transaction():
+        server.sandbox.store.set("fees", FEES)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

@@ -109,6 +109,8 @@ class _Story:
         if day % NIGHTLY_JOBS == 0:
             expire_credit()
             count_redeemed_cards()
+            if self._processor:
+                self._processor.pay_out()
             if signing_key():
                 seal_ledger()
             with connection.cursor() as cursor:

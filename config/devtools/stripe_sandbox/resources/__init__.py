@@ -9,6 +9,7 @@ from config.devtools.stripe_sandbox.resources import (
     disputes,
     events,
     payments,
+    payouts,
     portal,
     refunds,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "events",
     "invoices",
     "payments",
+    "payouts",
     "portal",
     "refunds",
     "renewals",

@@ -1,6 +1,6 @@
 """Disputes. The control API opens and decides them; the API only reads them.
 
-The sandbox does not reproduce evidence, inquiries, fees or the effect of a missed deadline.
+The sandbox does not reproduce evidence, inquiries or the effect of a missed deadline.
 """
 
 from stripe.params import DisputeListParams, DisputeRetrieveParams

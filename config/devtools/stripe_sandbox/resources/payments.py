@@ -1,7 +1,7 @@
 """Payment intents, charges, and the payment methods of sessions.
 
 A card payment succeeds at once, or is declined and can be tried again. A bank debit is processed, and settles or
-fails later. Not reproduced: making or confirming intents through the API, 3-D Secure, manual capture, fees.
+fails later. Not reproduced: making or confirming intents through the API, 3-D Secure, manual capture.
 """
 
 from stripe.params import (

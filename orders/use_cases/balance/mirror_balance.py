@@ -1,0 +1,44 @@
+"""Copies the fees and payouts of Stripe's balance into the card entries.
+
+A run reads what moved since a week before the newest of these entries was booked, the first run since the first card
+payment. It reads a week at a time, oldest first, and books each week at once, so that a run which is interrupted
+leaves no gap behind it.
+"""
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from orders.models import CardEntry
+from orders.stripe import gateway
+from orders.stripe.gateway import Resource
+from orders.use_cases.balance.book_movements import book_movements
+
+WEEK = timedelta(days=7)
+
+
+def mirror_balance(*, since: datetime | None = None, now: datetime | None = None) -> int:
+    """Books the fees and payouts that are not booked yet, and returns how many entries that were.
+
+    Args: since: reads Stripe's balance from then on.
+    Raises: gateway.Refused, gateway.Unanswered, gateway.NotConfigured. What was booked before stays.
+    Transaction: owns, one a week; none is open during a call to Stripe. Idempotency: a second run books nothing.
+    """
+    start, end = since or _find_start(), now or timezone.now()
+    booked = 0
+    while start is not None and start <= end:
+        window = {"gte": int(start.timestamp()), "lt": int((start + WEEK).timestamp())}
+        pages = gateway.list_pages(Resource.BALANCE_TRANSACTIONS, created=window, expand=["data.source"])
+        booked += book_movements([each for page in pages for each in page])
+        start += WEEK
+    return booked
+
+
+def _find_start() -> datetime | None:
+    """Returns from when on the balance may hold something new; None where no card has paid yet."""
+    entries = CardEntry.objects.order_by("-created_at")
+    newest = entries.filter(kind__in=CardEntry.FROM_BALANCE).values_list("created_at", flat=True).first()
+    if newest is not None:
+        return newest - WEEK
+    first = entries.values_list("created_at", flat=True).last()
+    return first and first - WEEK

@@ -1,0 +1,99 @@
+"""Fees and payouts become card entries by events, on the first day and by repairs, and differences are breaks."""
+
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.db.models import Sum
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from orders.models import Break, CardEntry
+from orders.tasks import mirror_balance
+from orders.use_cases.balance.mirror_balance import mirror_balance as mirror
+from orders.use_cases.books.month import month_of
+from orders.use_cases.books.roll_forward import roll_forward
+from tests.payments.buyer import CHARGED_MINOR, buy, session_id_of
+from tests.payments.reconciliation.reconciliation_checks import break_keys, open_break_keys, reconcile
+from tests.payments.stripe_server import Stripe
+from tests.payments.webhook_delivery import deliver_events
+from tests.payments.worker import run_until_idle
+from tests.rules import triggers_off
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FEE_MINOR, DISPUTE_FEE_MINOR = 300, 5_770
+Kind = Break.Kind
+
+
+@pytest.fixture
+def charging(stripe: Stripe) -> Stripe:
+    stripe.do("fees", fixed=FEE_MINOR, dispute=DISPUTE_FEE_MINOR)
+    return stripe
+
+
+def copied() -> list[tuple[str, int, Any]]:
+    entries = CardEntry.objects.filter(kind__in=CardEntry.FROM_BALANCE).order_by("created_at", "id")
+    return list(entries.values_list("kind", "amount_minor", "order_id"))
+
+
+def test_fees_and_payouts_are_entries_once_and_the_clearing_account_is_stripes_balance(charging: Stripe) -> None:
+    _, order_id = buy(charging)
+    deliver_events(charging, "charge.succeeded")
+    run_until_idle(charging)
+    assert ProcrastinateJob.objects.filter(status="todo", task_name="mirror_balance").count() == 1
+    mirror_balance()
+    assert copied() == [("fee", -FEE_MINOR, order_id)]
+
+    payout = charging.do("payouts", currency="omr")
+    charging.do(f"payments/{session_id_of(order_id)}/dispute")
+    deliver_events(charging, "payout.paid")
+    run_until_idle(charging)
+    mirror_balance()
+    mirror_balance()
+    paid_out = CHARGED_MINOR - FEE_MINOR
+    assert sorted(copied(), key=lambda each: each[1]) == [
+        ("payout", -paid_out, None),
+        ("fee", -DISPUTE_FEE_MINOR, order_id),
+        ("fee", -FEE_MINOR, order_id),
+    ]
+    charging.do(f"payouts/{payout['id']}/fail")
+    assert mirror() == 1
+    assert open_break_keys()[-1] == (Kind.PAYOUT_RETURNED.value, payout["id"], None)
+
+    (balance,) = charging.get("balance")["available"]
+    clearing = CardEntry.objects.filter(kind__in=CardEntry.CLEARING).aggregate(sum=Sum("amount_minor"))["sum"]
+    month = month_of(timezone.now())
+    (book,) = [each for each in roll_forward(start=month.start, finish=month.finish) if each.name == "card"]
+    assert clearing == book.closing_minor == balance["amount"] == -FEE_MINOR - DISPUTE_FEE_MINOR
+    assert book.lines["payout"] == -book.lines["payout_returned"] == -paid_out
+    assert [each.kind for each in reconcile(parts=("balance",)).findings] == []
+
+
+def test_a_missing_fee_or_payout_is_a_break_until_it_is_booked(charging: Stripe) -> None:
+    buy(charging)
+    charging.do("payouts", currency="omr")
+    found = reconcile(parts=("balance",)).findings
+    assert [each.kind for each in found] == [Kind.PAYOUT_MISSING, Kind.FEE_MISSING]
+    assert break_keys(reconcile(parts=("balance",), repair=True).open) == []
+    assert open_break_keys() == []
+    assert len(copied()) == 2
+    with triggers_off(), connection.cursor() as cursor:
+        cursor.execute("UPDATE orders_cardentry SET amount_minor = amount_minor - 1 WHERE kind = 'payout'")
+        cursor.execute("UPDATE orders_cardentry SET stripe_object_id = 'txn_1' WHERE kind = 'fee'")
+        cursor.execute("UPDATE orders_cardentry SET kind = 'payout' WHERE stripe_object_id = 'txn_1'")
+    found = reconcile(parts=("balance",), repair=True).findings
+    assert [(each.kind, each.repaired) for each in found] == [
+        (Kind.BALANCE_DIFFERS, False),
+        (Kind.FEE_MISSING, True),
+        (Kind.BALANCE_DIFFERS, False),
+    ]
+    assert found[-1].details == {"stripe": "unknown", "ours": {"payout": -FEE_MINOR}}
+
+
+def test_the_command_books_what_moved_before(charging: Stripe, capsys: pytest.CaptureFixture[str]) -> None:
+    buy(charging)
+    call_command("mirror_balance", since=timezone.now().date())
+    call_command("mirror_balance")
+    assert capsys.readouterr().out == "1 entries booked\n0 entries booked\n"
