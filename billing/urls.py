@@ -2,7 +2,7 @@ from django.urls import path
 
 from .api import credit, processor_settings, proposals, revenue
 from .api.bulk import bulk_grants
-from .api.identity import provider, sessions, sign_in
+from .api.identity import mail_choices, own_sessions, provider, sessions, sign_in
 
 urlpatterns = [
     path("billing/balance", credit.BalanceView.as_view()),
@@ -30,4 +30,7 @@ urlpatterns = [
     path("auth/refresh", sessions.RefreshView.as_view()),
     path("auth/logout", sessions.LogoutView.as_view()),
     path("auth/logout-all", sessions.LogoutAllView.as_view()),
+    path("auth/sessions", own_sessions.SessionsView.as_view()),
+    path("auth/sessions/<str:session_id>", own_sessions.SessionView.as_view()),
+    path("billing/mails", mail_choices.MailChoicesView.as_view()),
 ]

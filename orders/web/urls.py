@@ -3,13 +3,15 @@
 from django.urls import path
 
 from . import redeem
-from .account import credit, documents, mails, orders, organization, overview, sessions, sources
+from .account import credit, data, documents, mails, orders, organization, overview, sessions, sources
 from .shop import checkout, choose, order, review
 
 urlpatterns = [
     path("redeem", redeem.redeem_page, name="redeem"),
     path("account", overview.account_page, name="account"),
     path("account/credit", credit.credit_page, name="account-credit"),
+    path("account/data", data.data_page, name="account-data"),
+    path("account/data/file", data.download_data, name="account-download-data"),
     path("account/mails", mails.mails_page, name="account-mails"),
     path("mails", mails.unsubscribe_page, name="unsubscribe"),
     path("account/credit/sources", sources.sources_page, name="account-credit-sources"),

@@ -28,6 +28,7 @@ _PLACES = {
     str(GRANT_ID): "{grant_id}",
     str(ALERT_ID): "{alert_id}",
     "documents/{tenant_id}": "documents/{document_id}",
+    "auth/sessions/{tenant_id}": "auth/sessions/{session_id}",
     "domain/domains/{tenant_id}": "domain/domains/{owner_id}",
     "domain/verify/{tenant_id}": "domain/verify/{domain_id}",
     "?tenant_id={tenant_id}": "",

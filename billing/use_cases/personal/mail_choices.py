@@ -23,6 +23,12 @@ def choose_mails(*, wanted: set[str], by: Actor) -> None:
         _store(customer, {name for name in OPTIONAL_MAILS if name not in wanted}, by=by)
 
 
+def wanted_mails(*, user_id: str) -> dict[str, bool]:
+    """Returns which optional mails the customer wants; all of them unless some were declined. One query."""
+    declined = Customer.objects.filter(user_id=user_id).values_list("declined_mails", flat=True).first() or []
+    return {name: name not in declined for name in OPTIONAL_MAILS}
+
+
 def unsubscribe_address(customer: Customer, mail: str) -> str:
     """Returns the page that declines this mail without a sign-in; empty for a mail that is not optional.
 

@@ -16,9 +16,9 @@ from django.views.decorators.http import require_http_methods
 
 from billing.api.access.client_address import client_address
 from billing.errors import InvalidUnsubscribeLink
-from billing.models import OPTIONAL_MAILS, Customer
+from billing.models import OPTIONAL_MAILS
 from billing.text import as_sentence
-from billing.use_cases.personal.mail_choices import choose_mails, read_unsubscribe_token, unsubscribe
+from billing.use_cases.personal.mail_choices import choose_mails, read_unsubscribe_token, unsubscribe, wanted_mails
 from orders.web.visitor import sign_in_first, signed_in_actor
 
 _NAMES: dict[str, Promise] = {
@@ -50,9 +50,8 @@ def mails_page(request: HttpRequest) -> HttpResponse:
             choose_mails(wanted=set(form.cleaned_data["mails"]), by=visitor)
             messages.success(request, _("Your choice is stored."))
         return HttpResponseRedirect(reverse("account-mails"))
-    customer = Customer.objects.filter(user_id=visitor.user_id).first()
-    declined = customer.declined_mails if customer else []
-    form = MailsForm(initial={"mails": [name for name in OPTIONAL_MAILS if name not in declined]})
+    choices = wanted_mails(user_id=visitor.user_id)
+    form = MailsForm(initial={"mails": [name for name, is_wanted in choices.items() if is_wanted]})
     return render(request, "account_pages/mails.html", {"visitor": visitor, "form": form})
 
 

@@ -1,5 +1,6 @@
 """The account: orders, an organization with its subscription and members, and what strangers see of them."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -214,3 +215,11 @@ def test_the_pages_cost_the_same_queries_for_any_number_of_rows(
     assert (older is not None) == (rows + 1 > 50)
     if older:
         assert len(buyer.get("account-orders", before=str(older)).context["orders"]) == 1
+
+
+def test_the_customers_data_comes_as_a_file(buyer: Visitor, bakery: Organization) -> None:
+    assert reverse("account-data") in text_of(buyer.get("account"))
+    assert "Download my data" in text_of(buyer.get("account-data"))
+    answer = buyer.post("account-download-data")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="my-data.json"'
+    assert [each["slug"] for each in json.loads(answer.content)["organizations"]] == ["bakery"]

@@ -1,0 +1,1 @@
+"""Exports a customer's personal data."""
