@@ -28,7 +28,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from billing.models import Customer, OrganizationMember
+from billing.models import Customer, OrganizationMember, SignInSession
+from billing.use_cases.identity.sessions import open_session
 from orders import tasks
 from orders.models import Document
 from orders.use_cases.documents.issue_documents import issue_documents
@@ -37,7 +38,15 @@ from promos.models import Alert, Batch, Campaign, Dealer
 from tests.billing.bulk.make_grants import done as done_grant
 from tests.billing.bulk.make_grants import draft as draft_grant
 from tests.console import propose_adjustment
-from tests.factories import AppFactory, CampaignFactory, CustomerFactory, PromoCodeFactory, actor, give_credit
+from tests.factories import (
+    AppFactory,
+    CampaignFactory,
+    CustomerFactory,
+    PromoCodeFactory,
+    UserFactory,
+    actor,
+    give_credit,
+)
 from tests.promos.cards.make_batch import active as active_batch
 from tests.promos.cards.make_batch import approved as approved_batch
 from tests.promos.cards.make_batch import draft as draft_batch
@@ -80,6 +89,7 @@ SIGN_IN = (
     "POST /api/auth/login",
     "POST /api/auth/refresh",
     "POST /api/auth/verify",
+    "POST /api/billing/personal-data/erase",
 )
 # Accept any text, and answer that it is unavailable.
 TAKE_ANYTHING = ("GET /api/tenant/check-slug/{slug}", "GET /api/domain/check/{subdomain}/{tld}")
@@ -176,6 +186,15 @@ def records_of(operation: Operation, caller: Caller) -> Facts:
         merged, survivor = CustomerFactory.create_batch(2)
         return {"customer_id": merged.user_id, "into_customer_id": survivor.user_id}
     return {}
+
+
+def session_of(operation: Operation, caller: Caller) -> Facts:
+    """Open a session for the operation that ends one."""
+    if "{session_id}" not in operation.path:
+        return {}
+    user = UserFactory.create(sub=caller.user_id)
+    open_session(user=user, method="code")
+    return {"session_id": str(SignInSession.objects.get(user=user).pk)}
 
 
 def endpoint_of_webhooks() -> str:
@@ -297,6 +316,7 @@ def test_every_answer_is_as_described(shop: None, settings: Any, role: str) -> N
         code = PromoCodeFactory.create(code=f"GIFT-{number}").code
         facts |= {"code": code, "promo_code": code}
         own_facts = facts_of(operation, caller, facts) | records_of(operation, caller)
+        own_facts |= session_of(operation, caller)
         for mode in kinds_of(operation):
             statuses = send_generated(operation, mode, caller, own_facts)
             if mode is GenerationMode.POSITIVE and operation.label not in (*NEED_CARDS, *SIGN_IN, *PRINTER_FILE):

@@ -84,6 +84,8 @@ COSTS = {
     "GET billing/subscription/{tenant}": 1,
     "GET billing/admin/revenue": 2,
     "GET auth/me": 2,
+    # Who it is and who was merged into it, in a transaction, and the record of the export.
+    "GET billing/personal-data": 5,
     # A download takes the locks of the batch, and is recorded.
     f"GET billing/batches/{BATCH_ID}/printer-file": 7,
     "GET tenant/orgs/{tenant}": 1,
