@@ -86,8 +86,8 @@ class Migration(migrations.Migration):
     dependencies = [("orders", "0033_staff_see_documents")]
 
     operations = [
+        migrations.RunPython(widen, migrations.RunPython.noop),
         migrations.SeparateDatabaseAndState(
-            database_operations=[migrations.RunPython(widen, migrations.RunPython.noop)],
             state_operations=[
                 migrations.AlterField(
                     model_name="cardentry",
