@@ -18,8 +18,8 @@ class LedgerEntry(models.Model):
     """One change of a balance, for ever: the database refuses UPDATE, DELETE and TRUNCATE of this table.
 
     `version` counts the account's entries from 1 without a gap, `balance_after_minor` is the balance that the entry
-    left, and `hash` covers the entry and the hash of the account's entry before. The trigger that moves the account
-    sets all three, whatever was given.
+    left, and `hash` covers the entry, what it took from each lot (`lots_hash`) and the hash of the account's entry
+    before. The trigger that moves the account sets all of them, whatever was given.
     """
 
     class Kind(models.TextChoices):
@@ -66,6 +66,11 @@ class LedgerEntry(models.Model):
     address = models.GenericIPAddressField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     hash = models.BinaryField(null=True, editable=False, help_text="SHA-256 of this entry and of the hash before it.")
+    lots_hash = models.BinaryField(
+        null=True,
+        editable=False,
+        help_text="SHA-256 of what this entry took from each lot, or gave back; none if it moved no lot.",
+    )
 
     class Meta:
         verbose_name_plural = "ledger entries"

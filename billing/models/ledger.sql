@@ -1,7 +1,7 @@
 -- The ledger keeps itself. Installed by every migrate; no statement outside this file writes
 -- balance_minor, held_minor, version or balance_after_minor.
 --
---   INSERT INTO billing_ledgerentry   moves the account and stamps version, balance_after_minor and hash (proof/chain.sql);
+--   INSERT INTO billing_ledgerentry   moves the account and stamps version, balance_after_minor and both hashes (proof/chain.sql);
 --                                     created_at is never before the account's entry before
 --   INSERT INTO billing_dated_grants  the same for one grant each of several customers, at half the cost
 --   INSERT INTO billing_hold          raises held_minor; closing the hold lowers it
@@ -57,6 +57,9 @@ BEGIN
     END IF;
     IF since IS NOT NULL OR NEW.expires_at IS NOT NULL OR NEW.lot_id IS NOT NULL THEN
       PERFORM billing_move_lots(NEW, since);
+      NEW.lots_hash := billing_lots_hash(NEW.id);
+    ELSE
+      NEW.lots_hash := NULL;
     END IF;
   END IF;
   IF NEW.version > 1 THEN

@@ -1,15 +1,18 @@
 """verify_ledger names the first lot or entry that a change past the triggers makes wrong."""
 
+import json
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from billing.models import Account, Customer, LedgerEntry, Lot
 from billing.use_cases.ledger.hold_credit import hold_credit
 from billing.use_cases.ledger.post_entry import grant_credit, spend_credit
 from billing.use_cases.ledger.verify_ledger import verify_ledger
+from billing.use_cases.proof.verify_chain import verify_chain
 from tests.factories import CustomerFactory, actor, give_credit
 from tests.rules import corrupt
 
@@ -69,6 +72,23 @@ def test_a_part_and_the_rest_of_its_lot_do_not_hide_from_their_entry(ada: Custom
     spend = LedgerEntry.objects.get(kind="spend")
     assert verify_ledger().row == f"ledger entry {spend.pk}"
     assert verify_ledger().wrong == "its lots account for -19 of -20"
+
+
+def test_a_spend_that_moved_to_another_lot_is_named(ada: Customer) -> None:
+    other = LedgerEntry.objects.get(version=1).pk
+    corrupt(f"UPDATE billing_lotmove SET lot_id = '{other}' WHERE {MOVE}")
+    corrupt("UPDATE billing_lot SET left_minor = 80 WHERE version = 1")
+    corrupt("UPDATE billing_lot SET left_minor = 50 WHERE version = 2")
+    spend = LedgerEntry.objects.get(kind="spend")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT billing_entry_text(NULL, e) FROM billing_ledgerentry e WHERE id = %s", [spend.pk])
+        assert json.loads(cursor.fetchone()[0])[-4:] == ["", None, None, bytes(spend.lots_hash or b"").hex()]
+    assert verify_ledger().row == f"ledger entry {spend.pk}"
+    assert verify_ledger().wrong == "its lots are not those that its hash covers"
+    assert verify_chain().fault == ""
+    corrupt(f"UPDATE billing_ledgerentry SET lots_hash = billing_lots_hash(id) WHERE id = '{spend.pk}'")
+    assert verify_ledger().sound
+    assert verify_chain().fault == "entry 3 of ada: its hash does not follow from it and from the entry before"
 
 
 def test_a_removed_lot_is_named_by_its_entry(ada: Customer) -> None:

@@ -2,6 +2,12 @@
 -- To change, remove, insert or move a past entry unseen, one must write all later hashes of that account again; then
 -- they differ from the signed heads (billing/use_cases/proof).
 
+-- Returns the hash of what an entry took from each lot (negative) or gave back; none if it moved no lot.
+CREATE OR REPLACE FUNCTION billing_lots_hash(of_entry uuid) RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT sha256(convert_to(string_agg(lot_id || ' ' || amount_minor, ',' ORDER BY lot_id), 'UTF8'))
+    FROM billing_lotmove WHERE entry_id = of_entry
+$$;
+
 -- Returns the text that an entry's hash covers. A column that is added to the table is added here, at the end and only
 -- where it is given: so the text of older entries stays. No column may be renamed or removed.
 CREATE OR REPLACE FUNCTION billing_entry_text(previous bytea, e billing_ledgerentry) RETURNS text
@@ -10,8 +16,11 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     encode(previous, 'hex'), e.account_id, e.version, e.id, e.kind, e.amount_minor, e.balance_after_minor, e.reason, e.note,
     e.order_id, e.redemption_id, e.reverses_id, e.actor_id, e.actor_role, e.channel, e.address,
     (extract(epoch FROM e.created_at) * 1000000)::bigint)::text, -1)
-  || CASE WHEN e.credit_class = '' AND e.expires_at IS NULL AND e.lot_id IS NULL THEN ']' ELSE ', ' || substr(
-       json_build_array(e.credit_class, (extract(epoch FROM e.expires_at) * 1000000)::bigint, e.lot_id)::text, 2) END
+  || CASE WHEN e.credit_class = '' AND e.expires_at IS NULL AND e.lot_id IS NULL AND e.lots_hash IS NULL THEN ']'
+     ELSE ', ' || substr(left(
+       json_build_array(e.credit_class, (extract(epoch FROM e.expires_at) * 1000000)::bigint, e.lot_id)::text, -1), 2)
+       || CASE WHEN e.lots_hash IS NULL THEN ']' ELSE format(', "%s"]', encode(e.lots_hash, 'hex')) END
+     END
 $$;
 
 CREATE OR REPLACE FUNCTION billing_entry_hash(previous bytea, e billing_ledgerentry) RETURNS bytea

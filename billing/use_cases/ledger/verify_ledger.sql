@@ -82,6 +82,10 @@ WITH entry AS (
                               AS sum_minor) AS moved
    WHERE moved.sum_minor <> e.amount_minor
   UNION ALL
+  SELECT 6, e.account_id, e.version, 'ledger entry ' || e.id, 'its lots are not those that its hash covers'
+    FROM in_lots AS a JOIN billing_ledgerentry AS e ON e.account_id = a.customer_id AND e.version >= a.lots_since
+   WHERE e.lots_hash IS NOT NULL AND e.lots_hash IS DISTINCT FROM billing_lots_hash(e.id)
+  UNION ALL
   SELECT 6, e.account_id, e.version, 'ledger entry ' || e.id, format('expires credit that lasts until %s', o.expires_at)
     FROM billing_ledgerentry AS e JOIN billing_ledgerentry AS o ON o.id = e.lot_id
    WHERE e.kind = 'expiry' AND (o.expires_at IS NULL OR e.created_at < o.expires_at)

@@ -18,7 +18,8 @@ _README = """The evidence of one ledger: all entries, all signed heads, and a pr
 
 entries.jsonl     an entry a line, exactly as its hash covers it: the hash of its account's entry before, account,
                   version, id, kind, amount, balance after, reason, note, order, redemption, reversed entry, actor,
-                  role, channel, address, microseconds since 1970
+                  role, channel, address, microseconds since 1970; then, where the entry has one: class of the
+                  credit, its expiry, the lot that it names, hash of what it took from each lot
 heads.jsonl       a head a line: its statement and the signature of the statement (Ed25519)
 accounts.txt      what each head covers: head, account, version of its newest entry, hash of that entry
 check_evidence.py the checker; read it, it is short

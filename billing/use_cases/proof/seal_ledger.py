@@ -31,6 +31,9 @@ def seal_ledger() -> LedgerHead:
         cursor.execute(_LOCK)
         before = LedgerHead.objects.order_by("-number").first()
         number = before.number + 1 if before else 1
+        # The audit entries of the caller's own transaction join the chain now, not at its end.
+        cursor.execute("SET CONSTRAINTS billing_auditentry_chained IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS billing_auditentry_chained DEFERRED")
         cursor.execute(_SEAL, {"number": number})
         changed, accounts, entries, balance_minor, at = cursor.fetchone()
         cursor.execute(_AUDIT)

@@ -73,6 +73,13 @@ def test_an_act_that_is_taken_back_leaves_no_gap(trail: None) -> None:
     assert verify_audit_chain() == (6, "")
 
 
+def test_a_head_covers_the_entries_of_its_own_transaction(trail: None) -> None:
+    with transaction.atomic():
+        record(6)
+        assert seal_ledger().facts["audit_entries"] == 6
+    assert verify_chain().fault == ""
+
+
 WRONG = "its hash does not follow from it and from the entry before"
 TAMPERING = {
     "change": (
