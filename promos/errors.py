@@ -78,6 +78,14 @@ class PromoAlreadyRedeemed(PromoProblem):
     why = "already redeemed by this customer"
 
 
+class PromoRepeatable(DomainError):
+    """A customer may redeem the voucher several times, so a list of users could not be run twice without harm."""
+
+    code = "promo_repeatable"
+    status = 409
+    message = "a customer can redeem this voucher several times: choose one that is redeemed once"
+
+
 class RestrictionBroken(PromoProblem):
     """The code is restricted, and this redemption does not keep to it. Each rule has a class of its own."""
 

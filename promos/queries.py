@@ -54,18 +54,23 @@ def codes_with_use() -> QuerySet[PromoCode, PromoCode]:
         .annotate(total=Sum("used"))
         .values("total")
     )
-    live = (
-        Redemption.objects.filter(promo_code=OuterRef("pk"), status__in=LIVE_STATUSES, card_serial__isnull=True)
-        .order_by()
-        .values("promo_code")
-        .annotate(total=Count("*"))
-        .values("total")
-    )
+    live = Redemption.objects.filter(promo_code=OuterRef("pk"), status__in=LIVE_STATUSES)
+    # First uses and further ones stand in an index each.
+    uses = (live.filter(card_serial=None, use_number=None), live.filter(use_number__isnull=False))
     number = BigIntegerField()
+    first, further = (
+        Coalesce(
+            Subquery(
+                each.order_by().values("promo_code").annotate(total=Count("*")).values("total"), output_field=number
+            ),
+            Value(0),
+        )
+        for each in uses
+    )
     return PromoCode.objects.filter(for_cards=False).annotate(
         times_redeemed=Case(
             When(max_redemptions__gt=0, then=Coalesce(Subquery(counted, output_field=number), Value(0))),
-            default=Coalesce(Subquery(live, output_field=number), Value(0)),
+            default=first + further,
             output_field=number,
         )
     )
@@ -150,7 +155,7 @@ def find_code(text: str, *, customer_id: int | None = None) -> PromoCode | None:
         own = live.filter(customer_id=customer_id)
         free["redeemed_by_customer"] = Case(
             When(for_cards=True, then=Exists(own.filter(card_serial=serial))),
-            default=Exists(own.filter(promo_code=OuterRef("pk"), card_serial__isnull=True)),
+            default=Exists(own.filter(promo_code=OuterRef("pk"), card_serial=None, use_number=None)),
         )
     named = Q(code=code, for_cards=False) | Q(pk=Subquery(card.values("batch__promo_code")[:1]))
     codes = PromoCode.objects.select_related("campaign").annotate(**free)

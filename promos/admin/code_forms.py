@@ -23,14 +23,14 @@ from .form_fields import (
     rush_field,
     text_field,
 )
-from .restriction_fields import RestrictionsForm, initial_restrictions
+from .restriction_fields import RestrictionsForm, initial_restrictions, limit_field
 
 # Error code of a refusal that names no field → the field it is about.
 FIELD_OF_REFUSAL = {"cap_below_used": "max_redemptions"}
 
 
 class TermsForm(RestrictionsForm):
-    """The terms of a voucher: its credit, its number of customers, and its time."""
+    """The terms of a voucher: its credit, how often it is redeemed, and its time."""
 
     credit = AmountField(label=with_currency("Credit"), help_text="The credit that one redemption grants.")
     max_redemptions = forms.IntegerField(
@@ -38,7 +38,7 @@ class TermsForm(RestrictionsForm):
         min_value=0,
         max_value=MAX_CAP,
         initial=0,
-        help_text="How many customers can redeem it. 0 means unlimited.",
+        help_text="How often it can be redeemed, by all customers together. 0 means unlimited.",
         widget=UnfoldAdminBigIntegerFieldWidget(),
     )
     hot = rush_field("cap")
@@ -56,8 +56,9 @@ class TermsForm(RestrictionsForm):
         widget=UnfoldBooleanSwitchWidget(),
     )
     reason = reason_field()
-    # A customer redeems a voucher once.
-    limits = ()
+    uses_per_customer = limit_field(
+        "Uses per customer", "Leave empty for once, or for any number within the limits below."
+    )
 
     def clean_credit(self) -> int:
         credit: int = self.cleaned_data["credit"]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from unfold.widgets import (
@@ -36,7 +36,7 @@ def _items_field(label: str, help_text: str) -> forms.MultipleChoiceField:
     )
 
 
-def _limit_field(label: str, help_text: str = "Leave empty for no limit.") -> forms.IntegerField:
+def limit_field(label: str, help_text: str = "Leave empty for no limit.") -> forms.IntegerField:
     return forms.IntegerField(
         label=label,
         required=False,
@@ -74,10 +74,10 @@ class RestrictionsForm(WindowForm):
         max_length=_MAX_LIST_LENGTH,
         help_text="Only for customers with these e-mail addresses or user ids. One per line.",
     )
-    uses_per_customer = _limit_field("Uses per customer")
-    uses_per_day = _limit_field("Uses per customer and day")
-    uses_per_week = _limit_field("Uses per customer and week", "From Monday to Sunday. Leave empty for no limit.")
-    uses_per_month = _limit_field("Uses per customer and month")
+    uses_per_customer = limit_field("Uses per customer")
+    uses_per_day = limit_field("Uses per customer and day")
+    uses_per_week = limit_field("Uses per customer and week", "From Monday to Sunday. Leave empty for no limit.")
+    uses_per_month = limit_field("Uses per customer and month")
 
     folded_title = "Restrictions"
     folded: tuple[str, ...] = (
@@ -90,15 +90,10 @@ class RestrictionsForm(WindowForm):
         "customers",
         *USE_LIMITS,
     )
-    # The limits that the form offers.
-    limits: ClassVar[tuple[str, ...]] = USE_LIMITS
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["email_domains"].label = "E-mail domains"
-        for name in set(USE_LIMITS) - set(self.limits):
-            del self.fields[name]
-        self.folded = tuple(name for name in self.folded if name in self.fields)
         reason = [name for name in self.fields if name == "reason"]
         others = [name for name in self.fields if name not in (*self.folded, *reason)]
         self.order_fields([*others, *self.folded, *reason])

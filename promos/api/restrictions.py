@@ -36,7 +36,8 @@ _HELP = {
     "first_order_only": "The customer has no other order that was bought or awaits its payment.",
     "email_domains": "The customer's e-mail address has one of these domains, such as `example.com`.",
     "customers": "The customer has one of these user ids or e-mail addresses.",
-    "uses_per_customer": "Live redemptions of one customer: of a campaign over all its vouchers and cards.",
+    "uses_per_customer": "Live redemptions of one customer: of a campaign over all its vouchers and cards. A customer"
+    " redeems a voucher once, or, where it has limits of its own, as often as they allow.",
     "uses_per_day": "The same within a calendar day of `time_zone`.",
     "uses_per_week": "The same within a week, from Monday.",
     "uses_per_month": "The same within a calendar month.",

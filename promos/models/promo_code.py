@@ -9,7 +9,7 @@ from billing.models.keys import Uuid7
 
 from .campaign import DEFAULT_CAMPAIGN, Campaign
 from .credit_life import CreditLife, credit_life_check
-from .restrictions import Restrictions
+from .restrictions import Restrictions, allow_repeats
 
 CODE_PATTERN = r"^[A-Z0-9_-]{3,64}$"
 CODE_MATCH = re.compile(r"[A-Z0-9_-]{3,64}")
@@ -105,6 +105,11 @@ class PromoCode(CreditLife):
     def restricted(self) -> bool:
         """Returns whether the code, or its campaign for all of its codes, has restrictions."""
         return self.restrictions is not None or self.campaign.restrictions is not None
+
+    @property
+    def repeatable(self) -> bool:
+        """Returns whether a customer redeems it more than once, as its own restrictions say."""
+        return not self.for_cards and allow_repeats(self.restrictions)
 
     def started(self, *, now: datetime) -> bool:
         return self.starts_at is None or self.starts_at <= now

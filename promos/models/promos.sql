@@ -42,7 +42,8 @@ CREATE OR REPLACE TRIGGER promos_redemption_starts_live BEFORE INSERT ON promos_
 CREATE OR REPLACE TRIGGER promos_redemption_identity_fixed BEFORE UPDATE ON promos_redemption FOR EACH ROW
   WHEN ((NEW.id, NEW.promo_code_id, NEW.card_serial, NEW.order_id, NEW.credit_minor, NEW.credit_expires_at)
         IS DISTINCT FROM (OLD.id, OLD.promo_code_id, OLD.card_serial, OLD.order_id, OLD.credit_minor,
-                          OLD.credit_expires_at))
+                          OLD.credit_expires_at)
+        OR NEW.use_number <> coalesce(OLD.use_number, 0) AND NEW.customer_id = OLD.customer_id)
   EXECUTE FUNCTION billing_refuse('a redemption stays what it is');
 CREATE OR REPLACE FUNCTION promos_check_customer() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
@@ -58,8 +59,28 @@ END $$;
 CREATE OR REPLACE TRIGGER promos_redemption_customer_checked BEFORE UPDATE ON promos_redemption FOR EACH ROW
   WHEN (NEW.customer_id <> OLD.customer_id) EXECUTE FUNCTION promos_check_customer();
 CREATE OR REPLACE TRIGGER promos_redemption_transition_known BEFORE UPDATE ON promos_redemption FOR EACH ROW
-  WHEN (NEW.customer_id = OLD.customer_id) EXECUTE FUNCTION billing_check_transition(
+  WHEN (NEW.customer_id = OLD.customer_id
+        AND (NEW.use_number IS NOT DISTINCT FROM OLD.use_number
+             OR (NEW.status, NEW.confirmed_at, NEW.released_at, NEW.release_reason, NEW.reserved_at)
+                IS DISTINCT FROM
+                (OLD.status, OLD.confirmed_at, OLD.released_at, OLD.release_reason, OLD.reserved_at)))
+  EXECUTE FUNCTION billing_check_transition(
     'reserved > confirmed', 'reserved > released', 'confirmed > released');
+
+-- Of the live uses of a voucher by one customer, one has no number (promos_check_card). Where that one is released,
+-- the lowest numbered one takes its place. The account's lock is held.
+CREATE OR REPLACE FUNCTION promos_renumber_uses() RETURNS trigger SET enable_seqscan = off LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE promos_redemption SET use_number = NULL
+   WHERE id = (SELECT r.id FROM promos_redemption r
+                WHERE r.promo_code_id = OLD.promo_code_id AND r.customer_id = OLD.customer_id
+                  AND r.use_number IS NOT NULL AND r.status IN ('reserved', 'confirmed')
+                ORDER BY r.use_number LIMIT 1);
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER promos_redemption_first_use_released AFTER UPDATE ON promos_redemption FOR EACH ROW
+  WHEN (NEW.status = 'released' AND OLD.status <> 'released' AND OLD.use_number IS NULL AND OLD.card_serial IS NULL)
+  EXECUTE FUNCTION promos_renumber_uses();
 
 -- The reference from a redemption to its code, checked once a statement. A foreign key would lock the code's row for
 -- every redemption (the figure stands in billing/models/__init__.py). This is as sound: a code's row can neither be deleted
@@ -79,16 +100,28 @@ END $$;
 CREATE OR REPLACE TRIGGER promos_redemption_references AFTER INSERT ON promos_redemption
   REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION promos_check_references();
 
--- A redemption of a card needs that card, of the batch whose terms it names. Vouchers do not reach this trigger.
+-- A redemption of a card needs that card, of the batch whose terms it names. A numbered use of a voucher needs one without
+-- a number: whether a customer has redeemed a voucher is read from that one. The first uses of vouchers do not reach this
+-- trigger, and one is cheaper for them than two, or than a check of the table.
 CREATE OR REPLACE FUNCTION promos_check_card() RETURNS trigger SET enable_seqscan = off LANGUAGE plpgsql AS $$
 BEGIN
-  IF NOT EXISTS (SELECT FROM promos_card c JOIN promos_batch b ON b.id = c.batch_id
-                  WHERE c.serial = NEW.card_serial AND b.promo_code_id = NEW.promo_code_id) THEN
+  IF NEW.card_serial IS NOT NULL AND NOT EXISTS (
+       SELECT FROM promos_card c JOIN promos_batch b ON b.id = c.batch_id
+        WHERE c.serial = NEW.card_serial AND b.promo_code_id = NEW.promo_code_id) THEN
     RAISE foreign_key_violation USING CONSTRAINT = 'promos_redemption_card_exists',
       MESSAGE = 'a redemption of a card needs that card, of the batch whose terms it names';
+  END IF;
+  IF NEW.use_number IS NOT NULL AND (
+       NEW.use_number < 2 OR NEW.card_serial IS NOT NULL OR NOT EXISTS (
+         SELECT FROM promos_promocode p
+           JOIN promos_redemption r ON r.promo_code_id = p.id AND r.customer_id = NEW.customer_id
+            AND r.card_serial IS NULL AND r.use_number IS NULL AND r.status IN ('reserved', 'confirmed')
+          WHERE p.id = NEW.promo_code_id AND promos_allow_repeats(p.restrictions))) THEN
+    RAISE check_violation USING CONSTRAINT = 'promos_redemption_use_number_fits',
+      MESSAGE = 'only a repeatable voucher has further uses, numbered from 2 after the first';
   END IF;
   RETURN NULL;
 END $$;
 
 CREATE OR REPLACE TRIGGER promos_redemption_of_card AFTER INSERT ON promos_redemption FOR EACH ROW
-  WHEN (NEW.card_serial IS NOT NULL) EXECUTE FUNCTION promos_check_card();
+  WHEN (NEW.card_serial IS NOT NULL OR NEW.use_number IS NOT NULL) EXECUTE FUNCTION promos_check_card();

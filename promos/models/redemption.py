@@ -14,8 +14,9 @@ class Redemption(models.Model):
     """One customer's use of a promo code.
 
     Reserved while a payment session is being opened, confirmed when its credit is granted, released when it is
-    given back. A trigger keeps the reference to the code without a row lock (see promos.sql): with a real foreign
-    key every redemption of a hot code would write its lock into the same row.
+    given back. Of a customer's live uses of a voucher one has no `use_number`; only a repeatable voucher has more. A
+    trigger keeps the reference to the code without a row lock (see promos.sql): with a real foreign key every
+    redemption of a hot code would write its lock into the same row.
     """
 
     class Status(models.TextChoices):
@@ -35,6 +36,11 @@ class Redemption(models.Model):
     )
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="redemptions")
     card_serial = models.BigIntegerField(null=True, blank=True, help_text="The card, where the code is a batch's.")
+    use_number = models.IntegerField(
+        null=True,
+        blank=True,
+        help_text="Of a repeatable voucher: which live use of the customer it is, from the second.",
+    )
     order_id = models.UUIDField(null=True, blank=True)
     credit_minor = models.BigIntegerField()
     credit_expires_at = models.DateTimeField(null=True, blank=True, help_text="When the credit expires.")
@@ -48,8 +54,13 @@ class Redemption(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["promo_code", "customer"],
-                condition=Q(status__in=LIVE_STATUSES, card_serial__isnull=True),
+                condition=Q(status__in=LIVE_STATUSES, card_serial__isnull=True, use_number__isnull=True),
                 name="promos_redemption_once_per_customer",
+            ),
+            models.UniqueConstraint(
+                fields=["promo_code", "customer", "use_number"],
+                condition=Q(status__in=LIVE_STATUSES, use_number__isnull=False),
+                name="promos_redemption_once_per_use",
             ),
             models.UniqueConstraint(
                 fields=["card_serial"],

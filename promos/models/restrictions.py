@@ -29,3 +29,13 @@ class Restrictions(TypedDict, total=False):
     uses_per_week: int
     uses_per_month: int
     time_zone: str
+
+
+def allow_repeats(restrictions: Restrictions | None) -> bool:
+    """Returns whether a voucher with these restrictions of its own is redeemed more than once by a customer.
+
+    It is where they limit the uses of a customer, and not to one. promos_allow_repeats (restrictions.sql) decides the
+    same in the database.
+    """
+    rules = restrictions or {}
+    return any(name in rules for name in USE_LIMITS) and rules.get("uses_per_customer") != 1

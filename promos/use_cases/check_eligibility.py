@@ -42,7 +42,7 @@ def _first_problem(
     if code.card_serial is not None and not is_active:
         return CardNotActive(serial=code.card_serial)
     against: tuple[tuple[bool, type[PromoProblem]], ...] = (
-        (redeemed, PromoAlreadyRedeemed),
+        (redeemed and not code.repeatable, PromoAlreadyRedeemed),
         (not is_active, PromoInactive),
         (not code.started(now=now) or not code.campaign.started(now=now), PromoNotStarted),
         (code.expired(now=now) or code.campaign.over(now=now) or code.grants_expired_credit(now=now), PromoExpired),

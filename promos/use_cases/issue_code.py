@@ -26,12 +26,13 @@ MAX_CAP = 10**12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """The terms of a code: its credit, its number of customers, and its time.
+    """The terms of a code: its credit, how often it is redeemed, and its time.
 
     `credit_minor` is positive, in the smallest unit. `max_redemptions` 0 means unlimited. Validity is half-open:
     `[starts_at, expires_at)`. `hot` divides the cap over several counters, for a code that many customers redeem at
     the same moment. The credit lasts `credit_days`, at most until `credit_expires_at`, or as its campaign says.
-    `restrictions` add to those of the campaign.
+    `restrictions` add to those of the campaign; a customer redeems the code once, or as often as their
+    limits allow.
     """
 
     credit_minor: int
@@ -106,7 +107,7 @@ def with_complete_restrictions(terms: Terms | GivenTerms) -> GivenTerms:
     """Returns the given terms, with restrictions in the form that is stored. Raises: InvalidRestrictions."""
     given = cast(GivenTerms, asdict(terms) if isinstance(terms, Terms) else dict(terms))
     if "restrictions" in given:
-        given["restrictions"] = complete_restrictions(given["restrictions"], once_a_customer=True)
+        given["restrictions"] = complete_restrictions(given["restrictions"])
     return given
 
 

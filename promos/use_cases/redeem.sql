@@ -62,8 +62,8 @@ EXCEPTION WHEN duplicate_column THEN NULL;
 END $$;
 
 -- Writes these redemptions, at most one a customer, and grants the credit of confirmed ones. Returns those that it
--- wrote: it leaves out a code that may not be redeemed now, a customer who has a live redemption of the code, and a card
--- that has one.
+-- wrote: it leaves out a code that may not be redeemed now, a customer who has a live redemption of the code if it is not
+-- repeatable, and a card that has one.
 --
 -- The caller has locked the accounts exclusively and the codes shared, has then checked the restrictions
 -- (restrictions/restrictions.sql), and calls promos_claim_slots_of_redemptions last.
@@ -77,16 +77,18 @@ BEGIN
   WITH terms AS MATERIALIZED (
     SELECT w.*, p.code, p.credit_minor, promos_credit_expiry(p, g, w.at) AS expires_at, g.credit_class,
            p.max_redemptions > 0 AS capped, p.hot,
-           CASE WHEN g.budget_minor > 0 THEN g.id END AS campaign, g.hot AS rush
+           CASE WHEN g.budget_minor > 0 THEN g.id END AS campaign, g.hot AS rush,
+           CASE WHEN p.restrictions IS NOT NULL AND w.card IS NULL AND promos_allow_repeats(p.restrictions)
+             THEN promos_next_use(w.promo, w.customer) END AS use_number
       FROM unnest(wanted) AS w
       JOIN promos_promocode p ON p.id = w.promo
       LEFT JOIN LATERAL promos_range_of(w.card) AS r ON true
       JOIN promos_campaign g ON g.id = p.campaign_id AND promos_is_card_redeemable(p, g, r, w.at)
   ), redeemed AS (
     INSERT INTO promos_redemption AS r (id, promo_code_id, card_serial, customer_id, order_id, credit_minor,
-                                        credit_expires_at, status, reserved_at, confirmed_at)
+                                        credit_expires_at, status, reserved_at, confirmed_at, use_number)
     SELECT t.id, t.promo, t.card, t.customer, t.for_order, t.credit_minor, t.expires_at, as_status, t.at,
-           CASE WHEN as_status = 'confirmed' THEN t.at END
+           CASE WHEN as_status = 'confirmed' THEN t.at END, t.use_number
       FROM terms t ORDER BY t.card  -- two transactions that write the same cards wait for each other in one direction
         ON CONFLICT DO NOTHING
     RETURNING r.id
@@ -222,12 +224,13 @@ BEGIN
       JOIN billing_account a ON a.customer_id = c.id AND NOT a.closed
       -- LIMIT 1 reads one row by index. A join would read all redemptions of the code, and all keys.
       LEFT JOIN LATERAL (SELECT o.id FROM promos_redemption o
-                          WHERE f.card IS NULL AND o.card_serial IS NULL AND o.promo_code_id = p.id
-                            AND o.customer_id = c.id AND o.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
+                          WHERE f.card IS NULL AND o.card_serial IS NULL AND o.use_number IS NULL
+                            AND o.promo_code_id = p.id AND o.customer_id = c.id
+                            AND o.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
       LEFT JOIN LATERAL (SELECT k.id FROM billing_idempotencykey k
                           WHERE k.customer_id = c.id AND k.key = r.key AND k.expires_at > r.now
                           LIMIT 1) AS answered ON true
-     WHERE live.id IS NULL AND answered.id IS NULL
+     WHERE (live.id IS NULL OR promos_allow_repeats(p.restrictions)) AND answered.id IS NULL
        FOR NO KEY UPDATE OF a SKIP LOCKED
   ), ranked AS (
     SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY e.number) AS of_code,

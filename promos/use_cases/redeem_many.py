@@ -23,7 +23,7 @@ from billing.models.keys import uuid7
 from billing.text import has_visible_text
 from billing.use_cases.ledger.grant_many import MAX_BATCH, check_not_merged, distinct_users
 from billing.use_cases.record_audit import record_audit
-from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoExhausted, PromoProblem
+from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoExhausted, PromoProblem, PromoRepeatable
 from promos.locks import lock_code_shared
 from promos.models import BudgetCounter, PromoCode, PromoCounter
 from promos.queries import find_code, normal_code
@@ -46,8 +46,8 @@ SELECT named.user_id, known.account IS NOT NULL,
                        FROM billing_customer c LEFT JOIN billing_account a ON a.customer_id = c.id
                       WHERE c.user_id = named.user_id LIMIT 1) AS known ON true
   LEFT JOIN LATERAL (SELECT r.id FROM promos_redemption r
-                      WHERE r.promo_code_id = %(code)s AND r.customer_id = known.id
-                        AND r.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
+                      WHERE r.promo_code_id = %(code)s AND r.customer_id = known.id AND r.card_serial IS NULL
+                        AND r.use_number IS NULL AND r.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
  WHERE live.id IS NULL ORDER BY named.position
 """
 _REDEEM = """
@@ -77,8 +77,8 @@ def redeem_many(
     ledger entry carries `promo:CODE` as its reason, `why` as its note, and the actor; the call is audited once. At
     most 10,000 users: their accounts stay locked until the commit, so 1,000 delay others less, and are hardly slower.
 
-    Raises: a PromoProblem where no user can redeem the code now, PromoChanged where the code or its free slots kept
-    changing, InvalidBatch, ReasonRequired; then nothing has changed.
+    Raises: a PromoProblem where no user can redeem the code now, PromoRepeatable, PromoChanged where the code or its
+    free slots kept changing, InvalidBatch, ReasonRequired; then nothing has changed.
     Locks: Account, ascending, the code's advisory lock (shared), its counters last, ascending.
     Transaction: owns; inside another's it is a savepoint, and belongs at its end.
     Idempotency: a user who has redeemed the code gets that outcome and nothing else.
@@ -88,7 +88,7 @@ def redeem_many(
         raise ReasonRequired
     for _ in range(MAX_ATTEMPTS):
         # This check only names the problem early. A missing slot is an outcome of each user.
-        promo_code = redeemable(_find_voucher(text), now=moment, has_free_slot=True, redeemed=False)
+        promo_code = _redeemable_once(text, now=moment)
         try:
             return _redeem(promo_code, users, why=why, by=by, now=moment)
         except (PromoChanged, PromoExhausted):
@@ -105,6 +105,8 @@ def _redeem(promo_code: PromoCode, users: list[str], *, why: str, by: Actor, now
             if new := [user for user in served if not wanting[user]]:
                 cursor.execute("SELECT billing_make_customers(%s, %s)", [new, settings.SOVEREIGN_CURRENCY])
             made = _redeem_batch(promo_code, served, why=why, by=by, now=now) if served else {}
+        # Under the lock that the redemptions hold: a change of the voucher waits for it.
+        _check_once(PromoCode.objects.get(id=promo_code.id))
         if len(made) < len(served):
             # Somebody else redeemed it for one of them, or changed the code, since it was read.
             raise PromoChanged
@@ -166,6 +168,19 @@ def _redeem_batch(promo_code: PromoCode, users: list[str], *, why: str, by: Acto
     return {user: id_ for user, id_ in zip(users, redemptions, strict=True) if id_ in written}
 
 
+def _redeemable_once(text: str, *, now: datetime) -> PromoCode:
+    """Returns the voucher of this text. Raises: a PromoProblem where no user can redeem it now; PromoRepeatable."""
+    promo_code = redeemable(_find_voucher(text), now=now, has_free_slot=True, redeemed=False)
+    _check_once(promo_code)
+    return promo_code
+
+
+def _check_once(promo_code: PromoCode) -> None:
+    """Raises: PromoRepeatable where a customer may redeem it several times: a second call would redeem again."""
+    if promo_code.repeatable:
+        raise PromoRepeatable
+
+
 def _find_voucher(text: str) -> PromoCode | None:
     """Returns the code of this text. A card has one customer, so it is not for a list."""
     found = find_code(text)
@@ -200,10 +215,11 @@ def _free_slots(promo_code: PromoCode) -> int | None:
 def preview_redeem_many(*, code: str, user_ids: Sequence[str], now: datetime | None = None) -> Counter[str]:
     """Counts the outcomes of redeeming the code for all of them now: `redeemed`, and the codes of refusals.
 
-    Args: user_ids: each once, any number. Raises: a PromoProblem where no user can redeem it now, InvalidBatch.
+    Args: user_ids: each once, any number. Raises: a PromoProblem where no user can redeem it now, PromoRepeatable,
+    InvalidBatch.
     """
     moment = now or timezone.now()
-    promo_code = redeemable(_find_voucher(code), now=moment, has_free_slot=True, redeemed=False)
+    promo_code = _redeemable_once(code, now=moment)
     outcomes: Counter[str] = Counter()
     wanting = 0
     for first in range(0, len(user_ids), MAX_BATCH):

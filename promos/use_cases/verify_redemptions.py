@@ -32,6 +32,12 @@ WITH counted AS (
    WHERE coalesce(n.quota, 0) <> g.budget_minor
       OR (g.budget_minor > 0 AND (coalesce(r.granted, 0) <> coalesce(n.used, 0) OR r.granted > g.budget_minor))
   UNION ALL
+  SELECT 'redemption ' || r.id, 'a further use of a customer who has no first one'
+    FROM promos_redemption r
+    LEFT JOIN promos_redemption f ON f.promo_code_id = r.promo_code_id AND f.customer_id = r.customer_id
+     AND f.card_serial IS NULL AND f.use_number IS NULL AND f.status IN ('reserved', 'confirmed')
+   WHERE r.use_number IS NOT NULL AND r.status IN ('reserved', 'confirmed') AND f.id IS NULL
+  UNION ALL
   SELECT 'redemption ' || r.id, 'its credit in the ledger does not match its state'
     FROM promos_redemption r
     LEFT JOIN (SELECT redemption_id, sum(amount_minor) AS credit FROM billing_ledgerentry

@@ -9,9 +9,9 @@ import pytest
 from billing.use_cases.ensure_customer import ensure_customer
 from orders.models.basket import CheckoutRequest
 from orders.use_cases.checkout.place_order import place_order
-from promos.errors import PromoDailyLimit
+from promos.errors import PromoCustomerLimit, PromoDailyLimit
 from promos.models import Redemption
-from promos.use_cases.redeem_code import RedemptionRequest, redeem_batch
+from promos.use_cases.redeem_code import RedemptionRequest, redeem_batch, release
 from tests.concurrency.schema_changes import replaced_function
 from tests.concurrency.test_top_up_race import assert_sound, redeem_as
 from tests.concurrency.threads import ThreadGroup
@@ -63,6 +63,27 @@ def test_top_ups_and_orders_of_a_customer_share_the_daily_limit() -> None:
         outcome = threads.race(calls)
     assert (len(outcome.values), outcome.refusals) == (LIMIT, {PromoDailyLimit: THREADS - LIMIT})
     assert Redemption.objects.count() == LIMIT
+    assert_sound()
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "first act"])
+def test_of_32_top_ups_with_one_repeatable_voucher_exactly_the_limit_redeem(known: bool) -> None:
+    code = PromoCodeFactory.create(max_redemptions=20, restrictions={"uses_per_customer": LIMIT})
+    if known:
+        ensure_customer(user_id="ada")
+    with ThreadGroup(THREADS) as threads:
+        outcome = threads.race([partial(redeem_as, "ada", code.code)] * THREADS)
+        assert (len(outcome.values), outcome.refusals) == (LIMIT, {PromoCustomerLimit: THREADS - LIMIT})
+        # Two are given back, while 32 clients redeem again.
+        given_back: list[Callable[[], object]] = [
+            partial(release, redemption=each, reason="by mistake", by=actor())
+            for each in Redemption.objects.all()[:2]
+        ]
+        redeem_again: list[Callable[[], object]] = [partial(redeem_as, "ada", code.code)] * (THREADS - 2)
+        again = threads.race([*given_back, *redeem_again])
+    live = Redemption.objects.filter(status="confirmed")
+    assert live.count() == len(again.values) - 2 + LIMIT - 2 <= LIMIT
+    assert live.filter(use_number=None).count() == 1
     assert_sound()
 
 

@@ -177,6 +177,36 @@ def test_a_campaign_limits_the_uses_of_one_customer_over_all_its_vouchers(
     assert top_up(bob, "THREE").status == 200
 
 
+@pytest.mark.parametrize(
+    ("limits", "refusal", "why"),
+    [
+        ({"uses_per_customer": 2}, "promo_customer_limit", "you have used it as often as one customer may"),
+        ({"uses_per_month": 2}, "promo_monthly_limit", "you have used it as often as is allowed in one month"),
+    ],
+)
+def test_a_customer_redeems_a_voucher_as_often_as_its_own_limits_allow(
+    noor: Caller, checkout: Checkout, ada: Caller, bob: Caller, *, limits: dict[str, int], refusal: str, why: str
+) -> None:
+    assert issue(noor, limits, max_redemptions=4).status == 200
+    order = {"tenant_id": str(Organization.objects.get().id), "plan_id": "l", "promo_code": "GIFT"}
+    assert checkout(promo_code="GIFT").status == 200
+    assert ada.post("billing/checkout/quote", order).body["promo"]["credit_omr"] == CREDIT_OMR
+    answer = top_up(ada)
+    assert (answer.status, answer.body["code"]) == (200, "GIFT")
+    with nothing_changes():
+        assert_refused(top_up(ada), 400, refusal, f"invalid promo code: {why}")
+        assert_refused(checkout(plan_id="l", promo_code="GIFT"), 400, refusal)
+        assert ada.post("billing/checkout/quote", order).body["promo"]["code"] == refusal
+    assert top_up(bob).status == 200
+    [row] = noor.get("billing/vouchers/list").body
+    assert (row["times_redeemed"], row["max_redemptions"]) == (3, 4)
+    assert limits.items() <= row["restrictions"].items()
+    # Set back to once: each customer who has redeemed it has done so.
+    assert issue(noor, None).body["times_redeemed"] == 3
+    for caller in (ada, bob):
+        assert_refused(top_up(caller), 400, "promo_already_redeemed")
+
+
 def test_the_record_holds_ids_and_one_form_of_each_rule(noor: Caller, shop: None) -> None:
     sent = {
         "plans": ["XL", "l", "l"],

@@ -14,6 +14,8 @@ WITHOUT_SEQUENTIAL_SCANS = {
     "orders_is_first_order",
     "promos_find_broken_restriction",
     "promos_find_used_up",
+    "promos_next_use",
+    "promos_renumber_uses",
     "promos_within_restrictions",
     "promos_write_refused_attempts",
     "billing_apply_hold",

@@ -44,7 +44,7 @@ from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.models import Order
 from orders.use_cases.customers.merge_customers import merge_customers
 from orders.use_cases.customers.plan_merge import MergePlan, plan_merge
-from promos.errors import PromoAlreadyRedeemed
+from promos.errors import PromoAlreadyRedeemed, PromoCustomerLimit
 from promos.models import Redemption
 from promos.use_cases.redeem_code import redeem, release
 from promos.use_cases.redeem_many import redeem_many
@@ -164,6 +164,21 @@ def test_a_code_stays_redeemed_once(ada: Customer, eve: Customer) -> None:
     for redemption in Redemption.objects.order_by("id"):
         release(redemption=redemption, reason="mistake", by=ROOT)
     assert (balance(ada), balance(eve)) == (0, 0)
+
+
+def test_the_uses_of_a_repeatable_voucher_are_added_up(ada: Customer, eve: Customer) -> None:
+    code = PromoCodeFactory.create(code="BOTH", credit_minor=1_000, restrictions={"uses_per_customer": 5})
+    for user in (ada, ada, eve, eve):
+        redeem(code="BOTH", user_id=user.user_id, by=acting(user))
+
+    plan = merge(ada, eve)
+
+    assert (plan.codes, plan.kept_codes, balance(eve)) == (["BOTH", "BOTH"], [], 4_000)
+    redeem(code="BOTH", user_id="eve", by=acting(eve))
+    with pytest.raises(PromoCustomerLimit):
+        redeem(code="BOTH", user_id="eve", by=acting(eve))
+    assert Redemption.objects.filter(promo_code=code, customer=eve).count() == 5
+    assert verify_redemptions() is None
 
 
 def test_an_entry_of_the_merged_customer_is_reversed_for_the_survivor(ada: Customer, eve: Customer) -> None:

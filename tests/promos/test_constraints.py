@@ -214,6 +214,24 @@ REDEMPTIONS: Attacks = {
         confirmed(promo_code_id=WELCOME),
         confirmed(promo_code_id=code("LATER"), customer_id=BOB),
     ],
+    "promos_redemption_once_per_use": [
+        Attack(
+            confirmed(promo_code_id=WELCOME, use_number="2"),
+            [
+                f"UPDATE promos_promocode SET restrictions = '{{\"uses_per_customer\": 9}}' WHERE id = {WELCOME}",
+                confirmed(promo_code_id=WELCOME, use_number="2"),
+            ],
+        ),
+    ],
+    "promos_redemption_use_number_fits": [
+        confirmed(promo_code_id=WELCOME, use_number="1"),
+        confirmed(promo_code_id=WELCOME, use_number="-2"),
+        confirmed(promo_code_id=WELCOME, use_number="2"),
+        Attack(
+            confirmed(promo_code_id=OPEN, use_number="2"),
+            [f"UPDATE promos_promocode SET restrictions = '{{\"uses_per_day\": 9}}' WHERE id = {OPEN}"],
+        ),
+    ],
     "promos_redemption_status_known": [
         Attack(
             redemption(status=status),
@@ -456,5 +474,5 @@ def test_redemption_needs_a_customer() -> None:
 
 def test_every_rule_of_the_database_is_attacked() -> None:
     assert rules_of("promos") == set(ATTACKS)
-    # This one refuses nothing: it carries a batch's state to its terms.
-    assert triggers_without_rule("promos") == {"promos_batch_switches_terms"}
+    # These refuse nothing: one carries a batch's state to its terms, one renumbers the uses of a customer.
+    assert triggers_without_rule("promos") == {"promos_batch_switches_terms", "promos_redemption_first_use_released"}

@@ -51,6 +51,17 @@ def test_count_that_differs_from_the_redemptions_is_named(used: int) -> None:
     assert verify_redemptions() == ("GIFT", f"2 live redemptions, {used} counted, cap 5 of 5")
 
 
+def test_a_further_use_without_a_first_one_is_named() -> None:
+    ada = CustomerFactory.create(user_id="eve")
+    PromoCodeFactory.create(code="TWICE", restrictions={"uses_per_customer": 2})
+    redeem(code="TWICE", user_id="eve", by=acting(ada))
+    corrupt(f"UPDATE promos_redemption SET use_number = 2 WHERE promo_code_id = {code('TWICE')}")
+    assert verify_redemptions() == (
+        f"redemption {redemption('TWICE', 'eve').id}",
+        "a further use of a customer who has no first one",
+    )
+
+
 def test_slots_that_differ_from_the_cap_are_named() -> None:
     corrupt(f"UPDATE promos_promocounter SET quota = 6 WHERE promo_code_id = {code('GIFT')}")
     assert verify_redemptions() == ("GIFT", "2 live redemptions, 2 counted, cap 6 of 5")

@@ -21,13 +21,14 @@ def refused(*names: str) -> Refusals:
 
 @dataclass(frozen=True)
 class Terms:
-    """`starts` and `ends` are hours on the model's clock."""
+    """`starts` and `ends` are hours on the model's clock; `uses` is how often one customer redeems the code."""
 
     credit: int
     cap: int
     active: bool
     starts: int | None
     ends: int | None
+    uses: int = 1
 
 
 @dataclass
@@ -144,15 +145,17 @@ class Model:
         if found is None or found.retired:
             return refused("PromoNotFound")
         starts, ends, cap = found.terms.starts, found.terms.ends, found.terms.cap
-        own = any(made.code == code and made.user == user and made.status in LIVE for made in self.redemptions)
+        own = sum(made.code == code and made.user == user and made.status in LIVE for made in self.redemptions)
+        uses = found.terms.uses
         checks = [
-            ("PromoAlreadyRedeemed", own),
+            ("PromoAlreadyRedeemed", own > 0 and uses == 1),
             ("PromoInactive", not found.active),
             ("PromoNotStarted", starts is not None and self.hour < starts),
             ("PromoExpired", ends is not None and self.hour >= ends),
             ("PromoExhausted", 0 < cap <= self.used(code)),
         ]
-        return next((refused(name) for name, stands in checks if stands), NO_REFUSAL)
+        standing = next((refused(name) for name, stands in checks if stands), NO_REFUSAL)
+        return standing | refused("PromoCustomerLimit") if own >= uses > 1 else standing
 
     def redeem(self, code: str, user: str) -> Refusals:
         standing = self.problem(code, user)

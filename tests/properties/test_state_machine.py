@@ -61,11 +61,12 @@ indexes = st.integers(min_value=0, max_value=10**6)
 # Mostly without a window, so that most codes can be redeemed; hours on the model's clock.
 windows = st.sampled_from([(None, None)] * 6 + [(0, 24), (12, None), (None, 12), (24, 48)])
 all_terms = st.builds(
-    lambda credit, cap, active, window: Terms(credit, cap, active, *window),
+    lambda credit, cap, active, window, uses: Terms(credit, cap, active, window[0], window[1], uses),
     credits,
     st.sampled_from([0, 1, 1, 2, 3, 20]),
     st.sampled_from([True, True, True, False]),
     windows,
+    st.sampled_from([1, 1, 2, 3]),
 )
 hold_verbs = st.sampled_from(["hold", "hold again", "capture", "release"])
 keys = st.sampled_from(["", "key-1", "key-1", "key-2"])
@@ -156,8 +157,8 @@ class Vouchers(RuleBasedStateMachine):
     def begin(self, data: st.DataObject) -> None:
         for user in self.customers:
             self.adjust(user, data.draw(st.sampled_from([9_000, 12_000, 50_000])))
-        for code, cap in (("GIFT", 0), ("RARE", 1), ("RUSH", 20)):
-            terms = Terms(data.draw(credits), cap, active=True, starts=None, ends=None)
+        for code, cap, uses in (("GIFT", 0, 2), ("RARE", 1, 1), ("RUSH", 20, 1)):
+            terms = Terms(data.draw(credits), cap, active=True, starts=None, ends=None, uses=uses)
             self.issue(code, terms, hot=code == "RUSH")
 
     @rule(code=codes, terms=all_terms, hot=st.booleans())
@@ -169,6 +170,7 @@ class Vouchers(RuleBasedStateMachine):
             active=terms.active,
             starts_at=self.at(terms.starts),
             expires_at=self.at(terms.ends),
+            restrictions={"uses_per_customer": terms.uses} if terms.uses > 1 else None,
         )
         self.play("issue", self.model.issue(code, terms), lambda: issue_code(code=code, terms=given, by=STAFF))
 

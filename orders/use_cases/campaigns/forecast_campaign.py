@@ -22,6 +22,7 @@ from orders.models import Order
 from promos.errors import CampaignNotFound, CampaignStateRefuses, InvalidCampaign
 from promos.models import Campaign
 from promos.models.campaign import BEFORE_START, forecast_terms
+from promos.models.restrictions import allow_repeats
 from promos.use_cases.campaigns.draft_campaign import find_for_change, record_campaign
 from promos.use_cases.issue_code import MAX_CAP
 
@@ -120,7 +121,7 @@ def _replay(campaign: Campaign, question: Question, *, now: datetime) -> dict[st
                 "day": rules.get("uses_per_day"),
                 "week": rules.get("uses_per_week"),
                 "month": rules.get("uses_per_month"),
-                "customer": rules.get("uses_per_customer", 1),
+                "customer": rules.get("uses_per_customer", None if allow_repeats(rules) else 1),
                 "capacity": capacity,
             }
             cursor.execute(_REPLAY, parameters)

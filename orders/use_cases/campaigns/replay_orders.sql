@@ -30,7 +30,7 @@ WITH replayed AS MATERIALIZED (
     FROM of_weeks w WHERE of_month <= coalesce(%(month)s, of_month)
 ), used AS (
   SELECT m.*, row_number() OVER (ORDER BY at, id) * %(one_in)s AS number
-    FROM of_months m WHERE of_customer <= %(customer)s
+    FROM of_months m WHERE of_customer <= coalesce(%(customer)s, of_customer)
 )
 SELECT (SELECT count(*) FROM replayed),
        (SELECT count(*) FROM kept),

@@ -50,7 +50,8 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
          SELECT FROM promos_redemption r WHERE r.card_serial = f.card AND r.customer_id = c.id
                    AND r.status IN ('reserved', 'confirmed'))
        ELSE EXISTS (SELECT FROM promos_redemption r WHERE r.promo_code_id = p.id AND r.customer_id = c.id
-                       AND r.card_serial IS NULL AND r.status IN ('reserved', 'confirmed')) END,
+                       AND r.card_serial IS NULL AND r.use_number IS NULL
+                       AND r.status IN ('reserved', 'confirmed')) END,
        (SELECT version FROM orders_catalogversion), c.email, o.suspended_by_staff, f.card,
        of_card.id IS NULL OR of_card.status = 'active' AND NOT of_card.locked, of_card.expires_at, c.id, f.text,
        {", ".join(f"p.{name}" for name in _CODE_FIELDS)}, {", ".join(f"g.{name}" for name in _CAMPAIGN_FIELDS)}

@@ -217,8 +217,9 @@ BEGIN
       LEFT JOIN LATERAL (SELECT d.id FROM orders_order d
                           WHERE d.organization_id = o.id AND d.status = 'pending' LIMIT 1) AS open ON true
       LEFT JOIN LATERAL (SELECT d.id FROM promos_redemption d
-                          WHERE f.card IS NULL AND d.card_serial IS NULL AND d.promo_code_id = p.id
-                            AND d.customer_id = c.id AND d.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
+                          WHERE f.card IS NULL AND d.card_serial IS NULL AND d.use_number IS NULL
+                            AND d.promo_code_id = p.id AND d.customer_id = c.id
+                            AND d.status IN ('reserved', 'confirmed') LIMIT 1) AS live ON true
       LEFT JOIN LATERAL (SELECT d.id FROM promos_redemption d
                           WHERE d.card_serial = f.card AND d.status IN ('reserved', 'confirmed')
                           LIMIT 1) AS used ON f.card IS NOT NULL
@@ -231,7 +232,8 @@ BEGIN
        AND a.balance_minor - a.held_minor + coalesce(p.credit_minor, 0) + unused_minor >= r.total
        AND s.id IS NOT DISTINCT FROM r.replaces AND (r.replaces IS NULL OR wait)
        AND (coalesce(r.email, '') IN ('', c.email) OR wait)
-       AND open.id IS NULL AND live.id IS NULL AND used.id IS NULL AND answered.key IS NULL
+       AND open.id IS NULL AND used.id IS NULL AND answered.key IS NULL
+       AND (live.id IS NULL OR promos_allow_repeats(p.restrictions))
        FOR NO KEY UPDATE OF o SKIP LOCKED
   ), ranked AS (
     SELECT e.*, row_number() OVER (PARTITION BY e.promo ORDER BY (e.request).at, e.id) AS of_code,

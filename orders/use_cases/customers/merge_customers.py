@@ -1,14 +1,15 @@
 """Merges two customers who are one person: everything becomes the survivor's, except history that never changes.
 
 The merged customer stays, names the survivor, and can no longer act. Its ledger entries, holds and stored answers
-stay with it, its balance is transferred, and a code that both have redeemed stays redeemed by both.
+stay with it, its balance is transferred, and a code that both have redeemed stays redeemed by both, unless a customer
+may redeem it several times.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from billing.actor import Actor
@@ -28,8 +29,10 @@ from orders.use_cases.customers.plan_merge import (
     find_customer,
     plan_merge,
     proved_emails,
+    repeated_by_both,
 )
 from promos.models import Redemption
+from promos.models.redemption import LIVE_STATUSES
 
 
 def merge_customers(*, merged_user_id: str, into_user_id: str, reason: str, by: Actor) -> MergePlan:
@@ -54,6 +57,7 @@ def merge_customers(*, merged_user_id: str, into_user_id: str, reason: str, by: 
         _move_members(merged, survivor, emails=plan.emails)
         for model in (Organization, Subscription, Invoice, Order):
             model._default_manager.filter(customer=merged).update(customer=survivor)
+        _move_repeated_uses(merged, survivor)
         Redemption.objects.filter(customer=merged).exclude(promo_code_id__in=kept).update(customer=survivor)
         merge_users(merged=merged, survivor=survivor)
         _record(merged, survivor, plan, by=by, reason=reason)
@@ -88,6 +92,16 @@ def _lock_organizations(merged: Customer, survivor: Customer, *, emails: Sequenc
     # Races with changes of their members, and with checkouts and renewals for them.
     list(Organization.objects.select_for_update(no_key=True).filter(concerned).order_by("pk"))
     list(Subscription.objects.select_for_update(no_key=True).filter(customer=merged).order_by("pk"))
+
+
+def _move_repeated_uses(merged: Customer, survivor: Customer) -> None:
+    """Moves the uses of repeatable vouchers that both have redeemed, numbered after the survivor's own."""
+    live = Redemption.objects.filter(status__in=LIVE_STATUSES)
+    for promo_code_id in repeated_by_both(merged=merged, survivor=survivor):
+        of_code = live.filter(promo_code_id=promo_code_id)
+        highest = of_code.filter(customer=survivor).aggregate(highest=Max("use_number"))["highest"] or 1
+        for number, use in enumerate(of_code.filter(customer=merged).order_by("id"), start=highest + 1):
+            Redemption.objects.filter(pk=use.pk).update(customer=survivor, use_number=number)
 
 
 def _mark_merged(merged: Customer, survivor: Customer) -> None:

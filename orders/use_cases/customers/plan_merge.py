@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from django.db.models import QuerySet
 
 from billing.errors import (
     CustomerHasOpenPayment,
@@ -24,7 +25,7 @@ from billing.models import (
 from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.use_cases.identity.merge_users import check_not_staff
 from orders.models import Order
-from promos.models import Redemption
+from promos.models import PromoCode, Redemption
 from promos.models.redemption import LIVE_STATUSES
 
 
@@ -32,7 +33,7 @@ from promos.models.redemption import LIVE_STATUSES
 class MergePlan:
     """Everything of the merged customer that becomes the survivor's, as it is now. Its parts are JSON values.
 
-    `kept_codes` are codes that both have redeemed: those redemptions stay with the merged customer.
+    `kept_codes` are codes that both have redeemed, each once: those redemptions stay with the merged customer.
     `stripe_customer_id` is the one that the survivor has afterwards.
     """
 
@@ -111,10 +112,19 @@ def surviving_stripe_customer(*, merged: Customer, survivor: Customer) -> str:
 
 
 def codes_of_both(*, merged: Customer, survivor: Customer) -> list[Any]:
-    """Returns the ids of the codes that both have redeemed. A customer may redeem several cards of a batch."""
+    """Returns the ids of the codes that both have redeemed, and that one customer redeems once."""
+    return [code.pk for code in _redeemed_by_both(merged=merged, survivor=survivor) if not code.repeatable]
+
+
+def repeated_by_both(*, merged: Customer, survivor: Customer) -> list[Any]:
+    """Returns the ids of the repeatable vouchers that both have redeemed."""
+    return [code.pk for code in _redeemed_by_both(merged=merged, survivor=survivor) if code.repeatable]
+
+
+def _redeemed_by_both(*, merged: Customer, survivor: Customer) -> QuerySet[PromoCode, PromoCode]:
     live = Redemption.objects.filter(status__in=LIVE_STATUSES, card_serial=None)
-    own = live.filter(customer=survivor).values("promo_code_id")
-    return list(live.filter(customer=merged, promo_code_id__in=own).values_list("promo_code_id", flat=True))
+    own, other = (live.filter(customer=each).values("promo_code_id") for each in (survivor, merged))
+    return PromoCode.objects.filter(pk__in=own).filter(pk__in=other)
 
 
 def proved_emails(customer: Customer) -> list[str]:

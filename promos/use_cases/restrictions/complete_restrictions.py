@@ -26,12 +26,11 @@ _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9][a-z0-9-]*[a-z0
 _MAX_DOMAIN_LENGTH = 253
 
 
-def complete_restrictions(given: Mapping[str, Any] | None, *, once_a_customer: bool = False) -> Restrictions | None:
+def complete_restrictions(given: Mapping[str, Any] | None) -> Restrictions | None:
     """Returns the restrictions as they are stored, or None where no rule is set.
 
     A rule that is empty, zero, false or null is not set. Plans and add-ons are given by id or slug.
 
-    Args: once_a_customer: whether a customer has one use anyway, as of a voucher.
     Raises: InvalidRestrictions, which names each bad rule. One query where it names plans or add-ons, else none.
     """
     rules: dict[str, Any] = {name: value for name, value in (given or {}).items() if value and name != "time_zone"}
@@ -42,7 +41,7 @@ def complete_restrictions(given: Mapping[str, Any] | None, *, once_a_customer: b
         rules["email_domains"] = _domains(rules["email_domains"], problems)
     if "customers" in rules:
         rules["customers"] = _customers(rules["customers"], problems)
-    _check_figures(rules, problems, once_a_customer=once_a_customer)
+    _check_figures(rules, problems)
     order_rules = [name for name in ORDER_RULES if name in rules]
     if order_rules and rules.setdefault("only", ORDERS) == TOP_UPS:
         problems["only"] = ["a rule about the order needs an order"]
@@ -87,11 +86,9 @@ def _customers(given: Sequence[str], problems: dict[str, list[str]]) -> list[str
     return customers
 
 
-def _check_figures(rules: dict[str, Any], problems: dict[str, list[str]], *, once_a_customer: bool) -> None:
+def _check_figures(rules: dict[str, Any], problems: dict[str, list[str]]) -> None:
     for name in USE_LIMITS:
         if not 1 <= rules.get(name, 1) <= MAX_USES:
             problems[name] = [f"1 to {MAX_USES:,}"]
-        elif once_a_customer and name in rules:
-            problems[name] = ["a customer redeems a voucher once: use a batch of cards or a campaign"]
     if not 0 <= rules.get("minimum_order_minor", 0) <= MAX_MINOR:
         problems["minimum_order"] = ["0 (none) or a positive amount"]

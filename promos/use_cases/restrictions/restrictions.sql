@@ -3,6 +3,25 @@
 -- A code without restrictions, in a campaign without any, never reaches this file. The keys of the JSON stand in
 -- models/restrictions.py.
 
+-- Returns whether a voucher with these restrictions of its own is redeemed more than once by a customer: they limit the uses
+-- of a customer, and not to one. In Python, allow_repeats (models/restrictions.py) says the same; a test holds the two equal.
+CREATE OR REPLACE FUNCTION promos_allow_repeats(rules jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT coalesce(rules ?| '{uses_per_customer,uses_per_day,uses_per_week,uses_per_month}'
+                  AND (rules->'uses_per_customer') IS DISTINCT FROM '1'::jsonb, false)
+$$;
+
+-- Returns the number of a customer's next use of a repeatable voucher: NULL for the first, else one above the highest of
+-- the live ones. The caller holds the account's lock.
+CREATE OR REPLACE FUNCTION promos_next_use(promo uuid, customer bigint) RETURNS int
+SET enable_seqscan = off LANGUAGE sql STABLE AS $$
+  SELECT CASE WHEN EXISTS (SELECT FROM promos_redemption r
+                            WHERE r.promo_code_id = promo AND r.customer_id = customer AND r.card_serial IS NULL
+                              AND r.use_number IS NULL AND r.status IN ('reserved', 'confirmed'))
+    THEN coalesce((SELECT max(r.use_number) FROM promos_redemption r
+                    WHERE r.promo_code_id = promo AND r.customer_id = customer AND r.use_number IS NOT NULL
+                      AND r.status IN ('reserved', 'confirmed')), 1) + 1 END
+$$;
+
 -- The order that a code is redeemed with. NULL stands for a redemption into the balance. `is_first` says whether the
 -- customer has no other order that was bought or that awaits its payment.
 DO $$ BEGIN
