@@ -13,6 +13,7 @@ class OrdersConfig(AppConfig):
         "models/books/months.sql",
         "models/documents/documents.sql",
         "models/webhooks/webhooks.sql",
+        "use_cases/books/vat_of_credit.sql",
         "use_cases/subscriptions/unused_month.sql",
         "use_cases/checkout/place_orders.sql",
         "use_cases/figures/refresh_figures.sql",

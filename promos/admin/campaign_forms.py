@@ -10,7 +10,7 @@ from unfold.widgets import (
 
 from billing.admin.console.forms import AmountField, ConsoleForm, MomentField, reason_field, with_currency
 from billing.models import CreditClass
-from promos.models import Campaign
+from promos.models import Campaign, VatTreatment
 from promos.use_cases.campaigns.draft_campaign import MAX_NAME_LENGTH, MAX_PURPOSE_LENGTH, CampaignTerms
 
 from .form_fields import credit_days_field, credit_expires_field, rush_field, text_field
@@ -55,6 +55,14 @@ class DraftForm(RestrictionsForm):
         help_text="Whether customers paid for the credit, or got it as a promotion or a compensation.",
         widget=UnfoldAdminSelectWidget(choices=CreditClass.choices),
     )
+    vat_treatment = forms.ChoiceField(
+        label="VAT",
+        choices=VatTreatment.choices,
+        initial=VatTreatment.MULTI_PURPOSE.value,
+        required=False,
+        help_text="Single-purpose is for sold credit, no consideration for other credit. Both need credit that ends.",
+        widget=UnfoldAdminSelectWidget(choices=VatTreatment.choices),
+    )
     budget = BudgetField()
     hot = rush_field("budget")
     starts_at = MomentField(label="Valid from", help_text="Leave empty to start with the activation.")
@@ -68,6 +76,7 @@ class DraftForm(RestrictionsForm):
         """Returns the entered terms."""
         apart = ("budget", "reason", *self.folded)
         data = {name: value for name, value in self.cleaned_data.items() if name not in apart}
+        data["vat_treatment"] = data["vat_treatment"] or VatTreatment.MULTI_PURPOSE.value
         budget_minor = self.cleaned_data["budget"]
         return CampaignTerms(**data, budget_minor=budget_minor, restrictions=self.restrictions())
 
@@ -89,7 +98,7 @@ class EndForm(ConsoleForm):
 def initial_terms(campaign: Campaign) -> dict[str, Any]:
     """Returns the campaign's current terms as the form's initial values."""
     names = (
-        *("name", "purpose", "owner_email", "credit_class", "hot", "starts_at", "ends_at"),
+        *("name", "purpose", "owner_email", "credit_class", "vat_treatment", "hot", "starts_at", "ends_at"),
         *("credit_days", "credit_expires_at"),
     )
     return {

@@ -190,6 +190,7 @@ class CampaignAdmin(RecordAdmin):
         yield Fact("Credit expires", written_credit_life(record))
         yield from restriction_facts(record.restrictions)
         yield Fact("Credit class", record.get_credit_class_display())
+        yield Fact("VAT", record.get_vat_treatment_display())
         yield Fact("Purpose", record.purpose or NOTHING)
         yield Fact("Owner", self.owner(record))
         yield Fact("Expect a rush", "yes" if record.hot else "no")

@@ -33,7 +33,7 @@ from billing.use_cases.proposals.propose import carried_out
 from promos.api.forecasts import ForecastSerializer, forecast_row
 from promos.api.restrictions import RESTRICTIONS_EXAMPLE, RestrictionsRequestSerializer, RestrictionsSerializer
 from promos.errors import CampaignNotFound
-from promos.models import Campaign
+from promos.models import Campaign, VatTreatment
 from promos.models.credit_life import MAX_CREDIT_DAYS
 from promos.queries import campaigns_with_use
 from promos.use_cases.approvals.approve_campaign import approve_campaign, propose_campaign
@@ -64,6 +64,7 @@ class CampaignSerializer(MoneyResponseSerializer):
     purpose = serializers.CharField()
     owner_email = serializers.CharField()
     credit_class = serializers.ChoiceField(choices=CreditClass.choices)
+    vat_treatment = serializers.ChoiceField(choices=VatTreatment.choices, help_text="When VAT is due for its credit.")
     hot = serializers.BooleanField(help_text="Counted by several counters, for many redemptions at the same moment.")
     starts_at = serializers.DateTimeField(allow_null=True)
     ends_at = serializers.DateTimeField(allow_null=True)
@@ -100,6 +101,12 @@ class CampaignChangeSerializer(MoneyRequestSerializer):
     purpose = TextField(required=False, allow_blank=True, max_length=MAX_PURPOSE_LENGTH)
     owner_email = EmailField(required=False, allow_blank=True)
     credit_class = serializers.ChoiceField(required=False, choices=CreditClass.choices)
+    vat_treatment = serializers.ChoiceField(
+        required=False,
+        choices=VatTreatment.choices,
+        help_text="`single_purpose` is for sold credit, `no_consideration` for other credit. Both need credit that"
+        " expires.",
+    )
     hot = FlagField(required=False)
     starts_at = InstantField(required=False, allow_null=True)
     ends_at = InstantField(required=False, allow_null=True)

@@ -1,5 +1,5 @@
 from .batch import Batch, Card
-from .campaign import BudgetCounter, Campaign
+from .campaign import BudgetCounter, Campaign, VatTreatment
 from .card_range import CardRange, Dealer
 from .oversight.alert import Alert
 from .oversight.attempt import RefusedAttempt
@@ -24,4 +24,5 @@ __all__ = [
     "PromoCounter",
     "Redemption",
     "RefusedAttempt",
+    "VatTreatment",
 ]

@@ -16,6 +16,14 @@ from .restrictions import Restrictions
 DEFAULT_CAMPAIGN = UUID("00000000-0000-7000-8000-000000000001")
 
 
+class VatTreatment(models.TextChoices):
+    """The moment at which VAT is due for credit: when it is sold, when it pays for an order, or never."""
+
+    MULTI_PURPOSE = "multi_purpose", "multi-purpose: due when it is spent"
+    SINGLE_PURPOSE = "single_purpose", "single-purpose: due when it is sold"
+    NO_CONSIDERATION = "no_consideration", "no consideration: none"
+
+
 class Campaign(CreditLife):
     """Promo codes that start, pause and end together, and share one budget.
 
@@ -45,6 +53,12 @@ class Campaign(CreditLife):
     owner_email = models.EmailField(blank=True, default="", db_default="")
     credit_class = models.CharField(
         max_length=12, choices=CreditClass, default=CreditClass.PROMOTIONAL, db_default=CreditClass.PROMOTIONAL.value
+    )
+    vat_treatment = models.CharField(
+        max_length=16,
+        choices=VatTreatment,
+        default=VatTreatment.MULTI_PURPOSE,
+        db_default=VatTreatment.MULTI_PURPOSE.value,
     )
     budget_minor = models.BigIntegerField(default=0, db_default=0, help_text="Smallest unit. 0 = unlimited.")
     hot = models.BooleanField(default=False, db_default=False)
@@ -80,6 +94,19 @@ class Campaign(CreditLife):
                 name="promos_campaign_credit_class_known",
             ),
             credit_life_check("promos_campaign"),
+            models.CheckConstraint(
+                condition=Q(vat_treatment="multi_purpose")
+                | Q(vat_treatment="single_purpose", credit_class="sold")
+                | (Q(vat_treatment="no_consideration") & ~Q(credit_class="sold")),
+                name="promos_campaign_vat_treatment_fits_class",
+            ),
+            # Only credit that expires is followed lot by lot.
+            models.CheckConstraint(
+                condition=Q(vat_treatment="multi_purpose")
+                | Q(credit_days__isnull=False)
+                | Q(credit_expires_at__isnull=False),
+                name="promos_campaign_vat_treatment_needs_life",
+            ),
             models.CheckConstraint(
                 condition=Q(status="draft", approved_by="")
                 | Q(status="ended")

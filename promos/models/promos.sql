@@ -13,11 +13,11 @@ CREATE OR REPLACE TRIGGER promos_campaign_default_fixed BEFORE UPDATE ON promos_
   EXECUTE FUNCTION billing_refuse('the default campaign stays as it is');
 CREATE OR REPLACE TRIGGER promos_campaign_unchanged_once_approved BEFORE UPDATE ON promos_campaign FOR EACH ROW
   WHEN (OLD.status <> 'draft' AND
-        (NEW.id, NEW.name, NEW.credit_class, NEW.drafted_by, NEW.approved_by, NEW.starts_at, NEW.restrictions,
-         NEW.credit_days, NEW.credit_expires_at)
+        (NEW.id, NEW.name, NEW.credit_class, NEW.vat_treatment, NEW.drafted_by, NEW.approved_by, NEW.starts_at,
+         NEW.restrictions, NEW.credit_days, NEW.credit_expires_at)
         IS DISTINCT FROM
-        (OLD.id, OLD.name, OLD.credit_class, OLD.drafted_by, OLD.approved_by, OLD.starts_at, OLD.restrictions,
-         OLD.credit_days, OLD.credit_expires_at))
+        (OLD.id, OLD.name, OLD.credit_class, OLD.vat_treatment, OLD.drafted_by, OLD.approved_by, OLD.starts_at,
+         OLD.restrictions, OLD.credit_days, OLD.credit_expires_at))
   EXECUTE FUNCTION billing_refuse('an approved campaign keeps what was approved');
 CREATE OR REPLACE TRIGGER promos_campaign_transition_known BEFORE UPDATE ON promos_campaign FOR EACH ROW
   WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION billing_check_transition(

@@ -79,6 +79,7 @@ CAMPAIGN = {
     "purpose": "Win customers",
     "owner_email": "noor@example.org",
     "credit_class": "promotional",
+    "vat_treatment": "no_consideration",
     "budget_omr": 500,
     "hot": False,
     "starts_at": "2020-01-01T00:00:00Z",

@@ -209,6 +209,7 @@ _CAMPAIGN: dict[str, Sequence[Any]] = {
     "purpose": (None, "x" * 501, "x" * 100_000, *NOT_TEXT),
     "owner_email": [each for each in INVALID_EMAIL if each not in ("", "  ")],
     "credit_class": (None, "", "free", "Sold", *SUSPICIOUS_TEXTS, *NOT_TEXT),
+    "vat_treatment": (None, "", "exempt", "single-purpose", *SUSPICIOUS_TEXTS, *NOT_TEXT),
     "budget_omr": _BUDGET,
     "hot": NOT_BOOLEAN,
     "starts_at": INVALID_TIME,

@@ -78,6 +78,7 @@ CAMPAIGN = {
     "purpose": text,
     "owner_email": text,
     "credit_class": one_of("sold", "promotional", "compensation"),
+    "vat_treatment": one_of("multi_purpose", "single_purpose", "no_consideration"),
     **money("budget"),
     **money("used"),
     "hot": flag,

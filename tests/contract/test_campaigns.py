@@ -57,6 +57,21 @@ def test_an_absent_field_of_a_draft_keeps_its_value(noor: Caller) -> None:
     assert (changed["budget_omr"], changed["ends_at"]) == (30, "2099-01-01T00:00:00Z")
 
 
+def test_a_treatment_of_vat_fits_the_class_and_the_life_of_the_credit(noor: Caller) -> None:
+    assert draft(noor).body["vat_treatment"] == "multi_purpose"
+    for wrong in (
+        {"vat_treatment": "single_purpose", "credit_days": 30},
+        {"vat_treatment": "no_consideration"},
+        {"vat_treatment": "no_consideration", "credit_days": 30, "credit_class": "sold"},
+    ):
+        with nothing_changes():
+            refused = draft(noor, name="Free", **wrong)
+        assert (refused.status, list(refused.body["fields"])) == (400, ["vat_treatment"])
+    for credit_class, treatment in (("sold", "single_purpose"), ("promotional", "no_consideration")):
+        terms = {"credit_class": credit_class, "vat_treatment": treatment, "credit_days": 30}
+        assert draft(noor, name=treatment, **terms).body["vat_treatment"] == treatment
+
+
 def test_a_listed_campaign_sent_back_whole_is_accepted_and_changes_nothing(noor: Caller) -> None:
     made = draft(noor, restrictions={"customers": ["ada"]}).body
     with nothing_changes():

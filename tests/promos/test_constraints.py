@@ -300,6 +300,20 @@ CAMPAIGNS: Attacks = {
         campaign(credit_days="3651"),
     ],
     "promos_campaign_credit_class_known": [campaign(credit_class="'free'"), campaign(credit_class="''")],
+    "promos_campaign_vat_treatment_fits_class": [
+        campaign(vat_treatment=treatment, credit_class=credit_class, credit_days="30")
+        for treatment, credit_class in (
+            ("'single_purpose'", "'promotional'"),
+            ("'single_purpose'", "'compensation'"),
+            ("'no_consideration'", "'sold'"),
+            ("'exempt'", "'sold'"),
+            ("''", "'promotional'"),
+        )
+    ],
+    "promos_campaign_vat_treatment_needs_life": [
+        campaign(vat_treatment="'single_purpose'", credit_class="'sold'"),
+        campaign(vat_treatment="'no_consideration'", credit_class="'promotional'"),
+    ],
     "promos_campaign_approved_by_another": [
         *(campaign(status=status) for status in ("'approved'", "'active'", "'paused'")),
         campaign(status="'active'", approved_by="'ada'"),
@@ -323,6 +337,7 @@ CAMPAIGNS: Attacks = {
         for change in (
             "name = 'Other'",
             "credit_class = 'sold'",
+            "vat_treatment = 'no_consideration', credit_days = 30",
             "drafted_by = 'eve'",
             "approved_by = 'eve'",
             "starts_at = now()",

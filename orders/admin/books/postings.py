@@ -25,6 +25,20 @@ from orders.use_cases.books.change_postings import FIELDS, add_vat_rate, change_
 _BASIS_POINTS_PER_PERCENT = 100
 
 
+# What finance must know of an event beside its name.
+_EXPLANATIONS = {
+    PostingRule.Event.SINGLE_PURPOSE_VAT: (
+        "Posted when single-purpose credit is granted: its VAT is due at once. The debit account keeps the VAT of the"
+        " credit that is left. Spending and expiry take it from there, so what the credit pays has no further VAT."
+        " Credit that is taken back gives its VAT back."
+    ),
+    PostingRule.Event.SPENT: (
+        "VAT is that of the multi-purpose part. The single-purpose part takes its VAT from the debit account of the"
+        " rule for single-purpose credit; what free credit pays has none. Each campaign says which credit it grants."
+    ),
+}
+
+
 def _account_field(*, label: str, required: bool = True, help_text: str = "") -> forms.CharField:
     return forms.CharField(
         label=label,
@@ -83,6 +97,8 @@ class PostingRuleAdmin(RecordAdmin):
         yield Fact("Credit", record.credit)
         yield Fact("VAT", self.vat_account(record))
         yield Fact("Cost centre", self.centre(record))
+        if explanation := _EXPLANATIONS.get(record.event):
+            yield Fact("Meaning", explanation)
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         yield history_panel(object_type="posting_rule", object_id=record.event)

@@ -29,6 +29,7 @@ class PostingRule(models.Model):
         OWED = "dispute.owed", "lost dispute owed by the customer"
         WRITTEN_OFF = "dispute.written_off", "owed amount written off"
         TAKEN_BACK = "dispute.taken_back", "credit taken back for a lost dispute"
+        SINGLE_PURPOSE_VAT = "vat.single_purpose", "VAT of single-purpose credit, due when it is sold"
 
     # The side of a sale's revenue: the journal splits its VAT off there.
     REVENUE_SIDES = {
@@ -85,6 +86,7 @@ class PostingRule(models.Model):
                         "dispute.owed",
                         "dispute.written_off",
                         "dispute.taken_back",
+                        "vat.single_purpose",
                     ]
                 ),
                 name="orders_postingrule_event_known",

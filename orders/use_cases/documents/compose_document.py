@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Q
 
 from billing.local_time import local_day, utc_text
-from billing.models import Invoice, LedgerEntry, Subscription
+from billing.models import Invoice, Subscription
 from orders.models import CardEntry, Document, Order, VatRate
 from orders.use_cases.documents.movement import Movement
 from orders.use_cases.documents.vat import included_vat, load_rates, rate_at
@@ -20,15 +21,20 @@ Cause = Document.Cause
 
 
 class Part(NamedTuple):
-    """An entry that a document is about. `before_minor` was refunded of the same payment before."""
+    """An entry that a document is about. `before_minor` was refunded of the same payment before.
+
+    The VAT of single-purpose credit was due when it was sold, and free credit has none (books/vat_of_credit.sql).
+    """
 
     entry_id: UUID
     amount_minor: int
     before_minor: int = 0
+    single_minor: int = 0
+    free_minor: int = 0
 
     def vat_minor(self, basis_points: int) -> int:
         """The VAT that it includes. Several refunds of a payment are rounded on their total."""
-        total_minor = self.before_minor + self.amount_minor
+        total_minor = self.before_minor + self.amount_minor - self.single_minor - self.free_minor
         return included_vat(total_minor, basis_points) - included_vat(self.before_minor, basis_points)
 
 
@@ -38,6 +44,7 @@ class Sources:
 
     orders: dict[UUID, Order]
     spends: dict[UUID, Part]
+    credit: dict[UUID, Part]
     payments: dict[tuple[UUID, str], Part]
     months: dict[UUID | str, Invoice]
     rates: list[VatRate]
@@ -48,7 +55,7 @@ def compose_documents(movements: Sequence[Movement]) -> Iterator[Document]:
 
     The caller saves each before it takes the next, which may correct it.
     """
-    sources = _load_sources([each.order_id for each in movements])
+    sources = _load_sources(movements)
     done: set[UUID | None] = set()
     for movement in movements:
         if movement.order_id not in sources.orders:
@@ -59,15 +66,27 @@ def compose_documents(movements: Sequence[Movement]) -> Iterator[Document]:
             yield document
 
 
-def _load_sources(order_ids: Sequence[UUID]) -> Sources:
+# What the entries took from credit or gave back to it, by how its VAT is treated.
+_CREDIT = """
+SELECT e.id, e.order_id, e.kind, abs(e.amount_minor), abs(part.single_minor), abs(part.free_minor)
+  FROM billing_ledgerentry e CROSS JOIN LATERAL orders_vat_parts(e.id, '[]', 'UTC') AS part
+ WHERE e.id = ANY (%s) OR (e.order_id = ANY (%s) AND e.kind = 'spend')
+"""
+
+
+def _load_sources(movements: Sequence[Movement]) -> Sources:
     """Six queries."""
+    order_ids = [each.order_id for each in movements]
     orders = Order.objects.select_related("customer", "organization", "payment", "renews").prefetch_related("lines")
-    entries = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.SPEND, order_id__in=order_ids)
+    with connection.cursor() as cursor:
+        cursor.execute(_CREDIT, [[each.id for each in movements if not each.is_card], order_ids])
+        rows = cursor.fetchall()
     payments = CardEntry.objects.filter(kind=CardEntry.Kind.PAYMENT, order_id__in=order_ids)
     months = Invoice.objects.filter(Q(order_id__in=order_ids) | Q(subscription__order_id__in=order_ids))
     return Sources(
         orders=orders.in_bulk(order_ids),
-        spends={each.order_id: Part(each.id, -each.amount_minor) for each in entries if each.order_id},
+        spends={order: Part(key, minor, 0, *parts) for key, order, kind, minor, *parts in rows if kind == "spend"},
+        credit={key: Part(key, minor, 0, *parts) for key, _order, _kind, minor, *parts in rows},
         payments={
             (each.order_id, each.stripe_object_id): Part(each.id, each.amount_minor)
             for each in payments
@@ -111,6 +130,8 @@ def _compose(movement: Movement, sources: Sources) -> Document:
             "period": _period(movement, sources),
             "credit_vat_minor": credit_vat_minor,
             "card_vat_minor": card_vat_minor,
+            "single_purpose_minor": credit.single_minor if credit else 0,
+            "free_minor": credit.free_minor if credit else 0,
         },
         supplied_at=movement.at,
     )
@@ -118,7 +139,10 @@ def _compose(movement: Movement, sources: Sources) -> Document:
 
 def _parts(movement: Movement, order: Order, sources: Sources) -> tuple[Part | None, Part | None]:
     """Returns the credit's part and the card's. One transaction spends an order's credit and records its payment."""
-    own = Part(movement.id, movement.amount_minor, movement.before_minor)
+    if movement.kind in ("spent", Cause.CREDIT_RETURNED):
+        own = sources.credit[movement.id]
+    else:
+        own = Part(movement.id, movement.amount_minor, movement.before_minor)
     payment = getattr(order, "payment", None)
     session = (payment.session_id or str(order.id)) if payment else ""
     if movement.kind == "spent":

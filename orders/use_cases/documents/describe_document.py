@@ -87,6 +87,10 @@ def _amounts(document: Document) -> Iterator[tuple[str, str]]:
         rate = percent_text(document.basis_points)
         yield _("Total without VAT"), _money(document, document.net_minor)
         yield _("VAT %(rate)s") % {"rate": rate}, _money(document, document.vat_minor)
+        if minor := document.details.get("single_purpose_minor"):
+            yield _("Paid with credit whose VAT was due when it was sold"), _money(document, minor)
+        if minor := document.details.get("free_minor"):
+            yield _("Paid with free credit, without VAT"), _money(document, minor)
     yield _("Total"), _money(document, document.total_minor)
 
 

@@ -21,6 +21,7 @@ _NAMES = {
     "purpose": "Purpose",
     "owner_email": "Owner",
     "credit_class": "Credit class",
+    "vat_treatment": "VAT",
     "budget_minor": "Budget",
     "hot": "Expect a rush",
     "starts_at": "Valid from",

@@ -9,6 +9,7 @@ from django.conf import settings
 from billing.local_time import local_text
 from billing.models import CreditClass
 from billing.money import format_money
+from promos.models import VatTreatment
 from promos.use_cases.restrictions.describe_restrictions import describe_to_staff
 
 INSTANTS = ("starts_at", "ends_at", "expires_at", "credit_expires_at")
@@ -38,6 +39,7 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
     "max_redemptions": lambda cap: f"{cap:,}" if cap else "unlimited",
     "restrictions": lambda restrictions: " ".join(describe_to_staff(restrictions)) or "none",
     "credit_class": lambda name: str(CreditClass(name).label),
+    "vat_treatment": lambda name: str(VatTreatment(name).label),
 }
 
 

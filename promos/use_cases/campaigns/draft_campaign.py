@@ -20,7 +20,7 @@ from billing.use_cases.proposals.drafts import withdraw_proposals
 from billing.use_cases.record_audit import record_audit
 from promos.errors import BudgetBelowUsed, CampaignNameTaken, CampaignNotFound, CampaignStateRefuses, InvalidCampaign
 from promos.locks import lock_campaign_exclusively, redistribute_budget
-from promos.models import Campaign
+from promos.models import Campaign, VatTreatment
 from promos.models.credit_life import credit_days_problems
 from promos.models.promo_code import HOT_COUNTERS
 from promos.models.restrictions import Restrictions
@@ -42,6 +42,7 @@ class CampaignTerms:
     purpose: str = ""
     owner_email: str = ""
     credit_class: str = CreditClass.PROMOTIONAL.value
+    vat_treatment: str = VatTreatment.MULTI_PURPOSE.value
     budget_minor: int = 0
     hot: bool = False
     starts_at: datetime | None = None
@@ -58,6 +59,7 @@ class GivenCampaignTerms(TypedDict, total=False):
     purpose: str
     owner_email: str
     credit_class: str
+    vat_treatment: str
     budget_minor: int
     hot: bool
     starts_at: datetime | None
@@ -155,9 +157,25 @@ def _check_terms(terms: CampaignTerms) -> None:
         problems["budget"] = ["0 (unlimited) or a positive amount"]
     if terms.starts_at and terms.ends_at and terms.starts_at >= terms.ends_at:
         problems["ends_at"] = ["must be later than starts_at"]
-    problems |= credit_days_problems(terms.credit_days)
+    problems |= credit_days_problems(terms.credit_days) | _vat_problems(terms)
     if problems:
         raise InvalidCampaign(fields=problems)
+
+
+def _vat_problems(terms: CampaignTerms) -> dict[str, list[str]]:
+    """Returns what is wrong with the treatment of VAT, by field."""
+    treatment, is_sold = terms.vat_treatment, terms.credit_class == CreditClass.SOLD
+    if treatment not in VatTreatment.values:
+        return {"vat_treatment": [f"one of {', '.join(VatTreatment.values)}"]}
+    if treatment == VatTreatment.MULTI_PURPOSE:
+        return {}
+    if is_sold != (treatment == VatTreatment.SINGLE_PURPOSE):
+        return {
+            "vat_treatment": ["sold credit is single-purpose or multi-purpose, and no other credit is single-purpose"]
+        }
+    if terms.credit_days is None and terms.credit_expires_at is None:
+        return {"vat_treatment": ["needs credit that expires: set credit_days or credit_expires_at"]}
+    return {}
 
 
 def changes_of(campaign: Campaign, state: Mapping[str, Any]) -> dict[str, list[Any]]:

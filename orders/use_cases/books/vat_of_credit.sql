@@ -1,0 +1,54 @@
+-- The VAT of credit whose campaign says when it is due. Installed by every migrate.
+--
+--   multi-purpose      VAT is due when the credit pays for an order
+--   single-purpose     VAT is due when the credit is sold: what it pays for has no further VAT
+--   no consideration   free credit: what it pays for has no VAT
+--
+-- Such credit expires, so its account has lots, and each entry says for ever which lots it took from. Credit that a merge of
+-- customers moved keeps its treatment: its entry has a twin in the other account, which names the lot.
+
+-- Returns how the credit of a lot is treated, and since when; no row for multi-purpose credit without a campaign.
+CREATE OR REPLACE FUNCTION orders_vat_treatment(of_lot uuid) RETURNS TABLE (treatment text, granted_at timestamptz)
+LANGUAGE sql STABLE AS $$
+  WITH RECURSIVE origin AS (
+    SELECT e.id, e.kind, e.reason, e.redemption_id, e.created_at FROM billing_ledgerentry e WHERE e.id = of_lot
+    UNION ALL
+    SELECT l.id, l.kind, l.reason, l.redemption_id, l.created_at
+      FROM origin o
+      JOIN billing_ledgerentry twin ON o.reason LIKE 'transfer:%' AND twin.kind = 'adjustment'
+           AND twin.reason LIKE 'transfer:%' AND twin.reason = o.reason AND twin.amount_minor < 0
+      JOIN billing_ledgerentry l ON l.id = twin.lot_id
+  )
+  SELECT g.vat_treatment, o.created_at
+    FROM origin o
+    JOIN promos_redemption r ON r.id = o.redemption_id
+    JOIN promos_promocode p ON p.id = r.promo_code_id
+    JOIN promos_campaign g ON g.id = p.campaign_id
+   WHERE o.kind = 'grant'
+$$;
+
+-- Returns the VAT that an amount includes at a rate of that day: `rates` is JSON, as a journal keeps it.
+CREATE OR REPLACE FUNCTION orders_included_vat(amount_minor bigint, at timestamptz, rates jsonb, zone text) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+  SELECT coalesce((SELECT round(amount_minor * r.basis_points / (10000 + r.basis_points))
+                     FROM jsonb_to_recordset(rates) AS r(starts_on date, basis_points numeric)
+                    WHERE r.starts_on <= (at AT TIME ZONE zone)::date ORDER BY r.starts_on DESC LIMIT 1), 0)::bigint
+$$;
+
+-- Returns what an entry took of single-purpose credit and of free credit, and the VAT that was due when the former was
+-- sold; negative for what it gave back. The VAT of a lot is rounded on what is left of it, so that all parts of a lot add up
+-- to the VAT of the lot.
+CREATE OR REPLACE FUNCTION orders_vat_parts(of_entry uuid, rates jsonb, zone text)
+RETURNS TABLE (single_minor bigint, free_minor bigint, single_vat_minor bigint) LANGUAGE sql STABLE AS $$
+  SELECT coalesce(-sum(m.amount_minor) FILTER (WHERE t.treatment = 'single_purpose'), 0)::bigint,
+         coalesce(-sum(m.amount_minor) FILTER (WHERE t.treatment = 'no_consideration'), 0)::bigint,
+         coalesce(sum(orders_included_vat(left_after.minor - m.amount_minor, t.granted_at, rates, zone)
+                      - orders_included_vat(left_after.minor, t.granted_at, rates, zone))
+                  FILTER (WHERE t.treatment = 'single_purpose'), 0)::bigint
+    FROM billing_lotmove m
+    JOIN billing_lot l ON l.entry_id = m.lot_id
+   CROSS JOIN LATERAL orders_vat_treatment(m.lot_id) AS t
+   CROSS JOIN LATERAL (SELECT (l.amount_minor + sum(x.amount_minor))::bigint AS minor FROM billing_lotmove x
+                        WHERE x.lot_id = m.lot_id AND x.entry_id IS NOT NULL AND x.id <= m.id) AS left_after
+   WHERE m.entry_id = of_entry
+$$;
