@@ -43,5 +43,5 @@ ATTACKS: Attacks = {
         _rule("cost_centre", "@x"),
     ],
     "orders_postingrule_vat_of_sales": [_rule("vat", "2300", "credit.expired")],
-    "orders_postingrule_event_known": [_rule("event", "card.fee", "credit.expired")],
+    "orders_postingrule_event_known": [_rule("event", "card.gift", "credit.expired")],
 }
