@@ -9,7 +9,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.negotiation import DefaultContentNegotiation
 
-from config.parts.api_groups import TM_FORUM, load_endpoints
+from config.parts.api_groups import TM_FORUM, EndpointResolver, load_endpoints
 from config.web.pages import checkout_cancel, checkout_success, landing
 from config.web.schema import SchemaView
 
@@ -32,7 +32,7 @@ _docs = SpectacularSwaggerSplitView.as_view(
 handler500 = "config.web.pages.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path(_API_ROOT, include(load_endpoints(*_APPS, groups_off=_GROUPS_OFF))),
+    EndpointResolver(_API_ROOT, load_endpoints(*_APPS, groups_off=_GROUPS_OFF)),
     path("", landing, name="landing"),
     path("admin/", admin.site.urls),
     path("accounts/", include("billing.web.urls")),
