@@ -13,7 +13,7 @@ NEEDS_LIFE = Q(vat_treatment="multi_purpose") | Q(credit_days__isnull=False) | Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("promos", "0024_use_figures")]
+    dependencies = [("promos", "0025_redemptions_number_further_uses")]
 
     operations = [
         migrations.AddField(

@@ -5,7 +5,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("promos", "0025_campaigns_say_when_vat_is_due")]
+    dependencies = [("promos", "0026_campaigns_say_when_vat_is_due")]
 
     operations = [
         ValidateConstraint(model_name="campaign", name=f"promos_campaign_vat_treatment_{rule}")
