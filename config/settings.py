@@ -21,7 +21,13 @@ from config.parts.application import middleware, templates
 from config.parts.approvals import approval_limits
 from config.parts.branding import read_colors, read_logo
 from config.parts.catalogs import compile_catalogs
-from config.parts.database import connection_from_url, database, default_pool_size, default_web_processes
+from config.parts.database import (
+    connection_from_url,
+    database,
+    default_pool_size,
+    default_web_processes,
+    replica_database,
+)
 from config.parts.environment import LOCAL_HOSTS, Environment, Network
 from config.parts.logs import configure_structlog, logging_config
 from config.parts.mail import TERMINAL_BACKEND, mail_settings
@@ -136,13 +142,17 @@ SECURE_REFERRER_POLICY: str = "same-origin"
 
 # --- Database ---------------------------------------------------------------------------------------------
 DATABASE_URL: str = _environment.text("DATABASE_URL")
+# A streaming replica: the audit trail, the ledger, reports and exports are read there unless it is too far behind.
+REPLICA_URL: str = _environment.text("REPLICA_URL")
+REPLICA_MAX_LAG_SECONDS: int = _environment.number("REPLICA_MAX_LAG_SECONDS", 30)
 _connection: dict[str, Any] = {}
-if DATABASE_URL:
-    try:
-        _connection = connection_from_url(DATABASE_URL)
-    except ValueError as _error:
-        _environment.refuse(True, str(_error))
-elif uses_embedded_postgres(_environment):
+_replica: dict[str, Any] = {}
+try:
+    _connection = connection_from_url(DATABASE_URL) if DATABASE_URL else {}
+    _replica = connection_from_url(REPLICA_URL, name="REPLICA_URL") if REPLICA_URL else {}
+except ValueError as _error:
+    _environment.refuse(True, str(_error))
+if not DATABASE_URL and uses_embedded_postgres(_environment):
     _connection = embedded_connection()
 WEB_PROCESSES: int = _environment.number("WEB_CONCURRENCY", default_web_processes(), minimum=1)
 DATABASES: dict[str, dict[str, Any]] = {
@@ -153,6 +163,10 @@ DATABASES: dict[str, dict[str, Any]] = {
         behind_pooler=_environment.flag("DATABASE_POOLER"),
     )
 }
+if _replica:
+    DATABASES["replica"] = replica_database(
+        _replica, statement_timeout_seconds=_environment.number("DATABASE_STATEMENT_TIMEOUT", 30)
+    )
 DEFAULT_AUTO_FIELD: str = "django.db.models.BigAutoField"
 
 # --- The API ----------------------------------------------------------------------------------------------

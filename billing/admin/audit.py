@@ -84,6 +84,7 @@ _PAGES = {
 class AuditEntryAdmin(ReadOnlyAdmin):
     """Audit entries. They are append-only in the database, and this page only reads them."""
 
+    reads_replica = True
     list_display = ("when", "what", "object_code", "who", "origin", "why")
     list_filter = (
         one_of("object_type", OBJECT_TYPES),

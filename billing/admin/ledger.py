@@ -86,6 +86,7 @@ ENTRY_COLUMNS = (
 class LedgerEntryAdmin(ReadOnlyAdmin):
     """Ledger entries. They are append-only; a reversal is a new entry, posted by a use case."""
 
+    reads_replica = True
     nouns = "ledger"
     noun = "ledger entry"
     list_display = (

@@ -26,6 +26,7 @@ _EXPORT = "billing.view_ledgerhead"
 class LedgerHeadAdmin(ReadOnlyAdmin):
     """Signed heads. Each page shows what an auditor publishes elsewhere, and offers the evidence pack."""
 
+    reads_replica = True
     nouns = "signed heads"
     noun = "signed head"
     list_display = ("named", "when", "accounts", "entries", "balance", "changed")
@@ -110,6 +111,7 @@ class LedgerHeadAdmin(ReadOnlyAdmin):
 class LedgerCheckAdmin(ReadOnlyAdmin):
     """The results of the nightly verification of the chain, and of `verify_ledger --chain`."""
 
+    reads_replica = True
     nouns = "checks of the chain"
     noun = "check of the chain"
     list_display = ("when", "result", "entries", "covered")

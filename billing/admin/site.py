@@ -44,8 +44,12 @@ def get_urls() -> list[Any]:
 
 
 def each_context(request: HttpRequest) -> dict[str, Any]:
-    """Adds the name of the zone in which a page shows its times."""
-    return {**_each_context(request), "time_zone": settings.SOVEREIGN_TIME_ZONE}
+    """Adds the name of the zone in which a page shows its times, and the server that the page is read from."""
+    return {
+        **_each_context(request),
+        "time_zone": settings.SOVEREIGN_TIME_ZONE,
+        "read_from": getattr(request, "read_from", None),
+    }
 
 
 admin.site.each_context = each_context  # type: ignore[method-assign]

@@ -24,6 +24,9 @@ PREPARE_THRESHOLD = 5
 LOCK_TIMEOUT_MS = 5_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
 CONNECT_TIMEOUT_SECONDS = 5
+# Staff read from the replica: few at a time, and a page reads from the primary instead of waiting for it.
+REPLICA_POOL_SIZE = 4
+REPLICA_WAIT_SECONDS = 1
 # A request waits this long for a free connection before it gets a 503.
 POOL_WAIT_SECONDS = 5
 # The pool gives up a failing reconnect after this long, and the next request tries again immediately. With the pool's
@@ -126,22 +129,22 @@ def has_something_to_read(connection: PsycopgConnection[Any] | AsyncConnection[A
     return bool(waiting.poll(0))
 
 
-def connection_from_url(url: str) -> Connection:
+def connection_from_url(url: str, *, name: str = "DATABASE_URL") -> Connection:
     """Parses a libpq URL such as `postgresql://user:password@host:port/name?sslmode=require`.
 
     Raises: ValueError for anything else. The message does not repeat the URL, which holds a password.
     """
     if not url.startswith(("postgresql://", "postgres://")):
-        raise ValueError("DATABASE_URL must be a postgresql:// URL")
+        raise ValueError(f"{name} must be a postgresql:// URL")
     try:
         parts: dict[str, Any] = dict(conninfo_to_dict(url))
     except ProgrammingError:
-        raise ValueError("DATABASE_URL is malformed") from None
-    name = parts.pop("dbname", "")
-    if not name:
-        raise ValueError("DATABASE_URL names no database")
+        raise ValueError(f"{name} is malformed") from None
+    database_name = parts.pop("dbname", "")
+    if not database_name:
+        raise ValueError(f"{name} names no database")
     return {
-        "NAME": name,
+        "NAME": database_name,
         "USER": parts.pop("user", ""),
         "PASSWORD": parts.pop("password", ""),
         "HOST": parts.pop("host", ""),
@@ -190,3 +193,15 @@ def database(
         "DISABLE_SERVER_SIDE_CURSORS": behind_pooler,
         "OPTIONS": options,
     }
+
+
+def replica_database(connection: Connection, *, statement_timeout_seconds: int) -> Connection:
+    """Returns Django's database settings for the replica: a few connections, opened when the first page needs one."""
+    found = database(
+        connection,
+        pool_size=REPLICA_POOL_SIZE,
+        statement_timeout_seconds=statement_timeout_seconds,
+        behind_pooler=False,
+    )
+    found["OPTIONS"]["pool"] |= {"min_size": 0, "timeout": REPLICA_WAIT_SECONDS}
+    return found

@@ -124,6 +124,7 @@ def redemptions_panel(promo_code: PromoCode) -> Panel:
 class RedemptionAdmin(ReadOnlyAdmin):
     """Redemptions: a customer's use of a voucher."""
 
+    reads_replica = True
     list_display = ("when", "voucher", "customer_named", "state", "granted_amount", "order", "released")
     list_filter = ("status", ("reserved_at", DayRangeFilter))
     list_filter_submit = True

@@ -24,7 +24,7 @@ from django.utils.text import capfirst
 from billing.admin.console.display import Fact, Panel, Tool, list_url
 from billing.admin.console.forms import refused_form
 from billing.admin.console.lists import KeysetChangeList
-from billing.admin.console.pages import drop_closed_links, record_page
+from billing.admin.console.pages import drop_closed_links, read_page, record_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission, tell
 from billing.errors import DomainError
@@ -273,6 +273,9 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
 class RecordAdmin(ConsoleAdmin):
     """A model with pages that show facts, tables and actions. Nothing is edited in place."""
 
+    # Whether the list and the pages that only show something may be read from the replica.
+    reads_replica: ClassVar[bool] = False
+
     def search_filter(self, term: str) -> Q:
         """Returns the filter for a search term."""
         raise NotImplementedError
@@ -312,12 +315,14 @@ class RecordAdmin(ConsoleAdmin):
     ) -> HttpResponse:
         if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
-        return record_page(self, request, find_or_404(self, request, unquote(object_id)))
+        return read_page(
+            self, request, lambda: record_page(self, request, find_or_404(self, request, unquote(object_id)))
+        )
 
     def get_urls(self) -> list[URLPattern]:
         own = [
             path(route, self.admin_site.admin_view(view), name=f"{self.model_label}_{name}")
-            for route, name, view in (*self.extra_views(), *self.reading_views())
+            for route, name, view in (*self.extra_views(), *map(self._read_page, self.reading_views()))
         ]
         urls: list[URLPattern] = super().get_urls()
         return own + urls
@@ -329,6 +334,14 @@ class RecordAdmin(ConsoleAdmin):
     def reading_views(self) -> Sequence[tuple[str, str, View]]:
         """Returns additional pages that only show something, as (route, name, view)."""
         return ()
+
+    def _read_page(self, page: tuple[str, str, View]) -> tuple[str, str, View]:
+        route, name, view = page
+
+        def show(request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+            return read_page(self, request, lambda: view(request, *args, **options))
+
+        return route, name, show
 
 
 class ReadOnlyAdmin(RecordAdmin):
@@ -351,7 +364,8 @@ class ReadOnlyAdmin(RecordAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
-        return super().changelist_view(request, extra_context)
+        make_list = super().changelist_view
+        return read_page(self, request, lambda: make_list(request, extra_context))
 
 
 def find_or_404(admin: ConsoleAdmin, request: HttpRequest, object_id: str) -> Any:

@@ -1,21 +1,23 @@
 """Renders the console's own pages: a record, and a form that asks for input or confirmation."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.apps import apps
 from django.contrib.admin import site
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 
 from billing.admin.console.display import Fact, Panel, Text, list_url
 from billing.admin.console.submission import Submission
+from billing.replica import note_failure, reading_from_replica
 
 if TYPE_CHECKING:
     from billing.admin.console.base import ConsoleAdmin, RecordAdmin
@@ -90,6 +92,27 @@ def form_page(
         "confirming": confirming,
     }
     return _page(admin, request, context)
+
+
+def read_page(admin: "RecordAdmin", request: HttpRequest, make_page: Callable[[], HttpResponse]) -> HttpResponse:
+    """Makes a page that only shows something, from the replica if the admin's pages may be read there."""
+    if not admin.reads_replica:
+        return make_page()
+    # What the reader may do is read from the primary, and kept for this request.
+    admin.has_view_permission(request)
+    source = None
+    try:
+        with reading_from_replica() as source:
+            request.read_from = source  # type: ignore[attr-defined]
+            page = make_page()
+            if isinstance(page, SimpleTemplateResponse):
+                page.render()
+            return page
+    except (OperationalError, InterfaceError):
+        if source is None or not source.is_replica:
+            raise
+    request.read_from = note_failure()  # type: ignore[attr-defined]
+    return make_page()
 
 
 def may_open(request: HttpRequest, url: str) -> bool:

@@ -3,6 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from billing.replica import reading_from_replica
 from billing.use_cases.proof.export_evidence import export_evidence
 
 
@@ -11,11 +12,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, help="the zip file to write; it must not exist")
+        parser.add_argument(
+            "--from-replica", action="store_true", help="read from REPLICA_URL, unless it is too far behind"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            with options["file"].open("xb") as file:
+            with options["file"].open("xb") as file, reading_from_replica(wanted=options["from_replica"]) as source:
                 export_evidence(file)
         except OSError as error:
             raise CommandError(f"{options['file']} cannot be written: {error.strerror}") from error
         self.stdout.write(f"written: {options['file']}")
+        if source:
+            self.stderr.write(str(source))

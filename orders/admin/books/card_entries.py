@@ -25,6 +25,7 @@ _WRITE_OFF = "orders.add_cardentry"
 class CardEntryAdmin(ReadOnlyAdmin):
     """The list and page of card entries, which are append-only."""
 
+    reads_replica = True
     noun, nouns = "card entry", "card entries"
     list_display = ("when", "kind_named", "moved", "order_named", "object_named")
     list_filter = ("kind", ("created_at", DayRangeFilter))

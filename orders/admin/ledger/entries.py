@@ -39,6 +39,7 @@ from billing.admin.console.submission import Submission
 from billing.admin.ledger import LedgerEntryAdmin, order_link
 from billing.models import LedgerEntry
 from billing.queries import cursor_without_timeout
+from billing.replica import iterate_from_replica
 from orders.admin.ledger.explain import explain_page
 from orders.admin.ledger.filters import (
     CampaignFilter,
@@ -217,7 +218,7 @@ class DescribedLedgerEntryAdmin(LedgerEntryAdmin):
                 reason=form.cleaned_data["reason"],
             )
             return StreamingHttpResponse(
-                parts,
+                iterate_from_replica(parts),
                 content_type=FORMATS[file_format],
                 headers={
                     "Content-Disposition": f'attachment; filename="ledger.{file_format}"',

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from billing.actor import system_actor
 from billing.errors import DomainError
 from billing.money import format_money
+from billing.replica import reading_from_replica
 from orders.use_cases.books.close_month import close_month, verify_and_record_months
 from orders.use_cases.books.journal import journal_lines, postings_of, write_csv
 from orders.use_cases.books.month import Month, read_month
@@ -25,6 +26,9 @@ class Command(BaseCommand):
         parser.add_argument("--close", action="store_true", help="sign the month; it needs --why and --by")
         parser.add_argument("--why", default="", help="kept in the audit trail")
         parser.add_argument("--by", help="your user id, kept in the audit trail")
+        parser.add_argument(
+            "--from-replica", action="store_true", help="read from REPLICA_URL, unless it is too far behind"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["month"]:
@@ -40,10 +44,13 @@ class Command(BaseCommand):
                 self.stdout.write(f"closed: {month.name}")
         except DomainError as error:
             raise CommandError(error.text) from error
-        if options["journal"]:
-            self._write_journal(month, options["journal"])
-        elif not options["close"]:
-            self._print_books(month)
+        with reading_from_replica(wanted=options["from_replica"]) as source:
+            if options["journal"]:
+                self._write_journal(month, options["journal"])
+            elif not options["close"]:
+                self._print_books(month)
+        if source:
+            self.stderr.write(str(source))
 
     def _verify(self) -> None:
         count, fault = verify_and_record_months()
