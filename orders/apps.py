@@ -25,5 +25,5 @@ class OrdersConfig(AppConfig):
     )
     # Used by `rotate_secrets`, by `verify_ledger`, and by the restrictions of vouchers.
     encrypt_secrets = "orders.use_cases.webhooks.endpoint_secrets.encrypt_secrets_anew"
-    ledger_checks = ("use_cases/books/verify_card_entries.sql",)
+    ledger_checks = ("use_cases/books/verify_card_entries.sql", "use_cases/documents/verify_documents.sql")
     sold_items = "orders.queries.load_sold_items"

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from billing.local_time import local_day
-from billing.models import Account, Customer, LedgerEntry, Organization
+from billing.models import Account, Customer, LedgerEntry, Organization, Verification
 from billing.use_cases.ledger.post_entry import reverse_entry
+from billing.use_cases.ledger.verify_ledger import verify_and_record_ledger, verify_ledger
 from orders.errors import VatRateTooEarly
 from orders.models import Document, DocumentSeries, Order, VatRate
 from orders.use_cases.books.change_postings import add_vat_rate
@@ -21,6 +22,7 @@ from orders.use_cases.documents.vat import included_vat
 from orders.use_cases.payments.request_refund import refund_order
 from tests.factories import actor, give_credit
 from tests.orders.conftest import Buy
+from tests.rules import corrupt
 from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -186,3 +188,20 @@ def test_included_vat_is_rounded_half_up(amount: int, points: int) -> None:
     vat = included_vat(amount, points)
     assert abs(2 * (vat * (10_000 + points) - amount * points)) <= 10_000 + points
     assert 0 <= vat <= amount
+
+
+def test_an_entry_without_its_document_is_found_every_night(ada: Customer, buy: Buy) -> None:
+    give_credit(ada, 60_000)
+    for plan in ("m", "l"):
+        buy(plan)
+    assert verify_ledger().fault == ""
+    assert issue() == 3
+    buy("m")
+    # Its document is due, but the position has not passed it.
+    assert verify_ledger().fault == ""
+    lost = Document.objects.get(cause="unused_month")
+    corrupt(f"DELETE FROM orders_document WHERE id = '{lost.id}'")
+    found = verify_ledger()
+    assert found.fault == f"ledger entry {lost.ledger_entry_id} of ada: it has no invoice, receipt or credit note"
+    assert issue() == 2
+    assert verify_and_record_ledger().fault == Verification.objects.get(books="ledger").fault == found.fault
