@@ -299,6 +299,12 @@ class InvalidMonth(DomainError):
     message = "a month is written as 2026-10"
 
 
+class StatementTooLong(DomainError):
+    code = "statement_too_long"
+    status = 422
+    message = "this month has too many entries for a statement: read them as a list"
+
+
 class MonthNotOver(DomainError):
     code = "month_not_over"
     status = 409

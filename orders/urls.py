@@ -1,7 +1,7 @@
 from django.urls import path
 
 from .api import cancellation, checkout, credit, forecasts, merges, past, portal, quote, staff, subscriptions, top_up
-from .api.books import documents, ledger_export, months
+from .api.books import documents, ledger_export, months, statements
 from .api.catalog import administration, lists
 from .api.organizations import apps, domains, organization_members, organizations, staff_organizations
 from .api.personal import data_export
@@ -29,6 +29,8 @@ urlpatterns = [
     path("billing/documents", documents.DocumentsView.as_view()),
     path("billing/documents/<str:document_id>", documents.DocumentView.as_view()),
     path("billing/documents/<str:document_id>/pdf", documents.DocumentPdfView.as_view()),
+    path("billing/statements/<str:month>", statements.StatementView.as_view()),
+    path("billing/statements/<str:month>/pdf", statements.StatementPdfView.as_view()),
     path("billing/portal/<str:tenant_id>", portal.PortalView.as_view()),
     path("billing/admin/orders", staff.OrdersView.as_view()),
     path("billing/admin/documents", documents.AllDocumentsView.as_view()),

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from . import redeem
-from .account import credit, data, documents, mails, orders, organization, overview, sessions, sources
+from .account import credit, data, documents, mails, orders, organization, overview, sessions, sources, statements
 from .shop import checkout, choose, order, review
 
 urlpatterns = [
@@ -18,6 +18,9 @@ urlpatterns = [
     path("account/orders", orders.orders_page, name="account-orders"),
     path("account/sessions", sessions.sessions_page, name="account-sessions"),
     path("account/sessions/end-one", sessions.end_session, name="account-end-session"),
+    path("account/statements", statements.statements_page, name="account-statements"),
+    path("account/statements/<str:month>", statements.statement_page, name="account-statement"),
+    path("account/statements/<str:month>/pdf", statements.statement_file, name="account-statement-file"),
     path("account/documents", documents.documents_page, name="account-documents"),
     path("account/documents/<uuid:document_id>", documents.document_page, name="account-document"),
     path("account/documents/<uuid:document_id>/pdf", documents.document_file, name="account-document-file"),

@@ -329,6 +329,8 @@ ENDPOINTS = [
     # There is none with this id.
     Endpoint(method="GET", path="billing/documents/{tenant}", roles=IDENTIFIED, status=404),
     Endpoint(method="GET", path="billing/documents/{tenant}/pdf", roles=IDENTIFIED, status=404),
+    Endpoint(method="GET", path="billing/statements/2026-01", roles=IDENTIFIED),
+    Endpoint(method="GET", path="billing/statements/2026-01/pdf", roles=IDENTIFIED),
     Endpoint(method="GET", path="billing/admin/documents", roles=READS_ORDERS, is_list=True),
     Endpoint(method="GET", path="billing/admin/revenue", roles=READS_REVENUE),
     # Nobody has these user ids.

@@ -13,10 +13,11 @@ from tests.factories import give_credit
 
 from .api_client import Caller, by_token
 from .conftest import Checkout
-from .json_shapes import assert_shape, identity, moment, text, whole
+from .json_shapes import assert_refused, assert_shape, identity, moment, text, whole
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+STATEMENT_MONEY = {f"{name}_{form}" for name in ("opening", "closing") for form in ("minor", "omr", "baisa")}
 DOCUMENT = {
     "id": identity,
     "number": text,
@@ -60,3 +61,18 @@ def test_a_customer_reads_an_invoice_and_strangers_do_not(
     assert (bob.get(path).status, bob.get("billing/documents").body) == (404, [])
     assert by_token("finance").get("billing/admin/documents").body == [found]
     assert Document.objects.count() == 1
+
+
+def test_a_customer_reads_the_statement_of_a_month(ada: Caller, bob: Caller, acme: str) -> None:
+    give_credit(Customer.objects.get(), 20_000)
+    path = f"billing/statements/{timezone.localdate():%Y-%m}"
+    found = ada.get(path).body
+    assert set(found) == {"month", "is_over", "entries", *STATEMENT_MONEY, "currency"}
+    assert (found["opening_minor"], found["closing_minor"], found["is_over"]) == (0, 20_000, False)
+    [entry] = found["entries"]
+    assert (entry["words"], entry["amount_minor"], entry["balance_minor"]) == ("Correction", 20_000, 20_000)
+    assert (entry["order_id"], entry["organization"]) == (None, "")
+    assert (bob.get(path).body["entries"], bob.get(path).body["closing_minor"]) == ([], 0)
+    assert ada.call("GET", f"{path}/pdf").content.startswith(b"%PDF-")
+    for wrong in ("2026-13", "2999-01", "nonsense"):
+        assert_refused(ada.get(f"billing/statements/{wrong}"), 400, "invalid_request")

@@ -238,7 +238,7 @@ def facts_of(operation: Operation, caller: Caller, facts: Facts) -> Facts:
             own = {"item_id": str(ITEM_IDS[kind]), "slug": ITEM_SLUGS[kind]}
         case label if "{endpoint_id}" in label:
             own = {"endpoint_id": endpoint_of_webhooks()}
-        case label if "/months/{month}" in label:
+        case label if "/{month}" in label:
             own = {"month": "2026-01"}
         case label if label == f"POST {APPS}":
             own = {"slug": AppFactory.create(slug="ghost").slug}

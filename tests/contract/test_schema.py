@@ -39,6 +39,7 @@ _PLACES = {
     DEFAULT_CAMPAIGN: "{campaign_id}",
     "months/2026-01": "months/{month}",
     "months/2999-01": "months/{month}",
+    "statements/2026-01": "statements/{month}",
     **{str(identity): "{item_id}" for identity in ITEM_IDS.values()},
 }
 

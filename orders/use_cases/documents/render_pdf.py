@@ -75,10 +75,38 @@ class Sheet(FPDF):
             self.line(_MARGIN, self.get_y(), self.w - _MARGIN, self.get_y())
         self.ln(_GAP)
 
+    def columns(self, rows: Iterable[Sequence[str]], *, widths: Sequence[float], amounts: int = 2) -> None:
+        """Writes a table whose first row is its head, with a rule below each row. Its head stands on each page.
+
+        Args: widths: of the columns, as parts of the page's. amounts: how many columns at the end have amounts.
+        """
+        head: Sequence[str] = ()
+        for row in rows:
+            head = head or row
+            if self.will_page_break(2 * _LINE + 3):
+                self.add_page()
+                self._row(head, widths=widths, amounts=amounts, bold=True)
+            self._row(row, widths=widths, amounts=amounts, bold=row is head)
+        self.ln(_GAP)
+
+    def _row(self, cells: Sequence[str], *, widths: Sequence[float], amounts: int, bold: bool) -> None:
+        top = bottom = self.get_y() + 1
+        x = self.w - _MARGIN if self.is_mirrored else _MARGIN
+        for position, (cell, part) in enumerate(zip(cells, widths, strict=True)):
+            width = part * self.epw
+            self.set_xy(x - width if self.is_mirrored else x, top)
+            self._write(cell, bold=bold, size=_SMALL, at_end=position >= len(cells) - amounts, width=width)
+            bottom = max(bottom, self.get_y())
+            x += -width if self.is_mirrored else width
+        self.set_y(bottom + 1)
+        self.set_draw_color(_RULE)
+        self.line(_MARGIN, self.get_y(), self.w - _MARGIN, self.get_y())
+
     def _write(
         self,
         text: str,
         *,
+        width: float = 0,
         bold: bool = False,
         size: float = 10,
         height: float = _LINE,
@@ -87,10 +115,10 @@ class Sheet(FPDF):
     ) -> None:
         self.set_font(FAMILY, "B" if bold else "", size)
         self.set_text_color(_SOFT if soft else _INK)
-        is_arabic = self.is_mirrored or _ARABIC.search(text)
+        is_arabic = self.is_mirrored or _ARABIC.match(text)
         self.set_text_shaping(True, direction="rtl" if is_arabic else "ltr")
         align = "L" if at_end == self.is_mirrored else "R"
-        self.multi_cell(self.epw, height, text, align=align, new_x="LMARGIN", new_y="NEXT")
+        self.multi_cell(width or self.epw, height, text, align=align, new_x="LMARGIN", new_y="NEXT")
 
 
 @cache
