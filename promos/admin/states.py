@@ -23,8 +23,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from billing.admin.console.display import badge, use_bar
-from promos.models import BudgetCounter, Campaign, PromoCode
-from promos.queries import exceeds_budget, has_no_slot, is_exhausted
+from promos.models import BudgetCounter, Campaign, PromoCode, PromoCounter
+from promos.queries import exceeds_budget, is_exhausted
 
 
 class State(TextChoices):
@@ -105,16 +105,20 @@ def with_state(codes: QuerySet[PromoCode, PromoCode], *, now: datetime) -> Query
 
 def in_state(codes: QuerySet[Any], state: State, *, now: datetime) -> QuerySet[Any]:
     """Filters the codes by the state that `with_state` annotates, by conditions that indexes serve."""
-    # The budgets are summed once, not for each code.
-    conditions = {
-        **_conditions(now=now),
-        State.EXHAUSTED: has_no_slot() | Q(campaign__in=_short()) & exceeds_budget(),
-    }
+    # Slots and budgets are summed once, not for each code.
+    is_full = Q(max_redemptions__gt=0, pk__in=_full())
+    conditions = {**_conditions(now=now), State.EXHAUSTED: is_full | Q(campaign__in=_short()) & exceeds_budget()}
     for each, condition in conditions.items():
         if each == state:
             return codes.filter(condition)
         codes = codes.exclude(condition)
     return codes
+
+
+def _full() -> QuerySet[Any, Any]:
+    """Returns the codes whose slots are all used."""
+    left = PromoCounter.objects.order_by().values("promo_code").annotate(left=Sum(F("quota") - F("used")))
+    return left.filter(left__lte=0).values("promo_code")
 
 
 def _short() -> QuerySet[Any, Any]:

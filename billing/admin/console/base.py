@@ -23,7 +23,7 @@ from django.utils.text import capfirst
 
 from billing.admin.console.display import Fact, Panel, Tool, list_url
 from billing.admin.console.forms import refused_form
-from billing.admin.console.lists import KeysetChangeList
+from billing.admin.console.lists import CountedChangeList, KeysetChangeList
 from billing.admin.console.pages import drop_closed_links, read_page, record_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission, tell
@@ -92,6 +92,9 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
     @property
     def plural(self) -> str:
         return self.nouns or str(self.opts.verbose_name_plural)
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
+        return CountedChangeList
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
