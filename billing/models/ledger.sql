@@ -98,7 +98,9 @@ DECLARE
   in_lots uuid[];
 BEGIN
   WITH moved AS (
-    UPDATE billing_account a SET balance_minor = a.balance_minor + g.amount_minor, version = a.version + 1
+    UPDATE billing_account a
+       SET balance_minor = a.balance_minor + g.amount_minor, version = a.version + 1,
+           next_expiry = CASE WHEN a.lots_since IS NULL THEN NULL ELSE least(a.next_expiry, g.expires_at) END
       FROM unnest(NEW.grants) AS g WHERE a.customer_id = g.account_id AND NOT a.closed
     RETURNING g.*, a.version, a.balance_minor, a.lots_since
   ), written AS (
@@ -115,8 +117,14 @@ BEGIN
       MESSAGE = 'each grant of a statement needs an open account, and another one than the others';
   END IF;
   IF in_lots IS NOT NULL THEN
-    PERFORM billing_move_lots(e, a.lots_since)
-       FROM billing_ledgerentry e JOIN billing_account a ON a.customer_id = e.account_id WHERE e.id = ANY (in_lots);
+    INSERT INTO billing_lot (entry_id, account_id, version, amount_minor, left_minor, credit_class, expires_at)
+    SELECT g.entry, g.account_id, a.version, g.amount_minor, g.amount_minor,
+           coalesce(nullif(g.credit_class, ''), 'promotional'), g.expires_at
+      FROM unnest(NEW.grants) AS g JOIN billing_account a ON a.customer_id = g.account_id WHERE a.lots_since IS NOT NULL;
+    -- The first credit of an account that expires opens its lots.
+    PERFORM billing_move_lots(e, NULL)
+       FROM billing_ledgerentry e JOIN billing_account a ON a.customer_id = e.account_id
+      WHERE e.id = ANY (in_lots) AND a.lots_since IS NULL;
   END IF;
   RETURN NEW;
 END $$;
