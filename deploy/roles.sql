@@ -14,7 +14,7 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO :"
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO :"app";
 
 -- Rows that are only ever added. Triggers refuse a change of them too, but their owner can turn triggers off.
-REVOKE UPDATE, DELETE ON billing_ledgerentry, billing_auditentry, billing_auditlink FROM :"app";
+REVOKE UPDATE, DELETE ON billing_ledgerentry, billing_auditentry, billing_auditlink, orders_cardentry, orders_cardlink FROM :"app";
 REVOKE DELETE ON billing_hold FROM :"app";
 
 -- Rows that only `migrate` writes.

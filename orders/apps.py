@@ -10,6 +10,7 @@ class OrdersConfig(AppConfig):
         "models/catalog.sql",
         "models/provisioning.sql",
         "models/books/card_entries.sql",
+        "models/books/card_chain.sql",
         "models/books/months.sql",
         "models/documents/documents.sql",
         "models/webhooks/webhooks.sql",
@@ -26,4 +27,5 @@ class OrdersConfig(AppConfig):
     # Used by `rotate_secrets`, by `verify_ledger`, and by the restrictions of vouchers.
     encrypt_secrets = "orders.use_cases.webhooks.endpoint_secrets.encrypt_secrets_anew"
     ledger_checks = ("use_cases/books/verify_card_entries.sql", "use_cases/documents/verify_documents.sql")
+    proof_chains = {"card": ("use_cases/books/card_chain", "orders_cardentry_chained")}
     sold_items = "orders.queries.load_sold_items"

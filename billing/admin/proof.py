@@ -17,6 +17,7 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Submission
 from billing.models import LedgerCheck, LedgerHead
+from billing.use_cases.proof.audit.app_chains import list_app_chains
 from billing.use_cases.proof.export_evidence import hand_out_evidence
 
 _EXPORT = "billing.view_ledgerhead"
@@ -71,6 +72,9 @@ class LedgerHeadAdmin(ReadOnlyAdmin):
         yield Fact("Accounts changed since the head before", self.changed(record))
         if "audit_entries" in record.facts:
             yield Fact("Audit entries", f"{record.facts['audit_entries']:,}")
+        for chain in list_app_chains():
+            if count := record.facts.get(f"{chain.name}_entries"):
+                yield Fact(f"{chain.name.capitalize()} entries", f"{count:,}")
         yield Fact("To publish", code(f"{record.number}:{record.hash}"))
         yield Fact("Public key", code(record.facts["public_key"]))
 
@@ -103,7 +107,7 @@ class LedgerHeadAdmin(ReadOnlyAdmin):
             back=page,
             parent=(self.title_of(head), page),
             facts=self.facts(request, head),
-            warning="The pack holds every ledger entry of every customer.",
+            warning="The pack holds every ledger entry and card entry of every customer.",
         )
 
 
@@ -148,4 +152,6 @@ class LedgerCheckAdmin(ReadOnlyAdmin):
         yield Fact("Accounts", f"{record.accounts:,}")
         yield Fact("Entries", f"{record.entries:,}")
         yield Fact("Audit entries", f"{record.audit_entries:,}")
+        for name, count in record.other_entries.items():
+            yield Fact(f"{name.capitalize()} entries", f"{count:,}")
         yield Fact("Newest head", self.covered(record))

@@ -1,4 +1,4 @@
-from .books import CardEntry, ClosedMonth, PostingRule, VatRate
+from .books import CardChain, CardEntry, CardLink, ClosedMonth, PostingRule, VatRate
 from .catalog import AddOn, App, Bundle, CatalogVersion, Industry, Plan
 from .dead_letter import DeadLetter
 from .documents import Document, DocumentCursor, DocumentSeries
@@ -17,7 +17,9 @@ __all__ = [
     "BackingServices",
     "Break",
     "Bundle",
+    "CardChain",
     "CardEntry",
+    "CardLink",
     "CatalogVersion",
     "ClosedMonth",
     "DeadLetter",

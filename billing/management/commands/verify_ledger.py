@@ -38,6 +38,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"sound: {verdict.entries} hashes follow, {verdict.entries_a_second} a second; {covered};"
             f" {verdict.audit_entries} entries of the audit trail follow"
+            + "".join(f"; {count} {name} entries follow" for name, count in verdict.other_entries.items())
         )
 
 

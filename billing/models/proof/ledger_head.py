@@ -3,6 +3,7 @@ import json
 from typing import Any
 
 from django.db import models
+from django.db.models import Value
 from django.db.models.functions import Now
 
 from ..account import Account
@@ -13,8 +14,8 @@ class LedgerHead(models.Model):
 
     The statement is kept as it was signed, a JSON object: `number`, `at` and `currency`; the totals `accounts`,
     `entries` and `balance_minor`; `changed`, how many accounts this head covers, and `root`, their hash (chain.sql);
-    the hash of the head before as `previous`; `audit_entries` and `audit_hash`, the end of the audit trail's chain;
-    and the `public_key` that verifies the signature.
+    the hash of the head before as `previous`; `audit_entries` and `audit_hash`, the end of the audit trail's chain,
+    and the same of each chain of another app; and the `public_key` that verifies the signature.
     """
 
     number = models.BigIntegerField(primary_key=True, editable=False)
@@ -66,6 +67,9 @@ class LedgerCheck(models.Model):
     accounts = models.BigIntegerField()
     entries = models.BigIntegerField()
     audit_entries = models.BigIntegerField(default=0, db_default=0)
+    other_entries = models.JSONField(
+        default=dict, db_default=Value({}, models.JSONField()), help_text="How many entries each chain of an app has."
+    )
     head = models.ForeignKey(
         LedgerHead, on_delete=models.PROTECT, null=True, db_index=False, help_text="The newest head it compared with."
     )

@@ -148,6 +148,47 @@ def check_entries(pack: zipfile.ZipFile, covered: dict[tuple[int, int], str]) ->
     return count
 
 
+def read_covered_card_entries(pack: zipfile.ZipFile) -> dict[int, tuple[int, str]]:
+    """Returns {card entry: (head, hash)} of what the heads cover."""
+    covered = {}
+    with pack.open("heads.jsonl") as lines:
+        for line in lines:
+            facts = json.loads(json.loads(line)["statement"])
+            if facts.get("card_entries"):
+                covered[facts["card_entries"]] = (facts["number"], facts["card_hash"])
+    return covered
+
+
+def check_card_entries(pack: zipfile.ZipFile) -> int:
+    """Checks that the entries of card money follow from each other, and match the heads that cover them."""
+    covered = read_covered_card_entries(pack)
+    digest: str | None = None
+    count = 0
+    totals: dict[tuple[str, str], int] = {}
+    with pack.open("card_entries.jsonl") as lines:
+        for count, line in enumerate(lines, start=1):
+            text = line.rstrip(b"\n")
+            before, number, _, kind, amount, _, total, _, of_object, _ = json.loads(text)
+            if number != count:
+                raise Fault(f"card entry {count} is missing")
+            if before != digest:
+                raise Fault(f"card entry {count} does not follow from the entry before")
+            totals[of_object, kind] = totals.get((of_object, kind), 0) + amount
+            if total != totals[of_object, kind]:
+                raise Fault(
+                    f"card entry {count}: its total is {total}, the amounts add up to {totals[of_object, kind]}"
+                )
+            digest = hashlib.sha256(text).hexdigest()
+            head, wanted = covered.pop(count, (0, digest))
+            if wanted != digest:
+                raise Fault(f"card entry {count} is not the one that head {head} covers")
+    if covered:
+        raise Fault(
+            f"card entry {count + 1} is missing, head {covered[min(covered)][0]} covers {min(covered)} entries"
+        )
+    return count
+
+
 def main() -> int:
     """Checks the pack that the command line names, and prints what was checked or the first fault."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -160,10 +201,14 @@ def main() -> int:
         with zipfile.ZipFile(options.pack) as pack:
             covered, heads, last = check_heads(pack, (int(number), digest) if number else None, options.public_key)
             count = check_entries(pack, covered)
+            card_count = check_card_entries(pack)
     except Fault as fault:
         print(f"FAULT: {fault}")
         return 1
-    print(f"sound: {count} entries; {heads} heads" + (f", the last is {heads}:{last}" if heads else ""))
+    print(
+        f"sound: {count} entries, {card_count} card entries; {heads} heads"
+        + (f", the last is {heads}:{last}" if heads else "")
+    )
     return 0
 
 

@@ -9,11 +9,12 @@ from django.db import connection, transaction
 from billing.actor import Actor
 from billing.models import LedgerHead, SealedAccount
 from billing.replica import reading_from_replica
+from billing.use_cases.proof.audit.app_chains import list_app_chains
 from billing.use_cases.record_audit import record_audit
 
 CHECKER = Path(__file__).parent / "check_evidence.py"
 _ENTRIES = (Path(__file__).parent / "export_evidence.sql").read_text(encoding="utf-8")
-_README = """The evidence of one ledger: all entries, all signed heads, and a program that checks them.
+_README = """The evidence of one ledger: all entries of credit and of card money, all signed heads, and their checker.
 
     python3 check_evidence.py PACK.zip --head NUMBER:HASH --public-key KEY
 
@@ -21,6 +22,9 @@ entries.jsonl     an entry a line, exactly as its hash covers it: the hash of it
                   version, id, kind, amount, balance after, reason, note, order, redemption, reversed entry, actor,
                   role, channel, address, microseconds since 1970; then, where the entry has one: class of the
                   credit, its expiry, the lot that it names, hash of what it took from each lot
+card_entries.jsonl
+                  an entry of card money a line: the hash of the entry before, number, id, kind, amount, currency,
+                  total of its object and kind, order, Stripe's id, microseconds since 1970
 heads.jsonl       a head a line: its statement and the signature of the statement (Ed25519)
 accounts.txt      what each head covers: head, account, version of its newest entry, hash of that entry
 check_evidence.py the checker; read it, it is short
@@ -50,6 +54,10 @@ def export_evidence(file: IO[bytes]) -> None:
         with connection.chunked_cursor() as cursor:
             cursor.execute(_ENTRIES)
             _write_lines(pack, "entries.jsonl", (text for (text,) in cursor))
+        for chain in list_app_chains():
+            with connection.chunked_cursor() as cursor:
+                cursor.execute(chain.read_statement("export"))
+                _write_lines(pack, f"{chain.name}_entries.jsonl", (text for (text,) in cursor))
 
 
 def _heads() -> Iterable[str]:

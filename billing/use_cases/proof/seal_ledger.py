@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from billing.errors import NoLedgerSigningSecret
 from billing.models import LedgerHead
 
+from .audit.app_chains import list_app_chains
 from .signing import as_text, signing_key
 
 _SEAL = (Path(__file__).parent / "seal_ledger.sql").read_text(encoding="utf-8")
@@ -50,8 +51,16 @@ def seal_ledger() -> LedgerHead:
             "root": cursor.fetchone()[0],
             "audit_entries": audit_entries,
             "audit_hash": audit_hash,
+            **_ends_of_app_chains(),
             "previous": before.hash if before else "",
             "public_key": as_text(key.public_key()),
         }
         signed = json.dumps(statement, separators=(",", ":"))
         return LedgerHead.objects.create(number=number, statement=signed, signature=key.sign(signed.encode()))
+
+
+def _ends_of_app_chains() -> dict[str, int | str]:
+    ends: dict[str, int | str] = {}
+    for chain in list_app_chains():
+        ends[f"{chain.name}_entries"], ends[f"{chain.name}_hash"] = chain.find_end()
+    return ends

@@ -12,6 +12,7 @@ from billing.models import Account, LedgerCheck, LedgerEntry, LedgerHead, Verifi
 from billing.queries import cursor_without_timeout
 from billing.use_cases.ledger.record_verification import record_verification
 
+from .audit.app_chains import list_app_chains
 from .audit.verify_audit import verify_audit_chain
 from .signing import is_signed, public_keys
 
@@ -38,6 +39,7 @@ class ChainVerdict:
     accounts: int
     entries: int
     audit_entries: int
+    other_entries: dict[str, int]
     head: LedgerHead | None
     fault: str = ""
 
@@ -50,7 +52,7 @@ class ChainVerdict:
 def verify_chain(*, published: PublishedHead | None = None) -> ChainVerdict:
     """Recomputes the hash of each entry, and compares heads, signatures and the accounts that they cover.
 
-    The audit trail's chain is verified too.
+    The chains of the audit trail and of other apps' entries are verified too.
 
     Entries are read in ranges of accounts, on as many connections as there are processors. Each range is one
     snapshot; others keep writing meanwhile.
@@ -62,14 +64,17 @@ def verify_chain(*, published: PublishedHead | None = None) -> ChainVerdict:
     entries, fault = _check_entries()
     fault = fault or _check_heads(published) or _check_sealed_accounts()
     audit_entries, audit_fault = verify_audit_chain()
+    others = {chain.name: chain.verify() for chain in list_app_chains()}
+    other_fault = next((found for _, found in others.values() if found), "")
     return ChainVerdict(
         started_at=started_at,
         finished_at=timezone.now(),
         accounts=Account.objects.count(),
         entries=entries,
         audit_entries=audit_entries,
+        other_entries={name: count for name, (count, _) in others.items()},
         head=head,
-        fault=fault or audit_fault,
+        fault=fault or audit_fault or other_fault,
     )
 
 
@@ -82,6 +87,7 @@ def record_check(verdict: ChainVerdict) -> LedgerCheck:
         accounts=verdict.accounts,
         entries=verdict.entries,
         audit_entries=verdict.audit_entries,
+        other_entries=verdict.other_entries,
         head=verdict.head,
         fault=verdict.fault,
     )

@@ -85,7 +85,7 @@ def test_a_true_ledger_is_sound(ada: Customer, tmp_path: Path) -> None:
         verdict = verify_chain(published=published)
         assert (verdict.fault, verdict.entries, verdict.accounts, verdict.head) == ("", 8, 2, head)
         status, said = evidence(tmp_path, "--head", f"1:{head.hash}", "--public-key", head.facts["public_key"])
-    assert (status, said) == (0, f"sound: 8 entries; 1 heads, the last is 1:{head.hash}")
+    assert (status, said) == (0, f"sound: 8 entries, 0 card entries; 1 heads, the last is 1:{head.hash}")
 
 
 TAMPERING = {

@@ -1,1 +1,1 @@
-"""The verification of the audit trail's chain."""
+"""The verification of the chains beside the ledger's: of the audit trail, and of other apps' entries."""
