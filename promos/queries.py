@@ -21,6 +21,7 @@ from django.db.models.aggregates import Count
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, GreaterThan
 
+from billing.compiled_query import CompiledQuery
 from billing.queries import exists_per_row
 
 from .models import Batch, BudgetCounter, Campaign, Card, CardRange, PromoCode, PromoCounter, Redemption
@@ -137,7 +138,25 @@ def find_code(text: str, *, customer_id: int | None = None) -> PromoCode | None:
     tell them apart.
     """
     code = normal_code(text)
-    card = Card.objects.filter(code__in=stored_card_codes(code))
+    codes = [str(each) for each in (code, *stored_card_codes(code))]
+    rows = _LIVE_CODE.fetch(*codes) if customer_id is None else _LIVE_CODE_OF.fetch(customer_id, *codes)
+    found = rows[0] if rows else None
+    if found is not None:
+        found.found_by = code
+        found.card_serial = found.found_serial if found.for_cards else None  # type: ignore[attr-defined]
+        if found.for_cards and found.found_stored.startswith(HASH_MARK):  # type: ignore[attr-defined]
+            found.stored_as = StoredCode(found.found_stored)  # type: ignore[attr-defined]
+        found.card_is_open, found.card_expires_at = found.range_is_open, found.range_end  # type: ignore[attr-defined]
+    return found
+
+
+def _build_live_code(code: str, *stored: str) -> QuerySet[PromoCode, PromoCode]:
+    return _build_live_code_of(None, code, *stored)
+
+
+def _build_live_code_of(customer_id: int | None, code: str, *stored: str) -> QuerySet[PromoCode, PromoCode]:
+    """Returns the query of `find_code`. Args: stored: the forms in which a card of this code may be stored."""
+    card = Card.objects.filter(code__in=stored)
     serial = Subquery(card.values("serial")[:1])
     live = Redemption.objects.filter(status__in=LIVE_STATUSES)
     free: dict[str, Any] = {
@@ -159,14 +178,10 @@ def find_code(text: str, *, customer_id: int | None = None) -> PromoCode | None:
         )
     named = Q(code=code, for_cards=False) | Q(pk=Subquery(card.values("batch__promo_code")[:1]))
     codes = PromoCode.objects.select_related("campaign").annotate(**free)
-    found = codes.filter(named, retired_at__isnull=True).order_by("for_cards").first()
-    if found is not None:
-        found.found_by = code
-        found.card_serial = found.found_serial if found.for_cards else None  # type: ignore[attr-defined]
-        if found.for_cards and found.found_stored.startswith(HASH_MARK):  # type: ignore[attr-defined]
-            found.stored_as = StoredCode(found.found_stored)  # type: ignore[attr-defined]
-        found.card_is_open, found.card_expires_at = found.range_is_open, found.range_end  # type: ignore[attr-defined]
-    return found
+    return codes.filter(named, retired_at__isnull=True).order_by("for_cards")[:1]
+
+
+_LIVE_CODE, _LIVE_CODE_OF = CompiledQuery(_build_live_code), CompiledQuery(_build_live_code_of)
 
 
 def _range_of_card(serial: Subquery) -> dict[str, Any]:

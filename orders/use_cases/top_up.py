@@ -6,10 +6,11 @@ from functools import partial
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
-from django.db.models import OuterRef, Q
+from django.db.models import OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from billing.actor import Actor
+from billing.compiled_query import CompiledQuery
 from billing.errors import Busy, DomainError, IdempotencyMismatch, translate_lock_errors
 from billing.models import Account, IdempotencyKey, LedgerEntry
 from billing.queries import exists_per_row
@@ -90,10 +91,7 @@ def top_up(
         if found is None:
             raise
         redemption = found
-    owed = unpaid_subscriptions(now=moment).filter(customer_id=OuterRef("account_id"))
-    granted = LedgerEntry.objects.annotate(owes=exists_per_row(owed)).get(
-        redemption_id=redemption.id, kind=LedgerEntry.Kind.GRANT
-    )
+    [granted] = _GRANT.fetch(redemption.id, moment)
     topped_up = ToppedUp(
         redemption_id=redemption.id,
         code=normal_code(code),
@@ -101,7 +99,18 @@ def top_up(
         balance_minor=granted.balance_after_minor,
         replayed=False,
     )
-    return _pay_due_months(topped_up, granted, key=idempotency_key, by=by, now=moment) if granted.owes else topped_up
+    owes = granted.owes  # type: ignore[attr-defined]
+    return _pay_due_months(topped_up, granted, key=idempotency_key, by=by, now=moment) if owes else topped_up
+
+
+def _build_grant(redemption_id: UUID, now: datetime) -> QuerySet[LedgerEntry, LedgerEntry]:
+    """Returns the query of a redemption's grant, with `owes`, which says whether its customer has an unpaid month."""
+    owed = unpaid_subscriptions(now=now).filter(customer_id=OuterRef("account_id"))
+    grants = LedgerEntry.objects.filter(redemption_id=redemption_id, kind=LedgerEntry.Kind.GRANT)
+    return grants.annotate(owes=exists_per_row(owed))
+
+
+_GRANT = CompiledQuery(_build_grant)
 
 
 def _find_redeemed(code: str, by: Actor, at: datetime) -> Redemption | None:
