@@ -86,7 +86,8 @@ def draft_bulk_grant(*, terms: GrantTerms, rows: Sequence[GrantRow], by: Actor) 
         if is_new:
             with connection.cursor() as cursor:
                 cursor.execute(_INSERT_ROWS, [found.pk, *map(list, zip(*rows, strict=True))])
-            changes = {"rows": [None, found.rows], "total_minor": [None, found.total_minor]}
+            counted = ("rows", "total_minor", "rows_hash")
+            changes = {name: [None, getattr(found, name)] for name in counted}
             _audit(found, "drafted", changes=changes, by=by, reason=terms.reason)
     return found, is_new
 

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Count, Sum
 from django.utils import timezone
 
 from billing.models import BulkGrant, BulkGrantRow, Customer
 from billing.use_cases.bulk.draft_bulk_grant import lock_bulk_grant
 from billing.use_cases.bulk.start_bulk_grant import actor_from, enqueue_run
 from billing.use_cases.ledger.grant_many import grant_many
+from billing.use_cases.record_audit import record_audit
 
 # Limits a transaction: the accounts of its customers stay locked until it ends.
 CHUNK_SIZE = 1_000
@@ -64,8 +66,29 @@ def _run_chunk(bulk_grant_id: UUID, size: int) -> list[str] | None:
         found.progress += len(rows)
         if len(rows) < size:
             found.status, found.finished_at = (Status.DONE if granting else Status.UNDONE), timezone.now()
+            _audit_end(found, granting=granting)
         found.save(update_fields=["status", "progress", "finished_at"])
         return [status for status, _, _ in results.values()]
+
+
+def _audit_end(found: BulkGrant, *, granting: bool) -> None:
+    """Records what became of the rows: one audit entry for the whole list, whose hash names it."""
+    results = found.entries.values("status").annotate(rows=Count("pk"), total_minor=Sum("amount_minor"))
+    record_audit(
+        action="bulk_grant.finished" if granting else "bulk_grant.undo_finished",
+        object_type="bulk_grant",
+        object_id=str(found.pk),
+        by=actor_from(found.started_by if granting else found.undone_by),
+        changes={
+            "rows_hash": [None, found.rows_hash],
+            **{
+                f"{each['status']}_{name}": [None, each[name]]
+                for each in results.order_by("status")
+                for name in ("rows", "total_minor")
+            },
+        },
+        reason=found.reason if granting else found.undone_by["reason"],
+    )
 
 
 def _grant(found: BulkGrant, rows: Sequence[BulkGrantRow]) -> Results:

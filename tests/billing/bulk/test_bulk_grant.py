@@ -67,7 +67,14 @@ def test_each_row_has_one_entry_that_names_everything() -> None:
     assert Lot.objects.get(entry=entry).left_minor == 1_250
     assert found.entries.get(user_id="bob").entry_id == entry.pk
     audited = AuditEntry.objects.filter(object_type="bulk_grant").order_by("pk").values_list("action", flat=True)
-    assert list(audited) == ["bulk_grant.drafted", "bulk_grant.started"]
+    assert list(audited) == ["bulk_grant.drafted", "bulk_grant.started", "bulk_grant.finished"]
+    end = AuditEntry.objects.get(action="bulk_grant.finished")
+    assert (end.actor_id, end.reason) == (STAFF.user_id, "the outage of May")
+    assert end.changes == {
+        "rows_hash": [None, found.rows_hash],
+        "granted_rows": [None, 2],
+        "granted_total_minor": [None, 6_250],
+    }
     assert verify_ledger().sound
 
 
@@ -118,6 +125,9 @@ def test_undo_takes_back_what_is_all_there_and_says_what_is_not() -> None:
         "reversed": ("kept", "reversed"),
         "old-first": ("undone", ""),
     }
+    end = AuditEntry.objects.get(action="bulk_grant.undo_finished")
+    totals = {"kept_rows": 4, "kept_total_minor": 20_000, "undone_rows": 2, "undone_total_minor": 10_000}
+    assert end.changes == {name: [None, each] for name, each in {"rows_hash": found.rows_hash, **totals}.items()}
     assert (found.status, found.progress, balance("whole"), balance("old-first")) == ("undone", 6, 0, 0)
     assert (balance("spent"), balance("sold-later"), balance("held")) == (2_000, 11_000, 5_000)
     reversal = LedgerEntry.objects.get(account=customers["whole"].pk, kind="reversal")
