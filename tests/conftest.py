@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import TransactionTestCase
+from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
 from billing.use_cases.identity.remember_language import forget_languages
@@ -13,6 +14,10 @@ from promos.use_cases.attempts.record_attempt import forget_allowance
 from promos.use_cases.code_guessing import forget_blocked
 from tests.database import changed_tables, cloned_database, restore_pristine
 from tests.factories import forget_prices
+
+# Hypothesis lets an example fail that takes longer than 200 ms. A busy machine is no finding.
+hypothesis_settings.register_profile("patient", deadline=None)
+hypothesis_settings.load_profile("patient")
 
 _database = pytest.StashKey[str]()
 
