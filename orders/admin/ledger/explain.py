@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
 
 from billing.admin.console.display import (
     NOTHING,
@@ -13,6 +14,7 @@ from billing.admin.console.display import (
     Fact,
     Panel,
     Text,
+    Tool,
     amount,
     change_url,
     code,
@@ -27,17 +29,22 @@ from orders.admin.ledger.past import position_facts
 from orders.errors import OrderNotFound
 from orders.use_cases.customers.plan_merge import find_customer
 from orders.use_cases.ledger.explain import ExplainedLot, ExplainedOrder, Origin, explain_balance, explain_order
+from orders.use_cases.statements.render_explanation import render_balance_explanation, render_order_explanation
 
 
 def explain_page(admin: Any, request: HttpRequest) -> HttpResponse:
-    """Explains the balance of `customer`, a user id, or what paid `order`. Raises: Http404."""
+    """Explains the balance of `customer`, a user id, or what paid `order`; with `pdf` as a file. Raises: Http404."""
     title = "What paid this order" if "order" in request.GET else "Where this balance comes from"
     try:
         if "order" in request.GET:
             explained = explain_order(UUID(request.GET["order"]))
+            if "pdf" in request.GET:
+                return _file(render_order_explanation(explained, made_at=timezone.now()))
             facts, panels = [*_order_facts(explained)], [_sources_panel(explained)]
         else:
             balance = explain_balance(find_customer(user_id=request.GET.get("customer", "")))
+            if "pdf" in request.GET:
+                return _file(render_balance_explanation(balance, made_at=timezone.now()))
             facts = [Fact("Customer", customer_link(balance.customer)), *position_facts(balance.position)]
             panels = [_lot_panel(each) for each in balance.lots]
     except (CustomerNotFound, OrderNotFound, ValueError) as error:
@@ -47,9 +54,15 @@ def explain_page(admin: Any, request: HttpRequest) -> HttpResponse:
         "title": title,
         "crumbs": [("Ledger", list_url(admin.model_label)), (title, "")],
         "facts": facts,
+        "links": [Tool("Download the PDF", f"?{request.GET.urlencode()}&pdf=1")],
         "panels": panels,
     }
     return TemplateResponse(request, "admin/console_page.html", context)
+
+
+def _file(content: bytes) -> HttpResponse:
+    headers = {"Content-Disposition": 'inline; filename="explanation.pdf"', "Cache-Control": "private, no-store"}
+    return HttpResponse(content, content_type="application/pdf", headers=headers)
 
 
 def _lot_panel(explained: ExplainedLot) -> Panel:

@@ -79,3 +79,13 @@ def test_the_pages_show_the_explanations_to_readers_of_the_ledger() -> None:
     for query in ({}, {"customer": "nobody"}, {"order": "x"}, {"order": str(uuid4())}):
         assert auditor.get(EXPLAIN, query).status_code == 404
     assert client_of(create_user(SOVEREIGN_ADMIN)).get(EXPLAIN).status_code == 403
+
+
+def test_a_balance_and_an_order_are_printed() -> None:
+    order = buy()
+    client = client_of(create_user(AUDITOR))
+    for query in (f"customer={order.customer.user_id}", f"order={order.pk}"):
+        assert f"?{query}&amp;pdf=1" in client.get(f"{EXPLAIN}?{query}").content.decode()
+        answer = client.get(f"{EXPLAIN}?{query}&pdf=1")
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/pdf")
+        assert answer.content.startswith(b"%PDF-")
