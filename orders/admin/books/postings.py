@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget
 
 from billing.admin.audit import history_panel
@@ -90,7 +91,7 @@ class PostingRuleAdmin(RecordAdmin):
         return rule.cost_centre or NOTHING
 
     def title_of(self, record: Any) -> str:
-        return str(record).capitalize()
+        return capfirst(str(record))
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("Debit", record.debit)
