@@ -15,6 +15,7 @@ class BillingConfig(AppConfig):
         "models/ledger.sql",
         "models/proof/chain.sql",
         "models/proof/audit_chain.sql",
+        "models/proof/erasure.sql",
         "models/lots/lots.sql",
         "use_cases/past/past.sql",
         "models/merges.sql",

@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
-from .errors import Busy, CustomerMerged, CustomerNotFound
+from .errors import Busy, CustomerErased, CustomerMerged, CustomerNotFound, DomainError
 from .models import Account, Customer, Organization
 
 
@@ -26,15 +26,21 @@ def lock_account(*, customer_id: int, may_be_closed: bool = False, now: datetime
     What has expired of its credit is posted first, so the figures are those of `now`.
 
     Args: may_be_closed: whether the customer may have been merged into another one.
-    Raises: CustomerNotFound, CustomerMerged. Locks: Account.
+    Raises: CustomerNotFound, CustomerMerged, CustomerErased. Locks: Account.
     """
     # Races with every other grant, spend and hold of this customer.
     account = Account.objects.select_for_update(no_key=True).filter(customer_id=customer_id).first()
     if account is None:
         raise CustomerNotFound
     if account.closed and not may_be_closed:
-        raise CustomerMerged
+        raise refusal_of_closed(customer_id=customer_id)
     return _without_expired_credit(account, now=now)
+
+
+def refusal_of_closed(*, customer_id: int) -> DomainError:
+    """Returns why an account is closed: its customer was merged into another one, or erased."""
+    is_erased = Customer.objects.filter(pk=customer_id, erased_at__isnull=False).exists()
+    return CustomerErased() if is_erased else CustomerMerged()
 
 
 def _without_expired_credit(account: Account, *, now: datetime | None = None) -> Account:
@@ -61,14 +67,15 @@ def post_expired_credit(*, customer_ids: Sequence[int], now: datetime | None = N
 def lock_account_and_survivor(*, customer_id: int) -> tuple[Account, int | None]:
     """Locks an account and, before it, the account of the customer that its own was merged into, if it was.
 
-    Returns: the account, and the key of the other one. Raises: CustomerNotFound; Busy, if a merge ended meanwhile.
+    Returns: the account, and the key of the other one.
+    Raises: CustomerNotFound; CustomerErased; Busy, if a merge ended meanwhile.
     Locks: Account; a closed one after the open one.
     """
     customers = Customer.objects.filter(id=customer_id)
     survivor_id = customers.values_list("merged_into_id", flat=True).first()
     if survivor_id is not None:
         lock_account(customer_id=survivor_id)
-    account = lock_account(customer_id=customer_id, may_be_closed=True)
+    account = lock_account(customer_id=customer_id, may_be_closed=survivor_id is not None)
     # Races with a merge of either customer.
     if customers.values_list("merged_into_id", flat=True).get() != survivor_id:
         raise Busy(retry_after=1)

@@ -34,6 +34,7 @@ from orders.use_cases.mail.send_mail import send_mail as send
 from orders.use_cases.organizations import close_open_payment as close_payment
 from orders.use_cases.payments import find_event_owner, request_refund, settle_event, sweep_payments
 from orders.use_cases.payments.send_email_to_stripe import send_email_to_stripe
+from orders.use_cases.personal.finish_erasure import finish_erasure as finish
 from orders.use_cases.provisioning.play_steps import play_next_step, provision_order
 from orders.use_cases.prune_expired import prune_expired
 from orders.use_cases.reconciliation import reconcile_stripe
@@ -213,6 +214,12 @@ def deliver_webhooks(timestamp: int) -> None:
     """Sends events to the endpoints of subscribers until the next round begins."""
     if not are_outside_calls_held():
         send_webhooks(seconds=_DELIVERY_SECONDS)
+
+
+@app.task(name="finish_erasure", queue="default", retry=_RETRIES)
+def finish_erasure(customer_id: str) -> None:
+    """Removes an erased customer from history, and mails the confirmation."""
+    finish(customer_id=int(customer_id))
 
 
 @app.task(name="send_mail", queue="mail", retry=_RETRIES, pass_context=True)

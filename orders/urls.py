@@ -4,7 +4,7 @@ from .api import cancellation, checkout, credit, forecasts, merges, past, portal
 from .api.books import documents, ledger_export, months, statements
 from .api.catalog import administration, lists
 from .api.organizations import apps, domains, organization_members, organizations, staff_organizations
-from .api.personal import data_export
+from .api.personal import data_export, erasure
 from .api.provisioning import jobs, provisions, reports
 from .api.tmf654 import balances, topups
 from .api.webhooks import deliveries, endpoints
@@ -15,6 +15,7 @@ _PREPAY_BALANCE = "tmf-api/prepayBalanceManagement/v4"
 urlpatterns = [
     path("billing/balance/sources", credit.OwnCreditView.as_view()),
     path("billing/personal-data", data_export.PersonalDataView.as_view()),
+    path("billing/personal-data/erase", erasure.ErasureView.as_view()),
     path("billing/checkout/quote", quote.QuoteView.as_view()),
     path("billing/checkout", checkout.CheckoutView.as_view()),
     path("billing/vouchers/redeem", top_up.TopUpView.as_view()),

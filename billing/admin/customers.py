@@ -115,6 +115,8 @@ class CustomerAdmin(ReadOnlyAdmin):
             yield Fact(
                 "Merged into", link(str(record.merged_into), change_url(self.model_label, record.merged_into_id))
             )
+        if record.erased_at:
+            yield Fact("Erased", moment(record.erased_at))
         for merged in record.merged_customers.order_by("pk")[:_MAX_PANEL_ROWS]:
             yield Fact("Merged customer", link(merged.user_id, change_url(self.model_label, merged.pk)))
 

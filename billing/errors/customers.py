@@ -17,6 +17,52 @@ class CustomerMerged(DomainError):
     message = "this account was merged into another account: sign in with that account"
 
 
+class CustomerErased(DomainError):
+    """The customer's personal data was erased. Nobody can act as this customer any more."""
+
+    code = "customer_erased"
+    status = 409
+    message = "this account was deleted"
+
+
+class StaffNotErased(DomainError):
+    code = "staff_not_erased"
+    status = 409
+    message = "a member of staff cannot be deleted: take the staff role away first"
+
+
+class OpenPaymentBeforeErasure(DomainError):
+    code = "open_payment"
+    status = 409
+    message = "a payment is still open: finish it or give it up first"
+
+
+class SubscriptionBeforeErasure(DomainError):
+    code = "active_subscription"
+    status = 409
+    message = "a subscription is still active: cancel it now first"
+
+
+class OrganizationBeforeErasure(DomainError):
+    """An organization has one owner, so without its owner nobody could pay for it."""
+
+    code = "owns_organization"
+    status = 409
+    message = "an organization still has no other owner: delete it first"
+
+
+class SoldCreditBeforeErasure(DomainError):
+    code = "sold_credit_left"
+    status = 409
+    message = "some of the credit was bought: ask us to refund it, or spend it first"
+
+
+class CreditWouldBeLost(DomainError):
+    code = "credit_would_be_lost"
+    status = 409
+    message = "there is credit left: confirm that it may be lost"
+
+
 class SameCustomer(DomainError):
     code = "same_customer"
     message = "into: a customer cannot be merged into itself"

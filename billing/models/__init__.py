@@ -24,6 +24,8 @@
 | a redemption not released                |                                |                               |        |
 | a merged customer stays merged, its      | merges.sql, ledger.sql         | compares a row with others    |        |
 | account is closed; a transfer balances   |                                |                               |        |
+| an erased customer stays erased, its     | erasure.sql                    | compares a row with its       |        |
+| account is closed                        |                                | former state                  |        |
 | a code's text and currency stay; so does | promos.sql, _identity_fixed    | compares a row with its       |        |
 | all of a redemption but its state        |                                | former state                  |        |
 | an organization's owner is no member     | organization_members.sql       | compares two tables           |        |
@@ -41,6 +43,7 @@
 (1) measured: redemptions of a hot code are 1.4 times the reference with the foreign key, 2.8 times without.
 """
 
+from .access.erasure import Erasure
 from .access.identity import CODE_MAX_ATTEMPTS, ProviderAccount, RefreshToken, SignInCode, SignInSession
 from .access.rate_limit import RateLimitWindow
 from .access.submission import FormSubmission
@@ -72,6 +75,7 @@ __all__ = [
     "BulkGrantRow",
     "CreditClass",
     "Customer",
+    "Erasure",
     "FormSubmission",
     "Hold",
     "IdempotencyKey",

@@ -66,6 +66,8 @@ class Customer(models.Model):
         "self", on_delete=models.PROTECT, related_name="merged_customers", null=True, blank=True, db_index=False
     )
     merged_at = models.DateTimeField(null=True, blank=True)
+    # Since then nothing here says who the customer was.
+    erased_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -78,6 +80,10 @@ class Customer(models.Model):
             models.CheckConstraint(
                 condition=models.Q(declined_mails__contained_by=list(OPTIONAL_MAILS)),
                 name="billing_customer_declines_optional_mails",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(erased_at__isnull=True) | models.Q(email="", language="", declined_mails=[]),
+                name="billing_customer_erased_is_empty",
             ),
             models.UniqueConstraint(
                 fields=["stripe_customer_id"],

@@ -163,7 +163,11 @@ END $$;
 
 CREATE OR REPLACE TRIGGER billing_ledgerentry_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON billing_ledgerentry
   FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('the ledger is append-only, corrections are reversals');
-CREATE OR REPLACE TRIGGER billing_auditentry_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON billing_auditentry
+-- But for an erasure (erasure.sql).
+CREATE OR REPLACE TRIGGER billing_auditentry_append_only BEFORE UPDATE ON billing_auditentry FOR EACH STATEMENT
+  WHEN (current_setting('qasima.erasing', true) IS DISTINCT FROM 'on')
+  EXECUTE FUNCTION billing_refuse('the audit trail is append-only');
+CREATE OR REPLACE TRIGGER billing_auditentry_never_deleted BEFORE DELETE OR TRUNCATE ON billing_auditentry
   FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('the audit trail is append-only');
 CREATE OR REPLACE TRIGGER billing_account_never_deleted BEFORE DELETE OR TRUNCATE ON billing_account
   FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('an account stays');

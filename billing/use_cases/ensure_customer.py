@@ -1,7 +1,7 @@
 from django.conf import settings
 from django.db import transaction
 
-from billing.errors import CustomerMerged
+from billing.errors import CustomerErased, CustomerMerged
 from billing.models import Account, Customer
 from billing.use_cases.adopt_email import adopt_email
 
@@ -11,13 +11,15 @@ def ensure_customer(*, user_id: str, email: str = "") -> Customer:
 
     A new e-mail address replaces the stored one, also at Stripe.
 
-    Raises: CustomerMerged. Locks: Customer, if the address differs. Transaction: joins.
+    Raises: CustomerMerged, CustomerErased. Locks: Customer, if the address differs. Transaction: joins.
     Idempotency: concurrent first requests create one customer; the second waits for the first.
     """
     found = Customer.objects.filter(user_id=user_id, account__isnull=False).first()
     if found is not None:
         if found.merged_into_id is not None:
             raise CustomerMerged
+        if found.erased_at is not None:
+            raise CustomerErased
         adopt_email(found, email=email)
         return found
     with transaction.atomic():

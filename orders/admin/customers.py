@@ -1,4 +1,4 @@
-"""The pages of customers, on which a superadmin merges two customers who are one person."""
+"""The pages of customers, on which a superadmin merges two customers who are one person, or erases one who asks."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple
@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.http import urlencode
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from billing.actor import MAX_USER_ID_LENGTH
 from billing.admin.console.base import View
@@ -21,11 +21,24 @@ from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from billing.admin.customers import CustomerAdmin
 from billing.admin.ledger import CORRECT_CREDIT_PERMISSION
+from billing.locks import lock_merges
 from billing.models import Customer
+from billing.text import as_sentence
 from orders.use_cases.customers.merge_customers import lock_both, merge_customers
 from orders.use_cases.customers.plan_merge import MergePlan, find_customer, plan_merge
+from orders.use_cases.personal.erase_customer import erase_customer, plan_erasure
 from promos.admin.oversight.attempts import attempts_panel
 from promos.models import RefusedAttempt
+
+
+class ErasureForm(ConsoleForm):
+    """The consent to lose what credit is left, and a reason."""
+
+    lose_credit = forms.BooleanField(
+        label="The customer loses the credit that is left", required=False, widget=UnfoldBooleanWidget()
+    )
+    reason = reason_field()
+
 
 _FIELDS = {"customer_not_found": "into", "same_customer": "into"}
 
@@ -56,10 +69,11 @@ class MergeableCustomerAdmin(CustomerAdmin):
             yield attempts_panel(refused, user_id=record.user_id)
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
-        if record.merged_into_id is None:
+        if record.merged_into_id is None and record.erased_at is None:
             yield from super().tools(request, record)
             if request.user.has_perm(CORRECT_CREDIT_PERMISSION):
                 yield Tool("Merge", reverse("admin:billing_customer_merge", args=[record.pk]), "danger")
+                yield Tool("Erase", reverse("admin:billing_customer_erase", args=[record.pk]), "danger")
 
     def links(self, record: Any) -> Iterable[Tool]:
         yield from super().links(record)
@@ -69,7 +83,48 @@ class MergeableCustomerAdmin(CustomerAdmin):
         yield Tool("Explain the balance", f"{reverse('admin:billing_ledgerentry_explain')}?{query}")
 
     def extra_views(self) -> Sequence[tuple[str, str, View]]:
-        return [*super().extra_views(), ("<int:customer_id>/merge/", "merge", self.merge_view)]
+        return [
+            *super().extra_views(),
+            ("<int:customer_id>/merge/", "merge", self.merge_view),
+            ("<int:customer_id>/erase/", "erase", self.erase_view),
+        ]
+
+    def erase_view(self, request: HttpRequest, customer_id: int) -> HttpResponse:
+        """Asks for a reason, and erases a customer who asked for it."""
+        if not request.user.has_perm(CORRECT_CREDIT_PERMISSION):
+            raise PermissionDenied
+        customer = Customer.objects.filter(pk=customer_id, account__isnull=False, merged_into=None).first()
+        if customer is None:
+            raise Http404
+        here = change_url(self.model_label, customer.pk)
+        form = ErasureForm(request.POST if request.method == "POST" else None)
+        submission = Submission(request, f"billing_customer:erase:{customer.pk}", str(customer.erased_at))
+
+        def erase() -> Done:
+            given = form.cleaned_data
+            erase_customer(
+                customer_id=customer.pk, lose_credit=given["lose_credit"], why=given["reason"], by=actor_of(request)
+            )
+            return Done("The customer is erased. A job removes the addresses from history.", here)
+
+        if form.is_valid() and (
+            answer := submission.submit(form, lock_state=lambda: _lock_erasure(customer), effect=erase)
+        ):
+            return answer
+        return form_page(
+            self,
+            request,
+            title="Erase this customer",
+            form=form,
+            submission=submission,
+            submit="Erase the customer",
+            back=here,
+            parent=(str(customer), here),
+            facts=list(_erasure_facts(customer)),
+            warning="Only at the customer's own request. It cannot be undone: the name, addresses, sign-ins, choices"
+            " and memberships go. The ledger, orders, redemptions, invoices and receipts stay, under the user id.",
+            danger=True,
+        )
 
     def merge_view(self, request: HttpRequest, customer_id: int) -> HttpResponse:
         """Asks for the customer that stays and a reason, shows what moves, and merges after a confirmation."""
@@ -117,6 +172,22 @@ class MergeableCustomerAdmin(CustomerAdmin):
             hidden=[("confirmed", "yes")] if plan else [],
             confirming=plan is not None,
         )
+
+
+def _lock_erasure(customer: Customer) -> str:
+    # Races with the customer's own deletion, which takes this lock first too.
+    lock_merges()
+    return str(Customer.objects.values_list("erased_at", flat=True).get(pk=customer.pk))
+
+
+def _erasure_facts(customer: Customer) -> Iterable[Fact]:
+    yield Fact("Customer", f"{customer} ({customer.user_id})")
+    if customer.erased_at is not None:
+        return
+    plan = plan_erasure(customer)
+    yield Fact("Credit that is left", amount(plan.credit_minor))
+    for obstacle in plan.obstacles:
+        yield Fact("In its way", as_sentence(str(obstacle)))
 
 
 def _plan(merged_user_id: str, into_user_id: str) -> MergePlan:

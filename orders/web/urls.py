@@ -3,7 +3,19 @@
 from django.urls import path
 
 from . import redeem
-from .account import credit, data, documents, mails, orders, organization, overview, sessions, sources, statements
+from .account import (
+    credit,
+    data,
+    deletion,
+    documents,
+    mails,
+    orders,
+    organization,
+    overview,
+    sessions,
+    sources,
+    statements,
+)
 from .shop import checkout, choose, order, review
 
 urlpatterns = [
@@ -12,6 +24,8 @@ urlpatterns = [
     path("account/credit", credit.credit_page, name="account-credit"),
     path("account/data", data.data_page, name="account-data"),
     path("account/data/file", data.download_data, name="account-download-data"),
+    path("account/delete", deletion.deletion_page, name="account-delete"),
+    path("account/delete/code", deletion.send_deletion_code, name="account-delete-code"),
     path("account/mails", mails.mails_page, name="account-mails"),
     path("mails", mails.unsubscribe_page, name="unsubscribe"),
     path("account/credit/sources", sources.sources_page, name="account-credit-sources"),
@@ -35,6 +49,7 @@ urlpatterns = [
             "portal": organization.portal,
             "invite": organization.invite,
             "remove": organization.remove,
+            "delete": organization.delete,
         }.items()
     ),
     path("shop", choose.plan_step, name="shop"),

@@ -33,7 +33,18 @@ MADE = [
 ]
 MERGED = [*MADE, _merging(EVE, BOB)]
 
+ERASED = [*MADE, f"UPDATE billing_customer SET erased_at = now() WHERE id = {EVE}"]
+
 MERGES: Attacks = {
+    "billing_customer_starts_unerased": ["INSERT INTO billing_customer (user_id, erased_at) VALUES ('eve', now())"],
+    "billing_customer_stays_erased": [
+        Attack(f"UPDATE billing_customer SET erased_at = NULL WHERE id = {EVE}", ERASED),
+        Attack(f"UPDATE billing_customer SET erased_at = now() + interval '1 day' WHERE id = {EVE}", ERASED),
+    ],
+    "billing_customer_erased_is_empty": [
+        Attack(f"UPDATE billing_customer SET {changes} WHERE id = {EVE}", ERASED)
+        for changes in ("email = 'eve@example.org'", "language = 'ar'", "declined_mails = '{credit_expires}'")
+    ],
     "billing_customer_declines_optional_mails": ["UPDATE billing_customer SET declined_mails = '{renewed}'"],
     "billing_customer_merged_at_fits": [
         Attack(f"UPDATE billing_customer SET merged_into_id = {BOB} WHERE id = {EVE}", MADE),
@@ -53,6 +64,7 @@ MERGES: Attacks = {
         Attack(_merging(BOB, MALLORY), MERGED),
     ],
     "billing_ledgerentry_account_open": [
+        Attack(_entry(kind="'grant'", reason="'promo:X'"), ERASED),
         Attack(_entry(reason="'adjustment'"), MERGED),
         Attack(_entry(kind="'grant'", reason="'promo:X'"), MERGED),
     ],

@@ -152,6 +152,7 @@ CORRECTIONS = (
     ("admin:billing_customer_adjust", "billing_customer", (*_SUPERADMINS, SUPPORT)),
     ("admin:billing_customer_email", "billing_customer", (*_SUPERADMINS, SUPPORT)),
     ("admin:billing_customer_merge", "billing_customer", _SUPERADMINS),
+    ("admin:billing_customer_erase", "billing_customer", _SUPERADMINS),
     ("admin:billing_ledgerentry_reverse", "billing_ledgerentry", _SUPERADMINS),
     ("admin:promos_redemption_release", "promos_redemption", (*_SUPERADMINS, SUPPORT)),
     ("admin:orders_order_refund", "orders_order", (*_SUPERADMINS, SUPPORT)),

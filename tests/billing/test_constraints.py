@@ -161,6 +161,7 @@ SEALED = (
     f" first AS ({_SEAL} (1, {ADA}, 1, '1')) {_SEAL} ({{head}}, {ADA}, {{version}}, '1')"
 )
 
+ERASING = "SET LOCAL qasima.erasing = 'on'"
 _LINK = "INSERT INTO billing_auditlink (number, entry_id, hash) VALUES"
 
 PEOPLE: Attacks = {
@@ -174,7 +175,16 @@ PEOPLE: Attacks = {
         "UPDATE billing_customer SET user_id = 'bob' WHERE user_id = 'ada'",
         "INSERT INTO billing_customer (user_id) VALUES ('ada')",
     ],
-    "billing_auditentry_append_only": append_only("billing_auditentry", "reason"),
+    "billing_auditentry_append_only": append_only("billing_auditentry", "reason")[:2],
+    "billing_auditentry_never_deleted": [
+        *append_only("billing_auditentry", "reason")[2:],
+        Attack("DELETE FROM billing_auditentry", [ERASING]),
+        Attack("TRUNCATE billing_auditentry CASCADE", [ERASING]),
+    ],
+    "billing_auditentry_facts_fixed": [
+        Attack(f"UPDATE billing_auditentry SET {changes}", [ERASING])
+        for changes in ("action = 'changed'", "actor_id = 'eve'", "created_at = now() - interval '1 day'")
+    ],
     "billing_auditlink_append_only": append_only("billing_auditlink", "hash"),
     "billing_auditlink_by_entries": [
         "INSERT INTO billing_auditlink (number, entry_id, hash) SELECT 9, id, '1' FROM billing_auditentry"

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.actor import SOVEREIGN_ADMIN
-from billing.models import AuditEntry, BulkGrant, Customer, LedgerEntry, Proposal, User
+from billing.models import AuditEntry, BulkGrant, Customer, Erasure, LedgerEntry, Proposal, User
 from billing.use_cases.proof.seal_ledger import seal_ledger
 from orders.models import (
     AddOn,
@@ -89,6 +89,10 @@ def moving_an_email() -> Form:
     moved = CustomerFactory.create(email="ada@example.org")
     User.objects.create(username="ada", sub=moved.user_id, email=moved.email)
     return Form(page("billing_customer_email", moved.pk), {"address": "ada@example.net"}, AuditEntry)
+
+
+def erasing() -> Form:
+    return Form(page("billing_customer_erase", CustomerFactory.create().pk), {}, Erasure)
 
 
 def reversing() -> Form:
@@ -392,6 +396,7 @@ def page(name: str, *args: object) -> str:
 FORMS: dict[str, Callable[[], Form]] = {
     "billing_customer_adjust": adjusting,
     "billing_customer_email": moving_an_email,
+    "billing_customer_erase": erasing,
     "billing_ledgerentry_reverse": reversing,
     "promos_redemption_release": releasing,
     "orders_order_refund": refunding_the_card,

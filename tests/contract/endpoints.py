@@ -473,6 +473,14 @@ ENDPOINTS = [
         requires_nothing=True,
     ),
     Endpoint(method="GET", path="billing/personal-data", roles=IDENTIFIED),
+    # A token's user does not sign in here.
+    Endpoint(
+        method="POST",
+        path="billing/personal-data/erase",
+        roles=IDENTIFIED,
+        body={"code": "123456", "otp": "123456", "lose_credit": True},
+        status=409,
+    ),
     Endpoint(method="GET", path="schema", roles=PUBLIC),
     Endpoint(method="GET", path="docs", roles=PUBLIC),
     Endpoint(method="POST", path="billing/portal/{tenant}", roles=IDENTIFIED, status=503),

@@ -339,6 +339,7 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     },
     "billing/grants/check": _GRANT,
     "billing/dealers": _DEALER,
+    "billing/personal-data/erase": {"code": NOT_TEXT, "otp": NOT_TEXT, "lose_credit": NOT_BOOLEAN},
     "billing/mails": dict.fromkeys(("credit_expires", "renewal_ahead", "credit_runs_out"), NOT_BOOLEAN),
     "billing/dealers/{dealer}": {**_DEALER, **_REASON},
     "billing/vouchers/redeem-preview": {"code": (*INVALID_CODE, "NEVER")},

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from billing.models import AuditEntry, Customer, Organization, User
+from billing.models import AuditEntry, Customer, Organization, SignInCode, User
 from billing.use_cases.identity.sessions import open_session
+from billing.use_cases.identity.sign_in.sign_in_codes import derive_code
 from orders.use_cases.documents.issue_documents import issue_documents
-from tests.factories import PromoCodeFactory, UserFactory
+from tests.factories import CustomerFactory, OrganizationFactory, PromoCodeFactory, UserFactory, give_credit
 
 from .api_client import Caller, by_token
 from .conftest import Checkout
@@ -75,3 +76,27 @@ def test_the_export_holds_everything_of_the_customer_and_nothing_of_others(
     assert not any(other.values())
     assert AuditEntry.objects.filter(action="customer.data_exported").count() == 2
     assert Organization.objects.count() == 1 and not mail.outbox
+
+
+def test_an_account_is_deleted_with_a_fresh_code(ada: Caller, anybody: Caller) -> None:
+    path = "billing/personal-data/erase"
+    assert_refused(ada.post(path, {"code": "000000"}), 409, "no_sign_in_here")
+    user = user_of(ada)
+    assert_refused(ada.post(path, {"code": "000000"}), 404, "customer_not_found")
+    customer = CustomerFactory.create(user_id=ada.user_id, email=user.email)
+    organization = OrganizationFactory.create(customer=customer)
+    Organization.objects.update(status="active")
+    give_credit(customer, 5_000)
+    assert_refused(ada.post(path, {"code": "000000"}), 409, "owns_organization")
+    assert ada.delete(f"tenant/orgs/{organization.pk}").status == 200
+    assert_refused(ada.post(path, {"code": "000000"}), 409, "credit_would_be_lost")
+    assert_refused(ada.post(path, {"code": "000000", "lose_credit": True}), 401, "wrong_code")
+    assert anybody.post("auth/magic-link", {"email": user.email}).status == 200
+    stored = SignInCode.objects.get()
+    sent = {"code": derive_code(stored.key, stored.email), "lose_credit": True}
+    answer = ada.post(path, sent)
+    assert (answer.status, answer.body) == (200, {"ok": True})
+    assert_refused(ada.get("auth/me"), 404, "user_not_found")
+    assert_refused(ada.post("tenant/orgs", {"slug": "again", "name": "Again"}), 409, "customer_erased")
+    gift = {"code": PromoCodeFactory.create().code}
+    assert_refused(ada.post("billing/vouchers/redeem", gift), 409, "customer_erased")

@@ -35,6 +35,7 @@ FOLDERS = (
     "mail",
     "organizations",
     "payments",
+    "personal",
     "provisioning",
     "reconciliation",
     "subscriptions",
@@ -59,6 +60,7 @@ ENQUEUES = "each item becomes a job of its own"
 COMPUTES = "reads or computes only"
 IN_ORDER = "the numbers of documents follow the order of the entries, so none is issued before the one that fails"
 OLDEST_FIRST = "a week of Stripe's balance is booked before the next, so that no run leaves a gap behind it"
+ONE_PERSON = "the items are of one customer, whose erasure is one transaction"
 ISOLATED = (
     "its items go through ReconciliationRun.compare_each or repair_with, tested in tests/payments/reconciliation"
 )
@@ -102,6 +104,10 @@ LOOPS = {
     "use_cases/payments/settle_event.py _find_order_of_charge": COMPUTES,
     "use_cases/payments/settle_payment.py _requeue_early_events": ENQUEUES,
     "use_cases/payments/sweep_payments.py run_each": TESTED,
+    "use_cases/personal/erase_customer.py _erase": ONE_PERSON,
+    "use_cases/personal/erase_customer.py _delete_unused_organizations": ONE_PERSON,
+    "use_cases/personal/finish_erasure.py finish_erasure": ONE_PERSON,
+    "use_cases/personal/finish_erasure.py _scrub": ONE_PERSON,
     "use_cases/provisioning/find_provision.py _make_newest": COMPUTES,
     "use_cases/provisioning/report_progress.py merge_steps": COMPUTES,
     "use_cases/prune_expired.py prune_expired": TESTED,

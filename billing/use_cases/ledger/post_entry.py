@@ -23,7 +23,7 @@ from billing.errors import (
     ReasonRequired,
     translate_violations,
 )
-from billing.locks import lock_account_and_survivor
+from billing.locks import lock_account_and_survivor, refusal_of_closed
 from billing.models import CreditClass, LedgerEntry
 from billing.models.keys import uuid7
 from billing.money import AmountError, within_limit
@@ -276,8 +276,11 @@ def _post(entry: LedgerEntry, *, by: Actor, now: datetime | None = None) -> Ledg
     if now is not None:
         entry.created_at = now
     # The savepoint keeps the caller's transaction usable if the database refuses the entry.
-    with translate_violations(_REFUSALS), transaction.atomic():
-        entry.save(force_insert=True)
+    try:
+        with translate_violations(_REFUSALS), transaction.atomic():
+            entry.save(force_insert=True)
+    except CustomerMerged as error:
+        raise refusal_of_closed(customer_id=entry.account_id) from error
     return entry
 
 

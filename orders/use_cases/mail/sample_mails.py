@@ -60,6 +60,7 @@ def _samples() -> dict[str, dict[str, Any]]:
             "has_ended": True,
         },
         "canceled": {"date": _day(_NEXT), "was_unpaid": False, "balance": _money(8)},
+        "account_deleted": {},
     }
 
 

@@ -27,6 +27,7 @@ from billing.use_cases.organizations.authorize_act import authorize_act
 from billing.use_cases.organizations.remove_member import remove_member
 from orders.models import AddOn, App, Plan
 from orders.queries import end_of_grace, find_open_order, item_names
+from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.organizations.invite_member import invite_member
 from orders.use_cases.payments.open_portal import open_portal
 from orders.use_cases.subscriptions.cancel_subscription import CancelAt, cancel_subscription, resume_subscription
@@ -163,6 +164,23 @@ def remove(request: HttpRequest, organization_id: UUID) -> HttpResponse:
         messages.success(request, _("The member was removed."))
 
     return _do(request, organization_id, take_out)
+
+
+@never_cache
+@require_POST
+def delete(request: HttpRequest, organization_id: UUID) -> HttpResponse:
+    """Deletes the organization, once its short name is typed."""
+
+    def remove_whole(by: Actor) -> HttpResponse | None:
+        organization = authorize_act(organization_id=organization_id, by=by, act=Act.DELETE)
+        if request.POST.get("slug", "").strip().lower() != organization.slug:
+            messages.warning(request, _("Type %(slug)s to delete this organization.") % {"slug": organization.slug})
+            return None
+        delete_organization(organization_id=organization_id, by=by)
+        messages.success(request, _("%(name)s is deleted.") % {"name": organization.name})
+        return HttpResponseRedirect(reverse("account"))
+
+    return _do(request, organization_id, remove_whole)
 
 
 def _do(request: HttpRequest, organization_id: UUID, act: Callable[[Actor], HttpResponse | None]) -> HttpResponse:

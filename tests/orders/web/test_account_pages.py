@@ -10,8 +10,9 @@ from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.urls import reverse
 
-from billing.models import Customer, Organization, OrganizationMember, Subscription, User
+from billing.models import Customer, Organization, OrganizationMember, SignInCode, Subscription, User
 from billing.use_cases.identity.sessions import open_session
+from billing.use_cases.identity.sign_in.sign_in_codes import derive_code
 from billing.use_cases.ledger.post_entry import grant_credit
 from orders.models import Order
 from orders.models.basket import CheckoutRequest
@@ -223,3 +224,22 @@ def test_the_customers_data_comes_as_a_file(buyer: Visitor, bakery: Organization
     answer = buyer.post("account-download-data")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="my-data.json"'
     assert [each["slug"] for each in json.loads(answer.content)["organizations"]] == ["bakery"]
+
+
+def test_an_account_is_deleted_on_its_page(buyer: Visitor, bakery: Organization, user: User) -> None:
+    page = text_of(buyer.get("account-delete"))
+    assert "delete it first" in page and "Delete my account" not in page
+    deletion = reverse("account-organization-delete", args=[bakery.id])
+    assert "Type bakery" in text_of(buyer.client.post(deletion, follow=True))
+    buyer.client.post(deletion, {"slug": "Bakery "})
+    page = text_of(buyer.get("account-delete"))
+    assert "I lose my credit of 21.000 OMR" in page
+    buyer.post("account-delete-code")
+    assert "We have mailed you a code" in text_of(buyer.get("account-delete"))
+    stored = SignInCode.objects.get()
+    code = derive_code(stored.key, stored.email)
+    assert "confirm that it may be lost" in text_of(buyer.post("account-delete", code=code))
+    assert buyer.post("account-delete", code=code, lose_credit="on").headers["Location"] == reverse("shop")
+    assert "Your account is deleted" in text_of(buyer.get("shop"))
+    assert buyer.get("account").status_code == 302
+    assert not User.objects.filter(pk=user.pk).exists()

@@ -1,6 +1,10 @@
 -- Returns how many entries the chain has, and its first fault: a place that is missing, a hash that does not follow, or
--- an end that is not the newest place.
-WITH link AS (
+-- an end that is not the newest place. What an erasure left of an entry has the hash that the erasure's own entry names.
+WITH erased AS (
+  SELECT (place ->> 0)::bigint AS number, decode(place ->> 1, 'hex') AS hash
+    FROM billing_auditentry AS a CROSS JOIN jsonb_array_elements(a.changes -> 'audit_entries' -> 1) AS place
+   WHERE a.action = 'customer.erased'
+), link AS (
   SELECT l.number, l.hash, l.entry_id, e AS entry, e.id AS found,
          lag(l.number, 1, 0::bigint) OVER (ORDER BY l.number) AS before,
          lag(l.hash) OVER (ORDER BY l.number) AS previous
@@ -10,7 +14,9 @@ WITH link AS (
          min(before + 1) FILTER (WHERE number <> before + 1) AS missing,
          min(number) FILTER (WHERE found IS NULL) AS lost,
          min(number) FILTER (WHERE found IS NOT NULL
-                             AND hash IS DISTINCT FROM billing_audit_hash(previous, number, entry)) AS wrong
+                             AND hash IS DISTINCT FROM billing_audit_hash(previous, number, entry)
+                             AND (number, billing_audit_hash(previous, number, entry))
+                                 NOT IN (SELECT number, hash FROM erased)) AS wrong
     FROM link
 )
 SELECT v.entries, v.missing, v.lost, v.wrong, coalesce(c.entries, 0), c.hash IS NOT DISTINCT FROM l.hash
