@@ -94,6 +94,8 @@ LOOPS = {
     "use_cases/documents/issue_documents.py _issue_batch": IN_ORDER,
     "use_cases/documents/render_pdf.py __init__": COMPUTES,
     "use_cases/documents/render_pdf.py paragraph": COMPUTES,
+    "use_cases/documents/render_pdf.py columns": COMPUTES,
+    "use_cases/documents/render_pdf.py _row": COMPUTES,
     "use_cases/documents/render_pdf.py rows": COMPUTES,
     "use_cases/events/deliver_events.py _in_turns": COMPUTES,
     "use_cases/events/deliver_events.py deliver_events": REFUSED,

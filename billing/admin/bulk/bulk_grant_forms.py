@@ -21,7 +21,7 @@ class BulkGrantForm(ConsoleForm):
         help_text="Such as outage-2026. A customer gets a grant of one name once. Ledger entries name it.",
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
     )
-    file = CsvField(columns="The customer (user_id or email) and the amount in each row.")
+    file = CsvField(columns="The customer (user_id or email) and the amount in each row, with or without titles.")
     amount = AmountField(
         label=with_currency("Amount each"), required=False, help_text="For rows that have no amount of their own."
     )

@@ -103,7 +103,7 @@ class CsvField(forms.FileField):
 
     def __init__(self, *, columns: str, **options: Any) -> None:
         widget = forms.FileInput(attrs={"accept": ".csv,.txt,text/csv", "class": " ".join(INPUT_CLASSES)})
-        help_text = f"{columns} As a spreadsheet saves CSV: with or without titles, commas or semicolons."
+        help_text = f"{columns} As a spreadsheet saves CSV, with commas or semicolons."
         super().__init__(label="CSV file", widget=widget, help_text=help_text, **options)
 
     def clean(self, data: Any, initial: Any = None) -> bytes:
