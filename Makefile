@@ -21,6 +21,7 @@ SLOW = $(PAYMENTS) $(RACES) $(JOURNEYS) $(OPERATIONS) $(FAILOVER)
 # The programs of a cluster, each with its Debian package.
 CLUSTER = /usr/bin/patroni:patroni etcd:etcd-server /usr/sbin/haproxy:haproxy /usr/sbin/pgbouncer:pgbouncer \
 	pg_createcluster:postgresql
+PATRONI = $(VENV) -m pip install --quiet --no-deps --upgrade --target .data/patroni -r deploy/failover/requirements.txt
 # A complete production environment of invented values, for Django's check --deploy.
 PRODUCTION_SETTINGS = DJANGO_SETTINGS_MODULE=config.settings DEBUG=0 DEMO=0 ALLOWED_HOSTS=sovereign.example \
 	DATABASE_URL=postgresql://nobody@localhost/none SECRET_KEY=$$(head -c 48 /dev/urandom | base64 | tr -d '\n') \
@@ -110,10 +111,12 @@ restore-drill: dev
 # Three nodes of PostgreSQL; the primary is killed, frozen, cut off, and has no connection left.
 failover: dev
 	@.ci/install-debian-packages $(CLUSTER)
+	@$(PATRONI)
 	@$(VENV) -m pytest -s $(FAILOVER)
 
 soak: dev
 	@.ci/install-debian-packages $(CLUSTER)
+	@$(PATRONI)
 	@$(VENV) -m tests.failover.soak $(MINUTES)
 
 # Writes deploy/kubernetes/clusters/NAME, the directory of a new Sovereign. It needs no packages.

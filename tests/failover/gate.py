@@ -44,10 +44,13 @@ class Gate:
             near.close()
             return
         far.settimeout(None)
-        for each in (near, far):
-            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=self._forward, args=(near, far), daemon=True).start()
-        self._forward(far, near)
+        with near, far:
+            for each in (near, far):
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            back = threading.Thread(target=self._forward, args=(near, far), daemon=True)
+            back.start()
+            self._forward(far, near)
+            back.join()
 
     def _forward(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):

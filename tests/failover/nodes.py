@@ -19,11 +19,15 @@ from tests.operations.own_server import free_port
 
 from .gate import ADDRESS, Gate
 
-SETTINGS = Path(__file__).resolve().parents[2] / "deploy/failover"
+PROJECT = Path(__file__).resolve().parents[2]
+SETTINGS = PROJECT / "deploy/failover"
 USER = "postgres"
 NODES = ("one", "two", "three")
 START_SECONDS = 120
 MAX_CONNECTIONS = 60
+# The Patroni of deploy/failover/requirements.txt, which `make failover` puts there. Without it Debian's is run.
+PATRONI = PROJECT / ".data/patroni"
+DEBIANS_PYTHON = "/usr/bin/python3"
 
 
 @dataclass
@@ -43,8 +47,12 @@ class Node:
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*as_user(), "patroni", str(self.folder / "patroni.json")],
-                env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+                [*as_user(), DEBIANS_PYTHON, "-m", "patroni", str(self.folder / "patroni.json")],
+                env={
+                    "PATH": os.environ["PATH"],
+                    "LC_ALL": "C.UTF-8",
+                    "PYTHONPATH": str(self.folder.parent / "patroni"),
+                },
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -158,6 +166,8 @@ def cluster() -> Iterator[Cluster]:
         nodes = [Node(name=each, folder=top / each, etcd=Gate(etcd_port)) for each in NODES]
         made = Cluster(nodes=nodes, primary_port=free_port(), pooler_port=free_port())
         write_settings(top, made)
+        if PATRONI.is_dir():
+            shutil.copytree(PATRONI, top / "patroni")
         peer = f"http://{ADDRESS}:{free_port()}"
         client = f"http://{ADDRESS}:{etcd_port}"
         # fmt: off

@@ -1,6 +1,7 @@
 """Checkouts at half of what this machine can do, with a fault of the primary every minute, and a report.
 
-`make soak MINUTES=60`. It ends with status 1 where an invariant broke, or an answer was neither right nor a 503.
+`make soak MINUTES=60`. It ends with status 1 where an invariant broke, an answer was neither right nor a 503, or
+the web server grew.
 """
 
 import sys
@@ -19,6 +20,8 @@ from .nodes import Cluster, cluster
 DEFAULT_MINUTES = 60
 MINUTE = 60.0
 MEASURE_SECONDS = 20
+# Each request fills caches at first; beyond this the server would leak.
+MAX_GROWTH = 1.5
 BLOAT = """
 SELECT relname, n_live_tup, n_dead_tup, pg_size_pretty(pg_table_size(relid)) FROM pg_stat_user_tables
  WHERE relname IN ('billing_account', 'billing_ledgerentry', 'orders_order', 'procrastinate_jobs',
@@ -42,8 +45,10 @@ def run(minutes: int) -> bool:
             shoppers.issue_vouchers()
             set_half_of_capacity(shoppers)
             with shoppers.at_work():
-                for minute, fault in zip(range(1, minutes + 1), cycle(FAULTS), strict=False):
+                memory = [
                     soak_for_a_minute(minute, fault, made, shoppers, web)
+                    for minute, fault in zip(range(1, minutes + 1), cycle(FAULTS), strict=False)
+                ]
         print(f"answers: {dict(shoppers.statuses)}; unclear: {len(shoppers.unclear)} {shoppers.unclear[:3]}")
         print(f"checkouts: {len(shoppers.succeeded())}, of them retried: {retried(shoppers)};", end=" ")
         print(f"refused for an exhausted voucher: {len(shoppers.refused())}; given up: {len(shoppers.given_up)}")
@@ -51,7 +56,9 @@ def run(minutes: int) -> bool:
         print("jobs by status:", made.psql(JOBS).replace("\n", ", "))
         check_history(shoppers, made.psql, direct)
         print("ledger, redemptions, caps, orders and events: sound")
-        return not shoppers.unclear and not shoppers.given_up
+        is_flat = max(memory) <= MAX_GROWTH * memory[0]
+        print(f"memory of the web server: {memory[0]:.0f} MiB after a minute, at most {max(memory):.0f} MiB")
+        return is_flat and not shoppers.unclear and not shoppers.given_up
 
 
 def set_half_of_capacity(shoppers: Shoppers) -> None:
@@ -68,7 +75,8 @@ def set_half_of_capacity(shoppers: Shoppers) -> None:
     )
 
 
-def soak_for_a_minute(minute: int, fault: str, made: Cluster, shoppers: Shoppers, web: WebServer) -> None:
+def soak_for_a_minute(minute: int, fault: str, made: Cluster, shoppers: Shoppers, web: WebServer) -> float:
+    """Lets the primary fail once within a minute. Returns the web server's memory in MiB."""
     began, before = time.monotonic(), len(shoppers.succeeded())
     with FAULTS[fault](made.primary()):
         time.sleep(0.5)
@@ -77,11 +85,13 @@ def soak_for_a_minute(minute: int, fault: str, made: Cluster, shoppers: Shoppers
     time.sleep(max(0.0, MINUTE - (time.monotonic() - began)))
     gap = shoppers.longest_gap(since=began, until=time.monotonic())
     rate = (len(shoppers.succeeded()) - before) / (time.monotonic() - began)
+    memory = memory_mib(web.process.pid)
     print(
-        f"{minute:3} {fault:20} {rate:5.1f}/s, longest gap {gap:4.1f} s, web {memory_mib(web.process.pid):.0f} MiB,"
+        f"{minute:3} {fault:20} {rate:5.1f}/s, longest gap {gap:4.1f} s, web {memory:.0f} MiB,"
         f" {made.psql(CONNECTIONS)} connections",
         flush=True,
     )
+    return memory
 
 
 def memory_mib(pid: int) -> float:
