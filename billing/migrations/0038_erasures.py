@@ -33,7 +33,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("addresses", ArrayField(models.CharField(max_length=254))),
-                ("names", ArrayField(models.CharField(max_length=300))),
                 ("language", models.CharField(blank=True, db_default="", default="", max_length=7)),
                 ("began_at", models.DateTimeField(db_default=Now())),
                 ("mailed_at", models.DateTimeField(blank=True, null=True)),

@@ -53,9 +53,9 @@ BEGIN
   PERFORM set_config('qasima.erasing', 'off', true);
 END $$;
 
--- Removes what matches from all texts and JSON values of the tables whose names match, but for those that are kept and
--- those that are append-only. Returns the number of changed rows.
-CREATE OR REPLACE FUNCTION billing_erase_text(pattern text, tables text, kept text[]) RETURNS bigint
+-- Removes what matches from all texts and JSON values of all tables, but for those that are kept and those that are
+-- append-only. Returns the number of changed rows.
+CREATE OR REPLACE FUNCTION billing_erase_text(pattern text, kept text[]) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
   found record;
@@ -68,7 +68,7 @@ BEGIN
     SELECT c.relname AS name, a.attname AS field, format_type(a.atttypid, a.atttypmod) AS kind
       FROM pg_attribute AS a
       JOIN pg_class AS c ON c.oid = a.attrelid
-     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND c.relname LIKE tables
+     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
        AND c.relname <> ALL (kept) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
        AND a.atttypid = ANY (ARRAY['text', 'varchar', 'json', 'jsonb', 'text[]', 'varchar[]']::regtype[])
        AND NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname LIKE '%\_append\_only')

@@ -47,7 +47,6 @@ from billing.models import (
     Subscription,
     User,
 )
-from billing.models.access.erasure import MAX_NAME_LENGTH
 from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.text import has_visible_text, normal_email
 from billing.use_cases.assign_role import role_of
@@ -199,7 +198,6 @@ def _erase(customers: list[Customer], *, address: str) -> None:
         customer=customer,
         # The first one gets the confirmation.
         addresses=sorted(addresses, key=lambda each: each != normal_email(customer.email or address)),
-        names=sorted({user.get_full_name()[:MAX_NAME_LENGTH] for user in users if user.get_full_name()}),
         language=customer.language,
     )
     _erase_identities(users, addresses)

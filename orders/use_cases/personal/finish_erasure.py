@@ -1,7 +1,8 @@
-"""Removes an erased customer's addresses and names from history, and mails the confirmation.
+"""Removes an erased customer's addresses from history, and mails the confirmation.
 
 Every text and JSON value of every table is searched, but of the books: ledger entries, invoices and receipts stay as
-they are. What Stripe sent about the person, such as the name on the card, is removed too.
+they are. What Stripe sent about the person, such as the name on the card, is removed from Stripe's objects of this
+customer. A name is not searched for: customers choose theirs, so one named "voucher" would change all history.
 """
 
 import json
@@ -51,13 +52,9 @@ def finish_erasure(*, customer_id: int) -> None:
         for table, column in _columns_of_stripe():
             for stripe_id in stripe_ids:
                 _scrub(table, column, stripe_id)
-        pattern = _pattern([*erasure.addresses, *erasure.names])
-        if erasure.names:
-            for tables in (r"djstripe\_%", r"orders\_stripeevent"):
-                cursor.execute("SELECT billing_erase_text(%s, %s, %s)", [pattern, tables, list(IDENTITIES)])
-        if erasure.addresses:
-            only_addresses = _pattern(erasure.addresses)
-            cursor.execute("SELECT billing_erase_text(%s, '%%', %s)", [only_addresses, list(IDENTITIES)])
+        pattern = _pattern(erasure.addresses)
+        if pattern:
+            cursor.execute("SELECT billing_erase_text(%s, %s)", [pattern, list(IDENTITIES)])
         cursor.execute("SELECT * FROM billing_erase_audit(%s, %s)", [user_ids, pattern or "$ never"])
         record_audit(
             action="customer.erased",
@@ -78,9 +75,9 @@ def _mail(erasure: Erasure) -> None:
     Erasure.objects.filter(pk=erasure.pk).update(mailed_at=timezone.now())
 
 
-def _pattern(texts: list[str]) -> str:
-    """Returns a regular expression of PostgreSQL that finds the texts, but not inside a longer address or name."""
-    escaped = "|".join(re.sub(r"([^\w@ ])", r"\\\1", text) for text in texts)
+def _pattern(addresses: list[str]) -> str:
+    """Returns a regular expression of PostgreSQL that finds the addresses, but not inside longer ones."""
+    escaped = "|".join(re.sub(r"([^\w@])", r"\\\1", address) for address in addresses)
     return rf"(?<![\w.+-])({escaped})(?![\w-]|\.\w)" if escaped else ""
 
 

@@ -78,7 +78,9 @@ class RangeForm(ActForm, SerialsForm):
 class SerialFileForm(ActForm):
     """An act on the cards of a CSV file. After the check, `spans` are the serial numbers that it names."""
 
-    file = CsvField(columns="One serial number in each row, or a first and a last one, with or without titles.", required=False)
+    file = CsvField(
+        columns="One serial number in each row, or a first and a last one, with or without titles.", required=False
+    )
     spans = forms.CharField(required=False, widget=forms.HiddenInput)
     field_order = ("act", "file", "dealer", "expires_at", "reason", "spans")
 

@@ -51,6 +51,7 @@ from billing.use_cases.ledger.post_entry import adjust_credit, grant_credit
 from billing.use_cases.ledger.verify_ledger import verify_ledger
 from billing.use_cases.proof.audit.verify_audit import verify_audit_chain
 from billing.use_cases.proof.verify_chain import verify_chain
+from billing.use_cases.record_audit import record_audit
 from orders.models import Document, Order, StripeEvent
 from orders.models.basket import CheckoutRequest
 from orders.use_cases.checkout.place_order import place_order
@@ -298,3 +299,15 @@ def test_stripes_objects_keep_all_but_the_person() -> None:
         "data": {"object": {"object": "customer", "id": "cus_1", "name": None, "email": None}},
         "items": [{"object": "charge", "billing_details": None, "amount": 5, "name": "kept"}],
     }
+
+
+def test_a_customer_named_like_an_ordinary_word_changes_nobody_elses_history(user: User, customer: Customer) -> None:
+    User.objects.filter(pk=user.pk).update(first_name="voucher", last_name="")
+    note = {"object": {"customer": "cus_18", "description": "a voucher"}}
+    other = StripeEvent.objects.create(id="evt_2", type="charge.succeeded", payload=note, occurred_at=timezone.now())
+    record_audit(action="code.issued", object_type="code", object_id="1", by=actor(), reason="a voucher for the fair")
+    erase(customer)
+    finish_erasure(customer_id=customer.pk)
+    other.refresh_from_db()
+    assert other.payload == note
+    assert AuditEntry.objects.get(action="code.issued").reason == "a voucher for the fair"
