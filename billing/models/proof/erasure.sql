@@ -3,7 +3,7 @@ CREATE OR REPLACE TRIGGER billing_customer_starts_unerased BEFORE INSERT ON bill
   WHEN (NEW.erased_at IS NOT NULL) EXECUTE FUNCTION billing_refuse('a customer acts before it is erased');
 
 -- An erased customer stays erased, and its account is closed: merges.sql lets it only be empty then.
-CREATE OR REPLACE FUNCTION billing_check_erasure() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+CREATE OR REPLACE FUNCTION billing_check_erasure() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF OLD.erased_at IS NOT NULL THEN
     RAISE check_violation USING CONSTRAINT = 'billing_customer_stays_erased', TABLE = TG_TABLE_NAME,
