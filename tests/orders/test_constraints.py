@@ -308,7 +308,8 @@ def test_what_is_allowed_passes(statement: str) -> None:
 def test_every_attacked_rule_is_in_the_database() -> None:
     """That no rule is left out is shown with those of card payments: tests/payments/test_constraints.py."""
     assert set(ATTACKS) <= rules_of("orders")
-    # These refuse nothing: what they do is shown in test_catalog_version.py and test_deliver_webhooks.py.
+    # These refuse nothing. What they do is shown in test_catalog_version.py, in test_deliver_webhooks.py and by the
+    # tests of the proof.
     assert triggers_without_rule("orders") == {
         "orders_plan_changes_catalog",
         "orders_plan_altered_changes_catalog",
@@ -320,6 +321,7 @@ def test_every_attacked_rule_is_in_the_database() -> None:
         "orders_industry_altered_changes_catalog",
         "orders_bundle_changes_catalog",
         "orders_bundle_altered_changes_catalog",
+        "orders_cardentry_chained",
         "orders_payment_posts_paid",
         "orders_payment_posts_change",
         "orders_outboxevent_queued",
