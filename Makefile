@@ -13,7 +13,8 @@ PACKAGES = $(if $(DATABASE_URL)$(DATABASE_URL_FILE),runtime,demo-packages)
 TEST_SETTINGS = DJANGO_SETTINGS_MODULE=tests.settings DEBUG=1 DATABASE_URL= QASIMA_POSTGRES_CLUSTER=test
 # These tests take minutes, so make test leaves them out; CI runs them too.
 PAYMENTS = tests/payments tests/stripe_sandbox tests/browser/test_payment.py tests/browser/test_shop_payment.py
-JOURNEYS = tests/journeys tests/browser/test_shop.py tests/browser/test_arabic.py tests/browser/test_issuing.py tests/contract/test_generated_requests.py
+JOURNEYS = tests/journeys $(PAGES) tests/contract/test_generated_requests.py
+PAGES = $(addprefix tests/browser/test_, shop.py arabic.py issuing.py console.py redeem.py) tests/config/test_console_crawl.py
 RACES = tests/concurrency tests/faults tests/properties
 OPERATIONS = tests/operations tests/growth tests/orders/test_upgrade.py tests/orders/test_migrations.py
 FAILOVER = tests/failover
@@ -94,8 +95,10 @@ test-payments: dev
 test-races: dev
 	@$(VENV) -m pytest -n 2 $(RACES)
 
-# The requests of the existing front ends, in their order; attacks; and every operation with generated input.
+# The requests of the existing front ends, in their order; attacks; every operation with generated input; pages in a
+# browser; and every page of the console as every role.
 test-journeys: dev
+	@.ci/install-debian-packages
 	@$(VENV) -m pytest -n 2 $(JOURNEYS)
 
 # The tools and files of operators, with the programs that read them; migrations and upgrades; and query plans in a
