@@ -18,11 +18,11 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import BooleanField, Count, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
+from .database.shared_read import Read, SharedRead
+from .database.shared_read import Row as SharedRow
 from .errors import SubscriptionNotFound
 from .models import Customer, Invoice, LedgerEntry, Organization, OrganizationMember, Subscription, User
 from .organization_roles import OrganizationRole
-from .shared_read import Read, SharedRead
-from .shared_read import Row as SharedRow
 
 Row = TypeVar("Row", Subscription, Invoice)
 

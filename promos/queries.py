@@ -21,7 +21,7 @@ from django.db.models.aggregates import Count
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, GreaterThan
 
-from billing.compiled_query import CompiledQuery
+from billing.database.compiled_query import CompiledQuery
 from billing.queries import exists_per_row
 
 from .models import Batch, BudgetCounter, Campaign, Card, CardRange, PromoCode, PromoCounter, Redemption

@@ -11,7 +11,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.utils.encoders import JSONEncoder
 
-from billing.shared_read import MAX_REMEMBERED, Read
+from billing.database.shared_read import MAX_REMEMBERED, Read
 
 _encode_other = JSONEncoder().default
 

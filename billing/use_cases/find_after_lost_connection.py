@@ -17,8 +17,8 @@ from django.db import InterfaceError, OperationalError, connection
 from psycopg_pool import PoolTimeout
 
 from billing.actor import Actor
+from billing.database.group_commit import is_refusal
 from billing.errors import OutcomeUnknown
-from billing.group_commit import is_refusal
 from billing.models import AuditEntry
 from billing.use_cases.record_audit import record_audit
 

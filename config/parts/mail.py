@@ -5,7 +5,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-TERMINAL_BACKEND = "config.parts.terminal_mail.EmailBackend"
+TERMINAL_BACKEND = "config.devtools.terminal_mail.EmailBackend"
 DUMMY_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 _DEFAULTS: dict[str, Any] = {
     "EMAIL_BACKEND": DUMMY_BACKEND,

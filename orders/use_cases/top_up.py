@@ -10,7 +10,7 @@ from django.db.models import OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.compiled_query import CompiledQuery
+from billing.database.compiled_query import CompiledQuery
 from billing.errors import Busy, DomainError, IdempotencyMismatch, translate_lock_errors
 from billing.models import Account, IdempotencyKey, LedgerEntry
 from billing.queries import exists_per_row

@@ -14,8 +14,8 @@ from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.utils import timezone
 
 from billing.actor import Actor
+from billing.database.group_commit import GroupCommit
 from billing.errors import InsufficientCredit, ReasonRequired, translate_violations
-from billing.group_commit import GroupCommit
 from billing.locks import lock_account, lock_account_and_survivor
 from billing.models import Customer
 from billing.models.idempotency import KEY_LIFE
@@ -103,7 +103,7 @@ def redeem(
     """Redeems the code into the user's balance, without an order.
 
     It is tried first and explained afterwards, so that a redemption that succeeds is one round trip. Requests that
-    arrive together share it (billing/group_commit.py).
+    arrive together share it (billing/database/group_commit.py).
 
     Args: note: for staff, on the grant. key, fingerprint: an idempotency key and the request's hash; the answer is
     stored with the redemption. A key that has a live answer redeems nothing: the caller reads it

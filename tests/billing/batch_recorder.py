@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Event, Lock
 from time import sleep
 
-from billing.group_commit import GroupCommit
+from billing.database.group_commit import GroupCommit
 from tests.concurrency.hold_batches import count_waiters
 from tests.concurrency.wait_for import wait_until
 

@@ -8,7 +8,7 @@ from django.db.models import QuerySet, Value
 from django.db.models.functions import Concat
 from django.test.utils import CaptureQueriesContext
 
-from billing.compiled_query import CompiledQuery
+from billing.database.compiled_query import CompiledQuery
 from billing.models import Organization
 from tests.factories import OrganizationFactory
 

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
 
+from billing.database.group_commit import MAX_BATCH, GroupCommit
 from billing.errors import Busy
-from billing.group_commit import MAX_BATCH, GroupCommit
 from tests.billing.batch_recorder import (
     PATIENCE_SECONDS,
     BatchRecorder,

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from django.db import IntegrityError
 
-from billing.group_commit import MAX_BATCH, GroupCommit
+from billing.database.group_commit import MAX_BATCH, GroupCommit
 from tests.billing.batch_recorder import BatchRecorder, result_of, submit_from_threads
 from tests.concurrency.hold_batches import count_waiters
 

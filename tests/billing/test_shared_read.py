@@ -10,7 +10,7 @@ import pytest
 from django.db import DataError, connection
 from django.test.utils import CaptureQueriesContext
 
-from billing.shared_read import SharedRead
+from billing.database.shared_read import SharedRead
 
 pytestmark = pytest.mark.django_db(transaction=True)
 THREADS, ROUNDS = 8, 25
@@ -87,7 +87,7 @@ def test_a_thread_without_a_connection_borrows_one_for_the_statement() -> None:
 
 
 def test_a_process_remembers_the_newest_values_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("billing.shared_read.MAX_REMEMBERED", 2)
+    monkeypatch.setattr("billing.database.shared_read.MAX_REMEMBERED", 2)
     shared = SharedRead(MULTIPLES, list)
     first = shared.read(30, 1)
     assert [shared.read(number, 1).value for number in (20, 15, 30)] == [[(3,)], [(4,)], [(2,)]]

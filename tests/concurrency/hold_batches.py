@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from billing.group_commit import GroupCommit
+from billing.database.group_commit import GroupCommit
 from billing.models import Organization
 from orders.models import Plan
 from orders.use_cases.checkout import batched_checkout

@@ -10,8 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from billing.database.group_commit import MAX_BATCH
 from billing.errors import IdempotencyMismatch
-from billing.group_commit import MAX_BATCH
 from billing.models import Organization
 from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.errors import PaymentInProgress, PaymentProcessorNotConfigured

@@ -5,8 +5,8 @@ import io
 import pytest
 from django.core.mail import EmailMultiAlternatives
 
+from config.devtools.terminal_mail import EmailBackend
 from config.parts.mail import DUMMY_BACKEND, mail_settings
-from config.parts.terminal_mail import EmailBackend
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 

@@ -9,8 +9,8 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
+from billing.database.group_commit import GroupCommit
 from billing.errors import OutcomeUnknown
-from billing.group_commit import GroupCommit
 from billing.models import AuditEntry, Customer, LedgerEntry
 from billing.use_cases import find_after_lost_connection
 from billing.use_cases.find_after_lost_connection import find_or_remember, find_unknown

@@ -19,7 +19,7 @@ BATCHES = {
     "promos/use_cases/attempts/record_attempt.py": "tests/promos/attempts/test_record_attempt.py::"
     "test_any_text_can_be_recorded",
     "billing/queries.py": ANY_READ,
-    "billing/shared_read.py": ANY_READ,
+    "billing/database/shared_read.py": ANY_READ,
     "orders/api/catalog/lists.py": ANY_READ,
     "orders/use_cases/apps/list_app_jobs.py": ANY_READ,
     "orders/use_cases/organizations/list_organizations.py": ANY_READ,

@@ -17,7 +17,7 @@ from django.utils.text import capfirst
 
 from billing.admin.console.display import Fact, Panel, Text, list_url
 from billing.admin.console.submission import Submission
-from billing.replica import note_failure, reading_from_replica
+from billing.database.replica import note_failure, reading_from_replica
 
 if TYPE_CHECKING:
     from billing.admin.console.base import ConsoleAdmin, RecordAdmin

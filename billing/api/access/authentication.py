@@ -17,9 +17,9 @@ from rest_framework.request import Request
 from billing.actor import STAFF_ROLES, Actor
 from billing.api.access.client_address import client_address
 from billing.api.access.tokens import InvalidToken, read_email, verify_token
+from billing.database.shared_read import Read
 from billing.models import User
 from billing.queries import SignedInUser, find_user_of_session
-from billing.shared_read import Read
 from billing.use_cases.assign_role import role_of
 from billing.use_cases.identity.users import may_use_address
 

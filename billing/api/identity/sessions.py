@@ -22,10 +22,10 @@ from billing.api.identity.requests import RefreshSerializer
 from billing.api.identity.sign_in import PublicView
 from billing.api.renderers import JSONBody, Response, remember_bodies
 from billing.api.schema import refusals
+from billing.database.shared_read import Read
 from billing.errors import UserNotFound
 from billing.models import Customer
 from billing.queries import SignedInUser, find_signed_in_user
-from billing.shared_read import Read
 from billing.use_cases.assign_role import strongest_role
 from billing.use_cases.identity.end_sessions import sign_out_everywhere
 from billing.use_cases.identity.sessions import end_session, refresh_session

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from billing.replica import reading_from_replica
+from billing.database.replica import reading_from_replica
 from billing.use_cases.proof.export_evidence import export_evidence
 
 

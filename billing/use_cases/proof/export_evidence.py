@@ -7,8 +7,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 from django.db import connection, transaction
 
 from billing.actor import Actor
+from billing.database.replica import reading_from_replica
 from billing.models import LedgerHead, SealedAccount
-from billing.replica import reading_from_replica
 from billing.use_cases.proof.audit.app_chains import list_app_chains
 from billing.use_cases.record_audit import record_audit
 

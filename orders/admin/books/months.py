@@ -15,7 +15,7 @@ from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
-from billing.replica import iterate_from_replica
+from billing.database.replica import iterate_from_replica
 from orders.errors import InvalidMonth
 from orders.models import ClosedMonth
 from orders.use_cases.books.close_month import close_month, next_month_to_close

@@ -37,9 +37,9 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Submission
 from billing.admin.ledger import LedgerEntryAdmin, order_link
+from billing.database.replica import iterate_from_replica
 from billing.models import LedgerEntry
 from billing.queries import cursor_without_timeout
-from billing.replica import iterate_from_replica
 from orders.admin.ledger.explain import explain_page
 from orders.admin.ledger.filters import (
     CampaignFilter,

@@ -22,7 +22,7 @@ from rest_framework.request import Request
 from billing.api.access.api_view import ApiView
 from billing.api.pagination import add_link, page_parameters, slice_into_page
 from billing.api.renderers import ExactJSONRenderer
-from billing.shared_read import SharedRead
+from billing.database.shared_read import SharedRead
 from orders.models import AddOn, App, Bundle, CatalogVersion, Industry, Plan
 from orders.models.catalog import CatalogItem
 

@@ -4,9 +4,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from billing.actor import system_actor
+from billing.database.replica import reading_from_replica
 from billing.errors import DomainError
 from billing.money import format_money
-from billing.replica import reading_from_replica
 from orders.use_cases.books.close_month import close_month, verify_and_record_months
 from orders.use_cases.books.journal import journal_lines, postings_of, write_csv
 from orders.use_cases.books.month import Month, read_month

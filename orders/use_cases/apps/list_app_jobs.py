@@ -3,9 +3,9 @@ from typing import Any, cast
 from uuid import UUID
 
 from billing.actor import Actor
+from billing.database.shared_read import Read, Row, SharedRead
 from billing.models import Organization
 from billing.organization_roles import Act
-from billing.shared_read import Read, Row, SharedRead
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.models import AppJob
 

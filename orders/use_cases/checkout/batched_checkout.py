@@ -13,8 +13,8 @@ from uuid import UUID
 from django.db import connection
 
 from billing.actor import Actor
+from billing.database.group_commit import GroupCommit
 from billing.errors import DomainError, translate_lock_errors, translate_violations
-from billing.group_commit import GroupCommit
 from orders.errors import OrderStale
 from orders.models.basket import Basket, CheckoutRequest
 from orders.use_cases.checkout.checkout_context import priced_before

@@ -2,7 +2,7 @@
 
 1. If this process has priced the basket before, it does not read the state first. One statement checks what the
    checkout depends on, and writes order, redemption, ledger entries, subscription, invoice, event and jobs. Requests
-   that arrive together share it (batched_checkout.py, billing/group_commit.py).
+   that arrive together share it (batched_checkout.py, billing/database/group_commit.py).
 2. If that places no order, or the basket is new, one statement reads the state (checkout_context.py), and this module
    decides on one of four results: the stored answer again, a refusal, a payment by card, or an order that credit
    covers. The statement of step 1 places that order too, alone instead of in a batch.

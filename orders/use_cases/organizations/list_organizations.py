@@ -4,8 +4,8 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.actor import Actor
+from billing.database.shared_read import Read, Row, SharedRead
 from billing.models import Organization
-from billing.shared_read import Read, Row, SharedRead
 from billing.text import normal_email
 from billing.use_cases.organizations.bind_invitations import bind_invitations
 

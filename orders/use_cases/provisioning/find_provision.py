@@ -7,8 +7,8 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from billing.actor import Actor
+from billing.database.shared_read import Read, Row, SharedRead
 from billing.organization_roles import Act
-from billing.shared_read import Read, Row, SharedRead
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.errors import OrderNotFound, ProvisionNotFound, refuse_strangers
 from orders.models import Order, Provision

@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from billing.actor import ANONYMOUS, Actor
-from billing.group_commit import GroupCommit
+from billing.database.group_commit import GroupCommit
 from promos.errors import PromoProblem
 from promos.models import RefusedAttempt
 from promos.models.batch import normal_card_code

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db import connection
 
-from billing.group_commit import GroupCommit
+from billing.database.group_commit import GroupCommit
 
 Key = tuple[Any, ...]
 Row = tuple[Any, ...]
