@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .invalid_input import NOT_BOOLEAN, NOT_SCALAR, NOT_TEXT, SUSPICIOUS_TEXTS
+from tests.contract.invalid_values import NOT_BOOLEAN, NOT_SCALAR, NOT_TEXT, SUSPICIOUS_TEXTS
 
 PRICED = {"price_omr": 12.5}
 PLAN = {

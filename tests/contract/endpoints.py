@@ -1,160 +1,54 @@
 """Every endpoint of the API, the roles that may use it, and its status while no card processor is configured."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from billing.actor import APPROVER, AUDITOR, CUSTOMER, DEALER, FINANCE, SOVEREIGN_ADMIN, SUPERADMIN, SUPPORT
+from billing.actor import AUDITOR, DEALER, SUPERADMIN
+from tests.contract.endpoint import (
+    ADMINISTERS,
+    DECIDES,
+    IDENTIFIED,
+    ISSUES,
+    PUBLIC,
+    READS_ALERTS,
+    READS_ATTEMPTS,
+    READS_EVENTS,
+    READS_ORDERS,
+    READS_PROPOSALS,
+    READS_REVENUE,
+    READS_VOUCHERS,
+    WITHDRAWS,
+    Endpoint,
+)
+from tests.contract.invalid_values import INVALID_ID
+from tests.contract.request_bodies import (
+    APP_TO_INSTALL,
+    BATCH,
+    CALLBACK,
+    CAMPAIGN,
+    CHECKOUT,
+    CODE,
+    DEFAULT_CAMPAIGN,
+    DOMAIN,
+    EXPORT,
+    GRANT,
+    IMPORT,
+    ISSUE,
+    KEYS,
+    MERGE,
+    ORGANIZATION,
+    PASSWORD,
+    REPORT,
+    SPRING,
+    START,
+    WEBHOOK,
+)
 
 from .catalog_endpoints import BODIES as CATALOG_BODIES
 from .catalog_endpoints import INVALID as CATALOG_INVALID
 from .conftest import ALERT_ID, BATCH_ID, DEALER_ID, GRANT_ID, ITEM_IDS, ITEM_SLUGS, PROPOSAL_ID, WEBHOOK_ID
-from .invalid_input import CAMPAIGN_ACTS, FIELDS, INVALID_ID, RANGE_ACT, SERIAL_FILE
+from .invalid_input import CAMPAIGN_ACTS, FIELDS, RANGE_ACT, SERIAL_FILE
 
-ANONYMOUS = "anonymous"
-PUBLIC = frozenset({ANONYMOUS, CUSTOMER, DEALER, AUDITOR, SUPPORT, FINANCE, APPROVER, SOVEREIGN_ADMIN, SUPERADMIN})
-IDENTIFIED = PUBLIC - {ANONYMOUS}
-READS_VOUCHERS = frozenset({AUDITOR, SUPPORT, FINANCE, SOVEREIGN_ADMIN, SUPERADMIN})
-READS_ALERTS = frozenset({AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN})
-READS_ATTEMPTS = READS_VOUCHERS - {FINANCE}
-ISSUES = frozenset({SOVEREIGN_ADMIN, SUPERADMIN})
-READS_ORDERS = frozenset({AUDITOR, SUPPORT, FINANCE, SUPERADMIN})
-READS_REVENUE = READS_ORDERS - {SUPPORT}
-READS_EVENTS = frozenset({AUDITOR, SUPERADMIN})
-READS_PROPOSALS = frozenset({AUDITOR, SUPPORT, APPROVER, SOVEREIGN_ADMIN, SUPERADMIN})
-# Whether it is their own decides.
-WITHDRAWS = IDENTIFIED - {CUSTOMER}
-DECIDES = frozenset({APPROVER, SUPERADMIN})
-ADMINISTERS = frozenset({SUPERADMIN})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """A method at a path; `{tenant}`, `{code}` and `{slug}` stand for records that each test creates.
-
-    `body` is a valid body with the same placeholders, and `status` is the status of its answer, `success` the
-    documented one where that is a refusal. If the endpoint `requires_nothing`, an empty body is valid too.
-    """
-
-    method: str
-    path: str
-    roles: frozenset[str]
-    body: Mapping[str, Any] | None = None
-    status: int = 200
-    success: int = 200
-    is_list: bool = False
-    requires_nothing: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.path}"
-
-    def path_with(self, **facts: str) -> str:
-        return self.path.format(**facts)
-
-    def body_with(self, **facts: str) -> dict[str, Any] | None:
-        if self.body is None:
-            return None
-        return {name: value.format(**facts) if isinstance(value, str) else value for name, value in self.body.items()}
-
-
-# The campaign of vouchers that name none. No act changes it.
-DEFAULT_CAMPAIGN = "00000000-0000-7000-8000-000000000001"
-ISSUE = {
-    "code": "{code}",
-    "credit_omr": 5,
-    "description": "Welcome",
-    "active": True,
-    "max_redemptions": 3,
-    "hot": False,
-    "starts_at": "2020-01-01T00:00:00Z",
-    "expires_at": "2099-01-01T00:00:00Z",
-    "credit_days": 90,
-    "credit_expires_at": "2099-01-01T00:00:00Z",
-    "campaign_id": DEFAULT_CAMPAIGN,
-    "reason": "spring",
-}
-_SPRING = {"reason": "spring"}
-CAMPAIGN = {
-    "name": "{slug}",
-    "purpose": "Win customers",
-    "owner_email": "noor@example.org",
-    "credit_class": "promotional",
-    "vat_treatment": "no_consideration",
-    "budget_omr": 500,
-    "hot": False,
-    "starts_at": "2020-01-01T00:00:00Z",
-    "ends_at": "2099-01-01T00:00:00Z",
-    "credit_days": 90,
-    "credit_expires_at": "2099-01-01T00:00:00Z",
-    "reason": "spring",
-}
-BATCH = {
-    "name": "{slug}",
-    "credit_omr": 5,
-    "size": 2,
-    "pattern": "####-####-####",
-    "alphabet": "letters",
-    "description": "Cards of shops",
-    "campaign_id": DEFAULT_CAMPAIGN,
-    "starts_at": "2020-01-01T00:00:00Z",
-    "expires_at": "2099-01-01T00:00:00Z",
-    "reason": "spring",
-    "printer_key": "",
-}
-IMPORT = {"csv": "code,credit,cap\r\n{code}-NEW,5,3", "dry_run": False, "reason": "spring"}
-GRANT = {
-    "name": "{slug}",
-    "csv": "ada,5\r\n{slug},1.250",
-    "credit_omr": 5,
-    "credit_class": "compensation",
-    "expires_at": "2099-01-01T00:00:00Z",
-    "reason": "an outage",
-}
-# No campaign has this name.
-EXPORT = {
-    "since": "2026-09-30T20:00:00Z",
-    "until": "2026-10-31T20:00:00Z",
-    "kind": "adjustment",
-    "credit_class": "sold",
-    "customer": "ada",
-    "campaign": "Unknown",
-    "at_least_minor": 1,
-    "at_most_minor": 5,
-    "file_format": "csv",
-    "reason": "an audit",
-}
-CHECKOUT = {
-    "tenant_id": "{tenant}",
-    "plan_id": "flexi",
-    "apps": ["wordpress"],
-    "addons": ["waf"],
-    "promo_code": "{code}",
-}
-ORGANIZATION = {"slug": "{slug}", "name": "New", "plan_id": "m", "apps": ["wordpress"], "addons": ["backup"]}
-MERGE = {"customer_id": "no-such-customer", "into_customer_id": "nor-this-one", "reason": "one person"}
-# Whether the organization has a plan or not, there is no such app.
-APP_TO_INSTALL = {"slug": "no-such-app", "dep_choices": {"mariadb": "dedicated"}}
-REPORT = {"id": "{slug}", "provision_id": "{tenant}", "status": "provisioning", "reported_at": "2026-01-01T00:00:00Z"}
-START = {
-    "tenant_id": "{tenant}",
-    "order_id": "{tenant}",
-    "plan_id": "m",
-    "apps": ["wordpress"],
-    "subdomain": "{slug}",
-}
-DOMAIN = {"tenant_id": "{tenant}", "domain": "shop.example.com"}
-
-KEYS = {"stripe_secret_key": "sk_test_x", "stripe_webhook_secret": "whsec_x", "stripe_public_key": "pk_test_x"}
-CODE = {"email": "{slug}@example.org", "code": "123456"}
-CALLBACK = {"code": "{code}", "redirect_uri": "https://shop.example.org/callback"}
-PASSWORD = {"email": "{slug}@example.org", "password": "wrong", "otp": "123456"}
-
-WEBHOOK = {
-    "url": "https://shop.example.com/hooks",
-    "description": "The shop",
-    "types": ["order.placed"],
-    "reason": "a new shop",
-}
 _WEBHOOK = f"billing/admin/webhooks/{WEBHOOK_ID}"
 WEBHOOKS = [
     Endpoint(method="GET", path="billing/admin/webhooks", roles=READS_EVENTS, is_list=True),
@@ -220,13 +114,13 @@ ENDPOINTS = [
             status=409,
         )
         for act, body in (
-            ("propose", _SPRING),
-            ("approve", _SPRING),
-            ("activate", _SPRING),
-            ("pause", _SPRING),
-            ("end", _SPRING),
-            ("budget", {**_SPRING, "budget_omr": 500}),
-            ("end-date", {**_SPRING, "ends_at": "2099-01-01T00:00:00Z"}),
+            ("propose", SPRING),
+            ("approve", SPRING),
+            ("activate", SPRING),
+            ("pause", SPRING),
+            ("end", SPRING),
+            ("budget", {**SPRING, "budget_omr": 500}),
+            ("end-date", {**SPRING, "ends_at": "2099-01-01T00:00:00Z"}),
             ("forecast", {"credit_omr": 10, "max_redemptions": 5, "days": 30}),
         )
     ),

@@ -10,12 +10,13 @@ from billing.models import Customer
 from config.parts.api_groups import GROUPS, group_of
 from config.web.schema import schema
 from tests.config.test_settings import COMPLETE, read, refusal
+from tests.contract.endpoint import Endpoint
 from tests.factories import give_credit
 
 from .api_client import Caller, by_token
 from .api_process import ApiProcess, api_process
 from .conftest import open_shop, tenant_of
-from .endpoints import ENDPOINTS, Endpoint
+from .endpoints import ENDPOINTS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,12 +6,12 @@ from urllib.parse import quote
 import pytest
 from django.utils import timezone
 
+from tests.contract.issuing_shapes import ATTEMPT
 from tests.factories import PromoCodeFactory
 
 from .api_client import Caller
 from .conftest import tenant_of
 from .json_shapes import assert_shape
-from .response_shapes import ATTEMPT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

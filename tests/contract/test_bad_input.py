@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 
+from tests.contract.endpoint import Endpoint
+from tests.contract.invalid_values import BODIES, EMPTY_OBJECTS
 from tests.factories import PromoCodeFactory
 from tests.snapshot import nothing_changes
 
 from .api_client import JSON, Answer, Caller, by_token
 from .conftest import tenant_of
-from .endpoints import ENDPOINTS, WITH_BODY, Endpoint, invalid_fields
-from .invalid_input import BODIES, EMPTY_OBJECTS, PATH_PARTS
+from .endpoints import ENDPOINTS, WITH_BODY, invalid_fields
+from .invalid_input import PATH_PARTS
 from .json_shapes import assert_error
 
 pytestmark = pytest.mark.django_db(transaction=True)

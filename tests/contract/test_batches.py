@@ -8,13 +8,13 @@ from promos.models import Batch, Redemption
 from promos.use_cases.cards.count_redeemed_cards import count_redeemed_cards
 from promos.use_cases.cards.generate_cards import generate_cards
 from promos.use_cases.redeem_code import release
+from tests.contract.issuing_shapes import BATCH, CARD, DEALER, RANGE
 from tests.factories import CustomerFactory, actor
 from tests.promos.cards.make_batch import active, codes_of, redeem_for
 from tests.snapshot import nothing_changes
 
 from .api_client import Answer, Caller, by_token
 from .json_shapes import assert_refused, assert_shape
-from .response_shapes import BATCH, CARD, DEALER, RANGE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

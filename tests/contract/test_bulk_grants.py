@@ -9,12 +9,12 @@ from billing.models import Customer, Proposal
 from billing.queries import balance_of
 from billing.tasks import run_bulk_grant
 from billing.use_cases.ledger.post_entry import spend_credit
+from tests.contract.issuing_shapes import BULK_GRANT, BULK_GRANT_CHECK, BULK_GRANT_ROW
 from tests.factories import CustomerFactory, acting
 from tests.snapshot import nothing_changes
 
 from .api_client import Caller, by_token
 from .json_shapes import assert_refused, assert_shape
-from .response_shapes import BULK_GRANT, BULK_GRANT_CHECK, BULK_GRANT_ROW
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

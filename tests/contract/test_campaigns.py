@@ -6,12 +6,12 @@ import pytest
 
 from promos.models import Campaign
 from promos.use_cases.redeem_code import redeem
+from tests.contract.issuing_shapes import CAMPAIGN, FORECAST
 from tests.factories import CampaignFactory, CustomerFactory, PromoCodeFactory, acting
 from tests.snapshot import nothing_changes, only_changes
 
 from .api_client import Answer, Caller
 from .json_shapes import assert_refused, assert_shape
-from .response_shapes import CAMPAIGN, FORECAST
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -38,6 +38,7 @@ from promos.models import Alert, Batch, Campaign, Dealer
 from tests.billing.bulk.make_grants import done as done_grant
 from tests.billing.bulk.make_grants import draft as draft_grant
 from tests.console import propose_adjustment
+from tests.contract.request_bodies import DEFAULT_CAMPAIGN
 from tests.factories import (
     AppFactory,
     CampaignFactory,
@@ -56,7 +57,6 @@ from tests.promos.cards.make_batch import released as released_batch
 from .api_client import Caller, by_token
 from .conftest import ALERT_ID, ITEM_IDS, ITEM_SLUGS, tenant_of
 from .domain_calls import added
-from .endpoints import DEFAULT_CAMPAIGN
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

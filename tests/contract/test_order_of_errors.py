@@ -6,12 +6,13 @@ from uuid import uuid4
 import pytest
 
 from billing.models import Customer
+from tests.contract.endpoint import ANONYMOUS, Endpoint
 from tests.factories import PromoCodeFactory, give_credit
 from tests.snapshot import nothing_changes
 
 from .api_client import JSON, Answer, Caller
 from .conftest import Checkout, tenant_of
-from .endpoints import ANONYMOUS, ENDPOINTS, WITH_BODY, Endpoint
+from .endpoints import ENDPOINTS, WITH_BODY
 from .json_shapes import assert_refused
 
 pytestmark = pytest.mark.django_db(transaction=True)

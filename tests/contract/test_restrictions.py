@@ -8,13 +8,13 @@ import pytest
 from billing.models import AuditEntry, Customer, Organization
 from orders.models import AddOn, Plan
 from promos.models import PromoCode
+from tests.contract.issuing_shapes import CAMPAIGN, VOUCHER
 from tests.factories import CampaignFactory, PromoCodeFactory, give_credit, ids_of
 from tests.snapshot import nothing_changes
 
 from .api_client import Answer, Caller, by_token
 from .conftest import Checkout, tenant_of
 from .json_shapes import assert_refused, assert_shape
-from .response_shapes import CAMPAIGN, VOUCHER
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

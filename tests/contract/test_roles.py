@@ -8,13 +8,14 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 from billing.actor import CUSTOMER, STAFF_ROLES
+from tests.contract.endpoint import ANONYMOUS, PUBLIC, Endpoint
 from tests.database import restore_pristine
 from tests.factories import PromoCodeFactory
 from tests.snapshot import nothing_changes
 
 from .api_client import Answer, Caller, anonymous_caller, by_session, by_token
 from .conftest import open_shop, tenant_of
-from .endpoints import ANONYMOUS, ENDPOINTS, PUBLIC, Endpoint
+from .endpoints import ENDPOINTS
 from .json_shapes import assert_refused
 
 # Runs in a transaction that rolls back, since no refusal here comes from the database.

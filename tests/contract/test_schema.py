@@ -10,9 +10,12 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
+from tests.contract.endpoint import PUBLIC, Endpoint
+from tests.contract.request_bodies import DEFAULT_CAMPAIGN
+
 from .api_client import Caller
 from .conftest import ALERT_ID, BATCH_ID, DEALER_ID, GRANT_ID, ITEM_IDS, PROPOSAL_ID, WEBHOOK_ID
-from .endpoints import DEFAULT_CAMPAIGN, ENDPOINTS, LISTS, PUBLIC, WITH_BODY, Endpoint, invalid_fields
+from .endpoints import ENDPOINTS, LISTS, WITH_BODY, invalid_fields
 
 pytestmark = pytest.mark.django_db
 

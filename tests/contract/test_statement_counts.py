@@ -5,11 +5,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from billing.models import Customer
+from tests.contract.endpoint import ANONYMOUS
+from tests.contract.request_bodies import DEFAULT_CAMPAIGN
 from tests.factories import PromoCodeFactory, forget_prices, give_credit
 
 from .api_client import Answer, Caller, by_session
 from .conftest import BATCH_ID, GRANT_ID, WEBHOOK_ID, Checkout
-from .endpoints import ANONYMOUS, DEFAULT_CAMPAIGN, ENDPOINTS
+from .endpoints import ENDPOINTS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

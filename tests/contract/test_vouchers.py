@@ -7,13 +7,13 @@ import pytest
 
 from promos.api.vouchers import IssueSerializer
 from promos.models import PromoCode
+from tests.contract.issuing_shapes import VOUCHER
 from tests.factories import PromoCodeFactory
 from tests.snapshot import nothing_changes, only_changes
 
 from .api_client import Answer, Caller
 from .conftest import Checkout
 from .json_shapes import assert_refused, assert_shape
-from .response_shapes import VOUCHER
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,13 +6,13 @@ import pytest
 
 from orders.models import WebhookDelivery
 from orders.use_cases.webhooks.deliver_webhooks import deliver_webhooks
+from tests.contract.issuing_shapes import WEBHOOK_DELIVERY, WEBHOOK_ENDPOINT
 from tests.factories import OrganizationFactory
 from tests.orders.webhooks.receiver import receiver
 from tests.snapshot import only_changes
 
 from .api_client import Caller, by_token
 from .json_shapes import assert_refused, assert_shape
-from .response_shapes import WEBHOOK_DELIVERY, WEBHOOK_ENDPOINT
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("private_endpoints")]
 
