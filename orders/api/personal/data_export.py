@@ -108,8 +108,8 @@ class PersonalDataView(ApiView):
         responses=PersonalDataSerializer,
         tags=["personal data"],
         summary="Export your data",
-        description="Everything that this service knows of you, oldest first, as one file. Nobody else's data is in"
-        " it. The export is recorded.",
+        description="Your profile, sessions, choices of mails, organizations, memberships, orders, redemptions,"
+        " entries and the numbers of your documents, oldest first, as one file. The export is recorded.",
     )
     def get(self, request: Request) -> Response:
         data = PersonalDataSerializer(export_personal_data(by=actor_of(request))).data
