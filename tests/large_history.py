@@ -67,6 +67,7 @@ def insert_large_history(
             cursor.executemany("INSERT INTO shared_use VALUES (%s, %s, %s, %s)", shared)
         connection.execute("SELECT pg_temp.grow(%s, %s, %s)", [entries, codes, spare])
         beside()
+        connection.execute("SELECT pg_temp.chain_entries()")
         for _, definition in indexes:
             connection.execute(definition.encode())
     connection.execute("VACUUM (ANALYZE)")

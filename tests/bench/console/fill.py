@@ -50,6 +50,7 @@ def fill_database(connection: Connection, *, cards: int, entries: int, codes: in
         entries: the ledger entries; a tenth as many customers, and 0.7 times as many redemptions.
     """
     from billing.use_cases.ledger.verify_ledger import verify_ledger  # noqa: PLC0415 - after Django is set up
+    from billing.use_cases.proof.verify_chain import verify_chain  # noqa: PLC0415
     from orders.use_cases.figures.refresh_figures import refresh_figures  # noqa: PLC0415
     from promos.use_cases.cards.count_redeemed_cards import count_redeemed_cards  # noqa: PLC0415
     from promos.use_cases.verify_redemptions import verify_redemptions  # noqa: PLC0415
@@ -77,10 +78,10 @@ def fill_database(connection: Connection, *, cards: int, entries: int, codes: in
     count_redeemed_cards()
     refresh_figures()
     filled.note("nightly figures")
-    faults = [verify_redemptions(), verify_ledger().fault]
+    faults = [verify_redemptions(), verify_ledger().fault, verify_chain().fault]
     if any(faults):
         raise RuntimeError(f"the history does not add up: {faults}")
-    filled.note("check of the ledger and all redemptions")
+    filled.note("check of the ledger, its chains and all redemptions")
     return filled
 
 

@@ -1,4 +1,5 @@
--- Inserts the records around cards and codes by whole sets; used by fill.py. All constraints and triggers are on.
+-- Inserts the records around cards and codes by whole sets; used by fill.py. All constraints and triggers are on, but for
+-- audit entries, which large_history.sql chains all at once, and for deliveries, whose events and endpoint are read here.
 CREATE FUNCTION pg_temp.surround(customers bigint, attempts bigint, audited bigint, proposals bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -27,12 +28,17 @@ BEGIN
    CROSS JOIN LATERAL (SELECT n % 5 AS kind, now() - interval '30 days' / attempts * n AS at) AS t
    CROSS JOIN (SELECT * FROM promos_batch WHERE generated = size) AS b;
 
+  SET LOCAL session_replication_role = replica;
   INSERT INTO billing_auditentry (id, action, object_type, object_id, changes, reason, actor_id, actor_role,
                                   actor_email, channel, created_at)
   SELECT pg_temp.key('audit', at, n), 'promo_code.changed', 'promo_code', 'GROWN-' || n % 1000,
          '{"max_redemptions": [10, 20]}', 'more customers', 'noor', 'sovereign-admin', 'noor@example.org', 'admin', at
     FROM generate_series(1, audited) AS n
    CROSS JOIN LATERAL (SELECT now() - interval '700 days' / audited * (audited - n) AS at) AS t;
+  INSERT INTO orders_webhookdelivery (endpoint_id, event_id, status, attempts, created_at, delivered_at)
+  SELECT w.id, e.id, 'delivered', 1, e.created_at, e.created_at
+    FROM orders_webhookendpoint AS w CROSS JOIN orders_outboxevent AS e;
+  SET LOCAL session_replication_role = origin;
 
   INSERT INTO billing_proposal (id, kind, title, arguments, changes, fingerprint, reason, proposer_id, proposer_role,
                                 proposer_channel, created_at, expires_at)
@@ -47,9 +53,6 @@ BEGIN
   SELECT 'customer', 'c-' || n, 101, now() - interval '1 hour' * n, CASE WHEN n > 100 THEN now() END,
          CASE WHEN n > 100 THEN 'noor' ELSE '' END
     FROM generate_series(1, proposals) AS n;
-  INSERT INTO orders_webhookdelivery (endpoint_id, event_id, status, attempts, created_at, delivered_at)
-  SELECT w.id, e.id, 'delivered', 1, e.created_at, e.created_at
-    FROM orders_webhookendpoint AS w CROSS JOIN orders_outboxevent AS e;
   -- No index of a table is built while its rows have checks to come.
   SET CONSTRAINTS ALL IMMEDIATE;
 END $$;
