@@ -267,6 +267,8 @@ UNSUBSCRIBE_URL: str = _environment.text(
 )
 
 # --- Renewals, jobs and mail ------------------------------------------------------------------------------
+# Whether the catalog's prices include VAT, or the VAT of the day is added to them.
+PRICES_INCLUDE_VAT: bool = _environment.flag("PRICES_INCLUDE_VAT", default=True)
 # Whether a change of plan credits the unused part of the paid month to the balance.
 PRORATION: bool = _environment.flag("PRORATION", default=True)
 # How long a subscription that credit no longer covers stays past due before it ends.

@@ -5,7 +5,7 @@ A checkout reads its state by another statement: use_cases/checkout/checkout_con
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from billing.errors import DomainError, OrganizationNotFound
+from billing.local_time import local_day
 from billing.models import Customer, Organization, OrganizationMember, Subscription
 from billing.models.organizations.subscription import ENDED_STATUSES
 from billing.queries import cursor_without_timeout, exists_per_row
@@ -53,7 +54,18 @@ SELECT rule, id, slug, name, active
         UNION ALL SELECT 'addons', id, slug, name, active, 0, category FROM orders_addon) AS sold
  ORDER BY sort_order, category, slug
 """
-OFFERED, _OFFERED_ONCE = _ITEMS.format(condition="active AND"), _ITEMS.format(condition="")
+_WITH_RATE = """
+SELECT item.*, CASE WHEN %(vat_day)s::date IS NOT NULL THEN coalesce(
+         (SELECT basis_points FROM orders_vatrate WHERE starts_on <= %(vat_day)s::date
+           ORDER BY starts_on DESC LIMIT 1), 0) END AS basis_points
+  FROM ({items}) AS item
+"""
+OFFERED, _OFFERED_ONCE = (_WITH_RATE.format(items=_ITEMS.format(condition=each)) for each in ("active AND", ""))
+
+
+def find_vat_day(at: datetime) -> date | None:
+    """Returns the day whose rate of VAT is added to the catalog's prices; None where they include it."""
+    return None if settings.PRICES_INCLUDE_VAT else local_day(at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +79,7 @@ class References:
     def by_kind(self) -> dict[str, tuple[str, ...]]:
         return {_PLAN: self.plans, _APP: self.apps, _ADDON: self.addons}
 
-    def parameters(self) -> dict[str, list[str] | list[UUID]]:
+    def parameters(self, *, now: datetime) -> dict[str, list[str] | list[UUID] | date | None]:
         """Returns the parameters of `OFFERED`: of all kinds at once, since a row says its kind."""
         ids: list[UUID] = []
         slugs: list[str] = []
@@ -77,7 +89,7 @@ class References:
                 slugs.append(reference)
             else:
                 ids.append(identity)
-        return {"item_ids": ids, "slugs": slugs}
+        return {"item_ids": ids, "slugs": slugs, "vat_day": find_vat_day(now)}
 
 
 def load_sold_items() -> dict[str, list[SoldItem]]:
@@ -99,13 +111,14 @@ def is_first_order(*, customer_id: int | None, organization_id: UUID) -> bool:
 
 
 class Offer(NamedTuple):
-    """A row of `OFFERED`."""
+    """A row of `OFFERED`. `basis_points` is the rate of VAT that is added; None where the price includes VAT."""
 
     kind: str
     id: UUID
     slug: str
     name: str
     price_minor: int
+    basis_points: int | None = None
 
 
 def load_basket(*, plan: str, apps: Sequence[str], addons: Sequence[str], retired: bool = False) -> Basket:
@@ -182,7 +195,7 @@ def _ids(items: dict[str, Offer]) -> tuple[str, ...]:
 
 def _offers(wanted: References, *, retired: bool = False) -> list[Offer]:
     with connection.cursor() as cursor:
-        cursor.execute(_OFFERED_ONCE if retired else OFFERED, wanted.parameters())
+        cursor.execute(_OFFERED_ONCE if retired else OFFERED, wanted.parameters(now=timezone.now()))
         return [Offer(*row) for row in cursor.fetchall()]
 
 
@@ -205,7 +218,12 @@ def _match(wanted: References, offers: Iterable[Offer]) -> dict[str, dict[str, O
 
 
 def _line(kind: OrderLine.Kind, item: Offer) -> Line:
-    return Line(kind=kind, item_id=item.id, slug=item.slug, name=item.name, price_minor=item.price_minor)
+    """Makes a line of a catalog item. Here a price of the catalog becomes the price that is charged."""
+    net_minor = None if item.basis_points is None else item.price_minor
+    line = Line(
+        kind=kind, item_id=item.id, slug=item.slug, name=item.name, price_minor=item.price_minor, net_minor=net_minor
+    )
+    return line.at_rate(item.basis_points or 0)
 
 
 _SHORTEST_UUID = 32

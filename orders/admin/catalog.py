@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
@@ -16,6 +17,11 @@ from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.use_cases.catalog.check_price import check_price
 
 _MAX_PERCENT = 100
+_PRICE_HELP = (
+    "In the deployment's currency, with VAT."
+    if settings.PRICES_INCLUDE_VAT
+    else "In the deployment's currency, without VAT: a checkout adds the VAT of the day."
+)
 
 
 class LinesField(forms.CharField):
@@ -58,7 +64,7 @@ class CatalogForm(UneditedValues, forms.ModelForm):  # type: ignore[type-arg]
 class PricedForm(CatalogForm):
     """An item with a monthly price."""
 
-    price_minor = AmountField(label="Price per month", help_text="In the deployment's currency.")
+    price_minor = AmountField(label="Price per month", help_text=_PRICE_HELP)
 
     def clean_price_minor(self) -> int:
         price: int = self.cleaned_data["price_minor"]

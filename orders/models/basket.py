@@ -1,21 +1,28 @@
 """The priced items of an order: pure, frozen, and the only place where a total is added up."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+
+from .charge import price_with_vat
 from .order import OrderLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A plan or add-on with its present price of a month, in the smallest unit."""
+    """A plan or add-on with its present price of a month, in the smallest unit.
+
+    `price_minor` is what it costs. `net_minor` is the catalog's price where that is without VAT; otherwise None.
+    """
 
     kind: OrderLine.Kind
     item_id: UUID
     slug: str
     name: str
     price_minor: int
+    net_minor: int | None = None
 
     @classmethod
     def of(cls, line: OrderLine) -> "Line":
@@ -26,7 +33,15 @@ class Line:
             slug=line.slug,
             name=line.name,
             price_minor=line.price_minor,
+            net_minor=line.net_minor,
         )
+
+    def at_rate(self, basis_points: int) -> "Line":
+        """Returns the line as it costs at another rate of VAT: the same where its price includes VAT."""
+        if self.net_minor is None:
+            return self
+        price_minor = price_with_vat(self.net_minor, basis_points, currency=settings.SOVEREIGN_CURRENCY)
+        return replace(self, price_minor=price_minor)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -35,6 +50,7 @@ class Line:
             "slug": self.slug,
             "name": self.name,
             "price_minor": self.price_minor,
+            "net_minor": self.net_minor,
         }
 
 
@@ -58,6 +74,10 @@ class Basket:
     def total_minor(self) -> int:
         """The price of a month of everything, before credit."""
         return sum(line.price_minor for line in self.lines)
+
+    def total_at_rate(self, basis_points: int) -> int:
+        """Returns the price of a month under another rate of VAT: the same where the prices include VAT."""
+        return sum(line.at_rate(basis_points).price_minor for line in self.lines)
 
     @property
     def addon_ids(self) -> list[str]:

@@ -1,5 +1,6 @@
 -- The version of the catalog: each change of one of its items gives it a new random value. A checkout is written only
--- while the catalog still has the version that gave its prices. Installed by every migrate.
+-- while the catalog still has the version that gave its prices. A rate of VAT belongs to it, because it is part of the
+-- price where the catalog's prices are without VAT. Installed by every migrate.
 --
 -- The version is random, not counted, so that it never stands for two catalogs, even after a rollback or a restored
 -- backup. Saving a row without a change, as a form of the console may, keeps the version.
@@ -22,6 +23,8 @@ CREATE OR REPLACE TRIGGER orders_app_changes_catalog AFTER INSERT OR DELETE OR T
   FOR EACH STATEMENT EXECUTE FUNCTION orders_catalog_changed();
 CREATE OR REPLACE TRIGGER orders_app_altered_changes_catalog AFTER UPDATE ON orders_app
   FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION orders_catalog_changed();
+CREATE OR REPLACE TRIGGER orders_vatrate_changes_catalog AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON orders_vatrate
+  FOR EACH STATEMENT EXECUTE FUNCTION orders_catalog_changed();
 CREATE OR REPLACE TRIGGER orders_industry_changes_catalog AFTER INSERT OR DELETE OR TRUNCATE ON orders_industry
   FOR EACH STATEMENT EXECUTE FUNCTION orders_catalog_changed();
 CREATE OR REPLACE TRIGGER orders_industry_altered_changes_catalog AFTER UPDATE ON orders_industry

@@ -2,6 +2,8 @@
 
 from billing.currencies import CURRENCIES
 
+ALL_POINTS = 10_000
+
 
 def charge_step(currency: str) -> int:
     """Amounts that Stripe charges are multiples of this many of the currency's smallest unit."""
@@ -22,6 +24,20 @@ def split_total(*, total_minor: int, credit_minor: int, currency: str, minimum_m
     charged = _round_up(wanted, charge_step(currency))
     limit = min(total_minor, CURRENCIES[currency].maximum_charge_minor)
     return (total_minor - charged, charged) if charged <= limit else None
+
+
+def price_with_vat(net_minor: int, basis_points: int, *, currency: str) -> int:
+    """Returns what a catalog price without VAT costs with it.
+
+    It is rounded once, half up, to an amount that the processor charges, so that a card can pay any basket. Without
+    VAT it is the catalog's price.
+
+    Args: net_minor: not negative, smallest unit. basis_points: 500 are 5 percent.
+    """
+    if not basis_points:
+        return net_minor
+    unit = ALL_POINTS * charge_step(currency)
+    return (2 * net_minor * (ALL_POINTS + basis_points) + unit) // (2 * unit) * charge_step(currency)
 
 
 def nearest_charges(amount_minor: int, *, currency: str, minimum_minor: int) -> list[int]:

@@ -142,12 +142,16 @@ class OrderLine(models.Model):
     slug = models.CharField(max_length=50)
     name = models.CharField(max_length=100)
     price_minor = models.BigIntegerField()
+    net_minor = models.BigIntegerField(
+        null=True, blank=True, help_text="The catalog's price where that was without VAT."
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["order", "position"], name="orders_orderline_position_once"),
             models.CheckConstraint(condition=Q(kind__in=["plan", "addon"]), name="orders_orderline_kind_known"),
             models.CheckConstraint(condition=Q(price_minor__gte=0), name="orders_orderline_price_not_negative"),
+            models.CheckConstraint(condition=Q(net_minor__gte=0), name="orders_orderline_net_not_negative"),
         ]
 
     def __str__(self) -> str:

@@ -1,14 +1,16 @@
 """The public catalog, as the front ends read it."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from orders.api.catalog.lists import forget_offers
-from orders.models import AddOn, Plan
+from orders.models import AddOn, Plan, VatRate
 from orders.use_cases.catalog.seed_catalog import seed_catalog
 from tests.factories import AppFactory
 
@@ -81,6 +83,20 @@ def test_a_plan_has_its_exact_price(anybody: Caller) -> None:
         "features": ["fast"],
         "stripe_price_id": "",
     }
+
+
+def test_prices_without_vat_stand_beside_those_that_are_charged(anybody: Caller, settings: Settings) -> None:
+    open_shop()
+    assert all("price_with_vat_minor" not in each for each in read(anybody, "plans").body)
+    VatRate.objects.create(starts_on=date(2021, 4, 16), basis_points=500)
+    settings.PRICES_INCLUDE_VAT = False
+    prices = {
+        each["slug"]: (each["price_minor"], each["price_with_vat_minor"]) for each in read(anybody, "plans").body
+    }
+    assert (prices["flexi"], prices["m"], prices["odd"]) == ((0, 0), (9_000, 9_450), (5_250, 5_510))
+    VatRate.objects.create(starts_on=date(2021, 4, 17), basis_points=1_000)
+    charged = {each["slug"]: each["price_with_vat_minor"] for each in read(anybody, "plans").body}
+    assert charged["m"] == 9_900
 
 
 def test_withdrawn_items_are_absent(anybody: Caller) -> None:

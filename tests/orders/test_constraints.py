@@ -180,6 +180,7 @@ ORDERS: Attacks = {
     "orders_orderline_position_check": [line(position="-1")],
     "orders_orderline_kind_known": [line(kind="'app'"), line(kind="''")],
     "orders_orderline_price_not_negative": [line(price_minor="-1")],
+    "orders_orderline_net_not_negative": [line(net_minor="-1")],
 }
 
 EVENTS: Attacks = {
@@ -319,6 +320,7 @@ def test_every_attacked_rule_is_in_the_database() -> None:
         "orders_app_altered_changes_catalog",
         "orders_industry_changes_catalog",
         "orders_industry_altered_changes_catalog",
+        "orders_vatrate_changes_catalog",
         "orders_bundle_changes_catalog",
         "orders_bundle_altered_changes_catalog",
         "orders_cardentry_chained",

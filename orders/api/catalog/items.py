@@ -1,26 +1,45 @@
 """The fields of catalog items in answers. Prices are per month."""
 
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 from rest_framework import serializers
 
 from billing.api.fields import MIRRORED_CURRENCY, CurrencyField, MajorAmountField, MinorAmountField
 from orders.models import AddOn, App, Bundle, Industry, Plan
+from orders.models.charge import price_with_vat
+from orders.use_cases.documents.vat import load_rates, points_at
 
 
 class _PricedSerializer(serializers.ModelSerializer[Any]):
-    """An item with a price; `price_omr` repeats it while the currency is OMR."""
+    """An item with a price; `price_omr` repeats it while the currency is OMR.
+
+    Where the catalog's prices are without VAT, `price_with_vat_minor` is what a checkout charges.
+    """
 
     price_omr = MajorAmountField(source="price_minor", read_only=True)
     price_minor = MinorAmountField(read_only=True)
+    price_with_vat_minor = serializers.SerializerMethodField(
+        help_text="What a checkout of today charges. Only where the catalog's prices are without VAT."
+    )
     currency = CurrencyField()
 
     def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
         if settings.SOVEREIGN_CURRENCY != MIRRORED_CURRENCY:
             del fields["price_omr"]
+        if settings.PRICES_INCLUDE_VAT:
+            del fields["price_with_vat_minor"]
         return fields
+
+    def get_price_with_vat_minor(self, item: Plan | AddOn) -> int:
+        return price_with_vat(item.price_minor, self._points, currency=settings.SOVEREIGN_CURRENCY)
+
+    @cached_property
+    def _points(self) -> int:
+        return points_at(load_rates(), timezone.now())
 
 
 def _text_list() -> serializers.ListField:
@@ -42,6 +61,7 @@ class PlanSerializer(_PricedSerializer):
             "storage",
             "price_omr",
             "price_minor",
+            "price_with_vat_minor",
             "currency",
             "popular",
             "sort_order",
@@ -61,6 +81,7 @@ class AddOnSerializer(_PricedSerializer):
             "description",
             "price_omr",
             "price_minor",
+            "price_with_vat_minor",
             "currency",
             "included",
             "category",

@@ -7,12 +7,14 @@ transaction that changes an item, so every process answers with the new item at 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Subquery
 from django.http import HttpResponse, HttpResponseBase
+from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -25,6 +27,7 @@ from billing.api.renderers import ExactJSONRenderer
 from billing.database.shared_read import SharedRead
 from orders.models import AddOn, App, Bundle, CatalogVersion, Industry, Plan
 from orders.models.catalog import CatalogItem
+from orders.queries import find_vat_day
 
 from .items import AddOnSerializer, AppSerializer, BundleSerializer, IndustrySerializer, PlanSerializer
 
@@ -33,9 +36,13 @@ _ETAG_LENGTH = 32
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """A list as it was rendered, and the version of the catalog that it was read at; None if that is not known."""
+    """A list as it was rendered, and the version of the catalog that it was read at; None if that is not known.
+
+    `vat_day` is the day whose VAT its prices have; None where the catalog's prices include VAT.
+    """
 
     version: UUID | None
+    vat_day: date | None
     items: Sequence[CatalogItem]
     content: bytes
     etag: str
@@ -76,8 +83,8 @@ class _CatalogView(ApiView):
 
     def _current_offer(self) -> _Offer:
         """Returns the list as it is now. One query, and another one after a change of the catalog."""
-        known = _offers.get(self.model)
-        if known and known.version and known.version == _VERSION.read(0).value:
+        known, vat_day = _offers.get(self.model), find_vat_day(timezone.now())
+        if known and known.vat_day == vat_day and known.version and known.version == _VERSION.read(0).value:
             return known
         items = list(
             self.model._default_manager.filter(active=True).annotate(
@@ -86,7 +93,7 @@ class _CatalogView(ApiView):
         )
         version = getattr(items[0], "catalog_version", None) if items else None
         content = self._render(items)
-        offer = _Offer(version, items, content, _etag_of(content))
+        offer = _Offer(version, vat_day, items, content, _etag_of(content))
         _offers[self.model] = offer
         return offer
 

@@ -98,7 +98,10 @@ class PostingRule(models.Model):
 
 
 class VatRate(models.Model):
-    """A rate of VAT from a day on. Prices include it. For ever: a new rate is a new row with a later day."""
+    """A rate of VAT from a day on. Prices include it, or a checkout adds it (PRICES_INCLUDE_VAT).
+
+    For ever: a new rate is a new row with a later day.
+    """
 
     starts_on = models.DateField(primary_key=True, help_text="In the Sovereign's time zone.")
     basis_points = models.PositiveIntegerField(help_text="500 are 5 percent.")

@@ -61,7 +61,7 @@ def try_batched_checkout(request: CheckoutRequest, *, by: Actor, now: datetime) 
 
     Raises: OperationalError where the connection was lost and the outcome is unknown.
     """
-    priced = priced_before(request)
+    priced = priced_before(request, now=now)
     if priced is None or priced.basket.total_minor == 0 or connection.in_atomic_block:
         return None
     parameters = order_parameters(request, basket=priced.basket, by=by, now=now)

@@ -12,17 +12,18 @@ every key, redemption and payment.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import OrganizationNotFound, OrganizationSuspended
 from orders.models.basket import Basket, CheckoutRequest, Subscribed
-from orders.queries import OFFERED, Offer, References, is_first_order, price_basket
+from orders.queries import OFFERED, Offer, References, find_vat_day, is_first_order, price_basket
 from promos.models import Campaign, PromoCode
 from promos.models.batch import normal_card_code
 from promos.models.secret_code import HASH_MARK, StoredCode, hashes_of_card_code
@@ -39,7 +40,8 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
          THEN billing_expired_minor(a.customer_id, statement_timestamp()) ELSE 0 END,
        EXISTS (SELECT FROM orders_order d WHERE d.organization_id = o.id AND d.status = 'pending'),
        s.id, s.plan_id, s.addon_ids, CASE WHEN %(prorates)s THEN orders_unused_minor(s.id, %(now)s) END,
-       (SELECT jsonb_agg(jsonb_build_array(kind, id, slug, name, price_minor)) FROM ({OFFERED}) AS offered),
+       (SELECT jsonb_agg(jsonb_build_array(kind, id, slug, name, price_minor, basis_points))
+          FROM ({OFFERED}) AS offered),
        CASE WHEN f.card IS NOT NULL THEN NOT EXISTS (
          SELECT FROM promos_redemption r WHERE r.card_serial = f.card AND r.status IN ('reserved', 'confirmed'))
        ELSE p.max_redemptions = 0
@@ -71,10 +73,11 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
 
 
 class Priced(NamedTuple):
-    """A basket, and the version of the catalog that it was priced by."""
+    """A basket, and the version of the catalog and the day of VAT that it was priced by."""
 
     basket: Basket
     catalog: UUID
+    vat_day: date | None
 
 
 # The baskets that this process has priced. The database checks that their catalog is still the current one.
@@ -82,9 +85,10 @@ _priced: dict[References, Priced] = {}
 MAX_PRICED_BASKETS = 1_000
 
 
-def priced_before(request: CheckoutRequest) -> Priced | None:
-    """Returns the request's basket as this process priced it last, or None. No query."""
-    return _priced.get(_references(request))
+def priced_before(request: CheckoutRequest, *, now: datetime | None = None) -> Priced | None:
+    """Returns the request's basket as this process priced it, unless another day's VAT applies now. No query."""
+    priced = _priced.get(_references(request))
+    return priced if priced is not None and priced.vat_day == find_vat_day(now or timezone.now()) else None
 
 
 def forget_priced_baskets() -> None:
@@ -145,7 +149,7 @@ class CheckoutContext:
         basket = price_basket(references, self._offers)
         if len(_priced) >= MAX_PRICED_BASKETS:
             _priced.clear()
-        _priced[references] = Priced(basket, self.catalog)
+        _priced[references] = Priced(basket, self.catalog, find_vat_day(self.now))
         return basket
 
     def find_promo_code(self, basket: Basket, *, by: Actor) -> PromoCode | None:
@@ -199,7 +203,7 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
                 "codes": [code, *hashes_of_card_code(normal_card_code(code))] if code else [],
                 "now": now,
                 "prorates": settings.PRORATION,
-                **_references(request).parameters(),
+                **_references(request).parameters(now=now),
             },
         )
         row: tuple[Any, ...] = cursor.fetchone()

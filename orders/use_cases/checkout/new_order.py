@@ -14,8 +14,9 @@ from billing.models import Subscription
 from billing.models.idempotency import KEY_LIFE
 from billing.models.keys import uuid7
 from orders.models import Order
-from orders.models.basket import Basket, CheckoutRequest, Line
+from orders.models.basket import Basket, CheckoutRequest
 from orders.models.period import next_period
+from orders.use_cases.checkout.month_price import month_lines
 from promos.queries import normal_code
 
 # Writes a UUID or an instant as text and a Decimal as the number it is.
@@ -65,7 +66,7 @@ def renewal_parameters(
         "plan": subscription.plan_id,
         "apps": first.apps,
         "addons": first.addons,
-        "lines": [Line.of(line).as_json() for line in first.lines.order_by("position")],
+        "lines": [line.as_json() for line in month_lines(subscription)],
         "total": subscription.amount_minor,
         "credit_applied": credit_minor,
         "currency": subscription.currency,

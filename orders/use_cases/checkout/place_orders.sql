@@ -47,9 +47,9 @@ BEGIN
          o.period_start, o.promo, CASE WHEN o.promo IS NULL THEN '' ELSE o.code END, o."user",
          o.role, o.channel, o.address, o.at, CASE WHEN as_status = 'completed' THEN o.at END
     FROM unnest(orders) AS o;
-  INSERT INTO orders_orderline (order_id, position, kind, item_id, slug, name, price_minor)
+  INSERT INTO orders_orderline (order_id, position, kind, item_id, slug, name, price_minor, net_minor)
   SELECT o.id, line.ordinality, item->>'kind', (item->>'item_id')::uuid, item->>'slug', item->>'name',
-         (item->>'price_minor')::bigint
+         (item->>'price_minor')::bigint, (item->>'net_minor')::bigint
     FROM unnest(orders) AS o CROSS JOIN jsonb_array_elements(o.lines) WITH ORDINALITY AS line(item, ordinality);
 END $$;
 

@@ -17,11 +17,12 @@ from orders.errors import (
 from orders.models import Order
 from orders.models.basket import Basket, CheckoutRequest, Line
 from orders.models.charge import split_total
+from orders.models.period import next_period
 from orders.queries import find_open_order
 from orders.stripe.gateway import is_configured
 from orders.use_cases.checkout.checkout_context import CheckoutContext, load_checkout_context
 from orders.use_cases.checkout.complete_order import basket_of
-from orders.use_cases.documents.vat import IncludedVat, find_included_vat
+from orders.use_cases.documents.vat import IncludedVat, load_rates, points_at, vat_of_parts
 from orders.use_cases.payments.resolve_payment import is_same_basket
 from promos.errors import PromoProblem
 
@@ -40,6 +41,7 @@ class Quote:
     """The outcome of a checkout, in the smallest unit. `refusal` is its refusal, except one of the code.
 
     The credit is that of the balance, the code and the unused month; `credit_left_minor` is what is left available.
+    `next_month_minor` is the price of each later month, by the VAT of the next one; no credit is known for it yet.
     `vat` is None where no rate of VAT applies.
     """
 
@@ -48,6 +50,7 @@ class Quote:
     credit_applied_minor: int
     credit_left_minor: int
     proration_minor: int
+    next_month_minor: int
     promo: QuotedCode | None
     vat: IncludedVat | None
     refusal: DomainError | None = None
@@ -56,11 +59,6 @@ class Quote:
     def amount_due_minor(self) -> int:
         """The amount that a card would pay now."""
         return self.total_minor - self.credit_applied_minor
-
-    @property
-    def next_month_minor(self) -> int:
-        """The price of each later month: the basket's price, and no credit is known for it yet."""
-        return self.total_minor
 
 
 def quote_checkout(
@@ -93,14 +91,16 @@ def quote_checkout(
         applied_minor, refusal = open_order.credit_applied_minor, None
     else:
         applied_minor, refusal = _split(basket.total_minor, credit_minor)
+    rates = load_rates()
     return Quote(
         lines=basket.lines,
         total_minor=basket.total_minor,
         credit_applied_minor=applied_minor,
         credit_left_minor=credit_minor - applied_minor,
         proration_minor=context.proration_minor,
+        next_month_minor=basket.total_at_rate(points_at(rates, next_period(anchor=now, end=now)[1])),
         promo=promo,
-        vat=find_included_vat(applied_minor, basket.total_minor - applied_minor, at=now),
+        vat=vat_of_parts(applied_minor, basket.total_minor - applied_minor, basis_points=points_at(rates, now)),
         refusal=refusal,
     )
 

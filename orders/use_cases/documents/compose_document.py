@@ -14,7 +14,7 @@ from billing.local_time import local_day, utc_text
 from billing.models import Invoice, Subscription
 from orders.models import CardEntry, Document, Order, VatRate
 from orders.use_cases.documents.movement import Movement
-from orders.use_cases.documents.vat import included_vat, load_rates, rate_at
+from orders.use_cases.documents.vat import included_vat, load_rates, points_at, rate_at
 
 logger = logging.getLogger(__name__)
 Cause = Document.Cause
@@ -100,7 +100,7 @@ def _load_sources(movements: Sequence[Movement]) -> Sources:
 def _compose(movement: Movement, sources: Sources) -> Document:
     order = sources.orders[movement.order_id]
     rate = rate_at(sources.rates, movement.taxed_at)
-    basis_points = rate.basis_points if rate else 0
+    basis_points = points_at(sources.rates, movement.taxed_at)
     credit, card = _parts(movement, order, sources)
     credit_vat_minor = credit.vat_minor(basis_points) if credit else 0
     card_vat_minor = card.vat_minor(basis_points) if card else 0

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from billing.local_time import local_day
 from orders.models import VatRate
+from orders.models.charge import ALL_POINTS
 
-ALL_POINTS = 10_000
 _POINTS_OF_PERCENT = 100
 
 
@@ -50,18 +50,28 @@ def rate_at(rates: Sequence[VatRate], at: datetime) -> VatRate | None:
     return next((rate for rate in rates if rate.starts_on <= day), None)
 
 
+def points_at(rates: Sequence[VatRate], at: datetime) -> int:
+    """Returns the basis points that apply at an instant; 0 before the first rate."""
+    rate = rate_at(rates, at)
+    return rate.basis_points if rate else 0
+
+
 def find_included_vat(*parts_minor: int, at: datetime) -> IncludedVat | None:
-    """Finds the VAT that these parts of a total include at an instant; None without a rate. One query.
+    """Finds the VAT that these parts of a total include at an instant; None without a rate. One query."""
+    return vat_of_parts(*parts_minor, basis_points=points_at(load_rates(), at))
+
+
+def vat_of_parts(*parts_minor: int, basis_points: int) -> IncludedVat | None:
+    """Returns the VAT that these parts of a total include; None without a rate.
 
     Each part is rounded by itself, as its document rounds what credit paid and what a card paid.
     """
-    rate = VatRate.objects.filter(starts_on__lte=local_day(at)).order_by("-starts_on").first()
-    if rate is None or not rate.basis_points:
+    if not basis_points:
         return None
     return IncludedVat(
-        basis_points=rate.basis_points,
+        basis_points=basis_points,
         total_minor=sum(parts_minor),
-        vat_minor=sum(included_vat(part, rate.basis_points) for part in parts_minor),
+        vat_minor=sum(included_vat(part, basis_points) for part in parts_minor),
     )
 
 

@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q
 from django.utils import timezone
 
 from billing.models import Subscription
 from billing.queries import balance_of
+from orders.use_cases.checkout.month_price import next_month_minor
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 
 # Limits a transaction: its subscriptions stay locked until it ends.
@@ -56,11 +57,11 @@ def is_covered(subscription: Subscription) -> bool:
         status=Subscription.Status.ACTIVE,
         cancel_at_period_end=False,
         current_period_end__lte=subscription.current_period_end,
-    ).aggregate(total=Sum("amount_minor"))
+    )
     balance = balance_of(user_id=subscription.customer.user_id, with_lots=True)
     expired_by_then = sum(
         lot.expiring_minor
         for lot in balance.lots
         if lot.expires_at is not None and lot.expires_at <= subscription.current_period_end
     )
-    return balance.available_minor - expired_by_then >= (due["total"] or 0)
+    return balance.available_minor - expired_by_then >= sum(next_month_minor(each) for each in due)

@@ -25,6 +25,7 @@ from billing.use_cases.mail.send_templated_mail import send_templated_mail
 from billing.use_cases.personal.mail_choices import unsubscribe_address
 from orders.models import Order, Payment, StripeEvent
 from orders.stripe.payloads import read_event_object, read_link
+from orders.use_cases.checkout.month_price import next_month_minor
 from orders.use_cases.documents.vat import find_included_vat
 from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.remind_of_renewal import is_covered
@@ -121,7 +122,7 @@ def _build_renewal_ahead(subscription_id: UUID, event_id: str) -> MailContent | 
         template="" if is_covered(subscription) else "credit_runs_out",
         context={
             "date": _day(subscription.current_period_end),
-            "amount": _money(subscription.amount_minor, currency=subscription.currency),
+            "amount": _money(next_month_minor(subscription), currency=subscription.currency),
             "by_card": subscription.paid_by == Subscription.PaidBy.STRIPE,
             **_balance_context(subscription.customer),
         },

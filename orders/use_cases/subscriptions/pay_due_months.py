@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from billing.actor import Actor
 from billing.models import Account, Invoice, Subscription
 from orders.models import Order
+from orders.use_cases.checkout.month_price import next_month_minor
 from orders.use_cases.subscriptions.complete_renewal import RENEWABLE_STATUSES
 from orders.use_cases.subscriptions.pay_stripe_months import pay_stripe_months
 from orders.use_cases.subscriptions.renew_subscription import renew_subscription
@@ -56,4 +57,4 @@ def _covers(subscription: Subscription) -> bool:
         "credit_applied_minor", flat=True
     )
     account = Account.objects.get(customer_id=subscription.customer_id)
-    return account.available_minor + sum(held) >= subscription.amount_minor
+    return account.available_minor + sum(held) >= next_month_minor(subscription)

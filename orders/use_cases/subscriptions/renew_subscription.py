@@ -43,6 +43,7 @@ from orders.models.charge import split_total
 from orders.process_lock import process_key
 from orders.queries import end_of_grace
 from orders.stripe import gateway
+from orders.use_cases.checkout.month_price import next_month_minor
 from orders.use_cases.checkout.new_order import renewal_parameters, write_order
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.payments.open_payment import LEASE, ask_processor
@@ -136,6 +137,7 @@ def _renew_month(subscription_id: UUID, *, by: Actor, now: datetime) -> RenewalO
         if subscription.cancel_at_period_end:
             end_cancelled(subscription, by=by, now=now)
             return RenewalOutcome.CANCELED
+        _follow_vat_rate(subscription)
         if subscription.amount_minor <= account.available_minor:
             _pay_from_credit(subscription, by=by, now=now)
             return RenewalOutcome.RENEWED
@@ -162,6 +164,14 @@ def _is_due(subscription: Subscription, *, now: datetime) -> bool:
         and subscription.status in RENEWABLE_STATUSES
         and subscription.current_period_end <= now
     )
+
+
+def _follow_vat_rate(subscription: Subscription) -> None:
+    """Gives the subscription the price that the due month has by the VAT of its first day."""
+    amount_minor = next_month_minor(subscription)
+    if amount_minor != subscription.amount_minor:
+        subscription.amount_minor = amount_minor
+        subscription.save(update_fields=["amount_minor"])
 
 
 def _grace_is_over(subscription: Subscription, *, now: datetime) -> bool:

@@ -74,7 +74,7 @@ def plan_step(request: HttpRequest) -> HttpResponse:
     cards = [
         PlanCard(
             plan=plan,
-            price=money(plan.price_minor),
+            price=money(offer.price_of(plan)),
             is_chosen=plan == chosen.plan,
             is_recommended=plan == recommended,
             is_too_small=bool(deployed) and not fits(plan, offer.plans, deployed),
@@ -134,7 +134,7 @@ def addons_step(request: HttpRequest) -> HttpResponse:
     if chosen.plan is None:
         return HttpResponseRedirect(reverse("shop"))
     cards = [
-        AddOnCard(addon=each, price=money(each.price_minor), is_chosen=each in chosen.addons)
+        AddOnCard(addon=each, price=money(offer.price_of(each)), is_chosen=each in chosen.addons)
         for each in offer.addons
         if not each.included
     ]

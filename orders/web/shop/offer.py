@@ -2,8 +2,13 @@
 
 from functools import cached_property
 
+from django.conf import settings
+from django.utils import timezone
+
 from orders.models import AddOn, App, Bundle, Industry, Plan
+from orders.models.charge import price_with_vat
 from orders.use_cases.apps.app_catalog import AppCatalog
+from orders.use_cases.documents.vat import load_rates, points_at
 
 
 class Offer:
@@ -16,6 +21,14 @@ class Offer:
     @cached_property
     def addons(self) -> list[AddOn]:
         return list(AddOn.objects.filter(active=True))
+
+    def price_of(self, item: Plan | AddOn) -> int:
+        """Returns what the item costs a month, with VAT, as the checkout charges it."""
+        return price_with_vat(item.price_minor, self._added_points, currency=settings.SOVEREIGN_CURRENCY)
+
+    @cached_property
+    def _added_points(self) -> int:
+        return 0 if settings.PRICES_INCLUDE_VAT else points_at(load_rates(), timezone.now())
 
     @cached_property
     def industries(self) -> list[Industry]:

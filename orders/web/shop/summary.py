@@ -56,15 +56,15 @@ class Summary:
 
 
 def summarize(chosen: Chosen, offer: Offer) -> Summary:
-    """Adds up the basket at the catalog's prices. The review quotes it again with the use case of the checkout."""
+    """Adds up the basket at today's prices. The review quotes it again with the use case of the checkout."""
     priced = [each for each in (chosen.plan, *chosen.addons) if each is not None]
     deployed = offer.with_dependencies(chosen.apps) if chosen.apps else []
     recommended = recommend_plan(offer.plans, deployed) if deployed else None
     return Summary(
-        rows=[Row(name=each.name, price=money(each.price_minor)) for each in priced],
+        rows=[Row(name=each.name, price=money(offer.price_of(each))) for each in priced],
         apps=[app.name for app in chosen.apps],
         app_names=join_names(app.name for app in chosen.apps),
-        total=money(sum(each.price_minor for each in priced)),
+        total=money(sum(offer.price_of(each) for each in priced)),
         meters=_meters(chosen.plan, deployed) if chosen.plan and deployed else [],
         too_small=bool(chosen.plan and deployed and not fits(chosen.plan, offer.plans, deployed)),
         recommended=recommended if recommended != chosen.plan else None,
