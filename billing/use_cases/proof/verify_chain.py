@@ -1,5 +1,5 @@
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from os import cpu_count
@@ -20,6 +20,9 @@ _ENTRIES = (Path(__file__).parent / "verify_chain.sql").read_text(encoding="utf-
 _HEADS = (Path(__file__).parent / "verify_heads.sql").read_text(encoding="utf-8")
 # One statement reads the entries of so many accounts, so memory stays the same however long the ledger is.
 ACCOUNTS_A_STATEMENT = 5_000
+
+# The number of entries, and the account and version of the first one that is wrong.
+RangeResult = tuple[int, tuple[int, int] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +64,13 @@ def verify_chain(*, published: PublishedHead | None = None) -> ChainVerdict:
     """
     started_at = timezone.now()
     head = LedgerHead.objects.order_by("-number").first()
-    entries, fault = _check_entries()
-    fault = fault or _check_heads(published) or _check_sealed_accounts()
-    audit_entries, audit_fault = verify_audit_chain()
-    others = {chain.name: chain.verify() for chain in list_app_chains()}
+    with ThreadPoolExecutor(max_workers=cpu_count()) as pool:
+        results = _check_entries(pool)
+        # Meanwhile, on this thread's own connection, which sees what the caller has not committed.
+        fault = _check_heads(published) or _check_sealed_accounts()
+        audit_entries, audit_fault = verify_audit_chain()
+        others = {chain.name: chain.verify() for chain in list_app_chains()}
+        entries, entry_fault = _sum_up(results)
     other_fault = next((found for _, found in others.values() if found), "")
     return ChainVerdict(
         started_at=started_at,
@@ -74,7 +80,7 @@ def verify_chain(*, published: PublishedHead | None = None) -> ChainVerdict:
         audit_entries=audit_entries,
         other_entries={name: count for name, (count, _) in others.items()},
         head=head,
-        fault=fault or audit_fault or other_fault,
+        fault=entry_fault or fault or audit_fault or other_fault,
     )
 
 
@@ -93,15 +99,20 @@ def record_check(verdict: ChainVerdict) -> LedgerCheck:
     )
 
 
-def _check_entries() -> tuple[int, str]:
+def _check_entries(pool: Executor) -> Iterable[RangeResult]:
     ranges = list(_ranges())
     if len(ranges) <= 1:
-        results = [_check_range(each) for each in ranges]
-    else:
-        with ThreadPoolExecutor(max_workers=min(cpu_count() or 1, len(ranges))) as pool:
-            results = list(pool.map(_check_range_in_thread, ranges))
-    faults = [first for _, first in results if first]
-    return sum(count for count, _ in results), _entry_fault(*min(faults)) if faults else ""
+        return [_check_range(each) for each in ranges]
+    return pool.map(_check_range_in_thread, ranges)
+
+
+def _sum_up(results: Iterable[RangeResult]) -> tuple[int, str]:
+    entries, faults = 0, []
+    for count, first in results:
+        entries += count
+        if first:
+            faults.append(first)
+    return entries, _entry_fault(*min(faults)) if faults else ""
 
 
 def _ranges() -> Iterator[tuple[int, int]]:
@@ -114,14 +125,14 @@ def _ranges() -> Iterator[tuple[int, int]]:
         yield after, min(after + ACCOUNTS_A_STATEMENT, last)
 
 
-def _check_range(accounts: tuple[int, int]) -> tuple[int, tuple[int, int] | None]:
+def _check_range(accounts: tuple[int, int]) -> RangeResult:
     with cursor_without_timeout() as cursor:
         cursor.execute(_ENTRIES, {"after": accounts[0], "last": accounts[1]})
         count, first = cursor.fetchone()
     return count, (first[0], first[1]) if first else None
 
 
-def _check_range_in_thread(accounts: tuple[int, int]) -> tuple[int, tuple[int, int] | None]:
+def _check_range_in_thread(accounts: tuple[int, int]) -> RangeResult:
     try:
         return _check_range(accounts)
     finally:
