@@ -20,7 +20,8 @@ from billing.models import LedgerCheck, LedgerHead
 from billing.use_cases.proof.audit.app_chains import list_app_chains
 from billing.use_cases.proof.export_evidence import hand_out_evidence
 
-_EXPORT = "billing.view_ledgerhead"
+# The pack holds the audit trail too, which finance does not see.
+_EXPORT = "billing.view_auditentry"
 
 
 @admin.register(LedgerHead)
@@ -107,7 +108,7 @@ class LedgerHeadAdmin(ReadOnlyAdmin):
             back=page,
             parent=(self.title_of(head), page),
             facts=self.facts(request, head),
-            warning="The pack holds every ledger entry and card entry of every customer.",
+            warning="The pack holds every ledger entry and card entry of every customer, and the whole audit trail.",
         )
 
 

@@ -14,6 +14,9 @@ import hashlib
 import json
 import sys
 import zipfile
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
 
 # Ed25519 (RFC 8032, 5.1): the curve -x² + y² = 1 + d x² y² over the integers modulo P; its base point has order L.
 P = 2**255 - 19
@@ -23,6 +26,10 @@ ROOT_OF_MINUS_ONE = pow(2, (P - 1) // 4, P)
 
 
 Point = tuple[int, int, int, int]
+
+# Where an entry has the hash of what it took from lots.
+LOTS_HASH = 20
+NO_MOVES: tuple[tuple[int, int], list[tuple[str, int]]] = ((0, 0), [])
 
 
 class Fault(Exception):
@@ -119,16 +126,69 @@ def check_heads(
     return covered, number, previous
 
 
-def check_entries(pack: zipfile.ZipFile, covered: dict[tuple[int, int], str]) -> int:
-    """Checks that each account's entries follow from each other, and match the heads that cover them."""
+class LotMoves:
+    """The moves of lots of the pack, entry by entry."""
+
+    def __init__(self, pack: zipfile.ZipFile) -> None:
+        self.count = 0
+        self._account = 0
+        # What is left at the most of the credit that each entry of the account brought.
+        self._lots: dict[str, int] = {}
+        self._rows = self._read(pack)
+        self._next, self._moves = next(self._rows, NO_MOVES)
+
+    @staticmethod
+    def _read(pack: zipfile.ZipFile) -> Iterator[tuple[tuple[int, int], list[tuple[str, int]]]]:
+        with pack.open("lot_moves.txt") as lines:
+            rows = (line.decode().split() for line in lines)
+            for (account, version), moves in groupby(rows, key=lambda row: (int(row[0]), int(row[1]))):
+                yield (account, version), [(lot, int(amount)) for _, _, lot, amount in moves]
+
+    def check(self, name: str, entry: list[Any]) -> None:
+        """Checks the moves of the next entry against its hash, its amount, and what the account's lots have left."""
+        _, account, version, entry_id, _, amount, *_ = entry
+        if account != self._account:
+            self._account, self._lots = account, {}
+        moves: list[tuple[str, int]] = []
+        if self._next == (account, version):
+            moves = self._moves
+            self._next, self._moves = next(self._rows, NO_MOVES)
+        text = ",".join(f"{lot} {part}" for lot, part in moves)
+        covered = entry[LOTS_HASH] if len(entry) > LOTS_HASH else None
+        if covered != (hashlib.sha256(text.encode()).hexdigest() if moves else None):
+            raise Fault(f"{name} moved other lots")
+        moved = sum(part for _, part in moves)
+        if moves and (moved != amount if amount < 0 else moved > amount):
+            raise Fault(f"{name}: it moved {moved} of lots, its amount is {amount}")
+        for lot, part in moves:
+            self._lots[lot] = self._lots.get(lot, 0) + part
+            if self._lots[lot] < 0:
+                raise Fault(f"{name} took more from lot {lot} than it had")
+        if amount > 0:
+            self._lots[entry_id] = amount
+        self.count += len(moves)
+
+    def check_end(self) -> None:
+        """Checks that no moves of another entry are left."""
+        if self._moves:
+            raise Fault("entry {1} of account {0}, which moved lots, is missing".format(*self._next))
+
+
+def check_entries(pack: zipfile.ZipFile, covered: dict[tuple[int, int], str]) -> tuple[int, int]:
+    """Checks that each account's entries follow from each other, and match the heads that cover them, and their lots.
+
+    Returns how many entries and how many moves of lots there are.
+    """
     account, version, balance = 0, 0, 0
     digest: str | None = None
     count = 0
     missing = set(covered)
+    lot_moves = LotMoves(pack)
     with pack.open("entries.jsonl") as lines:
         for line in lines:
             text = line.rstrip(b"\n")
-            before, of_account, number, _, _, amount, balance_after, *_ = json.loads(text)
+            entry = json.loads(text)
+            before, of_account, number, _, _, amount, balance_after, *_ = entry
             if of_account != account:
                 account, version, balance, digest = of_account, 0, 0, None
             version, balance, count = version + 1, balance + amount, count + 1
@@ -143,25 +203,49 @@ def check_entries(pack: zipfile.ZipFile, covered: dict[tuple[int, int], str]) ->
             if covered.get((account, version), digest) != digest:
                 raise Fault(f"{name} is not the one that a head covers")
             missing.discard((account, version))
+            lot_moves.check(name, entry)
     if missing:
         raise Fault("entry {1} of account {0}, which a head covers, is missing".format(*min(missing)))
-    return count
+    lot_moves.check_end()
+    return count, lot_moves.count
 
 
-def read_covered_card_entries(pack: zipfile.ZipFile) -> dict[int, tuple[int, str]]:
-    """Returns {card entry: (head, hash)} of what the heads cover."""
+def read_covered(pack: zipfile.ZipFile, name: str) -> dict[int, tuple[int, str]]:
+    """Returns {entry: (head, hash)} of what the heads cover of a chain."""
     covered = {}
     with pack.open("heads.jsonl") as lines:
         for line in lines:
             facts = json.loads(json.loads(line)["statement"])
-            if facts.get("card_entries"):
-                covered[facts["card_entries"]] = (facts["number"], facts["card_hash"])
+            if facts.get(f"{name}_entries"):
+                covered[facts[f"{name}_entries"]] = (facts["number"], facts[f"{name}_hash"])
     return covered
+
+
+class HeadsOfChain:
+    """The hashes of the chain of card or of audit entries that heads cover."""
+
+    def __init__(self, pack: zipfile.ZipFile, name: str) -> None:
+        self.name = name
+        self.covered = read_covered(pack, name)
+
+    def check(self, number: int, digest: str) -> None:
+        """Checks the hash of an entry."""
+        head, wanted = self.covered.pop(number, (0, digest))
+        if wanted != digest:
+            raise Fault(f"{self.name} entry {number} is not the one that head {head} covers")
+
+    def check_end(self, count: int) -> None:
+        """Checks that the chain of so many entries reaches as far as the heads."""
+        if self.covered:
+            last = min(self.covered)
+            raise Fault(
+                f"{self.name} entry {count + 1} is missing, head {self.covered[last][0]} covers {last} entries"
+            )
 
 
 def check_card_entries(pack: zipfile.ZipFile) -> int:
     """Checks that the entries of card money follow from each other, and match the heads that cover them."""
-    covered = read_covered_card_entries(pack)
+    heads = HeadsOfChain(pack, "card")
     digest: str | None = None
     count = 0
     totals: dict[tuple[str, str], int] = {}
@@ -179,14 +263,60 @@ def check_card_entries(pack: zipfile.ZipFile) -> int:
                     f"card entry {count}: its total is {total}, the amounts add up to {totals[of_object, kind]}"
                 )
             digest = hashlib.sha256(text).hexdigest()
-            head, wanted = covered.pop(count, (0, digest))
-            if wanted != digest:
-                raise Fault(f"card entry {count} is not the one that head {head} covers")
-    if covered:
-        raise Fault(
-            f"card entry {count + 1} is missing, head {covered[min(covered)][0]} covers {min(covered)} entries"
-        )
+            heads.check(count, digest)
+    heads.check_end(count)
     return count
+
+
+def read_erasures(pack: zipfile.ZipFile) -> set[tuple[int, str]]:
+    """Returns {(audit entry, hash of what is left of it)} as the erasures of customers name them.
+
+    An erasure follows the deletion of the customer's account, happens once for a customer, and names older entries.
+    """
+    deleted: set[str] = set()
+    erased: set[str] = set()
+    named: set[tuple[int, str]] = set()
+    with pack.open("audit_entries.jsonl") as lines:
+        for line in lines:
+            if b'"customer.deleted"' not in line and b'"customer.erased"' not in line:
+                continue
+            _, number, _, action, kind, customer, changes, *_ = json.loads(line)
+            if (action, kind) == ("customer.deleted", "customer"):
+                deleted.add(customer)
+            elif (action, kind) == ("customer.erased", "customer") and customer in deleted - erased:
+                erased.add(customer)
+                places = json.loads(changes).get("audit_entries", [None, []])[1]
+                named.update((place, digest) for place, digest in places if place < number)
+    return named
+
+
+def check_audit_entries(pack: zipfile.ZipFile) -> tuple[int, int]:
+    """Checks that the entries of the audit trail follow from each other, and match the heads that cover them.
+
+    Of an entry that an erasure changed, the entry after it keeps the hash that it had. Returns how many entries there
+    are, and how many of them an erasure changed.
+    """
+    heads = HeadsOfChain(pack, "audit")
+    erased = read_erasures(pack)
+    digest: str | None = None
+    count, changed = 0, 0
+    with pack.open("audit_entries.jsonl") as lines:
+        for count, line in enumerate(lines, start=1):
+            text = line.rstrip(b"\n")
+            before, number, *_ = json.loads(text)
+            if number != count:
+                raise Fault(f"audit entry {count} is missing")
+            if before != digest:
+                if not before or not digest or (count - 1, digest) not in erased:
+                    raise Fault(f"audit entry {count} does not follow from the entry before")
+                digest, changed = before, changed + 1
+            if digest:
+                heads.check(count - 1, digest)
+            digest = hashlib.sha256(text).hexdigest()
+    if digest:
+        heads.check(count, digest)
+    heads.check_end(count)
+    return count, changed
 
 
 def main() -> int:
@@ -200,14 +330,15 @@ def main() -> int:
     try:
         with zipfile.ZipFile(options.pack) as pack:
             covered, heads, last = check_heads(pack, (int(number), digest) if number else None, options.public_key)
-            count = check_entries(pack, covered)
+            count, move_count = check_entries(pack, covered)
             card_count = check_card_entries(pack)
+            audit_count, changed = check_audit_entries(pack)
     except Fault as fault:
         print(f"FAULT: {fault}")
         return 1
     print(
-        f"sound: {count} entries, {card_count} card entries; {heads} heads"
-        + (f", the last is {heads}:{last}" if heads else "")
+        f"sound: {count} entries, {move_count} moves of lots, {card_count} card entries, {audit_count} audit entries"
+        f" ({changed} changed by an erasure); {heads} heads" + (f", the last is {heads}:{last}" if heads else "")
     )
     return 0
 

@@ -13,8 +13,13 @@ from billing.use_cases.proof.audit.app_chains import list_app_chains
 from billing.use_cases.record_audit import record_audit
 
 CHECKER = Path(__file__).parent / "check_evidence.py"
-_ENTRIES = (Path(__file__).parent / "export_evidence.sql").read_text(encoding="utf-8")
-_README = """The evidence of one ledger: all entries of credit and of card money, all signed heads, and their checker.
+_STATEMENTS = {
+    "entries.jsonl": "export_evidence.sql",
+    "lot_moves.txt": "export_lot_moves.sql",
+    "audit_entries.jsonl": "audit/export_audit.sql",
+}
+_README = """The evidence of one ledger: all entries of credit, of card money and of the audit trail, all signed
+heads, and their checker.
 
     python3 check_evidence.py PACK.zip --head NUMBER:HASH --public-key KEY
 
@@ -25,6 +30,13 @@ entries.jsonl     an entry a line, exactly as its hash covers it: the hash of it
 card_entries.jsonl
                   an entry of card money a line: the hash of the entry before, number, id, kind, amount, currency,
                   total of its object and kind, order, Stripe's id, microseconds since 1970
+lot_moves.txt     what entries took from lots (negative) or gave back, where their hash covers it: account, version of
+                  the entry, lot (the id of the entry that brought it), amount
+audit_entries.jsonl
+                  an entry of the audit trail a line: the hash of the entry before, number, id, action, type and id of
+                  the object, changes, reason, actor, role, e-mail address, channel, network address, microseconds
+                  since 1970, request. What the erasure of a customer left of an entry has another hash; the entry
+                  customer.erased names that
 heads.jsonl       a head a line: its statement and the signature of the statement (Ed25519)
 accounts.txt      what each head covers: head, account, version of its newest entry, hash of that entry
 check_evidence.py the checker; read it, it is short
@@ -51,13 +63,10 @@ def export_evidence(file: IO[bytes]) -> None:
         pack.write(CHECKER, CHECKER.name)
         _write_lines(pack, "heads.jsonl", _heads())
         _write_lines(pack, "accounts.txt", _accounts())
-        with connection.chunked_cursor() as cursor:
-            cursor.execute(_ENTRIES)
-            _write_lines(pack, "entries.jsonl", (text for (text,) in cursor))
+        for name, statement in _STATEMENTS.items():
+            _write_texts(pack, name, (Path(__file__).parent / statement).read_text(encoding="utf-8"))
         for chain in list_app_chains():
-            with connection.chunked_cursor() as cursor:
-                cursor.execute(chain.read_statement("export"))
-                _write_lines(pack, f"{chain.name}_entries.jsonl", (text for (text,) in cursor))
+            _write_texts(pack, f"{chain.name}_entries.jsonl", chain.read_statement("export"))
 
 
 def _heads() -> Iterable[str]:
@@ -68,6 +77,12 @@ def _heads() -> Iterable[str]:
 def _accounts() -> Iterable[str]:
     for each in SealedAccount.objects.order_by("head_id", "account_id").iterator():
         yield f"{each.head_id} {each.account_id} {each.version} {bytes(each.hash).hex()}"
+
+
+def _write_texts(pack: ZipFile, name: str, statement: str) -> None:
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(statement)
+        _write_lines(pack, name, (text for (text,) in cursor))
 
 
 def _write_lines(pack: ZipFile, name: str, lines: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from billing.actor import AUDITOR, SOVEREIGN_ADMIN
+from billing.actor import AUDITOR, FINANCE, SOVEREIGN_ADMIN
 from billing.models import AuditEntry, LedgerCheck, LedgerHead
 from billing.use_cases.proof.daily_proof import prove_ledger
 from tests.console import client_of, create_user, form_errors, form_token
@@ -39,6 +39,14 @@ def test_an_auditor_reads_what_to_publish_and_downloads_the_evidence(head: Ledge
         assert len(pack.read("entries.jsonl").splitlines()) == 1
     entry = AuditEntry.objects.latest("pk")
     assert (entry.action, entry.reason) == ("ledger.evidence_exported", "the yearly audit")
+
+
+def test_finance_sees_heads_and_gets_no_evidence_because_it_holds_the_audit_trail(head: LedgerHead) -> None:
+    finance = client_of(create_user(FINANCE))
+    page = finance.get(reverse("admin:billing_ledgerhead_change", args=[head.pk])).content.decode()
+    assert f"1:{head.hash}" in page and "Download the evidence" not in page
+    answer = finance.get(reverse("admin:billing_ledgerhead_evidence", args=[head.pk]))
+    assert answer.status_code == HTTPStatus.FORBIDDEN
 
 
 def test_only_superadmins_and_auditors_see_the_proof(head: LedgerHead) -> None:

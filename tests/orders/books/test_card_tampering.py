@@ -10,7 +10,7 @@ from billing.models import LedgerHead
 from billing.use_cases.proof.seal_ledger import seal_ledger
 from billing.use_cases.proof.verify_chain import verify_chain
 from orders.models import CardChain, CardEntry, CardLink
-from tests.billing.proof.test_tampering import evidence, forge
+from tests.billing.proof.test_tampering import evidence, forge, said_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,7 +50,7 @@ def test_true_entries_are_sound_and_covered_by_the_head(entries: None, tmp_path:
     assert (head.facts["card_entries"], head.facts["card_hash"]) == (4, digest)
     verdict = verify_chain()
     assert (verdict.fault, verdict.other_entries) == ("", {"card": 5})
-    assert evidence(tmp_path) == (0, f"sound: 0 entries, 5 card entries; 1 heads, the last is 1:{head.hash}")
+    assert evidence(tmp_path) == (0, f"{said_of(0, card=5)}; 1 heads, the last is 1:{head.hash}")
 
 
 WRONG = "its hash does not follow from it and from the entry before"
