@@ -21,6 +21,18 @@ class UnknownAddOn(DomainError):
     message = "unknown add-on"
 
 
+class UnknownBundle(DomainError):
+    code = "unknown_bundle"
+    message = "unknown bundle"
+
+
+class BundleIncomplete(DomainError):
+    """The order has not all apps of the bundle whose discount it asks for."""
+
+    code = "bundle_incomplete"
+    message = "the order does not contain all apps of the bundle"
+
+
 class CatalogItemNotFound(DomainError):
     """The item does not exist, or is no longer offered."""
 

@@ -3,6 +3,7 @@
 A checkout reads its state by another statement: use_cases/checkout/checkout_context.py.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -23,28 +24,36 @@ from billing.queries import cursor_without_timeout, exists_per_row
 from promos.models import PromoCode
 from promos.use_cases.restrictions.sold_items import SoldItem
 
-from .errors import UnknownAddOn, UnknownApp, UnknownPlan
+from .errors import BundleIncomplete, UnknownAddOn, UnknownApp, UnknownBundle, UnknownPlan
 from .models import AddOn, App, Bundle, Document, Domain, Industry, Order, OrderLine, Payment, Plan, UnsettledApp
-from .models.basket import Basket, Line
+from .models.basket import Basket, BundleDiscount, Line, discount_lines
 from .models.catalog import CatalogItem
 
-_PLAN, _ADDON, _APP = "plan", "addon", "app"
+_PLAN, _ADDON, _APP, _BUNDLE = "plan", "addon", "app", "bundle"
 _UNKNOWN: dict[str, tuple[type[DomainError], str]] = {
     _PLAN: (UnknownPlan, "plan_id"),
     _ADDON: (UnknownAddOn, "addons"),
     _APP: (UnknownApp, "apps"),
+    _BUNDLE: (UnknownBundle, "bundle"),
 }
 
 
-# The catalog items of these references, as rows of kind, id, slug, name and price; an app's price is 0.
+# The catalog items of these references, as rows of kind, id, slug, name, price and apps. An app's price is 0. A
+# bundle's is its discount in percent, and the apps are the slugs of those of its apps that are still offered.
 _ITEMS = """
-SELECT 'plan' AS kind, id, slug, name, price_minor FROM orders_plan
+SELECT 'plan' AS kind, id, slug, name, price_minor, NULL::jsonb AS apps FROM orders_plan
  WHERE {condition} (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
 UNION ALL
-SELECT 'addon', id, slug, name, price_minor FROM orders_addon
+SELECT 'addon', id, slug, name, price_minor, NULL FROM orders_addon
  WHERE {condition} (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
 UNION ALL
-SELECT 'app', id, slug, name, 0 FROM orders_app
+SELECT 'app', id, slug, name, 0, NULL FROM orders_app
+ WHERE {condition} (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
+UNION ALL
+SELECT 'bundle', id, slug, name, discount_percent,
+       (SELECT jsonb_agg(a.slug ORDER BY a.slug) FROM orders_app a
+         WHERE a.active AND a.deployable AND NOT a.system AND b.apps @> to_jsonb(a.slug::text))
+  FROM orders_bundle b
  WHERE {condition} (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
 """
 # A checkout's statement contains the offered ones too (use_cases/checkout/checkout_context.py).
@@ -75,15 +84,16 @@ class References:
     plans: tuple[str, ...]
     apps: tuple[str, ...]
     addons: tuple[str, ...]
+    bundles: tuple[str, ...] = ()
 
     def by_kind(self) -> dict[str, tuple[str, ...]]:
-        return {_PLAN: self.plans, _APP: self.apps, _ADDON: self.addons}
+        return {_PLAN: self.plans, _APP: self.apps, _ADDON: self.addons, _BUNDLE: self.bundles}
 
     def parameters(self, *, now: datetime) -> dict[str, list[str] | list[UUID] | date | None]:
         """Returns the parameters of `OFFERED`: of all kinds at once, since a row says its kind."""
         ids: list[UUID] = []
         slugs: list[str] = []
-        for reference in (*self.plans, *self.apps, *self.addons):
+        for reference in (*self.plans, *self.apps, *self.addons, *self.bundles):
             identity = _uuid(reference)
             if identity is None:
                 slugs.append(reference)
@@ -118,32 +128,57 @@ class Offer(NamedTuple):
     slug: str
     name: str
     price_minor: int
+    apps: list[str] | None = None
     basis_points: int | None = None
 
 
-def load_basket(*, plan: str, apps: Sequence[str], addons: Sequence[str], retired: bool = False) -> Basket:
+def load_basket(
+    *, plan: str, apps: Sequence[str], addons: Sequence[str], bundle: str = "", retired: bool = False
+) -> Basket:
     """Returns the basket at the catalog's prices of now; references are ids or slugs, and a repeated one counts once.
 
     Args: retired: whether items that are not offered any more count as well.
-    Raises: UnknownPlan, UnknownApp, UnknownAddOn, naming the references. One query.
+    Raises: as `price_basket`. One query.
     """
-    wanted = References(plans=(plan,), apps=tuple(apps), addons=tuple(addons))
+    wanted = References(plans=(plan,), apps=tuple(apps), addons=tuple(addons), bundles=(bundle,) if bundle else ())
     return price_basket(wanted, _offers(wanted, retired=retired))
 
 
 def price_basket(wanted: References, offers: Iterable[Offer]) -> Basket:
-    """Returns the basket of a plan and what goes with it, at the prices that are offered. Pure.
+    """Returns the basket of a plan and what goes with it, at the prices that are offered, less a bundle's discount.
 
-    Raises: UnknownPlan, UnknownApp, UnknownAddOn, naming the references.
+    Pure.
+
+    Raises: UnknownPlan, UnknownApp, UnknownAddOn, UnknownBundle, naming the references; BundleIncomplete, naming the
+    apps of the bundle that are not in the basket.
     """
     items = _match(wanted, offers)
     [plan] = items[_PLAN].values()
+    lines = (
+        _line(OrderLine.Kind.PLAN, plan),
+        *(_line(OrderLine.Kind.ADDON, item) for item in items[_ADDON].values()),
+    )
+    bundle = next(iter(items[_BUNDLE].values()), None)
+    if bundle is not None:
+        _check_complete(bundle, items[_APP])
+        lines = discount_lines(lines, percent=bundle.price_minor, basis_points=plan.basis_points or 0)
     return Basket(
-        plan=_line(OrderLine.Kind.PLAN, plan),
-        addon_lines=tuple(_line(OrderLine.Kind.ADDON, item) for item in items[_ADDON].values()),
+        plan=lines[0],
+        addon_lines=lines[1:],
         apps=_ids(items[_APP]),
         addons=_ids(items[_ADDON]),
+        bundle=bundle
+        and BundleDiscount(id=bundle.id, slug=bundle.slug, name=bundle.name, percent=bundle.price_minor),
     )
+
+
+def _check_complete(bundle: Offer, apps: dict[str, Offer]) -> None:
+    """Raises: BundleIncomplete, also for a bundle of which no app is offered any more."""
+    ordered = {app.slug for app in apps.values()}
+    missing = [slug for slug in bundle.apps or () if slug not in ordered]
+    if missing or not bundle.apps:
+        sentence = ": ".join((BundleIncomplete.message, ", ".join(missing))) if missing else BundleIncomplete.message
+        raise BundleIncomplete(sentence[:300], fields={"bundle": missing or [bundle.slug]})
 
 
 class ItemIds(NamedTuple):
@@ -196,7 +231,8 @@ def _ids(items: dict[str, Offer]) -> tuple[str, ...]:
 def _offers(wanted: References, *, retired: bool = False) -> list[Offer]:
     with connection.cursor() as cursor:
         cursor.execute(_OFFERED_ONCE if retired else OFFERED, wanted.parameters(now=timezone.now()))
-        return [Offer(*row) for row in cursor.fetchall()]
+        # A cursor returns JSON as text.
+        return [offer._replace(apps=json.loads(str(offer.apps or "null"))) for offer in map(Offer._make, cursor)]
 
 
 def _match(wanted: References, offers: Iterable[Offer]) -> dict[str, dict[str, Offer]]:

@@ -139,6 +139,8 @@ class OrderAdmin(ReadOnlyAdmin):
         yield Fact("Customer", self.customer_named(record))
         yield Fact("Organization", self.organization_named(record))
         yield Fact("Voucher", self.voucher(record))
+        if record.bundle:
+            yield Fact("Bundle", f"{record.bundle['name']}, {record.bundle['percent']} percent off")
         yield Fact("Total", amount(record.total_minor))
         credit_title, card_title = _PART_TITLES.get(record.status, _UNPAID_PART_TITLES)
         yield Fact(credit_title, amount(record.credit_applied_minor))

@@ -34,6 +34,13 @@ class CheckoutSerializer(RequestSerializer):
     plan_id = TextField(max_length=64, help_text="Id or slug.")
     apps = ReferencesField(required=False)
     addons = ReferencesField(required=False)
+    bundle = TextField(
+        required=False,
+        allow_blank=True,
+        allow_null=True,
+        max_length=64,
+        help_text="Id or slug of a bundle whose apps are all in the order. Its discount lowers every month's price.",
+    )
     promo_code = TextField(
         required=False, allow_blank=True, allow_null=True, max_length=200, help_text="A voucher's code, in any case."
     )
@@ -60,7 +67,8 @@ class CheckoutView(ApiView):
             200: CheckoutAnswerSerializer,
             **refusals(
                 {
-                    400: "The body is invalid, a catalog item is unknown, or the promo code cannot be redeemed.",
+                    400: "The body is invalid, a catalog item is unknown, the order lacks apps of the bundle, or the"
+                    " promo code cannot be redeemed.",
                     403: "You are a member of the organization; only its owner pays.",
                     404: "The organization is not yours.",
                     409: "Suspended by staff, already subscribed, a payment is in progress, or a request with the"
@@ -98,6 +106,9 @@ class CheckoutView(ApiView):
         ],
         tags=["checkout"],
         summary="Order a plan for an organization; credit pays first",
+        description="A `bundle` takes its discount off the plan and the add-ons; the rest is rounded up to an amount"
+        " that a card can pay. Each later month costs the same, also after an app was removed; a change of plan names"
+        " the bundle again. Without all offered apps of the bundle the order is refused: `bundle_incomplete`.",
     )
     def post(self, request: Request) -> Response:
         checkout, by = read_checkout(request), actor_of(request)
@@ -145,11 +156,16 @@ def read_checkout(request: Request) -> CheckoutRequest:
         "addons": body.get("addons") or [],
         "promo_code": normal_code(body.get("promo_code") or ""),
     }
+    bundle = body.get("bundle") or ""
+    if bundle:
+        # A request without a bundle has the same fingerprint as before there were any.
+        normalized["bundle"] = bundle
     return CheckoutRequest(
         tenant_id=body["tenant_id"],
         plan=normalized["plan"],
         apps=tuple(normalized["apps"]),
         addons=tuple(normalized["addons"]),
+        bundle=bundle,
         promo_code=normalized["promo_code"],
         idempotency_key=key,
         fingerprint=fingerprint(normalized),

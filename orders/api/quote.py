@@ -33,6 +33,15 @@ class QuoteLineSerializer(MoneyResponseSerializer):
     name = serializers.CharField()
 
 
+class QuotedBundleSerializer(MoneyResponseSerializer):
+    money = ("discount",)
+
+    id = serializers.UUIDField(source="bundle.id")
+    slug = serializers.CharField(source="bundle.slug")
+    name = serializers.CharField(source="bundle.name")
+    discount_percent = serializers.IntegerField(source="bundle.percent")
+
+
 class QuotedCreditSerializer(MoneyResponseSerializer):
     money = ("credit",)
 
@@ -66,6 +75,9 @@ class QuoteSerializer(MoneyResponseSerializer):
     money = ("total", "credit_applied", "amount_due", "credit_left", "proration", "next_month")
 
     lines = QuoteLineSerializer(many=True)
+    bundle = QuotedBundleSerializer(
+        required=False, help_text="What the bundle's discount takes off each month; absent without a bundle."
+    )
     promo = QuotedCodeField(
         required=False, help_text="What the promo code adds, or why it cannot be redeemed; absent without a code."
     )
@@ -150,7 +162,7 @@ class QuoteView(ApiView):
             200: QuoteSerializer,
             **refusals(
                 {
-                    400: "The body is invalid, or a catalog item is unknown.",
+                    400: "The body is invalid, a catalog item is unknown, or the order lacks apps of the bundle.",
                     403: "You are a member of the organization; only its owner pays.",
                     404: "The organization is not yours.",
                     409: "The organization is already subscribed to this basket.",
@@ -164,7 +176,7 @@ class QuoteView(ApiView):
         summary="Learn what a checkout would do",
         description="Nothing is written. The balance, the code's credit and the unused part of the paid month"
         " (`proration_*`) pay first, a card pays `amount_due_*`. `credit_left_*` is what stays available,"
-        " `next_month_*` the price of each later month.",
+        " `next_month_*` the price of each later month. All prices contain the discount of a `bundle`.",
     )
     def post(self, request: Request) -> Response:
         checkout, by = read_checkout(request), actor_of(request)

@@ -1,20 +1,23 @@
 """The priced items of an order: pure, frozen, and the only place where a total is added up."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
-from .charge import price_with_vat
+from .charge import discount_prices, price_with_vat
 from .order import OrderLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A plan or add-on with its present price of a month, in the smallest unit.
+    """A plan or add-on with its present price of a month, less the discount of a bundle, in the smallest unit.
 
-    `price_minor` is what it costs. `net_minor` is the catalog's price where that is without VAT; otherwise None.
+    `price_minor` is what it costs. `net_minor` is the catalog's price where that is without VAT, less the discount;
+    otherwise None. `discount_minor` is what the discount takes off what it costs.
     """
 
     kind: OrderLine.Kind
@@ -23,6 +26,7 @@ class Line:
     name: str
     price_minor: int
     net_minor: int | None = None
+    discount_minor: int = 0
 
     @classmethod
     def of(cls, line: OrderLine) -> "Line":
@@ -34,6 +38,7 @@ class Line:
             name=line.name,
             price_minor=line.price_minor,
             net_minor=line.net_minor,
+            discount_minor=line.discount_minor,
         )
 
     def at_rate(self, basis_points: int) -> "Line":
@@ -41,7 +46,8 @@ class Line:
         if self.net_minor is None:
             return self
         price_minor = price_with_vat(self.net_minor, basis_points, currency=settings.SOVEREIGN_CURRENCY)
-        return replace(self, price_minor=price_minor)
+        discount_minor = self.discount_minor * price_minor // (self.price_minor or 1)
+        return replace(self, price_minor=price_minor, discount_minor=discount_minor)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -51,7 +57,62 @@ class Line:
             "name": self.name,
             "price_minor": self.price_minor,
             "net_minor": self.net_minor,
+            "discount_minor": self.discount_minor,
         }
+
+
+def discount_lines(lines: Sequence[Line], *, percent: int, basis_points: int) -> tuple[Line, ...]:
+    """Returns the lines at the catalog's prices less a discount.
+
+    Args: basis_points: the rate of VAT that is added to prices without VAT.
+    """
+    before = [line.price_minor if line.net_minor is None else line.net_minor for line in lines]
+    after = discount_prices(before, percent=percent, currency=settings.SOVEREIGN_CURRENCY)
+    lowered = [
+        replace(line, price_minor=price)
+        if line.net_minor is None
+        else replace(line, net_minor=price).at_rate(basis_points)
+        for line, price in zip(lines, after, strict=True)
+    ]
+    return tuple(
+        replace(low, discount_minor=line.price_minor - low.price_minor)
+        for line, low in zip(lines, lowered, strict=True)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleDiscount:
+    """The bundle of apps whose discount the lines' prices contain.
+
+    The discount belongs to the order, as its prices do. Each month of the subscription costs the same, also after an
+    app of the bundle was removed or the catalog changed. Another order, such as a change of plan, has the discount
+    only if it names a bundle and contains its apps.
+    """
+
+    id: UUID
+    slug: str
+    name: str
+    percent: int
+
+    @classmethod
+    def of(cls, bundle: dict[str, Any] | None) -> "BundleDiscount | None":
+        """Makes the discount from the bundle that an order keeps."""
+        return cls(**{**bundle, "id": UUID(bundle["id"])}) if bundle else None
+
+    @property
+    def label(self) -> str:
+        """Its name and the discount, in the active language."""
+        return _("Bundle %(name)s: \N{MINUS SIGN}%(percent)s%%") % {"name": self.name, "percent": self.percent}
+
+    def as_json(self) -> dict[str, Any]:
+        return {"id": str(self.id), "slug": self.slug, "name": self.name, "percent": self.percent}
+
+
+def bill_rows(lines: Iterable[Line | OrderLine], bundle: BundleDiscount | None) -> list[tuple[str, int]]:
+    """Returns names and amounts as people read a bill: the catalog's prices, then what the bundle takes off them."""
+    priced = list(lines)
+    rows = [(line.name, line.price_minor + line.discount_minor) for line in priced]
+    return [*rows, (bundle.label, -sum(line.discount_minor for line in priced))] if bundle else rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +126,7 @@ class Basket:
     addon_lines: tuple[Line, ...]
     apps: tuple[str, ...]
     addons: tuple[str, ...]
+    bundle: BundleDiscount | None = None
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -78,6 +140,11 @@ class Basket:
     def total_at_rate(self, basis_points: int) -> int:
         """Returns the price of a month under another rate of VAT: the same where the prices include VAT."""
         return sum(line.at_rate(basis_points).price_minor for line in self.lines)
+
+    @property
+    def discount_minor(self) -> int:
+        """The part of a month's catalog prices that the bundle takes off."""
+        return sum(line.discount_minor for line in self.lines)
 
     @property
     def addon_ids(self) -> list[str]:
@@ -106,6 +173,7 @@ class CheckoutRequest:
     plan: str
     apps: tuple[str, ...] = ()
     addons: tuple[str, ...] = ()
+    bundle: str = ""
     promo_code: str = ""
     idempotency_key: str = ""
     fingerprint: str = ""

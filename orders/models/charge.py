@@ -1,5 +1,8 @@
 """The amounts that Stripe can charge: integer arithmetic, and the one place where a payment is rounded."""
 
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
 from billing.currencies import CURRENCIES
 
 ALL_POINTS = 10_000
@@ -38,6 +41,19 @@ def price_with_vat(net_minor: int, basis_points: int, *, currency: str) -> int:
         return net_minor
     unit = ALL_POINTS * charge_step(currency)
     return (2 * net_minor * (ALL_POINTS + basis_points) + unit) // (2 * unit) * charge_step(currency)
+
+
+def discount_prices(prices_minor: Sequence[int], *, percent: int, currency: str) -> list[int]:
+    """Returns the prices less a discount. Their sum is rounded once, up to an amount that Stripe can charge.
+
+    Each price is the difference of two rounded running sums, so that the prices add up to the rounded sum.
+
+    Args: percent: 0 to 100.
+    """
+    step = charge_step(currency)
+    before = list(accumulate(prices_minor, initial=0))
+    after = [min(each, _round_up(each * (100 - percent), 100 * step) // 100) for each in before]
+    return [later - earlier for earlier, later in pairwise(after)]
 
 
 def nearest_charges(amount_minor: int, *, currency: str, minimum_minor: int) -> list[int]:

@@ -44,6 +44,9 @@ class Order(models.Model):
     plan_id = models.UUIDField()
     apps = models.JSONField(default=list)
     addons = models.JSONField(default=list)
+    bundle = models.JSONField(
+        null=True, blank=True, help_text="The bundle whose discount the lines contain: id, slug, name and percent."
+    )
     total_minor = models.BigIntegerField(help_text="Before credit, smallest unit.")
     credit_applied_minor = models.BigIntegerField(default=0, db_default=0)
     proration_minor = models.BigIntegerField(
@@ -145,6 +148,9 @@ class OrderLine(models.Model):
     net_minor = models.BigIntegerField(
         null=True, blank=True, help_text="The catalog's price where that was without VAT."
     )
+    discount_minor = models.BigIntegerField(
+        default=0, db_default=0, help_text="What the bundle's discount has taken off the price."
+    )
 
     class Meta:
         constraints = [
@@ -152,6 +158,7 @@ class OrderLine(models.Model):
             models.CheckConstraint(condition=Q(kind__in=["plan", "addon"]), name="orders_orderline_kind_known"),
             models.CheckConstraint(condition=Q(price_minor__gte=0), name="orders_orderline_price_not_negative"),
             models.CheckConstraint(condition=Q(net_minor__gte=0), name="orders_orderline_net_not_negative"),
+            models.CheckConstraint(condition=Q(discount_minor__gte=0), name="orders_orderline_discount_not_negative"),
         ]
 
     def __str__(self) -> str:

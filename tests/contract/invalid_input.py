@@ -149,6 +149,7 @@ _BASKET: Mapping[str, Sequence[Any]] = {
     "plan_id": (None, "", "  ", *INVALID_REFERENCE, *NOT_TEXT),
     "apps": INVALID_REFERENCES,
     "addons": INVALID_REFERENCES,
+    "bundle": ("never", "x" * 65, "x" * 100_000, *SUSPICIOUS_TEXTS, *NOT_TEXT),
 }
 _WEBHOOK: Mapping[str, Sequence[Any]] = {
     "url": (None, "", "  ", "ftp://example.com/", "http://example.com/", "https://10.0.0.1/", "x" * 501, *NOT_TEXT),

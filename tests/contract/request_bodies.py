@@ -71,6 +71,7 @@ CHECKOUT = {
     "plan_id": "flexi",
     "apps": ["wordpress"],
     "addons": ["waf"],
+    "bundle": "starter",
     "promo_code": "{code}",
 }
 ORGANIZATION = {"slug": "{slug}", "name": "New", "plan_id": "m", "apps": ["wordpress"], "addons": ["backup"]}

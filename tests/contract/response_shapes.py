@@ -42,6 +42,8 @@ QUOTE = {
     **money("credit_left"),
     **money("proration"),
     **money("next_month"),
+    # an extension
+    "bundle": Maybe({"id": identity, "slug": text, "name": text, "discount_percent": whole, **money("discount")}),
     # With the credit that it adds, or with an error and the error's code.
     "promo": Maybe(
         {"code": text, "error": Maybe(text), **{name: Maybe(part) for name, part in money("credit").items()}}

@@ -76,6 +76,22 @@ def test_credit_and_voucher_pay_first_and_the_checkout_does_the_same(
     assert (placed.status, placed.body["credit_balance_minor"]) == (200, 1_250)
 
 
+def test_a_bundle_lowers_the_quote_and_the_checkout_alike(checkout: Checkout, ada: Caller, acme: str) -> None:
+    give(20_000)
+    order = {"plan_id": "m", "addons": ["backup"], "apps": ["wordpress"], "bundle": "starter"}
+    answer = quote(ada, acme, **order)
+    assert answer.body["total_minor"] == answer.body["next_month_minor"] == 10_800
+    assert [line["price_minor"] for line in answer.body["lines"]] == [8_100, 2_700]
+    bundle = answer.body["bundle"]
+    assert (bundle["slug"], bundle["discount_percent"], bundle["discount_minor"]) == ("starter", 10, 1_200)
+    for change, code in (({"apps": []}, "bundle_incomplete"), ({"bundle": "never"}, "unknown_bundle")):
+        assert_refused(quote(ada, acme, **{**order, **change}), 400, code)
+        with nothing_changes():
+            assert_refused(checkout(**{**order, **change}), 400, code)
+    assert "bundle" not in quote(ada, acme, **{**order, "bundle": None}).body
+    assert checkout(**order).body["credit_balance_minor"] == 9_200
+
+
 def test_the_vat_of_the_total_is_shown_under_a_rate(ada: Caller, acme: str) -> None:
     """It is rounded as the invoice rounds it: the part that credit pays, and the card's."""
     give(2_000)

@@ -62,6 +62,7 @@ class ExportedOrderSerializer(serializers.Serializer[Any]):
     credit_applied_minor = serializers.IntegerField()
     currency = serializers.CharField()
     promo_code = serializers.CharField(allow_blank=True)
+    bundle = serializers.CharField(allow_blank=True, help_text="The bundle whose discount the prices contain.")
     lines = ExportedLineSerializer(many=True)
     address = serializers.CharField(allow_blank=True, help_text="The network address that placed it.")
     created_at = serializers.DateTimeField()

@@ -40,7 +40,7 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
          THEN billing_expired_minor(a.customer_id, statement_timestamp()) ELSE 0 END,
        EXISTS (SELECT FROM orders_order d WHERE d.organization_id = o.id AND d.status = 'pending'),
        s.id, s.plan_id, s.addon_ids, CASE WHEN %(prorates)s THEN orders_unused_minor(s.id, %(now)s) END,
-       (SELECT jsonb_agg(jsonb_build_array(kind, id, slug, name, price_minor, basis_points))
+       (SELECT jsonb_agg(jsonb_build_array(kind, id, slug, name, price_minor, apps, basis_points))
           FROM ({OFFERED}) AS offered),
        CASE WHEN f.card IS NOT NULL THEN NOT EXISTS (
          SELECT FROM promos_redemption r WHERE r.card_serial = f.card AND r.status IN ('reserved', 'confirmed'))
@@ -144,7 +144,7 @@ class CheckoutContext:
             raise OrganizationSuspended
 
     def price_basket(self) -> Basket:
-        """Returns the basket at the catalog's prices of now. Raises: UnknownPlan, UnknownApp, UnknownAddOn."""
+        """Returns the basket at the catalog's prices of now. Raises: as `orders.queries.price_basket`."""
         references = _references(self.request)
         basket = price_basket(references, self._offers)
         if len(_priced) >= MAX_PRICED_BASKETS:
@@ -274,4 +274,9 @@ def _promo_code(found: Sequence[Any], *, found_by: str) -> PromoCode:
 
 
 def _references(request: CheckoutRequest) -> References:
-    return References(plans=(request.plan,), apps=request.apps, addons=request.addons)
+    return References(
+        plans=(request.plan,),
+        apps=request.apps,
+        addons=request.addons,
+        bundles=(request.bundle,) if request.bundle else (),
+    )

@@ -7,7 +7,7 @@ from django.db import connection
 from billing.locks import lock_organization
 from billing.models import Subscription
 from orders.models import Order
-from orders.models.basket import Basket, Line
+from orders.models.basket import Basket, BundleDiscount, Line
 from orders.models.period import next_period
 
 _COMPLETE = """
@@ -36,4 +36,10 @@ def complete_order(*, order: Order, now: datetime) -> Subscription:
 def basket_of(order: Order) -> Basket:
     """Returns the items that the order bought, from its own lines."""
     lines = [Line.of(line) for line in order.lines.order_by("position")]
-    return Basket(plan=lines[0], addon_lines=tuple(lines[1:]), apps=tuple(order.apps), addons=tuple(order.addons))
+    return Basket(
+        plan=lines[0],
+        addon_lines=tuple(lines[1:]),
+        apps=tuple(order.apps),
+        addons=tuple(order.addons),
+        bundle=BundleDiscount.of(order.bundle),
+    )

@@ -36,6 +36,7 @@ from orders.errors import (
     TooManyOrders,
     UnknownAddOn,
     UnknownApp,
+    UnknownBundle,
     UnknownPlan,
 )
 from orders.models import Order
@@ -60,11 +61,11 @@ MAX_ATTEMPTS = 3
 def place_order(*, request: CheckoutRequest, by: Actor, now: datetime | None = None) -> PlacedOrder:
     """Buys the basket for one of the caller's organizations; credit pays first.
 
-    Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, a PromoProblem, OrganizationSuspended,
-    AlreadySubscribed, PaymentProcessorNotConfigured where credit does not cover the total, PaymentProcessorError,
-    PaymentInProgress, IdempotencyMismatch, RequestInProgress, Busy. If it raises, voucher and credit are
-    unchanged, except for OutcomeUnknown: the connection was lost, and the order was not found. The same request again
-    finds it.
+    Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, UnknownBundle, BundleIncomplete,
+    a PromoProblem, OrganizationSuspended, AlreadySubscribed, PaymentProcessorNotConfigured if credit does not cover
+    the total, PaymentProcessorError, PaymentInProgress, IdempotencyMismatch, RequestInProgress, Busy. If it raises,
+    voucher and credit are unchanged, except for OutcomeUnknown: the connection was lost, and the order was not found.
+    The same request again finds it.
     Locks: Account, the code's advisory lock (shared), one counter last. Transaction: owns, one statement.
     Idempotency: under a key, the same request has one order and one answer for 24 hours; a refusal is not
     stored. A request waits for a twin that is still in flight.
@@ -125,7 +126,7 @@ def _continue_after_refusal(
     replay = _replay_of_twin(request, by=by, now=context.now)
     if replay is not None:
         return replay
-    if isinstance(refusal, UnknownPlan | UnknownApp | UnknownAddOn) and context.has_open_payment:
+    if isinstance(refusal, UnknownPlan | UnknownApp | UnknownAddOn | UnknownBundle) and context.has_open_payment:
         resumed = resume_retired_basket(request=request, by=by, now=context.now)
         if resumed is not None:
             return _answer(resumed, replayed=False)

@@ -18,7 +18,8 @@ DO $$ BEGIN
     "user" text, role text, channel text, address inet, at timestamptz,
     customer bigint, promo uuid,              -- found under the locks
     email text,                               -- the address that the user's token names
-    proration uuid);                          -- the id of a new entry, which credits the replaced one's unused month
+    proration uuid,                           -- the id of a new entry, which credits the replaced one's unused month
+    bundle jsonb);                            -- the bundle whose discount the lines contain
   CREATE TYPE orders_placed_order AS (id uuid, balance bigint);
   CREATE TYPE orders_completion AS (
     order_id uuid, paid_by text, stripe_subscription text, stripe_invoice text,
@@ -33,6 +34,10 @@ EXCEPTION WHEN duplicate_object THEN
                   WHERE attrelid = 'orders_new_order'::regclass AND attname = 'proration' AND NOT attisdropped) THEN
     ALTER TYPE orders_new_order ADD ATTRIBUTE proration uuid;
   END IF;
+  IF NOT EXISTS (SELECT FROM pg_attribute
+                  WHERE attrelid = 'orders_new_order'::regclass AND attname = 'bundle' AND NOT attisdropped) THEN
+    ALTER TYPE orders_new_order ADD ATTRIBUTE bundle jsonb;
+  END IF;
 END $$;
 
 -- Writes orders and their lines.
@@ -41,15 +46,16 @@ LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO orders_order (id, customer_id, organization_id, plan_id, apps, addons, total_minor, credit_applied_minor,
                             currency, status, kind, renews_id, period_start, promo_code_id, promo_code, placed_by,
-                            placed_by_role, channel, address, created_at, completed_at)
+                            placed_by_role, channel, address, created_at, completed_at, bundle)
   SELECT o.id, o.customer, o.organization, o.plan, o.apps, o.addons, o.total, o.credit_applied,
          o.currency, as_status, CASE WHEN o.renews IS NULL THEN 'purchase' ELSE 'renewal' END, o.renews,
          o.period_start, o.promo, CASE WHEN o.promo IS NULL THEN '' ELSE o.code END, o."user",
-         o.role, o.channel, o.address, o.at, CASE WHEN as_status = 'completed' THEN o.at END
+         o.role, o.channel, o.address, o.at, CASE WHEN as_status = 'completed' THEN o.at END,
+         o.bundle
     FROM unnest(orders) AS o;
-  INSERT INTO orders_orderline (order_id, position, kind, item_id, slug, name, price_minor, net_minor)
+  INSERT INTO orders_orderline (order_id, position, kind, item_id, slug, name, price_minor, net_minor, discount_minor)
   SELECT o.id, line.ordinality, item->>'kind', (item->>'item_id')::uuid, item->>'slug', item->>'name',
-         (item->>'price_minor')::bigint, (item->>'net_minor')::bigint
+         (item->>'price_minor')::bigint, (item->>'net_minor')::bigint, coalesce((item->>'discount_minor')::bigint, 0)
     FROM unnest(orders) AS o CROSS JOIN jsonb_array_elements(o.lines) WITH ORDINALITY AS line(item, ordinality);
 END $$;
 

@@ -12,10 +12,11 @@ from orders.errors import (
     PaymentProcessorNotConfigured,
     UnknownAddOn,
     UnknownApp,
+    UnknownBundle,
     UnknownPlan,
 )
 from orders.models import Order
-from orders.models.basket import Basket, CheckoutRequest, Line
+from orders.models.basket import Basket, BundleDiscount, CheckoutRequest, Line
 from orders.models.charge import split_total
 from orders.models.period import next_period
 from orders.queries import find_open_order
@@ -37,6 +38,14 @@ class QuotedCode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuotedBundle:
+    """The bundle of a quote, and what its discount takes off a month."""
+
+    bundle: BundleDiscount
+    discount_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
     """The outcome of a checkout, in the smallest unit. `refusal` is its refusal, except one of the code.
 
@@ -51,6 +60,7 @@ class Quote:
     credit_left_minor: int
     proration_minor: int
     next_month_minor: int
+    bundle: QuotedBundle | None
     promo: QuotedCode | None
     vat: IncludedVat | None
     refusal: DomainError | None = None
@@ -70,7 +80,8 @@ def quote_checkout(
     rest.
 
     Args: for_new_organization: whether the organization is yet to be created, so that the request names none.
-    Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, OrganizationSuspended, AlreadySubscribed.
+    Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, UnknownBundle, BundleIncomplete,
+    OrganizationSuspended, AlreadySubscribed.
     Three queries at most, four with an open payment, and two more for a restricted code. Transaction: none.
     """
     now = now or timezone.now()
@@ -99,6 +110,7 @@ def quote_checkout(
         credit_left_minor=credit_minor - applied_minor,
         proration_minor=context.proration_minor,
         next_month_minor=basket.total_at_rate(points_at(rates, next_period(anchor=now, end=now)[1])),
+        bundle=_quote_bundle(basket),
         promo=promo,
         vat=vat_of_parts(applied_minor, basket.total_minor - applied_minor, basis_points=points_at(rates, now)),
         refusal=refusal,
@@ -109,10 +121,14 @@ def _price_basket(context: CheckoutContext, open_order: Order | None) -> Basket:
     """Prices the basket by the catalog, or, where an item was retired since, by the open order that sells it."""
     try:
         return context.price_basket()
-    except (UnknownPlan, UnknownApp, UnknownAddOn):
+    except (UnknownPlan, UnknownApp, UnknownAddOn, UnknownBundle):
         if open_order is None or not is_same_basket(open_order, context.request):
             raise
         return basket_of(open_order)
+
+
+def _quote_bundle(basket: Basket) -> QuotedBundle | None:
+    return QuotedBundle(bundle=basket.bundle, discount_minor=basket.discount_minor) if basket.bundle else None
 
 
 def _quote_code(

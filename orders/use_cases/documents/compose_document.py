@@ -127,6 +127,7 @@ def _compose(movement: Movement, sources: Sources) -> Document:
             },
             "buyer": {"organization": order.organization.name, "email": order.customer.email},
             "lines": _lines(movement, order, total_minor=sum(part.amount_minor for part in (credit, card) if part)),
+            **({"bundle": order.bundle} if order.bundle else {}),
             "period": _period(movement, sources),
             "credit_vat_minor": credit_vat_minor,
             "card_vat_minor": card_vat_minor,
@@ -175,7 +176,11 @@ def _lines(movement: Movement, order: Order, *, total_minor: int) -> list[dict[s
     if sum(line.price_minor for line in lines) != total_minor:
         # A month of a subscription whose price at Stripe is another one.
         return []
-    return [{"name": line.name, "price_minor": line.price_minor} for line in lines]
+    return [
+        {"name": line.name, "price_minor": line.price_minor}
+        | ({"discount_minor": line.discount_minor} if order.bundle else {})
+        for line in lines
+    ]
 
 
 def _period(movement: Movement, sources: Sources) -> list[str]:

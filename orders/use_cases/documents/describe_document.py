@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy
 
 from billing.local_time import day_text, read_instant
 from billing.money import local_money
-from orders.models import Document
+from orders.models import Document, OrderLine
+from orders.models.basket import BundleDiscount, bill_rows
 from orders.use_cases.documents.vat import percent_text
 
 Cause = Document.Cause
@@ -64,7 +65,7 @@ def describe_document(document: Document) -> DocumentText:
         seller=[text for text in (seller["name"], seller["address"], vat_number) if text],
         buyer=[text for text in (buyer["organization"], buyer["email"]) if text],
         facts=list(_facts(document)),
-        lines=[(line["name"], _money(document, line["price_minor"])) for line in document.lines]
+        lines=[(name, _money(document, minor)) for name, minor in _rows(document)]
         or [(cause, _money(document, document.total_minor))],
         amounts=list(_amounts(document)),
         paid=list(_paid(document)),
@@ -80,6 +81,11 @@ def _facts(document: Document) -> Iterator[tuple[str, str]]:
     if document.details["period"]:
         start, end = (read_instant(each) for each in document.details["period"])
         yield _("Month"), f"{day_text(start)} \N{EN DASH} {day_text(end - timedelta(microseconds=1))}"
+
+
+def _rows(document: Document) -> list[tuple[str, int]]:
+    lines = [OrderLine(**line) for line in document.lines]
+    return bill_rows(lines, BundleDiscount.of(document.details.get("bundle")))
 
 
 def _amounts(document: Document) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,7 @@ from billing.queries import balance_of
 from billing.use_cases.mail.send_templated_mail import send_templated_mail
 from billing.use_cases.personal.mail_choices import unsubscribe_address
 from orders.models import Order, Payment, StripeEvent
+from orders.models.basket import BundleDiscount, bill_rows
 from orders.stripe.payloads import read_event_object, read_link
 from orders.use_cases.checkout.month_price import next_month_minor
 from orders.use_cases.documents.vat import find_included_vat
@@ -135,8 +136,8 @@ def _order_context(order: Order) -> dict[str, Any]:
         "order": str(order.id),
         "date": _day(order.completed_at or order.created_at),
         "lines": [
-            {"name": line.name, "price": _money(line.price_minor, currency=order.currency)}
-            for line in order.lines.order_by("position")
+            {"name": name, "price": _money(minor, currency=order.currency)}
+            for name, minor in bill_rows(order.lines.order_by("position"), BundleDiscount.of(order.bundle))
         ],
         "total": _money(order.total_minor, currency=order.currency),
         "from_credit": _money(order.credit_applied_minor, currency=order.currency),

@@ -58,7 +58,7 @@ def resolve_open_payment(*, request: CheckoutRequest, by: Actor, now: datetime) 
 def resume_retired_basket(*, request: CheckoutRequest, by: Actor, now: datetime) -> OpenedPayment | None:
     """Resumes the open payment of a basket of which an item was retired since; None where it is another basket's.
 
-    Raises: as `resolve_open_payment`; UnknownPlan, UnknownApp, UnknownAddOn for items that never were.
+    Raises: as `resolve_open_payment`; UnknownPlan, UnknownApp, UnknownAddOn, UnknownBundle for items that never were.
     """
     order = find_open_order(organization_id=request.tenant_id)
     if order is None or not is_same_basket(order, request):
@@ -89,12 +89,15 @@ def is_same_basket(order: Order, request: CheckoutRequest) -> bool:
     """
     if order.kind == Order.Kind.RENEWAL:
         return False
-    requested = load_basket(plan=request.plan, apps=request.apps, addons=request.addons, retired=True)
+    requested = load_basket(
+        plan=request.plan, apps=request.apps, addons=request.addons, bundle=request.bundle, retired=True
+    )
     ordered = basket_of(order)
     return (
         requested.plan.item_id == ordered.plan.item_id
         and requested.addon_ids == ordered.addon_ids
         and sorted(requested.apps) == sorted(ordered.apps)
+        and requested.bundle == ordered.bundle
         and requested.total_minor == ordered.total_minor
         and request.promo_code in ("", order.promo_code)
     )

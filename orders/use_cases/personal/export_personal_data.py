@@ -97,6 +97,7 @@ def _orders(keys: list[int]) -> list[Any]:
             "credit_applied_minor": order.credit_applied_minor,
             "currency": order.currency,
             "promo_code": order.promo_code,
+            "bundle": order.bundle["name"] if order.bundle else "",
             "lines": [{"name": line.name, "price_minor": line.price_minor} for line in order.lines.all()],
             "address": order.address or "",
             "created_at": order.created_at,

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from orders.models import AddOn, App, Plan
+from orders.models.basket import BundleDiscount
 from orders.web.shop.offer import Offer
 
 _KEY, _PLACED = "shop", "shop_placed"
@@ -69,17 +70,34 @@ def remember_placed(request: HttpRequest, *, attempt: str, order_id: str) -> Non
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """The items of a basket that are still offered."""
+    """The items of a basket that are still offered, and the bundle whose discount the order gets."""
 
     plan: Plan | None
     apps: list[App]
     addons: list[AddOn]
+    bundle: BundleDiscount | None = None
 
 
 def chosen_items(basket: ShopBasket, offer: Offer) -> Chosen:
     """Returns the basket's items that are still offered, in the order of the catalog."""
+    apps = [app for app in offer.apps if app.slug in basket.apps]
     return Chosen(
         plan=next((plan for plan in offer.plans if plan.slug == basket.plan), None),
-        apps=[app for app in offer.apps if app.slug in basket.apps],
+        apps=apps,
+        bundle=_best_bundle(apps, offer) if apps else None,
         addons=[addon for addon in offer.addons if addon.slug in basket.addons and not addon.included],
     )
+
+
+def _best_bundle(apps: list[App], offer: Offer) -> BundleDiscount | None:
+    """Returns the bundle with the largest discount whose apps are all chosen, however they were chosen."""
+    chosen, offered = {app.slug for app in apps}, {app.slug for app in offer.apps}
+    complete = [
+        bundle
+        for bundle in offer.bundles
+        if bundle.discount_percent and (needed := offered.intersection(bundle.apps)) and needed <= chosen
+    ]
+    best = max(complete, key=lambda bundle: bundle.discount_percent, default=None)
+    if best is None:
+        return None
+    return BundleDiscount(id=best.id, slug=best.slug, name=best.name, percent=best.discount_percent)

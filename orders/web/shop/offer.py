@@ -5,7 +5,8 @@ from functools import cached_property
 from django.conf import settings
 from django.utils import timezone
 
-from orders.models import AddOn, App, Bundle, Industry, Plan
+from orders.models import AddOn, App, Bundle, Industry, OrderLine, Plan
+from orders.models.basket import Line
 from orders.models.charge import price_with_vat
 from orders.use_cases.apps.app_catalog import AppCatalog
 from orders.use_cases.documents.vat import load_rates, points_at
@@ -24,10 +25,18 @@ class Offer:
 
     def price_of(self, item: Plan | AddOn) -> int:
         """Returns what the item costs a month, with VAT, as the checkout charges it."""
-        return price_with_vat(item.price_minor, self._added_points, currency=settings.SOVEREIGN_CURRENCY)
+        return price_with_vat(item.price_minor, self.added_points, currency=settings.SOVEREIGN_CURRENCY)
+
+    def line_of(self, kind: OrderLine.Kind, item: Plan | AddOn) -> Line:
+        """Returns the item as a line of an order of today."""
+        net_minor = None if settings.PRICES_INCLUDE_VAT else item.price_minor
+        price_minor = self.price_of(item)
+        return Line(
+            kind=kind, item_id=item.id, slug=item.slug, name=item.name, price_minor=price_minor, net_minor=net_minor
+        )
 
     @cached_property
-    def _added_points(self) -> int:
+    def added_points(self) -> int:
         return 0 if settings.PRICES_INCLUDE_VAT else points_at(load_rates(), timezone.now())
 
     @cached_property

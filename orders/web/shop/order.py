@@ -17,13 +17,14 @@ from billing.errors import DomainError
 from billing.models import Organization
 from billing.text import as_sentence
 from orders.models import App, Order, Payment, Provision
+from orders.models.basket import BundleDiscount
 from orders.models.step import StepStatus
 from orders.queries import item_names
 from orders.use_cases.payments.give_up_payment import give_up_payment
 from orders.use_cases.provisioning.ensure_provision import COMPLETE, ensure_provision
 from orders.web.shop.basket import placed_orders
 from orders.web.shop.steps import is_live
-from orders.web.shop.summary import join_names, money
+from orders.web.shop.summary import join_names, money, price_rows
 from orders.web.visitor import sign_in_first, signed_in_actor
 
 _ENDED = {Order.Status.FAILED, Order.Status.EXPIRED, Order.Status.CANCELLED}
@@ -59,7 +60,7 @@ def order_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
             "organization": order.organization,
             "is_live": order.organization.status == Organization.Status.ACTIVE,
             "address": f"{order.organization.slug}.{settings.SOVEREIGN_DOMAIN}",
-            "lines": [{"name": line.name, "price": money(line.price_minor)} for line in order.lines.all()],
+            "lines": price_rows(order.lines.all(), BundleDiscount.of(order.bundle)),
             "apps": join_names(item_names(App, order.apps)),
             "total": money(order.total_minor),
             "credit": money(order.credit_applied_minor) if order.credit_applied_minor else "",

@@ -42,7 +42,7 @@ from orders.web.shop.basket import (
 )
 from orders.web.shop.offer import Offer
 from orders.web.shop.steps import step_page
-from orders.web.shop.summary import money, summarize
+from orders.web.shop.summary import money, price_rows, summarize
 from orders.web.visitor import signed_in_actor
 from promos.models import RefusedAttempt
 from promos.queries import find_typed_code
@@ -176,7 +176,7 @@ def _review(
 def _amounts(quote: Quote) -> dict[str, Any]:
     """Formats the amounts of the quote; one that is nothing is left out."""
     return {
-        "lines": [{"name": line.name, "price": money(line.price_minor)} for line in quote.lines],
+        "lines": price_rows(quote.lines, quote.bundle.bundle if quote.bundle else None),
         "promo": quote.promo,
         "promo_credit": money(quote.promo.credit_minor) if quote.promo and quote.promo.credit_minor else "",
         "total": money(quote.total_minor),
@@ -204,6 +204,7 @@ def _checkout_request(basket: ShopBasket, chosen: Chosen, *, organization_id: UU
         "plan": chosen.plan.slug if chosen.plan else "",
         "apps": [app.slug for app in chosen.apps],
         "addons": [addon.slug for addon in chosen.addons],
+        "bundle": chosen.bundle.slug if chosen.bundle else "",
         "promo_code": found.found_by if found else basket.code.strip().upper(),
     }
     return CheckoutRequest(
@@ -211,6 +212,7 @@ def _checkout_request(basket: ShopBasket, chosen: Chosen, *, organization_id: UU
         plan=str(body["plan"]),
         apps=tuple(body["apps"]),
         addons=tuple(body["addons"]),
+        bundle=str(body["bundle"]),
         promo_code=str(body["promo_code"]),
         idempotency_key=_key_of(attempt) if attempt else "",
         fingerprint=fingerprint(body),
@@ -223,6 +225,7 @@ def _hash_of(basket: ShopBasket, chosen: Chosen) -> str:
         plan=chosen.plan.slug if chosen.plan else "",
         apps=[app.slug for app in chosen.apps],
         addons=[addon.slug for addon in chosen.addons],
+        bundle=chosen.bundle.slug if chosen.bundle else "",
     )
     return fingerprint(
         {

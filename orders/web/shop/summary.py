@@ -1,13 +1,14 @@
 """The summary beside each step: what was chosen, what it costs a month, and whether the apps fit the plan."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from billing.money import local_money
-from orders.models import App, Plan
+from orders.models import App, OrderLine, Plan
+from orders.models.basket import BundleDiscount, Line, bill_rows, discount_lines
 from orders.use_cases.apps.compare_needs import capacity_of, fits, needs_of, recommend_plan
 from orders.web.shop.basket import Chosen
 from orders.web.shop.offer import Offer
@@ -31,6 +32,13 @@ def join_names(names: Iterable[str]) -> str:
 class Row:
     name: str
     price: str
+
+
+def price_rows(lines: Iterable[Line | OrderLine], bundle: BundleDiscount | None) -> list[Row]:
+    """Formats the lines of a bill, and a bundle's discount."""
+    return [
+        Row(name=name, price=money(minor).replace("-", "\N{MINUS SIGN}")) for name, minor in bill_rows(lines, bundle)
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +65,26 @@ class Summary:
 
 def summarize(chosen: Chosen, offer: Offer) -> Summary:
     """Adds up the basket at today's prices. The review quotes it again with the use case of the checkout."""
-    priced = [each for each in (chosen.plan, *chosen.addons) if each is not None]
+    lines = _priced_lines(chosen, offer)
     deployed = offer.with_dependencies(chosen.apps) if chosen.apps else []
     recommended = recommend_plan(offer.plans, deployed) if deployed else None
     return Summary(
-        rows=[Row(name=each.name, price=money(offer.price_of(each))) for each in priced],
+        rows=price_rows(lines, chosen.bundle),
         apps=[app.name for app in chosen.apps],
         app_names=join_names(app.name for app in chosen.apps),
-        total=money(sum(offer.price_of(each) for each in priced)),
+        total=money(sum(line.price_minor for line in lines)),
         meters=_meters(chosen.plan, deployed) if chosen.plan and deployed else [],
         too_small=bool(chosen.plan and deployed and not fits(chosen.plan, offer.plans, deployed)),
         recommended=recommended if recommended != chosen.plan else None,
     )
+
+
+def _priced_lines(chosen: Chosen, offer: Offer) -> Sequence[Line]:
+    lines = [offer.line_of(OrderLine.Kind.PLAN, chosen.plan)] if chosen.plan else []
+    lines += [offer.line_of(OrderLine.Kind.ADDON, addon) for addon in chosen.addons]
+    if chosen.bundle is None:
+        return lines
+    return discount_lines(lines, percent=chosen.bundle.percent, basis_points=offer.added_points)
 
 
 def _meters(plan: Plan, deployed: list[App]) -> list[Meter]:

@@ -17,7 +17,7 @@ from orders.use_cases.checkout.quote_checkout import Quote, quote_checkout
 from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.send_mail import send_mail
 from orders.use_cases.subscriptions.renew_subscription import RenewalOutcome
-from tests.factories import OrganizationFactory, acting, actor, give_credit
+from tests.factories import BundleFactory, OrganizationFactory, acting, actor, give_credit
 from tests.orders.conftest import Buy
 from tests.orders.subscriptions.run_renewals import DUE, START, newest_subscription, renew, renewal_orders
 from tests.snapshot import nothing_changes
@@ -49,6 +49,20 @@ def quote(acme: Organization, *, plan: str = "m") -> Quote:
 
 def lines_of(order: Order) -> list[tuple[str, int, int | None]]:
     return [(line.slug, line.price_minor, line.net_minor) for line in order.lines.order_by("position")]
+
+
+def test_a_bundle_lowers_the_prices_without_vat_and_a_new_rate_keeps_the_discount(
+    rich: Customer, acme: Organization, buy: Buy
+) -> None:
+    BundleFactory.create(slug="both", apps=["ghost"], discount_percent=15)
+    buy("m", apps=("ghost",), addons=("backup",), bundle="both", now=START)
+    order = Order.objects.get()
+    assert lines_of(order) == [("m", 8_030, 7_650), ("backup", 2_680, 2_550)]
+    assert [line.discount_minor for line in order.lines.order_by("position")] == [1_420, 470]
+    VatRate.objects.create(starts_on=local_day(DUE), basis_points=1_000)
+    assert renew(DUE)[0] == RenewalOutcome.RENEWED
+    [renewed] = renewal_orders()
+    assert lines_of(renewed) == [("m", 8_420, 7_650), ("backup", 2_810, 2_550)]
 
 
 def test_an_order_costs_its_prices_and_their_vat(rich: Customer, buy: Buy) -> None:

@@ -51,6 +51,21 @@ def test_a_bundle_is_added_and_taken_away_whole(visitor: Visitor) -> None:
         assert visitor.get("shop-apps").context["summary"].apps == chosen
 
 
+def test_the_best_complete_bundle_lowers_the_total_as_long_as_it_is_complete(visitor: Visitor) -> None:
+    BundleFactory.create(slug="small", name="Small", apps=["ghost"], discount_percent=5)
+    BundleFactory.create(slug="both", name="Both", apps=["wordpress", "ghost", "gone"], discount_percent=15)
+    visitor.choose(plan="m", addons=("backup",))
+    for apps, rows, total in (
+        (["wordpress"], [], "12.000 OMR"),
+        (["ghost"], [("Bundle Small: \N{MINUS SIGN}5%", "\N{MINUS SIGN}0.600 OMR")], "11.400 OMR"),
+        (["ghost", "wordpress"], [("Bundle Both: \N{MINUS SIGN}15%", "\N{MINUS SIGN}1.800 OMR")], "10.200 OMR"),
+    ):
+        visitor.post("shop-apps", app=apps)
+        summary = visitor.get("shop-addons").context["summary"]
+        assert [(row.name, row.price) for row in summary.rows] == [("M", "9.000 OMR"), ("Backup", "3.000 OMR"), *rows]
+        assert summary.total == total
+
+
 def test_a_plan_that_is_too_small_is_said_and_a_larger_one_recommended(client: Client) -> None:
     for order, (slug, memory) in enumerate({"s": "4 GB", "m": "8 GB", "xl": "1 TB", "any": "On demand"}.items()):
         PlanFactory.create(
@@ -86,7 +101,7 @@ def test_the_steps_cost_the_same_queries_for_any_catalog(
             factory.create(slug=f"item-{number}", name=f"Item {number}")
     visitor = Visitor(client)
     visitor.choose(plan="item-0", apps=tuple(App.objects.values_list("slug", flat=True)))
-    for name, queries in {"shop": 4, "shop-apps": 6, "shop-addons": 4, "shop-checkout": 4}.items():
+    for name, queries in {"shop": 5, "shop-apps": 6, "shop-addons": 5, "shop-checkout": 5}.items():
         with django_assert_num_queries(queries):
             page = visitor.get(name)
         assert page.status_code == 200 and len(page.content) < 50_000

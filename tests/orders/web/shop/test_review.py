@@ -193,7 +193,7 @@ def test_checkout_and_review_cost_the_same_queries_for_any_number_of_organizatio
         owned = OrganizationFactory.create(customer=owner, slug=f"mine-{number}")
     buyer.choose()
     buyer.check_out(organization=str(owned.id))
-    for name, queries in {"shop-checkout": 8, "shop-review": 12}.items():
+    for name, queries in {"shop-checkout": 9, "shop-review": 13}.items():
         with django_assert_num_queries(queries):
             page = buyer.get(name)
         assert page.status_code == 200 and len(page.content) < 50_000
