@@ -48,7 +48,7 @@ def middleware(*, with_cors: bool, with_traces: bool) -> list[str]:
         *(["config.telemetry.entrances.TraceMiddleware"] if with_traces else []),
         "config.web.middleware.RequestLogMiddleware",
         *(["corsheaders.middleware.CorsMiddleware"] if with_cors else []),
-        "config.web.middleware.ContentSecurityPolicyMiddleware",
+        "config.web.middleware.PagePolicyMiddleware",
         "config.web.language.LanguageMiddleware",
         "config.web.middleware.ApiMiddleware",
         "django.middleware.security.SecurityMiddleware",

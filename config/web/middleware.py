@@ -17,7 +17,7 @@ from django.core.signals import got_request_exception
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bound_contextvars, clear_contextvars, get_contextvars
 
 from config.metrics.endpoint import metrics
 from config.metrics.process import count_request
@@ -89,6 +89,7 @@ class ProxyMiddleware:
 class RequestLogMiddleware:
     """Logs one line at the end of a request, with the client's address and without the query string.
 
+    The line also names what the request made, such as its order (`orders.use_cases.count_outcomes`).
     The line and the answer carry the request's id. A client or gateway may choose it, unless it could be mistaken for
     something else in a log. A failure is logged when it happens, with its traceback, instead of the line.
     """
@@ -104,6 +105,9 @@ class RequestLogMiddleware:
         began = time.monotonic()
         with bound_contextvars(request_id=request_id, ip=ip):
             response = self.get_response(request)
+            context = get_contextvars()
+        # The thread's next request names neither this one's order nor its code.
+        clear_contextvars()
         response.headers["X-Request-Id"] = request_id
         count_request(request, response.status_code, time.monotonic() - began)
         if not hasattr(request, "_logged_failure"):
@@ -114,8 +118,7 @@ class RequestLogMiddleware:
                     "event": "request_finished",
                     "request": _describe(request),
                     "code": response.status_code,
-                    "request_id": request_id,
-                    "ip": ip,
+                    **context,
                     "user_id": _user_id(request),
                 },
             )
@@ -189,8 +192,28 @@ _CONSOLE_SOURCES = {**_PAGE_SOURCES, "script-src": "'self' 'unsafe-eval'", "styl
 _API_PAGE_SOURCES = {**_PAGE_SOURCES, "style-src": "'self' 'unsafe-inline'"}
 
 
-class ContentSecurityPolicyMiddleware:
-    """Tells the browser which sources a page may load, so that injected markup runs no script."""
+# No page uses a device of the visitor, and nothing that is injected may.
+_NO_DEVICES = ", ".join(
+    f"{each}=()"
+    for each in (
+        *("accelerometer", "autoplay", "bluetooth", "browsing-topics", "camera", "display-capture", "geolocation"),
+        *(
+            "gyroscope",
+            "hid",
+            "magnetometer",
+            "microphone",
+            "midi",
+            "payment",
+            "serial",
+            "usb",
+            "xr-spatial-tracking",
+        ),
+    )
+)
+
+
+class PagePolicyMiddleware:
+    """Tells the browser which sources a page may load, so that injected markup runs no script, and uses no device."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -206,6 +229,7 @@ class ContentSecurityPolicyMiddleware:
             console = self.of_console if path.startswith("/admin/") else self.of_pages
             policy = self.of_api_pages if is_api_path(path) else console
             response.headers.setdefault("Content-Security-Policy", policy)
+            response.headers.setdefault("Permissions-Policy", _NO_DEVICES)
         return response
 
 

@@ -33,6 +33,7 @@ class ToppedUp:
     """
 
     redemption_id: UUID
+    promo_code_id: UUID
     code: str
     credit_minor: int
     balance_minor: int
@@ -94,6 +95,7 @@ def top_up(
     [granted] = _GRANT.fetch(redemption.id, moment)
     topped_up = ToppedUp(
         redemption_id=redemption.id,
+        promo_code_id=redemption.promo_code_id,
         code=normal_code(code),
         credit_minor=granted.amount_minor,
         balance_minor=granted.balance_after_minor,
@@ -152,6 +154,7 @@ def _replay(*, code: str, by: Actor, key: str, fingerprint: str, now: datetime) 
     redemption = Redemption.objects.get(id=stored.result_id)
     return ToppedUp(
         redemption_id=redemption.id,
+        promo_code_id=redemption.promo_code_id,
         code=normal_code(code),
         credit_minor=redemption.credit_minor,
         balance_minor=stored.balance_after_minor,

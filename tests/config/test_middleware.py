@@ -212,5 +212,15 @@ def test_every_page_has_a_content_security_policy(client: Client, path: str, scr
     assert (sources["default-src"], sources["object-src"], sources.get("script-src")) == ("'self'", "'none'", script)
 
 
-def test_json_has_no_content_security_policy(client: Client) -> None:
-    assert "Content-Security-Policy" not in client.get("/api/nothing").headers
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", ["/", "/nothing", "/shop", "/redeem", "/accounts/login/", "/admin/login/", "/api/docs"]
+)
+def test_no_page_may_use_a_device(client: Client, path: str) -> None:
+    devices = client.get(path).headers["Permissions-Policy"].split(", ")
+    assert {"camera=()", "geolocation=()", "microphone=()", "payment=()", "usb=()"} <= set(devices)
+    assert all(each.endswith("=()") for each in devices)
+
+
+def test_json_has_no_policies_of_pages(client: Client) -> None:
+    assert not {"Content-Security-Policy", "Permissions-Policy"} & set(client.get("/api/nothing").headers)

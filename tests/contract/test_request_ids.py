@@ -1,10 +1,13 @@
-"""Each answer has the id by which the log names its request."""
+"""Each answer has the id by which the log names its request, and the log names what the request made."""
 
 from uuid import UUID
 
 import pytest
 
-from .api_client import Caller
+from promos.models import Redemption
+from tests.factories import PlanFactory, PromoCodeFactory
+
+from .api_client import Caller, by_token
 
 pytestmark = pytest.mark.django_db
 
@@ -35,3 +38,23 @@ def test_the_log_line_has_the_same_id(anybody: Caller, caplog: pytest.LogCapture
     [line] = [record.msg for record in caplog.records if "request_finished" in str(record.msg)]
     assert answered == "shop-42"
     assert isinstance(line, dict) and line["request_id"] == "shop-42"
+
+
+def test_the_log_names_order_redemption_and_code_by_id_and_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+    PlanFactory.create(slug="m", price_minor=9_000)
+    code, ada = PromoCodeFactory.create(code="GIFT-7Q2", credit_minor=20_000), by_token("customer", "ada")
+    tenant = ada.post("tenant/orgs", {"slug": "ada-bakery", "name": "Ada"}).body["id"]
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        ada.post("billing/vouchers/redeem", {"code": "GIFT-7Q2"})
+        order = ada.post("billing/checkout", {"tenant_id": tenant, "plan_id": "m"}).body["order_id"]
+        ada.get("billing/balance")
+    topped_up, ordered, read = (
+        record.msg for record in caplog.records if isinstance(record.msg, dict) and "request" in record.msg
+    )
+    redemption = Redemption.objects.get()
+    named = {name: topped_up[name] for name in ("user_id", "promo_code_id", "redemption_id")}
+    assert named == {"user_id": "ada", "promo_code_id": str(code.id), "redemption_id": str(redemption.id)}
+    assert (ordered["order_id"], "redemption_id" in ordered) == (order, False)
+    assert not {"order_id", "redemption_id", "promo_code_id"} & set(read)
+    assert "GIFT-7Q2" not in caplog.text
