@@ -8,10 +8,15 @@ import pytest
 from django.db import ProgrammingError, connection, transaction
 from django.test import Client
 
+from billing.models import AuditEntry
+from billing.use_cases.ensure_customer import ensure_customer
+from billing.use_cases.proof.audit.verify_audit import verify_audit_chain
 from billing.use_cases.record_audit import record_audit
+from orders.use_cases.personal.erase_customer import erase_customer
+from orders.use_cases.personal.finish_erasure import finish_erasure
 from orders.use_cases.prune_expired import prune_expired
 from tests.contract.api_client import by_token
-from tests.factories import AddOnFactory, PlanFactory, actor
+from tests.factories import AddOnFactory, PlanFactory, acting, actor
 
 ROLES = Path(__file__).resolve().parents[2] / "deploy/roles.sql"
 pytestmark = pytest.mark.django_db
@@ -42,6 +47,15 @@ def test_vouchers_checkouts_and_the_console_need_rows_alone(as_app: None, client
     assert [answer.status for answer in answers] == [200, 201, 200, 200]
     prune_expired()
     assert client.get("/readyz").status_code == 200
+
+
+def test_an_erasure_reaches_the_audit_trail_with_rows_alone(as_app: None) -> None:
+    customer = ensure_customer(user_id="ada", email="ada@example.org")
+    record_audit(action="drill", object_type="drill", object_id="1", by=acting(customer), reason="ada@example.org")
+    erase_customer(customer_id=customer.pk, lose_credit=True, why="she asked for it by letter", by=actor())
+    finish_erasure(customer_id=customer.pk)
+    assert AuditEntry.objects.get(action="drill").reason == "erased"
+    assert verify_audit_chain()[1] == ""
 
 
 @pytest.mark.parametrize(
