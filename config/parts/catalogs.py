@@ -1,7 +1,7 @@
 """Compiles the catalogs of translations: gettext reads `.mo` files, and the repository holds only their `.po` files.
 
-Each start compiles what has changed. An image is read-only when it starts, so its build compiles
-(`python -m config.parts.catalogs`).
+Each start compiles what has changed. The service's user may not write here, and an image is read-only when it starts,
+so the installation and the image's build compile too (`python -m config.parts.catalogs`).
 """
 
 import os
@@ -35,5 +35,4 @@ def _compile(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    for path in compile_catalogs():
-        print(path)
+    compile_catalogs()

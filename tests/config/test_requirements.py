@@ -73,8 +73,9 @@ def test_productions_set_is_complete_and_holds_nothing_else() -> None:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout of the script alone, with sets that are empty and so need no package index."""
-    (tmp_path / "config").mkdir()
+    (tmp_path / "config/parts").mkdir(parents=True)
     shutil.copy(PROJECT / "config" / "bootstrap.py", tmp_path / "config")
+    (tmp_path / "config/parts/catalogs.py").write_text("open('catalogs', 'a').write('compiled ')")
     for file in FILES:
         (tmp_path / file).write_text("# nothing\n")
     return tmp_path
@@ -99,6 +100,14 @@ def test_a_larger_set_serves_for_a_smaller_one(checkout: Path) -> None:
 
     (checkout / "requirements.txt").write_text("# changed\n")
     assert install(checkout, "demo") == "Installing the demo packages into .venv ...\n"
+
+
+def test_the_services_user_has_nothing_to_compile(checkout: Path) -> None:
+    """It may not write into the checkout, and without the catalogs of translations no process starts."""
+    install(checkout, "runtime")
+    install(checkout, "runtime")
+    assert (checkout / "catalogs").read_text() == "compiled compiled "
+    assert list((checkout / "config/__pycache__").glob("bootstrap.*.pyc"))
 
 
 def test_an_unknown_set_is_refused(checkout: Path) -> None:
