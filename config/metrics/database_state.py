@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -21,6 +22,10 @@ STATE: dict[str, tuple[tuple[str, ...], str]] = {
     "qasima_events_undelivered": ((), "Events that the broker has not got yet, at most 100,000"),
     "qasima_events_oldest_undelivered_seconds": ((), "Age of the oldest event that the broker has not got"),
     "qasima_events_refused": ((), "Events that the broker refused; staff resend them"),
+    "qasima_received_events_set_aside": (
+        (),
+        "Events of other systems that could not be applied; staff apply them again",
+    ),
     "qasima_webhooks": (("status",), "Endpoints of webhooks that are active or paused"),
     "qasima_webhook_deliveries_failed": ((), "Deliveries of webhooks that failed for good; staff resend them"),
     "qasima_stripe_events_unsettled": ((), "Events of Stripe that wait to be settled"),
@@ -41,6 +46,8 @@ STATE: dict[str, tuple[tuple[str, ...], str]] = {
     "qasima_database_max_connections": ((), "How many connections PostgreSQL accepts"),
     "qasima_database_bytes": ((), "Size of the database"),
 }
+# Without a broker no event is meant to be delivered, so these would alert for ever.
+_OF_BROKER = {"qasima_events_undelivered", "qasima_events_oldest_undelivered_seconds"}
 
 
 class DatabaseState(Collector):
@@ -55,6 +62,8 @@ class DatabaseState(Collector):
         if rows is None:
             return
         for name, (labels, description) in STATE.items():
+            if name in _OF_BROKER and not settings.EVENTS_URL:
+                continue
             family = GaugeMetricFamily(name, description, labels=labels)
             for values, value in rows.get(name, ()):
                 family.add_metric([values[label] for label in labels], value)

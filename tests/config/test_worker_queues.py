@@ -1,5 +1,8 @@
 """Every job's queue has a worker of its own, with enough threads and connections."""
 
+import re
+from pathlib import Path
+
 from procrastinate.contrib.django import app
 
 from config.parts import database
@@ -12,6 +15,12 @@ BUILT_IN = {"builtin"}
 def test_every_task_is_in_a_queue_that_a_worker_runs() -> None:
     used = {task.queue for task in app.tasks.values()} - BUILT_IN
     assert used == {queue.name for queue in QUEUES}
+
+
+def test_the_operators_book_lists_each_queue() -> None:
+    book = (Path(__file__).resolve().parents[2] / "deploy/README.md").read_text()
+    listed = re.findall(r"^\| `(\w+)` \| (\d+) \|", book, re.MULTILINE)
+    assert sorted(listed) == sorted((queue.name, str(queue.concurrency)) for queue in QUEUES)
 
 
 def test_no_job_waits_for_a_thread() -> None:

@@ -15,7 +15,7 @@ from billing.jobs import enqueue
 from billing.models import Verification
 from config.metrics.database_state import _STATEMENT, STATE, DatabaseState
 from config.metrics.endpoint import render_metrics
-from orders.models import Break, OutboxEvent, StripeEvent
+from orders.models import Break, DeadLetter, OutboxEvent, StripeEvent
 from promos.models import Campaign
 from tests.factories import CampaignFactory
 
@@ -35,12 +35,23 @@ def test_the_statement_and_the_list_of_metrics_name_the_same() -> None:
     assert set(re.findall(r"'(qasima_\w+)'", _STATEMENT)) == set(STATE)
 
 
+@pytest.fixture(autouse=True)
+def a_broker_is_configured(settings: Any) -> None:
+    settings.EVENTS_URL = "nats://127.0.0.1:4222"
+
+
+def test_without_a_broker_no_event_waits_for_it(settings: Any) -> None:
+    settings.EVENTS_URL = ""
+    OutboxEvent.objects.create(type="domain.added", topic="sme.domain.events", source="test")
+    assert not any("undelivered" in name for name, _ in collect())
+
+
 def test_an_idle_service_has_zeros_and_one_query(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(4):  # the statement, its timeout, and the transaction around both
         found = collect()
     assert found["qasima_database_up", ""] == 1
-    zeros = "events_undelivered", "events_refused", "stripe_events_unsettled", "holds", "jobs_failed", "workers"
-    assert {found[f"qasima_{name}", ""] for name in zeros} == {0}
+    zeros = ("events_undelivered", "events_refused", "received_events_set_aside", "stripe_events_unsettled")
+    assert {found[f"qasima_{name}", ""] for name in (*zeros, "holds", "jobs_failed", "workers")} == {0}
     assert found["qasima_database_max_connections", ""] > 0
 
 
@@ -49,6 +60,8 @@ def test_unfinished_work_is_counted_with_its_age() -> None:
     OutboxEvent.objects.create(type="domain.added", topic="sme.domain.events", source="test", created_at=hour_ago)
     StripeEvent.objects.create(id="evt_1", type="x", payload={}, occurred_at=hour_ago, received_at=hour_ago)
     StripeEvent.objects.create(id="evt_2", type="x", payload={}, occurred_at=hour_ago, attempts=3)
+    DeadLetter.objects.create(key="sme.t-1-1", topic="sme.t", body=b"{", reason="the event is no JSON")
+    DeadLetter.objects.create(key="sme.t-2-1", topic="sme.t", body=b"{}", reason="x", applied_at=hour_ago)
     Break.objects.create(kind=Break.Kind.DISPUTE, object_id="dp_1")
     enqueue("prune_expired", timestamp="1")
     enqueue("send_proposal_mail", proposal_id="1", address="a@example.org")
@@ -60,6 +73,7 @@ def test_unfinished_work_is_counted_with_its_age() -> None:
     assert found["qasima_events_oldest_undelivered_seconds", ""] >= 3600
     assert (found["qasima_stripe_events_unsettled", ""], found["qasima_stripe_events_set_aside", ""]) == (1, 1)
     assert found["qasima_stripe_events_oldest_unsettled_seconds", ""] >= 3600
+    assert found["qasima_received_events_set_aside", ""] == 1
     assert found["qasima_breaks_open", "dispute"] == 1
     assert (found["qasima_jobs", "default"], found["qasima_jobs_failed", ""]) == (1, 1)
     assert 0 <= found["qasima_jobs_oldest_seconds", "default"] < 60
