@@ -23,6 +23,8 @@ class OrdersConfig(AppConfig):
     proposal_kinds = (
         "orders.use_cases.payments.request_refund.ORDER_REFUND",
         "orders.use_cases.books.write_off.WRITE_OFF",
+        "orders.use_cases.trail.move_credit_out.CREDIT_OUT",
+        "orders.use_cases.trail.move_credit_in.CREDIT_IN",
     )
     # Used by `rotate_secrets`, by `verify_ledger`, and by the restrictions of vouchers.
     encrypt_secrets = "orders.use_cases.webhooks.endpoint_secrets.encrypt_secrets_anew"

@@ -361,3 +361,33 @@ class DocumentNotFound(DomainError):
     code = "document_not_found"
     status = 404
     message = "there is no such document"
+
+
+class NotAnotherSovereign(DomainError):
+    code = "not_another_sovereign"
+    message = "name the domain of another Sovereign, and the customer's user id there"
+
+
+class CreditHasVatTreatment(DomainError):
+    """Credit whose campaign says when its VAT is due cannot leave: the other Sovereign would tax it again."""
+
+    code = "credit_has_vat_treatment"
+    status = 409
+    message = "a part of this credit has a VAT treatment of its own, and cannot be moved to another Sovereign"
+
+
+class MoveNotFound(DomainError):
+    code = "move_not_found"
+    status = 404
+    message = "this customer has no such move"
+
+
+class TrailRefused(DomainError):
+    code = "trail_refused"
+    message = "this file is damaged or was changed, or another key signed it"
+
+
+class TrailForAnother(DomainError):
+    code = "trail_for_another"
+    status = 409
+    message = "this file is for another Sovereign, or in another currency"

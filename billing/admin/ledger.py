@@ -36,7 +36,7 @@ from billing.errors import EntryNotReversible
 from billing.locks import lock_account
 from billing.models import Customer, Hold, LedgerEntry
 from billing.queries import exists_per_row
-from billing.use_cases.ledger.post_entry import TRANSFER, reverse_entry
+from billing.use_cases.ledger.post_entry import MOVED_IN, MOVED_OUT, TRANSFER, reverse_entry
 
 CORRECT_CREDIT_PERMISSION = "billing.add_ledgerentry"
 # Whether the role carries it out or only proposes it, the limits of `APPROVAL_LIMITS` say.
@@ -241,6 +241,8 @@ def _refusal(entry: Any) -> str:
         return "A reversal cannot be reversed. Adjust the customer's credit instead."
     if entry.reason.startswith(TRANSFER):
         return "A transfer between two merged customers cannot be reversed."
+    if entry.reason.startswith((MOVED_OUT, MOVED_IN)):
+        return "A move to or from another Sovereign cannot be reversed."
     if entry.is_reversed:
         return "This entry was already reversed."
     if entry.redemption_id:

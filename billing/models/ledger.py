@@ -114,6 +114,13 @@ class LedgerEntry(models.Model):
                 condition=Q(kind="grant", reason__startswith="proration:"),
                 name="billing_ledgerentry_one_proration_a_subscription",
             ),
+            # `moved-out:<move>`, `moved-in:<move>:<number>`: credit leaves for another Sovereign, and comes in, once.
+            models.UniqueConstraint(
+                fields=["reason"],
+                condition=Q(kind="adjustment")
+                & (Q(reason__startswith="moved-out:") | Q(reason__startswith="moved-in:")),
+                name="billing_ledgerentry_moved_once",
+            ),
             models.CheckConstraint(
                 condition=Q(kind="grant", amount_minor__gt=0)
                 | Q(kind__in=["spend", "expiry"], amount_minor__lt=0)

@@ -310,6 +310,13 @@ LEDGER: Attacks = {
     "billing_ledgerentry_one_proration_a_subscription": [
         Attack(entry(reason="'proration:1'"), [entry(account_id=ADA, reason="'proration:1'", amount_minor="1")]),
     ],
+    "billing_ledgerentry_moved_once": [
+        Attack(
+            entry(kind="'adjustment'", note="'x'", reason=f"'{reason}'"),
+            [entry(kind="'adjustment'", note="'x'", account_id=ADA, reason=f"'{reason}'")],
+        )
+        for reason in ("moved-out:1", "moved-in:1:1")
+    ],
     "billing_ledgerentry_spend_names_order": [entry(kind="'spend'", amount_minor="-1")],
     "billing_ledgerentry_correction_says_why": [
         entry(kind="'adjustment'"),

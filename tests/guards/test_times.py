@@ -16,6 +16,8 @@ READERS = {
     "billing/use_cases/bulk/propose_bulk_grant.py _differences": OWN_TEXT,
     "orders/admin/campaigns.py _facts": OWN_TEXT,
     "orders/admin/operations/deployments.py _time": OWN_TEXT,
+    "orders/use_cases/trail/move_credit_in.py _bring_in": OWN_TEXT,
+    "orders/use_cases/trail/read_trail.py _trail": "another Sovereign wrote and signed the text",
     "promos/admin/oversight/attempts.py _value": OWN_TEXT,
     "promos/api/forecasts.py forecast_row": OWN_TEXT,
     "promos/use_cases/approvals/propose_issue.py _run": OWN_TEXT,

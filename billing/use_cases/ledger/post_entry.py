@@ -30,6 +30,8 @@ from billing.money import AmountError, within_limit
 from billing.text import has_visible_text
 
 TRANSFER = "transfer:"
+# Credit that left for another Sovereign, or came from one (orders/use_cases/trail).
+MOVED_OUT, MOVED_IN = "moved-out:", "moved-in:"
 _REFUSALS = {
     "billing_account_balance_covers_held": InsufficientCredit,
     "billing_ledgerentry_one_spend_per_order": OrderAlreadySpent,
@@ -104,8 +106,8 @@ def reverse_entry(*, entry_id: UUID, why: str, by: Actor, now: datetime | None =
 
     Credit goes back to the lots that it came from; what has expired since gets a grace (lots.sql).
 
-    An entry is reversed at most once, and a reversal or a transfer never. To undo the credit of a redemption, release
-    the redemption: that frees its slot too.
+    An entry is reversed at most once; a reversal, a transfer or a move to or from another Sovereign never. To undo
+    the credit of a redemption, release the redemption: that frees its slot too.
 
     The entry of a merged customer is reversed in its own account, and the difference is the survivor's.
 
@@ -115,7 +117,7 @@ def reverse_entry(*, entry_id: UUID, why: str, by: Actor, now: datetime | None =
     entry = LedgerEntry.objects.filter(id=entry_id).exclude(kind=LedgerEntry.Kind.REVERSAL).first()
     if entry is not None and entry.redemption_id is not None:
         raise EntryOfRedemption
-    if entry is not None and entry.reason.startswith(TRANSFER):
+    if entry is not None and entry.reason.startswith((TRANSFER, MOVED_OUT, MOVED_IN)):
         raise EntryNotReversible
     return _reverse(entry, why=why, by=by, now=now)
 
@@ -216,11 +218,19 @@ def _parts(*, account_id: int, amount_minor: int) -> list[_Part]:
 
 
 def adjust_credit(
-    *, customer_id: int, amount_minor: int, why: str, by: Actor, reason: str = "adjustment"
+    *,
+    customer_id: int,
+    amount_minor: int,
+    why: str,
+    by: Actor,
+    reason: str = "adjustment",
+    credit_class: str = "",
+    expires_at: datetime | None = None,
 ) -> LedgerEntry:
     """Corrects a balance up or down on behalf of staff, or to correct an entry of this `reason`.
 
-    Args: amount_minor: not zero, smallest unit, negative to take credit away.
+    Args: amount_minor: not zero, smallest unit, negative to take credit away. credit_class, expires_at: of credit
+    that comes from elsewhere.
     Raises: InvalidAmount, ReasonRequired, InsufficientCredit, CustomerNotFound. Locks: Account.
     Transaction: joins.
     """
@@ -236,6 +246,8 @@ def adjust_credit(
             amount_minor=amount_minor,
             reason=reason,
             note=why,
+            credit_class=credit_class,
+            expires_at=expires_at,
         ),
         by=by,
     )

@@ -35,6 +35,8 @@ from billing.use_cases.proposals.propose import expire_proposals, run_or_propose
 from config.parts.approvals import MEASURES, approval_limits
 from orders.use_cases.books.write_off import WRITE_OFF
 from orders.use_cases.payments.request_refund import ORDER_REFUND
+from orders.use_cases.trail.move_credit_in import CREDIT_IN
+from orders.use_cases.trail.move_credit_out import CREDIT_OUT
 from promos.use_cases.approvals.propose_activation import BATCH_ACTIVATION
 from promos.use_cases.approvals.propose_budget import CAMPAIGN_BUDGET
 from promos.use_cases.approvals.propose_cards import RANGE_ACTIVATION
@@ -249,6 +251,8 @@ def test_every_limit_is_a_figure_of_some_kind(db: None) -> None:
         **REDEMPTION_RELEASE.measure({}, {"credit_minor": 1}),
         **EMAIL_MOVE.measure({}, None),
         **WRITE_OFF.measure({}, {"left_minor": 1}),
+        **CREDIT_OUT.measure({}, {"balance_minor": 1}),
+        **CREDIT_IN.measure({"credit": [["sold", None, 1]]}, None),
     }
     assert set(MEASURES) == measured.keys()
 
