@@ -18,12 +18,11 @@ from orders.use_cases.reconciliation.reconciliation_run import UNKNOWN, Finding,
 
 Kind = Break.Kind
 _KINDS = (Kind.FEE_MISSING, Kind.PAYOUT_MISSING, Kind.BALANCE_DIFFERS, Kind.BALANCE_NOT_EXPLAINED)
-_PAYOUTS = (CardEntry.Kind.PAYOUT, CardEntry.Kind.PAYOUT_RETURNED)
 Posted = dict[CardEntry.Kind, int]
 
 
 def reconcile_balance(run: ReconciliationRun) -> Iterator[Finding]:
-    """Compares what moved Stripe's balance since the start, and then the payouts of the books that it lacks."""
+    """Compares what moved Stripe's balance since the start, then the fees and payouts of the books that it lacks."""
     listed: set[str] = set()
     currencies: set[str] = set()
     for page in run.list_pages(Resource.BALANCE_TRANSACTIONS, since=run.start, expand=["data.source"]):
@@ -34,7 +33,7 @@ def reconcile_balance(run: ReconciliationRun) -> Iterator[Finding]:
         yield from run.compare_each(ours, partial(_compare, run, posted))
     for currency in sorted(currencies):
         yield Finding(kind=Kind.OTHER_CURRENCY, object_id=f"balance-{currency}", needs_staff=True)
-    unlisted = CardEntry.objects.filter(kind__in=_PAYOUTS, created_at__gte=run.start).exclude(
+    unlisted = CardEntry.objects.filter(kind__in=CardEntry.FROM_BALANCE, created_at__gte=run.start).exclude(
         stripe_object_id__in=listed
     )
     yield from run.compare_each(unlisted, partial(_compare_unlisted, run))
@@ -75,7 +74,7 @@ def _compare(run: ReconciliationRun, all_posted: Mapping[str, Posted], movement:
 
 
 def _compare_unlisted(run: ReconciliationRun, entry: CardEntry) -> Iterator[Finding]:
-    """Compares an entry of a payout from before the run's start, or one that Stripe does not have."""
+    """Compares an entry of a movement from before the run's start, or of one that Stripe does not have."""
     identity, kind = entry.stripe_object_id, CardEntry.Kind(entry.kind)
     try:
         movement = gateway.retrieve_movement(identity)

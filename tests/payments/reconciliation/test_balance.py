@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -90,6 +90,34 @@ def test_a_missing_fee_or_payout_is_a_break_until_it_is_booked(charging: Stripe)
         (Kind.BALANCE_DIFFERS, False),
     ]
     assert found[-1].details == {"stripe": "unknown", "ours": {"payout": -FEE_MINOR}}
+
+
+def test_a_payout_of_another_account_and_a_fee_booked_twice_are_breaks(charging: Stripe) -> None:
+    _, order_id = buy(charging)
+    charging.do("payouts", currency="omr")
+    mirror()
+    assert reconcile(parts=("balance",)).findings == []
+    [fee] = CardEntry.objects.filter(kind="fee")
+    # The same movement is never booked twice. A second one names another movement, which Stripe does not have.
+    with pytest.raises(IntegrityError), transaction.atomic():
+        CardEntry.objects.create(
+            kind="fee", amount_minor=fee.amount_minor, currency="OMR", stripe_object_id=fee.stripe_object_id
+        )
+    CardEntry.objects.create(
+        kind="fee", amount_minor=-FEE_MINOR, currency="OMR", order_id=order_id, stripe_object_id="txn_again"
+    )
+    CardEntry.objects.create(
+        kind="payout", amount_minor=-5_000, currency="OMR", stripe_object_id="txn_of_another_account"
+    )
+    found = sorted(reconcile(parts=("balance",), repair=True).findings, key=lambda each: each.object_id)
+    assert [(each.kind, each.object_id, each.details, each.repaired) for each in found] == [
+        (Kind.BALANCE_DIFFERS, "txn_again", {"stripe": "unknown", "ours": {"fee": -FEE_MINOR}}, False),
+        (Kind.BALANCE_DIFFERS, "txn_of_another_account", {"stripe": "unknown", "ours": {"payout": -5_000}}, False),
+    ]
+    assert sorted(open_break_keys()) == [
+        (Kind.BALANCE_DIFFERS.value, "txn_again", None),
+        (Kind.BALANCE_DIFFERS.value, "txn_of_another_account", None),
+    ]
 
 
 def test_the_command_books_what_moved_before(charging: Stripe, capsys: pytest.CaptureFixture[str]) -> None:
