@@ -6,14 +6,12 @@ from functools import partial
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
-from django.db.models import OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from billing.actor import Actor
-from billing.database.compiled_query import CompiledQuery
 from billing.errors import Busy, DomainError, IdempotencyMismatch, translate_lock_errors
 from billing.models import Account, IdempotencyKey, LedgerEntry
-from billing.queries import exists_per_row
 from billing.use_cases.find_after_lost_connection import find_or_remember, find_unknown
 from billing.use_cases.store_answer import find_answer
 from orders.use_cases.count_outcomes import count_top_ups
@@ -92,32 +90,27 @@ def top_up(
         if found is None:
             raise
         redemption = found
-    [granted] = _GRANT.fetch(redemption.id, moment)
     topped_up = ToppedUp(
         redemption_id=redemption.id,
         promo_code_id=redemption.promo_code_id,
         code=normal_code(code),
-        credit_minor=granted.amount_minor,
-        balance_minor=granted.balance_after_minor,
+        credit_minor=redemption.credit_minor,
+        balance_minor=redemption.balance_after_minor,  # type: ignore[attr-defined]
         replayed=False,
     )
-    owes = granted.owes  # type: ignore[attr-defined]
-    return _pay_due_months(topped_up, granted, key=idempotency_key, by=by, now=moment) if owes else topped_up
-
-
-def _build_grant(redemption_id: UUID, now: datetime) -> QuerySet[LedgerEntry, LedgerEntry]:
-    """Returns the query of a redemption's grant, with `owes`, which says whether its customer has an unpaid month."""
-    owed = unpaid_subscriptions(now=now).filter(customer_id=OuterRef("account_id"))
-    grants = LedgerEntry.objects.filter(redemption_id=redemption_id, kind=LedgerEntry.Kind.GRANT)
-    return grants.annotate(owes=exists_per_row(owed))
-
-
-_GRANT = CompiledQuery(_build_grant)
+    if not redemption.owes:  # type: ignore[attr-defined]
+        return topped_up
+    return _pay_due_months(topped_up, customer_id=redemption.customer_id, key=idempotency_key, by=by, now=moment)
 
 
 def _find_redeemed(code: str, by: Actor, at: datetime) -> Redemption | None:
-    """Finds the redemption into the balance that a request of this time has made."""
-    return Redemption.objects.filter(
+    """Finds the redemption into the balance that a request of this time has made, with what `redeem` adds to it."""
+    granted = LedgerEntry.objects.filter(redemption_id=OuterRef("pk"), kind=LedgerEntry.Kind.GRANT)
+    owed = unpaid_subscriptions(now=at).filter(customer_id=OuterRef("customer_id"))
+    made = Redemption.objects.annotate(
+        balance_after_minor=Subquery(granted.values("balance_after_minor")[:1]), owes=Exists(owed)
+    )
+    return made.filter(
         _redeemed_by(normal_code(code)),
         customer__user_id=by.user_id,
         order_id=None,
@@ -131,16 +124,14 @@ def _redeemed_by(code: str) -> Q:
     return Q(promo_code__code=code) | Q(card_serial__in=Card.objects.filter(code__in=stored_card_codes(code)))
 
 
-def _pay_due_months(topped_up: ToppedUp, granted: LedgerEntry, *, key: str, by: Actor, now: datetime) -> ToppedUp:
+def _pay_due_months(topped_up: ToppedUp, *, customer_id: int, key: str, by: Actor, now: datetime) -> ToppedUp:
     """Pays the months that the balance covers now, and stores the balance after them as the request's answer."""
-    paid = pay_due_months(customer_id=granted.account_id, by=by, now=now)
+    paid = pay_due_months(customer_id=customer_id, by=by, now=now)
     if not paid:
         return topped_up
-    balance_minor = Account.objects.get(customer_id=granted.account_id).balance_minor
+    balance_minor = Account.objects.get(customer_id=customer_id).balance_minor
     if key:
-        IdempotencyKey.objects.filter(customer_id=granted.account_id, key=key).update(
-            balance_after_minor=balance_minor
-        )
+        IdempotencyKey.objects.filter(customer_id=customer_id, key=key).update(balance_after_minor=balance_minor)
     return replace(topped_up, balance_minor=balance_minor, paid_invoices=tuple(paid))
 
 

@@ -269,3 +269,24 @@ BEGIN
   PERFORM promos_claim_slots_of_redemptions(written);
   RETURN QUERY SELECT * FROM unnest(written);
 END $$;
+
+-- Redeems as promos_redeem, and returns what the answer of a top-up tells: the balance after it, and whether the customer
+-- has a month of a subscription to pay. In Python, unpaid_subscriptions (orders/use_cases/subscriptions/pay_due_months.py)
+-- says the same of a month; a test holds the two equal.
+CREATE OR REPLACE FUNCTION promos_redeem_and_read(requests promos_redemption_request[], wait boolean)
+RETURNS TABLE (redemption uuid, promo uuid, customer bigint, credit bigint, balance bigint, owes boolean)
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+LANGUAGE plpgsql AS $$
+DECLARE
+  written promos_written_redemption[] := ARRAY(SELECT r FROM promos_redeem(requests, wait) AS r);
+BEGIN
+  RETURN QUERY  -- a statement of its own, so that it sees what the redemptions wrote
+  SELECT w.id, w.promo, w.customer, w.credit, a.balance_minor, EXISTS (
+           SELECT FROM billing_subscription s
+            WHERE s.customer_id = w.customer
+              AND (s.status = 'past_due'
+                   OR s.status = 'active' AND s.paid_by = 'credit' AND s.current_period_end <= r.now))
+    FROM unnest(written) AS w
+    JOIN unnest(requests) AS r ON r.redemption = w.id
+    JOIN billing_account a ON a.customer_id = w.customer;
+END $$;

@@ -45,7 +45,7 @@ REFUSALS = {
     "billing_idempotencykey_once": PromoChanged,
 }
 # Takes the texts of requests as a JSON array, and whether to wait.
-REDEEM = """SELECT id, promo, customer, credit FROM promos_redeem(
+REDEEM = """SELECT * FROM promos_redeem_and_read(
   ARRAY(SELECT jsonb_populate_recordset(NULL::promos_redemption_request, %s)), %s)"""
 # How often a redemption is tried while the code keeps changing under it.
 MAX_ATTEMPTS = 3
@@ -108,6 +108,8 @@ def redeem(
     Args: note: for staff, on the grant. key, fingerprint: an idempotency key and the request's hash; the answer is
     stored with the redemption. A key that has a live answer redeems nothing: the caller reads it
     (billing/use_cases/store_answer.py).
+    The redemption carries `balance_after_minor`, and `owes`: whether its customer has a month to pay.
+
     Raises: a PromoProblem, each state its own; PromoChanged where the code keeps changing, or the key has an answer.
     Locks: Account, the locks of `lock_code_shared`, counters last. Transaction: owns; inside another's it is a
     savepoint.
@@ -148,6 +150,8 @@ class Redeemed(NamedTuple):
     promo_code_id: UUID
     customer_id: int
     credit_minor: int
+    balance_minor: int
+    owes: bool
 
 
 def redeem_batch(requests: Sequence[RedemptionRequest], *, wait: bool = False) -> list[Redeemed | None]:
@@ -173,7 +177,7 @@ def _redemption(redeemed: Redeemed, *, now: datetime) -> Redemption:
 
     Other fields are read when they are asked for.
     """
-    return Redemption.from_db(
+    redemption = Redemption.from_db(
         DEFAULT_DB_ALIAS,
         _FIELDS,
         (
@@ -187,6 +191,8 @@ def _redemption(redeemed: Redeemed, *, now: datetime) -> Redemption:
             now,
         ),
     )
+    redemption.balance_after_minor, redemption.owes = redeemed.balance_minor, redeemed.owes  # type: ignore[attr-defined]
+    return redemption
 
 
 def reserve(

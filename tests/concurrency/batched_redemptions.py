@@ -145,6 +145,6 @@ def cut_waiting_batch() -> None:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            " AND (query LIKE '%promos_redeem(%' OR query LIKE '%orders_place_orders(%')"
+            " AND (query LIKE '%promos_redeem_and_read(%' OR query LIKE '%orders_place_orders(%')"
         )
         assert cursor.fetchall() == [(True,)]

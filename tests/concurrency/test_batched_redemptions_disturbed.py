@@ -172,8 +172,8 @@ def test_while_connections_are_lost_at_random_no_customer_has_the_code_twice(hot
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-                f" AND state = 'active' AND query LIKE '%promos_redeem(%' AND pid <> pg_backend_pid() AND {condition}"
-                " LIMIT 1"
+                f" AND state = 'active' AND query LIKE '%promos_redeem_and_read(%'"
+                f" AND pid <> pg_backend_pid() AND {condition} LIMIT 1"
             )
             return bool(cursor.fetchall())
 

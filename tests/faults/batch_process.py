@@ -29,7 +29,7 @@ from tests.faults.checkout_process import AFTER, Report
 # A checkout, or a code to redeem; and who does it.
 Requested = tuple[CheckoutRequest | str, Actor]
 # The calls of a batch's statement, one of which is in it.
-STATEMENTS = ("promos_redeem(", "orders_place_orders(")
+STATEMENTS = ("promos_redeem_and_read(", "orders_place_orders(")
 
 
 def run_as_one_batch(

@@ -41,6 +41,7 @@ WITHOUT_SEQUENTIAL_SCANS = {
     "promos_find_codes",
     "promos_lock_codes",
     "promos_redeem",
+    "promos_redeem_and_read",
     "promos_return_budget",
     "promos_return_slot",
     "promos_within_budgets",

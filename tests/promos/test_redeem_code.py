@@ -59,7 +59,7 @@ def test_it_is_one_statement_without_begin_and_commit(ada: Customer, terms: dict
     with CaptureQueriesContext(connection) as queries:
         redeem(code="GIFT", user_id="ada", by=acting(ada))
     [sent] = queries.captured_queries
-    assert str(sent["sql"]).startswith("SELECT id, promo, customer, credit FROM promos_redeem(")
+    assert str(sent["sql"]).startswith("SELECT * FROM promos_redeem_and_read(")
 
 
 def test_refusal_is_three_statements_and_that_of_a_new_user_too(ada: Customer) -> None:

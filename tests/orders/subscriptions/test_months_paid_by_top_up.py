@@ -1,19 +1,23 @@
 """A customer whose month is unpaid redeems a voucher: the balance pays the month in the same request."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
 
 from billing.models import Customer, IdempotencyKey, Invoice, Subscription
 from orders.models import Order
+from orders.use_cases.subscriptions.pay_due_months import unpaid_subscriptions
 from orders.use_cases.top_up import ToppedUp, top_up
+from promos.use_cases.redeem_code import redeem as redeem_code
 from tests.concurrency.threads import race
-from tests.factories import PromoCodeFactory, acting
+from tests.factories import PromoCodeFactory, acting, give_credit
+from tests.orders.conftest import Buy
 from tests.orders.subscriptions.run_renewals import (
     DUE,
     NEXT,
+    START,
     balance_and_held,
     event_data,
     newest_subscription,
@@ -86,3 +90,24 @@ def test_top_ups_and_a_renewal_run_at_the_same_time_pay_the_month_once(
     assert balance_and_held() == (2_345 + 3 * 7_000 - 9_000, 0)
     assert Order.objects.filter(kind=Order.Kind.RENEWAL, status="completed").count() == 1
     assert (newest_subscription().status, stripe.open_sessions) == ("active", [])
+
+
+@pytest.mark.parametrize("now", [DUE - timedelta(microseconds=1), DUE])
+@pytest.mark.parametrize("paid_by", Subscription.PaidBy)
+@pytest.mark.parametrize("status", Subscription.Status)
+@pytest.mark.usefixtures("acme")
+def test_sql_and_python_agree_on_what_an_unpaid_month_is(
+    ada: Customer, buy: Buy, status: str, paid_by: str, now: datetime
+) -> None:
+    give_credit(ada, 9_000)
+    buy("m", now=START)
+    PromoCodeFactory.create(code="GIFT")
+    Subscription.objects.update(
+        status=status,
+        paid_by=paid_by,
+        past_due_since=DUE if status == "past_due" else None,
+        canceled_at=START if status == "canceled" else None,
+    )
+    redeemed = redeem_code(code="GIFT", user_id="ada", by=acting(ada), now=now)
+    expected = unpaid_subscriptions(now=now).filter(customer=ada).exists()
+    assert redeemed.owes is expected  # type: ignore[attr-defined]
