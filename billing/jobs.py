@@ -1,16 +1,19 @@
 """Enqueues the worker's jobs by name, in the transaction of the change that needs them."""
 
+from datetime import timedelta
+
 from django.db import transaction
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
 
-def enqueue(name: str, *, lock: str | None = None, **arguments: str) -> None:
+def enqueue(name: str, *, lock: str | None = None, delay: timedelta | None = None, **arguments: str) -> None:
     """Adds a job for the worker. The job exists exactly when the transaction commits.
 
-    Args: lock: jobs with the same lock run one after the other.
+    Args: lock: jobs with the same lock run one after the other. delay: how much later the job may run.
     """
-    app.configure_task(name, lock=lock).defer(**arguments)
+    seconds = {"seconds": int(delay.total_seconds())} if delay else None
+    app.configure_task(name, lock=lock, schedule_in=seconds).defer(**arguments)
 
 
 def enqueue_once(name: str, *, key: str, **arguments: str) -> None:

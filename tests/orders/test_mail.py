@@ -8,10 +8,12 @@ from uuid import UUID
 import pytest
 from django.core import mail
 from django.db import connection, transaction
+from django.utils import timezone
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.models import Customer, Invoice, Organization, Subscription
-from orders.models import Order, VatRate
+from orders.models import Order, Payment, VatRate
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.mail.send_mail import send_mail
 from orders.use_cases.payments.request_refund import refund_order, send_refund
@@ -76,13 +78,14 @@ def test_a_receipt_of_a_card_payment(by_card: Order) -> None:
     assert queued_mails() == ["payment_received"]
     assert send_next() == (
         "Sovereign: receipt for Acme\n\n"
-        "Thank you. Your order for Acme is complete.\n\n"
+        "Thank you. Your order for Acme is placed and paid.\n\n"
         f"Order {by_card.id}, {by_card.completed_at:%-d %B %Y}\n"
         "  L: 16.000 OMR\n"
         "  Total for one month: 16.000 OMR\n\n"
         "Paid from credit: 1.000 OMR\n"
         "Paid by card: 15.000 OMR\n"
-        "Your credit is now 0.005 OMR.\n"
+        "Your credit is now 0.005 OMR.\n\n"
+        "We are setting everything up at acme.sovereign.example. Your account shows the progress.\n"
     )
 
 
@@ -103,6 +106,47 @@ def test_a_receipt_of_an_order_that_credit_paid(ada: Customer, buy: Buy) -> None
     assert "  M: 9.000 OMR\n  Backup: 3.000 OMR\n  Total for one month: 12.000 OMR\n" in text
     assert "Paid from credit: 12.000 OMR\nYour credit is now 0.000 OMR.\n" in text
     assert "card" not in text
+
+
+def later_job() -> dict[str, Any]:
+    """The arguments of the one job that is for later."""
+    [job] = ProcrastinateJob.objects.filter(status="todo", scheduled_at__gt=timezone.now())
+    assert job.task_name == "send_mail"
+    return dict(job.args)
+
+
+def test_a_placed_order_is_mailed_to_a_customer_who_has_not_paid_yet(
+    stripe: StripeCheckoutStub, ada: Customer, buy: Buy
+) -> None:
+    give_credit(ada, 1_005)
+    order_id = buy("l").order_id
+    assert (later_job()["mail"], later_job()["subject_id"]) == ("order_placed", str(order_id))
+    assert send_mail(mail=Mail.ORDER_PLACED, subject_id=order_id)
+    text = str(mail.outbox[-1].body)
+    assert mail.outbox[-1].subject == "Sovereign: your order for Acme is not paid yet"
+    assert "1.000 OMR of your credit are held for it, and 15.000 OMR are still to be paid by card, until " in text
+    payment = Payment.objects.get()
+    assert f"\n\n  {payment.session_url}\n\n" in text and "Total for one month: 16.000 OMR" in text
+    Customer.objects.update(language="ar")
+    assert send_mail(mail=Mail.ORDER_PLACED, subject_id=order_id)
+    assert "شكرًا لك" in str(mail.outbox[-1].body)
+    Customer.objects.update(language="en")
+    session = stripe.pay(stripe.sessions["cs_1"], processing=True)
+    settle_event_of_type("checkout.session.completed", session)
+    assert send_mail(mail=Mail.ORDER_PLACED, subject_id=order_id)
+    assert "The payment of 15.000 OMR is on its way." in mail.outbox[-1].body
+    assert payment.session_url not in mail.outbox[-1].body
+
+
+def test_an_order_that_was_paid_or_ended_meanwhile_is_not_mailed_as_placed(
+    by_card: Order, stripe: StripeCheckoutStub, ada: Customer, buy: Buy
+) -> None:
+    assert later_job()["subject_id"] == str(by_card.id)
+    assert not send_mail(mail=Mail.ORDER_PLACED, subject_id=by_card.id)
+    waiting = buy("huge")
+    Payment.objects.filter(order_id=waiting.order_id).update(expires_at=timezone.now())
+    assert not send_mail(mail=Mail.ORDER_PLACED, subject_id=waiting.order_id)
+    assert queued_mails() == ["payment_received"]
 
 
 def test_a_failed_card_payment_sends_a_mail(stripe: StripeCheckoutStub, ada: Customer, buy: Buy) -> None:

@@ -14,9 +14,10 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import lazy
 
-from billing.local_time import day_text
+from billing.local_time import day_text, to_local
 from billing.models import AuditEntry, Customer, Invoice, LedgerEntry, Organization, OrganizationMember, Subscription
 from billing.money import local_money
 from billing.organization_roles import ROLE_NAMES, OrganizationRole
@@ -93,6 +94,7 @@ def send_mail(*, mail: Mail, subject_id: UUID, event_id: str = "", reference: st
 # Written when the mail is, in its language.
 _money: Callable[..., Any] = lazy(local_money, str)
 _day: Callable[[datetime], Any] = lazy(day_text, str)
+_moment: Callable[[datetime], Any] = lazy(lambda at: date_format(to_local(at), "MOMENT_OF_YEAR"), str)
 
 
 def _load_order(order_id: UUID) -> Order:
@@ -104,9 +106,34 @@ def _paid_by_card_minor(order: Order) -> int:
     return payment.amount_minor if payment is not None and payment.status == Payment.Status.PAID else 0
 
 
+def _build_order_placed(order_id: UUID, event_id: str) -> MailContent | None:
+    order = _load_order(order_id)
+    payment = order.payment
+    is_processing = payment.status == Payment.Status.PROCESSING
+    is_payable = payment.status == Payment.Status.OPEN and payment.expires_at > timezone.now()
+    if order.status != Order.Status.PENDING or not (is_processing or is_payable):
+        return None
+    return MailContent(
+        customer=order.customer,
+        organization=order.organization,
+        context={
+            **_order_context(order),
+            "is_processing": is_processing,
+            "due": _money(payment.amount_minor, currency=order.currency),
+            "held": _money(order.credit_to_hold_minor, currency=order.currency) if order.credit_to_hold_minor else "",
+            "until": _moment(payment.expires_at),
+            "link": payment.session_url,
+        },
+    )
+
+
 def _build_payment_received(order_id: UUID, event_id: str) -> MailContent | None:
     order = _load_order(order_id)
-    return MailContent(customer=order.customer, organization=order.organization, context=_order_context(order))
+    context = {
+        **_order_context(order),
+        "address": f"{order.organization.slug}.{settings.SOVEREIGN_DOMAIN}",
+    }
+    return MailContent(customer=order.customer, organization=order.organization, context=context)
 
 
 def _build_renewal_ahead(subscription_id: UUID, event_id: str) -> MailContent | None:
@@ -277,6 +304,7 @@ def _build_invited(member_id: UUID, event_id: str) -> MailContent | None:
 
 _BUILDERS: dict[Mail, Callable[[UUID, str], MailContent | None]] = {
     Mail.RENEWAL_AHEAD: _build_renewal_ahead,
+    Mail.ORDER_PLACED: _build_order_placed,
     Mail.PAYMENT_RECEIVED: _build_payment_received,
     Mail.PAYMENT_FAILED: _build_payment_failed,
     Mail.REFUNDED: _build_refunded,

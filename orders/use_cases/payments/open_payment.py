@@ -48,6 +48,8 @@ from promos.use_cases.restrictions.find_broken_restriction import OrderFacts
 
 # The sweeper must be able to ask again within the 30 minutes that Stripe wants a session to be open at least.
 SESSION_LIFE = timedelta(hours=2)
+# A customer who pays within this time gets the receipt alone, without the mail about the placed order.
+ORDER_MAIL_DELAY = timedelta(minutes=10)
 LEASE = timedelta(seconds=2 * gateway.MAX_CALL_SECONDS)
 _RESERVE_REFUSALS = {"orders_order_one_open_per_organization": PaymentOpen, "billing_idempotencykey_once": OrderStale}
 
@@ -304,6 +306,8 @@ def record_session(*, order_id: UUID, session: Session, by: Actor) -> Order:
             if order.kind == Order.Kind.RENEWAL:
                 # A renewal has no browser that waits for the answer, so a mail carries the link.
                 _send_past_due_mail(order)
+            else:
+                queue_mail(Mail.ORDER_PLACED, order.id, delay=ORDER_MAIL_DELAY)
         elif payment.session_id != session.id:
             Payment.objects.filter(order=order).update(needs_stripe_cleanup=True)
             payment.needs_stripe_cleanup = True

@@ -54,8 +54,8 @@ def balance_and_held() -> tuple[int, int]:
 
 
 def queued_jobs(name: str) -> list[dict[str, Any]]:
-    """The arguments of the waiting jobs with this name, oldest first."""
-    waiting = ProcrastinateJob.objects.filter(task_name=name, status="todo")
+    """The arguments of the waiting jobs with this name, oldest first; without those that are for later."""
+    waiting = ProcrastinateJob.objects.filter(task_name=name, status="todo", scheduled_at=None)
     return list(waiting.order_by("id").values_list("args", flat=True))
 
 
