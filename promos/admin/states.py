@@ -8,7 +8,9 @@ from django.db import connection
 from django.db.models import (
     Case,
     CharField,
+    Exists,
     F,
+    OuterRef,
     Q,
     QuerySet,
     Subquery,
@@ -104,21 +106,28 @@ def with_state(codes: QuerySet[PromoCode, PromoCode], *, now: datetime) -> Query
 
 
 def in_state(codes: QuerySet[Any], state: State, *, now: datetime) -> QuerySet[Any]:
-    """Filters the codes by the state that `with_state` annotates, by conditions that indexes serve."""
-    # Slots and budgets are summed once, not for each code.
-    is_full = Q(max_redemptions__gt=0, pk__in=_full())
-    conditions = {**_conditions(now=now), State.EXHAUSTED: is_full | Q(campaign__in=_short()) & exceeds_budget()}
-    for each, condition in conditions.items():
+    """Filters the codes by the state that `with_state` annotates, by conditions that indexes serve.
+
+    Live codes are looked at one by one, newest first, until the page is full. Exhausted codes may be few among many,
+    so full counters and short budgets are found first.
+    """
+    for each, condition in _conditions(now=now).items():
         if each == state:
-            return codes.filter(condition)
+            return codes.filter(_exhausted_as_sets() if state == State.EXHAUSTED else condition)
         codes = codes.exclude(condition)
     return codes
 
 
+def _exhausted_as_sets() -> Q:
+    """Returns the condition of `is_exhausted`, by sets that are read once and not for each code."""
+    return Q(max_redemptions__gt=0, pk__in=_full()) | Q(campaign__in=_short()) & exceeds_budget()
+
+
 def _full() -> QuerySet[Any, Any]:
-    """Returns the codes whose slots are all used."""
-    left = PromoCounter.objects.order_by().values("promo_code").annotate(left=Sum(F("quota") - F("used")))
-    return left.filter(left__lte=0).values("promo_code")
+    """Returns the codes whose slots are all used: those with a full counter, and with none that has a free slot."""
+    free = PromoCounter.objects.filter(promo_code=OuterRef("promo_code"), used__lt=F("quota"))
+    full = PromoCounter.objects.filter(~Exists(free), used__gte=F("quota"))
+    return full.values("promo_code")
 
 
 def _short() -> QuerySet[Any, Any]:
