@@ -39,7 +39,7 @@ from billing.local_time import local_text
 from billing.models import User
 from promos.errors import InvalidPromo
 from promos.models import PromoCode
-from promos.queries import codes_with_use
+from promos.queries import codes_with_use, normal_code
 from promos.use_cases.approvals.propose_issue import issue_or_propose, issued_or_refused
 
 from .code_forms import FIELD_OF_REFUSAL, IssueForm, TermsForm, initial_terms
@@ -80,7 +80,8 @@ class PromoCodeAdmin(CodeStatesAdmin):
         )
 
     def search_filter(self, term: str) -> Q:
-        return Q(code__icontains=term) | Q(description__icontains=term)
+        # Codes are stored in upper case, so they need not be converted one by one.
+        return Q(code__contains=normal_code(term)) | Q(description__icontains=term)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         chosen = request.GET.get("state", "")
