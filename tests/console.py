@@ -1,14 +1,16 @@
 """Staff who use the console, records for them to see, and readers of the pages they get."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.contrib.messages import get_messages
 from django.test import Client
+from django.urls import URLPattern, URLResolver
 from django.utils import timezone
 from django.utils.html import escape
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -210,6 +212,23 @@ def create_one_of_each() -> dict[str, object]:
     )
     found = {f"{model._meta.app_label}_{model._meta.model_name}": model.objects.first() for model in models}
     return {name: record.pk for name, record in found.items() if record} | {"billing_user": UserFactory.create().pk}
+
+
+def console_addresses(key: object) -> Iterator[str]:
+    """Make an address of each page of the console, with this key in place of each argument."""
+    urls: Any = admin.site.get_urls()
+    yield from _addresses(list(urls), "/admin/", key)
+
+
+def _addresses(patterns: list[Any], prefix: str, key: object) -> Iterator[str]:
+    """Make an address of each pattern, with this key in place of each argument."""
+    for each in patterns:
+        text = prefix + str(each.pattern).removeprefix("^").removesuffix("$").removesuffix("\\Z")
+        if isinstance(each, URLResolver):
+            yield from _addresses(each.url_patterns, text, key)
+        elif isinstance(each, URLPattern):
+            parts = text.split("<")
+            yield parts[0] + "".join(f"{key}{part.partition('>')[2]}" for part in parts[1:]).replace("(?P", "")
 
 
 def form_token(answer: Any) -> str:

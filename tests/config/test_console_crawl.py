@@ -2,7 +2,6 @@
 
 import logging
 import re
-from collections.abc import Iterator
 from http import HTTPStatus
 from io import StringIO
 from typing import Any
@@ -11,12 +10,11 @@ import pytest
 from django.contrib import admin
 from django.db import OperationalError, connection
 from django.test import Client
-from django.urls import URLPattern, URLResolver
 
 from billing.actor import APPROVER, FINANCE, SUPERADMIN
 from billing.admin.console.base import ConsoleAdmin
 from config.parts.logs import logging_config
-from tests.console import client_of, create_one_of_each, create_user
+from tests.console import client_of, console_addresses, create_one_of_each, create_user
 from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db
@@ -32,17 +30,6 @@ QUERIES = (
 METHODS = ("POST", "HEAD", "OPTIONS", "DELETE")
 
 
-def addresses(patterns: list[Any], prefix: str, key: object) -> Iterator[str]:
-    """Make an address of each pattern, with this key in place of each argument."""
-    for each in patterns:
-        text = prefix + str(each.pattern).removeprefix("^").removesuffix("$").removesuffix("\\Z")
-        if isinstance(each, URLResolver):
-            yield from addresses(each.url_patterns, text, key)
-        elif isinstance(each, URLPattern):
-            parts = text.split("<")
-            yield parts[0] + "".join(f"{key}{part.partition('>')[2]}" for part in parts[1:]).replace("(?P", "")
-
-
 @pytest.fixture
 def client(db: None) -> Client:
     client = client_of(create_user(SUPERADMIN))
@@ -52,8 +39,7 @@ def client(db: None) -> Client:
 
 def all_addresses(key: object) -> list[str]:
     """Return every address of the console, except the one that ends the session."""
-    urls: Any = admin.site.get_urls()
-    return sorted(each for each in set(addresses(list(urls), "/admin/", key)) if "logout" not in each)
+    return sorted(each for each in set(console_addresses(key)) if "logout" not in each)
 
 
 @pytest.mark.parametrize("key", RUBBISH)

@@ -35,7 +35,16 @@ def test_the_books_of_the_filled_database_add_up(filled: Connection) -> None:
 def test_lists_filters_searches_and_records_are_timed(filled: Connection) -> None:
     client = client_of(create_user(SUPERADMIN))
     found = all_addresses(client)
-    for part in ("promos/card/?q=", "promos/campaign/?status=active", "orders/order/?p=", "ledgerentry/explain/?"):
+    parts = (
+        "promos/card/?q=",
+        "promos/campaign/?status=active",
+        "promos/promocode/?state=retired",
+        "promos/cardrange/?q=Dealer",
+        "promos/promocode/import/",
+        "orders/order/?p=",
+        "ledgerentry/explain/?",
+    )
+    for part in parts:
         assert any(part in address for address in found), part
     page = time_page(client, "/admin/", turns=1)
     assert page is not None

@@ -1,4 +1,4 @@
-"""The addresses of the console: each list, its filters and a deep page, searches, and pages of records."""
+"""The addresses of the console: lists with their filters and a deep page, searches, pages of records, others."""
 
 import re
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from billing.admin.console.lists import KeysetChangeList
 from billing.models import Customer
 from orders.models import Order
 from promos.models import Card, Redemption
+from tests.console import console_addresses
 
 from .fill import BATCH
 
@@ -22,7 +23,8 @@ DASHBOARD = "/admin/"
 # Links from a record's page to the console's lists and to the pages of its acts.
 _LINK = re.compile(r'href="(/admin/[a-z_]+/[a-z_]+/[^"]*)"')
 _NO_PAGE = re.compile(r"/(export|download|history|journal)/|/admin/[^?]*/export|jsi18n")
-_MAX_CHOICES = 6
+_MAX_CHOICES = 8
+_ANY_KEY = "any-key"
 _KEY, _VALUE = re.compile(r"(?<=/)(?=[^/]*[0-9])[^/]+(?=/)"), re.compile(r"=[^&]*")
 _HEAVY_NAMES = ("Everyone", "WELCOME", BATCH)
 _HEAVY = {
@@ -33,7 +35,7 @@ _HEAVY = {
 
 
 def all_addresses(client: Client) -> list[str]:
-    """Returns every address once: lists, filters, deep pages, searches, records, and what their pages link to."""
+    """Returns every address once: lists, filters, deep pages, searches, records, what they link to, other pages."""
     found, links = [DASHBOARD], dict[str, str]()
     for model, made in admin.site._registry.items():
         path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
@@ -48,7 +50,13 @@ def all_addresses(client: Client) -> list[str]:
             found.append(page)
             for link in _links(client, page):
                 links.setdefault(_shape(link), link)
-    return list(dict.fromkeys([*found, *links.values()]))
+    return list(dict.fromkeys([*found, *links.values(), *_pages_without_record()]))
+
+
+def _pages_without_record() -> list[str]:
+    """Returns the forms and reports whose address names no record."""
+    found = sorted(each for each in console_addresses(_ANY_KEY) if _ANY_KEY not in each)
+    return [each for each in found if "/log" not in each and not _NO_PAGE.search(each)]
 
 
 def _shape(address: str) -> str:
@@ -58,7 +66,7 @@ def _shape(address: str) -> str:
 
 
 def search_terms() -> list[str]:
-    """Returns what staff search by: codes, cards, customers, an order, and a word that is nowhere."""
+    """Returns what staff search by: codes, cards, a campaign, a dealer, customers, an order, an unknown word."""
     card = Card.objects.order_by("serial")[7]
     customer = Customer.objects.get(user_id="c-7")
     order = Order.objects.filter(customer=customer).latest("created_at")
@@ -69,6 +77,8 @@ def search_terms() -> list[str]:
         card.code,
         str(card.serial),
         card.code[-4:],
+        "Everyone",
+        "Dealer 7",
         customer.email,
         customer.user_id,
         str(order.pk),
