@@ -22,7 +22,10 @@ WITH rule AS (
      AND (e.kind = 'grant' AND e.redemption_id IS NOT NULL
           OR EXISTS (SELECT FROM billing_lotmove m WHERE m.entry_id = e.id))
 ), credit AS (
-  SELECT e.id, e.created_at AS at, coalesce(o.created_at, u.created_at, e.created_at) AS taxed_at, e.order_id, a.currency,
+  SELECT e.id, e.created_at AS at,
+         coalesce(CASE WHEN coalesce(o.reason, e.reason) LIKE 'proration:%%'
+                       THEN orders_month_sold_at(coalesce(o.reason, e.reason), e.created_at) END,
+                  o.created_at, u.created_at, e.created_at) AS taxed_at, e.order_id, a.currency,
          e.amount_minor, coalesce(s.single_minor + s.free_minor, 0) AS untaxed_minor,
          coalesce(s.single_vat_minor, 0) AS single_vat_minor,
          CASE WHEN s.treatment = 'single_purpose'

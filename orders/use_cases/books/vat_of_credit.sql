@@ -27,6 +27,21 @@ LANGUAGE sql STABLE AS $$
    WHERE o.kind = 'grant'
 $$;
 
+-- Returns when the month was sold whose unused part an entry of this reason credits (proration:subscription): the time of its
+-- last payment. The unused part has the VAT of that day, as the invoice that its credit note corrects.
+CREATE OR REPLACE FUNCTION orders_month_sold_at(reason text, until timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+  WITH sold AS (
+    SELECT s.order_id AS id FROM billing_subscription s WHERE s.id = substring(reason FROM 11)::uuid
+    UNION ALL
+    SELECT o.id FROM orders_order o WHERE o.renews_id = substring(reason FROM 11)::uuid
+  )
+  SELECT max(paid.at) FROM sold CROSS JOIN LATERAL (
+           SELECT e.created_at AS at FROM billing_ledgerentry e WHERE e.order_id = sold.id AND e.kind = 'spend'
+           UNION ALL
+           SELECT c.created_at FROM orders_cardentry c WHERE c.order_id = sold.id AND c.kind = 'payment') AS paid
+   WHERE paid.at <= until
+$$;
+
 -- Returns the VAT that an amount includes at a rate of that day: `rates` is JSON, as a journal keeps it.
 CREATE OR REPLACE FUNCTION orders_included_vat(amount_minor bigint, at timestamptz, rates jsonb, zone text) RETURNS bigint
 LANGUAGE sql STABLE AS $$

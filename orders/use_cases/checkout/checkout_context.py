@@ -121,8 +121,8 @@ class CheckoutContext:
     catalog: UUID
     email: str
     is_suspended: bool
+    caller_id: int | None
     _customer_id: int | None
-    _caller_id: int | None
     _offers: Sequence[Offer]
     _promo_code: PromoCode | None
     _has_free_slot: bool
@@ -164,10 +164,10 @@ class CheckoutContext:
             return found
         broken = find_broken_restriction(
             found,
-            customer_id=self._caller_id,
+            customer_id=self.caller_id,
             user_id=by.user_id,
             email=by.email or self.email,
-            order=order_facts(basket, customer_id=self._caller_id, organization_id=self.request.tenant_id),
+            order=order_facts(basket, customer_id=self.caller_id, organization_id=self.request.tenant_id),
             now=self.now,
         )
         if broken is not None:
@@ -253,7 +253,7 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         email=email or "",
         is_suspended=bool(is_suspended),
         _customer_id=customer_id,
-        _caller_id=caller_id,
+        caller_id=caller_id,
         _offers=[Offer(kind, UUID(item), *rest) for kind, item, *rest in json.loads(offers or "[]")],
         _promo_code=promo_code,
         _has_free_slot=bool(has_free_slot),

@@ -23,9 +23,11 @@ from orders.queries import find_open_order
 from orders.stripe.gateway import is_configured
 from orders.use_cases.checkout.checkout_context import CheckoutContext, load_checkout_context
 from orders.use_cases.checkout.complete_order import basket_of
-from orders.use_cases.documents.vat import IncludedVat, load_rates, points_at, vat_of_parts
+from orders.use_cases.documents.vat import IncludedVat, load_rates, points_at
+from orders.use_cases.documents.vat_of_sale import expected_vat
 from orders.use_cases.payments.resolve_payment import is_same_basket
 from promos.errors import PromoProblem
+from promos.models import PromoCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,7 @@ class QuotedCode:
     """The code of a quote: the credit that it adds, or why it cannot be redeemed."""
 
     code: str
+    found: PromoCode | None = None
     credit_minor: int = 0
     problem: PromoProblem | None = None
 
@@ -82,7 +85,7 @@ def quote_checkout(
     Args: for_new_organization: whether the organization is yet to be created, so that the request names none.
     Raises: OrganizationNotFound, UnknownPlan, UnknownApp, UnknownAddOn, UnknownBundle, BundleIncomplete,
     OrganizationSuspended, AlreadySubscribed.
-    Three queries at most, four with an open payment, and two more for a restricted code. Transaction: none.
+    Four queries at most, five with an open payment, and two more for a restricted code. Transaction: none.
     """
     now = now or timezone.now()
     context = load_checkout_context(request=request, user_id=by.user_id, now=now)
@@ -97,7 +100,8 @@ def quote_checkout(
     credit_minor = context.credit_minor + (promo.credit_minor if promo else 0)
     if open_order is not None:
         credit_minor += open_order.credit_to_hold_minor
-    if open_order is not None and is_same_basket(open_order, request):
+    resumes = open_order is not None and is_same_basket(open_order, request)
+    if open_order is not None and resumes:
         # The checkout resumes this order, at the figures that it has.
         applied_minor, refusal = open_order.credit_applied_minor, None
     else:
@@ -112,7 +116,16 @@ def quote_checkout(
         next_month_minor=basket.total_at_rate(points_at(rates, next_period(anchor=now, end=now)[1])),
         bundle=_quote_bundle(basket),
         promo=promo,
-        vat=vat_of_parts(applied_minor, basket.total_minor - applied_minor, basis_points=points_at(rates, now)),
+        vat=expected_vat(
+            account_id=context.caller_id,
+            credit_minor=applied_minor,
+            card_minor=basket.total_minor - applied_minor,
+            code=promo.found if promo else None,
+            open_order=open_order,
+            resumes=resumes,
+            basis_points=points_at(rates, now),
+            now=now,
+        ),
         refusal=refusal,
     )
 
@@ -144,7 +157,7 @@ def _quote_code(
         found = context.find_promo_code(basket, by=by)
     except PromoProblem as problem:
         return QuotedCode(code=code, problem=problem)
-    return QuotedCode(code=code, credit_minor=found.credit_minor if found else 0)
+    return QuotedCode(code=code, found=found, credit_minor=found.credit_minor if found else 0)
 
 
 def _split(total_minor: int, credit_minor: int) -> tuple[int, DomainError | None]:

@@ -14,7 +14,7 @@ from billing.local_time import local_day, utc_text
 from billing.models import Invoice, Subscription
 from orders.models import CardEntry, Document, Order, VatRate
 from orders.use_cases.documents.movement import Movement
-from orders.use_cases.documents.vat import included_vat, load_rates, points_at, rate_at
+from orders.use_cases.documents.vat import load_rates, points_at, rate_at, vat_of_part
 
 logger = logging.getLogger(__name__)
 Cause = Document.Cause
@@ -33,9 +33,13 @@ class Part(NamedTuple):
     free_minor: int = 0
 
     def vat_minor(self, basis_points: int) -> int:
-        """The VAT that it includes. Several refunds of a payment are rounded on their total."""
-        total_minor = self.before_minor + self.amount_minor - self.single_minor - self.free_minor
-        return included_vat(total_minor, basis_points) - included_vat(self.before_minor, basis_points)
+        """The VAT that it includes."""
+        return vat_of_part(
+            self.amount_minor,
+            basis_points,
+            untaxed_minor=self.single_minor + self.free_minor,
+            before_minor=self.before_minor,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

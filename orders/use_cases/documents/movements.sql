@@ -7,7 +7,10 @@ WITH entry AS (
      AND (e.kind IN ('spend', 'reversal') OR (e.kind IN ('grant', 'adjustment') AND e.reason LIKE 'proration:%%'))
      AND NOT EXISTS (SELECT FROM orders_document d WHERE d.ledger_entry_id = e.id)
 ), moved AS (
-  SELECT e.id, e.at, coalesce(o.created_at, u.created_at, e.at) AS taxed_at,
+  SELECT e.id, e.at,
+         coalesce(CASE WHEN coalesce(o.reason, e.reason) LIKE 'proration:%%'
+                       THEN orders_month_sold_at(coalesce(o.reason, e.reason), e.at) END,
+                  o.created_at, u.created_at, e.at) AS taxed_at,
          coalesce(e.order_id, o.order_id, u.order_id) AS order_id,
          CASE WHEN e.kind = 'spend' THEN 'spent'
               WHEN e.kind = 'grant' THEN 'unused_month'

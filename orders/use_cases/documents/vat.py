@@ -3,12 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from billing.local_time import local_day
 from orders.models import VatRate
 from orders.models.charge import ALL_POINTS
 
 _POINTS_OF_PERCENT = 100
+
+
+class CreditPaid(NamedTuple):
+    """The credit that pays for a sale, and its single-purpose and free parts, smallest unit."""
+
+    amount_minor: int = 0
+    single_minor: int = 0
+    free_minor: int = 0
+
+    @property
+    def untaxed_minor(self) -> int:
+        """The part without VAT: that of single-purpose credit was due when it was sold, and free credit has none."""
+        return self.single_minor + self.free_minor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,22 +70,26 @@ def points_at(rates: Sequence[VatRate], at: datetime) -> int:
     return rate.basis_points if rate else 0
 
 
-def find_included_vat(*parts_minor: int, at: datetime) -> IncludedVat | None:
-    """Finds the VAT that these parts of a total include at an instant; None without a rate. One query."""
-    return vat_of_parts(*parts_minor, basis_points=points_at(load_rates(), at))
+def vat_of_part(amount_minor: int, basis_points: int, *, untaxed_minor: int = 0, before_minor: int = 0) -> int:
+    """Returns the VAT that one part of a sale includes: what credit paid, or what a card paid.
 
+    Each part is rounded by itself. Several refunds of a payment are rounded on their total.
 
-def vat_of_parts(*parts_minor: int, basis_points: int) -> IncludedVat | None:
-    """Returns the VAT that these parts of a total include; None without a rate.
-
-    Each part is rounded by itself, as its document rounds what credit paid and what a card paid.
+    Args: untaxed_minor: what has no VAT here. before_minor: what was refunded of the same payment before.
     """
+    total_minor = before_minor + amount_minor - untaxed_minor
+    return included_vat(total_minor, basis_points) - included_vat(before_minor, basis_points)
+
+
+def vat_of_sale(credit: CreditPaid, card_minor: int, *, basis_points: int) -> IncludedVat | None:
+    """Returns the VAT of a sale that credit and a card pay, as its invoice has it; None without a rate."""
     if not basis_points:
         return None
     return IncludedVat(
         basis_points=basis_points,
-        total_minor=sum(parts_minor),
-        vat_minor=sum(included_vat(part, basis_points) for part in parts_minor),
+        total_minor=credit.amount_minor + card_minor,
+        vat_minor=vat_of_part(credit.amount_minor, basis_points, untaxed_minor=credit.untaxed_minor)
+        + vat_of_part(card_minor, basis_points),
     )
 
 

@@ -28,7 +28,8 @@ from orders.models import Order, Payment, StripeEvent
 from orders.models.basket import BundleDiscount, bill_rows
 from orders.stripe.payloads import read_event_object, read_link
 from orders.use_cases.checkout.month_price import next_month_minor
-from orders.use_cases.documents.vat import find_included_vat
+from orders.use_cases.documents.vat import CreditPaid, IncludedVat, load_rates, points_at, vat_of_sale
+from orders.use_cases.documents.vat_of_sale import vat_of_orders
 from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.remind_of_renewal import is_covered
 from orders.use_cases.subscriptions.suspend_unpaid import OWNER_CANCELLED
@@ -169,18 +170,12 @@ def _order_context(order: Order) -> dict[str, Any]:
         "total": _money(order.total_minor, currency=order.currency),
         "from_credit": _money(order.credit_applied_minor, currency=order.currency),
         "from_card": _money(card_minor, currency=order.currency) if card_minor else "",
-        **_vat_context(
-            order.credit_applied_minor,
-            order.total_minor - order.credit_applied_minor,
-            at=order.completed_at or order.created_at,
-            currency=order.currency,
-        ),
+        **_vat_context(vat_of_orders([order.id]).get(order.id), currency=order.currency),
         **_balance_context(order.customer),
     }
 
 
-def _vat_context(*parts_minor: int, at: datetime, currency: str) -> dict[str, str]:
-    vat = find_included_vat(*parts_minor, at=at)
+def _vat_context(vat: IncludedVat | None, *, currency: str) -> dict[str, str]:
     return {"vat_rate": vat.rate, "vat": _money(vat.vat_minor, currency=currency)} if vat else {}
 
 
@@ -246,8 +241,9 @@ def _build_renewed(invoice_id: UUID, event_id: str) -> MailContent | None:
 
 
 def _card_context(invoice: Invoice) -> dict[str, Any]:
-    vat = _vat_context(invoice.amount_minor, at=timezone.now(), currency=invoice.currency)
-    return {"document": invoice.pdf_url, **vat}
+    points = points_at(load_rates(), timezone.now())
+    vat = vat_of_sale(CreditPaid(), invoice.amount_minor, basis_points=points)
+    return {"document": invoice.pdf_url, **_vat_context(vat, currency=invoice.currency)}
 
 
 def _build_past_due(invoice_id: UUID, event_id: str) -> MailContent | None:

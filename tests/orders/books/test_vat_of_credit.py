@@ -1,26 +1,37 @@
 """VAT of single-purpose credit is due when it is sold, of other credit when it is spent; free credit has none."""
 
 from datetime import date, timedelta
+from uuid import UUID
 
 import pytest
+from django.core import mail
 from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from billing.models import Account, Customer, LedgerEntry
+from billing.local_time import local_day
+from billing.models import Account, Customer, LedgerEntry, Organization
+from billing.money import format_money
 from billing.use_cases.ledger.post_entry import reverse_entry
 from orders.models import Document, Order, VatRate
+from orders.models.basket import CheckoutRequest
 from orders.use_cases.books.journal import current_postings, journal_lines, journal_totals
 from orders.use_cases.books.month import month_of
+from orders.use_cases.checkout.quote_checkout import quote_checkout
 from orders.use_cases.customers.merge_customers import merge_customers
 from orders.use_cases.documents.describe_document import describe_document
 from orders.use_cases.documents.issue_documents import issue_documents
+from orders.use_cases.documents.vat import included_vat
+from orders.use_cases.documents.vat_of_sale import vat_of_orders
+from orders.use_cases.mail.queue_mail import Mail
+from orders.use_cases.mail.send_mail import send_mail
 from orders.use_cases.payments.request_refund import refund_order
 from orders.use_cases.top_up import top_up
 from promos.models import Campaign, Redemption
 from promos.use_cases.redeem_code import release
 from tests.factories import CustomerFactory, PromoCodeFactory, acting, actor, give_credit
 from tests.orders.conftest import Buy
+from tests.rules import corrupt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = timezone.now()
@@ -166,3 +177,72 @@ def test_credit_of_a_merged_customer_keeps_its_treatment(ada: Customer, buy: Buy
     merge_customers(merged_user_id="ada2", into_user_id="ada", reason="the same person", by=actor())
     buy("m")
     assert (net()["2300"], net()["2310"]) == (429, 0)
+
+
+def quoted_vat(acme: Organization, *, code: str = "") -> int:
+    """The VAT of the quote of plan m with a backup, for 12.000."""
+    checkout = CheckoutRequest(tenant_id=acme.id, plan="m", addons=("backup",), promo_code=code)
+    quote = quote_checkout(request=checkout, by=acting(acme.customer))
+    return quote.vat.vat_minor if quote.vat else 0
+
+
+def mailed_vat(order_id: UUID) -> str:
+    """The VAT that the mail of a paid order names."""
+    send_mail(mail=Mail.PAYMENT_RECEIVED, subject_id=order_id)
+    return str(mail.outbox[-1].body)
+
+
+@pytest.mark.parametrize("minor", [5_000, 11_999, 12_000, 30_000])
+@pytest.mark.parametrize("treatment", ["single_purpose", "no_consideration", "multi_purpose"])
+def test_quote_and_mail_have_the_vat_of_the_invoice(
+    ada: Customer, acme: Organization, buy: Buy, treatment: str, minor: int
+) -> None:
+    redeem(ada, treatment, minor)
+    redeem(ada, "no_consideration", 1_111, days=5)
+    give_credit(ada, 20_000)
+    quoted = quoted_vat(acme)
+    order_id = buy("m", addons=("backup",)).order_id
+    issue()
+    invoice = Document.objects.get()
+    assert quoted == invoice.vat_minor == vat_of_orders([order_id])[order_id].vat_minor
+    taxed = 12_000 - 1_111 if treatment == "multi_purpose" else max(0, 12_000 - 1_111 - minor)
+    assert quoted == included_vat(taxed, 500)
+    assert f"Includes VAT 5%: {format_money(quoted, currency='OMR')}" in mailed_vat(order_id)
+
+
+def test_a_quote_counts_with_the_credit_that_its_code_will_bring(ada: Customer, acme: Organization, buy: Buy) -> None:
+    give_credit(ada, 20_000)
+    campaign = Campaign.objects.create(
+        name="free",
+        credit_class="promotional",
+        vat_treatment="no_consideration",
+        credit_days=30,
+        status="active",
+        drafted_by="noor",
+        approved_by="amal",
+    )
+    PromoCodeFactory.create(code="FREE", credit_minor=4_000, campaign_id=campaign.id)
+    assert (quoted_vat(acme), quoted_vat(acme, code="FREE")) == (571, 381)
+    buy("m", addons=("backup",), promo_code="FREE")
+    issue()
+    assert Document.objects.get().vat_minor == 381
+
+
+def test_the_credit_note_of_an_unused_month_has_the_rate_of_its_invoice(ada: Customer, buy: Buy) -> None:
+    """The month was sold at 5 percent, and its unused part is credited at that rate, also in the journal."""
+    give_credit(ada, 60_000)
+    buy("m", now=NOW - timedelta(days=10))
+    spent = LedgerEntry.objects.get(kind="spend")
+    sold_at = NOW - timedelta(days=10)
+    corrupt(f"UPDATE billing_ledgerentry SET created_at = '{sold_at}' WHERE id = '{spent.id}'")
+    VatRate.objects.create(starts_on=local_day(NOW) - timedelta(days=2), basis_points=1_000)
+    buy("l")
+    issue()
+    credited = LedgerEntry.objects.get(reason__startswith="proration:")
+    note = Document.objects.get(kind="credit_note")
+    assert note.corrects is not None
+    assert (note.basis_points, note.corrects.basis_points) == (500, 500)
+    assert note.vat_minor == included_vat(credited.amount_minor, 500)
+    lines = journal_lines(month_of(credited.created_at), postings=current_postings())
+    [vat] = [line for line in lines if line.entry_id == credited.id and line.account == "2300"]
+    assert vat.debit_minor == note.vat_minor
