@@ -90,6 +90,10 @@ class TopUpView(ApiView):
         examples=_EXAMPLES,
         tags=["credit"],
         summary="Redeem a voucher into your balance",
+        description="Send an `Idempotency-Key` and repeat it in every retry. A voucher that a customer may use"
+        " several times is redeemed once more by each request without a key, within its limits: also by one that is"
+        " sent again because its answer was lost. Any other voucher answers such a retry with"
+        " `promo_already_redeemed`.",
     )
     def post(self, request: Request) -> Response:
         code = normal_code(_FORM.run_validation(request.data)["code"])
