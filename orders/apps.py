@@ -26,8 +26,9 @@ class OrdersConfig(AppConfig):
         "orders.use_cases.trail.move_credit_out.CREDIT_OUT",
         "orders.use_cases.trail.move_credit_in.CREDIT_IN",
     )
-    # Used by `rotate_secrets`, by `verify_ledger`, and by the restrictions of vouchers.
+    # Used by `rotate_secrets`, by `verify_ledger`, by the restrictions of vouchers, and by forecasts.
     encrypt_secrets = "orders.use_cases.webhooks.endpoint_secrets.encrypt_secrets_anew"
     ledger_checks = ("use_cases/books/verify_card_entries.sql", "use_cases/documents/verify_documents.sql")
     proof_chains = {"card": ("use_cases/books/card_chain", "orders_cardentry_chained")}
     sold_items = "orders.queries.load_sold_items"
+    replay_orders = "orders.use_cases.campaigns.replay_orders.replay_orders"

@@ -1,12 +1,10 @@
 """The page that forecasts a campaign, and the forecast on the pages of a campaign that somebody approves."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -14,17 +12,17 @@ from unfold.widgets import UnfoldAdminBigIntegerFieldWidget
 
 from billing.admin.console.acts import find_for_act
 from billing.admin.console.base import View
-from billing.admin.console.display import Fact, Panel, Tool, amount, moment
+from billing.admin.console.display import Fact, Panel, Tool
 from billing.admin.console.forms import AmountField, ConsoleForm, with_currency
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
-from billing.money import format_money
-from orders.use_cases.campaigns.forecast_campaign import MAX_DAYS, Question, forecast_campaign
+from orders.use_cases.campaigns.forecast_campaign import Question, forecast_campaign
+from orders.use_cases.campaigns.replay_orders import MAX_DAYS
 from promos.admin.campaigns import CHANGE_CAMPAIGN, CampaignAdmin
+from promos.admin.forecasts import forecast_facts
 from promos.models import Campaign
 from promos.models.campaign import BEFORE_START
-from promos.use_cases.attempts.rules import describe_rule
 from promos.use_cases.issue_code import MAX_CAP
 
 
@@ -107,33 +105,6 @@ class ForecastCampaignAdmin(CampaignAdmin):
 
 
 def _facts(campaign: Campaign) -> Iterable[Fact]:
-    """Yields the figures of a campaign's forecast, in words for the person who approves it."""
-    found: dict[str, Any] = campaign.forecast or {}
-    expected, worst = found["expected_redemptions"], found["worst_redemptions"]
-    yield Fact("Expected cost", _cost(found["expected_minor"], expected))
-    yield Fact("Worst cost", _cost(found["worst_minor"], worst))
-    ceiling = found["ceiling_minor"]
-    yield Fact("Most that its limits allow", "no limit" if ceiling is None else amount(ceiling))
-    if found["full_after_days"] is not None:
-        yield Fact("Used up at worst", f"after {found['full_after_days']} days")
-    orders, customers = found["qualified_orders"], found["qualified_customers"]
-    yield Fact("Past orders that qualify", f"{orders:,} of {found['orders']:,}, of {customers:,} customers")
-    if found["refused"]:
-        reasons = sorted(found["refused"].items(), key=lambda each: -each[1])
-        yield Fact("Others", "\n".join(f"{number:,}: {describe_rule(rule)}" for rule, number in reasons))
-    cap = f"{found['max_redemptions']:,} uses" if found["max_redemptions"] else "no cap"
-    yield Fact("Asked for", f"{_money(found['credit_minor'])} a use, {cap}")
-    yield Fact("Replayed from", moment(datetime.fromisoformat(found["since"])))
-    yield Fact("Replayed until", moment(datetime.fromisoformat(found["until"])))
-    if found["sampled_one_in"] > 1:
-        yield Fact("Sample", f"one customer in {found['sampled_one_in']}; the figures are estimates")
+    yield from forecast_facts(campaign.forecast or {})
     if campaign.forecast_is_stale:
         yield Fact("Out of date", "its terms have changed since")
-
-
-def _cost(minor: int, redemptions: int) -> str:
-    return f"{_money(minor)} for {redemptions:,} redemptions"
-
-
-def _money(minor: int) -> str:
-    return format_money(minor, currency=settings.SOVEREIGN_CURRENCY)

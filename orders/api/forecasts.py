@@ -1,4 +1,4 @@
-"""The endpoint that replays past orders against the terms of a campaign which has not started."""
+"""The endpoints that replay past orders: against a campaign that has not started, or a voucher before its issue."""
 
 from dataclasses import fields
 from typing import Any
@@ -11,12 +11,17 @@ from billing.actor import SOVEREIGN_ADMIN
 from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
-from billing.api.fields import MoneyInput, MoneyRequestSerializer, WholeNumberField
+from billing.api.fields import InstantField, MoneyInput, MoneyRequestSerializer, WholeNumberField
+from billing.api.identifiers import IdField
 from billing.api.renderers import Response
 from billing.api.schema import refusals
-from orders.use_cases.campaigns.forecast_campaign import MAX_DAYS, Question, forecast_campaign
-from promos.api.forecasts import ForecastSerializer, forecast_row
+from orders.use_cases.campaigns.forecast_campaign import Question, forecast_campaign
+from orders.use_cases.campaigns.replay_orders import MAX_DAYS
+from promos.api.forecasts import ForecastSerializer, OfferForecastSerializer, forecast_row, offer_forecast_row
+from promos.api.restrictions import RESTRICTIONS_EXAMPLE, RestrictionsRequestSerializer
+from promos.use_cases.forecasts.forecast_offer import forecast_offer, offer_in_campaign
 from promos.use_cases.issue_code import MAX_CAP
+from promos.use_cases.restrictions.complete_restrictions import complete_restrictions
 
 
 class ForecastRequestSerializer(MoneyRequestSerializer):
@@ -32,6 +37,56 @@ class ForecastRequestSerializer(MoneyRequestSerializer):
         max_value=MAX_DAYS,
         help_text="How many past days are replayed: by default as many as the campaign's window has, or 30.",
     )
+
+
+class VoucherForecastRequestSerializer(ForecastRequestSerializer):
+    """The terms of a voucher that decide who can redeem it, as for its issue."""
+
+    starts_at = InstantField(required=False, allow_null=True)
+    expires_at = InstantField(required=False, allow_null=True)
+    campaign_id = IdField(required=False, help_text="Its window, its rules and what is left of its budget apply too.")
+    restrictions = RestrictionsRequestSerializer(required=False, allow_null=True)
+
+
+class VoucherForecastView(ApiView):
+    permission_classes = (roles(SOVEREIGN_ADMIN),)
+
+    @extend_schema(
+        request=VoucherForecastRequestSerializer,
+        responses={
+            200: OfferForecastSerializer,
+            **refusals(
+                {
+                    404: "There is no such campaign.",
+                    503: "The past orders are too many to be replayed in time: `forecast_too_slow`.",
+                }
+            ),
+        },
+        examples=[
+            OpenApiExample(
+                "A voucher for first orders",
+                {"credit_minor": 10_000, "max_redemptions": 50, "restrictions": RESTRICTIONS_EXAMPLE},
+                request_only=True,
+            )
+        ],
+        tags=["vouchers"],
+        summary="Replay past orders against the terms of a voucher, before it is issued",
+        description="Changes nothing. A new voucher that exceeds a limit is proposed with these figures.",
+    )
+    def post(self, request: Request) -> Response:
+        form = VoucherForecastRequestSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        body: dict[str, Any] = form.validated_data
+        offer = offer_in_campaign(
+            credit_minor=body["credit_minor"],
+            max_redemptions=body["max_redemptions"],
+            starts_at=body.get("starts_at"),
+            ends_at=body.get("expires_at"),
+            restrictions=complete_restrictions(body.get("restrictions")),
+            campaign_id=body.get("campaign_id"),
+            days=body.get("days"),
+        )
+        return Response(OfferForecastSerializer(offer_forecast_row(forecast_offer(offer))).data)
 
 
 class ForecastView(ApiView):

@@ -14,7 +14,9 @@ from billing.admin.console.forms import AmountField, MomentField, reason_field, 
 from promos.models import Campaign, PromoCode
 from promos.models.promo_code import CODE_MATCH
 from promos.queries import normal_code
+from promos.use_cases.forecasts.forecast_offer import Offer, offer_in_campaign
 from promos.use_cases.issue_code import MAX_CAP, Terms
+from promos.use_cases.restrictions.complete_restrictions import complete_restrictions
 
 from .form_fields import (
     campaign_field,
@@ -65,6 +67,18 @@ class TermsForm(RestrictionsForm):
         if credit <= 0:
             raise forms.ValidationError("The credit must be more than zero.")
         return credit
+
+    def offer(self, *, campaign_id: UUID | None) -> Offer:
+        """Returns what past orders are replayed against. Raises: InvalidRestrictions, CampaignNotFound."""
+        data = self.cleaned_data
+        return offer_in_campaign(
+            credit_minor=data["credit"],
+            max_redemptions=data["max_redemptions"],
+            starts_at=data["starts_at"],
+            ends_at=data["expires_at"],
+            restrictions=complete_restrictions(self.restrictions()),
+            campaign_id=campaign_id,
+        )
 
     def terms(self) -> Terms:
         """Returns the entered terms."""

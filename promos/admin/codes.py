@@ -45,6 +45,7 @@ from promos.use_cases.approvals.propose_issue import issue_or_propose, issued_or
 from .code_forms import FIELD_OF_REFUSAL, IssueForm, TermsForm, initial_terms
 from .code_import.import_page import import_view
 from .code_states import CodeStatesAdmin, lock_update_time
+from .forecasts import WHAT_IF, asks_what_if, what_if_facts
 from .form_fields import written_credit_life
 from .oversight.attempts import attempts_panel
 from .oversight.figures import credit_column, credit_panel, figure_panels
@@ -195,7 +196,10 @@ class PromoCodeAdmin(CodeStatesAdmin):
             result = "was retired, and is back with these terms" if existing else "is issued"
             return Done(f"{made.code} {result}.", change_url(self.model_label, made.pk))
 
-        if form.is_valid() and (
+        facts: list[Fact] = []
+        if asks_what_if(request, form):
+            facts = what_if_facts(form, lambda: form.offer(campaign_id=form.campaign_id()))
+        elif form.is_valid() and (
             answer := submission.submit(form, lock_state=lambda: None, effect=issue, fields=FIELD_OF_REFUSAL)
         ):
             return answer
@@ -206,6 +210,8 @@ class PromoCodeAdmin(CodeStatesAdmin):
             form=form,
             submission=submission,
             submit="Issue",
+            more_submits=[WHAT_IF],
+            facts=facts,
             back=list_url(self.model_label),
         )
 
@@ -222,7 +228,11 @@ class PromoCodeAdmin(CodeStatesAdmin):
         posted = request.method == "POST"
         form = TermsForm(request.POST if posted else None, initial=initial_terms(promo_code))
         submission = Submission(request, f"{self.model_label}:change:{promo_code.pk}", promo_code.updated_at)
-        if form.is_valid() and (answer := self._change(request, promo_code, form, submission)):
+        panels: list[Panel] = []
+        if asks_what_if(request, form):
+            if facts := what_if_facts(form, lambda: form.offer(campaign_id=promo_code.campaign_id)):
+                panels = [Panel(title="What if", facts=facts)]
+        elif form.is_valid() and (answer := self._change(request, promo_code, form, submission)):
             return answer
         retired = promo_code.retired_at is not None
         return record_page(
@@ -233,6 +243,8 @@ class PromoCodeAdmin(CodeStatesAdmin):
             submission=submission,
             form_title="Bring it back with these terms" if retired else "Change the terms",
             submit="Bring back" if retired else "Save",
+            more_submits=[WHAT_IF],
+            more_panels=panels,
         )
 
     def _change(

@@ -31,6 +31,7 @@ from tests.contract.request_bodies import (
     DEFAULT_CAMPAIGN,
     DOMAIN,
     EXPORT,
+    FORECAST,
     GRANT,
     IMPORT,
     ISSUE,
@@ -77,6 +78,7 @@ WEBHOOKS = [
 
 ENDPOINTS = [
     Endpoint(method="POST", path="billing/vouchers/issue", roles=ISSUES, body=ISSUE),
+    Endpoint(method="POST", path="billing/vouchers/forecast", roles=ISSUES, body=FORECAST),
     Endpoint(method="POST", path="billing/admin/promos", roles=ISSUES, body=ISSUE),
     Endpoint(method="GET", path="billing/vouchers/list", roles=READS_VOUCHERS, is_list=True),
     Endpoint(method="GET", path="billing/admin/promos", roles=READS_VOUCHERS, is_list=True),

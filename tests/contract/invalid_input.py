@@ -161,6 +161,10 @@ _WEBHOOK: Mapping[str, Sequence[Any]] = {
 FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/vouchers/issue": _ISSUE,
     "billing/admin/promos": _ISSUE,
+    "billing/vouchers/forecast": {
+        **CAMPAIGN_ACTS["forecast"],
+        **{name: _ISSUE[name] for name in ("starts_at", "expires_at", "campaign_id")},
+    },
     "billing/campaigns": _CAMPAIGN,
     "billing/admin/webhooks": _WEBHOOK,
     "billing/admin/webhooks/{webhook}": {**_WEBHOOK, **_REASON},

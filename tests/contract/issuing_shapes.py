@@ -50,10 +50,7 @@ VOUCHER = {
     "credit_days": either(null, whole),
     "credit_expires_at": either(null, moment),
 }
-FORECAST = {
-    "made_at": moment,
-    "made_by": text,
-    "is_stale": flag,
+OFFER_FORECAST = {
     **money("credit"),
     "max_redemptions": whole,
     "since": moment,
@@ -71,6 +68,7 @@ FORECAST = {
     **money("ceiling"),
     "full_after_days": either(null, whole),
 }
+FORECAST = {"made_at": moment, "made_by": text, "is_stale": flag, **OFFER_FORECAST}
 CAMPAIGN = {
     "id": identity,
     "name": text,

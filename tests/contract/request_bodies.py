@@ -16,6 +16,14 @@ ISSUE = {
     "campaign_id": DEFAULT_CAMPAIGN,
     "reason": "spring",
 }
+FORECAST = {
+    "credit_omr": 5,
+    "max_redemptions": 3,
+    "starts_at": "2020-01-01T00:00:00Z",
+    "expires_at": "2099-01-01T00:00:00Z",
+    "campaign_id": DEFAULT_CAMPAIGN,
+    "days": 30,
+}
 SPRING = {"reason": "spring"}
 CAMPAIGN = {
     "name": "{slug}",

@@ -6,7 +6,7 @@ import pytest
 
 from promos.models import Campaign
 from promos.use_cases.redeem_code import redeem
-from tests.contract.issuing_shapes import CAMPAIGN, FORECAST
+from tests.contract.issuing_shapes import CAMPAIGN, FORECAST, OFFER_FORECAST
 from tests.factories import CampaignFactory, CustomerFactory, PromoCodeFactory, acting
 from tests.snapshot import nothing_changes, only_changes
 
@@ -127,6 +127,21 @@ def test_budget_is_spent_and_never_lowered_under_what_is_used(noor: Caller, ada:
     assert (changed["used_omr"], changed["budget_omr"]) == (10, 20)
     assert ada.post("billing/vouchers/redeem", {"code": "SPRING"}).status == 200
     assert act(noor, str(campaign.pk), "budget", budget_omr=0).body["budget_minor"] == 0
+
+
+def test_a_voucher_is_forecast_before_its_issue(noor: Caller) -> None:
+    campaign = draft(noor, budget_omr=6).body["id"]
+    body = {"credit_omr": 4, "max_redemptions": 3, "restrictions": {"first_order_only": True}}
+    with nothing_changes():
+        answer = noor.post("billing/vouchers/forecast", body)
+        in_campaign = noor.post("billing/vouchers/forecast", {**body, "campaign_id": campaign})
+        unknown = {**body, "campaign_id": "01890000-0000-7000-8000-000000000000"}
+        assert_refused(noor.post("billing/vouchers/forecast", unknown), 404, "campaign_not_found")
+        wrong = {**body, "restrictions": {"plans": ["nope"]}}
+        assert noor.post("billing/vouchers/forecast", wrong).status == 400
+    assert answer.status == 200
+    assert_shape(answer.body, OFFER_FORECAST)
+    assert [each.body["ceiling_omr"] for each in (answer, in_campaign)] == [12, 4]
 
 
 def test_a_draft_is_forecast_and_shows_it(noor: Caller) -> None:

@@ -130,6 +130,7 @@ STAFF_ONLY = (
     "/billing/proposals",
     "/billing/ranges",
     "/vouchers/figures",
+    "/vouchers/forecast",
     "/vouchers/import",
     "/vouchers/issue",
     "/vouchers/list",

@@ -35,19 +35,25 @@ def record_page(
     form_title: str = "",
     submit: str = "Save",
     submission: Submission | None = None,
+    more_submits: Iterable[tuple[str, str]] = (),
+    more_panels: Iterable[Panel] = (),
 ) -> HttpResponse:
-    """Renders the page of a record, with a form to change it if one is given."""
+    """Renders the page of a record, with a form to change it if one is given.
+
+    Args: more_panels: shown before those of the record; others as for `form_page`.
+    """
     title = admin.title_of(record)
     context = {
         "title": title,
         "crumbs": [(capfirst(admin.plural), list_url(admin.model_label)), (title, "")],
         "facts": [_open_fact(request, fact) for fact in admin.facts(request, record)],
-        "panels": [open_panel(request, panel) for panel in admin.panels(request, record)],
+        "panels": [open_panel(request, panel) for panel in (*more_panels, *admin.panels(request, record))],
         "tools": list(admin.tools(request, record)),
         "links": [each for each in admin.links(record) if may_open(request, each.url)],
         "form": form,
         "form_title": form_title,
         "submit": submit,
+        "more_submits": more_submits,
         "token": submission.token if submission else "",
     }
     return _page(admin, request, context)
@@ -61,6 +67,7 @@ def form_page(
     form: forms.BaseForm,
     submission: Submission,
     submit: str,
+    more_submits: Iterable[tuple[str, str]] = (),
     back: str,
     action: str = "",
     parent: tuple[str, str] | None = None,
@@ -72,9 +79,9 @@ def form_page(
 ) -> HttpResponse:
     """Renders a page that asks for input or confirmation before a change.
 
-    Args: action: the form's target, if it is not the page itself; parent: title and address of the record that the
-    page belongs to; hidden: extra hidden inputs as (name, value); confirming: render the form's own inputs as hidden,
-    so that the confirmed values are exactly the checked ones.
+    Args: more_submits: further buttons as (name, title); action: the form's target, if it is not the page itself;
+    parent: title and address of the record that the page belongs to; hidden: extra hidden inputs as (name, value);
+    confirming: render the form's own inputs as hidden, so that the confirmed values are exactly the checked ones.
     """
     crumbs = [(capfirst(admin.plural), list_url(admin.model_label))]
     context = {
@@ -84,6 +91,7 @@ def form_page(
         "form": form,
         "token": submission.token,
         "submit": submit,
+        "more_submits": more_submits,
         "back": back,
         "action": action,
         "warning": warning,

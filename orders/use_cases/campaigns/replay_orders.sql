@@ -1,17 +1,21 @@
--- Replays the orders of a past period against the terms of a campaign: one row of figures.
+-- Replays the orders of a past period against the terms of an offer: one row of figures.
 --
--- promos_find_broken_rule judges each order, as it judges a redemption. The limits on uses count the orders that would have
--- used the campaign, each once; where limits of a week and of a month are set together, the week is counted first.
+-- promos_find_broken_rule judges each order, as it judges a redemption: by each of the offer's rules, its own first. The limits on uses count the orders that would have
+-- used the offer, each once; where limits of a week and of a month are set together, the week is counted first.
 -- A sample takes all orders of some customers, so that first orders and limits stay exact for each of them.
 WITH replayed AS MATERIALIZED (
   SELECT o.id, o.customer_id, o.created_at AS at, o.promo_code_id IS NOT NULL AS used_code,
-         promos_find_broken_rule(
-           %(rules)s::jsonb, c.user_id, coalesce(lower(c.email), ''),
-           ROW(o.total_minor, o.plan_id, o.addons,
-               NOT EXISTS (SELECT FROM orders_order before
-                            WHERE before.customer_id = o.customer_id AND before.kind = 'purchase'
-                              AND before.status IN ('completed', 'refunded') AND before.created_at < o.created_at)
-              )::promos_basket) AS broken
+         (SELECT broken
+            FROM jsonb_array_elements(%(rules)s::jsonb) WITH ORDINALITY AS each (rules, place),
+                 promos_find_broken_rule(
+                   rules, c.user_id, coalesce(lower(c.email), ''),
+                   ROW(o.total_minor, o.plan_id, o.addons,
+                       NOT EXISTS (SELECT FROM orders_order before
+                                    WHERE before.customer_id = o.customer_id AND before.kind = 'purchase'
+                                      AND before.status IN ('completed', 'refunded')
+                                      AND before.created_at < o.created_at)
+                      )::promos_basket) AS broken
+           WHERE broken IS NOT NULL ORDER BY place LIMIT 1) AS broken
     FROM orders_order o JOIN billing_customer c ON c.id = o.customer_id
    WHERE o.kind = 'purchase' AND o.status IN ('completed', 'refunded')
      AND o.created_at >= %(since)s AND o.created_at < %(until)s

@@ -21,6 +21,8 @@ from promos.models import Batch
 from promos.models.batch import MAX_CARDS
 from promos.models.campaign import DEFAULT_CAMPAIGN
 from promos.use_cases.cards.create_batch import BatchTerms
+from promos.use_cases.forecasts.forecast_offer import Offer, offer_in_campaign
+from promos.use_cases.restrictions.complete_restrictions import complete_restrictions
 
 from .range_forms import SerialsForm
 
@@ -69,6 +71,19 @@ class BatchForm(RestrictionsForm):
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
     )
     reason = reason_field()
+
+    def offer(self) -> Offer:
+        """Returns what past orders are replayed against. Raises: InvalidRestrictions, CampaignNotFound."""
+        data = self.cleaned_data
+        return offer_in_campaign(
+            credit_minor=data["credit"],
+            max_redemptions=data["size"],
+            starts_at=data["starts_at"],
+            ends_at=data["expires_at"],
+            restrictions=complete_restrictions(self.restrictions()),
+            for_cards=True,
+            campaign_id=data["campaign"].id if data["campaign"] else None,
+        )
 
     def terms(self) -> BatchTerms:
         """Returns the entered terms."""

@@ -37,6 +37,7 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from billing.use_cases.proposals.drafts import lock_open_proposal
+from promos.admin.forecasts import WHAT_IF, asks_what_if, what_if_facts
 from promos.admin.form_fields import written_credit_life
 from promos.admin.oversight.figures import credit_column, credit_panel, figure_panels
 from promos.admin.restriction_fields import restriction_facts, with_restricted
@@ -230,11 +231,21 @@ class BatchAdmin(RecordAdmin):
             text = f"{batch.promo_code.code} is drafted. Someone else must approve it."
             return Done(text, change_url(self.model_label, batch.pk))
 
-        if form.is_valid() and (answer := submission.submit(form, lock_state=lambda: None, effect=draft)):
+        facts: list[Fact] = []
+        if asks_what_if(request, form):
+            facts = what_if_facts(form, form.offer)
+        elif form.is_valid() and (answer := submission.submit(form, lock_state=lambda: None, effect=draft)):
             return answer
-        back = list_url(self.model_label)
         return form_page(
-            self, request, title=self.add_title, form=form, submission=submission, submit="Draft", back=back
+            self,
+            request,
+            title=self.add_title,
+            form=form,
+            submission=submission,
+            submit="Draft",
+            more_submits=[WHAT_IF],
+            facts=facts,
+            back=list_url(self.model_label),
         )
 
     # --- Acts ---------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from promos.locks import lock_batch
 from promos.models import Batch
 from promos.use_cases.approvals.written_terms import as_json, write_term
 from promos.use_cases.cards.change_batch import record_approval
+from promos.use_cases.forecasts.forecast_offer import Offer, forecast_lines_of, offer_in_campaign
 
 _NAMES = {
     "description": "Description",
@@ -80,7 +81,23 @@ def _differences(arguments: Arguments, state: Any) -> Sequence[Difference]:
         Difference("Credit of all cards", "", write_term("credit_minor", terms.credit_minor * batch.size)),
         Difference("Serial numbers", "", f"{batch.first_serial}-{batch.last_serial}"),
         *(each for each in written if each.after),
+        # No card of a draft can be redeemed, so its lock keeps no customer waiting.
+        *forecast_lines_of(offer_of_batch(batch)),
     ]
+
+
+def offer_of_batch(batch: Batch) -> Offer:
+    """Returns what past orders are replayed against."""
+    terms = batch.promo_code
+    return offer_in_campaign(
+        credit_minor=terms.credit_minor,
+        max_redemptions=batch.size,
+        starts_at=terms.starts_at,
+        ends_at=terms.expires_at,
+        restrictions=terms.restrictions,
+        for_cards=True,
+        campaign_id=terms.campaign_id,
+    )
 
 
 def _check(arguments: Arguments, why: str, by: Actor) -> None:

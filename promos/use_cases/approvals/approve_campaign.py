@@ -15,6 +15,7 @@ from promos.models import Campaign
 from promos.use_cases.approvals.written_terms import as_json, write_term
 from promos.use_cases.campaigns.change_state import check_approvable, record_approval
 from promos.use_cases.campaigns.draft_campaign import CampaignTerms, find_for_change
+from promos.use_cases.forecasts.forecast_offer import forecast_lines
 
 _NAMES = {
     "name": "Name",
@@ -86,19 +87,7 @@ def _differences(arguments: Arguments, state: Any) -> Sequence[Difference]:
     return [
         Difference("State", status(state["status"]).label, status.APPROVED.label),
         *(each for each in written if each.after),
-        *_forecast_lines(state.get("forecast")),
-    ]
-
-
-def _forecast_lines(forecast: dict[str, Any] | None) -> list[Difference]:
-    """Returns what past orders say about the cost; nothing where nobody has asked."""
-    if forecast is None:
-        return []
-    orders = f"{forecast['qualified_orders']:,} of {forecast['orders']:,}"
-    return [
-        Difference("Expected cost", "", write_term("credit_minor", forecast["expected_minor"])),
-        Difference("Worst cost", "", write_term("credit_minor", forecast["worst_minor"])),
-        Difference("Past orders that qualify", "", orders),
+        *(forecast_lines(state["forecast"]) if state.get("forecast") else ()),
     ]
 
 

@@ -13,6 +13,7 @@ from promos.locks import lock_code_exclusively
 from promos.models import Campaign, PromoCode
 from promos.queries import normal_code
 from promos.use_cases.approvals.written_terms import INSTANTS, as_json, write_term
+from promos.use_cases.forecasts.forecast_offer import Offer, forecast_lines_of, offer_in_campaign
 from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms, issue_code, with_complete_restrictions
 
 _NAMES = {
@@ -92,7 +93,29 @@ def _differences(arguments: Arguments, state: Any) -> Sequence[Difference]:
         lines.append(Difference("Campaign", "", str(campaign or "")))
     if state and state["retired_at"]:
         lines.append(Difference("State", "retired", "live"))
+    if state is None or state["retired_at"]:
+        # Such a voucher cannot be redeemed, so its lock keeps no customer waiting.
+        lines += forecast_lines_of(_offer(arguments, after))
     return lines
+
+
+def _offer(arguments: Arguments, terms: Mapping[str, Any]) -> Offer:
+    own = PromoCode.objects.filter(code=arguments["code"]).values_list("campaign_id", flat=True).first()
+    given, terms = arguments["campaign_id"], _with_instants(terms)
+    return offer_in_campaign(
+        credit_minor=terms["credit_minor"],
+        max_redemptions=terms["max_redemptions"],
+        starts_at=terms["starts_at"],
+        ends_at=terms["expires_at"],
+        restrictions=terms["restrictions"],
+        campaign_id=own or (UUID(given) if given else None),
+    )
+
+
+def _with_instants(terms: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: datetime.fromisoformat(value) if name in INSTANTS and value else value for name, value in terms.items()
+    }
 
 
 def _measure(arguments: Arguments, state: Any) -> Mapping[str, int]:
@@ -112,10 +135,7 @@ def _complete(arguments: Arguments, state: Any) -> dict[str, Any]:
 
 
 def _run(arguments: Arguments, why: str, by: Actor) -> Result:
-    terms = {
-        name: datetime.fromisoformat(value) if name in INSTANTS and value else value
-        for name, value in arguments["terms"].items()
-    }
+    terms = _with_instants(arguments["terms"])
     campaign_id = UUID(arguments["campaign_id"]) if arguments["campaign_id"] else None
     made = issue_code(
         code=arguments["code"], terms=cast(GivenTerms, terms), by=by, reason=why, campaign_id=campaign_id

@@ -8,7 +8,7 @@ import pytest
 from billing.actor import SOVEREIGN_ADMIN
 from orders.errors import ForecastTooSlow
 from orders.models import Order
-from orders.use_cases.campaigns import forecast_campaign as forecasting
+from orders.use_cases.campaigns import replay_orders as replaying
 from orders.use_cases.campaigns.forecast_campaign import Question, forecast_campaign
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.errors import CampaignStateRefuses, InvalidCampaign
@@ -121,7 +121,7 @@ def test_limits_count_the_orders_that_would_have_used_it(past: None) -> None:
 
 
 def test_many_orders_are_sampled_by_customer(past: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecasting, "MAX_REPLAYED", 2)
+    monkeypatch.setattr(replaying, "MAX_REPLAYED", 2)
     found = forecast(restrictions=Restrictions(uses_per_customer=9))
     assert found["sampled_one_in"] == 2
     assert found["orders"] in (0, 2, 4, 6, 8)
@@ -129,8 +129,8 @@ def test_many_orders_are_sampled_by_customer(past: None, monkeypatch: pytest.Mon
 
 
 def test_a_replay_that_takes_too_long_is_refused(past: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecasting, "MAX_SECONDS", 0.05)
-    monkeypatch.setattr(forecasting, "_REPLAY", "SELECT pg_sleep(9) WHERE %(one_in)s > 0")
+    monkeypatch.setattr(replaying, "MAX_SECONDS", 0.05)
+    monkeypatch.setattr(replaying, "_REPLAY", "SELECT pg_sleep(9) WHERE %(one_in)s > 0")
     campaign = CampaignFactory.create(status=Campaign.Status.DRAFT)
     with nothing_changes(), pytest.raises(ForecastTooSlow):
         forecast_campaign(campaign_id=campaign.pk, question=Question(credit_minor=1), by=actor())
