@@ -207,6 +207,22 @@ def test_a_head_covers_only_the_accounts_that_changed(ada: Customer) -> None:
     assert verify_chain().fault == ""
 
 
+def test_a_head_reads_once_what_the_heads_before_cover(ada: Customer) -> None:
+    plan: list[str] = []
+
+    def explain(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "INSERT INTO billing_sealedaccount" in sql and not sql.startswith("EXPLAIN"):
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN {sql}", params)
+                plan.extend(line for (line,) in cursor.fetchall())
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        seal_ledger()
+    assert any("Anti Join" in line for line in plan)
+    assert [line for line in plan if "Nested Loop" in line] == []
+
+
 def test_every_column_of_an_entry_is_covered(ada: Customer) -> None:
     columns = [str(field.column) for field in LedgerEntry._meta.fields if field.column != "hash"]
     others = dict.fromkeys(columns, "9") | {
