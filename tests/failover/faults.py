@@ -1,13 +1,19 @@
 """Faults of the primary's machine. Each ends with its block."""
 
+import errno
+import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 
 import psycopg
 
 from .gate import ADDRESS
-from .nodes import MAX_CONNECTIONS, USER, Node
+from .nodes import LIBFAKETIME, MAX_CONNECTIONS, USER, Node
+
+HOUR_SECONDS = 3600
 
 
 @contextmanager
@@ -50,10 +56,67 @@ def out_of_connections(node: Node) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def disk_filled(node: Node) -> Iterator[None]:
+    """Nothing more fits on the disk of the data directory."""
+    filler = node.disk / "filler"
+    with filler.open("wb") as file:
+        for size in (64 << 20, 1 << 20, 4 << 10):
+            with suppress_full_disk():
+                while True:
+                    os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, size)
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+@contextmanager
+def suppress_full_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+
+
+@contextmanager
+def clock_moved(node: Node) -> Iterator[None]:
+    """PostgreSQL's clock jumps an hour ahead, and an hour back at the end. Patroni's does not."""
+    node.set_clock(f"+{HOUR_SECONDS}")
+    deadline = time.monotonic() + 10
+    while (clock_of(node) - datetime.now(UTC)).total_seconds() < HOUR_SECONDS - 60:
+        assert time.monotonic() < deadline, "the clock does not move"
+    try:
+        yield
+    finally:
+        node.set_clock("+0")
+
+
+def clock_of(node: Node) -> datetime:
+    """Returns PostgreSQL's time."""
+    with psycopg.connect(host=ADDRESS, port=node.port, user=USER, dbname="postgres") as connection:
+        [moment] = connection.execute("SELECT now()").fetchone() or [datetime.min.replace(tzinfo=UTC)]
+    return moment
+
+
 Fault = Callable[[Node], AbstractContextManager[None]]
 FAULTS: dict[str, Fault] = {
     "killed": killed,
     "frozen": frozen,
     "cut off": cut_off,
     "out of connections": out_of_connections,
+    "disk filled": disk_filled,
+    "clock moved": clock_moved,
 }
+# While this fault lasts, PostgreSQL may stay the primary and refuse: then each answer is a 503.
+MAY_REFUSE = ("disk filled",)
+
+
+def why_not_tried(fault: str, node: Node) -> str:
+    """Returns why a fault cannot be tried on this machine; empty if it can."""
+    if fault == "disk filled" and not os.path.ismount(node.disk):
+        return "only root may mount a disk of its own for a node (tmpfs)"
+    if fault == "clock moved" and not LIBFAKETIME:
+        return "there is no libfaketime: install Debian's faketime"
+    return ""

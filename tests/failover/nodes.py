@@ -28,6 +28,18 @@ MAX_CONNECTIONS = 60
 # The Patroni of deploy/failover/requirements.txt, which `make failover` puts there. Without it Debian's is run.
 PATRONI = PROJECT / ".data/patroni"
 DEBIANS_PYTHON = "/usr/bin/python3"
+# What a node needs, with the Debian package of each.
+PROGRAMS = {
+    "/usr/bin/patroni": "patroni",
+    "/usr/bin/etcd": "etcd-server",
+    "/usr/sbin/haproxy": "haproxy",
+    "/usr/sbin/pgbouncer": "pgbouncer",
+    "/usr/bin/pg_createcluster": "postgresql",
+}
+# With it PostgreSQL has a clock of its own. Patroni has not: Python's sleep fails under it.
+LIBFAKETIME = next(map(str, Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), "")
+# Enough for the log that is kept and for the data; only what is used takes memory.
+DISK_SIZE = "3g"
 
 
 @dataclass
@@ -59,6 +71,15 @@ class Node:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def set_clock(self, offset: str) -> None:
+        """Moves PostgreSQL's clock, by seconds from this machine's. It sees that within a second."""
+        (self.folder / "clock").write_text(f"{offset}\n")
+
+    @property
+    def disk(self) -> Path:
+        """The disk of the data directory; root gives each node one of its own."""
+        return self.folder / "disk"
 
     def processes(self) -> list[int]:
         """Returns the ids of all processes of the node: those whose folder it is, and their children."""
@@ -157,14 +178,36 @@ def as_user() -> list[str]:
 
 
 @contextmanager
+def own_disk(node: Node) -> Iterator[None]:
+    """Mounts a disk for the data directory where that is allowed."""
+    node.disk.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "tmpfs", str(node.disk)]
+    is_mounted = os.geteuid() == 0 and subprocess.run(mount, check=False, capture_output=True).returncode == 0
+    try:
+        yield
+    finally:
+        if is_mounted:
+            subprocess.run(["umount", "--lazy", str(node.disk)], check=True)
+
+
+def check_programs() -> None:
+    """Checks that all programs are installed. A cluster without one of them would only time out."""
+    missing = [package for program, package in PROGRAMS.items() if not Path(program).exists()]
+    assert not missing, f"As root: apt-get install {' '.join(missing)}"
+
+
+@contextmanager
 def cluster() -> Iterator[Cluster]:
     """Starts the cluster with an empty database, and stops and removes it at the end."""
+    check_programs()
     with TemporaryDirectory(prefix="qasima-failover-") as name, ExitStack() as stack:
         top = Path(name)
         top.chmod(0o755)
         etcd_port = free_port()
         nodes = [Node(name=each, folder=top / each, etcd=Gate(etcd_port)) for each in NODES]
         made = Cluster(nodes=nodes, primary_port=free_port(), pooler_port=free_port())
+        for node in nodes:
+            stack.enter_context(own_disk(node))
         write_settings(top, made)
         if PATRONI.is_dir():
             shutil.copytree(PATRONI, top / "patroni")
@@ -188,7 +231,7 @@ def cluster() -> Iterator[Cluster]:
             yield made
         except BaseException:
             if keep := os.environ.get("KEEP"):
-                shutil.copytree(top, keep, ignore=shutil.ignore_patterns("data", "etcd", ".s.*"), dirs_exist_ok=True)
+                shutil.copytree(top, keep, ignore=shutil.ignore_patterns("disk", "etcd", ".s.*"), dirs_exist_ok=True)
             raise
 
 
@@ -214,11 +257,31 @@ def running(log: Path, command: list[str]) -> Iterator[None]:
         process.wait()
 
 
+def programs_with_clock(node: Node) -> Path:
+    """Returns PostgreSQL's programs, of which the server reads the node's own clock where that is possible."""
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not LIBFAKETIME:
+        return programs
+    own = node.folder / "bin"
+    own.mkdir()
+    for each in programs.iterdir():
+        (own / each.name).symlink_to(each)
+    server = own / "postgres"
+    server.unlink()
+    server.write_text(
+        "#!/bin/sh\n"
+        f"export LD_PRELOAD={LIBFAKETIME} FAKETIME_TIMESTAMP_FILE={node.folder / 'clock'}\n"
+        "export FAKETIME_CACHE_DURATION=1 FAKETIME_DONT_FAKE_MONOTONIC=1\n"
+        f'exec {programs / "postgres"} "$@"\n'
+    )
+    server.chmod(0o755)
+    return own
+
+
 def write_settings(top: Path, made: Cluster) -> None:
     """Writes each program's settings from the examples that operators get, with the addresses of this machine."""
-    binaries = max(Path("/usr/lib/postgresql").glob("*/bin"))
     for node in made.nodes:
-        node.folder.mkdir()
+        node.set_clock("+0")
         example = json.loads((SETTINGS / "patroni.json").read_text())
         example["name"] = node.name
         example["restapi"] = {
@@ -230,8 +293,8 @@ def write_settings(top: Path, made: Cluster) -> None:
         example["postgresql"] |= {
             "listen": f"{ADDRESS}:{node.port}",
             "connect_address": f"{ADDRESS}:{node.postgres.port}",
-            "data_dir": str(node.folder / "data"),
-            "bin_dir": str(binaries),
+            "data_dir": str(node.disk / "data"),
+            "bin_dir": str(programs_with_clock(node)),
             "pg_hba": [f"{kind} {ADDRESS}/32 trust" for kind in ("host all all", "host replication all")],
         }
         example["bootstrap"]["dcs"]["postgresql"]["parameters"]["max_connections"] = MAX_CONNECTIONS
@@ -251,5 +314,5 @@ def write_settings(top: Path, made: Cluster) -> None:
     pooler = pooler.replace("auth_type = scram-sha-256", "auth_type = any")
     (top / "pgbouncer.ini").write_text(pooler)
     if os.geteuid() == 0:
-        for each in (top, *(node.folder for node in made.nodes)):
+        for each in (top, *(each for node in made.nodes for each in (node.folder, node.disk))):
             shutil.chown(each, USER, USER)

@@ -14,12 +14,13 @@ from tests.operations.live.facts import check_history
 from tests.operations.live.processes import Installation, WebServer
 from tests.operations.live.shoppers import CUSTOMERS_AT_ONCE, Shoppers
 
-from .faults import FAULTS
+from .faults import FAULTS, MAY_REFUSE, why_not_tried
 from .nodes import Cluster, cluster
 
 DEFAULT_MINUTES = 60
 MINUTE = 60.0
 MEASURE_SECONDS = 20
+FAULT_SECONDS = 10
 # Each request fills caches at first; beyond this the server would leak.
 MAX_GROWTH = 1.5
 BLOAT = """
@@ -29,6 +30,7 @@ SELECT relname, n_live_tup, n_dead_tup, pg_size_pretty(pg_table_size(relid)) FRO
  ORDER BY relname
 """
 JOBS = "SELECT status, count(*) FROM procrastinate_jobs GROUP BY status ORDER BY status"
+SIZE = "SELECT pg_database_size(current_database()), pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"
 CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
 
 
@@ -43,16 +45,21 @@ def run(minutes: int) -> bool:
         with pooled.web(logs / "web.log") as web, direct.worker(logs / "worker.log"):
             shoppers = Shoppers(ports=[web.port])
             shoppers.issue_vouchers()
+            before = size_of(made)
             set_half_of_capacity(shoppers)
             with shoppers.at_work():
+                tried = [name for name in FAULTS if not why_not_tried(name, made.nodes[0])]
+                print(f"not tried here: {', '.join(sorted(FAULTS.keys() - tried)) or 'none'}", flush=True)
                 memory = [
                     soak_for_a_minute(minute, fault, made, shoppers, web)
-                    for minute, fault in zip(range(1, minutes + 1), cycle(FAULTS), strict=False)
+                    for minute, fault in zip(range(1, minutes + 1), cycle(tried), strict=False)
                 ]
         print(f"answers: {dict(shoppers.statuses)}; unclear: {len(shoppers.unclear)} {shoppers.unclear[:3]}")
         print(f"checkouts: {len(shoppers.succeeded())}, of them retried: {retried(shoppers)};", end=" ")
         print(f"refused for an exhausted voucher: {len(shoppers.refused())}; given up: {len(shoppers.given_up)}")
         print("table, rows, dead rows, size:", made.psql(BLOAT).replace("\n", "; "))
+        growth = [(now - then) / len(shoppers.succeeded()) for then, now in zip(before, size_of(made), strict=True)]
+        print(f"a checkout: {growth[0]:.0f} bytes of the database, {growth[1]:.0f} of its log")
         print("jobs by status:", made.psql(JOBS).replace("\n", ", "))
         check_history(shoppers, made.psql, direct)
         print("ledger, redemptions, caps, orders and events: sound")
@@ -79,8 +86,9 @@ def soak_for_a_minute(minute: int, fault: str, made: Cluster, shoppers: Shoppers
     """Lets the primary fail once within a minute. Returns the web server's memory in MiB."""
     began, before = time.monotonic(), len(shoppers.succeeded())
     with FAULTS[fault](made.primary()):
-        time.sleep(0.5)
-        shoppers.wait_for(20)
+        time.sleep(FAULT_SECONDS if fault in MAY_REFUSE else 0.5)
+        if fault not in MAY_REFUSE:
+            shoppers.wait_for(20)
     made.wait_until_whole()
     time.sleep(max(0.0, MINUTE - (time.monotonic() - began)))
     gap = shoppers.longest_gap(since=began, until=time.monotonic())
@@ -92,6 +100,11 @@ def soak_for_a_minute(minute: int, fault: str, made: Cluster, shoppers: Shoppers
         flush=True,
     )
     return memory
+
+
+def size_of(made: Cluster) -> list[int]:
+    """Returns the bytes of the database, and of all that was ever written to its log."""
+    return [int(each) for each in made.psql(SIZE).split("|")]
 
 
 def memory_mib(pid: int) -> float:
