@@ -34,9 +34,10 @@ from config.parts.mail import TERMINAL_BACKEND, mail_settings
 from config.parts.reserved_slugs import DEFAULT_RESERVED_SLUGS
 from config.parts.rest import api_docs_settings, rest_framework_settings
 from config.parts.same_everywhere import *  # noqa: F403 -- settings that no variable changes
+from config.parts.version import read_version
 
 BASE_DIR: Path = Path(__file__).resolve().parent.parent
-VERSION: str = "0.1.0"
+VERSION: str = read_version(BASE_DIR)
 
 _environment = Environment(os.environ)
 

@@ -17,6 +17,10 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(PROJECT))
+
+from config.parts.version import read_version  # noqa: E402 -- the project is no package
+
 PINNED = re.compile(r"^([\w.-]+)(?:\[[\w,]+\])?==(\S+)((?:\s*\\?\n?\s*--hash=sha256:[0-9a-f]{64})+)", re.MULTILINE)
 LICENCE_CLASSIFIER = "License :: OSI Approved :: "
 MAX_NAME_LENGTH = 80
@@ -49,7 +53,7 @@ def describe_packages() -> tuple[Bom, dict[str, str]]:
     Raises: SystemExit for a package whose licence or version is not as it must be.
     """
     bom, licences = Bom(), {}
-    root = Component(name="qasima", version=read_version(), type=ComponentType.APPLICATION, bom_ref="qasima")
+    root = Component(name="qasima", version=read_version(PROJECT), type=ComponentType.APPLICATION, bom_ref="qasima")
     bom.metadata.component = root
     for name, version, digests in pinned_packages():
         installed, licence = distribution(name).version, licence_of(name)
@@ -67,11 +71,6 @@ def describe_packages() -> tuple[Bom, dict[str, str]]:
         bom.components.add(component)
         bom.register_dependency(root, [component])
     return bom, licences
-
-
-def read_version() -> str:
-    found = re.search(r'^VERSION: str = "(.+)"$', (PROJECT / "config/settings.py").read_text(), re.MULTILINE)
-    return found[1] if found else ""
 
 
 def main() -> None:
