@@ -39,6 +39,7 @@ urlpatterns = [
     path("billing/admin/customers/merge", merges.MergeView.as_view()),
     path("billing/admin/customers/merge/preview", merges.MergePreviewView.as_view()),
     path("billing/admin/explain", past.ExplainView.as_view()),
+    path("billing/admin/explain/pdf", past.ExplanationPdfView.as_view()),
     path("billing/admin/past/balance", past.BalanceAtView.as_view()),
     path("billing/admin/past/trial-balance", past.TrialBalanceView.as_view()),
     path("billing/admin/past/voucher", past.VoucherAtView.as_view()),

@@ -4,13 +4,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpResponse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from billing.actor import AUDITOR, FINANCE
 from billing.api.access.api_view import ApiView
+from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
 from billing.api.fields import InstantField, RequestSerializer, TextField
 from billing.api.identifiers import IdField
@@ -21,6 +24,7 @@ from billing.use_cases.past.position_at import position_at
 from billing.use_cases.past.trial_balance import trial_balance
 from orders.use_cases.customers.plan_merge import find_customer
 from orders.use_cases.ledger.explain import ExplainedBalance, ExplainedOrder, explain_balance, explain_order
+from orders.use_cases.statements.hand_out_explanation import hand_out_explanation
 from promos.use_cases.past.voucher_at import batch_at, campaign_at, code_at
 
 
@@ -227,25 +231,46 @@ class VoucherAtView(ApiView):
         return Response(VoucherAtSerializer(found).data)
 
 
+_EXPLAIN_REFUSALS = {404: "There is no such customer or order."}
+_EXPLAIN_PARAMETERS = [
+    OpenApiParameter("user_id", str, description="Explain this customer's balance."),
+    OpenApiParameter("order_id", UUID, description="Explain what paid this order, or this month's renewal."),
+]
+
+
 class ExplainView(ApiView):
     permission_classes = (roles(AUDITOR, FINANCE),)
 
     @extend_schema(
-        responses={200: ExplanationSerializer, **refusals({404: "There is no such customer or order."})},
-        parameters=[
-            OpenApiParameter("user_id", str, description="Explain this customer's balance."),
-            OpenApiParameter("order_id", UUID, description="Explain what paid this order, or this month's renewal."),
-        ],
+        responses={200: ExplanationSerializer, **refusals(_EXPLAIN_REFUSALS)},
+        parameters=_EXPLAIN_PARAMETERS,
         tags=["administration"],
         summary="Explain a balance by its redemptions and uses, or an order by the credit that paid it",
     )
     def get(self, request: Request) -> Response:
-        form = ExplainRequestSerializer(data=request.query_params.dict())
-        form.is_valid(raise_exception=True)
-        asked = form.validated_data
-        explained: ExplainedOrder | ExplainedBalance
-        if "order_id" in asked:
-            explained = explain_order(asked["order_id"])
-        else:
-            explained = explain_balance(find_customer(user_id=asked["user_id"]))
-        return Response(ExplanationSerializer(explained).data)
+        return Response(ExplanationSerializer(_explain(request)).data)
+
+
+class ExplanationPdfView(ApiView):
+    permission_classes = (roles(AUDITOR, FINANCE),)
+
+    @extend_schema(
+        responses={(200, "application/pdf"): OpenApiTypes.BINARY, **refusals(_EXPLAIN_REFUSALS)},
+        parameters=_EXPLAIN_PARAMETERS,
+        tags=["administration"],
+        summary="Download the explanation of a balance or an order as a PDF",
+        description="In English, as the console has it. Each download is recorded in the audit trail.",
+    )
+    def get(self, request: Request) -> HttpResponse:
+        content = hand_out_explanation(_explain(request), by=actor_of(request))
+        headers = {"Content-Disposition": 'inline; filename="explanation.pdf"', "Cache-Control": "private, no-store"}
+        return HttpResponse(content, content_type="application/pdf", headers=headers)
+
+
+def _explain(request: Request) -> ExplainedOrder | ExplainedBalance:
+    form = ExplainRequestSerializer(data=request.query_params.dict())
+    form.is_valid(raise_exception=True)
+    asked = form.validated_data
+    if "order_id" in asked:
+        return explain_order(asked["order_id"])
+    return explain_balance(find_customer(user_id=asked["user_id"]))

@@ -242,6 +242,7 @@ ENDPOINTS = [
     Endpoint(method="GET", path="billing/admin/orders", roles=READS_ORDERS, is_list=True),
     # Their queries name a user, an order or a code: there is none.
     Endpoint(method="GET", path="billing/admin/explain", roles=READS_REVENUE, status=400),
+    Endpoint(method="GET", path="billing/admin/explain/pdf", roles=READS_REVENUE, status=400),
     Endpoint(method="GET", path="billing/admin/past/balance", roles=READS_REVENUE, status=400),
     Endpoint(method="GET", path="billing/admin/past/trial-balance", roles=READS_REVENUE),
     Endpoint(method="GET", path="billing/admin/past/voucher", roles=READS_REVENUE, status=400),

@@ -99,6 +99,7 @@ REPORT = "POST /api/provisioning/report"
 # Need one of several parameters → the one that they get.
 ONE_OF = {
     "GET /api/billing/admin/explain": "order_id",
+    "GET /api/billing/admin/explain/pdf": "order_id",
     "GET /api/billing/admin/past/balance": "user_id",
     "GET /api/billing/admin/past/voucher": "code",
 }

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from billing.models import Customer, LedgerEntry
+from billing.models import AuditEntry, Customer, LedgerEntry
 from billing.use_cases.ledger.post_entry import adjust_credit, reverse_entry
 from promos.models import Redemption
 from promos.use_cases import redeem_code
@@ -142,3 +142,19 @@ def test_a_balance_and_an_order_are_explained(checkout: Checkout, salim: Caller)
     assert (order["order_id"], order["due_by_card_minor"]) == (order_id, 0)
     for query, status in (("", 400), ("?user_id=nobody", 404), (f"?order_id={grant.pk}", 404), ("?order_id=x", 400)):
         assert salim.get(f"billing/admin/explain{query}").status == status
+
+
+def test_an_explanation_is_downloaded_and_recorded(checkout: Checkout, salim: Caller) -> None:
+    PromoCodeFactory.create(code="TWENTY", credit_minor=20_000)
+    order_id = checkout(promo_code="TWENTY").body["order_id"]
+    customer = Customer.objects.get()
+    for query in (f"order_id={order_id}", f"user_id={customer.user_id}"):
+        answer = salim.get(f"billing/admin/explain/pdf?{query}")
+        assert (answer.status, answer.content[:5]) == (200, b"%PDF-")
+    recorded = AuditEntry.objects.filter(action__endswith="explanation_exported").order_by("created_at", "id")
+    assert [(each.object_type, each.object_id) for each in recorded] == [
+        ("order", order_id),
+        ("customer", str(customer.pk)),
+    ]
+    assert salim.get("billing/admin/explain/pdf?user_id=nobody").status == 404
+    assert recorded.count() == 2

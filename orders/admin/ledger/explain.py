@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils import timezone
 
 from billing.admin.console.display import (
     NOTHING,
@@ -23,13 +22,14 @@ from billing.admin.console.display import (
     moment,
     short_id,
 )
+from billing.admin.console.request_actor import actor_of
 from billing.admin.ledger import customer_link
 from billing.errors import CustomerNotFound
 from orders.admin.ledger.past import position_facts
 from orders.errors import OrderNotFound
 from orders.use_cases.customers.plan_merge import find_customer
 from orders.use_cases.ledger.explain import ExplainedLot, ExplainedOrder, Origin, explain_balance, explain_order
-from orders.use_cases.statements.render_explanation import render_balance_explanation, render_order_explanation
+from orders.use_cases.statements.hand_out_explanation import hand_out_explanation
 
 
 def explain_page(admin: Any, request: HttpRequest) -> HttpResponse:
@@ -39,12 +39,12 @@ def explain_page(admin: Any, request: HttpRequest) -> HttpResponse:
         if "order" in request.GET:
             explained = explain_order(UUID(request.GET["order"]))
             if "pdf" in request.GET:
-                return _file(render_order_explanation(explained, made_at=timezone.now()))
+                return _file(hand_out_explanation(explained, by=actor_of(request)))
             facts, panels = [*_order_facts(explained)], [_sources_panel(explained)]
         else:
             balance = explain_balance(find_customer(user_id=request.GET.get("customer", "")))
             if "pdf" in request.GET:
-                return _file(render_balance_explanation(balance, made_at=timezone.now()))
+                return _file(hand_out_explanation(balance, by=actor_of(request)))
             facts = [Fact("Customer", customer_link(balance.customer)), *position_facts(balance.position)]
             panels = [_lot_panel(each) for each in balance.lots]
     except (CustomerNotFound, OrderNotFound, ValueError) as error:

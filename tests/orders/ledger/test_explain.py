@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN
-from billing.models import Customer, LedgerEntry
+from billing.models import AuditEntry, Customer, LedgerEntry
 from billing.use_cases.ledger.post_entry import grant_credit, reverse_entry, spend_credit
 from orders.models import Order
 from orders.use_cases.ledger.allocate_credit import allocate_credit
@@ -88,4 +88,5 @@ def test_a_balance_and_an_order_are_printed() -> None:
         assert f"?{query}&amp;pdf=1" in client.get(f"{EXPLAIN}?{query}").content.decode()
         answer = client.get(f"{EXPLAIN}?{query}&pdf=1")
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/pdf")
+        assert AuditEntry.objects.latest("created_at", "id").action.endswith(".explanation_exported")
         assert answer.content.startswith(b"%PDF-")
