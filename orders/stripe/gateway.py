@@ -126,6 +126,14 @@ def update_customer_email(*, customer_id: str, email: str) -> None:
     call_stripe(lambda client: client.v1.customers.update(customer_id, {"email": email}))
 
 
+def delete_customer(*, customer_id: str) -> None:
+    """Deletes a customer at Stripe, with the address, the name and the cards. Payments stay, and their disputes.
+
+    Raises: CustomerUnknown or ObjectUnknown where there is none any more, Refused, Unanswered, NotConfigured.
+    """
+    call_stripe(lambda client: client.v1.customers.delete(customer_id))
+
+
 def create_session(request: SessionRequest) -> Session:
     """Creates the order's session, or returns the one that an earlier try created.
 

@@ -5,13 +5,18 @@ from orders.stripe import gateway
 
 
 def send_email_to_stripe(*, user_id: str) -> None:
-    """Gives Stripe's customer the address that is stored now; none for an erased customer.
+    """Gives Stripe's customer the address that is stored now. Deletes the one of an erased customer.
 
+    Stripe cannot be told to forget an address alone.
     A customer that Stripe does not know any more needs none: the next payment creates another one. An address that
     Stripe refuses is kept here only.
     Raises: gateway.Refused, gateway.Unanswered.
     """
     customer = Customer.objects.get(user_id=user_id)
-    if customer.stripe_customer_id and (customer.email or customer.erased_at):
+    processor_id = customer.stripe_customer_id
+    if processor_id and (customer.email or customer.erased_at):
         with suppress(gateway.CustomerUnknown, gateway.ObjectUnknown, gateway.AddressRefused):
-            gateway.update_customer_email(customer_id=customer.stripe_customer_id, email=customer.email)
+            if customer.erased_at:
+                gateway.delete_customer(customer_id=processor_id)
+            else:
+                gateway.update_customer_email(customer_id=processor_id, email=customer.email)

@@ -1,15 +1,20 @@
 """Refunds by staff and in Stripe's dashboard, and disputes."""
 
+import json
+
 import pytest
 from django.utils import timezone
 
 from billing.models import LedgerEntry
 from orders.errors import OrderNotRefundable
-from orders.models import Break, Order, Payment, Refund
+from orders.models import Break, CardEntry, Order, Payment, Refund, StripeEvent
 from orders.stripe import gateway
+from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.payments.request_refund import refund_order, send_refund
 from orders.use_cases.payments.settle_event import settle_event
-from tests.factories import actor
+from orders.use_cases.personal.erase_customer import erase_customer
+from orders.use_cases.personal.finish_erasure import finish_erasure
+from tests.factories import acting, actor
 from tests.payments.buyer import (
     APPLIED_MINOR,
     BALANCE_AFTER_MINOR,
@@ -105,4 +110,35 @@ def test_a_dispute_opens_a_break(stripe: Stripe) -> None:
     found = Break.objects.get(kind=Break.Kind.DISPUTE)
     assert (found.order_id, found.details["amount"]) == (order_id, CHARGED_MINOR)
     assert order_status(order_id) == Order.Status.COMPLETED
+    assert_books_agree(stripe)
+
+
+def test_a_late_dispute_of_an_erased_customer_is_booked_and_names_nobody(stripe: Stripe) -> None:
+    """The bank may take a payment back months after the customer deleted the account."""
+    buyer, order_id = buy(stripe)
+    buyer.customer.refresh_from_db()
+    address = buyer.customer.email
+    delete_organization(organization_id=buyer.organization.id, by=acting(buyer.customer))
+    run_until_idle(stripe)
+    erase_customer(customer_id=buyer.customer.pk, lose_credit=True, why="asked", by=actor())
+    finish_erasure(customer_id=buyer.customer.pk)
+    run_until_idle(stripe)
+    # Stripe keeps the payment, and neither the address nor the card.
+    assert stripe.get(f"customers/{buyer.customer.stripe_customer_id}")["deleted"]
+
+    stripe.do(f"payments/{session_id_of(order_id)}/dispute")
+    run_until_idle(stripe)
+    dispute = Break.objects.get(kind=Break.Kind.DISPUTE)
+    assert (dispute.order_id, dispute.details["amount"], dispute.closed_at) == (order_id, CHARGED_MINOR, None)
+    stripe.do(f"disputes/{dispute.object_id}/close", status="lost")
+    run_until_idle(stripe)
+
+    owed = CardEntry.objects.get(kind=CardEntry.Kind.OWED)
+    assert (owed.order_id, owed.amount_minor) == (order_id, CHARGED_MINOR)
+    assert Break.objects.get(object_id=dispute.object_id, closed_at=None).details["status"] == "lost"
+    buyer.customer.refresh_from_db()
+    assert (buyer.customer.email, buyer.credit) == ("", (0, 0))
+    late = StripeEvent.objects.filter(type__startswith="charge.dispute.")
+    assert late.count() >= 2
+    assert [each.id for each in late if address in json.dumps(each.payload)] == []
     assert_books_agree(stripe)
