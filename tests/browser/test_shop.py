@@ -1,7 +1,13 @@
-"""A printed card's link in a browser, on a desk and on a phone: from the QR code to a live organization."""
+"""A printed card's link in a browser, on a desk and on a phone: from the QR code to a live organization.
+
+Also without scripts, and on a slow network with every impatient click.
+"""
+
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
+from pytest_django.live_server_helper import LiveServer
 
 from billing.models import Organization
 from orders.models import Order
@@ -70,3 +76,71 @@ def test_a_card_becomes_a_live_organization(page: Page) -> None:
     page.goto("/account")
     follow(page.get_by_role("link", name="Ada Bakery", exact=True))
     assert_accessible(page)
+
+
+def enter_shop(page: Page) -> None:
+    """From the card's QR code to the review of an order that its credit covers, as a new customer."""
+    seed_catalog()
+    PromoCodeFactory.create(code="CARD20", credit_minor=20_000)
+    page.goto("/redeem?code=card-20")
+    follow(page.get_by_role("button", name="Use it in the shop"))
+    follow(page.get_by_role("button", name="Choose M", exact=True))
+    page.get_by_role("checkbox", name="WordPress").check()
+    follow(page.get_by_role("button", name="Continue to add-ons"))
+    follow(page.get_by_role("button", name="Continue to checkout"))
+    page.get_by_label("Name of the organization").fill("Ada Bakery")
+    follow(page.get_by_role("button", name="Continue to review"))
+    page.get_by_label("E-mail address").fill("ada@example.org")
+    follow(page.get_by_role("button", name="Mail me a code"))
+    page.get_by_label("Code").fill(mailed_code())
+    follow(page.get_by_role("button", name="Sign in"))
+    expect(page.locator(".due")).to_contain_text("0.000 OMR")
+
+
+def assert_bought_once() -> None:
+    assert (Order.objects.count(), Organization.objects.count(), Redemption.objects.count()) == (1, 1, 1)
+    assert Order.objects.get().status == Order.Status.COMPLETED
+
+
+@pytest.fixture
+def plain_page(browser: Browser, live_server: LiveServer) -> Iterator[Page]:
+    """A phone without scripts."""
+    context = browser.new_context(
+        base_url=live_server.url, viewport={"width": 390, "height": 800}, java_script_enabled=False
+    )
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    yield page
+    context.close()
+
+
+def test_a_card_becomes_a_live_organization_without_scripts(plain_page: Page) -> None:
+    enter_shop(plain_page)
+    plain_page.get_by_role("button", name="Place the order").click()
+    expect(plain_page.get_by_role("heading", name="We are setting up your organization")).to_be_visible()
+    run_worker_beside_browser()
+    # The page loads itself again every few seconds.
+    expect(plain_page.get_by_role("heading", name="Your organization is live")).to_be_visible()
+    plain_page.go_back()
+    plain_page.reload()
+    expect(plain_page.get_by_role("heading", name="Choose a plan")).to_be_visible()
+    assert_bought_once()
+
+
+def test_impatient_clicks_on_a_slow_network_buy_once(page: Page) -> None:
+    """As on a weak mobile network: each answer comes 400 ms late, at 400 kbit/s."""
+    network = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 400, "downloadThroughput": 50_000, "uploadThroughput": 25_000}
+    network.send("Network.enable")
+    network.send("Network.emulateNetworkConditions", slow)
+    enter_shop(page)
+    page.get_by_role("button", name="Place the order").dblclick()
+    heading = page.get_by_role("heading", name="We are setting up your organization")
+    expect(heading).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Choose a plan")).to_be_visible()
+    page.go_forward()
+    expect(heading).to_be_visible()
+    page.reload()
+    expect(heading).to_be_visible()
+    assert_bought_once()

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
+from django.test import Client
+from django.utils.translation import gettext, override
 from playwright.sync_api import Browser, Page, expect
 
 from billing.models import Customer
@@ -10,9 +12,11 @@ from billing.queries import balance_of
 from orders.models import Order
 from orders.use_cases.catalog.seed_catalog import seed_catalog
 from tests.billing.identity.test_pages import mailed_code
+from tests.browser.accessibility import assert_accessible
 from tests.browser.card_checkout import CardCheckout, card_checkout, sandbox
-from tests.factories import PromoCodeFactory
+from tests.factories import PromoCodeFactory, UserFactory
 from tests.journeys.worker import run_worker_beside_browser
+from tests.payments.renewals.subscribed_tenant import CREDIT_MINOR, PRICE_MINOR, tenant_with_open_session
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -94,3 +98,35 @@ def test_a_payment_that_is_given_up_leaves_the_credit(shopper: Page, card_checko
     assert [order.status for order in Order.objects.all()] == ["expired"]
     assert credit() == (10_000, 0)
     assert card_checkout.stripe.charges() == []
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_a_voucher_pays_the_month_that_is_past_due(
+    browser: Browser, card_checkout: CardCheckout, language: str
+) -> None:
+    """Credit did not cover the month, so Stripe waits for a card; the voucher's credit pays it instead."""
+    tenant = tenant_with_open_session(card_checkout.stripe)
+    PromoCodeFactory.create(code="TOPUP", credit_minor=10_000)
+    user = UserFactory.create(sub=tenant.organization.customer.user_id, email=tenant.organization.customer.email)
+    client = Client()
+    client.force_login(user)
+    context = browser.new_context(base_url=card_checkout.url, locale=language, viewport={"width": 390, "height": 800})
+    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": card_checkout.url}])
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    with override(language):
+        page.goto(f"/account/organizations/{tenant.organization.id}")
+        expect(page.get_by_text(gettext("The month is not paid. Pay it until"))).to_be_visible()
+        assert_accessible(page)
+        page.goto("/redeem?code=topup")
+        page.get_by_role("button", name=gettext("Add to my balance")).click()
+        expect(page.get_by_text(gettext("It paid the month that was due."))).to_be_visible()
+        page.goto(f"/account/organizations/{tenant.organization.id}")
+        expect(page.get_by_text(gettext("Renews on"))).to_be_visible()
+        expect(page.get_by_text(gettext("The month is not paid. Pay it until"))).to_have_count(0)
+    context.close()
+    assert tenant.status == ("active", "active")
+    assert tenant.credit == (CREDIT_MINOR + 10_000 - PRICE_MINOR, 0)
+    assert card_checkout.stripe.charges() == []
+    card_checkout.settle()
+    assert tenant.credit == (CREDIT_MINOR + 10_000 - PRICE_MINOR, 0)

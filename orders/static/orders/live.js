@@ -49,8 +49,6 @@ const filter = () => {
 };
 if (items.length) {
   for (const each of filters) each.addEventListener("input", filter);
-  // The search's button is only for browsers without scripts.
-  document.querySelector("button[name=search]").hidden = true;
   for (const each of filters) each.addEventListener("keydown", (event) => {
     if (event.key === "Enter") event.preventDefault();
   });
