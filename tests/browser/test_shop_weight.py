@@ -1,4 +1,4 @@
-"""What the shop's pages weigh on the wire for a first visit, and that they load nothing from elsewhere, nor shift."""
+"""The shop's pages are light for a first visit, load nothing from elsewhere, and do not shift."""
 
 from dataclasses import dataclass, field
 
