@@ -8,7 +8,10 @@ wakes those whose queue has a due job, and the process adds each periodic job on
 import asyncio
 from collections.abc import Sequence
 
-from procrastinate import App
+from procrastinate import App, JobContext, RetryDecision
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.job_context import JobResult
+from procrastinate.jobs import Job, Status
 from procrastinate.periodic import PeriodicDeferrer
 from procrastinate.worker import Worker
 
@@ -35,11 +38,40 @@ class QueueWorker(Worker):
         """Lets it look for jobs now."""
         self._new_job_event.set()
 
+    async def _persist_job_status(
+        self,
+        job: Job,
+        status: Status,
+        retry_decision: RetryDecision | None,
+        context: JobContext,
+        job_result: JobResult | None,
+    ) -> None:
+        try:
+            await super()._persist_job_status(job, status, retry_decision, context, job_result)
+        except UniqueViolation:
+            await leave_to_waiting_job(self.app, job)
+
     async def _update_heartbeat(self) -> None:
         await asyncio.Event().wait()
 
     async def _periodic_deferrer(self) -> None:
         await asyncio.Event().wait()
+
+
+async def return_to_queue(app: App, job: Job) -> None:
+    """Lets a job run again that nobody runs any more."""
+    try:
+        await app.job_manager.retry_job(job)
+    except UniqueViolation:
+        await leave_to_waiting_job(app, job)
+
+
+async def leave_to_waiting_job(app: App, job: Job) -> None:
+    """Ends a job that cannot return to its queue, because one with the same key waits there and does its work.
+
+    Else it would run for ever, and as both have the same lock, the waiting one would never begin.
+    """
+    await app.job_manager.finish_job(job, status=Status.ABORTED, delete_job=False)
 
 
 async def keep_alive(app: App, workers: Sequence[QueueWorker]) -> None:

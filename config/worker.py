@@ -34,7 +34,7 @@ from config.parts.database import (
     WorkerConnection,
     commit_each_statement,
 )
-from config.queue_worker import SELF_POLL_SECONDS, QueueWorker, add_periodic_jobs, keep_alive
+from config.queue_worker import SELF_POLL_SECONDS, QueueWorker, add_periodic_jobs, keep_alive, return_to_queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +188,7 @@ async def retry_stalled_jobs(app: App) -> None:
     """Returns the jobs of a worker that died to their queues: a killed worker cannot do so itself."""
     for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_SECONDS):
         try:
-            await app.job_manager.retry_job(job)
+            await return_to_queue(app, job)
         except Exception:
             logger.exception("stalled job %s could not be returned to the queue", job.id)
 

@@ -16,10 +16,14 @@ from uuid import UUID
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import connection
+from procrastinate import JobContext, RetryDecision
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.jobs import Status
 
+from billing.jobs import enqueue_once
 from billing.models import Organization
+from config.queue_worker import QueueWorker
 from config.worker import QUEUES, retry_stalled_jobs
 from orders.models import OutboxEvent
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
@@ -248,6 +252,39 @@ def test_the_job_of_a_running_worker_is_not_taken_over(tmp_path: Path) -> None:
             wait_until_done(organization, tmp_path / "first")
             stop(first)
     assert_active_with_one_event(organization)
+
+
+def round_that_nobody_runs() -> list[str]:
+    """Add a round whose worker is dead, and the next round. Return their states, the older first."""
+    for status in ("doing", "todo"):
+        enqueue_once("deliver_webhooks", key="deliver_webhooks", timestamp="1")
+        _execute(f"UPDATE procrastinate_jobs SET status = '{status}' WHERE status = 'todo'")
+    return states()
+
+
+def states() -> list[str]:
+    return list(ProcrastinateJob.objects.order_by("id").values_list("status", flat=True))
+
+
+def test_a_round_of_a_killed_worker_ends_where_the_next_one_waits() -> None:
+    """Both have one lock. If the dead round stayed `doing`, no later round would ever begin."""
+    assert round_that_nobody_runs() == ["doing", "todo"]
+    async_to_sync(retry_stalled_jobs)(app)
+    assert states() == ["aborted", "todo"]
+
+
+def test_a_job_that_fails_ends_where_an_equal_one_waits() -> None:
+    assert round_that_nobody_runs() == ["doing", "todo"]
+
+    async def fail() -> None:
+        [job] = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=1)
+        decision = RetryDecision(retry_in={"seconds": 1})
+        worker = QueueWorker(app=app, queues=["events"])
+        context = JobContext(app=app, job=job, start_timestamp=0, abort_reason=lambda: None)
+        await worker._persist_job_status(job, Status.FAILED, decision, context=context, job_result=None)
+
+    async_to_sync(fail)()
+    assert states() == ["aborted", "todo"]
 
 
 def _column(query: str) -> list[int]:
