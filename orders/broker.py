@@ -31,6 +31,8 @@ FETCH_SECONDS = 0.5
 # How long one call to the broker may take.
 TIMEOUT_SECONDS = 5
 _BAD_REQUEST = 400
+# Bad requests that say nothing of the message: the account's storage, or the number of its streams, is used up.
+_ACCOUNT_FULL = 10002
 
 T = TypeVar("T")
 
@@ -188,7 +190,7 @@ class Broker:
         except MaxPayloadError as error:
             return str(error)
         except APIError as error:
-            if error.code != _BAD_REQUEST:
+            if error.code != _BAD_REQUEST or error.err_code == _ACCOUNT_FULL:
                 raise
             return error.description or str(error)
         return ""

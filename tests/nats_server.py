@@ -24,6 +24,7 @@ class NatsServer:
 
     folder: Path
     max_payload: int = 1024 * 1024
+    storage: str = "1GB"
     port: int = 0
     _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
@@ -41,7 +42,9 @@ class NatsServer:
         config = self.folder / "nats.conf"
         config.write_text(
             f'listen: "127.0.0.1:{self.port}"\nmax_payload: {self.max_payload}\n'
-            f'jetstream: {{store_dir: "{self.folder}/store"}}\n'
+            f'jetstream: {{store_dir: "{self.folder}/store"}}\nno_auth_user: "service"\n'
+            f"accounts: {{service: {{jetstream: {{max_disk: {self.storage}, max_memory: 1MB}},"
+            f' users: [{{user: "service", password: "none"}}]}}}}\n'
         )
         program = shutil.which(PROGRAM) or pytest.fail(f"{PROGRAM} is missing: apt-get install nats-server")
         self._process = subprocess.Popen(

@@ -103,6 +103,20 @@ def test_a_refused_event_is_set_aside_and_holds_up_no_other(tmp_path: Path) -> N
         assert deliver_batch(broker) == 0
 
 
+def test_events_wait_while_the_brokers_storage_is_full(tmp_path: Path) -> None:
+    """The broker answers as to a bad request, but nothing is wrong with the event."""
+    with nats_server(tmp_path, storage="10KB") as server, Broker(server.url) as broker:
+        first, second, third = (record(number, text="a" * 6000) for number in range(3))
+        with pytest.raises(BrokerUnavailable):
+            deliver_batch(broker)
+        assert not OutboxEvent.objects.exclude(refused_at=None).exists()
+        server.stop()
+    with nats_server(tmp_path, storage="1MB") as server, Broker(server.url) as broker:
+        while deliver_batch(broker):
+            pass
+        assert [each["id"] for each in server.messages()] == [str(each.id) for each in (first, second, third)]
+
+
 def test_a_refused_event_is_delivered_after_staff_send_it_again(tmp_path: Path) -> None:
     with nats_server(tmp_path, max_payload=2000) as server, Broker(server.url) as broker:
         event = record(1, text="a" * 3000)
