@@ -25,7 +25,9 @@ MAX_LINE_LENGTH = 8_192
 MAX_HEADERS = 100
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # IPv6 addresses of these networks lead to the IPv4 address in their last 32 bits.
-_TRANSLATED = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+_TRANSLATED = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
+# Networks without public addresses that Python's list lacks: once "site-local", documentation, segment routing.
+_NOT_PUBLIC = tuple(map(ip_network, ("fec0::/10", "3fff::/20", "5f00::/16")))
 # A resolver that does not answer holds a thread for longer than the request. These are only for look-ups.
 _MAX_LOOKUPS = 32
 
@@ -77,7 +79,9 @@ def check_address(address: Address, *, scheme: str) -> None:
     """Raises: AddressRefused."""
     if any(address in network for network in settings.WEBHOOK_PRIVATE_NETWORKS):
         return
-    if not all(each.is_global and not each.is_multicast for each in _reached(address)):
+    if any(address in network for network in _NOT_PUBLIC) or not all(
+        each.is_global and not each.is_multicast for each in _reached(address)
+    ):
         raise AddressRefused(f"{address} is not a public address")
     if scheme != "https":
         raise AddressRefused("the address must begin with https://")
