@@ -1,5 +1,6 @@
 """The worker's metrics, on a port of their own: METRICS_PORT. The worker answers no other requests."""
 
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,10 +11,16 @@ from config.metrics.endpoint import is_allowed
 
 
 def serve_metrics() -> None:
-    """Serves what this worker counted, under the same token as the web server, if METRICS_PORT is set."""
+    """Serves what this worker counted, under the same token as the web server, if METRICS_PORT is set.
+
+    Raises: SystemExit with one sentence if another process has the port, such as a second worker of this machine.
+    """
     if not (settings.METRICS_PORT and settings.METRICS_TOKEN):
         return
-    server = ThreadingHTTPServer(("", settings.METRICS_PORT), _Handler)
+    try:
+        server = ThreadingHTTPServer(("", settings.METRICS_PORT), _Handler)
+    except OSError as error:
+        sys.exit(f"METRICS_PORT {settings.METRICS_PORT} cannot be opened: {error.strerror}")
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
 
 

@@ -1,10 +1,14 @@
 """Every job's queue has a worker of its own, with enough threads and connections."""
 
 import re
+import socket
 from pathlib import Path
+from typing import Any
 
+import pytest
 from procrastinate.contrib.django import app
 
+from config.metrics.worker_server import serve_metrics
 from config.parts import database
 from config.worker import JOB_CONNECTIONS, JOB_THREADS, QUEUES
 from tests.config.test_connections import OF_A_WORKER
@@ -44,3 +48,10 @@ def test_rounds_begin_as_often_as_they_are_meant_to() -> None:
             first, second = schedule.get_next(ret_type=float), schedule.get_next(ret_type=float)
             found[name] = second - first
     assert found == rounds
+
+
+def test_a_port_that_is_taken_ends_the_worker_with_a_sentence(settings: Any) -> None:
+    with socket.create_server(("", 0)) as other:
+        settings.METRICS_PORT, settings.METRICS_TOKEN = other.getsockname()[1], "t" * 32
+        with pytest.raises(SystemExit, match=rf"^METRICS_PORT {settings.METRICS_PORT} cannot be opened: .+"):
+            serve_metrics()
