@@ -142,9 +142,10 @@ class RedemptionAdmin(ReadOnlyAdmin):
         return Redemption.objects.select_related("promo_code", "customer")
 
     def search_filter(self, term: str) -> Q:
-        codes = PromoCode.objects.filter(code=normal_code(term))
-        found = Q(promo_code__in=codes) | Q(customer__in=matching_customers(term))
-        found |= Q(card_serial__in=matching_cards(term))
+        # The keys are read first: subqueries in alternatives would be compared with each redemption.
+        codes = list(PromoCode.objects.filter(code=normal_code(term)).values_list("pk", flat=True))
+        customers = list(matching_customers(term).values_list("pk", flat=True))
+        found = Q(promo_code__in=codes) | Q(customer__in=customers) | Q(card_serial__in=matching_cards(term))
         try:
             key = UUID(term)
         except ValueError:
