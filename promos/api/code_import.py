@@ -24,7 +24,8 @@ class ImportSerializer(RequestSerializer):
 
     csv = CsvTextField(
         help_text=f"At most {MAX_CODES} codes. Titles: code, credit, cap (0 is unlimited); and optionally starts_at,"
-        " expires_at, campaign (its name) and description."
+        " expires_at, campaign (its name), description, and restrictions as of a voucher, by their names, the"
+        " minimum order in the currency; spaces separate the items of a list."
     )
     dry_run = FlagField(required=False, help_text="True: only report what the import would do.")
     reason = TextField(max_length=500, help_text="For the audit trail.")

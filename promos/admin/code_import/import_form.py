@@ -16,7 +16,9 @@ class ImportForm(ReasonForm):
 
     file = CsvField(
         columns=f"At most {MAX_CODES} codes. Titles: code, credit, cap (0 is unlimited); and optionally starts_at,"
-        " expires_at, campaign and description.",
+        " expires_at, campaign, description and restrictions: only (orders or top_ups), minimum_order,"
+        " first_order_only (yes), plans, addons, email_domains, customers, uses_per_customer, uses_per_day,"
+        " uses_per_week and uses_per_month. Spaces separate the items of a list.",
         required=False,
     )
     text = forms.CharField(required=False, widget=forms.HiddenInput, strip=False)

@@ -50,6 +50,7 @@ def _facts(form: ImportForm) -> list[Fact]:
         Fact("Codes in the file", f"{report.rows:,}"),
         Fact("Would be issued", f"{report.issued:,}"),
         Fact("Are there already, with these terms", f"{report.already:,}"),
+        Fact("Restricted", f"{sum(bool(row.terms.get('restrictions')) for row in form.rows):,}"),
         Fact("Credit, at most", amount(max(row.terms["credit_minor"] for row in form.rows))),
         Fact("Reason", form.cleaned_data["reason"]),
     ]

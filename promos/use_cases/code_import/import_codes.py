@@ -96,8 +96,10 @@ def _differences(arguments: Arguments, state: Any) -> Sequence[Difference]:
     credit = format_money(figures["issue_credit"], currency=settings.SOVEREIGN_CURRENCY)
     cap = "unlimited" if figures["issue_cap"] > MAX_CAP else f"{figures['issue_cap']:,}"
     new = len(arguments["rows"]) - len(state)
+    restricted = sum(bool(row.terms.get("restrictions")) for row in _rows(arguments) if row.code not in state)
     return [
         Difference("New vouchers", "", f"{new:,}"),
+        Difference("Restricted", "", f"{restricted:,}"),
         Difference("Credit, at most", "", credit),
         Difference("Cap, at most", "", cap),
     ]

@@ -14,6 +14,7 @@ from promos.models import Campaign, Card, PromoCode
 from promos.models.batch import normal_card_code
 from promos.models.promo_code import CODE_MATCH
 from promos.queries import normal_code
+from promos.use_cases.code_import.restriction_cells import TITLES, RestrictionCells
 from promos.use_cases.issue_code import MAX_CAP
 
 # They are issued in one transaction, which keeps other codes from being created.
@@ -47,22 +48,25 @@ class CodeList:
 def read_codes(content: bytes) -> CodeList:
     """Reads a file with titles: code, credit, cap, and optionally starts_at, expires_at, campaign and description.
 
+    Columns of restrictions may be added (restriction_cells.py).
+
     A cap of 0 is unlimited. A time without an offset is in the Sovereign's time zone. A code that exists with other
     terms is bad, and so is one that a card has.
 
     Raises: InvalidFile where it is no such file at all. Transaction: none.
     """
-    table = read_table(content, titles=set().union(*_COLUMNS), max_rows=MAX_CODES)
+    table = read_table(content, titles=set().union(TITLES, *_COLUMNS), max_rows=MAX_CODES)
     columns = [table.column(names) for names in _COLUMNS]
     if None in columns[:3]:
         raise InvalidFile(fields={"file": ["the columns must be called code, credit and cap"]})
     if not table.rows and not table.bad_rows:
         raise InvalidFile(fields={"file": ["the file has no code"]})
     campaigns = dict(Campaign.objects.exclude(status=Campaign.Status.ENDED).values_list("name", "pk"))
-    mark = decimal_mark(table, columns[1])
+    mark, restrictions = decimal_mark(table, columns[1]), RestrictionCells(table)
     rows, bad_rows = [], list(table.bad_rows)
     for row in table.rows:
         values = _read_row(row, columns, mark, {name.casefold(): str(key) for name, key in campaigns.items()})
+        values |= restrictions.read(row)
         problems = [value.why for value in values.values() if isinstance(value, Problem)]
         code, campaign_id = values.pop("code"), values.pop("campaign_id")
         if (

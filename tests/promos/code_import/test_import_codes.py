@@ -15,7 +15,7 @@ from promos.use_cases.code_import.read_codes import read_codes
 from promos.use_cases.issue_code import Terms, issue_code
 from tests.console import client_of, create_user, form_errors, shown_messages
 from tests.contract.api_client import by_token
-from tests.factories import CampaignFactory, actor
+from tests.factories import CampaignFactory, PlanFactory, actor
 from tests.promos.cards.make_batch import active, codes_of
 from tests.snapshot import nothing_changes
 
@@ -95,3 +95,46 @@ def test_api_reports_and_issues() -> None:
     assert (bad.code, bad.body["fields"]) == ("invalid_file", {"csv": ["Line 3: names the code of line 2 again."]})
     assert noor.post("billing/vouchers/import", sent).body == {"rows": 1, "issued": 1, "already": 0}
     assert noor.post("billing/vouchers/import", sent).body == {"rows": 1, "issued": 0, "already": 1}
+
+
+def test_a_file_gives_restrictions_as_a_form_does() -> None:
+    PlanFactory.create(slug="l")
+    PlanFactory.create(slug="xl")
+    content = (
+        "code;credit;cap;only;minimum_order;plans;first_order_only;email_domains;uses_per_customer;uses_per_month\n"
+        "FIRST;5;0;;12,500;l xl;yes;Bank.om;;\nMONTHLY;5;0;top_ups;;;no;;3;1\nFREE;5;0;;;;;;;\n"
+    )
+    rows = read_codes(content.encode()).rows
+    import_codes(rows=rows, by=actor(), reason="Eid")
+    found = {code.code: code.restrictions for code in PromoCode.objects.all()}
+    first = found["FIRST"] or {}
+    assert {**first, "plans": len(first["plans"])} == {
+        "only": "orders",
+        "minimum_order_minor": 12_500,
+        "plans": 2,
+        "first_order_only": True,
+        "email_domains": ["bank.om"],
+    }
+    assert found["MONTHLY"] == {
+        "only": "top_ups",
+        "uses_per_customer": 3,
+        "uses_per_month": 1,
+        "time_zone": "UTC",
+    }
+    assert found["FREE"] is None
+    with nothing_changes():
+        again = read_codes(content.encode())
+        assert not again.bad_rows
+        assert import_codes(rows=again.rows, by=actor(), reason="Eid").already == 3
+    other = read_codes(content.replace("Bank.om", "shop.om").encode())
+    assert [row.line for row in other.bad_rows] == [2]
+
+
+def test_a_bad_restriction_is_named_by_its_line() -> None:
+    PlanFactory.create(slug="l")
+    content = (
+        "code,credit,cap,plans,only,uses_per_day,first_order_only,minimum_order\n"
+        "A-01,5,1,nope,,,,\nA-02,5,1,l,top_ups,,,\nA-03,5,1,,,many,,\nA-04,5,1,,,,perhaps,\nA-05,5,1,,,,,x\n"
+        "A-06,5,1,,elsewhere,,,\n"
+    )
+    assert [row.line for row in read_codes(content.encode()).bad_rows] == [2, 3, 4, 5, 6, 7]
