@@ -128,7 +128,7 @@ class CampaignAdmin(RecordAdmin):
 
     noun, nouns, add_title = "campaign", "campaigns", "Draft a campaign"
     audit_name = "campaign"
-    list_display = ("named", "state", "credit_class", "use", "credit_left", "window", "owner")
+    list_display = ("named", "state", "use", "credit_left", "window")
     list_filter = (one_of("status", Status.values), one_of("credit_class", CreditClass.values))
     search_fields = ("name",)
     search_help_text = "Name, purpose or owner"
@@ -146,7 +146,7 @@ class CampaignAdmin(RecordAdmin):
 
     @admin.display(description="Name")
     def named(self, campaign: Any) -> Text:
-        return clipped(campaign.name)
+        return two_lines(clipped(campaign.name), campaign.get_credit_class_display())
 
     @admin.display(description="State")
     def state(self, campaign: Any) -> Text:

@@ -65,7 +65,7 @@ class PromoCodeAdmin(CodeStatesAdmin):
 
     noun, nouns, add_title = "voucher", "vouchers", "Issue a voucher"
     audit_name = "promo_code"
-    list_display = ("named", "state", "credit_amount", "use", "credit_left", "validity", "about", "issued")
+    list_display = ("named", "state", "credit_amount", "use", "credit_left", "validity", "issued")
     list_filter = (StateFilter,)
     list_before_template = "admin/voucher_states.html"
     narrow_by = {"campaign__name": "campaign"}
@@ -102,7 +102,10 @@ class PromoCodeAdmin(CodeStatesAdmin):
     @admin.display(description="Code", ordering="code")
     def named(self, promo_code: Any) -> Text:
         struck = " struck" if promo_code.retired_at else ""
-        return format_html('<span class="mono{}">{}</span>', struck, promo_code.code)
+        return two_lines(
+            format_html('<span class="mono{}">{}</span>', struck, promo_code.code),
+            clipped(promo_code.description) if promo_code.description else "",
+        )
 
     @admin.display(description="State")
     def state(self, promo_code: Any) -> Text:
@@ -128,10 +131,6 @@ class PromoCodeAdmin(CodeStatesAdmin):
         start = f"from {_shorten(starts)}" if starts else ""
         end = f"until {_shorten(ends)}" if ends else ""
         return format_html('<span class="lines"><span>{}</span><span>{}</span></span>', start, end)
-
-    @admin.display(description="Description")
-    def about(self, promo_code: Any) -> Text:
-        return clipped(promo_code.description)
 
     @admin.display(description="Issued", ordering="created_at")
     def issued(self, promo_code: Any) -> Text:

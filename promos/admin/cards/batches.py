@@ -102,7 +102,7 @@ class BatchAdmin(RecordAdmin):
 
     noun, nouns, add_title = "batch of cards", "batches of cards", "Draft a batch"
     audit_name = "batch"
-    list_display = ("named", "state", "credit_amount", "use", "credit_left", "serials", "early", "drafted")
+    list_display = ("named", "state_and_early", "credit_amount", "use", "credit_left", "serials", "drafted")
     list_filter = ("status",)
     search_fields = ("promo_code__code",)
     search_help_text = "Name; a card's code, its last four characters or its serial number"
@@ -135,6 +135,11 @@ class BatchAdmin(RecordAdmin):
     def state(self, batch: Batch) -> Text:
         return with_restricted(batch_badge(batch.status), restricted=batch.promo_code.restricted)
 
+    @admin.display(description="State")
+    def state_and_early(self, batch: Batch) -> Text:
+        early = batch.early_attempts
+        return two_lines(self.state(batch), badge(f"tried early: {early:,}", "bad")) if early else self.state(batch)
+
     @admin.display(description="Credit a card")
     def credit_amount(self, batch: Batch) -> Text:
         return amount(batch.promo_code.credit_minor)
@@ -150,10 +155,6 @@ class BatchAdmin(RecordAdmin):
     @admin.display(description="Serial numbers")
     def serials(self, batch: Batch) -> Text:
         return two_lines(batch.first_serial, batch.last_serial)
-
-    @admin.display(description="Tried too early")
-    def early(self, batch: Batch) -> Text:
-        return badge(f"{batch.early_attempts:,}", "bad") if batch.early_attempts else NOTHING
 
     @admin.display(description="Drafted")
     def drafted(self, batch: Batch) -> Text:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from billing.admin.audit import CHANNELS
 from billing.admin.console.base import ReadOnlyAdmin
@@ -137,7 +138,11 @@ class RefusedAttemptAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Why")
     def why(self, attempt: RefusedAttempt) -> Text:
-        return two_lines(describe_rule(attempt.rule), attempt.rule)
+        return format_html(
+            '<span class="lines sentence"><span>{}</span><small>{}</small></span>',
+            describe_rule(attempt.rule),
+            attempt.rule,
+        )
 
     @admin.display(description="Code")
     def what(self, attempt: RefusedAttempt) -> Text:
