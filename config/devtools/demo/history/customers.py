@@ -13,7 +13,7 @@ from billing.errors import DomainError
 from billing.models import Account, Subscription
 from billing.use_cases.organizations.create_organization import create_organization
 from config.devtools.demo.history.card_processor import CardProcessor
-from config.devtools.demo.history.issuers import KIOSK, SOUQ, Issuers
+from config.devtools.demo.history.issuers import KIOSK, LOYALTY, SOUQ, Issuers
 from orders.models import Order, Provision
 from orders.models.basket import CheckoutRequest
 from orders.models.provisioning import Deployment
@@ -147,6 +147,8 @@ class Customers:
     def live_a_day(self) -> None:
         """Lets customers top up before their month ends, and now and then one try a code, cancel or change plan."""
         for customer in self._find_ending_months():
+            if customer.is_loyal:
+                self._redeem(customer, LOYALTY)
             if customer.is_loyal and self._is_short(customer):
                 self._redeem(customer, self._issuers.buy_card(self._chance.choice((SOUQ, KIOSK))))
         if self.known and self._happens(TRIES_AGAIN):

@@ -24,6 +24,7 @@ from promos.use_cases.ranges.plan_act import Act
 
 WELCOME, AUTUMN, NATIONAL_DAY, WINTER = "Open for business", "Autumn market", "National Day", "Winter offers"
 SOUQ, KIOSK, STOLEN = "SOUQ-10", "KIOSK-5", "EID-20"
+LOYALTY = "LOYAL15"
 # The demo's login that sees and activates the cards of the first dealer.
 DEALER_USER = "demo-majid"
 DEALERS = ("Al Noor Kiosks", "Seeb Stationery", "Salalah Mobile")
@@ -74,6 +75,12 @@ class Issuers:
             restrictions=Restrictions(plans=["l", "xl"], first_order_only=True),
         )
         self._issue("BIG25", large, campaign)
+        loyal = Terms(
+            credit_minor=1_500,
+            description="1.5 a month, three times",
+            restrictions=Restrictions(uses_per_customer=3, uses_per_month=1),
+        )
+        self._issue(LOYALTY, loyal)
 
     def start_autumn_market(self) -> None:
         days = timedelta(days=42)
