@@ -49,6 +49,10 @@ def matching_customers(term: str) -> QuerySet[Customer, Customer]:
     return Customer.objects.filter(Q(user_id=term) | Q(email__iexact=term))
 
 
+def _keys_of_customers(term: str) -> list[int]:
+    return list(matching_customers(term).values_list("pk", flat=True))
+
+
 def customer_link(customer: Customer) -> Text:
     """Links to the customer's page."""
     return link(customer, change_url("billing_customer", customer.pk))
@@ -119,10 +123,10 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
             key = UUID(term)
         except ValueError:
             return Q(account__customer__in=matching_customers(term))
-        # Each condition can use its own index.
+        # Each condition can use its own index, but not beside a subquery: so the customers are looked up first.
         spends = Q(order_id=key, kind=LedgerEntry.Kind.SPEND)
         grants = Q(redemption_id=key, kind=LedgerEntry.Kind.GRANT)
-        return Q(pk=key) | spends | grants | Q(account__customer__in=matching_customers(term))
+        return Q(pk=key) | spends | grants | Q(account_id__in=_keys_of_customers(term))
 
     @admin.display(description="Time")
     def when(self, entry: LedgerEntry) -> Text:
@@ -269,7 +273,7 @@ class HoldAdmin(ReadOnlyAdmin):
             key = UUID(term)
         except ValueError:
             return Q(account__customer__in=matching_customers(term))
-        return Q(pk=key) | Q(order_id=key) | Q(account__customer__in=matching_customers(term))
+        return Q(pk=key) | Q(order_id=key) | Q(account_id__in=_keys_of_customers(term))
 
     @admin.display(description="Time")
     def when(self, hold: Hold) -> Text:
