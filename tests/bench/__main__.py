@@ -77,6 +77,12 @@ def _console(options: argparse.Namespace) -> list[Table]:
     return measure(turns=options.turns, entries=options.entries, cards=options.cards, kept=options.database)
 
 
+def _finance(options: argparse.Namespace) -> list[Table]:
+    from tests.bench.finance import measure  # noqa: PLC0415
+
+    return measure(turns=options.turns, entries=options.largest, kept=options.database)
+
+
 WHAT: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
     "redemption": _redemption,
     "bulk": _bulk,
@@ -89,11 +95,12 @@ WHAT: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
     "growth": _growth,
     "churn": _churn,
     "console": _console,
+    "finance": _finance,
 }
 
 
 # Many minutes of their own each: only by name.
-LONG = ("growth", "churn", "console")
+LONG = ("growth", "churn", "console", "finance")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -103,11 +110,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--turns", type=int, default=5, help="how often each is measured, in turn")
     parser.add_argument("--seconds", type=float, default=3, help="how long each turn")
     parser.add_argument("--requests", type=int, default=100_000, help="how many `startup` asks")
-    parser.add_argument("--largest", type=int, default=10_000_000, help="growth: ledger entries at the most")
+    parser.add_argument("--largest", type=int, default=10_000_000, help="growth, finance: ledger entries at the most")
     parser.add_argument("--minutes", type=float, default=10, help="churn: how long")
     parser.add_argument("--entries", type=int, default=5_000_000, help="console: ledger entries")
     parser.add_argument("--cards", type=int, default=1_000_000, help="console: cards of the batch")
-    parser.add_argument("--database", default="", help="console: a database that is filled once, and kept")
+    parser.add_argument("--database", default="", help="console, finance: a database that is filled once, and kept")
     parser.add_argument("--json", type=Path, default=RESULTS, help="folder for the figures")
     options = parser.parse_args(arguments)
     unknown = set(options.what) - WHAT.keys()

@@ -57,7 +57,7 @@ class Page:
 def measure(*, turns: int, entries: int, cards: int, kept: str = "") -> list[Table]:
     """Fills a database, and returns the tables. Args: kept: a database to use again, filled if it is missing."""
     with ExitStack() as stack:
-        connection, is_filled = _open(stack, kept)
+        connection, is_filled = open_database(stack, kept)
         bulk = Table("Bulk work in seconds, beside the most that it may take")
         if not is_filled:
             filled = fill_database(connection, cards=cards, entries=entries, codes=max(entries // 50, 7))
@@ -65,14 +65,15 @@ def measure(*, turns: int, entries: int, cards: int, kept: str = "") -> list[Tab
                 filled_in_seconds={name: round(taken) for name, taken in filled.seconds.items()},
                 together=f"{sum(filled.seconds.values()):.0f} s",
             )
-            bulk.add(_row(f"a batch of {cards:,} cards", (filled.seconds["cards"],), BATCH_SECONDS))
+            bulk.add(row_of(f"a batch of {cards:,} cards", (filled.seconds["cards"],), BATCH_SECONDS))
         _measure_bulk(bulk)
         return [bulk, _measure_pages(turns=turns)]
 
 
-def _open(stack: ExitStack, kept: str) -> tuple[Connection, bool]:
+def open_database(stack: ExitStack, kept: str) -> tuple[Connection, bool]:
+    """Opens a database that is dropped in the end, or the one that is kept. Returns whether it was filled before."""
     if not kept:
-        return stack.enter_context(database("console")), False
+        return stack.enter_context(database("bench")), False
     with admin_connection() as admin, template_lock(admin):
         template = ensure_template(admin, rebuild=False)
         is_filled = kept in databases(admin, kept)
@@ -97,19 +98,19 @@ def _measure_bulk(table: Table) -> None:
     from tests.factories import actor  # noqa: PLC0415
 
     batch = Batch.objects.get(promo_code__code=BATCH)
-    before, lines, began = _resident_mib(), 0, time.monotonic()
+    before, lines, began = resident_mib(), 0, time.monotonic()
     for _ in export_csv(batch):
         lines += 1
     assert lines == batch.size + 1
-    table.add(_row(f"its export of {batch.size:,} lines", (time.monotonic() - began,), EXPORT_SECONDS))
-    table.add(_row("memory that the export added, MiB", (max(_resident_mib() - before, 0.1),), EXPORT_MIB))
+    table.add(row_of(f"its export of {batch.size:,} lines", (time.monotonic() - began,), EXPORT_SECONDS))
+    table.add(row_of("memory that the export added, MiB", (max(resident_mib() - before, 0.1),), EXPORT_MIB))
     draft = Campaign.objects.get(name="Not started")
-    began, before = time.monotonic(), _resident_mib()
+    began, before = time.monotonic(), resident_mib()
     question = Question(credit_minor=10_000, days=366)
     forecast = forecast_campaign(campaign_id=draft.pk, question=question, by=actor()).forecast or {}
     name = f"a forecast by {forecast['orders']:,} past orders, one customer in {forecast['sampled_one_in']}"
-    table.add(_row(name, (time.monotonic() - began,), FORECAST_SECONDS))
-    table.add(_row("memory that the forecast added, MiB", (max(_resident_mib() - before, 0.1),), EXPORT_MIB))
+    table.add(row_of(name, (time.monotonic() - began,), FORECAST_SECONDS))
+    table.add(row_of("memory that the forecast added, MiB", (max(resident_mib() - before, 0.1),), EXPORT_MIB))
 
 
 def _measure_pages(*, turns: int) -> Table:
@@ -124,7 +125,7 @@ def _measure_pages(*, turns: int) -> Table:
     pages = [page for page in timed.values() if page]
     pages.sort(key=lambda page: -median(page.taken))
     for page in pages:
-        table.add(_row(page.name, page.taken, DASHBOARD_MS if page.address == DASHBOARD else PAGE_MS))
+        table.add(row_of(page.name, page.taken, DASHBOARD_MS if page.address == DASHBOARD else PAGE_MS))
     table.tell(pages=len(pages), most_queries=max(page.queries for page in pages))
     table.tell(not_shown=[address for address, page in timed.items() if page is None])
     return table
@@ -167,10 +168,12 @@ def _database_cpu() -> Callable[[], float]:
     return read
 
 
-def _row(name: str, taken: tuple[float, ...], allowed: float) -> Row:
+def row_of(name: str, taken: tuple[float, ...], allowed: float) -> Row:
+    """Returns a row of what was measured beside the most that it may be."""
     return Row(name=name, values=taken, against="the most", base=(allowed,) * len(taken), goal=1, at_most=True)
 
 
-def _resident_mib() -> float:
+def resident_mib() -> float:
+    """Returns the memory that this process has, in MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
