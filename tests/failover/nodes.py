@@ -294,6 +294,7 @@ def write_settings(top: Path, made: Cluster) -> None:
             "listen": f"{ADDRESS}:{node.port}",
             "connect_address": f"{ADDRESS}:{node.postgres.port}",
             "data_dir": str(node.disk / "data"),
+            "pgpass": str(node.folder / "pgpass"),
             "bin_dir": str(programs_with_clock(node)),
             "pg_hba": [f"{kind} {ADDRESS}/32 trust" for kind in ("host all all", "host replication all")],
         }
