@@ -8,6 +8,7 @@ factors without an audit entry.
 from importlib import import_module
 
 from django.apps import apps
+from django.contrib import admin
 from django.contrib.admin.apps import SimpleAdminConfig
 from django.utils.module_loading import module_has_submodule
 
@@ -20,3 +21,7 @@ class ConsoleConfig(SimpleAdminConfig):
         for app in apps.get_app_configs():
             if app.name not in APPS_WITHOUT_ADMIN and app.module and module_has_submodule(app.module, "admin"):
                 import_module(f"{app.name}.admin")
+        words = import_module("billing.admin.console.words")
+        # The theme has put a site of its own in place of Django's.
+        for model in admin.site._registry:
+            words.translate_model(model)

@@ -14,7 +14,8 @@ from config.parts.catalogs import compile_catalogs
 from tests.translations import CATALOG, Message, load_nodes, messages, template_names
 
 # The language switch, which names each language in itself, and classes for the width of a page.
-NOT_TO_TRANSLATE = {"English", "العربية", "broad", "narrow"}
+# Icons are named by words too.
+NOT_TO_TRANSLATE = {"English", "العربية", "broad", "narrow", *"dock to right menu chevron".split()}
 _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|\{\w+\}|</?\w+[^>]*>")
 # What a reader may see or hear of a tag.
 _SPOKEN = re.compile(r'\b(?:aria-label|alt|title|placeholder)="([^"]*)"')

@@ -18,12 +18,13 @@ from django.template.base import Node
 from django.templatetags.i18n import BlockTranslateNode, TranslateNode
 from django.utils.translation import trim_whitespace
 
+from tests.console_words import console_words
 from tests.refusal_sentences import FOLDERS, PROJECT, UNREAD
 from tests.test_error_sentences import import_all, subclasses
 
 CATALOG = PROJECT / "locale" / "ar" / "LC_MESSAGES" / "django.po"
-# The console is in English, and so are mails to staff.
-UNTRANSLATED_TEMPLATES = ("admin/", "unfold/", "mail/alert.txt", "mail/proposal.txt")
+# Mails to staff are in English.
+UNTRANSLATED_TEMPLATES = ("mail/alert.txt", "mail/proposal.txt")
 SINGULAR = ("_", "gettext", "gettext_lazy", "gettext_noop")
 WITH_CONTEXT = "pgettext"
 PLURAL = ("ngettext", "ngettext_lazy", "ngettext_noop")
@@ -43,11 +44,13 @@ def messages() -> dict[Message, str]:
     found: dict[Message, str] = {}
     for place, message in (*_of_templates(), *_of_code(), *_of_refusals()):
         found.setdefault(message, place)
+    for place, text in console_words():
+        found.setdefault(Message(text), place)
     return found
 
 
 def template_names() -> list[str]:
-    """Return the customers' templates: pages and mails."""
+    """Return the templates of pages and of mails to customers."""
     folder = PROJECT / "templates"
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*"))
     return [name for name in names if not name.startswith(UNTRANSLATED_TEMPLATES)]
@@ -61,7 +64,17 @@ def _of_templates() -> Iterator[tuple[str, Message]]:
     for name in template_names():
         nodes = load_nodes(name)
         for node in nodes.get_nodes_by_type((TranslateNode, BlockTranslateNode)):
-            yield f"templates/{name}", _message_of(node)
+            if not _is_variable(node):
+                yield f"templates/{name}", _message_of(node)
+
+
+def _is_variable(node: Node) -> bool:
+    """Tell whether the node translates a word that code writes."""
+    return (
+        isinstance(node, TranslateNode)
+        and not isinstance(node.filter_expression.var, str)
+        and (node.filter_expression.var.literal is None)
+    )
 
 
 def _message_of(node: Node) -> Message:

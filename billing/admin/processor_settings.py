@@ -15,10 +15,11 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from billing.admin.console.base import ConsoleAdmin
 from billing.admin.console.display import NOTHING, Fact, Text, badge, list_url, moment
-from billing.admin.console.forms import reason_field
+from billing.admin.console.forms import TranslatedForm, reason_field
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from billing.admin.console.words import say, say_lazily
 from billing.errors import ProcessorSettingsUnreadable
 from billing.models import ProcessorSettings
 from billing.use_cases.processor_settings import MAX_KEY_LENGTH, change_processor_keys, last4, processor_keys
@@ -43,10 +44,12 @@ def _key_field(title: str, *, secret: bool) -> forms.CharField:
 
 
 def _clear_field(title: str) -> forms.BooleanField:
-    return forms.BooleanField(label=f"Clear the {title.lower()}", required=False, widget=UnfoldBooleanWidget())
+    return forms.BooleanField(
+        label=say_lazily("Clear: %(key)s", key=say_lazily(title)), required=False, widget=UnfoldBooleanWidget()
+    )
 
 
-class KeysForm(forms.Form):
+class KeysForm(TranslatedForm, forms.Form):
     """New keys. An empty input changes nothing, so each key has a separate box to clear it."""
 
     stripe_secret_key = _key_field(_TITLES["stripe_secret_key"], secret=True)
@@ -61,7 +64,7 @@ class KeysForm(forms.Form):
         data = super().clean() or {}
         for name, title in _TITLES.items():
             if data.get(name) and data.get(f"clear_{name}"):
-                self.add_error(name, f"Enter a new {title.lower()} or clear it, not both.")
+                self.add_error(name, say("Enter a new key or clear it, not both: %(key)s.", key=say(title)))
         if not self.errors and not self.changed():
             self.add_error(None, "Enter a new key, or choose one to clear.")
         return data
@@ -138,9 +141,9 @@ def _facts() -> Iterable[Fact]:
     yield Fact("Secret key", _ending(keys.secret_key))
     yield Fact("Webhook secret", _ending(keys.webhook_secret))
     yield Fact("Public key", keys.public_key or NOTHING)
-    changed = moment(keys.updated_at) if keys.updated_at else "not yet: the environment's keys apply"
+    changed = moment(keys.updated_at) if keys.updated_at else say("not yet: the environment's keys apply")
     yield Fact("Changed", changed)
 
 
 def _ending(secret: str) -> Text:
-    return f"set, ends in {last4(secret)}" if secret else badge("not set", "warn")
+    return say("set, ends in %(end)s", end=last4(secret)) if secret else badge("not set", "warn")

@@ -16,6 +16,7 @@ from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Submission
+from billing.admin.console.words import say
 from billing.models import LedgerCheck, LedgerHead
 from billing.use_cases.proof.audit.app_chains import list_app_chains
 from billing.use_cases.proof.export_evidence import hand_out_evidence
@@ -63,7 +64,7 @@ class LedgerHeadAdmin(ReadOnlyAdmin):
         return f"{head.facts['changed']:,}"
 
     def title_of(self, record: Any) -> str:
-        return f"Signed head {record.number}"
+        return say("Signed head %(number)s", number=record.number)
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("Time", moment(record.created_at))
@@ -138,11 +139,11 @@ class LedgerCheckAdmin(ReadOnlyAdmin):
     @admin.display(description="Newest head")
     def covered(self, check: LedgerCheck) -> Text:
         if check.head_id is None:
-            return "none"
-        return link(f"head {check.head_id}", change_url("billing_ledgerhead", check.head_id))
+            return say("none")
+        return link(say("head %(number)s", number=check.head_id), change_url("billing_ledgerhead", check.head_id))
 
     def title_of(self, record: Any) -> str:
-        return "Check of the chain"
+        return say("Check of the chain")
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("Result", self.result(record))

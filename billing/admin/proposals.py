@@ -33,6 +33,7 @@ from billing.admin.console.display import (
 from billing.admin.console.forms import REASON_LENGTH, ReasonForm
 from billing.admin.console.request_actor import actor_of, staff_of
 from billing.admin.console.submission import Done
+from billing.admin.console.words import say
 from billing.models import Proposal
 from billing.use_cases.proposals.decide import (
     approve_proposal,
@@ -68,7 +69,7 @@ class StatusFilter(admin.SimpleListFilter):
 
     def choices(self, changelist: Any) -> Any:
         first, *others = super().choices(changelist)
-        return [{**first, "display": "Waiting"}, *others]
+        return [{**first, "display": say("Waiting")}, *others]
 
 
 class CommentForm(ReasonForm):
@@ -151,7 +152,7 @@ class ProposalAdmin(ReadOnlyAdmin):
         yield Panel(
             title="Exact difference",
             columns=[Column("What"), Column("Before"), Column("After")],
-            rows=[(name, before or NOTHING, after or NOTHING) for name, before, after in record.changes],
+            rows=[(say(name), before or NOTHING, after or NOTHING) for name, before, after in record.changes],
             empty="Nothing would change.",
         )
         yield history_panel(object_type="proposal", object_id=str(record.pk))
@@ -264,6 +265,6 @@ def _subject_link(request: HttpRequest, proposal: Proposal) -> Text:
     if not request.user.has_perm(f"{app}.view_{model}"):
         return code(proposal.subject_id)
     try:
-        return link("Open the record", change_url(proposal.subject_model, proposal.subject_id))
+        return link(say("Open the record"), change_url(proposal.subject_model, proposal.subject_id))
     except NoReverseMatch:
         return code(proposal.subject_id)

@@ -12,6 +12,7 @@ from unfold.forms import AuthenticationForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from billing.actor import anonymous_actor
+from billing.admin.console.forms import TranslatedForm
 from billing.admin.console.request_actor import actor_of, staff_of
 from billing.errors import DomainError, WrongPassword
 from billing.text import as_sentence
@@ -22,7 +23,7 @@ from billing.use_cases.identity.sign_in.complete_sign_in import complete_sign_in
 _change_password = admin.site.password_change
 
 
-class ConsoleSignInForm(AuthenticationForm):
+class ConsoleSignInForm(TranslatedForm, AuthenticationForm):
     """A name, a password and, if the user has enrolled an authenticator app, its code."""
 
     otp = forms.CharField(

@@ -22,9 +22,10 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from billing.actor import CUSTOMER, STAFF_ROLES
 from billing.admin.console.base import REFUSAL, Change, ConsoleAdmin
 from billing.admin.console.display import Text, Tool, badge, change_url, list_url, moment
-from billing.admin.console.forms import UneditedValues, reason_field
+from billing.admin.console.forms import TranslatedForm, UneditedValues, reason_field
 from billing.admin.console.request_actor import actor_of, staff_of
 from billing.admin.console.submission import Submission
+from billing.admin.console.words import say
 from billing.models import User
 from billing.use_cases.assign_role import assign_role, role_of
 from billing.use_cases.identity.end_sessions import end_sessions
@@ -43,7 +44,7 @@ def _role_field() -> forms.ChoiceField:
     )
 
 
-class NewStaffForm(UserCreationForm):
+class NewStaffForm(TranslatedForm, UserCreationForm):
     """A new console user, with a role."""
 
     role = _role_field()
@@ -93,7 +94,7 @@ class KindFilter(admin.SimpleListFilter):
 
     def choices(self, changelist: Any) -> Any:
         first, *others = super().choices(changelist)
-        return [{**first, "display": "Staff"}, *others]
+        return [{**first, "display": say("Staff")}, *others]
 
 
 admin.site.unregister(Group)  # groups are roles: a migration creates them, and nobody edits them
@@ -172,7 +173,11 @@ class StaffAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
             response = self._set_password(request, id, form_url)
         if isinstance(response, TemplateResponse) and response.context_data:
             page = change_url(self.model_label, id)
-            crumbs = [("Staff", list_url(self.model_label)), ("Member of staff", page), ("Set a password", "")]
+            crumbs = [
+                (say("Staff"), list_url(self.model_label)),
+                (say("Member of staff"), page),
+                (say("Set a password"), ""),
+            ]
             response.context_data |= {"crumbs": crumbs, "token": submission.token}
         return response
 

@@ -3,15 +3,16 @@
 from typing import Any
 
 from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy
 
 
 def unfold_settings(*, sovereign: str, logo: str) -> dict[str, Any]:
     """Returns the setting UNFOLD."""
     return {
-        "ACCOUNT": {"navigation": [{"title": "Second factor", "link": reverse_lazy("mfa_index")}]},
+        "ACCOUNT": {"navigation": [{"title": gettext_lazy("Second factor"), "link": reverse_lazy("mfa_index")}]},
         "SITE_TITLE": sovereign,
         "SITE_HEADER": sovereign,
-        "SITE_SUBHEADER": "Vouchers, credit, orders",
+        "SITE_SUBHEADER": gettext_lazy("Vouchers, credit, orders"),
         "SITE_SYMBOL": "confirmation_number",
         **({"SITE_LOGO": "billing.admin.appearance.logo"} if logo else {}),
         "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "billing.admin.appearance.icon"}],

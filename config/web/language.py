@@ -20,8 +20,8 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 class LanguageMiddleware:
     """Activates the language that the cookie of the language switch names, or else `Accept-Language`.
 
-    The API reads only the header, so that a front end controls the language of what it displays. The console and the
-    default are in English.
+    The API reads only the header, so that a front end controls the language of what it displays. The default is
+    English.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -31,8 +31,7 @@ class LanguageMiddleware:
         path = request.path_info
         if is_api_path(path):
             return self._answer_api(request)
-        in_console = path.startswith("/admin/")
-        language = settings.LANGUAGE_CODE if in_console else translation.get_language_from_request(request)
+        language = translation.get_language_from_request(request)
         with answer_in(language):
             response = self.get_response(request)
         if not path.startswith(settings.STATIC_URL):

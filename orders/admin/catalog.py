@@ -12,6 +12,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from billing.admin.console.base import ConsoleAdmin
 from billing.admin.console.display import Text, amount, badge, code
 from billing.admin.console.forms import AmountField, UneditedValues, reason_field
+from billing.admin.console.words import say
 from orders.errors import PriceNotChargeable
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.use_cases.catalog.check_price import check_price
@@ -90,7 +91,7 @@ class BundleForm(CatalogForm):
     def clean_discount_percent(self) -> int:
         percent: int = self.cleaned_data["discount_percent"]
         if percent > _MAX_PERCENT:
-            raise forms.ValidationError(f"A discount is at most {_MAX_PERCENT} percent.")
+            raise forms.ValidationError(say("A discount is at most %(number)s percent.", number=_MAX_PERCENT))
         return percent
 
 

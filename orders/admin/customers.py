@@ -19,6 +19,7 @@ from billing.admin.console.forms import ConsoleForm, reason_field, show_refusals
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from billing.admin.console.words import say
 from billing.admin.customers import CustomerAdmin
 from billing.admin.ledger import CORRECT_CREDIT_PERMISSION
 from billing.locks import lock_merges
@@ -205,7 +206,10 @@ def _merge(request: HttpRequest, merged: Customer, form: MergeForm, submission: 
     def merge() -> Done:
         merge_customers(merged_user_id=merged.user_id, into_user_id=into, reason=reason, by=actor_of(request))
         survivor = find_customer(user_id=into)
-        return Done(f"{merged} is merged into {survivor}.", change_url("billing_customer", survivor.pk))
+        return Done(
+            say("%(merged)s is merged into %(survivor)s.", merged=merged, survivor=survivor),
+            change_url("billing_customer", survivor.pk),
+        )
 
     return submission.submit(form, lock_state=lock_state, effect=merge, fields=_FIELDS)
 
@@ -225,10 +229,10 @@ def _facts(merged: Customer, form: MergeForm, plan: MergePlan | None) -> Iterabl
         ("Vouchers that both have redeemed, which stay", plan.kept_codes),
         ("Addresses to sign in with that move", plan.emails),
     ):
-        yield Fact(title, ", ".join(values) or "none")
+        yield Fact(title, ", ".join(values) or say("none"))
     yield Fact("Orders that move", str(plan.orders))
     yield Fact("Invoices that move", str(plan.invoices))
     yield Fact("Provider accounts that move", str(plan.provider_accounts))
     yield Fact("Sessions that end", str(plan.sessions))
-    yield Fact("Stripe customer afterwards", plan.stripe_customer_id or "none")
+    yield Fact("Stripe customer afterwards", plan.stripe_customer_id or say("none"))
     yield Fact("Reason", form.cleaned_data["reason"])

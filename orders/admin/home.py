@@ -15,6 +15,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.admin.console.display import Column, Panel, Text, Tool, amount, list_url
 from billing.admin.console.pages import may_open, open_panel
+from billing.admin.console.words import say
 from billing.local_time import local_day, midnight_of
 from billing.models import Account, Subscription
 from billing.money import format_money
@@ -59,8 +60,8 @@ def first_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         tools.append(Tool("Issue a voucher", reverse("admin:promos_promocode_add"), "primary"))
     return {
         **context,
-        "title": "Overview",
-        "crumbs": [("Overview", "")],
+        "title": say("Overview"),
+        "crumbs": [(say("Overview"), "")],
         "tools": tools,
         "figures": [each for each in _figures(request, now) if may_open(request, each.url)],
         "charts": list(charts(request, now)),
@@ -114,7 +115,12 @@ def _live_codes(now: datetime) -> Figure:
     return Figure(
         title="Live vouchers",
         value=f"{live:,}",
-        note=f"of {'the newest ' if every == MAX_COUNTED else ''}{every:,} that are not retired",
+        note=say(
+            "of the newest %(number)s that are not retired"
+            if every == MAX_COUNTED
+            else "of %(number)s that are not retired",
+            number=f"{every:,}",
+        ),
         url=list_url("promos_promocode", state=State.LIVE.value),
     )
 
@@ -137,7 +143,7 @@ def _orders(midnight: datetime) -> Figure:
     return Figure(
         title="Orders today",
         value=f"{found['number']:,}",
-        note=f"{found['done']:,} completed",
+        note=say("%(number)s completed", number=f"{found['done']:,}"),
         url=list_url("orders_order", created_at_from=f"{midnight:%Y-%m-%d}"),
     )
 
@@ -148,7 +154,7 @@ def _credit() -> Iterator[Figure]:
     yield Figure(
         title="Credit outstanding",
         value=amount(int(found["outstanding"])),
-        note=f"of {found['customers']:,} customers",
+        note=say("of %(number)s customers", number=f"{found['customers']:,}"),
         url=list_url("billing_customer"),
     )
     yield Figure(
@@ -164,7 +170,9 @@ def _payments() -> Figure:
     return Figure(
         title="Waiting for payment",
         value=f"{found['number']:,}",
-        note=f"{format_money(int(found['due']), currency=settings.SOVEREIGN_CURRENCY)} due by card",
+        note=say(
+            "%(amount)s due by card", amount=format_money(int(found["due"]), currency=settings.SOVEREIGN_CURRENCY)
+        ),
         url=list_url("orders_payment", status__exact=Payment.Status.OPEN.value),
     )
 
@@ -221,4 +229,4 @@ def _jobs() -> Iterator[Figure]:
 
 
 def _granted(minor: int) -> str:
-    return f"{format_money(int(minor), currency=settings.SOVEREIGN_CURRENCY)} granted"
+    return say("%(amount)s granted", amount=format_money(int(minor), currency=settings.SOVEREIGN_CURRENCY))

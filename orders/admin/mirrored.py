@@ -34,6 +34,7 @@ from billing.admin.console.display import (
     state_badge,
 )
 from billing.admin.console.filters import one_of
+from billing.admin.console.words import say
 from billing.admin.ledger import customer_link, order_link
 from billing.money import format_money
 from orders.admin.documents import is_shown, redact
@@ -178,7 +179,10 @@ class MirroredAdmin(ReadOnlyAdmin):
             yield Fact(title, stripe_time(document.get(member)))
         for member, model in _REFERENCES.items():
             if document.get(member):
-                yield Fact(f"{member.replace('_', ' ').capitalize()} at Stripe", stripe_link(document[member], model))
+                yield Fact(
+                    say("%(object)s at Stripe", object=say(member.replace("_", " ").capitalize())),
+                    stripe_link(document[member], model),
+                )
         for title, member in self.addresses.items():
             if is_shown(request, member):
                 yield Fact(title, outward_link("Open", str(document.get(member) or "")))

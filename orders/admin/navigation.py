@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from billing.admin.proposals import DECIDE_PERMISSION, waiting_for
 
@@ -105,18 +106,23 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
 
 def menu(request: HttpRequest) -> list[dict[str, Any]]:
     """Builds the groups and entries of the menu, in the form that django-unfold expects."""
-    home = {"title": "Overview", "icon": "home", "link": reverse("admin:index")}
+    home = {"title": gettext("Overview"), "icon": "home", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"items": [home]}]
     for title, entries in _GROUPS:
         items = [
-            {"title": name, "icon": icon, "link": reverse(f"admin:{model}_changelist"), **_badge(request, model)}
+            {
+                "title": gettext(name),
+                "icon": icon,
+                "link": reverse(f"admin:{model}_changelist"),
+                **_badge(request, model),
+            }
             for name, icon, model in entries
             if request.user.has_perm("{}.view_{}".format(*model.split("_")))
         ]
         if title == "Oversight" and request.user.has_perm("orders.view_order"):
-            items.append({"title": "Mails", "icon": "mail", "link": reverse("admin:orders_order_mails")})
+            items.append({"title": gettext("Mails"), "icon": "mail", "link": reverse("admin:orders_order_mails")})
         if items:
-            groups.append({"title": title, "items": items})
+            groups.append({"title": gettext(title), "items": items})
     return groups
 
 

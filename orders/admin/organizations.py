@@ -26,6 +26,7 @@ from billing.admin.console.display import (
     moment,
     state_badge,
 )
+from billing.admin.console.words import say
 from billing.admin.ledger import customer_link, matching_customers
 from billing.models import Invoice, Organization, Subscription
 from billing.queries import members_of
@@ -159,7 +160,7 @@ class OrganizationAdmin(ReadOnlyAdmin):
                 )
                 for each in members[:_MAX_PANEL_ROWS]
             ],
-            notes=[f"{len(members)} in all."] if len(members) > _MAX_PANEL_ROWS else [],
+            notes=[say("%(number)s in all.", number=len(members))] if len(members) > _MAX_PANEL_ROWS else [],
         )
         if request.user.has_perm("billing.view_auditentry"):
             yield history_panel(object_type="organization", object_id=str(record.pk))

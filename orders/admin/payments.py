@@ -26,6 +26,7 @@ from billing.admin.console.display import (
     pretty,
     state_badge,
 )
+from billing.admin.console.words import say
 from billing.admin.ledger import customer_link, order_link
 from billing.local_time import local_day
 from orders.admin.documents import redact, sees_links
@@ -138,7 +139,10 @@ _WAITING = "Waiting for payment"
 
 def _cause(order: Order) -> str:
     if order.kind == Order.Kind.RENEWAL:
-        return f"the month from {local_day(order.period_start)}" if order.period_start else "a month"
+        return say(
+            "the month from %(day)s" if order.period_start else "a month",
+            day=local_day(order.period_start) if order.period_start else "",
+        )
     return "a new order"
 
 

@@ -29,6 +29,7 @@ from billing.admin.console.display import (
     two_lines,
     unbroken,
 )
+from billing.admin.console.words import say
 from billing.admin.ledger import customer_link, matching_customers, order_link
 from billing.local_time import local_day
 from billing.models import Invoice, Subscription
@@ -110,7 +111,7 @@ class SubscriptionAdmin(OfOrganizationAdmin):
 
     @admin.display(description="Paid by")
     def paid(self, subscription: Subscription) -> Text:
-        return subscription.paid_by
+        return say(subscription.paid_by)
 
     @admin.display(description="Paid until")
     def until(self, subscription: Subscription) -> Text:
@@ -123,7 +124,7 @@ class SubscriptionAdmin(OfOrganizationAdmin):
         lines = OrderLine.objects.filter(order=record.order_id).order_by("position")
         yield Fact("Plan and add-ons", ", ".join(lines.values_list("name", flat=True)) or NOTHING)
         yield Fact("Per month", amount(record.amount_minor))
-        yield Fact("Paid by", record.paid_by)
+        yield Fact("Paid by", say(record.paid_by))
         yield Fact("Period from", moment(record.current_period_start))
         yield Fact("Period until", moment(record.current_period_end))
         if record.cancel_at_period_end and record.status not in ENDED_STATUSES:
@@ -176,7 +177,9 @@ def _unpaid_panel(subscription: Subscription) -> Panel:
 
 
 def _period(invoice: Invoice) -> Text:
-    return unbroken(f"{local_day(invoice.period_start)} to {local_day(invoice.period_end)}")
+    return unbroken(
+        say("%(first)s to %(last)s", first=local_day(invoice.period_start), last=local_day(invoice.period_end))
+    )
 
 
 @admin.register(Invoice)

@@ -40,6 +40,7 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from billing.admin.console.words import say
 from billing.models import CreditClass
 from billing.use_cases.proposals.drafts import lock_open_proposal
 from billing.use_cases.proposals.propose import Outcome
@@ -156,7 +157,7 @@ class CampaignAdmin(RecordAdmin):
     @admin.display(description="Budget used")
     def use(self, campaign: Any) -> Text:
         if not campaign.budgeted:
-            return "no budget"
+            return say("no budget")
         used = part_of_amount(campaign.used_minor, campaign.budget_minor)
         return use_bar(used, campaign.used_minor, campaign.budget_minor, title="Used")
 
@@ -167,7 +168,7 @@ class CampaignAdmin(RecordAdmin):
     @admin.display(description="Valid")
     def window(self, campaign: Any) -> Text:
         if not campaign.starts_at and not campaign.ends_at:
-            return "always"
+            return say("always")
         starts = format_html("from {}", moment(campaign.starts_at)) if campaign.starts_at else ""
         ends = format_html("until {}", moment(campaign.ends_at)) if campaign.ends_at else ""
         return two_lines(starts, ends)
@@ -239,7 +240,9 @@ class CampaignAdmin(RecordAdmin):
 
         def draft() -> Done:
             made = draft_campaign(terms=form.terms(), by=actor_of(request), reason=form.cleaned_data["reason"])
-            return Done(f"{made.name} is a draft. Somebody else must approve it.", self._page(made))
+            return Done(
+                say("%(title)s is a draft. Somebody else must approve it.", title=made.name), self._page(made)
+            )
 
         if form.is_valid() and (
             answer := submission.submit(form, lock_state=lambda: None, effect=draft, fields=FIELD_OF_REFUSAL)
@@ -324,7 +327,9 @@ class CampaignAdmin(RecordAdmin):
         def effect() -> Done:
             if outcome := change():
                 return done_or_proposed(outcome, request)
-            return Done(f"{campaign.name} is changed.", self._page(campaign))
+            return Done(
+                say("%(title)s is %(state)s.", title=campaign.name, state=say("changed")), self._page(campaign)
+            )
 
         if form.is_valid() and (
             answer := submission.submit(

@@ -105,7 +105,7 @@ class IssueForm(TermsForm):
         help_text="3 to 64 letters, digits, '-' or '_'. It is stored in capitals.",
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
     )
-    campaign = campaign_field("voucher")
+    campaign = campaign_field()
     field_order = ("code", "campaign", "credit")
 
     def campaign_id(self) -> UUID | None:

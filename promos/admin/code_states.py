@@ -22,6 +22,7 @@ from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission, tell
+from billing.admin.console.words import say
 from billing.errors import DomainError
 from promos.locks import lock_code_exclusively
 from promos.models import PromoCode
@@ -107,7 +108,8 @@ class CodeStatesAdmin(RecordAdmin):
         self, request: HttpRequest, name: str, codes: Sequence[Any], form: forms.Form, submission: Submission
     ) -> HttpResponse:
         change = CHANGES[name]
-        title = f"{change.name} {codes[0].code if len(codes) == 1 else f'{len(codes)} vouchers'}"
+        named = codes[0].code if len(codes) == 1 else say("%(number)s vouchers", number=len(codes))
+        title = f"{say(change.name)} {named}"
         return form_page(
             self,
             request,
@@ -144,15 +146,30 @@ class CodeStatesAdmin(RecordAdmin):
                     lock_state=partial(lock_update_time, promo_code), effect=act, part=str(promo_code.pk)
                 )
             except DomainError as error:
-                messages.error(request, f"{promo_code.code} was not {change.done}: {error.text}.")
+                messages.error(
+                    request,
+                    say(
+                        "%(code)s was not %(state)s: %(why)s.",
+                        code=promo_code.code,
+                        state=say(change.done),
+                        why=error.text,
+                    ),
+                )
             else:
                 outcomes["repeated" if is_repeated else done.message].append(promo_code.code)
         if outcomes["done"]:
-            messages.success(request, f"{change.done.capitalize()}: {', '.join(outcomes['done'])}.")
+            messages.success(request, f"{say(change.done).capitalize()}: {', '.join(outcomes['done'])}.")
         if outcomes["unchanged"]:
-            messages.info(request, f"Already {change.done}, nothing to change: {', '.join(outcomes['unchanged'])}.")
+            messages.info(
+                request,
+                say(
+                    "Already %(state)s, nothing to change: %(codes)s.",
+                    state=say(change.done),
+                    codes=", ".join(outcomes["unchanged"]),
+                ),
+            )
         if outcomes["repeated"]:
-            texts = f"{change.done.capitalize()}: {', '.join(outcomes['repeated'])}."
+            texts = f"{say(change.done).capitalize()}: {', '.join(outcomes['repeated'])}."
             tell(request, Done(texts, url), is_repeated=True)
 
     def _chosen(self, request: HttpRequest, ids: Sequence[str]) -> list[Any]:
@@ -171,7 +188,9 @@ class CodeStatesAdmin(RecordAdmin):
         else:
             codes = list(queryset.order_by("code")[: _MAX_SELECTED + 1])
         if len(codes) > _MAX_SELECTED:
-            messages.error(request, f"Choose at most {_MAX_SELECTED} vouchers. Nothing was changed.")
+            messages.error(
+                request, say("Choose at most %(number)s vouchers. Nothing was changed.", number=_MAX_SELECTED)
+            )
             return None
         return self._ask(request, name, codes, ReasonForm(), self._submission(request, name, codes))
 

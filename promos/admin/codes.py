@@ -35,6 +35,7 @@ from billing.admin.console.pages import form_page, record_page
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from billing.admin.console.words import say
 from billing.local_time import local_text
 from billing.models import User
 from promos.errors import InvalidPromo
@@ -88,7 +89,7 @@ class PromoCodeAdmin(CodeStatesAdmin):
         chosen = request.GET.get("state", "")
         choices = [("", "All but retired"), *((state.value, str(state.label)) for state in STATES_AS_LISTED)]
         tabs = [
-            (title, list_url(self.model_label, **({"state": value} if value else {})), value == chosen)
+            (say(title), list_url(self.model_label, **({"state": value} if value else {})), value == chosen)
             for value, title in choices
         ]
         context = {"state_tabs": tabs, "import_url": reverse(f"admin:{self.model_label}_import")}
@@ -127,7 +128,7 @@ class PromoCodeAdmin(CodeStatesAdmin):
     def validity(self, promo_code: Any) -> Text:
         starts, ends = promo_code.starts_at, promo_code.expires_at
         if not starts and not ends:
-            return "always"
+            return say("always")
         start = f"from {_shorten(starts)}" if starts else ""
         end = f"until {_shorten(ends)}" if ends else ""
         return format_html('<span class="lines"><span>{}</span><span>{}</span></span>', start, end)

@@ -11,6 +11,7 @@ from unfold.widgets import (
 )
 
 from billing.admin.console.forms import ConsoleForm, MomentField
+from billing.admin.console.words import say, say_lazily
 from billing.local_time import local_text
 from promos.models import Campaign
 from promos.models.credit_life import MAX_CREDIT_DAYS, CreditLife
@@ -51,19 +52,23 @@ def credit_expires_field() -> MomentField:
 
 def written_credit_life(terms: CreditLife, *, otherwise: str = "never") -> str:
     """Returns in words when the credit of these terms expires."""
-    ends = [f"{terms.credit_days:,} days after the redemption"] if terms.credit_days is not None else []
+    ends = (
+        [say("%(number)s days after the redemption", number=f"{terms.credit_days:,}")]
+        if terms.credit_days is not None
+        else []
+    )
     if terms.credit_expires_at:
         ends.append(local_text(terms.credit_expires_at))
-    return ", or sooner: ".join(ends) or otherwise
+    return f", {say('or sooner:')} ".join(ends) or say(otherwise)
 
 
-def campaign_field(noun: str) -> "forms.ModelChoiceField[Campaign]":
-    """Makes the choice of a campaign. `noun` is what joins it."""
+def campaign_field() -> "forms.ModelChoiceField[Campaign]":
+    """Makes the choice of a campaign."""
     return forms.ModelChoiceField(
         Campaign.objects.exclude(status=Campaign.Status.ENDED).order_by("name"),
         required=False,
         empty_label="None",
-        help_text=f"The {noun} stays in this campaign, and is redeemable only while the campaign is active.",
+        help_text=say_lazily("It stays in this campaign, and is redeemable only while the campaign is active."),
         widget=UnfoldAdminSelectWidget(),
     )
 
@@ -83,6 +88,10 @@ def rush_field(divided: str) -> forms.BooleanField:
     return forms.BooleanField(
         label="Expect a rush",
         required=False,
-        help_text=f"Divides the {divided} over {HOT_COUNTERS} counters, so that many customers can redeem at once.",
+        help_text=say_lazily(
+            "Divides the %(divided)s over %(number)s counters, so that many customers can redeem at once.",
+            divided=say_lazily(divided),
+            number=HOT_COUNTERS,
+        ),
         widget=UnfoldBooleanSwitchWidget(),
     )

@@ -34,6 +34,7 @@ from billing.admin.console.forms import ConsoleForm, reason_field
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
+from billing.admin.console.words import say
 from billing.admin.ledger import (
     ENTRY_COLUMNS,
     customer_link,
@@ -184,7 +185,10 @@ class RedemptionAdmin(ReadOnlyAdmin):
         yield Fact("State", self.state(record))
         yield Fact("Voucher", self.voucher(record))
         if record.card_serial is not None:
-            yield Fact("Card", link(f"No. {record.card_serial}", change_url("promos_card", record.card_serial)))
+            yield Fact(
+                "Card",
+                link(say("No. %(number)s", number=record.card_serial), change_url("promos_card", record.card_serial)),
+            )
         yield Fact("Customer", self.customer_named(record))
         yield Fact("Credit", amount(record.credit_minor))
         yield Fact("Credit expires", moment(record.credit_expires_at))

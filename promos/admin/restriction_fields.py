@@ -14,6 +14,7 @@ from unfold.widgets import (
 
 from billing.admin.console.display import NOTHING, Fact, Text, badge, two_lines
 from billing.admin.console.forms import AmountField, with_currency
+from billing.admin.console.words import say
 from promos.admin.form_fields import WindowForm, text_field
 from promos.models.restrictions import ORDERS, TOP_UPS, USE_LIMITS, Restrictions
 from promos.use_cases.restrictions.complete_restrictions import MAX_USES
@@ -93,7 +94,7 @@ class RestrictionsForm(WindowForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["email_domains"].label = "E-mail domains"
+        self.fields["email_domains"].label = say("E-mail domains")
         reason = [name for name in self.fields if name == "reason"]
         others = [name for name in self.fields if name not in (*self.folded, *reason)]
         self.order_fields([*others, *self.folded, *reason])

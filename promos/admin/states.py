@@ -25,6 +25,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from billing.admin.console.display import badge, use_bar
+from billing.admin.console.words import say
 from promos.models import BudgetCounter, Campaign, PromoCode, PromoCounter
 from promos.queries import exceeds_budget, is_exhausted
 
@@ -85,7 +86,7 @@ class StateFilter(admin.SimpleListFilter):
 
     def choices(self, changelist: Any) -> Any:
         first, *others = super().choices(changelist)
-        return [{**first, "display": "All but retired"}, *others]
+        return [{**first, "display": say("All but retired")}, *others]
 
 
 def _conditions(*, now: datetime) -> dict[State, Q]:
@@ -166,4 +167,4 @@ def usage_bar(code: Any) -> SafeString:
 def format_usage(code: Any) -> str:
     """Formats the usage of a code that has `times_redeemed`: `3 of 50`, or `3, no cap`."""
     used, cap = code.times_redeemed, code.max_redemptions
-    return f"{used:,} of {cap:,}" if cap else f"{used:,}, no cap"
+    return say("%(part)s of %(whole)s" if cap else "%(part)s, no cap", part=f"{used:,}", whole=f"{cap:,}")

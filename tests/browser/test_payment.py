@@ -226,7 +226,7 @@ def test_changed_keys_take_effect_at_once_and_are_never_shown(
     card_checkout.check_out(buyer)
     assert card_checkout.stripe.requests(method="POST")[-1]["secret_key_last4"] == "9876"
 
-    page.get_by_label("Clear the secret key").check()
+    page.get_by_label("Clear: Secret key").check()
     page.get_by_label("Reason").fill("Contract ended")
     page.get_by_role("button", name="Change the keys").click()
     expect(fact(page, "Secret key")).to_have_text("not set")

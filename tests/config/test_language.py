@@ -53,9 +53,9 @@ def test_an_unknown_language_changes_nothing(client: Client) -> None:
     assert settings.LANGUAGE_COOKIE_NAME not in client.cookies
 
 
-def test_the_console_is_in_english(client: Client) -> None:
+def test_the_console_is_in_arabic(client: Client) -> None:
     page = client.get("/admin/login/", headers=ARABIC).content.decode()
-    assert "Log in" in page and 'dir="rtl"' not in page
+    assert "تسجيل الدخول" in page and 'dir="rtl"' in page and "Log in" not in page
 
 
 def test_the_api_answers_in_english_unless_a_client_asks_for_arabic(client: Client) -> None:

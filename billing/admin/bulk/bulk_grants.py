@@ -37,6 +37,7 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from billing.admin.console.words import say
 from billing.models import BulkGrant, BulkGrantRow
 from billing.use_cases.bulk.csv_rows import write_lines
 from billing.use_cases.bulk.draft_bulk_grant import (
@@ -173,7 +174,7 @@ class BulkGrantAdmin(RecordAdmin):
         yield Fact("Customers", f"{record.rows:,}")
         yield Fact("Credit in all", amount(record.total_minor))
         yield Fact("Kind of credit", record.credit_class)
-        yield Fact("Credit expires", moment(record.expires_at) if record.expires_at else "never")
+        yield Fact("Credit expires", moment(record.expires_at) if record.expires_at else say("never"))
         if record.status == Status.DRAFT:
             preview = preview_draft(record)
             would = preview.total_minor - preview.already_minor
@@ -198,7 +199,7 @@ class BulkGrantAdmin(RecordAdmin):
         def draft() -> Done:
             found, is_new = draft_bulk_grant(terms=form.terms(), rows=form.rows, by=actor_of(request))
             said = "is a draft: check it, then start it" if is_new else "was sent before, and is not granted again"
-            return Done(f"{found.name} {said}.", change_url(self.model_label, found.pk))
+            return Done(f"{found.name} {say(said)}.", change_url(self.model_label, found.pk))
 
         if form.is_valid() and (answer := submission.submit(form, lock_state=lambda: None, effect=draft)):
             return answer
@@ -225,14 +226,21 @@ class BulkGrantAdmin(RecordAdmin):
                 return done_or_proposed(start_or_propose(bulk_grant=record, by=by, reason=reason), request)
             act = undo_bulk_grant if name == "undo" else discard_bulk_grant
             found = act(bulk_grant_id=key, by=by, reason=reason)
-            return Done(f"{found.name} is {'being undone' if name == 'undo' else 'discarded'}.", page)
+            return Done(
+                say(
+                    "%(title)s is %(state)s.",
+                    title=found.name,
+                    state=say("being undone" if name == "undo" else "discarded"),
+                ),
+                page,
+            )
 
         return confirm_act(
             self,
             request,
             record,
             name=name,
-            title=f"{title} {record.name}",
+            title=f"{say(title)} {record.name}",
             submit=title,
             seen=record.status,
             lock_state=lambda: lock_bulk_grant(bulk_grant_id=key).status,

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 
 from billing.admin.console.base import RecordAdmin, find_or_404
 from billing.admin.console.display import Fact, Text, Tool, change_url
@@ -120,14 +121,17 @@ def confirm_change(
             outcome = Outcome(result=None, proposal=outcome)
         if isinstance(outcome, Outcome):
             return done_or_proposed(outcome, request)
-        return Done(f"{title} is {change.done}.", change_url(admin.model_label, record.pk))
+        return Done(
+            gettext("%(title)s is %(state)s.") % {"title": title, "state": gettext(change.done)},
+            change_url(admin.model_label, record.pk),
+        )
 
     return confirm_act(
         admin,
         request,
         record,
         name=name,
-        title=f"{change.name} {title}",
+        title=f"{gettext(change.name)} {title}",
         submit=change.name,
         seen=seen,
         lock_state=lock_state,

@@ -20,6 +20,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
+from django.utils.translation import gettext, gettext_lazy
 
 from billing.admin.console.display import Fact, Panel, Tool, list_url
 from billing.admin.console.forms import refused_form
@@ -27,6 +28,7 @@ from billing.admin.console.lists import CountedChangeList, KeysetChangeList
 from billing.admin.console.pages import drop_closed_links, read_page, record_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission, tell
+from billing.admin.console.words import translate_labels
 from billing.errors import DomainError
 from billing.text import as_sentence
 from billing.use_cases.record_audit import record_audit
@@ -81,17 +83,26 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
     compressed_fields = True
     audit_name = ""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        translate_labels(cls)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.search_help_text:
+            setattr(self, "search_help_text", gettext_lazy(str(self.search_help_text)))  # noqa: B010
+
     @property
     def time_zone(self) -> str:
         return str(settings.SOVEREIGN_TIME_ZONE)
 
     @property
     def singular(self) -> str:
-        return self.noun or str(self.opts.verbose_name)
+        return gettext(self.noun or str(self.opts.verbose_name))
 
     @property
     def plural(self) -> str:
-        return self.nouns or str(self.opts.verbose_name_plural)
+        return gettext(self.nouns or str(self.opts.verbose_name_plural))
 
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
         return CountedChangeList
@@ -104,11 +115,13 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
         return lookup in self.narrow_by or any(lookup in _parameters(each) for each in self.get_list_filter(request))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        narrowed = [(title, request.GET[name]) for name, title in self.narrow_by.items() if request.GET.get(name)]
+        narrowed = [
+            (gettext(title), request.GET[name]) for name, title in self.narrow_by.items() if request.GET.get(name)
+        ]
         context = {
             "title": capfirst(self.plural),
             "crumbs": [(capfirst(self.plural), "")],
-            "add_title": self.add_title or f"Add {self.singular}",
+            "add_title": self._title_to_add(),
             "narrowed": narrowed,
             "list_url": list_url(self.model_label),
         }
@@ -167,7 +180,7 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
             response = save()
             if not isinstance(response, HttpResponseRedirect):
                 raise _NotSaved(response)
-            return Done(f"The {self.singular} was saved.", response.url)
+            return Done(gettext("The %(noun)s was saved.") % {"noun": self.singular}, response.url)
 
         try:
             done, is_repeated = submission.run_once(lock_state=lambda: self.state_of(item, lock=True), effect=effect)
@@ -175,7 +188,7 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
             return shown.response
         except (DomainError, IntegrityError) as error:
             # An IntegrityError: the form found the unique value free; then another request took it.
-            text = error.text if isinstance(error, DomainError) else _SAVED_BY_ANOTHER
+            text = error.text if isinstance(error, DomainError) else gettext(_SAVED_BY_ANOTHER)
             setattr(request, REFUSAL, as_sentence(text))
             return save()
         if is_repeated:
@@ -206,7 +219,8 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
         try:
             return super().response_action(request, queryset)
         except ValidationError:
-            messages.error(request, "Some of the selected rows are not in this list. Nothing was changed.")
+            text = gettext("Some of the selected rows are not in this list. Nothing was changed.")
+            messages.error(request, text)
             return HttpResponseRedirect(request.get_full_path())
 
     def history_view(
@@ -257,7 +271,10 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[type-arg]
         return f"{self.opts.app_label}_{self.opts.model_name}"
 
     def _crumb(self, object_id: str | None) -> str:
-        return capfirst(self.singular) if object_id else self.add_title or f"Add {self.singular}"
+        return capfirst(self.singular) if object_id else self._title_to_add()
+
+    def _title_to_add(self) -> str:
+        return gettext(self.add_title) if self.add_title else gettext("Add %(noun)s") % {"noun": self.singular}
 
     def _refuse_malformed_key(self, object_id: str) -> None:
         """Raises Http404 for an id that no row can have: the addresses of its other pages cannot be built."""

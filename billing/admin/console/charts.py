@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import TruncDate
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from billing.local_time import local_day, local_zone
 from billing.money import format_money
@@ -44,10 +45,10 @@ def bar_chart(bars: Sequence[Bar], *, title: str) -> SafeString:
         "<figcaption><span>{}</span><span>{}</span><span>{}</span></figcaption></figure>",
         max(len(bars) * (_BAR + _GAP) - _GAP, 1),
         _HEIGHT,
-        f"{title}: {'; '.join(f'{bar.label} {bar.text}' for bar in bars)}",
+        f"{gettext(title)}: {'; '.join(f'{bar.label} {bar.text}' for bar in bars)}",
         drawn,
         bars[0].label if bars else "",
-        f"highest: {top.text}" if top else "",
+        gettext("highest: %(value)s") % {"value": top.text} if top else "",
         bars[-1].label if bars else "",
     )
 
@@ -57,7 +58,7 @@ def share_chart(bars: Sequence[Bar], *, title: str) -> SafeString:
     highest = max((bar.value for bar in bars), default=0) or 1
     return format_html(
         '<dl class="shares" aria-label="{}">{}</dl>',
-        title,
+        gettext(title),
         format_html_join(
             "",
             '<div><dt>{}</dt><dd><progress class="use-bar" value="{}" max="{}" aria-hidden="true"></progress>'

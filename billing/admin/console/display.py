@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from billing.local_time import local_day, local_text, to_local
 from billing.money import format_money
@@ -81,7 +82,7 @@ def use_bar(text: str, part: int, whole: int, *, title: str) -> SafeString:
         text,
         part,
         whole,
-        title,
+        gettext(title),
     )
 
 
@@ -89,7 +90,7 @@ def part_of_amount(minor: int, whole_minor: int) -> str:
     """Formats two amounts as `3.000 of 50.000 OMR`."""
     currency = settings.SOVEREIGN_CURRENCY
     part = format_money(minor, currency=currency).removesuffix(f" {currency}")
-    return f"{part} of {format_money(whole_minor, currency=currency)}"
+    return gettext("%(part)s of %(whole)s") % {"part": part, "whole": format_money(whole_minor, currency=currency)}
 
 
 def moment(value: datetime | None) -> Text:
@@ -128,7 +129,7 @@ def unbroken(text: str) -> SafeString:
 
 def badge(text: str, kind: str = "plain") -> SafeString:
     """Formats a state as a badge. `kind` is plain, good, warn, bad or info and chooses the colour."""
-    return format_html('<span class="badge badge-{}">{}</span>', kind, text)
+    return format_html('<span class="badge badge-{}">{}</span>', kind, gettext(text))
 
 
 def state_badge(state: str) -> SafeString:
@@ -162,7 +163,7 @@ def outward_link(text: object, url: str) -> Text:
 
 def copyable(text: str) -> SafeString:
     """Shows a long text on one line. One click selects all of it."""
-    return format_html('<span class="copyable" title="Click to select all of it">{}</span>', text)
+    return format_html('<span class="copyable" title="{}">{}</span>', gettext("Click to select all of it"), text)
 
 
 def code(text: object) -> Text:

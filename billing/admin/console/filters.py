@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.utils import parse_date_str
 
@@ -31,7 +32,7 @@ class DayRangeFilter(RangeDateFilter):
             return None
         day: date | None = parse_date_str(str(text))
         if day is None or day.year not in YEARS:
-            messages.error(request, "Write a day as 2026-12-31. The list is not filtered by this date.")
+            messages.error(request, gettext("Write a day as 2026-12-31. The list is not filtered by this date."))
             return None
         return day
 
@@ -40,11 +41,11 @@ def one_of(field: str, values: Sequence[str]) -> type[SimpleListFilter]:
     """Makes a filter by one of these values. Django's own filter would search the whole table for its values."""
 
     class OneOf(SimpleListFilter):
-        title = field.replace("_", " ")
+        title = field.rpartition("__")[2].replace("_", " ")
         parameter_name = field
 
         def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-            return [(value, value) for value in values]
+            return [(value, value.replace("_", " ")) for value in values]
 
         def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
             return queryset.filter(**{field: self.value()}) if self.value() in values else queryset
@@ -68,4 +69,4 @@ class OpenFilter(SimpleListFilter):
 
     def choices(self, changelist: Any) -> Any:
         first, *others = super().choices(changelist)
-        return [{**first, "display": "Open"}, *others]
+        return [{**first, "display": gettext("Open")}, *others]

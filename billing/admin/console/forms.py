@@ -11,9 +11,11 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils.functional import cached_property, lazy
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 from psycopg import errors as postgres
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from billing.admin.console.words import translate_error, translate_form
 from billing.errors import Busy, DomainError
 from billing.local_time import local_zone, to_local
 from billing.money import AmountError, format_money, to_major, to_minor
@@ -21,6 +23,7 @@ from billing.text import as_sentence
 from billing.use_cases.bulk.csv_rows import MAX_FILE_BYTES
 
 REASON_LENGTH = 500
+_CSV_FORMAT = "As a spreadsheet saves CSV, with commas or semicolons."
 _AMOUNT = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?")
 # A browser's time has milliseconds.
@@ -46,7 +49,9 @@ class AmountField(forms.CharField):
         currency = settings.SOVEREIGN_CURRENCY
         if not _AMOUNT.fullmatch(text):
             example = to_major(5_250, currency=currency)
-            raise forms.ValidationError(f"Write the amount in figures, with a point for decimals: {example}")
+            raise forms.ValidationError(
+                gettext("Write the amount in figures, with a point for decimals: %(example)s") % {"example": example}
+            )
         try:
             return to_minor(text, currency=currency)
         except AmountError as error:
@@ -65,7 +70,7 @@ class AmountField(forms.CharField):
 
 def with_currency(title: str) -> Any:
     """Returns the label of an amount, with the deployment's currency. It is lazy, since forms are made at import."""
-    return lazy(lambda: f"{title} ({settings.SOVEREIGN_CURRENCY})", str)()
+    return lazy(lambda: f"{gettext(title)} ({settings.SOVEREIGN_CURRENCY})", str)()
 
 
 class MomentField(forms.DateTimeField):
@@ -86,7 +91,9 @@ class MomentField(forms.DateTimeField):
             return datetime.fromisoformat(str(value)).replace(tzinfo=local_zone()).astimezone(UTC)
         except (ValueError, OverflowError) as error:
             zone = settings.SOVEREIGN_TIME_ZONE
-            raise forms.ValidationError(f"Write the time as 2026-12-31 23:59, in {zone}.") from error
+            raise forms.ValidationError(
+                gettext("Write the time as 2026-12-31 23:59, in %(zone)s.") % {"zone": zone}
+            ) from error
 
     def prepare_value(self, value: Any) -> Any:
         """Formats a stored time as short as a browser would, with seconds and milliseconds if there are any."""
@@ -103,20 +110,35 @@ class CsvField(forms.FileField):
 
     def __init__(self, *, columns: str, **options: Any) -> None:
         widget = forms.FileInput(attrs={"accept": ".csv,.txt,text/csv", "class": " ".join(INPUT_CLASSES)})
-        help_text = f"{columns} As a spreadsheet saves CSV, with commas or semicolons."
-        super().__init__(label="CSV file", widget=widget, help_text=help_text, **options)
+        super().__init__(
+            label="CSV file",
+            widget=widget,
+            help_text=lazy(lambda: f"{gettext(columns)} {gettext(_CSV_FORMAT)}", str)(),
+            **options,
+        )
 
     def clean(self, data: Any, initial: Any = None) -> bytes:
         found = super().clean(data, initial)
         if not found:
             return b""
         if found.size > MAX_FILE_BYTES:
-            raise forms.ValidationError(f"At most {MAX_FILE_BYTES:,} bytes.")
+            raise forms.ValidationError(gettext("At most %(number)s bytes.") % {"number": f"{MAX_FILE_BYTES:,}"})
         content: bytes = found.read()
         return content
 
 
-class UneditedValues(_Base):  # type: ignore[misc]
+class TranslatedForm(_Base):  # type: ignore[misc]
+    """A form that speaks the language of its reader."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        translate_form(self)
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        super().add_error(field, translate_error(error))
+
+
+class UneditedValues(TranslatedForm):
     """Keeps the stored value of each input that was not edited, whatever the browser and the field make of it.
 
     A browser writes line breaks as two characters, and a field shows less than is stored: fractions of a second, or a

@@ -3,12 +3,14 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
 if TYPE_CHECKING:
     # The theme has no type hints, and changes nothing that is typed here.
@@ -30,7 +32,19 @@ class CountedPaginator(Paginator):  # type: ignore[type-arg]
         self.count = count
 
 
-class CountedChangeList(ChangeList):
+class TranslatedChangeList(ChangeList):
+    """A list whose filters speak the reader's language."""
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        found = super().get_filters(request)
+        for each in found[0]:
+            each.title = gettext(str(each.title))
+            if isinstance(each, SimpleListFilter):
+                each.lookup_choices = [(value, gettext(str(label))) for value, label in each.lookup_choices]
+        return found
+
+
+class CountedChangeList(TranslatedChangeList):
     """A list with numbered pages. It reads the page first, and counts only if there is another page.
 
     It counts a bounded number of rows ahead, so that a page costs the same however many follow it. `has_more` says
@@ -69,7 +83,7 @@ class KeysetPaginator(Paginator):  # type: ignore[type-arg]
 _SEPARATOR = "~"
 
 
-class KeysetChangeList(ChangeList):
+class KeysetChangeList(TranslatedChangeList):
     """A list ordered by time, newest first. Each page starts after the last row of the page before.
 
     Page 1000 costs the same as page 1. Where keys are UUIDs of version 7 or sequences, their order is the order of

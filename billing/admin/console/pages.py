@@ -14,6 +14,7 @@ from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 
 from billing.admin.console.display import Fact, Panel, Text, list_url
 from billing.admin.console.submission import Submission
@@ -51,9 +52,9 @@ def record_page(
         "tools": list(admin.tools(request, record)),
         "links": [each for each in admin.links(record) if may_open(request, each.url)],
         "form": form,
-        "form_title": form_title,
-        "submit": submit,
-        "more_submits": more_submits,
+        "form_title": gettext(form_title),
+        "submit": gettext(submit),
+        "more_submits": [(name, gettext(title)) for name, title in more_submits],
         "token": submission.token if submission else "",
     }
     return _page(admin, request, context)
@@ -83,6 +84,7 @@ def form_page(
     parent: title and address of the record that the page belongs to; hidden: extra hidden inputs as (name, value);
     confirming: render the form's own inputs as hidden, so that the confirmed values are exactly the checked ones.
     """
+    title = gettext(title)
     crumbs = [(capfirst(admin.plural), list_url(admin.model_label))]
     context = {
         "title": title,
@@ -90,11 +92,11 @@ def form_page(
         "facts": list(facts),
         "form": form,
         "token": submission.token,
-        "submit": submit,
-        "more_submits": more_submits,
+        "submit": gettext(submit),
+        "more_submits": [(name, gettext(title)) for name, title in more_submits],
         "back": back,
         "action": action,
-        "warning": warning,
+        "warning": gettext(warning),
         "danger": danger,
         "hidden": list(hidden),
         "confirming": confirming,

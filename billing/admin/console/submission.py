@@ -20,6 +20,7 @@ from django.core import signing
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from billing.admin.console.forms import refuse_when_busy, show_refusals_on
 from billing.admin.console.request_actor import staff_of
@@ -154,9 +155,13 @@ class Submission:
 def tell(request: HttpRequest, done: Done, *, is_repeated: bool) -> None:
     """Tells the member of staff what a form did, or that it was done already."""
     if is_repeated:
-        messages.info(request, f"This was done already, and was not done again: {done.message}")
+        messages.info(
+            request,
+            gettext("This was done already, and was not done again: %(message)s")
+            % {"message": gettext(done.message)},
+        )
     else:
-        messages.success(request, done.message)
+        messages.success(request, gettext(done.message))
 
 
 def _store_result(stored: FormSubmission, done: Done) -> None:

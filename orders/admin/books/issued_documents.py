@@ -25,6 +25,7 @@ from billing.admin.console.display import (
     moment,
 )
 from billing.admin.console.filters import DayRangeFilter
+from billing.admin.console.words import say
 from billing.admin.ledger import order_link
 from orders.models import Document
 from orders.use_cases.documents.render_pdf import render_document
@@ -97,14 +98,19 @@ class DocumentAdmin(ReadOnlyAdmin):
         yield Fact("Seller", ", ".join(filter(None, record.seller.values())))
         yield Fact("Buyer", ", ".join(filter(None, record.buyer.values())))
         yield Fact("Without VAT", amount(record.net_minor))
-        yield Fact(f"VAT {record.basis_points / _POINTS_OF_PERCENT:g}%", amount(record.vat_minor))
+        yield Fact(
+            say("VAT %(rate)s", rate=f"{record.basis_points / _POINTS_OF_PERCENT:g}%"), amount(record.vat_minor)
+        )
         yield Fact("Total", amount(record.total_minor))
         yield Fact("Credit", amount(record.credit_minor))
         yield Fact("Card", amount(record.card_minor))
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         for language, name in (("en", "English"), ("ar", "Arabic")):
-            yield Tool(f"PDF in {name}", reverse("admin:orders_document_pdf", args=[record.pk, language]))
+            yield Tool(
+                say("PDF in %(language)s", language=say(name)),
+                reverse("admin:orders_document_pdf", args=[record.pk, language]),
+            )
 
     def extra_views(self) -> Sequence[tuple[str, str, View]]:
         return [("<str:key>/pdf/<str:language>/", "pdf", self.pdf_view)]

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import reverse
+from django.utils.html import format_html_join
 
 from billing.admin.console.base import RecordAdmin, View, find_or_404
 from billing.admin.console.display import Column, Fact, Panel, Text, Tool, amount, change_url, code, list_url, moment
@@ -15,6 +16,7 @@ from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from billing.admin.console.words import say
 from billing.database.replica import iterate_from_replica
 from orders.errors import InvalidMonth
 from orders.models import ClosedMonth
@@ -69,7 +71,8 @@ class ClosedMonthAdmin(RecordAdmin):
 
     @admin.display(description="Credit at its end")
     def credit(self, closed: ClosedMonth) -> Text:
-        return ", ".join(amount(books["credit"]["closing"]) for books in closed.facts["roll_forward"].values())
+        totals = [(amount(books["credit"]["closing"]),) for books in closed.facts["roll_forward"].values()]
+        return format_html_join(", ", "{}", totals)
 
     def title_of(self, record: Any) -> str:
         return str(record.name)
@@ -133,7 +136,10 @@ class ClosedMonthAdmin(RecordAdmin):
 
         def effect() -> Done:
             closed = close_month(month=month, why=form.cleaned_data["reason"], by=actor_of(request))
-            return Done(f"{closed.name} is closed.", change_url(self.model_label, closed.pk))
+            return Done(
+                say("%(title)s is %(state)s.", title=closed.name, state=say("closed")),
+                change_url(self.model_label, closed.pk),
+            )
 
         if form.is_valid() and (
             answer := submission.submit(form, lock_state=lambda: next_month_to_close().name, effect=effect)
@@ -142,7 +148,7 @@ class ClosedMonthAdmin(RecordAdmin):
         return form_page(
             self,
             request,
-            title=f"Close {month.name}",
+            title=say("Close %(month)s", month=month.name),
             form=form,
             submission=submission,
             submit="Close the month",
@@ -161,7 +167,7 @@ def _book_panel(name: str, figures: Mapping[str, int]) -> Panel:
         title=_TITLES[name],
         columns=[Column("Line"), Column("Amount", right=True)],
         rows=[
-            (line.replace("_", " ").capitalize(), amount(minor, signed=line not in ("opening", "closing")))
+            (say(line.replace("_", " ").capitalize()), amount(minor, signed=line not in ("opening", "closing")))
             for line, minor in figures.items()
         ],
     )

@@ -20,6 +20,7 @@ from billing.admin.console.forms import ConsoleForm, reason_field
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from billing.admin.console.words import say
 from orders.models import PostingRule, VatRate
 from orders.use_cases.books.change_postings import FIELDS, add_vat_rate, change_posting_rule
 
@@ -111,7 +112,10 @@ class PostingRuleAdmin(RecordAdmin):
 
         def effect(rule: PostingRule, given: dict[str, Any]) -> Done:
             changed = change_posting_rule(event=rule.event, **given, by=actor_of(request))
-            return Done(f"{self.title_of(changed)}: the rule is changed.", change_url(self.model_label, changed.pk))
+            return Done(
+                say("%(rule)s: the rule is changed.", rule=self.title_of(changed)),
+                change_url(self.model_label, changed.pk),
+            )
 
         return change_on_page(
             self,

@@ -36,6 +36,7 @@ from billing.admin.console.lists import KeysetChangeList, KeysetPaginator
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Submission
+from billing.admin.console.words import say
 from billing.admin.ledger import LedgerEntryAdmin, order_link
 from billing.database.replica import iterate_from_replica
 from billing.models import LedgerEntry
@@ -138,7 +139,7 @@ class DescribedLedgerEntryAdmin(LedgerEntryAdmin):
     @admin.display(description="Kind")
     def kinds(self, entry: Any) -> Text:
         undone = badge("reversed", "warn") if entry.is_reversed else ""
-        return two_lines(format_html("{} {}", badge(entry.kind), undone), entry.credit_class)
+        return two_lines(format_html("{} {}", badge(entry.kind), undone), say(entry.credit_class))
 
     @admin.display(description="Organization and order")
     def bought(self, entry: Any) -> Text:

@@ -23,6 +23,7 @@ from billing.admin.console.display import (
     short_id,
 )
 from billing.admin.console.request_actor import actor_of
+from billing.admin.console.words import say
 from billing.admin.ledger import customer_link
 from billing.errors import CustomerNotFound
 from orders.admin.ledger.past import position_facts
@@ -68,9 +69,9 @@ def _file(content: bytes) -> HttpResponse:
 def _lot_panel(explained: ExplainedLot) -> Panel:
     """Returns one lot: its origin as facts, and its uses as a table."""
     lot = explained.lot
-    expires = moment(lot.expires_at) if lot.expires_at else "never"
+    expires = moment(lot.expires_at) if lot.expires_at else say("never")
     return Panel(
-        title=f"Credit from {explained.origin.code or explained.origin.reason}",
+        title=say("Credit from %(origin)s", origin=explained.origin.code or explained.origin.reason),
         facts=[
             Fact("Left", amount(lot.left_minor)),
             Fact("Held", amount(lot.held_minor)),

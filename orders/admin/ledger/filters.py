@@ -12,6 +12,7 @@ from unfold.contrib.filters.admin import TextFilter
 
 from billing.admin.console.filters import DayRangeFilter
 from billing.admin.console.forms import AmountField
+from billing.admin.console.words import say
 from billing.admin.ledger import matching_customers
 from billing.local_time import midnight_of
 from billing.models import CreditClass, LedgerEntry
@@ -101,7 +102,7 @@ class _SizeFilter(TextFilter):
         try:
             minor = AmountField(required=False).clean((self.value() or "").strip())
         except ValidationError as error:
-            messages.error(request, f"{error.messages[0]} The list is not filtered by this amount.")
+            messages.error(request, f"{error.messages[0]} {say('The list is not filtered by this amount.')}")
             return queryset
         return queryset if minor is None else queryset.filter(self.condition(abs(minor)))
 

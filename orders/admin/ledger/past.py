@@ -24,6 +24,8 @@ from billing.admin.console.display import (
     moment,
 )
 from billing.admin.console.filters import YEARS
+from billing.admin.console.forms import TranslatedForm
+from billing.admin.console.words import say
 from billing.admin.ledger import matching_customers
 from billing.errors import DomainError
 from billing.local_time import read_written_time, to_local
@@ -40,7 +42,7 @@ def _text(label: str, help_text: str = "") -> forms.CharField:
     return forms.CharField(label=label, required=False, max_length=255, help_text=help_text, widget=widget)
 
 
-class PastForm(forms.Form):
+class PastForm(TranslatedForm, forms.Form):
     """An instant, and what is looked up; without a subject, the whole ledger."""
 
     at = _text("Instant", "For example, 2026-12-31 23:59:59, or with a fraction of a second; or as in RFC 3339.")
@@ -121,7 +123,7 @@ def position_facts(found: PositionAt) -> Iterable[Fact]:
 def lots_panel(found: PositionAt) -> Panel:
     """Returns a customer's lots at an instant as a table."""
     return Panel(
-        title=f"Lots of {found.user_id}",
+        title=say("Lots of %(customer)s", customer=found.user_id),
         columns=[
             Column("Brought by"),
             Column("Class"),

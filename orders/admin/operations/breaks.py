@@ -16,6 +16,7 @@ from billing.admin.console.display import Fact, Text, Tool, badge, change_url, c
 from billing.admin.console.filters import OpenFilter
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
+from billing.admin.console.words import say
 from billing.admin.ledger import order_link
 from billing.money import format_money
 from orders.locks import lock_break
@@ -126,7 +127,7 @@ class BreakAdmin(ReadOnlyAdmin):
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("State", self.state(record))
-        yield Fact("What it means", _EXPLANATIONS[Break.Kind(record.kind)])
+        yield Fact("What it means", say(_EXPLANATIONS[Break.Kind(record.kind)]))
         yield Fact("Object", code(record.object_id))
         yield Fact("Order", self.order_named(record))
         for name, value in record.details.items():

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from billing.admin.console.charts import Bar, bar_chart, bars_of_days, days_until, share_chart, total_by_day
 from billing.admin.console.display import Panel, list_url
+from billing.admin.console.words import say
 from billing.local_time import midnight_of
 from orders.models import Order, Payment
 from promos.models import Redemption, RefusedAttempt
@@ -90,7 +91,9 @@ def _refusals(since: datetime) -> Panel:
     bars = [Bar(describe_rule(rule), number, f"{number:,}") for rule, number in counted[:_MAX_RULES]]
     is_capped = sum(number for _, number in counted) >= _MAX_REFUSALS
     return Panel(
-        title=f"The last {_MAX_REFUSALS:,} refusals" if is_capped else f"Refusals of the last {_DAYS} days",
+        title=say("The last %(number)s refusals", number=f"{_MAX_REFUSALS:,}")
+        if is_capped
+        else say("Refusals of the last %(number)s days", number=_DAYS),
         chart=share_chart(bars, title="Refusals by reason") if bars else "",
         empty="" if bars else "Nothing was refused.",
         more_title="Refused attempts",

@@ -12,6 +12,7 @@ from procrastinate.contrib.django.models import ProcrastinateEvent, Procrastinat
 
 from billing.admin.console.base import ReadOnlyAdmin
 from billing.admin.console.display import Column, Fact, Panel, Text, clipped, code, moment, pretty, state_badge
+from billing.admin.console.words import say
 from billing.admin.ledger import order_link
 
 _MAX_PANEL_ROWS = 50
@@ -88,7 +89,7 @@ class JobAdmin(ReadOnlyAdmin):
         return moment(job.scheduled_at)
 
     def title_of(self, record: Any) -> str:
-        return f"Job {record.pk}"
+        return say("Job %(number)s", number=record.pk)
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("Task", self.task(record))

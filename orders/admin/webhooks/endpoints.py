@@ -36,6 +36,7 @@ from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from billing.admin.console.words import say
 from orders.locks import lock_webhook_endpoint
 from orders.models import WebhookDelivery, WebhookEndpoint
 from orders.use_cases.webhooks.endpoint_secrets import reveal_secret, rotate_secret
@@ -107,7 +108,7 @@ class WebhookEndpointAdmin(RecordAdmin):
 
     @admin.display(description="Events")
     def events(self, endpoint: WebhookEndpoint) -> Text:
-        return ", ".join(endpoint.types) or "all"
+        return ", ".join(endpoint.types) or say("all")
 
     @admin.display(description="State")
     def state(self, endpoint: WebhookEndpoint) -> Text:
@@ -288,8 +289,14 @@ class WebhookEndpointAdmin(RecordAdmin):
 
         def test(reason: str) -> Done:
             answer = send_test(endpoint_id=endpoint.pk, by=actor_of(request), reason=reason)
-            said = f"accepted it with {answer.status}" if answer.is_accepted else f"did not accept it: {answer.error}"
-            text = f"The endpoint {said} ({answer.milliseconds} ms)."
+            text = say(
+                "The endpoint accepted it with %(status)s (%(number)s ms)."
+                if answer.is_accepted
+                else "The endpoint did not accept it: %(error)s (%(number)s ms).",
+                status=answer.status,
+                error=answer.error,
+                number=answer.milliseconds,
+            )
             return Done(text, change_url(self.model_label, endpoint.pk))
 
         return self._confirm(
@@ -309,7 +316,10 @@ class WebhookEndpointAdmin(RecordAdmin):
 
         def resend(reason: str) -> Done:
             number = resend_failed(endpoint_id=endpoint.pk, by=actor_of(request), reason=reason)
-            return Done(f"{number} failed deliveries are sent again.", change_url(self.model_label, endpoint.pk))
+            return Done(
+                say("%(number)s failed deliveries are sent again.", number=number),
+                change_url(self.model_label, endpoint.pk),
+            )
 
         return self._confirm(
             request,
@@ -362,4 +372,6 @@ def last_answer(delivery: WebhookDelivery) -> Text:
     if not delivery.log:
         return NOTHING
     latest = delivery.log[-1]
-    return clipped(latest["error"] or f"{latest['status']} in {latest['milliseconds']} ms")
+    return clipped(
+        latest["error"] or say("%(status)s in %(number)s ms", status=latest["status"], number=latest["milliseconds"])
+    )

@@ -10,6 +10,7 @@ from unfold.widgets import (
 )
 
 from billing.admin.console.forms import AmountField, MomentField, reason_field, with_currency
+from billing.admin.console.words import say, say_lazily
 from promos.admin.form_fields import (
     campaign_field,
     credit_days_field,
@@ -37,13 +38,13 @@ class BatchForm(RestrictionsForm):
         help_text="3 to 64 letters, digits, '-' or '_'. Staff and ledger entries name the batch so; it is no code.",
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
     )
-    campaign = campaign_field("batch")
+    campaign = campaign_field()
     credit = AmountField(label=with_currency("Credit"), help_text="The credit that one card grants.")
     size = forms.IntegerField(
         label="Cards",
         min_value=1,
         max_value=MAX_CARDS,
-        help_text=f"How many cards, at most {MAX_CARDS:,}.",
+        help_text=say_lazily("How many cards, at most %(number)s.", number=f"{MAX_CARDS:,}"),
         widget=UnfoldAdminBigIntegerFieldWidget(),
     )
     pattern = forms.CharField(
@@ -111,10 +112,10 @@ class SheetsForm(SerialsForm):
     def __init__(self, *args: Any, batch: Batch, **options: Any) -> None:
         last = min(batch.last_serial, batch.first_serial + MAX_PRINTED - 1)
         super().__init__(*args, batch=batch, serials=(batch.first_serial, last), **options)
-        self.fields["last"].help_text = f"At most {MAX_PRINTED} cards."
+        self.fields["last"].help_text = say("At most %(number)s cards.", number=MAX_PRINTED)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()
         if not self.errors and data["last"] - data["first"] >= MAX_PRINTED:
-            self.add_error("last", f"Print at most {MAX_PRINTED} cards at a time.")
+            self.add_error("last", say("Print at most %(number)s cards at a time.", number=MAX_PRINTED))
         return data

@@ -36,6 +36,7 @@ from billing.admin.console.forms import ReasonForm, show_refusals_on
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from billing.admin.console.words import say
 from billing.use_cases.proposals.drafts import lock_open_proposal
 from promos.admin.forecasts import WHAT_IF, asks_what_if, what_if_facts
 from promos.admin.form_fields import written_credit_life
@@ -65,7 +66,7 @@ Status = Batch.Status
 
 
 def _bar(part: int, whole: int, title: str) -> Text:
-    return use_bar(f"{part:,} of {whole:,}", part, whole, title=title)
+    return use_bar(say("%(part)s of %(whole)s", part=f"{part:,}", whole=f"{whole:,}"), part, whole, title=title)
 
 
 def _ranges_panel(batch: Batch) -> Panel:
@@ -76,7 +77,10 @@ def _ranges_panel(batch: Batch) -> Panel:
         columns=[Column("Serial numbers"), Column("State"), Column("Dealer"), Column("Cards", right=True)],
         rows=[
             (
-                link(f"{row.first_serial} to {row.last_serial}", change_url("promos_cardrange", row.pk)),
+                link(
+                    say("%(first)s to %(last)s", first=row.first_serial, last=row.last_serial),
+                    change_url("promos_cardrange", row.pk),
+                ),
                 range_badge(row.status, locked=row.locked),
                 row.dealer.name if row.dealer else NOTHING,
                 f"{row.size:,}",
@@ -174,17 +178,19 @@ class BatchAdmin(RecordAdmin):
         yield Fact("Campaign", link(terms.campaign.name, change_url("promos_campaign", terms.campaign_id)))
         yield Fact("Credit a card", amount(terms.credit_minor))
         yield Fact("Credit of all cards", amount(terms.credit_minor * record.size))
-        yield Fact("Serial numbers", f"{record.first_serial} to {record.last_serial}")
+        yield Fact("Serial numbers", say("%(first)s to %(last)s", first=record.first_serial, last=record.last_serial))
         yield Fact("Pattern", code(record.pattern))
         yield from printer_file_facts(record)
-        yield Fact("Odds of a year of guessing", f"1 in {odds.one_in:,}")
+        yield Fact("Odds of a year of guessing", say("1 in %(number)s", number=f"{odds.one_in:,}"))
         yield Fact("Valid from", moment(terms.starts_at))
         yield Fact("Valid until", moment(terms.expires_at))
         yield Fact("Credit expires", written_credit_life(terms, otherwise=written_credit_life(terms.campaign)))
         yield from restriction_facts(terms.restrictions, terms.campaign.restrictions)
         yield Fact("Description", terms.description or NOTHING)
         if record.early_attempts:
-            yield Fact("Tried while not active", badge(f"{record.early_attempts:,} times", "bad"))
+            yield Fact(
+                "Tried while not active", badge(say("%(number)s times", number=f"{record.early_attempts:,}"), "bad")
+            )
             yield Fact("Last tried while not active", moment(record.last_early_attempt_at))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
@@ -229,7 +235,7 @@ class BatchAdmin(RecordAdmin):
 
         def draft() -> Done:
             batch = create_batch(terms=form.terms(), by=actor_of(request), reason=form.cleaned_data["reason"])
-            text = f"{batch.promo_code.code} is drafted. Someone else must approve it."
+            text = say("%(title)s is drafted. Someone else must approve it.", title=batch.promo_code.code)
             return Done(text, change_url(self.model_label, batch.pk))
 
         facts: list[Fact] = []
@@ -294,7 +300,7 @@ class BatchAdmin(RecordAdmin):
             request,
             batch,
             form,
-            title=f"Act on cards of {batch.promo_code.code}",
+            title=say("Act on cards of %(batch)s", batch=batch.promo_code.code),
             back=change_url(self.model_label, batch.pk),
             form_name=f"{self.model_label}:range:{batch.pk}",
             facts=self._summary(batch),
@@ -347,7 +353,7 @@ class BatchAdmin(RecordAdmin):
         return form_page(
             self,
             request,
-            title=f"{submit} {batch.promo_code.code}",
+            title=f"{say(submit)} {batch.promo_code.code}",
             form=form,
             submission=Submission(request, f"{self.model_label}:{name}:{batch.pk}", batch.status),
             submit=submit,

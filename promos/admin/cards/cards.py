@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from billing.admin.console.base import ReadOnlyAdmin
 from billing.admin.console.display import NOTHING, Fact, Panel, Text, amount, badge, change_url, code, link
+from billing.admin.console.words import say
 from promos.admin.oversight.attempts import attempts_panel
 from promos.models import Batch, Card, CardRange, Redemption, RefusedAttempt
 from promos.models.batch import LAST_CHARACTERS, normal_card_code, stored_card_codes
@@ -38,7 +39,11 @@ def batch_badge(status: str) -> Text:
 def range_badge(status: str, *, locked: bool) -> Text:
     """Formats the state of a range as a badge."""
     text = str(CardRange.Status(status).label).lower()
-    return badge(f"{text}, locked", "warn") if locked else badge(text, _RANGE_BADGES[CardRange.Status(status)])
+    return (
+        badge(say("%(state)s, locked", state=say(text)), "warn")
+        if locked
+        else badge(text, _RANGE_BADGES[CardRange.Status(status)])
+    )
 
 
 def ending_in(text: str) -> QuerySet[Any, Any]:
@@ -86,7 +91,7 @@ class CardAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Code")
     def ending(self, card: Card) -> Text:
-        return code(f"…{card.shown_ending}") if card.shown_ending else "secret"
+        return code(f"…{card.shown_ending}") if card.shown_ending else say("secret")
 
     @admin.display(description="Batch")
     def of_batch(self, card: Card) -> Text:
@@ -125,4 +130,4 @@ class CardAdmin(ReadOnlyAdmin):
             )
 
     def title_of(self, record: Any) -> str:
-        return f"Card {record.serial}"
+        return say("Card %(number)s", number=record.serial)

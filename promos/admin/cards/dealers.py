@@ -27,6 +27,7 @@ from billing.admin.console.display import (
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from billing.admin.console.words import say
 from promos.models import Dealer
 from promos.use_cases.ranges.keep_dealers import add_dealer, change_dealer
 
@@ -65,7 +66,11 @@ class DealerAdmin(RecordAdmin):
     @admin.display(description="Active cards")
     def held(self, dealer: Dealer) -> Text:
         figures = getattr(dealer, "figures", None)
-        return f"{figures.activated:,} of {figures.allocated:,}" if figures else NOTHING
+        return (
+            say("%(part)s of %(whole)s", part=f"{figures.activated:,}", whole=f"{figures.allocated:,}")
+            if figures
+            else NOTHING
+        )
 
     @admin.display(description="Redeemed as of last night")
     def redeemed(self, dealer: Dealer) -> Text:
@@ -106,7 +111,10 @@ class DealerAdmin(RecordAdmin):
 
         def effect() -> Done:
             dealer = add_dealer(**form.cleaned_data, by=actor_of(request))
-            return Done(f"{dealer.name} is added.", change_url(self.model_label, dealer.pk))
+            return Done(
+                say("%(title)s is %(state)s.", title=dealer.name, state=say("added")),
+                change_url(self.model_label, dealer.pk),
+            )
 
         if form.is_valid() and (
             answer := submission.submit(form, lock_state=lambda: None, effect=effect, fields=_FIELD_OF_REFUSAL)
@@ -124,7 +132,10 @@ class DealerAdmin(RecordAdmin):
 
         def effect(dealer: Dealer, given: dict[str, Any]) -> Done:
             changed = change_dealer(dealer_id=dealer.pk, **given, by=actor_of(request))
-            return Done(f"{changed.name} is changed.", change_url(self.model_label, changed.pk))
+            return Done(
+                say("%(title)s is %(state)s.", title=changed.name, state=say("changed")),
+                change_url(self.model_label, changed.pk),
+            )
 
         return change_on_page(
             self,

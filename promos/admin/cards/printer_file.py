@@ -12,6 +12,7 @@ from billing.admin.console.forms import ConsoleForm, show_refusals_on
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Submission
+from billing.admin.console.words import say
 from promos.models import Batch, PrinterFile
 from promos.use_cases.cards.printer_file import BEFORE_USE, download_printer_file
 
@@ -61,7 +62,7 @@ def download_view(admin: RecordAdmin, request: HttpRequest, key: int) -> HttpRes
     return form_page(
         admin,
         request,
-        title=f"Download the printer's file of {batch}",
+        title=say("Download the printer's file of %(batch)s", batch=batch),
         form=form,
         submission=Submission(request, f"{admin.model_label}:download:{batch.pk}", batch.status),
         submit="Download",

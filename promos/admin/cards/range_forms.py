@@ -11,6 +11,7 @@ from unfold.widgets import (
 
 from billing.actor import DEALER
 from billing.admin.console.forms import ConsoleForm, CsvField, MomentField, ReasonForm, reason_field
+from billing.admin.console.words import say
 from billing.errors import InvalidFile
 from billing.models import User
 from billing.text import as_sentence
@@ -44,7 +45,9 @@ class SerialsForm(ReasonForm):
         self.batch = batch
         for name, value in zip(("first", "last"), serials, strict=True):
             self.fields[name].initial = value
-            self.fields[name].help_text = f"This batch has {batch.first_serial} to {batch.last_serial}."
+            self.fields[name].help_text = say(
+                "This batch has %(first)s to %(last)s.", first=batch.first_serial, last=batch.last_serial
+            )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

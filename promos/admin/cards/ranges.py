@@ -28,6 +28,7 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of, staff_of
 from billing.admin.console.submission import Done, Submission
+from billing.admin.console.words import say
 from billing.use_cases.assign_role import role_of
 from promos.locks import lock_batch
 from promos.models import Batch, CardRange
@@ -151,7 +152,7 @@ class CardRangeAdmin(RecordAdmin):
         return day(row.updated_at)
 
     def title_of(self, record: Any) -> str:
-        return f"Cards {record.first_serial} to {record.last_serial}"
+        return say("Cards %(first)s to %(last)s", first=record.first_serial, last=record.last_serial)
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("State", range_badge(record.status, locked=record.locked))
@@ -187,7 +188,11 @@ class CardRangeAdmin(RecordAdmin):
             request,
             row.batch,
             form,
-            title=f"{'Activate' if own else 'Act on'} cards {row.first_serial} to {row.last_serial}",
+            title=say(
+                "Activate cards %(first)s to %(last)s" if own else "Act on cards %(first)s to %(last)s",
+                first=row.first_serial,
+                last=row.last_serial,
+            ),
             back=change_url(self.model_label, row.pk),
             form_name=f"{self.model_label}:act:{row.pk}",
             facts=list(self.facts(request, row)),

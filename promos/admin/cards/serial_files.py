@@ -10,6 +10,7 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
+from billing.admin.console.words import say
 from promos.locks import lock_batch
 from promos.models import Batch
 from promos.use_cases.approvals.propose_cards import act_or_propose
@@ -45,7 +46,9 @@ def serial_file_view(model_admin: RecordAdmin, request: HttpRequest, key: int) -
     return form_page(
         model_admin,
         request,
-        title="Confirm the act" if confirming else f"Act on cards of a file of {batch.promo_code.code}",
+        title="Confirm the act"
+        if confirming
+        else say("Act on cards of a file of %(batch)s", batch=batch.promo_code.code),
         form=form,
         submission=submission,
         submit="Carry out" if confirming else "Check the file",
@@ -58,7 +61,10 @@ def serial_file_view(model_admin: RecordAdmin, request: HttpRequest, key: int) -
 
 
 def _facts(batch: Batch, report: Report, form: SerialFileForm) -> list[Fact]:
-    skipped = [Fact(f"Skipped: {why.label}", f"{number:,}") for why, number in sorted(report.skipped.items())]
+    skipped = [
+        Fact(say("Skipped: %(why)s", why=say(str(why.label))), f"{number:,}")
+        for why, number in sorted(report.skipped.items())
+    ]
     return [
         Fact("Batch", str(batch)),
         Fact("Act", ACTS[report.act]),

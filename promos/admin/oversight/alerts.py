@@ -16,6 +16,7 @@ from billing.admin.console.display import Fact, Text, Tool, amount, badge, chang
 from billing.admin.console.filters import OpenFilter
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
+from billing.admin.console.words import say
 from promos.locks import lock_alert
 from promos.models import Alert
 from promos.use_cases.alerts.close_alert import close_alert
@@ -88,7 +89,7 @@ class AlertAdmin(ReadOnlyAdmin):
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("State", self.state(record))
-        yield Fact("What it means", _EXPLANATIONS[Alert.Kind(record.kind)])
+        yield Fact("What it means", say(_EXPLANATIONS[Alert.Kind(record.kind)]))
         yield Fact("Of", self.subject_named(record))
         yield Fact("Number", self.times(record))
         yield Fact("Opened", moment(record.opened_at))

@@ -30,6 +30,7 @@ from billing.admin.console.display import (
     two_lines,
 )
 from billing.admin.console.filters import DayRangeFilter, one_of
+from billing.admin.console.words import say
 from billing.models import Customer
 from promos.admin.redemptions import code_link, matching_cards
 from promos.models import PromoCode, RefusedAttempt
@@ -75,7 +76,9 @@ def attempts_panel(attempts: QuerySet[RefusedAttempt], **narrowed: str) -> Panel
 def attempted_code(attempt: RefusedAttempt) -> Text:
     """Links to the voucher or card of an attempt; an unknown code is shown in part."""
     if attempt.card_serial is not None:
-        return link(f"card {attempt.card_serial}", change_url("promos_card", attempt.card_serial))
+        return link(
+            say("card %(number)s", number=attempt.card_serial), change_url("promos_card", attempt.card_serial)
+        )
     return code_link(attempt.promo_code) if attempt.promo_code else code(attempt.code)
 
 
@@ -154,7 +157,7 @@ class RefusedAttemptAdmin(ReadOnlyAdmin):
 
     @admin.display(description="From")
     def origin(self, attempt: RefusedAttempt) -> Text:
-        return two_lines(f"{attempt.act}, {attempt.channel}", attempt.address or "")
+        return two_lines(f"{say(attempt.act)}, {attempt.channel}", attempt.address or "")
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("Why", describe_rule(record.rule))

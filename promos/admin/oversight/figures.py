@@ -20,6 +20,7 @@ from billing.admin.console.display import (
     part_of_amount,
     two_lines,
 )
+from billing.admin.console.words import say
 from promos.models import PromoCode, RefusedAttempt
 from promos.models.oversight.figures import CreditFigures
 from promos.use_cases.attempts.measure_use import count_refusals, measure_use
@@ -65,7 +66,7 @@ def credit_column(figures: CreditFigures | None) -> Text:
     if figures is None:
         return NOTHING
     left = part_of_amount(figures.left_minor, figures.granted_minor)
-    return two_lines(f"{left} left", format_html("last use {}", day(figures.last_used_at)))
+    return two_lines(say("%(amount)s left", amount=left), format_html(say("last use {}"), day(figures.last_used_at)))
 
 
 def figure_panels(
@@ -86,7 +87,7 @@ def figure_panels(
 def _use_panel(codes: QuerySet[PromoCode], figures: CreditFigures | None, **narrowed: str) -> Panel:
     use = measure_use(codes, figures)
     days = days_until(timezone.now(), number=_DAYS)
-    title = f"Redemptions of the last {_DAYS} days"
+    title = say("Redemptions of the last %(number)s days", number=_DAYS)
     return Panel(
         title="Use",
         facts=[
