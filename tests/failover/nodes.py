@@ -115,8 +115,15 @@ class Node:
             each.mend()
 
     def is_primary(self) -> bool:
+        return self._is("primary")
+
+    def may_succeed(self) -> bool:
+        """Tells whether Patroni has written in etcd that this node may take the primary's place."""
+        return self._is("synchronous")
+
+    def _is(self, role: str) -> bool:
         try:
-            with urlopen(f"http://{ADDRESS}:{self.rest_port}/primary", timeout=2) as answer:
+            with urlopen(f"http://{ADDRESS}:{self.rest_port}/{role}", timeout=2) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -156,11 +163,18 @@ class Cluster:
         raise AssertionError("there is no primary")
 
     def wait_until_whole(self) -> None:
-        """Waits until one node alone is the primary, and has two standbys, one of them synchronous."""
+        """Waits until one node alone is the primary, and has two standbys, one of which may succeed it.
+
+        PostgreSQL names a standby synchronous before etcd does: a primary lost in between has no successor.
+        """
         deadline = time.monotonic() + START_SECONDS
-        while [standbys(each) for each in self.nodes if each.is_primary()] != [["async", "sync"]]:
+        while not self._is_whole():
             assert time.monotonic() < deadline, "a node does not come back"
             time.sleep(0.2)
+
+    def _is_whole(self) -> bool:
+        followers = [standbys(each) for each in self.nodes if each.is_primary()]
+        return followers == [["async", "sync"]] and any(each.may_succeed() for each in self.nodes)
 
 
 def standbys(primary: Node) -> list[str]:
