@@ -155,7 +155,7 @@ def create_facts(caller: Caller) -> Facts:
     ids = {"tenant_id": tenant, "organization_id": tenant, "owner_id": tenant, "domain_id": tenant}
     ids |= {"order_id": order_id, "provision_id": order_id, "member": invited.body["id"]}
     ids["document_id"] = str(Document.objects.get(order_id=order_id).pk)
-    items = {"plan_id": "s", "apps": ["wordpress"], "addons": ["backup"]}
+    items = {"plan_id": "s", "apps": ["wordpress"], "addons": ["backup"], "bundle": "starter"}
     return {
         **ids,
         **items,

@@ -36,6 +36,7 @@ PROMISES = {
     "You will get another payment link": f"{BY_CARD}::"
     "test_a_payment_that_fails_after_days_is_announced_and_a_new_session_opens",
     "Approve or reject it in the console": "tests/billing/approvals/test_admin_proposals.py",
+    "That can take some days": "tests/payments/settlement/test_bank_debits.py",
     "Your bank may take some days": "tests/payments/settlement/test_refunds_and_disputes.py",
     "Enter this code to sign in": "tests/contract/test_identity.py::"
     "test_a_code_by_mail_makes_an_unknown_address_a_customer",

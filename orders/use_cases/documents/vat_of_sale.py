@@ -1,10 +1,9 @@
-"""The VAT of a sale before it has its document: of a quote, and of orders in mails and answers.
+"""The VAT of a sale before it has its document: of a quote, and of an order in its mail.
 
 Single-purpose credit had its VAT when it was sold, and free credit has none (books/vat_of_credit.sql), so the VAT
 depends on the credit that pays. A paid order's entries name it. A quote finds the credit that the checkout will take.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -46,9 +45,9 @@ SELECT coalesce(sum(part) FILTER (WHERE treatment = 'single_purpose'), 0)::bigin
   FROM taken
 """
 
-# What credit and a card paid of orders, and when; a payment that is not the order's own pays a later month.
+# When, and what credit and a card paid of an order; a payment that is not the order's own pays a later month.
 _PAID = """
-SELECT o.id, coalesce(s.created_at, c.created_at), coalesce(-s.amount_minor, 0), coalesce(part.single_minor, 0),
+SELECT coalesce(s.created_at, c.created_at), coalesce(-s.amount_minor, 0), coalesce(part.single_minor, 0),
        coalesce(part.free_minor, 0), coalesce(c.amount_minor, 0)
   FROM orders_order o
   LEFT JOIN orders_payment y ON y.order_id = o.id
@@ -57,7 +56,7 @@ SELECT o.id, coalesce(s.created_at, c.created_at), coalesce(-s.amount_minor, 0),
   LEFT JOIN LATERAL (SELECT * FROM orders_cardentry p
                       WHERE p.order_id = o.id AND p.kind = 'payment'
                         AND p.stripe_object_id IN (y.session_id, o.id::text) LIMIT 1) AS c ON true
- WHERE o.id = ANY (%s) AND (s.id IS NOT NULL OR c.id IS NOT NULL)
+ WHERE o.id = %s AND (s.id IS NOT NULL OR c.id IS NOT NULL)
 """
 
 
@@ -100,14 +99,12 @@ def expected_vat(
     return vat_of_sale(CreditPaid(credit_minor, single_minor, free_minor), card_minor, basis_points=basis_points)
 
 
-def vat_of_orders(order_ids: Sequence[UUID]) -> dict[UUID, IncludedVat]:
-    """Returns the VAT of paid orders, as their invoices have it; none where no rate applies. Two queries."""
-    rates = load_rates()
-    found: dict[UUID, IncludedVat] = {}
+def vat_of_order(order_id: UUID) -> IncludedVat | None:
+    """Returns the VAT of a paid order, as its invoice has it; None where no rate applies. Two queries."""
     with connection.cursor() as cursor:
-        cursor.execute(_PAID, [list(order_ids)])
-        for order_id, paid_at, *credit, card_minor in cursor.fetchall():
-            vat = vat_of_sale(CreditPaid(*credit), card_minor, basis_points=points_at(rates, paid_at))
-            if vat is not None:
-                found[order_id] = vat
-    return found
+        cursor.execute(_PAID, [order_id])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    paid_at, *credit, card_minor = row
+    return vat_of_sale(CreditPaid(*credit), card_minor, basis_points=points_at(load_rates(), paid_at))

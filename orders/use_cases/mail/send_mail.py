@@ -29,7 +29,7 @@ from orders.models.basket import BundleDiscount, bill_rows
 from orders.stripe.payloads import read_event_object, read_link
 from orders.use_cases.checkout.month_price import next_month_minor
 from orders.use_cases.documents.vat import CreditPaid, IncludedVat, load_rates, points_at, vat_of_sale
-from orders.use_cases.documents.vat_of_sale import vat_of_orders
+from orders.use_cases.documents.vat_of_sale import vat_of_order
 from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.remind_of_renewal import is_covered
 from orders.use_cases.subscriptions.suspend_unpaid import OWNER_CANCELLED
@@ -170,7 +170,7 @@ def _order_context(order: Order) -> dict[str, Any]:
         "total": _money(order.total_minor, currency=order.currency),
         "from_credit": _money(order.credit_applied_minor, currency=order.currency),
         "from_card": _money(card_minor, currency=order.currency) if card_minor else "",
-        **_vat_context(vat_of_orders([order.id]).get(order.id), currency=order.currency),
+        **_vat_context(vat_of_order(order.id), currency=order.currency),
         **_balance_context(order.customer),
     }
 
