@@ -36,7 +36,9 @@ SMALL = {
     "orders_catalogversion",
     "orders_document",  # has none here; its order and its day have indexes
     "orders_documentcursor",
+    "orders_bundle",
     "orders_plan",
+    "orders_vatrate",
     "orders_webhookdelivery",  # has none here; the delivered ones have an index
     "orders_deadletter",  # what was set aside is the exception
     "orders_webhookendpoint",  # at most 50 that are not retired

@@ -181,6 +181,7 @@ ORDERS: Attacks = {
     "orders_orderline_kind_known": [line(kind="'app'"), line(kind="''")],
     "orders_orderline_price_not_negative": [line(price_minor="-1")],
     "orders_orderline_net_not_negative": [line(net_minor="-1")],
+    "orders_orderline_discount_not_negative": [line(discount_minor="-1")],
 }
 
 EVENTS: Attacks = {
