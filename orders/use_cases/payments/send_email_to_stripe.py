@@ -5,11 +5,12 @@ from orders.stripe import gateway
 
 
 def send_email_to_stripe(*, user_id: str) -> None:
-    """Gives Stripe's customer the address that is stored now. Deletes the one of an erased customer.
+    """Gives Stripe's customer the address that is stored now. Deletes Stripe's customer of an erased customer.
 
-    Stripe cannot be told to forget an address alone.
-    A customer that Stripe does not know any more needs none: the next payment creates another one. An address that
-    Stripe refuses is kept here only.
+    It deletes the whole customer there, because Stripe refuses to remove only the address. If Stripe does not know
+    the customer any more, it does nothing: the next payment creates another one. An address that Stripe refuses is
+    kept here only.
+
     Raises: gateway.Refused, gateway.Unanswered.
     """
     customer = Customer.objects.get(user_id=user_id)

@@ -108,16 +108,13 @@ def _lock_state(arguments: Arguments) -> dict[str, int]:
 
 
 def _differences(arguments: Arguments, state: Any) -> Sequence[Difference]:
+    before, after = (
+        format_money(minor, currency=settings.SOVEREIGN_CURRENCY) for minor in (state["balance_minor"], 0)
+    )
     return [
-        Difference(
-            "Credit", *(format_money(minor, currency=settings.SOVEREIGN_CURRENCY) for minor in _figures(state))
-        ),
+        Difference("Credit", before, after),
         Difference("To", "", f"{arguments['to_user_id']} of {arguments['to']}"),
     ]
-
-
-def _figures(state: Any) -> tuple[int, int]:
-    return state["balance_minor"], 0
 
 
 def _measure(arguments: Arguments, state: Any) -> Mapping[str, int]:
