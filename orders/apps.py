@@ -30,5 +30,5 @@ class OrdersConfig(AppConfig):
     encrypt_secrets = "orders.use_cases.webhooks.endpoint_secrets.encrypt_secrets_anew"
     ledger_checks = ("use_cases/books/verify_card_entries.sql", "use_cases/documents/verify_documents.sql")
     proof_chains = {"card": ("use_cases/books/card_chain", "orders_cardentry_chained")}
-    sold_items = "orders.queries.load_sold_items"
+    sold_items = "orders.queries.items.load_sold_items"
     replay_orders = "orders.use_cases.campaigns.replay_orders.replay_orders"

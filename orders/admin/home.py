@@ -20,7 +20,7 @@ from billing.local_time import local_day, midnight_of
 from billing.models import Account, Subscription
 from billing.money import format_money
 from orders.models import Break, Order, Payment
-from orders.queries import open_payments
+from orders.queries.orders import open_payments
 from promos.admin.redemptions import code_link
 from promos.admin.states import (
     MAX_COUNTED,

@@ -40,7 +40,8 @@ from orders.admin.order_acts import close_view, has_open_payment, refund_view
 from orders.admin.organizations import organization_link
 from orders.admin.payments import refunds_panel, waiting_panel
 from orders.models import App, Order, OrderLine, OutboxEvent, Payment
-from orders.queries import item_names, open_payments, orders_for_staff
+from orders.queries.items import item_names
+from orders.queries.orders import open_payments, orders_for_staff
 from promos.models import Redemption
 from promos.models.secret_code import HASH_MARK
 

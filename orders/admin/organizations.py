@@ -31,7 +31,8 @@ from billing.admin.ledger import customer_link, matching_customers
 from billing.models import Invoice, Organization, Subscription
 from billing.queries import members_of
 from orders.models import AddOn, App, Provision
-from orders.queries import domains_of, item_names
+from orders.queries.items import item_names
+from orders.queries.organizations import domains_of
 
 _MAX_PANEL_ROWS = 20
 

@@ -31,7 +31,7 @@ from billing.admin.ledger import customer_link, order_link
 from billing.local_time import local_day
 from orders.admin.documents import redact, sees_links
 from orders.models import Order, Payment, Refund, StripeEvent
-from orders.queries import open_payments
+from orders.queries.orders import open_payments
 
 
 @admin.register(Payment)

@@ -37,7 +37,7 @@ from billing.models.organizations.subscription import ENDED_STATUSES
 from orders.admin.organizations import organization_link
 from orders.admin.payments import waiting_panel
 from orders.models import OrderLine
-from orders.queries import end_of_grace, open_payment_of, open_payments
+from orders.queries.orders import end_of_grace, open_payment_of, open_payments
 
 _MAX_PANEL_ROWS = 20
 

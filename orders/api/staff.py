@@ -13,7 +13,7 @@ from billing.api.fields import MoneyResponseSerializer
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.renderers import Response
 from orders.models import Order, OutboxEvent
-from orders.queries import orders_for_staff
+from orders.queries.orders import orders_for_staff
 
 
 class OrderSerializer(MoneyResponseSerializer):

@@ -22,7 +22,7 @@ from billing.models import Invoice, Organization, Subscription
 from billing.organization_roles import Act
 from billing.queries import invoices_of, subscription_of
 from billing.use_cases.organizations.authorize_act import authorize_act
-from orders.queries import end_of_grace, open_payment_of, open_payments
+from orders.queries.orders import end_of_grace, open_payment_of, open_payments
 
 
 class OpenPaymentSerializer(MoneyResponseSerializer):

@@ -12,7 +12,7 @@ from billing.queries import balance_of, invoices_of, slug_is_free, subscription_
 from billing.use_cases.ledger.hold_credit import capture_hold, hold_credit, release_hold
 from billing.use_cases.ledger.post_entry import adjust_credit, reverse_entry
 from orders.models import Break
-from orders.queries import find_open_order, open_payment_of
+from orders.queries.orders import find_open_order, open_payment_of
 from orders.use_cases.events.deliver_events import events_to_deliver
 from orders.use_cases.organizations.list_organizations import list_organizations
 from orders.use_cases.payments.sweep_payments import sweep_payments

@@ -20,7 +20,7 @@ from billing.api.renderers import Response
 from billing.api.schema import refusals
 from orders.errors import DocumentNotFound
 from orders.models import Document
-from orders.queries import documents_of
+from orders.queries.orders import documents_of
 from orders.use_cases.documents.render_pdf import render_document
 
 _EXAMPLE = {

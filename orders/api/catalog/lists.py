@@ -27,7 +27,7 @@ from billing.api.renderers import ExactJSONRenderer
 from billing.database.shared_read import SharedRead
 from orders.models import AddOn, App, Bundle, CatalogVersion, Industry, Plan
 from orders.models.catalog import CatalogItem
-from orders.queries import find_vat_day
+from orders.queries.offer import find_vat_day
 
 from .items import AddOnSerializer, AppSerializer, BundleSerializer, IndustrySerializer, PlanSerializer
 

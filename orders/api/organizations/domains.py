@@ -27,7 +27,7 @@ from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.errors import DomainNotFound, OwnAddressStays
 from orders.models import Domain
 from orders.models.domain import cname_target, proof_name, proof_text
-from orders.queries import domains_of
+from orders.queries.organizations import domains_of
 from orders.use_cases.domains.add_domain import add_domain
 from orders.use_cases.domains.remove_domain import remove_domain
 from orders.use_cases.domains.verify_domain import verify_domain

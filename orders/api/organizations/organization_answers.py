@@ -8,7 +8,7 @@ from rest_framework import serializers
 from billing.local_time import utc_text
 from billing.models import Organization
 from orders.models import UnsettledApp
-from orders.queries import app_slugs_of, app_states_of
+from orders.queries.organizations import app_slugs_of, app_states_of
 from orders.use_cases.organizations.list_organizations import ListedOrganization
 
 

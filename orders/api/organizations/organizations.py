@@ -28,7 +28,7 @@ from orders.api.organizations.organization_answers import (
     describe_organization,
 )
 from orders.api.references import ReferencesField
-from orders.queries import find_items
+from orders.queries.offer import find_items
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.organizations.list_organizations import ListedOrganization, list_organizations
 

@@ -21,7 +21,7 @@ from orders.api.organizations.organization_answers import (
     describe_organization,
     describe_organizations,
 )
-from orders.queries import find_organization, find_organizations
+from orders.queries.organizations import find_organization, find_organizations
 from orders.use_cases.organizations.change_status import change_status
 
 # `pending` is the state before the first order; nothing goes back to it.

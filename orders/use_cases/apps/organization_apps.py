@@ -6,7 +6,7 @@ from uuid import UUID
 from billing.models import Organization
 from orders.errors import AppBusy, AppNotFound, OrganizationNotRunning
 from orders.models import App, DependencyUse, UnsettledApp
-from orders.queries import app_states_of
+from orders.queries.organizations import app_states_of
 from orders.use_cases.apps.app_catalog import AppCatalog
 
 _RUNNING = (Organization.Status.PROVISIONING, Organization.Status.ACTIVE)

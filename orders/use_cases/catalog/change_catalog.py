@@ -19,7 +19,7 @@ from orders.errors import CatalogItemNotFound, InvalidCatalogItem, SlugInUse
 from orders.locks import wait_for_orders_in_flight
 from orders.models import AddOn, Plan
 from orders.models.catalog import CatalogItem
-from orders.queries import item_was_sold, other_items_name
+from orders.queries.items import item_was_sold, other_items_name
 from orders.use_cases.catalog.check_price import check_price
 
 Item = TypeVar("Item", bound=CatalogItem)

@@ -23,7 +23,8 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.errors import OrganizationNotFound, OrganizationSuspended
 from orders.models.basket import Basket, CheckoutRequest, Subscribed
-from orders.queries import OFFERED, Offer, References, find_vat_day, is_first_order, price_basket
+from orders.queries.offer import OFFERED, Offer, References, find_vat_day, price_basket
+from orders.queries.orders import is_first_order
 from promos.models import Campaign, PromoCode
 from promos.models.batch import normal_card_code
 from promos.models.secret_code import HASH_MARK, StoredCode, hashes_of_card_code
@@ -144,7 +145,7 @@ class CheckoutContext:
             raise OrganizationSuspended
 
     def price_basket(self) -> Basket:
-        """Returns the basket at the catalog's prices of now. Raises: as `orders.queries.price_basket`."""
+        """Returns the basket at the catalog's prices of now. Raises: as `orders.queries.offer.price_basket`."""
         references = _references(self.request)
         basket = price_basket(references, self._offers)
         if len(_priced) >= MAX_PRICED_BASKETS:

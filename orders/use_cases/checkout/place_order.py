@@ -41,7 +41,7 @@ from orders.errors import (
 )
 from orders.models import Order
 from orders.models.basket import Basket, CheckoutRequest
-from orders.queries import count_orders_today, find_open_order
+from orders.queries.orders import count_orders_today, find_open_order
 from orders.stripe.gateway import is_configured
 from orders.use_cases.checkout.batched_checkout import PlacedOrder, place_alone, try_batched_checkout
 from orders.use_cases.checkout.checkout_context import CheckoutContext, load_checkout_context

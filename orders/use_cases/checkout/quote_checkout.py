@@ -19,7 +19,7 @@ from orders.models import Order
 from orders.models.basket import Basket, BundleDiscount, CheckoutRequest, Line
 from orders.models.charge import split_total
 from orders.models.period import next_period
-from orders.queries import find_open_order
+from orders.queries.orders import find_open_order
 from orders.stripe.gateway import is_configured
 from orders.use_cases.checkout.checkout_context import CheckoutContext, load_checkout_context
 from orders.use_cases.checkout.complete_order import basket_of

@@ -7,7 +7,7 @@ from billing.errors import StatusNotAllowed
 from billing.locks import lock_organization
 from billing.models import Organization
 from billing.use_cases.record_audit import record_audit
-from orders.queries import find_organization
+from orders.queries.organizations import find_organization
 from orders.use_cases.organizations.close_open_payment import close_open_payment, enqueue_closing
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.organizations.provision_organization import announce_creation

@@ -4,7 +4,7 @@ from billing.actor import Actor
 from billing.jobs import enqueue
 from orders.errors import PaymentInProgress, PaymentNotOpen, PaymentProcessorError
 from orders.models import Order, Payment
-from orders.queries import find_open_order
+from orders.queries.orders import find_open_order
 from orders.use_cases.payments.close_lost_payment import close_lost_payment
 
 

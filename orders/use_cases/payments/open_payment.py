@@ -32,7 +32,7 @@ from orders.models import CatalogVersion, Order, Payment
 from orders.models.basket import Basket, CheckoutRequest
 from orders.models.charge import split_total
 from orders.process_lock import is_abandoned, process_key
-from orders.queries import count_orders_today
+from orders.queries.orders import count_orders_today
 from orders.stripe import gateway
 from orders.stripe.payloads import Session
 from orders.stripe.session_request import page_after_payment

@@ -19,7 +19,8 @@ from orders.errors import OrderStale, PaymentInProgress
 from orders.locks import lock_order
 from orders.models import Order, Payment
 from orders.models.basket import CheckoutRequest
-from orders.queries import find_open_order, load_basket
+from orders.queries.offer import load_basket
+from orders.queries.orders import find_open_order
 from orders.stripe import gateway
 from orders.use_cases.checkout.complete_order import basket_of
 from orders.use_cases.payments.open_payment import OpenedPayment, answer_checkout, ask_processor, take_over_request

@@ -41,7 +41,7 @@ from orders.locks import lock_subscription
 from orders.models import Order, Payment
 from orders.models.charge import split_total
 from orders.process_lock import process_key
-from orders.queries import end_of_grace
+from orders.queries.orders import end_of_grace
 from orders.stripe import gateway
 from orders.use_cases.checkout.month_price import next_month_minor
 from orders.use_cases.checkout.new_order import renewal_parameters, write_order

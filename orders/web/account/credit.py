@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from billing.models import LedgerEntry
 from billing.queries import CreditLeft, Entry, balance_of, entries_of
 from orders.models import Order
-from orders.queries import orders_of
+from orders.queries.orders import orders_of
 from orders.use_cases.ledger.explain_to_customer import words_of_reason
 from orders.web.account.orders import describe_order
 from orders.web.shop.summary import money

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from orders.models import Document
-from orders.queries import documents_of
+from orders.queries.orders import documents_of
 from orders.use_cases.documents.describe_document import cause_of, describe_document, title_of
 from orders.use_cases.documents.render_pdf import render_document
 from orders.web.shop.summary import money

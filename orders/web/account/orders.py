@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from orders.models import Order
-from orders.queries import orders_of
+from orders.queries.orders import orders_of
 from orders.web.shop.summary import money
 from orders.web.visitor import sign_in_first, signed_in_actor
 

@@ -26,7 +26,8 @@ from billing.text import MAX_EMAIL_LENGTH, as_sentence
 from billing.use_cases.organizations.authorize_act import authorize_act
 from billing.use_cases.organizations.remove_member import remove_member
 from orders.models import AddOn, App, Plan
-from orders.queries import end_of_grace, find_open_order, item_names
+from orders.queries.items import item_names
+from orders.queries.orders import end_of_grace, find_open_order
 from orders.use_cases.organizations.delete_organization import delete_organization
 from orders.use_cases.organizations.invite_member import invite_member
 from orders.use_cases.payments.open_portal import open_portal

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from billing.queries import MAX_BALANCE_ENTRIES, balance_of
 from orders.models import Order
-from orders.queries import orders_of
+from orders.queries.orders import orders_of
 from orders.use_cases.organizations.list_organizations import list_organizations
 from orders.web.account.credit import describe_change
 from orders.web.account.orders import describe_order

@@ -19,7 +19,7 @@ from billing.text import as_sentence
 from orders.models import App, Order, Payment, Provision
 from orders.models.basket import BundleDiscount
 from orders.models.step import StepStatus
-from orders.queries import item_names
+from orders.queries.items import item_names
 from orders.use_cases.payments.give_up_payment import give_up_payment
 from orders.use_cases.provisioning.ensure_provision import COMPLETE, ensure_provision
 from orders.web.shop.basket import placed_orders

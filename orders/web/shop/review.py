@@ -26,7 +26,7 @@ from billing.queries import owned_organizations
 from billing.use_cases.organizations.create_organization import create_organization
 from billing.use_cases.store_answer import find_answer, fingerprint
 from orders.models.basket import CheckoutRequest
-from orders.queries import load_basket
+from orders.queries.offer import load_basket
 from orders.use_cases.checkout.place_order import place_order
 from orders.use_cases.checkout.quote_checkout import Quote, quote_checkout
 from orders.web.redeem import refusal_text

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from orders.models import AddOn, App, Plan
 from orders.models.basket import Basket, Line
 from orders.models.order import OrderLine
-from orders.queries import load_basket
+from orders.queries.offer import load_basket
 from tests.factories import ids_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("catalog")]

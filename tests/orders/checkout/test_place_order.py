@@ -10,7 +10,7 @@ from billing.models import Customer, IdempotencyKey, Invoice, LedgerEntry, Organ
 from billing.queries import balance_of
 from orders.errors import AlreadySubscribed
 from orders.models import AddOn, App, Order, OrderLine, OutboxEvent, Plan
-from orders.queries import orders_for_staff
+from orders.queries.orders import orders_for_staff
 from promos.models import Redemption
 from promos.use_cases.change_code import retire_code
 from tests.consistency import ledger_and_redemptions_agree, times_redeemed
