@@ -19,7 +19,7 @@ from django.test.utils import setup_test_environment
 from django.utils import timezone
 
 from tests.bench.cluster import Connection
-from tests.bench.console.measure import PAGE_MS, open_database, resident_mib, row_of, time_page
+from tests.bench.console.measure import PAGE_MS, dropped_after_failure, open_database, resident_mib, row_of, time_page
 from tests.bench.table import Row, Table
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def measure(*, turns: int, entries: int, kept: str = "") -> list[Table]:
         bulk = Table("The books of a long ledger, beside the goal")
         if not is_filled:
             began = time.monotonic()
-            fill_books(connection, entries=entries)
+            with dropped_after_failure(kept):
+                fill_books(connection, entries=entries)
             bulk.tell(filled_in=f"{time.monotonic() - began:.0f} s")
         month = _last_month()
         pages = _measure_pages(month, turns=turns)

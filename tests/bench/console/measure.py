@@ -3,10 +3,9 @@
 import os
 import re
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from statistics import median
@@ -60,7 +59,8 @@ def measure(*, turns: int, entries: int, cards: int, kept: str = "") -> list[Tab
         connection, is_filled = open_database(stack, kept)
         bulk = Table("Bulk work in seconds, beside the most that it may take")
         if not is_filled:
-            filled = fill_database(connection, cards=cards, entries=entries, codes=max(entries // 50, 7))
+            with dropped_after_failure(kept):
+                filled = fill_database(connection, cards=cards, entries=entries, codes=max(entries // 50, 7))
             bulk.tell(
                 filled_in_seconds={name: round(taken) for name, taken in filled.seconds.items()},
                 together=f"{sum(filled.seconds.values()):.0f} s",
@@ -79,16 +79,21 @@ def open_database(stack: ExitStack, kept: str) -> tuple[Connection, bool]:
         is_filled = kept in databases(admin, kept)
         if not is_filled:
             admin.execute(f'CREATE DATABASE "{kept}" TEMPLATE "{template}"'.encode())
-            stack.push(partial(_drop_after_failure, kept))
     use_database(kept)
     return stack.enter_context(psycopg.connect(**parameters(kept), autocommit=True)), is_filled
 
 
-def _drop_after_failure(kept: str, failure: type[BaseException] | None, *_: object) -> None:
-    if failure:
-        disconnect()
-        with admin_connection() as admin:
-            drop_database(admin, kept)
+@contextmanager
+def dropped_after_failure(kept: str) -> Iterator[None]:
+    """Drops the database that is to be kept if its fill fails: half of it would be taken for the whole."""
+    try:
+        yield
+    except BaseException:
+        if kept:
+            disconnect()
+            with admin_connection() as admin:
+                drop_database(admin, kept)
+        raise
 
 
 def _measure_bulk(table: Table) -> None:
