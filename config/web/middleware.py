@@ -86,6 +86,10 @@ class ProxyMiddleware:
         return self.get_response(request)
 
 
+# Whoever reads a code can spend it, and a member may be named by an e-mail address.
+_SECRETS_IN_PATHS = {"code", "member"}
+
+
 class RequestLogMiddleware:
     """Logs one line at the end of a request, with the client's address and without the query string.
 
@@ -134,7 +138,12 @@ class RequestLogMiddleware:
 
 def _describe(request: HttpRequest) -> str:
     # A query may hold secrets, so it is left out. Quoting keeps a path from forging a second log line.
-    return f"{request.method} {quote(request.path)}"
+    start, name, rest = request.path, "", ""
+    given = request.resolver_match.kwargs if request.resolver_match else {}
+    for secret in _SECRETS_IN_PATHS & given.keys():
+        start, _, rest = request.path.rpartition(given[secret])
+        name = f"<{secret}>"
+    return f"{request.method} {quote(start)}{name}{quote(rest)}"
 
 
 def _user_id(request: HttpRequest) -> str | None:

@@ -58,3 +58,21 @@ def test_the_log_names_order_redemption_and_code_by_id_and_no_secret(caplog: pyt
     assert (ordered["order_id"], "redemption_id" in ordered) == (order, False)
     assert not {"order_id", "redemption_id", "promo_code_id"} & set(read)
     assert "GIFT-7Q2" not in caplog.text
+
+
+def test_the_log_names_no_code_and_no_member_that_an_address_holds(caplog: pytest.LogCaptureFixture) -> None:
+    PromoCodeFactory.create(code="GIFT-7Q2")
+    staff, ada = by_token("sovereign-admin", "ops"), by_token("customer", "ada")
+    tenant = ada.post("tenant/orgs", {"slug": "ada-bakery", "name": "Ada"}).body["id"]
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        assert staff.get("billing/vouchers/figures/GIFT-7Q2").status == 200
+        assert staff.delete("billing/vouchers/revoke/gift-7q2").status == 200
+        ada.delete(f"tenant/orgs/{tenant}/members/eve@example.com")
+    lines = [record.msg["request"] for record in caplog.records if isinstance(record.msg, dict)]
+    assert lines == [
+        "GET /api/billing/vouchers/figures/<code>",
+        "DELETE /api/billing/vouchers/revoke/<code>",
+        f"DELETE /api/tenant/orgs/{tenant}/members/<member>",
+    ]
+    assert not any(secret in caplog.text.lower() for secret in ("gift-7q2", "eve@"))
