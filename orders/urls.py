@@ -19,6 +19,7 @@ urlpatterns = [
     path("billing/checkout/quote", quote.QuoteView.as_view()),
     path("billing/checkout", checkout.CheckoutView.as_view()),
     path("billing/vouchers/forecast", forecasts.VoucherForecastView.as_view()),
+    path("billing/batches/forecast", forecasts.BatchForecastView.as_view()),
     path("billing/vouchers/redeem", top_up.TopUpView.as_view()),
     path("billing/campaigns/<uuid:campaign_id>/forecast", forecasts.ForecastView.as_view()),
     path("billing/webhook", StripeWebhookView.as_view()),

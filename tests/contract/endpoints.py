@@ -24,6 +24,7 @@ from tests.contract.invalid_values import INVALID_ID
 from tests.contract.request_bodies import (
     APP_TO_INSTALL,
     BATCH,
+    BATCH_FORECAST,
     CALLBACK,
     CAMPAIGN,
     CHECKOUT,
@@ -129,6 +130,7 @@ ENDPOINTS = [
     *WEBHOOKS,
     Endpoint(method="GET", path="billing/batches", roles=READS_VOUCHERS, is_list=True),
     Endpoint(method="POST", path="billing/batches", roles=ISSUES, body=BATCH, status=201),
+    Endpoint(method="POST", path="billing/batches/forecast", roles=ISSUES, body=BATCH_FORECAST),
     Endpoint(method="GET", path=f"billing/batches/{BATCH_ID}", roles=READS_VOUCHERS),
     Endpoint(method="GET", path=f"billing/batches/{BATCH_ID}/figures", roles=READS_VOUCHERS),
     *(

@@ -88,6 +88,8 @@ _BATCH: Mapping[str, Sequence[Any]] = {
     "printer_key": (None, "age1", "x" * 201, *NOT_TEXT),
     "starts_at": INVALID_TIME,
     "expires_at": (*INVALID_TIME, "2010-01-01T00:00:00Z"),
+    "credit_days": _ISSUE["credit_days"],
+    "credit_expires_at": INVALID_TIME,
     "reason": (None, "x" * 501, *NOT_TEXT),
 }
 _GRANT: Mapping[str, Sequence[Any]] = {
@@ -163,6 +165,11 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "billing/admin/promos": _ISSUE,
     "billing/vouchers/forecast": {
         **CAMPAIGN_ACTS["forecast"],
+        **{name: _ISSUE[name] for name in ("starts_at", "expires_at", "campaign_id")},
+    },
+    "billing/batches/forecast": {
+        "size": _BATCH["size"],
+        **{name: CAMPAIGN_ACTS["forecast"][name] for name in ("credit_omr", "days")},
         **{name: _ISSUE[name] for name in ("starts_at", "expires_at", "campaign_id")},
     },
     "billing/campaigns": _CAMPAIGN,

@@ -24,6 +24,14 @@ FORECAST = {
     "campaign_id": DEFAULT_CAMPAIGN,
     "days": 30,
 }
+BATCH_FORECAST = {
+    "credit_omr": 5,
+    "size": 3,
+    "starts_at": "2020-01-01T00:00:00Z",
+    "expires_at": "2099-01-01T00:00:00Z",
+    "campaign_id": DEFAULT_CAMPAIGN,
+    "days": 30,
+}
 SPRING = {"reason": "spring"}
 CAMPAIGN = {
     "name": "{slug}",
@@ -49,6 +57,8 @@ BATCH = {
     "campaign_id": DEFAULT_CAMPAIGN,
     "starts_at": "2020-01-01T00:00:00Z",
     "expires_at": "2099-01-01T00:00:00Z",
+    "credit_days": 90,
+    "credit_expires_at": "2099-01-01T00:00:00Z",
     "reason": "spring",
     "printer_key": "",
 }

@@ -77,6 +77,18 @@ def test_a_batch_goes_from_draft_to_the_end(noor: Caller, root: Caller, salim: C
     assert_refused(noor.get(f"{BATCHES}/01890000-0000-7000-8000-000000000000"), 404, "batch_not_found")
 
 
+def test_a_batch_has_restrictions_and_a_life_of_its_credit(noor: Caller) -> None:
+    sent = {**SHOPS, "credit_days": 90, "restrictions": {"only": "top_ups", "uses_per_day": 1}}
+    made = noor.post(BATCHES, sent)
+    assert made.status == 201
+    assert_shape(made.body, BATCH)
+    assert made.body["credit_days"] == 90
+    assert (made.body["restrictions"]["only"], made.body["restrictions"]["uses_per_day"]) == ("top_ups", 1)
+    with nothing_changes():
+        wrong = {**sent, "name": "other", "restrictions": {"plans": ["nope"]}}
+        assert_refused(noor.post(BATCHES, wrong), 400, "invalid_restrictions")
+
+
 def test_cards_are_found_by_serial_last_characters_and_state(noor: Caller) -> None:
     ada, batch = CustomerFactory.create(), active(size=5)
     redeem_for(ada, codes_of(batch)[1])

@@ -144,6 +144,20 @@ def test_a_voucher_is_forecast_before_its_issue(noor: Caller) -> None:
     assert [each.body["ceiling_omr"] for each in (answer, in_campaign)] == [12, 4]
 
 
+def test_a_batch_is_forecast_before_its_draft(noor: Caller) -> None:
+    campaign = draft(noor, budget_omr=6).body["id"]
+    body = {"credit_omr": 4, "size": 3, "restrictions": {"uses_per_customer": 2}}
+    with nothing_changes():
+        answer = noor.post("billing/batches/forecast", body)
+        in_campaign = noor.post("billing/batches/forecast", {**body, "campaign_id": campaign})
+        unknown = {**body, "campaign_id": "01890000-0000-7000-8000-000000000000"}
+        assert_refused(noor.post("billing/batches/forecast", unknown), 404, "campaign_not_found")
+        assert noor.post("billing/batches/forecast", {**body, "restrictions": {"plans": ["nope"]}}).status == 400
+    assert answer.status == 200
+    assert_shape(answer.body, OFFER_FORECAST)
+    assert [each.body["ceiling_omr"] for each in (answer, in_campaign)] == [12, 4]
+
+
 def test_a_draft_is_forecast_and_shows_it(noor: Caller) -> None:
     campaign = draft(noor).body["id"]
     assert noor.get(f"{CAMPAIGNS}/{campaign}").body["forecast"] is None

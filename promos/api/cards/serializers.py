@@ -16,9 +16,11 @@ from billing.api.fields import (
     WholeNumberField,
 )
 from billing.api.identifiers import IdField
+from promos.api.restrictions import RestrictionsRequestSerializer, RestrictionsSerializer
 from promos.models import Batch, CardRange
 from promos.models.batch import MAX_CARDS
 from promos.models.card_range import MAX_DEALER_NAME_LENGTH
+from promos.models.credit_life import MAX_CREDIT_DAYS
 from promos.use_cases.ranges.plan_act import Act, Skipped
 
 MAX_SERIAL = 10**18
@@ -46,6 +48,19 @@ class BatchSerializer(MoneyResponseSerializer):
     early_attempts = serializers.IntegerField(help_text="Attempts to redeem a card that was not active.")
     starts_at = serializers.DateTimeField(source="promo_code.starts_at", allow_null=True)
     expires_at = serializers.DateTimeField(source="promo_code.expires_at", allow_null=True)
+    credit_days = serializers.IntegerField(
+        source="promo_code.credit_days",
+        allow_null=True,
+        help_text="The credit expires so many days of 24 hours after the redemption.",
+    )
+    credit_expires_at = serializers.DateTimeField(
+        source="promo_code.credit_expires_at",
+        allow_null=True,
+        help_text="At the latest at this instant. Both null: as the campaign says.",
+    )
+    restrictions = RestrictionsSerializer(
+        source="promo_code.restrictions", allow_null=True, help_text="Its own; those of its campaign apply too."
+    )
     created_by = serializers.CharField()
     approved_by = serializers.CharField(help_text="Empty until the batch is approved.")
     created_at = serializers.DateTimeField()
@@ -71,6 +86,17 @@ class BatchDraftSerializer(MoneyRequestSerializer):
     )
     starts_at = InstantField(required=False, allow_null=True)
     expires_at = InstantField(required=False, allow_null=True)
+    credit_days = WholeNumberField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=MAX_CREDIT_DAYS,
+        help_text="The credit expires so many days after the redemption, at the latest at `credit_expires_at`.",
+    )
+    credit_expires_at = InstantField(required=False, allow_null=True)
+    restrictions = RestrictionsRequestSerializer(
+        required=False, allow_null=True, help_text="Who can redeem its cards, and with what."
+    )
     reason = TextField(required=False, allow_blank=True, max_length=500, help_text=_REASON)
 
 
