@@ -9,7 +9,8 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
-from promos.use_cases.code_import.import_codes import import_or_propose, preview_import
+from promos.use_cases.code_import.forecast_codes import forecast_lines_of_codes
+from promos.use_cases.code_import.import_codes import find_new, import_or_propose, preview_import
 
 from .import_form import ImportForm
 
@@ -52,5 +53,6 @@ def _facts(form: ImportForm) -> list[Fact]:
         Fact("Are there already, with these terms", f"{report.already:,}"),
         Fact("Restricted", f"{sum(bool(row.terms.get('restrictions')) for row in form.rows):,}"),
         Fact("Credit, at most", amount(max(row.terms["credit_minor"] for row in form.rows))),
+        *(Fact(line.name, line.after) for line in forecast_lines_of_codes(find_new(form.rows))),
         Fact("Reason", form.cleaned_data["reason"]),
     ]

@@ -18,6 +18,7 @@ from billing.use_cases.proposals.kinds import Arguments, Difference, Kind, Resul
 from billing.use_cases.proposals.propose import Outcome, run_or_propose
 from promos.locks import lock_texts
 from promos.models import PromoCode
+from promos.use_cases.code_import.forecast_codes import forecast_lines_of_codes
 from promos.use_cases.code_import.read_codes import CodeRow, find_taken
 from promos.use_cases.issue_code import MAX_CAP, GivenTerms, issue_code
 
@@ -64,6 +65,12 @@ def preview_import(*, rows: Sequence[CodeRow]) -> ImportReport:
     return _report(rows, _existing(rows))
 
 
+def find_new(rows: Sequence[CodeRow]) -> list[CodeRow]:
+    """Returns the rows whose codes do not exist yet."""
+    existing = _existing(rows)
+    return [row for row in rows if row.code not in existing]
+
+
 def _existing(rows: Sequence[CodeRow]) -> set[str]:
     return set(PromoCode.objects.filter(code__in=[row.code for row in rows]).values_list("code", flat=True))
 
@@ -95,13 +102,14 @@ def _differences(arguments: Arguments, state: Any) -> Sequence[Difference]:
     figures = _measure(arguments, state)
     credit = format_money(figures["issue_credit"], currency=settings.SOVEREIGN_CURRENCY)
     cap = "unlimited" if figures["issue_cap"] > MAX_CAP else f"{figures['issue_cap']:,}"
-    new = len(arguments["rows"]) - len(state)
-    restricted = sum(bool(row.terms.get("restrictions")) for row in _rows(arguments) if row.code not in state)
+    new = [row for row in _rows(arguments) if row.code not in state]
+    restricted = sum(bool(row.terms.get("restrictions")) for row in new)
     return [
-        Difference("New vouchers", "", f"{new:,}"),
+        Difference("New vouchers", "", f"{len(new):,}"),
         Difference("Restricted", "", f"{restricted:,}"),
         Difference("Credit, at most", "", credit),
         Difference("Cap, at most", "", cap),
+        *forecast_lines_of_codes(new),
     ]
 
 

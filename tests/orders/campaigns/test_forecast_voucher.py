@@ -4,17 +4,22 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 from django.utils import timezone
 
 from billing.actor import SOVEREIGN_ADMIN
 from billing.models import Customer, Proposal
+from billing.use_cases.proposals.propose import Outcome
 from orders.use_cases.campaigns import replay_orders as replaying
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
 from promos.models.restrictions import Restrictions
 from promos.use_cases.approvals.approve_batch import propose_batch
 from promos.use_cases.approvals.propose_issue import issue_or_propose
 from promos.use_cases.change_code import retire_code
+from promos.use_cases.code_import.forecast_codes import MAX_DIFFERENT_TERMS
+from promos.use_cases.code_import.import_codes import import_or_propose
+from promos.use_cases.code_import.read_codes import read_codes
 from promos.use_cases.forecasts.forecast_offer import forecast_offer, offer_in_campaign
 from promos.use_cases.issue_code import GivenTerms, issue_code
 from promos.use_cases.redeem_code import redeem
@@ -47,6 +52,11 @@ def past(catalog: None) -> None:
 def forecast(**terms: Any) -> dict[str, Any]:
     given = {"credit_minor": 5_000, "max_redemptions": 0, "starts_at": None, "ends_at": None, "restrictions": None}
     return forecast_offer(offer_in_campaign(**{**given, **terms}))
+
+
+def propose_import(*lines: str) -> Outcome:
+    rows = read_codes("\n".join(lines).encode()).rows
+    return import_or_propose(rows=rows, by=actor(role=SOVEREIGN_ADMIN), reason="spring")
 
 
 def lines_of(proposal: Proposal | None) -> dict[str, str]:
@@ -108,6 +118,48 @@ def test_a_live_voucher_is_changed_without_figures_and_a_retired_one_comes_back_
 def test_the_proposal_of_a_batch_has_the_figures(past: None) -> None:
     found = lines_of(propose_batch(batch=draft_batch(), by=actor(), reason="spring"))
     assert (found["Expected cost"], found["Worst cost"]) == ("0.000 OMR", "15.000 OMR")
+
+
+def test_the_proposal_of_an_import_has_the_figures_of_the_codes_that_are_new(past: None, settings: Any) -> None:
+    settings.APPROVAL_LIMITS = {"issue_credit": {"*": 1_000}}
+    campaign = CampaignFactory.create(name="Spring", budget_minor=12_000)
+    issue_code(code="OLD", terms=GivenTerms(credit_minor=9_000, max_redemptions=1), by=actor())
+    lines = ["OLD,9,1,", "A-1,5,1,", "A-2,5,1,", "B-1,6,0,spring"]
+    found = lines_of(propose_import("code,credit,cap,campaign", *lines).proposal)
+    # Two vouchers of 5 OMR for one customer each, and four orders of three customers within a budget of 12 OMR.
+    assert found["Worst cost"] == "22.000 OMR"
+    assert found["Past orders that qualify"] == "4 of 4 (2 x 5.000 OMR); 4 of 4 (1 x 6.000 OMR)"
+    assert campaign.budget_minor == 12_000
+
+
+def test_a_customer_can_use_each_code_of_a_file_and_its_limits_hold_for_each(past: None, settings: Any) -> None:
+    settings.APPROVAL_LIMITS = {"issue_credit": {"*": 1_000}}
+    title = "code,credit,cap,uses_per_customer,plans"
+    assert lines_of(propose_import(title, "A-1,5,0,,").proposal)["Worst cost"] == "15.000 OMR"
+    assert lines_of(propose_import(title, "B-1,5,0,,", "B-2,5,0,,").proposal)["Worst cost"] == "20.000 OMR"
+    found = lines_of(propose_import(title, "C-1,5,0,1,l", "C-2,5,0,1,l").proposal)
+    assert (found["Worst cost"], found["Past orders that qualify"]) == (
+        "10.000 OMR",
+        "2 of 4 (2 x 5.000 OMR)",
+    )
+
+
+def test_an_import_of_many_different_terms_says_that_its_cost_is_not_known(past: None, settings: Any) -> None:
+    settings.APPROVAL_LIMITS = {"issue_credit": {"*": 1_000}}
+    lines = [f"A-{number},{number},1" for number in range(1, MAX_DIFFERENT_TERMS + 2)]
+    found = lines_of(propose_import("code,credit,cap", *lines).proposal)
+    assert found["Expected cost"].startswith("not known: ")
+    assert "Worst cost" not in found
+
+
+def test_the_check_of_a_file_shows_the_figures(past: None) -> None:
+    client = client_of(create_user(SOVEREIGN_ADMIN))
+    file = SimpleUploadedFile("codes.csv", b"code,credit,cap\nA-1,5,1\nA-2,5,1\n")
+    with nothing_changes():
+        sent = {"file": file, "reason": "spring"}
+        shown = client.submit("/admin/promos/promocode/import/", sent).content.decode()
+    assert "Worst cost" in shown
+    assert "10.000 OMR" in shown
 
 
 def test_a_replay_that_takes_too_long_says_so_on_the_proposal(
