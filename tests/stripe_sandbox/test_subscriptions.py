@@ -204,3 +204,53 @@ def test_payments_of_invoices_are_listed_by_the_time_they_were_made(
     [paid] = client.v1.invoice_payments.list({"status": "paid"}).data
     assert [each.id for each in client.v1.invoice_payments.list({"created": {"gte": paid.created}}).data] == [paid.id]
     assert client.v1.invoice_payments.list({"created": {"gt": paid.created}}).data == []
+
+
+def make_price(client: stripe.StripeClient, **more: Any) -> stripe.Price:
+    given: Any = {"currency": "omr", "recurring": {"interval": "month"}, "product_data": {"name": "Plan M"}, **more}
+    return client.v1.prices.create(given)
+
+
+def test_an_item_gets_another_price_from_the_next_month_on(
+    sandbox: SandboxProcess, client: stripe.StripeClient
+) -> None:
+    subscription = subscribe(sandbox, client)
+    dear, cheap = client.v1.subscription_items.list({"subscription": subscription.id}).data
+    price = make_price(client, unit_amount=13_200)
+    before = len(sandbox.events())
+    items: Any = [{"id": dear.id, "price": price.id}]
+    changed = client.v1.subscriptions.update(subscription.id, {"items": items, "proration_behavior": "none"})
+    assert [(each.id, each.price.unit_amount) for each in changed["items"].data] == [
+        (dear.id, 13_200),
+        (cheap.id, 3_000),
+    ]
+    assert [event["type"] for event in sandbox.events()[before:]] == ["customer.subscription.updated"]
+    assert len(client.v1.invoices.list({"subscription": subscription.id}).data) == 1
+    sandbox.control("POST", "clock", {"months": 1})
+    newest = client.v1.invoices.list({"subscription": subscription.id}).data[0]
+    assert (newest.total, [line.amount for line in newest.lines.data]) == (16_200, [13_200, 3_000])
+
+
+def test_prices_that_stripe_refuses_for_an_item(sandbox: SandboxProcess, client: stripe.StripeClient) -> None:
+    subscription = subscribe(sandbox, client)
+    item = client.v1.subscription_items.list({"subscription": subscription.id}).data[0]
+    archived = make_price(client, unit_amount=100, active=False)
+    once = client.v1.prices.create({"currency": "omr", "unit_amount": 100, "product_data": {"name": "Once"}})
+    yearly = make_price(client, unit_amount=100, recurring={"interval": "year"})
+    good = make_price(client, unit_amount=100)
+    refusals = {
+        "inactive": [{"id": item.id, "price": archived.id}],
+        "not a recurring one": [{"id": item.id, "price": once.id}],
+        "another interval": [{"id": item.id, "price": yearly.id}],
+        "No such subscription_item": [{"id": "si_unknown", "price": good.id}],
+        "No such price": [{"id": item.id, "price": "price_unknown"}],
+        "items without id": [{"price": good.id}],
+    }
+    for problem, items in refusals.items():
+        given: Any = {"items": items, "proration_behavior": "none"}
+        with pytest.raises(stripe.InvalidRequestError, match=problem):
+            client.v1.subscriptions.update(subscription.id, given)
+    prorated: Any = {"items": [{"id": item.id, "price": good.id}]}
+    with pytest.raises(stripe.InvalidRequestError, match="proration_behavior"):
+        client.v1.subscriptions.update(subscription.id, prorated)
+    assert client.v1.subscriptions.retrieve(subscription.id)["items"].data[0].price.unit_amount == 12_000

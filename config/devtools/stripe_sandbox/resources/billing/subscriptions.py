@@ -1,8 +1,9 @@
 """Subscriptions: a completed session creates them; they can be read, updated, and cancelled now or at period end.
 
 Statuses: `incomplete` until the first payment, `active`, `past_due` after a declined invoice, `canceled`. As in API
-versions since 2025-03-31, the items hold the period. Not reproduced: creating one through the API, trials,
-changing items, proration, pauses, schedules.
+versions since 2025-03-31, the items hold the period. An item may get another price of the same interval, from the
+next invoice on. Not reproduced: creating one through the API, trials, adding and removing items, proration, pauses,
+schedules.
 """
 
 from typing import Any
@@ -17,7 +18,7 @@ from stripe.params import (
 
 from config.devtools.stripe_sandbox.clock import BILLING, add_interval
 from config.devtools.stripe_sandbox.protocol.endpoints import endpoint
-from config.devtools.stripe_sandbox.protocol.errors import invalid, missing, unsupported
+from config.devtools.stripe_sandbox.protocol.errors import BAD_REQUEST, invalid, missing, unsupported
 from config.devtools.stripe_sandbox.protocol.parameters import accept
 from config.devtools.stripe_sandbox.resources.billing.discounts import Line
 from config.devtools.stripe_sandbox.store import Object
@@ -98,9 +99,9 @@ def make_subscription(
     return made
 
 
-def _item(world: World, subscription: str, line: Line, start: int, end: int) -> Object:
-    price = line.price
-    plan = {
+def _plan_of(price: Object) -> Object:
+    """Return the plan that older clients read in place of the price."""
+    return {
         "id": price["id"],
         "object": "plan",
         "active": price["active"],
@@ -121,6 +122,9 @@ def _item(world: World, subscription: str, line: Line, start: int, end: int) -> 
         "trial_period_days": None,
         "usage_type": price["recurring"]["usage_type"],
     }
+
+
+def _item(world: World, subscription: str, line: Line, start: int, end: int) -> Object:
     return {
         "id": new_id("si"),
         "object": "subscription_item",
@@ -130,8 +134,8 @@ def _item(world: World, subscription: str, line: Line, start: int, end: int) -> 
         "current_period_start": start,
         "discounts": [],
         "metadata": {},
-        "plan": plan,
-        "price": price,
+        "plan": _plan_of(line.price),
+        "price": line.price,
         "quantity": line.quantity,
         "subscription": subscription,
         "tax_rates": [],
@@ -199,10 +203,13 @@ def retrieve(world: World, identifier: str) -> Object:
 @endpoint(
     "POST",
     "/v1/subscriptions/{id}",
-    accept(SubscriptionUpdateParams, f"cancel_at_period_end description metadata {_DETAILS}"),
+    accept(
+        SubscriptionUpdateParams,
+        f"cancel_at_period_end description items.id items.price metadata proration_behavior {_DETAILS}",
+    ),
 )
 def update(world: World, identifier: str) -> Object:
-    """Update a subscription, or set or clear its cancellation at period end."""
+    """Update a subscription, give items another price, or set or clear its cancellation at period end."""
     subscription = world.get("subscription", identifier)
     given = world.call.given
     if subscription["status"] == "canceled" and set(given) - {"cancellation_details", "metadata", "expand"}:
@@ -216,10 +223,44 @@ def update(world: World, identifier: str) -> Object:
         fields["cancellation_details"] = subscription["cancellation_details"] | given["cancellation_details"]
     if "cancel_at_period_end" in given:
         fields |= _end_with_period(world, subscription, given["cancel_at_period_end"], fields)
+    if "items" in given:
+        if given.get("proration_behavior") != "none":
+            raise unsupported("proration_behavior other than none")
+        fields["items"] = _with_prices(world, subscription, given["items"])
     before = world.change(subscription, **fields)
     if before:
         world.record_event("customer.subscription.updated", subscription, before)
     return subscription
+
+
+def _with_prices(world: World, subscription: Object, given: list[Object]) -> Object:
+    """Return the items with the given prices. The current period stays as it was billed."""
+    items = {item["id"]: item for item in subscription["items"]["data"]}
+    for number, change in enumerate(given):
+        if "id" not in change or "price" not in change:
+            raise unsupported("items without id and price")
+        if change["id"] not in items:
+            raise missing("subscription_item", change["id"], param=f"items[{number}][id]", status=BAD_REQUEST)
+        item = items[change["id"]]
+        price = world.get("price", change["price"], param=f"items[{number}][price]")
+        _check_price(price, item["price"], param=f"items[{number}][price]")
+        description = world.get("product", price["product"])["name"]
+        items[item["id"]] = item | {
+            "plan": _plan_of(price),
+            "price": price,
+            "_sandbox": {"description": description},
+        }
+    changed: Object = subscription["items"] | {"data": list(items.values())}
+    return changed
+
+
+def _check_price(price: Object, before: Object, *, param: str) -> None:
+    if not price["active"]:
+        raise invalid("The price specified is inactive. This field only accepts active prices.", param=param)
+    if not price["recurring"] or price["currency"] != before["currency"]:
+        raise invalid("The price is not a recurring one in the subscription's currency.", param=param)
+    if any(price["recurring"][name] != before["recurring"][name] for name in ("interval", "interval_count")):
+        raise unsupported("items with another interval")
 
 
 def _end_with_period(world: World, subscription: Object, ends: bool, fields: Object) -> Object:
