@@ -9,7 +9,8 @@ from uuid import UUID
 
 from django.db import connection
 
-from orders.models import Order
+from billing.models import Invoice
+from orders.models import CardEntry, Order
 from orders.use_cases.documents.vat import CreditPaid, IncludedVat, load_rates, points_at, vat_of_sale
 from promos.models import PromoCode
 
@@ -108,3 +109,12 @@ def vat_of_order(order_id: UUID) -> IncludedVat | None:
         return None
     paid_at, *credit, card_minor = row
     return vat_of_sale(CreditPaid(*credit), card_minor, basis_points=points_at(load_rates(), paid_at))
+
+
+def vat_of_month(invoice: Invoice) -> IncludedVat | None:
+    """Returns the VAT of a month that the card paid, as its invoice has it; None without a rate. Two queries."""
+    payments = CardEntry.objects.filter(kind=CardEntry.Kind.PAYMENT, stripe_object_id=invoice.stripe_invoice_id)
+    paid_at = payments.values_list("created_at", flat=True).first()
+    if paid_at is None:
+        return None
+    return vat_of_sale(CreditPaid(), invoice.amount_minor, basis_points=points_at(load_rates(), paid_at))

@@ -28,8 +28,8 @@ from orders.models import Order, Payment, StripeEvent
 from orders.models.basket import BundleDiscount, bill_rows
 from orders.stripe.payloads import read_event_object, read_link
 from orders.use_cases.checkout.month_price import next_month_minor
-from orders.use_cases.documents.vat import CreditPaid, IncludedVat, load_rates, points_at, vat_of_sale
-from orders.use_cases.documents.vat_of_sale import vat_of_order
+from orders.use_cases.documents.vat import IncludedVat
+from orders.use_cases.documents.vat_of_sale import vat_of_month, vat_of_order
 from orders.use_cases.mail.queue_mail import Mail
 from orders.use_cases.mail.remind_of_renewal import is_covered
 from orders.use_cases.subscriptions.suspend_unpaid import OWNER_CANCELLED
@@ -241,9 +241,7 @@ def _build_renewed(invoice_id: UUID, event_id: str) -> MailContent | None:
 
 
 def _card_context(invoice: Invoice) -> dict[str, Any]:
-    points = points_at(load_rates(), timezone.now())
-    vat = vat_of_sale(CreditPaid(), invoice.amount_minor, basis_points=points)
-    return {"document": invoice.pdf_url, **_vat_context(vat, currency=invoice.currency)}
+    return {"document": invoice.pdf_url, **_vat_context(vat_of_month(invoice), currency=invoice.currency)}
 
 
 def _build_past_due(invoice_id: UUID, event_id: str) -> MailContent | None:
