@@ -34,12 +34,16 @@ _CAUSES: dict[str, Promise] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentText:
-    """A document in words. `amounts` ends with the total; `paid` says how it was paid or given back."""
+    """A document in words. `amounts` ends with the total; `paid` says how it was paid or given back.
+
+    `head` is the head of the lines. Their amounts contain VAT, as prices do.
+    """
 
     title: str
     seller: list[str]
     buyer: list[str]
     facts: list[tuple[str, str]]
+    head: tuple[str, str]
     lines: list[tuple[str, str]]
     amounts: list[tuple[str, str]]
     paid: list[tuple[str, str]]
@@ -65,6 +69,7 @@ def describe_document(document: Document) -> DocumentText:
         seller=[text for text in (seller["name"], seller["address"], vat_number) if text],
         buyer=[text for text in (buyer["organization"], buyer["email"]) if text],
         facts=list(_facts(document)),
+        head=(_("Item"), _("Amount with VAT") if document.basis_points else _("Amount")),
         lines=[(name, _money(document, minor)) for name, minor in _rows(document)]
         or [(cause, _money(document, document.total_minor))],
         amounts=list(_amounts(document)),

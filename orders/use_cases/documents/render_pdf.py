@@ -22,6 +22,8 @@ _FONTS = {"": "figo", "B": "figbo"}
 _MARGIN, _GAP = 20, 5
 _LINE, _SMALL, _LARGE = 5.5, 9, 18
 _INK, _SOFT, _RULE = 30, 105, 205
+# Of a document: the item and its amount.
+_LINE_WIDTHS = (0.7, 0.3)
 _ARABIC = re.compile("[\u0600-\u06ff]")
 
 
@@ -141,7 +143,7 @@ def render_document(document: Document, *, language: str) -> bytes:
         sheet.paragraph(text.seller)
         sheet.heading(gettext("Buyer"))
         sheet.paragraph(text.buyer)
-        sheet.rows(text.lines)
+        sheet.columns([text.head, *text.lines], widths=_LINE_WIDTHS, amounts=1)
         sheet.rows(text.amounts, last_is_total=True)
         sheet.rows(text.paid)
         return bytes(sheet.output())

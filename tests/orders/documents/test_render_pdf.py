@@ -28,7 +28,7 @@ def test_the_same_document_gives_the_same_bytes(language: str) -> None:
         details={
             "seller": {"name": "مجان Majan", "address": "Muscat", "vat_number": "OM1100000000"},
             "buyer": {"organization": "مخبز", "email": "ada@example.om"},
-            "lines": [{"name": f"Line {number}", "price_minor": 250} for number in range(48)],
+            "lines": [{"name": f"Line {number}", "price_minor": 250} for number in range(44)],
             "period": [],
         },
     )
