@@ -43,6 +43,8 @@ from orders.use_cases.subscriptions.cancel_subscription import send_cancellation
 from orders.use_cases.subscriptions.end_subscription_at_stripe import end_subscription_at_stripe
 from orders.use_cases.subscriptions.find_due_subscriptions import find_due_subscriptions
 from orders.use_cases.subscriptions.follow_subscription import refetch_subscription
+from orders.use_cases.subscriptions.follow_vat_rate import find_repriced_subscriptions
+from orders.use_cases.subscriptions.follow_vat_rate import send_prices as send_prices_to_stripe
 from orders.use_cases.subscriptions.pay_stripe_months import find_payable_subscriptions
 from orders.use_cases.subscriptions.pay_stripe_months import pay_stripe_months as pay_months
 from orders.use_cases.subscriptions.pay_stripe_months import settle_month_at_stripe as settle_month
@@ -238,6 +240,21 @@ def renew_due_subscriptions(timestamp: int) -> None:
         enqueue_once("pay_stripe_months", key=f"subscription:{payable}", subscription_id=str(payable))
     for unsent in find_unsent_cancellations():
         enqueue_once("send_cancellation", key=f"cancellation:{unsent}", subscription_id=str(unsent))
+
+
+@app.periodic(cron="17 * * * *")
+@app.task(name="follow_vat_rate", queue="payments", queueing_lock="follow_vat_rate")
+def follow_vat_rate(timestamp: int) -> None:
+    """Adds one job for each subscription whose price at Stripe a new rate of VAT has changed."""
+    if gateway.is_configured():
+        for repriced in find_repriced_subscriptions():
+            enqueue_once("send_prices", key=f"prices:{repriced}", subscription_id=str(repriced))
+
+
+@app.task(name="send_prices", queue="payments", retry=_RETRIES)
+def send_prices(subscription_id: str) -> None:
+    """Gives Stripe the prices of a subscription's next month."""
+    send_prices_to_stripe(subscription_id=UUID(subscription_id))
 
 
 @app.periodic(cron="41 5 * * *")

@@ -312,6 +312,7 @@ class Resource(StrEnum):
     INVOICES = "invoices"
     INVOICE_PAYMENTS = "invoice_payments"
     SUBSCRIPTIONS = "subscriptions"
+    SUBSCRIPTION_ITEMS = "subscription_items"
     EVENTS = "events"
     BALANCE_TRANSACTIONS = "balance_transactions"
 
@@ -324,6 +325,7 @@ _SERVICES: Mapping[Resource, Callable[[stripe.StripeClient], Any]] = {
     Resource.INVOICES: lambda client: client.v1.invoices,
     Resource.INVOICE_PAYMENTS: lambda client: client.v1.invoice_payments,
     Resource.SUBSCRIPTIONS: lambda client: client.v1.subscriptions,
+    Resource.SUBSCRIPTION_ITEMS: lambda client: client.v1.subscription_items,
     Resource.EVENTS: lambda client: client.v1.events,
     Resource.BALANCE_TRANSACTIONS: lambda client: client.v1.balance_transactions,
 }

@@ -1,10 +1,13 @@
 """The calls to Stripe about subscriptions and their invoices."""
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import stripe
 
+from orders.models.basket import Line
 from orders.stripe.gateway import (
     Refused,
     Resource,
@@ -14,7 +17,7 @@ from orders.stripe.gateway import (
     list_invoice_payments,
     list_pages,
 )
-from orders.stripe.payloads import Object
+from orders.stripe.payloads import Object, read_slug
 
 
 def retrieve_subscription(subscription_id: str) -> Object:
@@ -28,7 +31,7 @@ def cancel_subscription(subscription_id: str) -> None:
         call_stripe(lambda client: client.v1.subscriptions.cancel(subscription_id))
     except Refused as error:
         # Stripe refuses to cancel an ended subscription. Any other that it refuses would go on charging the card.
-        if not _has_ended(subscription_id):
+        if not has_ended(subscription_id):
             raise Unanswered(str(error)) from error
 
 
@@ -40,11 +43,48 @@ def set_cancel_at_period_end(subscription_id: str, *, ends: bool) -> None:
     try:
         call_stripe(lambda client: client.v1.subscriptions.update(subscription_id, {"cancel_at_period_end": ends}))
     except Refused as error:
-        if not _has_ended(subscription_id):
+        if not has_ended(subscription_id):
             raise Unanswered(str(error)) from error
 
 
-def _has_ended(subscription_id: str) -> bool:
+def list_items(subscription_id: str) -> list[Object]:
+    """Lists the items of a subscription, each with its product. Raises: Refused, Unanswered, NotConfigured."""
+    pages = list_pages(Resource.SUBSCRIPTION_ITEMS, subscription=subscription_id, expand=["data.price.product"])
+    return [item for page in pages for item in page]
+
+
+def set_next_prices(subscription_id: str, items: Sequence[Object], lines: Sequence[Line], *, currency: str) -> None:
+    """Gives a subscription these prices from its next month on; the current month stays as it is.
+
+    Each price has a product of its own, because Stripe may have archived the one of an earlier price.
+
+    Args: items: as `list_items` returns them, one for each line, whose slug its product has.
+    Raises: Refused, Unanswered, NotConfigured. Idempotency: an item that has its price already is left as it is.
+    """
+    wanted = {line.slug: line for line in lines}
+    changed = [
+        {"id": item["id"], "price": _create_price(line, subscription_id=subscription_id, currency=currency)}
+        for item in items
+        if (line := wanted[read_slug(item)]).price_minor != item["price"]["unit_amount"]
+    ]
+    params: Any = {"items": changed, "proration_behavior": "none"}
+    if changed:
+        call_stripe(lambda client: client.v1.subscriptions.update(subscription_id, params))
+
+
+def _create_price(line: Line, *, subscription_id: str, currency: str) -> str:
+    params: Any = {
+        "currency": currency.lower(),
+        "unit_amount": line.price_minor,
+        "recurring": {"interval": "month"},
+        "product_data": {"name": line.name, "metadata": {"slug": line.slug}},
+    }
+    key = f"price-{subscription_id}-{line.slug}-{line.price_minor}"
+    return call_stripe(lambda client: client.v1.prices.create(params, idempotency_options(key))).id
+
+
+def has_ended(subscription_id: str) -> bool:
+    """Returns whether Stripe charges nothing more for a subscription. Raises: Unanswered, NotConfigured."""
     try:
         return retrieve_subscription(subscription_id)["status"] in ("canceled", "incomplete_expired")
     except Refused:

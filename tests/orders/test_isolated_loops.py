@@ -68,6 +68,7 @@ ISOLATED = (
 LOOPS = {
     "tasks.py _play_steps": ONE_THING,
     "tasks.py renew_due_subscriptions": ENQUEUES,
+    "tasks.py follow_vat_rate": ENQUEUES,
     "tasks.py reconcile_with_stripe": ENQUEUES,
     "tasks.py reconcile_part": COMPUTES,
     "tasks.py verify_books": COMPUTES,
@@ -131,6 +132,7 @@ LOOPS = {
     "use_cases/reconciliation/reconciliation_run.py list_pages": COMPUTES,
     "use_cases/reconciliation/reconciliation_run.py compare_each": ISOLATED,
     "use_cases/subscriptions/end_subscriptions.py end_subscriptions": ONE_THING,
+    "use_cases/subscriptions/follow_vat_rate.py find_repriced_subscriptions": COMPUTES,
     "use_cases/subscriptions/pay_due_months.py pay_due_months": NEXT_RUN,
     "use_cases/subscriptions/pay_stripe_months.py pay_stripe_months": ONE_THING,
     "use_cases/subscriptions/renew_subscription.py renew_subscription": ONE_THING,

@@ -26,6 +26,7 @@ STRIPE_JOBS = (
     "link_payment_intent",
     "settle_month_at_stripe",
     "send_cancellation",
+    "send_prices",
     "find_charge_owner",
     "settle_long_invoice",
     "close_open_payment",

@@ -1,7 +1,7 @@
 """With prices without VAT, quote, charge, invoice and journal name one total and one VAT, for any price and rate."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -15,7 +15,7 @@ from billing.local_time import local_day
 from billing.models import LedgerEntry, Subscription
 from orders.models import Document, Order, VatRate
 from orders.models.basket import CheckoutRequest
-from orders.models.charge import charge_step, price_with_vat
+from orders.models.charge import charge_step, discount_prices, price_with_vat
 from orders.use_cases.books.journal import current_postings, journal_totals
 from orders.use_cases.books.month import month_of
 from orders.use_cases.checkout.place_order import place_order
@@ -24,7 +24,17 @@ from orders.use_cases.documents.issue_documents import issue_documents
 from orders.use_cases.documents.vat import included_vat
 from orders.use_cases.payments.request_refund import refund_order
 from tests.database import restore_pristine
-from tests.factories import AddOnFactory, OrganizationFactory, PlanFactory, acting, actor, forget_prices, give_credit
+from tests.factories import (
+    AddOnFactory,
+    AppFactory,
+    BundleFactory,
+    OrganizationFactory,
+    PlanFactory,
+    acting,
+    actor,
+    forget_prices,
+    give_credit,
+)
 
 PRICE = st.integers(1, 100_000)
 POINTS = st.integers(0, 10_000)
@@ -43,15 +53,20 @@ class Undo(Exception):
 
 @dataclass(frozen=True)
 class Case:
-    """Prices in the smallest unit, rates in basis points: `later` begins in the second month."""
+    """Prices in the smallest unit, rates in basis points: `later` begins in the second month. 0: without a bundle."""
 
     plan: int
     addon: int
     points: int
     later: int
+    percent: int
 
 
-@given(case=st.builds(Case, plan=PRICE, addon=PRICE, points=POINTS, later=POINTS))
+@given(
+    case=st.builds(
+        Case, plan=PRICE, addon=PRICE, points=POINTS, later=POINTS, percent=st.just(0) | st.integers(1, 99)
+    )
+)
 def test_quote_charge_invoice_and_journal_agree(case: Case) -> None:
     forget_prices()
     with override_settings(PRICES_INCLUDE_VAT=False, INITIAL_STRIPE_SECRET_KEY=""):
@@ -73,13 +88,18 @@ def _compare(case: Case) -> None:
     AddOnFactory.create(slug="addon", price_minor=case.addon)
     give_credit(organization.customer, 1_000_000)
     request = CheckoutRequest(tenant_id=organization.id, plan="plan", addons=("addon",))
+    if case.percent:
+        AppFactory.create(slug="app")
+        BundleFactory.create(slug="bundle", apps=["app"], discount_percent=case.percent)
+        request = replace(request, apps=("app",), bundle="bundle")
     quote = quote_checkout(request=request, by=by, now=now)
-    for line, net in zip(quote.lines, (case.plan, case.addon), strict=True):
+    nets = discount_prices([case.plan, case.addon], percent=case.percent, currency="OMR")
+    for line, net in zip(quote.lines, nets, strict=True):
         assert line.net_minor == net
         # Each price is rounded once, and is one that a card can pay.
         assert abs(line.price_minor - net * (10_000 + case.points) / 10_000) <= charge_step("OMR") / 2
         assert line.price_minor % charge_step("OMR") == 0 or not case.points
-    later = [price_with_vat(net, case.later, currency="OMR") for net in (case.plan, case.addon)]
+    later = [price_with_vat(net, case.later, currency="OMR") for net in nets]
     assert quote.next_month_minor == sum(later)
 
     order = Order.objects.get(id=place_order(request=request, by=by, now=now).order_id)
@@ -88,6 +108,9 @@ def _compare(case: Case) -> None:
     invoice = Document.objects.get()
     assert quote.total_minor == order.total_minor == -spent.amount_minor == invoice.total_minor
     assert Subscription.objects.get().amount_minor == sum(line["price_minor"] for line in invoice.lines)
+    if quote.bundle:
+        before = sum(price_with_vat(net, case.points, currency="OMR") for net in (case.plan, case.addon))
+        assert before - quote.bundle.discount_minor == quote.total_minor
     vat_minor = quote.vat.vat_minor if quote.vat else 0
     assert vat_minor == invoice.vat_minor == included_vat(order.total_minor, case.points)
     totals = journal_totals(month_of(now), postings=current_postings())

@@ -57,9 +57,16 @@ def order_parameters(
 
 
 def renewal_parameters(
-    *, first: Order, subscription: Subscription, credit_minor: int, by: Actor, now: datetime
+    *,
+    first: Order,
+    subscription: Subscription,
+    total_minor: int,
+    credit_minor: int,
+    period_start: datetime,
+    by: Actor,
+    now: datetime,
 ) -> dict[str, Any]:
-    """Returns the parameters of a month's order: the first order's basket once more, at the subscription's price."""
+    """Returns the parameters of a month's order: the first order's basket once more, at the month's price."""
     return {
         "id": uuid7(),
         "customer": subscription.customer_id,
@@ -68,12 +75,12 @@ def renewal_parameters(
         "apps": first.apps,
         "addons": first.addons,
         "bundle": first.bundle,
-        "lines": [line.as_json() for line in month_lines(subscription)],
-        "total": subscription.amount_minor,
+        "lines": [line.as_json() for line in month_lines(subscription, starts_at=period_start)],
+        "total": total_minor,
         "credit_applied": credit_minor,
         "currency": subscription.currency,
         "renews": subscription.id,
-        "period_start": subscription.current_period_end,
+        "period_start": period_start,
         **_actor_parameters(by, now=now),
     }
 

@@ -13,6 +13,7 @@ from django.db.models import Q
 from billing.local_time import local_day, utc_text
 from billing.models import Invoice, Subscription
 from orders.models import CardEntry, Document, Order, VatRate
+from orders.models.basket import Line
 from orders.use_cases.documents.movement import Movement
 from orders.use_cases.documents.vat import load_rates, points_at, rate_at, vat_of_part
 
@@ -130,7 +131,9 @@ def _compose(movement: Movement, sources: Sources) -> Document:
                 "vat_number": settings.SELLER_VAT_NUMBER,
             },
             "buyer": {"organization": order.organization.name, "email": order.customer.email},
-            "lines": _lines(movement, order, total_minor=sum(part.amount_minor for part in (credit, card) if part)),
+            "lines": _lines(
+                movement, order, sources, total_minor=sum(part.amount_minor for part in (credit, card) if part)
+            ),
             **({"bundle": order.bundle} if order.bundle else {}),
             "period": _period(movement, sources),
             "credit_vat_minor": credit_vat_minor,
@@ -172,11 +175,16 @@ def _kind(cause: Document.Cause, *, has_rate: bool) -> Document.Kind:
     return Document.Kind.INVOICE if has_rate and cause != Cause.EARLY_PAYMENT else Document.Kind.RECEIPT
 
 
-def _lines(movement: Movement, order: Order, *, total_minor: int) -> list[dict[str, Any]]:
+def _lines(movement: Movement, order: Order, sources: Sources, *, total_minor: int) -> list[dict[str, Any]]:
     """Returns what was sold. What was paid back has no lines: it names the document that it corrects."""
     if movement.kind not in ("spent", "payment"):
         return []
-    lines = sorted(order.lines.all(), key=lambda line: line.position)
+    lines = [Line.of(line) for line in sorted(order.lines.all(), key=lambda line: line.position)]
+    month = sources.months.get(movement.source)
+    if month is not None and month.order_id != order.id:
+        # A later month of the order's subscription, which the card paid, at the VAT of its first day.
+        basis_points = points_at(sources.rates, month.period_start)
+        lines = [line.at_rate(basis_points) for line in lines]
     if sum(line.price_minor for line in lines) != total_minor:
         # A month of a subscription whose price at Stripe is another one.
         return []

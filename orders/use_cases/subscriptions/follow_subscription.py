@@ -36,6 +36,7 @@ from orders.stripe.payloads import (
     read_subscription_id,
     read_subscription_period,
 )
+from orders.use_cases.checkout.month_price import month_minor
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 from orders.use_cases.reconciliation.record_break import record_break
 from orders.use_cases.subscriptions.record_subscription_event import record_subscription_event
@@ -94,7 +95,10 @@ def apply_paid_invoice(invoice: Object, *, as_of: datetime) -> str:
     elif known.order_id is not None:
         # Credit has paid this month. If the card has paid it as well, the job returns the credit.
         enqueue("settle_month_at_stripe", lock=f"order:{known.order_id}", order_id=str(known.order_id))
-    record_price_change(subscription, read_invoice_price(invoice))
+    # Stripe may have the price of a later month already.
+    ours_minor, charged_minor = month_minor(subscription, starts_at=period[0]), read_invoice_price(invoice)
+    if charged_minor not in (None, ours_minor):
+        record_price_change(subscription, charged_minor, ours_minor=ours_minor)
     return "renewed"
 
 
@@ -153,7 +157,7 @@ def apply_subscription_event(document: Object, event: StripeEvent) -> str:
         return "refetching"
     by = system_actor(channel="webhook", user_id=event.id)
     if status not in ENDED_STATUSES:
-        record_price_change(subscription, read_monthly_price(document))
+        _compare_price(subscription, document)
     return apply_subscription_state(subscription, document, status=status, as_of=event.occurred_at, by=by)
 
 
@@ -279,13 +283,21 @@ def _record_paid_after_end(invoice: Object, subscription: Subscription) -> str:
     return PAID_AFTER_END
 
 
-def record_price_change(subscription: Subscription, charged_minor: int | None) -> None:
+def _compare_price(subscription: Subscription, document: Object) -> None:
+    """Compares the price of Stripe's subscription, which may be of the paid month or of the next one, with ours."""
+    charged_minor = read_monthly_price(document)
+    if charged_minor in (None, subscription.amount_minor):
+        return
+    months = read_subscription_period(document) or ()
+    if charged_minor not in [month_minor(subscription, starts_at=each) for each in months]:
+        record_price_change(subscription, charged_minor, ours_minor=subscription.amount_minor)
+
+
+def record_price_change(subscription: Subscription, charged_minor: int | None, *, ours_minor: int) -> None:
     """Records a price that is not ours as a break: price, quantity or interval were changed at Stripe.
 
     Args: charged_minor: what Stripe charges a month before discounts; None if that is not known.
     """
-    if charged_minor in (None, subscription.amount_minor):
-        return
     other_interval = charged_minor == OTHER_INTERVAL
     record_break(
         kind=Break.Kind.SUBSCRIPTION_CHANGED,
@@ -293,7 +305,7 @@ def record_price_change(subscription: Subscription, charged_minor: int | None) -
         order_id=subscription.order_id,
         details={
             "stripe": "another interval" if other_interval else charged_minor,
-            "ours": subscription.amount_minor,
+            "ours": ours_minor,
         },
     )
 

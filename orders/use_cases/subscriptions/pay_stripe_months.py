@@ -100,9 +100,14 @@ def _is_ordered(invoice: Invoice) -> bool:
 def _pay(invoice: Invoice, subscription: Subscription, *, by: Actor, now: datetime) -> None:
     first = Order.objects.get(id=subscription.order_id)
     parameters = renewal_parameters(
-        first=first, subscription=subscription, credit_minor=invoice.amount_minor, by=by, now=now
+        first=first,
+        subscription=subscription,
+        total_minor=invoice.amount_minor,
+        credit_minor=invoice.amount_minor,
+        period_start=invoice.period_start,
+        by=by,
+        now=now,
     )
-    parameters |= {"total": invoice.amount_minor, "period_start": invoice.period_start}
     order = write_order(parameters, status=Order.Status.COMPLETED)
     if invoice.amount_minor:
         spend_credit(customer_id=order.customer_id, amount_minor=invoice.amount_minor, order_id=order.id, by=by)

@@ -268,7 +268,9 @@ def _write_order(
         renewal_parameters(
             first=first,
             subscription=subscription,
+            total_minor=subscription.amount_minor,
             credit_minor=credit_minor,
+            period_start=subscription.current_period_end,
             by=by,
             now=now,
         ),
