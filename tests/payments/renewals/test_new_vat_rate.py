@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 OLD, NEW = 500, 1_000
 OLD_MINOR, NEW_MINOR = TOTAL_MINOR * 105 // 100, TOTAL_MINOR * 110 // 100
-UPDATE = {"method": "POST", "path": "/v1/subscriptions/*"}
+UPDATE: dict[str, Any] = {"method": "POST", "path": "/v1/subscriptions/*"}
 
 
 @pytest.fixture(autouse=True)
