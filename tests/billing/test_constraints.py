@@ -429,8 +429,9 @@ def test_every_attacked_rule_is_in_the_database() -> None:
     assert triggers_without_rule("billing") == {
         # Grants of the last release are passed on to the trigger of today's.
         "billing_grants_post",
-        # It adds each entry to the chain.
+        # They add each entry to the chain, and move the chain's end.
         "billing_auditentry_chained",
+        "billing_auditlink_moves_end",
         "billing_invoice_posts_new_month",
         "billing_invoice_posts_paid_month",
     }

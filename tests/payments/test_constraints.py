@@ -336,5 +336,5 @@ def test_every_new_rule_of_orders_is_attacked() -> None:
 
 def test_every_new_rule_of_billing_is_attacked() -> None:
     known = set(of_billing.ATTACKS) | set(LOTS) | set(MERGES) | set(BULK_GRANTS) | of_billing.DJANGOS_OWN
-    known.add("billing_auditentry_chained")  # a trigger that refuses nothing
+    known |= {"billing_auditentry_chained", "billing_auditlink_moves_end"}  # triggers that refuse nothing
     assert rules_of("billing") - known == set(BILLING) - set(of_billing.ATTACKS)

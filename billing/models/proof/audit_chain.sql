@@ -16,18 +16,28 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT sha256(convert_to(billing_audit_text(previous, number, e), 'UTF8'))
 $$;
 
--- Adds an entry to the chain. The row of the chain's end stays locked until the commit.
+-- Adds an entry to the chain. The row of the chain's end stays locked until the commit, but is written once, after the
+-- last entry: a transaction that updates one row again and again reads all of its old versions. Until then the newest
+-- link is the end.
 CREATE OR REPLACE FUNCTION billing_chain_audit_entry(e billing_auditentry) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   place bigint;
   previous bytea;
-  digest bytea;
+  newer record;
 BEGIN
-  INSERT INTO billing_auditchain AS c (id, entries, hash) VALUES (1, 1, NULL)
-    ON CONFLICT (id) DO UPDATE SET entries = c.entries + 1 RETURNING c.entries, c.hash INTO place, previous;
-  digest := billing_audit_hash(previous, place, e);
-  INSERT INTO billing_auditlink (number, entry_id, hash) VALUES (place, e.id, digest);
-  UPDATE billing_auditchain SET hash = digest WHERE id = 1;
+  LOOP
+    SELECT entries, hash INTO place, previous FROM billing_auditchain WHERE id = 1 FOR NO KEY UPDATE;
+    EXIT WHEN FOUND;
+    INSERT INTO billing_auditchain (id, entries) VALUES (1, 0) ON CONFLICT DO NOTHING;
+  END LOOP;
+  SELECT number, hash INTO newer FROM billing_auditlink WHERE number > place ORDER BY number DESC LIMIT 1;
+  IF FOUND THEN
+    place := newer.number;
+    previous := newer.hash;
+  END IF;
+  place := place + 1;
+  INSERT INTO billing_auditlink (number, entry_id, hash)
+  VALUES (place, e.id, billing_audit_hash(previous, place, e));
 END $$;
 
 CREATE OR REPLACE FUNCTION billing_chain_new_audit_entry() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -36,13 +46,33 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- It waits for the end of the transaction, so that the chain's end, which all entries share, is locked only for the
--- commit, and after everything else.
+CREATE OR REPLACE FUNCTION billing_move_audit_end() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.number = (SELECT max(number) FROM billing_auditlink) THEN
+    UPDATE billing_auditchain SET entries = NEW.number, hash = NEW.hash WHERE id = 1;
+  END IF;
+  RETURN NULL;
+END $$;
+
+-- They wait for the end of the transaction, so that the chain's end, which all entries share, is locked only for the
+-- commit, and after everything else. Triggers of links are queued behind those of all entries.
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'billing_auditentry_chained') THEN
     CREATE CONSTRAINT TRIGGER billing_auditentry_chained AFTER INSERT ON billing_auditentry
       DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION billing_chain_new_audit_entry();
   END IF;
+  IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'billing_auditlink_moves_end') THEN
+    CREATE CONSTRAINT TRIGGER billing_auditlink_moves_end AFTER INSERT ON billing_auditlink
+      DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION billing_move_audit_end();
+  END IF;
+END $$;
+
+-- Adds the entries of the transaction to the chain now, not at its end.
+CREATE OR REPLACE FUNCTION billing_chain_audit_now() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  SET CONSTRAINTS billing_auditentry_chained IMMEDIATE;
+  SET CONSTRAINTS billing_auditlink_moves_end IMMEDIATE;
+  SET CONSTRAINTS billing_auditentry_chained, billing_auditlink_moves_end DEFERRED;
 END $$;
 
 CREATE OR REPLACE TRIGGER billing_auditlink_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON billing_auditlink

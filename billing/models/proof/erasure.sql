@@ -31,8 +31,7 @@ CREATE OR REPLACE FUNCTION billing_erase_audit(user_ids text[], pattern text)
 RETURNS TABLE (number bigint, hash text) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
   -- The entries of this transaction join the chain first, as they are.
-  SET CONSTRAINTS billing_auditentry_chained IMMEDIATE;
-  SET CONSTRAINTS billing_auditentry_chained DEFERRED;
+  PERFORM billing_chain_audit_now();
   PERFORM set_config('qasima.erasing', 'on', true);
   RETURN QUERY
   WITH erased AS (

@@ -33,8 +33,7 @@ def seal_ledger() -> LedgerHead:
         before = LedgerHead.objects.order_by("-number").first()
         number = before.number + 1 if before else 1
         # The audit entries of the caller's own transaction join the chain now, not at its end.
-        cursor.execute("SET CONSTRAINTS billing_auditentry_chained IMMEDIATE")
-        cursor.execute("SET CONSTRAINTS billing_auditentry_chained DEFERRED")
+        cursor.execute("SELECT billing_chain_audit_now()")
         # While no account is covered, PostgreSQL would read the growing table anew for each of millions of accounts.
         cursor.execute("SET LOCAL enable_nestloop = off")
         cursor.execute(_SEAL, {"number": number})

@@ -73,6 +73,35 @@ def test_an_act_that_is_taken_back_leaves_no_gap(trail: None) -> None:
     assert verify_audit_chain() == (6, "")
 
 
+def test_entries_that_are_chained_before_their_transaction_ends_can_be_taken_back(trail: None) -> None:
+    chain_now: Any = "SELECT billing_chain_audit_now()"
+    with transaction.atomic(), connection.cursor() as cursor:
+        record(6)
+        cursor.execute(chain_now)
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            record(7)
+            cursor.execute(chain_now)
+            assert AuditChain.objects.get().entries == 7
+            raise ZeroDivisionError
+        assert AuditChain.objects.get().entries == 6
+        record(8)
+    assert verify_audit_chain() == (7, "")
+
+
+def test_a_transaction_of_many_entries_writes_the_end_of_the_chain_once(trail: None) -> None:
+    """Each further version of that row would be read again by each entry that follows."""
+    written: Any = "SELECT n_tup_upd FROM pg_stat_xact_user_tables WHERE relname = 'billing_auditchain'"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(written)
+        [before] = cursor.fetchone()
+        for number in range(6, 106):
+            record(number)
+        cursor.execute("SELECT billing_chain_audit_now()")
+        cursor.execute(written)
+        assert cursor.fetchone() == (before + 1,)
+    assert verify_audit_chain() == (105, "")
+
+
 def test_a_head_covers_the_entries_of_its_own_transaction(trail: None) -> None:
     with transaction.atomic():
         record(6)

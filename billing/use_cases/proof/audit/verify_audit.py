@@ -14,8 +14,7 @@ def verify_audit_chain() -> tuple[int, str]:
     """
     with cursor_without_timeout() as cursor:
         # The entries of the caller's own transaction join the chain now, not at its end.
-        cursor.execute("SET CONSTRAINTS billing_auditentry_chained IMMEDIATE")
-        cursor.execute("SET CONSTRAINTS billing_auditentry_chained DEFERRED")
+        cursor.execute("SELECT billing_chain_audit_now()")
         cursor.execute(_CHAIN)
         entries, missing, lost, wrong, end, is_end = cursor.fetchone()
     faults = [(number, "is missing") for number in (missing, lost) if number]
