@@ -37,7 +37,8 @@ class AlertSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     kind = serializers.ChoiceField(choices=Alert.Kind.choices)
     subject = serializers.CharField(
-        help_text="The address, the user id, or the name of the batch, campaign or voucher."
+        help_text="The address, the user id, or the name of the batch, campaign or voucher; of a range, the batch's"
+        " name and the first and last serial number."
     )
     number = serializers.IntegerField(
         help_text="Refusals, redemptions, used slots, or used budget in the smallest unit."

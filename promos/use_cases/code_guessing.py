@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from billing.actor import Actor
 from billing.errors import TooManyAttempts
 from billing.use_cases.count_attempt import Limit, count_hit, limits_of_networks, read_limit
-from promos.errors import CardNotActive, PromoExpired, PromoInactive, PromoNotFound, PromoNotStarted, PromoProblem
+from promos.errors import PromoExpired, PromoInactive, PromoNotFound, PromoNotStarted, PromoProblem
 from promos.models import RefusedAttempt
 from promos.use_cases.attempts.record_attempt import record_attempt
 from promos.use_cases.cards.guessing import ADDRESS_ALLOWANCE, REFUSED_CODES
-from promos.use_cases.cards.record_early_attempt import record_early_attempt
 
 # The refusals of guessed codes. In a rush, honest customers send exhausted codes and codes that they have redeemed.
 _GUESSES = (PromoNotFound, PromoInactive, PromoNotStarted, PromoExpired)
@@ -42,8 +41,6 @@ def limit_refused_codes(*, code: str, act: RefusedAttempt.Act, by: Actor) -> Ite
         yield
     except PromoProblem as refusal:
         record_attempt(refusal, code=code, act=act, by=by)
-        if isinstance(refusal, CardNotActive):
-            record_early_attempt(serial=refusal.serial, address=by.address)
         if isinstance(refusal, _GUESSES) and (wait := _count(counted, now)):
             raise TooManyAttempts(retry_after=wait) from refusal
         raise

@@ -1,17 +1,17 @@
 from django.utils import timezone
 
 from billing.actor import Actor
-from promos.errors import CardNotActive, PromoProblem
+from promos.errors import PromoProblem
 from promos.models import PromoCode, RefusedAttempt
 from promos.use_cases.attempts.record_attempt import record_attempt
-from promos.use_cases.cards.record_early_attempt import record_early_attempt
 from promos.use_cases.check_eligibility import problem_of
 
 
 def preview_code(found: PromoCode | None, *, code: str, by: Actor) -> PromoProblem | None:
     """Returns why no customer can redeem the code now, or None. A refusal is recorded.
 
-    An inactive card counts as an early attempt.
+    A card that is not active costs exactly what an unknown code costs, so that the time of an answer does not tell
+    them apart.
 
     Args: found: as `find_code` or `find_typed_code` returns it. code: as the caller entered it.
     """
@@ -19,6 +19,4 @@ def preview_code(found: PromoCode | None, *, code: str, by: Actor) -> PromoProbl
     problem = problem_of(found, now=timezone.now(), has_free_slot=has_free_slot, redeemed=False)
     if problem is not None:
         record_attempt(problem, code=code, act=RefusedAttempt.Act.PREVIEW, by=by)
-    if isinstance(problem, CardNotActive):
-        record_early_attempt(serial=problem.serial, address=by.address)
     return problem

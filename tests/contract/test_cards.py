@@ -4,6 +4,7 @@ import pytest
 
 from orders.models import Order
 from promos.models import Batch, Redemption
+from promos.use_cases.alerts.raise_alerts import raise_alerts
 from promos.use_cases.cards.change_batch import activate_batch
 from tests.promos.cards.make_batch import DRAFTER, active, codes_of, released
 from tests.snapshot import nothing_changes, only_changes
@@ -75,6 +76,8 @@ def test_card_of_a_batch_that_is_not_active_looks_unknown_and_is_counted(carl: C
         start=1,
     ):
         assert (known.status, known.body) == (unknown.status, unknown.body), number
+    raise_alerts()
+    raise_alerts()
     batch = Batch.objects.get(pk=batch.pk)
     assert (batch.early_attempts, batch.last_early_attempt_at is None) == (3, False)
     activate_batch(batch=batch, by=DRAFTER, reason="in the shops")

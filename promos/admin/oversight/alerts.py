@@ -28,6 +28,8 @@ _EXPLANATIONS = {
     Alert.Kind.ADDRESS: "Someone at this address may be guessing codes. The limits already slow the address down;"
     " your gateway can block it.",
     Alert.Kind.CUSTOMER: "The customer may be guessing codes, or may need help with one.",
+    Alert.Kind.RANGE: "Many of these cards are refused: they may be copied, or redeemed before they were sold. Lock"
+    " the range until its dealer has explained it.",
     Alert.Kind.EARLY_CARD: "Somebody has codes of cards that are not for sale yet: they may be stolen from the"
     " printer or from a shop. Void the batch or the range if you cannot explain it.",
     Alert.Kind.COLLECTOR: "The customer redeems as many codes in a minute as many customers have. The cards may be"
@@ -56,7 +58,8 @@ class AlertAdmin(ReadOnlyAdmin):
     search_help_text = "Address, user id, or name of a batch, campaign or voucher"
 
     def search_filter(self, term: str) -> Q:
-        return Q(subject=term)
+        # Of a range, the name of the batch precedes the serial numbers.
+        return Q(subject=term) | Q(kind=Alert.Kind.RANGE, subject__startswith=f"{term} ")
 
     @admin.display(description="Opened")
     def opened(self, alert: Alert) -> Text:
@@ -102,13 +105,15 @@ class AlertAdmin(ReadOnlyAdmin):
         narrowed = {
             Alert.Kind.ADDRESS: ("Refused attempts", "promos_refusedattempt", "address"),
             Alert.Kind.CUSTOMER: ("Refused attempts", "promos_refusedattempt", "user_id"),
+            Alert.Kind.RANGE: ("Refused attempts", "promos_refusedattempt", "promo_code__code"),
             Alert.Kind.EARLY_CARD: ("Refused attempts", "promos_refusedattempt", "promo_code__code"),
             Alert.Kind.COLLECTOR: ("Redemptions", "promos_redemption", "customer__user_id"),
             **dict.fromkeys(_OF_BUDGETS, ("Campaign", "promos_campaign", "q")),
             **dict.fromkeys(_OF_CAPS, ("Voucher", "promos_promocode", "q")),
         }
         title, model, parameter = narrowed[Alert.Kind(record.kind)]
-        yield Tool(title, list_url(model, **{parameter: record.subject}))
+        subject = record.subject.partition(" ")[0] if record.kind == Alert.Kind.RANGE else record.subject
+        yield Tool(title, list_url(model, **{parameter: subject}))
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         if record.closed_at is None and request.user.has_perm(_CHANGE):

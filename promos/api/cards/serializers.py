@@ -45,7 +45,9 @@ class BatchSerializer(MoneyResponseSerializer):
     )
     first_serial = serializers.IntegerField()
     last_serial = serializers.IntegerField()
-    early_attempts = serializers.IntegerField(help_text="Attempts to redeem a card that was not active.")
+    early_attempts = serializers.IntegerField(
+        help_text="Attempts to use a card that was not active, while they are kept, as the worker counted them last."
+    )
     starts_at = serializers.DateTimeField(source="promo_code.starts_at", allow_null=True)
     expires_at = serializers.DateTimeField(source="promo_code.expires_at", allow_null=True)
     credit_days = serializers.IntegerField(

@@ -4,7 +4,7 @@ from django.db.models.functions import Now
 
 from billing.models.keys import Uuid7
 
-OF_USE = ("address", "customer", "early_card", "collector")
+OF_USE = ("address", "customer", "range", "early_card", "collector")
 OF_LIMITS = ("budget_80", "budget_100", "cap_80", "cap_100")
 
 
@@ -14,6 +14,7 @@ class Alert(models.Model):
     class Kind(models.TextChoices):
         ADDRESS = "address", "Many refusals from one address"
         CUSTOMER = "customer", "Many refusals of one customer"
+        RANGE = "range", "Many refusals of one range of cards"
         EARLY_CARD = "early_card", "Cards tried before activation"
         COLLECTOR = "collector", "One customer redeems many codes"
         BUDGET_80 = "budget_80", "80% of a campaign's budget is used"
@@ -24,7 +25,9 @@ class Alert(models.Model):
     id = models.UUIDField(primary_key=True, db_default=Uuid7(), editable=False)
     kind = models.CharField(max_length=10, choices=Kind)
     subject = models.CharField(
-        max_length=255, help_text="The address, the user id, or the name of the batch, campaign or voucher."
+        max_length=255,
+        help_text="The address, the user id, or the name of the batch, campaign or voucher;"
+        " for a range, with its serials.",
     )
     number = models.BigIntegerField(help_text="The refusals, redemptions or used credit when it was last seen.")
     allowed = models.BigIntegerField(

@@ -13,16 +13,19 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from billing.actor import AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN, Actor
 from billing.errors import ReasonRequired
 from billing.models import AuditEntry
-from promos.errors import CardNotActive, PromoNotFound, PromoProblem
+from promos.errors import CardNotActive, PromoAlreadyRedeemed, PromoExhausted, PromoNotFound, PromoProblem
 from promos.models import Alert, RefusedAttempt
 from promos.use_cases.alerts.close_alert import close_alert
 from promos.use_cases.alerts.raise_alerts import raise_alerts
 from promos.use_cases.alerts.send_alert_mail import send_alert_mail
 from promos.use_cases.attempts.record_attempt import record_attempt
+from promos.use_cases.ranges.act_on_cards import act_on_cards
+from promos.use_cases.ranges.keep_dealers import add_dealer
+from promos.use_cases.ranges.plan_act import Act
 from promos.use_cases.redeem_code import redeem
 from tests.console import client_of, create_user
 from tests.factories import PromoCodeFactory, actor
-from tests.promos.cards.make_batch import codes_of, released
+from tests.promos.cards.make_batch import active, codes_of, released
 
 pytestmark = pytest.mark.django_db
 
@@ -75,6 +78,33 @@ def test_a_card_tried_before_its_activation_alerts_at_once() -> None:
     batch = released()
     refuse(1, code=codes_of(batch)[0], problem=CardNotActive(serial=batch.first_serial))
     assert raised() == [("early_card", "SHOPS-1", 1)]
+
+
+def test_many_refusals_of_one_range_of_cards_alert() -> None:
+    """From many addresses and customers: neither of them has many refusals."""
+    batch = active(size=6)
+    first, codes = batch.first_serial, codes_of(batch)
+    dealer = add_dealer(name="Muscat Mall", by=actor())
+    act_on_cards(
+        batch=batch, act=Act.ALLOCATE, spans=[(first, first + 2)], dealer=dealer, by=actor(), reason="delivered"
+    )
+    # Cards of the range, cards in no range, and refusals that say nothing about a range.
+    problems = (PromoExhausted(), PromoAlreadyRedeemed(), CardNotActive(serial=first))
+    for problem, card in ((problems[0], 1), (problems[0], 4), (problems[1], 5), (problems[2], 0)):
+        for number in range(3):
+            refuse(1, user_id=f"{card}-{number}", code=codes[card], problem=problem)
+    assert raised() == [("early_card", "SHOPS-1", 3)]
+    refuse(1, user_id="bob", code=codes[2], problem=problems[0])
+    refuse(2, user_id="carl", code=codes[5], problem=problems[1])
+    assert raised() == [("range", f"SHOPS-1 {first}-{first + 2}", 4)]
+    refuse(1, user_id="bob", code=codes[5], problem=problems[0])
+    assert raised() == [("range", "SHOPS-1", 4)]
+    client = client_of(create_user(SUPERADMIN))
+    listed = client.get(reverse("admin:promos_alert_changelist"), {"q": "SHOPS-1"}).content.decode()
+    assert f"SHOPS-1 {first}-{first + 2}" in listed
+    alert = Alert.objects.get(subject=f"SHOPS-1 {first}-{first + 2}")
+    page = client.get(reverse("admin:promos_alert_change", args=[alert.pk])).content.decode()
+    assert reverse("admin:promos_refusedattempt_changelist") + "?promo_code__code=SHOPS-1" in page
 
 
 def test_a_customer_who_redeems_many_codes_in_a_minute_alerts() -> None:
