@@ -28,6 +28,7 @@ urlpatterns = [
     path("billing/batches/<uuid:batch_id>/figures", figures.BatchFiguresView.as_view()),
     path("billing/batches/<uuid:batch_id>/propose", batches.ProposeBatchView.as_view()),
     *(path(f"billing/batches/<uuid:batch_id>/{name}", view.as_view()) for name, view in batches.ACTS.items()),
+    path("billing/batches/<uuid:batch_id>/export", batches.ExportView.as_view()),
     path("billing/batches/<uuid:batch_id>/printer-file", printer_files.PrinterFileView.as_view()),
     path("billing/batches/<uuid:batch_id>/cards", batches.CardsView.as_view()),
     path("billing/batches/<uuid:batch_id>/ranges", ranges.BatchRangesView.as_view()),

@@ -144,6 +144,13 @@ ENDPOINTS = [
         )
         for act in ("propose", "approve", "generate", "release", "activate", "lock", "close", "void")
     ),
+    Endpoint(
+        method="POST",
+        path=f"billing/batches/{BATCH_ID}/export",
+        roles=ISSUES,
+        body={"reason": "to the printer"},
+        status=409,
+    ),
     Endpoint(method="GET", path=f"billing/batches/{BATCH_ID}/printer-file", roles=ISSUES, status=409),
     Endpoint(
         method="POST",

@@ -1,17 +1,20 @@
 """Staff make batches of cards over the API, and act on their ranges; a dealer activates its own."""
 
+import csv
+import io
 from typing import Any
 
 import pytest
 
-from promos.models import Batch, Redemption
+from billing.models import AuditEntry
+from promos.models import Batch, Card, Redemption
 from promos.use_cases.cards.count_redeemed_cards import count_redeemed_cards
 from promos.use_cases.cards.generate_cards import generate_cards
 from promos.use_cases.redeem_code import release
 from tests.contract.issuing_shapes import BATCH, CARD, DEALER, RANGE
 from tests.factories import CustomerFactory, actor
-from tests.promos.cards.make_batch import active, codes_of, redeem_for
-from tests.snapshot import nothing_changes
+from tests.promos.cards.make_batch import active, codes_of, generated, redeem_for, released, secret
+from tests.snapshot import nothing_changes, only_changes
 
 from .api_client import Answer, Caller, by_token
 from .json_shapes import assert_refused, assert_shape
@@ -87,6 +90,29 @@ def test_a_batch_has_restrictions_and_a_life_of_its_credit(noor: Caller) -> None
     with nothing_changes():
         wrong = {**sent, "name": "other", "restrictions": {"plans": ["nope"]}}
         assert_refused(noor.post(BATCHES, wrong), 400, "invalid_restrictions")
+
+
+def test_the_codes_of_a_released_batch_are_exported(noor: Caller, salim: Caller) -> None:
+    batch = released(size=3)
+    page = f"{BATCHES}/{batch.promo_code_id}/export"
+    with only_changes("billing_auditentry"):
+        answer = noor.post(page, WHY)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    assert answer.headers["Cache-Control"] == "no-store"
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
+    serials = Card.objects.filter(batch=batch).order_by("serial").values_list("serial", flat=True)
+    assert [(row["serial"], row["code"]) for row in rows] == [
+        (str(serial), code) for serial, code in zip(serials, codes_of(batch), strict=True)
+    ]
+    assert (rows[0]["credit"], rows[0]["currency"]) == ("5.000", "OMR")
+    record = AuditEntry.objects.get(action="batch.exported")
+    assert (record.object_id, record.reason, record.channel) == ("SHOPS-1", "for the shops", "api")
+    early, hidden = generated("EARLY"), secret("PRINTED")
+    with nothing_changes():
+        assert_refused(noor.post(f"{BATCHES}/{early.promo_code_id}/export", WHY), 409, "batch_state")
+        assert_refused(noor.post(f"{BATCHES}/{hidden.promo_code_id}/export", WHY), 409, "batch_is_secret")
+        assert noor.post(page, {"reason": " "}).status == 400
+        assert salim.post(page, WHY).status == 403
 
 
 def test_cards_are_found_by_serial_last_characters_and_state(noor: Caller) -> None:

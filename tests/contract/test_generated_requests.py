@@ -118,6 +118,7 @@ BATCHES: dict[str, Callable[[str], Batch]] = {
     "generate": approved_batch,
     "release": generated_batch,
     "activate": released_batch,
+    "export": released_batch,
 }
 # Refused to all customers; see test_roles.
 STAFF_ONLY = (

@@ -6,7 +6,9 @@ from uuid import UUID
 
 from django.db.models import F, OuterRef, Q, Subquery
 from django.db.models.functions import Right
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -29,6 +31,7 @@ from promos.use_cases.approvals.approve_batch import approve_batch, propose_batc
 from promos.use_cases.approvals.propose_activation import activate_or_propose
 from promos.use_cases.cards import change_batch
 from promos.use_cases.cards.create_batch import BatchTerms, create_batch
+from promos.use_cases.cards.export_cards import HEADER, export_csv, hand_out_codes
 
 from .serializers import BatchActSerializer, BatchDraftSerializer, BatchSerializer, CardSerializer
 
@@ -141,6 +144,32 @@ ACTS = {
     "close": _act_view(change_batch.close_batch, "End it for good"),
     "void": _act_view(change_batch.void_batch, "Void all its cards for good"),
 }
+
+
+class ExportView(ApiView):
+    permission_classes = (roles(SOVEREIGN_ADMIN),)
+
+    @extend_schema(
+        request=BatchActSerializer,
+        responses={
+            (200, "text/csv"): OpenApiResponse(OpenApiTypes.BINARY, f"The file. Its columns: {', '.join(HEADER)}."),
+            **refusals({**NO_BATCH, 409: "The batch is secret, or it is not released, or closed or void."}),
+        },
+        tags=["cards"],
+        summary="Export the codes of a released batch as CSV",
+        description="The file is streamed, whatever its size. Each export is recorded in the audit trail.",
+    )
+    def post(self, request: Request, batch_id: UUID) -> StreamingHttpResponse:
+        batch = find_batch(batch_id)
+        reason = read_body(BatchActSerializer, request)["reason"]
+        first, last = batch.first_serial, batch.last_serial
+        hand_out_codes(batch=batch, first=first, last=last, how="exported", by=actor_of(request), reason=reason)
+        name = f"{batch.promo_code.code}.csv"
+        return StreamingHttpResponse(
+            export_csv(batch),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+        )
 
 
 class CardsView(ApiView):
