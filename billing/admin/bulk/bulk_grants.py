@@ -147,8 +147,7 @@ class BulkGrantAdmin(RecordAdmin):
         if record.status != Status.DRAFT:
             yield self._rows_panel("Skipped or not taken back", left_out, "Every row was carried out.")
         yield self._rows_panel("First rows", record.entries.order_by("line"), "There are no rows.")
-        if request.user.has_perm("billing.view_auditentry"):
-            yield history_panel(object_type=self.audit_name, object_id=str(record.pk))
+        yield history_panel(object_type=self.audit_name, object_id=str(record.pk))
 
     def _rows_panel(self, title: str, rows: QuerySet[BulkGrantRow, BulkGrantRow], empty: str) -> Panel:
         return Panel(

@@ -48,6 +48,7 @@ def test_list_is_uploaded_checked_started_and_undone(noor: Browser) -> None:
     run_bulk_grant(bulk_grant_id=found.pk)
     page = noor.get(f"{GRANTS}{found.pk}/change/").content.decode()
     assert "Taken back" in page and "2 of 2" in page
+    assert all(f"bulk grant {act}" in page for act in ("drafted", "started", "undone"))
     assert "outage-2026" in noor.get(f"{GRANTS}?q=ada").content.decode()
 
 
