@@ -1,7 +1,7 @@
 """A campaign's budget and its codes' caps are exact together while three of ten transactions roll back.
 
-32 clients redeem three codes of one campaign, some alone and some inside a transaction that may roll back. A control
-that reads the budget before it writes goes over it.
+32 clients redeem three codes of one campaign and cards of its batch, some alone and some inside a transaction that
+may roll back. A control that reads the budget before it writes goes over it.
 """
 
 import random
@@ -26,12 +26,13 @@ from tests.concurrency.schema_changes import GATE, PASS_GATE, dropped_constraint
 from tests.concurrency.threads import ThreadGroup, in_background
 from tests.concurrency.wait_for import other_connection, wait_for_waiters
 from tests.factories import CampaignFactory, CustomerFactory, PromoCodeFactory, acting, actor
+from tests.promos.cards.make_batch import active, codes_of
 
 THREADS = 32
 ROUNDS = 25
 ROLLED_BACK_SHARE = 0.3
 # Credits that fit the budget only in some combinations, and caps that together allow more than the budget.
-CREDITS, CAPS, BUDGET = (3_000, 5_000, 7_000), (4, 0, 3), 50_000
+CREDITS, CAPS, CARD_CREDIT, BUDGET = (3_000, 5_000, 7_000), (4, 0, 3), 4_000, 50_000
 
 pytestmark = pytest.mark.django_db(transaction=True)
 either_campaign = pytest.mark.parametrize("hot", [False, True], ids=["ordinary", "hot"])
@@ -62,14 +63,14 @@ def granted(campaign: Campaign) -> int:
     return int(live.aggregate(total=Sum("credit_minor"))["total"] or 0)
 
 
-def redeem_or_roll_back(customer: Customer, promo_code: PromoCode, *, ending: str) -> str:
-    """Redeems the code alone, or in a transaction that commits or rolls back."""
+def redeem_or_roll_back(customer: Customer, promo_code: PromoCode, *, ending: str, card: str = "") -> str:
+    """Redeems the code, or a card with these terms, alone or in a transaction that commits or rolls back."""
     try:
         if ending == "batch":
-            redeem(code=promo_code.code, user_id=customer.user_id, by=acting(customer))
+            redeem(code=card or promo_code.code, user_id=customer.user_id, by=acting(customer))
         else:
             with transaction.atomic():
-                redeem(code=promo_code.code, user_id=customer.user_id, by=acting(customer))
+                redeem(code=card or promo_code.code, user_id=customer.user_id, by=acting(customer))
                 if ending == "rolled back":
                     raise RolledBack
     except RolledBack:
@@ -100,24 +101,28 @@ def test_budget_and_caps_are_exact_together_and_no_refusal_is_false(hot: bool) -
                 )
                 for credit, cap in zip(CREDITS, CAPS, strict=True)
             ]
-            outcome = threads.race(
-                [
+            batch = active(f"B{number}", size=THREADS, credit_minor=CARD_CREDIT, campaign_id=campaign.pk)
+            calls = []
+            for customer, card in zip(customers, codes_of(batch), strict=True):
+                [ending] = chance.choices(["rolled back", "batch", "committed"], [ROLLED_BACK_SHARE, 0.35, 0.35])
+                chosen = chance.choice([*codes, batch.promo_code])
+                calls.append(
                     partial(
                         redeem_or_roll_back,
                         customer,
-                        chance.choice(codes),
-                        ending=chance.choices(["rolled back", "batch", "committed"], [ROLLED_BACK_SHARE, 0.35, 0.35])[
-                            0
-                        ],
+                        chosen,
+                        ending=ending,
+                        card=card if chosen.for_cards else "",
                     )
-                    for customer in customers
-                ]
-            )
+                )
+            outcome = threads.race(calls)
             assert outcome.refusals == {}
             outcomes += Counter(outcome.values)
             counters = BudgetCounter.objects.filter(campaign=campaign)
             assert counters.aggregate(used=Sum("used"))["used"] == granted(campaign) <= BUDGET
     assert min(outcomes[each] for each in ("confirmed", "exhausted", "rolled back")) > 0
+    for by_card in (True, False):
+        assert Redemption.objects.filter(card_serial__isnull=not by_card, status__in=LIVE_STATUSES).exists()
     assert verify_redemptions() is None
     assert verify_ledger().sound
 
