@@ -17,7 +17,8 @@ _TABLES = """
 SELECT format('%I.%I', n.nspname, c.relname)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
-   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pristine') AND c.relname <> 'promos_refusedattempt'
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pristine')
+   AND c.relname NOT IN ('promos_refusedattempt', 'promos_codepreviews')
  ORDER BY 1
 """
 

@@ -46,7 +46,7 @@ from billing.use_cases.proposals.drafts import lock_open_proposal
 from billing.use_cases.proposals.propose import Outcome
 from promos.locks import lock_campaign_exclusively
 from promos.models import Campaign
-from promos.queries import campaigns_with_use, live_codes
+from promos.queries import batches_with_terms, campaigns_with_use, live_codes
 from promos.use_cases.approvals.approve_campaign import (
     CAMPAIGN_APPROVAL,
     approve_campaign,
@@ -63,8 +63,9 @@ from promos.use_cases.campaigns.change_terms import change_end
 from promos.use_cases.campaigns.draft_campaign import change_draft, draft_campaign
 
 from .campaign_forms import FIELD_OF_REFUSAL, BudgetForm, DraftForm, EndForm, initial_terms
+from .cards.cards import batch_badge
 from .form_fields import written_credit_life
-from .oversight.figures import credit_column, credit_panel, figure_panels
+from .oversight.figures import credit_column, credit_panel, dealer_panels, figure_panels
 from .restriction_fields import restriction_facts, with_restricted
 from .states import format_usage
 
@@ -205,9 +206,12 @@ class CampaignAdmin(RecordAdmin):
         yield from figure_panels(
             request, record.codes.all(), getattr(record, "figures", None), promo_code__campaign__name=record.name
         )
+        yield from dealer_panels(request, record.codes.all())
         yield history_panel(object_type=self.audit_name, object_id=str(record.pk))
         if request.user.has_perm("promos.view_promocode"):
             yield _codes_panel(record)
+        if request.user.has_perm("promos.view_batch"):
+            yield _batches_panel(record)
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         if record.is_default or not request.user.has_perm(CHANGE_CAMPAIGN):
@@ -377,4 +381,25 @@ def _codes_panel(campaign: Campaign) -> Panel:
         empty="No voucher belongs to this campaign yet.",
         more_title="All vouchers",
         more_url=list_url("promos_promocode", campaign__name=campaign.name),
+    )
+
+
+def _batches_panel(campaign: Campaign) -> Panel:
+    """Makes a panel of a campaign's newest batches. One query."""
+    batches = batches_with_terms().filter(promo_code__campaign=campaign).order_by("-created_at", "-id")
+    return Panel(
+        title="Batches of cards",
+        columns=[Column("Name"), Column("State"), Column("Credit a card", right=True), Column("Redeemed")],
+        rows=[
+            (
+                link(each.promo_code.code, change_url("promos_batch", each.pk)),
+                batch_badge(each.status),
+                amount(each.promo_code.credit_minor),
+                say("%(part)s of %(whole)s", part=f"{each.redeemed:,}", whole=f"{each.size:,}"),
+            )
+            for each in batches[:_MAX_PANEL_ROWS]
+        ],
+        empty="No batch belongs to this campaign yet.",
+        more_title="All batches",
+        more_url=list_url("promos_batch", promo_code__campaign__name=campaign.name),
     )

@@ -39,7 +39,7 @@ from billing.admin.console.words import say
 from billing.local_time import local_text
 from billing.models import User
 from promos.errors import InvalidPromo
-from promos.models import PromoCode
+from promos.models import Campaign, PromoCode
 from promos.queries import codes_with_use, normal_code
 from promos.use_cases.approvals.propose_issue import issue_or_propose, issued_or_refused
 
@@ -71,7 +71,7 @@ class PromoCodeAdmin(CodeStatesAdmin):
     list_before_template = "admin/voucher_states.html"
     narrow_by = {"campaign__name": "campaign"}
     search_fields = ("code",)
-    search_help_text = "Code or description"
+    search_help_text = "Code, description or campaign"
     ordering = ("-created_at", "-id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PromoCode, PromoCode]:
@@ -83,7 +83,10 @@ class PromoCodeAdmin(CodeStatesAdmin):
 
     def search_filter(self, term: str) -> Q:
         # Codes are stored in upper case, so they need not be converted one by one.
-        return Q(code__contains=normal_code(term)) | Q(description__icontains=term)
+        # The few campaigns are read first, for the same reason.
+        campaigns = list(Campaign.objects.filter(name__icontains=term).values_list("pk", flat=True))
+        found = Q(code__contains=normal_code(term)) | Q(description__icontains=term)
+        return found | Q(campaign__in=campaigns) if campaigns else found
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         chosen = request.GET.get("state", "")

@@ -24,7 +24,7 @@ from promos.errors import BatchNotFound, CampaignNotFound, DealerNotFound
 from promos.models import Batch, Campaign, Dealer, PromoCode, RefusedAttempt
 from promos.models.oversight.figures import CreditFigures
 from promos.queries import normal_code
-from promos.use_cases.attempts.measure_use import count_refusals, measure_use
+from promos.use_cases.attempts.measure_use import count_refusals, measure_dealers, measure_use
 from promos.use_cases.attempts.rules import describe_rule
 
 DEFAULT_DAYS = 30
@@ -55,6 +55,7 @@ class UseOfCodesSerializer(MoneyResponseSerializer):
 
     money = ("granted", "reserved_credit")
 
+    previewed = serializers.IntegerField(help_text="Previews that found it redeemable, with or without a sign-in.")
     begun = serializers.IntegerField()
     reserved = serializers.IntegerField(help_text="For open payments.")
     confirmed = serializers.IntegerField()
@@ -79,6 +80,18 @@ class RefusalCountSerializer(serializers.Serializer[Any]):
     attempts = serializers.IntegerField()
 
 
+class CardsOfDealerSerializer(MoneyResponseSerializer):
+    """The cards that a dealer holds, as of last night."""
+
+    money = ("credit",)
+
+    dealer_id = serializers.UUIDField(source="public_id")
+    name = serializers.CharField()
+    allocated = serializers.IntegerField(help_text="The cards that the dealer holds.")
+    activated = serializers.IntegerField(help_text="Those that are active and not locked.")
+    redeemed = serializers.IntegerField()
+
+
 class VoucherFiguresSerializer(serializers.Serializer[Any]):
     credit = CreditFiguresSerializer()
     use = UseOfCodesSerializer()
@@ -87,6 +100,10 @@ class VoucherFiguresSerializer(serializers.Serializer[Any]):
         many=True,
         required=False,
         help_text="Refused attempts by reason, the most frequent first, while they are kept. Absent for `finance`.",
+    )
+    dealers = CardsOfDealerSerializer(
+        many=True,
+        help_text="The dealers of its cards, the one with the most redeemed cards first; none of a voucher.",
     )
 
 
@@ -123,6 +140,7 @@ _EXAMPLE = OpenApiExample(
             **_MONEY,
         },
         "use": {
+            "previewed": 11,
             "begun": 6,
             "reserved": 1,
             "confirmed": 4,
@@ -144,6 +162,7 @@ _EXAMPLE = OpenApiExample(
                 "attempts": 3,
             }
         ],
+        "dealers": [],
     },
     response_only=True,
     status_codes=["200"],
@@ -215,17 +234,18 @@ class DealerFiguresView(_FiguresView):
 
 
 def _answer(request: Request, codes: QuerySet[PromoCode], figures: CreditFigures | None) -> Response:
-    """Answers the figures of these codes. Two queries, one for `finance`."""
+    """Answers the figures of these codes. Four queries, three for `finance`."""
     days = _read_days(request)
     use = measure_use(codes, figures)
     answer: dict[str, Any] = {
         "credit": _credit(figures),
         "use": {
             name: getattr(use, name)
-            for name in ("begun", "reserved", "confirmed", "released", "last_used_at", "counted_until")
+            for name in ("previewed", "begun", "reserved", "confirmed", "released", "last_used_at", "counted_until")
         }
         | {"granted_minor": use.granted_minor, "reserved_credit_minor": use.reserved_minor},
         "by_day": _by_day(use.by_day, days),
+        "dealers": measure_dealers(codes),
     }
     if principal_of(request).role not in _SEES_NO_REFUSALS:
         answer["refusals"] = [

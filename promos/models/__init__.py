@@ -3,7 +3,7 @@ from .campaign import BudgetCounter, Campaign, VatTreatment
 from .card_range import CardRange, Dealer
 from .oversight.alert import Alert
 from .oversight.attempt import RefusedAttempt
-from .oversight.figures import CampaignFigures, CodeFigures, DealerFigures
+from .oversight.figures import CampaignFigures, CodeFigures, CodePreviews, DealerBatchFigures, DealerFigures
 from .printer_file import PrinterFile
 from .promo_code import PromoCode, PromoCounter
 from .redemption import Redemption
@@ -17,7 +17,9 @@ __all__ = [
     "Card",
     "CardRange",
     "CodeFigures",
+    "CodePreviews",
     "Dealer",
+    "DealerBatchFigures",
     "DealerFigures",
     "PrinterFile",
     "PromoCode",

@@ -44,6 +44,8 @@ def test_the_figures_of_a_voucher_and_its_campaign_add_up(noor: Caller) -> None:
     adjust_credit(customer_id=spent.customer_id, amount_minor=-1_500, why="a spend", by=actor())
     refuse_code("GIFT", PromoExhausted())
     refresh_figures()
+    for code in ("gift", "GIFT", "nope"):
+        by_token("customer", "ada").post("billing/vouchers/redeem-preview", {"code": code})
     path = f"billing/campaigns/{campaign.pk}/figures"
     answer = noor.get(path + "?days=2")
     assert answer.status == 200
@@ -52,8 +54,9 @@ def test_the_figures_of_a_voucher_and_its_campaign_add_up(noor: Caller) -> None:
     assert (credit["redemptions"], credit["customers"], credit["paying_customers"]) == (2, 2, 0)
     assert (credit["conversion_percent"], credit["as_of"] is None) == (0, False)
     use = answer.body["use"]
-    assert use | {"begun": 3, "reserved": 0, "confirmed": 2, "released": 1} == use
+    assert use | {"previewed": 2, "begun": 3, "reserved": 0, "confirmed": 2, "released": 1} == use
     assert (use["granted_minor"], use["reserved_credit_minor"]) == (4_000, 0)
+    assert answer.body["dealers"] == []
     yesterday, today = answer.body["by_day"]
     assert today == {"day": str(local_day(timezone.now())), "begun": 3, "confirmed": 2, **money(granted=4_000)}
     assert yesterday["begun"] == 0
@@ -81,7 +84,10 @@ def test_the_figures_of_a_batch_and_its_dealer(noor: Caller) -> None:
     assert (before["credit"]["as_of"], before["use"]["confirmed"], len(before["by_day"])) == (None, 1, 30)
     assert noor.get(page).body == {"as_of": None, "allocated": 0, "activated": 0, "redeemed": 0, **money(credit=0)}
     refresh_figures()
-    assert noor.get(path).body["credit"]["outstanding_minor"] == 5_000
+    answer = noor.get(path).body
+    assert answer["credit"]["outstanding_minor"] == 5_000
+    held = {"allocated": 2, "activated": 1, "redeemed": 1, **money(credit=5_000)}
+    assert answer["dealers"] == [{"dealer_id": str(mall.public_id), "name": mall.name, **held}]
     found = noor.get(page).body
     assert found | {"allocated": 2, "activated": 1, "redeemed": 1, **money(credit=5_000)} == found
 

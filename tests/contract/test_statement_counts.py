@@ -103,8 +103,8 @@ COSTS = {
     "GET provisioning/tenant/{tenant}": 2,
     # The batch, and its redeemed cards, its cards or its ranges.
     **{f"GET billing/batches/{BATCH_ID}{part}": 2 for part in ("", "/cards", "/ranges")},
-    # The record with its figures, its use, and refused attempts.
-    **{f"GET billing/{part}/figures": 3 for part in (f"batches/{BATCH_ID}", f"campaigns/{DEFAULT_CAMPAIGN}")},
+    # The record with its figures, its previews, its use, refused attempts, and dealers.
+    **{f"GET billing/{part}/figures": 5 for part in (f"batches/{BATCH_ID}", f"campaigns/{DEFAULT_CAMPAIGN}")},
     # The bulk grant and its rows.
     f"GET billing/grants/{GRANT_ID}/rows": 2,
     # Its closing twice, the rules and the rates; figures and totals, each in a transaction without a time limit.
@@ -150,6 +150,6 @@ def test_a_session_costs_its_own_row_its_user_and_the_users_groups_and_proof(sho
 def test_previews(anybody: Caller) -> None:
     PromoCodeFactory.create(code="GIFT")
     first, statements = counted(anybody.post, "billing/vouchers/redeem-preview", {"code": "GIFT"})
-    assert (first.status, len(statements)) == (200, 3)
+    assert (first.status, len(statements)) == (200, 4)
     second, statements = counted(anybody.post, "billing/vouchers/redeem-preview", {"code": "GIFT"})
-    assert (second.status, len(statements)) == (200, 2)
+    assert (second.status, len(statements)) == (200, 3)

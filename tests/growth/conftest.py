@@ -51,6 +51,7 @@ SMALL = {
     "promos_campaignfigures",
     "promos_codefigures",  # has none here; a row is found by its code
     "promos_dealerfigures",
+    "promos_dealerbatchfigures",  # has none here; a row for each dealer of a batch
     "promos_cardrange",  # has none here; the ranges of a batch have an index
     "usersessions_usersession",  # has none here; removed in the order of its key
 }

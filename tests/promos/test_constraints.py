@@ -383,6 +383,9 @@ ATTEMPTS: Attacks = {
         alert(kind="'cap_80'"),
         alert(kind="'cap_80'", allowed="-1"),
     ],
+    "promos_codepreviews_positive": [
+        inserting("promos_codepreviews", {"promo_code_id": OPEN, "number": number}) for number in ("0", "-1")
+    ],
     "promos_alert_closed_by_someone": [alert(closed_at="now()"), alert(closed_by="'noor'")],
     "promos_alert_open_once": [Attack(alert(number="5"), [alert()])],
     "promos_refusedattempt_act_known": [refused_attempt(act="'guess'"), refused_attempt(act="''")],

@@ -9,6 +9,7 @@ BEGIN
   DELETE FROM promos_codefigures;
   DELETE FROM promos_campaignfigures;
   DELETE FROM promos_dealerfigures;
+  DELETE FROM promos_dealerbatchfigures;
 
   WITH brought AS MATERIALIZED (
     SELECT e.id, sum(e.amount_minor) OVER (PARTITION BY e.account_id ORDER BY e.version DESC) - e.amount_minor AS newer
@@ -53,14 +54,21 @@ BEGIN
          max(reserved_at), now_is
     FROM part GROUP BY campaign_id;
 
-  INSERT INTO promos_dealerfigures (dealer_id, allocated, activated, redeemed, credit_minor, as_of)
-  SELECT d.id, coalesce(sum(g.last_serial - g.first_serial + 1), 0),
+  INSERT INTO promos_dealerbatchfigures (dealer_id, promo_code_id, allocated, activated, redeemed, credit_minor)
+  SELECT g.dealer_id, b.promo_code_id, sum(g.last_serial - g.first_serial + 1),
          coalesce(sum(g.last_serial - g.first_serial + 1) FILTER (WHERE g.status = 'active' AND NOT g.locked), 0),
-         coalesce(sum(u.number), 0), coalesce(sum(u.minor), 0), now_is
-    FROM promos_dealer d
-    LEFT JOIN promos_cardrange g ON g.dealer_id = d.id
-    LEFT JOIN LATERAL (SELECT count(*) AS number, sum(r.credit_minor) AS minor FROM promos_redemption r
+         sum(u.number), coalesce(sum(u.minor), 0)
+    FROM promos_cardrange g
+    JOIN promos_batch b ON b.id = g.batch_id
+   CROSS JOIN LATERAL (SELECT count(*) AS number, sum(r.credit_minor) AS minor FROM promos_redemption r
                         WHERE r.card_serial BETWEEN g.first_serial AND g.last_serial
-                          AND r.status IN ('reserved', 'confirmed')) AS u ON true
+                          AND r.status IN ('reserved', 'confirmed')) AS u
+   WHERE g.dealer_id IS NOT NULL
+   GROUP BY g.dealer_id, b.promo_code_id;
+
+  INSERT INTO promos_dealerfigures (dealer_id, allocated, activated, redeemed, credit_minor, as_of)
+  SELECT d.id, coalesce(sum(f.allocated), 0), coalesce(sum(f.activated), 0), coalesce(sum(f.redeemed), 0),
+         coalesce(sum(f.credit_minor), 0), now_is
+    FROM promos_dealer d LEFT JOIN promos_dealerbatchfigures f ON f.dealer_id = d.id
    GROUP BY d.id;
 END $$;

@@ -40,7 +40,7 @@ from billing.admin.console.words import say
 from billing.use_cases.proposals.drafts import lock_open_proposal
 from promos.admin.forecasts import WHAT_IF, asks_what_if, what_if_facts
 from promos.admin.form_fields import written_credit_life
-from promos.admin.oversight.figures import credit_column, credit_panel, figure_panels
+from promos.admin.oversight.figures import credit_column, credit_panel, dealer_panels, figure_panels
 from promos.admin.restriction_fields import restriction_facts, with_restricted
 from promos.locks import lock_batch
 from promos.models import Batch, Card, CardRange, PromoCode
@@ -108,8 +108,9 @@ class BatchAdmin(RecordAdmin):
     audit_name = "batch"
     list_display = ("named", "state_and_early", "credit_amount", "use", "credit_left", "serials", "drafted")
     list_filter = ("status",)
+    narrow_by = {"promo_code__campaign__name": "campaign"}
     search_fields = ("promo_code__code",)
-    search_help_text = "Name; a card's code, its last four characters or its serial number"
+    search_help_text = "Name, campaign or dealer; a card's code, its last four characters or its serial number"
     ordering = ("-created_at", "-id")
     sortable_by = ()
     actions = None
@@ -120,7 +121,8 @@ class BatchAdmin(RecordAdmin):
     def search_filter(self, term: str) -> Q:
         text = normal_card_code(normal_code(term))
         cards = Card.objects.filter(code__in=stored_card_codes(text)).values("batch_id")
-        found = Q(promo_code__code__icontains=term) | Q(pk__in=cards)
+        found = Q(promo_code__code__icontains=term) | Q(pk__in=cards) | Q(promo_code__campaign__name__icontains=term)
+        found |= Q(pk__in=CardRange.objects.filter(dealer__name__icontains=term).values("batch_id"))
         if len(text) == LAST_CHARACTERS:
             found |= Q(pk__in=ending_in(text).values("batch_id"))
         if (serial := serial_of(text)) is not None:
@@ -198,6 +200,7 @@ class BatchAdmin(RecordAdmin):
         figures = getattr(record.promo_code, "figures", None)
         yield credit_panel(figures)
         yield from figure_panels(request, codes, figures, promo_code__code=record.promo_code.code)
+        yield from dealer_panels(request, codes)
         yield _ranges_panel(record)
         yield history_panel(object_type=self.audit_name, object_id=record.promo_code.code)
 

@@ -10,11 +10,14 @@ from django.utils.html import format_html
 from billing.admin.console.charts import Bar, bar_chart, bars_of_days, days_until, share_chart
 from billing.admin.console.display import (
     NOTHING,
+    Column,
     Fact,
     Panel,
     Text,
     amount,
+    change_url,
     day,
+    link,
     list_url,
     moment,
     part_of_amount,
@@ -23,11 +26,12 @@ from billing.admin.console.display import (
 from billing.admin.console.words import say
 from promos.models import PromoCode, RefusedAttempt
 from promos.models.oversight.figures import CreditFigures
-from promos.use_cases.attempts.measure_use import count_refusals, measure_use
+from promos.use_cases.attempts.measure_use import count_refusals, measure_dealers, measure_use
 from promos.use_cases.attempts.rules import describe_rule
 
 _DAYS = 30
 _MAX_RULES = 8
+_MAX_DEALERS = 10
 
 
 def credit_panel(figures: CreditFigures | None) -> Panel:
@@ -72,7 +76,7 @@ def credit_column(figures: CreditFigures | None) -> Text:
 def figure_panels(
     request: HttpRequest, codes: QuerySet[PromoCode], figures: CreditFigures | None, **narrowed: str
 ) -> Iterable[Panel]:
-    """Makes the panels of the codes' figures that this member of staff may see; two queries.
+    """Makes the panels of the codes' figures that this member of staff may see; three queries.
 
     Args:
         figures: the nightly figures of the same codes.
@@ -84,6 +88,34 @@ def figure_panels(
         yield _refusals_panel(codes, figures, **narrowed)
 
 
+def dealer_panels(request: HttpRequest, codes: QuerySet[PromoCode]) -> Iterable[Panel]:
+    """Makes the panel of the dealers of these codes' cards, for those who may see dealers. One query."""
+    if request.user.has_perm("promos.view_dealer"):
+        yield Panel(
+            title="By dealer, as of last night",
+            columns=[
+                Column("Dealer"),
+                Column("Cards held", right=True),
+                Column("Active cards", right=True),
+                Column("Redeemed", right=True),
+                Column("Credit", right=True),
+            ],
+            rows=[
+                (
+                    link(each.name, change_url("promos_dealer", each.key)),
+                    f"{each.allocated:,}",
+                    f"{each.activated:,}",
+                    f"{each.redeemed:,}",
+                    amount(each.credit_minor),
+                )
+                for each in measure_dealers(codes)[:_MAX_DEALERS]
+            ],
+            empty="No dealer holds any of these cards.",
+            more_title="All dealers",
+            more_url=list_url("promos_dealer"),
+        )
+
+
 def _use_panel(codes: QuerySet[PromoCode], figures: CreditFigures | None, **narrowed: str) -> Panel:
     use = measure_use(codes, figures)
     days = days_until(timezone.now(), number=_DAYS)
@@ -91,6 +123,7 @@ def _use_panel(codes: QuerySet[PromoCode], figures: CreditFigures | None, **narr
     return Panel(
         title="Use",
         facts=[
+            Fact("Previewed", f"{use.previewed:,}"),
             Fact("Redemptions begun", f"{use.begun:,}"),
             Fact("Reserved for open payments", f"{use.reserved:,}"),
             Fact("Confirmed", f"{use.confirmed:,}"),

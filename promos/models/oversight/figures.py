@@ -82,3 +82,39 @@ class DealerFigures(models.Model):
 
     def __str__(self) -> str:
         return f"figures of dealer {self.dealer_id}"
+
+
+class DealerBatchFigures(models.Model):
+    """The part of a dealer's figures that one batch has; `promo_code` are the terms of the batch."""
+
+    dealer = models.ForeignKey(Dealer, on_delete=models.PROTECT, related_name="figures_of_batches")
+    promo_code = models.ForeignKey(PromoCode, on_delete=models.PROTECT, related_name="figures_of_dealers")
+    allocated = models.BigIntegerField()
+    activated = models.BigIntegerField()
+    redeemed = models.BigIntegerField()
+    credit_minor = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["dealer", "promo_code"], name="promos_dealerbatchfigures_once"),
+            models.CheckConstraint(
+                condition=Q(activated__gte=0, allocated__gte=F("activated"), redeemed__lte=F("allocated")),
+                name="promos_dealerbatchfigures_within_allocated",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"figures of dealer {self.dealer_id} in {self.promo_code_id}"
+
+
+class CodePreviews(models.Model):
+    """The number of previews of a voucher, or of the cards of a batch, that found them redeemable."""
+
+    promo_code = models.OneToOneField(PromoCode, on_delete=models.PROTECT, primary_key=True, related_name="previews")
+    number = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(number__gt=0), name="promos_codepreviews_positive")]
+
+    def __str__(self) -> str:
+        return f"{self.number} previews of code {self.promo_code_id}"

@@ -1,4 +1,4 @@
-"""Measures the use of vouchers and cards: their redemptions by state and by day, and refusals by rule.
+"""Measures the use of vouchers and cards: their redemptions by state, by day and by dealer, and refusals by rule.
 
 The nightly figures keep the counts of the past, so that the page of a million redemptions counts only the newest.
 """
@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from billing.local_time import local_zone
-from promos.models import PromoCode, Redemption, RefusedAttempt
+from promos.models import CodePreviews, DealerBatchFigures, PromoCode, Redemption, RefusedAttempt
 from promos.models.oversight.figures import CreditFigures
 
 _NUMBERS = ("begun", "reserved", "confirmed", "granted_minor", "reserved_minor")
@@ -23,9 +24,11 @@ _NUMBERS = ("begun", "reserved", "confirmed", "granted_minor", "reserved_minor")
 class Use:
     """The redemptions of some codes; credit in the smallest unit.
 
-    The states of those begun before `counted_until` are as of the last night.
+    The states of those begun before `counted_until` are as of the last night. `previewed` counts the previews that
+    found the code redeemable, of customers and of visitors.
     """
 
+    previewed: int
     begun: int
     reserved: int
     confirmed: int
@@ -38,7 +41,7 @@ class Use:
 
 
 def measure_use(codes: QuerySet[PromoCode], figures: CreditFigures | None = None) -> Use:
-    """Measures all redemptions of these codes. One query.
+    """Measures all previews and redemptions of these codes. Two queries.
 
     Args: figures: those of the same codes, whose counts are taken for what began before the last night.
     """
@@ -58,7 +61,9 @@ def measure_use(codes: QuerySet[PromoCode], figures: CreditFigures | None = None
         total.update(numbers)
         by_day.setdefault(row["day"], Counter()).update(numbers)
         last_used_at = max(filter(None, (last_used_at, row["last_used_at"])))
+    previews = CodePreviews.objects.filter(promo_code__in=codes).aggregate(total=Sum("number", default=0))
     return Use(
+        previewed=int(previews["total"]),
         begun=total["begun"],
         reserved=total["reserved"],
         confirmed=total["confirmed"],
@@ -99,3 +104,39 @@ def count_refusals(attempts: QuerySet[RefusedAttempt], figures: CreditFigures | 
     # An index that has the rule is enough, if nothing but rows is counted.
     counted.update(dict(attempts.order_by().values("rule").annotate(number=Count("*")).values_list("rule", "number")))
     return sorted(counted.items(), key=lambda each: (-each[1], each[0]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseOfDealer:
+    """The cards of some batches that a dealer holds, as of the last night; credit in the smallest unit."""
+
+    key: int
+    public_id: UUID
+    name: str
+    allocated: int
+    activated: int
+    redeemed: int
+    credit_minor: int
+
+
+def measure_dealers(codes: QuerySet[PromoCode]) -> list[UseOfDealer]:
+    """Measures the cards of these codes by dealer, the one with the most redeemed cards first. One query."""
+    rows = DealerBatchFigures.objects.filter(promo_code__in=codes).order_by()
+    grouped = rows.values("dealer", "dealer__public_id", "dealer__name").annotate(
+        of_allocated=Sum("allocated"),
+        of_activated=Sum("activated"),
+        of_redeemed=Sum("redeemed"),
+        of_credit=Sum("credit_minor"),
+    )
+    return [
+        UseOfDealer(
+            key=row["dealer"],
+            public_id=row["dealer__public_id"],
+            name=row["dealer__name"],
+            allocated=int(row["of_allocated"]),
+            activated=int(row["of_activated"]),
+            redeemed=int(row["of_redeemed"]),
+            credit_minor=int(row["of_credit"]),
+        )
+        for row in grouped.order_by("-of_redeemed", "-of_allocated", "dealer")
+    ]

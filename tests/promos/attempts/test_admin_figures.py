@@ -9,8 +9,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import strip_tags
 
-from billing.actor import SOVEREIGN_ADMIN, SUPERADMIN
+from billing.actor import SOVEREIGN_ADMIN, SUPERADMIN, SUPPORT
 from orders.use_cases.figures.refresh_figures import LATEST_COMMIT, refresh_figures
 from promos.errors import PromoExhausted
 from promos.models import Campaign, CodeFigures, Redemption
@@ -18,6 +19,7 @@ from promos.use_cases.redeem_code import redeem, release
 from tests.console import client_of, create_user, refuse_code
 from tests.factories import CampaignFactory, CustomerFactory, PromoCodeFactory, actor
 from tests.promos.cards.make_batch import active, codes_of, redeem_for
+from tests.promos.ranges.make_ranges import act, dealer
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +86,45 @@ def test_a_batch_shows_its_use_and_a_chart_that_can_be_read(client: Client) -> N
     for term in (code, code[-4:], str(batch.first_serial)):
         answer = client.get(reverse("admin:promos_redemption_changelist"), {"q": term})
         assert str(Redemption.objects.get().pk) in answer.content.decode()
+
+
+def test_the_pages_of_a_batch_and_its_campaign_show_its_dealers(client: Client) -> None:
+    campaign = CampaignFactory.create(name="Spring", status=Campaign.Status.ACTIVE)
+    batches = [active(name, size=4, campaign_id=campaign.pk) for name in ("SHOPS-1", "SHOPS-2")]
+    mall, souq = dealer("Muscat Mall"), dealer("Nizwa Souq")
+    act(batches[0], "allocate", 1, 2, dealer=mall)
+    act(batches[0], "activate", 1)
+    act(batches[0], "allocate", 3, dealer=souq)
+    act(batches[1], "allocate", 1, 3, dealer=mall)
+    redeem_for(CustomerFactory.create(), codes_of(batches[0])[0])
+    assert dealers_of(client, "promos_batch", batches[0].pk) == []
+    refresh_figures()
+    assert dealers_of(client, "promos_batch", batches[0].pk) == [
+        ("Muscat Mall", "2", "1", "1", "5.000 OMR"),
+        ("Nizwa Souq", "1", "0", "0", "0.000 OMR"),
+    ]
+    assert dealers_of(client, "promos_campaign", campaign.pk) == [
+        ("Muscat Mall", "5", "1", "1", "5.000 OMR"),
+        ("Nizwa Souq", "1", "0", "0", "0.000 OMR"),
+    ]
+    page = page_of(client, "promos_campaign", campaign.pk).content.decode()
+    assert all(reverse("admin:promos_batch_change", args=[batch.pk]) in page for batch in batches)
+    # Support sees no dealers.
+    assert dealers_of(client_of(create_user(SUPPORT)), "promos_batch", batches[0].pk) is None
+    listed = reverse("admin:promos_batch_changelist")
+    for query, expected in (
+        ({"promo_code__campaign__name": "Spring"}, 2),
+        ({"promo_code__campaign__name": "Summer"}, 0),
+        ({"q": "spring"}, 2),
+        ({"q": "nizwa"}, 1),
+    ):
+        assert client.get(listed, query).content.decode().count(">SHOPS-") == expected, query
+
+
+def dealers_of(client: Client, model: str, key: object) -> list[tuple[str, ...]] | None:
+    """Return the rows of the panel of dealers without markup; None where the page has no such panel."""
+    panels = [each for each in page_of(client, model, key).context["panels"] if each.title.startswith("By dealer")]
+    return [tuple(strip_tags(str(cell)) for cell in row) for row in panels[0].rows] if panels else None
 
 
 def test_figures_cost_the_same_for_one_redemption_and_for_many(client: Client) -> None:

@@ -16,6 +16,12 @@ def dealer_figures(**changed: str) -> str:
     return inserting("promos_dealerfigures", {**given, "as_of": "now()"}, **changed)
 
 
+def dealer_batch_figures(**changed: str) -> str:
+    given = {"dealer_id": MALL, "promo_code_id": "(SELECT min(promo_code_id::text)::uuid FROM promos_batch)"}
+    given |= {"allocated": "2", "activated": "1", "redeemed": "1", "credit_minor": "5"}
+    return inserting("promos_dealerbatchfigures", given, **changed)
+
+
 def card_range(**changed: str) -> str:
     return inserting("promos_cardrange", VALID_RANGE, **changed)
 
@@ -34,6 +40,14 @@ DEALERS: Attacks = {
         Attack(dealer_figures(activated="3"), [dealer()]),
         Attack(dealer_figures(activated="-1"), [dealer()]),
         Attack(dealer_figures(redeemed="3"), [dealer()]),
+    ],
+    "promos_dealerbatchfigures_within_allocated": [
+        Attack(dealer_batch_figures(activated="3"), [*GENERATED, dealer()]),
+        Attack(dealer_batch_figures(activated="-1"), [*GENERATED, dealer()]),
+        Attack(dealer_batch_figures(redeemed="3"), [*GENERATED, dealer()]),
+    ],
+    "promos_dealerbatchfigures_once": [
+        Attack(dealer_batch_figures(), [*GENERATED, dealer(), dealer_batch_figures()])
     ],
     "promos_dealer_name_given": [dealer(name="''")],
     "promos_dealer_name_once": [Attack(dealer(name="'MUSCAT mall'"), [dealer()])],

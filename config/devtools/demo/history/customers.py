@@ -24,8 +24,10 @@ from orders.use_cases.subscriptions.cancel_subscription import CancelAt, cancel_
 from orders.use_cases.top_up import top_up
 from promos.errors import PromoNotFound
 from promos.models import Redemption, RefusedAttempt
+from promos.queries import find_code
 from promos.use_cases.attempts.record_attempt import record_attempt
 from promos.use_cases.code_guessing import limit_refused_codes
+from promos.use_cases.preview_code import preview_code
 
 _GIVEN = "Aisha Bader Fatma Hamad Iman Khalid Layla Majid Nasra Omar Rahma Said Salma Talal Yusra Zahir".split()
 _FAMILY = "Balushi Harthy Kindi Lawati Maamari Nabhani Rawahi Siyabi".split()
@@ -117,6 +119,7 @@ class Customers:
         )
         if not code and not customer.pays_by_card and self._is_short(customer):
             return False
+        self._preview(customer, code)
         try:
             with limit_refused_codes(code=code, act=RefusedAttempt.Act.CHECKOUT, by=customer.actor):
                 placed = place_order(request=request, by=customer.actor)
@@ -136,8 +139,13 @@ class Customers:
             provision = provision_order(order_id=order_id)
             report_progress(report=Report(model=Provision, key=provision.id, status=Deployment.Status.SUCCEEDED.name))
 
+    def _preview(self, customer: Customer, code: str) -> None:
+        if code:
+            preview_code(find_code(code), code=code, by=customer.actor)
+
     def _redeem(self, customer: Customer, code: str) -> None:
         if code:
+            self._preview(customer, code)
             with (
                 suppress(DomainError),
                 limit_refused_codes(code=code, act=RefusedAttempt.Act.REDEMPTION, by=customer.actor),
