@@ -1,6 +1,6 @@
 """The pages of refused attempts: which code, by whom, from where, and the rule and values that decided."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
@@ -37,8 +37,11 @@ from promos.models import PromoCode, RefusedAttempt
 from promos.queries import normal_code
 from promos.use_cases.attempts.record_attempt import hashes_of
 from promos.use_cases.attempts.rules import describe_rule, rule_names
+from promos.use_cases.restrictions.sold_items import load_sold_items
 
 _MAX_PANEL_ROWS = 10
+# The values that are ids of plans or add-ons.
+_OF_CATALOG = ("plan", "plans", "addons", "order_addons")
 
 
 def with_customers(attempts: QuerySet[RefusedAttempt]) -> QuerySet[RefusedAttempt]:
@@ -162,7 +165,7 @@ class RefusedAttemptAdmin(ReadOnlyAdmin):
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("Why", describe_rule(record.rule))
         yield Fact("Rule", code(record.rule))
-        for name, value in record.values.items():
+        for name, value in _with_names(record.values).items():
             yield Fact(name.removesuffix("_minor").replace("_", " ").capitalize(), _value(name, value))
         yield Fact("Code", attempted_code(record))
         if record.card_serial is not None and record.promo_code:
@@ -191,4 +194,17 @@ def _value(name: str, value: Any) -> Text:
         return moment(datetime.fromisoformat(value))
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or NOTHING
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _with_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values with the names of plans and add-ons in place of their ids. One query where there are any."""
+    if not any(name.removeprefix("campaign_") in _OF_CATALOG for name in values):
+        return dict(values)
+    names = {item.id: item.name for items in load_sold_items().values() for item in items}
+    return {
+        name: [names.get(each, each) for each in value] if isinstance(value, list) else names.get(value, value)
+        for name, value in values.items()
+    }

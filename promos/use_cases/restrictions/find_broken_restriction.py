@@ -1,5 +1,6 @@
 """Finds the restriction that a redemption would break. The database decides (restrictions.sql); this names it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,6 +43,20 @@ REFUSAL_OF_RULE: dict[str, type[RestrictionBroken]] = {
         PromoWeeklyLimit,
         PromoMonthlyLimit,
     )
+}
+# The refusal → the rule that staff need to see to understand it. Lists of customers are not copied.
+_RULES: dict[type[RestrictionBroken], str] = {
+    PromoNeedsOrder: "only",
+    PromoOnlyTopUp: "only",
+    PromoEmailNotEligible: "email_domains",
+    PromoPlanNotEligible: "plans",
+    PromoAddOnMissing: "addons",
+    PromoOrderTooSmall: "minimum_order_minor",
+    PromoNotFirstOrder: "first_order_only",
+    PromoCustomerLimit: "uses_per_customer",
+    PromoDailyLimit: "uses_per_day",
+    PromoWeeklyLimit: "uses_per_week",
+    PromoMonthlyLimit: "uses_per_month",
 }
 _FIND = "SELECT promos_find_broken_restriction(%s, %s, %s, %s, {basket}, %s)"
 _BASKET = "ROW(%s, %s, %s::jsonb, %s)::promos_basket"
@@ -89,13 +104,26 @@ def find_broken_restriction(
     if not broken:
         return None
     refusal = REFUSAL_OF_RULE[broken]
+    values = _rules_that_decided(refusal, promo_code)
     if refusal in (PromoCustomerNotEligible, PromoEmailNotEligible):
-        return refusal(email=email)
+        return refusal(email=email, **values)
     if order is None:
-        return refusal()
-    values: dict[str, Any] = {"order_total_minor": order.total_minor, "plan": str(order.plan_id)}
+        return refusal(**values)
+    values |= {"order_total_minor": order.total_minor, "plan": str(order.plan_id)}
+    if refusal is PromoAddOnMissing:
+        values["order_addons"] = list(order.addon_ids)
     if refusal is not PromoOrderTooSmall:
         return refusal(**values)
     rules = (promo_code.restrictions or {}, promo_code.campaign.restrictions or {})
     minimum_minor = max(each.get("minimum_order_minor", 0) for each in rules)
-    return PromoOrderTooSmall(minimum_order_minor=minimum_minor, **values)
+    return PromoOrderTooSmall(**{**values, "minimum_order_minor": minimum_minor})
+
+
+def _rules_that_decided(refusal: type[RestrictionBroken], promo_code: PromoCode) -> dict[str, Any]:
+    """Returns the rule of the code and of its campaign that refuses so, as they stand. Staff see them."""
+    name = _RULES.get(refusal, "")
+    restrictions: dict[str, Mapping[str, Any]] = {
+        "": promo_code.restrictions or {},
+        "campaign_": promo_code.campaign.restrictions or {},
+    }
+    return {prefix + name: rules[name] for prefix, rules in restrictions.items() if name in rules}

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from billing.actor import CUSTOMER, Actor
+from billing.actor import CUSTOMER, SUPERADMIN, Actor
 from orders.use_cases.prune_expired import prune_expired
 from promos.errors import PromoExpired, PromoNotFound, PromoProblem
 from promos.models import Campaign, Redemption, RefusedAttempt
@@ -18,8 +18,16 @@ from promos.use_cases.attempts.rules import rule_names
 from promos.use_cases.change_code import retire_code
 from promos.use_cases.code_guessing import limit_refused_codes
 from promos.use_cases.redeem_code import redeem
-from tests.console import refuse_code
-from tests.factories import CampaignFactory, CustomerFactory, PromoCodeFactory, actor
+from promos.use_cases.restrictions.find_broken_restriction import OrderFacts, find_broken_restriction
+from tests.console import client_of, create_user, refuse_code
+from tests.factories import (
+    AddOnFactory,
+    CampaignFactory,
+    CustomerFactory,
+    PlanFactory,
+    PromoCodeFactory,
+    actor,
+)
 from tests.promos.cards.make_batch import active, codes_of, released
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,6 +57,62 @@ def test_a_refusal_names_the_values_of_the_code(terms: dict[str, Any], rule: str
     assert (attempt.rule, attempt.values) == (rule, values)
     assert (attempt.code, attempt.promo_code, attempt.card_serial) == ("GIFT", code, None)
     assert (attempt.user_id, attempt.address, attempt.channel) == ("ada", ADA.address, "api")
+
+
+@pytest.mark.parametrize(
+    ("rules", "of_campaign", "rule", "values"),
+    [
+        ({"only": "orders"}, {}, "promo_needs_order", {"only": "orders"}),
+        (
+            {"email_domains": ["bank.om"]},
+            {},
+            "promo_email_not_eligible",
+            {"email": "", "email_domains": ["bank.om"]},
+        ),
+        ({"customers": ["bob"]}, {}, "promo_customer_not_eligible", {"email": ""}),
+        (
+            {"uses_per_customer": 5, "uses_per_day": 1},
+            {"uses_per_day": 2},
+            "promo_daily_limit",
+            {"uses_per_day": 1, "campaign_uses_per_day": 2},
+        ),
+        ({"uses_per_customer": 5}, {"uses_per_month": 1}, "promo_monthly_limit", {"campaign_uses_per_month": 1}),
+    ],
+)
+def test_a_broken_restriction_brings_the_rule(
+    rules: dict[str, Any], of_campaign: dict[str, Any], rule: str, values: dict[str, Any]
+) -> None:
+    campaign = CampaignFactory.create(restrictions=of_campaign or None)
+    PromoCodeFactory.create(code="GIFT", campaign_id=campaign.pk, restrictions=rules)
+    if "limit" in rule:
+        redeem(code="GIFT", user_id="ada", by=ADA)
+    attempt = refused("GIFT")
+    assert (attempt.rule, attempt.values) == (rule, values)
+
+
+def test_a_restriction_on_the_order_brings_the_order() -> None:
+    large, small = PlanFactory.create(slug="l", name="Large"), PlanFactory.create(slug="s", name="Small")
+    backup, waf = AddOnFactory.create(slug="backup", name="Backup"), AddOnFactory.create(slug="waf", name="Firewall")
+    client = client_of(create_user(SUPERADMIN))
+    order = OrderFacts(total_minor=5_000, plan_id=small.id, addon_ids=(str(waf.id),), is_first=False)
+    expected = {"order_total_minor": 5_000, "plan": str(small.id)}
+    rules: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "PLANS": ({"plans": ["l"]}, {"plans": [str(large.id)]}),
+        "ADDONS": ({"addons": ["backup"]}, {"addons": [str(backup.id)], "order_addons": [str(waf.id)]}),
+        "TOTAL": ({"minimum_order_minor": 9_000}, {"minimum_order_minor": 9_000}),
+        "FIRST": ({"first_order_only": True}, {"first_order_only": True}),
+        "BALANCE": ({"only": "top_ups"}, {"only": "top_ups"}),
+    }
+    for code, (given, added) in rules.items():
+        found = PromoCodeFactory.create(code=code, restrictions=given)
+        broken = find_broken_restriction(
+            found, customer_id=None, user_id="ada", email="", order=order, now=timezone.now()
+        )
+        assert broken is not None and broken.values == expected | added
+        attempt = refuse_code(code, broken)
+        page = client.get(f"/admin/promos/refusedattempt/{attempt.pk}/change/")
+        names = {"PLANS": ("Large", "Small"), "ADDONS": ("Backup", "Firewall")}.get(code, ("Small",))
+        assert all(name in page.content.decode() for name in names), code
 
 
 def test_an_exhausted_code_names_its_cap_or_the_budget() -> None:
