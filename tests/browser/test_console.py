@@ -1,6 +1,7 @@
 """The console in a browser, on a desk and on a phone: a sovereign admin's voucher, an auditor's ledger."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -164,3 +165,15 @@ def test_a_double_click_on_an_act_takes_effect_once(page: Page, sign_in: SignIn,
     assert page.evaluate("[sessionStorage.clicks, sessionStorage.disabled]") == ["2", "true"]
     assert len(sent) == 1
     assert form.made._default_manager.count() == rows + 1
+
+
+def test_a_chosen_file_is_named(page: Page, sign_in: SignIn, tmp_path: Path) -> None:
+    """On each page that takes a file, and without an error of a script, which fails each of these tests."""
+    sign_in(SOVEREIGN_ADMIN)
+    file = tmp_path / "codes.csv"
+    file.write_text("code,credit,cap\nGIFT,5,1")
+    for address in ("/admin/promos/promocode/import/", "/admin/billing/bulkgrant/add/"):
+        page.goto(address)
+        page.locator("form.ask [type=file]").set_input_files(file)
+        expect(page.locator("form.ask [type=text][disabled]")).to_have_value("codes.csv")
+        assert_sound(page)

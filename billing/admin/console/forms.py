@@ -13,7 +13,12 @@ from django.utils.functional import cached_property, lazy
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 from psycopg import errors as postgres
-from unfold.widgets import INPUT_CLASSES, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    INPUT_CLASSES,
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from billing.admin.console.words import translate_error, translate_form
 from billing.errors import Busy, DomainError
@@ -109,7 +114,8 @@ class CsvField(forms.FileField):
     """A CSV file. Its cleaned value is the file's content, empty without a file."""
 
     def __init__(self, *, columns: str, **options: Any) -> None:
-        widget = forms.FileInput(attrs={"accept": ".csv,.txt,text/csv", "class": " ".join(INPUT_CLASSES)})
+        # The skin's script expects the markup of the skin's own widget around every file input.
+        widget = UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.txt,text/csv"})
         super().__init__(
             label="CSV file",
             widget=widget,
