@@ -38,7 +38,7 @@ from billing.admin.console.display import (
 from billing.admin.console.filters import one_of
 from billing.admin.console.pages import form_page
 from billing.admin.console.proposed import done_or_proposed
-from billing.admin.console.request_actor import actor_of
+from billing.admin.console.request_actor import actor_of, staff_of
 from billing.admin.console.submission import Done, Submission
 from billing.admin.console.words import say
 from billing.models import CreditClass
@@ -216,8 +216,10 @@ class CampaignAdmin(RecordAdmin):
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         if record.is_default or not request.user.has_perm(CHANGE_CAMPAIGN):
             return
+        own = record.drafted_by == staff_of(request).sub
         for name, change in CHANGES.items():
-            if change.leads_to in Campaign.TRANSITIONS[Status(record.status)]:
+            # Nobody approves their own draft.
+            if change.leads_to in Campaign.TRANSITIONS[Status(record.status)] and not (own and name == "approve"):
                 yield change.tool(self._url(name, record))
         if record.status == Status.DRAFT:
             yield Tool("Change the draft", self._url("redraft", record))

@@ -55,6 +55,7 @@ def test_a_draft_is_approved_by_somebody_else(client: Browser, omar: User) -> No
         answer = client.submit(page_of(campaign, "approve"), {"reason": WHY})
     assert "Someone other than the person who drafted" in str(form_errors(answer))
     other = client_of(create_user(SUPERADMIN))
+    assert ("Approve" in tools(client, campaign), "Approve" in tools(other, campaign)) == (False, True)
     other.submit(page_of(campaign, "approve"), {"reason": WHY})
     other.submit(page_of(campaign, "activate"), {"reason": WHY})
     campaign.refresh_from_db()

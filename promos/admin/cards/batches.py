@@ -34,7 +34,7 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.forms import ReasonForm, show_refusals_on
 from billing.admin.console.pages import form_page
-from billing.admin.console.request_actor import actor_of
+from billing.admin.console.request_actor import actor_of, staff_of
 from billing.admin.console.submission import Done, Submission
 from billing.admin.console.words import say
 from billing.use_cases.proposals.drafts import lock_open_proposal
@@ -207,7 +207,11 @@ class BatchAdmin(RecordAdmin):
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         if not request.user.has_perm(_CHANGE):
             return
+        own = record.created_by == staff_of(request).sub
         for name, change in CHANGES.items():
+            # Nobody approves their own draft.
+            if own and name == "approve":
+                continue
             if change.leads_to and change.leads_to in Batch.TRANSITIONS[Status(record.status)]:
                 yield change.tool(self._url(name, record))
         yield from printer_file_tools(request, record)

@@ -70,10 +70,13 @@ def test_batch_goes_through_its_whole_life_in_the_console(noor: Browser, sara: B
     assert "3 of 3" in page and "why close" in page
 
 
-def test_drafter_cannot_approve(noor: Browser) -> None:
+def test_drafter_cannot_approve(noor: Browser, sara: Browser) -> None:
     noor.submit(ADD, TERMS)
+    batch, approve = Batch.objects.get(), url(Batch.objects.get(), "approve")
+    for staff, offered in ((noor, False), (sara, True)):
+        assert (f'href="{approve}"' in staff.get(url(batch, "change")).content.decode()) is offered
     with nothing_changes():
-        answer = noor.submit(url(Batch.objects.get(), "approve"), {"reason": "mine"})
+        answer = noor.submit(approve, {"reason": "mine"})
     assert form_errors(answer) == {
         "__all__": ["Someone other than the person who drafted the batch must approve it."]
     }
