@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
@@ -32,8 +33,11 @@ from billing.local_time import read_written_time, to_local
 from billing.text import as_sentence
 from billing.use_cases.past.position_at import PositionAt, position_at
 from billing.use_cases.past.trial_balance import TrialBalance, trial_balance
+from promos.models.oversight.figures import CreditFigures
 from promos.use_cases.past.voucher_at import VoucherAt, batch_at, campaign_at, code_at
 
+# The parameter of an address that asks for figures though they take long.
+_WAITS = "waits"
 _VOUCHERS = {"code": code_at, "batch": batch_at, "campaign": campaign_at}
 
 
@@ -77,7 +81,7 @@ def past_page(admin: Any, request: HttpRequest) -> HttpResponse:
     panels: list[Panel] = []
     if form.is_valid():
         try:
-            facts, panels = _found(form.cleaned_data)
+            facts, panels = _found(form.cleaned_data, waits=_WAITS in request.GET)
         except DomainError as error:
             form.add_error(None, as_sentence(error.text))
     context = {
@@ -91,8 +95,8 @@ def past_page(admin: Any, request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/past.html", context)
 
 
-def _found(asked: dict[str, Any]) -> tuple[list[Fact], list[Panel]]:
-    """Returns what is shown. Raises: DomainError for a subject that does not exist."""
+def _found(asked: dict[str, Any], *, waits: bool) -> tuple[list[Fact], list[Panel]]:
+    """Returns what is shown. Args: waits: also for many redemptions. Raises: DomainError for an unknown subject."""
     at = asked["at"]
     instant = Fact("Instant", to_local(at).isoformat(sep=" "))
     if term := asked["customer"].strip():
@@ -105,7 +109,8 @@ def _found(asked: dict[str, Any]) -> tuple[list[Fact], list[Panel]]:
         return (facts, panels) if panels else ([Fact("Customer", "There is no such customer.")], [])
     for name, find in _VOUCHERS.items():
         if asked[name].strip():
-            return [instant, *_voucher_facts(find(asked[name].strip(), at=at))], []
+            found = find(asked[name].strip(), at=at, waits=waits)
+            return [instant, *_voucher_facts(found)], [_nightly_panel(found.nightly, found)] if found.nightly else []
     balance = trial_balance(at=at)
     return [instant, *_ledger_facts(balance)], [_trial_panel(balance)]
 
@@ -189,12 +194,32 @@ def _voucher_facts(found: VoucherAt) -> Iterable[Fact]:
     for name, value in found.state.items():
         yield Fact(capfirst(name.removesuffix("_minor").replace("_", " ")), _value(name, value))
     figures = found.figures
+    if figures is None:
+        return
     yield Fact("Live redemptions", f"{figures.redemptions:,}")
     yield Fact("Customers", f"{figures.customers:,}")
     yield Fact("Granted", amount(figures.granted_minor))
     yield Fact("Taken back", amount(figures.taken_back_minor))
     yield Fact("Left with customers", amount(figures.left_minor))
     yield Fact("Held for open payments", amount(figures.held_minor))
+
+
+def _nightly_panel(nightly: CreditFigures, found: VoucherAt) -> Panel:
+    """Returns the last night's figures, with a link to those of the instant, which take long."""
+    query = urlencode({"at": found.at.isoformat(), found.kind: found.name, _WAITS: 1})
+    return Panel(
+        title="Figures of the last night",
+        facts=[
+            Fact("As of", moment(nightly.as_of)),
+            Fact("Redemptions", f"{nightly.redemptions:,}"),
+            Fact("Customers", f"{nightly.customers:,}"),
+            Fact("Granted, less what was taken back", amount(nightly.granted_minor)),
+            Fact("Spent", amount(nightly.spent_minor)),
+            Fact("Expired", amount(nightly.expired_minor)),
+            Fact("Left with customers", amount(nightly.left_minor)),
+            Fact("As of the instant", link("Add up all redemptions, which may take minutes", f"?{query}")),
+        ],
+    )
 
 
 def _value(name: str, value: Any) -> Text:
