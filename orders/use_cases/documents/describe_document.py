@@ -46,6 +46,7 @@ class DocumentText:
     head: tuple[str, str]
     lines: list[tuple[str, str]]
     amounts: list[tuple[str, str]]
+    paid_title: str
     paid: list[tuple[str, str]]
 
 
@@ -73,6 +74,7 @@ def describe_document(document: Document) -> DocumentText:
         lines=[(name, _money(document, minor)) for name, minor in _rows(document)]
         or [(cause, _money(document, document.total_minor))],
         amounts=list(_amounts(document)),
+        paid_title=_("Given back") if document.kind == Document.Kind.CREDIT_NOTE else _("Paid"),
         paid=list(_paid(document)),
     )
 
@@ -98,19 +100,25 @@ def _amounts(document: Document) -> Iterator[tuple[str, str]]:
         rate = percent_text(document.basis_points)
         yield _("Total without VAT"), _money(document, document.net_minor)
         yield _("VAT %(rate)s") % {"rate": rate}, _money(document, document.vat_minor)
-        if minor := document.details.get("single_purpose_minor"):
-            yield _("Paid with credit whose VAT was due when it was sold"), _money(document, minor)
-        if minor := document.details.get("free_minor"):
-            yield _("Paid with free credit, without VAT"), _money(document, minor)
     yield _("Total"), _money(document, document.total_minor)
 
 
 def _paid(document: Document) -> Iterator[tuple[str, str]]:
     is_credit = document.kind == Document.Kind.CREDIT_NOTE
     names = (_("Added to the credit"), _("Refunded to the card")) if is_credit else (_("From credit"), _("By card"))
-    for name, minor in zip(names, (document.credit_minor, document.card_minor), strict=True):
-        if minor:
-            yield name, _money(document, minor)
+    if document.credit_minor:
+        yield names[0], _money(document, document.credit_minor)
+        yield from _untaxed(document)
+    if document.card_minor:
+        yield names[1], _money(document, document.card_minor)
+
+
+def _untaxed(document: Document) -> Iterator[tuple[str, str]]:
+    """Yields the parts of the credit that have no VAT here, so that the VAT can be computed anew."""
+    if minor := document.details.get("single_purpose_minor"):
+        yield _("of which its VAT was due when it was sold"), _money(document, minor)
+    if minor := document.details.get("free_minor"):
+        yield _("of which free credit, without VAT"), _money(document, minor)
 
 
 def _money(document: Document, minor: int) -> str:

@@ -145,5 +145,6 @@ def render_document(document: Document, *, language: str) -> bytes:
         sheet.paragraph(text.buyer)
         sheet.columns([text.head, *text.lines], widths=_LINE_WIDTHS, amounts=1)
         sheet.rows(text.amounts, last_is_total=True)
+        sheet.heading(text.paid_title)
         sheet.rows(text.paid)
         return bytes(sheet.output())
