@@ -116,7 +116,7 @@ def _paid(document: Document) -> Iterator[tuple[str, str]]:
 def _untaxed(document: Document) -> Iterator[tuple[str, str]]:
     """Yields the parts of the credit that have no VAT here, so that the VAT can be computed anew."""
     if minor := document.details.get("single_purpose_minor"):
-        yield _("of which its VAT was due when it was sold"), _money(document, minor)
+        yield _("of which credit whose VAT was due at its sale"), _money(document, minor)
     if minor := document.details.get("free_minor"):
         yield _("of which free credit, without VAT"), _money(document, minor)
 

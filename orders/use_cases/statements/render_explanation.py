@@ -25,7 +25,7 @@ def render_balance_explanation(explained: ExplainedBalance, *, made_at: datetime
             [
                 ("Customer", str(explained.customer)),
                 ("User id", explained.customer.user_id),
-                ("As of", local_text(made_at)),
+                ("As of", f"{local_text(made_at)} ({settings.SOVEREIGN_TIME_ZONE})"),
                 ("Held", _money(position.held_minor)),
                 ("Balance", _money(position.balance_minor)),
             ],
@@ -48,7 +48,7 @@ def render_order_explanation(explained: ExplainedOrder, *, made_at: datetime) ->
                 ("Customer", str(order.customer)),
                 ("Organization", order.organization.name),
                 ("State", order.status),
-                ("As of", local_text(made_at)),
+                ("As of", f"{local_text(made_at)} ({settings.SOVEREIGN_TIME_ZONE})"),
                 ("Paid from credit", _money(explained.credit_minor)),
                 ("By card", _money(order.amount_due_minor)),
                 ("Total", _money(order.total_minor)),

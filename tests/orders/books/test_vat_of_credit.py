@@ -136,7 +136,7 @@ def test_each_credit_has_its_vat_once(ada: Customer, buy: Buy) -> None:
     ]
     assert describe_document(invoice).paid == [
         ("From credit", "12.000 OMR"),
-        ("of which its VAT was due when it was sold", "5.000 OMR"),
+        ("of which credit whose VAT was due at its sale", "5.000 OMR"),
         ("of which free credit, without VAT", "2.000 OMR"),
     ]
     refund_order(order_id=order.id, card_minor=None, why="a mistake", by=actor())
