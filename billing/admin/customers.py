@@ -35,7 +35,7 @@ from billing.admin.console.submission import Done, Submission
 from billing.locks import lock_account
 from billing.models import Account, Customer, Hold, LedgerEntry
 from billing.use_cases.proposals.credit_adjustment import CREDIT_ADJUSTMENT, adjustment_arguments
-from billing.use_cases.proposals.propose import run_or_propose
+from billing.use_cases.proposals.propose import exceeds_limit, limits_of, run_or_propose
 
 from .email_move import move_email_view
 from .ledger import ENTRY_COLUMNS, PROPOSE_PERMISSION, entry_rows, order_link
@@ -208,8 +208,13 @@ class CustomerAdmin(ReadOnlyAdmin):
             Fact("Credit now", amount(account.balance_minor)),
             Fact("Held for open payments", amount(account.held_minor)),
         ]
+        warning, submit = "", "Continue"
         if checked:
             change = form.cleaned_data["amount"]
+            if exceeds_limit({"adjust_credit": abs(change)}, limits_of(actor_of(request).role)):
+                warning, submit = "It takes effect once another member of staff has approved it.", "Propose"
+            else:
+                warning, submit = "The entry stays in the ledger permanently, with your name.", "Adjust the credit"
             facts += [
                 Fact("Adjustment", amount(change, signed=True)),
                 Fact("Credit afterwards", amount(account.balance_minor + change)),
@@ -221,11 +226,11 @@ class CustomerAdmin(ReadOnlyAdmin):
             title="Confirm the adjustment" if checked else "Adjust credit",
             form=form,
             submission=submission,
-            submit="Adjust the credit" if checked else "Continue",
+            submit=submit,
             back=page,
             parent=(str(account.customer), page),
             facts=facts,
-            warning="The entry stays in the ledger permanently, with your name." if checked else "",
+            warning=warning,
             hidden=[("confirmed", "yes")] if checked else [],
             confirming=checked,
         )
