@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from billing.admin.console.base import ConsoleAdmin
@@ -57,6 +58,9 @@ class CatalogForm(UneditedValues, forms.ModelForm):  # type: ignore[type-arg]
         for name in ("cpu", "memory", "storage", "category"):
             if name in self.fields:
                 self.fields[name].required = False
+        for name, field in self.fields.items():
+            if name.endswith("_ar"):
+                field.widget.attrs |= {"dir": "auto", "lang": "ar"}
 
     class Meta:
         labels = {"slug": "Reference", "cpu": "CPU", "cpu_milli": "CPU (thousandths)", "ram_mb": "Memory (MB)"}
@@ -110,7 +114,14 @@ class CatalogAdmin(ConsoleAdmin):
     own_fields: tuple[str, ...] = ()
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return [(None, {"fields": ("name", "slug", "active", *self.own_fields, "reason")})]
+        fields = ("name", "slug", "active", *self.own_fields)
+        known = {field.name for field in self.model._meta.concrete_fields}
+        arabic = tuple(f"{name}_ar" for name in fields if f"{name}_ar" in known)
+        described = gettext("Shown to those who read Arabic. An empty text leaves the English one.")
+        return [
+            (None, {"fields": (*fields, "reason")}),
+            (gettext("In Arabic"), {"fields": arabic, "description": described}),
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         # Clients store references, so an item's reference never changes.

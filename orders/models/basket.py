@@ -1,12 +1,14 @@
 """The priced items of an order: pure, frozen, and the only place where a total is added up."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+
+from billing.language import in_language
 
 from .charge import discount_prices, price_with_vat
 from .order import OrderLine
@@ -24,6 +26,7 @@ class Line:
     item_id: UUID
     slug: str
     name: str
+    name_ar: str = ""
     price_minor: int
     net_minor: int | None = None
     discount_minor: int = 0
@@ -36,10 +39,16 @@ class Line:
             item_id=line.item_id,
             slug=line.slug,
             name=line.name,
+            name_ar=line.name_ar,
             price_minor=line.price_minor,
             net_minor=line.net_minor,
             discount_minor=line.discount_minor,
         )
+
+    @property
+    def local_name(self) -> str:
+        """The name in the active language."""
+        return in_language(self.name, self.name_ar)
 
     def at_rate(self, basis_points: int) -> "Line":
         """Returns the line as it costs at another rate of VAT: the same where its price includes VAT."""
@@ -55,6 +64,7 @@ class Line:
             "item_id": str(self.item_id),
             "slug": self.slug,
             "name": self.name,
+            "name_ar": self.name_ar,
             "price_minor": self.price_minor,
             "net_minor": self.net_minor,
             "discount_minor": self.discount_minor,
@@ -93,6 +103,8 @@ class BundleDiscount:
     slug: str
     name: str
     percent: int
+    # Two orders have the same bundle also where only one of them knows its Arabic name.
+    name_ar: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, bundle: dict[str, Any] | None) -> "BundleDiscount | None":
@@ -102,16 +114,20 @@ class BundleDiscount:
     @property
     def label(self) -> str:
         """Its name and the discount, in the active language."""
-        return _("Bundle %(name)s: \N{MINUS SIGN}%(percent)s%%") % {"name": self.name, "percent": self.percent}
+        return _("Bundle %(name)s: \N{MINUS SIGN}%(percent)s%%") % {
+            "name": in_language(self.name, self.name_ar),
+            "percent": self.percent,
+        }
 
     def as_json(self) -> dict[str, Any]:
-        return {"id": str(self.id), "slug": self.slug, "name": self.name, "percent": self.percent}
+        kept = {"id": str(self.id), "slug": self.slug, "name": self.name, "percent": self.percent}
+        return kept | ({"name_ar": self.name_ar} if self.name_ar else {})
 
 
 def bill_rows(lines: Iterable[Line | OrderLine], bundle: BundleDiscount | None) -> list[tuple[str, int]]:
     """Returns names and amounts as people read a bill: the catalog's prices, then what the bundle takes off them."""
     priced = list(lines)
-    rows = [(line.name, line.price_minor + line.discount_minor) for line in priced]
+    rows = [(line.local_name, line.price_minor + line.discount_minor) for line in priced]
     return [*rows, (bundle.label, -sum(line.discount_minor for line in priced))] if bundle else rows
 
 

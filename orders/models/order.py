@@ -2,6 +2,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from billing.language import in_language
 from billing.models import Customer, Organization, Subscription
 from billing.models.keys import Uuid7
 
@@ -144,6 +145,7 @@ class OrderLine(models.Model):
     item_id = models.UUIDField()
     slug = models.CharField(max_length=50)
     name = models.CharField(max_length=100)
+    name_ar = models.CharField("name in Arabic", max_length=100, blank=True, default="", db_default="")
     price_minor = models.BigIntegerField()
     net_minor = models.BigIntegerField(
         null=True, blank=True, help_text="The catalog's price where that was without VAT."
@@ -163,3 +165,8 @@ class OrderLine(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def local_name(self) -> str:
+        """The name in the active language."""
+        return in_language(self.name, self.name_ar)

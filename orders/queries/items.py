@@ -14,17 +14,20 @@ from promos.use_cases.restrictions.sold_items import SoldItem
 from .references import parse_id
 
 _RESTRICTABLE = """
-SELECT rule, id, slug, name, active
-  FROM (SELECT 'plans' AS rule, id, slug, name, active, sort_order, '' AS category FROM orders_plan
-        UNION ALL SELECT 'addons', id, slug, name, active, 0, category FROM orders_addon) AS sold
+SELECT rule, id, slug, name, name_ar, active
+  FROM (SELECT 'plans' AS rule, id, slug, name, name_ar, active, sort_order, '' AS category FROM orders_plan
+        UNION ALL SELECT 'addons', id, slug, name, name_ar, active, 0, category FROM orders_addon) AS sold
  ORDER BY sort_order, category, slug
 """
 
 
 def item_names(kind: type[CatalogItem], ids: Sequence[str]) -> list[str]:
-    """Returns the names of items, also of retired ones, in the order of the ids. One query, none without ids."""
+    """Returns the names of items in the active language, also of retired ones, in the order of the ids.
+
+    One query, none without ids.
+    """
     known = [each for each in ids if parse_id(each)]
-    names = {str(each.pk): each.name for each in kind._default_manager.filter(pk__in=known)} if known else {}
+    names = {str(each.pk): each.local_name for each in kind._default_manager.filter(pk__in=known)} if known else {}
     return [names.get(each, each) for each in ids]
 
 

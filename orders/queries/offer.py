@@ -30,19 +30,19 @@ _UNKNOWN: dict[str, tuple[type[DomainError], str]] = {
     _BUNDLE: (UnknownBundle, "bundle"),
 }
 
-# The catalog items of these references, as rows of kind, id, slug, name, price and apps. An app's price is 0. A
+# The catalog items of these references, as rows of kind, id, slug, names, price and apps. An app's price is 0. A
 # bundle's is its discount in percent, and the apps are the slugs of those of its apps that are still offered.
 _ITEMS = """
-SELECT 'plan' AS kind, id, slug, name, price_minor, NULL::jsonb AS apps FROM orders_plan
+SELECT 'plan' AS kind, id, slug, name, name_ar, price_minor, NULL::jsonb AS apps FROM orders_plan
  WHERE {condition} (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
 UNION ALL
-SELECT 'addon', id, slug, name, price_minor, NULL FROM orders_addon
+SELECT 'addon', id, slug, name, name_ar, price_minor, NULL FROM orders_addon
  WHERE {condition} (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
 UNION ALL
-SELECT 'app', id, slug, name, 0, NULL FROM orders_app
+SELECT 'app', id, slug, name, name_ar, 0, NULL FROM orders_app
  WHERE {condition} (id = ANY(%(item_ids)s::uuid[]) OR slug = ANY(%(slugs)s::text[]))
 UNION ALL
-SELECT 'bundle', id, slug, name, discount_percent,
+SELECT 'bundle', id, slug, name, name_ar, discount_percent,
        (SELECT jsonb_agg(a.slug ORDER BY a.slug) FROM orders_app a
          WHERE a.active AND a.deployable AND NOT a.system AND b.apps @> to_jsonb(a.slug::text))
   FROM orders_bundle b
@@ -95,6 +95,7 @@ class Offer(NamedTuple):
     id: UUID
     slug: str
     name: str
+    name_ar: str
     price_minor: int
     apps: list[str] | None = None
     basis_points: int | None = None
@@ -136,7 +137,9 @@ def price_basket(wanted: References, offers: Iterable[Offer]) -> Basket:
         apps=_ids(items[_APP]),
         addons=_ids(items[_ADDON]),
         bundle=bundle
-        and BundleDiscount(id=bundle.id, slug=bundle.slug, name=bundle.name, percent=bundle.price_minor),
+        and BundleDiscount(
+            id=bundle.id, slug=bundle.slug, name=bundle.name, name_ar=bundle.name_ar, percent=bundle.price_minor
+        ),
     )
 
 
@@ -202,6 +205,12 @@ def _line(kind: OrderLine.Kind, item: Offer) -> Line:
     """Makes a line of a catalog item. Here a price of the catalog becomes the price that is charged."""
     net_minor = None if item.basis_points is None else item.price_minor
     line = Line(
-        kind=kind, item_id=item.id, slug=item.slug, name=item.name, price_minor=item.price_minor, net_minor=net_minor
+        kind=kind,
+        item_id=item.id,
+        slug=item.slug,
+        name=item.name,
+        name_ar=item.name_ar,
+        price_minor=item.price_minor,
+        net_minor=net_minor,
     )
     return line.at_rate(item.basis_points or 0)

@@ -102,7 +102,7 @@ class RestrictionsForm(WindowForm):
         for rule in ("plans", "addons"):
             chosen = self.initial.get(rule) or ()
             field: Any = self.fields[rule]
-            field.choices = [(item.id, item.name) for item in sold[rule] if item.offered or item.id in chosen]
+            field.choices = [(item.id, item.local_name) for item in sold[rule] if item.offered or item.id in chosen]
 
     def folded_fields(self) -> list[forms.BoundField]:
         """Returns the fields of the folded part."""

@@ -17,9 +17,22 @@ PLAN = {
     "popular": True,
     "sort_order": 7,
     "features": ["fast"],
+    "name_ar": "جديدة",
+    "description_ar": "للمتاجر.",
+    "features_ar": ["سريعة"],
     "stripe_price_id": "price_1",
 }
-ADDON = {"slug": "{slug}", "name": "New", **PRICED, "description": "Safe.", "included": False, "category": "safety"}
+ADDON = {
+    "slug": "{slug}",
+    "name": "New",
+    **PRICED,
+    "description": "Safe.",
+    "included": False,
+    "category": "safety",
+} | {
+    "name_ar": "جديدة",
+    "description_ar": "آمنة.",
+}
 APP = {
     "slug": "{slug}",
     "name": "New",
@@ -45,6 +58,11 @@ APP = {
     "ram_mb": 256,
     "cpu_milli": 250,
     "disk_gb": 5,
+    "name_ar": "جديد",
+    "tagline_ar": "صفحات",
+    "description_ar": "ينشئ الصفحات.",
+    "category_ar": "محتوى",
+    "features_ar": ["صفحات"],
 }
 INDUSTRY = {
     "slug": "{slug}",
@@ -54,6 +72,8 @@ INDUSTRY = {
     "suggested_apps": ["wordpress"],
     "bundle": "starter",
     "display_order": 3,
+    "name_ar": "العيادات",
+    "description_ar": "للعيادات.",
 }
 BUNDLE = {
     "slug": "{slug}",

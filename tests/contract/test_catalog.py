@@ -99,6 +99,27 @@ def test_prices_without_vat_stand_beside_those_that_are_charged(anybody: Caller,
     assert charged["m"] == 9_900
 
 
+def test_texts_are_in_arabic_for_a_client_that_prefers_it(anybody: Caller) -> None:
+    seed_catalog()
+    forget_offers()
+    english = read(anybody, "addons")
+    arabic = anybody.get("catalog/addons", Accept_Language="ar-OM,en;q=0.5")
+    again = anybody.get("catalog/addons", Accept_Language="fr,en")
+    assert again.content == english.content
+    [before, after] = [
+        next(each for each in answer.body if each["slug"] == "daily-backup") for answer in (english, arabic)
+    ]
+    assert before["name"] == "Daily Backup"
+    assert after == before | {"name": "نسخ احتياطي يومي", "description": after["description"]}
+    assert after["description"].startswith("تُحفظ كل يوم")
+    assert english.headers["ETag"] != arabic.headers["ETag"]
+    assert all("accept-language" in each.headers["Vary"].lower() for each in (english, arabic))
+    # What has no Arabic text stays in English.
+    AddOn.objects.filter(slug="daily-backup").update(name_ar="")
+    arabic = anybody.get("catalog/addons", Accept_Language="ar")
+    assert "Daily Backup" in [each["name"] for each in arabic.body]
+
+
 def test_withdrawn_items_are_absent(anybody: Caller) -> None:
     open_shop()
     AddOn.objects.filter(slug="backup").update(active=False)

@@ -8,7 +8,7 @@ import pytest
 
 from billing.models import AuditEntry, Customer
 from orders.models import AddOn, App, Bundle, Industry, Order, Plan
-from tests.factories import BundleFactory, give_credit
+from tests.factories import BundleFactory, PlanFactory, give_credit
 from tests.snapshot import nothing_changes
 
 from .api_client import Answer, Caller
@@ -78,6 +78,18 @@ def test_a_listed_row_can_be_sent_back_whole(shop: None, root: Caller, kind: str
         with nothing_changes():
             answer = put(root, kind, row["id"], row)
         assert (answer.status, answer.body) == (200, row)
+
+
+def test_a_row_that_was_read_in_arabic_changes_no_english_text(root: Caller) -> None:
+    item = PlanFactory.create(slug="m", name="Medium", name_ar="متوسطة", features=["fast"], features_ar=["سريعة"])
+    [row] = root.get("catalog/plans", Accept_Language="ar").body
+    assert (row["name"], row["features"]) == ("متوسطة", ["سريعة"])
+    with nothing_changes():
+        answer = root.call("PUT", f"catalog/admin/plans/{item.pk}", row, Accept_Language="ar")
+    assert (answer.status, answer.body) == (200, row)
+    root.call("PUT", f"catalog/admin/plans/{item.pk}", {**row, "name_ar": "وسطى"}, Accept_Language="ar")
+    item.refresh_from_db()
+    assert (item.name, item.name_ar) == ("Medium", "وسطى")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -93,7 +93,7 @@ def test_a_receipt_tells_the_vat_that_the_total_includes(by_card: Order, ada: Cu
     VatRate.objects.create(starts_on=date(2021, 4, 16), basis_points=500)
     assert "  Total for one month: 16.000 OMR\n  Includes VAT 5%: 0.762 OMR\n\nPaid" in send_next()
     Customer.objects.update(language="ar")
-    assert "  تشمل ضريبة القيمة المضافة 5%: " in send_next()
+    assert "  يشمل ضريبة القيمة المضافة 5%: " in send_next()
 
 
 def test_a_receipt_of_an_order_that_credit_paid(ada: Customer, buy: Buy) -> None:

@@ -1,9 +1,10 @@
 """A superadmin adds, changes and removes catalog items."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from django.utils.translation import get_language
 from drf_spectacular.utils import OpenApiExample, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -92,17 +93,21 @@ def _views(kind: _Kind) -> tuple[type[ApiView], type[ApiView]]:
             examples=examples,
             tags=["catalog"],
             summary=f"Change {kind.noun}",
-            description="An absent field keeps its value. The change is in force in every process at once.",
+            description="An absent field keeps its value. The change is in force in every process at once. A text"
+            " without `_ar` is the English one, whatever the language of the request; the Arabic text that a list has"
+            " shown in its place changes nothing.",
         )
         def put(self, request: Request, item_id: str) -> Response:
             identity = read_path_id(item_id, not_found=CatalogItemNotFound)
-            if not kind.model._default_manager.filter(id=identity, active=True).exists():
+            listed = kind.model._default_manager.filter(id=identity, active=True).first()
+            if listed is None:
                 # A courtesy: a 404 comes before errors of the body. The use case checks it under its lock.
                 raise CatalogItemNotFound
             form = change(data=request.data)
             form.is_valid(raise_exception=True)
             with _naming_price_forms(form):
-                item = change_item(kind.model, item_id=identity, facts=form.validated_data, by=actor_of(request))
+                facts = _without_repeated_arabic(form.validated_data, listed)
+                item = change_item(kind.model, item_id=identity, facts=facts, by=actor_of(request))
             return Response(kind.answer(item).data)
 
         @extend_schema(
@@ -117,6 +122,13 @@ def _views(kind: _Kind) -> tuple[type[ApiView], type[ApiView]]:
             return Response({"ok": True})
 
     return ItemsView, ItemView
+
+
+def _without_repeated_arabic(facts: Mapping[str, Any], listed: CatalogItem) -> dict[str, Any]:
+    """Leaves out the Arabic texts that came back with a row: a list has shown them in place of the English ones."""
+    if get_language() != "ar":
+        return dict(facts)
+    return {name: value for name, value in facts.items() if not value or value != getattr(listed, f"{name}_ar", None)}
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import get_language
 from rest_framework import serializers
 
 from billing.api.fields import MIRRORED_CURRENCY, CurrencyField, MajorAmountField, MinorAmountField
@@ -13,7 +14,17 @@ from orders.models.charge import price_with_vat
 from orders.use_cases.documents.vat import load_rates, points_at
 
 
-class _PricedSerializer(serializers.ModelSerializer[Any]):
+class LocalSerializer(serializers.ModelSerializer[Any]):
+    """An item whose texts are in Arabic for a client that prefers Arabic, where the item has them."""
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        if get_language() == "ar":
+            shown |= {name: text for name in shown if (text := getattr(instance, f"{name}_ar", None))}
+        return shown
+
+
+class _PricedSerializer(LocalSerializer):
     """An item with a price; `price_omr` repeats it while the currency is OMR.
 
     Where the catalog's prices are without VAT, `price_with_vat_minor` is what a checkout charges.
@@ -89,7 +100,7 @@ class AddOnSerializer(_PricedSerializer):
         read_only_fields = fields
 
 
-class AppSerializer(serializers.ModelSerializer[App]):
+class AppSerializer(LocalSerializer):
     features = _text_list()
     dependencies = _text_list()
     website = serializers.CharField(read_only=True, help_text="Empty where the app has none.")
@@ -122,7 +133,7 @@ class AppSerializer(serializers.ModelSerializer[App]):
         read_only_fields = fields
 
 
-class IndustrySerializer(serializers.ModelSerializer[Industry]):
+class IndustrySerializer(LocalSerializer):
     suggested_apps = _text_list()
 
     class Meta:
@@ -131,7 +142,7 @@ class IndustrySerializer(serializers.ModelSerializer[Industry]):
         read_only_fields = fields
 
 
-class BundleSerializer(serializers.ModelSerializer[Bundle]):
+class BundleSerializer(LocalSerializer):
     apps = _text_list()
     discount = serializers.IntegerField(source="discount_percent", read_only=True, help_text="In percent.")
 

@@ -1,7 +1,8 @@
 """The public catalog of what can be ordered.
 
-A list carries an ETag, and clients ask each time whether theirs is still current, so none shows an old price. This
-process keeps the rendered lists for as long as the catalog's version stays the same. The version changes in the
+A list carries an ETag, and clients ask each time whether theirs is still current, so none shows an old price. Its
+texts are in Arabic for clients that prefer Arabic, so a cache keeps one list for each `Accept-Language`. This process
+keeps the rendered lists for as long as the catalog's version stays the same. The version changes in the
 transaction that changes an item, so every process answers with the new item at once.
 """
 
@@ -15,7 +16,8 @@ from uuid import UUID
 from django.db.models import Subquery
 from django.http import HttpResponse, HttpResponseBase
 from django.utils import timezone
-from django.utils.cache import get_conditional_response
+from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.translation import get_language
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -55,7 +57,7 @@ SELECT asked.position, catalog.version
 """,
     lambda rows: rows[0][0] if rows else None,
 )
-_offers: dict[type[CatalogItem], _Offer] = {}
+_offers: dict[tuple[type[CatalogItem], str | None], _Offer] = {}
 
 
 def forget_offers() -> None:
@@ -78,12 +80,14 @@ class _CatalogView(ApiView):
             etag = _etag_of(content)
         response = HttpResponse(content, content_type="application/json", headers={"ETag": etag})
         response.headers["Cache-Control"] = "no-cache"
+        patch_vary_headers(response, ["Accept-Language"])
         add_link(response, page, request=request)
         return get_conditional_response(request._request, etag=etag, response=response) or response
 
     def _current_offer(self) -> _Offer:
         """Returns the list as it is now. One query, and another one after a change of the catalog."""
-        known, vat_day = _offers.get(self.model), find_vat_day(timezone.now())
+        kept_as = self.model, get_language()
+        known, vat_day = _offers.get(kept_as), find_vat_day(timezone.now())
         if known and known.vat_day == vat_day and known.version and known.version == _VERSION.read(0).value:
             return known
         items = list(
@@ -94,7 +98,7 @@ class _CatalogView(ApiView):
         version = getattr(items[0], "catalog_version", None) if items else None
         content = self._render(items)
         offer = _Offer(version, vat_day, items, content, _etag_of(content))
-        _offers[self.model] = offer
+        _offers[kept_as] = offer
         return offer
 
     def _render(self, items: Sequence[CatalogItem]) -> bytes:
@@ -106,6 +110,12 @@ def _etag_of(content: bytes) -> str:
 
 
 _CACHE_PARAMETERS = [
+    OpenApiParameter(
+        "Accept-Language",
+        str,
+        OpenApiParameter.HEADER,
+        description="`ar`: the texts of an item are in Arabic, where it has them; otherwise they are in English.",
+    ),
     OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of the client's copy."),
     OpenApiParameter(
         "ETag", str, OpenApiParameter.HEADER, description="Changes with the content of the list.", response=[200, 304]

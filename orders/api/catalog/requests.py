@@ -12,6 +12,7 @@ from billing.api.identifiers import read_id
 _MAX_ITEMS = 1_000
 _MAX_TEXT = 50_000
 _MAX_NUMBER = 2**31 - 1
+_IN_ARABIC = "In Arabic, shown to those who read Arabic. Empty: they read the English text."
 
 
 def _text(length: int, **options: Any) -> TextField:
@@ -38,6 +39,7 @@ class ItemRequest(MoneyRequestSerializer):
 
     slug = TextField(max_length=50, validators=[validate_slug, _refuse_id], help_text="Unique among its kind.")
     name = TextField(max_length=100)
+    name_ar = _text(100, help_text=_IN_ARABIC)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         fields = super().get_fields()
@@ -69,12 +71,14 @@ class PlanRequest(ItemRequest):
     money = (MoneyInput(name="price", required=False),)
 
     description = _text(_MAX_TEXT)
+    description_ar = _text(_MAX_TEXT, help_text=_IN_ARABIC)
     cpu = _text(50)
     memory = _text(50)
     storage = _text(50)
     popular = FlagField(required=False)
     sort_order = _number(minimum=-_MAX_NUMBER)
     features = _texts()
+    features_ar = _texts()
     stripe_price_id = _text(255)
 
 
@@ -82,14 +86,18 @@ class AddOnRequest(ItemRequest):
     money = (MoneyInput(name="price", required=False),)
 
     description = _text(_MAX_TEXT)
+    description_ar = _text(_MAX_TEXT, help_text=_IN_ARABIC)
     included = FlagField(required=False, help_text="An included add-on costs nothing.")
     category = _text(50)
 
 
 class AppRequest(ItemRequest):
     tagline = _text(200)
+    tagline_ar = _text(200, help_text=_IN_ARABIC)
     description = _text(_MAX_TEXT)
+    description_ar = _text(_MAX_TEXT, help_text=_IN_ARABIC)
     category = _text(50)
+    category_ar = _text(50, help_text=_IN_ARABIC)
     icon = _text(100)
     icon_bg = _text(20)
     color = _text(20, help_text="Stored as icon_bg. It replaces an icon_bg beside it.")
@@ -97,6 +105,7 @@ class AppRequest(ItemRequest):
     featured = FlagField(required=False)
     popular = FlagField(required=False)
     features = _texts()
+    features_ar = _texts()
     website = _text(200, validators=[URLValidator(["http", "https"])])
     license = _text(100)
     dependencies = _texts(50)
@@ -120,6 +129,7 @@ class AppRequest(ItemRequest):
 class IndustryRequest(ItemRequest):
     emoji = _text(16)
     description = _text(_MAX_TEXT)
+    description_ar = _text(_MAX_TEXT, help_text=_IN_ARABIC)
     suggested_apps = _texts(50)
     bundle = _text(50)
     display_order = _number(minimum=-_MAX_NUMBER)
@@ -127,6 +137,7 @@ class IndustryRequest(ItemRequest):
 
 class BundleRequest(ItemRequest):
     tagline = _text(200)
+    tagline_ar = _text(200, help_text=_IN_ARABIC)
     apps = _texts(50)
     discount = _number(maximum=100, source="discount_percent", help_text="In percent.")
     recommended_size = _text(10)

@@ -41,7 +41,7 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
          THEN billing_expired_minor(a.customer_id, statement_timestamp()) ELSE 0 END,
        EXISTS (SELECT FROM orders_order d WHERE d.organization_id = o.id AND d.status = 'pending'),
        s.id, s.plan_id, s.addon_ids, CASE WHEN %(prorates)s THEN orders_unused_minor(s.id, %(now)s) END,
-       (SELECT jsonb_agg(jsonb_build_array(kind, id, slug, name, price_minor, apps, basis_points))
+       (SELECT jsonb_agg(jsonb_build_array(kind, id, slug, name, name_ar, price_minor, apps, basis_points))
           FROM ({OFFERED}) AS offered),
        CASE WHEN f.card IS NOT NULL THEN NOT EXISTS (
          SELECT FROM promos_redemption r WHERE r.card_serial = f.card AND r.status IN ('reserved', 'confirmed'))

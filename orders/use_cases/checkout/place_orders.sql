@@ -53,9 +53,10 @@ BEGIN
          o.role, o.channel, o.address, o.at, CASE WHEN as_status = 'completed' THEN o.at END,
          o.bundle
     FROM unnest(orders) AS o;
-  INSERT INTO orders_orderline (order_id, position, kind, item_id, slug, name, price_minor, net_minor, discount_minor)
+  INSERT INTO orders_orderline (order_id, position, kind, item_id, slug, name, name_ar, price_minor, net_minor,
+                                discount_minor)
   SELECT o.id, line.ordinality, item->>'kind', (item->>'item_id')::uuid, item->>'slug', item->>'name',
-         (item->>'price_minor')::bigint, (item->>'net_minor')::bigint, coalesce((item->>'discount_minor')::bigint, 0)
+         coalesce(item->>'name_ar', ''), (item->>'price_minor')::bigint, (item->>'net_minor')::bigint, coalesce((item->>'discount_minor')::bigint, 0)
     FROM unnest(orders) AS o CROSS JOIN jsonb_array_elements(o.lines) WITH ORDINALITY AS line(item, ordinality);
 END $$;
 

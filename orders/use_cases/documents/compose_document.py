@@ -190,6 +190,7 @@ def _lines(movement: Movement, order: Order, sources: Sources, *, total_minor: i
         return []
     return [
         {"name": line.name, "price_minor": line.price_minor}
+        | ({"name_ar": line.name_ar} if line.name_ar else {})
         | ({"discount_minor": line.discount_minor} if order.bundle else {})
         for line in lines
     ]

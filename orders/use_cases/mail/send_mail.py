@@ -16,6 +16,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import lazy
+from django.utils.translation import override
 
 from billing.local_time import day_text, to_local
 from billing.models import AuditEntry, Customer, Invoice, LedgerEntry, Organization, OrganizationMember, Subscription
@@ -160,13 +161,12 @@ def _build_renewal_ahead(subscription_id: UUID, event_id: str) -> MailContent | 
 
 def _order_context(order: Order) -> dict[str, Any]:
     card_minor = _paid_by_card_minor(order)
+    with override(order.customer.language or settings.LANGUAGE_CODE):
+        rows = bill_rows(order.lines.order_by("position"), BundleDiscount.of(order.bundle))
     return {
         "order": str(order.id),
         "date": _day(order.completed_at or order.created_at),
-        "lines": [
-            {"name": name, "price": _money(minor, currency=order.currency)}
-            for name, minor in bill_rows(order.lines.order_by("position"), BundleDiscount.of(order.bundle))
-        ],
+        "lines": [{"name": name, "price": _money(minor, currency=order.currency)} for name, minor in rows],
         "total": _money(order.total_minor, currency=order.currency),
         "from_credit": _money(order.credit_applied_minor, currency=order.currency),
         "from_card": _money(card_minor, currency=order.currency) if card_minor else "",

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -71,7 +71,12 @@ def send_deletion_code(request: HttpRequest) -> HttpResponse:
         return sign_in_first("account-delete")
     try:
         request_code(email=cast(User, request.user).email, by=visitor)
-        messages.success(request, _("We have mailed you a code. It is valid for %d minutes.") % CODE_MINUTES)
+        mailed = ngettext(
+            "We have mailed you a code. It is valid for %d minute.",
+            "We have mailed you a code. It is valid for %d minutes.",
+            CODE_MINUTES,
+        )
+        messages.success(request, mailed % CODE_MINUTES)
     except DomainError as error:
         messages.warning(request, as_sentence(error.text))
     return HttpResponseRedirect(reverse("account-delete"))

@@ -100,4 +100,6 @@ def _best_bundle(apps: list[App], offer: Offer) -> BundleDiscount | None:
     best = max(complete, key=lambda bundle: bundle.discount_percent, default=None)
     if best is None:
         return None
-    return BundleDiscount(id=best.id, slug=best.slug, name=best.name, percent=best.discount_percent)
+    return BundleDiscount(
+        id=best.id, slug=best.slug, name=best.name, name_ar=best.name_ar, percent=best.discount_percent
+    )

@@ -1,6 +1,7 @@
 """The first three steps: a plan, apps, add-ons."""
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -113,7 +114,7 @@ def apps_step(request: HttpRequest) -> HttpResponse:
         shown=sum(card.is_shown for card in cards),
         bundles=_bundle_cards(offer, basket),
         industries=offer.industries,
-        categories=sorted({app.category for app in offer.apps}),
+        categories=sorted({app.category: app.local_category for app in offer.apps}.items(), key=itemgetter(1)),
         **search,
     )
 
@@ -175,7 +176,9 @@ def _app_cards(offer: Offer, chosen: Chosen, *, q: str, category: str, industry:
     terms = q.casefold().split()
     cards = []
     for app in offer.apps:
-        words = f"{app.name} {app.tagline} {app.category}".casefold()
+        # A customer may search in either language.
+        texts = (app.name, app.name_ar, app.tagline, app.local_tagline, app.category, app.local_category)
+        words = " ".join(dict.fromkeys(texts)).casefold()
         industries = [each.slug for each in offer.industries if app.slug in each.suggested_apps]
         is_shown = (
             all(term in words for term in terms)
@@ -195,7 +198,7 @@ def _app_cards(offer: Offer, chosen: Chosen, *, q: str, category: str, industry:
 
 
 def _bundle_cards(offer: Offer, basket: ShopBasket) -> list[BundleCard]:
-    names = {app.slug: app.name for app in offer.apps}
+    names = {app.slug: app.local_name for app in offer.apps}
     return [
         BundleCard(
             bundle=bundle,

@@ -32,7 +32,13 @@ class Offer:
         net_minor = None if settings.PRICES_INCLUDE_VAT else item.price_minor
         price_minor = self.price_of(item)
         return Line(
-            kind=kind, item_id=item.id, slug=item.slug, name=item.name, price_minor=price_minor, net_minor=net_minor
+            kind=kind,
+            item_id=item.id,
+            slug=item.slug,
+            name=item.name,
+            name_ar=item.name_ar,
+            price_minor=price_minor,
+            net_minor=net_minor,
         )
 
     @cached_property

@@ -70,8 +70,8 @@ def summarize(chosen: Chosen, offer: Offer) -> Summary:
     recommended = recommend_plan(offer.plans, deployed) if deployed else None
     return Summary(
         rows=price_rows(lines, chosen.bundle),
-        apps=[app.name for app in chosen.apps],
-        app_names=join_names(app.name for app in chosen.apps),
+        apps=[app.local_name for app in chosen.apps],
+        app_names=join_names(app.local_name for app in chosen.apps),
         total=money(sum(line.price_minor for line in lines)),
         meters=_meters(chosen.plan, deployed) if chosen.plan and deployed else [],
         too_small=bool(chosen.plan and deployed and not fits(chosen.plan, offer.plans, deployed)),

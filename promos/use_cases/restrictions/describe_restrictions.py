@@ -52,7 +52,7 @@ def _customers(customers: Sequence[str]) -> str:
 
 
 def _names(ids: Sequence[str], items: Sequence[SoldItem]) -> list[str]:
-    names = {item.id: item.name for item in items}
+    names = {item.id: item.local_name for item in items}
     return [names.get(each, each) for each in ids]
 
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from django.apps import apps
 from django.utils.module_loading import import_string
 
+from billing.language import in_language
+
 
 class SoldItem(NamedTuple):
     """A plan or an add-on. Its id is a UUID as text; `offered` is false once it is retired."""
@@ -14,7 +16,13 @@ class SoldItem(NamedTuple):
     id: str
     slug: str
     name: str
+    name_ar: str
     offered: bool
+
+    @property
+    def local_name(self) -> str:
+        """The name in the active language."""
+        return in_language(self.name, self.name_ar)
 
 
 # All items by rule: "plans" and "addons".
