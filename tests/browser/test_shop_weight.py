@@ -1,12 +1,16 @@
-"""The shop's pages are light for a first visit, load nothing from elsewhere, and do not shift."""
+"""The customers' pages are light for a first visit, load nothing from elsewhere, and do not shift."""
 
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
+from pytest_django.live_server_helper import LiveServer
 
 from orders.use_cases.catalog.seed_catalog import seed_catalog
+from tests.billing.identity.test_pages import mailed_code
 from tests.browser.page_checks import follow
+from tests.browser.test_every_page import open_page
+from tests.customer_pages import create_pages
 from tests.factories import PromoCodeFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -66,3 +70,29 @@ def test_the_pages_are_light_whole_and_still(page: Page, live_server: object) ->
         follow(page.get_by_role("button", name=button))
         expect(page).to_have_url(f"{host}{next_page}")
     wire.assert_light(limit=MAX_PAGE, host=host)
+    page.get_by_label("Name of the organization").fill("Ada Bakery")
+    page.get_by_label("Voucher code").fill("card 20")
+    follow(page.get_by_role("button", name="Continue to review"))
+    wire.assert_light(limit=MAX_PAGE, host=host)
+    page.get_by_label("E-mail address").fill("ada@example.org")
+    follow(page.get_by_role("button", name="Mail me a code"))
+    wire.assert_light(limit=MAX_PAGE, host=host)
+    page.get_by_label("Code").fill(mailed_code())
+    follow(page.get_by_role("button", name="Sign in"))
+    expect(page.get_by_role("heading", name="Review your order")).to_be_visible()
+    wire.assert_light(limit=MAX_PAGE, host=host)
+    follow(page.get_by_role("button", name="Place the order"))
+    expect(page.get_by_role("heading", name="We are setting up your organization")).to_be_visible()
+    wire.assert_light(limit=MAX_PAGE, host=host)
+
+
+def test_every_page_is_light_whole_and_still(browser: Browser, live_server: LiveServer) -> None:
+    pages = create_pages(rows=2)
+    for who, client in pages.clients.items():
+        page = open_page(browser, live_server, client, language="en")
+        page.add_init_script(_OBSERVE)
+        wire = Wire(page)
+        for _name, address in pages.addresses[who]:
+            page.goto(address)
+            wire.assert_light(limit=MAX_FIRST_PAGE, host=live_server.url)
+        page.context.close()

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from billing.actor import Actor
 from billing.errors import DomainError
 from billing.models import Organization
 from billing.models.organizations.organization import SLUG_MATCH
@@ -141,7 +142,7 @@ def checkout_step(request: HttpRequest) -> HttpResponse:
         form=form,
         domain=settings.SOVEREIGN_DOMAIN,
         address=_answer_address(basket, form) if is_live(request) or "slug" not in form.errors else None,
-        voucher=answer_code(request, str(form["code"].value() or "")),
+        voucher=answer_code(request, str(form["code"].value() or ""), visitor),
     )
 
 
@@ -166,7 +167,7 @@ def _answer_address(basket: ShopBasket, form: CheckoutForm) -> Answer | None:
     return Answer(text=problem or _("%(address)s is free.") % {"address": address}, is_good=not problem)
 
 
-def answer_code(request: HttpRequest, text: str) -> Answer | None:
+def answer_code(request: HttpRequest, text: str, visitor: Actor | None) -> Answer | None:
     """Answers what the code grants, or why it cannot be redeemed; None without a code."""
     if not has_visible_text(text):
         return None
@@ -175,7 +176,7 @@ def answer_code(request: HttpRequest, text: str) -> Answer | None:
         # The customer types in another field. Looking the code up again would count against the limit of previews.
         return Answer(text=kept["text"], is_good=kept["is_good"])
     try:
-        offer: Voucher = find_offer(request, text, signed_in_actor(request))
+        offer: Voucher = find_offer(request, text, visitor)
     except DomainError as error:
         answer = Answer(text=refusal_text(error), is_good=False)
     else:
