@@ -9,11 +9,12 @@ from playwright.sync_api import Page, expect
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import AuditEntry, Customer, LedgerEntry
 from billing.queries import balance_of
+from billing.use_cases.record_audit import record_audit
 from promos.models import PromoCode
 from tests.browser.page_checks import SignIn, assert_sound
 from tests.concurrency.console_forms import adjusting, refunding_credit, releasing, resending_an_event
-from tests.console import place_orders
-from tests.factories import CustomerFactory, PromoCodeFactory, give_credit
+from tests.console import place_orders, propose_adjustment
+from tests.factories import CustomerFactory, PromoCodeFactory, actor, give_credit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -119,7 +120,13 @@ def test_a_superadmin_adjusts_credit_after_seeing_what_it_becomes(page: Page, si
 
 
 def test_the_menu_leads_everywhere(page: Page, sign_in: SignIn) -> None:
-    place_orders(1)
+    order = place_orders(1)[0]
+    long = "the marketing agency's list, as approved by the board before the national day"
+    staff = actor(user_id="noor", role=SOVEREIGN_ADMIN, email="noor.al-balushi@sovereign-cloud.example")
+    record_audit(
+        action="user.signed_out_everywhere", object_type="order", object_id=str(order.pk), by=staff, reason=long
+    )
+    propose_adjustment(order.customer, by=staff)
     sign_in(SUPERADMIN)
     menu = page.locator("#nav-sidebar-apps a")
     addresses = [address for address in menu.evaluate_all("links => links.map(link => link.href)") if address]

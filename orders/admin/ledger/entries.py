@@ -17,6 +17,8 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from billing.actor import CUSTOMER
+from billing.admin.audit import name_channel
 from billing.admin.console.base import View
 from billing.admin.console.display import (
     NOTHING,
@@ -29,6 +31,7 @@ from billing.admin.console.display import (
     code,
     link,
     list_url,
+    moment,
     two_lines,
 )
 from billing.admin.console.forms import ConsoleForm, reason_field
@@ -37,7 +40,7 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Submission
 from billing.admin.console.words import say
-from billing.admin.ledger import LedgerEntryAdmin, order_link
+from billing.admin.ledger import LedgerEntryAdmin, customer_link, order_link
 from billing.database.replica import iterate_from_replica
 from billing.models import LedgerEntry
 from billing.queries import cursor_without_timeout
@@ -112,15 +115,12 @@ class DescribedLedgerEntryAdmin(LedgerEntryAdmin):
     """Ledger entries with their orders, vouchers and campaigns."""
 
     list_display = (  # type: ignore[assignment]  # more columns than the base class
-        "when",
-        "customer_named",
+        "when_and_who",
+        "customer_and_cause",
         "kinds",
-        "entry_amount",
-        "balance_amount",
+        "amount_and_balance_amount",
         "bought",
         "voucher",
-        "cause",
-        "who",
     )
     list_filter = (  # type: ignore[assignment]
         ("created_at", EntryDaysFilter),
@@ -136,12 +136,26 @@ class DescribedLedgerEntryAdmin(LedgerEntryAdmin):
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[KeysetChangeList]:
         return LedgerChangeList
 
+    @admin.display(description="Time and author")
+    def when_and_who(self, entry: LedgerEntry) -> Text:
+        author = entry.actor_id if entry.actor_role != CUSTOMER else entry.actor_role
+        return two_lines(moment(entry.created_at), clipped(f"{author}{say(', ')}{name_channel(entry.channel)}"))
+
+    @admin.display(description="Customer and reason")
+    def customer_and_cause(self, entry: LedgerEntry) -> Text:
+        reason = f"{entry.reason}: {entry.note}" if entry.note else entry.reason
+        return two_lines(customer_link(entry.account.customer), clipped(reason))
+
+    @admin.display(description="Amount and balance")
+    def amount_and_balance_amount(self, entry: LedgerEntry) -> Text:
+        return two_lines(amount(entry.amount_minor, signed=True), amount(entry.balance_after_minor))
+
     @admin.display(description="Kind")
     def kinds(self, entry: Any) -> Text:
         undone = badge("reversed", "warn") if entry.is_reversed else ""
         return two_lines(format_html("{} {}", badge(entry.kind), undone), say(entry.credit_class))
 
-    @admin.display(description="Organization and order")
+    @admin.display(description="Organization")
     def bought(self, entry: Any) -> Text:
         its = entry.described
         if its.order_id is None:
@@ -149,7 +163,7 @@ class DescribedLedgerEntryAdmin(LedgerEntryAdmin):
         named = link(its.organization, change_url("billing_organization", its.organization_id))
         return two_lines(named if its.organization_id else NOTHING, order_link(its.order_id))
 
-    @admin.display(description="Voucher and campaign")
+    @admin.display(description="Voucher")
     def voucher(self, entry: Any) -> Text:
         its = entry.described
         if its.redemption_id is None:
@@ -159,14 +173,6 @@ class DescribedLedgerEntryAdmin(LedgerEntryAdmin):
             link(code(named), change_url("promos_redemption", its.redemption_id)),
             link(its.campaign, change_url("promos_campaign", its.campaign_id)),
         )
-
-    @admin.display(description="Reason")
-    def cause(self, entry: LedgerEntry) -> Text:
-        return two_lines(clipped(entry.reason), clipped(entry.note) if entry.note else "")
-
-    @admin.display(description="By")
-    def who(self, entry: LedgerEntry) -> Text:
-        return two_lines(clipped(entry.actor_id), f"{entry.actor_role}, {entry.channel}")
 
     # --- Totals and export ------------------------------------------------------------------------------------------
 
@@ -187,8 +193,8 @@ class DescribedLedgerEntryAdmin(LedgerEntryAdmin):
             totals = total_all(changelist.search)
         context = {
             **self.admin_site.each_context(request),
-            "title": "Totals",
-            "crumbs": [("Ledger", list_url(self.model_label) + changelist.newest), ("Totals", "")],
+            "title": say("Totals"),
+            "crumbs": [(say("Ledger"), list_url(self.model_label) + changelist.newest), (say("Totals"), "")],
             "facts": [*_conditions(changelist), *total_facts(totals)],
         }
         return TemplateResponse(request, "admin/console_page.html", context)
