@@ -114,7 +114,7 @@ def day(value: datetime) -> SafeString:
 
 def clipped(text: str) -> Text:
     """Clips a long text to one line. The tooltip shows all of it."""
-    return format_html('<span class="clip" title="{0}">{0}</span>', text) if text else NOTHING
+    return format_html('<span class="clip" dir="auto" title="{0}">{0}</span>', text) if text else NOTHING
 
 
 def two_lines(first: object, second: object) -> SafeString:
