@@ -7,6 +7,7 @@ that begins with a capital letter or holds a blank counts as a word, unless it i
 import ast
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 from django.contrib import admin
@@ -99,6 +100,7 @@ def console_words() -> Iterator[tuple[str, str]]:
     yield from _words_of_models()
     yield from (("templates/unfold", text) for text in THEME_WORDS)
     yield from (("orders/admin/books/months.py", text) for text in NAMES_OF_VALUES)
+    yield from (("billing/admin/audit_words.py", text) for text in import_module("billing.admin.audit_words").FIELDS)
 
 
 def _words_of(tree: ast.AST) -> Iterator[str]:

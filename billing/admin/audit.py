@@ -26,9 +26,12 @@ from billing.admin.console.display import (
     link,
     list_url,
     moment,
+    short_id,
     two_lines,
 )
 from billing.admin.console.filters import DayRangeFilter, one_of
+from billing.admin.console.stored_words import say_stored_value
+from billing.admin.console.words import say
 from billing.local_time import local_text
 from billing.models import AuditEntry, AuditLink
 from billing.money import format_money
@@ -69,6 +72,7 @@ OBJECT_TYPES = (
     "webhookendpoint",
 )
 CHANNELS = ("admin", "api", "command", "page", "worker")
+_NAMES_OF_CHANNELS = {"admin": "Console", "api": "API", "command": "Command", "page": "Page", "worker": "Worker"}
 _MAX_PANEL_ROWS = 20
 # Object type → the list that finds the object: model, fixed parameters, and the parameter for the object's id.
 _PAGES = {
@@ -85,7 +89,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     """Audit entries. They are append-only in the database, and this page only reads them."""
 
     reads_replica = True
-    list_display = ("when", "what", "object_code", "who", "origin", "why")
+    list_display = ("when", "what", "who", "origin", "why")
     list_filter = (
         one_of("object_type", OBJECT_TYPES),
         one_of("actor_role", (*STAFF_ROLES, CUSTOMER, SYSTEM)),
@@ -100,10 +104,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def search_filter(self, term: str) -> Q:
         found = Q(object_id__in={term, term.upper()}) | Q(actor_id=term) | Q(actor_email__iexact=term)
         found |= Q(request_id=term)
-        try:
-            return found | Q(pk=UUID(term))
-        except ValueError:
-            return found
+        return found | Q(pk=UUID(term)) if _is_uuid(term) else found
 
     @admin.display(description="Time")
     def when(self, entry: AuditEntry) -> Text:
@@ -111,19 +112,16 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="What")
     def what(self, entry: AuditEntry) -> Text:
-        return _sentence(entry.action)
-
-    @admin.display(description="Of what")
-    def object_code(self, entry: AuditEntry) -> Text:
-        return code(entry.object_id)
+        identity = entry.object_id
+        return two_lines(_sentence(entry.action), short_id(identity) if _is_uuid(identity) else code(identity))
 
     @admin.display(description="Who")
     def who(self, entry: AuditEntry) -> Text:
-        return two_lines(entry.actor_email or entry.actor_id, entry.actor_role)
+        return two_lines(clipped(entry.actor_email or entry.actor_id), entry.actor_role)
 
     @admin.display(description="From")
     def origin(self, entry: AuditEntry) -> Text:
-        return two_lines(entry.channel, entry.address or "")
+        return two_lines(name_channel(entry.channel), entry.address or "")
 
     @admin.display(description="Why")
     def why(self, entry: AuditEntry) -> Text:
@@ -186,11 +184,25 @@ def history_panel(*, object_type: str, object_id: str) -> Panel:
 
 def _sentence(action: str) -> str:
     """Formats an action for people: `promo_code.retired` becomes `voucher retired`."""
-    return action.replace("promo_code", "voucher").replace(".", " ").replace("_", " ")
+    return say(action.replace("promo_code", "voucher").replace(".", " ").replace("_", " "))
 
 
 def _origin(entry: AuditEntry) -> str:
-    return f"{entry.channel}, {entry.address}" if entry.address else entry.channel
+    channel = name_channel(entry.channel)
+    return f"{channel}{say(', ')}{entry.address}" if entry.address else channel
+
+
+def name_channel(channel: str) -> str:
+    """Returns where an act came from, for people."""
+    return say(_NAMES_OF_CHANNELS.get(channel, channel))
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _object_link(entry: AuditEntry) -> Text:
@@ -215,9 +227,11 @@ def _format_changes(changes: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name, change in changes.items():
         before, after = change if isinstance(change, list) and len(change) == 2 else (None, change)  # noqa: PLR2004
         title = _NAMES.get(name) or name.removesuffix("_minor").replace("_", " ")
-        yield title, _format_value(name, before), _format_value(name, after)
+        yield say(title), _format_value(name, before), _format_value(name, after)
 
 
+# The changed fields whose values are states and other words of the console.
+_OF_WORDS = {"status", "credit_class", "vat_treatment", "alphabet"}
 _NAMES = {"hot": "expect a rush", "max_redemptions": "cap", "starts_at": "valid from", "expires_at": "valid until"}
 
 
@@ -225,11 +239,13 @@ def _format_value(name: str, value: Any) -> str:
     if value is None or value in ("", []):
         return NOTHING
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return say("yes" if value else "no")
     if name.endswith("_minor") and isinstance(value, int):
         return format_money(value, currency=settings.SOVEREIGN_CURRENCY)
     if isinstance(value, str):
-        return _format_time(value) if name.endswith("_at") else value
+        if name in _OF_WORDS:
+            return say(value.replace("_", " "))
+        return _format_time(value) if name.endswith("_at") else say_stored_value(name, value)
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -32,8 +32,10 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.forms import REASON_LENGTH, ReasonForm
 from billing.admin.console.request_actor import actor_of, staff_of
+from billing.admin.console.stored_words import say_stored, say_stored_value
 from billing.admin.console.submission import Done
 from billing.admin.console.words import say
+from billing.local_time import local_day
 from billing.models import Proposal
 from billing.use_cases.proposals.decide import (
     approve_proposal,
@@ -78,10 +80,10 @@ class CommentForm(ReasonForm):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["reason"] = forms.CharField(
-            label="Comment",
+            label=say("Comment"),
             required=False,
             max_length=REASON_LENGTH,
-            help_text="Optional. Recorded together with your name, the time and your address.",
+            help_text=say("Optional. Recorded together with your name, the time and your address."),
             widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "wide": True}),
         )
 
@@ -96,7 +98,7 @@ def waiting_for(request: HttpRequest) -> int:
 class ProposalAdmin(ReadOnlyAdmin):
     """Proposals, the newest first."""
 
-    list_display = ("title", "state_named", "proposer", "when", "expiry", "why")
+    list_display = ("titled", "state_named", "proposer", "when", "why")
     list_filter = (StatusFilter,)
     search_fields = ("title",)
     search_help_text = "Words of the title, or the proposer's e-mail or user id"
@@ -107,6 +109,10 @@ class ProposalAdmin(ReadOnlyAdmin):
     def search_filter(self, term: str) -> Q:
         return Q(title__icontains=term) | Q(proposer_email__iexact=term) | Q(proposer_id=term)
 
+    @admin.display(description="Title")
+    def titled(self, proposal: Proposal) -> Text:
+        return say_stored(proposal.title)
+
     @admin.display(description="State")
     def state_named(self, proposal: Proposal) -> Text:
         if proposal.status == Proposal.Status.PROPOSED and not proposal.is_open():
@@ -115,22 +121,19 @@ class ProposalAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Proposed by")
     def proposer(self, proposal: Proposal) -> Text:
-        return two_lines(proposal.proposer_email or proposal.proposer_id, proposal.proposer_role)
+        return two_lines(clipped(proposal.proposer_email or proposal.proposer_id), proposal.proposer_role)
 
     @admin.display(description="Proposed")
     def when(self, proposal: Proposal) -> Text:
-        return moment(proposal.created_at)
-
-    @admin.display(description="Expires")
-    def expiry(self, proposal: Proposal) -> Text:
-        return moment(proposal.expires_at) if proposal.is_open() else NOTHING
+        ends = say("expires on %(day)s", day=local_day(proposal.expires_at)) if proposal.is_open() else ""
+        return two_lines(moment(proposal.created_at), ends)
 
     @admin.display(description="Why")
     def why(self, proposal: Proposal) -> Text:
         return clipped(proposal.reason)
 
     def title_of(self, record: Any) -> str:
-        return str(record.title)
+        return say_stored(record.title)
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("State", self.state_named(record))
@@ -142,7 +145,7 @@ class ProposalAdmin(ReadOnlyAdmin):
         if record.status == Proposal.Status.PROPOSED:
             yield Fact("Expires", moment(record.expires_at))
             return
-        yield Fact("Result", record.outcome or NOTHING)
+        yield Fact("Result", say_stored(record.outcome) or NOTHING)
         yield Fact("Closed", moment(record.decided_at))
         if record.decider_id:
             yield Fact("Closed by", f"{record.decider_email or record.decider_id} ({record.decider_role})")
@@ -152,7 +155,10 @@ class ProposalAdmin(ReadOnlyAdmin):
         yield Panel(
             title="Exact difference",
             columns=[Column("What"), Column("Before"), Column("After")],
-            rows=[(say(name), before or NOTHING, after or NOTHING) for name, before, after in record.changes],
+            rows=[
+                (say(name), say_stored_value(name, before) or NOTHING, say_stored_value(name, after) or NOTHING)
+                for name, before, after in record.changes
+            ],
             empty="Nothing would change.",
         )
         yield history_panel(object_type="proposal", object_id=str(record.pk))
@@ -181,8 +187,8 @@ class ProposalAdmin(ReadOnlyAdmin):
 
         def approve(comment: str) -> str:
             decided = approve_proposal(proposal_id=key, by=actor_of(request), comment=comment)
-            verb = "Not carried out" if decided.status == Proposal.Status.FAILED else "Approved"
-            return f"{verb}: {decided.outcome}"
+            verb = say("Not carried out" if decided.status == Proposal.Status.FAILED else "Approved")
+            return f"{verb}: {say_stored(decided.outcome)}"
 
         return self._confirm(
             request,
@@ -252,11 +258,10 @@ class ProposalAdmin(ReadOnlyAdmin):
         )
 
     def _difference(self, proposal: Proposal) -> list[Fact]:
-        facts = [Fact("Proposal", proposal.title)]
-        facts += [
-            Fact(name, f"{before} → {after or NOTHING}" if before else after)
-            for name, before, after in proposal.changes
-        ]
+        facts = [Fact("Proposal", say_stored(proposal.title))]
+        for name, *values in proposal.changes:
+            before, after = (say_stored_value(name, value) for value in values)
+            facts.append(Fact(name, f"{before} → {after or NOTHING}" if before else after))
         return [*facts, Fact("Why", proposal.reason)]
 
 

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from billing.admin.console.display import Column, Panel, Text, code, link
+from billing.admin.console.words import say
 from orders.use_cases.mail.sample_mails import compose_sample, sample_names
 
 _PERMISSION = "orders.view_order"
@@ -31,7 +32,12 @@ def mails_view(request: HttpRequest) -> HttpResponse:
         ],
         notes=["The values are invented."],
     )
-    context = {**admin.site.each_context(request), "title": "Mails", "crumbs": [("Mails", "")], "panels": [panel]}
+    context = {
+        **admin.site.each_context(request),
+        "title": say("Mails"),
+        "crumbs": [(say("Mails"), "")],
+        "panels": [panel],
+    }
     return TemplateResponse(request, "admin/console_page.html", context)
 
 

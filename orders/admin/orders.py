@@ -33,6 +33,7 @@ from billing.admin.console.display import (
     unbroken,
 )
 from billing.admin.console.filters import DayRangeFilter
+from billing.admin.console.words import say
 from billing.admin.ledger import ENTRY_COLUMNS, PROPOSE_PERMISSION, customer_link, entry_rows, matching_customers
 from billing.models import LedgerEntry, Subscription
 from orders.admin.mails import mail_view, mails_view
@@ -141,7 +142,14 @@ class OrderAdmin(ReadOnlyAdmin):
         yield Fact("Organization", self.organization_named(record))
         yield Fact("Voucher", self.voucher(record))
         if record.bundle:
-            yield Fact("Bundle", f"{record.bundle['name']}, {record.bundle['percent']} percent off")
+            yield Fact(
+                "Bundle",
+                say(
+                    "%(title)s, %(percent)s percent off",
+                    title=record.bundle["name"],
+                    percent=record.bundle["percent"],
+                ),
+            )
         yield Fact("Total", amount(record.total_minor))
         credit_title, card_title = _PART_TITLES.get(record.status, _UNPAID_PART_TITLES)
         yield Fact(credit_title, amount(record.credit_applied_minor))

@@ -170,8 +170,8 @@ class CampaignAdmin(RecordAdmin):
     def window(self, campaign: Any) -> Text:
         if not campaign.starts_at and not campaign.ends_at:
             return say("always")
-        starts = format_html("from {}", moment(campaign.starts_at)) if campaign.starts_at else ""
-        ends = format_html("until {}", moment(campaign.ends_at)) if campaign.ends_at else ""
+        starts = format_html(say("from {}"), moment(campaign.starts_at)) if campaign.starts_at else ""
+        ends = format_html(say("until {}"), moment(campaign.ends_at)) if campaign.ends_at else ""
         return two_lines(starts, ends)
 
     @admin.display(description="Owner")

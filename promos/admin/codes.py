@@ -132,8 +132,8 @@ class PromoCodeAdmin(CodeStatesAdmin):
         starts, ends = promo_code.starts_at, promo_code.expires_at
         if not starts and not ends:
             return say("always")
-        start = f"from {_shorten(starts)}" if starts else ""
-        end = f"until {_shorten(ends)}" if ends else ""
+        start = say("from %(time)s", time=_shorten(starts)) if starts else ""
+        end = say("until %(time)s", time=_shorten(ends)) if ends else ""
         return format_html('<span class="lines"><span>{}</span><span>{}</span></span>', start, end)
 
     @admin.display(description="Issued", ordering="created_at")
@@ -188,7 +188,8 @@ class PromoCodeAdmin(CodeStatesAdmin):
             existing = PromoCode.objects.filter(code=text).first()
             if existing and not existing.retired_at:
                 # A courtesy: it keeps a typo from changing a voucher that is in use.
-                raise InvalidPromo(fields={"code": [f"{text} already exists. To change it, open it from the list."]})
+                why = say("%(code)s already exists. To change it, open it from the list.", code=text)
+                raise InvalidPromo(fields={"code": [why]})
             reason, campaign_id = form.cleaned_data["reason"], form.campaign_id()
             outcome = issue_or_propose(
                 code=text, terms=form.terms(), by=actor_of(request), reason=reason, campaign_id=campaign_id
@@ -266,8 +267,10 @@ class PromoCodeAdmin(CodeStatesAdmin):
                 return done_or_proposed(outcome, request)
             changed = issued_or_refused(outcome)
             if changed.updated_at == seen_at:
-                return Done(f"{changed.code} already has these terms; nothing was changed.", request.path)
-            return Done(f"{changed.code} is {'back' if was_retired else 'changed'}.", request.path)
+                text = say("%(code)s already has these terms; nothing was changed.", code=changed.code)
+            else:
+                text = say("%(code)s is back." if was_retired else "%(code)s is changed.", code=changed.code)
+            return Done(text, request.path)
 
         return submission.submit(
             form, lock_state=lambda: lock_update_time(promo_code), effect=change, fields=FIELD_OF_REFUSAL

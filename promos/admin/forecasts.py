@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from billing.admin.console.display import Fact, amount, moment
 from billing.admin.console.forms import show_refusals_on
+from billing.admin.console.words import say
 from billing.money import format_money
 from promos.use_cases.attempts.rules import describe_rule
 from promos.use_cases.forecasts.forecast_offer import Offer, forecast_offer
@@ -39,24 +40,35 @@ def forecast_facts(found: Mapping[str, Any]) -> Iterable[Fact]:
     yield Fact("Expected cost", _cost(found["expected_minor"], expected))
     yield Fact("Worst cost", _cost(found["worst_minor"], worst))
     ceiling = found["ceiling_minor"]
-    yield Fact("Most that its limits allow", "no limit" if ceiling is None else amount(ceiling))
+    yield Fact("Most that its limits allow", say("no limit") if ceiling is None else amount(ceiling))
     if found["full_after_days"] is not None:
-        yield Fact("Used up at worst", f"after {found['full_after_days']} days")
+        yield Fact("Used up at worst", say("after %(number)s days", number=found["full_after_days"]))
     orders, customers = found["qualified_orders"], found["qualified_customers"]
-    yield Fact("Past orders that qualify", f"{orders:,} of {found['orders']:,}, of {customers:,} customers")
+    yield Fact(
+        "Past orders that qualify",
+        say(
+            "%(part)s of %(whole)s, of %(number)s customers",
+            part=f"{orders:,}",
+            whole=f"{found['orders']:,}",
+            number=f"{customers:,}",
+        ),
+    )
     if found["refused"]:
         reasons = sorted(found["refused"].items(), key=lambda each: -each[1])
         yield Fact("Others", "\n".join(f"{number:,}: {describe_rule(rule)}" for rule, number in reasons))
-    cap = f"{found['max_redemptions']:,} uses" if found["max_redemptions"] else "no cap"
-    yield Fact("Asked for", f"{_money(found['credit_minor'])} a use, {cap}")
+    asked = "%(amount)s a use, %(number)s uses" if found["max_redemptions"] else "%(amount)s a use, no cap"
+    terms = {"amount": _money(found["credit_minor"]), "number": f"{found['max_redemptions']:,}"}
+    yield Fact("Asked for", say(asked, **terms))
     yield Fact("Replayed from", moment(datetime.fromisoformat(found["since"])))
     yield Fact("Replayed until", moment(datetime.fromisoformat(found["until"])))
     if found["sampled_one_in"] > 1:
-        yield Fact("Sample", f"one customer in {found['sampled_one_in']}; the figures are estimates")
+        yield Fact(
+            "Sample", say("one customer in %(number)s; the figures are estimates", number=found["sampled_one_in"])
+        )
 
 
 def _cost(minor: int, redemptions: int) -> str:
-    return f"{_money(minor)} for {redemptions:,} redemptions"
+    return say("%(amount)s for %(number)s redemptions", amount=_money(minor), number=f"{redemptions:,}")
 
 
 def _money(minor: int) -> str:

@@ -1,15 +1,23 @@
 """The console in Arabic: its pages are written from right to left, and show no word that the catalog translates."""
 
+import ast
+import inspect
 import re
+import sys
 from html import unescape
 from http import HTTPStatus
 from typing import Any
 
 import polib
 import pytest
+from django.utils import translation
 
 from billing.actor import SUPERADMIN
+from billing.admin.audit_words import ACTIONS
+from billing.admin.console.stored_words import say_stored
+from billing.use_cases.proposals.kinds import kinds
 from tests.console import client_of, create_user, place_orders
+from tests.refusal_sentences import FOLDERS, PROJECT
 from tests.translations import CATALOG
 
 pytestmark = pytest.mark.django_db
@@ -18,6 +26,7 @@ pytestmark = pytest.mark.django_db
 DATA = {"General"}
 _HIDDEN = re.compile(r"<(script|style|template|pre|code|time)\b.*?</\1>|<!--.*?-->", re.DOTALL)
 _ICONS = re.compile(r'<span class="material-symbols-outlined[^>]*>[^<]*</span>')
+AUDITED = re.compile(r'action="([a-z_]+\.[a-z_]+)"')
 _SPOKEN = re.compile(r'\b(?:aria-label|placeholder|alt)="([^"]*)"')
 
 
@@ -47,3 +56,32 @@ def test_pages_of_the_console_show_no_english_words() -> None:
             found |= {each: page for each in readable(text) if each in words and each not in DATA}
     assert shown == len(pages)
     assert found == {}
+
+
+def test_every_action_of_the_audit_trail_is_in_arabic() -> None:
+    found = {
+        action.replace("promo_code", "voucher").replace(".", " ").replace("_", " ")
+        for folder in FOLDERS
+        for path in (PROJECT / folder).rglob("*.py")
+        for action in AUDITED.findall(path.read_text())
+    }
+    assert len(found) > 40
+    assert found - ACTIONS == set()
+    with translation.override("ar"):
+        assert {action for action in ACTIONS if translation.gettext(action) == action} == set()
+
+
+@pytest.mark.parametrize("name", kinds())
+def test_what_a_proposal_keeps_is_in_arabic(name: str) -> None:
+    module = ast.parse(inspect.getsource(sys.modules[kinds()[name].run.__module__]))
+    sentences = [
+        "".join(str(each.value) if isinstance(each, ast.Constant) else "7" for each in node.values)
+        for function in ast.walk(module)
+        if isinstance(function, ast.FunctionDef) and function.name in ("_describe", "_run")
+        for node in ast.walk(function)
+        if isinstance(node, ast.JoinedStr)
+    ]
+    # A part of a sentence, such as a name, has no words of its own.
+    sentences = [each for each in sentences if re.search(r"[A-Za-z]{3}", each)]
+    with translation.override("ar"):
+        assert [each for each in sentences if say_stored(each) == each] == []

@@ -113,7 +113,7 @@ class BulkGrantAdmin(RecordAdmin):
     def bar(self, record: BulkGrant) -> Text:
         if record.status in (Status.DRAFT, Status.DISCARDED):
             return NOTHING
-        done = f"{record.progress:,} of {record.rows:,}"
+        done = say("%(part)s of %(whole)s", part=f"{record.progress:,}", whole=f"{record.rows:,}")
         return use_bar(done, record.progress, record.rows, title="Progress")
 
     @admin.display(description="Drafted")

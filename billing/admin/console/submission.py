@@ -24,6 +24,7 @@ from django.utils.translation import gettext
 
 from billing.admin.console.forms import refuse_when_busy, show_refusals_on
 from billing.admin.console.request_actor import staff_of
+from billing.admin.console.stored_words import say_stored
 from billing.errors import FormExpired, RecordChanged, SubmissionInProgress
 from billing.models import FormSubmission
 from billing.models.keys import uuid7
@@ -154,14 +155,12 @@ class Submission:
 
 def tell(request: HttpRequest, done: Done, *, is_repeated: bool) -> None:
     """Tells the member of staff what a form did, or that it was done already."""
+    message = say_stored(gettext(done.message))
     if is_repeated:
-        messages.info(
-            request,
-            gettext("This was done already, and was not done again: %(message)s")
-            % {"message": gettext(done.message)},
-        )
+        text = gettext("This was done already, and was not done again: %(message)s")
+        messages.info(request, text % {"message": message})
     else:
-        messages.success(request, gettext(done.message))
+        messages.success(request, message)
 
 
 def _store_result(stored: FormSubmission, done: Done) -> None:

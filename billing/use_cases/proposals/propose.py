@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from billing.actor import APPROVER, SUPERADMIN, SUPPORT, Actor
 from billing.errors import ApprovalRequired, ReasonRequired
@@ -90,6 +90,8 @@ def exceeds_limit(figures: Mapping[str, int], limits: Mapping[str, int]) -> bool
 def propose(kind: Kind, arguments: Arguments, *, why: str, by: Actor, send_mail: bool = True) -> Proposal:
     """Stores an act as a proposal, with the state that it is proposed on, and mails those who can approve it.
 
+    Its title and its changes are stored in English, and translated where they are shown.
+
     Args: send_mail: False where the caller decides it at once.
     Raises: ReasonRequired, and as the act does. Locks: what the kind locks. Transaction: joins.
     Idempotency: an open proposal of the same act is returned.
@@ -99,6 +101,8 @@ def propose(kind: Kind, arguments: Arguments, *, why: str, by: Actor, send_mail:
     with transaction.atomic():
         check_act(kind, arguments, why=why, by=by)
         state = kind.lock_state(arguments)
+        with translation.override("en"):
+            title, changes = kind.describe(arguments, state)[:200], kind.differences(arguments, state)
         model, key = kind.subject(arguments)
         expires_at = timezone.now() + timedelta(days=settings.PROPOSAL_DAYS)
         fingerprint = fingerprint_of(kind, arguments)
@@ -110,10 +114,10 @@ def propose(kind: Kind, arguments: Arguments, *, why: str, by: Actor, send_mail:
             status=Proposal.Status.PROPOSED,
             defaults={
                 "kind": kind.name,
-                "title": kind.describe(arguments, state)[:200],
+                "title": title,
                 "arguments": dict(arguments),
                 "state": state,
-                "changes": [list(each) for each in kind.differences(arguments, state)],
+                "changes": [list(each) for each in changes],
                 "reason": why,
                 "subject_model": model,
                 "subject_id": key,

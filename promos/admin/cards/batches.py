@@ -144,7 +144,11 @@ class BatchAdmin(RecordAdmin):
     @admin.display(description="State")
     def state_and_early(self, batch: Batch) -> Text:
         early = batch.early_attempts
-        return two_lines(self.state(batch), badge(f"tried early: {early:,}", "bad")) if early else self.state(batch)
+        return (
+            two_lines(self.state(batch), badge(say("tried early: %(number)s", number=f"{early:,}"), "bad"))
+            if early
+            else self.state(batch)
+        )
 
     @admin.display(description="Credit a card")
     def credit_amount(self, batch: Batch) -> Text:

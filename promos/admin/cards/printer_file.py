@@ -23,7 +23,7 @@ def printer_file_facts(batch: Batch) -> Iterable[Fact]:
     """Yields the facts of a secret batch's file; nothing for an open batch. One query for a secret one."""
     if not batch.is_secret:
         return
-    yield Fact("Secret", "only hashes of its codes are stored")
+    yield Fact("Secret", say("only hashes of its codes are stored"))
     yield Fact("Printer's key", code(batch.printer_key))
     file = PrinterFile.objects.defer("content").filter(batch=batch).first()
     if file is not None:

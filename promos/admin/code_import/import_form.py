@@ -5,20 +5,25 @@ from typing import Any
 from django import forms
 
 from billing.admin.console.forms import CsvField, ReasonForm
+from billing.admin.console.words import say_lazily
 from billing.errors import InvalidFile
 from billing.text import as_sentence
 from billing.use_cases.bulk.csv_rows import refuse_bad_rows
 from promos.use_cases.code_import.read_codes import MAX_CODES, CodeRow, read_codes
+
+_COLUMNS = (
+    "At most %(number)s codes. Titles: code, credit, cap (0 is unlimited); and optionally starts_at, expires_at,"
+    " campaign, description and restrictions: only (orders or top_ups), minimum_order, first_order_only (yes), plans,"
+    " addons, email_domains, customers, uses_per_customer, uses_per_day, uses_per_week and uses_per_month. Spaces"
+    " separate the items of a list."
+)
 
 
 class ImportForm(ReasonForm):
     """A file of codes and the reason. After the check, `text` is the file's content, and `rows` are its codes."""
 
     file = CsvField(
-        columns=f"At most {MAX_CODES} codes. Titles: code, credit, cap (0 is unlimited); and optionally starts_at,"
-        " expires_at, campaign, description and restrictions: only (orders or top_ups), minimum_order,"
-        " first_order_only (yes), plans, addons, email_domains, customers, uses_per_customer, uses_per_day,"
-        " uses_per_week and uses_per_month. Spaces separate the items of a list.",
+        columns=say_lazily(_COLUMNS, number=MAX_CODES),
         required=False,
     )
     text = forms.CharField(required=False, widget=forms.HiddenInput, strip=False)

@@ -8,11 +8,20 @@ from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html
 
 from billing.admin.console.acts import confirm_act, find_for_act
 from billing.admin.console.base import ReadOnlyAdmin, View
-from billing.admin.console.display import Fact, Text, Tool, amount, badge, change_url, code, list_url, moment
+from billing.admin.console.display import (
+    Fact,
+    Text,
+    Tool,
+    badge,
+    change_url,
+    code,
+    list_url,
+    moment,
+    part_of_amount,
+)
 from billing.admin.console.filters import OpenFilter
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
@@ -76,8 +85,10 @@ class AlertAdmin(ReadOnlyAdmin):
     @admin.display(description="Number")
     def times(self, alert: Alert) -> Text:
         if alert.kind in _OF_BUDGETS:
-            return format_html("{} of {}", amount(alert.number), amount(alert.allowed))
-        return f"{alert.number:,} of {alert.allowed:,}" if alert.allowed else f"{alert.number:,}"
+            return part_of_amount(alert.number, alert.allowed)
+        if alert.allowed:
+            return say("%(part)s of %(whole)s", part=f"{alert.number:,}", whole=f"{alert.allowed:,}")
+        return f"{alert.number:,}"
 
     @admin.display(description="Last seen")
     def seen(self, alert: Alert) -> Text:

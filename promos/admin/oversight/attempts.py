@@ -11,7 +11,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from billing.admin.audit import CHANNELS
+from billing.admin.audit import CHANNELS, name_channel
 from billing.admin.console.base import ReadOnlyAdmin
 from billing.admin.console.display import (
     NOTHING,
@@ -160,7 +160,7 @@ class RefusedAttemptAdmin(ReadOnlyAdmin):
 
     @admin.display(description="From")
     def origin(self, attempt: RefusedAttempt) -> Text:
-        return two_lines(f"{say(attempt.act)}, {attempt.channel}", attempt.address or "")
+        return two_lines(f"{say(attempt.act)}{say(', ')}{name_channel(attempt.channel)}", attempt.address or "")
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("Why", describe_rule(record.rule))
@@ -173,7 +173,8 @@ class RefusedAttemptAdmin(ReadOnlyAdmin):
         yield Fact("Customer", attempting_customer(record))
         yield Fact("Act", badge(record.act))
         yield Fact("Time", moment(record.created_at))
-        yield Fact("From", f"{record.channel}, {record.address}" if record.address else record.channel)
+        channel = name_channel(record.channel)
+        yield Fact("From", f"{channel}{say(', ')}{record.address}" if record.address else channel)
 
     def links(self, record: Any) -> Iterable[Tool]:
         if record.user_id:
@@ -189,11 +190,11 @@ def _value(name: str, value: Any) -> Text:
     if name.endswith("_minor"):
         return amount(value)
     if name == "redemption":
-        return link("show", change_url("promos_redemption", value))
+        return link(say("show"), change_url("promos_redemption", value))
     if name.endswith("_at"):
         return moment(datetime.fromisoformat(value))
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return say("yes" if value else "no")
     if isinstance(value, list):
         return ", ".join(map(str, value)) or NOTHING
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -55,9 +55,9 @@ def credit_panel(figures: CreditFigures | None) -> Panel:
             [
                 Bar(name, minor, amount(minor))
                 for name, minor in (
-                    ("Spent", figures.spent_minor),
-                    ("Expired", figures.expired_minor),
-                    ("Outstanding", figures.left_minor),
+                    (say("Spent"), figures.spent_minor),
+                    (say("Expired"), figures.expired_minor),
+                    (say("Outstanding"), figures.left_minor),
                 )
             ],
             title="What became of the credit",
