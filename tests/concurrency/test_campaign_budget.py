@@ -101,7 +101,7 @@ def test_budget_and_caps_are_exact_together_and_no_refusal_is_false(hot: bool) -
                 )
                 for credit, cap in zip(CREDITS, CAPS, strict=True)
             ]
-            batch = active(f"B{number}", size=THREADS, credit_minor=CARD_CREDIT, campaign_id=campaign.pk)
+            batch = active(f"CARDS-{number}", size=THREADS, credit_minor=CARD_CREDIT, campaign_id=campaign.pk)
             calls = []
             for customer, card in zip(customers, codes_of(batch), strict=True):
                 [ending] = chance.choices(["rolled back", "batch", "committed"], [ROLLED_BACK_SHARE, 0.35, 0.35])
