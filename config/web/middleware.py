@@ -86,7 +86,7 @@ class ProxyMiddleware:
         return self.get_response(request)
 
 
-# Whoever reads a code can spend it, and a member may be named by an e-mail address.
+# Anyone who reads a code can spend it, and a member may be named by an e-mail address.
 _SECRETS_IN_PATHS = {"code", "member"}
 
 
