@@ -46,6 +46,13 @@ class QuotedCreditSerializer(MoneyResponseSerializer):
     money = ("credit",)
 
     code = serializers.CharField(help_text="The promo code.")
+    credit_expires_at = serializers.DateTimeField(
+        required=False, help_text="When its credit expires if it is redeemed now; absent where it does not expire."
+    )
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        data: dict[str, Any] = super().to_representation(instance)
+        return {name: value for name, value in data.items() if value is not None}
 
 
 class RefusalSerializer(serializers.Serializer[Any]):

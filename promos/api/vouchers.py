@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.core.validators import RegexValidator
+from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -117,6 +118,9 @@ class PreviewSerializer(MoneyResponseSerializer):
     description = serializers.CharField()
     active = serializers.BooleanField()
     accepting_redemptions = serializers.BooleanField()
+    credit_expires_at = serializers.DateTimeField(
+        required=False, help_text="When the credit expires if it is redeemed now; absent where it does not expire."
+    )
     conditions = serializers.ListField(
         child=serializers.CharField(),
         required=False,
@@ -253,6 +257,7 @@ def _issue(request: Request) -> Response:
 
 def _preview(code: PromoCode, *, accepting: bool) -> dict[str, Any]:
     conditions = describe_to_customers(code.restrictions, code.campaign.restrictions)
+    expires_at = code.expiry_of_credit(redeemed_at=timezone.now())
     return {
         "code": code.found_by,
         **money_fields("credit", code.credit_minor),
@@ -260,5 +265,6 @@ def _preview(code: PromoCode, *, accepting: bool) -> dict[str, Any]:
         "description": code.description,
         "active": code.active,
         "accepting_redemptions": accepting,
+        **({"credit_expires_at": expires_at} if expires_at else {}),
         **({"conditions": conditions} if conditions else {}),
     }

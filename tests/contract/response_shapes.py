@@ -27,6 +27,8 @@ PREVIEW = {
     "description": text,
     "active": flag,
     "accepting_redemptions": flag,
+    # an extension
+    "credit_expires_at": Maybe(moment),
 }
 CHECKOUT = {
     "order_id": identity,
@@ -46,7 +48,12 @@ QUOTE = {
     "bundle": Maybe({"id": identity, "slug": text, "name": text, "discount_percent": whole, **money("discount")}),
     # With the credit that it adds, or with an error and the error's code.
     "promo": Maybe(
-        {"code": text, "error": Maybe(text), **{name: Maybe(part) for name, part in money("credit").items()}}
+        {
+            "code": text,
+            "error": Maybe(text),
+            "credit_expires_at": Maybe(moment),
+            **{name: Maybe(part) for name, part in money("credit").items()},
+        }
     ),
     # an extension
     "refusal": Maybe({"error": text, "code": text}),

@@ -59,6 +59,16 @@ def test_every_caller_sees_a_live_code(anybody: Caller) -> None:
     assert_shape(answer.body, PREVIEW)
 
 
+def test_a_preview_says_when_the_credit_would_expire(anybody: Caller) -> None:
+    PromoCodeFactory.create(code="GIFT", description="A gift", credit_days=30, credit_expires_at=NOW + DAY)
+    answer = preview(anybody)
+    assert (answer.status, answer.body) == (
+        200,
+        seen(credit_expires_at=(NOW + DAY).isoformat().replace("+00:00", "Z")),
+    )
+    assert_shape(answer.body, PREVIEW)
+
+
 @pytest.mark.parametrize("role", ["superadmin", "sovereign-admin", "auditor", "customer"])
 def test_every_role_sees_the_same(anybody: Caller, role: str) -> None:
     PromoCodeFactory.create(code="GIFT", description="A gift")

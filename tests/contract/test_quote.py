@@ -1,6 +1,6 @@
 """The quote of a checkout: what it would do, to the last digit, without a trace, under the preview's limit."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -200,3 +200,12 @@ def test_quotes_and_previews_share_one_limit(ada: Caller, acme: str, anybody: Ca
     assert_refused(answer, 429, "throttled", "too many requests")
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
     assert not Order.objects.exists()
+
+
+def test_a_quote_says_when_the_credit_of_the_code_would_expire(ada: Caller, acme: str) -> None:
+    expires_at = datetime(2999, 1, 1, tzinfo=UTC)
+    PromoCodeFactory.create(code="GIFT", credit_minor=9_000, credit_expires_at=expires_at)
+    answer = quote(ada, acme, promo_code="gift")
+    assert answer.body["promo"]["credit_expires_at"] == "2999-01-01T00:00:00Z"
+    PromoCodeFactory.create(code="LASTING", credit_minor=9_000)
+    assert "credit_expires_at" not in quote(ada, acme, promo_code="lasting").body["promo"]

@@ -32,11 +32,12 @@ from promos.models import PromoCode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotedCode:
-    """The code of a quote: the credit that it adds, or why it cannot be redeemed."""
+    """The code of a quote: the credit that it adds and when that expires, or why it cannot be redeemed."""
 
     code: str
     found: PromoCode | None = None
     credit_minor: int = 0
+    credit_expires_at: datetime | None = None
     problem: PromoProblem | None = None
 
 
@@ -157,7 +158,14 @@ def _quote_code(
         found = context.find_promo_code(basket, by=by)
     except PromoProblem as problem:
         return QuotedCode(code=code, problem=problem)
-    return QuotedCode(code=code, found=found, credit_minor=found.credit_minor if found else 0)
+    if found is None:
+        return QuotedCode(code=code)
+    return QuotedCode(
+        code=code,
+        found=found,
+        credit_minor=found.credit_minor,
+        credit_expires_at=found.expiry_of_credit(redeemed_at=context.now),
+    )
 
 
 def _split(total_minor: int, credit_minor: int) -> tuple[int, DomainError | None]:

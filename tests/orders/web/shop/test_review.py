@@ -1,7 +1,7 @@
 """The checkout and the review: one order however often the form is sent, and nothing where it is refused."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -41,6 +41,13 @@ def test_a_voucher_pays_for_an_organization_and_leads_to_its_progress(buyer: Vis
     assert balance_of(user_id=user.sub).credit_minor == 8_000
     assert "We are setting up your organization" in text_of(buyer.client.get(answer.headers["Location"]))
     assert buyer.get("shop-review").headers["Location"] == reverse("shop")
+
+
+def test_the_review_says_when_the_credit_of_the_voucher_expires(buyer: Visitor) -> None:
+    PromoCodeFactory.create(code="SHORT", credit_minor=20_000, credit_expires_at=datetime(2999, 1, 1, tzinfo=UTC))
+    buyer.choose()
+    buyer.check_out(code="short")
+    assert "It expires on 1 January 2999" in text_of(buyer.get("shop-review"))
 
 
 def test_the_review_shows_the_vat_that_the_total_includes(buyer: Visitor) -> None:
