@@ -96,7 +96,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         yield Fact("Closed", moment(record.closed_at))
         if record.refusal:
             yield Fact("Why it failed", record.refusal)
-        yield Fact("Needs cleanup at Stripe", "yes" if record.needs_stripe_cleanup else "no")
+        yield Fact("Needs cleanup at Stripe", say("yes" if record.needs_stripe_cleanup else "no"))
         yield Fact("Session at Stripe", code(record.session_id))
         if record.payment_intent_id:
             yield Fact("Payment at Stripe", code(record.payment_intent_id))

@@ -195,7 +195,7 @@ class CampaignAdmin(RecordAdmin):
         yield Fact("VAT", record.get_vat_treatment_display())
         yield Fact("Purpose", record.purpose or NOTHING)
         yield Fact("Owner", self.owner(record))
-        yield Fact("Expect a rush", "yes" if record.hot else "no")
+        yield Fact("Expect a rush", say("yes" if record.hot else "no"))
         yield Fact("Drafted by", record.drafted_by)
         yield Fact("Approved by", record.approved_by or NOTHING)
         yield Fact("Drafted", moment(record.created_at))

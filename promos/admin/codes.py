@@ -154,7 +154,7 @@ class PromoCodeAdmin(CodeStatesAdmin):
         yield Fact("Credit expires", written_credit_life(record, otherwise=written_credit_life(record.campaign)))
         yield from restriction_facts(record.restrictions, record.campaign.restrictions)
         yield Fact("Description", record.description or NOTHING)
-        yield Fact("Expect a rush", "yes" if record.hot else "no")
+        yield Fact("Expect a rush", say("yes" if record.hot else "no"))
         yield Fact("Issued by", record.issuer_name)
         yield Fact("Issued", moment(record.created_at))
         yield Fact("Last changed", moment(record.updated_at))

@@ -226,5 +226,5 @@ def _value(name: str, value: Any) -> Text:
     if value is None:
         return NOTHING
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return say("yes" if value else "no")
     return amount(value) if name.endswith("_minor") else str(value)
