@@ -49,7 +49,8 @@ def matching_customers(term: str) -> QuerySet[Customer, Customer]:
     return Customer.objects.filter(Q(user_id=term) | Q(email__iexact=term))
 
 
-def _keys_of_customers(term: str) -> list[int]:
+def keys_of_customers(term: str) -> list[int]:
+    """Reads the keys of matching customers: a subquery beside other conditions would be compared with each row."""
     return list(matching_customers(term).values_list("pk", flat=True))
 
 
@@ -126,7 +127,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         # Each condition can use its own index, but not beside a subquery: so the customers are looked up first.
         spends = Q(order_id=key, kind=LedgerEntry.Kind.SPEND)
         grants = Q(redemption_id=key, kind=LedgerEntry.Kind.GRANT)
-        return Q(pk=key) | spends | grants | Q(account_id__in=_keys_of_customers(term))
+        return Q(pk=key) | spends | grants | Q(account_id__in=keys_of_customers(term))
 
     @admin.display(description="Time")
     def when(self, entry: LedgerEntry) -> Text:
@@ -273,7 +274,7 @@ class HoldAdmin(ReadOnlyAdmin):
             key = UUID(term)
         except ValueError:
             return Q(account__customer__in=matching_customers(term))
-        return Q(pk=key) | Q(order_id=key) | Q(account_id__in=_keys_of_customers(term))
+        return Q(pk=key) | Q(order_id=key) | Q(account_id__in=keys_of_customers(term))
 
     @admin.display(description="Time")
     def when(self, hold: Hold) -> Text:

@@ -34,11 +34,11 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.filters import DayRangeFilter
 from billing.admin.console.words import say
-from billing.admin.ledger import ENTRY_COLUMNS, PROPOSE_PERMISSION, customer_link, entry_rows, matching_customers
+from billing.admin.ledger import ENTRY_COLUMNS, PROPOSE_PERMISSION, customer_link, entry_rows, keys_of_customers
 from billing.models import LedgerEntry, Subscription
 from orders.admin.mails import mail_view, mails_view
 from orders.admin.order_acts import close_view, has_open_payment, refund_view
-from orders.admin.organizations import organization_link
+from orders.admin.organizations import keys_of_organizations, organization_link
 from orders.admin.payments import refunds_panel, waiting_panel
 from orders.models import App, Order, OrderLine, OutboxEvent, Payment
 from orders.queries.items import item_names
@@ -78,9 +78,8 @@ class OrderAdmin(ReadOnlyAdmin):
         return orders_for_staff().select_related("customer", "organization")
 
     def search_filter(self, term: str) -> Q:
-        found = (
-            Q(organization__slug=term.lower()) | Q(customer__in=matching_customers(term)) | Q(promo_code=term.upper())
-        )
+        of_organization = Q(organization__in=keys_of_organizations(term.lower()))
+        found = of_organization | Q(customer__in=keys_of_customers(term)) | Q(promo_code=term.upper())
         try:
             return found | Q(pk=UUID(term))
         except ValueError:

@@ -27,7 +27,7 @@ from billing.admin.console.display import (
     state_badge,
 )
 from billing.admin.console.words import say
-from billing.admin.ledger import customer_link, matching_customers
+from billing.admin.ledger import customer_link, keys_of_customers
 from billing.models import Invoice, Organization, Subscription
 from billing.queries import members_of
 from orders.models import AddOn, App, Provision
@@ -35,6 +35,13 @@ from orders.queries.items import item_names
 from orders.queries.organizations import domains_of
 
 _MAX_PANEL_ROWS = 20
+
+
+def keys_of_organizations(slug: str) -> list[UUID]:
+    """Reads the keys of the organizations of an address. An index finds the live one, another the deleted ones."""
+    deleted = Q(status=Organization.Status.DELETED)
+    found = Organization.objects.filter(Q(slug=slug) & ~deleted | Q(slug=slug) & deleted)
+    return list(found.values_list("pk", flat=True))
 
 
 def organization_link(organization: Organization) -> Text:
@@ -57,7 +64,8 @@ class OrganizationAdmin(ReadOnlyAdmin):
         return Organization.objects.select_related("customer")
 
     def search_filter(self, term: str) -> Q:
-        found = Q(slug__startswith=term.lower()) | Q(name__icontains=term) | Q(customer__in=matching_customers(term))
+        found = Q(slug__startswith=term.lower()) | Q(name__icontains=term)
+        found |= Q(customer__in=keys_of_customers(term))
         try:
             return found | Q(pk=UUID(term))
         except ValueError:

@@ -30,11 +30,11 @@ from billing.admin.console.display import (
     unbroken,
 )
 from billing.admin.console.words import say
-from billing.admin.ledger import customer_link, matching_customers, order_link
+from billing.admin.ledger import customer_link, keys_of_customers, order_link
 from billing.local_time import local_day
 from billing.models import Invoice, Subscription
 from billing.models.organizations.subscription import ENDED_STATUSES
-from orders.admin.organizations import organization_link
+from orders.admin.organizations import keys_of_organizations, organization_link
 from orders.admin.payments import waiting_panel
 from orders.models import OrderLine
 from orders.queries.orders import end_of_grace, open_payment_of, open_payments
@@ -60,7 +60,8 @@ class OfOrganizationAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).select_related("customer", "organization")
 
     def search_filter(self, term: str) -> Q:
-        found = Q(organization__slug=term.lower()) | Q(customer__in=matching_customers(term))
+        of_organization = Q(organization__in=keys_of_organizations(term.lower()))
+        found = of_organization | Q(customer__in=keys_of_customers(term))
         key = _parse_key(term)
         return found | Q(pk=key) | Q(order_id=key) if key else found
 

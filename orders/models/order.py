@@ -116,6 +116,7 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="orders_order_newest"),
             models.Index(fields=["customer", "-created_at"], name="orders_order_of_customer"),
+            models.Index(fields=["promo_code", "-id"], condition=~Q(promo_code=""), name="orders_order_of_code"),
         ]
 
     def __str__(self) -> str:

@@ -39,7 +39,7 @@ from billing.admin.ledger import (
     ENTRY_COLUMNS,
     customer_link,
     entry_rows,
-    matching_customers,
+    keys_of_customers,
     order_link,
 )
 from billing.locks import lock_account
@@ -47,6 +47,7 @@ from billing.models import LedgerEntry
 from promos.locks import lock_redemption
 from promos.models import Card, PromoCode, Redemption
 from promos.models.batch import LAST_CHARACTERS, normal_card_code, stored_card_codes
+from promos.models.redemption import LIVE_STATUSES
 from promos.queries import normal_code
 from promos.use_cases.approvals.propose_release import release_or_propose
 
@@ -91,6 +92,12 @@ def matching_cards(term: str) -> list[int]:
     if text.isascii() and text.isdigit() and len(text) <= _MAX_SERIAL_DIGITS:
         serials.append(int(text))
     return serials
+
+
+def _of_cards(serials: list[int]) -> Q:
+    """Returns the condition of the redemptions of cards. An index finds the live ones, another the released ones."""
+    of_cards = Q(card_serial__in=serials)
+    return of_cards & Q(status__in=LIVE_STATUSES) | of_cards & Q(status=Redemption.Status.RELEASED)
 
 
 def redemptions_panel(promo_code: PromoCode) -> Panel:
@@ -145,8 +152,7 @@ class RedemptionAdmin(ReadOnlyAdmin):
     def search_filter(self, term: str) -> Q:
         # The keys are read first: subqueries in alternatives would be compared with each redemption.
         codes = list(PromoCode.objects.filter(code=normal_code(term)).values_list("pk", flat=True))
-        customers = list(matching_customers(term).values_list("pk", flat=True))
-        found = Q(promo_code__in=codes) | Q(customer__in=customers) | Q(card_serial__in=matching_cards(term))
+        found = Q(promo_code__in=codes) | Q(customer__in=keys_of_customers(term)) | _of_cards(matching_cards(term))
         try:
             key = UUID(term)
         except ValueError:

@@ -88,6 +88,12 @@ class Redemption(models.Model):
                 fields=["order_id"], condition=Q(order_id__isnull=False), name="promos_redemption_with_order"
             ),
             models.Index(fields=["promo_code", "-reserved_at"], name="promos_redemption_of_code"),
+            # Staff search redemptions by card. Live ones are found by the unique index.
+            models.Index(
+                fields=["card_serial"],
+                condition=Q(status="released", card_serial__isnull=False),
+                name="promos_released_of_card",
+            ),
         ]
 
     def __str__(self) -> str:

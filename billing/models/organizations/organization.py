@@ -68,6 +68,8 @@ class Organization(models.Model):
         ]
         indexes = [
             models.Index(fields=["customer", "-created_at"], name="billing_organization_newest"),
+            # Staff search by the address of a deleted organization too.
+            models.Index(fields=["slug"], condition=Q(status="deleted"), name="billing_organization_old_slug"),
         ]
 
     def __str__(self) -> str:

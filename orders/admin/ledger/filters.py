@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import TextFilter
 from billing.admin.console.filters import DayRangeFilter
 from billing.admin.console.forms import AmountField
 from billing.admin.console.words import say
-from billing.admin.ledger import matching_customers
+from billing.admin.ledger import keys_of_customers
 from billing.local_time import midnight_of
 from billing.models import CreditClass, LedgerEntry
 from orders.use_cases.ledger.find_entries import (
@@ -76,7 +76,7 @@ class CustomerFilter(TextFilter):
             return queryset
         self.is_narrow = True
         # The ids themselves, so that PostgreSQL knows how few entries they have.
-        return queryset.filter(account_id__in=list(matching_customers(term).values_list("pk", flat=True)))
+        return queryset.filter(account_id__in=keys_of_customers(term))
 
 
 class CampaignFilter(TextFilter):
