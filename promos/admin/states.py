@@ -109,19 +109,34 @@ def with_state(codes: QuerySet[PromoCode, PromoCode], *, now: datetime) -> Query
 def in_state(codes: QuerySet[Any], state: State, *, now: datetime) -> QuerySet[Any]:
     """Filters the codes by the state that `with_state` annotates, by conditions that indexes serve.
 
-    Live codes are looked at one by one, newest first, until the page is full. Exhausted codes may be few among many,
-    so full counters and short budgets are found first.
+    Live codes are looked at one by one, newest first, until the page is full. Codes of the other states may be few
+    among many, so campaigns, full counters and short budgets are found first.
     """
     for each, condition in _conditions(now=now).items():
         if each == state:
-            return codes.filter(_exhausted_as_sets() if state == State.EXHAUSTED else condition)
+            return codes.filter(_condition_by_sets(state, now=now))
         codes = codes.exclude(condition)
     return codes
 
 
-def _exhausted_as_sets() -> Q:
-    """Returns the condition of `is_exhausted`, by sets that are read once and not for each code."""
-    return Q(max_redemptions__gt=0, pk__in=_full()) | Q(campaign__in=_short()) & exceeds_budget()
+def _condition_by_sets(state: State, *, now: datetime) -> Q:
+    """Returns the condition of a state, by sets that are read once and not for each code."""
+    match state:
+        case State.PAUSED:
+            return Q(active=False) | _of_campaigns(~Q(status=Campaign.Status.ACTIVE))
+        case State.NOT_STARTED:
+            return Q(starts_at__gt=now) | _of_campaigns(Q(starts_at__gt=now))
+        case State.EXPIRED:
+            return Q(expires_at__lte=now) | _of_campaigns(Q(ends_at__lte=now))
+        case State.EXHAUSTED:
+            return Q(max_redemptions__gt=0, pk__in=_full()) | Q(campaign__in=_short()) & exceeds_budget()
+        case _:
+            return _conditions(now=now)[state]
+
+
+def _of_campaigns(condition: Q) -> Q:
+    # Their keys are read first: a subquery among alternatives would be compared with each code.
+    return Q(campaign__in=list(Campaign.objects.filter(condition).values_list("pk", flat=True)))
 
 
 def _full() -> QuerySet[Any, Any]:

@@ -92,6 +92,22 @@ class PromoCode(CreditLife):
                 name="promos_promocode_live_in_order",
             ),
             models.Index(fields=["campaign", "-created_at"], name="promos_promocode_of_campaign"),
+            # Lists by state find the few codes that are paused, or that have a window of their own.
+            models.Index(
+                fields=["-created_at"],
+                condition=Q(retired_at__isnull=True, active=False),
+                name="promos_promocode_paused",
+            ),
+            models.Index(
+                fields=["starts_at"],
+                condition=Q(retired_at__isnull=True, starts_at__isnull=False),
+                name="promos_promocode_starts",
+            ),
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(retired_at__isnull=True, expires_at__isnull=False),
+                name="promos_promocode_expires",
+            ),
         ]
 
     def __str__(self) -> str:

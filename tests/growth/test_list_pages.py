@@ -72,6 +72,14 @@ def test_searches_walk_no_list(console: Client, model: type[Any], term: str) -> 
     assert CONSOLE[model] not in made.indexes
 
 
+@pytest.mark.parametrize("state", ["paused", "not-started", "expired"])
+def test_states_that_few_vouchers_have_walk_no_list(console: Client, state: str) -> None:
+    with record_plans() as made:
+        assert console.get(f"{reverse('admin:promos_promocode_changelist')}?state={state}").status_code == 200
+    assert made.sequential <= SMALL
+    assert "promos_promocode_live_in_order" not in made.indexes
+
+
 @pytest.mark.parametrize("path", API)
 def test_api_pages_are_read_by_index(root: Caller, path: str) -> None:
     first = root.get(f"{path}?limit=100")
