@@ -55,7 +55,6 @@ class OrderAdmin(ReadOnlyAdmin):
 
     list_display = (
         "when",
-        "identity",
         "whose",
         "state",
         "voucher",
@@ -87,11 +86,7 @@ class OrderAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Time")
     def when(self, order: Order) -> Text:
-        return moment(order.created_at)
-
-    @admin.display(description="Order")
-    def identity(self, order: Order) -> Text:
-        return short_id(order.pk)
+        return two_lines(moment(order.created_at), short_id(order.pk))
 
     @admin.display(description="Customer")
     def customer_named(self, order: Order) -> Text:
