@@ -188,8 +188,9 @@ class PromoCodeAdmin(CodeStatesAdmin):
             existing = PromoCode.objects.filter(code=text).first()
             if existing and not existing.retired_at:
                 # A courtesy: it keeps a typo from changing a voucher that is in use.
-                why = say("%(code)s already exists. To change it, open it from the list.", code=text)
-                raise InvalidPromo(fields={"code": [why]})
+                raise InvalidPromo(
+                    fields={"code": [say("%(code)s already exists. To change it, open it from the list.", code=text)]}
+                )
             reason, campaign_id = form.cleaned_data["reason"], form.campaign_id()
             outcome = issue_or_propose(
                 code=text, terms=form.terms(), by=actor_of(request), reason=reason, campaign_id=campaign_id

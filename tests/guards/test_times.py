@@ -25,6 +25,7 @@ READERS = {
     "promos/use_cases/approvals/written_terms.py _write_instant": OWN_TEXT,
     "promos/use_cases/attempts/measure_use.py count_refusals": OWN_TEXT,
     "promos/use_cases/attempts/measure_use.py measure_use": OWN_TEXT,
+    "promos/use_cases/code_import/forecast_codes.py _forecast": OWN_TEXT,
     "promos/use_cases/code_import/import_codes.py _terms": OWN_TEXT,
 }
 FORMATTED = re.compile(r"\|\s*(date|time)\b")

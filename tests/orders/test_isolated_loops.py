@@ -90,7 +90,6 @@ LOOPS = {
     "use_cases/books/roll_forward.py roll_forward": COMPUTES,
     "use_cases/books/roll_forward.py _books": COMPUTES,
     "use_cases/documents/compose_document.py compose_documents": COMPUTES,
-    "use_cases/documents/describe_document.py _paid": COMPUTES,
     "use_cases/documents/issue_documents.py issue_documents": IN_ORDER,
     "use_cases/documents/issue_documents.py _issue_batch": IN_ORDER,
     "use_cases/documents/render_pdf.py __init__": COMPUTES,

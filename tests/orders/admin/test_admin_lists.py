@@ -79,8 +79,8 @@ PAGE_QUERIES = {
     "orders_order": SHARED + 7,  # lines, redemption, entries, payment, subscription, event
     "orders_outboxevent": SHARED + 1,
     "procrastinate_procrastinatejob": SHARED + 2,  # its events
-    "promos_campaign": SHARED + 5,  # history, vouchers, figures
-    "promos_promocode": SHARED + 7,  # history, redemptions, figures, refused codes
+    "promos_campaign": SHARED + 8,  # history, vouchers, batches, figures, dealers
+    "promos_promocode": SHARED + 8,  # history, redemptions, figures, previews, refused codes
     "promos_redemption": SHARED + 2,  # entries
 }
 

@@ -170,7 +170,7 @@ def test_an_address_that_is_not_proved_joins_no_organization_and_is_not_stored(c
     client.force_login(UserFactory.create(email=invited.email))
     with nothing_changes():
         page = text_of(client.get(reverse("account")))
-    assert "You have none yet." in page
+    assert "You have no orders yet." in page
     assert invited.email in page
     PromoCodeFactory.create(code="CARD50")
     assert client.post(reverse("redeem"), {"code": "CARD50"}).status_code == 302
@@ -184,7 +184,7 @@ def test_the_account_of_a_new_customer_is_empty(
         page = text_of(client.get(reverse("account")))
     assert "0.000 OMR" in page
     assert "Nothing yet." in page
-    assert "You have none yet." in page
+    assert "You have no orders yet." in page
 
 
 def test_a_voucher_for_orders_is_led_to_the_shop(client: Client, customer: User) -> None:
