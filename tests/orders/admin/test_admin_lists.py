@@ -14,6 +14,7 @@ from billing.models import Customer, LedgerEntry
 from billing.use_cases.proof.daily_proof import prove_ledger
 from orders.models import Order
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
+from promos.use_cases.redeem_code import redeem
 from tests.console import client_of, create_one_of_each, create_user, place_orders
 from tests.factories import (
     AddOnFactory,
@@ -27,6 +28,7 @@ from tests.factories import (
     PromoCodeFactory,
     UserFactory,
     acting,
+    actor,
 )
 from tests.snapshot import nothing_changes
 
@@ -139,6 +141,30 @@ def test_a_list_with_numbered_pages_counts_a_bounded_number_of_rows_ahead(
     assert count_list_queries(client, "promos_promocode", 50) == NUMBERED + 1
     keys = {code.pk for page in shown for code in page.context["cl"].result_list}
     assert len(keys) == 120
+
+
+def test_a_list_narrowed_by_a_voucher_reads_the_key_of_the_voucher_first(client: Client) -> None:
+    for code in ("GIFT", "OTHER"):
+        PromoCodeFactory.create(code=code)
+    for code, user_id in (("GIFT", "ada"), ("GIFT", "bob"), ("OTHER", "ada")):
+        redeem(code=code, user_id=user_id, by=actor())
+
+    def shown(**narrowed: str) -> tuple[list[str], str, list[str]]:
+        with CaptureQueriesContext(connection) as queries:
+            answer = client.get(list_of("promos_redemption"), narrowed)
+        shown_list = answer.context["cl"]
+        users = sorted(each.customer.user_id for each in shown_list.result_list)
+        return users, shown_list.clear_all_filters_qs, [str(each["sql"]) for each in queries]
+
+    users, cleared, sent = shown(promo_code__code="GIFT", status__exact="confirmed")
+    assert users == ["ada", "bob"]
+    assert cleared == "?promo_code__code=GIFT"
+    [rows] = [each for each in sent if 'FROM "promos_redemption"' in each]
+    assert '"promos_promocode"."code" =' not in rows
+    assert shown(promo_code__code="OTHER", customer__user_id="ada")[0] == ["ada"]
+    assert shown(promo_code__campaign__name="General")[0] == ["ada", "ada", "bob"]
+    for unknown in ({"promo_code__code": "NOPE"}, {"customer__user_id": "eve"}):
+        assert shown(**unknown)[0] == []
 
 
 def test_a_record_costs_a_query_for_each_of_its_tables(client: Client) -> None:
