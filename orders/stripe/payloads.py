@@ -183,12 +183,6 @@ def read_monthly_price(subscription: Object) -> int | None:
     return total
 
 
-def read_slug(item: Object) -> str:
-    """Returns the slug of what an item of a subscription sells; empty where its product, expanded, has none."""
-    product = (item.get("price") or {}).get("product")
-    return str((product.get("metadata") or {}).get("slug") or "") if isinstance(product, Mapping) else ""
-
-
 def read_end_reason(subscription: Object) -> str:
     """Why a subscription ended, in Stripe's word; its status where Stripe gives no reason."""
     reason = (subscription.get("cancellation_details") or {}).get("reason")

@@ -1,6 +1,6 @@
 """The calls to Stripe about subscriptions and their invoices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from orders.stripe.gateway import (
     list_invoice_payments,
     list_pages,
 )
-from orders.stripe.payloads import Object, read_slug
+from orders.stripe.payloads import Object
 
 
 def retrieve_subscription(subscription_id: str) -> Object:
@@ -51,6 +51,12 @@ def list_items(subscription_id: str) -> list[Object]:
     """Lists the items of a subscription, each with its product. Raises: Refused, Unanswered, NotConfigured."""
     pages = list_pages(Resource.SUBSCRIPTION_ITEMS, subscription=subscription_id, expand=["data.price.product"])
     return [item for page in pages for item in page]
+
+
+def read_slug(item: Object) -> str:
+    """Returns the slug of what an item of a subscription sells; empty where its product, expanded, has none."""
+    product = (item.get("price") or {}).get("product")
+    return str((product.get("metadata") or {}).get("slug") or "") if isinstance(product, Mapping) else ""
 
 
 def set_next_prices(subscription_id: str, items: Sequence[Object], lines: Sequence[Line], *, currency: str) -> None:

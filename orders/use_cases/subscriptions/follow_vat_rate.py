@@ -24,7 +24,7 @@ from orders.models import OrderLine
 from orders.models.basket import Line
 from orders.stripe import gateway
 from orders.stripe import subscriptions as stripe_subscriptions
-from orders.stripe.payloads import read_monthly_price, read_slug
+from orders.stripe.payloads import read_monthly_price
 from orders.use_cases.checkout.month_price import has_net_prices, month_lines
 from orders.use_cases.documents.vat import load_rates, points_at
 from orders.use_cases.subscriptions.complete_renewal import RENEWABLE_STATUSES
@@ -75,7 +75,7 @@ def send_prices(*, subscription_id: UUID) -> str:
     items = stripe_subscriptions.list_items(stripe_id)
     charged_minor = read_monthly_price({"items": {"data": items}})
     is_known = charged_minor in (subscription.amount_minor, wanted_minor)
-    if not is_known or sorted(map(read_slug, items)) != sorted(line.slug for line in lines):
+    if not is_known or sorted(map(stripe_subscriptions.read_slug, items)) != sorted(line.slug for line in lines):
         with transaction.atomic():
             record_price_change(subscription, charged_minor, ours_minor=subscription.amount_minor)
         return "changed_at_stripe"
