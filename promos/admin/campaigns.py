@@ -19,7 +19,6 @@ from billing.admin.console.acts import StateChange, confirm_change, find_for_act
 from billing.admin.console.base import RecordAdmin, View
 from billing.admin.console.display import (
     NOTHING,
-    Column,
     Fact,
     Panel,
     Text,
@@ -28,7 +27,6 @@ from billing.admin.console.display import (
     badge,
     change_url,
     clipped,
-    link,
     list_url,
     moment,
     part_of_amount,
@@ -46,7 +44,7 @@ from billing.use_cases.proposals.drafts import lock_open_proposal
 from billing.use_cases.proposals.propose import Outcome
 from promos.locks import lock_campaign_exclusively
 from promos.models import Campaign
-from promos.queries import batches_with_terms, campaigns_with_use, live_codes
+from promos.queries import campaigns_with_use
 from promos.use_cases.approvals.approve_campaign import (
     CAMPAIGN_APPROVAL,
     approve_campaign,
@@ -63,13 +61,11 @@ from promos.use_cases.campaigns.change_terms import change_end
 from promos.use_cases.campaigns.draft_campaign import change_draft, draft_campaign
 
 from .campaign_forms import FIELD_OF_REFUSAL, BudgetForm, DraftForm, EndForm, initial_terms
-from .cards.cards import batch_badge
+from .campaign_panels import batches_panel, codes_panel
 from .form_fields import written_credit_life
 from .oversight.figures import credit_column, credit_panel, dealer_panels, figure_panels
 from .restriction_fields import restriction_facts, with_restricted
-from .states import format_usage
 
-_MAX_PANEL_ROWS = 20
 CHANGE_CAMPAIGN = "promos.change_campaign"
 Status = Campaign.Status
 _KINDS = {Status.DRAFT: "info", Status.APPROVED: "info", Status.ACTIVE: "good", Status.PAUSED: "warn"}
@@ -209,9 +205,9 @@ class CampaignAdmin(RecordAdmin):
         yield from dealer_panels(request, record.codes.all())
         yield history_panel(object_type=self.audit_name, object_id=str(record.pk))
         if request.user.has_perm("promos.view_promocode"):
-            yield _codes_panel(record)
+            yield codes_panel(record)
         if request.user.has_perm("promos.view_batch"):
-            yield _batches_panel(record)
+            yield batches_panel(record)
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         if record.is_default or not request.user.has_perm(CHANGE_CAMPAIGN):
@@ -363,45 +359,3 @@ class CampaignAdmin(RecordAdmin):
 
     def _page(self, campaign: Campaign) -> str:
         return change_url(self.model_label, campaign.pk)
-
-
-def _codes_panel(campaign: Campaign) -> Panel:
-    """Makes a panel of a campaign's newest vouchers. One query."""
-    codes = live_codes().filter(campaign=campaign)
-    return Panel(
-        title="Vouchers",
-        columns=[Column("Code"), Column("Credit", right=True), Column("Used"), Column("Issued")],
-        rows=[
-            (
-                link(each.code, change_url("promos_promocode", each.pk)),
-                amount(each.credit_minor),
-                format_usage(each),
-                moment(each.created_at),
-            )
-            for each in codes[:_MAX_PANEL_ROWS]
-        ],
-        empty="No voucher belongs to this campaign yet.",
-        more_title="All vouchers",
-        more_url=list_url("promos_promocode", campaign__name=campaign.name),
-    )
-
-
-def _batches_panel(campaign: Campaign) -> Panel:
-    """Makes a panel of a campaign's newest batches. One query."""
-    batches = batches_with_terms().filter(promo_code__campaign=campaign).order_by("-created_at", "-id")
-    return Panel(
-        title="Batches of cards",
-        columns=[Column("Name"), Column("State"), Column("Credit a card", right=True), Column("Redeemed")],
-        rows=[
-            (
-                link(each.promo_code.code, change_url("promos_batch", each.pk)),
-                batch_badge(each.status),
-                amount(each.promo_code.credit_minor),
-                say("%(part)s of %(whole)s", part=f"{each.redeemed:,}", whole=f"{each.size:,}"),
-            )
-            for each in batches[:_MAX_PANEL_ROWS]
-        ],
-        empty="No batch belongs to this campaign yet.",
-        more_title="All batches",
-        more_url=list_url("promos_batch", promo_code__campaign__name=campaign.name),
-    )
