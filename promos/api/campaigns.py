@@ -22,7 +22,6 @@ from billing.api.fields import (
     MoneyResponseSerializer,
     RequestSerializer,
     TextField,
-    WholeNumberField,
 )
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.proposals import ProposalSerializer
@@ -30,11 +29,11 @@ from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.models import CreditClass
 from billing.use_cases.proposals.propose import carried_out
+from promos.api.credit_life import credit_days_field
 from promos.api.forecasts import ForecastSerializer, forecast_row
 from promos.api.restrictions import RESTRICTIONS_EXAMPLE, RestrictionsRequestSerializer, RestrictionsSerializer
 from promos.errors import CampaignNotFound
 from promos.models import Campaign, VatTreatment
-from promos.models.credit_life import MAX_CREDIT_DAYS
 from promos.queries import campaigns_with_use
 from promos.use_cases.approvals.approve_campaign import approve_campaign, propose_campaign
 from promos.use_cases.approvals.propose_budget import change_budget_or_propose
@@ -113,13 +112,7 @@ class CampaignChangeSerializer(MoneyRequestSerializer):
     restrictions = RestrictionsRequestSerializer(
         required=False, allow_null=True, help_text="For all its vouchers and cards. Null removes all rules."
     )
-    credit_days = WholeNumberField(
-        required=False,
-        allow_null=True,
-        min_value=1,
-        max_value=MAX_CREDIT_DAYS,
-        help_text="The credit expires so many days after the redemption, at the latest at `credit_expires_at`.",
-    )
+    credit_days = credit_days_field()
     credit_expires_at = InstantField(required=False, allow_null=True)
     reason = TextField(required=False, allow_blank=True, max_length=500, help_text="For the audit trail.")
 

@@ -33,10 +33,10 @@ from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.renderers import Response
 from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import DomainError
+from promos.api.credit_life import credit_days_field
 from promos.api.restrictions import RESTRICTIONS_EXAMPLE, RestrictionsRequestSerializer, RestrictionsSerializer
 from promos.errors import CreditRequired, PromoNotFound
 from promos.models import PromoCode
-from promos.models.credit_life import MAX_CREDIT_DAYS
 from promos.queries import MAX_CODE_INPUT_LENGTH, find_code, live_codes
 from promos.use_cases.approvals.propose_issue import issue_or_propose, issued_or_refused
 from promos.use_cases.change_code import retire_code
@@ -92,13 +92,7 @@ class IssueSerializer(MoneyRequestSerializer):
     hot = FlagField(required=False, help_text="Expect many redemptions at the same moment: use several counters.")
     starts_at = InstantField(required=False, allow_null=True)
     expires_at = InstantField(required=False, allow_null=True)
-    credit_days = WholeNumberField(
-        required=False,
-        allow_null=True,
-        min_value=1,
-        max_value=MAX_CREDIT_DAYS,
-        help_text="The credit expires so many days after the redemption, at the latest at `credit_expires_at`.",
-    )
+    credit_days = credit_days_field()
     credit_expires_at = InstantField(required=False, allow_null=True)
     campaign_id = IdField(required=False, help_text="The campaign of a new code, which stays in it. Absent: none.")
     restrictions = RestrictionsRequestSerializer(

@@ -16,11 +16,11 @@ from billing.api.fields import (
     WholeNumberField,
 )
 from billing.api.identifiers import IdField
+from promos.api.credit_life import credit_days_field
 from promos.api.restrictions import RestrictionsRequestSerializer, RestrictionsSerializer
 from promos.models import Batch, CardRange
 from promos.models.batch import MAX_CARDS
 from promos.models.card_range import MAX_DEALER_NAME_LENGTH
-from promos.models.credit_life import MAX_CREDIT_DAYS
 from promos.use_cases.ranges.plan_act import Act, Skipped
 
 MAX_SERIAL = 10**18
@@ -88,13 +88,7 @@ class BatchDraftSerializer(MoneyRequestSerializer):
     )
     starts_at = InstantField(required=False, allow_null=True)
     expires_at = InstantField(required=False, allow_null=True)
-    credit_days = WholeNumberField(
-        required=False,
-        allow_null=True,
-        min_value=1,
-        max_value=MAX_CREDIT_DAYS,
-        help_text="The credit expires so many days after the redemption, at the latest at `credit_expires_at`.",
-    )
+    credit_days = credit_days_field()
     credit_expires_at = InstantField(required=False, allow_null=True)
     restrictions = RestrictionsRequestSerializer(
         required=False, allow_null=True, help_text="Who can redeem its cards, and with what."
