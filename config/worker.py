@@ -12,10 +12,10 @@ import asyncio
 import logging
 import signal
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -57,6 +57,7 @@ QUEUES = (
     Queue(name="cards", concurrency=1, listens=False),
     Queue(name="default", concurrency=1, listens=False),
 )
+QUEUE_NAMES = tuple(queue.name for queue in QUEUES)
 # Each running job has a thread. Those that only wait between two steps of a deployment hold no connection.
 JOB_THREADS = sum(queue.concurrency for queue in QUEUES)
 JOB_CONNECTIONS = 8
@@ -66,6 +67,8 @@ DEAD_SECONDS = 10
 STALLED_CHECK_SECONDS = 4
 
 RESTART_SECONDS = 2
+# A cancellation that was lost is sent again.
+CANCEL_SECONDS = 1
 # How soon a worker notices that the calls of a restored database are released.
 RELEASE_CHECK_SECONDS = 5
 # An outage that lasts longer ends the process.
@@ -86,7 +89,7 @@ def install_restarting_worker(app: App) -> None:
             return
         _provide_threads_and_connections()
         serve_metrics()
-        await _run_until_stopped(partial(_run_queues, app, run_once), options)
+        await _run_until_stopped(app, options)
 
     app.run_worker_async = run_worker_async  # type: ignore[method-assign]
     app.connector.get_worker_connector = create_worker_connector  # type: ignore[attr-defined]
@@ -115,24 +118,37 @@ def _provide_threads_and_connections() -> None:
         pool["max_size"] = max(pool["max_size"], JOB_CONNECTIONS)
 
 
-async def _run_queues(app: App, run_once: Any, **options: Any) -> None:
-    """Runs the workers of all queues, or of those that are named. When one ends, all end."""
-    await _wait_for_release()
-    if options.get("queues"):
-        await run_once(**options)
-        return
+async def run_queues(app: App, options: dict[str, Any], stop: asyncio.Event) -> None:
+    """Runs the workers of all queues, or of those that are named, until `stop` is set or one of them ends.
+
+    The others end then too, each after the jobs that it has begun, and is kept alive until then.
+    """
+    await _wait_for_release(stop)
     app.perform_import_paths()  # type: ignore[no-untyped-call]
-    workers = [_make_worker(app, queue, options) for queue in QUEUES]
-    work = [*(worker.run() for worker in workers), keep_alive(app, workers), add_periodic_jobs(app)]
-    running = [asyncio.ensure_future(each) for each in (*work, _retry_stalled_jobs_repeatedly(app))]
+    chosen = options.get("queues") or QUEUE_NAMES
+    workers = [_make_worker(app, queue, options) for queue in QUEUES if queue.name in chosen]
+    running = [asyncio.ensure_future(worker.run()) for worker in workers]
+    beside = [keep_alive(app, workers), add_periodic_jobs(app), _retry_stalled_jobs_repeatedly(app), stop.wait()]
+    waiting = [asyncio.ensure_future(each) for each in beside]
     try:
-        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait([*running, *waiting], return_when=asyncio.FIRST_COMPLETED)
         for each in done:
             each.result()
     finally:
-        for each in running:
-            each.cancel()
+        for worker in workers:
+            worker.stop()  # type: ignore[no-untyped-call]
         await asyncio.gather(*running, return_exceptions=True)
+        await _cancel(waiting)
+
+
+async def _cancel(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancels tasks until each has ended: Python 3.11 loses a cancellation that comes when a wait is just over."""
+    pending = set(tasks)
+    while pending:
+        for each in pending:
+            each.cancel()
+        ended, pending = await asyncio.wait(pending, timeout=CANCEL_SECONDS)
+        await asyncio.gather(*ended, return_exceptions=True)
 
 
 def _make_worker(app: App, queue: Queue, options: dict[str, Any]) -> QueueWorker:
@@ -156,17 +172,17 @@ def _tracing() -> dict[str, Any]:
     return {"task_middleware": [entrances.trace_job, entrances.trace_async_job]}
 
 
-async def _wait_for_release() -> None:
+async def _wait_for_release(stop: asyncio.Event) -> None:
     """Waits while a restored database holds what leaves the service: no job starts before.
 
     Raises: ConnectorException where the database cannot be reached.
     """
     is_logged = False
-    while await sync_to_async(_are_calls_held)():
+    while not stop.is_set() and await sync_to_async(_are_calls_held)():
         if not is_logged:
             logger.warning("the database was restored: no job runs until `manage.py outside_calls release`")
             is_logged = True
-        await asyncio.sleep(RELEASE_CHECK_SECONDS)
+        await _pause(stop, RELEASE_CHECK_SECONDS)
 
 
 def _are_calls_held() -> bool:
@@ -193,8 +209,8 @@ async def retry_stalled_jobs(app: App) -> None:
             logger.exception("stalled job %s could not be returned to the queue", job.id)
 
 
-async def _run_until_stopped(run_once: Any, options: dict[str, Any]) -> None:
-    """Runs the worker again and again until SIGTERM or SIGINT.
+async def _run_until_stopped(app: App, options: dict[str, Any]) -> None:
+    """Runs the workers again and again until SIGTERM or SIGINT.
 
     Raises: ConnectorException after an outage of GIVE_UP_SECONDS.
     """
@@ -202,34 +218,26 @@ async def _run_until_stopped(run_once: Any, options: dict[str, Any]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    options |= {"install_signal_handlers": False}
     failing_since: float | None = None
     while not stop.is_set():
-        began = time.monotonic()
-        error = await _run_one(run_once, options, stop)
+        began, lost = time.monotonic(), None
+        try:
+            await run_queues(app, options, stop)
+        except ConnectorException as error:
+            lost = error
         if stop.is_set():
             return
         now = time.monotonic()
         if failing_since is None or now - began > STABLE_SECONDS:
             failing_since = now
         if now - failing_since > GIVE_UP_SECONDS:
-            raise error or ConnectorException("The worker loses its database again and again.")
+            raise lost or ConnectorException("The worker loses its database again and again.")
         logger.warning("the worker lost its database and starts again")
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), RESTART_SECONDS)
+        await _pause(stop, RESTART_SECONDS)
 
 
-async def _run_one(run_once: Any, options: dict[str, Any], stop: asyncio.Event) -> Exception | None:
-    """Runs the worker once, and ends it in order when `stop` is set. Returns the error that ended it, if any."""
-    running = asyncio.ensure_future(run_once(**options | {"install_signal_handlers": False}))
-    stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not running.done():
-        running.cancel()
-    try:
-        await running
-    except asyncio.CancelledError:
-        return None
-    except ConnectorException as error:
-        return error
-    return None
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    """Waits, but not longer than until the worker stops."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

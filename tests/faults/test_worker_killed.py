@@ -97,6 +97,14 @@ def wait_until_blocked_by(holder: Other) -> None:
     wait_until(is_blocking, "waiting for the holder's lock", seconds=START_SECONDS)
 
 
+def wait_for_two_processes() -> None:
+    wait_until(
+        lambda: len(_column("SELECT id FROM procrastinate_workers")) == 2 * len(QUEUES),
+        "two processes",
+        seconds=START_SECONDS,
+    )
+
+
 def hold_organization(other: Other, organization: Organization) -> None:
     other.execute("SELECT FROM billing_organization WHERE id = %s FOR UPDATE", [organization.id])
 
@@ -219,9 +227,7 @@ def test_a_running_worker_takes_over_the_job_of_a_killed_one(tmp_path: Path) -> 
             wait_until_blocked_by(other)
             waiting = backends_waiting()
             with worker(tmp_path / "second") as second:
-                wait_until(
-                    lambda: len(_column("SELECT id FROM procrastinate_workers")) == 2 * len(QUEUES), "two processes"
-                )
+                wait_for_two_processes()
                 kill(first)
                 other.rollback()
                 wait_until_gone(waiting)
@@ -242,9 +248,7 @@ def test_the_job_of_a_running_worker_is_not_taken_over(tmp_path: Path) -> None:
         with worker(tmp_path / "first") as first:
             wait_until_blocked_by(other)
             with worker(tmp_path / "second") as second:
-                wait_until(
-                    lambda: len(_column("SELECT id FROM procrastinate_workers")) == 2 * len(QUEUES), "two processes"
-                )
+                wait_for_two_processes()
                 async_to_sync(retry_stalled_jobs)(app)
                 assert job_of(organization).status == "doing"
                 stop(second)
@@ -252,6 +256,29 @@ def test_the_job_of_a_running_worker_is_not_taken_over(tmp_path: Path) -> None:
             wait_until_done(organization, tmp_path / "first")
             stop(first)
     assert_active_with_one_event(organization)
+
+
+def test_a_stopping_worker_stays_alive_until_its_jobs_end(tmp_path: Path) -> None:
+    """Else another worker would take over a job that still runs."""
+    organization = bought_organization()
+    with other_connection() as other:
+        hold_organization(other, organization)
+        with worker(tmp_path / "log") as process:
+            wait_until_blocked_by(other)
+            process.terminate()
+            wait_until(lambda: len(heartbeats_after(0)) == 1, "the end of the idle queues")
+            [before] = heartbeats_after(0)
+            wait_until(lambda: heartbeats_after(before), "a later heartbeat")
+            other.rollback()
+            assert process.wait(STOP_SECONDS) == 0
+    assert_active_with_one_event(organization)
+    assert job_of(organization).attempts == 1
+
+
+def heartbeats_after(seconds: int) -> list[int]:
+    """Return the heartbeats of all workers that are later than this, in seconds of the epoch."""
+    heartbeats = _column("SELECT extract(epoch FROM last_heartbeat) FROM procrastinate_workers")
+    return [each for each in heartbeats if each > seconds]
 
 
 def round_that_nobody_runs() -> list[str]:
