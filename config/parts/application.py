@@ -51,6 +51,7 @@ def middleware(*, with_cors: bool, with_traces: bool) -> list[str]:
         "config.web.middleware.PagePolicyMiddleware",
         "config.web.language.LanguageMiddleware",
         "config.web.middleware.ApiMiddleware",
+        "config.web.middleware.ConsoleMiddleware",
         "django.middleware.security.SecurityMiddleware",
         "whitenoise.middleware.WhiteNoiseMiddleware",
         "django.contrib.sessions.middleware.SessionMiddleware",

@@ -19,6 +19,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext
 from structlog.contextvars import bound_contextvars, clear_contextvars, get_contextvars
 
+from billing.database.custom_plans import planning_for_values
 from config.metrics.endpoint import metrics
 from config.metrics.process import count_request
 from config.parts.logs import log_event
@@ -219,6 +220,19 @@ _NO_DEVICES = ", ".join(
         ),
     )
 )
+
+
+class ConsoleMiddleware:
+    """Lets PostgreSQL plan each statement of the console for its values (see `billing.database.custom_plans`)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith("/admin/"):
+            return self.get_response(request)
+        with planning_for_values():
+            return self.get_response(request)
 
 
 class PagePolicyMiddleware:
