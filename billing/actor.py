@@ -24,8 +24,10 @@ ANONYMOUS = "anonymous"
 STAFF_ROLES = (SUPERADMIN, SOVEREIGN_ADMIN, APPROVER, FINANCE, SUPPORT, AUDITOR, DEALER)
 # Programs, not people: they have these roles only by a token.
 MACHINE_ROLES = (PROVISIONER, TOPUP_CHANNEL)
-# They read vouchers, campaigns, cards and bulk grants, and change none.
-VOUCHER_READERS = (FINANCE, SUPPORT, AUDITOR)
+# They read the ledger and customers' documents: in the console and over the API.
+LEDGER_READERS = (FINANCE, SUPPORT, AUDITOR)
+# They read vouchers, campaigns, batches, cards, ranges, dealers and bulk grants, and change none.
+VOUCHER_READERS = (APPROVER, *LEDGER_READERS)
 
 MAX_USER_ID_LENGTH = 255
 

@@ -25,7 +25,8 @@ A user of the console has one role, which is a group of the same name. A role th
 sessions and tokens at once. The limits of [`APPROVAL_LIMITS`](../README.md) say whether an act takes effect or is
 only proposed. A draft of a campaign or batch always needs another person, and `support` proposes every correction
 of credit and every refund. Nobody approves their own proposal, a superadmin included. A `dealer` sees and activates
-only its own ranges.
+only its own ranges. A role reads the same in the console and over the API, but support and auditors see
+organizations only in the console.
 
 The tables are made from the code: `WRITE_ROLES_BOOK=1 .venv/bin/pytest tests/config/test_roles_book.py` writes them
 anew. The API has more endpoints, which every customer may use. Auditors and superadmins see the mirrored records of
@@ -42,6 +43,25 @@ def book() -> str:
     for title, rows in (("The console", _console_rows(users)), ("The API", _api_rows())):
         lines += [f"## {title}", "", f"| | {heads} |", f"|---|{':-:|' * len(STAFF_ROLES)}", *rows, ""]
     return "\n".join(lines)
+
+
+def readers_in_console() -> dict[str, set[str]]:
+    """Returns the roles that may see each model of the console, by its label."""
+    requests = {role: _request_of(create_user(role)) for role in STAFF_ROLES}
+    return {
+        model._meta.label_lower: {role for role in STAFF_ROLES if page.has_view_permission(requests[role])}
+        for model, page in admin.site._registry.items()
+    }
+
+
+def readers_over_api() -> dict[str, set[str]]:
+    """Returns the roles that may read each address of the API that only staff may read."""
+    readable = [(path, view) for path, view in _api_views(get_resolver().url_patterns, "") if hasattr(view, "get")]
+    return {
+        path: {role for role in STAFF_ROLES if _may(view, "GET", role)}
+        for path, view in readable
+        if not _may(view, "GET", "customer")
+    }
 
 
 def _row(name: str, allowed: dict[str, bool]) -> str:

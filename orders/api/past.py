@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing.actor import AUDITOR, FINANCE
+from billing.actor import LEDGER_READERS
 from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
@@ -178,7 +178,7 @@ def _read(serializer: type[RequestSerializer], request: Request) -> dict[str, An
 
 
 class BalanceAtView(ApiView):
-    permission_classes = (roles(AUDITOR, FINANCE),)
+    permission_classes = (roles(*LEDGER_READERS),)
 
     @extend_schema(
         responses={200: PositionAtSerializer, **refusals({404: "There is no such customer."})},
@@ -193,7 +193,7 @@ class BalanceAtView(ApiView):
 
 
 class TrialBalanceView(ApiView):
-    permission_classes = (roles(AUDITOR, FINANCE),)
+    permission_classes = (roles(*LEDGER_READERS),)
 
     @extend_schema(
         responses=TrialBalanceSerializer,
@@ -206,7 +206,7 @@ class TrialBalanceView(ApiView):
 
 
 class VoucherAtView(ApiView):
-    permission_classes = (roles(AUDITOR, FINANCE),)
+    permission_classes = (roles(*LEDGER_READERS),)
 
     @extend_schema(
         responses={200: VoucherAtSerializer, **refusals({404: "There is no such code, batch or campaign."})},
@@ -239,7 +239,7 @@ _EXPLAIN_PARAMETERS = [
 
 
 class ExplainView(ApiView):
-    permission_classes = (roles(AUDITOR, FINANCE),)
+    permission_classes = (roles(*LEDGER_READERS),)
 
     @extend_schema(
         responses={200: ExplanationSerializer, **refusals(_EXPLAIN_REFUSALS)},
@@ -252,7 +252,7 @@ class ExplainView(ApiView):
 
 
 class ExplanationPdfView(ApiView):
-    permission_classes = (roles(AUDITOR, FINANCE),)
+    permission_classes = (roles(*LEDGER_READERS),)
 
     @extend_schema(
         responses={(200, "application/pdf"): OpenApiTypes.BINARY, **refusals(_EXPLAIN_REFUSALS)},

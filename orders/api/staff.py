@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing.actor import AUDITOR, FINANCE, SUPPORT
+from billing.actor import APPROVER, AUDITOR, LEDGER_READERS
 from billing.api.access.api_view import ApiView
 from billing.api.access.permissions import roles
 from billing.api.fields import MoneyResponseSerializer
@@ -64,7 +64,7 @@ class EventSerializer(serializers.ModelSerializer[OutboxEvent]):
 
 
 class OrdersView(ApiView):
-    permission_classes = (roles(AUDITOR, FINANCE, SUPPORT),)
+    permission_classes = (roles(APPROVER, *LEDGER_READERS),)
 
     @extend_schema(
         responses=OrderSerializer(many=True),

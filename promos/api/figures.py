@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing.actor import FINANCE, SOVEREIGN_ADMIN, VOUCHER_READERS
+from billing.actor import APPROVER, FINANCE, SOVEREIGN_ADMIN, VOUCHER_READERS
 from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import principal_of
 from billing.api.access.permissions import roles
@@ -31,8 +31,8 @@ DEFAULT_DAYS = 30
 MAX_DAYS = 366
 _Method = TypeVar("_Method", bound=Callable[..., Response])
 _READS = roles(SOVEREIGN_ADMIN, read=VOUCHER_READERS)
-# Of the roles that read figures, this one does not read refused attempts.
-_SEES_NO_REFUSALS = (FINANCE,)
+# Of the roles that read figures, these do not read refused attempts.
+_SEES_NO_REFUSALS = (APPROVER, FINANCE)
 
 
 class CreditFiguresSerializer(MoneyResponseSerializer):
@@ -99,7 +99,8 @@ class VoucherFiguresSerializer(serializers.Serializer[Any]):
     refusals = RefusalCountSerializer(
         many=True,
         required=False,
-        help_text="Refused attempts by reason, the most frequent first, while they are kept. Absent for `finance`.",
+        help_text="Refused attempts by reason, the most frequent first, while they are kept. Absent for `approver`"
+        " and `finance`.",
     )
     dealers = CardsOfDealerSerializer(
         many=True,
@@ -234,7 +235,7 @@ class DealerFiguresView(_FiguresView):
 
 
 def _answer(request: Request, codes: QuerySet[PromoCode], figures: CreditFigures | None) -> Response:
-    """Answers the figures of these codes. Four queries, three for `finance`."""
+    """Answers the figures of these codes. Four queries, three for those who see no refusals."""
     days = _read_days(request)
     use = measure_use(codes, figures)
     answer: dict[str, Any] = {

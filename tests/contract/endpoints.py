@@ -13,6 +13,7 @@ from tests.contract.endpoint import (
     READS_ALERTS,
     READS_ATTEMPTS,
     READS_EVENTS,
+    READS_LEDGER,
     READS_ORDERS,
     READS_PROPOSALS,
     READS_REVENUE,
@@ -236,7 +237,7 @@ ENDPOINTS = [
     Endpoint(method="GET", path="billing/documents/{tenant}/pdf", roles=IDENTIFIED, status=404),
     Endpoint(method="GET", path="billing/statements/2026-01", roles=IDENTIFIED),
     Endpoint(method="GET", path="billing/statements/2026-01/pdf", roles=IDENTIFIED),
-    Endpoint(method="GET", path="billing/admin/documents", roles=READS_ORDERS, is_list=True),
+    Endpoint(method="GET", path="billing/admin/documents", roles=READS_LEDGER, is_list=True),
     Endpoint(method="GET", path="billing/admin/revenue", roles=READS_REVENUE),
     # Nobody has these user ids.
     Endpoint(
@@ -250,12 +251,12 @@ ENDPOINTS = [
     Endpoint(method="GET", path="billing/admin/events", roles=READS_EVENTS, is_list=True),
     Endpoint(method="GET", path="billing/admin/orders", roles=READS_ORDERS, is_list=True),
     # Their queries name a user, an order or a code: there is none.
-    Endpoint(method="GET", path="billing/admin/explain", roles=READS_REVENUE, status=400),
-    Endpoint(method="GET", path="billing/admin/explain/pdf", roles=READS_REVENUE, status=400),
-    Endpoint(method="GET", path="billing/admin/past/balance", roles=READS_REVENUE, status=400),
-    Endpoint(method="GET", path="billing/admin/past/trial-balance", roles=READS_REVENUE),
-    Endpoint(method="GET", path="billing/admin/past/voucher", roles=READS_REVENUE, status=400),
-    Endpoint(method="POST", path="billing/admin/ledger/export", roles=READS_REVENUE, status=404, body=EXPORT),
+    Endpoint(method="GET", path="billing/admin/explain", roles=READS_LEDGER, status=400),
+    Endpoint(method="GET", path="billing/admin/explain/pdf", roles=READS_LEDGER, status=400),
+    Endpoint(method="GET", path="billing/admin/past/balance", roles=READS_LEDGER, status=400),
+    Endpoint(method="GET", path="billing/admin/past/trial-balance", roles=READS_LEDGER),
+    Endpoint(method="GET", path="billing/admin/past/voucher", roles=READS_LEDGER, status=400),
+    Endpoint(method="POST", path="billing/admin/ledger/export", roles=READS_LEDGER, status=404, body=EXPORT),
     Endpoint(method="GET", path="billing/admin/months", roles=READS_REVENUE, is_list=True),
     Endpoint(method="GET", path="billing/admin/months/2026-01", roles=READS_REVENUE),
     # It is not over yet.

@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing.actor import AUDITOR, FINANCE, SUPERADMIN, SUPPORT
+from billing.actor import LEDGER_READERS, SUPERADMIN
 from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import principal_of
 from billing.api.access.permissions import roles
@@ -130,13 +130,13 @@ class DocumentPdfView(ApiView):
     )
     def get(self, request: Request, document_id: str) -> HttpResponse:
         principal = principal_of(request)
-        reads_all = principal.role in (SUPERADMIN, AUDITOR, FINANCE, SUPPORT)
+        reads_all = principal.role in (SUPERADMIN, *LEDGER_READERS)
         found = find_document(document_id, user_id=None if reads_all else principal.user_id)
         return pdf_response(found)
 
 
 class AllDocumentsView(ApiView):
-    permission_classes = (roles(AUDITOR, FINANCE, SUPPORT),)
+    permission_classes = (roles(*LEDGER_READERS),)
 
     @extend_schema(
         responses=DocumentSerializer(many=True),

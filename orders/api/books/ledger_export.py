@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing.actor import AUDITOR, FINANCE
+from billing.actor import LEDGER_READERS
 from billing.api.access.api_view import ApiView
 from billing.api.access.authentication import actor_of
 from billing.api.access.permissions import roles
@@ -36,7 +36,7 @@ class LedgerExportSerializer(RequestSerializer):
 
 
 class LedgerExportView(ApiView):
-    permission_classes = (roles(AUDITOR, FINANCE),)
+    permission_classes = (roles(*LEDGER_READERS),)
 
     @extend_schema(
         request=LedgerExportSerializer,
