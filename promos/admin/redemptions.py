@@ -45,7 +45,7 @@ from billing.admin.ledger import (
 from billing.locks import lock_account
 from billing.models import LedgerEntry
 from promos.locks import lock_redemption
-from promos.models import Card, PromoCode, Redemption
+from promos.models import Card, CardRange, PromoCode, Redemption
 from promos.models.batch import LAST_CHARACTERS, normal_card_code, stored_card_codes
 from promos.models.redemption import LIVE_STATUSES
 from promos.queries import normal_code
@@ -96,7 +96,23 @@ def matching_cards(term: str) -> list[int]:
 
 def _of_cards(serials: list[int]) -> Q:
     """Returns the condition of the redemptions of cards. An index finds the live ones, another the released ones."""
-    of_cards = Q(card_serial__in=serials)
+    return _of_live_and_released(Q(card_serial__in=serials))
+
+
+def _of_dealer(name: str) -> Q:
+    """Returns the condition of the redemptions of the cards that a dealer holds. One query."""
+    ranges = CardRange.objects.filter(dealer__name__iexact=name).order_by("first_serial")
+    spans: list[tuple[int, int]] = []
+    for first, last in ranges.values_list("first_serial", "last_serial"):
+        # Acts on parts split ranges, so that many follow each other.
+        begin = spans.pop()[0] if spans and spans[-1][1] == first - 1 else first
+        spans.append((begin, last))
+    if not spans:
+        return Q(pk__in=[])
+    return _of_live_and_released(Q(*(("card_serial__range", span) for span in spans), _connector=Q.OR))
+
+
+def _of_live_and_released(of_cards: Q) -> Q:
     return of_cards & Q(status__in=LIVE_STATUSES) | of_cards & Q(status=Redemption.Status.RELEASED)
 
 
@@ -144,7 +160,9 @@ class RedemptionAdmin(ReadOnlyAdmin):
         "order_id": "order",
     }
     search_fields = ("id",)
-    search_help_text = "Voucher's or card's code, its serial number or batch; customer's e-mail or user id; order id"
+    search_help_text = (
+        "Voucher's or card's code, its serial number or batch; dealer; customer's e-mail or user id; order id"
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Redemption, Redemption]:
         return Redemption.objects.select_related("promo_code", "customer")
@@ -153,6 +171,7 @@ class RedemptionAdmin(ReadOnlyAdmin):
         # The keys are read first: subqueries in alternatives would be compared with each redemption.
         codes = list(PromoCode.objects.filter(code=normal_code(term)).values_list("pk", flat=True))
         found = Q(promo_code__in=codes) | Q(customer__in=keys_of_customers(term)) | _of_cards(matching_cards(term))
+        found |= _of_dealer(term)
         try:
             key = UUID(term)
         except ValueError:

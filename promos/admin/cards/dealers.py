@@ -100,6 +100,7 @@ class DealerAdmin(RecordAdmin):
 
     def links(self, record: Any) -> Iterable[Tool]:
         yield Tool("Ranges of cards", list_url("promos_cardrange", dealer=str(record.pk)))
+        yield Tool("Redemptions", list_url("promos_redemption", q=record.name))
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -4,12 +4,14 @@ from http import HTTPStatus
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
 
-from billing.actor import DEALER, SOVEREIGN_ADMIN
+from billing.actor import DEALER, SOVEREIGN_ADMIN, SUPPORT
 from billing.models import AuditEntry
-from promos.models import CardRange, Dealer
+from promos.models import CardRange, Dealer, Redemption
+from promos.use_cases.redeem_code import release
 from tests.console import Browser, client_of, create_user, form_errors, shown_messages
-from tests.factories import CustomerFactory
+from tests.factories import CustomerFactory, actor
 from tests.promos.cards.make_batch import active, codes_of, redeem_for
 from tests.snapshot import nothing_changes
 
@@ -145,3 +147,26 @@ def test_card_page_shows_the_state_of_its_range(noor: Browser) -> None:
     act(batch, "lock", 1, 1)
     assert "active, locked" in noor.get(f"/admin/promos/card/{batch.first_serial}/change/").content.decode()
     assert "locked" not in noor.get(f"/admin/promos/card/{batch.last_serial}/change/").content.decode()
+
+
+def test_redemptions_are_found_by_the_dealer_who_holds_the_cards(noor: Browser) -> None:
+    """Also those that were released, and none of the cards beside the dealer's."""
+    batch, shop, other = active(size=8), dealer(), dealer("Nizwa Souq")
+    act(batch, "allocate", 2, 3, dealer=shop)
+    act(batch, "allocate", 4, 4, dealer=shop)
+    act(batch, "allocate", 7, 7, dealer=shop)
+    act(batch, "activate", 1, 8)
+    for code in codes_of(batch)[:7]:
+        redeem_for(CustomerFactory.create(), code)
+    serials = [batch.first_serial + number for number in (1, 2, 3, 6)]
+    release(redemption=Redemption.objects.get(card_serial=serials[0]), reason="by mistake", by=actor())
+    huda = client_of(create_user(SUPPORT))
+    page = reverse("admin:promos_redemption_changelist")
+
+    def found(term: str) -> set[int | None]:
+        rows = huda.get(page, {"q": term}).context["cl"].result_list
+        return {row.card_serial for row in rows}
+
+    assert found("muscat mall") == set(serials)
+    assert found(other.name) == found("nobody") == set()
+    assert f'href="{page}?q=Muscat+Mall"' in huda.get(f"{DEALERS}{shop.pk}/change/").content.decode()
