@@ -13,7 +13,7 @@ from .customer_actions import buy, next_customer, redeem_in_a_batch, redeem_vouc
 WITHOUT_SEQUENTIAL_SCANS = {
     "orders_is_first_order",
     "promos_find_broken_restriction",
-    "promos_find_used_up",
+    "promos_count_uses",
     "promos_next_use",
     "promos_renumber_uses",
     "promos_within_restrictions",

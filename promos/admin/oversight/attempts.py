@@ -34,6 +34,7 @@ from billing.admin.console.words import say
 from billing.models import Customer
 from promos.admin.redemptions import code_link, matching_cards
 from promos.models import PromoCode, RefusedAttempt
+from promos.models.restrictions import ORDERS, TOP_UPS, USE_LIMITS
 from promos.queries import normal_code
 from promos.use_cases.attempts.record_attempt import hashes_of
 from promos.use_cases.attempts.rules import describe_rule, rule_names
@@ -42,6 +43,58 @@ from promos.use_cases.restrictions.sold_items import load_sold_items
 _MAX_PANEL_ROWS = 10
 # The values that are ids of plans or add-ons.
 _OF_CATALOG = ("plan", "plans", "addons", "order_addons")
+_OF_CAMPAIGN = "campaign_"
+_USED = "used"
+# The values that are words of the console, and what they are called where a word of their own is needed.
+_OF_WORDS = ("active", "batch_status", "first_order_only", "only", "range_locked", "range_status", "status")
+_WORDS = {ORDERS: "Only with an order", TOP_UPS: "Only into the balance", True: "yes", False: "no"}
+# The names of values → their titles. What a campaign decided has a title of its own below.
+_TITLES = {
+    "active": "Active",
+    "addons": "Only with these add-ons",
+    "batch_status": "State of the batch",
+    "budget_minor": "Budget",
+    "budget_used_minor": "Budget used",
+    "campaign_status": "State of the campaign",
+    "credit_minor": "Credit",
+    "email": "E-mail address",
+    "email_domains": "Only at these domains",
+    "expires_at": "Expires at",
+    "first_order_only": "First order only",
+    "max_redemptions": "Cap",
+    "minimum_order_minor": "Minimum order",
+    "only": "Redeemed",
+    "order_addons": "Add-ons of the order",
+    "order_total_minor": "Total of the order",
+    "plan": "Plan of the order",
+    "plans": "Only with these plans",
+    "range_expires_at": "The range expires at",
+    "range_locked": "The range is locked",
+    "range_status": "State of the range",
+    "redeemed_at": "Redeemed at",
+    "redemption": "Redemption",
+    "retired_at": "Retired at",
+    "starts_at": "Starts at",
+    "times_redeemed": "Times redeemed",
+    "uses_per_customer": "Uses per customer",
+    "uses_per_day": "Uses per customer and day",
+    "uses_per_month": "Uses per customer and month",
+    "uses_per_week": "Uses per customer and week",
+}
+_TITLES_OF_CAMPAIGN = {
+    "addons": "Only with these add-ons, by the campaign",
+    "email_domains": "Only at these domains, by the campaign",
+    "ends_at": "The campaign ends at",
+    "first_order_only": "First order only, by the campaign",
+    "minimum_order_minor": "Minimum order, by the campaign",
+    "only": "Redeemed, by the campaign",
+    "plans": "Only with these plans, by the campaign",
+    "starts_at": "The campaign starts at",
+    "uses_per_customer": "Uses per customer of the campaign",
+    "uses_per_day": "Uses per customer and day of the campaign",
+    "uses_per_month": "Uses per customer and month of the campaign",
+    "uses_per_week": "Uses per customer and week of the campaign",
+}
 
 
 def with_customers(attempts: QuerySet[RefusedAttempt]) -> QuerySet[RefusedAttempt]:
@@ -147,7 +200,7 @@ class RefusedAttemptAdmin(ReadOnlyAdmin):
         return format_html(
             '<span class="lines sentence"><span>{}</span><small>{}</small></span>',
             describe_rule(attempt.rule),
-            attempt.rule,
+            code(attempt.rule),
         )
 
     @admin.display(description="Code")
@@ -165,8 +218,7 @@ class RefusedAttemptAdmin(ReadOnlyAdmin):
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("Why", describe_rule(record.rule))
         yield Fact("Rule", code(record.rule))
-        for name, value in _with_names(record.values).items():
-            yield Fact(name.removesuffix("_minor").replace("_", " ").capitalize(), _value(name, value))
+        yield from _value_facts(_with_names(record.values))
         yield Fact("Code", attempted_code(record))
         if record.card_serial is not None and record.promo_code:
             yield Fact("Batch", code_link(record.promo_code))
@@ -185,24 +237,42 @@ class RefusedAttemptAdmin(ReadOnlyAdmin):
             yield Tool("All of the voucher", list_url(self.model_label, promo_code__code=record.promo_code.code))
 
 
+def _value_facts(values: Mapping[str, Any]) -> Iterable[Fact]:
+    """Names the values that decided. A limit on uses stands with the number of uses: `2 of 2`."""
+    for name, value in values.items():
+        own = name.removeprefix(_OF_CAMPAIGN)
+        prefix = name.removesuffix(own)
+        if own == _USED:
+            continue
+        title = title_of_value(name)
+        used = values.get(f"{prefix}{_USED}") if own in USE_LIMITS else None
+        if used is None:
+            yield Fact(title, _value(own, value))
+        else:
+            yield Fact(title, say("%(part)s of %(whole)s", part=f"{used:,}", whole=f"{value:,}"))
+
+
+def title_of_value(name: str) -> str:
+    """Returns the title of a value that decided."""
+    return _TITLES.get(name) or _TITLES_OF_CAMPAIGN.get(name.removeprefix(_OF_CAMPAIGN), name)
+
+
 def _value(name: str, value: Any) -> Text:
     """Formats a value that decided: amounts, times and references by their names."""
     if name.endswith("_minor"):
         return amount(value)
-    if name == "redemption":
-        return link(say("show"), change_url("promos_redemption", value))
     if name.endswith("_at"):
         return moment(datetime.fromisoformat(value))
-    if isinstance(value, bool):
-        return say("yes" if value else "no")
+    if name == "redemption":
+        return link(say("show"), change_url("promos_redemption", value))
     if isinstance(value, list):
         return ", ".join(map(str, value)) or NOTHING
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return badge(_WORDS.get(value, str(value))) if name in _OF_WORDS else str(value)
 
 
 def _with_names(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the values with the names of plans and add-ons in place of their ids. One query where there are any."""
-    if not any(name.removeprefix("campaign_") in _OF_CATALOG for name in values):
+    if not any(name.removeprefix(_OF_CAMPAIGN) in _OF_CATALOG for name in values):
         return dict(values)
     names = {item.id: item.name for items in load_sold_items().values() for item in items}
     return {

@@ -58,6 +58,14 @@ _RULES: dict[type[RestrictionBroken], str] = {
     PromoWeeklyLimit: "uses_per_week",
     PromoMonthlyLimit: "uses_per_month",
 }
+# The refusal → which uses its limit counts.
+_COUNTED: dict[type[RestrictionBroken], str] = {
+    PromoCustomerLimit: "in_all",
+    PromoDailyLimit: "in_day",
+    PromoWeeklyLimit: "in_week",
+    PromoMonthlyLimit: "in_month",
+}
+_COUNT = "SELECT {counted} FROM promos_count_uses(%s::jsonb, %s, %s, %s, %s)"
 _FIND = "SELECT promos_find_broken_restriction(%s, %s, %s, %s, {basket}, %s)"
 _BASKET = "ROW(%s, %s, %s::jsonb, %s)::promos_basket"
 
@@ -88,7 +96,8 @@ def find_broken_restriction(
 
     Args: customer_id: None for a user who has never acted. user_id: None for a visitor who is not known; rules about
     customers then count as kept. order: None for a redemption into the balance.
-    One query for a restricted code, else none. Transaction: joins; exact where the caller holds the account's lock.
+    One query for a restricted code, else none; where a limit on uses is reached, one more counts them for staff.
+    Transaction: joins; exact where the caller holds the account's lock.
     """
     if not promo_code.restricted:
         return None
@@ -105,25 +114,47 @@ def find_broken_restriction(
         return None
     refusal = REFUSAL_OF_RULE[broken]
     values = _rules_that_decided(refusal, promo_code)
-    if refusal in (PromoCustomerNotEligible, PromoEmailNotEligible):
-        return refusal(email=email, **values)
-    if order is None:
-        return refusal(**values)
-    values |= {"order_total_minor": order.total_minor, "plan": str(order.plan_id)}
+    if refusal in _COUNTED:
+        values |= _uses_that_decided(refusal, promo_code, customer_id=customer_id, now=now)
+    elif refusal in (PromoCustomerNotEligible, PromoEmailNotEligible):
+        values["email"] = email
+    elif order is not None:
+        values |= _parts_that_decided(refusal, promo_code, order)
+    return refusal(**values)
+
+
+def _parts_that_decided(refusal: type[RestrictionBroken], promo_code: PromoCode, order: OrderFacts) -> dict[str, Any]:
+    """Returns the parts of the order that the rule compares."""
+    parts: dict[str, Any] = {"order_total_minor": order.total_minor, "plan": str(order.plan_id)}
     if refusal is PromoAddOnMissing:
-        values["order_addons"] = list(order.addon_ids)
-    if refusal is not PromoOrderTooSmall:
-        return refusal(**values)
-    rules = (promo_code.restrictions or {}, promo_code.campaign.restrictions or {})
-    minimum_minor = max(each.get("minimum_order_minor", 0) for each in rules)
-    return PromoOrderTooSmall(**{**values, "minimum_order_minor": minimum_minor})
+        parts["order_addons"] = list(order.addon_ids)
+    if refusal is PromoOrderTooSmall:
+        rules = _restrictions_of(promo_code).values()
+        parts["minimum_order_minor"] = max(each.get("minimum_order_minor", 0) for each in rules)
+    return parts
 
 
 def _rules_that_decided(refusal: type[RestrictionBroken], promo_code: PromoCode) -> dict[str, Any]:
     """Returns the rule of the code and of its campaign that refuses so, as they stand. Staff see them."""
     name = _RULES.get(refusal, "")
-    restrictions: dict[str, Mapping[str, Any]] = {
-        "": promo_code.restrictions or {},
-        "campaign_": promo_code.campaign.restrictions or {},
-    }
-    return {prefix + name: rules[name] for prefix, rules in restrictions.items() if name in rules}
+    return {prefix + name: rules[name] for prefix, rules in _restrictions_of(promo_code).items() if name in rules}
+
+
+def _restrictions_of(promo_code: PromoCode) -> dict[str, Mapping[str, Any]]:
+    """Returns the restrictions of the code and of its campaign, by what precedes the names of their values."""
+    return {"": promo_code.restrictions or {}, "campaign_": promo_code.campaign.restrictions or {}}
+
+
+def _uses_that_decided(
+    refusal: type[RestrictionBroken], promo_code: PromoCode, *, customer_id: int | None, now: datetime
+) -> dict[str, int]:
+    """Counts the customer's uses by the code's limit and by its campaign's. One query for each."""
+    found = {}
+    with connection.cursor() as cursor:
+        for prefix, rules in _restrictions_of(promo_code).items():
+            if _RULES[refusal] in rules:
+                campaign = promo_code.campaign_id if prefix else None
+                arguments: list[Any] = [simplejson.dumps(rules), promo_code.pk, campaign, customer_id, now]
+                cursor.execute(_COUNT.format(counted=_COUNTED[refusal]), arguments)
+                [found[f"{prefix}used"]] = cursor.fetchone()
+    return found

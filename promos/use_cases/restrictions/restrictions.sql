@@ -81,22 +81,33 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- Returns the first limit on a customer's uses that is used up, or NULL. A campaign's limits count the uses of all its
--- codes and cards, a batch's those of its cards. A day, a week and a month are those of the zone that the rules name.
+-- Counts a customer's uses that these rules limit: in all, and in the day, the week and the month of an instant. A campaign's
+-- limits count the uses of all its codes and cards, a batch's those of its cards. A day, a week and a month are those of the
+-- zone that the rules name.
+CREATE OR REPLACE FUNCTION promos_count_uses(
+  rules jsonb, promo uuid, campaign uuid, customer bigint, as_of timestamptz,
+  OUT in_all bigint, OUT in_day bigint, OUT in_week bigint, OUT in_month bigint)
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  zone text := coalesce(rules->>'time_zone', 'UTC');
+BEGIN
+  SELECT count(*),
+         count(*) FILTER (WHERE date_trunc('day', r.reserved_at, zone) = date_trunc('day', as_of, zone)),
+         count(*) FILTER (WHERE date_trunc('week', r.reserved_at, zone) = date_trunc('week', as_of, zone)),
+         count(*) FILTER (WHERE date_trunc('month', r.reserved_at, zone) = date_trunc('month', as_of, zone))
+    INTO in_all, in_day, in_week, in_month
+    FROM promos_redemption r JOIN promos_promocode p ON p.id = r.promo_code_id
+   WHERE r.customer_id = customer AND r.status IN ('reserved', 'confirmed')
+     AND CASE WHEN campaign IS NULL THEN p.id = promo ELSE p.campaign_id = campaign END;
+END $$;
+
+-- Returns the first limit on a customer's uses that is used up, or NULL.
 CREATE OR REPLACE FUNCTION promos_find_used_up(
   rules jsonb, promo uuid, campaign uuid, customer bigint, as_of timestamptz)
-RETURNS text SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off LANGUAGE sql STABLE AS $$
-  SELECT CASE
-           WHEN count(*) >= (rules->>'uses_per_customer')::bigint THEN 'promo_customer_limit'
-           WHEN count(*) FILTER (WHERE date_trunc('day', used_at, zone) = date_trunc('day', as_of, zone))
-                  >= (rules->>'uses_per_day')::bigint THEN 'promo_daily_limit'
-           WHEN count(*) FILTER (WHERE date_trunc('week', used_at, zone) = date_trunc('week', as_of, zone))
-                  >= (rules->>'uses_per_week')::bigint THEN 'promo_weekly_limit'
-           WHEN count(*) FILTER (WHERE date_trunc('month', used_at, zone) = date_trunc('month', as_of, zone))
-                  >= (rules->>'uses_per_month')::bigint THEN 'promo_monthly_limit'
-         END
-    FROM (SELECT r.reserved_at AS used_at, coalesce(rules->>'time_zone', 'UTC') AS zone
-            FROM promos_redemption r JOIN promos_promocode p ON p.id = r.promo_code_id
-           WHERE r.customer_id = customer AND r.status IN ('reserved', 'confirmed')
-             AND CASE WHEN campaign IS NULL THEN p.id = promo ELSE p.campaign_id = campaign END) AS uses
+RETURNS text LANGUAGE sql STABLE AS $$
+  SELECT CASE WHEN u.in_all >= (rules->>'uses_per_customer')::bigint THEN 'promo_customer_limit'
+              WHEN u.in_day >= (rules->>'uses_per_day')::bigint THEN 'promo_daily_limit'
+              WHEN u.in_week >= (rules->>'uses_per_week')::bigint THEN 'promo_weekly_limit'
+              WHEN u.in_month >= (rules->>'uses_per_month')::bigint THEN 'promo_monthly_limit' END
+    FROM promos_count_uses(rules, promo, campaign, customer, as_of) AS u
 $$;

@@ -1,5 +1,6 @@
 """Staff find out in the console why a customer's code was refused."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
@@ -11,11 +12,14 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from billing.actor import CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN, Actor
-from promos.errors import PromoExhausted, PromoExpired
+from promos.admin.oversight.attempts import title_of_value
+from promos.errors import PromoDailyLimit, PromoExhausted, PromoExpired
 from promos.models import PromoCode
+from promos.models.restrictions import Restrictions
 from tests.console import client_of, create_user, refuse_code
 from tests.factories import CustomerFactory, PromoCodeFactory
 from tests.promos.cards.make_batch import active, codes_of
+from tests.refusal_sentences import PROJECT
 
 pytestmark = pytest.mark.django_db
 
@@ -111,6 +115,29 @@ def test_the_list_costs_the_same_for_one_row_and_for_fifty(client: Client, gift:
     for number in range(50):
         refuse_code("gift" if number % 2 else f"no-{number}", by=by(CustomerFactory.create().user_id))
     assert counted() == before
+
+
+def test_a_limit_that_is_reached_stands_with_the_uses(client: Client) -> None:
+    values = {"uses_per_day": 2, "used": 2, "campaign_uses_per_day": 9, "campaign_used": 3}
+    PromoCodeFactory.create(code="DAILY")
+    attempt = refuse_code("daily", PromoDailyLimit(**values), by=by())
+    facts = {
+        fact.title: fact.value
+        for fact in client.get(reverse("admin:promos_refusedattempt_change", args=[attempt.pk])).context["facts"]
+    }
+    assert facts["Uses per customer and day"] == "2 of 2"
+    assert facts["Uses per customer and day of the campaign"] == "3 of 9"
+    assert not {"used", "campaign_used"} & facts.keys()
+
+
+def test_every_value_that_decides_has_a_title() -> None:
+    written = (PROJECT / "promos/use_cases/attempts/attempts.sql").read_text().split("CASE r.rule")[1]
+    names = set(re.findall(r"'(\w+)', ", written.split("ELSE '{}'")[0]))
+    assert len(names) > 15
+    # Lists of customers are not copied.
+    rules = Restrictions.__annotations__.keys() - {"customers", "time_zone"}
+    names |= {f"{of}{rule}" for of in ("", "campaign_") for rule in rules}
+    assert {name for name in names if title_of_value(name) == name} == set()
 
 
 def test_a_sovereign_admin_reads_them(gift: PromoCode) -> None:

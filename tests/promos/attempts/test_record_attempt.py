@@ -74,9 +74,14 @@ def test_a_refusal_names_the_values_of_the_code(terms: dict[str, Any], rule: str
             {"uses_per_customer": 5, "uses_per_day": 1},
             {"uses_per_day": 2},
             "promo_daily_limit",
-            {"uses_per_day": 1, "campaign_uses_per_day": 2},
+            {"uses_per_day": 1, "used": 1, "campaign_uses_per_day": 2, "campaign_used": 1},
         ),
-        ({"uses_per_customer": 5}, {"uses_per_month": 1}, "promo_monthly_limit", {"campaign_uses_per_month": 1}),
+        (
+            {"uses_per_customer": 5},
+            {"uses_per_month": 1},
+            "promo_monthly_limit",
+            {"campaign_uses_per_month": 1, "campaign_used": 1},
+        ),
     ],
 )
 def test_a_broken_restriction_brings_the_rule(
