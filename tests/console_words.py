@@ -12,6 +12,7 @@ from typing import Any
 
 from django.contrib import admin
 
+from billing.actor import ANONYMOUS, CUSTOMER, MACHINE_ROLES, STAFF_ROLES, SYSTEM
 from tests.refusal_sentences import FOLDERS, PROJECT
 
 # Names of headers, methods and types, and errors that no member of staff sees.
@@ -87,6 +88,7 @@ NAMES_OF_VALUES = (
     "Transferred",
     "Written off",
 )
+ROLES = (*STAFF_ROLES, *MACHINE_ROLES, CUSTOMER, SYSTEM, ANONYMOUS)
 _LETTERS = re.compile(r"[A-Za-z]{2}")
 
 
@@ -99,6 +101,7 @@ def console_words() -> Iterator[tuple[str, str]]:
                 yield place, text
     yield from _words_of_models()
     yield from (("templates/unfold", text) for text in THEME_WORDS)
+    yield from (("billing/actor.py", role) for role in ROLES)
     yield from (("orders/admin/books/months.py", text) for text in NAMES_OF_VALUES)
     yield from (("billing/admin/audit_words.py", text) for text in import_module("billing.admin.audit_words").FIELDS)
 

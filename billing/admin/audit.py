@@ -31,7 +31,7 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.filters import DayRangeFilter, one_of
 from billing.admin.console.stored_words import say_stored_value
-from billing.admin.console.words import say
+from billing.admin.console.words import name_person, name_role, say
 from billing.local_time import local_text
 from billing.models import AuditEntry, AuditLink
 from billing.money import format_money
@@ -117,7 +117,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Who")
     def who(self, entry: AuditEntry) -> Text:
-        return two_lines(clipped(entry.actor_email or entry.actor_id), entry.actor_role)
+        return two_lines(clipped(entry.actor_email or entry.actor_id), name_role(entry.actor_role))
 
     @admin.display(description="From")
     def origin(self, entry: AuditEntry) -> Text:
@@ -136,7 +136,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         yield Fact("Time", moment(record.created_at))
         yield Fact("Who", record.actor_email or NOTHING)
         yield Fact("User id", code(record.actor_id))
-        yield Fact("Role", record.actor_role)
+        yield Fact("Role", name_role(record.actor_role))
         yield Fact("From", _origin(record))
         yield Fact("Request", code(record.request_id))
         yield Fact("Why", record.reason or NOTHING)
@@ -173,7 +173,7 @@ def history_panel(*, object_type: str, object_id: str) -> Panel:
                 _sentence(entry.action),
                 _changes(entry.changes),
                 entry.reason or NOTHING,
-                f"{entry.actor_email or entry.actor_id} ({entry.actor_role})",
+                name_person(entry.actor_email or entry.actor_id, entry.actor_role),
                 _origin(entry),
             )
             for entry in entries.order_by("-created_at")[:_MAX_PANEL_ROWS]

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from billing.admin.audit import name_channel
 from billing.admin.console.acts import confirm_act, find_for_act
 from billing.admin.console.base import ReadOnlyAdmin, View
 from billing.admin.console.display import (
@@ -32,6 +33,7 @@ from billing.admin.console.display import (
 from billing.admin.console.filters import DayRangeFilter
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
+from billing.admin.console.words import name_role, say
 from billing.errors import EntryNotReversible
 from billing.locks import lock_account
 from billing.models import Customer, Hold, LedgerEntry
@@ -70,7 +72,7 @@ def entry_rows(entries: Iterable[LedgerEntry]) -> list[tuple[Text, ...]]:
         (
             link(moment(entry.created_at), change_url("billing_ledgerentry", entry.pk)),
             badge(entry.kind),
-            entry.reason,
+            code(entry.reason),
             amount(entry.amount_minor, signed=True),
             amount(entry.balance_after_minor),
         )
@@ -153,18 +155,18 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     @admin.display(description="Reason")
     def cause(self, entry: LedgerEntry) -> Text:
         below = clipped(entry.note) if entry.note else order_link(entry.order_id) if entry.order_id else ""
-        return two_lines(entry.reason, below)
+        return two_lines(code(entry.reason), below)
 
     @admin.display(description="By")
     def who(self, entry: LedgerEntry) -> Text:
-        return two_lines(entry.actor_role, entry.channel)
+        return two_lines(name_role(entry.actor_role), name_channel(entry.channel))
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("Customer", self.customer_named(record))
         yield Fact("Kind", self.kinds(record))
         yield Fact("Amount", amount(record.amount_minor, signed=True))
         yield Fact("Balance after", amount(record.balance_after_minor))
-        yield Fact("Reason", record.reason)
+        yield Fact("Reason", code(record.reason))
         if record.note:
             yield Fact("Note", record.note)
         yield Fact("Time", moment(record.created_at))
@@ -176,7 +178,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         if record.reverses_id:
             url = change_url("billing_ledgerentry", record.reverses_id)
             yield Fact("Reverses", link(short_id(record.reverses_id), url))
-        yield Fact("By", f"{record.actor_role}, {record.channel}")
+        yield Fact("By", f"{name_role(record.actor_role)}{say(', ')}{name_channel(record.channel)}")
         yield Fact("User id", code(record.actor_id))
         yield Fact("Address", record.address or NOTHING)
         yield Fact("Entry id", code(record.pk))
@@ -222,7 +224,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
             effect=reverse,
             facts=[
                 Fact("Customer", self.customer_named(entry)),
-                Fact("Entry", entry.reason),
+                Fact("Entry", code(entry.reason)),
                 Fact("Amount", amount(entry.amount_minor, signed=True)),
                 Fact("Balance now", amount(entry.account.balance_minor)),
                 Fact("Reversal", amount(-entry.amount_minor, signed=True)),

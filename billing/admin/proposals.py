@@ -34,7 +34,7 @@ from billing.admin.console.forms import REASON_LENGTH, ReasonForm
 from billing.admin.console.request_actor import actor_of, staff_of
 from billing.admin.console.stored_words import say_stored, say_stored_value
 from billing.admin.console.submission import Done
-from billing.admin.console.words import say
+from billing.admin.console.words import name_person, name_role, say
 from billing.local_time import local_day
 from billing.models import Proposal
 from billing.use_cases.proposals.decide import (
@@ -121,7 +121,7 @@ class ProposalAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Proposed by")
     def proposer(self, proposal: Proposal) -> Text:
-        return two_lines(clipped(proposal.proposer_email or proposal.proposer_id), proposal.proposer_role)
+        return two_lines(clipped(proposal.proposer_email or proposal.proposer_id), name_role(proposal.proposer_role))
 
     @admin.display(description="Proposed")
     def when(self, proposal: Proposal) -> Text:
@@ -137,7 +137,7 @@ class ProposalAdmin(ReadOnlyAdmin):
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("State", self.state_named(record))
-        yield Fact("Proposed by", f"{record.proposer_email or record.proposer_id} ({record.proposer_role})")
+        yield Fact("Proposed by", name_person(record.proposer_email or record.proposer_id, record.proposer_role))
         yield Fact("Proposed", moment(record.created_at))
         yield Fact("Why", record.reason)
         if record.subject_model:
@@ -148,7 +148,7 @@ class ProposalAdmin(ReadOnlyAdmin):
         yield Fact("Result", say_stored(record.outcome) or NOTHING)
         yield Fact("Closed", moment(record.decided_at))
         if record.decider_id:
-            yield Fact("Closed by", f"{record.decider_email or record.decider_id} ({record.decider_role})")
+            yield Fact("Closed by", name_person(record.decider_email or record.decider_id, record.decider_role))
             yield Fact("Comment", record.comment or NOTHING)
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:

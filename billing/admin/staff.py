@@ -38,8 +38,9 @@ _ROLES = [("", "Choose a role"), *((role, role) for role in reversed(STAFF_ROLES
 def _role_field() -> forms.ChoiceField:
     return forms.ChoiceField(
         choices=_ROLES,
-        help_text="superadmin: everything. sovereign-admin: vouchers. approver: decides proposals. auditor: reads"
-        " everything, changes nothing. dealer: sees and activates its own cards.",
+        help_text="superadmin: everything. sovereign-admin: vouchers. approver: decides proposals. finance: the"
+        " books. support: helps customers. auditor: reads everything, changes nothing. dealer: sees and activates"
+        " its own cards.",
         widget=UnfoldAdminSelectWidget(choices=_ROLES),
     )
 

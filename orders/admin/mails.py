@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import get_language
 
 from billing.admin.console.display import Column, Panel, Text, code, link
 from billing.admin.console.words import say
@@ -25,7 +26,7 @@ def mails_view(request: HttpRequest) -> HttpResponse:
         rows=[
             (
                 code(name),
-                compose_sample(name, language=settings.LANGUAGE_CODE).subject,
+                compose_sample(name, language=get_language() or settings.LANGUAGE_CODE).subject,
                 *(_links(name, language) for language in languages),
             )
             for name in sample_names()
@@ -54,7 +55,7 @@ def mail_view(request: HttpRequest, mail: str, language: str) -> HttpResponse:
 
 def _links(name: str, language: str) -> Text:
     address = reverse("admin:orders_order_mail", args=[name, language])
-    return format_html("{} · {}", link("HTML", address), link("text", f"{address}?as=text"))
+    return format_html("{} · {}", link("HTML", address), link(say("text"), f"{address}?as=text"))
 
 
 def _check(request: HttpRequest) -> None:

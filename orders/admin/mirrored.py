@@ -339,7 +339,7 @@ class MirroredEventAdmin(MirroredAdmin):
 
     @admin.display(description="Event")
     def kind(self, record: Any) -> Text:
-        return str(record.type)
+        return code(record.type)
 
     @admin.display(description="About")
     def about(self, record: Any) -> Text:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from billing.admin.audit import name_channel
 from billing.admin.console.base import ReadOnlyAdmin, View
 from billing.admin.console.display import (
     NOTHING,
@@ -33,7 +34,7 @@ from billing.admin.console.display import (
     unbroken,
 )
 from billing.admin.console.filters import DayRangeFilter
-from billing.admin.console.words import say
+from billing.admin.console.words import name_role, say
 from billing.admin.ledger import ENTRY_COLUMNS, PROPOSE_PERMISSION, customer_link, entry_rows, keys_of_customers
 from billing.models import LedgerEntry, Subscription
 from orders.admin.mails import mail_view, mails_view
@@ -154,7 +155,7 @@ class OrderAdmin(ReadOnlyAdmin):
             yield Fact("Renews", link("subscription", change_url("billing_subscription", record.renews_id)))
             yield Fact("Month from", moment(record.period_start))
         yield Fact("Apps", ", ".join(item_names(App, record.apps)) or NOTHING)
-        yield Fact("Placed by", f"{record.placed_by_role}, {record.channel}")
+        yield Fact("Placed by", f"{name_role(record.placed_by_role)}{say(', ')}{name_channel(record.channel)}")
         yield Fact("Address", record.address or NOTHING)
         yield Fact("Order id", code(record.pk))
 

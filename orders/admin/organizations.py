@@ -164,7 +164,7 @@ class OrganizationAdmin(ReadOnlyAdmin):
                 (
                     each.current_email or NOTHING,
                     code(each.customer.user_id) if each.customer else badge("invited"),
-                    each.role,
+                    say(each.role),
                     moment(each.joined_at),
                 )
                 for each in members[:_MAX_PANEL_ROWS]

@@ -240,7 +240,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Event")
     def kind(self, event: StripeEvent) -> Text:
-        return event.type
+        return code(event.type)
 
     @admin.display(description="What was done")
     def outcome_named(self, event: StripeEvent) -> Text:
@@ -258,7 +258,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
         return str(record.type)
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
-        yield Fact("Event", record.type)
+        yield Fact("Event", code(record.type))
         yield Fact("What was done", self.outcome_named(record))
         yield Fact("Happened", self.occurred(record))
         yield Fact("Received", self.when(record))

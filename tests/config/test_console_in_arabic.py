@@ -22,8 +22,8 @@ from tests.translations import CATALOG
 
 pytestmark = pytest.mark.django_db
 
-# The name of a campaign.
-DATA = {"General"}
+# The name of a campaign, and of the member of staff who reads.
+DATA = {"General", SUPERADMIN}
 _HIDDEN = re.compile(r"<(script|style|template|pre|code|time)\b.*?</\1>|<!--.*?-->", re.DOTALL)
 _ICONS = re.compile(r'<span class="material-symbols-outlined[^>]*>[^<]*</span>')
 AUDITED = re.compile(r'action="([a-z_]+\.[a-z_]+)"')

@@ -68,6 +68,16 @@ def say(sentence: str, **values: object) -> str:
     return gettext(sentence) % _isolate(values) if values else gettext(sentence)
 
 
+def name_role(role: str) -> str:
+    """Returns the name of a role in the reader's language. In English it is the name that a token has."""
+    return gettext(role)
+
+
+def name_person(name: str, role: str) -> str:
+    """Returns a person with their role: `noor@example.org (sovereign-admin)`."""
+    return f"{name} ({name_role(role)})"
+
+
 def _isolate(values: dict[str, object]) -> dict[str, object]:
     """Keeps codes, amounts and addresses as they are read in a sentence from right to left.
 

@@ -39,7 +39,7 @@ from billing.admin.console.lists import KeysetChangeList, KeysetPaginator
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Submission
-from billing.admin.console.words import say
+from billing.admin.console.words import name_role, say
 from billing.admin.ledger import LedgerEntryAdmin, customer_link, order_link
 from billing.database.replica import iterate_from_replica
 from billing.models import LedgerEntry
@@ -138,13 +138,13 @@ class DescribedLedgerEntryAdmin(LedgerEntryAdmin):
 
     @admin.display(description="Time and author")
     def when_and_who(self, entry: LedgerEntry) -> Text:
-        author = entry.actor_id if entry.actor_role != CUSTOMER else entry.actor_role
+        author = entry.actor_id if entry.actor_role != CUSTOMER else name_role(entry.actor_role)
         return two_lines(moment(entry.created_at), clipped(f"{author}{say(', ')}{name_channel(entry.channel)}"))
 
     @admin.display(description="Customer and reason")
     def customer_and_cause(self, entry: LedgerEntry) -> Text:
-        reason = f"{entry.reason}: {entry.note}" if entry.note else entry.reason
-        return two_lines(customer_link(entry.account.customer), clipped(reason))
+        cause = '<span class="clip" dir="auto" title="{0} {1}"><code class="mono">{0}</code> {1}</span>'
+        return two_lines(customer_link(entry.account.customer), format_html(cause, entry.reason, entry.note))
 
     @admin.display(description="Amount and balance")
     def amount_and_balance_amount(self, entry: LedgerEntry) -> Text:

@@ -21,6 +21,7 @@ from billing.admin.console.display import (
     list_url,
     moment,
     short_id,
+    state_badge,
 )
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.words import say
@@ -76,7 +77,7 @@ def _lot_panel(explained: ExplainedLot) -> Panel:
             Fact("Left", amount(lot.left_minor)),
             Fact("Held", amount(lot.held_minor)),
             Fact("Brought", amount(lot.brought_minor)),
-            Fact("Class", lot.credit_class),
+            Fact("Class", say(lot.credit_class)),
             Fact("Expires", expires),
             *_origin_facts(explained.origin),
         ],
@@ -90,7 +91,7 @@ def _lot_panel(explained: ExplainedLot) -> Panel:
         rows=[
             (
                 link(moment(use.at), change_url("billing_ledgerentry", use.entry_id)),
-                use.reason,
+                code(use.reason),
                 use.organization or NOTHING,
                 _order(use.order_id),
                 amount(use.part_minor),
@@ -109,7 +110,7 @@ def _order(order_id: UUID | None) -> Text:
 
 def _origin_facts(origin: Origin) -> Iterable[Fact]:
     yield Fact("Ledger entry", link(moment(origin.at), change_url("billing_ledgerentry", origin.entry_id)))
-    yield Fact("Reason", origin.reason)
+    yield Fact("Reason", code(origin.reason))
     if origin.note:
         yield Fact("Note", origin.note)
     yield Fact("Posted by", code(origin.actor_id))
@@ -133,7 +134,7 @@ def _order_facts(explained: ExplainedOrder) -> Iterable[Fact]:
     yield Fact("Order", link(short_id(order.pk), change_url("orders_order", order.pk)))
     yield Fact("Customer", customer_link(order.customer))
     yield Fact("Organization", order.organization.name)
-    yield Fact("State", order.status)
+    yield Fact("State", state_badge(order.status))
     if order.renews_id:
         yield Fact("Month from", moment(order.period_start))
     yield Fact("Total", amount(order.total_minor))
@@ -155,7 +156,7 @@ def _sources_panel(explained: ExplainedOrder) -> Panel:
         rows=[
             (
                 link(moment(origin.at), change_url("billing_ledgerentry", origin.entry_id)),
-                origin.reason,
+                code(origin.reason),
                 code(origin.code) if origin.code else NOTHING,
                 origin.campaign or NOTHING,
                 code(origin.issued_by) if origin.issued_by else NOTHING,

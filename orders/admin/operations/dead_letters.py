@@ -73,7 +73,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Topic")
     def topic(self, letter: DeadLetter) -> Text:
-        return letter.topic
+        return code(letter.topic)
 
     @admin.display(description="Reason")
     def why(self, letter: DeadLetter) -> Text:
@@ -85,7 +85,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("State", self.state(record))
-        yield Fact("Topic", record.topic)
+        yield Fact("Topic", code(record.topic))
         yield Fact("Reason", record.reason)
         yield Fact("Set aside", moment(record.created_at))
         yield Fact("Applied", moment(record.applied_at))
@@ -121,7 +121,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             seen=(letter.reason, letter.applied_at),
             lock_state=lambda: _state(lock_dead_letter(dead_letter_id=letter.pk)),
             effect=apply,
-            facts=[Fact("Topic", letter.topic), Fact("Reason", letter.reason)],
+            facts=[Fact("Topic", code(letter.topic)), Fact("Reason", letter.reason)],
             warning="Apply it after its cause was mended here. An event with a mistake of its own is refused again.",
         )
 

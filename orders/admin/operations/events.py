@@ -89,11 +89,11 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Event")
     def kind(self, event: OutboxEvent) -> Text:
-        return event.type
+        return code(event.type)
 
     @admin.display(description="Topic")
     def topic(self, event: OutboxEvent) -> Text:
-        return event.topic
+        return code(event.topic)
 
     @admin.display(description="Organization")
     def tenant(self, event: OutboxEvent) -> Text:
@@ -116,10 +116,10 @@ class EventAdmin(ReadOnlyAdmin):
         return moment(event.delivered_at)
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
-        yield Fact("Event", record.type)
+        yield Fact("Event", code(record.type))
         yield Fact("State", self.state(record))
-        yield Fact("Topic", record.topic)
-        yield Fact("Source", record.source)
+        yield Fact("Topic", code(record.topic))
+        yield Fact("Source", code(record.source))
         yield Fact("Organization", self.tenant(record))
         yield Fact("Order", order_link(record.order_id))
         yield Fact("Recorded", moment(record.created_at))
@@ -154,13 +154,13 @@ class EventAdmin(ReadOnlyAdmin):
             seen=event.refused_at,
             lock_state=lambda: lock_event(event_id=event.pk).refused_at,
             effect=resend,
-            facts=[Fact("Event", event.type), Fact("The broker's reason", event.refusal)],
+            facts=[Fact("Event", code(event.type)), Fact("The broker's reason", event.refusal)],
             warning="Send an event again after the broker's limits or its stream were changed. It is delivered before"
             " all newer events.",
         )
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
-        rows = [("data", pretty(record.data))]
+        rows = [(code("data"), pretty(record.data))]
         if record.metadata:
-            rows.append(("metadata", pretty(record.metadata)))
+            rows.append((code("metadata"), pretty(record.metadata)))
         yield Panel(title="Content", columns=[Column("Part"), Column("Value")], rows=rows, empty="")

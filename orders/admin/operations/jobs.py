@@ -17,6 +17,17 @@ from billing.admin.ledger import order_link
 
 _MAX_PANEL_ROWS = 50
 UNFINISHED = ("todo", "doing")
+_EVENTS = {
+    "deferred": "Queued",
+    "started": "Started",
+    "deferred_for_retry": "Queued again",
+    "failed": "Failed",
+    "succeeded": "Succeeded",
+    "cancelled": "Cancelled",
+    "abort_requested": "Asked to stop",
+    "aborted": "Stopped",
+    "scheduled": "Scheduled",
+}
 
 # Procrastinate's own page can retry and cancel a job without a reason. Here jobs are only read. That page is already
 # registered, because procrastinate stands before this app in INSTALLED_APPS.
@@ -69,7 +80,7 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Task")
     def task(self, job: ProcrastinateJob) -> Text:
-        return job.task_name.replace("_", " ")
+        return code(job.task_name)
 
     @admin.display(description="State")
     def state(self, job: ProcrastinateJob) -> Text:
@@ -82,7 +93,7 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.display(description="With")
     def about(self, job: ProcrastinateJob) -> Text:
         order = _order_of(job)
-        return format_html("order {}", order_link(order)) if order else clipped(str(job.args or ""))
+        return format_html(say("order {}"), order_link(order)) if order else clipped(str(job.args or ""))
 
     @admin.display(description="Not before")
     def due(self, job: ProcrastinateJob) -> Text:
@@ -98,7 +109,7 @@ class JobAdmin(ReadOnlyAdmin):
         yield Fact("Not before", moment(record.scheduled_at))
         if order := _order_of(record):
             yield Fact("Order", order_link(order))
-        yield Fact("Queue", record.queue_name)
+        yield Fact("Queue", code(record.queue_name))
         yield Fact("Lock", code(record.lock))
         yield Fact("Number", str(record.pk))
 
@@ -108,6 +119,6 @@ class JobAdmin(ReadOnlyAdmin):
         yield Panel(
             title="What happened",
             columns=[Column("Time"), Column("What")],
-            rows=[(moment(event.at), event.type.replace("_", " ")) for event in events],
+            rows=[(moment(event.at), say(_EVENTS.get(event.type, event.type))) for event in events],
             empty="Nothing yet.",
         )

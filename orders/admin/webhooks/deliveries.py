@@ -65,7 +65,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Event")
     def kind(self, delivery: WebhookDelivery) -> Text:
-        return delivery.event.type
+        return code(delivery.event.type)
 
     @admin.display(description="To")
     def to(self, delivery: WebhookDelivery) -> Text:
@@ -85,7 +85,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("State", self.state(record))
-        event = link(record.event.type, change_url("orders_outboxevent", record.event_id))
+        event = link(code(record.event.type), change_url("orders_outboxevent", record.event_id))
         yield Fact("Event", event)
         yield Fact("To", link(record.endpoint.url, change_url("orders_webhookendpoint", record.endpoint_id)))
         yield Fact("Recorded", moment(record.created_at))
@@ -144,6 +144,6 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
             seen=delivery.status,
             lock_state=lock_state,
             effect=resend,
-            facts=[Fact("Event", delivery.event.type), Fact("To", delivery.endpoint.url)],
+            facts=[Fact("Event", code(delivery.event.type)), Fact("To", delivery.endpoint.url)],
             warning="Send it again after the subscriber has mended the cause. It gets all its attempts again.",
         )

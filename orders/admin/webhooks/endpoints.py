@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
+from django.utils.html import format_html_join
 
 from billing.admin.audit import history_panel
 from billing.admin.console.acts import StateChange, confirm_act, confirm_change, find_for_act
@@ -108,7 +109,7 @@ class WebhookEndpointAdmin(RecordAdmin):
 
     @admin.display(description="Events")
     def events(self, endpoint: WebhookEndpoint) -> Text:
-        return ", ".join(endpoint.types) or say("all")
+        return format_html_join(", ", "{}", ((code(each),) for each in endpoint.types)) or say("all")
 
     @admin.display(description="State")
     def state(self, endpoint: WebhookEndpoint) -> Text:
@@ -161,7 +162,7 @@ class WebhookEndpointAdmin(RecordAdmin):
             rows=[
                 (
                     link(moment(each.created_at), change_url("orders_webhookdelivery", each.pk)),
-                    each.event.type,
+                    code(each.event.type),
                     state_badge(each.status),
                     str(each.attempts),
                     last_answer(each),

@@ -107,7 +107,7 @@ def test_a_job_that_failed_is_found_with_its_order(client: Client, order: Order)
     assert [job.pk for job in found.context["cl"].result_list] == [number]
     page = client.get(page_of("procrastinate_procrastinatejob", number)).content.decode()
     assert f'href="{page_of("orders_order", order.pk)}"' in page
-    assert "deferred" in page
+    assert "Queued" in page
 
 
 # --- The first page ---------------------------------------------------------------------------------------------
