@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.models.catalog import catalog_id
-from orders.use_cases.catalog.seed_catalog import seed_catalog
+from orders.use_cases.catalog.seed_catalog import fill_arabic_texts, seed_catalog
 from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -75,7 +75,34 @@ def test_everything_the_catalog_refers_to_is_in_it() -> None:
 def test_command_says_what_was_added() -> None:
     out = StringIO()
     call_command("seed_catalog", stdout=out)
-    assert out.getvalue().splitlines() == [f"{section}: {number} added" for section, number in ALL.items()]
+    assert out.getvalue().splitlines() == [
+        *(f"{section}: {number} added" for section, number in ALL.items()),
+        "Arabic texts of items from before: 0 added",
+    ]
+
+
+def test_items_from_before_there_was_arabic_get_it() -> None:
+    seed_catalog()
+    arabic = {plan.slug: (plan.name_ar, plan.description_ar, plan.features_ar) for plan in Plan.objects.all()}
+    Plan.objects.update(name_ar="", description_ar="", features_ar=[])
+    Bundle.objects.update(tagline_ar="")
+    assert fill_arabic_texts() == 2 * len(arabic) + 1 + ALL["bundles"]  # only one plan's name has letters to write
+    found = {plan.slug: (plan.name_ar, plan.description_ar, plan.features_ar) for plan in Plan.objects.all()}
+    assert found == arabic
+    assert not Bundle.objects.filter(tagline_ar="").exists()
+    with nothing_changes():
+        assert fill_arabic_texts() == 0
+
+
+def test_arabic_is_not_added_to_what_staff_wrote() -> None:
+    seed_catalog()
+    Plan.objects.filter(slug="s").update(description="For the smallest shops.", description_ar="")
+    Plan.objects.filter(slug="m").update(description_ar="باقة المتاجر")
+    own = Plan.objects.create(slug="own", name="Flexi", cpu="1", memory="1", storage="1", price_minor=1)
+    with nothing_changes():
+        assert fill_arabic_texts() == 0
+    own.refresh_from_db()
+    assert own.name_ar == ""
 
 
 def test_prices_that_stripe_cannot_charge_are_not_seeded(settings: Any) -> None:
