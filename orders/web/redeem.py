@@ -27,6 +27,7 @@ from billing.use_cases.count_attempt import PREVIEWS, count_attempt_of_networks,
 from billing.use_cases.store_answer import fingerprint
 from orders.use_cases.top_up import top_up
 from orders.web.shop.basket import keep_basket, read_basket
+from orders.web.shop.offer import Offer
 from orders.web.shop.summary import money
 from orders.web.visitor import signed_in_actor
 from promos.errors import PromoNotFound, PromoProblem
@@ -58,6 +59,7 @@ class Voucher:
 
     code: str
     credit: str
+    buys: list[str]
     description: str
     expires_at: datetime | None
     credit_life: str
@@ -95,12 +97,27 @@ def find_offer(request: HttpRequest, text: str, visitor: Actor | None) -> Vouche
     return Voucher(
         code=found.found_by,
         credit=money(found.credit_minor),
+        buys=_describe_what_it_buys(found),
         description=found.description,
         expires_at=min(filter(None, (found.expires_at, found.campaign.ends_at)), default=None),
         credit_life=_describe_credit_life(found.credit_life),
         conditions=tuple(describe_to_customers(found.restrictions, found.campaign.restrictions)),
         no_top_up=_find_refusal_of_top_up(found, visitor),
     )
+
+
+def _describe_what_it_buys(found: PromoCode) -> list[str]:
+    """Says how many months of each plan the credit pays, of the plans that the voucher is for."""
+    offer = Offer()
+    limits = [each["plans"] for each in (found.restrictions, found.campaign.restrictions) if each and "plans" in each]
+    plans = [plan for plan in offer.plans if all(str(plan.id) in ids for ids in limits)]
+    months = {plan: found.credit_minor // price for plan in plans if (price := offer.price_of(plan))}
+    return [
+        ngettext("%(months)d month of plan %(plan)s", "%(months)d months of plan %(plan)s", number)
+        % {"months": number, "plan": plan.local_name}
+        for plan, number in months.items()
+        if number
+    ]
 
 
 def _describe_credit_life(life: CreditLife) -> str:

@@ -15,7 +15,7 @@ from billing.models import LedgerEntry, OrganizationMember, User
 from billing.queries import balance_of
 from promos.models import Redemption
 from promos.use_cases.change_code import retire_code
-from tests.factories import CampaignFactory, OrganizationFactory, PromoCodeFactory, UserFactory, actor
+from tests.factories import CampaignFactory, OrganizationFactory, PlanFactory, PromoCodeFactory, UserFactory, actor
 from tests.snapshot import nothing_changes
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +51,21 @@ def test_a_card_opens_the_page_with_its_code_and_the_button_adds_the_credit(clie
     assert "Voucher CARD50" in account
     assert balance_of(user_id=customer.sub).credit_minor == 50_000
     assert LedgerEntry.objects.get().channel == "page"
+
+
+def test_the_page_says_how_many_months_the_credit_pays(client: Client) -> None:
+    PlanFactory.create(name="S", price_minor=5_000)
+    medium = PlanFactory.create(name="M", price_minor=9_000)
+    for name, price, active in (("Flexi", 0, True), ("XL", 30_000, True), ("Old", 1_000, False)):
+        PlanFactory.create(name=name, price_minor=price, active=active)
+    PromoCodeFactory.create(code="CARD10", credit_minor=10_000)
+    PromoCodeFactory.create(code="ONLYM", credit_minor=10_000, restrictions={"plans": [str(medium.pk)]})
+    page = client.get(reverse("redeem"), {"code": "card10"})
+    assert page.context["offer"].buys == ["2 months of plan S", "1 month of plan M"]
+    assert "<li>2 months of plan S</li><li>1 month of plan M</li>" in text_of(page)
+    assert client.get(reverse("redeem"), {"code": "onlym"}).context["offer"].buys == ["1 month of plan M"]
+    arabic = client.get(reverse("redeem"), {"code": "card10"}, HTTP_ACCEPT_LANGUAGE="ar")
+    assert arabic.context["offer"].buys == ["شهران من الباقة S", "شهر واحد من الباقة M"]
 
 
 @pytest.mark.parametrize(
