@@ -109,10 +109,10 @@ BEGIN
   INSERT INTO billing_user (username, sub, password, first_name, last_name, email, is_staff, is_active, is_superuser,
     date_joined)
   VALUES ('c-1', 'c-1', '!', '', '', '', false, true, false, began);
-  INSERT INTO billing_signinsession (user_id, method) SELECT id, 'code' FROM billing_user WHERE username = 'c-1';
+  INSERT INTO billing_signinsession (user_id, method)
+  SELECT id, 'code' FROM billing_user CROSS JOIN generate_series(0, acted / 5) WHERE username = 'c-1';
   INSERT INTO billing_refreshtoken (session_id, token_hash, expires_at)
-  SELECT s.id, md5(n::text) || md5(n::text), now() + interval '30 days'
-    FROM billing_signinsession AS s CROSS JOIN generate_series(0, acted / 5) AS n;
+  SELECT id, md5(id::text) || md5(id::text), now() + interval '30 days' FROM billing_signinsession;
   INSERT INTO orders_break (kind, object_id, details, opened_at, closed_at, closed_by)
   SELECT 'dispute', 'dp_' || n, '{}', began + interval '1 second' * n, now(), 'someone'
     FROM generate_series(0, acted / 5) AS n;

@@ -83,6 +83,12 @@ def _finance(options: argparse.Namespace) -> list[Table]:
     return measure(turns=options.turns, entries=options.largest, kept=options.database)
 
 
+def _shop(options: argparse.Namespace) -> list[Table]:
+    from tests.bench.shop import measure  # noqa: PLC0415
+
+    return measure(turns=options.turns, kept=options.database)
+
+
 WHAT: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
     "redemption": _redemption,
     "bulk": _bulk,
@@ -96,11 +102,12 @@ WHAT: dict[str, Callable[[argparse.Namespace], list[Table]]] = {
     "churn": _churn,
     "console": _console,
     "finance": _finance,
+    "shop": _shop,
 }
 
 
 # Many minutes of their own each: only by name.
-LONG = ("growth", "churn", "console", "finance")
+LONG = ("growth", "churn", "console", "finance", "shop")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -114,7 +121,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--minutes", type=float, default=10, help="churn: how long")
     parser.add_argument("--entries", type=int, default=5_000_000, help="console: ledger entries")
     parser.add_argument("--cards", type=int, default=1_000_000, help="console: cards of the batch")
-    parser.add_argument("--database", default="", help="console, finance: a database that is filled once, and kept")
+    parser.add_argument(
+        "--database", default="", help="console, finance, shop: a database that is filled once, and kept"
+    )
     parser.add_argument("--json", type=Path, default=RESULTS, help="folder for the figures")
     options = parser.parse_args(arguments)
     unknown = set(options.what) - WHAT.keys()
