@@ -53,6 +53,9 @@ class Sheet(FPDF):
         self._write(page, size=_SMALL, soft=True, at_end=True)
 
     def heading(self, text: str, *, large: bool = False) -> None:
+        # Its first rows stand on the same page.
+        if self.will_page_break(8 + 3 * _LINE):
+            self.add_page()
         self._write(text, bold=True, size=_LARGE if large else 11, height=12 if large else 8)
 
     def paragraph(self, lines: Iterable[str]) -> None:
@@ -117,8 +120,11 @@ class Sheet(FPDF):
     ) -> None:
         self.set_font(FAMILY, "B" if bold else "", size)
         self.set_text_color(_SOFT if soft else _INK)
-        is_arabic = self.is_mirrored or _ARABIC.match(text)
-        self.set_text_shaping(True, direction="rtl" if is_arabic else "ltr")
+        from_right = self.is_mirrored or _ARABIC.match(text)
+        # Latin letters alone need no shaping, which measures every letter by itself and costs four fifths of a page.
+        self.set_text_shaping(
+            self.is_mirrored or bool(_ARABIC.search(text)), direction="rtl" if from_right else "ltr"
+        )
         align = "L" if at_end == self.is_mirrored else "R"
         self.multi_cell(width or self.epw, height, text, align=align, new_x="LMARGIN", new_y="NEXT")
 
