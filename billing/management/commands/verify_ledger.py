@@ -36,9 +36,10 @@ class Command(BaseCommand):
             f"the last head is {verdict.head.number}:{verdict.head.hash}" if verdict.head else "no head is signed yet"
         )
         self.stdout.write(
-            f"sound: {verdict.entries} hashes follow, {verdict.entries_a_second} a second; {covered};"
+            f"sound: {verdict.entries} hashes follow; {covered};"
             f" {verdict.audit_entries} entries of the audit trail follow"
             + "".join(f"; {count} {name} entries follow" for name, count in verdict.other_entries.items())
+            + f"; {verdict.entries_a_second} entries a second in all"
         )
 
 
