@@ -11,8 +11,9 @@ class ClosedMonth(models.Model):
     """The signed figures of a month, for ever: the database refuses UPDATE, DELETE and TRUNCATE of this table.
 
     The statement is kept as it was signed, a JSON object: `month`, `from` and `to`; `roll_forward` by currency and
-    book; `journal`, its number of lines, totals and SHA-256; the `rules` and `vat_rates` that the journal used; the
-    hash of the month before as `previous`; and the `public_key` that verifies the signature.
+    book; `journal`, its number of lines, totals and SHA-256; `accounts`, what the journal posts to each; the `rules`
+    and `vat_rates` that it used; the hash of the month before as `previous`; and the `public_key` that verifies the
+    signature.
     """
 
     month = models.DateField(primary_key=True, help_text="Its first day, in the Sovereign's time zone.")

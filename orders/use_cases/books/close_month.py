@@ -77,7 +77,7 @@ def compute_figures(month: Month, *, postings: Postings) -> dict[str, Any]:
         "from": utc_text(month.start),
         "to": utc_text(month.finish),
         "roll_forward": _by_currency(books),
-        "journal": summarize(journal_lines(month, postings=postings)),
+        **summarize(journal_lines(month, postings=postings)),
         "rules": postings.rules,
         "vat_rates": postings.vat_rates,
     }
@@ -97,7 +97,9 @@ def verify_closed_months() -> tuple[int, str]:
             return count, f"{closed.name}: it does not follow the month before"
         postings = Postings(rules=facts["rules"], vat_rates=facts["vat_rates"])
         found = compute_figures(Month(closed.month), postings=postings)
-        if wrong := [name for name, value in found.items() if _without_zeros(facts[name]) != _without_zeros(value)]:
+        # An earlier release signed fewer figures.
+        signed = {name: value for name, value in found.items() if name in facts}
+        if wrong := [name for name, value in signed.items() if _without_zeros(facts[name]) != _without_zeros(value)]:
             return count, f"{closed.name}: {', '.join(wrong)} changed since it was closed"
         previous = closed.hash
     return count, ""

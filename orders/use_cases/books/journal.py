@@ -2,10 +2,11 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from io import StringIO
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -142,22 +143,30 @@ def write_csv(lines: Iterable[Line]) -> Iterator[str]:
 
 
 def summarize(lines: Iterable[Line]) -> dict[str, Any]:
-    """Returns the number of lines, the totals by currency, and the SHA-256 of the CSV."""
-    digest, totals, count = hashlib.sha256(), dict[str, list[int]](), 0
+    """Returns `journal`: the number of lines, the totals by currency, and the SHA-256 of the CSV; and `accounts`."""
+    digest, totals, count = hashlib.sha256(), dict[tuple[str, str, str], list[int]](), 0
 
     def counted() -> Iterator[Line]:
         nonlocal count
         for line in lines:
             count += 1
-            total = totals.setdefault(line.currency, [0, 0])
+            total = totals.setdefault((line.account, line.cost_centre, line.currency), [0, 0])
             total[0] += line.debit_minor
             total[1] += line.credit_minor
             yield line
 
     for text in write_csv(counted()):
         digest.update(text.encode())
-    sums = {currency: {"debit": debit, "credit": credit} for currency, (debit, credit) in sorted(totals.items())}
-    return {"lines": count, "totals": sums, "sha256": digest.hexdigest()}
+    accounts = [AccountTotal(*key, *total) for key, total in sorted(totals.items())]
+    sums: dict[str, dict[str, int]] = {}
+    for account in sorted(accounts, key=attrgetter("currency")):
+        sums.setdefault(account.currency, {"debit": 0, "credit": 0})
+        sums[account.currency]["debit"] += account.debit_minor
+        sums[account.currency]["credit"] += account.credit_minor
+    return {
+        "journal": {"lines": count, "totals": sums, "sha256": digest.hexdigest()},
+        "accounts": [asdict(account) for account in accounts],
+    }
 
 
 def _parameters(month: Month, postings: Postings) -> dict[str, Any]:

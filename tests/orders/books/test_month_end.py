@@ -6,6 +6,7 @@ One random history of three months is compared with what this file computes by S
 import csv
 import random
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
@@ -23,7 +24,13 @@ from billing.models import Account, AuditEntry, LedgerEntry, Verification
 from orders.errors import BooksDoNotFoot, MonthAlreadyClosed, MonthNotOver, MonthOutOfOrder
 from orders.models import CardEntry, ClosedMonth, Order, PostingRule, VatRate
 from orders.tasks import verify_books
-from orders.use_cases.books.close_month import close_month, next_month_to_close, verify_closed_months
+from orders.use_cases.books import close_month as closing
+from orders.use_cases.books.close_month import (
+    close_month,
+    compute_figures,
+    next_month_to_close,
+    verify_closed_months,
+)
 from orders.use_cases.books.journal import current_postings, journal_lines, journal_totals, postings_of, write_csv
 from orders.use_cases.books.month import Month, read_month
 from orders.use_cases.books.roll_forward import Book, roll_forward
@@ -238,13 +245,28 @@ def test_a_closed_month_keeps_its_rules_and_its_bytes() -> None:
     assert Verification.objects.get(books="months").fault == ""
 
 
+def test_a_closed_month_has_what_its_journal_posts_to_each_account() -> None:
+    close_month(month=MONTHS[0], why="x", by=actor(), now=LATER)
+    totals = journal_totals(MONTHS[0], postings=postings_of(MONTHS[0]))
+    assert ClosedMonth.objects.get().facts["accounts"] == [asdict(total) for total in totals] != []
+
+
+def test_a_month_that_an_earlier_release_closed_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = compute_figures(MONTHS[0], postings=current_postings())
+    figures.pop("accounts")
+    with monkeypatch.context() as patched:
+        patched.setattr(closing, "compute_figures", lambda *_, **__: figures)
+        close_month(month=MONTHS[0], why="x", by=actor(), now=LATER)
+    assert verify_closed_months() == (1, "")
+
+
 def test_a_change_of_a_closed_month_is_found_every_night() -> None:
     close_month(month=MONTHS[0], why="month end", by=actor(), now=LATER)
     first = CardEntry.objects.filter(kind="payment").earliest("created_at")
     corrupt(f"UPDATE orders_cardentry SET amount_minor = amount_minor + 1 WHERE id = '{first.pk}'")
     verify_books(timestamp=0)
     fault = Verification.objects.get(books="months").fault
-    assert fault == f"{MONTHS[0].name}: roll_forward, journal changed since it was closed"
+    assert fault == f"{MONTHS[0].name}: roll_forward, journal, accounts changed since it was closed"
     with pytest.raises(CommandError, match="changed since it was closed"):
         call_command("month_end")
 
@@ -265,7 +287,7 @@ def test_months_are_closed_in_turn_and_once() -> None:
         (
             "UPDATE orders_cardentry SET amount_minor = amount_minor + 10 WHERE id = ("
             "SELECT id FROM orders_cardentry ORDER BY created_at LIMIT 1)",
-            "roll_forward, journal changed",
+            "roll_forward, journal, accounts changed",
         ),
         ("UPDATE orders_closedmonth SET statement = replace(statement, '\"opening\":0', '\"opening\":1')", "signed"),
     ],
