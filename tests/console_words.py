@@ -162,7 +162,7 @@ def _words_of_models() -> Iterator[tuple[str, str]]:
         fields = {field.name: field for field in model._meta.fields}
         texts = [page.singular, page.plural]  # type: ignore[attr-defined]
         filtered = (each[0] if isinstance(each, tuple) else each for each in page.list_filter)
-        shown = (*page.list_display, *filtered)
+        shown = (*page.list_display, *page.readonly_fields, *filtered)
         texts += [fields[name].verbose_name for name in shown if isinstance(name, str) and name in fields]
         for name in (
             ("name", "slug", "active", *getattr(page, "own_fields", ())) if hasattr(page, "own_fields") else ()

@@ -30,7 +30,7 @@ from billing.admin.console.display import (
     two_lines,
 )
 from billing.admin.console.filters import DayRangeFilter, one_of
-from billing.admin.console.stored_words import say_stored_value
+from billing.admin.console.stored_words import say_reason, say_stored_value
 from billing.admin.console.words import name_person, name_role, say
 from billing.local_time import local_text
 from billing.models import AuditEntry, AuditLink
@@ -125,7 +125,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Why")
     def why(self, entry: AuditEntry) -> Text:
-        return clipped(entry.reason)
+        return clipped(say_reason(entry.reason))
 
     def title_of(self, record: Any) -> str:
         return f"{_sentence(record.action)}: {record.object_id}"
@@ -139,7 +139,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         yield Fact("Role", name_role(record.actor_role))
         yield Fact("From", _origin(record))
         yield Fact("Request", code(record.request_id))
-        yield Fact("Why", record.reason or NOTHING)
+        yield Fact("Why", say_reason(record.reason) or NOTHING)
         link = AuditLink.objects.filter(entry=record).first()
         if link:
             yield Fact("Number in the chain", f"{link.number:,}")
@@ -172,11 +172,11 @@ def history_panel(*, object_type: str, object_id: str) -> Panel:
                 moment(entry.created_at),
                 _sentence(entry.action),
                 _changes(entry.changes),
-                entry.reason or NOTHING,
+                say_reason(entry.reason) or NOTHING,
                 name_person(entry.actor_email or entry.actor_id, entry.actor_role),
                 _origin(entry),
             )
-            for entry in entries.order_by("-created_at")[:_MAX_PANEL_ROWS]
+            for entry in entries.order_by("-created_at", "-pk")[:_MAX_PANEL_ROWS]
         ],
         empty="Nothing has been changed yet.",
     )
@@ -226,12 +226,11 @@ def _changes(changes: dict[str, Any]) -> SafeString:
 def _format_changes(changes: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name, change in changes.items():
         before, after = change if isinstance(change, list) and len(change) == 2 else (None, change)  # noqa: PLR2004
-        title = _NAMES.get(name) or name.removesuffix("_minor").replace("_", " ")
-        yield say(title), _format_value(name, before), _format_value(name, after)
+        yield _title(name), _format_value(name, before), _format_value(name, after)
 
 
 # The changed fields whose values are states and other words of the console.
-_OF_WORDS = {"status", "credit_class", "vat_treatment", "alphabet"}
+_OF_WORDS = {"status", "credit_class", "vat_treatment", "alphabet", "role"}
 _NAMES = {"hot": "expect a rush", "max_redemptions": "cap", "starts_at": "valid from", "expires_at": "valid until"}
 
 
@@ -246,7 +245,19 @@ def _format_value(name: str, value: Any) -> str:
         if name in _OF_WORDS:
             return say(value.replace("_", " "))
         return _format_time(value) if name.endswith("_at") else say_stored_value(name, value)
+    return _format_parts(value)
+
+
+def _format_parts(value: Any) -> str:
+    if isinstance(value, dict):
+        return say(", ").join(f"{_title(key)}: {_format_value(key, part)}" for key, part in value.items())
+    if isinstance(value, list) and not any(isinstance(part, dict | list) for part in value):
+        return ", ".join(map(str, value))
     return json.dumps(value, ensure_ascii=False)
+
+
+def _title(name: str) -> str:
+    return say(_NAMES.get(name) or name.removesuffix("_minor").replace("_", " "))
 
 
 def _format_time(value: str) -> str:

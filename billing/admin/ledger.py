@@ -32,6 +32,7 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.filters import DayRangeFilter
 from billing.admin.console.request_actor import actor_of
+from billing.admin.console.stored_words import say_reason
 from billing.admin.console.submission import Done
 from billing.admin.console.words import name_role, say
 from billing.errors import EntryNotReversible
@@ -154,8 +155,8 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Reason")
     def cause(self, entry: LedgerEntry) -> Text:
-        below = clipped(entry.note) if entry.note else order_link(entry.order_id) if entry.order_id else ""
-        return two_lines(code(entry.reason), below)
+        order = order_link(entry.order_id) if entry.order_id else ""
+        return two_lines(code(entry.reason), clipped(say_reason(entry.note)) if entry.note else order)
 
     @admin.display(description="By")
     def who(self, entry: LedgerEntry) -> Text:
@@ -168,7 +169,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         yield Fact("Balance after", amount(record.balance_after_minor))
         yield Fact("Reason", code(record.reason))
         if record.note:
-            yield Fact("Note", record.note)
+            yield Fact("Note", say_reason(record.note))
         yield Fact("Time", moment(record.created_at))
         yield Fact("Position in the account", f"{record.version:,}")
         yield Fact("Order", order_link(record.order_id))

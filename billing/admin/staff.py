@@ -25,7 +25,7 @@ from billing.admin.console.display import Text, Tool, badge, change_url, list_ur
 from billing.admin.console.forms import TranslatedForm, UneditedValues, reason_field
 from billing.admin.console.request_actor import actor_of, staff_of
 from billing.admin.console.submission import Submission
-from billing.admin.console.words import say
+from billing.admin.console.words import say, say_lazily
 from billing.models import User
 from billing.use_cases.assign_role import assign_role, role_of
 from billing.use_cases.identity.end_sessions import end_sessions
@@ -114,7 +114,7 @@ class StaffAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
     change_user_password_template = "admin/set_password.html"  # noqa: S105 - a file
     fieldsets = (
         (None, {"fields": ("username", "email", "first_name", "last_name", "role", "is_active", "reason")}),
-        ("Platform account", {"fields": ("sub", "seen", "joined")}),
+        (say_lazily("Platform account"), {"fields": ("sub", "seen", "joined")}),
     )
     add_fieldsets = (
         (None, {"fields": ("username", "email", "role", "usable_password", "password1", "password2", "reason")}),

@@ -117,6 +117,12 @@ def clipped(text: str) -> Text:
     return format_html('<span class="clip" dir="auto" title="{0}">{0}</span>', text) if text else NOTHING
 
 
+def clipped_code(text: str, note: str = "") -> Text:
+    """Clips a code, and a note after it, to one line. The tooltip shows all of it."""
+    whole = '<span class="clip" dir="auto" title="{0} {1}"><code class="mono">{0}</code> {1}</span>'
+    return format_html(whole, text, note) if text else NOTHING
+
+
 def two_lines(first: object, second: object) -> SafeString:
     """Puts two values into one cell of a list, one below the other."""
     return format_html('<span class="lines"><span>{}</span><small>{}</small></span>', first, second)

@@ -96,6 +96,15 @@ def say_stored(text: str) -> str:
     return text
 
 
+def say_reason(text: str) -> str:
+    """Returns the reason of an act as it was given, and in the reader's language that it was approved."""
+    found = _APPROVED.fullmatch(text)
+    return say("%(reason)s (approved by %(name)s)", **found.groupdict()) if found else text
+
+
+_APPROVED = re.compile(r"(?P<reason>.*) \(approved by (?P<name>.+)\)", re.DOTALL)
+
+
 def say_stored_value(name: str, value: str) -> str:
     """Returns the value of what an act changes in the reader's language, where it is a word or a known sentence."""
     if name == _RESTRICTIONS:

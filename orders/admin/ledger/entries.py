@@ -28,6 +28,7 @@ from billing.admin.console.display import (
     badge,
     change_url,
     clipped,
+    clipped_code,
     code,
     link,
     list_url,
@@ -38,6 +39,7 @@ from billing.admin.console.forms import ConsoleForm, reason_field
 from billing.admin.console.lists import KeysetChangeList, KeysetPaginator
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
+from billing.admin.console.stored_words import say_reason
 from billing.admin.console.submission import Submission
 from billing.admin.console.words import name_role, say
 from billing.admin.ledger import LedgerEntryAdmin, customer_link, order_link
@@ -143,8 +145,7 @@ class DescribedLedgerEntryAdmin(LedgerEntryAdmin):
 
     @admin.display(description="Customer and reason")
     def customer_and_cause(self, entry: LedgerEntry) -> Text:
-        cause = '<span class="clip" dir="auto" title="{0} {1}"><code class="mono">{0}</code> {1}</span>'
-        return two_lines(customer_link(entry.account.customer), format_html(cause, entry.reason, entry.note))
+        return two_lines(customer_link(entry.account.customer), clipped_code(entry.reason, say_reason(entry.note)))
 
     @admin.display(description="Amount and balance")
     def amount_and_balance_amount(self, entry: LedgerEntry) -> Text:

@@ -1,5 +1,6 @@
 """The worker's jobs: which are unfinished, and which failed and why."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,18 @@ from django.utils.html import format_html
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
 
 from billing.admin.console.base import ReadOnlyAdmin
-from billing.admin.console.display import Column, Fact, Panel, Text, clipped, code, moment, pretty, state_badge
+from billing.admin.console.display import (
+    NOTHING,
+    Column,
+    Fact,
+    Panel,
+    Text,
+    clipped_code,
+    code,
+    moment,
+    pretty,
+    state_badge,
+)
 from billing.admin.console.words import say
 from billing.admin.ledger import order_link
 
@@ -93,7 +105,9 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.display(description="With")
     def about(self, job: ProcrastinateJob) -> Text:
         order = _order_of(job)
-        return format_html(say("order {}"), order_link(order)) if order else clipped(str(job.args or ""))
+        if order:
+            return format_html(say("order {}"), order_link(order))
+        return clipped_code(json.dumps(job.args)) if job.args else NOTHING
 
     @admin.display(description="Not before")
     def due(self, job: ProcrastinateJob) -> Text:

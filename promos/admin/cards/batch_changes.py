@@ -39,9 +39,10 @@ CHANGES = {
         leads_to=Status.RELEASED,
     ),
     "handout": StateChange(
-        name="Hand out the printer's file of",
+        name="Hand out",
         done="proposed",
-        warning="Somebody else must approve it. The file is handed to you, once: only the printer can read it.",
+        warning="Somebody else must approve it. The printer's file is then handed to you, once: only the printer can"
+        " read it.",
         use_case=propose_printer_file,
     ),
     "activate": StateChange(

@@ -135,4 +135,4 @@ class DealerForm(ConsoleForm):
         if current := self.initial.get("user_id"):
             # The user may be one of the platform's, whom this service does not know.
             choices.setdefault(current, current)
-        self.fields["user_id"].choices = [("", "None"), *choices.items()]  # type: ignore[attr-defined]
+        self.fields["user_id"].choices = [("", say("None")), *choices.items()]  # type: ignore[attr-defined]
