@@ -1,4 +1,8 @@
 from django.apps import AppConfig
+from django.contrib.postgres.indexes import OpClass
+from django.db.models import OrderBy
+from django.db.models.functions import Collate
+from django.db.models.indexes import IndexExpression
 
 
 class BillingConfig(AppConfig):
@@ -32,3 +36,7 @@ class BillingConfig(AppConfig):
         "billing.use_cases.bulk.propose_bulk_grant.BULK_GRANT",
         "billing.use_cases.proposals.email_move.EMAIL_MOVE",
     )
+
+    def ready(self) -> None:
+        """Lets indexes name an operator class, as django.contrib.postgres does; that app sends queries of its own."""
+        IndexExpression.register_wrappers(OrderBy, OpClass, Collate)

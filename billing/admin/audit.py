@@ -102,8 +102,9 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_help_text = "Code or id of the object, e-mail, user id or id of the request"
 
     def search_filter(self, term: str) -> Q:
-        found = Q(object_id__in={term, term.upper()}) | Q(actor_id=term) | Q(actor_email__iexact=term)
-        found |= Q(request_id=term)
+        # The index of objects begins with their kind.
+        of_object = Q(object_type__in=OBJECT_TYPES, object_id__in={term, term.upper()})
+        found = of_object | Q(actor_id=term) | Q(actor_email__iexact=term) | Q(request_id=term)
         return found | Q(pk=UUID(term)) if _is_uuid(term) else found
 
     @admin.display(description="Time")

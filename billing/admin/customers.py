@@ -65,7 +65,7 @@ class CustomerAdmin(ReadOnlyAdmin):
     list_display = ("who", "user", "credit_amount", "held_amount", "available_amount", "since")
     narrow_by = {"user_id": "user id"}
     search_fields = ("email",)
-    search_help_text = "E-mail or user id"
+    search_help_text = "Beginning of the e-mail, or user id"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer, Customer]:
         return Customer.objects.annotate(
@@ -75,7 +75,7 @@ class CustomerAdmin(ReadOnlyAdmin):
         )
 
     def search_filter(self, term: str) -> Q:
-        return Q(email__icontains=term) | Q(user_id=term)
+        return Q(email__istartswith=term) | Q(user_id=term)
 
     @admin.display(description="Customer")
     def who(self, customer: Customer) -> Text:

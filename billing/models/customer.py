@@ -4,6 +4,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models.functions import Now, Upper
 from django.utils.crypto import salted_hmac
@@ -93,7 +94,8 @@ class Customer(models.Model):
         ]
         indexes = [
             models.Index(fields=["-created_at"], name="billing_customer_newest"),
-            models.Index(Upper("email"), name="billing_customer_email"),
+            # It serves searches by the whole address, in any case, and by its beginning.
+            models.Index(OpClass(Upper("email"), "text_pattern_ops"), name="billing_customer_by_email"),
             models.Index(
                 fields=["merged_into"],
                 condition=models.Q(merged_into__isnull=False),

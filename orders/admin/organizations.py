@@ -32,16 +32,15 @@ from billing.models import Invoice, Organization, Subscription
 from billing.queries import members_of
 from orders.models import AddOn, App, Provision
 from orders.queries.items import item_names
-from orders.queries.organizations import domains_of
+from orders.queries.organizations import domains_of, has_words, words_in
 
 _MAX_PANEL_ROWS = 20
+_MAX_KEYS = 1_000
 
 
 def keys_of_organizations(slug: str) -> list[UUID]:
-    """Reads the keys of the organizations of an address. An index finds the live one, another the deleted ones."""
-    deleted = Q(status=Organization.Status.DELETED)
-    found = Organization.objects.filter(Q(slug=slug) & ~deleted | Q(slug=slug) & deleted)
-    return list(found.values_list("pk", flat=True))
+    """Reads the keys of the organizations of an address: of the live one and of deleted ones."""
+    return list(Organization.objects.filter(slug=slug).values_list("pk", flat=True))
 
 
 def organization_link(organization: Organization) -> Text:
@@ -58,14 +57,17 @@ class OrganizationAdmin(ReadOnlyAdmin):
     list_select_related = ("customer",)
     narrow_by = {"customer__user_id": "customer"}
     search_fields = ("slug",)
-    search_help_text = "Address, name, id; customer's e-mail or user id"
+    search_help_text = "Beginning of the address; beginnings of words of the name; id; customer's e-mail or user id"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization, Organization]:
         return Organization.objects.select_related("customer")
 
     def search_filter(self, term: str) -> Q:
-        found = Q(slug__startswith=term.lower()) | Q(name__icontains=term)
-        found |= Q(customer__in=keys_of_customers(term))
+        found = Q(slug__startswith=term.lower()) | Q(customer__in=keys_of_customers(term))
+        if words := words_in(term):
+            # The keys are read first, so that PostgreSQL knows how few they are; many are soon found in the list.
+            keys = list(Organization.objects.filter(has_words(words)).values_list("pk", flat=True)[: _MAX_KEYS + 1])
+            found |= Q(pk__in=keys) if len(keys) <= _MAX_KEYS else has_words(words)
         try:
             return found | Q(pk=UUID(term))
         except ValueError:

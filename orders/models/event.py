@@ -100,6 +100,9 @@ class OutboxEvent(models.Model):
             models.Index(
                 fields=["-created_at", "-id"], condition=Q(refused_at__isnull=False), name="orders_event_refused"
             ),
+            # Staff find events by type and organization. A checkout writes only `order.placed`, found by its order.
+            models.Index(fields=["type", "-id"], condition=~Q(type="order.placed"), name="orders_event_of_type"),
+            models.Index(fields=["tenant_id"], condition=~Q(type="order.placed"), name="orders_event_of_tenant"),
         ]
 
     def __str__(self) -> str:

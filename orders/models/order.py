@@ -117,6 +117,12 @@ class Order(models.Model):
             models.Index(fields=["-created_at", "-id"], name="orders_order_newest"),
             models.Index(fields=["customer", "-created_at"], name="orders_order_of_customer"),
             models.Index(fields=["promo_code", "-id"], condition=~Q(promo_code=""), name="orders_order_of_code"),
+            # Lists by state find the few orders that came to nothing, or were refunded.
+            models.Index(
+                fields=["status", "-id"],
+                condition=~Q(status__in=["pending", "completed"]),
+                name="orders_order_rare",
+            ),
         ]
 
     def __str__(self) -> str:

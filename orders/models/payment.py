@@ -110,6 +110,15 @@ class Payment(models.Model):
             models.Index(
                 fields=["payment_intent_id"], condition=~Q(payment_intent_id=""), name="orders_payment_intent"
             ),
+            # Staff search payments by these ids.
+            models.Index(
+                fields=["stripe_subscription_id"],
+                condition=~Q(stripe_subscription_id=""),
+                name="orders_payment_of_subscription",
+            ),
+            models.Index(
+                fields=["stripe_invoice_id"], condition=~Q(stripe_invoice_id=""), name="orders_payment_of_invoice"
+            ),
         ]
 
     def __str__(self) -> str:

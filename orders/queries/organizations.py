@@ -1,9 +1,11 @@
 """Organizations with what this app knows of them: members, apps and domains."""
 
+import re
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BooleanField, Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 
 from billing.errors import OrganizationNotFound
@@ -11,6 +13,13 @@ from billing.models import Customer, Organization, OrganizationMember
 from orders.models import App, Domain, UnsettledApp
 
 from .references import parse_id
+
+# The index of words serves this because it has the same expression.
+_HAS_WORDS = (
+    "to_tsvector('simple', translate(billing_organization.name, '-./@_', '     ')) @@ to_tsquery('simple', %s)"
+)
+_WORD = re.compile(r"[^\W_]+")
+_LONGEST_NAME = 200
 
 
 def find_organization(*, organization_id: UUID) -> Organization:
@@ -38,6 +47,17 @@ def find_organizations(*, term: str) -> QuerySet[Organization, Organization]:
     counted = Subquery(members.annotate(number=Count("pk")).values("number"), output_field=IntegerField())
     # The owner is counted too, and has no row.
     return found.annotate(member_count=Coalesce(counted, 0) + 1).order_by("-created_at", "-id")
+
+
+def words_in(text: str) -> list[str]:
+    """Returns the words of a text, at most of as much as a name may have."""
+    return _WORD.findall(text[:_LONGEST_NAME])
+
+
+def has_words(words: list[str]) -> Q:
+    """Returns a condition on organizations: for each of the words, the name has one that begins with it."""
+    wanted = " & ".join(f"'{word}':*" for word in words)
+    return Q(RawSQL(_HAS_WORDS, [wanted], output_field=BooleanField()))  # noqa: S611 - it takes a parameter
 
 
 def app_slugs_of(organizations: Iterable[Organization]) -> dict[str, str]:

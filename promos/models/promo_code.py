@@ -91,6 +91,7 @@ class PromoCode(CreditLife):
                 condition=Q(retired_at__isnull=True),
                 name="promos_promocode_live_in_order",
             ),
+            models.Index(fields=["-created_at", "-id"], name="promos_promocode_in_order"),
             models.Index(fields=["campaign", "-created_at"], name="promos_promocode_of_campaign"),
             # Lists by state find the few codes that are paused, or that have a window of their own.
             models.Index(

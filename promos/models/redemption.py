@@ -88,6 +88,8 @@ class Redemption(models.Model):
                 fields=["order_id"], condition=Q(order_id__isnull=False), name="promos_redemption_with_order"
             ),
             models.Index(fields=["promo_code", "-reserved_at"], name="promos_redemption_of_code"),
+            # Lists by state find the few that are not confirmed.
+            models.Index(fields=["status", "-id"], condition=~Q(status="confirmed"), name="promos_redemption_rare"),
             # Staff search redemptions by card. Live ones are found by the unique index.
             models.Index(
                 fields=["card_serial"],

@@ -72,6 +72,46 @@ def test_searches_walk_no_list(console: Client, model: type[Any], term: str) -> 
     assert CONSOLE[model] not in made.indexes
 
 
+# Searches that find few rows or none → the indexes of which one finds them.
+SEARCHES = {
+    ("promos_card", "ABCD"): "promos_card_last_characters",
+    ("billing_customer", "c-4321@"): "billing_customer_by_email",
+    ("billing_organization", "o-4321"): "billing_organization_by_slug",
+    ("billing_organization", "nowhere"): "billing_organization_by_word",
+    ("billing_auditentry", "nowhere"): "billing_audit_of_object",
+    ("orders_outboxevent", "018f0000-0000-7000-8000-000000000000"): "orders_event_order_placed_once",
+    ("promos_refusedattempt", "nowhere"): "promos_refused_by_text",
+    ("orders_payment", "in_1"): "orders_payment_of_invoice",
+}
+# Filters by a value that no row has → the index that tells so.
+RARE = {
+    "billing_auditentry/?channel=worker": "billing_audit_of_origin",
+    "billing_auditentry/?actor_role=dealer": "billing_audit_of_origin",
+    "billing_invoice/?status__exact=void": "billing_invoice_rare",
+    "billing_organization/?status__exact=deleted": "billing_organization_rare",
+    "orders_order/?status__exact=refunded": "orders_order_rare",
+    "orders_outboxevent/?type=tenant.deleted": "orders_event_of_type",
+    "promos_redemption/?status__exact=released": "promos_redemption_rare",
+    "promos_refusedattempt/?act=checkout": "promos_refused_of_act",
+    "promos_refusedattempt/?channel=page": "promos_refused_of_act",
+}
+
+
+@pytest.mark.parametrize(("name", "term"), SEARCHES)
+def test_searches_for_what_few_have_read_by_index(console: Client, name: str, term: str) -> None:
+    with record_plans() as made:
+        assert console.get(f"{reverse(f'admin:{name}_changelist')}?q={term}").status_code == 200
+    assert_by_index(made, SEARCHES[name, term])
+
+
+@pytest.mark.parametrize("address", RARE)
+def test_filters_by_what_few_have_read_by_index(console: Client, address: str) -> None:
+    name, _, query = address.partition("/")
+    with record_plans() as made:
+        assert console.get(reverse(f"admin:{name}_changelist") + query).status_code == 200
+    assert_by_index(made, RARE[address])
+
+
 @pytest.mark.parametrize("state", ["paused", "not-started", "expired"])
 def test_states_that_few_vouchers_have_walk_no_list(console: Client, state: str) -> None:
     with record_plans() as made:

@@ -57,6 +57,7 @@ class Invoice(models.Model):
         indexes = [
             models.Index(fields=["customer", "-created_at"], name="billing_invoice_newest"),
             models.Index(fields=["organization", "-created_at"], name="billing_invoice_of_org"),
+            models.Index(fields=["status", "-id"], condition=~Q(status="paid"), name="billing_invoice_rare"),
         ]
 
     def __str__(self) -> str:

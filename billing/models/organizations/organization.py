@@ -1,7 +1,8 @@
 import re
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import Func, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -68,8 +69,18 @@ class Organization(models.Model):
         ]
         indexes = [
             models.Index(fields=["customer", "-created_at"], name="billing_organization_newest"),
-            # Staff search by the address of a deleted organization too.
-            models.Index(fields=["slug"], condition=Q(status="deleted"), name="billing_organization_old_slug"),
+            # Staff search by the beginning of an address, also of a deleted organization, and of each word of a name.
+            models.Index(fields=["slug"], opclasses=["varchar_pattern_ops"], name="billing_organization_by_slug"),
+            GinIndex(
+                Func("name", template="to_tsvector('simple', translate(%(expressions)s, '-./@_', '     '))"),
+                fastupdate=False,
+                name="billing_organization_by_word",
+            ),
+            models.Index(
+                fields=["status", "-id"],
+                condition=Q(status__in=["provisioning", "suspended", "deleted"]),
+                name="billing_organization_rare",
+            ),
         ]
 
     def __str__(self) -> str:

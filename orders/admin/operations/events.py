@@ -32,7 +32,7 @@ from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
 from billing.admin.ledger import order_link
 from orders.locks import lock_event
-from orders.models import OutboxEvent
+from orders.models import Order, OutboxEvent
 from orders.use_cases.events.resend_event import resend_event
 
 TYPES = (
@@ -69,7 +69,6 @@ class EventAdmin(ReadOnlyAdmin):
     noun, nouns = "event", "events"
     list_display = ("when", "kind", "topic", "tenant", "order", "state", "delivered")
     list_filter = (one_of("type", TYPES), DeliveryFilter)
-    narrow_by = {"tenant_id": "organization", "order_id": "order"}
     search_fields = ("id",)
     search_help_text = "Event, order or organization id"
 
@@ -80,8 +79,13 @@ class EventAdmin(ReadOnlyAdmin):
         try:
             key = UUID(term)
         except ValueError:
-            return Q(type=term)
-        return Q(pk=key) | Q(order_id=key) | Q(tenant_id=key)
+            return Q(pk__in=[])
+        # Indexes find the announcement of an order by its order, and the other events by their organization.
+        announcement = Q(type="order.placed")
+        orders = Order.objects.filter(organization_id=key).values_list("pk", flat=True)
+        tenants = Order.objects.filter(pk=key).values_list("organization_id", flat=True)
+        found = Q(pk=key) | announcement & Q(order_id__in=[key, *orders])
+        return found | ~announcement & Q(tenant_id__in=[key, *tenants]) & (Q(tenant_id=key) | Q(order_id=key))
 
     @admin.display(description="Time")
     def when(self, event: OutboxEvent) -> Text:

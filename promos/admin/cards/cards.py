@@ -12,10 +12,11 @@ from billing.admin.console.base import ReadOnlyAdmin
 from billing.admin.console.display import NOTHING, Fact, Panel, Text, amount, badge, change_url, code, link
 from billing.admin.console.words import say
 from promos.admin.oversight.attempts import attempts_panel
+from promos.admin.redemptions import matching_cards
 from promos.models import Batch, Card, CardRange, Redemption, RefusedAttempt
-from promos.models.batch import LAST_CHARACTERS, normal_card_code, stored_card_codes
+from promos.models.batch import LAST_CHARACTERS
 from promos.models.redemption import LIVE_STATUSES
-from promos.queries import normal_code, range_value
+from promos.queries import range_value
 
 _BADGES = {
     Batch.Status.ACTIVE: "good",
@@ -77,13 +78,7 @@ class CardAdmin(ReadOnlyAdmin):
         )
 
     def search_filter(self, term: str) -> Q:
-        text = normal_card_code(normal_code(term))
-        found = Q(code__in=stored_card_codes(text))
-        if len(text) == LAST_CHARACTERS:
-            found |= Q(pk__in=ending_in(text).values("pk"))
-        if (serial := serial_of(text)) is not None:
-            found |= Q(pk=serial)
-        return found
+        return Q(pk__in=matching_cards(term))
 
     @admin.display(description="Serial number")
     def serial_number(self, card: Card) -> Text:

@@ -226,7 +226,7 @@ INVALID_PARAMETERS_OF = {
         {"account__customer__user_id": "\N{ARABIC-INDIC DIGIT FIVE}"},
         {"account__customer__pk": "9" * 30},
     ],
-    "orders_outboxevent": [{"tenant_id": "nonsense"}, {"delivery": "nonsense"}],
+    "orders_outboxevent": [{"type": "nonsense"}, {"delivery": "nonsense"}],
     "billing_user": [{"id": "nonsense"}, {"id": "9" * 30}, {"kind": "nonsense"}, {"is_active__exact": "nonsense"}],
     "orders_plan": [{"p": "0"}, {"p": "-1"}, {"all": ""}, {"active__exact": "nonsense"}, {"_facets": "1"}],
     "promos_promocode": [{"p": "2"}, {"state": "nonsense"}, {"e": "1"}],
@@ -296,6 +296,27 @@ def test_records_are_found_by_user_id_email_slug_and_id(client: Client) -> None:
     assert (
         len(client.get(list_of("promos_redemption"), {"q": order.promo_code.lower()}).context["cl"].result_list) == 2
     )
+
+
+@pytest.mark.parametrize(
+    ("term", "is_found"),
+    [
+        *(("noor", True), ("TRAD", True), ("trading al", True), ("7", True), ("light.oman", True), ("نور", True)),
+        *(("shop-of", True), ("of-noor", False), ("rading", False), ("noor view", False), ("!&|':*", False)),
+    ],
+)
+def test_organizations_are_found_by_beginnings_of_words(client: Client, term: str, is_found: bool) -> None:
+    OrganizationFactory.create(slug="shop-of-noor", name="Al-Noor Trading 7 (light.oman) نور")
+    OrganizationFactory.create(slug="sea", name="Sea View")
+    found = client.get(list_of("billing_organization"), {"q": term}).context["cl"].result_list
+    assert [each.slug for each in found] == (["shop-of-noor"] if is_found else [])
+
+
+def test_customers_are_found_by_the_beginning_of_their_address(client: Client) -> None:
+    CustomerFactory.create(email="Ada_1@example.org")
+    CustomerFactory.create(email="adamina@example.org")
+    for term, number in (("ada", 2), ("ADA_", 1), ("ada_1@EXAMPLE.org", 1), ("example.org", 0), ("%", 0)):
+        assert len(client.get(list_of("billing_customer"), {"q": term}).context["cl"].result_list) == number
 
 
 def test_a_list_shows_its_filter(client: Client) -> None:
