@@ -2,9 +2,12 @@ import os
 import struct
 import time
 from collections import deque
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Func, UUIDField
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Uuid7(Func):
@@ -13,6 +16,11 @@ class Uuid7(Func):
     function = "billing_uuid7"
     arity = 0
     output_field = UUIDField()
+
+
+def key_at(instant: datetime) -> UUID:
+    """Returns the least key of version 7 that may be made at this instant."""
+    return UUID(int=max((instant - _EPOCH) // timedelta(milliseconds=1), 0) << 80)
 
 
 # Random numbers of 80 bits, read many at a time: `os.urandom` releases the interpreter's lock, and waiting to get it

@@ -44,6 +44,7 @@ from billing.admin.ledger import (
 )
 from billing.locks import lock_account
 from billing.models import LedgerEntry
+from promos.admin.campaign_lists import CAMPAIGN, CampaignChangeList
 from promos.locks import lock_redemption
 from promos.models import Card, CardRange, PromoCode, Redemption
 from promos.models.batch import LAST_CHARACTERS, normal_card_code, stored_card_codes
@@ -144,6 +145,12 @@ def redemptions_panel(promo_code: PromoCode) -> Panel:
     )
 
 
+class RedemptionChangeList(CampaignChangeList):
+    """The list of redemptions."""
+
+    last = "last"
+
+
 @admin.register(Redemption)
 class RedemptionAdmin(ReadOnlyAdmin):
     """Redemptions: a customer's use of a voucher."""
@@ -155,7 +162,7 @@ class RedemptionAdmin(ReadOnlyAdmin):
     list_select_related = ("promo_code", "customer")
     narrow_by = {
         "promo_code__code": "voucher",
-        "promo_code__campaign__name": "campaign",
+        CAMPAIGN: "campaign",
         "customer__user_id": "customer",
         "order_id": "order",
     }
@@ -163,6 +170,9 @@ class RedemptionAdmin(ReadOnlyAdmin):
     search_help_text = (
         "Voucher's or card's code, its serial number or batch; dealer; customer's e-mail or user id; order id"
     )
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[RedemptionChangeList]:
+        return RedemptionChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Redemption, Redemption]:
         return Redemption.objects.select_related("promo_code", "customer")

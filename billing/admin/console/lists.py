@@ -48,22 +48,24 @@ class TranslatedChangeList(ChangeList):
             if isinstance(each, SimpleListFilter):
                 each.lookup_choices = [(value, gettext(str(label))) for value, label in each.lookup_choices]
         others, narrow_by = found[2], getattr(self.model_admin, "narrow_by", {})
-        self._narrowing = dict(others)
+        self.narrowing: dict[str, Any] = dict(others)
         self._by_related = {name: others.pop(name) for name in narrow_by if LOOKUP_SEP in name and name in others}
         return found
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         found = super().get_queryset(request, exclude_parameters)
         for name, values in self._by_related.items():
-            relation, _, field = name.rpartition(LOOKUP_SEP)
-            related: Any = get_fields_from_path(self.model, relation)[-1].related_model
-            keys = related._default_manager.filter(**{f"{field}__in": values}).values_list("pk", flat=True)
-            found = found.filter(**{f"{relation}__in": list(keys)})
+            found = self.narrow(found, name, values)
         # The link that clears the filters leaves the list narrowed.
-        self.clear_all_filters_qs = self.get_query_string(
-            new_params=self._narrowing, remove=self.get_filters_params()
-        )
+        self.clear_all_filters_qs = self.get_query_string(new_params=self.narrowing, remove=self.get_filters_params())
         return found
+
+    def narrow(self, rows: QuerySet[Any], name: str, values: Any) -> QuerySet[Any]:
+        """Narrows the rows by a field of a related record. Args: name: the path of the field; values: its values."""
+        relation, _, field = name.rpartition(LOOKUP_SEP)
+        related: Any = get_fields_from_path(self.model, relation)[-1].related_model
+        keys = related._default_manager.filter(**{f"{field}__in": values}).values_list("pk", flat=True)
+        return rows.filter(**{f"{relation}__in": list(keys)})
 
 
 class CountedChangeList(TranslatedChangeList):
@@ -79,7 +81,7 @@ class CountedChangeList(TranslatedChangeList):
         if not 1 <= self.page_num <= MAX_PAGES:
             raise IncorrectLookupParameters
         before = (self.page_num - 1) * self.list_per_page
-        found = list(self.queryset[before : before + self.list_per_page + 1])
+        found = self._read(before, before + self.list_per_page + 1)
         if not found and before:
             raise IncorrectLookupParameters
         count = before + len(found)
@@ -93,6 +95,13 @@ class CountedChangeList(TranslatedChangeList):
         self.multi_page = count > self.list_per_page
         self.can_show_all, self.show_full_result_count, self.show_admin_actions = False, False, True
         self.paginator = CountedPaginator(self.queryset, self.list_per_page, count=count)
+
+    def _read(self, first: int, end: int) -> list[Any]:
+        if not first:
+            return list(self.queryset[:end])
+        # The keys are read first: else PostgreSQL computes also the columns of the rows of earlier pages.
+        keys = list(self.queryset.values_list("pk", flat=True)[first:end])
+        return list(self.queryset.filter(pk__in=keys))
 
 
 class KeysetPaginator(Paginator):  # type: ignore[type-arg]
@@ -141,7 +150,7 @@ class KeysetChangeList(TranslatedChangeList):
                 self.before = start
         except (ValidationError, ValueError, OverflowError):
             pass  # no row's time and key: show the first page
-        found = list(rows[: self.list_per_page + 1])
+        found = self.read(rows, self.list_per_page + 1)
         self.result_list = found[: self.list_per_page]
         if len(found) > self.list_per_page:
             self.older = self.get_query_string({PAGE_VAR: self._place_of(self.result_list[-1])})
@@ -150,6 +159,10 @@ class KeysetChangeList(TranslatedChangeList):
         self.paginator = KeysetPaginator(self.result_list, self.list_per_page)
         self.show_admin_actions = bool(self.result_list)
         self.can_show_all = self.multi_page = False
+
+    def read(self, rows: QuerySet[Any], number: int) -> list[Any]:
+        """Reads the first of the rows."""
+        return list(rows[:number])
 
     def _place_of(self, row: Any) -> str:
         if not self.time_field:

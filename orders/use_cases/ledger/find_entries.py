@@ -7,7 +7,7 @@ entries for a page, and the page says where the next one goes on.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 
 from billing.models import CreditClass, LedgerEntry
+from billing.models.keys import key_at
 from billing.queries import exists_per_row
 from promos.models import Redemption
 
@@ -166,10 +167,7 @@ def keys_in_time(since: datetime | None, until: datetime | None) -> tuple[UUID |
 
 
 def _key_at(instant: datetime | None, margin: timedelta) -> UUID | None:
-    if instant is None:
-        return None
-    milliseconds = (instant + margin - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
-    return UUID(int=max(milliseconds, 0) << 80)
+    return None if instant is None else key_at(instant + margin)
 
 
 def in_time(since: datetime | None, until: datetime | None) -> Q:

@@ -32,6 +32,7 @@ from billing.admin.console.display import (
 from billing.admin.console.filters import DayRangeFilter, one_of
 from billing.admin.console.words import say
 from billing.models import Customer
+from promos.admin.campaign_lists import CAMPAIGN, CampaignChangeList
 from promos.admin.redemptions import code_link, matching_cards
 from promos.models import PromoCode, RefusedAttempt
 from promos.models.restrictions import ORDERS, TOP_UPS, USE_LIMITS
@@ -41,6 +42,8 @@ from promos.use_cases.attempts.rules import describe_rule, rule_names
 from promos.use_cases.restrictions.sold_items import load_sold_items
 
 _MAX_PANEL_ROWS = 10
+# A search follows at most so many customers of one e-mail address.
+_MAX_CUSTOMERS = 50
 # The values that are ids of plans or add-ons.
 _OF_CATALOG = ("plan", "plans", "addons", "order_addons")
 _OF_CAMPAIGN = "campaign_"
@@ -145,6 +148,12 @@ def attempting_customer(attempt: Any) -> Text:
     return link(attempt.customer_email or attempt.user_id, change_url("billing_customer", attempt.customer_key))
 
 
+class RefusedAttemptChangeList(CampaignChangeList):
+    """The list of refused attempts."""
+
+    last = "last_refused"
+
+
 @admin.register(RefusedAttempt)
 class RefusedAttemptAdmin(ReadOnlyAdmin):
     """Refused attempts to use a code. They are removed after some days."""
@@ -163,7 +172,7 @@ class RefusedAttemptAdmin(ReadOnlyAdmin):
         "address": "address",
         "promo_code__code": "voucher",
         "card_serial": "card",
-        "promo_code__campaign__name": "campaign",
+        CAMPAIGN: "campaign",
     }
     time_field = "created_at"
     search_fields = ("code",)
@@ -171,17 +180,18 @@ class RefusedAttemptAdmin(ReadOnlyAdmin):
         "The whole code; a card's serial number or last four characters; customer's e-mail or user id; address"
     )
 
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[RefusedAttemptChangeList]:
+        return RefusedAttemptChangeList
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[RefusedAttempt]:
         return with_customers(RefusedAttempt.objects.all())
 
     def search_filter(self, term: str) -> Q:
-        found = Q(code_hash__in=hashes_of(term)) | Q(user_id=term)
-        found |= Q(
-            user_id__in=list(Customer.objects.filter(email__iexact=term).values_list("user_id", flat=True)[:50])
-        )
-        codes = PromoCode.objects.filter(code=normal_code(term), for_cards=True)
-        found |= Q(promo_code__in=codes)
-        found |= Q(card_serial__in=matching_cards(term))
+        # The keys are read first: subqueries in alternatives would be compared with each attempt.
+        customers = Customer.objects.filter(email__iexact=term).values_list("user_id", flat=True)
+        batches = PromoCode.objects.filter(code=normal_code(term), for_cards=True).values_list("pk", flat=True)
+        found = Q(code_hash__in=hashes_of(term)) | Q(user_id__in=[term, *customers[:_MAX_CUSTOMERS]])
+        found |= Q(promo_code__in=list(batches)) | Q(card_serial__in=matching_cards(term))
         try:
             return found | Q(address=str(ip_address(term)))
         except ValueError:
