@@ -18,6 +18,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.aggregates import Count
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, GreaterThan
 
@@ -42,11 +43,28 @@ def normal_code(text: str) -> str:
     return text.upper() if text.isascii() else text
 
 
-def codes_with_use() -> QuerySet[PromoCode, PromoCode]:
+# The console counts the uses of an uncapped code up to this many and one more.
+MAX_COUNTED_USES = 10_000
+_COUNT_SOME_USES = """(
+SELECT count(*) FROM (
+  (SELECT FROM promos_redemption AS r
+    WHERE r.promo_code_id = promos_promocode.id AND r.status IN ('reserved', 'confirmed')
+      AND r.card_serial IS NULL AND r.use_number IS NULL LIMIT %s)
+  UNION ALL
+  (SELECT FROM promos_redemption AS r
+    WHERE r.promo_code_id = promos_promocode.id AND r.status IN ('reserved', 'confirmed')
+      AND r.use_number IS NOT NULL LIMIT %s)
+  LIMIT %s) AS uses
+)"""
+
+
+def codes_with_use(*, most: int | None = None) -> QuerySet[PromoCode, PromoCode]:
     """Returns every voucher with `times_redeemed`, its live redemptions. The terms of cards are no voucher.
 
     For a capped code they are the sum of its counters, exact at any moment. An uncapped code has no counter, so that
     its redemptions do not wait for one another; its redemptions are counted in their index.
+
+    Args: most: an uncapped code with more uses than this has one more than this, because no more are counted.
     """
     counted = (
         PromoCounter.objects.filter(promo_code=OuterRef("pk"))
@@ -68,10 +86,13 @@ def codes_with_use() -> QuerySet[PromoCode, PromoCode]:
         )
         for each in uses
     )
+    uncapped: Any = first + further
+    if most is not None:
+        uncapped = RawSQL(_COUNT_SOME_USES, [most + 1] * 3, output_field=number)  # noqa: S611 - it takes parameters
     return PromoCode.objects.filter(for_cards=False).annotate(
         times_redeemed=Case(
             When(max_redemptions__gt=0, then=Coalesce(Subquery(counted, output_field=number), Value(0))),
-            default=first + further,
+            default=uncapped,
             output_field=number,
         )
     )

@@ -25,6 +25,7 @@ from promos.admin.redemptions import code_link
 from promos.admin.states import (
     MAX_COUNTED,
     State,
+    codes_as_listed,
     count_live_and_unretired,
     format_usage,
     state_badge,
@@ -32,7 +33,6 @@ from promos.admin.states import (
     with_state,
 )
 from promos.models import Alert, Redemption
-from promos.queries import codes_with_use
 
 from .operations.charts import charts, first_key
 from .operations.jobs import UNFINISHED
@@ -94,7 +94,7 @@ def _figures(request: HttpRequest, now: datetime) -> Iterator[Figure]:
 
 def _panels(request: HttpRequest, now: datetime) -> Iterator[Panel]:
     if request.user.has_perm("promos.view_promocode"):
-        newest = with_state(codes_with_use().filter(retired_at__isnull=True), now=now)
+        newest = with_state(codes_as_listed().filter(retired_at__isnull=True), now=now)
         yield Panel(
             title="Newest vouchers",
             columns=[Column("Code"), Column("State"), Column("Used"), Column("Credit", right=True)],

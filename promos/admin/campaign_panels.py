@@ -3,17 +3,17 @@
 from billing.admin.console.display import Column, Panel, amount, change_url, link, list_url, moment
 from billing.admin.console.words import say
 from promos.models import Campaign
-from promos.queries import batches_with_terms, live_codes
+from promos.queries import batches_with_terms
 
 from .cards.cards import batch_badge
-from .states import format_usage
+from .states import codes_as_listed, format_usage
 
 MAX_ROWS = 20
 
 
 def codes_panel(campaign: Campaign) -> Panel:
     """Makes a panel of a campaign's newest vouchers. One query."""
-    codes = live_codes().filter(campaign=campaign)
+    codes = codes_as_listed().filter(campaign=campaign, retired_at__isnull=True).order_by("-created_at", "-id")
     return Panel(
         title="Vouchers",
         columns=[Column("Code"), Column("Credit", right=True), Column("Used"), Column("Issued")],

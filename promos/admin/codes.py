@@ -40,7 +40,7 @@ from billing.local_time import local_text
 from billing.models import User
 from promos.errors import InvalidPromo
 from promos.models import Campaign, PromoCode
-from promos.queries import codes_with_use, normal_code
+from promos.queries import normal_code
 from promos.use_cases.approvals.propose_issue import issue_or_propose, issued_or_refused
 
 from .code_forms import FIELD_OF_REFUSAL, IssueForm, TermsForm, initial_terms
@@ -52,7 +52,16 @@ from .oversight.attempts import attempts_panel
 from .oversight.figures import credit_column, credit_panel, figure_panels
 from .redemptions import redemptions_panel
 from .restriction_fields import restriction_facts, with_restricted
-from .states import STATES_AS_LISTED, StateFilter, format_usage, state_badge, state_of, usage_bar, with_state
+from .states import (
+    STATES_AS_LISTED,
+    StateFilter,
+    codes_as_listed,
+    format_usage,
+    state_badge,
+    state_of,
+    usage_bar,
+    with_state,
+)
 
 
 def _shorten(value: datetime) -> str:
@@ -78,7 +87,7 @@ class PromoCodeAdmin(CodeStatesAdmin):
         email = Subquery(User.objects.filter(sub=OuterRef("issued_by")).values("email")[:1])
         issuer = Coalesce(NullIf(email, Value("")), "issued_by", output_field=CharField())
         return with_state(
-            codes_with_use().select_related("campaign", "figures").annotate(issuer_name=issuer), now=timezone.now()
+            codes_as_listed().select_related("campaign").annotate(issuer_name=issuer), now=timezone.now()
         )
 
     def search_filter(self, term: str) -> Q:

@@ -27,7 +27,7 @@ from django.utils.safestring import SafeString
 from billing.admin.console.display import badge, use_bar
 from billing.admin.console.words import say
 from promos.models import BudgetCounter, Campaign, PromoCode, PromoCounter
-from promos.queries import exceeds_budget, is_exhausted
+from promos.queries import MAX_COUNTED_USES, codes_with_use, exceeds_budget, is_exhausted
 
 
 class State(TextChoices):
@@ -179,7 +179,17 @@ def usage_bar(code: Any) -> SafeString:
     return use_bar(text, code.times_redeemed, code.max_redemptions, title="Used")
 
 
+def codes_as_listed() -> QuerySet[PromoCode, PromoCode]:
+    """Returns every voucher with its nightly figures and its uses, as `format_usage` writes them."""
+    return codes_with_use(most=MAX_COUNTED_USES).select_related("figures")
+
+
 def format_usage(code: Any) -> str:
-    """Formats the usage of a code that has `times_redeemed`: `3 of 50`, or `3, no cap`."""
+    """Formats the usage of a code of `codes_as_listed`: `3 of 50`, or `3, no cap`; of many, the last night's."""
     used, cap = code.times_redeemed, code.max_redemptions
+    if not cap and used > MAX_COUNTED_USES:
+        figures = getattr(code, "figures", None)
+        if figures is None:
+            return say("more than %(number)s, no cap", number=f"{MAX_COUNTED_USES:,}")
+        return say("%(number)s last night, no cap", number=f"{figures.redemptions:,}")
     return say("%(part)s of %(whole)s" if cap else "%(part)s, no cap", part=f"{used:,}", whole=f"{cap:,}")

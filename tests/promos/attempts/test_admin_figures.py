@@ -1,5 +1,7 @@
 """The pages of a voucher, a batch and a campaign show their use and the reasons of refusals."""
 
+import re
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -14,7 +16,7 @@ from django.utils.html import strip_tags
 from billing.actor import SOVEREIGN_ADMIN, SUPERADMIN, SUPPORT
 from orders.use_cases.figures.refresh_figures import LATEST_COMMIT, refresh_figures
 from promos.errors import PromoExhausted
-from promos.models import Campaign, CodeFigures, Redemption
+from promos.models import Campaign, CampaignFigures, CodeFigures, Redemption
 from promos.use_cases.redeem_code import redeem, release
 from tests.console import client_of, create_user, refuse_code
 from tests.factories import CampaignFactory, CustomerFactory, PromoCodeFactory, actor
@@ -162,3 +164,59 @@ def test_the_first_page_draws_what_the_member_of_staff_may_see(client: Client) -
         ("Credit granted by vouchers", False),
         ("Refusals of the last 14 days", True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("model", "last"), [("promos_redemption", "last"), ("promos_refusedattempt", "last_refused")]
+)
+def test_lists_of_a_campaign_of_many_vouchers_begin_at_its_last_row(
+    client: Client, monkeypatch: pytest.MonkeyPatch, model: str, last: str
+) -> None:
+    monkeypatch.setattr("promos.admin.campaign_lists._MAX_CODES", 1)
+    campaigns = [CampaignFactory.create(name=name, status=Campaign.Status.ACTIVE) for name in ("Spring", "Autumn")]
+    for campaign, code in zip((*campaigns, *campaigns), ("GIFT", "OTHER", "MORE", "REST"), strict=True):
+        PromoCodeFactory.create(code=code, credit_minor=500, campaign_id=campaign.pk)
+
+    def use(*codes: str) -> None:
+        for code in codes:
+            redeem(code=code, user_id=CustomerFactory.create().user_id, by=actor())
+            refuse_code(code, PromoExhausted())
+
+    def listed(campaign: str = "Spring") -> list[str]:
+        answer = client.get(reverse(f"admin:{model}_changelist"), {"promo_code__campaign__name": campaign})
+        return [each.promo_code.code for each in answer.context["cl"].result_list]
+
+    use("GIFT", "OTHER", "MORE", "GIFT")
+    assert listed() == ["GIFT", "MORE", "GIFT"]
+    # As if the night had been two hours later, so that what began until now lies before it.
+    refresh_figures(now=timezone.now() + timedelta(hours=3))
+    use("REST", "MORE")
+    assert (listed(), listed("Autumn")) == (["MORE", "GIFT", "MORE", "GIFT"], ["REST", "OTHER"])
+    # What the figures know to be empty is not read.
+    figures = CampaignFigures.objects.get(campaign__name="Spring")
+    assert figures.use is not None
+    for instant in ((timezone.now() - timedelta(hours=2)).isoformat(), None):
+        CampaignFigures.objects.update(use={**figures.use, last: instant})
+        assert listed() == []
+
+
+def test_a_list_counts_a_bounded_number_of_uses_of_a_voucher_without_a_cap(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promos.admin.states.MAX_COUNTED_USES", 2)
+    campaign = CampaignFactory.create(name="Spring", status=Campaign.Status.ACTIVE)
+    PromoCodeFactory.create(code="OPEN", credit_minor=500, campaign_id=campaign.pk)
+
+    def shown() -> set[str]:
+        addresses = (
+            reverse("admin:promos_promocode_changelist"),
+            reverse("admin:promos_campaign_change", args=[campaign.pk]),
+        )
+        pages = [strip_tags(client.get(each).content.decode()) for each in addresses]
+        return {found for page in pages for found in re.findall(r"(?:more than )?\d+(?: last night)?, no cap", page)}
+
+    for expected in ("1, no cap", "2, no cap", "more than 2, no cap", "more than 2, no cap"):
+        redeem(code="OPEN", user_id=CustomerFactory.create().user_id, by=actor())
+        assert shown() == {expected}
+    refresh_figures()
+    assert shown() == {"4 last night, no cap"}
