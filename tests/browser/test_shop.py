@@ -1,17 +1,19 @@
 """A printed card's link in a browser, on a desk and on a phone: from the QR code to a live organization.
 
-Also without scripts, and on a slow network with every impatient click.
+Also without scripts in English and Arabic, and on a slow network with every impatient click.
 """
 
 from collections.abc import Iterator
 
 import pytest
+from django.utils.translation import gettext, override
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from billing.models import Organization
 from orders.models import Order
 from orders.use_cases.catalog.seed_catalog import seed_catalog
+from orders.web.shop.summary import money
 from promos.models import Redemption
 from tests.billing.identity.test_pages import mailed_code
 from tests.browser.accessibility import assert_accessible
@@ -79,22 +81,22 @@ def test_a_card_becomes_a_live_organization(page: Page) -> None:
 
 
 def enter_shop(page: Page) -> None:
-    """From the card's QR code to the review of an order that its credit covers, as a new customer."""
+    """From the card's QR code to the review of an order that its credit covers, in the active language."""
     seed_catalog()
     PromoCodeFactory.create(code="CARD20", credit_minor=20_000)
     page.goto("/redeem?code=card-20")
-    follow(page.get_by_role("button", name="Use it in the shop"))
-    follow(page.get_by_role("button", name="Choose M", exact=True))
+    follow(page.get_by_role("button", name=gettext("Use it in the shop")))
+    follow(page.get_by_role("button", name=gettext("Choose %(plan)s") % {"plan": "M"}, exact=True))
     page.get_by_role("checkbox", name="WordPress").check()
-    follow(page.get_by_role("button", name="Continue to add-ons"))
-    follow(page.get_by_role("button", name="Continue to checkout"))
-    page.get_by_label("Name of the organization").fill("Ada Bakery")
-    follow(page.get_by_role("button", name="Continue to review"))
-    page.get_by_label("E-mail address").fill("ada@example.org")
-    follow(page.get_by_role("button", name="Mail me a code"))
-    page.get_by_label("Code").fill(mailed_code())
-    follow(page.get_by_role("button", name="Sign in"))
-    expect(page.locator(".due")).to_contain_text("0.000 OMR")
+    follow(page.get_by_role("button", name=gettext("Continue to add-ons")))
+    follow(page.get_by_role("button", name=gettext("Continue to checkout")))
+    page.get_by_label(gettext("Name of the organization")).fill("Ada Bakery")
+    follow(page.get_by_role("button", name=gettext("Continue to review")))
+    page.get_by_label(gettext("E-mail address")).fill("ada@example.org")
+    follow(page.get_by_role("button", name=gettext("Mail me a code")))
+    page.get_by_label(gettext("Code")).fill(mailed_code())
+    follow(page.get_by_role("button", name=gettext("Sign in")))
+    expect(page.locator(".due")).to_contain_text(money(0))
 
 
 def assert_bought_once() -> None:
@@ -102,28 +104,34 @@ def assert_bought_once() -> None:
     assert Order.objects.get().status == Order.Status.COMPLETED
 
 
-@pytest.fixture
-def plain_page(browser: Browser, live_server: LiveServer) -> Iterator[Page]:
-    """A phone without scripts."""
+@pytest.fixture(params=["en", "ar"], ids=["English", "Arabic"])
+def plain_page(request: pytest.FixtureRequest, browser: Browser, live_server: LiveServer) -> Iterator[Page]:
+    """A phone without scripts. Texts of the test are in its language."""
     context = browser.new_context(
-        base_url=live_server.url, viewport={"width": 390, "height": 800}, java_script_enabled=False
+        base_url=live_server.url,
+        viewport={"width": 390, "height": 800},
+        locale=request.param,
+        java_script_enabled=False,
     )
     page = context.new_page()
     page.set_default_timeout(15_000)
-    yield page
+    with override(request.param):
+        yield page
     context.close()
 
 
 def test_a_card_becomes_a_live_organization_without_scripts(plain_page: Page) -> None:
     enter_shop(plain_page)
-    plain_page.get_by_role("button", name="Place the order").click()
-    expect(plain_page.get_by_role("heading", name="We are setting up your organization")).to_be_visible()
+    plain_page.get_by_role("button", name=gettext("Place the order")).click()
+    expect(
+        plain_page.get_by_role("heading", name=gettext("Thank you. We are setting up your organization"))
+    ).to_be_visible()
     run_worker_beside_browser()
     # The page loads itself again every few seconds.
-    expect(plain_page.get_by_role("heading", name="Your organization is live")).to_be_visible()
+    expect(plain_page.get_by_role("heading", name=gettext("Your organization is live"))).to_be_visible()
     plain_page.go_back()
     plain_page.reload()
-    expect(plain_page.get_by_role("heading", name="Choose a plan")).to_be_visible()
+    expect(plain_page.get_by_role("heading", name=gettext("Choose a plan"))).to_be_visible()
     assert_bought_once()
 
 
