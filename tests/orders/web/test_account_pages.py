@@ -115,7 +115,7 @@ def test_members_are_invited_and_removed(buyer: Visitor, bakery: Organization) -
     buyer.post("account-organization-invite", bakery.id, email="eve@example.org", role="viewer")
     member = OrganizationMember.objects.get()
     page = text_of(buyer.get("account-organization", bakery.id))
-    assert "eve@example.org is invited." in page and "viewer, invited" in page
+    assert "eve@example.org is invited." in page and "viewer · invited" in page
     for fields, sentence in (
         ({"email": "no", "role": "viewer"}, "Enter an e-mail address"),
         ({"email": "eve@example.org", "role": "owner"}, "Enter an e-mail address"),
