@@ -4,15 +4,14 @@ The pages are those of `tests.customer_pages`, which a new page must join.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page
 from pytest_django.live_server_helper import LiveServer
 
+from tests.browser.accessibility import ALL_RULES, COLOR_RULES, find_violations
 from tests.customer_pages import create_pages
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,23 +20,7 @@ LANGUAGES = {"English": "en", "Arabic": "ar"}
 WIDTHS = (390, 1280)
 # Also those at which axe is not asked must not scroll sideways.
 ALL_WIDTHS = (320, *WIDTHS, 2560)
-_AXE = Axe()
-# The rule of WCAG 2.2 for the size of targets is off unless it is asked for.
-_ALL_RULES = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
-# Colours decide nothing else.
-_OF_COLORS = {"resultTypes": ["violations"], "runOnly": {"type": "rule", "values": ["color-contrast"]}}
 _OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-def find_violations(page: Page, *, options: dict[str, Any]) -> list[str]:
-    """Returns what axe finds in the page as it is now."""
-    found = _AXE.run(page, options=options).response["violations"]
-    return [f"{each['id']}: {node['html'][:160]} {_details(node)}" for each in found for node in each["nodes"]]
-
-
-def _details(node: dict[str, Any]) -> str:
-    data = [each.get("data") for each in node.get("any", []) if isinstance(each.get("data"), dict)]
-    return str({name: each.get(name) for each in data for name in ("fgColor", "bgColor", "contrastRatio")})
 
 
 def check(page: Page, address: str) -> list[str]:
@@ -52,9 +35,9 @@ def check(page: Page, address: str) -> list[str]:
             found.append(f"at {width}: {excess} pixels too wide")
         if width not in WIDTHS:
             continue
-        seen = find_violations(page, options=_ALL_RULES)
+        seen = find_violations(page, options=ALL_RULES)
         page.emulate_media(color_scheme="dark")
-        seen += [f"dark {each}" for each in find_violations(page, options=_OF_COLORS)]
+        seen += [f"dark {each}" for each in find_violations(page, options=COLOR_RULES)]
         page.emulate_media(color_scheme="light")
         found += [f"at {width}: {each}" for each in seen]
     return found

@@ -1,4 +1,4 @@
-"""A card pays in the shop what credit does not cover, with and without scripts and in Arabic: to its end, or given up."""
+"""A card pays in the shop what credit does not cover, to its end or given up: without scripts and in Arabic too."""
 
 from collections.abc import Iterator
 

@@ -28,3 +28,16 @@ function setDisabled(form, disabled) {
     button.disabled = disabled;
   }
 }
+
+// The theme calls every part that scrolls "scrollable content". Its own names tell a screen reader which one it is.
+document.addEventListener("DOMContentLoaded", () => {
+  name("#nav-sidebar-apps", document.querySelector("#nav-sidebar h2, #nav-sidebar a")?.textContent.trim());
+  name("[data-simplebar]:has(.result-list)", document.querySelector("h1")?.textContent.trim());
+});
+
+function name(selector, text) {
+  const part = document.querySelector(selector);
+  if (part && text) {
+    part.setAttribute("data-simplebar-aria-label", text);
+  }
+}
