@@ -3,6 +3,9 @@
 Charges, refunds and disputes move the balance too. Their amounts are entries already, written when they are settled,
 and other parts of a reconciliation compare them. Only their fees are booked here.
 
+The charge of a later month, which Stripe makes by itself, names no order: Stripe is asked for the invoice that it
+paid.
+
 The fee of a charge of another business on the account is not booked. A payout is booked in full, so the account must
 be this Sovereign's own for the clearing account to agree with Stripe's balance.
 """
@@ -15,8 +18,9 @@ from django.conf import settings
 from django.db import transaction
 
 from billing.models import Customer
-from orders.models import Break, CardEntry, Payment
-from orders.stripe.payloads import Object, read_currency, read_order_id, read_reference
+from orders.models import Break, CardEntry, Order, Payment
+from orders.stripe import gateway
+from orders.stripe.payloads import Object, read_currency, read_invoice_order_id, read_order_id, read_reference
 from orders.use_cases.reconciliation.record_break import record_break
 
 Kind = CardEntry.Kind
@@ -66,7 +70,8 @@ def book_movements(movements: Iterable[Object]) -> int:
 
     A payout that the bank returned also becomes a break: staff correct the bank account at Stripe.
 
-    Transaction: owns; inside another's it is a savepoint. Idempotency: by the movement's id and the kind of entry.
+    Raises: gateway.Unanswered, gateway.NotConfigured. Nothing is posted then.
+    Transaction: owns; none is open during a call to Stripe. Idempotency: by the movement's id and the kind of entry.
     """
     ours = [each for each in movements if is_in_our_currency(each)]
     ours.sort(key=lambda each: int(each["created"]))
@@ -81,7 +86,7 @@ def book_movements(movements: Iterable[Object]) -> int:
             kind=kind,
             amount_minor=minor,
             currency=settings.SOVEREIGN_CURRENCY,
-            order_id=owners.order_of(each),
+            order_id=owners.order_of(each) or _find_order_of_month(each),
             stripe_object_id=str(each["id"]),
         )
         for each in ours
@@ -139,6 +144,20 @@ class Owners:
         if source.get("object") not in ("charge", "refund", "dispute") or self.order_of(movement) is not None:
             return False
         return read_reference(source.get("customer")) not in self._customers
+
+
+def _find_order_of_month(movement: Object) -> UUID | None:
+    """Returns the order of the subscription whose later month this charge paid. None for what is no such charge.
+
+    Raises: gateway.Unanswered, gateway.NotConfigured. A refused question leaves the order unknown: the fee is booked.
+    """
+    intent = read_reference(_source_of(movement).get("payment_intent"))
+    try:
+        invoice = gateway.find_invoice(payment_intent_id=intent) if intent else None
+    except gateway.Refused:
+        return None
+    carried = read_invoice_order_id(invoice) if invoice else None
+    return carried if carried and Order.objects.filter(id=carried).exists() else None
 
 
 def _source_of(movement: Object) -> dict[str, Any]:

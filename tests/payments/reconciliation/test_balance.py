@@ -1,5 +1,6 @@
 """Fees and payouts become card entries by events, on the first day and by repairs, and differences are breaks."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -69,6 +70,22 @@ def test_fees_and_payouts_are_entries_once_and_the_clearing_account_is_stripes_b
     assert clearing == book.closing_minor == balance["amount"] == -FEE_MINOR - DISPUTE_FEE_MINOR
     assert book.lines["payout"] == -book.lines["payout_returned"] == -paid_out
     assert [each.kind for each in reconcile(parts=("balance",)).findings] == []
+
+
+def test_the_fee_of_a_month_that_stripe_charges_names_the_order_of_its_subscription(charging: Stripe) -> None:
+    _, order_id = buy(charging)
+    run_until_idle(charging)
+    charging.do("clock", everything=True, months=1)
+    run_until_idle(charging)
+    [_, month] = CardEntry.objects.filter(kind="payment").order_by("id")
+    assert month.order_id == order_id
+    charging.do("clock", everything=True, months=1)
+    # The fee is booked also while the month's own events are on their way.
+    later = timezone.now() + timedelta(days=70)
+    assert mirror(now=later) == 3
+    assert copied() == [("fee", -FEE_MINOR, order_id)] * 3
+    assert mirror(now=later) == 0
+    assert reconcile(parts=("balance",)).findings == []
 
 
 def test_a_missing_fee_or_payout_is_a_break_until_it_is_booked(charging: Stripe) -> None:
