@@ -42,7 +42,7 @@ class Act(StrEnum):
     READ_DOMAINS = "read its domains"
     START_PROVISIONING = "start its provision"
     READ_INVOICES = "read its invoices"
-    RENAME = "rename it"
+    RENAME = "change its name and VAT number"
     CHANGE_MEMBERS = "invite and remove members"
     CHANGE_APPS = "install and remove apps"
     CHANGE_DOMAINS = "add, verify and remove domains"

@@ -34,6 +34,11 @@ def normal_email(address: str) -> str:
         return text
 
 
+def normal_vat_number(text: str) -> str:
+    """Returns a VAT number as it is stored: its letters and digits alone, in capitals."""
+    return "".join(each for each in text if each not in " .-").upper()
+
+
 def as_sentence(text: str) -> str:
     """Writes an error's text as a sentence of a page: with a capital letter and a full stop."""
     return capfirst(text if text.endswith(".") else f"{text}.")

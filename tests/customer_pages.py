@@ -59,6 +59,7 @@ NO_PAGES = {
     "account-organization-portal",
     "account-organization-remove",
     "account-organization-resume",
+    "account-organization-vat-number",
     "account-statement-file",
     "account_provider",
     "account_reauthenticate",

@@ -175,6 +175,7 @@ ACTIONS = frozenset(
         "organization member removed",
         "organization renamed",
         "organization status changed",
+        "organization vat number changed",
         "outside calls held",
         "outside calls released",
         "payment closed",

@@ -100,6 +100,8 @@ class OrganizationAdmin(ReadOnlyAdmin):
         yield Fact("State", self.state(record))
         yield Fact("Name", record.name)
         yield Fact("Address", record.slug)
+        if record.vat_number:
+            yield Fact("VAT number", record.vat_number)
         yield Fact("Customer", self.customer_named(record))
         yield Fact("Since", moment(record.created_at))
         if record.suspended_by_staff:

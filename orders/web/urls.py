@@ -48,6 +48,7 @@ urlpatterns = [
             "resume": organization.resume,
             "portal": organization.portal,
             "invite": organization.invite,
+            "vat-number": organization.change_vat_number,
             "remove": organization.remove,
             "delete": organization.delete,
         }.items()

@@ -27,6 +27,11 @@ def member(**wrong: str) -> str:
 
 ORGANIZATIONS: Attacks = {
     "billing_organization_slug_once": [organization_row(slug="'acme'")],
+    "billing_organization_vat_number_form": [
+        "UPDATE billing_organization SET vat_number = 'om1100000000'",
+        "UPDATE billing_organization SET vat_number = 'OM1'",
+        "UPDATE billing_organization SET vat_number = E'OM1100000000\n'",
+    ],
     "billing_organization_slug_form": [
         organization_row(slug=slug)
         for slug in ("'ab'", "'Acme'", "'1abc'", "'-abc'", "'a_b_c'", "'a b c'", "''", "E'abc\\n'", "'caf\u00e9'")

@@ -15,6 +15,7 @@ from tests.contract.invalid_values import (
     INVALID_STATUS,
     INVALID_STRIPE_KEY,
     INVALID_TIME,
+    INVALID_VAT_NUMBER,
     NESTED,
     NOT_BOOLEAN,
     NOT_SCALAR,
@@ -223,7 +224,7 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
         ("stripe_secret_key", "stripe_webhook_secret", "stripe_public_key"), INVALID_STRIPE_KEY
     ),
     "domain/byod": {"tenant_id": INVALID_ID, "domain": INVALID_DOMAIN},
-    "tenant/orgs/{tenant}": {"name": INVALID_NAME},
+    "tenant/orgs/{tenant}": {"name": INVALID_NAME, "vat_number": INVALID_VAT_NUMBER},
     "tenant/orgs/{tenant}/members": {"email": INVALID_EMAIL, "role": INVALID_MEMBER_ROLE},
     "billing/proposals/{proposal}/approve": {"comment": (None, "x" * 501, *NOT_TEXT)},
     "billing/proposals/{proposal}/reject": {"reason": (None, "", "  ", "x" * 501, *NOT_TEXT)},
@@ -250,6 +251,7 @@ FIELDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "tenant/orgs": {
         "slug": INVALID_SLUG,
         "name": INVALID_NAME,
+        "vat_number": INVALID_VAT_NUMBER,
         "plan_id": ("", "  ", *INVALID_REFERENCE, *NOT_TEXT),
         "apps": INVALID_REFERENCES,
         "addons": INVALID_REFERENCES,

@@ -154,6 +154,7 @@ INVALID_SLUG = (
 )
 
 INVALID_NAME = (None, "", "   ", "x" * 201, "x" * 100_000, *NOT_TEXT)
+INVALID_VAT_NUMBER = (None, "OM1", "OM--1100", "OM1100!", "1" * 31, "1" * 100_000, *NOT_TEXT)
 INVALID_EMAIL = (
     None,
     "",

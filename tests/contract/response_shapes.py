@@ -137,6 +137,8 @@ ORGANIZATION = {
     "status": one_of("pending", "provisioning", "active", "suspended", "deleted"),
     "app_states": mapping,
     "created_at": moment,
+    # an extension
+    "vat_number": text,
 }
 STEP = {
     "name": text,

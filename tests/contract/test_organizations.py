@@ -44,6 +44,7 @@ def test_a_new_organization_is_pending(ada: Caller) -> None:
         "app_slugs": ["wordpress"],
         "status": "pending",
         "app_states": {},
+        "vat_number": "",
     }
     customer = Customer.objects.get()
     assert (customer.user_id, customer.email) == ("ada", "ada@example.org")
@@ -234,6 +235,31 @@ def test_its_owner_and_admins_rename_it(ada: Caller, acme: str) -> None:
     assert entry is not None
     assert (entry.actor_id, entry.object_id) == ("eve", acme)
     assert entry.changes == {"name": ["Acme & Sons", "Acme & Daughters"]}
+
+
+def test_its_vat_number_is_given_changed_and_taken_away(ada: Caller) -> None:
+    made = make(ada, vat_number="om 1100-000.000").body
+    assert made["vat_number"] == "OM1100000000"
+    for sent, kept in (
+        ({"name": "Acme"}, "OM1100000000"),
+        ({"vat_number": "gb123"}, "GB123"),
+        ({"vat_number": ""}, ""),
+    ):
+        answer = ada.call("PUT", f"{PATH}/{made['id']}", sent)
+        assert (answer.status, answer.body["vat_number"]) == (200, kept)
+        assert ada.get(PATH).body == [answer.body]
+    changes = AuditEntry.objects.filter(action="organization.vat_number_changed").order_by("created_at")
+    assert [each.changes for each in changes] == [
+        {"vat_number": ["OM1100000000", "GB123"]},
+        {"vat_number": ["GB123", ""]},
+    ]
+
+
+@pytest.mark.parametrize("number", [None, 5, "OM1", "OM--11", "OM1100!", "\u0661\u0662\u0663\u0664", "1" * 31])
+def test_a_bad_vat_number_is_refused(ada: Caller, acme: str, number: Any) -> None:
+    with nothing_changes():
+        refused = ada.call("PUT", f"{PATH}/{acme}", {"name": "Other", "vat_number": number})
+        assert_refused(refused, 400, "invalid_request", "vat_number: ")
 
 
 def test_an_absent_name_stays(ada: Caller, acme: str) -> None:

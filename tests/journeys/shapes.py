@@ -75,6 +75,8 @@ ORG = {
     "status": one_of("pending", "provisioning", "active", "suspended", "deleted"),
     "app_states": mapping,
     "created_at": moment,
+    # an extension
+    "vat_number": text,
 }
 MEMBER = {
     "id": identity,

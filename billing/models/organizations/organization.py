@@ -12,6 +12,9 @@ from ..keys import Uuid7
 SLUG_PATTERN = r"^[a-z][a-z0-9-]{2,30}$"
 # Python's $ also matches before a newline at the end; PostgreSQL's does not.
 SLUG_MATCH = re.compile(r"\A[a-z][a-z0-9-]{2,30}\Z")
+VAT_NUMBER_PATTERN = r"^([A-Z0-9]{4,30})?$"
+# As people write it, in groups.
+VAT_NUMBER_INPUT = re.compile(r"\A([A-Za-z0-9]([ .-]?[A-Za-z0-9]){3,29})?\Z")
 
 
 class Organization(models.Model):
@@ -37,6 +40,13 @@ class Organization(models.Model):
     slug = models.CharField(max_length=31)
     name = models.CharField(max_length=200)
     plan_id = models.UUIDField(null=True, blank=True)
+    vat_number = models.CharField(
+        max_length=30,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Stands on the invoices that are issued from then on.",
+    )
     apps = models.JSONField(default=list, blank=True)
     addons = models.JSONField(default=list, blank=True)
     status = models.CharField(max_length=12, choices=Status, default=Status.PENDING, db_default=Status.PENDING)
@@ -53,6 +63,9 @@ class Organization(models.Model):
                 fields=["slug"], condition=~Q(status="deleted"), name="billing_organization_slug_once"
             ),
             models.CheckConstraint(condition=Q(slug__regex=SLUG_PATTERN), name="billing_organization_slug_form"),
+            models.CheckConstraint(
+                condition=Q(vat_number__regex=VAT_NUMBER_PATTERN), name="billing_organization_vat_number_form"
+            ),
             models.CheckConstraint(
                 condition=Q(status__in=["pending", "provisioning", "active", "suspended", "deleted"]),
                 name="billing_organization_status_known",

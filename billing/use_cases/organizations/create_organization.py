@@ -11,6 +11,7 @@ from billing.errors import SlugReserved, SlugTaken, TooManyOrganizations, transl
 from billing.locks import lock_account
 from billing.models import Customer, Organization
 from billing.queries import slug_is_reserved
+from billing.text import normal_vat_number
 from billing.use_cases.ensure_customer import ensure_customer
 
 
@@ -20,12 +21,14 @@ def create_organization(
     email: str,
     slug: str,
     name: str,
+    vat_number: str = "",
     plan_id: UUID | None = None,
     apps: Sequence[str] = (),
     addons: Sequence[str] = (),
 ) -> Organization:
     """Creates a pending organization for the user. It reserves the slug; the first completed order activates it.
 
+    Args: vat_number: as `VAT_NUMBER_INPUT` accepts it; empty for none.
     Raises: SlugReserved, SlugTaken, TooManyOrganizations. Locks: Account. Transaction: owns.
     """
     if slug_is_reserved(slug):
@@ -36,7 +39,13 @@ def create_organization(
         lock_account(customer_id=customer.pk)
         _check_quota(customer)
         return Organization.objects.create(
-            customer=customer, slug=slug, name=name, plan_id=plan_id, apps=list(apps), addons=list(addons)
+            customer=customer,
+            slug=slug,
+            name=name,
+            vat_number=normal_vat_number(vat_number),
+            plan_id=plan_id,
+            apps=list(apps),
+            addons=list(addons),
         )
 
 

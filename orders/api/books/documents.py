@@ -32,7 +32,7 @@ _EXAMPLE = {
     "tenant_id": "01a206fe-653f-7ea1-b44b-2f6c0a418148",
     "corrects": "",
     "seller": {"name": "Majan Telecom SAOC", "address": "Muscat", "vat_number": "OM1100000000"},
-    "buyer": {"organization": "Ada Bakery", "email": "ada@example.om"},
+    "buyer": {"organization": "Ada Bakery", "email": "ada@example.om", "vat_number": "OM1200000000"},
     "lines": [{"name": "Plan M", "price_minor": 9000}, {"name": "Daily backup", "price_minor": 3000}],
     "vat_basis_points": 500,
     "credit_minor": 12000,
@@ -61,6 +61,7 @@ class SellerSerializer(serializers.Serializer[Any]):
 class BuyerSerializer(serializers.Serializer[Any]):
     organization = serializers.CharField()
     email = serializers.CharField(allow_blank=True)
+    vat_number = serializers.CharField(allow_blank=True)
 
 
 class DocumentLineSerializer(serializers.Serializer[Any]):

@@ -40,6 +40,7 @@ class OrganizationSerializer(serializers.ModelSerializer[Organization]):
             "status",
             "app_states",
             "created_at",
+            "vat_number",
         ]
         read_only_fields = fields
 
@@ -74,6 +75,7 @@ def describe_listed(listed: ListedOrganization) -> dict[str, Any]:
         "status": organization.status,
         "app_states": listed.app_states,
         "created_at": utc_text(organization.created_at),
+        "vat_number": organization.vat_number,
     }
 
 

@@ -16,12 +16,12 @@ from billing.api.renderers import JSONBody, Response, remember_bodies
 from billing.api.schema import refusals
 from billing.errors import OrganizationNotFound
 from billing.models import Organization
-from billing.models.organizations.organization import SLUG_MATCH
+from billing.models.organizations.organization import SLUG_MATCH, VAT_NUMBER_INPUT
 from billing.organization_roles import Act
 from billing.queries import slug_is_free
 from billing.use_cases.organizations.authorize_act import authorize_act
+from billing.use_cases.organizations.change_details import change_details
 from billing.use_cases.organizations.create_organization import create_organization
-from billing.use_cases.organizations.rename_organization import rename_organization
 from orders.api.organizations.organization_answers import (
     OrganizationSerializer,
     describe_listed,
@@ -33,6 +33,17 @@ from orders.use_cases.organizations.delete_organization import delete_organizati
 from orders.use_cases.organizations.list_organizations import ListedOrganization, list_organizations
 
 
+class VatNumberField(TextField):
+    """The VAT number of a buyer, in any case and grouping; empty for none."""
+
+    def __init__(self, **options: Any) -> None:
+        check = RegexValidator(
+            VAT_NUMBER_INPUT,
+            "Use 4 to 30 letters of a-z and digits, with single spaces, dots or dashes between them.",
+        )
+        super().__init__(required=False, allow_blank=True, validators=[check], **options)
+
+
 class NewOrganizationSerializer(RequestSerializer):
     slug = TextField(
         trim_whitespace=False,
@@ -42,13 +53,17 @@ class NewOrganizationSerializer(RequestSerializer):
         help_text="The organization's subdomain.",
     )
     name = TextField(max_length=200)
+    vat_number = VatNumberField(help_text="Stands on its invoices.")
     plan_id = TextField(max_length=64, required=False, allow_null=True, help_text="Id or slug.")
     apps = ReferencesField(required=False)
     addons = ReferencesField(required=False)
 
 
-class RenameSerializer(RequestSerializer):
+class DetailsSerializer(RequestSerializer):
     name = TextField(max_length=200, required=False, help_text="Absent: unchanged.")
+    vat_number = VatNumberField(
+        help_text="Stands on the invoices that are issued from then on. Absent: unchanged. Empty: none."
+    )
 
 
 @remember_bodies
@@ -109,6 +124,7 @@ class OrganizationsView(ApiView):
             email=principal.email,
             slug=body["slug"],
             name=body["name"],
+            vat_number=body.get("vat_number", ""),
             plan_id=items.plan,
             apps=items.apps,
             addons=items.addons,
@@ -128,19 +144,18 @@ class OrganizationView(ApiView):
         return Response(describe_organization(found))
 
     @extend_schema(
-        request=RenameSerializer,
+        request=DetailsSerializer,
         responses={200: OrganizationSerializer, **_TOO_LOW, **_NOT_FOUND},
         tags=["organizations"],
-        summary="Rename an organization; for its owner and admins",
+        summary="Change an organization's name or VAT number; for its owner and admins",
     )
     def put(self, request: Request, organization_id: str) -> Response:
         identity, by = read_path_id(organization_id, not_found=OrganizationNotFound), actor_of(request)
         # A foreign organization is a 404 before anything in the body is a 400.
         authorize_act(organization_id=identity, by=by, act=Act.RENAME)
-        form = RenameSerializer(data=request.data)
+        form = DetailsSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        renamed = rename_organization(organization_id=identity, name=form.validated_data.get("name"), by=by)
-        return Response(describe_organization(renamed))
+        return Response(describe_organization(change_details(organization_id=identity, by=by, **form.validated_data)))
 
     @extend_schema(
         responses={

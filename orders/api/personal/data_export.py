@@ -36,6 +36,7 @@ class ExportedOrganizationSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     slug = serializers.CharField()
     name = serializers.CharField()
+    vat_number = serializers.CharField(allow_blank=True)
     status = serializers.CharField()
     created_at = serializers.DateTimeField()
 

@@ -115,8 +115,8 @@ class Document(models.Model):
 
     @property
     def buyer(self) -> dict[str, str]:
-        """The organization and the e-mail address of its customer, as they were."""
-        return dict(self.details["buyer"])
+        """The organization, the e-mail address of its customer and its VAT number, as they were."""
+        return {"vat_number": "", **self.details["buyer"]}
 
     @property
     def lines(self) -> list[dict[str, Any]]:

@@ -130,7 +130,11 @@ def _compose(movement: Movement, sources: Sources) -> Document:
                 "address": settings.SELLER_ADDRESS,
                 "vat_number": settings.SELLER_VAT_NUMBER,
             },
-            "buyer": {"organization": order.organization.name, "email": order.customer.email},
+            "buyer": {
+                "organization": order.organization.name,
+                "email": order.customer.email,
+                "vat_number": order.organization.vat_number,
+            },
             "lines": _lines(
                 movement, order, sources, total_minor=sum(part.amount_minor for part in (credit, card) if part)
             ),

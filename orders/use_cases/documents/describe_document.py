@@ -63,12 +63,11 @@ def cause_of(document: Document) -> str:
 def describe_document(document: Document) -> DocumentText:
     """Describes a document that was read with the document that it corrects."""
     seller, buyer = document.seller, document.buyer
-    vat_number = _("VAT number: %(number)s") % {"number": seller["vat_number"]} if seller["vat_number"] else ""
     cause = cause_of(document)
     return DocumentText(
         title=title_of(document),
-        seller=[text for text in (seller["name"], seller["address"], vat_number) if text],
-        buyer=[text for text in (buyer["organization"], buyer["email"]) if text],
+        seller=[text for text in (seller["name"], seller["address"], _vat_number(seller)) if text],
+        buyer=[text for text in (buyer["organization"], buyer["email"], _vat_number(buyer)) if text],
         facts=list(_facts(document)),
         head=(_("Item"), _("Amount with VAT") if document.basis_points else _("Amount")),
         lines=[(name, _money(document, minor)) for name, minor in _rows(document)]
@@ -77,6 +76,10 @@ def describe_document(document: Document) -> DocumentText:
         paid_title=_("Given back") if document.kind == Document.Kind.CREDIT_NOTE else _("Paid"),
         paid=list(_paid(document)),
     )
+
+
+def _vat_number(party: dict[str, str]) -> str:
+    return _("VAT number: %(number)s") % {"number": party["vat_number"]} if party["vat_number"] else ""
 
 
 def _facts(document: Document) -> Iterator[tuple[str, str]]:

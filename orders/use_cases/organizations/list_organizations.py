@@ -9,7 +9,7 @@ from billing.models import Organization
 from billing.text import normal_email
 from billing.use_cases.organizations.bind_invitations import bind_invitations
 
-_COLUMNS = ("id", "slug", "name", "plan_id", "apps", "addons", "status", "created_at")
+_COLUMNS = ("id", "slug", "name", "plan_id", "apps", "addons", "status", "created_at", "vat_number")
 # The parts of the union are the organizations that the caller owns, joined, and is invited to.
 _LIST_STATEMENT = f"""
 SELECT asked.position, listed.*

@@ -76,7 +76,7 @@ def _sessions(user: User | None) -> list[Any]:
 
 def _organizations(keys: list[int]) -> list[Any]:
     rows = Organization.objects.filter(customer__in=keys).order_by("created_at", "id")
-    return list(rows.values("id", "slug", "name", "status", "created_at"))
+    return list(rows.values("id", "slug", "name", "vat_number", "status", "created_at"))
 
 
 def _memberships(keys: list[int]) -> list[Any]:

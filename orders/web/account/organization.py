@@ -24,6 +24,7 @@ from billing.organization_roles import ROLE_NAMES, Act, OrganizationRole, may
 from billing.queries import invoices_of, members_of, subscription_of
 from billing.text import MAX_EMAIL_LENGTH, as_sentence
 from billing.use_cases.organizations.authorize_act import authorize_act
+from billing.use_cases.organizations.change_details import change_details
 from billing.use_cases.organizations.remove_member import remove_member
 from orders.models import AddOn, App, Plan
 from orders.queries.items import item_names
@@ -35,6 +36,7 @@ from orders.use_cases.subscriptions.cancel_subscription import CancelAt, cancel_
 from orders.web.account.orders import describe_order
 from orders.web.shop.basket import ShopBasket, keep_basket
 from orders.web.shop.summary import join_names, money
+from orders.web.vat_number import VatNumberField
 from orders.web.visitor import sign_in_first, signed_in_actor
 
 MAX_INVOICES_SHOWN = 24
@@ -49,6 +51,12 @@ class InvitationForm(forms.Form):
         choices=[(role.value, ROLE_NAMES[role]) for role in ROLE_NAMES if role != OrganizationRole.OWNER],
         initial=OrganizationRole.MEMBER,
     )
+
+
+class DetailsForm(forms.Form):
+    """The VAT number that stands on the organization's invoices."""
+
+    vat_number = VatNumberField()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +90,7 @@ def organization_page(request: HttpRequest, organization_id: UUID) -> HttpRespon
         "apps": join_names(item_names(App, organization.apps)),
         "members": [_describe_member(each) for each in members_of(organization)],
         "invitation": InvitationForm() if may(role, Act.CHANGE_MEMBERS) else None,
+        "details": DetailsForm(initial={"vat_number": organization.vat_number}) if may(role, Act.RENAME) else None,
         "invoices": _describe_invoices(organization) if may(role, Act.READ_INVOICES) else [],
         **_describe_subscription(organization, is_owner=is_owner),
     }
@@ -153,6 +162,22 @@ def invite(request: HttpRequest, organization_id: UUID) -> HttpResponse:
         messages.success(request, _("%(email)s is invited.") % {"email": form.cleaned_data["email"]})
 
     return _do(request, organization_id, send)
+
+
+@never_cache
+@require_POST
+def change_vat_number(request: HttpRequest, organization_id: UUID) -> HttpResponse:
+    """Changes the VAT number that stands on later invoices."""
+    form = DetailsForm(request.POST)
+
+    def change(by: Actor) -> None:
+        if not form.is_valid():
+            messages.warning(request, str(form.errors["vat_number"][0]))
+            return
+        change_details(organization_id=organization_id, vat_number=form.cleaned_data["vat_number"], by=by)
+        messages.success(request, _("Saved. It stands on the invoices from now on."))
+
+    return _do(request, organization_id, change)
 
 
 @never_cache

@@ -19,7 +19,8 @@ MAX_PLACED_KEPT = 5
 class ShopBasket:
     """Slugs of catalog items, the organization to buy for, and a voucher's code as it was typed.
 
-    `organization` is the id of one of the customer's organizations; empty for a new one, with `name` and `slug`.
+    `organization` is the id of one of the customer's organizations; empty for a new one, with `name`, `slug` and
+    `vat_number`.
     """
 
     plan: str = ""
@@ -28,6 +29,7 @@ class ShopBasket:
     organization: str = ""
     name: str = ""
     slug: str = ""
+    vat_number: str = ""
     code: str = ""
 
     def with_choice(self, **changes: Any) -> "ShopBasket":

@@ -24,6 +24,7 @@ from orders.web.shop.basket import ShopBasket, chosen_items, keep_basket, read_b
 from orders.web.shop.offer import Offer
 from orders.web.shop.steps import is_live, step_page
 from orders.web.shop.summary import summarize
+from orders.web.vat_number import VatNumberField
 from orders.web.visitor import signed_in_actor
 from promos.queries import MAX_CODE_INPUT_LENGTH
 
@@ -49,6 +50,7 @@ class CheckoutForm(forms.Form):
             {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false", "dir": "ltr"}
         ),
     )
+    vat_number = VatNumberField()
     code = forms.CharField(
         label=gettext_lazy("Voucher code"),
         max_length=MAX_CODE_INPUT_LENGTH,
@@ -132,7 +134,8 @@ def checkout_step(request: HttpRequest) -> HttpResponse:
                 return HttpResponseRedirect(reverse("shop-review"))
     else:
         given = {"organization": basket.organization or (NEW if owned else ""), "name": basket.name}
-        form = CheckoutForm(initial={**given, "slug": basket.slug, "code": basket.code}, organizations=owned)
+        given |= {name: getattr(basket, name) for name in ("slug", "vat_number", "code")}
+        form = CheckoutForm(initial=given, organizations=owned)
     return step_page(
         request,
         "checkout",
@@ -153,6 +156,7 @@ def _take_over(basket: ShopBasket, typed: Any, owned: list[Organization]) -> Sho
         organization=organization if organization in [str(each.id) for each in owned] else "",
         name=typed.get("name", "")[:200],
         slug=typed.get("slug", "").strip().lower()[:31],
+        vat_number=typed.get("vat_number", "").strip()[:60],
         code=typed.get("code", "").strip()[:MAX_CODE_INPUT_LENGTH],
     )
 

@@ -122,6 +122,7 @@ def _organization_to_buy_for(basket: ShopBasket, chosen: Chosen, *, key: str, by
             email=by.email,
             slug=basket.slug,
             name=basket.name,
+            vat_number=basket.vat_number,
             plan_id=chosen.plan.id if chosen.plan else None,
             apps=[str(app.id) for app in chosen.apps],
             addons=[str(addon.id) for addon in chosen.addons],

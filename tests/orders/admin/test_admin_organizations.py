@@ -6,7 +6,7 @@ from django.urls import reverse
 from billing.actor import AUDITOR, CUSTOMER, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import Organization
 from billing.organization_roles import OrganizationRole
-from billing.use_cases.organizations.rename_organization import rename_organization
+from billing.use_cases.organizations.change_details import change_details
 from orders.use_cases.organizations.change_status import change_status
 from orders.use_cases.organizations.invite_member import invite_member
 from tests.console import client_of, create_user
@@ -22,7 +22,7 @@ def test_staff_see_members_invitations_and_who_changed_them() -> None:
     CustomerFactory.create(user_id="bob")
     for user_id, role in (("bob", OrganizationRole.ADMIN), ("eve", OrganizationRole.VIEWER)):
         invite_member(organization_id=acme.id, email=f"{user_id}@example.org", role=role, by=acting(owner))
-    rename_organization(organization_id=acme.id, name="Acme & Sons", by=actor(CUSTOMER, user_id="bob"))
+    change_details(organization_id=acme.id, name="Acme & Sons", by=actor(CUSTOMER, user_id="bob"))
     address = reverse("admin:billing_organization_change", args=[acme.pk])
     root, auditor, noor = (client_of(create_user(each)) for each in (SUPERADMIN, AUDITOR, SOVEREIGN_ADMIN))
     for client in (root, auditor):

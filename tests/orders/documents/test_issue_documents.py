@@ -12,15 +12,17 @@ from billing.local_time import local_day
 from billing.models import Account, Customer, LedgerEntry, Organization, Verification
 from billing.use_cases.ledger.post_entry import reverse_entry
 from billing.use_cases.ledger.verify_ledger import verify_and_record_ledger, verify_ledger
+from billing.use_cases.organizations.change_details import change_details
 from orders.errors import VatRateTooEarly
 from orders.models import Document, DocumentSeries, Order, VatRate
 from orders.use_cases.books.change_postings import add_vat_rate
 from orders.use_cases.books.journal import current_postings, journal_totals
 from orders.use_cases.books.month import month_of
+from orders.use_cases.documents.describe_document import describe_document
 from orders.use_cases.documents.issue_documents import issue_documents
 from orders.use_cases.documents.vat import included_vat
 from orders.use_cases.payments.request_refund import refund_order
-from tests.factories import actor, give_credit
+from tests.factories import acting, actor, give_credit
 from tests.orders.conftest import Buy
 from tests.rules import corrupt
 from tests.snapshot import nothing_changes
@@ -55,18 +57,20 @@ def test_an_order_has_an_invoice_and_its_refund_a_credit_note(ada: Customer, acm
     assert (invoice.total_minor, invoice.credit_minor, invoice.card_minor) == (12_000, 12_000, 0)
     assert (invoice.vat_minor, invoice.net_minor, invoice.basis_points) == (571, 11_429, 500)
     assert invoice.seller == {"name": "Majan Telecom SAOC", "address": "Muscat", "vat_number": "OM1100000000"}
-    assert invoice.buyer == {"organization": "Acme", "email": ada.email}
+    assert invoice.buyer == {"organization": "Acme", "email": ada.email, "vat_number": ""}
     assert [line["price_minor"] for line in invoice.lines] == [9_000, 3_000]
     assert invoice.supplied_at == LedgerEntry.objects.get(kind="spend").created_at
 
-    Organization.objects.update(name="Another")
+    change_details(organization_id=acme.pk, name="Another", vat_number="om 1200-000000", by=acting(ada))
     refund_order(order_id=order.id, card_minor=None, why="a mistake", by=actor())
     assert issue() == 1
     note = Document.objects.get(kind="credit_note")
     assert (note.name, note.cause, note.corrects) == (f"CN-{YEAR}-000001", "credit_returned", invoice)
     assert (note.total_minor, note.vat_minor) == (12_000, 571)
+    assert note.buyer == {"organization": "Another", "email": ada.email, "vat_number": "OM1200000000"}
+    assert "VAT number: OM1200000000" in describe_document(note).buyer
     invoice.refresh_from_db()
-    assert invoice.buyer["organization"] == "Acme"
+    assert invoice.buyer == {"organization": "Acme", "email": ada.email, "vat_number": ""}
 
 
 def test_without_a_rate_an_order_has_a_receipt_without_vat(ada: Customer, buy: Buy) -> None:

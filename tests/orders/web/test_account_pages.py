@@ -99,6 +99,7 @@ def test_a_change_of_plan_starts_with_what_the_organization_has(buyer: Visitor, 
         "organization": str(bakery.id),
         "name": "",
         "slug": "",
+        "vat_number": "",
         "code": "",
     }
     # The same again is refused in words, and another basket is quoted with the unused month.
@@ -109,6 +110,19 @@ def test_a_change_of_plan_starts_with_what_the_organization_has(buyer: Visitor, 
     assert page.context["proration"] and "of the month that you have paid" in text_of(page)
     assert buyer.place().status_code == 302
     assert Subscription.objects.get(status="active").amount_minor == 12_000
+
+
+def test_the_vat_number_is_changed(buyer: Visitor, bakery: Organization) -> None:
+    for typed, kept, sentence in (
+        ("om 1100.000-000", "OM1100000000", "It stands on the invoices"),
+        ("OM 11!", "OM1100000000", "Use 4 to 30 Latin letters and digits."),
+        ("", "", "It stands on the invoices"),
+    ):
+        buyer.post("account-organization-vat-number", bakery.id, vat_number=typed)
+        page = buyer.get("account-organization", bakery.id)
+        bakery.refresh_from_db()
+        assert bakery.vat_number == kept and sentence in text_of(page)
+        assert page.context["details"].initial == {"vat_number": kept}
 
 
 def test_members_are_invited_and_removed(buyer: Visitor, bakery: Organization) -> None:
@@ -143,7 +157,7 @@ def test_each_person_sees_and_does_what_the_role_allows(
     assert "Bakery" in page and "Your role here: viewer." in page
     for hidden in ("Invite", "Cancel at", "Invoices", "Open Stripe"):
         assert hidden not in page
-    acts = ("change", "cancel", "resume", "portal", "invite", "remove")
+    acts = ("change", "cancel", "resume", "portal", "invite", "remove", "vat-number")
     for act in acts:
         fields = {"email": "x@example.org", "role": "viewer"}
         assert viewer.post(f"account-organization-{act}", bakery.id, **fields).status_code == 302
