@@ -1,7 +1,7 @@
 """The state and the liability of a code, a batch of cards or a campaign as of a past instant.
 
-The figures are added up from the entries of each customer who used it, so a million uses take minutes. A page shows
-those of the last night instead.
+The figures are added up from the entries of all customers who used it: a million uses take tens of seconds. A page
+shows those of the last night instead.
 """
 
 from collections.abc import Mapping
@@ -51,28 +51,71 @@ class VoucherAt:
     nightly: CreditFigures | None = None
 
 
-# What is left of a grant is what is left of its lot. A reversal takes a grant back.
+# What is left of a grant is what is left of its lot. A reversal takes a grant back. The statement says what
+# billing_lots_at (past.sql) says of one account, and a test holds them equal. It reads whole sets, without a sort: a
+# campaign may have millions of grants.
+#
+# No entry is older than the one before it in its account, so those until the instant are those up to one version.
 _FIGURES = """
-WITH granted AS MATERIALIZED (
-  SELECT r.id AS redemption, r.customer_id, r.released_at IS NULL OR r.released_at > %(at)s AS live, e.id AS entry,
-         e.account_id, e.amount_minor
+WITH used AS MATERIALIZED (
+  SELECT r.id, r.customer_id, r.released_at IS NULL OR r.released_at > %(at)s AS live
     FROM promos_promocode c
     JOIN promos_redemption r ON r.promo_code_id = c.id
-    LEFT JOIN billing_ledgerentry e ON e.redemption_id = r.id AND e.kind = 'grant' AND e.created_at <= %(at)s
    WHERE {condition} AND r.reserved_at <= %(at)s
+), undone AS MATERIALIZED (
+  SELECT reverses_id AS entry, amount_minor FROM billing_ledgerentry
+   WHERE reverses_id IS NOT NULL AND created_at <= %(at)s
+), granted AS MATERIALIZED (
+  -- Few accounts have lots: a scalar query looks each up, where a join would read the whole ledger once more.
+  SELECT e.id, e.account_id, e.version, e.amount_minor, e.expires_at, undone.amount_minor AS undone_minor,
+         CASE WHEN a.lots_since IS NULL THEN false ELSE coalesce(
+           (SELECT f.created_at <= %(at)s FROM billing_ledgerentry f
+             WHERE f.account_id = a.customer_id AND f.version = a.lots_since), false) END AS has_lots
+    FROM used
+    JOIN billing_ledgerentry e ON e.redemption_id = used.id AND e.kind = 'grant' AND e.created_at <= %(at)s
+    JOIN billing_account a ON a.customer_id = e.account_id
+    LEFT JOIN undone ON undone.entry = e.id
+), lot AS MATERIALIZED (
+  SELECT l.entry_id, l.account_id, l.amount_minor, l.expires_at, g.expires_at AS granted_until
+    FROM granted g JOIN billing_lot l ON l.entry_id = g.id WHERE g.has_lots
+), moved AS (
+  SELECT m.lot_id, sum(m.amount_minor) AS minor
+    FROM lot JOIN billing_lotmove m ON m.lot_id = lot.entry_id
+    JOIN billing_ledgerentry e ON e.id = m.entry_id AND e.created_at <= %(at)s
+   GROUP BY m.lot_id
+), pinned AS (
+  SELECT m.lot_id, sum(m.amount_minor) AS minor
+    FROM lot JOIN billing_lotmove m ON m.lot_id = lot.entry_id
+    JOIN billing_hold h ON h.id = m.hold_id
+   WHERE billing_hold_active_at(h, %(at)s)
+   GROUP BY m.lot_id
 ), rest AS (
-  SELECT coalesce(sum(CASE WHEN l.expiry <= %(at)s THEN l.pinned_minor ELSE l.rest_minor END), 0) AS minor,
-         coalesce(sum(l.pinned_minor), 0) AS pinned
-    FROM (SELECT DISTINCT account_id FROM granted WHERE entry IS NOT NULL) AS account
-   CROSS JOIN LATERAL billing_lots_at(account.account_id, billing_version_at(account.account_id, %(at)s), %(at)s) AS l
-    JOIN granted g ON g.entry = l.entry
+  -- An account without lots spends its oldest credit first: a grant has left what the balance is without the credit
+  -- that came later.
+  SELECT CASE WHEN g.undone_minor IS NULL THEN greatest(0, least(g.amount_minor, sum(e.amount_minor) FILTER (
+           WHERE NOT (
+             e.version > g.version AND e.amount_minor > 0 AND e.reverses_id IS NULL AND undone.entry IS NULL))))
+         ELSE 0 END AS minor, 0 AS pinned_minor
+    FROM granted g
+    JOIN billing_ledgerentry e ON e.account_id = g.account_id AND e.created_at <= %(at)s
+    LEFT JOIN undone ON undone.entry = e.id
+   WHERE NOT g.has_lots
+   GROUP BY g.id, g.amount_minor, g.undone_minor
+  UNION ALL
+  SELECT CASE WHEN CASE WHEN lot.expires_at IS DISTINCT FROM lot.granted_until
+                   THEN (SELECT billing_lot_expiry_at(e, billing_version_at(lot.account_id, %(at)s))
+                           FROM billing_ledgerentry e WHERE e.id = lot.entry_id)
+                   ELSE lot.granted_until END <= %(at)s
+         THEN coalesce(pinned.minor, 0) ELSE lot.amount_minor + coalesce(moved.minor, 0) END,
+         coalesce(pinned.minor, 0)
+    FROM lot LEFT JOIN moved ON moved.lot_id = lot.entry_id LEFT JOIN pinned ON pinned.lot_id = lot.entry_id
 )
-SELECT count(*) FILTER (WHERE live), count(DISTINCT customer_id) FILTER (WHERE live),
-       coalesce(sum(amount_minor), 0)::bigint,
-       coalesce((SELECT -sum(b.amount_minor) FROM granted g JOIN billing_ledgerentry b ON b.reverses_id = g.entry
-                  WHERE b.created_at <= %(at)s), 0)::bigint,
-       (SELECT minor FROM rest)::bigint, (SELECT pinned FROM rest)::bigint
-  FROM granted
+SELECT redemptions, customers, granted_minor, taken_back_minor, left_minor, held_minor
+  FROM (SELECT count(*) AS redemptions, count(DISTINCT customer_id) AS customers FROM used WHERE live) AS used,
+       (SELECT coalesce(sum(amount_minor), 0)::bigint AS granted_minor,
+               coalesce(-sum(undone_minor), 0)::bigint AS taken_back_minor FROM granted) AS granted,
+       (SELECT coalesce(sum(minor), 0)::bigint AS left_minor, coalesce(sum(pinned_minor), 0)::bigint AS held_minor
+          FROM rest) AS rest
 """
 _OF_CODE, _OF_CAMPAIGN = (_FIGURES.format(condition=f"c.{column} = %(key)s") for column in ("id", "campaign_id"))
 
@@ -135,5 +178,7 @@ def _plain(value: Any) -> Any:
 
 def _figures(statement: str, key: UUID, at: datetime) -> Figures:
     with cursor_without_timeout() as cursor:
+        # Hashes of millions of rows need room. To compile the statement takes longer than it saves.
+        cursor.execute("SET LOCAL work_mem = '128MB'; SET LOCAL jit = off")
         cursor.execute(statement, {"key": key, "at": at})
         return Figures(**dict(zip((each.name for each in fields(Figures)), cursor.fetchone(), strict=True)))
