@@ -16,6 +16,7 @@ from config.parts.branding import (
     problem_of_color,
     problem_of_logo,
 )
+from tests.factories import PlanFactory, PromoCodeFactory
 
 PAGES_CSS = Path(__file__).resolve().parents[2] / "billing/static/billing/pages.css"
 LOGO = (
@@ -83,3 +84,20 @@ def test_the_pages_show_the_logo_and_the_colours(client: Client, settings: Any) 
     logo = client.get("/accounts/logo.svg")
     assert (logo.content.decode(), logo.headers["Content-Type"]) == (LOGO, "image/svg+xml")
     assert logo.headers["Content-Security-Policy"] == "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("currency", "english", "arabic"),
+    [("AED", "90.00 AED", "90.00"), ("JPY", "9,000 JPY", "9,000"), ("KWD", "9.000 KWD", "9.000")],
+)
+def test_the_pages_show_amounts_with_the_decimals_of_the_currency(
+    client: Client, settings: Any, currency: str, english: str, arabic: str
+) -> None:
+    settings.SOVEREIGN_CURRENCY = currency
+    PlanFactory.create(name="M", price_minor=9_000)
+    PromoCodeFactory.create(code="CARD", credit_minor=9_000)
+    for address in ("/shop", "/redeem?code=card"):
+        assert english in client.get(address).content.decode()
+        in_arabic = client.get(address, HTTP_ACCEPT_LANGUAGE="ar").content.decode()
+        assert arabic in in_arabic and "OMR" not in in_arabic and "ر.ع" not in in_arabic
