@@ -17,6 +17,7 @@ READERS = {
     "orders/admin/operations/deployments.py _time": OWN_TEXT,
     "orders/use_cases/trail/move_credit_in.py _bring_in": OWN_TEXT,
     "orders/use_cases/trail/read_trail.py _trail": "another Sovereign wrote and signed the text",
+    "promos/admin/campaign_lists.py read": OWN_TEXT,
     "promos/admin/forecasts.py forecast_facts": OWN_TEXT,
     "promos/admin/oversight/attempts.py _value": OWN_TEXT,
     "promos/api/forecasts.py forecast_row": OWN_TEXT,
