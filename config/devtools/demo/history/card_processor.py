@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from config.devtools.stripe_sandbox.control import ControlCall, dispute
 from config.devtools.stripe_sandbox.protocol.errors import StripeError
 from config.devtools.stripe_sandbox.resources import completion
 from config.devtools.stripe_sandbox.resources.payouts import pay_out
@@ -47,6 +48,12 @@ class CardProcessor:
         """Pays the balance out to the bank, if there is one, as Stripe's schedule does."""
         with suppress(StripeError), self._sandbox.store.transaction():
             pay_out(self._sandbox.world, currency=settings.SOVEREIGN_CURRENCY.lower())
+        self.settle()
+
+    def dispute(self, order_id: UUID) -> None:
+        """Disputes the payment of an order, as the customer's bank does. Nobody has answered it yet."""
+        session_id = Payment.objects.values_list("session_id", flat=True).get(order_id=order_id)
+        dispute(self._sandbox, ControlCall(names=(session_id or "",), query={}, body={"reason": "unrecognized"}))
         self.settle()
 
     def settle(self) -> None:

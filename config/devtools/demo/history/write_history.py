@@ -37,7 +37,7 @@ from promos.use_cases.cards.count_redeemed_cards import count_redeemed_cards
 DAYS = 90
 # Customers who come on a day of the week, Monday first.
 ARRIVALS = (1, 1, 1, 1, 1, 2, 1)
-OUTAGE, REFUNDS, CORRECTION, GUESSES, EARLY_CARDS = 52, (21, 37, 44, 59, 72, 83), 63, 70, 86
+OUTAGE, REFUNDS, CORRECTION, GUESSES, DISPUTE, EARLY_CARDS = 52, (21, 37, 44, 59, 72, 83), 63, 70, 84, 86
 # The worker's nightly jobs run once in so many days, because there is little to do.
 NIGHTLY_JOBS = 7
 VAT_BASIS_POINTS = 500
@@ -77,6 +77,7 @@ class _Story:
             OUTAGE: self._compensate,
             CORRECTION: self._correct,
             GUESSES: lambda: self._customers.guess(address="203.0.113.66", tries=120),
+            DISPUTE: self._dispute,
             EARLY_CARDS: self._try_cards_of_the_printer,
             **dict.fromkeys(REFUNDS, self._refund),
         }
@@ -126,10 +127,17 @@ class _Story:
             customer_id=last, amount_minor=3_500, why="a card that could not be read, seen by support", by=ADMIN
         )
 
+    def _dispute(self) -> None:
+        order = _newest_purchase()
+        if (
+            order is not None
+            and self._processor
+            and Payment.objects.filter(order_id=order.id, status=Payment.Status.PAID).exists()
+        ):
+            self._processor.dispute(order.id)
+
     def _refund(self) -> None:
-        bought = Order.objects.filter(kind=Order.Kind.PURCHASE, status=Order.Status.COMPLETED)
-        by_card = Exists(Payment.objects.filter(order_id=OuterRef("pk"), status=Payment.Status.PAID))
-        order = bought.annotate(by_card=by_card).order_by("-by_card", "-created_at").first()
+        order = _newest_purchase()
         if order is None:
             return
         refund = refund_order(order_id=order.id, card_minor=None, why="ordered by mistake", by=ADMIN)
@@ -144,6 +152,13 @@ class _Story:
         guesses = Alert.objects.filter(closed_at=None, kind=Alert.Kind.ADDRESS).first()
         if guesses is not None:
             close_alert(alert_id=guesses.pk, why="a student guessed codes; the university stopped it", by=NOOR)
+
+
+def _newest_purchase() -> Order | None:
+    """Returns the newest purchase that is in effect, one that was paid by card if there is any."""
+    bought = Order.objects.filter(kind=Order.Kind.PURCHASE, status=Order.Status.COMPLETED)
+    by_card = Exists(Payment.objects.filter(order_id=OuterRef("pk"), status=Payment.Status.PAID))
+    return bought.annotate(by_card=by_card).order_by("-by_card", "-created_at").first()
 
 
 def _run_payment_jobs() -> None:
