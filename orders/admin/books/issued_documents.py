@@ -96,7 +96,8 @@ class DocumentAdmin(ReadOnlyAdmin):
             "Corrects", link(corrected.name, change_url(self.model_label, corrected.pk)) if corrected else NOTHING
         )
         yield Fact("Seller", ", ".join(filter(None, record.seller.values())))
-        yield Fact("Buyer", ", ".join(filter(None, record.buyer.values())))
+        named = (record.buyer[name] for name in ("organization", "email", "vat_number"))
+        yield Fact("Buyer", ", ".join(filter(None, named)))
         yield Fact("Without VAT", amount(record.net_minor))
         yield Fact(
             say("VAT %(rate)s", rate=f"{record.basis_points / _POINTS_OF_PERCENT:g}%"), amount(record.vat_minor)
