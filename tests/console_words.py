@@ -102,6 +102,9 @@ def console_words() -> Iterator[tuple[str, str]]:
     yield from _words_of_models()
     yield from (("templates/unfold", text) for text in THEME_WORDS)
     yield from (("billing/actor.py", role) for role in ROLES)
+    audit = import_module("billing.admin.audit")
+    for kind in audit.OBJECT_TYPES:
+        yield "billing/admin/audit.py", audit.name_type(kind)
     yield from (("orders/admin/books/months.py", text) for text in NAMES_OF_VALUES)
     yield from (("billing/admin/audit_words.py", text) for text in import_module("billing.admin.audit_words").FIELDS)
 
@@ -168,6 +171,7 @@ def _words_of_models() -> Iterator[tuple[str, str]]:
             ("name", "slug", "active", *getattr(page, "own_fields", ())) if hasattr(page, "own_fields") else ()
         ):
             texts += [fields[name].verbose_name, fields[name].help_text] if name in fields else []
+            texts += [fields[f"{name}_ar"].verbose_name] if f"{name}_ar" in fields else []
         for field in fields.values():
             if model._meta.app_label != "djstripe":
                 for value, label in field.flatchoices or ():

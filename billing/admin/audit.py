@@ -71,6 +71,18 @@ OBJECT_TYPES = (
     "webhookdelivery",
     "webhookendpoint",
 )
+_NAMES_OF_TYPES = {
+    "addon": "add-on",
+    "deadletter": "event set aside",
+    "month": "closed month",
+    "processorsettings": "Stripe keys",
+    "promo_code": "voucher",
+    "restoration": "outside calls",
+    "sign_in_code": "sign-in code",
+    "vat_rate": "VAT rate",
+    "webhookdelivery": "webhook delivery",
+    "webhookendpoint": "webhook",
+}
 CHANNELS = ("admin", "api", "command", "page", "worker")
 _NAMES_OF_CHANNELS = {"admin": "Console", "api": "API", "command": "Command", "page": "Page", "worker": "Worker"}
 _MAX_PANEL_ROWS = 20
@@ -84,6 +96,16 @@ _PAGES = {
 }
 
 
+def name_channel(channel: str) -> str:
+    """Returns where an act came from, for people."""
+    return say(_NAMES_OF_CHANNELS.get(channel, channel))
+
+
+def name_type(kind: str) -> str:
+    """Returns what a kind of object is called, in English."""
+    return _NAMES_OF_TYPES.get(kind, kind).replace("_", " ")
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     """Audit entries. They are append-only in the database, and this page only reads them."""
@@ -91,9 +113,9 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     reads_replica = True
     list_display = ("when", "what", "who", "origin", "why")
     list_filter = (
-        one_of("object_type", OBJECT_TYPES),
+        one_of("object_type", OBJECT_TYPES, name_type),
         one_of("actor_role", (*STAFF_ROLES, CUSTOMER, SYSTEM)),
-        one_of("channel", CHANNELS),
+        one_of("channel", CHANNELS, name_channel),
         ("created_at", DayRangeFilter),
     )
     list_filter_submit = True
@@ -191,11 +213,6 @@ def _sentence(action: str) -> str:
 def _origin(entry: AuditEntry) -> str:
     channel = name_channel(entry.channel)
     return f"{channel}{say(', ')}{entry.address}" if entry.address else channel
-
-
-def name_channel(channel: str) -> str:
-    """Returns where an act came from, for people."""
-    return say(_NAMES_OF_CHANNELS.get(channel, channel))
 
 
 def _is_uuid(text: str) -> bool:

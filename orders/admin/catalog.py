@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from billing.admin.console.base import ConsoleAdmin
 from billing.admin.console.display import Text, amount, badge, code
 from billing.admin.console.forms import AmountField, UneditedValues, reason_field
-from billing.admin.console.words import say
+from billing.admin.console.words import say, say_lazily
 from orders.errors import PriceNotChargeable
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.use_cases.catalog.check_price import check_price
@@ -63,7 +63,12 @@ class CatalogForm(UneditedValues, forms.ModelForm):  # type: ignore[type-arg]
                 field.widget.attrs |= {"dir": "auto", "lang": "ar"}
 
     class Meta:
-        labels = {"slug": "Reference", "cpu": "CPU", "cpu_milli": "CPU (thousandths)", "ram_mb": "Memory (MB)"}
+        labels = {
+            "slug": say_lazily("Reference"),
+            "cpu": say_lazily("CPU"),
+            "cpu_milli": say_lazily("CPU (thousandths)"),
+            "ram_mb": say_lazily("Memory (MB)"),
+        }
 
 
 class PricedForm(CatalogForm):

@@ -152,7 +152,7 @@ class OrderAdmin(ReadOnlyAdmin):
         yield Fact("Placed", moment(record.created_at))
         yield Fact("Completed", moment(record.completed_at))
         if record.renews_id:
-            yield Fact("Renews", link("subscription", change_url("billing_subscription", record.renews_id)))
+            yield Fact("Renews", link(say("subscription"), change_url("billing_subscription", record.renews_id)))
             yield Fact("Month from", moment(record.period_start))
         yield Fact("Apps", ", ".join(item_names(App, record.apps)) or NOTHING)
         yield Fact("Placed by", f"{name_role(record.placed_by_role)}{say(', ')}{name_channel(record.channel)}")
@@ -168,7 +168,7 @@ class OrderAdmin(ReadOnlyAdmin):
             title="Lines",
             columns=[Column("Item"), Column("Kind"), Column("Reference"), Column("Per month", right=True)],
             rows=[
-                (line.name, unbroken(_KINDS[OrderLine.Kind(line.kind)]), code(line.slug), amount(line.price_minor))
+                (line.name, unbroken(say(_KINDS[line.kind])), code(line.slug), amount(line.price_minor))
                 for line in lines
             ],
             empty="The order has no lines.",
@@ -216,7 +216,7 @@ _PART_TITLES = {
 _UNPAID_PART_TITLES = ("From credit, not taken", "By card, not taken")
 
 
-_KINDS = {OrderLine.Kind.PLAN: "Plan", OrderLine.Kind.ADDON: "Add-on"}
+_KINDS: dict[str, str] = {OrderLine.Kind.PLAN: "Plan", OrderLine.Kind.ADDON: "Add-on"}
 
 
 def _payment_panel(payment: Payment) -> Panel:
@@ -286,7 +286,7 @@ def _consequences_panel(order: Order) -> Panel:
     events = OutboxEvent.objects.filter(order_id=order.pk, type="order.placed")
     rows = [
         (
-            link("subscription", change_url("billing_subscription", each.pk)),
+            link(say("subscription"), change_url("billing_subscription", each.pk)),
             state_badge(each.status),
             moment(each.created_at),
         )

@@ -10,13 +10,14 @@ from typing import Any
 
 import polib
 import pytest
+from django.urls import reverse
 from django.utils import translation
 
 from billing.actor import SUPERADMIN
 from billing.admin.audit_words import ACTIONS
 from billing.admin.console.stored_words import say_stored
 from billing.use_cases.proposals.kinds import kinds
-from tests.console import client_of, create_user, place_orders
+from tests.console import client_of, create_one_of_each, create_user, place_orders
 from tests.refusal_sentences import FOLDERS, PROJECT
 from tests.translations import CATALOG
 
@@ -24,6 +25,25 @@ pytestmark = pytest.mark.django_db
 
 # The name of a campaign, and of the member of staff who reads.
 DATA = {"General", SUPERADMIN}
+# What the pages of records show in Latin letters, and does not have to be translated.
+NO_ENGLISH = {
+    # Names, addresses and references of the records, and the reasons that their makers gave.
+    *("Addon-", "App-", "Bundle-", "CODE-", "General", "INV-", "Industry-", "Mall", "Muscat", "PLAN-", "SHOPS-"),
+    *("Sovereign", "Tenant-", "ada", "addon-", "app-", "bundle-", "cms", "com", "customer-", "example", "hooks"),
+    *("https", "industry-", "noor", "org", "outage", "outage-", "person-", "plan-", "proposer", "salma", "sara"),
+    *("shop", "shops", "sub-", "superadmin", "tenant-"),
+    *("May", "agreed", "allocate", "end", "event", "for", "has", "month", "new", "print", "printer", "the", "type"),
+    # The default campaign, which a migration makes.
+    *("Vouchers", "without", "campaign", "their", "own", "system", "installation"),
+    # Types of events.
+    *("app", "created", "deleted", "events", "install", "order", "placed", "provision", "requested", "sme"),
+    *("tenant", "uninstall"),
+    # Products, formats and units.
+    *("CSV", "OMR", "PDF", "SHA-", "Stripe", "UTC", "vCPU", "webhook"),
+    # Icons, scripts and keys of the theme.
+    *("activity", "arrow", "cancel", "circle", "down", "esc", "localStorage", "logout", "progress", "reliability"),
+    *("search", "setItem", "sidebarDesktopOpen", "value"),
+}
 _HIDDEN = re.compile(r"<(script|style|template|pre|code|time)\b.*?</\1>|<!--.*?-->", re.DOTALL)
 _ICONS = re.compile(r'<span class="material-symbols-outlined[^>]*>[^<]*</span>')
 AUDITED = re.compile(r'action="([a-z_]+\.[a-z_]+)"')
@@ -85,3 +105,24 @@ def test_what_a_proposal_keeps_is_in_arabic(name: str) -> None:
     sentences = [each for each in sentences if re.search(r"[A-Za-z]{3}", each)]
     with translation.override("ar"):
         assert [each for each in sentences if say_stored(each) == each] == []
+
+
+_LATIN = re.compile(r"[A-Za-z][A-Za-z-]{2,}")
+# A part of an id.
+_ID = re.compile("[a-f-]+")
+# Marks that `say` sets around a value in a sentence: a name, a code or an amount.
+_VALUE = re.compile("\u2068[^\u2069]*\u2069")
+
+
+def test_no_page_of_a_record_shows_an_english_word() -> None:
+    reader = client_of(create_user(SUPERADMIN))
+    found: dict[str, str] = {}
+    for name, key in create_one_of_each().items():
+        for page in (reverse(f"admin:{name}_changelist"), reverse(f"admin:{name}_change", args=[key])):
+            answer: Any = reader.get(page, headers={"accept-language": "ar"})
+            assert answer.status_code == HTTPStatus.OK
+            text = " ".join(_VALUE.sub(" ", each) for each in readable(answer.content.decode()))
+            found |= {
+                word: page for word in _LATIN.findall(text) if word not in NO_ENGLISH and not _ID.fullmatch(word)
+            }
+    assert found == {}

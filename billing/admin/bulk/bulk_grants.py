@@ -172,7 +172,7 @@ class BulkGrantAdmin(RecordAdmin):
     def _summary(self, record: BulkGrant) -> Iterable[Fact]:
         yield Fact("Customers", f"{record.rows:,}")
         yield Fact("Credit in all", amount(record.total_minor))
-        yield Fact("Kind of credit", record.credit_class)
+        yield Fact("Kind of credit", say(record.credit_class))
         yield Fact("Credit expires", moment(record.expires_at) if record.expires_at else say("never"))
         if record.status == Status.DRAFT:
             preview = preview_draft(record)
@@ -272,11 +272,11 @@ _ACTS = {
 def _results(record: BulkGrant) -> list[tuple[str, int, int]]:
     """Returns the statuses of the rows, each with its number of rows and their sum."""
     found = record.entries.values("status").annotate(rows=Count("id"), minor=Sum("amount_minor")).order_by("status")
-    return [(_RESULTS[RowStatus(each["status"])], each["rows"], each["minor"]) for each in found]
+    return [(say(_RESULTS[RowStatus(each["status"])]), each["rows"], each["minor"]) for each in found]
 
 
 def _result_of(row: BulkGrantRow) -> str:
-    said = _RESULTS[RowStatus(row.status)]
+    said = say(_RESULTS[RowStatus(row.status)])
     return f"{said}: {row.get_why_display()}" if row.why else said
 
 

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -37,15 +37,18 @@ class DayRangeFilter(RangeDateFilter):
         return day
 
 
-def one_of(field: str, values: Sequence[str]) -> type[SimpleListFilter]:
-    """Makes a filter by one of these values. Django's own filter would search the whole table for its values."""
+def one_of(field: str, values: Sequence[str], name: Callable[[str], str] = str) -> type[SimpleListFilter]:
+    """Makes a filter by one of these values. Django's own filter would search the whole table for its values.
+
+    Args: name: returns what a value is called, where it is not a word of the console.
+    """
 
     class OneOf(SimpleListFilter):
         title = field.rpartition("__")[2].replace("_", " ")
         parameter_name = field
 
         def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-            return [(value, value.replace("_", " ")) for value in values]
+            return [(value, name(value).replace("_", " ")) for value in values]
 
         def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
             return queryset.filter(**{field: self.value()}) if self.value() in values else queryset

@@ -174,7 +174,7 @@ class VatRateAdmin(RecordAdmin):
         return f"{Decimal(rate.basis_points) / _BASIS_POINTS_PER_PERCENT}%"
 
     def title_of(self, record: Any) -> str:
-        return str(record)
+        return say("%(percent)s from %(day)s", percent=f"{record.basis_points / 100:g}%", day=record.starts_on)
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("From", self.starts(record))

@@ -112,11 +112,11 @@ class CardAdmin(ReadOnlyAdmin):
         yield Fact("Batch", self.of_batch(record))
         yield Fact("State of the batch", batch_badge(record.batch.status))
         if record.range_id:
-            yield Fact("Range", link("show", change_url("promos_cardrange", record.range_id)))
+            yield Fact("Range", link(say("show"), change_url("promos_cardrange", record.range_id)))
         yield Fact("Credit", amount(record.batch.promo_code.credit_minor))
         yield Fact("Customer", self.customer(record))
         if record.redemption_id:
-            yield Fact("Redemption", link("show", change_url("promos_redemption", record.redemption_id)))
+            yield Fact("Redemption", link(say("show"), change_url("promos_redemption", record.redemption_id)))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         if request.user.has_perm("promos.view_refusedattempt"):

@@ -161,9 +161,9 @@ class RefusedAttemptAdmin(ReadOnlyAdmin):
     noun, nouns = "refused attempt", "refused attempts"
     list_display = ("when", "why", "what", "who", "origin")
     list_filter = (
-        one_of("rule", rule_names()),
+        one_of("rule", rule_names(), describe_rule),
         one_of("act", RefusedAttempt.Act.values),
-        one_of("channel", CHANNELS),
+        one_of("channel", CHANNELS, name_channel),
         ("created_at", DayRangeFilter),
     )
     list_filter_submit = True

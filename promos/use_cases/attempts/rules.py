@@ -14,6 +14,7 @@ _SENTENCES = {
     "promo_expired": _("The voucher or its campaign has expired."),
     "promo_exhausted": _("The cap or the campaign's budget is used up, or the card is redeemed."),
     "promo_already_redeemed": _("The customer has redeemed it before."),
+    "promo_invalid": _("It cannot be redeemed."),
     "promo_needs_order": _("It is restricted to orders, and was redeemed into the balance."),
     "promo_only_top_up": _("It is restricted to the balance, and was used with an order."),
     "promo_customer_not_eligible": _("It is restricted to other customers."),
