@@ -50,6 +50,7 @@ SMALL = {
     "promos_printerfile",  # one for each secret batch
     "promos_campaignfigures",
     "promos_codefigures",  # has none here; a row is found by its code
+    "promos_dealer",  # a shop has one row
     "promos_dealerfigures",
     "promos_dealerbatchfigures",  # has none here; a row for each dealer of a batch
     "promos_cardrange",  # has none here; the ranges of a batch have an index

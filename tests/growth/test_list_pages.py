@@ -11,10 +11,11 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.models import AuditEntry, Customer, Invoice, LedgerEntry, Organization, Subscription
 from orders.models import Order, OutboxEvent, Payment, StripeEvent
-from promos.models import Redemption
+from promos.models import Batch, Redemption
 from tests.console import client_of, create_user
 from tests.contract.api_client import Caller, by_token
 from tests.large_history import Connection
+from tests.promos.ranges.make_ranges import act, dealer
 from tests.query_plans import QueryPlans, record_plans
 
 from .conftest import SMALL
@@ -110,6 +111,16 @@ def test_filters_by_what_few_have_read_by_index(console: Client, address: str) -
     with record_plans() as made:
         assert console.get(reverse(f"admin:{name}_changelist") + query).status_code == 200
     assert_by_index(made, RARE[address])
+
+
+def test_the_redemptions_of_a_dealers_cards_are_found_by_their_serial_numbers(console: Client) -> None:
+    act(Batch.objects.get(promo_code__code="CARDS"), "allocate", 101, 200, dealer=dealer("Souq"))
+    with record_plans() as made:
+        page = console.get(f"{reverse('admin:promos_redemption_changelist')}?q=souq")
+    assert page.status_code == 200
+    assert made.sequential <= SMALL
+    assert "promos_redemption_once_per_card" in made.indexes
+    assert CONSOLE[Redemption] not in made.indexes
 
 
 @pytest.mark.parametrize("state", ["paused", "not-started", "expired"])
