@@ -69,10 +69,10 @@ class TranslatedChangeList(ChangeList):
 
 
 class CountedChangeList(TranslatedChangeList):
-    """A list with numbered pages. It reads the page first, and counts only if there is another page.
+    """A list with numbered pages. Two queries: the keys of the page and of some rows ahead, then its rows.
 
-    It counts a bounded number of rows ahead, so that a page costs the same however many follow it. `has_more` says
-    whether `result_count` stopped there; the next pages count further.
+    So a page costs the same however many follow it, and a search reads the table once. `has_more` says whether
+    `result_count` stopped ahead of the end; the next pages count further.
     """
 
     has_more: bool = False
@@ -81,27 +81,17 @@ class CountedChangeList(TranslatedChangeList):
         if not 1 <= self.page_num <= MAX_PAGES:
             raise IncorrectLookupParameters
         before = (self.page_num - 1) * self.list_per_page
-        found = self._read(before, before + self.list_per_page + 1)
-        if not found and before:
+        most = self.list_per_page + 1 + MAX_COUNTED_AHEAD
+        keys = list(self.queryset.values_list("pk", flat=True)[before : before + most + 1])
+        if not keys and before:
             raise IncorrectLookupParameters
-        count = before + len(found)
-        if len(found) > self.list_per_page:
-            most = count + MAX_COUNTED_AHEAD
-            count = self.queryset.order_by().values("pk")[: most + 1].count()
-            self.has_more = count > most
-            count = min(count, most)
-        self.result_list = found[: self.list_per_page]
+        self.has_more = len(keys) > most
+        count = before + min(len(keys), most)
+        self.result_list = list(self.queryset.filter(pk__in=keys[: self.list_per_page]))
         self.result_count, self.full_result_count = count, None
         self.multi_page = count > self.list_per_page
         self.can_show_all, self.show_full_result_count, self.show_admin_actions = False, False, True
         self.paginator = CountedPaginator(self.queryset, self.list_per_page, count=count)
-
-    def _read(self, first: int, end: int) -> list[Any]:
-        if not first:
-            return list(self.queryset[:end])
-        # The keys are read first: else PostgreSQL computes also the columns of the rows of earlier pages.
-        keys = list(self.queryset.values_list("pk", flat=True)[first:end])
-        return list(self.queryset.filter(pk__in=keys))
 
 
 class KeysetPaginator(Paginator):  # type: ignore[type-arg]
