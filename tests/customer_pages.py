@@ -204,8 +204,8 @@ def _create_customer(name: str) -> Customer:
 
 
 def _buy(customer: Customer, rows: int) -> Organization:
-    """Makes an organization with a paid month, and as many others, members and invoices as rows."""
-    bakery = OrganizationFactory.create(customer=customer, slug="ada-bakery", name="Ada Bakery")
+    """Makes an organization of a long address with a paid month, and as many others, members and invoices."""
+    bakery = OrganizationFactory.create(customer=customer, slug="ada-bakery-in-old-muttrah-souq", name="Ada Bakery")
     give_credit(customer, 300_000)
     request = CheckoutRequest(
         tenant_id=bakery.pk, plan="m", apps=("wordpress", "nextcloud"), addons=("daily-backup", "custom-domain")
