@@ -70,7 +70,7 @@ def test_others_change_nothing_of_a_customers() -> None:
     create_pages(rows=1)
     others = {role: sign_in_other(role) for role in OTHERS}
     forms = addresses_of_hers()
-    assert len(forms) == 9
+    assert len(forms) >= 10
     sent = {"email": "eve@example.org", "role": "viewer", "slug": "ada-bakery", "at": "now"}
     with nothing_changes():
         answers = {
