@@ -262,6 +262,12 @@ class PrinterFileNotYours(DomainError):
     message = "the printer's file was not handed out to you"
 
 
+class PrinterFileHandedOut(DomainError):
+    code = "printer_file_handed_out"
+    status = 409
+    message = "the printer's file was handed out already, which is done once"
+
+
 class BatchNeedsAnotherApprover(DomainError):
     code = "batch_needs_another_approver"
     status = 403

@@ -16,7 +16,7 @@ from billing.models import Proposal
 from billing.use_cases.proposals.kinds import Arguments, Difference, Kind, Result
 from billing.use_cases.proposals.propose import propose
 from billing.use_cases.record_audit import record_audit
-from promos.errors import BatchStateRefuses, PrinterFileNotYours
+from promos.errors import BatchStateRefuses, PrinterFileHandedOut, PrinterFileNotYours
 from promos.locks import lock_batch
 from promos.models import Batch, PrinterFile
 
@@ -43,7 +43,7 @@ def store_printer_file(batch: Batch, lines: Sequence[str]) -> PrinterFile:
 def propose_printer_file(*, batch: Batch, by: Actor, reason: str) -> Proposal:
     """Proposes to hand the printer's file to its proposer. Somebody else has to approve it, whatever it is worth.
 
-    Raises: BatchStateRefuses where it has been handed out, or there is none; ReasonRequired.
+    Raises: PrinterFileHandedOut; BatchStateRefuses where there is none, or the batch is in use; ReasonRequired.
     Locks: the advisory lock of the batch's terms (exclusive), Batch. Transaction: owns. Idempotency: an open proposal
     is returned.
     """
@@ -100,7 +100,9 @@ def _differences(arguments: Arguments, state: dict[str, str]) -> Sequence[Differ
 
 def _check(arguments: Arguments, why: str, by: Actor) -> None:
     state = _lock_state(arguments)
-    if not state["digest"] or state["handed_to"] or state["status"] not in BEFORE_USE:
+    if state["handed_to"]:
+        raise PrinterFileHandedOut
+    if not state["digest"] or state["status"] not in BEFORE_USE:
         raise BatchStateRefuses
 
 

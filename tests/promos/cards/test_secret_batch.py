@@ -18,6 +18,7 @@ from promos.errors import (
     BatchStateRefuses,
     CardNotActive,
     InvalidCardBatch,
+    PrinterFileHandedOut,
     PrinterFileNotYours,
     PromoExhausted,
     PromoNotFound,
@@ -179,7 +180,7 @@ def test_the_file_is_handed_out_once_under_two_people(db: None) -> None:
     assert (
         download_printer_file(batch=batch, by=DRAFTER).digest == download_printer_file(batch=batch, by=DRAFTER).digest
     )
-    with nothing_changes(), pytest.raises(BatchStateRefuses):
+    with nothing_changes(), pytest.raises(PrinterFileHandedOut):
         propose_printer_file(batch=batch, by=APPROVER, reason="once more")
     release_batch(batch=batch, by=DRAFTER, reason="printed")
     activate_batch(batch=batch, by=DRAFTER, reason="in the shops")
