@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing.actor import APPROVER, AUDITOR, LEDGER_READERS
+from billing.actor import APPROVER, AUDITOR, LEDGER_READERS, SUPPORT
 from billing.api.access.api_view import ApiView
 from billing.api.access.permissions import roles
 from billing.api.fields import MoneyResponseSerializer
@@ -80,7 +80,7 @@ class OrdersView(ApiView):
 
 
 class EventsView(ApiView):
-    permission_classes = (roles(AUDITOR),)
+    permission_classes = (roles(AUDITOR, SUPPORT),)
 
     @extend_schema(
         responses=EventSerializer(many=True),

@@ -134,6 +134,7 @@ MATRIX = {
             "promos_redemption",
             "promos_refusedattempt",
             "orders_document",
+            "orders_outboxevent",
         ),
         "v",
     ),
@@ -162,6 +163,7 @@ CORRECTIONS = (
     ("admin:promos_redemption_release", "promos_redemption", (*_SUPERADMINS, SUPPORT)),
     ("admin:orders_order_refund", "orders_order", (*_SUPERADMINS, SUPPORT)),
     ("admin:orders_order_close", "orders_order", _SUPERADMINS),
+    ("admin:orders_outboxevent_resend", "orders_outboxevent", (*_SUPERADMINS, SUPPORT)),
 )
 
 

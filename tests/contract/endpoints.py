@@ -18,6 +18,7 @@ from tests.contract.endpoint import (
     READS_PROPOSALS,
     READS_REVENUE,
     READS_VOUCHERS,
+    READS_WEBHOOKS,
     WITHDRAWS,
     Endpoint,
 )
@@ -54,9 +55,9 @@ from .invalid_input import CAMPAIGN_ACTS, FIELDS, RANGE_ACT, SERIAL_FILE
 
 _WEBHOOK = f"billing/admin/webhooks/{WEBHOOK_ID}"
 WEBHOOKS = [
-    Endpoint(method="GET", path="billing/admin/webhooks", roles=READS_EVENTS, is_list=True),
+    Endpoint(method="GET", path="billing/admin/webhooks", roles=READS_WEBHOOKS, is_list=True),
     Endpoint(method="POST", path="billing/admin/webhooks", roles=ADMINISTERS, body=WEBHOOK, status=201),
-    Endpoint(method="GET", path=_WEBHOOK, roles=READS_EVENTS),
+    Endpoint(method="GET", path=_WEBHOOK, roles=READS_WEBHOOKS),
     Endpoint(method="PUT", path=_WEBHOOK, roles=ADMINISTERS, body=WEBHOOK, status=409),
     *(
         Endpoint(method="POST", path=f"{_WEBHOOK}/{act}", roles=ADMINISTERS, body={"reason": "spring"}, status=status)
@@ -75,7 +76,7 @@ WEBHOOKS = [
         body={"reason": "spring", "delivery_id": "{tenant}"},
         status=409,
     ),
-    Endpoint(method="GET", path=f"{_WEBHOOK}/deliveries", roles=READS_EVENTS, is_list=True),
+    Endpoint(method="GET", path=f"{_WEBHOOK}/deliveries", roles=READS_WEBHOOKS, is_list=True),
 ]
 
 ENDPOINTS = [
