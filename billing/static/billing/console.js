@@ -29,8 +29,10 @@ function setDisabled(form, disabled) {
   }
 }
 
-// The theme calls every part that scrolls "scrollable content". Its own names tell a screen reader which one it is.
+// The theme marks no main part, and calls every part that scrolls "scrollable content". A screen reader needs the one to
+// skip the navigation, and names to tell the others apart.
 document.addEventListener("DOMContentLoaded", () => {
+  document.querySelector("#main")?.setAttribute("role", "main");
   name("#nav-sidebar-apps", document.querySelector("#nav-sidebar h2, #nav-sidebar a")?.textContent.trim());
   name("[data-simplebar]:has(.result-list)", document.querySelector("h1")?.textContent.trim());
 });
