@@ -196,6 +196,12 @@ class OrderNotFound(DomainError):
     message = "there is no such order"
 
 
+class InvoiceNotFound(DomainError):
+    code = "invoice_not_found"
+    status = 404
+    message = "there is no such invoice"
+
+
 class OrderNotComplete(DomainError):
     code = "order_not_complete"
     status = 409

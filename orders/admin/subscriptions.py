@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 
 from billing.admin.console.base import ReadOnlyAdmin
 from billing.admin.console.display import (
@@ -215,6 +216,9 @@ class InvoiceAdmin(OfOrganizationAdmin):
         yield Fact("Subscription", link(short_id(record.subscription_id), url))
         yield Fact("PDF", outward_link("Open", record.pdf_url))
         yield Fact("Invoice id", code(record.pk))
+
+    def links(self, record: Any) -> Iterable[Tool]:
+        yield Tool("Explain what paid it", f"{reverse('admin:billing_ledgerentry_explain')}?invoice={record.pk}")
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         if record.status == Invoice.Status.OPEN and record.order_id:

@@ -23,7 +23,13 @@ from billing.models import CreditClass, LedgerEntry
 from billing.use_cases.past.position_at import position_at
 from billing.use_cases.past.trial_balance import trial_balance
 from orders.use_cases.customers.plan_merge import find_customer
-from orders.use_cases.ledger.explain import ExplainedBalance, ExplainedOrder, explain_balance, explain_order
+from orders.use_cases.ledger.explain import (
+    ExplainedBalance,
+    ExplainedOrder,
+    explain_balance,
+    explain_month,
+    explain_order,
+)
 from orders.use_cases.statements.hand_out_explanation import hand_out_explanation
 from promos.use_cases.past.voucher_at import batch_at, campaign_at, code_at
 
@@ -106,10 +112,11 @@ class VoucherAtSerializer(serializers.Serializer[Any]):
 class ExplainRequestSerializer(RequestSerializer):
     user_id = TextField(required=False, max_length=255)
     order_id = IdField(required=False)
+    invoice_id = IdField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if len({"user_id", "order_id"} & attrs.keys()) != 1:
-            raise serializers.ValidationError({"user_id": ["name one user or one order"]})
+        if len(attrs) != 1:
+            raise serializers.ValidationError({"user_id": ["name one user, order or invoice"]})
         return attrs
 
 
@@ -153,18 +160,28 @@ class SourceSerializer(serializers.Serializer[Any]):
     origin = OriginSerializer()
 
 
+class CardPartSerializer(serializers.Serializer[Any]):
+    entry_id = serializers.UUIDField(source="id", help_text="The entry of the clearing account.")
+    at = serializers.DateTimeField(source="created_at")
+    kind = serializers.ChoiceField(choices=["payment", "refund"])
+    amount_minor = serializers.IntegerField(help_text="Negative for a refund.")
+    stripe_object_id = serializers.CharField(help_text="Of the paid session or invoice.")
+
+
 class ExplanationSerializer(serializers.Serializer[Any]):
     user_id = serializers.CharField(source="customer.user_id")
     order_id = serializers.UUIDField(source="order.id", required=False, help_text="Absent for a balance.")
     position = PositionAtSerializer(required=False, help_text="Absent for an order.")
     lots = ExplainedLotSerializer(many=True, required=False, help_text="Absent for an order.")
     sources = SourceSerializer(many=True, required=False, help_text="The credit that paid it; absent for a balance.")
-    total_minor = serializers.IntegerField(
-        source="order.total_minor", required=False, help_text="Absent for a balance."
+    invoice_id = serializers.UUIDField(
+        source="month.id",
+        required=False,
+        help_text="Of a month that Stripe charges; then `order_id` began the subscription.",
     )
-    due_by_card_minor = serializers.IntegerField(
-        source="order.amount_due_minor", required=False, help_text="The part that credit does not cover."
-    )
+    card = CardPartSerializer(many=True, required=False, help_text="What the card paid; absent for a balance.")
+    total_minor = serializers.IntegerField(required=False, help_text="Absent for a balance.")
+    due_by_card_minor = serializers.IntegerField(required=False, help_text="The part that credit does not cover.")
 
 
 _AT = OpenApiParameter("at", datetime, description="An instant with an offset (RFC 3339); now if absent.")
@@ -231,10 +248,11 @@ class VoucherAtView(ApiView):
         return Response(VoucherAtSerializer(found).data)
 
 
-_EXPLAIN_REFUSALS = {404: "There is no such customer or order."}
+_EXPLAIN_REFUSALS = {404: "There is no such customer, order or invoice."}
 _EXPLAIN_PARAMETERS = [
     OpenApiParameter("user_id", str, description="Explain this customer's balance."),
-    OpenApiParameter("order_id", UUID, description="Explain what paid this order, or this month's renewal."),
+    OpenApiParameter("order_id", UUID, description="Explain what paid this order."),
+    OpenApiParameter("invoice_id", UUID, description="Explain what paid the month of this invoice."),
 ]
 
 
@@ -245,7 +263,7 @@ class ExplainView(ApiView):
         responses={200: ExplanationSerializer, **refusals(_EXPLAIN_REFUSALS)},
         parameters=_EXPLAIN_PARAMETERS,
         tags=["administration"],
-        summary="Explain a balance by its redemptions and uses, or an order by the credit that paid it",
+        summary="Explain a balance by its redemptions and uses, or an order or month by what paid it",
     )
     def get(self, request: Request) -> Response:
         return Response(ExplanationSerializer(_explain(request)).data)
@@ -258,7 +276,7 @@ class ExplanationPdfView(ApiView):
         responses={(200, "application/pdf"): OpenApiTypes.BINARY, **refusals(_EXPLAIN_REFUSALS)},
         parameters=_EXPLAIN_PARAMETERS,
         tags=["administration"],
-        summary="Download the explanation of a balance or an order as a PDF",
+        summary="Download the explanation of a balance, an order or a month as a PDF",
         description="In English, as the console has it. Each download is recorded in the audit trail.",
     )
     def get(self, request: Request) -> HttpResponse:
@@ -273,4 +291,6 @@ def _explain(request: Request) -> ExplainedOrder | ExplainedBalance:
     asked = form.validated_data
     if "order_id" in asked:
         return explain_order(asked["order_id"])
+    if "invoice_id" in asked:
+        return explain_month(asked["invoice_id"])
     return explain_balance(find_customer(user_id=asked["user_id"]))

@@ -1,4 +1,4 @@
-"""The page that explains a customer's balance lot by lot, or what paid an order."""
+"""The page that explains a customer's balance lot by lot, or what paid an order or a month."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -28,29 +28,38 @@ from billing.admin.console.words import say
 from billing.admin.ledger import customer_link
 from billing.errors import CustomerNotFound
 from orders.admin.ledger.past import position_facts
-from orders.errors import OrderNotFound
+from orders.errors import InvoiceNotFound, OrderNotFound
 from orders.use_cases.customers.plan_merge import find_customer
-from orders.use_cases.ledger.explain import ExplainedLot, ExplainedOrder, Origin, explain_balance, explain_order
+from orders.use_cases.ledger.explain import (
+    ExplainedBalance,
+    ExplainedLot,
+    ExplainedOrder,
+    Origin,
+    explain_balance,
+    explain_month,
+    explain_order,
+)
 from orders.use_cases.statements.hand_out_explanation import hand_out_explanation
 
 
 def explain_page(admin: Any, request: HttpRequest) -> HttpResponse:
-    """Explains the balance of `customer`, a user id, or what paid `order`; with `pdf` as a file. Raises: Http404."""
-    title = "What paid this order" if "order" in request.GET else "Where this balance comes from"
+    """Explains the balance of `customer`, a user id, or what paid `order` or the month of `invoice`.
+
+    With `pdf` as a file. Raises: Http404.
+    """
     try:
-        if "order" in request.GET:
-            explained = explain_order(UUID(request.GET["order"]))
-            if "pdf" in request.GET:
-                return _file(hand_out_explanation(explained, by=actor_of(request)))
-            facts, panels = [*_order_facts(explained)], [_sources_panel(explained)]
-        else:
-            balance = explain_balance(find_customer(user_id=request.GET.get("customer", "")))
-            if "pdf" in request.GET:
-                return _file(hand_out_explanation(balance, by=actor_of(request)))
-            facts = [Fact("Customer", customer_link(balance.customer)), *position_facts(balance.position)]
-            panels = [_lot_panel(each) for each in balance.lots]
-    except (CustomerNotFound, OrderNotFound, ValueError) as error:
+        explained = _explain(request)
+    except (CustomerNotFound, OrderNotFound, InvoiceNotFound, ValueError) as error:
         raise Http404 from error
+    if "pdf" in request.GET:
+        return _file(hand_out_explanation(explained, by=actor_of(request)))
+    if isinstance(explained, ExplainedOrder):
+        title = "What paid this month" if explained.month else "What paid this order"
+        facts, panels = [*_order_facts(explained)], [_sources_panel(explained), _card_panel(explained)]
+    else:
+        title = "Where this balance comes from"
+        facts = [Fact("Customer", customer_link(explained.customer)), *position_facts(explained.position)]
+        panels = [_lot_panel(each) for each in explained.lots]
     context = {
         **admin.admin_site.each_context(request),
         "title": title,
@@ -60,6 +69,14 @@ def explain_page(admin: Any, request: HttpRequest) -> HttpResponse:
         "panels": panels,
     }
     return TemplateResponse(request, "admin/console_page.html", context)
+
+
+def _explain(request: HttpRequest) -> ExplainedOrder | ExplainedBalance:
+    if "order" in request.GET:
+        return explain_order(UUID(request.GET["order"]))
+    if "invoice" in request.GET:
+        return explain_month(UUID(request.GET["invoice"]))
+    return explain_balance(find_customer(user_id=request.GET.get("customer", "")))
 
 
 def _file(content: bytes) -> HttpResponse:
@@ -135,11 +152,13 @@ def _order_facts(explained: ExplainedOrder) -> Iterable[Fact]:
     yield Fact("Customer", customer_link(order.customer))
     yield Fact("Organization", order.organization.name)
     yield Fact("State", state_badge(order.status))
-    if order.renews_id:
-        yield Fact("Month from", moment(order.period_start))
-    yield Fact("Total", amount(order.total_minor))
+    if explained.month:
+        yield Fact("Invoice", link(short_id(explained.month.pk), change_url("billing_invoice", explained.month.pk)))
+    if explained.month or order.renews_id:
+        yield Fact("Month from", moment(explained.month.period_start if explained.month else order.period_start))
+    yield Fact("Total", amount(explained.total_minor))
     yield Fact("Paid from credit", amount(explained.credit_minor))
-    yield Fact("By card", amount(order.amount_due_minor))
+    yield Fact("By card", amount(explained.due_by_card_minor))
 
 
 def _sources_panel(explained: ExplainedOrder) -> Panel:
@@ -166,4 +185,21 @@ def _sources_panel(explained: ExplainedOrder) -> Panel:
             for origin in [source.origin]
         ],
         empty="No credit paid it.",
+    )
+
+
+def _card_panel(explained: ExplainedOrder) -> Panel:
+    return Panel(
+        title="Card payments and refunds",
+        columns=[Column("Time"), Column("Kind"), Column("At Stripe"), Column("Amount", right=True)],
+        rows=[
+            (
+                link(moment(entry.created_at), change_url("orders_cardentry", entry.pk)),
+                say(entry.get_kind_display()),
+                code(entry.stripe_object_id),
+                amount(entry.amount_minor),
+            )
+            for entry in explained.card
+        ],
+        empty="No card paid it.",
     )

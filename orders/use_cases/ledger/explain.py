@@ -1,4 +1,4 @@
-"""Explains credit: from a balance to its lots and where each came from, and from an order back to what paid it."""
+"""Explains a balance by its lots, their origin and their uses, and an order or a month by what paid it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,13 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from billing.models import Customer, LedgerEntry
+from billing.models import Customer, Invoice, LedgerEntry
 from billing.use_cases.past.position_at import LotAt, PositionAt, position_at
-from orders.errors import OrderNotFound
-from orders.models import Order
+from orders.errors import InvoiceNotFound, OrderNotFound
+from orders.models import CardEntry, Order
 from orders.use_cases.ledger.allocate_credit import Part, allocate_credit
 
 
@@ -78,20 +79,36 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedOrder:
-    """An order and the credit that paid it, by its origin. A card paid the rest."""
+    """An order, the credit that paid it by its origin, and the payments and refunds of its card.
+
+    `month` is the invoice of a month that Stripe charges, which has no order of its own: `order` began its
+    subscription.
+    """
 
     order: Order
     sources: tuple[Source, ...]
+    card: tuple[CardEntry, ...]
+    month: Invoice | None = None
 
     @property
     def customer(self) -> Customer:
         return self.order.customer
 
     @property
+    def total_minor(self) -> int:
+        return self.month.amount_minor if self.month else self.order.total_minor
+
+    @property
+    def due_by_card_minor(self) -> int:
+        return self.month.amount_minor if self.month else self.order.amount_due_minor
+
+    @property
     def credit_minor(self) -> int:
         return sum(source.part_minor for source in self.sources)
 
 
+# Stripe's ids of invoices begin so.
+STRIPE_INVOICE = "in_"
 _ORIGINS = """
 SELECT e.id, e.created_at, e.kind, e.reason, e.note, e.amount_minor, e.actor_id, r.id, c.code, r.card_serial,
        CASE WHEN b.id IS NOT NULL THEN c.code END, nullif(b.approved_by, ''), g.id, g.name, nullif(g.approved_by, ''),
@@ -129,17 +146,37 @@ def explain_balance(customer: Customer) -> ExplainedBalance:
 
 
 def explain_order(order_id: UUID) -> ExplainedOrder:
-    """Explains what paid an order, a renewal's month too. Raises: OrderNotFound."""
+    """Explains what paid an order, also that of a month that credit renewed. Raises: OrderNotFound."""
     order = Order.objects.select_related("organization", "customer", "renews").filter(pk=order_id).first()
     if order is None:
         raise OrderNotFound
     spend = LedgerEntry.objects.filter(order_id=order_id, kind=LedgerEntry.Kind.SPEND).first()
     parts = [] if spend is None else allocate_credit(account_id=spend.account_id, of_entry=spend)
     origins = _origins({part.lot_id for part in parts})
+    # Stripe's invoices of later months name the same order; each explains its own month.
+    card = _card_entries().filter(order=order).exclude(stripe_object_id__startswith=STRIPE_INVOICE)
     return ExplainedOrder(
         order=order,
         sources=tuple(Source(part_minor=part.minor, origin=origins[part.lot_id]) for part in parts),
+        card=tuple(card),
     )
+
+
+def explain_month(invoice_id: UUID) -> ExplainedOrder:
+    """Explains what paid the month of an invoice: its order, or a charge by Stripe. Raises: InvoiceNotFound."""
+    invoice = Invoice.objects.select_related("subscription").filter(pk=invoice_id).first()
+    if invoice is None:
+        raise InvoiceNotFound
+    if invoice.order_id is not None:
+        return explain_order(invoice.order_id)
+    order = Order.objects.select_related("organization", "customer").get(pk=invoice.subscription.order_id)
+    card = _card_entries().filter(stripe_object_id=invoice.stripe_invoice_id)
+    return ExplainedOrder(order=order, sources=(), card=tuple(card), month=invoice)
+
+
+def _card_entries() -> QuerySet[CardEntry]:
+    kinds = (CardEntry.Kind.PAYMENT, CardEntry.Kind.REFUND)
+    return CardEntry.objects.filter(kind__in=kinds).order_by("created_at", "pk")
 
 
 def _origins(keys: Iterable[UUID]) -> dict[UUID, Origin]:

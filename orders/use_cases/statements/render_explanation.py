@@ -13,6 +13,7 @@ from orders.use_cases.ledger.explain import ExplainedBalance, ExplainedLot, Expl
 
 _USES = (0.2, 0.42, 0.22, 0.16)
 _SOURCES = (0.22, 0.26, 0.34, 0.18)
+_CARD = (0.22, 0.14, 0.46, 0.18)
 
 
 def render_balance_explanation(explained: ExplainedBalance, *, made_at: datetime) -> bytes:
@@ -37,21 +38,23 @@ def render_balance_explanation(explained: ExplainedBalance, *, made_at: datetime
 
 
 def render_order_explanation(explained: ExplainedOrder, *, made_at: datetime) -> bytes:
-    """Renders an order and the credit that paid it. No query."""
-    order = explained.order
+    """Renders an order or a month, and what paid it. No query."""
+    order, month = explained.order, explained.month
+    title = "What paid this month" if month else "What paid this order"
     with override("en"):
-        sheet = Sheet(title="What paid this order", made_at=made_at)
-        sheet.heading("What paid this order", large=True)
+        sheet = Sheet(title=title, made_at=made_at)
+        sheet.heading(title, large=True)
         sheet.rows(
             [
+                *([("Invoice", str(month.pk)), ("Month from", local_text(month.period_start))] if month else []),
                 ("Order", str(order.pk)),
                 ("Customer", str(order.customer)),
                 ("Organization", order.organization.name),
                 ("State", order.status),
                 ("As of", f"{local_text(made_at)} ({settings.SOVEREIGN_TIME_ZONE})"),
                 ("Paid from credit", _money(explained.credit_minor)),
-                ("By card", _money(order.amount_due_minor)),
-                ("Total", _money(order.total_minor)),
+                ("By card", _money(explained.due_by_card_minor)),
+                ("Total", _money(explained.total_minor)),
             ],
             last_is_total=True,
         )
@@ -59,9 +62,20 @@ def render_order_explanation(explained: ExplainedOrder, *, made_at: datetime) ->
             (local_text(source.origin.at), _voucher(source.origin), _issuer(source.origin), _money(source.part_minor))
             for source in explained.sources
         ]
-        sheet.columns(
-            [("Brought", "Voucher or reason", "Campaign, issued by", "Part"), *rows], widths=_SOURCES, amounts=1
-        )
+        if rows:
+            head = ("Brought", "Voucher or reason", "Campaign, issued by", "Part")
+            sheet.columns([head, *rows], widths=_SOURCES, amounts=1)
+        paid = [
+            (
+                local_text(entry.created_at),
+                entry.get_kind_display(),
+                entry.stripe_object_id,
+                _money(entry.amount_minor),
+            )
+            for entry in explained.card
+        ]
+        if paid:
+            sheet.columns([("Time", "Card", "At Stripe", "Amount"), *paid], widths=_CARD, amounts=1)
         return bytes(sheet.output())
 
 
