@@ -328,7 +328,11 @@ ENDPOINTS = [
     Endpoint(method="GET", path="tenant/orgs", roles=IDENTIFIED, is_list=True),
     Endpoint(method="GET", path="tenant/orgs/{tenant}", roles=IDENTIFIED),
     Endpoint(
-        method="PUT", path="tenant/orgs/{tenant}", roles=IDENTIFIED, body={"name": "Other"}, requires_nothing=True
+        method="PUT",
+        path="tenant/orgs/{tenant}",
+        roles=IDENTIFIED,
+        body={"name": "Other", "vat_number": "OM1100000000"},
+        requires_nothing=True,
     ),
     Endpoint(method="GET", path="tenant/orgs/{tenant}/members", roles=IDENTIFIED),
     Endpoint(

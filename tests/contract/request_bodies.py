@@ -92,7 +92,14 @@ CHECKOUT = {
     "bundle": "starter",
     "promo_code": "{code}",
 }
-ORGANIZATION = {"slug": "{slug}", "name": "New", "plan_id": "m", "apps": ["wordpress"], "addons": ["backup"]}
+ORGANIZATION = {
+    "slug": "{slug}",
+    "name": "New",
+    "plan_id": "m",
+    "apps": ["wordpress"],
+    "addons": ["backup"],
+    "vat_number": "OM1100000000",
+}
 MERGE = {"customer_id": "no-such-customer", "into_customer_id": "nor-this-one", "reason": "one person"}
 # Whether the organization has a plan or not, there is no such app.
 APP_TO_INSTALL = {"slug": "no-such-app", "dep_choices": {"mariadb": "dedicated"}}
