@@ -62,8 +62,8 @@ def explain_page(admin: Any, request: HttpRequest) -> HttpResponse:
         panels = [_lot_panel(each) for each in explained.lots]
     context = {
         **admin.admin_site.each_context(request),
-        "title": title,
-        "crumbs": [("Ledger", list_url(admin.model_label)), (title, "")],
+        "title": say(title),
+        "crumbs": [(say("Ledger"), list_url(admin.model_label)), (say(title), "")],
         "facts": facts,
         "links": [Tool("Download the PDF", f"?{request.GET.urlencode()}&pdf=1")],
         "panels": panels,

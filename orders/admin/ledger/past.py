@@ -86,8 +86,8 @@ def past_page(admin: Any, request: HttpRequest) -> HttpResponse:
             form.add_error(None, as_sentence(error.text))
     context = {
         **admin.admin_site.each_context(request),
-        "title": "As of a past instant",
-        "crumbs": [("Ledger", list_url(admin.model_label)), ("As of a past instant", "")],
+        "title": say("As of a past instant"),
+        "crumbs": [(say("Ledger"), list_url(admin.model_label)), (say("As of a past instant"), "")],
         "facts": facts,
         "panels": panels,
         "past": form,
