@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django import forms
 from django.core.exceptions import PermissionDenied
+from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 
 from billing.admin.console.acts import confirm_act, find_for_act
@@ -18,13 +19,21 @@ from billing.admin.console.submission import Done, Submission
 from billing.admin.ledger import PROPOSE_PERMISSION, customer_link
 from orders.admin.organizations import organization_link
 from orders.locks import lock_order
-from orders.models import Order, Payment, Refund
+from orders.models import CardEntry, Order, Payment, Refund
 from orders.models.payment import WAITING_STATUSES
 from orders.use_cases.payments.close_lost_payment import close_lost_payment
 from orders.use_cases.payments.request_refund import find_refundable, refund_or_propose
 
 _PAID = "The customer had paid: the order is complete."
 _CLOSED = "The payment is closed, and the held credit is available again."
+_REFUNDED = (
+    "The card is refunded first. Once nothing is left on the card, the credit is returned too, the order is refunded,"
+    " and its subscription ends."
+)
+_DISPUTED = (
+    "The bank has taken this payment back: a refund to the card would give it back twice. Once nothing is left on the"
+    " card, the credit is returned too, the order is refunded, and its subscription ends."
+)
 
 
 class RefundForm(ConsoleForm):
@@ -57,7 +66,7 @@ def refund_view(admin: ReadOnlyAdmin, request: HttpRequest, order_id: UUID) -> H
     if not request.user.has_perm(PROPOSE_PERMISSION):
         raise PermissionDenied
     order = find_or_404(admin, request, str(order_id))
-    left = find_refundable(order)
+    left, disputed = find_refundable(order), _disputed_minor(order)
     form = RefundForm(request.POST if request.method == "POST" else None, left_minor=left.card_minor)
     submission = Submission(request, f"orders_order:refund:{order.pk}", _refund_state(order))
     here = change_url(admin.model_label, order.pk)
@@ -95,13 +104,19 @@ def refund_view(admin: ReadOnlyAdmin, request: HttpRequest, order_id: UUID) -> H
             Fact("Total", amount(order.total_minor)),
             Fact("Paid from credit", amount(order.credit_applied_minor)),
             *([Fact("Credited for the unused month", amount(left.prorated_minor))] if left.prorated_minor else []),
+            *([Fact("Disputed by the bank", amount(disputed))] if disputed else []),
             Fact("Left on the card", amount(left.card_minor)),
             Fact("Can be refunded at most", amount(left.total_minor)),
         ],
-        warning="The card is refunded first. Once nothing is left on the card, the credit is returned too, the"
-        " order is refunded, and its subscription ends.",
+        warning=_DISPUTED if disputed else _REFUNDED,
         danger=True,
     )
+
+
+def _disputed_minor(order: Order) -> int:
+    """Returns what the bank has taken back of the order's payment and not given again."""
+    disputes = CardEntry.objects.filter(order=order, kind__in=(CardEntry.Kind.DISPUTE, CardEntry.Kind.DISPUTE_WON))
+    return -(disputes.aggregate(sum=Sum("amount_minor"))["sum"] or 0)
 
 
 def _refund_state(order: Order) -> list[object]:

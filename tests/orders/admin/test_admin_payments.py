@@ -15,7 +15,7 @@ from billing.money import format_money
 from billing.queries import balance_of
 from billing.use_cases.proposals.decide import approve_proposal
 from config.parts.approvals import approval_limits
-from orders.models import Break, Order, Payment, Refund, StripeEvent
+from orders.models import Break, CardEntry, Order, Payment, Refund, StripeEvent
 from orders.use_cases.payments.request_refund import refund_or_propose, request_refund
 from orders.use_cases.reconciliation.record_break import record_break
 from tests.console import Browser, client_of, create_user, form_errors
@@ -144,6 +144,18 @@ def test_a_superadmin_refunds_a_part_to_the_card(paid: Payment) -> None:
     staff.submit(address, {"card": "1.250", "reason": "too slow"})
     refund = Refund.objects.get()
     assert (refund.amount_minor, refund.status, refund.reason) == (1_250, "requested", "too slow")
+
+
+def test_a_refund_of_a_disputed_payment_warns(paid: Payment) -> None:
+    page = reverse("admin:orders_order_refund", args=[paid.order_id])
+    staff = client_of(create_user(SUPERADMIN))
+    assert "Disputed by the bank" not in staff.get(page).content.decode()
+    for kind, minor, warns in (("dispute", -4_000, True), ("dispute_won", 4_000, False)):
+        CardEntry.objects.create(
+            kind=kind, amount_minor=minor, currency="OMR", order_id=paid.order_id, stripe_object_id="dp_1"
+        )
+        shown = staff.get(page).content.decode()
+        assert ("Disputed by the bank" in shown) == ("give it back twice" in shown) == warns
 
 
 @pytest.mark.parametrize(
