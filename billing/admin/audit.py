@@ -21,6 +21,7 @@ from billing.admin.console.display import (
     Fact,
     Panel,
     Text,
+    becomes,
     clipped,
     code,
     link,
@@ -234,7 +235,7 @@ def _object_link(entry: AuditEntry) -> Text:
 def _changes(changes: dict[str, Any]) -> SafeString:
     """Formats changes for one cell. The empty value before a creation is left out."""
     lines = (
-        (name, f"{before} → {after}" if before != NOTHING else after)
+        (name, becomes(before, after) if before != NOTHING else after)
         for name, before, after in _format_changes(changes)
         if (before, after) != (NOTHING, NOTHING)
     )

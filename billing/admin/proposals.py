@@ -23,6 +23,7 @@ from billing.admin.console.display import (
     Text,
     Tool,
     badge,
+    becomes,
     change_url,
     clipped,
     code,
@@ -261,7 +262,7 @@ class ProposalAdmin(ReadOnlyAdmin):
         facts = [Fact("Proposal", say_stored(proposal.title))]
         for name, *values in proposal.changes:
             before, after = (say_stored_value(name, value) for value in values)
-            facts.append(Fact(name, f"{before} → {after or NOTHING}" if before else after))
+            facts.append(Fact(name, becomes(before, after or NOTHING) if before else after))
         return [*facts, Fact("Why", proposal.reason)]
 
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import get_language_bidi, gettext
 
 from billing.local_time import local_day, local_text, to_local
 from billing.money import format_money
@@ -126,6 +126,11 @@ def clipped_code(text: str, note: str = "") -> Text:
 def two_lines(first: object, second: object) -> SafeString:
     """Puts two values into one cell of a list, one below the other."""
     return format_html('<span class="lines"><span>{}</span><small>{}</small></span>', first, second)
+
+
+def becomes(before: object, after: object) -> SafeString:
+    """Formats a change from one value to another, in the direction in which the page is read."""
+    return format_html("<bdi>{}</bdi> {} <bdi>{}</bdi>", before, "←" if get_language_bidi() else "→", after)
 
 
 def unbroken(text: str) -> SafeString:
