@@ -1,7 +1,6 @@
-"""A worker that is told to stop ends, whatever it is doing at that moment."""
+"""SIGTERM ends the worker at every moment of its start."""
 
 import asyncio
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,9 +32,9 @@ async def start_and_stop(connected: App, *, after: float) -> None:
 
 
 def test_a_worker_stops_at_any_moment_of_its_start() -> None:
-    for _ in range(STARTS):
+    for number in range(STARTS):
         with connected_app() as connected:
-            asyncio.run(start_and_stop(connected, after=random.random() * START_SECONDS))
+            asyncio.run(start_and_stop(connected, after=START_SECONDS * number / STARTS))
 
 
 def test_a_worker_stops_although_a_cancellation_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
