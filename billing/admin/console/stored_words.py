@@ -72,6 +72,7 @@ _RESTRICTIONS = "Restrictions"
 _WORDS = {"yes", "no", "none", "unlimited", "retired", "live", "taken back"}
 # What an act changes, where its values are words of the console.
 _OF_WORDS = {"State", "Order", "Credit class", "VAT", "Kind of credit"}
+_APPROVED = re.compile(r"(?P<reason>.*) \(approved by (?P<name>.+)\)", re.DOTALL)
 _NUMBERS = {"number", "already", "part", "whole"}
 
 
@@ -100,9 +101,6 @@ def say_reason(text: str) -> str:
     """Returns the reason of an act as it was given, and in the reader's language that it was approved."""
     found = _APPROVED.fullmatch(text)
     return say("%(reason)s (approved by %(name)s)", **found.groupdict()) if found else text
-
-
-_APPROVED = re.compile(r"(?P<reason>.*) \(approved by (?P<name>.+)\)", re.DOTALL)
 
 
 def say_stored_value(name: str, value: str) -> str:

@@ -108,7 +108,7 @@ class ExplainedOrder:
 
 
 # Stripe's ids of invoices begin so.
-STRIPE_INVOICE = "in_"
+_STRIPE_INVOICE = "in_"
 _ORIGINS = """
 SELECT e.id, e.created_at, e.kind, e.reason, e.note, e.amount_minor, e.actor_id, r.id, c.code, r.card_serial,
        CASE WHEN b.id IS NOT NULL THEN c.code END, nullif(b.approved_by, ''), g.id, g.name, nullif(g.approved_by, ''),
@@ -154,7 +154,7 @@ def explain_order(order_id: UUID) -> ExplainedOrder:
     parts = [] if spend is None else allocate_credit(account_id=spend.account_id, of_entry=spend)
     origins = _origins({part.lot_id for part in parts})
     # Stripe's invoices of later months name the same order; each explains its own month.
-    card = _card_entries().filter(order=order).exclude(stripe_object_id__startswith=STRIPE_INVOICE)
+    card = _card_entries().filter(order=order).exclude(stripe_object_id__startswith=_STRIPE_INVOICE)
     return ExplainedOrder(
         order=order,
         sources=tuple(Source(part_minor=part.minor, origin=origins[part.lot_id]) for part in parts),
