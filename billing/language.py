@@ -1,4 +1,7 @@
-"""The language of texts: the one that is active, and the one that the request in progress asks for."""
+"""The language of texts: the one that is active, and the one that the request in progress asks for.
+
+It also holds the words that the console and the mails to staff share.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,6 +9,8 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 from django.utils import translation
+from django.utils.functional import lazy
+from django.utils.translation import get_language_bidi, gettext
 
 _requested: ContextVar[str] = ContextVar("requested_language", default="")
 
@@ -32,3 +37,31 @@ def answer_in(language: str) -> Iterator[None]:
 def requested_language() -> str:
     """Returns the language that the client asks for; empty for a client that asks for none, and outside a request."""
     return _requested.get()
+
+
+def say(sentence: str, **values: object) -> str:
+    """Returns a sentence in the reader's language with these values in it."""
+    isolated = {name: isolate(value) for name, value in values.items()}
+    return gettext(sentence) % isolated if values else gettext(sentence)
+
+
+def name_role(role: str) -> str:
+    """Returns the name of a role in the reader's language. In English it is the name that a token has."""
+    return gettext(role)
+
+
+def name_person(name: str, role: str) -> str:
+    """Returns a person with their role: `noor@example.org (sovereign-admin)`."""
+    return f"{name} ({name_role(role)})"
+
+
+def isolate(value: object) -> object:
+    """Keeps a code, an amount or an address as it is read in a sentence from right to left.
+
+    The two signs show nothing: they begin and end a text that has a direction of its own.
+    """
+    return f"\u2068{value}\u2069" if get_language_bidi() and value != "" else value
+
+
+# A sentence for a text that is made before anybody reads it, such as the label of a form.
+say_lazily = lazy(say, str)

@@ -94,11 +94,11 @@ _LETTERS = re.compile(r"[A-Za-z]{2}")
 
 def console_words() -> Iterator[tuple[str, str]]:
     """Yield each word with the place that writes it."""
-    for folder in FOLDERS:
-        for path in sorted((PROJECT / folder / "admin").rglob("*.py")):
-            place = str(path.relative_to(PROJECT))
-            for text in _words_of(ast.parse(path.read_text())):
-                yield place, text
+    paths = [path for folder in FOLDERS for path in sorted((PROJECT / folder / "admin").rglob("*.py"))]
+    for path in (*paths, PROJECT / "billing" / "stored_words.py"):
+        place = str(path.relative_to(PROJECT))
+        for text in _words_of(ast.parse(path.read_text())):
+            yield place, text
     yield from _words_of_models()
     yield from (("templates/unfold", text) for text in THEME_WORDS)
     yield from (("billing/actor.py", role) for role in ROLES)

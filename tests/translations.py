@@ -23,9 +23,7 @@ from tests.refusal_sentences import FOLDERS, PROJECT, UNREAD
 from tests.test_error_sentences import import_all, subclasses
 
 CATALOG = PROJECT / "locale" / "ar" / "LC_MESSAGES" / "django.po"
-# Mails to staff are in English.
-UNTRANSLATED_TEMPLATES = ("mail/alert.txt", "mail/proposal.txt")
-SINGULAR = ("_", "gettext", "gettext_lazy", "gettext_noop")
+SINGULAR = ("_", "gettext", "gettext_lazy", "gettext_noop", "say")
 WITH_CONTEXT = "pgettext"
 PLURAL = ("ngettext", "ngettext_lazy", "ngettext_noop")
 
@@ -50,10 +48,9 @@ def messages() -> dict[Message, str]:
 
 
 def template_names() -> list[str]:
-    """Return the templates of pages and of mails to customers."""
+    """Return the templates of pages and mails."""
     folder = PROJECT / "templates"
-    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*"))
-    return [name for name in names if not name.startswith(UNTRANSLATED_TEMPLATES)]
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*"))
 
 
 def load_nodes(name: str) -> Any:

@@ -31,11 +31,11 @@ from billing.admin.console.display import (
     two_lines,
 )
 from billing.admin.console.filters import DayRangeFilter, one_of
-from billing.admin.console.stored_words import say_reason, say_stored_value
-from billing.admin.console.words import name_person, name_role, say
+from billing.language import name_person, name_role, say
 from billing.local_time import local_text
 from billing.models import AuditEntry, AuditLink
 from billing.money import format_money
+from billing.stored_words import say_reason, say_stored_value
 
 # The kinds of objects that acts are recorded of.
 OBJECT_TYPES = (

@@ -32,13 +32,13 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.filters import DayRangeFilter
 from billing.admin.console.request_actor import actor_of
-from billing.admin.console.stored_words import say_reason
 from billing.admin.console.submission import Done
-from billing.admin.console.words import name_role, say
 from billing.errors import EntryNotReversible
+from billing.language import name_role, say
 from billing.locks import lock_account
 from billing.models import Customer, Hold, LedgerEntry
 from billing.queries import exists_per_row
+from billing.stored_words import say_reason
 from billing.use_cases.ledger.post_entry import MOVED_IN, MOVED_OUT, TRANSFER, reverse_entry
 
 CORRECT_CREDIT_PERMISSION = "billing.add_ledgerentry"

@@ -19,8 +19,8 @@ from billing.admin.console.forms import TranslatedForm, reason_field
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
-from billing.admin.console.words import say, say_lazily
 from billing.errors import ProcessorSettingsUnreadable
+from billing.language import say, say_lazily
 from billing.models import ProcessorSettings
 from billing.use_cases.processor_settings import MAX_KEY_LENGTH, change_processor_keys, last4, processor_keys
 

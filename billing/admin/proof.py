@@ -16,7 +16,7 @@ from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Submission
-from billing.admin.console.words import say
+from billing.language import say
 from billing.models import LedgerCheck, LedgerHead
 from billing.use_cases.proof.audit.app_chains import list_app_chains
 from billing.use_cases.proof.export_evidence import hand_out_evidence

@@ -33,11 +33,11 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.forms import REASON_LENGTH, ReasonForm
 from billing.admin.console.request_actor import actor_of, staff_of
-from billing.admin.console.stored_words import say_stored, say_stored_value
 from billing.admin.console.submission import Done
-from billing.admin.console.words import name_person, name_role, say
+from billing.language import name_person, name_role, say
 from billing.local_time import local_day
 from billing.models import Proposal
+from billing.stored_words import say_stored, say_stored_value
 from billing.use_cases.proposals.decide import (
     approve_proposal,
     is_proposer,

@@ -25,7 +25,7 @@ from billing.admin.console.display import Text, Tool, badge, change_url, list_ur
 from billing.admin.console.forms import TranslatedForm, UneditedValues, reason_field
 from billing.admin.console.request_actor import actor_of, staff_of
 from billing.admin.console.submission import Submission
-from billing.admin.console.words import say, say_lazily
+from billing.language import say, say_lazily
 from billing.models import User
 from billing.use_cases.assign_role import assign_role, role_of
 from billing.use_cases.identity.end_sessions import end_sessions

@@ -26,6 +26,8 @@ class User(AbstractUser):
     avatar_url = models.CharField(max_length=500, blank=True, default="", db_default="")
     # Part of every session's hash: a higher number ends all sessions of the user.
     session_version = models.IntegerField(default=0, db_default=0, editable=False)
+    # The language of mails to staff: the one in which they read the console last; empty for the default.
+    language = models.CharField(max_length=7, blank=True, default="", db_default="", editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta(AbstractUser.Meta):

@@ -20,6 +20,8 @@ from django.utils.translation import gettext
 from structlog.contextvars import bound_contextvars, clear_contextvars, get_contextvars
 
 from billing.database.custom_plans import planning_for_values
+from billing.models import User
+from billing.use_cases.mail.staff_language import remember_staff_language
 from config.metrics.endpoint import metrics
 from config.metrics.process import count_request
 from config.parts.logs import log_event
@@ -223,7 +225,10 @@ _NO_DEVICES = ", ".join(
 
 
 class ConsoleMiddleware:
-    """Lets PostgreSQL plan each statement of the console for its values (see `billing.database.custom_plans`)."""
+    """Lets PostgreSQL plan each statement of the console for its values (see `billing.database.custom_plans`).
+
+    The language in which a member of staff reads the console becomes that of their mails.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -232,7 +237,11 @@ class ConsoleMiddleware:
         if not request.path_info.startswith("/admin/"):
             return self.get_response(request)
         with planning_for_values():
-            return self.get_response(request)
+            response = self.get_response(request)
+        user = getattr(request, "_cached_user", None)
+        if isinstance(user, User) and user.is_staff:
+            remember_staff_language(user)
+        return response
 
 
 class PagePolicyMiddleware:

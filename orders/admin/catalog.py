@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from billing.admin.console.base import ConsoleAdmin
 from billing.admin.console.display import Text, amount, badge, code
 from billing.admin.console.forms import AmountField, UneditedValues, reason_field
-from billing.admin.console.words import say, say_lazily
+from billing.language import say, say_lazily
 from orders.errors import PriceNotChargeable
 from orders.models import AddOn, App, Bundle, Industry, Plan
 from orders.use_cases.catalog.check_price import check_price

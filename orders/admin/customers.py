@@ -19,9 +19,9 @@ from billing.admin.console.forms import ConsoleForm, reason_field, show_refusals
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
-from billing.admin.console.words import say
 from billing.admin.customers import CustomerAdmin
 from billing.admin.ledger import CORRECT_CREDIT_PERMISSION
+from billing.language import say
 from billing.locks import lock_merges
 from billing.models import Customer
 from billing.text import as_sentence

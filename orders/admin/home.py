@@ -15,7 +15,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.admin.console.display import Column, Panel, Text, Tool, amount, list_url
 from billing.admin.console.pages import may_open, open_panel
-from billing.admin.console.words import say
+from billing.language import say
 from billing.local_time import local_day, midnight_of
 from billing.models import Account, Subscription
 from billing.money import format_money

@@ -1,4 +1,4 @@
-"""The mails to customers, as staff preview them: with invented values, in each language, in HTML and in text."""
+"""The mails to customers and staff, as staff preview them: with invented values, in each language and form."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import get_language
 
 from billing.admin.console.display import Column, Panel, Text, code, link
-from billing.admin.console.words import say
+from billing.language import say
 from orders.use_cases.mail.sample_mails import compose_sample, sample_names
 
 _PERMISSION = "orders.view_order"
@@ -21,7 +21,7 @@ def mails_view(request: HttpRequest) -> HttpResponse:
     _check(request)
     languages = dict(settings.LANGUAGES)
     panel = Panel(
-        title="Mails to customers",
+        title="Mails to customers and staff",
         columns=[Column("Mail"), Column("Subject"), *(Column(name) for name in languages.values())],
         rows=[
             (

@@ -34,8 +34,8 @@ from billing.admin.console.display import (
     state_badge,
 )
 from billing.admin.console.filters import one_of
-from billing.admin.console.words import say
 from billing.admin.ledger import customer_link, order_link
+from billing.language import say
 from billing.money import format_money
 from orders.admin.documents import is_shown, redact
 from orders.stripe.payloads import read_moment, read_order_id, read_reference

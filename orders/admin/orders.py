@@ -34,8 +34,8 @@ from billing.admin.console.display import (
     unbroken,
 )
 from billing.admin.console.filters import DayRangeFilter
-from billing.admin.console.words import name_role, say
 from billing.admin.ledger import ENTRY_COLUMNS, PROPOSE_PERMISSION, customer_link, entry_rows, keys_of_customers
+from billing.language import name_role, say
 from billing.models import LedgerEntry, Subscription
 from orders.admin.mails import mail_view, mails_view
 from orders.admin.order_acts import close_view, has_open_payment, refund_view

@@ -26,8 +26,8 @@ from billing.admin.console.display import (
     moment,
     state_badge,
 )
-from billing.admin.console.words import say
 from billing.admin.ledger import customer_link, keys_of_customers
+from billing.language import say
 from billing.models import Invoice, Organization, Subscription
 from billing.queries import members_of
 from orders.models import AddOn, App, Provision

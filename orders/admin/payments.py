@@ -26,8 +26,8 @@ from billing.admin.console.display import (
     pretty,
     state_badge,
 )
-from billing.admin.console.words import say
 from billing.admin.ledger import customer_link, order_link
+from billing.language import say
 from billing.local_time import local_day
 from orders.admin.documents import redact, sees_links
 from orders.models import Order, Payment, Refund, StripeEvent

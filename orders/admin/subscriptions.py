@@ -30,8 +30,8 @@ from billing.admin.console.display import (
     two_lines,
     unbroken,
 )
-from billing.admin.console.words import say
 from billing.admin.ledger import customer_link, keys_of_customers, order_link
+from billing.language import say
 from billing.local_time import local_day
 from billing.models import Invoice, Subscription
 from billing.models.organizations.subscription import ENDED_STATUSES

@@ -1,7 +1,7 @@
 """The newest vouchers and batches of a campaign, on its page."""
 
 from billing.admin.console.display import Column, Panel, amount, change_url, link, list_url, moment
-from billing.admin.console.words import say
+from billing.language import say
 from promos.models import Campaign
 from promos.queries import batches_with_terms
 

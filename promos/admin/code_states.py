@@ -22,8 +22,8 @@ from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission, tell
-from billing.admin.console.words import say
 from billing.errors import DomainError
+from billing.language import say
 from promos.locks import lock_code_exclusively
 from promos.models import PromoCode
 from promos.use_cases.change_code import pause_code, resume_code, retire_code

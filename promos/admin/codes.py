@@ -35,7 +35,7 @@ from billing.admin.console.pages import form_page, record_page
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
-from billing.admin.console.words import say
+from billing.language import say
 from billing.local_time import local_text
 from billing.models import User
 from promos.errors import InvalidPromo

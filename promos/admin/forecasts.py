@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from billing.admin.console.display import Fact, amount, moment
 from billing.admin.console.forms import show_refusals_on
-from billing.admin.console.words import say
+from billing.language import say
 from billing.money import format_money
 from promos.use_cases.attempts.rules import describe_rule
 from promos.use_cases.forecasts.forecast_offer import Offer, forecast_offer

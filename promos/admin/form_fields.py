@@ -11,7 +11,7 @@ from unfold.widgets import (
 )
 
 from billing.admin.console.forms import ConsoleForm, MomentField
-from billing.admin.console.words import say, say_lazily
+from billing.language import say, say_lazily
 from billing.local_time import local_text
 from promos.models import Campaign
 from promos.models.credit_life import MAX_CREDIT_DAYS, CreditLife

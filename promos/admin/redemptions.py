@@ -34,7 +34,6 @@ from billing.admin.console.forms import ConsoleForm, reason_field
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
-from billing.admin.console.words import say
 from billing.admin.ledger import (
     ENTRY_COLUMNS,
     customer_link,
@@ -42,6 +41,7 @@ from billing.admin.ledger import (
     keys_of_customers,
     order_link,
 )
+from billing.language import say
 from billing.locks import lock_account
 from billing.models import LedgerEntry
 from promos.admin.campaign_lists import CAMPAIGN, CampaignChangeList

@@ -14,7 +14,7 @@ from unfold.widgets import (
 
 from billing.admin.console.display import NOTHING, Fact, Text, badge, two_lines
 from billing.admin.console.forms import AmountField, with_currency
-from billing.admin.console.words import say
+from billing.language import say
 from promos.admin.form_fields import WindowForm, text_field
 from promos.models.restrictions import ORDERS, TOP_UPS, USE_LIMITS, Restrictions
 from promos.use_cases.restrictions.complete_restrictions import MAX_USES

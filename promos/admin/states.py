@@ -25,7 +25,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from billing.admin.console.display import badge, use_bar
-from billing.admin.console.words import say
+from billing.language import say
 from promos.models import BudgetCounter, Campaign, PromoCode, PromoCounter
 from promos.queries import MAX_COUNTED_USES, codes_with_use, exceeds_budget, is_exhausted
 

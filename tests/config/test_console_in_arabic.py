@@ -15,7 +15,7 @@ from django.utils import translation
 
 from billing.actor import SUPERADMIN
 from billing.admin.audit_words import ACTIONS
-from billing.admin.console.stored_words import say_stored
+from billing.stored_words import say_stored
 from billing.use_cases.proposals.kinds import kinds
 from tests.console import client_of, create_one_of_each, create_user, place_orders
 from tests.refusal_sentences import FOLDERS, PROJECT

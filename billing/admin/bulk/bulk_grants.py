@@ -37,7 +37,7 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
-from billing.admin.console.words import say
+from billing.language import say
 from billing.models import BulkGrant, BulkGrantRow
 from billing.use_cases.bulk.csv_rows import write_lines
 from billing.use_cases.bulk.draft_bulk_grant import (

@@ -24,10 +24,10 @@ from django.utils.translation import gettext
 
 from billing.admin.console.forms import refuse_when_busy, show_refusals_on
 from billing.admin.console.request_actor import staff_of
-from billing.admin.console.stored_words import say_stored
 from billing.errors import FormExpired, RecordChanged, SubmissionInProgress
 from billing.models import FormSubmission
 from billing.models.keys import uuid7
+from billing.stored_words import say_stored
 
 TOKEN_FIELD = "form_token"  # noqa: S105 - the name of an input
 # A page cannot be submitted after its session has ended. Its id is stored for as long again.

@@ -10,8 +10,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.utils import pretty_name
-from django.utils.functional import lazy
-from django.utils.translation import get_language_bidi, gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 
 def translate_labels(page: type[Any]) -> None:
@@ -61,32 +60,3 @@ def translate_error(error: Any) -> Any:
             if isinstance(each.message, str):
                 each.message = gettext(each.message)
     return error
-
-
-def say(sentence: str, **values: object) -> str:
-    """Returns a sentence in the reader's language with these values in it."""
-    return gettext(sentence) % _isolate(values) if values else gettext(sentence)
-
-
-def name_role(role: str) -> str:
-    """Returns the name of a role in the reader's language. In English it is the name that a token has."""
-    return gettext(role)
-
-
-def name_person(name: str, role: str) -> str:
-    """Returns a person with their role: `noor@example.org (sovereign-admin)`."""
-    return f"{name} ({name_role(role)})"
-
-
-def _isolate(values: dict[str, object]) -> dict[str, object]:
-    """Keeps codes, amounts and addresses as they are read in a sentence from right to left.
-
-    The two signs show nothing: they begin and end a text that has a direction of its own.
-    """
-    if not get_language_bidi():
-        return values
-    return {name: f"\u2068{value}\u2069" if value != "" else "" for name, value in values.items()}
-
-
-# A sentence for a form, which is made before anybody reads it.
-say_lazily = lazy(say, str)

@@ -1,14 +1,20 @@
 """Tells those who can approve that a proposal waits for them."""
 
+from typing import Any
 from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.functional import lazy
 
-from billing.local_time import local_text
+from billing.language import isolate, name_role, say
+from billing.local_time import to_local
 from billing.models import Proposal
+from billing.stored_words import say_stored, say_stored_value
 from billing.use_cases.mail.send_templated_mail import send_templated_mail
+from billing.use_cases.mail.staff_language import language_of_staff
 
 logger = structlog.get_logger(__name__)
 
@@ -24,13 +30,31 @@ def send_proposal_mail(*, proposal_id: UUID, address: str) -> bool:
         return False
     send_templated_mail(
         template="mail/proposal.txt",
-        context={
-            "proposal": proposal,
-            "proposer": proposal.proposer_email or proposal.proposer_id,
-            "expires": f"{local_text(proposal.expires_at)} {settings.SOVEREIGN_TIME_ZONE}",
-            "page": reverse("admin:billing_proposal_change", args=[proposal.pk]),
-        },
+        context=proposal_context(proposal),
         address=address,
+        language=language_of_staff(address),
         reference=f"proposal-{proposal.pk}",
     )
     return True
+
+
+def proposal_context(proposal: Proposal) -> dict[str, Any]:
+    """Returns the values of the mail about a proposal, which are written in the language of the mail."""
+    return {
+        "title": lazy(say_stored, str)(proposal.title),
+        "changes": [lazy(_say_change, str)(*change) for change in proposal.changes],
+        "reason": proposal.reason,
+        "proposer": proposal.proposer_email or proposal.proposer_id,
+        "role": lazy(name_role, str)(proposal.proposer_role),
+        "expires": lazy(date_format, str)(to_local(proposal.expires_at), "ZONED_MOMENT"),
+        "page": lazy(isolate, str)(reverse("admin:billing_proposal_change", args=[proposal.pk])),
+    }
+
+
+def _say_change(name: str, before: str, after: str) -> str:
+    return say(
+        "%(name)s: %(before)s → %(after)s",
+        name=say(name),
+        before=say_stored_value(name, before) or "\N{EN DASH}",
+        after=say_stored_value(name, after) or "\N{EN DASH}",
+    )

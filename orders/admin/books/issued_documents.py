@@ -25,8 +25,8 @@ from billing.admin.console.display import (
     moment,
 )
 from billing.admin.console.filters import DayRangeFilter
-from billing.admin.console.words import say
 from billing.admin.ledger import order_link
+from billing.language import say
 from orders.models import Document
 from orders.use_cases.documents.render_pdf import render_document
 

@@ -16,8 +16,8 @@ from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
-from billing.admin.console.words import say
 from billing.database.replica import iterate_from_replica
+from billing.language import say
 from orders.errors import InvalidMonth
 from orders.models import ClosedMonth
 from orders.use_cases.books.close_month import close_month, next_month_to_close

@@ -20,7 +20,7 @@ from billing.admin.console.forms import ConsoleForm, reason_field
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
-from billing.admin.console.words import say
+from billing.language import say
 from orders.models import PostingRule, VatRate
 from orders.use_cases.books.change_postings import FIELDS, add_vat_rate, change_posting_rule
 

@@ -39,13 +39,13 @@ from billing.admin.console.forms import ConsoleForm, reason_field
 from billing.admin.console.lists import KeysetChangeList, KeysetPaginator
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
-from billing.admin.console.stored_words import say_reason
 from billing.admin.console.submission import Submission
-from billing.admin.console.words import name_role, say
 from billing.admin.ledger import LedgerEntryAdmin, customer_link, order_link
 from billing.database.replica import iterate_from_replica
+from billing.language import name_role, say
 from billing.models import LedgerEntry
 from billing.queries import cursor_without_timeout
+from billing.stored_words import say_reason
 from orders.admin.ledger.explain import explain_page
 from orders.admin.ledger.filters import (
     CampaignFilter,

@@ -24,9 +24,9 @@ from billing.admin.console.display import (
     state_badge,
 )
 from billing.admin.console.request_actor import actor_of
-from billing.admin.console.words import say
 from billing.admin.ledger import customer_link
 from billing.errors import CustomerNotFound
+from billing.language import say
 from orders.admin.ledger.past import position_facts
 from orders.errors import InvoiceNotFound, OrderNotFound
 from orders.use_cases.customers.plan_merge import find_customer

@@ -12,8 +12,8 @@ from unfold.contrib.filters.admin import TextFilter
 
 from billing.admin.console.filters import DayRangeFilter
 from billing.admin.console.forms import AmountField
-from billing.admin.console.words import say
 from billing.admin.ledger import keys_of_customers
+from billing.language import say
 from billing.local_time import midnight_of
 from billing.models import CreditClass, LedgerEntry
 from orders.use_cases.ledger.find_entries import (

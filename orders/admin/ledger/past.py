@@ -26,9 +26,9 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.filters import YEARS
 from billing.admin.console.forms import TranslatedForm
-from billing.admin.console.words import say
 from billing.admin.ledger import matching_customers
 from billing.errors import DomainError
+from billing.language import say
 from billing.local_time import read_written_time, to_local
 from billing.text import as_sentence
 from billing.use_cases.past.position_at import PositionAt, position_at

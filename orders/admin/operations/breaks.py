@@ -16,8 +16,8 @@ from billing.admin.console.display import Fact, Text, Tool, badge, change_url, c
 from billing.admin.console.filters import OpenFilter
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
-from billing.admin.console.words import say
 from billing.admin.ledger import order_link
+from billing.language import say
 from billing.money import format_money
 from orders.locks import lock_break
 from orders.models import Break

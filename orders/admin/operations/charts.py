@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from billing.admin.console.charts import Bar, bar_chart, bars_of_days, days_until, share_chart, total_by_day
 from billing.admin.console.display import Panel, list_url
-from billing.admin.console.words import say
+from billing.language import say
 from billing.local_time import midnight_of
 from orders.models import Order, Payment
 from promos.models import Redemption, RefusedAttempt

@@ -24,8 +24,8 @@ from billing.admin.console.display import (
     pretty,
     state_badge,
 )
-from billing.admin.console.words import say
 from billing.admin.ledger import order_link
+from billing.language import say
 
 _MAX_PANEL_ROWS = 50
 UNFINISHED = ("todo", "doing")

@@ -37,7 +37,7 @@ from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
-from billing.admin.console.words import say
+from billing.language import say
 from orders.locks import lock_webhook_endpoint
 from orders.models import WebhookDelivery, WebhookEndpoint
 from orders.use_cases.webhooks.endpoint_secrets import reveal_secret, rotate_secret

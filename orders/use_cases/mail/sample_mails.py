@@ -1,23 +1,36 @@
-"""Mails with invented values, which staff read before customers do."""
+"""Mails with invented values, which staff read before their recipients do."""
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.utils.functional import lazy
 
+from billing.actor import SUPPORT
 from billing.local_time import day_text
-from billing.money import exponent, local_money
+from billing.models import Proposal
+from billing.money import exponent, format_money, local_money
 from billing.organization_roles import ROLE_NAMES, OrganizationRole
 from billing.use_cases.mail.compose_mail import ComposedMail, compose_mail
+from billing.use_cases.proposals.mail import proposal_context
+from promos.models import Alert
+from promos.use_cases.alerts.send_alert_mail import alert_context
 
 _DAY, _NEXT = datetime(2027, 3, 1, 12, tzinfo=UTC), datetime(2027, 4, 1, 12, tzinfo=UTC)
 _ORDER = "01a206fe-6626-7d50-8e6d-02d212e822dc"
 
 
+def _minor(major: int) -> int:
+    return major * int(10 ** exponent(settings.SOVEREIGN_CURRENCY))
+
+
 def _money(major: int) -> Any:
-    currency = settings.SOVEREIGN_CURRENCY
-    return lazy(local_money, str)(major * 10 ** exponent(currency), currency=currency)
+    return lazy(local_money, str)(_minor(major), currency=settings.SOVEREIGN_CURRENCY)
+
+
+def _stored_money(major: int) -> str:
+    return format_money(_minor(major), currency=settings.SOVEREIGN_CURRENCY)
 
 
 def _day(value: datetime) -> Any:
@@ -62,6 +75,18 @@ def _samples() -> dict[str, dict[str, Any]]:
         },
         "canceled": {"date": _day(_NEXT), "was_unpaid": False, "balance": _money(8)},
         "account_deleted": {},
+        "proposal": proposal_context(
+            Proposal(
+                id=UUID(_ORDER),
+                title=f"Adjust the credit of ada@example.org by {_stored_money(5)}",
+                changes=[["Credit", _stored_money(8), _stored_money(13)]],
+                reason="Ticket 4711",
+                proposer_email="sara@example.org",
+                proposer_role=SUPPORT,
+                expires_at=_NEXT,
+            )
+        ),
+        "alert": alert_context(Alert(id=UUID(_ORDER), kind=Alert.Kind.ADDRESS, subject="203.0.113.9", number=240)),
     }
 
 

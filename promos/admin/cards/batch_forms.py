@@ -10,7 +10,7 @@ from unfold.widgets import (
 )
 
 from billing.admin.console.forms import AmountField, MomentField, reason_field, with_currency
-from billing.admin.console.words import say, say_lazily
+from billing.language import say, say_lazily
 from promos.admin.form_fields import (
     campaign_field,
     credit_days_field,

@@ -36,7 +36,7 @@ from billing.admin.console.forms import ReasonForm, show_refusals_on
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of, staff_of
 from billing.admin.console.submission import Done, Submission
-from billing.admin.console.words import say
+from billing.language import say
 from billing.use_cases.proposals.drafts import lock_open_proposal
 from promos.admin.forecasts import WHAT_IF, asks_what_if, what_if_facts
 from promos.admin.form_fields import written_credit_life

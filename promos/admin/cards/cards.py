@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from billing.admin.console.base import ReadOnlyAdmin
 from billing.admin.console.display import NOTHING, Fact, Panel, Text, amount, badge, change_url, code, link
-from billing.admin.console.words import say
+from billing.language import say
 from promos.admin.oversight.attempts import attempts_panel
 from promos.admin.redemptions import matching_cards
 from promos.models import Batch, Card, CardRange, Redemption, RefusedAttempt

@@ -27,7 +27,7 @@ from billing.admin.console.display import (
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
-from billing.admin.console.words import say
+from billing.language import say
 from promos.models import Dealer
 from promos.use_cases.ranges.keep_dealers import add_dealer, change_dealer
 

@@ -12,7 +12,7 @@ from billing.admin.console.forms import ConsoleForm, show_refusals_on
 from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Submission
-from billing.admin.console.words import say
+from billing.language import say
 from promos.models import Batch, PrinterFile
 from promos.use_cases.cards.printer_file import BEFORE_USE, download_printer_file
 

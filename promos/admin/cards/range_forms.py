@@ -11,8 +11,8 @@ from unfold.widgets import (
 
 from billing.actor import DEALER
 from billing.admin.console.forms import ConsoleForm, CsvField, MomentField, ReasonForm, reason_field
-from billing.admin.console.words import say
 from billing.errors import InvalidFile
+from billing.language import say
 from billing.models import User
 from billing.text import as_sentence
 from billing.use_cases.bulk.csv_rows import refuse_bad_rows

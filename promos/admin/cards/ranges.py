@@ -28,7 +28,7 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of, staff_of
 from billing.admin.console.submission import Done, Submission
-from billing.admin.console.words import say
+from billing.language import say
 from billing.use_cases.assign_role import role_of
 from promos.locks import lock_batch
 from promos.models import Batch, CardRange

@@ -5,8 +5,8 @@ from typing import Any
 from django import forms
 
 from billing.admin.console.forms import CsvField, ReasonForm
-from billing.admin.console.words import say_lazily
 from billing.errors import InvalidFile
+from billing.language import say_lazily
 from billing.text import as_sentence
 from billing.use_cases.bulk.csv_rows import refuse_bad_rows
 from promos.use_cases.code_import.read_codes import MAX_CODES, CodeRow, read_codes

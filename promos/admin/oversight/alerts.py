@@ -25,7 +25,7 @@ from billing.admin.console.display import (
 from billing.admin.console.filters import OpenFilter
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
-from billing.admin.console.words import say
+from billing.language import say
 from promos.locks import lock_alert
 from promos.models import Alert
 from promos.use_cases.alerts.close_alert import close_alert

@@ -30,7 +30,7 @@ from billing.admin.console.display import (
     two_lines,
 )
 from billing.admin.console.filters import DayRangeFilter, one_of
-from billing.admin.console.words import say
+from billing.language import say
 from billing.models import Customer
 from promos.admin.campaign_lists import CAMPAIGN, CampaignChangeList
 from promos.admin.redemptions import code_link, matching_cards

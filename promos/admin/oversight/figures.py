@@ -23,7 +23,7 @@ from billing.admin.console.display import (
     part_of_amount,
     two_lines,
 )
-from billing.admin.console.words import say
+from billing.language import say
 from promos.models import PromoCode, RefusedAttempt
 from promos.models.oversight.figures import CreditFigures
 from promos.use_cases.attempts.measure_use import count_refusals, measure_dealers, measure_use

@@ -1,4 +1,4 @@
-"""Translates the sentences of acts, which proposals keep in English."""
+"""Translates the sentences of acts, which proposals keep in English, for the console and the mails to staff."""
 
 import re
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from itertools import zip_longest
 
 from django.utils.translation import get_language, gettext, ngettext
 
-from billing.admin.console.words import say
+from billing.language import say
 
 # The more particular of two that fit stands first.
 _SENTENCES = (
