@@ -66,9 +66,13 @@ _WHY_LOST = "lost when the account was deleted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasurePlan:
-    """An erasure as it would be now: the refusals that stand in its way, and the credit that would be lost."""
+    """An erasure as it would be now: the refusals that stand in its way, and the credit that would be lost.
+
+    `organizations` are those that the customer has to delete first. One that was never bought is no obstacle.
+    """
 
     obstacles: tuple[DomainError, ...]
+    organizations: list[Organization]
     credit_minor: int
 
 
@@ -135,7 +139,11 @@ def plan_erasure(customer: Customer) -> ErasurePlan:
         obstacles.append(OpenPaymentBeforeErasure())
     if Subscription.objects.filter(customer=customer).exclude(status__in=ENDED_STATUSES).exists():
         obstacles.append(SubscriptionBeforeErasure())
-    if live_organizations(customer):
+    unused = (Organization.Status.PENDING, Organization.Status.DELETED)
+    organizations = list(
+        Organization.objects.filter(customer=customer).exclude(status__in=unused).order_by("name", "id")
+    )
+    if organizations:
         obstacles.append(OrganizationBeforeErasure())
     now = timezone.now()
     position = position_at(customer, at=now)
@@ -144,13 +152,11 @@ def plan_erasure(customer: Customer) -> ErasurePlan:
         [is_sold_left] = cursor.fetchone()
     if is_sold_left:
         obstacles.append(SoldCreditBeforeErasure())
-    return ErasurePlan(obstacles=tuple(obstacles), credit_minor=position.balance_minor - position.expired_minor)
-
-
-def live_organizations(customer: Customer) -> list[Organization]:
-    """Returns the organizations that the customer has to delete first. One that was never bought is no obstacle."""
-    unused = (Organization.Status.PENDING, Organization.Status.DELETED)
-    return list(Organization.objects.filter(customer=customer).exclude(status__in=unused).order_by("name", "id"))
+    return ErasurePlan(
+        obstacles=tuple(obstacles),
+        organizations=organizations,
+        credit_minor=position.balance_minor - position.expired_minor,
+    )
 
 
 def _check(customer: Customer, *, lose_credit: bool) -> ErasurePlan:

@@ -20,7 +20,7 @@ from billing.text import as_sentence
 from billing.use_cases.ensure_customer import ensure_customer
 from billing.use_cases.identity.passwords import has_second_factor
 from billing.use_cases.identity.sign_in.sign_in_codes import CODE_MINUTES, request_code
-from orders.use_cases.personal.erase_customer import erase_own_account, live_organizations, plan_erasure
+from orders.use_cases.personal.erase_customer import erase_own_account, plan_erasure
 from orders.web.shop.summary import money
 from orders.web.visitor import sign_in_first, signed_in_actor
 
@@ -89,7 +89,7 @@ def _describe(request: HttpRequest, visitor: Actor, form: DeletionForm) -> dict[
         "visitor": visitor,
         "form": form,
         "obstacles": [as_sentence(each.text) for each in plan.obstacles],
-        "organizations": live_organizations(customer),
+        "organizations": plan.organizations,
         "credit": money(plan.credit_minor) if plan.credit_minor else "",
         "needs_otp": has_second_factor(cast(User, request.user)),
     }

@@ -11,7 +11,8 @@ from tests.customer_pages import create_pages, page_names
 
 pytestmark = pytest.mark.django_db
 
-MAX_QUERIES = 15
+# The pages stay under it.
+QUERIES_ALLOWED = 15
 
 
 def measure_queries(rows: int) -> dict[str, list[str]]:
@@ -37,7 +38,7 @@ def measured() -> dict[int, dict[str, list[str]]]:
 @pytest.mark.parametrize("rows", [1, 50])
 def test_no_page_costs_many_queries(rows: int, measured: dict[int, dict[str, list[str]]]) -> None:
     found = measured[rows] = measure_queries(rows)
-    assert {page: len(sent) for page, sent in found.items() if len(sent) > MAX_QUERIES} == {}
+    assert {page: len(sent) for page, sent in found.items() if len(sent) >= QUERIES_ALLOWED} == {}
     first = measured.setdefault(1, found)
     assert {page: len(sent) for page, sent in found.items()} == {page: len(sent) for page, sent in first.items()}
 
