@@ -8,7 +8,8 @@ from django.conf import settings
 from billing.money import AmountError, to_minor
 from billing.use_cases.bulk.csv_rows import Table, describe_shortened, is_shortened
 
-_AMOUNT = re.compile(r"[0-9]{1,12}([.,][0-9]+)?")
+# A negative amount is refused for its sign, not for its form.
+_AMOUNT = re.compile(r"-?[0-9]{1,12}([.,][0-9]+)?")
 
 
 class Problem(NamedTuple):

@@ -56,7 +56,7 @@ def test_each_bad_row_is_named_by_its_line() -> None:
         "Line 6: '1,000,5' is not an amount: write figures, with a point for decimals.",
         "Line 7: OMR has at most 3 decimals.",
         "Line 8: the amount must be positive.",
-        "Line 9: '-5' is not an amount: write figures, with a point for decimals.",
+        "Line 9: the amount must be positive.",
         "Line 11: 'b\\nob' is not a user id.",
         "Line 12: no customers have the e-mail address 'none@example.org'.",
         "Line 13: 2 customers have the e-mail address 'two@example.org'.",
