@@ -11,6 +11,7 @@ from unfold.widgets import (
 
 from billing.admin.console.forms import AmountField, MomentField, reason_field, with_currency
 from billing.language import say, say_lazily
+from billing.text import as_sentence
 from promos.admin.form_fields import (
     campaign_field,
     credit_days_field,
@@ -21,7 +22,7 @@ from promos.admin.restriction_fields import RestrictionsForm
 from promos.models import Batch
 from promos.models.batch import MAX_CARDS
 from promos.models.campaign import DEFAULT_CAMPAIGN
-from promos.use_cases.cards.create_batch import BatchTerms
+from promos.use_cases.cards.create_batch import BatchTerms, find_problems
 from promos.use_cases.forecasts.forecast_offer import Offer, offer_in_campaign
 from promos.use_cases.restrictions.complete_restrictions import complete_restrictions
 
@@ -72,6 +73,18 @@ class BatchForm(RestrictionsForm):
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
     )
     reason = reason_field()
+
+    def clean(self) -> dict[str, Any]:
+        """Judges the terms beside the inputs that cannot be read, so that one answer names all errors."""
+        data = super().clean()
+        readable = ("name", "size", "pattern", "printer_key")
+        entered: dict[str, Any] = {"name": "", "size": 0, "pattern": "", "credit_minor": data.get("credit", 0)}
+        entered |= {name: data[name] for name in readable if name in data}
+        terms = BatchTerms(**entered)
+        for name, sentences in find_problems(terms).items():
+            if name in data:
+                self.add_error(name, [as_sentence(each) for each in sentences])
+        return data
 
     def offer(self) -> Offer:
         """Returns what past orders are replayed against. Raises: InvalidRestrictions, CampaignNotFound."""

@@ -58,8 +58,9 @@ def create_batch(*, terms: BatchTerms, by: Actor, reason: str = "") -> Batch:
     be too easy to guess.
     Locks: the texts of codes. Transaction: owns.
     """
+    if problems := find_problems(terms):
+        raise InvalidCardBatch(fields=problems)
     name, pattern = normal_code(terms.name), normal_code(terms.pattern)
-    _check(terms, name=name, pattern=pattern)
     restrictions = complete_restrictions(terms.restrictions)
     check_odds(pattern=pattern, alphabet=terms.alphabet, size=terms.size)
     with transaction.atomic():
@@ -117,7 +118,9 @@ def create_batch(*, terms: BatchTerms, by: Actor, reason: str = "") -> Batch:
     return Batch.objects.select_related("promo_code").get(id=batch.id)
 
 
-def _check(terms: BatchTerms, *, name: str, pattern: str) -> None:
+def find_problems(terms: BatchTerms) -> dict[str, list[str]]:
+    """Returns what is wrong with each term by itself, by its name."""
+    name, pattern = normal_code(terms.name), normal_code(terms.pattern)
     problems: dict[str, list[str]] = {}
     if not CODE_MATCH.fullmatch(name):
         problems["name"] = ["3 to 64 of the letters A-Z, digits, '-' and '_'"]
@@ -134,9 +137,7 @@ def _check(terms: BatchTerms, *, name: str, pattern: str) -> None:
     if terms.starts_at and terms.expires_at and terms.starts_at >= terms.expires_at:
         problems["expires_at"] = ["must be later than starts_at"]
     problems |= _key_problems(terms.printer_key)
-    problems |= credit_days_problems(terms.credit_days)
-    if problems:
-        raise InvalidCardBatch(fields=problems)
+    return problems | credit_days_problems(terms.credit_days)
 
 
 def _key_problems(printer_key: str) -> dict[str, list[str]]:

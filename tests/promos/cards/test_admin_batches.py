@@ -92,6 +92,12 @@ def test_bad_input_is_shown_at_its_field(noor: Browser, field: str, value: str) 
     assert list(form_errors(answer)) == [field]
 
 
+def test_all_bad_inputs_are_shown_at_once(noor: Browser) -> None:
+    with nothing_changes():
+        answer = noor.submit(ADD, {**TERMS, "name": "!", "credit": "0", "size": "none", "pattern": "##"})
+    assert set(form_errors(answer)) == {"name", "credit", "size", "pattern"}
+
+
 def test_end_before_the_start_is_shown_in_words_for_staff(noor: Browser) -> None:
     with nothing_changes():
         answer = noor.submit(ADD, {**TERMS, "starts_at": "2030-01-02T00:00", "expires_at": "2030-01-01T00:00"})
