@@ -31,18 +31,11 @@ from billing.admin.console.filters import one_of
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
 from billing.admin.ledger import order_link
+from orders.admin.event_types import event_type, event_words
 from orders.locks import lock_event
 from orders.models import Order, OutboxEvent
 from orders.use_cases.events.resend_event import resend_event
-
-TYPES = (
-    "order.placed",
-    "tenant.created",
-    "tenant.deleted",
-    "provision.requested",
-    "app.install_requested",
-    "app.uninstall_requested",
-)
+from orders.use_cases.webhooks.keep_endpoints import EVENT_TYPES
 
 
 class DeliveryFilter(admin.SimpleListFilter):
@@ -68,7 +61,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     noun, nouns = "event", "events"
     list_display = ("when", "kind", "topic", "tenant", "order", "state", "delivered")
-    list_filter = (one_of("type", TYPES), DeliveryFilter)
+    list_filter = (one_of("type", EVENT_TYPES, event_words), DeliveryFilter)
     search_fields = ("id",)
     search_help_text = "Event, order or organization id"
 
@@ -93,7 +86,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Event")
     def kind(self, event: OutboxEvent) -> Text:
-        return code(event.type)
+        return event_type(event.type)
 
     @admin.display(description="Topic")
     def topic(self, event: OutboxEvent) -> Text:
@@ -120,7 +113,7 @@ class EventAdmin(ReadOnlyAdmin):
         return moment(event.delivered_at)
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
-        yield Fact("Event", code(record.type))
+        yield Fact("Event", event_type(record.type))
         yield Fact("State", self.state(record))
         yield Fact("Topic", code(record.topic))
         yield Fact("Source", code(record.source))
@@ -158,7 +151,7 @@ class EventAdmin(ReadOnlyAdmin):
             seen=event.refused_at,
             lock_state=lambda: lock_event(event_id=event.pk).refused_at,
             effect=resend,
-            facts=[Fact("Event", code(event.type)), Fact("The broker's reason", event.refusal)],
+            facts=[Fact("Event", event_type(event.type)), Fact("The broker's reason", event.refusal)],
             warning="Send an event again after the broker's limits or its stream were changed. It is delivered before"
             " all newer events.",
         )

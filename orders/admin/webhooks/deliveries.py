@@ -28,6 +28,7 @@ from billing.admin.console.display import (
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
 from billing.local_time import read_instant
+from orders.admin.event_types import event_type
 from orders.locks import lock_webhook_endpoint
 from orders.models import WebhookDelivery
 from orders.use_cases.webhooks.resend_failed import resend_failed
@@ -65,7 +66,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Event")
     def kind(self, delivery: WebhookDelivery) -> Text:
-        return code(delivery.event.type)
+        return event_type(delivery.event.type)
 
     @admin.display(description="To")
     def to(self, delivery: WebhookDelivery) -> Text:
@@ -144,6 +145,6 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
             seen=delivery.status,
             lock_state=lock_state,
             effect=resend,
-            facts=[Fact("Event", code(delivery.event.type)), Fact("To", delivery.endpoint.url)],
+            facts=[Fact("Event", event_type(delivery.event.type)), Fact("To", delivery.endpoint.url)],
             warning="Send it again after the subscriber has mended the cause. It gets all its attempts again.",
         )

@@ -38,6 +38,7 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from billing.language import say
+from orders.admin.event_types import event_type
 from orders.locks import lock_webhook_endpoint
 from orders.models import WebhookDelivery, WebhookEndpoint
 from orders.use_cases.webhooks.endpoint_secrets import reveal_secret, rotate_secret
@@ -162,7 +163,7 @@ class WebhookEndpointAdmin(RecordAdmin):
             rows=[
                 (
                     link(moment(each.created_at), change_url("orders_webhookdelivery", each.pk)),
-                    code(each.event.type),
+                    event_type(each.event.type),
                     state_badge(each.status),
                     str(each.attempts),
                     last_answer(each),

@@ -4,6 +4,7 @@ from django import forms
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from billing.admin.console.forms import ConsoleForm, reason_field
+from orders.admin.event_types import event_choice
 from orders.models.webhooks.endpoint import MAX_DESCRIPTION_LENGTH, MAX_URL_LENGTH
 from orders.use_cases.webhooks.keep_endpoints import EVENT_TYPES
 
@@ -26,7 +27,7 @@ class EndpointForm(ConsoleForm):
     types = forms.MultipleChoiceField(
         label="Events",
         required=False,
-        choices=[(each, each) for each in EVENT_TYPES],
+        choices=[(each, event_choice(each)) for each in EVENT_TYPES],
         help_text="Choose none to send all.",
         widget=UnfoldAdminCheckboxSelectMultipleWidget(),
     )
