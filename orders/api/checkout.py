@@ -22,6 +22,7 @@ from billing.use_cases.identity.remember_language import remember_language_of_ac
 from billing.use_cases.organizations.authorize_act import authorize_act
 from billing.use_cases.store_answer import fingerprint
 from orders.api.references import ReferencesField
+from orders.api.vat import IncludedVatSerializer, vat_fields
 from orders.models.basket import CheckoutRequest
 from orders.use_cases.checkout.place_order import place_order
 from promos.models import RefusedAttempt
@@ -52,6 +53,9 @@ class CheckoutAnswerSerializer(serializers.Serializer[Any]):
     session_url = serializers.URLField(required=False, help_text="Where the customer pays the rest.")
     credit_balance = MajorAmountField(read_only=True, help_text="The balance after this answer, in the currency.")
     credit_balance_minor = MinorAmountField(read_only=True, help_text="The same, in the smallest unit.")
+    vat = IncludedVatSerializer(
+        required=False, help_text="The VAT that the total includes; absent where no rate of VAT applies."
+    )
 
 
 _ORDER = "01a206fe-6626-7d50-8e6d-02d212e822dc"
@@ -99,6 +103,16 @@ class CheckoutView(ApiView):
                     "session_url": "https://checkout.stripe.com/c/pay/cs_1",
                     "credit_balance": 20,
                     "credit_balance_minor": 20_000,
+                    "vat": {
+                        "basis_points": 500,
+                        "vat_omr": 0.571,
+                        "vat_minor": 571,
+                        "vat_baisa": 571,
+                        "net_omr": 11.429,
+                        "net_minor": 11_429,
+                        "net_baisa": 11_429,
+                        "currency": "OMR",
+                    },
                 },
                 response_only=True,
                 status_codes=["200"],
@@ -124,6 +138,7 @@ class CheckoutView(ApiView):
                 **paid,
                 "credit_balance": to_major(placed.balance_minor, currency=settings.SOVEREIGN_CURRENCY),
                 "credit_balance_minor": placed.balance_minor,
+                **vat_fields(placed.vat),
             }
         )
 

@@ -18,6 +18,7 @@ from billing.api.fields import MoneyResponseSerializer
 from billing.api.renderers import Response
 from billing.api.schema import refusals, retry_after_parameter
 from orders.api.checkout import CheckoutSerializer, read_checkout, refusing_members
+from orders.api.vat import IncludedVatSerializer
 from orders.models import OrderLine
 from orders.use_cases.checkout.quote_checkout import quote_checkout
 from promos.models import RefusedAttempt
@@ -70,12 +71,6 @@ class RefusalSerializer(serializers.Serializer[Any]):
 class QuotedCodeField(serializers.Field[Any, Any, Any, Any]):
     def to_representation(self, value: Any) -> Any:
         return RefusalSerializer(value.problem).data if value.problem else QuotedCreditSerializer(value).data
-
-
-class IncludedVatSerializer(MoneyResponseSerializer):
-    money = ("vat", "net")
-
-    basis_points = serializers.IntegerField(help_text="The rate: 500 are 5 percent.")
 
 
 class QuoteSerializer(MoneyResponseSerializer):

@@ -12,8 +12,10 @@ from billing.api.access.permissions import roles
 from billing.api.fields import MoneyResponseSerializer
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.renderers import Response
+from orders.api.vat import IncludedVatSerializer
 from orders.models import Order, OutboxEvent
 from orders.queries.orders import orders_for_staff
+from orders.use_cases.documents.vat_of_sale import VAT_FACTS, vat_of_facts
 
 
 class OrderSerializer(MoneyResponseSerializer):
@@ -31,6 +33,10 @@ class OrderSerializer(MoneyResponseSerializer):
     promo_code = serializers.CharField(required=False, help_text="Absent where no code was used.")
     promo_deleted = serializers.BooleanField(help_text="Whether the code was retired after the order.")
     created_at = serializers.DateTimeField()
+    vat = IncludedVatSerializer(
+        required=False,
+        help_text="The VAT that the total includes; absent where no rate applies, and of one that was never paid.",
+    )
 
     def to_representation(self, instance: Order) -> dict[str, Any]:
         data: dict[str, Any] = super().to_representation(instance)
@@ -73,9 +79,12 @@ class OrdersView(ApiView):
         summary="List orders, newest first",
     )
     def get(self, request: Request) -> Response:
-        page = read_page(orders_for_staff(), request=request)
+        orders = orders_for_staff().annotate(vat_facts=VAT_FACTS)
+        page = read_page(orders, request=request)
         for order in page.rows:
             order.amount_minor = order.total_minor  # type: ignore[attr-defined]
+            if vat := vat_of_facts(order.vat_facts):  # type: ignore[attr-defined]
+                order.vat = vat  # type: ignore[attr-defined]
         return page_response(page, list(OrderSerializer(page.rows, many=True).data), request=request)
 
 

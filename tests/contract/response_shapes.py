@@ -30,11 +30,14 @@ PREVIEW = {
     # an extension
     "credit_expires_at": Maybe(moment),
 }
+VAT = {"basis_points": whole, **money("vat"), **money("net")}
 CHECKOUT = {
     "order_id": identity,
     "paid_by_credit": one_of(True),
     "credit_balance": omr,
     "credit_balance_minor": whole,
+    # an extension
+    "vat": Maybe(VAT),
 }
 QUOTE = {
     "lines": [{"kind": one_of("plan", "addon"), "id": identity, "slug": text, "name": text, **money("price")}],
@@ -58,7 +61,7 @@ QUOTE = {
     # an extension
     "refusal": Maybe({"error": text, "code": text}),
     # an extension
-    "vat": Maybe({"basis_points": whole, **money("vat"), **money("net")}),
+    "vat": Maybe(VAT),
 }
 TOP_UP = {
     "code": text,
@@ -236,6 +239,8 @@ ORDER = {
     "promo_code": Maybe(text),
     "promo_deleted": flag,
     "created_at": moment,
+    # an extension
+    "vat": Maybe(VAT),
 }
 PLAN = {
     **dict.fromkeys(("slug", "name", "description", "cpu", "memory", "storage", "stripe_price_id"), text),

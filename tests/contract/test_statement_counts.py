@@ -47,7 +47,7 @@ def test_a_checkout_of_a_basket_whose_price_is_cached(checkout: Checkout, bob: C
     assert checkout("a-key", **order).status == 200
     answer, statements = counted(bob.post, "billing/checkout", {"tenant_id": bobs, **order}, Idempotency_Key="a-key")
     assert (answer.status, len(statements)) == (200, BATCHED)
-    assert statements[0].startswith("SELECT id, balance FROM orders_place_orders(")
+    assert " FROM orders_place_orders(" in statements[0]
 
 
 def test_checkouts_without_voucher_or_key(checkout: Checkout, ada: Caller, acme: str) -> None:

@@ -67,3 +67,40 @@ RETURNS TABLE (single_minor bigint, free_minor bigint, single_vat_minor bigint) 
                         WHERE x.lot_id = m.lot_id AND x.entry_id IS NOT NULL AND x.id <= m.id) AS left_after
    WHERE m.entry_id = of_entry
 $$;
+
+-- Returns what the VAT of an order follows from: its rate in basis points, the credit that pays for it, the single-purpose and
+-- the free part of that, and what a card pays. A paid order has the VAT of its invoice. One that waits for its payment has what
+-- its invoice will have, by the credit that is set aside for it and the rate of the day on which it was placed. NULL where no
+-- rate applies, and for an order that was never paid.
+--
+-- VOLATILE: the statement that places an order calls it, and it sees what that statement wrote.
+CREATE OR REPLACE FUNCTION orders_vat_facts(of_order uuid, zone text) RETURNS bigint[]
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM orders_vatrate) THEN RETURN NULL; END IF;
+  RETURN (
+    SELECT ARRAY[r.basis_points, credit.minor, coalesce(part.single_minor, 0), coalesce(part.free_minor, 0),
+                 o.total_minor - credit.minor]
+      FROM orders_order o
+      LEFT JOIN billing_ledgerentry s ON s.order_id = o.id AND s.kind = 'spend'
+      LEFT JOIN LATERAL (SELECT c.created_at FROM orders_payment y JOIN orders_cardentry c
+                             ON c.order_id = y.order_id AND c.kind = 'payment'
+                            AND c.stripe_object_id IN (y.session_id, y.order_id::text)
+                          WHERE y.order_id = o.id LIMIT 1) AS card ON s.id IS NULL
+     CROSS JOIN LATERAL (SELECT coalesce(-s.amount_minor, o.credit_applied_minor) AS minor) AS credit
+      LEFT JOIN LATERAL (
+             SELECT p.single_minor, p.free_minor FROM orders_vat_parts(s.id, '[]', 'UTC') AS p WHERE s.id IS NOT NULL
+              UNION ALL
+             SELECT sum(m.amount_minor) FILTER (WHERE t.treatment = 'single_purpose')::bigint,
+                    sum(m.amount_minor) FILTER (WHERE t.treatment = 'no_consideration')::bigint
+               FROM billing_hold h
+               JOIN billing_lotmove m ON m.hold_id = h.id
+              CROSS JOIN LATERAL orders_vat_treatment(m.lot_id) AS t
+              WHERE s.id IS NULL AND h.order_id = o.id AND h.status <> 'released'
+             HAVING count(*) > 0) AS part ON true
+     CROSS JOIN LATERAL (
+             SELECT v.basis_points::bigint FROM orders_vatrate v
+              WHERE v.starts_on <= (coalesce(s.created_at, card.created_at, o.created_at) AT TIME ZONE zone)::date
+              ORDER BY v.starts_on DESC LIMIT 1) AS r
+     WHERE o.id = of_order AND o.status IN ('pending', 'completed', 'refunded') AND r.basis_points > 0);
+END $$;

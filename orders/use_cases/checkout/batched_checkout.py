@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 
 from billing.actor import Actor
@@ -19,6 +20,8 @@ from orders.errors import OrderStale
 from orders.models.basket import Basket, CheckoutRequest
 from orders.use_cases.checkout.checkout_context import priced_before
 from orders.use_cases.checkout.new_order import order_parameters, to_json
+from orders.use_cases.documents.vat import IncludedVat
+from orders.use_cases.documents.vat_of_sale import vat_of_facts
 from promos.use_cases.redeem_code import REFUSALS
 
 # Where another transaction changed the state after the check, the checkout starts again.
@@ -32,13 +35,17 @@ _REFUSALS: dict[str, type[DomainError]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedOrder:
-    """An order that credit has paid, or one that a card pays at `session_url`; the customer's balance after it."""
+    """An order that credit has paid, or one that a card pays at `session_url`; the customer's balance after it.
+
+    `vat` is what the total includes; None where no rate of VAT applies.
+    """
 
     order_id: UUID
     balance_minor: int
     replayed: bool = False
     paid_by_card: bool = False
     session_url: str = ""
+    vat: IncludedVat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +96,13 @@ def place_batch(orders: Sequence[NewOrder], *, wait: bool = False) -> list[Place
     """Places those of these orders that it can, in one statement and one transaction. Returns None for the others."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, balance FROM orders_place_orders(%s::jsonb, %s)",
-            [f"[{','.join(order.text for order in orders)}]", wait],
+            "SELECT id, balance, orders_vat_facts(id, %s) FROM orders_place_orders(%s::jsonb, %s)",
+            [settings.SOVEREIGN_TIME_ZONE, f"[{','.join(order.text for order in orders)}]", wait],
         )
-        placed = {order_id: PlacedOrder(order_id=order_id, balance_minor=balance) for order_id, balance in cursor}
+        placed = {
+            order_id: PlacedOrder(order_id=order_id, balance_minor=balance, vat=vat_of_facts(facts))
+            for order_id, balance, facts in cursor
+        }
     return [placed.get(order.id) for order in orders]
 
 

@@ -25,6 +25,8 @@ from billing.errors import OrganizationNotFound, OrganizationSuspended
 from orders.models.basket import Basket, CheckoutRequest, Subscribed
 from orders.queries.offer import OFFERED, Offer, References, find_vat_day, price_basket
 from orders.queries.orders import is_first_order
+from orders.use_cases.documents.vat import IncludedVat
+from orders.use_cases.documents.vat_of_sale import vat_of_facts
 from promos.models import Campaign, PromoCode
 from promos.models.batch import normal_card_code
 from promos.models.secret_code import HASH_MARK, StoredCode, hashes_of_card_code
@@ -57,6 +59,7 @@ SELECT k.result_id, k.request_hash, k.balance_after_minor, k.session_url,
                        AND r.status IN ('reserved', 'confirmed')) END,
        (SELECT version FROM orders_catalogversion), c.email, o.suspended_by_staff, f.card,
        of_card.id IS NULL OR of_card.status = 'active' AND NOT of_card.locked, of_card.expires_at, c.id, f.text,
+       CASE WHEN k.result_id IS NOT NULL THEN orders_vat_facts(k.result_id, %(zone)s) END,
        {", ".join(f"p.{name}" for name in _CODE_FIELDS)}, {", ".join(f"g.{name}" for name in _CAMPAIGN_FIELDS)}
   FROM (SELECT) AS one
   LEFT JOIN billing_customer c ON c.user_id = %(user_id)s
@@ -106,6 +109,7 @@ class StoredAnswer:
     balance_after_minor: int | None
     paid_by_card: bool
     session_url: str
+    vat: IncludedVat | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +208,7 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
                 "codes": [code, *hashes_of_card_code(normal_card_code(code))] if code else [],
                 "now": now,
                 "prorates": settings.PRORATION,
+                "zone": settings.SOVEREIGN_TIME_ZONE,
                 **_references(request).parameters(now=now),
             },
         )
@@ -225,6 +230,7 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
         card_expires_at,
         caller_id,
         found_text,
+        vat_facts,
         *found,
     ) = row[8:]
     promo_code = None
@@ -245,6 +251,7 @@ def load_checkout_context(*, request: CheckoutRequest, user_id: str, now: dateti
             balance_after_minor=balance_minor,
             paid_by_card=paid_by_card,
             session_url=session_url,
+            vat=vat_of_facts(vat_facts),
         ),
         subscribed=live and Subscribed(id=live, plan_id=plan_id, addon_ids=json.loads(addon_ids)),
         has_open_payment=is_open,

@@ -47,6 +47,7 @@ from orders.use_cases.checkout.batched_checkout import PlacedOrder, place_alone,
 from orders.use_cases.checkout.checkout_context import CheckoutContext, load_checkout_context
 from orders.use_cases.checkout.find_placed_order import find_placed_order
 from orders.use_cases.count_outcomes import count_checkouts
+from orders.use_cases.documents.vat_of_sale import vat_of_order
 from orders.use_cases.payments.open_payment import OpenedPayment, open_payment
 from orders.use_cases.payments.resolve_payment import resolve_open_payment, resume_request, resume_retired_basket
 from promos.errors import PromoAlreadyRedeemed, PromoChanged, PromoProblem
@@ -201,6 +202,7 @@ def _answer(opened: OpenedPayment, *, replayed: bool) -> PlacedOrder:
         paid_by_card=True,
         session_url=opened.session_url,
         replayed=replayed,
+        vat=vat_of_order(opened.order_id),
     )
 
 
@@ -227,4 +229,5 @@ def _replay(context: CheckoutContext, *, by: Actor) -> PlacedOrder | None:
         paid_by_card=stored.paid_by_card,
         session_url=stored.session_url,
         replayed=True,
+        vat=stored.vat,
     )

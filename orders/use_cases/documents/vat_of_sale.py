@@ -1,13 +1,17 @@
-"""The VAT of a sale before it has its document: of a quote, and of an order in its mail.
+"""The VAT of a sale before it has its document: of a quote, and of an order in its answer and its mail.
 
 Single-purpose credit had its VAT when it was sold, and free credit has none (books/vat_of_credit.sql), so the VAT
 depends on the credit that pays. A paid order's entries name it. A quote finds the credit that the checkout will take.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import connection
+from django.db.models import BigIntegerField, F, Func, Value
 
 from billing.models import Invoice
 from orders.models import CardEntry, Order
@@ -44,20 +48,6 @@ WITH pool AS (
 SELECT coalesce(sum(part) FILTER (WHERE treatment = 'single_purpose'), 0)::bigint,
        coalesce(sum(part) FILTER (WHERE treatment = 'no_consideration'), 0)::bigint
   FROM taken
-"""
-
-# When, and what credit and a card paid of an order; a payment that is not the order's own pays a later month.
-_PAID = """
-SELECT coalesce(s.created_at, c.created_at), coalesce(-s.amount_minor, 0), coalesce(part.single_minor, 0),
-       coalesce(part.free_minor, 0), coalesce(c.amount_minor, 0)
-  FROM orders_order o
-  LEFT JOIN orders_payment y ON y.order_id = o.id
-  LEFT JOIN billing_ledgerentry s ON s.order_id = o.id AND s.kind = 'spend'
-  LEFT JOIN LATERAL orders_vat_parts(s.id, '[]', 'UTC') AS part ON s.id IS NOT NULL
-  LEFT JOIN LATERAL (SELECT * FROM orders_cardentry p
-                      WHERE p.order_id = o.id AND p.kind = 'payment'
-                        AND p.stripe_object_id IN (y.session_id, o.id::text) LIMIT 1) AS c ON true
- WHERE o.id = %s AND (s.id IS NOT NULL OR c.id IS NOT NULL)
 """
 
 
@@ -100,15 +90,31 @@ def expected_vat(
     return vat_of_sale(CreditPaid(credit_minor, single_minor, free_minor), card_minor, basis_points=basis_points)
 
 
+# An annotation of orders: what `vat_of_facts` takes.
+VAT_FACTS = Func(
+    F("pk"),
+    Value(settings.SOVEREIGN_TIME_ZONE),
+    function="orders_vat_facts",
+    output_field=ArrayField(BigIntegerField(), null=True),
+)
+
+
 def vat_of_order(order_id: UUID) -> IncludedVat | None:
-    """Returns the VAT of a paid order, as its invoice has it; None where no rate applies. Two queries."""
-    with connection.cursor() as cursor:
-        cursor.execute(_PAID, [order_id])
-        row = cursor.fetchone()
-    if row is None:
+    """Returns the VAT of an order, as `orders_vat_facts` (books/vat_of_credit.sql) finds it. One query.
+
+    A paid order has the VAT of its invoice, one that waits for its payment what its invoice will have. None where no
+    rate applies, and for an order that was never paid.
+    """
+    facts = Order.objects.filter(pk=order_id).values_list(VAT_FACTS, flat=True)
+    return vat_of_facts(facts.get())
+
+
+def vat_of_facts(facts: Sequence[int] | None) -> IncludedVat | None:
+    """Returns the VAT that follows from the result of `orders_vat_facts`."""
+    if facts is None:
         return None
-    paid_at, *credit, card_minor = row
-    return vat_of_sale(CreditPaid(*credit), card_minor, basis_points=points_at(load_rates(), paid_at))
+    basis_points, credit_minor, single_minor, free_minor, card_minor = facts
+    return vat_of_sale(CreditPaid(credit_minor, single_minor, free_minor), card_minor, basis_points=basis_points)
 
 
 def vat_of_month(invoice: Invoice) -> IncludedVat | None:

@@ -204,11 +204,12 @@ def test_quote_and_mail_have_the_vat_of_the_invoice(
     redeem(ada, "no_consideration", 1_111, days=5)
     give_credit(ada, 20_000)
     quoted = quoted_vat(acme)
-    order_id = buy("m", addons=("backup",)).order_id
+    placed = buy("m", addons=("backup",))
+    order_id = placed.order_id
     issue()
     invoice = Document.objects.get()
     of_order = vat_of_order(order_id)
-    assert of_order is not None
+    assert of_order is not None and placed.vat == of_order
     assert quoted == invoice.vat_minor == of_order.vat_minor
     taxed = 12_000 - 1_111 if treatment == "multi_purpose" else max(0, 12_000 - 1_111 - minor)
     assert quoted == included_vat(taxed, 500)

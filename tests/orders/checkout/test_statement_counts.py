@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BATCH, CONTEXT, PLACE = "place it in a batch", "read the context", "place it alone"
 CARD, OPEN = "is a card processor configured", "is a payment open"
 UNKNOWN = "is an earlier try of unknown outcome remembered"
-PLACING = "SELECT id, balance FROM orders_place_orders("
+PLACING = "SELECT id, balance, orders_vat_facts("
 KINDS = {
     "LEFT JOIN billing_organization": CONTEXT,
     'FROM "billing_processorsettings"': CARD,

@@ -58,8 +58,10 @@ def test_the_card_pays_the_quote_and_the_invoice_says_the_same(stripe: Stripe) -
     assert (quote.total_minor, quote.next_month_minor) == (total, total)
     assert quote.credit_applied_minor <= CREDIT_MINOR
 
-    order = Order.objects.get(id=buyer.check_out().order_id)
+    placed = buyer.check_out()
+    order = Order.objects.get(id=placed.order_id)
     assert (order.total_minor, order.payment.amount_minor) == (total, quote.amount_due_minor)
+    assert placed.vat == quote.vat
     stripe.pay(session_id_of(order.id))
     run_until_idle(stripe)
     [charge], [at_stripe] = stripe.charges(), stripe.subscriptions()
@@ -135,6 +137,7 @@ def test_the_same_basket_under_a_new_rate_replaces_the_open_payment(stripe: Stri
     )
     first.refresh_from_db()
     assert first.status == Order.Status.EXPIRED
+    assert (vat_of_order(first.id), vat_of_order(second.id)) == (None, quote.vat)
     assert [each["id"] for each in stripe.sessions() if each["status"] == "open"] == [session_id_of(second.id)]
     pay(stripe, second)
     [invoice] = issue()

@@ -19,7 +19,7 @@ from tests.payments.step_observer import WRITES, Step, observe_steps
 Result = TypeVar("Result")
 
 # A checkout that credit covers is one statement, which commits by itself.
-_COMMITTING_STATEMENTS = (*WRITES, "SELECT id, balance FROM orders_place_orders(")
+_COMMITTING_STATEMENTS = (*WRITES, "SELECT id, balance, orders_vat_facts(")
 # Between its steps the batch of this process is in flight, and a checkout of the other actor would wait for it.
 _BATCH_STATEMENT = "writing orders_place_orders"
 
