@@ -5,6 +5,7 @@ of them. Here the event loop reads each connection until its request is complete
 `REQUEST_SECONDS` gets a 408. A gateway that buffers requests does the same, and is not required.
 """
 
+import gc
 import os
 import re
 import selectors
@@ -121,6 +122,17 @@ class WebWorker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self.drained_at: float | None = None
         self.lingering: deque[tuple[float, socket.socket]] = deque()
+
+    def load_wsgi(self) -> None:
+        """Loads the application without garbage collection, and keeps what it loaded out of later collections.
+
+        Modules and classes stay as long as the process. Each full collection would search all of them, while every
+        thread waits.
+        """
+        gc.disable()
+        super().load_wsgi()
+        gc.freeze()
+        gc.enable()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stops, after it has served on for DRAIN_SECONDS. /readyz says so meanwhile."""
