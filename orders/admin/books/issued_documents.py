@@ -28,7 +28,7 @@ from billing.admin.console.filters import DayRangeFilter
 from billing.admin.ledger import order_link
 from billing.language import say
 from orders.models import Document
-from orders.use_cases.documents.render_pdf import render_document
+from orders.use_cases.documents.render_document import render_document
 
 _POINTS_OF_PERCENT = 100
 

@@ -21,7 +21,7 @@ from billing.api.schema import refusals
 from orders.errors import DocumentNotFound
 from orders.models import Document
 from orders.queries.orders import documents_of
-from orders.use_cases.documents.render_pdf import render_document
+from orders.use_cases.documents.render_document import render_document
 
 _EXAMPLE = {
     "id": "01a206fe-6646-74c5-b7f0-76ba91a49334",

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.utils.translation import override
 
 from billing.local_time import local_text
 from billing.money import format_money
-from orders.use_cases.documents.render_pdf import Sheet
 from orders.use_cases.ledger.explain import ExplainedBalance, ExplainedLot, ExplainedOrder, Origin
+
+if TYPE_CHECKING:
+    from orders.use_cases.documents.sheet import Sheet
 
 _USES = (0.2, 0.42, 0.22, 0.16)
 _SOURCES = (0.22, 0.26, 0.34, 0.18)
@@ -18,6 +21,8 @@ _CARD = (0.22, 0.14, 0.46, 0.18)
 
 def render_balance_explanation(explained: ExplainedBalance, *, made_at: datetime) -> bytes:
     """Renders a balance, lot by lot: where each came from, and what it paid. No query."""
+    from orders.use_cases.documents.sheet import Sheet  # noqa: PLC0415
+
     with override("en"):
         sheet = Sheet(title="Where this balance comes from", made_at=made_at)
         sheet.heading("Where this balance comes from", large=True)
@@ -39,6 +44,8 @@ def render_balance_explanation(explained: ExplainedBalance, *, made_at: datetime
 
 def render_order_explanation(explained: ExplainedOrder, *, made_at: datetime) -> bytes:
     """Renders an order or a month, and what paid it. No query."""
+    from orders.use_cases.documents.sheet import Sheet  # noqa: PLC0415
+
     order, month = explained.order, explained.month
     title = "What paid this month" if month else "What paid this order"
     with override("en"):
@@ -79,7 +86,7 @@ def render_order_explanation(explained: ExplainedOrder, *, made_at: datetime) ->
         return bytes(sheet.output())
 
 
-def _write_lot(sheet: Sheet, explained: ExplainedLot) -> None:
+def _write_lot(sheet: "Sheet", explained: ExplainedLot) -> None:
     lot = explained.lot
     sheet.heading(f"Credit from {_voucher(explained.origin)}")
     sheet.rows(

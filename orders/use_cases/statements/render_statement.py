@@ -10,7 +10,6 @@ from django.utils.translation import override
 from billing.local_time import day_text, local_day
 from billing.money import local_money
 from orders.use_cases.books.month import Month
-from orders.use_cases.documents.render_pdf import Sheet
 from orders.use_cases.statements.compose_statement import Statement, StatementLine
 
 # Of the page: the day, the words, the amount and the balance after it.
@@ -31,6 +30,8 @@ def words_of_line(line: StatementLine) -> str:
 
 def render_statement(statement: Statement, *, language: str) -> bytes:
     """Renders a statement. No query."""
+    from orders.use_cases.documents.sheet import Sheet  # noqa: PLC0415
+
     with override(language):
         sheet = Sheet(title=title_of_statement(statement.month), made_at=statement.made_at)
         sheet.heading(title_of_statement(statement.month), large=True)

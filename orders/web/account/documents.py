@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from orders.models import Document
 from orders.queries.orders import documents_of
 from orders.use_cases.documents.describe_document import cause_of, describe_document, title_of
-from orders.use_cases.documents.render_pdf import render_document
+from orders.use_cases.documents.render_document import render_document
 from orders.web.shop.summary import money
 from orders.web.visitor import signed_in_actor
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from orders.models import Document
-from orders.use_cases.documents.render_pdf import render_document
+from orders.use_cases.documents.render_document import render_document
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])

@@ -10,7 +10,7 @@ from django.utils import timezone
 from billing.use_cases.ledger.verify_ledger import verify_ledger
 from orders.models import CardEntry, Document, VatRate
 from orders.use_cases.documents.issue_documents import issue_documents
-from orders.use_cases.documents.render_pdf import render_document
+from orders.use_cases.documents.render_document import render_document
 from orders.use_cases.payments.request_refund import refund_order
 from tests.factories import actor
 from tests.orders.documents.test_issue_documents import sum_of_vat, vat_of_journal
