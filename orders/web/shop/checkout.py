@@ -144,7 +144,7 @@ def checkout_step(request: HttpRequest) -> HttpResponse:
         summary=summarize(chosen, offer),
         form=form,
         domain=settings.SOVEREIGN_DOMAIN,
-        address=_answer_address(basket, form) if is_live(request) or "slug" not in form.errors else None,
+        address=_answer_address(basket, form, is_live=is_live(request)),
         voucher=answer_code(request, str(form["code"].value() or ""), visitor),
     )
 
@@ -161,8 +161,13 @@ def _take_over(basket: ShopBasket, typed: Any, owned: list[Organization]) -> Sho
     )
 
 
-def _answer_address(basket: ShopBasket, form: CheckoutForm) -> Answer | None:
-    """Answers whether the typed or suggested address is free; None where there is none."""
+def _answer_address(basket: ShopBasket, form: CheckoutForm, *, is_live: bool) -> Answer | None:
+    """Answers whether the typed or suggested address is free; None where there is none.
+
+    Beside the form that was sent it is the error. The customer's next key replaces it.
+    """
+    if "slug" in form.errors and not is_live:
+        return Answer(text=" ".join(map(str, form.errors["slug"])), is_good=False)
     slug = basket.slug or suggest_slug(basket.name)
     if not form.is_for_new or not slug:
         return None
