@@ -183,7 +183,7 @@ def _amounts(quote: Quote) -> dict[str, Any]:
         "total": money(quote.total_minor),
         "proration": money(quote.proration_minor) if quote.proration_minor else "",
         "credit": money(quote.credit_applied_minor) if quote.credit_applied_minor else "",
-        "less_credit": _less(quote.credit_applied_minor),
+        "less_credit": money(-quote.credit_applied_minor),
         "due": money(quote.amount_due_minor),
         "by_card": quote.amount_due_minor > 0,
         "left": money(quote.credit_left_minor),
@@ -191,11 +191,6 @@ def _amounts(quote: Quote) -> dict[str, Any]:
         "vat_rate": quote.vat.rate if quote.vat else "",
         "vat": money(quote.vat.vat_minor) if quote.vat else "",
     }
-
-
-def _less(minor: int) -> str:
-    """Formats an amount that is taken off, with a minus sign."""
-    return money(-minor).replace("-", "\N{MINUS SIGN}")
 
 
 def _checkout_request(basket: ShopBasket, chosen: Chosen, *, organization_id: UUID, attempt: str) -> CheckoutRequest:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.utils.translation import get_language_bidi
 from django.utils.translation import gettext as _
 
 from billing.money import local_money
@@ -19,13 +20,16 @@ _MILLI_OF_CPU = 1000
 
 def money(minor: int, *, signed: bool = False) -> str:
     """Formats an amount of the deployment's currency, in the active language."""
-    return local_money(minor, currency=settings.SOVEREIGN_CURRENCY, signed=signed)
+    return local_money(minor, currency=settings.SOVEREIGN_CURRENCY, signed=signed).replace("-", "\N{MINUS SIGN}")
 
 
 def join_names(names: Iterable[str]) -> str:
-    """Joins names by the comma of the active language."""
+    """Joins names by the comma of the active language. Where that runs to the left, so do Latin names."""
+    joined = list(names)
+    if get_language_bidi() and len(joined) > 1:
+        joined = [f"\u2068{name}\u2069" for name in joined]
     # Translators: the comma and the space between two names.
-    return _(", ").join(names)
+    return _(", ").join(joined)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +40,7 @@ class Row:
 
 def price_rows(lines: Iterable[Line | OrderLine], bundle: BundleDiscount | None) -> list[Row]:
     """Formats the lines of a bill, and a bundle's discount."""
-    return [
-        Row(name=name, price=money(minor).replace("-", "\N{MINUS SIGN}")) for name, minor in bill_rows(lines, bundle)
-    ]
+    return [Row(name=name, price=money(minor)) for name, minor in bill_rows(lines, bundle)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
