@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from django.utils.translation import override
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
@@ -58,6 +59,28 @@ def page(request: pytest.FixtureRequest, browser: Browser, live_server: LiveServ
     yield page
     context.close()
     assert failed == []
+
+
+@pytest.fixture(params=["en", "ar"], ids=["English", "Arabic"])
+def language(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Runs the test in each language: `gettext` then returns what the pages show."""
+    with override(request.param):
+        yield request.param
+
+
+@pytest.fixture
+def phone(request: pytest.FixtureRequest, browser: Browser, live_server: LiveServer, language: str) -> Iterator[Page]:
+    """A phone of a reader of that language, with scripts unless the parameter is False."""
+    context = browser.new_context(
+        base_url=live_server.url,
+        viewport={"width": 390, "height": 800},
+        locale=language,
+        java_script_enabled=getattr(request, "param", True),
+    )
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    yield page
+    context.close()
 
 
 @pytest.fixture

@@ -1,14 +1,11 @@
 """A printed card's link in a browser, on a desk and on a phone: from the QR code to a live organization.
 
-Also without scripts in English and Arabic, and on a slow network with every impatient click.
+Also without scripts, and on a slow network with every impatient click, in English and Arabic.
 """
 
-from collections.abc import Iterator
-
 import pytest
-from django.utils.translation import gettext, override
-from playwright.sync_api import Browser, Page, expect
-from pytest_django.live_server_helper import LiveServer
+from django.utils.translation import gettext
+from playwright.sync_api import Page, expect
 
 from billing.models import Organization
 from orders.models import Order
@@ -18,7 +15,7 @@ from promos.models import Redemption
 from tests.billing.identity.test_pages import mailed_code
 from tests.browser.accessibility import assert_accessible
 from tests.browser.page_checks import follow
-from tests.factories import PromoCodeFactory
+from tests.factories import OrganizationFactory, PromoCodeFactory
 from tests.journeys.worker import run_worker_beside_browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -80,11 +77,9 @@ def test_a_card_becomes_a_live_organization(page: Page) -> None:
     assert_accessible(page)
 
 
-def enter_shop(page: Page) -> None:
-    """From the card's QR code to the review of an order that its credit covers, in the active language."""
-    seed_catalog()
-    PromoCodeFactory.create(code="CARD20", credit_minor=20_000)
-    page.goto("/redeem?code=card-20")
+def enter_shop(page: Page, address: str) -> None:
+    """From the address of a card of 20 to the review of an order that its credit covers, in the active language."""
+    page.goto(address)
     follow(page.get_by_role("button", name=gettext("Use it in the shop")))
     follow(page.get_by_role("button", name=gettext("Choose %(plan)s") % {"plan": "M"}, exact=True))
     page.get_by_role("checkbox", name="WordPress").check()
@@ -104,51 +99,71 @@ def assert_bought_once() -> None:
     assert Order.objects.get().status == Order.Status.COMPLETED
 
 
-@pytest.fixture(params=["en", "ar"], ids=["English", "Arabic"])
-def plain_page(request: pytest.FixtureRequest, browser: Browser, live_server: LiveServer) -> Iterator[Page]:
-    """A phone without scripts. Texts of the test are in its language."""
-    context = browser.new_context(
-        base_url=live_server.url,
-        viewport={"width": 390, "height": 800},
-        locale=request.param,
-        java_script_enabled=False,
-    )
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    with override(request.param):
-        yield page
-    context.close()
+@pytest.fixture
+def card() -> str:
+    """A card of 20 in a full shop. Returns the address that its QR code opens."""
+    seed_catalog()
+    PromoCodeFactory.create(code="CARD20", credit_minor=20_000)
+    return "/redeem?code=card-20"
 
 
-def test_a_card_becomes_a_live_organization_without_scripts(plain_page: Page) -> None:
-    enter_shop(plain_page)
-    plain_page.get_by_role("button", name=gettext("Place the order")).click()
+@pytest.mark.parametrize("phone", [False], indirect=True, ids=["plain"])
+def test_a_card_becomes_a_live_organization_without_scripts(phone: Page, card: str) -> None:
+    enter_shop(phone, card)
+    phone.get_by_role("button", name=gettext("Place the order")).click()
     expect(
-        plain_page.get_by_role("heading", name=gettext("Thank you. We are setting up your organization"))
+        phone.get_by_role("heading", name=gettext("Thank you. We are setting up your organization"))
     ).to_be_visible()
     run_worker_beside_browser()
     # The page loads itself again every few seconds.
-    expect(plain_page.get_by_role("heading", name=gettext("Your organization is live"))).to_be_visible()
-    plain_page.go_back()
-    plain_page.reload()
-    expect(plain_page.get_by_role("heading", name=gettext("Choose a plan"))).to_be_visible()
+    expect(phone.get_by_role("heading", name=gettext("Your organization is live"))).to_be_visible()
+    phone.go_back()
+    phone.reload()
+    expect(phone.get_by_role("heading", name=gettext("Choose a plan"))).to_be_visible()
     assert_bought_once()
 
 
-def test_impatient_clicks_on_a_slow_network_buy_once(page: Page) -> None:
+def test_impatient_clicks_on_a_slow_network_buy_once(phone: Page, card: str) -> None:
     """As on a weak mobile network: each answer comes 400 ms late, at 400 kbit/s."""
-    network = page.context.new_cdp_session(page)
+    network = phone.context.new_cdp_session(phone)
     slow = {"offline": False, "latency": 400, "downloadThroughput": 50_000, "uploadThroughput": 25_000}
     network.send("Network.enable")
     network.send("Network.emulateNetworkConditions", slow)
-    enter_shop(page)
-    page.get_by_role("button", name="Place the order").dblclick()
-    heading = page.get_by_role("heading", name="We are setting up your organization")
+    enter_shop(phone, card)
+    phone.get_by_role("button", name=gettext("Place the order")).dblclick()
+    heading = phone.get_by_role("heading", name=gettext("Thank you. We are setting up your organization"))
     expect(heading).to_be_visible()
-    page.go_back()
-    expect(page.get_by_role("heading", name="Choose a plan")).to_be_visible()
-    page.go_forward()
+    phone.go_back()
+    expect(phone.get_by_role("heading", name=gettext("Choose a plan"))).to_be_visible()
+    phone.go_forward()
     expect(heading).to_be_visible()
-    page.reload()
+    phone.reload()
     expect(heading).to_be_visible()
     assert_bought_once()
+
+
+def test_the_total_stays_in_sight_beside_many_items(phone: Page, card: str) -> None:
+    phone.goto("/shop")
+    follow(phone.get_by_role("button", name=gettext("Choose %(plan)s") % {"plan": "S"}, exact=True))
+    running = phone.locator("#running")
+    expect(running).to_be_in_viewport(ratio=1)
+    expect(running).to_contain_text(money(5_000))
+    follow(phone.get_by_role("button", name=gettext("Continue to add-ons")))
+    phone.locator("[name=addon][value=daily-backup]").check()
+    expect(running).to_contain_text(money(8_000))
+    expect(running).to_be_in_viewport(ratio=1)
+
+
+def test_an_address_that_is_taken_is_an_error_until_it_is_changed(phone: Page, card: str) -> None:
+    OrganizationFactory.create(slug="ada-bakery")
+    phone.goto("/shop")
+    follow(phone.get_by_role("button", name=gettext("Choose %(plan)s") % {"plan": "S"}, exact=True))
+    phone.goto("/shop/checkout")
+    phone.get_by_label(gettext("Name of the organization")).fill("Ada Bakery")
+    follow(phone.get_by_role("button", name=gettext("Continue to review")))
+    taken = phone.get_by_text(gettext("This address is taken. Choose another one."))
+    expect(taken).to_have_count(1)
+    phone.locator("#id_slug").fill("ada-bakery-2")
+    free = gettext("%(address)s is free.") % {"address": "ada-bakery-2.sovereign.example"}
+    expect(phone.get_by_text(free)).to_be_visible()
+    expect(taken).to_have_count(0)
