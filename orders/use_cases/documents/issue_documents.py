@@ -15,6 +15,9 @@ from orders.use_cases.documents.compose_document import compose_documents
 from orders.use_cases.documents.movement import read_movements
 
 BATCH = 200
+# A key holds the primary's time. After its clock went back, entries get keys that the position has passed, so each
+# call also looks for entries without a document that are so much older than its end.
+OVERLAP = timedelta(minutes=5)
 # A transaction that has written may hold keys from its beginning on. One that has not will write later keys.
 _HORIZON = """
 SELECT least(min(xact_start), statement_timestamp()) FROM pg_stat_activity
@@ -28,11 +31,11 @@ def issue_documents(*, until: datetime | None = None) -> int:
     Args: until: the end of the entries to read; absent, all that are committed.
     Transaction: owns one a batch. Locks: the documents' cursor. Idempotency: an entry has one document.
     """
-    issued = 0
+    issued, after = 0, None
     while True:
-        found, is_last = _issue_batch(until or _find_horizon())
+        found, after = _issue_batch(until or _find_horizon(), after)
         issued += found
-        if is_last:
+        if after is None:
             return issued
 
 
@@ -50,14 +53,16 @@ def _first_key_at(instant: datetime) -> UUID:
 
 
 @transaction.atomic
-def _issue_batch(until: datetime) -> tuple[int, bool]:
+def _issue_batch(until: datetime, after: UUID | None) -> tuple[int, UUID | None]:
+    """Returns how many were issued, and the key after which to go on; none at the end."""
     cursor = lock_document_cursor()
     end, issued = _first_key_at(until), 0
-    movements = read_movements(after=cursor.position, until=end, size=BATCH)
+    after = after or min(cursor.position, _first_key_at(until - OVERLAP))
+    movements = read_movements(after=after, until=end, size=BATCH)
     for document in compose_documents(movements):
         document.save(force_insert=True)
         issued += 1
-    is_last = len(movements) < BATCH
-    cursor.position = max(end, cursor.position) if is_last else movements[-1].id
+    last = movements[-1].id if len(movements) == BATCH else None
+    cursor.position = max(cursor.position, last or end)
     cursor.save(update_fields=["position"])
-    return issued, is_last
+    return issued, last

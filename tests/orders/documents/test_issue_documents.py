@@ -187,6 +187,21 @@ def test_a_backlog_of_several_batches_is_issued(ada: Customer, buy: Buy, monkeyp
     assert issue_documents() == 0
 
 
+def test_entries_get_their_documents_after_the_clock_went_back(
+    ada: Customer, buy: Buy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orders.use_cases.documents.issue_documents.BATCH", 2)
+    give_credit(ada, 60_000)
+    buy("m")
+    # As a round does while the primary's clock is an hour ahead.
+    assert issue_documents(until=timezone.now() + timedelta(hours=1)) == 1
+    for plan in ("l", "m"):
+        buy(plan)
+    assert issue() == 4
+    assert verify_ledger().fault == ""
+    assert issue() == 0
+
+
 @given(amount=st.integers(0, 10**12), points=st.integers(0, 10_000))
 def test_included_vat_is_rounded_half_up(amount: int, points: int) -> None:
     vat = included_vat(amount, points)
@@ -194,7 +209,11 @@ def test_included_vat_is_rounded_half_up(amount: int, points: int) -> None:
     assert 0 <= vat <= amount
 
 
-def test_an_entry_without_its_document_is_found_every_night(ada: Customer, buy: Buy) -> None:
+def test_an_entry_without_its_document_is_found_every_night(
+    ada: Customer, buy: Buy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As for an entry of some minutes ago.
+    monkeypatch.setattr("orders.use_cases.documents.issue_documents.OVERLAP", timedelta())
     give_credit(ada, 60_000)
     for plan in ("m", "l"):
         buy(plan)
