@@ -82,7 +82,7 @@ def suppress_full_disk() -> Iterator[None]:
 
 @contextmanager
 def clock_moved(node: Node) -> Iterator[None]:
-    """PostgreSQL's clock jumps an hour ahead, and an hour back at the end. Patroni's does not."""
+    """The clock of PostgreSQL and Patroni jumps an hour ahead, and an hour back at the end."""
     node.set_clock(f"+{HOUR_SECONDS}")
     deadline = time.monotonic() + 10
     while (clock_of(node) - datetime.now(UTC)).total_seconds() < HOUR_SECONDS - 60:

@@ -24,7 +24,8 @@ SETTINGS = PROJECT / "deploy/failover"
 USER = "postgres"
 NODES = ("one", "two", "three")
 START_SECONDS = 120
-MAX_CONNECTIONS = 60
+# PgBouncer's 20, two workers' 16 each, and 10 for Patroni, replication and operators, with some to spare.
+MAX_CONNECTIONS = 70
 # The Patroni of deploy/failover/requirements.txt, which `make failover` puts there. Without it Debian's is run.
 PATRONI = PROJECT / ".data/patroni"
 DEBIANS_PYTHON = "/usr/bin/python3"
@@ -36,8 +37,25 @@ PROGRAMS = {
     "/usr/sbin/pgbouncer": "pgbouncer",
     "/usr/bin/pg_createcluster": "postgresql",
 }
-# With it PostgreSQL has a clock of its own. Patroni has not: Python's sleep fails under it.
+# With it PostgreSQL has a clock of its own. Python's sleep fails under it, so Patroni gets its clock from a module
+# that Python imports first.
 LIBFAKETIME = next(map(str, Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), "")
+PATRONIS_CLOCK = """
+import time
+
+true_time = time.time
+
+
+def moved_time():
+    try:
+        with open({clock!r}) as file:
+            return true_time() + float(file.read())
+    except (OSError, ValueError):
+        return true_time()
+
+
+time.time = moved_time
+"""
 # Enough for the log that is kept and for the data; only what is used takes memory.
 DISK_SIZE = "3g"
 
@@ -63,7 +81,7 @@ class Node:
                 env={
                     "PATH": os.environ["PATH"],
                     "LC_ALL": "C.UTF-8",
-                    "PYTHONPATH": str(self.folder.parent / "patroni"),
+                    "PYTHONPATH": f"{self.folder / 'python'}:{self.folder.parent / 'patroni'}",
                 },
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -73,8 +91,13 @@ class Node:
             )
 
     def set_clock(self, offset: str) -> None:
-        """Moves PostgreSQL's clock, by seconds from this machine's. It sees that within a second."""
-        (self.folder / "clock").write_text(f"{offset}\n")
+        """Moves PostgreSQL's and Patroni's clock, by seconds from this machine's. They see it within a second."""
+        self.clock.write_text(f"{offset}\n")
+
+    @property
+    def clock(self) -> Path:
+        """The file from which the node's programs read how far their clock is off."""
+        return self.folder / "clock"
 
     @property
     def disk(self) -> Path:
@@ -151,6 +174,11 @@ class Cluster:
         with psycopg.connect(self.direct_url, autocommit=True) as connection:
             found = connection.execute(statement.encode()).fetchall()
         return "\n".join("|".join(str(value) for value in row) for row in found)
+
+    def execute(self, statement: str) -> None:
+        """Executes a statement at the primary that returns no rows."""
+        with psycopg.connect(self.direct_url, autocommit=True) as connection:
+            connection.execute(statement.encode())
 
     def primary(self) -> Node:
         """Returns the primary. Waits until there is one."""
@@ -284,7 +312,7 @@ def programs_with_clock(node: Node) -> Path:
     server.unlink()
     server.write_text(
         "#!/bin/sh\n"
-        f"export LD_PRELOAD={LIBFAKETIME} FAKETIME_TIMESTAMP_FILE={node.folder / 'clock'}\n"
+        f"export LD_PRELOAD={LIBFAKETIME} FAKETIME_TIMESTAMP_FILE={node.clock}\n"
         "export FAKETIME_CACHE_DURATION=1 FAKETIME_DONT_FAKE_MONOTONIC=1\n"
         f'exec {programs / "postgres"} "$@"\n'
     )
@@ -296,6 +324,8 @@ def write_settings(top: Path, made: Cluster) -> None:
     """Writes each program's settings from the examples that operators get, with the addresses of this machine."""
     for node in made.nodes:
         node.set_clock("+0")
+        (node.folder / "python").mkdir()
+        (node.folder / "python/sitecustomize.py").write_text(PATRONIS_CLOCK.format(clock=str(node.clock)))
         example = json.loads((SETTINGS / "patroni.json").read_text())
         example["name"] = node.name
         example["restapi"] = {
