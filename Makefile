@@ -41,7 +41,7 @@ help:
 	@echo "make restore-drill     backs a server up, destroys it, restores it to a moment, and verifies the ledger"
 	@echo "make failover  three PostgreSQL nodes under Patroni, whose primary fails in several ways while customers check out"
 	@echo "make failover-short    only the kill of the primary, in two or three minutes"
-	@echo "make soak      the same for an hour at half of the capacity, with a report; MINUTES= chooses another time"
+	@echo "make soak      an hour of all features at half of the capacity, with a fault every minute; MINUTES= chooses another time"
 	@echo "make sbom      what the image contains, as CycloneDX, and the licence of each package"
 	@echo "make bench     the measurements; WHAT='redemption checkout' chooses some, WHAT=growth or churn takes half an hour"
 	@echo "make check     the checks without the tests; make format formats the files"

@@ -13,9 +13,13 @@ from typing import Any
 
 import nats
 import pytest
+from nats.js.api import ConsumerConfig
 
 PROGRAM = "/usr/sbin/nats-server"
 READY_SECONDS = 20
+READ_AT_ONCE = 500
+# Longer than any reading of the stream, so that no message comes twice.
+READ_SECONDS = 3600
 
 
 @dataclass
@@ -62,6 +66,10 @@ class NatsServer:
         """Return what the stream has stored, in its order: each envelope, with its message id."""
         return asyncio.run(self._read(subject))
 
+    def message_ids(self, subject: str = "sme.>") -> list[str]:
+        """Return the message id of each message of the stream, also of a million: their bodies stay there."""
+        return asyncio.run(self._read_ids(subject))
+
     async def _wait_until_ready(self) -> None:
         async def refuse(error: Exception) -> None:
             """Say nothing: the server is starting."""
@@ -82,6 +90,21 @@ class NatsServer:
             message = await stream.get_msg(name, number)
             assert message.data is not None
             read.append({**json.loads(message.data), "Nats-Msg-Id": (message.headers or {}).get("Nats-Msg-Id")})
+        await client.close()
+        return read
+
+    async def _read_ids(self, subject: str) -> list[str]:
+        client = await nats.connect(self.url)
+        stream = client.jetstream()
+        name = await stream.find_stream_name_by_subject(subject)
+        left = (await stream.stream_info(name)).state.messages
+        reader = await stream.pull_subscribe(
+            subject, config=ConsumerConfig(headers_only=True, max_ack_pending=-1, ack_wait=READ_SECONDS)
+        )
+        read: list[str] = []
+        while len(read) < left:
+            for message in await reader.fetch(min(READ_AT_ONCE, left - len(read)), timeout=READY_SECONDS):
+                read.append((message.headers or {})["Nats-Msg-Id"])
         await client.close()
         return read
 

@@ -1,119 +1,155 @@
-"""Checkouts at half of what this machine can do, with a fault of the primary every minute, and a report.
+"""All of the service at half of what this machine can do, with a fault every minute, and a report.
 
-`make soak MINUTES=60`. It ends with status 1 where an invariant broke, an answer was neither right nor a 503, or
-the web server grew.
+`make soak MINUTES=60`. It ends with status 1 where an invariant broke, an answer was neither right nor a clear 503,
+an event did not arrive, or memory, connections or tables grew.
 """
 
 import sys
 import time
+from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.operations.live.facts import check_history
-from tests.operations.live.processes import Installation, WebServer
-from tests.operations.live.shoppers import CUSTOMERS_AT_ONCE, Shoppers
+from tests.operations.live.processes import memory_mib
+from tests.operations.live.shoppers import Shoppers
 
-from .faults import FAULTS, MAY_REFUSE, why_not_tried
+from .faults import FAULTS
 from .nodes import Cluster, cluster
+from .service import MAX_OPEN, METRICS_TOKEN, Fault, Service, faults_of, service
+from .soak_facts import check_all, growth, row_sizes, wait_until_settled
 
 DEFAULT_MINUTES = 60
 MINUTE = 60.0
 MEASURE_SECONDS = 20
-FAULT_SECONDS = 10
-# Each request fills caches at first; beyond this the server would leak.
-MAX_GROWTH = 1.5
-BLOAT = """
-SELECT relname, n_live_tup, n_dead_tup, pg_size_pretty(pg_table_size(relid)) FROM pg_stat_user_tables
- WHERE relname IN ('billing_account', 'billing_ledgerentry', 'orders_order', 'procrastinate_jobs',
-                   'promos_promocounter')
- ORDER BY relname
-"""
+FAULT_SECONDS = 20
+# More than keep this machine busy, so that what they get done is its capacity.
+AT_ONCE = 8
+# More than are redeemed in a minute.
+CARDS_A_MINUTE = 600
+# Beyond this from the second quarter to the last one something leaks.
+MAX_GROWTH = 1.1
+# Rows come and go in pages, so a table's rows vary more.
+MAX_ROW_GROWTH = 1.25
 JOBS = "SELECT status, count(*) FROM procrastinate_jobs GROUP BY status ORDER BY status"
 SIZE = "SELECT pg_database_size(current_database()), pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"
 CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
 
 
+@dataclass(frozen=True)
+class Sample:
+    """The memory and connections at the end of a minute."""
+
+    web: float
+    worker: float
+    connections: int
+
+
 def run(minutes: int) -> bool:
     """Prints the report. Returns whether everything held."""
-    with TemporaryDirectory() as name, cluster() as made:
-        logs = Path(name)
-        direct = Installation(database_url=made.direct_url)
-        pooled = Installation(database_url=made.pooled_url, settings={"DATABASE_POOLER": "1"})
-        direct.manage("migrate", "--verbosity=0")
-        direct.manage("seed_catalog")
-        with pooled.web(logs / "web.log") as web, direct.worker(logs / "worker.log"):
-            shoppers = Shoppers(ports=[web.port])
-            shoppers.issue_vouchers()
-            before = size_of(made)
-            set_half_of_capacity(shoppers)
-            with shoppers.at_work():
-                tried = [name for name in FAULTS if not why_not_tried(name, made.nodes[0])]
-                print(f"not tried here: {', '.join(sorted(FAULTS.keys() - tried)) or 'none'}", flush=True)
-                memory = [
-                    soak_for_a_minute(minute, fault, made, shoppers, web)
-                    for minute, fault in zip(range(1, minutes + 1), cycle(tried), strict=False)
-                ]
-        print(f"answers: {dict(shoppers.statuses)}; unclear: {len(shoppers.unclear)} {shoppers.unclear[:3]}")
-        print(f"checkouts: {len(shoppers.succeeded())}, of them retried: {retried(shoppers)};", end=" ")
-        print(f"refused for an exhausted voucher: {len(shoppers.refused())}; given up: {len(shoppers.given_up)}")
-        print("table, rows, dead rows, size:", made.psql(BLOAT).replace("\n", "; "))
-        growth = [(now - then) / len(shoppers.succeeded()) for then, now in zip(before, size_of(made), strict=True)]
-        print(f"a checkout: {growth[0]:.0f} bytes of the database, {growth[1]:.0f} of its log")
+    with TemporaryDirectory() as name, cluster() as made, service(made, Path(name)) as running:
+        visitors = running.visitors
+        made.execute("CREATE EXTENSION pgstattuple")
+        secret = register_subscriber(running)
+        visitors.issue_vouchers()
+        visitors.issue_cards(CARDS_A_MINUTE * (minutes + 1))
+        before = size_of(made)
+        set_half_of_capacity(visitors)
+        with visitors.at_work(AT_ONCE):
+            faults = faults_of(running)
+            print(f"not tried here: {', '.join(sorted(FAULTS.keys() - faults)) or 'none'}", flush=True)
+            samples, halfway = [], {}
+            for minute, (fault, act) in zip(range(1, minutes + 1), cycle(faults.items()), strict=False):
+                samples.append(soak_for_a_minute(minute, fault, act, running))
+                if minute == (minutes + 1) // 2:
+                    halfway = row_sizes(running)
+        print(f"answers: {dict(visitors.statuses)}; unclear: {len(visitors.unclear)} {visitors.unclear[:3]}")
+        print(f"checkouts: {len(visitors.succeeded())}, of them retried: {retried(visitors)};", end=" ")
+        print(f"refused for an exhausted voucher: {len(visitors.refused())}; given up: {len(visitors.given_up)}")
+        print(f"paid by card: {len(visitors.paid)}; printed cards: {len(visitors.redeemed)};", end=" ")
+        print(f"top-ups: {len(visitors.topped_up)}, of them found on the balance: {visitors.found_out};", end=" ")
+        print(f"reads: {visitors.reads}")
+        print(f"all is delivered and paid {wait_until_settled(running):.0f} s after the last customer", flush=True)
+        size, log = (now - then for then, now in zip(before, size_of(made), strict=True))
+        print(
+            f"an order: {size / len(visitors.succeeded()):.0f} bytes of the database, with the other acts;", end=" "
+        )
+        print(f"{log / len(visitors.succeeded()):.0f} of its log")
         print("jobs by status:", made.psql(JOBS).replace("\n", ", "))
-        check_history(shoppers, made.psql, direct)
-        print("ledger, redemptions, caps, orders and events: sound")
-        is_flat = max(memory) <= MAX_GROWTH * memory[0]
-        print(f"memory of the web server: {memory[0]:.0f} MiB after a minute, at most {max(memory):.0f} MiB")
-        return is_flat and not shoppers.unclear and not shoppers.given_up
+        held = is_flat(samples, halfway, row_sizes(running))
+        check_all(running, secret)
+        print("ledger, redemptions, cards, caps, orders, payments and events: sound")
+        return held and not visitors.unclear and not visitors.given_up
 
 
-def set_half_of_capacity(shoppers: Shoppers) -> None:
-    """Measures how many checkouts succeed without pauses, and sets the pause that halves them."""
-    shoppers.pause_seconds = 0
-    with shoppers.at_work():
-        shoppers.wait_for(20)
-        before, began = len(shoppers.succeeded()), time.monotonic()
+def register_subscriber(running: Service) -> str:
+    """Lets the receiver have every order, and returns the secret that verifies its requests."""
+    body = {"url": running.subscriber.url, "types": ["order.placed"]}
+    answer = running.visitors.send("staff", "billing/admin/webhooks", body, role="superadmin")
+    assert answer.status == 201, answer
+    return str(answer.body["secret"])
+
+
+def set_half_of_capacity(visitors: Shoppers) -> None:
+    """Measures how much is answered without pauses, and sets the pause that halves it."""
+    visitors.pause_seconds = 0
+    with visitors.at_work(AT_ONCE):
+        visitors.wait_for(20)
+        before, answers, began = len(visitors.succeeded()), visitors.statuses.total(), time.monotonic()
         time.sleep(MEASURE_SECONDS)
-        per_second = (len(shoppers.succeeded()) - before) / (time.monotonic() - began)
-    shoppers.pause_seconds = CUSTOMERS_AT_ONCE / per_second
+        seconds = time.monotonic() - began
+        checkouts, answers = len(visitors.succeeded()) - before, visitors.statuses.total() - answers
+    # Of 20 acts four are checkouts, and as many acts again fit into the pauses.
+    visitors.pause_seconds = AT_ONCE * seconds / (checkouts * 20 / 4)
     print(
-        f"capacity: {per_second:.1f} checkouts a second, each of a new customer with a new organization", flush=True
+        f"capacity: {answers / seconds:.1f} answers a second, of them {checkouts / seconds:.1f} checkouts", flush=True
     )
 
 
-def soak_for_a_minute(minute: int, fault: str, made: Cluster, shoppers: Shoppers, web: WebServer) -> float:
-    """Lets the primary fail once within a minute. Returns the web server's memory in MiB."""
-    began, before = time.monotonic(), len(shoppers.succeeded())
-    with FAULTS[fault](made.primary()):
-        time.sleep(FAULT_SECONDS if fault in MAY_REFUSE else 0.5)
-        if fault not in MAY_REFUSE:
-            shoppers.wait_for(20)
+def soak_for_a_minute(minute: int, name: str, fault: Fault, running: Service) -> Sample:
+    """Lets a fault happen within a minute. Returns what is in use at its end."""
+    visitors, made = running.visitors, running.cluster
+    began, before = time.monotonic(), len(visitors.succeeded())
+    with fault():
+        time.sleep(FAULT_SECONDS)
     made.wait_until_whole()
     time.sleep(max(0.0, MINUTE - (time.monotonic() - began)))
-    gap = shoppers.longest_gap(since=began, until=time.monotonic())
-    rate = (len(shoppers.succeeded()) - before) / (time.monotonic() - began)
-    memory = memory_mib(web.process.pid)
+    gap = visitors.longest_gap(since=began, until=time.monotonic())
+    rate = (len(visitors.succeeded()) - before) / (time.monotonic() - began)
+    sample = Sample(
+        web=memory_mib(running.web.processes()[0]),
+        worker=memory_mib(running.worker.pid),
+        connections=int(made.psql(CONNECTIONS)),
+    )
     print(
-        f"{minute:3} {fault:20} {rate:5.1f}/s, longest gap {gap:4.1f} s, web {memory:.0f} MiB,"
-        f" {made.psql(CONNECTIONS)} connections",
+        f"{minute:3} {name:20} {rate:5.1f}/s, longest gap {gap:4.1f} s, web {sample.web:.0f} MiB,"
+        f" worker {sample.worker:.0f} MiB, {sample.connections} connections, 503: {visitors.statuses[503]},"
+        f" unclear: {len(visitors.unclear)}",
         flush=True,
     )
-    return memory
+    for path in ("/readyz", "/metrics"):
+        status, body = running.web.get(path, Authorization=f"Bearer {METRICS_TOKEN}")
+        assert status == 200, (path, status, body)
+    return sample
+
+
+def is_flat(
+    samples: list[Sample], halfway: dict[str, tuple[int, int, int]], end: dict[str, tuple[int, int, int]]
+) -> bool:
+    """Prints what was in use, and returns whether it has not grown."""
+    web, worker = growth([each.web for each in samples]), growth([each.worker for each in samples])
+    most = max(each.connections for each in samples)
+    print(f"memory of the last quarter, for that of the second: web {web:.3f}, worker {worker:.3f}")
+    print(f"connections: at most {most} of {MAX_OPEN}")
+    rows = {name: end[name][0] / size for name, (size, _, _) in halfway.items() if name in end}
+    for name, (size, live, share) in end.items():
+        print(f"{name}: {live} rows of {size} bytes, {share}% dead or free; for halfway {rows.get(name, 1):.2f}")
+    return max(web, worker) <= MAX_GROWTH and most <= MAX_OPEN and max(rows.values(), default=1) <= MAX_ROW_GROWTH
 
 
 def size_of(made: Cluster) -> list[int]:
     """Returns the bytes of the database, and of all that was ever written to its log."""
     return [int(each) for each in made.psql(SIZE).split("|")]
-
-
-def memory_mib(pid: int) -> float:
-    """Returns the private and proportional memory of a process and its children."""
-    children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    lines = [
-        line for each in (pid, *children) for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()
-    ]
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def retried(shoppers: Shoppers) -> int:

@@ -104,14 +104,25 @@ class WebServer:
     port: int
     process: "subprocess.Popen[bytes]"
 
-    def get(self, path: str) -> tuple[int, str]:
+    def processes(self) -> list[int]:
+        """Returns the ids of the processes that serve requests, the oldest first."""
+        pid = self.process.pid
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def get(self, path: str, **headers: str) -> tuple[int, str]:
         """Returns the status and the body; 0 while nothing listens."""
         connection = HTTPConnection(ADDRESS, self.port, timeout=10)
         try:
-            connection.request("GET", path)
+            connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
         except (OSError, HTTPException):
             return 0, ""
         finally:
             connection.close()
+
+
+def memory_mib(pid: int) -> float:
+    """Returns the private and proportional memory of a process."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024

@@ -60,6 +60,8 @@ class Shoppers:
     # Answers that no client should see: a broken connection, a 5xx that is not the clear 503, an unknown refusal.
     unclear: list[tuple[str, Answer]] = field(default_factory=list)
     given_up: list[str] = field(default_factory=list)
+    # Whether a connection may break, because a web process is being killed: no program can answer then.
+    may_break: bool = False
     _turn: Iterator[int] = field(default_factory=count)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -92,7 +94,10 @@ class Shoppers:
                 if answer.status >= 500:
                     self.unclear.append((path, answer))
                 return answer, attempt
-            if answer.status == 0 or not answer.retry_after or "error" not in answer.body:
+            if answer.status == 0:
+                if not self.may_break:
+                    self.unclear.append((path, answer))
+            elif not answer.retry_after or "error" not in answer.body:
                 self.unclear.append((path, answer))
             if time.monotonic() > deadline:
                 break
@@ -102,6 +107,10 @@ class Shoppers:
                 time.sleep(0.3)
         self.given_up.append(f"{user_id} {path}")
         return None, attempt
+
+    def act(self) -> None:
+        """Does what a customer at work does next."""
+        self.check_out_once()
 
     def check_out_once(self) -> None:
         """A new customer makes an organization and orders a plan with a voucher."""
@@ -157,7 +166,7 @@ class Shoppers:
 
     def _work(self) -> None:
         while not self._stop.is_set():
-            self.check_out_once()
+            self.act()
             self._stop.wait(self.pause_seconds)
 
     def wait_for(self, more: int, *, seconds: float = 60) -> None:
