@@ -10,6 +10,7 @@ from promos.use_cases.alerts import send_alert_mail as mail
 from promos.use_cases.alerts import watch_limits as limits
 from promos.use_cases.cards.count_redeemed_cards import count_redeemed_cards
 from promos.use_cases.cards.generate_cards import generate_cards as generate
+from promos.use_cases.past.store_snapshots import store_snapshots
 
 # Waits 2, 4, 8 … seconds between attempts, about an hour in all.
 _RETRIES = RetryStrategy(max_attempts=11, exponential_wait=2)
@@ -54,6 +55,20 @@ def watch_limits(timestamp: int) -> None:
 def watch_all_limits(timestamp: int) -> None:
     """Looks at the cap of every code, also of those that are not redeemed at the moment."""
     limits.watch_limits(everything=True)
+
+
+@app.periodic(cron="27 9,15,21 * * *")
+@app.task(name="store_snapshots", queue="default", queueing_lock="store_snapshots")
+def store_use_snapshots(timestamp: int) -> None:
+    """Stores what the use and the liability of often used codes and campaigns were some hours ago."""
+    store_snapshots()
+
+
+@app.periodic(cron="27 3 * * *")
+@app.task(name="recount_snapshots", queue="default", queueing_lock="recount_snapshots")
+def recount_use_snapshots(timestamp: int) -> None:
+    """Stores the same every night, recounted from all entries."""
+    store_snapshots(recounts=True)
 
 
 @app.task(name="send_alert_mail", queue="mail", retry=_RETRIES)

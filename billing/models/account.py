@@ -1,3 +1,4 @@
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -89,7 +90,11 @@ class Hold(models.Model):
                 fields=["order_id"], condition=~Q(status="released"), name="billing_hold_once_per_order"
             ),
         ]
-        indexes = [models.Index(fields=["created_at"], condition=Q(status="active"), name="billing_hold_active")]
+        indexes = [
+            models.Index(fields=["created_at"], condition=Q(status="active"), name="billing_hold_active"),
+            # The holds that began or ended between two instants.
+            BrinIndex(fields=["created_at", "closed_at"], autosummarize=True, name="billing_hold_in_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.status} hold of {self.amount_minor} for order {self.order_id}"

@@ -1,3 +1,4 @@
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -89,6 +90,8 @@ class LedgerEntry(models.Model):
                 condition=Q(kind="adjustment", reason__startswith="transfer:"),
                 name="billing_ledgerentry_transfer",
             ),
+            # The entries between two instants. They stand in the order of time: summaries of pages find them.
+            BrinIndex(fields=["created_at"], autosummarize=True, name="billing_ledgerentry_in_time"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["account", "version"], name="billing_ledgerentry_version_once"),

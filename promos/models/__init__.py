@@ -4,6 +4,7 @@ from .card_range import CardRange, Dealer
 from .oversight.alert import Alert
 from .oversight.attempt import RefusedAttempt
 from .oversight.figures import CampaignFigures, CodeFigures, CodePreviews, DealerBatchFigures, DealerFigures
+from .oversight.snapshot import UseSnapshot
 from .printer_file import PrinterFile
 from .promo_code import PromoCode, PromoCounter
 from .redemption import Redemption
@@ -26,5 +27,6 @@ __all__ = [
     "PromoCounter",
     "Redemption",
     "RefusedAttempt",
+    "UseSnapshot",
     "VatTreatment",
 ]

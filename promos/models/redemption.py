@@ -1,3 +1,4 @@
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -95,6 +96,11 @@ class Redemption(models.Model):
                 fields=["card_serial"],
                 condition=Q(status="released", card_serial__isnull=False),
                 name="promos_released_of_card",
+            ),
+            # The redemptions that began, and the few that were released, between two instants.
+            BrinIndex(fields=["reserved_at"], autosummarize=True, name="promos_redemption_in_time"),
+            models.Index(
+                fields=["released_at"], condition=Q(released_at__isnull=False), name="promos_redemption_released"
             ),
         ]
 

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from orders.use_cases.books.month import Month
 
 AS_OF_MS, TRIAL_SECONDS, CHAIN_RATE = 50.0, 10.0, 200_000.0
+# Half the time between two snapshots is the farthest that an instant can be from one.
+LIABILITY_SECONDS = 1.0
 EXPORTED_ROWS, MEMORY_GROWTH = 1_000_000, 1.05
 CUSTOMERS_ASKED = 200
 LEDGER = "/admin/billing/ledgerentry/"
@@ -229,6 +232,7 @@ def _measure_books(table: Table, month: "Month", *, turns: int) -> None:
     halfway: datetime = LedgerEntry.objects.order_by("pk")[LedgerEntry.objects.count() // 2].created_at
     for name, at in (("half of the ledger", halfway), ("all of it", now)):
         table.add(row_of(f"trial balance, {name}, seconds", repeat(partial(trial_balance, at=at)), TRIAL_SECONDS))
+    _measure_liability(table, at=halfway, turns=turns)
     table.tell(
         roll_forward_of_a_month=f"{_seconds(lambda: roll_forward(start=month.start, finish=month.finish)):.1f} s"
     )
@@ -259,6 +263,29 @@ def _measure_books(table: Table, month: "Month", *, turns: int) -> None:
         microseconds_of_cpu_for_an_entry=round(1e6 * (_database_cpu() - cpu) / (verdict.entries + others), 2),
         load=", ".join(f"{each:.1f}" for each in os.getloadavg()),
     )
+
+
+def _measure_liability(table: Table, *, at: datetime, turns: int) -> None:
+    """Measures the figures of the campaign of most codes; a snapshot of it is stored where there is none."""
+    from promos.models import Campaign, UseSnapshot  # noqa: PLC0415
+    from promos.use_cases.past.figures_at import Scope, figures_at, recount  # noqa: PLC0415
+    from promos.use_cases.past.store_snapshots import STEP  # noqa: PLC0415
+
+    campaign = Campaign.objects.get(name="General")
+    scope = Scope("campaign", campaign.pk)
+    stored = UseSnapshot.objects.filter(campaign=campaign).order_by("at").first()
+    if stored is None:
+        began = time.perf_counter()
+        stored = UseSnapshot.objects.create(campaign=campaign, at=at, **asdict(recount(scope, at=at)))
+        table.tell(recount_of_a_campaign=f"{time.perf_counter() - began:.1f} s")
+    for name, distance in (("a quarter", STEP / 4), ("half", STEP / 2)):
+        cpu = _database_cpu()
+        taken = tuple(_seconds(partial(figures_at, scope, at=stored.at + distance)) for _ in range(turns))
+        cpu = (_database_cpu() - cpu) / turns
+        title = (
+            f"liability of a campaign of {stored.redemptions:,} redemptions, {name} of the time between two snapshots"
+        )
+        table.add(row_of(f"{title} away, {cpu:.2f} s of CPU, seconds", taken, LIABILITY_SECONDS))
 
 
 def _measure_exports(table: Table) -> None:

@@ -55,6 +55,15 @@ VALID = {
     "promos_alert": {"kind": "'customer'", "subject": "'ada'", "number": "101"},
     "promos_codefigures": {"promo_code_id": OPEN, **_CREDIT},
     "promos_campaignfigures": {"campaign_id": "'00000000-0000-7000-8000-000000000001'", **_CREDIT},
+    "promos_usesnapshot": {
+        "promo_code_id": OPEN,
+        "at": "'2026-01-01'",
+        **dict.fromkeys(("redemptions", "customers"), "1"),
+        "granted_minor": "6",
+        "taken_back_minor": "0",
+        "left_minor": "5",
+        "held_minor": "2",
+    },
     "promos_promocounter": {"promo_code_id": WELCOME, "quota": "5", "used": "0"},
     "promos_redemption": {
         "promo_code_id": OPEN,
@@ -68,6 +77,13 @@ _CONFIRMED = {**VALID["promos_redemption"], "status": "'confirmed'", "confirmed_
 
 def promo_code(**wrong: str) -> str:
     return inserting("promos_promocode", VALID["promos_promocode"], **wrong)
+
+
+_OF_SPRING = {"promo_code_id": "NULL", "campaign_id": SPRING}
+
+
+def snapshot(**wrong: str) -> str:
+    return inserting("promos_usesnapshot", VALID["promos_usesnapshot"], **wrong)
 
 
 def campaign(**wrong: str) -> str:
@@ -378,6 +394,17 @@ ATTEMPTS: Attacks = {
         ]
         for table in ("promos_codefigures", "promos_campaignfigures")
     },
+    "promos_usesnapshot_of_code_once": [Attack(snapshot(left_minor="4"), [snapshot()])],
+    "promos_usesnapshot_of_campaign_once": [Attack(snapshot(**_OF_SPRING, left_minor="4"), [snapshot(**_OF_SPRING)])],
+    "promos_usesnapshot_of_code_or_campaign": [snapshot(promo_code_id="NULL"), snapshot(campaign_id=SPRING)],
+    "promos_usesnapshot_parts_fit": [
+        snapshot(customers="2"),
+        snapshot(customers="-1"),
+        snapshot(granted_minor="4"),
+        snapshot(taken_back_minor="-1"),
+        snapshot(held_minor="6"),
+        snapshot(held_minor="-1"),
+    ],
     "promos_alert_allowed_of_limits": [
         alert(allowed="1"),
         alert(kind="'cap_80'"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -18,8 +19,9 @@ from billing.models import LedgerEntry
 from billing.use_cases.ledger import hold_credit as holds
 from billing.use_cases.ledger.hold_credit import capture_hold, hold_credit, release_hold
 from billing.use_cases.ledger.post_entry import grant_credit, reverse_entry, reverse_grant, spend_credit
-from promos.models import Redemption
-from promos.use_cases.past.voucher_at import Figures, campaign_at, code_at
+from promos.models import Campaign, Redemption, UseSnapshot
+from promos.use_cases.past.figures_at import Figures, Scope, recount
+from promos.use_cases.past.voucher_at import campaign_at, code_at
 from tests.factories import CampaignFactory, CustomerFactory, PromoCodeFactory, actor
 from tests.rules import TRIGGERS_OFF
 
@@ -131,9 +133,15 @@ class Accounts:
         )
 
 
+def store_snapshot(at: datetime) -> None:
+    scope = Scope("campaign", Campaign.objects.get(name="Past").pk)
+    UseSnapshot.objects.create(campaign_id=scope.key, at=at, **asdict(recount(scope, at=at)))
+
+
 @settings(max_examples=10)
-@given(st.lists(steps, min_size=4, max_size=16))
-def test_the_liability_of_a_code_is_the_sum_of_its_lots(history: list[Any]) -> None:
+@given(st.lists(steps, min_size=4, max_size=16), st.floats(min_value=0, max_value=1, exclude_max=True))
+def test_the_liability_of_a_code_is_the_sum_of_its_lots(history: list[Any], snapshot: float) -> None:
+    """The campaign's figures follow from one snapshot, before or after; those of its one code are recounted."""
     with transaction.atomic():
         game = Accounts()
         with mock.patch.object(holds, "timezone", SimpleNamespace(now=lambda: game.now)):
@@ -142,7 +150,9 @@ def test_the_liability_of_a_code_is_the_sum_of_its_lots(history: list[Any]) -> N
                 with suppress(InsufficientCredit), transaction.atomic():
                     game.step(verb, account, amount=amount, life=life, pick=pick)
                 game.instants |= {game.now, game.now - TICK}
-        for at in sorted(game.instants | {game.now + 41 * DAY}):
+        instants = sorted(game.instants | {game.now + 41 * DAY})
+        store_snapshot(instants[int(snapshot * len(instants))])
+        for at in instants:
             game.check(at)
-        assert campaign_at("past", at=at).figures == code_at("past", at=at).figures
+            assert campaign_at("past", at=at).figures == code_at("past", at=at).figures
         transaction.set_rollback(True)

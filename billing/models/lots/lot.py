@@ -1,3 +1,4 @@
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -29,6 +30,13 @@ class Lot(models.Model):
                 fields=["expires_at"],
                 condition=Q(left_minor__gt=0, expires_at__isnull=False, reminded_at__isnull=True),
                 name="billing_lot_to_remind",
+            ),
+            # The lots that expired between two instants. Lives differ: each summary keeps several ranges of them.
+            BrinIndex(
+                fields=["expires_at"],
+                opclasses=["timestamptz_minmax_multi_ops"],
+                autosummarize=True,
+                name="billing_lot_in_time",
             ),
         ]
         constraints = [

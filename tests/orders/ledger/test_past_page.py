@@ -1,13 +1,16 @@
 """The page as of a past instant answers at once for what was redeemed often, and adds it up if it is asked to."""
 
+from datetime import timedelta
+from urllib.parse import urlencode
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from orders.use_cases.top_up import top_up
-from promos.models import Campaign, CampaignFigures, CodeFigures, PromoCode
-from promos.use_cases.past.voucher_at import MAX_ADDED_UP
+from promos.models import Campaign, CampaignFigures, CodeFigures, PromoCode, UseSnapshot
+from promos.use_cases.past.voucher_at import MAX_APART, MAX_RECOUNTED
 from tests.console import client_of, create_user
 from tests.factories import CampaignFactory, CustomerFactory, PromoCodeFactory, acting
 
@@ -48,10 +51,10 @@ def past(client: Client, query: str) -> str:
 
 @pytest.mark.parametrize("query", ["code=often", "campaign=big"])
 def test_many_redemptions_are_not_added_up_unasked(finance: Client, code: PromoCode, query: str) -> None:
-    figures_of_the_night(code, redemptions=MAX_ADDED_UP + 1)
+    figures_of_the_night(code, redemptions=MAX_RECOUNTED + 1)
     shown = past(finance, query)
     assert "Figures of the last night" in shown and LINK in shown
-    assert f"{MAX_ADDED_UP + 1:,}" in shown and "6.000" in shown
+    assert f"{MAX_RECOUNTED + 1:,}" in shown and "6.000" in shown
     assert "Live redemptions" not in shown
     added_up = past(finance, f"{query}&waits=1")
     assert "Live redemptions" in added_up and "5.000" in added_up and LINK not in added_up
@@ -59,6 +62,20 @@ def test_many_redemptions_are_not_added_up_unasked(finance: Client, code: PromoC
 
 @pytest.mark.parametrize("query", ["code=often", "campaign=big"])
 def test_few_redemptions_are_added_up_at_once(finance: Client, code: PromoCode, query: str) -> None:
-    figures_of_the_night(code, redemptions=MAX_ADDED_UP)
+    figures_of_the_night(code, redemptions=MAX_RECOUNTED)
     shown = past(finance, query)
     assert "Live redemptions" in shown and LINK not in shown
+
+
+@pytest.mark.parametrize("query", ["code=often", "campaign=big"])
+def test_the_figures_of_an_instant_near_a_snapshot_are_exact(finance: Client, code: PromoCode, query: str) -> None:
+    figures_of_the_night(code, redemptions=MAX_RECOUNTED + 1)
+    now = timezone.now()
+    nothing = dict.fromkeys(("redemptions", "customers", "granted_minor", "taken_back_minor", "held_minor"), 0)
+    field = "promo_code" if query.startswith("code") else "campaign"
+    of_it = {field: code if field == "promo_code" else code.campaign}
+    UseSnapshot.objects.create(at=now - timedelta(hours=6), left_minor=0, **of_it, **nothing)
+    shown = past(finance, query)
+    assert "Live redemptions" in shown and "5.000" in shown and LINK not in shown
+    far = (now + MAX_APART).isoformat()
+    assert LINK in past(finance, urlencode({"at": far}) + "&" + query)
