@@ -76,6 +76,7 @@ def demo_environment(port: int) -> dict[str, str]:
         "CHECKOUT_SUCCESS_URL": f"{root_url(port)}checkout/success?session={{CHECKOUT_SESSION_ID}}",
         "CHECKOUT_CANCEL_URL": f"{root_url(port)}checkout/cancel",
         "UNSUBSCRIBE_URL": f"{root_url(port)}mails?token={{token}}",
+        "CARD_REDEEM_URL": f"{root_url(port)}redeem?code={{code}}",
     }
     chosen |= {name: os.environ.get(name) or text for name, text in SELLER.items()}
     kept = kept_secrets()
