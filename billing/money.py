@@ -6,7 +6,7 @@ A deployment has one currency, of those in `billing.currencies`. The currency's 
 
 from decimal import Decimal, InvalidOperation
 
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 
 from billing.currencies import ARABIC_SIGNS, CURRENCIES
 
@@ -39,18 +39,21 @@ def to_minor(amount: Decimal | int | str, *, currency: str) -> int:
     try:
         value = Decimal(amount)
     except (InvalidOperation, ValueError, TypeError) as error:
-        raise AmountError("an amount must be a number") from error
+        raise AmountError(gettext("an amount must be a number")) from error
     if not value.is_finite():
-        raise AmountError("an amount must be a finite number")
+        raise AmountError(gettext("an amount must be a finite number"))
     # Check the magnitude before any arithmetic: 1E+999999 must be refused, not computed.
     if value and value.adjusted() + exponent(currency) > len(str(MAX_MINOR)):
-        raise AmountError(f"an amount may not exceed {MAX_MINOR} of the currency's smallest unit")
+        raise AmountError(
+            gettext("an amount may not exceed %(number)s of the currency's smallest unit") % {"number": MAX_MINOR}
+        )
     # Work on the digits. Decimal's own arithmetic rounds numbers with more than 28 of them.
     sign, digits, power = value.as_tuple()
     shift = int(power) + exponent(currency)
     kept = max(len(digits) + min(shift, 0), 0)
     if any(digits[kept:]):
-        raise AmountError(f"{currency} has at most {exponent(currency)} decimals")
+        named = {"currency": currency, "number": exponent(currency)}
+        raise AmountError(gettext("%(currency)s has at most %(number)s decimals") % named)
     number = int("".join(map(str, digits[:kept])) or "0")
     minor = number * 10 ** (max(shift, 0) if number else 0)
     return within_limit(-minor if sign else minor)
@@ -62,7 +65,9 @@ def within_limit(minor: int) -> int:
     Raises: AmountError if it is larger than `MAX_MINOR` in either direction.
     """
     if abs(minor) > MAX_MINOR:
-        raise AmountError(f"an amount may not exceed {MAX_MINOR} of the currency's smallest unit")
+        raise AmountError(
+            gettext("an amount may not exceed %(number)s of the currency's smallest unit") % {"number": MAX_MINOR}
+        )
     return minor
 
 

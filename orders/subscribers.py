@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from billing.language import say
+
 # How long a request may take, from the look-up of the name to the answer's status.
 TIMEOUT_SECONDS = 10
 MAX_LINE_LENGTH = 8_192
@@ -82,7 +84,7 @@ def check_address(address: Address, *, scheme: str) -> None:
     if any(address in network for network in _NOT_PUBLIC) or not all(
         each.is_global and not each.is_multicast for each in _reached(address)
     ):
-        raise AddressRefused(f"{address} is not a public address")
+        raise AddressRefused(say("%(address)s is not a public address", address=address))
     if scheme != "https":
         raise AddressRefused("the address must begin with https://")
 

@@ -5,6 +5,7 @@ translation, and removes those that no code writes any more.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -19,12 +20,13 @@ from django.templatetags.i18n import BlockTranslateNode, TranslateNode
 from django.utils.translation import trim_whitespace
 
 from tests.console_words import console_words
-from tests.refusal_sentences import FOLDERS, PROJECT, UNREAD
+from tests.refusal_sentences import FOLDERS, PROJECT, UNREAD, placed_templates
 from tests.test_error_sentences import import_all, subclasses
 
 CATALOG = PROJECT / "locale" / "ar" / "LC_MESSAGES" / "django.po"
-SINGULAR = ("_", "gettext", "gettext_lazy", "gettext_noop", "say")
+SINGULAR = ("_", "gettext", "gettext_lazy", "gettext_noop", "say", "say_lazily")
 WITH_CONTEXT = "pgettext"
+_PLACEHOLDER = re.compile(r"\{\w|%\(")
 PLURAL = ("ngettext", "ngettext_lazy", "ngettext_noop")
 
 
@@ -118,6 +120,10 @@ def _of_refusals() -> Iterator[tuple[str, Message]]:
         pairs = module._SENTENCES.items() if name.startswith("billing") else module._SENTENCES.values()
         for _code, text in pairs:
             yield f"{name.replace('.', '/')}.py", Message(text)
+    for place, text in placed_templates():
+        # Where the code puts in values, it translates the sentence itself. Operators read English.
+        if not _PLACEHOLDER.search(text) and not place.startswith("config/") and "/management/" not in place:
+            yield place, Message(text)
 
 
 def update_catalog(path: Path = CATALOG) -> None:

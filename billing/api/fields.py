@@ -14,13 +14,16 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.validators import validate_email
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.drainage import set_override
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
+from rest_framework import fields as drf_fields
 from rest_framework import serializers
 
 from billing.errors import InvalidFile
+from billing.language import say
 from billing.local_time import read_instant
 from billing.money import MAX_MINOR, AmountError, exponent, to_major, to_minor, within_limit
 from billing.text import MAX_EMAIL_LENGTH, has_visible_text
@@ -54,6 +57,8 @@ _SENTENCES: dict[type[serializers.Field], dict[str, Any]] = {  # type: ignore[ty
     serializers.ListField: _OF_LISTS,
     serializers.ListSerializer: _OF_LISTS,
 }
+# DRF's own one is written once, in the language of the first request that sees it.
+drf_fields.lazy_format = format_lazy  # type: ignore[attr-defined]
 for _field, _sentences in _SENTENCES.items():
     _field.default_error_messages = {**_field.default_error_messages, **_sentences}
 
@@ -252,9 +257,8 @@ class MoneyRequestSerializer(RequestSerializer):
         for amount in self.money:
             given = {form: attrs.pop(form) for form in amount.forms() if form in attrs}
             if len(set(given.values())) > 1:
-                raise serializers.ValidationError(
-                    {form: [f"{', '.join(given)} are different amounts: send one of them"] for form in given}
-                )
+                sentence = say("%(names)s are different amounts: send one of them", names=", ".join(given))
+                raise serializers.ValidationError({form: [sentence] for form in given})
             if given:
                 attrs[f"{amount.name}_minor"] = next(iter(given.values()))
             elif amount.required:
@@ -264,7 +268,7 @@ class MoneyRequestSerializer(RequestSerializer):
     def missing(self, name: str) -> dict[str, list[str]]:
         """Returns the error of an amount that the request has to give and does not."""
         [amount] = [each for each in self.money if each.name == name]
-        return {next(iter(amount.forms())): [f"give one of {', '.join(amount.forms())}"]}
+        return {next(iter(amount.forms())): [say("give one of %(names)s", names=", ".join(amount.forms()))]}
 
 
 class MoneyResponseSerializer(serializers.Serializer[Any]):

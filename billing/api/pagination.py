@@ -20,6 +20,7 @@ from rest_framework.request import Request
 
 from billing.api.renderers import Response
 from billing.errors import DomainError
+from billing.language import say
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
@@ -203,7 +204,7 @@ def _read_limit(request: Request, *, default: int, maximum: int) -> int:
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(maximum)) and 1 <= int(text) <= maximum):
-        sentence = f"limit must be a whole number from 1 to {maximum}"
+        sentence = say("limit must be a whole number from 1 to %(number)s", number=maximum)
         raise InvalidLimit(sentence, fields={"limit": [sentence]})
     return int(text)
 

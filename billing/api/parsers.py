@@ -15,6 +15,8 @@ from django.utils.http import parse_header_parameters
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
+from billing.language import say, say_lazily
+
 from .renderers import ExactJSONRenderer
 
 MAX_BODY_BYTES = 256 * 1024
@@ -31,7 +33,7 @@ class MalformedJSON(ParseError):
 
 class PayloadTooLarge(APIException):
     status_code = 413
-    default_detail = f"the body is larger than {MAX_BODY_BYTES // 1024} KiB"
+    default_detail = say_lazily("the body is larger than %(number)s KiB", number=MAX_BODY_BYTES // 1024)
     default_code = "payload_too_large"
 
 
@@ -74,8 +76,13 @@ def read_json(body: bytes) -> Any:
             object_pairs_hook=_object,
         )
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise MalformedJSON(f"the body is not valid JSON: {error.msg} ({where})") from error
+        sentence = say(
+            "the body is not valid JSON: %(problem)s (line %(line)s, column %(column)s)",
+            problem=error.msg,
+            line=error.lineno,
+            column=error.colno,
+        )
+        raise MalformedJSON(sentence) from error
     except UnicodeDecodeError as error:
         raise MalformedJSON("the body is not UTF-8") from error
     except RecursionError as error:
@@ -113,7 +120,7 @@ def _decimal(text: str) -> Decimal:
 
 
 def _refuse_constant(text: str) -> NoReturn:
-    raise MalformedJSON(f"{text} is not a JSON number")
+    raise MalformedJSON(say("%(text)s is not a JSON number", text=text))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import InvalidProcessorKey, ProcessorSettingsUnreadable
+from billing.language import say
 from billing.models import ProcessorSettings
 
 from .record_audit import record_audit
@@ -113,9 +114,11 @@ def _validate(changed: Mapping[str, str]) -> None:
     for name, value in changed.items():
         form, beginnings = _FORMS[name]
         if len(value) > MAX_KEY_LENGTH:
-            problems[name] = [f"may have at most {MAX_KEY_LENGTH} characters"]
+            problems[name] = [say("may have at most %(number)s characters", number=MAX_KEY_LENGTH)]
         elif value and not form.fullmatch(value):
-            problems[name] = [f"must begin with {beginnings} and have only visible ASCII characters"]
+            problems[name] = [
+                say("must begin with %(beginnings)s and have only visible ASCII characters", beginnings=beginnings)
+            ]
     if problems:
         name, sentences = next(iter(problems.items()))
         raise InvalidProcessorKey(f"{name}: {sentences[0]}", fields=problems)

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from billing.language import say
 from billing.models import Organization
 from billing.models.keys import Uuid7
 
@@ -77,7 +78,7 @@ def normal_domain(text: str) -> str:
     if _is_address(name) or labels[-1].isdigit():
         raise DomainNameError("this is an address, not a domain name")
     if labels[-1] in _NOT_PUBLIC:
-        raise DomainNameError(f"names under .{labels[-1]} are not in the public DNS")
+        raise DomainNameError(say("names under .%(name)s are not in the public DNS", name=labels[-1]))
     return name
 
 

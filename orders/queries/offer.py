@@ -15,6 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from billing.errors import DomainError
+from billing.language import say
 from billing.local_time import local_day
 from orders.errors import BundleIncomplete, UnknownAddOn, UnknownApp, UnknownBundle, UnknownPlan
 from orders.models import OrderLine
@@ -193,7 +194,7 @@ def _match(wanted: References, offers: Iterable[Offer]) -> dict[str, dict[str, O
         missing = [reference for reference in references if (kind, normal_reference(reference)) not in offered]
         if missing:
             error, field = _UNKNOWN[kind]
-            raise error(f"{error.message}: {', '.join(missing)}"[:300], fields={field: missing})
+            raise error(f"{say(error.message)}: {', '.join(missing)}"[:300], fields={field: missing})
         first: dict[UUID, str] = {}
         for reference in references:
             first.setdefault(offered[kind, normal_reference(reference)].id, reference)

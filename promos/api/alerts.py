@@ -15,6 +15,7 @@ from billing.api.fields import RequestSerializer, TextField
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.renderers import Response
 from billing.api.schema import refusals
+from billing.language import say
 from promos.errors import AlertNotFound
 from promos.models import Alert
 from promos.use_cases.alerts.close_alert import close_alert
@@ -68,7 +69,7 @@ class AlertsView(ApiView):
         alerts = Alert.objects.all()
         if status := request.query_params.get("status"):
             if status not in _STATES:
-                raise serializers.ValidationError({"status": [f"one of {', '.join(_STATES)}"]})
+                raise serializers.ValidationError({"status": [say("one of %(names)s", names=", ".join(_STATES))]})
             alerts = alerts.filter(closed_at__isnull=_STATES[status])
         page = read_page(alerts, request=request, by="opened_at")
         return page_response(page, list(AlertSerializer(page.rows, many=True).data), request=request)

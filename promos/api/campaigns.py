@@ -27,6 +27,7 @@ from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.proposals import ProposalSerializer
 from billing.api.renderers import Response
 from billing.api.schema import refusals
+from billing.language import say
 from billing.models import CreditClass
 from billing.use_cases.proposals.propose import carried_out
 from promos.api.credit_life import credit_days_field
@@ -160,7 +161,8 @@ class CampaignsView(ApiView):
         status = request.query_params.get("status")
         if status:
             if status not in Campaign.Status.values:
-                raise serializers.ValidationError({"status": [f"one of {', '.join(Campaign.Status.values)}"]})
+                known = ", ".join(Campaign.Status.values)
+                raise serializers.ValidationError({"status": [say("one of %(names)s", names=known)]})
             campaigns = campaigns.filter(status=status)
         page = read_page(campaigns, request=request)
         return page_response(page, list(CampaignSerializer(page.rows, many=True).data), request=request)

@@ -18,6 +18,7 @@ from billing.api.access.permissions import roles
 from billing.api.fields import MoneyResponseSerializer
 from billing.api.renderers import Response
 from billing.api.schema import refusals
+from billing.language import say
 from billing.local_time import local_day
 from promos.api.vouchers import VoucherNotFound
 from promos.errors import BatchNotFound, CampaignNotFound, DealerNotFound
@@ -281,5 +282,5 @@ def _read_days(request: Request) -> int:
     text = request.query_params.get("days", str(DEFAULT_DAYS))
     valid = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_DAYS)) and 1 <= int(text) <= MAX_DAYS
     if not valid:
-        raise serializers.ValidationError({"days": [f"a whole number from 1 to {MAX_DAYS}"]})
+        raise serializers.ValidationError({"days": [say("a whole number from 1 to %(number)s", number=MAX_DAYS)]})
     return int(text)

@@ -3,6 +3,8 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.db.models import Q
 
+from billing.language import say
+
 MAX_CREDIT_DAYS = 3_650
 
 
@@ -44,4 +46,4 @@ def credit_days_problems(credit_days: int | None) -> dict[str, list[str]]:
     """Returns what is wrong with a number of days, by field."""
     if credit_days is None or 1 <= credit_days <= MAX_CREDIT_DAYS:
         return {}
-    return {"credit_days": [f"1 to {MAX_CREDIT_DAYS:,} days"]}
+    return {"credit_days": [say("1 to %(number)s days", number=f"{MAX_CREDIT_DAYS:,}")]}

@@ -7,6 +7,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from billing.admin.console.forms import AmountField, ConsoleForm, CsvField, MomentField, reason_field, with_currency
 from billing.errors import InvalidFile
+from billing.language import say
 from billing.models import CreditClass
 from billing.text import as_sentence
 from billing.use_cases.bulk.draft_bulk_grant import GrantTerms, good_rows
@@ -48,7 +49,7 @@ class BulkGrantForm(ConsoleForm):
                 self.rows = good_rows(read_grant_list(data["file"], amount_minor=data["amount"]))
             except InvalidFile as error:
                 for text in (error.fields or {})["file"]:
-                    self.add_error("file", as_sentence(text))
+                    self.add_error("file", as_sentence(say(text)))
         return data
 
     def terms(self) -> GrantTerms:

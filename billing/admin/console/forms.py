@@ -265,7 +265,7 @@ def show_refusals_on(form: forms.BaseForm, *, fields: Mapping[str, str] | None =
         for name, sentences in (error.fields or {}).items():
             for sentence in sentences:
                 field = name.rpartition(".")[2]
-                form.add_error(field if field in form.fields else None, as_sentence(sentence))
+                form.add_error(field if field in form.fields else None, as_sentence(gettext(sentence)))
         if not error.fields:
             form.add_error((fields or {}).get(error.code), as_sentence(error.text))
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
@@ -23,7 +24,7 @@ def roles(*may: str, read: tuple[str, ...] = ()) -> type[BasePermission]:
     """
 
     class RolePermission(BasePermission):
-        message = "your role does not allow this"
+        message = gettext_lazy("your role does not allow this")
 
         def has_permission(self, request: Request, view: Any) -> bool:
             if not isinstance(request.user, Principal):

@@ -16,6 +16,7 @@ from billing.api.pagination import page_parameters, page_response, read_page, re
 from billing.api.renderers import Response
 from billing.api.schema import refusals
 from billing.errors import ApprovalRequired, BulkGrantNotFound
+from billing.language import say
 from billing.models import BulkGrant, BulkGrantRow
 from billing.use_cases.bulk.draft_bulk_grant import (
     GrantTerms,
@@ -211,5 +212,5 @@ def _read_reason(request: Request) -> str:
 def _one_of(values: list[str], request: Request) -> str:
     value = request.query_params.get("status", "")
     if value and value not in values:
-        raise serializers.ValidationError({"status": [f"one of {', '.join(values)}"]})
+        raise serializers.ValidationError({"status": [say("one of %(names)s", names=", ".join(values))]})
     return value

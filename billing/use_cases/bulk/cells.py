@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from billing.language import say
 from billing.money import AmountError, to_minor
 from billing.use_cases.bulk.csv_rows import Table, describe_shortened, is_shortened
 
@@ -35,7 +36,9 @@ def read_amount(text: str, mark: str, default: int | None = None) -> int | Probl
         return Problem(describe_shortened(text))
     found = _AMOUNT.fullmatch(text)
     if found is None or (found[1] and found[1][0] != mark):
-        return Problem(f"{text[:40]!r} is not an amount: write figures, with a point for decimals")
+        return Problem(
+            say("%(text)s is not an amount: write figures, with a point for decimals", text=repr(text[:40]))
+        )
     try:
         minor = to_minor(text.replace(",", "."), currency=currency)
     except AmountError as error:

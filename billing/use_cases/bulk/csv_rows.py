@@ -6,7 +6,10 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from django.utils.translation import ngettext
+
 from billing.errors import InvalidFile
+from billing.language import say
 
 MAX_FILE_BYTES = 8_000_000
 MAX_ROWS = 100_000
@@ -17,7 +20,7 @@ _DELIMITERS = ";\t,"
 _NAMED_DELIMITER = re.compile(r"sep=([;\t,])[;\t, ]*(\r\n|\r|\n|$)", re.IGNORECASE)
 # The forms in which a spreadsheet keeps a cell as text: ="001" and '001.
 _AS_TEXT = re.compile(r"""^="(.*)"$|^'(.*)$""")
-_TOO_WIDE = "has more cells than the first row: put quotes around a text that contains the delimiter"
+
 # The first characters of a formula.
 _COMPUTED = {"=", "+", "-", "@"}
 _SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)
@@ -32,7 +35,7 @@ class BadRow:
     why: str
 
     def __str__(self) -> str:
-        return f"Line {self.line}: {self.why}."
+        return say("Line %(line)s: %(why)s.", line=self.line, why=self.why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +87,25 @@ def read_table(content: bytes, *, titles: Collection[str], max_rows: int = MAX_R
             if cleaned:
                 rows.append(Row(reader.line_num + (named > 0), cleaned))
     except csv.Error as error:
-        raise InvalidFile(fields={"file": [f"not a CSV file: line {reader.line_num}: {error}"]}) from error
+        raise InvalidFile(
+            fields={"file": [say("not a CSV file: line %(line)s: %(problem)s", line=reader.line_num, problem=error)]}
+        ) from error
     first = [cell.casefold() for cell in rows[0].cells] if rows else []
     has_titles = any(cell in titles for cell in first)
     if len(rows) - has_titles > max_rows:
-        raise InvalidFile(fields={"file": [f"at most {max_rows:,} rows"]})
+        raise InvalidFile(fields={"file": [say("at most %(number)s rows", number=f"{max_rows:,}")]})
+    too_wide = say("has more cells than the first row: put quotes around a text that contains the delimiter")
     return Table(
         titles=first if has_titles else [],
         rows=[row for row in rows[has_titles:] if len(row.cells) <= len(first)],
-        bad_rows=[BadRow(row.line, _TOO_WIDE) for row in rows if len(row.cells) > len(first)],
+        bad_rows=[BadRow(row.line, too_wide) for row in rows if len(row.cells) > len(first)],
         delimiter=delimiter,
     )
 
 
 def _decode(content: bytes) -> str:
     if len(content) > MAX_FILE_BYTES:
-        raise InvalidFile(fields={"file": [f"at most {MAX_FILE_BYTES:,} bytes"]})
+        raise InvalidFile(fields={"file": [say("at most %(number)s bytes", number=f"{MAX_FILE_BYTES:,}")]})
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         return content.decode(encoding)
@@ -135,7 +141,7 @@ def is_shortened(text: str) -> bool:
 
 def describe_shortened(text: str) -> str:
     """Returns why a cell with an exponent is bad, and what to do."""
-    return f"the spreadsheet shortened {text}, so digits are lost: format the column as text"
+    return say("the spreadsheet shortened %(text)s, so digits are lost: format the column as text", text=text)
 
 
 def refuse_bad_rows(rows: Iterable[BadRow]) -> None:
@@ -145,10 +151,9 @@ def refuse_bad_rows(rows: Iterable[BadRow]) -> None:
         return
     sentences = [str(row) for row in bad[:MAX_BAD_ROWS_NAMED]]
     if len(bad) > MAX_BAD_ROWS_NAMED:
-        sentences.append(f"And {len(bad) - MAX_BAD_ROWS_NAMED:,} more bad rows.")
-    raise InvalidFile(
-        f"the file has {len(bad):,} bad {'row' if len(bad) == 1 else 'rows'}", fields={"file": sentences}
-    )
+        sentences.append(say("And %(number)s more bad rows.", number=f"{len(bad) - MAX_BAD_ROWS_NAMED:,}"))
+    message = ngettext("the file has %(number)s bad row", "the file has %(number)s bad rows", len(bad))
+    raise InvalidFile(message % {"number": f"{len(bad):,}"}, fields={"file": sentences})
 
 
 def write_lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from django.db import connection
 
 from billing.actor import is_user_id
 from billing.errors import InvalidFile
+from billing.language import say
 from billing.use_cases.bulk.cells import Problem, decimal_mark, read_amount
 from billing.use_cases.bulk.csv_rows import BadRow, Table, describe_shortened, is_shortened, read_table
 
@@ -55,7 +56,7 @@ def read_grant_list(content: bytes, *, amount_minor: int | None = None) -> Grant
     for row in table.rows:
         who = _read_user(row.cell(user), named.get(row.line), users)
         minor = read_amount(row.cell(amount), mark, amount_minor)
-        problems = [each.why for each in (who, minor) if isinstance(each, Problem)]
+        problems = [say(each.why) for each in (who, minor) if isinstance(each, Problem)]
         if isinstance(who, str) and isinstance(minor, int):
             rows.append(GrantRow(row.line, who, minor))
         else:
@@ -83,12 +84,15 @@ def _read_user(text: str, address: str | None, users: dict[str, list[str]]) -> s
         found = users.get(address.upper(), [])
         if len(found) == 1:
             return found[0]
-        return Problem(f"{len(found) or 'no'} customers have the e-mail address {address[:80]!r}")
+        named = {"address": repr(address[:80]), "number": len(found)}
+        if found:
+            return Problem(say("%(number)s customers have the e-mail address %(address)s", **named))
+        return Problem(say("no customers have the e-mail address %(address)s", address=named["address"]))
     if not text:
         return Problem("the customer is missing")
     if is_shortened(text):
         return Problem(describe_shortened(text))
-    return text if is_user_id(text) else Problem(f"{text[:80]!r} is not a user id")
+    return text if is_user_id(text) else Problem(say("%(text)s is not a user id", text=repr(text[:80])))
 
 
 def _users_of(addresses: Iterable[str]) -> dict[str, list[str]]:
@@ -108,4 +112,4 @@ def _find_repeated(rows: list[GrantRow]) -> Iterator[BadRow]:
     first: dict[str, int] = {}
     for row in rows:
         if (earlier := first.setdefault(row.user_id, row.line)) != row.line:
-            yield BadRow(row.line, f"names the customer of line {earlier} again")
+            yield BadRow(row.line, say("names the customer of line %(line)s again", line=earlier))

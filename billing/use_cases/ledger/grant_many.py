@@ -15,6 +15,7 @@ from django.db import IntegrityError, connection, transaction
 
 from billing.actor import Actor, is_user_id
 from billing.errors import InvalidBatch, ReasonRequired
+from billing.language import say
 from billing.models import CreditClass, Customer
 from billing.models.bulk.bulk_grant import GRANT_NAME
 from billing.text import has_visible_text
@@ -88,7 +89,8 @@ def check_not_merged(user_ids: Iterable[str]) -> None:
         "user_id", flat=True
     )
     if wrong := list(merged[:10]):
-        raise InvalidBatch(fields={"user_ids": [f"merged into another customer: {user[:80]!r}" for user in wrong]})
+        sentences = [say("merged into another customer: %(user)s", user=repr(user[:80])) for user in wrong]
+        raise InvalidBatch(fields={"user_ids": sentences})
 
 
 def distinct_users(user_ids: Iterable[str]) -> list[str]:
@@ -96,7 +98,8 @@ def distinct_users(user_ids: Iterable[str]) -> list[str]:
     users = list(dict.fromkeys(user_ids))
     wrong = [user for user in users if not is_user_id(user)]
     if wrong:
-        raise InvalidBatch(fields={"user_ids": [f"this is not a user id: {user[:80]!r}" for user in wrong[:10]]})
+        sentences = [say("this is not a user id: %(user)s", user=repr(user[:80])) for user in wrong[:10]]
+        raise InvalidBatch(fields={"user_ids": sentences})
     if len(users) > MAX_BATCH:
-        raise InvalidBatch(fields={"user_ids": [f"send at most {MAX_BATCH} at once"]})
+        raise InvalidBatch(fields={"user_ids": [say("send at most %(number)s at once", number=MAX_BATCH)]})
     return users

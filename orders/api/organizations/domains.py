@@ -19,6 +19,7 @@ from billing.api.pagination import page_parameters, page_response, slice_into_pa
 from billing.api.renderers import Response
 from billing.api.schema import refusals, retry_after_parameter
 from billing.errors import OrganizationNotFound
+from billing.language import say
 from billing.models import Organization
 from billing.models.organizations.organization import SLUG_MATCH
 from billing.organization_roles import Act
@@ -187,7 +188,9 @@ class VerificationView(ApiView):
         own = _find_own_address(request, identity)
         if own:
             described = _describe_own_address(own)
-            message = f"{described['domain']} is the organization's own address, and needs no DNS record"
+            message = say(
+                "%(name)s is the organization's own address, and needs no DNS record", name=described["domain"]
+            )
             cname = ""
         else:
             found = verify_domain(domain_id=identity, by=actor_of(request))
@@ -278,10 +281,14 @@ def _describe_own_address(organization: Organization) -> dict[str, Any]:
 
 
 def _instructions(domain: Domain) -> str:
-    where = f"At {domain.registrar}" if domain.registrar else "At the provider of your domain"
-    target = cname_target(domain.organization)
-    return (
-        f"{where}, add a CNAME record for {domain.name} that points to {target}. If {domain.name} is the top of its"
-        f" zone, a CNAME record is not possible: add an ALIAS record to {target} instead, and a TXT record"
-        f" {proof_name(domain.name)} with the text {proof_text(domain.organization)}. Then verify the domain."
+    provider = domain.registrar
+    return say(
+        "%(where)s, add a CNAME record for %(name)s that points to %(target)s. If %(name)s is the top of its zone, a"
+        " CNAME record is not possible: add an ALIAS record to %(target)s instead, and a TXT record %(proof)s with"
+        " the text %(text)s. Then verify the domain.",
+        where=say("At %(provider)s", provider=provider) if provider else say("At the provider of your domain"),
+        name=domain.name,
+        target=cname_target(domain.organization),
+        proof=proof_name(domain.name),
+        text=proof_text(domain.organization),
     )

@@ -16,6 +16,7 @@ from billing.api.idempotency import idempotency_parameter, read_idempotency_key
 from billing.api.identifiers import read_path_id
 from billing.api.renderers import Response
 from billing.errors import CustomerNotFound, DomainError
+from billing.language import say
 from billing.models import LedgerEntry
 from billing.use_cases.store_answer import fingerprint
 from orders.use_cases.top_up import top_up
@@ -54,7 +55,9 @@ class _AmountSerializer(RequestSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["amount"] and attrs.get("units") != settings.SOVEREIGN_CURRENCY:
-            raise serializers.ValidationError({"units": [f"must be {settings.SOVEREIGN_CURRENCY}"]})
+            raise serializers.ValidationError(
+                {"units": [say("must be %(value)s", value=settings.SOVEREIGN_CURRENCY)]}
+            )
         return attrs
 
 

@@ -16,6 +16,7 @@ from billing.api.access.permissions import roles
 from billing.api.exceptions import handle_exception
 from billing.api.pagination import MAX_LIMIT, Window, read_window
 from billing.api.renderers import Response
+from billing.language import say
 
 BASE_PATH = "tmf-api/prepayBalanceManagement/v4"
 DEFAULT_LIMIT = 20
@@ -107,9 +108,8 @@ def read_customer(request: Request) -> str:
 def the_customer(given: Mapping[str, str]) -> str:
     """Returns the one customer that these references name. Raises: ValidationError."""
     if not given:
-        raise serializers.ValidationError(
-            {CUSTOMER_FILTERS[0]: [f"name the customer by one of {', '.join(CUSTOMER_FILTERS)}"]}
-        )
+        sentence = say("name the customer by one of %(names)s", names=", ".join(CUSTOMER_FILTERS))
+        raise serializers.ValidationError({CUSTOMER_FILTERS[0]: [sentence]})
     if len(set(given.values())) > 1:
         raise serializers.ValidationError({name: ["these name different customers"] for name in given})
     name, user_id = next(iter(given.items()))

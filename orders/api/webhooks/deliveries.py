@@ -11,6 +11,7 @@ from billing.api.access.permissions import roles
 from billing.api.pagination import page_parameters, page_response, read_page
 from billing.api.renderers import Response
 from billing.api.schema import refusals
+from billing.language import say
 from orders.models import WebhookDelivery
 from orders.use_cases.webhooks.resend_failed import resend_failed
 
@@ -35,7 +36,7 @@ class WebhookDeliveriesView(ApiView):
         if status:
             if status not in WebhookDelivery.Status.values:
                 known = ", ".join(WebhookDelivery.Status.values)
-                raise serializers.ValidationError({"status": [f"one of {known}"]})
+                raise serializers.ValidationError({"status": [say("one of %(names)s", names=known)]})
             deliveries = deliveries.filter(status=status)
         page = read_page(deliveries, request=request)
         return page_response(page, list(WebhookDeliverySerializer(page.rows, many=True).data), request=request)

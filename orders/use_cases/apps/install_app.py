@@ -4,6 +4,7 @@ from uuid import UUID
 from django.db import transaction
 
 from billing.actor import Actor
+from billing.language import say
 from billing.models import Organization
 from billing.organization_roles import Act
 from billing.use_cases.organizations.authorize_act import authorize_act
@@ -128,5 +129,10 @@ def _check_plan(plan_id: UUID | None, apps: list[App]) -> None:
         return
     offered = [plan for plan in plans.values() if plan.active and plan.sort_order >= largest.sort_order]
     suggested = min(offered, key=lambda plan: plan.sort_order, default=largest)
-    message = f"plan {current.name} is too small for {app.name}: it needs plan {suggested.name} or a larger one"
+    message = say(
+        "plan %(plan)s is too small for %(app)s: it needs plan %(suggested)s or a larger one",
+        plan=current.local_name,
+        app=app.local_name,
+        suggested=suggested.local_name,
+    )
     raise refuse_with_message(PlanTooSmall, message, upgrade_suggestion=suggested.slug)

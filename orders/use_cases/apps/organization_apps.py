@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable
 from uuid import UUID
 
+from billing.language import say
 from billing.models import Organization
 from orders.errors import AppBusy, AppNotFound, OrganizationNotRunning
 from orders.models import App, DependencyUse, UnsettledApp
@@ -50,7 +51,9 @@ class OrganizationApps:
         busy = (UnsettledApp.State.INSTALLING, UnsettledApp.State.UNINSTALLING)
         for app in apps:
             if self.state_of(app) in busy:
-                raise AppBusy(f"{app.name} is being installed or removed; try again when that is done")
+                raise AppBusy(
+                    say("%(app)s is being installed or removed; try again when that is done", app=app.local_name)
+                )
 
     def service_of(self, app: App, service: App) -> UUID | str | None:
         """Returns which service an app uses: the id of the app that it is dedicated to, SHARED, or None for none."""

@@ -4,6 +4,7 @@ from uuid import UUID
 from django.db import transaction
 
 from billing.actor import Actor
+from billing.language import say
 from billing.organization_roles import Act
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.errors import AppHasDependents
@@ -55,7 +56,7 @@ def uninstall_app(*, organization_id: UUID, slug: str, force: bool, by: Actor) -
             return AppChange(status="queued", organization=organization)
         if removal.dependents and not force:
             names = [each.name for each in removal.dependents]
-            message = f"{app.name} is needed by {', '.join(names)}"
+            message = say("%(app)s is needed by %(names)s", app=app.local_name, names=", ".join(names))
             raise refuse_with_message(AppHasDependents, message, dependents=names)
         apps.check_not_busy([app, *removal.purged])
         job = AppJob(

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import NoLedgerSigningSecret, ReasonRequired
+from billing.language import say
 from billing.local_time import utc_text
 from billing.models import Verification
 from billing.text import has_visible_text
@@ -70,7 +71,7 @@ def compute_figures(month: Month, *, postings: Postings) -> dict[str, Any]:
     books = roll_forward(start=month.start, finish=month.finish)
     if wrong := [book for book in books if not book.foots]:
         names = ", ".join(f"{book.name} in {book.currency}" for book in wrong)
-        raise BooksDoNotFoot(f"the accounts do not add up to these books: {names}")
+        raise BooksDoNotFoot(say("the accounts do not add up to these books: %(names)s", names=names))
     return {
         "kind": "month",
         "month": month.name,
@@ -142,7 +143,7 @@ def _check_turn(month: Month, *, last: ClosedMonth | None, now: datetime) -> Non
     if month.first_day <= last.month:
         raise MonthAlreadyClosed
     if month != Month(last.month).next:
-        raise MonthOutOfOrder(f"{Month(last.month).next.name} must be closed first")
+        raise MonthOutOfOrder(say("%(month)s must be closed first", month=Month(last.month).next.name))
 
 
 def _by_currency(books: list[Book]) -> dict[str, dict[str, dict[str, int]]]:

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.actor import Actor
+from billing.language import say
 from billing.money import MAX_MINOR
 from orders.use_cases.campaigns.replay_orders import MAX_DAYS, replay_orders
 from promos.errors import CampaignNotFound, CampaignStateRefuses, InvalidCampaign
@@ -85,7 +86,7 @@ def _check(question: Question) -> None:
     if not 0 <= question.max_redemptions <= MAX_CAP:
         problems["max_redemptions"] = ["0 (unlimited) or a positive number"]
     if question.days is not None and not 0 < question.days <= MAX_DAYS:
-        problems["days"] = [f"1 to {MAX_DAYS}"]
+        problems["days"] = [say("1 to %(number)s", number=MAX_DAYS)]
     if problems:
         raise InvalidCampaign(fields=problems)
 

@@ -1,5 +1,6 @@
 from django.conf import settings
 
+from billing.language import say
 from billing.money import format_money
 from orders.errors import PriceNotChargeable
 from orders.models.charge import nearest_charges
@@ -15,6 +16,16 @@ def check_price(price_minor: int) -> None:
     if price_minor in nearest:
         return
     texts = [format_money(each, currency=currency) for each in nearest]
-    named = f"prices are {texts[0]} and {texts[1]}" if len(texts) > 1 else f"price is {texts[0]}"
-    sentence = f"{format_money(price_minor, currency=currency)} cannot be charged to a card; the nearest {named}"
+    price = format_money(price_minor, currency=currency)
+    if len(texts) > 1:
+        sentence = say(
+            "%(price)s cannot be charged to a card; the nearest prices are %(lower)s and %(higher)s",
+            price=price,
+            lower=texts[0],
+            higher=texts[1],
+        )
+    else:
+        sentence = say(
+            "%(price)s cannot be charged to a card; the nearest price is %(nearest)s", price=price, nearest=texts[0]
+        )
     raise PriceNotChargeable(sentence, fields={"price_minor": [sentence]})

@@ -4,6 +4,7 @@ from django.db import transaction
 
 from billing.actor import Actor, system_actor
 from billing.errors import translate_violations
+from billing.language import say
 from billing.organization_roles import Act
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.dns import NameLookup
@@ -43,9 +44,9 @@ def _read_name(domain: str) -> str:
     try:
         name = normal_domain(domain)
     except DomainNameError as error:
-        raise InvalidDomain(f"domain: {error}", fields={"domain": [str(error)]}) from error
+        raise InvalidDomain(f"domain: {say(str(error))}", fields={"domain": [str(error)]}) from error
     if is_in_sovereign_domain(name):
-        sentence = "this domain is the Sovereign's own"
+        sentence = say("this domain is the Sovereign's own")
         raise InvalidDomain(f"domain: {sentence}", fields={"domain": [sentence]})
     return name
 

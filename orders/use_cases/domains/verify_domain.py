@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.actor import Actor
+from billing.language import say
 from billing.organization_roles import Act
 from billing.use_cases.organizations.authorize_act import authorize_act
 from orders.dns import NameLookup, NameServersSilent, NoSuchName
@@ -93,35 +94,45 @@ def _look_up(domain: Domain) -> _Finding:
     try:
         aliases = lookup.aliases_of(domain.name)
         if target in aliases:
-            return _Finding(Domain.Status.VERIFIED, aliases[0], f"{domain.name} points to {target}")
-        if aliases:
             return _Finding(
-                Domain.Status.FAILED, aliases[0], f"{domain.name} points to {aliases[-1]}, not to {target}"
+                Domain.Status.VERIFIED,
+                aliases[0],
+                say("%(name)s points to %(target)s", name=domain.name, target=target),
             )
+        if aliases:
+            sentence = say(
+                "%(name)s points to %(other)s, not to %(target)s", name=domain.name, other=aliases[-1], target=target
+            )
+            return _Finding(Domain.Status.FAILED, aliases[0], sentence)
         return _check_proof(domain, target, lookup)
     except NoSuchName:
-        return _Finding(
-            Domain.Status.FAILED, "", f"{domain.name} does not exist in the DNS: add a CNAME record to {target}"
+        sentence = say(
+            "%(name)s does not exist in the DNS: add a CNAME record to %(target)s", name=domain.name, target=target
         )
+        return _Finding(Domain.Status.FAILED, "", sentence)
     except NameServersSilent:
-        return _Finding(None, "", f"the name servers of {domain.name} do not answer: try again later")
+        sentence = say("the name servers of %(name)s do not answer: try again later", name=domain.name)
+        return _Finding(None, "", sentence)
 
 
 def _check_proof(domain: Domain, target: str, lookup: NameLookup) -> _Finding:
     """Checks a name that is no alias, by its addresses and its TXT record."""
+    names = {"name": domain.name, "target": target}
     addresses = lookup.addresses_of(domain.name)
     if not addresses:
-        return _Finding(
-            Domain.Status.FAILED,
-            "",
-            f"{domain.name} has no CNAME record and no address: add a CNAME record to {target}",
-        )
+        sentence = say("%(name)s has no CNAME record and no address: add a CNAME record to %(target)s", **names)
+        return _Finding(Domain.Status.FAILED, "", sentence)
     if not addresses & lookup.addresses_of(target):
-        return _Finding(Domain.Status.FAILED, "", f"{domain.name} has other addresses than {target}")
+        return _Finding(Domain.Status.FAILED, "", say("%(name)s has other addresses than %(target)s", **names))
     if proof_text(domain.organization) not in lookup.texts_of(proof_name(domain.name)):
-        sentence = f"add a TXT record {proof_name(domain.name)} with {proof_text(domain.organization)}"
-        return _Finding(Domain.Status.FAILED, "", f"{domain.name} has the addresses of {target}; now {sentence}")
-    return _Finding(Domain.Status.VERIFIED, "", f"{domain.name} has the addresses of {target}")
+        sentence = say(
+            "%(name)s has the addresses of %(target)s; now add a TXT record %(proof)s with %(text)s",
+            proof=proof_name(domain.name),
+            text=proof_text(domain.organization),
+            **names,
+        )
+        return _Finding(Domain.Status.FAILED, "", sentence)
+    return _Finding(Domain.Status.VERIFIED, "", say("%(name)s has the addresses of %(target)s", **names))
 
 
 def _fail_others(claims: Iterable[Domain], *, by: Actor) -> None:

@@ -4,6 +4,7 @@ from django.db import transaction
 
 from billing.actor import Actor
 from billing.errors import StatusNotAllowed
+from billing.language import say
 from billing.locks import lock_organization
 from billing.models import Organization
 from billing.use_cases.record_audit import record_audit
@@ -57,4 +58,5 @@ def change_status(*, organization_id: UUID, status: Organization.Status, by: Act
 def _check_transition(organization: Organization, status: Organization.Status) -> None:
     before = Organization.Status(organization.status)
     if status != before and status not in Organization.TRANSITIONS[before]:
-        raise StatusNotAllowed(f"an organization that is {before} cannot become {status}")
+        states = {"before": say(before.value), "after": say(status.value)}
+        raise StatusNotAllowed(say("an organization that is %(before)s cannot become %(after)s", **states))

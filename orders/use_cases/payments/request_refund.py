@@ -17,6 +17,7 @@ from django.utils import timezone
 from billing.actor import Actor
 from billing.errors import ReasonRequired
 from billing.jobs import enqueue
+from billing.language import say
 from billing.locks import lock_account, lock_organization
 from billing.models import LedgerEntry, Subscription
 from billing.models.organizations.subscription import ENDED_STATUSES
@@ -127,18 +128,20 @@ def _check_amount(card_minor: int, *, left: Refundable, currency: str) -> None:
     left_minor = left.card_minor
     if not 0 < card_minor <= left_minor:
         text = (
-            f"at most {format_money(left_minor, currency=currency)} can be refunded to the card"
+            say("at most %(amount)s can be refunded to the card", amount=format_money(left_minor, currency=currency))
             if left_minor
-            else "nothing is left to be refunded to the card"
+            else say("nothing is left to be refunded to the card")
         )
         credited = format_money(left.prorated_minor, currency=currency)
-        raise AmountNotRefundable(
-            f"{text}: {credited} of the order was credited for its unused month" if left.prorated_minor else text
-        )
+        why = say("%(amount)s of the order was credited for its unused month", amount=credited)
+        raise AmountNotRefundable(f"{text}: {why}" if left.prorated_minor else text)
     nearest = nearest_charges(card_minor, currency=currency, minimum_minor=0)
     if card_minor not in nearest:
         texts = [format_money(each, currency=currency) for each in nearest if 0 < each <= left_minor]
-        raise AmountNotRefundable(f"this amount cannot be refunded to a card: the nearest is {' or '.join(texts)}")
+        nearest_text = say(" or ").join(texts)
+        raise AmountNotRefundable(
+            say("this amount cannot be refunded to a card: the nearest is %(amounts)s", amounts=nearest_text)
+        )
 
 
 def request_refund(*, order: Order, card_minor: int, reason: str, by: Actor) -> Refund:

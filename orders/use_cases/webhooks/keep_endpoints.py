@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import ReasonRequired
+from billing.language import say
 from billing.text import has_visible_text
 from billing.use_cases.record_audit import record_audit
 from orders.errors import InvalidWebhookEndpoint, TooManyWebhookEndpoints, WebhookEndpointRetired
@@ -186,10 +187,10 @@ def _check(url: str, description: str, types: Sequence[str]) -> dict[str, Any]:
     if problem:
         problems["url"] = [problem]
     if len(description) > MAX_DESCRIPTION_LENGTH or (description and not description.isprintable()):
-        problems["description"] = [f"at most {MAX_DESCRIPTION_LENGTH} characters in one line"]
+        problems["description"] = [say("at most %(number)s characters in one line", number=MAX_DESCRIPTION_LENGTH)]
     unknown = sorted(set(types) - set(EVENT_TYPES))
     if unknown:
-        problems["types"] = [f"unknown type of event: {', '.join(unknown)}"]
+        problems["types"] = [say("unknown type of event: %(names)s", names=", ".join(unknown))]
     if problems:
         raise InvalidWebhookEndpoint(fields=problems)
     return {"url": url, "description": description, "types": [each for each in EVENT_TYPES if each in types]}

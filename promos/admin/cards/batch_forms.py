@@ -83,7 +83,7 @@ class BatchForm(RestrictionsForm):
         terms = BatchTerms(**entered)
         for name, sentences in find_problems(terms).items():
             if name in data:
-                self.add_error(name, [as_sentence(each) for each in sentences])
+                self.add_error(name, [as_sentence(say(each)) for each in sentences])
         return data
 
     def offer(self) -> Offer:

@@ -102,7 +102,7 @@ class SerialFileForm(ActForm):
             serials = read_serials(content, batch=self.batch)
             refuse_bad_rows(serials.bad_rows)
         except InvalidFile as error:
-            sentences = [as_sentence(text) for text in (error.fields or {})["file"]]
+            sentences = [as_sentence(say(text)) for text in (error.fields or {})["file"]]
             raise forms.ValidationError(sentences) from error
         self.data["spans"] = " ".join(f"{first}-{last}" for first, last in merge_spans(serials.spans))
 

@@ -6,7 +6,7 @@ from django import forms
 
 from billing.admin.console.forms import CsvField, ReasonForm
 from billing.errors import InvalidFile
-from billing.language import say_lazily
+from billing.language import say, say_lazily
 from billing.text import as_sentence
 from billing.use_cases.bulk.csv_rows import refuse_bad_rows
 from promos.use_cases.code_import.read_codes import MAX_CODES, CodeRow, read_codes
@@ -41,7 +41,7 @@ class ImportForm(ReasonForm):
                 refuse_bad_rows(found.bad_rows)
             except InvalidFile as error:
                 for text in (error.fields or {})["file"]:
-                    self.add_error("file", as_sentence(text))
+                    self.add_error("file", as_sentence(say(text)))
             else:
                 self.rows = found.rows
                 self.data["text"] = content.decode("utf-16" if content[:2] in _UTF_16 else "utf-8-sig")

@@ -20,6 +20,7 @@ from billing.api.pagination import page_parameters, page_response, read_page, re
 from billing.api.proposals import ProposalSerializer
 from billing.api.renderers import Response
 from billing.api.schema import refusals
+from billing.language import say
 from billing.use_cases.proposals.propose import carried_out
 from promos.errors import BatchNotFound
 from promos.models import Batch, Card, Redemption
@@ -211,7 +212,8 @@ def _narrowed(request: Request) -> list[Q]:
         conditions.append(Q(serial=int(serial)))
     if last := request.query_params.get("last4"):
         if not (last.isascii() and last.isalnum() and len(last) == LAST_CHARACTERS):
-            raise serializers.ValidationError({"last4": [f"the last {LAST_CHARACTERS} letters or digits of a code"]})
+            sentence = say("the last %(number)s letters or digits of a code", number=LAST_CHARACTERS)
+            raise serializers.ValidationError({"last4": [sentence]})
         ending = Card.objects.annotate(ending=Right("code", LAST_CHARACTERS)).filter(ending=last.upper())
         conditions.append(Q(pk__in=ending.values("pk")))
     if state := _one_of("state", ["redeemed", "unused"], request):
@@ -238,7 +240,7 @@ def read_body(form_class: type[serializers.Serializer[Any]], request: Request) -
 def _one_of(name: str, values: list[str], request: Request) -> str:
     value = request.query_params.get(name, "")
     if value and value not in values:
-        raise serializers.ValidationError({name: [f"one of {', '.join(values)}"]})
+        raise serializers.ValidationError({name: [say("one of %(names)s", names=", ".join(values))]})
     return value
 
 

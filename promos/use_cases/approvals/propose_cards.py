@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from billing.actor import Actor
+from billing.language import say
 from billing.money import format_money
 from billing.use_cases.proposals.kinds import Arguments, Difference, Kind, Result
 from billing.use_cases.proposals.propose import Outcome, run_or_propose
@@ -74,7 +75,8 @@ def _lock_state(arguments: Arguments) -> dict[str, Any]:
 def _differences(arguments: Arguments, state: Any) -> Sequence[Difference]:
     spans = arguments["spans"]
     if len(spans) > MAX_PROPOSED_SPANS:
-        raise InvalidRange(fields={"file": [f"at most {MAX_PROPOSED_SPANS} spans can be proposed at once"]})
+        sentence = say("at most %(number)s spans can be proposed at once", number=MAX_PROPOSED_SPANS)
+        raise InvalidRange(fields={"file": [sentence]})
     batch, report = _find(arguments), _preview(arguments)
     dealer = Dealer.objects.filter(pk=arguments["dealer_id"]).first()
     credit = format_money(report.changed * batch.promo_code.credit_minor, currency=batch.promo_code.currency)

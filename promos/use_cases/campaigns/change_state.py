@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import ReasonRequired
+from billing.language import say
 from billing.text import has_visible_text
 from billing.use_cases.proposals.drafts import withdraw_proposals
 from promos.errors import ApprovalNeedsAnother, CampaignStateRefuses
@@ -76,4 +77,5 @@ def _change(campaign_id: UUID, status: Status, *, action: str, by: Actor, reason
 
 def _check_transition(campaign: Campaign, status: Status) -> None:
     if status not in Campaign.TRANSITIONS[Status(campaign.status)]:
-        raise CampaignStateRefuses(f"a campaign that is {campaign.status} cannot become {status.value}")
+        states = {"before": say(campaign.status), "after": say(status.value)}
+        raise CampaignStateRefuses(say("a campaign that is %(before)s cannot become %(after)s", **states))

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import translate_violations
+from billing.language import say
 from billing.models import CreditClass
 from billing.money import MAX_MINOR
 from billing.text import has_visible_text
@@ -146,13 +147,13 @@ def _check_terms(terms: CampaignTerms) -> None:
     """Raises: InvalidCampaign, which names each bad field."""
     problems: dict[str, list[str]] = {}
     if not has_visible_text(terms.name) or len(terms.name) > MAX_NAME_LENGTH:
-        problems["name"] = [f"1 to {MAX_NAME_LENGTH} characters"]
+        problems["name"] = [say("1 to %(number)s characters", number=MAX_NAME_LENGTH)]
     if len(terms.purpose) > MAX_PURPOSE_LENGTH:
-        problems["purpose"] = [f"at most {MAX_PURPOSE_LENGTH} characters"]
+        problems["purpose"] = [say("at most %(number)s characters", number=MAX_PURPOSE_LENGTH)]
     if terms.owner_email and not _is_email(terms.owner_email):
         problems["owner_email"] = ["an e-mail address"]
     if terms.credit_class not in CreditClass.values:
-        problems["credit_class"] = [f"one of {', '.join(CreditClass.values)}"]
+        problems["credit_class"] = [say("one of %(names)s", names=", ".join(CreditClass.values))]
     if not 0 <= terms.budget_minor <= MAX_MINOR:
         problems["budget"] = ["0 (unlimited) or a positive amount"]
     if terms.starts_at and terms.ends_at and terms.starts_at >= terms.ends_at:
@@ -166,7 +167,7 @@ def _vat_problems(terms: CampaignTerms) -> dict[str, list[str]]:
     """Returns what is wrong with the treatment of VAT, by field."""
     treatment, is_sold = terms.vat_treatment, terms.credit_class == CreditClass.SOLD
     if treatment not in VatTreatment.values:
-        return {"vat_treatment": [f"one of {', '.join(VatTreatment.values)}"]}
+        return {"vat_treatment": [say("one of %(names)s", names=", ".join(VatTreatment.values))]}
     if treatment == VatTreatment.MULTI_PURPOSE:
         return {}
     if is_sold != (treatment == VatTreatment.SINGLE_PURPOSE):

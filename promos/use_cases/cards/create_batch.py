@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import F, Max
 
 from billing.actor import Actor
+from billing.language import say
 from billing.money import MAX_MINOR
 from billing.use_cases.record_audit import record_audit
 from promos.errors import InvalidCardBatch
@@ -127,13 +128,13 @@ def find_problems(terms: BatchTerms) -> dict[str, list[str]]:
     if not 0 < terms.credit_minor <= MAX_MINOR:
         problems["credit"] = ["the credit must be positive"]
     if not 0 < terms.size <= MAX_CARDS:
-        problems["size"] = [f"1 to {MAX_CARDS:,} cards"]
+        problems["size"] = [say("1 to %(number)s cards", number=f"{MAX_CARDS:,}")]
     if terms.alphabet not in Batch.Alphabet.values:
         problems["alphabet"] = ["letters or digits"]
     if not PATTERN_MATCH.fullmatch(pattern) or pattern.startswith("-") or pattern.endswith("-"):
         problems["pattern"] = ["6 to 40 of the letters A-Z, digits, '-' between them, and '#' for a random character"]
     elif count_random(pattern) < MIN_RANDOM:
-        problems["pattern"] = [f"at least {MIN_RANDOM} random characters, written as '#'"]
+        problems["pattern"] = [say("at least %(number)s random characters, written as '#'", number=MIN_RANDOM)]
     if terms.starts_at and terms.expires_at and terms.starts_at >= terms.expires_at:
         problems["expires_at"] = ["must be later than starts_at"]
     problems |= _key_problems(terms.printer_key)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from billing.language import say
 from billing.use_cases.count_attempt import PREVIEWS, read_limit
 from promos.errors import InvalidCardBatch
 from promos.models import Batch
@@ -58,8 +59,16 @@ def check_odds(*, pattern: str, alphabet: str, size: int) -> GuessingOdds:
 
 
 def _explain(odds: GuessingOdds) -> str:
-    finds = f"finds a card with odds of 1 in {odds.one_in}" if odds.one_in > 1 else "finds cards"
-    return (
-        f"too easy to guess: a program that tries codes from {GUESSING_ADDRESSES} addresses for a year, as fast as"
-        f" the limits allow, {finds}; {odds.needed} random characters are enough"
+    values = {"addresses": GUESSING_ADDRESSES, "needed": odds.needed}
+    if odds.one_in > 1:
+        return say(
+            "too easy to guess: a program that tries codes from %(addresses)s addresses for a year, as fast as the"
+            " limits allow, finds a card with odds of 1 in %(one_in)s; %(needed)s random characters are enough",
+            one_in=odds.one_in,
+            **values,
+        )
+    return say(
+        "too easy to guess: a program that tries codes from %(addresses)s addresses for a year, as fast as the limits"
+        " allow, finds cards; %(needed)s random characters are enough",
+        **values,
     )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from billing.errors import InvalidFile
+from billing.language import say
 from billing.local_time import read_written_time
 from billing.use_cases.bulk.cells import Problem, decimal_mark, read_amount
 from billing.use_cases.bulk.csv_rows import BadRow, Row, describe_shortened, is_shortened, read_table
@@ -67,7 +68,7 @@ def read_codes(content: bytes) -> CodeList:
     for row in table.rows:
         values = _read_row(row, columns, mark, {name.casefold(): str(key) for name, key in campaigns.items()})
         values |= restrictions.read(row)
-        problems = [value.why for value in values.values() if isinstance(value, Problem)]
+        problems = [say(value.why) for value in values.values() if isinstance(value, Problem)]
         code, campaign_id = values.pop("code"), values.pop("campaign_id")
         if (
             not problems
@@ -75,7 +76,7 @@ def read_codes(content: bytes) -> CodeList:
             and values["expires_at"]
             and values["starts_at"] >= values["expires_at"]
         ):
-            problems.append("the end must be later than the start")
+            problems.append(say("the end must be later than the start"))
         if problems:
             bad_rows.append(BadRow(row.line, "; ".join(problems)))
         else:
@@ -92,9 +93,9 @@ def find_taken(rows: list[CodeRow]) -> Iterator[BadRow]:
     of_cards = set(Card.objects.filter(code__in=cards).values_list("code", flat=True))
     for row in rows:
         if normal_card_code(row.code) in of_cards:
-            yield BadRow(row.line, f"a card has the code {row.code}")
+            yield BadRow(row.line, say("a card has the code %(code)s", code=row.code))
         elif (found := existing.get(row.code)) and not has_terms(found, row):
-            yield BadRow(row.line, f"{row.code} exists already with other terms")
+            yield BadRow(row.line, say("%(code)s exists already with other terms", code=row.code))
 
 
 def has_terms(code: PromoCode, row: CodeRow) -> bool:
@@ -125,7 +126,9 @@ def _read_code(text: str) -> str | Problem:
         return Problem(describe_shortened(text))
     code = normal_code(text)
     if not CODE_MATCH.fullmatch(code):
-        return Problem(f"{text[:80]!r} is not a code: 3 to 64 of the letters A-Z, digits, '-' and '_'")
+        return Problem(
+            say("%(text)s is not a code: 3 to 64 of the letters A-Z, digits, '-' and '_'", text=repr(text[:80]))
+        )
     return code
 
 
@@ -135,7 +138,7 @@ def _read_cap(text: str) -> int | Problem:
     if is_shortened(text):
         return Problem(describe_shortened(text))
     if not _WHOLE.fullmatch(text) or int(text) > MAX_CAP:
-        return Problem(f"{text[:40]!r} is not a cap: 0 (unlimited) or a positive number")
+        return Problem(say("%(text)s is not a cap: 0 (unlimited) or a positive number", text=repr(text[:40])))
     return int(text)
 
 
@@ -145,13 +148,15 @@ def _read_time(text: str) -> datetime | Problem | None:
     try:
         return read_written_time(text)
     except ValueError:
-        return Problem(f"{text[:40]!r} is not a time: write 2026-12-31 23:59")
+        return Problem(say("%(text)s is not a time: write 2026-12-31 23:59", text=repr(text[:40])))
 
 
 def _read_campaign(text: str, campaigns: dict[str, str]) -> str | Problem | None:
     if not text:
         return None
-    return campaigns.get(text.casefold(), Problem(f"there is no campaign {text[:80]!r} that takes codes"))
+    if text.casefold() in campaigns:
+        return campaigns[text.casefold()]
+    return Problem(say("there is no campaign %(name)s that takes codes", name=repr(text[:80])))
 
 
 def _as_json(value: Any) -> Any:
@@ -163,4 +168,4 @@ def _find_repeated(rows: list[CodeRow]) -> Iterator[BadRow]:
     first: dict[str, int] = {}
     for row in rows:
         if (earlier := first.setdefault(row.code, row.line)) != row.line:
-            yield BadRow(row.line, f"names the code of line {earlier} again")
+            yield BadRow(row.line, say("names the code of line %(line)s again", line=earlier))

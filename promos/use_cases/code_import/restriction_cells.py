@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from billing.language import say
 from billing.use_cases.bulk.cells import Problem, decimal_mark, read_amount
 from billing.use_cases.bulk.csv_rows import Row, Table
 from promos.errors import InvalidRestrictions
@@ -43,7 +44,7 @@ class RestrictionCells:
         if not self._columns:
             return {}
         rules = {_COLUMNS[title]: self._read(title, row.cell(at)) for title, at in self._columns.items()}
-        problems = [value.why for value in rules.values() if isinstance(value, Problem)]
+        problems = [say(value.why) for value in rules.values() if isinstance(value, Problem)]
         return {"restrictions": Problem("; ".join(problems)) if problems else self._complete(rules)}
 
     def _complete(self, rules: Mapping[str, Any]) -> Restrictions | Problem | None:
@@ -60,9 +61,12 @@ class RestrictionCells:
         if title == "only":
             return text.lower()
         if title == "first_order_only":
-            return _FLAGS.get(text.lower(), Problem(f"{text[:40]!r} is neither yes nor no: {title}"))
+            return _FLAGS.get(
+                text.lower(),
+                Problem(say("%(text)s is neither yes nor no: %(title)s", text=repr(text[:40]), title=title)),
+            )
         if text and not _WHOLE.fullmatch(text):
-            return Problem(f"{text[:40]!r} is not a number of uses: {title}")
+            return Problem(say("%(text)s is not a number of uses: %(title)s", text=repr(text[:40]), title=title))
         return int(text or 0)
 
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from billing.actor import Actor
 from billing.errors import ReasonRequired
+from billing.language import say
 from billing.text import has_visible_text
 from billing.use_cases.record_audit import record_audit
 from promos.errors import BatchStateRefuses, InvalidRange
@@ -140,7 +141,8 @@ def _check_arguments(act: Act, *, dealer: Dealer | None, expires_at: datetime | 
 
 def _check_spans(batch: Batch, spans: list[tuple[int, int]]) -> None:
     if not spans or spans[0][0] < batch.first_serial or spans[-1][1] > batch.last_serial:
-        sentence = f"the serial numbers of this batch are {batch.first_serial} to {batch.last_serial}"
+        ends = {"first": batch.first_serial, "last": batch.last_serial}
+        sentence = say("the serial numbers of this batch are %(first)s to %(last)s", **ends)
         raise InvalidRange(fields={"first": [sentence]})
 
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from billing.actor import Actor, is_user_id
 from billing.errors import ReasonRequired, translate_violations
+from billing.language import say
 from billing.text import has_visible_text
 from billing.use_cases.record_audit import record_audit
 from promos.errors import DealerNameTaken, DealerNotFound, DealerUserTaken, InvalidDealer
@@ -58,7 +59,7 @@ def _check(name: str, user_id: str) -> str:
     """Returns the name, trimmed. Raises: InvalidDealer."""
     name, problems = name.strip(), {}
     if not has_visible_text(name) or len(name) > MAX_DEALER_NAME_LENGTH or not name.isprintable():
-        problems["name"] = [f"1 to {MAX_DEALER_NAME_LENGTH} characters in one line"]
+        problems["name"] = [say("1 to %(number)s characters in one line", number=MAX_DEALER_NAME_LENGTH)]
     if user_id and not is_user_id(user_id):
         problems["user_id"] = ["not a user id"]
     if problems:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from billing.errors import InvalidFile
+from billing.language import say
 from billing.use_cases.bulk.csv_rows import BadRow, Row, Table, describe_shortened, is_scientific, read_table
 from promos.models import Batch
 
@@ -65,9 +66,10 @@ def _read_span(row: Row, first: int, last: int | None, batch: Batch) -> tuple[in
         if isinstance(number, str):
             return number
         if not batch.first_serial <= number <= batch.last_serial:
-            return f"{number} is not of this batch, which has {batch.first_serial} to {batch.last_serial}"
+            ends = {"first": batch.first_serial, "last": batch.last_serial}
+            return say("%(number)s is not of this batch, which has %(first)s to %(last)s", number=number, **ends)
     assert isinstance(low, int) and isinstance(high, int)  # noqa: S101 - for the type checker
-    return (low, high) if low <= high else f"{high} is lower than {low}"
+    return (low, high) if low <= high else say("%(last)s is lower than %(first)s", last=high, first=low)
 
 
 def _read_number(text: str) -> int | str:
@@ -78,8 +80,8 @@ def _read_number(text: str) -> int | str:
     if is_scientific(text):
         return describe_shortened(text)
     if _GROUPED.fullmatch(text):
-        return f"{text} has separators between its digits"
-    return f"{text[:40]!r} is not a serial number"
+        return say("%(text)s has separators between its digits", text=text)
+    return say("%(text)s is not a serial number", text=repr(text[:40]))
 
 
 def _find_repeated(found: list[tuple[int, int, int]]) -> Iterator[BadRow]:
@@ -87,6 +89,6 @@ def _find_repeated(found: list[tuple[int, int, int]]) -> Iterator[BadRow]:
     highest, of_line = 0, 0
     for low, high, line in sorted(found):
         if low <= highest:
-            yield BadRow(max(line, of_line), f"names cards of line {min(line, of_line)} again")
+            yield BadRow(max(line, of_line), say("names cards of line %(line)s again", line=min(line, of_line)))
         if high > highest:
             highest, of_line = high, line

@@ -11,6 +11,7 @@ from typing import Any, cast
 from django.conf import settings
 
 from billing.actor import MAX_USER_ID_LENGTH, is_user_id
+from billing.language import say
 from billing.money import MAX_MINOR
 from billing.text import normal_email
 from promos.errors import InvalidRestrictions
@@ -46,7 +47,7 @@ def complete_restrictions(given: Mapping[str, Any] | None) -> Restrictions | Non
     if order_rules and rules.setdefault("only", ORDERS) == TOP_UPS:
         problems["only"] = ["a rule about the order needs an order"]
     if rules.get("only", ORDERS) not in (ORDERS, TOP_UPS):
-        problems["only"] = [f"{ORDERS} or {TOP_UPS}"]
+        problems["only"] = [say("one of %(names)s", names=f"{ORDERS}, {TOP_UPS}")]
     if problems:
         raise InvalidRestrictions(fields={f"restrictions.{name}": texts for name, texts in problems.items()})
     if any(name in rules for name in PERIOD_LIMITS):
@@ -61,8 +62,13 @@ def _resolve_items(rules: dict[str, Any], problems: dict[str, list[str]]) -> Non
         wanted: Sequence[str] = rules.get(rule, ())
         unknown = [each for each in wanted if each.strip().lower() not in ids]
         if unknown:
-            noun = "plan" if rule == "plans" else "add-on"
-            problems[rule] = [f"there is no {noun} {', '.join(unknown)}"[:300]]
+            names = ", ".join(unknown)[:280]
+            is_plan = rule == "plans"
+            problems[rule] = [
+                say("there is no plan %(names)s", names=names)
+                if is_plan
+                else say("there is no add-on %(names)s", names=names)
+            ]
         elif wanted:
             rules[rule] = sorted({ids[each.strip().lower()] for each in wanted})
 
@@ -71,24 +77,27 @@ def _domains(given: Sequence[str], problems: dict[str, list[str]]) -> list[str]:
     domains = sorted({normal_email(f"@{each.strip().lstrip('@')}").lstrip("@") for each in given})
     wrong = [each for each in domains if len(each) > _MAX_DOMAIN_LENGTH or not _DOMAIN.fullmatch(each)]
     if wrong:
-        problems["email_domains"] = [f"write a domain as example.com: {', '.join(wrong)}"[:300]]
+        problems["email_domains"] = [say("write a domain as example.com: %(names)s", names=", ".join(wrong)[:260])]
     elif len(domains) > MAX_DOMAINS:
-        problems["email_domains"] = [f"at most {MAX_DOMAINS} domains"]
+        problems["email_domains"] = [say("at most %(number)s domains", number=MAX_DOMAINS)]
     return domains
 
 
 def _customers(given: Sequence[str], problems: dict[str, list[str]]) -> list[str]:
     customers = sorted({normal_email(each) if "@" in each else each.strip() for each in given})
     if not all(is_user_id(each) for each in customers):
-        problems["customers"] = [f"user ids or e-mail addresses of at most {MAX_CUSTOMER_LENGTH} characters"]
+        sentence = say("user ids or e-mail addresses of at most %(number)s characters", number=MAX_CUSTOMER_LENGTH)
+        problems["customers"] = [sentence]
     elif len(customers) > MAX_CUSTOMERS:
-        problems["customers"] = [f"at most {MAX_CUSTOMERS:,} customers: issue cards for more"]
+        problems["customers"] = [
+            say("at most %(number)s customers: issue cards for more", number=f"{MAX_CUSTOMERS:,}")
+        ]
     return customers
 
 
 def _check_figures(rules: dict[str, Any], problems: dict[str, list[str]]) -> None:
     for name in USE_LIMITS:
         if not 1 <= rules.get(name, 1) <= MAX_USES:
-            problems[name] = [f"1 to {MAX_USES:,}"]
+            problems[name] = [say("1 to %(number)s", number=f"{MAX_USES:,}")]
     if not 0 <= rules.get("minimum_order_minor", 0) <= MAX_MINOR:
         problems["minimum_order"] = ["0 (none) or a positive amount"]
