@@ -11,7 +11,9 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from orders.models import Break, CardEntry
-from orders.tasks import mirror_balance
+from orders.stripe import gateway
+from orders.tasks import mirror_balance, mirror_balance_regularly
+from orders.use_cases.balance.book_movements import book_movements
 from orders.use_cases.balance.mirror_balance import mirror_balance as mirror
 from orders.use_cases.books.month import month_of
 from orders.use_cases.books.roll_forward import roll_forward
@@ -70,6 +72,29 @@ def test_fees_and_payouts_are_entries_once_and_the_clearing_account_is_stripes_b
     assert clearing == book.closing_minor == balance["amount"] == -FEE_MINOR - DISPUTE_FEE_MINOR
     assert book.lines["payout"] == -book.lines["payout_returned"] == -paid_out
     assert [each.kind for each in reconcile(parts=("balance",)).findings] == []
+
+
+def test_an_event_reads_minutes_and_the_regular_run_a_week(charging: Stripe, monkeypatch: pytest.MonkeyPatch) -> None:
+    buy(charging)
+    assert mirror() == 1
+    read, booked = [], []
+    list_pages = gateway.list_pages
+
+    def list_and_note(*args: Any, **options: Any) -> Any:
+        read.append(round((timezone.now().timestamp() - options["created"]["gte"]) / 60))
+        return list_pages(*args, **options)
+
+    def book_and_note(movements: Any) -> int:
+        booked.append(len(movements))
+        return book_movements(movements)
+
+    monkeypatch.setattr(gateway, "list_pages", list_and_note)
+    monkeypatch.setattr("orders.use_cases.balance.mirror_balance.book_movements", book_and_note)
+    mirror_balance()
+    mirror_balance_regularly(0)
+    assert read[:2] == [20, 7 * 24 * 60]
+    # What is booked is not kept.
+    assert set(booked) == {0}
 
 
 def test_the_fee_of_a_month_that_stripe_charges_names_the_order_of_its_subscription(charging: Stripe) -> None:
