@@ -17,7 +17,7 @@ from orders.use_cases.documents.movement import read_movements
 BATCH = 200
 # A key holds the primary's time. After its clock went back, entries get keys that the position has passed, so each
 # call also looks for entries without a document that are so much older than its end.
-OVERLAP = timedelta(minutes=5)
+OVERLAP = timedelta(hours=1)
 # A transaction that has written may hold keys from its beginning on. One that has not will write later keys.
 _HORIZON = """
 SELECT least(min(xact_start), statement_timestamp()) FROM pg_stat_activity

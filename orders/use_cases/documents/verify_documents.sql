@@ -1,8 +1,8 @@
 -- Returns the first entry that should have a document and has none, or no row: of those up to the documents' position, and
 -- after the first entry that has one, because documents began some day. While the clock is behind the position, because it
--- went back, the entries of the last five minutes may still wait for the next round (OVERLAP).
+-- went back, the entries of the last hour may still wait for the next round (OVERLAP).
 WITH cursor AS MATERIALIZED (
-  SELECT position, CASE WHEN position > billing_uuid7() THEN now() - interval '5 minutes' ELSE 'infinity' END AS due
+  SELECT position, CASE WHEN position > billing_uuid7() THEN now() - interval '1 hour' ELSE 'infinity' END AS due
     FROM orders_documentcursor
 ), began AS (
   SELECT (SELECT ledger_entry_id FROM orders_document WHERE ledger_entry_id IS NOT NULL ORDER BY ledger_entry_id LIMIT 1) AS ledger,
