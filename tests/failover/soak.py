@@ -31,7 +31,9 @@ CARDS_A_MINUTE = 600
 MAX_GROWTH = 1.1
 # Rows come and go in pages, so a table's rows vary more.
 MAX_ROW_GROWTH = 1.25
-JOBS = "SELECT status, count(*) FROM procrastinate_jobs GROUP BY status ORDER BY status"
+JOBS = """
+SELECT status, task_name, count(*) FROM procrastinate_jobs WHERE status <> 'succeeded' GROUP BY 1, 2 ORDER BY 1, 2
+"""
 SIZE = "SELECT pg_database_size(current_database()), pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"
 CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
 
@@ -65,7 +67,7 @@ def run(minutes: int) -> bool:
                     halfway = row_sizes(running)
         print(f"answers: {dict(visitors.statuses)}; unclear: {len(visitors.unclear)} {visitors.unclear[:3]}")
         print(f"checkouts: {len(visitors.succeeded())}, of them retried: {retried(visitors)};", end=" ")
-        print(f"refused for an exhausted voucher: {len(visitors.refused())}; given up: {len(visitors.given_up)}")
+        print(f"refused for an exhausted voucher: {len(visitors.refused())}; given up: {visitors.given_up}")
         print(f"paid by card: {len(visitors.paid)}; printed cards: {len(visitors.redeemed)};", end=" ")
         print(f"top-ups: {len(visitors.topped_up)}, of them found on the balance: {visitors.found_out};", end=" ")
         print(f"reads: {visitors.reads}")
@@ -75,7 +77,7 @@ def run(minutes: int) -> bool:
             f"an order: {size / len(visitors.succeeded()):.0f} bytes of the database, with the other acts;", end=" "
         )
         print(f"{log / len(visitors.succeeded()):.0f} of its log")
-        print("jobs by status:", made.psql(JOBS).replace("\n", ", "))
+        print("jobs that have not succeeded:", made.psql(JOBS).replace("\n", ", "))
         held = is_flat(samples, halfway, row_sizes(running))
         check_all(running, secret)
         print("ledger, redemptions, cards, caps, orders, payments and events: sound")
