@@ -110,7 +110,8 @@ class MonthView(ApiView):
         examples=[OpenApiExample("A lost dispute", _EXAMPLE, response_only=True)],
         tags=["administration"],
         summary="The roll-forward of a month, and what its journal posts",
-        description="The figures of a month that is not closed are computed from all entries: they take a while.",
+        description="The figures of a month that is not closed are computed, which takes a while: from the entries"
+        " since the last closed month before it, or from all entries where there is none.",
     )
     def get(self, request: Request, month: str) -> Response:
         return Response(MonthFiguresSerializer(_figures(read_month(month))).data)
@@ -169,6 +170,7 @@ def _figures(month: Month) -> dict[str, Any]:
 
 def _computed(month: Month) -> dict[str, dict[str, dict[str, int]]]:
     found: dict[str, dict[str, dict[str, int]]] = {}
-    for book in roll_forward(start=month.start, finish=month.finish):
+    closed = ClosedMonth.objects.filter(month__lt=month.first_day).order_by("-month").first()
+    for book in roll_forward(start=month.start, finish=month.finish, after=closed):
         found.setdefault(book.currency, {})[book.name] = book.as_json()
     return found

@@ -1,11 +1,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from django.conf import settings
 
 from billing.queries import cursor_without_timeout
+from orders.models import ClosedMonth
+from orders.use_cases.books.month import Month
 
 _ROLL_FORWARD = (Path(__file__).parent / "roll_forward.sql").read_text(encoding="utf-8")
 
@@ -57,16 +59,22 @@ class Book:
         return {"opening": self.opening_minor, **self.lines, "closing": self.closing_minor}
 
 
-def roll_forward(*, start: datetime, finish: datetime) -> list[Book]:
+def roll_forward(*, start: datetime, finish: datetime, after: ClosedMonth | None = None) -> list[Book]:
     """Computes what each book had at the start, what moved it, and what it had at the end, by currency.
 
+    Args: after: a closed month before the start. Its signed figures are added to, where all entries would be read.
     Transaction: one statement, which sees one snapshot of the database.
     """
     with cursor_without_timeout() as cursor:
-        cursor.execute(_ROLL_FORWARD, {"start": start, "finish": finish})
+        since = Month(after.month).finish if after else datetime.min.replace(tzinfo=UTC)
+        cursor.execute(_ROLL_FORWARD, {"start": start, "finish": finish, "since": since})
         found: dict[tuple[str, str], dict[str, int]] = {}
         for book, currency, line, amount_minor in cursor.fetchall():
             found.setdefault((currency, book), {})[line] = amount_minor
+    for currency, books in after.facts["roll_forward"].items() if after else ():
+        for book, signed in books.items():
+            lines = found.setdefault((currency, book), {})
+            lines["opening"] = lines.get("opening", 0) + signed["closing"]
     return list(_books(found))
 
 

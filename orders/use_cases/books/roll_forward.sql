@@ -1,4 +1,5 @@
--- The roll-forwards of a period: what each book had before its start, and each line of what moved it. Parameters: start, finish.
+-- The roll-forwards of a period: what each book had before its start, and each line of what moved it. Parameters:
+-- start, finish, and since: nothing before it is read, so that what each book had then is to be added to its opening.
 -- The line `books` is not a movement: it is what the accounts themselves say of the end of the period.
 WITH entry AS (
   SELECT a.currency, e.amount_minor, e.created_at,
@@ -12,23 +13,26 @@ WITH entry AS (
                      WHEN e.reason LIKE 'dispute:%%' THEN 'taken_back' ELSE 'adjusted' END
          END AS line
     FROM billing_ledgerentry e JOIN billing_account a ON a.customer_id = e.account_id
+   WHERE e.created_at >= %(since)s
+), card AS (
+  SELECT currency, created_at, kind, amount_minor FROM orders_cardentry WHERE created_at >= %(since)s
 ), moved AS (
   SELECT 'credit' AS book, currency, created_at, line, amount_minor FROM entry
   UNION ALL
   SELECT 'held', a.currency, h.created_at, 'placed', h.amount_minor
-    FROM billing_hold h JOIN billing_account a ON a.customer_id = h.account_id
+    FROM billing_hold h JOIN billing_account a ON a.customer_id = h.account_id WHERE h.created_at >= %(since)s
   UNION ALL
   SELECT 'held', a.currency, h.closed_at, h.status, -h.amount_minor
-    FROM billing_hold h JOIN billing_account a ON a.customer_id = h.account_id WHERE h.status <> 'active'
+    FROM billing_hold h JOIN billing_account a ON a.customer_id = h.account_id WHERE h.closed_at >= %(since)s
   UNION ALL
-  SELECT 'card', currency, created_at, kind, amount_minor FROM orders_cardentry WHERE kind NOT IN ('owed', 'written_off')
+  SELECT 'card', currency, created_at, kind, amount_minor FROM card WHERE kind NOT IN ('owed', 'written_off')
   UNION ALL
-  SELECT 'disputed', currency, created_at, kind, -amount_minor FROM orders_cardentry
+  SELECT 'disputed', currency, created_at, kind, -amount_minor FROM card
    WHERE kind IN ('dispute', 'dispute_won', 'owed')
   UNION ALL
   SELECT 'disputed', currency, created_at, line, amount_minor FROM entry WHERE line = 'taken_back'
   UNION ALL
-  SELECT 'receivable', currency, created_at, kind, amount_minor FROM orders_cardentry WHERE kind IN ('owed', 'written_off')
+  SELECT 'receivable', currency, created_at, kind, amount_minor FROM card WHERE kind IN ('owed', 'written_off')
 ), later AS (
   SELECT book, currency, sum(amount_minor) AS amount_minor FROM moved WHERE created_at >= %(finish)s GROUP BY 1, 2
 )

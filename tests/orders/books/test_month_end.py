@@ -271,6 +271,14 @@ def test_a_change_of_a_closed_month_is_found_every_night() -> None:
         call_command("month_end")
 
 
+@pytest.mark.parametrize("month", MONTHS[1:])
+def test_an_open_month_follows_from_the_last_closed_one(month: Month) -> None:
+    closed = close_month(month=MONTHS[0], why="month end", by=actor(), now=LATER)
+    found = roll_forward(start=month.start, finish=month.finish, after=closed)
+    assert found == roll_forward(start=month.start, finish=month.finish)
+    assert all(book.foots for book in found)
+
+
 def test_months_are_closed_in_turn_and_once() -> None:
     with pytest.raises(MonthNotOver):
         close_month(month=MONTHS[0], why="x", by=actor(), now=MONTHS[0].finish)
