@@ -14,7 +14,7 @@ TEST_SETTINGS = DJANGO_SETTINGS_MODULE=tests.settings DEBUG=1 DATABASE_URL= QASI
 # These tests take minutes, so make test leaves them out; CI runs them too.
 PAYMENTS = tests/payments tests/stripe_sandbox tests/browser/test_payment.py tests/browser/test_shop_payment.py
 JOURNEYS = tests/journeys $(PAGES) tests/contract/test_generated_requests.py
-PAGES = $(addprefix tests/browser/test_, shop.py shop_weight.py arabic.py issuing.py console.py redeem.py subscription.py every_page.py every_console_page.py) tests/config/test_console_crawl.py
+PAGES = $(addprefix tests/browser/test_, shop.py shop_weight.py arabic.py issuing.py console.py redeem.py printed_card.py subscription.py every_page.py every_console_page.py) tests/config/test_console_crawl.py
 RACES = tests/concurrency tests/faults tests/properties
 OPERATIONS = tests/operations tests/growth tests/orders/test_upgrade.py tests/orders/test_migrations.py
 FAILOVER = tests/failover

@@ -277,7 +277,7 @@ class ExplanationPdfView(ApiView):
         parameters=_EXPLAIN_PARAMETERS,
         tags=["administration"],
         summary="Download the explanation of a balance, an order or a month as a PDF",
-        description="In English, as the console has it. Each download is recorded in the audit trail.",
+        description="In the language of `Accept-Language`. Each download is recorded in the audit trail.",
     )
     def get(self, request: Request) -> HttpResponse:
         content = hand_out_explanation(_explain(request), by=actor_of(request))

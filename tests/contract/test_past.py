@@ -151,10 +151,12 @@ def test_an_explanation_is_downloaded_and_recorded(checkout: Checkout, salim: Ca
     for query in (f"order_id={order_id}", f"user_id={customer.user_id}"):
         answer = salim.get(f"billing/admin/explain/pdf?{query}")
         assert (answer.status, answer.content[:5]) == (200, b"%PDF-")
+    assert b"/Lang (ar)" in salim.get(f"billing/admin/explain/pdf?{query}", Accept_Language="ar").content
     recorded = AuditEntry.objects.filter(action__endswith="explanation_exported").order_by("created_at", "id")
     assert [(each.object_type, each.object_id) for each in recorded] == [
         ("order", order_id),
         ("customer", str(customer.pk)),
+        ("customer", str(customer.pk)),
     ]
     assert salim.get("billing/admin/explain/pdf?user_id=nobody").status == 404
-    assert recorded.count() == 2
+    assert recorded.count() == 3

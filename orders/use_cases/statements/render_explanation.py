@@ -1,12 +1,13 @@
-"""Renders the explanation of a balance, or of what paid an order, as a PDF for staff, in the console's English."""
+"""Renders the explanation of a balance, or of what paid an order, as a PDF for staff, in the active language."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.utils.translation import override
+from django.utils.translation import gettext as _
 
+from billing.language import say
 from billing.local_time import local_text
 from billing.money import format_money
 from orders.use_cases.ledger.explain import ExplainedBalance, ExplainedLot, ExplainedOrder, Origin
@@ -23,23 +24,22 @@ def render_balance_explanation(explained: ExplainedBalance, *, made_at: datetime
     """Renders a balance, lot by lot: where each came from, and what it paid. No query."""
     from orders.use_cases.documents.sheet import Sheet  # noqa: PLC0415
 
-    with override("en"):
-        sheet = Sheet(title="Where this balance comes from", made_at=made_at)
-        sheet.heading("Where this balance comes from", large=True)
-        position = explained.position
-        sheet.rows(
-            [
-                ("Customer", str(explained.customer)),
-                ("User id", explained.customer.user_id),
-                ("As of", f"{local_text(made_at)} ({settings.SOVEREIGN_TIME_ZONE})"),
-                ("Held", _money(position.held_minor)),
-                ("Balance", _money(position.balance_minor)),
-            ],
-            last_is_total=True,
-        )
-        for lot in explained.lots:
-            _write_lot(sheet, lot)
-        return bytes(sheet.output())
+    sheet = Sheet(title=_("Where this balance comes from"), made_at=made_at)
+    sheet.heading(_("Where this balance comes from"), large=True)
+    position = explained.position
+    sheet.rows(
+        [
+            (_("Customer"), str(explained.customer)),
+            (_("User id"), explained.customer.user_id),
+            (_("As of"), f"{local_text(made_at)} ({settings.SOVEREIGN_TIME_ZONE})"),
+            (_("Held"), _money(position.held_minor)),
+            (_("Balance"), _money(position.balance_minor)),
+        ],
+        last_is_total=True,
+    )
+    for lot in explained.lots:
+        _write_lot(sheet, lot)
+    return bytes(sheet.output())
 
 
 def render_order_explanation(explained: ExplainedOrder, *, made_at: datetime) -> bytes:
@@ -47,55 +47,54 @@ def render_order_explanation(explained: ExplainedOrder, *, made_at: datetime) ->
     from orders.use_cases.documents.sheet import Sheet  # noqa: PLC0415
 
     order, month = explained.order, explained.month
-    title = "What paid this month" if month else "What paid this order"
-    with override("en"):
-        sheet = Sheet(title=title, made_at=made_at)
-        sheet.heading(title, large=True)
-        sheet.rows(
-            [
-                *([("Invoice", str(month.pk)), ("Month from", local_text(month.period_start))] if month else []),
-                ("Order", str(order.pk)),
-                ("Customer", str(order.customer)),
-                ("Organization", order.organization.name),
-                ("State", order.status),
-                ("As of", f"{local_text(made_at)} ({settings.SOVEREIGN_TIME_ZONE})"),
-                ("Paid from credit", _money(explained.credit_minor)),
-                ("By card", _money(explained.due_by_card_minor)),
-                ("Total", _money(explained.total_minor)),
-            ],
-            last_is_total=True,
+    title = _("What paid this month") if month else _("What paid this order")
+    sheet = Sheet(title=title, made_at=made_at)
+    sheet.heading(title, large=True)
+    sheet.rows(
+        [
+            *([(_("Invoice"), str(month.pk)), (_("Month from"), local_text(month.period_start))] if month else []),
+            (_("Order"), str(order.pk)),
+            (_("Customer"), str(order.customer)),
+            (_("Organization"), order.organization.name),
+            (_("State"), _(order.status)),
+            (_("As of"), f"{local_text(made_at)} ({settings.SOVEREIGN_TIME_ZONE})"),
+            (_("Paid from credit"), _money(explained.credit_minor)),
+            (_("By card"), _money(explained.due_by_card_minor)),
+            (_("Total"), _money(explained.total_minor)),
+        ],
+        last_is_total=True,
+    )
+    rows = [
+        (local_text(source.origin.at), _voucher(source.origin), _issuer(source.origin), _money(source.part_minor))
+        for source in explained.sources
+    ]
+    if rows:
+        head = (_("Brought"), _("Voucher or reason"), _("Campaign, issued by"), _("Part"))
+        sheet.columns([head, *rows], widths=_SOURCES, amounts=1)
+    paid = [
+        (
+            local_text(entry.created_at),
+            _(entry.get_kind_display()),
+            entry.stripe_object_id,
+            _money(entry.amount_minor),
         )
-        rows = [
-            (local_text(source.origin.at), _voucher(source.origin), _issuer(source.origin), _money(source.part_minor))
-            for source in explained.sources
-        ]
-        if rows:
-            head = ("Brought", "Voucher or reason", "Campaign, issued by", "Part")
-            sheet.columns([head, *rows], widths=_SOURCES, amounts=1)
-        paid = [
-            (
-                local_text(entry.created_at),
-                entry.get_kind_display(),
-                entry.stripe_object_id,
-                _money(entry.amount_minor),
-            )
-            for entry in explained.card
-        ]
-        if paid:
-            sheet.columns([("Time", "Card", "At Stripe", "Amount"), *paid], widths=_CARD, amounts=1)
-        return bytes(sheet.output())
+        for entry in explained.card
+    ]
+    if paid:
+        sheet.columns([(_("Time"), _("Card"), _("At Stripe"), _("Amount")), *paid], widths=_CARD, amounts=1)
+    return bytes(sheet.output())
 
 
 def _write_lot(sheet: "Sheet", explained: ExplainedLot) -> None:
     lot = explained.lot
-    sheet.heading(f"Credit from {_voucher(explained.origin)}")
+    sheet.heading(say("Credit from %(origin)s", origin=_voucher(explained.origin)))
     sheet.rows(
         [
             *_origin_rows(explained.origin),
-            ("Class", lot.credit_class),
-            ("Expires", local_text(lot.expires_at) if lot.expires_at else "never"),
-            ("Brought", _money(lot.brought_minor)),
-            ("Left", _money(lot.left_minor)),
+            (_("Class"), _(lot.credit_class)),
+            (_("Expires"), local_text(lot.expires_at) if lot.expires_at else _("never")),
+            (_("Brought"), _money(lot.brought_minor)),
+            (_("Left"), _money(lot.left_minor)),
         ],
         last_is_total=True,
     )
@@ -104,19 +103,21 @@ def _write_lot(sheet: "Sheet", explained: ExplainedLot) -> None:
         for use in explained.uses
     ]
     if rows:
-        sheet.columns([("Time", "Order or reason", "Organization", "Part"), *rows], widths=_USES, amounts=1)
+        sheet.columns(
+            [(_("Time"), _("Order or reason"), _("Organization"), _("Part")), *rows], widths=_USES, amounts=1
+        )
 
 
 def _origin_rows(origin: Origin) -> Iterator[tuple[str, str]]:
-    yield "Ledger entry", f"{origin.entry_id}, {local_text(origin.at)}"
+    yield _("Ledger entry"), f"{origin.entry_id}, {local_text(origin.at)}"
     facts = {
-        "Note": origin.note,
-        "Posted by": origin.actor_id,
-        "Card": origin.card_serial,
-        "Issued by": origin.issued_by,
-        "Batch approved by": origin.batch_approved_by,
-        "Campaign": origin.campaign,
-        "Campaign approved by": origin.campaign_approved_by,
+        _("Note"): origin.note,
+        _("Posted by"): origin.actor_id,
+        _("Card"): origin.card_serial,
+        _("Issued by"): origin.issued_by,
+        _("Batch approved by"): origin.batch_approved_by,
+        _("Campaign"): origin.campaign,
+        _("Campaign approved by"): origin.campaign_approved_by,
     }
     yield from ((name, str(value)) for name, value in facts.items() if value not in (None, ""))
 

@@ -89,4 +89,6 @@ def test_a_balance_and_an_order_are_printed() -> None:
         answer = client.get(f"{EXPLAIN}?{query}&pdf=1")
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/pdf")
         assert AuditEntry.objects.latest("created_at", "id").action.endswith(".explanation_exported")
-        assert answer.content.startswith(b"%PDF-")
+        assert answer.content.startswith(b"%PDF-") and b"/Lang (en)" in answer.content
+        arabic = client.get(f"{EXPLAIN}?{query}&pdf=1", headers={"Accept-Language": "ar"})
+        assert b"/Lang (ar)" in arabic.content
