@@ -93,6 +93,7 @@ LOOPS = {
     "use_cases/documents/issue_documents.py issue_documents": IN_ORDER,
     "use_cases/documents/issue_documents.py _issue_batch": IN_ORDER,
     "use_cases/documents/sheet.py __init__": COMPUTES,
+    "use_cases/documents/sheet.py to_bytes": COMPUTES,
     "use_cases/documents/sheet.py paragraph": COMPUTES,
     "use_cases/documents/sheet.py columns": COMPUTES,
     "use_cases/documents/sheet.py _row": COMPUTES,

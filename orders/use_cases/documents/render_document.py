@@ -26,4 +26,4 @@ def render_document(document: Document, *, language: str) -> bytes:
         sheet.rows(text.amounts, last_is_total=True)
         sheet.heading(text.paid_title)
         sheet.rows(text.paid)
-        return bytes(sheet.output())
+        return sheet.to_bytes()

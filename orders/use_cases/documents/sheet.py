@@ -13,12 +13,14 @@ from typing import IO
 import pymupdf_fonts
 from django.utils.translation import get_language, gettext
 from fpdf import FPDF
+from fpdf.fonts import TTFFont
 
 FAMILY = "FiraGO"
 _FONTS = {"": "figo", "B": "figbo"}
 _MARGIN, _GAP = 20, 5
 _LINE, _SMALL, _LARGE = 5.5, 9, 18
 _INK, _SOFT, _RULE = 30, 105, 205
+_SHAPING_TABLES = {"GDEF", "GPOS", "GSUB"}
 _ARABIC = re.compile("[\u0600-\u06ff]")
 
 
@@ -40,6 +42,17 @@ class Sheet(FPDF):
         self.set_creation_date(made_at)
         self.set_producer("")
         self.add_page()
+
+    def to_bytes(self) -> bytes:
+        """Returns the file.
+
+        The text is shaped, so the tables for shaping go: the library would read all of them to embed the letters.
+        """
+        for font in self.fonts.values():
+            if isinstance(font, TTFFont):
+                for table in _SHAPING_TABLES & set(font.ttfont.keys()):
+                    del font.ttfont[table]
+        return bytes(self.output())
 
     def footer(self) -> None:
         """Numbers the page. The base class calls it."""

@@ -39,7 +39,7 @@ def render_balance_explanation(explained: ExplainedBalance, *, made_at: datetime
     )
     for lot in explained.lots:
         _write_lot(sheet, lot)
-    return bytes(sheet.output())
+    return sheet.to_bytes()
 
 
 def render_order_explanation(explained: ExplainedOrder, *, made_at: datetime) -> bytes:
@@ -82,7 +82,7 @@ def render_order_explanation(explained: ExplainedOrder, *, made_at: datetime) ->
     ]
     if paid:
         sheet.columns([(_("Time"), _("Card"), _("At Stripe"), _("Amount")), *paid], widths=_CARD, amounts=1)
-    return bytes(sheet.output())
+    return sheet.to_bytes()
 
 
 def _write_lot(sheet: "Sheet", explained: ExplainedLot) -> None:

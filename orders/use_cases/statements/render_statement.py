@@ -41,7 +41,7 @@ def render_statement(statement: Statement, *, language: str) -> bytes:
         sheet.rows([(_("Credit at the beginning"), _money(statement.opening_minor))])
         sheet.columns([(_("Day"), _("What"), _("Amount"), _("Credit after it")), *_rows(statement)], widths=_WIDTHS)
         sheet.rows([(_("Credit at the end"), _money(statement.closing_minor))], last_is_total=True)
-        return bytes(sheet.output())
+        return sheet.to_bytes()
 
 
 def _rows(statement: Statement) -> Iterator[tuple[str, ...]]:
