@@ -77,7 +77,7 @@ def continue_bulk_grants(timestamp: int) -> None:
 
 
 @app.periodic(cron="41 2 * * *")
-@app.task(name="prove_ledger", queue="default", queueing_lock="prove_ledger")
+@app.task(name="prove_ledger", queue="books", queueing_lock="prove_ledger")
 def prove_ledger_daily(timestamp: int) -> None:
     """Signs a head of the ledger and verifies the whole chain."""
     prove_ledger()

@@ -47,14 +47,17 @@ class Queue:
 
 
 # Each has a worker of its own, so no queue waits for the jobs of another one. `payments` calls Stripe, which may be
-# silent; `events` settles what Stripe sent from what is stored; `cards` generates batches and grants in bulk;
-# `default` cleans up, mirrors and compares.
+# silent; `events` settles what Stripe sent from what is stored; `mirror` copies Stripe's objects for staff, several
+# after each payment; `cards` generates batches and grants in bulk; `books` recounts and verifies everything, for
+# minutes; `default` is for what takes seconds, such as documents, reminders and the removal of expired rows.
 QUEUES = (
     Queue(name="events", concurrency=5, listens=True),
     Queue(name="mail", concurrency=2, listens=True),
     Queue(name="provisioning", concurrency=8, listens=True),
     Queue(name="payments", concurrency=3, listens=False),
+    Queue(name="mirror", concurrency=1, listens=False),
     Queue(name="cards", concurrency=1, listens=False),
+    Queue(name="books", concurrency=1, listens=False),
     Queue(name="default", concurrency=1, listens=False),
 )
 QUEUE_NAMES = tuple(queue.name for queue in QUEUES)

@@ -101,7 +101,7 @@ def settle_long_invoice(event_id: str) -> None:
     find_event_owner.settle_long_invoice(event_id=event_id)
 
 
-@app.task(name="mirror_stripe_event", queue="default", retry=_RETRIES)
+@app.task(name="mirror_stripe_event", queue="mirror", retry=_RETRIES)
 def mirror_stripe_event(event_id: str) -> None:
     """Copies the objects of a settled event into dj-stripe's tables, which only staff read."""
     event = StripeEvent.objects.get(id=event_id)
@@ -301,14 +301,14 @@ def prune(timestamp: int) -> None:
 
 
 @app.periodic(cron="7 3 * * *")
-@app.task(name="refresh_figures", queue="default", queueing_lock="refresh_figures")
+@app.task(name="refresh_figures", queue="books", queueing_lock="refresh_figures")
 def refresh_credit_figures(timestamp: int) -> None:
     """Computes every night what became of the credit that vouchers granted."""
     refresh_figures()
 
 
 @app.periodic(cron="43 3 * * *")
-@app.task(name="verify_books", queue="default", queueing_lock="verify_books")
+@app.task(name="verify_books", queue="books", queueing_lock="verify_books")
 def verify_books(timestamp: int) -> None:
     """Recomputes the ledger, the vouchers' counts and the closed months every night.
 
@@ -320,7 +320,7 @@ def verify_books(timestamp: int) -> None:
 
 
 @app.periodic(cron="23 3 * * *")
-@app.task(name="reconcile_with_stripe", queue="default", queueing_lock="reconcile_with_stripe")
+@app.task(name="reconcile_with_stripe", queue="books", queueing_lock="reconcile_with_stripe")
 def reconcile_with_stripe(timestamp: int) -> None:
     """Starts the daily comparison with Stripe, which repairs nothing: staff see each break in the console.
 
@@ -330,7 +330,7 @@ def reconcile_with_stripe(timestamp: int) -> None:
         enqueue_once("reconcile_part", key=f"reconcile:{part}", part=part)
 
 
-@app.task(name="reconcile_part", queue="default")
+@app.task(name="reconcile_part", queue="books")
 def reconcile_part(part: str) -> None:
     """Compares one part of the last days, for a minute at most."""
     result = reconcile_stripe.reconcile_stripe(

@@ -30,7 +30,7 @@ def count_cards(timestamp: int) -> None:
 
 
 @app.periodic(cron="17 2 * * *")
-@app.task(name="recount_redeemed_cards", queue="default", queueing_lock="recount_redeemed_cards")
+@app.task(name="recount_redeemed_cards", queue="books", queueing_lock="recount_redeemed_cards")
 def recount_cards(timestamp: int) -> None:
     """Counts the redeemed cards of every batch, also of those whose redemptions were only taken back."""
     count_redeemed_cards(everything=True)
@@ -58,14 +58,14 @@ def watch_all_limits(timestamp: int) -> None:
 
 
 @app.periodic(cron="27 9,15,21 * * *")
-@app.task(name="store_snapshots", queue="default", queueing_lock="store_snapshots")
+@app.task(name="store_snapshots", queue="books", queueing_lock="store_snapshots")
 def store_use_snapshots(timestamp: int) -> None:
     """Stores what the use and the liability of often used codes and campaigns were some hours ago."""
     store_snapshots()
 
 
 @app.periodic(cron="27 3 * * *")
-@app.task(name="recount_snapshots", queue="default", queueing_lock="recount_snapshots")
+@app.task(name="recount_snapshots", queue="books", queueing_lock="recount_snapshots")
 def recount_use_snapshots(timestamp: int) -> None:
     """Stores the same every night, recounted from all entries."""
     store_snapshots(recounts=True)
