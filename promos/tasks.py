@@ -57,17 +57,18 @@ def watch_all_limits(timestamp: int) -> None:
     limits.watch_limits(everything=True)
 
 
-@app.periodic(cron="27 9,15,21 * * *")
+# Every two hours, but for 02:00, which the recount stores.
+@app.periodic(cron="7 0,4-22/2 * * *")
 @app.task(name="store_snapshots", queue="books", queueing_lock="store_snapshots")
 def store_use_snapshots(timestamp: int) -> None:
-    """Stores what the use and the liability of often used codes and campaigns were some hours ago."""
+    """Stores what the use and the liability of often used codes and campaigns were at the last even hour."""
     store_snapshots()
 
 
 @app.periodic(cron="27 3 * * *")
 @app.task(name="recount_snapshots", queue="books", queueing_lock="recount_snapshots")
 def recount_use_snapshots(timestamp: int) -> None:
-    """Stores the same every night, recounted from all entries."""
+    """Stores the same of 02:00, recounted from all entries."""
     store_snapshots(recounts=True)
 
 

@@ -43,20 +43,20 @@ def stored(at: datetime) -> list[Figures]:
 
 
 def last_instant(now: datetime) -> datetime:
-    return now.astimezone(UTC).replace(hour=now.astimezone(UTC).hour // 6 * 6, minute=0, second=0, microsecond=0)
+    return now.astimezone(UTC).replace(hour=now.astimezone(UTC).hour // 2 * 2, minute=0, second=0, microsecond=0)
 
 
 @pytest.mark.parametrize("recounts", [True, False])
-def test_a_run_stores_every_sixth_hour_since_the_first_redemption_once(scope: Scope, recounts: bool) -> None:
+def test_a_run_stores_every_second_hour_since_the_first_redemption_once(scope: Scope, recounts: bool) -> None:
     last = last_instant(timezone.now() + timedelta(days=4))
-    assert store_snapshots(now=last + MARGIN, recounts=recounts) == 2 * 16
+    assert store_snapshots(now=last + MARGIN, recounts=recounts) == 2 * 48
     assert store_snapshots(now=last + MARGIN, recounts=recounts) == 0
     often = Scope("promo_code", PromoCode.objects.get(code="OFTEN").pk)
-    for step in range(16):
+    for step in range(48):
         at = last - step * STEP
         assert stored(at) == [recount(often, at=at), recount(scope, at=at)]
     # The credit lives two days, and no job has posted its expiry.
-    assert stored(last - 15 * STEP)[1] == Figures(
+    assert stored(last - 47 * STEP)[1] == Figures(
         redemptions=4, customers=3, granted_minor=20_000, taken_back_minor=0, left_minor=20_000, held_minor=0
     )
     assert stored(last)[1].left_minor == 0
