@@ -12,6 +12,7 @@ from .customer_actions import buy, next_customer, redeem_in_a_batch, redeem_vouc
 # Entry points and triggers; the functions that they call are planned inside them.
 WITHOUT_SEQUENTIAL_SCANS = {
     "orders_is_first_order",
+    "orders_vat_facts",
     "promos_find_broken_restriction",
     "promos_count_uses",
     "promos_next_use",
