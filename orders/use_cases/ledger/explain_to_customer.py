@@ -56,11 +56,13 @@ def explain_to_customer(*, user_id: str) -> tuple[CreditSource, ...]:
     return tuple(_source(lot) for lot in explain_balance(customer).lots)
 
 
-def words_of_reason(reason: str) -> str:
-    """Says in a customer's words why an entry was made."""
+def words_of_reason(reason: str, *, is_credit: bool) -> str:
+    """Says in a customer's words why an entry was made, which added to the balance or took from it."""
     kind, _colon, detail = reason.partition(":")
     if kind == "promo":
         return gettext("Voucher %(code)s") % {"code": detail}
+    if kind == "reversal" and is_credit:
+        return gettext("Given back")
     return str(_WORDS.get(kind, _WORDS["adjustment"]))
 
 
@@ -75,7 +77,7 @@ def _source(explained: ExplainedLot) -> CreditSource:
         expires_at=lot.expires_at,
         uses=tuple(
             CreditUse(
-                words=words_of_reason(use.reason),
+                words=words_of_reason(use.reason, is_credit=False),
                 at=use.at,
                 amount_minor=use.part_minor,
                 order_id=use.order_id,
@@ -89,4 +91,4 @@ def _source(explained: ExplainedLot) -> CreditSource:
 def _words_of_origin(origin: Origin) -> str:
     if origin.card_serial is not None:
         return gettext("Card number %(serial)s") % {"serial": origin.card_serial}
-    return words_of_reason(origin.reason)
+    return words_of_reason(origin.reason, is_credit=True)

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.db import connection
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from billing.models import Account, LedgerEntry
 from orders.errors import InvalidMonth, StatementTooLong
@@ -104,7 +103,7 @@ def _lines(entries: list[LedgerEntry]) -> tuple[StatementLine, ...]:
         StatementLine(
             id=entry.id,
             at=entry.created_at,
-            words=_words(entry),
+            words=words_of_reason(entry.reason, is_credit=entry.amount_minor > 0),
             amount_minor=entry.amount_minor,
             balance_minor=entry.balance_after_minor,
             order_id=entry.order_id,
@@ -112,9 +111,3 @@ def _lines(entries: list[LedgerEntry]) -> tuple[StatementLine, ...]:
         )
         for entry in entries
     )
-
-
-def _words(entry: LedgerEntry) -> str:
-    if entry.kind == LedgerEntry.Kind.REVERSAL and entry.amount_minor > 0:
-        return _("Given back")
-    return words_of_reason(entry.reason)

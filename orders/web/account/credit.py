@@ -72,7 +72,7 @@ def credit_page(request: HttpRequest) -> HttpResponse:
 def describe_change(entry: Entry | LedgerEntry) -> Change:
     """Describes a ledger entry in the customer's words."""
     return Change(
-        words=words_of_reason(entry.reason),
+        words=words_of_reason(entry.reason, is_credit=entry.amount_minor > 0),
         amount=money(entry.amount_minor, signed=True),
         created_at=entry.created_at,
         order_id=entry.order_id,

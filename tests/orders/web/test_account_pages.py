@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from allauth.usersessions.models import UserSession
@@ -13,7 +14,7 @@ from django.urls import reverse
 from billing.models import Customer, Organization, OrganizationMember, SignInCode, Subscription, User
 from billing.use_cases.identity.sessions import open_session
 from billing.use_cases.identity.sign_in.sign_in_codes import derive_code
-from billing.use_cases.ledger.post_entry import grant_credit
+from billing.use_cases.ledger.post_entry import grant_credit, reverse_entry, spend_credit
 from orders.models import Order
 from orders.models.basket import CheckoutRequest
 from orders.use_cases.checkout.place_order import place_order
@@ -71,6 +72,20 @@ def test_the_credit_page_shows_every_change_and_what_expires_when(buyer: Visitor
     assert len(amounts) == len(set(amounts)) == 61 and second.context["older"] is None
     for unknown in ("x", "9" * 40, "\u0661"):
         assert len(buyer.get("account-credit", before=unknown).context["changes"]) == 50
+
+
+def test_the_credit_page_tells_what_is_given_back_from_what_is_taken_back(buyer: Visitor, owner: Customer) -> None:
+    by = acting(owner)
+    given = grant_credit(customer_id=owner.pk, amount_minor=5_000, reason="gift", by=by)
+    give_credit(owner, 1_000)
+    spent = spend_credit(customer_id=owner.pk, amount_minor=1_000, order_id=uuid4(), by=by)
+    for entry in (spent, given):
+        reverse_entry(entry_id=entry.id, why="a mistake", by=by)
+    changes = buyer.get("account-credit").context["changes"]
+    assert [(each.words, each.amount) for each in changes[:2]] == [
+        ("Taken back", "\u22125.000 OMR"),
+        ("Given back", "+1.000 OMR"),
+    ]
 
 
 def test_a_subscription_is_cancelled_resumed_and_ended(buyer: Visitor, bakery: Organization) -> None:
