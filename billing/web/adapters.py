@@ -22,7 +22,7 @@ from billing.use_cases.record_audit import record_audit
 
 def page_actor(request: HttpRequest) -> Actor:
     """Returns the actor of a page whose visitor's identity is not proved yet."""
-    return anonymous_actor(channel="admin", address=request.META.get("REMOTE_ADDR") or None)
+    return anonymous_actor(channel="page", address=request.META.get("REMOTE_ADDR") or None)
 
 
 class AccountAdapter(DefaultAccountAdapter):
