@@ -288,7 +288,7 @@ def _consequences_panel(order: Order) -> Panel:
         (
             link(say("subscription"), change_url("billing_subscription", each.pk)),
             state_badge(each.status),
-            moment(each.created_at),
+            moment(each.canceled_at or each.created_at),
         )
         for each in subscriptions
     ] + [

@@ -1,6 +1,6 @@
 """Orders, events, jobs and the first page of the console, as an auditor reads them."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -85,6 +85,12 @@ def test_the_page_links_to_everything_that_the_order_caused(client: Client, orde
             assert client.get(page_of(name, key)).status_code == 200
     for text in ("Medium", "Daily backup", "9.000 OMR", "3.000 OMR", "+50.000 OMR", "-12.000 OMR"):
         assert text in page
+
+
+def test_the_page_says_when_the_subscription_ended(client: Client, order: Order) -> None:
+    ended = datetime(2999, 1, 1, 12, 30, 15, tzinfo=UTC)
+    Subscription.objects.filter(order_id=order.pk).update(status="canceled", canceled_at=ended)
+    assert "2999-01-01 12:30:15" in client.get(page_of("orders_order", order.pk)).content.decode()
 
 
 def test_an_event_is_shown_with_its_exact_amounts(client: Client, order: Order) -> None:
