@@ -23,6 +23,7 @@ from billing.actor import Actor
 from billing.errors import DomainError, SlugTaken
 from billing.models import Organization
 from billing.queries import owned_organizations
+from billing.text import normal_vat_number
 from billing.use_cases.organizations.create_organization import create_organization
 from billing.use_cases.store_answer import find_answer, fingerprint
 from orders.models.basket import CheckoutRequest
@@ -138,7 +139,9 @@ def _organization_to_buy_for(basket: ShopBasket, chosen: Chosen, *, key: str, by
 def _review(
     request: HttpRequest, basket: ShopBasket, chosen: Chosen, offer: Offer, *, by: Actor, problem: str = ""
 ) -> HttpResponse:
-    organization: Organization | None = Organization(name=basket.name, slug=basket.slug)
+    organization: Organization | None = Organization(
+        name=basket.name, slug=basket.slug, vat_number=normal_vat_number(basket.vat_number)
+    )
     if basket.organization:
         organization = owned_organizations(user_id=by.user_id).filter(id=basket.organization).first()
     if organization is None:

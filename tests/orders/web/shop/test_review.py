@@ -50,6 +50,14 @@ def test_the_review_says_when_the_credit_of_the_voucher_expires(buyer: Visitor) 
     assert "It expires on 1 January 2999" in text_of(buyer.get("shop-review"))
 
 
+def test_the_review_shows_the_vat_number_for_the_invoice(buyer: Visitor) -> None:
+    buyer.choose()
+    buyer.check_out()
+    assert "VAT number" not in text_of(buyer.get("shop-review"))
+    buyer.check_out(vat_number="om 1100-123")
+    assert "VAT number: OM1100123" in text_of(buyer.get("shop-review"))
+
+
 def test_the_review_shows_the_vat_that_the_total_includes(buyer: Visitor) -> None:
     buyer.choose(addons=("backup",))
     buyer.check_out()
