@@ -267,6 +267,9 @@ def test_an_account_is_deleted_on_its_page(buyer: Visitor, bakery: Organization,
     assert "We have mailed you a code" in text_of(buyer.get("account-delete"))
     stored = SignInCode.objects.get()
     code = derive_code(stored.key, stored.email)
+    for wrong in ("", 21 * "1"):
+        refused = buyer.post("account-delete", code=wrong)
+        assert refused.context["form"].errors["code"][0] in text_of(refused)
     assert "confirm that it may be lost" in text_of(buyer.post("account-delete", code=code))
     assert buyer.post("account-delete", code=code, lose_credit="on").headers["Location"] == reverse("shop")
     assert "Your account is deleted" in text_of(buyer.get("shop"))
