@@ -18,7 +18,8 @@ from fpdf.fonts import TTFFont
 FAMILY = "FiraGO"
 _FONTS = {"": "figo", "B": "figbo"}
 _MARGIN, _GAP = 20, 5
-_LINE, _SMALL, _LARGE = 5.5, 9, 18
+_LINE, _SMALL, _NORMAL, _LARGE = 5.5, 9, 10, 18
+_LONGEST_NAME = 0.6
 _INK, _SOFT, _RULE = 30, 105, 205
 _SHAPING_TABLES = {"GDEF", "GPOS", "GSUB"}
 _ARABIC = re.compile("[\u0600-\u06ff]")
@@ -77,15 +78,8 @@ class Sheet(FPDF):
             bold = last_is_total and position == len(rows)
             if self.will_page_break(_LINE + 3):
                 self.add_page()
-            top = self.get_y() + 1
-            self.set_y(top)
-            self._write(name, bold=bold)
-            bottom = self.get_y()
-            self.set_y(top)
-            self._write(value, bold=bold, at_end=True)
-            self.set_y(max(bottom, self.get_y()) + 1)
-            self.set_draw_color(_RULE)
-            self.line(_MARGIN, self.get_y(), self.w - _MARGIN, self.get_y())
+            part = self._part_of_name(name, bold=bold)
+            self._row((name, value), widths=(part, 1 - part), amounts=1, bold=bold, size=_NORMAL)
         self.ln(_GAP)
 
     def columns(self, rows: Iterable[Sequence[str]], *, widths: Sequence[float], amounts: int = 2) -> None:
@@ -102,13 +96,22 @@ class Sheet(FPDF):
             self._row(row, widths=widths, amounts=amounts, bold=row is head)
         self.ln(_GAP)
 
-    def _row(self, cells: Sequence[str], *, widths: Sequence[float], amounts: int, bold: bool) -> None:
+    def _part_of_name(self, name: str, *, bold: bool) -> float:
+        """Returns the part of the page's width that a name needs. A long value has the rest, and breaks its lines."""
+        self.set_font(FAMILY, "B" if bold else "", _NORMAL)
+        self.set_text_shaping(False)
+        needed: float = self.get_string_width(name) + 2 * self.c_margin + 1
+        return min(needed / self.epw, _LONGEST_NAME)
+
+    def _row(
+        self, cells: Sequence[str], *, widths: Sequence[float], amounts: int, bold: bool, size: float = _SMALL
+    ) -> None:
         top = bottom = self.get_y() + 1
         x = self.w - _MARGIN if self.is_mirrored else _MARGIN
         for position, (cell, part) in enumerate(zip(cells, widths, strict=True)):
             width = part * self.epw
             self.set_xy(x - width if self.is_mirrored else x, top)
-            self._write(cell, bold=bold, size=_SMALL, at_end=position >= len(cells) - amounts, width=width)
+            self._write(cell, bold=bold, size=size, at_end=position >= len(cells) - amounts, width=width)
             bottom = max(bottom, self.get_y())
             x += -width if self.is_mirrored else width
         self.set_y(bottom + 1)
@@ -121,7 +124,7 @@ class Sheet(FPDF):
         *,
         width: float = 0,
         bold: bool = False,
-        size: float = 10,
+        size: float = _NORMAL,
         height: float = _LINE,
         soft: bool = False,
         at_end: bool = False,
