@@ -174,8 +174,14 @@ def change_vat_number(request: HttpRequest, organization_id: UUID) -> HttpRespon
         if not form.is_valid():
             messages.warning(request, str(form.errors["vat_number"][0]))
             return
-        change_details(organization_id=organization_id, vat_number=form.cleaned_data["vat_number"], by=by)
-        messages.success(request, _("Saved. It stands on the invoices from now on."))
+        number = form.cleaned_data["vat_number"]
+        change_details(organization_id=organization_id, vat_number=number, by=by)
+        messages.success(
+            request,
+            _("Saved. It stands on the invoices from now on.")
+            if number
+            else _("Removed. The invoices from now on have none."),
+        )
 
     return _do(request, organization_id, change)
 
