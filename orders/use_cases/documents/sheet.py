@@ -131,11 +131,11 @@ class Sheet(FPDF):
     ) -> None:
         self.set_font(FAMILY, "B" if bold else "", size)
         self.set_text_color(_SOFT if soft else _INK)
-        from_right = self.is_mirrored or _ARABIC.match(text)
+        has_arabic = bool(_ARABIC.search(text))
+        # What has no Arabic letters keeps its order: a day stands before its time, an amount before its currency.
+        from_right = has_arabic and (self.is_mirrored or bool(_ARABIC.match(text)))
         # Latin letters alone need no shaping, which measures every letter by itself and costs four fifths of a page.
-        self.set_text_shaping(
-            self.is_mirrored or bool(_ARABIC.search(text)), direction="rtl" if from_right else "ltr"
-        )
+        self.set_text_shaping(self.is_mirrored or has_arabic, direction="rtl" if from_right else "ltr")
         align = "L" if at_end == self.is_mirrored else "R"
         self.multi_cell(width or self.epw, height, text, align=align, new_x="LMARGIN", new_y="NEXT")
 

@@ -35,3 +35,34 @@ def test_a_long_value_does_not_cover_its_name(
         sheet.to_bytes()
     (_start, middle), (next_start, _end) = found
     assert middle <= next_start + 0.001
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "direction"),
+    [
+        ("en", "2026-11-28 22:54:38", "ltr"),
+        ("en", "شركة الباطنة", "rtl"),
+        ("ar", "2026-11-28 22:54:38", "ltr"),
+        ("ar", "20.000 OMR", "ltr"),
+        ("ar", "=1+1", "ltr"),
+        ("ar", "20.000 ر.ع", "rtl"),
+        ("ar", "القسيمة AHLAN20", "rtl"),
+    ],
+)
+def test_only_arabic_is_written_from_right_to_left(
+    language: str, text: str, direction: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directions: list[object] = []
+    shape = Sheet.set_text_shaping
+
+    def note(sheet: Sheet, *rest: Any, **options: Any) -> None:
+        directions.append(options["direction"])
+        shape(sheet, *rest, **options)
+
+    with override(language):
+        sheet = Sheet(title="Rows", made_at=datetime(2026, 11, 28, tzinfo=UTC))
+        monkeypatch.setattr(Sheet, "set_text_shaping", note)
+        sheet.paragraph([text])
+        found = list(directions)
+        sheet.to_bytes()
+    assert found == [direction]
