@@ -173,11 +173,14 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     order_id = serializers.UUIDField(source="order.id", required=False, help_text="Absent for a balance.")
     position = PositionAtSerializer(required=False, help_text="Absent for an order.")
     lots = ExplainedLotSerializer(many=True, required=False, help_text="Absent for an order.")
-    sources = SourceSerializer(many=True, required=False, help_text="The credit that paid it; absent for a balance.")
+    sources = SourceSerializer(many=True, required=False, help_text="The credit that pays it; absent for a balance.")
     invoice_id = serializers.UUIDField(
         source="month.id",
         required=False,
         help_text="Of a month that Stripe charges; then `order_id` began the subscription.",
+    )
+    given_back_minor = serializers.IntegerField(
+        required=False, help_text="Credit that paid it and went back to the balance; absent for a balance."
     )
     card = CardPartSerializer(many=True, required=False, help_text="What the card paid; absent for a balance.")
     total_minor = serializers.IntegerField(required=False, help_text="Absent for a balance.")

@@ -158,6 +158,8 @@ def _order_facts(explained: ExplainedOrder) -> Iterable[Fact]:
         yield Fact("Month from", moment(explained.month.period_start if explained.month else order.period_start))
     yield Fact("Total", amount(explained.total_minor))
     yield Fact("Paid from credit", amount(explained.credit_minor))
+    if explained.given_back_minor:
+        yield Fact("Given back", amount(explained.given_back_minor))
     yield Fact("By card", amount(explained.due_by_card_minor))
 
 

@@ -81,6 +81,7 @@ class Source:
 class ExplainedOrder:
     """An order, the credit that paid it by its origin, and the payments and refunds of its card.
 
+    `sources` are the credit that still pays for it, `given_back_minor` the part that went back to the balance.
     `month` is the invoice of a month that Stripe charges, which has no order of its own: `order` began its
     subscription.
     """
@@ -88,6 +89,7 @@ class ExplainedOrder:
     order: Order
     sources: tuple[Source, ...]
     card: tuple[CardEntry, ...]
+    given_back_minor: int = 0
     month: Invoice | None = None
 
     @property
@@ -104,7 +106,8 @@ class ExplainedOrder:
 
     @property
     def credit_minor(self) -> int:
-        return sum(source.part_minor for source in self.sources)
+        """Returns the credit that paid it, with what was given back since."""
+        return sum(source.part_minor for source in self.sources) + self.given_back_minor
 
 
 # Stripe's ids of invoices begin so.
@@ -159,6 +162,7 @@ def explain_order(order_id: UUID) -> ExplainedOrder:
         order=order,
         sources=tuple(Source(part_minor=part.minor, origin=origins[part.lot_id]) for part in parts),
         card=tuple(card),
+        given_back_minor=-spend.amount_minor - sum(part.minor for part in parts) if spend else 0,
     )
 
 

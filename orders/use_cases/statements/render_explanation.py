@@ -64,6 +64,8 @@ def render_order_explanation(explained: ExplainedOrder, *, made_at: datetime) ->
         ],
         last_is_total=True,
     )
+    if explained.given_back_minor:
+        sheet.rows([(_("Given back"), _money(explained.given_back_minor))])
     rows = [
         (local_text(source.origin.at), _voucher(source.origin), _issuer(source.origin), _money(source.part_minor))
         for source in explained.sources

@@ -50,6 +50,17 @@ def test_an_order_leads_back_to_all_the_credit_that_paid_it() -> None:
     assert explained.credit_minor == order.credit_applied_minor
 
 
+def test_an_order_whose_credit_went_back_still_adds_up() -> None:
+    order = buy()
+    spend = LedgerEntry.objects.get(order_id=order.pk, kind=LedgerEntry.Kind.SPEND)
+    reverse_entry(entry_id=spend.pk, why="refunded", by=actor())
+    explained = explain_order(order.pk)
+    assert (explained.sources, explained.given_back_minor) == ((), 9_000)
+    assert explained.credit_minor + explained.due_by_card_minor == explained.total_minor
+    page = client_of(create_user(AUDITOR)).get(EXPLAIN, {"order": str(order.pk)}).content.decode()
+    assert "Given back" in page
+
+
 def test_credit_that_expires_and_undone_spends_are_explained_by_their_lots() -> None:
     customer: Customer = buy().customer
     by, day = actor(), START
