@@ -108,7 +108,7 @@ COSTS = {
     # The bulk grant and its rows.
     f"GET billing/grants/{GRANT_ID}/rows": 2,
     # Its closing twice, the rules and the rates; figures and totals, each in a transaction without a time limit.
-    "GET billing/admin/months/2026-01": 12,
+    "GET billing/admin/months/2026-01": 13,
     # One statement, in a transaction without a time limit.
     "GET billing/admin/past/trial-balance": 5,
     # The endpoint and its deliveries.
