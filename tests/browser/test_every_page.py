@@ -21,6 +21,7 @@ WIDTHS = (390, 1280)
 # Also those at which axe is not asked must not scroll sideways.
 ALL_WIDTHS = (320, *WIDTHS, 2560)
 _OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+_HEIGHT = "document.documentElement.scrollHeight"
 
 
 def check(page: Page, address: str) -> list[str]:
@@ -35,6 +36,8 @@ def check(page: Page, address: str) -> list[str]:
             found.append(f"at {width}: {excess} pixels too wide")
         if width not in WIDTHS:
             continue
+        # A bar at the window's edge covers what is scrolled below it, so the window is as tall as the page.
+        page.set_viewport_size({"width": width, "height": page.evaluate(_HEIGHT)})
         seen = find_violations(page, options=ALL_RULES)
         page.emulate_media(color_scheme="dark")
         seen += [f"dark {each}" for each in find_violations(page, options=COLOR_RULES)]
