@@ -162,11 +162,14 @@ def test_a_payment_that_was_taken_over_ends_once_where_the_first_process_lives(
 
 
 def end_session_of_lock() -> None:
+    """Ends it, and waits until it is gone: until then the old session still holds the lock."""
     settings = connection.settings_dict
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
             " WHERE application_name = 'qasima process lock' AND datname = %s",
             [settings["NAME"]],
         )
-        assert cursor.rowcount >= 1
+        ended = cursor.fetchall()
+    assert ended
+    assert all(is_gone for (is_gone,) in ended)
