@@ -131,7 +131,7 @@ soak: dev
 
 # Writes deploy/kubernetes/clusters/NAME, the directory of a new Sovereign. It needs no packages.
 sovereign:
-	@$(PYTHON) deploy/kubernetes/make_sovereign.py NAME=$(NAME) DOMAIN=$(DOMAIN) CURRENCY=$(or $(CURRENCY),OMR) IMAGE=$(IMAGE)
+	@$(PYTHON) deploy/kubernetes/make_sovereign.py 'NAME=$(NAME)' 'DOMAIN=$(DOMAIN)' 'CURRENCY=$(or $(CURRENCY),OMR)' 'IMAGE=$(IMAGE)'
 
 sbom: dev
 	@$(VENV) deploy/image/make_sbom.py

@@ -7,19 +7,31 @@ from pathlib import Path
 from string import Template
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+from billing.currencies import CURRENCIES  # noqa: E402 -- the project is no package, and this file needs none
+
+_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+# Of each value: what it must match, and how that is said.
 RULES = {
-    "NAME": r"[a-z][a-z0-9-]{0,30}[a-z0-9]",
-    "DOMAIN": r"[a-z0-9-]+(\.[a-z0-9-]+)+",
-    "CURRENCY": r"[A-Z]{3}",
-    "IMAGE": r"[a-z0-9./:_-]+@sha256:[0-9a-f]{64}",
+    "NAME": ("[a-z]([a-z0-9-]{0,30}[a-z0-9])?", "at most 32 small letters, digits and hyphens, such as nizwa"),
+    "DOMAIN": (
+        rf"(?=.{{4,253}}$)({_LABEL}\.)+[a-z][a-z0-9-]{{0,61}}[a-z0-9]",
+        "a host name such as billing.nizwa.example",
+    ),
+    "CURRENCY": ("|".join(sorted(CURRENCIES)), "a currency in which Stripe charges, such as OMR"),
+    "IMAGE": (
+        rf"({_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[\w.-]{{1,128}})?@sha256:[0-9a-f]{{64}}",
+        "an image by its digest, such as registry.example/qasima@sha256:…",
+    ),
 }
 
 
 def main(values: dict[str, str], *, top: Path = HERE / "clusters") -> Path:
     """Writes the directory, and returns it. Raises: SystemExit for a wrong value, or a directory that exists."""
-    for name, rule in RULES.items():
-        if not re.fullmatch(rule, values.get(name, "")):
-            sys.exit(f"{name}= is missing or malformed: {values.get(name, '')!r} is not {rule}")
+    for name, (rule, meaning) in RULES.items():
+        if not re.fullmatch(rule, values.get(name, ""), re.ASCII):
+            sys.exit(f"{name}= is missing or malformed: {values.get(name, '')!r} is not {meaning}")
     target = top / values["NAME"]
     if target.exists():
         sys.exit(f"{target} exists: it is edited by hand from here on")
@@ -39,4 +51,4 @@ def main(values: dict[str, str], *, top: Path = HERE / "clusters") -> Path:
 
 
 if __name__ == "__main__":
-    print(main(dict(argument.split("=", 1) for argument in sys.argv[1:])))
+    print(main(dict(argument.partition("=")[::2] for argument in sys.argv[1:])))
