@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from tests.config.test_connections import OF_A_WORKER
 PROJECT = Path(__file__).resolve().parents[2]
 KUBERNETES = PROJECT / "deploy/kubernetes"
 VERSION = "1.31"
-# Their schemas are in no package; they are compared with their documentation by eye.
-CUSTOM = {("Cluster", "qasima-database"), ("ScheduledBackup", "qasima-database"), ("Kustomization", "")}
-# The schemas of the Gateway API v1, from npm's @kubernetes-models/gateway-api 0.5.1 (MIT), without descriptions. As a
+# Kustomize's own file has no kind that a cluster knows, and no schema in a package.
+KUSTOMIZE = ("Kustomization", "kustomize.config.k8s.io/v1beta1")
+# The schemas of custom kinds, without descriptions and status, from npm's @kubernetes-models/gateway-api 0.5.1,
+# cloudnative-pg 1.0.0 (of CloudNativePG 1.29.0, from its type declarations) and flux-cd 3.0.0; all are MIT. As a
 # cluster does in strict mode, they refuse a field that they do not name.
-GATEWAY_API = ("Gateway", "HTTPRoute")
+CUSTOM = ("Cluster", "Gateway", "HTTPRoute", "Kustomization", "ScheduledBackup")
 SOVEREIGN = {
     "NAME": "demo-one",
     "DOMAIN": "billing.demo.example",
@@ -67,26 +69,87 @@ def pods(manifests: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def schema_of(kind: str) -> Draft7Validator:
+    return Draft7Validator(json.loads((Path(__file__).parent / f"schemas/{kind}.json").read_text()))
+
+
 def test_each_object_is_valid(manifests: list[dict[str, Any]]) -> None:
-    custom = {kind_and_name(document) for document in manifests} & CUSTOM
-    assert custom == CUSTOM
-    for document in manifests:
-        if kind_and_name(document) not in CUSTOM and document["kind"] not in GATEWAY_API:
+    own = [each for each in manifests if (each["kind"], each["apiVersion"]) not in (KUSTOMIZE,)]
+    assert {each["kind"] for each in own} >= set(CUSTOM)
+    for document in own:
+        if document["kind"] in CUSTOM:
+            assert list(schema_of(document["kind"]).iter_errors(document)) == [], kind_and_name(document)
+        else:
             validate(document, VERSION, strict=True)
 
 
-@pytest.mark.parametrize("kind", GATEWAY_API)
-def test_each_object_of_the_gateway_api_is_valid(manifests: list[dict[str, Any]], kind: str) -> None:
-    schema = Draft7Validator(json.loads((Path(__file__).parent / f"schemas/{kind}.json").read_text()))
-    [document] = [each for each in manifests if each["kind"] == kind]
-    assert list(schema.iter_errors(document)) == []
-    first = next(name for name in document["spec"] if isinstance(document["spec"][name], list))
-    for wrong in (
-        {**document["spec"], "backend": {}},
-        {**document["spec"], first: 1},
-        {**document["spec"], first: [{**document["spec"][first][0], "nane": "x"}] if kind == "Gateway" else [1]},
-    ):
-        assert not schema.is_valid({**document, "spec": wrong})
+@pytest.mark.parametrize("kind", CUSTOM)
+def test_a_misspelt_or_mistyped_field_of_a_custom_kind_is_found(manifests: list[dict[str, Any]], kind: str) -> None:
+    schema = schema_of(kind)
+    for document in manifests:
+        if document["kind"] != kind or (kind, document["apiVersion"]) == KUSTOMIZE:
+            continue
+        paths = list(inner_paths(document["spec"]))
+        assert len(paths) > 3
+        for path in paths:
+            assert not schema.is_valid({**document, "spec": replaced(document["spec"], path, {"nane": "x"})}), path
+
+
+def inner_paths(value: Any) -> Iterator[tuple[Any, ...]]:
+    """The paths to all texts, numbers and switches in a specification."""
+    if isinstance(value, dict | list):
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from ((key, *path) for path in inner_paths(each))
+    else:
+        yield ()
+
+
+def replaced(value: Any, path: tuple[Any, ...], by: object) -> Any:
+    if not path:
+        return by
+    copied = value.copy()
+    copied[path[0]] = replaced(value[path[0]], path[1:], by)
+    return copied
+
+
+def test_kustomize_finds_all_that_its_file_names(tmp_path: Path, manifests: list[dict[str, Any]]) -> None:
+    """What `kubectl kustomize` would say: each file is there and used, and each name is one that the objects have."""
+    made = make_sovereign(tmp_path)
+    used = set()
+    for folder in (KUBERNETES / "base", made):
+        file = yaml.safe_load((folder / "kustomization.yaml").read_text())
+        # A Sovereign's directory lies beside the base's.
+        assert all((folder / each).is_file() or each == "../../base" for each in file["resources"])
+        used |= {folder / each for each in file["resources"]} | {folder / "kustomization.yaml"}
+        written = set(folder.glob("*.yaml"))
+        assert written - used == ({made / "flux.yaml"} if folder == made else set())
+    assert [(image["name"], image["digest"]) for image in file["images"]] == [("qasima", "sha256:" + "ab" * 32)]
+    containers = [container for pod in pods(manifests).values() for container in pod["containers"]]
+    assert {container["image"] for container in containers} == {"qasima"}
+    [settings] = file["configMapGenerator"]
+    references = [{"configMapRef": {"name": settings["name"]}}, {"secretRef": {"name": "qasima"}}]
+    assert all(container["envFrom"] == references for container in containers)
+    [flux] = [
+        each for each in manifests if (each["kind"], each["apiVersion"]) != KUSTOMIZE and each["kind"] == KUSTOMIZE[0]
+    ]
+    assert flux["spec"]["path"] == f"./deploy/kubernetes/clusters/{made.name}"
+
+
+def test_nothing_that_holds_data_goes_with_its_directory(manifests: list[dict[str, Any]]) -> None:
+    kept = [each for each in manifests if each["kind"] in ("Namespace", "Cluster")]
+    assert len(kept) == 2
+    for each in kept:
+        assert each["metadata"]["annotations"] == {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
+
+
+def test_workers_are_scaled_by_a_metric_that_the_rules_record(manifests: list[dict[str, Any]]) -> None:
+    [scaled] = [each for each in manifests if kind_and_name(each) == ("HorizontalPodAutoscaler", "qasima-worker")]
+    [queue] = [each["external"]["metric"]["name"] for each in scaled["spec"]["metrics"] if each["type"] == "External"]
+    watching = PROJECT / "deploy/watching"
+    rules = yaml.safe_load((watching / "alerts.yaml").read_text())["groups"][0]["rules"]
+    [adapted] = yaml.safe_load((watching / "adapter.yaml").read_text())["externalRules"]
+    assert queue in [rule.get("record") for rule in rules]
+    assert adapted["seriesQuery"].startswith(f"{queue}{{")
 
 
 def test_each_pod_has_no_right_that_it_does_not_need(manifests: list[dict[str, Any]]) -> None:
@@ -127,13 +190,46 @@ def test_a_sovereign_is_written_once_and_names_no_secret(tmp_path: Path) -> None
         make_sovereign(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"NAME": "Demo"}, {"DOMAIN": "demo"}, {"CURRENCY": "omr"}, {"IMAGE": "qasima:latest"}, {"NAME": "../x"}]
-)
+WRONG = {
+    "NAME": ("", "Demo", "../x", "a b", "-a", "a-", "a" * 33, "a\n", "é"),
+    "DOMAIN": (
+        "",
+        "demo",
+        "1.2",
+        "10.0.0.1",
+        "-a.example",
+        "a..example",
+        "https://a.example",
+        "A.example",
+        "a.example:443",
+    ),
+    "CURRENCY": ("omr", "ZZZ", "OM"),
+    "IMAGE": (
+        "qasima:latest",
+        f"@sha256:{'ab' * 32}",
+        f"::/@sha256:{'ab' * 32}",
+        "qasima@sha256:ab",
+        f"a b@sha256:{'ab' * 32}",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", [{name: value} for name, values in WRONG.items() for value in values], ids=str)
 def test_a_malformed_value_is_refused(tmp_path: Path, wrong: dict[str, str]) -> None:
     with pytest.raises(SystemExit, match="missing or malformed"):
         make_sovereign(tmp_path, **wrong)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_make_passes_a_value_with_a_space_whole(tmp_path: Path) -> None:
+    result = subprocess.run(
+        ["make", "-s", "sovereign", "NAME=a b", "DOMAIN=a.example"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "NAME= is missing or malformed: 'a b' is not" in result.stderr and "Traceback" not in result.stderr
 
 
 def test_the_image_installs_what_production_requires_by_digest() -> None:
