@@ -29,7 +29,7 @@ from orders.models import WebhookDelivery, WebhookEndpoint
 from orders.subscribers import Answer, post
 
 from .endpoint_secrets import sign, signing_secrets
-from .keep_endpoints import pause
+from .keep_endpoints import make_due, pause
 
 # How many requests one endpoint has in flight.
 MAX_IN_FLIGHT = 10
@@ -50,6 +50,14 @@ SELECT due.id FROM orders_webhookendpoint e
     ORDER BY endpoint_id, next_attempt_at, id
     LIMIT CASE WHEN e.failures = 0 THEN %(limit)s ELSE 1 END) AS due
  WHERE e.status = 'active' AND (e.retry_at IS NULL OR e.retry_at <= %(now)s) AND NOT e.id = ANY(%(busy)s::uuid[])
+"""
+# A clock that was ahead recorded these times: a pause is never longer than the service makes it.
+_RECORDED_AHEAD = """
+SELECT e.id FROM orders_webhookendpoint e
+ WHERE e.status = 'active' AND (e.retry_at > %(now)s + %(longest)s * interval '1 second' OR EXISTS (
+   SELECT FROM orders_webhookdelivery d
+    WHERE d.endpoint_id = e.id AND d.status = 'pending' AND d.next_attempt_at > %(now)s + interval '1 second'
+      AND d.next_attempt_at > %(now)s + (%(pauses)s::int[])[d.attempts + 1] * interval '1 second'))
 """
 logger = logging.getLogger(__name__)
 _SENT = Counter("qasima_webhook_requests", "Requests to subscribers by outcome", ["outcome"])
@@ -90,6 +98,7 @@ def deliver_webhooks(*, seconds: float) -> None:
     Call it from one process at a time. Transaction: owns, one for each endpoint's answers. Idempotency: by the
     events' ids, which subscribers recognize.
     """
+    forget_times_ahead()
     ends = time.monotonic() + seconds
     broken: set[UUID] = set()  # endpoints whose answers could not be recorded, which wait for the next round
     with asyncio.Runner() as runner:
@@ -108,6 +117,26 @@ def deliver_webhooks(*, seconds: float) -> None:
                     # A bug must not hold up the other endpoints.
                     logger.exception("the answers of a webhook endpoint were not recorded")
                     broken.add(endpoint_id)
+
+
+def forget_times_ahead() -> None:
+    """Makes due what waits for a time to which a clock had jumped. One query, unless there is something.
+
+    Locks: WebhookEndpoint, then its deliveries. Transaction: owns, one for each endpoint.
+    """
+    pauses = [0, *RETRY_SECONDS]
+    parameters: dict[str, Any] = {"now": timezone.now(), "longest": MAX_ENDPOINT_PAUSE_SECONDS, "pauses": pauses}
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORDED_AHEAD, parameters)
+        found = [endpoint_id for (endpoint_id,) in cursor.fetchall()]
+    for endpoint_id in found:
+        with transaction.atomic():
+            endpoint = lock_webhook_endpoint(endpoint_id=endpoint_id)
+            make_due(endpoint)
+            if endpoint.failures:
+                endpoint.retry_at = now = timezone.now()
+                endpoint.failing_since = min(endpoint.failing_since or now, now)
+                endpoint.save(update_fields=["retry_at", "failing_since"])
 
 
 def find_due(*, busy: Sequence[UUID] = ()) -> dict[UUID, list[WebhookDelivery]]:

@@ -141,7 +141,15 @@ def resume_endpoint(*, endpoint_id: UUID, by: Actor, reason: str) -> WebhookEndp
         endpoint = _lock_kept(endpoint_id)
         if endpoint.status == WebhookEndpoint.Status.PAUSED:
             _change_status(endpoint, WebhookEndpoint.Status.ACTIVE, why="", by=by, reason=reason)
+            make_due(endpoint)
         return endpoint
+
+
+def make_due(endpoint: WebhookEndpoint) -> None:
+    """Lets the deliveries be attempted at once that wait for their next attempt. Transaction: joins."""
+    now = timezone.now()
+    waiting = WebhookDelivery.objects.filter(endpoint=endpoint, status=WebhookDelivery.Status.PENDING)
+    waiting.filter(next_attempt_at__gt=now).update(next_attempt_at=now)
 
 
 def retire_endpoint(*, endpoint_id: UUID, by: Actor, reason: str) -> WebhookEndpoint:

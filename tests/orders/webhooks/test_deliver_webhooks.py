@@ -207,7 +207,6 @@ def test_an_endpoint_that_accepts_nothing_gets_one_request_at_a_time_and_is_paus
         record(20)
         found.answers = lambda number: 200
         resume_endpoint(endpoint_id=endpoint.pk, by=actor(), reason="it answers again")
-        make_due()
         found.expected = len(found.requests) + 21
         with delivering():
             assert found.arrived.wait(WAIT_SECONDS)
@@ -244,3 +243,48 @@ def test_what_waits_for_a_retired_endpoint_has_failed() -> None:
         deliver()
         assert found.requests == []
     assert states(registered) == [FAILED]
+
+
+def test_a_resumed_endpoint_gets_at_once_what_it_had_refused_before() -> None:
+    with receiver() as found:
+        registered = register(found)
+        found.answers = lambda number: 500 if number == 1 else 200
+        record()
+        deliver()
+        pause_endpoint(endpoint_id=registered.endpoint.pk, by=actor(), reason="they mend it")
+        resume_endpoint(endpoint_id=registered.endpoint.pk, by=actor(), reason="they mended it")
+        deliver()
+        assert (len(found.requests), states(registered)) == (2, [DELIVERED])
+
+
+def test_what_was_recorded_while_the_databases_clock_was_ahead_is_sent_at_once() -> None:
+    with receiver() as found:
+        registered = register(found)
+        record()
+        WebhookDelivery.objects.update(next_attempt_at=timezone.now() + timedelta(hours=1))
+        deliver()
+        assert states(registered) == [DELIVERED]
+
+
+def test_an_endpoint_that_failed_while_the_workers_clock_was_ahead_is_tried_again(settings: Any) -> None:
+    later = timezone.now() + timedelta(hours=30)
+    with receiver() as found:
+        registered = register(found)
+        found.answers = lambda number: 500 if number == 1 else 200
+        record()
+        deliver()
+        WebhookEndpoint.objects.update(failing_since=later, retry_at=later)
+        WebhookDelivery.objects.update(next_attempt_at=later)
+        deliver()
+        assert (len(found.requests), states(registered)) == (2, [DELIVERED])
+
+
+def test_a_pause_that_is_not_over_is_kept() -> None:
+    with receiver() as found:
+        register(found)
+        found.answers = lambda number: 500
+        record()
+        deliver()
+        before = WebhookDelivery.objects.get().next_attempt_at
+        deliver()
+        assert (len(found.requests), WebhookDelivery.objects.get().next_attempt_at) == (1, before)
