@@ -26,10 +26,11 @@ TIMEOUT_SECONDS = 10
 MAX_LINE_LENGTH = 8_192
 MAX_HEADERS = 100
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# IPv6 addresses of these networks lead to the IPv4 address in their last 32 bits.
-_TRANSLATED = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
-# Networks without public addresses that Python's list lacks: once "site-local", documentation, segment routing.
-_NOT_PUBLIC = tuple(map(ip_network, ("fec0::/10", "3fff::/20", "5f00::/16")))
+# The only IPv6 addresses that are given out to the public, and those that lead to the IPv4 address in their last 32
+# bits. Python calls most others global.
+_PUBLIC, _TRANSLATED = ip_network("2000::/3"), ip_network("64:ff9b::/96")
+# Networks without public addresses that Python's list lacks: documentation, and relays of 6to4.
+_NOT_PUBLIC = tuple(map(ip_network, ("3fff::/20", "192.88.99.0/24")))
 # A resolver that does not answer holds a thread for longer than the request. These are only for look-ups.
 _MAX_LOOKUPS = 32
 
@@ -81,12 +82,16 @@ def check_address(address: Address, *, scheme: str) -> None:
     """Raises: AddressRefused."""
     if any(address in network for network in settings.WEBHOOK_PRIVATE_NETWORKS):
         return
-    if any(address in network for network in _NOT_PUBLIC) or not all(
-        each.is_global and not each.is_multicast for each in _reached(address)
-    ):
+    if not all(_is_public(each) for each in _reached(address)):
         raise AddressRefused(say("%(address)s is not a public address", address=address))
     if scheme != "https":
         raise AddressRefused("the address must begin with https://")
+
+
+def _is_public(address: Address) -> bool:
+    given_out = isinstance(address, IPv4Address) or address in _PUBLIC or address in _TRANSLATED
+    listed = any(address in network for network in _NOT_PUBLIC)
+    return given_out and address.is_global and not address.is_multicast and not listed
 
 
 def _reached(address: Address) -> list[Address]:
@@ -94,7 +99,7 @@ def _reached(address: Address) -> list[Address]:
     inner: list[IPv4Address | None] = []
     if isinstance(address, IPv6Address):
         inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        if any(address in network for network in _TRANSLATED):
+        if address in _TRANSLATED:
             inner.append(IPv4Address(int(address) & 0xFFFFFFFF))
     # An IPv4 address in IPv6 form is as public as the IPv4 address.
     whole = [] if isinstance(address, IPv6Address) and address.ipv4_mapped else [address]
@@ -160,6 +165,8 @@ def _describe(failure: Exception) -> str:
         return "the connection was refused"
     if isinstance(failure, ssl.SSLError):
         return f"TLS failed: {failure.reason}"
+    if isinstance(failure, asyncio.LimitOverrunError):
+        return "the answer is not HTTP"
     if isinstance(failure, asyncio.IncompleteReadError | ConnectionError):
         return "the connection ended before the answer"
     return str(failure) or type(failure).__name__
