@@ -168,8 +168,18 @@ class Broker:
             "Qasima-Reason": sentence,
             "Nats-Msg-Id": f"dead-{received.key}",
         }
-        await self._jetstream.publish(DEAD_TOPIC, received.body, headers=headers)
+        # A message that has no room for these headers is kept by the database alone.
+        if not self._is_too_large(received.body, headers):
+            await self._jetstream.publish(DEAD_TOPIC, received.body, headers=headers)
         await received.message.term()
+
+    def _is_too_large(self, body: bytes, headers: dict[str, str]) -> bool:
+        """Returns whether the broker would end the connection at this message.
+
+        Its limit counts the headers too. The client compares only the body.
+        """
+        lines = ["NATS/1.0", *(f"{name}: {value}" for name, value in headers.items()), ""]
+        return len("\r\n".join(lines).encode()) + 2 + len(body) > self._client.max_payload
 
     async def _publish(self, messages: Sequence[Message]) -> dict[UUID, str]:
         for topic in {message.topic for message in messages} - self._known_topics:
@@ -185,10 +195,11 @@ class Broker:
 
     async def _publish_one(self, message: Message) -> str:
         """Returns the broker's reason if it refuses the message for what it is, else nothing."""
+        headers = {"Nats-Msg-Id": str(message.id)}
+        if self._is_too_large(message.body, headers):
+            return str(MaxPayloadError())
         try:
-            await self._jetstream.publish(message.topic, message.body, headers={"Nats-Msg-Id": str(message.id)})
-        except MaxPayloadError as error:
-            return str(error)
+            await self._jetstream.publish(message.topic, message.body, headers=headers)
         except APIError as error:
             if error.code != _BAD_REQUEST or error.err_code == _ACCOUNT_FULL:
                 raise

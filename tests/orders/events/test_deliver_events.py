@@ -103,6 +103,29 @@ def test_a_refused_event_is_set_aside_and_holds_up_no_other(tmp_path: Path) -> N
         assert deliver_batch(broker) == 0
 
 
+@pytest.mark.parametrize("room", [0, 40, 62])
+def test_an_event_that_has_no_room_for_its_header_holds_up_no_other(tmp_path: Path, room: int) -> None:
+    """The broker's limit counts the header too, and it ends the connection of a client that exceeds it."""
+    with nats_server(tmp_path, max_payload=4000) as server, Broker(server.url) as broker:
+        large = record(1, text="")
+        large.data["text"] = "a" * (4000 - room - len(large.as_message()))
+        large.save()
+        small = record(2)
+        assert deliver_batch(broker) == 2
+        large.refresh_from_db()
+        assert [each["id"] for each in server.messages()] == [str(small.id)]
+        assert large.refusal == "nats: maximum payload exceeded"
+
+
+def test_an_event_that_just_fits_is_delivered(tmp_path: Path) -> None:
+    with nats_server(tmp_path, max_payload=4000) as server, Broker(server.url) as broker:
+        event = record(1, text="")
+        event.data["text"] = "a" * (4000 - 63 - len(event.as_message()))
+        event.save()
+        deliver_batch(broker)
+        assert [each["id"] for each in server.messages()] == [str(event.id)]
+
+
 def test_events_wait_while_the_brokers_storage_is_full(tmp_path: Path) -> None:
     """The broker answers as to a bad request, but nothing is wrong with the event."""
     with nats_server(tmp_path, storage="10KB") as server, Broker(server.url) as broker:
